@@ -1,0 +1,1 @@
+//! The distributed system as deterministic state machines.

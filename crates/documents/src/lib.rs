@@ -1,0 +1,1 @@
+//! What bytes to sign for a document, and how to finish it.

@@ -1,0 +1,1 @@
+//! The transparency log of an IVN, in C2SP formats.

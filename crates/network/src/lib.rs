@@ -1,0 +1,1 @@
+//! The IVN on the wire: identities, join tokens, TLS hub and dialler.

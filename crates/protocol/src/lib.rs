@@ -1,0 +1,1 @@
+//! Cryptographic protocols: one run, seen by one participant.

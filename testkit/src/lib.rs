@@ -1,0 +1,1 @@
+//! A whole IVN in one thread, with faults and invariants.
