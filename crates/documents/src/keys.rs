@@ -1,0 +1,328 @@
+//! Exports Ed25519 verifying keys for other tools, and reads them back.
+//!
+//! Keys are 32 bytes, compressed (RFC 8032 §5.1.2). The exporters take any 32 bytes; [`read`] refuses what no
+//! signature can be verified with.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use ed25519_dalek::VerifyingKey;
+use serde::Deserialize;
+
+use crate::{Namespace, ssh};
+
+/// The key as SubjectPublicKeyInfo in PEM (RFC 8410 §4), for openssl. Ends with a newline.
+pub fn to_pem(verifying_key: &[u8; 32]) -> String {
+    let der = [SPKI_PREFIX.as_slice(), verifying_key].concat();
+    format!("{PEM_BEGIN}\n{}\n{PEM_END}\n", STANDARD.encode(der))
+}
+
+/// The key as one line of `authorized_keys` (and of a `.pub` file), without a newline.
+///
+/// # Errors
+///
+/// [`ExportError::Comment`], for a comment that has control characters, which could begin another line.
+pub fn to_ssh(verifying_key: &[u8; 32], comment: &str) -> Result<String, ExportError> {
+    if comment.chars().any(char::is_control) {
+        return Err(ExportError::Comment);
+    }
+    let line = format!("ssh-ed25519 {} {comment}", ssh_base64(verifying_key));
+    Ok(line.trim_end().to_owned())
+}
+
+/// The key as a JSON Web Key (RFC 8037 §2), without a newline.
+pub fn to_jwk(verifying_key: &[u8; 32]) -> String {
+    // By hand because the members' order is that of RFC 8037's examples, and nothing here needs escaping.
+    format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{}"}}"#, URL_SAFE_NO_PAD.encode(verifying_key))
+}
+
+/// A line of the file that `ssh-keygen -Y verify -f` takes: `verifying_key` may sign as `identity`, for `namespaces` only.
+/// Without a newline; no namespaces means any.
+///
+/// # Errors
+///
+/// [`ExportError::Identity`], for an identity that is empty, has spaces or control characters, or would be read as a
+/// pattern, list or comment.
+pub fn allowed_signers_line(
+    verifying_key: &[u8; 32],
+    identity: &str,
+    namespaces: &[Namespace],
+) -> Result<String, ExportError> {
+    let refused = |c: char| c.is_whitespace() || c.is_control() || "\"\\,*?!#".contains(c);
+    if identity.is_empty() || identity.contains(refused) {
+        return Err(ExportError::Identity);
+    }
+    let names: Vec<_> = namespaces.iter().map(Namespace::as_str).collect();
+    let option = match names.as_slice() {
+        [] => String::new(),
+        names => format!("namespaces=\"{}\" ", names.join(",")),
+    };
+    Ok(format!("{identity} {option}ssh-ed25519 {}", ssh_base64(verifying_key)))
+}
+
+/// A text that can not stand in the file it was meant for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum ExportError {
+    /// A comment of more than one line.
+    #[error("the comment of a key is one line without control characters")]
+    Comment,
+    /// An identity that would be read as something else.
+    #[error("an identity in allowed_signers is one word without any of \" \\ , * ? ! #")]
+    Identity,
+}
+
+/// Reads a verifying key from PEM, an SSH public key line, a JWK, or 64 hex digits; surrounding white space is ignored.
+///
+/// # Errors
+///
+/// [`KeyError`], which says what the text is instead where that can be seen.
+pub fn read(text: &str) -> Result<[u8; 32], KeyError> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(KeyError::Empty);
+    }
+    let key = if text.starts_with("-----BEGIN ") {
+        read_pem(text)
+    } else if text.starts_with('{') {
+        read_jwk(text)
+    } else if text.contains(char::is_whitespace) {
+        read_ssh(text)
+    } else {
+        read_hex(text)
+    }?;
+    if usable(&key).is_none() { Err(KeyError::NotAPoint) } else { Ok(key) }
+}
+
+/// The point of a key that all verifiers treat alike: canonically encoded and not of small order.
+pub(crate) fn usable(verifying_key: &[u8; 32]) -> Option<VerifyingKey> {
+    let key = VerifyingKey::from_bytes(verifying_key).ok()?;
+    // `VerifyingKey::to_bytes` gives back what it was made from, so only compressing again shows a second encoding.
+    let canonical = key.to_edwards().compress().as_bytes() == verifying_key;
+    (canonical && !key.is_weak()).then_some(key)
+}
+
+/// Why a text is no verifying key.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// Nothing but white space.
+    #[error("the key is empty")]
+    Empty,
+    /// Not one of the four notations.
+    #[error(
+        "not a key: expected a PEM public key, an ssh-ed25519 line, a JWK, or 64 hex digits (found {length} characters)"
+    )]
+    Unrecognised {
+        /// Characters of the text.
+        length: usize,
+    },
+    /// A private key where a public one belongs.
+    #[error(
+        "this is a private key; a signature is verified with the public key, and the private one belongs nowhere near"
+    )]
+    PrivateKey,
+    /// PEM of something else, or of a key that is not Ed25519.
+    #[error(
+        "the PEM is not an Ed25519 public key (expected one SubjectPublicKeyInfo, as of `openssl pkey -pubout`)"
+    )]
+    Pem,
+    /// An SSH line that can not be read.
+    #[error("the SSH public key can not be read")]
+    Ssh(#[source] ssh_key::Error),
+    /// A key of another type; its name.
+    #[error("the key is of type {0}, only Ed25519 is supported")]
+    OtherType(String),
+    /// JSON that is not a JWK with a 32-byte `x`.
+    #[error(
+        "the JWK is not an Ed25519 public key (expected \"kty\":\"OKP\", \"crv\":\"Ed25519\" and a 32-byte \"x\")"
+    )]
+    Jwk,
+    /// Right notation, but no point of the curve, or one of small order, or one in a second encoding.
+    #[error("the key has the right form but is no usable Ed25519 key; was it copied completely?")]
+    NotAPoint,
+}
+
+fn read_pem(text: &str) -> Result<[u8; 32], KeyError> {
+    if text.lines().next().is_some_and(|line| line.contains("PRIVATE KEY")) {
+        return Err(KeyError::PrivateKey);
+    }
+    let base64: String = text
+        .strip_prefix(PEM_BEGIN)
+        .and_then(|rest| rest.strip_suffix(PEM_END))
+        .ok_or(KeyError::Pem)?
+        .split_ascii_whitespace()
+        .collect();
+    let der = STANDARD.decode(base64).map_err(|_| KeyError::Pem)?;
+    // DER has one encoding of an Ed25519 key, so comparing the prefix is parsing it.
+    let key = der.strip_prefix(SPKI_PREFIX.as_slice()).ok_or(KeyError::Pem)?;
+    key.try_into().map_err(|_| KeyError::Pem)
+}
+
+fn read_ssh(text: &str) -> Result<[u8; 32], KeyError> {
+    let key = ssh_key::PublicKey::from_openssh(text).map_err(|error| {
+        match text.split_ascii_whitespace().next() {
+            Some("ssh-ed25519") => KeyError::Ssh(error),
+            Some(kind) if kind.starts_with("ssh-") || kind.starts_with("ecdsa-") => {
+                KeyError::OtherType(kind.chars().take(40).collect())
+            }
+            _ => KeyError::Unrecognised { length: text.chars().count() },
+        }
+    })?;
+    match key.key_data().ed25519() {
+        Some(key) => Ok(key.0),
+        None => Err(KeyError::OtherType(key.algorithm().to_string())),
+    }
+}
+
+fn read_jwk(text: &str) -> Result<[u8; 32], KeyError> {
+    let jwk: Jwk = serde_json::from_str(text).map_err(|_| KeyError::Jwk)?;
+    if jwk.d.is_some() {
+        return Err(KeyError::PrivateKey);
+    }
+    if jwk.kty != "OKP" || jwk.crv.as_deref() != Some("Ed25519") {
+        let name = jwk.crv.unwrap_or(jwk.kty);
+        return Err(KeyError::OtherType(
+            name.chars().filter(|c| !c.is_control()).take(40).collect(),
+        ));
+    }
+    let x = jwk.x.ok_or(KeyError::Jwk)?;
+    URL_SAFE_NO_PAD.decode(x).ok().and_then(|x| x.try_into().ok()).ok_or(KeyError::Jwk)
+}
+
+fn read_hex(text: &str) -> Result<[u8; 32], KeyError> {
+    let mut key = [0; 32];
+    hex::decode_to_slice(text, &mut key)
+        .map_err(|_| KeyError::Unrecognised { length: text.chars().count() })?;
+    Ok(key)
+}
+
+fn ssh_base64(verifying_key: &[u8; 32]) -> String {
+    STANDARD.encode(ssh::public_key_blob(verifying_key))
+}
+
+/// The members of a JWK that matter here; RFC 7517 §4 has readers ignore others.
+#[derive(Deserialize)]
+struct Jwk {
+    kty: String,
+    crv: Option<String>,
+    x: Option<String>,
+    d: Option<serde::de::IgnoredAny>,
+}
+
+const PEM_BEGIN: &str = "-----BEGIN PUBLIC KEY-----";
+const PEM_END: &str = "-----END PUBLIC KEY-----";
+/// SubjectPublicKeyInfo of RFC 8410 §10.1 up to the key: SEQUENCE, algorithm 1.3.101.112, BIT STRING of 33 bytes.
+const SPKI_PREFIX: [u8; 12] =
+    [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// RFC 8410 §10.1 and RFC 8037 appendix A.2 (IETF Trust, code components BSD).
+    const RFC_8410: &str = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
+    const RFC_8037: &str =
+        r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+
+    fn key(seed: [u8; 32]) -> [u8; 32] {
+        ed25519_dalek::SigningKey::from_bytes(&seed).verifying_key().to_bytes()
+    }
+
+    #[test]
+    fn the_keys_of_the_rfcs_read_and_write_exactly() {
+        assert_eq!(to_pem(&read(RFC_8410).unwrap()), RFC_8410);
+        assert_eq!(to_jwk(&read(RFC_8037).unwrap()), RFC_8037);
+    }
+
+    #[test]
+    fn private_keys_are_refused_as_such() {
+        for text in [
+            "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----",
+            "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----",
+            r#"{"kty":"OKP","crv":"Ed25519","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#,
+        ] {
+            assert!(matches!(read(text), Err(KeyError::PrivateKey)), "{text}");
+        }
+    }
+
+    #[test]
+    fn keys_of_other_types_are_named() {
+        let other = |text: &str| match read(text) {
+            Err(KeyError::OtherType(name)) => name,
+            result => panic!("{result:?}"),
+        };
+        assert_eq!(other("ssh-rsa AAAAB3NzaC1yc2E= me"), "ssh-rsa");
+        assert_eq!(other(r#"{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}"#), "P-256");
+        assert_eq!(other(r#"{"kty":"RSA","n":"AA","e":"AQAB"}"#), "RSA");
+    }
+
+    #[test]
+    fn points_that_verify_anything_are_refused() {
+        // The neutral element, for which some signature over any message verifies without strictness.
+        let identity = format!("01{}", "00".repeat(31));
+        assert!(matches!(read(&identity), Err(KeyError::NotAPoint)));
+        // No point has y = 2 (RFC 8032 decoding fails).
+        let no_point = format!("02{}", "00".repeat(31));
+        assert!(matches!(read(&no_point), Err(KeyError::NotAPoint)));
+        // y = p + 3: a point written in a second way.
+        let second_encoding = format!("f0{}7f", "ff".repeat(30));
+        assert!(matches!(read(&second_encoding), Err(KeyError::NotAPoint)));
+    }
+
+    #[test]
+    fn incomplete_and_foreign_texts_are_refused() {
+        let pem = to_pem(&key([1; 32]));
+        let ssh = to_ssh(&key([1; 32]), "board").unwrap();
+        for text in [
+            "",
+            " \n",
+            "hello",
+            "hello world",
+            &hex::encode([1; 31]),
+            &pem[..pem.len() - 5],
+            &pem.replace("MCow", "MCox"),
+            &format!("{pem}{pem}"),
+            &ssh[..40],
+            "{}",
+            r#"{"kty":"OKP","crv":"Ed25519","x":"AAAA"}"#,
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn texts_that_would_change_the_meaning_of_a_line_are_refused() {
+        let key = key([1; 32]);
+        assert_eq!(to_ssh(&key, "a\nssh-rsa AAAA"), Err(ExportError::Comment));
+        for identity in ["", "a b", "*", "a,b", "!a", "#a", "a\n", "\"a\""] {
+            assert_eq!(allowed_signers_line(&key, identity, &[]), Err(ExportError::Identity));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_notation_reads_back(seed: [u8; 32], comment in "[a-z @.]{0,20}") {
+            let key = key(seed);
+            prop_assert_eq!(read(&to_pem(&key)).unwrap(), key);
+            prop_assert_eq!(read(&to_pem(&key).replace('\n', "\r\n")).unwrap(), key);
+            prop_assert_eq!(read(&to_ssh(&key, &comment).unwrap()).unwrap(), key);
+            prop_assert_eq!(read(&to_jwk(&key)).unwrap(), key);
+            prop_assert_eq!(read(&hex::encode(key)).unwrap(), key);
+        }
+
+        #[test]
+        fn no_text_makes_the_reader_panic(text in "\\PC{0,200}") {
+            let _ = read(&text);
+        }
+
+        #[test]
+        fn no_damaged_pem_or_line_makes_the_reader_panic(at in 0_usize..80, with: char) {
+            for text in [to_pem(&key([1; 32])), to_ssh(&key([1; 32]), "board").unwrap()] {
+                let damaged: String =
+                    text.chars().enumerate().map(|(i, c)| if i == at { with } else { c }).collect();
+                let _ = read(&damaged);
+            }
+        }
+    }
+}

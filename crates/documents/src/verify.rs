@@ -1,0 +1,191 @@
+//! Verifies signature files, with other code than what writes them: `ssh-key` parses, `ed25519-dalek` verifies.
+
+use ed25519_dalek::Signature;
+use ssh_key::public::KeyData;
+use ssh_key::{LineEnding, SshSig};
+
+use crate::{Format, Output, keys};
+
+/// A signature file that was read but not verified.
+#[derive(Clone, Debug)]
+pub struct SignatureFile(Content);
+
+#[derive(Clone, Debug)]
+enum Content {
+    Raw([u8; 64]),
+    Ssh { signature: [u8; 64], verifying_key: [u8; 32], envelope: Box<SshSig> },
+}
+
+impl SignatureFile {
+    /// Reads a signature file of either format: 64 bytes are a raw signature, text that begins with
+    /// `-----BEGIN SSH SIGNATURE-----` is an SSH one.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`], which says what the file is instead.
+    pub fn read(file: &[u8]) -> Result<Self, ReadError> {
+        if let Ok(signature) = <[u8; 64]>::try_from(file) {
+            return Ok(Self(Content::Raw(signature)));
+        }
+        if !file.trim_ascii_start().starts_with(b"-----BEGIN SSH SIGNATURE-----") {
+            return Err(ReadError::Unrecognised { length: file.len() });
+        }
+        let envelope = SshSig::from_pem(file.trim_ascii_start()).map_err(ReadError::Ssh)?;
+        // The parser does not compare an inner length with the outer one; OpenSSH does. Writing the file
+        // again does too.
+        let again = envelope.to_pem(LineEnding::LF).map_err(ReadError::Ssh)?;
+        if !visible(file).eq(visible(again.as_bytes())) {
+            return Err(ReadError::Ssh(ssh_key::Error::FormatEncoding));
+        }
+        let KeyData::Ed25519(key) = envelope.public_key() else {
+            return Err(ReadError::KeyType(envelope.public_key().algorithm().to_string()));
+        };
+        let verifying_key = key.0;
+        let signature = <[u8; 64]>::try_from(envelope.signature_bytes())
+            .map_err(|_| ReadError::SignatureLength(envelope.signature_bytes().len()))?;
+        Ok(Self(Content::Ssh { signature, verifying_key, envelope: Box::new(envelope) }))
+    }
+
+    /// The format that the file has.
+    pub fn format(&self) -> Format {
+        match self.0 {
+            Content::Raw(_) => Format::Raw,
+            Content::Ssh { .. } => Format::Ssh,
+        }
+    }
+
+    /// The key that the file says made it, where the format has that. A claim: [`verify()`] compares it.
+    pub fn verifying_key(&self) -> Option<&[u8; 32]> {
+        match &self.0 {
+            Content::Raw(_) => None,
+            Content::Ssh { verifying_key, .. } => Some(verifying_key),
+        }
+    }
+
+    /// The namespace that the file states, where the format has one. It may be one that [`Namespace`](crate::Namespace) refuses.
+    pub fn namespace(&self) -> Option<&str> {
+        match &self.0 {
+            Content::Raw(_) => None,
+            Content::Ssh { envelope, .. } => Some(envelope.namespace()),
+        }
+    }
+
+    /// The Ed25519 signature itself, R ‖ S.
+    pub fn signature(&self) -> &[u8; 64] {
+        match &self.0 {
+            Content::Raw(signature) | Content::Ssh { signature, .. } => signature,
+        }
+    }
+}
+
+/// The bytes that matter in an armored file.
+fn visible(file: &[u8]) -> impl Iterator<Item = &u8> {
+    file.iter().filter(|byte| !byte.is_ascii_whitespace())
+}
+
+/// Verifies that `signature_file` is a signature over `document` by `verifying_key`, in the format and namespace of `output`.
+///
+/// Strict Ed25519 verification: small-order keys and non-canonical signatures are refused, so whoever verifies
+/// with other software comes to the same answer. SSH signatures with SHA-256, which we do not make, verify too.
+///
+/// # Errors
+///
+/// [`VerifyError`]; every variant means that the signature must not be accepted.
+pub fn verify(
+    document: &[u8],
+    signature_file: &[u8],
+    verifying_key: &[u8; 32],
+    output: &Output,
+) -> Result<(), VerifyError> {
+    let file = SignatureFile::read(signature_file)?;
+    let key = keys::usable(verifying_key).ok_or(VerifyError::UnusableKey)?;
+    let to_be_signed = match (&file.0, output) {
+        (Content::Raw(_), Output::Raw) => document.to_vec(),
+        (Content::Ssh { verifying_key: signer, envelope, .. }, Output::Ssh { namespace }) => {
+            if signer != verifying_key {
+                return Err(VerifyError::OtherKey {
+                    expected: hex::encode(verifying_key),
+                    found: hex::encode(signer),
+                });
+            }
+            if envelope.namespace() != namespace.as_str() {
+                return Err(VerifyError::OtherNamespace {
+                    expected: namespace.to_string(),
+                    found: envelope.namespace().to_owned(),
+                });
+            }
+            SshSig::signed_data(envelope.namespace(), envelope.hash_alg(), document)
+                .map_err(ReadError::Ssh)?
+        }
+        (Content::Raw(_), Output::Ssh { .. }) | (Content::Ssh { .. }, Output::Raw) => {
+            return Err(VerifyError::OtherFormat {
+                expected: output.format(),
+                found: file.format(),
+            });
+        }
+    };
+    key.verify_strict(&to_be_signed, &Signature::from_bytes(file.signature()))
+        .map_err(|_| VerifyError::Mismatch)
+}
+
+/// Why a file is no signature file that we read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// Neither format.
+    #[error(
+        "not a signature file: expected 64 raw bytes or an armored SSH signature, got {length} bytes of something else"
+    )]
+    Unrecognised {
+        /// Size of the file, in bytes.
+        length: usize,
+    },
+    /// An SSH signature that is damaged, or newer than we know.
+    #[error("the SSH signature can not be read; it is damaged or cut short")]
+    Ssh(#[source] ssh_key::Error),
+    /// An SSH signature by a key of another type; its name.
+    #[error("the SSH signature was made by a key of type {0}, only ssh-ed25519 is supported")]
+    KeyType(String),
+    /// An SSH signature whose inner signature has a wrong length, in bytes.
+    #[error("the SSH signature contains {0} bytes where an Ed25519 signature has 64")]
+    SignatureLength(usize),
+}
+
+/// Why a signature was not accepted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// The file could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The key to verify with is not a curve point, or has small order, or is not canonically encoded.
+    #[error("the key to verify with is not a usable Ed25519 key")]
+    UnusableKey,
+    /// The file has another format than asked for.
+    #[error("expected a signature in {expected} format, got one in {found} format")]
+    OtherFormat {
+        /// Asked for.
+        expected: Format,
+        /// What the file has.
+        found: Format,
+    },
+    /// The file says that another key made it.
+    #[error("signed by another key: expected {expected}, got {found}")]
+    OtherKey {
+        /// Asked for, 64 hex digits.
+        expected: String,
+        /// What the file has, 64 hex digits.
+        found: String,
+    },
+    /// The file was made for another purpose.
+    #[error("signed for another namespace: expected {expected:?}, got {found:?}")]
+    OtherNamespace {
+        /// Asked for.
+        expected: String,
+        /// What the file has.
+        found: String,
+    },
+    /// The signature is not one of this document by this key.
+    #[error("the signature does not match: the document was changed, or another key signed it")]
+    Mismatch,
+}

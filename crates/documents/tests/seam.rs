@@ -1,0 +1,203 @@
+//! `prepare`, sign, `finish`, `verify`: what must hold and what must be refused.
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+use ed25519_dalek::{Signer, SigningKey};
+use proptest::prelude::*;
+use quorate_documents::{
+    Format, Namespace, Output, ReadError, SignatureFile, VerifyError, finish, prepare, verify,
+};
+
+fn signer(seed: u8) -> SigningKey {
+    SigningKey::from_bytes(&[seed; 32])
+}
+
+fn public(signer: &SigningKey) -> [u8; 32] {
+    signer.verifying_key().to_bytes()
+}
+
+fn ssh(namespace: &str) -> Output {
+    Output::new(Format::Ssh, Some(Namespace::new(namespace).unwrap())).unwrap()
+}
+
+fn outputs() -> [Output; 3] {
+    [Output::Raw, ssh("file"), ssh("contract@example.com")]
+}
+
+fn sign(document: &[u8], output: &Output, signer: &SigningKey) -> Vec<u8> {
+    let signature = signer.sign(prepare(document, output).as_bytes()).to_bytes();
+    finish(document, output, &public(signer), &signature).unwrap()
+}
+
+#[test]
+fn an_empty_document_can_be_signed() {
+    for output in outputs() {
+        let file = sign(b"", &output, &signer(1));
+        verify(b"", &file, &public(&signer(1)), &output).unwrap();
+    }
+}
+
+#[test]
+fn a_signature_over_other_bytes_is_never_released() {
+    for output in outputs() {
+        let signature = signer(1).sign(prepare(b"one", &output).as_bytes()).to_bytes();
+        assert!(finish(b"two", &output, &public(&signer(1)), &signature).is_err());
+        assert!(finish(b"one", &output, &public(&signer(2)), &signature).is_err());
+    }
+}
+
+#[test]
+fn a_file_by_another_key_names_both_keys() {
+    let file = sign(b"contract", &ssh("file"), &signer(1));
+    match verify(b"contract", &file, &public(&signer(2)), &ssh("file")) {
+        Err(VerifyError::OtherKey { expected, found }) => {
+            assert_eq!(expected, hex::encode(public(&signer(2))));
+            assert_eq!(found, hex::encode(public(&signer(1))));
+        }
+        result => panic!("{result:?}"),
+    }
+    let file = sign(b"contract", &Output::Raw, &signer(1));
+    assert!(matches!(
+        verify(b"contract", &file, &public(&signer(2)), &Output::Raw),
+        Err(VerifyError::Mismatch)
+    ));
+}
+
+#[test]
+fn a_file_for_another_namespace_or_format_is_refused() {
+    let key = public(&signer(1));
+    let file = sign(b"contract", &ssh("git"), &signer(1));
+    assert!(matches!(
+        verify(b"contract", &file, &key, &ssh("file")),
+        Err(VerifyError::OtherNamespace { expected, found }) if expected == "file" && found == "git"
+    ));
+    assert!(matches!(
+        verify(b"contract", &file, &key, &Output::Raw),
+        Err(VerifyError::OtherFormat { expected: Format::Raw, found: Format::Ssh })
+    ));
+    let file = sign(b"contract", &Output::Raw, &signer(1));
+    assert!(matches!(
+        verify(b"contract", &file, &key, &ssh("file")),
+        Err(VerifyError::OtherFormat { expected: Format::Ssh, found: Format::Raw })
+    ));
+}
+
+#[test]
+fn files_say_what_they_are() {
+    let raw = SignatureFile::read(&sign(b"x", &Output::Raw, &signer(1))).unwrap();
+    assert_eq!((raw.format(), raw.verifying_key(), raw.namespace()), (Format::Raw, None, None));
+    let ssh = SignatureFile::read(&sign(b"x", &ssh("git"), &signer(1))).unwrap();
+    assert_eq!(ssh.format(), Format::Ssh);
+    assert_eq!(ssh.verifying_key(), Some(&public(&signer(1))));
+    assert_eq!(ssh.namespace(), Some("git"));
+}
+
+#[test]
+fn a_key_of_small_order_verifies_nothing() {
+    let mut identity = [0; 32];
+    identity[0] = 1;
+    let mut signature = [0; 64];
+    signature[0] = 1;
+    assert!(matches!(
+        verify(b"anything", &signature, &identity, &Output::Raw),
+        Err(VerifyError::UnusableKey)
+    ));
+}
+
+#[test]
+fn other_files_are_not_taken_for_signatures() {
+    for file in [&b""[..], &[0; 63], &[0; 65], b"-----BEGIN PGP SIGNATURE-----\n", &[0xFF; 1000]] {
+        assert!(matches!(
+            SignatureFile::read(file),
+            Err(ReadError::Unrecognised { length }) if length == file.len()
+        ));
+    }
+    assert!(matches!(
+        SignatureFile::read(b"-----BEGIN SSH SIGNATURE-----\nAAAA\n-----END SSH SIGNATURE-----\n"),
+        Err(ReadError::Ssh(_))
+    ));
+}
+
+#[test]
+fn windows_line_endings_and_leading_white_space_do_not_matter() {
+    let file = sign(b"contract", &ssh("file"), &signer(1));
+    let text = format!("\r\n{}", String::from_utf8(file).unwrap().replace('\n', "\r\n"));
+    verify(b"contract", text.as_bytes(), &public(&signer(1)), &ssh("file")).unwrap();
+}
+
+#[test]
+fn wrong_inner_lengths_are_refused_as_ssh_keygen_does() {
+    let file = String::from_utf8(sign(b"contract", &ssh("file"), &signer(1))).unwrap();
+    // The length of the signature, 00 00 00 53 after "sha512", becomes 00 0f 80 53.
+    let changed: String =
+        file.split_whitespace().collect::<String>().replace("NTEyAAAAUw", "NTEyAA+AUw");
+    assert_ne!(changed, file.split_whitespace().collect::<String>());
+    let body = changed.split("-----").nth(2).unwrap();
+    let lines: Vec<_> =
+        body.as_bytes().chunks(70).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    let changed = format!(
+        "-----BEGIN SSH SIGNATURE-----\n{}\n-----END SSH SIGNATURE-----\n",
+        lines.join("\n")
+    );
+    assert!(matches!(SignatureFile::read(changed.as_bytes()), Err(ReadError::Ssh(_))));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_signed_verifies(document: Vec<u8>, seed: u8, which in 0_usize..3) {
+        let output = &outputs()[which];
+        let file = sign(&document, output, &signer(seed));
+        verify(&document, &file, &public(&signer(seed)), output).unwrap();
+    }
+
+    #[test]
+    fn preparing_again_gives_the_same_bytes(document: Vec<u8>, which in 0_usize..3) {
+        let output = &outputs()[which];
+        prop_assert_eq!(prepare(&document, output), prepare(&document, output));
+    }
+
+    #[test]
+    fn a_flipped_bit_of_the_document_is_noticed(
+        document in proptest::collection::vec(any::<u8>(), 1..200), at: prop::sample::Index, bit in 0_u32..8, which in 0_usize..3,
+    ) {
+        let output = &outputs()[which];
+        let file = sign(&document, output, &signer(1));
+        let mut changed = document;
+        let at = at.index(changed.len());
+        changed[at] ^= 1 << bit;
+        prop_assert!(matches!(
+            verify(&changed, &file, &public(&signer(1)), output),
+            Err(VerifyError::Mismatch)
+        ));
+    }
+
+    #[test]
+    fn a_flipped_bit_of_a_raw_signature_is_noticed(at in 0_usize..64, bit in 0_u32..8) {
+        let mut file = sign(b"contract", &Output::Raw, &signer(1));
+        file[at] ^= 1 << bit;
+        prop_assert!(verify(b"contract", &file, &public(&signer(1)), &Output::Raw).is_err());
+    }
+
+    #[test]
+    fn a_changed_ssh_file_is_refused_or_means_the_same(at: prop::sample::Index, with: u8) {
+        let file = sign(b"contract", &ssh("file"), &signer(1));
+        let mut changed = file.clone();
+        let at = at.index(changed.len());
+        changed[at] = with;
+        if verify(b"contract", &changed, &public(&signer(1)), &ssh("file")).is_ok() {
+            // Only white space of the armor can differ in a file that still verifies.
+            let strip = |file: &[u8]| -> Vec<u8> {
+                file.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect()
+            };
+            prop_assert_eq!(strip(&changed), strip(&file));
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_the_reader_panic(file: Vec<u8>) {
+        let _ = SignatureFile::read(&file);
+        let armored = [b"-----BEGIN SSH SIGNATURE-----\n", &file[..], b"\n-----END SSH SIGNATURE-----\n"].concat();
+        let _ = SignatureFile::read(&armored);
+    }
+}
