@@ -1,3 +1,153 @@
-//! Developer tasks.
+//! `cargo xtask`: runs every check of the project, checks its structure, measures it.
 
-fn main() {}
+mod bench;
+mod cargo;
+mod terminal;
+mod test;
+mod tidy;
+mod tools;
+
+use std::process::ExitCode;
+
+use crate::cargo::Workspace;
+
+const USAGE: &str = "\
+Developer tasks of Quorate
+
+Usage: cargo xtask <COMMAND> [OPTIONS]
+
+Commands:
+  test [-p CRATE]… [--keep-going] [--no-install]
+        Runs every test and check: tidy, format, clippy, tests, doc tests, docs, examples.
+        Installs the system packages that tests call when they are missing and it may (root and apt-get).
+        -p CRATE      only this crate, `-p log` or `-p quorate-log`; repeatable
+        --keep-going  goes on after a failed step
+        --no-install  never installs a package; what is missing is reported as skipped
+  tidy  Checks the structure of the source tree: dependencies, purity, names, files
+  bench [--quick] [--date YYYY-MM-DD]
+        Measures in release mode and writes docs/benchmarks.md
+        --quick       fewer repetitions; prints the page and leaves the file alone
+        --date        the date to print on the page (default: today, UTC)
+  help  Prints this
+";
+
+/// Why a command did not succeed.
+#[derive(Debug)]
+enum Failure {
+    /// The command line makes no sense; says how and prints the usage.
+    Usage(String),
+    /// A check found something, and has already printed it.
+    Checks,
+    /// The environment did not do what was asked; says what and why.
+    Environment(String),
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Checks) => ExitCode::from(1),
+        Err(Failure::Environment(message)) => {
+            eprintln!("error: {message}");
+            ExitCode::from(1)
+        }
+        Err(Failure::Usage(message)) => {
+            eprintln!("error: {message}\n\n{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> Result<(), Failure> {
+    let mut arguments = arguments.iter().map(String::as_str);
+    match arguments.next() {
+        Some("test") => test::run(&test_options(arguments)?, &Workspace::read()?),
+        Some("tidy") => {
+            no_more(arguments)?;
+            tidy::run(&Workspace::read()?)
+        }
+        Some("bench") => bench::run(&bench_options(arguments)?, &Workspace::read()?),
+        Some("help" | "--help" | "-h") => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        Some(other) => Err(Failure::Usage(format!("there is no command `{other}`"))),
+        None => Err(Failure::Usage("a command is missing".into())),
+    }
+}
+
+fn test_options<'a>(
+    mut arguments: impl Iterator<Item = &'a str>,
+) -> Result<test::Options, Failure> {
+    let mut options = test::Options { packages: Vec::new(), keep_going: false, may_install: true };
+    while let Some(argument) = arguments.next() {
+        match argument {
+            "-p" | "--package" => match arguments.next() {
+                Some(package) => options.packages.push(package.into()),
+                None => return Err(Failure::Usage(format!("`{argument}` needs a crate"))),
+            },
+            "--keep-going" => options.keep_going = true,
+            "--no-install" => options.may_install = false,
+            other => return Err(Failure::Usage(format!("`test` does not know `{other}`"))),
+        }
+    }
+    Ok(options)
+}
+
+fn bench_options<'a>(
+    mut arguments: impl Iterator<Item = &'a str>,
+) -> Result<bench::Options, Failure> {
+    let mut options = bench::Options { quick: false, date: None };
+    while let Some(argument) = arguments.next() {
+        match argument {
+            "--quick" => options.quick = true,
+            "--date" => match arguments.next() {
+                Some(date) => options.date = Some(date.into()),
+                None => return Err(Failure::Usage("`--date` needs a date".into())),
+            },
+            other => return Err(Failure::Usage(format!("`bench` does not know `{other}`"))),
+        }
+    }
+    Ok(options)
+}
+
+fn no_more<'a>(mut arguments: impl Iterator<Item = &'a str>) -> Result<(), Failure> {
+    match arguments.next() {
+        None => Ok(()),
+        Some(other) => Err(Failure::Usage(format!("`{other}` is one argument too many"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_takes_several_crates_and_flags() {
+        let options = test_options(["-p", "log", "--keep-going", "-p", "xtask"].into_iter());
+
+        let options = options.unwrap();
+        assert_eq!(options.packages, ["log", "xtask"]);
+        assert!(options.keep_going);
+        assert!(options.may_install);
+    }
+
+    #[test]
+    fn an_unknown_word_is_a_usage_error_that_repeats_it() {
+        for arguments in
+            [vec!["tset"], vec!["test", "--fast"], vec!["bench", "fast"], vec!["tidy", "x"]]
+        {
+            let arguments: Vec<String> = arguments.into_iter().map(String::from).collect();
+
+            let Err(Failure::Usage(message)) = run(&arguments) else { panic!("{arguments:?}") };
+
+            assert!(message.contains(arguments.last().unwrap()), "{message}");
+        }
+    }
+
+    #[test]
+    fn an_option_without_its_value_is_a_usage_error() {
+        assert!(matches!(test_options(["-p"].into_iter()), Err(Failure::Usage(_))));
+        assert!(matches!(bench_options(["--date"].into_iter()), Err(Failure::Usage(_))));
+    }
+}

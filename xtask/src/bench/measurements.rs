@@ -1,0 +1,176 @@
+//! What the benchmarks print, read leniently: a missing number is missing, never zero.
+
+use serde_json::Value;
+
+/// A program that measures, and what it printed or why it did not.
+#[derive(Debug)]
+pub(crate) struct Source {
+    /// As a developer types it.
+    pub(crate) command: String,
+    pub(crate) output: Result<Value, String>,
+}
+
+/// Everything that was measured in one run.
+#[derive(Debug, Default)]
+pub(crate) struct Measurements {
+    pub(crate) cpu: Vec<Cpu>,
+    pub(crate) requests: Vec<Requests>,
+    pub(crate) ceremonies: Vec<Ceremony>,
+    /// The commands that ran, with the reason for those that yielded nothing.
+    pub(crate) commands: Vec<(String, Option<String>)>,
+}
+
+/// Processor time of one participant (`rows`).
+#[derive(Debug)]
+pub(crate) struct Cpu {
+    /// What was done: `dkg`, `sign`, …
+    pub(crate) name: String,
+    pub(crate) min_signers: u64,
+    pub(crate) max_signers: u64,
+    /// Milliseconds.
+    pub(crate) ours: f64,
+    /// The library that did the same in the same run, and its milliseconds.
+    pub(crate) peer: Option<(String, f64)>,
+}
+
+/// Requests that became signatures on a cluster (`end_to_end`).
+#[derive(Debug)]
+pub(crate) struct Requests {
+    pub(crate) min_signers: u64,
+    pub(crate) max_signers: u64,
+    pub(crate) requests: Option<u64>,
+    /// How many were under way at a time.
+    pub(crate) concurrency: Option<u64>,
+    /// Milliseconds.
+    pub(crate) p50: Option<f64>,
+    /// Milliseconds.
+    pub(crate) p99: Option<f64>,
+    pub(crate) per_second: Option<f64>,
+}
+
+/// A key generation on a cluster (`dkg`).
+#[derive(Debug)]
+pub(crate) struct Ceremony {
+    pub(crate) min_signers: u64,
+    pub(crate) max_signers: u64,
+    /// Milliseconds, from the command to the certified key.
+    pub(crate) took: f64,
+}
+
+impl Measurements {
+    /// Adds what `source` printed.
+    pub(crate) fn add(&mut self, source: Source) {
+        let before = self.len();
+        let reason = match source.output {
+            Err(reason) => Some(reason),
+            Ok(output) => {
+                self.cpu.extend(rows(&output, "rows").filter_map(Cpu::read));
+                self.requests.extend(rows(&output, "end_to_end").filter_map(Requests::read));
+                self.ceremonies.extend(rows(&output, "dkg").filter_map(Ceremony::read));
+                (self.len() == before).then(|| "it printed no rows that this page knows".into())
+            }
+        };
+        self.commands.push((source.command, reason));
+    }
+
+    /// Whether there is nothing to write about.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn len(&self) -> usize {
+        self.cpu.len() + self.requests.len() + self.ceremonies.len()
+    }
+}
+
+impl Cpu {
+    fn read(row: &Value) -> Option<Self> {
+        let peer = row.get("peer").and_then(Value::as_str).zip(number(row, "peer_ms"));
+        Some(Self {
+            name: row.get("name")?.as_str()?.into(),
+            min_signers: count(row, "min_signers")?,
+            max_signers: count(row, "max_signers")?,
+            ours: number(row, "ours_ms")?,
+            peer: peer.map(|(name, took)| (name.into(), took)),
+        })
+    }
+}
+
+impl Requests {
+    fn read(row: &Value) -> Option<Self> {
+        Some(Self {
+            min_signers: count(row, "min_signers")?,
+            max_signers: count(row, "members").or_else(|| count(row, "max_signers"))?,
+            requests: count(row, "requests"),
+            concurrency: count(row, "concurrency"),
+            p50: number(row, "p50_ms"),
+            p99: number(row, "p99_ms"),
+            per_second: number(row, "per_second"),
+        })
+    }
+}
+
+impl Ceremony {
+    fn read(row: &Value) -> Option<Self> {
+        Some(Self {
+            min_signers: count(row, "min_signers")?,
+            max_signers: count(row, "max_signers").or_else(|| count(row, "members"))?,
+            took: number(row, "ms")?,
+        })
+    }
+}
+
+fn rows<'a>(output: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
+    output.get(name).and_then(Value::as_array).into_iter().flatten()
+}
+
+/// A time or a rate: finite and above zero, or it was not measured.
+fn number(row: &Value, name: &str) -> Option<f64> {
+    row.get(name)?.as_f64().filter(|number| number.is_finite() && *number > 0.0)
+}
+
+fn count(row: &Value, name: &str) -> Option<u64> {
+    row.get(name)?.as_u64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(output: Value) -> Measurements {
+        let mut measurements = Measurements::default();
+        measurements.add(Source { command: "c".into(), output: Ok(output) });
+        measurements
+    }
+
+    #[test]
+    fn rows_with_a_number_missing_are_left_out_and_others_kept() {
+        let measurements = read(serde_json::json!({
+            "rows": [
+                { "name": "dkg", "min_signers": 2, "max_signers": 3, "ours_ms": 1.5 },
+                { "name": "dkg", "min_signers": 3, "max_signers": 5 },
+            ],
+            "unknown": 7,
+        }));
+
+        assert_eq!(measurements.cpu.len(), 1);
+        assert!(measurements.cpu.iter().all(|row| row.peer.is_none()));
+        assert_eq!(measurements.commands, [("c".into(), None)]);
+    }
+
+    #[test]
+    fn a_zero_is_not_taken_for_a_measurement() {
+        let row = serde_json::json!({ "min_signers": 2, "members": 3, "p50_ms": 0, "p99_ms": 4 });
+        let measurements = read(serde_json::json!({ "end_to_end": [row] }));
+
+        assert!(measurements.requests.iter().all(|row| row.p50.is_none() && row.p99 == Some(4.0)));
+    }
+
+    #[test]
+    fn output_of_another_shape_is_reported_as_missing() {
+        let measurements = read(serde_json::json!({ "rows": "many" }));
+
+        assert!(measurements.is_empty());
+        assert!(matches!(measurements.commands.as_slice(), [(_, Some(_))]));
+    }
+}

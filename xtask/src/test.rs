@@ -1,0 +1,260 @@
+//! `cargo xtask test`: every test and check, in order, with a verdict.
+
+mod count;
+mod step;
+
+use std::time::Instant;
+
+use crate::cargo::{Package, Workspace, command};
+use crate::terminal::{Tone, human, paint, plural};
+use crate::test::count::Counts;
+use crate::test::step::{Outcome, Step, Work};
+use crate::{Failure, tools};
+
+/// What a developer asked for.
+#[derive(Debug)]
+pub(crate) struct Options {
+    /// Crates to narrow to, with or without `quorate-`; none means all.
+    pub(crate) packages: Vec<String>,
+    /// Whether to go on after a failed step.
+    pub(crate) keep_going: bool,
+    /// Whether system packages may be installed.
+    pub(crate) may_install: bool,
+}
+
+/// Runs every step and prints the summary.
+///
+/// # Errors
+///
+/// [`Failure::Checks`] when a step failed. A step that could not run is reported, never passed.
+pub(crate) fn run(options: &Options, workspace: &Workspace) -> Result<(), Failure> {
+    let started = Instant::now();
+    let packages = select(&options.packages, &workspace.packages)?;
+    let missing = tools::provide(options.may_install);
+
+    let has = |subcommand: &str| {
+        let version = command(&workspace.root, [subcommand, "--version"]).output();
+        version.is_ok_and(|output| output.status.success())
+    };
+    let mut done: Vec<(Step, Outcome)> = Vec::new();
+    for step in plan(&packages, has) {
+        let failed = done.iter().any(|(_, outcome)| matches!(outcome, Outcome::Failed { .. }));
+        let outcome =
+            if failed && !options.keep_going { Outcome::NotRun } else { step.run(workspace) };
+        done.push((step, outcome));
+    }
+
+    println!("\n{}", paint(Tone::Strong, "==> summary"));
+    for (step, outcome) in &done {
+        println!("{}", outcome.row(step.name));
+    }
+    for tool in &missing {
+        println!("{}", Outcome::Skipped(tool.used_for.into()).row(tool.program));
+    }
+    let outcomes: Vec<&Outcome> = done.iter().map(|(_, outcome)| outcome).collect();
+    let counts: Counts = outcomes.iter().filter_map(|outcome| outcome.counts()).sum();
+    println!("\n{counts}");
+
+    let names = |wanted: fn(&Outcome) -> bool| {
+        let steps = done.iter().filter(|(_, outcome)| wanted(outcome));
+        steps.map(|(step, _)| step.name).collect::<Vec<_>>()
+    };
+    let failed = names(|outcome| matches!(outcome, Outcome::Failed { .. }));
+    let mut skipped = names(|outcome| matches!(outcome, Outcome::Skipped(_)));
+    skipped.extend(missing.iter().map(|tool| tool.program));
+    let (tone, verdict) = verdict(done.len(), &failed, &skipped);
+    println!("{} in {}", paint(tone, &verdict), human(started.elapsed()));
+    if failed.is_empty() { Ok(()) } else { Err(Failure::Checks) }
+}
+
+fn verdict(steps: usize, failed: &[&str], skipped: &[&str]) -> (Tone, String) {
+    match (failed, skipped) {
+        ([], []) => (Tone::Good, format!("PASSED: all {}", plural(steps, "step"))),
+        ([], _) => {
+            let skipped = skipped.join(", ");
+            (Tone::Warning, format!("INCOMPLETE: nothing failed, but skipped {skipped}"))
+        }
+        _ => (Tone::Bad, format!("FAILED: {}", failed.join(", "))),
+    }
+}
+
+/// The members that `wanted` names; all of them if it names none.
+fn select<'a>(wanted: &[String], members: &'a [Package]) -> Result<Selection<'a>, Failure> {
+    let mut chosen = Vec::new();
+    for name in wanted {
+        let full = format!("quorate-{name}");
+        let found = members.iter().find(|member| member.name == *name || member.name == full);
+        chosen.push(found.ok_or_else(|| {
+            let names: Vec<_> = members.iter().map(|member| member.name.as_str()).collect();
+            Failure::Usage(format!("there is no crate `{name}`; there are {}", names.join(", ")))
+        })?);
+    }
+    let narrowed = !chosen.is_empty();
+    Ok(Selection { narrowed, packages: if narrowed { chosen } else { members.iter().collect() } })
+}
+
+/// What to test.
+#[derive(Debug)]
+struct Selection<'a> {
+    /// Whether that is less than everything.
+    narrowed: bool,
+    packages: Vec<&'a Package>,
+}
+
+impl Selection<'_> {
+    /// As arguments for Cargo.
+    fn arguments(&self) -> Vec<String> {
+        if self.narrowed { self.names(|_| true) } else { vec!["--workspace".into()] }
+    }
+
+    fn names(&self, wanted: fn(&Package) -> bool) -> Vec<String> {
+        let packages = self.packages.iter().filter(|package| wanted(package));
+        packages.flat_map(|package| ["-p".into(), package.name.clone()]).collect()
+    }
+}
+
+/// The steps, cheapest first, so that a slip is reported before the long build.
+///
+/// All use the one dev profile and the same features, so that no step builds again what another
+/// has built: clippy and docs share what `cargo check` makes, the others what `cargo build` makes.
+fn plan(selection: &Selection<'_>, has: impl Fn(&str) -> bool) -> Vec<Step> {
+    let which = selection.arguments();
+    let formatted = if selection.narrowed { which.clone() } else { vec!["--all".into()] };
+    let documented = selection.names(|package| package.has_library);
+    let doc_tested = if selection.narrowed { documented } else { which.clone() };
+
+    let component = |name: &str, step: Work| {
+        if has(name) {
+            return step;
+        }
+        let package = if name == "fmt" { "rustfmt" } else { name };
+        Work::Missing(format!(
+            "{package} not installed; get it with `rustup component add {package}`"
+        ))
+    };
+    let tests = if has("nextest") {
+        // A narrowed run may hit a crate that has no tests yet; the whole project has some.
+        let none = if selection.narrowed { vec!["--no-tests=pass".into()] } else { vec![] };
+        Work::nextest([vec!["nextest".into(), "run".into()], which.clone(), none].concat())
+    } else {
+        // `--tests` and not the default, which would run the doc tests a second time.
+        let options = ["--lib", "--bins", "--tests", "--no-fail-fast"].map(String::from).to_vec();
+        let options = if selection.packages.iter().any(|package| package.has_library) {
+            options
+        } else {
+            options.into_iter().filter(|option| option != "--lib").collect()
+        };
+        Work::libtest([vec!["test".into()], which.clone(), options].concat())
+    };
+    let doc_tests = if doc_tested.is_empty() {
+        Work::Missing("no library, so no doc tests".into())
+    } else {
+        Work::libtest([vec!["test".into(), "--doc".into()], doc_tested].concat())
+    };
+    let cargo = |first: &[&str], middle: &[String], last: &[&str]| {
+        let own = |words: &[&str]| words.iter().copied().map(String::from).collect::<Vec<_>>();
+        Work::cargo([own(first), middle.to_vec(), own(last)].concat())
+    };
+
+    vec![
+        Step { name: "tidy", work: Work::Tidy },
+        Step { name: "format", work: component("fmt", cargo(&["fmt"], &formatted, &["--check"])) },
+        Step {
+            name: "clippy",
+            work: component(
+                "clippy",
+                cargo(&["clippy"], &which, &["--all-targets", "--", "-D", "warnings"]),
+            ),
+        },
+        Step { name: "tests", work: tests },
+        Step { name: "doc tests", work: doc_tests },
+        Step {
+            name: "docs",
+            work: cargo(&["doc"], &which, &["--no-deps", "--document-private-items"])
+                .denying_rustdoc_warnings(),
+        },
+        Step { name: "examples", work: cargo(&["build"], &which, &["--examples"]) },
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(name: &str, has_library: bool) -> Package {
+        Package { name: name.into(), manifest: String::new(), has_library, dependencies: vec![] }
+    }
+
+    fn lines(wanted: &[&str], has: fn(&str) -> bool) -> Vec<String> {
+        let members = [member("quorate-log", true), member("quorate", false)];
+        let wanted: Vec<String> = wanted.iter().copied().map(String::from).collect();
+        let selection = select(&wanted, &members).unwrap();
+        plan(&selection, has).iter().map(|step| step.work.to_string()).collect()
+    }
+
+    #[test]
+    fn a_full_run_covers_the_workspace_in_every_step() {
+        assert_eq!(
+            lines(&[], |_| true),
+            [
+                "cargo xtask tidy",
+                "cargo fmt --all --check",
+                "cargo clippy --workspace --all-targets -- -D warnings",
+                "cargo nextest run --workspace",
+                "cargo test --doc --workspace",
+                "RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items",
+                "cargo build --workspace --examples",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_narrowed_run_names_its_crates_and_no_others() {
+        for line in lines(&["log"], |_| true).iter().skip(1) {
+            assert!(line.contains("-p quorate-log"), "{line}");
+            assert!(!line.contains("--workspace") && !line.contains("--all "), "{line}");
+        }
+    }
+
+    #[test]
+    fn without_nextest_the_tests_run_with_cargo_test() {
+        let lines = lines(&[], |subcommand| subcommand != "nextest");
+
+        let fallback = "cargo test --workspace --lib --bins --tests --no-fail-fast";
+        assert!(lines.iter().any(|line| line == fallback), "{lines:?}");
+    }
+
+    #[test]
+    fn a_crate_without_a_library_has_no_doc_tests_to_run() {
+        let lines = lines(&["quorate"], |_| false);
+
+        assert!(lines.iter().any(|line| line.contains("no doc tests")), "{lines:?}");
+        assert!(!lines.iter().any(|line| line.contains("--lib")), "{lines:?}");
+    }
+
+    #[test]
+    fn a_missing_component_is_skipped_with_the_command_that_installs_it() {
+        let lines = lines(&[], |subcommand| subcommand == "nextest");
+
+        for component in ["rustfmt", "clippy"] {
+            let hint = format!("rustup component add {component}");
+            assert!(lines.iter().any(|line| line.contains(&hint)), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_crate_is_refused_with_the_names_that_exist() {
+        let members = [member("quorate-log", true)];
+
+        let Err(Failure::Usage(message)) = select(&["lgo".into()], &members) else { panic!() };
+
+        assert!(message.contains("lgo") && message.contains("quorate-log"), "{message}");
+    }
+
+    #[test]
+    fn a_skipped_step_never_makes_the_verdict_passed() {
+        assert!(verdict(7, &[], &[]).1.starts_with("PASSED"));
+        assert!(!verdict(7, &[], &["clippy"]).1.contains("PASSED"));
+        assert!(verdict(7, &["tidy"], &["clippy"]).1.starts_with("FAILED: tidy"));
+    }
+}

@@ -1,0 +1,155 @@
+//! The files that tidy looks at.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use crate::Failure;
+use crate::cargo::{Package, Workspace};
+use crate::tidy::source;
+
+/// Directories that no rule is about.
+const SKIPPED: &[&str] = &["target", ".git", "node_modules"];
+
+/// The source tree, or in tests a made-up one.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    /// By path relative to the root, with `/`. Files that are not UTF-8 are left out.
+    pub(crate) files: BTreeMap<String, File>,
+    /// The workspace members.
+    pub(crate) packages: Vec<Package>,
+}
+
+/// A text file.
+#[derive(Debug)]
+pub(crate) struct File {
+    /// As it is.
+    pub(crate) text: String,
+    /// For `.rs` files: the text without comments and literals.
+    pub(crate) code: String,
+    /// Lines (from 1) that only tests contain. All lines of files that only tests use.
+    test_lines: BTreeSet<usize>,
+}
+
+impl File {
+    /// Whether only tests contain this line.
+    pub(crate) fn is_test(&self, line: usize) -> bool {
+        self.test_lines.contains(&line)
+    }
+}
+
+impl Tree {
+    /// Reads every text file below the root of the workspace.
+    pub(crate) fn read(workspace: &Workspace) -> Result<Self, Failure> {
+        let mut texts = Vec::new();
+        collect(&workspace.root, "", &mut texts)
+            .map_err(|error| Failure::Environment(format!("can't read the tree: {error}")))?;
+        Ok(Self::new(texts, workspace.packages.clone()))
+    }
+
+    fn new(texts: Vec<(String, String)>, packages: Vec<Package>) -> Self {
+        let mut test_modules = BTreeSet::new();
+        let mut files = BTreeMap::new();
+        for (path, text) in texts {
+            let mut file = File { text, code: String::new(), test_lines: BTreeSet::new() };
+            if path.ends_with(".rs") {
+                file.code = source::code(&file.text);
+                let (lines, modules) = source::test_items(&source::tokens(&file.code));
+                file.test_lines = lines.into_iter().flatten().collect();
+                let parent = module_directory(&path);
+                test_modules.extend(modules.iter().map(|name| format!("{parent}/{name}")));
+            }
+            files.insert(path, file);
+        }
+        for (path, file) in &mut files {
+            if is_test_path(path, &test_modules) {
+                file.test_lines = (1..=file.text.lines().count()).collect();
+            }
+        }
+        Self { files, packages }
+    }
+
+    /// The `.rs` files.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = (&str, &File)> {
+        let files = self.files.iter().map(|(path, file)| (path.as_str(), file));
+        files.filter(|(path, _)| path.ends_with(".rs"))
+    }
+}
+
+/// Where the modules that this file declares are.
+fn module_directory(path: &str) -> String {
+    let (directory, name) = path.rsplit_once('/').unwrap_or((".", path));
+    match name {
+        "mod.rs" | "lib.rs" | "main.rs" => directory.into(),
+        _ => format!("{directory}/{}", name.trim_end_matches(".rs")),
+    }
+}
+
+fn is_test_path(path: &str, test_modules: &BTreeSet<String>) -> bool {
+    let in_test_directory =
+        path.split('/').any(|part| matches!(part, "tests" | "benches" | "testkit" | "fuzz"));
+    let in_test_module = test_modules.iter().any(|module| {
+        let rest = path.strip_prefix(module.as_str());
+        rest.is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
+    });
+    in_test_directory || in_test_module
+}
+
+fn collect(
+    directory: &Path,
+    prefix: &str,
+    texts: &mut Vec<(String, String)>,
+) -> std::io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let path = format!("{prefix}{name}");
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            if !SKIPPED.contains(&name.as_str()) {
+                collect(&entry.path(), &format!("{path}/"), texts)?;
+            }
+        } else if kind.is_file() {
+            match fs::read(entry.path()) {
+                Ok(bytes) => texts.extend(String::from_utf8(bytes).ok().map(|text| (path, text))),
+                // An editor or a test removed it in between.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+impl Tree {
+    /// A tree of these files; each `Cargo.toml` in it is a member without dependencies.
+    pub(crate) fn of(files: &[(&str, &str)]) -> Self {
+        let texts = files.iter().map(|(path, text)| ((*path).into(), (*text).into())).collect();
+        let manifests = files.iter().filter(|(path, _)| path.ends_with("Cargo.toml"));
+        let packages = manifests.map(|(path, _)| Package {
+            name: "quorate-log".into(),
+            manifest: (*path).into(),
+            has_library: true,
+            dependencies: vec![],
+        });
+        Self::new(texts, packages.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_directories_make_a_file_a_test() {
+        let none = BTreeSet::new();
+
+        assert!(is_test_path("crates/log/tests/vectors.rs", &none));
+        assert!(is_test_path("testkit/src/lib.rs", &none));
+        assert!(!is_test_path("crates/log/src/attests.rs", &none));
+        let checks = BTreeSet::from(["a/src/checks".into()]);
+        assert!(is_test_path("a/src/checks/deep.rs", &checks));
+        assert!(!is_test_path("a/src/checksum.rs", &checks));
+    }
+}

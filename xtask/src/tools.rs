@@ -1,0 +1,127 @@
+//! The programs of other people that tests call, and how a machine without them gets them.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::terminal::{Tone, paint};
+
+/// A program that tests call.
+#[derive(Debug)]
+pub(crate) struct Tool {
+    /// What must be found in `PATH`.
+    pub(crate) program: &'static str,
+    /// The Debian package that has it.
+    pub(crate) package: &'static str,
+    /// What the tests do with it.
+    pub(crate) used_for: &'static str,
+}
+
+/// Every foreign program that a test calls. Tests themselves also say `skipped: X not installed`.
+const TOOLS: &[Tool] = &[
+    Tool {
+        program: "ssh-keygen",
+        package: "openssh-client",
+        used_for: "verifying SSHSIG signatures and exported keys",
+    },
+    Tool {
+        program: "openssl",
+        package: "openssl",
+        used_for: "verifying raw Ed25519 signatures and exported keys",
+    },
+    Tool {
+        program: "python3",
+        package: "python3",
+        used_for: "checking the log with a verifier that shares no code with ours",
+    },
+    Tool { program: "git", package: "git", used_for: "verifying signed commits" },
+];
+
+/// Installs what is missing if that is allowed and possible; returns what is still missing.
+pub(crate) fn provide(may_install: bool) -> Vec<&'static Tool> {
+    let missing = missing();
+    if missing.is_empty() {
+        return missing;
+    }
+    let list =
+        |tools: &[&Tool]| tools.iter().map(|tool| tool.package).collect::<Vec<_>>().join(" ");
+    let obstacle = if !may_install {
+        "--no-install"
+    } else if !is_root() {
+        "not root"
+    } else if !is_installed("apt-get") {
+        "no apt-get here"
+    } else {
+        println!("{}", paint(Tone::Strong, &format!("==> install {}", list(&missing))));
+        install(&missing);
+        "apt-get could not"
+    };
+
+    let still_missing = self::missing();
+    for tool in &still_missing {
+        let line = format!(
+            "skipped: {} not installed ({obstacle}), so no test is {}; get it with `apt-get install {}`",
+            tool.program, tool.used_for, tool.package
+        );
+        println!("{}", paint(Tone::Warning, &line));
+    }
+    still_missing
+}
+
+fn missing() -> Vec<&'static Tool> {
+    TOOLS.iter().filter(|tool| !is_installed(tool.program)).collect()
+}
+
+/// Failures are left to the caller, who looks at what is there afterwards.
+fn install(tools: &[&Tool]) {
+    let apt = |arguments: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
+        match command.status() {
+            Ok(status) if status.success() => {}
+            Ok(status) => println!("apt-get {} ended with {status}", arguments.join(" ")),
+            Err(error) => println!("can't start apt-get: {error}"),
+        }
+    };
+    apt(&["update", "-qq"]);
+    let mut arguments = vec!["install", "-y", "-qq", "--no-install-recommends"];
+    arguments.extend(tools.iter().map(|tool| tool.package));
+    apt(&arguments);
+}
+
+fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| is_executable(&directory.join(program)))
+}
+
+fn is_executable(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    file.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}
+
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output();
+    id.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_is_installed_and_nonsense_is_not() {
+        assert!(is_installed("sh"));
+        assert!(!is_installed("no-such-program-anywhere"));
+    }
+
+    #[test]
+    fn a_directory_is_not_a_program() {
+        assert!(!is_executable(Path::new("/")));
+    }
+
+    #[test]
+    fn no_program_is_listed_twice() {
+        for (index, tool) in TOOLS.iter().enumerate() {
+            assert!(TOOLS.iter().skip(index + 1).all(|other| other.program != tool.program));
+        }
+    }
+}
