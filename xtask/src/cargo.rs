@@ -28,6 +28,8 @@ pub(crate) struct Package {
     pub(crate) manifest: String,
     /// Whether it has a library, without which it has no doc tests.
     pub(crate) has_library: bool,
+    /// Whether it has examples to build.
+    pub(crate) has_examples: bool,
     /// Its dependencies on other members.
     pub(crate) dependencies: Vec<Dependency>,
 }
@@ -79,9 +81,10 @@ impl Package {
     fn from_metadata(root: &Path, members: &[&str], package: &Value) -> Option<Self> {
         let manifest = Path::new(package.get("manifest_path")?.as_str()?);
         let manifest = manifest.strip_prefix(root).unwrap_or(manifest);
-        let is_library = |target: &Value| {
-            let kinds = target.get("kind").and_then(Value::as_array);
-            kinds.is_some_and(|kinds| kinds.iter().any(|kind| kind == "lib"))
+        let targets = package.get("targets")?.as_array()?;
+        let has = |wanted: &str| {
+            let kinds = targets.iter().filter_map(|target| target.get("kind")?.as_array());
+            kinds.flatten().any(|kind| kind == wanted)
         };
         let dependencies = package.get("dependencies")?.as_array()?.iter().filter_map(|found| {
             let name = found.get("name")?.as_str()?;
@@ -91,7 +94,8 @@ impl Package {
         Some(Self {
             name: package.get("name")?.as_str()?.into(),
             manifest: manifest.to_string_lossy().replace('\\', "/"),
-            has_library: package.get("targets")?.as_array()?.iter().any(is_library),
+            has_library: has("lib"),
+            has_examples: has("example"),
             dependencies: dependencies.collect(),
         })
     }
@@ -135,7 +139,7 @@ mod tests {
                 },
                 {
                     "name": "quorate-testkit", "manifest_path": "/x/testkit/Cargo.toml",
-                    "targets": [{ "kind": ["bin"] }],
+                    "targets": [{ "kind": ["bin"] }, { "kind": ["example"] }],
                     "dependencies": [{ "name": "quorate-log", "kind": null }],
                 },
             ],
@@ -146,6 +150,7 @@ mod tests {
         let [log, testkit] = workspace.packages.as_slice() else { panic!("two packages") };
         assert_eq!(log.manifest, "crates/log/Cargo.toml");
         assert!(log.has_library && !testkit.has_library);
+        assert!(testkit.has_examples && !log.has_examples);
         assert_eq!(log.dependencies.len(), 1, "a crate of the registry is no arrow");
         assert!(log.dependencies.iter().all(|arrow| arrow.is_dev));
         assert!(testkit.dependencies.iter().all(|arrow| !arrow.is_dev));

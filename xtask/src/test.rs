@@ -36,6 +36,11 @@ pub(crate) fn run(options: &Options, workspace: &Workspace) -> Result<(), Failur
         let version = command(&workspace.root, [subcommand, "--version"]).output();
         version.is_ok_and(|output| output.status.success())
     };
+    if !has("nextest") {
+        let note = "cargo-nextest not installed, so `cargo test` runs the tests; \
+                    get it with `cargo install cargo-nextest --locked`";
+        println!("{}", paint(Tone::Warning, note));
+    }
     let mut done: Vec<(Step, Outcome)> = Vec::new();
     for step in plan(&packages, has) {
         let failed = done.iter().any(|(_, outcome)| matches!(outcome, Outcome::Failed { .. }));
@@ -120,8 +125,13 @@ impl Selection<'_> {
 fn plan(selection: &Selection<'_>, has: impl Fn(&str) -> bool) -> Vec<Step> {
     let which = selection.arguments();
     let formatted = if selection.narrowed { which.clone() } else { vec!["--all".into()] };
-    let documented = selection.names(|package| package.has_library);
-    let doc_tested = if selection.narrowed { documented } else { which.clone() };
+    // Cargo refuses `-p` of a crate that has none of what it shall test or build.
+    let with_libraries = selection.names(|package| package.has_library);
+    let with_examples = selection.names(|package| package.has_examples);
+    let narrowed_to = |some: &Vec<String>| match selection.narrowed {
+        true => some.clone(),
+        false => which.clone(),
+    };
 
     let component = |name: &str, step: Work| {
         if has(name) {
@@ -137,26 +147,16 @@ fn plan(selection: &Selection<'_>, has: impl Fn(&str) -> bool) -> Vec<Step> {
         let none = if selection.narrowed { vec!["--no-tests=pass".into()] } else { vec![] };
         Work::nextest([vec!["nextest".into(), "run".into()], which.clone(), none].concat())
     } else {
-        // `--tests` and not the default, which would run the doc tests a second time.
-        let options = ["--lib", "--bins", "--tests", "--no-fail-fast"].map(String::from).to_vec();
-        let options = if selection.packages.iter().any(|package| package.has_library) {
-            options
-        } else {
-            options.into_iter().filter(|option| option != "--lib").collect()
-        };
+        // `--tests` is unit and integration tests; the default would run the doc tests twice.
+        let options = ["--tests", "--no-fail-fast"].map(String::from).to_vec();
         Work::libtest([vec!["test".into()], which.clone(), options].concat())
-    };
-    let doc_tests = if doc_tested.is_empty() {
-        Work::Missing("no library, so no doc tests".into())
-    } else {
-        Work::libtest([vec!["test".into(), "--doc".into()], doc_tested].concat())
     };
     let cargo = |first: &[&str], middle: &[String], last: &[&str]| {
         let own = |words: &[&str]| words.iter().copied().map(String::from).collect::<Vec<_>>();
         Work::cargo([own(first), middle.to_vec(), own(last)].concat())
     };
 
-    vec![
+    let mut steps = vec![
         Step { name: "tidy", work: Work::Tidy },
         Step { name: "format", work: component("fmt", cargo(&["fmt"], &formatted, &["--check"])) },
         Step {
@@ -167,14 +167,22 @@ fn plan(selection: &Selection<'_>, has: impl Fn(&str) -> bool) -> Vec<Step> {
             ),
         },
         Step { name: "tests", work: tests },
-        Step { name: "doc tests", work: doc_tests },
         Step {
             name: "docs",
             work: cargo(&["doc"], &which, &["--no-deps", "--document-private-items"])
                 .denying_rustdoc_warnings(),
         },
-        Step { name: "examples", work: cargo(&["build"], &which, &["--examples"]) },
-    ]
+    ];
+    if !with_libraries.is_empty() {
+        let arguments = narrowed_to(&with_libraries);
+        let work = Work::libtest([vec!["test".into(), "--doc".into()], arguments].concat());
+        steps.insert(4, Step { name: "doc tests", work });
+    }
+    if !with_examples.is_empty() {
+        let work = cargo(&["build"], &narrowed_to(&with_examples), &["--examples"]);
+        steps.push(Step { name: "examples", work });
+    }
+    steps
 }
 
 #[cfg(test)]
@@ -182,7 +190,13 @@ mod tests {
     use super::*;
 
     fn member(name: &str, has_library: bool) -> Package {
-        Package { name: name.into(), manifest: String::new(), has_library, dependencies: vec![] }
+        Package {
+            name: name.into(),
+            manifest: String::new(),
+            has_library,
+            has_examples: has_library,
+            dependencies: vec![],
+        }
     }
 
     fn lines(wanted: &[&str], has: fn(&str) -> bool) -> Vec<String> {
@@ -220,7 +234,7 @@ mod tests {
     fn without_nextest_the_tests_run_with_cargo_test() {
         let lines = lines(&[], |subcommand| subcommand != "nextest");
 
-        let fallback = "cargo test --workspace --lib --bins --tests --no-fail-fast";
+        let fallback = "cargo test --workspace --tests --no-fail-fast";
         assert!(lines.iter().any(|line| line == fallback), "{lines:?}");
     }
 
@@ -228,8 +242,9 @@ mod tests {
     fn a_crate_without_a_library_has_no_doc_tests_to_run() {
         let lines = lines(&["quorate"], |_| false);
 
-        assert!(lines.iter().any(|line| line.contains("no doc tests")), "{lines:?}");
-        assert!(!lines.iter().any(|line| line.contains("--lib")), "{lines:?}");
+        for absent in ["--doc ", "--examples"] {
+            assert!(!lines.iter().any(|line| line.contains(absent)), "{absent} in {lines:?}");
+        }
     }
 
     #[test]

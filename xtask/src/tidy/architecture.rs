@@ -132,6 +132,7 @@ mod tests {
             name: from.into(),
             manifest: "Cargo.toml".into(),
             has_library: true,
+            has_examples: false,
             dependencies: vec![Dependency { name: to.into(), is_dev }],
         });
         dependencies(&tree)

@@ -131,6 +131,7 @@ impl Tree {
             name: "quorate-log".into(),
             manifest: (*path).into(),
             has_library: true,
+            has_examples: false,
             dependencies: vec![],
         });
         Self::new(texts, packages.collect())
