@@ -51,6 +51,12 @@ const RULES: &[Rule] = &[
         check: files::lints,
     },
     Rule {
+        name: "clippy-settings",
+        says: "a crate's clippy.toml repeats the one at the root, because clippy reads only the nearest",
+        excuse: None,
+        check: files::clippy_settings,
+    },
+    Rule {
         name: "lockfile",
         says: "Cargo.lock is there and not ignored, so that everyone builds the same",
         excuse: None,

@@ -142,7 +142,8 @@ impl Step {
                 let ran = match results {
                     Results::None => command.status().map(|status| (status.success(), None)),
                     Results::Nextest => {
-                        let report = workspace.target.join("nextest/default/junit.xml");
+                        // Below the root, also when builds go elsewhere.
+                        let report = workspace.root.join("target/nextest/default/junit.xml");
                         run_nextest(&mut command, &report)
                     }
                     Results::Libtest => run_libtest(&mut command),

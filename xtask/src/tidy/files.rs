@@ -36,6 +36,24 @@ pub(super) fn lints(tree: &Tree) -> Vec<Problem> {
     problems
 }
 
+/// Finds a clippy.toml of a crate that loses settings of the one at the root: clippy reads only
+/// the nearest.
+pub(super) fn clippy_settings(tree: &Tree) -> Vec<Problem> {
+    let Some(root) = tree.files.get("clippy.toml") else { return vec![] };
+    let settings = |text: &str| -> Vec<String> {
+        let lines = text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#'));
+        lines.map(String::from).collect()
+    };
+    let mut problems = Vec::new();
+    for (path, file) in tree.files.iter().filter(|(path, _)| path.ends_with("/clippy.toml")) {
+        let own = settings(&file.text);
+        for setting in settings(&root.text).iter().filter(|setting| !own.contains(setting)) {
+            problems.push(Problem::at(path, 0, format!("does not repeat `{setting}`")));
+        }
+    }
+    problems
+}
+
 /// Finds a missing or ignored `Cargo.lock`.
 pub(super) fn lockfile(tree: &Tree) -> Vec<Problem> {
     let mut problems = Vec::new();
@@ -130,6 +148,17 @@ mod tests {
 
         assert!(lints(&manifest("[lints]\nworkspace = true\n")).is_empty());
         assert!(!lints(&manifest("[lints]\n[package]\nworkspace = true\n")).is_empty());
+    }
+
+    #[test]
+    fn a_nearer_clippy_file_repeats_the_settings_of_the_root() {
+        let lost = |nearer: &str| {
+            let root = ("clippy.toml", "# a\nallow-a = true\nallow-b = true\n");
+            clippy_settings(&Tree::of(&[root, ("crates/log/clippy.toml", nearer)])).len()
+        };
+
+        assert_eq!(lost("allow-b = true\nallow-a = true\nmore = 1\n"), 0);
+        assert_eq!(lost("# allow-a = true\nallow-b = true\n"), 1);
     }
 
     #[test]
