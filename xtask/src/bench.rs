@@ -13,7 +13,7 @@ use crate::Failure;
 use crate::bench::machine::Machine;
 use crate::bench::measurements::{Measurements, Source};
 use crate::cargo::{Workspace, command};
-use crate::terminal::{Tone, paint};
+use crate::terminal::{Tone, paint, say};
 
 /// Where the page is, relative to the root.
 const PAGE: &str = "docs/benchmarks.md";
@@ -40,7 +40,7 @@ pub(crate) fn run(options: &Options, workspace: &Workspace) -> Result<(), Failur
     let mut measurements = Measurements::default();
     for source in [cpu(options, workspace), cluster(options, workspace)] {
         if let Err(reason) = &source.output {
-            println!("{}", paint(Tone::Warning, &format!("missing: {}: {reason}", source.command)));
+            say!("{}", paint(Tone::Warning, &format!("missing: {}: {reason}", source.command)));
         }
         measurements.add(source);
     }
@@ -55,19 +55,19 @@ pub(crate) fn run(options: &Options, workspace: &Workspace) -> Result<(), Failur
     let date = options.date.clone().unwrap_or_else(today);
     let page = page::render(&measurements, &Machine::this(), &date, page::notes(&previous));
     if options.quick {
-        println!("\n{page}\n{PAGE} stays as it is: a quick run is not worth keeping");
+        say!("\n{page}\n{PAGE} stays as it is: a quick run is not worth keeping");
         return Ok(());
     }
     fs::write(&path, page)
         .map_err(|error| Failure::Environment(format!("can't write {PAGE}: {error}")))?;
-    println!("{}", paint(Tone::Good, &format!("wrote {PAGE}")));
+    say!("{}", paint(Tone::Good, &format!("wrote {PAGE}")));
     Ok(())
 }
 
 /// The processor time of one participant, ours and the peer's.
 fn cpu(options: &Options, workspace: &Workspace) -> Source {
     let arguments = ["bench", "-p", "quorate-protocol", "--bench", "cpu"];
-    println!("{}", paint(Tone::Strong, "==> CPU per participant"));
+    say!("{}", paint(Tone::Strong, "==> CPU per participant"));
     Source {
         command: format!("cargo {}", arguments.join(" ")),
         output: measure(options, command(&workspace.root, arguments)),
@@ -76,7 +76,7 @@ fn cpu(options: &Options, workspace: &Workspace) -> Source {
 
 /// Requests and ceremonies on a cluster of real processes.
 fn cluster(options: &Options, workspace: &Workspace) -> Source {
-    println!("{}", paint(Tone::Strong, "==> cluster of real processes"));
+    say!("{}", paint(Tone::Strong, "==> cluster of real processes"));
     let build = ["build", "--release", "-p", "quorate"];
     let built = command(&workspace.root, build).status();
     let output = match built {

@@ -1,7 +1,21 @@
 //! What the tasks print for people: colours where wanted, durations, tables.
 
-use std::io::{IsTerminal, stdout};
+use std::fmt::Arguments;
+use std::io::{IsTerminal as _, Write as _, stdout};
 use std::time::Duration;
+
+/// Like `println!`, but ends quietly when nobody reads any more, as in `cargo xtask test | head`.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::terminal::print_line(format_args!($($text)*)) };
+}
+pub(crate) use say;
+
+/// See [`say`].
+pub(crate) fn print_line(line: Arguments<'_>) {
+    if writeln!(stdout().lock(), "{line}").is_err() {
+        std::process::exit(1);
+    }
+}
 
 /// A colour with one meaning each.
 #[derive(Clone, Copy, Debug)]

@@ -6,7 +6,7 @@ mod step;
 use std::time::Instant;
 
 use crate::cargo::{Package, Workspace, command};
-use crate::terminal::{Tone, human, paint, plural};
+use crate::terminal::{Tone, human, paint, plural, say};
 use crate::test::count::Counts;
 use crate::test::step::{Outcome, Step, Work};
 use crate::{Failure, tools};
@@ -39,7 +39,7 @@ pub(crate) fn run(options: &Options, workspace: &Workspace) -> Result<(), Failur
     if !has("nextest") {
         let note = "cargo-nextest not installed, so `cargo test` runs the tests; \
                     get it with `cargo install cargo-nextest --locked`";
-        println!("{}", paint(Tone::Warning, note));
+        say!("{}", paint(Tone::Warning, note));
     }
     let mut done: Vec<(Step, Outcome)> = Vec::new();
     for step in plan(&packages, has) {
@@ -49,16 +49,16 @@ pub(crate) fn run(options: &Options, workspace: &Workspace) -> Result<(), Failur
         done.push((step, outcome));
     }
 
-    println!("\n{}", paint(Tone::Strong, "==> summary"));
+    say!("\n{}", paint(Tone::Strong, "==> summary"));
     for (step, outcome) in &done {
-        println!("{}", outcome.row(step.name));
+        say!("{}", outcome.row(step.name));
     }
     for tool in &missing {
-        println!("{}", Outcome::Skipped(tool.used_for.into()).row(tool.program));
+        say!("{}", Outcome::Skipped(tool.used_for.into()).row(tool.program));
     }
     let outcomes: Vec<&Outcome> = done.iter().map(|(_, outcome)| outcome).collect();
     let counts: Counts = outcomes.iter().filter_map(|outcome| outcome.counts()).sum();
-    println!("\n{counts}");
+    say!("\n{counts}");
 
     let names = |wanted: fn(&Outcome) -> bool| {
         let steps = done.iter().filter(|(_, outcome)| wanted(outcome));
@@ -68,7 +68,7 @@ pub(crate) fn run(options: &Options, workspace: &Workspace) -> Result<(), Failur
     let mut skipped = names(|outcome| matches!(outcome, Outcome::Skipped(_)));
     skipped.extend(missing.iter().map(|tool| tool.program));
     let (tone, verdict) = verdict(done.len(), &failed, &skipped);
-    println!("{} in {}", paint(tone, &verdict), human(started.elapsed()));
+    say!("{} in {}", paint(tone, &verdict), human(started.elapsed()));
     if failed.is_empty() { Ok(()) } else { Err(Failure::Checks) }
 }
 

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use crate::Failure;
 use crate::cargo::Workspace;
-use crate::terminal::{Tone, paint, plural};
+use crate::terminal::{Tone, paint, plural, say};
 use crate::tidy::tree::Tree;
 
 /// A rule about the tree.
@@ -148,23 +148,23 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
         if problems.is_empty() {
             continue;
         }
-        println!("{}: {}", paint(Tone::Bad, rule.name), rule.says);
+        say!("{}: {}", paint(Tone::Bad, rule.name), rule.says);
         for Problem { path, line, message } in &problems {
             match line {
-                0 => println!("  {path}: {message}"),
-                _ => println!("  {path}:{line}: {message}"),
+                0 => say!("  {path}: {message}"),
+                _ => say!("  {path}:{line}: {message}"),
             }
         }
         if let Some(excuse) = rule.excuse {
-            println!("  (an exception needs a comment: `tidy: {excuse} because …`)");
+            say!("  (an exception needs a comment: `tidy: {excuse} because …`)");
         }
     }
     let scope = format!("{} and {}", plural(RULES.len(), "rule"), plural(tree.files.len(), "file"));
     if total == 0 {
-        println!("tidy: {scope}, nothing to complain about");
+        say!("tidy: {scope}, nothing to complain about");
         Ok(())
     } else {
-        println!("tidy: {} ({scope})", plural(total, "problem"));
+        say!("tidy: {} ({scope})", plural(total, "problem"));
         Err(Failure::Checks)
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::terminal::{Tone, paint};
+use crate::terminal::{Tone, paint, say};
 
 /// A program that tests call.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ pub(crate) fn provide(may_install: bool) -> Vec<&'static Tool> {
     } else if !is_installed("apt-get") {
         "no apt-get here"
     } else {
-        println!("{}", paint(Tone::Strong, &format!("==> install {}", list(&missing))));
+        say!("{}", paint(Tone::Strong, &format!("==> install {}", list(&missing))));
         install(&missing);
         "apt-get could not"
     };
@@ -62,7 +62,7 @@ pub(crate) fn provide(may_install: bool) -> Vec<&'static Tool> {
             "skipped: {} not installed ({obstacle}), so no test is {}; get it with `apt-get install {}`",
             tool.program, tool.used_for, tool.package
         );
-        println!("{}", paint(Tone::Warning, &line));
+        say!("{}", paint(Tone::Warning, &line));
     }
     still_missing
 }
@@ -78,8 +78,8 @@ fn install(tools: &[&Tool]) {
         command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
         match command.status() {
             Ok(status) if status.success() => {}
-            Ok(status) => println!("apt-get {} ended with {status}", arguments.join(" ")),
-            Err(error) => println!("can't start apt-get: {error}"),
+            Ok(status) => say!("apt-get {} ended with {status}", arguments.join(" ")),
+            Err(error) => say!("can't start apt-get: {error}"),
         }
     };
     apt(&["update", "-qq"]);

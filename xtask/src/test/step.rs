@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::cargo::{Workspace, command};
-use crate::terminal::{Tone, human, paint};
+use crate::terminal::{Tone, human, paint, say};
 use crate::test::count::Counts;
 use crate::tidy;
 
@@ -110,19 +110,19 @@ impl Step {
     pub(crate) fn run(&self, workspace: &Workspace) -> Outcome {
         let heading = format!("==> {}: {}", self.name, self.work);
         if let Work::Missing(reason) = &self.work {
-            println!("\n{}", paint(Tone::Warning, &heading));
+            say!("\n{}", paint(Tone::Warning, &heading));
             return Outcome::Skipped(reason.clone());
         }
-        println!("\n{}", paint(Tone::Strong, &heading));
+        say!("\n{}", paint(Tone::Strong, &heading));
         let started = Instant::now();
         let (succeeded, counts) = self.work(workspace);
         let took = started.elapsed();
         if succeeded {
-            println!("{} in {}", self.name, human(took));
+            say!("{} in {}", self.name, human(took));
             Outcome::Passed { took, counts }
         } else {
             let line = format!("{} failed after {}; alone: {}", self.name, human(took), self.work);
-            println!("{}", paint(Tone::Bad, &line));
+            say!("{}", paint(Tone::Bad, &line));
             Outcome::Failed { took, counts }
         }
     }
@@ -149,7 +149,7 @@ impl Step {
                     Results::Libtest => run_libtest(&mut command),
                 };
                 ran.unwrap_or_else(|error| {
-                    println!("can't run cargo: {error}");
+                    say!("can't run cargo: {error}");
                     (false, None)
                 })
             }
@@ -175,7 +175,7 @@ fn run_libtest(command: &mut std::process::Command) -> Ran {
         for line in BufReader::new(output).split(b'\n') {
             let line = line?;
             let line = String::from_utf8_lossy(&line);
-            println!("{line}");
+            say!("{line}");
             counts.add_libtest_line(&line);
         }
     }
