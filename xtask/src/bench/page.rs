@@ -203,13 +203,14 @@ fn ratio(ours: f64, peer: f64) -> String {
     }
 }
 
-/// Three significant digits.
+/// Three significant digits or a few more.
 fn short(value: f64) -> String {
     match value {
         100.0.. => format!("{value:.0}"),
         10.0.. => format!("{value:.1}"),
         1.0.. => format!("{value:.2}"),
-        _ => format!("{value:.3}"),
+        0.01.. => format!("{value:.3}"),
+        _ => format!("{value:.5}"),
     }
 }
 
