@@ -1,1 +1,88 @@
 //! Cryptographic protocols: one run, seen by one participant.
+//!
+//! * [`keyshare`] generates a key whose signing shares nobody but their owners ever holds.
+//! * [`keys`] is what that leaves behind: a secret [`keys::KeyPackage`] for each
+//!   participant and one [`keys::PublicKeyPackage`] for everybody.
+//! * [`sign`] makes one ordinary signature with any `min_signers` of the shares.
+//!
+//! Nothing in here does I/O, reads a clock or makes its own randomness. Messages are
+//! canonical bytes; who sent them, and that everybody got the same ones in the same
+//! order, is certified by the layer above. `docs/protocols/` has a tour of every message
+//! with its fields, checks and their reasons.
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//!
+//! use quorate_protocol::keyshare::{Board, Parameters, Run, SessionId, Step};
+//! use quorate_protocol::{Identifier, Suite, sign};
+//! # use rand_core::OsRng;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let participants = (1..=3).map(Identifier::try_from).collect::<Result<Vec<_>, _>>()?;
+//! let parameters = Parameters::new(
+//!     Suite::FrostEd25519Sha512,
+//!     SessionId([7; 32]),
+//!     [9; 32],
+//!     2,
+//!     participants.iter().copied(),
+//! )?;
+//!
+//! // Each participant runs the secret half; everybody computes the board from the log.
+//! let mut board = Board::new(parameters.clone());
+//! let mut runs = Vec::new();
+//! for me in participants {
+//!     let (run, message) = Run::start(&parameters, me, &mut OsRng)?;
+//!     board.post(me, &message)?;
+//!     runs.push((me, run));
+//! }
+//! let mut packages = BTreeMap::new();
+//! while !runs.is_empty() {
+//!     let mut next = Vec::new();
+//!     let mut outbox = Vec::new();
+//!     for (me, run) in runs {
+//!         match run.advance(&board, &mut OsRng)? {
+//!             Step::Wait(run) => next.push((me, run)),
+//!             Step::Send(run, message) => {
+//!                 outbox.push((me, message));
+//!                 next.push((me, run));
+//!             }
+//!             Step::Done(package) => drop(packages.insert(me, package)),
+//!         }
+//!     }
+//!     for (me, message) in outbox {
+//!         board.post(me, &message)?;
+//!     }
+//!     runs = next;
+//! }
+//! let public = board.outcome().ok_or("not complete")?;
+//!
+//! // Any two of the three sign.
+//! let mut nonces = Vec::new();
+//! let mut commitments = BTreeMap::new();
+//! for (me, package) in packages.iter().skip(1) {
+//!     let (secret, commitment) = sign::commit(package, &mut OsRng)?;
+//!     nonces.push((package, secret));
+//!     commitments.insert(*me, commitment);
+//! }
+//! let mut shares = BTreeMap::new();
+//! for (package, secret) in nonces {
+//!     let share = sign::sign(secret, package, public, &commitments, b"a contract")?;
+//!     shares.insert(package.identifier(), share);
+//! }
+//! let signature = sign::aggregate(public, &commitments, &shares, b"a contract")?;
+//! sign::verify(public.verifying_key(), b"a contract", &signature)?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod curve;
+mod identifier;
+pub mod keys;
+pub mod keyshare;
+pub mod sign;
+mod suite;
+mod transcript;
+mod wire;
+
+pub use identifier::{Identifier, ZeroIdentifier};
+pub use suite::{Suite, UnknownSuite};

@@ -1,0 +1,91 @@
+//! What the keyshare engine needs of a curve.
+
+use std::fmt;
+use std::ops::{Add, Mul, Neg};
+
+use rand_core::CryptoRngCore;
+use zeroize::Zeroize;
+
+pub(crate) mod edwards25519;
+#[cfg(test)]
+pub(crate) mod p256;
+
+/// The length of every suite's encoded scalars, in bytes. The byte order is the curve's.
+pub(crate) const SCALAR_LENGTH: usize = 32;
+
+/// A group of prime order, or one that contains it with a small cofactor.
+///
+/// Scalars may be secret: operations on them, and [`mul_base`](Self::mul_base), take
+/// constant time. Points are public: everything else may take variable time.
+pub(crate) trait Curve: Clone + Copy + fmt::Debug + Send + Sync + 'static {
+    /// An integer modulo the prime order of the group.
+    type Scalar: Copy
+        + Zeroize
+        + Send
+        + Sync
+        + From<u64>
+        + Add<Output = Self::Scalar>
+        + Mul<Output = Self::Scalar>
+        + Neg<Output = Self::Scalar>;
+
+    /// A point on the curve. Equality is equality of points, not of representations.
+    type Point: Copy + fmt::Debug + Eq + Send + Sync + Add<Output = Self::Point>;
+
+    /// The length of an encoded point, in bytes.
+    const POINT_LENGTH: usize;
+
+    /// A uniformly random scalar.
+    fn random_scalar(rng: &mut dyn CryptoRngCore) -> Self::Scalar;
+
+    /// The scalar that 64 uniform bytes stand for: uniform up to 2⁻²⁵⁶.
+    fn wide_scalar(bytes: &[u8; 64]) -> Self::Scalar;
+
+    /// The canonical encoding.
+    fn encode_scalar(scalar: &Self::Scalar) -> [u8; SCALAR_LENGTH];
+
+    /// `None` unless the bytes are the canonical encoding of a scalar.
+    fn decode_scalar(bytes: &[u8; SCALAR_LENGTH]) -> Option<Self::Scalar>;
+
+    /// The neutral element.
+    fn identity() -> Self::Point;
+
+    /// `scalar`·G, in constant time.
+    fn mul_base(scalar: &Self::Scalar) -> Self::Point;
+
+    /// `a`·`point` + `b`·G, in variable time: only for public values.
+    fn vartime_mul_add(a: &Self::Scalar, point: &Self::Point, b: &Self::Scalar) -> Self::Point;
+
+    /// 2·`point`.
+    fn double(point: &Self::Point) -> Self::Point;
+
+    /// Appends the canonical encoding, [`POINT_LENGTH`](Self::POINT_LENGTH) bytes.
+    fn encode_point(point: &Self::Point, out: &mut Vec<u8>);
+
+    /// `None` unless the bytes are the canonical encoding of a point on the curve.
+    ///
+    /// The point may be the identity, and may lie outside of the prime-order group: see
+    /// [`is_torsion_free`](Self::is_torsion_free).
+    fn decode_point(bytes: &[u8]) -> Option<Self::Point>;
+
+    /// Whether the point is in the group of prime order. Always, if the cofactor is 1.
+    fn is_torsion_free(point: &Self::Point) -> bool;
+
+    /// `x`·`point` for a small `x`, in variable time: at most 16 doublings and additions.
+    fn vartime_mul_small(point: &Self::Point, x: u16) -> Self::Point {
+        let mut product = Self::identity();
+        for bit in (0..u16::BITS - x.leading_zeros()).rev() {
+            product = Self::double(&product);
+            if x >> bit & 1 == 1 {
+                product = product + *point;
+            }
+        }
+        product
+    }
+
+    /// Decodes a point that must generate the prime-order group: canonical, not the
+    /// identity, without torsion.
+    fn decode_generator(bytes: &[u8]) -> Option<Self::Point> {
+        Self::decode_point(bytes)
+            .filter(|point| *point != Self::identity() && Self::is_torsion_free(point))
+    }
+}

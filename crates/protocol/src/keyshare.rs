@@ -1,0 +1,45 @@
+//! The keyshare engine: participants make shares of one key that nobody ever holds.
+//!
+//! Distributed key generation after Pedersen, with Feldman's commitments, in the form of
+//! FROST's PedPop (Komlo and Goldberg, 2020) with the additions that make it usable
+//! between parties who do not trust each other or the one who relays: hash commitments
+//! against a dealer who picks last, proofs bound to one session, sub-shares inside of the
+//! signed messages, and complaints that everybody can judge.
+//!
+//! ```text
+//!          Commit              Reveal                 Verdict
+//! ┌─────────────────────┐   ┌────────────────────┐   ┌────────────────────────┐
+//! │ hash of the dealing │ → │ coefficients,      │ → │ "my sub-shares add up" │ → Complete
+//! │ an encryption key   │   │ proof, sub-shares  │   │ or complaints          │ → Failed
+//! └─────────────────────┘   └────────────────────┘   └────────────────────────┘
+//! ```
+//!
+//! Messages travel through one totally ordered log. A [`Board`] is what that log says: a
+//! fold over the messages that needs no secret, so participants, coordinator and auditors
+//! all compute it and come to the same result, also about who is at fault. A [`Run`] is
+//! the secret half of one participant: it looks at the board and says what to post next.
+//!
+//! A key counts only after all participants have signed the [transcript](Board::transcript)
+//! and have stored their packages; that certification is the layer above's, as are
+//! signatures on messages, deadlines for [missing](Board::missing) ones, and retries, each
+//! under a new [`SessionId`].
+//!
+//! Every field, check and reason is in `docs/protocols/keyshare.md`.
+
+mod board;
+mod discrete_log;
+mod error;
+mod feldman;
+mod message;
+mod parameters;
+mod run;
+mod sealing;
+#[cfg(test)]
+mod tests;
+
+pub use board::{Board, Phase, Posted};
+pub use error::{Error, Fault};
+pub use parameters::{Parameters, ParametersError, SessionId};
+pub use run::{Run, Step};
+
+pub(crate) use feldman::{Algebra, Feldman};

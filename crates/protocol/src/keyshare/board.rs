@@ -1,0 +1,388 @@
+//! The public half of a session: what the log's messages mean, the same for everybody.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::discrete_log::Claim;
+use super::feldman::{Combined, Dealings, Rejection};
+use super::message::{Commit, Dealing, Reveal, Round, SEALED_LENGTH, Verdict};
+use super::sealing::{Envelope, PublicKey};
+use super::{Error, Fault, Parameters};
+use crate::Identifier;
+use crate::keys::{PublicKeyPackage, VerifyingKey, VerifyingShare};
+use crate::transcript::Transcript;
+
+/// What a session's messages have led to: a fold over the log that needs no secret.
+///
+/// Give it the messages in log order. Boards that got the same messages in the same order
+/// are in the same state.
+#[derive(Debug)]
+pub struct Board {
+    parameters: Parameters,
+    /// The hashes of the messages that count, by round and sender.
+    recorded: BTreeMap<(Round, Identifier), [u8; 32]>,
+    /// The message that ended the session, when it is not one of those.
+    offence: Option<(Identifier, [u8; 32])>,
+    commits: BTreeMap<Identifier, Committed>,
+    reveals: BTreeMap<Identifier, Revealed>,
+    dealings: Box<dyn Dealings>,
+    state: State,
+}
+
+/// What is left of a [`Commit`].
+#[derive(Clone, Debug)]
+pub(super) struct Committed {
+    pub(super) opening: [u8; 32],
+    pub(super) key: PublicKey,
+}
+
+/// What is left of a [`Reveal`]; the coefficients are in [`Dealings`].
+#[derive(Clone, Debug)]
+pub(super) struct Revealed {
+    pub(super) ephemeral: PublicKey,
+    pub(super) sealed: BTreeMap<Identifier, [u8; SEALED_LENGTH]>,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    Commit,
+    Reveal,
+    /// All dealings are known, so this would be the key.
+    Verdict(PublicKeyPackage),
+    Complete(PublicKeyPackage),
+    Failed(BTreeMap<Identifier, Fault>),
+}
+
+/// Where a session is: which messages it waits for, or how it ended.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Phase {
+    /// Waits for everybody's hash of a dealing and encryption key.
+    Commit,
+    /// Waits for everybody's dealing.
+    Reveal,
+    /// Waits for everybody to approve, or somebody to complain.
+    Verdict,
+    /// There is a key. Final.
+    Complete,
+    /// There will be no key: see [`Board::faults`]. Final.
+    Failed,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Commit => "commit",
+            Self::Reveal => "reveal",
+            Self::Verdict => "verdict",
+            Self::Complete => "complete",
+            Self::Failed => "failed",
+        })
+    }
+}
+
+/// What became of a message that the board took.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[must_use]
+pub enum Posted {
+    /// It counts.
+    Recorded,
+    /// It had been posted before; nothing changed.
+    Repeated,
+    /// It showed that somebody, often its sender, broke the protocol: the session is over.
+    Failed,
+}
+
+impl Board {
+    /// The board of a session in which nobody has said anything yet.
+    pub fn new(parameters: Parameters) -> Self {
+        Self {
+            dealings: parameters.suite().algebra().dealings(),
+            parameters,
+            recorded: BTreeMap::new(),
+            offence: None,
+            commits: BTreeMap::new(),
+            reveals: BTreeMap::new(),
+            state: State::Commit,
+        }
+    }
+
+    /// What the session is about.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// Takes the next message of the log, which the layer above authenticated as coming
+    /// from `from` in this session.
+    ///
+    /// # Errors
+    ///
+    /// An error means that the board is unchanged and the message does not count: it came
+    /// [from a stranger](Error::Stranger), [out of order](Error::OutOfOrder), or
+    /// [after the end](Error::Ended). A message that is somebody's fault is not an error:
+    /// it counts, and ends the session ([`Posted::Failed`]).
+    pub fn post(&mut self, from: Identifier, message: &[u8]) -> Result<Posted, Error> {
+        if !self.parameters.participants().contains(&from) {
+            return Err(Error::Stranger(from));
+        }
+        let hash = Transcript::new("quorate/keyshare/v1/message").field(message).digest();
+        let round = Round::of(message);
+        let previous = round.and_then(|round| self.recorded.get(&(round, from)));
+        if previous == Some(&hash) || self.offence == Some((from, hash)) {
+            return Ok(Posted::Repeated);
+        }
+        if matches!(self.state, State::Complete(_) | State::Failed(_)) {
+            return Err(Error::Ended);
+        }
+        let taken = match round {
+            None => Err(BTreeMap::from([(from, Fault::Malformed)])),
+            Some(_) if previous.is_some() => Err(BTreeMap::from([(from, Fault::Equivocation)])),
+            Some(Round::Commit) if matches!(self.state, State::Commit) => {
+                self.commit(from, message).map_err(|fault| BTreeMap::from([(from, fault)]))
+            }
+            Some(Round::Reveal) if matches!(self.state, State::Reveal) => {
+                self.reveal(from, message).map_err(|fault| BTreeMap::from([(from, fault)]))
+            }
+            Some(Round::Verdict) if matches!(self.state, State::Verdict(_)) => {
+                self.verdict(from, message)
+            }
+            Some(_) => return Err(Error::OutOfOrder { from, phase: self.phase() }),
+        };
+        match (taken, round) {
+            (Ok(()), Some(round)) => {
+                self.recorded.insert((round, from), hash);
+                if self.missing().is_empty() {
+                    self.finish_phase();
+                }
+            }
+            (Ok(()), None) => return Err(Error::Bug),
+            (Err(faults), _) => {
+                self.offence = Some((from, hash));
+                self.state = State::Failed(faults);
+            }
+        }
+        let failed = matches!(self.state, State::Failed(_));
+        Ok(if failed { Posted::Failed } else { Posted::Recorded })
+    }
+
+    fn commit(&mut self, from: Identifier, message: &[u8]) -> Result<(), Fault> {
+        let Commit { opening, encryption_key } = Commit::decode(message)?;
+        let key = PublicKey::from_bytes(encryption_key).ok_or(Fault::InvalidKey)?;
+        self.commits.insert(from, Committed { opening, key });
+        Ok(())
+    }
+
+    fn reveal(&mut self, from: Identifier, message: &[u8]) -> Result<(), Fault> {
+        let Reveal { dealing, sealed } = Reveal::decode(message, from, &self.parameters)?;
+        // First, because it is cheap and makes all that follows independent of others.
+        let opening = dealing.opening(&self.parameters, from);
+        if self.commits.get(&from).is_none_or(|committed| committed.opening != opening) {
+            return Err(Fault::WrongOpening);
+        }
+        let Dealing { ephemeral, coefficients, proof } = dealing;
+        let statement = Dealing::statement(&self.parameters, from, &ephemeral, &coefficients);
+        let ephemeral = PublicKey::from_bytes(ephemeral).ok_or(Fault::InvalidKey)?;
+        self.dealings.add(from, &coefficients, &proof, statement)?;
+        self.reveals.insert(from, Revealed { ephemeral, sealed });
+        Ok(())
+    }
+
+    /// Judges each complaint: either its dealer is at fault or the complainer is.
+    fn verdict(
+        &mut self,
+        from: Identifier,
+        message: &[u8],
+    ) -> Result<(), BTreeMap<Identifier, Fault>> {
+        let verdict = Verdict::decode(message, from, &self.parameters)
+            .map_err(|fault| BTreeMap::from([(from, fault)]))?;
+        let mut faults = BTreeMap::new();
+        for (dealer, complaint) in verdict.complaints {
+            let (culprit, fault) = self
+                .judge(from, dealer, &complaint.shared, &complaint.proof)
+                .unwrap_or((from, Fault::WrongComplaint { dealer }));
+            faults.entry(culprit).or_insert(fault);
+        }
+        if faults.is_empty() { Ok(()) } else { Err(faults) }
+    }
+
+    /// Opens the sub-share that a complaint is about. `None` if the complaint's proof is
+    /// wrong, so that the sub-share can't be opened.
+    fn judge(
+        &self,
+        complainer: Identifier,
+        dealer: Identifier,
+        shared: &[u8; 32],
+        proof: &[u8; 64],
+    ) -> Option<(Identifier, Fault)> {
+        let claim = Claim {
+            binding: self.parameters.binding(),
+            complainer,
+            dealer,
+            key: &self.commits.get(&complainer)?.key,
+            ephemeral: &self.reveals.get(&dealer)?.ephemeral,
+            shared,
+        };
+        let shared = claim.verify(proof)?;
+        let (envelope, sealed) = self.envelope(dealer, complainer)?;
+        // The proof fixes the shared point and with it the key, so there is one result of
+        // opening, and the dealer answers for it, whatever it encrypted.
+        let right = envelope
+            .open(&shared, sealed)
+            .is_some_and(|sub_share| self.dealings.matches(dealer, complainer, &sub_share));
+        Some(if right {
+            (complainer, Fault::FalseComplaint { dealer })
+        } else {
+            (dealer, Fault::WrongSubShare { recipient: complainer })
+        })
+    }
+
+    fn finish_phase(&mut self) {
+        self.state = match &self.state {
+            State::Commit => State::Reveal,
+            State::Reveal => match self.dealings.combine(self.parameters.participants()) {
+                Ok(combined) => State::Verdict(self.package(combined)),
+                Err(Rejection::Torsion(dealers)) => State::Failed(
+                    dealers.into_iter().map(|dealer| (dealer, Fault::Torsion)).collect(),
+                ),
+                Err(Rejection::Identity) => State::Failed(BTreeMap::new()),
+            },
+            State::Verdict(package) => State::Complete(package.clone()),
+            State::Complete(_) | State::Failed(_) => return,
+        };
+    }
+
+    fn package(&self, combined: Combined) -> PublicKeyPackage {
+        let suite = self.parameters.suite();
+        PublicKeyPackage::of_valid_points(
+            self.parameters.min_signers(),
+            VerifyingKey::of_valid_point(suite, combined.verifying_key),
+            combined
+                .verifying_shares
+                .into_iter()
+                .map(|(id, share)| (id, VerifyingShare::of_valid_point(suite, share)))
+                .collect(),
+        )
+    }
+
+    /// Where the session is.
+    pub fn phase(&self) -> Phase {
+        match &self.state {
+            State::Commit => Phase::Commit,
+            State::Reveal => Phase::Reveal,
+            State::Verdict(_) => Phase::Verdict,
+            State::Complete(_) => Phase::Complete,
+            State::Failed(_) => Phase::Failed,
+        }
+    }
+
+    /// Who has not yet posted what the current phase waits for. Empty after the end.
+    ///
+    /// Whoever is late is not a culprit: a message may be held back by others.
+    pub fn missing(&self) -> BTreeSet<Identifier> {
+        let round = match &self.state {
+            State::Commit => Round::Commit,
+            State::Reveal => Round::Reveal,
+            State::Verdict(_) => Round::Verdict,
+            State::Complete(_) | State::Failed(_) => return BTreeSet::new(),
+        };
+        let missing = |id: &&Identifier| !self.recorded.contains_key(&(round, **id));
+        self.parameters.participants().iter().filter(missing).copied().collect()
+    }
+
+    /// Who provably broke the protocol; empty unless the session [failed](Phase::Failed).
+    pub fn culprits(&self) -> BTreeSet<Identifier> {
+        self.faults().keys().copied().collect()
+    }
+
+    /// What each culprit did; empty unless the session [failed](Phase::Failed).
+    ///
+    /// A session ends with the first message that shows a fault, so there may be culprits
+    /// who are not in here.
+    pub fn faults(&self) -> &BTreeMap<Identifier, Fault> {
+        static NONE: BTreeMap<Identifier, Fault> = BTreeMap::new();
+        match &self.state {
+            State::Failed(faults) => faults,
+            State::Commit | State::Reveal | State::Verdict(_) | State::Complete(_) => &NONE,
+        }
+    }
+
+    /// The key, once the session is [complete](Phase::Complete).
+    pub fn outcome(&self) -> Option<&PublicKeyPackage> {
+        match &self.state {
+            State::Complete(package) => Some(package),
+            State::Commit | State::Reveal | State::Verdict(_) | State::Failed(_) => None,
+        }
+    }
+
+    /// A hash of the parameters and of every message that counts, by round and sender.
+    ///
+    /// It is what participants certify: who signed the same transcript saw the same
+    /// messages. It does not depend on the order of messages within a round.
+    pub fn transcript(&self) -> [u8; 32] {
+        let mut transcript =
+            Transcript::new("quorate/keyshare/v1/transcript").field(self.parameters.binding());
+        for ((round, from), hash) in &self.recorded {
+            transcript = transcript.field(&[round.tag()]).field(&from.to_bytes()).field(hash);
+        }
+        if let Some((from, hash)) = &self.offence {
+            transcript = transcript.field(&[0]).field(&from.to_bytes()).field(hash);
+        }
+        transcript.digest()
+    }
+
+    /// The hash of the message that counts as `from`'s in a round.
+    pub(super) fn recorded(&self, round: Round, from: Identifier) -> Option<&[u8; 32]> {
+        self.recorded.get(&(round, from))
+    }
+
+    pub(super) fn commits(&self) -> &BTreeMap<Identifier, Committed> {
+        &self.commits
+    }
+
+    pub(super) fn reveals(&self) -> &BTreeMap<Identifier, Revealed> {
+        &self.reveals
+    }
+
+    pub(super) fn dealings(&self) -> &dyn Dealings {
+        &*self.dealings
+    }
+
+    /// The key that will be if nobody complains.
+    pub(super) fn candidate(&self) -> Option<&PublicKeyPackage> {
+        match &self.state {
+            State::Verdict(package) | State::Complete(package) => Some(package),
+            State::Commit | State::Reveal | State::Failed(_) => None,
+        }
+    }
+
+    /// A dealer's sealed sub-share for a recipient, and what opens it.
+    pub(super) fn envelope(
+        &self,
+        dealer: Identifier,
+        recipient: Identifier,
+    ) -> Option<(Envelope<'_>, &[u8; SEALED_LENGTH])> {
+        let revealed = self.reveals.get(&dealer)?;
+        let envelope = Envelope {
+            binding: self.parameters.binding(),
+            dealer,
+            recipient,
+            ephemeral: revealed.ephemeral.bytes(),
+            recipient_key: self.commits.get(&recipient)?.key.bytes(),
+            opening: &self.commits.get(&dealer)?.opening,
+        };
+        Some((envelope, revealed.sealed.get(&recipient)?))
+    }
+}
+
+impl Clone for Board {
+    fn clone(&self) -> Self {
+        Self {
+            parameters: self.parameters.clone(),
+            recorded: self.recorded.clone(),
+            offence: self.offence,
+            commits: self.commits.clone(),
+            reveals: self.reveals.clone(),
+            dealings: self.dealings.clone_box(),
+            state: self.state.clone(),
+        }
+    }
+}

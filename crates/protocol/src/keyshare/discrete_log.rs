@@ -1,0 +1,85 @@
+//! Chaum–Pedersen: a proof that two points have the same discrete logarithm.
+//!
+//! A complaint publishes the point K = x·E that a recipient with the key X = x·G agreed on
+//! with a dealer's ephemeral key E, and proves log_G X = log_E K with it. Then everybody
+//! can derive the key of that one sub-share and nobody learns x. Made non-interactive
+//! after Fiat and Shamir; complete, special sound (two answers to different challenges
+//! give x) and zero knowledge in the random oracle model. Sound without further checks, as
+//! Ristretto255 has prime order and neither G nor E is the identity.
+
+use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoPoint};
+use curve25519_dalek::scalar::Scalar;
+use curve25519_dalek::traits::VartimeMultiscalarMul;
+use rand_core::CryptoRngCore;
+use zeroize::Zeroizing;
+
+use super::sealing::{PublicKey, SecretKey, SharedPoint};
+use crate::Identifier;
+use crate::transcript::Transcript;
+
+/// What is proved, and in which context.
+pub(super) struct Claim<'a> {
+    /// [`Parameters::binding`](super::Parameters::binding).
+    pub(super) binding: &'a [u8; 32],
+    pub(super) complainer: Identifier,
+    pub(super) dealer: Identifier,
+    /// X, the complainer's encryption key.
+    pub(super) key: &'a PublicKey,
+    /// E, the dealer's ephemeral key.
+    pub(super) ephemeral: &'a PublicKey,
+    /// K.
+    pub(super) shared: &'a [u8; 32],
+}
+
+impl Claim<'_> {
+    /// Proves the claim: challenge c and response z = r + c·x, 32 bytes each.
+    pub(super) fn prove(&self, secret: &SecretKey, rng: &mut dyn CryptoRngCore) -> [u8; 64] {
+        let nonce = Zeroizing::new(Scalar::random(rng));
+        let challenge =
+            self.challenge(&RistrettoPoint::mul_base(&nonce), &(self.ephemeral.point() * *nonce));
+        let response = *nonce + challenge * secret.scalar();
+
+        let mut proof = [0; 64];
+        let (first, second) = proof.split_at_mut(32);
+        first.copy_from_slice(challenge.as_bytes());
+        second.copy_from_slice(response.as_bytes());
+        proof
+    }
+
+    /// Checks a proof: c = H(…, z·G − c·X, z·E − c·K), all encodings canonical.
+    ///
+    /// Returns the shared point if the claim is true. In variable time: all is public.
+    pub(super) fn verify(&self, proof: &[u8; 64]) -> Option<SharedPoint> {
+        let (challenge, response) = proof.split_first_chunk::<32>()?;
+        let response: &[u8; 32] = response.try_into().ok()?;
+        let challenge = Option::<Scalar>::from(Scalar::from_canonical_bytes(*challenge))?;
+        let response = Option::<Scalar>::from(Scalar::from_canonical_bytes(*response))?;
+        let shared = CompressedRistretto(*self.shared).decompress()?;
+
+        let of_base = RistrettoPoint::vartime_double_scalar_mul_basepoint(
+            &-challenge,
+            self.key.point(),
+            &response,
+        );
+        let of_ephemeral = RistrettoPoint::vartime_multiscalar_mul(
+            [response, -challenge],
+            [*self.ephemeral.point(), shared],
+        );
+        (self.challenge(&of_base, &of_ephemeral) == challenge)
+            .then(|| SharedPoint::published(*self.shared))
+    }
+
+    fn challenge(&self, of_base: &RistrettoPoint, of_ephemeral: &RistrettoPoint) -> Scalar {
+        let hash = Transcript::new("quorate/keyshare/v1/complaint")
+            .field(self.binding)
+            .field(&self.complainer.to_bytes())
+            .field(&self.dealer.to_bytes())
+            .field(self.key.bytes())
+            .field(self.ephemeral.bytes())
+            .field(self.shared)
+            .field(of_base.compress().as_bytes())
+            .field(of_ephemeral.compress().as_bytes())
+            .wide();
+        Scalar::from_bytes_mod_order_wide(&hash)
+    }
+}

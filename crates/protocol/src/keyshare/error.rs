@@ -1,0 +1,130 @@
+//! What can be wrong with a message, and whose fault it is.
+
+use std::collections::BTreeSet;
+
+use super::Phase;
+use crate::Identifier;
+
+/// How a participant provably broke the protocol.
+///
+/// A fault is decided from the parameters and the messages alone. Everybody who sees the
+/// same log finds the same faults, and a participant that follows the protocol never has
+/// one, whatever the others do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// Its message is not the one encoding of a message of this protocol.
+    #[error("sent a malformed message")]
+    Malformed,
+    /// It sent two different messages where one is allowed.
+    #[error("sent two different messages for one round")]
+    Equivocation,
+    /// Its encryption key or ephemeral key is the identity or not canonically encoded.
+    #[error("sent an invalid encryption key")]
+    InvalidKey,
+    /// Its polynomial has another degree than min_signers − 1.
+    #[error("committed to {actual} coefficients instead of {expected}")]
+    CoefficientCount {
+        /// min_signers.
+        expected: u16,
+        /// What it sent.
+        actual: u16,
+    },
+    /// It sealed more or fewer sub-shares than there are other participants.
+    #[error("sealed {actual} sub-shares instead of {expected}")]
+    SubShareCount {
+        /// The number of other participants.
+        expected: usize,
+        /// What it sent.
+        actual: u16,
+    },
+    /// A coefficient's commitment is not the canonical encoding of a point on the curve.
+    #[error("committed to a coefficient with an invalid point")]
+    InvalidPoint,
+    /// A coefficient's commitment is the identity: the coefficient is zero.
+    #[error("committed to a coefficient of zero")]
+    IdentityPoint,
+    /// A coefficient's commitment is outside of the group of prime order.
+    #[error("committed to a coefficient with a point outside of the prime-order group")]
+    Torsion,
+    /// What it revealed is not what it committed to in the round before.
+    #[error("revealed something else than it had committed to")]
+    WrongOpening,
+    /// It did not prove that it knows the constant term of its polynomial.
+    #[error("sent an invalid proof of knowledge")]
+    WrongProof,
+    /// A complaint showed that it sealed a sub-share that is not on its polynomial, or
+    /// something that is no sub-share.
+    #[error("sent a wrong sub-share to {recipient}")]
+    WrongSubShare {
+        /// Who complained.
+        recipient: Identifier,
+    },
+    /// It complained with a shared point that it did not prove to be the right one.
+    #[error("complained about {dealer} with an invalid proof")]
+    WrongComplaint {
+        /// About whom it complained.
+        dealer: Identifier,
+    },
+    /// It complained about a sub-share that is right.
+    #[error("complained about {dealer} without a reason")]
+    FalseComplaint {
+        /// About whom it complained.
+        dealer: Identifier,
+    },
+}
+
+/// Why a message was not taken, or why a run can't go on.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The sender is not one of the participants.
+    #[error("{0} does not take part in this session")]
+    Stranger(Identifier),
+    /// The message belongs to another round than the current one.
+    ///
+    /// Nobody is blamed: whoever orders the log may have misplaced it.
+    #[error("a message of {from} came out of order, while the session was in phase {phase}")]
+    OutOfOrder {
+        /// Its sender.
+        from: Identifier,
+        /// Where the session is.
+        phase: Phase,
+    },
+    /// The session is over, and takes no new messages.
+    #[error("the session has ended")]
+    Ended,
+    /// The session failed. [`Board::faults`](super::Board::faults) has the reasons.
+    #[error("the session failed through the fault of {} participants", culprits.len())]
+    Failed {
+        /// Who provably broke the protocol. Empty only if the key would have been the
+        /// identity, which takes all participants together.
+        culprits: BTreeSet<Identifier>,
+    },
+    /// The board is of another session than the run, or lacks messages that the run saw.
+    #[error("the board does not belong to this run")]
+    OtherBoard,
+    /// The log holds a message in our name that this run did not send: from a copy of
+    /// this participant, or from someone who has its keys.
+    #[error("somebody else sent a message in our name")]
+    Impersonated,
+    /// Something that can't fail failed. A defect of this crate, never a participant's fault.
+    #[error("internal error in the keyshare engine")]
+    Bug,
+}
+
+impl Error {
+    /// The participants that provably broke the protocol: those to exclude, and no others.
+    pub fn culprits(&self) -> BTreeSet<Identifier> {
+        // No wildcard, so that each new variant has to decide.
+        match self {
+            Self::Failed { culprits } => culprits.clone(),
+            Self::Stranger(_)
+            | Self::OutOfOrder { .. }
+            | Self::Ended
+            | Self::OtherBoard
+            | Self::Impersonated
+            | Self::Bug => BTreeSet::new(),
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! The three messages and their one encoding.
+//!
+//! Numbers are big-endian. The first byte is the round and the version in one: a later
+//! version of a message gets a tag of its own. Lengths are exact and nothing may follow.
+//! `P` is the length of a point: 32 bytes for Ed25519.
+//!
+//! ```text
+//! Commit   1 · opening 32 · encryption key 32
+//! Reveal   2 · ephemeral key 32
+//!            · count 2 · count × coefficient P        count = min_signers
+//!            · proof: point P, scalar 32
+//!            · count 2 · count × sealed sub-share 48  for all others, ascending
+//! Verdict  3 · count 2 · count × complaint            ascending by dealer
+//!              complaint: dealer 2 · shared point 32 · proof: challenge 32, response 32
+//! ```
+
+use std::collections::BTreeMap;
+
+use super::{Fault, Parameters};
+use crate::Identifier;
+use crate::curve::SCALAR_LENGTH;
+use crate::transcript::Transcript;
+use crate::wire::Reader;
+
+/// A round; its value is the tag of its messages.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Round {
+    Commit = 1,
+    Reveal = 2,
+    Verdict = 3,
+}
+
+impl Round {
+    /// The round of an encoded message.
+    pub(super) fn of(message: &[u8]) -> Option<Self> {
+        let tag = *message.first()?;
+        [Self::Commit, Self::Reveal, Self::Verdict].into_iter().find(|round| round.tag() == tag)
+    }
+
+    pub(super) fn tag(self) -> u8 {
+        self as u8
+    }
+}
+
+/// A message after its tag, or [`Fault::Malformed`].
+fn after_tag(message: &[u8], round: Round) -> Result<Reader<'_>, Fault> {
+    let mut reader = Reader::new(message);
+    (reader.byte() == Some(round.tag())).then_some(reader).ok_or(Fault::Malformed)
+}
+
+/// Round 1: binds the dealer to its dealing before it has seen any other.
+#[derive(Clone, Debug)]
+pub(super) struct Commit {
+    /// [`Dealing::opening`].
+    pub(super) opening: [u8; 32],
+    /// A Ristretto255 point, made for this session only.
+    pub(super) encryption_key: [u8; 32],
+}
+
+impl Commit {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        [&[Round::Commit.tag()][..], &self.opening, &self.encryption_key].concat()
+    }
+
+    pub(super) fn decode(message: &[u8]) -> Result<Self, Fault> {
+        let mut reader = after_tag(message, Round::Commit)?;
+        let mut read = || Some(Self { opening: reader.array()?, encryption_key: reader.array()? });
+        let commit = read().ok_or(Fault::Malformed)?;
+        reader.end().ok_or(Fault::Malformed)?;
+        Ok(commit)
+    }
+}
+
+/// What a dealer commits to in round 1 and reveals in round 2.
+#[derive(Clone, Debug)]
+pub(super) struct Dealing {
+    /// The dealer's half of the key agreement that seals its sub-shares: Ristretto255.
+    pub(super) ephemeral: [u8; 32],
+    /// min_signers points, the constant term first.
+    pub(super) coefficients: Vec<u8>,
+    /// A point and a scalar: see [`feldman`](super::feldman).
+    pub(super) proof: Vec<u8>,
+}
+
+impl Dealing {
+    /// What the proof of knowledge is about. The prover appends its commitment.
+    pub(super) fn statement(
+        parameters: &Parameters,
+        dealer: Identifier,
+        ephemeral: &[u8; 32],
+        coefficients: &[u8],
+    ) -> Transcript {
+        Transcript::new("quorate/keyshare/v1/knowledge")
+            .field(parameters.binding())
+            .field(&dealer.to_bytes())
+            .field(ephemeral)
+            .field(coefficients)
+    }
+
+    /// The hash that is published in round 1.
+    ///
+    /// It needs no blinding: the coefficients are uniformly random points, so nobody can
+    /// guess them to compare hashes. It contains the dealer, so it can't be copied: whoever
+    /// publishes another's hash has nothing that opens it in its own name.
+    pub(super) fn opening(&self, parameters: &Parameters, dealer: Identifier) -> [u8; 32] {
+        Transcript::new("quorate/keyshare/v1/opening")
+            .field(parameters.binding())
+            .field(&dealer.to_bytes())
+            .field(&self.ephemeral)
+            .field(&self.coefficients)
+            .field(&self.proof)
+            .digest()
+    }
+}
+
+/// The length of a sealed sub-share: the scalar and a tag of 16 bytes.
+pub(super) const SEALED_LENGTH: usize = SCALAR_LENGTH + 16;
+
+/// Round 2: the dealing, and for each other participant its sealed sub-share.
+#[derive(Clone, Debug)]
+pub(super) struct Reveal {
+    pub(super) dealing: Dealing,
+    pub(super) sealed: BTreeMap<Identifier, [u8; SEALED_LENGTH]>,
+}
+
+impl Reveal {
+    pub(super) fn encode(&self, parameters: &Parameters) -> Vec<u8> {
+        let Dealing { ephemeral, coefficients, proof } = &self.dealing;
+        // There are fewer than 2¹⁶ identifiers.
+        let recipients = self.sealed.len() as u16;
+        let mut message = [
+            &[Round::Reveal.tag()][..],
+            ephemeral,
+            &parameters.min_signers().to_be_bytes(),
+            coefficients,
+            proof,
+            &recipients.to_be_bytes(),
+        ]
+        .concat();
+        self.sealed.values().for_each(|sealed| message.extend_from_slice(sealed));
+        message
+    }
+
+    pub(super) fn decode(
+        message: &[u8],
+        dealer: Identifier,
+        parameters: &Parameters,
+    ) -> Result<Self, Fault> {
+        let point_length = parameters.suite().algebra().point_length();
+        let min_signers = parameters.min_signers();
+        let mut reader = after_tag(message, Round::Reveal)?;
+
+        let ephemeral = reader.array().ok_or(Fault::Malformed)?;
+        let count = reader.number().ok_or(Fault::Malformed)?;
+        if count != min_signers {
+            return Err(Fault::CoefficientCount { expected: min_signers, actual: count });
+        }
+        let mut read = |length| reader.take(length).map(<[u8]>::to_vec).ok_or(Fault::Malformed);
+        let coefficients = read(usize::from(count) * point_length)?;
+        let proof = read(point_length + SCALAR_LENGTH)?;
+
+        let count = reader.number().ok_or(Fault::Malformed)?;
+        let others = || parameters.participants().iter().filter(|id| **id != dealer);
+        if usize::from(count) != others().count() {
+            return Err(Fault::SubShareCount { expected: others().count(), actual: count });
+        }
+        let mut sealed = BTreeMap::new();
+        for recipient in others() {
+            sealed.insert(*recipient, reader.array().ok_or(Fault::Malformed)?);
+        }
+        reader.end().ok_or(Fault::Malformed)?;
+        Ok(Self { dealing: Dealing { ephemeral, coefficients, proof }, sealed })
+    }
+}
+
+/// What lets everybody open one sub-share.
+#[derive(Clone, Debug)]
+pub(super) struct Complaint {
+    /// The point that only dealer and recipient could compute: Ristretto255.
+    pub(super) shared: [u8; 32],
+    /// That it is the right one: see [`discrete_log`](super::discrete_log).
+    pub(super) proof: [u8; 64],
+}
+
+/// Round 3: approves of all dealers, or complains about some.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Verdict {
+    pub(super) complaints: BTreeMap<Identifier, Complaint>,
+}
+
+impl Verdict {
+    /// The length of an encoded complaint.
+    const COMPLAINT_LENGTH: usize = Identifier::LENGTH + 32 + 64;
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        // There are fewer than 2¹⁶ identifiers.
+        let count = self.complaints.len() as u16;
+        let mut message = [&[Round::Verdict.tag()][..], &count.to_be_bytes()].concat();
+        for (dealer, Complaint { shared, proof }) in &self.complaints {
+            message.extend([&dealer.to_bytes()[..], shared, proof].concat());
+        }
+        message
+    }
+
+    /// Complaints about oneself, about strangers, or not in ascending order are malformed.
+    pub(super) fn decode(
+        message: &[u8],
+        from: Identifier,
+        parameters: &Parameters,
+    ) -> Result<Self, Fault> {
+        let mut reader = after_tag(message, Round::Verdict)?;
+        let count = reader.number().ok_or(Fault::Malformed)?;
+        if reader.remaining() != usize::from(count) * Self::COMPLAINT_LENGTH {
+            return Err(Fault::Malformed);
+        }
+        let mut complaints = BTreeMap::new();
+        for _ in 0..count {
+            let mut read = || {
+                let dealer = reader.identifier()?;
+                Some((dealer, Complaint { shared: reader.array()?, proof: reader.array()? }))
+            };
+            let (dealer, complaint) = read().ok_or(Fault::Malformed)?;
+            let ascending = complaints.last_key_value().is_none_or(|(last, _)| *last < dealer);
+            if !ascending || dealer == from || !parameters.participants().contains(&dealer) {
+                return Err(Fault::Malformed);
+            }
+            complaints.insert(dealer, complaint);
+        }
+        reader.end().ok_or(Fault::Malformed)?;
+        Ok(Self { complaints })
+    }
+}

@@ -1,0 +1,152 @@
+//! Seals sub-shares so that one of them can be opened in public without exposing a key.
+//!
+//! ECIES over Ristretto255: recipients publish a key for the session, a dealer publishes
+//! one ephemeral key, and each sub-share is encrypted under a key derived from the point
+//! that the two agree on. Ristretto255 for all suites: its group has prime order and one
+//! encoding for each element, so neither small subgroups nor second encodings need care.
+//!
+//! Why not HPKE: `docs/decisions/0002-sub-shares-are-sealed-with-ecies.md`.
+
+use chacha20poly1305::aead::AeadInPlace;
+use chacha20poly1305::{ChaCha20Poly1305, KeyInit};
+use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoPoint};
+use curve25519_dalek::scalar::Scalar;
+use curve25519_dalek::traits::IsIdentity;
+use hkdf::Hkdf;
+use rand_core::CryptoRngCore;
+use sha2::Sha256;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use super::message::SEALED_LENGTH;
+use crate::Identifier;
+use crate::keys::SecretScalar;
+use crate::transcript::Transcript;
+
+/// A Ristretto255 point that is not the identity, and its encoding.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct PublicKey {
+    point: RistrettoPoint,
+    bytes: [u8; 32],
+}
+
+impl PublicKey {
+    /// `None` for the identity and for what is not the canonical encoding of a point.
+    pub(super) fn from_bytes(bytes: [u8; 32]) -> Option<Self> {
+        let point = CompressedRistretto(bytes).decompress()?;
+        (!point.is_identity()).then_some(Self { point, bytes })
+    }
+
+    pub(super) fn point(&self) -> &RistrettoPoint {
+        &self.point
+    }
+
+    pub(super) fn bytes(&self) -> &[u8; 32] {
+        &self.bytes
+    }
+}
+
+/// The scalar behind a [`PublicKey`], for one session. On the heap, so that moving it
+/// leaves no copies behind.
+pub(super) struct SecretKey(Box<Zeroizing<Scalar>>);
+
+impl SecretKey {
+    pub(super) fn random(rng: &mut dyn CryptoRngCore) -> Self {
+        Self(Box::new(Zeroizing::new(Scalar::random(rng))))
+    }
+
+    /// The encoding of the public key.
+    pub(super) fn public(&self) -> [u8; 32] {
+        RistrettoPoint::mul_base(self.scalar()).compress().0
+    }
+
+    /// Agrees with the holder of `other` on a point, in constant time.
+    pub(super) fn agree(&self, other: &PublicKey) -> SharedPoint {
+        SharedPoint((other.point * self.scalar()).compress().0)
+    }
+
+    pub(super) fn scalar(&self) -> &Scalar {
+        &self.0
+    }
+}
+
+/// The encoding of a point that two parties agreed on.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub(super) struct SharedPoint([u8; 32]);
+
+impl SharedPoint {
+    /// A point that a complaint made public.
+    pub(super) fn published(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    pub(super) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// From whom to whom one sub-share goes, and under which keys.
+pub(super) struct Envelope<'a> {
+    /// [`Parameters::binding`](super::Parameters::binding): suite, session, context, roster.
+    pub(super) binding: &'a [u8; 32],
+    pub(super) dealer: Identifier,
+    pub(super) recipient: Identifier,
+    pub(super) ephemeral: &'a [u8; 32],
+    pub(super) recipient_key: &'a [u8; 32],
+    /// [`Dealing::opening`](super::message::Dealing::opening): the dealer's coefficients.
+    pub(super) opening: &'a [u8; 32],
+}
+
+impl Envelope<'_> {
+    /// Encrypts a sub-share. `None` only if the libraries break their promises.
+    pub(super) fn seal(
+        &self,
+        shared: &SharedPoint,
+        sub_share: &SecretScalar,
+    ) -> Option<[u8; SEALED_LENGTH]> {
+        let mut sealed = [0; SEALED_LENGTH];
+        let (text, tag) = sealed.split_first_chunk_mut::<32>()?;
+        *text = *sub_share.expose();
+        let mac = self.cipher(shared)?.encrypt_in_place_detached(&NONCE.into(), b"", text).ok()?;
+        tag.copy_from_slice(&mac);
+        Some(sealed)
+    }
+
+    /// Decrypts a sub-share. `None` if it was not sealed under this key.
+    pub(super) fn open(
+        &self,
+        shared: &SharedPoint,
+        sealed: &[u8; SEALED_LENGTH],
+    ) -> Option<SecretScalar> {
+        let (text, tag) = sealed.split_first_chunk::<32>()?;
+        let tag: &[u8; 16] = tag.try_into().ok()?;
+        let mut opened = SecretScalar::copy_of(text);
+        self.cipher(shared)?
+            .decrypt_in_place_detached(&NONCE.into(), b"", opened.expose_mut(), tag.into())
+            .ok()?;
+        Some(opened)
+    }
+
+    /// Derives the key that is used for this one sub-share.
+    ///
+    /// Everything that identifies the sub-share goes into the key, not into associated
+    /// data: what is copied from another session, dealer, recipient or dealing meets
+    /// another key. This is also why the recipients need not prove possession of their
+    /// keys. Who publishes another's key, or one derived from it, gets ciphertexts under
+    /// keys that neither of the two can compute with the other's identifier in place, and
+    /// a complaint opens exactly the one sub-share it is about.
+    fn cipher(&self, shared: &SharedPoint) -> Option<ChaCha20Poly1305> {
+        let info = Transcript::new("quorate/keyshare/v1/seal")
+            .field(&self.dealer.to_bytes())
+            .field(&self.recipient.to_bytes())
+            .field(self.ephemeral)
+            .field(self.recipient_key)
+            .field(self.opening)
+            .digest();
+        let mut key = Zeroizing::new([0; 32]);
+        Hkdf::<Sha256>::new(Some(self.binding), &shared.0).expand(&info, key.as_mut()).ok()?;
+        Some(ChaCha20Poly1305::new((&*key).into()))
+    }
+}
+
+/// Every key encrypts one message, so the nonce may be constant.
+const NONCE: [u8; 12] = [0; 12];

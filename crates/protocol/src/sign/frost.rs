@@ -1,0 +1,234 @@
+//! The two rounds and the aggregation, with the checks that frost-core leaves to callers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use frost_ed25519 as frost;
+use frost_ed25519::CheaterDetection;
+use rand_core::CryptoRngCore;
+
+use super::{Commitments, Error, Signature, SignatureShare, verify};
+use crate::keys::{KeyPackage, PublicKeyPackage, VerifyingShare};
+use crate::{Identifier, Suite};
+
+/// The secret nonces of one signature.
+///
+/// Whoever learns them together with the signature share learns the signing share, and two
+/// shares made with the same nonces give it away as well. So they can't be copied, stored
+/// or printed, [`sign`] takes them by value, and they are wiped on drop. After a crash they
+/// are gone: announce new ones.
+#[must_use]
+pub struct Nonces {
+    /// On the heap, so that moving leaves no copies behind. frost-core wipes it on drop.
+    frost: Box<frost::round1::SigningNonces>,
+    /// Whose they are.
+    verifying_share: VerifyingShare,
+}
+
+impl fmt::Debug for Nonces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Nonces([REDACTED])")
+    }
+}
+
+/// Round 1: makes nonces for one signature, and the commitments to announce.
+///
+/// The nonces depend on the randomness and on the signing share, so that bad randomness
+/// alone does not make them predictable (RFC 9591, section 4.1).
+///
+/// # Errors
+///
+/// [`Error::OtherSuite`] if the key is not for FROST.
+pub fn commit(
+    key: &KeyPackage,
+    mut rng: &mut dyn CryptoRngCore,
+) -> Result<(Nonces, Commitments), Error> {
+    let (nonces, commitments) = frost::round1::commit(signer(key)?.signing_share(), &mut rng);
+    let commitments = Commitments::of(commitments).ok_or(Error::Bug)?;
+    let verifying_share = key.verifying_share().clone();
+    Ok((Nonces { frost: Box::new(nonces), verifying_share }, commitments))
+}
+
+/// Round 2: signs `message` together with those whose `commitments` these are.
+///
+/// The caller has decided that the message is to be signed, and has made durable that the
+/// nonces are used up, before it lets the result out of its hands.
+///
+/// # Errors
+///
+/// Refuses a key package that is not a share of the key in `public`, nonces of another
+/// share, commitments without ours or with others in our name, fewer signers than
+/// `min_signers`, and signers who have no share of the key. The nonces are gone in every
+/// case.
+pub fn sign(
+    nonces: Nonces,
+    key: &KeyPackage,
+    public: &PublicKeyPackage,
+    commitments: &BTreeMap<Identifier, Commitments>,
+    message: &[u8],
+) -> Result<SignatureShare, Error> {
+    key.check(public)?;
+    if nonces.verifying_share != *key.verifying_share() {
+        return Err(Error::OtherNonces);
+    }
+    match commitments.get(&key.identifier()) {
+        None => return Err(Error::NotASigner),
+        Some(ours) if ours.frost != *nonces.frost.commitments() => {
+            return Err(Error::OtherCommitments);
+        }
+        Some(_) => {}
+    }
+    let package = signing_package(public, commitments, message)?;
+    let share = frost::round2::sign(&package, &nonces.frost, signer(key)?);
+    share.map(SignatureShare).map_err(|_| Error::Bug)
+}
+
+/// Adds signature shares up to a signature, which has been verified.
+///
+/// # Errors
+///
+/// [`Error::WrongShares`] names all whose shares are wrong, if any are. Needs the share of
+/// everybody who committed, and of nobody else.
+pub fn aggregate(
+    public: &PublicKeyPackage,
+    commitments: &BTreeMap<Identifier, Commitments>,
+    shares: &BTreeMap<Identifier, SignatureShare>,
+    message: &[u8],
+) -> Result<Signature, Error> {
+    let package = signing_package(public, commitments, message)?;
+    let missing: BTreeSet<_> = difference(commitments, shares);
+    if !missing.is_empty() {
+        return Err(Error::MissingShares { missing });
+    }
+    let unexpected: BTreeSet<_> = difference(shares, commitments);
+    if !unexpected.is_empty() {
+        return Err(Error::UnexpectedShares { unexpected });
+    }
+    let mut of_frost = BTreeMap::new();
+    for (id, share) in shares {
+        of_frost.insert(identifier(*id)?, share.0);
+    }
+    let detection = CheaterDetection::AllCheaters;
+    let signature = frost::aggregate_custom(&package, &of_frost, group(public)?, detection)
+        .map_err(|error| blame(&error, shares))?
+        .serialize()
+        .map_err(|_| Error::Bug)?;
+
+    let signature = Signature::from_bytes(&signature).map_err(|_| Error::Bug)?;
+    verify(public.verifying_key(), message, &signature).map_err(|_| Error::Bug)?;
+    Ok(signature)
+}
+
+/// Checks one signature share, before or without aggregating.
+///
+/// # Errors
+///
+/// [`Error::WrongShares`] if it is wrong; [`Error::UnexpectedShares`] if its sender did
+/// not commit.
+pub fn verify_share(
+    public: &PublicKeyPackage,
+    commitments: &BTreeMap<Identifier, Commitments>,
+    from: Identifier,
+    share: &SignatureShare,
+    message: &[u8],
+) -> Result<(), Error> {
+    let package = signing_package(public, commitments, message)?;
+    if !commitments.contains_key(&from) {
+        return Err(Error::UnexpectedShares { unexpected: BTreeSet::from([from]) });
+    }
+    let group = group(public)?;
+    let id = identifier(from)?;
+    let verifying_share = group.verifying_shares().get(&id).ok_or(Error::Bug)?;
+    let shares = BTreeMap::from([(from, share.clone())]);
+    frost_core::verify_signature_share(
+        id,
+        verifying_share,
+        &share.0,
+        &package,
+        group.verifying_key(),
+    )
+    .map_err(|error| blame(&error, &shares))
+}
+
+/// Checks that these signers can sign together, and decodes what they agreed on.
+fn signing_package(
+    public: &PublicKeyPackage,
+    commitments: &BTreeMap<Identifier, Commitments>,
+    message: &[u8],
+) -> Result<frost::SigningPackage, Error> {
+    let (signers, min_signers) = (commitments.len(), public.min_signers());
+    if signers < usize::from(min_signers) {
+        return Err(Error::TooFewSigners { signers, min_signers });
+    }
+    // frost-core does not check it when signing. A share that is made for a set with
+    // strangers is useless, and the set was not proposed in good faith.
+    let strangers: BTreeSet<_> = difference(commitments, public.verifying_shares());
+    if !strangers.is_empty() {
+        return Err(Error::Strangers { strangers });
+    }
+    let mut of_frost = BTreeMap::new();
+    for (id, commitments) in commitments {
+        of_frost.insert(identifier(*id)?, commitments.frost);
+    }
+    Ok(frost::SigningPackage::new(of_frost, message))
+}
+
+/// Translates the result of frost-core's search for cheaters.
+fn blame(error: &frost::Error, shares: &BTreeMap<Identifier, SignatureShare>) -> Error {
+    let blamed = error.culprits();
+    let is_blamed = |id: &Identifier| identifier(*id).is_ok_and(|id| blamed.contains(&id));
+    let culprits: BTreeSet<_> = shares.keys().copied().filter(is_blamed).collect();
+    if culprits.is_empty() { Error::Bug } else { Error::WrongShares { culprits } }
+}
+
+/// The keys of `a` that `b` has not.
+fn difference<A, B>(
+    a: &BTreeMap<Identifier, A>,
+    b: &BTreeMap<Identifier, B>,
+) -> BTreeSet<Identifier> {
+    a.keys().copied().filter(|id| !b.contains_key(id)).collect()
+}
+
+fn identifier(id: Identifier) -> Result<frost::Identifier, Error> {
+    frost::Identifier::try_from(id.get()).map_err(|_| Error::Bug)
+}
+
+/// The key package in frost-core's form, decoded once.
+fn signer(key: &KeyPackage) -> Result<&frost::keys::KeyPackage, Error> {
+    if key.suite() != Suite::FrostEd25519Sha512 {
+        return Err(Error::OtherSuite);
+    }
+    if let Some(decoded) = key.frost.get() {
+        return Ok(decoded);
+    }
+    let decode = || {
+        Some(frost::keys::KeyPackage::new(
+            identifier(key.identifier()).ok()?,
+            frost::keys::SigningShare::deserialize(key.signing_share().expose()).ok()?,
+            frost::keys::VerifyingShare::deserialize(key.verifying_share().as_bytes()).ok()?,
+            frost::VerifyingKey::deserialize(key.verifying_key().as_bytes()).ok()?,
+            key.min_signers(),
+        ))
+    };
+    let decoded = decode().ok_or(Error::Bug)?;
+    Ok(key.frost.get_or_init(|| decoded))
+}
+
+/// The public key package in frost-core's form, decoded once.
+fn group(public: &PublicKeyPackage) -> Result<&frost::keys::PublicKeyPackage, Error> {
+    if public.suite() != Suite::FrostEd25519Sha512 {
+        return Err(Error::OtherSuite);
+    }
+    if let Some(decoded) = public.frost.get() {
+        return Ok(decoded);
+    }
+    let mut shares = BTreeMap::new();
+    for (id, share) in public.verifying_shares() {
+        let share = frost::keys::VerifyingShare::deserialize(share.as_bytes());
+        shares.insert(identifier(*id)?, share.map_err(|_| Error::Bug)?);
+    }
+    let key = frost::VerifyingKey::deserialize(public.verifying_key().as_bytes())
+        .map_err(|_| Error::Bug)?;
+    let decoded = frost::keys::PublicKeyPackage::new(shares, key, Some(public.min_signers()));
+    Ok(public.frost.get_or_init(|| decoded))
+}
