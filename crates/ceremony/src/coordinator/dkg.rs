@@ -1,0 +1,73 @@
+//! The DKG orchestrator: starts a group's session when all members accepted and are connected, and starts another when
+//! one failed for a reason that is nobody's fault.
+//!
+//! It holds nothing of its own: where a session stands is in the log, so a coordinator that restarts goes on.
+
+use rand_core::CryptoRngCore;
+
+use super::Coordinator;
+use crate::effect::{CoordinatorDeadline, CoordinatorEffect};
+use crate::names::{GroupName, SessionId, Timestamp};
+use crate::signing::Subject;
+use crate::state::DkgPhase;
+use crate::statement::{AbortReason, Body};
+
+impl Coordinator {
+    /// Does what the state of a group's DKG asks of the coordinator.
+    pub(super) fn tend_dkg(
+        &mut self,
+        name: &GroupName,
+        now: Timestamp,
+        rng: &mut dyn CryptoRngCore,
+        out: &mut Vec<CoordinatorEffect>,
+    ) {
+        let Ok(group) = self.state.group(name) else { return };
+        let body = match (&group.dkg, group.phase()) {
+            (Some(dkg), Some(DkgPhase::Doomed(reason))) => {
+                Body::CeremonyAborted { session: dkg.session, reason }
+            }
+            (Some(dkg), Some(DkgPhase::Activating)) => {
+                self.signing.wanted(Subject::Activation { session: dkg.session });
+                return;
+            }
+            (Some(dkg), Some(_)) => {
+                let deadline = CoordinatorDeadline::Dkg(dkg.session);
+                out.push(CoordinatorEffect::SetDeadline(deadline, now.plus(self.config.dkg_step)));
+                return;
+            }
+            _ if group.may_start()
+                && group.definition.members.iter().all(|member| self.is_ready(member)) =>
+            {
+                let mut session = [0; 32];
+                rng.fill_bytes(&mut session);
+                let attempt = u32::try_from(group.past.len()).unwrap_or(u32::MAX).saturating_add(1);
+                let session = SessionId::new(session);
+                Body::CeremonyStarted { group: name.clone(), session, attempt }
+            }
+            _ => return,
+        };
+        // The state was looked at just now, so this is admissible; if not, the next event tries again.
+        let _ = self.append_own(body, now, rng, out);
+    }
+
+    /// Connected, and past its hello.
+    pub(super) fn is_ready(&self, account: &crate::names::AccountName) -> bool {
+        self.peers.get(account).is_some_and(|peer| peer.sent.is_some())
+    }
+
+    pub(super) fn dkg_overdue(
+        &mut self,
+        session: SessionId,
+        now: Timestamp,
+        rng: &mut dyn CryptoRngCore,
+        out: &mut Vec<CoordinatorEffect>,
+    ) {
+        let Some(group) = self.state.group_of_session(session) else { return };
+        let running = group.dkg.as_ref().is_some_and(|dkg| dkg.session == session);
+        let missing = group.missing();
+        if running && !missing.is_empty() {
+            let reason = AbortReason::TimedOut { missing };
+            let _ = self.append_own(Body::CeremonyAborted { session, reason }, now, rng, out);
+        }
+    }
+}

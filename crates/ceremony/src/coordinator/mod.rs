@@ -1,0 +1,521 @@
+//! The coordinator: orders entries, relays signing messages, and is trusted for availability only.
+//!
+//! It decides nothing that anyone has to believe: an entry is in the log because the fold admits it, a DKG succeeded
+//! because its participants certified it, a signature is good because it verifies. What it adds of its own are random
+//! session ids, deadlines, and the order of entries.
+//!
+//! After one or more calls of [`Coordinator::handle`] the shell calls [`Coordinator::seal`], which signs one checkpoint
+//! for all that was appended and sends it out: that is how many entries share one write to disk.
+
+mod dkg;
+mod signing;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use quorate_log::checkpoint::{CosignerSet, SignedCheckpoint, VerifiedCheckpoint};
+use quorate_log::key::{CosignerVerifier, LogSigner, Seed};
+use quorate_log::leaf_hash;
+use quorate_log::note::NoteSignature;
+use quorate_log::tree::Frontier;
+use rand_core::CryptoRngCore;
+
+use crate::effect::{CoordinatorChange, CoordinatorDeadline, CoordinatorEffect, JoinId};
+use crate::entry::{Author, Entry, Statement};
+use crate::identity::SecretKey;
+use crate::message::{FromCoordinator, FromNode};
+use crate::names::{AccountName, EntryId, SessionId, Timestamp};
+use crate::node::Document;
+use crate::signing::Subject;
+use crate::state::{Event, Invalid, IvnState};
+use crate::statement::Body;
+
+/// How far ahead of the coordinator's clock a statement's time may be, in milliseconds. Otherwise one fast clock would
+/// move the log's time past everybody's deadlines.
+pub const MAX_CLOCK_LEAD: u64 = 300_000;
+/// How many recent checkpoints are remembered to check cosignatures against.
+const REMEMBERED_CHECKPOINTS: usize = 256;
+
+/// Deadlines, in milliseconds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Config {
+    /// How long a step of a DKG may take before the session is given up and tried again.
+    pub dkg_step: u64,
+    /// How long the chosen signers may take before others are tried.
+    pub signing: u64,
+    /// The first pause when all eligible signers were tried; doubles up to 32 times as much.
+    pub pause: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { dkg_step: 30_000, signing: 1_000, pause: 100 }
+    }
+}
+
+/// The coordinator's own keys, of one IVN.
+#[derive(Debug)]
+pub struct CoordinatorSecrets {
+    /// Signs checkpoints.
+    pub log: SecretKey,
+    /// Signs the coordinator's entries.
+    pub identity: SecretKey,
+}
+
+/// What happens to the coordinator.
+#[derive(Debug)]
+pub enum Input {
+    /// A node's connection is up; the connection proved the account.
+    Connected(AccountName),
+    /// It is gone.
+    Disconnected(AccountName),
+    /// A node says something.
+    Received(AccountName, FromNode),
+    /// Someone asks to join: an [`Body::AccountAdmitted`] entry's bytes.
+    Join(JoinId, Vec<u8>),
+    /// Answers [`CoordinatorEffect::PrepareDocument`].
+    Document {
+        /// For which request.
+        request: EntryId,
+        /// The document, or `None` if it is not in the store.
+        document: Option<Document>,
+    },
+    /// A deadline has come.
+    Deadline(CoordinatorDeadline),
+}
+
+/// Why the coordinator can not start from what it finds on disk.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum RestoreError {
+    /// A stored entry is damaged or not admissible.
+    #[error("entry {index} of the stored log is damaged")]
+    Entry {
+        /// Its index.
+        index: u64,
+    },
+    /// The stored log is not the one of the last signed checkpoint. Signing another would fork the log.
+    #[error(
+        "the stored log is not the one that the last checkpoint was signed for; it was changed or restored from an old copy"
+    )]
+    Checkpoint,
+    /// The keys are not those that the genesis names.
+    #[error("the coordinator's keys are not those of this IVN's genesis")]
+    Keys,
+}
+
+/// A connected node.
+#[derive(Debug)]
+struct Peer {
+    /// Entries sent so far; absent until its hello.
+    sent: Option<u64>,
+}
+
+/// The coordinator of one IVN.
+pub struct Coordinator {
+    config: Config,
+    key: SecretKey,
+    log_signer: LogSigner,
+    state: IvnState,
+    frontier: Frontier,
+    /// Where each entry stands, so that one submitted again is not appended again.
+    index: HashMap<EntryId, u64>,
+    checkpoint: Option<VerifiedCheckpoint>,
+    recent: BTreeMap<u64, VerifiedCheckpoint>,
+    /// The size of the latest tree that each node cosigned.
+    cosigned: BTreeMap<AccountName, u64>,
+    peers: BTreeMap<AccountName, Peer>,
+    signing: signing::Signing,
+}
+
+impl Coordinator {
+    /// Rebuilds the coordinator from its log.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the stored data.
+    pub fn restore(
+        secrets: CoordinatorSecrets,
+        config: Config,
+        entries: impl IntoIterator<Item = Vec<u8>>,
+        checkpoint: Option<&str>,
+    ) -> Result<Self, RestoreError> {
+        let mut entries = entries.into_iter();
+        let damaged = |index| RestoreError::Entry { index };
+        let genesis = entries.next().ok_or(damaged(0))?;
+        let entry = Entry::from_bytes(&genesis).map_err(|_| damaged(0))?;
+        let mut state = IvnState::found(&entry).map_err(|_| damaged(0))?;
+        let named = (state.genesis().log_key, state.genesis().coordinator_key);
+        if named != (secrets.log.public(), secrets.identity.public()) {
+            return Err(RestoreError::Keys);
+        }
+        let origin = state.origin().parse().map_err(|_| RestoreError::Keys)?;
+        let log_signer = LogSigner::new(origin, Seed::new(Box::new(*secrets.log.seed())));
+        let checkpoint = match checkpoint {
+            Some(note) => Some(
+                note.parse::<SignedCheckpoint>()
+                    .and_then(|signed| signed.verify(log_signer.verifier()))
+                    .map_err(|_| RestoreError::Checkpoint)?,
+            ),
+            None => None,
+        };
+        let mut index = HashMap::from([(entry.id(), 0)]);
+        let mut frontier = Frontier::default();
+        frontier.append(leaf_hash(&genesis));
+        let mut confirmed = checkpoint.is_none();
+        loop {
+            if let Some(checkpoint) = &checkpoint
+                && checkpoint.head().size == frontier.size()
+            {
+                confirmed = checkpoint.head() == frontier.head();
+            }
+            let Some(bytes) = entries.next() else { break };
+            let entry = Entry::from_bytes(&bytes).map_err(|_| damaged(frontier.size()))?;
+            state.apply(&entry).map_err(|_| damaged(frontier.size()))?;
+            index.insert(entry.id(), frontier.size());
+            frontier.append(leaf_hash(&bytes));
+        }
+        if !confirmed {
+            return Err(RestoreError::Checkpoint);
+        }
+        Ok(Self {
+            config,
+            key: secrets.identity,
+            log_signer,
+            state,
+            frontier,
+            index,
+            recent: checkpoint.iter().map(|c| (c.head().size, c.clone())).collect(),
+            checkpoint,
+            cosigned: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            signing: signing::Signing::default(),
+        })
+    }
+
+    /// What to do first, once, after [`Self::restore`]: whatever was under way goes on.
+    pub fn start(&mut self, now: Timestamp, rng: &mut dyn CryptoRngCore) -> Vec<CoordinatorEffect> {
+        let mut out = Vec::new();
+        let groups: Vec<_> = self.state.groups().keys().cloned().collect();
+        for group in groups {
+            self.tend_dkg(&group, now, rng, &mut out);
+        }
+        let requests: Vec<_> = self.state.requests().keys().copied().collect();
+        for request in requests {
+            self.request_changed(request, &mut out);
+        }
+        out
+    }
+
+    /// Takes in what happened and says what to do, in order. [`Self::seal`] must follow soon.
+    pub fn handle(
+        &mut self,
+        input: Input,
+        now: Timestamp,
+        rng: &mut dyn CryptoRngCore,
+    ) -> Vec<CoordinatorEffect> {
+        let mut out = Vec::new();
+        match input {
+            Input::Connected(account) => {
+                self.peers.insert(account, Peer { sent: None });
+                self.announce_presence(&mut out);
+            }
+            Input::Disconnected(account) => {
+                self.peers.remove(&account);
+                self.announce_presence(&mut out);
+                self.signer_gone(&account, now, &mut out);
+            }
+            Input::Received(account, message) => {
+                self.receive(account, message, now, rng, &mut out);
+            }
+            Input::Join(id, bytes) => {
+                let result = self.join(&bytes, now, rng, &mut out);
+                out.push(CoordinatorEffect::RespondJoin(id, result));
+            }
+            Input::Document { request, document } => self.document(request, document),
+            Input::Deadline(CoordinatorDeadline::Dkg(session)) => {
+                self.dkg_overdue(session, now, rng, &mut out);
+            }
+            Input::Deadline(CoordinatorDeadline::Signing(session)) => {
+                self.signing_overdue(session, now, &mut out);
+            }
+            Input::Deadline(CoordinatorDeadline::Retry) => self.signing.resume(),
+        }
+        out
+    }
+
+    /// Signs one checkpoint for all appended entries, sends everybody what they lack, and starts the signing sessions
+    /// that these entries made possible.
+    pub fn seal(&mut self, now: Timestamp, rng: &mut dyn CryptoRngCore) -> Vec<CoordinatorEffect> {
+        let mut out = Vec::new();
+        self.send_log(&mut out);
+        self.start_signing(now, rng, &mut out);
+        out
+    }
+
+    fn send_log(&mut self, out: &mut Vec<CoordinatorEffect>) {
+        let end = self.state.size();
+        if self.checkpoint.as_ref().is_none_or(|checkpoint| checkpoint.head().size < end) {
+            let checkpoint = self.log_signer.sign(self.frontier.head());
+            let change = CoordinatorChange::Checkpoint { note: checkpoint.to_string(), size: end };
+            out.push(CoordinatorEffect::Persist(change));
+            self.recent.insert(end, checkpoint.clone());
+            while self.recent.len() > REMEMBERED_CHECKPOINTS {
+                self.recent.pop_first();
+            }
+            self.checkpoint = Some(checkpoint);
+        }
+        let Some(note) = self.checkpoint.as_ref().map(ToString::to_string) else { return };
+        for (account, peer) in &mut self.peers {
+            if let Some(first) = peer.sent
+                && first < end
+            {
+                out.push(CoordinatorEffect::SendLog {
+                    to: account.clone(),
+                    first,
+                    end,
+                    checkpoint: note.clone(),
+                });
+                peer.sent = Some(end);
+            }
+        }
+    }
+
+    fn receive(
+        &mut self,
+        account: AccountName,
+        message: FromNode,
+        now: Timestamp,
+        rng: &mut dyn CryptoRngCore,
+        out: &mut Vec<CoordinatorEffect>,
+    ) {
+        match message {
+            FromNode::Hello { after } => self.hello(account, after, now, rng, out),
+            FromNode::Submit { entry } => self.submitted(account, &entry.0, now, rng, out),
+            FromNode::Cosign { size, cosignature } => {
+                self.cosigned(&account, size, &cosignature, out);
+            }
+            FromNode::Commitments { session, commitments } => {
+                self.commitments(&account, session, commitments, now, out);
+            }
+            FromNode::Share { session, share, size, cosignature } => {
+                self.cosigned(&account, size, &cosignature, out);
+                self.share(&account, session, share, now, rng, out);
+            }
+            FromNode::Declined { session, .. } => {
+                self.attempt_failed(session, &BTreeSet::from([account]), now, out);
+            }
+        }
+    }
+
+    /// A node says how much of the log it has: it gets the rest, and always a checkpoint, which it cosigns.
+    fn hello(
+        &mut self,
+        account: AccountName,
+        after: u64,
+        now: Timestamp,
+        rng: &mut dyn CryptoRngCore,
+        out: &mut Vec<CoordinatorEffect>,
+    ) {
+        if !self.peers.contains_key(&account) {
+            return;
+        }
+        self.send_log(out);
+        let end = self.state.size();
+        let Some(checkpoint) = &self.checkpoint else { return };
+        out.push(CoordinatorEffect::SendLog {
+            to: account.clone(),
+            first: after.min(end),
+            end,
+            checkpoint: checkpoint.to_string(),
+        });
+        if let Some(peer) = self.peers.get_mut(&account) {
+            peer.sent = Some(end);
+        }
+        self.signing.resume();
+        let groups: Vec<_> = self.state.groups().keys().cloned().collect();
+        for group in groups {
+            self.tend_dkg(&group, now, rng, out);
+        }
+    }
+
+    fn submitted(
+        &mut self,
+        account: AccountName,
+        bytes: &[u8],
+        now: Timestamp,
+        rng: &mut dyn CryptoRngCore,
+        out: &mut Vec<CoordinatorEffect>,
+    ) {
+        // Without an id there is nothing to name in an answer.
+        let Ok(entry) = Entry::from_bytes(bytes) else { return };
+        let result = if entry.statement().author == Author::Account(account.clone()) {
+            self.append(entry.clone(), now, rng, out)
+        } else {
+            Err(Invalid::WrongAuthor)
+        };
+        if let Err(reason) = result {
+            let rejected = FromCoordinator::Rejected { entry: entry.id(), reason };
+            out.push(CoordinatorEffect::Send(account, rejected));
+        }
+    }
+
+    fn join(
+        &mut self,
+        bytes: &[u8],
+        now: Timestamp,
+        rng: &mut dyn CryptoRngCore,
+        out: &mut Vec<CoordinatorEffect>,
+    ) -> Result<u64, Invalid> {
+        let entry = Entry::from_bytes(bytes)?;
+        if !matches!(entry.statement().body, Body::AccountAdmitted { .. }) {
+            return Err(Invalid::WrongAuthor);
+        }
+        self.append(entry, now, rng, out)
+    }
+
+    /// Puts an entry into the log, unless it is there, and does what follows from it.
+    fn append(
+        &mut self,
+        entry: Entry,
+        now: Timestamp,
+        rng: &mut dyn CryptoRngCore,
+        out: &mut Vec<CoordinatorEffect>,
+    ) -> Result<u64, Invalid> {
+        if let Some(index) = self.index.get(&entry.id()) {
+            return Ok(*index);
+        }
+        let lead = entry.statement().at.0.saturating_sub(now.0);
+        if lead > MAX_CLOCK_LEAD {
+            return Err(Invalid::ClockSkew { seconds: lead / 1000 });
+        }
+        let events = self.state.apply(&entry)?;
+        let index = self.frontier.size();
+        self.frontier.append(leaf_hash(&entry.to_bytes()));
+        self.index.insert(entry.id(), index);
+        out.push(CoordinatorEffect::Append { index, entry });
+        for event in events {
+            self.react(event, now, rng, out);
+        }
+        Ok(index)
+    }
+
+    /// Appends a statement of the coordinator's own.
+    fn append_own(
+        &mut self,
+        body: Body,
+        now: Timestamp,
+        rng: &mut dyn CryptoRngCore,
+        out: &mut Vec<CoordinatorEffect>,
+    ) -> Result<u64, Invalid> {
+        let statement =
+            Statement { ivn: Some(self.state.ivn()), author: Author::Coordinator, at: now, body };
+        let entry = Entry::sign(statement, &[&self.key])?;
+        self.append(entry, now, rng, out)
+    }
+
+    fn react(
+        &mut self,
+        event: Event,
+        now: Timestamp,
+        rng: &mut dyn CryptoRngCore,
+        out: &mut Vec<CoordinatorEffect>,
+    ) {
+        match event {
+            Event::Invited(_) | Event::Admitted(_) => {}
+            Event::NodeStarted(account) => {
+                let groups: Vec<_> = self
+                    .state
+                    .groups()
+                    .values()
+                    .filter(|group| group.definition.members.contains(&account))
+                    .map(|group| group.definition.name.clone())
+                    .collect();
+                for group in groups {
+                    self.tend_dkg(&group, now, rng, out);
+                }
+            }
+            Event::GroupDefined(group)
+            | Event::GroupAccepted(group)
+            | Event::Dkg(group)
+            | Event::DkgAborted(group)
+            | Event::DkgCertified(group)
+            | Event::EpochStarted(group) => self.tend_dkg(&group, now, rng, out),
+            Event::RequestOpened(id)
+            | Event::RequestVoted(id)
+            | Event::RequestApproved(id)
+            | Event::RequestRejected(id)
+            | Event::RequestRefused(id)
+            | Event::RequestSigned(id) => self.request_changed(id, out),
+        }
+    }
+
+    fn cosigned(
+        &mut self,
+        account: &AccountName,
+        size: u64,
+        line: &str,
+        out: &mut Vec<CoordinatorEffect>,
+    ) {
+        let cosigner = self.cosigner(account);
+        let (Some(cosigner), Some(checkpoint)) = (cosigner, self.recent.get_mut(&size)) else {
+            return;
+        };
+        let (Ok(signature), Ok(set)) =
+            (line.parse::<NoteSignature>(), CosignerSet::new([cosigner]))
+        else {
+            return;
+        };
+        let fresh = self.cosigned.get(account).is_none_or(|latest| *latest < size);
+        if fresh && checkpoint.add_cosignature(&set, signature).is_ok() {
+            self.cosigned.insert(account.clone(), size);
+            out.push(CoordinatorEffect::Persist(CoordinatorChange::Cosignature {
+                account: account.clone(),
+                size,
+                line: line.to_owned(),
+            }));
+        }
+    }
+
+    fn cosigner(&self, account: &AccountName) -> Option<CosignerVerifier> {
+        let key = self.state.accounts().get(account)?.keys.cosigner;
+        let name = format!("{}/{account}", self.state.origin()).parse().ok()?;
+        CosignerVerifier::new(name, &key.0).ok()
+    }
+
+    fn announce_presence(&self, out: &mut Vec<CoordinatorEffect>) {
+        let online: Vec<AccountName> = self.peers.keys().cloned().collect();
+        for account in self.peers.keys() {
+            let presence = FromCoordinator::Presence { online: online.clone() };
+            out.push(CoordinatorEffect::Send(account.clone(), presence));
+        }
+    }
+
+    /// What the log says.
+    pub fn state(&self) -> &IvnState {
+        &self.state
+    }
+
+    /// Who is connected.
+    pub fn online(&self) -> impl Iterator<Item = &AccountName> {
+        self.peers.keys()
+    }
+
+    /// The latest cosignature of each node: the size of the tree that it cosigned.
+    pub fn cosigned_sizes(&self) -> &BTreeMap<AccountName, u64> {
+        &self.cosigned
+    }
+
+    /// The latest checkpoint with the cosignatures that have come in for it: what is published.
+    pub fn published(&self) -> Option<&VerifiedCheckpoint> {
+        self.recent.last_key_value().map(|(_, checkpoint)| checkpoint)
+    }
+
+    /// Whether a signing session for this is under way, and with whom.
+    pub fn signers_at_work(&self, subject: Subject) -> Option<Vec<&AccountName>> {
+        self.signing.signers_of(subject)
+    }
+
+    /// The DKG session of a group, if one runs.
+    pub fn dkg_session(&self, group: &crate::names::GroupName) -> Option<SessionId> {
+        self.state.groups().get(group)?.dkg.as_ref().map(|dkg| dkg.session)
+    }
+}

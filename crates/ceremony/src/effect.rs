@@ -1,0 +1,188 @@
+//! Effects: what a state machine wants done, as data, in an order that matters.
+//!
+//! A shell executes the effects of one call in order and finishes each before the next: *persist* before *append*
+//! before *send*. If the process dies between two effects, the rest never happens; the machines are built so that every
+//! prefix is safe, and the simulator tries every prefix. A shell may run several calls' effects as one batch, if it
+//! makes all that is to be persisted durable before it sends anything.
+
+use quorate_protocol::keys::KeyPackage;
+
+use crate::entry::Entry;
+use crate::message::{FromCoordinator, FromNode};
+use crate::names::{AccountName, EntryId, SessionId, Timestamp};
+use crate::state::Invalid;
+
+/// What a node wants done.
+#[derive(Debug)]
+pub enum NodeEffect {
+    /// Make this durable before anything that follows.
+    Persist(NodeChange),
+    /// Send to the coordinator; dropped if there is no connection.
+    Send(FromNode),
+    /// Drop the connection and dial again: what came over it can not be used.
+    Disconnect,
+    /// Wake the machine up ([`crate::node::Input::Deadline`]) at this time or soon after. A later one for the same
+    /// [`NodeDeadline`] replaces an earlier one.
+    SetDeadline(NodeDeadline, Timestamp),
+    /// Get the document of this request, derive what is to be signed, and hand both in as
+    /// [`crate::node::Input::Document`]. Asked again after a restart or a reconnection.
+    FetchDocument(EntryId),
+    /// Answer the person or program that gave this command.
+    Respond(CommandId, Result<Done, CommandError>),
+}
+
+/// What a node keeps on disk.
+#[derive(Debug)]
+pub enum NodeChange {
+    /// The next entries of the log, from index `first` on.
+    Entries {
+        /// Index of the first.
+        first: u64,
+        /// The entries' bytes.
+        entries: Vec<Vec<u8>>,
+    },
+    /// The latest checkpoint that the node verified and is about to cosign. Replaces the one before.
+    Cosigned {
+        /// The signed note.
+        checkpoint: String,
+        /// Entries in its tree.
+        size: u64,
+    },
+    /// Two signed checkpoints that can not both be true: the node signs nothing any more.
+    Frozen {
+        /// One.
+        ours: String,
+        /// The other.
+        theirs: String,
+    },
+    /// An entry that must reach the log, until seen there.
+    OutboxAdd(Entry),
+    /// The entry is in the log, or will never be.
+    OutboxRemove(EntryId),
+    /// A share of a key. Secret: to be sealed before it touches the disk. Durable before the node certifies.
+    KeyPackage {
+        /// The DKG session.
+        session: SessionId,
+        /// The share.
+        package: KeyPackage,
+    },
+    /// The node is about to send commitments in this signing session.
+    Committed(SessionId),
+    /// The node is about to release its signature share in this signing session; it never does so twice.
+    Released(SessionId),
+}
+
+/// What a node waits for.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum NodeDeadline {
+    /// The rest of a signing session.
+    Signing(SessionId),
+}
+
+/// What the coordinator wants done.
+#[derive(Debug)]
+pub enum CoordinatorEffect {
+    /// Append to the log: durable, with this index, before anything that follows.
+    Append {
+        /// The entry's index.
+        index: u64,
+        /// The entry.
+        entry: Entry,
+    },
+    /// Make this durable before anything that follows.
+    Persist(CoordinatorChange),
+    /// Send to an account's node; dropped if it is not connected.
+    Send(AccountName, FromCoordinator),
+    /// Send the stored entries `first..end` to an account's node, in as many [`FromCoordinator::Log`] messages as fit
+    /// the frames, the last with the checkpoint.
+    SendLog {
+        /// To whom.
+        to: AccountName,
+        /// Index of the first.
+        first: u64,
+        /// Index after the last.
+        end: u64,
+        /// The signed checkpoint of the tree of `end` entries.
+        checkpoint: String,
+    },
+    /// Wake the machine up at this time or soon after. A later one for the same deadline replaces an earlier one.
+    SetDeadline(CoordinatorDeadline, Timestamp),
+    /// Take the document of this request from the store, derive what is to be signed, and hand it in as
+    /// [`crate::coordinator::Input::Document`].
+    PrepareDocument(EntryId),
+    /// Answer the one who asked to join.
+    RespondJoin(JoinId, Result<u64, Invalid>),
+}
+
+/// What the coordinator keeps on disk beside the entries.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum CoordinatorChange {
+    /// The latest signed checkpoint. Never replaced by one of a smaller or another tree.
+    Checkpoint {
+        /// The signed note.
+        note: String,
+        /// Entries in its tree.
+        size: u64,
+    },
+    /// A node's latest cosignature.
+    Cosignature {
+        /// Whose.
+        account: AccountName,
+        /// Entries in the cosigned checkpoint's tree.
+        size: u64,
+        /// The note's signature line.
+        line: String,
+    },
+}
+
+/// What the coordinator waits for.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum CoordinatorDeadline {
+    /// The next step of a DKG session.
+    Dkg(SessionId),
+    /// The answers to a signing session.
+    Signing(SessionId),
+    /// Another try at what could not start.
+    Retry,
+}
+
+/// Names a command, so that its answer finds the one who gave it.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct CommandId(pub u64);
+
+/// Names a request to join.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct JoinId(pub u64);
+
+/// A command was carried out: what it states is in the log.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Done {
+    /// The entry.
+    pub entry: EntryId,
+    /// Its index.
+    pub index: u64,
+}
+
+/// Why a command was not carried out. Nothing was changed.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum CommandError {
+    /// The log does not admit it.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// There is no connection to the coordinator.
+    #[error("the coordinator can not be reached")]
+    Unreachable,
+    /// The node saw contradicting checkpoints.
+    #[error(
+        "this node has proof that the coordinator shows different logs to different members, and signs nothing any more"
+    )]
+    Frozen,
+    /// The document could not be had, or is not what the request commits to.
+    #[error(
+        "the document of this request is not available, or is not the one that was asked to be signed"
+    )]
+    NoDocument,
+    /// The statement is too long for the log.
+    #[error("the statement is too long for the log")]
+    TooLong,
+}

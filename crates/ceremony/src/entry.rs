@@ -1,0 +1,310 @@
+//! Log entries: DSSE envelopes around JSON statements, signed by whoever makes the statement.
+//!
+//! The payload's bytes are signed as they are ([DSSE] v1), so nothing depends on a JSON canonicalisation. The bytes of
+//! an entry in the log are the one compact JSON form that [`Entry::to_bytes`] writes; any other spelling of the same
+//! envelope is refused, so an entry has one leaf hash.
+//!
+//! [DSSE]: https://github.com/secure-systems-lab/dsse/blob/v1.0.2/protocol.md
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::encoding::Base64;
+use crate::identity::{PublicKey, SecretKey};
+use crate::names::{AccountName, COORDINATOR, EntryId, IvnId, NameError, Timestamp};
+use crate::statement::Body;
+
+/// The DSSE payload type of a statement.
+pub const PAYLOAD_TYPE: &str = "application/vnd.quorate.statement+json";
+/// The longest entry in bytes: a C2SP entry bundle has 16-bit lengths.
+pub const MAX_ENTRY: usize = 65_535;
+/// The most signatures on one envelope. An admission has two: the invitation's and the account's.
+const MAX_SIGNATURES: usize = 4;
+
+/// Who makes a statement.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Author {
+    /// An account on the roster (or, in an admission, about to be).
+    Account(AccountName),
+    /// The coordinator, for the few statements that anyone can check without trusting it.
+    Coordinator,
+}
+
+impl TryFrom<String> for Author {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<Self, NameError> {
+        if text == COORDINATOR { Ok(Self::Coordinator) } else { text.parse().map(Self::Account) }
+    }
+}
+
+impl From<Author> for String {
+    fn from(author: Author) -> Self {
+        match author {
+            Author::Account(name) => name.into(),
+            Author::Coordinator => COORDINATOR.to_owned(),
+        }
+    }
+}
+
+impl std::fmt::Display for Author {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Account(name) => name.fmt(f),
+            Self::Coordinator => f.write_str(COORDINATOR),
+        }
+    }
+}
+
+/// What an author states: the payload of an entry.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Statement {
+    /// The IVN in which it is stated. Absent in the genesis alone, whose hash is the id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ivn: Option<IvnId>,
+    /// Who states it.
+    pub author: Author,
+    /// When, by the author's clock.
+    pub at: Timestamp,
+    /// What.
+    pub body: Body,
+}
+
+/// One signature of an envelope.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct EnvelopeSignature {
+    /// The signing public key in hex: which signature is whose.
+    keyid: PublicKey,
+    sig: Base64,
+}
+
+/// A DSSE envelope with its payload still as bytes.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Envelope {
+    payload_type: String,
+    payload: Base64,
+    signatures: Vec<EnvelopeSignature>,
+}
+
+/// The bytes that a DSSE signature covers.
+fn pre_authentication_encoding(payload_type: &str, payload: &[u8]) -> Vec<u8> {
+    let mut bytes =
+        format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len()).into_bytes();
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
+impl Envelope {
+    /// Signs `payload` with each of `keys`.
+    pub fn sign(payload_type: &str, payload: Vec<u8>, keys: &[&SecretKey]) -> Self {
+        let signed = pre_authentication_encoding(payload_type, &payload);
+        let signatures = keys
+            .iter()
+            .map(|key| EnvelopeSignature {
+                keyid: key.public(),
+                sig: Base64(key.sign(&signed).to_vec()),
+            })
+            .collect();
+        Self { payload_type: payload_type.to_owned(), payload: Base64(payload), signatures }
+    }
+
+    /// The payload, if its type is `payload_type` and every one of `keys` signed it.
+    pub fn verify(&self, payload_type: &str, keys: &[PublicKey]) -> Result<&[u8], EntryError> {
+        if self.payload_type != payload_type {
+            return Err(EntryError::PayloadType);
+        }
+        let signed = pre_authentication_encoding(payload_type, &self.payload.0);
+        // Exactly the keys asked for: a stray signature could be swapped without breaking the others, and then one
+        // statement would have many spellings.
+        if self.signatures.len() != keys.len() {
+            return Err(EntryError::Signature);
+        }
+        for (key, signature) in keys.iter().zip(&self.signatures) {
+            let bytes: &[u8; 64] =
+                signature.sig.0.as_slice().try_into().map_err(|_| EntryError::Signature)?;
+            if signature.keyid != *key || !key.verifies(&signed, bytes) {
+                return Err(EntryError::Signature);
+            }
+        }
+        Ok(&self.payload.0)
+    }
+
+    /// The payload, unverified.
+    pub fn payload_unverified(&self) -> &[u8] {
+        &self.payload.0
+    }
+
+    fn id(&self) -> EntryId {
+        EntryId::new(
+            Sha256::digest(pre_authentication_encoding(&self.payload_type, &self.payload.0)).into(),
+        )
+    }
+}
+
+/// An entry as it stands in the log: well-formed, its signatures not yet checked.
+///
+/// Who had to sign is a question about the roster at that point of the log, so the signatures are checked by
+/// [`crate::state::IvnState::apply`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Entry {
+    envelope: Envelope,
+    statement: Statement,
+    id: EntryId,
+}
+
+impl Entry {
+    /// Makes and signs an entry. `keys` in the order that the statement's kind asks for.
+    ///
+    /// # Errors
+    ///
+    /// [`EntryError::TooLong`] if it does not fit the log.
+    pub fn sign(statement: Statement, keys: &[&SecretKey]) -> Result<Self, EntryError> {
+        let payload = serde_json::to_vec(&statement).map_err(|_| EntryError::Json)?;
+        let envelope = Envelope::sign(PAYLOAD_TYPE, payload, keys);
+        let entry = Self { id: envelope.id(), envelope, statement };
+        if entry.to_bytes().len() > MAX_ENTRY {
+            return Err(EntryError::TooLong);
+        }
+        Ok(entry)
+    }
+
+    /// The bytes in the log: compact JSON.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        // Serialising strings and byte strings to memory has no way to fail; an empty entry would be refused by every
+        // reader all the same.
+        serde_json::to_vec(&self.envelope).unwrap_or_default()
+    }
+
+    /// Parses an entry; refuses any spelling but the one that [`Self::to_bytes`] writes.
+    ///
+    /// # Errors
+    ///
+    /// What is malformed. Signatures are not checked here.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, EntryError> {
+        if bytes.len() > MAX_ENTRY {
+            return Err(EntryError::TooLong);
+        }
+        let envelope: Envelope = serde_json::from_slice(bytes).map_err(|_| EntryError::Json)?;
+        if envelope.payload_type != PAYLOAD_TYPE {
+            return Err(EntryError::PayloadType);
+        }
+        if envelope.signatures.len() > MAX_SIGNATURES {
+            return Err(EntryError::Signature);
+        }
+        let statement =
+            serde_json::from_slice(&envelope.payload.0).map_err(|_| EntryError::Json)?;
+        let entry = Self { id: envelope.id(), envelope, statement };
+        if entry.to_bytes() != bytes {
+            return Err(EntryError::Spelling);
+        }
+        Ok(entry)
+    }
+
+    /// The entry's id: SHA-256 of the bytes that its author signed.
+    pub fn id(&self) -> EntryId {
+        self.id
+    }
+
+    /// What it states.
+    pub fn statement(&self) -> &Statement {
+        &self.statement
+    }
+
+    /// Checks that exactly `keys` signed, in that order.
+    ///
+    /// # Errors
+    ///
+    /// [`EntryError::Signature`].
+    pub fn verify(&self, keys: &[PublicKey]) -> Result<(), EntryError> {
+        self.envelope.verify(PAYLOAD_TYPE, keys).map(|_| ())
+    }
+
+    /// The IVN id that this entry gives to its IVN, if it is a genesis: SHA-256 of the payload.
+    pub fn ivn_id_as_genesis(&self) -> IvnId {
+        IvnId::new(Sha256::digest(&self.envelope.payload.0).into())
+    }
+}
+
+/// Why bytes are no entry, or not one by the right author.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum EntryError {
+    /// Longer than [`MAX_ENTRY`] bytes.
+    #[error("longer than {MAX_ENTRY} bytes")]
+    TooLong,
+    /// Not an envelope around a statement of a known kind.
+    #[error("not a statement that this version of Quorate knows")]
+    Json,
+    /// An envelope of something else.
+    #[error("not a Quorate statement")]
+    PayloadType,
+    /// Not in the one spelling that the log accepts.
+    #[error("not in compact form")]
+    Spelling,
+    /// A signature is missing, superfluous, or wrong.
+    #[error("not signed by its author")]
+    Signature,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::GroupName;
+
+    fn key(seed: u8) -> SecretKey {
+        SecretKey::from_seed(&[seed; 32])
+    }
+
+    fn entry() -> Entry {
+        let statement = Statement {
+            ivn: Some(IvnId::new([1; 32])),
+            author: Author::Account("ada".parse().unwrap()),
+            at: Timestamp(5),
+            body: Body::GroupAccepted { group: "board".parse::<GroupName>().unwrap() },
+        };
+        Entry::sign(statement, &[&key(1)]).unwrap()
+    }
+
+    #[test]
+    fn an_entry_survives_its_own_bytes() {
+        let entry = entry();
+        assert_eq!(Entry::from_bytes(&entry.to_bytes()), Ok(entry.clone()));
+        assert_eq!(entry.verify(&[key(1).public()]), Ok(()));
+    }
+
+    #[test]
+    fn another_key_or_number_of_keys_does_not_verify() {
+        let entry = entry();
+        assert_eq!(entry.verify(&[key(2).public()]), Err(EntryError::Signature));
+        assert_eq!(entry.verify(&[]), Err(EntryError::Signature));
+        assert_eq!(entry.verify(&[key(1).public(), key(1).public()]), Err(EntryError::Signature));
+    }
+
+    #[test]
+    fn white_space_makes_another_entry_and_is_refused() {
+        let bytes = entry().to_bytes();
+        let spaced = String::from_utf8(bytes).unwrap().replacen(":", ": ", 1);
+        assert_eq!(Entry::from_bytes(spaced.as_bytes()), Err(EntryError::Spelling));
+    }
+
+    #[test]
+    fn every_flipped_bit_is_noticed() {
+        let entry = entry();
+        let bytes = entry.to_bytes();
+        for position in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[position] ^= 1;
+            let accepted = Entry::from_bytes(&changed)
+                .is_ok_and(|entry| entry.verify(&[key(1).public()]).is_ok());
+            assert!(!accepted, "byte {position}");
+        }
+    }
+
+    #[test]
+    fn an_oversized_entry_is_refused_before_it_is_parsed() {
+        assert_eq!(Entry::from_bytes(&vec![b' '; MAX_ENTRY + 1]), Err(EntryError::TooLong));
+    }
+}

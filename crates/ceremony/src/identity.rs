@@ -1,0 +1,118 @@
+//! An account's keys: what it signs entries and checkpoints with.
+
+use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
+use rand_core::CryptoRngCore;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::encoding;
+
+/// An Ed25519 public key, 32 bytes, hex in JSON. Checked only when used.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Deserialize, Serialize)]
+#[serde(transparent)]
+pub struct PublicKey(#[serde(with = "hex::serde")] pub [u8; 32]);
+
+impl PublicKey {
+    /// Whether `signature` (64 bytes) is this key's over `message`.
+    ///
+    /// Strict verification (no small-order keys, canonical encodings), so that every reader of a log agrees on
+    /// whether an entry is valid.
+    pub fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
+        VerifyingKey::from_bytes(&self.0).is_ok_and(|key| {
+            key.verify_strict(message, &ed25519_dalek::Signature::from_bytes(signature)).is_ok()
+        })
+    }
+}
+
+/// The public halves of an account's keys, as its admission states them.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountKeys {
+    /// Signs statements.
+    pub identity: PublicKey,
+    /// Cosigns checkpoints. A key of its own: a C2SP cosignature does not commit to the cosigner's name.
+    pub cosigner: PublicKey,
+}
+
+/// A secret Ed25519 key. Not printable, not copyable; wiped on drop.
+pub struct SecretKey(SigningKey);
+
+impl SecretKey {
+    /// A new key.
+    pub fn generate(rng: &mut dyn CryptoRngCore) -> Self {
+        let mut seed = Zeroizing::new([0; 32]);
+        rng.fill_bytes(seed.as_mut());
+        Self::from_seed(&seed)
+    }
+
+    /// The key of a 32-byte seed (RFC 8032 private key).
+    pub fn from_seed(seed: &[u8; 32]) -> Self {
+        Self(SigningKey::from_bytes(seed))
+    }
+
+    /// The 32-byte seed, for storage under seal.
+    pub fn seed(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.0.to_bytes())
+    }
+
+    /// The public half.
+    pub fn public(&self) -> PublicKey {
+        PublicKey(self.0.verifying_key().to_bytes())
+    }
+
+    /// Signs `message`; 64 bytes.
+    pub fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.0.sign(message).to_bytes()
+    }
+}
+
+impl std::fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SecretKey(of {})", encoding::short_hex(&self.public().0))
+    }
+}
+
+/// All secret keys of an account.
+#[derive(Debug)]
+pub struct AccountSecrets {
+    /// Signs statements.
+    pub identity: SecretKey,
+    /// Cosigns checkpoints.
+    pub cosigner: SecretKey,
+}
+
+impl AccountSecrets {
+    /// New keys.
+    pub fn generate(rng: &mut dyn CryptoRngCore) -> Self {
+        Self { identity: SecretKey::generate(rng), cosigner: SecretKey::generate(rng) }
+    }
+
+    /// The public halves.
+    pub fn public(&self) -> AccountKeys {
+        AccountKeys { identity: self.identity.public(), cosigner: self.cosigner.public() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static_assertions::assert_not_impl_any!(SecretKey: Clone, Copy, serde::Serialize);
+    static_assertions::assert_not_impl_any!(AccountSecrets: Clone, Copy, serde::Serialize);
+
+    #[test]
+    fn debug_shows_the_public_key_only() {
+        let key = SecretKey::from_seed(&[7; 32]);
+        let shown = format!("{key:?}");
+        assert!(!shown.contains("0707"), "{shown}");
+    }
+
+    #[test]
+    fn another_message_or_key_does_not_verify() {
+        let key = SecretKey::from_seed(&[7; 32]);
+        let signature = key.sign(b"yes");
+        assert!(key.public().verifies(b"yes", &signature));
+        assert!(!key.public().verifies(b"no", &signature));
+        assert!(!SecretKey::from_seed(&[8; 32]).public().verifies(b"yes", &signature));
+    }
+}

@@ -1,0 +1,124 @@
+//! What nodes and the coordinator say to each other.
+//!
+//! Everything that must survive a crash or be believed is a log entry; the coordinator's word is never enough for
+//! anything. So most messages carry entries, and the log is every node's durable mailbox: a node that reconnects says
+//! how many entries it has and gets the rest. Signing messages are the exception: they belong to nonces that live in
+//! one process's memory and die with it, and are deliberately not kept.
+
+use serde::{Deserialize, Serialize};
+
+use crate::encoding::Base64;
+use crate::entry::Envelope;
+use crate::names::{AccountName, EntryId, SessionId};
+use crate::signing::Subject;
+use crate::state::Invalid;
+
+/// From a node to the coordinator.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(tag = "is", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum FromNode {
+    /// First on each connection: how many entries the node holds.
+    Hello {
+        /// Index of the first entry that it wants.
+        after: u64,
+    },
+    /// An entry for the log. Sent again until seen in the log; the coordinator appends it once.
+    Submit {
+        /// The entry's bytes.
+        entry: Base64,
+    },
+    /// The node's cosignature on a checkpoint that it verified.
+    Cosign {
+        /// Entries in the checkpoint's tree.
+        size: u64,
+        /// The cosignature line of the C2SP signed note.
+        cosignature: String,
+    },
+    /// Answers [`FromCoordinator::Invite`].
+    Commitments {
+        /// The signing session.
+        session: SessionId,
+        /// Signed commitments, see [`crate::signing`].
+        commitments: Envelope,
+    },
+    /// Answers [`FromCoordinator::Package`]; never without the cosignature (the gate).
+    Share {
+        /// The signing session.
+        session: SessionId,
+        /// Signed signature share.
+        share: Envelope,
+        /// Entries in the tree of a checkpoint that includes what the share is for.
+        size: u64,
+        /// The node's cosignature on it.
+        cosignature: String,
+    },
+    /// The node will not take part in this session: choose another.
+    Declined {
+        /// The signing session.
+        session: SessionId,
+        /// Why.
+        reason: DeclineReason,
+    },
+}
+
+/// From the coordinator to a node.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(tag = "is", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum FromCoordinator {
+    /// Entries `first..first + entries.len()`, and a checkpoint of the tree with exactly these.
+    Log {
+        /// Index of the first.
+        first: u64,
+        /// The entries' bytes.
+        entries: Vec<Base64>,
+        /// A signed checkpoint, a C2SP note; absent where more entries follow.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        checkpoint: Option<String>,
+    },
+    /// A submitted entry is not admitted to the log.
+    Rejected {
+        /// Which.
+        entry: EntryId,
+        /// Why: every honest reader of the log would say the same.
+        reason: Invalid,
+    },
+    /// Take part in a signing session.
+    Invite {
+        /// The session.
+        session: SessionId,
+        /// What is to be signed.
+        subject: Subject,
+        /// Who takes part.
+        signers: Vec<AccountName>,
+    },
+    /// Everybody's commitments: sign.
+    Package {
+        /// The session.
+        session: SessionId,
+        /// Each signer's signed commitments.
+        commitments: Vec<(AccountName, Envelope)>,
+    },
+    /// Who is connected, as far as the coordinator tells. For people only: nothing is decided by it.
+    Presence {
+        /// Names of connected accounts.
+        online: Vec<AccountName>,
+    },
+}
+
+/// Why a node takes no part in a signing session.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeclineReason {
+    /// Its log does not show that this may be signed.
+    NotApproved,
+    /// It has no usable share of the key.
+    NoShare,
+    /// It can not get the document, or the document is not what was committed to.
+    NoDocument,
+    /// Its clock says that the request has lapsed.
+    Expired,
+    /// It saw two contradicting checkpoints and signs nothing any more.
+    Frozen,
+    /// The session is unknown to it (it restarted), was used before, or the messages do not fit together.
+    Session,
+}

@@ -1,0 +1,186 @@
+//! Requests, seen by a member: fetching the document, comparing it with what was committed to, consenting.
+
+use super::{Document, Node};
+use crate::effect::{CommandError, CommandId, NodeEffect};
+use crate::names::{Digest, DocumentType, EntryId, GroupName, Timestamp};
+use crate::state::{Group, Invalid, RequestState, Status};
+use crate::statement::{Body, Request};
+use rand_core::CryptoRngCore;
+
+/// Why a document was asked for.
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    /// Commands that approve when it comes.
+    commands: Vec<CommandId>,
+    /// Approve when it comes, by the policy and this node's own configuration.
+    automatically: bool,
+}
+
+impl Node {
+    /// The statement of a new request, under the group's policy as the log has it now.
+    #[expect(clippy::too_many_arguments, reason = "one for each field of the command")]
+    pub(super) fn draft(
+        &self,
+        group: GroupName,
+        document_type: Option<DocumentType>,
+        format: String,
+        namespace: Option<String>,
+        document: Digest,
+        expires_in: Option<u64>,
+        now: Timestamp,
+    ) -> Result<Body, Invalid> {
+        let policy = &self.state.group(&group)?.definition.policy;
+        let expires_at = now.plus(expires_in.unwrap_or(policy.expiry));
+        let policy = policy.hash();
+        Ok(Body::Request(Request {
+            group,
+            document_type,
+            format,
+            namespace,
+            document,
+            policy,
+            expires_at,
+        }))
+    }
+
+    /// The account holder approves: the node states it once it has seen the document.
+    pub(super) fn approve(
+        &mut self,
+        command: CommandId,
+        request: EntryId,
+        now: Timestamp,
+        out: &mut Vec<NodeEffect>,
+    ) {
+        if let Err(invalid) = self.may_vote(request, now) {
+            out.push(NodeEffect::Respond(command, Err(invalid.into())));
+        } else if self.documents.contains_key(&request) {
+            self.command_states(command, Body::Approval { request }, now, out);
+        } else {
+            self.want(request, out).commands.push(command);
+        }
+    }
+
+    /// Whether this account's vote on a request counts; the log's own rules, looked at before a document is fetched.
+    fn may_vote(&self, request: EntryId, now: Timestamp) -> Result<(), Invalid> {
+        let state = self.state.request(request)?;
+        let group = self.state.group(&state.request.group)?;
+        if !group.definition.members.contains(&self.account) {
+            return Err(Invalid::NotAMember {
+                account: self.account.clone(),
+                group: state.request.group.clone(),
+            });
+        }
+        let decided = state.approvals.contains(&self.account)
+            || state.refusals.contains_key(&self.account)
+            || self
+                .is_stating(|body| matches!(body, Body::Approval { request: r } if *r == request));
+        if decided {
+            return Err(Invalid::AlreadySaid { account: self.account.clone() });
+        }
+        if !matches!(state.status, Status::Open | Status::Approved) || state.lapsed(now) {
+            return Err(Invalid::RequestOver { request });
+        }
+        if !state.policy.requester_may_approve && state.requester == self.account {
+            return Err(Invalid::RequesterMayNotApprove);
+        }
+        Ok(())
+    }
+
+    /// Asks for a document, once.
+    fn want(&mut self, request: EntryId, out: &mut Vec<NodeEffect>) -> &mut Wanted {
+        self.wanted.entry(request).or_insert_with(|| {
+            out.push(NodeEffect::FetchDocument(request));
+            Wanted::default()
+        })
+    }
+
+    /// What a request that changed asks of this node.
+    pub(super) fn reconcile_request(
+        &mut self,
+        id: EntryId,
+        now: Timestamp,
+        out: &mut Vec<NodeEffect>,
+    ) {
+        let Ok(state) = self.state.request(id) else { return };
+        if !matches!(state.status, Status::Open | Status::Approved) || state.lapsed(now) {
+            self.documents.remove(&id);
+            if let Some(wanted) = self.wanted.remove(&id) {
+                for command in wanted.commands {
+                    let over = Invalid::RequestOver { request: id };
+                    out.push(NodeEffect::Respond(command, Err(over.into())));
+                }
+            }
+            return;
+        }
+        let consented = state.approvals.contains(&self.account);
+        let automatic =
+            self.config.auto_approve && state.policy.auto_approve && self.may_vote(id, now).is_ok();
+        if self.documents.contains_key(&id) {
+            if automatic {
+                self.state_in_log(Body::Approval { request: id }, now, out);
+            }
+        } else if consented || automatic {
+            // Who consented will be asked to sign: have the document at hand by then.
+            self.want(id, out).automatically |= automatic;
+        }
+    }
+
+    /// A document came, or could not be had.
+    pub(super) fn document(
+        &mut self,
+        request: EntryId,
+        document: Option<Document>,
+        now: Timestamp,
+        rng: &mut dyn CryptoRngCore,
+        out: &mut Vec<NodeEffect>,
+    ) {
+        let Some(wanted) = self.wanted.remove(&request) else { return };
+        let Ok(state) = self.state.request(request) else { return };
+        let genuine = document.filter(|document| document.commitment == state.request.document);
+        let Some(document) = genuine else {
+            for command in wanted.commands {
+                out.push(NodeEffect::Respond(command, Err(CommandError::NoDocument)));
+            }
+            self.invitations_without_document(request, out);
+            return;
+        };
+        self.documents.insert(request, document.to_be_signed);
+        let may_vote = self.may_vote(request, now);
+        let mut commands = wanted.commands.into_iter();
+        match (may_vote, commands.next()) {
+            (Ok(()), Some(command)) => {
+                self.command_states(command, Body::Approval { request }, now, out);
+            }
+            (Ok(()), None) if wanted.automatically => {
+                self.state_in_log(Body::Approval { request }, now, out);
+            }
+            (Ok(()), None) => {}
+            (Err(invalid), first) => {
+                for command in first.into_iter().chain(&mut commands) {
+                    out.push(NodeEffect::Respond(command, Err(invalid.clone().into())));
+                }
+            }
+        }
+        for command in commands {
+            let said = Invalid::AlreadySaid { account: self.account.clone() };
+            out.push(NodeEffect::Respond(command, Err(said.into())));
+        }
+        self.invitations_with_document(request, now, rng, out);
+    }
+
+    /// Asks for the document of a request that this node is invited to sign.
+    pub(super) fn want_for_signing(&mut self, request: EntryId, out: &mut Vec<NodeEffect>) {
+        self.want(request, out);
+    }
+
+    /// Requests that wait for this account's decision.
+    pub fn inbox(&self, now: Timestamp) -> Vec<(&RequestState, &Group)> {
+        self.state
+            .requests()
+            .values()
+            .filter(|state| self.may_vote(state.id, now).is_ok())
+            .filter(|state| matches!(state.status, Status::Open))
+            .filter_map(|state| Some((state, self.state.group(&state.request.group).ok()?)))
+            .collect()
+    }
+}

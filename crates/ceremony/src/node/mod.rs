@@ -1,0 +1,460 @@
+//! One account's node: follows the log, takes part in ceremonies, and releases a signature share for nothing that the
+//! log does not show to be approved.
+//!
+//! The node believes nothing that the coordinator says. It recomputes the tree's root from the entries that it got,
+//! checks every entry's signature against the roster at that point, evaluates the policy on the members' own signed
+//! approvals, and takes what is to be signed from a document that it fetched and compared itself. Since it holds every
+//! entry up to each checkpoint that it accepts, that checkpoint includes the request and is consistent with all before,
+//! without a separate proof.
+//!
+//! ```text
+//!            follow.rs                    ceremony.rs     approval.rs        signing.rs
+//! Log ──▶ root = checkpoint? ──▶ fold ──▶ DKG rounds,     documents,   ──▶  nonces, gate,
+//!         cosign                          certification   approvals         signature share
+//! ```
+
+mod approval;
+mod ceremony;
+mod follow;
+mod signing;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quorate_log::key::{CosignerSigner, LogVerifier, Seed};
+use quorate_log::tree::Frontier;
+use quorate_protocol::keys::KeyPackage;
+use quorate_protocol::keyshare::Run;
+use rand_core::CryptoRngCore;
+
+use crate::effect::{CommandError, CommandId, Done, NodeChange, NodeDeadline, NodeEffect};
+use crate::entry::{Author, Entry, Statement};
+use crate::identity::AccountSecrets;
+use crate::message::{FromCoordinator, FromNode};
+use crate::names::{
+    AccountName, Digest, DocumentType, EntryId, GroupName, IvnId, SessionId, Timestamp,
+};
+use crate::state::{Invalid, IvnState};
+use crate::statement::{Body, GroupDefinition, Invitation};
+
+pub use follow::Trouble;
+
+/// What an account holder decides about its node, once.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Config {
+    /// Accept group definitions that name this account without asking.
+    pub auto_accept: bool,
+    /// Approve requests without asking, where the group's policy says `auto_approve` too.
+    pub auto_approve: bool,
+}
+
+/// What the node finds on its disk when it starts.
+#[derive(Debug, Default)]
+pub struct Saved {
+    /// The log so far, from the genesis on: at least that.
+    pub entries: Vec<Vec<u8>>,
+    /// The latest checkpoint that the node cosigned.
+    pub cosigned: Option<String>,
+    /// Two contradicting checkpoints, if it saw any.
+    pub frozen: Option<(String, String)>,
+    /// Entries that may not have reached the log, oldest first.
+    pub outbox: Vec<Vec<u8>>,
+    /// Its shares, by DKG session.
+    pub packages: Vec<(SessionId, KeyPackage)>,
+    /// Signing sessions that it took part in, and whether a share was released.
+    pub sessions: BTreeMap<SessionId, bool>,
+}
+
+/// What happens to a node.
+#[derive(Debug)]
+pub enum Input {
+    /// A connection to the coordinator is up.
+    Connected,
+    /// It is gone.
+    Disconnected,
+    /// The coordinator says something.
+    Received(FromCoordinator),
+    /// Answers [`NodeEffect::FetchDocument`].
+    Document {
+        /// For which request.
+        request: EntryId,
+        /// The document, or `None` if it can not be had now.
+        document: Option<Document>,
+    },
+    /// The account holder wants something.
+    Command(CommandId, Command),
+    /// A deadline set by [`NodeEffect::SetDeadline`] has come.
+    Deadline(NodeDeadline),
+}
+
+/// A document as the node's own shell got and prepared it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Document {
+    /// The salted commitment to the bytes that were got.
+    pub commitment: Digest,
+    /// What a signature in the request's format covers.
+    pub to_be_signed: Vec<u8>,
+}
+
+/// What an account holder can tell its node to state.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Command {
+    /// Invite an account. Needs the admin role.
+    Invite(Invitation),
+    /// Define a group. Needs the admin role.
+    DefineGroup(GroupDefinition),
+    /// Accept a group's definition.
+    AcceptGroup(GroupName),
+    /// Call off a running DKG session. Needs the admin role.
+    CancelCeremony(GroupName),
+    /// Ask a group to sign a document, which is already where the other members' nodes can fetch it.
+    Request {
+        /// Who shall sign.
+        group: GroupName,
+        /// What kind of document.
+        document_type: Option<DocumentType>,
+        /// The output format.
+        format: String,
+        /// Its namespace.
+        namespace: Option<String>,
+        /// Salted commitment to the document.
+        document: Digest,
+        /// For how long the request is good, in milliseconds; the policy's limit if absent.
+        expires_in: Option<u64>,
+    },
+    /// Consent to a request.
+    Approve(EntryId),
+    /// Refuse a request.
+    Reject {
+        /// Which.
+        request: EntryId,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Why a node can not start from what it finds on disk.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum RestoreError {
+    /// No genesis, or that of another IVN.
+    #[error("the stored log does not start with the genesis of this IVN")]
+    Genesis,
+    /// A stored entry is damaged or not admissible.
+    #[error("entry {index} of the stored log is damaged")]
+    Entry {
+        /// Its index.
+        index: u64,
+    },
+    /// The stored log does not have the root that this node cosigned.
+    #[error(
+        "the stored log is not the one that this node cosigned: the database was changed or restored from elsewhere"
+    )]
+    Cosigned,
+    /// The log's key or name in the genesis can not be used.
+    #[error("the genesis names a log key that can not be used")]
+    LogKey,
+    /// A stored entry that was to be sent is damaged.
+    #[error("an entry that waits to be sent is damaged")]
+    Outbox,
+}
+
+/// One account's node.
+pub struct Node {
+    account: AccountName,
+    secrets: AccountSecrets,
+    cosigner: CosignerSigner,
+    log_verifier: LogVerifier,
+    config: Config,
+    incarnation: Digest,
+
+    state: IvnState,
+    frontier: Frontier,
+    /// Entries got, but not yet under a checkpoint.
+    staged: Vec<Entry>,
+    cosigned: Option<follow::Cosigned>,
+    trouble: Option<Trouble>,
+
+    connected: bool,
+    online: BTreeSet<AccountName>,
+    outbox: Vec<Entry>,
+    commands: BTreeMap<EntryId, CommandId>,
+
+    runs: BTreeMap<SessionId, Run>,
+    packages: BTreeMap<SessionId, KeyPackage>,
+
+    documents: BTreeMap<EntryId, Vec<u8>>,
+    /// Documents asked for, and what to do when they come.
+    wanted: BTreeMap<EntryId, approval::Wanted>,
+
+    signing: BTreeMap<SessionId, signing::Pending>,
+    /// Every signing session that this node took part in, so that none is used twice.
+    sessions: BTreeMap<SessionId, bool>,
+}
+
+impl Node {
+    /// Rebuilds a node from its disk.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the stored data. Nothing is changed.
+    pub fn restore(
+        account: AccountName,
+        secrets: AccountSecrets,
+        config: Config,
+        ivn: IvnId,
+        saved: Saved,
+        rng: &mut dyn CryptoRngCore,
+    ) -> Result<Self, RestoreError> {
+        let replayed = follow::replay(ivn, &saved)?;
+        let name = format!("{}/{account}", replayed.state.origin());
+        let name = name.parse().map_err(|_| RestoreError::LogKey)?;
+        let seed = Box::new(*secrets.cosigner.seed());
+        let cosigner = CosignerSigner::new(name, Seed::new(seed));
+        let outbox: Option<Vec<Entry>> =
+            saved.outbox.iter().map(|bytes| Entry::from_bytes(bytes).ok()).collect();
+        let mut incarnation = [0; 32];
+        rng.fill_bytes(&mut incarnation);
+        Ok(Self {
+            account,
+            secrets,
+            cosigner,
+            log_verifier: replayed.log_verifier,
+            config,
+            incarnation: Digest::new(incarnation),
+            state: replayed.state,
+            frontier: replayed.frontier,
+            staged: Vec::new(),
+            cosigned: replayed.cosigned,
+            trouble: saved.frozen.map(|(ours, theirs)| Trouble::Fork { ours, theirs }),
+            connected: false,
+            online: BTreeSet::new(),
+            outbox: outbox.ok_or(RestoreError::Outbox)?,
+            commands: BTreeMap::new(),
+            runs: BTreeMap::new(),
+            packages: saved.packages.into_iter().collect(),
+            documents: BTreeMap::new(),
+            wanted: BTreeMap::new(),
+            signing: BTreeMap::new(),
+            sessions: saved.sessions,
+        })
+    }
+
+    /// What to do first, once, after [`Self::restore`].
+    pub fn start(&mut self, now: Timestamp, rng: &mut dyn CryptoRngCore) -> Vec<NodeEffect> {
+        let mut out = Vec::new();
+        // DKG messages of the process before belong to a run that died with it.
+        let stale: Vec<EntryId> = self
+            .outbox
+            .iter()
+            .filter(|entry| {
+                let body = &entry.statement().body;
+                matches!(body, Body::CeremonyMessage { .. } | Body::NodeStarted { .. })
+            })
+            .map(Entry::id)
+            .collect();
+        for id in stale {
+            self.forget(id, &mut out);
+        }
+        self.state_in_log(Body::NodeStarted { incarnation: self.incarnation }, now, &mut out);
+        self.reconcile_all(now, rng, &mut out);
+        out
+    }
+
+    /// Takes in what happened and says what to do, in order.
+    pub fn handle(
+        &mut self,
+        input: Input,
+        now: Timestamp,
+        rng: &mut dyn CryptoRngCore,
+    ) -> Vec<NodeEffect> {
+        let mut out = Vec::new();
+        match input {
+            Input::Connected => {
+                self.connected = true;
+                self.staged.clear();
+                out.push(NodeEffect::Send(FromNode::Hello { after: self.state.size() }));
+                out.extend(self.outbox.iter().map(submission));
+            }
+            Input::Disconnected => {
+                self.connected = false;
+                self.online.clear();
+                // Their sessions die with the connection; the nonces need not outlive it.
+                self.signing.clear();
+            }
+            Input::Received(message) => self.receive(message, now, rng, &mut out),
+            Input::Document { request, document } => {
+                self.document(request, document, now, rng, &mut out);
+            }
+            Input::Command(id, command) => self.command(id, command, now, &mut out),
+            Input::Deadline(NodeDeadline::Signing(session)) => {
+                self.signing.remove(&session);
+            }
+        }
+        out
+    }
+
+    fn receive(
+        &mut self,
+        message: FromCoordinator,
+        now: Timestamp,
+        rng: &mut dyn CryptoRngCore,
+        out: &mut Vec<NodeEffect>,
+    ) {
+        match message {
+            FromCoordinator::Log { first, entries, checkpoint } => {
+                self.follow(first, entries, checkpoint, now, rng, out);
+            }
+            FromCoordinator::Rejected { entry, reason } => {
+                if let Some(command) = self.commands.remove(&entry) {
+                    out.push(NodeEffect::Respond(command, Err(reason.into())));
+                }
+                self.forget(entry, out);
+            }
+            FromCoordinator::Invite { session, subject, signers } => {
+                self.invited(session, subject, signers, now, rng, out);
+            }
+            FromCoordinator::Package { session, commitments } => {
+                self.package(session, commitments, now, out);
+            }
+            FromCoordinator::Presence { online } => self.online = online.into_iter().collect(),
+        }
+    }
+
+    fn command(
+        &mut self,
+        id: CommandId,
+        command: Command,
+        now: Timestamp,
+        out: &mut Vec<NodeEffect>,
+    ) {
+        if !self.connected {
+            out.push(NodeEffect::Respond(id, Err(CommandError::Unreachable)));
+            return;
+        }
+        let body = match command {
+            Command::Approve(request) => return self.approve(id, request, now, out),
+            Command::Invite(invitation) => Ok(Body::Invitation(invitation)),
+            Command::DefineGroup(definition) => Ok(Body::GroupDefined(definition)),
+            Command::AcceptGroup(group) => Ok(Body::GroupAccepted { group }),
+            Command::Reject { request, reason } => Ok(Body::Refusal { request, reason }),
+            Command::CancelCeremony(group) => self.cancellation(&group),
+            Command::Request { group, document_type, format, namespace, document, expires_in } => {
+                self.draft(group, document_type, format, namespace, document, expires_in, now)
+            }
+        };
+        match body {
+            Ok(body) => self.command_states(id, body, now, out),
+            Err(invalid) => out.push(NodeEffect::Respond(id, Err(invalid.into()))),
+        }
+    }
+
+    /// States `body` on behalf of a command, which is answered when the statement is in the log.
+    fn command_states(
+        &mut self,
+        id: CommandId,
+        body: Body,
+        now: Timestamp,
+        out: &mut Vec<NodeEffect>,
+    ) {
+        match self.state_in_log(body, now, out) {
+            Some(entry) => {
+                self.commands.insert(entry, id);
+            }
+            None => out.push(NodeEffect::Respond(id, Err(CommandError::TooLong))),
+        }
+    }
+
+    /// Signs a statement and sees to it that it reaches the log, however often this process or the connection dies.
+    fn state_in_log(
+        &mut self,
+        body: Body,
+        now: Timestamp,
+        out: &mut Vec<NodeEffect>,
+    ) -> Option<EntryId> {
+        let statement = Statement {
+            ivn: Some(self.state.ivn()),
+            author: Author::Account(self.account.clone()),
+            at: now,
+            body,
+        };
+        let entry = Entry::sign(statement, &[&self.secrets.identity]).ok()?;
+        let id = entry.id();
+        out.push(NodeEffect::Persist(NodeChange::OutboxAdd(entry.clone())));
+        if self.connected {
+            out.push(submission(&entry));
+        }
+        self.outbox.push(entry);
+        Some(id)
+    }
+
+    /// Whether a statement like this is on its way to the log.
+    fn is_stating(&self, alike: impl Fn(&Body) -> bool) -> bool {
+        self.outbox.iter().any(|entry| alike(&entry.statement().body))
+    }
+
+    /// Takes an entry out of the outbox.
+    fn forget(&mut self, id: EntryId, out: &mut Vec<NodeEffect>) {
+        let before = self.outbox.len();
+        self.outbox.retain(|entry| entry.id() != id);
+        if self.outbox.len() != before {
+            out.push(NodeEffect::Persist(NodeChange::OutboxRemove(id)));
+        }
+    }
+
+    /// An entry of ours is in the log.
+    fn arrived(&mut self, id: EntryId, index: u64, out: &mut Vec<NodeEffect>) {
+        self.forget(id, out);
+        if let Some(command) = self.commands.remove(&id) {
+            out.push(NodeEffect::Respond(command, Ok(Done { entry: id, index })));
+        }
+    }
+
+    fn cancellation(&self, group: &GroupName) -> Result<Body, Invalid> {
+        let dkg = self.state.group(group)?.dkg.as_ref().ok_or(Invalid::SessionOver)?;
+        let reason = crate::statement::AbortReason::Cancelled;
+        Ok(Body::CeremonyAborted { session: dkg.session, reason })
+    }
+
+    /// The account.
+    pub fn account(&self) -> &AccountName {
+        &self.account
+    }
+
+    /// What the log says, as far as this node has verified it.
+    pub fn state(&self) -> &IvnState {
+        &self.state
+    }
+
+    /// Whether there is a connection to the coordinator.
+    pub fn connected(&self) -> bool {
+        self.connected
+    }
+
+    /// Who is connected, by the coordinator's word.
+    pub fn online(&self) -> &BTreeSet<AccountName> {
+        &self.online
+    }
+
+    /// Why this node does not follow the log any more, if so.
+    pub fn trouble(&self) -> Option<&Trouble> {
+        self.trouble.as_ref()
+    }
+
+    /// The signed note of the latest checkpoint that this node verified and cosigned.
+    pub fn checkpoint(&self) -> Option<&str> {
+        self.cosigned.as_ref().map(follow::Cosigned::note)
+    }
+
+    /// Whether this node holds a share of the group's key that fits the logged verifying share.
+    pub fn holds_share(&self, group: &GroupName) -> bool {
+        self.state.group(group).is_ok_and(|group| self.usable_package(group).is_some())
+    }
+
+    /// How many entries wait to reach the log.
+    pub fn unsent(&self) -> usize {
+        self.outbox.len()
+    }
+}
+
+fn submission(entry: &Entry) -> NodeEffect {
+    NodeEffect::Send(FromNode::Submit { entry: crate::encoding::Base64(entry.to_bytes()) })
+}

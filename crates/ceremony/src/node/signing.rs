@@ -1,0 +1,280 @@
+//! A node's part in signing sessions: where a signature share is released, or not.
+//!
+//! Each invitation makes one pair of nonces. They live in memory only, are consumed by value when the share is made, and
+//! are dropped when the session's deadline passes, when the connection breaks, and with the process (invariant S1).
+//! Before commitments leave, the session is on disk as *committed*; before the share leaves, as *released*; a session
+//! that is on disk is never joined again.
+//!
+//! The share leaves only together with a cosignature on a checkpoint that includes what is signed (the gate), and only
+//! if this node's own reading of the log says that it may be signed (invariant S2).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quorate_protocol::sign::{self, Nonces};
+use rand_core::CryptoRngCore;
+
+use super::Node;
+use crate::effect::{NodeChange, NodeDeadline, NodeEffect};
+use crate::entry::Envelope;
+use crate::message::{DeclineReason, FromNode};
+use crate::names::{AccountName, EntryId, SessionId, Timestamp};
+use crate::signing::{SigningSession, Subject};
+use crate::state::{Group, Status};
+
+/// How long a node keeps nonces for a session, in milliseconds. The coordinator gives up much earlier.
+const NONCE_LIFETIME: u64 = 30_000;
+/// How many sessions one node is in at a time. More invitations push the oldest out.
+const MAX_SESSIONS: usize = 4096;
+
+/// A session that this node is invited to.
+pub(super) struct Pending {
+    subject: Subject,
+    signers: BTreeSet<AccountName>,
+    since: Timestamp,
+    /// Absent while the document is fetched.
+    nonces: Option<Nonces>,
+}
+
+/// What a node needs to sign: found only if it may.
+struct Permission<'a> {
+    group: &'a Group,
+    key: &'a quorate_protocol::keys::KeyPackage,
+    public: quorate_protocol::keys::PublicKeyPackage,
+    message: Vec<u8>,
+    /// Index of the entry that must be under a cosigned checkpoint.
+    index: u64,
+}
+
+impl Node {
+    fn decline(session: SessionId, reason: DeclineReason, out: &mut Vec<NodeEffect>) {
+        out.push(NodeEffect::Send(FromNode::Declined { session, reason }));
+    }
+
+    /// Whether the log, as this node verified it, lets these accounts sign this now.
+    fn permission(
+        &self,
+        subject: Subject,
+        signers: &BTreeSet<AccountName>,
+        now: Timestamp,
+    ) -> Result<Permission<'_>, DeclineReason> {
+        if self.trouble.is_some() {
+            return Err(DeclineReason::Frozen);
+        }
+        let (group, key, public, message, index, eligible) = match subject {
+            Subject::Request { request } => {
+                let state = self.state.request(request).map_err(|_| DeclineReason::NotApproved)?;
+                if state.status != Status::Approved || !state.approvals.contains(&self.account) {
+                    return Err(DeclineReason::NotApproved);
+                }
+                if state.lapsed(now) {
+                    return Err(DeclineReason::Expired);
+                }
+                let group = self
+                    .state
+                    .group(&state.request.group)
+                    .map_err(|_| DeclineReason::NotApproved)?;
+                let key = self.usable_package(group).ok_or(DeclineReason::NoShare)?;
+                let public = group.key.as_ref().ok_or(DeclineReason::NoShare)?.public.clone();
+                let message =
+                    self.documents.get(&request).ok_or(DeclineReason::NoDocument)?.clone();
+                let eligible = signers.is_subset(&state.approvals);
+                (group, key, public, message, state.index, eligible)
+            }
+            Subject::Activation { session } => {
+                let group =
+                    self.state.group_of_session(session).ok_or(DeclineReason::NotApproved)?;
+                let running = group.dkg.as_ref().is_some_and(|dkg| dkg.session == session);
+                let (record, public) = group
+                    .activation(self.state.ivn())
+                    .filter(|_| running)
+                    .ok_or(DeclineReason::NotApproved)?;
+                let key = self.packages.get(&session).ok_or(DeclineReason::NoShare)?;
+                key.check(&public).map_err(|_| DeclineReason::NoShare)?;
+                let message = record.to_be_signed().to_vec();
+                // The certifications are entries below the size of the state, which is under a checkpoint.
+                (group, key, public, message, self.state.size().saturating_sub(1), true)
+            }
+        };
+        let members = signers.iter().all(|name| group.definition.members.contains(name));
+        let enough = signers.len() >= usize::from(group.definition.min_signers);
+        if !(members && enough && eligible && signers.contains(&self.account)) {
+            return Err(DeclineReason::NotApproved);
+        }
+        Ok(Permission { group, key, public, message, index })
+    }
+
+    pub(super) fn invited(
+        &mut self,
+        session: SessionId,
+        subject: Subject,
+        signers: Vec<AccountName>,
+        now: Timestamp,
+        rng: &mut dyn CryptoRngCore,
+        out: &mut Vec<NodeEffect>,
+    ) {
+        if self.signing.contains_key(&session) || self.sessions.contains_key(&session) {
+            return;
+        }
+        let count = signers.len();
+        let signers: BTreeSet<AccountName> = signers.into_iter().collect();
+        if signers.len() != count {
+            return Self::decline(session, DeclineReason::Session, out);
+        }
+        if self.signing.len() >= MAX_SESSIONS
+            && let Some(oldest) =
+                self.signing.iter().min_by_key(|(_, pending)| pending.since).map(|(id, _)| *id)
+        {
+            self.signing.remove(&oldest);
+        }
+        let pending = Pending { subject, signers, since: now, nonces: None };
+        match (self.permission(subject, &pending.signers, now), subject) {
+            (Ok(_), _) => {
+                self.signing.insert(session, pending);
+                self.commit(session, rng, now, out);
+            }
+            (Err(DeclineReason::NoDocument), Subject::Request { request }) => {
+                self.signing.insert(session, pending);
+                let deadline = NodeDeadline::Signing(session);
+                out.push(NodeEffect::SetDeadline(deadline, now.plus(NONCE_LIFETIME)));
+                self.want_for_signing(request, out);
+            }
+            (Err(reason), _) => Self::decline(session, reason, out),
+        }
+    }
+
+    /// Round one: a fresh pair of nonces for this session and no other.
+    fn commit(
+        &mut self,
+        session: SessionId,
+        rng: &mut dyn CryptoRngCore,
+        now: Timestamp,
+        out: &mut Vec<NodeEffect>,
+    ) {
+        let Some(pending) = self.signing.get(&session) else { return };
+        let subject = pending.subject;
+        let permission = match self.permission(subject, &pending.signers, now) {
+            Ok(permission) => permission,
+            Err(reason) => {
+                self.signing.remove(&session);
+                return Self::decline(session, reason, out);
+            }
+        };
+        let Ok((nonces, commitments)) = sign::commit(permission.key, &mut *rng) else {
+            self.signing.remove(&session);
+            return Self::decline(session, DeclineReason::NoShare, out);
+        };
+        let context = SigningSession { ivn: self.state.ivn(), session, subject };
+        let commitments =
+            context.sign_commitments(&self.account, &self.secrets.identity, &commitments);
+        if let Some(pending) = self.signing.get_mut(&session) {
+            pending.nonces = Some(nonces);
+        }
+        self.sessions.insert(session, false);
+        out.push(NodeEffect::Persist(NodeChange::Committed(session)));
+        let deadline = NodeDeadline::Signing(session);
+        out.push(NodeEffect::SetDeadline(deadline, now.plus(NONCE_LIFETIME)));
+        out.push(NodeEffect::Send(FromNode::Commitments { session, commitments }));
+    }
+
+    /// Round two: everybody's commitments are here; the share is made from nonces that are gone afterwards.
+    pub(super) fn package(
+        &mut self,
+        session: SessionId,
+        commitments: Vec<(AccountName, Envelope)>,
+        now: Timestamp,
+        out: &mut Vec<NodeEffect>,
+    ) {
+        // Taken out whatever comes next: nonces serve one attempt to make one share.
+        let Some(Pending { subject, signers, nonces: Some(nonces), .. }) =
+            self.signing.remove(&session)
+        else {
+            return Self::decline(session, DeclineReason::Session, out);
+        };
+        let result = self.share(session, subject, &signers, nonces, commitments, now);
+        match result {
+            Ok(share) => {
+                self.sessions.insert(session, true);
+                out.push(NodeEffect::Persist(NodeChange::Released(session)));
+                out.push(NodeEffect::Send(share));
+            }
+            Err(reason) => Self::decline(session, reason, out),
+        }
+    }
+
+    fn share(
+        &self,
+        session: SessionId,
+        subject: Subject,
+        signers: &BTreeSet<AccountName>,
+        nonces: Nonces,
+        commitments: Vec<(AccountName, Envelope)>,
+        now: Timestamp,
+    ) -> Result<FromNode, DeclineReason> {
+        let permission = self.permission(subject, signers, now)?;
+        let context = SigningSession { ivn: self.state.ivn(), session, subject };
+        let mut opened = BTreeMap::new();
+        for (account, envelope) in &commitments {
+            let (true, Some(identifier), Some(key)) = (
+                signers.contains(account),
+                permission.group.identifier(account),
+                self.state.identity_key(account),
+            ) else {
+                return Err(DeclineReason::Session);
+            };
+            let theirs = context
+                .open_commitments(account, key, envelope)
+                .map_err(|_| DeclineReason::Session)?;
+            opened.insert(identifier, theirs);
+        }
+        if opened.len() != signers.len() || commitments.len() != signers.len() {
+            return Err(DeclineReason::Session);
+        }
+        // The gate.
+        let (size, cosignature) = self
+            .cosigned
+            .as_ref()
+            .and_then(super::follow::Cosigned::cosignature)
+            .filter(|(size, _)| *size > permission.index)
+            .ok_or(DeclineReason::NotApproved)?;
+        let share =
+            sign::sign(nonces, permission.key, &permission.public, &opened, &permission.message)
+                .map_err(|_| DeclineReason::Session)?;
+        let package = context.package(&opened);
+        let share = context.sign_share(&self.account, &self.secrets.identity, package, &share);
+        Ok(FromNode::Share { session, share, size, cosignature })
+    }
+
+    /// A document that invitations waited for is here.
+    pub(super) fn invitations_with_document(
+        &mut self,
+        request: EntryId,
+        now: Timestamp,
+        rng: &mut dyn CryptoRngCore,
+        out: &mut Vec<NodeEffect>,
+    ) {
+        for session in self.waiting_for(request) {
+            self.commit(session, rng, now, out);
+        }
+    }
+
+    /// It can not be had.
+    pub(super) fn invitations_without_document(
+        &mut self,
+        request: EntryId,
+        out: &mut Vec<NodeEffect>,
+    ) {
+        for session in self.waiting_for(request) {
+            self.signing.remove(&session);
+            Self::decline(session, DeclineReason::NoDocument, out);
+        }
+    }
+
+    fn waiting_for(&self, request: EntryId) -> Vec<SessionId> {
+        let subject = Subject::Request { request };
+        self.signing
+            .iter()
+            .filter(|(_, pending)| pending.subject == subject && pending.nonces.is_none())
+            .map(|(session, _)| *session)
+            .collect()
+    }
+}

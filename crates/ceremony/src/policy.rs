@@ -1,0 +1,69 @@
+//! The rule that says what a request needs before members' nodes sign it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::encoding;
+use crate::names::Digest;
+
+/// A group's one rule.
+///
+/// Every member's node evaluates it from the log; a request pins its hash, so a later policy never loosens a pending
+/// request (invariant S8).
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// How many members must consent. At least min_signers, at most all.
+    pub approvals_required: u16,
+    /// Whether a member's own request counts as its consent.
+    pub requester_may_approve: bool,
+    /// Whether members' nodes may consent without asking, where their own configuration says so too.
+    pub auto_approve: bool,
+    /// For how long a request may wait, in milliseconds.
+    pub expiry: u64,
+}
+
+/// A week, in milliseconds: how long a request waits unless its group says otherwise.
+pub const DEFAULT_EXPIRY: u64 = 7 * 24 * 3600 * 1000;
+
+impl Policy {
+    /// The default for a key of `min_signers`: that many consents, the requester's own included.
+    pub fn for_min_signers(min_signers: u16) -> Self {
+        Self {
+            approvals_required: min_signers,
+            requester_may_approve: true,
+            auto_approve: false,
+            expiry: DEFAULT_EXPIRY,
+        }
+    }
+
+    /// What a request pins: SHA-256 over the rule's fields in a fixed binary form.
+    pub fn hash(&self) -> Digest {
+        encoding::hash(
+            "quorate/policy/v1",
+            &[
+                &self.approvals_required.to_be_bytes(),
+                &[u8::from(self.requester_may_approve), u8::from(self.auto_approve)],
+                &self.expiry.to_be_bytes(),
+            ],
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_field_changes_the_hash() {
+        let policy = Policy::for_min_signers(2);
+        let others = [
+            Policy { approvals_required: 3, ..policy.clone() },
+            Policy { requester_may_approve: false, ..policy.clone() },
+            Policy { auto_approve: true, ..policy.clone() },
+            Policy { expiry: 1, ..policy.clone() },
+        ];
+        for other in others {
+            assert_ne!(other.hash(), policy.hash(), "{other:?}");
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Why an entry is not admissible.
+
+use serde::{Deserialize, Serialize};
+
+use crate::entry::EntryError;
+use crate::names::{AccountName, EntryId, GroupName};
+
+/// Why the log does not admit an entry. All readers agree, since all compute it from the same log.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error, Deserialize, Serialize)]
+#[serde(tag = "why", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Invalid {
+    /// The first entry must be a genesis, and no other may be one.
+    #[error("not a genesis")]
+    NotGenesis,
+    /// The deployment can not be part of a log's origin.
+    #[error("a deployment name is 1 to 200 printable characters without spaces or '+'")]
+    Deployment,
+    /// The bytes are no entry.
+    #[error("not a well-formed entry")]
+    Malformed,
+    /// Not signed by its author.
+    #[error("not signed by its author")]
+    Signature,
+    /// Stated for another IVN.
+    #[error("the entry belongs to another IVN")]
+    OtherIvn,
+    /// Such statements are not this author's to make.
+    #[error("this author can not make such a statement")]
+    WrongAuthor,
+    /// The author's clock is too far from the coordinator's. Checked by the coordinator only.
+    #[error(
+        "the clocks of this machine and of the coordinator are {seconds} s apart; at most 300 s are accepted: set the clock"
+    )]
+    ClockSkew {
+        /// The distance in seconds.
+        seconds: u64,
+    },
+    /// Not on the roster.
+    #[error("there is no account \"{account}\"")]
+    UnknownAccount {
+        /// The name.
+        account: AccountName,
+    },
+    /// Needs the admin role.
+    #[error("user account \"{account}\" not authorized: it is not an admin")]
+    NotAdmin {
+        /// Who tried.
+        account: AccountName,
+    },
+    /// The name is taken.
+    #[error("there is an account \"{account}\" already")]
+    AccountExists {
+        /// The name.
+        account: AccountName,
+    },
+    /// No invitation for this name, or not this one.
+    #[error(
+        "this invitation is not valid here: it was replaced, or made for another account or IVN"
+    )]
+    NotInvited,
+    /// Too late.
+    #[error("this invitation has expired; ask an admin for a new one")]
+    InvitationExpired,
+    /// No such group.
+    #[error("there is no group \"{group}\"")]
+    UnknownGroup {
+        /// The name.
+        group: GroupName,
+    },
+    /// The group has a key, or is making one.
+    #[error("there is a group \"{group}\" already")]
+    GroupExists {
+        /// The name.
+        group: GroupName,
+    },
+    /// A definition names someone twice.
+    #[error("\"{account}\" is named twice")]
+    MemberTwice {
+        /// Who.
+        account: AccountName,
+    },
+    /// A definition names an account without the member role.
+    #[error("account \"{account}\" does not have the member role")]
+    MemberRole {
+        /// Who.
+        account: AccountName,
+    },
+    /// min_signers out of range.
+    #[error(
+        "min_signers must be 2 to {members} (the number of members), not {min_signers}; a quorum of one is an ordinary key"
+    )]
+    MinSigners {
+        /// What was asked for.
+        min_signers: u16,
+        /// How many members there are.
+        members: usize,
+    },
+    /// approvals_required out of range.
+    #[error(
+        "approvals_required must be {least} (min_signers) to {most} (those who may approve), not {approvals_required}"
+    )]
+    ApprovalsRequired {
+        /// What was asked for.
+        approvals_required: u16,
+        /// The least.
+        least: u16,
+        /// The most.
+        most: u16,
+    },
+    /// Only members of the group may.
+    #[error("user account \"{account}\" not authorized: it is not a member of group \"{group}\"")]
+    NotAMember {
+        /// Who tried.
+        account: AccountName,
+        /// The group.
+        group: GroupName,
+    },
+    /// Said before.
+    #[error("\"{account}\" has said so already")]
+    AlreadySaid {
+        /// Who.
+        account: AccountName,
+    },
+    /// Not all members accepted the definition yet.
+    #[error("not all members have accepted the group's definition")]
+    NotAccepted,
+    /// A session of this group runs, or has made a key.
+    #[error("group \"{group}\" has a ceremony running or a key already")]
+    SessionRunning {
+        /// The group.
+        group: GroupName,
+    },
+    /// No such session, or it is over.
+    #[error("this ceremony session is over or was never started")]
+    SessionOver,
+    /// The session can not be in that step.
+    #[error("the ceremony session is not at this step")]
+    SessionStep,
+    /// Sent by an earlier process of that node.
+    #[error("the message comes from an earlier process of this node")]
+    StaleIncarnation,
+    /// The message does not fit the protocol at this point.
+    #[error("the message does not fit the protocol at this point")]
+    Protocol,
+    /// The reason given for an abort is not what the log shows.
+    #[error("the log does not show this reason for an abort")]
+    AbortReason,
+    /// The activation signature does not verify.
+    #[error("the signature does not verify under the group's key")]
+    BadSignature,
+    /// The group has no key yet.
+    #[error("group \"{group}\" has no key yet")]
+    NoKey {
+        /// The group.
+        group: GroupName,
+    },
+    /// The request names another policy than the group has.
+    #[error(
+        "the group's policy is not the one that the request was made under; make the request again"
+    )]
+    PolicyChanged,
+    /// The request's expiry is past, or later than the policy lets it be.
+    #[error("a request to this group must expire between now and {longest_hours} hours from now")]
+    Expiry {
+        /// The policy's limit in hours.
+        longest_hours: u64,
+    },
+    /// No such request.
+    #[error("there is no request {request}")]
+    UnknownRequest {
+        /// The id.
+        request: EntryId,
+    },
+    /// The request is decided.
+    #[error("request {request} is decided already, or has lapsed")]
+    RequestOver {
+        /// The id.
+        request: EntryId,
+    },
+    /// The requester's consent does not count under this policy.
+    #[error("the policy does not let the requester approve its own request")]
+    RequesterMayNotApprove,
+    /// A refusal gives a reason of 1 to 500 characters.
+    #[error("a reason has 1 to 500 characters")]
+    Reason,
+    /// Not approved yet.
+    #[error("request {request} is not approved")]
+    NotApproved {
+        /// The id.
+        request: EntryId,
+    },
+    /// A signature entry does not show min_signers approving members' own signed messages.
+    #[error("the signature does not show who made it")]
+    Signers,
+}
+
+impl From<EntryError> for Invalid {
+    fn from(error: EntryError) -> Self {
+        match error {
+            EntryError::Signature => Self::Signature,
+            EntryError::TooLong
+            | EntryError::Json
+            | EntryError::PayloadType
+            | EntryError::Spelling => Self::Malformed,
+        }
+    }
+}

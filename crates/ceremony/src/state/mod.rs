@@ -1,0 +1,280 @@
+//! The one fold over log entries that node, coordinator and auditor share.
+//!
+//! [`IvnState::apply`] decides whether an entry is admissible and, if so, what it changes. An honest coordinator appends
+//! only entries that its own fold admits, so an entry in the log that is not admissible is the coordinator's fault, and
+//! a node that meets one stops following. A request by an account that may not make it *is* admissible: it stands in
+//! the log as refused, and everybody computes that refusal for themselves.
+//!
+//! `apply` validates before it changes anything: an inadmissible entry leaves the state as it was.
+
+mod group;
+mod invalid;
+mod request;
+mod roster;
+
+use std::collections::BTreeMap;
+
+use crate::entry::{Author, Entry, Statement};
+use crate::identity::PublicKey;
+use crate::names::{AccountName, EntryId, GroupName, IvnId, SessionId, Timestamp};
+use crate::statement::{Body, Genesis, Invitation};
+
+pub use group::{ActivationRecord, Dkg, DkgPhase, Group, GroupKey, PastSession};
+pub use invalid::Invalid;
+pub use request::{Refused, RequestState, Status};
+pub use roster::Account;
+
+/// Everything that the log says, at one size.
+#[derive(Clone, Debug)]
+pub struct IvnState {
+    ivn: IvnId,
+    genesis: Genesis,
+    size: u64,
+    time: Timestamp,
+    accounts: BTreeMap<AccountName, Account>,
+    invitations: BTreeMap<AccountName, Invitation>,
+    groups: BTreeMap<GroupName, Group>,
+    sessions: BTreeMap<SessionId, GroupName>,
+    requests: BTreeMap<EntryId, RequestState>,
+}
+
+/// What an entry changed: for those who have something to do about it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Event {
+    /// An account may join.
+    Invited(AccountName),
+    /// An account is on the roster.
+    Admitted(AccountName),
+    /// A process of this account's node started.
+    NodeStarted(AccountName),
+    /// A group waits for its members' acceptance.
+    GroupDefined(GroupName),
+    /// A member accepted.
+    GroupAccepted(GroupName),
+    /// A DKG session moved: started, a message, a certification.
+    Dkg(GroupName),
+    /// A DKG session ended without a key.
+    DkgAborted(GroupName),
+    /// All participants certified: the key is to be activated.
+    DkgCertified(GroupName),
+    /// The group's key is in use.
+    EpochStarted(GroupName),
+    /// A request is open for approval.
+    RequestOpened(EntryId),
+    /// A consent or refusal was counted.
+    RequestVoted(EntryId),
+    /// A request has the consents that it needs.
+    RequestApproved(EntryId),
+    /// A request can not get the consents that it needs any more.
+    RequestRejected(EntryId),
+    /// A request was refused by rule.
+    RequestRefused(EntryId),
+    /// A request is signed.
+    RequestSigned(EntryId),
+}
+
+impl IvnState {
+    /// The state after the genesis entry.
+    ///
+    /// # Errors
+    ///
+    /// If it is no genesis, or not signed by the admin and the coordinator that it names.
+    pub fn found(entry: &Entry) -> Result<Self, Invalid> {
+        let Statement {
+            ivn: None,
+            author: Author::Account(admin),
+            at,
+            body: Body::Genesis(genesis),
+        } = entry.statement()
+        else {
+            return Err(Invalid::NotGenesis);
+        };
+        entry.verify(&[genesis.admin.identity, genesis.coordinator_key])?;
+        roster::check_deployment(&genesis.deployment)?;
+        let founder = Account {
+            roles: genesis.roles.clone(),
+            keys: genesis.admin.clone(),
+            admitted: 0,
+            incarnation: None,
+        };
+        Ok(Self {
+            ivn: entry.ivn_id_as_genesis(),
+            genesis: genesis.clone(),
+            size: 1,
+            time: *at,
+            accounts: BTreeMap::from([(admin.clone(), founder)]),
+            invitations: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            requests: BTreeMap::new(),
+        })
+    }
+
+    /// Adds the next entry of the log.
+    ///
+    /// # Errors
+    ///
+    /// Why the entry is not admissible here; the state is as before.
+    pub fn apply(&mut self, entry: &Entry) -> Result<Vec<Event>, Invalid> {
+        let statement = entry.statement();
+        if statement.ivn != Some(self.ivn) {
+            return Err(Invalid::OtherIvn);
+        }
+        let now = self.time.max(statement.at);
+        let events = match (&statement.author, &statement.body) {
+            (Author::Account(name), Body::AccountAdmitted { keys }) => {
+                self.admit(entry, name, keys, now)
+            }
+            (Author::Account(name), body) => {
+                let key = self.account(name)?.keys.identity;
+                entry.verify(&[key])?;
+                self.apply_account(entry, name, body, now)
+            }
+            (Author::Coordinator, body) => {
+                entry.verify(&[self.genesis.coordinator_key])?;
+                self.apply_coordinator(body, now)
+            }
+        }?;
+        self.size = self.size.saturating_add(1);
+        self.time = now;
+        Ok(events)
+    }
+
+    fn apply_account(
+        &mut self,
+        entry: &Entry,
+        author: &AccountName,
+        body: &Body,
+        now: Timestamp,
+    ) -> Result<Vec<Event>, Invalid> {
+        match body {
+            Body::Invitation(invitation) => self.invite(author, invitation, now),
+            Body::NodeStarted { incarnation } => self.node_started(author, *incarnation),
+            Body::GroupDefined(definition) => self.define_group(entry.id(), author, definition),
+            Body::GroupAccepted { group } => self.accept_group(author, group),
+            Body::CeremonyMessage { session, incarnation, message } => {
+                self.dkg_message(author, *session, *incarnation, &message.0)
+            }
+            Body::CeremonyCertified { session, transcript, public_key_package } => {
+                self.dkg_certified(author, *session, *transcript, *public_key_package)
+            }
+            Body::CeremonyAborted { session, reason } => {
+                self.dkg_cancelled(author, *session, reason)
+            }
+            Body::Request(request) => self.request_made(entry.id(), author, request, now),
+            Body::Approval { request } => self.approve(author, *request, now),
+            Body::Refusal { request, reason } => self.refuse(author, *request, reason, now),
+            Body::Genesis(_)
+            | Body::AccountAdmitted { .. }
+            | Body::CeremonyStarted { .. }
+            | Body::EpochStarted { .. }
+            | Body::Signature { .. } => Err(Invalid::WrongAuthor),
+        }
+    }
+
+    fn apply_coordinator(&mut self, body: &Body, now: Timestamp) -> Result<Vec<Event>, Invalid> {
+        match body {
+            Body::CeremonyStarted { group, session, attempt } => {
+                self.dkg_started(group, *session, *attempt, now)
+            }
+            Body::CeremonyAborted { session, reason } => self.dkg_aborted(*session, reason),
+            Body::EpochStarted { session, signature } => self.epoch_started(*session, &signature.0),
+            Body::Signature { request, session, signature, signers } => {
+                self.signed(*request, *session, &signature.0, signers)
+            }
+            Body::Genesis(_)
+            | Body::Invitation(_)
+            | Body::AccountAdmitted { .. }
+            | Body::NodeStarted { .. }
+            | Body::GroupDefined(_)
+            | Body::GroupAccepted { .. }
+            | Body::CeremonyMessage { .. }
+            | Body::CeremonyCertified { .. }
+            | Body::Request(_)
+            | Body::Approval { .. }
+            | Body::Refusal { .. } => Err(Invalid::WrongAuthor),
+        }
+    }
+
+    /// The IVN's id.
+    pub fn ivn(&self) -> IvnId {
+        self.ivn
+    }
+
+    /// The founding statement.
+    pub fn genesis(&self) -> &Genesis {
+        &self.genesis
+    }
+
+    /// How many entries this is the state of.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The latest time that any entry claims.
+    pub fn time(&self) -> Timestamp {
+        self.time
+    }
+
+    /// The log's origin, `<deployment>/ivn/<ivn id>`.
+    pub fn origin(&self) -> String {
+        format!("{}/ivn/{}", self.genesis.deployment, self.ivn)
+    }
+
+    /// All accounts on the roster.
+    pub fn accounts(&self) -> &BTreeMap<AccountName, Account> {
+        &self.accounts
+    }
+
+    /// All open invitations, by the name that they admit.
+    pub fn invitations(&self) -> &BTreeMap<AccountName, Invitation> {
+        &self.invitations
+    }
+
+    /// All groups.
+    pub fn groups(&self) -> &BTreeMap<GroupName, Group> {
+        &self.groups
+    }
+
+    /// All requests.
+    pub fn requests(&self) -> &BTreeMap<EntryId, RequestState> {
+        &self.requests
+    }
+
+    /// The account of that name.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid::UnknownAccount`].
+    pub fn account(&self, name: &AccountName) -> Result<&Account, Invalid> {
+        self.accounts.get(name).ok_or_else(|| Invalid::UnknownAccount { account: name.clone() })
+    }
+
+    /// The identity key of an account, if it is on the roster.
+    pub fn identity_key(&self, name: &AccountName) -> Option<PublicKey> {
+        self.accounts.get(name).map(|account| account.keys.identity)
+    }
+
+    /// The group of that name.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid::UnknownGroup`].
+    pub fn group(&self, name: &GroupName) -> Result<&Group, Invalid> {
+        self.groups.get(name).ok_or_else(|| Invalid::UnknownGroup { group: name.clone() })
+    }
+
+    /// The group whose DKG session this is or was.
+    pub fn group_of_session(&self, session: SessionId) -> Option<&Group> {
+        self.sessions.get(&session).and_then(|group| self.groups.get(group))
+    }
+
+    /// The request of that id.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid::UnknownRequest`].
+    pub fn request(&self, id: EntryId) -> Result<&RequestState, Invalid> {
+        self.requests.get(&id).ok_or(Invalid::UnknownRequest { request: id })
+    }
+}

@@ -1,0 +1,295 @@
+//! Requests: from asking to signed, by the members' own signed words.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Event, Group, Invalid, IvnState};
+use crate::names::{AccountName, EntryId, SessionId, Timestamp};
+use crate::policy::Policy;
+use crate::signing::{SignerRecord, SigningSession, Subject};
+use crate::statement::Request;
+
+/// A request as the log has it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RequestState {
+    /// The request's entry.
+    pub id: EntryId,
+    /// That entry's index.
+    pub index: u64,
+    /// Who asks.
+    pub requester: AccountName,
+    /// When it was asked, by the log's time.
+    pub at: Timestamp,
+    /// What is asked.
+    pub request: Request,
+    /// The rule in force, as pinned when the request was made.
+    pub policy: Policy,
+    /// Who consented.
+    pub approvals: BTreeSet<AccountName>,
+    /// Who refused, and why.
+    pub refusals: BTreeMap<AccountName, String>,
+    /// Where it stands.
+    pub status: Status,
+}
+
+/// Where a request stands. That it lapsed is a matter of the reader's clock: [`RequestState::lapsed`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Status {
+    /// Refused by rule; final.
+    Refused(Refused),
+    /// Waits for consents.
+    Open,
+    /// Has its consents; waits for the signature.
+    Approved,
+    /// Can not get its consents any more; final.
+    Rejected,
+    /// Signed; final.
+    Signed {
+        /// Index of the signature's entry.
+        index: u64,
+        /// The signature, 64 bytes.
+        signature: Vec<u8>,
+        /// Who took part.
+        signers: Vec<AccountName>,
+    },
+}
+
+/// Why a request is refused by rule.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error, Deserialize, Serialize)]
+#[serde(tag = "why", rename_all = "kebab-case")]
+pub enum Refused {
+    /// The requester is no member of the group.
+    #[error("user account not authorized: \"{requester}\" is not a member of group \"{group}\"")]
+    NotAuthorized {
+        /// Who asked.
+        requester: AccountName,
+        /// Of whom.
+        group: crate::names::GroupName,
+    },
+    /// The group does not sign such documents.
+    #[error("group \"{group}\" does not sign {}", match document_type { Some(kind) => format!("documents of type \"{kind}\""), None => "documents without a type".to_owned() })]
+    TypeNotServed {
+        /// Of whom it was asked.
+        group: crate::names::GroupName,
+        /// The type.
+        document_type: Option<crate::names::DocumentType>,
+    },
+}
+
+impl RequestState {
+    /// Whether the request is past its expiry at `now` and not decided.
+    pub fn lapsed(&self, now: Timestamp) -> bool {
+        matches!(self.status, Status::Open | Status::Approved) && now > self.request.expires_at
+    }
+
+    /// Members who may still consent: not refused, not consented, and not the requester where the rule forbids it.
+    pub fn undecided<'a>(&'a self, group: &'a Group) -> impl Iterator<Item = &'a AccountName> {
+        group.definition.members.iter().filter(|name| {
+            !self.approvals.contains(*name)
+                && !self.refusals.contains_key(*name)
+                && (self.policy.requester_may_approve || **name != self.requester)
+        })
+    }
+
+    /// How many consents are still missing.
+    pub fn missing_approvals(&self) -> usize {
+        usize::from(self.policy.approvals_required).saturating_sub(self.approvals.len())
+    }
+}
+
+impl IvnState {
+    pub(super) fn request_made(
+        &mut self,
+        id: EntryId,
+        author: &AccountName,
+        request: &Request,
+        now: Timestamp,
+    ) -> Result<Vec<Event>, Invalid> {
+        if self.requests.contains_key(&id) {
+            return Err(Invalid::AlreadySaid { account: author.clone() });
+        }
+        let group = self.group(&request.group)?;
+        if group.key.is_none() {
+            return Err(Invalid::NoKey { group: request.group.clone() });
+        }
+        let policy = &group.definition.policy;
+        if policy.hash() != request.policy {
+            return Err(Invalid::PolicyChanged);
+        }
+        if request.expires_at <= now || request.expires_at > now.plus(policy.expiry) {
+            return Err(Invalid::Expiry { longest_hours: policy.expiry / 3_600_000 });
+        }
+        let refused = if !group.definition.members.contains(author) {
+            Some(Refused::NotAuthorized { requester: author.clone(), group: request.group.clone() })
+        } else if !group.serves(request.document_type.as_ref()) {
+            Some(Refused::TypeNotServed {
+                group: request.group.clone(),
+                document_type: request.document_type.clone(),
+            })
+        } else {
+            None
+        };
+        let consents = refused.is_none() && policy.requester_may_approve;
+        let mut state = RequestState {
+            id,
+            index: self.size,
+            requester: author.clone(),
+            at: now,
+            request: request.clone(),
+            policy: policy.clone(),
+            approvals: BTreeSet::new(),
+            refusals: BTreeMap::new(),
+            status: Status::Open,
+        };
+        if consents {
+            state.approvals.insert(author.clone());
+        }
+        let event = match refused {
+            Some(refused) => {
+                state.status = Status::Refused(refused);
+                Event::RequestRefused(id)
+            }
+            None => Event::RequestOpened(id),
+        };
+        self.requests.insert(id, state);
+        Ok(vec![event])
+    }
+
+    /// The open request on which `author` may vote.
+    fn votable(
+        &self,
+        author: &AccountName,
+        id: EntryId,
+        now: Timestamp,
+    ) -> Result<&RequestState, Invalid> {
+        let state = self.request(id)?;
+        let group = self.group(&state.request.group)?;
+        if !group.definition.members.contains(author) {
+            return Err(Invalid::NotAMember {
+                account: author.clone(),
+                group: state.request.group.clone(),
+            });
+        }
+        if state.approvals.contains(author) || state.refusals.contains_key(author) {
+            return Err(Invalid::AlreadySaid { account: author.clone() });
+        }
+        // An approved request takes more consents: each is one more spare signer.
+        if !matches!(state.status, Status::Open | Status::Approved) || state.lapsed(now) {
+            return Err(Invalid::RequestOver { request: id });
+        }
+        if !state.policy.requester_may_approve && state.requester == *author {
+            return Err(Invalid::RequesterMayNotApprove);
+        }
+        Ok(state)
+    }
+
+    pub(super) fn approve(
+        &mut self,
+        author: &AccountName,
+        id: EntryId,
+        now: Timestamp,
+    ) -> Result<Vec<Event>, Invalid> {
+        self.votable(author, id, now)?;
+        let Some(state) = self.requests.get_mut(&id) else {
+            return Err(Invalid::UnknownRequest { request: id });
+        };
+        state.approvals.insert(author.clone());
+        let mut events = vec![Event::RequestVoted(id)];
+        if state.status == Status::Open && state.missing_approvals() == 0 {
+            state.status = Status::Approved;
+            events.push(Event::RequestApproved(id));
+        }
+        Ok(events)
+    }
+
+    pub(super) fn refuse(
+        &mut self,
+        author: &AccountName,
+        id: EntryId,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<Vec<Event>, Invalid> {
+        if reason.trim().is_empty() || reason.chars().count() > 500 {
+            return Err(Invalid::Reason);
+        }
+        let state = self.votable(author, id, now)?;
+        if state.status == Status::Approved {
+            return Err(Invalid::RequestOver { request: id });
+        }
+        let group = self.group(&state.request.group)?;
+        // One refusal does not stop a request: otherwise one member could stop every signature. It stops when the
+        // consents can not be reached any more.
+        let reachable = state.approvals.len() + state.undecided(group).count().saturating_sub(1);
+        let rejected = reachable < usize::from(state.policy.approvals_required);
+        let Some(state) = self.requests.get_mut(&id) else {
+            return Err(Invalid::UnknownRequest { request: id });
+        };
+        state.refusals.insert(author.clone(), reason.to_owned());
+        let mut events = vec![Event::RequestVoted(id)];
+        if rejected {
+            state.status = Status::Rejected;
+            events.push(Event::RequestRejected(id));
+        }
+        Ok(events)
+    }
+
+    /// A signature was made. Whether it verifies takes the document, which the log does not hold: whoever has it
+    /// checks. Who took part is checked here, by each signer's own signed messages.
+    pub(super) fn signed(
+        &mut self,
+        id: EntryId,
+        session: SessionId,
+        signature: &[u8],
+        signers: &[SignerRecord],
+    ) -> Result<Vec<Event>, Invalid> {
+        let state = self.request(id)?;
+        if state.status != Status::Approved {
+            return Err(Invalid::NotApproved { request: id });
+        }
+        let group = self.group(&state.request.group)?;
+        let context =
+            SigningSession { ivn: self.ivn, session, subject: Subject::Request { request: id } };
+        let shown = self.check_signers(group, &context, signers)?;
+        if signature.len() != 64 || !shown.iter().all(|name| state.approvals.contains(name)) {
+            return Err(Invalid::Signers);
+        }
+        let index = self.size;
+        let Some(state) = self.requests.get_mut(&id) else {
+            return Err(Invalid::UnknownRequest { request: id });
+        };
+        state.status = Status::Signed { index, signature: signature.to_vec(), signers: shown };
+        Ok(vec![Event::RequestSigned(id)])
+    }
+
+    /// The accounts in `signers`, if each signed commitments and a share for the same package in this session.
+    fn check_signers(
+        &self,
+        group: &Group,
+        context: &SigningSession,
+        signers: &[SignerRecord],
+    ) -> Result<Vec<AccountName>, Invalid> {
+        let mut commitments = BTreeMap::new();
+        for record in signers {
+            let identifier = group.identifier(&record.account).ok_or(Invalid::Signers)?;
+            let key = self.account(&record.account)?.keys.identity;
+            let theirs = context
+                .open_commitments(&record.account, key, &record.commitments)
+                .map_err(|_| Invalid::Signers)?;
+            if commitments.insert(identifier, theirs).is_some() {
+                return Err(Invalid::Signers);
+            }
+        }
+        if commitments.len() < usize::from(group.definition.min_signers) {
+            return Err(Invalid::Signers);
+        }
+        let package = context.package(&commitments);
+        for record in signers {
+            let key = self.account(&record.account)?.keys.identity;
+            context
+                .open_share(&record.account, key, package, &record.share)
+                .map_err(|_| Invalid::Signers)?;
+        }
+        Ok(signers.iter().map(|record| record.account.clone()).collect())
+    }
+}

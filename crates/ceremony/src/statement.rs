@@ -1,0 +1,234 @@
+//! What can be stated in the log: one variant of [`Body`] for each kind of entry.
+//!
+//! All state is a fold over these ([`crate::state`]). Who may state what, and when, is decided there; this file only
+//! says what each kind contains.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::encoding::Base64;
+use crate::identity::{AccountKeys, PublicKey};
+use crate::names::{AccountName, Digest, DocumentType, EntryId, GroupName, SessionId, Timestamp};
+use crate::policy::Policy;
+use crate::signing::SignerRecord;
+use quorate_protocol::Suite;
+
+/// What an account may do. Roles add up.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Invites accounts and defines groups. Can not sign by this role.
+    Admin,
+    /// Can be a member of signing groups.
+    Member,
+    /// Can submit documents where a policy lets it.
+    Requester,
+    /// Reads the log.
+    Auditor,
+}
+
+/// The kinds of entries and their contents.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(
+    tag = "kind",
+    rename_all = "kebab-case",
+    rename_all_fields = "snake_case",
+    deny_unknown_fields
+)]
+pub enum Body {
+    /// The first entry: founds the IVN. By its first admin; signed by the admin and by the coordinator.
+    Genesis(Genesis),
+    /// Lets the holder of a one-time key join. By an admin.
+    Invitation(Invitation),
+    /// Puts an account on the roster. By the account; signed with the invitation's key and its own.
+    AccountAdmitted {
+        /// The account's keys.
+        keys: AccountKeys,
+    },
+    /// Announces that a node process of the author started: shares in memory of earlier processes are gone, and a
+    /// cloned node shows as two processes that alternate. By the account.
+    NodeStarted {
+        /// Random; the author's ceremony messages name it until its next start.
+        incarnation: Digest,
+    },
+    /// Defines a signing group. By an admin; in force when each member has accepted.
+    GroupDefined(GroupDefinition),
+    /// A member's consent to belong to a group as defined. By the member.
+    GroupAccepted {
+        /// Which group.
+        group: GroupName,
+    },
+    /// Opens a session of a group's distributed key generation. By the coordinator, which contributes a random session
+    /// id and nothing else: all parameters come from the group's definition.
+    CeremonyStarted {
+        /// Whose key.
+        group: GroupName,
+        /// The session.
+        session: SessionId,
+        /// 1 for the first attempt.
+        attempt: u32,
+    },
+    /// One round's message of one participant ([`quorate_protocol::keyshare`]). By the participant.
+    CeremonyMessage {
+        /// The session.
+        session: SessionId,
+        /// The author's running process, see [`Body::NodeStarted`].
+        incarnation: Digest,
+        /// The message's canonical bytes.
+        message: Base64,
+    },
+    /// A participant has its key package on disk and agrees with what this says. By the participant.
+    CeremonyCertified {
+        /// The session.
+        session: SessionId,
+        /// Hash of the parameters and of all messages.
+        transcript: Digest,
+        /// Hash of the public key package: verifying key, all verifying shares, min_signers.
+        public_key_package: Digest,
+    },
+    /// Ends a session without a key. By the coordinator (for a reason that the log shows), or by an admin (cancelled).
+    CeremonyAborted {
+        /// The session.
+        session: SessionId,
+        /// Why.
+        reason: AbortReason,
+    },
+    /// The new key works: min_signers members signed the activation record with it. By the coordinator; the signature
+    /// proves it.
+    EpochStarted {
+        /// The session that made the shares.
+        session: SessionId,
+        /// The group's signature (64 bytes) over the activation record.
+        signature: Base64,
+    },
+    /// Asks a group to sign a document. By the requester, whose consent it is where the policy says so.
+    Request(Request),
+    /// A member's consent. By the member.
+    Approval {
+        /// The request's entry.
+        request: EntryId,
+    },
+    /// A member's refusal. By the member.
+    Refusal {
+        /// The request's entry.
+        request: EntryId,
+        /// Why, in the member's words; 1 to 500 characters.
+        reason: String,
+    },
+    /// The result, with who took part. By the coordinator; the signatures in it prove it.
+    Signature {
+        /// The request's entry.
+        request: EntryId,
+        /// The signing session.
+        session: SessionId,
+        /// The group's signature: 64 bytes.
+        signature: Base64,
+        /// Each signer's own signed messages.
+        signers: Vec<SignerRecord>,
+    },
+}
+
+/// The founding statement.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Genesis {
+    /// First part of the log's origin, `<deployment>/ivn/<ivn id>`: a host name or another schema-less URL.
+    pub deployment: String,
+    /// What people call this IVN.
+    pub name: String,
+    /// The first admin's keys; its name is the statement's author.
+    pub admin: AccountKeys,
+    /// The first admin's roles.
+    pub roles: BTreeSet<Role>,
+    /// Signs checkpoints.
+    pub log_key: PublicKey,
+    /// Signs the coordinator's own entries.
+    pub coordinator_key: PublicKey,
+    /// SHA-256 of the DER of the IVN's CA certificate.
+    pub ca: Digest,
+    /// Random, so that no two IVNs have one id.
+    pub nonce: Digest,
+}
+
+/// An invitation.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Invitation {
+    /// The name of the account to be.
+    pub name: AccountName,
+    /// Its roles.
+    pub roles: BTreeSet<Role>,
+    /// The public half of a one-time key, whose private half is in the join URL.
+    pub key: PublicKey,
+    /// When it stops being good.
+    pub expires_at: Timestamp,
+}
+
+/// A group's definition.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct GroupDefinition {
+    /// Its name, unique within the IVN.
+    pub name: GroupName,
+    /// Protocol × curve × hash.
+    pub suite: Suite,
+    /// How many members it takes to sign: enforced by the mathematics.
+    pub min_signers: u16,
+    /// The members. The first has identifier 1.
+    pub members: Vec<AccountName>,
+    /// Which documents it signs. Empty: those without a type.
+    pub document_types: BTreeSet<DocumentType>,
+    /// What a request needs: enforced by every member's node.
+    pub policy: Policy,
+}
+
+/// A request.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// Who shall sign.
+    pub group: GroupName,
+    /// What kind of document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document_type: Option<DocumentType>,
+    /// The output format, such as `ssh`: which bytes are signed for a document. Opaque here.
+    pub format: String,
+    /// The format's namespace, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Salted commitment to the document.
+    pub document: Digest,
+    /// The policy that the requester saw ([`Policy::hash`]): a later change never loosens this request.
+    pub policy: Digest,
+    /// When it lapses.
+    pub expires_at: Timestamp,
+}
+
+/// Why a session ended without a key.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(tag = "why", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum AbortReason {
+    /// The coordinator's deadline passed; these had not posted. They are not accused of anything.
+    TimedOut {
+        /// Whose message was missing: exactly those whose message the log does not show.
+        missing: BTreeSet<AccountName>,
+    },
+    /// These participants' node restarted with their part in memory.
+    Restarted {
+        /// Whose process changed.
+        nodes: BTreeSet<AccountName>,
+    },
+    /// These participants provably broke the protocol: the log shows how.
+    Fault {
+        /// Who.
+        culprits: BTreeSet<AccountName>,
+    },
+    /// The certifications differ: someone saw another transcript. It does not tell who is to blame.
+    Dissent {
+        /// Who certified something else than the log's own transcript.
+        dissenters: BTreeSet<AccountName>,
+    },
+    /// An admin called it off.
+    Cancelled,
+}
