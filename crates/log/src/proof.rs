@@ -31,6 +31,8 @@ impl InclusionProof {
         if index >= size || size > MAX_SIZE {
             return Err(ProveError::IndexOutOfRange { index, size });
         }
+        // Not part of the proof, but a tree that lacks the entry must not seem to prove it.
+        reader.hash(0, index)?;
         let (mut start, mut end) = (0, size);
         let mut hashes = Vec::new();
         // Walks down from the root, so the hashes come in reverse.
