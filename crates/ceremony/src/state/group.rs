@@ -73,6 +73,10 @@ pub struct GroupKey {
     pub public: PublicKeyPackage,
     /// Index of the entry that activated it.
     pub index: u64,
+    /// When that session started, by the log's time.
+    pub started: Timestamp,
+    /// When it was activated, by the log's time.
+    pub activated: Timestamp,
 }
 
 /// The step of a DKG session, as people see it.
@@ -490,14 +494,17 @@ impl IvnState {
         &mut self,
         session: SessionId,
         signature: &[u8],
+        now: Timestamp,
     ) -> Result<Vec<Event>, Invalid> {
         let (ivn, index) = (self.ivn, self.size);
         let (name, group) = self.running(session)?;
+        let started = group.dkg.as_ref().map_or(now, |dkg| dkg.started);
         let (record, public) = group.activation(ivn).ok_or(Invalid::SessionStep)?;
         let signature = Signature::from_bytes(signature).map_err(|_| Invalid::BadSignature)?;
         sign::verify(public.verifying_key(), &record.to_be_signed(), &signature)
             .map_err(|_| Invalid::BadSignature)?;
-        group.key = Some(GroupKey { epoch: 1, session, public, index });
+        let activated = now;
+        group.key = Some(GroupKey { epoch: 1, session, public, index, started, activated });
         group.dkg = None;
         Ok(vec![Event::EpochStarted(name)])
     }

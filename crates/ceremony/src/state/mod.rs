@@ -178,7 +178,7 @@ impl IvnState {
                 self.dkg_started(group, *session, *attempt, now)
             }
             Body::CeremonyAborted { session, reason } => self.dkg_aborted(*session, reason),
-            Body::EpochStarted { session, signature } => self.epoch_started(*session, &signature.0),
+            Body::EpochStarted { session, signature } => self.epoch_started(*session, &signature.0, now),
             Body::Signature { request, session, signature, signers } => {
                 self.signed(*request, *session, &signature.0, signers)
             }
