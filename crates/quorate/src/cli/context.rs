@@ -1,0 +1,101 @@
+//! What every command has: the terminal, the home, the passphrase, and a node to ask.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use quorate_ceremony::names::Timestamp;
+use tokio::runtime::Runtime;
+
+use super::session::Session;
+use super::terminal::Terminal;
+use crate::control::client::Client;
+use crate::control::{Exit, Problem};
+use crate::errors::chain;
+use crate::home::{HomeError, Locations, NodeConfig, NodeHome};
+use crate::keystore::{PASSPHRASE_VARIABLE, Passphrase, Purpose};
+
+/// The options that every command has, put to use.
+pub(super) struct Context {
+    pub(super) terminal: Terminal,
+    /// `--home`, or QUORATE_HOME.
+    pub(super) home: Option<PathBuf>,
+    passphrase_file: Option<PathBuf>,
+    may_ask: bool,
+    runtime: Arc<Runtime>,
+}
+
+impl Context {
+    pub(super) fn new(
+        terminal: Terminal,
+        home: Option<PathBuf>,
+        passphrase_file: Option<PathBuf>,
+        may_ask: bool,
+    ) -> Result<Self, Problem> {
+        let runtime = Runtime::new()
+            .map_err(|error| Problem::new(Exit::Error, format!("no threads can be started: {error}")))?;
+        Ok(Self { terminal, home, passphrase_file, may_ask, runtime: Arc::new(runtime) })
+    }
+
+    /// Waits for work that is done elsewhere.
+    pub(super) fn wait_for<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
+    /// The node home that is meant.
+    pub(super) fn node_home(&self) -> Result<PathBuf, Problem> {
+        Locations::from_environment().node(self.home.clone()).map_err(|error| home_problem(&error))
+    }
+
+    /// What that home is of, whether its node runs or not.
+    pub(super) fn node_config(&self) -> Result<NodeConfig, Problem> {
+        NodeHome::read(&self.node_home()?).map_err(|error| home_problem(&error))
+    }
+
+    /// The passphrase of a home's keys.
+    pub(super) fn passphrase(&self, purpose: Purpose) -> Result<Passphrase, Problem> {
+        let is_given = self.passphrase_file.is_some()
+            || std::env::var_os(PASSPHRASE_VARIABLE).is_some_and(|value| !value.is_empty());
+        if !is_given && !self.may_ask {
+            let message = "a passphrase is needed, and --no-input says not to ask";
+            return Err(Problem::new(Exit::Usage, message)
+                .hint("give a file with --passphrase-file or QUORATE_PASSPHRASE_FILE"));
+        }
+        Passphrase::obtain(self.passphrase_file.as_deref(), purpose)
+            .map_err(|error| Problem::new(Exit::Error, chain(&error)))
+    }
+
+    /// The node of the home that is meant: the running one, or one in this process.
+    pub(super) fn session(&self) -> Result<Session, Problem> {
+        let home = self.node_home()?;
+        // Before a passphrase is asked for, so that nobody types one in vain.
+        NodeHome::read(&home).map_err(|error| home_problem(&error))?;
+        let client = self.wait_for(Client::open(&home, || self.passphrase(Purpose::Open)))?;
+        Ok(Session::new(client, self.runtime.clone()))
+    }
+
+    /// Whether a person is there to be asked.
+    pub(super) fn may_ask(&self) -> bool {
+        use std::io::IsTerminal as _;
+        self.may_ask && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+}
+
+/// The time, as the log counts.
+pub(super) fn now() -> Timestamp {
+    crate::deadlines::now()
+}
+
+/// Says which command makes what is missing.
+pub(super) fn home_problem(error: &HomeError) -> Problem {
+    let problem = Problem::new(Exit::Error, chain(error));
+    match error {
+        HomeError::Missing { kind: "node", .. } => problem.hint(
+            "`quorate init` founds an IVN; `quorate join URL` joins one; --home says where a home is",
+        ),
+        HomeError::Missing { .. } => problem.hint("`quorate init` founds an IVN"),
+        HomeError::Ambiguous { names, .. } => {
+            problem.hint(format!("they are of: {}", names.join(", ")))
+        }
+        _ => problem,
+    }
+}

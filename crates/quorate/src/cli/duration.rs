@@ -1,0 +1,121 @@
+//! Lengths of time as people write them: `90s`, `10m`, `24h`, `7d`, `2w`.
+
+use std::time::Duration;
+
+use quorate_ceremony::names::Timestamp;
+
+/// Why a text is no length of time.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub(super) enum DurationError {
+    /// No number and unit.
+    #[error("expected a number and a unit, such as 90s, 10m, 24h, 7d or 2w")]
+    Form,
+    /// Zero, or beyond what a log's times reach.
+    #[error("expected between 1 second and 10 years")]
+    Range,
+}
+
+/// Reads a length of time.
+pub(super) fn parse(text: &str) -> Result<Duration, DurationError> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or(DurationError::Form)?;
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| DurationError::Form)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => MINUTE,
+        "h" => HOUR,
+        "d" => DAY,
+        "w" => 7 * DAY,
+        _ => return Err(DurationError::Form),
+    };
+    match number.checked_mul(seconds) {
+        Some(seconds) if (1..=3650 * DAY).contains(&seconds) => Ok(Duration::from_secs(seconds)),
+        _ => Err(DurationError::Range),
+    }
+}
+
+/// Milliseconds, as the log counts.
+pub(super) fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// `in 6 days`, `3 minutes ago`.
+pub(super) fn relative(now: Timestamp, then: Timestamp) -> String {
+    let seconds = now.0.abs_diff(then.0) / 1000;
+    let length = rough(seconds);
+    match then.0 >= now.0 {
+        true => format!("in {length}"),
+        false => format!("{length} ago"),
+    }
+}
+
+/// `6 days`: one unit, rounded down.
+pub(super) fn rough(seconds: u64) -> String {
+    let (count, unit) = match seconds {
+        ..MINUTE => (seconds, "second"),
+        MINUTE..HOUR => (seconds / MINUTE, "minute"),
+        HOUR..DAY => (seconds / HOUR, "hour"),
+        DAY.. => (seconds / DAY, "day"),
+    };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
+/// `2026-11-22 08:25:25 UTC`.
+pub(super) fn utc(time: Timestamp) -> String {
+    let seconds = time.seconds();
+    let (year, month, day) = date(seconds / DAY);
+    let clock = seconds % DAY;
+    let (hour, minute, second) = (clock / HOUR, clock % HOUR / MINUTE, clock % MINUTE);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
+}
+
+/// The Gregorian date of a day since 1970-01-01, by counting years of 365.2425 days that begin in March.
+fn date(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let from_march = (5 * day + 2) / 153;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    (era * 400 + year + u64::from(month <= 2), month, day - (153 * from_march + 2) / 5 + 1)
+}
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time_have_a_unit() {
+        assert_eq!(parse("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse("2w"), Ok(Duration::from_secs(14 * 86_400)));
+        for bad in ["", "10", "m", "1.5h", "-1m", "10 m", "1y", "99999999999999999999s"] {
+            assert_eq!(parse(bad), Err(DurationError::Form), "{bad}");
+        }
+        for bad in ["0s", "3651d", "18446744073709551615w"] {
+            assert_eq!(parse(bad), Err(DurationError::Range), "{bad}");
+        }
+    }
+
+    #[test]
+    fn times_are_written_as_gnu_date_writes_them() {
+        for (seconds, text) in [
+            (0, "1970-01-01 00:00:00 UTC"),
+            (951_782_400, "2000-02-29 00:00:00 UTC"),
+            (1_709_251_199, "2024-02-29 23:59:59 UTC"),
+            (4_107_542_400, "2100-03-01 00:00:00 UTC"),
+        ] {
+            assert_eq!(utc(Timestamp(seconds * 1000)), text);
+        }
+    }
+
+    #[test]
+    fn distances_have_one_unit() {
+        let now = Timestamp(1_000_000_000);
+        assert_eq!(relative(now, now.plus(90_000)), "in 1 minute");
+        assert_eq!(relative(now.plus(2 * 86_400_000), now), "2 days ago");
+    }
+}

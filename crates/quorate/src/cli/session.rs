@@ -1,0 +1,193 @@
+//! The commands' way to a node: questions, and waiting for answers.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_ceremony::names::{AccountName, EntryId, GroupName};
+use tokio::runtime::Runtime;
+
+use super::suggest;
+use crate::control::client::Client;
+use crate::control::{Answer, Ask, Exit, GroupView, Problem, RequestView, StatusView};
+
+/// A conversation with the node of one home.
+pub(super) struct Session {
+    /// Always there, except while it is dropped.
+    client: Option<Client>,
+    runtime: Arc<Runtime>,
+}
+
+/// How watching ended.
+#[derive(Debug)]
+pub(super) enum Watched<T> {
+    /// What was waited for came.
+    Done(T),
+    /// The time was over.
+    TimedOut,
+}
+
+impl Session {
+    pub(super) fn new(client: Client, runtime: Arc<Runtime>) -> Self {
+        Self { client: Some(client), runtime }
+    }
+
+    /// Whether the node runs in a process of its own.
+    pub(super) fn is_running_node(&self) -> bool {
+        self.client.as_ref().is_some_and(Client::is_running_node)
+    }
+
+    /// One question, one answer.
+    pub(super) fn ask(&self, ask: Ask) -> Result<Answer, Problem> {
+        let client = self.client.as_ref().ok_or_else(stopped)?;
+        self.runtime.block_on(client.ask(ask))
+    }
+
+    /// Hears every answer until `each` breaks or the time is over.
+    pub(super) fn watch<T>(
+        &self,
+        ask: Ask,
+        timeout: Option<Duration>,
+        mut each: impl FnMut(Answer) -> ControlFlow<T>,
+    ) -> Result<Watched<T>, Problem> {
+        let client = self.client.as_ref().ok_or_else(stopped)?;
+        let mut done = None;
+        let watching = client.watch(ask, |answer| match each(answer) {
+            ControlFlow::Continue(()) => ControlFlow::Continue(()),
+            ControlFlow::Break(value) => {
+                done = Some(value);
+                ControlFlow::Break(())
+            }
+        });
+        let ended = self.runtime.block_on(async {
+            match timeout {
+                Some(timeout) => tokio::time::timeout(timeout, watching).await.ok(),
+                None => Some(watching.await),
+            }
+        });
+        match ended {
+            None => Ok(Watched::TimedOut),
+            Some(Err(problem)) => Err(problem),
+            Some(Ok(())) => done.map(Watched::Done).ok_or_else(stopped),
+        }
+    }
+
+    pub(super) fn status(&self) -> Result<StatusView, Problem> {
+        match self.ask(Ask::Status)? {
+            Answer::Status(status) => Ok(*status),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    pub(super) fn groups(&self) -> Result<Vec<GroupView>, Problem> {
+        match self.ask(Ask::Groups)? {
+            Answer::Groups { groups } => Ok(groups),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    pub(super) fn group(&self, name: &GroupName) -> Result<GroupView, Problem> {
+        match self.ask(Ask::Group { name: name.clone(), watch: false }) {
+            Ok(Answer::Group(group)) => Ok(*group),
+            Ok(other) => Err(unexpected(&other)),
+            Err(problem) => Err(self.about_group(name, problem)),
+        }
+    }
+
+    pub(super) fn requests(&self, ask: Ask) -> Result<Vec<RequestView>, Problem> {
+        match self.ask(ask)? {
+            Answer::Requests { requests } => Ok(requests),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    pub(super) fn request(&self, id: &str) -> Result<RequestView, Problem> {
+        match self.ask(Ask::Request { id: id.to_owned(), watch: false }) {
+            Ok(Answer::Request(request)) => Ok(*request),
+            Ok(other) => Err(unexpected(&other)),
+            Err(problem) => Err(self.about_request(id, problem)),
+        }
+    }
+
+    /// The document of a request: its name and bytes.
+    pub(super) fn document(&self, id: EntryId) -> Result<(String, Vec<u8>), Problem> {
+        match self.ask(Ask::Document { id: id.to_string() })? {
+            Answer::Document { name, document } => Ok((name, document.0)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Something that becomes an entry of the log; its index.
+    pub(super) fn order(&self, ask: Ask) -> Result<(EntryId, u64), Problem> {
+        match self.ask(ask)? {
+            Answer::Logged { entry, index } => Ok((entry, index)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// `problem`, or a better one if there is no such group.
+    pub(super) fn about_group(&self, name: &GroupName, problem: Problem) -> Problem {
+        let Ok(groups) = self.groups() else { return problem };
+        if groups.iter().any(|group| group.name == *name) {
+            return problem;
+        }
+        let known = groups.iter().map(|group| group.name.as_str());
+        let unknown = Problem::new(Exit::Error, format!("there is no group \"{name}\""));
+        match suggest::nearest(name.as_str(), known) {
+            Some(near) => unknown.hint(format!("did you mean \"{near}\"?")),
+            None if groups.is_empty() => {
+                unknown.hint("there are no groups yet; an admin makes one with `quorate group create`")
+            }
+            None => unknown.hint("`quorate group list` shows them all"),
+        }
+    }
+
+    /// `problem`, or a better one if there is no such account.
+    pub(super) fn about_accounts(&self, names: &[AccountName], problem: Problem) -> Problem {
+        let Ok(status) = self.status() else { return problem };
+        let Some(unknown) = names.iter().find(|name| !status.accounts.contains_key(*name)) else {
+            return problem;
+        };
+        let known = status.accounts.keys().map(AccountName::as_str);
+        let better = Problem::new(Exit::Error, format!("there is no account \"{unknown}\""));
+        match suggest::nearest(unknown.as_str(), known) {
+            Some(near) => better.hint(format!("did you mean \"{near}\"?")),
+            None => better.hint(format!("invite them first: quorate invite {unknown}")),
+        }
+    }
+
+    /// `problem`, or a better one if no request has this id.
+    fn about_request(&self, id: &str, problem: Problem) -> Problem {
+        let Ok(requests) = self.requests(Ask::Requests) else { return problem };
+        let ids: Vec<String> = requests.iter().map(|request| request.id.to_string()).collect();
+        if ids.iter().any(|known| known.starts_with(id)) {
+            return problem;
+        }
+        let unknown = Problem::new(Exit::Error, format!("there is no request \"{id}\""));
+        let beginnings = ids.iter().filter_map(|known| known.get(..id.len()));
+        match suggest::nearest(id, beginnings) {
+            Some(near) => unknown.hint(format!("did you mean \"{near}\"?")),
+            None => unknown.hint("`quorate request list` shows them all"),
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(client) = self.client.take() {
+            // What was answered is durable; a disk that fails now loses nothing of it.
+            drop(self.runtime.block_on(client.close()));
+        }
+    }
+}
+
+fn stopped() -> Problem {
+    Problem::new(Exit::Error, "the node stopped while this command waited")
+        .hint("start it again with `quorate node run`; nothing is lost")
+}
+
+/// The node answered another question.
+pub(super) fn unexpected(_: &Answer) -> Problem {
+    Problem::new(Exit::Error, "the node answered something else than it was asked")
+        .hint("is it of another version than this command? `quorate doctor` checks")
+}

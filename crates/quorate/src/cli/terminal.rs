@@ -1,0 +1,350 @@
+//! Where words go: data to stdout, talk to stderr, colour only where a person looks.
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write as _};
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use crate::control::{Exit, Problem};
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub(super) enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Both output streams, and what was asked of them.
+#[derive(Debug)]
+pub(super) struct Terminal {
+    json: bool,
+    quiet: bool,
+    out: Stream,
+    err: Stream,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Stream {
+    color: bool,
+    is_terminal: bool,
+}
+
+impl Stream {
+    fn new(is_terminal: bool, color: Color) -> Self {
+        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let color = match color {
+            Color::Auto => is_terminal && wanted,
+            Color::Always => true,
+            Color::Never => false,
+        };
+        Self { color, is_terminal }
+    }
+
+    /// How wide a line may be, in columns; `None` where nobody looks.
+    fn width(self) -> Option<usize> {
+        let (terminal_size::Width(width), _) = terminal_size::terminal_size()?;
+        self.is_terminal.then(|| usize::from(width).clamp(MIN_WIDTH, MAX_WIDTH))
+    }
+}
+
+impl Terminal {
+    pub(super) fn new(json: bool, quiet: bool, color: Color) -> Self {
+        let out = Stream::new(io::stdout().is_terminal(), color);
+        let err = Stream::new(io::stderr().is_terminal(), color);
+        Self { json, quiet, out, err }
+    }
+
+    /// Whether stdout is for a program.
+    pub(super) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Whether a person watches stderr and may see it change.
+    pub(super) fn is_live(&self) -> bool {
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        self.err.is_terminal && !self.quiet && !self.json && !dumb
+    }
+
+    /// The answer of a command: `view` as JSON under `quorate.<noun>/v1`, or what `page` writes.
+    pub(super) fn show<T: Serialize>(
+        &self,
+        noun: &'static str,
+        view: &T,
+        page: impl FnOnce(&mut Page),
+    ) -> Result<(), Problem> {
+        if self.json {
+            return self.object(noun, view);
+        }
+        let mut lines = Page::new(self.out);
+        page(&mut lines);
+        write_out(lines.text.as_bytes())
+    }
+
+    /// One line of JSON on stdout.
+    pub(super) fn object<T: Serialize>(&self, noun: &'static str, view: &T) -> Result<(), Problem> {
+        let document = Document { schema: format!("quorate.{noun}/v1"), view };
+        let mut line = serde_json::to_vec(&document)
+            .map_err(|error| Problem::new(Exit::Error, format!("the answer has no JSON form: {error}")))?;
+        line.push(b'\n');
+        write_out(&line)
+    }
+
+    /// Bytes on stdout as they are: a key, a signature, a script.
+    pub(super) fn bytes(&self, bytes: &[u8]) -> Result<(), Problem> {
+        write_out(bytes)
+    }
+
+    /// Something worth knowing, on stderr; nothing with `--quiet`.
+    pub(super) fn note(&self, page: impl FnOnce(&mut Page)) {
+        if !self.quiet {
+            let mut lines = Page::new(self.err);
+            page(&mut lines);
+            write_err(&lines.text);
+        }
+    }
+
+    /// Something that may be wrong, on stderr.
+    pub(super) fn warn(&self, text: &str) {
+        let mut lines = Page::new(self.err);
+        lines.labelled("warning:", Tone::Warn, text);
+        write_err(&lines.text);
+    }
+
+    /// Why a command failed: on stderr, and with `--json` on stdout too.
+    pub(super) fn problem(&self, problem: &Problem) {
+        let mut lines = Page::new(self.err);
+        lines.labelled("error:", Tone::Bad, &problem.message);
+        if let Some(hint) = &problem.hint {
+            lines.labelled(" hint:", Tone::Strong, hint);
+        }
+        write_err(&lines.text);
+        if self.json {
+            // Nothing is left to tell if stdout is gone.
+            let _ = self.object("problem", problem);
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Document<'a, T> {
+    schema: String,
+    #[serde(flatten)]
+    view: &'a T,
+}
+
+/// How a word is meant.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Tone {
+    /// As it should be.
+    Good,
+    /// May need attention.
+    Warn,
+    /// Wrong.
+    Bad,
+    /// Stands out.
+    Strong,
+    /// Less important.
+    Faint,
+}
+
+impl Tone {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Good => "32",
+            Self::Warn => "33",
+            Self::Bad => "31;1",
+            Self::Strong => "1",
+            Self::Faint => "2",
+        }
+    }
+
+    /// The sign in front of an item.
+    pub(super) fn mark(self) -> &'static str {
+        match self {
+            Self::Good => "✓",
+            Self::Warn => "!",
+            Self::Bad => "✗",
+            Self::Strong => "•",
+            Self::Faint => "·",
+        }
+    }
+}
+
+/// Lines for a person, wrapped to the terminal. Whatever is written on it is printed without control characters:
+/// file names and reasons are other people's.
+#[derive(Debug)]
+pub(super) struct Page {
+    text: String,
+    stream: Stream,
+}
+
+impl Page {
+    fn new(stream: Stream) -> Self {
+        Self { text: String::new(), stream }
+    }
+
+    /// A sentence.
+    pub(super) fn sentence(&mut self, text: impl Display) {
+        self.wrapped("", 0, &clean(&text.to_string()), None);
+    }
+
+    /// The most important line: a mark and a sentence.
+    pub(super) fn verdict(&mut self, tone: Tone, text: impl Display) {
+        let mark = self.paint(tone, tone.mark());
+        self.wrapped(&format!("{mark} "), 2, &clean(&text.to_string()), Some(Tone::Strong));
+    }
+
+    /// A line below a verdict.
+    pub(super) fn item(&mut self, tone: Tone, text: impl Display) {
+        let mark = self.paint(tone, tone.mark());
+        self.wrapped(&format!("  {mark} "), 4, &clean(&text.to_string()), None);
+    }
+
+    /// A label and its value.
+    pub(super) fn field(&mut self, label: &str, value: impl Display) {
+        let padded = format!("  {label:<FIELD$}");
+        let label = self.paint(Tone::Faint, &padded);
+        self.wrapped(&label, FIELD + 2, &clean(&value.to_string()), None);
+    }
+
+    /// A command or file that is to be copied: never wrapped.
+    pub(super) fn copyable(&mut self, text: impl Display) {
+        self.text.push_str("    ");
+        self.text.push_str(&clean(&text.to_string()));
+        self.text.push('\n');
+    }
+
+    /// A title over what follows.
+    pub(super) fn title(&mut self, text: impl Display) {
+        let title = self.paint(Tone::Strong, &clean(&text.to_string()));
+        self.text.push_str(&title);
+        self.text.push('\n');
+    }
+
+    pub(super) fn blank(&mut self) {
+        self.text.push('\n');
+    }
+
+    fn labelled(&mut self, label: &str, tone: Tone, text: &str) {
+        let indent = label.chars().count() + 1;
+        let label = self.paint(tone, label);
+        self.wrapped(&format!("{label} "), indent, &clean(text), None);
+    }
+
+    fn paint(&self, tone: Tone, text: &str) -> String {
+        if self.stream.color {
+            format!("\x1b[{}m{text}\x1b[0m", tone.code())
+        } else {
+            text.to_owned()
+        }
+    }
+
+    /// Writes `text` behind `start`, which takes `indent` columns, and below it.
+    fn wrapped(&mut self, start: &str, indent: usize, text: &str, tone: Option<Tone>) {
+        let width = self.stream.width().map_or(usize::MAX, |width| width.saturating_sub(indent));
+        for (position, line) in wrap(text, width).into_iter().enumerate() {
+            if position == 0 {
+                self.text.push_str(start);
+            } else {
+                self.text.extend(std::iter::repeat_n(' ', indent));
+            }
+            match tone {
+                Some(tone) => self.text.push_str(&self.paint(tone, &line)),
+                None => self.text.push_str(&line),
+            }
+            self.text.push('\n');
+        }
+    }
+}
+
+/// Splits at spaces and line ends. A word longer than a line keeps its line to itself, so that it can be copied.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for paragraph in text.split('\n') {
+        let mut line = String::new();
+        let mut used = 0;
+        for word in paragraph.split(' ') {
+            let length = word.chars().count();
+            if used > 0 && used + 1 + length > width {
+                lines.push(std::mem::take(&mut line));
+                used = 0;
+            }
+            if used > 0 {
+                line.push(' ');
+                used += 1;
+            }
+            line.push_str(word);
+            used += length;
+        }
+        lines.push(line);
+    }
+    lines
+}
+
+/// `text` without what would move the cursor, colour the screen, or turn the direction of writing.
+pub(super) fn clean(text: &str) -> String {
+    let hidden = |c: char| {
+        (c.is_control() && c != '\n')
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    text.chars().map(|c| if hidden(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// A reader who has seen enough (`| head`) is no error of ours.
+fn write_out(bytes: &[u8]) -> Result<(), Problem> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Problem::new(Exit::Error, format!("the answer can not be written to stdout: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn write_err(text: &str) {
+    // If stderr is gone, there is nobody to tell.
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Columns of a label.
+const FIELD: usize = 13;
+const MIN_WIDTH: usize = 40;
+const MAX_WIDTH: usize = 110;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_wraps_at_words_and_keeps_long_ones_whole() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("a 0123456789 b", 5), ["a", "0123456789", "b"]);
+        assert_eq!(wrap("one\ntwo", 80), ["one", "two"]);
+        assert_eq!(wrap("", 80), [""]);
+    }
+
+    #[test]
+    fn what_others_wrote_can_not_move_the_cursor_or_turn_the_text() {
+        assert_eq!(clean("a\x1b[2Jb\rc"), "a\u{fffd}[2Jb\u{fffd}c");
+        assert_eq!(clean("invoice\u{202e}fdp.exe"), "invoice\u{fffd}fdp.exe");
+        assert_eq!(clean("Größe ✓"), "Größe ✓");
+    }
+
+    #[test]
+    fn colour_is_only_where_it_was_asked_for() {
+        let page = |color| {
+            let mut page = Page::new(Stream { color, is_terminal: false });
+            page.verdict(Tone::Good, "signed");
+            page.text
+        };
+        assert_eq!(page(false), "✓ signed\n");
+        assert!(page(true).contains("\x1b[32m✓\x1b[0m"));
+    }
+}

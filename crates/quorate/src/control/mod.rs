@@ -1,0 +1,473 @@
+//! What the command line says to a node and hears from it.
+//!
+//! A running node listens on a Unix socket in its home (mode 0600). A client sends one [`Ask`] as a line of JSON and
+//! reads [`Answer`]s, a line each, until the connection ends: one for most questions, several while it watches. If no
+//! node runs, the same questions are answered by a node in the client's own process.
+
+pub mod client;
+pub(crate) mod server;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quorate_ceremony::encoding::Base64;
+use quorate_ceremony::names::{
+    AccountName, Digest, DocumentType, EntryId, GroupName, IvnId, Timestamp,
+};
+use quorate_ceremony::node::Trouble;
+use quorate_ceremony::policy::Policy;
+use quorate_ceremony::statement::{GroupDefinition, Invitation, Role};
+use serde::{Deserialize, Serialize};
+
+/// The longest line on the control socket, in bytes: a document of the largest size in base64, and some.
+pub const MAX_LINE: usize = 128 << 20;
+
+/// A question or an order to a node.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(tag = "ask", rename_all = "kebab-case")]
+pub enum Ask {
+    /// How the node and its IVN are.
+    Status,
+    /// Requests that wait for this account's decision.
+    Inbox,
+    /// All groups.
+    Groups,
+    /// One group. With `watch`, again at every change until it has a key or can not get one.
+    Group {
+        /// Its name.
+        name: GroupName,
+        /// Keep answering.
+        watch: bool,
+    },
+    /// All requests, newest first.
+    Requests,
+    /// One request. With `watch`, again at every change until it is decided.
+    Request {
+        /// Its id, or the beginning of it (at least 4 hex digits).
+        id: String,
+        /// Keep answering.
+        watch: bool,
+    },
+    /// Ask a group to sign a document.
+    Sign(SignAsk),
+    /// Consent to a request.
+    Approve {
+        /// Its id, or the beginning of it.
+        id: String,
+    },
+    /// Refuse a request.
+    Reject {
+        /// Its id, or the beginning of it.
+        id: String,
+        /// Why.
+        reason: String,
+    },
+    /// Invite an account.
+    Invite(Invitation),
+    /// Define a group.
+    DefineGroup(GroupDefinition),
+    /// Accept a group's definition.
+    AcceptGroup {
+        /// Which.
+        name: GroupName,
+    },
+    /// Call off a group's running DKG session.
+    CancelCeremony {
+        /// Which.
+        name: GroupName,
+    },
+    /// Entries of the log, as this node verified them.
+    Entries {
+        /// Index of the first.
+        first: u64,
+        /// How many at most.
+        limit: u64,
+    },
+    /// A proof that an entry is in the log, for someone who has the log's key.
+    Prove {
+        /// The entry's index.
+        index: u64,
+    },
+    /// The document of a request, as the node fetched it.
+    Document {
+        /// The request's id, or the beginning of it.
+        id: String,
+    },
+}
+
+/// A document to be signed.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct SignAsk {
+    /// Who shall sign.
+    pub group: GroupName,
+    /// What kind of document.
+    pub document_type: Option<DocumentType>,
+    /// `ssh` or `raw`.
+    pub format: String,
+    /// The SSHSIG namespace.
+    pub namespace: Option<String>,
+    /// The file's name, without its directory.
+    pub name: String,
+    /// The file's bytes.
+    pub document: Base64,
+    /// For how long the request is good, in milliseconds.
+    pub expires_in: Option<u64>,
+}
+
+/// What a node answers.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(tag = "answer", rename_all = "kebab-case")]
+pub enum Answer {
+    /// To [`Ask::Status`].
+    Status(Box<StatusView>),
+    /// To [`Ask::Inbox`] and [`Ask::Requests`].
+    Requests {
+        /// The requests.
+        requests: Vec<RequestView>,
+    },
+    /// To [`Ask::Groups`].
+    Groups {
+        /// The groups.
+        groups: Vec<GroupView>,
+    },
+    /// To [`Ask::Group`].
+    Group(Box<GroupView>),
+    /// To [`Ask::Request`] and [`Ask::Sign`].
+    Request(Box<RequestView>),
+    /// What was ordered is in the log.
+    Logged {
+        /// The entry.
+        entry: EntryId,
+        /// Its index.
+        index: u64,
+    },
+    /// To [`Ask::Entries`].
+    Entries {
+        /// The entries.
+        entries: Vec<EntryView>,
+        /// Entries in the log.
+        size: u64,
+    },
+    /// To [`Ask::Prove`].
+    Proof {
+        /// The entry's bytes.
+        entry: Base64,
+        /// The proof, in the form of c2sp.org/tlog-proof.
+        proof: String,
+        /// The log's verifier key (C2SP signed-note vkey).
+        log_key: String,
+    },
+    /// To [`Ask::Document`].
+    Document {
+        /// The file's name.
+        name: String,
+        /// The file's bytes.
+        document: Base64,
+    },
+    /// It did not work.
+    Problem(Problem),
+}
+
+/// What went wrong, in words for a person, and how a program should exit.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+pub struct Problem {
+    /// The exit code.
+    pub exit: Exit,
+    /// What happened and why. A sentence without a final stop.
+    pub message: String,
+    /// What to do next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+impl Problem {
+    /// A problem without a hint.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), hint: None }
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+/// Exit codes; stable.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Exit {
+    /// Something else went wrong.
+    Error = 1,
+    /// The command was not understood.
+    Usage = 2,
+    /// A signature, proof or log does not verify.
+    Verification = 3,
+    /// Still waiting when the time was over.
+    Waiting = 4,
+    /// Rejected or expired.
+    Rejected = 5,
+    /// Not allowed.
+    NotAllowed = 6,
+    /// The coordinator can not be reached.
+    Unreachable = 7,
+    /// Too few nodes are online.
+    TooFewNodes = 8,
+    /// Signed by a key that is not trusted.
+    UntrustedKey = 9,
+}
+
+/// How a node and its IVN are.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct StatusView {
+    /// In one sentence.
+    pub sentence: String,
+    /// The account.
+    pub account: AccountName,
+    /// Its roles; empty while the log that this node has does not show its admission.
+    pub roles: BTreeSet<Role>,
+    /// The IVN.
+    pub ivn: IvnId,
+    /// What people call it.
+    pub ivn_name: String,
+    /// The coordinator's address.
+    pub hub: String,
+    /// Whether there is a connection.
+    pub connected: bool,
+    /// Entries that this node verified.
+    pub log_size: u64,
+    /// The log's verifier key.
+    pub log_key: String,
+    /// Who is connected, by the coordinator's word.
+    pub online: BTreeSet<AccountName>,
+    /// All accounts.
+    pub accounts: BTreeMap<AccountName, BTreeSet<Role>>,
+    /// Why the node does not follow the log any more.
+    pub trouble: Option<TroubleView>,
+    /// The groups.
+    pub groups: Vec<GroupView>,
+    /// Requests that wait for this account.
+    pub inbox: usize,
+    /// Statements on their way to the log.
+    pub unsent: usize,
+    /// The node's clock.
+    pub now: Timestamp,
+}
+
+/// [`Trouble`], for people.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct TroubleView {
+    /// What it is.
+    pub sentence: String,
+    /// The two contradicting checkpoints, where that is the trouble.
+    pub checkpoints: Option<(String, String)>,
+}
+
+impl From<&Trouble> for TroubleView {
+    fn from(trouble: &Trouble) -> Self {
+        let sentence = match trouble {
+            Trouble::Fork { .. } => "The coordinator signed two logs that contradict each other; this node keeps both \
+                 as proof and signs nothing any more."
+                .to_owned(),
+            Trouble::Inadmissible { index, reason } => format!(
+                "Entry {index} of the coordinator's log breaks the log's own rules ({reason}); this node does not follow it."
+            ),
+            Trouble::OtherTree { size } => format!(
+                "The coordinator's checkpoint of {size} entries does not fit the entries that it sent."
+            ),
+            Trouble::Behind { size } => format!(
+                "The coordinator shows a log of only {size} entries, fewer than this node has verified: it was \
+                 restored from an old copy."
+            ),
+        };
+        let checkpoints = match trouble {
+            Trouble::Fork { ours, theirs } => Some((ours.clone(), theirs.clone())),
+            Trouble::Inadmissible { .. } | Trouble::OtherTree { .. } | Trouble::Behind { .. } => None,
+        };
+        Self { sentence, checkpoints }
+    }
+}
+
+/// A group.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct GroupView {
+    /// Where it stands, in one sentence.
+    pub sentence: String,
+    /// Its name.
+    pub name: GroupName,
+    /// Where it stands.
+    pub state: GroupStage,
+    /// The suite's name.
+    pub suite: String,
+    /// How many members it takes to sign.
+    pub min_signers: u16,
+    /// How many members there are.
+    pub max_signers: u16,
+    /// Which documents it signs; empty: those without a type.
+    pub document_types: BTreeSet<DocumentType>,
+    /// What a request needs.
+    pub policy: Policy,
+    /// The members.
+    pub members: Vec<MemberView>,
+    /// The verifying key in hex, once there is one.
+    pub verifying_key: Option<String>,
+    /// Counts the key's sets of shares.
+    pub epoch: Option<u64>,
+    /// Sessions so far.
+    pub attempts: usize,
+    /// How long the successful DKG took, in milliseconds by the log's own times.
+    pub dkg_ms: Option<u64>,
+}
+
+/// Where a group stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GroupStage {
+    /// Waits for members to accept the definition.
+    Defined,
+    /// All accepted; the DKG starts when all are connected.
+    Accepted,
+    /// DKG rounds 1 to 3.
+    Generating,
+    /// DKG round 4.
+    Certifying,
+    /// DKG round 5.
+    Activating,
+    /// The key is in use.
+    Ready,
+    /// The DKG ended without a key, and no other follows by itself.
+    Failed,
+}
+
+/// A member of a group.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct MemberView {
+    /// Its name.
+    pub account: AccountName,
+    /// Its protocol identifier.
+    pub identifier: u16,
+    /// Whether its node is connected, by the coordinator's word.
+    pub online: bool,
+    /// Whether it accepted the definition.
+    pub accepted: bool,
+    /// Whether the running DKG waits for it.
+    pub awaited: bool,
+}
+
+/// A request.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct RequestView {
+    /// Where it stands, who is missing, and what happens next, in one sentence.
+    pub sentence: String,
+    /// Its id.
+    pub id: EntryId,
+    /// Index of its entry.
+    pub index: u64,
+    /// Where it stands.
+    pub state: RequestStage,
+    /// Who asks.
+    pub requester: AccountName,
+    /// Who shall sign.
+    pub group: GroupName,
+    /// What kind of document.
+    pub document_type: Option<DocumentType>,
+    /// `ssh` or `raw`.
+    pub format: String,
+    /// The SSHSIG namespace.
+    pub namespace: Option<String>,
+    /// The salted commitment to the document.
+    pub document: Digest,
+    /// The file's name, where this node has the document.
+    pub file_name: Option<String>,
+    /// The file's size in bytes, where this node has the document.
+    pub file_size: Option<u64>,
+    /// SHA-256 of the file in hex, where this node has the document.
+    pub file_sha256: Option<String>,
+    /// When it was asked.
+    pub at: Timestamp,
+    /// When it lapses.
+    pub expires_at: Timestamp,
+    /// How many consents it needs.
+    pub approvals_required: u16,
+    /// Who consented.
+    pub approvals: BTreeSet<AccountName>,
+    /// Who refused, and why.
+    pub refusals: BTreeMap<AccountName, String>,
+    /// Who may still decide.
+    pub undecided: BTreeSet<AccountName>,
+    /// The group's verifying key in hex.
+    pub verifying_key: Option<String>,
+    /// The signature, 64 bytes in hex.
+    pub signature: Option<String>,
+    /// Index of the signature's entry.
+    pub signature_index: Option<u64>,
+    /// Whose shares made it.
+    pub signers: Vec<AccountName>,
+    /// Why it was refused by rule.
+    pub refused: Option<String>,
+}
+
+/// Where a request stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RequestStage {
+    /// Refused by rule.
+    Refused,
+    /// Waits for consents.
+    Open,
+    /// Has its consents; waits for nodes to make the signature.
+    Approved,
+    /// Members refused.
+    Rejected,
+    /// Nobody decided in time.
+    Expired,
+    /// Signed.
+    Signed,
+}
+
+impl GroupStage {
+    /// Whether nothing more happens by itself.
+    pub fn is_final(self) -> bool {
+        match self {
+            Self::Defined | Self::Accepted | Self::Generating | Self::Certifying | Self::Activating => {
+                false
+            }
+            Self::Ready | Self::Failed => true,
+        }
+    }
+}
+
+impl RequestStage {
+    /// Whether nothing more will happen to the request.
+    pub fn is_final(self) -> bool {
+        match self {
+            Self::Open | Self::Approved => false,
+            Self::Refused | Self::Rejected | Self::Expired | Self::Signed => true,
+        }
+    }
+}
+
+/// An entry of the log.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct EntryView {
+    /// Its index.
+    pub index: u64,
+    /// Its id.
+    pub id: EntryId,
+    /// Who stated it.
+    pub author: String,
+    /// When, by the author's clock.
+    pub at: Timestamp,
+    /// What kind of statement.
+    pub kind: String,
+    /// What it says, in one sentence.
+    pub sentence: String,
+}

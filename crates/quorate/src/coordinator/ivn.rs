@@ -1,0 +1,426 @@
+//! One IVN's coordinator as a task: the deterministic machine, its disk, and the connections to its nodes.
+//!
+//! The task takes everything that has come in meanwhile as one batch: the machine handles each input, one commit makes
+//! all that it appended durable, and only then anything is sent. That is where throughput comes from, and it keeps the
+//! machine's order (persist, append, send), since nothing is sent earlier than it asks.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use quorate_ceremony::coordinator::{Config, Coordinator, CoordinatorSecrets, Input, RestoreError};
+use quorate_ceremony::effect::{
+    CoordinatorChange, CoordinatorDeadline, CoordinatorEffect, JoinId,
+};
+use quorate_ceremony::encoding::Base64;
+use quorate_ceremony::message::{FromCoordinator, FromNode};
+use quorate_ceremony::names::{AccountName, EntryId};
+use quorate_ceremony::node::Document;
+use quorate_ceremony::state::{Invalid, IvnState};
+use quorate_network::link::LinkSender;
+use rand_core::OsRng;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::deadlines::{Deadlines, now};
+use crate::documents::{Shelf, prepared};
+use crate::home::IvnDirectory;
+use crate::store::coordinator::{CoordinatorStore, CoordinatorWrite};
+use crate::store::error::StoreError;
+use crate::store::publish::Publisher;
+
+/// How many inputs one batch takes at most.
+const BATCH: usize = 512;
+/// How many inputs wait before connections are slowed down.
+pub(super) const QUEUE: usize = 4096;
+/// How many bytes of entries one message to a node carries at most; in base64 it fits the frames.
+const CHUNK: usize = 512 << 10;
+/// How many bytes of the latest entries stay in memory, to be sent without asking the disk.
+const RECENT: usize = 8 << 20;
+/// How often the published log directory follows.
+const PUBLISH_EVERY: Duration = Duration::from_millis(500);
+
+/// What reaches the task.
+pub(super) enum Event {
+    /// A node's stream is up.
+    Connected { account: AccountName, link: u64, out: Outgoing },
+    /// It is gone.
+    Disconnected { account: AccountName, link: u64 },
+    /// A node says something.
+    Received { account: AccountName, link: u64, message: Box<FromNode> },
+    /// Someone asks to join.
+    Join { entry: Vec<u8>, reply: oneshot::Sender<Result<u64, Invalid>> },
+    /// Someone wants the latest checkpoint, with its cosignatures.
+    Checkpoint { reply: oneshot::Sender<Option<String>> },
+    /// Someone joined and wants the log's first entry.
+    Genesis { reply: oneshot::Sender<Vec<u8>> },
+    /// Someone wants to know whether this account is on the roster.
+    Roster { account: AccountName, reply: oneshot::Sender<bool> },
+}
+
+/// The way to one node: whole messages, in order. When it is full or closed, the connection is given up.
+#[derive(Clone)]
+pub(super) struct Outgoing {
+    pub(super) link: LinkSender,
+    pub(super) close: CancellationToken,
+}
+
+impl Outgoing {
+    fn send(&self, frame: Vec<u8>) {
+        if self.link.try_send(frame).is_err() {
+            self.close.cancel();
+        }
+    }
+}
+
+/// Why the task ended.
+#[derive(Debug, thiserror::Error)]
+pub enum IvnError {
+    /// The disk.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What is on the disk is not what was written there.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+}
+
+/// Runs until `stop`. When the disk fails, starts again from what the disk has, so that it goes on by itself once there
+/// is room again.
+pub(super) async fn run(
+    directory: IvnDirectory,
+    secrets: impl Fn() -> CoordinatorSecrets,
+    config: Config,
+    shelf: Shelf,
+    mut events: mpsc::Receiver<Event>,
+    stop: CancellationToken,
+) -> Result<(), IvnError> {
+    loop {
+        let mut task = Task::start(&directory, secrets(), config, shelf.clone()).await?;
+        match task.run(&mut events, &stop).await {
+            Ok(()) => return Ok(()),
+            Err(error) => {
+                tracing::error!(%error, "the log can not be written; going on from what is on disk");
+                task.disconnect_all();
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(Duration::from_secs(2)) => {}
+        }
+    }
+}
+
+struct Task {
+    machine: Coordinator,
+    genesis: Vec<u8>,
+    store: CoordinatorStore,
+    publisher: Publisher,
+    shelf: Shelf,
+    links: BTreeMap<AccountName, (u64, Outgoing)>,
+    joins: BTreeMap<JoinId, oneshot::Sender<Result<u64, Invalid>>>,
+    next_join: u64,
+    deadlines: Deadlines<CoordinatorDeadline>,
+    recent: Recent,
+    /// Latest cosignatures. They need no write of their own: they ride with the next one.
+    cosignatures: BTreeMap<AccountName, CoordinatorChange>,
+}
+
+impl Task {
+    async fn start(
+        directory: &IvnDirectory,
+        secrets: CoordinatorSecrets,
+        config: Config,
+        shelf: Shelf,
+    ) -> Result<Self, IvnError> {
+        let mut store = CoordinatorStore::open(directory).await?;
+        let mut entries = Vec::new();
+        while (entries.len() as u64) < store.size() {
+            let first = entries.len() as u64;
+            entries.extend(store.entries(first, store.size(), 16 << 20).await?);
+        }
+        let kept = store.kept().await?;
+        let genesis = entries.first().cloned().unwrap_or_default();
+        let machine = Coordinator::restore(secrets, config, entries, kept.checkpoint.as_deref())?;
+        let publisher = Publisher::open(directory).await?;
+        let mut task = Self {
+            machine,
+            genesis,
+            store,
+            publisher,
+            shelf,
+            links: BTreeMap::new(),
+            joins: BTreeMap::new(),
+            next_join: 0,
+            deadlines: Deadlines::new(),
+            recent: Recent::default(),
+            cosignatures: BTreeMap::new(),
+        };
+        let effects = task.machine.start(now(), &mut OsRng);
+        task.finish(effects).await?;
+        Ok(task)
+    }
+
+    async fn run(
+        &mut self,
+        events: &mut mpsc::Receiver<Event>,
+        stop: &CancellationToken,
+    ) -> Result<(), StoreError> {
+        let mut publish = tokio::time::interval(PUBLISH_EVERY);
+        publish.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let mut batch = Vec::new();
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => {
+                    self.publish().await;
+                    return Ok(());
+                }
+                event = events.recv() => match event {
+                    Some(event) => batch.push(event),
+                    None => return Ok(()),
+                },
+                () = self.deadlines.next() => {}
+                _ = publish.tick() => {
+                    self.publish().await;
+                    continue;
+                }
+            }
+            while batch.len() < BATCH
+                && let Ok(event) = events.try_recv()
+            {
+                batch.push(event);
+            }
+            let mut effects = Vec::new();
+            for event in batch {
+                self.take(event, &mut effects);
+            }
+            for deadline in self.deadlines.due() {
+                effects.extend(self.machine.handle(Input::Deadline(deadline), now(), &mut OsRng));
+            }
+            self.finish(effects).await?;
+        }
+    }
+
+    fn take(&mut self, event: Event, effects: &mut Vec<CoordinatorEffect>) {
+        let input = match event {
+            Event::Connected { account, link, out } => {
+                if let Some((_, old)) = self.links.insert(account.clone(), (link, out)) {
+                    old.close.cancel();
+                    let gone = Input::Disconnected(account.clone());
+                    effects.extend(self.machine.handle(gone, now(), &mut OsRng));
+                }
+                Input::Connected(account)
+            }
+            Event::Disconnected { account, link } => {
+                if self.links.get(&account).is_none_or(|(current, _)| *current != link) {
+                    return;
+                }
+                self.links.remove(&account);
+                Input::Disconnected(account)
+            }
+            Event::Received { account, link, message } => {
+                if self.links.get(&account).is_none_or(|(current, _)| *current != link) {
+                    return;
+                }
+                Input::Received(account, *message)
+            }
+            Event::Join { entry, reply } => {
+                let id = JoinId(self.next_join);
+                self.next_join += 1;
+                self.joins.insert(id, reply);
+                Input::Join(id, entry)
+            }
+            Event::Checkpoint { reply } => {
+                let _ = reply.send(self.machine.published().map(ToString::to_string));
+                return;
+            }
+            Event::Genesis { reply } => {
+                let _ = reply.send(self.genesis.clone());
+                return;
+            }
+            Event::Roster { account, reply } => {
+                let _ = reply.send(self.machine.state().accounts().contains_key(&account));
+                return;
+            }
+        };
+        effects.extend(self.machine.handle(input, now(), &mut OsRng));
+    }
+
+    /// Seals the batch and carries out what it asks for.
+    async fn finish(&mut self, mut effects: Vec<CoordinatorEffect>) -> Result<(), StoreError> {
+        // Documents are at hand, so that what became approved in this batch can be invited in the same.
+        let wanted: Vec<EntryId> = effects
+            .iter()
+            .filter_map(|effect| match effect {
+                CoordinatorEffect::PrepareDocument(request) => Some(*request),
+                _ => None,
+            })
+            .collect();
+        for request in wanted {
+            let document = document(&self.shelf, self.machine.state(), request).await;
+            let input = Input::Document { request, document };
+            effects.extend(self.machine.handle(input, now(), &mut OsRng));
+        }
+        effects.extend(self.machine.seal(now(), &mut OsRng));
+        self.execute(effects).await
+    }
+
+    async fn execute(&mut self, effects: Vec<CoordinatorEffect>) -> Result<(), StoreError> {
+        let mut writes = Vec::new();
+        let mut rest = Vec::new();
+        for effect in effects {
+            match effect {
+                CoordinatorEffect::Append { index, entry } => {
+                    let bytes = entry.to_bytes();
+                    self.recent.push(index, bytes.clone());
+                    writes.push(CoordinatorWrite::Append { index, entry: bytes });
+                }
+                CoordinatorEffect::Persist(CoordinatorChange::Cosignature { account, size, line }) => {
+                    let change =
+                        CoordinatorChange::Cosignature { account: account.clone(), size, line };
+                    self.cosignatures.insert(account, change);
+                }
+                CoordinatorEffect::Persist(change) => writes.push(CoordinatorWrite::Change(change)),
+                CoordinatorEffect::PrepareDocument(_) => {}
+                effect => rest.push(effect),
+            }
+        }
+        if !writes.is_empty() {
+            writes.extend(self.take_cosignatures());
+            self.store.commit(writes).await?;
+        }
+        for effect in rest {
+            match effect {
+                CoordinatorEffect::Send(account, message) => {
+                    if let Some((_, out)) = self.links.get(&account) {
+                        out.send(frame(&message));
+                    }
+                }
+                CoordinatorEffect::SendLog { to, first, end, checkpoint } => {
+                    self.send_log(&to, first, end, checkpoint).await?;
+                }
+                CoordinatorEffect::SetDeadline(deadline, at) => {
+                    self.deadlines.set(deadline, at, now());
+                }
+                CoordinatorEffect::RespondJoin(id, result) => {
+                    if let Some(reply) = self.joins.remove(&id) {
+                        let _ = reply.send(result);
+                    }
+                }
+                CoordinatorEffect::Append { .. }
+                | CoordinatorEffect::Persist(_)
+                | CoordinatorEffect::PrepareDocument(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn send_log(
+        &mut self,
+        to: &AccountName,
+        mut first: u64,
+        end: u64,
+        checkpoint: String,
+    ) -> Result<(), StoreError> {
+        let Some((_, out)) = self.links.get(to) else { return Ok(()) };
+        loop {
+            let entries = match self.recent.range(first, end, CHUNK) {
+                Some(entries) => entries,
+                None => self.store.entries(first, end, CHUNK).await?,
+            };
+            let after = first + entries.len() as u64;
+            let last = after >= end || entries.is_empty();
+            out.send(frame(&FromCoordinator::Log {
+                first,
+                entries: entries.into_iter().map(Base64).collect(),
+                checkpoint: last.then(|| checkpoint.clone()),
+            }));
+            if last {
+                return Ok(());
+            }
+            first = after;
+        }
+    }
+
+    fn take_cosignatures(&mut self) -> impl Iterator<Item = CoordinatorWrite> {
+        std::mem::take(&mut self.cosignatures).into_values().map(CoordinatorWrite::Change)
+    }
+
+    /// Brings the published directory up to date. A failure costs nothing but freshness.
+    async fn publish(&mut self) {
+        let cosignatures: Vec<_> = self.take_cosignatures().collect();
+        let result = match self.store.commit(cosignatures).await {
+            Ok(()) => self.publisher.publish().await.map(|_| ()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = result {
+            tracing::warn!(%error, "the log directory could not be published");
+        }
+    }
+
+    fn disconnect_all(&mut self) {
+        for (_, out) in std::mem::take(&mut self.links).into_values() {
+            out.close.cancel();
+        }
+    }
+}
+
+/// The document of a request, as the machine wants it.
+async fn document(shelf: &Shelf, state: &IvnState, request: EntryId) -> Option<Document> {
+    let request = &state.request(request).ok()?.request;
+    let package = shelf.get(request.document).await.ok()??;
+    prepared(&package, request)
+}
+
+fn frame(message: &FromCoordinator) -> Vec<u8> {
+    // Serialising to memory has no way to fail, and an empty frame is refused by every node.
+    serde_json::to_vec(message).unwrap_or_default()
+}
+
+/// The latest entries.
+#[derive(Default)]
+struct Recent {
+    first: u64,
+    bytes: usize,
+    entries: VecDeque<Vec<u8>>,
+}
+
+impl Recent {
+    fn push(&mut self, index: u64, entry: Vec<u8>) {
+        if index != self.first + self.entries.len() as u64 {
+            self.entries.clear();
+            self.bytes = 0;
+            self.first = index;
+        }
+        self.bytes += entry.len();
+        self.entries.push_back(entry);
+        while self.bytes > RECENT
+            && let Some(oldest) = self.entries.pop_front()
+        {
+            self.bytes -= oldest.len();
+            self.first += 1;
+        }
+    }
+
+    /// Entries `first..end`, as many as have together at most `max_bytes` but at least one; `None` if they are not all
+    /// here.
+    fn range(&self, first: u64, end: u64, max_bytes: usize) -> Option<Vec<Vec<u8>>> {
+        if first >= end {
+            return Some(Vec::new());
+        }
+        let skip = usize::try_from(first.checked_sub(self.first)?).ok()?;
+        let count = usize::try_from(end - first).ok()?;
+        if skip + count > self.entries.len() {
+            return None;
+        }
+        let mut bytes = 0;
+        let mut taken = Vec::new();
+        for entry in self.entries.iter().skip(skip).take(count) {
+            bytes += entry.len();
+            if bytes > max_bytes && !taken.is_empty() {
+                break;
+            }
+            taken.push(entry.clone());
+        }
+        Some(taken)
+    }
+}

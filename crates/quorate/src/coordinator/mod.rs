@@ -1,0 +1,177 @@
+//! The coordinator's process: one hub for all its IVNs, and one task for each.
+//!
+//! What the hub's routes do is admit, relay and store; everything else is the deterministic machine's
+//! ([`quorate_ceremony::coordinator`]). Each IVN has its own task, database, documents and certificate authority; a
+//! route only ever knows the IVN whose authority issued the certificate of the connection that it serves.
+
+mod ivn;
+mod routes;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use quorate_ceremony::coordinator::{Config, CoordinatorSecrets};
+use quorate_ceremony::identity::SecretKey;
+use quorate_ceremony::names::IvnId;
+use quorate_network::ca::CertificateAuthority;
+use quorate_network::hub::{Hub, HubOptions};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::control::{Exit, Problem};
+use crate::documents::Shelf;
+use crate::errors::chain;
+use crate::home::{CoordinatorHome, IvnDirectory, Limits};
+use crate::keystore::CoordinatorKeys;
+use crate::store::documents::Documents;
+
+/// How long before its end a hub certificate is renewed: it is renewed daily, so any outage shorter than this is survived.
+const RENEW_EVERY: Duration = Duration::from_secs(24 * 3600);
+
+/// What a coordinator is told on the command line.
+#[derive(Clone, Debug, Default)]
+pub struct ServeOptions {
+    /// Where to listen, instead of what `home.json` says.
+    pub listen: Option<SocketAddr>,
+    /// Deadlines of ceremonies.
+    pub deadlines: Config,
+}
+
+/// Serves all IVNs of a coordinator home until `stop`.
+///
+/// `ready` is called once with the bound address, when connections are accepted.
+///
+/// # Errors
+///
+/// If the home can not be used, the address is taken, or an IVN's stored log is damaged: then nothing is served, since a
+/// coordinator that went on with another log would fork it.
+pub async fn serve(
+    home: &Path,
+    options: ServeOptions,
+    stop: CancellationToken,
+    ready: impl FnOnce(SocketAddr),
+) -> Result<(), Problem> {
+    let home = CoordinatorHome::open(home).map_err(problem)?;
+    let config = home.config().cloned().ok_or_else(|| {
+        Problem::new(Exit::Error, format!("{} is not finished", home.path().display()))
+            .hint("quorate init")
+    })?;
+    let listen = match options.listen {
+        Some(listen) => listen,
+        None => config.listen.parse().map_err(|_| {
+            let message = format!("\"{}\" in home.json is no address to listen on", config.listen);
+            Problem::new(Exit::Error, message).hint("an address such as 0.0.0.0:7420")
+        })?,
+    };
+    let ivns = home.ivns().map_err(problem)?;
+    if ivns.is_empty() {
+        let message = format!("{} has no IVN", home.path().display());
+        return Err(Problem::new(Exit::Error, message).hint("quorate init"));
+    }
+    let hub = Hub::new(HubOptions::default());
+    let mut tasks = JoinSet::new();
+    for ivn in ivns {
+        let directory = home.ivn(ivn);
+        let service = Service::open(ivn, directory, config.limits)?;
+        service.start(&hub, options.deadlines, &mut tasks, &stop)?;
+    }
+    let listener = TcpListener::bind(listen).await.map_err(|error| cannot_listen(listen, &error))?;
+    let address = listener.local_addr().map_err(problem)?;
+    let accepting = tokio::spawn(hub.clone().run(listener));
+    ready(address);
+    let ended = tokio::select! {
+        () = stop.cancelled() => Ok(()),
+        Some(ended) = tasks.join_next() => ended.map_err(problem).and_then(|result| result),
+    };
+    stop.cancel();
+    hub.stop();
+    let _ = accepting.await;
+    while let Some(result) = tasks.join_next().await {
+        result.map_err(problem)??;
+    }
+    ended
+}
+
+/// One IVN's keys and places.
+struct Service {
+    ivn: IvnId,
+    directory: IvnDirectory,
+    secrets: CoordinatorSecrets,
+    authority: Arc<CertificateAuthority>,
+    shelf: Shelf,
+}
+
+impl Service {
+    fn open(ivn: IvnId, directory: IvnDirectory, limits: Limits) -> Result<Self, Problem> {
+        let keys = CoordinatorKeys::open(&directory.keys()).map_err(problem)?;
+        let path = directory.ca_certificate();
+        let certificate = std::fs::read_to_string(&path).map_err(|error| {
+            Problem::new(Exit::Error, format!("{} can not be read: {error}", path.display()))
+        })?;
+        let key = std::str::from_utf8(&keys.ca)
+            .map_err(|_| Problem::new(Exit::Error, "the stored CA key is damaged"))?;
+        let network_ivn = quorate_network::ivn::IvnId::new(*ivn.as_bytes());
+        let authority =
+            CertificateAuthority::load(network_ivn, &certificate, key).map_err(problem)?;
+        let shelf = Shelf::new(Documents::new(directory.documents()), limits.document_bytes);
+        Ok(Self { ivn, directory, secrets: keys.secrets, authority: Arc::new(authority), shelf })
+    }
+
+    fn start(
+        self,
+        hub: &Arc<Hub>,
+        deadlines: Config,
+        tasks: &mut JoinSet<Result<(), Problem>>,
+        stop: &CancellationToken,
+    ) -> Result<(), Problem> {
+        let Self { ivn, directory, secrets, authority, shelf } = self;
+        let (events, receiver) = mpsc::channel(ivn::QUEUE);
+        let routes = routes::routes(routes::Context {
+            events,
+            shelf: shelf.clone(),
+            authority: authority.clone(),
+        });
+        hub.serve(&authority, routes.clone(), SystemTime::now()).map_err(problem)?;
+        let renewing = hub.clone();
+        let stopped = stop.clone();
+        tasks.spawn(async move {
+            loop {
+                tokio::select! {
+                    () = stopped.cancelled() => return Ok(()),
+                    () = tokio::time::sleep(RENEW_EVERY) => {}
+                }
+                if let Err(error) = renewing.serve(&authority, routes.clone(), SystemTime::now()) {
+                    tracing::error!(%error, "the hub's certificate can not be renewed");
+                }
+            }
+        });
+        let stop = stop.clone();
+        tasks.spawn(async move {
+            let again = || CoordinatorSecrets {
+                log: SecretKey::from_seed(&secrets.log.seed()),
+                identity: SecretKey::from_seed(&secrets.identity.seed()),
+            };
+            ivn::run(directory, again, deadlines, shelf, receiver, stop).await.map_err(|error| {
+                Problem::new(Exit::Error, format!("IVN {}: {}", ivn.short(), chain(&error)))
+            })
+        });
+        Ok(())
+    }
+}
+
+fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Problem {
+    let problem = Problem::new(Exit::Error, format!("can not listen on {address}: {error}"));
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => problem
+            .hint("another program uses this port: stop it, or give another with --listen ADDRESS:PORT"),
+        _ => problem.hint("give an address of this machine with --listen ADDRESS:PORT"),
+    }
+}
+
+fn problem(error: impl std::error::Error) -> Problem {
+    Problem::new(Exit::Error, chain(&error))
+}

@@ -1,0 +1,244 @@
+//! What the hub answers to nodes of one IVN: the stream, documents, the checkpoint; and to strangers: joining.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use quorate_ceremony::encoding::Base64;
+use quorate_ceremony::entry::{Author, Entry};
+use quorate_ceremony::names::{AccountName, Digest};
+use quorate_ceremony::statement::Body;
+use quorate_network::ca::CertificateAuthority;
+use quorate_network::hub::Routes;
+use quorate_network::link::{Link, LinkOptions};
+use quorate_network::peer::Peer;
+use quorate_network::stream::{STREAM_PATH, StreamRequest};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::ivn::{Event, Outgoing};
+use crate::documents::Shelf;
+use crate::setup::wire::{
+    JOIN_ROUTE, JoinRefusal, JoinRequest, JoinResponse, MAX_JOIN_BODY, PROBLEM_TYPE,
+    certificate_request_hash,
+};
+use crate::store::documents::{DocumentError, DocumentPackage};
+
+/// How many messages wait for one node: enough for a long log that it catches up with.
+const NODE_QUEUE: usize = 1024;
+
+/// What the routes of one IVN share.
+#[derive(Clone)]
+pub(super) struct Context {
+    pub(super) events: mpsc::Sender<Event>,
+    pub(super) shelf: Shelf,
+    pub(super) authority: Arc<CertificateAuthority>,
+}
+
+pub(super) fn routes(context: Context) -> Routes {
+    let limit = usize::try_from(context.shelf.limit()).unwrap_or(usize::MAX);
+    let members = Router::new()
+        .route(STREAM_PATH, get(stream))
+        .route("/ivn/v1/documents/{commitment}", get(document).put(put_document))
+        .layer(DefaultBodyLimit::max(limit))
+        .route("/ivn/v1/checkpoint", get(checkpoint))
+        .with_state(context.clone());
+    let join = Router::new()
+        .route(JOIN_ROUTE, post(join))
+        .layer(DefaultBodyLimit::max(MAX_JOIN_BODY))
+        .with_state(context);
+    Routes { members, join }
+}
+
+/// The account of a connection, if it is on the roster: a certificate alone is not enough.
+async fn member(context: &Context, account: &str) -> Result<AccountName, Response> {
+    let refused = || (StatusCode::FORBIDDEN, "this account is not on the roster\n").into_response();
+    let account: AccountName = account.parse().map_err(|_| refused())?;
+    let (reply, answer) = oneshot::channel();
+    let question = Event::Roster { account: account.clone(), reply };
+    context.events.send(question).await.map_err(|_| unavailable())?;
+    match answer.await {
+        Ok(true) => Ok(account),
+        Ok(false) => Err(refused()),
+        Err(_) => Err(unavailable()),
+    }
+}
+
+async fn peer_member(context: &Context, peer: &Peer) -> Result<AccountName, Response> {
+    let name = peer.account().map(ToString::to_string).unwrap_or_default();
+    member(context, &name).await
+}
+
+fn unavailable() -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, "the coordinator is not ready\n").into_response()
+}
+
+async fn stream(State(context): State<Context>, request: StreamRequest) -> Response {
+    static LINKS: AtomicU64 = AtomicU64::new(0);
+    let account = match member(&context, request.account().as_str()).await {
+        Ok(account) => account,
+        Err(refusal) => return refusal,
+    };
+    let link = LINKS.fetch_add(1, Ordering::Relaxed);
+    let options = LinkOptions { queue: NODE_QUEUE, ..LinkOptions::default() };
+    request.accept(options, move |connection| relay(context, account, link, connection))
+}
+
+/// Carries what a node says to the task, until either lets go.
+async fn relay(context: Context, account: AccountName, link: u64, connection: Link) {
+    let (sender, mut receiver) = connection.split();
+    let close = CancellationToken::new();
+    let out = Outgoing { link: sender, close: close.clone() };
+    let connected = Event::Connected { account: account.clone(), link, out };
+    if context.events.send(connected).await.is_err() {
+        return;
+    }
+    loop {
+        let frame = tokio::select! {
+            () = close.cancelled() => break,
+            frame = receiver.recv() => frame,
+        };
+        let frame = match frame {
+            Ok(frame) => frame,
+            Err(ended) => {
+                tracing::info!(%account, %ended, "a node's link is over");
+                break;
+            }
+        };
+        match serde_json::from_slice(&frame) {
+            Ok(message) => {
+                let message = Box::new(message);
+                let event = Event::Received { account: account.clone(), link, message };
+                if context.events.send(event).await.is_err() {
+                    break;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%account, %error, "a node sent something that is no message; its link is closed");
+                break;
+            }
+        }
+    }
+    let _ = context.events.send(Event::Disconnected { account, link }).await;
+}
+
+async fn document(
+    State(context): State<Context>,
+    peer: axum::Extension<Peer>,
+    Path(commitment): Path<Digest>,
+) -> Response {
+    if let Err(refusal) = peer_member(&context, &peer).await {
+        return refusal;
+    }
+    match context.shelf.get(commitment).await {
+        Ok(Some(package)) => {
+            let kind = [(header::CONTENT_TYPE, "application/octet-stream")];
+            (kind, package.to_vec()).into_response()
+        }
+        Ok(None) => (StatusCode::NOT_FOUND, "there is no such document\n").into_response(),
+        Err(error) => document_error(&error),
+    }
+}
+
+async fn put_document(
+    State(context): State<Context>,
+    peer: axum::Extension<Peer>,
+    Path(commitment): Path<Digest>,
+    package: Bytes,
+) -> Response {
+    if let Err(refusal) = peer_member(&context, &peer).await {
+        return refusal;
+    }
+    let genuine =
+        DocumentPackage::from_bytes(&package).is_ok_and(|package| package.matches(commitment));
+    if !genuine {
+        let why = "the document is not the one that the commitment is of\n";
+        return (StatusCode::UNPROCESSABLE_ENTITY, why).into_response();
+    }
+    match context.shelf.put(commitment, package.into()).await {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(error) => document_error(&error),
+    }
+}
+
+fn document_error(error: &DocumentError) -> Response {
+    let status = match error {
+        DocumentError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        DocumentError::Taken => StatusCode::CONFLICT,
+        DocumentError::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
+        DocumentError::NotWritten(_) | DocumentError::Unreadable(_) => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
+    };
+    (status, format!("{error}\n")).into_response()
+}
+
+async fn checkpoint(State(context): State<Context>, peer: axum::Extension<Peer>) -> Response {
+    if let Err(refusal) = peer_member(&context, &peer).await {
+        return refusal;
+    }
+    let (reply, answer) = oneshot::channel();
+    if context.events.send(Event::Checkpoint { reply }).await.is_err() {
+        return unavailable();
+    }
+    match answer.await {
+        Ok(Some(note)) => note.into_response(),
+        Ok(None) | Err(_) => unavailable(),
+    }
+}
+
+/// Lets somebody in who holds an invitation: the log's rules decide, and then the account gets its certificate.
+async fn join(
+    State(context): State<Context>,
+    axum::Json(request): axum::Json<JoinRequest>,
+) -> Response {
+    match admitted(&context, &request).await {
+        Ok(response) => axum::Json(response).into_response(),
+        Err(refusal) => {
+            let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST);
+            let kind = [(header::CONTENT_TYPE, PROBLEM_TYPE)];
+            (status, kind, serde_json::to_vec(&refusal).unwrap_or_default()).into_response()
+        }
+    }
+}
+
+async fn admitted(context: &Context, request: &JoinRequest) -> Result<JoinResponse, JoinRefusal> {
+    let malformed = || JoinRefusal::new(400, "Malformed", "the request to join is malformed");
+    let busy = || JoinRefusal::new(503, "Not ready", "the coordinator is not ready; try again");
+    let entry = Entry::from_bytes(&request.entry.0).map_err(|_| malformed())?;
+    let Author::Account(account) = entry.statement().author.clone() else {
+        return Err(malformed());
+    };
+    let Body::AccountAdmitted { keys } = &entry.statement().body else { return Err(malformed()) };
+    let proof: &[u8; 64] = request.proof.0.as_slice().try_into().map_err(|_| malformed())?;
+    let signed = certificate_request_hash(entry.id(), &request.csr.0);
+    if !keys.identity.verifies(signed.as_bytes(), proof) {
+        let detail = "the certificate request is not signed by the account's identity key";
+        return Err(JoinRefusal::new(403, "Not allowed", detail));
+    }
+    let name = quorate_network::ivn::AccountName::new(account.as_str()).map_err(|_| malformed())?;
+    // Issued first: an account that is admitted and then gets no certificate could not connect, and its invitation
+    // would be used up. It is handed out only if the log admits the account.
+    let certificate = context
+        .authority
+        .issue_node_certificate(&name, &request.csr.0, SystemTime::now())
+        .map_err(|error| JoinRefusal::new(400, "Malformed", error.to_string()))?;
+    let (reply, answer) = oneshot::channel();
+    let event = Event::Join { entry: request.entry.0.clone(), reply };
+    context.events.send(event).await.map_err(|_| busy())?;
+    let index = answer.await.map_err(|_| busy())?.map_err(JoinRefusal::from_rules)?;
+    let (reply, genesis) = oneshot::channel();
+    context.events.send(Event::Genesis { reply }).await.map_err(|_| busy())?;
+    Ok(JoinResponse {
+        genesis: Base64(genesis.await.map_err(|_| busy())?),
+        authority: context.authority.certificate_pem(),
+        certificate: certificate.to_pem(),
+        index,
+    })
+}

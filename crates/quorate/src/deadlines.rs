@@ -1,0 +1,48 @@
+//! Deadlines of a state machine, on the shell's clock.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use quorate_ceremony::names::Timestamp;
+
+/// The wall clock, as the state machines count: milliseconds since the Unix epoch.
+pub(crate) fn now() -> Timestamp {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// What is due when. Setting a deadline again moves it.
+///
+/// Kept on the monotonic clock, so that a jump of the wall clock neither fires all deadlines nor stops them.
+#[derive(Debug)]
+pub(crate) struct Deadlines<K>(BTreeMap<K, tokio::time::Instant>);
+
+impl<K: Ord + Clone> Deadlines<K> {
+    pub(crate) fn new() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    pub(crate) fn set(&mut self, what: K, at: Timestamp, now: Timestamp) {
+        let ahead = Duration::from_millis(at.0.saturating_sub(now.0));
+        self.0.insert(what, tokio::time::Instant::now() + ahead);
+    }
+
+    /// Takes out all that is due.
+    pub(crate) fn due(&mut self) -> Vec<K> {
+        let now = tokio::time::Instant::now();
+        let due: Vec<K> =
+            self.0.iter().filter(|(_, at)| **at <= now).map(|(what, _)| what.clone()).collect();
+        for what in &due {
+            self.0.remove(what);
+        }
+        due
+    }
+
+    /// Waits for the next to be due; for ever if there is none.
+    pub(crate) async fn next(&self) {
+        match self.0.values().min() {
+            Some(at) => tokio::time::sleep_until(*at).await,
+            None => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! `home.json`: what a home is of. Nothing in it is secret.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use quorate_ceremony::encoding::Base64;
+use quorate_ceremony::names::{AccountName, IvnId};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::error::HomeError;
+use crate::store::durable;
+
+/// What a node has to know to find its IVN and to recognise it.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeConfig {
+    /// The IVN.
+    pub ivn: IvnId,
+    /// Whose node this is.
+    pub account: AccountName,
+    /// The coordinator's hub, `host:port`.
+    pub hub: String,
+    /// The name in the hub's certificate, which chooses the IVN.
+    pub server_name: String,
+    /// The IVN's CA certificate, PEM.
+    pub ca_certificate: String,
+    /// The account's own certificate, PEM. Its private key is in the key store.
+    pub client_certificate: String,
+    /// The first entry of the log, as it is in the log.
+    pub genesis: Base64,
+    /// Accept group definitions that name this account without asking.
+    pub auto_accept: bool,
+    /// Approve requests without asking, where the group's policy says so too.
+    pub auto_approve: bool,
+    /// What the node takes.
+    pub limits: Limits,
+}
+
+/// What a coordinator has to know to serve.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct CoordinatorConfig {
+    /// First part of the logs' origins: a host name or another schema-less URL.
+    pub deployment: String,
+    /// Where the hub listens, `address:port`.
+    pub listen: String,
+    /// Where members find the hub, `host:port`.
+    pub hub: String,
+    /// What the coordinator takes.
+    pub limits: Limits,
+}
+
+/// Bounds on what others send.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Most bytes of a document with its name and salt.
+    pub document_bytes: u64,
+}
+
+impl Default for Limits {
+    /// 32 MiB.
+    fn default() -> Self {
+        Self { document_bytes: 32 << 20 }
+    }
+}
+
+/// A kind of home.
+pub trait Config: DeserializeOwned + Serialize {
+    /// What people call it.
+    const KIND: &'static str;
+}
+
+impl Config for NodeConfig {
+    const KIND: &'static str = NODE;
+}
+
+impl Config for CoordinatorConfig {
+    const KIND: &'static str = COORDINATOR;
+}
+
+/// The file.
+#[derive(Serialize)]
+struct File<'a, C> {
+    quorate_home: &'static str,
+    format: u32,
+    config: &'a C,
+}
+
+/// What every format of the file starts with.
+#[derive(Deserialize)]
+struct Start {
+    quorate_home: String,
+    format: u32,
+    config: Box<serde_json::value::RawValue>,
+}
+
+/// Reads the file at `path`, or gives `None` if there is none.
+pub(super) fn read<C: Config>(path: &Path) -> Result<Option<C>, HomeError> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(HomeError::read(path, error)),
+    };
+    let damaged = |source| HomeError::Damaged { path: path.to_owned(), source };
+    let start: Start = serde_json::from_slice(&bytes).map_err(damaged)?;
+    if start.format > FORMAT {
+        let path = path.to_owned();
+        return Err(HomeError::Newer { path, found: start.format, known: FORMAT });
+    }
+    if start.quorate_home != C::KIND {
+        let home = durable::directory_of(path).to_owned();
+        let found = if start.quorate_home == NODE { NODE } else { COORDINATOR };
+        return Err(HomeError::OtherKind { path: home, kind: C::KIND, found });
+    }
+    serde_json::from_str(start.config.get()).map(Some).map_err(damaged)
+}
+
+/// Puts the file at `path`, in place of what is there.
+pub(super) fn write<C: Config>(path: &Path, config: &C) -> Result<(), HomeError> {
+    let file = File { quorate_home: C::KIND, format: FORMAT, config };
+    let mut bytes = serde_json::to_vec_pretty(&file)
+        .map_err(|error| HomeError::write(path, io::Error::other(error)))?;
+    bytes.push(b'\n');
+    durable::replace(path, &bytes).map_err(|error| HomeError::write(path, error))
+}
+
+const NODE: &str = "node";
+const COORDINATOR: &str = "coordinator";
+const FORMAT: u32 = 1;

@@ -1,0 +1,198 @@
+//! The directories themselves: made, opened, and kept by one process.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use quorate_ceremony::names::IvnId;
+
+use super::config::{self, Config, CoordinatorConfig, NodeConfig};
+use super::error::HomeError;
+use super::lock::Lock;
+use crate::store::durable;
+
+/// A home that this process has to itself.
+#[derive(Debug)]
+pub struct Home<C> {
+    path: PathBuf,
+    config: Option<C>,
+    _lock: Lock,
+}
+
+/// The home of one account's node.
+pub type NodeHome = Home<NodeConfig>;
+
+/// The home of a coordinator, with all its IVNs.
+pub type CoordinatorHome = Home<CoordinatorConfig>;
+
+impl<C: Config> Home<C> {
+    /// Starts a new home in a directory that does not exist, is empty, or is an unfinished home.
+    ///
+    /// It becomes a home with [`Self::save`].
+    ///
+    /// # Errors
+    ///
+    /// When the directory holds something, or another process uses it.
+    pub fn create(path: &Path) -> Result<Self, HomeError> {
+        durable::create_directories(path).map_err(|error| HomeError::write(path, error))?;
+        if fs::exists(path.join(FILE)).map_err(|error| HomeError::read(path, error))? {
+            return Err(HomeError::Exists(path.to_owned()));
+        }
+        let lock = path.join(LOCK);
+        if !fs::exists(&lock).map_err(|error| HomeError::read(path, error))? {
+            let mut entries = fs::read_dir(path).map_err(|error| HomeError::read(path, error))?;
+            if entries.next().is_some() {
+                return Err(HomeError::NotEmpty(path.to_owned()));
+            }
+        }
+        let lock = Lock::acquire(path, &lock)?;
+        // Another process may have finished it before we had the lock.
+        match config::read::<C>(&path.join(FILE))? {
+            Some(_) => Err(HomeError::Exists(path.to_owned())),
+            None => Ok(Self { path: path.to_owned(), config: None, _lock: lock }),
+        }
+    }
+
+    /// Opens a home, for this process alone.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, it is of another kind, damaged, or another process uses it.
+    pub fn open(path: &Path) -> Result<Self, HomeError> {
+        // Before the lock, so that nothing is left in a directory that is not ours.
+        Self::read(path)?;
+        let lock = Lock::acquire(path, &path.join(LOCK))?;
+        let config = Self::read(path)?;
+        Ok(Self { path: path.to_owned(), config: Some(config), _lock: lock })
+    }
+
+    /// What the home at `path` is of, whether another process uses it or not.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, it is of another kind, or damaged.
+    pub fn read(path: &Path) -> Result<C, HomeError> {
+        match fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => {}
+            Ok(_) => return Err(HomeError::NotAHome { path: path.to_owned(), kind: C::KIND }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(HomeError::Missing { path: path.to_owned(), kind: C::KIND });
+            }
+            Err(error) => return Err(HomeError::read(path, error)),
+        }
+        let config = config::read(&path.join(FILE))?;
+        config.ok_or_else(|| HomeError::NotAHome { path: path.to_owned(), kind: C::KIND })
+    }
+
+    /// Writes `home.json`: whole, or not at all.
+    ///
+    /// # Errors
+    ///
+    /// When the disk fails; then it is as it was.
+    pub fn save(&mut self, config: C) -> Result<(), HomeError> {
+        config::write(&self.path.join(FILE), &config)?;
+        self.config = Some(config);
+        Ok(())
+    }
+
+    /// What the home is of; `None` until a new one is [saved](Self::save).
+    pub fn config(&self) -> Option<&C> {
+        self.config.as_ref()
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl NodeHome {
+    /// The node's database.
+    pub fn database(&self) -> PathBuf {
+        self.path.join("node.sqlite")
+    }
+
+    /// The node's keys.
+    pub fn keys(&self) -> PathBuf {
+        self.path.join("keys.sealed")
+    }
+}
+
+impl CoordinatorHome {
+    /// The directory of an IVN, whether it is there or not.
+    pub fn ivn(&self, ivn: IvnId) -> IvnDirectory {
+        IvnDirectory { path: self.path.join(IVNS).join(ivn.to_string()) }
+    }
+
+    /// The IVNs that have a directory, sorted.
+    ///
+    /// # Errors
+    ///
+    /// When the directories can not be listed.
+    pub fn ivns(&self) -> Result<Vec<IvnId>, HomeError> {
+        let path = self.path.join(IVNS);
+        let entries = match fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(HomeError::read(&path, error)),
+        };
+        let mut ivns = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(|error| HomeError::read(&path, error))?.file_name();
+            ivns.extend(name.to_str().and_then(|name| name.parse::<IvnId>().ok()));
+        }
+        ivns.sort();
+        Ok(ivns)
+    }
+}
+
+/// The coordinator's directory of one IVN.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct IvnDirectory {
+    path: PathBuf,
+}
+
+impl IvnDirectory {
+    /// Makes the directory, if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// When it can not be made.
+    pub fn create(&self) -> Result<(), HomeError> {
+        durable::create_directories(&self.path).map_err(|error| HomeError::write(&self.path, error))
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The log's database.
+    pub fn database(&self) -> PathBuf {
+        self.path.join("log.sqlite")
+    }
+
+    /// The coordinator's keys.
+    pub fn keys(&self) -> PathBuf {
+        self.path.join("coordinator.keys")
+    }
+
+    /// The IVN's CA certificate, PEM.
+    pub fn ca_certificate(&self) -> PathBuf {
+        self.path.join("ca.pem")
+    }
+
+    /// Where documents are.
+    pub fn documents(&self) -> PathBuf {
+        self.path.join("documents")
+    }
+
+    /// Where the log is published.
+    pub fn log(&self) -> PathBuf {
+        self.path.join("log")
+    }
+}
+
+const FILE: &str = "home.json";
+const LOCK: &str = "lock";
+const IVNS: &str = "ivns";

@@ -1,0 +1,27 @@
+//! Homes: the directories that a node or a coordinator lives in.
+//!
+//! ```text
+//! <node home>/                      <coordinator home>/
+//!   home.json    what is public       home.json
+//!   lock         who uses it          lock
+//!   keys.sealed  under a passphrase   ivns/<ivn id>/
+//!   node.sqlite                         coordinator.keys  its own keys, readable by the owner
+//!                                       ca.pem            the IVN's CA certificate
+//!                                       log.sqlite
+//!                                       documents/  log/
+//! ```
+//!
+//! A directory is a home once `home.json` is there, which is written last. One with a `lock` and no `home.json` is an
+//! unfinished home: making it can be tried again, and finds the keys that were made for it.
+
+mod config;
+mod directory;
+mod error;
+mod location;
+mod lock;
+
+pub use config::{CoordinatorConfig, Limits, NodeConfig};
+pub use directory::{CoordinatorHome, Home, IvnDirectory, NodeHome};
+pub use error::HomeError;
+pub use location::{HOME_VARIABLE, Locations};
+pub use lock::Lock;

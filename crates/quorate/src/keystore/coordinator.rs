@@ -1,0 +1,64 @@
+//! A coordinator's keys for one IVN: `coordinator.keys`.
+
+use std::path::Path;
+
+use quorate_ceremony::coordinator::CoordinatorSecrets;
+use quorate_ceremony::identity::SecretKey;
+use zeroize::Zeroizing;
+
+use super::error::KeystoreError;
+use super::format::{Kind, take};
+
+/// The secret keys of the coordinator, of one IVN. [Not sealed](super): a coordinator restarts unattended.
+///
+/// The body of the [file](super):
+///
+/// ```text
+/// log key's seed (32 bytes) ‖ identity seed (32) ‖ the CA's private key
+/// ```
+#[derive(Debug)]
+pub struct CoordinatorKeys {
+    /// What the coordinator signs checkpoints and entries with.
+    pub secrets: CoordinatorSecrets,
+    /// The private key of the IVN's CA, in whatever encoding the caller will want it back.
+    pub ca: Zeroizing<Vec<u8>>,
+}
+
+impl CoordinatorKeys {
+    /// Writes the keys to a new file at `path`, readable by its owner only.
+    ///
+    /// # Errors
+    ///
+    /// [`KeystoreError::Exists`] when there is a file, whatever is in it.
+    pub fn create(&self, path: &Path) -> Result<(), KeystoreError> {
+        let mut body = Zeroizing::new(Vec::with_capacity(64 + self.ca.len()));
+        body.extend_from_slice(&*self.secrets.log.seed());
+        body.extend_from_slice(&*self.secrets.identity.seed());
+        body.extend_from_slice(&self.ca);
+        KIND.create(path, &body)
+    }
+
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// Also when others than its owner can read it.
+    pub fn open(path: &Path) -> Result<Self, KeystoreError> {
+        let body = KIND.read(path)?;
+        parse(&body).ok_or_else(|| KeystoreError::Damaged(path.to_owned()))
+    }
+}
+
+fn parse(mut body: &[u8]) -> Option<CoordinatorKeys> {
+    let log = SecretKey::from_seed(take(&mut body)?);
+    let identity = SecretKey::from_seed(take(&mut body)?);
+    let ca = Zeroizing::new(body.to_vec());
+    Some(CoordinatorKeys { secrets: CoordinatorSecrets { log, identity }, ca })
+}
+
+const KIND: Kind = Kind {
+    name: "a coordinator's keys",
+    magic: b"quorate coordinator keys\n",
+    format: 1,
+    secret: true,
+};

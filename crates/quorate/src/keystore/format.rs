@@ -1,0 +1,87 @@
+//! What both key files have in common: what they are, their format, and whether they are whole.
+//!
+//! ```text
+//! magic ‖ format (1 byte) ‖ body ‖ SHA-256 of all before (32 bytes)
+//! ```
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use super::error::KeystoreError;
+use crate::store::durable;
+
+/// A kind of key file.
+pub(super) struct Kind {
+    /// What is in it, for people.
+    pub(super) name: &'static str,
+    /// The first bytes.
+    pub(super) magic: &'static [u8],
+    /// The newest format.
+    pub(super) format: u8,
+    /// Whether it has secrets in the clear.
+    pub(super) secret: bool,
+}
+
+impl Kind {
+    /// What comes before the body.
+    pub(super) fn head(&self) -> Vec<u8> {
+        [self.magic, &[self.format]].concat()
+    }
+
+    /// Writes a new file.
+    pub(super) fn create(&self, path: &Path, body: &[u8]) -> Result<(), KeystoreError> {
+        let mut bytes =
+            Zeroizing::new(Vec::with_capacity(self.magic.len() + 1 + body.len() + DIGEST));
+        bytes.extend_from_slice(&self.head());
+        bytes.extend_from_slice(body);
+        let digest = Sha256::digest(&*bytes);
+        bytes.extend_from_slice(&digest);
+        durable::create(path, &bytes).map_err(|error| KeystoreError::write(path, error))
+    }
+
+    /// Reads a file's body.
+    pub(super) fn read(&self, path: &Path) -> Result<Zeroizing<Vec<u8>>, KeystoreError> {
+        let unreadable = |error: io::Error| KeystoreError::read(path, error);
+        let metadata = fs::metadata(path).map_err(unreadable)?;
+        if self.secret && metadata.permissions().mode() & OTHERS != 0 {
+            return Err(KeystoreError::TooOpen(path.to_owned()));
+        }
+        let bytes = Zeroizing::new(fs::read(path).map_err(unreadable)?);
+        let damaged = || KeystoreError::Damaged(path.to_owned());
+        if bytes.is_empty() || self.magic.starts_with(&bytes) {
+            return Err(damaged());
+        }
+        let Some(rest) = bytes.strip_prefix(self.magic) else {
+            return Err(KeystoreError::OtherKind { path: path.to_owned(), expected: self.name });
+        };
+        let (_, digest) = bytes.split_last_chunk::<DIGEST>().ok_or_else(damaged)?;
+        let hashed = bytes.len().checked_sub(DIGEST).and_then(|length| bytes.get(..length));
+        if hashed.is_none_or(|hashed| Sha256::digest(hashed).as_slice() != digest) {
+            return Err(damaged());
+        }
+        let (found, rest) = rest.split_first().ok_or_else(damaged)?;
+        if *found > self.format {
+            let path = path.to_owned();
+            return Err(KeystoreError::Newer { path, found: *found, known: self.format });
+        }
+        let (body, _) = rest.split_last_chunk::<DIGEST>().ok_or_else(damaged)?;
+        Ok(Zeroizing::new(body.to_vec()))
+    }
+}
+
+/// Takes `N` bytes off the front.
+pub(super) fn take<'a, const N: usize>(bytes: &mut &'a [u8]) -> Option<&'a [u8; N]> {
+    let (taken, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some(taken)
+}
+
+/// Permissions of group and others.
+pub(super) const OTHERS: u32 = 0o077;
+
+const DIGEST: usize = 32;

@@ -1,0 +1,133 @@
+//! A node's keys: `keys.sealed`.
+
+use std::path::Path;
+
+use chacha20poly1305::aead::{Aead as _, Payload};
+use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce};
+use quorate_ceremony::identity::{AccountSecrets, SecretKey};
+use quorate_ceremony::names::{AccountName, IvnId};
+use rand_core::CryptoRngCore;
+use zeroize::Zeroizing;
+
+use super::error::{KeystoreError, ProtectorError};
+use super::format::{Kind, take};
+use super::package::PackageSealer;
+use super::protector::{KeyEncryptionKey, KeyProtector};
+
+/// The secret keys of one account, open.
+///
+/// The body of the [file](super):
+///
+/// ```text
+/// protector's kind (1 byte) ‖ length (2, big-endian) ‖ what it protects the key encryption key with
+/// ‖ nonce (24) ‖ XChaCha20-Poly1305 of: identity seed (32) ‖ cosigner seed (32) ‖ TLS private key
+/// ```
+#[derive(Debug)]
+pub struct NodeKeys {
+    account: AccountSecrets,
+    tls: Zeroizing<Vec<u8>>,
+    key: KeyEncryptionKey,
+}
+
+impl NodeKeys {
+    /// Seals new keys into a new file at `path`. `tls` is the private key of the account's certificate, in whatever
+    /// encoding the caller will want it back.
+    ///
+    /// # Errors
+    ///
+    /// [`KeystoreError::Exists`] when there is a file, whatever is in it.
+    pub fn create(
+        path: &Path,
+        account: AccountSecrets,
+        tls: Zeroizing<Vec<u8>>,
+        protector: &dyn KeyProtector,
+        rng: &mut dyn CryptoRngCore,
+    ) -> Result<Self, KeystoreError> {
+        let failed = |source| KeystoreError::Protector { path: path.to_owned(), source };
+        let key = KeyEncryptionKey::generate(rng);
+        let protected = protector.protect(&key, rng).map_err(failed)?;
+        let length = u16::try_from(protected.len()).map_err(|_| failed(ProtectorError::Failed))?;
+        let mut body = vec![protector.kind()];
+        body.extend_from_slice(&length.to_be_bytes());
+        body.extend_from_slice(&protected);
+        let mut nonce = XNonce::default();
+        rng.fill_bytes(&mut nonce);
+        let plain = plain(&account, &tls);
+        let payload = Payload { msg: &plain, aad: &associated(&body) };
+        let sealed = XChaCha20Poly1305::new(key.expose().into()).encrypt(&nonce, payload);
+        body.extend_from_slice(&nonce);
+        body.extend_from_slice(&sealed.map_err(|_| failed(ProtectorError::Failed))?);
+        KIND.create(path, &body)?;
+        Ok(Self { account, tls, key })
+    }
+
+    /// Opens the file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtectorError::WrongPassphrase`] in [`KeystoreError::Protector`] is worth another try; a damaged file is
+    /// another error.
+    pub fn open(path: &Path, protector: &dyn KeyProtector) -> Result<Self, KeystoreError> {
+        let failed = |source| KeystoreError::Protector { path: path.to_owned(), source };
+        let damaged = || KeystoreError::Damaged(path.to_owned());
+        let body = KIND.read(path)?;
+        let mut rest = body.as_slice();
+        let [kind] = take(&mut rest).ok_or_else(damaged)?;
+        let length = take(&mut rest).map(|bytes| usize::from(u16::from_be_bytes(*bytes)));
+        let (protected, mut sealed) =
+            length.and_then(|length| rest.split_at_checked(length)).ok_or_else(damaged)?;
+        let head = body.len().checked_sub(sealed.len()).and_then(|length| body.get(..length));
+        let associated = associated(head.ok_or_else(damaged)?);
+        if *kind != protector.kind() {
+            return Err(failed(ProtectorError::OtherKind));
+        }
+        let key = protector.unprotect(protected).map_err(failed)?;
+        let nonce: &[u8; 24] = take(&mut sealed).ok_or_else(damaged)?;
+        let payload = Payload { msg: sealed, aad: &associated };
+        let plain = XChaCha20Poly1305::new(key.expose().into()).decrypt(nonce.into(), payload);
+        let plain = Zeroizing::new(plain.map_err(|_| damaged())?);
+        let (account, tls) = parse(&plain).ok_or_else(damaged)?;
+        Ok(Self { account, tls, key })
+    }
+
+    /// What the account signs entries and checkpoints with.
+    pub fn account(&self) -> &AccountSecrets {
+        &self.account
+    }
+
+    /// The private key of the account's certificate.
+    pub fn tls(&self) -> &[u8] {
+        &self.tls
+    }
+
+    /// Seals key packages of this account.
+    pub fn sealer(&self, ivn: IvnId, account: AccountName) -> PackageSealer {
+        PackageSealer::new(&self.key, ivn, account)
+    }
+
+    /// What the node signs with, and the private key of its certificate; forgets the key that seals.
+    pub fn into_parts(self) -> (AccountSecrets, Zeroizing<Vec<u8>>) {
+        (self.account, self.tls)
+    }
+}
+
+fn plain(account: &AccountSecrets, tls: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut plain = Zeroizing::new(Vec::with_capacity(64 + tls.len()));
+    plain.extend_from_slice(&*account.identity.seed());
+    plain.extend_from_slice(&*account.cosigner.seed());
+    plain.extend_from_slice(tls);
+    plain
+}
+
+fn parse(mut plain: &[u8]) -> Option<(AccountSecrets, Zeroizing<Vec<u8>>)> {
+    let identity = SecretKey::from_seed(take(&mut plain)?);
+    let cosigner = SecretKey::from_seed(take(&mut plain)?);
+    Some((AccountSecrets { identity, cosigner }, Zeroizing::new(plain.to_vec())))
+}
+
+fn associated(head: &[u8]) -> Vec<u8> {
+    [KIND.head().as_slice(), head].concat()
+}
+
+const KIND: Kind =
+    Kind { name: "a node's keys", magic: b"quorate node keys\n", format: 1, secret: false };

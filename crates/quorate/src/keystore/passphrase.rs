@@ -1,0 +1,132 @@
+//! Passphrases, and how they get here without being seen.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use secrecy::{ExposeSecret as _, SecretSlice};
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
+
+use super::error::PassphraseError;
+use super::format::OTHERS;
+
+/// The environment variable that stands in for `--passphrase-file`.
+pub const PASSPHRASE_VARIABLE: &str = "QUORATE_PASSPHRASE_FILE";
+
+/// What only the account's holder knows: 1 to 1024 bytes.
+pub struct Passphrase(SecretSlice<u8>);
+
+/// What a passphrase is asked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Purpose {
+    /// To open existing keys.
+    Open,
+    /// To protect new keys: asked twice.
+    Protect,
+}
+
+impl Passphrase {
+    /// Takes a passphrase.
+    ///
+    /// # Errors
+    ///
+    /// When it is empty or too long.
+    pub fn new(bytes: Zeroizing<Vec<u8>>) -> Result<Self, PassphraseError> {
+        if bytes.is_empty() {
+            Err(PassphraseError::Empty)
+        } else if bytes.len() as u64 > LIMIT {
+            Err(PassphraseError::TooLong { limit: LIMIT })
+        } else {
+            Ok(Self(SecretSlice::new(bytes.as_slice().into())))
+        }
+    }
+
+    /// Gets a passphrase: from `file` if it is given, else from the file that `QUORATE_PASSPHRASE_FILE` names, else by
+    /// asking on the terminal.
+    ///
+    /// # Errors
+    ///
+    /// When the file can not be read, or others can read it too; or when there is neither file nor terminal.
+    pub fn obtain(file: Option<&Path>, purpose: Purpose) -> Result<Self, PassphraseError> {
+        let variable = std::env::var_os(PASSPHRASE_VARIABLE).filter(|value| !value.is_empty());
+        match file.map(Path::to_owned).or_else(|| variable.map(PathBuf::from)) {
+            Some(file) => Self::from_file(&file),
+            None if io::stdin().is_terminal() => Self::ask(purpose, &mut |prompt| {
+                rpassword::prompt_password(prompt).map(Zeroizing::new)
+            }),
+            None => Err(PassphraseError::NoTerminal),
+        }
+    }
+
+    /// Reads the first line of a file that only its owner can read, without its line end.
+    ///
+    /// # Errors
+    ///
+    /// When it can not be read, others can read it too, or it is empty or too long.
+    pub fn from_file(path: &Path) -> Result<Self, PassphraseError> {
+        let unreadable = |source| PassphraseError::Unreadable { path: path.to_owned(), source };
+        let file = File::open(path).map_err(unreadable)?;
+        let metadata = file.metadata().map_err(unreadable)?;
+        // A pipe has no permissions worth looking at.
+        if metadata.is_file() && metadata.permissions().mode() & OTHERS != 0 {
+            return Err(PassphraseError::TooOpen(path.to_owned()));
+        }
+        // Allocated once, so that no piece stays behind when it grows.
+        let mut bytes = Zeroizing::new(vec![0; LIMIT as usize + LINE_END]);
+        let length = read_up_to(file, &mut bytes).map_err(unreadable)?;
+        bytes.truncate(length);
+        let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        Self::new(Zeroizing::new(line.to_vec()))
+    }
+
+    fn ask(
+        purpose: Purpose,
+        prompt: &mut dyn FnMut(&str) -> io::Result<Zeroizing<String>>,
+    ) -> Result<Self, PassphraseError> {
+        let mut ask = |text| {
+            let answer = prompt(text).map_err(PassphraseError::Terminal)?;
+            Self::new(Zeroizing::new(answer.as_bytes().to_vec()))
+        };
+        match purpose {
+            Purpose::Open => ask("Passphrase: "),
+            Purpose::Protect => {
+                let first = ask("New passphrase: ")?;
+                let second = ask("The same again: ")?;
+                let same = first.expose().ct_eq(second.expose());
+                if same.into() { Ok(first) } else { Err(PassphraseError::Differ) }
+            }
+        }
+    }
+
+    pub(super) fn expose(&self) -> &[u8] {
+        self.0.expose_secret()
+    }
+}
+
+impl fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Passphrase([REDACTED])")
+    }
+}
+
+fn read_up_to(mut file: File, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut length = 0;
+    while let Some(free) = buffer.get_mut(length..).filter(|free| !free.is_empty()) {
+        match file.read(free) {
+            Ok(0) => break,
+            Ok(read) => length += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(length)
+}
+
+const LIMIT: u64 = 1024;
+
+/// Most bytes of a line end.
+const LINE_END: usize = 2;

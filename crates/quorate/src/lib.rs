@@ -1,0 +1,14 @@
+//! The shell around the deterministic core: disk, sockets, clock and people.
+//!
+//! Decides nothing that a test would want to replay; that is in `quorate-ceremony`.
+
+pub mod control;
+pub mod coordinator;
+mod deadlines;
+mod documents;
+mod errors;
+pub mod home;
+pub mod keystore;
+pub mod node;
+pub mod setup;
+pub mod store;

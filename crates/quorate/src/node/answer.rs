@@ -1,0 +1,180 @@
+//! Answers to an account holder's questions, from what the node has verified.
+
+use quorate_ceremony::effect::CommandError;
+use quorate_ceremony::encoding::Base64;
+use quorate_ceremony::entry::Entry;
+use quorate_ceremony::names::Timestamp;
+use quorate_ceremony::node::Node;
+use quorate_ceremony::state::{Invalid, IvnState, RequestState};
+use quorate_log::checkpoint::SignedCheckpoint;
+use quorate_log::key::LogVerifier;
+use quorate_log::leaf_hash;
+use quorate_log::proof::InclusionProof;
+use quorate_log::tlog_proof::TlogProof;
+use quorate_log::tree::MemoryTree;
+
+use super::view;
+use crate::control::{Answer, EntryView, Exit, Problem, StatusView, TroubleView};
+
+/// The fewest hex digits that name a request.
+const SHORTEST_ID: usize = 4;
+
+/// How a failed order looks to a person.
+pub(crate) fn problem(error: &CommandError) -> Problem {
+    match error {
+        CommandError::Unreachable => Problem::new(Exit::Unreachable, error.to_string())
+            .hint("the node keeps trying; see: quorate status"),
+        CommandError::NoDocument => Problem::new(Exit::Error, error.to_string())
+            .hint("ask the requester to submit it again"),
+        CommandError::Frozen | CommandError::TooLong => Problem::new(Exit::Error, error.to_string()),
+        CommandError::Invalid(invalid) => invalid_problem(invalid),
+    }
+}
+
+fn invalid_problem(invalid: &Invalid) -> Problem {
+    let text = invalid.to_string();
+    match invalid {
+        Invalid::NotAdmin { .. }
+        | Invalid::NotAMember { .. }
+        | Invalid::WrongAuthor
+        | Invalid::NotInvited
+        | Invalid::InvitationExpired
+        | Invalid::RequesterMayNotApprove
+        | Invalid::MemberRole { .. } => Problem::new(Exit::NotAllowed, text),
+        Invalid::RequestOver { request } => Problem::new(Exit::Rejected, text)
+            .hint(format!("quorate request show {}", request.short())),
+        Invalid::UnknownAccount { .. } => Problem::new(Exit::Error, text)
+            .hint("quorate status lists the accounts; quorate invite NAME adds one"),
+        Invalid::UnknownGroup { .. } => Problem::new(Exit::Error, text).hint("quorate group list"),
+        Invalid::UnknownRequest { .. } => {
+            Problem::new(Exit::Error, text).hint("quorate request list")
+        }
+        Invalid::NoKey { group } => {
+            Problem::new(Exit::Error, text).hint(format!("quorate group show {group}"))
+        }
+        _ => Problem::new(Exit::Error, text),
+    }
+}
+
+/// The one request whose id begins like this.
+pub(crate) fn find_request<'a>(state: &'a IvnState, id: &str) -> Result<&'a RequestState, Problem> {
+    let wanted = id.to_ascii_lowercase();
+    let well_formed = wanted.len() >= SHORTEST_ID && wanted.chars().all(|c| c.is_ascii_hexdigit());
+    if !well_formed {
+        let message =
+            format!("\"{id}\" is not a request id: at least {SHORTEST_ID} hexadecimal digits");
+        return Err(Problem::new(Exit::Error, message).hint("quorate request list"));
+    }
+    let mut found =
+        state.requests().values().filter(|request| request.id.to_string().starts_with(&wanted));
+    match (found.next(), found.next()) {
+        (Some(request), None) => Ok(request),
+        (None, _) => Err(Problem::new(Exit::Error, format!("there is no request {id}"))
+            .hint("quorate request list")),
+        (Some(_), Some(_)) => {
+            Err(Problem::new(Exit::Error, format!("several requests begin with {id}"))
+                .hint("give more digits; quorate request list"))
+        }
+    }
+}
+
+/// Entries from `first` on.
+pub(crate) fn entries(state: &IvnState, stored: &[Vec<u8>], first: u64, limit: u64) -> Vec<EntryView> {
+    let (skip, take) = (usize_of(first), usize_of(limit));
+    (first..)
+        .zip(stored.iter().skip(skip).take(take))
+        .filter_map(|(index, bytes)| {
+            Some(view::entry(state, index, &Entry::from_bytes(bytes).ok()?))
+        })
+        .collect()
+}
+
+fn usize_of(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// How the node and its IVN are.
+pub(crate) fn status(node: &Node, hub: String, now: Timestamp) -> StatusView {
+    let state = node.state();
+    let inbox = node.inbox(now).len();
+    let roles = state.account(node.account()).map(|account| account.roles.clone());
+    let trouble = node.trouble().map(TroubleView::from);
+    let sentence = match (&trouble, node.connected()) {
+        (Some(trouble), _) => trouble.sentence.clone(),
+        (None, false) => format!("Not connected to the coordinator at {hub}; trying again."),
+        (None, true) => {
+            let online = node.online().len();
+            let needs = match inbox {
+                0 => "nothing needs you".to_owned(),
+                1 => "1 request needs you".to_owned(),
+                count => format!("{count} requests need you"),
+            };
+            format!("Connected; {online} of {} accounts are online; {needs}.", state.accounts().len())
+        }
+    };
+    StatusView {
+        sentence,
+        account: node.account().clone(),
+        roles: roles.unwrap_or_default(),
+        ivn: state.ivn(),
+        ivn_name: state.genesis().name.clone(),
+        hub,
+        connected: node.connected(),
+        log_size: state.size(),
+        log_key: log_verifier(state).map(|verifier| verifier.to_string()).unwrap_or_default(),
+        online: node.online().clone(),
+        accounts: state
+            .accounts()
+            .iter()
+            .map(|(name, account)| (name.clone(), account.roles.clone()))
+            .collect(),
+        trouble,
+        groups: state.groups().values().map(|group| view::group(node, group)).collect(),
+        inbox,
+        unsent: node.unsent(),
+        now,
+    }
+}
+
+fn log_verifier(state: &IvnState) -> Option<LogVerifier> {
+    LogVerifier::new(state.origin().parse().ok()?, &state.genesis().log_key.0).ok()
+}
+
+/// A proof that entry `index` is in the log, under `checkpoint`: one that the coordinator handed out, which is used only
+/// if it is of the tree that this node verified itself.
+pub(crate) fn prove(
+    state: &IvnState,
+    stored: &[Vec<u8>],
+    index: u64,
+    checkpoint: Option<String>,
+) -> Result<Answer, Problem> {
+    let bug = || Problem::new(Exit::Error, "the proof could not be made");
+    let entry = stored.get(usize_of(index)).ok_or_else(|| {
+        let message = format!("the log has {} entries; there is no entry {index}", stored.len());
+        Problem::new(Exit::Error, message)
+    })?;
+    let verifier = log_verifier(state).ok_or_else(bug)?;
+    let checkpoint = checkpoint.ok_or_else(|| problem(&CommandError::Unreachable))?;
+    let checkpoint = checkpoint
+        .parse::<SignedCheckpoint>()
+        .and_then(|signed| signed.verify(&verifier))
+        .map_err(|error| Problem::new(Exit::Verification, error.to_string()))?;
+    let head = checkpoint.head();
+    let mut tree = MemoryTree::default();
+    for bytes in stored.iter().take(usize_of(head.size)) {
+        tree.append(leaf_hash(bytes));
+    }
+    if tree.head() != head {
+        let message = "the coordinator's checkpoint is not of the log that this node verified";
+        return Err(Problem::new(Exit::Verification, message).hint("quorate doctor"));
+    }
+    let inclusion = InclusionProof::prove(&tree, index, head.size).map_err(|_| {
+        Problem::new(Exit::Waiting, "the coordinator has not signed a checkpoint with this entry yet")
+    })?;
+    let proof = TlogProof::new(index, inclusion, checkpoint.as_signed().clone());
+    Ok(Answer::Proof {
+        entry: Base64(entry.clone()),
+        proof: proof.to_string(),
+        log_key: verifier.to_string(),
+    })
+}

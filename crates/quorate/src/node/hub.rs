@@ -1,0 +1,172 @@
+//! A node's way to its hub: the link that is dialled again whenever it ends, and requests beside it.
+
+use std::ops::ControlFlow;
+
+use quorate_ceremony::names::Digest;
+use quorate_network::client::{Answer, Body, ClientOptions, HubClient, RequestError};
+use quorate_network::dialler::{DialError, Dialler};
+use quorate_network::link::LinkSender;
+use quorate_network::redial::Redial;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::task::Event;
+use crate::control::{Exit, Problem};
+use crate::errors::chain;
+
+/// Requests to the hub. Shared by all that fetch and store documents.
+pub(crate) struct Hub {
+    address: String,
+    client: HubClient,
+    /// Why there is no connection, while there is none.
+    pub(super) outage: watch::Sender<Option<Problem>>,
+}
+
+/// The way to the coordinator while a link is up.
+#[derive(Clone)]
+pub(crate) struct Outgoing {
+    pub(super) link: LinkSender,
+    pub(super) close: CancellationToken,
+}
+
+impl Hub {
+    pub(crate) fn new(dialler: &Dialler) -> Self {
+        Self {
+            address: dialler.address().to_string(),
+            client: HubClient::new(dialler.clone(), ClientOptions::default()),
+            outage: watch::Sender::new(None),
+        }
+    }
+
+    pub(crate) fn address(&self) -> String {
+        self.address.clone()
+    }
+
+    async fn request(
+        &self,
+        method: http::Method,
+        path: &str,
+        body: Body,
+    ) -> Result<Answer, Problem> {
+        self.client.request(method, path, body).await.map_err(|error| match error {
+            RequestError::Dial(error) => dial_problem(&error),
+            error => Problem::new(Exit::Unreachable, chain(&error)),
+        })
+    }
+
+    /// A document's package, which the caller compares with its commitment.
+    pub(super) async fn document(&self, commitment: Digest, limit: u64) -> Result<Vec<u8>, Problem> {
+        let path = format!("/ivn/v1/documents/{commitment}");
+        let answer = self.request(http::Method::GET, &path, Body::Empty).await?;
+        let small = answer.body.len() as u64 <= limit;
+        if answer.status.is_success() && small { Ok(answer.body) } else { Err(refusal(&answer)) }
+    }
+
+    /// Stores a document's package at the coordinator.
+    pub(super) async fn put_document(
+        &self,
+        commitment: Digest,
+        package: Vec<u8>,
+    ) -> Result<(), Problem> {
+        let path = format!("/ivn/v1/documents/{commitment}");
+        let answer = self.request(http::Method::PUT, &path, Body::Bytes(package)).await?;
+        if answer.status.is_success() { Ok(()) } else { Err(refusal(&answer)) }
+    }
+
+    /// The latest checkpoint with the cosignatures that the coordinator has.
+    pub(super) async fn checkpoint(&self) -> Result<String, Problem> {
+        let answer = self.request(http::Method::GET, "/ivn/v1/checkpoint", Body::Empty).await?;
+        if !answer.status.is_success() {
+            return Err(refusal(&answer));
+        }
+        String::from_utf8(answer.body)
+            .map_err(|_| Problem::new(Exit::Error, "the coordinator sent no checkpoint"))
+    }
+}
+
+fn refusal(answer: &Answer) -> Problem {
+    let text = String::from_utf8_lossy(&answer.body);
+    let text: String = text.trim().chars().filter(|c| !c.is_control()).take(300).collect();
+    let exit = match answer.status {
+        http::StatusCode::FORBIDDEN => Exit::NotAllowed,
+        http::StatusCode::SERVICE_UNAVAILABLE => Exit::Unreachable,
+        _ => Exit::Error,
+    };
+    Problem::new(exit, format!("the coordinator refused: {text} ({})", answer.status.as_u16()))
+}
+
+/// Why there is no connection, and what to do about it.
+pub(crate) fn dial_problem(error: &DialError) -> Problem {
+    let problem = Problem::new(Exit::Unreachable, chain(error));
+    match error {
+        DialError::Unreachable { .. } => problem.hint("is the coordinator running? quorate serve"),
+        DialError::UnknownIvn | DialError::OtherHub(_) => {
+            problem.hint("the address may belong to another coordinator: see home.json")
+        }
+        _ => problem,
+    }
+}
+
+/// Keeps a link up until `stop`.
+pub(super) async fn keep_linked(
+    dialler: Dialler,
+    outage: watch::Sender<Option<Problem>>,
+    events: mpsc::Sender<Event>,
+    stop: CancellationToken,
+) {
+    let mut redial = Redial::new(dialler);
+    loop {
+        let failed = |error: &DialError, pause: std::time::Duration| {
+            let problem = dial_problem(error);
+            let known = outage.borrow().as_ref().is_some_and(|last| last.message == problem.message);
+            if !known {
+                tracing::warn!("{}; trying again", problem.message);
+                outage.send_replace(Some(problem));
+            }
+            tracing::debug!(?pause, "dialling again");
+            ControlFlow::Continue(())
+        };
+        // The node itself says how much of the log it has, in its first message.
+        let link = tokio::select! {
+            () = stop.cancelled() => return,
+            link = redial.next(0, failed) => link,
+        };
+        let Ok(link) = link else { return };
+        outage.send_replace(None);
+        tracing::info!("connected to the coordinator");
+        let (sender, mut receiver) = link.split();
+        let close = CancellationToken::new();
+        let out = Outgoing { link: sender, close: close.clone() };
+        if events.send(Event::Connected(out)).await.is_err() {
+            return;
+        }
+        loop {
+            let frame = tokio::select! {
+                () = stop.cancelled() => return,
+                () = close.cancelled() => break,
+                frame = receiver.recv() => frame,
+            };
+            let message = match frame {
+                Ok(frame) => serde_json::from_slice(&frame),
+                Err(ended) => {
+                    tracing::warn!("the connection to the coordinator ended: {ended}");
+                    break;
+                }
+            };
+            match message {
+                Ok(message) => {
+                    if events.send(Event::Received(Box::new(message))).await.is_err() {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the coordinator sent something that is no message");
+                    break;
+                }
+            }
+        }
+        if events.send(Event::Disconnected).await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! A node's process: opens a home, keeps the link to the hub, and answers its account holder.
+
+mod answer;
+mod hub;
+mod task;
+pub(crate) mod view;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use quorate_ceremony::effect::NodeChange;
+use quorate_ceremony::node::{Config, Node, Saved};
+use quorate_network::ca::{CaFingerprint, NodeCertificate, NodeKey};
+use quorate_network::dialler::{DialOptions, Dialler};
+use quorate_network::link::LinkOptions;
+use rand_core::OsRng;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::control::{Answer, Ask, Exit, Problem, server};
+use crate::documents::Shelf;
+use crate::errors::chain;
+use crate::home::{NodeConfig, NodeHome};
+use crate::keystore::{Cost, NodeKeys, Passphrase, PassphraseProtector};
+use crate::store::documents::Documents;
+use crate::store::error::StoreError;
+use crate::store::node::NodeStore;
+
+/// How many inputs wait before the connection is slowed down.
+const QUEUE: usize = 4096;
+
+/// A node at work in this process. It holds the home's lock.
+pub(crate) struct Running {
+    events: mpsc::Sender<task::Event>,
+    /// Why there is no connection, while there is none.
+    pub(crate) outage: watch::Receiver<Option<Problem>>,
+    /// Whether the node has been shown the whole log since it started.
+    pub(crate) caught_up: watch::Receiver<bool>,
+    stop: CancellationToken,
+    task: JoinHandle<Result<(), StoreError>>,
+    linking: JoinHandle<()>,
+    _home: NodeHome,
+}
+
+/// Starts the node of a home.
+///
+/// # Errors
+///
+/// If the home is in use, its passphrase another, or its data damaged.
+pub(crate) async fn start(home: &Path, passphrase: Passphrase) -> Result<Running, Problem> {
+    let home = NodeHome::open(home).map_err(|error| problem(&error))?;
+    let config = home.config().cloned().ok_or_else(|| {
+        Problem::new(Exit::Error, format!("{} is not finished", home.path().display()))
+            .hint("quorate join URL")
+    })?;
+    // Argon2id takes its time and memory on purpose: not on a thread that serves others.
+    let path = home.keys();
+    let keys = tokio::task::spawn_blocking(move || {
+        NodeKeys::open(&path, &PassphraseProtector::new(passphrase, Cost::RECOMMENDED))
+    })
+    .await
+    .map_err(|error| problem(&error))?
+    .map_err(|error| problem(&error))?;
+    let sealer = keys.sealer(config.ivn, config.account.clone());
+    let mut store =
+        NodeStore::open(&home.database(), sealer).await.map_err(|error| problem(&error))?;
+    let saved = load(&mut store, &config).await.map_err(|error| problem(&error))?;
+    let (secrets, tls_key) = keys.into_parts();
+    let dialler = dialler(&config, &tls_key)?;
+    let node_config = Config { auto_accept: config.auto_accept, auto_approve: config.auto_approve };
+    let machine =
+        Node::restore(config.account.clone(), secrets, node_config, config.ivn, saved, &mut OsRng)
+            .map_err(|error| {
+                Problem::new(Exit::Error, format!("{}: {error}", home.database().display()))
+                    .hint("nothing was changed; restore the file from where it was moved or copied")
+            })?;
+    let shelf = Shelf::new(
+        Documents::new(home.path().join("documents")),
+        config.limits.document_bytes,
+    );
+    let (events, receiver) = mpsc::channel(QUEUE);
+    let stop = CancellationToken::new();
+    let hub = Arc::new(hub::Hub::new(&dialler));
+    let outage = hub.outage.subscribe();
+    let (set_caught_up, caught_up) = watch::channel(false);
+    let task = task::Task::new(machine, store, shelf, hub.clone(), events.clone(), set_caught_up);
+    let task = tokio::spawn(task.run(receiver, stop.clone()));
+    let linking = tokio::spawn(hub::keep_linked(
+        dialler,
+        hub.outage.clone(),
+        events.clone(),
+        stop.clone(),
+    ));
+    Ok(Running { events, outage, caught_up, stop, task, linking, _home: home })
+}
+
+/// What is on disk; a new node has nothing but the genesis that it was given when it joined.
+async fn load(store: &mut NodeStore, config: &NodeConfig) -> Result<Saved, StoreError> {
+    let saved = store.load().await?;
+    if !saved.entries.is_empty() {
+        return Ok(saved);
+    }
+    let entries = vec![config.genesis.0.clone()];
+    store.commit(vec![NodeChange::Entries { first: 0, entries }]).await?;
+    store.load().await
+}
+
+fn dialler(config: &NodeConfig, tls_key: &[u8]) -> Result<Dialler, Problem> {
+    let damaged = |what: &str| {
+        Problem::new(Exit::Error, format!("{what} in this home can not be used; it is damaged"))
+    };
+    let address = config.hub.parse().map_err(|error| problem(&error))?;
+    let ivn = quorate_network::ivn::IvnId::new(*config.ivn.as_bytes());
+    let authority =
+        NodeCertificate::from_pem(&config.ca_certificate).map_err(|_| damaged("the CA certificate"))?;
+    let certificate = NodeCertificate::from_pem(&config.client_certificate)
+        .map_err(|_| damaged("the certificate"))?;
+    let key = std::str::from_utf8(tls_key)
+        .ok()
+        .and_then(|pem| NodeKey::from_pem(pem).ok())
+        .ok_or_else(|| damaged("the TLS key"))?;
+    let fingerprint = CaFingerprint::new(Sha256::digest(authority.der()).into());
+    let options = DialOptions {
+        link: LinkOptions { queue: 1024, ..LinkOptions::default() },
+        ..DialOptions::default()
+    };
+    Dialler::new(address, ivn, fingerprint, Some((&certificate, &key)), options)
+        .map_err(|error| problem(&error))
+}
+
+fn problem(error: &dyn std::error::Error) -> Problem {
+    Problem::new(Exit::Error, chain(error))
+}
+
+impl Running {
+    /// A question or an order, with all its answers.
+    pub(crate) async fn ask(&self, ask: Ask) -> Result<mpsc::Receiver<Answer>, Problem> {
+        task::ask(&self.events, ask).await
+    }
+
+    /// Ends the node.
+    ///
+    /// # Errors
+    ///
+    /// If its disk failed.
+    pub(crate) async fn stop(self) -> Result<(), Problem> {
+        self.stop.cancel();
+        let _ = self.linking.await;
+        match self.task.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(problem(&error)),
+            Err(error) => Err(problem(&error)),
+        }
+    }
+}
+
+/// Runs the node of a home until `stop`, and answers on its control socket.
+///
+/// `ready` is called once, when the socket answers; there need not be a connection by then, since the node keeps
+/// trying.
+///
+/// # Errors
+///
+/// As for a start, or if the disk fails.
+pub async fn run(
+    home: &Path,
+    passphrase: Passphrase,
+    stop: CancellationToken,
+    ready: impl FnOnce(),
+) -> Result<(), Problem> {
+    let mut running = start(home, passphrase).await?;
+    let socket = server::bind(home)?;
+    ready();
+    let serving = tokio::spawn(server::serve(socket, running.events.clone(), stop.clone()));
+    let ended = tokio::select! {
+        () = stop.cancelled() => None,
+        ended = &mut running.task => Some(ended),
+    };
+    stop.cancel();
+    let _ = serving.await;
+    server::unbind(home);
+    match ended {
+        None => running.stop().await,
+        Some(Ok(Ok(()))) => Ok(()),
+        Some(Ok(Err(error))) => Err(problem(&error)),
+        Some(Err(error)) => Err(problem(&error)),
+    }
+}
+
+pub(crate) use task::{Event, ask};

@@ -1,0 +1,584 @@
+//! A node as a task: the deterministic machine, its disk, its connection, and its account holder's questions.
+//!
+//! As in the coordinator, whatever has come in meanwhile is one batch: what must be durable is written in one commit,
+//! and only then anything is sent.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use quorate_ceremony::effect::{CommandError, CommandId, Done, NodeChange, NodeDeadline, NodeEffect};
+use quorate_ceremony::encoding::Base64;
+use quorate_ceremony::message::{FromCoordinator, FromNode};
+use quorate_ceremony::names::{Digest, EntryId};
+use quorate_ceremony::node::{Command, Document, Input, Node};
+use quorate_ceremony::state::{Invalid, RequestState};
+use quorate_ceremony::statement::Request;
+use rand_core::{OsRng, RngCore as _};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::hub::{Hub, Outgoing};
+use super::{answer, view};
+use crate::control::{Answer, Ask, Exit, Problem, SignAsk};
+use crate::deadlines::{Deadlines, now};
+use crate::documents::{Shelf, prepared};
+use crate::store::documents::DocumentPackage;
+use crate::store::error::StoreError;
+use crate::store::node::NodeStore;
+
+/// How many inputs one batch takes at most.
+const BATCH: usize = 512;
+
+/// What reaches the task.
+pub(crate) enum Event {
+    /// The connection is up.
+    Connected(Outgoing),
+    /// It is gone.
+    Disconnected,
+    /// The coordinator says something.
+    Received(Box<FromCoordinator>),
+    /// A document that the machine asked for.
+    Document { request: EntryId, document: Option<Document> },
+    /// A question or order; answers go to `reply` until it is closed.
+    Ask {
+        ask: Box<Ask>,
+        reply: mpsc::Sender<Answer>,
+        /// Whether the documents that it is about were fetched already, as far as they can be had.
+        fetched: bool,
+    },
+    /// An order whose document is in place.
+    Order { command: Command, then: Then, reply: mpsc::Sender<Answer> },
+    /// A checkpoint with everybody's cosignatures came for a proof.
+    Prove { index: u64, checkpoint: Option<String>, reply: mpsc::Sender<Answer> },
+}
+
+/// What to answer when an order was carried out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Then {
+    /// That it is in the log.
+    Logged,
+    /// The request that it made.
+    ShowRequest,
+}
+
+/// Somebody who wants to hear of changes.
+struct Watcher {
+    ask: Ask,
+    last: Option<String>,
+    reply: mpsc::Sender<Answer>,
+}
+
+pub(crate) struct Task {
+    machine: Node,
+    store: NodeStore,
+    shelf: Shelf,
+    hub: Arc<Hub>,
+    events: mpsc::Sender<Event>,
+    link: Option<Outgoing>,
+    deadlines: Deadlines<NodeDeadline>,
+    orders: BTreeMap<CommandId, (Then, mpsc::Sender<Answer>)>,
+    next_order: u64,
+    watchers: Vec<Watcher>,
+    facts: BTreeMap<Digest, view::FileFacts>,
+    caught_up: watch::Sender<bool>,
+}
+
+impl Task {
+    pub(crate) fn new(
+        machine: Node,
+        store: NodeStore,
+        shelf: Shelf,
+        hub: Arc<Hub>,
+        events: mpsc::Sender<Event>,
+        caught_up: watch::Sender<bool>,
+    ) -> Self {
+        Self {
+            machine,
+            store,
+            shelf,
+            hub,
+            events,
+            link: None,
+            deadlines: Deadlines::new(),
+            orders: BTreeMap::new(),
+            next_order: 0,
+            watchers: Vec::new(),
+            facts: BTreeMap::new(),
+            caught_up,
+        }
+    }
+
+    /// Runs until `stop`.
+    ///
+    /// # Errors
+    ///
+    /// When the disk fails: what was stored before stays readable, nothing unstored was sent, and the process ends.
+    pub(crate) async fn run(
+        mut self,
+        mut events: mpsc::Receiver<Event>,
+        stop: CancellationToken,
+    ) -> Result<(), StoreError> {
+        let effects = self.machine.start(now(), &mut OsRng);
+        self.execute(effects).await?;
+        loop {
+            let mut batch = Vec::new();
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(()),
+                event = events.recv() => match event {
+                    Some(event) => batch.push(event),
+                    None => return Ok(()),
+                },
+                () = self.deadlines.next() => {}
+            }
+            while batch.len() < BATCH
+                && let Ok(event) = events.try_recv()
+            {
+                batch.push(event);
+            }
+            let mut effects = Vec::new();
+            for event in batch {
+                self.take(event, &mut effects).await;
+            }
+            for deadline in self.deadlines.due() {
+                effects.extend(self.machine.handle(Input::Deadline(deadline), now(), &mut OsRng));
+            }
+            self.execute(effects).await?;
+            self.tell_watchers().await;
+        }
+    }
+
+    async fn take(&mut self, event: Event, effects: &mut Vec<NodeEffect>) {
+        let input = match event {
+            Event::Connected(link) => {
+                self.link = Some(link);
+                Input::Connected
+            }
+            Event::Disconnected => {
+                self.link = None;
+                Input::Disconnected
+            }
+            Event::Received(message) => {
+                let whole = matches!(&*message, FromCoordinator::Log { checkpoint: Some(_), .. });
+                let input = Input::Received(*message);
+                effects.extend(self.machine.handle(input, now(), &mut OsRng));
+                if whole {
+                    self.caught_up.send_replace(true);
+                }
+                return;
+            }
+            Event::Document { request, document } => Input::Document { request, document },
+            Event::Ask { ask, reply, fetched } => {
+                let absent = if fetched { Vec::new() } else { self.absent(&ask).await };
+                if absent.is_empty() {
+                    return self.ask(*ask, reply, effects).await;
+                }
+                return self.fetch_then_ask(absent, ask, reply);
+            }
+            Event::Order { command, then, reply } => {
+                return self.order(command, then, reply, effects);
+            }
+            Event::Prove { index, checkpoint, reply } => {
+                let result = self.store.load().await;
+                let answer = match result {
+                    Ok(saved) => {
+                        answer::prove(self.machine.state(), &saved.entries, index, checkpoint)
+                    }
+                    Err(error) => Err(Problem::new(Exit::Error, error.to_string())),
+                };
+                let _ = reply.send(answer.unwrap_or_else(Answer::Problem)).await;
+                return;
+            }
+        };
+        effects.extend(self.machine.handle(input, now(), &mut OsRng));
+    }
+
+    async fn execute(&mut self, effects: Vec<NodeEffect>) -> Result<(), StoreError> {
+        let mut changes: Vec<NodeChange> = Vec::new();
+        let mut rest = Vec::new();
+        for effect in effects {
+            match effect {
+                NodeEffect::Persist(change) => changes.push(change),
+                effect => rest.push(effect),
+            }
+        }
+        if !changes.is_empty() {
+            self.store.commit(changes).await?;
+        }
+        for effect in rest {
+            match effect {
+                NodeEffect::Persist(_) => {}
+                NodeEffect::Send(message) => self.send(&message),
+                NodeEffect::Disconnect => {
+                    if let Some(link) = &self.link {
+                        link.close.cancel();
+                    }
+                }
+                NodeEffect::SetDeadline(deadline, at) => self.deadlines.set(deadline, at, now()),
+                NodeEffect::FetchDocument(request) => self.fetch(request),
+                NodeEffect::Respond(command, result) => self.respond(command, result).await,
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&self, message: &FromNode) {
+        let Some(link) = &self.link else { return };
+        // Serialising to memory has no way to fail, and the hub refuses an empty frame.
+        if link.link.try_send(serde_json::to_vec(message).unwrap_or_default()).is_err() {
+            link.close.cancel();
+        }
+    }
+
+    /// Gets a document from this node's own copies or from the coordinator.
+    fn fetch(&self, request: EntryId) {
+        let Ok(state) = self.machine.state().request(request) else { return };
+        let wanted = state.request.clone();
+        let (shelf, hub, events) = (self.shelf.clone(), self.hub.clone(), self.events.clone());
+        tokio::spawn(async move {
+            let document = fetch(&shelf, &hub, &wanted).await;
+            let _ = events.send(Event::Document { request, document }).await;
+        });
+    }
+
+    async fn ask(&mut self, ask: Ask, reply: mpsc::Sender<Answer>, effects: &mut Vec<NodeEffect>) {
+        let command = match ask {
+            Ask::Sign(ask) => return self.sign(ask, reply),
+            Ask::Approve { ref id } => self.request(id).map(|state| Command::Approve(state.id)),
+            Ask::Reject { ref id, ref reason } => self
+                .request(id)
+                .map(|state| Command::Reject { request: state.id, reason: reason.clone() }),
+            Ask::Invite(invitation) => Ok(Command::Invite(invitation)),
+            Ask::DefineGroup(definition) => Ok(Command::DefineGroup(definition)),
+            Ask::AcceptGroup { name } => Ok(Command::AcceptGroup(name)),
+            Ask::CancelCeremony { name } => Ok(Command::CancelCeremony(name)),
+            Ask::Prove { index } => {
+                let (hub, events) = (self.hub.clone(), self.events.clone());
+                tokio::spawn(async move {
+                    let checkpoint = hub.checkpoint().await.ok();
+                    let _ = events.send(Event::Prove { index, checkpoint, reply }).await;
+                });
+                return;
+            }
+            Ask::Document { ref id } => {
+                let answer = match self.request(id).map(|state| state.request.clone()) {
+                    Ok(request) => self.document(&request).await,
+                    Err(problem) => Err(problem),
+                };
+                let _ = reply.send(answer.unwrap_or_else(Answer::Problem)).await;
+                return;
+            }
+            Ask::Entries { first, limit } => {
+                let answer = self.entries(first, limit).await;
+                let _ = reply.send(answer.unwrap_or_else(Answer::Problem)).await;
+                return;
+            }
+            ask @ (Ask::Status
+            | Ask::Inbox
+            | Ask::Groups
+            | Ask::Requests
+            | Ask::Group { .. }
+            | Ask::Request { .. }) => {
+                let mut watcher = Watcher { ask, last: None, reply };
+                if self.tell(&mut watcher).await {
+                    self.watchers.push(watcher);
+                }
+                return;
+            }
+        };
+        match command {
+            Ok(command) => self.order(command, Then::Logged, reply, effects),
+            Err(problem) => {
+                let _ = reply.send(Answer::Problem(problem)).await;
+            }
+        }
+    }
+
+    fn order(
+        &mut self,
+        command: Command,
+        then: Then,
+        reply: mpsc::Sender<Answer>,
+        effects: &mut Vec<NodeEffect>,
+    ) {
+        let id = CommandId(self.next_order);
+        self.next_order += 1;
+        self.orders.insert(id, (then, reply));
+        effects.extend(self.machine.handle(Input::Command(id, command), now(), &mut OsRng));
+    }
+
+    async fn respond(&mut self, command: CommandId, result: Result<Done, CommandError>) {
+        let Some((then, reply)) = self.orders.remove(&command) else { return };
+        let answer = match (result, then) {
+            (Ok(Done { entry, index }), Then::Logged) => Answer::Logged { entry, index },
+            (Ok(Done { entry, .. }), Then::ShowRequest) => {
+                match self.machine.state().request(entry) {
+                    Ok(state) => Answer::Request(Box::new(self.request_view(state))),
+                    Err(invalid) => Answer::Problem(answer::problem(&invalid.into())),
+                }
+            }
+            (Err(error), _) => Answer::Problem(answer::problem(&error)),
+        };
+        let _ = reply.send(answer).await;
+    }
+
+    /// Puts the document where the other members' nodes find it, then states the request.
+    fn sign(&mut self, ask: SignAsk, reply: mpsc::Sender<Answer>) {
+        if self.link.is_none() {
+            let problem = answer::problem(&CommandError::Unreachable);
+            tokio::spawn(async move { reply.send(Answer::Problem(problem)).await });
+            return;
+        }
+        if let Err(invalid) = self.machine.state().group(&ask.group) {
+            let problem = answer::problem(&invalid.into());
+            tokio::spawn(async move { reply.send(Answer::Problem(problem)).await });
+            return;
+        }
+        let (shelf, hub, events) = (self.shelf.clone(), self.hub.clone(), self.events.clone());
+        tokio::spawn(async move {
+            let answer = match place(&shelf, &hub, ask).await {
+                Ok(command) => {
+                    let then = Then::ShowRequest;
+                    let _ = events.send(Event::Order { command, then, reply }).await;
+                    return;
+                }
+                Err(problem) => Answer::Problem(problem),
+            };
+            let _ = reply.send(answer).await;
+        });
+    }
+
+    /// The one request whose id begins like this.
+    fn request(&self, id: &str) -> Result<&RequestState, Problem> {
+        answer::find_request(self.machine.state(), id)
+    }
+
+    async fn document(&mut self, request: &Request) -> Result<Answer, Problem> {
+        let package = package(&self.shelf, &self.hub, request.document).await;
+        let package = package
+            .and_then(|bytes| DocumentPackage::from_bytes(&bytes).ok())
+            .filter(|package| package.matches(request.document))
+            .ok_or_else(|| answer::problem(&CommandError::NoDocument))?;
+        let name = package.name.to_string();
+        Ok(Answer::Document { name, document: Base64(package.document) })
+    }
+
+    async fn entries(&mut self, first: u64, limit: u64) -> Result<Answer, Problem> {
+        let saved = self
+            .store
+            .load()
+            .await
+            .map_err(|error| Problem::new(Exit::Error, error.to_string()))?;
+        let entries = answer::entries(self.machine.state(), &saved.entries, first, limit);
+        Ok(Answer::Entries { entries, size: self.machine.state().size() })
+    }
+
+    fn request_view(&self, state: &RequestState) -> crate::control::RequestView {
+        let facts = self.facts.get(&state.request.document).cloned();
+        view::request(&self.machine, state, facts, now())
+    }
+
+    async fn tell_watchers(&mut self) {
+        let mut watchers = std::mem::take(&mut self.watchers);
+        let mut kept = Vec::new();
+        for mut watcher in watchers.drain(..) {
+            if !watcher.reply.is_closed() && self.tell(&mut watcher).await {
+                kept.push(watcher);
+            }
+        }
+        self.watchers = kept;
+    }
+
+    /// Answers if there is something new, and says whether to go on.
+    async fn tell(&mut self, watcher: &mut Watcher) -> bool {
+        self.learn_facts(&watcher.ask).await;
+        let (answer, more) = self.look(&watcher.ask);
+        let text = serde_json::to_string(&answer).unwrap_or_default();
+        if watcher.last.as_ref() != Some(&text) {
+            watcher.last = Some(text);
+            // A watcher that does not read is not waited for.
+            if watcher.reply.try_send(answer).is_err() {
+                return false;
+            }
+        }
+        more
+    }
+
+    /// The present answer to a question, and whether it may change.
+    fn look(&self, ask: &Ask) -> (Answer, bool) {
+        let state = self.machine.state();
+        match ask {
+            Ask::Status => (Answer::Status(Box::new(self.status())), false),
+            Ask::Inbox => {
+                let open = self.machine.inbox(now());
+                let requests = open.iter().map(|(state, _)| self.request_view(state)).collect();
+                (Answer::Requests { requests }, false)
+            }
+            Ask::Requests => {
+                let mut all: Vec<&RequestState> = state.requests().values().collect();
+                all.sort_by_key(|request| std::cmp::Reverse(request.index));
+                let requests = all.into_iter().map(|state| self.request_view(state)).collect();
+                (Answer::Requests { requests }, false)
+            }
+            Ask::Groups => {
+                let groups =
+                    state.groups().values().map(|group| view::group(&self.machine, group)).collect();
+                (Answer::Groups { groups }, false)
+            }
+            Ask::Group { name, watch } => match state.group(name) {
+                Ok(group) => {
+                    let view = view::group(&self.machine, group);
+                    let more = *watch && !view.state.is_final();
+                    (Answer::Group(Box::new(view)), more)
+                }
+                Err(invalid) => (Answer::Problem(answer::problem(&invalid.into())), false),
+            },
+            Ask::Request { id, watch } => match self.request(id) {
+                Ok(state) => {
+                    let view = self.request_view(state);
+                    let more = *watch && !view.state.is_final();
+                    (Answer::Request(Box::new(view)), more)
+                }
+                Err(problem) => (Answer::Problem(problem), false),
+            },
+            _ => {
+                let bug = Problem::new(Exit::Error, "this question is not one that is looked up");
+                (Answer::Problem(bug), false)
+            }
+        }
+    }
+
+    fn status(&self) -> crate::control::StatusView {
+        answer::status(&self.machine, self.hub.address(), now())
+    }
+
+    /// The documents that a question is about.
+    fn documents_of(&self, ask: &Ask) -> Vec<Digest> {
+        let state = self.machine.state();
+        match ask {
+            Ask::Request { id, .. } | Ask::Approve { id } => {
+                self.request(id).ok().into_iter().map(|state| state.request.document).collect()
+            }
+            Ask::Inbox => {
+                self.machine.inbox(now()).iter().map(|(state, _)| state.request.document).collect()
+            }
+            Ask::Requests => state.requests().values().map(|state| state.request.document).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Those of them that this node has no copy of, where it should have one.
+    async fn absent(&mut self, ask: &Ask) -> Vec<Digest> {
+        // A list of everything shows what is at hand; it is no reason to fetch every document there ever was.
+        if self.link.is_none() || matches!(ask, Ask::Requests) {
+            return Vec::new();
+        }
+        self.learn_facts(ask).await;
+        let mut documents = self.documents_of(ask);
+        documents.retain(|commitment| !self.facts.contains_key(commitment));
+        documents
+    }
+
+    /// Fetches in the background, so that signing goes on meanwhile, and asks again then.
+    fn fetch_then_ask(&self, documents: Vec<Digest>, ask: Box<Ask>, reply: mpsc::Sender<Answer>) {
+        let (shelf, hub, events) = (self.shelf.clone(), self.hub.clone(), self.events.clone());
+        tokio::spawn(async move {
+            for commitment in documents {
+                package(&shelf, &hub, commitment).await;
+            }
+            let _ = events.send(Event::Ask { ask, reply, fetched: true }).await;
+        });
+    }
+
+    /// Reads name, size and hash of the documents that a question is about, where this node has a copy.
+    async fn learn_facts(&mut self, ask: &Ask) {
+        for commitment in self.documents_of(ask) {
+            if self.facts.contains_key(&commitment) {
+                continue;
+            }
+            let Ok(Some(bytes)) = self.shelf.get(commitment).await else { continue };
+            if let Ok(package) = DocumentPackage::from_bytes(&bytes)
+                && package.matches(commitment)
+            {
+                self.facts.insert(commitment, view::FileFacts::of(&package));
+            }
+        }
+    }
+}
+
+/// A package from this node's own copies, or from the coordinator.
+async fn package(shelf: &Shelf, hub: &Hub, commitment: Digest) -> Option<Arc<[u8]>> {
+    match shelf.get(commitment).await {
+        Ok(Some(package)) => return Some(package),
+        Ok(None) => {}
+        Err(error) => tracing::warn!(%error, "a stored document can not be read"),
+    }
+    let bytes = hub.document(commitment, shelf.limit()).await.ok()?;
+    let genuine = DocumentPackage::from_bytes(&bytes).is_ok_and(|package| package.matches(commitment));
+    if !genuine {
+        tracing::warn!(%commitment, "the coordinator sent another document than the one asked for");
+        return None;
+    }
+    if let Err(error) = shelf.put(commitment, bytes.clone()).await {
+        tracing::warn!(%error, "a document can not be kept");
+    }
+    Some(bytes.into())
+}
+
+async fn fetch(shelf: &Shelf, hub: &Hub, request: &Request) -> Option<Document> {
+    let bytes = package(shelf, hub, request.document).await?;
+    prepared(&bytes, request)
+}
+
+/// Stores a document here and at the coordinator; gives the order to request its signature.
+async fn place(shelf: &Shelf, hub: &Hub, ask: SignAsk) -> Result<Command, Problem> {
+    let mut salt = [0; 32];
+    OsRng.fill_bytes(&mut salt);
+    let name = ask.name.clone().try_into().map_err(|error| {
+        Problem::new(Exit::Usage, format!("the file name can not be used: {error}"))
+    })?;
+    let package = DocumentPackage { salt, name, document: ask.document.0 };
+    let commitment = package.commitment();
+    let bytes = package.to_bytes();
+    if bytes.len() as u64 > shelf.limit() {
+        let message = format!(
+            "the document has {} bytes; this node takes at most {}",
+            package.document.len(),
+            shelf.limit()
+        );
+        return Err(Problem::new(Exit::Error, message)
+            .hint("raise limits.document_bytes in home.json of the coordinator and of all members"));
+    }
+    shelf
+        .put(commitment, bytes.clone())
+        .await
+        .map_err(|error| Problem::new(Exit::Error, error.to_string()))?;
+    hub.put_document(commitment, bytes).await?;
+    Ok(Command::Request {
+        group: ask.group,
+        document_type: ask.document_type,
+        format: ask.format,
+        namespace: ask.namespace,
+        document: commitment,
+        expires_in: ask.expires_in,
+    })
+}
+
+/// For [`Invalid`]s that come without a command.
+impl From<Invalid> for Problem {
+    fn from(invalid: Invalid) -> Self {
+        answer::problem(&CommandError::Invalid(invalid))
+    }
+}
+
+/// One question to a task, with all its answers.
+pub(crate) async fn ask(
+    events: &mpsc::Sender<Event>,
+    ask: Ask,
+) -> Result<mpsc::Receiver<Answer>, Problem> {
+    let (reply, answers) = mpsc::channel(64);
+    let gone = |_| Problem::new(Exit::Error, "the node has stopped");
+    let ask = Box::new(ask);
+    events.send(Event::Ask { ask, reply, fetched: false }).await.map_err(gone)?;
+    Ok(answers)
+}

@@ -1,0 +1,53 @@
+//! Makes invitations: a one-time key, whose public half goes into the log and whose private half into a URL.
+
+use std::collections::BTreeSet;
+
+use quorate_ceremony::entry::Entry;
+use quorate_ceremony::identity::SecretKey;
+use quorate_ceremony::names::{AccountName, Timestamp};
+use quorate_ceremony::state::IvnState;
+use quorate_ceremony::statement::{Invitation, Role};
+use quorate_network::ca::CaFingerprint;
+use quorate_network::ivn::{HubAddressError, IvnId};
+use quorate_network::token::JoinToken;
+use rand_core::CryptoRngCore;
+
+use super::link::JoinLink;
+use crate::home::NodeConfig;
+
+/// Makes an invitation: what an admin states in the log, and the link for the invited person, which is good once that
+/// is in the log.
+///
+/// # Errors
+///
+/// When the admin's home does not say where the hub is, or has no genesis.
+pub fn invite(
+    admin: &NodeConfig,
+    account: AccountName,
+    roles: BTreeSet<Role>,
+    expires_at: Timestamp,
+    rng: &mut dyn CryptoRngCore,
+) -> Result<(Invitation, JoinLink), InviteError> {
+    let genesis = Entry::from_bytes(&admin.genesis.0).map_err(|_| InviteError::Genesis)?;
+    let state = IvnState::found(&genesis).map_err(|_| InviteError::Genesis)?;
+    let key = SecretKey::generate(rng);
+    let invitation = Invitation { name: account.clone(), roles, key: key.public(), expires_at };
+    let token = JoinToken::new(
+        admin.hub.parse().map_err(InviteError::Hub)?,
+        IvnId::new(*state.ivn().as_bytes()),
+        CaFingerprint::new(*state.genesis().ca.as_bytes()),
+        key.seed(),
+    );
+    Ok((invitation, JoinLink { token, account }))
+}
+
+/// Why there is no invitation.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum InviteError {
+    /// The home's genesis is no genesis.
+    #[error("this home is damaged: it has no genesis; restore it from a backup")]
+    Genesis,
+    /// The home's hub address can not be used.
+    #[error("this home does not say where the hub is")]
+    Hub(#[source] HubAddressError),
+}

@@ -1,0 +1,18 @@
+//! How an IVN begins, and how accounts get into it.
+//!
+//! [`found`] makes an IVN: its genesis, its certificate authority, the coordinator's home and the first admin's.
+//! [`invitation`] makes a join URL; [`join`] uses one, and speaks [`wire`] with the hub.
+//!
+//! Nothing here asks a person or prints. What fails leaves nothing behind that was not there before, except where a
+//! lost answer may have admitted an account: then its keys stay, so that the same join can be tried again.
+
+mod error;
+pub mod found;
+pub mod invitation;
+pub mod join;
+mod keys;
+pub mod link;
+mod undo;
+pub mod wire;
+
+pub use error::SetupError;

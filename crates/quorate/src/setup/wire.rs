@@ -1,0 +1,83 @@
+//! What a node that joins and the hub say to each other: `POST /join/v1`, JSON both ways.
+
+use quorate_ceremony::encoding::{self, Base64};
+use quorate_ceremony::names::{Digest, EntryId};
+use quorate_ceremony::state::Invalid;
+use serde::{Deserialize, Serialize};
+
+/// The route, relative to the hub.
+pub const JOIN_ROUTE: &str = "/join/v1";
+
+/// The media type of a [`JoinRefusal`] (RFC 9457).
+pub const PROBLEM_TYPE: &str = "application/problem+json";
+
+/// Most bytes of a request or an answer.
+pub const MAX_JOIN_BODY: usize = 256 << 10;
+
+/// Asks to be let in.
+///
+/// An answer can be lost. Whoever repeats the same request with the same keys gets the same answer, although the
+/// invitation is used up.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct JoinRequest {
+    /// The admission for the log, signed by the invitation's key and the account's own.
+    pub entry: Base64,
+    /// The request for a certificate, PKCS#10 DER.
+    pub csr: Base64,
+    /// The account's identity key's signature (64 bytes) over [`certificate_request_hash`].
+    ///
+    /// The admission is in the log, where every member can read it: without this, any of them could repeat it with a
+    /// certificate request of its own, and get a certificate in another's name.
+    pub proof: Base64,
+}
+
+/// What [`JoinRequest::proof`] signs: SHA-256 over the admission's id and the certificate request.
+pub fn certificate_request_hash(admission: EntryId, csr: &[u8]) -> Digest {
+    encoding::hash("quorate/certificate-request/v1", &[admission.as_bytes(), csr])
+}
+
+/// The hub's answer: status 200.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct JoinResponse {
+    /// The log's first entry. Its hash must be the IVN's id.
+    pub genesis: Base64,
+    /// The IVN's CA certificate, PEM. Its hash must be the fingerprint in the invitation.
+    pub authority: String,
+    /// The node's certificate, PEM.
+    pub certificate: String,
+    /// Index of the admission in the log.
+    pub index: u64,
+}
+
+/// The hub's answer: a 4xx status, with the media type [`PROBLEM_TYPE`].
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct JoinRefusal {
+    /// A URI reference that names the kind of problem.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The kind of problem, for people.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What happened, for people.
+    pub detail: String,
+    /// What the log's rules say, where they are the reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invalid: Option<Invalid>,
+}
+
+impl JoinRefusal {
+    /// The log's rules forbid it: status 409.
+    pub fn from_rules(invalid: Invalid) -> Self {
+        let detail = invalid.to_string();
+        Self { invalid: Some(invalid), ..Self::new(409, "The log's rules forbid this", detail) }
+    }
+
+    /// Another reason; `status` is 400 to 499.
+    pub fn new(status: u16, title: impl Into<String>, detail: impl Into<String>) -> Self {
+        let kind = "about:blank".to_owned();
+        Self { kind, title: title.into(), status, detail: detail.into(), invalid: None }
+    }
+}

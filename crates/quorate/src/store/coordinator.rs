@@ -1,0 +1,286 @@
+//! What the coordinator keeps of one IVN: the log's entries, its latest checkpoint, and who cosigned.
+
+use quorate_ceremony::effect::CoordinatorChange;
+use quorate_ceremony::names::AccountName;
+use quorate_log::checkpoint::SignedCheckpoint;
+use quorate_log::leaf_hash;
+use quorate_log::note::NoteSignature;
+use quorate_log::tree::{Frontier, TreeHead};
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use super::database::{Batch, Database, Schema, Value};
+use super::error::{Refusal, StoreError};
+use super::node::{add_entries, checkpoint_values, head_of, integer};
+use super::publish::published_head;
+use crate::home::IvnDirectory;
+
+/// The log of one IVN, `log.sqlite`.
+///
+/// One process at a time opens it: the caller holds the [lock of the home](crate::home::Lock).
+/// [`Documents`](super::documents::Documents) and [`Publisher`](super::publish::Publisher) work beside it.
+pub struct CoordinatorStore {
+    database: Database,
+    /// Of the entries in the database.
+    frontier: Frontier,
+}
+
+/// What the coordinator wants kept.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum CoordinatorWrite {
+    /// An entry for the log.
+    Append {
+        /// Its index: the number of entries before it.
+        index: u64,
+        /// Its bytes.
+        entry: Vec<u8>,
+    },
+    /// Something else.
+    Change(CoordinatorChange),
+}
+
+/// What is kept beside the entries.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Kept {
+    /// The latest checkpoint, a signed note.
+    pub checkpoint: Option<String>,
+    /// Each account's latest cosignature: size of the tree, and signature line.
+    pub cosignatures: Vec<(AccountName, u64, String)>,
+}
+
+impl CoordinatorStore {
+    /// Opens the database of an IVN, or makes it if there is none, and recomputes its tree.
+    ///
+    /// # Errors
+    ///
+    /// A database that is there but damaged, of another kind, or of a newer version is left as it is. So is one that is
+    /// not the one whose checkpoint is published in `log/`, or an older copy of it: a coordinator that went on with it
+    /// would sign a second history.
+    pub async fn open(directory: &IvnDirectory) -> Result<Self, StoreError> {
+        let path = directory.database();
+        let published = published_head(&directory.log())?;
+        let database = Database::open(&path, &SCHEMA).await?;
+        let mut store = Self { database, frontier: Frontier::default() };
+        store.follow(published).await?;
+        Ok(store)
+    }
+
+    /// Number of entries.
+    pub fn size(&self) -> u64 {
+        self.frontier.size()
+    }
+
+    /// Makes all writes durable, in order, or none of them.
+    ///
+    /// Let the future finish: if it is dropped, open the store again.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Refused`] when an entry is not the next, or a checkpoint is not of the stored entries or goes
+    /// back. A cosignature that is older than the account's stored one is left out, which is no error.
+    pub async fn commit(&mut self, writes: Vec<CoordinatorWrite>) -> Result<(), StoreError> {
+        if writes.is_empty() {
+            return Ok(());
+        }
+        let mut batch = Batch::new();
+        let mut frontier = self.frontier.clone();
+        let mut entries = Vec::new();
+        let mut heads = Heads { start: self.frontier.clone(), leaves: Vec::new() };
+        for write in writes {
+            match write {
+                CoordinatorWrite::Append { index, entry } => {
+                    if index != frontier.size() {
+                        return Err(Refusal::EntryOutOfOrder.into());
+                    }
+                    let leaf = leaf_hash(&entry);
+                    frontier.append(leaf);
+                    heads.leaves.push(leaf);
+                    entries.push(entry);
+                }
+                CoordinatorWrite::Change(change) => add_change(&mut batch, &heads, change)?,
+            }
+        }
+        // Nothing else in a batch depends on the order.
+        add_entries(&mut batch, self.frontier.size(), entries)?;
+        self.database.commit(batch).await?;
+        self.frontier = frontier;
+        Ok(())
+    }
+
+    /// Entries `first..end`, as many of them as have together at most `max_bytes`, but at least one.
+    ///
+    /// # Errors
+    ///
+    /// When the database can not be read. Entries that do not exist are left out, which is no error.
+    pub async fn entries(
+        &mut self,
+        first: u64,
+        end: u64,
+        max_bytes: usize,
+    ) -> Result<Vec<Vec<u8>>, StoreError> {
+        read_entries(&mut self.database, first, end, max_bytes).await
+    }
+
+    /// What is kept beside the entries.
+    ///
+    /// # Errors
+    ///
+    /// When the database can not be read.
+    pub async fn kept(&mut self) -> Result<Kept, StoreError> {
+        read_kept(&mut self.database).await
+    }
+
+    /// Recomputes the tree, and compares it with the checkpoints that claim to be of it.
+    async fn follow(&mut self, published: Option<TreeHead>) -> Result<(), StoreError> {
+        let path = self.database.path().to_owned();
+        let signed = self.kept().await?.checkpoint;
+        let signed = signed.map(|note| note.parse::<SignedCheckpoint>()).transpose();
+        let signed = signed.map_err(|_| StoreError::Damaged(path.clone()))?;
+        let signed = signed.map(|signed| signed.unverified().head());
+        loop {
+            let entries = self.entries(self.size(), u64::MAX, READ_AT_ONCE).await?;
+            if entries.is_empty() {
+                break;
+            }
+            for entry in entries {
+                self.frontier.append(leaf_hash(&entry));
+                let head =
+                    |wanted: Option<TreeHead>| wanted.filter(|w| w.size == self.frontier.size());
+                if head(signed).is_some_and(|signed| signed != self.frontier.head()) {
+                    return Err(StoreError::Damaged(path));
+                }
+                if let Some(published) = head(published).filter(|p| *p != self.frontier.head()) {
+                    return Err(StoreError::OtherThanPublished { path, size: published.size });
+                }
+            }
+        }
+        if signed.is_some_and(|signed| signed.size > self.size()) {
+            return Err(StoreError::Damaged(path));
+        }
+        match published.map(|published| published.size).filter(|size| *size > self.size()) {
+            Some(published) => {
+                Err(StoreError::OlderThanPublished { path, database: self.size(), published })
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// The trees that there are while a batch is applied.
+struct Heads {
+    start: Frontier,
+    leaves: Vec<quorate_log::Hash>,
+}
+
+impl Heads {
+    /// Whether this was the tree at some point since the batch before.
+    fn include(&self, head: TreeHead) -> bool {
+        let mut frontier = self.start.clone();
+        for leaf in &self.leaves {
+            if frontier.size() >= head.size {
+                break;
+            }
+            frontier.append(*leaf);
+        }
+        frontier.head() == head
+    }
+}
+
+fn add_change(batch: &mut Batch, heads: &Heads, change: CoordinatorChange) -> Result<(), Refusal> {
+    match change {
+        CoordinatorChange::Checkpoint { note, size } => {
+            let head = head_of(&note, size)?;
+            if !heads.include(head) {
+                return Err(Refusal::CheckpointOfOtherEntries(head));
+            }
+            batch.add(REPLACE_CHECKPOINT, checkpoint_values(head, note)?);
+        }
+        CoordinatorChange::Cosignature { account, size, line } => {
+            if line.parse::<NoteSignature>().is_err() {
+                return Err(Refusal::NotACosignature);
+            }
+            let account = Value::Text(account.into());
+            let size = Value::Integer(integer(size)?);
+            batch.add(REPLACE_COSIGNATURE, [account, size, Value::Text(line)]);
+        }
+    }
+    Ok(())
+}
+
+/// See [`CoordinatorStore::entries`].
+pub(super) async fn read_entries(
+    database: &mut Database,
+    first: u64,
+    end: u64,
+    max_bytes: usize,
+) -> Result<Vec<Vec<u8>>, StoreError> {
+    let path = database.path().to_owned();
+    let failed = |error| StoreError::from_database(&path, error);
+    let mut next = i64::try_from(first).unwrap_or(i64::MAX);
+    let end = i64::try_from(end).unwrap_or(i64::MAX);
+    let mut entries = Vec::new();
+    let mut bytes = 0;
+    loop {
+        let rows = sqlx::query("SELECT bytes FROM entries WHERE position >= ? AND position < ? ORDER BY position LIMIT ?")
+            .bind(next)
+            .bind(end)
+            .bind(ROWS_AT_ONCE)
+            .fetch_all(database.reading().await)
+            .await
+            .map_err(failed)?;
+        if rows.is_empty() {
+            return Ok(entries);
+        }
+        next = next.saturating_add(ROWS_AT_ONCE);
+        for row in rows {
+            let entry: Vec<u8> = row.try_get(0).map_err(failed)?;
+            bytes += entry.len();
+            if bytes > max_bytes && !entries.is_empty() {
+                return Ok(entries);
+            }
+            entries.push(entry);
+        }
+    }
+}
+
+/// See [`CoordinatorStore::kept`].
+pub(super) async fn read_kept(database: &mut Database) -> Result<Kept, StoreError> {
+    let path = database.path().to_owned();
+    let failed = |error| StoreError::from_database(&path, error);
+    let damaged = || StoreError::Damaged(path.clone());
+    let checkpoint = sqlx::query_scalar("SELECT note FROM checkpoint")
+        .fetch_optional(database.reading().await)
+        .await
+        .map_err(failed)?;
+    let rows = sqlx::query("SELECT account, size, line FROM cosignatures ORDER BY account")
+        .fetch_all(database.reading().await)
+        .await
+        .map_err(failed)?;
+    let cosignature = |row: &SqliteRow| {
+        let account: &str = row.try_get(0).map_err(failed)?;
+        let size: i64 = row.try_get(1).map_err(failed)?;
+        let account = account.parse().map_err(|_| damaged())?;
+        let size = size.try_into().map_err(|_| damaged())?;
+        Ok((account, size, row.try_get(2).map_err(failed)?))
+    };
+    let cosignatures = rows.iter().map(cosignature).collect::<Result<_, StoreError>>()?;
+    Ok(Kept { checkpoint, cosignatures })
+}
+
+const REPLACE_CHECKPOINT: &str = "INSERT INTO checkpoint VALUES (1, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET size = excluded.size, root = excluded.root, note = excluded.note";
+
+const REPLACE_COSIGNATURE: &str = "INSERT INTO cosignatures VALUES (?, ?, ?)
+    ON CONFLICT DO UPDATE SET size = excluded.size, line = excluded.line WHERE excluded.size >= size";
+
+/// Bytes of entries that are in memory at a time while all are read.
+pub(super) const READ_AT_ONCE: usize = 4 << 20;
+
+/// Bounds how much is read in vain when few entries fit: 64 of the longest are 4 MiB.
+const ROWS_AT_ONCE: i64 = 64;
+
+const SCHEMA: Schema = Schema {
+    kind: "coordinator",
+    application_id: 0x5175_6f02,
+    migrations: &[include_str!("coordinator/1.sql")],
+};

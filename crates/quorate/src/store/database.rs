@@ -1,0 +1,292 @@
+//! One SQLite file with one writer: opened with suspicion, written a batch at a time.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::sqlite::{
+    SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous,
+};
+use sqlx::{
+    Arguments as _, AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _,
+    query_scalar, query_with,
+};
+
+use super::durable;
+use super::error::StoreError;
+
+/// What a database is for, and how it came to its present tables.
+pub(super) struct Schema {
+    /// What the database is of, for people.
+    pub(super) kind: &'static str,
+    /// Marks the file as ours and of this kind (SQLite's `application_id`). Never reused.
+    pub(super) application_id: i32,
+    /// Statements that lead from one format to the next, from an empty file on. Only ever grows.
+    pub(super) migrations: &'static [&'static str],
+}
+
+impl Schema {
+    fn version(&self) -> i64 {
+        i64::try_from(self.migrations.len()).unwrap_or(i64::MAX)
+    }
+}
+
+/// An open database.
+pub(super) struct Database {
+    path: PathBuf,
+    connection: SqliteConnection,
+    /// A batch was begun and nobody knows how it ended: its future was dropped, or it failed.
+    interrupted: bool,
+}
+
+impl Database {
+    /// Opens the database, or makes it if there is none.
+    ///
+    /// One that is there is checked before anything is written to it.
+    pub(super) async fn open(path: &Path, schema: &Schema) -> Result<Self, StoreError> {
+        match fs::metadata(path) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => create(path, schema).await?,
+            Err(error) => return Err(StoreError::from_read(path, error)),
+        }
+        let found = inspect(path, schema).await?;
+        let options = options(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            // In WAL mode NORMAL loses the last commits when the power fails: a released share could be forgotten.
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(5));
+        let connection = connect(path, options).await?;
+        let mut database = Self { path: path.to_owned(), connection, interrupted: false };
+        for (version, migration) in (1i64..).zip(schema.migrations) {
+            if version > found {
+                let migration = in_transaction(migration, version);
+                database.execute(migration).await?;
+            }
+        }
+        Ok(database)
+    }
+
+    /// Opens a database that [`Self::open`] has opened before, to read beside its writer.
+    pub(super) async fn open_reader(path: &Path) -> Result<Self, StoreError> {
+        let connection = connect(path, options(path).read_only(true)).await?;
+        Ok(Self { path: path.to_owned(), connection, interrupted: false })
+    }
+
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes a batch durable, or nothing of it. About one `fdatasync`.
+    ///
+    /// After an error the database is as it was before, and can be read and written again. If the future is dropped
+    /// before it is ready, either may be.
+    pub(super) async fn commit(&mut self, batch: Batch) -> Result<(), StoreError> {
+        self.finish_interrupted().await;
+        let Batch { mut sql, arguments, repeats } = batch;
+        sql.push_str("COMMIT");
+        self.interrupted = true;
+        // All statements in one go: each trip to the thread that owns the database costs more than the statement.
+        let run = query_with(AssertSqlSafe(sql), arguments).persistent(repeats);
+        match self.connection.execute(run).await {
+            Ok(_) => {
+                self.interrupted = false;
+                Ok(())
+            }
+            Err(error) => {
+                self.finish_interrupted().await;
+                Err(StoreError::from_database(&self.path, error))
+            }
+        }
+    }
+
+    /// The connection, for reading; not within a batch.
+    pub(super) async fn reading(&mut self) -> &mut SqliteConnection {
+        self.finish_interrupted().await;
+        &mut self.connection
+    }
+
+    async fn execute(&mut self, sql: String) -> Result<(), StoreError> {
+        let result = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.connection).await;
+        result.map(drop).map_err(|error| StoreError::from_database(&self.path, error))
+    }
+
+    async fn finish_interrupted(&mut self) {
+        if self.interrupted {
+            // Fails when SQLite has rolled back already; either way no transaction is open afterwards.
+            drop(self.connection.execute("ROLLBACK").await);
+            self.interrupted = false;
+        }
+    }
+}
+
+/// Statements to run as one transaction.
+pub(super) struct Batch {
+    sql: String,
+    arguments: SqliteArguments,
+    /// Whether it is short enough to be worth keeping prepared.
+    repeats: bool,
+}
+
+/// What a statement's `?` stands for.
+pub(super) enum Value {
+    /// An integer.
+    Integer(i64),
+    /// Bytes.
+    Blob(Vec<u8>),
+    /// A text.
+    Text(String),
+}
+
+impl Batch {
+    /// A batch without statements.
+    pub(super) fn new() -> Self {
+        Self {
+            sql: "BEGIN IMMEDIATE;".to_owned(),
+            arguments: SqliteArguments::default(),
+            repeats: true,
+        }
+    }
+
+    /// Adds a statement with as many `?` as there are values.
+    pub(super) fn add<const N: usize>(&mut self, sql: &'static str, values: [Value; N]) {
+        self.sql.push_str(sql);
+        self.end_statement();
+        self.bind(values);
+    }
+
+    /// Adds rows of `N` columns; `insert` ends in `VALUES`.
+    pub(super) fn add_rows<const N: usize>(
+        &mut self,
+        insert: &'static str,
+        rows: impl IntoIterator<Item = [Value; N]>,
+    ) {
+        let mut rows = rows.into_iter().peekable();
+        while rows.peek().is_some() {
+            self.sql.push_str(insert);
+            for (position, row) in rows.by_ref().take(ROWS_PER_STATEMENT).enumerate() {
+                self.sql.push_str(if position == 0 { " (" } else { ",(" });
+                self.sql.push_str(&["?"; N].join(","));
+                self.sql.push(')');
+                self.bind(row);
+            }
+            self.end_statement();
+        }
+    }
+
+    fn end_statement(&mut self) {
+        self.sql.push(';');
+        self.repeats &= self.sql.len() <= LONGEST_KEPT;
+    }
+
+    fn bind<const N: usize>(&mut self, values: [Value; N]) {
+        for value in values {
+            let bound = match value {
+                Value::Integer(value) => self.arguments.add(value),
+                Value::Blob(value) => self.arguments.add(value),
+                Value::Text(value) => self.arguments.add(value),
+            };
+            // These three have no way to fail; if one did, SQLite would see NULL, which no column takes.
+            drop(bound);
+        }
+    }
+}
+
+/// Makes the file under another name first, so that a crash leaves none or a whole one.
+async fn create(path: &Path, schema: &Schema) -> Result<(), StoreError> {
+    if fs::exists(journal_of(path)).map_err(|error| StoreError::from_read(path, error))? {
+        return Err(StoreError::JournalAlone(path.to_owned()));
+    }
+    let unfinished = durable::unfinished_name(path);
+    let made = create_at(&unfinished, schema).await.and_then(|()| {
+        let directory = durable::directory_of(path);
+        fs::rename(&unfinished, path)
+            .and_then(|()| durable::sync_directory(directory))
+            .map_err(|error| StoreError::from_write(path, error))
+    });
+    if made.is_err() {
+        drop(fs::remove_file(&unfinished));
+    }
+    made
+}
+
+async fn create_at(path: &Path, schema: &Schema) -> Result<(), StoreError> {
+    let file = durable::create_empty(path).map_err(|error| StoreError::from_write(path, error))?;
+    let options =
+        options(path).journal_mode(SqliteJournalMode::Memory).synchronous(SqliteSynchronous::Full);
+    let connection = connect(path, options).await?;
+    let mut database = Database { path: path.to_owned(), connection, interrupted: false };
+    database.execute(format!("PRAGMA application_id = {}", schema.application_id)).await?;
+    for (version, migration) in (1i64..).zip(schema.migrations) {
+        database.execute(in_transaction(migration, version)).await?;
+    }
+    let closed = database.connection.close().await;
+    closed.map_err(|error| StoreError::from_database(path, error))?;
+    file.sync_all().map_err(|error| StoreError::from_write(path, error))
+}
+
+/// Looks at a database without writing to it, not even what SQLite does to recover. Gives its format.
+async fn inspect(path: &Path, schema: &Schema) -> Result<i64, StoreError> {
+    let length = fs::metadata(path).map_err(|error| StoreError::from_read(path, error))?.len();
+    // SQLite takes an empty file for a new database.
+    if length == 0 {
+        return Err(StoreError::Damaged(path.to_owned()));
+    }
+    fs::File::open(path).map_err(|error| StoreError::from_read(path, error))?;
+    let mut connection = connect(path, options(path).read_only(true)).await?;
+    let inspected = inspect_open(path, &mut connection, schema).await;
+    drop(connection.close().await);
+    inspected
+}
+
+async fn inspect_open(
+    path: &Path,
+    connection: &mut SqliteConnection,
+    schema: &Schema,
+) -> Result<i64, StoreError> {
+    let failed = |error| StoreError::from_database(path, error);
+    let id: i32 =
+        query_scalar("PRAGMA application_id").fetch_one(&mut *connection).await.map_err(failed)?;
+    if id != schema.application_id {
+        return Err(StoreError::OtherKind { path: path.to_owned(), expected: schema.kind });
+    }
+    let found: i64 =
+        query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await.map_err(failed)?;
+    if found > schema.version() {
+        return Err(StoreError::Newer { path: path.to_owned(), found, known: schema.version() });
+    }
+    let verdict: String =
+        query_scalar("PRAGMA quick_check(1)").fetch_one(connection).await.map_err(failed)?;
+    if found < 1 || verdict != "ok" {
+        return Err(StoreError::Damaged(path.to_owned()));
+    }
+    Ok(found)
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new().filename(path).disable_statement_logging()
+}
+
+async fn connect(
+    path: &Path,
+    options: SqliteConnectOptions,
+) -> Result<SqliteConnection, StoreError> {
+    options.connect().await.map_err(|error| StoreError::from_database(path, error))
+}
+
+fn in_transaction(migration: &str, version: i64) -> String {
+    format!("BEGIN IMMEDIATE; {migration} PRAGMA user_version = {version}; COMMIT;")
+}
+
+fn journal_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
+}
+
+/// Most rows of one INSERT.
+const ROWS_PER_STATEMENT: usize = 128;
+
+/// Most bytes of SQL that is kept prepared. Longer batches are catching up, and no two are alike.
+const LONGEST_KEPT: usize = 1000;

@@ -1,0 +1,321 @@
+//! Documents on the coordinator's disk, by the commitment that log entries have of them.
+
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use quorate_ceremony::names::Digest;
+use tokio::task::spawn_blocking;
+
+use super::durable;
+
+/// A directory of documents. Cheap to clone; any number may work at once.
+///
+/// Contents are opaque: whoever puts one in has [checked](DocumentPackage::matches) that it belongs to the commitment.
+#[derive(Clone, Debug)]
+pub struct Documents {
+    directory: PathBuf,
+}
+
+impl Documents {
+    /// The documents in this directory, made when the first is put in.
+    pub fn new(directory: PathBuf) -> Self {
+        Self { directory }
+    }
+
+    /// Stores a document's package, durably.
+    ///
+    /// The same bytes again are fine.
+    ///
+    /// # Errors
+    ///
+    /// When it has more than `limit` bytes, other bytes are stored under this commitment, or the disk fails.
+    pub async fn put(
+        &self,
+        commitment: Digest,
+        package: Vec<u8>,
+        limit: u64,
+    ) -> Result<(), DocumentError> {
+        let length = package.len() as u64;
+        if length > limit {
+            return Err(DocumentError::TooLarge { length, limit });
+        }
+        let path = self.path(commitment);
+        in_background(move || put(&path, &package)).await
+    }
+
+    /// The bytes of a stored package, or `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// When there is one that can not be read, or has more than `limit` bytes.
+    pub async fn get(
+        &self,
+        commitment: Digest,
+        limit: u64,
+    ) -> Result<Option<Vec<u8>>, DocumentError> {
+        let path = self.path(commitment);
+        in_background(move || get(&path, limit)).await
+    }
+
+    fn path(&self, commitment: Digest) -> PathBuf {
+        self.directory.join(commitment.to_string())
+    }
+}
+
+async fn in_background<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, DocumentError> + Send + 'static,
+) -> Result<T, DocumentError> {
+    match spawn_blocking(work).await {
+        Ok(result) => result,
+        // Only when the runtime shuts down.
+        Err(error) => Err(DocumentError::NotWritten(io::Error::other(error))),
+    }
+}
+
+fn put(path: &Path, package: &[u8]) -> Result<(), DocumentError> {
+    durable::create_directories(durable::directory_of(path)).map_err(DocumentError::from_write)?;
+    match durable::create(path, package) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let stored = fs::read(path).map_err(DocumentError::Unreadable)?;
+            if stored == package { Ok(()) } else { Err(DocumentError::Taken) }
+        }
+        Err(error) => Err(DocumentError::from_write(error)),
+    }
+}
+
+fn get(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, DocumentError> {
+    let file = match fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(DocumentError::Unreadable(error)),
+    };
+    let mut bytes = Vec::new();
+    let mut limited = file.take(limit.saturating_add(1));
+    limited.read_to_end(&mut bytes).map_err(DocumentError::Unreadable)?;
+    let length = bytes.len() as u64;
+    if length > limit { Err(DocumentError::TooLarge { length, limit }) } else { Ok(Some(bytes)) }
+}
+
+/// Why a document can not be stored or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DocumentError {
+    /// More bytes than the caller allows.
+    #[error(
+        "the document is larger than the limit of {limit} bytes; raise the limit of the coordinator, or sign a smaller document"
+    )]
+    TooLarge {
+        /// Its length in bytes, name and salt included, as far as it was read.
+        length: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// Other bytes are stored under this commitment.
+    #[error(
+        "another document is stored under this commitment; submit the document again, with a new salt"
+    )]
+    Taken,
+    /// There is no space left.
+    #[error("the disk is full; the document was not stored; make space and try again")]
+    DiskFull,
+    /// The disk does not do what it should.
+    #[error(
+        "the document can not be stored; check the disk and permissions of the documents directory"
+    )]
+    NotWritten(#[source] io::Error),
+    /// It is there, but can not be read.
+    #[error(
+        "the stored document can not be read; check the disk and permissions of the documents directory"
+    )]
+    Unreadable(#[source] io::Error),
+}
+
+impl DocumentError {
+    fn from_write(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull,
+            _ => Self::NotWritten(error),
+        }
+    }
+}
+
+/// A document with what members need to recognise it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct DocumentPackage {
+    /// 32 random bytes, for this document alone: see [`quorate_documents::commitment`].
+    pub salt: [u8; 32],
+    /// The file's name, for people. The commitment does not cover it.
+    pub name: DocumentName,
+    /// The document.
+    pub document: Vec<u8>,
+}
+
+impl DocumentPackage {
+    /// Encodes salt (32 bytes), length of the name (2 bytes, big-endian), name (UTF-8), document (the rest).
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let name = self.name.as_str().as_bytes();
+        // A name has at most 255 bytes.
+        let length = u16::try_from(name.len()).unwrap_or_default().to_be_bytes();
+        [self.salt.as_slice(), &length, name, &self.document].concat()
+    }
+
+    /// Decodes [`to_bytes`](Self::to_bytes).
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are cut off, or the name is none.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, InvalidPackage> {
+        let (salt, rest) = bytes.split_first_chunk().ok_or(InvalidPackage::CutOff)?;
+        let (length, rest) = rest.split_first_chunk().ok_or(InvalidPackage::CutOff)?;
+        let length = usize::from(u16::from_be_bytes(*length));
+        let (name, document) = rest.split_at_checked(length).ok_or(InvalidPackage::CutOff)?;
+        let name = std::str::from_utf8(name).map_err(|_| InvalidName)?;
+        Ok(Self { salt: *salt, name: name.parse()?, document: document.to_vec() })
+    }
+
+    /// The commitment to this document with this salt.
+    pub fn commitment(&self) -> Digest {
+        Digest::new(quorate_documents::commitment(&self.salt, &self.document))
+    }
+
+    /// Whether this is the document that an entry commits to.
+    pub fn matches(&self, commitment: Digest) -> bool {
+        self.commitment() == commitment
+    }
+}
+
+/// Bytes are no document package.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum InvalidPackage {
+    /// Shorter than they say.
+    #[error("the document package is cut off")]
+    CutOff,
+    /// The name is none.
+    #[error(transparent)]
+    Name(#[from] InvalidName),
+}
+
+/// The name of a document's file: 1 to 255 bytes of UTF-8 that lead to no other directory.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct DocumentName(String);
+
+impl DocumentName {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for DocumentName {
+    type Err = InvalidName;
+
+    fn from_str(name: &str) -> Result<Self, InvalidName> {
+        let fits = (1..=255).contains(&name.len()) && name != "." && name != "..";
+        if fits && !name.contains(|c: char| c == '/' || c == '\\' || c.is_control()) {
+            Ok(Self(name.to_owned()))
+        } else {
+            Err(InvalidName)
+        }
+    }
+}
+
+/// A text can not be the name of a document.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error(
+    "a document's name must be 1 to 255 bytes without slashes and control characters; rename the file"
+)]
+pub struct InvalidName;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn package() -> DocumentPackage {
+        DocumentPackage {
+            salt: [7; 32],
+            name: "contract.txt".parse().unwrap(),
+            document: b"contract".to_vec(),
+        }
+    }
+
+    #[test]
+    fn a_package_has_the_documented_bytes() {
+        let bytes = package().to_bytes();
+        assert_eq!(bytes, [&[7; 32], b"\x00\x0ccontract.txtcontract".as_slice()].concat());
+        assert_eq!(DocumentPackage::from_bytes(&bytes), Ok(package()));
+    }
+
+    #[test]
+    fn only_document_and_salt_make_the_commitment() {
+        let package = package();
+        let renamed = DocumentPackage { name: "x".parse().unwrap(), ..package.clone() };
+        assert!(renamed.matches(package.commitment()));
+        let changed = DocumentPackage { document: b"contracT".to_vec(), ..package.clone() };
+        assert!(!changed.matches(package.commitment()));
+        let salted = DocumentPackage { salt: [8; 32], ..package.clone() };
+        assert!(!salted.matches(package.commitment()));
+    }
+
+    #[test]
+    fn a_name_never_leads_out_of_a_directory() {
+        for bad in ["", ".", "..", "a/b", "../a", "a\\b", "a\0", "a\nb", &"x".repeat(256)] {
+            assert_eq!(bad.parse::<DocumentName>(), Err(InvalidName), "{bad:?}");
+        }
+        for good in ["a", "Vertrag Müller.pdf", "...", &"x".repeat(255)] {
+            assert!(good.parse::<DocumentName>().is_ok(), "{good:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_that_decode_are_the_only_ones_that_do(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
+            if let Ok(package) = DocumentPackage::from_bytes(&bytes) {
+                prop_assert_eq!(package.to_bytes(), bytes);
+            }
+        }
+
+        #[test]
+        fn a_package_cut_within_salt_or_name_is_refused(length in 0usize..46) {
+            let bytes = package().to_bytes();
+            prop_assert_eq!(DocumentPackage::from_bytes(&bytes[..length]), Err(InvalidPackage::CutOff));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_document_is_read_back_and_a_missing_one_is_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let documents = Documents::new(directory.path().join("documents"));
+        let id = package().commitment();
+        assert_eq!(documents.get(id, 1000).await.unwrap(), None);
+        documents.put(id, package().to_bytes(), 1000).await.unwrap();
+        documents.put(id, package().to_bytes(), 1000).await.unwrap();
+        assert_eq!(documents.get(id, 1000).await.unwrap(), Some(package().to_bytes()));
+    }
+
+    #[tokio::test]
+    async fn a_stored_document_is_never_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let documents = Documents::new(directory.path().to_owned());
+        let id = package().commitment();
+        documents.put(id, b"one".to_vec(), 10).await.unwrap();
+        let refused = documents.put(id, b"two".to_vec(), 10).await;
+        assert!(matches!(refused, Err(DocumentError::Taken)));
+        assert_eq!(documents.get(id, 10).await.unwrap(), Some(b"one".to_vec()));
+    }
+
+    #[tokio::test]
+    async fn a_document_over_the_limit_is_neither_stored_nor_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let documents = Documents::new(directory.path().to_owned());
+        let id = package().commitment();
+        let refused = documents.put(id, b"long".to_vec(), 3).await;
+        assert!(matches!(refused, Err(DocumentError::TooLarge { length: 4, limit: 3 })));
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+        documents.put(id, b"long".to_vec(), 4).await.unwrap();
+        assert!(matches!(documents.get(id, 3).await, Err(DocumentError::TooLarge { .. })));
+    }
+}

@@ -1,0 +1,207 @@
+//! What a node keeps: its copy of the log, its key packages, and what it must never do twice.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use quorate_ceremony::effect::NodeChange;
+use quorate_ceremony::names::SessionId;
+use quorate_ceremony::node::Saved;
+use quorate_log::checkpoint::SignedCheckpoint;
+use quorate_log::tree::TreeHead;
+use quorate_protocol::keys::KeyPackage;
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use super::database::{Batch, Database, Schema, Value};
+use super::error::{Refusal, StoreError};
+use crate::keystore::PackageSealer;
+
+/// The database of one account's node, `node.sqlite`.
+///
+/// One process at a time opens it: the caller holds the [lock of the home](crate::home::Lock).
+pub struct NodeStore {
+    database: Database,
+    sealer: PackageSealer,
+}
+
+impl NodeStore {
+    /// Opens the database at `path`, or makes it if there is none.
+    ///
+    /// `sealer` seals key packages before they touch the disk.
+    ///
+    /// # Errors
+    ///
+    /// A database that is there but damaged, of another kind, or of a newer version is left as it is.
+    pub async fn open(path: &Path, sealer: PackageSealer) -> Result<Self, StoreError> {
+        Ok(Self { database: Database::open(path, &SCHEMA).await?, sealer })
+    }
+
+    /// All that was committed.
+    ///
+    /// # Errors
+    ///
+    /// Also when a key package can not be unsealed with this node's keys.
+    pub async fn load(&mut self) -> Result<Saved, StoreError> {
+        let entries = self.rows("SELECT bytes FROM entries ORDER BY position").await?;
+        let cosigned = self.rows("SELECT note FROM cosigned").await?;
+        let frozen = self.rows("SELECT ours, theirs FROM frozen").await?;
+        let outbox = self.rows("SELECT bytes FROM outbox ORDER BY position").await?;
+        let sealed = self.rows("SELECT session, sealed FROM key_packages").await?;
+        let sessions = self
+            .rows("SELECT session, session IN (SELECT session FROM released) FROM committed")
+            .await?;
+        let read = |error| self.failed(error);
+        let package = |row: &SqliteRow| {
+            let session = session(row).map_err(read)?;
+            let sealed: &[u8] = row.try_get(1).map_err(read)?;
+            Ok((session, self.unseal(session, sealed)?))
+        };
+        Ok(Saved {
+            entries: column(&entries).map_err(read)?,
+            cosigned: column(&cosigned).map_err(read)?.pop(),
+            frozen: frozen
+                .first()
+                .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
+                .transpose()
+                .map_err(read)?,
+            outbox: column(&outbox).map_err(read)?,
+            packages: sealed.iter().map(package).collect::<Result<_, StoreError>>()?,
+            sessions: sessions
+                .iter()
+                .map(|row| Ok((session(row)?, row.try_get(1)?)))
+                .collect::<Result<BTreeMap<_, _>, sqlx::Error>>()
+                .map_err(read)?,
+        })
+    }
+
+    /// Makes all changes durable, in order, or none of them.
+    ///
+    /// Let the future finish: if it is dropped, the changes may be durable or not.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Refused`] when a change contradicts what is stored: entries that do not follow, a checkpoint that
+    /// goes back, a session that is committed to or released twice, a key package that exists.
+    pub async fn commit(&mut self, changes: Vec<NodeChange>) -> Result<(), StoreError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let mut batch = Batch::new();
+        for change in changes {
+            self.add(&mut batch, change)?;
+        }
+        self.database.commit(batch).await
+    }
+
+    fn add(&self, batch: &mut Batch, change: NodeChange) -> Result<(), Refusal> {
+        let session_value = |session: SessionId| Value::Blob(session.as_bytes().to_vec());
+        match change {
+            NodeChange::Entries { first, entries } => add_entries(batch, first, entries)?,
+            NodeChange::Cosigned { checkpoint, size } => {
+                let head = head_of(&checkpoint, size)?;
+                batch.add(REPLACE_COSIGNED, checkpoint_values(head, checkpoint)?);
+            }
+            NodeChange::Frozen { ours, theirs } => {
+                batch.add(
+                    // The first proof stays.
+                    "INSERT INTO frozen VALUES (1, ?, ?) ON CONFLICT DO NOTHING",
+                    [Value::Text(ours), Value::Text(theirs)],
+                );
+            }
+            NodeChange::OutboxAdd(entry) => {
+                let id = Value::Blob(entry.id().as_bytes().to_vec());
+                batch.add(
+                    "INSERT INTO outbox (id, bytes) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                    [id, Value::Blob(entry.to_bytes())],
+                );
+            }
+            NodeChange::OutboxRemove(id) => {
+                let id = Value::Blob(id.as_bytes().to_vec());
+                batch.add("DELETE FROM outbox WHERE id = ?", [id]);
+            }
+            NodeChange::KeyPackage { session, package } => {
+                let sealed = self.sealer.seal(session, &package.to_bytes());
+                let sealed = sealed.ok_or(Refusal::TooLarge)?;
+                batch.add(
+                    "INSERT INTO key_packages VALUES (?, ?)",
+                    [session_value(session), Value::Blob(sealed)],
+                );
+            }
+            NodeChange::Committed(session) => {
+                batch.add("INSERT INTO committed VALUES (?)", [session_value(session)]);
+            }
+            NodeChange::Released(session) => {
+                batch.add("INSERT INTO released VALUES (?)", [session_value(session)]);
+            }
+        }
+        Ok(())
+    }
+
+    fn unseal(&self, session: SessionId, sealed: &[u8]) -> Result<KeyPackage, StoreError> {
+        let damaged = || StoreError::KeyPackage(self.database.path().to_owned());
+        let bytes = self.sealer.unseal(session, sealed).map_err(|_| damaged())?;
+        KeyPackage::from_bytes(&bytes).map_err(|_| damaged())
+    }
+
+    async fn rows(&mut self, sql: &'static str) -> Result<Vec<SqliteRow>, StoreError> {
+        let rows = sqlx::query(sql).fetch_all(self.database.reading().await).await;
+        rows.map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: sqlx::Error) -> StoreError {
+        StoreError::from_database(self.database.path(), error)
+    }
+}
+
+fn session(row: &SqliteRow) -> Result<SessionId, sqlx::Error> {
+    let bytes: &[u8] = row.try_get(0)?;
+    let bytes = bytes.try_into().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+    Ok(SessionId::new(bytes))
+}
+
+fn column<'r, T>(rows: &'r [SqliteRow]) -> Result<Vec<T>, sqlx::Error>
+where
+    T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
+{
+    rows.iter().map(|row| row.try_get(0)).collect()
+}
+
+/// Adds entries from index `first` on to the table that node and coordinator have alike.
+pub(super) fn add_entries(
+    batch: &mut Batch,
+    first: u64,
+    entries: Vec<Vec<u8>>,
+) -> Result<(), Refusal> {
+    let end = first.checked_add(entries.len() as u64).ok_or(Refusal::TooLarge)?;
+    integer(end)?;
+    let first = integer(first)?;
+    batch.add_rows(
+        "INSERT INTO entries VALUES",
+        (first..).zip(entries).map(|(index, bytes)| [Value::Integer(index), Value::Blob(bytes)]),
+    );
+    Ok(())
+}
+
+/// Reads what a checkpoint says, whoever signed it.
+pub(super) fn head_of(checkpoint: &str, size: u64) -> Result<TreeHead, Refusal> {
+    let signed: SignedCheckpoint = checkpoint.parse().map_err(|_| Refusal::NotACheckpoint)?;
+    let head = signed.unverified().head();
+    if head.size == size { Ok(head) } else { Err(Refusal::NotACheckpoint) }
+}
+
+/// What the tables of checkpoints have: size, root, note.
+pub(super) fn checkpoint_values(head: TreeHead, note: String) -> Result<[Value; 3], Refusal> {
+    let root = Value::Blob(head.root.as_bytes().to_vec());
+    Ok([Value::Integer(integer(head.size)?), root, Value::Text(note)])
+}
+
+/// SQLite's integers are signed.
+pub(super) fn integer(number: u64) -> Result<i64, Refusal> {
+    number.try_into().map_err(|_| Refusal::TooLarge)
+}
+
+const REPLACE_COSIGNED: &str = "INSERT INTO cosigned VALUES (1, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET size = excluded.size, root = excluded.root, note = excluded.note";
+
+const SCHEMA: Schema =
+    Schema { kind: "node", application_id: 0x5175_6f01, migrations: &[include_str!("node/1.sql")] };

@@ -1,0 +1,252 @@
+//! The published log: a directory that anyone can check with the log's key alone (C2SP tlog-tiles).
+//!
+//! Everything in it comes from the database and is made anew from there when it is missing or damaged. Tiles and
+//! bundles come first, the checkpoint that commits to them last, so that whoever reads the checkpoint finds the rest,
+//! wherever the process died.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use quorate_log::checkpoint::SignedCheckpoint;
+use quorate_log::note::{MAX_NOTE_LEN, MAX_SIGNATURES};
+use quorate_log::tile::{Append, TileReader, TileWriter};
+use quorate_log::tree::TreeHead;
+use tokio::task::spawn_blocking;
+
+use super::coordinator::{Kept, READ_AT_ONCE, read_entries, read_kept};
+use super::database::Database;
+use super::durable;
+use super::error::StoreError;
+use crate::home::IvnDirectory;
+
+/// The file name of the checkpoint.
+pub const CHECKPOINT: &str = "checkpoint";
+
+/// Writes `log/` from what is in the database, beside its writer.
+///
+/// At most one at a time for an IVN.
+pub struct Publisher {
+    database: Database,
+    log: PathBuf,
+    published: Option<Published>,
+}
+
+/// What this process has published.
+struct Published {
+    writer: TileWriter,
+    note: String,
+}
+
+impl Publisher {
+    /// Prepares to publish the log of an IVN, whose
+    /// [`CoordinatorStore`](super::coordinator::CoordinatorStore) has been opened before.
+    ///
+    /// # Errors
+    ///
+    /// When the database can not be opened.
+    pub async fn open(directory: &IvnDirectory) -> Result<Self, StoreError> {
+        let database = Database::open_reader(&directory.database()).await?;
+        Ok(Self { database, log: directory.log(), published: None })
+    }
+
+    /// Brings the directory up to the latest checkpoint in the database, with the cosignatures of it that are there,
+    /// and gives the number of entries in it.
+    ///
+    /// Does nothing when there is nothing new. May fail or be killed at any point: the directory then still is what it
+    /// was, and the next call goes on.
+    ///
+    /// # Errors
+    ///
+    /// When the database can not be read or the directory not be written, or the database is not the one whose
+    /// entries are published.
+    pub async fn publish(&mut self) -> Result<u64, StoreError> {
+        let kept = read_kept(&mut self.database).await?;
+        let Some(checkpoint) = &kept.checkpoint else { return Ok(0) };
+        let signed: Result<SignedCheckpoint, _> = checkpoint.parse();
+        let signed = signed.map_err(|_| StoreError::Damaged(self.database.path().to_owned()))?;
+        let note = with_cosignatures(&signed, &kept);
+        if self.published.as_ref().is_some_and(|published| published.note == note) {
+            return Ok(signed.unverified().size());
+        }
+        // Gone until all is written: after an error the next call starts from the directory.
+        let resumed = match self.published.take() {
+            Some(published) => Some(published.writer),
+            None => self.resume().await?,
+        };
+        let (writer, obsolete) = match self.extend(resumed, &signed).await? {
+            Some(extended) => extended,
+            None => {
+                let anew = self.extend(None, &signed).await?;
+                anew.ok_or_else(|| StoreError::Damaged(self.database.path().to_owned()))?
+            }
+        };
+        self.write_checkpoint(note.clone(), obsolete).await?;
+        self.published = Some(Published { writer, note });
+        Ok(signed.unverified().size())
+    }
+
+    /// Writes the tiles and bundles from where `writer` is to where `signed` is. Gives the writer there and the
+    /// directories that are then obsolete, or `None` if what the writer started from was not the beginning of this log.
+    async fn extend(
+        &mut self,
+        writer: Option<TileWriter>,
+        signed: &SignedCheckpoint,
+    ) -> Result<Option<(TileWriter, Vec<String>)>, StoreError> {
+        let wanted = signed.unverified().head();
+        let mut writer = writer.unwrap_or_default();
+        let mut obsolete = Vec::new();
+        while writer.head().size < wanted.size {
+            let from = writer.head().size;
+            let entries = read_entries(&mut self.database, from, wanted.size, READ_AT_ONCE).await?;
+            if entries.is_empty() {
+                return Err(StoreError::Damaged(self.database.path().to_owned()));
+            }
+            let log = self.log.clone();
+            let append = move || {
+                // Entries in the database are never too long for the log; if one were, none would be appended.
+                let append = writer.append(&entries).map_err(|error| {
+                    StoreError::from_write(&log, io::Error::new(io::ErrorKind::InvalidData, error))
+                })?;
+                write_files(&log, &append).map_err(|error| StoreError::from_write(&log, error))?;
+                Ok((writer, append.obsolete))
+            };
+            let appended = in_background(&self.log, append).await?;
+            writer = appended.0;
+            obsolete.extend(appended.1);
+        }
+        if writer.head().size > wanted.size {
+            return Err(StoreError::OlderThanPublished {
+                path: self.database.path().to_owned(),
+                database: wanted.size,
+                published: writer.head().size,
+            });
+        }
+        Ok((writer.head() == wanted).then_some((writer, obsolete)))
+    }
+
+    /// Continues from the directory, or not if it is empty or damaged.
+    async fn resume(&self) -> Result<Option<TileWriter>, StoreError> {
+        let log = self.log.clone();
+        let resume = move || {
+            sweep(&log).map_err(|error| StoreError::from_write(&log, error))?;
+            let Some(head) = published_head(&log)? else { return Ok(None) };
+            Ok(TileWriter::open(&Directory(&log), head).ok())
+        };
+        in_background(&self.log, resume).await
+    }
+
+    async fn write_checkpoint(
+        &self,
+        note: String,
+        obsolete: Vec<String>,
+    ) -> Result<(), StoreError> {
+        let log = self.log.clone();
+        let write = move || {
+            durable::create_directories(&log)
+                .and_then(|()| durable::replace(&log.join(CHECKPOINT), note.as_bytes()))
+                .map_err(|error| StoreError::from_write(&log, error))?;
+            for directory in obsolete {
+                // Most never existed; one that stays is only in the way, until the next start.
+                drop(fs::remove_dir_all(log.join(directory)));
+            }
+            Ok(())
+        };
+        in_background(&self.log, write).await
+    }
+}
+
+/// The head of the published checkpoint, if there is one. Whoever can write to the directory may have made it.
+pub(super) fn published_head(log: &Path) -> Result<Option<TreeHead>, StoreError> {
+    let path = log.join(CHECKPOINT);
+    match fs::read(&path) {
+        Ok(bytes) => {
+            let text = String::from_utf8(bytes).ok();
+            let signed = text.and_then(|text| text.parse::<SignedCheckpoint>().ok());
+            let signed = signed.ok_or(StoreError::PublishedCheckpoint(path))?;
+            Ok(Some(signed.unverified().head()))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(StoreError::from_read(&path, error)),
+    }
+}
+
+/// Adds the cosignatures that are of this very checkpoint, as many as a note can have.
+fn with_cosignatures(signed: &SignedCheckpoint, kept: &Kept) -> String {
+    let mut note = signed.to_string();
+    let room = MAX_SIGNATURES.saturating_sub(signed.note().signatures().len());
+    let of_this =
+        kept.cosignatures.iter().filter(|(_, size, _)| *size == signed.unverified().size());
+    for (_, _, line) in of_this.take(room) {
+        if note.len() + line.len() < MAX_NOTE_LEN && !note.lines().any(|there| there == line) {
+            note.push_str(line);
+            note.push('\n');
+        }
+    }
+    note
+}
+
+fn write_files(log: &Path, append: &Append) -> io::Result<()> {
+    let mut changed = BTreeSet::new();
+    for file in &append.write {
+        let path = log.join(file.path.to_string());
+        let directory = durable::directory_of(&path);
+        if !changed.contains(directory) {
+            durable::create_directories(directory)?;
+            let above = directory.ancestors().take_while(|above| above.starts_with(log));
+            changed.extend(above.map(Path::to_owned));
+        }
+        durable::replace_unsynced(&path, &file.bytes)?;
+    }
+    changed.iter().try_for_each(|directory| durable::sync_directory(directory))
+}
+
+/// Deletes what a killed process left behind: unfinished files, and partial files that a full one replaces.
+fn sweep(directory: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let path = entry?.path();
+        if durable::is_unfinished(&path) {
+            fs::remove_file(path)?;
+        } else if path.is_dir() {
+            let partial_of_full =
+                path.extension().is_some_and(|p| p == "p") && path.with_extension("").is_file();
+            if partial_of_full { fs::remove_dir_all(path)? } else { sweep(&path)? }
+        }
+    }
+    Ok(())
+}
+
+async fn in_background<T: Send + 'static>(
+    log: &Path,
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    match spawn_blocking(work).await {
+        Ok(result) => result,
+        // Only when the runtime shuts down.
+        Err(error) => Err(StoreError::from_write(log, io::Error::other(error))),
+    }
+}
+
+/// The files of a log below a directory.
+#[derive(Clone, Copy, Debug)]
+pub struct Directory<'a>(
+    /// The directory that `checkpoint` is in.
+    pub &'a Path,
+);
+
+impl TileReader for Directory<'_> {
+    type Error = io::Error;
+
+    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, io::Error> {
+        match fs::read(self.0.join(path)) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
