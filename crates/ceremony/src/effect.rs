@@ -77,6 +77,8 @@ pub enum NodeChange {
 pub enum NodeDeadline {
     /// The rest of a signing session.
     Signing(SessionId),
+    /// Another try at getting a document that could not be had.
+    Document(EntryId),
 }
 
 /// What the coordinator wants done.
@@ -172,9 +174,10 @@ pub enum CommandError {
     /// There is no connection to the coordinator.
     #[error("the coordinator can not be reached")]
     Unreachable,
-    /// The node saw contradicting checkpoints.
+    /// The node holds what proves the coordinator's misbehaviour: contradicting checkpoints, or a checkpoint over an
+    /// entry that the log's rules do not admit.
     #[error(
-        "this node has proof that the coordinator shows different logs to different members, and signs nothing any more"
+        "this node has proof that the coordinator does not keep to the rules of the log, and signs nothing any more"
     )]
     Frozen,
     /// The document could not be had, or is not what the request commits to.

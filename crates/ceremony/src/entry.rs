@@ -263,7 +263,10 @@ mod tests {
             ivn: Some(IvnId::new([1; 32])),
             author: Author::Account("ada".parse().unwrap()),
             at: Timestamp(5),
-            body: Body::GroupAccepted { group: "board".parse::<GroupName>().unwrap() },
+            body: Body::GroupAccepted {
+                group: "board".parse::<GroupName>().unwrap(),
+                definition: EntryId::new([2; 32]),
+            },
         };
         Entry::sign(statement, &[&key(1)]).unwrap()
     }

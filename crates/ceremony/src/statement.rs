@@ -58,6 +58,8 @@ pub enum Body {
     GroupAccepted {
         /// Which group.
         group: GroupName,
+        /// The definition's entry: consent to one definition is none to a later one of the same name.
+        definition: EntryId,
     },
     /// Opens a session of a group's distributed key generation. By the coordinator, which contributes a random session
     /// id and nothing else: all parameters come from the group's definition.

@@ -30,11 +30,7 @@ impl Coordinator {
                 self.signing.wanted(Subject::Activation { session: dkg.session });
                 return;
             }
-            (Some(dkg), Some(_)) => {
-                let deadline = CoordinatorDeadline::Dkg(dkg.session);
-                out.push(CoordinatorEffect::SetDeadline(deadline, now.plus(self.config.dkg_step)));
-                return;
-            }
+            (Some(_), Some(_)) => return,
             _ if group.may_start()
                 && group.definition.members.iter().all(|member| self.is_ready(member)) =>
             {
@@ -48,6 +44,21 @@ impl Coordinator {
         };
         // The state was looked at just now, so this is admissible; if not, the next event tries again.
         let _ = self.append_own(body, now, rng, out);
+    }
+
+    /// Gives the running session's next step its time. To be called when a step was made, and not when anything else
+    /// happens: somebody who keeps reconnecting must not keep a stalled session alive.
+    pub(super) fn expect_dkg_step(
+        &self,
+        name: &GroupName,
+        now: Timestamp,
+        out: &mut Vec<CoordinatorEffect>,
+    ) {
+        let dkg = self.state.group(name).ok().and_then(|group| group.dkg.as_ref());
+        if let Some(dkg) = dkg {
+            let deadline = CoordinatorDeadline::Dkg(dkg.session);
+            out.push(CoordinatorEffect::SetDeadline(deadline, now.plus(self.config.dkg_step)));
+        }
     }
 
     /// Connected, and past its hello.

@@ -10,7 +10,7 @@
 mod dkg;
 mod signing;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use quorate_log::checkpoint::{CosignerSet, SignedCheckpoint, VerifiedCheckpoint};
 use quorate_log::key::{CosignerVerifier, LogSigner, Seed};
@@ -30,7 +30,7 @@ use crate::state::{Event, Invalid, IvnState};
 use crate::statement::Body;
 
 /// How far ahead of the coordinator's clock a statement's time may be, in milliseconds. Otherwise one fast clock would
-/// move the log's time past everybody's deadlines.
+/// move the log's time past everybody's deadlines. An admission may not be further behind, either.
 pub const MAX_CLOCK_LEAD: u64 = 300_000;
 /// How many recent checkpoints are remembered to check cosignatures against.
 const REMEMBERED_CHECKPOINTS: usize = 256;
@@ -64,9 +64,10 @@ pub struct CoordinatorSecrets {
 /// What happens to the coordinator.
 #[derive(Debug)]
 pub enum Input {
-    /// A node's connection is up; the connection proved the account.
+    /// A node's connection is up; the connection proved the account. It takes the place of an earlier one of that
+    /// account.
     Connected(AccountName),
-    /// It is gone.
+    /// It is gone. Not to be said of a connection after another took its place.
     Disconnected(AccountName),
     /// A node says something.
     Received(AccountName, FromNode),
@@ -197,6 +198,7 @@ impl Coordinator {
         let groups: Vec<_> = self.state.groups().keys().cloned().collect();
         for group in groups {
             self.tend_dkg(&group, now, rng, &mut out);
+            self.expect_dkg_step(&group, now, &mut out);
         }
         let requests: Vec<_> = self.state.requests().keys().copied().collect();
         for request in requests {
@@ -215,6 +217,8 @@ impl Coordinator {
         let mut out = Vec::new();
         match input {
             Input::Connected(account) => {
+                // The process at the other end, and what it had in memory, may be another.
+                self.signer_gone(&account, now, &mut out);
                 self.peers.insert(account, Peer { sent: None });
                 self.announce_presence(&mut out);
             }
@@ -230,14 +234,19 @@ impl Coordinator {
                 let result = self.join(&bytes, now, rng, &mut out);
                 out.push(CoordinatorEffect::RespondJoin(id, result));
             }
-            Input::Document { request, document } => self.document(request, document),
+            Input::Document { request, document } => {
+                self.document(request, document, now, &mut out);
+            }
             Input::Deadline(CoordinatorDeadline::Dkg(session)) => {
                 self.dkg_overdue(session, now, rng, &mut out);
             }
             Input::Deadline(CoordinatorDeadline::Signing(session)) => {
                 self.signing_overdue(session, now, &mut out);
             }
-            Input::Deadline(CoordinatorDeadline::Retry) => self.signing.resume(),
+            Input::Deadline(CoordinatorDeadline::Retry) => {
+                self.signing.resume();
+                self.signing.prepare_missing(&mut out);
+            }
         }
         out
     }
@@ -301,7 +310,7 @@ impl Coordinator {
                 self.share(&account, session, share, now, rng, out);
             }
             FromNode::Declined { session, .. } => {
-                self.attempt_failed(session, &BTreeSet::from([account]), now, out);
+                self.declined(account, session, now, out);
             }
         }
     }
@@ -368,6 +377,12 @@ impl Coordinator {
         let entry = Entry::from_bytes(bytes)?;
         if !matches!(entry.statement().body, Body::AccountAdmitted { .. }) {
             return Err(Invalid::WrongAuthor);
+        }
+        // The log knows the time only from what its entries claim, so an admission that claims to be old would pass
+        // with an invitation that has expired since.
+        let age = now.0.saturating_sub(entry.statement().at.0);
+        if age > MAX_CLOCK_LEAD && !self.index.contains_key(&entry.id()) {
+            return Err(Invalid::ClockSkew { seconds: age / 1000 });
         }
         self.append(entry, now, rng, out)
     }
@@ -438,7 +453,10 @@ impl Coordinator {
             | Event::Dkg(group)
             | Event::DkgAborted(group)
             | Event::DkgCertified(group)
-            | Event::EpochStarted(group) => self.tend_dkg(&group, now, rng, out),
+            | Event::EpochStarted(group) => {
+                self.expect_dkg_step(&group, now, out);
+                self.tend_dkg(&group, now, rng, out);
+            }
             Event::RequestOpened(id)
             | Event::RequestVoted(id)
             | Event::RequestApproved(id)

@@ -22,6 +22,12 @@ use crate::signing::{SignerRecord, SigningSession, Subject};
 use crate::state::{Group, Status};
 use crate::statement::Body;
 
+/// Signing waits longer each time that everybody was tried: this many times the first pause or deadline at most is
+/// 2 to the power of this.
+const MAX_DOUBLINGS: u32 = 5;
+/// How many first pauses pass before a missing document is looked for again.
+const DOCUMENT_PAUSES: u64 = 8;
+
 /// All signing that is wanted or under way.
 #[derive(Debug, Default)]
 pub(super) struct Signing {
@@ -62,6 +68,17 @@ impl Signing {
         self.wanted.append(&mut self.paused);
     }
 
+    /// Asks again for the documents without which something can not start.
+    pub(super) fn prepare_missing(&self, out: &mut Vec<CoordinatorEffect>) {
+        for subject in &self.wanted {
+            if let Subject::Request { request } = subject
+                && !self.documents.contains_key(request)
+            {
+                out.push(CoordinatorEffect::PrepareDocument(*request));
+            }
+        }
+    }
+
     pub(super) fn signers_of(&self, subject: Subject) -> Option<Vec<&AccountName>> {
         let attempt = self.sessions.values().find(|attempt| attempt.subject == subject)?;
         Some(attempt.signers.keys().collect())
@@ -79,6 +96,11 @@ impl Signing {
 }
 
 impl Attempt {
+    /// How many members the group has; at least 1.
+    fn members(&self) -> u32 {
+        u32::try_from(self.public.verifying_shares().len()).unwrap_or(u32::MAX).max(1)
+    }
+
     fn by_identifier<T: Clone>(
         &self,
         parts: &BTreeMap<AccountName, (Envelope, T)>,
@@ -108,14 +130,23 @@ impl Coordinator {
         }
     }
 
-    pub(super) fn document(&mut self, request: EntryId, document: Option<Document>) {
+    pub(super) fn document(
+        &mut self,
+        request: EntryId,
+        document: Option<Document>,
+        now: Timestamp,
+        out: &mut Vec<CoordinatorEffect>,
+    ) {
         let Ok(state) = self.state.request(request) else { return };
-        let Some(document) = document.filter(|d| d.commitment == state.request.document) else {
+        if state.status != Status::Approved || state.lapsed(now) {
             return;
-        };
-        if state.status == Status::Approved {
+        }
+        if let Some(document) = document.filter(|d| d.commitment == state.request.document) {
             self.signing.documents.insert(request, document.to_be_signed);
             self.signing.wanted(Subject::Request { request });
+        } else {
+            let pause = self.config.pause.saturating_mul(DOCUMENT_PAUSES);
+            out.push(CoordinatorEffect::SetDeadline(CoordinatorDeadline::Retry, now.plus(pause)));
         }
     }
 
@@ -140,8 +171,10 @@ impl Coordinator {
                 let invite = FromCoordinator::Invite { session, subject, signers: signers.clone() };
                 out.push(CoordinatorEffect::Send(signer.clone(), invite));
             }
+            // On a slow network the first deadline may be too short for anybody to meet.
+            let patience = self.config.signing.saturating_mul(1 << self.rounds_failed(&attempt));
             let deadline = CoordinatorDeadline::Signing(session);
-            out.push(CoordinatorEffect::SetDeadline(deadline, now.plus(self.config.signing)));
+            out.push(CoordinatorEffect::SetDeadline(deadline, now.plus(patience)));
             self.signing.sessions.insert(session, attempt);
         }
     }
@@ -341,6 +374,26 @@ impl Coordinator {
         }
     }
 
+    /// How often as many sessions failed as there are members, at most [`MAX_DOUBLINGS`].
+    fn rounds_failed(&self, attempt: &Attempt) -> u32 {
+        let failures = self.signing.failures.get(&attempt.subject).copied().unwrap_or(0);
+        (failures / attempt.members()).min(MAX_DOUBLINGS)
+    }
+
+    /// A signer takes no part. Of anybody else it would mean nothing.
+    pub(super) fn declined(
+        &mut self,
+        account: AccountName,
+        session: SessionId,
+        now: Timestamp,
+        out: &mut Vec<CoordinatorEffect>,
+    ) {
+        let attempt = self.signing.sessions.get(&session);
+        if attempt.is_some_and(|attempt| attempt.signers.contains_key(&account)) {
+            self.attempt_failed(session, &BTreeSet::from([account]), now, out);
+        }
+    }
+
     /// Drops a session; those who made it fail are chosen last from now on. After as many failures as there are
     /// members, everybody was tried: pause before the next round.
     pub(super) fn attempt_failed(
@@ -357,9 +410,9 @@ impl Coordinator {
         }
         let failures = self.signing.failures.entry(attempt.subject).or_default();
         *failures = failures.saturating_add(1);
-        let members = u32::try_from(attempt.public.verifying_shares().len()).unwrap_or(u32::MAX);
-        if *failures % members.max(1) == 0 {
-            let doubled = (*failures / members.max(1)).saturating_sub(1).min(5);
+        let members = attempt.members();
+        if failures.is_multiple_of(members) {
+            let doubled = (*failures / members).saturating_sub(1).min(MAX_DOUBLINGS);
             let pause = self.config.pause.saturating_mul(1 << doubled);
             self.signing.paused.insert(attempt.subject);
             out.push(CoordinatorEffect::SetDeadline(CoordinatorDeadline::Retry, now.plus(pause)));

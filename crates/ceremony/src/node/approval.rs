@@ -1,11 +1,16 @@
 //! Requests, seen by a member: fetching the document, comparing it with what was committed to, consenting.
 
 use super::{Document, Node};
-use crate::effect::{CommandError, CommandId, NodeEffect};
+use crate::effect::{CommandError, CommandId, NodeDeadline, NodeEffect};
 use crate::names::{Digest, DocumentType, EntryId, GroupName, Timestamp};
 use crate::state::{Group, Invalid, RequestState, Status};
 use crate::statement::{Body, Request};
 use rand_core::CryptoRngCore;
+
+/// The pause before a document that can not be had is asked for again, in milliseconds. It doubles up to
+/// [`MAX_RETRY_DOUBLINGS`] times.
+const DOCUMENT_RETRY: u64 = 1_000;
+const MAX_RETRY_DOUBLINGS: u32 = 6;
 
 /// Why a document was asked for.
 #[derive(Debug, Default)]
@@ -104,6 +109,7 @@ impl Node {
         let Ok(state) = self.state.request(id) else { return };
         if !matches!(state.status, Status::Open | Status::Approved) || state.lapsed(now) {
             self.documents.remove(&id);
+            self.unavailable.remove(&id);
             if let Some(wanted) = self.wanted.remove(&id) {
                 for command in wanted.commands {
                     let over = Invalid::RequestOver { request: id };
@@ -125,6 +131,11 @@ impl Node {
         }
     }
 
+    /// Asks again for what was asked for on a connection that is gone.
+    pub(super) fn want_again(&self, out: &mut Vec<NodeEffect>) {
+        out.extend(self.wanted.keys().map(|request| NodeEffect::FetchDocument(*request)));
+    }
+
     /// A document came, or could not be had.
     pub(super) fn document(
         &mut self,
@@ -141,12 +152,21 @@ impl Node {
             for command in wanted.commands {
                 out.push(NodeEffect::Respond(command, Err(CommandError::NoDocument)));
             }
+            let failures = self.unavailable.entry(request).or_default();
+            let pause = DOCUMENT_RETRY << (*failures).min(MAX_RETRY_DOUBLINGS);
+            *failures = failures.saturating_add(1);
+            out.push(NodeEffect::SetDeadline(NodeDeadline::Document(request), now.plus(pause)));
             self.invitations_without_document(request, out);
             return;
         };
+        self.unavailable.remove(&request);
         self.documents.insert(request, document.to_be_signed);
         let may_vote = self.may_vote(request, now);
         let mut commands = wanted.commands.into_iter();
+        if self.frozen() {
+            out.extend(commands.map(|id| NodeEffect::Respond(id, Err(CommandError::Frozen))));
+            return;
+        }
         match (may_vote, commands.next()) {
             (Ok(()), Some(command)) => {
                 self.command_states(command, Body::Approval { request }, now, out);

@@ -31,9 +31,14 @@ impl Node {
             && group.key.is_none()
             && !group.accepted.contains(&self.account)
             && !self
-                .is_stating(|body| matches!(body, Body::GroupAccepted { group } if group == name));
+                .is_stating(|body| matches!(body, Body::GroupAccepted { definition, .. } if *definition == group.defined));
         if accept {
-            self.state_in_log(Body::GroupAccepted { group: name.clone() }, now, out);
+            let definition = group.defined;
+            self.state_in_log(
+                Body::GroupAccepted { group: name.clone(), definition },
+                now,
+                out,
+            );
         }
         self.advance_dkg(name, now, rng, out);
         let running: Vec<SessionId> = self
@@ -65,9 +70,14 @@ impl Node {
             return;
         }
         let session = dkg.session;
+        // One process begins a session once: a second first message would be equivocation.
+        let begun = group.posted(&self.account)
+            || self.is_stating(
+                |body| matches!(body, Body::CeremonyMessage { session: s, .. } if *s == session),
+            );
         let step = match self.runs.remove(&session) {
             Some(run) => run.advance(&dkg.board, &mut *rng),
-            None if phase == DkgPhase::Committing && !group.posted(&self.account) => {
+            None if phase == DkgPhase::Committing && !begun => {
                 let Some(me) = group.identifier(&self.account) else { return };
                 Run::start(dkg.board.parameters(), me, &mut *rng)
                     .map(|(run, message)| Step::Send(run, message))

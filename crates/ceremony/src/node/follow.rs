@@ -73,10 +73,16 @@ pub(super) struct Replayed {
     pub(super) frontier: Frontier,
     pub(super) log_verifier: LogVerifier,
     pub(super) cosigned: Option<Cosigned>,
+    /// Entries of the outbox that are in the log, so that they need not be sent any more.
+    pub(super) arrived: BTreeSet<EntryId>,
 }
 
 /// Rebuilds the state from stored entries, and checks them against what this node cosigned.
-pub(super) fn replay(ivn: IvnId, saved: &Saved) -> Result<Replayed, RestoreError> {
+pub(super) fn replay(
+    ivn: IvnId,
+    saved: &Saved,
+    outbox: &[Entry],
+) -> Result<Replayed, RestoreError> {
     let (genesis, rest) = saved.entries.split_first().ok_or(RestoreError::Genesis)?;
     let entry = Entry::from_bytes(genesis).map_err(|_| RestoreError::Genesis)?;
     let mut state = IvnState::found(&entry).map_err(|_| RestoreError::Genesis)?;
@@ -90,6 +96,8 @@ pub(super) fn replay(ivn: IvnId, saved: &Saved) -> Result<Replayed, RestoreError
         }
         None => None,
     };
+    let waiting: BTreeSet<EntryId> = outbox.iter().map(Entry::id).collect();
+    let mut arrived = BTreeSet::new();
     let mut frontier = Frontier::default();
     frontier.append(leaf_hash(genesis));
     let mut seen = cosigned.is_none();
@@ -105,13 +113,17 @@ pub(super) fn replay(ivn: IvnId, saved: &Saved) -> Result<Replayed, RestoreError
         let damaged = RestoreError::Entry { index: frontier.size() };
         let entry = Entry::from_bytes(bytes).map_err(|_| damaged)?;
         state.apply(&entry).map_err(|_| damaged)?;
+        if waiting.contains(&entry.id()) {
+            arrived.insert(entry.id());
+        }
         frontier.append(leaf_hash(bytes));
         check(&frontier);
     }
     if !seen {
         return Err(RestoreError::Cosigned);
     }
-    Ok(Replayed { state, frontier, log_verifier, cosigned: cosigned.map(Cosigned::remembered) })
+    let cosigned = cosigned.map(Cosigned::remembered);
+    Ok(Replayed { state, frontier, log_verifier, cosigned, arrived })
 }
 
 impl Cosigned {
@@ -146,7 +158,7 @@ impl Node {
         rng: &mut dyn CryptoRngCore,
         out: &mut Vec<NodeEffect>,
     ) {
-        if matches!(self.trouble, Some(Trouble::Fork { .. } | Trouble::Inadmissible { .. })) {
+        if self.frozen() {
             return;
         }
         let held = self.state.size().saturating_add(self.staged.len() as u64);
@@ -192,8 +204,11 @@ impl Node {
             frontier.append(leaf_hash(entry));
         }
         if checkpoint.head().size < frontier.size() {
-            // It may be an old one that a newer overtook; only from a coordinator that lost entries it stays so.
-            self.trouble = Some(Trouble::Behind { size: checkpoint.head().size });
+            // One that a newer overtook says nothing. As the first on a connection, it is the coordinator's answer to
+            // how many entries this node has: then the coordinator lost some.
+            if !self.greeted {
+                self.trouble = Some(Trouble::Behind { size: checkpoint.head().size });
+            }
             return;
         }
         if checkpoint.head().size > frontier.size() {
@@ -207,6 +222,7 @@ impl Node {
             return;
         }
         self.trouble = None;
+        self.greeted = true;
         let first = self.state.size();
         let staged = std::mem::take(&mut self.staged);
         let mut touched = Touched::default();

@@ -174,8 +174,12 @@ pub struct Node {
     trouble: Option<Trouble>,
 
     connected: bool,
+    /// Whether this connection brought a checkpoint that this node accepted.
+    greeted: bool,
     online: BTreeSet<AccountName>,
     outbox: Vec<Entry>,
+    /// Entries of the outbox that the stored log holds already: the process died before it took them out.
+    arrived: BTreeSet<EntryId>,
     commands: BTreeMap<EntryId, CommandId>,
 
     runs: BTreeMap<SessionId, Run>,
@@ -184,6 +188,8 @@ pub struct Node {
     documents: BTreeMap<EntryId, Vec<u8>>,
     /// Documents asked for, and what to do when they come.
     wanted: BTreeMap<EntryId, approval::Wanted>,
+    /// Documents that could not be had, and how often in a row.
+    unavailable: BTreeMap<EntryId, u32>,
 
     signing: BTreeMap<SessionId, signing::Pending>,
     /// Every signing session that this node took part in, so that none is used twice.
@@ -204,13 +210,14 @@ impl Node {
         saved: Saved,
         rng: &mut dyn CryptoRngCore,
     ) -> Result<Self, RestoreError> {
-        let replayed = follow::replay(ivn, &saved)?;
+        let outbox: Option<Vec<Entry>> =
+            saved.outbox.iter().map(|bytes| Entry::from_bytes(bytes).ok()).collect();
+        let outbox = outbox.ok_or(RestoreError::Outbox)?;
+        let replayed = follow::replay(ivn, &saved, &outbox)?;
         let name = format!("{}/{account}", replayed.state.origin());
         let name = name.parse().map_err(|_| RestoreError::LogKey)?;
         let seed = Box::new(*secrets.cosigner.seed());
         let cosigner = CosignerSigner::new(name, Seed::new(seed));
-        let outbox: Option<Vec<Entry>> =
-            saved.outbox.iter().map(|bytes| Entry::from_bytes(bytes).ok()).collect();
         let mut incarnation = [0; 32];
         rng.fill_bytes(&mut incarnation);
         Ok(Self {
@@ -226,13 +233,16 @@ impl Node {
             cosigned: replayed.cosigned,
             trouble: saved.frozen.map(|(ours, theirs)| Trouble::Fork { ours, theirs }),
             connected: false,
+            greeted: false,
             online: BTreeSet::new(),
-            outbox: outbox.ok_or(RestoreError::Outbox)?,
+            outbox,
+            arrived: replayed.arrived,
             commands: BTreeMap::new(),
             runs: BTreeMap::new(),
             packages: saved.packages.into_iter().collect(),
             documents: BTreeMap::new(),
             wanted: BTreeMap::new(),
+            unavailable: BTreeMap::new(),
             signing: BTreeMap::new(),
             sessions: saved.sessions,
         })
@@ -242,12 +252,14 @@ impl Node {
     pub fn start(&mut self, now: Timestamp, rng: &mut dyn CryptoRngCore) -> Vec<NodeEffect> {
         let mut out = Vec::new();
         // DKG messages of the process before belong to a run that died with it.
+        let arrived = std::mem::take(&mut self.arrived);
         let stale: Vec<EntryId> = self
             .outbox
             .iter()
             .filter(|entry| {
                 let body = &entry.statement().body;
                 matches!(body, Body::CeremonyMessage { .. } | Body::NodeStarted { .. })
+                    || arrived.contains(&entry.id())
             })
             .map(Entry::id)
             .collect();
@@ -270,9 +282,12 @@ impl Node {
         match input {
             Input::Connected => {
                 self.connected = true;
+                self.greeted = false;
                 self.staged.clear();
+                self.signing.clear();
                 out.push(NodeEffect::Send(FromNode::Hello { after: self.state.size() }));
                 out.extend(self.outbox.iter().map(submission));
+                self.want_again(&mut out);
             }
             Input::Disconnected => {
                 self.connected = false;
@@ -287,6 +302,9 @@ impl Node {
             Input::Command(id, command) => self.command(id, command, now, &mut out),
             Input::Deadline(NodeDeadline::Signing(session)) => {
                 self.signing.remove(&session);
+            }
+            Input::Deadline(NodeDeadline::Document(request)) => {
+                self.reconcile_request(request, now, &mut out);
             }
         }
         out
@@ -326,15 +344,24 @@ impl Node {
         now: Timestamp,
         out: &mut Vec<NodeEffect>,
     ) {
-        if !self.connected {
-            out.push(NodeEffect::Respond(id, Err(CommandError::Unreachable)));
+        let refusal = if self.frozen() {
+            Some(CommandError::Frozen)
+        } else {
+            (!self.connected).then_some(CommandError::Unreachable)
+        };
+        if let Some(refusal) = refusal {
+            out.push(NodeEffect::Respond(id, Err(refusal)));
             return;
         }
         let body = match command {
             Command::Approve(request) => return self.approve(id, request, now, out),
             Command::Invite(invitation) => Ok(Body::Invitation(invitation)),
             Command::DefineGroup(definition) => Ok(Body::GroupDefined(definition)),
-            Command::AcceptGroup(group) => Ok(Body::GroupAccepted { group }),
+            Command::AcceptGroup(group) => self
+                .state
+                .group(&group)
+                .map(|state| state.defined)
+                .map(|definition| Body::GroupAccepted { group, definition }),
             Command::Reject { request, reason } => Ok(Body::Refusal { request, reason }),
             Command::CancelCeremony(group) => self.cancellation(&group),
             Command::Request { group, document_type, format, namespace, document, expires_in } => {
@@ -384,6 +411,11 @@ impl Node {
         }
         self.outbox.push(entry);
         Some(id)
+    }
+
+    /// Whether this node holds proof of the coordinator's misbehaviour. Final.
+    fn frozen(&self) -> bool {
+        matches!(self.trouble, Some(Trouble::Fork { .. } | Trouble::Inadmissible { .. }))
     }
 
     /// Whether a statement like this is on its way to the log.

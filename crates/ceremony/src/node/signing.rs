@@ -41,8 +41,6 @@ struct Permission<'a> {
     key: &'a quorate_protocol::keys::KeyPackage,
     public: quorate_protocol::keys::PublicKeyPackage,
     message: Vec<u8>,
-    /// Index of the entry that must be under a cosigned checkpoint.
-    index: u64,
 }
 
 impl Node {
@@ -60,7 +58,7 @@ impl Node {
         if self.trouble.is_some() {
             return Err(DeclineReason::Frozen);
         }
-        let (group, key, public, message, index, eligible) = match subject {
+        let (group, key, public, message, eligible) = match subject {
             Subject::Request { request } => {
                 let state = self.state.request(request).map_err(|_| DeclineReason::NotApproved)?;
                 if state.status != Status::Approved || !state.approvals.contains(&self.account) {
@@ -78,7 +76,7 @@ impl Node {
                 let message =
                     self.documents.get(&request).ok_or(DeclineReason::NoDocument)?.clone();
                 let eligible = signers.is_subset(&state.approvals);
-                (group, key, public, message, state.index, eligible)
+                (group, key, public, message, eligible)
             }
             Subject::Activation { session } => {
                 let group =
@@ -90,9 +88,7 @@ impl Node {
                     .ok_or(DeclineReason::NotApproved)?;
                 let key = self.packages.get(&session).ok_or(DeclineReason::NoShare)?;
                 key.check(&public).map_err(|_| DeclineReason::NoShare)?;
-                let message = record.to_be_signed().to_vec();
-                // The certifications are entries below the size of the state, which is under a checkpoint.
-                (group, key, public, message, self.state.size().saturating_sub(1), true)
+                (group, key, public, record.to_be_signed().to_vec(), true)
             }
         };
         let members = signers.iter().all(|name| group.definition.members.contains(name));
@@ -100,7 +96,7 @@ impl Node {
         if !(members && enough && eligible && signers.contains(&self.account)) {
             return Err(DeclineReason::NotApproved);
         }
-        Ok(Permission { group, key, public, message, index })
+        Ok(Permission { group, key, public, message })
     }
 
     pub(super) fn invited(
@@ -184,6 +180,10 @@ impl Node {
         now: Timestamp,
         out: &mut Vec<NodeEffect>,
     ) {
+        // A repeated message, or one for a process that is gone: the share left, and nothing is left to say.
+        if self.sessions.get(&session) == Some(&true) {
+            return;
+        }
         // Taken out whatever comes next: nonces serve one attempt to make one share.
         let Some(Pending { subject, signers, nonces: Some(nonces), .. }) =
             self.signing.remove(&session)
@@ -229,12 +229,13 @@ impl Node {
         if opened.len() != signers.len() || commitments.len() != signers.len() {
             return Err(DeclineReason::Session);
         }
-        // The gate.
+        // The gate. The permission was read from the whole state, so nothing less than the whole state is cosigned:
+        // the request, and every approval that was counted.
         let (size, cosignature) = self
             .cosigned
             .as_ref()
             .and_then(super::follow::Cosigned::cosignature)
-            .filter(|(size, _)| *size > permission.index)
+            .filter(|(size, _)| *size == self.state.size())
             .ok_or(DeclineReason::NotApproved)?;
         let share =
             sign::sign(nonces, permission.key, &permission.public, &opened, &permission.message)

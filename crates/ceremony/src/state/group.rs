@@ -311,6 +311,7 @@ impl IvnState {
         definition: &GroupDefinition,
     ) -> Result<Vec<Event>, Invalid> {
         self.check_admin(author)?;
+        self.check_unsaid(id, author)?;
         if let Some(group) = self.groups.get(&definition.name)
             && (group.key.is_some() || group.dkg.is_some())
         {
@@ -336,6 +337,7 @@ impl IvnState {
             key: None,
         };
         self.groups.insert(definition.name.clone(), group);
+        self.said.insert(id);
         Ok(vec![Event::GroupDefined(definition.name.clone())])
     }
 
@@ -343,10 +345,14 @@ impl IvnState {
         &mut self,
         author: &AccountName,
         name: &GroupName,
+        definition: EntryId,
     ) -> Result<Vec<Event>, Invalid> {
         let group = self.group_mut(name)?;
         if !group.definition.members.contains(author) {
             return Err(Invalid::NotAMember { account: author.clone(), group: name.clone() });
+        }
+        if group.defined != definition {
+            return Err(Invalid::DefinitionChanged { group: name.clone() });
         }
         if !group.accepted.insert(author.clone()) {
             return Err(Invalid::AlreadySaid { account: author.clone() });

@@ -53,6 +53,12 @@ pub enum Invalid {
         /// The name.
         account: AccountName,
     },
+    /// The keys belong to an account on the roster.
+    #[error("these keys are those of account \"{account}\"; every account has its own")]
+    KeysTaken {
+        /// Whose keys they are.
+        account: AccountName,
+    },
     /// No invitation for this name, or not this one.
     #[error(
         "this invitation is not valid here: it was replaced, or made for another account or IVN"
@@ -120,6 +126,12 @@ pub enum Invalid {
     AlreadySaid {
         /// Who.
         account: AccountName,
+    },
+    /// Consent to a definition that was replaced.
+    #[error("the definition of group \"{group}\" was replaced; look at the new one")]
+    DefinitionChanged {
+        /// The group.
+        group: GroupName,
     },
     /// Not all members accepted the definition yet.
     #[error("not all members have accepted the group's definition")]

@@ -12,12 +12,12 @@ mod invalid;
 mod request;
 mod roster;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::entry::{Author, Entry, Statement};
 use crate::identity::PublicKey;
 use crate::names::{AccountName, EntryId, GroupName, IvnId, SessionId, Timestamp};
-use crate::statement::{Body, Genesis, Invitation};
+use crate::statement::{Body, Genesis, Invitation, Role};
 
 pub use group::{ActivationRecord, Dkg, DkgPhase, Group, GroupKey, PastSession};
 pub use invalid::Invalid;
@@ -36,6 +36,9 @@ pub struct IvnState {
     groups: BTreeMap<GroupName, Group>,
     sessions: BTreeMap<SessionId, GroupName>,
     requests: BTreeMap<EntryId, RequestState>,
+    /// Entries whose effect a later one may replace. To repeat such an entry would bring the old effect back, and the
+    /// coordinator could do so without any key.
+    said: BTreeSet<EntryId>,
 }
 
 /// What an entry changed: for those who have something to do about it.
@@ -91,6 +94,9 @@ impl IvnState {
         };
         entry.verify(&[genesis.admin.identity, genesis.coordinator_key])?;
         roster::check_deployment(&genesis.deployment)?;
+        if !genesis.roles.contains(&Role::Admin) {
+            return Err(Invalid::NotAdmin { account: admin.clone() });
+        }
         let founder = Account {
             roles: genesis.roles.clone(),
             keys: genesis.admin.clone(),
@@ -107,6 +113,7 @@ impl IvnState {
             groups: BTreeMap::new(),
             sessions: BTreeMap::new(),
             requests: BTreeMap::new(),
+            said: BTreeSet::new(),
         })
     }
 
@@ -148,10 +155,14 @@ impl IvnState {
         now: Timestamp,
     ) -> Result<Vec<Event>, Invalid> {
         match body {
-            Body::Invitation(invitation) => self.invite(author, invitation, now),
-            Body::NodeStarted { incarnation } => self.node_started(author, *incarnation),
+            Body::Invitation(invitation) => self.invite(entry.id(), author, invitation, now),
+            Body::NodeStarted { incarnation } => {
+                self.node_started(entry.id(), author, *incarnation)
+            }
             Body::GroupDefined(definition) => self.define_group(entry.id(), author, definition),
-            Body::GroupAccepted { group } => self.accept_group(author, group),
+            Body::GroupAccepted { group, definition } => {
+                self.accept_group(author, group, *definition)
+            }
             Body::CeremonyMessage { session, incarnation, message } => {
                 self.dkg_message(author, *session, *incarnation, &message.0)
             }
@@ -194,6 +205,14 @@ impl IvnState {
             | Body::Approval { .. }
             | Body::Refusal { .. } => Err(Invalid::WrongAuthor),
         }
+    }
+
+    /// Whether this entry is not in the log yet. Asked about kinds that nothing else keeps from being repeated.
+    fn check_unsaid(&self, id: EntryId, author: &AccountName) -> Result<(), Invalid> {
+        if self.said.contains(&id) {
+            return Err(Invalid::AlreadySaid { account: author.clone() });
+        }
+        Ok(())
     }
 
     /// The IVN's id.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Event, Invalid, IvnState};
 use crate::entry::Entry;
 use crate::identity::AccountKeys;
-use crate::names::{AccountName, Digest, Timestamp};
+use crate::names::{AccountName, Digest, EntryId, Timestamp};
 use crate::statement::{Invitation, Role};
 
 /// An account on the roster.
@@ -42,11 +42,13 @@ impl IvnState {
     /// An admin invites. A second invitation of one name replaces the first.
     pub(super) fn invite(
         &mut self,
+        id: EntryId,
         author: &AccountName,
         invitation: &Invitation,
         now: Timestamp,
     ) -> Result<Vec<Event>, Invalid> {
         self.check_admin(author)?;
+        self.check_unsaid(id, author)?;
         if self.accounts.contains_key(&invitation.name) {
             return Err(Invalid::AccountExists { account: invitation.name.clone() });
         }
@@ -54,6 +56,7 @@ impl IvnState {
             return Err(Invalid::InvitationExpired);
         }
         self.invitations.insert(invitation.name.clone(), invitation.clone());
+        self.said.insert(id);
         Ok(vec![Event::Invited(invitation.name.clone())])
     }
 
@@ -73,6 +76,7 @@ impl IvnState {
         if invitation.expires_at < now {
             return Err(Invalid::InvitationExpired);
         }
+        self.check_new_keys(keys)?;
         let account = Account {
             roles: invitation.roles.clone(),
             keys: keys.clone(),
@@ -84,12 +88,27 @@ impl IvnState {
         Ok(vec![Event::Admitted(name.clone())])
     }
 
+    /// Every key is one account's: a cosignature does not commit to its cosigner's name, so the copy of somebody's key
+    /// would count for two.
+    fn check_new_keys(&self, keys: &AccountKeys) -> Result<(), Invalid> {
+        let new = [keys.identity, keys.cosigner];
+        let taken = self.accounts.iter().find(|(_, account)| {
+            new.contains(&account.keys.identity) || new.contains(&account.keys.cosigner)
+        });
+        match taken {
+            Some((account, _)) => Err(Invalid::KeysTaken { account: account.clone() }),
+            None => Ok(()),
+        }
+    }
+
     /// A new process of an account's node: its part in unfinished DKG sessions is lost.
     pub(super) fn node_started(
         &mut self,
+        id: EntryId,
         author: &AccountName,
         incarnation: Digest,
     ) -> Result<Vec<Event>, Invalid> {
+        self.check_unsaid(id, author)?;
         let account = self
             .accounts
             .get_mut(author)
@@ -101,6 +120,7 @@ impl IvnState {
         for group in self.groups.values_mut() {
             group.note_restart(author);
         }
+        self.said.insert(id);
         Ok(vec![Event::NodeStarted(author.clone())])
     }
 }
