@@ -1,1 +1,33 @@
 //! The IVN on the wire: identities, join tokens, TLS hub and dialler.
+//!
+//! Isolation and authentication of connections, and nothing else: what travels over them is bytes to this crate.
+//! Nodes only dial out, to a [`hub::Hub`] that serves many IVNs on one port:
+//!
+//! ```text
+//! node ── Dialler ── TLS 1.3, SNI = IVN ──▶ Hub ── that IVN's authority ──▶ Peer (IVN, account) ──▶ Routes of that IVN
+//!           ├── connect: a Link, frames both ways with heartbeats           ◀── StreamRequest::accept
+//!           └── HubClient: single requests (join, documents)
+//! ```
+//!
+//! - [`ca`]: each IVN has its own certificate authority; a node is let in by a certificate of it.
+//! - [`token`]: a join URL pins hub, IVN and authority, and carries the invitation's secret.
+//! - [`link`], [`stream`], [`dialler`], [`redial`], [`client`]: connections that work, or say why not.
+//!
+//! The hub is not trusted with anything that travels: nodes sign and seal for each other above this crate.
+
+pub mod ca;
+pub mod client;
+pub mod dialler;
+pub mod hub;
+pub mod ivn;
+pub mod link;
+pub mod redial;
+pub mod stream;
+pub mod token;
+
+mod peer;
+mod tls;
+mod websocket;
+
+pub use peer::Peer;
+pub use tls::TlsError;

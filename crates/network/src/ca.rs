@@ -1,0 +1,492 @@
+//! The certificate authority of one IVN, and the certificates that it issues.
+//!
+//! Each IVN has its own, so a certificate of one IVN means nothing in another: there is no shared root. Keys are ECDSA
+//! P-256, because TPMs and PKCS#11 tokens have it. A node makes its key itself and sends a certificate request.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use rand_core::{OsRng, RngCore};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName,
+    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    PKCS_ECDSA_P256_SHA256, PublicKeyData, SerialNumber, SignatureAlgorithm, SigningKey,
+};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{
+    CertificateDer, CertificateSigningRequestDer, PrivateKeyDer, PrivatePkcs8KeyDer,
+};
+use sha2::{Digest, Sha256};
+use x509_parser::prelude::{FromDer, X509Certificate};
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::ivn::{AccountName, IvnId};
+
+/// How long certificates of hubs and nodes are valid.
+pub const VALIDITY: Duration = Duration::from_secs(30 * DAY);
+
+/// Signs the certificates of one IVN's hub and nodes.
+pub struct CertificateAuthority {
+    ivn: IvnId,
+    certificate: CertificateDer<'static>,
+    issuer: Issuer<'static, Key>,
+}
+
+impl CertificateAuthority {
+    /// Makes a new key and a self-signed certificate for `ivn`, valid from an hour before `now` for 20 years.
+    ///
+    /// # Errors
+    ///
+    /// [`CaError::Crypto`], when the system has no randomness.
+    pub fn generate(ivn: IvnId, now: SystemTime) -> Result<Self, CaError> {
+        let key = Key::generate()?;
+        let mut params =
+            params(ivn, "Quorate IVN authority", now, Duration::from_secs(20 * 365 * DAY));
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let certificate = params.self_signed(&key).map_err(CaError::Crypto)?.der().clone();
+        Ok(Self { ivn, certificate, issuer: Issuer::new(params, key) })
+    }
+
+    /// Loads what [`certificate_pem`](Self::certificate_pem) and [`key_pem`](Self::key_pem) gave.
+    ///
+    /// # Errors
+    ///
+    /// [`CaError::Unreadable`] for text that is not that, [`CaError::Mismatch`] when key, certificate and IVN do not belong together.
+    pub fn load(ivn: IvnId, certificate_pem: &str, key_pem: &str) -> Result<Self, CaError> {
+        let certificate = CertificateDer::from_pem_slice(certificate_pem.as_bytes())
+            .map_err(|_| CaError::Unreadable)?;
+        let key = Key::from_pem(key_pem)?;
+        let parsed = parse(&certificate).ok_or(CaError::Unreadable)?;
+        if !parsed.is_ca() {
+            return Err(CaError::Unreadable);
+        }
+        if only(parsed.subject().iter_organization()) != Some(&*ivn.to_string())
+            || parsed.public_key().raw != key.subject_public_key_info()
+        {
+            return Err(CaError::Mismatch);
+        }
+        let issuer =
+            Issuer::from_ca_cert_der(&certificate, key).map_err(|_| CaError::Unreadable)?;
+        Ok(Self { ivn, certificate, issuer })
+    }
+
+    /// The IVN that this authority is for.
+    pub fn ivn(&self) -> IvnId {
+        self.ivn
+    }
+
+    /// The certificate, public.
+    pub fn certificate_pem(&self) -> String {
+        pem_of(&self.certificate)
+    }
+
+    /// The private key (PKCS#8). The caller stores it where only it can read it.
+    pub fn key_pem(&self) -> Zeroizing<String> {
+        self.issuer.key().to_pem()
+    }
+
+    /// What join tokens and nodes pin.
+    pub fn fingerprint(&self) -> CaFingerprint {
+        CaFingerprint::of(&self.certificate)
+    }
+
+    /// Issues a certificate for the node of `account`, valid for [`VALIDITY`], to the key of `request`
+    /// (PKCS#10 DER, from [`NodeKey::certificate_request`]). Whatever else the request says is ignored.
+    ///
+    /// Whether the account may have one is the caller's to check.
+    ///
+    /// # Errors
+    ///
+    /// [`CaError::Request`], for a request that can not be read or was not signed with its key.
+    pub fn issue_node_certificate(
+        &self,
+        account: &AccountName,
+        request: &[u8],
+        now: SystemTime,
+    ) -> Result<NodeCertificate, CaError> {
+        let request = CertificateSigningRequestDer::from(request);
+        let request =
+            CertificateSigningRequestParams::from_der(&request).map_err(CaError::Request)?;
+        let mut params = params(self.ivn, account.as_str(), now, VALIDITY);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let certificate =
+            params.signed_by(&request.public_key, &self.issuer).map_err(CaError::Crypto)?;
+        Ok(NodeCertificate(certificate.der().clone()))
+    }
+
+    pub(crate) fn certificate(&self) -> &CertificateDer<'static> {
+        &self.certificate
+    }
+
+    /// A fresh key and certificate for the hub, with this authority's certificate behind it: dialers know only that one's fingerprint.
+    pub(crate) fn issue_hub_certificate(
+        &self,
+        now: SystemTime,
+    ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), CaError> {
+        let key = Key::generate()?;
+        let mut params = params(self.ivn, "hub", now, VALIDITY);
+        params.subject_alt_names = vec![rcgen::SanType::DnsName(
+            self.ivn.server_name().try_into().map_err(CaError::Crypto)?,
+        )];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let certificate = params.signed_by(&key, &self.issuer).map_err(CaError::Crypto)?;
+        Ok((vec![certificate.der().clone(), self.certificate.clone()], key.to_rustls()))
+    }
+}
+
+impl fmt::Debug for CertificateAuthority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CertificateAuthority").field("ivn", &self.ivn).finish_non_exhaustive()
+    }
+}
+
+/// SHA-256 of the DER certificate of an IVN's authority.
+#[derive(Clone, Copy, Eq, Hash, PartialEq)]
+pub struct CaFingerprint([u8; 32]);
+
+impl CaFingerprint {
+    /// Takes the 32 bytes as they are.
+    pub const fn new(fingerprint: [u8; 32]) -> Self {
+        Self(fingerprint)
+    }
+
+    /// The 32 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    pub(crate) fn of(certificate: &CertificateDer<'_>) -> Self {
+        Self(Sha256::digest(certificate).into())
+    }
+}
+
+impl fmt::Display for CaFingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for CaFingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CaFingerprint({self})")
+    }
+}
+
+/// The TLS key of a node. It never leaves the node.
+pub struct NodeKey(Key);
+
+impl NodeKey {
+    /// Makes a new key.
+    ///
+    /// # Errors
+    ///
+    /// [`CaError::Crypto`], when the system has no randomness.
+    pub fn generate() -> Result<Self, CaError> {
+        Key::generate().map(Self)
+    }
+
+    /// Loads what [`to_pem`](Self::to_pem) gave.
+    ///
+    /// # Errors
+    ///
+    /// [`CaError::Unreadable`].
+    pub fn from_pem(pem: &str) -> Result<Self, CaError> {
+        Key::from_pem(pem).map(Self)
+    }
+
+    /// The private key (PKCS#8). The caller stores it where only it can read it.
+    pub fn to_pem(&self) -> Zeroizing<String> {
+        self.0.to_pem()
+    }
+
+    /// The request for a certificate, PKCS#10 DER: it proves possession of the key and names nobody.
+    ///
+    /// # Errors
+    ///
+    /// [`CaError::Crypto`].
+    pub fn certificate_request(&self) -> Result<Vec<u8>, CaError> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        let request = params.serialize_request(&self.0).map_err(CaError::Crypto)?;
+        Ok(request.der().to_vec())
+    }
+
+    pub(crate) fn private_key(&self) -> PrivateKeyDer<'static> {
+        self.0.to_rustls()
+    }
+}
+
+impl fmt::Debug for NodeKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NodeKey([REDACTED])")
+    }
+}
+
+/// The certificate of a node, public.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct NodeCertificate(CertificateDer<'static>);
+
+impl NodeCertificate {
+    /// Loads what [`to_pem`](Self::to_pem) gave.
+    ///
+    /// # Errors
+    ///
+    /// [`CaError::Unreadable`].
+    pub fn from_pem(pem: &str) -> Result<Self, CaError> {
+        CertificateDer::from_pem_slice(pem.as_bytes())
+            .ok()
+            .filter(|certificate| parse(certificate).is_some())
+            .map(Self)
+            .ok_or(CaError::Unreadable)
+    }
+
+    /// The certificate as PEM.
+    pub fn to_pem(&self) -> String {
+        pem_of(&self.0)
+    }
+
+    /// The end of its validity, for whoever renews it.
+    ///
+    /// # Errors
+    ///
+    /// [`CaError::Unreadable`].
+    pub fn not_after(&self) -> Result<SystemTime, CaError> {
+        let parsed = parse(&self.0).ok_or(CaError::Unreadable)?;
+        let seconds = u64::try_from(parsed.validity().not_after.timestamp());
+        Ok(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.map_err(|_| CaError::Unreadable)?))
+    }
+
+    pub(crate) fn der(&self) -> &CertificateDer<'static> {
+        &self.0
+    }
+}
+
+/// A private key that is wiped when dropped.
+struct Key(KeyPair);
+
+impl Key {
+    fn generate() -> Result<Self, CaError> {
+        KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map(Self).map_err(CaError::Crypto)
+    }
+
+    fn from_pem(pem: &str) -> Result<Self, CaError> {
+        KeyPair::from_pem(pem).map(Self).map_err(|_| CaError::Unreadable)
+    }
+
+    fn to_pem(&self) -> Zeroizing<String> {
+        Zeroizing::new(self.0.serialize_pem())
+    }
+
+    fn to_rustls(&self) -> PrivateKeyDer<'static> {
+        PrivatePkcs8KeyDer::from(self.0.serialize_der()).into()
+    }
+}
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl PublicKeyData for Key {
+    fn der_bytes(&self) -> &[u8] {
+        self.0.der_bytes()
+    }
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        self.0.algorithm()
+    }
+}
+
+impl SigningKey for Key {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        self.0.sign(message)
+    }
+}
+
+/// Whose node a certificate is for, which the handshake has already traced back to the authority of `ivn`.
+///
+/// None when it is of another IVN or names no account, which this IVN's authority never issues.
+pub(crate) fn account_of(certificate: &CertificateDer<'_>, ivn: IvnId) -> Option<AccountName> {
+    let parsed = parse(certificate)?;
+    if only(parsed.subject().iter_organization())? != ivn.to_string() {
+        return None;
+    }
+    AccountName::new(only(parsed.subject().iter_common_name())?).ok()
+}
+
+/// What all certificates have: who, from when until when, and a random serial number of 127 bits.
+fn params(ivn: IvnId, name: &str, now: SystemTime, validity: Duration) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::OrganizationName, ivn.to_string());
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.not_before = (now - CLOCK_SKEW).into();
+    params.not_after = (now + validity).into();
+    params.use_authority_key_identifier_extension = true;
+    let mut serial = [0; 16];
+    OsRng.fill_bytes(&mut serial);
+    // A positive number without leading zeros, so that DER has it as it is.
+    serial[0] = serial[0] & 0x7F | 0x40;
+    params.serial_number = Some(SerialNumber::from_slice(&serial));
+    params
+}
+
+fn parse<'a>(certificate: &'a CertificateDer<'_>) -> Option<X509Certificate<'a>> {
+    match X509Certificate::from_der(certificate) {
+        Ok(([], parsed)) => Some(parsed),
+        _ => None,
+    }
+}
+
+/// The text of an attribute that occurs exactly once.
+fn only<'a>(
+    mut attributes: impl Iterator<Item = &'a x509_parser::x509::AttributeTypeAndValue<'a>>,
+) -> Option<&'a str> {
+    let first = attributes.next()?;
+    if attributes.next().is_some() {
+        return None;
+    }
+    first.as_str().ok()
+}
+
+fn pem_of(certificate: &CertificateDer<'_>) -> String {
+    use base64::Engine as _;
+
+    let text = base64::engine::general_purpose::STANDARD.encode(certificate);
+    let mut pem = "-----BEGIN CERTIFICATE-----\n".to_owned();
+    for (position, character) in text.chars().enumerate() {
+        if position > 0 && position % 64 == 0 {
+            pem.push('\n');
+        }
+        pem.push(character);
+    }
+    pem.push_str("\n-----END CERTIFICATE-----\n");
+    pem
+}
+
+/// Why the authority could not do something.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CaError {
+    /// Stored text is not a certificate or key, or not of the kind that belongs there.
+    #[error("the stored certificate or key can not be read; restore it from a backup")]
+    Unreadable,
+    /// Readable, but not of one another.
+    #[error("the stored certificate, key and IVN do not belong together")]
+    Mismatch,
+    /// A peer's certificate request.
+    #[error("the certificate request can not be read, or is not signed with its own key")]
+    Request(#[source] rcgen::Error),
+    /// The cryptographic library failed.
+    #[error("the cryptographic library failed")]
+    Crypto(#[source] rcgen::Error),
+}
+
+const DAY: u64 = 24 * 60 * 60;
+/// A node whose clock is behind still accepts a certificate that was issued just now.
+const CLOCK_SKEW: Duration = Duration::from_secs(60 * 60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static_assertions::assert_not_impl_any!(NodeKey: Clone, serde::Serialize);
+    static_assertions::assert_not_impl_any!(CertificateAuthority: Clone, serde::Serialize);
+
+    fn ivn(byte: u8) -> IvnId {
+        IvnId::new([byte; 32])
+    }
+
+    fn authority(byte: u8) -> CertificateAuthority {
+        CertificateAuthority::generate(ivn(byte), SystemTime::now()).unwrap()
+    }
+
+    fn alice() -> AccountName {
+        AccountName::new("alice").unwrap()
+    }
+
+    fn issue(authority: &CertificateAuthority) -> NodeCertificate {
+        let request = NodeKey::generate().unwrap().certificate_request().unwrap();
+        authority.issue_node_certificate(&alice(), &request, SystemTime::now()).unwrap()
+    }
+
+    #[test]
+    fn an_authority_survives_storage() {
+        let before = authority(1);
+        let after =
+            CertificateAuthority::load(ivn(1), &before.certificate_pem(), &before.key_pem())
+                .unwrap();
+        assert_eq!(after.fingerprint(), before.fingerprint());
+        assert_eq!(account_of(issue(&after).der(), ivn(1)), Some(alice()));
+        assert!(!format!("{after:?}").contains("PRIVATE"));
+    }
+
+    #[test]
+    fn files_that_do_not_belong_together_are_refused() {
+        let (one, two) = (authority(1), authority(2));
+        let load = CertificateAuthority::load;
+        assert!(matches!(
+            load(ivn(2), &one.certificate_pem(), &one.key_pem()),
+            Err(CaError::Mismatch)
+        ));
+        assert!(matches!(
+            load(ivn(1), &one.certificate_pem(), &two.key_pem()),
+            Err(CaError::Mismatch)
+        ));
+        assert!(matches!(load(ivn(1), "", &one.key_pem()), Err(CaError::Unreadable)));
+        assert!(matches!(load(ivn(1), &one.certificate_pem(), ""), Err(CaError::Unreadable)));
+        let node = issue(&one).to_pem();
+        assert!(matches!(load(ivn(1), &node, &one.key_pem()), Err(CaError::Unreadable)));
+    }
+
+    #[test]
+    fn a_certificate_names_its_account_and_ivn_only() {
+        let certificate = issue(&authority(1));
+        assert_eq!(account_of(certificate.der(), ivn(1)), Some(alice()));
+        assert_eq!(account_of(certificate.der(), ivn(2)), None);
+        assert_eq!(NodeCertificate::from_pem(&certificate.to_pem()).unwrap(), certificate);
+    }
+
+    #[test]
+    fn serial_numbers_are_not_repeated_for_a_key() {
+        let authority = authority(1);
+        let request = NodeKey::generate().unwrap().certificate_request().unwrap();
+        let issue = || {
+            authority.issue_node_certificate(&alice(), &request, SystemTime::UNIX_EPOCH + VALIDITY)
+        };
+        assert_ne!(issue().unwrap(), issue().unwrap());
+    }
+
+    #[test]
+    fn certificates_end_after_thirty_days() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let request = NodeKey::generate().unwrap().certificate_request().unwrap();
+        let certificate = authority(1).issue_node_certificate(&alice(), &request, now).unwrap();
+        assert_eq!(certificate.not_after().unwrap(), now + VALIDITY);
+    }
+
+    #[test]
+    fn requests_with_a_broken_signature_are_refused() {
+        let mut request = NodeKey::generate().unwrap().certificate_request().unwrap();
+        *request.last_mut().unwrap() ^= 1;
+        assert!(matches!(
+            authority(1).issue_node_certificate(&alice(), &request, SystemTime::now()),
+            Err(CaError::Request(_))
+        ));
+        assert!(matches!(
+            authority(1).issue_node_certificate(&alice(), b"", SystemTime::now()),
+            Err(CaError::Request(_))
+        ));
+    }
+
+    #[test]
+    fn a_node_key_survives_storage_and_is_not_printed() {
+        let key = NodeKey::generate().unwrap();
+        let again = NodeKey::from_pem(&key.to_pem()).unwrap();
+        assert_eq!(*again.to_pem(), *key.to_pem());
+        assert_eq!(format!("{key:?}"), "NodeKey([REDACTED])");
+        assert!(matches!(NodeKey::from_pem("hello"), Err(CaError::Unreadable)));
+    }
+}

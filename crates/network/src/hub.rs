@@ -1,0 +1,359 @@
+//! The hub: accepts the connections of many IVNs on one port and keeps them apart.
+//!
+//! The name in a connection's first message (SNI) selects the IVN, and with it the only authority whose client
+//! certificates are taken: a certificate of another IVN does not get through the handshake. What comes through is
+//! HTTP/1.1, given to that IVN's routes together with the authenticated [`Peer`].
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::http::header::CONNECTION;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
+use rustls::server::Acceptor;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
+
+use crate::ca::{self, CertificateAuthority};
+use crate::ivn::{AccountName, IvnId};
+use crate::peer::{Connections, Peer, Severable};
+use crate::tls::{self, TlsError};
+
+/// What a hub grants to those who connect.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct HubOptions {
+    /// From the connection to the end of the TLS handshake. Default 10 s.
+    pub handshake_timeout: Duration,
+    /// How long a connection may wait for a request, or take to send its headers. Default 30 s.
+    pub header_timeout: Duration,
+    /// How long a connection without a certificate may last altogether. Default 60 s.
+    pub join_timeout: Duration,
+    /// Handshakes at the same time; more connections wait. Default 256.
+    pub handshakes: usize,
+    /// Connections of one account at the same time, links and requests together. Default 16.
+    pub connections_per_account: usize,
+    /// Connections without a certificate at the same time, for each IVN. Default 64.
+    pub joining_connections: usize,
+}
+
+impl Default for HubOptions {
+    fn default() -> Self {
+        Self {
+            handshake_timeout: Duration::from_secs(10),
+            header_timeout: Duration::from_secs(30),
+            join_timeout: Duration::from_secs(60),
+            handshakes: 256,
+            connections_per_account: 16,
+            joining_connections: 64,
+        }
+    }
+}
+
+/// What one IVN answers to. Every request has a [`Peer`] as an extension.
+#[derive(Clone, Debug)]
+pub struct Routes {
+    /// For connections with a certificate of the IVN's authority. Whether that account is still on the
+    /// roster is for the routes to check.
+    pub members: Router,
+    /// For connections without a certificate; only paths below `/join/` get here.
+    pub join: Router,
+}
+
+/// Serves any number of IVNs on one listener.
+#[derive(Debug)]
+pub struct Hub {
+    options: HubOptions,
+    /// By server name.
+    ivns: RwLock<HashMap<String, Arc<Ivn>>>,
+    handshakes: Arc<Semaphore>,
+    stopping: CancellationToken,
+}
+
+#[derive(Debug)]
+struct Ivn {
+    id: IvnId,
+    tls: Arc<ServerConfig>,
+    routes: Routes,
+    connections: Arc<Connections>,
+}
+
+impl Hub {
+    /// A hub that serves no IVN yet.
+    pub fn new(options: HubOptions) -> Arc<Self> {
+        Arc::new(Self {
+            options,
+            ivns: RwLock::default(),
+            handshakes: Arc::new(Semaphore::new(options.handshakes.max(1))),
+            stopping: CancellationToken::new(),
+        })
+    }
+
+    /// Serves the IVN of `authority` from now on, with a new hub certificate, valid for [`ca::VALIDITY`].
+    ///
+    /// Calling it again renews the certificate and replaces the routes; open connections go on with the old ones.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`], when the authority's key or certificate can not be used.
+    pub fn serve(
+        &self,
+        authority: &CertificateAuthority,
+        routes: Routes,
+        now: SystemTime,
+    ) -> Result<(), TlsError> {
+        let tls = Arc::new(tls::hub_config(authority, now)?);
+        let id = authority.ivn();
+        let mut ivns = self.ivns.write().unwrap_or_else(PoisonError::into_inner);
+        let connections = match ivns.get(&id.server_name()) {
+            Some(ivn) if ivn.id == id => ivn.connections.clone(),
+            _ => Arc::new(Connections::new(self.stopping.clone())),
+        };
+        ivns.insert(id.server_name(), Arc::new(Ivn { id, tls, routes, connections }));
+        Ok(())
+    }
+
+    /// Stops to serve an IVN and ends its connections.
+    pub fn stop_serving(&self, ivn: IvnId) {
+        let mut ivns = self.ivns.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ivn) = ivns.remove(&ivn.server_name()) {
+            ivn.connections.sever_all();
+        }
+    }
+
+    /// Ends all connections of an account, links and requests, and tells how many there were.
+    ///
+    /// Its certificate stays valid: the routes have to refuse it from now on.
+    pub fn disconnect(&self, ivn: IvnId, account: &AccountName) -> usize {
+        self.ivn(&ivn.server_name()).map_or(0, |ivn| ivn.connections.sever(account))
+    }
+
+    /// Accepts connections until [`stop`](Self::stop). An error of one connection, or of accepting one, is logged and ends nothing else.
+    pub async fn run(self: Arc<Self>, listener: TcpListener) {
+        self.accept_from(|| listener.accept()).await;
+    }
+
+    /// Ends [`run`](Self::run) and every connection.
+    pub fn stop(&self) {
+        self.stopping.cancel();
+    }
+
+    async fn accept_from<F>(self: Arc<Self>, accept: impl Fn() -> F)
+    where
+        F: Future<Output = io::Result<(TcpStream, SocketAddr)>>,
+    {
+        let mut connections = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                () = self.stopping.cancelled() => break,
+                Some(_) = connections.join_next() => continue,
+                accepted = accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, address)) => {
+                    connections.spawn(self.clone().connection(stream, address));
+                }
+                Err(error) => {
+                    // Mostly too many open files: trying again at once would only burn time.
+                    tracing::warn!(%error, "could not accept a connection");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        connections.shutdown().await;
+    }
+
+    async fn connection(self: Arc<Self>, stream: TcpStream, address: SocketAddr) {
+        let handshake = async {
+            // Waiting for a turn counts: who can't be served in time is better off dialling again.
+            let _turn = self.handshakes.acquire().await.ok()?;
+            self.handshake(stream, address).await
+        };
+        match timeout(self.options.handshake_timeout, handshake).await {
+            Ok(Some((ivn, stream))) => self.requests(&ivn, stream, address).await,
+            Ok(None) => {}
+            Err(_) => tracing::debug!(%address, "no TLS handshake in time"),
+        }
+    }
+
+    async fn handshake(
+        &self,
+        stream: TcpStream,
+        address: SocketAddr,
+    ) -> Option<(Arc<Ivn>, TlsStream<TcpStream>)> {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%address, %error, "could not set TCP_NODELAY");
+        }
+        let acceptor = LazyConfigAcceptor::new(Acceptor::default(), stream);
+        tokio::pin!(acceptor);
+        let start = match acceptor.as_mut().await {
+            Ok(start) => start,
+            Err(error) => {
+                tracing::debug!(%address, %error, "not a TLS handshake");
+                linger(acceptor.take_io()?).await;
+                return None;
+            }
+        };
+        let name = start.client_hello().server_name().map(str::to_owned);
+        let Some(ivn) = name.as_deref().and_then(|name| self.ivn(name)) else {
+            tracing::debug!(%address, ?name, "no such IVN here");
+            let mut stream = start.io;
+            // The library has no way to refuse a name, so this is its alert as RFC 8446 §6 has it.
+            let _ = stream.write_all(&UNRECOGNIZED_NAME).await;
+            linger(stream).await;
+            return None;
+        };
+        match start.into_stream(ivn.tls.clone()).into_fallible().await {
+            Ok(stream) => Some((ivn, stream)),
+            Err((error, stream)) => {
+                tracing::debug!(%address, ivn = %ivn.id, %error, "TLS handshake failed");
+                linger(stream).await;
+                None
+            }
+        }
+    }
+
+    async fn requests(&self, ivn: &Ivn, stream: TlsStream<TcpStream>, address: SocketAddr) {
+        let account = match stream.get_ref().1.peer_certificates().and_then(<[_]>::first) {
+            None => None,
+            Some(certificate) => match ca::account_of(certificate, ivn.id) {
+                Some(account) => Some(account),
+                None => {
+                    tracing::warn!(%address, ivn = %ivn.id, "a certificate of the IVN's authority names no account");
+                    return;
+                }
+            },
+        };
+        let limit = match account {
+            Some(_) => self.options.connections_per_account,
+            None => self.options.joining_connections,
+        };
+        let Some(admission) = ivn.connections.enter(account.as_ref(), limit) else {
+            tracing::warn!(%address, ivn = %ivn.id, ?account, limit, "too many connections");
+            // Outside the limit, so only for as long as it takes to say no.
+            let refuse = serve_http(stream, too_many(), self.options.header_timeout);
+            let _ = timeout(self.options.handshake_timeout, refuse).await;
+            return;
+        };
+        let is_member = account.is_some();
+        let peer = Peer { ivn: ivn.id, account, address };
+        let routes = if is_member { &ivn.routes.members } else { &ivn.routes.join };
+        let router = TowerToHyperService::new(routes.clone());
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            let answer = if is_member || request.uri().path().starts_with("/join/") {
+                request.extensions_mut().insert(peer.clone());
+                router.call(request)
+            } else {
+                TowerToHyperService::new(members_only()).call(request)
+            };
+            answer
+        });
+        let serve =
+            serve_http(Severable::new(stream, admission), service, self.options.header_timeout);
+        if is_member {
+            serve.await;
+        } else {
+            let _ = timeout(self.options.join_timeout, serve).await;
+        }
+    }
+
+    fn ivn(&self, server_name: &str) -> Option<Arc<Ivn>> {
+        self.ivns.read().unwrap_or_else(PoisonError::into_inner).get(server_name).cloned()
+    }
+}
+
+/// Serves HTTP until the connection ends or becomes a WebSocket. Errors are the peer's or the network's, and end it.
+async fn serve_http<IO, S, B>(stream: IO, service: S, header_timeout: Duration)
+where
+    IO: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+    S: Service<Request<Incoming>, Response = hyper::Response<B>>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: hyper::body::Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let served = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_timeout)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades()
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection failed");
+    }
+}
+
+fn members_only() -> Router {
+    Router::new().fallback(|| async {
+        (StatusCode::UNAUTHORIZED, "this needs a certificate of the IVN: join it first\n")
+    })
+}
+
+fn too_many() -> TowerToHyperService<Router> {
+    TowerToHyperService::new(Router::new().fallback(|| async {
+        let headers = [(CONNECTION, "close")];
+        (StatusCode::TOO_MANY_REQUESTS, headers, "too many connections of this account\n")
+    }))
+}
+
+/// Ends a connection so that the peer reads our last bytes: closing with its bytes unread would reset it,
+/// and the peer would see a failed network instead of the reason. The handshake's time limit ends this too.
+async fn linger(mut stream: TcpStream) {
+    let mut rest = [0; 1024];
+    if stream.shutdown().await.is_ok() {
+        while matches!(stream.read(&mut rest).await, Ok(length) if length > 0) {}
+    }
+}
+
+/// A fatal alert, unrecognized_name (112), in a plaintext record.
+const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn errors_of_accept_do_not_end_the_hub() {
+        let hub = Hub::new(HubOptions::default());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let failures = AtomicUsize::new(0);
+        let accept = || async {
+            if failures.fetch_add(1, Ordering::Relaxed) < 2 {
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            }
+            listener.accept().await
+        };
+        let client = async {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).await.unwrap();
+            answer
+        };
+        let answer = tokio::select! {
+            () = hub.clone().accept_from(accept) => panic!("the hub ended"),
+            answer = client => answer,
+        };
+        // An alert, as TLS answers what is not TLS.
+        assert_eq!(answer.first(), Some(&21));
+        assert!(failures.load(Ordering::Relaxed) >= 3);
+    }
+}

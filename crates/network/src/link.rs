@@ -1,0 +1,430 @@
+//! A link: frames of bytes in both directions between a node and its hub, over one WebSocket.
+//!
+//! Binary messages are the frames; text messages are the link's own, in JSON: the greeting and heartbeats.
+//! The node says hello with its protocol version, the hub accepts or refuses, and only then is there a [`Link`]:
+//! a TLS 1.3 client learns only from the hub's first bytes whether its certificate was accepted.
+//!
+//! Each end sends a heartbeat when it has sent nothing else for a while, and gives up when it
+//! hears nothing for longer, or can't get rid of its own bytes. A direction that fails is noticed by its receiver, who closes
+//! the connection and so tells the other end; heartbeats need not say what was heard.
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+
+/// The largest frame, in bytes. A larger one ends the link.
+pub const MAX_FRAME: usize = 1 << 20;
+
+/// The version of what is spoken on a link. Ends with different versions refuse each other.
+pub const PROTOCOL_VERSION: u16 = 1;
+
+/// When to send heartbeats and when to give up.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct LinkOptions {
+    /// A heartbeat is sent after this long without another frame to send. Default 2 s.
+    pub heartbeat: Duration,
+    /// A peer that is silent for this long is dead; so is one that takes no bytes for this long. Default 8 s.
+    ///
+    /// Because a frame counts when it is complete, the largest one has to get through within this time.
+    pub dead_after: Duration,
+    /// How many frames wait in each direction before `send` waits, or reading stops. At least 1, default 64.
+    pub queue: usize,
+}
+
+impl Default for LinkOptions {
+    fn default() -> Self {
+        Self { heartbeat: Duration::from_secs(2), dead_after: Duration::from_secs(8), queue: 64 }
+    }
+}
+
+/// An established link. Dropping it, or its receiver after [`split`](Self::split), ends it: frames accepted for sending are
+/// still sent, then the peer is told.
+///
+/// Frames arrive in order and complete or not at all; the last ones before an end may be lost in either direction.
+#[derive(Debug)]
+pub struct Link {
+    sender: LinkSender,
+    receiver: LinkReceiver,
+}
+
+/// The sending half; clones send on the same link.
+#[derive(Clone, Debug)]
+pub struct LinkSender {
+    frames: mpsc::Sender<Vec<u8>>,
+    ended: watch::Receiver<Option<Ended>>,
+}
+
+/// The receiving half.
+#[derive(Debug)]
+pub struct LinkReceiver {
+    frames: mpsc::Receiver<Vec<u8>>,
+    ended: watch::Receiver<Option<Ended>>,
+}
+
+impl Link {
+    /// Sends a frame of at most [`MAX_FRAME`] bytes; waits while the queue is full.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`]; the frame was not sent.
+    pub async fn send(&self, frame: Vec<u8>) -> Result<(), SendError> {
+        self.sender.send(frame).await
+    }
+
+    /// The next frame. Cancel-safe.
+    ///
+    /// # Errors
+    ///
+    /// [`Ended`], after the last frame; from then on always.
+    pub async fn recv(&mut self) -> Result<Vec<u8>, Ended> {
+        self.receiver.recv().await
+    }
+
+    /// Takes the two directions apart.
+    pub fn split(self) -> (LinkSender, LinkReceiver) {
+        (self.sender, self.receiver)
+    }
+
+    /// Runs the link over a socket whose ends have greeted each other.
+    pub(crate) fn start(socket: impl Socket, options: LinkOptions) -> Self {
+        let queue = options.queue.max(1);
+        let (frames, outgoing) = mpsc::channel(queue);
+        let (incoming, received) = mpsc::channel(queue);
+        let (set_ended, ended) = watch::channel(None);
+        tokio::spawn(run(socket, options, outgoing, incoming, set_ended));
+        Self {
+            sender: LinkSender { frames, ended: ended.clone() },
+            receiver: LinkReceiver { frames: received, ended },
+        }
+    }
+}
+
+impl LinkSender {
+    /// As [`Link::send`].
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`]; the frame was not sent.
+    pub async fn send(&self, frame: Vec<u8>) -> Result<(), SendError> {
+        if frame.len() > MAX_FRAME {
+            return Err(SendError::TooLarge(frame.len()));
+        }
+        self.frames.send(frame).await.map_err(|_| SendError::Ended(end_of(&self.ended)))
+    }
+
+    /// Sends a frame if the queue has room for it now.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`]; the frame was not sent.
+    pub fn try_send(&self, frame: Vec<u8>) -> Result<(), SendError> {
+        if frame.len() > MAX_FRAME {
+            return Err(SendError::TooLarge(frame.len()));
+        }
+        self.frames.try_send(frame).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => SendError::Full,
+            mpsc::error::TrySendError::Closed(_) => SendError::Ended(end_of(&self.ended)),
+        })
+    }
+
+    /// Waits for the end of the link.
+    pub async fn ended(&self) -> Ended {
+        let mut ended = self.ended.clone();
+        // The other end of the channel goes away only after it has told the reason.
+        let _ = ended.wait_for(Option::is_some).await;
+        end_of(&ended)
+    }
+}
+
+impl LinkReceiver {
+    /// As [`Link::recv`].
+    ///
+    /// # Errors
+    ///
+    /// [`Ended`], after the last frame; from then on always.
+    pub async fn recv(&mut self) -> Result<Vec<u8>, Ended> {
+        self.frames.recv().await.ok_or_else(|| end_of(&self.ended))
+    }
+}
+
+fn end_of(ended: &watch::Receiver<Option<Ended>>) -> Ended {
+    ended.borrow().clone().unwrap_or(Ended::ClosedHere)
+}
+
+/// Why a link is over.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Ended {
+    /// This end let go of it.
+    #[error("the link was closed at this end")]
+    ClosedHere,
+    /// The other end let go of it, or its process ended.
+    #[error("the link was closed by the other end")]
+    ClosedByPeer,
+    /// Nothing was heard for this long.
+    #[error("nothing was heard from the other end for {0:?}")]
+    Silent(Duration),
+    /// Nothing could be sent for this long.
+    #[error("the other end has taken nothing for {0:?}")]
+    Stuck(Duration),
+    /// The other end sent a frame that is larger than [`MAX_FRAME`].
+    #[error("the other end sent a frame of more than {MAX_FRAME} bytes")]
+    TooLarge,
+    /// The other end sent something that is no frame.
+    #[error("the other end does not keep to the protocol of links")]
+    Misbehaved,
+    /// The connection failed.
+    #[error("the connection failed")]
+    Broken(#[source] Arc<dyn StdError + Send + Sync>),
+}
+
+/// Why a frame was not sent.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// More than [`MAX_FRAME`]; its bytes. The link goes on.
+    #[error("a frame of {0} bytes is larger than {MAX_FRAME}")]
+    TooLarge(usize),
+    /// The queue has no room now. The link goes on.
+    #[error("too many frames wait to be sent")]
+    Full,
+    /// There is no link any more.
+    #[error("the link is over")]
+    Ended(#[source] Ended),
+}
+
+/// What a message of the WebSocket means to a link.
+#[derive(Debug)]
+pub(crate) enum Frame {
+    Control(String),
+    Payload(Bytes),
+}
+
+/// A failed socket.
+#[derive(Debug)]
+pub(crate) enum SocketError {
+    TooLarge,
+    Closed,
+    Broken(Arc<dyn StdError + Send + Sync>),
+}
+
+impl From<SocketError> for Ended {
+    fn from(error: SocketError) -> Self {
+        match error {
+            SocketError::TooLarge => Self::TooLarge,
+            SocketError::Closed => Self::ClosedByPeer,
+            SocketError::Broken(source) => Self::Broken(source),
+        }
+    }
+}
+
+/// Either end's WebSocket.
+pub(crate) trait Socket:
+    Stream<Item = Result<Frame, SocketError>>
+    + Sink<Frame, Error = SocketError>
+    + Send
+    + Unpin
+    + 'static
+{
+}
+
+impl<S> Socket for S where
+    S: Stream<Item = Result<Frame, SocketError>>
+        + Sink<Frame, Error = SocketError>
+        + Send
+        + Unpin
+        + 'static
+{
+}
+
+/// The link's own messages.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+enum Control {
+    /// The node's first message.
+    Hello {
+        version: u16,
+    },
+    /// The hub's answer: the link is established.
+    Accepted {
+        version: u16,
+    },
+    /// The hub's other answer; it closes then. Has the hub's version.
+    Refused {
+        version: u16,
+    },
+    Heartbeat,
+}
+
+impl Control {
+    fn frame(&self) -> Frame {
+        // None of the variants can fail to serialise; an empty message would be refused by the peer.
+        Frame::Control(serde_json::to_string(self).unwrap_or_default())
+    }
+
+    async fn receive(socket: &mut impl Socket) -> Result<Self, Ended> {
+        match socket.next().await {
+            Some(Ok(Frame::Control(text))) => {
+                serde_json::from_str(&text).map_err(|_| Ended::Misbehaved)
+            }
+            Some(Ok(Frame::Payload(_))) => Err(Ended::Misbehaved),
+            Some(Err(error)) => Err(error.into()),
+            None => Err(Ended::ClosedByPeer),
+        }
+    }
+}
+
+/// Why there is no link although there is a connection.
+#[derive(Debug)]
+pub(crate) enum GreetingError {
+    /// The other end speaks this version.
+    Version(u16),
+    Ended(Ended),
+}
+
+impl From<Ended> for GreetingError {
+    fn from(ended: Ended) -> Self {
+        Self::Ended(ended)
+    }
+}
+
+impl From<SocketError> for GreetingError {
+    fn from(error: SocketError) -> Self {
+        Self::Ended(error.into())
+    }
+}
+
+/// The node's part of the greeting.
+pub(crate) async fn greet(socket: &mut impl Socket) -> Result<(), GreetingError> {
+    socket.send(Control::Hello { version: PROTOCOL_VERSION }.frame()).await?;
+    match Control::receive(socket).await? {
+        Control::Accepted { version: PROTOCOL_VERSION } => Ok(()),
+        Control::Accepted { version } | Control::Refused { version } => {
+            Err(GreetingError::Version(version))
+        }
+        Control::Hello { .. } | Control::Heartbeat => Err(Ended::Misbehaved.into()),
+    }
+}
+
+/// The hub's part of the greeting.
+pub(crate) async fn welcome(socket: &mut impl Socket) -> Result<(), GreetingError> {
+    match Control::receive(socket).await? {
+        Control::Hello { version: PROTOCOL_VERSION } => {
+            socket.send(Control::Accepted { version: PROTOCOL_VERSION }.frame()).await?;
+            Ok(())
+        }
+        Control::Hello { version } => {
+            socket.send(Control::Refused { version: PROTOCOL_VERSION }.frame()).await?;
+            let _ = socket.close().await;
+            Err(GreetingError::Version(version))
+        }
+        Control::Accepted { .. } | Control::Refused { .. } | Control::Heartbeat => {
+            Err(Ended::Misbehaved.into())
+        }
+    }
+}
+
+/// Owns the socket until the link is over.
+async fn run(
+    socket: impl Socket,
+    options: LinkOptions,
+    mut outgoing: mpsc::Receiver<Vec<u8>>,
+    incoming: mpsc::Sender<Vec<u8>>,
+    ended: watch::Sender<Option<Ended>>,
+) {
+    let (mut sink, mut stream) = socket.split();
+    let why = tokio::select! {
+        why = write_frames(&mut sink, &mut outgoing, options) => why,
+        why = read_frames(&mut stream, &incoming, options) => why,
+        () = incoming.closed() => Ended::ClosedHere,
+    };
+    let closed_here = matches!(why, Ended::ClosedHere);
+    // In this order: who waits for a frame must find the reason when the channel closes.
+    ended.send_replace(Some(why));
+    drop(incoming);
+    outgoing.close();
+    let farewell = async {
+        if closed_here {
+            while let Some(frame) = outgoing.recv().await {
+                sink.feed(Frame::Payload(frame.into())).await?;
+            }
+        }
+        sink.close().await
+    };
+    // The link is over whether the peer hears of it or not.
+    let _ = timeout(options.dead_after, farewell).await;
+}
+
+/// Sends frames as they come, those that are already waiting together.
+async fn write_frames<S: Socket>(
+    sink: &mut SplitSink<S, Frame>,
+    outgoing: &mut mpsc::Receiver<Vec<u8>>,
+    options: LinkOptions,
+) -> Ended {
+    loop {
+        let write = match timeout(options.heartbeat, outgoing.recv()).await {
+            Ok(None) => return Ended::ClosedHere,
+            Ok(Some(frame)) => {
+                timeout(options.dead_after, write_batch(sink, outgoing, frame)).await
+            }
+            Err(_) => timeout(options.dead_after, sink.send(Control::Heartbeat.frame())).await,
+        };
+        match write {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return error.into(),
+            Err(_) => return Ended::Stuck(options.dead_after),
+        }
+    }
+}
+
+async fn write_batch<S: Socket>(
+    sink: &mut SplitSink<S, Frame>,
+    outgoing: &mut mpsc::Receiver<Vec<u8>>,
+    first: Vec<u8>,
+) -> Result<(), SocketError> {
+    let mut size = first.len();
+    sink.feed(Frame::Payload(first.into())).await?;
+    while size < BATCH {
+        let Ok(next) = outgoing.try_recv() else { break };
+        size += next.len();
+        sink.feed(Frame::Payload(next.into())).await?;
+    }
+    sink.flush().await
+}
+
+async fn read_frames<S: Socket>(
+    stream: &mut SplitStream<S>,
+    incoming: &mpsc::Sender<Vec<u8>>,
+    options: LinkOptions,
+) -> Ended {
+    loop {
+        // The clock runs only while we listen: a slow reader at this end is not the peer's silence.
+        match timeout(options.dead_after, stream.next()).await {
+            Ok(Some(Ok(Frame::Payload(frame)))) => {
+                if incoming.send(frame.into()).await.is_err() {
+                    return Ended::ClosedHere;
+                }
+            }
+            Ok(Some(Ok(Frame::Control(text)))) => match serde_json::from_str(&text) {
+                Ok(Control::Heartbeat) => {}
+                _ => return Ended::Misbehaved,
+            },
+            Ok(Some(Err(error))) => return error.into(),
+            Ok(None) => return Ended::ClosedByPeer,
+            Err(_) => return Ended::Silent(options.dead_after),
+        }
+    }
+}
+
+/// Bytes after which waiting frames are sent, so that a large one does not hold up a small one by much.
+const BATCH: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! Connections that do not behave are dropped, and others don't notice.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use futures_util::{SinkExt, StreamExt};
+use quorate_network::dialler::{DialError, Refusal};
+use quorate_network::hub::HubOptions;
+use quorate_network::link::MAX_FRAME;
+use quorate_network::stream::STREAM_PATH;
+use rustls::version::TLS13;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::harness::{TestHub, assert_works};
+
+fn impatient() -> HubOptions {
+    HubOptions {
+        handshake_timeout: Duration::from_millis(300),
+        header_timeout: Duration::from_millis(300),
+        ..HubOptions::default()
+    }
+}
+
+/// Waits until the hub has closed the connection, in whatever way.
+async fn closed(mut stream: TcpStream) {
+    let mut rest = Vec::new();
+    let _ = stream.read_to_end(&mut rest).await;
+}
+
+#[tokio::test]
+async fn garbage_is_dropped() {
+    let hub = TestHub::start(impatient()).await;
+    let ivn = hub.serve(1);
+    let mut link = hub.link(&ivn, "alice").await;
+    for garbage in [
+        &b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..],
+        &[0; 100_000],
+        &[22, 3, 1, 255, 255, 1],
+        &[0xFF; 5],
+    ] {
+        let mut stream = TcpStream::connect(hub.address).await.unwrap();
+        let _ = stream.write_all(garbage).await;
+        closed(stream).await;
+        assert_works(&mut link).await;
+    }
+}
+
+#[tokio::test]
+async fn handshakes_that_stall_are_dropped() {
+    let hub = TestHub::start(impatient()).await;
+    let ivn = hub.serve(1);
+    let mut link = hub.link(&ivn, "alice").await;
+    // Nothing at all, and a hello that stops after its header.
+    for start in [&b""[..], &[22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3]] {
+        let mut stream = TcpStream::connect(hub.address).await.unwrap();
+        stream.write_all(start).await.unwrap();
+        assert_works(&mut link).await;
+        closed(stream).await;
+        assert_works(&mut link).await;
+    }
+}
+
+#[tokio::test]
+async fn stalled_handshakes_do_not_lock_out_others_for_longer_than_their_time() {
+    let hub = TestHub::start(HubOptions { handshakes: 2, ..impatient() }).await;
+    let ivn = hub.serve(1);
+    let mut stalled = Vec::new();
+    for _ in 0..2 {
+        stalled.push(TcpStream::connect(hub.address).await.unwrap());
+    }
+    // It may be turned away while the places are taken, but not once they are free again.
+    let dialler = hub.dialler(&ivn, Some(&ivn.admit("alice")));
+    let mut link = loop {
+        if let Ok(link) = dialler.connect(0).await {
+            break link;
+        }
+    };
+    assert_works(&mut link).await;
+}
+
+#[tokio::test]
+async fn headers_that_never_end_are_dropped() {
+    let hub = TestHub::start(impatient()).await;
+    let ivn = hub.serve(1);
+    let mut link = hub.link(&ivn, "alice").await;
+    let config = ivn.raw_config(&[&TLS13], Some(&ivn.admit("mallory")));
+    let mut stream = hub.raw_tls(config, ivn.server_name()).await.unwrap();
+    stream.write_all(b"GET /whoami HTTP/1.1\r\nX-Slow: ").await.unwrap();
+    let mut rest = Vec::new();
+    let _ = stream.read_to_end(&mut rest).await;
+    assert_works(&mut link).await;
+}
+
+#[tokio::test]
+async fn connections_without_certificate_do_not_last() {
+    let options = HubOptions { join_timeout: Duration::from_millis(300), ..HubOptions::default() };
+    let hub = TestHub::start(options).await;
+    let ivn = hub.serve(1);
+    let config = ivn.raw_config(&[&TLS13], None);
+    let mut stream = hub.raw_tls(config, ivn.server_name()).await.unwrap();
+    stream
+        .write_all(b"POST /join/x HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n")
+        .await
+        .unwrap();
+    let mut rest = Vec::new();
+    let _ = stream.read_to_end(&mut rest).await;
+    assert_works(&mut hub.link(&ivn, "alice").await).await;
+}
+
+#[tokio::test]
+async fn an_oversized_frame_ends_its_link_only() {
+    let hub = TestHub::start(HubOptions::default()).await;
+    let ivn = hub.serve(1);
+    let mut link = hub.link(&ivn, "alice").await;
+    let config = ivn.raw_config(&[&TLS13], Some(&ivn.admit("mallory")));
+    let stream = hub.raw_tls(config, ivn.server_name()).await.unwrap();
+    let (mut socket, _) =
+        tokio_tungstenite::client_async(format!("wss://x{STREAM_PATH}?after=0"), stream)
+            .await
+            .unwrap();
+    socket.send(Message::text(r#"{"type":"hello","version":1}"#)).await.unwrap();
+    let accepted = socket.next().await.unwrap().unwrap();
+    assert_eq!(accepted, Message::text(r#"{"type":"accepted","version":1}"#));
+
+    let _ = socket.send(Message::binary(vec![0; MAX_FRAME + 1])).await;
+    while let Some(Ok(message)) = socket.next().await {
+        assert!(!message.is_binary(), "the oversized frame was echoed");
+    }
+    assert_works(&mut link).await;
+}
+
+#[tokio::test]
+async fn messages_of_links_before_the_greeting_end_the_connection() {
+    let hub = TestHub::start(HubOptions::default()).await;
+    let ivn = hub.serve(1);
+    let config = ivn.raw_config(&[&TLS13], Some(&ivn.admit("mallory")));
+    let stream = hub.raw_tls(config, ivn.server_name()).await.unwrap();
+    let (mut socket, _) =
+        tokio_tungstenite::client_async(format!("wss://x{STREAM_PATH}"), stream).await.unwrap();
+    socket.send(Message::binary(b"early".to_vec())).await.unwrap();
+    while let Some(Ok(message)) = socket.next().await {
+        assert!(message.is_close(), "{message:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_account_has_a_limited_number_of_connections() {
+    let hub =
+        TestHub::start(HubOptions { connections_per_account: 2, ..HubOptions::default() }).await;
+    let ivn = hub.serve(1);
+    let dialler = hub.dialler(&ivn, Some(&ivn.admit("mallory")));
+    let mut first = dialler.connect(0).await.unwrap();
+    let mut second = dialler.connect(0).await.unwrap();
+    let error = dialler.connect(0).await.unwrap_err();
+    assert!(
+        matches!(error, DialError::Refused(Refusal::Status(StatusCode::TOO_MANY_REQUESTS))),
+        "{error:?}"
+    );
+    assert!(error.is_temporary());
+    assert_works(&mut hub.link(&ivn, "alice").await).await;
+    assert_works(&mut first).await;
+    assert_works(&mut second).await;
+
+    drop(first);
+    // The hub counts it out when it has seen the end of it.
+    let mut third = loop {
+        if let Ok(link) = dialler.connect(0).await {
+            break link;
+        }
+    };
+    assert_works(&mut third).await;
+}
