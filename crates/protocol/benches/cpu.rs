@@ -1,2 +1,320 @@
-//! placeholder
-fn main() {}
+//! CPU time per participant, ours and that of `frost-ed25519` used plainly, in one run.
+//!
+//! `cargo bench -p quorate-protocol --bench cpu` prints one JSON object. Times are the
+//! thread's CPU time, medians, in milliseconds.
+//!
+//! What is counted as key generation: for ours everything that one participant does, from
+//! its first message to its key package, with the board that it computes and all decoding,
+//! sealing and proving; for the peer `part1` to `part3` and decoding what others sent, but
+//! no encryption, as it has none. Signing takes decoded commitments on both sides.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+
+use frost_ed25519 as frost;
+use quorate_protocol::keys::{KeyPackage, PublicKeyPackage};
+use quorate_protocol::keyshare::{Board, Parameters, Run, SessionId, Step};
+use quorate_protocol::{Identifier, Suite, sign};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use rustix::time::{ClockId, clock_gettime};
+use serde_json::{Value, json};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+const GROUPS: [(u16, u16); 4] = [(2, 3), (3, 5), (7, 10), (67, 100)];
+const PEER: &str = "frost-ed25519 3.0.0";
+const MESSAGE: &[u8] = b"thirty-two bytes, like a digest.";
+
+fn main() -> Result<()> {
+    let mut rows = Vec::new();
+    for (min_signers, max_signers) in GROUPS {
+        let ours = Ours::new(min_signers, max_signers)?;
+        let peer = Peer::new(min_signers, max_signers)?;
+        let repetitions = if max_signers > 50 { 7 } else { 51 };
+        let signing = repetitions * 3;
+        for (name, ours, peer) in [
+            (
+                "dkg",
+                median(repetitions, || ours.generate().map(drop))?,
+                median(repetitions.div_ceil(2), || peer.generate())?,
+            ),
+            ("commit", median(signing, || ours.commit())?, median(signing, || peer.commit())?),
+            ("sign", ours.sign(signing)?, median(signing, || peer.sign())?),
+            (
+                "aggregate",
+                median(signing, || ours.aggregate())?,
+                median(signing, || peer.aggregate())?,
+            ),
+        ] {
+            rows.push(row(name, (min_signers, max_signers), ours, peer));
+        }
+    }
+    println!("{}", json!({ "rows": rows }));
+    Ok(())
+}
+
+fn row(name: &str, (min_signers, max_signers): (u16, u16), ours: f64, peer: f64) -> Value {
+    json!({
+        "name": name,
+        "min_signers": min_signers,
+        "max_signers": max_signers,
+        "ours_ms": ours,
+        "peer": PEER,
+        "peer_ms": peer,
+    })
+}
+
+/// The CPU time that this thread has used, in milliseconds.
+fn cpu_ms() -> f64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
+}
+
+fn median(repetitions: usize, mut work: impl FnMut() -> Result<()>) -> Result<f64> {
+    work()?;
+    let mut times = Vec::new();
+    for _ in 0..repetitions {
+        let before = cpu_ms();
+        work()?;
+        times.push(cpu_ms() - before);
+    }
+    middle(times)
+}
+
+fn middle(mut times: Vec<f64>) -> Result<f64> {
+    times.sort_by(f64::total_cmp);
+    Ok(*times.get(times.len() / 2).ok_or("nothing was measured")?)
+}
+
+/// A session that was played once, so that one participant can play it again.
+struct Ours {
+    parameters: Parameters,
+    first: Identifier,
+    /// All messages, by round.
+    rounds: Vec<BTreeMap<Identifier, Vec<u8>>>,
+    packages: BTreeMap<Identifier, KeyPackage>,
+    public: PublicKeyPackage,
+    announced: BTreeMap<Identifier, sign::Commitments>,
+    shares: BTreeMap<Identifier, sign::SignatureShare>,
+}
+
+/// Each participant has randomness of its own, so that playing it again gives the same.
+fn rng(of: Identifier) -> ChaCha20Rng {
+    ChaCha20Rng::seed_from_u64(of.get().into())
+}
+
+impl Ours {
+    fn new(min_signers: u16, max_signers: u16) -> Result<Self> {
+        let ids = (1..=max_signers).map(Identifier::try_from).collect::<Result<Vec<_>, _>>()?;
+        let first = *ids.first().ok_or("no participants")?;
+        let suite = Suite::FrostEd25519Sha512;
+        let parameters =
+            Parameters::new(suite, SessionId([1; 32]), [2; 32], min_signers, ids.iter().copied())?;
+        let mut board = Board::new(parameters.clone());
+        let mut runs = Vec::new();
+        let mut rounds = vec![BTreeMap::new()];
+        for me in ids {
+            let (run, message) = Run::start(&parameters, me, &mut rng(me))?;
+            runs.push((me, run));
+            rounds.iter_mut().for_each(|round| drop(round.insert(me, message.clone())));
+        }
+        let mut packages = BTreeMap::new();
+        while packages.is_empty() {
+            for (from, message) in rounds.last().ok_or("no round")? {
+                board.post(*from, message)?;
+            }
+            let mut sent = BTreeMap::new();
+            let mut next = Vec::new();
+            for (me, run) in runs {
+                match run.advance(&board, &mut rng(me))? {
+                    Step::Wait(_) => return Err("a run waits".into()),
+                    Step::Send(run, message) => {
+                        sent.insert(me, message);
+                        next.push((me, run));
+                    }
+                    Step::Done(package) => drop(packages.insert(me, package)),
+                }
+            }
+            runs = next;
+            rounds.push(sent);
+        }
+        let public = board.outcome().ok_or("incomplete")?.clone();
+        let (announced, shares) = (BTreeMap::new(), BTreeMap::new());
+        let mut ours = Self { parameters, first, rounds, packages, public, announced, shares };
+        ours.sign_once()?;
+        Ok(ours)
+    }
+
+    fn sign_once(&mut self) -> Result<()> {
+        let mut secrets = Vec::new();
+        let signers = usize::from(self.public.min_signers());
+        for (id, package) in self.packages.iter().take(signers) {
+            let (nonces, commitments) = sign::commit(package, &mut rng(*id))?;
+            secrets.push((*id, package, nonces));
+            self.announced.insert(*id, commitments);
+        }
+        for (id, package, nonces) in secrets {
+            let share = sign::sign(nonces, package, &self.public, &self.announced, MESSAGE)?;
+            self.shares.insert(id, share);
+        }
+        Ok(())
+    }
+
+    /// All that the first participant does.
+    fn generate(&self) -> Result<KeyPackage> {
+        let mut board = Board::new(self.parameters.clone());
+        let (mut run, _) = Run::start(&self.parameters, self.first, &mut rng(self.first))?;
+        for round in &self.rounds {
+            for (from, message) in round {
+                board.post(*from, message)?;
+            }
+            run = match run.advance(&board, &mut rng(self.first))? {
+                Step::Wait(run) | Step::Send(run, _) => run,
+                Step::Done(package) => return Ok(package),
+            };
+        }
+        Err("not done".into())
+    }
+
+    fn package(&self) -> Result<&KeyPackage> {
+        Ok(self.packages.get(&self.first).ok_or("no package")?)
+    }
+
+    fn commit(&self) -> Result<()> {
+        sign::commit(self.package()?, &mut rng(self.first))?;
+        Ok(())
+    }
+
+    /// Signing uses nonces up, so making them is left out of the time.
+    fn sign(&self, repetitions: usize) -> Result<f64> {
+        let package = self.package()?;
+        let mut times = Vec::new();
+        for _ in 0..repetitions {
+            let (nonces, _) = sign::commit(package, &mut rng(self.first))?;
+            let before = cpu_ms();
+            sign::sign(nonces, package, &self.public, &self.announced, MESSAGE)?;
+            times.push(cpu_ms() - before);
+        }
+        middle(times)
+    }
+
+    fn aggregate(&self) -> Result<()> {
+        sign::aggregate(&self.public, &self.announced, &self.shares, MESSAGE)?;
+        Ok(())
+    }
+}
+
+/// The same with frost-ed25519 alone.
+struct Peer {
+    group: (u16, u16),
+    first: frost::Identifier,
+    secret: frost::keys::dkg::round1::SecretPackage,
+    /// What the others sent to all, encoded.
+    broadcast: BTreeMap<frost::Identifier, Vec<u8>>,
+    /// What the others sent to the first participant, encoded.
+    sub_shares: BTreeMap<frost::Identifier, Vec<u8>>,
+    key: frost::keys::KeyPackage,
+    public: frost::keys::PublicKeyPackage,
+    nonces: frost::round1::SigningNonces,
+    signing: frost::SigningPackage,
+    shares: BTreeMap<frost::Identifier, frost::round2::SignatureShare>,
+}
+
+impl Peer {
+    fn new(min_signers: u16, max_signers: u16) -> Result<Self> {
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let first = frost::Identifier::try_from(1)?;
+        let mut secrets = BTreeMap::new();
+        let mut packages = BTreeMap::new();
+        for number in 1..=max_signers {
+            let id = frost::Identifier::try_from(number)?;
+            let (secret, package) =
+                frost::keys::dkg::part1(id, max_signers, min_signers, &mut rng)?;
+            secrets.insert(id, secret);
+            packages.insert(id, package);
+        }
+        let others = |me| {
+            let mut others = packages.clone();
+            others.remove(&me);
+            others
+        };
+        let mut sub_shares = BTreeMap::new();
+        for (id, secret) in secrets.iter().filter(|(id, _)| **id != first) {
+            let (_, sent) = frost::keys::dkg::part2(secret.clone(), &others(*id))?;
+            sub_shares.insert(*id, sent.get(&first).ok_or("no sub-share")?.serialize()?);
+        }
+        let mut broadcast = BTreeMap::new();
+        for (id, package) in others(first) {
+            broadcast.insert(id, package.serialize()?);
+        }
+        // Signing needs many key packages, and it does not matter how they were made.
+        let (shares, public) = frost::keys::generate_with_dealer(
+            max_signers,
+            min_signers,
+            frost::keys::IdentifierList::Default,
+            &mut rng,
+        )?;
+        let mut keys = BTreeMap::new();
+        for (id, share) in shares.into_iter().take(min_signers.into()) {
+            keys.insert(id, frost::keys::KeyPackage::try_from(share)?);
+        }
+        let mut nonces = BTreeMap::new();
+        let mut commitments = BTreeMap::new();
+        for (id, key) in &keys {
+            let (secret, announced) = frost::round1::commit(key.signing_share(), &mut rng);
+            nonces.insert(*id, secret);
+            commitments.insert(*id, announced);
+        }
+        let signing = frost::SigningPackage::new(commitments, MESSAGE);
+        let mut shares = BTreeMap::new();
+        for ((id, key), secret) in keys.iter().zip(nonces.values()) {
+            shares.insert(*id, frost::round2::sign(&signing, secret, key)?);
+        }
+        Ok(Self {
+            group: (min_signers, max_signers),
+            first,
+            secret: secrets.remove(&first).ok_or("no secret")?,
+            broadcast,
+            sub_shares,
+            key: keys.remove(&first).ok_or("no key")?,
+            public,
+            nonces: nonces.remove(&first).ok_or("no nonces")?,
+            signing,
+            shares,
+        })
+    }
+
+    fn generate(&self) -> Result<()> {
+        let (min_signers, max_signers) = self.group;
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        frost::keys::dkg::part1(self.first, max_signers, min_signers, &mut rng)?;
+        let mut round1 = BTreeMap::new();
+        for (id, bytes) in &self.broadcast {
+            round1.insert(*id, frost::keys::dkg::round1::Package::deserialize(bytes)?);
+        }
+        let (secret, _) = frost::keys::dkg::part2(self.secret.clone(), &round1)?;
+        let mut round2 = BTreeMap::new();
+        for (id, bytes) in &self.sub_shares {
+            round2.insert(*id, frost::keys::dkg::round2::Package::deserialize(bytes)?);
+        }
+        frost::keys::dkg::part3(&secret, &round1, &round2)?;
+        Ok(())
+    }
+
+    fn commit(&self) -> Result<()> {
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let _ = frost::round1::commit(self.key.signing_share(), &mut rng);
+        Ok(())
+    }
+
+    fn sign(&self) -> Result<()> {
+        frost::round2::sign(&self.signing, &self.nonces, &self.key)?;
+        Ok(())
+    }
+
+    fn aggregate(&self) -> Result<()> {
+        frost::aggregate(&self.signing, &self.shares, &self.public)?;
+        Ok(())
+    }
+}

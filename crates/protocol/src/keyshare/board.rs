@@ -82,7 +82,6 @@ impl fmt::Display for Phase {
 
 /// What became of a message that the board took.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[must_use]
 pub enum Posted {
     /// It counts.
     Recorded,

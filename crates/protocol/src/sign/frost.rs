@@ -85,6 +85,9 @@ pub fn sign(
 
 /// Adds signature shares up to a signature, which has been verified.
 ///
+/// If the signature is right, the shares have not been looked at one by one: two wrong
+/// ones may have cancelled out. Where each share is evidence, [`verify_share`] them.
+///
 /// # Errors
 ///
 /// [`Error::WrongShares`] names all whose shares are wrong, if any are. Needs the share of

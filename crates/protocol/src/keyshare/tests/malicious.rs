@@ -1,0 +1,687 @@
+//! Attacks. Each must fail, blame whoever did it, and blame nobody else.
+
+use std::collections::BTreeMap;
+
+use curve25519_dalek::constants::EIGHT_TORSION;
+use curve25519_dalek::edwards::CompressedEdwardsY;
+use curve25519_dalek::scalar::Scalar;
+use proptest::prelude::*;
+use proptest::sample::select;
+use rstest::rstest;
+
+use super::session::{
+    Forger, Session, encode_scalar, id, identity, off_by_one, parameters, rng, until_revealed,
+    with_forger,
+};
+use crate::Suite;
+use crate::curve::SCALAR_LENGTH;
+use crate::curve::edwards25519::Edwards25519;
+use crate::keys::SecretScalar;
+use crate::keyshare::discrete_log::Claim;
+use crate::keyshare::feldman::Polynomial;
+use crate::keyshare::message::{Commit, Complaint, Dealing, Verdict};
+use crate::keyshare::sealing::SecretKey;
+use crate::keyshare::{Board, Error, Fault, Parameters, Phase, Posted, SessionId, Step};
+
+const ED25519: Suite = Suite::FrostEd25519Sha512;
+
+#[test]
+fn strangers_are_refused_and_change_nothing() {
+    let (mut session, messages) = Session::start(&parameters(ED25519, 2, &[1, 2]), 1);
+    let before = session.board.transcript();
+
+    let error = session.board.post(id(3), &messages[&id(1)]).unwrap_err();
+
+    assert_eq!(error, Error::Stranger(id(3)));
+    assert!(error.culprits().is_empty());
+    assert_eq!(session.board.transcript(), before);
+}
+
+#[test]
+fn a_message_out_of_order_is_refused_and_blames_nobody() {
+    let parameters = parameters(ED25519, 2, &[1, 2]);
+    let complete = Session::complete(&parameters, 1);
+    let (mut session, commits) = Session::start(&parameters, 1);
+    session.post(commits);
+    let reveals = session.advance();
+
+    // Reveals before all commits, verdicts before all reveals.
+    let mut early = Board::new(parameters);
+    let verdict = Verdict::default().encode();
+    for (message, phase) in
+        [(&reveals[&id(1)], Phase::Commit), (&verdict, Phase::Commit), (&verdict, Phase::Reveal)]
+    {
+        let board = if phase == Phase::Commit { &mut early } else { &mut session.board };
+        let before = board.transcript();
+        let error = board.post(id(1), message).unwrap_err();
+        assert_eq!(error, Error::OutOfOrder { from: id(1), phase });
+        assert!(error.culprits().is_empty());
+        assert_eq!((board.transcript(), board.phase()), (before, phase));
+    }
+    session.play(reveals);
+    assert_eq!(session.board.outcome(), complete.board.outcome(), "nothing was lost");
+}
+
+#[test]
+fn two_different_messages_in_one_round_blame_their_sender_at_any_time() {
+    let parameters = parameters(ED25519, 2, &[1, 2, 3]);
+    let (mut session, commits) = Session::start(&parameters, 1);
+    let other_commit = Forger::honest(&parameters, 2, 1).commit();
+    session.board.post(id(2), &commits[&id(2)]).unwrap();
+    session.board.clone_into_session().fails(id(2), &other_commit, &[(2, Fault::Equivocation)]);
+
+    session.board.post(id(1), &commits[&id(1)]).unwrap();
+    session.board.post(id(3), &commits[&id(3)]).unwrap();
+    session.board.clone_into_session().fails(id(2), &other_commit, &[(2, Fault::Equivocation)]);
+
+    let reveals = session.advance();
+    let mut other_reveal = reveals[&id(3)].clone();
+    *other_reveal.last_mut().unwrap() ^= 1;
+    session.post(reveals);
+    session.board.clone_into_session().fails(id(3), &other_reveal, &[(3, Fault::Equivocation)]);
+}
+
+#[test]
+fn nothing_is_taken_after_the_end() {
+    let parameters = parameters(ED25519, 2, &[1, 2]);
+    let (mut session, commits) = Session::start(&parameters, 1);
+    let garbage = vec![1, 2, 3];
+    assert_eq!(session.board.post(id(1), &garbage), Ok(Posted::Failed));
+    assert_eq!(session.board.post(id(1), &garbage), Ok(Posted::Repeated));
+    assert_eq!(session.board.post(id(2), &commits[&id(2)]), Err(Error::Ended));
+
+    let mut complete = Session::complete(&parameters, 1);
+    assert_eq!(complete.board.post(id(1), &commits[&id(1)]), Ok(Posted::Repeated));
+    assert_eq!(complete.board.post(id(1), &garbage), Err(Error::Ended));
+    assert_eq!(complete.board.phase(), Phase::Complete);
+}
+
+#[test]
+fn a_failed_session_certifies_another_transcript_for_each_offence() {
+    let transcript = |message: &[u8]| {
+        let mut board = Board::new(parameters(ED25519, 2, &[1, 2]));
+        assert_eq!(board.post(id(1), message), Ok(Posted::Failed));
+        board.transcript()
+    };
+    assert_ne!(transcript(&[1, 2, 3]), transcript(&[1, 2]));
+}
+
+#[rstest]
+#[case::empty(&[])]
+#[case::unknown_tag(&[0, 0, 0])]
+#[case::tag_of_a_later_version(&[4, 0, 0])]
+#[case::too_short(&[1; 64])]
+#[case::too_long(&[1; 66])]
+fn a_malformed_commit_blames_its_sender(#[case] message: &[u8]) {
+    let (mut session, _) = Session::start(&parameters(ED25519, 2, &[1, 2]), 1);
+    session.runs.clear();
+    session.fails(id(2), message, &[(2, Fault::Malformed)]);
+}
+
+#[rstest]
+#[case::identity([0; 32])]
+#[case::not_on_the_curve([0xff; 32])]
+fn an_invalid_encryption_key_blames_its_sender(#[case] encryption_key: [u8; 32]) {
+    let (session, _) = Session::start(&parameters(ED25519, 2, &[1, 2]), 1);
+    let message = Commit { opening: [3; 32], encryption_key }.encode();
+    session.fails(id(2), &message, &[(2, Fault::InvalidKey)]);
+}
+
+#[test]
+fn an_invalid_ephemeral_key_blames_its_sender() {
+    for suite in Suite::ALL {
+        let parameters = parameters(*suite, 2, &[1, 2, 3]);
+        let (session, forger) = with_forger(&parameters, 2, |forger| {
+            forger.dealing.ephemeral = [0; 32];
+            forger.prove_for(&forger.parameters.clone(), forger.me);
+        });
+        let message = forger.honest_reveal(&session.board);
+        session.fails(id(2), &message, &[(2, Fault::InvalidKey)]);
+    }
+}
+
+/// Where the fields of a reveal begin, for a group of 3 with min_signers 2.
+fn layout(suite: Suite) -> (usize, usize) {
+    let point = suite.algebra().point_length();
+    (33, 35 + 2 * point + point + SCALAR_LENGTH)
+}
+
+#[test]
+fn a_polynomial_of_another_degree_blames_its_dealer() {
+    for suite in Suite::ALL.iter().copied() {
+        let parameters = parameters(suite, 2, &[1, 2, 3]);
+        for actual in [0_u16, 1, 3] {
+            // A dealing that is consistent in itself, of a degree that was not agreed on.
+            let mut forger =
+                Forger::with_dealer(&parameters, 2, 1, suite.algebra().deal(actual, &mut rng(1)));
+            forger.prove_for(&parameters, id(2));
+            let session = until_revealed(&parameters, &[&forger]);
+            let mut message = forger.honest_reveal(&session.board);
+            let (count, _) = layout(suite);
+            message[count..count + 2].copy_from_slice(&actual.to_be_bytes());
+            let fault = Fault::CoefficientCount { expected: 2, actual };
+            session.fails(id(2), &message, &[(2, fault)]);
+        }
+    }
+}
+
+#[test]
+fn missing_or_additional_sub_shares_blame_their_dealer() {
+    for suite in Suite::ALL.iter().copied() {
+        for actual in [0_usize, 1, 3] {
+            let (session, forger) = with_forger(&parameters(suite, 2, &[1, 2, 3]), 2, |_| {});
+            let mut message = forger.honest_reveal(&session.board);
+            let (_, count) = layout(suite);
+            message.resize(count + 2 + 48 * actual, 0);
+            message[count..count + 2].copy_from_slice(&(actual as u16).to_be_bytes());
+            let fault = Fault::SubShareCount { expected: 2, actual: actual as u16 };
+            session.fails(id(2), &message, &[(2, fault)]);
+        }
+    }
+}
+
+#[test]
+fn a_truncated_or_extended_reveal_blames_its_dealer() {
+    let (mut session, forger) = with_forger(&parameters(ED25519, 2, &[1, 2, 3]), 2, |_| {});
+    session.runs.clear();
+    let message = forger.honest_reveal(&session.board);
+    for length in 1..message.len() {
+        let session = session.board.clone_into_session();
+        session.fails(id(2), &message[..length], &[(2, Fault::Malformed)]);
+    }
+    let extended = [&message[..], &[0]].concat();
+    session.fails(id(2), &extended, &[(2, Fault::Malformed)]);
+}
+
+#[test]
+fn the_identity_as_a_coefficient_blames_its_dealer() {
+    for suite in Suite::ALL.iter().copied() {
+        for coefficient in [0, 1] {
+            let (session, forger) = with_forger(&parameters(suite, 2, &[1, 2, 3]), 2, |forger| {
+                let length = suite.algebra().point_length();
+                forger.dealing.coefficients[coefficient * length..][..length]
+                    .copy_from_slice(&identity(suite));
+            });
+            let message = forger.honest_reveal(&session.board);
+            session.fails(id(2), &message, &[(2, Fault::IdentityPoint)]);
+        }
+    }
+}
+
+#[rstest]
+#[case::not_on_the_curve("0200000000000000000000000000000000000000000000000000000000000000")]
+#[case::above_p("f0ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f")]
+#[case::negative_zero("0100000000000000000000000000000000000000000000000000000000000080")]
+fn an_invalid_point_as_a_coefficient_blames_its_dealer(#[case] point: &str) {
+    let (session, forger) = with_forger(&parameters(ED25519, 2, &[1, 2, 3]), 2, |forger| {
+        forger.dealing.coefficients[32..].copy_from_slice(&hex::decode(point).unwrap());
+    });
+    let message = forger.honest_reveal(&session.board);
+    session.fails(id(2), &message, &[(2, Fault::InvalidPoint)]);
+}
+
+#[test]
+fn an_invalid_point_on_the_other_curve_blames_its_dealer() {
+    let (session, forger) = with_forger(&parameters(Suite::TestP256, 2, &[1, 2, 3]), 2, |f| {
+        f.dealing.coefficients[33..].copy_from_slice(&[2; 33]);
+        f.dealing.coefficients[34..].fill(0xff);
+    });
+    let message = forger.honest_reveal(&session.board);
+    session.fails(id(2), &message, &[(2, Fault::InvalidPoint)]);
+}
+
+#[test]
+fn revealing_another_dealing_than_the_committed_one_blames_its_dealer() {
+    for suite in Suite::ALL.iter().copied() {
+        let parameters = parameters(suite, 2, &[1, 2, 3]);
+        // Seen the others, it would prefer another polynomial, proof, or ephemeral key.
+        let (session, mut forger) = with_forger(&parameters, 2, |_| {});
+        forger.dealing = Forger::honest(&parameters, 2, 50).dealing;
+        let message = forger.honest_reveal(&session.board);
+        session.fails(id(2), &message, &[(2, Fault::WrongOpening)]);
+    }
+}
+
+#[test]
+fn a_copied_commitment_can_not_be_opened() {
+    for suite in Suite::ALL.iter().copied() {
+        let parameters = parameters(suite, 2, &[1, 2, 3]);
+        let (mut session, mut commits) = Session::start(&parameters, 1);
+        commits.insert(id(2), commits[&id(1)].clone());
+        session.runs.remove(&id(2));
+        session.post(commits);
+        let reveals = session.advance();
+        session.fails(id(2), &reveals[&id(1)], &[(2, Fault::WrongOpening)]);
+    }
+}
+
+#[test]
+fn a_proof_made_for_another_session_context_or_dealer_blames_its_dealer() {
+    for suite in Suite::ALL.iter().copied() {
+        let agreed = parameters(suite, 2, &[1, 2, 3]);
+        let with = |session, context| {
+            let members = agreed.participants().iter().copied();
+            Parameters::new(suite, SessionId(session), context, 2, members).unwrap()
+        };
+        for (elsewhere, me) in
+            [(with([9; 32], [2; 32]), 2), (with([1; 32], [9; 32]), 2), (agreed.clone(), 1)]
+        {
+            let (session, forger) =
+                with_forger(&agreed, 2, |forger| forger.prove_for(&elsewhere, id(me)));
+            let message = forger.honest_reveal(&session.board);
+            session.fails(id(2), &message, &[(2, Fault::WrongProof)]);
+        }
+    }
+}
+
+#[test]
+fn any_change_of_the_proof_or_of_what_it_is_about_blames_its_dealer() {
+    let parameters = parameters(ED25519, 2, &[1, 2, 3]);
+    let changes: [fn(&mut Dealing); 6] = [
+        |dealing| dealing.proof[0] ^= 1,
+        |dealing| dealing.proof[32] ^= 1,
+        |dealing| dealing.proof[63] |= 0xf0,
+        // Other coefficients than the proof is for, also where it does not use them.
+        |dealing| dealing.coefficients.rotate_left(32),
+        |dealing| dealing.coefficients.copy_within(..32, 32),
+        |dealing| dealing.ephemeral = SecretKey::random(&mut rng(8)).public(),
+    ];
+    for change in changes {
+        let (session, forger) = with_forger(&parameters, 2, |forger| change(&mut forger.dealing));
+        let message = forger.honest_reveal(&session.board);
+        session.fails(id(2), &message, &[(2, Fault::WrongProof)]);
+    }
+}
+
+/// Even someone who could break the hash commitments gains nothing: the constant term
+/// that cancels the others' needs a proof of knowledge.
+#[test]
+fn a_rogue_key_has_no_proof() {
+    let parameters = parameters(ED25519, 2, &[1, 2]);
+    let victim = Forger::honest(&parameters, 1, 1);
+    let mut rogue = Forger::honest(&parameters, 2, 2);
+    let decode =
+        |bytes: &[u8]| CompressedEdwardsY::from_slice(bytes).unwrap().decompress().unwrap();
+    let constant =
+        decode(&rogue.dealing.coefficients[..32]) - decode(&victim.dealing.coefficients[..32]);
+    rogue.dealing.coefficients[..32].copy_from_slice(constant.compress().as_bytes());
+    rogue.prove_for(&parameters, id(2));
+
+    let mut board = Board::new(parameters);
+    for forger in [&victim, &rogue] {
+        assert_eq!(board.post(forger.me, &forger.commit()), Ok(Posted::Recorded));
+    }
+    assert_eq!(board.post(id(1), &victim.honest_reveal(&board)), Ok(Posted::Recorded));
+    let message = rogue.honest_reveal(&board);
+    board.clone_into_session().fails(id(2), &message, &[(2, Fault::WrongProof)]);
+}
+
+#[test]
+fn the_others_commitments_and_proof_can_not_be_replayed() {
+    for suite in Suite::ALL.iter().copied() {
+        let parameters = parameters(suite, 2, &[1, 2]);
+        let victim = Forger::honest(&parameters, 1, 1);
+        let mut copy = Forger::honest(&parameters, 2, 2);
+        copy.dealing = victim.dealing.clone();
+        let mut board = Board::new(parameters);
+        for forger in [&victim, &copy] {
+            assert_eq!(board.post(forger.me, &forger.commit()), Ok(Posted::Recorded));
+        }
+        let message = copy.honest_reveal(&board);
+        board.clone_into_session().fails(id(2), &message, &[(2, Fault::WrongProof)]);
+    }
+}
+
+/// Adds a point of small order to one coefficient's commitment; the proof still holds,
+/// with a probability of 1/8 for the constant term.
+fn with_torsion(parameters: &Parameters, me: u16, coefficient: usize, torsion: usize) -> Forger {
+    let mut forger = Forger::honest(parameters, me, u64::from(me));
+    let bytes = &mut forger.dealing.coefficients[32 * coefficient..][..32];
+    let point = CompressedEdwardsY::from_slice(bytes).unwrap().decompress().unwrap();
+    bytes.copy_from_slice((point + EIGHT_TORSION[torsion]).compress().as_bytes());
+    forger.prove_for(parameters, id(me));
+    forger
+}
+
+#[test]
+fn torsion_in_a_commitment_blames_its_dealers_and_no_one_else() {
+    let parameters = parameters(ED25519, 2, &[1, 2, 3, 4]);
+    for torsion in 1..8 {
+        let two = with_torsion(&parameters, 2, 1, torsion);
+        let session = until_revealed(&parameters, &[&two]);
+        let message = two.honest_reveal(&session.board);
+        session.fails(id(2), &message, &[(2, Fault::Torsion)]);
+    }
+    let (two, three) = (with_torsion(&parameters, 2, 1, 1), with_torsion(&parameters, 3, 1, 2));
+    let mut session = until_revealed(&parameters, &[&two, &three]);
+    let reveals = [&two, &three].map(|forger| forger.honest_reveal(&session.board));
+    assert_eq!(session.board.post(id(2), &reveals[0]), Ok(Posted::Recorded));
+    session.fails(id(3), &reveals[1], &[(2, Fault::Torsion), (3, Fault::Torsion)]);
+}
+
+#[test]
+fn torsion_that_cancels_out_leaves_a_key_without_torsion() {
+    let parameters = parameters(ED25519, 2, &[1, 2, 3, 4]);
+    let (two, three) = (with_torsion(&parameters, 2, 1, 1), with_torsion(&parameters, 3, 1, 7));
+    let mut session = until_revealed(&parameters, &[&two, &three]);
+    for forger in [&two, &three] {
+        let reveal = forger.honest_reveal(&session.board);
+        assert_eq!(session.board.post(forger.me, &reveal), Ok(Posted::Recorded));
+    }
+    let verdicts = session.advance();
+    session.post(verdicts);
+    for forger in [&two, &three] {
+        let verdict = Verdict::default().encode();
+        assert_eq!(session.board.post(forger.me, &verdict), Ok(Posted::Recorded));
+    }
+    session.advance();
+
+    let public = session.board.outcome().unwrap();
+    assert_eq!(session.packages.len(), 2);
+    for package in session.packages.values() {
+        assert_eq!(package.check(public), Ok(()));
+    }
+    // Reading checks every point for torsion.
+    assert!(crate::keys::PublicKeyPackage::from_bytes(&public.to_bytes()).is_ok());
+}
+
+#[test]
+fn a_key_that_would_be_the_identity_fails_and_blames_nobody() {
+    let parameters = parameters(ED25519, 2, &[1, 2]);
+    let dealer = |constant: Scalar| {
+        Box::new(Polynomial::<Edwards25519>::from_coefficients(vec![constant, Scalar::from(7_u8)]))
+    };
+    let five = Scalar::from(5_u8);
+    let one = Forger::with_dealer(&parameters, 1, 1, dealer(five));
+    let two = Forger::with_dealer(&parameters, 2, 2, dealer(-five));
+    let mut board = Board::new(parameters);
+    for forger in [&one, &two] {
+        assert_eq!(board.post(forger.me, &forger.commit()), Ok(Posted::Recorded));
+    }
+    assert_eq!(board.post(id(1), &one.honest_reveal(&board)), Ok(Posted::Recorded));
+    let message = two.honest_reveal(&board);
+    board.clone_into_session().fails(id(2), &message, &[]);
+}
+
+#[test]
+fn a_wrong_sub_share_blames_its_dealer_whatever_it_is() {
+    for suite in Suite::ALL.iter().copied() {
+        let wrong: [&dyn Fn(SecretScalar) -> SecretScalar; 3] = [
+            &|sub_share| off_by_one(suite, sub_share),
+            &|_| SecretScalar::copy_of(&encode_scalar(suite, 0)),
+            // Not a canonical scalar of either curve.
+            &|_| SecretScalar::copy_of(&[0xff; 32]),
+        ];
+        for forge in wrong {
+            let (mut session, forger) = with_forger(&parameters(suite, 2, &[1, 2, 3]), 2, |_| {});
+            let reveal = forger.reveal(&session.board, |to, sub_share| {
+                if to == id(3) { forge(sub_share) } else { sub_share }
+            });
+            let reveal = reveal.encode(&forger.parameters);
+            assert_eq!(session.board.post(id(2), &reveal), Ok(Posted::Recorded));
+
+            let verdicts = session.advance();
+            assert_eq!(session.board.post(id(1), &verdicts[&id(1)]), Ok(Posted::Recorded));
+            let fault = Fault::WrongSubShare { recipient: id(3) };
+            session.fails(id(3), &verdicts[&id(3)], &[(2, fault)]);
+        }
+    }
+}
+
+#[test]
+fn a_ciphertext_that_does_not_open_blames_its_dealer() {
+    for suite in Suite::ALL.iter().copied() {
+        let (mut session, forger) = with_forger(&parameters(suite, 2, &[1, 2, 3]), 2, |_| {});
+        let mut reveal = forger.reveal(&session.board, |_, sub_share| sub_share);
+        reveal.sealed.get_mut(&id(3)).unwrap()[0] ^= 1;
+        let reveal = reveal.encode(&forger.parameters);
+        assert_eq!(session.board.post(id(2), &reveal), Ok(Posted::Recorded));
+
+        let verdicts = session.advance();
+        let fault = Fault::WrongSubShare { recipient: id(3) };
+        session.fails(id(3), &verdicts[&id(3)], &[(2, fault)]);
+    }
+}
+
+#[test]
+fn all_dealers_of_wrong_sub_shares_are_blamed_at_once() {
+    for suite in Suite::ALL.iter().copied() {
+        let parameters = parameters(suite, 3, &[1, 2, 3, 4]);
+        let forgers = [Forger::honest(&parameters, 2, 1), Forger::honest(&parameters, 4, 2)];
+        let mut session = until_revealed(&parameters, &[&forgers[0], &forgers[1]]);
+        for forger in &forgers {
+            let reveal = forger.reveal(&session.board, |_, s| off_by_one(suite, s));
+            let reveal = reveal.encode(&parameters);
+            assert_eq!(session.board.post(forger.me, &reveal), Ok(Posted::Recorded));
+        }
+        let verdicts = session.advance();
+        let fault = Fault::WrongSubShare { recipient: id(3) };
+        session.fails(id(3), &verdicts[&id(3)], &[(2, fault), (4, fault)]);
+    }
+}
+
+/// The sum is right, so the share is: nobody needs to know.
+#[test]
+fn wrong_sub_shares_that_cancel_out_do_no_harm() {
+    let parameters = parameters(ED25519, 2, &[1, 2, 3]);
+    let forgers = [Forger::honest(&parameters, 2, 1), Forger::honest(&parameters, 3, 2)];
+    let mut session = until_revealed(&parameters, &[&forgers[0], &forgers[1]]);
+    for (forger, error) in forgers.iter().zip([Scalar::ONE, -Scalar::ONE]) {
+        let error = || SecretScalar::copy_of(error.as_bytes());
+        let add = |_, share| ED25519.algebra().sum(&[share, error()]).unwrap();
+        let reveal = forger.reveal(&session.board, add).encode(&parameters);
+        assert_eq!(session.board.post(forger.me, &reveal), Ok(Posted::Recorded));
+    }
+    let verdicts = session.advance();
+    session.post(verdicts);
+    for forger in &forgers {
+        let verdict = Verdict::default().encode();
+        assert_eq!(session.board.post(forger.me, &verdict), Ok(Posted::Recorded));
+    }
+    session.advance();
+
+    let share = &session.packages[&id(1)];
+    assert_eq!(share.check(session.board.outcome().unwrap()), Ok(()));
+}
+
+/// A complaint of 2 about 1, in a session of 1, 2 and 3 in which all is right.
+fn complaint(session: &Session, forger: &Forger, dealer: u16) -> Complaint {
+    let ephemeral = &session.board.reveals()[&id(dealer)].ephemeral;
+    let shared = *forger.decryption.agree(ephemeral).bytes();
+    let claim = Claim {
+        binding: forger.parameters.binding(),
+        complainer: forger.me,
+        dealer: id(dealer),
+        key: &session.board.commits()[&forger.me].key,
+        ephemeral,
+        shared: &shared,
+    };
+    let proof = claim.prove(&forger.decryption, &mut rng(4));
+    Complaint { shared, proof }
+}
+
+fn until_verdict(suite: Suite) -> (Session, Forger) {
+    let (mut session, forger) = with_forger(&parameters(suite, 2, &[1, 2, 3]), 2, |_| {});
+    let reveal = forger.honest_reveal(&session.board);
+    assert_eq!(session.board.post(id(2), &reveal), Ok(Posted::Recorded));
+    (session, forger)
+}
+
+#[test]
+fn a_complaint_about_a_right_sub_share_blames_the_complainer() {
+    for suite in Suite::ALL.iter().copied() {
+        let (session, forger) = until_verdict(suite);
+        let complaints = BTreeMap::from([(id(1), complaint(&session, &forger, 1))]);
+        let verdict = Verdict { complaints }.encode();
+        session.fails(id(2), &verdict, &[(2, Fault::FalseComplaint { dealer: id(1) })]);
+    }
+}
+
+#[test]
+fn a_complaint_with_a_wrong_proof_blames_the_complainer() {
+    let changes: [fn(&mut Complaint); 5] = [
+        // Another point would open the sub-share to garbage, and blame the dealer.
+        |complaint| complaint.shared = SecretKey::random(&mut rng(1)).public(),
+        |complaint| complaint.shared = [0; 32],
+        |complaint| complaint.shared = [0xff; 32],
+        |complaint| complaint.proof[0] ^= 1,
+        |complaint| complaint.proof[63] |= 0xf0,
+    ];
+    for change in changes {
+        let (session, forger) = until_verdict(ED25519);
+        let mut complaint = complaint(&session, &forger, 1);
+        change(&mut complaint);
+        let verdict = Verdict { complaints: BTreeMap::from([(id(1), complaint)]) }.encode();
+        session.fails(id(2), &verdict, &[(2, Fault::WrongComplaint { dealer: id(1) })]);
+    }
+}
+
+#[test]
+fn a_complaint_about_one_dealer_is_none_about_another() {
+    let (session, forger) = until_verdict(ED25519);
+    let complaints = BTreeMap::from([(id(3), complaint(&session, &forger, 1))]);
+    let verdict = Verdict { complaints }.encode();
+    session.fails(id(2), &verdict, &[(2, Fault::WrongComplaint { dealer: id(3) })]);
+}
+
+#[test]
+fn complaints_have_one_encoding() {
+    let (mut session, forger) = until_verdict(ED25519);
+    session.runs.clear();
+    let encode = |dealers: &[u16]| {
+        let mut message = vec![3];
+        message.extend((dealers.len() as u16).to_be_bytes());
+        for dealer in dealers {
+            let Complaint { shared, proof } = complaint(&session, &forger, 1);
+            message.extend(dealer.to_be_bytes());
+            message.extend([&shared[..], &proof].concat());
+        }
+        message
+    };
+    let mut long = encode(&[1]);
+    long.push(0);
+    let short = encode(&[1])[..50].to_vec();
+    // About oneself, strangers, nobody; twice; descending; too long; too short; a count only.
+    for message in [
+        encode(&[2]),
+        encode(&[4]),
+        encode(&[0]),
+        encode(&[1, 1]),
+        encode(&[3, 1]),
+        long,
+        short,
+        vec![3, 0, 1],
+        vec![3, 0],
+        vec![3, 0, 0, 0],
+    ] {
+        session.board.clone_into_session().fails(id(2), &message, &[(2, Fault::Malformed)]);
+    }
+}
+
+#[test]
+fn a_run_whose_complaint_is_withheld_never_gets_a_share() {
+    let (mut session, forger) = with_forger(&parameters(ED25519, 2, &[1, 2, 3]), 2, |_| {});
+    let reveal = forger.reveal(&session.board, |_, s| off_by_one(ED25519, s));
+    let reveal = reveal.encode(&forger.parameters);
+    assert_eq!(session.board.post(id(2), &reveal), Ok(Posted::Recorded));
+    session.advance();
+
+    // Somebody approves in its name.
+    let run = session.runs.remove(&id(3)).unwrap();
+    let Ok(Step::Wait(run)) = run.advance(&session.board, &mut rng(1)) else { panic!() };
+    for from in [1, 2, 3] {
+        let verdict = Verdict::default().encode();
+        assert_eq!(session.board.post(id(from), &verdict), Ok(Posted::Recorded));
+    }
+    assert_eq!(session.board.phase(), Phase::Complete);
+    let error = run.advance(&session.board, &mut rng(1)).unwrap_err();
+    assert_eq!(error, Error::Impersonated);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    /// Whatever one participant's messages are changed to, the session completes with
+    /// consistent shares for all others, stalls for that one, or blames that one.
+    #[test]
+    fn only_the_one_whose_message_is_forged_is_ever_blamed(
+        suite in select(Suite::ALL),
+        round in 0..3_usize,
+        position: prop::sample::Index,
+        flip in 1..=255_u8,
+        cut in prop::option::weighted(0.2, any::<prop::sample::Index>()),
+    ) {
+        let (mut session, mut messages) = Session::start(&parameters(suite, 2, &[1, 2, 3]), 1);
+        for current in 0..3 {
+            if let Some(message) = messages.get_mut(&id(2)).filter(|_| current == round) {
+                let position = position.index(message.len());
+                message[position] ^= flip;
+                if let Some(cut) = cut {
+                    message.truncate(cut.index(message.len()));
+                }
+            }
+            for (from, message) in &messages {
+                match session.board.post(*from, message) {
+                    Ok(_) | Err(Error::Ended | Error::OutOfOrder { .. }) => {}
+                    Err(error) => prop_assert!(false, "{}", error),
+                }
+            }
+            messages = session.advance();
+        }
+
+        prop_assert!(session.board.culprits().is_subset(&[id(2)].into()));
+        prop_assert!(session.board.missing().is_subset(&[id(2)].into()));
+        for error in session.errors.values() {
+            prop_assert!(error.culprits().is_subset(&[id(2)].into()));
+        }
+        match session.board.outcome() {
+            Some(public) => {
+                for package in session.packages.values() {
+                    prop_assert_eq!(package.check(public), Ok(()));
+                }
+            }
+            None => prop_assert!(
+                !session.board.missing().is_empty() || !session.board.culprits().is_empty()
+            ),
+        }
+    }
+
+    #[test]
+    fn any_bytes_as_a_message_end_in_a_decision(
+        suite in select(Suite::ALL),
+        phase in 0..3_usize,
+        tag in 0..5_u8,
+        mut message in prop::collection::vec(any::<u8>(), 0..400),
+    ) {
+        if let Some(first) = message.first_mut() {
+            *first = tag;
+        }
+        let (mut session, mut messages) = Session::start(&parameters(suite, 2, &[1, 2, 3]), 1);
+        for _ in 0..phase {
+            session.post(messages);
+            messages = session.advance();
+        }
+        match session.board.post(id(2), &message) {
+            Ok(Posted::Failed) => prop_assert_eq!(session.board.culprits(), [id(2)].into()),
+            Ok(Posted::Recorded) => prop_assert!(phase == 0 && message.len() == 65),
+            Ok(Posted::Repeated) => prop_assert!(false),
+            Err(error) => {
+                let out_of_order = matches!(error, Error::OutOfOrder { .. });
+                prop_assert!(out_of_order);
+            }
+        }
+    }
+}
+
+impl Board {
+    /// A copy of the board without any runs.
+    fn clone_into_session(&self) -> Session {
+        Session {
+            board: self.clone(),
+            runs: BTreeMap::new(),
+            packages: BTreeMap::new(),
+            errors: BTreeMap::new(),
+            rng: rng(0),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Sealed sub-shares and the proofs that open them.
+
+use proptest::prelude::*;
+
+use super::session::{id, public_key, rng};
+use crate::keys::SecretScalar;
+use crate::keyshare::discrete_log::Claim;
+use crate::keyshare::sealing::{Envelope, PublicKey, SecretKey};
+
+/// Dealer, recipient, and what is bound to them.
+struct Pair {
+    dealer: SecretKey,
+    recipient: SecretKey,
+}
+
+impl Pair {
+    fn new(seed: u64) -> Self {
+        let mut rng = rng(seed);
+        Self { dealer: SecretKey::random(&mut rng), recipient: SecretKey::random(&mut rng) }
+    }
+}
+
+#[test]
+fn both_ends_agree_and_any_other_context_does_not_open() {
+    let pair = Pair::new(1);
+    let (ephemeral, key) = (public_key(&pair.dealer), public_key(&pair.recipient));
+    let envelope = Envelope {
+        binding: &[1; 32],
+        dealer: id(1),
+        recipient: id(2),
+        ephemeral: ephemeral.bytes(),
+        recipient_key: key.bytes(),
+        opening: &[2; 32],
+    };
+    let secret = SecretScalar::copy_of(&[7; 32]);
+    let shared = pair.dealer.agree(&key);
+    let sealed = envelope.seal(&shared, &secret).unwrap();
+
+    let theirs = pair.recipient.agree(&ephemeral);
+    assert_eq!(envelope.open(&theirs, &sealed).unwrap().expose(), &[7; 32]);
+    assert_ne!(&sealed[..32], &[7; 32]);
+
+    let other = [9; 32];
+    for changed in [
+        Envelope { binding: &other, ..envelope },
+        Envelope { dealer: id(3), ..envelope },
+        Envelope { recipient: id(3), ..envelope },
+        Envelope { ephemeral: &other, ..envelope },
+        Envelope { recipient_key: &other, ..envelope },
+        Envelope { opening: &other, ..envelope },
+    ] {
+        assert!(changed.open(&theirs, &sealed).is_none());
+    }
+    assert!(envelope.open(&pair.dealer.agree(&ephemeral), &sealed).is_none());
+}
+
+#[test]
+fn the_identity_and_non_canonical_encodings_are_no_keys() {
+    assert_eq!(PublicKey::from_bytes([0; 32]), None);
+    assert_eq!(PublicKey::from_bytes([0xff; 32]), None);
+    // 2²⁵⁵ − 19, a second encoding of zero; and an odd ("negative") field element.
+    let mut p = [0xff; 32];
+    (p[0], p[31]) = (0xed, 0x7f);
+    assert_eq!(PublicKey::from_bytes(p), None);
+    let mut odd = [0; 32];
+    odd[0] = 1;
+    assert_eq!(PublicKey::from_bytes(odd), None);
+}
+
+proptest! {
+    #[test]
+    fn a_proof_holds_for_its_claim_and_no_other(seed: u64, bit in 0_usize..512) {
+        let pair = Pair::new(seed);
+        let (key, ephemeral) = (public_key(&pair.recipient), public_key(&pair.dealer));
+        let shared = *pair.recipient.agree(&ephemeral).bytes();
+        let claim = Claim {
+            binding: &[1; 32],
+            complainer: id(2),
+            dealer: id(1),
+            key: &key,
+            ephemeral: &ephemeral,
+            shared: &shared,
+        };
+        let proof = claim.prove(&pair.recipient, &mut rng(seed));
+        prop_assert!(claim.verify(&proof).is_some());
+
+        let other = public_key(&SecretKey::random(&mut rng(seed ^ 1)));
+        for changed in [
+            Claim { binding: &[2; 32], ..claim },
+            Claim { complainer: id(3), ..claim },
+            Claim { dealer: id(3), ..claim },
+            Claim { key: &other, ..claim },
+            Claim { ephemeral: &other, ..claim },
+            Claim { shared: other.bytes(), ..claim },
+        ] {
+            prop_assert!(changed.verify(&proof).is_none());
+        }
+        let mut forged = proof;
+        forged[bit / 8] ^= 1 << (bit % 8);
+        prop_assert!(claim.verify(&forged).is_none());
+    }
+}

@@ -1,0 +1,296 @@
+//! A session with all participants in one place, some of whom may be forged.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+use crate::curve::edwards25519::Edwards25519;
+use crate::curve::p256::P256;
+use crate::curve::{Curve, SCALAR_LENGTH};
+use crate::keys::{KeyPackage, SecretScalar};
+use crate::keyshare::feldman::Dealer;
+use crate::keyshare::message::{Commit, Dealing, Reveal};
+use crate::keyshare::sealing::{Envelope, PublicKey, SecretKey};
+use crate::keyshare::{Board, Error, Fault, Parameters, Phase, Posted, Run, SessionId, Step};
+use crate::{Identifier, Suite};
+
+pub(super) fn id(value: u16) -> Identifier {
+    Identifier::try_from(value).unwrap()
+}
+
+pub(super) fn ids(values: impl IntoIterator<Item = u16>) -> BTreeSet<Identifier> {
+    values.into_iter().map(id).collect()
+}
+
+pub(super) fn rng(seed: u64) -> ChaCha20Rng {
+    ChaCha20Rng::seed_from_u64(seed)
+}
+
+pub(super) fn parameters(suite: Suite, min_signers: u16, members: &[u16]) -> Parameters {
+    let participants = members.iter().copied().map(id);
+    Parameters::new(suite, SessionId([1; 32]), [2; 32], min_signers, participants).unwrap()
+}
+
+/// Honest participants with their boards' common state.
+pub(super) struct Session {
+    pub(super) board: Board,
+    pub(super) runs: BTreeMap<Identifier, Run>,
+    pub(super) packages: BTreeMap<Identifier, KeyPackage>,
+    pub(super) errors: BTreeMap<Identifier, Error>,
+    pub(super) rng: ChaCha20Rng,
+}
+
+pub(super) type Messages = BTreeMap<Identifier, Vec<u8>>;
+
+impl Session {
+    /// Starts the runs of all participants; returns their first messages.
+    pub(super) fn start(parameters: &Parameters, seed: u64) -> (Self, Messages) {
+        let mut rng = rng(seed);
+        let mut runs = BTreeMap::new();
+        let mut messages = BTreeMap::new();
+        for me in parameters.participants() {
+            let (run, message) = Run::start(parameters, *me, &mut rng).unwrap();
+            runs.insert(*me, run);
+            messages.insert(*me, message);
+        }
+        let board = Board::new(parameters.clone());
+        let (packages, errors) = (BTreeMap::new(), BTreeMap::new());
+        (Self { board, runs, packages, errors, rng }, messages)
+    }
+
+    /// Posts messages that all must count.
+    pub(super) fn post(&mut self, messages: Messages) {
+        for (from, message) in messages {
+            assert_eq!(self.board.post(from, &message), Ok(Posted::Recorded), "from {from}");
+        }
+    }
+
+    /// Lets every run take a step; returns what they send.
+    pub(super) fn advance(&mut self) -> Messages {
+        let mut messages = BTreeMap::new();
+        for (me, run) in std::mem::take(&mut self.runs) {
+            match run.advance(&self.board, &mut self.rng) {
+                Ok(Step::Wait(run)) => drop(self.runs.insert(me, run)),
+                Ok(Step::Send(run, message)) => {
+                    self.runs.insert(me, run);
+                    messages.insert(me, message);
+                }
+                Ok(Step::Done(package)) => drop(self.packages.insert(me, package)),
+                Err(error) => drop(self.errors.insert(me, error)),
+            }
+        }
+        messages
+    }
+
+    /// Plays on with whoever is there until nothing happens any more.
+    pub(super) fn play(&mut self, mut messages: Messages) {
+        loop {
+            for (from, message) in &messages {
+                match self.board.post(*from, message) {
+                    Ok(_) | Err(Error::Ended) => {}
+                    Err(error) => panic!("{from}: {error}"),
+                }
+            }
+            messages = self.advance();
+            if messages.is_empty() {
+                return;
+            }
+        }
+    }
+
+    pub(super) fn complete(parameters: &Parameters, seed: u64) -> Self {
+        let (mut session, messages) = Self::start(parameters, seed);
+        session.play(messages);
+        assert_eq!(session.board.phase(), Phase::Complete);
+        session
+    }
+}
+
+/// A participant that does what a test wants.
+pub(super) struct Forger {
+    pub(super) me: Identifier,
+    pub(super) parameters: Parameters,
+    pub(super) dealer: Box<dyn Dealer>,
+    pub(super) ephemeral: SecretKey,
+    pub(super) decryption: SecretKey,
+    pub(super) dealing: Dealing,
+}
+
+impl Forger {
+    /// Prepares what an honest participant would.
+    pub(super) fn honest(parameters: &Parameters, me: u16, seed: u64) -> Self {
+        let dealer = parameters.suite().algebra().deal(parameters.min_signers(), &mut rng(seed));
+        Self::with_dealer(parameters, me, seed, dealer)
+    }
+
+    pub(super) fn with_dealer(
+        parameters: &Parameters,
+        me: u16,
+        seed: u64,
+        dealer: Box<dyn Dealer>,
+    ) -> Self {
+        let mut rng = rng(seed + 1000);
+        let ephemeral = SecretKey::random(&mut rng);
+        let dealing = Dealing {
+            ephemeral: ephemeral.public(),
+            coefficients: dealer.coefficients(),
+            proof: Vec::new(),
+        };
+        let decryption = SecretKey::random(&mut rng);
+        let parameters = parameters.clone();
+        let mut forger = Self { me: id(me), parameters, dealer, ephemeral, decryption, dealing };
+        forger.prove_for(&forger.parameters.clone(), forger.me);
+        forger
+    }
+
+    /// Makes the proof of knowledge that would be right in another session or name.
+    pub(super) fn prove_for(&mut self, parameters: &Parameters, me: Identifier) {
+        let Dealing { ephemeral, coefficients, .. } = &self.dealing;
+        let statement = Dealing::statement(parameters, me, ephemeral, coefficients);
+        self.dealing.proof = self.dealer.prove(statement, &mut rng(77));
+    }
+
+    /// A commitment to the dealing as it is now.
+    pub(super) fn commit(&self) -> Vec<u8> {
+        let opening = self.dealing.opening(&self.parameters, self.me);
+        Commit { opening, encryption_key: self.decryption.public() }.encode()
+    }
+
+    /// Reveals the dealing, with sub-shares as `forge` makes them of the right ones.
+    pub(super) fn reveal(
+        &self,
+        board: &Board,
+        forge: impl Fn(Identifier, SecretScalar) -> SecretScalar,
+    ) -> Reveal {
+        let opening = self.dealing.opening(&self.parameters, self.me);
+        let mut sealed = BTreeMap::new();
+        for (recipient, committed) in board.commits().iter().filter(|(id, _)| **id != self.me) {
+            let envelope = Envelope {
+                binding: self.parameters.binding(),
+                dealer: self.me,
+                recipient: *recipient,
+                ephemeral: &self.dealing.ephemeral,
+                recipient_key: committed.key.bytes(),
+                opening: &opening,
+            };
+            let shared = self.ephemeral.agree(&committed.key);
+            let sub_share = forge(*recipient, self.dealer.sub_share(*recipient));
+            sealed.insert(*recipient, envelope.seal(&shared, &sub_share).unwrap());
+        }
+        Reveal { dealing: self.dealing.clone(), sealed }
+    }
+
+    pub(super) fn honest_reveal(&self, board: &Board) -> Vec<u8> {
+        self.reveal(board, |_, sub_share| sub_share).encode(&self.parameters)
+    }
+}
+
+/// A session in which `me` is forged, until all have committed and the others' reveals
+/// have been posted. The forged one's dealing can be changed before it is committed to.
+pub(super) fn with_forger(
+    parameters: &Parameters,
+    me: u16,
+    change: impl FnOnce(&mut Forger),
+) -> (Session, Forger) {
+    let mut forger = Forger::honest(parameters, me, 5);
+    change(&mut forger);
+    let session = until_revealed(parameters, &[&forger]);
+    (session, forger)
+}
+
+/// Plays until all but the forgers have revealed.
+pub(super) fn until_revealed(parameters: &Parameters, forgers: &[&Forger]) -> Session {
+    let (mut session, mut messages) = Session::start(parameters, 6);
+    for forger in forgers {
+        session.runs.remove(&forger.me);
+        messages.insert(forger.me, forger.commit());
+    }
+    session.post(messages);
+    let reveals = session.advance();
+    session.post(reveals);
+    session
+}
+
+impl Session {
+    /// Asserts that posting this message ends the session with exactly these faults, and
+    /// that all honest runs learn the culprits.
+    pub(super) fn fails(mut self, from: Identifier, message: &[u8], faults: &[(u16, Fault)]) {
+        assert_eq!(self.board.post(from, message), Ok(Posted::Failed));
+        self.failed(faults);
+    }
+
+    pub(super) fn failed(&mut self, faults: &[(u16, Fault)]) {
+        let faults: BTreeMap<_, _> = faults.iter().map(|(who, fault)| (id(*who), *fault)).collect();
+        assert_eq!(self.board.faults(), &faults);
+        assert_eq!(self.board.phase(), Phase::Failed);
+        assert_eq!(self.board.outcome(), None);
+        assert!(self.board.missing().is_empty());
+        let culprits: BTreeSet<_> = faults.keys().copied().collect();
+        assert_eq!(self.board.culprits(), culprits);
+        assert!(self.advance().is_empty());
+        for error in self.errors.values() {
+            assert_eq!(error, &Error::Failed { culprits: culprits.clone() });
+            assert_eq!(error.culprits(), culprits);
+        }
+    }
+}
+
+/// A scalar plus one.
+pub(super) fn off_by_one(suite: Suite, scalar: SecretScalar) -> SecretScalar {
+    let one = encode_scalar(suite, 1);
+    suite.algebra().sum(&[scalar, SecretScalar::copy_of(&one)]).unwrap()
+}
+
+pub(super) fn encode_scalar(suite: Suite, value: u64) -> [u8; SCALAR_LENGTH] {
+    match suite {
+        Suite::FrostEd25519Sha512 => Edwards25519::encode_scalar(&value.into()),
+        Suite::TestP256 => P256::encode_scalar(&value.into()),
+    }
+}
+
+/// The canonical encoding of the identity.
+pub(super) fn identity(suite: Suite) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    match suite {
+        Suite::FrostEd25519Sha512 => {
+            Edwards25519::encode_point(&Edwards25519::identity(), &mut bytes);
+        }
+        Suite::TestP256 => P256::encode_point(&P256::identity(), &mut bytes),
+    }
+    bytes
+}
+
+/// What the shares of these participants interpolate to at 0, times G. The only place
+/// where a key is ever put together.
+pub(super) fn reconstruct<'a>(
+    suite: Suite,
+    packages: impl Iterator<Item = &'a KeyPackage> + Clone,
+) -> Vec<u8> {
+    match suite {
+        Suite::FrostEd25519Sha512 => reconstruct_on::<Edwards25519>(packages, |s| s.invert()),
+        Suite::TestP256 => reconstruct_on::<P256>(packages, |s| s.invert().unwrap()),
+    }
+}
+
+fn reconstruct_on<'a, C: Curve>(
+    packages: impl Iterator<Item = &'a KeyPackage> + Clone,
+    invert: impl Fn(&C::Scalar) -> C::Scalar,
+) -> Vec<u8> {
+    let x = |package: &KeyPackage| C::Scalar::from(u64::from(package.identifier().get()));
+    let mut secret = C::Scalar::from(0);
+    for package in packages.clone() {
+        let mut term = C::decode_scalar(package.signing_share().expose()).unwrap();
+        for other in packages.clone().filter(|o| o.identifier() != package.identifier()) {
+            term = term * x(other) * invert(&(x(other) + -x(package)));
+        }
+        secret = secret + term;
+    }
+    let mut bytes = Vec::new();
+    C::encode_point(&C::mul_base(&secret), &mut bytes);
+    bytes
+}
+
+pub(super) fn public_key(secret: &SecretKey) -> PublicKey {
+    PublicKey::from_bytes(secret.public()).unwrap()
+}
