@@ -204,9 +204,10 @@ fn cosignatures_are_counted_by_name_with_their_latest_time() {
         let read: NoteSignature = line.to_string().parse().unwrap();
         assert_eq!(checkpoint.add_cosignature(&set, read), Ok(time(seconds)));
     }
-    // A stranger's line does not matter.
-    let stranger = cosigner(9).cosign(&before, time(1)).to_string();
-    let note = format!("{checkpoint}{stranger}\n");
+    // A stranger's line does not matter, nor does an older one that somebody adds again.
+    let stranger = cosigner(9).cosign(&before, time(1));
+    let older = signers[0].cosign(&before, time(50));
+    let note = format!("{checkpoint}{stranger}\n{older}\n");
     let checkpoint =
         note.parse::<SignedCheckpoint>().unwrap().verify(log_signer().verifier()).unwrap();
 
@@ -215,5 +216,21 @@ fn cosignatures_are_counted_by_name_with_their_latest_time() {
     assert_eq!(times, [70, 60]);
     assert!(found.are_final(1), "2 of 3 suffice when nobody is taken to be faulty");
     assert!(!found.are_final(2), "a 2-of-3 group needs all 3");
-    assert_eq!(checkpoint.note().signatures().len(), 4);
+    assert_eq!(checkpoint.note().signatures().len(), 5);
+}
+
+#[test]
+fn a_full_note_takes_no_further_cosigner() {
+    let checkpoint = log_signer().sign(tree(9).head());
+    let set = CosignerSet::new([cosigner(1).verifier().clone()]).unwrap();
+    let line = cosigner(1).cosign(&checkpoint, time(1));
+    for (strangers, outcome) in
+        [(1022, Ok(time(1))), (1023, Err(NoteError::TooManySignatures.into()))]
+    {
+        let note = format!("{checkpoint}{}", "— o AAAAAAA=\n".repeat(strangers));
+        let read: SignedCheckpoint = note.parse().unwrap();
+        let mut read = read.verify(log_signer().verifier()).unwrap();
+        assert_eq!(read.add_cosignature(&set, line.clone()), outcome);
+        assert!(read.to_string().parse::<SignedCheckpoint>().is_ok());
+    }
 }

@@ -207,6 +207,22 @@ fn malformed_proofs_are_refused_by_name() {
             text.replacen("index 11\n", &format!("index 11\n{}", "x\n".repeat(64)), 1),
             TlogProofError::Hash,
         ),
+        (
+            text.replacen(
+                "index 11\n",
+                &format!("index 11\n{}", format!("{}\n", leaf_hash(b"")).repeat(64)),
+                1,
+            ),
+            TlogProofError::Hash,
+        ),
+        (
+            text.replacen("index", &format!("extra {}\nindex", "AAAA".repeat(21_846)), 1),
+            TlogProofError::Extra,
+        ),
+        (
+            text.replacen("index", &format!("extra {}\nindex", "A".repeat(1_200_000)), 1),
+            TlogProofError::TooLong,
+        ),
         (text.split("\n\n").next().unwrap().to_owned(), TlogProofError::Lines),
         (text.replacen("\n20\n", "\n020\n", 1), CheckpointError::Size.into()),
     ];
@@ -266,12 +282,15 @@ fn an_honest_log_can_not_be_convicted() {
     // … nor with other entries than it has, nor with made-up evidence.
     let other = other_tree(40, 0);
     assert_eq!(Fork::find(&old, &new, &other), Err(FindForkError::OtherEntries));
-    let made_up = |root: String, hashes: &ConsistencyProof| {
+    let claim = |contradiction: serde_json::Value| {
         let evidence = serde_json::json!({
-            "older": old.to_string(), "newer": new.to_string(),
-            "contradiction": { "other-beginning": { "root": root, "proof": hashes } },
+            "older": old.to_string(), "newer": new.to_string(), "contradiction": contradiction,
         });
         serde_json::from_value::<Fork>(evidence).unwrap().verify(log.verifier())
+    };
+    assert_eq!(claim("same-size".into()), Err(ForkError::NoContradiction));
+    let made_up = |root: String, proof: &ConsistencyProof| {
+        claim(serde_json::json!({ "other-beginning": { "root": root, "proof": proof } }))
     };
     let proof = ConsistencyProof::prove(&tree, 5, 40).unwrap();
     let others_root = head_at(&other, 5).unwrap().root;

@@ -112,6 +112,23 @@ fn an_empty_consistency_proof_shows_nothing_but_the_obvious() {
 }
 
 #[test]
+fn a_proof_does_not_hold_for_a_size_that_needs_more_levels() {
+    let tree = tree(33);
+    let heads = heads(&tree);
+    for newer in 1u64..=33 {
+        for claimed in [newer.next_power_of_two() + 1, 2 * newer.next_power_of_two(), 1 << 62] {
+            let lie = TreeHead { size: claimed, ..heads[newer as usize] };
+            for older in 1..newer {
+                let consistency = ConsistencyProof::prove(&tree, older, newer).unwrap();
+                assert!(consistency.verify(heads[older as usize], lie).is_err(), "{older} {newer}");
+                let inclusion = InclusionProof::prove(&tree, older, newer).unwrap();
+                assert!(inclusion.verify(tree.hash(0, older).unwrap(), lie).is_err());
+            }
+        }
+    }
+}
+
+#[test]
 fn impossible_proofs_are_refused_with_the_numbers() {
     let tree = tree(3);
     assert_eq!(

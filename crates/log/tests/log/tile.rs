@@ -215,6 +215,21 @@ fn a_partial_file_that_is_gone_is_read_from_the_full_one() {
 }
 
 #[test]
+fn no_proof_is_made_from_a_tile_of_the_wrong_length() {
+    let (files, _) = log_of(300);
+    let path = "tile/0/001.p/44";
+    for bytes in [&files[path][..31], &files[path][32..], &[files[path].as_slice(), &[0]].concat()]
+    {
+        let mut damaged = files.clone();
+        damaged.insert(path.to_owned(), bytes.to_vec());
+        assert_eq!(
+            InclusionProof::prove(&TileHashes::new(&damaged, 300), 290, 300),
+            Err(TileError::Malformed(path.parse().unwrap()).into())
+        );
+    }
+}
+
+#[test]
 fn reading_entries_stops_at_the_first_error() {
     let (mut files, _) = log_of(700);
     files.remove("tile/entries/001");
