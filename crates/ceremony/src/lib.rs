@@ -5,6 +5,7 @@
 //! gives it faulty ones. The truth is the log ([`entry`], [`statement`]); all state is a fold over it ([`state`]) that
 //! node, coordinator and auditor share, so that nobody has to take the coordinator's word for anything.
 
+pub mod audit;
 pub mod coordinator;
 pub mod effect;
 pub mod encoding;

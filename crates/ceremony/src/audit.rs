@@ -1,0 +1,334 @@
+//! Audit: replays a whole log offline and says what is true.
+//!
+//! ```text
+//! entries ──▶ the fold that nodes and coordinator use ──▶ roster, groups, requests
+//!    │                └── what the fold leaves out: shares, signatures, S2 made again
+//!    └──▶ Merkle tree ──▶ checkpoint: the log's signature, the roster's cosignatures
+//! ```
+//!
+//! An auditor trusts nobody: not the coordinator, who may have shown others another log (that takes cosignatures to
+//! rule out, see [`Verdict`]), and not whoever handed the log over, who may have made up an IVN of its own (that takes
+//! an [`Anchor`]). What could not be checked is reported as not checked.
+//!
+//! A log that was cut short to an earlier checkpoint is a log. Whoever wants to notice compares sizes.
+
+mod checkpoint;
+mod conclusion;
+mod fault;
+mod lines;
+mod report;
+mod signature;
+
+use std::collections::BTreeMap;
+
+use quorate_log::checkpoint::SignedCheckpoint;
+use quorate_log::key::LogVerifier;
+use quorate_log::leaf_hash;
+use quorate_log::tree::Frontier;
+
+use crate::entry::{Author, Entry};
+use crate::names::{Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
+use crate::state::{Group, Invalid, IvnState};
+use crate::statement::{Body, Request};
+
+use signature::{Consents, Signed};
+
+pub use fault::{Fault, SignatureFault};
+pub use report::{
+    AccountReport, AuditReport, Check, CheckpointReport, GroupReport, NotChecked, RequestReport,
+    SessionOutcome, SessionReport, SignatureReport, Standing, Verdict,
+};
+
+/// Gives the documents that the log has commitments of.
+pub trait Documents {
+    /// The bytes to be signed for this request: from a document that the caller compared with `request.document`, in
+    /// `request.format` and `request.namespace`.
+    ///
+    /// # Errors
+    ///
+    /// Why there are none. [`NotChecked::OtherDocument`] is a fault; with the others the signature counts as not
+    /// checked, never as verified.
+    fn to_be_signed(&mut self, id: EntryId, request: &Request) -> Result<Vec<u8>, NotChecked>;
+}
+
+/// No document is at hand.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoDocuments;
+
+impl Documents for NoDocuments {
+    fn to_be_signed(&mut self, _: EntryId, _: &Request) -> Result<Vec<u8>, NotChecked> {
+        Err(NotChecked::NoDocument)
+    }
+}
+
+/// What the auditor knew of the log beforehand, from somebody it trusts. Either names the IVN beyond doubt.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Anchor {
+    /// The IVN's id.
+    pub ivn: Option<IvnId>,
+    /// The log's key and name.
+    pub log_key: Option<LogVerifier>,
+}
+
+/// Why there is nothing to report on.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum NoIvn {
+    /// There are no entries.
+    #[error("the log has no entries")]
+    Empty,
+    /// The first entry is not the genesis of an IVN.
+    #[error("entry 0 does not found an IVN: {0}")]
+    Genesis(#[source] Invalid),
+    /// The genesis names an origin or a log key with which nobody can sign a checkpoint.
+    #[error("the genesis in entry 0 names an origin or a log key that no log can have")]
+    LogKey,
+}
+
+/// Replays the log with these entries, in order from 0, and this checkpoint.
+///
+/// Every check is in [`AuditReport`]; the result does not depend on who asks, only on the arguments.
+///
+/// # Errors
+///
+/// [`NoIvn`] if the entries are not those of any IVN. Whatever else is wrong is in the report:
+/// [`AuditReport::faults`].
+pub fn replay(
+    entries: impl IntoIterator<Item = Vec<u8>>,
+    checkpoint: &SignedCheckpoint,
+    anchor: &Anchor,
+    documents: &mut dyn Documents,
+) -> Result<AuditReport, NoIvn> {
+    let mut entries = entries.into_iter();
+    let genesis = entries.next().ok_or(NoIvn::Empty)?;
+    let (mut auditor, log) = Auditor::found(&genesis)?;
+    auditor.compare(anchor, &log);
+    for bytes in entries {
+        auditor.add(&bytes, documents);
+    }
+    Ok(auditor.report(checkpoint, anchor, &log))
+}
+
+/// The verifier of the log that `genesis`, the bytes of an entry 0, founds.
+///
+/// # Errors
+///
+/// [`NoIvn`] if it founds none.
+pub fn log_key(genesis: &[u8]) -> Result<LogVerifier, NoIvn> {
+    Auditor::found(genesis).map(|(_, log)| log)
+}
+
+/// An audit under way.
+struct Auditor {
+    state: IvnState,
+    frontier: Frontier,
+    consents: Consents,
+    sessions: BTreeMap<SessionId, (GroupName, SessionReport)>,
+    kinds: BTreeMap<&'static str, u64>,
+    signatures: Vec<SignatureReport>,
+    faults: Vec<Fault>,
+    /// After an inadmissible entry nothing that follows means anything.
+    stopped: bool,
+}
+
+impl Auditor {
+    fn found(genesis: &[u8]) -> Result<(Self, LogVerifier), NoIvn> {
+        let entry = Entry::from_bytes(genesis).map_err(|error| NoIvn::Genesis(error.into()))?;
+        let state = IvnState::found(&entry).map_err(NoIvn::Genesis)?;
+        let origin = state.origin().parse().map_err(|_| NoIvn::LogKey)?;
+        let log = LogVerifier::new(origin, &state.genesis().log_key.0);
+        let log = log.map_err(|_| NoIvn::LogKey)?;
+        let mut frontier = Frontier::default();
+        frontier.append(leaf_hash(genesis));
+        let auditor = Self {
+            state,
+            frontier,
+            consents: Consents::default(),
+            sessions: BTreeMap::new(),
+            kinds: BTreeMap::from([(kind(&entry.statement().body), 1)]),
+            signatures: Vec::new(),
+            faults: Vec::new(),
+            stopped: false,
+        };
+        Ok((auditor, log))
+    }
+
+    /// Compares with what the caller knew.
+    fn compare(&mut self, anchor: &Anchor, log: &LogVerifier) {
+        let found = self.state.ivn();
+        if let Some(expected) = anchor.ivn.filter(|expected| *expected != found) {
+            self.faults.push(Fault::OtherIvn { expected, found });
+        }
+        if let Some(expected) = anchor.log_key.as_ref().filter(|expected| *expected != log) {
+            let (expected, found) = (expected.to_string(), log.to_string());
+            self.faults.push(Fault::OtherLogKey { expected, found });
+        }
+    }
+
+    /// Takes the next entry.
+    fn add(&mut self, bytes: &[u8], documents: &mut dyn Documents) {
+        let index = self.frontier.size();
+        self.frontier.append(leaf_hash(bytes));
+        if self.stopped {
+            return;
+        }
+        let admitted = Entry::from_bytes(bytes)
+            .map_err(Invalid::from)
+            .and_then(|entry| self.admit(index, &entry, documents));
+        if let Err(reason) = admitted {
+            self.faults.push(Fault::Inadmissible { index, reason });
+            self.stopped = true;
+        }
+    }
+
+    fn admit(
+        &mut self,
+        index: u64,
+        entry: &Entry,
+        documents: &mut dyn Documents,
+    ) -> Result<(), Invalid> {
+        let body = &entry.statement().body;
+        // The fold lets go of a session's messages when its key comes into use.
+        let transcript = match body {
+            Body::EpochStarted { session, .. } => {
+                self.state.group_of_session(*session).and_then(Group::certificate)
+            }
+            _ => None,
+        };
+        self.state.apply(entry)?;
+        *self.kinds.entry(kind(body)).or_default() += 1;
+        match body {
+            Body::CeremonyStarted { group, session, attempt } => {
+                let report = SessionReport {
+                    session: *session,
+                    attempt: *attempt,
+                    started: index,
+                    certified_by: Vec::new(),
+                    outcome: SessionOutcome::Running,
+                };
+                self.sessions.insert(*session, (group.clone(), report));
+            }
+            Body::CeremonyCertified { session, transcript, public_key_package } => {
+                self.certified(*session, entry, (*transcript, *public_key_package));
+            }
+            Body::CeremonyAborted { session, reason } => {
+                let reason = reason.clone();
+                self.ended(*session, SessionOutcome::Aborted { index, reason });
+            }
+            Body::EpochStarted { session, .. } => {
+                self.check_certified(index, *session);
+                if let Some((transcript, _)) = transcript {
+                    self.ended(*session, SessionOutcome::Key { index, transcript });
+                }
+            }
+            Body::Request(request) => {
+                let state = self.state.request(entry.id())?;
+                self.consents.requested(state, self.state.group(&request.group)?);
+            }
+            Body::Approval { request } => {
+                if let Author::Account(account) = &entry.statement().author {
+                    self.consents.consented(*request, account);
+                }
+            }
+            Body::Signature { request, session, signature, signers } => {
+                let signed = Signed {
+                    request: *request,
+                    session: *session,
+                    signature: &signature.0,
+                    signers,
+                };
+                self.signed(index, &signed, entry.statement().at, documents);
+            }
+            Body::Genesis(_)
+            | Body::Invitation(_)
+            | Body::AccountAdmitted { .. }
+            | Body::NodeStarted { .. }
+            | Body::GroupDefined(_)
+            | Body::GroupAccepted { .. }
+            | Body::CeremonyMessage { .. }
+            | Body::Refusal { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn ended(&mut self, session: SessionId, outcome: SessionOutcome) {
+        if let Some((_, report)) = self.sessions.get_mut(&session) {
+            report.outcome = outcome;
+        }
+    }
+
+    /// Notes a certification, if it is of what the messages come to.
+    fn certified(&mut self, session: SessionId, entry: &Entry, certificate: (Digest, Digest)) {
+        let recomputed = self.state.group_of_session(session).and_then(Group::certificate);
+        if recomputed == Some(certificate)
+            && let Author::Account(account) = &entry.statement().author
+            && let Some((_, report)) = self.sessions.get_mut(&session)
+        {
+            report.certified_by.push(account.clone());
+        }
+    }
+
+    /// A key counts only if everybody certified it.
+    fn check_certified(&mut self, index: u64, session: SessionId) {
+        let Some((name, report)) = self.sessions.get(&session) else { return };
+        let Ok(group) = self.state.group(name) else { return };
+        let missing =
+            group.definition.members.iter().filter(|member| !report.certified_by.contains(member));
+        self.faults.extend(missing.map(|account| Fault::Certification {
+            index,
+            group: name.clone(),
+            account: account.clone(),
+        }));
+    }
+
+    fn signed(
+        &mut self,
+        index: u64,
+        signed: &Signed<'_>,
+        at: Timestamp,
+        documents: &mut dyn Documents,
+    ) {
+        let Ok(request) = self.state.request(signed.request) else { return };
+        let signers: Vec<_> = signed.signers.iter().map(|record| record.account.clone()).collect();
+        let checks = signed.check(&self.state, documents);
+        let faults = [self.consents.fault(signed.request, &signers), checks.fault];
+        self.faults.extend(faults.into_iter().flatten().map(|why| Fault::Signature {
+            index,
+            request: signed.request,
+            why,
+        }));
+        self.signatures.push(SignatureReport {
+            index,
+            request: signed.request,
+            request_index: request.index,
+            group: request.request.group.clone(),
+            signature: hex::encode(signed.signature),
+            signers,
+            sum: checks.sum,
+            shares: checks.shares,
+            document: checks.document,
+            confirmed_by: Vec::new(),
+            late: at > request.request.expires_at,
+        });
+    }
+}
+
+/// The kind of a statement, as its JSON has it.
+pub fn kind(body: &Body) -> &'static str {
+    match body {
+        Body::Genesis(_) => "genesis",
+        Body::Invitation(_) => "invitation",
+        Body::AccountAdmitted { .. } => "account-admitted",
+        Body::NodeStarted { .. } => "node-started",
+        Body::GroupDefined(_) => "group-defined",
+        Body::GroupAccepted { .. } => "group-accepted",
+        Body::CeremonyStarted { .. } => "ceremony-started",
+        Body::CeremonyMessage { .. } => "ceremony-message",
+        Body::CeremonyCertified { .. } => "ceremony-certified",
+        Body::CeremonyAborted { .. } => "ceremony-aborted",
+        Body::EpochStarted { .. } => "epoch-started",
+        Body::Request(_) => "request",
+        Body::Approval { .. } => "approval",
+        Body::Refusal { .. } => "refusal",
+        Body::Signature { .. } => "signature",
+    }
+}

@@ -1,0 +1,119 @@
+//! The checkpoint of an audited log: who signed it, who cosigned it, and for whom that makes it final.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quorate_log::checkpoint::{CosignerSet, SignedCheckpoint, VerifiedCheckpoint};
+use quorate_log::key::{CosignerVerifier, LogVerifier};
+use quorate_log::tree::TreeHead;
+
+use super::fault::Fault;
+use crate::names::AccountName;
+use crate::state::IvnState;
+
+/// The cosigners on the roster.
+pub(super) struct Cosigners {
+    /// Those whose cosignatures count.
+    count: BTreeMap<AccountName, CosignerVerifier>,
+    /// The names of those who have no usable key.
+    ignored: BTreeSet<String>,
+}
+
+impl Cosigners {
+    /// Collects the roster's cosigner keys. No two are the same, the fold sees to that: a cosignature does not cover its
+    /// cosigner's name, so one would count for two.
+    pub(super) fn of(state: &IvnState) -> Self {
+        let mut cosigners = Self { count: BTreeMap::new(), ignored: BTreeSet::new() };
+        for (name, account) in state.accounts() {
+            let line_name = format!("{}/{name}", state.origin());
+            let verifier = line_name.parse().ok().and_then(|line_name| {
+                CosignerVerifier::new(line_name, &account.keys.cosigner.0).ok()
+            });
+            match verifier {
+                Some(verifier) => drop(cosigners.count.insert(name.clone(), verifier)),
+                None => drop(cosigners.ignored.insert(line_name)),
+            }
+        }
+        cosigners
+    }
+
+    /// Whether this account's cosignatures count.
+    pub(super) fn counts(&self, account: &AccountName) -> bool {
+        self.count.contains_key(account)
+    }
+
+    /// Signature lines that are by neither the log nor somebody on the roster. Cosignatures that do not count are not
+    /// among them.
+    fn strangers(&self, signed: &SignedCheckpoint, log: &LogVerifier) -> Vec<Fault> {
+        let known = |name: &str, id| {
+            (name == log.origin().as_str() && id == log.id())
+                || self.count.values().any(|v| v.name().as_str() == name && v.id() == id)
+                || self.ignored.contains(name)
+        };
+        let lines = signed.note().signatures().iter();
+        lines
+            .filter(|line| !known(line.name().as_str(), line.id()))
+            .map(|line| Fault::Stranger { name: line.name().clone() })
+            .collect()
+    }
+
+    /// Who cosigned, and when.
+    fn verify(
+        &self,
+        checkpoint: &VerifiedCheckpoint,
+        faults: &mut Vec<Fault>,
+    ) -> BTreeMap<AccountName, u64> {
+        let mut cosigned_by = BTreeMap::new();
+        for (account, verifier) in &self.count {
+            // A set of one is not ambiguous.
+            let one = CosignerSet::new([verifier.clone()]).unwrap_or_default();
+            match checkpoint.cosigned_by(&one) {
+                Ok(cosigners) => {
+                    let times = cosigners.times().values();
+                    cosigned_by.extend(times.map(|t| (account.clone(), t.as_posix_seconds())));
+                }
+                Err(_) => faults.push(Fault::Cosignature { account: account.clone() }),
+            }
+        }
+        cosigned_by
+    }
+}
+
+/// What a checkpoint is worth.
+pub(super) struct Checked {
+    pub(super) signed_by_log: bool,
+    /// Empty unless the checkpoint is the log's, and of the entries' tree.
+    pub(super) cosigned_by: BTreeMap<AccountName, u64>,
+}
+
+/// Checks a checkpoint of the log whose entries make the tree `entries`.
+///
+/// Only a whole roster tells who is a stranger.
+pub(super) fn check(
+    signed: &SignedCheckpoint,
+    log: &LogVerifier,
+    entries: TreeHead,
+    cosigners: &Cosigners,
+    roster_is_whole: bool,
+    faults: &mut Vec<Fault>,
+) -> Checked {
+    let stated = signed.unverified().head();
+    if stated != entries {
+        faults.push(Fault::OtherTree { entries, checkpoint: stated });
+    }
+    if roster_is_whole {
+        faults.extend(cosigners.strangers(signed, log));
+    }
+    match signed.clone().verify(log) {
+        Ok(checkpoint) => {
+            let mut cosigned_by = cosigners.verify(&checkpoint, faults);
+            if stated != entries {
+                cosigned_by.clear();
+            }
+            Checked { signed_by_log: true, cosigned_by }
+        }
+        Err(reason) => {
+            faults.push(Fault::Checkpoint { reason });
+            Checked { signed_by_log: false, cosigned_by: BTreeMap::new() }
+        }
+    }
+}

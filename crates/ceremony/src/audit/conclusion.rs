@@ -1,0 +1,136 @@
+//! The end of an audit: the checkpoint, for whom it is final, and the report.
+
+use std::collections::BTreeSet;
+
+use quorate_log::checkpoint::SignedCheckpoint;
+use quorate_log::key::LogVerifier;
+use quorate_log::quorum::cosignatures_for_final;
+
+use super::checkpoint::{self, Cosigners};
+use super::fault::Fault;
+use super::report::{
+    AccountReport, AuditReport, CheckpointReport, GroupReport, RequestReport, Standing, Verdict,
+};
+use super::{Anchor, Auditor};
+use crate::names::{AccountName, Timestamp};
+use crate::state::{Group, RequestState, Status};
+
+impl Auditor {
+    /// Checks the checkpoint and sums up.
+    pub(super) fn report(
+        mut self,
+        signed: &SignedCheckpoint,
+        anchor: &Anchor,
+        log: &LogVerifier,
+    ) -> AuditReport {
+        let cosigners = Cosigners::of(&self.state);
+        let entries = self.frontier.head();
+        let checked =
+            checkpoint::check(signed, log, entries, &cosigners, !self.stopped, &mut self.faults);
+        let cosigned: BTreeSet<&AccountName> = checked.cosigned_by.keys().collect();
+        for signature in &mut self.signatures {
+            let signers = signature.signers.iter().filter(|signer| cosigned.contains(signer));
+            signature.confirmed_by = signers.cloned().collect();
+        }
+        let groups: Vec<_> =
+            self.state.groups().values().map(|group| self.group(group, &cosigned)).collect();
+        let mut requests: Vec<_> = self
+            .state
+            .requests()
+            .values()
+            .map(|request| request_report(request, self.state.time()))
+            .collect();
+        requests.sort_by_key(|request| request.index);
+        let accounts = self.state.accounts().iter().map(|(name, account)| AccountReport {
+            name: name.clone(),
+            roles: account.roles.clone(),
+            keys: account.keys.clone(),
+            admitted: account.admitted,
+            cosigns: cosigners.counts(name),
+        });
+        AuditReport {
+            verdict: verdict(&self.faults, &groups),
+            ivn: self.state.ivn(),
+            name: self.state.genesis().name.clone(),
+            origin: self.state.origin(),
+            log_key: log.to_string(),
+            anchored: *anchor != Anchor::default(),
+            size: entries.size,
+            root: entries.root,
+            time: self.state.time(),
+            accounts: accounts.collect(),
+            groups,
+            requests,
+            checkpoint: CheckpointReport {
+                size: signed.unverified().size(),
+                root: signed.unverified().root(),
+                signed_by_log: checked.signed_by_log,
+                cosigned_by: checked.cosigned_by,
+            },
+            kinds: self.kinds,
+            signatures: self.signatures,
+            faults: self.faults,
+        }
+    }
+
+    fn group(&self, group: &Group, cosigned: &BTreeSet<&AccountName>) -> GroupReport {
+        let definition = &group.definition;
+        let mut sessions: Vec<_> = self
+            .sessions
+            .values()
+            .filter(|(name, _)| *name == definition.name)
+            .map(|(_, report)| report.clone())
+            .collect();
+        sessions.sort_by_key(|session| session.started);
+        let cosigned_by: Vec<_> =
+            definition.members.iter().filter(|member| cosigned.contains(member)).cloned().collect();
+        let needed =
+            cosignatures_for_final(definition.members.len(), usize::from(definition.min_signers));
+        GroupReport {
+            name: definition.name.clone(),
+            suite: definition.suite,
+            min_signers: definition.min_signers,
+            approvals_required: definition.policy.approvals_required,
+            members: definition.members.clone(),
+            verifying_key: group
+                .key
+                .as_ref()
+                .map(|key| hex::encode(key.public.verifying_key().as_bytes())),
+            sessions,
+            is_final: cosigned_by.len() >= needed,
+            cosigned_by,
+            cosignatures_for_final: needed,
+        }
+    }
+}
+
+fn verdict(faults: &[Fault], groups: &[GroupReport]) -> Verdict {
+    let mut with_key = groups.iter().filter(|group| group.verifying_key.is_some()).peekable();
+    if !faults.is_empty() {
+        Verdict::Failed
+    } else if with_key.peek().is_some() && with_key.all(|group| group.is_final) {
+        Verdict::Final
+    } else {
+        Verdict::NotFinal
+    }
+}
+
+fn request_report(request: &RequestState, now: Timestamp) -> RequestReport {
+    let standing = match &request.status {
+        Status::Refused(refused) => Standing::Refused { refused: refused.clone() },
+        Status::Open | Status::Approved if request.lapsed(now) => Standing::Lapsed,
+        Status::Open => Standing::Open,
+        Status::Approved => Standing::Approved,
+        Status::Rejected => Standing::Rejected,
+        Status::Signed { .. } => Standing::Signed,
+    };
+    RequestReport {
+        id: request.id,
+        index: request.index,
+        requester: request.requester.clone(),
+        group: request.request.group.clone(),
+        standing,
+        approvals: request.approvals.clone(),
+        refusals: request.refusals.clone(),
+    }
+}

@@ -1,0 +1,284 @@
+//! The report in sentences, for people.
+
+use super::report::{
+    AuditReport, Check, GroupReport, NotChecked, SessionOutcome, SignatureReport, Standing, Verdict,
+};
+use crate::names::AccountName;
+
+/// The most characters in a line.
+const WIDTH: usize = 78;
+/// The most faults that are listed. The first one says most.
+const MAX_FAULTS: usize = 20;
+
+impl AuditReport {
+    /// The report in lines of at most 78 characters, the verdict first.
+    ///
+    /// Nothing in them can control a terminal, whatever the log says.
+    pub fn lines(&self) -> Vec<String> {
+        let mut page = Page::default();
+        page.say(0, &self.verdict_sentence());
+        for fault in self.faults.iter().take(MAX_FAULTS) {
+            page.say(2, &format!("- {}.", capitalised(&fault.to_string())));
+        }
+        if let Some(more) = self.faults.len().checked_sub(MAX_FAULTS).filter(|more| *more > 0) {
+            page.say(2, &format!("- And {more} more."));
+        }
+        self.identity(&mut page);
+        self.contents(&mut page);
+        for group in &self.groups {
+            page.say(0, "");
+            self.group(group, &mut page);
+        }
+        page.say(0, "");
+        self.requests(&mut page);
+        self.signatures(&mut page);
+        page.0
+    }
+
+    fn verdict_sentence(&self) -> String {
+        let name = &self.name;
+        match self.verdict {
+            Verdict::Final => format!(
+                "The log of \"{name}\" holds: every check passed, and enough members of every group confirm that it \
+                 is the only one."
+            ),
+            Verdict::NotFinal => format!(
+                "The log of \"{name}\" holds: every check passed. But too few members confirm this checkpoint to rule \
+                 out that others are shown another log."
+            ),
+            Verdict::Failed => format!("The log of \"{name}\" DOES NOT HOLD:"),
+        }
+    }
+
+    fn identity(&self, page: &mut Page) {
+        page.say(0, "");
+        page.say(0, &format!("IVN     {}", self.ivn));
+        page.say(0, &format!("Log key {}", self.log_key));
+        if !self.anchored {
+            page.say(
+                0,
+                "The identity of the log was taken from its own genesis: compare the IVN id with one that you have \
+                 from somebody you trust.",
+            );
+        }
+        page.say(0, &format!("Root    {}", self.root));
+    }
+
+    fn contents(&self, page: &mut Page) {
+        let kinds: Vec<_> =
+            self.kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        page.say(0, &format!("{} entries: {}.", self.size, kinds.join(", ")));
+        let accounts: Vec<_> = self.accounts.iter().map(|account| &account.name).collect();
+        page.say(0, &format!("{}: {}.", counted(accounts.len(), "account"), list(&accounts)));
+        for account in self.accounts.iter().filter(|account| !account.cosigns) {
+            page.say(
+                0,
+                &format!(
+                    "The cosignatures of {} do not count: its cosigner key is unusable.",
+                    account.name
+                ),
+            );
+        }
+        let cosigners: Vec<_> = self.checkpoint.cosigned_by.keys().collect();
+        let signed = if self.checkpoint.signed_by_log { "signed" } else { "NOT signed" };
+        page.say(
+            0,
+            &format!(
+                "The checkpoint of {} entries is {signed} by the log's key and cosigned by {}.",
+                self.checkpoint.size,
+                list(&cosigners)
+            ),
+        );
+    }
+
+    fn group(&self, group: &GroupReport, page: &mut Page) {
+        let members: Vec<_> = group.members.iter().collect();
+        page.say(
+            0,
+            &format!(
+                "Group \"{}\": {} of {} sign ({}).",
+                group.name,
+                group.min_signers,
+                members.len(),
+                list(&members)
+            ),
+        );
+        for session in &group.sessions {
+            let attempt = session.attempt;
+            let certified: Vec<_> = session.certified_by.iter().collect();
+            let sentence = match &session.outcome {
+                SessionOutcome::Running => format!("DKG session {attempt} is running."),
+                SessionOutcome::Aborted { index, .. } => {
+                    format!("DKG session {attempt} ended without a key, as entry {index} says.")
+                }
+                SessionOutcome::Key { index, .. } => format!(
+                    "DKG session {attempt} made the key, in use from entry {index}. The transcript was recomputed \
+                     from the messages; {} certified just this one.",
+                    list(&certified)
+                ),
+            };
+            page.say(2, &sentence);
+        }
+        let Some(key) = &group.verifying_key else { return page.say(2, "It has no key.") };
+        page.say(2, &format!("Key     {key}"));
+        let cosigned: Vec<_> = group.cosigned_by.iter().collect();
+        let needed = group.cosignatures_for_final;
+        let finality = if group.is_final { "final" } else { "NOT final" };
+        page.say(
+            2,
+            &format!(
+                "For this group the log is {finality}: cosigned by {} ({} of {needed} needed).",
+                list(&cosigned),
+                cosigned.len()
+            ),
+        );
+    }
+
+    fn requests(&self, page: &mut Page) {
+        let standing = |wanted: &dyn Fn(&Standing) -> bool| {
+            self.requests.iter().filter(|request| wanted(&request.standing)).count()
+        };
+        page.say(
+            0,
+            &format!(
+                "{}: {} signed, {} approved, {} open, {} rejected, {} lapsed, {} refused by rule.",
+                counted(self.requests.len(), "request"),
+                standing(&|s| matches!(s, Standing::Signed)),
+                standing(&|s| matches!(s, Standing::Approved)),
+                standing(&|s| matches!(s, Standing::Open)),
+                standing(&|s| matches!(s, Standing::Rejected)),
+                standing(&|s| matches!(s, Standing::Lapsed)),
+                standing(&|s| matches!(s, Standing::Refused { .. })),
+            ),
+        );
+    }
+
+    fn signatures(&self, page: &mut Page) {
+        if self.signatures.is_empty() {
+            return;
+        }
+        let count = |wanted: &dyn Fn(&SignatureReport) -> bool| {
+            self.signatures.iter().filter(|signature| wanted(signature)).count()
+        };
+        page.say(
+            0,
+            &format!(
+                "{}: each comes after its request and consents, with its signers' own signed words. Of {} the \
+                 signers' shares add up to the signature.",
+                counted(self.signatures.len(), "signature"),
+                count(&|s| s.sum == Check::Verified)
+            ),
+        );
+        page.say(
+            0,
+            &format!(
+                "Verified with the document, each share too: {}.",
+                count(&|s| s.document == Check::Verified)
+            ),
+        );
+        for why in [
+            NotChecked::NoDocument,
+            NotChecked::UnreadableDocument,
+            NotChecked::OtherDocument,
+            NotChecked::UnknownFormat,
+            NotChecked::FailedBefore,
+        ] {
+            let unchecked = count(&|s| s.document == Check::NotChecked { why });
+            if unchecked > 0 {
+                page.say(0, &format!("Not checked ({why}): {unchecked}."));
+            }
+        }
+        let late = count(&|s| s.late);
+        if late > 0 {
+            page.say(0, &format!("Logged after the request had lapsed: {late}."));
+        }
+    }
+}
+
+fn capitalised(sentence: &str) -> String {
+    let mut characters = sentence.chars();
+    let first = characters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(characters).collect()
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+fn list(names: &[&AccountName]) -> String {
+    match names {
+        [] => "nobody".to_owned(),
+        [one] => one.to_string(),
+        [most @ .., last] => {
+            let most: Vec<_> = most.iter().map(ToString::to_string).collect();
+            format!("{} and {last}", most.join(", "))
+        }
+    }
+}
+
+/// Lines, as they fill up.
+#[derive(Default)]
+struct Page(Vec<String>);
+
+impl Page {
+    /// Adds a paragraph that stands `indent` columns from the left; its further lines two more.
+    fn say(&mut self, indent: usize, paragraph: &str) {
+        let mut line = " ".repeat(indent);
+        let mut empty = true;
+        for word in paragraph.split(' ') {
+            let word: Vec<char> = word
+                .chars()
+                .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
+                .collect();
+            for piece in word.chunks(WIDTH - indent - 2) {
+                let space = usize::from(!empty);
+                if !empty && line.chars().count() + space + piece.len() > WIDTH {
+                    self.0.push(std::mem::replace(&mut line, " ".repeat(indent + 2)));
+                } else if !empty {
+                    line.push(' ');
+                }
+                line.extend(piece);
+                empty = false;
+            }
+            // Columns are aligned with more than one space.
+            if word.is_empty() && !empty {
+                line.push(' ');
+            }
+        }
+        self.0.push(line.trim_end().to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(indent: usize, paragraph: &str) -> Vec<String> {
+        let mut page = Page::default();
+        page.say(indent, paragraph);
+        page.0
+    }
+
+    #[test]
+    fn lines_are_never_longer_than_78_characters() {
+        for paragraph in ["x ".repeat(200), "y".repeat(500), format!("a {} b", "ü".repeat(300))] {
+            for indent in [0, 2] {
+                let lines = said(indent, &paragraph);
+                assert!(lines.iter().all(|line| line.chars().count() <= WIDTH), "{lines:?}");
+                let letters = |text: &str| text.chars().filter(|c| !c.is_whitespace()).count();
+                assert_eq!(letters(&lines.concat()), letters(&paragraph));
+            }
+        }
+    }
+
+    #[test]
+    fn columns_stay_aligned_and_empty_lines_empty() {
+        assert_eq!(said(2, "Key     ab"), ["  Key     ab"]);
+        assert_eq!(said(0, ""), [""]);
+    }
+
+    #[test]
+    fn a_log_can_not_control_the_terminal() {
+        assert_eq!(said(0, "a\u{1b}[2Jb\nc\u{9b}d"), ["a\u{fffd}[2Jb\u{fffd}c\u{fffd}d"]);
+    }
+}

@@ -1,0 +1,263 @@
+//! What an audit found: the report, which says no more than was checked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quorate_log::Hash;
+use quorate_protocol::Suite;
+use serde::{Deserialize, Serialize};
+
+use super::fault::Fault;
+use crate::identity::AccountKeys;
+use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
+use crate::state::Refused;
+use crate::statement::{AbortReason, Role};
+
+/// What is true of a log.
+///
+/// Everything in it was recomputed from the entries. If there are [`faults`](Self::faults), the rest says how far the
+/// audit came: state is that before the first inadmissible entry.
+#[derive(Clone, Debug, Serialize)]
+pub struct AuditReport {
+    /// All in all.
+    pub verdict: Verdict,
+    /// Everything that does not hold, in the order in which it was found.
+    pub faults: Vec<Fault>,
+    /// The IVN: the hash of its genesis.
+    pub ivn: IvnId,
+    /// What people call it. Any text: the admin chose it.
+    pub name: String,
+    /// The log's origin.
+    pub origin: String,
+    /// The log's key as a C2SP vkey, from the genesis.
+    pub log_key: String,
+    /// Whether the caller knew the IVN's id or the log's key beforehand. If not, this may be a genuine log of somebody
+    /// else: compare `ivn` with an id that came another way.
+    pub anchored: bool,
+    /// How many entries the log has.
+    pub size: u64,
+    /// The root of their Merkle tree, recomputed.
+    pub root: Hash,
+    /// The latest time that any entry claims.
+    pub time: Timestamp,
+    /// How many entries there are of each kind, as [`Body`](crate::statement::Body) names it in JSON.
+    pub kinds: BTreeMap<&'static str, u64>,
+    /// The roster.
+    pub accounts: Vec<AccountReport>,
+    /// The groups, with their keys.
+    pub groups: Vec<GroupReport>,
+    /// The requests, in log order.
+    pub requests: Vec<RequestReport>,
+    /// The signatures, in log order.
+    pub signatures: Vec<SignatureReport>,
+    /// Who cosigned the checkpoint.
+    pub checkpoint: CheckpointReport,
+}
+
+/// The outcome of an audit.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// All that was checked holds, and of each group with a key so many members confirm this log that nobody else can
+    /// be shown another one, as long as fewer than min_signers of them collude with the coordinator.
+    Final,
+    /// All that was checked holds, but too few members of some group confirm this log, or no group has a key: somebody
+    /// else may be shown another log.
+    NotFinal,
+    /// Something does not hold.
+    Failed,
+}
+
+/// An account on the roster.
+#[derive(Clone, Debug, Serialize)]
+pub struct AccountReport {
+    /// Its name.
+    pub name: AccountName,
+    /// What it may do.
+    pub roles: BTreeSet<Role>,
+    /// Its keys.
+    pub keys: AccountKeys,
+    /// Index of the entry that admitted it.
+    pub admitted: u64,
+    /// Whether its cosignatures count: not if its cosigner key is one with which anybody or nobody can sign.
+    pub cosigns: bool,
+}
+
+/// A group.
+#[derive(Clone, Debug, Serialize)]
+pub struct GroupReport {
+    /// Its name.
+    pub name: GroupName,
+    /// The suite of its key.
+    pub suite: Suite,
+    /// How many members it takes to sign.
+    pub min_signers: u16,
+    /// How many members' consents a request needs.
+    pub approvals_required: u16,
+    /// The members; the first has identifier 1.
+    pub members: Vec<AccountName>,
+    /// Its key in hex, recomputed from the messages of the session that made it.
+    pub verifying_key: Option<String>,
+    /// Its DKG sessions, in log order.
+    pub sessions: Vec<SessionReport>,
+    /// Which members' cosignatures are on the checkpoint.
+    pub cosigned_by: Vec<AccountName>,
+    /// How many are needed: [`quorate_log::quorum`].
+    pub cosignatures_for_final: usize,
+    /// Whether there are enough.
+    pub is_final: bool,
+}
+
+/// A DKG session.
+#[derive(Clone, Debug, Serialize)]
+pub struct SessionReport {
+    /// Its id.
+    pub session: SessionId,
+    /// 1 for the first.
+    pub attempt: u32,
+    /// Index of the entry that started it.
+    pub started: u64,
+    /// Who certified it, and with the transcript and key that were recomputed from the messages.
+    pub certified_by: Vec<AccountName>,
+    /// How it ended.
+    pub outcome: SessionOutcome,
+}
+
+/// How a DKG session ended.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub enum SessionOutcome {
+    /// Not yet.
+    Running,
+    /// With a key that all participants certified and min_signers of them have signed with.
+    Key {
+        /// Index of the entry that started to use it.
+        index: u64,
+        /// The transcript, recomputed from parameters and messages.
+        transcript: Digest,
+    },
+    /// Without a key.
+    Aborted {
+        /// Index of the entry that says so.
+        index: u64,
+        /// Why; the log shows that it is so.
+        reason: AbortReason,
+    },
+}
+
+/// A request.
+#[derive(Clone, Debug, Serialize)]
+pub struct RequestReport {
+    /// Its id.
+    pub id: EntryId,
+    /// Index of its entry.
+    pub index: u64,
+    /// Who asks.
+    pub requester: AccountName,
+    /// Of whom.
+    pub group: GroupName,
+    /// Where it stands.
+    pub standing: Standing,
+    /// Who consented.
+    pub approvals: BTreeSet<AccountName>,
+    /// Who refused, and why.
+    pub refusals: BTreeMap<AccountName, String>,
+}
+
+/// Where a request stands at the log's own time.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub enum Standing {
+    /// Refused by rule.
+    Refused {
+        /// The rule.
+        refused: Refused,
+    },
+    /// Waits for consents.
+    Open,
+    /// Has its consents, waits for the signature.
+    Approved,
+    /// Can not get its consents any more.
+    Rejected,
+    /// Was not decided in time.
+    Lapsed,
+    /// Signed.
+    Signed,
+}
+
+/// A signature.
+#[derive(Clone, Debug, Serialize)]
+pub struct SignatureReport {
+    /// Index of its entry.
+    pub index: u64,
+    /// What was asked.
+    pub request: EntryId,
+    /// Index of that entry.
+    pub request_index: u64,
+    /// Whose key.
+    pub group: GroupName,
+    /// The signature, 64 bytes in hex.
+    pub signature: String,
+    /// Whose shares made it; each signed its commitments and its share.
+    pub signers: Vec<AccountName>,
+    /// Whether the signers' shares add up to the signature.
+    pub sum: Check,
+    /// Whether each share is that signer's, for this document.
+    pub shares: Check,
+    /// Whether the signature is one of the document under the group's key.
+    pub document: Check,
+    /// Which signers' cosignatures are on the checkpoint: they confirm that the request was in this log.
+    pub confirmed_by: Vec<AccountName>,
+    /// Whether its entry came after the request had lapsed, by the entries' own times. Nodes sign by their clocks, so
+    /// a moment is no fault.
+    pub late: bool,
+}
+
+/// Whether something was checked, and holds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub enum Check {
+    /// It holds.
+    Verified,
+    /// It does not hold.
+    Failed,
+    /// It was not checked.
+    NotChecked {
+        /// Why not.
+        why: NotChecked,
+    },
+}
+
+/// Why something was not checked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NotChecked {
+    /// It takes the document, which is not there.
+    #[error("document not at hand")]
+    NoDocument,
+    /// It takes the document, which can not be read.
+    #[error("document unreadable")]
+    UnreadableDocument,
+    /// What is there in the document's place is not what the request commits to.
+    #[error("another document in its place")]
+    OtherDocument,
+    /// The request asks for a format that this version does not know.
+    #[error("unknown format")]
+    UnknownFormat,
+    /// Something before it failed.
+    #[error("failed before")]
+    FailedBefore,
+}
+
+/// The checkpoint.
+#[derive(Clone, Debug, Serialize)]
+pub struct CheckpointReport {
+    /// The size that it states.
+    pub size: u64,
+    /// The root that it states.
+    pub root: Hash,
+    /// Whether the log's key signed it.
+    pub signed_by_log: bool,
+    /// Which accounts cosigned it, and when (seconds since 1970-01-01 UTC, by their clocks). Only cosignatures that
+    /// verify and count.
+    pub cosigned_by: BTreeMap<AccountName, u64>,
+}

@@ -1,0 +1,270 @@
+//! Checks of signatures that the fold leaves out: some take the document, and some are made again from the entries
+//! alone, so that invariant S2 does not rest on one piece of bookkeeping.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use curve25519_dalek::Scalar;
+use quorate_protocol::Identifier;
+use quorate_protocol::keys::PublicKeyPackage;
+use quorate_protocol::sign::{self, Commitments, Signature, SignatureShare};
+
+use super::Documents;
+use super::fault::SignatureFault;
+use super::report::{Check, NotChecked};
+use crate::names::{AccountName, EntryId, IvnId, SessionId};
+use crate::signing::{SignerRecord, SigningSession, Subject};
+use crate::state::{Group, IvnState, RequestState};
+
+/// Who consented to what, by the entries seen so far.
+#[derive(Debug, Default)]
+pub(super) struct Consents(BTreeMap<EntryId, Asked>);
+
+#[derive(Debug)]
+struct Asked {
+    required: u16,
+    min_signers: u16,
+    consented: BTreeSet<AccountName>,
+}
+
+impl Consents {
+    /// A request, admitted as `state`, to `group`.
+    pub(super) fn requested(&mut self, state: &RequestState, group: &Group) {
+        let consents = state.policy.requester_may_approve
+            && group.definition.members.contains(&state.requester);
+        let asked = Asked {
+            required: state.policy.approvals_required,
+            min_signers: group.definition.min_signers,
+            consented: consents.then(|| state.requester.clone()).into_iter().collect(),
+        };
+        self.0.insert(state.id, asked);
+    }
+
+    /// A member's consent.
+    pub(super) fn consented(&mut self, request: EntryId, account: &AccountName) {
+        if let Some(asked) = self.0.get_mut(&request) {
+            asked.consented.insert(account.clone());
+        }
+    }
+
+    /// What is wrong with a signature by these signers that comes now.
+    pub(super) fn fault(
+        &self,
+        request: EntryId,
+        signers: &[AccountName],
+    ) -> Option<SignatureFault> {
+        let Some(asked) = self.0.get(&request) else { return Some(SignatureFault::NotRequested) };
+        let approvals = asked.consented.len();
+        if approvals < usize::from(asked.required) {
+            return Some(SignatureFault::NotApproved { approvals, required: asked.required });
+        }
+        if let Some(account) = signers.iter().find(|signer| !asked.consented.contains(*signer)) {
+            return Some(SignatureFault::WithoutConsent { account: account.clone() });
+        }
+        let distinct: BTreeSet<_> = signers.iter().collect();
+        let (signers, min_signers) = (distinct.len(), asked.min_signers);
+        (signers < usize::from(min_signers))
+            .then_some(SignatureFault::TooFewSigners { signers, min_signers })
+    }
+}
+
+/// A signature entry that the fold admitted.
+pub(super) struct Signed<'a> {
+    pub(super) request: EntryId,
+    pub(super) session: SessionId,
+    pub(super) signature: &'a [u8],
+    pub(super) signers: &'a [SignerRecord],
+}
+
+/// What could be checked.
+#[derive(Debug)]
+pub(super) struct Checks {
+    pub(super) sum: Check,
+    pub(super) shares: Check,
+    pub(super) document: Check,
+    pub(super) fault: Option<SignatureFault>,
+}
+
+impl Checks {
+    const FAILED_BEFORE: Check = Check::NotChecked { why: NotChecked::FailedBefore };
+
+    fn failed(fault: SignatureFault) -> Self {
+        Self {
+            sum: Self::FAILED_BEFORE,
+            shares: Self::FAILED_BEFORE,
+            document: Self::FAILED_BEFORE,
+            fault: Some(fault),
+        }
+    }
+}
+
+impl Signed<'_> {
+    /// Checks shares and signature, as far as it goes without the document, and with it if `documents` has it.
+    pub(super) fn check(&self, state: &IvnState, documents: &mut dyn Documents) -> Checks {
+        let found = state.request(self.request).and_then(|request| {
+            let group = state.group(&request.request.group)?;
+            Ok((request, group))
+        });
+        let Ok((request, group)) = found else {
+            return Checks::failed(SignatureFault::NotRequested);
+        };
+        let Some(key) = &group.key else { return Checks::failed(SignatureFault::NotRequested) };
+        let contributions = match self.contributions(state, group) {
+            Ok(contributions) => contributions,
+            Err(fault) => return Checks::failed(fault),
+        };
+        if !contributions.add_up_to(self.signature) {
+            let sum = Check::Failed;
+            return Checks { sum, ..Checks::failed(SignatureFault::Sum) };
+        }
+        let sum = Check::Verified;
+        let message = match documents.to_be_signed(self.request, &request.request) {
+            Ok(message) => message,
+            Err(why) => {
+                let not_checked = Check::NotChecked { why };
+                let fault =
+                    (why == NotChecked::OtherDocument).then_some(SignatureFault::OtherDocument);
+                return Checks { sum, shares: not_checked, document: not_checked, fault };
+            }
+        };
+        if let Some(account) = contributions.wrong_share(&key.public, group, &message) {
+            let fault = SignatureFault::Share { account };
+            return Checks { sum, shares: Check::Failed, ..Checks::failed(fault) };
+        }
+        let shares = Check::Verified;
+        let verifies = Signature::from_bytes(self.signature).is_ok_and(|signature| {
+            sign::verify(key.public.verifying_key(), &message, &signature).is_ok()
+        });
+        if verifies {
+            Checks { sum, shares, document: Check::Verified, fault: None }
+        } else {
+            let fault = Some(SignatureFault::Document);
+            Checks { sum, shares, document: Check::Failed, fault }
+        }
+    }
+
+    /// Opens the signers' messages, which takes that each signed its own.
+    fn contributions(
+        &self,
+        state: &IvnState,
+        group: &Group,
+    ) -> Result<Contributions, SignatureFault> {
+        let session = self.context(state.ivn());
+        let mut commitments = BTreeMap::new();
+        for record in self.signers {
+            let opened = group.identifier(&record.account).and_then(|identifier| {
+                let key = state.identity_key(&record.account)?;
+                let theirs = session.open_commitments(&record.account, key, &record.commitments);
+                Some((identifier, theirs.ok()?))
+            });
+            commitments.extend([opened.ok_or_else(|| messages_of(record))?]);
+        }
+        let package = session.package(&commitments);
+        let mut shares = BTreeMap::new();
+        for record in self.signers {
+            let opened = group.identifier(&record.account).and_then(|identifier| {
+                let key = state.identity_key(&record.account)?;
+                let theirs = session.open_share(&record.account, key, package, &record.share);
+                Some((identifier, theirs.ok()?))
+            });
+            shares.extend([opened.ok_or_else(|| messages_of(record))?]);
+        }
+        Ok(Contributions { commitments, shares })
+    }
+
+    fn context(&self, ivn: IvnId) -> SigningSession {
+        SigningSession {
+            ivn,
+            session: self.session,
+            subject: Subject::Request { request: self.request },
+        }
+    }
+}
+
+fn messages_of(record: &SignerRecord) -> SignatureFault {
+    SignatureFault::Messages { account: record.account.clone() }
+}
+
+/// What the signers contributed.
+struct Contributions {
+    commitments: BTreeMap<Identifier, Commitments>,
+    shares: BTreeMap<Identifier, SignatureShare>,
+}
+
+impl Contributions {
+    /// Whether the shares' sum is the scalar of the signature (RFC 9591, section 5.3).
+    ///
+    /// Takes no document. Without it, members who made a signature among themselves could have it logged under the
+    /// names of others, whose shares are from a session that came to nothing.
+    fn add_up_to(&self, signature: &[u8]) -> bool {
+        let Some((_, scalar)) = signature.split_first_chunk::<32>() else { return false };
+        let mut sum = Scalar::ZERO;
+        for share in self.shares.values() {
+            let share = Option::<Scalar>::from(Scalar::from_canonical_bytes(share.to_bytes()));
+            let Some(share) = share else { return false };
+            sum += share;
+        }
+        sum.as_bytes() == scalar
+    }
+
+    /// A signer whose share is not one for `message`.
+    fn wrong_share(
+        &self,
+        public: &PublicKeyPackage,
+        group: &Group,
+        message: &[u8],
+    ) -> Option<AccountName> {
+        let wrong = self.shares.iter().find(|(from, share)| {
+            sign::verify_share(public, &self.commitments, **from, share, message).is_err()
+        });
+        wrong.and_then(|(from, _)| group.member(*from).cloned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(name: &str) -> AccountName {
+        name.parse().unwrap()
+    }
+
+    fn names(list: &[&str]) -> Vec<AccountName> {
+        list.iter().map(|text| name(text)).collect()
+    }
+
+    const REQUEST: EntryId = EntryId::new([1; 32]);
+
+    fn consents(of: &[&str]) -> Consents {
+        let asked =
+            Asked { required: 3, min_signers: 2, consented: names(of).into_iter().collect() };
+        Consents(BTreeMap::from([(REQUEST, asked)]))
+    }
+
+    #[test]
+    fn a_signature_before_its_request_is_a_fault() {
+        let other = EntryId::new([2; 32]);
+        let fault = consents(&["ada", "bob", "eve"]).fault(other, &names(&["ada", "bob"]));
+        assert_eq!(fault, Some(SignatureFault::NotRequested));
+    }
+
+    #[test]
+    fn a_signature_before_enough_consents_is_a_fault() {
+        let mut consents = consents(&["ada", "bob"]);
+        let fault = consents.fault(REQUEST, &names(&["ada", "bob"]));
+        assert_eq!(fault, Some(SignatureFault::NotApproved { approvals: 2, required: 3 }));
+        consents.consented(REQUEST, &name("eve"));
+        assert_eq!(consents.fault(REQUEST, &names(&["ada", "bob"])), None);
+    }
+
+    #[test]
+    fn a_signer_who_did_not_consent_is_a_fault() {
+        let fault = consents(&["ada", "bob", "eve"]).fault(REQUEST, &names(&["ada", "mallory"]));
+        assert_eq!(fault, Some(SignatureFault::WithoutConsent { account: name("mallory") }));
+    }
+
+    #[test]
+    fn one_signer_named_twice_is_one_signer() {
+        let fault = consents(&["ada", "bob", "eve"]).fault(REQUEST, &names(&["ada", "ada"]));
+        assert_eq!(fault, Some(SignatureFault::TooFewSigners { signers: 1, min_signers: 2 }));
+    }
+}
