@@ -20,7 +20,7 @@ use rand_core::SeedableRng;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
+type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
 const GROUPS: [(u16, u16); 4] = [(2, 3), (3, 5), (7, 10), (67, 100)];
 const PEER: &str = "frost-ed25519 3.0.0";
@@ -182,7 +182,7 @@ impl Ours {
     }
 
     fn commit(&self) -> Result<()> {
-        sign::commit(self.package()?, &mut rng(self.first))?;
+        let _ = sign::commit(self.package()?, &mut rng(self.first))?;
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use rand_core::SeedableRng;
 use super::*;
 
 static_assertions::assert_not_impl_any!(KeyPackage: Clone, Copy, PartialEq, serde::Serialize);
+static_assertions::assert_impl_all!(frost::KeyPackage: zeroize::ZeroizeOnDrop);
 static_assertions::assert_not_impl_any!(SecretScalar: Clone, Copy, PartialEq, serde::Serialize);
 static_assertions::assert_impl_all!(KeyPackage: Send, Sync, fmt::Debug);
 static_assertions::assert_impl_all!(PublicKeyPackage: Send, Sync, Clone, Eq, fmt::Debug);

@@ -1,5 +1,6 @@
 //! Sessions of the keyshare engine, with honest participants and with others.
 
+mod complaints;
 mod honest;
 mod malicious;
 mod sealed;

@@ -294,3 +294,16 @@ fn reconstruct_on<'a, C: Curve>(
 pub(super) fn public_key(secret: &SecretKey) -> PublicKey {
     PublicKey::from_bytes(secret.public()).unwrap()
 }
+
+impl Board {
+    /// A copy of the board without any runs.
+    pub(super) fn clone_into_session(&self) -> Session {
+        Session {
+            board: self.clone(),
+            runs: BTreeMap::new(),
+            packages: BTreeMap::new(),
+            errors: BTreeMap::new(),
+            rng: rng(0),
+        }
+    }
+}
