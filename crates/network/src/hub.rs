@@ -255,13 +255,12 @@ impl Hub {
         let routes = if is_member { &ivn.routes.members } else { &ivn.routes.join };
         let router = TowerToHyperService::new(routes.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
-            let answer = if is_member || request.uri().path().starts_with("/join/") {
+            if is_member || request.uri().path().starts_with("/join/") {
                 request.extensions_mut().insert(peer.clone());
                 router.call(request)
             } else {
                 TowerToHyperService::new(members_only()).call(request)
-            };
-            answer
+            }
         });
         let serve =
             serve_http(Severable::new(stream, admission), service, self.options.header_timeout);

@@ -149,7 +149,7 @@ mod tests {
     use crate::ivn::IvnId;
 
     fn authority(ivn: u8) -> CertificateAuthority {
-        CertificateAuthority::generate(IvnId::new([ivn; 32]), SystemTime::now()).unwrap()
+        crate::ca::NewAuthority::generate(SystemTime::now()).unwrap().for_ivn(IvnId::new([ivn; 32]))
     }
 
     /// Shakes hands in memory, with `name` as SNI; gives the first error of either end.

@@ -9,7 +9,7 @@ use axum::extract::Extension;
 use axum::routing::{get, post};
 use axum::{Router, body::Bytes};
 use quorate_network::Peer;
-use quorate_network::ca::{CertificateAuthority, NodeCertificate, NodeKey};
+use quorate_network::ca::{CertificateAuthority, NewAuthority, NodeCertificate, NodeKey};
 use quorate_network::client::{ClientOptions, HubClient};
 use quorate_network::dialler::{DialOptions, Dialler};
 use quorate_network::hub::{Hub, HubOptions, Routes};
@@ -58,7 +58,7 @@ impl TestHub {
 
     pub(crate) fn serve(&self, number: u8) -> TestIvn {
         let ivn = IvnId::new([number; 32]);
-        let authority = CertificateAuthority::generate(ivn, SystemTime::now()).unwrap();
+        let authority = NewAuthority::generate(SystemTime::now()).unwrap().for_ivn(ivn);
         let reached = Arc::new(AtomicUsize::new(0));
         self.hub.serve(&authority, routes(&reached), SystemTime::now()).unwrap();
         TestIvn { authority, reached }

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use axum::http::{Method, StatusCode};
-use quorate_network::ca::{CertificateAuthority, VALIDITY};
+use quorate_network::ca::{NewAuthority, VALIDITY};
 use quorate_network::client::{Body, HubClient, RequestError};
 use quorate_network::dialler::{DialError, DialOptions, Dialler, Refusal};
 use quorate_network::hub::HubOptions;
@@ -67,7 +67,7 @@ async fn a_certificate_of_somebody_elses_authority_for_the_same_ivn_gets_nothing
     let hub = TestHub::start(HubOptions::default()).await;
     let ivn = hub.serve(1);
     let forger = TestIvn {
-        authority: CertificateAuthority::generate(ivn.authority.ivn(), SystemTime::now()).unwrap(),
+        authority: NewAuthority::generate(SystemTime::now()).unwrap().for_ivn(ivn.authority.ivn()),
         reached: ivn.reached.clone(),
     };
     let refused: fn(&DialError) -> bool =

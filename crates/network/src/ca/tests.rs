@@ -1,0 +1,93 @@
+//! Certificates: what they say, and what is refused.
+
+use super::*;
+
+static_assertions::assert_not_impl_any!(NodeKey: Clone, serde::Serialize);
+static_assertions::assert_not_impl_any!(CertificateAuthority: Clone, serde::Serialize);
+static_assertions::assert_not_impl_any!(NewAuthority: Clone, serde::Serialize);
+
+fn ivn(byte: u8) -> IvnId {
+    IvnId::new([byte; 32])
+}
+
+fn authority(byte: u8) -> CertificateAuthority {
+    NewAuthority::generate(SystemTime::now()).unwrap().for_ivn(ivn(byte))
+}
+
+fn alice() -> AccountName {
+    AccountName::new("alice").unwrap()
+}
+
+fn issue(authority: &CertificateAuthority) -> NodeCertificate {
+    let request = NodeKey::generate().unwrap().certificate_request().unwrap();
+    authority.issue_node_certificate(&alice(), &request, SystemTime::now()).unwrap()
+}
+
+#[test]
+fn an_authority_survives_storage() {
+    let before = authority(1);
+    let after =
+        CertificateAuthority::load(ivn(1), &before.certificate_pem(), &before.key_pem()).unwrap();
+    assert_eq!(after.fingerprint(), before.fingerprint());
+    assert_eq!(account_of(issue(&after).der(), ivn(1)), Some(alice()));
+    assert!(!format!("{after:?}").contains("PRIVATE"));
+}
+
+#[test]
+fn files_that_do_not_belong_together_are_refused() {
+    let (one, two) = (authority(1), authority(2));
+    let load = CertificateAuthority::load;
+    assert!(matches!(load(ivn(1), &one.certificate_pem(), &two.key_pem()), Err(CaError::Mismatch)));
+    assert!(matches!(load(ivn(1), "", &one.key_pem()), Err(CaError::Unreadable)));
+    assert!(matches!(load(ivn(1), &one.certificate_pem(), ""), Err(CaError::Unreadable)));
+    let node = issue(&one).to_pem();
+    assert!(matches!(load(ivn(1), &node, &one.key_pem()), Err(CaError::Unreadable)));
+}
+
+#[test]
+fn a_certificate_names_its_account_and_ivn_only() {
+    let certificate = issue(&authority(1));
+    assert_eq!(account_of(certificate.der(), ivn(1)), Some(alice()));
+    assert_eq!(account_of(certificate.der(), ivn(2)), None);
+    assert_eq!(NodeCertificate::from_pem(&certificate.to_pem()).unwrap(), certificate);
+}
+
+#[test]
+fn serial_numbers_are_not_repeated_for_a_key() {
+    let authority = authority(1);
+    let request = NodeKey::generate().unwrap().certificate_request().unwrap();
+    let issue =
+        || authority.issue_node_certificate(&alice(), &request, SystemTime::UNIX_EPOCH + VALIDITY);
+    assert_ne!(issue().unwrap(), issue().unwrap());
+}
+
+#[test]
+fn certificates_end_after_thirty_days() {
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+    let request = NodeKey::generate().unwrap().certificate_request().unwrap();
+    let certificate = authority(1).issue_node_certificate(&alice(), &request, now).unwrap();
+    assert_eq!(certificate.not_after().unwrap(), now + VALIDITY);
+}
+
+#[test]
+fn requests_with_a_broken_signature_are_refused() {
+    let mut request = NodeKey::generate().unwrap().certificate_request().unwrap();
+    *request.last_mut().unwrap() ^= 1;
+    assert!(matches!(
+        authority(1).issue_node_certificate(&alice(), &request, SystemTime::now()),
+        Err(CaError::Request(_))
+    ));
+    assert!(matches!(
+        authority(1).issue_node_certificate(&alice(), b"", SystemTime::now()),
+        Err(CaError::Request(_))
+    ));
+}
+
+#[test]
+fn a_node_key_survives_storage_and_is_not_printed() {
+    let key = NodeKey::generate().unwrap();
+    let again = NodeKey::from_pem(&key.to_pem()).unwrap();
+    assert_eq!(*again.to_pem(), *key.to_pem());
+    assert_eq!(format!("{key:?}"), "NodeKey([REDACTED])");
+    assert!(matches!(NodeKey::from_pem("hello"), Err(CaError::Unreadable)));
+}
