@@ -84,13 +84,33 @@ pub(super) fn ignored_tests(tree: &Tree) -> Vec<Problem> {
     problems
 }
 
-/// Finds sleeping in code that only tests contain.
+/// Finds sleeping in code that only tests contain, except below `#[tokio::test(start_paused = true)]`,
+/// where tokio's time is virtual. A thread that sleeps does so in real time.
 pub(super) fn sleeping_tests(tree: &Tree) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (path, file) in tree.sources() {
         let tokens = tokens(&file.code);
+        // By line, whether time is virtual from there on.
+        let mut clocks: Vec<(usize, bool)> = Vec::new();
+        for token in &tokens {
+            match token.text {
+                "#" => clocks.push((token.line, false)),
+                "start_paused" => {
+                    if let Some((_, is_paused)) = clocks.last_mut() {
+                        *is_paused = true;
+                    }
+                }
+                _ => {}
+            }
+        }
+        let is_virtual = |line: usize| {
+            let above = clocks.iter().rev().find(|(start, _)| *start < line);
+            above.is_some_and(|(_, paused)| *paused)
+        };
         for found in paths(&tokens).iter().filter(|found| file.is_test(found.line)) {
-            if matches!(found.segments.last(), Some(&("sleep" | "sleep_until" | "sleep_ms"))) {
+            let sleeps =
+                matches!(found.segments.last(), Some(&("sleep" | "sleep_until" | "sleep_ms")));
+            if sleeps && (found.contains("thread") || !is_virtual(found.line)) {
                 problems.push(Problem::at(path, found.line, "sleeps"));
             }
         }
@@ -150,6 +170,14 @@ mod tests {
 
         assert_eq!(lines(sleeping_tests, "crates/network/src/a.rs", code), [4]);
         assert_eq!(lines(sleeping_tests, "testkit/src/a.rs", code), [1, 4]);
+    }
+
+    #[test]
+    fn a_test_in_virtual_time_may_let_it_pass() {
+        let code = "#[tokio::test(start_paused = true)]\nasync fn a() {\n    time::sleep(b);\n    \
+                    thread::sleep(b);\n}\n#[tokio::test]\nasync fn c() {\n    time::sleep(b);\n}\n";
+
+        assert_eq!(lines(sleeping_tests, "crates/network/tests/a.rs", code), [4, 8]);
     }
 
     #[test]
