@@ -1,3 +1,7 @@
 //! The Quorate binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    quorate::cli::main()
+}

@@ -31,8 +31,9 @@ impl Context {
         passphrase_file: Option<PathBuf>,
         may_ask: bool,
     ) -> Result<Self, Problem> {
-        let runtime = Runtime::new()
-            .map_err(|error| Problem::new(Exit::Error, format!("no threads can be started: {error}")))?;
+        let runtime = Runtime::new().map_err(|error| {
+            Problem::new(Exit::Error, format!("no threads can be started: {error}"))
+        })?;
         Ok(Self { terminal, home, passphrase_file, may_ask, runtime: Arc::new(runtime) })
     }
 
@@ -71,6 +72,22 @@ impl Context {
         NodeHome::read(&home).map_err(|error| home_problem(&error))?;
         let client = self.wait_for(Client::open(&home, || self.passphrase(Purpose::Open)))?;
         Ok(Session::new(client, self.runtime.clone()))
+    }
+
+    /// The running node of the home that is meant, if it runs.
+    pub(super) fn running_session(&self) -> Result<Option<Session>, Problem> {
+        let home = self.node_home()?;
+        let mut is_running = true;
+        // A passphrase is only asked for where no node runs.
+        let opening = Client::open(&home, || {
+            is_running = false;
+            Err(Problem::new(Exit::Error, "no node is running"))
+        });
+        match self.wait_for(opening) {
+            Ok(client) => Ok(Some(Session::new(client, self.runtime.clone()))),
+            Err(_) if !is_running => Ok(None),
+            Err(problem) => Err(problem),
+        }
     }
 
     /// Whether a person is there to be asked.

@@ -47,14 +47,17 @@ impl Failure {
     fn problem(self, name: &str, limit: u64) -> Problem {
         match self {
             Self::TooLarge => {
-                let message = format!("{name} is larger than {}, which is the limit here", size(limit));
+                let message =
+                    format!("{name} is larger than {}, which is the limit here", size(limit));
                 Problem::new(Exit::Error, message)
                     .hint("for documents the limit is in the home.json of nodes and coordinator")
             }
             Self::Io(error) if error.kind() == io::ErrorKind::NotFound => {
                 Problem::new(Exit::Error, format!("there is no file {name}"))
             }
-            Self::Io(error) => Problem::new(Exit::Error, format!("{name} can not be read: {error}")),
+            Self::Io(error) => {
+                Problem::new(Exit::Error, format!("{name} can not be read: {error}"))
+            }
         }
     }
 }
@@ -194,7 +197,9 @@ mod tests {
 
     #[test]
     fn sizes_are_readable() {
-        for (bytes, text) in [(0, "0 bytes"), (1, "1 byte"), (1536, "1.5 KiB"), (32 << 20, "32 MiB")] {
+        for (bytes, text) in
+            [(0, "0 bytes"), (1, "1 byte"), (1536, "1.5 KiB"), (32 << 20, "32 MiB")]
+        {
             assert_eq!(size(bytes), text);
         }
     }

@@ -135,9 +135,8 @@ impl Session {
         let unknown = Problem::new(Exit::Error, format!("there is no group \"{name}\""));
         match suggest::nearest(name.as_str(), known) {
             Some(near) => unknown.hint(format!("did you mean \"{near}\"?")),
-            None if groups.is_empty() => {
-                unknown.hint("there are no groups yet; an admin makes one with `quorate group create`")
-            }
+            None if groups.is_empty() => unknown
+                .hint("there are no groups yet; an admin makes one with `quorate group create`"),
             None => unknown.hint("`quorate group list` shows them all"),
         }
     }

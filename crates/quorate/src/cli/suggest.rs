@@ -24,10 +24,12 @@ fn distance(from: &str, to: &str) -> usize {
         let mut current = vec![row + 1];
         let mut left = row + 1;
         for (column, other) in to.iter().enumerate() {
-            let at = |line: &[usize], column: usize| line.get(column).copied().unwrap_or(usize::MAX / 2);
+            let at =
+                |line: &[usize], column: usize| line.get(column).copied().unwrap_or(usize::MAX / 2);
             let replaced = at(&last, column) + usize::from(character != *other);
             let mut cost = replaced.min(at(&last, column + 1) + 1).min(left + 1);
-            let swapped = column > 0 && to.get(column - 1) == Some(&character) && previous == Some(*other);
+            let swapped =
+                column > 0 && to.get(column - 1) == Some(&character) && previous == Some(*other);
             if swapped {
                 cost = cost.min(at(&before_last, column - 1) + 1);
             }

@@ -66,6 +66,11 @@ impl Terminal {
         self.json
     }
 
+    /// Whether stderr may have colours.
+    pub(super) fn has_color(&self) -> bool {
+        self.err.color
+    }
+
     /// Whether a person watches stderr and may see it change.
     pub(super) fn is_live(&self) -> bool {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
@@ -90,8 +95,9 @@ impl Terminal {
     /// One line of JSON on stdout.
     pub(super) fn object<T: Serialize>(&self, noun: &'static str, view: &T) -> Result<(), Problem> {
         let document = Document { schema: format!("quorate.{noun}/v1"), view };
-        let mut line = serde_json::to_vec(&document)
-            .map_err(|error| Problem::new(Exit::Error, format!("the answer has no JSON form: {error}")))?;
+        let mut line = serde_json::to_vec(&document).map_err(|error| {
+            Problem::new(Exit::Error, format!("the answer has no JSON form: {error}"))
+        })?;
         line.push(b'\n');
         write_out(&line)
     }
@@ -165,6 +171,14 @@ impl Tone {
         }
     }
 
+    /// The mark, in colour if there may be any.
+    pub(super) fn painted_mark(self, color: bool) -> String {
+        match color {
+            true => format!("\x1b[{}m{}\x1b[0m", self.code(), self.mark()),
+            false => self.mark().to_owned(),
+        }
+    }
+
     /// The sign in front of an item.
     pub(super) fn mark(self) -> &'static str {
         match self {
@@ -207,11 +221,22 @@ impl Page {
         self.wrapped(&format!("  {mark} "), 4, &clean(&text.to_string()), None);
     }
 
+    /// A line below a verdict, less important.
+    pub(super) fn note(&mut self, text: impl Display) {
+        self.wrapped("  ", 2, &clean(&text.to_string()), Some(Tone::Faint));
+    }
+
     /// A label and its value.
     pub(super) fn field(&mut self, label: &str, value: impl Display) {
         let padded = format!("  {label:<FIELD$}");
         let label = self.paint(Tone::Faint, &padded);
         self.wrapped(&label, FIELD + 2, &clean(&value.to_string()), None);
+    }
+
+    /// A line of a list, behind its number.
+    pub(super) fn row(&mut self, number: &str, text: impl Display) {
+        let start = format!("{}  ", self.paint(Tone::Faint, number));
+        self.wrapped(&start, number.chars().count() + 2, &clean(&text.to_string()), None);
     }
 
     /// A command or file that is to be copied: never wrapped.
@@ -301,9 +326,10 @@ pub(super) fn clean(text: &str) -> String {
 fn write_out(bytes: &[u8]) -> Result<(), Problem> {
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Problem::new(Exit::Error, format!("the answer can not be written to stdout: {error}")))
-        }
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Problem::new(
+            Exit::Error,
+            format!("the answer can not be written to stdout: {error}"),
+        )),
         _ => Ok(()),
     }
 }

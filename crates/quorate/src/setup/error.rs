@@ -9,7 +9,7 @@ use quorate_network::ivn::AccountNameError;
 
 use crate::home::HomeError;
 use crate::keystore::KeystoreError;
-use crate::store::error::StoreError;
+use crate::store::StoreError;
 
 /// Why an IVN was not founded, or an account did not join.
 #[derive(Debug, thiserror::Error)]
@@ -89,7 +89,9 @@ pub enum SetupError {
     #[error("the hub's answer can not be read; is it of another version?")]
     Answer,
     /// The hub answers for another IVN than the invitation's.
-    #[error("the hub answered with another IVN than the one that the invitation names; nothing of it was kept")]
+    #[error(
+        "the hub answered with another IVN than the one that the invitation names; nothing of it was kept"
+    )]
     OtherIvn,
 }
 
@@ -97,7 +99,9 @@ impl SetupError {
     /// Whether the hub may have done what it was asked for, although there is no answer.
     pub(super) fn may_have_succeeded(&self) -> bool {
         match self {
-            Self::Hub(RequestError::Broken(_) | RequestError::TimedOut(_) | RequestError::TooLarge(_))
+            Self::Hub(
+                RequestError::Broken(_) | RequestError::TimedOut(_) | RequestError::TooLarge(_),
+            )
             | Self::Answer => true,
             Self::HubRefused { status, .. } => *status >= 500,
             _ => false,

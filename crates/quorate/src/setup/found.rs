@@ -189,9 +189,10 @@ fn node_config(
 }
 
 fn log_key(state: &IvnState, secrets: &CoordinatorSecrets) -> Result<String, SetupError> {
-    let origin = state.origin().parse().map_err(|_| {
-        SetupError::Genesis(quorate_ceremony::state::Invalid::Deployment)
-    })?;
+    let origin = state
+        .origin()
+        .parse()
+        .map_err(|_| SetupError::Genesis(quorate_ceremony::state::Invalid::Deployment))?;
     let verifier = quorate_log::key::LogVerifier::new(origin, &secrets.log.public().0)
         .map_err(|_| SetupError::Genesis(quorate_ceremony::state::Invalid::Malformed))?;
     Ok(verifier.to_string())

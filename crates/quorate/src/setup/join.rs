@@ -21,7 +21,9 @@ use super::error::SetupError;
 use super::keys::make_or_open;
 use super::link::JoinLink;
 use super::undo::Undo;
-use super::wire::{JOIN_ROUTE, JoinRefusal, JoinRequest, JoinResponse, MAX_JOIN_BODY};
+use super::wire::{
+    JOIN_ROUTE, JoinRefusal, JoinRequest, JoinResponse, MAX_JOIN_BODY, certificate_request_hash,
+};
 use crate::home::{Limits, NodeConfig, NodeHome};
 use crate::keystore::KeyProtector;
 
@@ -62,7 +64,7 @@ pub async fn join(
 ) -> Result<Joined, SetupError> {
     let mut undo = Undo::default();
     undo.note(path);
-    let result = async {
+    let result: Result<Joined, SetupError> = async {
         let mut home = NodeHome::create(path)?;
         let (keys, tls) = make_or_open(&home.keys(), protector, rng)?;
         let ivn = IvnId::new(*link.token.ivn().as_bytes());
@@ -74,9 +76,12 @@ pub async fn join(
         };
         let invitation = SecretKey::from_seed(link.token.seed());
         let entry = Entry::sign(statement, &[&invitation, &keys.account().identity])?;
+        let csr = tls.certificate_request()?;
+        let proof = certificate_request_hash(entry.id(), &csr);
         let request = JoinRequest {
             entry: Base64(entry.to_bytes()),
-            csr: Base64(tls.certificate_request()?),
+            proof: Base64(keys.account().identity.sign(proof.as_bytes()).to_vec()),
+            csr: Base64(csr),
         };
         let response = ask(link, &request).await?;
         let (config, ivn_name) = check(link, ivn, &response, choices)?;

@@ -25,8 +25,7 @@ pub(super) fn make_or_open(
         Err(KeystoreError::Missing(_)) => {
             let tls = NodeKey::generate()?;
             let pem = Zeroizing::new(tls.to_pem().as_bytes().to_vec());
-            let keys =
-                NodeKeys::create(path, AccountSecrets::generate(rng), pem, protector, rng)?;
+            let keys = NodeKeys::create(path, AccountSecrets::generate(rng), pem, protector, rng)?;
             Ok((keys, tls))
         }
         Err(error) => Err(error.into()),

@@ -39,7 +39,9 @@ impl FromStr for JoinLink {
             before.rsplit_once('/').ok_or(LinkError::Token(TokenError::NotAJoinUrl))?;
         let plain = Zeroizing::new(format!("{before}#{secret}"));
         match plain.parse() {
-            Ok(token) => Ok(Self { token, account: account.parse().map_err(|_| LinkError::Account)? }),
+            Ok(token) => {
+                Ok(Self { token, account: account.parse().map_err(|_| LinkError::Account)? })
+            }
             // Cut out or typed by hand without the account, the rest may be a whole token.
             Err(_) if url.parse::<JoinToken>().is_ok() => Err(LinkError::Account),
             Err(error) => Err(error.into()),
@@ -60,7 +62,9 @@ pub enum LinkError {
     #[error(transparent)]
     Token(#[from] TokenError),
     /// The account's name is missing or damaged.
-    #[error("the join URL does not say whom it invites; copy all of it, as `quorate invite` printed it")]
+    #[error(
+        "the join URL does not say whom it invites; copy all of it, as `quorate invite` printed it"
+    )]
     Account,
 }
 

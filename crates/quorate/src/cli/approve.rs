@@ -1,0 +1,99 @@
+//! `quorate approve`: consents to a request.
+
+use std::io::{BufRead as _, Write as _};
+
+use clap::Args;
+
+use super::context::{Context, now};
+use super::sign::decided;
+use super::terminal::Tone;
+use super::{Failure, Run, page};
+use crate::control::{Ask, Exit, Problem, RequestStage, RequestView};
+
+/// Approve a request
+///
+/// Shows what is to be signed and asks, on a terminal; elsewhere, or with --yes or --no-input, giving the id is the
+/// decision. Your node signs an approval of exactly this document. The signature is made when enough members approved
+/// and enough nodes are online, whether you wait or not.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  quorate approve 8f2k91aa
+  quorate approve 8f2k91aa --yes
+  quorate approve 8f2k91aa --sha256 $(sha256sum < contract.pdf | cut -c -64)")]
+pub(super) struct Approve {
+    /// The request's id, or the beginning of it
+    #[arg(value_name = "ID")]
+    id: String,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+    /// Approve only if the file has this SHA-256
+    #[arg(long, value_name = "HEX")]
+    sha256: Option<String>,
+}
+
+impl Run for Approve {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        let account = context.node_config()?.account;
+        let session = context.session()?;
+        let request = decided(session.request(&self.id)?)?;
+        if request.approvals.contains(&account) || request.state == RequestStage::Signed {
+            return show(context, &request, "approved already");
+        }
+        self.check_hash(&request)?;
+        if !self.yes && context.may_ask() {
+            context.terminal.note(|page| {
+                page.sentence("This is what would be signed:");
+                page::request_details(page, &request, now());
+            });
+            if !confirms("Approve? [y/N] ")? {
+                return Err(Problem::new(Exit::Error, "not approved: nothing was changed")
+                    .hint(format!(
+                        "to refuse it: quorate reject {} --reason TEXT",
+                        request.id.short()
+                    ))
+                    .into());
+            }
+        }
+        session.order(Ask::Approve { id: request.id.to_string() })?;
+        show(context, &session.request(&request.id.to_string())?, "approved")
+    }
+}
+
+impl Approve {
+    fn check_hash(&self, request: &RequestView) -> Result<(), Problem> {
+        let Some(expected) = &self.sha256 else { return Ok(()) };
+        match &request.file_sha256 {
+            Some(found) if found.eq_ignore_ascii_case(expected.trim()) => Ok(()),
+            Some(found) => Err(Problem::new(
+                Exit::Verification,
+                format!("not approved: this is another document: expected {expected}, got {found}"),
+            )),
+            None => Err(Problem::new(
+                Exit::Error,
+                "not approved: this node does not have the document yet",
+            )
+            .hint("try again when the coordinator can be reached")),
+        }
+    }
+}
+
+fn show(context: &Context, request: &RequestView, done: &str) -> Result<(), Failure> {
+    context.terminal.show("request", request, |page| {
+        page.verdict(Tone::Good, format!("{done}: request {}", request.id.short()));
+        page.note(&request.sentence);
+    })?;
+    Ok(())
+}
+
+/// Asks a person.
+fn confirms(question: &str) -> Result<bool, Problem> {
+    let failed =
+        |error| Problem::new(Exit::Error, format!("the terminal can not be used: {error}"));
+    let mut stderr = std::io::stderr().lock();
+    stderr.write_all(question.as_bytes()).and_then(|()| stderr.flush()).map_err(failed)?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer).map_err(failed)?;
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+}

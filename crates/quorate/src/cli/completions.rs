@@ -1,0 +1,30 @@
+//! `quorate completions`: scripts that complete commands in a shell.
+
+use clap::Args;
+use clap_complete::Shell;
+
+use super::context::Context;
+use super::terminal::Color;
+use super::{Failure, Run, grammar};
+
+/// Print a script that completes quorate's commands in a shell
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  source <(quorate completions bash)
+  quorate completions zsh > ~/.zfunc/_quorate
+  quorate completions fish > ~/.config/fish/completions/quorate.fish")]
+pub(super) struct Completions {
+    /// Which shell: bash, zsh, fish, elvish, powershell
+    #[arg(value_name = "SHELL", value_enum, hide_possible_values = true)]
+    shell: Shell,
+}
+
+impl Run for Completions {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut grammar(Color::Never), "quorate", &mut script);
+        context.terminal.bytes(&script)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,354 @@
+//! `quorate doctor`: looks for what may be wrong.
+
+use std::net::{TcpStream, ToSocketAddrs as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use clap::Args;
+use quorate_ceremony::names::Timestamp;
+use quorate_network::ca::NodeCertificate;
+use serde::Serialize;
+
+use super::context::{Context, now};
+use super::duration::rough;
+use super::session::Session;
+use super::terminal::Tone;
+use super::{Failure, Run, file, log};
+use crate::control::{Exit, GroupStage, Problem, StatusView};
+use crate::home::NodeConfig;
+
+/// Check the home, the node, the connection, the clock, the disk and the tools
+///
+/// Exit code 1 if any check fails. Asks for no passphrase and changes nothing.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  quorate doctor
+  quorate doctor --json | jq '.checks[] | select(.outcome != \"ok\")'")]
+pub(super) struct Doctor {}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Outcome {
+    Ok,
+    Warn,
+    Fail,
+}
+
+#[derive(Debug, Serialize)]
+struct Check {
+    name: &'static str,
+    outcome: Outcome,
+    detail: String,
+    /// What to do.
+    advice: Option<String>,
+}
+
+impl Check {
+    fn ok(name: &'static str, detail: impl Into<String>) -> Self {
+        Self { name, outcome: Outcome::Ok, detail: detail.into(), advice: None }
+    }
+
+    fn warn(name: &'static str, detail: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { name, outcome: Outcome::Warn, detail: detail.into(), advice: Some(advice.into()) }
+    }
+
+    fn fail(name: &'static str, detail: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { name, outcome: Outcome::Fail, detail: detail.into(), advice: Some(advice.into()) }
+    }
+}
+
+#[derive(Serialize)]
+struct DiagnosisView {
+    sentence: String,
+    checks: Vec<Check>,
+}
+
+impl Run for Doctor {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        let mut checks = Vec::new();
+        match (context.node_home(), context.node_config()) {
+            (Ok(home), Ok(config)) => {
+                checks.extend(home_checks(&home));
+                checks.push(disk(&home));
+                checks.push(certificate(&config));
+                checks.extend(node_checks(context, &config));
+            }
+            (Err(problem), _) | (_, Err(problem)) => {
+                let advice = problem.hint.unwrap_or_default();
+                checks.push(Check::fail("home", problem.message, advice));
+            }
+        }
+        checks.extend([tool("ssh-keygen"), tool("openssl")]);
+        let count = |outcome| checks.iter().filter(|check| check.outcome == outcome).count();
+        let (failed, warned) = (count(Outcome::Fail), count(Outcome::Warn));
+        let sentence = match (failed, warned) {
+            (0, 0) => "all is well".to_owned(),
+            (0, warned) => format!(
+                "it works; {}",
+                plural(warned, "thing is worth a look", "things are worth a look")
+            ),
+            (failed, _) => plural(failed, "check failed", "checks failed"),
+        };
+        let view = DiagnosisView { sentence, checks };
+        context.terminal.show("diagnosis", &view, |page| {
+            let tone = |outcome| match outcome {
+                Outcome::Ok => Tone::Good,
+                Outcome::Warn => Tone::Warn,
+                Outcome::Fail => Tone::Bad,
+            };
+            let worst = match (failed, warned) {
+                (0, 0) => Outcome::Ok,
+                (0, _) => Outcome::Warn,
+                _ => Outcome::Fail,
+            };
+            page.verdict(tone(worst), &view.sentence);
+            for check in &view.checks {
+                let advice =
+                    check.advice.as_ref().map(|advice| format!("\n→ {advice}")).unwrap_or_default();
+                page.item(tone(check.outcome), format!("{}: {}{advice}", check.name, check.detail));
+            }
+        })?;
+        if failed > 0 { Err(Failure::Shown(Exit::Error)) } else { Ok(()) }
+    }
+}
+
+fn plural(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+fn home_checks(home: &Path) -> Vec<Check> {
+    let private = |name, path: &Path| match std::fs::metadata(path) {
+        Err(error) => Check::fail(
+            name,
+            format!("{} can not be read: {error}", path.display()),
+            "restore it from a backup",
+        ),
+        Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => Check::fail(
+            name,
+            format!("{} can be read or written by others", path.display()),
+            format!("chmod go= {}", super::init::quoted(&path.display().to_string())),
+        ),
+        Ok(_) => Check::ok(name, format!("{} is this user's alone", path.display())),
+    };
+    vec![private("home", home), private("keys", &home.join("keys.sealed"))]
+}
+
+fn disk(home: &Path) -> Check {
+    match rustix::fs::statvfs(home) {
+        Err(error) => {
+            Check::warn("disk", format!("free space is unknown: {error}"), "look with df")
+        }
+        Ok(disk) => {
+            let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+            let detail = format!("{} free", file::size(free));
+            match free {
+                ..TOO_LITTLE => {
+                    Check::fail("disk", detail, "make room: nothing can be stored on a full disk")
+                }
+                TOO_LITTLE..LITTLE => {
+                    Check::warn("disk", detail, "make room before the disk is full")
+                }
+                LITTLE.. => Check::ok("disk", detail),
+            }
+        }
+    }
+}
+
+fn certificate(config: &NodeConfig) -> Check {
+    let end = NodeCertificate::from_pem(&config.client_certificate).and_then(|pem| pem.not_after());
+    let Ok(end) = end else {
+        return Check::fail("certificate", "it can not be read", "restore home.json from a backup");
+    };
+    match end.duration_since(SystemTime::now()) {
+        Err(_) => Check::fail(
+            "certificate",
+            "it has expired, so the coordinator refuses this node",
+            "ask an admin for a new invitation, and check the clock",
+        ),
+        Ok(left) if left < SOON => Check::warn(
+            "certificate",
+            format!("it expires in {}", rough(left.as_secs())),
+            "ask an admin for a new invitation in time",
+        ),
+        Ok(left) => Check::ok("certificate", format!("good for {}", rough(left.as_secs()))),
+    }
+}
+
+/// What only a running node knows; without one, whether the hub answers at all.
+fn node_checks(context: &Context, config: &NodeConfig) -> Vec<Check> {
+    match running(context) {
+        Ok(Some((session, status))) => {
+            let mut checks =
+                vec![Check::ok("node", format!("the node of {} is running", status.account))];
+            checks.extend(connection(&status));
+            checks.push(clock(log::latest_time(&session), now()));
+            checks.push(shares(&status));
+            checks
+        }
+        Ok(None) => vec![
+            Check::warn(
+                "node",
+                format!(
+                    "the node of {} is not running: it approves and signs nothing",
+                    config.account
+                ),
+                "quorate node run",
+            ),
+            hub(&config.hub),
+        ],
+        Err(problem) => {
+            vec![Check::fail("node", problem.message, problem.hint.unwrap_or_default())]
+        }
+    }
+}
+
+fn running(context: &Context) -> Result<Option<(Session, StatusView)>, Problem> {
+    let Some(session) = context.running_session()? else { return Ok(None) };
+    let status = session.status()?;
+    Ok(Some((session, status)))
+}
+
+fn connection(status: &StatusView) -> Vec<Check> {
+    let connected = match status.connected {
+        true => Check::ok("connection", format!("connected to the coordinator at {}", status.hub)),
+        false => Check::fail(
+            "connection",
+            format!("the coordinator at {} can not be reached", status.hub),
+            "is it running (quorate serve), and is the network up? the node keeps trying",
+        ),
+    };
+    let log = match &status.trouble {
+        None => {
+            Check::ok("log", format!("{} entries verified, no contradictions", status.log_size))
+        }
+        Some(trouble) => Check::fail(
+            "log",
+            trouble.sentence.clone(),
+            "keep this home as it is, tell the other members, and find out who runs the coordinator",
+        ),
+    };
+    let unsent = (status.unsent > 0).then(|| {
+        Check::warn(
+            "outbox",
+            plural(
+                status.unsent,
+                "statement is not in the log yet",
+                "statements are not in the log yet",
+            ),
+            "they are sent when the coordinator can be reached",
+        )
+    });
+    [connected, log].into_iter().chain(unsent).collect()
+}
+
+/// The log tells the time of others: an entry from the future means that somebody's clock is wrong.
+fn clock(latest: Option<Timestamp>, now: Timestamp) -> Check {
+    match latest {
+        None => Check::warn(
+            "clock",
+            "nothing to compare it with yet",
+            "look again when the log has entries",
+        ),
+        Some(latest) if latest.0 > now.0.saturating_add(SKEW) => Check::fail(
+            "clock",
+            format!(
+                "the log's latest entry is {} in the future of this clock",
+                rough((latest.0 - now.0) / 1000)
+            ),
+            "set the clock, best by NTP: the coordinator accepts 5 minutes of difference",
+        ),
+        Some(_) => Check::ok("clock", "not behind the log's"),
+    }
+}
+
+fn shares(status: &StatusView) -> Check {
+    let mine = |stage: fn(GroupStage) -> bool| {
+        let is_member = |group: &&crate::control::GroupView| {
+            stage(group.state)
+                && group.members.iter().any(|member| member.account == status.account)
+        };
+        status.groups.iter().filter(is_member).count()
+    };
+    let ready = mine(|stage| stage == GroupStage::Ready);
+    let not_ready = mine(|stage| stage != GroupStage::Ready);
+    match not_ready {
+        0 => Check::ok(
+            "groups",
+            plural(
+                ready,
+                "group with a key, of which this node holds a share",
+                "groups with a key, of which this node holds a share",
+            ),
+        ),
+        _ => Check::warn(
+            "groups",
+            plural(not_ready, "group has no key yet", "groups have no key yet"),
+            "quorate group list",
+        ),
+    }
+}
+
+fn hub(address: &str) -> Check {
+    let reached = address.to_socket_addrs().map(|mut addresses| {
+        addresses.any(|address| TcpStream::connect_timeout(&address, PATIENCE).is_ok())
+    });
+    match reached {
+        Ok(true) => Check::ok("connection", format!("something answers at {address}")),
+        Ok(false) => Check::fail(
+            "connection",
+            format!("nothing answers at {address}"),
+            "is the coordinator running (quorate serve), and is the network up?",
+        ),
+        Err(error) => Check::fail(
+            "connection",
+            format!("the name in {address} can not be resolved: {error}"),
+            "check the network's name servers",
+        ),
+    }
+}
+
+/// Other people's tools that verify our signatures; nothing here needs them.
+fn tool(name: &'static str) -> Check {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let found =
+        std::env::split_paths(&paths).map(|path| path.join(name)).find(|path| path.is_file());
+    match found {
+        Some(path) => Check::ok(name, path.display().to_string()),
+        None => Check::warn(name, "not installed", "only needed to check signatures independently"),
+    }
+}
+
+const PATIENCE: Duration = Duration::from_secs(3);
+const SOON: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How far clocks may be apart, in milliseconds, as the coordinator has it.
+const SKEW: u64 = 300_000;
+const TOO_LITTLE: u64 = 16 << 20;
+const LITTLE: u64 = 256 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_behind_the_log_fails() {
+        let now = Timestamp(1_000_000_000);
+        assert_eq!(clock(Some(now.plus(SKEW)), now).outcome, Outcome::Ok);
+        assert_eq!(clock(Some(now.plus(SKEW + 1)), now).outcome, Outcome::Fail);
+        assert_eq!(clock(None, now).outcome, Outcome::Warn);
+    }
+
+    #[test]
+    fn keys_that_others_can_read_fail() {
+        let home = tempfile::tempdir().unwrap();
+        let keys = home.path().join("keys.sealed");
+        std::fs::write(&keys, "").unwrap();
+        let outcomes = |mode| {
+            std::fs::set_permissions(&keys, std::fs::Permissions::from_mode(mode)).unwrap();
+            home_checks(home.path()).iter().map(|check| check.outcome).collect::<Vec<_>>()
+        };
+        assert_eq!(outcomes(0o600), [Outcome::Ok, Outcome::Ok]);
+        assert_eq!(outcomes(0o640), [Outcome::Ok, Outcome::Fail]);
+    }
+}

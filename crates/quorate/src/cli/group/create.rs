@@ -1,0 +1,160 @@
+//! `quorate group create`: defines a group, and shows how its key is made.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use clap::Args;
+use quorate_ceremony::names::{AccountName, DocumentType, GroupName};
+use quorate_ceremony::policy::Policy;
+use quorate_ceremony::statement::GroupDefinition;
+use quorate_protocol::Suite;
+
+use crate::cli::context::Context;
+use crate::cli::progress::Progress;
+use crate::cli::session::{Session, Watched, unexpected};
+use crate::cli::{Failure, Run, duration, page};
+use crate::control::{Answer, Ask, Exit, GroupStage, GroupView, Problem};
+
+/// Define a signing group and have its members' nodes make its key
+///
+/// Needs the admin role. The members' nodes make the key together: each gets a share, nobody ever has the key. That
+/// starts when all members have accepted and are online, goes on by itself, and is tried again if a node fails; this
+/// command only watches. Any --min-signers of the shares can sign.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  quorate group create board --members ada,ben,carol --min-signers 2
+  quorate group create legal --members ada,ben,carol,dan,eve --min-signers 3 \\
+      --document-type contract --document-type nda --approvals 4 --requester-may-not-approve
+  quorate group create receipts --members pos1,pos2,pos3 --min-signers 2 --auto-approve --no-wait")]
+pub(super) struct Create {
+    /// Name of the group: a-z, 0-9, - _ .
+    #[arg(value_name = "NAME")]
+    name: GroupName,
+    /// The members, separated by commas; each needs the member role
+    #[arg(long, value_name = "ACCOUNT,…", value_delimiter = ',', required = true)]
+    members: Vec<AccountName>,
+    /// How many members it takes to sign; at least 2. The mathematics enforces it
+    #[arg(long, value_name = "N")]
+    min_signers: u16,
+    /// How many members must approve a request; at least --min-signers, which is the default. Every node enforces it
+    #[arg(long, value_name = "N")]
+    approvals: Option<u16>,
+    /// A kind of document that the group signs, and no others; may be given several times
+    #[arg(long, value_name = "TYPE", value_delimiter = ',')]
+    document_type: Vec<DocumentType>,
+    /// Nodes that are set to may approve without asking their account holders
+    #[arg(long)]
+    auto_approve: bool,
+    /// A member's own request does not count as its approval
+    #[arg(long)]
+    requester_may_not_approve: bool,
+    /// For how long a request may wait at most
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = duration::parse)]
+    expiry: Duration,
+    /// Wait until the group has its key; this is the default
+    #[arg(long, overrides_with = "no_wait")]
+    wait: bool,
+    /// Return as soon as the definition is in the log
+    #[arg(long, overrides_with = "wait", conflicts_with = "timeout")]
+    no_wait: bool,
+    /// Stop waiting after this time (exit code 4, or 8 if nodes are offline); the ceremony goes on
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    timeout: Option<Duration>,
+}
+
+impl Run for Create {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        let session = context.session()?;
+        session
+            .order(Ask::DefineGroup(self.definition()))
+            .map_err(|problem| session.about_accounts(&self.members, problem))?;
+        let group = match self.no_wait && !self.wait {
+            true => session.group(&self.name)?,
+            false => watch(context, &session, &self.name, self.timeout)?,
+        };
+        context.terminal.show("group", &group, |page| page::group(page, &group))?;
+        context.terminal.note(|page| {
+            page.blank();
+            page.sentence(match group.state {
+                GroupStage::Ready => "Members have documents signed with:",
+                _ => "The key is made as soon as everybody is there. See how it goes with:",
+            });
+            page.copyable(match (group.state, group.document_types.first()) {
+                (GroupStage::Ready, Some(kind)) => {
+                    format!("quorate sign FILE --group {} --type {kind} --wait", group.name)
+                }
+                (GroupStage::Ready, None) => {
+                    format!("quorate sign FILE --group {} --wait", group.name)
+                }
+                _ => format!("quorate group show {}", group.name),
+            });
+        });
+        Ok(())
+    }
+}
+
+impl Create {
+    fn definition(&self) -> GroupDefinition {
+        GroupDefinition {
+            name: self.name.clone(),
+            suite: Suite::FrostEd25519Sha512,
+            min_signers: self.min_signers,
+            members: self.members.clone(),
+            document_types: self.document_type.iter().cloned().collect::<BTreeSet<_>>(),
+            policy: Policy {
+                approvals_required: self.approvals.unwrap_or(self.min_signers),
+                requester_may_approve: !self.requester_may_not_approve,
+                auto_approve: self.auto_approve,
+                expiry: duration::milliseconds(self.expiry),
+            },
+        }
+    }
+}
+
+/// Waits until the group has its key, or can not get one.
+fn watch(
+    context: &Context,
+    session: &Session,
+    name: &GroupName,
+    timeout: Option<Duration>,
+) -> Result<GroupView, Problem> {
+    let mut latest: Option<GroupView> = None;
+    let mut progress = Progress::new(&context.terminal);
+    let ask = Ask::Group { name: name.clone(), watch: true };
+    let watched = session.watch(ask, timeout, |answer| {
+        let Answer::Group(view) = answer else {
+            return ControlFlow::Break(Err(unexpected(&answer)));
+        };
+        if let Err(problem) = progress.group(&view) {
+            return ControlFlow::Break(Err(problem));
+        }
+        let stage = view.state;
+        latest = Some(*view);
+        match stage {
+            GroupStage::Ready | GroupStage::Failed => ControlFlow::Break(Ok(())),
+            _ => ControlFlow::Continue(()),
+        }
+    });
+    drop(progress);
+    let show = format!("it goes on by itself; see how: quorate group show {name}");
+    match (watched?, latest) {
+        (Watched::Done(Err(problem)), _) => Err(problem),
+        (Watched::Done(Ok(())), Some(group)) if group.state == GroupStage::Ready => Ok(group),
+        (Watched::Done(Ok(())), Some(group)) => {
+            Err(Problem::new(Exit::Error, group.sentence.trim_end_matches('.').to_owned())
+                .hint(format!("the log has all of it: quorate log show; then define {name} again")))
+        }
+        (Watched::TimedOut, Some(group)) => {
+            let exit = match group.members.iter().all(|member| member.online) {
+                true => Exit::Waiting,
+                false => Exit::TooFewNodes,
+            };
+            Err(Problem::new(exit, group.sentence.trim_end_matches('.').to_owned()).hint(show))
+        }
+        (_, None) => {
+            Err(Problem::new(Exit::Waiting, "the node did not say how the group is").hint(show))
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! `quorate init`: founds an IVN.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use clap::Args;
+use quorate_ceremony::names::{AccountName, IvnId};
+use quorate_ceremony::statement::Role;
+use quorate_network::ivn::HubAddress;
+use rand_core::OsRng;
+use serde::Serialize;
+
+use super::context::{Context, home_problem, now};
+use super::join::Autonomy;
+use super::setup_problem::setup_problem;
+use super::terminal::Tone;
+use super::{Failure, Run};
+use crate::control::{Exit, Problem};
+use crate::home::Locations;
+use crate::keystore::{Cost, PassphraseProtector, Purpose};
+use crate::setup::found::{Plan, found};
+
+/// Found an IVN: an isolated network with its own accounts, groups, rules and log
+///
+/// Makes two homes. The admin's has the first account's keys, under a passphrase. The coordinator's has the log and the
+/// keys that run the network; it can not sign documents, and may move to another machine. Nothing that exists is
+/// overwritten, and nothing is left behind if a step fails.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  quorate init
+  quorate init --name acme --admin ada --hub sign.acme.example:7420
+  quorate init --admin ada --home ./ada --coordinator-home ./coordinator --passphrase-file ./pass")]
+pub(super) struct Init {
+    /// What people call this IVN
+    #[arg(long, value_name = "IVN", default_value = "main", value_parser = ivn_name)]
+    name: String,
+    /// Name of the first account, an admin
+    #[arg(long, value_name = "ACCOUNT", default_value = "admin")]
+    admin: AccountName,
+    /// The admin only administers: it can not be a member of groups
+    #[arg(long)]
+    admin_only: bool,
+    /// Where the coordinator's home goes
+    ///
+    /// Without it: $XDG_DATA_HOME/quorate/coordinator. A coordinator home that exists gets one more IVN.
+    #[arg(long, value_name = "DIR")]
+    coordinator_home: Option<PathBuf>,
+    /// Where members will find the coordinator
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7420")]
+    hub: HubAddress,
+    /// Where the coordinator listens, if not at the hub's address
+    ///
+    /// Without it: the hub's address if that is a loopback address, else the hub's port on all addresses.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<std::net::SocketAddr>,
+    /// The first part of the log's name, for auditors; the hub's host if not given
+    #[arg(long, value_name = "HOST")]
+    deployment: Option<String>,
+    #[command(flatten)]
+    autonomy: Autonomy,
+}
+
+#[derive(Serialize)]
+struct InitView {
+    ivn: IvnId,
+    ivn_name: String,
+    account: AccountName,
+    home: PathBuf,
+    coordinator_home: PathBuf,
+    hub: String,
+    listen: String,
+    log_key: String,
+}
+
+impl Run for Init {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        let locations = Locations::from_environment();
+        let home = locations
+            .new_node(context.home.clone(), self.admin.as_str())
+            .map_err(|error| home_problem(&error))?;
+        let coordinator_home = locations
+            .coordinator(self.coordinator_home.clone())
+            .map_err(|error| home_problem(&error))?;
+        let plan = self.plan();
+        if home != coordinator_home {
+            refuse_existing(&home)?;
+        }
+        let passphrase = context.passphrase(Purpose::Protect)?;
+        let protector = PassphraseProtector::new(passphrase, Cost::RECOMMENDED);
+        let mut rng = OsRng;
+        let founding = found(&plan, &home, &coordinator_home, &protector, now(), &mut rng);
+        let founded = context.wait_for(founding).map_err(|error| setup_problem(&error))?;
+        let view = InitView {
+            ivn: founded.ivn,
+            ivn_name: plan.name,
+            account: plan.admin,
+            home,
+            coordinator_home,
+            hub: plan.hub.to_string(),
+            listen: plan.listen,
+            log_key: founded.log_key,
+        };
+        show(context, &view, self.coordinator_home.is_some())?;
+        Ok(())
+    }
+}
+
+impl Init {
+    fn plan(&self) -> Plan {
+        let mut roles = BTreeSet::from([Role::Admin]);
+        if !self.admin_only {
+            roles.insert(Role::Member);
+        }
+        let listen = match self.listen {
+            Some(listen) => listen.to_string(),
+            None => listen_for(&self.hub),
+        };
+        Plan {
+            name: self.name.clone(),
+            admin: self.admin.clone(),
+            roles,
+            deployment: self.deployment.clone().unwrap_or_else(|| self.hub.host().to_owned()),
+            hub: self.hub.clone(),
+            listen,
+            choices: self.autonomy.choices(),
+        }
+    }
+}
+
+/// Before a passphrase is asked for, so that nobody types one in vain.
+fn refuse_existing(home: &std::path::Path) -> Result<(), Problem> {
+    match home.join("home.json").exists() {
+        true => Err(home_problem(&crate::home::HomeError::Exists(home.to_owned()))),
+        false => Ok(()),
+    }
+}
+
+/// Where to listen so that members reach the hub: a host name does not say which of our addresses it means.
+fn listen_for(hub: &HubAddress) -> String {
+    match hub.host().parse::<std::net::IpAddr>() {
+        Ok(ip) if ip.is_loopback() => std::net::SocketAddr::new(ip, hub.port()).to_string(),
+        _ if hub.host() == "localhost" => format!("127.0.0.1:{}", hub.port()),
+        _ => format!("0.0.0.0:{}", hub.port()),
+    }
+}
+
+fn show(context: &Context, view: &InitView, other_coordinator_home: bool) -> Result<(), Problem> {
+    context.terminal.show("ivn", view, |page| {
+        page.verdict(
+            Tone::Good,
+            format!("founded IVN \"{}\"; {} is its admin", view.ivn_name, view.account),
+        );
+        page.field("IVN id", view.ivn);
+        page.field("admin's home", view.home.display());
+        page.field("coordinator", view.coordinator_home.display());
+        page.field("hub", &view.hub);
+        page.field("log key", &view.log_key);
+    })?;
+    let flag = |path: &std::path::Path| format!(" --home {}", quoted(&path.display().to_string()));
+    let serve = if other_coordinator_home { flag(&view.coordinator_home) } else { String::new() };
+    let node = if context.home.is_some() { flag(&view.home) } else { String::new() };
+    context.terminal.note(|page| {
+        page.blank();
+        page.sentence("Next, each in a terminal of its own:");
+        page.copyable(format!("quorate serve{serve}"));
+        page.copyable(format!("quorate node run{node}"));
+        page.copyable(format!("quorate invite NAME{node}"));
+        page.blank();
+        page.sentence(
+            "Keep the passphrase: without it the admin's keys are lost. The coordinator's keys are in its home, \
+             readable by this user only; they can not sign documents.",
+        );
+    });
+    Ok(())
+}
+
+/// Quotes for a shell, where that is needed.
+pub(super) fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+".contains(c);
+    match !text.is_empty() && text.chars().all(is_plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
+fn ivn_name(text: &str) -> Result<String, Problem> {
+    let fits = (1..=100).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    fits.then(|| text.to_owned()).ok_or_else(|| {
+        Problem::new(Exit::Usage, "a name of an IVN has 1 to 100 characters on one line")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_coordinator_listens_where_the_hub_is_found() {
+        for (hub, listen) in [
+            ("127.0.0.1:7420", "127.0.0.1:7420"),
+            ("[::1]:7420", "[::1]:7420"),
+            ("localhost:1", "127.0.0.1:1"),
+            ("sign.example.com:443", "0.0.0.0:443"),
+            ("192.0.2.7:443", "0.0.0.0:443"),
+        ] {
+            assert_eq!(listen_for(&hub.parse().unwrap()), listen);
+        }
+    }
+
+    #[test]
+    fn what_is_to_be_copied_survives_a_shell() {
+        assert_eq!(quoted("./ada"), "./ada");
+        assert_eq!(quoted("a b"), "'a b'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
+    }
+}

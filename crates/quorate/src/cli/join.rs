@@ -1,0 +1,122 @@
+//! `quorate join`: joins an IVN with an invitation.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use quorate_ceremony::names::{AccountName, IvnId};
+use rand_core::OsRng;
+use serde::Serialize;
+
+use super::context::{Context, home_problem, now};
+use super::file;
+use super::init::quoted;
+use super::setup_problem::setup_problem;
+use super::terminal::Tone;
+use super::{Failure, Run};
+use crate::control::{Exit, Problem};
+use crate::home::Locations;
+use crate::keystore::{Cost, PassphraseProtector, Purpose};
+use crate::setup::join::{Choices, join};
+use crate::setup::link::JoinLink;
+
+/// Join an IVN that you are invited to
+///
+/// Makes this account's keys and home on this machine, and has the account put on the roster; the keys never leave. The
+/// hub is believed only what the URL vouches for. A URL works once; it is a secret until then.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  quorate join 'https://sign.acme.example:7420/join/3f…/ben#AbC…'
+  quorate join - < url.txt              the URL stays out of the list of processes
+  quorate join 'https://…' --home ./ben --passphrase-file ./pass")]
+pub(super) struct Join {
+    /// The URL that `quorate invite` printed, in quotes; - reads it from stdin
+    #[arg(value_name = "URL")]
+    url: String,
+    #[command(flatten)]
+    autonomy: Autonomy,
+}
+
+/// What a node does without asking its account holder.
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct Autonomy {
+    /// Do not join a group before its definition was accepted by hand
+    ///
+    /// Without it the node accepts definitions of groups that name this account: it makes its share of the key. Every
+    /// request still asks for approval.
+    #[arg(long)]
+    ask_before_groups: bool,
+    /// Approve requests without asking, in groups whose policy allows that
+    ///
+    /// For unattended nodes. Both the group (`group create --auto-approve`) and the node must say so.
+    #[arg(long)]
+    auto_approve: bool,
+}
+
+impl Autonomy {
+    pub(super) fn choices(self) -> Choices {
+        Choices { auto_accept: !self.ask_before_groups, auto_approve: self.auto_approve }
+    }
+}
+
+#[derive(Serialize)]
+struct JoinView {
+    account: AccountName,
+    ivn: IvnId,
+    ivn_name: String,
+    home: PathBuf,
+    /// Of the admission's entry.
+    index: u64,
+}
+
+impl Run for Join {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        let from_stdin = self.url == file::DASH;
+        let url = zeroize::Zeroizing::new(match from_stdin {
+            true => file::read_text(file::DASH.as_ref())?,
+            false => self.url,
+        });
+        let link: JoinLink =
+            url.parse().map_err(|error| Problem::new(Exit::Usage, crate::errors::chain(&error)))?;
+        let home = Locations::from_environment()
+            .new_node(context.home.clone(), link.account.as_str())
+            .map_err(|error| home_problem(&error))?;
+        if home.join("home.json").exists() {
+            return Err(home_problem(&crate::home::HomeError::Exists(home)).into());
+        }
+        context.terminal.note(|page| {
+            page.sentence(format!("joining as {} at {}", link.account, link.token.hub()));
+        });
+        let passphrase = context.passphrase(Purpose::Protect)?;
+        let protector = PassphraseProtector::new(passphrase, Cost::RECOMMENDED);
+        let mut rng = OsRng;
+        let joining = join(&link, &home, &protector, self.autonomy.choices(), now(), &mut rng);
+        let joined = context.wait_for(joining).map_err(|error| setup_problem(&error))?;
+        let view = JoinView {
+            account: joined.account,
+            ivn: joined.ivn,
+            ivn_name: joined.ivn_name,
+            home,
+            index: joined.index,
+        };
+        context.terminal.show("membership", &view, |page| {
+            page.verdict(Tone::Good, format!("{} joined IVN \"{}\"", view.account, view.ivn_name));
+            page.field("IVN id", view.ivn);
+            page.field("home", view.home.display());
+        })?;
+        let flag = match context.home {
+            Some(_) => format!(" --home {}", quoted(&view.home.display().to_string())),
+            None => String::new(),
+        };
+        context.terminal.note(|page| {
+            page.blank();
+            page.sentence("Next: run this account's node, and leave it running.");
+            page.copyable(format!("quorate node run{flag}"));
+            page.blank();
+            page.sentence(
+                "Keep the passphrase: nobody can restore this account's keys without it.",
+            );
+        });
+        Ok(())
+    }
+}

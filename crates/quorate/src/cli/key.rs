@@ -1,0 +1,136 @@
+//! `quorate key`: a group's public key.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use quorate_ceremony::names::GroupName;
+use quorate_documents::keys;
+use serde::Serialize;
+
+use super::context::Context;
+use super::file::Target;
+use super::terminal::Tone;
+use super::{Failure, Run};
+use crate::control::{Exit, Problem};
+
+/// Give a group's public key to others
+#[derive(Args, Debug)]
+pub(super) struct Key {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    Export(Export),
+}
+
+/// Print a group's public key, for tools that verify its signatures
+///
+/// The key is public: give it to everybody who has to check signatures, over a way that they trust.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  quorate key export --group board --format pem > board.pem
+  openssl pkeyutl -verify -pubin -inkey board.pem -rawin -in FILE -sigfile FILE.ed25519
+
+  quorate key export --group board --format allowed-signers > board.signers
+  ssh-keygen -Y verify -f board.signers -I board -n file -s FILE.sig < FILE")]
+struct Export {
+    /// The group
+    #[arg(long, short, value_name = "GROUP", env = "QUORATE_GROUP", hide_env_values = true)]
+    group: GroupName,
+    /// How to write the key
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    format: KeyFormat,
+    /// Where it goes, instead of stdout
+    #[arg(long, short, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Replace the file if it exists
+    #[arg(long, requires = "out")]
+    force: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+enum KeyFormat {
+    /// SubjectPublicKeyInfo, for openssl
+    #[default]
+    Pem,
+    /// A line as in authorized_keys
+    Ssh,
+    /// A line for the file that ssh-keygen -Y verify takes; the identity is the group's name
+    AllowedSigners,
+    /// A JSON Web Key
+    Jwk,
+    /// 64 hex digits
+    Hex,
+}
+
+#[derive(Serialize)]
+struct KeyView {
+    group: GroupName,
+    verifying_key: String,
+    format: KeyFormat,
+    key: String,
+    file: Option<PathBuf>,
+}
+
+impl Run for Key {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        let Action::Export(export) = self.action;
+        export.run(context)
+    }
+}
+
+impl Run for Export {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        let target = self.out.map(|path| Target::new(path, self.force)).transpose()?;
+        let group = context.session()?.group(&self.group)?;
+        let Some(verifying_key) = group.verifying_key else {
+            return Err(Problem::new(
+                Exit::Error,
+                format!("group \"{}\" has no key yet", self.group),
+            )
+            .hint(format!("see how it goes: quorate group show {}", self.group))
+            .into());
+        };
+        let key = written(&verifying_key, self.group.as_str(), self.format)?;
+        if context.terminal.is_json() || target.as_ref().is_some_and(|target| !target.is_stdout()) {
+            if let Some(target) = &target {
+                target.write(key.as_bytes())?;
+            }
+            let file = target.map(|target| target.path().to_owned());
+            let view = KeyView { group: self.group, verifying_key, format: self.format, key, file };
+            context.terminal.show("key", &view, |page| {
+                page.verdict(Tone::Good, format!("the public key of {}", view.group));
+                if let Some(file) = &view.file {
+                    page.field("file", file.display());
+                }
+            })?;
+        } else {
+            context.terminal.bytes(key.as_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+/// The key in a format, with a line end.
+fn written(verifying_key: &str, group: &str, format: KeyFormat) -> Result<String, Problem> {
+    let failed =
+        |error: String| Problem::new(Exit::Error, format!("the key can not be written: {error}"));
+    let mut key = [0; 32];
+    hex::decode_to_slice(verifying_key, &mut key).map_err(|error| failed(error.to_string()))?;
+    let mut text = match format {
+        KeyFormat::Pem => keys::to_pem(&key),
+        KeyFormat::Ssh => keys::to_ssh(&key, group).map_err(|error| failed(error.to_string()))?,
+        KeyFormat::AllowedSigners => keys::allowed_signers_line(&key, group, &[])
+            .map_err(|error| failed(error.to_string()))?,
+        KeyFormat::Jwk => keys::to_jwk(&key),
+        KeyFormat::Hex => verifying_key.to_owned(),
+    };
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    Ok(text)
+}

@@ -1,0 +1,292 @@
+//! The command line: what can be said, and how it is answered.
+//!
+//! A command is a file here and a line in the list below: its type takes the arguments ([`clap::Args`]) and does the
+//! work ([`Run`]). Data goes to stdout, talk to stderr; exit codes are [`Exit`]'s.
+
+mod approve;
+mod completions;
+mod context;
+mod demo;
+mod doctor;
+mod duration;
+mod file;
+mod group;
+mod inbox;
+mod init;
+mod invite;
+mod join;
+mod key;
+mod log;
+mod node;
+mod page;
+mod progress;
+mod reject;
+mod request;
+mod serve;
+mod session;
+mod setup_problem;
+mod sign;
+mod status;
+mod suggest;
+mod terminal;
+mod verify;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum as _};
+
+use self::context::Context;
+use self::terminal::{Color, Terminal};
+use crate::control::{Exit, Problem};
+use crate::home::HOME_VARIABLE;
+use crate::keystore::PASSPHRASE_VARIABLE;
+
+/// Declares the commands, in the order in which help lists them.
+macro_rules! commands {
+    ($($(#[$attribute:meta])* $command:ident = $arguments:ty,)+) => {
+        #[derive(Debug, Subcommand)]
+        enum Command {
+            $($(#[$attribute])* $command($arguments),)+
+        }
+
+        impl Command {
+            fn run(self, context: &Context) -> Result<(), Failure> {
+                match self {
+                    $(Self::$command(arguments) => arguments.run(context),)+
+                }
+            }
+        }
+    };
+}
+
+commands! {
+    Demo = demo::Demo,
+    Sign = sign::Sign,
+    Inbox = inbox::Inbox,
+    Approve = approve::Approve,
+    Reject = reject::Reject,
+    Request = request::Request,
+    Verify = verify::Verify,
+    Status = status::Status,
+    Doctor = doctor::Doctor,
+    Join = join::Join,
+    Node = node::Node,
+    Group = group::Group,
+    Key = key::Key,
+    Log = log::Log,
+    Init = init::Init,
+    Serve = serve::Serve,
+    Invite = invite::Invite,
+    Completions = completions::Completions,
+}
+
+/// What a command does.
+trait Run {
+    fn run(self, context: &Context) -> Result<(), Failure>;
+}
+
+/// Why a command did not do what it was asked to.
+#[derive(Debug)]
+enum Failure {
+    /// Still to be told.
+    Problem(Problem),
+    /// The answer on stdout says it; only the exit code is missing.
+    Shown(Exit),
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+/// Electronic signatures with a key that nobody holds.
+///
+/// The members of a signing group make a key together, and no one ever has all of it. A document is signed when enough
+/// members approve; the signature verifies with ordinary tools (ssh-keygen, openssl).
+#[derive(Debug, Parser)]
+#[command(
+    name = "quorate",
+    bin_name = "quorate",
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    after_help = START,
+    after_long_help = START_LONG
+)]
+struct CommandLine {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const START: &str = "\
+Start here:  quorate init                        found an IVN (an isolated network of accounts)
+             quorate join 'URL'                  join one that you are invited to
+             quorate sign FILE --group G --wait  have a document signed
+             quorate COMMAND --help              everything about a command, with examples";
+
+const START_LONG: &str = "\
+A first signature, with everything on one machine:
+  quorate init --admin ada            founds an IVN; ada is its first admin
+  quorate serve                       runs the coordinator (leave it running)
+  quorate node run                    runs ada's node (leave it running)
+  quorate invite ben                  prints a URL for ben
+  quorate join 'URL' --home ben       makes ben's keys and home
+  quorate node run --home ben         runs ben's node (leave it running)
+  quorate group create board --members ada,ben --min-signers 2
+  quorate sign contract.pdf --group board --wait
+  quorate approve ID --home ben       as ben, meanwhile
+  quorate verify contract.pdf
+
+Exit codes:
+  0  done                              5  rejected or expired
+  1  another error                     6  not allowed
+  2  the command was not understood    7  the coordinator can not be reached
+  3  verification failed               8  too few nodes are online
+  4  still waiting when time was over  9  signed by a key that is not trusted
+
+Environment: QUORATE_HOME, QUORATE_PASSPHRASE_FILE, QUORATE_LOG (for serve and node run: error, warn,
+info, debug), NO_COLOR.";
+
+/// Options of every command.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Options of every command")]
+struct Global {
+    /// The home: the directory with this account's keys, or the coordinator's
+    ///
+    /// Without it: the only node home in $XDG_DATA_HOME/quorate/nodes (for `serve`: $XDG_DATA_HOME/quorate/coordinator).
+    #[arg(long, global = true, value_name = "DIR", env = HOME_VARIABLE, hide_env_values = true)]
+    home: Option<PathBuf>,
+    /// Read the passphrase from the first line of a file
+    ///
+    /// Only its owner may be able to read it (chmod 600). Without it, the passphrase is asked for, where one is needed.
+    #[arg(long, global = true, value_name = "FILE", env = PASSPHRASE_VARIABLE, hide_env_values = true)]
+    passphrase_file: Option<PathBuf>,
+    /// Print JSON to stdout, for programs
+    ///
+    /// One object with a "schema" such as "quorate.request/v1"; one per line while waiting. Members are only ever added
+    /// to a schema. A failure prints "quorate.problem/v1".
+    #[arg(long, global = true)]
+    json: bool,
+    /// Say nothing on stderr but errors and warnings
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    /// Never ask; fail, and say which option is missing
+    #[arg(long, global = true)]
+    no_input: bool,
+    /// When to use colour; NO_COLOR counts too
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        hide_possible_values = true
+    )]
+    color: Color,
+}
+
+/// Does what the command line of this process says.
+pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let matches = grammar(wanted_color(&arguments)).get_matches_from(arguments);
+    let line = match CommandLine::from_arg_matches(&matches) {
+        Ok(line) => line,
+        Err(error) => error.exit(),
+    };
+    let Global { home, passphrase_file, json, quiet, no_input, color } = line.global;
+    let terminal = Terminal::new(json, quiet, color);
+    let context = match Context::new(terminal, home, passphrase_file, !no_input) {
+        Ok(context) => context,
+        Err(problem) => {
+            Terminal::new(json, quiet, color).problem(&problem);
+            return exit_code(problem.exit);
+        }
+    };
+    match line.command.run(&context) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Shown(exit)) => exit_code(exit),
+        Err(Failure::Problem(problem)) => {
+            context.terminal.problem(&problem);
+            exit_code(problem.exit)
+        }
+    }
+}
+
+fn exit_code(exit: Exit) -> ExitCode {
+    ExitCode::from(exit as u8)
+}
+
+/// The grammar, as clap knows it.
+fn grammar(color: Color) -> clap::Command {
+    CommandLine::command().color(match color {
+        Color::Auto => clap::ColorChoice::Auto,
+        Color::Always => clap::ColorChoice::Always,
+        Color::Never => clap::ColorChoice::Never,
+    })
+}
+
+/// What `--color` says, which clap has to know before it reads the command line.
+fn wanted_color(arguments: &[OsString]) -> Color {
+    let text = |argument: &OsString| argument.to_str().map(str::to_owned);
+    let mut wanted = Color::Auto;
+    for (position, argument) in arguments.iter().enumerate() {
+        let Some(argument) = text(argument) else { continue };
+        let value = match argument.strip_prefix("--color") {
+            Some("") => arguments.get(position + 1).and_then(text),
+            Some(value) => value.strip_prefix('=').map(str::to_owned),
+            None => None,
+        };
+        if let Some(color) = value.and_then(|value| Color::from_str(&value, true).ok()) {
+            wanted = color;
+        }
+    }
+    wanted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_grammar_has_no_contradictions() {
+        grammar(Color::Auto).debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_option_has_help_and_every_command_an_example() {
+        fn check(command: &clap::Command, path: &str) {
+            let name = format!("{path} {}", command.get_name());
+            assert!(command.get_about().is_some(), "{name} has no help");
+            for argument in command.get_arguments() {
+                let id = argument.get_id();
+                assert!(
+                    argument.get_help().is_some() || argument.is_hide_set(),
+                    "{name}: {id} has no help"
+                );
+            }
+            if command.has_subcommands() {
+                command.get_subcommands().for_each(|below| check(below, &name));
+            } else {
+                let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(after.contains("quorate "), "{name} has no example");
+            }
+        }
+        grammar(Color::Auto).get_subcommands().for_each(|command| check(command, "quorate"));
+    }
+
+    #[test]
+    fn colour_is_known_before_the_grammar_is() {
+        let color =
+            |line: &[&str]| wanted_color(&line.iter().map(OsString::from).collect::<Vec<_>>());
+        assert_eq!(color(&["quorate", "status"]), Color::Auto);
+        assert_eq!(color(&["quorate", "--color", "never", "status"]), Color::Never);
+        assert_eq!(color(&["quorate", "status", "--color=always"]), Color::Always);
+    }
+}

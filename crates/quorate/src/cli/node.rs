@@ -1,0 +1,103 @@
+//! `quorate node`: runs this account's node.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use quorate_ceremony::names::AccountName;
+use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::context::Context;
+use super::terminal::Tone;
+use super::{Failure, Run};
+use crate::control::{Exit, Problem};
+use crate::keystore::Purpose;
+use crate::node::run;
+
+/// Run this account's node
+#[derive(Args, Debug)]
+pub(super) struct Node {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    Run(RunNode),
+}
+
+/// Run the node until Ctrl-C: it holds this account's shares and acts for it
+///
+/// Keeps trying when the coordinator can not be reached. Other commands with the same home talk to it, so they need no
+/// passphrase. It can be killed and restarted at any time; what was going on is resumed or tried again.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  quorate node run
+  quorate node run --home ./ben --passphrase-file ./pass
+  QUORATE_LOG=debug quorate node run")]
+struct RunNode {}
+
+#[derive(Serialize)]
+struct RunningView {
+    account: AccountName,
+    home: PathBuf,
+}
+
+impl Run for Node {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        let Action::Run(RunNode {}) = self.action;
+        let view =
+            RunningView { account: context.node_config()?.account, home: context.node_home()? };
+        let passphrase = context.passphrase(Purpose::Open)?;
+        log_to_stderr(context);
+        context.wait_for(async {
+            let stop = until_stopped()?;
+            run(&view.home, passphrase, stop, || {
+                // A reader that is gone does not stop the node.
+                let _ = context.terminal.show("running", &view, |page| {
+                    page.verdict(
+                        Tone::Good,
+                        format!("the node of {} is running; Ctrl-C stops", view.account),
+                    );
+                });
+            })
+            .await
+        })?;
+        Ok(())
+    }
+}
+
+/// Cancelled by Ctrl-C or SIGTERM.
+pub(super) fn until_stopped() -> Result<CancellationToken, Problem> {
+    let failed = |error| Problem::new(Exit::Error, format!("signals can not be handled: {error}"));
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        stopped.cancel();
+    });
+    Ok(stop)
+}
+
+/// Sends what long-running commands log to stderr; QUORATE_LOG says how much.
+pub(super) fn log_to_stderr(context: &Context) {
+    let filter = tracing_subscriber::EnvFilter::builder()
+        .with_default_directive(tracing::level_filters::LevelFilter::INFO.into())
+        .with_env_var("QUORATE_LOG")
+        .from_env_lossy();
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_ansi(context.terminal.has_color())
+        .finish();
+    // Somebody who set up logging before us wants it otherwise.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}

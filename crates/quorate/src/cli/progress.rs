@@ -1,0 +1,119 @@
+//! Shows how long work goes on: rows that change on a terminal, a line for each change elsewhere, JSON lines for programs.
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::time::Duration;
+
+use super::context::now;
+use super::duration::utc;
+use super::page::member_state;
+use super::terminal::{Terminal, Tone, clean};
+use crate::control::{GroupView, Problem, RequestView};
+
+/// What is shown of one piece of work.
+pub(super) struct Progress<'a> {
+    terminal: &'a Terminal,
+    live: Option<Live>,
+    last: String,
+}
+
+/// Rows on a terminal; the first is the sentence.
+struct Live {
+    rows: MultiProgress,
+    bars: Vec<ProgressBar>,
+    color: bool,
+}
+
+impl<'a> Progress<'a> {
+    pub(super) fn new(terminal: &'a Terminal) -> Self {
+        let live = terminal.is_live().then(|| Live {
+            rows: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
+            bars: Vec::new(),
+            color: terminal.has_color(),
+        });
+        Self { terminal, live, last: String::new() }
+    }
+
+    /// A group whose key is being made: its members are the rows.
+    pub(super) fn group(&mut self, view: &GroupView) -> Result<(), Problem> {
+        if self.terminal.is_json() {
+            return self.terminal.object("group", view);
+        }
+        let rows = view.members.iter().map(|member| {
+            let (tone, state) = member_state(view, member);
+            (tone, format!("{}: {state}", member.account))
+        });
+        self.show(&view.sentence, rows.collect());
+        Ok(())
+    }
+
+    /// A request that waits: those who still have to do something are the rows.
+    pub(super) fn request(&mut self, view: &RequestView) -> Result<(), Problem> {
+        if self.terminal.is_json() {
+            return self.terminal.object("request", view);
+        }
+        let approved = view.approvals.iter().map(|name| (Tone::Good, format!("{name}: approved")));
+        let refused = view.refusals.keys().map(|name| (Tone::Bad, format!("{name}: refused")));
+        let waiting = match view.state {
+            crate::control::RequestStage::Open => view.undecided.iter().collect(),
+            _ => Vec::new(),
+        };
+        let waiting =
+            waiting.into_iter().map(|name| (Tone::Warn, format!("{name}: has not decided")));
+        self.show(&view.sentence, approved.chain(refused).chain(waiting).collect());
+        Ok(())
+    }
+
+    fn show(&mut self, sentence: &str, rows: Vec<(Tone, String)>) {
+        match &mut self.live {
+            Some(live) => live.show(sentence, rows),
+            None if self.last != sentence => {
+                self.last = sentence.to_owned();
+                self.terminal.note(|page| page.sentence(format!("{}  {sentence}", utc(now()))));
+            }
+            None => {}
+        }
+    }
+}
+
+impl Live {
+    fn show(&mut self, sentence: &str, rows: Vec<(Tone, String)>) {
+        while self.bars.len() > rows.len() + 1 {
+            if let Some(bar) = self.bars.pop() {
+                bar.finish_and_clear();
+                self.rows.remove(&bar);
+            }
+        }
+        while self.bars.len() < rows.len() + 1 {
+            let bar = self.rows.add(ProgressBar::new_spinner());
+            if self.bars.is_empty() {
+                bar.enable_steady_tick(Duration::from_millis(120));
+            }
+            bar.set_style(style(if self.bars.is_empty() {
+                "{spinner} {wide_msg}"
+            } else {
+                "    {wide_msg}"
+            }));
+            self.bars.push(bar);
+        }
+        let mut bars = self.bars.iter();
+        if let Some(bar) = bars.next() {
+            bar.set_message(clean(sentence));
+        }
+        for (bar, (tone, text)) in bars.zip(rows) {
+            bar.set_message(format!("{} {}", tone.painted_mark(self.color), clean(&text)));
+        }
+    }
+}
+
+impl Drop for Live {
+    /// Leaves the terminal as it was: the outcome follows on stdout.
+    fn drop(&mut self) {
+        for bar in &self.bars {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
+}

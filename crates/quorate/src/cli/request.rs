@@ -1,0 +1,223 @@
+//! `quorate request`: what was asked, where it stands, and its files.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use quorate_documents::Format;
+use serde::Serialize;
+
+use super::context::{Context, now};
+use super::file::{self, Target};
+use super::sign::{decided, ending, wait, write_signature};
+use super::terminal::Tone;
+use super::{Failure, Run, duration, page};
+use crate::control::{Ask, Exit, Problem, RequestView};
+
+/// Look at requests, and get their documents and signatures
+#[derive(Args, Debug)]
+pub(super) struct Request {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    Show(Show),
+    List(List),
+    Download(Download),
+}
+
+/// Show one request: where it stands, who is missing, and what happens next
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  quorate request show 8f2k91aa
+  quorate request show 8f2k91aa --json")]
+struct Show {
+    /// The request's id, or the beginning of it (at least 4 digits)
+    #[arg(value_name = "ID")]
+    id: String,
+}
+
+/// List all requests, the newest first
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  quorate request list
+  quorate request list --json")]
+struct List {}
+
+/// Write a request's signature, or its document, to a file
+///
+/// The signature goes to FILE.sig (ssh) or FILE.ed25519 (raw) in this directory, where FILE is the document's name. It
+/// is checked with independent code before it is written.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  quorate request download 8f2k91aa
+  quorate request download 8f2k91aa --wait --timeout 1h
+  quorate request download 8f2k91aa --document --out contract.pdf")]
+struct Download {
+    /// The request's id, or the beginning of it (at least 4 digits)
+    #[arg(value_name = "ID")]
+    id: String,
+    /// The document that is to be signed, instead of the signature
+    #[arg(long, conflicts_with_all = ["wait", "timeout"])]
+    document: bool,
+    /// Wait until it is signed
+    #[arg(long, short)]
+    wait: bool,
+    /// Stop waiting after this time (exit code 4, or 8 if only nodes are missing)
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, requires = "wait")]
+    timeout: Option<Duration>,
+    /// Where it goes; - writes it to stdout
+    #[arg(long, short, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Replace the file if it exists
+    #[arg(long)]
+    force: bool,
+}
+
+#[derive(Serialize)]
+struct RequestsView {
+    requests: Vec<RequestView>,
+}
+
+#[derive(Serialize)]
+struct DocumentView {
+    request: quorate_ceremony::names::EntryId,
+    document_file: PathBuf,
+    bytes: usize,
+}
+
+impl Run for Request {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        match self.action {
+            Action::Show(show) => show.run(context),
+            Action::List(list) => list.run(context),
+            Action::Download(download) => download.run(context),
+        }
+    }
+}
+
+impl Run for Show {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        let request = context.session()?.request(&self.id)?;
+        context.terminal.show("request", &request, |page| page::request(page, &request, now()))?;
+        Ok(())
+    }
+}
+
+impl Run for List {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        let view = RequestsView { requests: context.session()?.requests(Ask::Requests)? };
+        context.terminal.show("requests", &view, |page| {
+            if view.requests.is_empty() {
+                page.sentence(
+                    "There are no requests yet; `quorate sign FILE --group GROUP` makes one.",
+                );
+            }
+            for request in &view.requests {
+                page::request_in_list(page, request, now());
+            }
+        })?;
+        Ok(())
+    }
+}
+
+impl Run for Download {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        let session = context.session()?;
+        let request = session.request(&self.id)?;
+        if self.document {
+            let (name, document) = session.document(request.id)?;
+            let target = self.target(context, plain_name(&name))?;
+            return save_document(context, &request, &document, &target);
+        }
+        let mut request = decided(request)?;
+        let format: Format = request.format.parse().unwrap_or(Format::Ssh);
+        let name = request
+            .file_name
+            .as_deref()
+            .map_or_else(|| PathBuf::from(request.id.short()), plain_name);
+        let target = self.target(context, file::with_ending(&name, ending(format)))?;
+        if !request.state.is_final() {
+            if !self.wait {
+                let sentence = request.sentence.trim_end_matches('.').to_owned();
+                return Err(Problem::new(Exit::Waiting, format!("not signed yet: {sentence}"))
+                    .hint("--wait waits for the signature")
+                    .into());
+            }
+            request = wait(context, &session, request, self.timeout)?;
+        }
+        let (_, document) = session.document(request.id)?;
+        write_signature(context, &request, &document, &target, &name)?;
+        Ok(())
+    }
+}
+
+impl Download {
+    fn target(&self, context: &Context, default: PathBuf) -> Result<Target, Problem> {
+        let path = self.out.clone().unwrap_or(default);
+        if file::is_dash(&path) && context.terminal.is_json() {
+            return Err(Problem::new(Exit::Usage, "--json and the file can not both go to stdout")
+                .hint("say where the file goes with --out FILE"));
+        }
+        Target::new(path, self.force)
+    }
+}
+
+fn save_document(
+    context: &Context,
+    request: &RequestView,
+    document: &[u8],
+    target: &Target,
+) -> Result<(), Failure> {
+    if target.is_stdout() {
+        context.terminal.bytes(document)?;
+        return Ok(());
+    }
+    target.write(document)?;
+    let view = DocumentView {
+        request: request.id,
+        document_file: target.path().to_owned(),
+        bytes: document.len(),
+    };
+    context.terminal.show("document", &view, |page| {
+        let size = file::size(document.len() as u64);
+        page.verdict(Tone::Good, format!("the document of request {}: {size}", request.id.short()));
+        page.field("file", target.path().display());
+    })?;
+    Ok(())
+}
+
+/// The requester chose the name; it must not choose a directory, or a file that something else reads.
+fn plain_name(name: &str) -> PathBuf {
+    let name: String =
+        super::terminal::clean(name).chars().map(|c| if c == '/' { '_' } else { c }).collect();
+    match name.trim_start_matches(['.', '-']) {
+        "" => PathBuf::from("document"),
+        name => PathBuf::from(name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_requester_can_not_choose_where_a_file_goes() {
+        for (name, plain) in [
+            ("contract.pdf", "contract.pdf"),
+            ("../../etc/passwd", "_.._etc_passwd"),
+            (".bashrc", "bashrc"),
+            ("-rf", "rf"),
+            ("..", "document"),
+            ("", "document"),
+            ("a\nb", "a\nb"),
+        ] {
+            assert_eq!(plain_name(name), PathBuf::from(plain));
+        }
+    }
+}

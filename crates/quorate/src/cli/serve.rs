@@ -1,0 +1,56 @@
+//! `quorate serve`: runs the coordinator.
+
+use std::net::SocketAddr;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::context::{Context, home_problem};
+use super::node::{log_to_stderr, until_stopped};
+use super::terminal::Tone;
+use super::{Failure, Run};
+use crate::coordinator::{ServeOptions, serve};
+use crate::home::{CoordinatorHome, Locations};
+
+/// Run the coordinator of this machine's IVNs, until Ctrl-C
+///
+/// Relays between the members' nodes, keeps the log in order and publishes it. It holds no share of any key: whoever
+/// owns it can delay or drop things, and can not sign, approve, or change history unnoticed. Restart it at any time.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  quorate serve
+  quorate serve --home ./coordinator --listen 0.0.0.0:7420
+  QUORATE_LOG=debug quorate serve")]
+pub(super) struct Serve {
+    /// Listen here, instead of where `quorate init` said; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+}
+
+#[derive(Serialize)]
+struct ServingView {
+    address: SocketAddr,
+}
+
+impl Run for Serve {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        let home = Locations::from_environment()
+            .coordinator(context.home.clone())
+            .map_err(|error| home_problem(&error))?;
+        CoordinatorHome::read(&home).map_err(|error| home_problem(&error))?;
+        log_to_stderr(context);
+        let options = ServeOptions { listen: self.listen, ..ServeOptions::default() };
+        context.wait_for(async {
+            let stop = until_stopped()?;
+            serve(&home, options, stop, |address| {
+                // A reader that is gone does not stop the coordinator.
+                let _ = context.terminal.show("serving", &ServingView { address }, |page| {
+                    page.verdict(Tone::Good, format!("serving at {address}; Ctrl-C stops"));
+                });
+            })
+            .await
+        })?;
+        Ok(())
+    }
+}

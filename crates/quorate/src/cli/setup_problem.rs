@@ -1,0 +1,51 @@
+//! What to say when founding or joining fails, and how to exit.
+
+use quorate_ceremony::state::Invalid;
+use quorate_network::client::RequestError;
+use quorate_network::dialler::DialError;
+
+use super::context::home_problem;
+use crate::control::{Exit, Problem};
+use crate::errors::chain;
+use crate::setup::SetupError;
+
+/// The one place where setup's errors get their exit codes and hints.
+pub(super) fn setup_problem(error: &SetupError) -> Problem {
+    let problem = |exit| Problem::new(exit, chain(error));
+    let ask_admin = "ask an admin for a new one: quorate invite NAME";
+    match error {
+        SetupError::Home(error) => home_problem(error),
+        SetupError::Used { .. } => problem(Exit::NotAllowed).hint(
+            "if that was you, use the home that was made then; otherwise tell an admin: someone else had the URL",
+        ),
+        SetupError::Refused(Invalid::InvitationExpired | Invalid::NotInvited) => {
+            problem(Exit::NotAllowed).hint(ask_admin)
+        }
+        SetupError::Refused(_) => problem(Exit::NotAllowed),
+        SetupError::HubRefused { status: 500.., .. } => {
+            problem(Exit::Unreachable).hint("try the same command again; the keys that it made are kept")
+        }
+        SetupError::HubRefused { .. } => problem(Exit::NotAllowed),
+        SetupError::Hub(RequestError::Dial(DialError::Unreachable { .. })) => {
+            problem(Exit::Unreachable)
+                .hint("is the coordinator running (quorate serve), and is this the right network?")
+        }
+        SetupError::Hub(RequestError::Dial(DialError::OtherHub(_) | DialError::NotAHub)) => {
+            problem(Exit::UntrustedKey)
+                .hint("do not go on: ask the admin whether the URL is right, and who else could answer there")
+        }
+        SetupError::Hub(RequestError::Dial(DialError::UnknownIvn)) => {
+            problem(Exit::NotAllowed).hint(ask_admin)
+        }
+        SetupError::Hub(RequestError::Dial(_)) => problem(Exit::Unreachable),
+        SetupError::Hub(_) | SetupError::Answer => problem(Exit::Unreachable)
+            .hint("try the same command again: if it worked at the hub, it is finished now"),
+        SetupError::OtherIvn => problem(Exit::UntrustedKey)
+            .hint("do not go on: tell the admin that the hub is not what the invitation says"),
+        SetupError::OneHome => problem(Exit::Usage).hint("--coordinator-home says where the coordinator's goes"),
+        SetupError::OtherCoordinator { .. } => {
+            problem(Exit::Usage).hint("leave the option out, or choose another --coordinator-home")
+        }
+        _ => problem(Exit::Error),
+    }
+}

@@ -1,0 +1,324 @@
+//! `quorate sign`: asks a group to sign a file.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use quorate_ceremony::encoding::Base64;
+use quorate_ceremony::names::{AccountName, DocumentType, EntryId, GroupName};
+use quorate_documents::{Format, Namespace, Output};
+use serde::Serialize;
+
+use super::context::Context;
+use super::file::{self, Target};
+use super::init::quoted;
+use super::page;
+use super::progress::Progress;
+use super::session::{Session, Watched, unexpected};
+use super::terminal::Tone;
+use super::{Failure, Run, duration};
+use crate::control::{Answer, Ask, Exit, Problem, RequestStage, RequestView, SignAsk};
+
+/// Ask a group to sign a file
+///
+/// The members' nodes get the file, compute themselves what is to be signed, and ask their account holders. With --wait
+/// this command shows who is missing until there is a decision, checks the finished signature with independent code, and
+/// writes it next to the file: FILE.sig for ssh, FILE.ed25519 for raw.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  quorate sign contract.pdf --group board --type contract --wait
+  quorate sign app.tgz --group release --as raw --out app.tgz.ed25519 --wait --timeout 10m
+  tar c docs | quorate sign - --group board --wait --out docs.sig
+  quorate sign contract.pdf --group board      then: quorate request download ID")]
+pub(super) struct Sign {
+    /// The file to be signed; - reads stdin
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Who shall sign
+    #[arg(long, short, value_name = "GROUP", env = "QUORATE_GROUP", hide_env_values = true)]
+    group: GroupName,
+    /// What kind of document it is, for groups that sign certain kinds only
+    #[arg(long = "type", value_name = "TYPE")]
+    document_type: Option<DocumentType>,
+    /// The signature's format: ssh (for ssh-keygen -Y verify and git) or raw (64 bytes, for openssl)
+    #[arg(long = "as", value_name = "FORMAT", default_value = "ssh")]
+    format: Format,
+    /// What the signature is for, in the ssh format; it verifies for nothing else ["file" if not given]
+    #[arg(long, value_name = "NAME")]
+    namespace: Option<Namespace>,
+    /// For how long the request is good: 30m, 24h, 7d; the group's policy sets the longest and the default
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    expires: Option<Duration>,
+    /// Wait for the signature and write it
+    #[arg(long, short)]
+    wait: bool,
+    /// Stop waiting after this time (exit code 4, or 8 if only nodes are missing); the request goes on
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, requires = "wait")]
+    timeout: Option<Duration>,
+    /// Where the signature goes; - writes it to stdout
+    #[arg(long, short, value_name = "FILE", requires = "wait")]
+    out: Option<PathBuf>,
+    /// Replace the signature file if it exists
+    #[arg(long, requires = "wait")]
+    force: bool,
+}
+
+/// A signature that was written.
+#[derive(Serialize)]
+pub(super) struct SignatureView<'a> {
+    request: EntryId,
+    group: &'a GroupName,
+    format: &'a str,
+    namespace: Option<&'a str>,
+    signature_file: &'a Path,
+    verifying_key: &'a str,
+    signers: &'a [AccountName],
+    log_index: Option<u64>,
+}
+
+impl Run for Sign {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        let output = Output::new(self.format, self.namespace.clone())
+            .map_err(|error| Problem::new(Exit::Usage, error.to_string()))?;
+        let target = self.wait.then(|| self.target(context)).transpose()?;
+        let limit = context.node_config()?.limits.document_bytes;
+        let document = file::read(&self.file, limit)?;
+        if document.is_empty() {
+            context.terminal.warn(&format!(
+                "{} is empty; the signature will be one of nothing at all",
+                self.file.display()
+            ));
+        }
+        let session = context.session()?;
+        let request = self.ask(&session, &output, &document)?;
+        let Some(target) = target else { return self.leave(context, &request) };
+        let request = wait(context, &session, request, self.timeout)?;
+        write_signature(context, &request, &document, &target, &self.file)?;
+        Ok(())
+    }
+}
+
+impl Sign {
+    fn target(&self, context: &Context) -> Result<Target, Problem> {
+        let path = match &self.out {
+            Some(path) => path.clone(),
+            None if file::is_dash(&self.file) => {
+                return Err(Problem::new(
+                    Exit::Usage,
+                    "a document from stdin has no place for its signature",
+                )
+                .hint("say where with --out FILE, or --out - for stdout"));
+            }
+            None => file::with_ending(&self.file, ending(self.format)),
+        };
+        if file::is_dash(&path) && context.terminal.is_json() {
+            return Err(Problem::new(
+                Exit::Usage,
+                "--json and the signature can not both go to stdout",
+            )
+            .hint("say where the signature goes with --out FILE"));
+        }
+        Target::new(path, self.force)
+    }
+
+    fn ask(
+        &self,
+        session: &Session,
+        output: &Output,
+        document: &[u8],
+    ) -> Result<RequestView, Problem> {
+        let name = match file::is_dash(&self.file) {
+            true => "stdin".into(),
+            false => self.file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        };
+        let ask = Ask::Sign(SignAsk {
+            group: self.group.clone(),
+            document_type: self.document_type.clone(),
+            format: self.format.to_string(),
+            namespace: output.namespace().map(ToString::to_string),
+            name,
+            document: Base64(document.to_vec()),
+            expires_in: self.expires.map(duration::milliseconds),
+        });
+        match session.ask(ask) {
+            Ok(Answer::Request(request)) => decided(*request),
+            Ok(other) => Err(unexpected(&other)),
+            Err(problem) => Err(session.about_group(&self.group, problem)),
+        }
+    }
+
+    /// Without `--wait`: says what happens next.
+    fn leave(&self, context: &Context, request: &RequestView) -> Result<(), Failure> {
+        context.terminal.show("request", request, |page| {
+            page.verdict(
+                Tone::Good,
+                format!("asked {}: request {}", request.group, request.id.short()),
+            );
+            page.note(&request.sentence);
+        })?;
+        let id = request.id.short();
+        context.terminal.note(|page| {
+            page.blank();
+            page.sentence("Members approve with the first command; the second gets the signature:");
+            page.copyable(format!("quorate approve {id}"));
+            page.copyable(format!("quorate request download {id} --wait"));
+        });
+        Ok(())
+    }
+}
+
+/// What a signature file's name ends in.
+pub(super) fn ending(format: Format) -> &'static str {
+    match format {
+        Format::Raw => "ed25519",
+        // Ssh, and what may come: `.sig` is what people expect.
+        _ => "sig",
+    }
+}
+
+/// The request, unless it will never be signed.
+pub(super) fn decided(request: RequestView) -> Result<RequestView, Problem> {
+    let exit = match request.state {
+        RequestStage::Open | RequestStage::Approved | RequestStage::Signed => return Ok(request),
+        RequestStage::Refused => Exit::NotAllowed,
+        RequestStage::Rejected | RequestStage::Expired => Exit::Rejected,
+    };
+    let message = match &request.refused {
+        Some(refused) => refused.clone(),
+        None => request.sentence.trim_end_matches('.').to_owned(),
+    };
+    Err(Problem::new(exit, message)
+        .hint(format!("the log has it: quorate request show {}", request.id.short())))
+}
+
+/// Waits until a request is signed, and shows who is missing meanwhile.
+pub(super) fn wait(
+    context: &Context,
+    session: &Session,
+    request: RequestView,
+    timeout: Option<Duration>,
+) -> Result<RequestView, Problem> {
+    if request.state.is_final() {
+        return decided(request);
+    }
+    let id = request.id;
+    let mut latest = request;
+    let mut progress = Progress::new(&context.terminal);
+    progress.request(&latest)?;
+    let ask = Ask::Request { id: id.to_string(), watch: true };
+    let watched = session.watch(ask, timeout, |answer| {
+        let Answer::Request(view) = answer else {
+            return ControlFlow::Break(Err(unexpected(&answer)));
+        };
+        latest = *view;
+        if let Err(problem) = progress.request(&latest) {
+            return ControlFlow::Break(Err(problem));
+        }
+        match latest.state.is_final() {
+            true => ControlFlow::Break(Ok(())),
+            false => ControlFlow::Continue(()),
+        }
+    });
+    drop(progress);
+    match watched? {
+        Watched::Done(result) => result.and_then(|()| decided(latest)),
+        Watched::TimedOut => {
+            let exit = match latest.state {
+                RequestStage::Approved => Exit::TooFewNodes,
+                _ => Exit::Waiting,
+            };
+            let sentence = latest.sentence.trim_end_matches('.');
+            Err(Problem::new(exit, format!("not signed yet: {sentence}")).hint(format!(
+                "the request goes on; wait again with: quorate request download {} --wait",
+                id.short()
+            )))
+        }
+    }
+}
+
+/// Puts the signature file together, which checks it with other code than what made it, and writes it.
+pub(super) fn write_signature(
+    context: &Context,
+    request: &RequestView,
+    document: &[u8],
+    target: &Target,
+    document_path: &Path,
+) -> Result<(), Problem> {
+    let file = signature_file(request, document)?;
+    if target.is_stdout() {
+        return context.terminal.bytes(&file);
+    }
+    target.write(&file)?;
+    let view = SignatureView {
+        request: request.id,
+        group: &request.group,
+        format: &request.format,
+        namespace: request.namespace.as_deref(),
+        signature_file: target.path(),
+        verifying_key: request.verifying_key.as_deref().unwrap_or_default(),
+        signers: &request.signers,
+        log_index: request.signature_index,
+    };
+    context.terminal.show("signature", &view, |page| {
+        let signers = page::list(view.signers);
+        page.verdict(Tone::Good, format!("signed by {}, with the shares of {signers}", view.group));
+        page.field("signature", target.path().display());
+        page.field("log entry", view.log_index.map(|index| index.to_string()).unwrap_or_default());
+    })?;
+    context.terminal.note(|page| {
+        page.blank();
+        page.sentence("Check it, here and with other people's tools:");
+        let document = quoted(&document_path.display().to_string());
+        let signature = quoted(&target.path().display().to_string());
+        page.copyable(format!("quorate verify {document} --signature {signature}"));
+        match view.namespace {
+            Some(namespace) => {
+                let group = view.group;
+                page.copyable(format!("quorate key export --group {group} --format allowed-signers > {group}.signers"));
+                page.copyable(format!(
+                    "ssh-keygen -Y verify -f {group}.signers -I {group} -n {namespace} -s {signature} < {document}"
+                ));
+            }
+            None => {
+                let group = view.group;
+                page.copyable(format!("quorate key export --group {group} --format pem > {group}.pem"));
+                page.copyable(format!(
+                    "openssl pkeyutl -verify -pubin -inkey {group}.pem -rawin -in {document} -sigfile {signature}"
+                ));
+            }
+        }
+    });
+    Ok(())
+}
+
+/// The signature file of a signed request; it verifies with the group's key.
+fn signature_file(request: &RequestView, document: &[u8]) -> Result<Vec<u8>, Problem> {
+    let damaged =
+        || Problem::new(Exit::Error, "the node's answer about the signature can not be read");
+    let mut key = [0; 32];
+    let mut signature = [0; 64];
+    hex::decode_to_slice(request.verifying_key.as_deref().unwrap_or_default(), &mut key)
+        .map_err(|_| damaged())?;
+    hex::decode_to_slice(request.signature.as_deref().unwrap_or_default(), &mut signature)
+        .map_err(|_| damaged())?;
+    let output = output_of(request)?;
+    quorate_documents::finish(document, &output, &key, &signature)
+        .map_err(|error| Problem::new(Exit::Verification, crate::errors::chain(&error)))
+}
+
+/// How a request wants its document signed.
+fn output_of(request: &RequestView) -> Result<Output, Problem> {
+    let unknown = || {
+        Problem::new(
+            Exit::Error,
+            format!("this version does not know the format \"{}\"", request.format),
+        )
+        .hint("use the version that made the request")
+    };
+    let format = request.format.parse().map_err(|_| unknown())?;
+    let namespace =
+        request.namespace.clone().map(Namespace::new).transpose().map_err(|_| unknown())?;
+    Output::new(format, namespace).map_err(|_| unknown())
+}

@@ -1,0 +1,99 @@
+//! `quorate status`: how the node and its IVN are.
+
+use clap::Args;
+
+use super::context::Context;
+use super::terminal::Tone;
+use super::{Failure, Run, page};
+use crate::control::{Exit, StatusView};
+
+/// Say in one sentence how your node and its IVN are, then the details
+///
+/// Exit code 0 if all is well, 7 if the coordinator can not be reached, 3 if the coordinator's log contradicts what this
+/// node has verified.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  quorate status
+  quorate status --json | jq .groups")]
+pub(super) struct Status {}
+
+impl Run for Status {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        let session = context.session()?;
+        let status = session.status()?;
+        let exit = match (&status.trouble, status.connected) {
+            (Some(_), _) => Some(Exit::Verification),
+            (None, false) => Some(Exit::Unreachable),
+            (None, true) => None,
+        };
+        let tone = match exit {
+            Some(Exit::Verification) => Tone::Bad,
+            Some(_) => Tone::Warn,
+            None => Tone::Good,
+        };
+        context.terminal.show("status", &status, |page| {
+            page.verdict(tone, &status.sentence);
+            details(page, &status);
+        })?;
+        if !session.is_running_node() {
+            context.terminal.note(|page| {
+                page.blank();
+                page.sentence(
+                    "No node is running: this account approves and signs nothing until one is.",
+                );
+                page.copyable("quorate node run");
+            });
+        } else if status.inbox > 0 {
+            context.terminal.note(|page| {
+                page.blank();
+                page.sentence("Requests wait for you:");
+                page.copyable("quorate inbox");
+            });
+        }
+        match exit {
+            Some(exit) => Err(Failure::Shown(exit)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn details(page: &mut super::terminal::Page, status: &StatusView) {
+    let roles = match status.roles.is_empty() {
+        true => "not admitted yet, as far as this node knows".to_owned(),
+        false => role_names(&status.roles),
+    };
+    page.field("account", format!("{} ({roles})", status.account));
+    page.field("IVN", format!("{} {}", status.ivn_name, status.ivn));
+    page.field("hub", &status.hub);
+    page.field("log", format!("{} entries, all verified here", status.log_size));
+    page.field("log key", &status.log_key);
+    if status.unsent > 0 {
+        page.field("unsent", format!("{} statements are on their way to the log", status.unsent));
+    }
+    page.title("Groups");
+    for group in &status.groups {
+        page.item(page::group_tone(group.state), &group.sentence);
+    }
+    if status.groups.is_empty() {
+        page.item(Tone::Faint, "none yet");
+    }
+    page.title("Accounts");
+    for (account, its_roles) in &status.accounts {
+        let (tone, is) = match status.online.contains(account) {
+            true => (Tone::Good, "online"),
+            false => (Tone::Faint, "offline"),
+        };
+        page.item(tone, format!("{account}: {is} ({})", role_names(its_roles)));
+    }
+}
+
+fn role_names(roles: &std::collections::BTreeSet<quorate_ceremony::statement::Role>) -> String {
+    use quorate_ceremony::statement::Role;
+    page::list(roles.iter().map(|role| match role {
+        Role::Admin => "admin",
+        Role::Member => "member",
+        Role::Requester => "requester",
+        Role::Auditor => "auditor",
+    }))
+}
