@@ -1,1 +1,26 @@
 //! A whole IVN in one thread, with faults and invariants.
+//!
+//! [`Simulation`] runs any number of nodes and their coordinator with virtual time, one seed, a network that delays,
+//! drops, repeats and reorders, disks that keep only what was persisted, and processes that die between any two
+//! effects. The machines are the real ones of `quorate-ceremony`; only what a shell would do is replaced. After
+//! everything that happens, the [`invariants`] of the design are checked.
+//!
+//! ```text
+//!  people ──commands──▶ Node ◀──faulty network──▶ Coordinator
+//!    ▲                   │ effects, in order          │ effects, in order
+//!    └── look at ────────┴─▶ disk     invariants ◀────┴─▶ disk
+//! ```
+//!
+//! A run is a function of its [`Scenario`] and its seed, so a failure is replayed by its seed.
+
+pub mod invariants;
+pub mod scenario;
+pub mod simulation;
+
+mod chance;
+mod disk;
+mod people;
+mod reference;
+
+pub use scenario::{Faults, Scenario};
+pub use simulation::{Failure, Outcome, Sabotage, Simulation};

@@ -31,24 +31,19 @@ fn main() -> Result<()> {
     for (min_signers, max_signers) in GROUPS {
         let ours = Ours::new(min_signers, max_signers)?;
         let peer = Peer::new(min_signers, max_signers)?;
-        let repetitions = if max_signers > 50 { 7 } else { 51 };
-        let signing = repetitions * 3;
-        for (name, ours, peer) in [
-            (
-                "dkg",
-                median(repetitions, || ours.generate().map(drop))?,
-                median(repetitions.div_ceil(2), || peer.generate())?,
-            ),
-            ("commit", median(signing, || ours.commit())?, median(signing, || peer.commit())?),
-            ("sign", ours.sign(signing)?, median(signing, || peer.sign())?),
-            (
-                "aggregate",
-                median(signing, || ours.aggregate())?,
-                median(signing, || peer.aggregate())?,
-            ),
-        ] {
-            rows.push(row(name, (min_signers, max_signers), ours, peer));
-        }
+        let repetitions = if max_signers > 50 { 9 } else { 101 };
+        let group = (min_signers, max_signers);
+        let (a, b) =
+            compare(repetitions, || timed(|| ours.generate()), || timed(|| peer.generate()))?;
+        rows.push(row("dkg", group, a, b));
+        let repetitions = repetitions * 3;
+        let (a, b) = compare(repetitions, || timed(|| ours.commit()), || timed(|| peer.commit()))?;
+        rows.push(row("commit", group, a, b));
+        let (a, b) = compare(repetitions, || ours.sign(), || timed(|| peer.sign()))?;
+        rows.push(row("sign", group, a, b));
+        let (a, b) =
+            compare(repetitions, || timed(|| ours.aggregate()), || timed(|| peer.aggregate()))?;
+        rows.push(row("aggregate", group, a, b));
     }
     println!("{}", json!({ "rows": rows }));
     Ok(())
@@ -71,18 +66,28 @@ fn cpu_ms() -> f64 {
     time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
 }
 
-fn median(repetitions: usize, mut work: impl FnMut() -> Result<()>) -> Result<f64> {
+/// What it takes, in milliseconds of CPU time.
+fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<f64> {
+    let before = cpu_ms();
     work()?;
-    let mut times = Vec::new();
-    for _ in 0..repetitions {
-        let before = cpu_ms();
-        work()?;
-        times.push(cpu_ms() - before);
-    }
-    middle(times)
+    Ok(cpu_ms() - before)
 }
 
-fn middle(mut times: Vec<f64>) -> Result<f64> {
+/// The medians of two measurements that take turns, so that both meet the same machine.
+fn compare(
+    repetitions: usize,
+    mut ours: impl FnMut() -> Result<f64>,
+    mut peer: impl FnMut() -> Result<f64>,
+) -> Result<(f64, f64)> {
+    let (mut of_ours, mut of_peer) = (Vec::new(), Vec::new());
+    for _ in 0..repetitions {
+        of_ours.push(ours()?);
+        of_peer.push(peer()?);
+    }
+    Ok((median(of_ours)?, median(of_peer)?))
+}
+
+fn median(mut times: Vec<f64>) -> Result<f64> {
     times.sort_by(f64::total_cmp);
     Ok(*times.get(times.len() / 2).ok_or("nothing was measured")?)
 }
@@ -181,22 +186,14 @@ impl Ours {
         Ok(self.packages.get(&self.first).ok_or("no package")?)
     }
 
-    fn commit(&self) -> Result<()> {
-        let _ = sign::commit(self.package()?, &mut rng(self.first))?;
-        Ok(())
+    fn commit(&self) -> Result<(sign::Nonces, sign::Commitments)> {
+        Ok(sign::commit(self.package()?, &mut rng(self.first))?)
     }
 
-    /// Signing uses nonces up, so making them is left out of the time.
-    fn sign(&self, repetitions: usize) -> Result<f64> {
-        let package = self.package()?;
-        let mut times = Vec::new();
-        for _ in 0..repetitions {
-            let (nonces, _) = sign::commit(package, &mut rng(self.first))?;
-            let before = cpu_ms();
-            sign::sign(nonces, package, &self.public, &self.announced, MESSAGE)?;
-            times.push(cpu_ms() - before);
-        }
-        middle(times)
+    /// Signing uses nonces up; making them is not part of the time.
+    fn sign(&self) -> Result<f64> {
+        let (package, (nonces, _)) = (self.package()?, self.commit()?);
+        timed(|| Ok(sign::sign(nonces, package, &self.public, &self.announced, MESSAGE)?))
     }
 
     fn aggregate(&self) -> Result<()> {

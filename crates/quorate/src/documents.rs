@@ -39,7 +39,11 @@ impl Shelf {
     }
 
     /// Stores a package, durably.
-    pub(crate) async fn put(&self, commitment: Digest, package: Vec<u8>) -> Result<(), DocumentError> {
+    pub(crate) async fn put(
+        &self,
+        commitment: Digest,
+        package: Vec<u8>,
+    ) -> Result<(), DocumentError> {
         self.documents.put(commitment, package.clone(), self.limit).await?;
         self.remember(commitment, package.into());
         Ok(())

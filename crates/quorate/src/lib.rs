@@ -2,13 +2,16 @@
 //!
 //! Decides nothing that a test would want to replay; that is in `quorate-ceremony`.
 
+pub mod cli;
 pub mod control;
 pub mod coordinator;
 mod deadlines;
+mod demo;
 mod documents;
 mod errors;
 pub mod home;
 pub mod keystore;
+pub mod log_audit;
 pub mod node;
 pub mod setup;
 pub mod store;

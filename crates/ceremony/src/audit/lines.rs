@@ -1,5 +1,6 @@
 //! The report in sentences, for people.
 
+use super::fault::Fault;
 use super::report::{
     AuditReport, Check, GroupReport, NotChecked, SessionOutcome, SignatureReport, Standing, Verdict,
 };
@@ -39,12 +40,12 @@ impl AuditReport {
         let name = &self.name;
         match self.verdict {
             Verdict::Final => format!(
-                "The log of \"{name}\" holds: every check passed, and enough members of every group confirm that it \
-                 is the only one."
+                "The log of \"{name}\" holds: all that was checked is true, and it is final: enough members of every \
+                 group cosigned it."
             ),
             Verdict::NotFinal => format!(
-                "The log of \"{name}\" holds: every check passed. But too few members confirm this checkpoint to rule \
-                 out that others are shown another log."
+                "The log of \"{name}\" holds: all that was checked is true. But it is not final: too few members \
+                 cosigned it to rule out that others are shown another log."
             ),
             Verdict::Failed => format!("The log of \"{name}\" DOES NOT HOLD:"),
         }
@@ -53,7 +54,6 @@ impl AuditReport {
     fn identity(&self, page: &mut Page) {
         page.say(0, "");
         page.say(0, &format!("IVN     {}", self.ivn));
-        page.say(0, &format!("Log key {}", self.log_key));
         if !self.anchored {
             page.say(
                 0,
@@ -160,22 +160,21 @@ impl AuditReport {
         let count = |wanted: &dyn Fn(&SignatureReport) -> bool| {
             self.signatures.iter().filter(|signature| wanted(signature)).count()
         };
+        let all = self.signatures.len();
         page.say(
             0,
             &format!(
-                "{}: each comes after its request and consents, with its signers' own signed words. Of {} the \
-                 signers' shares add up to the signature.",
-                counted(self.signatures.len(), "signature"),
-                count(&|s| s.sum == Check::Verified)
+                "{}, with the signed words of those who made them.",
+                counted(all, "signature")
             ),
         );
-        page.say(
-            0,
-            &format!(
-                "Verified with the document, each share too: {}.",
-                count(&|s| s.document == Check::Verified)
-            ),
-        );
+        if !self.faults.iter().any(|fault| matches!(fault, Fault::Signature { .. })) {
+            page.say(0, "Each comes after its request, and after its signers' consents.");
+        }
+        let sums = count(&|s| s.sum == Check::Verified);
+        page.say(0, &format!("Made of the shares of just those signers: {sums} of {all}."));
+        let verified = count(&|s| s.document == Check::Verified);
+        page.say(0, &format!("Verified with the document, each share too: {verified} of {all}."));
         for why in [
             NotChecked::NoDocument,
             NotChecked::UnreadableDocument,

@@ -34,11 +34,7 @@ impl Node {
                 .is_stating(|body| matches!(body, Body::GroupAccepted { definition, .. } if *definition == group.defined));
         if accept {
             let definition = group.defined;
-            self.state_in_log(
-                Body::GroupAccepted { group: name.clone(), definition },
-                now,
-                out,
-            );
+            self.state_in_log(Body::GroupAccepted { group: name.clone(), definition }, now, out);
         }
         self.advance_dkg(name, now, rng, out);
         let running: Vec<SessionId> = self

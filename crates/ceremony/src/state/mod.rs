@@ -11,6 +11,8 @@ mod group;
 mod invalid;
 mod request;
 mod roster;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -189,7 +191,9 @@ impl IvnState {
                 self.dkg_started(group, *session, *attempt, now)
             }
             Body::CeremonyAborted { session, reason } => self.dkg_aborted(*session, reason),
-            Body::EpochStarted { session, signature } => self.epoch_started(*session, &signature.0, now),
+            Body::EpochStarted { session, signature } => {
+                self.epoch_started(*session, &signature.0, now)
+            }
             Body::Signature { request, session, signature, signers } => {
                 self.signed(*request, *session, &signature.0, signers)
             }

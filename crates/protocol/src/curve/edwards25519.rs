@@ -46,7 +46,7 @@ impl Curve for Edwards25519 {
     }
 
     fn double(point: &EdwardsPoint) -> EdwardsPoint {
-        point + point
+        group::Group::double(point)
     }
 
     fn encode_point(point: &EdwardsPoint, out: &mut Vec<u8>) {

@@ -149,7 +149,7 @@ impl Board {
         match (taken, round) {
             (Ok(()), Some(round)) => {
                 self.recorded.insert((round, from), hash);
-                if self.missing().is_empty() {
+                if self.has_all(round) {
                     self.finish_phase();
                 }
             }
@@ -232,6 +232,11 @@ impl Board {
         } else {
             (dealer, Fault::WrongSubShare { recipient: complainer })
         })
+    }
+
+    fn has_all(&self, round: Round) -> bool {
+        let participants = self.parameters.participants();
+        participants.iter().all(|id| self.recorded.contains_key(&(round, *id)))
     }
 
     fn finish_phase(&mut self) {

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use quorate_ceremony::names::Timestamp;
 use tokio::runtime::Runtime;
 
+use super::init::quoted;
 use super::session::Session;
 use super::terminal::Terminal;
 use crate::control::client::Client;
 use crate::control::{Exit, Problem};
 use crate::errors::chain;
-use crate::home::{HomeError, Locations, NodeConfig, NodeHome};
+use crate::home::{HOME_VARIABLE, HomeError, Locations, NodeConfig, NodeHome};
 use crate::keystore::{PASSPHRASE_VARIABLE, Passphrase, Purpose};
 
 /// The options that every command has, put to use.
@@ -35,6 +36,17 @@ impl Context {
             Problem::new(Exit::Error, format!("no threads can be started: {error}"))
         })?;
         Ok(Self { terminal, home, passphrase_file, may_ask, runtime: Arc::new(runtime) })
+    }
+
+    /// A command as it has to be typed to mean this home.
+    pub(super) fn command(&self, command: &str) -> String {
+        let variable = std::env::var_os(HOME_VARIABLE).map(PathBuf::from);
+        match &self.home {
+            Some(home) if variable.as_ref() != Some(home) => {
+                format!("{command} --home {}", quoted(&home.display().to_string()))
+            }
+            _ => command.to_owned(),
+        }
     }
 
     /// Waits for work that is done elsewhere.

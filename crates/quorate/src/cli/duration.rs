@@ -41,7 +41,10 @@ pub(super) fn milliseconds(duration: Duration) -> u64 {
 
 /// `in 6 days`, `3 minutes ago`.
 pub(super) fn relative(now: Timestamp, then: Timestamp) -> String {
-    let seconds = now.0.abs_diff(then.0) / 1000;
+    let seconds = now.0.abs_diff(then.0).saturating_add(500) / 1000;
+    if seconds < 2 {
+        return "now".to_owned();
+    }
     let length = rough(seconds);
     match then.0 >= now.0 {
         true => format!("in {length}"),
@@ -49,14 +52,16 @@ pub(super) fn relative(now: Timestamp, then: Timestamp) -> String {
     }
 }
 
-/// `6 days`: one unit, rounded down.
+/// `6 days`: one unit, rounded.
 pub(super) fn rough(seconds: u64) -> String {
-    let (count, unit) = match seconds {
-        ..MINUTE => (seconds, "second"),
-        MINUTE..HOUR => (seconds / MINUTE, "minute"),
-        HOUR..DAY => (seconds / HOUR, "hour"),
-        DAY.. => (seconds / DAY, "day"),
+    // A unit is used from about twice its length on, so that rounding never misleads by much.
+    let (length, unit) = match seconds {
+        ..=MINUTE_LIMIT => (1, "second"),
+        ..=HOUR_LIMIT => (MINUTE, "minute"),
+        ..=DAY_LIMIT => (HOUR, "hour"),
+        _ => (DAY, "day"),
     };
+    let count = (seconds + length / 2) / length;
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
@@ -83,6 +88,9 @@ fn date(days: u64) -> (u64, u64, u64) {
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
+const MINUTE_LIMIT: u64 = 2 * MINUTE - 1;
+const HOUR_LIMIT: u64 = 2 * HOUR - 1;
+const DAY_LIMIT: u64 = 2 * DAY - 1;
 
 #[cfg(test)]
 mod tests {
@@ -115,7 +123,10 @@ mod tests {
     #[test]
     fn distances_have_one_unit() {
         let now = Timestamp(1_000_000_000);
-        assert_eq!(relative(now, now.plus(90_000)), "in 1 minute");
+        assert_eq!(relative(now, now.plus(400)), "now");
+        assert_eq!(relative(now, now.plus(90_000)), "in 90 seconds");
+        assert_eq!(relative(now, now.plus(86_399_900)), "in 24 hours");
+        assert_eq!(relative(now, now.plus(7 * 86_400_000 - 1)), "in 7 days");
         assert_eq!(relative(now.plus(2 * 86_400_000), now), "2 days ago");
     }
 }

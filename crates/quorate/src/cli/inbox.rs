@@ -37,10 +37,10 @@ impl Run for Inbox {
             context.terminal.note(|page| {
                 page.blank();
                 page.sentence("Look at one, look at its document, and decide:");
-                page.copyable(format!("quorate request show {id}"));
-                page.copyable(format!("quorate request download {id} --document"));
-                page.copyable(format!("quorate approve {id}"));
-                page.copyable(format!("quorate reject {id} --reason TEXT"));
+                page.copyable(context.command(&format!("quorate request show {id}")));
+                page.copyable(context.command(&format!("quorate request download {id} --document")));
+                page.copyable(context.command(&format!("quorate approve {id}")));
+                page.copyable(context.command(&format!("quorate reject {id} --reason TEXT")));
             });
         }
         Ok(())

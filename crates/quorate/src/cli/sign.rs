@@ -163,7 +163,7 @@ impl Sign {
             page.blank();
             page.sentence("Members approve with the first command; the second gets the signature:");
             page.copyable(format!("quorate approve {id}"));
-            page.copyable(format!("quorate request download {id} --wait"));
+            page.copyable(context.command(&format!("quorate request download {id} --wait")));
         });
         Ok(())
     }

@@ -42,13 +42,13 @@ impl Run for Status {
                 page.sentence(
                     "No node is running: this account approves and signs nothing until one is.",
                 );
-                page.copyable("quorate node run");
+                page.copyable(context.command("quorate node run"));
             });
         } else if status.inbox > 0 {
             context.terminal.note(|page| {
                 page.blank();
                 page.sentence("Requests wait for you:");
-                page.copyable("quorate inbox");
+                page.copyable(context.command("quorate inbox"));
             });
         }
         match exit {

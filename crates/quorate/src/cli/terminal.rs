@@ -221,6 +221,11 @@ impl Page {
         self.wrapped(&format!("  {mark} "), 4, &clean(&text.to_string()), None);
     }
 
+    /// What to do about an item.
+    pub(super) fn advice(&mut self, text: impl Display) {
+        self.wrapped("    → ", 6, &clean(&text.to_string()), None);
+    }
+
     /// A line below a verdict, less important.
     pub(super) fn note(&mut self, text: impl Display) {
         self.wrapped("  ", 2, &clean(&text.to_string()), Some(Tone::Faint));
@@ -289,37 +294,40 @@ impl Page {
     }
 }
 
-/// Splits at spaces and line ends. A word longer than a line keeps its line to itself, so that it can be copied.
+/// Splits at spaces. A word longer than a line keeps its line to itself, so that it can be copied.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
-    for paragraph in text.split('\n') {
-        let mut line = String::new();
-        let mut used = 0;
-        for word in paragraph.split(' ') {
-            let length = word.chars().count();
-            if used > 0 && used + 1 + length > width {
-                lines.push(std::mem::take(&mut line));
-                used = 0;
-            }
-            if used > 0 {
-                line.push(' ');
-                used += 1;
-            }
-            line.push_str(word);
-            used += length;
+    let mut line = String::new();
+    let mut used = 0;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if used > 0 && used + 1 + length > width {
+            lines.push(std::mem::take(&mut line));
+            used = 0;
         }
-        lines.push(line);
+        if used > 0 {
+            line.push(' ');
+            used += 1;
+        }
+        line.push_str(word);
+        used += length;
     }
+    lines.push(line);
     lines
 }
 
-/// `text` without what would move the cursor, colour the screen, or turn the direction of writing.
+/// `text` as one line, without what would move the cursor, colour the screen, or turn the direction of writing.
 pub(super) fn clean(text: &str) -> String {
     let hidden = |c: char| {
-        (c.is_control() && c != '\n')
+        c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
     };
-    text.chars().map(|c| if hidden(c) { '\u{fffd}' } else { c }).collect()
+    let shown = |c| match c {
+        '\n' | '\t' => ' ',
+        c if hidden(c) => '\u{fffd}',
+        c => c,
+    };
+    text.chars().map(shown).collect()
 }
 
 /// A reader who has seen enough (`| head`) is no error of ours.
@@ -352,7 +360,6 @@ mod tests {
     fn text_wraps_at_words_and_keeps_long_ones_whole() {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("a 0123456789 b", 5), ["a", "0123456789", "b"]);
-        assert_eq!(wrap("one\ntwo", 80), ["one", "two"]);
         assert_eq!(wrap("", 80), [""]);
     }
 
@@ -360,6 +367,7 @@ mod tests {
     fn what_others_wrote_can_not_move_the_cursor_or_turn_the_text() {
         assert_eq!(clean("a\x1b[2Jb\rc"), "a\u{fffd}[2Jb\u{fffd}c");
         assert_eq!(clean("invoice\u{202e}fdp.exe"), "invoice\u{fffd}fdp.exe");
+        assert_eq!(clean("no\n✓ signed"), "no ✓ signed");
         assert_eq!(clean("Größe ✓"), "Größe ✓");
     }
 

@@ -130,11 +130,15 @@ async fn over_socket(
 ) -> Result<(), Problem> {
     let stream = UnixStream::connect(path).await.map_err(|_| gone())?;
     let (read, mut write) = stream.into_split();
-    let mut line = serde_json::to_vec(ask)
-        .map_err(|error| Problem::new(Exit::Error, format!("the question can not be sent: {error}")))?;
+    let mut line = serde_json::to_vec(ask).map_err(|error| {
+        Problem::new(Exit::Error, format!("the question can not be sent: {error}"))
+    })?;
     line.push(b'\n');
     if line.len() > MAX_LINE {
-        return Err(Problem::new(Exit::Error, "the document is too large to be handed to the node"));
+        return Err(Problem::new(
+            Exit::Error,
+            "the document is too large to be handed to the node",
+        ));
     }
     write.write_all(&line).await.map_err(|_| gone())?;
     let mut reader = BufReader::new(read);

@@ -94,6 +94,30 @@ pub enum Ask {
     },
 }
 
+impl Ask {
+    /// Whether it is to be stated in the log, which takes a connection.
+    pub(crate) fn is_order(&self) -> bool {
+        match self {
+            Self::Sign(_)
+            | Self::Approve { .. }
+            | Self::Reject { .. }
+            | Self::Invite(_)
+            | Self::DefineGroup(_)
+            | Self::AcceptGroup { .. }
+            | Self::CancelCeremony { .. } => true,
+            Self::Status
+            | Self::Inbox
+            | Self::Groups
+            | Self::Group { .. }
+            | Self::Requests
+            | Self::Request { .. }
+            | Self::Entries { .. }
+            | Self::Prove { .. }
+            | Self::Document { .. } => false,
+        }
+    }
+}
+
 /// A document to be signed.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct SignAsk {
@@ -274,9 +298,11 @@ pub struct TroubleView {
 impl From<&Trouble> for TroubleView {
     fn from(trouble: &Trouble) -> Self {
         let sentence = match trouble {
-            Trouble::Fork { .. } => "The coordinator signed two logs that contradict each other; this node keeps both \
+            Trouble::Fork { .. } => {
+                "The coordinator signed two logs that contradict each other; this node keeps both \
                  as proof and signs nothing any more."
-                .to_owned(),
+                    .to_owned()
+            }
             Trouble::Inadmissible { index, reason } => format!(
                 "Entry {index} of the coordinator's log breaks the log's own rules ({reason}); this node does not follow it."
             ),
@@ -290,7 +316,9 @@ impl From<&Trouble> for TroubleView {
         };
         let checkpoints = match trouble {
             Trouble::Fork { ours, theirs } => Some((ours.clone(), theirs.clone())),
-            Trouble::Inadmissible { .. } | Trouble::OtherTree { .. } | Trouble::Behind { .. } => None,
+            Trouble::Inadmissible { .. } | Trouble::OtherTree { .. } | Trouble::Behind { .. } => {
+                None
+            }
         };
         Self { sentence, checkpoints }
     }
@@ -437,9 +465,11 @@ impl GroupStage {
     /// Whether nothing more happens by itself.
     pub fn is_final(self) -> bool {
         match self {
-            Self::Defined | Self::Accepted | Self::Generating | Self::Certifying | Self::Activating => {
-                false
-            }
+            Self::Defined
+            | Self::Accepted
+            | Self::Generating
+            | Self::Certifying
+            | Self::Activating => false,
             Self::Ready | Self::Failed => true,
         }
     }

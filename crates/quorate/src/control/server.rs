@@ -34,7 +34,10 @@ pub(super) fn path(home: &Path) -> PathBuf {
 pub(crate) fn bind(home: &Path) -> Result<UnixListener, Problem> {
     let path = path(home);
     let failed = |error: std::io::Error| {
-        Problem::new(Exit::Error, format!("the control socket {} can not be made: {error}", path.display()))
+        Problem::new(
+            Exit::Error,
+            format!("the control socket {} can not be made: {error}", path.display()),
+        )
     };
     if let Some(directory) = path.parent()
         && !directory.exists()

@@ -8,9 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use quorate_ceremony::coordinator::{Config, Coordinator, CoordinatorSecrets, Input, RestoreError};
-use quorate_ceremony::effect::{
-    CoordinatorChange, CoordinatorDeadline, CoordinatorEffect, JoinId,
-};
+use quorate_ceremony::effect::{CoordinatorChange, CoordinatorDeadline, CoordinatorEffect, JoinId};
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, EntryId};
@@ -24,8 +22,8 @@ use tokio_util::sync::CancellationToken;
 use crate::deadlines::{Deadlines, now};
 use crate::documents::{Shelf, prepared};
 use crate::home::IvnDirectory;
+use crate::store::StoreError;
 use crate::store::coordinator::{CoordinatorStore, CoordinatorWrite};
-use crate::store::error::StoreError;
 use crate::store::publish::Publisher;
 
 /// How many inputs one batch takes at most.
@@ -74,7 +72,7 @@ impl Outgoing {
 
 /// Why the task ended.
 #[derive(Debug, thiserror::Error)]
-pub enum IvnError {
+pub(super) enum IvnError {
     /// The disk.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -274,7 +272,11 @@ impl Task {
                     self.recent.push(index, bytes.clone());
                     writes.push(CoordinatorWrite::Append { index, entry: bytes });
                 }
-                CoordinatorEffect::Persist(CoordinatorChange::Cosignature { account, size, line }) => {
+                CoordinatorEffect::Persist(CoordinatorChange::Cosignature {
+                    account,
+                    size,
+                    line,
+                }) => {
                     let change =
                         CoordinatorChange::Cosignature { account: account.clone(), size, line };
                     self.cosignatures.insert(account, change);

@@ -79,7 +79,8 @@ pub async fn serve(
         let service = Service::open(ivn, directory, config.limits)?;
         service.start(&hub, options.deadlines, &mut tasks, &stop)?;
     }
-    let listener = TcpListener::bind(listen).await.map_err(|error| cannot_listen(listen, &error))?;
+    let listener =
+        TcpListener::bind(listen).await.map_err(|error| cannot_listen(listen, &error))?;
     let address = listener.local_addr().map_err(problem)?;
     let accepting = tokio::spawn(hub.clone().run(listener));
     ready(address);
@@ -166,8 +167,9 @@ impl Service {
 fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Problem {
     let problem = Problem::new(Exit::Error, format!("can not listen on {address}: {error}"));
     match error.kind() {
-        std::io::ErrorKind::AddrInUse => problem
-            .hint("another program uses this port: stop it, or give another with --listen ADDRESS:PORT"),
+        std::io::ErrorKind::AddrInUse => problem.hint(
+            "another program uses this port: stop it, or give another with --listen ADDRESS:PORT",
+        ),
         _ => problem.hint("give an address of this machine with --listen ADDRESS:PORT"),
     }
 }

@@ -196,3 +196,6 @@ impl IvnDirectory {
 const FILE: &str = "home.json";
 const LOCK: &str = "lock";
 const IVNS: &str = "ivns";
+
+#[cfg(test)]
+mod tests;

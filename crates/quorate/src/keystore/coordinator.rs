@@ -62,3 +62,6 @@ const KIND: Kind = Kind {
     format: 1,
     secret: true,
 };
+
+#[cfg(test)]
+mod tests;

@@ -131,3 +131,6 @@ fn associated(head: &[u8]) -> Vec<u8> {
 
 const KIND: Kind =
     Kind { name: "a node's keys", magic: b"quorate node keys\n", format: 1, secret: false };
+
+#[cfg(test)]
+mod tests;

@@ -76,3 +76,6 @@ pub struct Unsealable;
 
 const FORMAT: u8 = 1;
 const DOMAIN: &[u8] = b"quorate/key-package/v1\0";
+
+#[cfg(test)]
+mod tests;

@@ -130,3 +130,6 @@ const LIMIT: u64 = 1024;
 
 /// Most bytes of a line end.
 const LINE_END: usize = 2;
+
+#[cfg(test)]
+mod tests;

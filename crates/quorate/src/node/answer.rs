@@ -26,7 +26,9 @@ pub(crate) fn problem(error: &CommandError) -> Problem {
             .hint("the node keeps trying; see: quorate status"),
         CommandError::NoDocument => Problem::new(Exit::Error, error.to_string())
             .hint("ask the requester to submit it again"),
-        CommandError::Frozen | CommandError::TooLong => Problem::new(Exit::Error, error.to_string()),
+        CommandError::Frozen | CommandError::TooLong => {
+            Problem::new(Exit::Error, error.to_string())
+        }
         CommandError::Invalid(invalid) => invalid_problem(invalid),
     }
 }
@@ -79,7 +81,12 @@ pub(crate) fn find_request<'a>(state: &'a IvnState, id: &str) -> Result<&'a Requ
 }
 
 /// Entries from `first` on.
-pub(crate) fn entries(state: &IvnState, stored: &[Vec<u8>], first: u64, limit: u64) -> Vec<EntryView> {
+pub(crate) fn entries(
+    state: &IvnState,
+    stored: &[Vec<u8>],
+    first: u64,
+    limit: u64,
+) -> Vec<EntryView> {
     let (skip, take) = (usize_of(first), usize_of(limit));
     (first..)
         .zip(stored.iter().skip(skip).take(take))
@@ -109,7 +116,10 @@ pub(crate) fn status(node: &Node, hub: String, now: Timestamp) -> StatusView {
                 1 => "1 request needs you".to_owned(),
                 count => format!("{count} requests need you"),
             };
-            format!("Connected; {online} of {} accounts are online; {needs}.", state.accounts().len())
+            format!(
+                "Connected; {online} of {} accounts are online; {needs}.",
+                state.accounts().len()
+            )
         }
     };
     StatusView {
@@ -169,9 +179,12 @@ pub(crate) fn prove(
         return Err(Problem::new(Exit::Verification, message).hint("quorate doctor"));
     }
     let inclusion = InclusionProof::prove(&tree, index, head.size).map_err(|_| {
-        Problem::new(Exit::Waiting, "the coordinator has not signed a checkpoint with this entry yet")
+        Problem::new(
+            Exit::Waiting,
+            "the coordinator has not signed a checkpoint with this entry yet",
+        )
     })?;
-    let proof = TlogProof::new(index, inclusion, checkpoint.as_signed().clone());
+    let proof = TlogProof::new(inclusion, checkpoint.as_signed().clone());
     Ok(Answer::Proof {
         entry: Base64(entry.clone()),
         proof: proof.to_string(),

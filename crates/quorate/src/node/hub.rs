@@ -55,7 +55,11 @@ impl Hub {
     }
 
     /// A document's package, which the caller compares with its commitment.
-    pub(super) async fn document(&self, commitment: Digest, limit: u64) -> Result<Vec<u8>, Problem> {
+    pub(super) async fn document(
+        &self,
+        commitment: Digest,
+        limit: u64,
+    ) -> Result<Vec<u8>, Problem> {
         let path = format!("/ivn/v1/documents/{commitment}");
         let answer = self.request(http::Method::GET, &path, Body::Empty).await?;
         let small = answer.body.len() as u64 <= limit;
@@ -118,7 +122,8 @@ pub(super) async fn keep_linked(
     loop {
         let failed = |error: &DialError, pause: std::time::Duration| {
             let problem = dial_problem(error);
-            let known = outage.borrow().as_ref().is_some_and(|last| last.message == problem.message);
+            let known =
+                outage.borrow().as_ref().is_some_and(|last| last.message == problem.message);
             if !known {
                 tracing::warn!("{}; trying again", problem.message);
                 outage.send_replace(Some(problem));

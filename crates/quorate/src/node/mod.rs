@@ -9,12 +9,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use quorate_ceremony::effect::NodeChange;
+use quorate_ceremony::entry::Entry;
 use quorate_ceremony::node::{Config, Node, Saved};
+use quorate_ceremony::state::IvnState;
 use quorate_network::ca::{CaFingerprint, NodeCertificate, NodeKey};
 use quorate_network::dialler::{DialOptions, Dialler};
 use quorate_network::link::LinkOptions;
 use rand_core::OsRng;
-use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -24,8 +25,8 @@ use crate::documents::Shelf;
 use crate::errors::chain;
 use crate::home::{NodeConfig, NodeHome};
 use crate::keystore::{Cost, NodeKeys, Passphrase, PassphraseProtector};
+use crate::store::StoreError;
 use crate::store::documents::Documents;
-use crate::store::error::StoreError;
 use crate::store::node::NodeStore;
 
 /// How many inputs wait before the connection is slowed down.
@@ -76,10 +77,8 @@ pub(crate) async fn start(home: &Path, passphrase: Passphrase) -> Result<Running
                 Problem::new(Exit::Error, format!("{}: {error}", home.database().display()))
                     .hint("nothing was changed; restore the file from where it was moved or copied")
             })?;
-    let shelf = Shelf::new(
-        Documents::new(home.path().join("documents")),
-        config.limits.document_bytes,
-    );
+    let shelf =
+        Shelf::new(Documents::new(home.path().join("documents")), config.limits.document_bytes);
     let (events, receiver) = mpsc::channel(QUEUE);
     let stop = CancellationToken::new();
     let hub = Arc::new(hub::Hub::new(&dialler));
@@ -87,12 +86,8 @@ pub(crate) async fn start(home: &Path, passphrase: Passphrase) -> Result<Running
     let (set_caught_up, caught_up) = watch::channel(false);
     let task = task::Task::new(machine, store, shelf, hub.clone(), events.clone(), set_caught_up);
     let task = tokio::spawn(task.run(receiver, stop.clone()));
-    let linking = tokio::spawn(hub::keep_linked(
-        dialler,
-        hub.outage.clone(),
-        events.clone(),
-        stop.clone(),
-    ));
+    let linking =
+        tokio::spawn(hub::keep_linked(dialler, hub.outage.clone(), events.clone(), stop.clone()));
     Ok(Running { events, outage, caught_up, stop, task, linking, _home: home })
 }
 
@@ -113,15 +108,15 @@ fn dialler(config: &NodeConfig, tls_key: &[u8]) -> Result<Dialler, Problem> {
     };
     let address = config.hub.parse().map_err(|error| problem(&error))?;
     let ivn = quorate_network::ivn::IvnId::new(*config.ivn.as_bytes());
-    let authority =
-        NodeCertificate::from_pem(&config.ca_certificate).map_err(|_| damaged("the CA certificate"))?;
+    let genesis = Entry::from_bytes(&config.genesis.0).map_err(|_| damaged("the genesis"))?;
+    let state = IvnState::found(&genesis).map_err(|_| damaged("the genesis"))?;
+    let fingerprint = CaFingerprint::new(*state.genesis().ca.as_bytes());
     let certificate = NodeCertificate::from_pem(&config.client_certificate)
         .map_err(|_| damaged("the certificate"))?;
     let key = std::str::from_utf8(tls_key)
         .ok()
         .and_then(|pem| NodeKey::from_pem(pem).ok())
         .ok_or_else(|| damaged("the TLS key"))?;
-    let fingerprint = CaFingerprint::new(Sha256::digest(authority.der()).into());
     let options = DialOptions {
         link: LinkOptions { queue: 1024, ..LinkOptions::default() },
         ..DialOptions::default()

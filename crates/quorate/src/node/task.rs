@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use quorate_ceremony::effect::{CommandError, CommandId, Done, NodeChange, NodeDeadline, NodeEffect};
+use quorate_ceremony::effect::{
+    CommandError, CommandId, Done, NodeChange, NodeDeadline, NodeEffect,
+};
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{Digest, EntryId};
@@ -22,8 +24,8 @@ use super::{answer, view};
 use crate::control::{Answer, Ask, Exit, Problem, SignAsk};
 use crate::deadlines::{Deadlines, now};
 use crate::documents::{Shelf, prepared};
-use crate::store::documents::DocumentPackage;
-use crate::store::error::StoreError;
+use crate::store::StoreError;
+use crate::store::documents::{DocumentPackage, InvalidName};
 use crate::store::node::NodeStore;
 
 /// How many inputs one batch takes at most.
@@ -79,6 +81,8 @@ pub(crate) struct Task {
     orders: BTreeMap<CommandId, (Then, mpsc::Sender<Answer>)>,
     next_order: u64,
     watchers: Vec<Watcher>,
+    /// Orders that came before the first connection was up or had failed.
+    early: Vec<(Box<Ask>, mpsc::Sender<Answer>)>,
     facts: BTreeMap<Digest, view::FileFacts>,
     caught_up: watch::Sender<bool>,
 }
@@ -103,6 +107,7 @@ impl Task {
             orders: BTreeMap::new(),
             next_order: 0,
             watchers: Vec::new(),
+            early: Vec::new(),
             facts: BTreeMap::new(),
             caught_up,
         }
@@ -120,6 +125,7 @@ impl Task {
     ) -> Result<(), StoreError> {
         let effects = self.machine.start(now(), &mut OsRng);
         self.execute(effects).await?;
+        let mut outage = self.hub.outage.subscribe();
         loop {
             let mut batch = Vec::new();
             tokio::select! {
@@ -130,6 +136,7 @@ impl Task {
                     None => return Ok(()),
                 },
                 () = self.deadlines.next() => {}
+                _ = outage.changed() => {}
             }
             while batch.len() < BATCH
                 && let Ok(event) = events.try_recv()
@@ -139,6 +146,11 @@ impl Task {
             let mut effects = Vec::new();
             for event in batch {
                 self.take(event, &mut effects).await;
+            }
+            if !self.is_starting() {
+                for (ask, reply) in std::mem::take(&mut self.early) {
+                    self.take(Event::Ask { ask, reply, fetched: false }, &mut effects).await;
+                }
             }
             for deadline in self.deadlines.due() {
                 effects.extend(self.machine.handle(Input::Deadline(deadline), now(), &mut OsRng));
@@ -168,6 +180,10 @@ impl Task {
                 return;
             }
             Event::Document { request, document } => Input::Document { request, document },
+            Event::Ask { ask, reply, .. } if self.is_starting() && ask.is_order() => {
+                self.early.push((ask, reply));
+                return;
+            }
             Event::Ask { ask, reply, fetched } => {
                 let absent = if fetched { Vec::new() } else { self.absent(&ask).await };
                 if absent.is_empty() {
@@ -191,6 +207,12 @@ impl Task {
             }
         };
         effects.extend(self.machine.handle(input, now(), &mut OsRng));
+    }
+
+    /// Whether the node has neither seen the whole log nor failed to, since it started: an order is kept for so long,
+    /// instead of being told that there is no connection yet.
+    fn is_starting(&self) -> bool {
+        !*self.caught_up.borrow() && self.hub.outage.borrow().is_none()
     }
 
     async fn execute(&mut self, effects: Vec<NodeEffect>) -> Result<(), StoreError> {
@@ -359,7 +381,7 @@ impl Task {
             .and_then(|bytes| DocumentPackage::from_bytes(&bytes).ok())
             .filter(|package| package.matches(request.document))
             .ok_or_else(|| answer::problem(&CommandError::NoDocument))?;
-        let name = package.name.to_string();
+        let name = package.name.as_str().to_owned();
         Ok(Answer::Document { name, document: Base64(package.document) })
     }
 
@@ -421,8 +443,11 @@ impl Task {
                 (Answer::Requests { requests }, false)
             }
             Ask::Groups => {
-                let groups =
-                    state.groups().values().map(|group| view::group(&self.machine, group)).collect();
+                let groups = state
+                    .groups()
+                    .values()
+                    .map(|group| view::group(&self.machine, group))
+                    .collect();
                 (Answer::Groups { groups }, false)
             }
             Ask::Group { name, watch } => match state.group(name) {
@@ -462,7 +487,9 @@ impl Task {
             Ask::Inbox => {
                 self.machine.inbox(now()).iter().map(|(state, _)| state.request.document).collect()
             }
-            Ask::Requests => state.requests().values().map(|state| state.request.document).collect(),
+            Ask::Requests => {
+                state.requests().values().map(|state| state.request.document).collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -514,7 +541,8 @@ async fn package(shelf: &Shelf, hub: &Hub, commitment: Digest) -> Option<Arc<[u8
         Err(error) => tracing::warn!(%error, "a stored document can not be read"),
     }
     let bytes = hub.document(commitment, shelf.limit()).await.ok()?;
-    let genuine = DocumentPackage::from_bytes(&bytes).is_ok_and(|package| package.matches(commitment));
+    let genuine =
+        DocumentPackage::from_bytes(&bytes).is_ok_and(|package| package.matches(commitment));
     if !genuine {
         tracing::warn!(%commitment, "the coordinator sent another document than the one asked for");
         return None;
@@ -534,9 +562,10 @@ async fn fetch(shelf: &Shelf, hub: &Hub, request: &Request) -> Option<Document> 
 async fn place(shelf: &Shelf, hub: &Hub, ask: SignAsk) -> Result<Command, Problem> {
     let mut salt = [0; 32];
     OsRng.fill_bytes(&mut salt);
-    let name = ask.name.clone().try_into().map_err(|error| {
-        Problem::new(Exit::Usage, format!("the file name can not be used: {error}"))
-    })?;
+    let name = ask
+        .name
+        .parse()
+        .map_err(|error: InvalidName| Problem::new(Exit::Usage, error.to_string()))?;
     let package = DocumentPackage { salt, name, document: ask.document.0 };
     let commitment = package.commitment();
     let bytes = package.to_bytes();
@@ -546,8 +575,9 @@ async fn place(shelf: &Shelf, hub: &Hub, ask: SignAsk) -> Result<Command, Proble
             package.document.len(),
             shelf.limit()
         );
-        return Err(Problem::new(Exit::Error, message)
-            .hint("raise limits.document_bytes in home.json of the coordinator and of all members"));
+        return Err(Problem::new(Exit::Error, message).hint(
+            "raise limits.document_bytes in home.json of the coordinator and of all members",
+        ));
     }
     shelf
         .put(commitment, bytes.clone())

@@ -71,12 +71,16 @@ fn stage(group: &Group) -> GroupStage {
         return GroupStage::Ready;
     }
     match group.phase() {
-        Some(DkgPhase::Committing | DkgPhase::Revealing | DkgPhase::Judging) => GroupStage::Generating,
+        Some(DkgPhase::Committing | DkgPhase::Revealing | DkgPhase::Judging) => {
+            GroupStage::Generating
+        }
         Some(DkgPhase::Certifying) => GroupStage::Certifying,
         Some(DkgPhase::Activating) => GroupStage::Activating,
         Some(DkgPhase::Doomed(reason)) if !reason.retryable() => GroupStage::Failed,
         Some(DkgPhase::Doomed(_)) => GroupStage::Accepted,
-        None if group.past.last().is_some_and(|past| !past.reason.retryable()) => GroupStage::Failed,
+        None if group.past.last().is_some_and(|past| !past.reason.retryable()) => {
+            GroupStage::Failed
+        }
         None if group.not_accepted().next().is_some() => GroupStage::Defined,
         None => GroupStage::Accepted,
     }
@@ -85,17 +89,15 @@ fn stage(group: &Group) -> GroupStage {
 fn group_sentence(node: &Node, group: &Group) -> String {
     let name = &group.definition.name;
     let of = format!("{} of {}", group.definition.min_signers, group.definition.members.len());
-    let offline: Vec<&AccountName> = group
-        .definition
-        .members
-        .iter()
-        .filter(|member| !node.online().contains(*member))
-        .collect();
+    let offline: Vec<&AccountName> =
+        group.definition.members.iter().filter(|member| !node.online().contains(*member)).collect();
     if group.key.is_some() {
         let online = group.definition.members.len() - offline.len();
         return match (node.connected(), online >= usize::from(group.definition.min_signers)) {
             (false, _) => format!("{name} has its key; any {of} members can sign."),
-            (true, true) => format!("{name} is ready: any {of} members can sign, {online} are online."),
+            (true, true) => {
+                format!("{name} is ready: any {of} members can sign, {online} are online.")
+            }
             (true, false) => format!(
                 "{name} has its key, but only {online} of the {} nodes that it takes to sign are online; {} missing.",
                 group.definition.min_signers,
@@ -115,10 +117,9 @@ fn group_sentence(node: &Node, group: &Group) -> String {
         Some(DkgPhase::Doomed(reason)) => abort_sentence(group, &reason),
         None => match group.past.last() {
             Some(past) if !past.reason.retryable() => abort_sentence(group, &past.reason),
-            _ if group.not_accepted().next().is_some() => format!(
-                "{name} waits for {} to accept its definition.",
-                list(group.not_accepted())
-            ),
+            _ if group.not_accepted().next().is_some() => {
+                format!("{name} waits for {} to accept its definition.", list(group.not_accepted()))
+            }
             _ if !offline.is_empty() => format!(
                 "{name}: key generation starts when all members are online; {} missing.",
                 list(offline.iter().copied()) + if offline.len() == 1 { " is" } else { " are" },
@@ -157,7 +158,9 @@ fn abort_sentence(group: &Group, reason: &AbortReason) -> String {
             list(dissenters)
         ),
         AbortReason::Cancelled => {
-            format!("{name}: key generation was cancelled by an admin. Define the group again to start over.")
+            format!(
+                "{name}: key generation was cancelled by an admin. Define the group again to start over."
+            )
         }
     }
 }
@@ -173,7 +176,7 @@ pub(crate) struct FileFacts {
 impl FileFacts {
     pub(crate) fn of(package: &DocumentPackage) -> Self {
         Self {
-            name: package.name.to_string(),
+            name: package.name.as_str().to_owned(),
             size: package.document.len() as u64,
             sha256: hex(&Sha256::digest(&package.document)),
         }
@@ -257,7 +260,9 @@ fn request_sentence(node: &Node, state: &RequestState, now: Timestamp) -> String
             _ => "Refused.".to_owned(),
         },
         RequestStage::Signed => match &state.status {
-            Status::Signed { signers, .. } => format!("Signed, with the shares of {}.", list(signers)),
+            Status::Signed { signers, .. } => {
+                format!("Signed, with the shares of {}.", list(signers))
+            }
             _ => "Signed.".to_owned(),
         },
         RequestStage::Expired => format!(
@@ -273,11 +278,7 @@ fn request_sentence(node: &Node, state: &RequestState, now: Timestamp) -> String
         RequestStage::Open => {
             let missing = state.missing_approvals();
             let undecided: Vec<&AccountName> = state.undecided(group).collect();
-            let who = if undecided.len() == missing {
-                list(undecided)
-            } else {
-                list_or(undecided)
-            };
+            let who = if undecided.len() == missing { list(undecided) } else { list_or(undecided) };
             let refused = match state.refusals.len() {
                 0 => String::new(),
                 count => format!(" ({} refused)", plural(count, "member", "members")),
@@ -323,9 +324,10 @@ pub(crate) fn entry(state: &IvnState, index: u64, entry: &Entry) -> EntryView {
 
 fn sentence(state: &IvnState, body: &Body) -> (&'static str, String) {
     let group_of = |session| {
-        state
-            .group_of_session(session)
-            .map_or_else(|| "an unknown group".to_owned(), |group| group.definition.name.to_string())
+        state.group_of_session(session).map_or_else(
+            || "an unknown group".to_owned(),
+            |group| group.definition.name.to_string(),
+        )
     };
     match body {
         Body::Genesis(genesis) => ("genesis", format!("founds the IVN \"{}\"", genesis.name)),
@@ -341,7 +343,9 @@ fn sentence(state: &IvnState, body: &Body) -> (&'static str, String) {
                 list(&definition.members)
             ),
         ),
-        Body::GroupAccepted { group, .. } => ("group-accepted", format!("accepts to belong to {group}")),
+        Body::GroupAccepted { group, .. } => {
+            ("group-accepted", format!("accepts to belong to {group}"))
+        }
         Body::CeremonyStarted { group, attempt, .. } => {
             ("ceremony-started", format!("starts key generation {attempt} of {group}"))
         }
@@ -357,9 +361,10 @@ fn sentence(state: &IvnState, body: &Body) -> (&'static str, String) {
         Body::CeremonyCertified { session, .. } => {
             ("ceremony-certified", format!("certifies the key of {}", group_of(*session)))
         }
-        Body::CeremonyAborted { session, .. } => {
-            ("ceremony-aborted", format!("ends a key generation of {} without a key", group_of(*session)))
-        }
+        Body::CeremonyAborted { session, .. } => (
+            "ceremony-aborted",
+            format!("ends a key generation of {} without a key", group_of(*session)),
+        ),
         Body::EpochStarted { session, .. } => {
             ("epoch-started", format!("puts the key of {} into use", group_of(*session)))
         }

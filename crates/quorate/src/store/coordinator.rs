@@ -130,6 +130,15 @@ impl CoordinatorStore {
         read_kept(&mut self.database).await
     }
 
+    /// Closes the database in order. Not needed: what was committed is durable.
+    ///
+    /// # Errors
+    ///
+    /// When the disk fails.
+    pub async fn close(self) -> Result<(), StoreError> {
+        self.database.close().await
+    }
+
     /// Recomputes the tree, and compares it with the checkpoints that claim to be of it.
     async fn follow(&mut self, published: Option<TreeHead>) -> Result<(), StoreError> {
         let path = self.database.path().to_owned();
@@ -284,3 +293,6 @@ const SCHEMA: Schema = Schema {
     application_id: 0x5175_6f02,
     migrations: &[include_str!("coordinator/1.sql")],
 };
+
+#[cfg(test)]
+pub(in crate::store) mod tests;

@@ -107,6 +107,13 @@ impl Database {
         &mut self.connection
     }
 
+    /// Closes the database; what SQLite keeps beside it is then gone. After a crash it is not, and nothing is lost.
+    pub(super) async fn close(mut self) -> Result<(), StoreError> {
+        self.finish_interrupted().await;
+        let closed = self.connection.close().await;
+        closed.map_err(|error| StoreError::from_database(&self.path, error))
+    }
+
     async fn execute(&mut self, sql: String) -> Result<(), StoreError> {
         let result = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.connection).await;
         result.map(drop).map_err(|error| StoreError::from_database(&self.path, error))
@@ -221,21 +228,20 @@ async fn create_at(path: &Path, schema: &Schema) -> Result<(), StoreError> {
     for (version, migration) in (1i64..).zip(schema.migrations) {
         database.execute(in_transaction(migration, version)).await?;
     }
-    let closed = database.connection.close().await;
-    closed.map_err(|error| StoreError::from_database(path, error))?;
+    database.close().await?;
     file.sync_all().map_err(|error| StoreError::from_write(path, error))
 }
 
 /// Looks at a database without writing to it, not even what SQLite does to recover. Gives its format.
 async fn inspect(path: &Path, schema: &Schema) -> Result<i64, StoreError> {
     let length = fs::metadata(path).map_err(|error| StoreError::from_read(path, error))?.len();
-    // SQLite takes an empty file for a new database.
-    if length == 0 {
+    // SQLite takes a very short file for a new database.
+    if length < SMALLEST_PAGE {
         return Err(StoreError::Damaged(path.to_owned()));
     }
     fs::File::open(path).map_err(|error| StoreError::from_read(path, error))?;
     let mut connection = connect(path, options(path).read_only(true)).await?;
-    let inspected = inspect_open(path, &mut connection, schema).await;
+    let inspected = inspect_open(path, &mut connection, schema, length).await;
     drop(connection.close().await);
     inspected
 }
@@ -244,6 +250,7 @@ async fn inspect_open(
     path: &Path,
     connection: &mut SqliteConnection,
     schema: &Schema,
+    length: u64,
 ) -> Result<i64, StoreError> {
     let failed = |error| StoreError::from_database(path, error);
     let id: i32 =
@@ -257,8 +264,12 @@ async fn inspect_open(
         return Err(StoreError::Newer { path: path.to_owned(), found, known: schema.version() });
     }
     let verdict: String =
-        query_scalar("PRAGMA quick_check(1)").fetch_one(connection).await.map_err(failed)?;
-    if found < 1 || verdict != "ok" {
+        query_scalar("PRAGMA quick_check(1)").fetch_one(&mut *connection).await.map_err(failed)?;
+    let page: i64 = query_scalar("PRAGMA page_size").fetch_one(connection).await.map_err(failed)?;
+    // SQLite reads a page that is cut off as if zeros followed. With a journal, it may be the journal's to mend.
+    let journal = fs::metadata(journal_of(path)).map_or(0, |metadata| metadata.len());
+    let cut_off = journal == 0 && length.checked_rem(page.unsigned_abs()) != Some(0);
+    if found < 1 || verdict != "ok" || cut_off {
         return Err(StoreError::Damaged(path.to_owned()));
     }
     Ok(found)
@@ -285,8 +296,14 @@ fn journal_of(path: &Path) -> PathBuf {
     name.into()
 }
 
+/// Bytes of the smallest page that a database can have.
+const SMALLEST_PAGE: u64 = 512;
+
 /// Most rows of one INSERT.
 const ROWS_PER_STATEMENT: usize = 128;
 
 /// Most bytes of SQL that is kept prepared. Longer batches are catching up, and no two are alike.
 const LONGEST_KEPT: usize = 1000;
+
+#[cfg(test)]
+mod tests;

@@ -141,7 +141,7 @@ impl Refusal {
         ("key-package-exists", Self::KeyPackageExists),
     ];
 
-    fn named(name: &str) -> Option<Self> {
+    pub(super) fn named(name: &str) -> Option<Self> {
         Self::NAMED.iter().find(|(known, _)| *known == name).map(|(_, refusal)| *refusal)
     }
 }

@@ -93,6 +93,15 @@ impl NodeStore {
         self.database.commit(batch).await
     }
 
+    /// Closes the database in order. Not needed: what was committed is durable.
+    ///
+    /// # Errors
+    ///
+    /// When the disk fails.
+    pub async fn close(self) -> Result<(), StoreError> {
+        self.database.close().await
+    }
+
     fn add(&self, batch: &mut Batch, change: NodeChange) -> Result<(), Refusal> {
         let session_value = |session: SessionId| Value::Blob(session.as_bytes().to_vec());
         match change {
@@ -205,3 +214,6 @@ const REPLACE_COSIGNED: &str = "INSERT INTO cosigned VALUES (1, ?, ?, ?)
 
 const SCHEMA: Schema =
     Schema { kind: "node", application_id: 0x5175_6f01, migrations: &[include_str!("node/1.sql")] };
+
+#[cfg(test)]
+mod tests;

@@ -87,6 +87,15 @@ impl Publisher {
         Ok(signed.unverified().size())
     }
 
+    /// Closes the database. Not needed: what was published is durable.
+    ///
+    /// # Errors
+    ///
+    /// When the disk fails.
+    pub async fn close(self) -> Result<(), StoreError> {
+        self.database.close().await
+    }
+
     /// Writes the tiles and bundles from where `writer` is to where `signed` is. Gives the writer there and the
     /// directories that are then obsolete, or `None` if what the writer started from was not the beginning of this log.
     async fn extend(
@@ -250,3 +259,6 @@ impl TileReader for Directory<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

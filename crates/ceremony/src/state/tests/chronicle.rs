@@ -1,0 +1,374 @@
+//! Makes logs in a few lines: accounts with keys, and what they say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quorate_protocol::keys::KeyPackage;
+use quorate_protocol::keyshare::{Run, Step};
+use quorate_protocol::{Identifier, Suite, sign};
+use rand_chacha::ChaCha20Rng;
+use rand_core::{RngCore as _, SeedableRng as _};
+
+use crate::encoding::Base64;
+use crate::entry::{Author, Entry, Statement};
+use crate::identity::{AccountSecrets, SecretKey};
+use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
+use crate::policy::Policy;
+use crate::signing::{SignerRecord, SigningSession, Subject};
+use crate::state::{Event, Invalid, IvnState};
+use crate::statement::{Body, Genesis, GroupDefinition, Invitation, Request, Role};
+
+pub(super) const HOUR: u64 = 3_600_000;
+
+pub(super) fn name(text: &str) -> AccountName {
+    text.parse().unwrap()
+}
+
+pub(super) fn board() -> GroupName {
+    "board".parse().unwrap()
+}
+
+pub(super) fn session(number: u8) -> SessionId {
+    SessionId::new([number; 32])
+}
+
+/// A log that is being written.
+pub(super) struct Chronicle {
+    pub(super) state: IvnState,
+    pub(super) now: Timestamp,
+    pub(super) coordinator: SecretKey,
+    accounts: BTreeMap<AccountName, AccountSecrets>,
+    packages: BTreeMap<AccountName, KeyPackage>,
+    rng: ChaCha20Rng,
+}
+
+pub(super) fn genesis() -> Genesis {
+    Genesis {
+        deployment: "example.org".to_owned(),
+        name: "example".to_owned(),
+        admin: secrets("ada").public(),
+        roles: BTreeSet::from([Role::Admin, Role::Member]),
+        log_key: SecretKey::from_seed(&[1; 32]).public(),
+        coordinator_key: SecretKey::from_seed(&[2; 32]).public(),
+        ca: Digest::new([3; 32]),
+        nonce: Digest::new([4; 32]),
+    }
+}
+
+/// The genesis entry, signed by the admin and by the coordinator.
+pub(super) fn founding(genesis: Genesis) -> Entry {
+    let statement = Statement {
+        ivn: None,
+        author: Author::Account(name("ada")),
+        at: Timestamp(1_000_000),
+        body: Body::Genesis(genesis),
+    };
+    let keys = [&secrets("ada").identity, &SecretKey::from_seed(&[2; 32])];
+    Entry::sign(statement, &keys).unwrap()
+}
+
+/// An account's keys: a function of its name.
+pub(super) fn secrets(account: &str) -> AccountSecrets {
+    let mut seed = [0; 32];
+    seed[..account.len()].copy_from_slice(account.as_bytes());
+    let identity = SecretKey::from_seed(&seed);
+    seed[31] = 1;
+    AccountSecrets { identity, cosigner: SecretKey::from_seed(&seed) }
+}
+
+impl Chronicle {
+    /// A new IVN with its admin `ada`, who is a member too.
+    pub(super) fn founded() -> Self {
+        Self {
+            state: IvnState::found(&founding(genesis())).unwrap(),
+            now: Timestamp(1_000_000),
+            coordinator: SecretKey::from_seed(&[2; 32]),
+            accounts: BTreeMap::from([(name("ada"), secrets("ada"))]),
+            packages: BTreeMap::new(),
+            rng: ChaCha20Rng::seed_from_u64(0),
+        }
+    }
+
+    /// Besides ada, the members ben and cyd and the requester out.
+    pub(super) fn peopled() -> Self {
+        let mut log = Self::founded();
+        for (account, role) in [("ben", Role::Member), ("cyd", Role::Member), ("out", Role::Requester)] {
+            log.invite(account, role);
+            log.join(account).unwrap();
+        }
+        log
+    }
+
+    /// With the group `board` of ada, ben and cyd: two of three, accepted by all.
+    pub(super) fn grouped() -> Self {
+        let mut log = Self::peopled();
+        log.define(log.board_of_three());
+        for member in ["ada", "ben", "cyd"] {
+            log.accept(member).unwrap();
+        }
+        log
+    }
+
+    /// With a key.
+    pub(super) fn keyed() -> Self {
+        Self::keyed_with(Self::peopled().board_of_three())
+    }
+
+    /// With a key of a group of all three with this definition.
+    pub(super) fn keyed_with(definition: GroupDefinition) -> Self {
+        let mut log = Self::peopled();
+        log.define(definition);
+        for member in ["ada", "ben", "cyd"] {
+            log.accept(member).unwrap();
+        }
+        log.begin(session(1), 1).unwrap();
+        log.generate();
+        log.certify_all();
+        let signature = log.activation_signature();
+        log.coordinator_says(Body::EpochStarted { session: session(1), signature }).unwrap();
+        log
+    }
+
+    /// Lets time pass.
+    pub(super) fn wait(&mut self, milliseconds: u64) {
+        self.now = self.now.plus(milliseconds);
+    }
+
+    /// Adds an entry; if it is not admissible, the state is as before.
+    pub(super) fn enter(&mut self, entry: &Entry) -> Result<Vec<Event>, Invalid> {
+        let before = format!("{:?}", self.state);
+        let result = self.state.apply(entry);
+        if result.is_err() {
+            assert_eq!(before, format!("{:?}", self.state), "a refused entry left a trace");
+        }
+        result
+    }
+
+    pub(super) fn statement(&self, author: Author, body: Body) -> Statement {
+        Statement { ivn: Some(self.state.ivn()), author, at: self.now, body }
+    }
+
+    pub(super) fn entry(&self, account: &str, body: Body) -> Entry {
+        let statement = self.statement(Author::Account(name(account)), body);
+        Entry::sign(statement, &[&secrets(account).identity]).unwrap()
+    }
+
+    pub(super) fn says(&mut self, account: &str, body: Body) -> Result<Vec<Event>, Invalid> {
+        self.enter(&self.entry(account, body))
+    }
+
+    pub(super) fn coordinator_says(&mut self, body: Body) -> Result<Vec<Event>, Invalid> {
+        let statement = self.statement(Author::Coordinator, body);
+        self.enter(&Entry::sign(statement, &[&self.coordinator]).unwrap())
+    }
+
+    pub(super) fn invitation_key(account: &str) -> SecretKey {
+        let mut seed = [9; 32];
+        seed[..account.len()].copy_from_slice(account.as_bytes());
+        SecretKey::from_seed(&seed)
+    }
+
+    pub(super) fn invitation(&self, account: &str, role: Role) -> Invitation {
+        Invitation {
+            name: name(account),
+            roles: BTreeSet::from([role]),
+            key: Self::invitation_key(account).public(),
+            expires_at: self.now.plus(HOUR),
+        }
+    }
+
+    pub(super) fn invite(&mut self, account: &str, role: Role) {
+        let invitation = self.invitation(account, role);
+        self.says("ada", Body::Invitation(invitation)).unwrap();
+    }
+
+    /// The admission of `account` in this IVN, signed with `token` and its own key.
+    pub(super) fn admission(&self, account: &str, token: &SecretKey, ivn: IvnId) -> Entry {
+        let keys = secrets(account);
+        let statement = Statement {
+            ivn: Some(ivn),
+            author: Author::Account(name(account)),
+            at: self.now,
+            body: Body::AccountAdmitted { keys: keys.public() },
+        };
+        Entry::sign(statement, &[token, &keys.identity]).unwrap()
+    }
+
+    pub(super) fn join(&mut self, account: &str) -> Result<Vec<Event>, Invalid> {
+        let token = Self::invitation_key(account);
+        let entry = self.admission(account, &token, self.state.ivn());
+        self.accounts.insert(name(account), secrets(account));
+        self.enter(&entry)
+    }
+
+    pub(super) fn board_of_three(&self) -> GroupDefinition {
+        GroupDefinition {
+            name: board(),
+            suite: Suite::FrostEd25519Sha512,
+            min_signers: 2,
+            members: vec![name("ada"), name("ben"), name("cyd")],
+            document_types: BTreeSet::new(),
+            policy: Policy::for_min_signers(2),
+        }
+    }
+
+    pub(super) fn define(&mut self, definition: GroupDefinition) {
+        self.says("ada", Body::GroupDefined(definition)).unwrap();
+    }
+
+    pub(super) fn accept(&mut self, account: &str) -> Result<Vec<Event>, Invalid> {
+        let definition = self.state.group(&board()).unwrap().defined;
+        self.says(account, Body::GroupAccepted { group: board(), definition })
+    }
+
+    pub(super) fn begin(&mut self, session: SessionId, attempt: u32) -> Result<Vec<Event>, Invalid> {
+        self.coordinator_says(Body::CeremonyStarted { group: board(), session, attempt })
+    }
+
+    /// The incarnation that [`Self::start_node`] announces.
+    pub(super) fn incarnation(account: &str, number: u8) -> Digest {
+        crate::encoding::hash("test", &[account.as_bytes(), &[number]])
+    }
+
+    pub(super) fn start_node(&mut self, account: &str, number: u8) {
+        let incarnation = Self::incarnation(account, number);
+        self.says(account, Body::NodeStarted { incarnation }).unwrap();
+    }
+
+    pub(super) fn posts(&mut self, account: &str, message: Vec<u8>) -> Result<Vec<Event>, Invalid> {
+        let session = self.state.group(&board()).unwrap().dkg.as_ref().unwrap().session;
+        let incarnation = Self::incarnation(account, 1);
+        self.says(account, Body::CeremonyMessage { session, incarnation, message: Base64(message) })
+    }
+
+    /// A participant's first message.
+    pub(super) fn first_message(&mut self, account: &str) -> (Run, Vec<u8>) {
+        let group = self.state.group(&board()).unwrap();
+        let me = group.identifier(&name(account)).unwrap();
+        Run::start(group.dkg.as_ref().unwrap().board.parameters(), me, &mut self.rng).unwrap()
+    }
+
+    /// All members go through the three rounds; afterwards they hold their packages.
+    pub(super) fn generate(&mut self) {
+        let members = ["ada", "ben", "cyd"];
+        let mut runs = BTreeMap::new();
+        for member in members {
+            self.start_node(member, 1);
+            let (run, message) = self.first_message(member);
+            runs.insert(member, run);
+            self.posts(member, message).unwrap();
+        }
+        while !runs.is_empty() {
+            for member in members {
+                let Some(run) = runs.remove(member) else { continue };
+                let board_now = self.state.group(&board()).unwrap().dkg.as_ref().unwrap().board.clone();
+                match run.advance(&board_now, &mut self.rng).unwrap() {
+                    Step::Wait(run) => {
+                        runs.insert(member, run);
+                    }
+                    Step::Send(run, message) => {
+                        runs.insert(member, run);
+                        self.posts(member, message).unwrap();
+                    }
+                    Step::Done(package) => {
+                        self.packages.insert(name(member), package);
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn certificate(&self) -> (Digest, Digest) {
+        self.state.group(&board()).unwrap().certificate().unwrap()
+    }
+
+    pub(super) fn certifies(&mut self, account: &str) -> Result<Vec<Event>, Invalid> {
+        let session = self.state.group(&board()).unwrap().dkg.as_ref().unwrap().session;
+        let (transcript, public_key_package) = self.certificate();
+        self.says(account, Body::CeremonyCertified { session, transcript, public_key_package })
+    }
+
+    pub(super) fn certify_all(&mut self) {
+        for member in ["ada", "ben", "cyd"] {
+            self.certifies(member).unwrap();
+        }
+    }
+
+    /// Ada and ben sign the activation record.
+    pub(super) fn activation_signature(&mut self) -> Base64 {
+        let group = self.state.group(&board()).unwrap();
+        let (record, public) = group.activation(self.state.ivn()).unwrap();
+        let message = record.to_be_signed();
+        let (mut nonces, mut commitments, mut shares) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        for member in ["ada", "ben"] {
+            let package = &self.packages[&name(member)];
+            let (ours, announced) = sign::commit(package, &mut self.rng).unwrap();
+            commitments.insert(package.identifier(), announced);
+            nonces.push((package, ours));
+        }
+        for (package, ours) in nonces {
+            let share = sign::sign(ours, package, &public, &commitments, &message).unwrap();
+            shares.insert(package.identifier(), share);
+        }
+        let signature = sign::aggregate(&public, &commitments, &shares, &message).unwrap();
+        Base64(signature.to_bytes().to_vec())
+    }
+
+    pub(super) fn request(&self) -> Request {
+        let policy = &self.state.group(&board()).unwrap().definition.policy;
+        Request {
+            group: board(),
+            document_type: None,
+            format: "raw".to_owned(),
+            namespace: None,
+            document: Digest::new([8; 32]),
+            policy: policy.hash(),
+            expires_at: self.now.plus(HOUR),
+        }
+    }
+
+    /// Makes a request; returns its id.
+    pub(super) fn requests(&mut self, account: &str, request: Request) -> Result<EntryId, Invalid> {
+        let entry = self.entry(account, Body::Request(request));
+        self.enter(&entry).map(|_| entry.id())
+    }
+
+    pub(super) fn approves(&mut self, account: &str, request: EntryId) -> Result<Vec<Event>, Invalid> {
+        self.says(account, Body::Approval { request })
+    }
+
+    pub(super) fn refuses(&mut self, account: &str, request: EntryId) -> Result<Vec<Event>, Invalid> {
+        self.says(account, Body::Refusal { request, reason: "no".to_owned() })
+    }
+
+    /// What these signers would leave as evidence of having signed in this session.
+    pub(super) fn records(&mut self, signers: &[&str], session: SessionId, subject: Subject) -> Vec<SignerRecord> {
+        let context = SigningSession { ivn: self.state.ivn(), session, subject };
+        let public = self.state.group(&board()).unwrap().key.as_ref().unwrap().public.clone();
+        let (mut nonces, mut commitments) = (Vec::new(), BTreeMap::<Identifier, _>::new());
+        for signer in signers {
+            let package = &self.packages[&name(signer)];
+            let (ours, announced) = sign::commit(package, &mut self.rng).unwrap();
+            commitments.insert(package.identifier(), announced);
+            nonces.push((*signer, package, ours));
+        }
+        let digest = context.package(&commitments);
+        let mut records = Vec::new();
+        for (signer, package, ours) in nonces {
+            let key = secrets(signer).identity;
+            let share = sign::sign(ours, package, &public, &commitments, b"document").unwrap();
+            let announced = &commitments[&package.identifier()];
+            records.push(SignerRecord {
+                account: name(signer),
+                commitments: context.sign_commitments(&name(signer), &key, announced),
+                share: context.sign_share(&name(signer), &key, digest, &share),
+            });
+        }
+        records
+    }
+
+    pub(super) fn random(&mut self) -> Digest {
+        let mut bytes = [0; 32];
+        self.rng.fill_bytes(&mut bytes);
+        Digest::new(bytes)
+    }
+}

@@ -1,0 +1,257 @@
+//! Key generation: sessions, messages, certifications, aborts, activation.
+
+use std::collections::BTreeSet;
+
+use super::chronicle::{Chronicle, board, name, session};
+use crate::encoding::Base64;
+use crate::names::Digest;
+use crate::state::{DkgPhase, Event, Invalid};
+use crate::statement::{AbortReason, Body};
+
+fn begun() -> Chronicle {
+    let mut log = Chronicle::grouped();
+    for member in ["ada", "ben", "cyd"] {
+        log.start_node(member, 1);
+    }
+    log.begin(session(1), 1).unwrap();
+    log
+}
+
+fn certifying() -> Chronicle {
+    let mut log = Chronicle::grouped();
+    log.begin(session(1), 1).unwrap();
+    log.generate();
+    log
+}
+
+fn phase(log: &Chronicle) -> Option<DkgPhase> {
+    log.state.group(&board()).unwrap().phase()
+}
+
+fn abort(log: &mut Chronicle, reason: AbortReason) -> Result<Vec<Event>, Invalid> {
+    log.coordinator_says(Body::CeremonyAborted { session: session(1), reason })
+}
+
+fn some(names: &[&str]) -> BTreeSet<crate::names::AccountName> {
+    names.iter().map(|text| name(text)).collect()
+}
+
+#[test]
+fn no_session_starts_before_all_have_accepted() {
+    let mut log = Chronicle::peopled();
+    assert_eq!(log.begin(session(1), 1), Err(Invalid::UnknownGroup { group: board() }));
+    log.define(log.board_of_three());
+    log.accept("ada").unwrap();
+    log.accept("ben").unwrap();
+    assert_eq!(log.begin(session(1), 1), Err(Invalid::NotAccepted));
+    log.accept("cyd").unwrap();
+    assert_eq!(log.begin(session(1), 1), Ok(vec![Event::Dkg(board())]));
+}
+
+#[test]
+fn one_session_runs_at_a_time_and_none_after_there_is_a_key() {
+    let running = Err(Invalid::SessionRunning { group: board() });
+    assert_eq!(begun().begin(session(2), 2), running);
+    assert_eq!(Chronicle::keyed().begin(session(2), 2), running);
+}
+
+#[test]
+fn attempts_are_counted_and_session_ids_are_new() {
+    let mut log = Chronicle::grouped();
+    assert_eq!(log.begin(session(1), 2), Err(Invalid::SessionStep));
+    log.begin(session(1), 1).unwrap();
+    abort(&mut log, AbortReason::TimedOut { missing: some(&["ada", "ben", "cyd"]) }).unwrap();
+    assert_eq!(log.begin(session(1), 2), Err(Invalid::SessionOver));
+    assert!(log.begin(session(2), 2).is_ok());
+}
+
+#[test]
+fn messages_go_to_running_sessions_from_members_once() {
+    let mut log = begun();
+    let (_, message) = log.first_message("ada");
+    let body = |session, message: &[u8]| Body::CeremonyMessage {
+        session,
+        incarnation: Chronicle::incarnation("ada", 1),
+        message: Base64(message.to_vec()),
+    };
+    assert_eq!(log.says("ada", body(session(9), &message)), Err(Invalid::SessionOver));
+    let stranger = log.says("out", body(session(1), &message));
+    assert_eq!(stranger, Err(Invalid::NotAMember { account: name("out"), group: board() }));
+    assert_eq!(log.posts("ada", message.clone()), Ok(vec![Event::Dkg(board())]));
+    assert_eq!(log.posts("ada", message), Err(Invalid::AlreadySaid { account: name("ada") }));
+    assert!(log.state.group(&board()).unwrap().posted(&name("ada")));
+}
+
+#[test]
+fn a_message_of_a_process_that_is_gone_does_not_count() {
+    let mut log = begun();
+    let (_, message) = log.first_message("ada");
+    log.start_node("ada", 2);
+    assert_eq!(log.posts("ada", message), Err(Invalid::StaleIncarnation));
+}
+
+#[test]
+fn a_message_of_a_later_round_does_not_count_and_accuses_nobody() {
+    let mut log = begun();
+    let (_, message) = log.first_message("ada");
+    log.posts("ada", message).unwrap();
+    assert_eq!(log.posts("ben", vec![3, 0, 0]), Err(Invalid::Protocol));
+    assert_eq!(phase(&log), Some(DkgPhase::Committing));
+}
+
+#[test]
+fn whoever_breaks_the_protocol_does_so_in_writing() {
+    let mut log = begun();
+    log.posts("ben", vec![0xFF]).unwrap();
+    let shown = AbortReason::Fault { culprits: some(&["ben"]) };
+    assert_eq!(phase(&log), Some(DkgPhase::Doomed(shown.clone())));
+    let (_, message) = log.first_message("ada");
+    assert_eq!(log.posts("ada", message), Err(Invalid::SessionStep));
+    let wrong = AbortReason::Fault { culprits: some(&["ada"]) };
+    assert_eq!(abort(&mut log, wrong), Err(Invalid::AbortReason));
+    assert_eq!(abort(&mut log, shown), Ok(vec![Event::DkgAborted(board())]));
+    assert_eq!(log.begin(session(2), 2), Err(Invalid::NotAccepted), "a fault is not retried");
+}
+
+#[test]
+fn two_different_first_messages_are_equivocation() {
+    let mut log = begun();
+    let (_, first) = log.first_message("ben");
+    let (_, second) = log.first_message("ben");
+    log.posts("ben", first).unwrap();
+    log.posts("ben", second).unwrap();
+    let culprits = some(&["ben"]);
+    assert_eq!(phase(&log), Some(DkgPhase::Doomed(AbortReason::Fault { culprits })));
+}
+
+#[test]
+fn a_time_out_names_exactly_those_whose_message_is_missing() {
+    let mut log = begun();
+    let (_, message) = log.first_message("ada");
+    log.posts("ada", message).unwrap();
+    for missing in [&["ben"][..], &["ada", "ben", "cyd"], &[]] {
+        let reason = AbortReason::TimedOut { missing: some(missing) };
+        assert_eq!(abort(&mut log, reason), Err(Invalid::AbortReason), "{missing:?}");
+    }
+    let reason = AbortReason::TimedOut { missing: some(&["ben", "cyd"]) };
+    assert_eq!(abort(&mut log, reason), Ok(vec![Event::DkgAborted(board())]));
+    assert!(log.state.group(&board()).unwrap().may_start());
+}
+
+#[test]
+fn an_abort_for_a_reason_that_the_log_does_not_show_is_refused() {
+    let mut log = begun();
+    let reasons = [
+        AbortReason::Restarted { nodes: some(&["ada"]) },
+        AbortReason::Fault { culprits: some(&["ada"]) },
+        AbortReason::Dissent { dissenters: some(&["ada"]) },
+    ];
+    for reason in reasons {
+        assert_eq!(abort(&mut log, reason), Err(Invalid::AbortReason));
+    }
+    assert_eq!(abort(&mut log, AbortReason::Cancelled), Err(Invalid::WrongAuthor));
+}
+
+#[test]
+fn a_restart_before_the_first_message_costs_nothing() {
+    let mut log = begun();
+    log.start_node("ada", 2);
+    assert_eq!(phase(&log), Some(DkgPhase::Committing));
+}
+
+#[test]
+fn a_restart_with_a_part_in_memory_ends_the_session() {
+    let mut log = begun();
+    let (_, message) = log.first_message("ada");
+    log.posts("ada", message).unwrap();
+    log.start_node("ada", 2);
+    let shown = AbortReason::Restarted { nodes: some(&["ada"]) };
+    assert_eq!(phase(&log), Some(DkgPhase::Doomed(shown.clone())));
+    assert!(abort(&mut log, shown).is_ok());
+    assert!(log.state.group(&board()).unwrap().may_start(), "it is nobody's fault");
+}
+
+#[test]
+fn a_restart_after_certifying_costs_nothing() {
+    let mut log = certifying();
+    log.certifies("ada").unwrap();
+    log.start_node("ada", 2);
+    assert_eq!(phase(&log), Some(DkgPhase::Certifying));
+    log.start_node("ben", 2);
+    let nodes = some(&["ben"]);
+    assert_eq!(phase(&log), Some(DkgPhase::Doomed(AbortReason::Restarted { nodes })));
+}
+
+#[test]
+fn members_certify_at_the_end_and_once() {
+    let mut log = begun();
+    let certify = |session| Body::CeremonyCertified {
+        session,
+        transcript: Digest::new([0; 32]),
+        public_key_package: Digest::new([0; 32]),
+    };
+    assert_eq!(log.says("ada", certify(session(1))), Err(Invalid::SessionStep));
+    assert_eq!(log.says("ada", certify(session(9))), Err(Invalid::SessionOver));
+    let stranger = log.says("out", certify(session(1)));
+    assert_eq!(stranger, Err(Invalid::NotAMember { account: name("out"), group: board() }));
+
+    let mut log = certifying();
+    assert_eq!(log.state.group(&board()).unwrap().missing(), some(&["ada", "ben", "cyd"]));
+    log.certifies("ada").unwrap();
+    assert_eq!(log.certifies("ada"), Err(Invalid::AlreadySaid { account: name("ada") }));
+    log.certifies("ben").unwrap();
+    assert_eq!(log.certifies("cyd"), Ok(vec![Event::DkgCertified(board())]));
+    assert_eq!(phase(&log), Some(DkgPhase::Activating));
+}
+
+#[test]
+fn another_certificate_is_dissent_and_ends_the_session() {
+    let mut log = certifying();
+    let (transcript, _) = log.certificate();
+    let public_key_package = log.random();
+    let other = Body::CeremonyCertified { session: session(1), transcript, public_key_package };
+    log.says("ben", other).unwrap();
+    let shown = AbortReason::Dissent { dissenters: some(&["ben"]) };
+    assert_eq!(phase(&log), Some(DkgPhase::Doomed(shown.clone())));
+    assert!(abort(&mut log, shown).is_ok());
+    assert!(!log.state.group(&board()).unwrap().may_start());
+}
+
+#[test]
+fn an_admin_cancels_until_the_key_is_certified() {
+    let cancel = || Body::CeremonyAborted { session: session(1), reason: AbortReason::Cancelled };
+    let mut log = begun();
+    assert_eq!(log.says("ben", cancel()), Err(Invalid::NotAdmin { account: name("ben") }));
+    let other = AbortReason::TimedOut { missing: some(&["ada", "ben", "cyd"]) };
+    let other = Body::CeremonyAborted { session: session(1), reason: other };
+    assert_eq!(log.says("ada", other), Err(Invalid::WrongAuthor));
+    assert_eq!(log.says("ada", cancel()), Ok(vec![Event::DkgAborted(board())]));
+    assert_eq!(log.says("ada", cancel()), Err(Invalid::SessionOver));
+
+    let mut log = certifying();
+    log.certify_all();
+    assert_eq!(log.says("ada", cancel()), Err(Invalid::SessionStep));
+    let missing = BTreeSet::new();
+    let late = abort(&mut log, AbortReason::TimedOut { missing });
+    assert_eq!(late, Err(Invalid::AbortReason), "what is certified can only be activated");
+}
+
+#[test]
+fn a_key_is_in_use_when_it_signed_its_own_activation() {
+    let mut log = certifying();
+    let early = Body::EpochStarted { session: session(1), signature: Base64(vec![0; 64]) };
+    assert_eq!(log.coordinator_says(early), Err(Invalid::SessionStep));
+    log.certify_all();
+    let good = log.activation_signature();
+    let mut bad = good.clone();
+    bad.0[40] ^= 1;
+    for signature in [bad, Base64(vec![]), Base64(vec![0; 64])] {
+        let body = Body::EpochStarted { session: session(1), signature };
+        assert_eq!(log.coordinator_says(body), Err(Invalid::BadSignature));
+    }
+    let body = Body::EpochStarted { session: session(1), signature: good };
+    assert_eq!(log.coordinator_says(body.clone()), Ok(vec![Event::EpochStarted(board())]));
+    assert_eq!(log.coordinator_says(body), Err(Invalid::SessionOver));
+    let key = log.state.group(&board()).unwrap().key.as_ref().unwrap();
+    assert_eq!((key.epoch, key.session), (1, session(1)));
+}

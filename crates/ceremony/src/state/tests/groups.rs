@@ -1,0 +1,130 @@
+//! Definitions and acceptances.
+
+use super::chronicle::{Chronicle, board, name, session};
+use crate::names::{AccountName, EntryId};
+use crate::policy::Policy;
+use crate::state::{Event, Invalid};
+use crate::statement::{AbortReason, Body, GroupDefinition};
+
+fn refused(change: impl Fn(&mut GroupDefinition)) -> Invalid {
+    let mut log = Chronicle::peopled();
+    let mut definition = log.board_of_three();
+    change(&mut definition);
+    log.says("ada", Body::GroupDefined(definition)).unwrap_err()
+}
+
+#[test]
+fn only_an_admin_defines_groups() {
+    let mut log = Chronicle::peopled();
+    let definition = Body::GroupDefined(log.board_of_three());
+    assert_eq!(log.says("ben", definition), Err(Invalid::NotAdmin { account: name("ben") }));
+}
+
+#[test]
+fn members_are_different_accounts_with_the_member_role() {
+    let twice = refused(|definition| definition.members[2] = name("ben"));
+    assert_eq!(twice, Invalid::MemberTwice { account: name("ben") });
+    let stranger = refused(|definition| definition.members[2] = name("eve"));
+    assert_eq!(stranger, Invalid::UnknownAccount { account: name("eve") });
+    let requester = refused(|definition| definition.members[2] = name("out"));
+    assert_eq!(requester, Invalid::MemberRole { account: name("out") });
+}
+
+#[test]
+fn min_signers_is_two_to_the_number_of_members() {
+    for min_signers in [0, 1, 4] {
+        let invalid = refused(|definition| definition.min_signers = min_signers);
+        assert_eq!(invalid, Invalid::MinSigners { min_signers, members: 3 });
+    }
+}
+
+#[test]
+fn approvals_required_is_min_signers_to_those_who_may_approve() {
+    for approvals_required in [1, 4] {
+        let invalid = refused(|definition| definition.policy.approvals_required = approvals_required);
+        assert_eq!(invalid, Invalid::ApprovalsRequired { approvals_required, least: 2, most: 3 });
+    }
+    let invalid = refused(|definition| {
+        definition.policy =
+            Policy { approvals_required: 3, requester_may_approve: false, ..Policy::for_min_signers(2) };
+    });
+    assert_eq!(invalid, Invalid::ApprovalsRequired { approvals_required: 3, least: 2, most: 2 });
+}
+
+#[test]
+fn a_policy_lets_requests_live_for_some_time() {
+    let invalid = refused(|definition| definition.policy.expiry = 0);
+    assert_eq!(invalid, Invalid::Expiry { longest_hours: 0 });
+}
+
+#[test]
+fn only_members_accept_and_each_once() {
+    let mut log = Chronicle::peopled();
+    let group = board();
+    let nothing = Body::GroupAccepted { group: group.clone(), definition: EntryId::new([0; 32]) };
+    assert_eq!(log.says("ben", nothing), Err(Invalid::UnknownGroup { group: group.clone() }));
+    log.define(log.board_of_three());
+    assert_eq!(log.accept("out"), Err(Invalid::NotAMember { account: name("out"), group: group.clone() }));
+    assert_eq!(log.accept("ben"), Ok(vec![Event::GroupAccepted(group)]));
+    assert_eq!(log.accept("ben"), Err(Invalid::AlreadySaid { account: name("ben") }));
+}
+
+#[test]
+fn consent_to_a_replaced_definition_is_no_consent_to_its_successor() {
+    let mut log = Chronicle::peopled();
+    let first = log.entry("ada", Body::GroupDefined(log.board_of_three()));
+    log.enter(&first).unwrap();
+    let consent = log.entry("ben", Body::GroupAccepted { group: board(), definition: first.id() });
+    log.enter(&consent).unwrap();
+    log.wait(1);
+    log.define(GroupDefinition { min_signers: 3, policy: Policy::for_min_signers(3), ..log.board_of_three() });
+    assert_eq!(log.state.group(&board()).unwrap().not_accepted().count(), 3);
+    assert_eq!(log.enter(&consent), Err(Invalid::DefinitionChanged { group: board() }));
+}
+
+#[test]
+fn repeating_a_replaced_definition_does_not_bring_it_back() {
+    let mut log = Chronicle::peopled();
+    let first = log.entry("ada", Body::GroupDefined(log.board_of_three()));
+    log.enter(&first).unwrap();
+    log.wait(1);
+    log.define(GroupDefinition { min_signers: 3, policy: Policy::for_min_signers(3), ..log.board_of_three() });
+    assert_eq!(log.enter(&first), Err(Invalid::AlreadySaid { account: name("ada") }));
+}
+
+#[test]
+fn a_group_with_a_session_or_a_key_is_not_redefined() {
+    let exists = Err(Invalid::GroupExists { group: board() });
+    let mut log = Chronicle::grouped();
+    log.begin(session(1), 1).unwrap();
+    log.wait(1);
+    assert_eq!(log.says("ada", Body::GroupDefined(log.board_of_three())), exists);
+    let mut log = Chronicle::keyed();
+    log.wait(1);
+    assert_eq!(log.says("ada", Body::GroupDefined(log.board_of_three())), exists);
+}
+
+#[test]
+fn after_a_session_failed_the_group_can_be_redefined() {
+    let mut log = Chronicle::grouped();
+    log.begin(session(1), 1).unwrap();
+    let cancelled = Body::CeremonyAborted { session: session(1), reason: AbortReason::Cancelled };
+    log.says("ada", cancelled).unwrap();
+    log.wait(1);
+    log.define(log.board_of_three());
+    let group = log.state.group(&board()).unwrap();
+    assert!(group.accepted.is_empty() && group.past.is_empty());
+}
+
+#[test]
+fn identifiers_follow_the_order_of_the_definition() {
+    let log = Chronicle::grouped();
+    let group = log.state.group(&board()).unwrap();
+    let numbers: Vec<u16> =
+        group.definition.members.iter().map(|member| group.identifier(member).unwrap().get()).collect();
+    assert_eq!(numbers, [1, 2, 3]);
+    for member in &group.definition.members {
+        assert_eq!(group.member(group.identifier(member).unwrap()), Some(member));
+    }
+    assert_eq!(group.identifier(&"out".parse::<AccountName>().unwrap()), None);
+}

@@ -1,0 +1,8 @@
+//! What the log admits and what it does not, entry by entry.
+
+mod chronicle;
+mod generation;
+mod groups;
+mod requests;
+mod roster;
+mod signatures;

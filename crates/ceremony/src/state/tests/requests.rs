@@ -1,0 +1,181 @@
+//! Requests, consents and refusals.
+
+use std::collections::BTreeSet;
+
+use super::chronicle::{Chronicle, HOUR, board, name};
+use crate::names::{EntryId, GroupName};
+use crate::policy::{DEFAULT_EXPIRY, Policy};
+use crate::state::{Event, Invalid, Refused, Status};
+use crate::statement::{Body, GroupDefinition, Request};
+
+fn keyed(policy: Policy) -> Chronicle {
+    let definition = Chronicle::peopled().board_of_three();
+    Chronicle::keyed_with(GroupDefinition { policy, ..definition })
+}
+
+fn status(log: &Chronicle, id: EntryId) -> Status {
+    log.state.request(id).unwrap().status.clone()
+}
+
+#[test]
+fn a_request_needs_a_group_with_a_key() {
+    let mut log = Chronicle::grouped();
+    assert_eq!(log.requests("ada", log.request()), Err(Invalid::NoKey { group: board() }));
+    let group: GroupName = "other".parse().unwrap();
+    let request = Request { group: group.clone(), ..log.request() };
+    assert_eq!(log.requests("ada", request), Err(Invalid::UnknownGroup { group }));
+}
+
+#[test]
+fn whoever_is_no_member_is_refused_and_that_is_logged() {
+    let mut log = Chronicle::keyed();
+    let id = log.requests("out", log.request()).unwrap();
+    let refused = Refused::NotAuthorized { requester: name("out"), group: board() };
+    assert!(refused.to_string().starts_with("user account not authorized"), "{refused}");
+    assert_eq!(status(&log, id), Status::Refused(refused));
+    assert_eq!(log.approves("ada", id), Err(Invalid::RequestOver { request: id }));
+}
+
+#[test]
+fn a_type_that_the_group_does_not_serve_is_refused_and_that_is_logged() {
+    let contract = Some("contract".parse().unwrap());
+    let mut log = Chronicle::keyed();
+    let request = Request { document_type: contract.clone(), ..log.request() };
+    let id = log.requests("ada", request).unwrap();
+    let refused = Refused::TypeNotServed { group: board(), document_type: contract.clone() };
+    assert_eq!(status(&log, id), Status::Refused(refused));
+
+    let document_types = BTreeSet::from(["contract".parse().unwrap()]);
+    let definition = GroupDefinition { document_types, ..log.board_of_three() };
+    let mut log = Chronicle::keyed_with(definition);
+    let id = log.requests("ada", log.request()).unwrap();
+    assert!(matches!(status(&log, id), Status::Refused(Refused::TypeNotServed { .. })));
+    let id = log.requests("ada", Request { document_type: contract, ..log.request() }).unwrap();
+    assert_eq!(status(&log, id), Status::Open);
+}
+
+#[test]
+fn a_request_pins_the_policy() {
+    let mut log = Chronicle::keyed();
+    let policy = Policy::for_min_signers(3).hash();
+    let request = Request { policy, ..log.request() };
+    assert_eq!(log.requests("ada", request), Err(Invalid::PolicyChanged));
+}
+
+#[test]
+fn a_request_expires_within_the_policys_time() {
+    let mut log = Chronicle::keyed();
+    let longest_hours = DEFAULT_EXPIRY / HOUR;
+    for expires_at in [log.now, log.now.plus(DEFAULT_EXPIRY + 1)] {
+        let request = Request { expires_at, ..log.request() };
+        assert_eq!(log.requests("ada", request), Err(Invalid::Expiry { longest_hours }));
+    }
+    let request = Request { expires_at: log.now.plus(DEFAULT_EXPIRY), ..log.request() };
+    assert!(log.requests("ada", request).is_ok());
+}
+
+#[test]
+fn the_same_request_is_made_once() {
+    let mut log = Chronicle::keyed();
+    log.requests("ada", log.request()).unwrap();
+    let again = log.requests("ada", log.request());
+    assert_eq!(again, Err(Invalid::AlreadySaid { account: name("ada") }));
+}
+
+#[test]
+fn a_request_counts_as_its_requesters_consent_where_the_policy_says_so() {
+    let mut log = Chronicle::keyed();
+    let id = log.requests("ada", log.request()).unwrap();
+    assert_eq!(log.state.request(id).unwrap().approvals, BTreeSet::from([name("ada")]));
+    assert_eq!(log.approves("ada", id), Err(Invalid::AlreadySaid { account: name("ada") }));
+    let events = log.approves("ben", id).unwrap();
+    assert_eq!(events, [Event::RequestVoted(id), Event::RequestApproved(id)]);
+    assert_eq!(status(&log, id), Status::Approved);
+}
+
+#[test]
+fn a_requester_may_not_approve_where_the_policy_says_so() {
+    let policy = Policy { requester_may_approve: false, ..Policy::for_min_signers(2) };
+    let mut log = keyed(policy);
+    let id = log.requests("ada", log.request()).unwrap();
+    assert_eq!(log.approves("ada", id), Err(Invalid::RequesterMayNotApprove));
+    assert_eq!(log.refuses("ada", id), Err(Invalid::RequesterMayNotApprove));
+    log.approves("ben", id).unwrap();
+    assert_eq!(status(&log, id), Status::Open);
+    log.approves("cyd", id).unwrap();
+    assert_eq!(status(&log, id), Status::Approved);
+}
+
+#[test]
+fn only_members_vote_on_requests_that_exist() {
+    let mut log = Chronicle::keyed();
+    let unknown = EntryId::new([0; 32]);
+    assert_eq!(log.approves("ben", unknown), Err(Invalid::UnknownRequest { request: unknown }));
+    let id = log.requests("ada", log.request()).unwrap();
+    let stranger = Err(Invalid::NotAMember { account: name("out"), group: board() });
+    assert_eq!(log.approves("out", id), stranger);
+    assert_eq!(log.refuses("out", id), stranger);
+}
+
+#[test]
+fn nobody_votes_twice_or_changes_a_vote() {
+    let mut log = keyed(Policy { approvals_required: 3, ..Policy::for_min_signers(2) });
+    let id = log.requests("ada", log.request()).unwrap();
+    log.approves("ben", id).unwrap();
+    let said = Err(Invalid::AlreadySaid { account: name("ben") });
+    assert_eq!(log.approves("ben", id), said);
+    assert_eq!(log.refuses("ben", id), said);
+}
+
+#[test]
+fn an_approved_request_takes_spare_approvals_and_no_refusals() {
+    let mut log = Chronicle::keyed();
+    let id = log.requests("ada", log.request()).unwrap();
+    log.approves("ben", id).unwrap();
+    assert_eq!(log.refuses("cyd", id), Err(Invalid::RequestOver { request: id }));
+    assert_eq!(log.approves("cyd", id), Ok(vec![Event::RequestVoted(id)]));
+    assert_eq!(log.state.request(id).unwrap().approvals.len(), 3);
+}
+
+#[test]
+fn one_refusal_does_not_stop_what_others_can_approve() {
+    let mut log = Chronicle::keyed();
+    let id = log.requests("ada", log.request()).unwrap();
+    log.refuses("ben", id).unwrap();
+    assert_eq!(status(&log, id), Status::Open);
+    log.approves("cyd", id).unwrap();
+    assert_eq!(status(&log, id), Status::Approved);
+}
+
+#[test]
+fn a_request_that_can_not_be_approved_any_more_is_rejected() {
+    let mut log = Chronicle::keyed();
+    let id = log.requests("ada", log.request()).unwrap();
+    log.refuses("ben", id).unwrap();
+    let events = log.refuses("cyd", id).unwrap();
+    assert_eq!(events, [Event::RequestVoted(id), Event::RequestRejected(id)]);
+    assert_eq!(status(&log, id), Status::Rejected);
+    assert_eq!(log.approves("cyd", id), Err(Invalid::AlreadySaid { account: name("cyd") }));
+}
+
+#[test]
+fn a_refusal_gives_a_reason() {
+    let mut log = Chronicle::keyed();
+    let id = log.requests("ada", log.request()).unwrap();
+    for reason in ["", "  ", &"x".repeat(501)] {
+        let body = Body::Refusal { request: id, reason: reason.to_owned() };
+        assert_eq!(log.says("ben", body), Err(Invalid::Reason), "{reason:?}");
+    }
+    let body = Body::Refusal { request: id, reason: "ä".repeat(500) };
+    assert!(log.says("ben", body).is_ok());
+}
+
+#[test]
+fn a_lapsed_request_takes_no_votes() {
+    let mut log = Chronicle::keyed();
+    let id = log.requests("ada", log.request()).unwrap();
+    log.wait(HOUR + 1);
+    assert!(log.state.request(id).unwrap().lapsed(log.now));
+    assert_eq!(log.approves("ben", id), Err(Invalid::RequestOver { request: id }));
+    assert_eq!(log.refuses("ben", id), Err(Invalid::RequestOver { request: id }));
+}

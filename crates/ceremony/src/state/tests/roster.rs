@@ -1,0 +1,233 @@
+//! Genesis, authors, invitations, admissions.
+
+use std::collections::BTreeSet;
+
+use super::chronicle::{Chronicle, HOUR, founding, genesis, name, secrets};
+use crate::entry::{Author, Entry, EntryError, Statement};
+use crate::identity::{AccountKeys, SecretKey};
+use crate::names::{Digest, IvnId};
+use crate::state::{Event, Invalid, IvnState};
+use crate::statement::{Body, Genesis, Role};
+
+#[test]
+fn a_log_begins_with_a_genesis_and_has_no_other() {
+    let mut log = Chronicle::founded();
+    let started = Body::NodeStarted { incarnation: Digest::new([0; 32]) };
+    assert_eq!(IvnState::found(&log.entry("ada", started)).unwrap_err(), Invalid::NotGenesis);
+    assert_eq!(log.says("ada", Body::Genesis(genesis())), Err(Invalid::WrongAuthor));
+    assert_eq!(log.coordinator_says(Body::Genesis(genesis())), Err(Invalid::WrongAuthor));
+}
+
+#[test]
+fn a_genesis_is_signed_by_the_admin_and_the_coordinator_that_it_names() {
+    let other = Genesis { coordinator_key: SecretKey::from_seed(&[77; 32]).public(), ..genesis() };
+    assert_eq!(IvnState::found(&founding(other)).unwrap_err(), Invalid::Signature);
+    let other = Genesis { admin: secrets("eve").public(), ..genesis() };
+    assert_eq!(IvnState::found(&founding(other)).unwrap_err(), Invalid::Signature);
+}
+
+#[test]
+fn the_id_of_an_ivn_is_the_hash_of_its_genesis() {
+    let one = IvnState::found(&founding(genesis())).unwrap();
+    let other = Genesis { nonce: Digest::new([5; 32]), ..genesis() };
+    assert_ne!(one.ivn(), IvnState::found(&founding(other)).unwrap().ivn());
+    assert_eq!(one.origin(), format!("example.org/ivn/{}", one.ivn()));
+}
+
+#[test]
+fn a_deployment_that_can_not_be_an_origin_founds_nothing() {
+    for deployment in ["", "two words", "a+b", "line\nbreak", "ä.org", &"x".repeat(201)] {
+        let bad = Genesis { deployment: deployment.to_owned(), ..genesis() };
+        assert_eq!(IvnState::found(&founding(bad)).unwrap_err(), Invalid::Deployment, "{deployment:?}");
+    }
+}
+
+#[test]
+fn somebody_must_be_admin_from_the_beginning() {
+    let nobody = Genesis { roles: BTreeSet::from([Role::Member]), ..genesis() };
+    let invalid = IvnState::found(&founding(nobody)).unwrap_err();
+    assert_eq!(invalid, Invalid::NotAdmin { account: name("ada") });
+}
+
+#[test]
+fn an_entry_of_another_ivn_is_refused() {
+    let mut log = Chronicle::founded();
+    for ivn in [None, Some(IvnId::new([0; 32]))] {
+        let body = Body::NodeStarted { incarnation: Digest::new([0; 32]) };
+        let statement = Statement { ivn, ..log.statement(Author::Account(name("ada")), body) };
+        let entry = Entry::sign(statement, &[&secrets("ada").identity]).unwrap();
+        assert_eq!(log.enter(&entry), Err(Invalid::OtherIvn));
+    }
+}
+
+#[test]
+fn an_entry_counts_only_with_its_authors_signature() {
+    let mut log = Chronicle::peopled();
+    let body = Body::NodeStarted { incarnation: Digest::new([0; 32]) };
+    let statement = log.statement(Author::Account(name("ben")), body.clone());
+    let forged = Entry::sign(statement, &[&secrets("cyd").identity]).unwrap();
+    assert_eq!(log.enter(&forged), Err(Invalid::Signature));
+    let statement = log.statement(Author::Coordinator, Body::CeremonyAborted {
+        session: super::chronicle::session(1),
+        reason: crate::statement::AbortReason::Cancelled,
+    });
+    let forged = Entry::sign(statement, &[&secrets("ada").identity]).unwrap();
+    assert_eq!(log.enter(&forged), Err(Invalid::Signature));
+    let stranger = log.says("eve", body);
+    assert_eq!(stranger, Err(Invalid::UnknownAccount { account: name("eve") }));
+}
+
+#[test]
+fn the_coordinator_can_not_say_what_is_an_accounts_to_say() {
+    let mut log = Chronicle::keyed();
+    let request = log.requests("ada", log.request()).unwrap();
+    let bodies = [
+        Body::Invitation(log.invitation("eve", Role::Admin)),
+        Body::AccountAdmitted { keys: secrets("eve").public() },
+        Body::NodeStarted { incarnation: Digest::new([0; 32]) },
+        Body::GroupDefined(log.board_of_three()),
+        Body::Request(log.request()),
+        Body::Approval { request },
+        Body::Refusal { request, reason: "no".to_owned() },
+    ];
+    for body in bodies {
+        assert_eq!(log.coordinator_says(body), Err(Invalid::WrongAuthor));
+    }
+}
+
+#[test]
+fn an_account_can_not_say_what_is_the_coordinators_to_say() {
+    let mut log = Chronicle::grouped();
+    let session = super::chronicle::session(1);
+    let signature = crate::encoding::Base64(vec![0; 64]);
+    let bodies = [
+        Body::CeremonyStarted { group: super::chronicle::board(), session, attempt: 1 },
+        Body::EpochStarted { session, signature },
+    ];
+    for body in bodies {
+        assert_eq!(log.says("ada", body), Err(Invalid::WrongAuthor));
+    }
+}
+
+#[test]
+fn only_an_admin_invites() {
+    let mut log = Chronicle::peopled();
+    let invitation = Body::Invitation(log.invitation("eve", Role::Admin));
+    assert_eq!(log.says("ben", invitation), Err(Invalid::NotAdmin { account: name("ben") }));
+}
+
+#[test]
+fn an_account_that_exists_can_not_be_invited_or_admitted_again() {
+    let mut log = Chronicle::peopled();
+    let exists = Err(Invalid::AccountExists { account: name("ben") });
+    let invitation = Body::Invitation(log.invitation("ben", Role::Member));
+    assert_eq!(log.says("ada", invitation), exists);
+    assert_eq!(log.join("ben"), exists, "a token works once");
+}
+
+#[test]
+fn an_invitation_admits_with_its_roles_and_is_used_up() {
+    let mut log = Chronicle::founded();
+    log.invite("eve", Role::Auditor);
+    assert_eq!(log.join("eve"), Ok(vec![Event::Admitted(name("eve"))]));
+    let account = log.state.account(&name("eve")).unwrap();
+    assert_eq!(account.roles, BTreeSet::from([Role::Auditor]));
+    assert_eq!(log.state.invitations().len(), 0);
+}
+
+#[test]
+fn without_an_invitation_nobody_joins() {
+    let mut log = Chronicle::founded();
+    assert_eq!(log.join("eve"), Err(Invalid::NotInvited));
+}
+
+#[test]
+fn a_token_admits_no_other_account_and_in_no_other_ivn() {
+    let mut log = Chronicle::founded();
+    log.invite("ben", Role::Member);
+    log.invite("cyd", Role::Member);
+    let ivn = log.state.ivn();
+    let token_of_ben = Chronicle::invitation_key("ben");
+    let entry = log.admission("cyd", &token_of_ben, ivn);
+    assert_eq!(log.enter(&entry), Err(Invalid::NotInvited));
+    let entry = log.admission("ben", &token_of_ben, IvnId::new([0; 32]));
+    assert_eq!(log.enter(&entry), Err(Invalid::OtherIvn));
+}
+
+#[test]
+fn a_second_invitation_replaces_the_first() {
+    let mut log = Chronicle::founded();
+    log.invite("ben", Role::Member);
+    let new = SecretKey::from_seed(&[55; 32]);
+    let again = crate::statement::Invitation { key: new.public(), ..log.invitation("ben", Role::Member) };
+    log.says("ada", Body::Invitation(again)).unwrap();
+    assert_eq!(log.join("ben"), Err(Invalid::NotInvited));
+    let entry = log.admission("ben", &new, log.state.ivn());
+    assert!(log.enter(&entry).is_ok());
+}
+
+#[test]
+fn repeating_a_replaced_invitation_does_not_bring_it_back() {
+    let mut log = Chronicle::founded();
+    let first = log.entry("ada", Body::Invitation(log.invitation("ben", Role::Admin)));
+    log.enter(&first).unwrap();
+    log.wait(1);
+    log.invite("ben", Role::Member);
+    assert_eq!(log.enter(&first), Err(Invalid::AlreadySaid { account: name("ada") }));
+}
+
+#[test]
+fn an_expired_invitation_admits_nobody() {
+    let mut log = Chronicle::founded();
+    log.invite("ben", Role::Member);
+    log.wait(HOUR + 1);
+    assert_eq!(log.join("ben"), Err(Invalid::InvitationExpired));
+    let late = log.invitation("cyd", Role::Member);
+    log.wait(2 * HOUR);
+    assert_eq!(log.says("ada", Body::Invitation(late)), Err(Invalid::InvitationExpired));
+}
+
+#[test]
+fn time_in_the_log_does_not_go_back() {
+    let mut log = Chronicle::founded();
+    log.invite("ben", Role::Member);
+    log.wait(HOUR + 1);
+    log.start_node("ada", 1);
+    log.now = crate::names::Timestamp(0);
+    assert_eq!(log.join("ben"), Err(Invalid::InvitationExpired));
+}
+
+#[test]
+fn keys_belong_to_one_account() {
+    let mut log = Chronicle::peopled();
+    log.invite("eve", Role::Member);
+    let token = Chronicle::invitation_key("eve");
+    let own = secrets("eve");
+    // Whose cosignature it is, a cosignature does not say: eve takes ben's key without having it.
+    let keys = AccountKeys { cosigner: secrets("ben").public().cosigner, ..own.public() };
+    let statement = log.statement(Author::Account(name("eve")), Body::AccountAdmitted { keys });
+    let entry = Entry::sign(statement, &[&token, &own.identity]).unwrap();
+    assert_eq!(log.enter(&entry), Err(Invalid::KeysTaken { account: name("ben") }));
+}
+
+#[test]
+fn an_incarnation_is_announced_once() {
+    let mut log = Chronicle::founded();
+    log.start_node("ada", 1);
+    let again = Body::NodeStarted { incarnation: Chronicle::incarnation("ada", 1) };
+    assert_eq!(log.says("ada", again.clone()), Err(Invalid::AlreadySaid { account: name("ada") }));
+    log.start_node("ada", 2);
+    assert_eq!(
+        log.says("ada", again),
+        Err(Invalid::AlreadySaid { account: name("ada") }),
+        "an old start does not come back"
+    );
+}
+
+#[test]
+fn what_is_wrong_with_an_entry_is_malformed_or_its_signature() {
+    assert_eq!(Invalid::from(EntryError::Signature), Invalid::Signature);
+    for error in [EntryError::TooLong, EntryError::Json, EntryError::PayloadType, EntryError::Spelling] {
+        assert_eq!(Invalid::from(error), Invalid::Malformed);
+    }
+}

@@ -1,0 +1,94 @@
+//! Signature entries: what they must show.
+
+use super::chronicle::{Chronicle, session};
+use crate::encoding::Base64;
+use crate::names::EntryId;
+use crate::signing::{SignerRecord, Subject};
+use crate::state::{Event, Invalid, Status};
+use crate::statement::Body;
+
+/// A request of ada that ben approved, and cyd did not.
+fn approved() -> (Chronicle, EntryId) {
+    let mut log = Chronicle::keyed();
+    let request = log.requests("ada", log.request()).unwrap();
+    log.approves("ben", request).unwrap();
+    (log, request)
+}
+
+fn signature(request: EntryId, signers: Vec<SignerRecord>) -> Body {
+    Body::Signature { request, session: session(7), signature: Base64(vec![1; 64]), signers }
+}
+
+#[test]
+fn a_signature_shows_approving_members_own_messages() {
+    let (mut log, request) = approved();
+    let signers = log.records(&["ada", "ben"], session(7), Subject::Request { request });
+    let events = log.coordinator_says(signature(request, signers.clone())).unwrap();
+    assert_eq!(events, [Event::RequestSigned(request)]);
+    assert!(matches!(log.state.request(request).unwrap().status, Status::Signed { .. }));
+    let again = log.coordinator_says(signature(request, signers));
+    assert_eq!(again, Err(Invalid::NotApproved { request }), "once");
+}
+
+#[test]
+fn what_is_not_approved_is_not_signed() {
+    let mut log = Chronicle::keyed();
+    let request = log.requests("ada", log.request()).unwrap();
+    let signers = log.records(&["ada", "ben"], session(7), Subject::Request { request });
+    let early = log.coordinator_says(signature(request, signers));
+    assert_eq!(early, Err(Invalid::NotApproved { request }));
+    let unknown = EntryId::new([0; 32]);
+    let nothing = log.coordinator_says(signature(unknown, Vec::new()));
+    assert_eq!(nothing, Err(Invalid::UnknownRequest { request: unknown }));
+}
+
+#[test]
+fn only_the_coordinator_logs_signatures() {
+    let (mut log, request) = approved();
+    let signers = log.records(&["ada", "ben"], session(7), Subject::Request { request });
+    assert_eq!(log.says("ada", signature(request, signers)), Err(Invalid::WrongAuthor));
+}
+
+#[test]
+fn a_signer_who_did_not_approve_does_not_count() {
+    let (mut log, request) = approved();
+    let signers = log.records(&["ada", "cyd"], session(7), Subject::Request { request });
+    assert_eq!(log.coordinator_says(signature(request, signers)), Err(Invalid::Signers));
+}
+
+#[test]
+fn fewer_than_min_signers_or_one_twice_do_not_count() {
+    let (mut log, request) = approved();
+    let signers = log.records(&["ada", "ben"], session(7), Subject::Request { request });
+    let one = vec![signers[0].clone()];
+    assert_eq!(log.coordinator_says(signature(request, one)), Err(Invalid::Signers));
+    let twice = vec![signers[0].clone(), signers[0].clone()];
+    assert_eq!(log.coordinator_says(signature(request, twice)), Err(Invalid::Signers));
+    assert_eq!(log.coordinator_says(signature(request, Vec::new())), Err(Invalid::Signers));
+}
+
+#[test]
+fn messages_of_another_session_request_or_set_of_commitments_do_not_count() {
+    let (mut log, request) = approved();
+    let subject = Subject::Request { request };
+    let good = log.records(&["ada", "ben"], session(7), subject);
+    let other_session = log.records(&["ada", "ben"], session(8), subject);
+    let other_request = Subject::Request { request: EntryId::new([0; 32]) };
+    let other_request = log.records(&["ada", "ben"], session(7), other_request);
+    let other_set = log.records(&["ada", "ben"], session(7), subject);
+    let mixed = vec![good[0].clone(), other_set[1].clone()];
+    let swapped = SignerRecord { account: good[1].account.clone(), ..good[0].clone() };
+    let swapped = vec![good[0].clone(), swapped];
+    for signers in [other_session, other_request, mixed, swapped] {
+        assert_eq!(log.coordinator_says(signature(request, signers)), Err(Invalid::Signers));
+    }
+}
+
+#[test]
+fn a_signature_has_64_bytes() {
+    let (mut log, request) = approved();
+    let signers = log.records(&["ada", "ben"], session(7), Subject::Request { request });
+    let signature = Base64(vec![1; 63]);
+    let body = Body::Signature { request, session: session(7), signature, signers };
+    assert_eq!(log.coordinator_says(body), Err(Invalid::Signers));
+}

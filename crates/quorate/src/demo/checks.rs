@@ -1,0 +1,229 @@
+//! What the demonstration checks, with tools that are not ours, and the files that they read.
+
+use std::path::{Path, PathBuf};
+use std::process::{Output as Outcome, Stdio};
+
+use quorate_documents::{Namespace, Output, keys, verify};
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+
+use super::{Check, NAMESPACE, unwritable, write};
+use crate::control::{Exit, Problem, RequestView};
+use crate::errors::chain;
+use crate::log_audit::{Options, verify_directory, verify_proof};
+
+/// The identity in the allowed-signers file.
+pub(super) const IDENTITY: &str = "board@demo.example";
+
+/// What a foreign tool said.
+#[derive(Clone, Debug)]
+pub(super) enum Verdict {
+    /// It accepts the signature.
+    Accepted,
+    /// It does not; what it said.
+    Refused(String),
+    /// It is not on this machine.
+    NotInstalled(&'static str),
+}
+
+/// The files that stay.
+pub(super) struct Files {
+    directory: PathBuf,
+    pub(super) document: PathBuf,
+    pub(super) public_key: PathBuf,
+    pub(super) allowed_signers: PathBuf,
+    pub(super) ssh_signature: PathBuf,
+    pub(super) raw_signature: PathBuf,
+    pub(super) verifying_key: String,
+    key: [u8; 32],
+}
+
+/// A raw signature with its key.
+pub(super) struct Signed {
+    key: [u8; 32],
+    signature: [u8; 64],
+}
+
+impl Signed {
+    /// From hex.
+    pub(super) fn new(key: &str, signature: &str) -> Result<Self, Problem> {
+        let bug = || Problem::new(Exit::Error, "the node gave no key or signature");
+        Ok(Self { key: unhex(key).ok_or_else(bug)?, signature: unhex(signature).ok_or_else(bug)? })
+    }
+
+    pub(super) fn is_of(&self, document: &[u8]) -> bool {
+        verify(document, &self.signature, &self.key, &Output::Raw).is_ok()
+    }
+}
+
+fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    if text.len() != 2 * N || !text.is_ascii() {
+        return None;
+    }
+    for (position, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * position..2 * position + 2)?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
+fn ssh_output() -> Result<Output, Problem> {
+    let bug = |_| Problem::new(Exit::Error, "the SSH namespace can not be used");
+    Ok(Output::Ssh { namespace: Namespace::new(NAMESPACE).map_err(bug)? })
+}
+
+impl Files {
+    /// Writes document, keys and signatures; each signature is verified by code other than what made it before it is
+    /// written.
+    pub(super) fn write(
+        directory: &Path,
+        (name, document): &(String, Vec<u8>),
+        verifying_key: &str,
+        ssh: &RequestView,
+        raw: &RequestView,
+    ) -> Result<Self, Problem> {
+        let ssh = Signed::new(verifying_key, ssh.signature.as_deref().unwrap_or_default())?;
+        let raw = Signed::new(verifying_key, raw.signature.as_deref().unwrap_or_default())?;
+        let finish = |output: &Output, signed: &Signed| {
+            quorate_documents::finish(document, output, &signed.key, &signed.signature)
+                .map_err(|error| Problem::new(Exit::Verification, chain(&error)))
+        };
+        let ssh_file = finish(&ssh_output()?, &ssh)?;
+        let raw_file = finish(&Output::Raw, &raw)?;
+        let namespaces = [Namespace::new(NAMESPACE)
+            .map_err(|error| Problem::new(Exit::Error, error.to_string()))?];
+        let line = keys::allowed_signers_line(&ssh.key, IDENTITY, &namespaces)
+            .map_err(|error| Problem::new(Exit::Error, error.to_string()))?;
+        let files = Self {
+            directory: directory.to_owned(),
+            document: directory.join(name),
+            public_key: directory.join("board.pem"),
+            allowed_signers: directory.join("allowed_signers"),
+            ssh_signature: directory.join(format!("{name}.sig")),
+            raw_signature: directory.join(format!("{name}.ed25519")),
+            verifying_key: verifying_key.to_owned(),
+            key: ssh.key,
+        };
+        write(&files.document, document)?;
+        write(&files.public_key, keys::to_pem(&ssh.key).as_bytes())?;
+        write(&files.allowed_signers, format!("{line}\n").as_bytes())?;
+        write(&files.ssh_signature, &ssh_file)?;
+        write(&files.raw_signature, &raw_file)?;
+        Ok(files)
+    }
+
+    /// `ssh-keygen -Y verify` on a document and the SSH signature.
+    pub(super) async fn ssh_keygen(&self, document: &Path) -> Result<Verdict, Problem> {
+        let bytes = std::fs::read(document).map_err(|error| unwritable(document, &error))?;
+        let mut command = Command::new("ssh-keygen");
+        command
+            .args(["-Y", "verify", "-I", IDENTITY, "-n", NAMESPACE, "-f"])
+            .arg(&self.allowed_signers)
+            .arg("-s")
+            .arg(&self.ssh_signature);
+        run("ssh-keygen", command, &bytes).await
+    }
+
+    /// `openssl pkeyutl -verify -rawin` on a document and the raw signature.
+    pub(super) async fn openssl(&self, document: &Path) -> Result<Verdict, Problem> {
+        let empty = std::fs::metadata(document).is_ok_and(|metadata| metadata.len() == 0);
+        if empty {
+            // OpenSSL 3.0's pkeyutl refuses every empty input, whatever the signature.
+            return Ok(Verdict::NotInstalled("openssl pkeyutl, which takes no empty file,"));
+        }
+        let mut command = Command::new("openssl");
+        command
+            .args(["pkeyutl", "-verify", "-rawin", "-pubin", "-inkey"])
+            .arg(&self.public_key)
+            .arg("-in")
+            .arg(document)
+            .arg("-sigfile")
+            .arg(&self.raw_signature);
+        run("openssl", command, &[]).await
+    }
+
+    /// Whether this program accepts either signature for a document.
+    pub(super) fn verifies(&self, document: &Path) -> Result<bool, Problem> {
+        let read = |path: &Path| std::fs::read(path).map_err(|error| unwritable(path, &error));
+        let bytes = read(document)?;
+        let ssh = verify(&bytes, &read(&self.ssh_signature)?, &self.key, &ssh_output()?).is_ok();
+        let raw = verify(&bytes, &read(&self.raw_signature)?, &self.key, &Output::Raw).is_ok();
+        Ok(ssh || raw)
+    }
+
+    /// A copy of the document with one bit flipped (or one byte added, if it is empty).
+    pub(super) fn tampered_copy(&self) -> Result<PathBuf, Problem> {
+        let path = self.directory.join("tampered-copy");
+        let mut bytes =
+            std::fs::read(&self.document).map_err(|error| unwritable(&self.document, &error))?;
+        let middle = bytes.len() / 2;
+        match bytes.get_mut(middle) {
+            Some(byte) => *byte ^= 1,
+            None => bytes.push(b'!'),
+        }
+        write(&path, &bytes)?;
+        Ok(path)
+    }
+}
+
+async fn run(tool: &'static str, mut command: Command, input: &[u8]) -> Result<Verdict, Problem> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = match command.spawn() {
+        Ok(child) => child,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(Verdict::NotInstalled(tool));
+        }
+        Err(error) => return Err(Problem::new(Exit::Error, format!("{tool}: {error}"))),
+    };
+    let stdin = child.stdin.take();
+    let feed = async {
+        if let Some(mut stdin) = stdin {
+            // A tool that has seen enough may stop reading.
+            let _ = stdin.write_all(input).await;
+        }
+    };
+    let (outcome, ()) = tokio::join!(child.wait_with_output(), feed);
+    let Outcome { status, stdout, stderr } =
+        outcome.map_err(|error| Problem::new(Exit::Error, format!("{tool}: {error}")))?;
+    if status.success() {
+        return Ok(Verdict::Accepted);
+    }
+    let said = [stdout, stderr].concat();
+    Ok(Verdict::Refused(format!("{tool}: {}", String::from_utf8_lossy(&said).trim())))
+}
+
+/// The tool had to accept.
+pub(super) fn accepted(verdict: Verdict) -> Check {
+    match verdict {
+        Verdict::Accepted => Check::Passed,
+        Verdict::Refused(why) => Check::Failed { why },
+        Verdict::NotInstalled(tool) => Check::Skipped { why: format!("{tool} is not installed") },
+    }
+}
+
+/// Every tool that is there had to refuse, and so had we.
+pub(super) fn refused(verdicts: &[Verdict], verifies: bool) -> Check {
+    let accepted = verdicts.iter().any(|verdict| matches!(verdict, Verdict::Accepted));
+    if accepted || verifies {
+        Check::Failed { why: "the signature was accepted for another document".to_owned() }
+    } else {
+        Check::Passed
+    }
+}
+
+/// An inclusion proof had to hold under the log's key.
+pub(super) fn inclusion(entry: &[u8], proof: &str, log_key: &str) -> Check {
+    match verify_proof(proof, entry, log_key) {
+        Ok(_) => Check::Passed,
+        Err(problem) => Check::Failed { why: problem.message },
+    }
+}
+
+/// The published log had to hold, with every signature checked against its document.
+pub(super) fn audit(log: &Path, documents: &Path) -> Check {
+    let options = Options { documents: Some(documents.to_owned()), ..Options::default() };
+    match verify_directory(log, &options) {
+        Ok(_) => Check::Passed,
+        Err(problem) => Check::Failed { why: problem.message },
+    }
+}

@@ -1,0 +1,527 @@
+//! The demonstration: an IVN whose members generate a key together and sign a real file, checked by tools that are not
+//! ours.
+//!
+//! Everything is real: the coordinator and each member's node are processes of this program that talk TLS over
+//! loopback; the demonstration only plays the people.
+
+mod checks;
+pub(crate) mod cluster;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use quorate_ceremony::encoding::Base64;
+use quorate_ceremony::names::{AccountName, EntryId, GroupName};
+use quorate_ceremony::policy::Policy;
+use quorate_ceremony::statement::GroupDefinition;
+use quorate_protocol::Suite;
+use serde::Serialize;
+
+use self::checks::Signed;
+use self::cluster::{Cluster, expect_logged, unexpected};
+use crate::control::client::Client;
+use crate::control::{
+    Answer, Ask, Exit, GroupStage, GroupView, Problem, RequestStage, RequestView, SignAsk,
+};
+use crate::setup::join::Choices;
+
+/// What is signed if no file is given.
+const SAMPLE: &str = "\
+CONTRACT
+
+between Aurelia Finance and Nordwind Logistik: haulage in the fourth quarter,
+EUR 75,000.00, payable within 30 days.
+";
+
+/// The names of the first members; more are called member-7, member-8 and so on.
+const NAMES: [&str; 6] = ["ada", "ben", "carol", "dan", "eve", "frank"];
+const GROUP: &str = "board";
+const NAMESPACE: &str = "file";
+
+/// What to demonstrate.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// The file to be signed, or the sample.
+    pub(crate) file: Option<PathBuf>,
+    /// How many members.
+    pub(crate) members: u16,
+    /// How many it takes to sign.
+    pub(crate) min_signers: u16,
+    /// Where to leave the signed files. Empty or new.
+    pub(crate) directory: PathBuf,
+    /// Leave the homes of coordinator and nodes too.
+    pub(crate) keep: bool,
+}
+
+/// How a check went.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(tag = "result", rename_all = "kebab-case")]
+pub(crate) enum Check {
+    /// It held.
+    Passed,
+    /// It did not.
+    Failed {
+        /// What was seen.
+        why: String,
+    },
+    /// It could not be made.
+    Skipped {
+        /// Why.
+        why: String,
+    },
+}
+
+/// What the demonstration made and saw.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Report {
+    /// The document.
+    pub(crate) document: PathBuf,
+    /// The group's verifying key in hex.
+    pub(crate) verifying_key: String,
+    /// The same as PEM (RFC 8410).
+    pub(crate) public_key_file: PathBuf,
+    /// The raw signature, 64 bytes.
+    pub(crate) signature_file: PathBuf,
+    /// The SSH signature.
+    pub(crate) sshsig_file: PathBuf,
+    /// The allowed-signers file for `ssh-keygen -Y verify`.
+    pub(crate) allowed_signers_file: PathBuf,
+    /// The identity in it.
+    pub(crate) ssh_identity: String,
+    /// How many members it takes to sign.
+    pub(crate) min_signers: u16,
+    /// How many members there are.
+    pub(crate) max_signers: u16,
+    /// From the group's acceptance to its key in use, in milliseconds.
+    pub(crate) dkg_ms: u64,
+    /// From the request to the signature, two approvals by command included, in milliseconds.
+    pub(crate) sign_ms: u64,
+    /// Entries in the log.
+    pub(crate) log_size: u64,
+    /// A copy of the log as the coordinator published it (C2SP tlog-tiles).
+    pub(crate) log_dir: PathBuf,
+    /// The proof that the signature is in the log.
+    pub(crate) proof_file: PathBuf,
+    /// What was checked, and how it went: "passed", "failed" or "skipped".
+    pub(crate) checks: BTreeMap<&'static str, &'static str>,
+    /// Why, for those that did not pass.
+    pub(crate) reasons: BTreeMap<&'static str, String>,
+}
+
+/// What is told while it goes on.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// Something was done.
+    Done {
+        /// What, in one or two words.
+        what: &'static str,
+        /// The result.
+        text: String,
+    },
+    /// Something was checked.
+    Checked {
+        /// What.
+        what: &'static str,
+        /// How it went.
+        check: Check,
+        /// With what.
+        text: String,
+    },
+}
+
+/// Runs the demonstration. All its processes have ended when it returns, and also if its future is dropped.
+///
+/// # Errors
+///
+/// If something can not be done at all. A check that fails is no error but in the report.
+pub(crate) async fn run(plan: &Plan, mut tell: impl FnMut(Step)) -> Result<Report, Problem> {
+    let names = names(plan)?;
+    let document = read_document(plan)?;
+    make_directory(&plan.directory)?;
+    let stage = plan.directory.join("homes");
+    create(&stage)?;
+    let choices = Choices { auto_accept: true, auto_approve: false };
+    let mut cluster = Cluster::start(&stage, &names, choices).await?;
+    tell(Step::Done { what: "coordinator", text: format!("https://{}", cluster.hub) });
+    tell(Step::Done { what: "nodes", text: format!("{} (a process each)", join(&names)) });
+    let mut show = Show { plan, names: &names, tell: &mut tell, checks: BTreeMap::new() };
+    let result = show.play(&mut cluster, &document).await;
+    let log = cluster.log();
+    let documents = cluster.documents();
+    cluster.stop().await?;
+    let made = result?;
+    // The coordinator has published all of its log when it has ended.
+    let log_dir = plan.directory.join("log");
+    copy_directory(&log, &log_dir)?;
+    show.audit(&log_dir, &documents);
+    if !plan.keep {
+        std::fs::remove_dir_all(&stage).map_err(|error| unwritable(&stage, &error))?;
+    }
+    Ok(made.report(plan, log_dir, show.checks))
+}
+
+/// The play: who does what.
+struct Show<'a, T> {
+    plan: &'a Plan,
+    names: &'a [AccountName],
+    tell: &'a mut T,
+    checks: BTreeMap<&'static str, Check>,
+}
+
+/// What came out of it.
+struct Made {
+    files: checks::Files,
+    dkg_ms: u64,
+    sign_ms: u64,
+    log_size: u64,
+    proof_file: PathBuf,
+}
+
+impl<T: FnMut(Step)> Show<'_, T> {
+    async fn play(
+        &mut self,
+        cluster: &mut Cluster,
+        document: &(String, Vec<u8>),
+    ) -> Result<Made, Problem> {
+        let ada = self.name(0)?;
+        let client = cluster.client(&ada).await?;
+        let (group, dkg_ms) = self.generate_key(&client).await?;
+        let key = group.verifying_key.unwrap_or_default();
+        let of = format!("any {} of {} can sign", self.plan.min_signers, self.plan.members);
+        self.done("key ceremony", format!("{of}; nobody holds the key ({dkg_ms} ms)"));
+
+        let started = Instant::now();
+        let ssh = self.request(&client, document, "ssh").await?;
+        let approvers = self.approve(cluster, ssh.id).await?;
+        let ssh = signed(&client, ssh.id).await?;
+        let sign_ms = milliseconds(started);
+        self.done("request", format!("{} asks {GROUP} to sign {}", ada, document.0));
+        self.done("approvals", approvers);
+        self.done("signature", format!("made by {} ({sign_ms} ms)", join(&ssh.signers)));
+        let raw = self.request(&client, document, "raw").await?;
+        self.approve(cluster, raw.id).await?;
+        let raw = signed(&client, raw.id).await?;
+
+        let files = checks::Files::write(&self.plan.directory, document, &key, &ssh, &raw)?;
+        self.check_files(&files).await?;
+        self.lose_a_node(cluster, &client, document).await?;
+        let proof_file = self.prove(&client, &ssh).await?;
+        let log_size = match client.ask(Ask::Status).await? {
+            Answer::Status(status) => status.log_size,
+            other => return Err(unexpected(&other)),
+        };
+        Ok(Made { files, dkg_ms, sign_ms, log_size, proof_file })
+    }
+
+    fn name(&self, index: usize) -> Result<AccountName, Problem> {
+        let missing = || Problem::new(Exit::Usage, "a group has at least two members");
+        self.names.get(index).cloned().ok_or_else(missing)
+    }
+
+    fn done(&mut self, what: &'static str, text: String) {
+        (self.tell)(Step::Done { what, text });
+    }
+
+    fn checked(&mut self, what: &'static str, check: Check, text: String) {
+        self.checks.insert(what, check.clone());
+        (self.tell)(Step::Checked { what, check, text });
+    }
+
+    async fn generate_key(&mut self, client: &Client) -> Result<(GroupView, u64), Problem> {
+        let name = group()?;
+        let definition = GroupDefinition {
+            name: name.clone(),
+            suite: Suite::FrostEd25519Sha512,
+            min_signers: self.plan.min_signers,
+            members: self.names.to_vec(),
+            document_types: BTreeSet::new(),
+            policy: Policy::for_min_signers(self.plan.min_signers),
+        };
+        expect_logged(client.ask(Ask::DefineGroup(definition)).await?)?;
+        let mut last = None;
+        client
+            .watch(Ask::Group { name, watch: true }, |answer| {
+                last = Some(answer);
+                ControlFlow::Continue(())
+            })
+            .await?;
+        match last {
+            Some(Answer::Group(view)) if view.state == GroupStage::Ready => {
+                let took = view.dkg_ms.unwrap_or_default();
+                Ok((*view, took))
+            }
+            Some(Answer::Group(view)) => Err(Problem::new(Exit::Error, view.sentence)),
+            _ => Err(Problem::new(Exit::Error, "the node says nothing about the group")),
+        }
+    }
+
+    async fn request(
+        &self,
+        client: &Client,
+        (name, document): &(String, Vec<u8>),
+        format: &str,
+    ) -> Result<RequestView, Problem> {
+        let ask = Ask::Sign(SignAsk {
+            group: group()?,
+            document_type: None,
+            format: format.to_owned(),
+            namespace: (format == "ssh").then(|| NAMESPACE.to_owned()),
+            name: name.clone(),
+            document: Base64(document.clone()),
+            expires_in: None,
+        });
+        match client.ask(ask).await? {
+            Answer::Request(view) => Ok(*view),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// As many members approve as it takes beside the requester, whose request is its consent.
+    async fn approve(&self, cluster: &Cluster, request: EntryId) -> Result<String, Problem> {
+        let approvers: Vec<AccountName> = self
+            .names
+            .iter()
+            .skip(1)
+            .take(usize::from(self.plan.min_signers).saturating_sub(1))
+            .cloned()
+            .collect();
+        for name in &approvers {
+            let client = cluster.client(name).await?;
+            await_request(&client, request).await?;
+            expect_logged(client.ask(Ask::Approve { id: request.to_string() }).await?)?;
+        }
+        Ok(format!("{} (each node fetched the file and hashed it itself)", join(&approvers)))
+    }
+
+    async fn check_files(&mut self, files: &checks::Files) -> Result<(), Problem> {
+        let ssh = files.ssh_keygen(&files.document).await?;
+        self.checked(
+            "ssh-keygen",
+            checks::accepted(ssh),
+            "ssh-keygen -Y verify accepts it".to_owned(),
+        );
+        let openssl = files.openssl(&files.document).await?;
+        self.checked(
+            "openssl",
+            checks::accepted(openssl),
+            "openssl pkeyutl -verify accepts it".to_owned(),
+        );
+        let tampered = files.tampered_copy()?;
+        let ssh = files.ssh_keygen(&tampered).await?;
+        let openssl = files.openssl(&tampered).await?;
+        let check = checks::refused(&[ssh, openssl], files.verifies(&tampered)?);
+        self.checked("tampered-copy", check, "one bit flipped: everybody refuses it".to_owned());
+        Ok(())
+    }
+
+    /// A node that is not needed dies, and the others sign again.
+    async fn lose_a_node(
+        &mut self,
+        cluster: &mut Cluster,
+        client: &Client,
+        document: &(String, Vec<u8>),
+    ) -> Result<(), Problem> {
+        const WHAT: &str = "node-killed";
+        if self.plan.min_signers == self.plan.members {
+            let why = "every node is needed in this group".to_owned();
+            self.checked(WHAT, Check::Skipped { why }, "signing without one node".to_owned());
+            return Ok(());
+        }
+        let victim = self.name(self.names.len().saturating_sub(1))?;
+        cluster.kill(&victim).await?;
+        let request = self.request(client, document, "raw").await?;
+        self.approve(cluster, request.id).await?;
+        let view = signed(client, request.id).await?;
+        let key = view.verifying_key.clone().unwrap_or_default();
+        let signature = view.signature.clone().unwrap_or_default();
+        let holds = Signed::new(&key, &signature)?.is_of(&document.1);
+        let check = match holds {
+            true => Check::Passed,
+            false => Check::Failed { why: "the signature does not verify".to_owned() },
+        };
+        let text = format!("{victim} killed; signed again by {}", join(&view.signers));
+        self.checked(WHAT, check, text);
+        Ok(())
+    }
+
+    /// The signature's entry is proved to be in the log, with nothing but the log's key.
+    async fn prove(&mut self, client: &Client, view: &RequestView) -> Result<PathBuf, Problem> {
+        let index = view.signature_index.unwrap_or_default();
+        let path = self.plan.directory.join("signature.tlog-proof");
+        match client.ask(Ask::Prove { index }).await? {
+            Answer::Proof { entry, proof, log_key } => {
+                write(&path, proof.as_bytes())?;
+                let check = checks::inclusion(&entry.0, &proof, &log_key);
+                let text = format!("the signature is entry {index} of the log, by a Merkle proof");
+                self.checked("inclusion-proof", check, text);
+                Ok(path)
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    fn audit(&mut self, log: &Path, documents: &Path) {
+        let check = checks::audit(log, documents);
+        let text =
+            "the whole log replayed offline: every entry, key share and signature".to_owned();
+        self.checked("log-verify", check, text);
+    }
+}
+
+impl Made {
+    fn report(
+        self,
+        plan: &Plan,
+        log_dir: PathBuf,
+        checks: BTreeMap<&'static str, Check>,
+    ) -> Report {
+        let word = |check: &Check| match check {
+            Check::Passed => "passed",
+            Check::Failed { .. } => "failed",
+            Check::Skipped { .. } => "skipped",
+        };
+        let reasons = checks
+            .iter()
+            .filter_map(|(name, check)| match check {
+                Check::Passed => None,
+                Check::Failed { why } | Check::Skipped { why } => Some((*name, why.clone())),
+            })
+            .collect();
+        Report {
+            document: self.files.document,
+            verifying_key: self.files.verifying_key,
+            public_key_file: self.files.public_key,
+            signature_file: self.files.raw_signature,
+            sshsig_file: self.files.ssh_signature,
+            allowed_signers_file: self.files.allowed_signers,
+            ssh_identity: checks::IDENTITY.to_owned(),
+            min_signers: plan.min_signers,
+            max_signers: plan.members,
+            dkg_ms: self.dkg_ms,
+            sign_ms: self.sign_ms,
+            log_size: self.log_size,
+            log_dir,
+            proof_file: self.proof_file,
+            checks: checks.iter().map(|(name, check)| (*name, word(check))).collect(),
+            reasons,
+        }
+    }
+}
+
+/// Waits until a node has seen a request: the coordinator tells its requester and the other members at the same time.
+async fn await_request(client: &Client, request: EntryId) -> Result<(), Problem> {
+    let seen = async {
+        loop {
+            match client.ask(Ask::Request { id: request.to_string(), watch: false }).await {
+                Ok(_) => return,
+                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(2)).await,
+            }
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), seen)
+        .await
+        .map_err(|_| Problem::new(Exit::Waiting, "a node was not shown the request in time"))
+}
+
+/// Waits until a request is signed.
+async fn signed(client: &Client, request: EntryId) -> Result<RequestView, Problem> {
+    let mut last = None;
+    client
+        .watch(Ask::Request { id: request.to_string(), watch: true }, |answer| {
+            if let Answer::Request(view) = answer {
+                last = Some(*view);
+            }
+            ControlFlow::Continue(())
+        })
+        .await?;
+    match last {
+        Some(view) if view.state == RequestStage::Signed => Ok(view),
+        Some(view) => Err(Problem::new(Exit::Rejected, view.sentence)),
+        None => Err(Problem::new(Exit::Error, "the node says nothing about the request")),
+    }
+}
+
+fn names(plan: &Plan) -> Result<Vec<AccountName>, Problem> {
+    let bad = |what: String| Problem::new(Exit::Usage, what);
+    if plan.members < 2 || plan.members > 30 {
+        return Err(bad("--members must be 2 to 30: each is a process of its own".to_owned()));
+    }
+    if plan.min_signers < 2 || plan.min_signers > plan.members {
+        let what = format!(
+            "--min-signers must be 2 to {}: a quorum of one is an ordinary key",
+            plan.members
+        );
+        return Err(bad(what));
+    }
+    (0..usize::from(plan.members))
+        .map(|index| match NAMES.get(index) {
+            Some(name) => name.parse(),
+            None => format!("member-{}", index + 1).parse(),
+        })
+        .collect::<Result<_, _>>()
+        .map_err(|error: quorate_ceremony::names::NameError| bad(error.to_string()))
+}
+
+fn group() -> Result<GroupName, Problem> {
+    GROUP.parse().map_err(|_| Problem::new(Exit::Error, "the group's name can not be used"))
+}
+
+fn join(names: &[AccountName]) -> String {
+    names.iter().map(AccountName::as_str).collect::<Vec<_>>().join(", ")
+}
+
+fn milliseconds(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+fn read_document(plan: &Plan) -> Result<(String, Vec<u8>), Problem> {
+    let Some(path) = &plan.file else {
+        return Ok(("contract.txt".to_owned(), SAMPLE.as_bytes().to_vec()));
+    };
+    let bytes = std::fs::read(path).map_err(|error| {
+        Problem::new(Exit::Error, format!("{} can not be read: {error}", path.display()))
+    })?;
+    let name = path
+        .file_name()
+        .map_or_else(|| "document".to_owned(), |name| name.to_string_lossy().into());
+    Ok((name, bytes))
+}
+
+fn make_directory(path: &Path) -> Result<(), Problem> {
+    create(path)?;
+    let mut inside = std::fs::read_dir(path).map_err(|error| unwritable(path, &error))?;
+    if inside.next().is_some() {
+        let message =
+            format!("{} is not empty; the demonstration overwrites nothing", path.display());
+        return Err(Problem::new(Exit::Error, message).hint("give another directory with --dir"));
+    }
+    Ok(())
+}
+
+fn create(path: &Path) -> Result<(), Problem> {
+    std::fs::create_dir_all(path).map_err(|error| unwritable(path, &error))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
+    std::fs::write(path, bytes).map_err(|error| unwritable(path, &error))
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Problem {
+    Problem::new(Exit::Error, format!("{} can not be written: {error}", path.display()))
+}
+
+fn copy_directory(from: &Path, to: &Path) -> Result<(), Problem> {
+    create(to)?;
+    for entry in std::fs::read_dir(from).map_err(|error| unwritable(from, &error))? {
+        let entry = entry.map_err(|error| unwritable(from, &error))?;
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_directory(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), &target).map_err(|error| unwritable(&target, &error))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! Homes: private, of one kind, and used by one process.
+
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
+
+use quorate_ceremony::encoding::Base64;
+
+use super::*;
+use crate::home::Limits;
+
+fn node_config() -> NodeConfig {
+    NodeConfig {
+        ivn: IvnId::new([1; 32]),
+        account: "ada".parse().unwrap(),
+        hub: "localhost:7000".into(),
+        server_name: "01.ivn.internal".into(),
+        ca_certificate: "PEM".into(),
+        client_certificate: "PEM".into(),
+        genesis: Base64(b"genesis".to_vec()),
+        auto_accept: true,
+        auto_approve: false,
+        limits: Limits::default(),
+    }
+}
+
+fn coordinator_config() -> CoordinatorConfig {
+    CoordinatorConfig {
+        deployment: "example.com".into(),
+        listen: "127.0.0.1:0".into(),
+        hub: "localhost:7000".into(),
+        limits: Limits::default(),
+    }
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+fn new_node(path: &Path) -> NodeHome {
+    let mut home = NodeHome::create(path).unwrap();
+    home.save(node_config()).unwrap();
+    home
+}
+
+#[test]
+fn a_home_is_private_and_remembers_its_configuration() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("some/where");
+    let home = NodeHome::create(&path).unwrap();
+    assert_eq!(home.config(), None);
+    drop(home);
+    drop(new_node(&path));
+    assert_eq!(
+        (mode(&path), mode(&path.join(FILE)), mode(&path.join(LOCK))),
+        (0o700, 0o600, 0o600)
+    );
+    assert_eq!(NodeHome::open(&path).unwrap().config(), Some(&node_config()));
+
+    let path = root.path().join("coordinator");
+    let mut home = CoordinatorHome::create(&path).unwrap();
+    home.save(coordinator_config()).unwrap();
+    assert_eq!(home.ivns().unwrap(), []);
+    let ivn = IvnId::new([2; 32]);
+    home.ivn(ivn).create().unwrap();
+    assert_eq!(mode(home.ivn(ivn).path()), 0o700);
+    assert_eq!(home.ivns().unwrap(), [ivn]);
+    drop(home);
+    assert_eq!(CoordinatorHome::open(&path).unwrap().config(), Some(&coordinator_config()));
+}
+
+#[test]
+fn a_second_use_of_a_home_is_refused_and_names_the_process() {
+    let root = tempfile::tempdir().unwrap();
+    let home = new_node(root.path());
+    let error = NodeHome::open(root.path()).unwrap_err();
+    let us = std::process::id();
+    assert!(matches!(error, HomeError::InUse { process: Some(process), .. } if process == us));
+    assert!(error.to_string().contains(&format!("already in use by process {us}")), "{error}");
+    assert_eq!(NodeHome::read(root.path()).unwrap(), node_config());
+    drop(home);
+    NodeHome::open(root.path()).unwrap();
+}
+
+/// Holds a home until it is killed. Does nothing on its own.
+#[test]
+fn holding_child() {
+    let Some(path) = std::env::var_os("QUORATE_TEST_HOLDING_CHILD") else { return };
+    let home = NodeHome::open(Path::new(&path)).unwrap();
+    println!("\nholding");
+    // Ends when the parent is gone, too.
+    let _ = io::stdin().read_line(&mut String::new());
+    drop(home);
+}
+
+#[test]
+fn the_lock_dies_with_a_killed_process() {
+    let root = tempfile::tempdir().unwrap();
+    drop(new_node(root.path()));
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["home::directory::tests::holding_child", "--exact", "--nocapture"])
+        .env("QUORATE_TEST_HOLDING_CHILD", root.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line == "holding"));
+    let error = NodeHome::open(root.path()).unwrap_err();
+    let theirs = child.id();
+    assert!(matches!(error, HomeError::InUse { process: Some(process), .. } if process == theirs));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    NodeHome::open(root.path()).unwrap();
+}
+
+#[test]
+fn an_unfinished_home_can_be_tried_again_and_keeps_its_keys() {
+    let root = tempfile::tempdir().unwrap();
+    let home = NodeHome::create(root.path()).unwrap();
+    fs::write(home.keys(), b"keys").unwrap();
+    drop(home);
+    let error = NodeHome::open(root.path()).unwrap_err();
+    assert!(matches!(error, HomeError::NotAHome { .. }), "{error}");
+    let home = new_node(root.path());
+    assert_eq!(fs::read(home.keys()).unwrap(), b"keys");
+    drop(home);
+    let error = NodeHome::create(root.path()).unwrap_err();
+    assert!(matches!(error, HomeError::Exists(_)), "{error}");
+}
+
+#[test]
+fn a_directory_that_is_something_else_is_refused_and_left_alone() {
+    let root = tempfile::tempdir().unwrap();
+    let error = NodeHome::open(&root.path().join("nowhere")).unwrap_err();
+    assert!(matches!(error, HomeError::Missing { .. }), "{error}");
+    fs::write(root.path().join("letter.txt"), b"dear").unwrap();
+    let error = NodeHome::open(root.path()).unwrap_err();
+    assert!(matches!(error, HomeError::NotAHome { .. }), "{error}");
+    let error = NodeHome::create(root.path()).unwrap_err();
+    assert!(matches!(error, HomeError::NotEmpty(_)), "{error}");
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_home_of_the_other_kind_a_newer_or_a_damaged_one_is_refused_and_left_as_it_is() {
+    let root = tempfile::tempdir().unwrap();
+    drop(new_node(root.path()));
+    let error = CoordinatorHome::open(root.path()).unwrap_err();
+    assert!(matches!(error, HomeError::OtherKind { found: "node", kind: "coordinator", .. }));
+    let file = root.path().join(FILE);
+    let text = fs::read_to_string(&file).unwrap();
+    let newer = text.replace("\"format\": 1", "\"format\": 2");
+    fs::write(&file, &newer).unwrap();
+    let error = NodeHome::open(root.path()).unwrap_err();
+    assert!(matches!(error, HomeError::Newer { found: 2, known: 1, .. }), "{error}");
+    for length in [0, 1, text.len() / 2, text.len() - 2] {
+        fs::write(&file, &text[..length]).unwrap();
+        let error = NodeHome::open(root.path()).unwrap_err();
+        assert!(matches!(error, HomeError::Damaged { .. }), "{error}");
+        assert_eq!(fs::read(&file).unwrap(), &text.as_bytes()[..length]);
+    }
+    let misspelt = text.replace("auto_accept", "auto_except");
+    fs::write(&file, misspelt).unwrap();
+    assert!(matches!(NodeHome::open(root.path()), Err(HomeError::Damaged { .. })));
+}

@@ -1,0 +1,157 @@
+//! Auditing a published log: a directory that anyone may have copied from anywhere (C2SP tlog-tiles).
+//!
+//! ```text
+//! DIR/checkpoint      the tree, signed by the log and cosigned by nodes
+//! DIR/tile/entries/…  the entries
+//! DIR/tile/0/… 1/…    hashes, from which others make proofs
+//! ```
+//!
+//! Every file that a log of the checkpoint's size needs is read and recomputed. Nothing else is: partial tiles and
+//! bundles of other widths than the size asks for are left from earlier checkpoints, and other files are not the log's.
+
+mod documents;
+mod files;
+mod proof;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use quorate_ceremony::audit::{self, Anchor, AuditReport, Documents, NoDocuments};
+use quorate_log::checkpoint::SignedCheckpoint;
+use quorate_log::note::MAX_NOTE_LEN;
+use quorate_log::tile::{Entries, TileError};
+
+use self::documents::Stored;
+use self::files::Files;
+use crate::control::{Exit, Problem};
+use crate::errors::chain;
+use crate::store::publish::CHECKPOINT;
+
+pub use proof::{EntryReport, ProofReport, Proved, prove, verify_proof};
+
+/// What an audit goes by, beside the directory.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// What is known of the log from somebody trustworthy. Without, the log's word is taken for who it is, and the
+    /// report says so.
+    pub anchor: Anchor,
+    /// A directory of document packages by commitment, as a coordinator keeps them. Without, signatures are not checked
+    /// against documents, and the report says so.
+    pub documents: Option<PathBuf>,
+}
+
+/// Audits a log and reports what is true of it, also if something does not hold.
+///
+/// # Errors
+///
+/// [`Exit::Verification`] when the files are not those of the log that the checkpoint states, so that there is no log
+/// to report on. [`Exit::Error`] when something can not be read.
+pub fn audit_directory(directory: &Path, options: &Options) -> Result<AuditReport, Problem> {
+    let mut stored = options.documents.as_deref().map(Stored::open).transpose()?;
+    let report = match &mut stored {
+        Some(stored) => replay(directory, &options.anchor, stored),
+        None => replay(directory, &options.anchor, &mut NoDocuments),
+    }?;
+    match stored.and_then(Stored::unreadable) {
+        Some(problem) => Err(problem),
+        None => Ok(report),
+    }
+}
+
+/// As [`audit_directory`], but what does not hold is an error.
+///
+/// # Errors
+///
+/// As [`audit_directory`]; also [`Exit::Verification`], with the first of the report's
+/// [faults](AuditReport::faults), when there are any.
+pub fn verify_directory(directory: &Path, options: &Options) -> Result<AuditReport, Problem> {
+    let report = audit_directory(directory, options)?;
+    match report.faults.as_slice() {
+        [] => Ok(report),
+        [first, others @ ..] => {
+            let others = match others.len() {
+                0 => String::new(),
+                1 => " (and one more fault)".to_owned(),
+                more => format!(" (and {more} more faults)"),
+            };
+            let what = format!("the log in {} does not hold: {first}{others}", directory.display());
+            let problem = Problem::new(Exit::Verification, what);
+            Err(if report.checkpoint.signed_by_log {
+                problem.hint("the log's own key signed this: keep a copy, it is proof")
+            } else {
+                problem.hint("get another copy of the log, from another place")
+            })
+        }
+    }
+}
+
+fn replay(
+    directory: &Path,
+    anchor: &Anchor,
+    documents: &mut dyn Documents,
+) -> Result<AuditReport, Problem> {
+    let files = Files::new(directory);
+    let checkpoint = read_checkpoint(directory)?;
+    let size = checkpoint.unverified().size();
+    files.verify(&checkpoint, anchor)?;
+    let mut failed = None;
+    let entries = Entries::new(&files, size, 0..size).map_while(|entry| match entry {
+        Ok((_, entry)) => Some(entry),
+        Err(error) => {
+            failed = Some(error);
+            None
+        }
+    });
+    let report = audit::replay(entries, &checkpoint, anchor, documents);
+    if let Some(error) = failed {
+        return Err(files_problem(directory, &error));
+    }
+    report.map_err(|error| {
+        let what = format!("{} is not the log of an IVN: {error}", directory.display());
+        Problem::new(Exit::Verification, what)
+    })
+}
+
+/// The checkpoint, well-formed and nothing more.
+fn read_checkpoint(directory: &Path) -> Result<SignedCheckpoint, Problem> {
+    let path = directory.join(CHECKPOINT);
+    let bytes = match files::read(&path, MAX_NOTE_LEN) {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) if directory.join("tile").is_dir() => {
+            let what =
+                format!("the log in {} has no checkpoint: it is cut short", directory.display());
+            return Err(Problem::new(Exit::Verification, what)
+                .hint("get another copy of the log, from another place"));
+        }
+        Ok(None) => {
+            let what = format!("there is no published log in {}", directory.display());
+            return Err(Problem::new(Exit::Error, what)
+                .hint("give the directory that holds \"checkpoint\" and \"tile\""));
+        }
+        Err(error) => return Err(unreadable(&path, &error)),
+    };
+    let damaged = |why: &dyn std::fmt::Display| {
+        let what = format!("{} is not a checkpoint: {why}", path.display());
+        Problem::new(Exit::Verification, what)
+            .hint("get another copy of the log, from another place")
+    };
+    let text = String::from_utf8(bytes).map_err(|_| damaged(&"it is not UTF-8 text"))?;
+    text.parse().map_err(|error| damaged(&error))
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Problem {
+    Problem::new(Exit::Error, format!("{} can not be read: {error}", path.display()))
+        .hint("check its permissions, and the disk")
+}
+
+/// What is wrong with a file that the checkpoint's size asks for.
+fn files_problem(directory: &Path, error: &TileError<io::Error>) -> Problem {
+    let what = format!("the log in {} can not be checked: {}", directory.display(), chain(error));
+    match error {
+        TileError::Read(_) => {
+            Problem::new(Exit::Error, what).hint("check permissions, and the disk")
+        }
+        _ => Problem::new(Exit::Verification, what)
+            .hint("get another copy of the log, from another place"),
+    }
+}

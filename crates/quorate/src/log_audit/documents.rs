@@ -1,0 +1,62 @@
+//! Documents for an audit, from a directory as a coordinator keeps them.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use quorate_ceremony::audit::{Documents, NotChecked};
+use quorate_ceremony::names::EntryId;
+use quorate_ceremony::statement::Request;
+
+use super::unreadable;
+use crate::control::{Exit, Problem};
+use crate::documents::output;
+use crate::store::documents::DocumentPackage;
+
+/// A directory of document packages, each in a file with its commitment as name.
+pub(super) struct Stored {
+    directory: PathBuf,
+    unreadable: Option<Problem>,
+}
+
+impl Stored {
+    pub(super) fn open(directory: &Path) -> Result<Self, Problem> {
+        match fs::metadata(directory) {
+            Ok(metadata) if metadata.is_dir() => {
+                Ok(Self { directory: directory.to_owned(), unreadable: None })
+            }
+            Ok(_) => Err(Problem::new(
+                Exit::Error,
+                format!("{} is not a directory", directory.display()),
+            )
+            .hint("give the directory \"documents\" of the coordinator, or a copy")),
+            Err(error) => Err(unreadable(directory, &error)),
+        }
+    }
+
+    /// The first file that was there but could not be read.
+    pub(super) fn unreadable(self) -> Option<Problem> {
+        self.unreadable
+    }
+}
+
+impl Documents for Stored {
+    fn to_be_signed(&mut self, _: EntryId, request: &Request) -> Result<Vec<u8>, NotChecked> {
+        let output = output(request).ok_or(NotChecked::UnknownFormat)?;
+        let path = self.directory.join(request.document.to_string());
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(NotChecked::NoDocument);
+            }
+            Err(error) => {
+                self.unreadable.get_or_insert_with(|| unreadable(&path, &error));
+                return Err(NotChecked::UnreadableDocument);
+            }
+        };
+        let package = DocumentPackage::from_bytes(&bytes);
+        let package = package.ok().filter(|package| package.matches(request.document));
+        let package = package.ok_or(NotChecked::OtherDocument)?;
+        Ok(quorate_documents::prepare(&package.document, &output).into_bytes())
+    }
+}

@@ -1,0 +1,153 @@
+//! Proofs of single entries, which verify without the rest of the log.
+
+use std::path::Path;
+
+use quorate_ceremony::audit::{Anchor, kind, log_key};
+use quorate_ceremony::entry::{Author, Entry};
+use quorate_ceremony::names::{EntryId, Timestamp};
+use quorate_log::Hash;
+use quorate_log::key::LogVerifier;
+use quorate_log::proof::{InclusionProof, ProveError};
+use quorate_log::tile::{Entries, TileHashes};
+use quorate_log::tlog_proof::TlogProof;
+use serde::Serialize;
+
+use super::files::Files;
+use super::{files_problem, read_checkpoint};
+use crate::control::{Exit, Problem};
+
+/// An entry with its proof.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Proved {
+    /// The entry's bytes.
+    pub entry: Vec<u8>,
+    /// The proof, a text in the form of c2sp.org/tlog-proof.
+    pub proof: String,
+    /// The log's key, a C2SP vkey. Whoever verifies has it from somewhere else.
+    pub log_key: String,
+}
+
+/// Makes the proof that an entry is in a published log, and verifies it.
+///
+/// Reads only the tiles on the way to the root, so nothing is said of the other entries.
+///
+/// # Errors
+///
+/// [`Exit::Verification`] when the files do not prove it, [`Exit::Error`] when there is no such entry or something
+/// can not be read.
+pub fn prove(directory: &Path, index: u64, anchor: &Anchor) -> Result<Proved, Problem> {
+    let files = Files::new(directory);
+    let checkpoint = read_checkpoint(directory)?;
+    let size = checkpoint.unverified().size();
+    let hashes = TileHashes::new(&files, size);
+    let inclusion = match InclusionProof::prove(&hashes, index, size) {
+        Ok(inclusion) => inclusion,
+        Err(ProveError::Read(error)) => return Err(files_problem(directory, &error)),
+        Err(error) => {
+            let last = size.saturating_sub(1);
+            return Err(Problem::new(Exit::Error, error.to_string())
+                .hint(format!("entries are numbered from 0 to {last}")));
+        }
+    };
+    let entry = |index| match Entries::new(&files, size, index..size).next() {
+        Some(Ok((_, entry))) => Ok(entry),
+        Some(Err(error)) => Err(files_problem(directory, &error)),
+        None => Err(not_proved(&"the log has no entries")),
+    };
+    let log_key = match &anchor.log_key {
+        Some(key) => key.clone(),
+        None => log_key(&entry(0)?).map_err(|error| not_proved(&error))?,
+    };
+    let entry = entry(index)?;
+    let proof = TlogProof::new(inclusion, checkpoint);
+    proof.verify(&entry, &log_key).map_err(|error| {
+        not_proved(&error).hint("verify the whole log, to see what is wrong with it")
+    })?;
+    Ok(Proved { entry, proof: proof.to_string(), log_key: log_key.to_string() })
+}
+
+/// What a proof shows.
+#[derive(Clone, Debug, Serialize)]
+pub struct ProofReport {
+    /// The log.
+    pub origin: String,
+    /// The entry's index.
+    pub index: u64,
+    /// How many entries the log had when the checkpoint in the proof was signed.
+    pub size: u64,
+    /// The root that the checkpoint states.
+    pub root: Hash,
+    /// What the entry says. `None` if it is no entry that this version knows.
+    pub entry: Option<EntryReport>,
+}
+
+/// What an entry says. That its author signed it, the log's rules made the coordinator check and everyone who audits
+/// the log checks again; the proof alone does not show it.
+#[derive(Clone, Debug, Serialize)]
+pub struct EntryReport {
+    /// Its id.
+    pub id: EntryId,
+    /// Who is said to state it.
+    pub author: Author,
+    /// When, by the author's clock.
+    pub at: Timestamp,
+    /// What kind of statement it is.
+    pub kind: &'static str,
+}
+
+/// Checks that an entry is in a log, with the log's key alone.
+///
+/// `proof` is a text in the form of c2sp.org/tlog-proof, `log_key` a C2SP vkey.
+///
+/// # Errors
+///
+/// [`Exit::Verification`] when the proof does not show it, [`Exit::Usage`] when the key is none.
+pub fn verify_proof(proof: &str, entry: &[u8], log_key: &str) -> Result<ProofReport, Problem> {
+    let log_key: LogVerifier = log_key.parse().map_err(|error| {
+        Problem::new(Exit::Usage, format!("the log key can not be used: {error}"))
+            .hint("copy the whole line that `quorate status` shows as log key")
+    })?;
+    let proof: TlogProof = proof.parse().map_err(|error| not_proved(&error))?;
+    let checkpoint = proof.verify(entry, &log_key).map_err(|error| not_proved(&error))?;
+    let known = Entry::from_bytes(entry).ok().map(|entry| EntryReport {
+        id: entry.id(),
+        author: entry.statement().author.clone(),
+        at: entry.statement().at,
+        kind: kind(&entry.statement().body),
+    });
+    Ok(ProofReport {
+        origin: checkpoint.checkpoint().origin().to_owned(),
+        index: proof.index(),
+        size: checkpoint.head().size,
+        root: checkpoint.head().root,
+        entry: known,
+    })
+}
+
+impl ProofReport {
+    /// The report in sentences, the verdict first. Nothing in them can control a terminal.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = vec![format!(
+            "The entry is number {} of the {} that the log signed for.",
+            self.index, self.size
+        )];
+        // A key's name has no control characters and no spaces.
+        lines.push(format!("Log     {}", self.origin));
+        match &self.entry {
+            Some(entry) => {
+                lines.push(format!("Entry   {}", entry.id));
+                lines.push(format!("It says: {}, by {}.", entry.kind, entry.author));
+                lines.push("That its author signed it, `quorate log verify DIR` shows.".to_owned());
+            }
+            None => lines.push("It is no entry that this version of Quorate knows.".to_owned()),
+        }
+        lines
+    }
+}
+
+fn not_proved(why: &dyn std::fmt::Display) -> Problem {
+    Problem::new(
+        Exit::Verification,
+        format!("the proof does not show that the entry is in the log: {why}"),
+    )
+}

@@ -1,0 +1,48 @@
+//! L1 and L2: in the end everybody has what they wanted, and nobody had to do anything for it.
+
+use quorate_ceremony::names::AccountName;
+use quorate_ceremony::node::Node;
+use quorate_ceremony::state::Status;
+
+use super::{Invariant, Violation};
+use crate::people::Plan;
+use crate::simulation::world::World;
+
+/// L1: "while ≥ min_signers approving nodes are connected, signing completes, whatever the others do".
+///
+/// Looked at when the world has healed: all nodes are connected, so every request that has its approvals is signed,
+/// and every request that nobody wanted to refuse has its approvals.
+pub(crate) fn l1_approved_requests_are_signed(plan: &Plan, world: &World) -> Result<(), Violation> {
+    for request in world.reference.state.requests().values() {
+        let required = usize::from(request.policy.approvals_required);
+        let due = request.approvals.len() >= required || plan.must_be_signed(request);
+        let signed = matches!(request.status, Status::Signed { .. });
+        Invariant::L1
+            .check(signed || !due, || format!("request {} is not signed", request.id.short()))?;
+    }
+    Ok(())
+}
+
+/// L2: "killing and restarting any process needs no manual action; ceremonies resume or are retried as a new session".
+///
+/// A node that was killed as often as it may be holds its share, follows the log, and has nothing left to say.
+pub(crate) fn l2_processes_restart_by_themselves(
+    plan: &Plan,
+    world: &World,
+    account: &AccountName,
+    node: &Node,
+) -> Result<(), Violation> {
+    Invariant::L2.check(node.trouble().is_none(), || {
+        format!("{account} does not follow the log: {:?}", node.trouble())
+    })?;
+    Invariant::L2.check(node.state().size() == world.reference.state.size(), || {
+        format!("{account} has {} of {} entries", node.state().size(), world.reference.state.size())
+    })?;
+    Invariant::L2.check(node.unsent() == 0, || {
+        format!("{account} has {} statements left to send", node.unsent())
+    })?;
+    let members = world.names.iter().take(usize::from(plan.scenario.members));
+    let member = members.into_iter().any(|name| name == account);
+    Invariant::L2
+        .check(!member || node.holds_share(&plan.group), || format!("{account} has no share"))
+}

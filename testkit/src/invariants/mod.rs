@@ -1,0 +1,126 @@
+//! The invariants of DESIGN §2, and a few that they rest on. Each is a function that is called with everything that
+//! happens, at once, so that a violation is found at the effect that causes it.
+
+mod liveness;
+mod log;
+mod s1;
+mod s2;
+mod s4;
+mod s6;
+
+use std::fmt;
+
+use quorate_ceremony::effect::{CoordinatorChange, NodeChange};
+use quorate_ceremony::entry::Entry;
+use quorate_ceremony::message::{FromCoordinator, FromNode};
+use quorate_ceremony::names::AccountName;
+use quorate_ceremony::node::Node;
+
+use crate::simulation::world::World;
+
+pub(crate) use liveness::{l1_approved_requests_are_signed, l2_processes_restart_by_themselves};
+pub(crate) use log::is_volatile;
+
+/// Names an invariant.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Invariant {
+    /// One share from one nonce pair.
+    S1,
+    /// No signature without a logged, approved request in a cosigned checkpoint.
+    S2,
+    /// No share leaves a node.
+    S4,
+    /// One key certified by all, or a logged abort that blames nobody innocent.
+    S6,
+    /// Signing completes.
+    L1,
+    /// Restarting needs no manual action.
+    L2,
+    /// Every node's log is a prefix of the coordinator's.
+    OneLog,
+    /// A node's state is the fold of its disk.
+    OneFold,
+    /// No statement is lost.
+    Outbox,
+    /// The simulator itself came to a point that can not be.
+    Simulator,
+}
+
+impl fmt::Display for Invariant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::S1 => "S1 (one share from one nonce pair)",
+            Self::S2 => "S2 (no signature without an approved request in a cosigned checkpoint)",
+            Self::S4 => "S4 (no share leaves a node)",
+            Self::S6 => "S6 (one certified key, or an abort that blames nobody innocent)",
+            Self::L1 => "L1 (signing completes)",
+            Self::L2 => "L2 (restarting needs no manual action)",
+            Self::OneLog => "one log (every node's log is a prefix of the coordinator's)",
+            Self::OneFold => "one fold (a node's state is the fold of its disk)",
+            Self::Outbox => "outbox (no statement is lost)",
+            Self::Simulator => "the simulator",
+        })
+    }
+}
+
+/// An invariant that does not hold.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{invariant}: {what}")]
+pub struct Violation {
+    /// Which.
+    pub invariant: Invariant,
+    /// What was seen, in words.
+    pub what: String,
+}
+
+impl Invariant {
+    pub(crate) fn broken(self, what: impl Into<String>) -> Violation {
+        Violation { invariant: self, what: what.into() }
+    }
+
+    /// Fails unless `holds`.
+    pub(crate) fn check(self, holds: bool, what: impl FnOnce() -> String) -> Result<(), Violation> {
+        if holds { Ok(()) } else { Err(self.broken(what())) }
+    }
+}
+
+/// One thing that happened. The world is as it is right after.
+pub(crate) enum Seen<'a> {
+    /// A node wrote to its disk.
+    NodeStored(&'a AccountName, &'a NodeChange),
+    /// A node let a message go.
+    NodeSent(&'a AccountName, &'a FromNode, &'a [u8]),
+    /// A node carried out all effects so far.
+    NodeDone(&'a AccountName, &'a Node),
+    /// An entry went into the log.
+    Appended(&'a Entry),
+    /// The coordinator wrote something else to its disk.
+    CoordinatorStored(&'a CoordinatorChange),
+    /// The coordinator let a message go.
+    CoordinatorSent(&'a AccountName, &'a FromCoordinator, &'a [u8]),
+}
+
+/// All that has to be remembered to check the invariants.
+#[derive(Default)]
+pub(crate) struct Invariants {
+    nonces: s1::NoncePairs,
+    gate: s2::Gate,
+    secrets: s4::Secrets,
+    ceremonies: s6::Ceremonies,
+    logs: log::Logs,
+}
+
+impl Invariants {
+    pub(crate) fn observe(&mut self, world: &World, seen: &Seen<'_>) -> Result<(), Violation> {
+        self.nonces.s1_no_two_shares_come_from_one_nonce_pair(world, seen)?;
+        self.gate.s2_no_share_leaves_before_the_gate(world, seen)?;
+        self.gate.s2_no_signature_without_an_approved_request(world, seen)?;
+        self.secrets.s4_no_share_is_in_anything_sent_or_stored_elsewhere(world, seen)?;
+        self.ceremonies.s6_a_key_is_certified_by_all_who_hold_it(world, seen)?;
+        s6::s6_nobody_innocent_is_blamed(seen)?;
+        self.logs.every_log_is_a_prefix_of_the_coordinators(world, seen)?;
+        log::a_node_promises_only_what_is_on_its_disk(world, seen)?;
+        self.logs.a_nodes_state_is_the_fold_of_its_disk(world, seen)?;
+        log::no_statement_is_lost(world, seen)
+    }
+}

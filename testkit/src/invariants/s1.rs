@@ -1,0 +1,134 @@
+//! S1: nonces.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quorate_ceremony::entry::Envelope;
+use quorate_ceremony::message::{FromCoordinator, FromNode};
+use quorate_ceremony::names::{AccountName, SessionId};
+use quorate_ceremony::signing::{SigningSession, Subject};
+use quorate_protocol::sign::Commitments;
+
+use super::{Invariant, Seen, Violation};
+use crate::simulation::world::World;
+
+/// Every pair of nonces that was seen by its commitments, and what was made of it.
+#[derive(Default)]
+pub(crate) struct NoncePairs {
+    subjects: BTreeMap<SessionId, Subject>,
+    /// The commitments that each node announced for each session.
+    announced: BTreeMap<(AccountName, SessionId), Vec<u8>>,
+    /// All commitments ever announced.
+    known: BTreeSet<Vec<u8>>,
+    /// Which sets of commitments the coordinator showed to a node.
+    packages: BTreeMap<(AccountName, SessionId), Vec<Vec<(AccountName, Envelope)>>>,
+    /// The share that was released for each pair.
+    shares: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+impl NoncePairs {
+    /// S1: "no two signature shares ever come from one nonce pair, also after kill -9 between any two steps".
+    ///
+    /// Every share that a node lets go is attributed to the commitments that the node announced for that session.
+    /// A session is on the node's disk as committed before commitments leave, and as released before the share does.
+    pub(crate) fn s1_no_two_shares_come_from_one_nonce_pair(
+        &mut self,
+        world: &World,
+        seen: &Seen<'_>,
+    ) -> Result<(), Violation> {
+        match seen {
+            Seen::CoordinatorSent(_, FromCoordinator::Invite { session, subject, .. }, _) => {
+                self.subjects.insert(*session, *subject);
+                Ok(())
+            }
+            Seen::CoordinatorSent(to, FromCoordinator::Package { session, commitments }, _) => {
+                self.packages
+                    .entry(((*to).clone(), *session))
+                    .or_default()
+                    .push(commitments.clone());
+                Ok(())
+            }
+            Seen::NodeSent(by, FromNode::Commitments { session, commitments }, _) => {
+                self.announced(world, by, *session, commitments)
+            }
+            Seen::NodeSent(by, FromNode::Share { session, share, .. }, _) => {
+                self.released(world, by, *session, share)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn context(&self, world: &World, session: SessionId) -> Result<SigningSession, Violation> {
+        let subject = self.subjects.get(&session).copied();
+        let subject =
+            subject.ok_or_else(|| Invariant::S1.broken("a session without an invitation"))?;
+        Ok(SigningSession { ivn: world.reference.state.ivn(), session, subject })
+    }
+
+    fn announced(
+        &mut self,
+        world: &World,
+        by: &AccountName,
+        session: SessionId,
+        envelope: &Envelope,
+    ) -> Result<(), Violation> {
+        let opened = open(world, self.context(world, session)?, by, envelope)?;
+        let durable = world.disk(by).is_some_and(|disk| disk.sessions.contains_key(&session));
+        Invariant::S1.check(durable, || format!("{by} commits before it is on its disk"))?;
+        let bytes = opened.to_bytes().to_vec();
+        let fresh = self.known.insert(bytes.clone());
+        Invariant::S1.check(fresh, || format!("{by} announces the same commitments twice"))?;
+        let first = self.announced.insert((by.clone(), session), bytes).is_none();
+        Invariant::S1.check(first, || format!("{by} commits twice in one session"))
+    }
+
+    fn released(
+        &mut self,
+        world: &World,
+        by: &AccountName,
+        session: SessionId,
+        envelope: &Envelope,
+    ) -> Result<(), Violation> {
+        let context = self.context(world, session)?;
+        let state = &world.reference.state;
+        let durable = world.disk(by).is_some_and(|disk| disk.sessions.get(&session) == Some(&true));
+        Invariant::S1
+            .check(durable, || format!("{by} releases a share before it is on its disk"))?;
+        let pair = (by.clone(), session);
+        let nonces = self.announced.get(&pair).ok_or_else(|| {
+            Invariant::S1.broken(format!("{by} releases a share without having committed"))
+        })?;
+        let key = state.identity_key(by).ok_or_else(|| Invariant::S1.broken("who is that?"))?;
+        for package in self.packages.get(&pair).into_iter().flatten() {
+            let mut commitments = BTreeMap::new();
+            for (account, envelope) in package {
+                let identifier =
+                    state.groups().values().find_map(|group| group.identifier(account));
+                if let Some(identifier) = identifier {
+                    commitments.insert(identifier, open(world, context, account, envelope)?);
+                }
+            }
+            let Ok(share) = context.open_share(by, key, context.package(&commitments), envelope)
+            else {
+                continue;
+            };
+            let share = share.to_bytes().to_vec();
+            let earlier = self.shares.insert(nonces.clone(), share.clone());
+            return Invariant::S1.check(earlier.is_none_or(|earlier| earlier == share), || {
+                format!("{by} releases two shares from one nonce pair")
+            });
+        }
+        Err(Invariant::S1
+            .broken(format!("{by} releases a share for commitments that it was not sent")))
+    }
+}
+
+fn open(
+    world: &World,
+    context: SigningSession,
+    by: &AccountName,
+    envelope: &Envelope,
+) -> Result<Commitments, Violation> {
+    let key = world.reference.state.identity_key(by);
+    let opened = key.and_then(|key| context.open_commitments(by, key, envelope).ok());
+    opened.ok_or_else(|| Invariant::S1.broken(format!("commitments that {by} did not sign")))
+}

@@ -1,0 +1,136 @@
+//! S2: the gate.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quorate_ceremony::message::{FromCoordinator, FromNode};
+use quorate_ceremony::names::{AccountName, EntryId, SessionId};
+use quorate_ceremony::signing::Subject;
+use quorate_ceremony::statement::Body;
+use quorate_log::checkpoint::CosignerSet;
+use quorate_log::key::CosignerVerifier;
+use quorate_log::note::NoteSignature;
+use quorate_protocol::sign::{self, Signature};
+
+use super::{Invariant, Seen, Violation};
+use crate::simulation::world::World;
+
+/// Who passed the gate, and for what.
+#[derive(Default)]
+pub(crate) struct Gate {
+    subjects: BTreeMap<SessionId, Subject>,
+    passed: BTreeMap<SessionId, BTreeSet<AccountName>>,
+}
+
+impl Gate {
+    /// S2, first half: a share leaves only with its member's cosignature on a checkpoint in which the request (or the
+    /// new key) is approved, and by that member, too. That checkpoint was durable before.
+    pub(crate) fn s2_no_share_leaves_before_the_gate(
+        &mut self,
+        world: &World,
+        seen: &Seen<'_>,
+    ) -> Result<(), Violation> {
+        let (by, session, size, line) = match seen {
+            Seen::CoordinatorSent(_, FromCoordinator::Invite { session, subject, .. }, _) => {
+                self.subjects.insert(*session, *subject);
+                return Ok(());
+            }
+            Seen::NodeSent(by, FromNode::Share { session, size, cosignature, .. }, _) => {
+                (*by, *session, *size, cosignature)
+            }
+            _ => return Ok(()),
+        };
+        let cosigned = cosigns(world, by, size, line);
+        Invariant::S2.check(cosigned.is_some(), || {
+            format!(
+                "{by} releases a share without a cosignature on the checkpoint of {size} entries"
+            )
+        })?;
+        let durable = world.disk(by).and_then(|disk| disk.cosigned.as_ref());
+        Invariant::S2.check(durable.is_some_and(|(_, stored)| *stored >= size), || {
+            format!("{by} shows a cosignature that is not on its disk")
+        })?;
+        let reference = &world.reference;
+        let (approved, theirs) = match self.subjects.get(&session) {
+            Some(Subject::Request { request }) => (
+                reference.approved_at.get(request),
+                reference.consents.get(&(*request, by.clone())),
+            ),
+            Some(Subject::Activation { session }) => {
+                let at = reference.certified_at.get(session);
+                (at, at)
+            }
+            None => (None, None),
+        };
+        let in_time = |at: Option<&u64>| at.is_some_and(|at| *at <= size);
+        Invariant::S2.check(in_time(approved) && in_time(theirs), || {
+            format!("{by} releases a share for what is not approved in the first {size} entries")
+        })?;
+        self.passed.entry(session).or_default().insert(by.clone());
+        Ok(())
+    }
+
+    /// S2: "no signature exists without a logged, sufficiently approved request in a checkpoint cosigned by its
+    /// signers".
+    ///
+    /// Every signature in the log verifies over what the document asks to be signed, by other code than the one that
+    /// made it, and all its signers passed the gate in that session, for that request.
+    pub(crate) fn s2_no_signature_without_an_approved_request(
+        &mut self,
+        world: &World,
+        seen: &Seen<'_>,
+    ) -> Result<(), Violation> {
+        let Seen::Appended(entry) = seen else { return Ok(()) };
+        let Body::Signature { request, session, signature, signers } = &entry.statement().body
+        else {
+            return Ok(());
+        };
+        let subject = Subject::Request { request: *request };
+        Invariant::S2.check(self.subjects.get(session) == Some(&subject), || {
+            "a signature of a session for something else".to_owned()
+        })?;
+        let passed = self.passed.get(session);
+        for signer in signers {
+            Invariant::S2
+                .check(passed.is_some_and(|passed| passed.contains(&signer.account)), || {
+                    format!("{} is named as a signer and did not pass the gate", signer.account)
+                })?;
+        }
+        verifies(world, *request, &signature.0, signers.len())
+    }
+}
+
+/// Whether this line is the account's cosignature on the coordinator's checkpoint of that size.
+fn cosigns(world: &World, by: &AccountName, size: u64, line: &str) -> Option<()> {
+    let state = &world.reference.state;
+    let mut checkpoint = world.reference.checkpoints.get(&size)?.clone();
+    let name = format!("{}/{by}", state.origin()).parse().ok()?;
+    let cosigner = CosignerVerifier::new(name, &state.account(by).ok()?.keys.cosigner.0).ok()?;
+    let line = line.parse::<NoteSignature>().ok()?;
+    checkpoint.add_cosignature(&CosignerSet::new([cosigner]).ok()?, line).ok()?;
+    Some(())
+}
+
+fn verifies(
+    world: &World,
+    request: EntryId,
+    signature: &[u8],
+    signers: usize,
+) -> Result<(), Violation> {
+    let unknown = |_| Invariant::S2.broken("a signature for nothing that the log knows");
+    let state = world.reference.state.request(request).map_err(unknown)?;
+    let group = world.reference.state.group(&state.request.group).map_err(unknown)?;
+    Invariant::S2.check(signers >= usize::from(group.definition.min_signers), || {
+        format!("{signers} signers are too few")
+    })?;
+    Invariant::S2
+        .check(state.approvals.len() >= usize::from(state.policy.approvals_required), || {
+            "a signature with too few approvals".to_owned()
+        })?;
+    let good = || {
+        let document = world.documents.get(&state.request.document)?;
+        let signature = Signature::from_bytes(signature).ok()?;
+        let key = group.key.as_ref()?.public.verifying_key();
+        sign::verify(key, document, &signature).ok()
+    };
+    Invariant::S2.check(good().is_some(), || "a signature in the log does not verify".to_owned())
+}

@@ -1,0 +1,152 @@
+//! What the log says at each size, by a fold of the simulator's own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use quorate_ceremony::entry::{Author, Entry};
+use quorate_ceremony::names::{AccountName, Digest, EntryId, SessionId};
+use quorate_ceremony::state::{Event, Invalid, IvnState};
+use quorate_ceremony::statement::Body;
+use quorate_log::checkpoint::{SignedCheckpoint, VerifiedCheckpoint};
+use quorate_log::key::LogVerifier;
+use quorate_log::leaf_hash;
+use quorate_log::tree::{Frontier, TreeHead};
+
+/// The log as it is on the coordinator's disk, read once more.
+pub(crate) struct Reference {
+    pub(crate) state: IvnState,
+    frontier: Frontier,
+    log_verifier: Option<LogVerifier>,
+    /// [`summary`] at size 1, 2, …
+    summaries: Vec<String>,
+    /// Which entries are in the log.
+    pub(crate) ids: BTreeSet<EntryId>,
+    /// The size at which each request had its approvals.
+    pub(crate) approved_at: BTreeMap<EntryId, u64>,
+    /// The size at which each approval counted. The requester's own counts with the request.
+    pub(crate) consents: BTreeMap<(EntryId, AccountName), u64>,
+    /// The size at which each session was certified by everybody.
+    pub(crate) certified_at: BTreeMap<SessionId, u64>,
+    /// What each participant certified.
+    pub(crate) certificates: BTreeMap<SessionId, BTreeMap<AccountName, (Digest, Digest)>>,
+    /// Every checkpoint that the coordinator signed, with the tree that it is of.
+    pub(crate) checkpoints: BTreeMap<u64, VerifiedCheckpoint>,
+}
+
+impl Reference {
+    pub(crate) fn new(genesis: &Entry) -> Result<Self, Invalid> {
+        let state = IvnState::found(genesis)?;
+        let mut frontier = Frontier::default();
+        frontier.append(leaf_hash(&genesis.to_bytes()));
+        let log_verifier = state
+            .origin()
+            .parse()
+            .ok()
+            .and_then(|origin| LogVerifier::new(origin, &state.genesis().log_key.0).ok());
+        Ok(Self {
+            summaries: vec![summary(&state)],
+            state,
+            frontier,
+            log_verifier,
+            ids: BTreeSet::from([genesis.id()]),
+            approved_at: BTreeMap::new(),
+            consents: BTreeMap::new(),
+            certified_at: BTreeMap::new(),
+            certificates: BTreeMap::new(),
+            checkpoints: BTreeMap::new(),
+        })
+    }
+
+    pub(crate) fn append(&mut self, entry: &Entry) -> Result<(), Invalid> {
+        let events = self.state.apply(entry)?;
+        let size = self.state.size();
+        self.frontier.append(leaf_hash(&entry.to_bytes()));
+        self.ids.insert(entry.id());
+        self.summaries.push(summary(&self.state));
+        if let (Author::Account(author), body) =
+            (&entry.statement().author, &entry.statement().body)
+        {
+            match body {
+                Body::Approval { request } => {
+                    self.consents.insert((*request, author.clone()), size);
+                }
+                Body::Request(_) => {
+                    self.consents.insert((entry.id(), author.clone()), size);
+                }
+                Body::CeremonyCertified { session, transcript, public_key_package } => {
+                    self.certificates
+                        .entry(*session)
+                        .or_default()
+                        .insert(author.clone(), (*transcript, *public_key_package));
+                }
+                _ => {}
+            }
+        }
+        for event in events {
+            match event {
+                Event::RequestApproved(id) => {
+                    self.approved_at.insert(id, size);
+                }
+                Event::DkgCertified(group) => {
+                    let session = self.state.group(&group)?.dkg.as_ref().map(|dkg| dkg.session);
+                    if let Some(session) = session {
+                        self.certified_at.insert(session, size);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps a checkpoint, if the log's key signed it for the tree that there is.
+    pub(crate) fn checkpoint(&mut self, note: &str) -> Option<u64> {
+        let checkpoint = note.parse::<SignedCheckpoint>().ok()?;
+        let checkpoint = checkpoint.verify(self.log_verifier.as_ref()?).ok()?;
+        let size = checkpoint.head().size;
+        (checkpoint.head() == self.head()).then_some(())?;
+        self.checkpoints.insert(size, checkpoint);
+        Some(size)
+    }
+
+    pub(crate) fn head(&self) -> TreeHead {
+        self.frontier.head()
+    }
+
+    /// [`summary`] of the first `size` entries.
+    pub(crate) fn summary_at(&self, size: u64) -> Option<&str> {
+        let index = usize::try_from(size).ok()?.checked_sub(1)?;
+        self.summaries.get(index).map(String::as_str)
+    }
+}
+
+/// Everything that a state says about accounts, groups and requests, in one line.
+pub(crate) fn summary(state: &IvnState) -> String {
+    let mut text = format!("{} entries at {}", state.size(), state.time().0);
+    // Writing to a string can not fail.
+    for (name, account) in state.accounts() {
+        let _ = write!(text, "; {name} {:?}", account.incarnation);
+    }
+    let _ = write!(text, "; invited {:?}", state.invitations().keys());
+    for (name, group) in state.groups() {
+        let session = group.dkg.as_ref().map(|dkg| dkg.session);
+        let key = group.key.as_ref().map(|key| key.public.verifying_key());
+        let _ = write!(
+            text,
+            "; {name} {:?} {:?} {session:?} {:?} {:?} {:?} {key:?}",
+            group.defined,
+            group.accepted,
+            group.phase(),
+            group.missing(),
+            group.past,
+        );
+    }
+    for (id, request) in state.requests() {
+        let _ = write!(
+            text,
+            "; {id:?} {:?} {:?} {:?}",
+            request.status, request.approvals, request.refusals
+        );
+    }
+    text
+}

@@ -1,0 +1,203 @@
+//! What a run is about: who takes part, what they want, and what goes wrong.
+
+use quorate_ceremony::policy::Policy;
+
+use crate::chance::Chance;
+
+/// A run's people, wishes and faults.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// How many members it takes to sign.
+    pub min_signers: u16,
+    /// How many members there are. The first is the admin, too.
+    pub members: u16,
+    /// The group's rule.
+    pub policy: Policy,
+    /// For each member, whether its node accepts groups and approves requests without asking.
+    pub automatic: Vec<bool>,
+    /// Whether an account that is no member asks for a signature, too.
+    pub outsider: bool,
+    /// What the members want signed.
+    pub requests: Vec<PlannedRequest>,
+    /// What goes wrong.
+    pub faults: Faults,
+}
+
+/// What one member is going to ask for.
+#[derive(Clone, Debug)]
+pub struct PlannedRequest {
+    /// Who asks: index of the account.
+    pub by: usize,
+    /// Not before this time, in milliseconds from the start.
+    pub at: u64,
+    /// What each member will say to it.
+    pub votes: Vec<Vote>,
+}
+
+/// What a member says to a request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Vote {
+    /// Consents, when it sees the request.
+    Approve,
+    /// Refuses, when it sees the request.
+    Reject,
+    /// Never looks at it.
+    Ignore,
+}
+
+/// What goes wrong, until it heals. Chances are out of a thousand.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Faults {
+    /// The longest time that a message travels, in milliseconds.
+    pub delay: u64,
+    /// Of a message: it is lost. The connection turns out to be bad within [`Self::notice`].
+    pub drop: u64,
+    /// Of a message: it comes twice.
+    pub duplicate: u64,
+    /// Of a message: later ones may overtake it, or it overtakes earlier ones.
+    pub reorder: u64,
+    /// Of a message: its connection breaks.
+    pub disconnect: u64,
+    /// How long it takes each side to notice a broken connection at most, in milliseconds.
+    pub notice: u64,
+    /// Of a batch: the node dies in it.
+    pub node_crash: u64,
+    /// Of a batch: the coordinator dies in it.
+    pub coordinator_crash: u64,
+    /// How long a dead process stays dead at most, in milliseconds.
+    pub downtime: u64,
+    /// Of a look at a document: it can not be had now.
+    pub no_document: u64,
+    /// The most inputs that a process takes before it carries out their effects.
+    pub batch: u64,
+    /// Whether a process makes everything in a batch durable at once before it sends anything; otherwise it carries out
+    /// effect by effect.
+    pub durable_first: bool,
+    /// By how much clocks differ at most, in milliseconds.
+    pub skew: u64,
+    /// When all this ends, in milliseconds from the start.
+    pub heal: u64,
+}
+
+impl Faults {
+    /// A perfect world, except that messages take a millisecond.
+    pub fn none() -> Self {
+        Self {
+            delay: 1,
+            drop: 0,
+            duplicate: 0,
+            reorder: 0,
+            disconnect: 0,
+            notice: 0,
+            node_crash: 0,
+            coordinator_crash: 0,
+            downtime: 0,
+            no_document: 0,
+            batch: 1,
+            durable_first: false,
+            skew: 0,
+            heal: 0,
+        }
+    }
+
+    /// What remains after the world healed.
+    pub(crate) fn healed(&self) -> Self {
+        Self {
+            delay: 20,
+            batch: self.batch,
+            durable_first: self.durable_first,
+            skew: self.skew,
+            ..Self::none()
+        }
+    }
+
+    fn random(chance: &mut Chance) -> Self {
+        // Every kind of fault is absent from some runs: what always fails together hides what it can do alone.
+        let mut level = |levels: &[u64]| {
+            let most = u64::try_from(levels.len()).unwrap_or(1) - 1;
+            let drawn = usize::try_from(chance.up_to(most)).unwrap_or(0);
+            levels.get(drawn).copied().unwrap_or(0)
+        };
+        Self {
+            delay: level(&[5, 40, 300]),
+            drop: level(&[0, 0, 10, 50]),
+            duplicate: level(&[0, 0, 20, 200]),
+            reorder: level(&[0, 0, 20, 200]),
+            disconnect: level(&[0, 0, 5, 25]),
+            notice: level(&[50, 1_000, 8_000]),
+            node_crash: level(&[0, 3, 15, 40]),
+            coordinator_crash: level(&[0, 0, 5, 20]),
+            downtime: level(&[100, 2_000]),
+            no_document: level(&[0, 0, 100, 500]),
+            batch: level(&[1, 4, 16]),
+            durable_first: level(&[0, 1]) == 1,
+            skew: level(&[0, 2_000]),
+            heal: level(&[5_000, 15_000, 30_000]),
+        }
+    }
+}
+
+impl Scenario {
+    /// A group in a perfect world: everybody approves one request of the first member.
+    pub fn calm(min_signers: u16, members: u16) -> Self {
+        let people = usize::from(members);
+        Self {
+            min_signers,
+            members,
+            policy: Policy::for_min_signers(min_signers),
+            automatic: vec![false; people],
+            outsider: false,
+            requests: vec![PlannedRequest { by: 0, at: 0, votes: vec![Vote::Approve; people] }],
+            faults: Faults::none(),
+        }
+    }
+
+    /// The scenario of a seed: some group size, some requests, some faults.
+    pub fn random(seed: u64) -> Self {
+        // A stream of its own: the run draws from another one of the same seed.
+        let mut chance = Chance::from_seed(seed ^ 0x5CE7_A810);
+        let sizes =
+            [(50, (3, 5)), (15, (2, 2)), (10, (2, 4)), (8, (3, 4)), (4, (4, 7)), (4, (5, 5))];
+        let (min_signers, members) = chance.choose((2, 3), &sizes, 110);
+        let approvals_required =
+            min_signers + if chance.happens(300) { u16::from(members > min_signers) } else { 0 };
+        let requester_may_approve = approvals_required == members || chance.happens(700);
+        let people = usize::from(members);
+        let policy = Policy {
+            approvals_required,
+            requester_may_approve,
+            auto_approve: chance.happens(400),
+            ..Policy::for_min_signers(min_signers)
+        };
+        let automatic: Vec<bool> = (0..people).map(|_| chance.happens(400)).collect();
+        let outsider = chance.happens(200);
+        let requests = (0..chance.choose(1, &[(4, 2), (2, 3)], 4))
+            .map(|_| {
+                let stranger = outsider && chance.happens(300);
+                let by = if stranger { people } else { index(&mut chance, people) };
+                let at = chance.up_to(6_000);
+                let quarrel = chance.happens(350);
+                let votes = automatic.iter().map(|automatic| {
+                    if quarrel && !automatic {
+                        chance.choose(Vote::Approve, &[(3, Vote::Reject), (2, Vote::Ignore)], 5)
+                    } else {
+                        Vote::Approve
+                    }
+                });
+                PlannedRequest { by, at, votes: votes.collect() }
+            })
+            .collect();
+        let faults = Faults::random(&mut chance);
+        Self { min_signers, members, policy, automatic, outsider, requests, faults }
+    }
+
+    /// How many accounts there are.
+    pub(crate) fn accounts(&self) -> usize {
+        usize::from(self.members) + usize::from(self.outsider)
+    }
+}
+
+fn index(chance: &mut Chance, count: usize) -> usize {
+    let most = u64::try_from(count).unwrap_or(1).saturating_sub(1);
+    usize::try_from(chance.up_to(most)).unwrap_or(0)
+}

@@ -1,0 +1,290 @@
+//! The coordinator's shell: hub, log, document store, and one process that dies.
+
+use std::collections::BTreeMap;
+
+use quorate_ceremony::coordinator::{Config, Coordinator, CoordinatorSecrets, Input};
+use quorate_ceremony::effect::{CoordinatorDeadline, CoordinatorEffect, JoinId};
+use quorate_ceremony::encoding::Base64;
+use quorate_ceremony::identity::SecretKey;
+use quorate_ceremony::message::FromCoordinator;
+use quorate_ceremony::names::{AccountName, EntryId, Timestamp};
+use quorate_ceremony::node::Document;
+use quorate_ceremony::statement::Body;
+use rand_chacha::ChaCha20Rng;
+
+use super::links::describe_entry;
+use super::network::ConnectionId;
+use super::{Event, Simulation};
+use crate::invariants::{Invariant, Seen, Violation};
+
+/// Deadlines of the simulated deployment.
+const CONFIG: Config = Config { dkg_step: 8_000, signing: 1_000, pause: 100 };
+
+pub(super) struct Hub {
+    log: [u8; 32],
+    identity: [u8; 32],
+    pub(super) process: Option<HubProcess>,
+}
+
+pub(super) struct HubProcess {
+    number: u64,
+    coordinator: Coordinator,
+    /// The connection of each account, as far as the hub knows.
+    pub(super) connections: BTreeMap<AccountName, ConnectionId>,
+    rng: ChaCha20Rng,
+    deadlines: BTreeMap<CoordinatorDeadline, Timestamp>,
+    joins: BTreeMap<JoinId, AccountName>,
+    batch: Vec<CoordinatorEffect>,
+    inputs: u64,
+    most_inputs: u64,
+}
+
+impl Hub {
+    pub(super) fn new(log: [u8; 32], identity: [u8; 32]) -> Self {
+        Self { log, identity, process: None }
+    }
+
+    pub(super) fn secrets(&self) -> CoordinatorSecrets {
+        CoordinatorSecrets {
+            log: SecretKey::from_seed(&self.log),
+            identity: SecretKey::from_seed(&self.identity),
+        }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.process.as_ref().is_some_and(|process| process.inputs == 0)
+    }
+}
+
+impl Simulation {
+    pub(super) fn start_coordinator(&mut self) -> Result<(), Violation> {
+        let number = self.next_process();
+        let mut rng = self.chance.split();
+        let disk = &self.world.coordinator;
+        let checkpoint = disk.checkpoint.as_ref().map(|(note, _)| note.as_str());
+        let restored =
+            Coordinator::restore(self.hub.secrets(), CONFIG, disk.entries.clone(), checkpoint);
+        let mut coordinator = restored.map_err(|error| {
+            Invariant::L2.broken(format!("the coordinator can not restart: {error}"))
+        })?;
+        let batch = coordinator.start(self.clock(), &mut rng);
+        self.hub.process = Some(HubProcess {
+            number,
+            coordinator,
+            connections: BTreeMap::new(),
+            rng,
+            deadlines: BTreeMap::new(),
+            joins: BTreeMap::new(),
+            batch,
+            inputs: 0,
+            most_inputs: 1,
+        });
+        self.note(|| "the coordinator starts".to_owned());
+        self.flush_coordinator()
+    }
+
+    fn crash_coordinator(&mut self) {
+        self.note(|| "the coordinator dies".to_owned());
+        self.outcome.crashes += 1;
+        self.hub.process = None;
+        let all: Vec<ConnectionId> = self.network.connections.keys().copied().collect();
+        all.into_iter().for_each(|connection| self.break_connection(connection));
+        let downtime = self.chance.between(1, self.faults.downtime);
+        self.schedule(downtime, Event::StartCoordinator);
+    }
+
+    /// Hands something to the coordinator. It seals after one or several inputs.
+    pub(super) fn tell_coordinator(&mut self, input: Input) -> Result<(), Violation> {
+        let now = self.clock();
+        let Some(process) = &mut self.hub.process else { return Ok(()) };
+        let effects = process.coordinator.handle(input, now, &mut process.rng);
+        process.batch.extend(effects);
+        process.inputs += 1;
+        if process.inputs >= process.most_inputs {
+            return self.flush_coordinator();
+        }
+        if process.inputs == 1 {
+            let number = process.number;
+            let soon = self.chance.up_to(3);
+            self.schedule(soon, Event::FlushCoordinator { process: number });
+        }
+        Ok(())
+    }
+
+    pub(super) fn flush_coordinator_of(&mut self, process: u64) -> Result<(), Violation> {
+        let running = self.hub.process.as_ref().is_some_and(|running| running.number == process);
+        if running { self.flush_coordinator() } else { Ok(()) }
+    }
+
+    fn flush_coordinator(&mut self) -> Result<(), Violation> {
+        let now = self.clock();
+        let most_inputs = self.chance.between(1, self.faults.batch.max(1));
+        let Some(process) = &mut self.hub.process else { return Ok(()) };
+        process.inputs = 0;
+        process.most_inputs = most_inputs;
+        let mut effects = std::mem::take(&mut process.batch);
+        effects.extend(process.coordinator.seal(now, &mut process.rng));
+        if let Some(sabotage) = self.sabotage {
+            sabotage.of_coordinator(&self.hub.secrets(), &mut effects);
+        }
+        let mut durable = 0;
+        if self.plan.scenario.faults.durable_first {
+            effects.sort_by_key(|effect| !is_durable(effect));
+            durable = effects.iter().filter(|effect| is_durable(effect)).count();
+        }
+        let dies_after = self.chance.happens(self.faults.coordinator_crash).then(|| {
+            let after = self.chance.up_to(u64::try_from(effects.len()).unwrap_or(0));
+            let after = usize::try_from(after).unwrap_or(0);
+            // What is written in one transaction is written as a whole or not at all.
+            if after < durable { 0 } else { after }
+        });
+        for effect in effects.into_iter().take(dies_after.unwrap_or(usize::MAX)) {
+            self.carry_out_for_coordinator(effect)?;
+        }
+        if dies_after.is_some() {
+            self.crash_coordinator();
+        }
+        Ok(())
+    }
+
+    fn carry_out_for_coordinator(&mut self, effect: CoordinatorEffect) -> Result<(), Violation> {
+        match effect {
+            CoordinatorEffect::Append { index, entry } => {
+                self.note(|| format!("entry {index}: {}", describe_entry(&entry.to_bytes())));
+                let next = u64::try_from(self.world.coordinator.entries.len()).ok();
+                Invariant::OneLog
+                    .check(next == Some(index), || format!("entry {index} comes after {next:?}"))?;
+                self.world.coordinator.entries.push(entry.to_bytes());
+                self.world.reference.append(&entry).map_err(|invalid| {
+                    Invariant::OneLog.broken(format!(
+                        "the coordinator appends what is not admissible: {invalid}"
+                    ))
+                })?;
+                match entry.statement().body {
+                    Body::CeremonyStarted { .. } => self.outcome.sessions += 1,
+                    Body::Signature { .. } => self.outcome.signatures += 1,
+                    _ => {}
+                }
+                self.see(&Seen::Appended(&entry))
+            }
+            CoordinatorEffect::Persist(change) => {
+                self.world.coordinator.write(&change);
+                if let quorate_ceremony::effect::CoordinatorChange::Checkpoint { note, size } =
+                    &change
+                {
+                    let of = self.world.reference.checkpoint(note);
+                    Invariant::OneLog.check(of == Some(*size), || {
+                        format!("the checkpoint of {size} entries is not of the log on the disk")
+                    })?;
+                }
+                self.see(&Seen::CoordinatorStored(&change))
+            }
+            CoordinatorEffect::Send(to, message) => self.send_from_coordinator(&to, &message),
+            CoordinatorEffect::SendLog { to, first, end, checkpoint } => {
+                self.send_log(&to, first, end, &checkpoint)
+            }
+            CoordinatorEffect::SetDeadline(deadline, at) => {
+                let late = self.chance.up_to(20);
+                let now = self.clock();
+                let Some(process) = &mut self.hub.process else { return Ok(()) };
+                process.deadlines.insert(deadline.clone(), at);
+                let event = Event::CoordinatorDeadline { process: process.number, deadline, at };
+                self.schedule(at.0.saturating_sub(now.0) + late, event);
+                Ok(())
+            }
+            CoordinatorEffect::PrepareDocument(request) => {
+                let Some(process) = self.hub.process.as_ref().map(|process| process.number) else {
+                    return Ok(());
+                };
+                let delay = self.chance.up_to(5);
+                self.schedule(delay, Event::CoordinatorDocument { process, request });
+                Ok(())
+            }
+            CoordinatorEffect::RespondJoin(id, result) => {
+                let account =
+                    self.hub.process.as_mut().and_then(|process| process.joins.remove(&id));
+                let Some(account) = account else { return Ok(()) };
+                self.note(|| format!("{account} asked to join: {result:?}"));
+                let lost = self.chance.happens(self.faults.drop);
+                let delay = self.chance.up_to(self.faults.delay);
+                if result.is_ok() && !lost {
+                    self.schedule(delay, Event::Joined(account));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Serves the log from the disk, in frames of bounded length.
+    fn send_log(
+        &mut self,
+        to: &AccountName,
+        first: u64,
+        end: u64,
+        checkpoint: &str,
+    ) -> Result<(), Violation> {
+        let mut first = first;
+        loop {
+            let next = end.min(first + self.chance.between(1, 8));
+            let range = usize::try_from(first).ok().zip(usize::try_from(next).ok());
+            let stored = range.and_then(|(a, b)| self.world.coordinator.entries.get(a..b));
+            let stored = stored.ok_or_else(|| {
+                Invariant::OneLog
+                    .broken(format!("{to} is sent entries {first}..{next}, which are not stored"))
+            })?;
+            let entries = stored.iter().cloned().map(Base64).collect();
+            let checkpoint = (next == end).then(|| checkpoint.to_owned());
+            self.send_from_coordinator(to, &FromCoordinator::Log { first, entries, checkpoint })?;
+            if next == end {
+                return Ok(());
+            }
+            first = next;
+        }
+    }
+
+    pub(super) fn coordinator_deadline(
+        &mut self,
+        process: u64,
+        deadline: CoordinatorDeadline,
+        at: Timestamp,
+    ) -> Result<(), Violation> {
+        let Some(running) = &mut self.hub.process else { return Ok(()) };
+        if running.number != process || running.deadlines.get(&deadline) != Some(&at) {
+            return Ok(());
+        }
+        running.deadlines.remove(&deadline);
+        self.note(|| format!("the coordinator's deadline: {deadline:?}"));
+        self.tell_coordinator(Input::Deadline(deadline))
+    }
+
+    pub(super) fn coordinator_document(
+        &mut self,
+        process: u64,
+        request: EntryId,
+    ) -> Result<(), Violation> {
+        let away = self.chance.happens(self.faults.no_document);
+        let Some(running) = self.hub.process.as_ref().filter(|running| running.number == process)
+        else {
+            return Ok(());
+        };
+        let state = running.coordinator.state().request(request).ok();
+        let document = state.filter(|_| !away).and_then(|state| {
+            let commitment = state.request.document;
+            let to_be_signed = self.world.documents.get(&commitment)?.clone();
+            Some(Document { commitment, to_be_signed })
+        });
+        self.tell_coordinator(Input::Document { request, document })
+    }
+
+    pub(super) fn join(&mut self, account: &AccountName) -> Result<(), Violation> {
+        let Some(bytes) = self.admission(account) else { return Ok(()) };
+        let id = JoinId(self.next_command().0);
+        let Some(process) = &mut self.hub.process else { return Ok(()) };
+        process.joins.insert(id, account.clone());
+        self.tell_coordinator(Input::Join(id, bytes))
+    }
+}
+
+fn is_durable(effect: &CoordinatorEffect) -> bool {
+    matches!(effect, CoordinatorEffect::Append { .. } | CoordinatorEffect::Persist(_))
+}

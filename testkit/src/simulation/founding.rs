@@ -1,0 +1,124 @@
+//! How a run begins: accounts, keys, the genesis, and empty disks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quorate_ceremony::entry::{Author, Entry, Statement};
+use quorate_ceremony::identity::SecretKey;
+use quorate_ceremony::names::{AccountName, Digest, Timestamp};
+use quorate_ceremony::node::Config;
+use quorate_ceremony::statement::{Body, Genesis, Role};
+
+use super::coordinator::Hub;
+use super::network::Network;
+use super::node::Station;
+use super::world::{Secrets, World};
+use super::{Outcome, START, Simulation};
+use crate::chance::Chance;
+use crate::disk::{CoordinatorDisk, NodeDisk};
+use crate::invariants::{Invariant, Invariants, Violation};
+use crate::people::Plan;
+use crate::reference::Reference;
+use crate::scenario::Scenario;
+
+const NAMES: [&str; 10] = ["ada", "ben", "cyd", "dot", "eve", "fay", "gus", "hal", "ida", "jon"];
+
+pub(super) fn found(scenario: Scenario, seed: u64) -> Result<Simulation, Violation> {
+    let mut chance = Chance::from_seed(seed);
+    let names = names(scenario.accounts())?;
+    let secrets: BTreeMap<AccountName, Secrets> = names
+        .iter()
+        .map(|name| {
+            let (identity, cosigner) = (chance.bytes(), chance.bytes());
+            (name.clone(), Secrets { identity, cosigner, invitation: chance.bytes() })
+        })
+        .collect();
+    let hub = Hub::new(chance.bytes(), chance.bytes());
+    let genesis = genesis(&names, &secrets, &hub, &mut chance)?;
+    let ivn = genesis.ivn_id_as_genesis();
+    let reference = Reference::new(&genesis)
+        .map_err(|invalid| Invariant::Simulator.broken(format!("the genesis: {invalid}")))?;
+
+    let mut stations = BTreeMap::new();
+    let mut disks = BTreeMap::new();
+    for (index, name) in names.iter().enumerate() {
+        let automatic = scenario.automatic.get(index).copied().unwrap_or(false);
+        let config = Config { auto_accept: automatic, auto_approve: automatic };
+        let skew = chance.up_to(scenario.faults.skew);
+        stations.insert(name.clone(), Station::new(index, ivn, config, skew));
+        let disk = NodeDisk { entries: vec![genesis.to_bytes()], ..NodeDisk::default() };
+        disks.insert(name.clone(), disk);
+    }
+    let group = "board".parse().map_err(|_| Invariant::Simulator.broken("the group's name"))?;
+    let faults = scenario.faults.clone();
+    let plan = Plan { scenario, group };
+    let documents = (0..plan.scenario.requests.len())
+        .map(|k| (plan.document(k), format!("document {k} of run {seed}").into_bytes()))
+        .collect();
+    let coordinator =
+        CoordinatorDisk { entries: vec![genesis.to_bytes()], ..CoordinatorDisk::default() };
+    Ok(Simulation {
+        seed,
+        now: 0,
+        next_event: 0,
+        queue: BTreeMap::new(),
+        chance,
+        faults,
+        plan,
+        network: Network::default(),
+        stations,
+        hub,
+        world: World {
+            names,
+            secrets,
+            disks,
+            coordinator,
+            reference,
+            documents,
+            rejected: BTreeSet::new(),
+            volatile: BTreeSet::new(),
+        },
+        invariants: Invariants::default(),
+        sabotage: None,
+        processes: 0,
+        commands: 0,
+        outcome: Outcome::default(),
+        trace: None,
+    })
+}
+
+fn names(count: usize) -> Result<Vec<AccountName>, Violation> {
+    let numbered = (NAMES.len()..count).map(|number| format!("m{number}"));
+    let all = NAMES.iter().map(|name| (*name).to_owned()).chain(numbered);
+    all.take(count)
+        .map(|name| name.parse().map_err(|_| Invariant::Simulator.broken("an account's name")))
+        .collect()
+}
+
+fn genesis(
+    names: &[AccountName],
+    secrets: &BTreeMap<AccountName, Secrets>,
+    hub: &Hub,
+    chance: &mut Chance,
+) -> Result<Entry, Violation> {
+    let failed = || Invariant::Simulator.broken("the genesis can not be made");
+    let admin = names.first().ok_or_else(failed)?;
+    let keys = secrets.get(admin).ok_or_else(failed)?.account();
+    let coordinator = hub.secrets();
+    let statement = Statement {
+        ivn: None,
+        author: Author::Account(admin.clone()),
+        at: Timestamp(START),
+        body: Body::Genesis(Genesis {
+            deployment: "sim.test".to_owned(),
+            name: "simulated".to_owned(),
+            admin: keys.public(),
+            roles: BTreeSet::from([Role::Admin, Role::Member]),
+            log_key: coordinator.log.public(),
+            coordinator_key: coordinator.identity.public(),
+            ca: Digest::new([0xCA; 32]),
+            nonce: Digest::new(chance.bytes()),
+        }),
+    };
+    let signers: [&SecretKey; 2] = [&keys.identity, &coordinator.identity];
+    Entry::sign(statement, &signers).map_err(|_| failed())
+}

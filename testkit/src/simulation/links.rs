@@ -1,0 +1,244 @@
+//! Connections: dialling, breaking, noticing, and what travels.
+
+use quorate_ceremony::coordinator as hub;
+use quorate_ceremony::message::{FromCoordinator, FromNode};
+use quorate_ceremony::names::AccountName;
+use quorate_ceremony::node;
+
+use super::network::{ConnectionId, Direction};
+use super::{Event, Simulation};
+use crate::invariants::{Invariant, Seen, Violation};
+
+/// How long a node waits before it dials again, at most, in milliseconds.
+const REDIAL: u64 = 400;
+
+impl Simulation {
+    pub(super) fn dial(&mut self, account: &AccountName, process: u64) -> Result<(), Violation> {
+        let Some(station) = self.stations.get(account) else { return Ok(()) };
+        let waits = station
+            .process
+            .as_ref()
+            .is_some_and(|running| running.number == process && running.connection.is_none());
+        if !waits {
+            return Ok(());
+        }
+        if self.hub.process.is_none() {
+            self.redial(account, process);
+            return Ok(());
+        }
+        let connection = self.network.connect(account.clone());
+        self.outcome.connections += 1;
+        self.note(|| format!("{account} connects"));
+        // The hub knows one connection for each account: the newest.
+        self.disconnect_from_hub(account)?;
+        if let Some(process) = &mut self.hub.process {
+            process.connections.insert(account.clone(), connection);
+        }
+        if let Some(process) = self.process_mut(account) {
+            process.connection = Some(connection);
+        }
+        self.tell_coordinator(hub::Input::Connected(account.clone()))?;
+        self.tell_node(account, node::Input::Connected)
+    }
+
+    pub(super) fn redial(&mut self, account: &AccountName, process: u64) {
+        let pause = self.chance.between(20, REDIAL);
+        self.schedule(pause, Event::Dial { account: account.clone(), process });
+    }
+
+    fn disconnect_from_hub(&mut self, account: &AccountName) -> Result<(), Violation> {
+        let connections = self.hub.process.as_mut().map(|process| &mut process.connections);
+        if connections.is_some_and(|connections| connections.remove(account).is_some()) {
+            return self.tell_coordinator(hub::Input::Disconnected(account.clone()));
+        }
+        Ok(())
+    }
+
+    /// Nothing gets through any more; both ends learn of it in their own time.
+    pub(super) fn break_connection(&mut self, id: ConnectionId) {
+        let Some(connection) = self.network.connections.get_mut(&id).filter(|c| !c.broken) else {
+            return;
+        };
+        connection.broken = true;
+        let account = connection.account.clone();
+        self.note(|| format!("the connection of {account} breaks"));
+        let (node, coordinator) =
+            (self.chance.up_to(self.faults.notice), self.chance.up_to(self.faults.notice));
+        self.schedule(node, Event::NodeNotices(id));
+        self.schedule(coordinator, Event::CoordinatorNotices(id));
+    }
+
+    pub(super) fn node_notices(&mut self, id: ConnectionId) -> Result<(), Violation> {
+        let Some(account) = self.network.connections.get(&id).map(|c| c.account.clone()) else {
+            return Ok(());
+        };
+        let Some(process) = self.process_mut(&account) else { return Ok(()) };
+        if process.connection != Some(id) {
+            return Ok(());
+        }
+        process.connection = None;
+        let number = process.number;
+        self.redial(&account, number);
+        self.tell_node(&account, node::Input::Disconnected)
+    }
+
+    pub(super) fn coordinator_notices(&mut self, id: ConnectionId) -> Result<(), Violation> {
+        let Some(account) = self.network.connections.get(&id).map(|c| c.account.clone()) else {
+            return Ok(());
+        };
+        let current = self.hub.process.as_ref().and_then(|p| p.connections.get(&account));
+        if current == Some(&id) {
+            return self.disconnect_from_hub(&account);
+        }
+        Ok(())
+    }
+
+    pub(super) fn arrive(
+        &mut self,
+        id: ConnectionId,
+        direction: Direction,
+        bytes: &[u8],
+    ) -> Result<(), Violation> {
+        if !self.network.is_up(id) {
+            return Ok(());
+        }
+        let Some(account) = self.network.connections.get(&id).map(|c| c.account.clone()) else {
+            return Ok(());
+        };
+        let garbled = |_| Invariant::Simulator.broken("a message does not survive its encoding");
+        match direction {
+            Direction::ToNode => {
+                let message: FromCoordinator = serde_json::from_slice(bytes).map_err(garbled)?;
+                if self.process_mut(&account).is_none_or(|process| process.connection != Some(id)) {
+                    return Ok(());
+                }
+                self.note(|| format!("{account} ◀ {}", describe_from_coordinator(&message)));
+                self.tell_node(&account, node::Input::Received(message))
+            }
+            Direction::ToCoordinator => {
+                let message: FromNode = serde_json::from_slice(bytes).map_err(garbled)?;
+                let current = self.hub.process.as_ref().and_then(|p| p.connections.get(&account));
+                if current != Some(&id) {
+                    return Ok(());
+                }
+                self.note(|| format!("coordinator ◀ {account}: {}", describe_from_node(&message)));
+                self.tell_coordinator(hub::Input::Received(account, message))
+            }
+        }
+    }
+
+    /// Lets a node's message go. It counts as sent even if there is nothing to carry it: the node has let it out.
+    pub(super) fn send_from_node(
+        &mut self,
+        account: &AccountName,
+        message: &FromNode,
+    ) -> Result<(), Violation> {
+        let bytes = serde_json::to_vec(message)
+            .map_err(|_| Invariant::Simulator.broken("a message can not be encoded"))?;
+        *self.outcome.from_nodes.entry(kind_from_node(message)).or_default() += 1;
+        self.see(&Seen::NodeSent(account, message, &bytes))?;
+        let connection = self.process_mut(account).and_then(|process| process.connection);
+        if let Some(connection) = connection {
+            self.carry(connection, Direction::ToCoordinator, bytes);
+        }
+        Ok(())
+    }
+
+    pub(super) fn send_from_coordinator(
+        &mut self,
+        to: &AccountName,
+        message: &FromCoordinator,
+    ) -> Result<(), Violation> {
+        let Some(process) = &self.hub.process else { return Ok(()) };
+        let Some(connection) = process.connections.get(to).copied() else { return Ok(()) };
+        let bytes = serde_json::to_vec(message)
+            .map_err(|_| Invariant::Simulator.broken("a message can not be encoded"))?;
+        *self.outcome.from_coordinator.entry(kind_from_coordinator(message)).or_default() += 1;
+        if let FromCoordinator::Rejected { entry, .. } = message {
+            self.world.rejected.insert((to.clone(), *entry));
+        }
+        self.see(&Seen::CoordinatorSent(to, message, &bytes))?;
+        self.carry(connection, Direction::ToNode, bytes);
+        Ok(())
+    }
+
+    fn carry(&mut self, connection: ConnectionId, direction: Direction, bytes: Vec<u8>) {
+        let fate =
+            self.network.send(connection, direction, self.now, &self.faults, &mut self.chance);
+        for at in fate.arrivals {
+            self.schedule(
+                at.saturating_sub(self.now),
+                Event::Arrive(connection, direction, bytes.clone()),
+            );
+        }
+        if let Some(at) = fate.breaks {
+            self.schedule(at.saturating_sub(self.now), Event::Break(connection));
+        }
+    }
+}
+
+fn kind_from_node(message: &FromNode) -> &'static str {
+    match message {
+        FromNode::Hello { .. } => "hello",
+        FromNode::Submit { .. } => "submit",
+        FromNode::Cosign { .. } => "cosign",
+        FromNode::Commitments { .. } => "commitments",
+        FromNode::Share { .. } => "share",
+        FromNode::Declined { .. } => "declined",
+    }
+}
+
+fn kind_from_coordinator(message: &FromCoordinator) -> &'static str {
+    match message {
+        FromCoordinator::Log { .. } => "log",
+        FromCoordinator::Rejected { .. } => "rejected",
+        FromCoordinator::Invite { .. } => "invite",
+        FromCoordinator::Package { .. } => "package",
+        FromCoordinator::Presence { .. } => "presence",
+    }
+}
+
+fn describe_from_node(message: &FromNode) -> String {
+    match message {
+        FromNode::Hello { after } => format!("hello, I have {after} entries"),
+        FromNode::Submit { entry } => format!("submits {}", describe_entry(&entry.0)),
+        FromNode::Cosign { size, .. } => format!("cosigns {size} entries"),
+        FromNode::Commitments { session, .. } => format!("commitments for {}", session.short()),
+        FromNode::Share { session, size, .. } => {
+            format!("share for {}, {size} entries cosigned", session.short())
+        }
+        FromNode::Declined { session, reason } => {
+            format!("declines {}: {reason:?}", session.short())
+        }
+    }
+}
+
+fn describe_from_coordinator(message: &FromCoordinator) -> String {
+    match message {
+        FromCoordinator::Log { first, entries, checkpoint } => {
+            let end = first + u64::try_from(entries.len()).unwrap_or(0);
+            let signed = if checkpoint.is_some() { "with" } else { "without" };
+            format!("entries {first}..{end} {signed} checkpoint")
+        }
+        FromCoordinator::Rejected { entry, reason } => {
+            format!("{} rejected: {reason}", entry.short())
+        }
+        FromCoordinator::Invite { session, subject, signers } => {
+            format!("invited to {} for {subject:?} with {signers:?}", session.short())
+        }
+        FromCoordinator::Package { session, .. } => format!("package of {}", session.short()),
+        FromCoordinator::Presence { online } => format!("online are {online:?}"),
+    }
+}
+
+/// An entry's id, kind and author.
+pub(super) fn describe_entry(bytes: &[u8]) -> String {
+    let Ok(entry) = quorate_ceremony::entry::Entry::from_bytes(bytes) else {
+        return "what is no entry".to_owned();
+    };
+    let kind = serde_json::to_value(&entry.statement().body)
+        .ok()
+        .and_then(|body| body.get("kind").and_then(|kind| kind.as_str().map(str::to_owned)));
+    let kind = kind.unwrap_or_default();
+    format!("{kind} {} of {}", entry.id().short(), entry.statement().author)
+}

@@ -1,0 +1,362 @@
+//! A node's shell: a process that dies, a disk that stays, and a person in front of it.
+
+use std::collections::BTreeMap;
+
+use quorate_ceremony::effect::{CommandId, NodeDeadline, NodeEffect};
+use quorate_ceremony::entry::{Author, Entry, Statement};
+use quorate_ceremony::names::{AccountName, EntryId, IvnId, Timestamp};
+use quorate_ceremony::node::{Config, Document, Input, Node};
+use quorate_ceremony::statement::Body;
+use rand_chacha::ChaCha20Rng;
+
+use super::network::ConnectionId;
+use super::{Event, Simulation};
+use crate::invariants::{Invariant, Seen, Violation, is_volatile};
+
+/// How long a person waits for the answer to a command before it looks again, in milliseconds.
+const ANSWER: u64 = 5_000;
+
+/// Where an account's node runs.
+pub(super) struct Station {
+    pub(super) index: usize,
+    ivn: IvnId,
+    config: Config,
+    /// How far its clock is ahead, in milliseconds.
+    skew: u64,
+    /// The account's admission; made once, so that asking twice is asking once.
+    admission: Option<Vec<u8>>,
+    is_on_roster: bool,
+    /// What the person waits for, and since when.
+    pending: Option<(CommandId, u64)>,
+    pub(super) process: Option<Process>,
+}
+
+/// A running node.
+pub(super) struct Process {
+    pub(super) number: u64,
+    pub(super) node: Node,
+    pub(super) connection: Option<ConnectionId>,
+    rng: ChaCha20Rng,
+    deadlines: BTreeMap<NodeDeadline, Timestamp>,
+    /// Effects of inputs so far that are not carried out yet.
+    batch: Vec<NodeEffect>,
+    inputs: u64,
+    most_inputs: u64,
+}
+
+impl Station {
+    pub(super) fn new(index: usize, ivn: IvnId, config: Config, skew: u64) -> Self {
+        Self {
+            index,
+            ivn,
+            config,
+            skew,
+            admission: None,
+            is_on_roster: index == 0,
+            pending: None,
+            process: None,
+        }
+    }
+
+    /// Connected, up to date, and with nothing left to do.
+    pub(super) fn is_idle(&self, size: u64) -> bool {
+        self.process.as_ref().is_some_and(|process| {
+            process.connection.is_some()
+                && process.batch.is_empty()
+                && process.node.unsent() == 0
+                && process.node.state().size() == size
+        })
+    }
+}
+
+impl Simulation {
+    pub(super) fn process_mut(&mut self, account: &AccountName) -> Option<&mut Process> {
+        self.stations.get_mut(account)?.process.as_mut()
+    }
+
+    fn node_clock(&self, account: &AccountName) -> Timestamp {
+        let skew = self.stations.get(account).map_or(0, |station| station.skew);
+        self.clock().plus(skew)
+    }
+
+    pub(super) fn start_node(&mut self, account: &AccountName) -> Result<(), Violation> {
+        let number = self.next_process();
+        let mut rng = self.chance.split();
+        let now = self.node_clock(account);
+        let most_inputs = self.chance.between(1, self.faults.batch.max(1));
+        let (Some(station), Some(secrets), Some(disk)) = (
+            self.stations.get_mut(account),
+            self.world.secrets.get(account),
+            self.world.disks.get_mut(account),
+        ) else {
+            return Ok(());
+        };
+        if station.process.is_some() {
+            return Ok(());
+        }
+        if let Some(sabotage) = self.sabotage {
+            sabotage.of_disk(disk);
+        }
+        let fails = |why: String| Invariant::L2.broken(format!("{account} can not restart: {why}"));
+        let saved = disk.saved().ok_or_else(|| fails("its share can not be read".to_owned()))?;
+        let secrets = secrets.account();
+        let node =
+            Node::restore(account.clone(), secrets, station.config, station.ivn, saved, &mut rng);
+        let mut node = node.map_err(|error| fails(error.to_string()))?;
+        let batch = node.start(now, &mut rng);
+        station.pending = None;
+        station.process = Some(Process {
+            number,
+            node,
+            connection: None,
+            rng,
+            deadlines: BTreeMap::new(),
+            batch,
+            inputs: 0,
+            most_inputs,
+        });
+        self.note(|| format!("{account} starts"));
+        self.redial(account, number);
+        self.flush_node(account)
+    }
+
+    fn crash_node(&mut self, account: &AccountName) {
+        self.note(|| format!("{account} dies"));
+        self.outcome.crashes += 1;
+        let connection = self.stations.get_mut(account).and_then(|station| {
+            station.pending = None;
+            station.process.take()?.connection
+        });
+        if let Some(connection) = connection {
+            self.break_connection(connection);
+        }
+        let downtime = self.chance.between(1, self.faults.downtime);
+        self.schedule(downtime, Event::StartNode(account.clone()));
+    }
+
+    /// Hands something to the node. Its effects are carried out at once, or together with those of what comes next.
+    pub(super) fn tell_node(
+        &mut self,
+        account: &AccountName,
+        input: Input,
+    ) -> Result<(), Violation> {
+        let now = self.node_clock(account);
+        let Some(process) = self.process_mut(account) else { return Ok(()) };
+        let effects = process.node.handle(input, now, &mut process.rng);
+        process.batch.extend(effects);
+        process.inputs += 1;
+        if process.inputs >= process.most_inputs {
+            return self.flush_node(account);
+        }
+        if process.inputs == 1 {
+            let number = process.number;
+            let soon = self.chance.up_to(3);
+            self.schedule(soon, Event::FlushNode { account: account.clone(), process: number });
+        }
+        Ok(())
+    }
+
+    pub(super) fn flush_node_of(
+        &mut self,
+        account: &AccountName,
+        process: u64,
+    ) -> Result<(), Violation> {
+        let running = self.process_mut(account).is_some_and(|running| running.number == process);
+        if running { self.flush_node(account) } else { Ok(()) }
+    }
+
+    fn flush_node(&mut self, account: &AccountName) -> Result<(), Violation> {
+        let most_inputs = self.chance.between(1, self.faults.batch.max(1));
+        let Some(process) = self.process_mut(account) else { return Ok(()) };
+        process.inputs = 0;
+        process.most_inputs = most_inputs;
+        let mut effects = std::mem::take(&mut process.batch);
+        if let (Some(sabotage), Some(secrets)) = (self.sabotage, self.world.secrets.get(account)) {
+            sabotage.of_node(account, secrets, &self.world, &mut effects);
+        }
+        let mut durable = 0;
+        if self.plan.scenario.faults.durable_first {
+            effects.sort_by_key(|effect| !matches!(effect, NodeEffect::Persist(_)));
+            durable = effects.iter().filter(|e| matches!(e, NodeEffect::Persist(_))).count();
+        }
+        let dies_after = self.chance.happens(self.faults.node_crash).then(|| {
+            let after = self.chance.up_to(u64::try_from(effects.len()).unwrap_or(0));
+            let after = usize::try_from(after).unwrap_or(0);
+            // What is written in one transaction is written as a whole or not at all.
+            if after < durable { 0 } else { after }
+        });
+        for effect in effects.into_iter().take(dies_after.unwrap_or(usize::MAX)) {
+            self.carry_out_for_node(account, effect)?;
+        }
+        if dies_after.is_some() {
+            self.crash_node(account);
+            return Ok(());
+        }
+        let process = self.stations.get(account).and_then(|station| station.process.as_ref());
+        if let Some(process) = process {
+            self.invariants.observe(&self.world, &Seen::NodeDone(account, &process.node))?;
+        }
+        Ok(())
+    }
+
+    fn carry_out_for_node(
+        &mut self,
+        account: &AccountName,
+        effect: NodeEffect,
+    ) -> Result<(), Violation> {
+        match effect {
+            NodeEffect::Persist(change) => {
+                if let quorate_ceremony::effect::NodeChange::OutboxAdd(entry) = &change
+                    && is_volatile(entry)
+                {
+                    self.world.volatile.insert(entry.id());
+                }
+                if let Some(disk) = self.world.disks.get_mut(account) {
+                    disk.write(&change);
+                }
+                self.see(&Seen::NodeStored(account, &change))
+            }
+            NodeEffect::Send(message) => self.send_from_node(account, &message),
+            NodeEffect::Disconnect => {
+                self.note(|| format!("{account} hangs up"));
+                let connection = self.process_mut(account).and_then(|process| process.connection);
+                if let Some(connection) = connection {
+                    self.break_connection(connection);
+                }
+                Ok(())
+            }
+            NodeEffect::SetDeadline(deadline, at) => {
+                let now = self.node_clock(account);
+                let late = self.chance.up_to(20);
+                let Some(process) = self.process_mut(account) else { return Ok(()) };
+                process.deadlines.insert(deadline, at);
+                let process = process.number;
+                let account = account.clone();
+                let event = Event::NodeDeadline { account, process, deadline, at };
+                self.schedule(at.0.saturating_sub(now.0) + late, event);
+                Ok(())
+            }
+            NodeEffect::FetchDocument(request) => {
+                let Some(process) = self.process_mut(account).map(|process| process.number) else {
+                    return Ok(());
+                };
+                let delay = self.chance.up_to(self.faults.delay * 2);
+                let event = Event::NodeDocument { account: account.clone(), process, request };
+                self.schedule(delay, event);
+                Ok(())
+            }
+            NodeEffect::Respond(command, result) => {
+                self.note(|| match &result {
+                    Ok(done) => format!("{account} is told: entry {}", done.index),
+                    Err(error) => format!("{account} is told: {error}"),
+                });
+                if let Some(station) = self.stations.get_mut(account)
+                    && station.pending.is_some_and(|(pending, _)| pending == command)
+                {
+                    station.pending = None;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn node_deadline(
+        &mut self,
+        account: &AccountName,
+        process: u64,
+        deadline: NodeDeadline,
+        at: Timestamp,
+    ) -> Result<(), Violation> {
+        let Some(running) = self.process_mut(account) else { return Ok(()) };
+        if running.number != process || running.deadlines.get(&deadline) != Some(&at) {
+            return Ok(());
+        }
+        running.deadlines.remove(&deadline);
+        self.tell_node(account, Input::Deadline(deadline))
+    }
+
+    pub(super) fn node_document(
+        &mut self,
+        account: &AccountName,
+        process: u64,
+        request: EntryId,
+    ) -> Result<(), Violation> {
+        let away = self.chance.happens(self.faults.no_document) || self.hub.process.is_none();
+        let Some(running) = self.process_mut(account).filter(|running| running.number == process)
+        else {
+            return Ok(());
+        };
+        let commitment = running.node.state().request(request).map(|state| state.request.document);
+        let document = commitment.ok().filter(|_| !away).and_then(|commitment| {
+            let to_be_signed = self.world.documents.get(&commitment)?.clone();
+            Some(Document { commitment, to_be_signed })
+        });
+        let here = if document.is_some() { "has" } else { "can not get" };
+        self.note(|| format!("{account} {here} the document of {}", request.short()));
+        self.tell_node(account, Input::Document { request, document })
+    }
+
+    /// A person looks at its node, and tells it what it wants.
+    pub(super) fn look(&mut self, account: &AccountName) -> Result<(), Violation> {
+        let again = self.chance.between(30, 250);
+        self.schedule(again, Event::Look(account.clone()));
+        let (now, passed, clock) = (self.now, self.now, self.node_clock(account));
+        let Some(station) = self.stations.get_mut(account) else { return Ok(()) };
+        if station.pending.is_some_and(|(_, since)| since + ANSWER > now) {
+            return Ok(());
+        }
+        if !station.is_on_roster {
+            let invited = self.world.reference.state.invitations().contains_key(account);
+            if invited || self.world.reference.state.account(account).is_ok() {
+                self.ask_to_join(account);
+            }
+            return Ok(());
+        }
+        let Some(process) = &station.process else { return Ok(()) };
+        let wish = self.plan.wish(station.index, &self.world, &process.node, clock, passed);
+        let Some(command) = wish else { return Ok(()) };
+        let id = self.next_command();
+        if let Some(station) = self.stations.get_mut(account) {
+            station.pending = Some((id, now));
+        }
+        self.note(|| format!("{account} wants: {command:?}"));
+        self.tell_node(account, Input::Command(id, command))
+    }
+
+    /// Asks the coordinator to be admitted; again, with the same bytes, until it says yes.
+    fn ask_to_join(&mut self, account: &AccountName) {
+        let at = self.node_clock(account);
+        let Some(station) = self.stations.get_mut(account) else { return };
+        if station.admission.is_none() {
+            let Some(secrets) = self.world.secrets.get(account) else { return };
+            let keys = secrets.account();
+            let statement = Statement {
+                ivn: Some(station.ivn),
+                author: Author::Account(account.clone()),
+                at,
+                body: Body::AccountAdmitted { keys: keys.public() },
+            };
+            let entry = Entry::sign(statement, &[&secrets.invitation(), &keys.identity]);
+            station.admission = entry.ok().map(|entry| entry.to_bytes());
+        }
+        self.note(|| format!("{account} asks to join"));
+        let delay = self.chance.up_to(self.faults.delay);
+        if !self.chance.happens(self.faults.drop) {
+            self.schedule(delay, Event::Join(account.clone()));
+        }
+        if let Some(station) = self.stations.get_mut(account) {
+            station.pending = Some((CommandId(0), self.now));
+        }
+    }
+
+    pub(super) fn admission(&self, account: &AccountName) -> Option<Vec<u8>> {
+        self.stations.get(account)?.admission.clone()
+    }
+
+    pub(super) fn joined(&mut self, account: &AccountName) -> Result<(), Violation> {
+        let Some(station) = self.stations.get_mut(account) else { return Ok(()) };
+        station.is_on_roster = true;
+        station.pending = None;
+        self.start_node(account)
+    }
+}

@@ -1,0 +1,240 @@
+//! Ways to break the system on purpose: a check that can not fail is no check.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use quorate_ceremony::coordinator::CoordinatorSecrets;
+use quorate_ceremony::effect::{CoordinatorEffect, NodeChange, NodeEffect};
+use quorate_ceremony::encoding::Base64;
+use quorate_ceremony::entry::{Entry, Envelope};
+use quorate_ceremony::identity::SecretKey;
+use quorate_ceremony::message::{FromCoordinator, FromNode};
+use quorate_ceremony::names::AccountName;
+use quorate_ceremony::statement::Body;
+use quorate_log::key::{CosignerSigner, Seed};
+
+use super::START;
+use super::world::{Secrets, World};
+use crate::disk::NodeDisk;
+
+/// What is broken.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Sabotage {
+    /// Nodes release a second share of each nonce pair.
+    SecondShare,
+    /// Nodes write to their disks after they have sent.
+    PersistLate,
+    /// Nodes do not write down that they released a share.
+    ForgetReleased,
+    /// Nodes do not write down their shares of the key.
+    ForgetPackage,
+    /// Nodes do not write down the log.
+    ForgetEntries,
+    /// Nodes write down neither the log nor what they cosign, and do not cosign.
+    ForgetLog,
+    /// Nodes write down another log.
+    RewriteLog,
+    /// Nodes do not write down what they are about to state.
+    ForgetStatements,
+    /// Nodes take what they state out of the outbox at once.
+    DropStatements,
+    /// Nodes send their share of the key.
+    LeakShare,
+    /// Nodes release signature shares without a cosignature.
+    NoCosignature,
+    /// Nodes release signature shares with a cosignature on a checkpoint from before the request.
+    OldCosignature,
+    /// Nodes send rubbish in the DKG, so that they are blamed.
+    Rubbish,
+    /// The coordinator logs wrong signatures.
+    WrongSignature,
+    /// The coordinator never sends anybody the others' commitments.
+    LosePackages,
+    /// Nodes' disks are damaged while they are off.
+    DamageDisk,
+}
+
+impl Sabotage {
+    pub(super) fn of_disk(self, disk: &mut NodeDisk) {
+        if self == Self::DamageDisk
+            && disk.entries.len() > 1
+            && let Some(byte) = disk.entries.last_mut().and_then(|entry| entry.last_mut())
+        {
+            *byte ^= 1;
+        }
+    }
+
+    pub(super) fn of_node(
+        self,
+        account: &AccountName,
+        secrets: &Secrets,
+        world: &World,
+        effects: &mut Vec<NodeEffect>,
+    ) {
+        match self {
+            Self::PersistLate => {
+                effects.sort_by_key(|effect| matches!(effect, NodeEffect::Persist(_)));
+            }
+            Self::ForgetReleased => {
+                forget(effects, |change| matches!(change, NodeChange::Released(_)));
+            }
+            Self::ForgetPackage => {
+                forget(effects, |change| matches!(change, NodeChange::KeyPackage { .. }));
+            }
+            Self::ForgetEntries => {
+                forget(effects, |change| matches!(change, NodeChange::Entries { .. }));
+            }
+            Self::ForgetLog => {
+                forget(effects, |change| {
+                    matches!(change, NodeChange::Entries { .. } | NodeChange::Cosigned { .. })
+                });
+                effects
+                    .retain(|effect| !matches!(effect, NodeEffect::Send(FromNode::Cosign { .. })));
+            }
+            Self::ForgetStatements => {
+                forget(effects, |change| matches!(change, NodeChange::OutboxAdd(_)));
+            }
+            _ => {
+                let replaced = std::mem::take(effects);
+                effects.extend(
+                    replaced
+                        .into_iter()
+                        .flat_map(|effect| self.of_effect(account, secrets, world, effect)),
+                );
+            }
+        }
+    }
+
+    fn of_effect(
+        self,
+        account: &AccountName,
+        secrets: &Secrets,
+        world: &World,
+        effect: NodeEffect,
+    ) -> Vec<NodeEffect> {
+        match (self, effect) {
+            (
+                Self::SecondShare,
+                NodeEffect::Send(FromNode::Share { session, share, size, cosignature }),
+            ) => {
+                let second = other_share(&share, &secrets.account().identity)
+                    .unwrap_or_else(|| share.clone());
+                let again = FromNode::Share {
+                    session,
+                    share: second,
+                    size,
+                    cosignature: cosignature.clone(),
+                };
+                let first = FromNode::Share { session, share, size, cosignature };
+                vec![NodeEffect::Send(first), NodeEffect::Send(again)]
+            }
+            (Self::RewriteLog, NodeEffect::Persist(NodeChange::Entries { first, mut entries })) => {
+                if let Some(byte) = entries.last_mut().and_then(|entry| entry.last_mut()) {
+                    *byte ^= 1;
+                }
+                vec![NodeEffect::Persist(NodeChange::Entries { first, entries })]
+            }
+            (Self::DropStatements, NodeEffect::Persist(NodeChange::OutboxAdd(entry))) => {
+                let id = entry.id();
+                let add = NodeEffect::Persist(NodeChange::OutboxAdd(entry));
+                vec![add, NodeEffect::Persist(NodeChange::OutboxRemove(id))]
+            }
+            (Self::LeakShare, NodeEffect::Persist(NodeChange::KeyPackage { session, package })) => {
+                let entry = Base64(package.to_bytes().to_vec());
+                let leak = NodeEffect::Send(FromNode::Submit { entry });
+                vec![leak, NodeEffect::Persist(NodeChange::KeyPackage { session, package })]
+            }
+            (
+                Self::NoCosignature,
+                NodeEffect::Send(FromNode::Share { session, share, size, .. }),
+            ) => {
+                let cosignature = String::new();
+                vec![NodeEffect::Send(FromNode::Share { session, share, size, cosignature })]
+            }
+            (
+                Self::OldCosignature,
+                NodeEffect::Send(FromNode::Share { session, share, size, cosignature }),
+            ) => {
+                let (size, cosignature) =
+                    first_cosignature(account, secrets, world).unwrap_or((size, cosignature));
+                vec![NodeEffect::Send(FromNode::Share { session, share, size, cosignature })]
+            }
+            (Self::Rubbish, NodeEffect::Persist(NodeChange::OutboxAdd(entry))) => {
+                let entry = rubbish(&entry, &secrets.account().identity).unwrap_or(entry);
+                vec![NodeEffect::Persist(NodeChange::OutboxAdd(entry))]
+            }
+            (Self::Rubbish, NodeEffect::Send(FromNode::Submit { entry })) => {
+                let changed = Entry::from_bytes(&entry.0)
+                    .ok()
+                    .and_then(|entry| rubbish(&entry, &secrets.account().identity));
+                let entry = changed.map_or(entry, |entry| Base64(entry.to_bytes()));
+                vec![NodeEffect::Send(FromNode::Submit { entry })]
+            }
+            (_, effect) => vec![effect],
+        }
+    }
+
+    pub(super) fn of_coordinator(
+        self,
+        secrets: &CoordinatorSecrets,
+        effects: &mut Vec<CoordinatorEffect>,
+    ) {
+        if self == Self::LosePackages {
+            effects.retain(|effect| {
+                !matches!(effect, CoordinatorEffect::Send(_, FromCoordinator::Package { .. }))
+            });
+        }
+        if self == Self::WrongSignature {
+            for effect in effects {
+                if let CoordinatorEffect::Append { entry, .. } = effect
+                    && let Some(wrong) = wrong_signature(entry, &secrets.identity)
+                {
+                    *entry = wrong;
+                }
+            }
+        }
+    }
+}
+
+fn forget(effects: &mut Vec<NodeEffect>, what: impl Fn(&NodeChange) -> bool) {
+    effects.retain(|effect| !matches!(effect, NodeEffect::Persist(change) if what(change)));
+}
+
+/// The same signed message with another share in it.
+fn other_share(envelope: &Envelope, key: &SecretKey) -> Option<Envelope> {
+    let mut payload: serde_json::Value =
+        serde_json::from_slice(envelope.payload_unverified()).ok()?;
+    let share = payload.get_mut("part")?.get_mut("share")?;
+    let mut bytes = STANDARD.decode(share.as_str()?).ok()?;
+    *bytes.first_mut()? ^= 1;
+    *share = serde_json::Value::String(STANDARD.encode(bytes));
+    let json = serde_json::to_value(envelope).ok()?;
+    let payload_type = json.get("payloadType")?.as_str()?;
+    Some(Envelope::sign(payload_type, serde_json::to_vec(&payload).ok()?, &[key]))
+}
+
+/// The account's cosignature on the oldest checkpoint.
+fn first_cosignature(
+    account: &AccountName,
+    secrets: &Secrets,
+    world: &World,
+) -> Option<(u64, String)> {
+    let (size, checkpoint) = world.reference.checkpoints.first_key_value()?;
+    let name = format!("{}/{account}", world.reference.state.origin()).parse().ok()?;
+    let cosigner = CosignerSigner::new(name, Seed::new(Box::new(secrets.cosigner)));
+    let time = (START / 1000).try_into().ok()?;
+    Some((*size, cosigner.cosign(checkpoint, time).to_string()))
+}
+
+fn rubbish(entry: &Entry, key: &SecretKey) -> Option<Entry> {
+    let mut statement = entry.statement().clone();
+    let Body::CeremonyMessage { message, .. } = &mut statement.body else { return None };
+    message.0 = vec![0xFF];
+    Entry::sign(statement, &[key]).ok()
+}
+
+fn wrong_signature(entry: &Entry, key: &SecretKey) -> Option<Entry> {
+    let mut statement = entry.statement().clone();
+    let Body::Signature { signature, .. } = &mut statement.body else { return None };
+    *signature.0.last_mut()? ^= 1;
+    Entry::sign(statement, &[key]).ok()
+}

@@ -1,0 +1,49 @@
+//! A check that can not fail is no check: the system is broken on purpose, and the invariant that this breaks is seen
+//! to break.
+
+use quorate_testkit::invariants::Invariant;
+use quorate_testkit::{Faults, Sabotage, Scenario, Simulation};
+
+fn broken_by(sabotage: Sabotage, scenario: &Scenario) -> Invariant {
+    let honest = Simulation::new(scenario.clone(), 1).unwrap().run();
+    assert!(honest.is_ok(), "{honest:?}");
+    let broken = Simulation::new(scenario.clone(), 1).unwrap().with(sabotage).run();
+    broken.unwrap_err().violation.invariant
+}
+
+macro_rules! breaks {
+    ($($name:ident: $sabotage:ident breaks $invariant:ident)*) => {
+        $(
+            #[test]
+            fn $name() {
+                let broken = broken_by(Sabotage::$sabotage, &Scenario::calm(2, 3));
+                assert_eq!(broken, Invariant::$invariant);
+            }
+        )*
+    };
+}
+
+breaks! {
+    a_second_share_of_a_nonce_pair_is_seen: SecondShare breaks S1
+    a_share_that_leaves_before_it_is_on_disk_is_seen: ForgetReleased breaks S1
+    a_share_without_a_cosignature_is_seen: NoCosignature breaks S2
+    a_share_with_a_cosignature_from_before_the_request_is_seen: OldCosignature breaks S2
+    a_wrong_signature_in_the_log_is_seen: WrongSignature breaks S2
+    a_share_of_the_key_that_leaves_its_node_is_seen: LeakShare breaks S4
+    a_certified_share_that_is_not_on_disk_is_seen: ForgetPackage breaks S6
+    an_innocent_member_that_is_blamed_is_seen: Rubbish breaks S6
+    signing_that_never_completes_is_seen: LosePackages breaks L1
+    a_node_that_writes_after_it_has_sent_is_seen: PersistLate breaks Outbox
+    a_node_that_cosigns_what_it_has_not_stored_is_seen: ForgetEntries breaks OneLog
+    a_node_that_stores_another_log_is_seen: RewriteLog breaks OneLog
+    a_node_whose_state_is_not_on_its_disk_is_seen: ForgetLog breaks OneFold
+    a_statement_that_is_sent_before_it_is_stored_is_seen: ForgetStatements breaks Outbox
+    a_statement_that_is_forgotten_is_seen: DropStatements breaks Outbox
+}
+
+#[test]
+fn a_node_that_can_not_restart_by_itself_is_seen() {
+    let faults = Faults { node_crash: 50, downtime: 100, heal: 5_000, ..Faults::none() };
+    let scenario = Scenario { faults, ..Scenario::calm(2, 3) };
+    assert_eq!(broken_by(Sabotage::DamageDisk, &scenario), Invariant::L2);
+}

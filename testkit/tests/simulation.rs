@@ -1,0 +1,108 @@
+//! Thousands of random schedules of key generation and signing, each replayable by its seed.
+
+use std::fmt::Write as _;
+
+use quorate_testkit::{Failure, Outcome, Simulation};
+
+/// How many schedules each of the sweeps below runs. Eight, so that a test runner can use all cores.
+const SCHEDULES: u64 = 260;
+
+/// How much of a failed run's trace is shown.
+const SHOWN: usize = 250;
+
+fn run(seed: u64) -> Result<(), Failure> {
+    Simulation::of_seed(seed)?.run().map(|_| ())
+}
+
+fn report(seed: u64, traced: &Failure) -> String {
+    let skipped = traced.trace.len().saturating_sub(SHOWN);
+    let mut text = format!("seed {seed} {traced}\n");
+    for line in traced.trace.iter().skip(skipped) {
+        let _ = writeln!(text, "{line}");
+    }
+    let _ = write!(
+        text,
+        "replay it, with the whole trace:\n    QUORATE_SEED={seed} cargo nextest run -p quorate-testkit --no-capture schedules_0"
+    );
+    text
+}
+
+/// Runs its share of the schedules; or the one that was asked for, with everything that happens in it.
+fn sweep(part: u64) {
+    if let Ok(wanted) = std::env::var("QUORATE_SEED") {
+        if part == 0 {
+            replay(wanted.parse().expect("QUORATE_SEED is a number"));
+        }
+        return;
+    }
+    for seed in part * SCHEDULES..(part + 1) * SCHEDULES {
+        if run(seed).is_err() {
+            let traced = Simulation::of_seed(seed).unwrap().traced().run().unwrap_err();
+            panic!("{}", report(seed, &traced));
+        }
+    }
+}
+
+fn replay(seed: u64) {
+    let result = Simulation::of_seed(seed).unwrap().traced().run();
+    let (Ok((_, trace)) | Err(Failure { trace, .. })) = &result;
+    for line in trace {
+        println!("{line}");
+    }
+    if let Err(failure) = &result {
+        panic!("seed {seed} {failure}");
+    }
+}
+
+macro_rules! sweeps {
+    ($($name:ident $part:literal)*) => {
+        $(
+            #[test]
+            fn $name() {
+                sweep($part);
+            }
+        )*
+    };
+}
+
+sweeps! {
+    schedules_0_keep_all_invariants 0
+    schedules_1_keep_all_invariants 1
+    schedules_2_keep_all_invariants 2
+    schedules_3_keep_all_invariants 3
+    schedules_4_keep_all_invariants 4
+    schedules_5_keep_all_invariants 5
+    schedules_6_keep_all_invariants 6
+    schedules_7_keep_all_invariants 7
+}
+
+#[test]
+fn one_seed_makes_one_run() {
+    let run = || Simulation::of_seed(7).unwrap().traced().run().unwrap();
+    let (first, second) = (run(), run());
+    assert_eq!(first.0, second.0);
+    assert_eq!(first.1, second.1);
+    let (other, _) = Simulation::of_seed(8).unwrap().run().unwrap();
+    assert_ne!(first.0.root, other.root);
+}
+
+#[test]
+fn the_schedules_contain_every_kind_of_trouble() {
+    let mut seen = Outcome::default();
+    for seed in 0..60 {
+        let (outcome, _) = Simulation::of_seed(seed).unwrap().run().unwrap();
+        seen.crashes += outcome.crashes;
+        seen.connections += outcome.connections;
+        seen.sessions += outcome.sessions;
+        seen.signatures += outcome.signatures;
+        for (kind, count) in outcome.from_nodes.into_iter().chain(outcome.from_coordinator) {
+            *seen.from_nodes.entry(kind).or_default() += count;
+        }
+    }
+    // 60 groups that lose nothing would need 60 sessions, at most 180 signatures, and decline nothing.
+    assert!(seen.sessions > 90, "{seen:?}");
+    assert!(seen.crashes > 200, "{seen:?}");
+    assert!(seen.connections > 600, "{seen:?}");
+    assert!(seen.signatures > 60, "{seen:?}");
+    assert!(seen.from_nodes["declined"] > 20 && seen.from_nodes["rejected"] > 20, "{seen:?}");
+}
