@@ -56,6 +56,10 @@ pub enum Step {
 impl Run {
     /// Starts a session as participant `me`; returns the first message to post.
     ///
+    /// Never start the same session twice, not even after a crash: the second first message
+    /// would be [equivocation](super::Fault::Equivocation). Make durable that the session
+    /// was started before the message leaves.
+    ///
     /// # Errors
     ///
     /// [`Error::Stranger`] if `me` is not one of the participants.
