@@ -70,7 +70,8 @@ impl Run for Demo {
     }
 }
 
-fn new_directory() -> PathBuf {
+/// A name that nobody else has taken.
+pub(super) fn new_directory() -> PathBuf {
     let mut random = [0; 32];
     OsRng.fill_bytes(&mut random);
     std::env::temp_dir().join(format!("quorate-demo-{}", Digest::new(random).short()))

@@ -105,16 +105,17 @@ impl Run for Doctor {
             };
             page.verdict(tone(worst), &view.sentence);
             for check in &view.checks {
-                let advice =
-                    check.advice.as_ref().map(|advice| format!("\n→ {advice}")).unwrap_or_default();
-                page.item(tone(check.outcome), format!("{}: {}{advice}", check.name, check.detail));
+                page.item(tone(check.outcome), format!("{}: {}", check.name, check.detail));
+                if let Some(advice) = &check.advice {
+                    page.advice(advice);
+                }
             }
         })?;
         if failed > 0 { Err(Failure::Shown(Exit::Error)) } else { Ok(()) }
     }
 }
 
-fn plural(count: usize, one: &str, many: &str) -> String {
+pub(super) fn plural(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
@@ -194,7 +195,7 @@ fn node_checks(context: &Context, config: &NodeConfig) -> Vec<Check> {
                     "the node of {} is not running: it approves and signs nothing",
                     config.account
                 ),
-                "quorate node run",
+                context.command("quorate node run"),
             ),
             hub(&config.hub),
         ],

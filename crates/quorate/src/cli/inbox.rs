@@ -38,7 +38,9 @@ impl Run for Inbox {
                 page.blank();
                 page.sentence("Look at one, look at its document, and decide:");
                 page.copyable(context.command(&format!("quorate request show {id}")));
-                page.copyable(context.command(&format!("quorate request download {id} --document")));
+                page.copyable(
+                    context.command(&format!("quorate request download {id} --document")),
+                );
                 page.copyable(context.command(&format!("quorate approve {id}")));
                 page.copyable(context.command(&format!("quorate reject {id} --reason TEXT")));
             });

@@ -157,15 +157,17 @@ fn show(context: &Context, view: &InitView, other_coordinator_home: bool) -> Res
         page.field("hub", &view.hub);
         page.field("log key", &view.log_key);
     })?;
-    let flag = |path: &std::path::Path| format!(" --home {}", quoted(&path.display().to_string()));
-    let serve = if other_coordinator_home { flag(&view.coordinator_home) } else { String::new() };
-    let node = if context.home.is_some() { flag(&view.home) } else { String::new() };
+    let coordinator_home = quoted(&view.coordinator_home.display().to_string());
+    let serve = match other_coordinator_home {
+        true => format!("quorate serve --home {coordinator_home}"),
+        false => "quorate serve".to_owned(),
+    };
     context.terminal.note(|page| {
         page.blank();
         page.sentence("Next, each in a terminal of its own:");
-        page.copyable(format!("quorate serve{serve}"));
-        page.copyable(format!("quorate node run{node}"));
-        page.copyable(format!("quorate invite NAME{node}"));
+        page.copyable(serve);
+        page.copyable(context.command("quorate node run"));
+        page.copyable(context.command("quorate invite NAME"));
         page.blank();
         page.sentence(
             "Keep the passphrase: without it the admin's keys are lost. The coordinator's keys are in its home, \

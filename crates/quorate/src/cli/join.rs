@@ -9,7 +9,6 @@ use serde::Serialize;
 
 use super::context::{Context, home_problem, now};
 use super::file;
-use super::init::quoted;
 use super::setup_problem::setup_problem;
 use super::terminal::Tone;
 use super::{Failure, Run};
@@ -104,14 +103,10 @@ impl Run for Join {
             page.field("IVN id", view.ivn);
             page.field("home", view.home.display());
         })?;
-        let flag = match context.home {
-            Some(_) => format!(" --home {}", quoted(&view.home.display().to_string())),
-            None => String::new(),
-        };
         context.terminal.note(|page| {
             page.blank();
             page.sentence("Next: run this account's node, and leave it running.");
-            page.copyable(format!("quorate node run{flag}"));
+            page.copyable(context.command("quorate node run"));
             page.blank();
             page.sentence(
                 "Keep the passphrase: nobody can restore this account's keys without it.",

@@ -4,6 +4,7 @@
 //! work ([`Run`]). Data goes to stdout, talk to stderr; exit codes are [`Exit`]'s.
 
 mod approve;
+mod bench_cluster;
 mod completions;
 mod context;
 mod demo;
@@ -80,6 +81,8 @@ commands! {
     Serve = serve::Serve,
     Invite = invite::Invite,
     Completions = completions::Completions,
+    #[command(hide = true)]
+    BenchCluster = bench_cluster::BenchCluster,
 }
 
 /// What a command does.

@@ -272,18 +272,21 @@ pub(super) fn write_signature(
         page.sentence("Check it, here and with other people's tools:");
         let document = quoted(&document_path.display().to_string());
         let signature = quoted(&target.path().display().to_string());
-        page.copyable(format!("quorate verify {document} --signature {signature}"));
+        page.copyable(
+            context.command(&format!("quorate verify {document} --signature {signature}")),
+        );
+        let group = view.group;
+        let export = |format| context.command(&format!("quorate key export --group {group} --format {format}"));
         match view.namespace {
             Some(namespace) => {
-                let group = view.group;
-                page.copyable(format!("quorate key export --group {group} --format allowed-signers > {group}.signers"));
+                let namespace = quoted(namespace);
+                page.copyable(format!("{} > {group}.signers", export("allowed-signers")));
                 page.copyable(format!(
                     "ssh-keygen -Y verify -f {group}.signers -I {group} -n {namespace} -s {signature} < {document}"
                 ));
             }
             None => {
-                let group = view.group;
-                page.copyable(format!("quorate key export --group {group} --format pem > {group}.pem"));
+                page.copyable(format!("{} > {group}.pem", export("pem")));
                 page.copyable(format!(
                     "openssl pkeyutl -verify -pubin -inkey {group}.pem -rawin -in {document} -sigfile {signature}"
                 ));

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::context::Context;
+use super::doctor::plural;
 use super::terminal::Tone;
 use super::{Failure, Run, page};
 use crate::control::{Exit, StatusView};
@@ -69,7 +70,12 @@ fn details(page: &mut super::terminal::Page, status: &StatusView) {
     page.field("log", format!("{} entries, all verified here", status.log_size));
     page.field("log key", &status.log_key);
     if status.unsent > 0 {
-        page.field("unsent", format!("{} statements are on their way to the log", status.unsent));
+        let unsent = plural(
+            status.unsent,
+            "statement is on its way to the log",
+            "statements are on their way to the log",
+        );
+        page.field("unsent", unsent);
     }
     page.title("Groups");
     for group in &status.groups {

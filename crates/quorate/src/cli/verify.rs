@@ -1,14 +1,15 @@
 //! `quorate verify`: checks a signature, and says whose it is.
 
-use std::path::{Path, PathBuf};
+mod judgement;
+
+use std::path::PathBuf;
 
 use clap::Args;
-use quorate_documents::{Format, Namespace, Output, SignatureFile, VerifyError, keys};
-use serde::Serialize;
+use quorate_documents::{Format, Namespace, Output, SignatureFile, keys};
 
+use self::judgement::{Candidate, Finding, VerificationView};
 use super::context::Context;
 use super::file;
-use super::terminal::{Page, Tone};
 use super::{Failure, Run};
 use crate::control::{Exit, Problem};
 
@@ -35,65 +36,6 @@ pub(super) struct Verify {
     /// What the signature must be for, in the ssh format
     #[arg(long, short, value_name = "NAME", default_value_t)]
     namespace: Namespace,
-}
-
-/// Says what is true of a signature.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum Verdict {
-    /// By a trusted key, over this file.
-    Valid,
-    /// Not a signature over this file by the key that it should be by.
-    Invalid,
-    /// Over this file, or maybe so, by a key that nobody said to trust.
-    UntrustedKey,
-}
-
-impl Verdict {
-    fn exit(self) -> Option<Exit> {
-        match self {
-            Self::Valid => None,
-            Self::Invalid => Some(Exit::Verification),
-            Self::UntrustedKey => Some(Exit::UntrustedKey),
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum Outcome {
-    Passed,
-    Failed,
-    /// A check before it failed.
-    NotDone,
-}
-
-#[derive(Debug, Serialize)]
-struct Check {
-    name: &'static str,
-    outcome: Outcome,
-    detail: String,
-}
-
-#[derive(Debug, Serialize)]
-struct VerificationView {
-    verdict: Verdict,
-    sentence: String,
-    file: PathBuf,
-    signature_file: PathBuf,
-    format: Format,
-    namespace: Option<String>,
-    /// Who signed, in hex, where that is known.
-    verifying_key: Option<String>,
-    /// The group of this home with that key.
-    group: Option<String>,
-    checks: Vec<Check>,
-}
-
-/// A key that may have signed, and why it would be trusted.
-struct Candidate {
-    key: [u8; 32],
-    group: Option<String>,
 }
 
 impl Run for Verify {
@@ -196,170 +138,6 @@ impl Verify {
         }
         let finding = Finding { signature, named, signer, failure, by_key: self.key.is_some() };
         finding.view(&self.file, path, &self.namespace, document, bytes, &output)
-    }
-}
-
-/// What trying the trusted keys has shown.
-struct Finding<'a> {
-    signature: &'a SignatureFile,
-    /// The key that the file names.
-    named: Option<[u8; 32]>,
-    signer: Option<Candidate>,
-    failure: Option<(Candidate, VerifyError)>,
-    /// Whether the person said which key.
-    by_key: bool,
-}
-
-impl Finding<'_> {
-    fn view(
-        self,
-        file: &Path,
-        path: PathBuf,
-        namespace: &Namespace,
-        document: &[u8],
-        bytes: &[u8],
-        output: &Output,
-    ) -> VerificationView {
-        let name = file.display();
-        // Whether the file is intact, by the key that the signature itself names: worth saying, and no reason to trust.
-        let intact = self.named.map(|key| quorate_documents::verify(document, bytes, &key, output));
-        let (verdict, sentence) = match (&self.signer, &self.failure, &intact) {
-            (Some(Candidate { group: Some(group), .. }), ..) => (
-                Verdict::Valid,
-                format!("{name} was signed by group {group}, and not changed since"),
-            ),
-            (Some(_), ..) => (
-                Verdict::Valid,
-                format!("{name} was signed by the key that you gave, and not changed since"),
-            ),
-            (None, Some((_, VerifyError::OtherKey { .. })), Some(Err(_))) => (
-                Verdict::Invalid,
-                format!("{name} does not match the signature, which is by another key, too"),
-            ),
-            (None, Some((_, VerifyError::OtherKey { .. })), _) => (
-                Verdict::UntrustedKey,
-                format!("{name} was signed by another key than the one that you gave"),
-            ),
-            (None, Some((_, VerifyError::OtherNamespace { .. })), _) => {
-                (Verdict::Invalid, "the signature was made for another purpose".to_owned())
-            }
-            (None, Some(_), _) => (
-                Verdict::Invalid,
-                format!(
-                    "not a valid signature of {name}: it was changed, or another key signed it"
-                ),
-            ),
-            (None, None, Some(Ok(()))) => (
-                Verdict::UntrustedKey,
-                format!(
-                    "{name} was signed by a key that is of no group of this home; nobody said to trust it"
-                ),
-            ),
-            (None, None, Some(Err(_))) => (
-                Verdict::Invalid,
-                format!(
-                    "not a valid signature of {name}, by a key that is of no group of this home"
-                ),
-            ),
-            (None, None, None) => (
-                Verdict::UntrustedKey,
-                "this home has no group with a key to compare with".to_owned(),
-            ),
-        };
-        let checks = self.checks(namespace, intact.as_ref());
-        let signer_key = self.signer.as_ref().map(|signer| signer.key).or(self.named);
-        VerificationView {
-            verdict,
-            sentence,
-            file: file.to_owned(),
-            signature_file: path,
-            format: self.signature.format(),
-            namespace: self.signature.namespace().map(str::to_owned),
-            verifying_key: signer_key.map(hex::encode),
-            group: self.signer.and_then(|signer| signer.group),
-            checks,
-        }
-    }
-
-    fn checks(
-        &self,
-        namespace: &Namespace,
-        intact: Option<&Result<(), VerifyError>>,
-    ) -> Vec<Check> {
-        let check = |name, passed, detail| {
-            let outcome = if passed { Outcome::Passed } else { Outcome::Failed };
-            Check { name, outcome, detail }
-        };
-        let mut checks =
-            vec![check("format", true, format!("{}, read completely", self.signature.format()))];
-        if let Some(found) = self.signature.namespace() {
-            let passed = found == namespace.as_str();
-            checks.push(check(
-                "namespace",
-                passed,
-                match passed {
-                    true => found.to_owned(),
-                    false => format!("expected {namespace}, got {found}"),
-                },
-            ));
-        }
-        let origin = if self.by_key { "the key that you gave" } else { "of this home's groups" };
-        checks.push(match (&self.signer, &self.failure, self.named) {
-            (Some(signer), ..) => {
-                let of = signer
-                    .group
-                    .as_ref()
-                    .map_or(origin.to_owned(), |group| format!("group {group}"));
-                check("key", true, format!("{} ({of})", hex::encode(signer.key)))
-            }
-            (None, Some((_, VerifyError::OtherKey { expected, found })), _) => {
-                check("key", false, format!("expected {expected}, got {found}"))
-            }
-            (None, Some((candidate, _)), _) => {
-                check("key", true, format!("{} ({origin})", hex::encode(candidate.key)))
-            }
-            (None, None, Some(key)) => {
-                check("key", false, format!("expected one {origin}, got {}", hex::encode(key)))
-            }
-            (None, None, None) => {
-                check("key", false, format!("expected one {origin}, and there is none"))
-            }
-        });
-        checks.push(match (&self.signer, intact, &self.failure) {
-            (Some(_), ..) | (None, Some(Ok(())), _) => {
-                check("signature", true, "over exactly these bytes, strict Ed25519".to_owned())
-            }
-            (None, Some(Err(VerifyError::OtherNamespace { .. })), _) | (None, None, None) => {
-                Check {
-                    name: "signature",
-                    outcome: Outcome::NotDone,
-                    detail: "not checked".to_owned(),
-                }
-            }
-            (None, Some(Err(error)), _) | (None, None, Some((_, error))) => {
-                check("signature", false, crate::errors::chain(error))
-            }
-        });
-        checks
-    }
-}
-
-impl VerificationView {
-    fn write(&self, page: &mut Page) {
-        let (tone, word) = match self.verdict {
-            Verdict::Valid => (Tone::Good, "valid"),
-            Verdict::Invalid => (Tone::Bad, "NOT VALID"),
-            Verdict::UntrustedKey => (Tone::Bad, "UNTRUSTED KEY"),
-        };
-        page.verdict(tone, format!("{word}: {}", self.sentence));
-        for check in &self.checks {
-            let tone = match check.outcome {
-                Outcome::Passed => Tone::Good,
-                Outcome::Failed => Tone::Bad,
-                Outcome::NotDone => Tone::Faint,
-            };
-            page.item(tone, format!("{}: {}", check.name, check.detail));
-        }
     }
 }
 

@@ -215,7 +215,12 @@ async fn admitted(context: &Context, request: &JoinRequest) -> Result<JoinRespon
     let Author::Account(account) = entry.statement().author.clone() else {
         return Err(malformed());
     };
-    let Body::AccountAdmitted { keys } = &entry.statement().body else { return Err(malformed()) };
+    // The founder's admission is the genesis.
+    let keys = match &entry.statement().body {
+        Body::AccountAdmitted { keys } => keys,
+        Body::Genesis(genesis) => &genesis.admin,
+        _ => return Err(malformed()),
+    };
     let proof: &[u8; 64] = request.proof.0.as_slice().try_into().map_err(|_| malformed())?;
     let signed = certificate_request_hash(entry.id(), &request.csr.0);
     if !keys.identity.verifies(signed.as_bytes(), proof) {

@@ -6,6 +6,7 @@
 
 mod checks;
 pub(crate) mod cluster;
+pub(crate) mod measure;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;

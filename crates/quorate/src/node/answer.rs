@@ -81,15 +81,9 @@ pub(crate) fn find_request<'a>(state: &'a IvnState, id: &str) -> Result<&'a Requ
 }
 
 /// Entries from `first` on.
-pub(crate) fn entries(
-    state: &IvnState,
-    stored: &[Vec<u8>],
-    first: u64,
-    limit: u64,
-) -> Vec<EntryView> {
-    let (skip, take) = (usize_of(first), usize_of(limit));
+pub(crate) fn entries(state: &IvnState, stored: &[Vec<u8>], first: u64) -> Vec<EntryView> {
     (first..)
-        .zip(stored.iter().skip(skip).take(take))
+        .zip(stored)
         .filter_map(|(index, bytes)| {
             Some(view::entry(state, index, &Entry::from_bytes(bytes).ok()?))
         })

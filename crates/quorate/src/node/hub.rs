@@ -1,6 +1,7 @@
 //! A node's way to its hub: the link that is dialled again whenever it ends, and requests beside it.
 
 use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use quorate_ceremony::names::Digest;
 use quorate_network::client::{Answer, Body, ClientOptions, HubClient, RequestError};
@@ -16,8 +17,8 @@ use crate::errors::chain;
 
 /// Requests to the hub. Shared by all that fetch and store documents.
 pub(crate) struct Hub {
-    address: String,
-    client: HubClient,
+    diallers: watch::Receiver<Dialler>,
+    client: Mutex<HubClient>,
     /// Why there is no connection, while there is none.
     pub(super) outage: watch::Sender<Option<Problem>>,
 }
@@ -30,16 +31,23 @@ pub(crate) struct Outgoing {
 }
 
 impl Hub {
-    pub(crate) fn new(dialler: &Dialler) -> Self {
-        Self {
-            address: dialler.address().to_string(),
-            client: HubClient::new(dialler.clone(), ClientOptions::default()),
-            outage: watch::Sender::new(None),
-        }
+    pub(crate) fn new(diallers: watch::Receiver<Dialler>) -> Self {
+        let client = HubClient::new(diallers.borrow().clone(), ClientOptions::default());
+        Self { diallers, client: Mutex::new(client), outage: watch::Sender::new(None) }
     }
 
     pub(crate) fn address(&self) -> String {
-        self.address.clone()
+        self.diallers.borrow().address().to_string()
+    }
+
+    /// Goes by another certificate from now on.
+    fn redirect(&self, dialler: Dialler) {
+        let client = HubClient::new(dialler, ClientOptions::default());
+        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = client;
+    }
+
+    fn client(&self) -> HubClient {
+        self.client.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn request(
@@ -48,7 +56,7 @@ impl Hub {
         path: &str,
         body: Body,
     ) -> Result<Answer, Problem> {
-        self.client.request(method, path, body).await.map_err(|error| match error {
+        self.client().request(method, path, body).await.map_err(|error| match error {
             RequestError::Dial(error) => dial_problem(&error),
             error => Problem::new(Exit::Unreachable, chain(&error)),
         })
@@ -113,13 +121,19 @@ pub(crate) fn dial_problem(error: &DialError) -> Problem {
 
 /// Keeps a link up until `stop`.
 pub(super) async fn keep_linked(
-    dialler: Dialler,
-    outage: watch::Sender<Option<Problem>>,
+    mut diallers: watch::Receiver<Dialler>,
+    hub: Arc<Hub>,
     events: mpsc::Sender<Event>,
     stop: CancellationToken,
 ) {
-    let mut redial = Redial::new(dialler);
+    let outage = &hub.outage;
+    let mut redial = Redial::new(diallers.borrow_and_update().clone());
     loop {
+        if diallers.has_changed().unwrap_or(false) {
+            let dialler = diallers.borrow_and_update().clone();
+            hub.redirect(dialler.clone());
+            redial = Redial::new(dialler);
+        }
         let failed = |error: &DialError, pause: std::time::Duration| {
             let problem = dial_problem(error);
             let known =
@@ -135,6 +149,10 @@ pub(super) async fn keep_linked(
         let link = tokio::select! {
             () = stop.cancelled() => return,
             link = redial.next(0, failed) => link,
+            Ok(()) = diallers.changed() => {
+                diallers.mark_changed();
+                continue;
+            }
         };
         let Ok(link) = link else { return };
         outage.send_replace(None);

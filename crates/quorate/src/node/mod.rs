@@ -2,6 +2,7 @@
 
 mod answer;
 mod hub;
+mod renewal;
 mod task;
 pub(crate) mod view;
 
@@ -10,16 +11,17 @@ use std::sync::Arc;
 
 use quorate_ceremony::effect::NodeChange;
 use quorate_ceremony::entry::Entry;
+use quorate_ceremony::identity::SecretKey;
 use quorate_ceremony::node::{Config, Node, Saved};
 use quorate_ceremony::state::IvnState;
 use quorate_network::ca::{CaFingerprint, NodeCertificate, NodeKey};
-use quorate_network::dialler::{DialOptions, Dialler};
-use quorate_network::link::LinkOptions;
+use quorate_network::dialler::Dialler;
 use rand_core::OsRng;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use self::renewal::Renewal;
 use crate::control::{Answer, Ask, Exit, Problem, server};
 use crate::documents::Shelf;
 use crate::errors::chain;
@@ -42,7 +44,8 @@ pub(crate) struct Running {
     stop: CancellationToken,
     task: JoinHandle<Result<(), StoreError>>,
     linking: JoinHandle<()>,
-    _home: NodeHome,
+    /// Holds the home's lock.
+    renewing: JoinHandle<NodeHome>,
 }
 
 /// Starts the node of a home.
@@ -69,7 +72,13 @@ pub(crate) async fn start(home: &Path, passphrase: Passphrase) -> Result<Running
         NodeStore::open(&home.database(), sealer).await.map_err(|error| problem(&error))?;
     let saved = load(&mut store, &config).await.map_err(|error| problem(&error))?;
     let (secrets, tls_key) = keys.into_parts();
-    let dialler = dialler(&config, &tls_key)?;
+    let key = std::str::from_utf8(&tls_key)
+        .ok()
+        .and_then(|pem| NodeKey::from_pem(pem).ok())
+        .ok_or_else(|| damaged("the TLS key"))?;
+    let authority = authority(&config)?;
+    let identity = SecretKey::from_seed(&secrets.identity.seed());
+    let first = dialler(&config, authority, Some(&key))?;
     let node_config = Config { auto_accept: config.auto_accept, auto_approve: config.auto_approve };
     let machine =
         Node::restore(config.account.clone(), secrets, node_config, config.ivn, saved, &mut OsRng)
@@ -81,14 +90,18 @@ pub(crate) async fn start(home: &Path, passphrase: Passphrase) -> Result<Running
         Shelf::new(Documents::new(home.path().join("documents")), config.limits.document_bytes);
     let (events, receiver) = mpsc::channel(QUEUE);
     let stop = CancellationToken::new();
-    let hub = Arc::new(hub::Hub::new(&dialler));
+    let (set_dialler, diallers) = watch::channel(first);
+    let hub = Arc::new(hub::Hub::new(diallers.clone()));
     let outage = hub.outage.subscribe();
     let (set_caught_up, caught_up) = watch::channel(false);
-    let task = task::Task::new(machine, store, shelf, hub.clone(), events.clone(), set_caught_up);
+    let (set_admission, admission) = watch::channel(None);
+    let tell = task::Tell { caught_up: set_caught_up, admission: set_admission };
+    let task = task::Task::new(machine, store, shelf, hub.clone(), events.clone(), tell);
     let task = tokio::spawn(task.run(receiver, stop.clone()));
-    let linking =
-        tokio::spawn(hub::keep_linked(dialler, hub.outage.clone(), events.clone(), stop.clone()));
-    Ok(Running { events, outage, caught_up, stop, task, linking, _home: home })
+    let renewal = Renewal { identity, key, authority, admission };
+    let renewing = tokio::spawn(renewal.keep(home, set_dialler, stop.clone()));
+    let linking = tokio::spawn(hub::keep_linked(diallers, hub, events.clone(), stop.clone()));
+    Ok(Running { events, outage, caught_up, stop, task, linking, renewing })
 }
 
 /// What is on disk; a new node has nothing but the genesis that it was given when it joined.
@@ -102,26 +115,29 @@ async fn load(store: &mut NodeStore, config: &NodeConfig) -> Result<Saved, Store
     store.load().await
 }
 
-fn dialler(config: &NodeConfig, tls_key: &[u8]) -> Result<Dialler, Problem> {
-    let damaged = |what: &str| {
-        Problem::new(Exit::Error, format!("{what} in this home can not be used; it is damaged"))
-    };
-    let address = config.hub.parse().map_err(|error| problem(&error))?;
-    let ivn = quorate_network::ivn::IvnId::new(*config.ivn.as_bytes());
+fn damaged(what: &str) -> Problem {
+    Problem::new(Exit::Error, format!("{what} in this home can not be used; it is damaged"))
+}
+
+/// The certificate authority that the IVN's genesis pins.
+fn authority(config: &NodeConfig) -> Result<CaFingerprint, Problem> {
     let genesis = Entry::from_bytes(&config.genesis.0).map_err(|_| damaged("the genesis"))?;
     let state = IvnState::found(&genesis).map_err(|_| damaged("the genesis"))?;
-    let fingerprint = CaFingerprint::new(*state.genesis().ca.as_bytes());
+    Ok(CaFingerprint::new(*state.genesis().ca.as_bytes()))
+}
+
+/// The way to the hub: as the account, or without a certificate if no key is given.
+fn dialler(
+    config: &NodeConfig,
+    authority: CaFingerprint,
+    key: Option<&NodeKey>,
+) -> Result<Dialler, Problem> {
+    let address = config.hub.parse().map_err(|_| damaged("the hub's address"))?;
+    let ivn = quorate_network::ivn::IvnId::new(*config.ivn.as_bytes());
     let certificate = NodeCertificate::from_pem(&config.client_certificate)
         .map_err(|_| damaged("the certificate"))?;
-    let key = std::str::from_utf8(tls_key)
-        .ok()
-        .and_then(|pem| NodeKey::from_pem(pem).ok())
-        .ok_or_else(|| damaged("the TLS key"))?;
-    let options = DialOptions {
-        link: LinkOptions { queue: 1024, ..LinkOptions::default() },
-        ..DialOptions::default()
-    };
-    Dialler::new(address, ivn, fingerprint, Some((&certificate, &key)), options)
+    let identity = key.map(|key| (&certificate, key));
+    Dialler::new(address, ivn, authority, identity, renewal::options())
         .map_err(|error| problem(&error))
 }
 
@@ -143,6 +159,7 @@ impl Running {
     pub(crate) async fn stop(self) -> Result<(), Problem> {
         self.stop.cancel();
         let _ = self.linking.await;
+        let _ = self.renewing.await;
         match self.task.await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(problem(&error)),

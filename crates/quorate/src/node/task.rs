@@ -84,7 +84,15 @@ pub(crate) struct Task {
     /// Orders that came before the first connection was up or had failed.
     early: Vec<(Box<Ask>, mpsc::Sender<Answer>)>,
     facts: BTreeMap<Digest, view::FileFacts>,
-    caught_up: watch::Sender<bool>,
+    tell: Tell,
+}
+
+/// What others in this process wait to hear.
+pub(crate) struct Tell {
+    /// The node has been shown the whole log since it started.
+    pub(crate) caught_up: watch::Sender<bool>,
+    /// The entry that put the account on the roster.
+    pub(crate) admission: watch::Sender<Option<Vec<u8>>>,
 }
 
 impl Task {
@@ -94,7 +102,7 @@ impl Task {
         shelf: Shelf,
         hub: Arc<Hub>,
         events: mpsc::Sender<Event>,
-        caught_up: watch::Sender<bool>,
+        tell: Tell,
     ) -> Self {
         Self {
             machine,
@@ -109,7 +117,7 @@ impl Task {
             watchers: Vec::new(),
             early: Vec::new(),
             facts: BTreeMap::new(),
-            caught_up,
+            tell,
         }
     }
 
@@ -126,6 +134,7 @@ impl Task {
         let effects = self.machine.start(now(), &mut OsRng);
         self.execute(effects).await?;
         let mut outage = self.hub.outage.subscribe();
+        self.tell_admission().await?;
         loop {
             let mut batch = Vec::new();
             tokio::select! {
@@ -156,6 +165,9 @@ impl Task {
                 effects.extend(self.machine.handle(Input::Deadline(deadline), now(), &mut OsRng));
             }
             self.execute(effects).await?;
+            if self.tell.admission.borrow().is_none() {
+                self.tell_admission().await?;
+            }
             self.tell_watchers().await;
         }
     }
@@ -175,7 +187,7 @@ impl Task {
                 let input = Input::Received(*message);
                 effects.extend(self.machine.handle(input, now(), &mut OsRng));
                 if whole {
-                    self.caught_up.send_replace(true);
+                    self.tell.caught_up.send_replace(true);
                 }
                 return;
             }
@@ -195,11 +207,9 @@ impl Task {
                 return self.order(command, then, reply, effects);
             }
             Event::Prove { index, checkpoint, reply } => {
-                let result = self.store.load().await;
-                let answer = match result {
-                    Ok(saved) => {
-                        answer::prove(self.machine.state(), &saved.entries, index, checkpoint)
-                    }
+                let stored = self.store.entries(0, self.machine.state().size()).await;
+                let answer = match stored {
+                    Ok(stored) => answer::prove(self.machine.state(), &stored, index, checkpoint),
                     Err(error) => Err(Problem::new(Exit::Error, error.to_string())),
                 };
                 let _ = reply.send(answer.unwrap_or_else(Answer::Problem)).await;
@@ -212,7 +222,7 @@ impl Task {
     /// Whether the node has neither seen the whole log nor failed to, since it started: an order is kept for so long,
     /// instead of being told that there is no connection yet.
     fn is_starting(&self) -> bool {
-        !*self.caught_up.borrow() && self.hub.outage.borrow().is_none()
+        !*self.tell.caught_up.borrow() && self.hub.outage.borrow().is_none()
     }
 
     async fn execute(&mut self, effects: Vec<NodeEffect>) -> Result<(), StoreError> {
@@ -240,6 +250,15 @@ impl Task {
                 NodeEffect::FetchDocument(request) => self.fetch(request),
                 NodeEffect::Respond(command, result) => self.respond(command, result).await,
             }
+        }
+        Ok(())
+    }
+
+    /// Says which entry put this account on the roster, once the log that this node has shows it.
+    async fn tell_admission(&mut self) -> Result<(), StoreError> {
+        if let Ok(account) = self.machine.state().account(self.machine.account()) {
+            let entry = self.store.entries(account.admitted, 1).await?.into_iter().next();
+            self.tell.admission.send_replace(entry);
         }
         Ok(())
     }
@@ -386,12 +405,12 @@ impl Task {
     }
 
     async fn entries(&mut self, first: u64, limit: u64) -> Result<Answer, Problem> {
-        let saved = self
+        let stored = self
             .store
-            .load()
+            .entries(first, limit)
             .await
             .map_err(|error| Problem::new(Exit::Error, error.to_string()))?;
-        let entries = answer::entries(self.machine.state(), &saved.entries, first, limit);
+        let entries = answer::entries(self.machine.state(), &stored, first);
         Ok(Answer::Entries { entries, size: self.machine.state().size() })
     }
 

@@ -93,6 +93,23 @@ impl NodeStore {
         self.database.commit(batch).await
     }
 
+    /// At most `limit` entries of the log, from index `first` on.
+    ///
+    /// # Errors
+    ///
+    /// When the database can not be read.
+    pub async fn entries(&mut self, first: u64, limit: u64) -> Result<Vec<Vec<u8>>, StoreError> {
+        let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        let query = "SELECT bytes FROM entries WHERE position >= ? ORDER BY position LIMIT ?";
+        let rows = sqlx::query(query)
+            .bind(number(first))
+            .bind(number(limit))
+            .fetch_all(self.database.reading().await)
+            .await;
+        let rows = rows.map_err(|error| self.failed(error))?;
+        column(&rows).map_err(|error| self.failed(error))
+    }
+
     /// Closes the database in order. Not needed: what was committed is durable.
     ///
     /// # Errors

@@ -201,11 +201,13 @@ fn write_files(log: &Path, append: &Append) -> io::Result<()> {
     for file in &append.write {
         let path = log.join(file.path.to_string());
         let directory = durable::directory_of(&path);
-        if !changed.contains(directory) {
+        if !directory.is_dir() {
             durable::create_directories(directory)?;
+            // The names of new directories are new, too.
             let above = directory.ancestors().take_while(|above| above.starts_with(log));
             changed.extend(above.map(Path::to_owned));
         }
+        changed.insert(directory.to_owned());
         durable::replace_unsynced(&path, &file.bytes)?;
     }
     changed.iter().try_for_each(|directory| durable::sync_directory(directory))

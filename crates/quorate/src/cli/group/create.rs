@@ -81,7 +81,7 @@ impl Run for Create {
                 GroupStage::Ready => "Members have documents signed with:",
                 _ => "The key is made as soon as everybody is there. See how it goes with:",
             });
-            page.copyable(match (group.state, group.document_types.first()) {
+            let command = match (group.state, group.document_types.first()) {
                 (GroupStage::Ready, Some(kind)) => {
                     format!("quorate sign FILE --group {} --type {kind} --wait", group.name)
                 }
@@ -89,7 +89,8 @@ impl Run for Create {
                     format!("quorate sign FILE --group {} --wait", group.name)
                 }
                 _ => format!("quorate group show {}", group.name),
-            });
+            };
+            page.copyable(context.command(&command));
         });
         Ok(())
     }

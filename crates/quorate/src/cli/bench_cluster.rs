@@ -1,0 +1,49 @@
+//! `quorate bench-cluster`: measures a whole IVN on this machine, for `cargo xtask bench`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::context::Context;
+use super::demo::new_directory;
+use super::node::until_stopped;
+use super::{Failure, Run};
+use crate::control::{Exit, Problem};
+use crate::demo::measure::measure;
+
+/// Measure how fast a coordinator and nodes on this machine make keys and signatures
+#[derive(Args, Debug)]
+pub(super) struct BenchCluster {
+    /// How many signatures for each row
+    #[arg(long, default_value_t = 500, value_name = "N")]
+    requests: usize,
+    /// How many requests are under way at a time, in the row for throughput
+    #[arg(long, default_value_t = 64, value_name = "N")]
+    concurrency: usize,
+    /// Where the homes are made; on a real disk [default: a new one in the system's temporary directory, removed at the end]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+impl Run for BenchCluster {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        if self.requests == 0 || self.concurrency == 0 {
+            let message = "--requests and --concurrency must be at least 1";
+            return Err(Problem::new(Exit::Usage, message).into());
+        }
+        let directory = self.dir.clone().unwrap_or_else(new_directory);
+        let measurements = context.wait_for(async {
+            let stop = until_stopped()?;
+            tokio::select! {
+                result = measure(&directory, self.requests, self.concurrency) => result,
+                () = stop.cancelled() => Err(Problem::new(Exit::Error, "stopped")),
+            }
+        })?;
+        if self.dir.is_none() {
+            // What is left over in the temporary directory hurts nobody.
+            let _ = std::fs::remove_dir_all(&directory);
+        }
+        context.terminal.object("bench-cluster", &measurements)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,253 @@
+//! What is true of a signature: one verdict, and the checks that it comes from.
+
+use std::path::{Path, PathBuf};
+
+use quorate_documents::{Format, Namespace, Output, SignatureFile, VerifyError};
+use serde::Serialize;
+
+use crate::cli::terminal::{Page, Tone};
+use crate::control::Exit;
+
+/// Says what is true of a signature.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Verdict {
+    /// By a trusted key, over this file.
+    Valid,
+    /// Not a signature over this file by the key that it should be by.
+    Invalid,
+    /// Over this file, or maybe so, by a key that nobody said to trust.
+    UntrustedKey,
+}
+
+impl Verdict {
+    pub(super) fn exit(self) -> Option<Exit> {
+        match self {
+            Self::Valid => None,
+            Self::Invalid => Some(Exit::Verification),
+            Self::UntrustedKey => Some(Exit::UntrustedKey),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Outcome {
+    Passed,
+    Failed,
+    /// A check before it failed.
+    NotDone,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Check {
+    name: &'static str,
+    outcome: Outcome,
+    detail: String,
+}
+
+impl Check {
+    fn passed(name: &'static str, detail: String) -> Self {
+        Self { name, outcome: Outcome::Passed, detail }
+    }
+
+    fn failed(name: &'static str, detail: String) -> Self {
+        Self { name, outcome: Outcome::Failed, detail }
+    }
+
+    fn not_done(name: &'static str, detail: String) -> Self {
+        Self { name, outcome: Outcome::NotDone, detail }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct VerificationView {
+    pub(super) verdict: Verdict,
+    sentence: String,
+    file: PathBuf,
+    signature_file: PathBuf,
+    format: Format,
+    namespace: Option<String>,
+    /// Who signed, in hex, where that is known.
+    verifying_key: Option<String>,
+    /// The group of this home with that key.
+    group: Option<String>,
+    checks: Vec<Check>,
+}
+
+/// A key that may have signed, and why it would be trusted.
+pub(super) struct Candidate {
+    pub(super) key: [u8; 32],
+    pub(super) group: Option<String>,
+}
+
+impl Candidate {
+    fn name(&self) -> String {
+        match &self.group {
+            Some(group) => format!("group {group}"),
+            None => "the key that you gave".to_owned(),
+        }
+    }
+}
+
+/// What trying the trusted keys has shown.
+pub(super) struct Finding<'a> {
+    pub(super) signature: &'a SignatureFile,
+    /// The key that the file names.
+    pub(super) named: Option<[u8; 32]>,
+    pub(super) signer: Option<Candidate>,
+    pub(super) failure: Option<(Candidate, VerifyError)>,
+    /// Whether the person said which key.
+    pub(super) by_key: bool,
+}
+
+impl Finding<'_> {
+    pub(super) fn view(
+        self,
+        file: &Path,
+        path: PathBuf,
+        namespace: &Namespace,
+        document: &[u8],
+        bytes: &[u8],
+        output: &Output,
+    ) -> VerificationView {
+        // Whether the file is intact, by the key that the signature itself names: worth saying, and no reason to trust.
+        let intact = self.named.map(|key| quorate_documents::verify(document, bytes, &key, output));
+        let (verdict, sentence) = self.sentence(&file.display().to_string(), intact.as_ref());
+        let checks = self.checks(namespace, intact.as_ref());
+        let signer_key = self.signer.as_ref().map(|signer| signer.key).or(self.named);
+        VerificationView {
+            verdict,
+            sentence,
+            file: file.to_owned(),
+            signature_file: path,
+            format: self.signature.format(),
+            namespace: self.signature.namespace().map(str::to_owned),
+            verifying_key: signer_key.map(hex::encode),
+            group: self.signer.and_then(|signer| signer.group),
+            checks,
+        }
+    }
+
+    fn sentence(&self, name: &str, intact: Option<&Result<(), VerifyError>>) -> (Verdict, String) {
+        use Verdict::{Invalid, UntrustedKey, Valid};
+        if let Some(signer) = &self.signer {
+            return (
+                Valid,
+                format!("{name} was signed by {}, and not changed since", signer.name()),
+            );
+        }
+        match (&self.failure, intact) {
+            (Some((_, VerifyError::OtherKey { .. })), Some(Err(_))) => (
+                Invalid,
+                format!("{name} does not match the signature, which is by another key, too"),
+            ),
+            (Some((_, VerifyError::OtherKey { .. })), _) => (
+                UntrustedKey,
+                format!("{name} was signed by another key than the one that you gave"),
+            ),
+            (Some((_, VerifyError::OtherNamespace { .. })), _) => {
+                (Invalid, "the signature was made for another purpose".to_owned())
+            }
+            (Some((signer, _)), Some(Err(_))) => (
+                Invalid,
+                format!("{name} is not the file that {} signed: it was changed", signer.name()),
+            ),
+            (Some(_), _) => (
+                Invalid,
+                format!("{name} was changed after it was signed, or another key signed it"),
+            ),
+            (None, Some(Ok(()))) => (
+                UntrustedKey,
+                format!(
+                    "{name} was signed by a key that is of no group of this home; nobody said to trust it"
+                ),
+            ),
+            (None, Some(Err(_))) => (
+                Invalid,
+                format!(
+                    "{name} does not match the signature, which is by a key of no group of this home, too"
+                ),
+            ),
+            (None, None) => {
+                (UntrustedKey, "this home has no group with a key to compare with".to_owned())
+            }
+        }
+    }
+
+    fn checks(
+        &self,
+        namespace: &Namespace,
+        intact: Option<&Result<(), VerifyError>>,
+    ) -> Vec<Check> {
+        let format = format!("{}, read completely", self.signature.format());
+        let mut checks = vec![Check::passed("format", format)];
+        if let Some(found) = self.signature.namespace() {
+            checks.push(match found == namespace.as_str() {
+                true => Check::passed("namespace", found.to_owned()),
+                false => Check::failed("namespace", format!("expected {namespace}, got {found}")),
+            });
+        }
+        checks.push(self.key_check());
+        checks.push(match (&self.signer, intact, &self.failure) {
+            (Some(_), ..) | (None, Some(Ok(())), _) => {
+                Check::passed("signature", "over exactly these bytes, strict Ed25519".to_owned())
+            }
+            (None, Some(Err(VerifyError::OtherNamespace { .. })), _) | (None, None, None) => {
+                Check::not_done("signature", "not checked".to_owned())
+            }
+            (None, Some(Err(error)), _) | (None, None, Some((_, error))) => {
+                Check::failed("signature", crate::errors::chain(error))
+            }
+        });
+        checks
+    }
+
+    fn key_check(&self) -> Check {
+        let shown = |candidate: &Candidate| {
+            format!("{} ({})", hex::encode(candidate.key), candidate.name())
+        };
+        match (&self.signer, &self.failure, self.named) {
+            (Some(signer), ..) => Check::passed("key", shown(signer)),
+            (None, Some((_, VerifyError::OtherKey { expected, found })), _) => {
+                Check::failed("key", format!("expected {expected}, got {found}"))
+            }
+            (None, Some((candidate, _)), Some(_)) => Check::passed("key", shown(candidate)),
+            (None, Some((candidate, _)), None) if self.by_key => Check::not_done(
+                "key",
+                format!("a raw signature does not say whose it is; tried {}", shown(candidate)),
+            ),
+            (None, Some(_), None) => Check::not_done(
+                "key",
+                "a raw signature does not say whose it is; tried the groups of this home"
+                    .to_owned(),
+            ),
+            (None, None, Some(key)) => Check::failed(
+                "key",
+                format!("expected one of this home's groups, got {}", hex::encode(key)),
+            ),
+            (None, None, None) => {
+                Check::failed("key", "this home has no group with a key".to_owned())
+            }
+        }
+    }
+}
+
+impl VerificationView {
+    pub(super) fn write(&self, page: &mut Page) {
+        let (tone, word) = match self.verdict {
+            Verdict::Valid => (Tone::Good, "valid"),
+            Verdict::Invalid => (Tone::Bad, "NOT VALID"),
+            Verdict::UntrustedKey => (Tone::Bad, "UNTRUSTED KEY"),
+        };
+        page.verdict(tone, format!("{word}: {}", self.sentence));
+        for check in &self.checks {
+            let tone = match check.outcome {
+                Outcome::Passed => Tone::Good,
+                Outcome::Failed => Tone::Bad,
+                Outcome::NotDone => Tone::Faint,
+            };
+            page.item(tone, format!("{}: {}", check.name, check.detail));
+        }
+    }
+}

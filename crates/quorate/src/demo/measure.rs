@@ -1,0 +1,183 @@
+//! How fast a whole IVN is: the same processes as the demonstration's, with nodes that approve by themselves.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use quorate_ceremony::encoding::Base64;
+use quorate_ceremony::names::{AccountName, GroupName, NameError};
+use quorate_ceremony::policy::Policy;
+use quorate_ceremony::statement::GroupDefinition;
+use quorate_protocol::Suite;
+use serde::Serialize;
+use tokio::task::JoinSet;
+
+use super::cluster::{Cluster, expect_logged, unexpected};
+use super::{group, signed};
+use crate::control::client::Client;
+use crate::control::{Answer, Ask, Exit, GroupStage, Problem, SignAsk};
+use crate::setup::join::Choices;
+
+/// What was measured.
+#[derive(Debug, Serialize)]
+pub(crate) struct Measurements {
+    end_to_end: Vec<EndToEnd>,
+    dkg: Vec<Dkg>,
+}
+
+/// From a request to its signature, the durable log included.
+#[derive(Debug, Serialize)]
+struct EndToEnd {
+    members: usize,
+    min_signers: u16,
+    concurrency: usize,
+    requests: usize,
+    p50_ms: f64,
+    p99_ms: f64,
+    per_second: f64,
+}
+
+/// From a group's acceptance to its key in use.
+#[derive(Debug, Serialize)]
+struct Dkg {
+    min_signers: u16,
+    max_signers: usize,
+    ms: u64,
+}
+
+/// Measures `requests` signatures one after another and as many `concurrency` at a time, for 2-of-3 and 3-of-5.
+pub(crate) async fn measure(
+    directory: &Path,
+    requests: usize,
+    concurrency: usize,
+) -> Result<Measurements, Problem> {
+    let mut measurements = Measurements { end_to_end: Vec::new(), dkg: Vec::new() };
+    for (min_signers, members) in [(2, 3), (3, 5)] {
+        let place = directory.join(format!("{min_signers}-of-{members}"));
+        std::fs::create_dir_all(&place)
+            .map_err(|error| Problem::new(Exit::Error, error.to_string()))?;
+        let names: Vec<AccountName> = (1..=members)
+            .map(|number| format!("node-{number}").parse())
+            .collect::<Result<_, NameError>>()
+            .map_err(|error| Problem::new(Exit::Error, error.to_string()))?;
+        let choices = Choices { auto_accept: true, auto_approve: true };
+        let cluster = Cluster::start(&place, &names, choices).await?;
+        let result = measure_one(&cluster, &names, min_signers, requests, concurrency).await;
+        cluster.stop().await?;
+        let (end_to_end, dkg) = result?;
+        measurements.end_to_end.extend(end_to_end);
+        measurements.dkg.push(dkg);
+    }
+    Ok(measurements)
+}
+
+async fn measure_one(
+    cluster: &Cluster,
+    names: &[AccountName],
+    min_signers: u16,
+    requests: usize,
+    concurrency: usize,
+) -> Result<(Vec<EndToEnd>, Dkg), Problem> {
+    let first = names.first().ok_or_else(|| Problem::new(Exit::Usage, "no members"))?;
+    let client = Arc::new(cluster.client(first).await?);
+    let name = group()?;
+    let policy = Policy { auto_approve: true, ..Policy::for_min_signers(min_signers) };
+    let definition = GroupDefinition {
+        name: name.clone(),
+        suite: Suite::FrostEd25519Sha512,
+        min_signers,
+        members: names.to_vec(),
+        document_types: BTreeSet::new(),
+        policy,
+    };
+    expect_logged(client.ask(Ask::DefineGroup(definition)).await?)?;
+    let ms = await_key(&client, &name).await?;
+    let dkg = Dkg { min_signers, max_signers: names.len(), ms };
+    // Whatever the first signatures have to load, they have loaded.
+    sign_many(&client, &name, requests.div_ceil(10), 1).await?;
+    let mut rows = Vec::new();
+    for concurrency in [1, concurrency] {
+        let started = Instant::now();
+        let mut latencies = sign_many(&client, &name, requests, concurrency).await?;
+        let elapsed = started.elapsed().as_secs_f64();
+        latencies.sort();
+        rows.push(EndToEnd {
+            members: names.len(),
+            min_signers,
+            concurrency,
+            requests,
+            p50_ms: percentile(&latencies, 50),
+            p99_ms: percentile(&latencies, 99),
+            #[expect(clippy::cast_precision_loss, reason = "thousands of requests")]
+            per_second: requests as f64 / elapsed,
+        });
+    }
+    Ok((rows, dkg))
+}
+
+async fn await_key(client: &Client, name: &GroupName) -> Result<u64, Problem> {
+    let mut took = None;
+    client
+        .watch(Ask::Group { name: name.clone(), watch: true }, |answer| {
+            if let Answer::Group(view) = answer
+                && view.state == GroupStage::Ready
+            {
+                took = view.dkg_ms;
+            }
+            ControlFlow::Continue(())
+        })
+        .await?;
+    took.ok_or_else(|| Problem::new(Exit::Error, "the group has no key"))
+}
+
+/// Signs `count` documents, `concurrency` at a time; gives how long each took.
+async fn sign_many(
+    client: &Arc<Client>,
+    name: &GroupName,
+    count: usize,
+    concurrency: usize,
+) -> Result<Vec<Duration>, Problem> {
+    let mut workers = JoinSet::new();
+    for worker in 0..concurrency {
+        let (client, name) = (client.clone(), name.clone());
+        let share = count / concurrency + usize::from(worker < count % concurrency);
+        workers.spawn(async move {
+            let mut latencies = Vec::with_capacity(share);
+            for number in 0..share {
+                let document = format!("receipt {number} of worker {worker}: EUR 12.50\n");
+                let started = Instant::now();
+                sign_one(&client, &name, document).await?;
+                latencies.push(started.elapsed());
+            }
+            Ok::<_, Problem>(latencies)
+        });
+    }
+    let mut all = Vec::with_capacity(count);
+    while let Some(latencies) = workers.join_next().await {
+        all.extend(latencies.map_err(|error| Problem::new(Exit::Error, error.to_string()))??);
+    }
+    Ok(all)
+}
+
+async fn sign_one(client: &Client, name: &GroupName, document: String) -> Result<(), Problem> {
+    let ask = Ask::Sign(SignAsk {
+        group: name.clone(),
+        document_type: None,
+        format: "raw".to_owned(),
+        namespace: None,
+        name: "receipt.txt".to_owned(),
+        document: Base64(document.into_bytes()),
+        expires_in: None,
+    });
+    match client.ask(ask).await? {
+        Answer::Request(view) => signed(client, view.id).await.map(|_| ()),
+        other => Err(unexpected(&other)),
+    }
+}
+
+fn percentile(sorted: &[Duration], percent: usize) -> f64 {
+    let position = (sorted.len() * percent / 100).min(sorted.len().saturating_sub(1));
+    sorted.get(position).map_or(0.0, |latency| latency.as_secs_f64() * 1000.0)
+}

@@ -1,0 +1,126 @@
+//! Renewing a node's certificate before it ends.
+//!
+//! A new certificate is asked for as the first one was: without a certificate, by the account's admission in the log and
+//! a proof by its identity key. So a node that was off for longer than its certificate lasted comes back by itself, and one
+//! whose account is off the roster does not.
+
+use std::time::{Duration, SystemTime};
+
+use quorate_ceremony::encoding::Base64;
+use quorate_ceremony::entry::Entry;
+use quorate_ceremony::identity::SecretKey;
+use quorate_network::ca::{self, CaFingerprint, NodeCertificate, NodeKey};
+use quorate_network::client::{Body, ClientOptions, HubClient};
+use quorate_network::dialler::{DialOptions, Dialler};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::control::{Exit, Problem};
+use crate::errors::chain;
+use crate::home::{NodeConfig, NodeHome};
+use crate::setup::wire::{
+    JOIN_ROUTE, JoinRequest, JoinResponse, MAX_JOIN_BODY, certificate_request_hash,
+};
+
+/// How often the certificate's end is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(6 * 3600);
+
+/// What asking for a certificate takes.
+pub(super) struct Renewal {
+    pub(super) identity: SecretKey,
+    pub(super) key: NodeKey,
+    pub(super) authority: CaFingerprint,
+    /// The entry that put the account on the roster, once the node knows it.
+    pub(super) admission: watch::Receiver<Option<Vec<u8>>>,
+}
+
+impl Renewal {
+    /// Whether less than half of the certificate's time is left.
+    fn is_due(config: &NodeConfig) -> bool {
+        let end = NodeCertificate::from_pem(&config.client_certificate)
+            .ok()
+            .and_then(|certificate| certificate.not_after().ok());
+        let left = end.and_then(|end| end.duration_since(SystemTime::now()).ok());
+        left.is_none_or(|left| left < ca::VALIDITY / 2)
+    }
+
+    /// Keeps the certificate fresh until `stop`; hands out a dialler with each new one.
+    pub(super) async fn keep(
+        self,
+        mut home: NodeHome,
+        diallers: watch::Sender<Dialler>,
+        stop: CancellationToken,
+    ) -> NodeHome {
+        let mut admission = self.admission.clone();
+        loop {
+            if let Some(config) = home.config().cloned()
+                && Self::is_due(&config)
+            {
+                let entry = tokio::select! {
+                    () = stop.cancelled() => return home,
+                    entry = admission.wait_for(Option::is_some) => {
+                        entry.ok().and_then(|entry| entry.clone())
+                    }
+                };
+                let renewed = match entry {
+                    Some(entry) => self.renew(&config, &entry).await,
+                    None => return home,
+                };
+                match renewed.and_then(|config| self.adopt(&mut home, config)) {
+                    Ok(dialler) => {
+                        tracing::info!("this node has a new certificate");
+                        diallers.send_replace(dialler);
+                    }
+                    Err(problem) => tracing::warn!("no new certificate yet: {problem}"),
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => return home,
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        }
+    }
+
+    async fn renew(&self, config: &NodeConfig, entry: &[u8]) -> Result<NodeConfig, Problem> {
+        let admission = Entry::from_bytes(entry)
+            .map_err(|error| Problem::new(Exit::Error, error.to_string()))?;
+        let csr = self.key.certificate_request().map_err(|error| problem(&error))?;
+        let proof = certificate_request_hash(admission.id(), &csr);
+        let request = JoinRequest {
+            entry: Base64(entry.to_vec()),
+            proof: Base64(self.identity.sign(proof.as_bytes()).to_vec()),
+            csr: Base64(csr),
+        };
+        let body = serde_json::to_vec(&request).map_err(|error| problem(&error))?;
+        let options = ClientOptions { max_answer: MAX_JOIN_BODY, ..ClientOptions::default() };
+        let client = HubClient::new(super::dialler(config, self.authority, None)?, options);
+        let answer = client
+            .request(http::Method::POST, JOIN_ROUTE, Body::Json(body))
+            .await
+            .map_err(|error| problem(&error))?;
+        if !answer.status.is_success() {
+            let said = String::from_utf8_lossy(&answer.body).chars().take(300).collect::<String>();
+            return Err(Problem::new(Exit::NotAllowed, format!("the hub refused: {said}")));
+        }
+        let response: JoinResponse =
+            serde_json::from_slice(&answer.body).map_err(|error| problem(&error))?;
+        Ok(NodeConfig { client_certificate: response.certificate, ..config.clone() })
+    }
+
+    fn adopt(&self, home: &mut NodeHome, config: NodeConfig) -> Result<Dialler, Problem> {
+        let dialler = super::dialler(&config, self.authority, Some(&self.key))?;
+        home.save(config).map_err(|error| problem(&error))?;
+        Ok(dialler)
+    }
+}
+
+/// The options of every dialler of a node.
+pub(super) fn options() -> DialOptions {
+    let defaults = DialOptions::default();
+    let link = quorate_network::link::LinkOptions { queue: 1024, ..defaults.link };
+    DialOptions { link, ..defaults }
+}
+
+fn problem(error: &dyn std::error::Error) -> Problem {
+    Problem::new(Exit::Error, chain(error))
+}
