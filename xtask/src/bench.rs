@@ -18,13 +18,10 @@ use crate::terminal::{Tone, paint, say};
 /// Where the page is, relative to the root.
 const PAGE: &str = "docs/benchmarks.md";
 
-/// Set for the programs below when fewer repetitions will do. Those that don't know it ignore it.
-const QUICK: &str = "QUORATE_BENCH_QUICK";
-
 /// What a developer asked for.
 #[derive(Debug)]
 pub(crate) struct Options {
-    /// Fewer repetitions, and no change to the page.
+    /// Fewer requests to the cluster, and no change to the page.
     pub(crate) quick: bool,
     /// The date to print, as it is.
     pub(crate) date: Option<String>,
@@ -38,7 +35,7 @@ pub(crate) struct Options {
 /// benchmark that fails beside others that work is reported on the page as missing.
 pub(crate) fn run(options: &Options, workspace: &Workspace) -> Result<(), Failure> {
     let mut measurements = Measurements::default();
-    for source in [cpu(options, workspace), cluster(options, workspace)] {
+    for source in [cpu(workspace), cluster(options, workspace)] {
         if let Err(reason) = &source.output {
             say!("{}", paint(Tone::Warning, &format!("missing: {}: {reason}", source.command)));
         }
@@ -65,36 +62,37 @@ pub(crate) fn run(options: &Options, workspace: &Workspace) -> Result<(), Failur
 }
 
 /// The processor time of one participant, ours and the peer's.
-fn cpu(options: &Options, workspace: &Workspace) -> Source {
+fn cpu(workspace: &Workspace) -> Source {
     let arguments = ["bench", "-p", "quorate-protocol", "--bench", "cpu"];
     say!("{}", paint(Tone::Strong, "==> CPU per participant"));
     Source {
         command: format!("cargo {}", arguments.join(" ")),
-        output: measure(options, command(&workspace.root, arguments)),
+        output: measure(command(&workspace.root, arguments)),
     }
 }
 
 /// Requests and ceremonies on a cluster of real processes.
 fn cluster(options: &Options, workspace: &Workspace) -> Source {
     say!("{}", paint(Tone::Strong, "==> cluster of real processes"));
+    let mut arguments = vec!["bench-cluster", "--json"];
+    if options.quick {
+        arguments.extend(["--requests", "50"]);
+    }
     let build = ["build", "--release", "-p", "quorate"];
     let built = command(&workspace.root, build).status();
     let output = match built {
         Ok(status) if status.success() => {
             let mut program = Command::new(workspace.target.join("release/quorate"));
-            program.args(["bench-cluster", "--json"]).current_dir(&workspace.root);
-            measure(options, program)
+            program.args(&arguments).current_dir(&workspace.root);
+            measure(program)
         }
         _ => Err("the release build failed".into()),
     };
-    Source { command: "quorate bench-cluster --json".into(), output }
+    Source { command: format!("quorate {}", arguments.join(" ")), output }
 }
 
 /// Runs a program that prints one JSON object on stdout and talks on stderr.
-fn measure(options: &Options, mut program: Command) -> Result<Value, String> {
-    if options.quick {
-        program.env(QUICK, "1");
-    }
+fn measure(mut program: Command) -> Result<Value, String> {
     program.stderr(std::process::Stdio::inherit());
     let output = program.output().map_err(|error| format!("can't start it: {error}"))?;
     if !output.status.success() {

@@ -26,7 +26,7 @@ Commands:
   tidy  Checks the structure of the source tree: dependencies, purity, names, files
   bench [--quick] [--date YYYY-MM-DD]
         Measures in release mode and writes docs/benchmarks.md
-        --quick       fewer repetitions; prints the page and leaves the file alone
+        --quick       fewer requests; prints the page and leaves the file alone
         --date        the date to print on the page (default: today, UTC)
   help  Prints this
 ";

@@ -10,6 +10,9 @@ pub(crate) struct Machine {
     /// Processors that this process may use.
     pub(crate) cores: usize,
     pub(crate) kernel: String,
+    /// The file system of the temporary directory, where the cluster makes its writes durable:
+    /// on `tmpfs` that costs nothing, and numbers from there promise too much.
+    pub(crate) disk: String,
     pub(crate) compiler: String,
 }
 
@@ -21,6 +24,10 @@ impl Machine {
             processor: model_name(&cpuinfo).unwrap_or("unknown processor").into(),
             cores: std::thread::available_parallelism().map_or(0, usize::from),
             kernel: first_line_of("uname", &["-sr"]),
+            disk: first_line_of(
+                "stat",
+                &["-f", "-c", "%T", &std::env::temp_dir().to_string_lossy()],
+            ),
             compiler: first_line_of("rustc", &["--version"]),
         }
     }

@@ -94,12 +94,12 @@ pub(crate) fn render(all: &Measurements, machine: &Machine, date: &str, notes: &
         "# Benchmarks\n\nWritten by `cargo xtask bench`; edit only what is under Notes. Times \
          differ between machines:\ncompare the ratios, each against a peer in the same run.\n\n",
     );
-    let Machine { processor, cores, kernel, compiler } = machine;
+    let Machine { processor, cores, kernel, disk, compiler } = machine;
     let mut line = |text: String| {
         page.push_str(&text);
         page.push('\n');
     };
-    line(format!("- Machine: {processor}, {cores} cores, {kernel}"));
+    line(format!("- Machine: {processor}, {cores} cores, {kernel}, writes to {disk}"));
     line(format!("- Compiler: {compiler}, release profile"));
     line(format!("- Date: {date}"));
     for (command, missing) in &all.commands {
@@ -227,6 +227,7 @@ mod tests {
             processor: "Fast CPU".into(),
             cores: 2,
             kernel: "Linux 6".into(),
+            disk: "ext2/ext3".into(),
             compiler: "rustc 1".into(),
         };
         render(&all, &machine, "2026-01-31", notes)
