@@ -8,17 +8,21 @@ use quorate_network::client::{Answer, Body, ClientOptions, HubClient, RequestErr
 use quorate_network::dialler::{DialError, Dialler};
 use quorate_network::link::LinkSender;
 use quorate_network::redial::Redial;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::task::Event;
 use crate::control::{Exit, Problem};
 use crate::errors::chain;
 
+/// How many requests are under way at once: a hub grants an account 16 connections, its link included.
+const REQUESTS_AT_ONCE: usize = 8;
+
 /// Requests to the hub. Shared by all that fetch and store documents.
 pub(crate) struct Hub {
     diallers: watch::Receiver<Dialler>,
     client: Mutex<HubClient>,
+    turns: Semaphore,
     /// Why there is no connection, while there is none.
     pub(super) outage: watch::Sender<Option<Problem>>,
 }
@@ -33,7 +37,8 @@ pub(crate) struct Outgoing {
 impl Hub {
     pub(crate) fn new(diallers: watch::Receiver<Dialler>) -> Self {
         let client = HubClient::new(diallers.borrow().clone(), ClientOptions::default());
-        Self { diallers, client: Mutex::new(client), outage: watch::Sender::new(None) }
+        let turns = Semaphore::new(REQUESTS_AT_ONCE);
+        Self { diallers, client: Mutex::new(client), turns, outage: watch::Sender::new(None) }
     }
 
     pub(crate) fn address(&self) -> String {
@@ -56,6 +61,7 @@ impl Hub {
         path: &str,
         body: Body,
     ) -> Result<Answer, Problem> {
+        let _turn = self.turns.acquire().await;
         self.client().request(method, path, body).await.map_err(|error| match error {
             RequestError::Dial(error) => dial_problem(&error),
             error => Problem::new(Exit::Unreachable, chain(&error)),
