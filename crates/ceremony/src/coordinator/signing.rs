@@ -281,11 +281,21 @@ impl Coordinator {
         };
         let context = SigningSession { ivn, session, subject: attempt.subject };
         let commitments = attempt.by_identifier(&attempt.commitments);
-        match context.open_share(account, key, context.package(&commitments), &envelope) {
-            Ok(share) => {
+        let Some(identifier) = attempt.signers.get(account).copied() else { return };
+        // Each on its own, not only their sum: two signers whose errors cancel would make a good signature whose
+        // log entry does not show who made it.
+        let share = context
+            .open_share(account, key, context.package(&commitments), &envelope)
+            .ok()
+            .filter(|share| {
+                let (public, message) = (&attempt.public, &attempt.message);
+                sign::verify_share(public, &commitments, identifier, share, message).is_ok()
+            });
+        match share {
+            Some(share) => {
                 attempt.shares.insert(account.clone(), (envelope, share));
             }
-            Err(_) => {
+            None => {
                 return self.attempt_failed(session, &BTreeSet::from([account.clone()]), now, out);
             }
         }

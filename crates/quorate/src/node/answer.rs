@@ -33,6 +33,13 @@ pub(crate) fn problem(error: &CommandError) -> Problem {
     }
 }
 
+/// For [`Invalid`]s that come without a command.
+impl From<Invalid> for Problem {
+    fn from(invalid: Invalid) -> Self {
+        problem(&CommandError::Invalid(invalid))
+    }
+}
+
 fn invalid_problem(invalid: &Invalid) -> Problem {
     let text = invalid.to_string();
     match invalid {

@@ -1,6 +1,7 @@
 //! A node's process: opens a home, keeps the link to the hub, and answers its account holder.
 
 mod answer;
+mod documents;
 mod hub;
 mod renewal;
 mod task;

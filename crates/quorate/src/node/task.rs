@@ -13,19 +13,19 @@ use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{Digest, EntryId};
 use quorate_ceremony::node::{Command, Document, Input, Node};
-use quorate_ceremony::state::{Invalid, RequestState};
+use quorate_ceremony::state::RequestState;
 use quorate_ceremony::statement::Request;
-use rand_core::{OsRng, RngCore as _};
+use rand_core::OsRng;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::hub::{Hub, Outgoing};
-use super::{answer, view};
+use super::{answer, documents, view};
 use crate::control::{Answer, Ask, Exit, Problem, SignAsk};
 use crate::deadlines::{Deadlines, now};
-use crate::documents::{Shelf, prepared};
+use crate::documents::Shelf;
 use crate::store::StoreError;
-use crate::store::documents::{DocumentPackage, InvalidName};
+use crate::store::documents::DocumentPackage;
 use crate::store::node::NodeStore;
 
 /// How many inputs one batch takes at most.
@@ -277,7 +277,7 @@ impl Task {
         let wanted = state.request.clone();
         let (shelf, hub, events) = (self.shelf.clone(), self.hub.clone(), self.events.clone());
         tokio::spawn(async move {
-            let document = fetch(&shelf, &hub, &wanted).await;
+            let document = documents::fetch(&shelf, &hub, &wanted).await;
             let _ = events.send(Event::Document { request, document }).await;
         });
     }
@@ -377,7 +377,7 @@ impl Task {
         }
         let (shelf, hub, events) = (self.shelf.clone(), self.hub.clone(), self.events.clone());
         tokio::spawn(async move {
-            let answer = match place(&shelf, &hub, ask).await {
+            let answer = match documents::place(&shelf, &hub, ask).await {
                 Ok(command) => {
                     let then = Then::ShowRequest;
                     let _ = events.send(Event::Order { command, then, reply }).await;
@@ -395,7 +395,7 @@ impl Task {
     }
 
     async fn document(&mut self, request: &Request) -> Result<Answer, Problem> {
-        let package = package(&self.shelf, &self.hub, request.document).await;
+        let package = documents::package(&self.shelf, &self.hub, request.document).await;
         let package = package
             .and_then(|bytes| DocumentPackage::from_bytes(&bytes).ok())
             .filter(|package| package.matches(request.document))
@@ -530,7 +530,7 @@ impl Task {
         let (shelf, hub, events) = (self.shelf.clone(), self.hub.clone(), self.events.clone());
         tokio::spawn(async move {
             for commitment in documents {
-                package(&shelf, &hub, commitment).await;
+                documents::package(&shelf, &hub, commitment).await;
             }
             let _ = events.send(Event::Ask { ask, reply, fetched: true }).await;
         });
@@ -549,74 +549,6 @@ impl Task {
                 self.facts.insert(commitment, view::FileFacts::of(&package));
             }
         }
-    }
-}
-
-/// A package from this node's own copies, or from the coordinator.
-async fn package(shelf: &Shelf, hub: &Hub, commitment: Digest) -> Option<Arc<[u8]>> {
-    match shelf.get(commitment).await {
-        Ok(Some(package)) => return Some(package),
-        Ok(None) => {}
-        Err(error) => tracing::warn!(%error, "a stored document can not be read"),
-    }
-    let bytes = hub.document(commitment, shelf.limit()).await.ok()?;
-    let genuine =
-        DocumentPackage::from_bytes(&bytes).is_ok_and(|package| package.matches(commitment));
-    if !genuine {
-        tracing::warn!(%commitment, "the coordinator sent another document than the one asked for");
-        return None;
-    }
-    if let Err(error) = shelf.put(commitment, bytes.clone()).await {
-        tracing::warn!(%error, "a document can not be kept");
-    }
-    Some(bytes.into())
-}
-
-async fn fetch(shelf: &Shelf, hub: &Hub, request: &Request) -> Option<Document> {
-    let bytes = package(shelf, hub, request.document).await?;
-    prepared(&bytes, request)
-}
-
-/// Stores a document here and at the coordinator; gives the order to request its signature.
-async fn place(shelf: &Shelf, hub: &Hub, ask: SignAsk) -> Result<Command, Problem> {
-    let mut salt = [0; 32];
-    OsRng.fill_bytes(&mut salt);
-    let name = ask
-        .name
-        .parse()
-        .map_err(|error: InvalidName| Problem::new(Exit::Usage, error.to_string()))?;
-    let package = DocumentPackage { salt, name, document: ask.document.0 };
-    let commitment = package.commitment();
-    let bytes = package.to_bytes();
-    if bytes.len() as u64 > shelf.limit() {
-        let message = format!(
-            "the document has {} bytes; this node takes at most {}",
-            package.document.len(),
-            shelf.limit()
-        );
-        return Err(Problem::new(Exit::Error, message).hint(
-            "raise limits.document_bytes in home.json of the coordinator and of all members",
-        ));
-    }
-    shelf
-        .put(commitment, bytes.clone())
-        .await
-        .map_err(|error| Problem::new(Exit::Error, error.to_string()))?;
-    hub.put_document(commitment, bytes).await?;
-    Ok(Command::Request {
-        group: ask.group,
-        document_type: ask.document_type,
-        format: ask.format,
-        namespace: ask.namespace,
-        document: commitment,
-        expires_in: ask.expires_in,
-    })
-}
-
-/// For [`Invalid`]s that come without a command.
-impl From<Invalid> for Problem {
-    fn from(invalid: Invalid) -> Self {
-        answer::problem(&CommandError::Invalid(invalid))
     }
 }
 

@@ -1,0 +1,75 @@
+//! A node's documents: from its own copies or the coordinator, and to where the other members find them.
+
+use std::sync::Arc;
+
+use quorate_ceremony::names::Digest;
+use quorate_ceremony::node::{Command, Document};
+use quorate_ceremony::statement::Request;
+use rand_core::{OsRng, RngCore as _};
+
+use super::hub::Hub;
+use crate::control::{Exit, Problem, SignAsk};
+use crate::documents::{Shelf, prepared};
+use crate::store::documents::{DocumentPackage, InvalidName};
+
+/// A package from this node's own copies, or from the coordinator.
+pub(super) async fn package(shelf: &Shelf, hub: &Hub, commitment: Digest) -> Option<Arc<[u8]>> {
+    match shelf.get(commitment).await {
+        Ok(Some(package)) => return Some(package),
+        Ok(None) => {}
+        Err(error) => tracing::warn!(%error, "a stored document can not be read"),
+    }
+    let bytes = hub.document(commitment, shelf.limit()).await.ok()?;
+    let genuine =
+        DocumentPackage::from_bytes(&bytes).is_ok_and(|package| package.matches(commitment));
+    if !genuine {
+        tracing::warn!(%commitment, "the coordinator sent another document than the one asked for");
+        return None;
+    }
+    if let Err(error) = shelf.put(commitment, bytes.clone()).await {
+        tracing::warn!(%error, "a document can not be kept");
+    }
+    Some(bytes.into())
+}
+
+/// A request's document, prepared for the machine.
+pub(super) async fn fetch(shelf: &Shelf, hub: &Hub, request: &Request) -> Option<Document> {
+    let bytes = package(shelf, hub, request.document).await?;
+    prepared(&bytes, request)
+}
+
+/// Stores a document here and at the coordinator; gives the order to request its signature.
+pub(super) async fn place(shelf: &Shelf, hub: &Hub, ask: SignAsk) -> Result<Command, Problem> {
+    let mut salt = [0; 32];
+    OsRng.fill_bytes(&mut salt);
+    let name = ask
+        .name
+        .parse()
+        .map_err(|error: InvalidName| Problem::new(Exit::Usage, error.to_string()))?;
+    let package = DocumentPackage { salt, name, document: ask.document.0 };
+    let commitment = package.commitment();
+    let bytes = package.to_bytes();
+    if bytes.len() as u64 > shelf.limit() {
+        let message = format!(
+            "the document has {} bytes; this node takes at most {}",
+            package.document.len(),
+            shelf.limit()
+        );
+        return Err(Problem::new(Exit::Error, message).hint(
+            "raise limits.document_bytes in home.json of the coordinator and of all members",
+        ));
+    }
+    shelf
+        .put(commitment, bytes.clone())
+        .await
+        .map_err(|error| Problem::new(Exit::Error, error.to_string()))?;
+    hub.put_document(commitment, bytes).await?;
+    Ok(Command::Request {
+        group: ask.group,
+        document_type: ask.document_type,
+        format: ask.format,
+        namespace: ask.namespace,
+        document: commitment,
+        expires_in: ask.expires_in,
+    })
+}
