@@ -6,14 +6,14 @@ use quorate_ceremony::names::{AccountName, Digest, GroupName, Timestamp};
 use quorate_ceremony::node::{Command, Node};
 use quorate_ceremony::policy::Policy;
 use quorate_ceremony::state::{RequestState, Status};
-use quorate_ceremony::statement::{GroupDefinition, Invitation, Role};
+use quorate_ceremony::statement::{GroupDefinition, Invitation};
 use quorate_protocol::Suite;
 
 use crate::scenario::{Scenario, Vote};
 use crate::simulation::world::World;
 
 /// How long an invitation is good, in milliseconds: an hour.
-const INVITATION: u64 = 3_600_000;
+pub(crate) const INVITATION: u64 = 3_600_000;
 
 /// Everybody's plan.
 pub(crate) struct Plan {
@@ -69,7 +69,7 @@ impl Plan {
         let members = usize::from(self.scenario.members);
         for (index, name) in world.names.iter().enumerate() {
             if state.account(name).is_err() && !state.invitations().contains_key(name) {
-                let role = if index < members { Role::Member } else { Role::Requester };
+                let role = self.scenario.role(index);
                 return Some(Command::Invite(Invitation {
                     name: name.clone(),
                     roles: BTreeSet::from([role]),

@@ -1,6 +1,7 @@
 //! What a run is about: who takes part, what they want, and what goes wrong.
 
 use quorate_ceremony::policy::Policy;
+use quorate_ceremony::statement::Role;
 
 use crate::chance::Chance;
 
@@ -17,6 +18,8 @@ pub struct Scenario {
     pub automatic: Vec<bool>,
     /// Whether an account that is no member asks for a signature, too.
     pub outsider: bool,
+    /// Whether everybody is on the roster when the run begins; otherwise the admin invites them first.
+    pub admitted: bool,
     /// What the members want signed.
     pub requests: Vec<PlannedRequest>,
     /// What goes wrong.
@@ -125,8 +128,8 @@ impl Faults {
             reorder: level(&[0, 0, 20, 200]),
             disconnect: level(&[0, 0, 5, 25]),
             notice: level(&[50, 1_000, 8_000]),
-            node_crash: level(&[0, 3, 15, 40]),
-            coordinator_crash: level(&[0, 0, 5, 20]),
+            node_crash: level(&[0, 5, 20, 50]),
+            coordinator_crash: level(&[0, 0, 10, 30]),
             downtime: level(&[100, 2_000]),
             no_document: level(&[0, 0, 100, 500]),
             batch: level(&[1, 4, 16]),
@@ -138,16 +141,19 @@ impl Faults {
 }
 
 impl Scenario {
-    /// A group in a perfect world: everybody approves one request of the first member.
+    /// A group in a perfect world: as many members as are needed approve one request of the first.
     pub fn calm(min_signers: u16, members: u16) -> Self {
         let people = usize::from(members);
+        let votes = (0..members)
+            .map(|member| if member < min_signers { Vote::Approve } else { Vote::Ignore });
         Self {
             min_signers,
             members,
             policy: Policy::for_min_signers(min_signers),
             automatic: vec![false; people],
             outsider: false,
-            requests: vec![PlannedRequest { by: 0, at: 0, votes: vec![Vote::Approve; people] }],
+            admitted: false,
+            requests: vec![PlannedRequest { by: 0, at: 0, votes: votes.collect() }],
             faults: Faults::none(),
         }
     }
@@ -157,8 +163,8 @@ impl Scenario {
         // A stream of its own: the run draws from another one of the same seed.
         let mut chance = Chance::from_seed(seed ^ 0x5CE7_A810);
         let sizes =
-            [(50, (3, 5)), (15, (2, 2)), (10, (2, 4)), (8, (3, 4)), (4, (4, 7)), (4, (5, 5))];
-        let (min_signers, members) = chance.choose((2, 3), &sizes, 110);
+            [(17, (3, 5)), (10, (2, 2)), (3, (2, 4)), (3, (3, 4)), (1, (4, 7)), (1, (5, 5))];
+        let (min_signers, members) = chance.choose((2, 3), &sizes, 60);
         let approvals_required =
             min_signers + if chance.happens(300) { u16::from(members > min_signers) } else { 0 };
         let requester_may_approve = approvals_required == members || chance.happens(700);
@@ -171,7 +177,8 @@ impl Scenario {
         };
         let automatic: Vec<bool> = (0..people).map(|_| chance.happens(400)).collect();
         let outsider = chance.happens(200);
-        let requests = (0..chance.choose(1, &[(4, 2), (2, 3)], 4))
+        let admitted = chance.happens(800);
+        let requests = (0..chance.choose(1, &[(3, 2), (1, 3)], 5))
             .map(|_| {
                 let stranger = outsider && chance.happens(300);
                 let by = if stranger { people } else { index(&mut chance, people) };
@@ -188,7 +195,12 @@ impl Scenario {
             })
             .collect();
         let faults = Faults::random(&mut chance);
-        Self { min_signers, members, policy, automatic, outsider, requests, faults }
+        Self { min_signers, members, policy, automatic, outsider, admitted, requests, faults }
+    }
+
+    /// What the account of this index may do.
+    pub(crate) fn role(&self, index: usize) -> Role {
+        if index < usize::from(self.members) { Role::Member } else { Role::Requester }
     }
 
     /// How many accounts there are.

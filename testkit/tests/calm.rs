@@ -1,13 +1,16 @@
 //! Runs without faults, counted: a round or a message too many shows here.
 
-use std::collections::BTreeMap;
-
 use quorate_testkit::{Outcome, Scenario, Simulation};
 
 fn run(min_signers: u16, members: u16) -> Outcome {
     let scenario = Scenario::calm(min_signers, members);
     let (outcome, _) = Simulation::new(scenario, 0).unwrap().run().unwrap();
     outcome
+}
+
+/// Entries, then messages of each kind in both directions.
+fn counted(outcome: &Outcome) -> String {
+    format!("{} entries; {:?}; {:?}", outcome.entries, outcome.from_nodes, outcome.from_coordinator)
 }
 
 #[test]
@@ -17,8 +20,10 @@ fn two_of_three_need_this_many_messages() {
     // Genesis; for each other account an invitation and an admission; for each account a start, an acceptance, three
     // DKG messages and a certification; the group, the session and the epoch; request, one more approval, signature.
     assert_eq!(outcome.entries, 1 + 2 * 2 + 3 * 6 + 3 + 3);
-    assert_eq!(outcome.from_nodes, BTreeMap::new());
-    assert_eq!(outcome.from_coordinator, BTreeMap::new());
+    let expected = "29 entries; \
+        {\"commitments\": 4, \"cosign\": 74, \"hello\": 3, \"share\": 4, \"submit\": 23}; \
+        {\"invite\": 4, \"log\": 75, \"package\": 4, \"presence\": 6}";
+    assert_eq!(counted(&outcome), expected);
 }
 
 #[test]
@@ -26,6 +31,8 @@ fn three_of_five_need_this_many_messages() {
     let outcome = run(3, 5);
     assert_eq!((outcome.crashes, outcome.connections, outcome.sessions), (0, 5, 1));
     assert_eq!(outcome.entries, 1 + 4 * 2 + 5 * 6 + 3 + 4);
-    assert_eq!(outcome.from_nodes, BTreeMap::new());
-    assert_eq!(outcome.from_coordinator, BTreeMap::new());
+    let expected = "46 entries; \
+        {\"commitments\": 6, \"cosign\": 179, \"hello\": 5, \"share\": 6, \"submit\": 38}; \
+        {\"invite\": 6, \"log\": 186, \"package\": 6, \"presence\": 15}";
+    assert_eq!(counted(&outcome), expected);
 }

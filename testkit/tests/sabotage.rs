@@ -33,7 +33,7 @@ breaks! {
     a_certified_share_that_is_not_on_disk_is_seen: ForgetPackage breaks S6
     an_innocent_member_that_is_blamed_is_seen: Rubbish breaks S6
     signing_that_never_completes_is_seen: LosePackages breaks L1
-    a_node_that_writes_after_it_has_sent_is_seen: PersistLate breaks Outbox
+    a_node_that_writes_after_it_has_sent_is_seen: PersistLate breaks OneLog
     a_node_that_cosigns_what_it_has_not_stored_is_seen: ForgetEntries breaks OneLog
     a_node_that_stores_another_log_is_seen: RewriteLog breaks OneLog
     a_node_whose_state_is_not_on_its_disk_is_seen: ForgetLog breaks OneFold

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use quorate_testkit::{Failure, Outcome, Simulation};
 
 /// How many schedules each of the sweeps below runs. Eight, so that a test runner can use all cores.
-const SCHEDULES: u64 = 260;
+const SCHEDULES: u64 = 250;
 
 /// How much of a failed run's trace is shown.
 const SHOWN: usize = 250;

@@ -14,6 +14,10 @@ use crate::state::Invalid;
 
 /// What a node wants done.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an effect is carried out and dropped; boxing would cost more than the room"
+)]
 pub enum NodeEffect {
     /// Make this durable before anything that follows.
     Persist(NodeChange),
@@ -83,6 +87,10 @@ pub enum NodeDeadline {
 
 /// What the coordinator wants done.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an effect is carried out and dropped; boxing would cost more than the room"
+)]
 pub enum CoordinatorEffect {
     /// Append to the log: durable, with this index, before anything that follows.
     Append {

@@ -6,6 +6,8 @@
 //! node, coordinator and auditor share, so that nobody has to take the coordinator's word for anything.
 
 pub mod audit;
+#[cfg(test)]
+mod chronicle;
 pub mod coordinator;
 pub mod effect;
 pub mod encoding;

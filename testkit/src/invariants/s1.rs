@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_ceremony::entry::Envelope;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
-use quorate_ceremony::names::{AccountName, SessionId};
+use quorate_ceremony::names::{AccountName, Digest, SessionId};
 use quorate_ceremony::signing::{SigningSession, Subject};
 use quorate_protocol::sign::Commitments;
 
@@ -19,8 +19,10 @@ pub(crate) struct NoncePairs {
     announced: BTreeMap<(AccountName, SessionId), Vec<u8>>,
     /// All commitments ever announced.
     known: BTreeSet<Vec<u8>>,
-    /// Which sets of commitments the coordinator showed to a node.
-    packages: BTreeMap<(AccountName, SessionId), Vec<Vec<(AccountName, Envelope)>>>,
+    /// The sets of commitments that the coordinator showed in each session, and what they are called.
+    packages: BTreeMap<SessionId, Vec<(Vec<(AccountName, Envelope)>, Digest)>>,
+    /// Which of them each node was shown.
+    shown: BTreeMap<(AccountName, SessionId), BTreeSet<Digest>>,
     /// The share that was released for each pair.
     shares: BTreeMap<Vec<u8>, Vec<u8>>,
 }
@@ -41,10 +43,8 @@ impl NoncePairs {
                 Ok(())
             }
             Seen::CoordinatorSent(to, FromCoordinator::Package { session, commitments }, _) => {
-                self.packages
-                    .entry(((*to).clone(), *session))
-                    .or_default()
-                    .push(commitments.clone());
+                let package = self.package(world, *session, commitments)?;
+                self.shown.entry(((*to).clone(), *session)).or_default().insert(package);
                 Ok(())
             }
             Seen::NodeSent(by, FromNode::Commitments { session, commitments }, _) => {
@@ -62,6 +62,31 @@ impl NoncePairs {
         let subject =
             subject.ok_or_else(|| Invariant::S1.broken("a session without an invitation"))?;
         Ok(SigningSession { ivn: world.reference.state.ivn(), session, subject })
+    }
+
+    /// What this set of commitments is called.
+    fn package(
+        &mut self,
+        world: &World,
+        session: SessionId,
+        shown: &[(AccountName, Envelope)],
+    ) -> Result<Digest, Violation> {
+        let context = self.context(world, session)?;
+        let known = self.packages.entry(session).or_default();
+        if let Some((_, package)) = known.iter().find(|(commitments, _)| commitments == shown) {
+            return Ok(*package);
+        }
+        let groups = world.reference.state.groups();
+        let mut commitments = BTreeMap::new();
+        for (account, envelope) in shown {
+            let identifier = groups.values().find_map(|group| group.identifier(account));
+            if let Some(identifier) = identifier {
+                commitments.insert(identifier, open(world, context, account, envelope)?);
+            }
+        }
+        let package = context.package(&commitments);
+        known.push((shown.to_vec(), package));
+        Ok(package)
     }
 
     fn announced(
@@ -98,19 +123,8 @@ impl NoncePairs {
             Invariant::S1.broken(format!("{by} releases a share without having committed"))
         })?;
         let key = state.identity_key(by).ok_or_else(|| Invariant::S1.broken("who is that?"))?;
-        for package in self.packages.get(&pair).into_iter().flatten() {
-            let mut commitments = BTreeMap::new();
-            for (account, envelope) in package {
-                let identifier =
-                    state.groups().values().find_map(|group| group.identifier(account));
-                if let Some(identifier) = identifier {
-                    commitments.insert(identifier, open(world, context, account, envelope)?);
-                }
-            }
-            let Ok(share) = context.open_share(by, key, context.package(&commitments), envelope)
-            else {
-                continue;
-            };
+        for package in self.shown.get(&pair).into_iter().flatten() {
+            let Ok(share) = context.open_share(by, key, *package, envelope) else { continue };
             let share = share.to_bytes().to_vec();
             let earlier = self.shares.insert(nonces.clone(), share.clone());
             return Invariant::S1.check(earlier.is_none_or(|earlier| earlier == share), || {

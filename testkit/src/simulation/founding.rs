@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_ceremony::entry::{Author, Entry, Statement};
 use quorate_ceremony::identity::SecretKey;
-use quorate_ceremony::names::{AccountName, Digest, Timestamp};
+use quorate_ceremony::names::{AccountName, Digest, IvnId, Timestamp};
 use quorate_ceremony::node::Config;
-use quorate_ceremony::statement::{Body, Genesis, Role};
+use quorate_ceremony::statement::{Body, Genesis, Invitation, Role};
 
 use super::coordinator::Hub;
 use super::network::Network;
@@ -16,7 +16,7 @@ use super::{Outcome, START, Simulation};
 use crate::chance::Chance;
 use crate::disk::{CoordinatorDisk, NodeDisk};
 use crate::invariants::{Invariant, Invariants, Violation};
-use crate::people::Plan;
+use crate::people::{INVITATION, Plan};
 use crate::reference::Reference;
 use crate::scenario::Scenario;
 
@@ -35,8 +35,21 @@ pub(super) fn found(scenario: Scenario, seed: u64) -> Result<Simulation, Violati
     let hub = Hub::new(chance.bytes(), chance.bytes());
     let genesis = genesis(&names, &secrets, &hub, &mut chance)?;
     let ivn = genesis.ivn_id_as_genesis();
-    let reference = Reference::new(&genesis)
+    let mut log = vec![genesis.to_bytes()];
+    let mut reference = Reference::new(&genesis)
         .map_err(|invalid| Invariant::Simulator.broken(format!("the genesis: {invalid}")))?;
+
+    if scenario.admitted {
+        for (index, name) in names.iter().enumerate().skip(1) {
+            let role = scenario.role(index);
+            for entry in admission(&names, &secrets, name, role, ivn)? {
+                log.push(entry.to_bytes());
+                reference.append(&entry).map_err(|invalid| {
+                    Invariant::Simulator.broken(format!("the admission of {name}: {invalid}"))
+                })?;
+            }
+        }
+    }
 
     let mut stations = BTreeMap::new();
     let mut disks = BTreeMap::new();
@@ -44,7 +57,8 @@ pub(super) fn found(scenario: Scenario, seed: u64) -> Result<Simulation, Violati
         let automatic = scenario.automatic.get(index).copied().unwrap_or(false);
         let config = Config { auto_accept: automatic, auto_approve: automatic };
         let skew = chance.up_to(scenario.faults.skew);
-        stations.insert(name.clone(), Station::new(index, ivn, config, skew));
+        let is_on_roster = index == 0 || scenario.admitted;
+        stations.insert(name.clone(), Station::new(index, ivn, config, skew, is_on_roster));
         let disk = NodeDisk { entries: vec![genesis.to_bytes()], ..NodeDisk::default() };
         disks.insert(name.clone(), disk);
     }
@@ -54,8 +68,7 @@ pub(super) fn found(scenario: Scenario, seed: u64) -> Result<Simulation, Violati
     let documents = (0..plan.scenario.requests.len())
         .map(|k| (plan.document(k), format!("document {k} of run {seed}").into_bytes()))
         .collect();
-    let coordinator =
-        CoordinatorDisk { entries: vec![genesis.to_bytes()], ..CoordinatorDisk::default() };
+    let coordinator = CoordinatorDisk { entries: log, ..CoordinatorDisk::default() };
     Ok(Simulation {
         seed,
         now: 0,
@@ -121,4 +134,42 @@ fn genesis(
     };
     let signers: [&SecretKey; 2] = [&keys.identity, &coordinator.identity];
     Entry::sign(statement, &signers).map_err(|_| failed())
+}
+
+/// The invitation of an account, and its admission.
+fn admission(
+    names: &[AccountName],
+    secrets: &BTreeMap<AccountName, Secrets>,
+    name: &AccountName,
+    role: Role,
+    ivn: IvnId,
+) -> Result<[Entry; 2], Violation> {
+    let failed = || Invariant::Simulator.broken("an admission can not be made");
+    let admin = names.first().ok_or_else(failed)?;
+    let (inviting, joining) =
+        (secrets.get(admin).ok_or_else(failed)?, secrets.get(name).ok_or_else(failed)?);
+    let token = joining.invitation();
+    let keys = joining.account();
+    let at = Timestamp(START);
+    let invitation = Statement {
+        ivn: Some(ivn),
+        author: Author::Account(admin.clone()),
+        at,
+        body: Body::Invitation(Invitation {
+            name: name.clone(),
+            roles: BTreeSet::from([role]),
+            key: token.public(),
+            expires_at: at.plus(INVITATION),
+        }),
+    };
+    let admitted = Statement {
+        ivn: Some(ivn),
+        author: Author::Account(name.clone()),
+        at,
+        body: Body::AccountAdmitted { keys: keys.public() },
+    };
+    let invitation =
+        Entry::sign(invitation, &[&inviting.account().identity]).map_err(|_| failed())?;
+    let admitted = Entry::sign(admitted, &[&token, &keys.identity]).map_err(|_| failed())?;
+    Ok([invitation, admitted])
 }

@@ -203,8 +203,8 @@ impl Simulation {
         self.schedule(0, Event::StartCoordinator);
         self.schedule(self.faults.heal, Event::Heal);
         let names = self.world.names.clone();
-        for (index, name) in names.into_iter().enumerate() {
-            if index == 0 {
+        for name in names {
+            if self.stations.get(&name).is_some_and(|station| station.is_on_roster) {
                 self.schedule(0, Event::StartNode(name.clone()));
             }
             let first = self.chance.up_to(50);

@@ -25,7 +25,7 @@ pub(super) struct Station {
     skew: u64,
     /// The account's admission; made once, so that asking twice is asking once.
     admission: Option<Vec<u8>>,
-    is_on_roster: bool,
+    pub(super) is_on_roster: bool,
     /// What the person waits for, and since when.
     pending: Option<(CommandId, u64)>,
     pub(super) process: Option<Process>,
@@ -45,14 +45,20 @@ pub(super) struct Process {
 }
 
 impl Station {
-    pub(super) fn new(index: usize, ivn: IvnId, config: Config, skew: u64) -> Self {
+    pub(super) fn new(
+        index: usize,
+        ivn: IvnId,
+        config: Config,
+        skew: u64,
+        is_on_roster: bool,
+    ) -> Self {
         Self {
             index,
             ivn,
             config,
             skew,
             admission: None,
-            is_on_roster: index == 0,
+            is_on_roster,
             pending: None,
             process: None,
         }

@@ -139,8 +139,8 @@ impl Sabotage {
                 vec![add, NodeEffect::Persist(NodeChange::OutboxRemove(id))]
             }
             (Self::LeakShare, NodeEffect::Persist(NodeChange::KeyPackage { session, package })) => {
-                let entry = Base64(package.to_bytes().to_vec());
-                let leak = NodeEffect::Send(FromNode::Submit { entry });
+                let cosignature = STANDARD.encode(package.to_bytes().as_slice());
+                let leak = NodeEffect::Send(FromNode::Cosign { size: 0, cosignature });
                 vec![leak, NodeEffect::Persist(NodeChange::KeyPackage { session, package })]
             }
             (

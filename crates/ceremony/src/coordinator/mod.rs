@@ -16,7 +16,7 @@ use quorate_log::checkpoint::{CosignerSet, SignedCheckpoint, VerifiedCheckpoint}
 use quorate_log::key::{CosignerVerifier, LogSigner, Seed};
 use quorate_log::leaf_hash;
 use quorate_log::note::NoteSignature;
-use quorate_log::tree::Frontier;
+use quorate_log::tree::{Frontier, TreeHead};
 use rand_core::CryptoRngCore;
 
 use crate::effect::{CoordinatorChange, CoordinatorDeadline, CoordinatorEffect, JoinId};
@@ -32,6 +32,12 @@ use crate::statement::Body;
 /// How far ahead of the coordinator's clock a statement's time may be, in milliseconds. Otherwise one fast clock would
 /// move the log's time past everybody's deadlines. An admission may not be further behind, either.
 pub const MAX_CLOCK_LEAD: u64 = 300_000;
+/// How many entries a node gets at most before a checkpoint that confirms them: nodes hold no more than
+/// [`crate::node::MAX_STAGED`] unconfirmed ones.
+#[cfg(not(test))]
+const STRETCH: u64 = 20_000;
+#[cfg(test)]
+const STRETCH: u64 = 8;
 /// How many recent checkpoints are remembered to check cosignatures against.
 const REMEMBERED_CHECKPOINTS: usize = 256;
 
@@ -117,6 +123,8 @@ pub struct Coordinator {
     log_signer: LogSigner,
     state: IvnState,
     frontier: Frontier,
+    /// The tree after every [`STRETCH`] entries.
+    milestones: Vec<TreeHead>,
     /// Where each entry stands, so that one submitted again is not appended again.
     index: HashMap<EntryId, u64>,
     checkpoint: Option<VerifiedCheckpoint>,
@@ -160,6 +168,7 @@ impl Coordinator {
         };
         let mut index = HashMap::from([(entry.id(), 0)]);
         let mut frontier = Frontier::default();
+        let mut milestones = Vec::new();
         frontier.append(leaf_hash(&genesis));
         let mut confirmed = checkpoint.is_none();
         loop {
@@ -173,6 +182,7 @@ impl Coordinator {
             state.apply(&entry).map_err(|_| damaged(frontier.size()))?;
             index.insert(entry.id(), frontier.size());
             frontier.append(leaf_hash(&bytes));
+            note_milestone(&frontier, &mut milestones);
         }
         if !confirmed {
             return Err(RestoreError::Checkpoint);
@@ -183,6 +193,7 @@ impl Coordinator {
             log_signer,
             state,
             frontier,
+            milestones,
             index,
             recent: checkpoint.iter().map(|c| (c.head().size, c.clone())).collect(),
             checkpoint,
@@ -272,20 +283,35 @@ impl Coordinator {
             }
             self.checkpoint = Some(checkpoint);
         }
-        let Some(note) = self.checkpoint.as_ref().map(ToString::to_string) else { return };
-        for (account, peer) in &mut self.peers {
-            if let Some(first) = peer.sent
-                && first < end
-            {
-                out.push(CoordinatorEffect::SendLog {
-                    to: account.clone(),
-                    first,
-                    end,
-                    checkpoint: note.clone(),
-                });
-                peer.sent = Some(end);
+        let behind: Vec<(AccountName, u64)> = self
+            .peers
+            .iter()
+            .filter_map(|(account, peer)| {
+                Some((account.clone(), peer.sent.filter(|sent| *sent < end)?))
+            })
+            .collect();
+        for (account, sent) in behind {
+            self.catch_up(account, sent, out);
+        }
+    }
+
+    /// Sends an account's node everything from entry `first` on, and at least a checkpoint.
+    fn catch_up(&mut self, account: AccountName, first: u64, out: &mut Vec<CoordinatorEffect>) {
+        let end = self.state.size();
+        let Some(checkpoint) = self.checkpoint.as_ref().map(ToString::to_string) else { return };
+        let mut first = first;
+        for head in &self.milestones {
+            if first < head.size && head.size < end {
+                let checkpoint = self.log_signer.sign(*head).to_string();
+                let to = account.clone();
+                out.push(CoordinatorEffect::SendLog { to, first, end: head.size, checkpoint });
+                first = head.size;
             }
         }
+        if let Some(peer) = self.peers.get_mut(&account) {
+            peer.sent = Some(end);
+        }
+        out.push(CoordinatorEffect::SendLog { to: account, first, end, checkpoint });
     }
 
     fn receive(
@@ -328,17 +354,7 @@ impl Coordinator {
             return;
         }
         self.send_log(out);
-        let end = self.state.size();
-        let Some(checkpoint) = &self.checkpoint else { return };
-        out.push(CoordinatorEffect::SendLog {
-            to: account.clone(),
-            first: after.min(end),
-            end,
-            checkpoint: checkpoint.to_string(),
-        });
-        if let Some(peer) = self.peers.get_mut(&account) {
-            peer.sent = Some(end);
-        }
+        self.catch_up(account, after.min(self.state.size()), out);
         self.signing.resume();
         let groups: Vec<_> = self.state.groups().keys().cloned().collect();
         for group in groups {
@@ -412,6 +428,7 @@ impl Coordinator {
         let events = self.state.apply(&entry)?;
         let index = self.frontier.size();
         self.frontier.append(leaf_hash(&entry.to_bytes()));
+        note_milestone(&self.frontier, &mut self.milestones);
         self.index.insert(entry.id(), index);
         out.push(CoordinatorEffect::Append { index, entry });
         for event in events {
@@ -544,3 +561,12 @@ impl Coordinator {
         self.state.groups().get(group)?.dkg.as_ref().map(|dkg| dkg.session)
     }
 }
+
+fn note_milestone(frontier: &Frontier, milestones: &mut Vec<TreeHead>) {
+    if frontier.size().is_multiple_of(STRETCH) {
+        milestones.push(frontier.head());
+    }
+}
+
+#[cfg(test)]
+mod tests;

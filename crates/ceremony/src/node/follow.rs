@@ -17,7 +17,7 @@ use crate::names::{EntryId, GroupName, IvnId, Timestamp};
 use crate::state::{Event, Invalid, IvnState};
 
 /// The most entries that wait for their checkpoint. A coordinator that sends more without one only wastes memory.
-const MAX_STAGED: usize = 100_000;
+pub const MAX_STAGED: usize = 100_000;
 
 /// Why a node does not follow the log any more.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -17,6 +17,8 @@ mod approval;
 mod ceremony;
 mod follow;
 mod signing;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,7 +38,7 @@ use crate::names::{
 use crate::state::{Invalid, IvnState};
 use crate::statement::{Body, GroupDefinition, Invitation};
 
-pub use follow::Trouble;
+pub use follow::{MAX_STAGED, Trouble};
 
 /// What an account holder decides about its node, once.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

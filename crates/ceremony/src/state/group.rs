@@ -17,6 +17,9 @@ use crate::names::{
 };
 use crate::statement::{AbortReason, GroupDefinition, Role};
 
+/// The most signers whose signed messages fit one signature entry, whatever they are called.
+pub const MOST_SIGNERS: u16 = 24;
+
 /// A group.
 #[derive(Clone, Debug)]
 pub struct Group {
@@ -477,7 +480,9 @@ impl IvnState {
         Ok(vec![Event::DkgAborted(name)])
     }
 
-    /// An admin calls a session off, unless its key is certified already.
+    /// An admin calls a session off, at any step. Certified keys too: members that certify and then refuse the activation
+    /// signature would otherwise keep the group in that step for ever. Which came first, this or the activation, is
+    /// decided by the log's order.
     pub(super) fn dkg_cancelled(
         &mut self,
         author: &AccountName,
@@ -489,9 +494,6 @@ impl IvnState {
             return Err(Invalid::WrongAuthor);
         }
         let (name, group) = self.running(session)?;
-        if group.phase() == Some(DkgPhase::Activating) {
-            return Err(Invalid::SessionStep);
-        }
         group.end_session(AbortReason::Cancelled);
         Ok(vec![Event::DkgAborted(name)])
     }
@@ -535,6 +537,9 @@ fn check_numbers(definition: &GroupDefinition) -> Result<(), Invalid> {
     let min_signers = definition.min_signers;
     if min_signers < 2 || usize::from(min_signers) > members {
         return Err(Invalid::MinSigners { min_signers, members });
+    }
+    if min_signers > MOST_SIGNERS {
+        return Err(Invalid::TooManySigners { min_signers, most: MOST_SIGNERS });
     }
     let policy = &definition.policy;
     let voters = members.saturating_sub(usize::from(!policy.requester_may_approve));

@@ -101,6 +101,16 @@ pub enum Invalid {
         /// How many members there are.
         members: usize,
     },
+    /// More signers than a signature entry can name.
+    #[error(
+        "min_signers can be at most {most}, not {min_signers}: what more signers sign does not fit one entry of the log"
+    )]
+    TooManySigners {
+        /// What was asked for.
+        min_signers: u16,
+        /// The most.
+        most: u16,
+    },
     /// approvals_required out of range.
     #[error(
         "approvals_required must be {least} (min_signers) to {most} (those who may approve), not {approvals_required}"

@@ -21,7 +21,7 @@ use crate::identity::PublicKey;
 use crate::names::{AccountName, EntryId, GroupName, IvnId, SessionId, Timestamp};
 use crate::statement::{Body, Genesis, Invitation, Role};
 
-pub use group::{ActivationRecord, Dkg, DkgPhase, Group, GroupKey, PastSession};
+pub use group::{ActivationRecord, Dkg, DkgPhase, Group, GroupKey, MOST_SIGNERS, PastSession};
 pub use invalid::Invalid;
 pub use request::{Refused, RequestState, Status};
 pub use roster::Account;

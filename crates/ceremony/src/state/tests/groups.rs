@@ -1,6 +1,6 @@
 //! Definitions and acceptances.
 
-use super::chronicle::{Chronicle, board, name, session};
+use crate::chronicle::{Chronicle, board, name, session};
 use crate::names::{AccountName, EntryId};
 use crate::policy::Policy;
 use crate::state::{Event, Invalid};
@@ -39,14 +39,38 @@ fn min_signers_is_two_to_the_number_of_members() {
 }
 
 #[test]
+fn a_group_that_could_never_log_a_signature_is_not_defined() {
+    let mut log = Chronicle::peopled();
+    let mut definition = log.board_of_three();
+    let most = crate::state::MOST_SIGNERS;
+    for number in 0..=most {
+        let account = format!("m{number}");
+        log.invite(&account, crate::statement::Role::Member);
+        log.join(&account).unwrap();
+        definition.members.push(name(&account));
+    }
+    definition.min_signers = most + 1;
+    definition.policy = Policy::for_min_signers(most + 1);
+    let result = log.says("ada", Body::GroupDefined(definition.clone()));
+    assert_eq!(result, Err(Invalid::TooManySigners { min_signers: most + 1, most }));
+    definition.min_signers = most;
+    definition.policy = Policy::for_min_signers(most);
+    assert!(log.says("ada", Body::GroupDefined(definition)).is_ok());
+}
+
+#[test]
 fn approvals_required_is_min_signers_to_those_who_may_approve() {
     for approvals_required in [1, 4] {
-        let invalid = refused(|definition| definition.policy.approvals_required = approvals_required);
+        let invalid =
+            refused(|definition| definition.policy.approvals_required = approvals_required);
         assert_eq!(invalid, Invalid::ApprovalsRequired { approvals_required, least: 2, most: 3 });
     }
     let invalid = refused(|definition| {
-        definition.policy =
-            Policy { approvals_required: 3, requester_may_approve: false, ..Policy::for_min_signers(2) };
+        definition.policy = Policy {
+            approvals_required: 3,
+            requester_may_approve: false,
+            ..Policy::for_min_signers(2)
+        };
     });
     assert_eq!(invalid, Invalid::ApprovalsRequired { approvals_required: 3, least: 2, most: 2 });
 }
@@ -64,7 +88,10 @@ fn only_members_accept_and_each_once() {
     let nothing = Body::GroupAccepted { group: group.clone(), definition: EntryId::new([0; 32]) };
     assert_eq!(log.says("ben", nothing), Err(Invalid::UnknownGroup { group: group.clone() }));
     log.define(log.board_of_three());
-    assert_eq!(log.accept("out"), Err(Invalid::NotAMember { account: name("out"), group: group.clone() }));
+    assert_eq!(
+        log.accept("out"),
+        Err(Invalid::NotAMember { account: name("out"), group: group.clone() })
+    );
     assert_eq!(log.accept("ben"), Ok(vec![Event::GroupAccepted(group)]));
     assert_eq!(log.accept("ben"), Err(Invalid::AlreadySaid { account: name("ben") }));
 }
@@ -77,7 +104,11 @@ fn consent_to_a_replaced_definition_is_no_consent_to_its_successor() {
     let consent = log.entry("ben", Body::GroupAccepted { group: board(), definition: first.id() });
     log.enter(&consent).unwrap();
     log.wait(1);
-    log.define(GroupDefinition { min_signers: 3, policy: Policy::for_min_signers(3), ..log.board_of_three() });
+    log.define(GroupDefinition {
+        min_signers: 3,
+        policy: Policy::for_min_signers(3),
+        ..log.board_of_three()
+    });
     assert_eq!(log.state.group(&board()).unwrap().not_accepted().count(), 3);
     assert_eq!(log.enter(&consent), Err(Invalid::DefinitionChanged { group: board() }));
 }
@@ -88,7 +119,11 @@ fn repeating_a_replaced_definition_does_not_bring_it_back() {
     let first = log.entry("ada", Body::GroupDefined(log.board_of_three()));
     log.enter(&first).unwrap();
     log.wait(1);
-    log.define(GroupDefinition { min_signers: 3, policy: Policy::for_min_signers(3), ..log.board_of_three() });
+    log.define(GroupDefinition {
+        min_signers: 3,
+        policy: Policy::for_min_signers(3),
+        ..log.board_of_three()
+    });
     assert_eq!(log.enter(&first), Err(Invalid::AlreadySaid { account: name("ada") }));
 }
 
@@ -120,8 +155,12 @@ fn after_a_session_failed_the_group_can_be_redefined() {
 fn identifiers_follow_the_order_of_the_definition() {
     let log = Chronicle::grouped();
     let group = log.state.group(&board()).unwrap();
-    let numbers: Vec<u16> =
-        group.definition.members.iter().map(|member| group.identifier(member).unwrap().get()).collect();
+    let numbers: Vec<u16> = group
+        .definition
+        .members
+        .iter()
+        .map(|member| group.identifier(member).unwrap().get())
+        .collect();
     assert_eq!(numbers, [1, 2, 3]);
     for member in &group.definition.members {
         assert_eq!(group.member(group.identifier(member).unwrap()), Some(member));

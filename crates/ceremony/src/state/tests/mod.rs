@@ -1,6 +1,5 @@
 //! What the log admits and what it does not, entry by entry.
 
-mod chronicle;
 mod generation;
 mod groups;
 mod requests;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::chronicle::{Chronicle, HOUR, board, name};
+use crate::chronicle::{Chronicle, HOUR, board, name};
 use crate::names::{EntryId, GroupName};
 use crate::policy::{DEFAULT_EXPIRY, Policy};
 use crate::state::{Event, Invalid, Refused, Status};

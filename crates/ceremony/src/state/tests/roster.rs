@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::chronicle::{Chronicle, HOUR, founding, genesis, name, secrets};
+use crate::chronicle::{Chronicle, HOUR, founding, genesis, name, secrets};
 use crate::entry::{Author, Entry, EntryError, Statement};
 use crate::identity::{AccountKeys, SecretKey};
 use crate::names::{Digest, IvnId};
@@ -38,7 +38,11 @@ fn the_id_of_an_ivn_is_the_hash_of_its_genesis() {
 fn a_deployment_that_can_not_be_an_origin_founds_nothing() {
     for deployment in ["", "two words", "a+b", "line\nbreak", "ä.org", &"x".repeat(201)] {
         let bad = Genesis { deployment: deployment.to_owned(), ..genesis() };
-        assert_eq!(IvnState::found(&founding(bad)).unwrap_err(), Invalid::Deployment, "{deployment:?}");
+        assert_eq!(
+            IvnState::found(&founding(bad)).unwrap_err(),
+            Invalid::Deployment,
+            "{deployment:?}"
+        );
     }
 }
 
@@ -67,10 +71,13 @@ fn an_entry_counts_only_with_its_authors_signature() {
     let statement = log.statement(Author::Account(name("ben")), body.clone());
     let forged = Entry::sign(statement, &[&secrets("cyd").identity]).unwrap();
     assert_eq!(log.enter(&forged), Err(Invalid::Signature));
-    let statement = log.statement(Author::Coordinator, Body::CeremonyAborted {
-        session: super::chronicle::session(1),
-        reason: crate::statement::AbortReason::Cancelled,
-    });
+    let statement = log.statement(
+        Author::Coordinator,
+        Body::CeremonyAborted {
+            session: crate::chronicle::session(1),
+            reason: crate::statement::AbortReason::Cancelled,
+        },
+    );
     let forged = Entry::sign(statement, &[&secrets("ada").identity]).unwrap();
     assert_eq!(log.enter(&forged), Err(Invalid::Signature));
     let stranger = log.says("eve", body);
@@ -98,10 +105,10 @@ fn the_coordinator_can_not_say_what_is_an_accounts_to_say() {
 #[test]
 fn an_account_can_not_say_what_is_the_coordinators_to_say() {
     let mut log = Chronicle::grouped();
-    let session = super::chronicle::session(1);
+    let session = crate::chronicle::session(1);
     let signature = crate::encoding::Base64(vec![0; 64]);
     let bodies = [
-        Body::CeremonyStarted { group: super::chronicle::board(), session, attempt: 1 },
+        Body::CeremonyStarted { group: crate::chronicle::board(), session, attempt: 1 },
         Body::EpochStarted { session, signature },
     ];
     for body in bodies {
@@ -119,6 +126,7 @@ fn only_an_admin_invites() {
 #[test]
 fn an_account_that_exists_can_not_be_invited_or_admitted_again() {
     let mut log = Chronicle::peopled();
+    log.wait(1);
     let exists = Err(Invalid::AccountExists { account: name("ben") });
     let invitation = Body::Invitation(log.invitation("ben", Role::Member));
     assert_eq!(log.says("ada", invitation), exists);
@@ -159,7 +167,8 @@ fn a_second_invitation_replaces_the_first() {
     let mut log = Chronicle::founded();
     log.invite("ben", Role::Member);
     let new = SecretKey::from_seed(&[55; 32]);
-    let again = crate::statement::Invitation { key: new.public(), ..log.invitation("ben", Role::Member) };
+    let again =
+        crate::statement::Invitation { key: new.public(), ..log.invitation("ben", Role::Member) };
     log.says("ada", Body::Invitation(again)).unwrap();
     assert_eq!(log.join("ben"), Err(Invalid::NotInvited));
     let entry = log.admission("ben", &new, log.state.ivn());
@@ -227,7 +236,9 @@ fn an_incarnation_is_announced_once() {
 #[test]
 fn what_is_wrong_with_an_entry_is_malformed_or_its_signature() {
     assert_eq!(Invalid::from(EntryError::Signature), Invalid::Signature);
-    for error in [EntryError::TooLong, EntryError::Json, EntryError::PayloadType, EntryError::Spelling] {
+    for error in
+        [EntryError::TooLong, EntryError::Json, EntryError::PayloadType, EntryError::Spelling]
+    {
         assert_eq!(Invalid::from(error), Invalid::Malformed);
     }
 }

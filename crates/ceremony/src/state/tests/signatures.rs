@@ -1,6 +1,6 @@
 //! Signature entries: what they must show.
 
-use super::chronicle::{Chronicle, session};
+use crate::chronicle::{Chronicle, session};
 use crate::encoding::Base64;
 use crate::names::EntryId;
 use crate::signing::{SignerRecord, Subject};
@@ -91,4 +91,37 @@ fn a_signature_has_64_bytes() {
     let signature = Base64(vec![1; 63]);
     let body = Body::Signature { request, session: session(7), signature, signers };
     assert_eq!(log.coordinator_says(body), Err(Invalid::Signers));
+}
+
+#[test]
+fn what_the_most_signers_sign_fits_one_entry_whatever_they_are_called() {
+    let (mut log, request) = approved();
+    let records = log.records(&["ada", "ben"], session(7), Subject::Request { request });
+    let context = crate::signing::SigningSession {
+        ivn: log.state.ivn(),
+        session: session(7),
+        subject: Subject::Request { request },
+    };
+    let key = crate::chronicle::secrets("ada");
+    let ada = crate::chronicle::name("ada");
+    let commitments =
+        context.open_commitments(&ada, key.public().identity, &records[0].commitments);
+    let package = crate::names::Digest::new([0; 32]);
+    let bytes = quorate_protocol::sign::SignatureShare::from_bytes(&[1; 32]).unwrap();
+    let signers: Vec<SignerRecord> = (0..crate::state::MOST_SIGNERS)
+        .map(|number| {
+            let account = crate::chronicle::name(&format!("{number:0>63}"));
+            SignerRecord {
+                commitments: context.sign_commitments(
+                    &account,
+                    &key.identity,
+                    commitments.as_ref().unwrap(),
+                ),
+                share: context.sign_share(&account, &key.identity, package, &bytes),
+                account,
+            }
+        })
+        .collect();
+    let statement = log.statement(crate::entry::Author::Coordinator, signature(request, signers));
+    assert!(crate::entry::Entry::sign(statement, &[&log.coordinator]).is_ok());
 }

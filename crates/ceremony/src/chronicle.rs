@@ -9,7 +9,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore as _, SeedableRng as _};
 
 use crate::encoding::Base64;
-use crate::entry::{Author, Entry, Statement};
+use crate::entry::{Author, Entry, Envelope, Statement};
 use crate::identity::{AccountSecrets, SecretKey};
 use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
 use crate::policy::Policy;
@@ -17,31 +17,32 @@ use crate::signing::{SignerRecord, SigningSession, Subject};
 use crate::state::{Event, Invalid, IvnState};
 use crate::statement::{Body, Genesis, GroupDefinition, Invitation, Request, Role};
 
-pub(super) const HOUR: u64 = 3_600_000;
+pub(crate) const HOUR: u64 = 3_600_000;
 
-pub(super) fn name(text: &str) -> AccountName {
+pub(crate) fn name(text: &str) -> AccountName {
     text.parse().unwrap()
 }
 
-pub(super) fn board() -> GroupName {
+pub(crate) fn board() -> GroupName {
     "board".parse().unwrap()
 }
 
-pub(super) fn session(number: u8) -> SessionId {
+pub(crate) fn session(number: u8) -> SessionId {
     SessionId::new([number; 32])
 }
 
 /// A log that is being written.
-pub(super) struct Chronicle {
-    pub(super) state: IvnState,
-    pub(super) now: Timestamp,
-    pub(super) coordinator: SecretKey,
-    accounts: BTreeMap<AccountName, AccountSecrets>,
+pub(crate) struct Chronicle {
+    pub(crate) state: IvnState,
+    pub(crate) now: Timestamp,
+    pub(crate) coordinator: SecretKey,
     packages: BTreeMap<AccountName, KeyPackage>,
-    rng: ChaCha20Rng,
+    /// All entries' bytes.
+    pub(crate) entries: Vec<Vec<u8>>,
+    pub(crate) rng: ChaCha20Rng,
 }
 
-pub(super) fn genesis() -> Genesis {
+pub(crate) fn genesis() -> Genesis {
     Genesis {
         deployment: "example.org".to_owned(),
         name: "example".to_owned(),
@@ -55,7 +56,7 @@ pub(super) fn genesis() -> Genesis {
 }
 
 /// The genesis entry, signed by the admin and by the coordinator.
-pub(super) fn founding(genesis: Genesis) -> Entry {
+pub(crate) fn founding(genesis: Genesis) -> Entry {
     let statement = Statement {
         ivn: None,
         author: Author::Account(name("ada")),
@@ -67,7 +68,7 @@ pub(super) fn founding(genesis: Genesis) -> Entry {
 }
 
 /// An account's keys: a function of its name.
-pub(super) fn secrets(account: &str) -> AccountSecrets {
+pub(crate) fn secrets(account: &str) -> AccountSecrets {
     let mut seed = [0; 32];
     seed[..account.len()].copy_from_slice(account.as_bytes());
     let identity = SecretKey::from_seed(&seed);
@@ -77,21 +78,23 @@ pub(super) fn secrets(account: &str) -> AccountSecrets {
 
 impl Chronicle {
     /// A new IVN with its admin `ada`, who is a member too.
-    pub(super) fn founded() -> Self {
+    pub(crate) fn founded() -> Self {
         Self {
             state: IvnState::found(&founding(genesis())).unwrap(),
             now: Timestamp(1_000_000),
             coordinator: SecretKey::from_seed(&[2; 32]),
-            accounts: BTreeMap::from([(name("ada"), secrets("ada"))]),
             packages: BTreeMap::new(),
+            entries: vec![founding(genesis()).to_bytes()],
             rng: ChaCha20Rng::seed_from_u64(0),
         }
     }
 
     /// Besides ada, the members ben and cyd and the requester out.
-    pub(super) fn peopled() -> Self {
+    pub(crate) fn peopled() -> Self {
         let mut log = Self::founded();
-        for (account, role) in [("ben", Role::Member), ("cyd", Role::Member), ("out", Role::Requester)] {
+        for (account, role) in
+            [("ben", Role::Member), ("cyd", Role::Member), ("out", Role::Requester)]
+        {
             log.invite(account, role);
             log.join(account).unwrap();
         }
@@ -99,7 +102,7 @@ impl Chronicle {
     }
 
     /// With the group `board` of ada, ben and cyd: two of three, accepted by all.
-    pub(super) fn grouped() -> Self {
+    pub(crate) fn grouped() -> Self {
         let mut log = Self::peopled();
         log.define(log.board_of_three());
         for member in ["ada", "ben", "cyd"] {
@@ -109,12 +112,12 @@ impl Chronicle {
     }
 
     /// With a key.
-    pub(super) fn keyed() -> Self {
+    pub(crate) fn keyed() -> Self {
         Self::keyed_with(Self::peopled().board_of_three())
     }
 
     /// With a key of a group of all three with this definition.
-    pub(super) fn keyed_with(definition: GroupDefinition) -> Self {
+    pub(crate) fn keyed_with(definition: GroupDefinition) -> Self {
         let mut log = Self::peopled();
         log.define(definition);
         for member in ["ada", "ben", "cyd"] {
@@ -129,45 +132,47 @@ impl Chronicle {
     }
 
     /// Lets time pass.
-    pub(super) fn wait(&mut self, milliseconds: u64) {
+    pub(crate) fn wait(&mut self, milliseconds: u64) {
         self.now = self.now.plus(milliseconds);
     }
 
     /// Adds an entry; if it is not admissible, the state is as before.
-    pub(super) fn enter(&mut self, entry: &Entry) -> Result<Vec<Event>, Invalid> {
+    pub(crate) fn enter(&mut self, entry: &Entry) -> Result<Vec<Event>, Invalid> {
         let before = format!("{:?}", self.state);
         let result = self.state.apply(entry);
-        if result.is_err() {
+        if result.is_ok() {
+            self.entries.push(entry.to_bytes());
+        } else {
             assert_eq!(before, format!("{:?}", self.state), "a refused entry left a trace");
         }
         result
     }
 
-    pub(super) fn statement(&self, author: Author, body: Body) -> Statement {
+    pub(crate) fn statement(&self, author: Author, body: Body) -> Statement {
         Statement { ivn: Some(self.state.ivn()), author, at: self.now, body }
     }
 
-    pub(super) fn entry(&self, account: &str, body: Body) -> Entry {
+    pub(crate) fn entry(&self, account: &str, body: Body) -> Entry {
         let statement = self.statement(Author::Account(name(account)), body);
         Entry::sign(statement, &[&secrets(account).identity]).unwrap()
     }
 
-    pub(super) fn says(&mut self, account: &str, body: Body) -> Result<Vec<Event>, Invalid> {
+    pub(crate) fn says(&mut self, account: &str, body: Body) -> Result<Vec<Event>, Invalid> {
         self.enter(&self.entry(account, body))
     }
 
-    pub(super) fn coordinator_says(&mut self, body: Body) -> Result<Vec<Event>, Invalid> {
+    pub(crate) fn coordinator_says(&mut self, body: Body) -> Result<Vec<Event>, Invalid> {
         let statement = self.statement(Author::Coordinator, body);
         self.enter(&Entry::sign(statement, &[&self.coordinator]).unwrap())
     }
 
-    pub(super) fn invitation_key(account: &str) -> SecretKey {
+    pub(crate) fn invitation_key(account: &str) -> SecretKey {
         let mut seed = [9; 32];
         seed[..account.len()].copy_from_slice(account.as_bytes());
         SecretKey::from_seed(&seed)
     }
 
-    pub(super) fn invitation(&self, account: &str, role: Role) -> Invitation {
+    pub(crate) fn invitation(&self, account: &str, role: Role) -> Invitation {
         Invitation {
             name: name(account),
             roles: BTreeSet::from([role]),
@@ -176,13 +181,13 @@ impl Chronicle {
         }
     }
 
-    pub(super) fn invite(&mut self, account: &str, role: Role) {
+    pub(crate) fn invite(&mut self, account: &str, role: Role) {
         let invitation = self.invitation(account, role);
         self.says("ada", Body::Invitation(invitation)).unwrap();
     }
 
     /// The admission of `account` in this IVN, signed with `token` and its own key.
-    pub(super) fn admission(&self, account: &str, token: &SecretKey, ivn: IvnId) -> Entry {
+    pub(crate) fn admission(&self, account: &str, token: &SecretKey, ivn: IvnId) -> Entry {
         let keys = secrets(account);
         let statement = Statement {
             ivn: Some(ivn),
@@ -193,14 +198,13 @@ impl Chronicle {
         Entry::sign(statement, &[token, &keys.identity]).unwrap()
     }
 
-    pub(super) fn join(&mut self, account: &str) -> Result<Vec<Event>, Invalid> {
+    pub(crate) fn join(&mut self, account: &str) -> Result<Vec<Event>, Invalid> {
         let token = Self::invitation_key(account);
         let entry = self.admission(account, &token, self.state.ivn());
-        self.accounts.insert(name(account), secrets(account));
         self.enter(&entry)
     }
 
-    pub(super) fn board_of_three(&self) -> GroupDefinition {
+    pub(crate) fn board_of_three(&self) -> GroupDefinition {
         GroupDefinition {
             name: board(),
             suite: Suite::FrostEd25519Sha512,
@@ -211,44 +215,48 @@ impl Chronicle {
         }
     }
 
-    pub(super) fn define(&mut self, definition: GroupDefinition) {
+    pub(crate) fn define(&mut self, definition: GroupDefinition) {
         self.says("ada", Body::GroupDefined(definition)).unwrap();
     }
 
-    pub(super) fn accept(&mut self, account: &str) -> Result<Vec<Event>, Invalid> {
+    pub(crate) fn accept(&mut self, account: &str) -> Result<Vec<Event>, Invalid> {
         let definition = self.state.group(&board()).unwrap().defined;
         self.says(account, Body::GroupAccepted { group: board(), definition })
     }
 
-    pub(super) fn begin(&mut self, session: SessionId, attempt: u32) -> Result<Vec<Event>, Invalid> {
+    pub(crate) fn begin(
+        &mut self,
+        session: SessionId,
+        attempt: u32,
+    ) -> Result<Vec<Event>, Invalid> {
         self.coordinator_says(Body::CeremonyStarted { group: board(), session, attempt })
     }
 
     /// The incarnation that [`Self::start_node`] announces.
-    pub(super) fn incarnation(account: &str, number: u8) -> Digest {
+    pub(crate) fn incarnation(account: &str, number: u8) -> Digest {
         crate::encoding::hash("test", &[account.as_bytes(), &[number]])
     }
 
-    pub(super) fn start_node(&mut self, account: &str, number: u8) {
+    pub(crate) fn start_node(&mut self, account: &str, number: u8) {
         let incarnation = Self::incarnation(account, number);
         self.says(account, Body::NodeStarted { incarnation }).unwrap();
     }
 
-    pub(super) fn posts(&mut self, account: &str, message: Vec<u8>) -> Result<Vec<Event>, Invalid> {
+    pub(crate) fn posts(&mut self, account: &str, message: Vec<u8>) -> Result<Vec<Event>, Invalid> {
         let session = self.state.group(&board()).unwrap().dkg.as_ref().unwrap().session;
         let incarnation = Self::incarnation(account, 1);
         self.says(account, Body::CeremonyMessage { session, incarnation, message: Base64(message) })
     }
 
     /// A participant's first message.
-    pub(super) fn first_message(&mut self, account: &str) -> (Run, Vec<u8>) {
+    pub(crate) fn first_message(&mut self, account: &str) -> (Run, Vec<u8>) {
         let group = self.state.group(&board()).unwrap();
         let me = group.identifier(&name(account)).unwrap();
         Run::start(group.dkg.as_ref().unwrap().board.parameters(), me, &mut self.rng).unwrap()
     }
 
     /// All members go through the three rounds; afterwards they hold their packages.
-    pub(super) fn generate(&mut self) {
+    pub(crate) fn generate(&mut self) {
         let members = ["ada", "ben", "cyd"];
         let mut runs = BTreeMap::new();
         for member in members {
@@ -260,7 +268,8 @@ impl Chronicle {
         while !runs.is_empty() {
             for member in members {
                 let Some(run) = runs.remove(member) else { continue };
-                let board_now = self.state.group(&board()).unwrap().dkg.as_ref().unwrap().board.clone();
+                let board_now =
+                    self.state.group(&board()).unwrap().dkg.as_ref().unwrap().board.clone();
                 match run.advance(&board_now, &mut self.rng).unwrap() {
                     Step::Wait(run) => {
                         runs.insert(member, run);
@@ -277,28 +286,29 @@ impl Chronicle {
         }
     }
 
-    pub(super) fn certificate(&self) -> (Digest, Digest) {
+    pub(crate) fn certificate(&self) -> (Digest, Digest) {
         self.state.group(&board()).unwrap().certificate().unwrap()
     }
 
-    pub(super) fn certifies(&mut self, account: &str) -> Result<Vec<Event>, Invalid> {
+    pub(crate) fn certifies(&mut self, account: &str) -> Result<Vec<Event>, Invalid> {
         let session = self.state.group(&board()).unwrap().dkg.as_ref().unwrap().session;
         let (transcript, public_key_package) = self.certificate();
         self.says(account, Body::CeremonyCertified { session, transcript, public_key_package })
     }
 
-    pub(super) fn certify_all(&mut self) {
+    pub(crate) fn certify_all(&mut self) {
         for member in ["ada", "ben", "cyd"] {
             self.certifies(member).unwrap();
         }
     }
 
     /// Ada and ben sign the activation record.
-    pub(super) fn activation_signature(&mut self) -> Base64 {
+    pub(crate) fn activation_signature(&mut self) -> Base64 {
         let group = self.state.group(&board()).unwrap();
         let (record, public) = group.activation(self.state.ivn()).unwrap();
         let message = record.to_be_signed();
-        let (mut nonces, mut commitments, mut shares) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        let (mut nonces, mut commitments, mut shares) =
+            (Vec::new(), BTreeMap::new(), BTreeMap::new());
         for member in ["ada", "ben"] {
             let package = &self.packages[&name(member)];
             let (ours, announced) = sign::commit(package, &mut self.rng).unwrap();
@@ -313,7 +323,7 @@ impl Chronicle {
         Base64(signature.to_bytes().to_vec())
     }
 
-    pub(super) fn request(&self) -> Request {
+    pub(crate) fn request(&self) -> Request {
         let policy = &self.state.group(&board()).unwrap().definition.policy;
         Request {
             group: board(),
@@ -327,21 +337,51 @@ impl Chronicle {
     }
 
     /// Makes a request; returns its id.
-    pub(super) fn requests(&mut self, account: &str, request: Request) -> Result<EntryId, Invalid> {
+    pub(crate) fn requests(&mut self, account: &str, request: Request) -> Result<EntryId, Invalid> {
         let entry = self.entry(account, Body::Request(request));
         self.enter(&entry).map(|_| entry.id())
     }
 
-    pub(super) fn approves(&mut self, account: &str, request: EntryId) -> Result<Vec<Event>, Invalid> {
+    pub(crate) fn approves(
+        &mut self,
+        account: &str,
+        request: EntryId,
+    ) -> Result<Vec<Event>, Invalid> {
         self.says(account, Body::Approval { request })
     }
 
-    pub(super) fn refuses(&mut self, account: &str, request: EntryId) -> Result<Vec<Event>, Invalid> {
+    pub(crate) fn refuses(
+        &mut self,
+        account: &str,
+        request: EntryId,
+    ) -> Result<Vec<Event>, Invalid> {
         self.says(account, Body::Refusal { request, reason: "no".to_owned() })
     }
 
+    /// A copy of a member's share of the key.
+    pub(crate) fn package_of(&self, account: &str) -> KeyPackage {
+        KeyPackage::from_bytes(&self.packages[&name(account)].to_bytes()).unwrap()
+    }
+
+    /// Fresh commitments of a member, signed for a session.
+    pub(crate) fn commitments_of(
+        &mut self,
+        account: &str,
+        session: SessionId,
+        subject: Subject,
+    ) -> Envelope {
+        let context = SigningSession { ivn: self.state.ivn(), session, subject };
+        let (_, commitments) = sign::commit(&self.packages[&name(account)], &mut self.rng).unwrap();
+        context.sign_commitments(&name(account), &secrets(account).identity, &commitments)
+    }
+
     /// What these signers would leave as evidence of having signed in this session.
-    pub(super) fn records(&mut self, signers: &[&str], session: SessionId, subject: Subject) -> Vec<SignerRecord> {
+    pub(crate) fn records(
+        &mut self,
+        signers: &[&str],
+        session: SessionId,
+        subject: Subject,
+    ) -> Vec<SignerRecord> {
         let context = SigningSession { ivn: self.state.ivn(), session, subject };
         let public = self.state.group(&board()).unwrap().key.as_ref().unwrap().public.clone();
         let (mut nonces, mut commitments) = (Vec::new(), BTreeMap::<Identifier, _>::new());
@@ -366,7 +406,7 @@ impl Chronicle {
         records
     }
 
-    pub(super) fn random(&mut self) -> Digest {
+    pub(crate) fn random(&mut self) -> Digest {
         let mut bytes = [0; 32];
         self.rng.fill_bytes(&mut bytes);
         Digest::new(bytes)

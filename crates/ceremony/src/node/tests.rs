@@ -1,0 +1,431 @@
+//! A node with a coordinator that lies: what makes an honest node release a share, and what does not.
+
+use std::collections::BTreeMap;
+
+use quorate_log::key::{LogSigner, Seed};
+use quorate_log::leaf_hash;
+use quorate_log::tree::Frontier;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng as _;
+
+use super::{Command, Config, Document, Input, Node, Saved, Trouble};
+use crate::chronicle::{Chronicle, HOUR, board, name, secrets, session};
+use crate::effect::{CommandError, CommandId, NodeChange, NodeEffect};
+use crate::encoding::Base64;
+use crate::entry::Envelope;
+use crate::message::{DeclineReason, FromCoordinator, FromNode};
+use crate::names::{AccountName, EntryId, SessionId};
+use crate::signing::Subject;
+use crate::statement::Body;
+
+/// Ben's node, and whoever is at the other end of its connection.
+struct Bench {
+    log: Chronicle,
+    node: Node,
+    shown: usize,
+    rng: ChaCha20Rng,
+}
+
+fn saved(log: &Chronicle) -> Saved {
+    Saved {
+        entries: log.entries.clone(),
+        packages: vec![(session(1), log.package_of("ben"))],
+        ..Saved::default()
+    }
+}
+
+fn checkpoint(entries: &[Vec<u8>], origin: &str) -> String {
+    let mut frontier = Frontier::default();
+    entries.iter().for_each(|entry| frontier.append(leaf_hash(entry)));
+    LogSigner::new(origin.parse().unwrap(), Seed::new(Box::new([1; 32])))
+        .sign(frontier.head())
+        .to_string()
+}
+
+impl Bench {
+    fn with(log: Chronicle, saved: Saved) -> Self {
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let config = Config { auto_accept: false, auto_approve: false };
+        let ivn = log.state.ivn();
+        let mut node =
+            Node::restore(name("ben"), secrets("ben"), config, ivn, saved, &mut rng).unwrap();
+        node.start(log.now, &mut rng);
+        let shown = log.entries.len();
+        let mut bench = Self { log, node, shown, rng };
+        bench.tell(Input::Connected);
+        bench
+    }
+
+    /// Ben holds his share, is connected, and has cosigned all there is: a request of ada that he approved.
+    fn approved() -> (Self, EntryId) {
+        let mut log = Chronicle::keyed();
+        let request = log.requests("ada", log.request()).unwrap();
+        log.approves("ben", request).unwrap();
+        let saved = saved(&log);
+        let mut bench = Self::with(log, saved);
+        bench.show();
+        (bench, request)
+    }
+
+    /// The same, invited with ada, document at hand, committed.
+    fn committed() -> (Self, EntryId, Envelope) {
+        let (mut bench, request) = Self::approved();
+        bench.invite(session(7), request, &["ada", "ben"]);
+        let effects = bench.give_document(request);
+        let commitments = effects.into_iter().find_map(|effect| match effect {
+            NodeEffect::Send(FromNode::Commitments { commitments, .. }) => Some(commitments),
+            _ => None,
+        });
+        (bench, request, commitments.unwrap())
+    }
+
+    fn tell(&mut self, input: Input) -> Vec<NodeEffect> {
+        self.node.handle(input, self.log.now, &mut self.rng)
+    }
+
+    fn receive(&mut self, message: FromCoordinator) -> Vec<NodeEffect> {
+        self.tell(Input::Received(message))
+    }
+
+    /// Shows what is new in the log, under a checkpoint.
+    fn show(&mut self) -> Vec<NodeEffect> {
+        let entries = self.log.entries[self.shown..].iter().cloned().map(Base64).collect();
+        let first = u64::try_from(self.shown).unwrap();
+        self.shown = self.log.entries.len();
+        let checkpoint = Some(checkpoint(&self.log.entries, &self.log.state.origin()));
+        self.receive(FromCoordinator::Log { first, entries, checkpoint })
+    }
+
+    fn invite(
+        &mut self,
+        session: SessionId,
+        request: EntryId,
+        signers: &[&str],
+    ) -> Vec<NodeEffect> {
+        let signers = signers.iter().map(|signer| name(signer)).collect();
+        self.receive(FromCoordinator::Invite {
+            session,
+            subject: Subject::Request { request },
+            signers,
+        })
+    }
+
+    fn give_document(&mut self, request: EntryId) -> Vec<NodeEffect> {
+        let commitment = self.log.state.request(request).unwrap().request.document;
+        let document = Some(Document { commitment, to_be_signed: b"document".to_vec() });
+        self.tell(Input::Document { request, document })
+    }
+
+    fn package(
+        &mut self,
+        session: SessionId,
+        commitments: Vec<(AccountName, Envelope)>,
+    ) -> Vec<NodeEffect> {
+        self.receive(FromCoordinator::Package { session, commitments })
+    }
+
+    fn commitments_of_ada(&mut self, session: SessionId, request: EntryId) -> Envelope {
+        self.log.commitments_of("ada", session, Subject::Request { request })
+    }
+}
+
+fn shares(effects: &[NodeEffect]) -> usize {
+    effects
+        .iter()
+        .filter(|effect| matches!(effect, NodeEffect::Send(FromNode::Share { .. })))
+        .count()
+}
+
+fn commits(effects: &[NodeEffect]) -> bool {
+    effects.iter().any(|effect| matches!(effect, NodeEffect::Send(FromNode::Commitments { .. })))
+}
+
+fn declined(effects: &[NodeEffect]) -> Option<DeclineReason> {
+    effects.iter().find_map(|effect| match effect {
+        NodeEffect::Send(FromNode::Declined { reason, .. }) => Some(*reason),
+        _ => None,
+    })
+}
+
+#[test]
+fn an_approved_request_is_signed_once_and_durably() {
+    let (mut bench, request, ours) = Bench::committed();
+    let theirs = bench.commitments_of_ada(session(7), request);
+    let package = vec![(name("ada"), theirs), (name("ben"), ours.clone())];
+    let effects = bench.package(session(7), package.clone());
+    let position = |found: fn(&NodeEffect) -> bool| effects.iter().position(found);
+    let released = position(|e| matches!(e, NodeEffect::Persist(NodeChange::Released(_)))).unwrap();
+    let sent = position(|e| matches!(e, NodeEffect::Send(FromNode::Share { .. }))).unwrap();
+    assert!(released < sent);
+    let size = bench.log.state.size();
+    assert!(
+        matches!(&effects[sent], NodeEffect::Send(FromNode::Share { size: of, .. }) if *of == size)
+    );
+
+    // The same again, and another one.
+    assert_eq!(shares(&bench.package(session(7), package)), 0);
+    let other = bench.commitments_of_ada(session(7), request);
+    let other = vec![(name("ada"), other), (name("ben"), ours)];
+    assert_eq!(shares(&bench.package(session(7), other)), 0);
+    assert!(
+        !commits(&bench.invite(session(7), request, &["ada", "ben"])),
+        "nor is the session joined again"
+    );
+}
+
+#[test]
+fn nonces_serve_one_attempt_whatever_comes_of_it() {
+    let (mut bench, request, ours) = Bench::committed();
+    let theirs = bench.commitments_of_ada(session(7), request);
+    let other_session = bench.commitments_of_ada(session(8), request);
+    let subject = Subject::Request { request };
+    let other_ours = bench.log.commitments_of("ben", session(7), subject);
+    let cyd = bench.log.commitments_of("cyd", session(7), subject);
+    let (ada, ben) = (name("ada"), name("ben"));
+    let wrong = [
+        vec![(ada.clone(), other_session), (ben.clone(), ours.clone())],
+        vec![(ada.clone(), theirs.clone()), (ben.clone(), other_ours)],
+        vec![(ada.clone(), theirs.clone())],
+        vec![
+            (ada.clone(), theirs.clone()),
+            (ada.clone(), theirs.clone()),
+            (ben.clone(), ours.clone()),
+        ],
+        vec![
+            (ada.clone(), theirs.clone()),
+            (ben.clone(), ours.clone()),
+            (name("cyd"), cyd.clone()),
+        ],
+        vec![(ada.clone(), cyd), (ben.clone(), ours.clone())],
+        Vec::new(),
+    ];
+    for package in wrong {
+        let (mut bench, _, _) = Bench::committed();
+        let effects = bench.package(session(7), package);
+        assert_eq!((shares(&effects), declined(&effects)), (0, Some(DeclineReason::Session)));
+        let right = vec![(ada.clone(), theirs.clone()), (ben.clone(), ours.clone())];
+        assert_eq!(shares(&bench.package(session(7), right)), 0);
+    }
+}
+
+#[test]
+fn nonces_die_with_the_connection() {
+    let (mut bench, request, ours) = Bench::committed();
+    let theirs = bench.commitments_of_ada(session(7), request);
+    bench.tell(Input::Disconnected);
+    bench.tell(Input::Connected);
+    bench.show();
+    let effects = bench.package(session(7), vec![(name("ada"), theirs), (name("ben"), ours)]);
+    assert_eq!((shares(&effects), declined(&effects)), (0, Some(DeclineReason::Session)));
+}
+
+#[test]
+fn a_session_of_an_earlier_process_is_not_joined_again() {
+    let (bench, request) = Bench::approved();
+    for released in [false, true] {
+        let sessions = BTreeMap::from([(session(7), released)]);
+        let mut log = Chronicle::keyed();
+        let again = log.requests("ada", log.request()).unwrap();
+        assert_eq!(again, request);
+        log.approves("ben", request).unwrap();
+        assert_eq!(log.entries, bench.log.entries);
+        let mut bench = Bench::with(log, Saved { sessions, ..saved(&bench.log) });
+        bench.show();
+        bench.give_document(request);
+        assert!(!commits(&bench.invite(session(7), request, &["ada", "ben"])));
+        assert!(bench.invite(session(8), request, &["ada", "ben"]).len() > 1);
+    }
+}
+
+#[test]
+fn nothing_is_signed_for_a_request_that_is_not_approved() {
+    let mut log = Chronicle::keyed();
+    let open = log.requests("ben", log.request()).unwrap();
+    log.wait(1);
+    let of_others = log.requests("ada", log.request()).unwrap();
+    log.approves("cyd", of_others).unwrap();
+    let saved = saved(&log);
+    let mut bench = Bench::with(log, saved);
+    bench.show();
+    for (number, request) in [(7, open), (8, of_others), (9, EntryId::new([0; 32]))] {
+        let effects = bench.invite(session(number), request, &["ada", "ben"]);
+        assert_eq!(
+            (commits(&effects), declined(&effects)),
+            (false, Some(DeclineReason::NotApproved))
+        );
+    }
+}
+
+#[test]
+fn signers_are_enough_approving_members_and_ourselves() {
+    let (mut bench, request) = Bench::approved();
+    bench.invite(session(6), request, &["ada", "ben"]);
+    bench.give_document(request);
+    let sets: [&[&str]; 6] =
+        [&["ben"], &["ada", "cyd"], &["ben", "cyd"], &["ben", "out"], &["ada", "ben", "cyd"], &[]];
+    for (number, signers) in (7..).zip(sets) {
+        let effects = bench.invite(session(number), request, signers);
+        assert_eq!(declined(&effects), Some(DeclineReason::NotApproved), "{signers:?}");
+    }
+    let effects = bench.invite(session(20), request, &["ada", "ben", "ben"]);
+    assert_eq!(declined(&effects), Some(DeclineReason::Session));
+}
+
+#[test]
+fn another_document_is_not_signed() {
+    let (mut bench, request) = Bench::approved();
+    bench.invite(session(7), request, &["ada", "ben"]);
+    let commitment = crate::names::Digest::new([9; 32]);
+    let document = Some(Document { commitment, to_be_signed: b"another".to_vec() });
+    let effects = bench.tell(Input::Document { request, document });
+    assert_eq!((commits(&effects), declined(&effects)), (false, Some(DeclineReason::NoDocument)));
+}
+
+#[test]
+fn whether_it_may_sign_is_asked_again_before_the_share_leaves() {
+    let (mut bench, request, ours) = Bench::committed();
+    let theirs = bench.commitments_of_ada(session(7), request);
+    bench.log.wait(HOUR + 1);
+    let effects = bench.package(session(7), vec![(name("ada"), theirs), (name("ben"), ours)]);
+    assert_eq!((shares(&effects), declined(&effects)), (0, Some(DeclineReason::Expired)));
+}
+
+#[test]
+fn without_a_checkpoint_that_it_cosigned_since_it_started_no_share_leaves() {
+    let (bench, request) = Bench::approved();
+    let saved = saved(&bench.log);
+    let mut bench = Bench::with(bench.log, saved);
+    bench.invite(session(7), request, &["ada", "ben"]);
+    let effects = bench.give_document(request);
+    let ours = effects.into_iter().find_map(|effect| match effect {
+        NodeEffect::Send(FromNode::Commitments { commitments, .. }) => Some(commitments),
+        _ => None,
+    });
+    let theirs = bench.commitments_of_ada(session(7), request);
+    let package = vec![(name("ada"), theirs), (name("ben"), ours.unwrap())];
+    let effects = bench.package(session(7), package);
+    assert_eq!((shares(&effects), declined(&effects)), (0, Some(DeclineReason::NotApproved)));
+}
+
+#[test]
+fn two_checkpoints_of_one_size_freeze_the_node_for_ever() {
+    let (mut bench, request, _) = Bench::committed();
+    let mut other = bench.log.entries.clone();
+    other.last_mut().unwrap().push(b' ');
+    let forged = checkpoint(&other, &bench.log.state.origin());
+    let first = u64::try_from(bench.shown).unwrap();
+    let effects = bench.receive(FromCoordinator::Log {
+        first,
+        entries: Vec::new(),
+        checkpoint: Some(forged),
+    });
+    let frozen = effects.iter().find_map(|effect| match effect {
+        NodeEffect::Persist(NodeChange::Frozen { ours, theirs }) => {
+            Some((ours.clone(), theirs.clone()))
+        }
+        _ => None,
+    });
+    assert!(matches!(bench.node.trouble(), Some(Trouble::Fork { .. })));
+    let signs = |bench: &mut Bench| {
+        let invited = bench.invite(session(8), request, &["ada", "ben"]);
+        assert_eq!(declined(&invited), Some(DeclineReason::Frozen));
+        let effects = bench.tell(Input::Command(CommandId(1), Command::AcceptGroup(board())));
+        assert!(
+            matches!(effects[..], [NodeEffect::Respond(_, Err(CommandError::Frozen))]),
+            "{effects:?}"
+        );
+    };
+    signs(&mut bench);
+    let saved = Saved { frozen, ..saved(&bench.log) };
+    let mut bench = Bench::with(bench.log, saved);
+    bench.show();
+    signs(&mut bench);
+}
+
+#[test]
+fn an_entry_that_the_rules_do_not_admit_stops_the_node_even_under_a_checkpoint() {
+    let (mut bench, request, _) = Bench::committed();
+    let body = Body::Approval { request };
+    let forged = bench.log.entry("out", body);
+    bench.log.entries.push(forged.to_bytes());
+    bench.show();
+    assert!(matches!(bench.node.trouble(), Some(Trouble::Inadmissible { .. })));
+    let effects = bench.invite(session(8), request, &["ada", "ben"]);
+    assert_eq!(declined(&effects), Some(DeclineReason::Frozen));
+}
+
+#[test]
+fn a_coordinator_that_lost_entries_is_noticed_and_a_late_checkpoint_is_not_taken_for_that() {
+    let (mut bench, request) = Bench::approved();
+    let old = checkpoint(&bench.log.entries[..5], &bench.log.state.origin());
+    let late = FromCoordinator::Log { first: 5, entries: Vec::new(), checkpoint: Some(old) };
+    bench.receive(late.clone());
+    assert_eq!(bench.node.trouble(), None);
+    bench.give_document(request);
+    assert!(commits(&bench.invite(session(7), request, &["ada", "ben"])));
+
+    bench.tell(Input::Disconnected);
+    bench.tell(Input::Connected);
+    bench.receive(late);
+    assert_eq!(bench.node.trouble(), Some(&Trouble::Behind { size: 5 }));
+    let effects = bench.invite(session(8), request, &["ada", "ben"]);
+    assert_eq!(declined(&effects), Some(DeclineReason::Frozen));
+}
+
+#[test]
+fn entries_without_the_checkpoint_of_exactly_their_tree_are_not_believed() {
+    let (mut bench, request) = Bench::approved();
+    let size = bench.node.state().size();
+    // Another history of the same length, and one entry more.
+    let mut log = Chronicle::keyed();
+    for _ in 0..2 {
+        log.wait(1);
+        log.requests("cyd", log.request()).unwrap();
+    }
+    log.wait(1);
+    let other = log.requests("cyd", log.request()).unwrap();
+    assert_eq!(log.state.size(), size + 1);
+    let entry = Base64(log.entries.last().unwrap().clone());
+    let checkpoint = Some(checkpoint(&log.entries, &log.state.origin()));
+    let effects =
+        bench.receive(FromCoordinator::Log { first: size, entries: vec![entry], checkpoint });
+    assert!(effects.iter().any(|effect| matches!(effect, NodeEffect::Disconnect)));
+    assert!(
+        bench.node.state().request(other).is_err() && bench.node.state().request(request).is_ok()
+    );
+}
+
+#[test]
+fn a_key_is_activated_only_when_all_have_certified_it() {
+    let mut log = Chronicle::grouped();
+    log.begin(session(1), 1).unwrap();
+    log.generate();
+    let saved = saved(&log);
+    let mut bench = Bench::with(log, saved);
+    bench.show();
+    let invite = |number| FromCoordinator::Invite {
+        session: session(number),
+        subject: Subject::Activation { session: session(1) },
+        signers: vec![name("ada"), name("ben")],
+    };
+    assert_eq!(declined(&bench.receive(invite(7))), Some(DeclineReason::NotApproved));
+    bench.log.certifies("ada").unwrap();
+    bench.log.certifies("ben").unwrap();
+    bench.show();
+    assert_eq!(declined(&bench.receive(invite(8))), Some(DeclineReason::NotApproved));
+    bench.log.certifies("cyd").unwrap();
+    bench.show();
+    assert!(commits(&bench.receive(invite(9))));
+}
+
+#[test]
+fn what_is_in_the_log_is_not_sent_again_after_a_crash() {
+    let mut log = Chronicle::keyed();
+    let request = log.requests("ada", log.request()).unwrap();
+    let approval = log.entry("ben", Body::Approval { request });
+    log.enter(&approval).unwrap();
+    let outbox = vec![approval.to_bytes()];
+    let saved = Saved { outbox, ..saved(&log) };
+    let bench = Bench::with(log, saved);
+    assert_eq!(bench.node.unsent(), 1, "only the announcement of this process");
+}
