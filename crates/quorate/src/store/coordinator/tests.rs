@@ -148,7 +148,7 @@ async fn a_checkpoint_is_only_of_the_stored_entries_and_never_goes_back() {
     }
     let back = with(append(3..4), checkpoint(4));
     store.commit(with(back, checkpoint(4))).await.unwrap();
-    let down = vec![append(4..5), vec![checkpoint(5), checkpoint(4)]].concat();
+    let down = [append(4..5), vec![checkpoint(5), checkpoint(4)]].concat();
     assert_eq!(refused(&mut store, down).await, Refusal::CheckpointWentBack);
     assert_eq!(store.size(), 4);
     assert!(store.kept().await.unwrap().checkpoint.unwrap().contains("\n4\n"));
