@@ -55,12 +55,9 @@ pub(super) fn relative(now: Timestamp, then: Timestamp) -> String {
 /// `6 days`: one unit, rounded.
 pub(super) fn rough(seconds: u64) -> String {
     // A unit is used from about twice its length on, so that rounding never misleads by much.
-    let (length, unit) = match seconds {
-        ..=MINUTE_LIMIT => (1, "second"),
-        ..=HOUR_LIMIT => (MINUTE, "minute"),
-        ..=DAY_LIMIT => (HOUR, "hour"),
-        _ => (DAY, "day"),
-    };
+    let units = [(DAY, "day"), (HOUR, "hour"), (MINUTE, "minute")];
+    let (length, unit) =
+        units.into_iter().find(|(length, _)| seconds >= 2 * length).unwrap_or((1, "second"));
     let count = (seconds + length / 2) / length;
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
@@ -88,9 +85,6 @@ fn date(days: u64) -> (u64, u64, u64) {
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
-const MINUTE_LIMIT: u64 = 2 * MINUTE - 1;
-const HOUR_LIMIT: u64 = 2 * HOUR - 1;
-const DAY_LIMIT: u64 = 2 * DAY - 1;
 
 #[cfg(test)]
 mod tests {

@@ -129,10 +129,12 @@ struct CommandLine {
 }
 
 const START: &str = "\
-Start here:  quorate init                        found an IVN (an isolated network of accounts)
-             quorate join 'URL'                  join one that you are invited to
-             quorate sign FILE --group G --wait  have a document signed
-             quorate COMMAND --help              everything about a command, with examples";
+Start here:
+  quorate demo            see it work, on a file of yours
+  quorate init            found an IVN
+  quorate join 'URL'      join one that you are invited to
+  quorate sign --help     have a file signed
+  quorate --help          a first signature, step by step";
 
 const START_LONG: &str = "\
 A first signature, with everything on one machine:

@@ -48,9 +48,10 @@ pub(super) fn member_state(group: &GroupView, member: &MemberView) -> (Tone, &'s
                 },
             );
         }
-        GroupStage::Defined | GroupStage::Accepted | GroupStage::Ready | GroupStage::Failed => {
-            false
+        GroupStage::Defined => {
+            return (Tone::Good, if member.online { "accepted" } else { "offline, accepted" });
         }
+        GroupStage::Accepted | GroupStage::Ready | GroupStage::Failed => false,
         GroupStage::Generating | GroupStage::Certifying | GroupStage::Activating => member.awaited,
     };
     match (is_waiting, member.online) {

@@ -40,6 +40,8 @@ pub(super) fn setup_problem(error: &SetupError) -> Problem {
         SetupError::Hub(RequestError::Dial(_)) => problem(Exit::Unreachable),
         SetupError::Hub(_) | SetupError::Answer => problem(Exit::Unreachable)
             .hint("try the same command again: if it worked at the hub, it is finished now"),
+        SetupError::NotSaved(_) => problem(Exit::Error)
+            .hint("make room, and run the same command again: it finishes what is there"),
         SetupError::OtherIvn => problem(Exit::UntrustedKey)
             .hint("do not go on: tell the admin that the hub is not what the invitation says"),
         SetupError::OneHome => problem(Exit::Usage).hint("--coordinator-home says where the coordinator's goes"),

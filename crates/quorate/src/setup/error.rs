@@ -27,8 +27,8 @@ pub enum SetupError {
     /// A certificate can not be made.
     #[error("the certificates could not be made")]
     Certificates(#[from] CaError),
-    /// A file of the coordinator's home can not be written.
-    #[error("{} can not be written; check its disk and permissions", path.display())]
+    /// A file of a home can not be written or read.
+    #[error("{} can not be used; check its disk and permissions", path.display())]
     NotWritten {
         /// Which.
         path: std::path::PathBuf,
@@ -88,6 +88,9 @@ pub enum SetupError {
     /// The hub's answer can not be read.
     #[error("the hub's answer can not be read; is it of another version?")]
     Answer,
+    /// The account was admitted, but the home could not be finished.
+    #[error("the account has joined, but its home could not be finished")]
+    NotSaved(#[source] HomeError),
     /// The hub answers for another IVN than the invitation's.
     #[error(
         "the hub answered with another IVN than the one that the invitation names; nothing of it was kept"
@@ -102,7 +105,8 @@ impl SetupError {
             Self::Hub(
                 RequestError::Broken(_) | RequestError::TimedOut(_) | RequestError::TooLarge(_),
             )
-            | Self::Answer => true,
+            | Self::Answer
+            | Self::NotSaved(_) => true,
             Self::HubRefused { status, .. } => *status >= 500,
             _ => false,
         }

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::{Author, Entry, Statement};
-use quorate_ceremony::identity::SecretKey;
+use quorate_ceremony::identity::{AccountSecrets, SecretKey};
 use quorate_ceremony::names::{AccountName, IvnId, Timestamp};
 use quorate_ceremony::state::{Invalid, IvnState};
 use quorate_ceremony::statement::Body as StatementBody;
@@ -26,6 +26,7 @@ use super::wire::{
 };
 use crate::home::{Limits, NodeConfig, NodeHome};
 use crate::keystore::KeyProtector;
+use crate::store::durable;
 
 /// What the account's holder decides beforehand.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -64,37 +65,94 @@ pub async fn join(
 ) -> Result<Joined, SetupError> {
     let mut undo = Undo::default();
     undo.note(path);
-    let result: Result<Joined, SetupError> = async {
-        let mut home = NodeHome::create(path)?;
-        let (keys, tls) = make_or_open(&home.keys(), protector, rng)?;
-        let ivn = IvnId::new(*link.token.ivn().as_bytes());
-        let statement = Statement {
-            ivn: Some(ivn),
-            author: Author::Account(link.account.clone()),
-            at: now,
-            body: StatementBody::AccountAdmitted { keys: keys.account().public() },
-        };
-        let invitation = SecretKey::from_seed(link.token.seed());
-        let entry = Entry::sign(statement, &[&invitation, &keys.account().identity])?;
-        let csr = tls.certificate_request()?;
-        let proof = certificate_request_hash(entry.id(), &csr);
-        let request = JoinRequest {
-            entry: Base64(entry.to_bytes()),
-            proof: Base64(keys.account().identity.sign(proof.as_bytes()).to_vec()),
-            csr: Base64(csr),
-        };
-        let response = ask(link, &request).await?;
-        let (config, ivn_name) = check(link, ivn, &response, choices)?;
-        home.save(config)?;
-        Ok(Joined { account: link.account.clone(), ivn, ivn_name, index: response.index })
-    }
-    .await;
+    let result = admit(link, path, protector, choices, now, rng).await;
     match &result {
         Ok(_) => undo.keep(),
         Err(error) if error.may_have_succeeded() => undo.keep(),
         Err(_) => drop(undo),
     }
     result
+}
+
+async fn admit(
+    link: &JoinLink,
+    path: &Path,
+    protector: &dyn KeyProtector,
+    choices: Choices,
+    now: Timestamp,
+    rng: &mut impl CryptoRngCore,
+) -> Result<Joined, SetupError> {
+    let mut home = NodeHome::create(path)?;
+    let (keys, tls) = make_or_open(&home.keys(), protector, rng)?;
+    let account = keys.account();
+    let csr = tls.certificate_request()?;
+    let kept = path.join(ADMISSION);
+    let repeated = read_admission(&kept, link, account)?;
+    let is_repeated = repeated.is_some();
+    let entry = match repeated {
+        Some(entry) => entry,
+        None => write_admission(&kept, link, account, now)?,
+    };
+    let response = match ask(link, &request(account, &entry, &csr)).await {
+        // The hub never saw the one that was kept, and by now it is too old.
+        Err(SetupError::Refused(Invalid::ClockSkew { .. })) if is_repeated => {
+            let entry = write_admission(&kept, link, account, now)?;
+            ask(link, &request(account, &entry, &csr)).await
+        }
+        answered => answered,
+    }?;
+    let (config, ivn_name) = check(link, &response, choices)?;
+    let ivn = config.ivn;
+    home.save(config).map_err(SetupError::NotSaved)?;
+    Ok(Joined { account: link.account.clone(), ivn, ivn_name, index: response.index })
+}
+
+/// The admission that an earlier attempt with this invitation and these keys may have sent. The hub recognises it, and
+/// answers again.
+fn read_admission(
+    path: &Path,
+    link: &JoinLink,
+    account: &AccountSecrets,
+) -> Result<Option<Entry>, SetupError> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(SetupError::NotWritten { path: path.to_owned(), source }),
+    };
+    let invitation = SecretKey::from_seed(link.token.seed());
+    let is_ours = |entry: &Entry| {
+        entry.statement().author == Author::Account(link.account.clone())
+            && entry.verify(&[invitation.public(), account.identity.public()]).is_ok()
+    };
+    Ok(Entry::from_bytes(&bytes).ok().filter(is_ours))
+}
+
+fn write_admission(
+    path: &Path,
+    link: &JoinLink,
+    account: &AccountSecrets,
+    now: Timestamp,
+) -> Result<Entry, SetupError> {
+    let statement = Statement {
+        ivn: Some(IvnId::new(*link.token.ivn().as_bytes())),
+        author: Author::Account(link.account.clone()),
+        at: now,
+        body: StatementBody::AccountAdmitted { keys: account.public() },
+    };
+    let invitation = SecretKey::from_seed(link.token.seed());
+    let entry = Entry::sign(statement, &[&invitation, &account.identity])?;
+    durable::replace(path, &entry.to_bytes())
+        .map_err(|source| SetupError::NotWritten { path: path.to_owned(), source })?;
+    Ok(entry)
+}
+
+fn request(account: &AccountSecrets, admission: &Entry, csr: &[u8]) -> JoinRequest {
+    let proof = certificate_request_hash(admission.id(), csr);
+    JoinRequest {
+        entry: Base64(admission.to_bytes()),
+        csr: Base64(csr.to_vec()),
+        proof: Base64(account.identity.sign(proof.as_bytes()).to_vec()),
+    }
 }
 
 async fn ask(link: &JoinLink, request: &JoinRequest) -> Result<JoinResponse, SetupError> {
@@ -128,12 +186,12 @@ async fn ask(link: &JoinLink, request: &JoinRequest) -> Result<JoinResponse, Set
 /// Believes the hub only what the invitation vouches for.
 fn check(
     link: &JoinLink,
-    ivn: IvnId,
     response: &JoinResponse,
     choices: Choices,
 ) -> Result<(NodeConfig, String), SetupError> {
     let genesis = Entry::from_bytes(&response.genesis.0).map_err(|_| SetupError::Answer)?;
     let state = IvnState::found(&genesis).map_err(|_| SetupError::OtherIvn)?;
+    let ivn = IvnId::new(*link.token.ivn().as_bytes());
     let authority = link.token.authority();
     let same_authority = state.genesis().ca.as_bytes() == authority.as_bytes()
         && fingerprint(&response.authority)? == *authority.as_bytes();
@@ -162,4 +220,81 @@ fn fingerprint(pem: &str) -> Result<[u8; 32], SetupError> {
         pem.lines().map(str::trim).filter(|line| !line.starts_with("-----")).collect();
     let der = STANDARD.decode(base64).map_err(|_| SetupError::Answer)?;
     Ok(Sha256::digest(der).into())
+}
+
+/// The admission's entry, kept beside the keys: it is public, and shows the hub who it is that asks again.
+const ADMISSION: &str = "admission.json";
+
+#[cfg(test)]
+mod tests {
+    use rand_core::OsRng;
+
+    use super::*;
+    use crate::keystore::{Cost, Passphrase, PassphraseProtector};
+    use crate::setup::found::{Plan, found};
+    use crate::setup::invitation::invite;
+
+    const CHOICES: Choices = Choices { auto_accept: true, auto_approve: false };
+
+    /// An invitation into a new IVN, and what its hub would answer.
+    async fn invited() -> (JoinLink, JoinResponse) {
+        let directory = tempfile::tempdir().unwrap();
+        let (node, coordinator) = (directory.path().join("n"), directory.path().join("c"));
+        let plan = Plan {
+            name: "test".to_owned(),
+            admin: "ada".parse().unwrap(),
+            roles: [quorate_ceremony::statement::Role::Admin].into(),
+            deployment: "example.com".to_owned(),
+            hub: "127.0.0.1:1".parse().unwrap(),
+            listen: "127.0.0.1:1".to_owned(),
+            choices: CHOICES,
+        };
+        let passphrase = Passphrase::new(b"horse".to_vec().into()).unwrap();
+        let protector = PassphraseProtector::new(passphrase, Cost::INSECURE);
+        let now = crate::deadlines::now();
+        found(&plan, &node, &coordinator, &protector, now, &mut OsRng).await.unwrap();
+        let admin = NodeHome::read(&node).unwrap();
+        let roles = [quorate_ceremony::statement::Role::Member].into();
+        let (_, link) = invite(&admin, "ben".parse().unwrap(), roles, now, &mut OsRng).unwrap();
+        let response = JoinResponse {
+            genesis: admin.genesis,
+            authority: admin.ca_certificate,
+            certificate: admin.client_certificate,
+            index: 1,
+        };
+        (link, response)
+    }
+
+    #[tokio::test]
+    async fn the_hub_is_believed_only_what_the_invitation_vouches_for() {
+        let (link, response) = invited().await;
+        let (_, other) = invited().await;
+        let (config, name) = check(&link, &response, CHOICES).unwrap();
+        assert_eq!((config.account.as_str(), name.as_str()), ("ben", "test"));
+        assert_eq!(config.ivn.as_bytes(), link.token.ivn().as_bytes());
+
+        let with_genesis = JoinResponse { genesis: other.genesis, ..response.clone() };
+        assert!(matches!(check(&link, &with_genesis, CHOICES), Err(SetupError::OtherIvn)));
+        let with_authority = JoinResponse { authority: other.authority, ..response.clone() };
+        assert!(matches!(check(&link, &with_authority, CHOICES), Err(SetupError::OtherIvn)));
+        let without = JoinResponse { certificate: String::new(), ..response };
+        assert!(matches!(check(&link, &without, CHOICES), Err(SetupError::Answer)));
+    }
+
+    #[tokio::test]
+    async fn an_admission_is_repeated_only_with_its_own_invitation_and_keys() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(ADMISSION);
+        let (link, _) = invited().await;
+        let (other_link, _) = invited().await;
+        let account = AccountSecrets::generate(&mut OsRng);
+        assert!(read_admission(&path, &link, &account).unwrap().is_none());
+        let entry = write_admission(&path, &link, &account, Timestamp(5)).unwrap();
+        assert_eq!(read_admission(&path, &link, &account).unwrap(), Some(entry));
+        assert!(read_admission(&path, &other_link, &account).unwrap().is_none());
+        let other_account = AccountSecrets::generate(&mut OsRng);
+        assert!(read_admission(&path, &link, &other_account).unwrap().is_none());
+        std::fs::write(&path, "damaged").unwrap();
+        assert!(read_admission(&path, &link, &account).unwrap().is_none());
+    }
 }

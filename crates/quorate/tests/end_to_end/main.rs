@@ -1,0 +1,281 @@
+//! People use a whole system: a coordinator and three nodes as processes, over real sockets, through the command line.
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+#![expect(clippy::indexing_slicing, reason = "tests fail by panicking")]
+#![expect(clippy::panic, reason = "tests fail by panicking")]
+
+mod system;
+
+use std::fs;
+
+use self::system::{System, foreign, until};
+
+#[test]
+fn three_members_sign_a_file_that_other_peoples_tools_accept() {
+    let system = System::with_board();
+    let directory = system.path("");
+    for (format, ending) in [("ssh", "sig"), ("raw", "ed25519")] {
+        let (signing, id) =
+            system.sign("ada", &format!("sign contract --group board --as {format} --wait"), "ben");
+        let shown = system.run("carol", &format!("request show {}", &id[..6])).succeeds().stdout;
+        assert!(shown.contains("Waiting for 1 approval of ben or carol"), "{shown}");
+        system.run("ben", &format!("approve {id}")).succeeds();
+        let signed = signing.end().succeeds();
+        assert!(signed.stdout.contains(&format!("contract.{ending}")), "{}", signed.stdout);
+        let valid =
+            system.run("carol", &format!("verify contract -s contract.{ending}")).succeeds().stdout;
+        assert!(valid.contains("signed by group board"), "{valid}");
+    }
+
+    for (format, file) in [("pem", "board.pem"), ("allowed-signers", "board.signers")] {
+        system
+            .run("carol", &format!("key export --group board --format {format} --out {file}"))
+            .succeeds();
+    }
+    let ssh = "ssh-keygen -Y verify -f board.signers -I board -n file -s contract.sig";
+    assert_ne!(foreign(&directory, ssh, b"a contract"), Some(false));
+    assert_ne!(foreign(&directory, ssh, b"a contracT"), Some(true));
+    let raw =
+        "openssl pkeyutl -verify -pubin -inkey board.pem -rawin -sigfile contract.ed25519 -in";
+    system.write("changed", b"a contracT");
+    assert_ne!(foreign(&directory, &format!("{raw} contract"), b""), Some(false));
+    assert_ne!(foreign(&directory, &format!("{raw} changed"), b""), Some(true));
+    assert_eq!(system.run("carol", "verify changed -s contract.sig").exit, 3);
+    assert_eq!(system.run("carol", "verify changed -s contract.ed25519").exit, 3);
+}
+
+#[test]
+fn a_signature_is_fetched_later_and_never_written_over_a_file() {
+    let system = System::with_board();
+    let id = system.run("ada", "sign contract --group board --json").succeeds().json()["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    system
+        .run("ada", &format!("request download {id}"))
+        .fails(4, &["not signed yet", "ben or carol"]);
+    system
+        .run("ada", "sign contract --group board --wait --timeout 1s")
+        .fails(4, &["request download"]);
+
+    let sha256 = system.run("ben", &format!("request show {id} --json")).json()["file_sha256"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    system
+        .run("ben", &format!("approve {id} --sha256 {}", "00".repeat(32)))
+        .fails(3, &["another document"]);
+    system.run("ben", &format!("request download {id} --document --out copy")).succeeds();
+    assert_eq!(fs::read(system.path("copy")).unwrap(), b"a contract");
+    system.run("ben", &format!("approve {id} --sha256 {sha256}")).succeeds();
+    let again = system.run("ben", &format!("approve {id}")).succeeds();
+    assert!(again.stdout.contains("approved already"), "{}", again.stdout);
+
+    system.write("contract.sig", b"mine");
+    system
+        .run("ada", &format!("request download {id} --wait"))
+        .fails(1, &["exists already", "--force"]);
+    assert_eq!(fs::read(system.path("contract.sig")).unwrap(), b"mine");
+    system.run("ada", &format!("request download {id} --wait --force")).succeeds();
+    system.run("ada", "verify contract").succeeds();
+}
+
+#[test]
+fn a_request_that_too_many_refuse_ends_with_exit_5() {
+    let system = System::with_board();
+    let (signing, id) = system.sign("ada", "sign contract --group board --wait", "ben");
+    system.run("ben", &format!("reject {id} --reason no")).succeeds();
+    let again = system.run("ben", &format!("reject {id} --reason no")).succeeds();
+    assert!(again.stdout.contains("refused already"), "{}", again.stdout);
+    system.run("carol", &format!("reject {id} --reason never")).succeeds();
+    signing.end().fails(5, &["Rejected by ben and carol"]);
+    system.run("ben", &format!("approve {id}")).fails(5, &["Rejected"]);
+    assert!(!system.path("contract.sig").exists());
+}
+
+#[test]
+fn only_members_ask_and_only_for_what_the_group_signs() {
+    let system = System::with_board();
+    let url = system.invite("dan");
+    system.run_with("dan", "join -", url.as_bytes()).succeeds();
+    system
+        .run("dan", "sign contract --group board")
+        .fails(6, &["user account not authorized", "dan"]);
+    system.run("ada", "sign contract --group board --type invoice").fails(6, &["invoice"]);
+    system.run("ben", "invite eve").fails(6, &["not authorized"]);
+    system
+        .run("ben", "group create mine --members ada,ben --min-signers 2")
+        .fails(6, &["not authorized"]);
+    let log = system.run("ada", "request list --json").succeeds().json();
+    let states: Vec<&str> = log["requests"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|request| request["state"].as_str().unwrap())
+        .collect();
+    assert_eq!(states, ["refused", "refused"]);
+}
+
+#[test]
+fn unknown_names_get_the_nearest_known_one() {
+    let system = System::with_board();
+    let did_you_mean = ["there is no", "did you mean \"board\"?"];
+    system.run("ada", "sign contract --group baord").fails(1, &did_you_mean);
+    system.run("ada", "group show bord").fails(1, &did_you_mean);
+    system.run("ada", "key export --group boards").fails(1, &did_you_mean);
+    system
+        .run("ada", "group create legal --members ada,bne,carol --min-signers 2")
+        .fails(1, &["there is no account \"bne\"", "did you mean \"ben\"?"]);
+    system
+        .run("ada", "group create legal --members ada,zebedee --min-signers 2")
+        .fails(1, &["quorate invite zebedee"]);
+    let id = system.run("ada", "sign contract --group board --json").succeeds().json()["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let wrong = if id.starts_with('0') { "1" } else { "0" };
+    system
+        .run("ben", &format!("approve {wrong}{}", &id[1..8]))
+        .fails(1, &["there is no request", &format!("did you mean \"{}\"?", &id[..8])]);
+    system.run("ada", "sign nothing --group board").fails(1, &["there is no file nothing"]);
+}
+
+#[test]
+fn an_invitation_is_for_one_account_of_one_ivn_at_one_hub() {
+    let system = System::start(&["ada"]);
+    let url = system.invite("ben");
+    let other_ivn = url.replacen("/join/", "/join/00", 1).replacen(
+        &url[url.len() - 3..],
+        &url[url.len() - 3..],
+        1,
+    );
+    system.run_with("ben", "join -", other_ivn.as_bytes()).fails(2, &["damaged IVN id"]);
+    let start = url.find("/join/").unwrap() + 6;
+    let other_ivn = format!("{}{}{}", &url[..start], "00".repeat(32), &url[start + 64..]);
+    system.run_with("ben", "join -", other_ivn.as_bytes()).fails(6, &["does not serve this IVN"]);
+    let end = url.trim_end().len();
+    let other_authority = format!("{}AAAA", &url[..end - 4]);
+    system
+        .run_with("ben", "join -", other_authority.as_bytes())
+        .fails(9, &["not the hub of the IVN"]);
+    system
+        .run_with("ben", "join -", url.replace("/ben#", "/eve#").as_bytes())
+        .fails(6, &["not valid here"]);
+    assert!(!system.path("ben").exists());
+
+    let newer = system.invite("ben");
+    system
+        .run_with("ben", "join -", url.as_bytes())
+        .fails(6, &["not valid here", "quorate invite"]);
+    system.run_with("ben", "join -", newer.as_bytes()).succeeds();
+    system.run_with("ben2", "join -", newer.as_bytes()).fails(6, &["used already", "ben"]);
+    system.run_with("ben", "join -", newer.as_bytes()).fails(1, &["is a home already"]);
+    assert!(!system.path("ben2").exists());
+}
+
+#[test]
+fn a_join_whose_answer_was_lost_is_finished_by_the_same_command() {
+    let mut system = System::start(&["ada"]);
+    let url = system.invite("ben");
+    system.run_with("ben", "join -", url.as_bytes()).succeeds();
+    // As if the process had died before it could write down what the hub answered.
+    fs::remove_file(system.path("ben/home.json")).unwrap();
+    system.run("ben", "status").fails(1, &["not a node home"]);
+    system.run_with("ben", "join -", url.as_bytes()).succeeds();
+    system.start_node("ben");
+    until(|| {
+        (system.run("ben", "status --json").json()["roles"] == serde_json::json!(["member"]))
+            .then_some(())
+    });
+}
+
+#[test]
+fn a_home_is_used_by_one_node_and_survives_every_kill() {
+    let mut system = System::with_board();
+    system.run("ben", "node run").fails(1, &["already in use by process"]);
+    system.run("coordinator", "serve").fails(1, &["already in use by process"]);
+
+    system.kill_coordinator();
+    until(|| (system.run("ada", "status").exit == 7).then_some(()));
+    system.run("ada", "sign contract --group board").fails(7, &["can not be reached"]);
+    let doctor = system.run("ada", "doctor");
+    assert_eq!(doctor.exit, 1);
+    assert!(doctor.stdout.contains("✗ connection"), "{}", doctor.stdout);
+
+    system.start_coordinator();
+    system.kill_node("carol");
+    until(|| (system.run("ada", "status").exit == 0).then_some(()));
+    let (signing, id) = system.sign("ada", "sign contract --group board --wait --force", "ben");
+    system.run("ben", &format!("approve {id}")).succeeds();
+    signing.end().succeeds();
+
+    system.kill_node("ben");
+    let signing = system.begin("ada", "sign contract --group board --wait --force");
+    until(|| {
+        (system.run("ada", "request list --json").json()["requests"].as_array().unwrap().len() == 2)
+            .then_some(())
+    });
+    system.start_node("carol");
+    let id = until(|| {
+        let inbox = system.run("carol", "inbox --json").succeeds().json();
+        inbox["requests"][0]["id"].as_str().map(str::to_owned)
+    });
+    system.run("carol", &format!("approve {id}")).succeeds();
+    let signed = signing.end().succeeds();
+    assert!(signed.stdout.contains("the shares of ada, carol"), "{}", signed.stdout);
+}
+
+#[test]
+fn the_log_proves_what_happened_and_shows_every_change() {
+    let mut system = System::with_board();
+    let (signing, id) = system.sign("ada", "sign contract --group board --wait", "ben");
+    system.run("ben", &format!("approve {id}")).succeeds();
+    signing.end().succeeds();
+
+    until(|| {
+        (system.run("ada", &format!("log prove {id} --out proof --force")).exit == 0).then_some(())
+    });
+    system.run("carol", "log verify --proof proof").succeeds();
+    let mut entry = fs::read(system.path("proof.entry")).unwrap();
+    entry[100] ^= 1;
+    system.write("proof.entry", &entry);
+    assert_eq!(system.run("carol", "log verify --proof proof").exit, 3);
+
+    let shown = system.run("carol", "log show --all").succeeds().stdout;
+    assert!(shown.contains("logs the signature of request"), "{shown}");
+    // What is published when the coordinator ends is all that there is.
+    let log = system.ivn_directory().join("log");
+    let verify = format!(
+        "log verify {} --documents {}",
+        log.display(),
+        system.ivn_directory().join("documents").display()
+    );
+    until(|| {
+        let ran = system.run("ada", &format!("{verify} --json"));
+        let report = ran.succeeds().json();
+        (report["signatures"].as_array().unwrap().len() == 1).then_some(())
+    });
+    system.kill_coordinator();
+    // Shorter ones are of earlier checkpoints, and no longer read.
+    let bundles = walk(&log.join("tile/entries"));
+    let bundle = bundles.iter().max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap();
+    let mut bytes = fs::read(bundle).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(bundle, bytes).unwrap();
+    assert_eq!(system.run("ada", &verify).exit, 3);
+}
+
+/// All files below a directory.
+fn walk(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(walk(&path));
+        } else {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
