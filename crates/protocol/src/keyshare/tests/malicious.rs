@@ -227,11 +227,27 @@ fn an_invalid_point_on_the_other_curve_blames_its_dealer() {
 fn revealing_another_dealing_than_the_committed_one_blames_its_dealer() {
     for suite in Suite::ALL.iter().copied() {
         let parameters = parameters(suite, 2, &[1, 2, 3]);
-        // Seen the others, it would prefer another polynomial, proof, or ephemeral key.
-        let (session, mut forger) = with_forger(&parameters, 2, |_| {});
-        forger.dealing = Forger::honest(&parameters, 2, 50).dealing;
-        let message = forger.honest_reveal(&session.board);
-        session.fails(id(2), &message, &[(2, Fault::WrongOpening)]);
+        // Having seen the others, it would prefer another polynomial, ephemeral key (such
+        // as another dealer's), or proof. Each is consistent in itself.
+        let changes: [fn(&mut Forger); 3] = [
+            |forger| forger.dealing = Forger::honest(&forger.parameters, 2, 50).dealing,
+            |forger| {
+                forger.ephemeral = SecretKey::random(&mut rng(51));
+                forger.dealing.ephemeral = forger.ephemeral.public();
+                forger.prove_for(&forger.parameters.clone(), forger.me);
+            },
+            |forger| {
+                let proof = forger.dealing.proof.clone();
+                forger.prove_for(&forger.parameters.clone(), forger.me);
+                assert_ne!(forger.dealing.proof, proof);
+            },
+        ];
+        for change in changes {
+            let (session, mut forger) = with_forger(&parameters, 2, |_| {});
+            change(&mut forger);
+            let message = forger.honest_reveal(&session.board);
+            session.fails(id(2), &message, &[(2, Fault::WrongOpening)]);
+        }
     }
 }
 
@@ -379,21 +395,26 @@ fn torsion_that_cancels_out_leaves_a_key_without_torsion() {
 }
 
 #[test]
-fn a_key_that_would_be_the_identity_fails_and_blames_nobody() {
-    let parameters = parameters(ED25519, 2, &[1, 2]);
-    let dealer = |constant: Scalar| {
-        Box::new(Polynomial::<Edwards25519>::from_coefficients(vec![constant, Scalar::from(7_u8)]))
-    };
-    let five = Scalar::from(5_u8);
-    let one = Forger::with_dealer(&parameters, 1, 1, dealer(five));
-    let two = Forger::with_dealer(&parameters, 2, 2, dealer(-five));
-    let mut board = Board::new(parameters);
-    for forger in [&one, &two] {
-        assert_eq!(board.post(forger.me, &forger.commit()), Ok(Posted::Recorded));
+fn a_key_or_share_that_would_be_the_identity_fails_and_blames_nobody() {
+    // Together: zero and a slope; or 2·x − 4, which is zero for participant 2.
+    for coefficients in [[[5, 7], [-5, 7]], [[5, 7], [-9, -5]]] {
+        let parameters = parameters(ED25519, 2, &[1, 2]);
+        let [one, two] = [(1, coefficients[0]), (2, coefficients[1])].map(|(me, values)| {
+            let scalars = values.map(|value: i32| {
+                let scalar = Scalar::from(value.unsigned_abs());
+                if value < 0 { -scalar } else { scalar }
+            });
+            let dealer = Polynomial::<Edwards25519>::from_coefficients(scalars.to_vec());
+            Forger::with_dealer(&parameters, me, u64::from(me), Box::new(dealer))
+        });
+        let mut board = Board::new(parameters);
+        for forger in [&one, &two] {
+            assert_eq!(board.post(forger.me, &forger.commit()), Ok(Posted::Recorded));
+        }
+        assert_eq!(board.post(id(1), &one.honest_reveal(&board)), Ok(Posted::Recorded));
+        let message = two.honest_reveal(&board);
+        board.clone_into_session().fails(id(2), &message, &[]);
     }
-    assert_eq!(board.post(id(1), &one.honest_reveal(&board)), Ok(Posted::Recorded));
-    let message = two.honest_reveal(&board);
-    board.clone_into_session().fails(id(2), &message, &[]);
 }
 
 proptest! {

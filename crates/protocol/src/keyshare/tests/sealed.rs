@@ -67,6 +67,26 @@ fn the_identity_and_non_canonical_encodings_are_no_keys() {
     assert_eq!(PublicKey::from_bytes(odd), None);
 }
 
+/// Who knows the secret key can do half of the proof honestly, for whatever point.
+#[test]
+fn not_even_the_holder_of_the_key_can_prove_a_wrong_shared_point() {
+    let pair = Pair::new(1);
+    let (key, ephemeral) = (public_key(&pair.recipient), public_key(&pair.dealer));
+    let wrong = public_key(&SecretKey::random(&mut rng(2)));
+    for shared in [wrong.bytes(), key.bytes(), ephemeral.bytes(), &[0; 32]] {
+        let claim = Claim {
+            binding: &[1; 32],
+            complainer: id(2),
+            dealer: id(1),
+            key: &key,
+            ephemeral: &ephemeral,
+            shared,
+        };
+        let proof = claim.prove(&pair.recipient, &mut rng(3));
+        assert!(claim.verify(&proof).is_none());
+    }
+}
+
 proptest! {
     #[test]
     fn a_proof_holds_for_its_claim_and_no_other(seed: u64, bit in 0_usize..512) {

@@ -115,6 +115,8 @@ pub(super) struct Forger {
     pub(super) ephemeral: SecretKey,
     pub(super) decryption: SecretKey,
     pub(super) dealing: Dealing,
+    /// How many proofs it has made: each has a nonce of its own.
+    proofs: u64,
 }
 
 impl Forger {
@@ -139,7 +141,8 @@ impl Forger {
         };
         let decryption = SecretKey::random(&mut rng);
         let parameters = parameters.clone();
-        let mut forger = Self { me: id(me), parameters, dealer, ephemeral, decryption, dealing };
+        let me = id(me);
+        let mut forger = Self { me, parameters, dealer, ephemeral, decryption, dealing, proofs: 0 };
         forger.prove_for(&forger.parameters.clone(), forger.me);
         forger
     }
@@ -148,7 +151,8 @@ impl Forger {
     pub(super) fn prove_for(&mut self, parameters: &Parameters, me: Identifier) {
         let Dealing { ephemeral, coefficients, .. } = &self.dealing;
         let statement = Dealing::statement(parameters, me, ephemeral, coefficients);
-        self.dealing.proof = self.dealer.prove(statement, &mut rng(77));
+        self.proofs += 1;
+        self.dealing.proof = self.dealer.prove(statement, &mut rng(self.proofs));
     }
 
     /// A commitment to the dealing as it is now.
