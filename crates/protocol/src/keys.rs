@@ -8,6 +8,7 @@ use frost_ed25519::keys as frost;
 use zeroize::Zeroizing;
 
 use crate::curve::SCALAR_LENGTH;
+use crate::wipe::wipe;
 use crate::wire::Reader;
 use crate::{Identifier, Suite};
 
@@ -271,8 +272,16 @@ pub struct KeyPackage {
     signing_share: SecretScalar,
     verifying_share: VerifyingShare,
     verifying_key: VerifyingKey,
-    /// Decoded when it is first needed; wiped on drop as well.
-    pub(crate) frost: OnceLock<frost::KeyPackage>,
+    /// Decoded when it is first needed. On the heap, so that moving leaves no copies behind.
+    pub(crate) frost: OnceLock<Box<frost::KeyPackage>>,
+}
+
+impl Drop for KeyPackage {
+    fn drop(&mut self) {
+        if let Some(decoded) = self.frost.get_mut() {
+            wipe(&mut **decoded);
+        }
+    }
 }
 
 impl KeyPackage {

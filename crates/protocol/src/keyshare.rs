@@ -39,7 +39,7 @@ mod tests;
 
 pub use board::{Board, Phase, Posted};
 pub use error::{Error, Fault};
-pub use parameters::{Parameters, ParametersError, SessionId};
+pub use parameters::{MAX_PARTICIPANTS, Parameters, ParametersError, SessionId};
 pub use run::{Run, Step};
 
 pub(crate) use feldman::{Algebra, Feldman};

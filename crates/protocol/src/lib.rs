@@ -82,6 +82,7 @@ pub mod keyshare;
 pub mod sign;
 mod suite;
 mod transcript;
+mod wipe;
 mod wire;
 
 pub use identifier::{Identifier, ZeroIdentifier};

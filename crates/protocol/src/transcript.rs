@@ -1,6 +1,8 @@
 //! Domain-separated hashing: the one way in which this crate turns values into hashes.
 
+use rand_core::CryptoRngCore;
 use sha2::{Digest, Sha512};
+use zeroize::Zeroizing;
 
 /// A SHA-512 over a label and fields.
 ///
@@ -32,6 +34,24 @@ impl Transcript {
             *to = from;
         }
         digest
+    }
+
+    /// 64 secret bytes for the nonce of a proof that this is the statement of.
+    ///
+    /// Hashed from 32 random bytes, the secret that is proved to be known, and the
+    /// statement: predictable only to who knows the secret, however bad the randomness is,
+    /// and repeated randomness gives another nonce for another statement. `label` is the
+    /// hash's own.
+    pub(crate) fn nonce(
+        self,
+        label: &'static str,
+        secret: &[u8],
+        rng: &mut dyn CryptoRngCore,
+    ) -> Zeroizing<[u8; 64]> {
+        let mut random = Zeroizing::new([0; 32]);
+        rng.fill_bytes(random.as_mut());
+        let hash = Self::new(label).field(random.as_ref()).field(secret).field(&self.digest());
+        Zeroizing::new(hash.wide())
     }
 
     /// All 64 bytes: reduced modulo a 256-bit group order, they are uniform up to 2⁻²⁵⁶.

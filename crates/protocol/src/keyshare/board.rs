@@ -21,6 +21,8 @@ pub struct Board {
     parameters: Parameters,
     /// The hashes of the messages that count, by round and sender.
     recorded: BTreeMap<(Round, Identifier), [u8; 32]>,
+    /// What the messages of the rounds so far must answer: the transcript of all before.
+    views: BTreeMap<Round, [u8; 32]>,
     /// The message that ended the session, when it is not one of those.
     offence: Option<(Identifier, [u8; 32])>,
     commits: BTreeMap<Identifier, Committed>,
@@ -98,6 +100,7 @@ impl Board {
             dealings: parameters.suite().algebra().dealings(),
             parameters,
             recorded: BTreeMap::new(),
+            views: BTreeMap::new(),
             offence: None,
             commits: BTreeMap::new(),
             reveals: BTreeMap::new(),
@@ -116,9 +119,10 @@ impl Board {
     /// # Errors
     ///
     /// An error means that the board is unchanged and the message does not count: it came
-    /// [from a stranger](Error::Stranger), [out of order](Error::OutOfOrder), or
-    /// [after the end](Error::Ended). A message that is somebody's fault is not an error:
-    /// it counts, and ends the session ([`Posted::Failed`]).
+    /// [from a stranger](Error::Stranger), [out of order](Error::OutOfOrder) or
+    /// [after the end](Error::Ended), or answers [other messages](Error::OtherView). A
+    /// message that is somebody's fault is not an error: it counts, and ends the session
+    /// ([`Posted::Failed`]).
     pub fn post(&mut self, from: Identifier, message: &[u8]) -> Result<Posted, Error> {
         if !self.parameters.participants().contains(&from) {
             return Err(Error::Stranger(from));
@@ -131,6 +135,14 @@ impl Board {
         }
         if matches!(self.state, State::Complete(_) | State::Failed(_)) {
             return Err(Error::Ended);
+        }
+        // Before anything is judged: what is right beside the messages that its sender saw
+        // may look like a fault beside these.
+        if let Some(round) = round
+            && let Some(named) = round.named_view(message)
+            && self.views.get(&round).is_some_and(|view| *view != named)
+        {
+            return Err(Error::OtherView { from });
         }
         let taken = match round {
             None => Err(BTreeMap::from([(from, Fault::Malformed)])),
@@ -171,7 +183,7 @@ impl Board {
     }
 
     fn reveal(&mut self, from: Identifier, message: &[u8]) -> Result<(), Fault> {
-        let Reveal { dealing, sealed } = Reveal::decode(message, from, &self.parameters)?;
+        let Reveal { dealing, sealed, view: _ } = Reveal::decode(message, from, &self.parameters)?;
         // First, because it is cheap and makes all that follows independent of others.
         let opening = dealing.opening(&self.parameters, from);
         if self.commits.get(&from).is_none_or(|committed| committed.opening != opening) {
@@ -252,6 +264,12 @@ impl Board {
             State::Verdict(package) => State::Complete(package.clone()),
             State::Complete(_) | State::Failed(_) => return,
         };
+        let next = match &self.state {
+            State::Reveal => Round::Reveal,
+            State::Verdict(_) => Round::Verdict,
+            State::Commit | State::Complete(_) | State::Failed(_) => return,
+        };
+        self.views.insert(next, self.transcript());
     }
 
     fn package(&self, combined: Combined) -> PublicKeyPackage {
@@ -320,7 +338,8 @@ impl Board {
     /// A hash of the parameters and of every message that counts, by round and sender.
     ///
     /// It is what participants certify: who signed the same transcript saw the same
-    /// messages. It does not depend on the order of messages within a round.
+    /// messages. And it is what the messages of each round but the first name as what they
+    /// answer. It does not depend on the order of messages within a round.
     pub fn transcript(&self) -> [u8; 32] {
         let mut transcript =
             Transcript::new("quorate/keyshare/v1/transcript").field(self.parameters.binding());
@@ -331,6 +350,11 @@ impl Board {
             transcript = transcript.field(&[0]).field(&from.to_bytes()).field(hash);
         }
         transcript.digest()
+    }
+
+    /// What the messages of a round must answer; `None` before the round has begun.
+    pub(super) fn view(&self, round: Round) -> Option<[u8; 32]> {
+        self.views.get(&round).copied()
     }
 
     /// The hash of the message that counts as `from`'s in a round.
@@ -382,6 +406,7 @@ impl Clone for Board {
         Self {
             parameters: self.parameters.clone(),
             recorded: self.recorded.clone(),
+            views: self.views.clone(),
             offence: self.offence,
             commits: self.commits.clone(),
             reveals: self.reveals.clone(),

@@ -32,9 +32,12 @@ pub(super) struct Claim<'a> {
 }
 
 impl Claim<'_> {
-    /// Proves the claim: challenge c and response z = r + c·x, 32 bytes each.
+    /// Proves the claim: challenge c and response z = r + c·x, 32 bytes each. The nonce r is
+    /// [hedged](Transcript::nonce).
     pub(super) fn prove(&self, secret: &SecretKey, rng: &mut dyn CryptoRngCore) -> [u8; 64] {
-        let nonce = Zeroizing::new(Scalar::random(rng));
+        let label = "quorate/keyshare/v1/complaint/nonce";
+        let nonce = self.statement().nonce(label, secret.scalar().as_bytes(), rng);
+        let nonce = Zeroizing::new(Scalar::from_bytes_mod_order_wide(&nonce));
         let challenge =
             self.challenge(&RistrettoPoint::mul_base(&nonce), &(self.ephemeral.point() * *nonce));
         let response = *nonce + challenge * secret.scalar();
@@ -66,17 +69,22 @@ impl Claim<'_> {
             [*self.ephemeral.point(), shared],
         );
         (self.challenge(&of_base, &of_ephemeral) == challenge)
-            .then(|| SharedPoint::published(*self.shared))
+            .then(|| SharedPoint::copy_of(self.shared))
     }
 
-    fn challenge(&self, of_base: &RistrettoPoint, of_ephemeral: &RistrettoPoint) -> Scalar {
-        let hash = Transcript::new("quorate/keyshare/v1/complaint")
+    fn statement(&self) -> Transcript {
+        Transcript::new("quorate/keyshare/v1/complaint")
             .field(self.binding)
             .field(&self.complainer.to_bytes())
             .field(&self.dealer.to_bytes())
             .field(self.key.bytes())
             .field(self.ephemeral.bytes())
             .field(self.shared)
+    }
+
+    fn challenge(&self, of_base: &RistrettoPoint, of_ephemeral: &RistrettoPoint) -> Scalar {
+        let hash = self
+            .statement()
             .field(of_base.compress().as_bytes())
             .field(of_ephemeral.compress().as_bytes())
             .wide();

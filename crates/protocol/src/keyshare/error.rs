@@ -9,7 +9,7 @@ use crate::Identifier;
 ///
 /// A fault is decided from the parameters and the messages alone. Everybody who sees the
 /// same log finds the same faults, and a participant that follows the protocol never has
-/// one, whatever the others do.
+/// one, whatever the others do, and even if the log shows them different messages.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
@@ -91,6 +91,16 @@ pub enum Error {
         /// Where the session is.
         phase: Phase,
     },
+    /// The message names [other messages](super::Board::transcript) of the rounds before
+    /// than those that count here.
+    ///
+    /// Nobody is blamed: whoever orders the log may have shown its sender another log. It
+    /// does not count, whatever else is in it.
+    #[error("a message of {from} answers other messages than the ones in this log")]
+    OtherView {
+        /// Its sender.
+        from: Identifier,
+    },
     /// The session is over, and takes no new messages.
     #[error("the session has ended")]
     Ended,
@@ -121,6 +131,7 @@ impl Error {
             Self::Failed { culprits } => culprits.clone(),
             Self::Stranger(_)
             | Self::OutOfOrder { .. }
+            | Self::OtherView { .. }
             | Self::Ended
             | Self::OtherBoard
             | Self::Impersonated

@@ -48,7 +48,8 @@ pub(crate) trait Dealer: Send + Sync {
     fn coefficients(&self) -> Vec<u8>;
 
     /// Proves knowledge of the constant term: a point R and a scalar z = r + c·a₀, where
-    /// c is the hash of `statement` and R (Schnorr's proof, after Fiat and Shamir).
+    /// c is the hash of `statement` and R (Schnorr's proof, after Fiat and Shamir). The
+    /// nonce r is [hedged](Transcript::nonce).
     fn prove(&self, statement: Transcript, rng: &mut dyn CryptoRngCore) -> Vec<u8>;
 
     /// The polynomial's value at the recipient's identifier.
@@ -174,10 +175,13 @@ impl<C: Curve> Dealer for Polynomial<C> {
     }
 
     fn prove(&self, statement: Transcript, rng: &mut dyn CryptoRngCore) -> Vec<u8> {
-        let nonce = Zeroizing::new(C::random_scalar(rng));
+        let constant = self.evaluate_at_zero();
+        let secret = Zeroizing::new(C::encode_scalar(&constant));
+        let label = "quorate/keyshare/v1/knowledge/nonce";
+        let nonce = statement.clone().nonce(label, secret.as_ref(), rng);
+        let nonce = Zeroizing::new(C::wide_scalar(&nonce));
         let mut proof = encode::<C>([C::mul_base(&nonce)].iter());
         let challenge = C::wide_scalar(&statement.field(&proof).wide());
-        let constant = self.evaluate_at_zero();
         proof.extend(C::encode_scalar(&(*nonce + challenge * *constant)));
         proof
     }

@@ -6,13 +6,19 @@
 //!
 //! ```text
 //! Commit   1 · opening 32 · encryption key 32
-//! Reveal   2 · ephemeral key 32
+//! Reveal   2 · view 32
+//!            · ephemeral key 32
 //!            · count 2 · count × coefficient P        count = min_signers
 //!            · proof: point P, scalar 32
 //!            · count 2 · count × sealed sub-share 48  for all others, ascending
-//! Verdict  3 · count 2 · count × complaint            ascending by dealer
+//! Verdict  3 · view 32
+//!            · count 2 · count × complaint            ascending by dealer
 //!              complaint: dealer 2 · shared point 32 · proof: challenge 32, response 32
 //! ```
+//!
+//! A *view* is the [transcript](super::Board::transcript) of all rounds before: it says
+//! which messages the sender answers, so that a message can't be held against its sender
+//! beside other messages than those.
 
 use std::collections::BTreeMap;
 
@@ -39,6 +45,15 @@ impl Round {
 
     pub(super) fn tag(self) -> u8 {
         self as u8
+    }
+
+    /// The view that an encoded message of this round names. `None` if it is too short to
+    /// name one, and in the first round, which answers nothing.
+    pub(super) fn named_view(self, message: &[u8]) -> Option<[u8; 32]> {
+        match self {
+            Self::Commit => None,
+            Self::Reveal | Self::Verdict => after_tag(message, self).ok()?.array(),
+        }
     }
 }
 
@@ -119,6 +134,8 @@ pub(super) const SEALED_LENGTH: usize = SCALAR_LENGTH + 16;
 /// Round 2: the dealing, and for each other participant its sealed sub-share.
 #[derive(Clone, Debug)]
 pub(super) struct Reveal {
+    /// The transcript of round 1.
+    pub(super) view: [u8; 32],
     pub(super) dealing: Dealing,
     pub(super) sealed: BTreeMap<Identifier, [u8; SEALED_LENGTH]>,
 }
@@ -130,6 +147,7 @@ impl Reveal {
         let recipients = self.sealed.len() as u16;
         let mut message = [
             &[Round::Reveal.tag()][..],
+            &self.view,
             ephemeral,
             &parameters.min_signers().to_be_bytes(),
             coefficients,
@@ -150,6 +168,7 @@ impl Reveal {
         let min_signers = parameters.min_signers();
         let mut reader = after_tag(message, Round::Reveal)?;
 
+        let view = reader.array().ok_or(Fault::Malformed)?;
         let ephemeral = reader.array().ok_or(Fault::Malformed)?;
         let count = reader.number().ok_or(Fault::Malformed)?;
         if count != min_signers {
@@ -169,7 +188,7 @@ impl Reveal {
             sealed.insert(*recipient, reader.array().ok_or(Fault::Malformed)?);
         }
         reader.end().ok_or(Fault::Malformed)?;
-        Ok(Self { dealing: Dealing { ephemeral, coefficients, proof }, sealed })
+        Ok(Self { view, dealing: Dealing { ephemeral, coefficients, proof }, sealed })
     }
 }
 
@@ -183,8 +202,10 @@ pub(super) struct Complaint {
 }
 
 /// Round 3: approves of all dealers, or complains about some.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Verdict {
+    /// The transcript of rounds 1 and 2.
+    pub(super) view: [u8; 32],
     pub(super) complaints: BTreeMap<Identifier, Complaint>,
 }
 
@@ -195,7 +216,7 @@ impl Verdict {
     pub(super) fn encode(&self) -> Vec<u8> {
         // There are fewer than 2¹⁶ identifiers.
         let count = self.complaints.len() as u16;
-        let mut message = [&[Round::Verdict.tag()][..], &count.to_be_bytes()].concat();
+        let mut message = [&[Round::Verdict.tag()][..], &self.view, &count.to_be_bytes()].concat();
         for (dealer, Complaint { shared, proof }) in &self.complaints {
             message.extend([&dealer.to_bytes()[..], shared, proof].concat());
         }
@@ -209,6 +230,7 @@ impl Verdict {
         parameters: &Parameters,
     ) -> Result<Self, Fault> {
         let mut reader = after_tag(message, Round::Verdict)?;
+        let view = reader.array().ok_or(Fault::Malformed)?;
         let count = reader.number().ok_or(Fault::Malformed)?;
         if reader.remaining() != usize::from(count) * Self::COMPLAINT_LENGTH {
             return Err(Fault::Malformed);
@@ -227,6 +249,6 @@ impl Verdict {
             complaints.insert(dealer, complaint);
         }
         reader.end().ok_or(Fault::Malformed)?;
-        Ok(Self { complaints })
+        Ok(Self { view, complaints })
     }
 }

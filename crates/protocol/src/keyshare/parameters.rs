@@ -28,6 +28,15 @@ impl fmt::Debug for SessionId {
     }
 }
 
+/// The most participants that a session can have.
+///
+/// Their messages must fit into entries of the log, which have at most 65,535 bytes and
+/// encode a message in base64 twice: 16 bytes for 9. The longest message is a verdict that
+/// complains about all others, with 35 + 98·(n − 1) bytes; a reveal has at most 86 + 81·n,
+/// for n of n and points of 33 bytes. At 350 participants that is 34,237 bytes, 60,866 in
+/// the log, and leaves more than 4,000 for what else is in the entry.
+pub const MAX_PARTICIPANTS: usize = 350;
+
 /// What all participants agree on before the first message.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Parameters {
@@ -48,8 +57,8 @@ impl Parameters {
     ///
     /// # Errors
     ///
-    /// If an identifier occurs twice, or if `min_signers` is not between 2 and the number
-    /// of participants.
+    /// If an identifier occurs twice, if there are more than [`MAX_PARTICIPANTS`], or if
+    /// `min_signers` is not between 2 and the number of participants.
     pub fn new(
         suite: Suite,
         session: SessionId,
@@ -62,6 +71,9 @@ impl Parameters {
             if !distinct.insert(participant) {
                 return Err(ParametersError::Duplicate(participant));
             }
+        }
+        if distinct.len() > MAX_PARTICIPANTS {
+            return Err(ParametersError::TooManyParticipants { participants: distinct.len() });
         }
         if min_signers < 2 {
             return Err(ParametersError::TooFewSigners(min_signers));
@@ -121,6 +133,12 @@ pub enum ParametersError {
     /// Two participants would have the same x-coordinate, and so the same share.
     #[error("identifier {0} is given to two participants")]
     Duplicate(Identifier),
+    /// Their messages would not fit into the log.
+    #[error("there are {participants} participants, but at most {MAX_PARTICIPANTS} are possible")]
+    TooManyParticipants {
+        /// How many there are.
+        participants: usize,
+    },
     /// With one signer every participant would hold the whole key: that is an ordinary
     /// key, not a threshold key. With none, nobody would be needed.
     #[error("min_signers is {0}, but must be at least 2")]

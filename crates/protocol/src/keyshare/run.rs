@@ -12,7 +12,7 @@ use super::message::{Commit, Complaint, Dealing, Reveal, Round, Verdict};
 use super::sealing::{Envelope, PublicKey, SecretKey};
 use super::{Error, Parameters};
 use crate::Identifier;
-use crate::keys::{KeyPackage, SecretScalar};
+use crate::keys::{KeyPackage, PublicKeyPackage, SecretScalar};
 use crate::transcript::Transcript;
 
 /// One participant's secrets in one session.
@@ -35,8 +35,8 @@ enum State {
     Committed { dealer: Box<dyn Dealer>, dealing: Dealing, ephemeral: SecretKey },
     /// Has revealed. Judges the others' sub-shares when all are known.
     Revealed { own: SecretScalar },
-    /// Holds a share of the key. Done when all others say so too.
-    Approved { share: SecretScalar },
+    /// Holds a share of this key. Done when all others say so too.
+    Approved { share: SecretScalar, public: PublicKeyPackage },
     /// Has complained. The complaint, when posted, ends the session.
     Complained,
 }
@@ -123,9 +123,12 @@ impl Run {
             (State::Revealed { own }, Phase::Verdict) => {
                 run(State::Complained).judge(board, own, rng)
             }
-            (State::Approved { share }, Phase::Complete) => {
-                let public = board.outcome().ok_or(Error::Bug)?;
-                let package = KeyPackage::of_valid_share(me, share, public).ok_or(Error::Bug)?;
+            (State::Approved { share, public }, Phase::Complete) => {
+                // The share was checked against the key that was judged, not against this.
+                if board.outcome() != Some(&public) {
+                    return Err(Error::OtherBoard);
+                }
+                let package = KeyPackage::of_valid_share(me, share, &public).ok_or(Error::Bug)?;
                 Ok(Step::Done(package))
             }
             (state @ State::Committed { .. }, Phase::Commit)
@@ -170,7 +173,8 @@ impl Run {
             let sub_share = dealer.sub_share(*recipient);
             sealed.insert(*recipient, envelope.seal(&shared, &sub_share).ok_or(Error::Bug)?);
         }
-        let message = Reveal { dealing, sealed }.encode(&self.parameters);
+        let view = board.view(Round::Reveal).ok_or(Error::Bug)?;
+        let message = Reveal { view, dealing, sealed }.encode(&self.parameters);
         let (run, message) = self.sent(Round::Reveal, message);
         Ok(Step::Send(run, message))
     }
@@ -201,9 +205,10 @@ impl Run {
             .flatten()
             .filter(|share| algebra.public_key(share).as_deref() == Some(expected.as_bytes()));
 
-        let mut verdict = Verdict::default();
+        let view = board.view(Round::Verdict).ok_or(Error::Bug)?;
+        let mut verdict = Verdict { view, complaints: BTreeMap::new() };
         if let Some(share) = share {
-            self.state = State::Approved { share };
+            self.state = State::Approved { share, public: candidate.clone() };
         } else {
             for dealer in self.others() {
                 let right = self

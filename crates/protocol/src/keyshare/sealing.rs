@@ -15,7 +15,7 @@ use curve25519_dalek::traits::IsIdentity;
 use hkdf::Hkdf;
 use rand_core::CryptoRngCore;
 use sha2::Sha256;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::message::SEALED_LENGTH;
 use crate::Identifier;
@@ -46,12 +46,14 @@ impl PublicKey {
 }
 
 /// The scalar behind a [`PublicKey`], for one session. On the heap, so that moving it
-/// leaves no copies behind.
+/// leaves no copies behind; wiped on drop.
 pub(super) struct SecretKey(Box<Zeroizing<Scalar>>);
 
 impl SecretKey {
     pub(super) fn random(rng: &mut dyn CryptoRngCore) -> Self {
-        Self(Box::new(Zeroizing::new(Scalar::random(rng))))
+        let mut scalar = Box::new(Zeroizing::new(Scalar::ZERO));
+        **scalar = Scalar::random(rng);
+        Self(scalar)
     }
 
     /// The encoding of the public key.
@@ -61,7 +63,7 @@ impl SecretKey {
 
     /// Agrees with the holder of `other` on a point, in constant time.
     pub(super) fn agree(&self, other: &PublicKey) -> SharedPoint {
-        SharedPoint((other.point * self.scalar()).compress().0)
+        SharedPoint::copy_of(&(other.point * self.scalar()).compress().0)
     }
 
     pub(super) fn scalar(&self) -> &Scalar {
@@ -69,14 +71,16 @@ impl SecretKey {
     }
 }
 
-/// The encoding of a point that two parties agreed on.
-#[derive(Zeroize, ZeroizeOnDrop)]
-pub(super) struct SharedPoint([u8; 32]);
+/// The encoding of a point that two parties agreed on. On the heap, so that moving it
+/// leaves no copies behind; wiped on drop.
+pub(super) struct SharedPoint(Box<Zeroizing<[u8; 32]>>);
 
 impl SharedPoint {
-    /// A point that a complaint made public.
-    pub(super) fn published(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+    /// Of an agreement, or one that a complaint made public.
+    pub(super) fn copy_of(bytes: &[u8; 32]) -> Self {
+        let mut point = Box::new(Zeroizing::new([0; 32]));
+        point.copy_from_slice(bytes);
+        Self(point)
     }
 
     pub(super) fn bytes(&self) -> &[u8; 32] {
@@ -143,7 +147,7 @@ impl Envelope<'_> {
             .field(self.opening)
             .digest();
         let mut key = Zeroizing::new([0; 32]);
-        Hkdf::<Sha256>::new(Some(self.binding), &shared.0).expand(&info, key.as_mut()).ok()?;
+        Hkdf::<Sha256>::new(Some(self.binding), shared.bytes()).expand(&info, key.as_mut()).ok()?;
         Some(ChaCha20Poly1305::new((&*key).into()))
     }
 }

@@ -1,6 +1,7 @@
 //! Sessions of the keyshare engine, with honest participants and with others.
 
 mod complaints;
+mod forks;
 mod honest;
 mod malicious;
 mod sealed;

@@ -3,12 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use curve25519_dalek::scalar::Scalar;
+use frost_core::round1::Nonce;
 use frost_ed25519 as frost;
 use frost_ed25519::CheaterDetection;
 use rand_core::CryptoRngCore;
+use sha2::{Digest, Sha512};
+use zeroize::Zeroizing;
 
 use super::{Commitments, Error, Signature, SignatureShare, verify};
-use crate::keys::{KeyPackage, PublicKeyPackage, VerifyingShare};
+use crate::keys::{KeyPackage, PublicKeyPackage, SecretScalar, VerifyingShare};
+use crate::wipe::wipe;
 use crate::{Identifier, Suite};
 
 /// The secret nonces of one signature.
@@ -19,10 +24,16 @@ use crate::{Identifier, Suite};
 /// are gone: announce new ones.
 #[must_use]
 pub struct Nonces {
-    /// On the heap, so that moving leaves no copies behind. frost-core wipes it on drop.
+    /// On the heap, so that moving leaves no copies behind.
     frost: Box<frost::round1::SigningNonces>,
     /// Whose they are.
     verifying_share: VerifyingShare,
+}
+
+impl Drop for Nonces {
+    fn drop(&mut self) {
+        wipe(&mut *self.frost);
+    }
 }
 
 impl fmt::Debug for Nonces {
@@ -41,12 +52,40 @@ impl fmt::Debug for Nonces {
 /// [`Error::OtherSuite`] if the key is not for FROST.
 pub fn commit(
     key: &KeyPackage,
-    mut rng: &mut dyn CryptoRngCore,
+    rng: &mut dyn CryptoRngCore,
 ) -> Result<(Nonces, Commitments), Error> {
-    let (nonces, commitments) = frost::round1::commit(signer(key)?.signing_share(), &mut rng);
-    let commitments = Commitments::of(commitments).ok_or(Error::Bug)?;
-    let verifying_share = key.verifying_share().clone();
-    Ok((Nonces { frost: Box::new(nonces), verifying_share }, commitments))
+    // Refuses keys that are not for FROST before any randomness is used.
+    signer(key)?;
+    let mut hiding = nonce(key.signing_share(), rng)?;
+    let mut binding = nonce(key.signing_share(), rng)?;
+    let nonces = Nonces {
+        frost: Box::new(frost::round1::SigningNonces::from_nonces(hiding, binding)),
+        verifying_share: key.verifying_share().clone(),
+    };
+    wipe(&mut hiding);
+    wipe(&mut binding);
+    let commitments = Commitments::of(*nonces.frost.commitments()).ok_or(Error::Bug)?;
+    Ok((nonces, commitments))
+}
+
+/// `nonce_generate` of RFC 9591, section 4.1: H3(32 random bytes ‖ secret), where H3 is
+/// that of FROST(Ed25519, SHA-512), section 6.1.
+///
+/// frost-core's would leave randomness and signing share behind in memory that it frees
+/// without wiping it.
+fn nonce(
+    secret: &SecretScalar,
+    rng: &mut dyn CryptoRngCore,
+) -> Result<Nonce<frost::Ed25519Sha512>, Error> {
+    let mut random = Zeroizing::new([0; 32]);
+    rng.fill_bytes(random.as_mut());
+    let mut hash = Zeroizing::new([0; 64]);
+    Sha512::new_with_prefix("FROST-ED25519-SHA512-v1nonce")
+        .chain_update(*random)
+        .chain_update(secret.expose())
+        .finalize_into((&mut *hash).into());
+    let scalar = Zeroizing::new(Scalar::from_bytes_mod_order_wide(&hash));
+    Nonce::deserialize(scalar.as_bytes()).map_err(|_| Error::Bug)
 }
 
 /// Round 2: signs `message` together with those whose `commitments` these are.
@@ -213,8 +252,12 @@ fn signer(key: &KeyPackage) -> Result<&frost::keys::KeyPackage, Error> {
             key.min_signers(),
         ))
     };
-    let decoded = decode().ok_or(Error::Bug)?;
-    Ok(key.frost.get_or_init(|| decoded))
+    let decoded = Box::new(decode().ok_or(Error::Bug)?);
+    if let Err(mut late) = key.frost.set(decoded) {
+        // Another thread has decoded it meanwhile.
+        wipe(&mut *late);
+    }
+    key.frost.get().map(|decoded| &**decoded).ok_or(Error::Bug)
 }
 
 /// The public key package in frost-core's form, decoded once.

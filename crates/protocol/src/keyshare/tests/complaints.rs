@@ -10,7 +10,7 @@ use super::session::{
 use crate::Suite;
 use crate::keys::SecretScalar;
 use crate::keyshare::discrete_log::Claim;
-use crate::keyshare::message::{Complaint, Verdict};
+use crate::keyshare::message::{Complaint, Round};
 use crate::keyshare::sealing::SecretKey;
 use crate::keyshare::{Error, Fault, Phase, Posted, Step};
 
@@ -88,7 +88,7 @@ fn wrong_sub_shares_that_cancel_out_do_no_harm() {
     let verdicts = session.advance();
     session.post(verdicts);
     for forger in &forgers {
-        let verdict = Verdict::default().encode();
+        let verdict = session.board.approval();
         assert_eq!(session.board.post(forger.me, &verdict), Ok(Posted::Recorded));
     }
     session.advance();
@@ -125,7 +125,7 @@ fn a_complaint_about_a_right_sub_share_blames_the_complainer() {
     for suite in Suite::ALL.iter().copied() {
         let (session, forger) = until_verdict(suite);
         let complaints = BTreeMap::from([(id(1), complaint(&session, &forger, 1))]);
-        let verdict = Verdict { complaints }.encode();
+        let verdict = session.board.verdict_of(complaints);
         session.fails(id(2), &verdict, &[(2, Fault::FalseComplaint { dealer: id(1) })]);
     }
 }
@@ -144,7 +144,7 @@ fn a_complaint_with_a_wrong_proof_blames_the_complainer() {
         let (session, forger) = until_verdict(ED25519);
         let mut complaint = complaint(&session, &forger, 1);
         change(&mut complaint);
-        let verdict = Verdict { complaints: BTreeMap::from([(id(1), complaint)]) }.encode();
+        let verdict = session.board.verdict_of(BTreeMap::from([(id(1), complaint)]));
         session.fails(id(2), &verdict, &[(2, Fault::WrongComplaint { dealer: id(1) })]);
     }
 }
@@ -153,7 +153,7 @@ fn a_complaint_with_a_wrong_proof_blames_the_complainer() {
 fn a_complaint_about_one_dealer_is_none_about_another() {
     let (session, forger) = until_verdict(ED25519);
     let complaints = BTreeMap::from([(id(3), complaint(&session, &forger, 1))]);
-    let verdict = Verdict { complaints }.encode();
+    let verdict = session.board.verdict_of(complaints);
     session.fails(id(2), &verdict, &[(2, Fault::WrongComplaint { dealer: id(3) })]);
 }
 
@@ -161,8 +161,10 @@ fn a_complaint_about_one_dealer_is_none_about_another() {
 fn complaints_have_one_encoding() {
     let (mut session, forger) = until_verdict(ED25519);
     session.runs.clear();
+    let view = session.board.view(Round::Verdict).unwrap();
+    let header = |rest: &[u8]| [&[3], &view[..], rest].concat();
     let encode = |dealers: &[u16]| {
-        let mut message = vec![3];
+        let mut message = header(&[]);
         message.extend((dealers.len() as u16).to_be_bytes());
         for dealer in dealers {
             let Complaint { shared, proof } = complaint(&session, &forger, 1);
@@ -173,8 +175,9 @@ fn complaints_have_one_encoding() {
     };
     let mut long = encode(&[1]);
     long.push(0);
-    let short = encode(&[1])[..50].to_vec();
-    // About oneself, strangers, nobody; twice; descending; too long; too short; a count only.
+    let short = encode(&[1])[..82].to_vec();
+    // About oneself, strangers, nobody; twice; descending; too long; too short; a count only;
+    // a view only; less than a view.
     for message in [
         encode(&[2]),
         encode(&[4]),
@@ -183,9 +186,12 @@ fn complaints_have_one_encoding() {
         encode(&[3, 1]),
         long,
         short,
-        vec![3, 0, 1],
-        vec![3, 0],
-        vec![3, 0, 0, 0],
+        header(&[0, 1]),
+        header(&[0]),
+        header(&[0, 0, 0]),
+        header(&[]),
+        header(&[])[..32].to_vec(),
+        vec![3],
     ] {
         session.board.clone_into_session().fails(id(2), &message, &[(2, Fault::Malformed)]);
     }
@@ -203,7 +209,7 @@ fn a_run_whose_complaint_is_withheld_never_gets_a_share() {
     let run = session.runs.remove(&id(3)).unwrap();
     let Ok(Step::Wait(run)) = run.advance(&session.board, &mut rng(1)) else { panic!() };
     for from in [1, 2, 3] {
-        let verdict = Verdict::default().encode();
+        let verdict = session.board.approval();
         assert_eq!(session.board.post(id(from), &verdict), Ok(Posted::Recorded));
     }
     assert_eq!(session.board.phase(), Phase::Complete);

@@ -8,7 +8,8 @@ use proptest::sample::{select, subsequence};
 use super::session::{Session, id, ids, parameters, reconstruct, rng};
 use crate::keys::{KeyPackage, PublicKeyPackage};
 use crate::keyshare::{
-    Board, Error, Parameters, ParametersError, Phase, Posted, Run, SessionId, Step,
+    Board, Error, MAX_PARTICIPANTS, Parameters, ParametersError, Phase, Posted, Run, SessionId,
+    Step,
 };
 use crate::{Identifier, Suite};
 
@@ -155,6 +156,11 @@ fn impossible_parameters_are_refused() {
     assert_eq!(new(3, &[]), Err(too_many(0)));
     assert_eq!(new(2, &[1, 2, 1]), Err(ParametersError::Duplicate(id(1))));
     assert!(new(2, &[1, 2]).is_ok());
+    let most = u16::try_from(MAX_PARTICIPANTS).unwrap();
+    let participants = MAX_PARTICIPANTS + 1;
+    let refused = Err(ParametersError::TooManyParticipants { participants });
+    assert_eq!(new(2, &(1..=most + 1).collect::<Vec<_>>()), refused);
+    assert!(new(2, &(1..=most).collect::<Vec<_>>()).is_ok());
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Attacks. Each must fail, blame whoever did it, and blame nobody else.
 
+use std::collections::BTreeMap;
+
 use curve25519_dalek::constants::EIGHT_TORSION;
 use curve25519_dalek::edwards::CompressedEdwardsY;
 use curve25519_dalek::scalar::Scalar;
@@ -12,7 +14,7 @@ use crate::Suite;
 use crate::curve::SCALAR_LENGTH;
 use crate::curve::edwards25519::Edwards25519;
 use crate::keyshare::feldman::Polynomial;
-use crate::keyshare::message::{Commit, Dealing, Verdict};
+use crate::keyshare::message::{Commit, Dealing, Round, Verdict};
 use crate::keyshare::sealing::SecretKey;
 use crate::keyshare::{Board, Error, Fault, Parameters, Phase, Posted, SessionId};
 
@@ -40,7 +42,7 @@ fn a_message_out_of_order_is_refused_and_blames_nobody() {
 
     // Reveals before all commits, verdicts before all reveals.
     let mut early = Board::new(parameters);
-    let verdict = Verdict::default().encode();
+    let verdict = Verdict { view: [0; 32], complaints: BTreeMap::new() }.encode();
     for (message, phase) in
         [(&reveals[&id(1)], Phase::Commit), (&verdict, Phase::Commit), (&verdict, Phase::Reveal)]
     {
@@ -136,7 +138,7 @@ fn an_invalid_ephemeral_key_blames_its_sender() {
 /// Where the fields of a reveal begin, for a group of 3 with min_signers 2.
 fn layout(suite: Suite) -> (usize, usize) {
     let point = suite.algebra().point_length();
-    (33, 35 + 2 * point + point + SCALAR_LENGTH)
+    (65, 67 + 2 * point + point + SCALAR_LENGTH)
 }
 
 #[test]
@@ -380,7 +382,7 @@ fn torsion_that_cancels_out_leaves_a_key_without_torsion() {
     let verdicts = session.advance();
     session.post(verdicts);
     for forger in [&two, &three] {
-        let verdict = Verdict::default().encode();
+        let verdict = session.board.approval();
         assert_eq!(session.board.post(forger.me, &verdict), Ok(Posted::Recorded));
     }
     session.advance();
@@ -441,7 +443,8 @@ proptest! {
             }
             for (from, message) in &messages {
                 match session.board.post(*from, message) {
-                    Ok(_) | Err(Error::Ended | Error::OutOfOrder { .. }) => {}
+                    Ok(_)
+                    | Err(Error::Ended | Error::OutOfOrder { .. } | Error::OtherView { .. }) => {}
                     Err(error) => prop_assert!(false, "{}", error),
                 }
             }
@@ -470,6 +473,7 @@ proptest! {
         suite in select(Suite::ALL),
         phase in 0..3_usize,
         tag in 0..5_u8,
+        right_view: bool,
         mut message in prop::collection::vec(any::<u8>(), 0..400),
     ) {
         if let Some(first) = message.first_mut() {
@@ -480,10 +484,15 @@ proptest! {
             session.post(messages);
             messages = session.advance();
         }
+        let view = Round::of(&message).and_then(|round| session.board.view(round));
+        if let (true, Some(view), Some(to)) = (right_view, view, message.get_mut(1..33)) {
+            to.copy_from_slice(&view);
+        }
         match session.board.post(id(2), &message) {
             Ok(Posted::Failed) => prop_assert_eq!(session.board.culprits(), [id(2)].into()),
             Ok(Posted::Recorded) => prop_assert!(phase == 0 && message.len() == 65),
             Ok(Posted::Repeated) => prop_assert!(false),
+            Err(Error::OtherView { .. }) => prop_assert!(!right_view && message.len() >= 33),
             Err(error) => {
                 let out_of_order = matches!(error, Error::OutOfOrder { .. });
                 prop_assert!(out_of_order);

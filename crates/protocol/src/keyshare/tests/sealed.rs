@@ -1,11 +1,14 @@
 //! Sealed sub-shares and the proofs that open them.
 
+use curve25519_dalek::scalar::Scalar;
 use proptest::prelude::*;
 
 use super::session::{id, public_key, rng};
+use crate::Suite;
 use crate::keys::SecretScalar;
 use crate::keyshare::discrete_log::Claim;
 use crate::keyshare::sealing::{Envelope, PublicKey, SecretKey};
+use crate::transcript::Transcript;
 
 /// Dealer, recipient, and what is bound to them.
 struct Pair {
@@ -84,6 +87,42 @@ fn not_even_the_holder_of_the_key_can_prove_a_wrong_shared_point() {
         };
         let proof = claim.prove(&pair.recipient, &mut rng(3));
         assert!(claim.verify(&proof).is_none());
+    }
+}
+
+/// Repeated randomness must not repeat a nonce: two answers with one nonce give the secret.
+#[test]
+fn proofs_of_different_statements_have_different_nonces_even_if_randomness_repeats() {
+    let pair = Pair::new(1);
+    let (key, ephemeral) = (public_key(&pair.recipient), public_key(&pair.dealer));
+    let shared = *pair.recipient.agree(&ephemeral).bytes();
+    let nonce = |binding: &[u8; 32]| {
+        let claim = Claim {
+            binding,
+            complainer: id(2),
+            dealer: id(1),
+            key: &key,
+            ephemeral: &ephemeral,
+            shared: &shared,
+        };
+        let proof = claim.prove(&pair.recipient, &mut rng(1));
+        let scalar = |bytes: &[u8]| Scalar::from_bytes_mod_order(bytes.try_into().unwrap());
+        // r = z − c·x
+        scalar(&proof[32..]) - scalar(&proof[..32]) * pair.recipient.scalar()
+    };
+    assert_eq!(nonce(&[1; 32]), nonce(&[1; 32]));
+    assert_ne!(nonce(&[1; 32]), nonce(&[2; 32]));
+
+    for suite in Suite::ALL.iter().copied() {
+        let dealer = suite.algebra().deal(2, &mut rng(1));
+        let commitment = |statement: &[u8]| {
+            let statement = Transcript::new("test").field(statement);
+            let mut proof = dealer.prove(statement, &mut rng(1));
+            proof.truncate(suite.algebra().point_length());
+            proof
+        };
+        assert_eq!(commitment(b"a"), commitment(b"a"));
+        assert_ne!(commitment(b"a"), commitment(b"b"));
     }
 }
 

@@ -10,7 +10,7 @@ use crate::curve::p256::P256;
 use crate::curve::{Curve, SCALAR_LENGTH};
 use crate::keys::{KeyPackage, SecretScalar};
 use crate::keyshare::feldman::Dealer;
-use crate::keyshare::message::{Commit, Dealing, Reveal};
+use crate::keyshare::message::{Commit, Complaint, Dealing, Reveal, Round, Verdict};
 use crate::keyshare::sealing::{Envelope, PublicKey, SecretKey};
 use crate::keyshare::{Board, Error, Fault, Parameters, Phase, Posted, Run, SessionId, Step};
 use crate::{Identifier, Suite};
@@ -182,7 +182,8 @@ impl Forger {
             let sub_share = forge(*recipient, self.dealer.sub_share(*recipient));
             sealed.insert(*recipient, envelope.seal(&shared, &sub_share).unwrap());
         }
-        Reveal { dealing: self.dealing.clone(), sealed }
+        let view = board.view(Round::Reveal).unwrap();
+        Reveal { view, dealing: self.dealing.clone(), sealed }
     }
 
     pub(super) fn honest_reveal(&self, board: &Board) -> Vec<u8> {
@@ -300,6 +301,16 @@ pub(super) fn public_key(secret: &SecretKey) -> PublicKey {
 }
 
 impl Board {
+    /// A verdict about what is on this board.
+    pub(super) fn verdict_of(&self, complaints: BTreeMap<Identifier, Complaint>) -> Vec<u8> {
+        let view = self.view(Round::Verdict).unwrap();
+        Verdict { view, complaints }.encode()
+    }
+
+    pub(super) fn approval(&self) -> Vec<u8> {
+        self.verdict_of(BTreeMap::new())
+    }
+
     /// A copy of the board without any runs.
     pub(super) fn clone_into_session(&self) -> Session {
         Session {
