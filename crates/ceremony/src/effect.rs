@@ -9,7 +9,7 @@ use quorate_protocol::keys::KeyPackage;
 
 use crate::entry::Entry;
 use crate::message::{FromCoordinator, FromNode};
-use crate::names::{AccountName, EntryId, SessionId, Timestamp};
+use crate::names::{AccountName, EntryId, GroupName, SessionId, Timestamp};
 use crate::state::Invalid;
 
 /// What a node wants done.
@@ -37,6 +37,10 @@ pub enum NodeEffect {
 
 /// What a node keeps on disk.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an effect is carried out and dropped; boxing would cost more than the room"
+)]
 pub enum NodeChange {
     /// The next entries of the log, from index `first` on.
     Entries {
@@ -70,7 +74,8 @@ pub enum NodeChange {
         /// The share.
         package: KeyPackage,
     },
-    /// The node is about to send commitments in this signing session.
+    /// The node is about to send commitments in this signing session, or its first message in this DKG session; it
+    /// begins neither twice. Once for a session.
     Committed(SessionId),
     /// The node is about to release its signature share in this signing session; it never does so twice.
     Released(SessionId),
@@ -81,6 +86,8 @@ pub enum NodeChange {
 pub enum NodeDeadline {
     /// The rest of a signing session.
     Signing(SessionId),
+    /// Another try at what the coordinator did not take because this machine's clock is ahead.
+    Clock,
     /// Another try at getting a document that could not be had.
     Document(EntryId),
 }
@@ -154,6 +161,8 @@ pub enum CoordinatorDeadline {
     Signing(SessionId),
     /// Another try at what could not start.
     Retry,
+    /// The pause before a group's next DKG session is over.
+    NextDkg(GroupName),
 }
 
 /// Names a command, so that its answer finds the one who gave it.

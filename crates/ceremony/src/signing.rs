@@ -88,6 +88,11 @@ impl SigningSession {
         let payload = envelope.verify(PAYLOAD_TYPE, &[key])?;
         let statement: SigningStatement =
             serde_json::from_slice(payload).map_err(|_| SigningMessageError::Malformed)?;
+        // One spelling only: padded with white space, a valid message could make the signature's entry too long for
+        // the log, or the frame that relays it too long for the others.
+        if serde_json::to_vec(&statement).ok().as_deref() != Some(payload) {
+            return Err(SigningMessageError::Malformed);
+        }
         let expected = (self.ivn, self.session, self.subject, signer);
         if (statement.ivn, statement.session, statement.subject, &statement.signer) != expected {
             return Err(SigningMessageError::OtherSession);

@@ -2,15 +2,19 @@
 
 use sha2::{Digest, Sha256};
 
-/// Commits to `document`: SHA-256(`"quorate/document/v1\0"` ‖ salt ‖ SHA-256(document)).
+/// Commits to `document` and its file's `name`:
+/// SHA-256(`"quorate/document/v1\0"` ‖ salt ‖ SHA-256(name) ‖ SHA-256(document)).
+///
+/// The name is what an approver reads first, so whoever relays the document must not be able to exchange it.
 ///
 /// Binding as SHA-256 is collision-resistant. Hiding only while `salt` is 32 uniformly random bytes, used for this document
 /// alone and kept with it: without the salt a guessed document can not be confirmed, so deleting document and
 /// salt makes the entry meaningless for ever.
-pub fn commitment(salt: &[u8; 32], document: &[u8]) -> [u8; 32] {
+pub fn commitment(salt: &[u8; 32], name: &str, document: &[u8]) -> [u8; 32] {
     Sha256::new()
         .chain_update(DOMAIN)
         .chain_update(salt)
+        .chain_update(Sha256::digest(name))
         .chain_update(Sha256::digest(document))
         .finalize()
         .into()
@@ -26,22 +30,20 @@ mod tests {
     #[test]
     fn commitment_has_the_documented_bytes() {
         assert_eq!(
-            hex::encode(commitment(&[7; 32], b"contract")),
-            "9581e0298949fd1f7ad5b0978bd2f68750d621653c6b81e6696831a4253c253b"
+            hex::encode(commitment(&[7; 32], "contract.txt", b"contract")),
+            "f4e64169a264cddd87781b310cd61750eaa2dd3e6ed46b397824b713240a1b08"
         );
         assert_eq!(
-            hex::encode(commitment(&[0; 32], b"")),
-            "eaf9a6b82d358f57f5c18b9099c03269cbd3edd9db5b2314cef4a8e28855e406"
+            hex::encode(commitment(&[0; 32], "empty", b"")),
+            "0cbee05336cf83fa8b56c6e5333bb5fe2ec82b5680ce914798e1bfe80b7dc3a1"
         );
     }
 
     #[test]
-    fn another_salt_gives_another_commitment() {
-        assert_ne!(commitment(&[1; 32], b"contract"), commitment(&[2; 32], b"contract"));
-    }
-
-    #[test]
-    fn another_document_gives_another_commitment() {
-        assert_ne!(commitment(&[1; 32], b"contract"), commitment(&[1; 32], b"contracT"));
+    fn another_salt_name_or_document_gives_another_commitment() {
+        let one = commitment(&[1; 32], "a", b"contract");
+        assert_ne!(one, commitment(&[2; 32], "a", b"contract"));
+        assert_ne!(one, commitment(&[1; 32], "b", b"contract"));
+        assert_ne!(one, commitment(&[1; 32], "a", b"contracT"));
     }
 }

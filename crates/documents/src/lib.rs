@@ -57,6 +57,27 @@ pub struct FinishError {
     source: VerifyError,
 }
 
+/// A document that must not be signed in this format.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error(
+    "a raw signature over this file would also be an SSH signature over a document that is not in it"
+)]
+pub struct Ambiguous;
+
+/// Refuses a document whose raw signature would mean something else: one that begins like what an SSH signature covers.
+///
+/// Its 64 bytes could be put into an SSH signature file for another document, of which the approvers saw only the hash.
+///
+/// # Errors
+///
+/// [`Ambiguous`].
+pub fn check(document: &[u8], output: &Output) -> Result<(), Ambiguous> {
+    match output {
+        Output::Raw if document.starts_with(ssh::MAGIC) => Err(Ambiguous),
+        Output::Raw | Output::Ssh { .. } => Ok(()),
+    }
+}
+
 /// Computes what is to be signed for `document`, which may be empty.
 ///
 /// Deterministic: the same document and output give the same bytes everywhere.

@@ -62,7 +62,7 @@ fn armor(blob: &[u8]) -> Vec<u8> {
     file
 }
 
-const MAGIC: &[u8] = b"SSHSIG";
+pub(crate) const MAGIC: &[u8] = b"SSHSIG";
 const KEY_TYPE: &[u8] = b"ssh-ed25519";
 const HASH: &[u8] = b"sha512";
 const RESERVED: &[u8] = b"";

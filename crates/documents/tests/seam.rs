@@ -4,7 +4,8 @@
 use ed25519_dalek::{Signer, SigningKey};
 use proptest::prelude::*;
 use quorate_documents::{
-    Format, Namespace, Output, ReadError, SignatureFile, VerifyError, finish, prepare, verify,
+    Format, Namespace, Output, ReadError, SignatureFile, VerifyError, check, finish, prepare,
+    verify,
 };
 
 fn signer(seed: u8) -> SigningKey {
@@ -200,4 +201,13 @@ proptest! {
         let armored = [b"-----BEGIN SSH SIGNATURE-----\n", &file[..], b"\n-----END SSH SIGNATURE-----\n"].concat();
         let _ = SignatureFile::read(&armored);
     }
+}
+
+#[test]
+fn a_raw_document_that_is_what_an_ssh_signature_covers_is_refused() {
+    let ssh = Output::new(Format::Ssh, None).unwrap();
+    let disguised = prepare(b"a contract that nobody was shown", &ssh).into_bytes();
+    assert!(check(&disguised, &Output::Raw).is_err());
+    assert!(check(&disguised, &ssh).is_ok(), "an SSH signature over it covers its hash");
+    assert!(check(b"a contract", &Output::Raw).is_ok());
 }

@@ -94,9 +94,12 @@ pub(crate) fn output(request: &Request) -> Option<Output> {
     Output::new(format, namespace).ok()
 }
 
-/// A document package as a machine wants it: what it commits to, and what is to be signed.
+/// A document package as a machine wants it: what it commits to, and what is to be signed. `None` also for a document that
+/// must not be signed in the format that is asked for.
 pub(crate) fn prepared(package: &[u8], request: &Request) -> Option<Document> {
     let package = DocumentPackage::from_bytes(package).ok()?;
-    let to_be_signed = quorate_documents::prepare(&package.document, &output(request)?);
+    let output = output(request)?;
+    quorate_documents::check(&package.document, &output).ok()?;
+    let to_be_signed = quorate_documents::prepare(&package.document, &output);
     Some(Document { commitment: package.commitment(), to_be_signed: to_be_signed.into_bytes() })
 }

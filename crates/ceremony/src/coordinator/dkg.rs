@@ -12,6 +12,9 @@ use crate::signing::Subject;
 use crate::state::DkgPhase;
 use crate::statement::{AbortReason, Body};
 
+/// How often the pause between a group's sessions doubles at most.
+const MAX_DOUBLINGS: u32 = 9;
+
 impl Coordinator {
     /// Does what the state of a group's DKG asks of the coordinator.
     pub(super) fn tend_dkg(
@@ -31,6 +34,7 @@ impl Coordinator {
                 return;
             }
             (Some(_), Some(_)) => return,
+            _ if self.pauses.get(name).is_some_and(|until| now < *until) => return,
             _ if group.may_start()
                 && group.definition.members.iter().all(|member| self.is_ready(member)) =>
             {
@@ -42,6 +46,14 @@ impl Coordinator {
             }
             _ => return,
         };
+        // A member that restarts again and again would otherwise fill everybody's log as fast as the network goes.
+        if matches!(body, Body::CeremonyAborted { .. }) {
+            let doubled = u32::try_from(group.past.len()).unwrap_or(u32::MAX).min(MAX_DOUBLINGS);
+            let until = now.plus(self.config.pause.saturating_mul(1 << doubled));
+            self.pauses.insert(name.clone(), until);
+            let deadline = CoordinatorDeadline::NextDkg(name.clone());
+            out.push(CoordinatorEffect::SetDeadline(deadline, until));
+        }
         // The state was looked at just now, so this is admissible; if not, the next event tries again.
         let _ = self.append_own(body, now, rng, out);
     }

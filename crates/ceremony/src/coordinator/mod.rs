@@ -23,7 +23,7 @@ use crate::effect::{CoordinatorChange, CoordinatorDeadline, CoordinatorEffect, J
 use crate::entry::{Author, Entry, Statement};
 use crate::identity::SecretKey;
 use crate::message::{FromCoordinator, FromNode};
-use crate::names::{AccountName, EntryId, SessionId, Timestamp};
+use crate::names::{AccountName, EntryId, GroupName, SessionId, Timestamp};
 use crate::node::Document;
 use crate::signing::Subject;
 use crate::state::{Event, Invalid, IvnState};
@@ -133,6 +133,8 @@ pub struct Coordinator {
     cosigned: BTreeMap<AccountName, u64>,
     peers: BTreeMap<AccountName, Peer>,
     signing: signing::Signing,
+    /// Until when a group's next DKG session waits.
+    pauses: BTreeMap<GroupName, Timestamp>,
 }
 
 impl Coordinator {
@@ -200,6 +202,7 @@ impl Coordinator {
             cosigned: BTreeMap::new(),
             peers: BTreeMap::new(),
             signing: signing::Signing::default(),
+            pauses: BTreeMap::new(),
         })
     }
 
@@ -253,6 +256,10 @@ impl Coordinator {
             }
             Input::Deadline(CoordinatorDeadline::Signing(session)) => {
                 self.signing_overdue(session, now, &mut out);
+            }
+            Input::Deadline(CoordinatorDeadline::NextDkg(group)) => {
+                self.pauses.remove(&group);
+                self.tend_dkg(&group, now, rng, &mut out);
             }
             Input::Deadline(CoordinatorDeadline::Retry) => {
                 self.signing.resume();

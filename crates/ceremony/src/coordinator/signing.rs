@@ -36,6 +36,8 @@ pub(super) struct Signing {
     /// What failed with all eligible signers and waits for its pause to end.
     paused: BTreeSet<Subject>,
     sessions: BTreeMap<SessionId, Attempt>,
+    /// When the pauses end.
+    retry_at: Option<Timestamp>,
     /// Failed sessions of each subject.
     failures: BTreeMap<Subject, u32>,
     /// How often a node failed since it last delivered.
@@ -56,6 +58,14 @@ struct Attempt {
 }
 
 impl Signing {
+    /// Ends the pauses at `at` or sooner: a long pause of one subject does not hold up a short one of another.
+    fn retry_at(&mut self, at: Timestamp, out: &mut Vec<CoordinatorEffect>) {
+        if self.retry_at.is_none_or(|set| at < set) {
+            self.retry_at = Some(at);
+            out.push(CoordinatorEffect::SetDeadline(CoordinatorDeadline::Retry, at));
+        }
+    }
+
     pub(super) fn wanted(&mut self, subject: Subject) {
         if !self.sessions.values().any(|attempt| attempt.subject == subject) {
             self.paused.remove(&subject);
@@ -65,6 +75,7 @@ impl Signing {
 
     /// Ends all pauses.
     pub(super) fn resume(&mut self) {
+        self.retry_at = None;
         self.wanted.append(&mut self.paused);
     }
 
@@ -146,7 +157,7 @@ impl Coordinator {
             self.signing.wanted(Subject::Request { request });
         } else {
             let pause = self.config.pause.saturating_mul(DOCUMENT_PAUSES);
-            out.push(CoordinatorEffect::SetDeadline(CoordinatorDeadline::Retry, now.plus(pause)));
+            self.signing.retry_at(now.plus(pause), out);
         }
     }
 
@@ -334,19 +345,23 @@ impl Coordinator {
                 return self.attempt_failed(session, &names, now, out);
             }
         };
-        let Some(attempt) = self.signing.sessions.remove(&session) else { return };
-        for account in attempt.signers.keys() {
-            self.signing.suspicion.remove(account);
-        }
-        let body = match attempt.subject {
+        let (subject, signers): (_, Vec<AccountName>) =
+            (attempt.subject, attempt.signers.keys().cloned().collect());
+        let body = match subject {
             Subject::Activation { session } => Body::EpochStarted { session, signature },
             Subject::Request { request } => {
-                let signers = records(attempt.commitments, attempt.shares);
+                let signers = records(&attempt.commitments, &attempt.shares);
                 Body::Signature { request, session, signature, signers }
             }
         };
-        self.signing.drop_subject(attempt.subject);
-        let _ = self.append_own(body, now, rng, out);
+        // What the log does not take, for whatever reason, is tried again and not forgotten.
+        if self.append_own(body, now, rng, out).is_err() {
+            return self.attempt_failed(session, &BTreeSet::new(), now, out);
+        }
+        self.signing.drop_subject(subject);
+        for account in &signers {
+            self.signing.suspicion.remove(account);
+        }
     }
 
     pub(super) fn signing_overdue(
@@ -425,7 +440,7 @@ impl Coordinator {
             let doubled = (*failures / members).saturating_sub(1).min(MAX_DOUBLINGS);
             let pause = self.config.pause.saturating_mul(1 << doubled);
             self.signing.paused.insert(attempt.subject);
-            out.push(CoordinatorEffect::SetDeadline(CoordinatorDeadline::Retry, now.plus(pause)));
+            self.signing.retry_at(now.plus(pause), out);
         } else {
             self.signing.wanted.insert(attempt.subject);
         }
@@ -433,14 +448,15 @@ impl Coordinator {
 }
 
 fn records(
-    commitments: BTreeMap<AccountName, (Envelope, Commitments)>,
-    mut shares: BTreeMap<AccountName, (Envelope, SignatureShare)>,
+    commitments: &BTreeMap<AccountName, (Envelope, Commitments)>,
+    shares: &BTreeMap<AccountName, (Envelope, SignatureShare)>,
 ) -> Vec<SignerRecord> {
     commitments
-        .into_iter()
+        .iter()
         .filter_map(|(account, (commitments, _))| {
-            let (share, _) = shares.remove(&account)?;
-            Some(SignerRecord { account, commitments, share })
+            let (share, _) = shares.get(account)?;
+            let (commitments, share) = (commitments.clone(), share.clone());
+            Some(SignerRecord { account: account.clone(), commitments, share })
         })
         .collect()
 }

@@ -167,9 +167,9 @@ impl Node {
             out.push(NodeEffect::Disconnect);
             return;
         };
-        for bytes in entries.iter().skip(usize::try_from(skip).unwrap_or(usize::MAX)) {
+        for bytes in entries.into_iter().skip(usize::try_from(skip).unwrap_or(usize::MAX)) {
             match Entry::from_bytes(&bytes.0) {
-                Ok(entry) if self.staged.len() < MAX_STAGED => self.staged.push(entry),
+                Ok(entry) if self.staged.len() < MAX_STAGED => self.staged.push((entry, bytes.0)),
                 Ok(_) | Err(_) => {
                     self.staged.clear();
                     out.push(NodeEffect::Disconnect);
@@ -199,9 +199,8 @@ impl Node {
             return;
         }
         let mut frontier = self.frontier.clone();
-        let bytes: Vec<Vec<u8>> = self.staged.iter().map(Entry::to_bytes).collect();
-        for entry in &bytes {
-            frontier.append(leaf_hash(entry));
+        for (_, bytes) in &self.staged {
+            frontier.append(leaf_hash(bytes));
         }
         if checkpoint.head().size < frontier.size() {
             // One that a newer overtook says nothing. As the first on a connection, it is the coordinator's answer to
@@ -224,7 +223,8 @@ impl Node {
         self.trouble = None;
         self.greeted = true;
         let first = self.state.size();
-        let staged = std::mem::take(&mut self.staged);
+        let (staged, bytes): (Vec<Entry>, Vec<Vec<u8>>) =
+            std::mem::take(&mut self.staged).into_iter().unzip();
         let mut touched = Touched::default();
         let mut ours = Vec::new();
         for (index, entry) in (first..).zip(&staged) {

@@ -62,7 +62,7 @@ pub struct Saved {
     pub outbox: Vec<Vec<u8>>,
     /// Its shares, by DKG session.
     pub packages: Vec<(SessionId, KeyPackage)>,
-    /// Signing sessions that it took part in, and whether a share was released.
+    /// Signing and DKG sessions that it took part in, and whether a signature share was released.
     pub sessions: BTreeMap<SessionId, bool>,
 }
 
@@ -159,6 +159,9 @@ pub enum RestoreError {
     Outbox,
 }
 
+/// How long a node waits before it says again what was refused because of its clock, in milliseconds.
+const CLOCK_PAUSE: u64 = 30_000;
+
 /// One account's node.
 pub struct Node {
     account: AccountName,
@@ -170,8 +173,8 @@ pub struct Node {
 
     state: IvnState,
     frontier: Frontier,
-    /// Entries got, but not yet under a checkpoint.
-    staged: Vec<Entry>,
+    /// Entries got, and their bytes, but not yet under a checkpoint.
+    staged: Vec<(Entry, Vec<u8>)>,
     cosigned: Option<follow::Cosigned>,
     trouble: Option<Trouble>,
 
@@ -179,6 +182,8 @@ pub struct Node {
     /// Whether this connection brought a checkpoint that this node accepted.
     greeted: bool,
     online: BTreeSet<AccountName>,
+    /// By how many seconds this machine's clock was ahead when the coordinator last refused a statement for it.
+    clock_lead: Option<u64>,
     outbox: Vec<Entry>,
     /// Entries of the outbox that the stored log holds already: the process died before it took them out.
     arrived: BTreeSet<EntryId>,
@@ -194,7 +199,7 @@ pub struct Node {
     unavailable: BTreeMap<EntryId, u32>,
 
     signing: BTreeMap<SessionId, signing::Pending>,
-    /// Every signing session that this node took part in, so that none is used twice.
+    /// Every signing and DKG session that this node took part in, so that none is used twice.
     sessions: BTreeMap<SessionId, bool>,
 }
 
@@ -237,6 +242,7 @@ impl Node {
             connected: false,
             greeted: false,
             online: BTreeSet::new(),
+            clock_lead: None,
             outbox,
             arrived: replayed.arrived,
             commands: BTreeMap::new(),
@@ -268,9 +274,19 @@ impl Node {
         for id in stale {
             self.forget(id, &mut out);
         }
-        self.state_in_log(Body::NodeStarted { incarnation: self.incarnation }, now, &mut out);
-        self.reconcile_all(now, rng, &mut out);
+        self.announce(now, rng, &mut out);
         out
+    }
+
+    /// States that this process runs, unless the log shows it, and what else this node has to say by itself.
+    fn announce(&mut self, now: Timestamp, rng: &mut dyn CryptoRngCore, out: &mut Vec<NodeEffect>) {
+        let known = self.state.accounts().get(&self.account);
+        let announced = known.is_some_and(|account| account.incarnation == Some(self.incarnation))
+            || self.is_stating(|body| matches!(body, Body::NodeStarted { .. }));
+        if !announced {
+            self.state_in_log(Body::NodeStarted { incarnation: self.incarnation }, now, out);
+        }
+        self.reconcile_all(now, rng, out);
     }
 
     /// Takes in what happened and says what to do, in order.
@@ -302,6 +318,7 @@ impl Node {
                 self.document(request, document, now, rng, &mut out);
             }
             Input::Command(id, command) => self.command(id, command, now, &mut out),
+            Input::Deadline(NodeDeadline::Clock) => self.announce(now, rng, &mut out),
             Input::Deadline(NodeDeadline::Signing(session)) => {
                 self.signing.remove(&session);
             }
@@ -324,6 +341,10 @@ impl Node {
                 self.follow(first, entries, checkpoint, now, rng, out);
             }
             FromCoordinator::Rejected { entry, reason } => {
+                if let Invalid::ClockSkew { seconds } = reason {
+                    self.clock_lead = Some(seconds);
+                    out.push(NodeEffect::SetDeadline(NodeDeadline::Clock, now.plus(CLOCK_PAUSE)));
+                }
                 if let Some(command) = self.commands.remove(&entry) {
                     out.push(NodeEffect::Respond(command, Err(reason.into())));
                 }
@@ -436,6 +457,7 @@ impl Node {
 
     /// An entry of ours is in the log.
     fn arrived(&mut self, id: EntryId, index: u64, out: &mut Vec<NodeEffect>) {
+        self.clock_lead = None;
         self.forget(id, out);
         if let Some(command) = self.commands.remove(&id) {
             out.push(NodeEffect::Respond(command, Ok(Done { entry: id, index })));
@@ -481,6 +503,11 @@ impl Node {
     /// Whether this node holds a share of the group's key that fits the logged verifying share.
     pub fn holds_share(&self, group: &GroupName) -> bool {
         self.state.group(group).is_ok_and(|group| self.usable_package(group).is_some())
+    }
+
+    /// By how many seconds this machine's clock was ahead when the coordinator last refused a statement for it.
+    pub fn clock_lead(&self) -> Option<u64> {
+        self.clock_lead
     }
 
     /// How many entries wait to reach the log.

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::entry::{Author, Entry, Statement};
 use crate::identity::PublicKey;
-use crate::names::{AccountName, EntryId, GroupName, IvnId, SessionId, Timestamp};
+use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
 use crate::statement::{Body, Genesis, Invitation, Role};
 
 pub use group::{ActivationRecord, Dkg, DkgPhase, Group, GroupKey, MOST_SIGNERS, PastSession};
@@ -38,6 +38,8 @@ pub struct IvnState {
     groups: BTreeMap<GroupName, Group>,
     sessions: BTreeMap<SessionId, GroupName>,
     requests: BTreeMap<EntryId, RequestState>,
+    /// The first request for each document that was not refused.
+    documents: BTreeMap<Digest, EntryId>,
     /// Entries whose effect a later one may replace. To repeat such an entry would bring the old effect back, and the
     /// coordinator could do so without any key.
     said: BTreeSet<EntryId>,
@@ -115,6 +117,7 @@ impl IvnState {
             groups: BTreeMap::new(),
             sessions: BTreeMap::new(),
             requests: BTreeMap::new(),
+            documents: BTreeMap::new(),
             said: BTreeSet::new(),
         })
     }

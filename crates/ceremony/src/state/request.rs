@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{Event, Group, Invalid, IvnState};
-use crate::names::{AccountName, EntryId, SessionId, Timestamp};
+use crate::names::{AccountName, Digest, EntryId, SessionId, Timestamp};
 use crate::policy::Policy;
 use crate::signing::{SignerRecord, SigningSession, Subject};
 use crate::statement::Request;
@@ -99,6 +99,18 @@ impl RequestState {
 }
 
 impl IvnState {
+    /// Whether an account has to do with a document: as the requester of a request for it, or as a member of the group
+    /// that is asked. Others need not see it.
+    pub fn may_read(&self, account: &AccountName, document: Digest) -> bool {
+        // The first request only: anyone can copy a commitment from the log into a request of its own.
+        let first = self.documents.get(&document).and_then(|id| self.requests.get(id));
+        first.is_some_and(|state| {
+            let group = self.groups.get(&state.request.group);
+            state.requester == *account
+                || group.is_some_and(|group| group.definition.members.contains(account))
+        })
+    }
+
     pub(super) fn request_made(
         &mut self,
         id: EntryId,
@@ -152,6 +164,9 @@ impl IvnState {
             }
             None => Event::RequestOpened(id),
         };
+        if event == Event::RequestOpened(id) {
+            self.documents.entry(request.document).or_insert(id);
+        }
         self.requests.insert(id, state);
         Ok(vec![event])
     }

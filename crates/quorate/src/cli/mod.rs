@@ -1,7 +1,7 @@
 //! The command line: what can be said, and how it is answered.
 //!
 //! A command is a file here and a line in the list below: its type takes the arguments ([`clap::Args`]) and does the
-//! work ([`Run`]). Data goes to stdout, talk to stderr; exit codes are [`Exit`]'s.
+//! work (`Run`). Data goes to stdout, talk to stderr; exit codes are [`Exit`]'s.
 
 mod approve;
 mod bench_cluster;

@@ -35,7 +35,7 @@ impl Client {
         home: &Path,
         passphrase: impl FnOnce() -> Result<Passphrase, Problem>,
     ) -> Result<Self, Problem> {
-        let path = server::path(home);
+        let path = server::trusted_path(home)?;
         if UnixStream::connect(&path).await.is_ok() {
             return Ok(Self(Way::Socket(path)));
         }

@@ -1,7 +1,7 @@
 //! The control socket of a running node: its account holder's programs ask there.
 
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -30,6 +30,29 @@ pub(super) fn path(home: &Path) -> PathBuf {
     std::env::temp_dir().join(format!("quorate-{name}")).join("node.sock")
 }
 
+/// Where a client may connect: not to a socket in a directory that somebody else could have put there.
+pub(super) fn trusted_path(home: &Path) -> Result<PathBuf, Problem> {
+    let path = path(home);
+    match path.parent() {
+        Some(directory) if directory.exists() => check_owner(directory).map(|()| path),
+        _ => Ok(path),
+    }
+}
+
+/// That nobody else can put a socket into this directory.
+fn check_owner(directory: &Path) -> Result<(), Problem> {
+    let ours = directory.symlink_metadata().is_ok_and(|metadata| {
+        metadata.is_dir()
+            && metadata.uid() == rustix::process::geteuid().as_raw()
+            && metadata.mode() & 0o022 == 0
+    });
+    if ours {
+        return Ok(());
+    }
+    let message = format!("{} is not only this account's to write to", directory.display());
+    Err(Problem::new(Exit::Error, message).hint("remove it, or make it private: chmod 700"))
+}
+
 /// Binds the socket. The caller holds the home's lock, so a socket that is there belongs to nobody.
 pub(crate) fn bind(home: &Path) -> Result<UnixListener, Problem> {
     let path = path(home);
@@ -44,6 +67,7 @@ pub(crate) fn bind(home: &Path) -> Result<UnixListener, Problem> {
     {
         std::fs::DirBuilder::new().mode(0o700).create(directory).map_err(failed)?;
     }
+    let path = trusted_path(home)?;
     match std::fs::remove_file(&path) {
         Ok(()) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}

@@ -11,10 +11,10 @@ use quorate_ceremony::coordinator::{Config, Coordinator, CoordinatorSecrets, Inp
 use quorate_ceremony::effect::{CoordinatorChange, CoordinatorDeadline, CoordinatorEffect, JoinId};
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
-use quorate_ceremony::names::{AccountName, EntryId};
+use quorate_ceremony::names::{AccountName, Digest, EntryId};
 use quorate_ceremony::node::Document;
 use quorate_ceremony::state::{Invalid, IvnState};
-use quorate_network::link::LinkSender;
+use quorate_network::link::{LinkSender, SendError};
 use rand_core::OsRng;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -49,6 +49,8 @@ pub(super) enum Event {
     Join { entry: Vec<u8>, reply: oneshot::Sender<Result<u64, Invalid>> },
     /// Someone wants the latest checkpoint, with its cosignatures.
     Checkpoint { reply: oneshot::Sender<Option<String>> },
+    /// An account wants a document.
+    MayRead { account: AccountName, commitment: Digest, reply: oneshot::Sender<bool> },
     /// Someone joined and wants the log's first entry.
     Genesis { reply: oneshot::Sender<Vec<u8>> },
     /// Someone wants to know whether this account is on the roster.
@@ -64,8 +66,13 @@ pub(super) struct Outgoing {
 
 impl Outgoing {
     fn send(&self, frame: Vec<u8>) {
-        if self.link.try_send(frame).is_err() {
-            self.close.cancel();
+        match self.link.try_send(frame) {
+            Ok(()) => {}
+            // Not the receiver's fault, so it keeps its link.
+            Err(SendError::TooLarge(length)) => {
+                tracing::error!(length, "a message is too large for a frame and was not sent");
+            }
+            Err(_) => self.close.cancel(),
         }
     }
 }
@@ -91,15 +98,23 @@ pub(super) async fn run(
     mut events: mpsc::Receiver<Event>,
     stop: CancellationToken,
 ) -> Result<(), IvnError> {
+    let mut has_run = false;
     loop {
-        let mut task = Task::start(&directory, secrets(), config, shelf.clone()).await?;
-        match task.run(&mut events, &stop).await {
-            Ok(()) => return Ok(()),
-            Err(error) => {
-                tracing::error!(%error, "the log can not be written; going on from what is on disk");
-                task.disconnect_all();
+        match Task::start(&directory, secrets(), config, shelf.clone()).await {
+            Ok(mut task) => match task.run(&mut events, &stop).await {
+                Ok(()) => return Ok(()),
+                Err(error) => {
+                    tracing::error!(%error, "the log can not be written; going on from what is on disk");
+                    task.disconnect_all();
+                }
+            },
+            // A disk that was full when the log was written may still be when it is opened again.
+            Err(IvnError::Store(error)) if has_run => {
+                tracing::error!(%error, "the log can not be opened; trying again");
             }
+            Err(error) => return Err(error),
         }
+        has_run = true;
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
             () = tokio::time::sleep(Duration::from_secs(2)) => {}
@@ -231,6 +246,10 @@ impl Task {
                 let _ = reply.send(self.machine.published().map(ToString::to_string));
                 return;
             }
+            Event::MayRead { account, commitment, reply } => {
+                let _ = reply.send(self.machine.state().may_read(&account, commitment));
+                return;
+            }
             Event::Genesis { reply } => {
                 let _ = reply.send(self.genesis.clone());
                 return;
@@ -336,7 +355,7 @@ impl Task {
                 entries: entries.into_iter().map(Base64).collect(),
                 checkpoint: last.then(|| checkpoint.clone()),
             }));
-            if last {
+            if last || out.close.is_cancelled() {
                 return Ok(());
             }
             first = after;

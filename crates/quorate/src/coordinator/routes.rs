@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::{Author, Entry};
+use quorate_ceremony::message::FromNode;
 use quorate_ceremony::names::{AccountName, Digest};
 use quorate_ceremony::statement::Body;
 use quorate_network::Peer;
@@ -99,6 +100,7 @@ async fn relay(context: Context, account: AccountName, link: u64, connection: Li
     if context.events.send(connected).await.is_err() {
         return;
     }
+    let mut greeted = false;
     loop {
         let frame = tokio::select! {
             () = close.cancelled() => break,
@@ -112,6 +114,11 @@ async fn relay(context: Context, account: AccountName, link: u64, connection: Li
             }
         };
         match serde_json::from_slice(&frame) {
+            // Each costs reading and sending what the node lacks of the log.
+            Ok(FromNode::Hello { .. }) if std::mem::replace(&mut greeted, true) => {
+                tracing::warn!(%account, "a node said hello twice; its link is closed");
+                break;
+            }
             Ok(message) => {
                 let message = Box::new(message);
                 let event = Event::Received { account: account.clone(), link, message };
@@ -133,8 +140,22 @@ async fn document(
     peer: axum::Extension<Peer>,
     Path(commitment): Path<Digest>,
 ) -> Response {
-    if let Err(refusal) = peer_member(&context, &peer).await {
-        return refusal;
+    let account = match peer_member(&context, &peer).await {
+        Ok(account) => account,
+        Err(refusal) => return refusal,
+    };
+    let (reply, answer) = oneshot::channel();
+    let question = Event::MayRead { account, commitment, reply };
+    if context.events.send(question).await.is_err() {
+        return unavailable();
+    }
+    match answer.await {
+        Ok(true) => {}
+        Ok(false) => {
+            let why = "only the requester and the group's members get a document\n";
+            return (StatusCode::FORBIDDEN, why).into_response();
+        }
+        Err(_) => return unavailable(),
     }
     match context.shelf.get(commitment).await {
         Ok(Some(package)) => {

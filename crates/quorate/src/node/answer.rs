@@ -109,6 +109,9 @@ pub(crate) fn status(node: &Node, hub: String, now: Timestamp) -> StatusView {
     let trouble = node.trouble().map(TroubleView::from);
     let sentence = match (&trouble, node.connected()) {
         (Some(trouble), _) => trouble.sentence.clone(),
+        (None, true) if let Some(seconds) = node.clock_lead() => format!(
+            "This machine's clock is {seconds} s ahead of the coordinator's, which takes nothing from it; set the clock."
+        ),
         (None, false) => format!("Not connected to the coordinator at {hub}; trying again."),
         (None, true) => {
             let online = node.online().len();
@@ -171,6 +174,10 @@ pub(crate) fn prove(
         .and_then(|signed| signed.verify(&verifier))
         .map_err(|error| Problem::new(Exit::Verification, error.to_string()))?;
     let head = checkpoint.head();
+    if head.size > stored.len() as u64 {
+        let message = "the log is ahead of this node for a moment";
+        return Err(Problem::new(Exit::Waiting, message).hint("try again"));
+    }
     let mut tree = MemoryTree::default();
     for bytes in stored.iter().take(usize_of(head.size)) {
         tree.append(leaf_hash(bytes));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use quorate_ceremony::names::Digest;
 use quorate_ceremony::node::{Command, Document};
 use quorate_ceremony::statement::Request;
+use quorate_documents::{Format, Output};
 use rand_core::{OsRng, RngCore as _};
 
 use super::hub::Hub;
@@ -40,6 +41,10 @@ pub(super) async fn fetch(shelf: &Shelf, hub: &Hub, request: &Request) -> Option
 
 /// Stores a document here and at the coordinator; gives the order to request its signature.
 pub(super) async fn place(shelf: &Shelf, hub: &Hub, ask: SignAsk) -> Result<Command, Problem> {
+    if ask.format == Format::Raw.name() {
+        quorate_documents::check(&ask.document.0, &Output::Raw)
+            .map_err(|error| Problem::new(Exit::Error, error.to_string()))?;
+    }
     let mut salt = [0; 32];
     OsRng.fill_bytes(&mut salt);
     let name = ask

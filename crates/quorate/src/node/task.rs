@@ -394,8 +394,9 @@ impl Task {
         answer::find_request(self.machine.state(), id)
     }
 
+    /// From this node's own copy: it was fetched before the question came here.
     async fn document(&mut self, request: &Request) -> Result<Answer, Problem> {
-        let package = documents::package(&self.shelf, &self.hub, request.document).await;
+        let package = self.shelf.get(request.document).await.ok().flatten();
         let package = package
             .and_then(|bytes| DocumentPackage::from_bytes(&bytes).ok())
             .filter(|package| package.matches(request.document))
@@ -500,7 +501,7 @@ impl Task {
     fn documents_of(&self, ask: &Ask) -> Vec<Digest> {
         let state = self.machine.state();
         match ask {
-            Ask::Request { id, .. } | Ask::Approve { id } => {
+            Ask::Request { id, .. } | Ask::Approve { id } | Ask::Document { id } => {
                 self.request(id).ok().into_iter().map(|state| state.request.document).collect()
             }
             Ask::Inbox => {

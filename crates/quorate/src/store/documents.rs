@@ -146,7 +146,7 @@ impl DocumentError {
 pub struct DocumentPackage {
     /// 32 random bytes, for this document alone: see [`quorate_documents::commitment`].
     pub salt: [u8; 32],
-    /// The file's name, for people. The commitment does not cover it.
+    /// The file's name, for people. The commitment covers it.
     pub name: DocumentName,
     /// The document.
     pub document: Vec<u8>,
@@ -175,9 +175,9 @@ impl DocumentPackage {
         Ok(Self { salt: *salt, name: name.parse()?, document: document.to_vec() })
     }
 
-    /// The commitment to this document with this salt.
+    /// The commitment to this document under this name with this salt.
     pub fn commitment(&self) -> Digest {
-        Digest::new(quorate_documents::commitment(&self.salt, &self.document))
+        Digest::new(quorate_documents::commitment(&self.salt, self.name.as_str(), &self.document))
     }
 
     /// Whether this is the document that an entry commits to.
@@ -250,10 +250,10 @@ mod tests {
     }
 
     #[test]
-    fn only_document_and_salt_make_the_commitment() {
+    fn document_name_and_salt_make_the_commitment() {
         let package = package();
         let renamed = DocumentPackage { name: "x".parse().unwrap(), ..package.clone() };
-        assert!(renamed.matches(package.commitment()));
+        assert!(!renamed.matches(package.commitment()));
         let changed = DocumentPackage { document: b"contracT".to_vec(), ..package.clone() };
         assert!(!changed.matches(package.commitment()));
         let salted = DocumentPackage { salt: [8; 32], ..package.clone() };
