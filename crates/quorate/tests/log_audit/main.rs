@@ -1,4 +1,9 @@
 //! A published log on disk, genuine and harmed: what `quorate log verify` and `log prove` make of it.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may stop at the first surprise"
+)]
 
 #[path = "../../../ceremony/tests/audit/builder.rs"]
 mod builder;

@@ -1,0 +1,117 @@
+//! Checkpoints: whose they are, and for whom they are final.
+
+use quorate_ceremony::audit::{Fault, NoDocuments, Verdict};
+use quorate_ceremony::identity::{AccountSecrets, PublicKey};
+use quorate_ceremony::statement::Body;
+use quorate_log::key::{CosignerSigner, LogSigner, Seed};
+
+use super::builder::{Log, cosigned, name};
+use super::{DOCUMENT, MESSAGE, audit_with, only_fault, signed_log};
+
+#[test]
+fn too_few_cosignatures_are_not_final_and_said_so() {
+    let log = signed_log();
+    for cosigners in [vec![], vec!["ada", "bob"]] {
+        let checkpoint = log.checkpoint(&cosigners);
+        let report = audit_with(&log, checkpoint.as_signed(), &mut NoDocuments);
+        assert_eq!(report.verdict, Verdict::NotFinal);
+        assert_eq!(report.groups[0].cosigned_by.len(), cosigners.len());
+        assert!(!report.groups[0].is_final);
+        assert!(report.lines()[1].contains("too few members"), "{:?}", report.lines());
+    }
+}
+
+#[test]
+fn a_log_in_which_no_group_has_a_key_is_not_final() {
+    let log = Log::found(1);
+    let checkpoint = log.checkpoint(&["ada"]);
+    let report = audit_with(&log, checkpoint.as_signed(), &mut NoDocuments);
+    assert_eq!((report.verdict, report.groups.len()), (Verdict::NotFinal, 0));
+}
+
+/// Both sides of a fork are valid; with one member in league with the coordinator only one of them can be final.
+#[test]
+fn of_two_views_at_most_one_is_final_while_one_member_colludes() {
+    let (log, request) = Log::with_signature(1, DOCUMENT, MESSAGE);
+    let mut fork = Log::with_group(1);
+    assert_eq!(fork.request("ada", "board", DOCUMENT), request);
+    fork.by("bob", Body::Refusal { request, reason: "no".to_owned() });
+    let here = log.checkpoint(&["ada", "eve"]);
+    let there = fork.checkpoint(&["bob", "eve"]);
+    let verdicts = [
+        audit_with(&log, here.as_signed(), &mut NoDocuments).verdict,
+        audit_with(&fork, there.as_signed(), &mut NoDocuments).verdict,
+    ];
+    assert_eq!(verdicts, [Verdict::NotFinal; 2]);
+}
+
+#[test]
+fn a_checkpoint_of_another_tree_is_a_fault_and_its_cosignatures_count_for_nothing() {
+    let mut log = signed_log();
+    let checkpoint = log.checkpoint(&["ada", "bob", "eve"]);
+    log.entries.pop();
+    let report = audit_with(&log, checkpoint.as_signed(), &mut NoDocuments);
+    assert!(matches!(only_fault(&report), Fault::OtherTree { .. }));
+    assert!(report.checkpoint.cosigned_by.is_empty() && !report.groups[0].is_final);
+}
+
+#[test]
+fn a_checkpoint_by_another_key_is_a_fault() {
+    let log = signed_log();
+    let head = log.checkpoint(&[]).head();
+    let stranger =
+        LogSigner::new(log.state.origin().parse().unwrap(), Seed::new(Box::new([3; 32])));
+    let report = audit_with(&log, stranger.sign(head).as_signed(), &mut NoDocuments);
+    assert_eq!(report.verdict, Verdict::Failed);
+    assert!(report.faults.iter().any(|fault| matches!(fault, Fault::Checkpoint { .. })));
+    assert!(!report.checkpoint.signed_by_log);
+}
+
+#[test]
+fn a_cosignature_by_a_stranger_is_a_fault_that_names_it() {
+    let log = signed_log();
+    let origin = log.state.origin();
+    for line_name in
+        [format!("{origin}/mallory"), "example.org/witness".to_owned(), format!("{origin}/ada")]
+    {
+        let stranger =
+            CosignerSigner::new(line_name.parse().unwrap(), Seed::new(Box::new([3; 32])));
+        let checkpoint = cosigned(log.checkpoint(&["ada", "bob", "eve"]), &[stranger]);
+        let report = audit_with(&log, checkpoint.as_signed(), &mut NoDocuments);
+        let name = line_name.parse().unwrap();
+        assert_eq!(only_fault(&report), &Fault::Stranger { name });
+    }
+}
+
+/// The cosignature of another checkpoint, put under this one.
+#[test]
+fn a_cosignature_of_another_checkpoint_is_a_fault_that_names_the_account() {
+    let mut log = signed_log();
+    let earlier = log.checkpoint(&["bob"]).to_string();
+    let line = earlier.lines().last().unwrap();
+    log.join("tom");
+    let note = format!("{}{line}\n", log.checkpoint(&["ada"]));
+    let report = audit_with(&log, &note.parse().unwrap(), &mut NoDocuments);
+    assert_eq!(only_fault(&report), &Fault::Cosignature { account: name("bob") });
+}
+
+#[test]
+fn an_account_with_an_unusable_cosigner_key_never_makes_a_log_final() {
+    let mut log = Log::found(1);
+    log.join("bob");
+    let mut rng = <rand_chacha::ChaCha20Rng as rand_core::SeedableRng>::seed_from_u64(7);
+    let eve = AccountSecrets::generate(&mut rng);
+    let mut keys = eve.public();
+    // A point of small order: anybody could make signatures for it.
+    keys.cosigner = PublicKey([0; 32]);
+    log.join_with("eve", eve, keys);
+    log.group("board", &["ada", "bob", "eve"], 2);
+
+    let checkpoint = log.checkpoint(&["ada", "bob", "eve"]);
+    let report = audit_with(&log, checkpoint.as_signed(), &mut NoDocuments);
+    assert_eq!((report.verdict, report.faults.len()), (Verdict::NotFinal, 0));
+    assert_eq!(report.groups[0].cosigned_by, [name("ada"), name("bob")]);
+    let eve = report.accounts.iter().find(|account| account.name == name("eve")).unwrap();
+    assert!(!eve.cosigns);
+    assert!(report.lines().iter().any(|line| line.contains("of eve do not count")));
+}

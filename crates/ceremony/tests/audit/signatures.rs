@@ -1,0 +1,112 @@
+//! Signatures: what can be said of them without the document, and with it.
+
+use quorate_ceremony::audit::{Check, Fault, NoDocuments, NotChecked, SignatureFault, Verdict};
+use quorate_ceremony::names::COORDINATOR;
+use quorate_ceremony::state::Invalid;
+use quorate_ceremony::statement::Body;
+
+use super::builder::{Log, name};
+use super::{Always, DOCUMENT, MESSAGE, audit, audit_with, only_fault, signed_log};
+
+#[test]
+fn a_signature_without_its_document_never_counts_as_verified() {
+    let log = signed_log();
+    let checkpoint = log.checkpoint(&["ada", "bob", "eve"]);
+    let report = audit_with(&log, checkpoint.as_signed(), &mut NoDocuments);
+    let not_checked = Check::NotChecked { why: NotChecked::NoDocument };
+    assert_eq!(report.verdict, Verdict::Final);
+    assert_eq!(report.signatures[0].sum, Check::Verified);
+    assert_eq!(report.signatures[0].shares, not_checked);
+    assert_eq!(report.signatures[0].document, not_checked);
+    assert!(report.lines().iter().any(|line| line == "Not checked (document not at hand): 1."));
+    assert!(report.lines().iter().any(|line| line.ends_with("each share too: 0 of 1.")));
+}
+
+#[test]
+fn a_document_that_is_not_the_requested_one_is_a_fault() {
+    let log = signed_log();
+    let checkpoint = log.checkpoint(&["ada", "bob", "eve"]);
+    let mut other = Always(Err(NotChecked::OtherDocument));
+    let report = audit_with(&log, checkpoint.as_signed(), &mut other);
+    let why = &SignatureFault::OtherDocument;
+    assert!(matches!(only_fault(&report), Fault::Signature { why: fault, .. } if fault == why));
+}
+
+#[test]
+fn a_share_for_other_bytes_is_a_fault_of_that_signer() {
+    let log = signed_log();
+    let checkpoint = log.checkpoint(&["ada", "bob", "eve"]);
+    let mut other = Always(Ok(b"another contract"));
+    let report = audit_with(&log, checkpoint.as_signed(), &mut other);
+    let why = &SignatureFault::Share { account: name("ada") };
+    assert!(matches!(only_fault(&report), Fault::Signature { why: fault, .. } if fault == why));
+    assert_eq!(report.signatures[0].shares, Check::Failed);
+}
+
+#[test]
+fn a_signature_under_the_names_of_others_is_noticed_without_the_document() {
+    let mut log = Log::with_group(1);
+    let request = log.request("ada", "board", DOCUMENT);
+    log.by("bob", Body::Approval { request });
+    log.by("eve", Body::Approval { request });
+    let real = log.signature(request, &["ada", "bob"], MESSAGE);
+    let abandoned = log.signature(request, &["bob", "eve"], MESSAGE);
+    let (Body::Signature { signature, .. }, Body::Signature { session, signers, .. }) =
+        (real, abandoned)
+    else {
+        panic!("not signatures");
+    };
+    log.by(COORDINATOR, Body::Signature { request, session, signature, signers });
+
+    let checkpoint = log.checkpoint(&["ada", "bob", "eve"]);
+    let report = audit_with(&log, checkpoint.as_signed(), &mut NoDocuments);
+    let why = &SignatureFault::Sum;
+    assert!(matches!(only_fault(&report), Fault::Signature { why: fault, .. } if fault == why));
+    assert_eq!(report.signatures[0].sum, Check::Failed);
+}
+
+#[test]
+fn a_share_of_another_session_is_not_admissible() {
+    let mut log = Log::with_group(1);
+    let request = log.request("ada", "board", DOCUMENT);
+    log.by("bob", Body::Approval { request });
+    let Body::Signature { signers: mut mixed, signature, session, .. } =
+        log.signature(request, &["ada", "bob"], MESSAGE)
+    else {
+        panic!("not a signature");
+    };
+    let Body::Signature { signers: others, .. } = log.signature(request, &["ada", "bob"], MESSAGE)
+    else {
+        panic!("not a signature");
+    };
+    mixed[1].share = others[1].share.clone();
+    let body = Body::Signature { request, session, signature, signers: mixed };
+    let entry = log.statement(COORDINATOR, body);
+    log.entries.push(entry.to_bytes());
+    let report = audit(&log);
+    assert!(matches!(only_fault(&report), Fault::Inadmissible { reason: Invalid::Signers, .. }));
+}
+
+#[test]
+fn a_signature_by_somebody_who_did_not_consent_is_not_admissible() {
+    let mut log = Log::with_group(1);
+    let request = log.request("ada", "board", DOCUMENT);
+    log.by("bob", Body::Approval { request });
+    let body = log.signature(request, &["bob", "eve"], MESSAGE);
+    let entry = log.statement(COORDINATOR, body);
+    log.entries.push(entry.to_bytes());
+    let report = audit(&log);
+    assert!(matches!(only_fault(&report), Fault::Inadmissible { reason: Invalid::Signers, .. }));
+}
+
+#[test]
+fn a_signature_before_its_approval_is_not_admissible() {
+    let mut log = Log::with_group(1);
+    let request = log.request("ada", "board", DOCUMENT);
+    let body = log.signature(request, &["ada", "bob"], MESSAGE);
+    let entry = log.statement(COORDINATOR, body);
+    log.entries.push(entry.to_bytes());
+    let report = audit(&log);
+    let Fault::Inadmissible { reason, .. } = only_fault(&report) else { panic!() };
+    assert_eq!(reason, &Invalid::NotApproved { request });
+}
