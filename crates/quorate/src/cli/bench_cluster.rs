@@ -13,6 +13,10 @@ use crate::demo::measure::measure;
 
 /// Measure how fast a coordinator and nodes on this machine make keys and signatures
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  quorate bench-cluster
+  quorate bench-cluster --requests 100 --dir ./bench")]
 pub(super) struct BenchCluster {
     /// How many signatures for each row
     #[arg(long, default_value_t = 500, value_name = "N")]

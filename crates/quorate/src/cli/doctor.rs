@@ -343,6 +343,7 @@ mod tests {
     #[test]
     fn keys_that_others_can_read_fail() {
         let home = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
         let keys = home.path().join("keys.sealed");
         std::fs::write(&keys, "").unwrap();
         let outcomes = |mode| {

@@ -215,7 +215,7 @@ mod tests {
             ("-rf", "rf"),
             ("..", "document"),
             ("", "document"),
-            ("a\nb", "a\nb"),
+            ("a\nb", "a b"),
         ] {
             assert_eq!(plain_name(name), PathBuf::from(plain));
         }

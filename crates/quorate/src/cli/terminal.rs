@@ -107,9 +107,9 @@ impl Terminal {
         write_out(bytes)
     }
 
-    /// Something worth knowing, on stderr; nothing with `--quiet`.
+    /// Something that a person may want to know, on stderr; nothing with `--quiet` or `--json`.
     pub(super) fn note(&self, page: impl FnOnce(&mut Page)) {
-        if !self.quiet {
+        if !self.quiet && !self.json {
             let mut lines = Page::new(self.err);
             page(&mut lines);
             write_err(&lines.text);

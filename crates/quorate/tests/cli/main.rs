@@ -1,6 +1,5 @@
 //! The command line where no system has to run: help, usage, wording of errors, exit codes, and what is left behind.
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
-#![expect(clippy::indexing_slicing, reason = "tests fail by panicking")]
 #![expect(clippy::panic, reason = "tests fail by panicking")]
 
 use std::collections::BTreeMap;
