@@ -163,7 +163,7 @@ impl Scenario {
         // A stream of its own: the run draws from another one of the same seed.
         let mut chance = Chance::from_seed(seed ^ 0x5CE7_A810);
         let sizes =
-            [(17, (3, 5)), (10, (2, 2)), (3, (2, 4)), (3, (3, 4)), (1, (4, 7)), (1, (5, 5))];
+            [(15, (3, 5)), (10, (2, 2)), (3, (2, 4)), (3, (3, 4)), (1, (4, 7)), (1, (5, 5))];
         let (min_signers, members) = chance.choose((2, 3), &sizes, 60);
         let approvals_required =
             min_signers + if chance.happens(300) { u16::from(members > min_signers) } else { 0 };

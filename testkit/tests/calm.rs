@@ -1,11 +1,10 @@
 //! Runs without faults, counted: a round or a message too many shows here.
 
-use quorate_testkit::{Outcome, Scenario, Simulation};
+use quorate_testkit::{Failure, Outcome, Scenario, Simulation};
 
-fn run(min_signers: u16, members: u16) -> Outcome {
-    let scenario = Scenario::calm(min_signers, members);
-    let (outcome, _) = Simulation::new(scenario, 0).unwrap().run().unwrap();
-    outcome
+fn run(min_signers: u16, members: u16) -> Result<Outcome, Failure> {
+    let (outcome, _) = Simulation::new(Scenario::calm(min_signers, members), 0)?.run()?;
+    Ok(outcome)
 }
 
 /// Entries, then messages of each kind in both directions.
@@ -15,7 +14,7 @@ fn counted(outcome: &Outcome) -> String {
 
 #[test]
 fn two_of_three_need_this_many_messages() {
-    let outcome = run(2, 3);
+    let outcome = run(2, 3).unwrap();
     assert_eq!((outcome.crashes, outcome.connections, outcome.sessions), (0, 3, 1));
     // Genesis; for each other account an invitation and an admission; for each account a start, an acceptance, three
     // DKG messages and a certification; the group, the session and the epoch; request, one more approval, signature.
@@ -28,7 +27,7 @@ fn two_of_three_need_this_many_messages() {
 
 #[test]
 fn three_of_five_need_this_many_messages() {
-    let outcome = run(3, 5);
+    let outcome = run(3, 5).unwrap();
     assert_eq!((outcome.crashes, outcome.connections, outcome.sessions), (0, 5, 1));
     assert_eq!(outcome.entries, 1 + 4 * 2 + 5 * 6 + 3 + 4);
     let expected = "46 entries; \

@@ -14,44 +14,46 @@ fn run(seed: u64) -> Result<(), Failure> {
     Simulation::of_seed(seed)?.run().map(|_| ())
 }
 
-fn report(seed: u64, traced: &Failure) -> String {
-    let skipped = traced.trace.len().saturating_sub(SHOWN);
-    let mut text = format!("seed {seed} {traced}\n");
-    for line in traced.trace.iter().skip(skipped) {
+fn trace(lines: &[String], most: usize) -> String {
+    let skipped = lines.len().saturating_sub(most);
+    lines.iter().skip(skipped).fold(String::new(), |mut text, line| {
         let _ = writeln!(text, "{line}");
+        text
+    })
+}
+
+/// What happened in a run that failed, and how to see it again.
+fn report(seed: u64) -> String {
+    match Simulation::of_seed(seed).and_then(|simulation| simulation.traced().run()) {
+        Ok(_) => format!(
+            "seed {seed} fails, but not a second time: something is not a function of the seed"
+        ),
+        Err(failure) => format!(
+            "{}seed {seed} {failure}\nreplay it with the whole trace:\n    \
+             QUORATE_SEED={seed} cargo nextest run -p quorate-testkit --no-capture schedules_0",
+            trace(&failure.trace, SHOWN),
+        ),
     }
-    let _ = write!(
-        text,
-        "replay it, with the whole trace:\n    QUORATE_SEED={seed} cargo nextest run -p quorate-testkit --no-capture schedules_0"
-    );
-    text
 }
 
 /// Runs its share of the schedules; or the one that was asked for, with everything that happens in it.
-fn sweep(part: u64) {
+fn sweep(part: u64) -> Result<(), String> {
     if let Ok(wanted) = std::env::var("QUORATE_SEED") {
-        if part == 0 {
-            replay(wanted.parse().expect("QUORATE_SEED is a number"));
-        }
-        return;
+        let seed =
+            wanted.parse().map_err(|_| format!("QUORATE_SEED is a number, not {wanted:?}"))?;
+        return if part == 0 { replay(seed) } else { Ok(()) };
     }
     for seed in part * SCHEDULES..(part + 1) * SCHEDULES {
-        if run(seed).is_err() {
-            let traced = Simulation::of_seed(seed).unwrap().traced().run().unwrap_err();
-            panic!("{}", report(seed, &traced));
-        }
+        run(seed).map_err(|_| report(seed))?;
     }
+    Ok(())
 }
 
-fn replay(seed: u64) {
-    let result = Simulation::of_seed(seed).unwrap().traced().run();
-    let (Ok((_, trace)) | Err(Failure { trace, .. })) = &result;
-    for line in trace {
-        println!("{line}");
-    }
-    if let Err(failure) = &result {
-        panic!("seed {seed} {failure}");
-    }
+fn replay(seed: u64) -> Result<(), String> {
+    let result = Simulation::of_seed(seed).and_then(|simulation| simulation.traced().run());
+    let (Ok((_, lines)) | Err(Failure { trace: lines, .. })) = &result;
+    print!("{}", trace(lines, usize::MAX));
+    result.map(|_| ()).map_err(|failure| format!("seed {seed} {failure}"))
 }
 
 macro_rules! sweeps {
@@ -59,7 +61,9 @@ macro_rules! sweeps {
         $(
             #[test]
             fn $name() {
-                sweep($part);
+                if let Err(text) = sweep($part) {
+                    panic!("{text}");
+                }
             }
         )*
     };
@@ -99,10 +103,11 @@ fn the_schedules_contain_every_kind_of_trouble() {
             *seen.from_nodes.entry(kind).or_default() += count;
         }
     }
-    // 60 groups that lose nothing would need 60 sessions, at most 180 signatures, and decline nothing.
+    // Groups that lose nothing would need 60 sessions, connect at most 420 times, and decline nothing.
     assert!(seen.sessions > 90, "{seen:?}");
     assert!(seen.crashes > 200, "{seen:?}");
     assert!(seen.connections > 600, "{seen:?}");
-    assert!(seen.signatures > 60, "{seen:?}");
-    assert!(seen.from_nodes["declined"] > 20 && seen.from_nodes["rejected"] > 20, "{seen:?}");
+    assert!(seen.signatures > 50, "{seen:?}");
+    let count = |kind: &str| seen.from_nodes.get(kind).copied().unwrap_or(0);
+    assert!(count("declined") > 5 && count("rejected") > 2, "{seen:?}");
 }

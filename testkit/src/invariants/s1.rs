@@ -20,11 +20,17 @@ pub(crate) struct NoncePairs {
     /// All commitments ever announced.
     known: BTreeSet<Vec<u8>>,
     /// The sets of commitments that the coordinator showed in each session, and what they are called.
-    packages: BTreeMap<SessionId, Vec<(Vec<(AccountName, Envelope)>, Digest)>>,
+    packages: BTreeMap<SessionId, Vec<Package>>,
     /// Which of them each node was shown.
     shown: BTreeMap<(AccountName, SessionId), BTreeSet<Digest>>,
     /// The share that was released for each pair.
     shares: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+/// A set of commitments, and what members' shares call it.
+struct Package {
+    commitments: Vec<(AccountName, Envelope)>,
+    digest: Digest,
 }
 
 impl NoncePairs {
@@ -73,8 +79,8 @@ impl NoncePairs {
     ) -> Result<Digest, Violation> {
         let context = self.context(world, session)?;
         let known = self.packages.entry(session).or_default();
-        if let Some((_, package)) = known.iter().find(|(commitments, _)| commitments == shown) {
-            return Ok(*package);
+        if let Some(package) = known.iter().find(|package| package.commitments == shown) {
+            return Ok(package.digest);
         }
         let groups = world.reference.state.groups();
         let mut commitments = BTreeMap::new();
@@ -84,9 +90,9 @@ impl NoncePairs {
                 commitments.insert(identifier, open(world, context, account, envelope)?);
             }
         }
-        let package = context.package(&commitments);
-        known.push((shown.to_vec(), package));
-        Ok(package)
+        let digest = context.package(&commitments);
+        known.push(Package { commitments: shown.to_vec(), digest });
+        Ok(digest)
     }
 
     fn announced(

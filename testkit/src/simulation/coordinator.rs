@@ -105,7 +105,7 @@ impl Simulation {
         }
         if process.inputs == 1 {
             let number = process.number;
-            let soon = self.chance.up_to(3);
+            let soon = self.chance.up_to(self.faults.delay.min(25));
             self.schedule(soon, Event::FlushCoordinator { process: number });
         }
         Ok(())

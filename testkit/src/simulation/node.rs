@@ -156,7 +156,7 @@ impl Simulation {
         }
         if process.inputs == 1 {
             let number = process.number;
-            let soon = self.chance.up_to(3);
+            let soon = self.chance.up_to(self.faults.delay.min(25));
             self.schedule(soon, Event::FlushNode { account: account.clone(), process: number });
         }
         Ok(())
