@@ -13,7 +13,7 @@ pub enum Invalid {
     #[error("not a genesis")]
     NotGenesis,
     /// The deployment can not be part of a log's origin.
-    #[error("a deployment name is 1 to 200 printable characters without spaces or '+'")]
+    #[error("a deployment name is 1 to 120 printable characters without spaces or '+'")]
     Deployment,
     /// The bytes are no entry.
     #[error("not a well-formed entry")]

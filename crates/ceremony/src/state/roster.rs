@@ -24,7 +24,8 @@ pub struct Account {
 /// Whether `deployment` can be the first part of a signed note's origin (C2SP tlog-checkpoint: no spaces, no plus).
 pub(super) fn check_deployment(deployment: &str) -> Result<(), Invalid> {
     let printable = deployment.chars().all(|c| c.is_ascii_graphic() && c != '+');
-    if deployment.is_empty() || deployment.len() > 200 || !printable {
+    // A cosigner's key name, `<deployment>/ivn/<64 digits>/<account>`, has at most 255 bytes.
+    if deployment.is_empty() || deployment.len() > 120 || !printable {
         return Err(Invalid::Deployment);
     }
     Ok(())
