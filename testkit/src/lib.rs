@@ -22,5 +22,5 @@ mod disk;
 mod people;
 mod reference;
 
-pub use scenario::{Faults, Scenario};
+pub use scenario::{Faults, Mischief, Scenario};
 pub use simulation::{Failure, Outcome, Sabotage, Simulation};

@@ -50,7 +50,7 @@ impl Plan {
             return None;
         }
         self.wish_as_admin(index, world, node, now)
-            .or_else(|| self.wish_to_accept(node))
+            .or_else(|| self.wish_to_accept(index, node))
             .or_else(|| self.wish_to_ask(index, node, passed))
             .or_else(|| self.wish_to_vote(index, node, now))
     }
@@ -92,7 +92,10 @@ impl Plan {
         })
     }
 
-    fn wish_to_accept(&self, node: &Node) -> Option<Command> {
+    fn wish_to_accept(&self, index: usize, node: &Node) -> Option<Command> {
+        if self.is_automatic(index) {
+            return None;
+        }
         let group = node.state().group(&self.group).ok()?;
         let asked = group.definition.members.contains(node.account())
             && !group.accepted.contains(node.account());
@@ -118,13 +121,30 @@ impl Plan {
     }
 
     fn wish_to_vote(&self, index: usize, node: &Node, now: Timestamp) -> Option<Command> {
-        node.inbox(now).into_iter().find_map(|(request, _)| match self.vote(index, request)? {
+        if self.is_automatic(index) && self.scenario.policy.auto_approve {
+            return None;
+        }
+        let mut asked: Vec<&RequestState> =
+            node.inbox(now).into_iter().map(|(request, _)| request).collect();
+        if self.scenario.mischief.is_some() {
+            // The consents are there and the signature is not: whoever can help does.
+            let spare = node.state().requests().values().filter(|request| {
+                request.status == Status::Approved && !request.approvals.contains(node.account())
+            });
+            asked.extend(spare);
+        }
+        asked.into_iter().find_map(|request| match self.vote(index, request)? {
             Vote::Approve => Some(Command::Approve(request.id)),
             Vote::Reject => {
                 Some(Command::Reject { request: request.id, reason: "not like this".to_owned() })
             }
             Vote::Ignore => None,
         })
+    }
+
+    /// Whether the node does by itself what it may do by itself.
+    fn is_automatic(&self, index: usize) -> bool {
+        self.scenario.automatic.get(index) == Some(&true)
     }
 
     fn vote(&self, index: usize, request: &RequestState) -> Option<Vote> {

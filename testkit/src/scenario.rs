@@ -22,8 +22,21 @@ pub struct Scenario {
     pub admitted: bool,
     /// What the members want signed.
     pub requests: Vec<PlannedRequest>,
+    /// A member whose node is connected and approves, but does not do its part in signing. It never heals.
+    pub mischief: Option<(usize, Mischief)>,
     /// What goes wrong.
     pub faults: Faults,
+}
+
+/// How a node does not do its part.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Mischief {
+    /// It sends no commitments.
+    Silence,
+    /// It sends commitments, and then no signature share.
+    Stall,
+    /// It sends wrong signature shares.
+    Garbage,
 }
 
 /// What one member is going to ask for.
@@ -123,12 +136,12 @@ impl Faults {
         };
         Self {
             delay: level(&[5, 40, 300]),
-            drop: level(&[0, 0, 10, 50]),
+            drop: level(&[0, 0, 10, 30]),
             duplicate: level(&[0, 0, 20, 200]),
             reorder: level(&[0, 0, 20, 200]),
-            disconnect: level(&[0, 0, 5, 25]),
+            disconnect: level(&[0, 0, 5, 20]),
             notice: level(&[50, 1_000, 8_000]),
-            node_crash: level(&[0, 5, 20, 50]),
+            node_crash: level(&[0, 5, 20, 40]),
             coordinator_crash: level(&[0, 0, 10, 30]),
             downtime: level(&[100, 2_000]),
             no_document: level(&[0, 0, 100, 500]),
@@ -153,6 +166,7 @@ impl Scenario {
             automatic: vec![false; people],
             outsider: false,
             admitted: false,
+            mischief: None,
             requests: vec![PlannedRequest { by: 0, at: 0, votes: votes.collect() }],
             faults: Faults::none(),
         }
@@ -163,12 +177,18 @@ impl Scenario {
         // A stream of its own: the run draws from another one of the same seed.
         let mut chance = Chance::from_seed(seed ^ 0x5CE7_A810);
         let sizes =
-            [(15, (3, 5)), (10, (2, 2)), (3, (2, 4)), (3, (3, 4)), (1, (4, 7)), (1, (5, 5))];
-        let (min_signers, members) = chance.choose((2, 3), &sizes, 60);
+            [(26, (3, 5)), (20, (2, 2)), (5, (2, 4)), (5, (3, 4)), (1, (4, 7)), (1, (5, 5))];
+        let (min_signers, members) = chance.choose((2, 3), &sizes, 130);
         let approvals_required =
             min_signers + if chance.happens(300) { u16::from(members > min_signers) } else { 0 };
-        let requester_may_approve = approvals_required == members || chance.happens(700);
         let people = usize::from(members);
+        // Signing must not depend on it: the others are enough, and all of them consent.
+        let mischief = (members > min_signers && chance.happens(250)).then(|| {
+            let kinds = [(1, Mischief::Stall), (1, Mischief::Garbage)];
+            (index(&mut chance, people), chance.choose(Mischief::Silence, &kinds, 1))
+        });
+        let requester_may_approve =
+            approvals_required == members || mischief.is_some() || chance.happens(700);
         let policy = Policy {
             approvals_required,
             requester_may_approve,
@@ -183,7 +203,7 @@ impl Scenario {
                 let stranger = outsider && chance.happens(300);
                 let by = if stranger { people } else { index(&mut chance, people) };
                 let at = chance.up_to(6_000);
-                let quarrel = chance.happens(350);
+                let quarrel = mischief.is_none() && chance.happens(350);
                 let votes = automatic.iter().map(|automatic| {
                     if quarrel && !automatic {
                         chance.choose(Vote::Approve, &[(3, Vote::Reject), (2, Vote::Ignore)], 5)
@@ -195,7 +215,17 @@ impl Scenario {
             })
             .collect();
         let faults = Faults::random(&mut chance);
-        Self { min_signers, members, policy, automatic, outsider, admitted, requests, faults }
+        Self {
+            min_signers,
+            members,
+            policy,
+            automatic,
+            outsider,
+            admitted,
+            requests,
+            mischief,
+            faults,
+        }
     }
 
     /// What the account of this index may do.

@@ -6,8 +6,10 @@ use quorate_ceremony::names::AccountName;
 use quorate_ceremony::node;
 
 use super::network::{ConnectionId, Direction};
+use super::sabotage::other_share;
 use super::{Event, Simulation};
 use crate::invariants::{Invariant, Seen, Violation};
+use crate::scenario::Mischief;
 
 /// How long a node waits before it dials again, at most, in milliseconds.
 const REDIAL: u64 = 400;
@@ -131,8 +133,10 @@ impl Simulation {
     pub(super) fn send_from_node(
         &mut self,
         account: &AccountName,
-        message: &FromNode,
+        message: FromNode,
     ) -> Result<(), Violation> {
+        let Some(message) = self.after_mischief(account, message) else { return Ok(()) };
+        let message = &message;
         let bytes = serde_json::to_vec(message)
             .map_err(|_| Invariant::Simulator.broken("a message can not be encoded"))?;
         *self.outcome.from_nodes.entry(kind_from_node(message)).or_default() += 1;
@@ -142,6 +146,23 @@ impl Simulation {
             self.carry(connection, Direction::ToCoordinator, bytes);
         }
         Ok(())
+    }
+
+    /// What a node that does not do its part makes of its message.
+    fn after_mischief(&self, account: &AccountName, message: FromNode) -> Option<FromNode> {
+        let index = self.stations.get(account).map(|station| station.index);
+        let mischief =
+            self.plan.scenario.mischief.filter(|(at, _)| Some(*at) == index).map(|(_, what)| what);
+        match (mischief, message) {
+            (Some(Mischief::Silence), FromNode::Commitments { .. })
+            | (Some(Mischief::Stall), FromNode::Share { .. }) => None,
+            (Some(Mischief::Garbage), FromNode::Share { session, share, size, cosignature }) => {
+                let key = self.world.secrets.get(account)?.account().identity;
+                let share = other_share(&share, &key)?;
+                Some(FromNode::Share { session, share, size, cosignature })
+            }
+            (_, message) => Some(message),
+        }
     }
 
     pub(super) fn send_from_coordinator(

@@ -222,7 +222,7 @@ impl Simulation {
                 }
                 self.see(&Seen::NodeStored(account, &change))
             }
-            NodeEffect::Send(message) => self.send_from_node(account, &message),
+            NodeEffect::Send(message) => self.send_from_node(account, message),
             NodeEffect::Disconnect => {
                 self.note(|| format!("{account} hangs up"));
                 let connection = self.process_mut(account).and_then(|process| process.connection);

@@ -200,16 +200,17 @@ fn forget(effects: &mut Vec<NodeEffect>, what: impl Fn(&NodeChange) -> bool) {
 }
 
 /// The same signed message with another share in it.
-fn other_share(envelope: &Envelope, key: &SecretKey) -> Option<Envelope> {
-    let mut payload: serde_json::Value =
-        serde_json::from_slice(envelope.payload_unverified()).ok()?;
-    let share = payload.get_mut("part")?.get_mut("share")?;
-    let mut bytes = STANDARD.decode(share.as_str()?).ok()?;
+pub(super) fn other_share(envelope: &Envelope, key: &SecretKey) -> Option<Envelope> {
+    let payload = std::str::from_utf8(envelope.payload_unverified()).ok()?;
+    let json: serde_json::Value = serde_json::from_str(payload).ok()?;
+    let share = json.get("part")?.get("share")?.as_str()?;
+    let mut bytes = STANDARD.decode(share).ok()?;
     *bytes.first_mut()? ^= 1;
-    *share = serde_json::Value::String(STANDARD.encode(bytes));
+    // In the text, because the message has one spelling.
+    let payload = payload.replace(share, &STANDARD.encode(bytes));
     let json = serde_json::to_value(envelope).ok()?;
     let payload_type = json.get("payloadType")?.as_str()?;
-    Some(Envelope::sign(payload_type, serde_json::to_vec(&payload).ok()?, &[key]))
+    Some(Envelope::sign(payload_type, payload.into_bytes(), &[key]))
 }
 
 /// The account's cosignature on the oldest checkpoint.
