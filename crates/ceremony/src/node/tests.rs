@@ -282,6 +282,19 @@ fn another_document_is_not_signed() {
 }
 
 #[test]
+fn a_document_that_can_not_be_had_is_asked_for_again_after_a_while() {
+    let (mut bench, request) = Bench::approved();
+    let effects = bench.tell(Input::Document { request, document: None });
+    let deadline = effects.iter().find_map(|effect| match effect {
+        NodeEffect::SetDeadline(deadline, _) => Some(*deadline),
+        _ => None,
+    });
+    let effects = bench.tell(Input::Deadline(deadline.unwrap()));
+    let asks = |e: &NodeEffect| matches!(e, NodeEffect::FetchDocument(id) if *id == request);
+    assert!(effects.iter().any(asks));
+}
+
+#[test]
 fn whether_it_may_sign_is_asked_again_before_the_share_leaves() {
     let (mut bench, request, ours) = Bench::committed();
     let theirs = bench.commitments_of_ada(session(7), request);
