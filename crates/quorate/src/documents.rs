@@ -49,6 +49,17 @@ impl Shelf {
         Ok(())
     }
 
+    /// Keeps a copy of a package that can be had again elsewhere: at once in memory, on disk soon.
+    pub(crate) fn keep(&self, commitment: Digest, package: Vec<u8>) {
+        self.remember(commitment, package.clone().into());
+        let shelf = self.clone();
+        tokio::spawn(async move {
+            if let Err(error) = shelf.documents.put(commitment, package, shelf.limit).await {
+                tracing::warn!(%error, "a document can not be kept");
+            }
+        });
+    }
+
     /// A package that was put in, or `None`.
     pub(crate) async fn get(&self, commitment: Digest) -> Result<Option<Arc<[u8]>>, DocumentError> {
         if let Some(package) = self.recall(commitment) {

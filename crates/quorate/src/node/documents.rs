@@ -27,9 +27,8 @@ pub(super) async fn package(shelf: &Shelf, hub: &Hub, commitment: Digest) -> Opt
         tracing::warn!(%commitment, "the coordinator sent another document than the one asked for");
         return None;
     }
-    if let Err(error) = shelf.put(commitment, bytes.clone()).await {
-        tracing::warn!(%error, "a document can not be kept");
-    }
+    // The coordinator has it; signing need not wait for this node's own disk.
+    shelf.keep(commitment, bytes.clone());
     Some(bytes.into())
 }
 
@@ -64,10 +63,7 @@ pub(super) async fn place(shelf: &Shelf, hub: &Hub, ask: SignAsk) -> Result<Comm
             "raise limits.document_bytes in home.json of the coordinator and of all members",
         ));
     }
-    shelf
-        .put(commitment, bytes.clone())
-        .await
-        .map_err(|error| Problem::new(Exit::Error, error.to_string()))?;
+    shelf.keep(commitment, bytes.clone());
     hub.put_document(commitment, bytes).await?;
     Ok(Command::Request {
         group: ask.group,
