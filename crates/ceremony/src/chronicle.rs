@@ -9,11 +9,11 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore as _, SeedableRng as _};
 
 use crate::encoding::Base64;
-use crate::entry::{Author, Entry, Envelope, Statement};
+use crate::entry::{Author, Entry, Statement};
 use crate::identity::{AccountSecrets, SecretKey};
 use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
 use crate::policy::Policy;
-use crate::signing::{SignerRecord, SigningSession, Subject};
+use crate::signing::{SignedPart, SignerRecord, SigningSession, Subject};
 use crate::state::{Event, Invalid, IvnState};
 use crate::statement::{Body, Genesis, GroupDefinition, Invitation, Request, Role};
 
@@ -369,7 +369,7 @@ impl Chronicle {
         account: &str,
         session: SessionId,
         subject: Subject,
-    ) -> Envelope {
+    ) -> SignedPart {
         let context = SigningSession { ivn: self.state.ivn(), session, subject };
         let (_, commitments) = sign::commit(&self.packages[&name(account)], &mut self.rng).unwrap();
         context.sign_commitments(&name(account), &secrets(account).identity, &commitments)

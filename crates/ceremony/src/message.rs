@@ -8,9 +8,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::encoding::Base64;
-use crate::entry::Envelope;
 use crate::names::{AccountName, EntryId, SessionId};
-use crate::signing::Subject;
+use crate::signing::{SignedPart, Subject};
 use crate::state::Invalid;
 
 /// From a node to the coordinator.
@@ -39,14 +38,14 @@ pub enum FromNode {
         /// The signing session.
         session: SessionId,
         /// Signed commitments, see [`crate::signing`].
-        commitments: Envelope,
+        commitments: SignedPart,
     },
     /// Answers [`FromCoordinator::Package`]; never without the cosignature (the gate).
     Share {
         /// The signing session.
         session: SessionId,
         /// Signed signature share.
-        share: Envelope,
+        share: SignedPart,
         /// Entries in the tree of a checkpoint that includes what the share is for.
         size: u64,
         /// The node's cosignature on it.
@@ -88,15 +87,13 @@ pub enum FromCoordinator {
         session: SessionId,
         /// What is to be signed.
         subject: Subject,
-        /// Who takes part.
-        signers: Vec<AccountName>,
     },
-    /// Everybody's commitments: sign.
+    /// The commitments of those who sign, this node among them: sign.
     Package {
         /// The session.
         session: SessionId,
         /// Each signer's signed commitments.
-        commitments: Vec<(AccountName, Envelope)>,
+        commitments: Vec<(AccountName, SignedPart)>,
     },
     /// Who is connected, as far as the coordinator tells. For people only: nothing is decided by it.
     Presence {

@@ -1,8 +1,9 @@
 //! What members sign while they make a signature together: the messages that end up as evidence in the log.
 //!
-//! Commitments and signature shares go from a node to the coordinator, which relays them; each is a DSSE envelope of
-//! its author, so that the coordinator can neither invent one nor move it to another session, and a bad share accuses
-//! its sender provably.
+//! Commitments and signature shares go from a node to the coordinator, which relays them; each carries its author's
+//! signature over a statement of where it belongs, so that the coordinator can neither invent one nor move it to another
+//! session, and a bad share accuses its sender provably. Everybody knows where a message belongs, so only what it
+//! contributes and the signature travel and are kept ([`SignedPart`]); the statement is made again to check it.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use quorate_protocol::sign::{Commitments, SignatureShare};
 use serde::{Deserialize, Serialize};
 
 use crate::encoding::{self, Base64};
-use crate::entry::{EntryError, Envelope};
+use crate::entry::pre_authentication_encoding;
 use crate::identity::{PublicKey, SecretKey};
 use crate::names::{AccountName, Digest, EntryId, IvnId, SessionId};
 
@@ -34,25 +35,42 @@ pub enum Subject {
     },
 }
 
-/// One signed message of one signer.
-#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct SigningStatement {
+/// What a signer signs: the payload, as compact JSON with the members in this order, of a DSSE envelope of which only the
+/// signature is kept.
+#[derive(Serialize)]
+struct SigningStatement<'a> {
     ivn: IvnId,
     session: SessionId,
     subject: Subject,
-    signer: AccountName,
-    part: Part,
+    signer: &'a AccountName,
+    part: Part<'a>,
 }
 
 /// What the message contributes.
-#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
-#[serde(tag = "part", rename_all = "kebab-case", deny_unknown_fields)]
-enum Part {
+#[derive(Clone, Copy, Serialize)]
+#[serde(tag = "part", rename_all = "kebab-case")]
+enum Part<'a> {
     /// RFC 9591 §5.1.
-    Commitments { commitments: Base64 },
+    Commitments { commitments: &'a Base64 },
     /// RFC 9591 §5.2, for exactly the commitments that `package` names.
-    Share { package: Digest, share: Base64 },
+    Share { package: Digest, share: &'a Base64 },
+}
+
+/// What one signer contributes to one session, and its signature over the statement that the session makes of it.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignedPart {
+    /// Commitments (64 bytes) or a signature share (32 bytes).
+    value: Base64,
+    /// Ed25519, 64 bytes.
+    sig: Base64,
+}
+
+impl SignedPart {
+    /// The contribution as bytes, unverified.
+    pub fn value_unverified(&self) -> &[u8] {
+        &self.value.0
+    }
 }
 
 /// The frame that all messages of one signing session share.
@@ -67,37 +85,29 @@ pub struct SigningSession {
 }
 
 impl SigningSession {
-    fn sign(&self, signer: &AccountName, key: &SecretKey, part: Part) -> Envelope {
-        let statement = SigningStatement {
-            ivn: self.ivn,
-            session: self.session,
-            subject: self.subject,
-            signer: signer.clone(),
-            part,
-        };
-        // Serialising plain structs to memory has no way to fail, and an empty payload verifies as nothing.
-        Envelope::sign(PAYLOAD_TYPE, serde_json::to_vec(&statement).unwrap_or_default(), &[key])
+    /// The bytes that the signer's signature covers.
+    fn covered(&self, signer: &AccountName, part: Part<'_>) -> Vec<u8> {
+        let Self { ivn, session, subject } = *self;
+        let statement = SigningStatement { ivn, session, subject, signer, part };
+        // Serialising plain structs to memory has no way to fail.
+        let payload = serde_json::to_vec(&statement).unwrap_or_default();
+        pre_authentication_encoding(PAYLOAD_TYPE, &payload)
     }
 
-    fn open(
+    fn verify(
         &self,
         signer: &AccountName,
         key: PublicKey,
-        envelope: &Envelope,
-    ) -> Result<Part, SigningMessageError> {
-        let payload = envelope.verify(PAYLOAD_TYPE, &[key])?;
-        let statement: SigningStatement =
-            serde_json::from_slice(payload).map_err(|_| SigningMessageError::Malformed)?;
-        // One spelling only: padded with white space, a valid message could make the signature's entry too long for
-        // the log, or the frame that relays it too long for the others.
-        if serde_json::to_vec(&statement).ok().as_deref() != Some(payload) {
-            return Err(SigningMessageError::Malformed);
+        part: Part<'_>,
+        signed: &SignedPart,
+    ) -> Result<(), SigningMessageError> {
+        let signature =
+            signed.sig.0.as_slice().try_into().map_err(|_| SigningMessageError::Signature)?;
+        if key.verifies(&self.covered(signer, part), signature) {
+            Ok(())
+        } else {
+            Err(SigningMessageError::Signature)
         }
-        let expected = (self.ivn, self.session, self.subject, signer);
-        if (statement.ivn, statement.session, statement.subject, &statement.signer) != expected {
-            return Err(SigningMessageError::OtherSession);
-        }
-        Ok(statement.part)
     }
 
     /// Signs `commitments` as `signer`.
@@ -106,28 +116,25 @@ impl SigningSession {
         signer: &AccountName,
         key: &SecretKey,
         commitments: &Commitments,
-    ) -> Envelope {
-        let commitments = Base64(commitments.to_bytes().to_vec());
-        self.sign(signer, key, Part::Commitments { commitments })
+    ) -> SignedPart {
+        let value = Base64(commitments.to_bytes().to_vec());
+        let covered = self.covered(signer, Part::Commitments { commitments: &value });
+        SignedPart { value, sig: Base64(key.sign(&covered).to_vec()) }
     }
 
-    /// The commitments in an envelope that `signer` must have signed for this session.
+    /// The commitments that `signer` must have signed for this session.
     ///
     /// # Errors
     ///
-    /// Why it is not that. Only [`SigningMessageError::Contents`] is provably the signer's fault.
+    /// Why they are not that. Only [`SigningMessageError::Contents`] is provably the signer's fault.
     pub fn open_commitments(
         &self,
         signer: &AccountName,
         key: PublicKey,
-        envelope: &Envelope,
+        signed: &SignedPart,
     ) -> Result<Commitments, SigningMessageError> {
-        match self.open(signer, key, envelope)? {
-            Part::Commitments { commitments } => {
-                Commitments::from_bytes(&commitments.0).map_err(|_| SigningMessageError::Contents)
-            }
-            Part::Share { .. } => Err(SigningMessageError::Malformed),
-        }
+        self.verify(signer, key, Part::Commitments { commitments: &signed.value }, signed)?;
+        Commitments::from_bytes(&signed.value.0).map_err(|_| SigningMessageError::Contents)
     }
 
     /// Signs `share`, made for the commitments that `package` names.
@@ -137,11 +144,13 @@ impl SigningSession {
         key: &SecretKey,
         package: Digest,
         share: &SignatureShare,
-    ) -> Envelope {
-        self.sign(signer, key, Part::Share { package, share: Base64(share.to_bytes().to_vec()) })
+    ) -> SignedPart {
+        let value = Base64(share.to_bytes().to_vec());
+        let covered = self.covered(signer, Part::Share { package, share: &value });
+        SignedPart { value, sig: Base64(key.sign(&covered).to_vec()) }
     }
 
-    /// The signature share in an envelope that `signer` must have signed for this session and `package`.
+    /// The signature share that `signer` must have signed for this session and `package`.
     ///
     /// # Errors
     ///
@@ -151,15 +160,10 @@ impl SigningSession {
         signer: &AccountName,
         key: PublicKey,
         package: Digest,
-        envelope: &Envelope,
+        signed: &SignedPart,
     ) -> Result<SignatureShare, SigningMessageError> {
-        match self.open(signer, key, envelope)? {
-            Part::Share { package: named, share } if named == package => {
-                SignatureShare::from_bytes(&share.0).map_err(|_| SigningMessageError::Contents)
-            }
-            Part::Share { .. } => Err(SigningMessageError::OtherSession),
-            Part::Commitments { .. } => Err(SigningMessageError::Malformed),
-        }
+        self.verify(signer, key, Part::Share { package, share: &signed.value }, signed)?;
+        SignatureShare::from_bytes(&signed.value.0).map_err(|_| SigningMessageError::Contents)
     }
 
     /// Names a set of commitments: SHA-256 over the session and each signer's identifier and commitments, by
@@ -183,23 +187,17 @@ pub struct SignerRecord {
     /// Who.
     pub account: AccountName,
     /// Its signed commitments.
-    pub commitments: Envelope,
+    pub commitments: SignedPart,
     /// Its signed share.
-    pub share: Envelope,
+    pub share: SignedPart,
 }
 
-/// Why an envelope is not the signing message that is expected.
+/// Why something is not the signing message that is expected.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum SigningMessageError {
-    /// Not signed by the signer.
-    #[error(transparent)]
-    Envelope(#[from] EntryError),
-    /// Signed, but not a message of this kind.
-    #[error("not a signing message of the expected kind")]
-    Malformed,
-    /// Signed, but for another IVN, session, subject or set of commitments.
-    #[error("made for another session")]
-    OtherSession,
+    /// Not signed by the signer for this IVN, session, subject, kind of message and set of commitments.
+    #[error("not signed by its signer for this session")]
+    Signature,
     /// Signed and for this session, but its bytes are no commitments or share.
     #[error("commitments or share are malformed")]
     Contents,

@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quorate_ceremony::entry::Envelope;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, Digest, SessionId};
-use quorate_ceremony::signing::{SigningSession, Subject};
+use quorate_ceremony::signing::{SignedPart, SigningSession, Subject};
 use quorate_protocol::sign::Commitments;
 
 use super::{Invariant, Seen, Violation};
@@ -29,7 +28,7 @@ pub(crate) struct NoncePairs {
 
 /// A set of commitments, and what members' shares call it.
 struct Package {
-    commitments: Vec<(AccountName, Envelope)>,
+    commitments: Vec<(AccountName, SignedPart)>,
     digest: Digest,
 }
 
@@ -75,7 +74,7 @@ impl NoncePairs {
         &mut self,
         world: &World,
         session: SessionId,
-        shown: &[(AccountName, Envelope)],
+        shown: &[(AccountName, SignedPart)],
     ) -> Result<Digest, Violation> {
         let context = self.context(world, session)?;
         let known = self.packages.entry(session).or_default();
@@ -84,10 +83,10 @@ impl NoncePairs {
         }
         let groups = world.reference.state.groups();
         let mut commitments = BTreeMap::new();
-        for (account, envelope) in shown {
+        for (account, signed) in shown {
             let identifier = groups.values().find_map(|group| group.identifier(account));
             if let Some(identifier) = identifier {
-                commitments.insert(identifier, open(world, context, account, envelope)?);
+                commitments.insert(identifier, open(world, context, account, signed)?);
             }
         }
         let digest = context.package(&commitments);
@@ -100,9 +99,9 @@ impl NoncePairs {
         world: &World,
         by: &AccountName,
         session: SessionId,
-        envelope: &Envelope,
+        signed: &SignedPart,
     ) -> Result<(), Violation> {
-        let opened = open(world, self.context(world, session)?, by, envelope)?;
+        let opened = open(world, self.context(world, session)?, by, signed)?;
         let durable = world.disk(by).is_some_and(|disk| disk.sessions.contains_key(&session));
         Invariant::S1.check(durable, || format!("{by} commits before it is on its disk"))?;
         let bytes = opened.to_bytes().to_vec();
@@ -117,7 +116,7 @@ impl NoncePairs {
         world: &World,
         by: &AccountName,
         session: SessionId,
-        envelope: &Envelope,
+        signed: &SignedPart,
     ) -> Result<(), Violation> {
         let context = self.context(world, session)?;
         let state = &world.reference.state;
@@ -130,7 +129,7 @@ impl NoncePairs {
         })?;
         let key = state.identity_key(by).ok_or_else(|| Invariant::S1.broken("who is that?"))?;
         for package in self.shown.get(&pair).into_iter().flatten() {
-            let Ok(share) = context.open_share(by, key, *package, envelope) else { continue };
+            let Ok(share) = context.open_share(by, key, *package, signed) else { continue };
             let share = share.to_bytes().to_vec();
             let earlier = self.shares.insert(nonces.clone(), share.clone());
             return Invariant::S1.check(earlier.is_none_or(|earlier| earlier == share), || {
@@ -146,9 +145,9 @@ fn open(
     world: &World,
     context: SigningSession,
     by: &AccountName,
-    envelope: &Envelope,
+    signed: &SignedPart,
 ) -> Result<Commitments, Violation> {
     let key = world.reference.state.identity_key(by);
-    let opened = key.and_then(|key| context.open_commitments(by, key, envelope).ok());
+    let opened = key.and_then(|key| context.open_commitments(by, key, signed).ok());
     opened.ok_or_else(|| Invariant::S1.broken(format!("commitments that {by} did not sign")))
 }

@@ -89,6 +89,8 @@ pub(super) fn found(scenario: Scenario, seed: u64) -> Result<Simulation, Violati
             documents,
             rejected: BTreeSet::new(),
             volatile: BTreeSet::new(),
+            subjects: BTreeMap::new(),
+            packages: BTreeMap::new(),
         },
         invariants: Invariants::default(),
         sabotage: None,

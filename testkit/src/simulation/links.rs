@@ -158,7 +158,7 @@ impl Simulation {
             | (Some(Mischief::Stall), FromNode::Share { .. }) => None,
             (Some(Mischief::Garbage), FromNode::Share { session, share, size, cosignature }) => {
                 let key = self.world.secrets.get(account)?.account().identity;
-                let share = other_share(&share, &key)?;
+                let share = other_share(&self.world, account, &key, session, &share)?;
                 Some(FromNode::Share { session, share, size, cosignature })
             }
             (_, message) => Some(message),
@@ -178,6 +178,7 @@ impl Simulation {
         if let FromCoordinator::Rejected { entry, .. } = message {
             self.world.rejected.insert((to.clone(), *entry));
         }
+        self.world.note_signing(to, message);
         self.see(&Seen::CoordinatorSent(to, message, &bytes))?;
         self.carry(connection, Direction::ToNode, bytes);
         Ok(())
@@ -244,8 +245,8 @@ fn describe_from_coordinator(message: &FromCoordinator) -> String {
         FromCoordinator::Rejected { entry, reason } => {
             format!("{} rejected: {reason}", entry.short())
         }
-        FromCoordinator::Invite { session, subject, signers } => {
-            format!("invited to {} for {subject:?} with {signers:?}", session.short())
+        FromCoordinator::Invite { session, subject } => {
+            format!("invited to {} for {subject:?}", session.short())
         }
         FromCoordinator::Package { session, .. } => format!("package of {}", session.short()),
         FromCoordinator::Presence { online } => format!("online are {online:?}"),

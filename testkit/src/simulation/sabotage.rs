@@ -5,12 +5,14 @@ use base64::engine::general_purpose::STANDARD;
 use quorate_ceremony::coordinator::CoordinatorSecrets;
 use quorate_ceremony::effect::{CoordinatorEffect, NodeChange, NodeEffect};
 use quorate_ceremony::encoding::Base64;
-use quorate_ceremony::entry::{Entry, Envelope};
+use quorate_ceremony::entry::Entry;
 use quorate_ceremony::identity::SecretKey;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
-use quorate_ceremony::names::AccountName;
+use quorate_ceremony::names::{AccountName, SessionId};
+use quorate_ceremony::signing::SignedPart;
 use quorate_ceremony::statement::Body;
 use quorate_log::key::{CosignerSigner, Seed};
+use quorate_protocol::sign::SignatureShare;
 
 use super::START;
 use super::world::{Secrets, World};
@@ -116,7 +118,8 @@ impl Sabotage {
                 Self::SecondShare,
                 NodeEffect::Send(FromNode::Share { session, share, size, cosignature }),
             ) => {
-                let second = other_share(&share, &secrets.account().identity)
+                let key = secrets.account().identity;
+                let second = other_share(world, account, &key, session, &share)
                     .unwrap_or_else(|| share.clone());
                 let again = FromNode::Share {
                     session,
@@ -200,17 +203,18 @@ fn forget(effects: &mut Vec<NodeEffect>, what: impl Fn(&NodeChange) -> bool) {
 }
 
 /// The same signed message with another share in it.
-pub(super) fn other_share(envelope: &Envelope, key: &SecretKey) -> Option<Envelope> {
-    let payload = std::str::from_utf8(envelope.payload_unverified()).ok()?;
-    let json: serde_json::Value = serde_json::from_str(payload).ok()?;
-    let share = json.get("part")?.get("share")?.as_str()?;
-    let mut bytes = STANDARD.decode(share).ok()?;
+pub(super) fn other_share(
+    world: &World,
+    by: &AccountName,
+    key: &SecretKey,
+    session: SessionId,
+    signed: &SignedPart,
+) -> Option<SignedPart> {
+    let (context, package) = world.package_of(by, session)?;
+    let mut bytes = signed.value_unverified().to_vec();
     *bytes.first_mut()? ^= 1;
-    // In the text, because the message has one spelling.
-    let payload = payload.replace(share, &STANDARD.encode(bytes));
-    let json = serde_json::to_value(envelope).ok()?;
-    let payload_type = json.get("payloadType")?.as_str()?;
-    Some(Envelope::sign(payload_type, payload.into_bytes(), &[key]))
+    let share = SignatureShare::from_bytes(&bytes).ok()?;
+    Some(context.sign_share(by, key, package, &share))
 }
 
 /// The account's cosignature on the oldest checkpoint.

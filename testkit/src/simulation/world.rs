@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_ceremony::identity::{AccountSecrets, SecretKey};
-use quorate_ceremony::names::{AccountName, Digest, EntryId};
+use quorate_ceremony::message::FromCoordinator;
+use quorate_ceremony::names::{AccountName, Digest, EntryId, SessionId};
+use quorate_ceremony::signing::{SignedPart, SigningSession, Subject};
 
 use crate::disk::{CoordinatorDisk, NodeDisk};
 use crate::reference::Reference;
@@ -43,9 +45,44 @@ pub(crate) struct World {
     pub(crate) rejected: BTreeSet<(AccountName, EntryId)>,
     /// Statements that die with the process that made them.
     pub(crate) volatile: BTreeSet<EntryId>,
+    /// What each signing session is for.
+    pub(crate) subjects: BTreeMap<SessionId, Subject>,
+    /// The commitments that a node was last sent to sign with.
+    pub(crate) packages: BTreeMap<(AccountName, SessionId), Vec<(AccountName, SignedPart)>>,
 }
 
 impl World {
+    /// Remembers what the coordinator tells a node about a signing session.
+    pub(crate) fn note_signing(&mut self, to: &AccountName, message: &FromCoordinator) {
+        match message {
+            FromCoordinator::Invite { session, subject } => {
+                self.subjects.insert(*session, *subject);
+            }
+            FromCoordinator::Package { session, commitments } => {
+                self.packages.insert((to.clone(), *session), commitments.clone());
+            }
+            _ => {}
+        }
+    }
+
+    /// The session and the set of commitments that this node's share is for.
+    pub(crate) fn package_of(
+        &self,
+        by: &AccountName,
+        session: SessionId,
+    ) -> Option<(SigningSession, Digest)> {
+        let state = &self.reference.state;
+        let subject = *self.subjects.get(&session)?;
+        let context = SigningSession { ivn: state.ivn(), session, subject };
+        let mut commitments = BTreeMap::new();
+        for (account, signed) in self.packages.get(&(by.clone(), session))? {
+            let group = state.groups().values().find(|group| group.identifier(account).is_some());
+            let opened = context.open_commitments(account, state.identity_key(account)?, signed);
+            commitments.insert(group?.identifier(account)?, opened.ok()?);
+        }
+        Some((context, context.package(&commitments)))
+    }
+
     pub(crate) fn disk(&self, account: &AccountName) -> Option<&NodeDisk> {
         self.disks.get(account)
     }

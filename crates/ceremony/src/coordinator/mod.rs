@@ -8,9 +8,11 @@
 //! for all that was appended and sends it out: that is how many entries share one write to disk.
 
 mod dkg;
+mod pace;
+mod roast;
 mod signing;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use quorate_log::checkpoint::{CosignerSet, SignedCheckpoint, VerifiedCheckpoint};
 use quorate_log::key::{CosignerVerifier, LogSigner, Seed};
@@ -46,15 +48,18 @@ const REMEMBERED_CHECKPOINTS: usize = 256;
 pub struct Config {
     /// How long a step of a DKG may take before the session is given up and tried again.
     pub dkg_step: u64,
-    /// How long the chosen signers may take before others are tried.
+    /// How long signers may take to answer at most before others are tried beside them. For nodes that have answered
+    /// before, it is as long as their answers usually take.
     pub signing: u64,
-    /// The first pause when all eligible signers were tried; doubles up to 32 times as much.
+    /// How long a signing session may take before nothing is expected of it any more. Shorter than nodes keep nonces.
+    pub session: u64,
+    /// The first pause before a signer that declined is asked again; doubles up to 32 times as much.
     pub pause: u64,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { dkg_step: 30_000, signing: 1_000, pause: 100 }
+        Self { dkg_step: 30_000, signing: 1_000, session: 20_000, pause: 100 }
     }
 }
 
@@ -232,14 +237,14 @@ impl Coordinator {
         match input {
             Input::Connected(account) => {
                 // The process at the other end, and what it had in memory, may be another.
-                self.signer_gone(&account, now, &mut out);
+                self.signer_gone(&account);
                 self.peers.insert(account, Peer { sent: None });
                 self.announce_presence(&mut out);
             }
             Input::Disconnected(account) => {
                 self.peers.remove(&account);
                 self.announce_presence(&mut out);
-                self.signer_gone(&account, now, &mut out);
+                self.signer_gone(&account);
             }
             Input::Received(account, message) => {
                 self.receive(account, message, now, rng, &mut out);
@@ -343,7 +348,7 @@ impl Coordinator {
                 self.share(&account, session, share, now, rng, out);
             }
             FromNode::Declined { session, .. } => {
-                self.declined(account, session, now, out);
+                self.signer_failed(&account, session, now);
             }
         }
     }
@@ -361,8 +366,8 @@ impl Coordinator {
             return;
         }
         self.send_log(out);
+        self.signing.wake(&account);
         self.catch_up(account, after.min(self.state.size()), out);
-        self.signing.resume();
         let groups: Vec<_> = self.state.groups().keys().cloned().collect();
         for group in groups {
             self.tend_dkg(&group, now, rng, out);
@@ -558,9 +563,9 @@ impl Coordinator {
         self.recent.last_key_value().map(|(_, checkpoint)| checkpoint)
     }
 
-    /// Whether a signing session for this is under way, and with whom.
-    pub fn signers_at_work(&self, subject: Subject) -> Option<Vec<&AccountName>> {
-        self.signing.signers_of(subject)
+    /// Whose answers are awaited to sign this.
+    pub fn awaited_signers(&self, subject: Subject) -> BTreeSet<&AccountName> {
+        self.signing.awaited(subject)
     }
 
     /// The DKG session of a group, if one runs.

@@ -1,29 +1,29 @@
-//! Signing sessions as the coordinator sees them: choose signers, relay, aggregate, and try others when some fail.
+//! Signing as the coordinator sees it: what is to be signed, with whom, and what becomes of the answers.
 //!
-//! A session that fails for whatever reason is dropped and another is tried under a new id, preferring members that
-//! failed least, so that a signature results while min_signers approving nodes answer (invariant L1). Nothing here is
-//! stored: after a restart, every approved request simply gets a new session.
+//! Which signers are asked and when others are tried is [`super::roast`]'s; here are the messages, their checks, and the
+//! result. A signature results while min_signers approving nodes answer (invariant L1), in at most
+//! max_signers − min_signers + 1 sessions. Nothing here is stored: after a restart, every approved request simply gets a
+//! new session.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quorate_protocol::Identifier;
 use quorate_protocol::keys::PublicKeyPackage;
-use quorate_protocol::sign::{self, Commitments, SignatureShare};
+use quorate_protocol::sign;
 use rand_core::CryptoRngCore;
 
 use super::Coordinator;
+use super::pace::Pace;
+use super::roast::{Next, Package, Roast};
 use crate::effect::{CoordinatorDeadline, CoordinatorEffect};
 use crate::encoding::{self, Base64};
-use crate::entry::Envelope;
 use crate::message::FromCoordinator;
 use crate::names::{AccountName, EntryId, SessionId, Timestamp};
 use crate::node::Document;
-use crate::signing::{SignerRecord, SigningSession, Subject};
+use crate::signing::{SignedPart, SignerRecord, SigningSession, Subject};
 use crate::state::{Group, Status};
 use crate::statement::Body;
 
-/// Signing waits longer each time that everybody was tried: this many times the first pause or deadline at most is
-/// 2 to the power of this.
+/// A signer that declined, or whose answer was wrong, is not asked for a pause that doubles at most this often.
 const MAX_DOUBLINGS: u32 = 5;
 /// How many first pauses pass before a missing document is looked for again.
 const DOCUMENT_PAUSES: u64 = 8;
@@ -31,34 +31,38 @@ const DOCUMENT_PAUSES: u64 = 8;
 /// All signing that is wanted or under way.
 #[derive(Debug, Default)]
 pub(super) struct Signing {
-    /// What is to be signed and has no session.
-    wanted: BTreeSet<Subject>,
-    /// What failed with all eligible signers and waits for its pause to end.
-    paused: BTreeSet<Subject>,
-    sessions: BTreeMap<SessionId, Attempt>,
-    /// When the pauses end.
+    /// Everything that is to be signed.
+    efforts: BTreeMap<Subject, Roast>,
+    /// What something changed for since sessions were last opened.
+    due: BTreeSet<Subject>,
+    /// What each session is for.
+    subjects: BTreeMap<SessionId, Subject>,
+    /// When something is looked at again for which nothing could be done.
     retry_at: Option<Timestamp>,
-    /// Failed sessions of each subject.
-    failures: BTreeMap<Subject, u32>,
     /// How often a node failed since it last delivered.
     suspicion: BTreeMap<AccountName, u32>,
+    /// How fast each node answers.
+    paces: BTreeMap<AccountName, Pace>,
     /// What is to be signed for each request.
     documents: BTreeMap<EntryId, Vec<u8>>,
 }
 
-/// One session.
-#[derive(Debug)]
-struct Attempt {
-    subject: Subject,
-    signers: BTreeMap<AccountName, Identifier>,
+/// What a session needs to know of its subject.
+struct Target<'a> {
+    group: &'a Group,
     public: PublicKeyPackage,
     message: Vec<u8>,
-    commitments: BTreeMap<AccountName, (Envelope, Commitments)>,
-    shares: BTreeMap<AccountName, (Envelope, SignatureShare)>,
+    /// Who may sign.
+    eligible: Vec<&'a AccountName>,
+}
+
+impl Target<'_> {
+    fn min_signers(&self) -> usize {
+        usize::from(self.group.definition.min_signers)
+    }
 }
 
 impl Signing {
-    /// Ends the pauses at `at` or sooner: a long pause of one subject does not hold up a short one of another.
     fn retry_at(&mut self, at: Timestamp, out: &mut Vec<CoordinatorEffect>) {
         if self.retry_at.is_none_or(|set| at < set) {
             self.retry_at = Some(at);
@@ -67,21 +71,31 @@ impl Signing {
     }
 
     pub(super) fn wanted(&mut self, subject: Subject) {
-        if !self.sessions.values().any(|attempt| attempt.subject == subject) {
-            self.paused.remove(&subject);
-            self.wanted.insert(subject);
-        }
+        self.efforts.entry(subject).or_default();
+        self.due.insert(subject);
     }
 
-    /// Ends all pauses.
+    /// The time to look at everything again has come.
     pub(super) fn resume(&mut self) {
         self.retry_at = None;
-        self.wanted.append(&mut self.paused);
+        self.look_again();
+    }
+
+    fn look_again(&mut self) {
+        self.due.extend(self.efforts.keys().copied());
+    }
+
+    /// A node is here, and ready: nothing that it said before counts against asking it.
+    pub(super) fn wake(&mut self, account: &AccountName) {
+        for roast in self.efforts.values_mut() {
+            roast.wake(account);
+        }
+        self.look_again();
     }
 
     /// Asks again for the documents without which something can not start.
     pub(super) fn prepare_missing(&self, out: &mut Vec<CoordinatorEffect>) {
-        for subject in &self.wanted {
+        for subject in &self.due {
             if let Subject::Request { request } = subject
                 && !self.documents.contains_key(request)
             {
@@ -90,36 +104,46 @@ impl Signing {
         }
     }
 
-    pub(super) fn signers_of(&self, subject: Subject) -> Option<Vec<&AccountName>> {
-        let attempt = self.sessions.values().find(|attempt| attempt.subject == subject)?;
-        Some(attempt.signers.keys().collect())
+    pub(super) fn awaited(&self, subject: Subject) -> BTreeSet<&AccountName> {
+        self.efforts.get(&subject).map(Roast::awaited).unwrap_or_default()
     }
 
     fn drop_subject(&mut self, subject: Subject) {
-        self.wanted.remove(&subject);
-        self.paused.remove(&subject);
-        self.failures.remove(&subject);
-        self.sessions.retain(|_, attempt| attempt.subject != subject);
+        self.due.remove(&subject);
+        if let Some(roast) = self.efforts.remove(&subject) {
+            for session in roast.sessions() {
+                self.subjects.remove(session);
+            }
+        }
         if let Subject::Request { request } = subject {
             self.documents.remove(&request);
         }
     }
-}
 
-impl Attempt {
-    /// How many members the group has; at least 1.
-    fn members(&self) -> u32 {
-        u32::try_from(self.public.verifying_shares().len()).unwrap_or(u32::MAX).max(1)
+    /// The sessions of what this one is for.
+    fn roast(&mut self, session: SessionId) -> Option<(Subject, &mut Roast)> {
+        let subject = *self.subjects.get(&session)?;
+        Some((subject, self.efforts.get_mut(&subject)?))
     }
 
-    fn by_identifier<T: Clone>(
-        &self,
-        parts: &BTreeMap<AccountName, (Envelope, T)>,
-    ) -> BTreeMap<Identifier, T> {
-        parts
-            .iter()
-            .filter_map(|(account, (_, part))| Some((*self.signers.get(account)?, part.clone())))
-            .collect()
+    fn suspect(&mut self, signers: &BTreeSet<AccountName>) {
+        for account in signers {
+            let suspicion = self.suspicion.entry(account.clone()).or_default();
+            *suspicion = suspicion.saturating_add(1);
+        }
+    }
+
+    fn answered(&mut self, account: &AccountName, after: Option<u64>) {
+        if let Some(after) = after {
+            self.paces.entry(account.clone()).or_default().answered(after);
+        }
+    }
+
+    /// How long to wait for all of these; `longest` at most.
+    fn patience<'a>(&self, of: impl Iterator<Item = &'a AccountName>, longest: u64) -> u64 {
+        of.map(|account| self.paces.get(account).copied().unwrap_or_default().patience(longest))
+            .max()
+            .unwrap_or(longest)
     }
 }
 
@@ -161,37 +185,9 @@ impl Coordinator {
         }
     }
 
-    /// Starts a session for everything that is wanted and can start.
-    pub(super) fn start_signing(
-        &mut self,
-        now: Timestamp,
-        rng: &mut dyn CryptoRngCore,
-        out: &mut Vec<CoordinatorEffect>,
-    ) {
-        for subject in std::mem::take(&mut self.signing.wanted) {
-            let Some(attempt) = self.new_attempt(subject, now) else {
-                // Not now: someone has to connect, or the document to be there.
-                self.signing.paused.insert(subject);
-                continue;
-            };
-            let mut session = [0; 32];
-            rng.fill_bytes(&mut session);
-            let session = SessionId::new(session);
-            let signers: Vec<AccountName> = attempt.signers.keys().cloned().collect();
-            for signer in &signers {
-                let invite = FromCoordinator::Invite { session, subject, signers: signers.clone() };
-                out.push(CoordinatorEffect::Send(signer.clone(), invite));
-            }
-            // On a slow network the first deadline may be too short for anybody to meet.
-            let patience = self.config.signing.saturating_mul(1 << self.rounds_failed(&attempt));
-            let deadline = CoordinatorDeadline::Signing(session);
-            out.push(CoordinatorEffect::SetDeadline(deadline, now.plus(patience)));
-            self.signing.sessions.insert(session, attempt);
-        }
-    }
-
-    fn new_attempt(&self, subject: Subject, now: Timestamp) -> Option<Attempt> {
-        let (group, public, message, eligible): (&Group, _, _, Vec<&AccountName>) = match subject {
+    /// What a session of this subject needs; `None` if it can not have one now.
+    fn target(&self, subject: Subject, now: Timestamp) -> Option<Target<'_>> {
+        match subject {
             Subject::Request { request } => {
                 let state = self.state.request(request).ok()?;
                 if state.status != Status::Approved || state.lapsed(now) {
@@ -200,261 +196,301 @@ impl Coordinator {
                 let group = self.state.group(&state.request.group).ok()?;
                 let public = group.key.as_ref()?.public.clone();
                 let message = self.signing.documents.get(&request)?.clone();
-                (group, public, message, state.approvals.iter().collect())
+                Some(Target { group, public, message, eligible: state.approvals.iter().collect() })
             }
             Subject::Activation { session } => {
                 let group = self.state.group_of_session(session)?;
                 let (record, public) = group.activation(self.state.ivn())?;
                 let message = record.to_be_signed().to_vec();
-                (group, public, message, group.definition.members.iter().collect())
+                let eligible = group.definition.members.iter().collect();
+                Some(Target { group, public, message, eligible })
+            }
+        }
+    }
+
+    /// Asks signers for everything that can go on.
+    pub(super) fn start_signing(
+        &mut self,
+        now: Timestamp,
+        rng: &mut dyn CryptoRngCore,
+        out: &mut Vec<CoordinatorEffect>,
+    ) {
+        for subject in std::mem::take(&mut self.signing.due) {
+            self.advance(subject, now, rng, out);
+        }
+    }
+
+    fn advance(
+        &mut self,
+        subject: Subject,
+        now: Timestamp,
+        rng: &mut dyn CryptoRngCore,
+        out: &mut Vec<CoordinatorEffect>,
+    ) {
+        // Not now: someone has to connect, or the document to be there.
+        let Some(target) = self.target(subject, now) else { return };
+        let Some(roast) = self.signing.efforts.get(&subject) else { return };
+        let free = self.free_signers(subject, &target, roast, now);
+        let min_signers = target.min_signers();
+        let rest_ends = roast.rest_ends(now);
+        let (session, count) = match roast.next(min_signers, free.len()) {
+            Next::Wait => (None, 0),
+            Next::Ask(session, count) => (Some(session), count),
+            Next::Open => {
+                let mut session = [0; 32];
+                rng.fill_bytes(&mut session);
+                (Some(SessionId::new(session)), min_signers)
             }
         };
-        let mut ready: Vec<&AccountName> =
-            eligible.into_iter().filter(|account| self.is_ready(account)).collect();
+        let asked: Vec<AccountName> = free.into_iter().take(count).cloned().collect();
+        if let Some(at) = rest_ends {
+            self.signing.retry_at(at, out);
+        }
+        let Some(session) = session.filter(|_| !asked.is_empty()) else { return };
+        let patience = self.signing.patience(asked.iter(), self.config.signing);
+        self.signing.subjects.insert(session, subject);
+        let Some(roast) = self.signing.efforts.get_mut(&subject) else { return };
+        if roast.opened(session).is_none() {
+            roast.open(session, now);
+        }
+        for account in asked {
+            roast.ask(session, account.clone(), now);
+            let invite = FromCoordinator::Invite { session, subject };
+            out.push(CoordinatorEffect::Send(account, invite));
+        }
+        let deadline = CoordinatorDeadline::Signing(session);
+        out.push(CoordinatorEffect::SetDeadline(deadline, now.plus(patience)));
+    }
+
+    /// Who can be asked now, best first: who failed least, in this subject and at all; among equals, another order for
+    /// each subject spreads the work.
+    fn free_signers<'a>(
+        &self,
+        subject: Subject,
+        target: &Target<'a>,
+        roast: &Roast,
+        now: Timestamp,
+    ) -> Vec<&'a AccountName> {
+        let mut free: Vec<&AccountName> = target
+            .eligible
+            .iter()
+            .copied()
+            .filter(|account| self.is_ready(account) && roast.is_free(account, now))
+            .collect();
         let label = match subject {
             Subject::Request { request } => *request.as_bytes(),
             Subject::Activation { session } => *session.as_bytes(),
         };
-        // Who failed least first; among equals, another order for each subject spreads the work.
-        ready.sort_by_cached_key(|account| {
+        free.sort_by_cached_key(|account| {
             let suspicion = self.signing.suspicion.get(*account).copied().unwrap_or(0);
-            (suspicion, encoding::hash("quorate/spread", &[&label, account.as_str().as_bytes()]))
+            let spread = encoding::hash("quorate/spread", &[&label, account.as_str().as_bytes()]);
+            (roast.failures(account), suspicion, spread)
         });
-        let min_signers = usize::from(group.definition.min_signers);
-        let chosen = ready.get(..min_signers)?;
-        let signers = chosen
-            .iter()
-            .map(|account| Some(((*account).clone(), group.identifier(account)?)))
-            .collect::<Option<_>>()?;
-        Some(Attempt {
-            subject,
-            signers,
-            public,
-            message,
-            commitments: BTreeMap::new(),
-            shares: BTreeMap::new(),
-        })
+        free
     }
 
     pub(super) fn commitments(
         &mut self,
         account: &AccountName,
         session: SessionId,
-        envelope: Envelope,
+        signed: SignedPart,
         now: Timestamp,
         out: &mut Vec<CoordinatorEffect>,
     ) {
         let ivn = self.state.ivn();
         let key = self.state.identity_key(account);
-        let Some(attempt) = self.signing.sessions.get_mut(&session) else { return };
-        let (true, Some(key), false) =
-            (attempt.signers.contains_key(account), key, attempt.commitments.contains_key(account))
-        else {
+        let (Some((subject, roast)), Some(key)) = (self.signing.roast(session), key) else {
             return;
         };
-        let context = SigningSession { ivn, session, subject: attempt.subject };
-        match context.open_commitments(account, key, &envelope) {
-            Ok(commitments) => {
-                attempt.commitments.insert(account.clone(), (envelope, commitments));
-            }
-            Err(_) => {
-                return self.attempt_failed(session, &BTreeSet::from([account.clone()]), now, out);
-            }
+        if !roast.awaits_commitments(session, account) {
+            return;
         }
-        if attempt.commitments.len() == attempt.signers.len() {
-            let all: Vec<_> = attempt
-                .commitments
-                .iter()
-                .map(|(account, (envelope, _))| (account.clone(), envelope.clone()))
-                .collect();
-            for signer in attempt.signers.keys() {
-                let package = FromCoordinator::Package { session, commitments: all.clone() };
-                out.push(CoordinatorEffect::Send(signer.clone(), package));
-            }
+        let context = SigningSession { ivn, session, subject };
+        let Ok(commitments) = context.open_commitments(account, key, &signed) else {
+            return self.signer_failed(account, session, now);
+        };
+        let took = roast.committed(session, account, (signed, commitments), now);
+        self.signing.answered(account, took);
+        self.send_package(session, now, out);
+    }
+
+    /// Begins a session's second round, if enough commitments are here.
+    fn send_package(
+        &mut self,
+        session: SessionId,
+        now: Timestamp,
+        out: &mut Vec<CoordinatorEffect>,
+    ) {
+        let Some(subject) = self.signing.subjects.get(&session).copied() else { return };
+        let Some(target) = self.target(subject, now) else { return };
+        let min_signers = target.min_signers();
+        let members: BTreeMap<_, _> = target
+            .eligible
+            .iter()
+            .filter_map(|account| Some(((*account).clone(), target.group.identifier(account)?)))
+            .collect();
+        let Some(roast) = self.signing.efforts.get_mut(&subject) else { return };
+        let identify = |account: &AccountName| members.get(account).copied();
+        let Some(package) = roast.complete(session, min_signers, identify, now) else { return };
+        let signers: Vec<AccountName> = package.signers.keys().cloned().collect();
+        let commitments: Vec<_> = package
+            .signed
+            .iter()
+            .map(|(account, (signed, _))| (account.clone(), signed.clone()))
+            .collect();
+        for signer in &signers {
+            let package = FromCoordinator::Package { session, commitments: commitments.clone() };
+            out.push(CoordinatorEffect::Send(signer.clone(), package));
         }
+        let patience = self.signing.patience(signers.iter(), self.config.signing);
+        let deadline = CoordinatorDeadline::Signing(session);
+        out.push(CoordinatorEffect::SetDeadline(deadline, now.plus(patience)));
     }
 
     pub(super) fn share(
         &mut self,
         account: &AccountName,
         session: SessionId,
-        envelope: Envelope,
+        signed: SignedPart,
         now: Timestamp,
         rng: &mut dyn CryptoRngCore,
         out: &mut Vec<CoordinatorEffect>,
     ) {
-        let ivn = self.state.ivn();
         let key = self.state.identity_key(account);
-        let Some(attempt) = self.signing.sessions.get_mut(&session) else { return };
-        let complete = attempt.commitments.len() == attempt.signers.len();
-        let (true, true, Some(key)) = (complete, attempt.signers.contains_key(account), key) else {
-            return;
-        };
-        let context = SigningSession { ivn, session, subject: attempt.subject };
-        let commitments = attempt.by_identifier(&attempt.commitments);
-        let Some(identifier) = attempt.signers.get(account).copied() else { return };
+        let subject = self.signing.subjects.get(&session).copied();
+        let (Some(key), Some(subject)) = (key, subject) else { return };
+        let Some(target) = self.target(subject, now) else { return };
+        let package = self.signing.efforts.get(&subject).and_then(|roast| roast.package(session));
+        let Some(package) = package else { return };
+        let Some(identifier) = package.signers.get(account).copied() else { return };
+        let context = SigningSession { ivn: self.state.ivn(), session, subject };
+        let digest = context.package(&package.commitments);
         // Each on its own, not only their sum: two signers whose errors cancel would make a good signature whose
         // log entry does not show who made it.
-        let share = context
-            .open_share(account, key, context.package(&commitments), &envelope)
-            .ok()
-            .filter(|share| {
-                let (public, message) = (&attempt.public, &attempt.message);
-                sign::verify_share(public, &commitments, identifier, share, message).is_ok()
-            });
-        match share {
-            Some(share) => {
-                attempt.shares.insert(account.clone(), (envelope, share));
-            }
-            None => {
-                return self.attempt_failed(session, &BTreeSet::from([account.clone()]), now, out);
-            }
-        }
-        if attempt.shares.len() == attempt.signers.len() {
-            self.aggregate(session, now, rng, out);
-        }
+        let share = context.open_share(account, key, digest, &signed).ok().filter(|share| {
+            let (public, message) = (&target.public, &target.message);
+            sign::verify_share(public, &package.commitments, identifier, share, message).is_ok()
+        });
+        let Some(share) = share else { return self.signer_failed(account, session, now) };
+        let Some(roast) = self.signing.efforts.get_mut(&subject) else { return };
+        let took = roast.delivered(session, account, (signed, share), now);
+        self.signing.answered(account, took);
+        self.signing.suspicion.remove(account);
+        self.signing.due.insert(subject);
+        self.aggregate(subject, session, now, rng, out);
     }
 
-    /// All shares are here. The result is verified before it is logged, and a bad share names its sender.
+    /// If all shares are here, makes the signature. It is verified before it is logged.
     fn aggregate(
         &mut self,
+        subject: Subject,
         session: SessionId,
         now: Timestamp,
         rng: &mut dyn CryptoRngCore,
         out: &mut Vec<CoordinatorEffect>,
     ) {
-        let Some(attempt) = self.signing.sessions.get(&session) else { return };
-        let commitments = attempt.by_identifier(&attempt.commitments);
-        let shares = attempt.by_identifier(&attempt.shares);
-        let result = sign::aggregate(&attempt.public, &commitments, &shares, &attempt.message)
-            .map_err(|error| error.culprits())
-            .and_then(|signature| {
-                sign::verify(attempt.public.verifying_key(), &attempt.message, &signature)
-                    .map(|()| signature)
-                    .map_err(|_| BTreeSet::new())
-            });
-        let signature = match result {
-            Ok(signature) => Base64(signature.to_bytes().to_vec()),
-            Err(culprits) => {
-                let names = attempt
-                    .signers
-                    .iter()
-                    .filter(|(_, identifier)| culprits.contains(identifier))
-                    .map(|(account, _)| account.clone())
-                    .collect();
-                return self.attempt_failed(session, &names, now, out);
+        let Some(target) = self.target(subject, now) else { return };
+        let package = self.signing.efforts.get(&subject).and_then(|roast| roast.package(session));
+        let Some(package) = package.filter(|package| package.is_complete()) else { return };
+        let (public, message) = (&target.public, &target.message);
+        let signature = sign::aggregate(public, &package.commitments, &package.shares(), message)
+            .ok()
+            .filter(|signature| sign::verify(public.verifying_key(), message, signature).is_ok());
+        let body = signature.map(|signature| {
+            let signature = Base64(signature.to_bytes().to_vec());
+            match subject {
+                Subject::Activation { session } => Body::EpochStarted { session, signature },
+                Subject::Request { request } => {
+                    Body::Signature { request, session, signature, signers: records(package) }
+                }
             }
-        };
-        let (subject, signers): (_, Vec<AccountName>) =
-            (attempt.subject, attempt.signers.keys().cloned().collect());
-        let body = match subject {
-            Subject::Activation { session } => Body::EpochStarted { session, signature },
-            Subject::Request { request } => {
-                let signers = records(&attempt.commitments, &attempt.shares);
-                Body::Signature { request, session, signature, signers }
-            }
-        };
-        // What the log does not take, for whatever reason, is tried again and not forgotten.
-        if self.append_own(body, now, rng, out).is_err() {
-            return self.attempt_failed(session, &BTreeSet::new(), now, out);
-        }
-        self.signing.drop_subject(subject);
-        for account in &signers {
-            self.signing.suspicion.remove(account);
+        });
+        // What the log does not take, or what does not verify although every share does, is tried again.
+        if body.is_some_and(|body| self.append_own(body, now, rng, out).is_ok()) {
+            self.signing.drop_subject(subject);
+        } else {
+            self.end_session(session);
+            self.signing.due.remove(&subject);
+            self.signing.retry_at(now.plus(self.config.pause), out);
         }
     }
 
+    fn end_session(&mut self, session: SessionId) {
+        if let Some(subject) = self.signing.subjects.remove(&session)
+            && let Some(roast) = self.signing.efforts.get_mut(&subject)
+        {
+            roast.end(session);
+            self.signing.due.insert(subject);
+        }
+    }
+
+    /// The time for an answer is over, or that for the whole session.
     pub(super) fn signing_overdue(
         &mut self,
         session: SessionId,
         now: Timestamp,
         out: &mut Vec<CoordinatorEffect>,
     ) {
-        let Some(attempt) = self.signing.sessions.get(&session) else { return };
-        let answered = if attempt.commitments.len() < attempt.signers.len() {
-            attempt.commitments.keys().collect::<BTreeSet<_>>()
+        let Some((subject, roast)) = self.signing.roast(session) else { return };
+        let Some(opened) = roast.opened(session) else { return };
+        let late = roast.overdue(session);
+        let end = opened.plus(self.config.session);
+        if now < end {
+            let deadline = CoordinatorDeadline::Signing(session);
+            out.push(CoordinatorEffect::SetDeadline(deadline, end));
         } else {
-            attempt.shares.keys().collect()
-        };
-        let silent =
-            attempt.signers.keys().filter(|account| !answered.contains(account)).cloned().collect();
-        self.attempt_failed(session, &silent, now, out);
+            self.end_session(session);
+        }
+        self.signing.suspect(&late);
+        self.signing.due.insert(subject);
     }
 
-    pub(super) fn signer_gone(
+    /// A node's connection is gone, and with it the nonces that it made on it.
+    pub(super) fn signer_gone(&mut self, account: &AccountName) {
+        let mut gone = BTreeSet::new();
+        for (subject, roast) in &mut self.signing.efforts {
+            let mut lost = roast.gone(account);
+            if !lost.is_empty() {
+                gone.append(&mut lost);
+                self.signing.due.insert(*subject);
+            }
+        }
+        self.signing.suspect(&gone);
+        let efforts = &self.signing.efforts;
+        self.signing.subjects.retain(|session, subject| {
+            efforts.get(subject).is_some_and(|roast| roast.opened(*session).is_some())
+        });
+    }
+
+    /// A signer takes no part, or its message is wrong: goes on without it, and does not ask it for a while. Of anybody
+    /// who is not in the session it means nothing.
+    pub(super) fn signer_failed(
         &mut self,
         account: &AccountName,
-        now: Timestamp,
-        out: &mut Vec<CoordinatorEffect>,
-    ) {
-        let theirs: Vec<SessionId> = self
-            .signing
-            .sessions
-            .iter()
-            .filter(|(_, attempt)| attempt.signers.contains_key(account))
-            .map(|(session, _)| *session)
-            .collect();
-        for session in theirs {
-            self.attempt_failed(session, &BTreeSet::from([account.clone()]), now, out);
-        }
-    }
-
-    /// How often as many sessions failed as there are members, at most [`MAX_DOUBLINGS`].
-    fn rounds_failed(&self, attempt: &Attempt) -> u32 {
-        let failures = self.signing.failures.get(&attempt.subject).copied().unwrap_or(0);
-        (failures / attempt.members()).min(MAX_DOUBLINGS)
-    }
-
-    /// A signer takes no part. Of anybody else it would mean nothing.
-    pub(super) fn declined(
-        &mut self,
-        account: AccountName,
         session: SessionId,
         now: Timestamp,
-        out: &mut Vec<CoordinatorEffect>,
     ) {
-        let attempt = self.signing.sessions.get(&session);
-        if attempt.is_some_and(|attempt| attempt.signers.contains_key(&account)) {
-            self.attempt_failed(session, &BTreeSet::from([account]), now, out);
+        let pause = self.config.pause;
+        let Some((subject, roast)) = self.signing.roast(session) else { return };
+        let lost = roast.lost(session, account);
+        if lost.is_empty() {
+            return;
         }
-    }
-
-    /// Drops a session; those who made it fail are chosen last from now on. After as many failures as there are
-    /// members, everybody was tried: pause before the next round.
-    pub(super) fn attempt_failed(
-        &mut self,
-        session: SessionId,
-        failed: &BTreeSet<AccountName>,
-        now: Timestamp,
-        out: &mut Vec<CoordinatorEffect>,
-    ) {
-        let Some(attempt) = self.signing.sessions.remove(&session) else { return };
-        for account in failed.iter().filter(|account| attempt.signers.contains_key(*account)) {
-            let suspicion = self.signing.suspicion.entry(account.clone()).or_default();
-            *suspicion = suspicion.saturating_add(1);
+        roast.rest(account, now, pause, MAX_DOUBLINGS);
+        if roast.opened(session).is_none() {
+            self.signing.subjects.remove(&session);
         }
-        let failures = self.signing.failures.entry(attempt.subject).or_default();
-        *failures = failures.saturating_add(1);
-        let members = attempt.members();
-        if failures.is_multiple_of(members) {
-            let doubled = (*failures / members).saturating_sub(1).min(MAX_DOUBLINGS);
-            let pause = self.config.pause.saturating_mul(1 << doubled);
-            self.signing.paused.insert(attempt.subject);
-            self.signing.retry_at(now.plus(pause), out);
-        } else {
-            self.signing.wanted.insert(attempt.subject);
-        }
+        self.signing.suspect(&lost);
+        self.signing.due.insert(subject);
     }
 }
 
-fn records(
-    commitments: &BTreeMap<AccountName, (Envelope, Commitments)>,
-    shares: &BTreeMap<AccountName, (Envelope, SignatureShare)>,
-) -> Vec<SignerRecord> {
-    commitments
+fn records(package: &Package) -> Vec<SignerRecord> {
+    package
+        .signed
         .iter()
         .filter_map(|(account, (commitments, _))| {
-            let (share, _) = shares.get(account)?;
+            let (share, _) = package.shares.get(account)?;
             let (commitments, share) = (commitments.clone(), share.clone());
             Some(SignerRecord { account: account.clone(), commitments, share })
         })

@@ -2,10 +2,10 @@
 
 use super::{Config, Coordinator, CoordinatorSecrets, Input, MAX_CLOCK_LEAD, STRETCH};
 use crate::chronicle::{Chronicle, name, session};
-use crate::effect::{CoordinatorEffect, JoinId};
+use crate::effect::{CoordinatorDeadline, CoordinatorEffect, JoinId};
 use crate::identity::SecretKey;
 use crate::message::{DeclineReason, FromCoordinator, FromNode};
-use crate::names::SessionId;
+use crate::names::{AccountName, SessionId};
 use crate::node::Document;
 use crate::signing::Subject;
 use crate::state::Invalid;
@@ -102,6 +102,14 @@ fn invited(log: &mut Chronicle) -> (Coordinator, SessionId) {
     (coordinator, session)
 }
 
+fn asked(effects: &[CoordinatorEffect]) -> Vec<AccountName> {
+    let asked = effects.iter().filter_map(|effect| match effect {
+        CoordinatorEffect::Send(to, FromCoordinator::Invite { .. }) => Some(to.clone()),
+        _ => None,
+    });
+    asked.collect()
+}
+
 fn invitation(effects: &[CoordinatorEffect]) -> Option<SessionId> {
     effects.iter().find_map(|effect| match effect {
         CoordinatorEffect::Send(_, FromCoordinator::Invite { session, .. }) => Some(*session),
@@ -110,7 +118,7 @@ fn invitation(effects: &[CoordinatorEffect]) -> Option<SessionId> {
 }
 
 #[test]
-fn only_a_chosen_signer_can_decline_a_session() {
+fn only_a_chosen_signer_can_decline_and_is_asked_again_after_a_pause() {
     let mut log = Chronicle::keyed();
     let (mut coordinator, session) = invited(&mut log);
     let decline = FromNode::Declined { session, reason: DeclineReason::NoDocument };
@@ -120,7 +128,14 @@ fn only_a_chosen_signer_can_decline_a_session() {
         assert_eq!(invitation(&effects), None, "{stranger}");
     }
     let effects = tell(&mut coordinator, &mut log, Input::Received(name("ada"), decline));
-    assert!(invitation(&effects).is_some_and(|another| another != session));
+    assert_eq!(invitation(&effects), None);
+    let pause = effects.iter().find_map(|effect| match effect {
+        CoordinatorEffect::SetDeadline(CoordinatorDeadline::Retry, at) => Some(*at),
+        _ => None,
+    });
+    log.now = pause.unwrap();
+    let effects = tell(&mut coordinator, &mut log, Input::Deadline(CoordinatorDeadline::Retry));
+    assert_eq!(asked(&effects), [name("ada")]);
 }
 
 #[test]
@@ -143,7 +158,9 @@ fn garbage_from_members_and_strangers_changes_nothing() {
         assert_eq!(invitation(&effects), None, "{message:?}");
     }
     assert_eq!(coordinator.state().size(), size);
-    assert!(coordinator.signers_at_work(Subject::Request { request: request_of(&log) }).is_some());
+    assert!(
+        !coordinator.awaited_signers(Subject::Request { request: request_of(&log) }).is_empty()
+    );
 }
 
 fn request_of(log: &Chronicle) -> crate::names::EntryId {

@@ -350,8 +350,8 @@ impl Node {
                 }
                 self.forget(entry, out);
             }
-            FromCoordinator::Invite { session, subject, signers } => {
-                self.invited(session, subject, signers, now, rng, out);
+            FromCoordinator::Invite { session, subject } => {
+                self.invited(session, subject, now, rng, out);
             }
             FromCoordinator::Package { session, commitments } => {
                 self.package(session, commitments, now, out);

@@ -2,6 +2,9 @@
 //!
 //! Each invitation makes one pair of nonces. They live in memory only, are consumed by value when the share is made, and
 //! are dropped when the session's deadline passes, when the connection breaks, and with the process (invariant S1).
+//! Several sessions may be under way for one subject, because the coordinator tries other signers while it waits for
+//! slow ones; each has nonces of its own.
+//!
 //! Before commitments leave, the session is on disk as *committed*; before the share leaves, as *released*; a session
 //! that is on disk is never joined again.
 //!
@@ -15,10 +18,9 @@ use rand_core::CryptoRngCore;
 
 use super::Node;
 use crate::effect::{NodeChange, NodeDeadline, NodeEffect};
-use crate::entry::Envelope;
 use crate::message::{DeclineReason, FromNode};
 use crate::names::{AccountName, EntryId, SessionId, Timestamp};
-use crate::signing::{SigningSession, Subject};
+use crate::signing::{SignedPart, SigningSession, Subject};
 use crate::state::{Group, Status};
 
 /// How long a node keeps nonces for a session, in milliseconds. The coordinator gives up much earlier.
@@ -29,7 +31,6 @@ const MAX_SESSIONS: usize = 4096;
 /// A session that this node is invited to.
 pub(super) struct Pending {
     subject: Subject,
-    signers: BTreeSet<AccountName>,
     since: Timestamp,
     /// Absent while the document is fetched.
     nonces: Option<Nonces>,
@@ -41,6 +42,20 @@ struct Permission<'a> {
     key: &'a quorate_protocol::keys::KeyPackage,
     public: quorate_protocol::keys::PublicKeyPackage,
     message: Vec<u8>,
+    /// Which members may sign it, if not all.
+    approvals: Option<&'a BTreeSet<AccountName>>,
+}
+
+impl Permission<'_> {
+    /// Whether exactly these accounts can make the signature.
+    fn extends_to(&self, signers: &BTreeSet<&AccountName>) -> bool {
+        let definition = &self.group.definition;
+        signers.len() >= usize::from(definition.min_signers)
+            && signers.iter().all(|name| {
+                definition.members.contains(*name)
+                    && self.approvals.is_none_or(|approvals| approvals.contains(*name))
+            })
+    }
 }
 
 impl Node {
@@ -48,17 +63,16 @@ impl Node {
         out.push(NodeEffect::Send(FromNode::Declined { session, reason }));
     }
 
-    /// Whether the log, as this node verified it, lets these accounts sign this now.
+    /// Whether the log, as this node verified it, lets this node sign this now, and together with whom.
     fn permission(
         &self,
         subject: Subject,
-        signers: &BTreeSet<AccountName>,
         now: Timestamp,
     ) -> Result<Permission<'_>, DeclineReason> {
         if self.trouble.is_some() {
             return Err(DeclineReason::Frozen);
         }
-        let (group, key, public, message, eligible) = match subject {
+        let (group, key, public, message, approvals) = match subject {
             Subject::Request { request } => {
                 let state = self.state.request(request).map_err(|_| DeclineReason::NotApproved)?;
                 if state.status != Status::Approved || !state.approvals.contains(&self.account) {
@@ -75,8 +89,7 @@ impl Node {
                 let public = group.key.as_ref().ok_or(DeclineReason::NoShare)?.public.clone();
                 let message =
                     self.documents.get(&request).ok_or(DeclineReason::NoDocument)?.clone();
-                let eligible = signers.is_subset(&state.approvals);
-                (group, key, public, message, eligible)
+                (group, key, public, message, Some(&state.approvals))
             }
             Subject::Activation { session } => {
                 let group =
@@ -88,22 +101,20 @@ impl Node {
                     .ok_or(DeclineReason::NotApproved)?;
                 let key = self.packages.get(&session).ok_or(DeclineReason::NoShare)?;
                 key.check(&public).map_err(|_| DeclineReason::NoShare)?;
-                (group, key, public, record.to_be_signed().to_vec(), true)
+                let message = record.to_be_signed().to_vec();
+                (group, key, public, message, None)
             }
         };
-        let members = signers.iter().all(|name| group.definition.members.contains(name));
-        let enough = signers.len() >= usize::from(group.definition.min_signers);
-        if !(members && enough && eligible && signers.contains(&self.account)) {
+        if !group.definition.members.contains(&self.account) {
             return Err(DeclineReason::NotApproved);
         }
-        Ok(Permission { group, key, public, message })
+        Ok(Permission { group, key, public, message, approvals })
     }
 
     pub(super) fn invited(
         &mut self,
         session: SessionId,
         subject: Subject,
-        signers: Vec<AccountName>,
         now: Timestamp,
         rng: &mut dyn CryptoRngCore,
         out: &mut Vec<NodeEffect>,
@@ -111,19 +122,14 @@ impl Node {
         if self.signing.contains_key(&session) || self.sessions.contains_key(&session) {
             return;
         }
-        let count = signers.len();
-        let signers: BTreeSet<AccountName> = signers.into_iter().collect();
-        if signers.len() != count {
-            return Self::decline(session, DeclineReason::Session, out);
-        }
         if self.signing.len() >= MAX_SESSIONS
             && let Some(oldest) =
                 self.signing.iter().min_by_key(|(_, pending)| pending.since).map(|(id, _)| *id)
         {
             self.signing.remove(&oldest);
         }
-        let pending = Pending { subject, signers, since: now, nonces: None };
-        match (self.permission(subject, &pending.signers, now), subject) {
+        let pending = Pending { subject, since: now, nonces: None };
+        match (self.permission(subject, now), subject) {
             (Ok(_), _) => {
                 self.signing.insert(session, pending);
                 self.commit(session, rng, now, out);
@@ -148,7 +154,7 @@ impl Node {
     ) {
         let Some(pending) = self.signing.get(&session) else { return };
         let subject = pending.subject;
-        let permission = match self.permission(subject, &pending.signers, now) {
+        let permission = match self.permission(subject, now) {
             Ok(permission) => permission,
             Err(reason) => {
                 self.signing.remove(&session);
@@ -176,7 +182,7 @@ impl Node {
     pub(super) fn package(
         &mut self,
         session: SessionId,
-        commitments: Vec<(AccountName, Envelope)>,
+        commitments: Vec<(AccountName, SignedPart)>,
         now: Timestamp,
         out: &mut Vec<NodeEffect>,
     ) {
@@ -185,12 +191,11 @@ impl Node {
             return;
         }
         // Taken out whatever comes next: nonces serve one attempt to make one share.
-        let Some(Pending { subject, signers, nonces: Some(nonces), .. }) =
-            self.signing.remove(&session)
+        let Some(Pending { subject, nonces: Some(nonces), .. }) = self.signing.remove(&session)
         else {
             return Self::decline(session, DeclineReason::Session, out);
         };
-        let result = self.share(session, subject, &signers, nonces, commitments, now);
+        let result = self.share(session, subject, nonces, &commitments, now);
         match result {
             Ok(share) => {
                 self.sessions.insert(session, true);
@@ -205,29 +210,31 @@ impl Node {
         &self,
         session: SessionId,
         subject: Subject,
-        signers: &BTreeSet<AccountName>,
         nonces: Nonces,
-        commitments: Vec<(AccountName, Envelope)>,
+        commitments: &[(AccountName, SignedPart)],
         now: Timestamp,
     ) -> Result<FromNode, DeclineReason> {
-        let permission = self.permission(subject, signers, now)?;
+        let permission = self.permission(subject, now)?;
+        let signers: BTreeSet<&AccountName> =
+            commitments.iter().map(|(account, _)| account).collect();
+        if signers.len() != commitments.len() || !signers.contains(&self.account) {
+            return Err(DeclineReason::Session);
+        }
+        if !permission.extends_to(&signers) {
+            return Err(DeclineReason::NotApproved);
+        }
         let context = SigningSession { ivn: self.state.ivn(), session, subject };
         let mut opened = BTreeMap::new();
-        for (account, envelope) in &commitments {
-            let (true, Some(identifier), Some(key)) = (
-                signers.contains(account),
-                permission.group.identifier(account),
-                self.state.identity_key(account),
-            ) else {
+        for (account, signed) in commitments {
+            let (Some(identifier), Some(key)) =
+                (permission.group.identifier(account), self.state.identity_key(account))
+            else {
                 return Err(DeclineReason::Session);
             };
             let theirs = context
-                .open_commitments(account, key, envelope)
+                .open_commitments(account, key, signed)
                 .map_err(|_| DeclineReason::Session)?;
             opened.insert(identifier, theirs);
-        }
-        if opened.len() != signers.len() || commitments.len() != signers.len() {
-            return Err(DeclineReason::Session);
         }
         // The gate. The permission was read from the whole state, so nothing less than the whole state is cosigned:
         // the request, and every approval that was counted.

@@ -12,10 +12,9 @@ use super::{Command, Config, Document, Input, Node, Saved, Trouble};
 use crate::chronicle::{Chronicle, HOUR, board, name, secrets, session};
 use crate::effect::{CommandError, CommandId, NodeChange, NodeEffect};
 use crate::encoding::Base64;
-use crate::entry::Envelope;
 use crate::message::{DeclineReason, FromCoordinator, FromNode};
 use crate::names::{AccountName, EntryId, SessionId};
-use crate::signing::Subject;
+use crate::signing::{SignedPart, SigningSession, Subject};
 use crate::statement::Body;
 
 /// Ben's node, and whoever is at the other end of its connection.
@@ -68,15 +67,11 @@ impl Bench {
     }
 
     /// The same, invited with ada, document at hand, committed.
-    fn committed() -> (Self, EntryId, Envelope) {
+    fn committed() -> (Self, EntryId, SignedPart) {
         let (mut bench, request) = Self::approved();
-        bench.invite(session(7), request, &["ada", "ben"]);
+        bench.invite(session(7), request);
         let effects = bench.give_document(request);
-        let commitments = effects.into_iter().find_map(|effect| match effect {
-            NodeEffect::Send(FromNode::Commitments { commitments, .. }) => Some(commitments),
-            _ => None,
-        });
-        (bench, request, commitments.unwrap())
+        (bench, request, commitments(&effects).unwrap())
     }
 
     fn tell(&mut self, input: Input) -> Vec<NodeEffect> {
@@ -96,18 +91,8 @@ impl Bench {
         self.receive(FromCoordinator::Log { first, entries, checkpoint })
     }
 
-    fn invite(
-        &mut self,
-        session: SessionId,
-        request: EntryId,
-        signers: &[&str],
-    ) -> Vec<NodeEffect> {
-        let signers = signers.iter().map(|signer| name(signer)).collect();
-        self.receive(FromCoordinator::Invite {
-            session,
-            subject: Subject::Request { request },
-            signers,
-        })
+    fn invite(&mut self, session: SessionId, request: EntryId) -> Vec<NodeEffect> {
+        self.receive(FromCoordinator::Invite { session, subject: Subject::Request { request } })
     }
 
     fn give_document(&mut self, request: EntryId) -> Vec<NodeEffect> {
@@ -119,13 +104,23 @@ impl Bench {
     fn package(
         &mut self,
         session: SessionId,
-        commitments: Vec<(AccountName, Envelope)>,
+        commitments: Vec<(AccountName, SignedPart)>,
     ) -> Vec<NodeEffect> {
         self.receive(FromCoordinator::Package { session, commitments })
     }
 
-    fn commitments_of_ada(&mut self, session: SessionId, request: EntryId) -> Envelope {
-        self.log.commitments_of("ada", session, Subject::Request { request })
+    fn commitments_of_ada(&mut self, session: SessionId, request: EntryId) -> SignedPart {
+        self.commitments_of("ada", session, request)
+    }
+
+    /// What an account would commit to in a session; one that has no share signs what is another's.
+    fn commitments_of(&mut self, by: &str, session: SessionId, request: EntryId) -> SignedPart {
+        let subject = Subject::Request { request };
+        let context = SigningSession { ivn: self.log.state.ivn(), session, subject };
+        let of_ada = self.log.commitments_of("ada", session, subject);
+        let key = secrets("ada").public().identity;
+        let commitments = context.open_commitments(&name("ada"), key, &of_ada).unwrap();
+        context.sign_commitments(&name(by), &secrets(by).identity, &commitments)
     }
 }
 
@@ -136,8 +131,15 @@ fn shares(effects: &[NodeEffect]) -> usize {
         .count()
 }
 
+fn commitments(effects: &[NodeEffect]) -> Option<SignedPart> {
+    effects.iter().find_map(|effect| match effect {
+        NodeEffect::Send(FromNode::Commitments { commitments, .. }) => Some(commitments.clone()),
+        _ => None,
+    })
+}
+
 fn commits(effects: &[NodeEffect]) -> bool {
-    effects.iter().any(|effect| matches!(effect, NodeEffect::Send(FromNode::Commitments { .. })))
+    commitments(effects).is_some()
 }
 
 fn declined(effects: &[NodeEffect]) -> Option<DeclineReason> {
@@ -167,10 +169,7 @@ fn an_approved_request_is_signed_once_and_durably() {
     let other = bench.commitments_of_ada(session(7), request);
     let other = vec![(name("ada"), other), (name("ben"), ours)];
     assert_eq!(shares(&bench.package(session(7), other)), 0);
-    assert!(
-        !commits(&bench.invite(session(7), request, &["ada", "ben"])),
-        "nor is the session joined again"
-    );
+    assert!(!commits(&bench.invite(session(7), request)), "nor is the session joined again");
 }
 
 #[test]
@@ -202,7 +201,7 @@ fn nonces_serve_one_attempt_whatever_comes_of_it() {
     for package in wrong {
         let (mut bench, _, _) = Bench::committed();
         let effects = bench.package(session(7), package);
-        assert_eq!((shares(&effects), declined(&effects)), (0, Some(DeclineReason::Session)));
+        assert!(shares(&effects) == 0 && declined(&effects).is_some());
         let right = vec![(ada.clone(), theirs.clone()), (ben.clone(), ours.clone())];
         assert_eq!(shares(&bench.package(session(7), right)), 0);
     }
@@ -232,8 +231,8 @@ fn a_session_of_an_earlier_process_is_not_joined_again() {
         let mut bench = Bench::with(log, Saved { sessions, ..saved(&bench.log) });
         bench.show();
         bench.give_document(request);
-        assert!(!commits(&bench.invite(session(7), request, &["ada", "ben"])));
-        assert!(bench.invite(session(8), request, &["ada", "ben"]).len() > 1);
+        assert!(!commits(&bench.invite(session(7), request)));
+        assert!(bench.invite(session(8), request).len() > 1);
     }
 }
 
@@ -248,7 +247,7 @@ fn nothing_is_signed_for_a_request_that_is_not_approved() {
     let mut bench = Bench::with(log, saved);
     bench.show();
     for (number, request) in [(7, open), (8, of_others), (9, EntryId::new([0; 32]))] {
-        let effects = bench.invite(session(number), request, &["ada", "ben"]);
+        let effects = bench.invite(session(number), request);
         assert_eq!(
             (commits(&effects), declined(&effects)),
             (false, Some(DeclineReason::NotApproved))
@@ -259,22 +258,47 @@ fn nothing_is_signed_for_a_request_that_is_not_approved() {
 #[test]
 fn signers_are_enough_approving_members_and_ourselves() {
     let (mut bench, request) = Bench::approved();
-    bench.invite(session(6), request, &["ada", "ben"]);
+    bench.invite(session(6), request);
     bench.give_document(request);
-    let sets: [&[&str]; 6] =
-        [&["ben"], &["ada", "cyd"], &["ben", "cyd"], &["ben", "out"], &["ada", "ben", "cyd"], &[]];
-    for (number, signers) in (7..).zip(sets) {
-        let effects = bench.invite(session(number), request, signers);
-        assert_eq!(declined(&effects), Some(DeclineReason::NotApproved), "{signers:?}");
+    let sets: [(&[&str], DeclineReason); 7] = [
+        (&["ben"], DeclineReason::NotApproved),
+        (&["ben", "cyd"], DeclineReason::NotApproved),
+        (&["ben", "out"], DeclineReason::NotApproved),
+        (&["ada", "ben", "cyd"], DeclineReason::NotApproved),
+        (&["ada", "cyd"], DeclineReason::Session),
+        (&["ada", "ben", "ben"], DeclineReason::Session),
+        (&[], DeclineReason::Session),
+    ];
+    for (number, (signers, reason)) in (7..).zip(sets) {
+        let ours = commitments(&bench.invite(session(number), request)).unwrap();
+        let package = signers
+            .iter()
+            .map(|signer| {
+                let theirs = bench.commitments_of(signer, session(number), request);
+                (name(signer), if *signer == "ben" { ours.clone() } else { theirs })
+            })
+            .collect();
+        let effects = bench.package(session(number), package);
+        assert_eq!((shares(&effects), declined(&effects)), (0, Some(reason)), "{signers:?}");
     }
-    let effects = bench.invite(session(20), request, &["ada", "ben", "ben"]);
-    assert_eq!(declined(&effects), Some(DeclineReason::Session));
+}
+
+#[test]
+fn several_sessions_for_one_request_have_nonces_of_their_own() {
+    let (mut bench, request, first) = Bench::committed();
+    let second = commitments(&bench.invite(session(8), request)).unwrap();
+    assert_ne!(first.value_unverified(), second.value_unverified());
+    for (number, ours) in [(8, second), (7, first)] {
+        let theirs = bench.commitments_of_ada(session(number), request);
+        let package = vec![(name("ada"), theirs), (name("ben"), ours)];
+        assert_eq!(shares(&bench.package(session(number), package)), 1);
+    }
 }
 
 #[test]
 fn another_document_is_not_signed() {
     let (mut bench, request) = Bench::approved();
-    bench.invite(session(7), request, &["ada", "ben"]);
+    bench.invite(session(7), request);
     let commitment = crate::names::Digest::new([9; 32]);
     let document = Some(Document { commitment, to_be_signed: b"another".to_vec() });
     let effects = bench.tell(Input::Document { request, document });
@@ -308,7 +332,7 @@ fn without_a_checkpoint_that_it_cosigned_since_it_started_no_share_leaves() {
     let (bench, request) = Bench::approved();
     let saved = saved(&bench.log);
     let mut bench = Bench::with(bench.log, saved);
-    bench.invite(session(7), request, &["ada", "ben"]);
+    bench.invite(session(7), request);
     let effects = bench.give_document(request);
     let ours = effects.into_iter().find_map(|effect| match effect {
         NodeEffect::Send(FromNode::Commitments { commitments, .. }) => Some(commitments),
@@ -340,7 +364,7 @@ fn two_checkpoints_of_one_size_freeze_the_node_for_ever() {
     });
     assert!(matches!(bench.node.trouble(), Some(Trouble::Fork { .. })));
     let signs = |bench: &mut Bench| {
-        let invited = bench.invite(session(8), request, &["ada", "ben"]);
+        let invited = bench.invite(session(8), request);
         assert_eq!(declined(&invited), Some(DeclineReason::Frozen));
         let effects = bench.tell(Input::Command(CommandId(1), Command::AcceptGroup(board())));
         assert!(
@@ -363,7 +387,7 @@ fn an_entry_that_the_rules_do_not_admit_stops_the_node_even_under_a_checkpoint()
     bench.log.entries.push(forged.to_bytes());
     bench.show();
     assert!(matches!(bench.node.trouble(), Some(Trouble::Inadmissible { .. })));
-    let effects = bench.invite(session(8), request, &["ada", "ben"]);
+    let effects = bench.invite(session(8), request);
     assert_eq!(declined(&effects), Some(DeclineReason::Frozen));
 }
 
@@ -375,13 +399,13 @@ fn a_coordinator_that_lost_entries_is_noticed_and_a_late_checkpoint_is_not_taken
     bench.receive(late.clone());
     assert_eq!(bench.node.trouble(), None);
     bench.give_document(request);
-    assert!(commits(&bench.invite(session(7), request, &["ada", "ben"])));
+    assert!(commits(&bench.invite(session(7), request)));
 
     bench.tell(Input::Disconnected);
     bench.tell(Input::Connected);
     bench.receive(late);
     assert_eq!(bench.node.trouble(), Some(&Trouble::Behind { size: 5 }));
-    let effects = bench.invite(session(8), request, &["ada", "ben"]);
+    let effects = bench.invite(session(8), request);
     assert_eq!(declined(&effects), Some(DeclineReason::Frozen));
 }
 
@@ -419,7 +443,6 @@ fn a_key_is_activated_only_when_all_have_certified_it() {
     let invite = |number| FromCoordinator::Invite {
         session: session(number),
         subject: Subject::Activation { session: session(1) },
-        signers: vec![name("ada"), name("ben")],
     };
     assert_eq!(declined(&bench.receive(invite(7))), Some(DeclineReason::NotApproved));
     bench.log.certifies("ada").unwrap();

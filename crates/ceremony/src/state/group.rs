@@ -18,7 +18,7 @@ use crate::names::{
 use crate::statement::{AbortReason, GroupDefinition, Role};
 
 /// The most signers whose signed messages fit one signature entry, whatever they are called.
-pub const MOST_SIGNERS: u16 = 24;
+pub const MOST_SIGNERS: u16 = 100;
 
 /// A group.
 #[derive(Clone, Debug)]
