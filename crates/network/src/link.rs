@@ -20,7 +20,7 @@ use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
-use greeting::Control;
+pub use greeting::Control;
 pub(crate) use greeting::{GreetingError, greet, welcome};
 
 /// The largest frame, in bytes. A larger one ends the link.

@@ -5,22 +5,26 @@ use serde::{Deserialize, Serialize};
 
 use super::{Ended, Frame, PROTOCOL_VERSION, Socket, SocketError};
 
-/// The link's own messages.
-#[derive(Debug, Deserialize, Serialize)]
+/// The link's own messages, each a text frame in JSON.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
-pub(super) enum Control {
+pub enum Control {
     /// The node's first message.
     Hello {
+        /// What it speaks.
         version: u16,
     },
     /// The hub's answer: the link is established.
     Accepted {
+        /// What both speak.
         version: u16,
     },
-    /// The hub's other answer; it closes then. Has the hub's version.
+    /// The hub's other answer; it closes then.
     Refused {
+        /// What the hub speaks.
         version: u16,
     },
+    /// There is nothing else to say.
     Heartbeat,
 }
 

@@ -1,0 +1,327 @@
+//! Writes what the story of a small IVN leaves behind: bytes to keep for ever, and what fuzzers begin with.
+//!
+//! ```console
+//! $ cargo run -p quorate --example story -- kept     # what is missing in vectors/kept, and its SHA256SUMS
+//! $ cargo run -p quorate --example story -- seeds    # fuzz/corpus/*/seed-*
+//! ```
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a developer's program may stop at the first surprise"
+)]
+
+#[path = "../../../fuzz/src/lib.rs"]
+pub mod targets;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use quorate_ceremony::entry::{Author, Statement};
+use quorate_ceremony::names::SessionId;
+use quorate_ceremony::statement::{AbortReason, Body};
+use quorate_documents::keys::{to_jwk, to_pem, to_ssh};
+use quorate_log::leaf_hash;
+use quorate_log::tree::Frontier;
+use serde::Serialize;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use targets::story::{Said, name};
+use targets::{TARGETS, documents, files, keyshare, log, network, protocol, state, story};
+
+fn main() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    match std::env::args().nth(1).as_deref() {
+        Some("kept") => keep(&root.join("vectors/kept")),
+        Some("seeds") => {
+            for target in TARGETS {
+                for (number, seed) in (target.seeds)().iter().enumerate() {
+                    let path = root.join("fuzz/corpus").join(target.name);
+                    write(&path.join(format!("seed-{number:02}")), seed);
+                }
+            }
+        }
+        _ => panic!("say `kept` or `seeds`"),
+    }
+}
+
+fn write(path: &Path, bytes: &[u8]) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+/// Writes the files that are missing; those that are there stay as they are, whatever today's code would write.
+fn keep(directory: &Path) {
+    let listed = directory.join("SHA256SUMS");
+    let mut sums: BTreeMap<String, String> = fs::read_to_string(&listed)
+        .unwrap_or_default()
+        .lines()
+        .map(|line| line.split_once("  ").map(|(sum, file)| (file.into(), sum.into())).unwrap())
+        .collect();
+    for (file, bytes) in made() {
+        let path: PathBuf = directory.join(&file);
+        if !path.exists() {
+            write(&path, &bytes);
+            sums.insert(file, hex::encode(Sha256::digest(&bytes)));
+        }
+    }
+    let text: String = sums.iter().map(|(file, sum)| format!("{sum}  {file}\n")).collect();
+    write(&listed, text.as_bytes());
+}
+
+fn line(text: impl ToString) -> Vec<u8> {
+    format!("{}\n", text.to_string()).into_bytes()
+}
+
+fn json_lines(values: impl IntoIterator<Item = impl Serialize>) -> Vec<u8> {
+    values.into_iter().flat_map(|value| line(serde_json::to_string(&value).unwrap())).collect()
+}
+
+/// All files, with the bytes that today's code writes.
+fn made() -> BTreeMap<String, Vec<u8>> {
+    let story = story();
+    let mut made: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    let mut add = |file: &str, bytes: Vec<u8>| drop(made.insert(file.to_owned(), bytes));
+
+    add("entry.1.jsonl", entries());
+    let (tiles, _) = log::tree(&story.log);
+    tiles.into_iter().for_each(|(path, bytes)| add(&format!("log.1/{path}"), bytes));
+    add("log.1/checkpoint", story.checkpoint.to_string().into_bytes());
+    let defined = |entry: &quorate_ceremony::entry::Entry| {
+        matches!(entry.statement().body, Body::GroupDefined(_))
+    };
+    let index = story.entries().position(|entry| defined(&entry)).unwrap();
+    add("tlog-proof.1.txt", log::proof(index as u64).to_string().into_bytes());
+    add("log-key.1.txt", line(log::log_key()));
+    add("cosigner-key.1.txt", line(log::cosigner("ada").verifier()));
+    let mut frontier = Frontier::default();
+    (0..11_u64).for_each(|i| frontier.append(leaf_hash(&i.to_be_bytes())));
+    add("frontier.1.bin", frontier.to_bytes());
+
+    add("signature-ssh.1.sig", documents::signature_file());
+    add("signature-raw.1.bin", story.signature.to_vec());
+    add("public-key-pem.1.pem", to_pem(&story.verifying_key).into_bytes());
+    add("public-key-jwk.1.json", to_jwk(&story.verifying_key).into_bytes());
+    add("public-key-ssh.1.pub", to_ssh(&story.verifying_key, "board").unwrap().into_bytes());
+    add("document.1.bin", documents::package());
+    add("output.1.jsonl", json_lines([quorate_documents::Output::Raw, targets::story::output()]));
+
+    add("join-link.1.txt", line(network::link().to_url().as_str()));
+    add("join-token.1.txt", line(network::link().token.to_url().as_str()));
+    joining().into_iter().for_each(|(file, bytes)| add(file, bytes));
+
+    let (from_node, from_coordinator) = messages();
+    add("from-node.1.jsonl", from_node);
+    add("from-coordinator.1.jsonl", from_coordinator);
+    add(
+        "link.1.jsonl",
+        json_lines([
+            json!({"type": "hello", "version": 1}),
+            json!({"type": "accepted", "version": 1}),
+            json!({"type": "refused", "version": 1}),
+            json!({"type": "heartbeat"}),
+        ]),
+    );
+    add("ask.1.jsonl", json_lines(asks()));
+    add("answer.1.jsonl", json_lines(answers()));
+
+    let (honest, complaint) = keyshare::sessions();
+    add("keyshare.1.txt", honest);
+    add("keyshare-complaint.1.txt", complaint);
+    let values = protocol::seeds();
+    add("key-package.1.bin", values[0].clone());
+    add("public-key-package.1.bin", values[1].clone());
+    add("commitments.1.bin", values[3].clone());
+    add("signature-share.1.bin", values[4].clone());
+
+    let homes = files::home_seeds();
+    add("home-node.1.json", homes[0].clone());
+    add("home-coordinator.1.json", homes[1].clone());
+    add("node-keys.1.bin", files::sealed_keys());
+    add("coordinator-keys.1.bin", files::coordinator_keys());
+    let stores = files::store_seeds();
+    add("node-store.1.sqlite", stores[0].clone());
+    add("coordinator-store.1.sqlite", stores[1].clone());
+    made
+}
+
+/// The first entry of each kind in the story, and what does not happen in it.
+fn entries() -> Vec<u8> {
+    let story = story();
+    let mut kinds = BTreeSet::new();
+    let told = story
+        .entries()
+        .filter(|entry| kinds.insert(quorate_ceremony::audit::kind(&entry.statement().body)));
+    let mut lines: Vec<u8> =
+        told.flat_map(|entry| [entry.to_bytes(), b"\n".to_vec()].concat()).collect();
+    let ben: BTreeSet<_> = [name("ben")].into();
+    for reason in [
+        AbortReason::Restarted { nodes: ben.clone() },
+        AbortReason::Fault { culprits: ben.clone() },
+        AbortReason::Dissent { dissenters: ben },
+        AbortReason::Cancelled,
+    ] {
+        let body = Body::CeremonyAborted { session: SessionId::new([1; 32]), reason };
+        let (ivn, at) = (Some(story.ivn), targets::story::START);
+        let statement = Statement { ivn, author: Author::Coordinator, at, body };
+        lines
+            .extend(line(String::from_utf8(state::signed(statement).unwrap().to_bytes()).unwrap()));
+    }
+    lines
+}
+
+/// One message of each kind, in both directions. Those that do not occur in the story are made up.
+fn messages() -> (Vec<u8>, Vec<u8>) {
+    let (mut by_nodes, mut to_nodes) = (BTreeMap::new(), BTreeMap::new());
+    for said in &story().said {
+        let (values, value) = match said {
+            Said::ByNode(_, message) => (&mut by_nodes, serde_json::to_value(message).unwrap()),
+            Said::ToNode(_, message) => (&mut to_nodes, serde_json::to_value(message).unwrap()),
+        };
+        // The text that is sent, and not the one of `value`, which is sorted.
+        let text = match said {
+            Said::ByNode(_, message) => serde_json::to_string(message).unwrap(),
+            Said::ToNode(_, message) => serde_json::to_string(message).unwrap(),
+        };
+        values.entry(value["is"].to_string()).or_insert(text);
+    }
+    let session = SessionId::new([1; 32]).to_string();
+    for reason in ["not-approved", "no-share", "no-document", "expired", "frozen", "session"] {
+        let text = format!(r#"{{"is":"declined","session":"{session}","reason":"{reason}"}}"#);
+        by_nodes.insert(format!("declined {reason}"), text);
+    }
+    let id = story().request;
+    let text = format!(r#"{{"is":"rejected","entry":"{id}","reason":{{"why":"wrong-author"}}}}"#);
+    to_nodes.entry("\"rejected\"".to_owned()).or_insert(text);
+    let lines = |values: BTreeMap<String, String>| values.into_values().flat_map(line).collect();
+    (lines(by_nodes), lines(to_nodes))
+}
+
+fn joining() -> Vec<(&'static str, Vec<u8>)> {
+    let story = story();
+    let base64 = |bytes: &[u8]| json!(quorate_ceremony::encoding::Base64(bytes.to_vec()));
+    let admission = targets::story::admission(&name("ben"), story.ivn, targets::story::START);
+    vec![
+        (
+            "join-request.1.json",
+            json_lines([json!({
+                "entry": base64(&admission.to_bytes()), "csr": base64(&[0x30, 0]), "proof": base64(&[7; 64]),
+            })]),
+        ),
+        (
+            "join-response.1.json",
+            json_lines([json!({
+                "genesis": base64(&story.log[0]), "authority": "-----BEGIN CERTIFICATE-----\n",
+                "certificate": "-----BEGIN CERTIFICATE-----\n", "index": 3,
+            })]),
+        ),
+        (
+            "join-refusal.1.json",
+            json_lines([
+                json!({
+                    "type": "about:blank", "title": "The log's rules forbid this", "status": 409,
+                    "detail": "the statement is not by the right author", "invalid": {"why": "wrong-author"},
+                }),
+                json!({"type": "about:blank", "title": "Not this", "status": 400, "detail": "no"}),
+            ]),
+        ),
+    ]
+}
+
+/// One question of each kind. Those of today's code with every field.
+fn asks() -> Vec<serde_json::Value> {
+    let invitation = json!({
+        "ask": "invite", "name": "ben", "roles": ["member"], "key": hex::encode([9; 32]), "expires_at": 1_700_000_000_000_u64,
+    });
+    let mut definition = serde_json::to_value(targets::story::definition()).unwrap();
+    definition["ask"] = json!("define-group");
+    vec![
+        json!({"ask": "status"}),
+        json!({"ask": "inbox"}),
+        json!({"ask": "groups"}),
+        json!({"ask": "group", "name": "board", "watch": true}),
+        json!({"ask": "requests"}),
+        json!({"ask": "request", "id": "3f2a", "watch": false}),
+        json!({
+            "ask": "sign", "group": "board", "document_type": "contract", "format": "ssh", "namespace": "file",
+            "name": "contract.txt", "document": "YSBjb250cmFjdAo=", "expires_in": 3_600_000,
+        }),
+        json!({
+            "ask": "sign", "group": "board", "document_type": null, "format": "raw", "namespace": null,
+            "name": "contract.txt", "document": "", "expires_in": null,
+        }),
+        json!({"ask": "approve", "id": "3f2a"}),
+        json!({"ask": "reject", "id": "3f2a", "reason": "not before Friday"}),
+        invitation,
+        definition,
+        json!({"ask": "accept-group", "name": "board"}),
+        json!({"ask": "cancel-ceremony", "name": "board"}),
+        json!({"ask": "entries", "first": 0, "limit": 10}),
+        json!({"ask": "prove", "index": 4}),
+        json!({"ask": "document", "id": "3f2a"}),
+    ]
+}
+
+/// One answer of each kind.
+fn answers() -> Vec<serde_json::Value> {
+    let story = story();
+    let key = hex::encode(story.verifying_key);
+    let group = json!({
+        "sentence": "The group board is ready.", "name": "board", "state": "ready", "suite": "frost-ed25519-sha512",
+        "min_signers": 2, "max_signers": 3, "document_types": ["contract"],
+        "policy": {"approvals_required": 2, "requester_may_approve": true, "auto_approve": false, "expiry": 604_800_000},
+        "members": [{"account": "ada", "identifier": 1, "online": true, "accepted": true, "awaited": false}],
+        "verifying_key": key, "epoch": 1, "attempts": 2, "dkg_ms": 12,
+    });
+    let request = json!({
+        "sentence": "Signed.", "id": story.request, "index": 30, "state": "signed", "requester": "ada",
+        "group": "board", "document_type": null, "format": "ssh", "namespace": "file",
+        "document": targets::story::document().commitment, "file_name": "contract.txt", "file_size": 11,
+        "file_sha256": hex::encode(Sha256::digest(targets::story::DOCUMENT)), "at": 1, "expires_at": 2,
+        "approvals_required": 2, "approvals": ["ada", "ben"], "refusals": {"cyd": "not before Friday"},
+        "undecided": [], "verifying_key": key, "signature": hex::encode(story.signature),
+        "signature_index": 34, "signers": ["ada", "ben"], "refused": null,
+    });
+    let status = json!({
+        "answer": "status", "sentence": "All is well.", "account": "ada", "roles": ["admin", "member"], "ivn": story.ivn,
+        "ivn_name": "Example Ltd", "hub": "hub.example.com:8443", "connected": true, "log_size": 35,
+        "log_key": log::log_key().to_string(), "online": ["ada"], "accounts": {"ada": ["admin", "member"]},
+        "trouble": {"sentence": "Two logs.", "checkpoints": ["one", "another"]}, "groups": [group], "inbox": 0,
+        "unsent": 0, "now": 3,
+    });
+    let tagged = |tag: &str, mut value: serde_json::Value| {
+        value["answer"] = json!(tag);
+        value
+    };
+    let mut answers = vec![
+        status,
+        json!({"answer": "requests", "requests": [request]}),
+        json!({"answer": "groups", "groups": [group]}),
+        tagged("group", group.clone()),
+        tagged("request", request.clone()),
+        json!({"answer": "logged", "entry": story.request, "index": 30}),
+        json!({
+            "answer": "entries", "size": 35, "entries": [{
+                "index": 0, "id": story.request, "author": "ada", "at": 1, "kind": "genesis", "sentence": "Founded.",
+            }],
+        }),
+        json!({"answer": "proof", "entry": "e30=", "proof": "c2sp.org/tlog-proof@v1\n", "log_key": "log+00+AA"}),
+        json!({"answer": "document", "name": "contract.txt", "document": "YSBjb250cmFjdAo="}),
+    ];
+    for exit in [
+        "error",
+        "usage",
+        "verification",
+        "waiting",
+        "rejected",
+        "not-allowed",
+        "unreachable",
+        "too-few-nodes",
+        "untrusted-key",
+    ] {
+        answers.push(json!({"answer": "problem", "exit": exit, "message": "it did not work", "hint": "again"}));
+    }
+    answers
+}

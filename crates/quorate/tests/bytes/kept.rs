@@ -1,0 +1,393 @@
+//! Today's code reads everything that any version wrote: every file in `vectors/kept`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use quorate::control::{Answer, Ask};
+use quorate::home::{CoordinatorConfig, CoordinatorHome, Home, NodeConfig};
+use quorate::keystore::{CoordinatorKeys, NodeKeys};
+use quorate::log_audit::{Options, verify_directory, verify_proof};
+use quorate::setup::link::JoinLink;
+use quorate::setup::wire::{JoinRefusal, JoinRequest, JoinResponse};
+use quorate::store::coordinator::CoordinatorStore;
+use quorate::store::documents::DocumentPackage;
+use quorate::store::node::NodeStore;
+use quorate_ceremony::audit::{Anchor, Verdict, kind};
+use quorate_ceremony::entry::Entry;
+use quorate_ceremony::message::{FromCoordinator, FromNode};
+use quorate_ceremony::names::AccountName;
+use quorate_documents::{Output, keys, verify};
+use quorate_log::checkpoint::SignedCheckpoint;
+use quorate_log::key::{CosignerVerifier, LogVerifier};
+use quorate_log::leaf_hash;
+use quorate_log::tile::TileWriter;
+use quorate_log::tlog_proof::TlogProof;
+use quorate_log::tree::Frontier;
+use quorate_network::link::Control;
+use quorate_network::token::JoinToken;
+use quorate_protocol::keys::{KeyPackage, PublicKeyPackage};
+use quorate_protocol::keyshare::{Board, Parameters, Phase, SessionId};
+use quorate_protocol::sign::{Commitments, Signature, SignatureShare};
+use quorate_protocol::{Identifier, Suite};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+
+use super::targets::files::protector;
+use super::targets::story::{DOCUMENT, name, output};
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors/kept")
+}
+
+/// The relative paths of all kept files.
+fn files() -> BTreeSet<String> {
+    fn collect(directory: &Path, prefix: &str, files: &mut BTreeSet<String>) {
+        for file in fs::read_dir(directory).unwrap() {
+            let file = file.unwrap();
+            let name = format!("{prefix}{}", file.file_name().to_str().unwrap());
+            if file.file_type().unwrap().is_dir() {
+                collect(&file.path(), &format!("{name}/"), files);
+            } else {
+                files.insert(name);
+            }
+        }
+    }
+    let mut files = BTreeSet::new();
+    collect(&directory(), "", &mut files);
+    files.remove("README.md");
+    files.remove("SHA256SUMS");
+    files
+}
+
+/// The kept files of a format: all versions of `NAME.VERSION` and `NAME.VERSION.EXTENSION`, and never none.
+fn kept(format: &str) -> Vec<PathBuf> {
+    let versions = |file: &&String| {
+        let rest = file.strip_prefix(format).and_then(|rest| rest.strip_prefix('.'));
+        rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    };
+    let all = files();
+    let found: Vec<PathBuf> = all.iter().filter(versions).map(|f| directory().join(f)).collect();
+    assert!(!found.is_empty(), "nothing is kept of {format}");
+    found
+}
+
+fn bytes(format: &str) -> Vec<Vec<u8>> {
+    kept(format).iter().map(|path| fs::read(path).unwrap()).collect()
+}
+
+fn texts(format: &str) -> Vec<String> {
+    bytes(format).into_iter().map(|bytes| String::from_utf8(bytes).unwrap()).collect()
+}
+
+fn lines(format: &str) -> Vec<String> {
+    texts(format).iter().flat_map(|text| text.lines()).map(str::to_owned).collect()
+}
+
+/// The log of the story, from its kept tiles.
+fn log() -> PathBuf {
+    directory().join("log.1")
+}
+
+fn log_key() -> LogVerifier {
+    texts("log-key")[0].trim_end().parse().unwrap()
+}
+
+fn verifying_key() -> [u8; 32] {
+    keys::read(&texts("public-key-pem")[0]).unwrap()
+}
+
+#[test]
+fn no_kept_file_is_ever_changed_or_taken_away() {
+    let sums = fs::read_to_string(directory().join("SHA256SUMS")).unwrap();
+    let listed: BTreeMap<&str, &str> = sums
+        .lines()
+        .map(|line| line.split_once("  ").map(|(sum, file)| (file, sum)).unwrap())
+        .collect();
+    let there = files();
+    assert_eq!(
+        listed.keys().copied().collect::<BTreeSet<_>>(),
+        there.iter().map(String::as_str).collect()
+    );
+    for (file, sum) in listed {
+        let hash = Sha256::digest(fs::read(directory().join(file)).unwrap());
+        assert_eq!(hex::encode(hash), sum, "{file}");
+    }
+}
+
+#[test]
+fn every_kept_file_has_a_line_in_the_readme() {
+    let readme = fs::read_to_string(directory().join("README.md")).unwrap();
+    for file in files() {
+        let first = file.split('/').next().unwrap();
+        assert!(readme.contains(&format!("`{first}`")), "{first}");
+    }
+}
+
+#[test]
+fn entries_of_every_kind_are_read_and_have_one_spelling() {
+    let mut kinds = BTreeSet::new();
+    for line in lines("entry") {
+        let entry = Entry::from_bytes(line.as_bytes()).unwrap();
+        assert_eq!(entry.to_bytes(), line.as_bytes());
+        kinds.insert(kind(&entry.statement().body));
+    }
+    assert_eq!(kinds.len(), 15, "{kinds:?}");
+}
+
+#[test]
+fn a_kept_log_verifies_with_all_its_signatures_and_writes_the_same_tiles() {
+    let ivn = None;
+    let anchor = Anchor { ivn, log_key: Some(log_key()) };
+    let documents = TempDir::new().unwrap();
+    let package = DocumentPackage::from_bytes(&bytes("document")[0]).unwrap();
+    fs::write(documents.path().join(package.commitment().to_string()), package.to_bytes()).unwrap();
+    let options = Options { anchor, documents: Some(documents.path().to_owned()) };
+    let report = verify_directory(&log(), &options).unwrap();
+    assert_eq!(report.verdict, Verdict::Final, "{:#?}", report.lines());
+    assert!(report.lines().iter().any(|line| line.contains("ada, ben")), "{:#?}", report.lines());
+
+    let text = fs::read_to_string(log().join("checkpoint")).unwrap();
+    let checkpoint: SignedCheckpoint = text.parse().unwrap();
+    assert_eq!(checkpoint.to_string(), text);
+    let head = checkpoint.unverified().head();
+    let read = |path: &str| fs::read(log().join(path)).unwrap();
+    let files: BTreeMap<String, Vec<u8>> = files()
+        .iter()
+        .filter_map(|file| file.strip_prefix("log.1/tile/"))
+        .map(|file| (format!("tile/{file}"), read(&format!("tile/{file}"))))
+        .collect();
+    let entries = quorate_log::tile::Entries::new(&files, head.size, 0..head.size);
+    let entries: Vec<Vec<u8>> = entries.map(|entry| entry.unwrap().1).collect();
+    let mut writer = TileWriter::default();
+    let written = writer.append(&entries).unwrap().write.into_iter();
+    let written: BTreeMap<_, _> = written.map(|f| (f.path.to_string(), f.bytes)).collect();
+    assert_eq!(written, files);
+    assert_eq!(writer.head(), head);
+}
+
+#[test]
+fn a_kept_proof_still_proves_its_entry() {
+    let request = lines("entry").into_iter().find(|line| {
+        let entry = Entry::from_bytes(line.as_bytes()).unwrap();
+        kind(&entry.statement().body) == "group-defined"
+    });
+    for proof in texts("tlog-proof") {
+        assert_eq!(proof.parse::<TlogProof>().unwrap().to_string(), proof);
+        let report =
+            verify_proof(&proof, request.as_ref().unwrap().as_bytes(), &log_key().to_string());
+        assert_eq!(report.unwrap().entry.unwrap().kind, "group-defined");
+    }
+}
+
+#[test]
+fn keys_of_logs_and_cosigners_are_read() {
+    for text in texts("log-key") {
+        assert_eq!(format!("{}\n", text.trim_end().parse::<LogVerifier>().unwrap()), text);
+    }
+    for text in texts("cosigner-key") {
+        assert_eq!(format!("{}\n", text.trim_end().parse::<CosignerVerifier>().unwrap()), text);
+    }
+    for bytes in bytes("frontier") {
+        let frontier = Frontier::from_bytes(&bytes).unwrap();
+        assert_eq!(frontier.to_bytes(), bytes);
+        let mut again = Frontier::default();
+        (0..frontier.size()).for_each(|i| again.append(leaf_hash(&i.to_be_bytes())));
+        assert_eq!(again.head(), frontier.head());
+    }
+}
+
+#[test]
+fn kept_signature_files_verify_with_the_kept_key_in_every_notation() {
+    for notation in ["public-key-pem", "public-key-ssh", "public-key-jwk"] {
+        texts(notation).iter().for_each(|t| assert_eq!(keys::read(t).unwrap(), verifying_key()));
+    }
+    for file in bytes("signature-ssh") {
+        verify(DOCUMENT, &file, &verifying_key(), &output()).unwrap();
+    }
+    for file in bytes("signature-raw") {
+        // Over the bytes that an SSH signature covers: the story's group signed nothing else.
+        let signed = quorate_documents::prepare(DOCUMENT, &output());
+        verify(signed.as_bytes(), &file, &verifying_key(), &Output::Raw).unwrap();
+    }
+    for line in lines("output") {
+        let read: Output = serde_json::from_str(&line).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), line);
+    }
+    for bytes in bytes("document") {
+        let package = DocumentPackage::from_bytes(&bytes).unwrap();
+        assert_eq!((package.to_bytes(), package.document.as_slice()), (bytes, DOCUMENT));
+    }
+}
+
+#[test]
+fn kept_invitations_are_read() {
+    for text in texts("join-link") {
+        let link: JoinLink = text.trim_end().parse().unwrap();
+        assert_eq!(format!("{}\n", link.to_url().as_str()), text);
+        assert_eq!(link.account, name("ben"));
+    }
+    for text in texts("join-token") {
+        let token: JoinToken = text.trim_end().parse().unwrap();
+        assert_eq!(format!("{}\n", token.to_url().as_str()), text);
+    }
+}
+
+/// Reads every line, and what it writes of it again.
+fn read_lines<T: DeserializeOwned + Serialize>(format: &str) {
+    for line in lines(format) {
+        let read: T =
+            serde_json::from_str(&line).unwrap_or_else(|e| panic!("{format}: {e}: {line}"));
+        let written = serde_json::to_string(&read).unwrap();
+        let again: T = serde_json::from_str(&written).unwrap();
+        assert_eq!(serde_json::to_string(&again).unwrap(), written);
+    }
+}
+
+#[test]
+fn kept_messages_between_nodes_coordinator_and_programs_are_read() {
+    read_lines::<FromNode>("from-node");
+    read_lines::<FromCoordinator>("from-coordinator");
+    read_lines::<Control>("link");
+    read_lines::<Ask>("ask");
+    read_lines::<Answer>("answer");
+    read_lines::<JoinRequest>("join-request");
+    read_lines::<JoinResponse>("join-response");
+    read_lines::<JoinRefusal>("join-refusal");
+}
+
+fn id(number: u16) -> Identifier {
+    Identifier::try_from(number).unwrap()
+}
+
+/// Posts the messages of a kept session: lines of identifier and hex.
+fn replay(format: &str) -> Vec<Board> {
+    let replay = |text: String| {
+        let participants = [1, 2, 3].map(id);
+        let (suite, session) = (Suite::FrostEd25519Sha512, SessionId([7; 32]));
+        let mut board =
+            Board::new(Parameters::new(suite, session, [9; 32], 2, participants).unwrap());
+        for line in text.lines() {
+            let (from, message) = line.split_once(' ').unwrap();
+            board.post(id(from.parse().unwrap()), &hex::decode(message).unwrap()).unwrap();
+        }
+        board
+    };
+    texts(format).into_iter().map(replay).collect()
+}
+
+#[test]
+fn kept_key_generations_come_to_the_kept_key_or_blame_the_same() {
+    for (board, package) in replay("keyshare").iter().zip(bytes("public-key-package")) {
+        assert_eq!(board.phase(), Phase::Complete);
+        let public = PublicKeyPackage::from_bytes(&package).unwrap();
+        assert_eq!(public.to_bytes(), package);
+        assert_eq!(board.outcome(), Some(&public));
+        for bytes in bytes("key-package") {
+            let key = KeyPackage::from_bytes(&bytes).unwrap();
+            assert_eq!(*key.to_bytes(), bytes);
+            key.check(&public).unwrap();
+        }
+    }
+    for board in replay("keyshare-complaint") {
+        assert_eq!(board.phase(), Phase::Failed);
+        assert_eq!(board.culprits(), [id(3)].into());
+    }
+    for bytes in bytes("commitments") {
+        assert_eq!(Commitments::from_bytes(&bytes).unwrap().to_bytes().as_slice(), bytes);
+    }
+    for bytes in bytes("signature-share") {
+        assert_eq!(SignatureShare::from_bytes(&bytes).unwrap().to_bytes().as_slice(), bytes);
+    }
+    for bytes in bytes("signature-raw") {
+        assert_eq!(Signature::from_bytes(&bytes).unwrap().to_bytes().as_slice(), bytes);
+    }
+}
+
+/// A kept file under the name that it has in a home, readable by its owner only.
+fn copy(from: &Path, to: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::copy(from, to).unwrap();
+    fs::set_permissions(to, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+#[test]
+fn kept_homes_and_keys_open() {
+    let scratch = TempDir::new().unwrap();
+    let at = |name: &str| scratch.path().join(name);
+    for path in kept("home-node") {
+        copy(&path, &at("home.json"));
+        assert_eq!(Home::<NodeConfig>::read(scratch.path()).unwrap().account, name("ada"));
+    }
+    for path in kept("home-coordinator") {
+        copy(&path, &at("home.json"));
+        let config = Home::<CoordinatorConfig>::read(scratch.path()).unwrap();
+        assert_eq!(config.deployment, "sign.example.com");
+    }
+    for path in kept("node-keys") {
+        let keys = NodeKeys::open(&path, &protector()).unwrap();
+        let ada = super::targets::story::secrets(&name("ada"));
+        assert_eq!(keys.account().public(), ada.public());
+        assert_eq!(keys.tls(), b"the private key of a certificate");
+    }
+    for path in kept("coordinator-keys") {
+        copy(&path, &at("coordinator.keys"));
+        let keys = CoordinatorKeys::open(&at("coordinator.keys")).unwrap();
+        assert_eq!(keys.ca.as_slice(), b"the private key of the authority");
+    }
+}
+
+/// The entries of the kept log.
+fn log_entries() -> Vec<Vec<u8>> {
+    let checkpoint = fs::read_to_string(log().join("checkpoint")).unwrap();
+    let size = checkpoint.parse::<SignedCheckpoint>().unwrap().unverified().size();
+    let bundle = fs::read(log().join(format!("tile/entries/000.p/{size}"))).unwrap();
+    let width = u16::try_from(size).unwrap();
+    let entries = quorate_log::tile::parse_bundle(&bundle, width).unwrap();
+    entries.into_iter().map(<[u8]>::to_vec).collect()
+}
+
+#[tokio::test]
+async fn a_kept_database_of_a_node_opens_with_all_that_is_in_it() {
+    for path in kept("node-store") {
+        let scratch = TempDir::new().unwrap();
+        copy(&path, &scratch.path().join("node.sqlite"));
+        let keys = NodeKeys::open(&kept("node-keys")[0], &protector()).unwrap();
+        let genesis = Entry::from_bytes(&log_entries()[0]).unwrap();
+        let sealer = keys.sealer(genesis.ivn_id_as_genesis(), name("ada"));
+        let mut store = NodeStore::open(&scratch.path().join("node.sqlite"), sealer).await.unwrap();
+        let saved = store.load().await.unwrap();
+        assert_eq!(saved.entries, log_entries());
+        let head = saved.cosigned.unwrap().parse::<SignedCheckpoint>().unwrap().unverified().head();
+        assert_eq!(head.size, saved.entries.len() as u64);
+        assert_eq!(saved.outbox, [saved.entries[1].clone()]);
+        assert_eq!(saved.frozen.unwrap().0, "one\n");
+        assert_eq!(saved.packages.len(), 1);
+        assert!(saved.sessions.values().any(|used| *used));
+        assert!(saved.sessions.values().any(|used| !used));
+    }
+}
+
+#[tokio::test]
+async fn a_kept_database_of_a_coordinator_opens_with_all_that_is_in_it() {
+    for path in kept("coordinator-store") {
+        let scratch = TempDir::new().unwrap();
+        copy(&kept("home-coordinator")[0], &scratch.path().join("home.json"));
+        let home = CoordinatorHome::open(scratch.path()).unwrap();
+        let genesis = Entry::from_bytes(&log_entries()[0]).unwrap();
+        let ivn = home.ivn(genesis.ivn_id_as_genesis());
+        ivn.create().unwrap();
+        copy(&path, &ivn.database());
+        let mut store = CoordinatorStore::open(&ivn).await.unwrap();
+        assert_eq!(store.entries(0, u64::MAX, 1 << 30).await.unwrap(), log_entries());
+        let kept = store.kept().await.unwrap();
+        assert_eq!(
+            kept.checkpoint.unwrap().parse::<SignedCheckpoint>().unwrap().unverified().size(),
+            store.size()
+        );
+        let cosigners: Vec<AccountName> = kept.cosignatures.into_iter().map(|c| c.0).collect();
+        assert_eq!(cosigners, ["ada", "ben", "cyd", "out"].map(name));
+    }
+}

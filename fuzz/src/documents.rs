@@ -1,0 +1,74 @@
+//! Signature files, public keys, names of formats, and stored documents.
+
+use quorate::store::documents::{DocumentName, DocumentPackage};
+use quorate_documents::keys::{self, to_jwk, to_pem, to_ssh};
+use quorate_documents::{Format, Namespace, Output, SignatureFile, finish, verify};
+
+use super::story::{self, DOCUMENT, NAME, SALT};
+
+/// Reads bytes as everything of that.
+pub fn run(bytes: &[u8]) -> bool {
+    let mut accepted = false;
+    if let Ok(file) = SignatureFile::read(bytes) {
+        let _ = (file.format(), file.verifying_key(), file.namespace());
+        accepted = true;
+        let story = super::story();
+        for output in [Output::Raw, story::output()] {
+            if verify(DOCUMENT, bytes, &story.verifying_key, &output).is_ok() {
+                // The one signature that the group made.
+                assert_eq!(file.signature(), &story.signature);
+                assert_eq!(output, story::output());
+            }
+        }
+    }
+    if let Ok(package) = DocumentPackage::from_bytes(bytes) {
+        assert_eq!(package.to_bytes(), bytes);
+        assert_eq!(package.matches(story::document().commitment), bytes == self::package());
+        accepted = true;
+    }
+    let Ok(text) = str::from_utf8(bytes) else { return accepted };
+    if let Ok(key) = keys::read(text) {
+        for written in
+            [to_pem(&key), to_jwk(&key), to_ssh(&key, "someone").unwrap(), hex::encode(key)]
+        {
+            assert_eq!(keys::read(&written).unwrap(), key);
+        }
+        accepted = true;
+    }
+    accepted |= text.parse::<Format>().is_ok_and(|format| format.name() == text);
+    accepted |= text.parse::<Namespace>().is_ok_and(|namespace| namespace.as_str() == text);
+    accepted |= text.parse::<DocumentName>().is_ok_and(|name| name.as_str() == text);
+    if let Ok(output) = serde_json::from_str::<Output>(text) {
+        let written = serde_json::to_string(&output).unwrap();
+        assert_eq!(serde_json::from_str::<Output>(&written).unwrap(), output);
+    }
+    accepted
+}
+
+/// The document as it is stored.
+pub fn package() -> Vec<u8> {
+    let document = DOCUMENT.to_vec();
+    DocumentPackage { salt: SALT, name: NAME.parse().unwrap(), document }.to_bytes()
+}
+
+/// The group's signature file.
+pub fn signature_file() -> Vec<u8> {
+    let story = super::story();
+    finish(DOCUMENT, &story::output(), &story.verifying_key, &story.signature).unwrap()
+}
+
+/// What begins a fuzzer.
+pub fn seeds() -> Vec<Vec<u8>> {
+    let key = super::story().verifying_key;
+    vec![
+        signature_file(),
+        super::story().signature.to_vec(),
+        package(),
+        to_pem(&key).into_bytes(),
+        to_jwk(&key).into_bytes(),
+        to_ssh(&key, "board").unwrap().into_bytes(),
+        hex::encode(key).into_bytes(),
+        br#"{"format":"ssh","namespace":"file"}"#.to_vec(),
+        b"raw".to_vec(),
+    ]
+}

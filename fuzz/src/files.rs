@@ -1,0 +1,263 @@
+//! Files of homes: `home.json`, key files, databases, a published log.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use quorate::home::{CoordinatorConfig, CoordinatorHome, Home, Limits, NodeConfig, NodeHome};
+use quorate::keystore::{CoordinatorKeys, Cost, NodeKeys, Passphrase, PassphraseProtector};
+use quorate::store::coordinator::{CoordinatorStore, CoordinatorWrite};
+use quorate::store::node::NodeStore;
+use quorate_ceremony::effect::NodeChange;
+use quorate_ceremony::encoding::Base64;
+use quorate_ceremony::entry::Entry;
+use quorate_protocol::keys::KeyPackage;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use zeroize::Zeroizing;
+
+use super::story::{self, name};
+
+/// A directory of this process, emptied before each use.
+struct Scratch(TempDir);
+
+impl Scratch {
+    fn new() -> Self {
+        let memory = Path::new("/dev/shm");
+        let base = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        Self(TempDir::new_in(base).unwrap())
+    }
+
+    fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.0.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        path
+    }
+}
+
+/// The configuration of a node's home.
+pub fn node_config() -> NodeConfig {
+    let story = super::story();
+    NodeConfig {
+        ivn: story.ivn,
+        account: name("ada"),
+        hub: "hub.example.com:8443".to_owned(),
+        server_name: "ivn.internal".to_owned(),
+        ca_certificate: "-----BEGIN CERTIFICATE-----\n".to_owned(),
+        client_certificate: "-----BEGIN CERTIFICATE-----\n".to_owned(),
+        genesis: Base64(story.log[0].clone()),
+        auto_accept: true,
+        auto_approve: false,
+        limits: Limits::default(),
+    }
+}
+
+/// The configuration of a coordinator's home.
+pub fn coordinator_config() -> CoordinatorConfig {
+    CoordinatorConfig {
+        deployment: "sign.example.com".to_owned(),
+        listen: "127.0.0.1:8443".to_owned(),
+        hub: "hub.example.com:8443".to_owned(),
+        limits: Limits::default(),
+    }
+}
+
+/// Reads bytes as `home.json` of either kind.
+pub fn home(bytes: &[u8]) -> bool {
+    let scratch = Scratch::new();
+    scratch.file("home.json", bytes);
+    let path = scratch.0.path();
+    let mut accepted = false;
+    if let Ok(config) = Home::<NodeConfig>::read(path) {
+        let mut home = NodeHome::open(path).unwrap();
+        home.save(config.clone()).unwrap();
+        assert_eq!(Home::<NodeConfig>::read(path).unwrap(), config);
+        accepted = true;
+    }
+    if let Ok(config) = Home::<CoordinatorConfig>::read(path) {
+        let mut home = CoordinatorHome::open(path).unwrap();
+        home.save(config.clone()).unwrap();
+        assert_eq!(Home::<CoordinatorConfig>::read(path).unwrap(), config);
+        accepted = true;
+    }
+    accepted
+}
+
+/// `home.json` of a node, and of a coordinator.
+pub fn home_seeds() -> Vec<Vec<u8>> {
+    let node = Scratch::new();
+    NodeHome::create(node.0.path()).unwrap().save(node_config()).unwrap();
+    let coordinator = Scratch::new();
+    CoordinatorHome::create(coordinator.0.path()).unwrap().save(coordinator_config()).unwrap();
+    let read = |scratch: &Scratch| fs::read(scratch.0.path().join("home.json")).unwrap();
+    vec![read(&node), read(&coordinator)]
+}
+
+/// The passphrase of all key files here.
+pub fn protector() -> PassphraseProtector {
+    let passphrase = Zeroizing::new(b"correct horse battery staple".to_vec());
+    PassphraseProtector::new(Passphrase::new(passphrase).unwrap(), Cost::INSECURE)
+}
+
+/// Reads bytes as key files, with the right hash at the end: whoever can write the file can hash it.
+pub fn keys(bytes: &[u8]) -> bool {
+    let scratch = Scratch::new();
+    let hashed = [bytes, &Sha256::digest(bytes)].concat();
+    let mut accepted = false;
+    if is_cheap(bytes) {
+        let path = scratch.file("keys.sealed", &hashed);
+        accepted |= NodeKeys::open(&path, &protector()).is_ok();
+    }
+    let path = scratch.file("coordinator.keys", &hashed);
+    if let Ok(keys) = CoordinatorKeys::open(&path) {
+        let copy = scratch.0.path().join("copy");
+        keys.create(&copy).unwrap();
+        assert_eq!(fs::read(&copy).unwrap(), hashed);
+        accepted = true;
+    }
+    accepted
+}
+
+/// Whether trying the passphrase takes no longer than it should here. The bounds themselves have a test.
+fn is_cheap(bytes: &[u8]) -> bool {
+    let at = b"quorate node keys\n".len() + 1 + 3;
+    let number = |index: usize| {
+        let bytes = bytes.get(at + 4 * index..)?.first_chunk()?;
+        Some(u32::from_be_bytes(*bytes))
+    };
+    let cost = (number(0), number(1), number(2));
+    let (Some(memory), Some(passes), Some(lanes)) = cost else { return true };
+    memory <= 1024 && passes <= 4 && lanes <= 4
+}
+
+/// Ada's key file. Sealed with new randomness each time that a seed is chosen; the seed is always the same.
+pub fn sealed_keys() -> Vec<u8> {
+    let scratch = Scratch::new();
+    let path = scratch.0.path().join("keys.sealed");
+    let tls = Zeroizing::new(b"the private key of a certificate".to_vec());
+    let rng = &mut ChaCha20Rng::seed_from_u64(9);
+    NodeKeys::create(&path, story::secrets(&name("ada")), tls, &protector(), rng).unwrap();
+    fs::read(path).unwrap()
+}
+
+/// The coordinator's key file.
+pub fn coordinator_keys() -> Vec<u8> {
+    let scratch = Scratch::new();
+    let path = scratch.0.path().join("coordinator.keys");
+    let ca = Zeroizing::new(b"the private key of the authority".to_vec());
+    CoordinatorKeys { secrets: story::coordinator_secrets(), ca }.create(&path).unwrap();
+    fs::read(path).unwrap()
+}
+
+/// What begins a fuzzer.
+pub fn keys_seeds() -> Vec<Vec<u8>> {
+    let without_hash = |file: Vec<u8>| file[..file.len() - 32].to_vec();
+    vec![without_hash(sealed_keys()), without_hash(coordinator_keys())]
+}
+
+fn runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME
+        .get_or_init(|| tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap())
+}
+
+/// Ada's keys, to seal packages with.
+pub fn node_keys(directory: &Path) -> NodeKeys {
+    let path = directory.join("keys.sealed");
+    if !path.exists() {
+        fs::write(&path, sealed_keys()).unwrap();
+    }
+    NodeKeys::open(&path, &protector()).unwrap()
+}
+
+/// Opens a node's database in `directory`.
+pub async fn open_node_store(directory: &Path) -> Result<NodeStore, quorate::store::StoreError> {
+    let sealer = node_keys(directory).sealer(super::story().ivn, name("ada"));
+    NodeStore::open(&directory.join("node.sqlite"), sealer).await
+}
+
+/// Fills a node's database with all that ada's node kept.
+pub async fn fill_node_store(store: &mut NodeStore) {
+    let disk = &super::story().disks[&name("ada")];
+    let size = disk.entries.len() as u64;
+    let mut changes = vec![
+        NodeChange::Entries { first: 0, entries: disk.entries.clone() },
+        NodeChange::Cosigned { checkpoint: disk.cosigned.clone().unwrap(), size },
+        NodeChange::OutboxAdd(Entry::from_bytes(&disk.entries[1]).unwrap()),
+        NodeChange::Frozen { ours: "one\n".to_owned(), theirs: "another\n".to_owned() },
+    ];
+    for (session, package) in &disk.packages {
+        let package = KeyPackage::from_bytes(package).unwrap();
+        changes.push(NodeChange::KeyPackage { session: *session, package });
+    }
+    for (session, released) in &disk.sessions {
+        changes.push(NodeChange::Committed(*session));
+        if *released {
+            changes.push(NodeChange::Released(*session));
+        }
+    }
+    store.commit(changes).await.unwrap();
+}
+
+/// What the coordinator of the story keeps.
+pub fn coordinator_writes() -> Vec<CoordinatorWrite> {
+    let story = super::story();
+    let append = |(index, entry): (usize, &Vec<u8>)| CoordinatorWrite::Append {
+        index: index as u64,
+        entry: entry.clone(),
+    };
+    let log = story.log.iter().enumerate().map(append);
+    log.chain(story.kept.iter().cloned().map(CoordinatorWrite::Change)).collect()
+}
+
+/// Reads bytes as the databases of a node and of a coordinator.
+pub fn store(bytes: &[u8]) -> bool {
+    let scratch = Scratch::new();
+    let path = scratch.0.path();
+    runtime().block_on(async {
+        let mut accepted = false;
+        scratch.file("node.sqlite", bytes);
+        if let Ok(mut store) = open_node_store(path).await {
+            accepted |= store.load().await.is_ok();
+            let _ = store.entries(0, 10).await;
+            let _ = store.close().await;
+        }
+        CoordinatorHome::create(&path.join("home")).unwrap().save(coordinator_config()).unwrap();
+        let home = CoordinatorHome::open(&path.join("home")).unwrap();
+        let directory = home.ivn(super::story().ivn);
+        directory.create().unwrap();
+        fs::write(directory.database(), bytes).unwrap();
+        if let Ok(mut store) = CoordinatorStore::open(&directory).await {
+            accepted |= store.kept().await.is_ok();
+            let _ = store.entries(0, 10, 1 << 20).await;
+            let _ = store.close().await;
+        }
+        accepted
+    })
+}
+
+/// A database of each kind.
+pub fn store_seeds() -> Vec<Vec<u8>> {
+    let scratch = Scratch::new();
+    let path = scratch.0.path();
+    runtime().block_on(async {
+        let mut store = open_node_store(path).await.unwrap();
+        fill_node_store(&mut store).await;
+        store.close().await.unwrap();
+        CoordinatorHome::create(&path.join("home")).unwrap().save(coordinator_config()).unwrap();
+        let home = CoordinatorHome::open(&path.join("home")).unwrap();
+        let directory = home.ivn(super::story().ivn);
+        directory.create().unwrap();
+        let mut store = CoordinatorStore::open(&directory).await.unwrap();
+        store.commit(coordinator_writes()).await.unwrap();
+        store.close().await.unwrap();
+        [path.join("node.sqlite"), directory.database()]
+            .map(|path| fs::read(path).unwrap())
+            .to_vec()
+    })
+}

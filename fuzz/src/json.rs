@@ -1,0 +1,126 @@
+//! What is written in JSON: entries, messages between nodes and coordinator, signing messages, the control socket, and
+//! joining.
+
+use quorate::control::{Answer, Ask};
+use quorate::setup::wire::{JoinRefusal, JoinRequest, JoinResponse};
+use quorate_ceremony::encoding::Base64;
+use quorate_ceremony::entry::{Entry, Envelope};
+use quorate_ceremony::message::{FromCoordinator, FromNode};
+use quorate_ceremony::names::{Digest, SessionId};
+use quorate_ceremony::signing::{SignedPart, SigningMessageError, SigningSession, Subject};
+use quorate_ceremony::state::IvnState;
+use quorate_network::link::Control;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::story;
+use super::story::{Said, name, secrets};
+
+/// Reads bytes as an entry of the log.
+pub fn entry(bytes: &[u8]) -> bool {
+    let Ok(entry) = Entry::from_bytes(bytes) else { return signing(bytes) };
+    assert_eq!(entry.to_bytes(), bytes, "read, and written differently");
+    let statement = serde_json::to_vec(entry.statement()).unwrap();
+    assert_eq!(
+        &serde_json::from_slice::<quorate_ceremony::entry::Statement>(&statement).unwrap(),
+        entry.statement()
+    );
+    let _ = IvnState::found(&entry);
+    true
+}
+
+/// Opens a signing message whose contents are anything, truly signed: only the contents can be wrong with it.
+fn signing(bytes: &[u8]) -> bool {
+    let ada = secrets(&name("ada"));
+    let (ivn, request) = (story().ivn, story().request);
+    let session = SessionId::new([1; 32]);
+    let value = serde_json::to_string(&Base64(bytes.to_vec())).unwrap();
+    let signed = |part: &str| {
+        let payload = format!(
+            r#"{{"ivn":"{ivn}","session":"{session}","subject":{{"of":"request","request":"{request}"}},"signer":"ada","part":{part}}}"#
+        );
+        let payload_type = "application/vnd.quorate.signing+json";
+        let covered =
+            format!("DSSEv1 {} {payload_type} {} {payload}", payload_type.len(), payload.len());
+        let sig = Base64(ada.identity.sign(covered.as_bytes()).to_vec());
+        let sig = serde_json::to_string(&sig).unwrap();
+        let json = format!(r#"{{"value":{value},"sig":{sig}}}"#);
+        serde_json::from_str::<SignedPart>(&json).unwrap()
+    };
+    let context = SigningSession { ivn, session, subject: Subject::Request { request } };
+    let key = ada.identity.public();
+
+    let theirs = signed(&format!(r#"{{"part":"commitments","commitments":{value}}}"#));
+    let package = Digest::new([0; 32]);
+    assert!(context.open_share(&name("ada"), key, package, &theirs).is_err(), "two meanings");
+    let commitments = context.open_commitments(&name("ada"), key, &theirs);
+    match &commitments {
+        Ok(read) => assert_eq!(read.to_bytes().as_slice(), bytes),
+        Err(error) => assert_eq!(*error, SigningMessageError::Contents),
+    }
+    let theirs = signed(&format!(r#"{{"part":"share","package":"{package}","share":{value}}}"#));
+    assert!(context.open_commitments(&name("ada"), key, &theirs).is_err(), "two meanings");
+    let share = context.open_share(&name("ada"), key, package, &theirs);
+    match &share {
+        Ok(read) => assert_eq!(read.to_bytes().as_slice(), bytes),
+        Err(error) => assert_eq!(*error, SigningMessageError::Contents),
+    }
+    commitments.is_ok() || share.is_ok()
+}
+
+/// What begins a fuzzer.
+pub fn entry_seeds() -> Vec<Vec<u8>> {
+    let mut seeds = story().log.clone();
+    for (_, message) in story().by_nodes() {
+        if let FromNode::Commitments { commitments, .. }
+        | FromNode::Share { share: commitments, .. } = message
+        {
+            seeds.push(commitments.value_unverified().to_vec());
+        }
+    }
+    seeds
+}
+
+/// Reads a JSON text as a value, writes it, and reads that again.
+fn stable<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> bool {
+    let Ok(value) = serde_json::from_slice::<T>(bytes) else { return false };
+    let once = serde_json::to_vec(&value).unwrap();
+    let again: T = serde_json::from_slice(&once).expect("what is written can be read");
+    assert_eq!(serde_json::to_vec(&again).unwrap(), once);
+    true
+}
+
+/// Reads bytes as each of the messages.
+pub fn messages(bytes: &[u8]) -> bool {
+    [
+        stable::<FromNode>(bytes),
+        stable::<FromCoordinator>(bytes),
+        stable::<Envelope>(bytes),
+        stable::<Control>(bytes),
+        stable::<Ask>(bytes),
+        stable::<Answer>(bytes),
+        stable::<JoinRequest>(bytes),
+        stable::<JoinResponse>(bytes),
+        stable::<JoinRefusal>(bytes),
+    ]
+    .contains(&true)
+}
+
+/// What begins a fuzzer.
+pub fn messages_seeds() -> Vec<Vec<u8>> {
+    let mut seeds: Vec<Vec<u8>> = ["{\"ask\":\"status\"}", "{\"type\":\"hello\",\"version\":1}"]
+        .map(|text| text.as_bytes().to_vec())
+        .to_vec();
+    // One of each kind: those of the same are alike.
+    let mut kinds = std::collections::BTreeSet::new();
+    for said in &story().said {
+        let json = match said {
+            Said::ByNode(_, message) => serde_json::to_value(message).unwrap(),
+            Said::ToNode(_, message) => serde_json::to_value(message).unwrap(),
+        };
+        if kinds.insert(json["is"].to_string()) {
+            seeds.push(serde_json::to_vec(&json).unwrap());
+        }
+    }
+    seeds
+}

@@ -1,0 +1,487 @@
+//! A node before a coordinator that says anything, and a coordinator before nodes that do.
+//!
+//! Both begin somewhere in the [`Story`](super::story::Story) with what their disks held then. Every so often the
+//! process dies, and another begins with what was persisted: whatever happened, it can.
+
+use std::collections::BTreeSet;
+
+use quorate_ceremony::coordinator::{self, Coordinator};
+use quorate_ceremony::effect::{
+    CommandId, CoordinatorChange, CoordinatorDeadline, CoordinatorEffect, JoinId, NodeDeadline,
+    NodeEffect,
+};
+use quorate_ceremony::encoding::Base64;
+use quorate_ceremony::entry::{Entry, Statement};
+use quorate_ceremony::message::{FromCoordinator, FromNode};
+use quorate_ceremony::names::{AccountName, SessionId, Timestamp};
+use quorate_ceremony::node::{Command, Document, Input, Node};
+use quorate_ceremony::signing::Subject;
+use quorate_log::checkpoint::SignedCheckpoint;
+use quorate_log::key::{LogSigner, Seed};
+use quorate_log::leaf_hash;
+use quorate_log::tree::Frontier;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::script::Script;
+use super::story::{self, Disk, NODE_CONFIG, board, name};
+use super::{log, state};
+
+/// How much one input may make happen.
+const MOST_STEPS: usize = 40;
+
+/// A message with changes that is still a message.
+fn harmed<T: Serialize + DeserializeOwned>(script: &mut Script<'_>, message: &T) -> Option<T> {
+    let json = serde_json::to_vec(message).unwrap();
+    serde_json::from_slice(&script.harm(&json)).ok()
+}
+
+/// The log's key, in wrong hands.
+fn log_signer() -> LogSigner {
+    let origin = log::log_key().origin().clone();
+    LogSigner::new(origin, Seed::new(Box::new(*story::coordinator_secrets().log.seed())))
+}
+
+/// A log message over these entries, with a checkpoint that the log's key signed for exactly them.
+fn signed_log(entries: &[Vec<u8>], first: usize) -> FromCoordinator {
+    let mut frontier = Frontier::default();
+    entries.iter().for_each(|entry| frontier.append(leaf_hash(entry)));
+    FromCoordinator::Log {
+        first: first as u64,
+        entries: entries.iter().skip(first).cloned().map(Base64).collect(),
+        checkpoint: Some(log_signer().sign(frontier.head()).to_string()),
+    }
+}
+
+/// Ada's node and its disk.
+struct AtNode {
+    node: Node,
+    disk: Disk,
+    now: Timestamp,
+    rng: ChaCha20Rng,
+    /// Sessions in which commitments, and in which shares were sent, by any process.
+    committed: BTreeSet<SessionId>,
+    released: BTreeSet<SessionId>,
+    /// The checkpoint that was cosigned last.
+    cosigned: Option<SignedCheckpoint>,
+    sent: usize,
+}
+
+impl AtNode {
+    fn start(disk: Disk, now: Timestamp) -> Self {
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let node = Self::restore(&disk, &mut rng);
+        let mut at = Self {
+            node,
+            now,
+            rng,
+            committed: disk.sessions.keys().copied().collect(),
+            released: disk.sessions.iter().filter(|(_, used)| **used).map(|(id, _)| *id).collect(),
+            cosigned: disk.cosigned.as_ref().map(|note| note.parse().unwrap()),
+            disk,
+            sent: 0,
+        };
+        at.begin();
+        at
+    }
+
+    fn restore(disk: &Disk, rng: &mut ChaCha20Rng) -> Node {
+        let ada = name("ada");
+        let (secrets, ivn) = (story::secrets(&ada), super::story().ivn);
+        Node::restore(ada, secrets, NODE_CONFIG, ivn, disk.saved(), rng)
+            .expect("what was persisted can be read")
+    }
+
+    fn begin(&mut self) {
+        let effects = self.node.start(self.now, &mut self.rng);
+        self.carry_out(effects);
+        self.tell(Input::Connected);
+    }
+
+    fn crash(&mut self) {
+        self.node = Self::restore(&self.disk, &mut self.rng);
+        self.begin();
+    }
+
+    fn tell(&mut self, input: Input) {
+        let effects = self.node.handle(input, self.now, &mut self.rng);
+        self.carry_out(effects);
+    }
+
+    fn carry_out(&mut self, effects: Vec<NodeEffect>) {
+        for effect in effects {
+            match effect {
+                NodeEffect::Persist(change) => self.disk.write(change),
+                NodeEffect::Send(message) => self.check(&message),
+                NodeEffect::Disconnect
+                | NodeEffect::SetDeadline(..)
+                | NodeEffect::FetchDocument(_)
+                | NodeEffect::Respond(..) => {}
+            }
+        }
+    }
+
+    /// What must be true of whatever leaves.
+    fn check(&mut self, message: &FromNode) {
+        self.sent += 1;
+        match message {
+            FromNode::Commitments { session, .. } => {
+                assert!(
+                    self.disk.sessions.contains_key(session),
+                    "committed before it was durable"
+                );
+                assert!(self.committed.insert(*session), "committed twice in one session");
+            }
+            FromNode::Share { session, size, .. } => {
+                assert_eq!(
+                    self.disk.sessions.get(session),
+                    Some(&true),
+                    "released before it was durable"
+                );
+                assert!(self.released.insert(*session), "released twice in one session");
+                assert_eq!(*size, self.disk.entries.len() as u64, "released without the whole log");
+                assert!(self.node.trouble().is_none(), "released in trouble");
+            }
+            FromNode::Cosign { size, .. } => {
+                let note = self.disk.cosigned.as_ref().expect("cosigned before it was durable");
+                let checkpoint: SignedCheckpoint = note.parse().unwrap();
+                let head = checkpoint.unverified().head();
+                assert_eq!((head.size, self.disk.entries.len() as u64), (*size, *size));
+                if let Some(before) = &self.cosigned {
+                    let before = before.unverified().head();
+                    assert!(head.size >= before.size, "cosigned an older tree");
+                    assert!(head.size > before.size || head == before, "cosigned two histories");
+                }
+                self.cosigned = Some(checkpoint);
+            }
+            FromNode::Submit { entry } => drop(Entry::from_bytes(&entry.0).expect("an entry")),
+            FromNode::Hello { .. } | FromNode::Declined { .. } => {}
+        }
+    }
+
+    /// One thing that a script says.
+    fn step(&mut self, script: &mut Script<'_>) {
+        let story = super::story();
+        let said: Vec<&FromCoordinator> = story.to_node(self.node.account()).collect();
+        match script.byte() % 13 {
+            0 => self.tell(Input::Received(said[script.index(said.len())].clone())),
+            1 => {
+                let message = said[script.index(said.len())];
+                if let Some(message) = harmed(script, message) {
+                    self.tell(Input::Received(message));
+                }
+            }
+            2 => {
+                if let Ok(message) = serde_json::from_slice(script.bytes()) {
+                    self.tell(Input::Received(message));
+                }
+            }
+            // The log as it was, up to some point.
+            3 => {
+                let end = 1 + script.index(story.log.len());
+                self.tell(Input::Received(signed_log(&story.log[..end], self.disk.entries.len())));
+            }
+            // Another one: something else after what the node has.
+            4 => {
+                let mut entries = self.disk.entries.clone();
+                let first = entries.len() - usize::from(script.byte() % 2).min(entries.len() - 1);
+                entries.truncate(first);
+                for _ in 0..script.byte() % 3 {
+                    entries.extend(forged(script));
+                }
+                let first = if script.coin() { first } else { 0 };
+                self.tell(Input::Received(signed_log(&entries, first)));
+            }
+            5 => self.tell(Input::Document {
+                request: story.request,
+                document: (script.coin()).then(story::document),
+            }),
+            6 => {
+                let document =
+                    Document { to_be_signed: script.bytes().to_vec(), ..story::document() };
+                self.tell(Input::Document { request: story.request, document: Some(document) });
+            }
+            7 => self.tell(Input::Command(CommandId(1), command(script))),
+            8 => {
+                let session = session(script);
+                let subject = match script.byte() % 2 {
+                    0 => Subject::Request { request: story.request },
+                    _ => Subject::Activation { session },
+                };
+                self.tell(Input::Received(FromCoordinator::Invite { session, subject }));
+            }
+            9 => self.tell(Input::Deadline(match script.byte() % 3 {
+                0 => NodeDeadline::Clock,
+                1 => NodeDeadline::Signing(session(script)),
+                _ => NodeDeadline::Document(story.request),
+            })),
+            10 => self.tell(if script.coin() { Input::Connected } else { Input::Disconnected }),
+            11 => self.now = self.now.plus(u64::from(script.number()) << (script.byte() % 24)),
+            _ => self.crash(),
+        }
+    }
+}
+
+/// An entry whose author really signed it, or one that is none.
+fn forged(script: &mut Script<'_>) -> Option<Vec<u8>> {
+    let log = &super::story().log;
+    let genuine = &log[script.index(log.len())];
+    match script.byte() % 3 {
+        0 => Some(genuine.clone()),
+        1 => Some(script.harm(genuine)),
+        _ => {
+            let statement = Entry::from_bytes(genuine).unwrap().statement().clone();
+            let json = script.harm(&serde_json::to_vec(&statement).unwrap());
+            let statement: Statement = serde_json::from_slice(&json).ok()?;
+            state::signed(statement).map(|entry| entry.to_bytes())
+        }
+    }
+}
+
+/// Some session: one of the story, or another.
+fn session(script: &mut Script<'_>) -> SessionId {
+    let known: Vec<SessionId> =
+        super::story().disks[&name("ada")].sessions.keys().copied().collect();
+    match script.byte() % 3 {
+        0 => SessionId::new([script.byte(); 32]),
+        _ => known[script.index(known.len())],
+    }
+}
+
+fn command(script: &mut Script<'_>) -> Command {
+    let request = super::story().request;
+    match script.byte() % 6 {
+        0 => Command::Approve(request),
+        1 => {
+            let reason = String::from_utf8_lossy(script.bytes()).into_owned();
+            Command::Reject { request, reason }
+        }
+        2 => Command::AcceptGroup(board()),
+        3 => Command::CancelCeremony(board()),
+        4 => Command::DefineGroup(story::definition()),
+        _ => Command::Request {
+            group: board(),
+            document_type: None,
+            format: String::from_utf8_lossy(script.bytes()).into_owned(),
+            namespace: None,
+            document: story::document().commitment,
+            expires_in: Some(u64::from(script.number())),
+        },
+    }
+}
+
+/// A disk of ada's as it was when her node had so many entries.
+fn disk_at(size: usize) -> Disk {
+    let story = super::story();
+    let full = &story.disks[&name("ada")];
+    if size >= full.entries.len() {
+        return full.clone();
+    }
+    let FromCoordinator::Log { checkpoint, .. } = signed_log(&story.log[..size], size) else {
+        return Disk::default();
+    };
+    // Sessions may be those of later: that only forbids more.
+    Disk {
+        entries: story.log[..size].to_vec(),
+        cosigned: checkpoint,
+        frozen: None,
+        outbox: Vec::new(),
+        packages: full.packages.clone(),
+        sessions: full.sessions.clone(),
+    }
+}
+
+/// Ada's node. Input: where in the story it begins, and a script.
+pub fn node(bytes: &[u8]) -> bool {
+    let mut script = Script::new(bytes);
+    let size = 1 + script.index(super::story().log.len());
+    let mut at = AtNode::start(disk_at(size), state::after());
+    let sent = at.sent;
+    for _ in 0..MOST_STEPS {
+        if script.is_over() {
+            break;
+        }
+        at.step(&mut script);
+    }
+    at.crash();
+    at.sent > sent
+}
+
+/// The coordinator and its disk.
+struct AtCoordinator {
+    coordinator: Coordinator,
+    log: Vec<Vec<u8>>,
+    checkpoint: Option<(String, u64)>,
+    now: Timestamp,
+    rng: ChaCha20Rng,
+    appended: usize,
+}
+
+impl AtCoordinator {
+    fn start(log: Vec<Vec<u8>>, now: Timestamp) -> Self {
+        let coordinator = Self::restore(&log, None);
+        let rng = ChaCha20Rng::seed_from_u64(2);
+        let mut at = Self { coordinator, log, checkpoint: None, now, rng, appended: 0 };
+        at.begin();
+        at
+    }
+
+    fn restore(log: &[Vec<u8>], checkpoint: Option<&str>) -> Coordinator {
+        let (secrets, config) = (story::coordinator_secrets(), story::coordinator_config());
+        Coordinator::restore(secrets, config, log.to_vec(), checkpoint)
+            .expect("what was persisted can be read")
+    }
+
+    fn begin(&mut self) {
+        let effects = self.coordinator.start(self.now, &mut self.rng);
+        self.carry_out(effects);
+        let effects = self.coordinator.seal(self.now, &mut self.rng);
+        self.carry_out(effects);
+    }
+
+    fn tell(&mut self, input: coordinator::Input) {
+        let mut effects = self.coordinator.handle(input, self.now, &mut self.rng);
+        effects.extend(self.coordinator.seal(self.now, &mut self.rng));
+        self.carry_out(effects);
+    }
+
+    fn carry_out(&mut self, effects: Vec<CoordinatorEffect>) {
+        for effect in effects {
+            match effect {
+                CoordinatorEffect::Append { index, entry } => {
+                    assert_eq!(index, self.log.len() as u64, "an entry out of order");
+                    self.log.push(entry.to_bytes());
+                    self.appended += 1;
+                }
+                CoordinatorEffect::Persist(CoordinatorChange::Checkpoint { note, size }) => {
+                    assert_eq!(
+                        size,
+                        self.log.len() as u64,
+                        "a checkpoint of entries that are not stored"
+                    );
+                    let before = self.checkpoint.as_ref().map_or(0, |(_, size)| *size);
+                    assert!(size > before, "the log is signed again");
+                    self.checkpoint = Some((note, size));
+                }
+                CoordinatorEffect::SendLog { first, end, .. } => {
+                    assert!(
+                        first <= end && end <= self.log.len() as u64,
+                        "entries that are not stored"
+                    );
+                }
+                CoordinatorEffect::Persist(CoordinatorChange::Cosignature { .. })
+                | CoordinatorEffect::Send(..)
+                | CoordinatorEffect::SetDeadline(..)
+                | CoordinatorEffect::PrepareDocument(_)
+                | CoordinatorEffect::RespondJoin(..) => {}
+            }
+        }
+    }
+
+    fn step(&mut self, script: &mut Script<'_>) {
+        let story = super::story();
+        let said: Vec<(&AccountName, &FromNode)> = story.by_nodes().collect();
+        let names = state::names();
+        let who = names[script.index(names.len())].clone();
+        match script.byte() % 11 {
+            0 | 1 => {
+                let (from, message) = said[script.index(said.len())];
+                self.tell(coordinator::Input::Received(from.clone(), message.clone()));
+            }
+            2 => {
+                let (from, message) = said[script.index(said.len())];
+                if let Some(message) = harmed(script, message) {
+                    self.tell(coordinator::Input::Received(from.clone(), message));
+                }
+            }
+            3 => {
+                if let Ok(message) = serde_json::from_slice(script.bytes()) {
+                    self.tell(coordinator::Input::Received(who, message));
+                }
+            }
+            4 => {
+                if let Some(entry) = forged(script) {
+                    let message = FromNode::Submit { entry: Base64(entry) };
+                    self.tell(coordinator::Input::Received(who, message));
+                }
+            }
+            5 => self.tell(coordinator::Input::Connected(who)),
+            6 => self.tell(coordinator::Input::Disconnected(who)),
+            7 => {
+                let entry = forged(script).unwrap_or_default();
+                self.tell(coordinator::Input::Join(JoinId(1), entry));
+            }
+            8 => self.tell(coordinator::Input::Document {
+                request: story.request,
+                document: (script.coin()).then(story::document),
+            }),
+            9 => self.tell(coordinator::Input::Deadline(match script.byte() % 4 {
+                0 => CoordinatorDeadline::Retry,
+                1 => CoordinatorDeadline::NextDkg(board()),
+                2 => CoordinatorDeadline::Dkg(session(script)),
+                _ => CoordinatorDeadline::Signing(session(script)),
+            })),
+            _ => {
+                self.now = self.now.plus(u64::from(script.number()));
+                let checkpoint = self.checkpoint.as_ref().map(|(note, _)| note.as_str());
+                self.coordinator = Self::restore(&self.log, checkpoint);
+                self.begin();
+            }
+        }
+    }
+}
+
+/// The coordinator. Input: where in the story it begins, and a script.
+pub fn coordinator(bytes: &[u8]) -> bool {
+    let mut script = Script::new(bytes);
+    let log = &super::story().log;
+    let size = 1 + script.index(log.len());
+    let mut at = AtCoordinator::start(log[..size].to_vec(), state::after());
+    for _ in 0..MOST_STEPS {
+        if script.is_over() {
+            break;
+        }
+        at.step(&mut script);
+    }
+    let checkpoint = at.checkpoint.as_ref().map(|(note, _)| note.as_str());
+    drop(AtCoordinator::restore(&at.log, checkpoint));
+    at.appended > 0
+}
+
+fn two_bytes(number: usize) -> [u8; 2] {
+    u16::try_from(number).unwrap().to_be_bytes()
+}
+
+/// What begins a fuzzer: an old disk, then all of the log, a document, an approval, an invitation, the log again.
+pub fn node_seeds() -> Vec<Vec<u8>> {
+    let count = super::story().log.len();
+    let seed = |size: usize| {
+        let all = two_bytes(count - 1);
+        let log = [3, all[0], all[1]];
+        let signing = [7, 0, 5, 0, 8, 0, 77, 0, 12];
+        [&two_bytes(size)[..], &log, &signing, &log].concat()
+    };
+    [0, 10, 20, count - 6, count - 1].map(seed).to_vec()
+}
+
+/// What begins a fuzzer: everybody connects, and says again what was said next in the story.
+pub fn coordinator_seeds() -> Vec<Vec<u8>> {
+    let story = super::story();
+    let said: Vec<&FromNode> = story.by_nodes().map(|(_, message)| message).collect();
+    let next = |entry: &Vec<u8>| {
+        said.iter().position(|message| matches!(message, FromNode::Submit { entry: Base64(bytes) } if bytes == entry))
+    };
+    let seed = |(size, entry): (usize, &Vec<u8>)| {
+        let first = next(entry)?;
+        let mut bytes = two_bytes(size - 1).to_vec();
+        (0..3).for_each(|who| bytes.extend([0, who, 5]));
+        for message in first..said.len().min(first + 30) {
+            let [high, low] = two_bytes(message);
+            bytes.extend([0, 0, 0, high, low]);
+        }
+        Some(bytes)
+    };
+    story.log.iter().enumerate().skip(1).filter_map(seed).step_by(5).collect()
+}

@@ -1,0 +1,543 @@
+//! The life of one small IVN, told by the real machines and always byte for byte the same: what fuzz targets start from,
+//! and what the kept bytes are made of.
+//!
+//! Accounts are invited and join, a group is defined and accepted, one key generation times out and the next succeeds,
+//! somebody who may not asks for a signature, and a request is refused by one and signed by two.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use quorate_ceremony::coordinator::{self, Coordinator, CoordinatorSecrets};
+use quorate_ceremony::effect::{
+    CommandId, CoordinatorChange, CoordinatorDeadline, CoordinatorEffect, JoinId, NodeChange,
+    NodeDeadline, NodeEffect,
+};
+use quorate_ceremony::encoding::Base64;
+use quorate_ceremony::entry::{Author, Entry, Statement};
+use quorate_ceremony::identity::{AccountSecrets, SecretKey};
+use quorate_ceremony::message::{FromCoordinator, FromNode};
+use quorate_ceremony::names::{
+    AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp,
+};
+use quorate_ceremony::node::{self, Command, Document, Node, Saved};
+use quorate_ceremony::policy::Policy;
+use quorate_ceremony::statement::{Body, Genesis, GroupDefinition, Invitation, Role};
+use quorate_documents::{Format, Output, commitment, prepare};
+use quorate_log::checkpoint::VerifiedCheckpoint;
+use quorate_protocol::Suite;
+use quorate_protocol::keys::KeyPackage;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+/// When it begins.
+pub const START: Timestamp = Timestamp(1_700_000_000_000);
+/// The file that is signed.
+pub const DOCUMENT: &[u8] = b"a contract\n";
+/// Its name.
+pub const NAME: &str = "contract.txt";
+/// Its salt.
+pub const SALT: [u8; 32] = [0x5A; 32];
+
+const HOUR: u64 = 3_600_000;
+
+/// What came of it.
+pub struct Story {
+    /// The IVN.
+    pub ivn: IvnId,
+    /// The log: every entry's bytes.
+    pub log: Vec<Vec<u8>>,
+    /// Of all of it, with the members' cosignatures.
+    pub checkpoint: VerifiedCheckpoint,
+    /// Everything that was said, in order.
+    pub said: Vec<Said>,
+    /// What each node has on its disk.
+    pub disks: BTreeMap<AccountName, Disk>,
+    /// What the coordinator keeps beside the log.
+    pub kept: Vec<CoordinatorChange>,
+    /// The request that was signed.
+    pub request: EntryId,
+    /// The group's signature.
+    pub signature: [u8; 64],
+    /// The group's key.
+    pub verifying_key: [u8; 32],
+}
+
+/// A message, from or to the node of an account.
+#[derive(Clone, Debug)]
+pub enum Said {
+    /// To the coordinator.
+    ByNode(AccountName, FromNode),
+    /// By the coordinator.
+    ToNode(AccountName, FromCoordinator),
+}
+
+/// A node's disk.
+#[derive(Clone, Debug, Default)]
+pub struct Disk {
+    /// The log.
+    pub entries: Vec<Vec<u8>>,
+    /// The checkpoint that was cosigned last.
+    pub cosigned: Option<String>,
+    /// Two that contradict each other.
+    pub frozen: Option<(String, String)>,
+    /// What waits to be sent.
+    pub outbox: Vec<Vec<u8>>,
+    /// Key packages.
+    pub packages: BTreeMap<SessionId, Vec<u8>>,
+    /// Sessions, and whether a share was released.
+    pub sessions: BTreeMap<SessionId, bool>,
+}
+
+impl Disk {
+    /// A disk with nothing but the genesis.
+    pub fn new(genesis: Vec<u8>) -> Self {
+        Self { entries: vec![genesis], ..Self::default() }
+    }
+
+    /// Keeps a change.
+    ///
+    /// # Panics
+    ///
+    /// If it contradicts what is kept, as a database would refuse it.
+    pub fn write(&mut self, change: NodeChange) {
+        match change {
+            NodeChange::Entries { first, entries } => {
+                assert_eq!(first, self.entries.len() as u64, "entries do not follow");
+                self.entries.extend(entries);
+            }
+            NodeChange::Cosigned { checkpoint, .. } => self.cosigned = Some(checkpoint),
+            NodeChange::Frozen { ours, theirs } => {
+                self.frozen.get_or_insert((ours, theirs));
+            }
+            NodeChange::OutboxAdd(entry) => self.outbox.push(entry.to_bytes()),
+            NodeChange::OutboxRemove(id) => {
+                self.outbox.retain(|bytes| Entry::from_bytes(bytes).unwrap().id() != id);
+            }
+            NodeChange::KeyPackage { session, package } => {
+                let former = self.packages.insert(session, package.to_bytes().to_vec());
+                assert!(former.is_none(), "a key package is replaced");
+            }
+            NodeChange::Committed(session) => {
+                let former = self.sessions.insert(session, false);
+                assert!(former.is_none(), "a session is committed to twice");
+            }
+            NodeChange::Released(session) => {
+                let former = self.sessions.insert(session, true);
+                assert_ne!(former, Some(true), "a session's share is released twice");
+            }
+        }
+    }
+
+    /// What a process finds.
+    pub fn saved(&self) -> Saved {
+        let package = |(session, bytes): (&SessionId, &Vec<u8>)| {
+            (*session, KeyPackage::from_bytes(bytes).unwrap())
+        };
+        Saved {
+            entries: self.entries.clone(),
+            cosigned: self.cosigned.clone(),
+            frozen: self.frozen.clone(),
+            outbox: self.outbox.clone(),
+            packages: self.packages.iter().map(package).collect(),
+            sessions: self.sessions.clone(),
+        }
+    }
+}
+
+/// The name of an account.
+pub fn name(text: &str) -> AccountName {
+    text.parse().unwrap()
+}
+
+/// The group.
+pub fn board() -> GroupName {
+    "board".parse().unwrap()
+}
+
+/// A key that is a function of whose and what it is.
+pub fn key(of: &str, purpose: u8) -> SecretKey {
+    let mut seed = [purpose; 32];
+    seed[..of.len()].copy_from_slice(of.as_bytes());
+    SecretKey::from_seed(&seed)
+}
+
+/// An account's keys.
+pub fn secrets(of: &AccountName) -> AccountSecrets {
+    AccountSecrets { identity: key(of.as_str(), 1), cosigner: key(of.as_str(), 2) }
+}
+
+/// The coordinator's keys.
+pub fn coordinator_secrets() -> CoordinatorSecrets {
+    CoordinatorSecrets { log: key("coordinator", 3), identity: key("coordinator", 4) }
+}
+
+/// The deadlines of the coordinator.
+pub fn coordinator_config() -> coordinator::Config {
+    coordinator::Config::default()
+}
+
+/// How the members' nodes are set.
+pub const NODE_CONFIG: node::Config = node::Config { auto_accept: false, auto_approve: false };
+
+/// The format of the signature file.
+pub fn output() -> Output {
+    Output::new(Format::Ssh, None).unwrap()
+}
+
+/// The document, as a node's shell hands it in.
+pub fn document() -> Document {
+    Document {
+        commitment: Digest::new(commitment(&SALT, NAME, DOCUMENT)),
+        to_be_signed: prepare(DOCUMENT, &output()).into_bytes(),
+    }
+}
+
+/// The first entry.
+pub fn genesis() -> Entry {
+    let ada = secrets(&name("ada"));
+    let coordinator = coordinator_secrets();
+    let statement = Statement {
+        ivn: None,
+        author: Author::Account(name("ada")),
+        at: START,
+        body: Body::Genesis(Genesis {
+            deployment: "sign.example.com".to_owned(),
+            name: "Example Ltd".to_owned(),
+            admin: ada.public(),
+            roles: BTreeSet::from([Role::Admin, Role::Member]),
+            log_key: coordinator.log.public(),
+            coordinator_key: coordinator.identity.public(),
+            ca: Digest::new([0xCA; 32]),
+            nonce: Digest::new([0x01; 32]),
+        }),
+    };
+    Entry::sign(statement, &[&ada.identity, &coordinator.identity]).unwrap()
+}
+
+/// The admission of an invited account.
+pub fn admission(account: &AccountName, ivn: IvnId, at: Timestamp) -> Entry {
+    let keys = secrets(account);
+    let body = Body::AccountAdmitted { keys: keys.public() };
+    let author = Author::Account(account.clone());
+    let statement = Statement { ivn: Some(ivn), author, at, body };
+    Entry::sign(statement, &[&key(account.as_str(), 5), &keys.identity]).unwrap()
+}
+
+/// The definition of the group.
+pub fn definition() -> GroupDefinition {
+    GroupDefinition {
+        name: board(),
+        suite: Suite::FrostEd25519Sha512,
+        min_signers: 2,
+        members: ["ada", "ben", "cyd"].map(name).to_vec(),
+        document_types: BTreeSet::new(),
+        policy: Policy::for_min_signers(2),
+    }
+}
+
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Deadline {
+    Node(AccountName, NodeDeadline),
+    Coordinator(CoordinatorDeadline),
+}
+
+enum Delivery {
+    Node(AccountName, node::Input),
+    Coordinator(coordinator::Input),
+}
+
+/// The machines at work.
+struct Stage {
+    now: Timestamp,
+    rng: ChaCha20Rng,
+    ivn: IvnId,
+    coordinator: Coordinator,
+    nodes: BTreeMap<AccountName, Node>,
+    disks: BTreeMap<AccountName, Disk>,
+    log: Vec<Vec<u8>>,
+    kept: Vec<CoordinatorChange>,
+    queue: VecDeque<Delivery>,
+    deadlines: BTreeMap<Deadline, Timestamp>,
+    /// Whose messages do not get through, until they do.
+    held: BTreeMap<AccountName, Vec<Delivery>>,
+    said: Vec<Said>,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let mut rng = ChaCha20Rng::seed_from_u64(7);
+        let genesis = genesis();
+        let log = vec![genesis.to_bytes()];
+        let mut coordinator =
+            Coordinator::restore(coordinator_secrets(), coordinator_config(), log.clone(), None)
+                .unwrap();
+        assert!(coordinator.start(START, &mut rng).is_empty());
+        Self {
+            now: START,
+            rng,
+            ivn: genesis.ivn_id_as_genesis(),
+            coordinator,
+            nodes: BTreeMap::new(),
+            disks: BTreeMap::new(),
+            log,
+            kept: Vec::new(),
+            queue: VecDeque::new(),
+            deadlines: BTreeMap::new(),
+            held: BTreeMap::new(),
+            said: Vec::new(),
+        }
+    }
+
+    fn start_node(&mut self, account: &str) {
+        let account = name(account);
+        let disk = Disk::new(self.log[0].clone());
+        let mut node = Node::restore(
+            account.clone(),
+            secrets(&account),
+            NODE_CONFIG,
+            self.ivn,
+            disk.saved(),
+            &mut self.rng,
+        )
+        .unwrap();
+        self.disks.insert(account.clone(), disk);
+        let effects = node.start(self.now, &mut self.rng);
+        self.nodes.insert(account.clone(), node);
+        self.carry_out(&account, effects);
+        self.tell_coordinator(coordinator::Input::Connected(account.clone()));
+        self.tell(&account, node::Input::Connected);
+        self.settle();
+    }
+
+    fn join(&mut self, account: &str) {
+        let entry = admission(&name(account), self.ivn, self.now);
+        self.tell_coordinator(coordinator::Input::Join(JoinId(0), entry.to_bytes()));
+        self.settle();
+        self.start_node(account);
+    }
+
+    fn command(&mut self, account: &str, command: Command) {
+        self.now = self.now.plus(1_000);
+        self.tell(&name(account), node::Input::Command(CommandId(0), command));
+        self.settle();
+    }
+
+    fn tell(&mut self, account: &AccountName, input: node::Input) {
+        let node = self.nodes.get_mut(account).unwrap();
+        let effects = node.handle(input, self.now, &mut self.rng);
+        self.carry_out(account, effects);
+    }
+
+    fn tell_coordinator(&mut self, input: coordinator::Input) {
+        let mut effects = self.coordinator.handle(input, self.now, &mut self.rng);
+        effects.extend(self.coordinator.seal(self.now, &mut self.rng));
+        for effect in effects {
+            self.carry_out_for_coordinator(effect);
+        }
+    }
+
+    fn settle(&mut self) {
+        while let Some(delivery) = self.queue.pop_front() {
+            match delivery {
+                Delivery::Node(account, input) => self.tell(&account, input),
+                Delivery::Coordinator(input) => self.tell_coordinator(input),
+            }
+        }
+    }
+
+    /// Lets time pass, and deadlines with it.
+    fn wait(&mut self, milliseconds: u64) {
+        let until = self.now.plus(milliseconds);
+        loop {
+            let next = self.deadlines.iter().min_by_key(|(_, at)| **at);
+            let Some((deadline, at)) = next.map(|(deadline, at)| (deadline.clone(), *at)) else {
+                break;
+            };
+            if at > until {
+                break;
+            }
+            self.deadlines.remove(&deadline);
+            self.now = self.now.max(at);
+            match deadline {
+                Deadline::Node(account, deadline) => {
+                    self.tell(&account, node::Input::Deadline(deadline));
+                }
+                Deadline::Coordinator(deadline) => {
+                    self.tell_coordinator(coordinator::Input::Deadline(deadline));
+                }
+            }
+            self.settle();
+        }
+        self.now = until;
+    }
+
+    /// Keeps what this node says from the coordinator.
+    fn hold(&mut self, account: &str) {
+        self.held.insert(name(account), Vec::new());
+    }
+
+    /// Lets it through.
+    fn let_through(&mut self, account: &str) {
+        self.queue.extend(self.held.remove(&name(account)).unwrap());
+        self.settle();
+    }
+
+    fn carry_out(&mut self, account: &AccountName, effects: Vec<NodeEffect>) {
+        for effect in effects {
+            match effect {
+                NodeEffect::Persist(change) => self.disks.get_mut(account).unwrap().write(change),
+                NodeEffect::Send(message) => {
+                    self.said.push(Said::ByNode(account.clone(), message.clone()));
+                    let input = coordinator::Input::Received(account.clone(), message);
+                    match self.held.get_mut(account) {
+                        Some(held) => held.push(Delivery::Coordinator(input)),
+                        None => self.queue.push_back(Delivery::Coordinator(input)),
+                    }
+                }
+                NodeEffect::SetDeadline(deadline, at) => {
+                    self.deadlines.insert(Deadline::Node(account.clone(), deadline), at);
+                }
+                NodeEffect::FetchDocument(request) => {
+                    let input = node::Input::Document { request, document: Some(document()) };
+                    self.queue.push_back(Delivery::Node(account.clone(), input));
+                }
+                NodeEffect::Respond(_, result) => drop(result.unwrap()),
+                NodeEffect::Disconnect => panic!("{account} disconnects"),
+            }
+        }
+    }
+
+    fn carry_out_for_coordinator(&mut self, effect: CoordinatorEffect) {
+        match effect {
+            CoordinatorEffect::Append { index, entry } => {
+                assert_eq!(index, self.log.len() as u64);
+                self.log.push(entry.to_bytes());
+            }
+            CoordinatorEffect::Persist(change) => self.kept.push(change),
+            CoordinatorEffect::Send(to, message) => self.send(to, message),
+            CoordinatorEffect::SendLog { to, first, end, checkpoint } => {
+                let range = usize::try_from(first).unwrap()..usize::try_from(end).unwrap();
+                let entries = self.log[range].iter().cloned().map(Base64).collect();
+                let checkpoint = Some(checkpoint);
+                self.send(to, FromCoordinator::Log { first, entries, checkpoint });
+            }
+            CoordinatorEffect::SetDeadline(deadline, at) => {
+                self.deadlines.insert(Deadline::Coordinator(deadline), at);
+            }
+            CoordinatorEffect::PrepareDocument(request) => {
+                let document = Some(document());
+                let input = coordinator::Input::Document { request, document };
+                self.queue.push_back(Delivery::Coordinator(input));
+            }
+            CoordinatorEffect::RespondJoin(_, result) => drop(result.unwrap()),
+        }
+    }
+
+    fn send(&mut self, to: AccountName, message: FromCoordinator) {
+        self.said.push(Said::ToNode(to.clone(), message.clone()));
+        self.queue.push_back(Delivery::Node(to, node::Input::Received(message)));
+    }
+
+    fn play(&mut self) {
+        self.start_node("ada");
+        let people = [("ben", Role::Member), ("cyd", Role::Member), ("out", Role::Requester)];
+        for (account, role) in people {
+            let invitation = Invitation {
+                name: name(account),
+                roles: BTreeSet::from([role]),
+                key: key(account, 5).public(),
+                expires_at: self.now.plus(HOUR),
+            };
+            self.command("ada", Command::Invite(invitation));
+            self.join(account);
+        }
+        self.command("ada", Command::DefineGroup(definition()));
+        for member in ["ada", "ben"] {
+            self.command(member, Command::AcceptGroup(board()));
+        }
+        self.now = self.now.plus(1_000);
+        self.tell(&name("cyd"), node::Input::Command(CommandId(0), Command::AcceptGroup(board())));
+        let acceptance = self.queue.pop_front();
+        self.hold("cyd");
+        self.queue.extend(acceptance);
+        self.settle();
+        self.wait(40_000);
+        self.let_through("cyd");
+        self.wait(40_000);
+
+        self.command("out", self.ask());
+        self.command("ada", self.ask());
+        let open = |id: &EntryId| {
+            let state = self.coordinator.state().request(*id).unwrap();
+            state.request.document == document().commitment && state.requester == name("ada")
+        };
+        let request = *self.coordinator.state().requests().keys().find(|id| open(id)).unwrap();
+        let reason = "not before Friday".to_owned();
+        self.command("cyd", Command::Reject { request, reason });
+        self.command("ben", Command::Approve(request));
+        self.wait(1_000);
+    }
+
+    fn ask(&self) -> Command {
+        Command::Request {
+            group: board(),
+            document_type: None,
+            format: "ssh".to_owned(),
+            namespace: Some("file".to_owned()),
+            document: document().commitment,
+            expires_in: None,
+        }
+    }
+}
+
+impl Story {
+    /// Tells it.
+    ///
+    /// # Panics
+    ///
+    /// If it does not come out as it should.
+    pub fn tell() -> Self {
+        let mut stage = Stage::new();
+        stage.play();
+        let signed = stage.log.iter().rev().find_map(|bytes| {
+            match Entry::from_bytes(bytes).unwrap().statement().body.clone() {
+                Body::Signature { request, signature, .. } => Some((request, signature)),
+                _ => None,
+            }
+        });
+        let (request, signature) = signed.expect("the request is signed");
+        let group = stage.coordinator.state().group(&board()).unwrap();
+        let verifying_key = group.key.as_ref().unwrap().public.verifying_key().as_bytes();
+        Self {
+            ivn: stage.ivn,
+            checkpoint: stage.coordinator.published().unwrap().clone(),
+            request,
+            signature: signature.0.as_slice().try_into().unwrap(),
+            verifying_key: verifying_key.try_into().unwrap(),
+            log: stage.log,
+            said: stage.said,
+            disks: stage.disks,
+            kept: stage.kept,
+        }
+    }
+
+    /// The entries.
+    pub fn entries(&self) -> impl Iterator<Item = Entry> {
+        self.log.iter().map(|bytes| Entry::from_bytes(bytes).unwrap())
+    }
+
+    /// The messages of nodes.
+    pub fn by_nodes(&self) -> impl Iterator<Item = (&AccountName, &FromNode)> {
+        self.said.iter().filter_map(|said| match said {
+            Said::ByNode(account, message) => Some((account, message)),
+            Said::ToNode(..) => None,
+        })
+    }
+
+    /// The messages to the node of `account`.
+    pub fn to_node(&self, account: &AccountName) -> impl Iterator<Item = &FromCoordinator> {
+        self.said.iter().filter_map(move |said| match said {
+            Said::ToNode(to, message) if to == account => Some(message),
+            _ => None,
+        })
+    }
+}
