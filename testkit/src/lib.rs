@@ -19,8 +19,10 @@ pub mod simulation;
 
 mod chance;
 mod disk;
+mod double;
 mod people;
 mod reference;
 
-pub use scenario::{Faults, Mischief, Scenario};
+pub use double::member::Mischief;
+pub use scenario::{Faults, PlannedRequest, Scenario, Vote};
 pub use simulation::{Failure, Outcome, Sabotage, Simulation};

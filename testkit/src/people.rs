@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use quorate_ceremony::names::{AccountName, Digest, GroupName, Timestamp};
 use quorate_ceremony::node::{Command, Node};
 use quorate_ceremony::policy::Policy;
-use quorate_ceremony::state::{RequestState, Status};
-use quorate_ceremony::statement::{GroupDefinition, Invitation};
+use quorate_ceremony::state::{Group, RequestState, Status};
+use quorate_ceremony::statement::{AbortReason, GroupDefinition, Invitation};
 use quorate_protocol::Suite;
 
 use crate::scenario::{Scenario, Vote};
@@ -45,11 +45,13 @@ impl Plan {
         now: Timestamp,
         passed: u64,
     ) -> Option<Command> {
-        // What was said before is on its way: wait for the answer.
-        if node.unsent() > 0 || !node.connected() {
+        // What was said before is on its way: wait for the answer. A malicious member's node may wait for ever.
+        let waits = node.unsent() > 0 && !world.malicious.contains(node.account());
+        if waits || !node.connected() {
             return None;
         }
         self.wish_as_admin(index, world, node, now)
+            .or_else(|| self.wish_to_leave_out(index, world, node))
             .or_else(|| self.wish_to_accept(index, node))
             .or_else(|| self.wish_to_ask(index, node, passed))
             .or_else(|| self.wish_to_vote(index, node, now))
@@ -92,6 +94,63 @@ impl Plan {
         })
     }
 
+    /// The admin defines the group anew, without those whom the log names.
+    fn wish_to_leave_out(&self, index: usize, world: &World, node: &Node) -> Option<Command> {
+        let group = node.state().group(&self.group).ok()?;
+        let named = self.named(world, group);
+        if index != 0 || group.key.is_some() || named.is_empty() || self.is_hopeless(world, group) {
+            return None;
+        }
+        if group.dkg.is_some() {
+            return Some(Command::CancelCeremony(self.group.clone()));
+        }
+        let members = group.definition.members.iter().filter(|name| !named.contains(*name));
+        let members: Vec<AccountName> = members.cloned().collect();
+        let count = u16::try_from(members.len()).ok()?;
+        let mut policy = group.definition.policy.clone();
+        let voters = count - u16::from(!policy.requester_may_approve);
+        if policy.approvals_required > voters {
+            policy.requester_may_approve = true;
+            policy.approvals_required = policy.approvals_required.min(count);
+        }
+        Some(Command::DefineGroup(GroupDefinition { members, policy, ..group.definition.clone() }))
+    }
+
+    /// Whom an admin leaves out of the next definition, by what the log says of this one's sessions: who is blamed, and
+    /// who twice was the one that a session waited for, when nothing was wrong with the network any more.
+    fn named(&self, world: &World, group: &Group) -> BTreeSet<AccountName> {
+        let mut named = BTreeSet::new();
+        let mut once = BTreeSet::new();
+        if self.scenario.mischief.is_empty() {
+            return named;
+        }
+        for past in &group.past {
+            let started = world.reference.started_at.get(&past.session);
+            let healed = started.is_some_and(|at| *at >= self.scenario.faults.heal);
+            match &past.reason {
+                AbortReason::Fault { culprits: all } | AbortReason::Dissent { dissenters: all } => {
+                    named.extend(all.iter().cloned());
+                }
+                AbortReason::TimedOut { missing: all } | AbortReason::Restarted { nodes: all } => {
+                    for name in all.iter().filter(|_| healed) {
+                        if !once.insert(name.clone()) {
+                            named.insert(name.clone());
+                        }
+                    }
+                }
+                AbortReason::Cancelled => {}
+            }
+        }
+        named
+    }
+
+    /// Whether too few would be left.
+    fn is_hopeless(&self, world: &World, group: &Group) -> bool {
+        let named = self.named(world, group);
+        let left = group.definition.members.iter().filter(|name| !named.contains(*name)).count();
+        left < usize::from(group.definition.min_signers)
+    }
+
     fn wish_to_accept(&self, index: usize, node: &Node) -> Option<Command> {
         if self.is_automatic(index) {
             return None;
@@ -126,7 +185,7 @@ impl Plan {
         }
         let mut asked: Vec<&RequestState> =
             node.inbox(now).into_iter().map(|(request, _)| request).collect();
-        if self.scenario.mischief.is_some() {
+        if !self.scenario.mischief.is_empty() {
             // The consents are there and the signature is not: whoever can help does.
             let spare = node.state().requests().values().filter(|request| {
                 request.status == Status::Approved && !request.approvals.contains(node.account())
@@ -157,6 +216,9 @@ impl Plan {
         let Some(group) = state.groups().get(&self.group) else {
             return vec!["the group is not defined".to_owned()];
         };
+        if group.key.is_none() && group.dkg.is_none() && self.is_hopeless(world, group) {
+            return Vec::new();
+        }
         if group.key.is_none() {
             return vec![format!(
                 "the group has no key: {:?}, waits for {:?}",
@@ -168,6 +230,7 @@ impl Plan {
         for k in 0..self.scenario.requests.len() {
             let request = state.requests().values().find(|r| self.planned(r) == Some(k));
             match request.map(|request| (request, &request.status)) {
+                None if self.scenario.mischief.contains_key(&self.requester(k)) => {}
                 None => missing.push(format!("request {k} is not made")),
                 Some((_, Status::Approved)) => missing.push(format!("request {k} is not signed")),
                 Some((request, Status::Open)) => {
@@ -175,6 +238,7 @@ impl Plan {
                         let index = world.names.iter().position(|other| other == *name);
                         let vote = index.and_then(|index| self.vote(index, request));
                         vote.is_some_and(|vote| vote != Vote::Ignore)
+                            && !world.malicious.contains(*name)
                     });
                     if let Some(name) = awaited {
                         missing.push(format!("{name} has not voted on request {k}"));
@@ -186,12 +250,21 @@ impl Plan {
         missing
     }
 
-    /// Whether nothing but consent was planned for a request, by enough members.
-    pub(crate) fn must_be_signed(&self, request: &RequestState) -> bool {
+    fn requester(&self, request: usize) -> usize {
+        self.scenario.requests.get(request).map_or(usize::MAX, |planned| planned.by)
+    }
+
+    /// Whether nothing but consent was planned for a request, by enough members that keep to the rules.
+    pub(crate) fn must_be_signed(&self, world: &World, request: &RequestState) -> bool {
         let planned = self.planned(request).and_then(|k| self.scenario.requests.get(k));
-        planned.is_some_and(|planned| {
-            planned.by < usize::from(self.scenario.members)
-                && planned.votes.iter().all(|vote| *vote == Vote::Approve)
-        })
+        let Some(group) = world.reference.state.groups().get(&self.group) else { return false };
+        let honest = |name: &&AccountName| !world.malicious.contains(*name);
+        let voters = group.definition.members.iter().filter(honest);
+        let voters = voters
+            .filter(|name| request.policy.requester_may_approve || **name != request.requester);
+        group.definition.members.contains(&request.requester)
+            && voters.count() >= usize::from(request.policy.approvals_required)
+            && planned
+                .is_some_and(|planned| planned.votes.iter().all(|vote| *vote == Vote::Approve))
     }
 }

@@ -12,6 +12,8 @@ use quorate_log::key::LogVerifier;
 use quorate_log::leaf_hash;
 use quorate_log::tree::{Frontier, TreeHead};
 
+use crate::simulation::START;
+
 /// The log as it is on the coordinator's disk, read once more.
 pub(crate) struct Reference {
     pub(crate) state: IvnState,
@@ -27,6 +29,8 @@ pub(crate) struct Reference {
     pub(crate) consents: BTreeMap<(EntryId, AccountName), u64>,
     /// The size at which each session was certified by everybody.
     pub(crate) certified_at: BTreeMap<SessionId, u64>,
+    /// When each session started, in milliseconds from the start, by the coordinator's clock.
+    pub(crate) started_at: BTreeMap<SessionId, u64>,
     /// What each participant certified.
     pub(crate) certificates: BTreeMap<SessionId, BTreeMap<AccountName, (Digest, Digest)>>,
     /// Every checkpoint that the coordinator signed, with the tree that it is of.
@@ -52,6 +56,7 @@ impl Reference {
             approved_at: BTreeMap::new(),
             consents: BTreeMap::new(),
             certified_at: BTreeMap::new(),
+            started_at: BTreeMap::new(),
             certificates: BTreeMap::new(),
             checkpoints: BTreeMap::new(),
         })
@@ -81,6 +86,9 @@ impl Reference {
                 }
                 _ => {}
             }
+        }
+        if let Body::CeremonyStarted { session, .. } = &entry.statement().body {
+            self.started_at.insert(*session, entry.statement().at.0.saturating_sub(START));
         }
         for event in events {
             match event {

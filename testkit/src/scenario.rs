@@ -1,9 +1,12 @@
 //! What a run is about: who takes part, what they want, and what goes wrong.
 
+use std::collections::BTreeMap;
+
 use quorate_ceremony::policy::Policy;
 use quorate_ceremony::statement::Role;
 
 use crate::chance::Chance;
+use crate::double::member::Mischief;
 
 /// A run's people, wishes and faults.
 #[derive(Clone, Debug)]
@@ -22,21 +25,10 @@ pub struct Scenario {
     pub admitted: bool,
     /// What the members want signed.
     pub requests: Vec<PlannedRequest>,
-    /// A member whose node is connected and approves, but does not do its part in signing. It never heals.
-    pub mischief: Option<(usize, Mischief)>,
+    /// The malicious members. They never heal; the first member, who is the admin, is none of them.
+    pub mischief: BTreeMap<usize, Mischief>,
     /// What goes wrong.
     pub faults: Faults,
-}
-
-/// How a node does not do its part.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Mischief {
-    /// It sends no commitments.
-    Silence,
-    /// It sends commitments, and then no signature share.
-    Stall,
-    /// It sends wrong signature shares.
-    Garbage,
 }
 
 /// What one member is going to ask for.
@@ -166,7 +158,7 @@ impl Scenario {
             automatic: vec![false; people],
             outsider: false,
             admitted: false,
-            mischief: None,
+            mischief: BTreeMap::new(),
             requests: vec![PlannedRequest { by: 0, at: 0, votes: votes.collect() }],
             faults: Faults::none(),
         }
@@ -183,12 +175,15 @@ impl Scenario {
             min_signers + if chance.happens(300) { u16::from(members > min_signers) } else { 0 };
         let people = usize::from(members);
         // Signing must not depend on it: the others are enough, and all of them consent.
-        let mischief = (members > min_signers && chance.happens(250)).then(|| {
-            let kinds = [(1, Mischief::Stall), (1, Mischief::Garbage)];
-            (index(&mut chance, people), chance.choose(Mischief::Silence, &kinds, 1))
-        });
+        let mischief = if members > min_signers && chance.happens(250) {
+            let who = 1 + index(&mut chance, people - 1);
+            let how = Mischief::ALL.get(index(&mut chance, Mischief::ALL.len()));
+            how.map(|how| (who, *how)).into_iter().collect()
+        } else {
+            BTreeMap::new()
+        };
         let requester_may_approve =
-            approvals_required == members || mischief.is_some() || chance.happens(700);
+            approvals_required == members || !mischief.is_empty() || chance.happens(700);
         let policy = Policy {
             approvals_required,
             requester_may_approve,
@@ -203,7 +198,7 @@ impl Scenario {
                 let stranger = outsider && chance.happens(300);
                 let by = if stranger { people } else { index(&mut chance, people) };
                 let at = chance.up_to(6_000);
-                let quarrel = mischief.is_none() && chance.happens(350);
+                let quarrel = mischief.is_empty() && chance.happens(350);
                 let votes = automatic.iter().map(|automatic| {
                     if quarrel && !automatic {
                         chance.choose(Vote::Approve, &[(3, Vote::Reject), (2, Vote::Ignore)], 5)

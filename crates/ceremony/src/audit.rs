@@ -27,16 +27,16 @@ use quorate_log::leaf_hash;
 use quorate_log::tree::Frontier;
 
 use crate::entry::{Author, Entry};
-use crate::names::{Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
+use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
 use crate::state::{Group, Invalid, IvnState};
-use crate::statement::{Body, Request};
+use crate::statement::{AbortReason, Body, Request};
 
 use signature::{Consents, Signed};
 
 pub use fault::{Fault, SignatureFault};
 pub use report::{
-    AccountReport, AuditReport, Check, CheckpointReport, GroupReport, NotChecked, RequestReport,
-    SessionOutcome, SessionReport, SignatureReport, Standing, Verdict,
+    AccountReport, AuditReport, Blame, Check, CheckpointReport, GroupReport, NotChecked,
+    RequestReport, ReusedNonces, SessionOutcome, SessionReport, SignatureReport, Standing, Verdict,
 };
 
 /// Gives the documents that the log has commitments of.
@@ -125,6 +125,9 @@ struct Auditor {
     sessions: BTreeMap<SessionId, (GroupName, SessionReport)>,
     kinds: BTreeMap<&'static str, u64>,
     signatures: Vec<SignatureReport>,
+    /// Which signature's entry each pair of commitments is in.
+    commitments: BTreeMap<(AccountName, [u8; 64]), u64>,
+    reused_nonces: Vec<ReusedNonces>,
     faults: Vec<Fault>,
     /// After an inadmissible entry nothing that follows means anything.
     stopped: bool,
@@ -146,6 +149,8 @@ impl Auditor {
             sessions: BTreeMap::new(),
             kinds: BTreeMap::from([(kind(&entry.statement().body), 1)]),
             signatures: Vec::new(),
+            commitments: BTreeMap::new(),
+            reused_nonces: Vec::new(),
             faults: Vec::new(),
             stopped: false,
         };
@@ -194,6 +199,12 @@ impl Auditor {
             }
             _ => None,
         };
+        let blame = match body {
+            Body::CeremonyAborted { session, reason: AbortReason::Fault { .. } } => {
+                self.state.group_of_session(*session).map(blame).unwrap_or_default()
+            }
+            _ => Vec::new(),
+        };
         self.state.apply(entry)?;
         *self.kinds.entry(kind(body)).or_default() += 1;
         match body {
@@ -212,7 +223,7 @@ impl Auditor {
             }
             Body::CeremonyAborted { session, reason } => {
                 let reason = reason.clone();
-                self.ended(*session, SessionOutcome::Aborted { index, reason });
+                self.ended(*session, SessionOutcome::Aborted { index, reason, blame });
             }
             Body::EpochStarted { session, .. } => {
                 self.check_certified(index, *session);
@@ -290,6 +301,12 @@ impl Auditor {
         let Ok(request) = self.state.request(signed.request) else { return };
         let signers: Vec<_> = signed.signers.iter().map(|record| record.account.clone()).collect();
         let checks = signed.check(&self.state, documents);
+        for (account, commitments) in signed.commitments(&self.state) {
+            let first = *self.commitments.entry((account.clone(), commitments)).or_insert(index);
+            if first != index {
+                self.reused_nonces.push(ReusedNonces { account, first, second: index });
+            }
+        }
         let faults = [self.consents.fault(signed.request, &signers), checks.fault];
         self.faults.extend(faults.into_iter().flatten().map(|why| Fault::Signature {
             index,
@@ -310,6 +327,17 @@ impl Auditor {
             late: at > request.request.expires_at,
         });
     }
+}
+
+/// What the culprits of a group's running session did.
+fn blame(group: &Group) -> Vec<Blame> {
+    let faults = group.faults().into_iter();
+    faults
+        .map(|(account, fault)| {
+            let against = fault.against().and_then(|id| group.member(id)).cloned();
+            Blame { account, fault, against }
+        })
+        .collect()
 }
 
 /// The kind of a statement, as its JSON has it.

@@ -15,7 +15,7 @@ use crate::simulation::world::World;
 pub(crate) fn l1_approved_requests_are_signed(plan: &Plan, world: &World) -> Result<(), Violation> {
     for request in world.reference.state.requests().values() {
         let required = usize::from(request.policy.approvals_required);
-        let due = request.approvals.len() >= required || plan.must_be_signed(request);
+        let due = request.approvals.len() >= required || plan.must_be_signed(world, request);
         let signed = matches!(request.status, Status::Signed { .. });
         Invariant::L1
             .check(signed || !due, || format!("request {} is not signed", request.id.short()))?;
@@ -41,8 +41,9 @@ pub(crate) fn l2_processes_restart_by_themselves(
     Invariant::L2.check(node.unsent() == 0, || {
         format!("{account} has {} statements left to send", node.unsent())
     })?;
-    let members = world.names.iter().take(usize::from(plan.scenario.members));
-    let member = members.into_iter().any(|name| name == account);
+    let group = world.reference.state.groups().get(&plan.group);
+    let member = group
+        .is_some_and(|group| group.key.is_some() && group.definition.members.contains(account));
     Invariant::L2
         .check(!member || node.holds_share(&plan.group), || format!("{account} has no share"))
 }

@@ -1,6 +1,7 @@
 //! The invariants of DESIGN §2, and a few that they rest on. Each is a function that is called with everything that
 //! happens, at once, so that a violation is found at the effect that causes it.
 
+mod audit;
 mod liveness;
 mod log;
 mod s1;
@@ -18,6 +19,7 @@ use quorate_ceremony::node::Node;
 
 use crate::simulation::world::World;
 
+pub(crate) use audit::the_audit_says_what_happened;
 pub(crate) use liveness::{l1_approved_requests_are_signed, l2_processes_restart_by_themselves};
 pub(crate) use log::is_volatile;
 
@@ -42,6 +44,8 @@ pub enum Invariant {
     OneFold,
     /// No statement is lost.
     Outbox,
+    /// An auditor who has only the log finds what happened.
+    Audit,
     /// The simulator itself came to a point that can not be.
     Simulator,
 }
@@ -58,6 +62,7 @@ impl fmt::Display for Invariant {
             Self::OneLog => "one log (every node's log is a prefix of the coordinator's)",
             Self::OneFold => "one fold (a node's state is the fold of its disk)",
             Self::Outbox => "outbox (no statement is lost)",
+            Self::Audit => "audit (an auditor who has only the log finds what happened)",
             Self::Simulator => "the simulator",
         })
     }
@@ -112,12 +117,18 @@ pub(crate) struct Invariants {
 
 impl Invariants {
     pub(crate) fn observe(&mut self, world: &World, seen: &Seen<'_>) -> Result<(), Violation> {
+        // What a malicious member does on its own premises proves nothing; what becomes of it, does.
+        if let Seen::NodeStored(by, _) | Seen::NodeSent(by, ..) | Seen::NodeDone(by, _) = seen
+            && world.malicious.contains(*by)
+        {
+            return self.secrets.s4_no_share_is_in_anything_sent_or_stored_elsewhere(world, seen);
+        }
         self.nonces.s1_no_two_shares_come_from_one_nonce_pair(world, seen)?;
         self.gate.s2_no_share_leaves_before_the_gate(world, seen)?;
         self.gate.s2_no_signature_without_an_approved_request(world, seen)?;
         self.secrets.s4_no_share_is_in_anything_sent_or_stored_elsewhere(world, seen)?;
         self.ceremonies.s6_a_key_is_certified_by_all_who_hold_it(world, seen)?;
-        s6::s6_nobody_innocent_is_blamed(seen)?;
+        s6::s6_nobody_innocent_is_blamed(world, seen)?;
         self.logs.every_log_is_a_prefix_of_the_coordinators(world, seen)?;
         log::a_node_promises_only_what_is_on_its_disk(world, seen)?;
         self.logs.a_nodes_state_is_the_fold_of_its_disk(world, seen)?;

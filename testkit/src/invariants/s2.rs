@@ -90,10 +90,11 @@ impl Gate {
         })?;
         let passed = self.passed.get(session);
         for signer in signers {
-            Invariant::S2
-                .check(passed.is_some_and(|passed| passed.contains(&signer.account)), || {
-                    format!("{} is named as a signer and did not pass the gate", signer.account)
-                })?;
+            Invariant::S2.check(
+                passed.is_some_and(|passed| passed.contains(&signer.account))
+                    || world.malicious.contains(&signer.account),
+                || format!("{} is named as a signer and did not pass the gate", signer.account),
+            )?;
         }
         verifies(world, *request, &signature.0, signers.len())
     }

@@ -59,7 +59,8 @@ impl Ceremonies {
             Invariant::S6.check(certificates.get(member) == first && first.is_some(), || {
                 format!("{member} did not certify the key that is now in use")
             })?;
-            Invariant::S6.check(holds(world, member, session, &key.public), || {
+            let known = !world.malicious.contains(member);
+            Invariant::S6.check(!known || holds(world, member, session, &key.public), || {
                 format!("{member} has no share of the key that is now in use on its disk")
             })?;
         }
@@ -82,13 +83,19 @@ fn holds(
         .is_some_and(|package| package.check(public).is_ok())
 }
 
-/// S6: "… names culprits (or dissenters) — and never names an innocent one". Everybody here is innocent.
-pub(crate) fn s6_nobody_innocent_is_blamed(seen: &Seen<'_>) -> Result<(), Violation> {
+/// S6: "… names culprits (or dissenters) — and never names an innocent one".
+pub(crate) fn s6_nobody_innocent_is_blamed(
+    world: &World,
+    seen: &Seen<'_>,
+) -> Result<(), Violation> {
     let Seen::Appended(entry) = seen else { return Ok(()) };
     let Body::CeremonyAborted { reason, .. } = &entry.statement().body else { return Ok(()) };
     match reason {
         AbortReason::Fault { culprits: blamed } | AbortReason::Dissent { dissenters: blamed } => {
-            Err(Invariant::S6.broken(format!("{blamed:?} are blamed and did nothing wrong")))
+            let innocent: Vec<_> = blamed.difference(&world.malicious).collect();
+            Invariant::S6.check(innocent.is_empty() && !blamed.is_empty(), || {
+                format!("{innocent:?} of {blamed:?} are blamed and did nothing wrong")
+            })
         }
         AbortReason::TimedOut { .. } | AbortReason::Restarted { .. } | AbortReason::Cancelled => {
             Ok(())

@@ -15,6 +15,7 @@ use super::world::{Secrets, World};
 use super::{Outcome, START, Simulation};
 use crate::chance::Chance;
 use crate::disk::{CoordinatorDisk, NodeDisk};
+use crate::double::member::Double;
 use crate::invariants::{Invariant, Invariants, Violation};
 use crate::people::{INVITATION, Plan};
 use crate::reference::Reference;
@@ -58,10 +59,15 @@ pub(super) fn found(scenario: Scenario, seed: u64) -> Result<Simulation, Violati
         let config = Config { auto_accept: automatic, auto_approve: automatic };
         let skew = chance.up_to(scenario.faults.skew);
         let is_on_roster = index == 0 || scenario.admitted;
-        stations.insert(name.clone(), Station::new(index, ivn, config, skew, is_on_roster));
+        let mischief = scenario.mischief.get(&index).copied();
+        let double = mischief.map(|mischief| Double::new(mischief, chance.split()));
+        stations.insert(name.clone(), Station::new(index, ivn, config, skew, is_on_roster, double));
         let disk = NodeDisk { entries: vec![genesis.to_bytes()], ..NodeDisk::default() };
         disks.insert(name.clone(), disk);
     }
+    let malicious = names.iter().enumerate();
+    let malicious = malicious.filter(|(index, _)| scenario.mischief.contains_key(index));
+    let malicious = malicious.map(|(_, name)| name.clone()).collect();
     let group = "board".parse().map_err(|_| Invariant::Simulator.broken("the group's name"))?;
     let faults = scenario.faults.clone();
     let plan = Plan { scenario, group };
@@ -91,12 +97,14 @@ pub(super) fn found(scenario: Scenario, seed: u64) -> Result<Simulation, Violati
             volatile: BTreeSet::new(),
             subjects: BTreeMap::new(),
             packages: BTreeMap::new(),
+            malicious,
         },
         invariants: Invariants::default(),
         sabotage: None,
         processes: 0,
         commands: 0,
         outcome: Outcome::default(),
+        audit: None,
         trace: None,
     })
 }

@@ -6,13 +6,13 @@ use quorate_ceremony::names::AccountName;
 use quorate_ceremony::node;
 
 use super::network::{ConnectionId, Direction};
-use super::sabotage::other_share;
 use super::{Event, Simulation};
 use crate::invariants::{Invariant, Seen, Violation};
-use crate::scenario::Mischief;
 
 /// How long a node waits before it dials again, at most, in milliseconds.
 const REDIAL: u64 = 400;
+/// The longest message that a connection carries, in bytes.
+const MAX_FRAME: usize = 1 << 20;
 
 impl Simulation {
     pub(super) fn dial(&mut self, account: &AccountName, process: u64) -> Result<(), Violation> {
@@ -115,6 +115,7 @@ impl Simulation {
                     return Ok(());
                 }
                 self.note(|| format!("{account} ◀ {}", describe_from_coordinator(&message)));
+                self.overheard(&account, &message);
                 self.tell_node(&account, node::Input::Received(message))
             }
             Direction::ToCoordinator => {
@@ -135,34 +136,19 @@ impl Simulation {
         account: &AccountName,
         message: FromNode,
     ) -> Result<(), Violation> {
-        let Some(message) = self.after_mischief(account, message) else { return Ok(()) };
         let message = &message;
         let bytes = serde_json::to_vec(message)
             .map_err(|_| Invariant::Simulator.broken("a message can not be encoded"))?;
         *self.outcome.from_nodes.entry(kind_from_node(message)).or_default() += 1;
         self.see(&Seen::NodeSent(account, message, &bytes))?;
         let connection = self.process_mut(account).and_then(|process| process.connection);
-        if let Some(connection) = connection {
-            self.carry(connection, Direction::ToCoordinator, bytes);
+        match connection {
+            // The hub ends a connection over which such a thing comes.
+            Some(connection) if bytes.len() > MAX_FRAME => self.break_connection(connection),
+            Some(connection) => self.carry(connection, Direction::ToCoordinator, bytes),
+            None => {}
         }
         Ok(())
-    }
-
-    /// What a node that does not do its part makes of its message.
-    fn after_mischief(&self, account: &AccountName, message: FromNode) -> Option<FromNode> {
-        let index = self.stations.get(account).map(|station| station.index);
-        let mischief =
-            self.plan.scenario.mischief.filter(|(at, _)| Some(*at) == index).map(|(_, what)| what);
-        match (mischief, message) {
-            (Some(Mischief::Silence), FromNode::Commitments { .. })
-            | (Some(Mischief::Stall), FromNode::Share { .. }) => None,
-            (Some(Mischief::Garbage), FromNode::Share { session, share, size, cosignature }) => {
-                let key = self.world.secrets.get(account)?.account().identity;
-                let share = other_share(&self.world, account, &key, session, &share)?;
-                Some(FromNode::Share { session, share, size, cosignature })
-            }
-            (_, message) => Some(message),
-        }
     }
 
     pub(super) fn send_from_coordinator(

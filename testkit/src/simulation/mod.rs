@@ -5,18 +5,19 @@ mod founding;
 mod links;
 pub(crate) mod network;
 mod node;
-mod sabotage;
+pub(crate) mod sabotage;
 pub(crate) mod world;
 
 use std::collections::BTreeMap;
 
+use quorate_ceremony::audit::AuditReport;
 use quorate_ceremony::effect::{CommandId, CoordinatorDeadline, NodeDeadline};
 use quorate_ceremony::names::{AccountName, EntryId, Timestamp};
 
 use crate::chance::Chance;
 use crate::invariants::{
     Invariant, Invariants, Seen, Violation, l1_approved_requests_are_signed,
-    l2_processes_restart_by_themselves,
+    l2_processes_restart_by_themselves, the_audit_says_what_happened,
 };
 use crate::people::Plan;
 use crate::scenario::{Faults, Scenario};
@@ -27,7 +28,7 @@ pub use sabotage::Sabotage;
 use world::World;
 
 /// When runs start, in milliseconds since the Unix epoch.
-const START: u64 = 1_750_000_000_000;
+pub(crate) const START: u64 = 1_750_000_000_000;
 /// How long a healed world may take to get everything done, in milliseconds.
 const PATIENCE: u64 = 240_000;
 /// The most things that can happen in a run. A livelock without virtual time passing ends here.
@@ -135,6 +136,7 @@ pub struct Simulation {
     processes: u64,
     commands: u64,
     outcome: Outcome,
+    audit: Option<AuditReport>,
     trace: Option<Vec<String>>,
 }
 
@@ -183,6 +185,10 @@ impl Simulation {
     /// The first violation.
     pub fn run(mut self) -> Result<(Outcome, Vec<String>), Failure> {
         let result = self.drive();
+        self.ended(result)
+    }
+
+    fn ended(self, result: Result<(), Violation>) -> Result<(Outcome, Vec<String>), Failure> {
         let trace = self.trace.unwrap_or_default();
         let head = self.world.reference.head();
         match result {
@@ -197,6 +203,17 @@ impl Simulation {
             }
             Err(violation) => Err(Failure { violation, milliseconds: self.now, trace }),
         }
+    }
+
+    /// Like [`Self::run`]; gives what an auditor finds in the log afterwards, if there are malicious members.
+    ///
+    /// # Errors
+    ///
+    /// The first violation.
+    pub fn run_and_audit(mut self) -> Result<(Outcome, Option<AuditReport>), Failure> {
+        let result = self.drive();
+        let audit = self.audit.take();
+        self.ended(result).map(|(outcome, _)| (outcome, audit))
     }
 
     fn drive(&mut self) -> Result<(), Violation> {
@@ -308,9 +325,14 @@ impl Simulation {
     fn check_end(&mut self) -> Result<(), Violation> {
         let what = "everybody has what can be had";
         self.note(|| what.to_owned());
+        if !self.world.malicious.is_empty() {
+            self.audit = Some(the_audit_says_what_happened(&self.world)?);
+        }
         l1_approved_requests_are_signed(&self.plan, &self.world)?;
         for (name, station) in &self.stations {
-            if let Some(process) = &station.process {
+            if let Some(process) = &station.process
+                && !self.world.malicious.contains(name)
+            {
                 l2_processes_restart_by_themselves(&self.plan, &self.world, name, &process.node)?;
             }
         }

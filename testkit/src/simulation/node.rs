@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use quorate_ceremony::effect::{CommandId, NodeDeadline, NodeEffect};
 use quorate_ceremony::entry::{Author, Entry, Statement};
+use quorate_ceremony::message::FromCoordinator;
 use quorate_ceremony::names::{AccountName, EntryId, IvnId, Timestamp};
 use quorate_ceremony::node::{Config, Document, Input, Node};
 use quorate_ceremony::statement::Body;
@@ -11,6 +12,7 @@ use rand_chacha::ChaCha20Rng;
 
 use super::network::ConnectionId;
 use super::{Event, Simulation};
+use crate::double::member::{Double, Seat};
 use crate::invariants::{Invariant, Seen, Violation, is_volatile};
 
 /// How long a person waits for the answer to a command before it looks again, in milliseconds.
@@ -29,6 +31,8 @@ pub(super) struct Station {
     /// What the person waits for, and since when.
     pending: Option<(CommandId, u64)>,
     pub(super) process: Option<Process>,
+    /// Who sits there instead, if the account is malicious.
+    double: Option<Double>,
 }
 
 /// A running node.
@@ -51,6 +55,7 @@ impl Station {
         config: Config,
         skew: u64,
         is_on_roster: bool,
+        double: Option<Double>,
     ) -> Self {
         Self {
             index,
@@ -61,21 +66,31 @@ impl Station {
             is_on_roster,
             pending: None,
             process: None,
+            double,
         }
     }
 
-    /// Connected, up to date, and with nothing left to do.
+    /// Connected, up to date, and with nothing left to do; or malicious, which never ends.
     pub(super) fn is_idle(&self, size: u64) -> bool {
-        self.process.as_ref().is_some_and(|process| {
-            process.connection.is_some()
-                && process.batch.is_empty()
-                && process.node.unsent() == 0
-                && process.node.state().size() == size
-        })
+        self.double.is_some()
+            || self.process.as_ref().is_some_and(|process| {
+                process.connection.is_some()
+                    && process.batch.is_empty()
+                    && process.node.unsent() == 0
+                    && process.node.state().size() == size
+            })
     }
 }
 
 impl Simulation {
+    /// What the coordinator says to a node, its double hears, too.
+    pub(super) fn overheard(&mut self, account: &AccountName, message: &FromCoordinator) {
+        let station = self.stations.get_mut(account);
+        if let Some(double) = station.and_then(|station| station.double.as_mut()) {
+            double.hears(message);
+        }
+    }
+
     pub(super) fn process_mut(&mut self, account: &AccountName) -> Option<&mut Process> {
         self.stations.get_mut(account)?.process.as_mut()
     }
@@ -172,14 +187,53 @@ impl Simulation {
     }
 
     fn flush_node(&mut self, account: &AccountName) -> Result<(), Violation> {
+        self.flush(account, false)
+    }
+
+    /// What the node wants done, as its double would have it.
+    fn as_its_double(
+        &mut self,
+        account: &AccountName,
+        looks: bool,
+        effects: Vec<NodeEffect>,
+    ) -> Vec<NodeEffect> {
+        let now = self.node_clock(account);
+        let (Some(station), Some(secrets), Some(disk)) = (
+            self.stations.get_mut(account),
+            self.world.secrets.get(account),
+            self.world.disks.get(account),
+        ) else {
+            return effects;
+        };
+        let (Some(double), Some(process)) = (&mut station.double, &station.process) else {
+            return effects;
+        };
+        let seat = Seat {
+            account,
+            secrets: secrets.account(),
+            state: process.node.state(),
+            packages: &disk.packages,
+            documents: &self.world.documents,
+            accomplices: &self.world.malicious,
+            now,
+            connected: process.connection.is_some(),
+            looks,
+        };
+        double.acts(&seat, effects)
+    }
+
+    fn flush(&mut self, account: &AccountName, looks: bool) -> Result<(), Violation> {
         let most_inputs = self.chance.between(1, self.faults.batch.max(1));
         let Some(process) = self.process_mut(account) else { return Ok(()) };
         process.inputs = 0;
         process.most_inputs = most_inputs;
         let mut effects = std::mem::take(&mut process.batch);
-        if let (Some(sabotage), Some(secrets)) = (self.sabotage, self.world.secrets.get(account)) {
+        let innocent = !self.world.malicious.contains(account);
+        let sabotage = self.sabotage.filter(|_| innocent);
+        if let (Some(sabotage), Some(secrets)) = (sabotage, self.world.secrets.get(account)) {
             sabotage.of_node(account, secrets, &self.world, &mut effects);
         }
+        let mut effects = self.as_its_double(account, looks, effects);
         let mut durable = 0;
         if self.plan.scenario.faults.durable_first {
             effects.sort_by_key(|effect| !matches!(effect, NodeEffect::Persist(_)));
@@ -307,6 +361,9 @@ impl Simulation {
         let again = self.chance.between(30, 250);
         self.schedule(again, Event::Look(account.clone()));
         let (now, passed, clock) = (self.now, self.now, self.node_clock(account));
+        if self.stations.get(account).is_some_and(|station| station.double.is_some()) {
+            self.flush(account, true)?;
+        }
         let Some(station) = self.stations.get_mut(account) else { return Ok(()) };
         if station.pending.is_some_and(|(_, since)| since + ANSWER > now) {
             return Ok(());

@@ -47,6 +47,8 @@ pub enum Sabotage {
     OldCosignature,
     /// Nodes send rubbish in the DKG, so that they are blamed.
     Rubbish,
+    /// Nodes approve in key generation where they should complain.
+    Complacent,
     /// The coordinator logs wrong signatures.
     WrongSignature,
     /// The coordinator never sends anybody the others' commitments.
@@ -161,19 +163,39 @@ impl Sabotage {
                     first_cosignature(account, secrets, world).unwrap_or((size, cosignature));
                 vec![NodeEffect::Send(FromNode::Share { session, share, size, cosignature })]
             }
-            (Self::Rubbish, NodeEffect::Persist(NodeChange::OutboxAdd(entry))) => {
-                let entry = rubbish(&entry, &secrets.account().identity).unwrap_or(entry);
+            (
+                Self::Rubbish | Self::Complacent,
+                NodeEffect::Persist(NodeChange::OutboxAdd(entry)),
+            ) => {
+                let entry =
+                    self.other_message(&entry, &secrets.account().identity).unwrap_or(entry);
                 vec![NodeEffect::Persist(NodeChange::OutboxAdd(entry))]
             }
-            (Self::Rubbish, NodeEffect::Send(FromNode::Submit { entry })) => {
+            (Self::Rubbish | Self::Complacent, NodeEffect::Send(FromNode::Submit { entry })) => {
                 let changed = Entry::from_bytes(&entry.0)
                     .ok()
-                    .and_then(|entry| rubbish(&entry, &secrets.account().identity));
+                    .and_then(|entry| self.other_message(&entry, &secrets.account().identity));
                 let entry = changed.map_or(entry, |entry| Base64(entry.to_bytes()));
                 vec![NodeEffect::Send(FromNode::Submit { entry })]
             }
             (_, effect) => vec![effect],
         }
+    }
+
+    /// Another message of key generation than this one.
+    fn other_message(self, entry: &Entry, key: &SecretKey) -> Option<Entry> {
+        let mut statement = entry.statement().clone();
+        let Body::CeremonyMessage { message, .. } = &mut statement.body else { return None };
+        match (self, message.0.as_slice()) {
+            (Self::Rubbish, _) => message.0 = vec![0xFF],
+            // The view, and no complaints.
+            (Self::Complacent, [3, ..]) => {
+                message.0.truncate(33);
+                message.0.extend([0, 0]);
+            }
+            _ => {}
+        }
+        Entry::sign(statement, &[key]).ok()
     }
 
     pub(super) fn of_coordinator(
@@ -228,13 +250,6 @@ fn first_cosignature(
     let cosigner = CosignerSigner::new(name, Seed::new(Box::new(secrets.cosigner)));
     let time = (START / 1000).try_into().ok()?;
     Some((*size, cosigner.cosign(checkpoint, time).to_string()))
-}
-
-fn rubbish(entry: &Entry, key: &SecretKey) -> Option<Entry> {
-    let mut statement = entry.statement().clone();
-    let Body::CeremonyMessage { message, .. } = &mut statement.body else { return None };
-    message.0 = vec![0xFF];
-    Entry::sign(statement, &[key]).ok()
 }
 
 fn wrong_signature(entry: &Entry, key: &SecretKey) -> Option<Entry> {

@@ -69,6 +69,7 @@ impl Auditor {
             },
             kinds: self.kinds,
             signatures: self.signatures,
+            reused_nonces: self.reused_nonces,
             faults: self.faults,
         }
     }

@@ -159,6 +159,9 @@ impl Fault {
     }
 }
 
-fn as_text<S: Serializer>(text: &impl std::fmt::Display, to: S) -> Result<S::Ok, S::Error> {
+pub(super) fn as_text<S: Serializer>(
+    text: &impl std::fmt::Display,
+    to: S,
+) -> Result<S::Ok, S::Error> {
     to.collect_str(text)
 }

@@ -1,10 +1,14 @@
 //! The report in sentences, for people.
 
+use std::collections::BTreeSet;
+
 use super::fault::Fault;
 use super::report::{
-    AuditReport, Check, GroupReport, NotChecked, SessionOutcome, SignatureReport, Standing, Verdict,
+    AuditReport, Blame, Check, GroupReport, NotChecked, ReusedNonces, SessionOutcome,
+    SignatureReport, Standing, Verdict,
 };
 use crate::names::AccountName;
+use crate::statement::AbortReason;
 
 /// The most characters in a line.
 const WIDTH: usize = 78;
@@ -108,9 +112,10 @@ impl AuditReport {
             let certified: Vec<_> = session.certified_by.iter().collect();
             let sentence = match &session.outcome {
                 SessionOutcome::Running => format!("DKG session {attempt} is running."),
-                SessionOutcome::Aborted { index, .. } => {
-                    format!("DKG session {attempt} ended without a key, as entry {index} says.")
-                }
+                SessionOutcome::Aborted { index, reason, blame } => format!(
+                    "DKG session {attempt} ended without a key, as entry {index} says: {}.",
+                    aborted(reason, blame)
+                ),
                 SessionOutcome::Key { index, .. } => format!(
                     "DKG session {attempt} made the key, in use from entry {index}. The transcript was recomputed \
                      from the messages; {} certified just this one.",
@@ -187,10 +192,38 @@ impl AuditReport {
                 page.say(0, &format!("Not checked ({why}): {unchecked}."));
             }
         }
+        for ReusedNonces { account, first, second } in &self.reused_nonces {
+            page.say(
+                0,
+                &format!(
+                    "{account} used one pair of nonces in the signatures of entries {first} and {second}: whoever \
+                     has this log can compute {account}'s share of the key. Make a new key without it."
+                ),
+            );
+        }
         let late = count(&|s| s.late);
         if late > 0 {
             page.say(0, &format!("Logged after the request had lapsed: {late}."));
         }
+    }
+}
+
+/// Why a session ended, in a sentence.
+fn aborted(reason: &AbortReason, blame: &[Blame]) -> String {
+    let of = |names: &BTreeSet<AccountName>| list(&names.iter().collect::<Vec<_>>());
+    match reason {
+        AbortReason::TimedOut { missing } => {
+            format!("no message came from {}, which proves nothing", of(missing))
+        }
+        AbortReason::Restarted { nodes } => format!("the node of {} restarted", of(nodes)),
+        AbortReason::Fault { .. } => {
+            let did: Vec<String> = blame.iter().map(ToString::to_string).collect();
+            format!("the messages prove that {}", did.join(", and that "))
+        }
+        AbortReason::Dissent { dissenters } => {
+            format!("{} certified something else than the messages come to", of(dissenters))
+        }
+        AbortReason::Cancelled => "an admin called it off".to_owned(),
     }
 }
 

@@ -1,12 +1,13 @@
 //! What an audit found: the report, which says no more than was checked.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use quorate_log::Hash;
-use quorate_protocol::Suite;
+use quorate_protocol::{Suite, keyshare};
 use serde::{Deserialize, Serialize};
 
-use super::fault::Fault;
+use super::fault::{Fault, as_text};
 use crate::identity::AccountKeys;
 use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
 use crate::state::Refused;
@@ -49,6 +50,9 @@ pub struct AuditReport {
     pub requests: Vec<RequestReport>,
     /// The signatures, in log order.
     pub signatures: Vec<SignatureReport>,
+    /// Whose nonces made more than one signature. No fault of the log, and it takes no signature back; but these
+    /// members' shares of the key are as good as public.
+    pub reused_nonces: Vec<ReusedNonces>,
     /// Who cosigned the checkpoint.
     pub checkpoint: CheckpointReport,
 }
@@ -141,7 +145,54 @@ pub enum SessionOutcome {
         index: u64,
         /// Why; the log shows that it is so.
         reason: AbortReason,
+        /// What each culprit did, recomputed from the session's messages.
+        blame: Vec<Blame>,
     },
+}
+
+/// How a member provably broke the protocol.
+///
+/// What it takes to decide is in the log: the culprit's own signed messages and, where it is about a sub-share, a
+/// complaint that opens it, with a proof that it does so correctly.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Blame {
+    /// Who.
+    pub account: AccountName,
+    /// What it did. As text in JSON, with members by their identifiers.
+    #[serde(serialize_with = "as_text")]
+    pub fault: keyshare::Fault,
+    /// To whom, if it was one member.
+    pub against: Option<AccountName>,
+}
+
+impl fmt::Display for Blame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { account, fault, against } = self;
+        let Some(against) = against else { return write!(f, "{account} {fault}") };
+        match fault {
+            keyshare::Fault::WrongSubShare { .. } => {
+                write!(f, "{account} sent a wrong sub-share to {against}")
+            }
+            keyshare::Fault::WrongComplaint { .. } => {
+                write!(f, "{account} complained about {against} with an invalid proof")
+            }
+            keyshare::Fault::FalseComplaint { .. } => {
+                write!(f, "{account} complained about {against} without a reason")
+            }
+            fault => write!(f, "{account} {fault} ({against})"),
+        }
+    }
+}
+
+/// One pair of nonces behind two signatures.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct ReusedNonces {
+    /// Whose node did so. Whoever has both entries can compute this member's share of the key.
+    pub account: AccountName,
+    /// Index of the earlier signature's entry.
+    pub first: u64,
+    /// Index of the later one's.
+    pub second: u64,
 }
 
 /// A request.

@@ -171,6 +171,18 @@ impl Signed<'_> {
         Ok(Contributions { commitments, shares })
     }
 
+    /// Each signer's commitments, 64 bytes.
+    pub(super) fn commitments(&self, state: &IvnState) -> Vec<(AccountName, [u8; 64])> {
+        let session = self.context(state.ivn());
+        let opened = self.signers.iter().filter_map(|record| {
+            let key = state.identity_key(&record.account)?;
+            let theirs =
+                session.open_commitments(&record.account, key, &record.commitments).ok()?;
+            Some((record.account.clone(), theirs.to_bytes()))
+        });
+        opened.collect()
+    }
+
     fn context(&self, ivn: IvnId) -> SigningSession {
         SigningSession {
             ivn,

@@ -46,16 +46,25 @@ impl Coordinator {
             }
             _ => return,
         };
-        // A member that restarts again and again would otherwise fill everybody's log as fast as the network goes.
-        if matches!(body, Body::CeremonyAborted { .. }) {
-            let doubled = u32::try_from(group.past.len()).unwrap_or(u32::MAX).min(MAX_DOUBLINGS);
-            let until = now.plus(self.config.pause.saturating_mul(1 << doubled));
-            self.pauses.insert(name.clone(), until);
-            let deadline = CoordinatorDeadline::NextDkg(name.clone());
-            out.push(CoordinatorEffect::SetDeadline(deadline, until));
-        }
         // The state was looked at just now, so this is admissible; if not, the next event tries again.
         let _ = self.append_own(body, now, rng, out);
+    }
+
+    /// Lets time pass before the next session of a group whose session has just ended without a key. A member that
+    /// restarts or is silent again and again would otherwise fill everybody's log.
+    pub(super) fn pause_dkg(
+        &mut self,
+        name: &GroupName,
+        now: Timestamp,
+        out: &mut Vec<CoordinatorEffect>,
+    ) {
+        let Ok(group) = self.state.group(name) else { return };
+        let failed = group.past.len().saturating_sub(1);
+        let doubled = u32::try_from(failed).unwrap_or(u32::MAX).min(MAX_DOUBLINGS);
+        let until = now.plus(self.config.pause.saturating_mul(1 << doubled));
+        self.pauses.insert(name.clone(), until);
+        let deadline = CoordinatorDeadline::NextDkg(name.clone());
+        out.push(CoordinatorEffect::SetDeadline(deadline, until));
     }
 
     /// Gives the running session's next step its time. To be called when a step was made, and not when anything else

@@ -7,6 +7,7 @@
 //! After one or more calls of [`Coordinator::handle`] the shell calls [`Coordinator::seal`], which signs one checkpoint
 //! for all that was appended and sends it out: that is how many entries share one write to disk.
 
+mod admission;
 mod dkg;
 mod pace;
 mod roast;
@@ -22,14 +23,13 @@ use quorate_log::tree::{Frontier, TreeHead};
 use rand_core::CryptoRngCore;
 
 use crate::effect::{CoordinatorChange, CoordinatorDeadline, CoordinatorEffect, JoinId};
-use crate::entry::{Author, Entry, Statement};
+use crate::entry::Entry;
 use crate::identity::SecretKey;
 use crate::message::{FromCoordinator, FromNode};
 use crate::names::{AccountName, EntryId, GroupName, SessionId, Timestamp};
 use crate::node::Document;
 use crate::signing::Subject;
-use crate::state::{Event, Invalid, IvnState};
-use crate::statement::Body;
+use crate::state::{Event, IvnState};
 
 /// How far ahead of the coordinator's clock a statement's time may be, in milliseconds. Otherwise one fast clock would
 /// move the log's time past everybody's deadlines. An admission may not be further behind, either.
@@ -55,11 +55,14 @@ pub struct Config {
     pub session: u64,
     /// The first pause before a signer that declined is asked again; doubles up to 32 times as much.
     pub pause: u64,
+    /// How many requests, starts and other statements that nothing in the log bounds an account may make at once. One
+    /// more after each second, and for each of its requests that is decided.
+    pub credit: u64,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { dkg_step: 30_000, signing: 1_000, session: 20_000, pause: 100 }
+        Self { dkg_step: 30_000, signing: 1_000, session: 20_000, pause: 100, credit: 10_000 }
     }
 }
 
@@ -140,6 +143,7 @@ pub struct Coordinator {
     signing: signing::Signing,
     /// Until when a group's next DKG session waits.
     pauses: BTreeMap<GroupName, Timestamp>,
+    credit: admission::Credit,
 }
 
 impl Coordinator {
@@ -208,6 +212,7 @@ impl Coordinator {
             peers: BTreeMap::new(),
             signing: signing::Signing::default(),
             pauses: BTreeMap::new(),
+            credit: admission::Credit::default(),
         })
     }
 
@@ -362,7 +367,9 @@ impl Coordinator {
         rng: &mut dyn CryptoRngCore,
         out: &mut Vec<CoordinatorEffect>,
     ) {
-        if !self.peers.contains_key(&account) {
+        // Once on each connection: the answer is the rest of the log, however long, and a node that lost some of it
+        // dials again.
+        if self.peers.get(&account).is_none_or(|peer| peer.sent.is_some()) {
             return;
         }
         self.send_log(out);
@@ -372,95 +379,6 @@ impl Coordinator {
         for group in groups {
             self.tend_dkg(&group, now, rng, out);
         }
-    }
-
-    fn submitted(
-        &mut self,
-        account: AccountName,
-        bytes: &[u8],
-        now: Timestamp,
-        rng: &mut dyn CryptoRngCore,
-        out: &mut Vec<CoordinatorEffect>,
-    ) {
-        // Without an id there is nothing to name in an answer.
-        let Ok(entry) = Entry::from_bytes(bytes) else { return };
-        let result = if entry.statement().author == Author::Account(account.clone()) {
-            self.append(entry.clone(), now, rng, out)
-        } else {
-            Err(Invalid::WrongAuthor)
-        };
-        if let Err(reason) = result {
-            let rejected = FromCoordinator::Rejected { entry: entry.id(), reason };
-            out.push(CoordinatorEffect::Send(account, rejected));
-        }
-    }
-
-    fn join(
-        &mut self,
-        bytes: &[u8],
-        now: Timestamp,
-        rng: &mut dyn CryptoRngCore,
-        out: &mut Vec<CoordinatorEffect>,
-    ) -> Result<u64, Invalid> {
-        let entry = Entry::from_bytes(bytes)?;
-        // An admission in the log is shown again to get another certificate; the founder's is the genesis.
-        if let Some(index) = self.index.get(&entry.id()) {
-            return match entry.statement().body {
-                Body::AccountAdmitted { .. } | Body::Genesis(_) => Ok(*index),
-                _ => Err(Invalid::WrongAuthor),
-            };
-        }
-        if !matches!(entry.statement().body, Body::AccountAdmitted { .. }) {
-            return Err(Invalid::WrongAuthor);
-        }
-        // The log knows the time only from what its entries claim, so an admission that claims to be old would pass
-        // with an invitation that has expired since.
-        let age = now.0.saturating_sub(entry.statement().at.0);
-        if age > MAX_CLOCK_LEAD && !self.index.contains_key(&entry.id()) {
-            return Err(Invalid::ClockSkew { seconds: age / 1000 });
-        }
-        self.append(entry, now, rng, out)
-    }
-
-    /// Puts an entry into the log, unless it is there, and does what follows from it.
-    fn append(
-        &mut self,
-        entry: Entry,
-        now: Timestamp,
-        rng: &mut dyn CryptoRngCore,
-        out: &mut Vec<CoordinatorEffect>,
-    ) -> Result<u64, Invalid> {
-        if let Some(index) = self.index.get(&entry.id()) {
-            return Ok(*index);
-        }
-        let lead = entry.statement().at.0.saturating_sub(now.0);
-        if lead > MAX_CLOCK_LEAD {
-            return Err(Invalid::ClockSkew { seconds: lead / 1000 });
-        }
-        let events = self.state.apply(&entry)?;
-        let index = self.frontier.size();
-        self.frontier.append(leaf_hash(&entry.to_bytes()));
-        note_milestone(&self.frontier, &mut self.milestones);
-        self.index.insert(entry.id(), index);
-        out.push(CoordinatorEffect::Append { index, entry });
-        for event in events {
-            self.react(event, now, rng, out);
-        }
-        Ok(index)
-    }
-
-    /// Appends a statement of the coordinator's own.
-    fn append_own(
-        &mut self,
-        body: Body,
-        now: Timestamp,
-        rng: &mut dyn CryptoRngCore,
-        out: &mut Vec<CoordinatorEffect>,
-    ) -> Result<u64, Invalid> {
-        let statement =
-            Statement { ivn: Some(self.state.ivn()), author: Author::Coordinator, at: now, body };
-        let entry = Entry::sign(statement, &[&self.key])?;
-        self.append(entry, now, rng, out)
     }
 
     fn react(
@@ -484,21 +402,32 @@ impl Coordinator {
                     self.tend_dkg(&group, now, rng, out);
                 }
             }
-            Event::GroupDefined(group)
-            | Event::GroupAccepted(group)
+            Event::DkgAborted(group) => {
+                self.pause_dkg(&group, now, out);
+                self.tend_dkg(&group, now, rng, out);
+            }
+            // What went wrong with the definition before says nothing about this one.
+            Event::GroupDefined(group) => {
+                self.pauses.remove(&group);
+                self.tend_dkg(&group, now, rng, out);
+            }
+            Event::GroupAccepted(group)
             | Event::Dkg(group)
-            | Event::DkgAborted(group)
             | Event::DkgCertified(group)
             | Event::EpochStarted(group) => {
                 self.expect_dkg_step(&group, now, out);
                 self.tend_dkg(&group, now, rng, out);
             }
+            Event::RequestRejected(id) | Event::RequestSigned(id) => {
+                if let Ok(request) = self.state.request(id) {
+                    self.credit.give_back(&request.requester);
+                }
+                self.request_changed(id, out);
+            }
             Event::RequestOpened(id)
             | Event::RequestVoted(id)
             | Event::RequestApproved(id)
-            | Event::RequestRejected(id)
-            | Event::RequestRefused(id)
-            | Event::RequestSigned(id) => self.request_changed(id, out),
+            | Event::RequestRefused(id) => self.request_changed(id, out),
         }
     }
 

@@ -9,7 +9,7 @@ use crate::names::{AccountName, SessionId};
 use crate::node::Document;
 use crate::signing::Subject;
 use crate::state::Invalid;
-use crate::statement::Role;
+use crate::statement::{Body, Role};
 
 fn coordinator(log: &Chronicle) -> Coordinator {
     let secrets = CoordinatorSecrets {
@@ -186,6 +186,89 @@ fn a_document_that_is_not_there_is_asked_for_again() {
             |effect| matches!(effect, CoordinatorEffect::PrepareDocument(id) if *id == request)
         )
     );
+}
+
+fn rejection(effects: &[CoordinatorEffect]) -> Option<&Invalid> {
+    effects.iter().find_map(|effect| match effect {
+        CoordinatorEffect::Send(_, FromCoordinator::Rejected { reason, .. }) => Some(reason),
+        _ => None,
+    })
+}
+
+#[test]
+fn an_account_that_states_too_much_is_stopped_and_no_other_is() {
+    let mut log = Chronicle::keyed();
+    let secrets = CoordinatorSecrets {
+        log: SecretKey::from_seed(&[1; 32]),
+        identity: SecretKey::from_seed(&[2; 32]),
+    };
+    let config = Config { credit: 3, ..Config::default() };
+    let mut coordinator = Coordinator::restore(secrets, config, log.entries.clone(), None).unwrap();
+    let mut starts = |log: &mut Chronicle, account: &str| {
+        let incarnation = log.random();
+        let entry = log.entry(account, Body::NodeStarted { incarnation }).to_bytes();
+        let submit = FromNode::Submit { entry: crate::encoding::Base64(entry) };
+        rejection(&tell(&mut coordinator, log, Input::Received(name(account), submit))).cloned()
+    };
+    for _ in 0..3 {
+        assert_eq!(starts(&mut log, "ben"), None);
+    }
+    let refused = Some(Invalid::TooMuch { account: name("ben"), seconds: 1 });
+    assert_eq!(starts(&mut log, "ben"), refused);
+    assert_eq!(starts(&mut log, "cyd"), None);
+    log.wait(1_000);
+    assert_eq!(starts(&mut log, "ben"), None);
+    assert_eq!(starts(&mut log, "ben"), refused);
+}
+
+#[test]
+fn only_the_first_hello_on_a_connection_is_answered_with_the_log() {
+    let mut log = Chronicle::keyed();
+    let mut coordinator = coordinator(&log);
+    let sends_log = |effects: &[CoordinatorEffect]| {
+        effects.iter().any(|effect| matches!(effect, CoordinatorEffect::SendLog { .. }))
+    };
+    assert!(sends_log(&says_hello(&mut coordinator, &mut log, "ben", 0)));
+    let hello = || Input::Received(name("ben"), FromNode::Hello { after: 0 });
+    assert!(!sends_log(&tell(&mut coordinator, &mut log, hello())));
+    assert!(sends_log(&says_hello(&mut coordinator, &mut log, "ben", 0)), "after dialling again");
+}
+
+#[test]
+fn a_group_whose_sessions_time_out_waits_longer_each_time() {
+    let mut log = Chronicle::grouped();
+    let mut coordinator = coordinator(&log);
+    let started = |effects: &[CoordinatorEffect]| {
+        effects.iter().find_map(|effect| match effect {
+            CoordinatorEffect::Append { entry, .. } => match entry.statement().body {
+                Body::CeremonyStarted { session, .. } => Some(session),
+                _ => None,
+            },
+            _ => None,
+        })
+    };
+    let mut session = None;
+    for member in ["ada", "ben", "cyd"] {
+        let after = log.state.size();
+        session = session.or(started(&says_hello(&mut coordinator, &mut log, member, after)));
+    }
+    let mut pauses = Vec::new();
+    for _ in 0..3 {
+        let overdue = CoordinatorDeadline::Dkg(session.unwrap());
+        let effects = tell(&mut coordinator, &mut log, Input::Deadline(overdue));
+        assert_eq!(started(&effects), None, "at once");
+        let next = effects.iter().find_map(|effect| match effect {
+            CoordinatorEffect::SetDeadline(next @ CoordinatorDeadline::NextDkg(_), at) => {
+                Some((next.clone(), *at))
+            }
+            _ => None,
+        });
+        let (next, at) = next.unwrap();
+        pauses.push(at.0 - log.now.0);
+        log.now = at;
+        session = started(&tell(&mut coordinator, &mut log, Input::Deadline(next)));
+    }
+    assert_eq!(pauses, [100, 200, 400]);
 }
 
 #[test]

@@ -343,6 +343,8 @@ impl Node {
             FromCoordinator::Rejected { entry, reason } => {
                 if let Invalid::ClockSkew { seconds } = reason {
                     self.clock_lead = Some(seconds);
+                }
+                if matches!(reason, Invalid::ClockSkew { .. } | Invalid::TooMuch { .. }) {
                     out.push(NodeEffect::SetDeadline(NodeDeadline::Clock, now.plus(CLOCK_PAUSE)));
                 }
                 if let Some(command) = self.commands.remove(&entry) {

@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_protocol::keys::PublicKeyPackage;
-use quorate_protocol::keyshare::{Board, Parameters, Phase, Posted, SessionId as KeyshareSession};
+use quorate_protocol::keyshare::{
+    Board, Fault, Parameters, Phase, Posted, SessionId as KeyshareSession,
+};
 use quorate_protocol::sign::Signature;
 use quorate_protocol::{Identifier, sign};
 
@@ -219,6 +221,12 @@ impl Group {
             _ if dkg.certified.len() < self.definition.members.len() => DkgPhase::Certifying,
             _ => DkgPhase::Activating,
         })
+    }
+
+    /// What each culprit of the running session did: decided from its messages alone.
+    pub fn faults(&self) -> BTreeMap<AccountName, Fault> {
+        let faults = self.dkg.iter().flat_map(|dkg| dkg.board.faults());
+        faults.filter_map(|(id, fault)| Some((self.member(*id)?.clone(), *fault))).collect()
     }
 
     /// Whose message the running session waits for. Empty while activating.

@@ -35,6 +35,14 @@ pub enum Invalid {
         /// The distance in seconds.
         seconds: u64,
     },
+    /// The author has stated as much as the coordinator takes at a time. Checked by the coordinator only.
+    #[error("\"{account}\" has stated too much in too short a time; try again in {seconds} s")]
+    TooMuch {
+        /// Who.
+        account: AccountName,
+        /// When there is room again, in seconds.
+        seconds: u64,
+    },
     /// Not on the roster.
     #[error("there is no account \"{account}\"")]
     UnknownAccount {

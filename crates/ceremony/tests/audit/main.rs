@@ -5,6 +5,7 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod blame;
 mod builder;
 mod checkpoint;
 mod entries;
@@ -160,7 +161,7 @@ fn sessions_that_made_no_key_are_reported_with_their_reason() {
     let late = report.groups.iter().find(|group| group.name.as_str() == "late").unwrap();
     let outcomes: Vec<_> = late.sessions.iter().map(|session| &session.outcome).collect();
     let index = log.entries.len() as u64 - 2;
-    let aborted = SessionOutcome::Aborted { index, reason };
+    let aborted = SessionOutcome::Aborted { index, reason, blame: Vec::new() };
     assert_eq!(outcomes, [&aborted, &SessionOutcome::Running]);
     // A group without a key has nothing that could be final.
     assert_eq!((late.verifying_key.as_ref(), report.verdict), (None, Verdict::Final));

@@ -74,6 +74,27 @@ pub enum Fault {
     },
 }
 
+impl Fault {
+    /// Whom it was done to, or who was wrongly accused, where it was one participant.
+    pub fn against(&self) -> Option<Identifier> {
+        match self {
+            Self::WrongSubShare { recipient: other }
+            | Self::WrongComplaint { dealer: other }
+            | Self::FalseComplaint { dealer: other } => Some(*other),
+            Self::Malformed
+            | Self::Equivocation
+            | Self::InvalidKey
+            | Self::CoefficientCount { .. }
+            | Self::SubShareCount { .. }
+            | Self::InvalidPoint
+            | Self::IdentityPoint
+            | Self::Torsion
+            | Self::WrongOpening
+            | Self::WrongProof => None,
+        }
+    }
+}
+
 /// Why a message was not taken, or why a run can't go on.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]

@@ -1,0 +1,252 @@
+//! What gets into the log: entries of those who may make them, and not too many.
+//!
+//! The log's own rules are the fold's. Beside them, an entry has to come over its author's own connection, its time must
+//! not be in the future, and its author needs credit.
+//!
+//! Most statements are bounded by what they answer: one acceptance for each definition, one vote on each request, one
+//! message for each round. The rest an account could make without end, and every reader of the log would have to keep
+//! them for ever. So each costs credit, which comes back with time, and at once when a request is decided. This is the
+//! coordinator's own business and no rule of the log: nobody else has to agree with it.
+
+use std::collections::BTreeMap;
+
+use quorate_log::leaf_hash;
+use rand_core::CryptoRngCore;
+
+use super::{Coordinator, MAX_CLOCK_LEAD, note_milestone};
+use crate::effect::CoordinatorEffect;
+use crate::entry::{Author, Entry, Statement};
+use crate::message::FromCoordinator;
+use crate::names::{AccountName, Timestamp};
+use crate::state::Invalid;
+use crate::statement::Body;
+
+/// After how many milliseconds one statement is forgotten.
+const FORGIVEN: u64 = 1_000;
+
+/// What each account has stated lately.
+#[derive(Debug, Default)]
+pub(super) struct Credit(BTreeMap<AccountName, Spent>);
+
+#[derive(Debug)]
+struct Spent {
+    statements: u64,
+    /// Up to when time was counted as credit.
+    since: Timestamp,
+}
+
+impl Coordinator {
+    /// A node submits an entry of its account's.
+    pub(super) fn submitted(
+        &mut self,
+        account: AccountName,
+        bytes: &[u8],
+        now: Timestamp,
+        rng: &mut dyn CryptoRngCore,
+        out: &mut Vec<CoordinatorEffect>,
+    ) {
+        // Without an id there is nothing to name in an answer.
+        let Ok(entry) = Entry::from_bytes(bytes) else { return };
+        let result = if entry.statement().author == Author::Account(account.clone()) {
+            self.append(entry.clone(), now, rng, out)
+        } else {
+            Err(Invalid::WrongAuthor)
+        };
+        if let Err(reason) = result {
+            let rejected = FromCoordinator::Rejected { entry: entry.id(), reason };
+            out.push(CoordinatorEffect::Send(account, rejected));
+        }
+    }
+
+    /// Somebody who was invited shows its admission.
+    pub(super) fn join(
+        &mut self,
+        bytes: &[u8],
+        now: Timestamp,
+        rng: &mut dyn CryptoRngCore,
+        out: &mut Vec<CoordinatorEffect>,
+    ) -> Result<u64, Invalid> {
+        let entry = Entry::from_bytes(bytes)?;
+        // An admission in the log is shown again to get another certificate; the founder's is the genesis.
+        if let Some(index) = self.index.get(&entry.id()) {
+            return match entry.statement().body {
+                Body::AccountAdmitted { .. } | Body::Genesis(_) => Ok(*index),
+                _ => Err(Invalid::WrongAuthor),
+            };
+        }
+        if !matches!(entry.statement().body, Body::AccountAdmitted { .. }) {
+            return Err(Invalid::WrongAuthor);
+        }
+        // The log knows the time only from what its entries claim, so an admission that claims to be old would pass
+        // with an invitation that has expired since.
+        let age = now.0.saturating_sub(entry.statement().at.0);
+        if age > MAX_CLOCK_LEAD && !self.index.contains_key(&entry.id()) {
+            return Err(Invalid::ClockSkew { seconds: age / 1000 });
+        }
+        self.append(entry, now, rng, out)
+    }
+
+    /// Puts an entry into the log, unless it is there, and does what follows from it.
+    fn append(
+        &mut self,
+        entry: Entry,
+        now: Timestamp,
+        rng: &mut dyn CryptoRngCore,
+        out: &mut Vec<CoordinatorEffect>,
+    ) -> Result<u64, Invalid> {
+        if let Some(index) = self.index.get(&entry.id()) {
+            return Ok(*index);
+        }
+        let lead = entry.statement().at.0.saturating_sub(now.0);
+        if lead > MAX_CLOCK_LEAD {
+            return Err(Invalid::ClockSkew { seconds: lead / 1000 });
+        }
+        let payer = match &entry.statement().author {
+            Author::Account(account) if costs(&entry.statement().body) => {
+                self.credit.check(account, self.config.credit, now)?;
+                Some(account.clone())
+            }
+            Author::Account(_) | Author::Coordinator => None,
+        };
+        let events = self.state.apply(&entry)?;
+        if let Some(account) = payer {
+            self.credit.spend(&account, now);
+        }
+        let index = self.frontier.size();
+        self.frontier.append(leaf_hash(&entry.to_bytes()));
+        note_milestone(&self.frontier, &mut self.milestones);
+        self.index.insert(entry.id(), index);
+        out.push(CoordinatorEffect::Append { index, entry });
+        for event in events {
+            self.react(event, now, rng, out);
+        }
+        Ok(index)
+    }
+
+    /// Appends a statement of the coordinator's own.
+    pub(super) fn append_own(
+        &mut self,
+        body: Body,
+        now: Timestamp,
+        rng: &mut dyn CryptoRngCore,
+        out: &mut Vec<CoordinatorEffect>,
+    ) -> Result<u64, Invalid> {
+        let statement =
+            Statement { ivn: Some(self.state.ivn()), author: Author::Coordinator, at: now, body };
+        let entry = Entry::sign(statement, &[&self.key])?;
+        self.append(entry, now, rng, out)
+    }
+}
+
+/// Whether nothing in the log bounds how many of these there are.
+pub(super) fn costs(body: &Body) -> bool {
+    match body {
+        Body::Invitation(_)
+        | Body::NodeStarted { .. }
+        | Body::GroupDefined(_)
+        | Body::Request(_) => true,
+        Body::Genesis(_)
+        | Body::AccountAdmitted { .. }
+        | Body::GroupAccepted { .. }
+        | Body::CeremonyStarted { .. }
+        | Body::CeremonyMessage { .. }
+        | Body::CeremonyCertified { .. }
+        | Body::CeremonyAborted { .. }
+        | Body::EpochStarted { .. }
+        | Body::Approval { .. }
+        | Body::Refusal { .. }
+        | Body::Signature { .. } => false,
+    }
+}
+
+impl Credit {
+    /// Whether `account` has credit left, out of `limit`.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid::TooMuch`] with the time after which there is some again.
+    pub(super) fn check(
+        &mut self,
+        account: &AccountName,
+        limit: u64,
+        now: Timestamp,
+    ) -> Result<(), Invalid> {
+        let Some(spent) = self.0.get_mut(account) else { return Ok(()) };
+        let forgiven = now.0.saturating_sub(spent.since.0) / FORGIVEN;
+        spent.since = spent.since.plus(forgiven.saturating_mul(FORGIVEN));
+        spent.statements = spent.statements.saturating_sub(forgiven);
+        if spent.statements == 0 {
+            self.0.remove(account);
+        } else if spent.statements >= limit {
+            let seconds = (spent.statements - limit + 1).saturating_mul(FORGIVEN) / 1_000;
+            return Err(Invalid::TooMuch { account: account.clone(), seconds });
+        }
+        Ok(())
+    }
+
+    /// Takes one statement's credit, after [`Self::check`].
+    pub(super) fn spend(&mut self, account: &AccountName, now: Timestamp) {
+        let spent = self.0.entry(account.clone()).or_insert(Spent { statements: 0, since: now });
+        spent.statements = spent.statements.saturating_add(1);
+    }
+
+    /// Gives it back.
+    pub(super) fn give_back(&mut self, account: &AccountName) {
+        if let Some(spent) = self.0.get_mut(account) {
+            spent.statements = spent.statements.saturating_sub(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chronicle::name;
+
+    const LIMIT: u64 = 3;
+
+    fn states(credit: &mut Credit, at: u64) -> Result<(), Invalid> {
+        credit.check(&name("ada"), LIMIT, Timestamp(at))?;
+        credit.spend(&name("ada"), Timestamp(at));
+        Ok(())
+    }
+
+    #[test]
+    fn credit_runs_out_and_comes_back_with_time() {
+        let mut credit = Credit::default();
+        for _ in 0..LIMIT {
+            assert_eq!(states(&mut credit, 10), Ok(()));
+        }
+        let refused = Err(Invalid::TooMuch { account: name("ada"), seconds: 1 });
+        assert_eq!(states(&mut credit, 10), refused);
+        assert_eq!(states(&mut credit, 1_009), refused);
+        assert_eq!(states(&mut credit, 1_010), Ok(()));
+        assert_eq!(
+            states(&mut credit, 2_009),
+            refused,
+            "one for each second, not one for each try"
+        );
+        assert_eq!(states(&mut credit, 2_010), Ok(()));
+        assert_eq!(credit.check(&name("ben"), LIMIT, Timestamp(10)), Ok(()), "each has its own");
+    }
+
+    #[test]
+    fn a_pause_gives_no_more_credit_than_there_is_at_first() {
+        let mut credit = Credit::default();
+        for at in [10, 1_000_000] {
+            for _ in 0..LIMIT {
+                assert_eq!(states(&mut credit, at), Ok(()));
+            }
+            assert!(states(&mut credit, at).is_err());
+        }
+    }
+
+    #[test]
+    fn what_is_decided_gives_its_credit_back() {
+        let mut credit = Credit::default();
+        for _ in 0..10 * LIMIT {
+            assert_eq!(states(&mut credit, 10), Ok(()));
+            credit.give_back(&name("ada"));
+        }
+    }
+}

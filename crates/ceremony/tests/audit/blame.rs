@@ -1,0 +1,216 @@
+//! Blame: an abort says who cheated, and an auditor believes it only if the signed messages show it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quorate_ceremony::audit::{AuditReport, Blame, Fault, SessionOutcome, Verdict};
+use quorate_ceremony::encoding::Base64;
+use quorate_ceremony::entry::Entry;
+use quorate_ceremony::names::{AccountName, COORDINATOR, GroupName, SessionId};
+use quorate_ceremony::policy::Policy;
+use quorate_ceremony::state::Invalid;
+use quorate_ceremony::statement::{AbortReason, Body, GroupDefinition};
+use quorate_protocol::Suite;
+use quorate_protocol::keyshare::{self, Run, Step};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+use super::builder::{Log, name};
+use super::{audit, only_fault};
+
+/// Where the sealed sub-shares are in a reveal of two coefficients; those for the first of the others come first.
+const SEALED: usize = 67 + 2 * 32 + 64 + 2;
+/// Where the shared point of the first complaint is in a verdict.
+const SHARED: usize = 35 + 2;
+
+fn group() -> GroupName {
+    "late".parse().unwrap()
+}
+
+/// A group of ada, bob and eve whose session has just started.
+fn begun() -> (Log, SessionId) {
+    let mut log = Log::found(1);
+    log.join("bob");
+    log.join("eve");
+    log.define(GroupDefinition {
+        name: group(),
+        suite: Suite::FrostEd25519Sha512,
+        min_signers: 2,
+        members: ["ada", "bob", "eve"].map(name).to_vec(),
+        document_types: BTreeSet::new(),
+        policy: Policy::for_min_signers(2),
+    });
+    let session = log.start_dkg("late", 1);
+    (log, session)
+}
+
+fn message(log: &mut Log, session: SessionId, from: &str, message: Vec<u8>) {
+    let incarnation = log.state.account(&name(from)).unwrap().incarnation.unwrap();
+    let message = Base64(message);
+    log.by(from, Body::CeremonyMessage { session, incarnation, message });
+}
+
+/// Plays on while there is a session to be decided; `change` may change any message before it is signed by its sender.
+fn play(log: &mut Log, session: SessionId, mut change: impl FnMut(&str, &mut Vec<u8>)) {
+    let mut rng = ChaCha20Rng::seed_from_u64(7);
+    let mut runs = BTreeMap::new();
+    let mut outbox = Vec::new();
+    for member in ["ada", "bob", "eve"] {
+        let state = log.state.group(&group()).unwrap();
+        let me = state.identifier(&name(member)).unwrap();
+        let parameters = state.dkg.as_ref().unwrap().board.parameters();
+        let (run, first) = Run::start(parameters, me, &mut rng).unwrap();
+        runs.insert(member, run);
+        outbox.push((member, first));
+    }
+    while !outbox.is_empty() {
+        for (member, mut bytes) in outbox.drain(..) {
+            change(member, &mut bytes);
+            if !log.state.group(&group()).unwrap().faults().is_empty() {
+                return;
+            }
+            message(log, session, member, bytes);
+        }
+        for (member, run) in std::mem::take(&mut runs) {
+            let board = &log.state.group(&group()).unwrap().dkg.as_ref().unwrap().board;
+            // Who changed its own message is not heard of again.
+            match run.advance(board, &mut rng) {
+                Ok(Step::Wait(run)) => drop(runs.insert(member, run)),
+                Ok(Step::Send(run, next)) => {
+                    runs.insert(member, run);
+                    outbox.push((member, next));
+                }
+                Ok(Step::Done(_)) | Err(_) => {}
+            }
+        }
+    }
+}
+
+/// Eve deals a wrong sub-share to ada, who complains.
+fn complained() -> (Log, SessionId) {
+    let (mut log, session) = begun();
+    play(&mut log, session, |from, bytes| {
+        if from == "eve" && bytes[0] == 2 {
+            bytes[SEALED] ^= 1;
+        }
+    });
+    (log, session)
+}
+
+fn fault(culprits: &[&str]) -> AbortReason {
+    AbortReason::Fault { culprits: culprits.iter().map(|culprit| name(culprit)).collect() }
+}
+
+/// Has the coordinator say that the session ended for this reason, whether that may be or not.
+fn aborts(log: &mut Log, session: SessionId, reason: AbortReason) {
+    let entry = log.statement(COORDINATOR, Body::CeremonyAborted { session, reason });
+    log.entries.push(entry.to_bytes());
+}
+
+fn outcome(report: &AuditReport) -> &SessionOutcome {
+    &report.groups[0].sessions[0].outcome
+}
+
+/// The report as one line.
+fn text(report: &AuditReport) -> String {
+    report.lines().join(" ").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn an_auditor_finds_who_dealt_a_wrong_sub_share_from_the_signed_messages_alone() {
+    let (mut log, session) = complained();
+    aborts(&mut log, session, fault(&["eve"]));
+    let report = audit(&log);
+    assert_ne!(report.verdict, Verdict::Failed);
+    let SessionOutcome::Aborted { reason, blame, .. } = outcome(&report) else { panic!() };
+    assert_eq!(*reason, fault(&["eve"]));
+    let [Blame { account, fault, against }] = blame.as_slice() else { panic!("{blame:?}") };
+    assert_eq!((account, against), (&name("eve"), &Some(name("ada"))));
+    assert!(matches!(fault, keyshare::Fault::WrongSubShare { .. }));
+    let text = text(&report);
+    assert!(text.contains("that eve sent a wrong sub-share to ada"), "{text}");
+}
+
+#[test]
+fn blame_that_the_messages_do_not_show_is_not_believed() {
+    let unjustified = [
+        fault(&["ada"]),
+        fault(&["bob"]),
+        fault(&["ada", "eve"]),
+        fault(&[]),
+        AbortReason::Dissent { dissenters: BTreeSet::from([name("eve")]) },
+        AbortReason::TimedOut { missing: BTreeSet::from([name("bob")]) },
+        AbortReason::Restarted { nodes: BTreeSet::from([name("bob")]) },
+        AbortReason::Cancelled,
+    ];
+    for reason in unjustified {
+        let (mut log, session) = complained();
+        aborts(&mut log, session, reason.clone());
+        let report = audit(&log);
+        let Fault::Inadmissible { index, reason: why } = only_fault(&report) else { panic!() };
+        assert_eq!(*index, log.entries.len() as u64 - 1, "{reason:?}");
+        assert!(matches!(why, Invalid::AbortReason | Invalid::WrongAuthor), "{reason:?}: {why:?}");
+        assert_eq!(outcome(&report), &SessionOutcome::Running, "{reason:?}");
+    }
+}
+
+#[test]
+fn blame_without_the_complaint_is_not_believed() {
+    let (mut log, session) = complained();
+    let complaint = log.entries.pop().unwrap();
+    let statement = Entry::from_bytes(&complaint).unwrap();
+    assert!(matches!(statement.statement().body, Body::CeremonyMessage { .. }));
+    aborts(&mut log, session, fault(&["eve"]));
+    let report = audit(&log);
+    let inadmissible =
+        matches!(only_fault(&report), Fault::Inadmissible { reason: Invalid::AbortReason, .. });
+    assert!(inadmissible, "{:?}", report.faults);
+}
+
+/// Opened with another shared point every sub-share looks wrong; the proof says which point is the right one.
+#[test]
+fn a_complaint_with_a_forged_opening_convicts_the_complainer_and_nobody_else() {
+    let [framed, convicted] = [["eve"], ["ada"]].map(|culprits| {
+        let (mut log, session) = begun();
+        play(&mut log, session, |from, bytes| match (from, bytes[0]) {
+            ("eve", 2) => bytes[SEALED] ^= 1,
+            ("ada", 3) => bytes[SHARED] ^= 1,
+            _ => {}
+        });
+        aborts(&mut log, session, fault(&culprits));
+        log
+    });
+    let report = audit(&framed);
+    assert!(matches!(
+        only_fault(&report),
+        Fault::Inadmissible { reason: Invalid::AbortReason, .. }
+    ));
+
+    let report = audit(&convicted);
+    let SessionOutcome::Aborted { blame, .. } = outcome(&report) else { panic!() };
+    let sentences: Vec<String> = blame.iter().map(ToString::to_string).collect();
+    assert_eq!(sentences, ["ada complained about eve with an invalid proof"]);
+}
+
+#[test]
+fn who_is_late_is_named_only_if_the_log_shows_no_message_and_is_not_blamed() {
+    let names = |list: &[&str]| -> BTreeSet<AccountName> { list.iter().map(|n| name(n)).collect() };
+    let timed_out = |missing: BTreeSet<AccountName>| {
+        let (mut log, session) = begun();
+        let state = log.state.group(&group()).unwrap();
+        let parameters = state.dkg.as_ref().unwrap().board.parameters();
+        let bob = state.identifier(&name("bob")).unwrap();
+        let (_, first) = Run::start(parameters, bob, &mut ChaCha20Rng::seed_from_u64(7)).unwrap();
+        message(&mut log, session, "bob", first);
+        aborts(&mut log, session, AbortReason::TimedOut { missing });
+        audit(&log)
+    };
+    // Neither who posted, nor only some of those who did not.
+    for missing in [names(&["bob"]), names(&["ada"]), names(&["ada", "bob", "eve"])] {
+        let report = timed_out(missing);
+        assert!(matches!(only_fault(&report), Fault::Inadmissible { .. }));
+    }
+    let report = timed_out(names(&["ada", "eve"]));
+    assert_ne!(report.verdict, Verdict::Failed);
+    let text = text(&report);
+    assert!(text.contains("no message came from ada and eve, which proves nothing"), "{text}");
+}

@@ -1,0 +1,282 @@
+//! Attacks on signing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use quorate_ceremony::effect::NodeEffect;
+use quorate_ceremony::identity::SecretKey;
+use quorate_ceremony::message::{DeclineReason, FromCoordinator, FromNode};
+use quorate_ceremony::names::{AccountName, SessionId};
+use quorate_ceremony::signing::{SignedPart, SigningSession, Subject};
+use quorate_ceremony::state::Group;
+use quorate_protocol::Identifier;
+use quorate_protocol::keys::{KeyPackage, PublicKeyPackage};
+use quorate_protocol::sign::{self, Commitments};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng as _;
+
+use super::{Mischief, Seat, random};
+
+/// What a double knows of signing sessions.
+#[derive(Default)]
+pub(super) struct Signing {
+    subjects: BTreeMap<SessionId, Subject>,
+    /// Sets of commitments to be signed for, by its own hands.
+    packages: BTreeMap<SessionId, Vec<(AccountName, SignedPart)>>,
+    /// From which seed it made its nonces.
+    seeds: BTreeMap<SessionId, [u8; 32]>,
+    /// The public half of each key that its node was about to certify.
+    keys: BTreeMap<SessionId, PublicKeyPackage>,
+    /// What it kept from earlier sessions.
+    kept: Option<SignedPart>,
+    sent: Vec<FromNode>,
+    done: BTreeSet<SessionId>,
+    cosignature: Option<(u64, String)>,
+}
+
+/// A key, and what is to be signed with it.
+struct Signer {
+    context: SigningSession,
+    key: KeyPackage,
+    public: PublicKeyPackage,
+    message: Vec<u8>,
+}
+
+impl Signing {
+    pub(super) fn hears(&mut self, message: &FromCoordinator) {
+        match message {
+            FromCoordinator::Invite { session, subject, .. } => {
+                self.subjects.insert(*session, *subject);
+            }
+            FromCoordinator::Package { session, commitments } => {
+                self.packages.insert(*session, commitments.clone());
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn cosigns(&mut self, message: &FromNode) {
+        if let FromNode::Cosign { size, cosignature } = message {
+            self.cosignature = Some((*size, cosignature.clone()));
+        }
+    }
+
+    /// What becomes of a message of its node.
+    pub(super) fn alters(
+        &mut self,
+        mischief: Mischief,
+        seat: &Seat<'_>,
+        message: FromNode,
+        rng: &mut ChaCha20Rng,
+    ) -> Vec<FromNode> {
+        match message {
+            FromNode::Commitments { session, commitments } => {
+                self.commits(mischief, seat, session, commitments, rng)
+            }
+            FromNode::Share { session, share, size, cosignature } => {
+                let with = |share| FromNode::Share { session, share, size, cosignature };
+                match mischief {
+                    Mischief::Stall => Vec::new(),
+                    Mischief::Garbage => {
+                        let mut value = share.value_unverified().to_vec();
+                        value.iter_mut().take(1).for_each(|byte| *byte ^= 1);
+                        let key = &seat.secrets.identity;
+                        self.signs(seat, session, key, value).map(with).into_iter().collect()
+                    }
+                    Mischief::NoScalar => {
+                        let key = &seat.secrets.identity;
+                        let value = vec![0xFF; 32];
+                        self.signs(seat, session, key, value).map(with).into_iter().collect()
+                    }
+                    Mischief::SignedByNobody => {
+                        let key = SecretKey::from_seed(&random(rng));
+                        let value = share.value_unverified().to_vec();
+                        self.signs(seat, session, &key, value).map(with).into_iter().collect()
+                    }
+                    Mischief::ShareOfOtherSession => {
+                        let old = self.kept.replace(share);
+                        old.map(with).into_iter().collect()
+                    }
+                    Mischief::ReplayedShares => {
+                        let share = with(share);
+                        self.sent.push(share.clone());
+                        let mut all = vec![share.clone(), share.clone(), share];
+                        all.extend(self.sent.iter().cloned());
+                        all
+                    }
+                    _ => vec![with(share)],
+                }
+            }
+            // Its node does not know of the commitments that it announced by its own hands.
+            FromNode::Declined { .. } if signs_itself(mischief) => Vec::new(),
+            message => vec![message],
+        }
+    }
+
+    fn commits(
+        &mut self,
+        mischief: Mischief,
+        seat: &Seat<'_>,
+        session: SessionId,
+        commitments: SignedPart,
+        rng: &mut ChaCha20Rng,
+    ) -> Vec<FromNode> {
+        let with = |commitments| FromNode::Commitments { session, commitments };
+        match mischief {
+            Mischief::Silence => Vec::new(),
+            Mischief::Decline => {
+                vec![FromNode::Declined { session, reason: DeclineReason::NoShare }]
+            }
+            Mischief::ReplayedCommitments => {
+                let old = self.kept.replace(commitments);
+                old.map(with).into_iter().collect()
+            }
+            Mischief::TwoCommitments => {
+                let other = self.own_commitments(mischief, seat, session, random(rng));
+                std::iter::once(with(commitments)).chain(other.map(with)).collect()
+            }
+            _ if signs_itself(mischief) => {
+                let seed =
+                    if mischief == Mischief::ReusedCommitments { [7; 32] } else { random(rng) };
+                self.seeds.insert(session, seed);
+                let own = self.own_commitments(mischief, seat, session, seed);
+                own.map(with).into_iter().collect()
+            }
+            _ => vec![with(commitments)],
+        }
+    }
+
+    fn own_commitments(
+        &self,
+        mischief: Mischief,
+        seat: &Seat<'_>,
+        session: SessionId,
+        seed: [u8; 32],
+    ) -> Option<SignedPart> {
+        let signer = self.signer(mischief, seat, session)?;
+        let (_, commitments) = sign::commit(&signer.key, &mut ChaCha20Rng::from_seed(seed)).ok()?;
+        let key = &seat.secrets.identity;
+        Some(signer.context.sign_commitments(seat.account, key, &commitments))
+    }
+
+    /// Signs by its own hands what it was sent the commitments for.
+    pub(super) fn acts(&mut self, mischief: Mischief, seat: &Seat<'_>) -> Vec<NodeEffect> {
+        for group in seat.state.groups().values() {
+            if let Some(dkg) = &group.dkg
+                && let Some(public) = dkg.board.outcome()
+            {
+                self.keys.insert(dkg.session, public.clone());
+            }
+        }
+        if !signs_itself(mischief) {
+            return Vec::new();
+        }
+        let waiting: Vec<SessionId> =
+            self.packages.keys().filter(|session| !self.done.contains(session)).copied().collect();
+        let mut shares = Vec::new();
+        for session in waiting {
+            self.done.insert(session);
+            shares.extend(self.share(mischief, seat, session).map(NodeEffect::Send));
+        }
+        shares
+    }
+
+    fn share(&self, mischief: Mischief, seat: &Seat<'_>, session: SessionId) -> Option<FromNode> {
+        let signer = self.signer(mischief, seat, session)?;
+        let opened = self.opened(seat, &signer.context)?;
+        // The same seed makes the same nonces.
+        let seed = *self.seeds.get(&session)?;
+        let (nonces, _) = sign::commit(&signer.key, &mut ChaCha20Rng::from_seed(seed)).ok()?;
+        let share =
+            sign::sign(nonces, &signer.key, &signer.public, &opened, &signer.message).ok()?;
+        let package = signer.context.package(&opened);
+        let key = &seat.secrets.identity;
+        let share = signer.context.sign_share(seat.account, key, package, &share);
+        let (size, cosignature) = self.cosignature.clone()?;
+        Some(FromNode::Share { session, share, size, cosignature })
+    }
+
+    /// The commitments that were sent to be signed for.
+    fn opened(
+        &self,
+        seat: &Seat<'_>,
+        context: &SigningSession,
+    ) -> Option<BTreeMap<Identifier, Commitments>> {
+        let group = self.group(seat, context.subject)?;
+        let sent = self.packages.get(&context.session)?.iter();
+        sent.map(|(account, signed)| {
+            let key = seat.state.identity_key(account)?;
+            let theirs = context.open_commitments(account, key, signed).ok()?;
+            Some((group.identifier(account)?, theirs))
+        })
+        .collect()
+    }
+
+    /// Any bytes as a signature share, as `docs/protocols/signing.md` says that shares are signed.
+    fn signs(
+        &self,
+        seat: &Seat<'_>,
+        session: SessionId,
+        key: &SecretKey,
+        value: Vec<u8>,
+    ) -> Option<SignedPart> {
+        let (ivn, subject) = (seat.state.ivn(), *self.subjects.get(&session)?);
+        let context = SigningSession { ivn, session, subject };
+        let package = context.package(&self.opened(seat, &context)?);
+        let value = STANDARD.encode(value);
+        let subject = serde_json::to_string(&subject).ok()?;
+        let payload = format!(
+            r#"{{"ivn":"{ivn}","session":"{session}","subject":{subject},"signer":"{}","part":{{"part":"share","package":"{package}","share":"{value}"}}}}"#,
+            seat.account
+        );
+        let kind = "application/vnd.quorate.signing+json";
+        let covered = format!("DSSEv1 {} {kind} {} {payload}", kind.len(), payload.len());
+        let sig = STANDARD.encode(key.sign(covered.as_bytes()));
+        serde_json::from_value(serde_json::json!({ "value": value, "sig": sig })).ok()
+    }
+
+    fn group<'a>(&self, seat: &'a Seat<'_>, subject: Subject) -> Option<&'a Group> {
+        match subject {
+            Subject::Request { request } => {
+                seat.state.group(&seat.state.request(request).ok()?.request.group).ok()
+            }
+            Subject::Activation { session } => seat.state.group_of_session(session),
+        }
+    }
+
+    /// With which key it signs in a session, and what.
+    fn signer(&self, mischief: Mischief, seat: &Seat<'_>, session: SessionId) -> Option<Signer> {
+        let subject = *self.subjects.get(&session)?;
+        let group = self.group(seat, subject)?;
+        let (made_in, mut message) = match subject {
+            Subject::Request { request } => {
+                let document = seat.state.request(request).ok()?.request.document;
+                (group.key.as_ref()?.session, seat.documents.get(&document)?.clone())
+            }
+            Subject::Activation { session } => {
+                let (record, _) = group.activation(seat.state.ivn())?;
+                (session, record.to_be_signed().to_vec())
+            }
+        };
+        if mischief == Mischief::ShareOfOtherMessage {
+            message.push(b'!');
+        }
+        let made_in = match mischief {
+            Mischief::StaleShare => *seat.packages.keys().find(|other| **other != made_in)?,
+            _ => made_in,
+        };
+        let key = KeyPackage::from_bytes(seat.packages.get(&made_in)?).ok()?;
+        let public = self.keys.get(&made_in)?.clone();
+        let context = SigningSession { ivn: seat.state.ivn(), session, subject };
+        Some(Signer { context, key, public, message })
+    }
+}
+
+/// Whether the double makes its own commitments and shares.
+fn signs_itself(mischief: Mischief) -> bool {
+    matches!(
+        mischief,
+        Mischief::ShareOfOtherMessage | Mischief::ReusedCommitments | Mischief::StaleShare
+    )
+}

@@ -1,0 +1,156 @@
+//! Statements that are not the double's to make, and too many of those that are.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use quorate_ceremony::effect::NodeEffect;
+use quorate_ceremony::encoding::Base64;
+use quorate_ceremony::entry::Entry;
+use quorate_ceremony::message::{DeclineReason, FromNode};
+use quorate_ceremony::names::{AccountName, Digest, EntryId, SessionId};
+use quorate_ceremony::signing::SignedPart;
+use quorate_ceremony::state::{RequestState, Status};
+use quorate_ceremony::statement::{Body, Request};
+use rand_chacha::ChaCha20Rng;
+
+use super::{Mischief, Seat, random, submission};
+
+/// How many messages of each kind a flood has each time.
+const WAVE: usize = 12;
+
+/// What a double says when it looks at its node.
+pub(super) fn says(
+    mischief: Mischief,
+    seat: &Seat<'_>,
+    approvals: &[Entry],
+    rng: &mut ChaCha20Rng,
+) -> Vec<NodeEffect> {
+    match mischief {
+        Mischief::ForgedApproval => {
+            in_others_names(seat, |request| Body::Approval { request: request.id })
+        }
+        Mischief::ForgedRefusal => in_others_names(seat, |request| Body::Refusal {
+            request: request.id,
+            reason: "not by me".to_owned(),
+        }),
+        Mischief::MovedApproval => moved_approvals(seat, approvals),
+        Mischief::ApprovalOfNothing => {
+            let request = EntryId::new(random(rng));
+            seat.submits(Body::Approval { request }).into_iter().collect()
+        }
+        Mischief::UnknownSessions => unknown_sessions(seat, rng),
+        Mischief::Oversized => oversized(seat),
+        Mischief::Flood => flood(seat, rng),
+        _ => Vec::new(),
+    }
+}
+
+fn open<'a>(seat: &'a Seat<'_>) -> impl Iterator<Item = &'a RequestState> {
+    seat.state.requests().values().filter(|request| request.status == Status::Open)
+}
+
+fn others<'a>(seat: &'a Seat<'_>) -> impl Iterator<Item = &'a AccountName> {
+    seat.state.accounts().keys().filter(|name| *name != seat.account)
+}
+
+fn in_others_names(seat: &Seat<'_>, body: impl Fn(&RequestState) -> Body) -> Vec<NodeEffect> {
+    let pairs = open(seat).flat_map(|request| others(seat).map(move |other| (request, other)));
+    let key = &seat.secrets.identity;
+    pairs
+        .filter_map(|(request, other)| seat.entry_as(other, key, body(request)))
+        .map(|entry| submission(&entry))
+        .collect()
+}
+
+/// Each open request, approved by others' signatures under what else they approved.
+fn moved_approvals(seat: &Seat<'_>, approvals: &[Entry]) -> Vec<NodeEffect> {
+    let pairs = open(seat).flat_map(|to| approvals.iter().map(move |approval| (approval, to)));
+    pairs
+        .filter_map(|(approval, to)| moved(approval, to.id))
+        .map(|entry| submission(&entry))
+        .collect()
+}
+
+/// An approval with another request in it, and the signature that it had.
+fn moved(approval: &Entry, to: EntryId) -> Option<Entry> {
+    let Body::Approval { request } = &approval.statement().body else { return None };
+    let text = String::from_utf8(approval.to_bytes()).ok()?;
+    let envelope: serde_json::Value = serde_json::from_str(&text).ok()?;
+    let payload = envelope.get("payload")?.as_str()?;
+    let statement = String::from_utf8(STANDARD.decode(payload).ok()?).ok()?;
+    let statement = statement.replace(&request.to_string(), &to.to_string());
+    Entry::from_bytes(text.replace(payload, &STANDARD.encode(statement)).as_bytes()).ok()
+}
+
+fn unknown_sessions(seat: &Seat<'_>, rng: &mut ChaCha20Rng) -> Vec<NodeEffect> {
+    let session = SessionId::new(random(rng));
+    let mut messages = vec![FromNode::Declined { session, reason: DeclineReason::Session }];
+    if let (Some(commitments), Some(share)) = (part(&[1; 64]), part(&[1; 32])) {
+        messages.push(FromNode::Commitments { session, commitments });
+        messages.push(FromNode::Share { session, share, size: 1, cosignature: String::new() });
+    }
+    let message = Base64(random(rng).to_vec());
+    let incarnation = Digest::new(random(rng));
+    let digest = Digest::new(random(rng));
+    for body in [
+        Body::CeremonyMessage { session, incarnation, message },
+        Body::CeremonyCertified { session, transcript: digest, public_key_package: digest },
+    ] {
+        let entry = seat.entry(body).map(|entry| Base64(entry.to_bytes()));
+        messages.extend(entry.map(|entry| FromNode::Submit { entry }));
+    }
+    messages.into_iter().map(NodeEffect::Send).collect()
+}
+
+/// A contribution that nobody signed.
+fn part(value: &[u8]) -> Option<SignedPart> {
+    let value = STANDARD.encode(value);
+    serde_json::from_value(serde_json::json!({ "value": value, "sig": value })).ok()
+}
+
+fn oversized(seat: &Seat<'_>) -> Vec<NodeEffect> {
+    let long = "x".repeat(70_000);
+    let session = SessionId::new([0; 32]);
+    let mut messages: Vec<FromNode> = part(long.as_bytes())
+        .map(|commitments| FromNode::Commitments { session, commitments })
+        .into_iter()
+        .collect();
+    messages.extend([
+        FromNode::Submit { entry: Base64(long.clone().into_bytes()) },
+        FromNode::Cosign { size: seat.state.size(), cosignature: long },
+        // Longer than a frame can be: the last that comes over this connection.
+        FromNode::Cosign { size: seat.state.size(), cosignature: "y".repeat((1 << 20) + 1) },
+    ]);
+    messages.into_iter().map(NodeEffect::Send).collect()
+}
+
+fn flood(seat: &Seat<'_>, rng: &mut ChaCha20Rng) -> Vec<NodeEffect> {
+    let mut messages = Vec::new();
+    for _ in 0..WAVE {
+        messages.extend(seat.submits(Body::NodeStarted { incarnation: Digest::new(random(rng)) }));
+        messages
+            .extend(request(seat, rng).and_then(|request| seat.submits(Body::Request(request))));
+        messages.extend(unknown_sessions(seat, rng));
+        let garbage = [
+            FromNode::Hello { after: 0 },
+            FromNode::Submit { entry: Base64(b"{}".to_vec()) },
+            FromNode::Cosign { size: seat.state.size(), cosignature: "garbage".to_owned() },
+        ];
+        messages.extend(garbage.map(NodeEffect::Send));
+    }
+    messages
+}
+
+/// A request for a document that nobody has.
+fn request(seat: &Seat<'_>, rng: &mut ChaCha20Rng) -> Option<Request> {
+    let group = seat.state.groups().values().find(|group| group.key.is_some())?;
+    let policy = &group.definition.policy;
+    Some(Request {
+        group: group.definition.name.clone(),
+        document_type: None,
+        format: "raw".to_owned(),
+        namespace: None,
+        document: Digest::new(random(rng)),
+        policy: policy.hash(),
+        expires_at: seat.now.plus(policy.expiry / 2),
+    })
+}
