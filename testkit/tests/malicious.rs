@@ -10,7 +10,7 @@
     reason = "a test may stop at the first surprise"
 )]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_ceremony::audit::{AuditReport, SessionOutcome, SignatureReport, Standing, Verdict};
 use quorate_ceremony::names::AccountName;
@@ -247,6 +247,7 @@ catalogue! {
     commitments_that_are_withheld_after_being_selected_stop_nobody: Silence => Spare
     a_share_that_is_withheld_stops_nobody: Stall => Spare
     declining_for_ever_stops_nobody: Decline => Spare
+    hanging_up_whenever_chosen_stops_nobody: HangUp => Spare
     a_garbage_share_stops_nobody: Garbage => Spare
     a_share_that_is_no_scalar_stops_nobody: NoScalar => Spare
     a_share_that_another_key_signed_stops_nobody: SignedByNobody => Spare
@@ -266,6 +267,44 @@ catalogue! {
     messages_of_unknown_sessions_do_nothing: UnknownSessions => Nothing
     oversized_messages_stop_nobody: Oversized => Nothing
     a_flood_of_messages_stops_nobody: Flood => Nothing
+}
+
+/// Two who attack in different ways at once: what one does must not hide or excuse the other.
+#[test]
+fn attackers_of_different_kinds_stop_nobody_and_frame_nobody() {
+    let pairs = [
+        (Mischief::WrongSubShareToOne, Mischief::FalseComplaint),
+        (Mischief::ForgedComplaint, Mischief::SilentInVerdict),
+        (Mischief::ReplayedProof, Mischief::RestartForEver),
+        (Mischief::TwoReveals, Mischief::CertifyAnotherKey),
+        (Mischief::Garbage, Mischief::HangUp),
+        (Mischief::Flood, Mischief::Stall),
+        (Mischief::StaleShare, Mischief::Oversized),
+    ];
+    for (one, other) in pairs {
+        for faults in [Faults::none(), troubled()] {
+            let mischief = BTreeMap::from([(2, one), (4, other)]);
+            let report = audited(Scenario { mischief, faults, ..scenario(one, GROUPS[1]) }, 4);
+            signs_what_was_approved(&report);
+        }
+    }
+}
+
+#[test]
+fn an_auditor_says_to_whom_it_was_done() {
+    for mischief in
+        [Mischief::WrongSubShareToOne, Mischief::FalseComplaint, Mischief::ForgedComplaint]
+    {
+        let report = audited(small(mischief), 1);
+        let sessions = report.groups[0].sessions.iter();
+        let blame = sessions.filter_map(|session| match &session.outcome {
+            SessionOutcome::Aborted { blame, .. } => blame.first(),
+            _ => None,
+        });
+        let pairs: Vec<_> = blame.map(|blame| (&blame.account, blame.against.as_ref())).collect();
+        let (ada, ben) = ("ada".parse().unwrap(), "ben".parse().unwrap());
+        assert_eq!(pairs, [(&ben, Some(&ada))], "{mischief:?}");
+    }
 }
 
 /// The outcome of an attack in a group of three.

@@ -92,6 +92,8 @@ pub enum Mischief {
     Stall,
     /// It takes no part in any session, and says so.
     Decline,
+    /// It drops its connection whenever it is chosen, and dials again.
+    HangUp,
     /// It sends wrong signature shares.
     Garbage,
     /// It sends signature shares that are no scalars.
@@ -131,7 +133,7 @@ pub enum Mischief {
 
 impl Mischief {
     /// All there is.
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 48] = [
         Self::ByTheBook,
         Self::GarbageCommit,
         Self::HigherDegree,
@@ -162,6 +164,7 @@ impl Mischief {
         Self::Silence,
         Self::Stall,
         Self::Decline,
+        Self::HangUp,
         Self::Garbage,
         Self::NoScalar,
         Self::SignedByNobody,
@@ -283,6 +286,9 @@ impl Double {
             NodeEffect::Send(message @ FromNode::Cosign { .. }) => {
                 self.signing.cosigns(&message);
                 vec![NodeEffect::Send(message)]
+            }
+            NodeEffect::Send(FromNode::Commitments { .. }) if self.mischief == Mischief::HangUp => {
+                vec![NodeEffect::Disconnect]
             }
             NodeEffect::Send(
                 message @ (FromNode::Commitments { .. }

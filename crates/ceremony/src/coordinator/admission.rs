@@ -21,6 +21,8 @@ use crate::names::{AccountName, Timestamp};
 use crate::state::Invalid;
 use crate::statement::Body;
 
+/// How many bytes of an entry one credit pays for. Nearly all entries are shorter.
+const PAID: usize = 2_048;
 /// After how many milliseconds one statement is forgotten.
 const FORGIVEN: u64 = 1_000;
 
@@ -108,12 +110,13 @@ impl Coordinator {
             }
             Author::Account(_) | Author::Coordinator => None,
         };
+        let bytes = entry.to_bytes();
         let events = self.state.apply(&entry)?;
         if let Some(account) = payer {
-            self.credit.spend(&account, now);
+            self.credit.spend(&account, bytes.len(), now);
         }
         let index = self.frontier.size();
-        self.frontier.append(leaf_hash(&entry.to_bytes()));
+        self.frontier.append(leaf_hash(&bytes));
         note_milestone(&self.frontier, &mut self.milestones);
         self.index.insert(entry.id(), index);
         out.push(CoordinatorEffect::Append { index, entry });
@@ -165,12 +168,7 @@ impl Credit {
     /// # Errors
     ///
     /// [`Invalid::TooMuch`] with the time after which there is some again.
-    pub(super) fn check(
-        &mut self,
-        account: &AccountName,
-        limit: u64,
-        now: Timestamp,
-    ) -> Result<(), Invalid> {
+    fn check(&mut self, account: &AccountName, limit: u64, now: Timestamp) -> Result<(), Invalid> {
         let Some(spent) = self.0.get_mut(account) else { return Ok(()) };
         let forgiven = now.0.saturating_sub(spent.since.0) / FORGIVEN;
         spent.since = spent.since.plus(forgiven.saturating_mul(FORGIVEN));
@@ -184,13 +182,14 @@ impl Credit {
         Ok(())
     }
 
-    /// Takes one statement's credit, after [`Self::check`].
-    pub(super) fn spend(&mut self, account: &AccountName, now: Timestamp) {
+    /// Takes the credit for a statement of this length, after [`Self::check`]: what is long costs as many short ones.
+    fn spend(&mut self, account: &AccountName, length: usize, now: Timestamp) {
         let spent = self.0.entry(account.clone()).or_insert(Spent { statements: 0, since: now });
-        spent.statements = spent.statements.saturating_add(1);
+        let cost = u64::try_from(length.div_ceil(PAID)).unwrap_or(u64::MAX);
+        spent.statements = spent.statements.saturating_add(cost);
     }
 
-    /// Gives it back.
+    /// Gives one back.
     pub(super) fn give_back(&mut self, account: &AccountName) {
         if let Some(spent) = self.0.get_mut(account) {
             spent.statements = spent.statements.saturating_sub(1);
@@ -207,7 +206,7 @@ mod tests {
 
     fn states(credit: &mut Credit, at: u64) -> Result<(), Invalid> {
         credit.check(&name("ada"), LIMIT, Timestamp(at))?;
-        credit.spend(&name("ada"), Timestamp(at));
+        credit.spend(&name("ada"), PAID, Timestamp(at));
         Ok(())
     }
 
@@ -239,6 +238,14 @@ mod tests {
             }
             assert!(states(&mut credit, at).is_err());
         }
+    }
+
+    #[test]
+    fn a_long_statement_costs_as_much_as_many_short_ones() {
+        let mut credit = Credit::default();
+        credit.spend(&name("ada"), PAID * 2 + 1, Timestamp(10));
+        let refused = Err(Invalid::TooMuch { account: name("ada"), seconds: 1 });
+        assert_eq!(states(&mut credit, 10), refused);
     }
 
     #[test]
