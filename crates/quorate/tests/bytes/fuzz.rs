@@ -65,9 +65,15 @@ fn smoke(name: &str) {
     for (number, input) in inputs.iter().enumerate() {
         try_one(target, &format!("input {number} (seeds first)"), input);
     }
-    for number in 0..target.tries {
+    for number in 0..target.tries * times() {
         try_one(target, &format!("change {number}"), &changed(&inputs, rng));
     }
+}
+
+/// How many times as much as usual is tried: where there is no libFuzzer, or no time to build for it.
+fn times() -> usize {
+    let Ok(times) = std::env::var("QUORATE_FUZZ_TIMES") else { return 1 };
+    times.parse().expect("QUORATE_FUZZ_TIMES is a number")
 }
 
 fn try_one(target: &Target, what: &str, input: &[u8]) {
