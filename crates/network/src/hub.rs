@@ -23,7 +23,6 @@ use rustls::ServerConfig;
 use rustls::server::Acceptor;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::LazyConfigAcceptor;
@@ -34,6 +33,7 @@ use crate::ca::{self, CertificateAuthority};
 use crate::ivn::{AccountName, IvnId};
 use crate::peer::{Connections, Peer, Severable};
 use crate::tls::{self, TlsError};
+use crate::turns::Turns;
 
 /// What a hub grants to those who connect.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -46,6 +46,8 @@ pub struct HubOptions {
     pub join_timeout: Duration,
     /// Handshakes at the same time; more connections wait. Default 256.
     pub handshakes: usize,
+    /// Handshakes from one address (IPv6: from one /64) at the same time; more connections are closed. Default 32.
+    pub handshakes_per_address: usize,
     /// Connections of one account at the same time, links and requests together. Default 16.
     pub connections_per_account: usize,
     /// Connections without a certificate at the same time, for each IVN. Default 64.
@@ -59,6 +61,7 @@ impl Default for HubOptions {
             header_timeout: Duration::from_secs(30),
             join_timeout: Duration::from_secs(60),
             handshakes: 256,
+            handshakes_per_address: 32,
             connections_per_account: 16,
             joining_connections: 64,
         }
@@ -81,7 +84,7 @@ pub struct Hub {
     options: HubOptions,
     /// By server name.
     ivns: RwLock<HashMap<String, Arc<Ivn>>>,
-    handshakes: Arc<Semaphore>,
+    turns: Turns,
     stopping: CancellationToken,
 }
 
@@ -99,7 +102,7 @@ impl Hub {
         Arc::new(Self {
             options,
             ivns: RwLock::default(),
-            handshakes: Arc::new(Semaphore::new(options.handshakes.max(1))),
+            turns: Turns::new(options.handshakes, options.handshakes_per_address),
             stopping: CancellationToken::new(),
         })
     }
@@ -181,7 +184,10 @@ impl Hub {
     async fn connection(self: Arc<Self>, stream: TcpStream, address: SocketAddr) {
         let handshake = async {
             // Waiting for a turn counts: who can't be served in time is better off dialling again.
-            let _turn = self.handshakes.acquire().await.ok()?;
+            let Some(_turn) = self.turns.take(address).await else {
+                tracing::debug!(%address, "too many handshakes from this address");
+                return None;
+            };
             self.handshake(stream, address).await
         };
         match timeout(self.options.handshake_timeout, handshake).await {

@@ -27,6 +27,7 @@ pub mod token;
 
 mod peer;
 mod tls;
+mod turns;
 mod websocket;
 
 pub use peer::Peer;

@@ -10,7 +10,7 @@ use quorate_network::link::MAX_FRAME;
 use quorate_network::stream::STREAM_PATH;
 use rustls::version::TLS13;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::harness::{TestHub, assert_works};
@@ -77,6 +77,28 @@ async fn stalled_handshakes_do_not_lock_out_others_for_longer_than_their_time() 
             break link;
         }
     };
+    assert_works(&mut link).await;
+}
+
+#[tokio::test]
+async fn an_address_that_stalls_leaves_the_other_turns_to_others() {
+    // Turns do not end by themselves here.
+    let options = HubOptions {
+        handshake_timeout: Duration::from_secs(600),
+        handshakes: 3,
+        handshakes_per_address: 2,
+        ..HubOptions::default()
+    };
+    let hub = TestHub::start(options).await;
+    let ivn = hub.serve(1);
+    let stall = || async {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+        socket.connect(hub.address).await.unwrap()
+    };
+    let (_first, _second) = (stall().await, stall().await);
+    closed(stall().await).await;
+    let mut link = hub.link(&ivn, "alice").await;
     assert_works(&mut link).await;
 }
 
