@@ -4,6 +4,7 @@
 //! says what each kind contains.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -233,4 +234,57 @@ pub enum AbortReason {
     },
     /// An admin called it off.
     Cancelled,
+}
+
+impl fmt::Display for AbortReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TimedOut { missing } => {
+                write!(f, "no message came from {}, which proves nothing", Names(missing))
+            }
+            Self::Restarted { nodes } => write!(f, "the node of {} restarted", Names(nodes)),
+            Self::Fault { culprits } => {
+                write!(f, "the messages prove that {} cheated", Names(culprits))
+            }
+            Self::Dissent { dissenters } => write!(
+                f,
+                "{} certified something else than the messages come to",
+                Names(dissenters)
+            ),
+            Self::Cancelled => f.write_str("an admin called it off"),
+        }
+    }
+}
+
+/// Names in a sentence.
+struct Names<'a>(&'a BTreeSet<AccountName>);
+
+impl fmt::Display for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let last = self.0.len().saturating_sub(1);
+        for (position, name) in self.0.iter().enumerate() {
+            match position {
+                0 => {}
+                _ if position == last => f.write_str(" and ")?,
+                _ => f.write_str(", ")?,
+            }
+            name.fmt(f)?;
+        }
+        if self.0.is_empty() { f.write_str("nobody") } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_of_an_abort_is_a_sentence_with_everybody_in_it() {
+        let names = |list: &[&str]| list.iter().map(|name| name.parse().unwrap()).collect();
+        let said = |list: &[&str]| AbortReason::Restarted { nodes: names(list) }.to_string();
+        assert_eq!(said(&[]), "the node of nobody restarted");
+        assert_eq!(said(&["ben"]), "the node of ben restarted");
+        assert_eq!(said(&["ben", "ada"]), "the node of ada and ben restarted");
+        assert_eq!(said(&["cyd", "ben", "ada"]), "the node of ada, ben and cyd restarted");
+    }
 }

@@ -1,7 +1,5 @@
 //! The report in sentences, for people.
 
-use std::collections::BTreeSet;
-
 use super::fault::Fault;
 use super::report::{
     AuditReport, Blame, Check, GroupReport, NotChecked, ReusedNonces, SessionOutcome,
@@ -210,21 +208,11 @@ impl AuditReport {
 
 /// Why a session ended, in a sentence.
 fn aborted(reason: &AbortReason, blame: &[Blame]) -> String {
-    let of = |names: &BTreeSet<AccountName>| list(&names.iter().collect::<Vec<_>>());
-    match reason {
-        AbortReason::TimedOut { missing } => {
-            format!("no message came from {}, which proves nothing", of(missing))
-        }
-        AbortReason::Restarted { nodes } => format!("the node of {} restarted", of(nodes)),
-        AbortReason::Fault { .. } => {
-            let did: Vec<String> = blame.iter().map(ToString::to_string).collect();
-            format!("the messages prove that {}", did.join(", and that "))
-        }
-        AbortReason::Dissent { dissenters } => {
-            format!("{} certified something else than the messages come to", of(dissenters))
-        }
-        AbortReason::Cancelled => "an admin called it off".to_owned(),
+    if blame.is_empty() {
+        return reason.to_string();
     }
+    let did: Vec<String> = blame.iter().map(ToString::to_string).collect();
+    format!("the messages prove that {}", did.join(", and that "))
 }
 
 fn capitalised(sentence: &str) -> String {

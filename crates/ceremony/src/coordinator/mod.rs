@@ -85,7 +85,7 @@ pub enum Input {
     Disconnected(AccountName),
     /// A node says something.
     Received(AccountName, FromNode),
-    /// Someone asks to join: an [`Body::AccountAdmitted`] entry's bytes.
+    /// Someone asks to join: an [`AccountAdmitted`](crate::statement::Body::AccountAdmitted) entry's bytes.
     Join(JoinId, Vec<u8>),
     /// Answers [`CoordinatorEffect::PrepareDocument`].
     Document {

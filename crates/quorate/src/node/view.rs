@@ -361,9 +361,9 @@ fn sentence(state: &IvnState, body: &Body) -> (&'static str, String) {
         Body::CeremonyCertified { session, .. } => {
             ("ceremony-certified", format!("certifies the key of {}", group_of(*session)))
         }
-        Body::CeremonyAborted { session, .. } => (
+        Body::CeremonyAborted { session, reason } => (
             "ceremony-aborted",
-            format!("ends a key generation of {} without a key", group_of(*session)),
+            format!("ends a key generation of {} without a key: {reason}", group_of(*session)),
         ),
         Body::EpochStarted { session, .. } => {
             ("epoch-started", format!("puts the key of {} into use", group_of(*session)))

@@ -8,7 +8,7 @@ use quorate::log_audit::{Options, audit_directory, verify_directory};
 use quorate_ceremony::audit::Verdict;
 use quorate_ceremony::entry::{Author, Entry, Statement};
 use quorate_ceremony::names::{COORDINATOR, Digest, Timestamp};
-use quorate_ceremony::statement::Body;
+use quorate_ceremony::statement::{AbortReason, Body, GroupDefinition};
 use quorate_log::key::{CosignerSigner, Seed};
 
 use super::builder::{Log, cosigned, name};
@@ -221,4 +221,20 @@ fn another_ivns_log_with_this_ones_checkpoint_does_not_verify() {
     let (log, other) = (signed_log(), Log::with_group(2));
     let directory = publish(&other, &[], &log.checkpoint(&EVERYBODY));
     problem(directory.path());
+}
+
+/// The coordinator may say why a session ended. It is believed only if the members' own messages show it.
+#[test]
+fn an_abort_that_blames_somebody_for_nothing_is_not_believed() {
+    let mut log = signed_log();
+    let members = ["ada", "bob"].map(name).to_vec();
+    let definition = log.state.group(&"board".parse().unwrap()).unwrap().definition.clone();
+    log.define(GroupDefinition { name: "late".parse().unwrap(), members, ..definition });
+    let session = log.start_dkg("late", 1);
+    let reason = AbortReason::Fault { culprits: [name("bob")].into() };
+    let entry = log.statement(COORDINATOR, Body::CeremonyAborted { session, reason });
+    log.entries.push(entry.to_bytes());
+    let said = said_of(&log);
+    assert!(said.contains(&format!("entry {}", log.entries.len() - 1)), "{said}");
+    assert!(said.contains("does not show this reason for an abort"), "{said}");
 }
