@@ -1,8 +1,9 @@
 //! Disks: what is left when a process dies. Made from `Persist` and `Append` effects, and from nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_ceremony::effect::{CoordinatorChange, NodeChange};
+use quorate_ceremony::misbehaviour::Misbehaviour;
 use quorate_ceremony::names::{AccountName, EntryId, SessionId};
 use quorate_ceremony::node::Saved;
 use quorate_protocol::keys::KeyPackage;
@@ -12,7 +13,9 @@ use quorate_protocol::keys::KeyPackage;
 pub(crate) struct NodeDisk {
     pub(crate) entries: Vec<Vec<u8>>,
     pub(crate) cosigned: Option<(String, u64)>,
-    pub(crate) frozen: Option<(String, String)>,
+    pub(crate) misbehaviour: Vec<Misbehaviour>,
+    pub(crate) unexplained: Vec<String>,
+    pub(crate) refused: BTreeSet<EntryId>,
     pub(crate) outbox: Vec<(EntryId, Vec<u8>)>,
     pub(crate) packages: BTreeMap<SessionId, Vec<u8>>,
     pub(crate) sessions: BTreeMap<SessionId, bool>,
@@ -25,8 +28,11 @@ impl NodeDisk {
             NodeChange::Cosigned { checkpoint, size } => {
                 self.cosigned = Some((checkpoint.clone(), *size));
             }
-            NodeChange::Frozen { ours, theirs } => {
-                self.frozen = Some((ours.clone(), theirs.clone()));
+            NodeChange::Misbehaviour(proof) => self.misbehaviour.push(proof.clone()),
+            NodeChange::Unexplained(note) => self.unexplained.push(note.clone()),
+            NodeChange::Explained(note) => self.unexplained.retain(|kept| kept != note),
+            NodeChange::Refused(request) => {
+                self.refused.insert(*request);
             }
             NodeChange::OutboxAdd(entry) => self.outbox.push((entry.id(), entry.to_bytes())),
             NodeChange::OutboxRemove(id) => self.outbox.retain(|(entry, _)| entry != id),
@@ -51,7 +57,9 @@ impl NodeDisk {
         Some(Saved {
             entries: self.entries.clone(),
             cosigned: self.cosigned.as_ref().map(|(note, _)| note.clone()),
-            frozen: self.frozen.clone(),
+            misbehaviour: self.misbehaviour.clone(),
+            unexplained: self.unexplained.clone(),
+            refused: self.refused.clone(),
             outbox: self.outbox.iter().map(|(_, bytes)| bytes.clone()).collect(),
             packages,
             sessions: self.sessions.clone(),

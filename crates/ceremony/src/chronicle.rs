@@ -40,6 +40,7 @@ pub(crate) struct Chronicle {
     /// All entries' bytes.
     pub(crate) entries: Vec<Vec<u8>>,
     pub(crate) rng: ChaCha20Rng,
+    signature: Vec<u8>,
 }
 
 pub(crate) fn genesis() -> Genesis {
@@ -86,6 +87,7 @@ impl Chronicle {
             packages: BTreeMap::new(),
             entries: vec![founding(genesis()).to_bytes()],
             rng: ChaCha20Rng::seed_from_u64(0),
+            signature: Vec::new(),
         }
     }
 
@@ -392,7 +394,7 @@ impl Chronicle {
             nonces.push((*signer, package, ours));
         }
         let digest = context.package(&commitments);
-        let mut records = Vec::new();
+        let (mut records, mut shares) = (Vec::new(), BTreeMap::new());
         for (signer, package, ours) in nonces {
             let key = secrets(signer).identity;
             let share = sign::sign(ours, package, &public, &commitments, b"document").unwrap();
@@ -402,8 +404,23 @@ impl Chronicle {
                 commitments: context.sign_commitments(&name(signer), &key, announced),
                 share: context.sign_share(&name(signer), &key, digest, &share),
             });
+            shares.insert(package.identifier(), share);
         }
+        let signature = sign::aggregate(&public, &commitments, &shares, b"document");
+        self.signature = signature.map(|s| s.to_bytes().to_vec()).unwrap_or_default();
         records
+    }
+
+    /// The signature of b"document" that the latest [`Self::records`] make.
+    pub(crate) fn signature(&self) -> Base64 {
+        Base64(self.signature.clone())
+    }
+
+    /// The same with another point in it: to tell them apart takes the document.
+    pub(crate) fn false_signature(&self) -> Base64 {
+        let mut signature = self.signature();
+        signature.0[0] ^= 1;
+        signature
     }
 
     pub(crate) fn random(&mut self) -> Digest {

@@ -9,6 +9,7 @@ use quorate_protocol::keys::KeyPackage;
 
 use crate::entry::Entry;
 use crate::message::{FromCoordinator, FromNode};
+use crate::misbehaviour::Misbehaviour;
 use crate::names::{AccountName, EntryId, GroupName, SessionId, Timestamp};
 use crate::state::Invalid;
 
@@ -56,13 +57,14 @@ pub enum NodeChange {
         /// Entries in its tree.
         size: u64,
     },
-    /// Two signed checkpoints that can not both be true: the node signs nothing any more.
-    Frozen {
-        /// One.
-        ours: String,
-        /// The other.
-        theirs: String,
-    },
+    /// Proof that the log's key holder breaks the rules: the node signs nothing any more.
+    Misbehaviour(Misbehaviour),
+    /// A checkpoint (the signed note) that does not fit the log that this node has, and that nothing proves wrong yet.
+    Unexplained(String),
+    /// The log that this node has now shows that this checkpoint was right.
+    Explained(String),
+    /// The account holder refuses this request: this node never releases a share for it, whatever the log shows.
+    Refused(EntryId),
     /// An entry that must reach the log, until seen there.
     OutboxAdd(Entry),
     /// The entry is in the log, or will never be.
@@ -191,12 +193,22 @@ pub enum CommandError {
     /// There is no connection to the coordinator.
     #[error("the coordinator can not be reached")]
     Unreachable,
-    /// The node holds what proves the coordinator's misbehaviour: contradicting checkpoints, or a checkpoint over an
-    /// entry that the log's rules do not admit.
+    /// The node holds [proof](crate::misbehaviour) of the coordinator's misbehaviour.
     #[error(
         "this node has proof that the coordinator does not keep to the rules of the log, and signs nothing any more"
     )]
     Frozen,
+    /// The coordinator does not take the statement, and this node's log does not show why. It is signed, and can still
+    /// come into the log.
+    #[error(
+        "the coordinator does not take it ({0}), but this node's log does not show that; it may still come into the log"
+    )]
+    NotTaken(Invalid),
+    /// A refusal that the log does not admit binds this node all the same.
+    #[error(
+        "the refusal comes too late for the log ({0}); this node releases no signature share for this request any more"
+    )]
+    RefusedHere(Invalid),
     /// The document could not be had, or is not what the request commits to.
     #[error(
         "the document of this request is not available, or is not the one that was asked to be signed"

@@ -14,6 +14,7 @@ pub mod encoding;
 pub mod entry;
 pub mod identity;
 pub mod message;
+pub mod misbehaviour;
 pub mod names;
 pub mod node;
 pub mod policy;

@@ -114,8 +114,10 @@ pub enum DeclineReason {
     NoDocument,
     /// Its clock says that the request has lapsed.
     Expired,
-    /// It saw two contradicting checkpoints and signs nothing any more.
+    /// It does not follow the log, or has proof that the coordinator broke its rules.
     Frozen,
+    /// Its account holder refuses the request, whatever the log shows.
+    Refused,
     /// The session is unknown to it (it restarted), was used before, or the messages do not fit together.
     Session,
 }

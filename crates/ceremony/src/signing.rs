@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use curve25519_dalek::Scalar;
 use quorate_protocol::Identifier;
 use quorate_protocol::sign::{Commitments, SignatureShare};
 use serde::{Deserialize, Serialize};
@@ -178,6 +179,24 @@ impl SigningSession {
         let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
         encoding::hash("quorate/signing-package/v1", &parts)
     }
+}
+
+/// Whether these shares add up to the scalar of the signature (RFC 9591, section 5.3). Takes no document.
+///
+/// Otherwise a coordinator could log a signature under the names of others, whose shares are from a session that came to
+/// nothing, or shares that make no signature at all.
+pub(crate) fn add_up<'a>(
+    shares: impl IntoIterator<Item = &'a SignatureShare>,
+    signature: &[u8],
+) -> bool {
+    let Some((_, scalar)) = signature.split_first_chunk::<32>() else { return false };
+    let mut sum = Scalar::ZERO;
+    for share in shares {
+        let share = Option::<Scalar>::from(Scalar::from_canonical_bytes(share.to_bytes()));
+        let Some(share) = share else { return false };
+        sum += share;
+    }
+    sum.as_bytes() == scalar
 }
 
 /// One signer's part in a finished signature, in its own signed words.

@@ -255,6 +255,7 @@ fn first_cosignature(
 fn wrong_signature(entry: &Entry, key: &SecretKey) -> Option<Entry> {
     let mut statement = entry.statement().clone();
     let Body::Signature { signature, .. } = &mut statement.body else { return None };
-    *signature.0.last_mut()? ^= 1;
+    // In the point: the scalar has to be the sum of the shares, which the log's own rules see to.
+    *signature.0.first_mut()? ^= 1;
     Entry::sign(statement, &[key]).ok()
 }

@@ -205,8 +205,7 @@ struct Contributions {
 impl Contributions {
     /// Whether the shares' sum is the scalar of the signature (RFC 9591, section 5.3).
     ///
-    /// Takes no document. Without it, members who made a signature among themselves could have it logged under the
-    /// names of others, whose shares are from a session that came to nothing.
+    /// Takes no document. The fold asks the same; here it is asked once more by other code.
     fn add_up_to(&self, signature: &[u8]) -> bool {
         let Some((_, scalar)) = signature.split_first_chunk::<32>() else { return false };
         let mut sum = Scalar::ZERO;
@@ -272,6 +271,24 @@ mod tests {
     fn a_signer_who_did_not_consent_is_a_fault() {
         let fault = consents(&["ada", "bob", "eve"]).fault(REQUEST, &names(&["ada", "mallory"]));
         assert_eq!(fault, Some(SignatureFault::WithoutConsent { account: name("mallory") }));
+    }
+
+    #[test]
+    fn shares_that_make_another_signature_do_not_add_up_to_it() {
+        let share = |number: u8| {
+            let mut bytes = [0; 32];
+            bytes[0] = number;
+            SignatureShare::from_bytes(&bytes).unwrap()
+        };
+        let of = |number: u16| Identifier::try_from(number).unwrap();
+        let shares = BTreeMap::from([(of(1), share(3)), (of(2), share(4))]);
+        let contributions = Contributions { commitments: BTreeMap::new(), shares };
+        let mut signature = [0; 64];
+        signature[32] = 7;
+        assert!(contributions.add_up_to(&signature));
+        signature[32] = 8;
+        assert!(!contributions.add_up_to(&signature));
+        assert!(!contributions.add_up_to(&signature[..63]));
     }
 
     #[test]

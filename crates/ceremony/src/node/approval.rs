@@ -1,7 +1,8 @@
 //! Requests, seen by a member: fetching the document, comparing it with what was committed to, consenting.
 
 use super::{Document, Node};
-use crate::effect::{CommandError, CommandId, NodeDeadline, NodeEffect};
+use crate::effect::{CommandError, CommandId, NodeChange, NodeDeadline, NodeEffect};
+use crate::entry::Entry;
 use crate::names::{Digest, DocumentType, EntryId, GroupName, Timestamp};
 use crate::state::{Group, Invalid, RequestState, Status};
 use crate::statement::{Body, Request};
@@ -56,12 +57,57 @@ impl Node {
         now: Timestamp,
         out: &mut Vec<NodeEffect>,
     ) {
-        if let Err(invalid) = self.may_vote(request, now) {
+        if let Err(invalid) = self.may_approve(request, now) {
             out.push(NodeEffect::Respond(command, Err(invalid.into())));
         } else if self.documents.contains_key(&request) {
             self.command_states(command, Body::Approval { request }, now, out);
         } else {
             self.want(request, out).commands.push(command);
+        }
+    }
+
+    /// The account holder refuses. That binds this node from now on, whatever becomes of the statement that says so: the
+    /// coordinator could hold it back, and log an approval that it claimed not to have taken.
+    pub(super) fn reject(
+        &mut self,
+        command: CommandId,
+        request: EntryId,
+        reason: String,
+        now: Timestamp,
+        out: &mut Vec<NodeEffect>,
+    ) {
+        // An approval that the log does not have is taken back: the log takes one of the two.
+        let approval =
+            |body: &Body| matches!(body, Body::Approval { request: of } if *of == request);
+        let unsaid: Vec<EntryId> = self
+            .outbox
+            .iter()
+            .filter(|entry| approval(&entry.statement().body))
+            .map(Entry::id)
+            .collect();
+        for id in unsaid {
+            self.forget(id, out);
+            if let Some(command) = self.commands.remove(&id) {
+                let said = Invalid::AlreadySaid { account: self.account.clone() };
+                out.push(NodeEffect::Respond(command, Err(said.into())));
+            }
+        }
+        let may_vote = self.may_vote(request, now);
+        let is_late = self.state.request(request).is_ok_and(|state| {
+            state.approvals.contains(&self.account)
+                && matches!(state.status, Status::Open | Status::Approved)
+        });
+        if (may_vote.is_ok() || is_late) && self.refused.insert(request) {
+            out.push(NodeEffect::Persist(NodeChange::Refused(request)));
+            self.drop_sessions_of(request);
+        }
+        match may_vote {
+            Ok(()) => self.command_states(command, Body::Refusal { request, reason }, now, out),
+            Err(invalid) => {
+                let error =
+                    if is_late { CommandError::RefusedHere(invalid) } else { invalid.into() };
+                out.push(NodeEffect::Respond(command, Err(error)));
+            }
         }
     }
 
@@ -89,6 +135,14 @@ impl Node {
             return Err(Invalid::RequesterMayNotApprove);
         }
         Ok(())
+    }
+
+    /// Whether this account can still consent: not after it refused, whether the log shows that or not.
+    fn may_approve(&self, request: EntryId, now: Timestamp) -> Result<(), Invalid> {
+        if self.refused.contains(&request) {
+            return Err(Invalid::AlreadySaid { account: self.account.clone() });
+        }
+        self.may_vote(request, now)
     }
 
     /// Asks for a document, once.
@@ -119,8 +173,9 @@ impl Node {
             return;
         }
         let consented = state.approvals.contains(&self.account);
-        let automatic =
-            self.config.auto_approve && state.policy.auto_approve && self.may_vote(id, now).is_ok();
+        let automatic = self.config.auto_approve
+            && state.policy.auto_approve
+            && self.may_approve(id, now).is_ok();
         if self.documents.contains_key(&id) {
             if automatic {
                 self.state_in_log(Body::Approval { request: id }, now, out);
@@ -161,13 +216,13 @@ impl Node {
         };
         self.unavailable.remove(&request);
         self.documents.insert(request, document.to_be_signed);
-        let may_vote = self.may_vote(request, now);
+        let may_approve = self.may_approve(request, now);
         let mut commands = wanted.commands.into_iter();
         if self.frozen() {
             out.extend(commands.map(|id| NodeEffect::Respond(id, Err(CommandError::Frozen))));
             return;
         }
-        match (may_vote, commands.next()) {
+        match (may_approve, commands.next()) {
             (Ok(()), Some(command)) => {
                 self.command_states(command, Body::Approval { request }, now, out);
             }

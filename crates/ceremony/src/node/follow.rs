@@ -5,53 +5,35 @@ use std::collections::BTreeSet;
 use quorate_log::checkpoint::{CheckpointError, SignedCheckpoint, VerifiedCheckpoint};
 use quorate_log::key::LogVerifier;
 use quorate_log::leaf_hash;
-use quorate_log::tree::Frontier;
+use quorate_log::tree::{Frontier, MemoryTree, head_at};
 use rand_core::CryptoRngCore;
 
+use super::trouble::{Bad, Trouble};
 use super::{Node, RestoreError, Saved};
 use crate::effect::{NodeChange, NodeEffect};
 use crate::encoding::Base64;
-use crate::entry::{Author, Entry};
+use crate::entry::{Author, Entry, EntryError};
 use crate::message::FromNode;
+use crate::misbehaviour::is_false_signature;
 use crate::names::{EntryId, GroupName, IvnId, Timestamp};
-use crate::state::{Event, Invalid, IvnState};
+use crate::state::{Event, IvnState};
+use crate::statement::Body;
 
 /// The most entries that wait for their checkpoint. A coordinator that sends more without one only wastes memory.
 pub const MAX_STAGED: usize = 100_000;
 
-/// Why a node does not follow the log any more.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Trouble {
-    /// Two checkpoints, both signed by the log's key, that can not both be true. Final: the node signs nothing.
-    Fork {
-        /// The one that the node cosigned.
-        ours: String,
-        /// The one that it was shown later.
-        theirs: String,
-    },
-    /// The log holds an entry that its own rules do not admit.
-    Inadmissible {
-        /// The entry's index.
-        index: u64,
-        /// Why.
-        reason: Invalid,
-    },
-    /// A checkpoint was signed for another tree than the entries that came with it make.
-    OtherTree {
-        /// The checkpoint's size.
-        size: u64,
-    },
-    /// The coordinator's log is shorter than what this node verified: it was restored from an old copy.
-    Behind {
-        /// The size that it shows.
-        size: u64,
-    },
+/// An entry that waits for its checkpoint.
+#[derive(Debug)]
+pub(super) struct Staged {
+    bytes: Vec<u8>,
+    /// What it says; if it is malformed, that is held against the coordinator when a checkpoint covers it.
+    entry: Result<Entry, EntryError>,
 }
 
 /// The latest verified checkpoint, with this node's cosignature.
 #[derive(Clone, Debug)]
 pub(super) struct Cosigned {
-    checkpoint: VerifiedCheckpoint,
+    pub(super) checkpoint: VerifiedCheckpoint,
     note: String,
     line: Option<String>,
 }
@@ -70,7 +52,7 @@ impl Cosigned {
 /// What replaying the stored log gives.
 pub(super) struct Replayed {
     pub(super) state: IvnState,
-    pub(super) frontier: Frontier,
+    pub(super) tree: MemoryTree,
     pub(super) log_verifier: LogVerifier,
     pub(super) cosigned: Option<Cosigned>,
     /// Entries of the outbox that are in the log, so that they need not be sent any more.
@@ -98,32 +80,32 @@ pub(super) fn replay(
     };
     let waiting: BTreeSet<EntryId> = outbox.iter().map(Entry::id).collect();
     let mut arrived = BTreeSet::new();
-    let mut frontier = Frontier::default();
-    frontier.append(leaf_hash(genesis));
+    let mut tree = MemoryTree::default();
+    tree.append(leaf_hash(genesis));
     let mut seen = cosigned.is_none();
-    let mut check = |frontier: &Frontier| {
+    let mut check = |tree: &MemoryTree| {
         if let Some(checkpoint) = &cosigned
-            && checkpoint.head().size == frontier.size()
+            && checkpoint.head().size == tree.size()
         {
-            seen = checkpoint.head() == frontier.head();
+            seen = checkpoint.head() == tree.head();
         }
     };
-    check(&frontier);
+    check(&tree);
     for bytes in rest {
-        let damaged = RestoreError::Entry { index: frontier.size() };
+        let damaged = RestoreError::Entry { index: tree.size() };
         let entry = Entry::from_bytes(bytes).map_err(|_| damaged)?;
         state.apply(&entry).map_err(|_| damaged)?;
         if waiting.contains(&entry.id()) {
             arrived.insert(entry.id());
         }
-        frontier.append(leaf_hash(bytes));
-        check(&frontier);
+        tree.append(leaf_hash(bytes));
+        check(&tree);
     }
     if !seen {
         return Err(RestoreError::Cosigned);
     }
     let cosigned = cosigned.map(Cosigned::remembered);
-    Ok(Replayed { state, frontier, log_verifier, cosigned, arrived })
+    Ok(Replayed { state, tree, log_verifier, cosigned, arrived })
 }
 
 impl Cosigned {
@@ -136,7 +118,7 @@ impl Cosigned {
 }
 
 /// A checkpoint that the log's key signed.
-fn verified_checkpoint(
+pub(super) fn verified_checkpoint(
     note: &str,
     verifier: &LogVerifier,
 ) -> Result<VerifiedCheckpoint, CheckpointError> {
@@ -167,19 +149,23 @@ impl Node {
             out.push(NodeEffect::Disconnect);
             return;
         };
-        for bytes in entries.into_iter().skip(usize::try_from(skip).unwrap_or(usize::MAX)) {
-            match Entry::from_bytes(&bytes.0) {
-                Ok(entry) if self.staged.len() < MAX_STAGED => self.staged.push((entry, bytes.0)),
-                Ok(_) | Err(_) => {
-                    self.staged.clear();
-                    out.push(NodeEffect::Disconnect);
-                    return;
-                }
+        for Base64(bytes) in entries.into_iter().skip(usize::try_from(skip).unwrap_or(usize::MAX)) {
+            if self.staged.len() >= MAX_STAGED {
+                self.hang_up(out);
+                return;
             }
+            let entry = Entry::from_bytes(&bytes);
+            self.staged.push(Staged { bytes, entry });
         }
         if let Some(note) = checkpoint {
             self.checkpointed(&note, now, rng, out);
         }
+    }
+
+    /// What came over this connection can not be used.
+    fn hang_up(&mut self, out: &mut Vec<NodeEffect>) {
+        self.staged.clear();
+        out.push(NodeEffect::Disconnect);
     }
 
     /// A checkpoint: if it is of exactly the tree that the entries make, they are believed.
@@ -196,64 +182,100 @@ impl Node {
             Some(cosigned) => Ok(cosigned.checkpoint.clone()),
             None => verified_checkpoint(note, &self.log_verifier),
         };
-        let Ok(checkpoint) = checkpoint else {
-            self.staged.clear();
-            out.push(NodeEffect::Disconnect);
-            return;
-        };
-        if self.contradicts_cosigned(&checkpoint, note, out) {
-            return;
-        }
-        let mut frontier = self.frontier.clone();
-        for (_, bytes) in &self.staged {
-            frontier.append(leaf_hash(bytes));
-        }
-        if checkpoint.head().size < frontier.size() {
-            // One that a newer overtook says nothing. As the first on a connection, it is the coordinator's answer to
-            // how many entries this node has: then the coordinator lost some.
-            if !self.greeted {
-                self.trouble = Some(Trouble::Behind { size: checkpoint.head().size });
+        let Ok(checkpoint) = checkpoint else { return self.hang_up(out) };
+        let shown = checkpoint.head();
+        if shown.size < self.tree.size() {
+            if head_at(&self.tree, shown.size).ok() != Some(shown) {
+                self.contradicted(checkpoint, out);
+            } else if !self.greeted {
+                // One that a newer overtook says nothing. As the first on a connection, it is the coordinator's answer
+                // to how many entries this node has: then the coordinator lost some.
+                self.trouble = Some(Trouble::Behind { size: shown.size });
             }
             return;
         }
-        if checkpoint.head().size > frontier.size() {
-            out.push(NodeEffect::Disconnect);
-            return;
+        let Ok(mut frontier) = Frontier::load(&self.tree, self.tree.size()) else { return };
+        let covered = shown.size.saturating_sub(self.tree.size());
+        let covered = usize::try_from(covered).unwrap_or(usize::MAX);
+        let Some(covered_entries) = self.staged.get(..covered) else {
+            // Entries between are missing: say again from where.
+            return self.hang_up(out);
+        };
+        covered_entries.iter().for_each(|staged| frontier.append(leaf_hash(&staged.bytes)));
+        if shown != frontier.head() {
+            self.contradicted(checkpoint, out);
+            return self.hang_up(out);
         }
-        if checkpoint.head() != frontier.head() {
-            self.trouble = Some(Trouble::OtherTree { size: checkpoint.head().size });
-            self.staged.clear();
-            out.push(NodeEffect::Disconnect);
-            return;
+        if covered == self.staged.len() {
+            self.greeted = true;
+            self.believe(checkpoint, note, now, rng, out);
         }
-        self.trouble = None;
-        self.greeted = true;
+    }
+
+    /// Takes in the staged entries, which are those of this checkpoint.
+    fn believe(
+        &mut self,
+        checkpoint: VerifiedCheckpoint,
+        note: &str,
+        now: Timestamp,
+        rng: &mut dyn CryptoRngCore,
+        out: &mut Vec<NodeEffect>,
+    ) {
         let first = self.state.size();
-        let (staged, bytes): (Vec<Entry>, Vec<Vec<u8>>) =
-            std::mem::take(&mut self.staged).into_iter().unzip();
         let mut touched = Touched::default();
         let mut ours = Vec::new();
-        for (index, entry) in (first..).zip(&staged) {
-            match self.state.apply(entry) {
-                Ok(events) => touched.note(events),
-                Err(reason) => {
-                    self.trouble = Some(Trouble::Inadmissible { index, reason });
-                    return;
+        let mut admitted = Vec::new();
+        let mut staged = std::mem::take(&mut self.staged).into_iter();
+        let mut bad = None;
+        for (index, Staged { bytes, entry }) in (first..).zip(&mut staged) {
+            match self.admit(entry) {
+                Ok((entry, events)) => {
+                    touched.note(events);
+                    if entry.statement().author == Author::Account(self.account.clone()) {
+                        ours.push((entry.id(), index));
+                    }
+                    admitted.push(bytes);
+                }
+                Err(found) => {
+                    bad = Some((index, bytes, found));
+                    break;
                 }
             }
-            if entry.statement().author == Author::Account(self.account.clone()) {
-                ours.push((entry.id(), index));
-            }
         }
-        self.frontier = frontier;
-        if !bytes.is_empty() {
-            out.push(NodeEffect::Persist(NodeChange::Entries { first, entries: bytes }));
+        // What came before a bad entry is under the checkpoint and admissible: it stays, so that state, tree and disk
+        // agree, and the proof says against what the entry was judged.
+        admitted.iter().for_each(|bytes| self.tree.append(leaf_hash(bytes)));
+        if !admitted.is_empty() {
+            out.push(NodeEffect::Persist(NodeChange::Entries { first, entries: admitted }));
         }
-        self.cosign(checkpoint, note, now, out);
+        if let Some((index, bytes, found)) = bad {
+            let rest: Vec<Vec<u8>> = staged.map(|staged| staged.bytes).collect();
+            self.accuse_entry(&checkpoint, index, bytes, &rest, found, out);
+        } else if !self.unmask(&checkpoint, out) {
+            self.cosign(checkpoint, note, now, out);
+        }
         for (id, index) in ours {
             self.arrived(id, index, out);
         }
+        if self.frozen() {
+            return;
+        }
+        self.settle_disputes(out);
         self.reconcile(touched, now, rng, out);
+    }
+
+    /// Applies an entry, if the log's rules admit it and no signature in it is known to be false.
+    fn admit(&mut self, entry: Result<Entry, EntryError>) -> Result<(Entry, Vec<Event>), Bad> {
+        let entry = entry.map_err(|error| Bad::Inadmissible(error.into()))?;
+        if let Body::Signature { request, .. } = &entry.statement().body
+            && let Some(message) = self.documents.get(request)
+            && is_false_signature(&self.state, &entry, message)
+        {
+            // Whether the rules would have admitted it makes no difference: it is the coordinator's own statement.
+            return Err(Bad::FalseSignature(*request));
+        }
+        let events = self.state.apply(&entry).map_err(Bad::Inadmissible)?;
+        Ok((entry, events))
     }
 
     /// Checkpoint durable first: the node never cosigns a smaller or another tree after this.
@@ -270,28 +292,6 @@ impl Node {
         out.push(NodeEffect::Persist(NodeChange::Cosigned { checkpoint: note.to_owned(), size }));
         out.push(NodeEffect::Send(FromNode::Cosign { size, cosignature: line.clone() }));
         self.cosigned = Some(Cosigned { checkpoint, note: note.to_owned(), line: Some(line) });
-    }
-
-    /// Two signed checkpoints of one size with different roots prove that the log's key holder lies.
-    fn contradicts_cosigned(
-        &mut self,
-        checkpoint: &VerifiedCheckpoint,
-        note: &str,
-        out: &mut Vec<NodeEffect>,
-    ) -> bool {
-        let Some(cosigned) = &self.cosigned else { return false };
-        let (ours, theirs) = (cosigned.checkpoint.head(), checkpoint.head());
-        let contradicts = ours.size == theirs.size && ours.root != theirs.root;
-        if contradicts {
-            let (ours, theirs) = (cosigned.note.clone(), note.to_owned());
-            out.push(NodeEffect::Persist(NodeChange::Frozen {
-                ours: ours.clone(),
-                theirs: theirs.clone(),
-            }));
-            self.signing.clear();
-            self.trouble = Some(Trouble::Fork { ours, theirs });
-        }
-        contradicts
     }
 
     /// Looks at everything: after a start.

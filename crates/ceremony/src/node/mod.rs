@@ -16,29 +16,34 @@
 mod approval;
 mod ceremony;
 mod follow;
+mod outbox;
 mod signing;
 #[cfg(test)]
 mod tests;
+mod trouble;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use quorate_log::checkpoint::VerifiedCheckpoint;
 use quorate_log::key::{CosignerSigner, LogVerifier, Seed};
-use quorate_log::tree::Frontier;
+use quorate_log::tree::MemoryTree;
 use quorate_protocol::keys::KeyPackage;
 use quorate_protocol::keyshare::Run;
 use rand_core::CryptoRngCore;
 
-use crate::effect::{CommandError, CommandId, Done, NodeChange, NodeDeadline, NodeEffect};
-use crate::entry::{Author, Entry, Statement};
+use crate::effect::{CommandError, CommandId, NodeDeadline, NodeEffect};
+use crate::entry::Entry;
 use crate::identity::AccountSecrets;
 use crate::message::{FromCoordinator, FromNode};
+use crate::misbehaviour::Misbehaviour;
 use crate::names::{
     AccountName, Digest, DocumentType, EntryId, GroupName, IvnId, SessionId, Timestamp,
 };
 use crate::state::{Invalid, IvnState};
 use crate::statement::{Body, GroupDefinition, Invitation};
 
-pub use follow::{MAX_STAGED, Trouble};
+pub use follow::MAX_STAGED;
+pub use trouble::Trouble;
 
 /// What an account holder decides about its node, once.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -56,8 +61,12 @@ pub struct Saved {
     pub entries: Vec<Vec<u8>>,
     /// The latest checkpoint that the node cosigned.
     pub cosigned: Option<String>,
-    /// Two contradicting checkpoints, if it saw any.
-    pub frozen: Option<(String, String)>,
+    /// Proof of the coordinator's misbehaviour, the first one first.
+    pub misbehaviour: Vec<Misbehaviour>,
+    /// Checkpoints that do not fit the log that the node has.
+    pub unexplained: Vec<String>,
+    /// Requests that the account holder refuses.
+    pub refused: BTreeSet<EntryId>,
     /// Entries that may not have reached the log, oldest first.
     pub outbox: Vec<Vec<u8>>,
     /// Its shares, by DKG session.
@@ -157,10 +166,10 @@ pub enum RestoreError {
     /// A stored entry that was to be sent is damaged.
     #[error("an entry that waits to be sent is damaged")]
     Outbox,
+    /// What was stored as proof of the coordinator's misbehaviour is none.
+    #[error("the proof of the coordinator's misbehaviour that this node stored is damaged")]
+    Misbehaviour,
 }
-
-/// How long a node waits before it says again what was refused because of its clock, in milliseconds.
-const CLOCK_PAUSE: u64 = 30_000;
 
 /// One account's node.
 pub struct Node {
@@ -172,10 +181,16 @@ pub struct Node {
     incarnation: Digest,
 
     state: IvnState,
-    frontier: Frontier,
-    /// Entries got, and their bytes, but not yet under a checkpoint.
-    staged: Vec<(Entry, Vec<u8>)>,
+    /// The tree of all entries that the state is of, 64 bytes an entry: whatever checkpoint of it the coordinator signed,
+    /// at whatever size, this node can tell and prove.
+    tree: MemoryTree,
+    /// Entries got, but not yet under a checkpoint.
+    staged: Vec<follow::Staged>,
     cosigned: Option<follow::Cosigned>,
+    /// Proof that the coordinator broke the rules. With it, nothing is followed or signed any more.
+    misbehaviour: Option<Misbehaviour>,
+    /// Signed checkpoints that do not fit the tree, and that nothing proves wrong yet.
+    unexplained: Vec<VerifiedCheckpoint>,
     trouble: Option<Trouble>,
 
     connected: bool,
@@ -185,6 +200,8 @@ pub struct Node {
     /// By how many seconds this machine's clock was ahead when the coordinator last refused a statement for it.
     clock_lead: Option<u64>,
     outbox: Vec<Entry>,
+    /// Entries of the outbox that the coordinator says it does not take, although the log that this node has admits them.
+    disputed: BTreeSet<EntryId>,
     /// Entries of the outbox that the stored log holds already: the process died before it took them out.
     arrived: BTreeSet<EntryId>,
     commands: BTreeMap<EntryId, CommandId>,
@@ -201,6 +218,8 @@ pub struct Node {
     signing: BTreeMap<SessionId, signing::Pending>,
     /// Every signing and DKG session that this node took part in, so that none is used twice.
     sessions: BTreeMap<SessionId, bool>,
+    /// Requests that the account holder refused. Final, whatever the log shows.
+    refused: BTreeSet<EntryId>,
 }
 
 impl Node {
@@ -225,6 +244,8 @@ impl Node {
         let name = name.parse().map_err(|_| RestoreError::LogKey)?;
         let seed = Box::new(*secrets.cosigner.seed());
         let cosigner = CosignerSigner::new(name, Seed::new(seed));
+        let (misbehaviour, unexplained) = trouble::restore(&saved, &replayed)?;
+        let trouble = trouble::of(misbehaviour.as_ref(), &unexplained, &replayed);
         let mut incarnation = [0; 32];
         rng.fill_bytes(&mut incarnation);
         Ok(Self {
@@ -235,15 +256,18 @@ impl Node {
             config,
             incarnation: Digest::new(incarnation),
             state: replayed.state,
-            frontier: replayed.frontier,
+            tree: replayed.tree,
             staged: Vec::new(),
             cosigned: replayed.cosigned,
-            trouble: saved.frozen.map(|(ours, theirs)| Trouble::Fork { ours, theirs }),
+            trouble,
+            misbehaviour,
+            unexplained,
             connected: false,
             greeted: false,
             online: BTreeSet::new(),
             clock_lead: None,
             outbox,
+            disputed: BTreeSet::new(),
             arrived: replayed.arrived,
             commands: BTreeMap::new(),
             runs: BTreeMap::new(),
@@ -253,6 +277,7 @@ impl Node {
             unavailable: BTreeMap::new(),
             signing: BTreeMap::new(),
             sessions: saved.sessions,
+            refused: saved.refused,
         })
     }
 
@@ -280,6 +305,9 @@ impl Node {
 
     /// States that this process runs, unless the log shows it, and what else this node has to say by itself.
     fn announce(&mut self, now: Timestamp, rng: &mut dyn CryptoRngCore, out: &mut Vec<NodeEffect>) {
+        if self.frozen() {
+            return;
+        }
         let known = self.state.accounts().get(&self.account);
         let announced = known.is_some_and(|account| account.incarnation == Some(self.incarnation))
             || self.is_stating(|body| matches!(body, Body::NodeStarted { .. }));
@@ -304,7 +332,7 @@ impl Node {
                 self.staged.clear();
                 self.signing.clear();
                 out.push(NodeEffect::Send(FromNode::Hello { after: self.state.size() }));
-                out.extend(self.outbox.iter().map(submission));
+                out.extend(self.outbox.iter().map(outbox::submission));
                 self.want_again(&mut out);
             }
             Input::Disconnected => {
@@ -341,16 +369,7 @@ impl Node {
                 self.follow(first, entries, checkpoint, now, rng, out);
             }
             FromCoordinator::Rejected { entry, reason } => {
-                if let Invalid::ClockSkew { seconds } = reason {
-                    self.clock_lead = Some(seconds);
-                }
-                if matches!(reason, Invalid::ClockSkew { .. } | Invalid::TooMuch { .. }) {
-                    out.push(NodeEffect::SetDeadline(NodeDeadline::Clock, now.plus(CLOCK_PAUSE)));
-                }
-                if let Some(command) = self.commands.remove(&entry) {
-                    out.push(NodeEffect::Respond(command, Err(reason.into())));
-                }
-                self.forget(entry, out);
+                self.rejected(entry, reason, now, out);
             }
             FromCoordinator::Invite { session, subject } => {
                 self.invited(session, subject, now, rng, out);
@@ -387,7 +406,9 @@ impl Node {
                 .group(&group)
                 .map(|state| state.defined)
                 .map(|definition| Body::GroupAccepted { group, definition }),
-            Command::Reject { request, reason } => Ok(Body::Refusal { request, reason }),
+            Command::Reject { request, reason } => {
+                return self.reject(id, request, reason, now, out);
+            }
             Command::CancelCeremony(group) => self.cancellation(&group),
             Command::Request { group, document_type, format, namespace, document, expires_in } => {
                 self.draft(group, document_type, format, namespace, document, expires_in, now)
@@ -399,71 +420,9 @@ impl Node {
         }
     }
 
-    /// States `body` on behalf of a command, which is answered when the statement is in the log.
-    fn command_states(
-        &mut self,
-        id: CommandId,
-        body: Body,
-        now: Timestamp,
-        out: &mut Vec<NodeEffect>,
-    ) {
-        match self.state_in_log(body, now, out) {
-            Some(entry) => {
-                self.commands.insert(entry, id);
-            }
-            None => out.push(NodeEffect::Respond(id, Err(CommandError::TooLong))),
-        }
-    }
-
-    /// Signs a statement and sees to it that it reaches the log, however often this process or the connection dies.
-    fn state_in_log(
-        &mut self,
-        body: Body,
-        now: Timestamp,
-        out: &mut Vec<NodeEffect>,
-    ) -> Option<EntryId> {
-        let statement = Statement {
-            ivn: Some(self.state.ivn()),
-            author: Author::Account(self.account.clone()),
-            at: now,
-            body,
-        };
-        let entry = Entry::sign(statement, &[&self.secrets.identity]).ok()?;
-        let id = entry.id();
-        out.push(NodeEffect::Persist(NodeChange::OutboxAdd(entry.clone())));
-        if self.connected {
-            out.push(submission(&entry));
-        }
-        self.outbox.push(entry);
-        Some(id)
-    }
-
     /// Whether this node holds proof of the coordinator's misbehaviour. Final.
     fn frozen(&self) -> bool {
-        matches!(self.trouble, Some(Trouble::Fork { .. } | Trouble::Inadmissible { .. }))
-    }
-
-    /// Whether a statement like this is on its way to the log.
-    fn is_stating(&self, alike: impl Fn(&Body) -> bool) -> bool {
-        self.outbox.iter().any(|entry| alike(&entry.statement().body))
-    }
-
-    /// Takes an entry out of the outbox.
-    fn forget(&mut self, id: EntryId, out: &mut Vec<NodeEffect>) {
-        let before = self.outbox.len();
-        self.outbox.retain(|entry| entry.id() != id);
-        if self.outbox.len() != before {
-            out.push(NodeEffect::Persist(NodeChange::OutboxRemove(id)));
-        }
-    }
-
-    /// An entry of ours is in the log.
-    fn arrived(&mut self, id: EntryId, index: u64, out: &mut Vec<NodeEffect>) {
-        self.clock_lead = None;
-        self.forget(id, out);
-        if let Some(command) = self.commands.remove(&id) {
-            out.push(NodeEffect::Respond(command, Ok(Done { entry: id, index })));
-        }
+        self.misbehaviour.is_some()
     }
 
     fn cancellation(&self, group: &GroupName) -> Result<Body, Invalid> {
@@ -492,9 +451,20 @@ impl Node {
         &self.online
     }
 
-    /// Why this node does not follow the log any more, if so.
+    /// What keeps this node from signing, if anything.
     pub fn trouble(&self) -> Option<&Trouble> {
         self.trouble.as_ref()
+    }
+
+    /// Proof that the coordinator broke the rules, if this node has any.
+    pub fn misbehaviour(&self) -> Option<&Misbehaviour> {
+        self.misbehaviour.as_ref()
+    }
+
+    /// Statements that the coordinator says it does not take, although the log as this node verified it admits them.
+    /// They are signed, and may come into the log.
+    pub fn disputed(&self) -> impl Iterator<Item = &Entry> {
+        self.outbox.iter().filter(|entry| self.disputed.contains(&entry.id()))
     }
 
     /// The signed note of the latest checkpoint that this node verified and cosigned.
@@ -516,8 +486,4 @@ impl Node {
     pub fn unsent(&self) -> usize {
         self.outbox.len()
     }
-}
-
-fn submission(entry: &Entry) -> NodeEffect {
-    NodeEffect::Send(FromNode::Submit { entry: crate::encoding::Base64(entry.to_bytes()) })
 }

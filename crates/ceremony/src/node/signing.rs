@@ -78,6 +78,9 @@ impl Node {
                 if state.status != Status::Approved || !state.approvals.contains(&self.account) {
                     return Err(DeclineReason::NotApproved);
                 }
+                if self.refused.contains(&request) {
+                    return Err(DeclineReason::Refused);
+                }
                 if state.lapsed(now) {
                     return Err(DeclineReason::Expired);
                 }
@@ -275,6 +278,12 @@ impl Node {
             self.signing.remove(&session);
             Self::decline(session, DeclineReason::NoDocument, out);
         }
+    }
+
+    /// Drops the nonces of all sessions for a request.
+    pub(super) fn drop_sessions_of(&mut self, request: EntryId) {
+        let subject = Subject::Request { request };
+        self.signing.retain(|_, pending| pending.subject != subject);
     }
 
     fn waiting_for(&self, request: EntryId) -> Vec<SessionId> {

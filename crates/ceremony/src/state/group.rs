@@ -14,6 +14,7 @@ use quorate_protocol::{Identifier, sign};
 
 use super::{Event, Invalid, IvnState};
 use crate::encoding;
+use crate::entry::Entry;
 use crate::names::{
     AccountName, Digest, DocumentType, EntryId, GroupName, IvnId, SessionId, Timestamp,
 };
@@ -29,6 +30,8 @@ pub struct Group {
     pub definition: GroupDefinition,
     /// The definition's entry.
     pub defined: EntryId,
+    /// When it was stated, by its author's clock.
+    pub defined_at: Timestamp,
     /// Which members accepted it.
     pub accepted: BTreeSet<AccountName>,
     /// The running DKG session.
@@ -317,16 +320,21 @@ fn package_hash(package: &PublicKeyPackage) -> Digest {
 impl IvnState {
     pub(super) fn define_group(
         &mut self,
-        id: EntryId,
+        entry: &Entry,
         author: &AccountName,
         definition: &GroupDefinition,
     ) -> Result<Vec<Event>, Invalid> {
+        let (id, at) = (entry.id(), entry.statement().at);
         self.check_admin(author)?;
         self.check_unsaid(id, author)?;
-        if let Some(group) = self.groups.get(&definition.name)
-            && (group.key.is_some() || group.dkg.is_some())
-        {
-            return Err(Invalid::GroupExists { group: definition.name.clone() });
+        if let Some(group) = self.groups.get(&definition.name) {
+            if group.key.is_some() || group.dkg.is_some() {
+                return Err(Invalid::GroupExists { group: definition.name.clone() });
+            }
+            // One that was held back must not bring back what the author has replaced since.
+            if at < group.defined_at {
+                return Err(Invalid::Outdated { name: definition.name.to_string() });
+            }
         }
         let mut seen = BTreeSet::new();
         for name in &definition.members {
@@ -342,6 +350,7 @@ impl IvnState {
         let group = Group {
             definition: definition.clone(),
             defined: id,
+            defined_at: at,
             accepted: BTreeSet::new(),
             dkg: None,
             past: Vec::new(),

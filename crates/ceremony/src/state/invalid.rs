@@ -87,6 +87,14 @@ pub enum Invalid {
         /// The name.
         group: GroupName,
     },
+    /// The log has a later statement about the same: this one was held back, or its author's clock is behind.
+    #[error(
+        "the log has a later statement about \"{name}\" than this one; look at it, and check this machine's clock"
+    )]
+    Outdated {
+        /// The account that is invited, or the group that is defined.
+        name: String,
+    },
     /// A definition names someone twice.
     #[error("\"{account}\" is named twice")]
     MemberTwice {
@@ -219,7 +227,8 @@ pub enum Invalid {
         /// The id.
         request: EntryId,
     },
-    /// A signature entry does not show min_signers approving members' own signed messages.
+    /// A signature entry does not show min_signers approving members' own signed messages, with shares that add up to
+    /// the signature.
     #[error("the signature does not show who made it")]
     Signers,
 }

@@ -35,6 +35,8 @@ pub struct IvnState {
     time: Timestamp,
     accounts: BTreeMap<AccountName, Account>,
     invitations: BTreeMap<AccountName, Invitation>,
+    /// When each open invitation was stated, by its author's clock.
+    invited_at: BTreeMap<AccountName, Timestamp>,
     groups: BTreeMap<GroupName, Group>,
     sessions: BTreeMap<SessionId, GroupName>,
     requests: BTreeMap<EntryId, RequestState>,
@@ -114,6 +116,7 @@ impl IvnState {
             time: *at,
             accounts: BTreeMap::from([(admin.clone(), founder)]),
             invitations: BTreeMap::new(),
+            invited_at: BTreeMap::new(),
             groups: BTreeMap::new(),
             sessions: BTreeMap::new(),
             requests: BTreeMap::new(),
@@ -160,11 +163,11 @@ impl IvnState {
         now: Timestamp,
     ) -> Result<Vec<Event>, Invalid> {
         match body {
-            Body::Invitation(invitation) => self.invite(entry.id(), author, invitation, now),
+            Body::Invitation(invitation) => self.invite(entry, author, invitation, now),
             Body::NodeStarted { incarnation } => {
                 self.node_started(entry.id(), author, *incarnation)
             }
-            Body::GroupDefined(definition) => self.define_group(entry.id(), author, definition),
+            Body::GroupDefined(definition) => self.define_group(entry, author, definition),
             Body::GroupAccepted { group, definition } => {
                 self.accept_group(author, group, *definition)
             }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Event, Group, Invalid, IvnState};
 use crate::names::{AccountName, Digest, EntryId, SessionId, Timestamp};
 use crate::policy::Policy;
-use crate::signing::{SignerRecord, SigningSession, Subject};
+use crate::signing::{SignerRecord, SigningSession, Subject, add_up};
 use crate::statement::Request;
 
 /// A request as the log has it.
@@ -250,7 +250,7 @@ impl IvnState {
     }
 
     /// A signature was made. Whether it verifies takes the document, which the log does not hold: whoever has it
-    /// checks. Who took part is checked here, by each signer's own signed messages.
+    /// checks. Who took part is checked here, by each signer's own signed messages and the sum of their shares.
     pub(super) fn signed(
         &mut self,
         id: EntryId,
@@ -265,7 +265,7 @@ impl IvnState {
         let group = self.group(&state.request.group)?;
         let context =
             SigningSession { ivn: self.ivn, session, subject: Subject::Request { request: id } };
-        let shown = self.check_signers(group, &context, signers)?;
+        let shown = self.check_signers(group, &context, signature, signers)?;
         if signature.len() != 64 || !shown.iter().all(|name| state.approvals.contains(name)) {
             return Err(Invalid::Signers);
         }
@@ -277,11 +277,13 @@ impl IvnState {
         Ok(vec![Event::RequestSigned(id)])
     }
 
-    /// The accounts in `signers`, if each signed commitments and a share for the same package in this session.
+    /// The accounts in `signers`, if each signed commitments and a share for the same package in this session, and the
+    /// shares add up to the signature.
     fn check_signers(
         &self,
         group: &Group,
         context: &SigningSession,
+        signature: &[u8],
         signers: &[SignerRecord],
     ) -> Result<Vec<AccountName>, Invalid> {
         let mut commitments = BTreeMap::new();
@@ -299,11 +301,14 @@ impl IvnState {
             return Err(Invalid::Signers);
         }
         let package = context.package(&commitments);
+        let mut shares = Vec::with_capacity(signers.len());
         for record in signers {
             let key = self.account(&record.account)?.keys.identity;
-            context
-                .open_share(&record.account, key, package, &record.share)
-                .map_err(|_| Invalid::Signers)?;
+            let share = context.open_share(&record.account, key, package, &record.share);
+            shares.push(share.map_err(|_| Invalid::Signers)?);
+        }
+        if !add_up(&shares, signature) {
+            return Err(Invalid::Signers);
         }
         Ok(signers.iter().map(|record| record.account.clone()).collect())
     }

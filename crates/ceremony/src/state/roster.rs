@@ -43,21 +43,27 @@ impl IvnState {
     /// An admin invites. A second invitation of one name replaces the first.
     pub(super) fn invite(
         &mut self,
-        id: EntryId,
+        entry: &Entry,
         author: &AccountName,
         invitation: &Invitation,
         now: Timestamp,
     ) -> Result<Vec<Event>, Invalid> {
         self.check_admin(author)?;
-        self.check_unsaid(id, author)?;
+        self.check_unsaid(entry.id(), author)?;
+        let at = entry.statement().at;
         if self.accounts.contains_key(&invitation.name) {
             return Err(Invalid::AccountExists { account: invitation.name.clone() });
         }
         if invitation.expires_at <= now {
             return Err(Invalid::InvitationExpired);
         }
+        // One that was held back must not bring back what the author has replaced since.
+        if self.invited_at.get(&invitation.name).is_some_and(|latest| at < *latest) {
+            return Err(Invalid::Outdated { name: invitation.name.to_string() });
+        }
+        self.invited_at.insert(invitation.name.clone(), at);
         self.invitations.insert(invitation.name.clone(), invitation.clone());
-        self.said.insert(id);
+        self.said.insert(entry.id());
         Ok(vec![Event::Invited(invitation.name.clone())])
     }
 

@@ -13,7 +13,7 @@ use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::names::{
     AccountName, Digest, DocumentType, EntryId, GroupName, IvnId, Timestamp,
 };
-use quorate_ceremony::node::Trouble;
+use quorate_ceremony::node::{Node, Trouble};
 use quorate_ceremony::policy::Policy;
 use quorate_ceremony::statement::{GroupDefinition, Invitation, Role};
 use serde::{Deserialize, Serialize};
@@ -291,36 +291,40 @@ pub struct StatusView {
 pub struct TroubleView {
     /// What it is.
     pub sentence: String,
-    /// The two contradicting checkpoints, where that is the trouble.
+    /// The two checkpoints that do not fit together, where that is the trouble and proves nothing yet.
     pub checkpoints: Option<(String, String)>,
+    /// The proof of misbehaviour, where there is one, as it is handed on.
+    pub proof: Option<serde_json::Value>,
 }
 
-impl From<&Trouble> for TroubleView {
-    fn from(trouble: &Trouble) -> Self {
-        let sentence = match trouble {
-            Trouble::Fork { .. } => {
-                "The coordinator signed two logs that contradict each other; this node keeps both \
-                 as proof and signs nothing any more."
-                    .to_owned()
-            }
-            Trouble::Inadmissible { index, reason } => format!(
-                "Entry {index} of the coordinator's log breaks the log's own rules ({reason}); this node does not follow it."
+impl TroubleView {
+    /// What keeps this node from signing.
+    pub(crate) fn of(node: &Node) -> Option<Self> {
+        let (sentence, checkpoints) = match node.trouble()? {
+            Trouble::Misbehaviour(proved) => (
+                format!(
+                    "The coordinator is proved to break the rules: {proved}. This node keeps the proof and signs \
+                     nothing any more."
+                ),
+                None,
             ),
-            Trouble::OtherTree { size } => format!(
-                "The coordinator's checkpoint of {size} entries does not fit the entries that it sent."
+            Trouble::Unexplained { ours, theirs } => (
+                "The coordinator signed a checkpoint that does not fit the log that this node verified; this node \
+                 signs nothing until the log shows which is right."
+                    .to_owned(),
+                ours.clone().map(|ours| (ours, theirs.clone())),
             ),
-            Trouble::Behind { size } => format!(
-                "The coordinator shows a log of only {size} entries, fewer than this node has verified: it was \
-                 restored from an old copy."
+            Trouble::Behind { size } => (
+                format!(
+                    "The coordinator shows a log of only {size} entries, fewer than this node has verified: it was \
+                     restored from an old copy."
+                ),
+                None,
             ),
         };
-        let checkpoints = match trouble {
-            Trouble::Fork { ours, theirs } => Some((ours.clone(), theirs.clone())),
-            Trouble::Inadmissible { .. } | Trouble::OtherTree { .. } | Trouble::Behind { .. } => {
-                None
-            }
-        };
-        Self { sentence, checkpoints }
+        let proof =
+            node.misbehaviour().and_then(|proof| serde_json::from_str(&proof.to_json()).ok());
+        Some(Self { sentence, checkpoints, proof })
     }
 }
 

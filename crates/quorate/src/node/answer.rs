@@ -26,8 +26,17 @@ pub(crate) fn problem(error: &CommandError) -> Problem {
             .hint("the node keeps trying; see: quorate status"),
         CommandError::NoDocument => Problem::new(Exit::Error, error.to_string())
             .hint("ask the requester to submit it again"),
-        CommandError::Frozen | CommandError::TooLong => {
-            Problem::new(Exit::Error, error.to_string())
+        CommandError::Frozen => {
+            Problem::new(Exit::Error, error.to_string()).hint("quorate doctor says what it is")
+        }
+        CommandError::TooLong => Problem::new(Exit::Error, error.to_string()),
+        CommandError::NotTaken(invalid) => {
+            Problem { message: error.to_string(), ..invalid_problem(invalid) }.hint(
+                "if it shall not count any more, reject the request; ask who runs the coordinator",
+            )
+        }
+        CommandError::RefusedHere(invalid) => {
+            Problem { message: error.to_string(), ..invalid_problem(invalid) }
         }
         CommandError::Invalid(invalid) => invalid_problem(invalid),
     }
@@ -106,7 +115,7 @@ pub(crate) fn status(node: &Node, hub: String, now: Timestamp) -> StatusView {
     let state = node.state();
     let inbox = node.inbox(now).len();
     let roles = state.account(node.account()).map(|account| account.roles.clone());
-    let trouble = node.trouble().map(TroubleView::from);
+    let trouble = TroubleView::of(node);
     let sentence = match (&trouble, node.connected()) {
         (Some(trouble), _) => trouble.sentence.clone(),
         (None, true) if let Some(seconds) = node.clock_lead() => format!(

@@ -124,6 +124,12 @@ pub enum Refusal {
     /// A key package is never overwritten.
     #[error("there is already a key package of this session")]
     KeyPackageExists,
+    /// What proves the coordinator's misbehaviour is not changed or forgotten.
+    #[error("what is kept as proof stays as it is")]
+    ProofIsFinal,
+    /// A refusal by the account holder is not forgotten.
+    #[error("a refusal is final")]
+    RefusalIsFinal,
     /// A number is above 2⁶³−1.
     #[error("a number is too large for the store")]
     TooLarge,
@@ -139,6 +145,8 @@ impl Refusal {
         ("never-committed", Self::NeverCommitted),
         ("already-released", Self::AlreadyReleased),
         ("key-package-exists", Self::KeyPackageExists),
+        ("proof-is-final", Self::ProofIsFinal),
+        ("refusal-is-final", Self::RefusalIsFinal),
     ];
 
     pub(super) fn named(name: &str) -> Option<Self> {

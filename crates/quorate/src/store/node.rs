@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use quorate_ceremony::effect::NodeChange;
-use quorate_ceremony::names::SessionId;
+use quorate_ceremony::misbehaviour::Misbehaviour;
+use quorate_ceremony::names::{EntryId, SessionId};
 use quorate_ceremony::node::Saved;
 use quorate_log::checkpoint::SignedCheckpoint;
 use quorate_log::tree::TreeHead;
@@ -44,7 +45,9 @@ impl NodeStore {
     pub async fn load(&mut self) -> Result<Saved, StoreError> {
         let entries = self.rows("SELECT bytes FROM entries ORDER BY position").await?;
         let cosigned = self.rows("SELECT note FROM cosigned").await?;
-        let frozen = self.rows("SELECT ours, theirs FROM frozen").await?;
+        let proofs = self.rows("SELECT proof FROM misbehaviour ORDER BY position").await?;
+        let unexplained = self.rows("SELECT note FROM unexplained").await?;
+        let refused = self.rows("SELECT request FROM refused").await?;
         let outbox = self.rows("SELECT bytes FROM outbox ORDER BY position").await?;
         let sealed = self.rows("SELECT session, sealed FROM key_packages").await?;
         let sessions = self
@@ -59,10 +62,16 @@ impl NodeStore {
         Ok(Saved {
             entries: column(&entries).map_err(read)?,
             cosigned: column(&cosigned).map_err(read)?.pop(),
-            frozen: frozen
-                .first()
-                .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
-                .transpose()
+            misbehaviour: column::<String>(&proofs)
+                .map_err(read)?
+                .iter()
+                .map(|proof| Misbehaviour::from_json(proof).map_err(|_| self.unreadable_proof()))
+                .collect::<Result<_, _>>()?,
+            unexplained: column(&unexplained).map_err(read)?,
+            refused: refused
+                .iter()
+                .map(|row| bytes32(row).map(EntryId::new))
+                .collect::<Result<_, _>>()
                 .map_err(read)?,
             outbox: column(&outbox).map_err(read)?,
             packages: sealed.iter().map(package).collect::<Result<_, StoreError>>()?,
@@ -127,13 +136,21 @@ impl NodeStore {
                 let head = head_of(&checkpoint, size)?;
                 batch.add(REPLACE_COSIGNED, checkpoint_values(head, checkpoint)?);
             }
-            NodeChange::Frozen { ours, theirs } => {
-                batch.add(
-                    // The first proof stays.
-                    "INSERT INTO frozen VALUES (1, ?, ?) ON CONFLICT DO NOTHING",
-                    [Value::Text(ours), Value::Text(theirs)],
-                );
+            NodeChange::Misbehaviour(proof) => batch.add(
+                "INSERT INTO misbehaviour (proof) VALUES (?) ON CONFLICT DO NOTHING",
+                [Value::Text(proof.to_json())],
+            ),
+            NodeChange::Unexplained(note) => batch.add(
+                "INSERT INTO unexplained VALUES (?) ON CONFLICT DO NOTHING",
+                [Value::Text(note)],
+            ),
+            NodeChange::Explained(note) => {
+                batch.add("DELETE FROM unexplained WHERE note = ?", [Value::Text(note)]);
             }
+            NodeChange::Refused(request) => batch.add(
+                "INSERT INTO refused VALUES (?) ON CONFLICT DO NOTHING",
+                [Value::Blob(request.as_bytes().to_vec())],
+            ),
             NodeChange::OutboxAdd(entry) => {
                 let id = Value::Blob(entry.id().as_bytes().to_vec());
                 batch.add(
@@ -169,6 +186,10 @@ impl NodeStore {
         KeyPackage::from_bytes(&bytes).map_err(|_| damaged())
     }
 
+    fn unreadable_proof(&self) -> StoreError {
+        StoreError::Damaged(self.database.path().to_owned())
+    }
+
     async fn rows(&mut self, sql: &'static str) -> Result<Vec<SqliteRow>, StoreError> {
         let rows = sqlx::query(sql).fetch_all(self.database.reading().await).await;
         rows.map_err(|error| self.failed(error))
@@ -180,9 +201,12 @@ impl NodeStore {
 }
 
 fn session(row: &SqliteRow) -> Result<SessionId, sqlx::Error> {
+    bytes32(row).map(SessionId::new)
+}
+
+fn bytes32(row: &SqliteRow) -> Result<[u8; 32], sqlx::Error> {
     let bytes: &[u8] = row.try_get(0)?;
-    let bytes = bytes.try_into().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-    Ok(SessionId::new(bytes))
+    bytes.try_into().map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
 fn column<'r, T>(rows: &'r [SqliteRow]) -> Result<Vec<T>, sqlx::Error>
@@ -229,8 +253,11 @@ pub(super) fn integer(number: u64) -> Result<i64, Refusal> {
 const REPLACE_COSIGNED: &str = "INSERT INTO cosigned VALUES (1, ?, ?, ?)
     ON CONFLICT DO UPDATE SET size = excluded.size, root = excluded.root, note = excluded.note";
 
-const SCHEMA: Schema =
-    Schema { kind: "node", application_id: 0x5175_6f01, migrations: &[include_str!("node/1.sql")] };
+const SCHEMA: Schema = Schema {
+    kind: "node",
+    application_id: 0x5175_6f01,
+    migrations: &[include_str!("node/1.sql"), include_str!("node/2.sql")],
+};
 
 #[cfg(test)]
 mod tests;

@@ -128,6 +128,19 @@ fn repeating_a_replaced_definition_does_not_bring_it_back() {
 }
 
 #[test]
+fn a_definition_that_was_held_back_does_not_replace_a_later_one() {
+    let mut log = Chronicle::peopled();
+    let held_back = log.entry("ada", Body::GroupDefined(log.board_of_three()));
+    log.wait(1);
+    log.define(GroupDefinition {
+        min_signers: 3,
+        policy: Policy::for_min_signers(3),
+        ..log.board_of_three()
+    });
+    assert_eq!(log.enter(&held_back), Err(Invalid::Outdated { name: "board".to_owned() }));
+}
+
+#[test]
 fn a_group_with_a_session_or_a_key_is_not_redefined() {
     let exists = Err(Invalid::GroupExists { group: board() });
     let mut log = Chronicle::grouped();

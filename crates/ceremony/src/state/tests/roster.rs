@@ -186,6 +186,15 @@ fn repeating_a_replaced_invitation_does_not_bring_it_back() {
 }
 
 #[test]
+fn an_invitation_that_was_held_back_does_not_replace_a_later_one() {
+    let mut log = Chronicle::founded();
+    let held_back = log.entry("ada", Body::Invitation(log.invitation("ben", Role::Admin)));
+    log.wait(1);
+    log.invite("ben", Role::Member);
+    assert_eq!(log.enter(&held_back), Err(Invalid::Outdated { name: "ben".to_owned() }));
+}
+
+#[test]
 fn an_expired_invitation_admits_nobody() {
     let mut log = Chronicle::founded();
     log.invite("ben", Role::Member);

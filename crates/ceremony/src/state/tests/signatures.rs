@@ -1,5 +1,7 @@
 //! Signature entries: what they must show.
 
+use curve25519_dalek::Scalar;
+
 use crate::chronicle::{Chronicle, session};
 use crate::encoding::Base64;
 use crate::names::EntryId;
@@ -15,8 +17,15 @@ fn approved() -> (Chronicle, EntryId) {
     (log, request)
 }
 
+/// A signature entry with the sum of its signers' shares.
 fn signature(request: EntryId, signers: Vec<SignerRecord>) -> Body {
-    Body::Signature { request, session: session(7), signature: Base64(vec![1; 64]), signers }
+    let mut sum = Scalar::ZERO;
+    for record in &signers {
+        let share = record.share.value_unverified();
+        sum += Scalar::from_canonical_bytes(share.try_into().unwrap()).unwrap();
+    }
+    let signature = Base64([[1; 32], sum.to_bytes()].concat());
+    Body::Signature { request, session: session(7), signature, signers }
 }
 
 #[test]
@@ -88,8 +97,22 @@ fn messages_of_another_session_request_or_set_of_commitments_do_not_count() {
 fn a_signature_has_64_bytes() {
     let (mut log, request) = approved();
     let signers = log.records(&["ada", "ben"], session(7), Subject::Request { request });
-    let signature = Base64(vec![1; 63]);
+    let Body::Signature { mut signature, signers, .. } = signature(request, signers) else {
+        panic!()
+    };
+    signature.0.remove(0);
     let body = Body::Signature { request, session: session(7), signature, signers };
+    assert_eq!(log.coordinator_says(body), Err(Invalid::Signers));
+}
+
+#[test]
+fn shares_that_do_not_add_up_to_the_signature_do_not_count() {
+    let (mut log, request) = approved();
+    let subject = Subject::Request { request };
+    let signers = log.records(&["ada", "ben"], session(7), subject);
+    let others = log.records(&["ada", "ben"], session(7), subject);
+    let Body::Signature { signature: other, .. } = signature(request, others) else { panic!() };
+    let body = Body::Signature { request, session: session(7), signature: other, signers };
     assert_eq!(log.coordinator_says(body), Err(Invalid::Signers));
 }
 

@@ -8,9 +8,10 @@ use quorate_ceremony::entry::{Author, Entry, Statement};
 use quorate_ceremony::identity::{AccountSecrets, SecretKey};
 use quorate_ceremony::names::{EntryId, IvnId, Timestamp};
 use quorate_ceremony::statement::Body;
+use quorate_log::compare::Fork;
 use quorate_log::key::{LogSigner, Seed};
 use quorate_log::leaf_hash;
-use quorate_log::tree::Frontier;
+use quorate_log::tree::{Frontier, MemoryTree};
 use quorate_protocol::keyshare::{self, Board, Parameters, Run, Step};
 use quorate_protocol::{Identifier, Suite};
 use rand_chacha::ChaCha20Rng;
@@ -85,6 +86,23 @@ fn cosigned(size: u64, other: &[u8]) -> NodeChange {
     NodeChange::Cosigned { checkpoint: signer.sign(frontier.head()).to_string(), size }
 }
 
+/// Two signed checkpoints of one size.
+fn forked() -> [String; 2] {
+    [&b""[..], b"x"].map(|other| {
+        let NodeChange::Cosigned { checkpoint, .. } = cosigned(5, other) else { panic!() };
+        checkpoint
+    })
+}
+
+fn fork() -> Misbehaviour {
+    let origin = "example.com/ivn/1".parse().unwrap();
+    let signer = LogSigner::new(origin, Seed::new(Box::new([3; 32])));
+    let [one, other] = forked()
+        .map(|note| note.parse::<SignedCheckpoint>().unwrap().verify(signer.verifier()).unwrap());
+    let fork = Fork::find(&one, &other, &MemoryTree::default()).unwrap().unwrap();
+    Misbehaviour::Fork(Box::new(fork))
+}
+
 fn entry(second: u64) -> Entry {
     let statement = Statement {
         ivn: Some(IvnId::new([1; 32])),
@@ -141,7 +159,8 @@ async fn a_new_store_is_empty() {
     let fixture = Fixture::new();
     let saved = fixture.open().await.load().await.unwrap();
     assert!(saved.entries.is_empty() && saved.outbox.is_empty() && saved.packages.is_empty());
-    assert!(saved.cosigned.is_none() && saved.frozen.is_none() && saved.sessions.is_empty());
+    assert!(saved.cosigned.is_none() && saved.sessions.is_empty() && saved.refused.is_empty());
+    assert!(saved.misbehaviour.is_empty() && saved.unexplained.is_empty());
 }
 
 #[tokio::test]
@@ -176,11 +195,50 @@ async fn what_was_committed_is_there_after_a_kill_at_any_point() {
     let saved = fixture.after_a_kill().await.1.load().await.unwrap();
     assert_eq!(saved.sessions, BTreeMap::from([(session(2), false), (session(3), true)]));
 
-    let frozen = NodeChange::Frozen { ours: "a".into(), theirs: "b".into() };
-    let again = NodeChange::Frozen { ours: "c".into(), theirs: "d".into() };
-    store.commit(vec![frozen, again]).await.unwrap();
+    let proof = || NodeChange::Misbehaviour(fork());
+    let unexplained = |note: &str| NodeChange::Unexplained(note.to_owned());
+    let refusal = || NodeChange::Refused(EntryId::new([3; 32]));
+    let explained = NodeChange::Explained("b".to_owned());
+    let told = vec![proof(), unexplained("a"), unexplained("b"), refusal()];
+    store.commit(told).await.unwrap();
+    store.commit(vec![proof(), unexplained("a"), explained, refusal()]).await.unwrap();
     let saved = fixture.after_a_kill().await.1.load().await.unwrap();
-    assert_eq!(saved.frozen, Some(("a".into(), "b".into())));
+    assert_eq!(saved.misbehaviour, [fork()]);
+    assert_eq!(saved.unexplained, ["a"]);
+    assert_eq!(saved.refused.into_iter().collect::<Vec<_>>(), [EntryId::new([3; 32])]);
+}
+
+#[tokio::test]
+async fn proof_and_refusals_stay() {
+    let fixture = Fixture::new();
+    let mut store = fixture.open().await;
+    let told = vec![NodeChange::Misbehaviour(fork()), NodeChange::Refused(EntryId::new([3; 32]))];
+    store.commit(told).await.unwrap();
+    for (change, expected) in [
+        ("UPDATE misbehaviour SET proof = ''", Refusal::ProofIsFinal),
+        ("DELETE FROM misbehaviour", Refusal::ProofIsFinal),
+        ("DELETE FROM refused", Refusal::RefusalIsFinal),
+    ] {
+        let mut batch = Batch::new();
+        batch.add(change, []);
+        let error = store.database.commit(batch).await.unwrap_err();
+        assert!(matches!(error, StoreError::Refused(found) if found == expected), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_fork_that_the_first_format_stored_is_still_proof() {
+    let fixture = Fixture::new();
+    let path = fixture.directory.path().join("node.sqlite");
+    let first = Schema { migrations: &[include_str!("1.sql")], ..SCHEMA };
+    let mut database = Database::open(&path, &first).await.unwrap();
+    let [ours, theirs] = forked().map(Value::Text);
+    let mut batch = Batch::new();
+    batch.add("INSERT INTO frozen VALUES (1, ?, ?)", [ours, theirs]);
+    database.commit(batch).await.unwrap();
+    database.close().await.unwrap();
+    let saved = fixture.open().await.load().await.unwrap();
+    assert_eq!(saved.misbehaviour, [fork()]);
 }
 
 #[tokio::test]

@@ -1,0 +1,267 @@
+//! Proof that whoever holds the log's key does not keep to the rules of a log. It convinces everybody who has that key's
+//! public half, so it is kept, and can be handed on.
+//!
+//! A statement that anybody could have made up proves nothing, so each proof rests on checkpoints that the log's key
+//! signed: two that can not both be true, or one over an entry that the log's own rules do not admit. That the
+//! coordinator is silent, late, or says in a message what is not so, can not be proved and is not in here.
+
+use quorate_log::Hash;
+use quorate_log::checkpoint::{CheckpointError, SignedCheckpoint};
+use quorate_log::compare::{Fork, ForkError};
+use quorate_log::key::LogVerifier;
+use quorate_log::leaf_hash;
+use quorate_log::proof::{ConsistencyProof, InclusionProof};
+use quorate_log::tree::{Frontier, HashReader, TreeHead};
+use quorate_protocol::sign::{self, Signature};
+use serde::{Deserialize, Serialize};
+
+use crate::audit::Documents;
+use crate::encoding::Base64;
+use crate::entry::Entry;
+use crate::names::EntryId;
+use crate::state::{Invalid, IvnState};
+use crate::statement::Body;
+
+/// The version of the encoding.
+const VERSION: u8 = 1;
+
+/// A proof.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Misbehaviour {
+    /// Two checkpoints that can not both be true.
+    Fork(Box<Fork>),
+    /// A checkpoint over an entry that can not be in the log.
+    BadEntry(Box<BadEntry>),
+}
+
+/// An entry that a signed checkpoint covers, and that can not stand where it stands.
+///
+/// To judge it takes the entries before it: those of any copy of the log that begins like the checkpoint's.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct BadEntry {
+    checkpoint: SignedCheckpoint,
+    index: u64,
+    entry: Base64,
+    /// Shows that the checkpoint's tree has the entry at the index.
+    inclusion: InclusionProof,
+    /// Shows with which entries the checkpoint's tree begins.
+    beginning: ConsistencyProof,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    version: u8,
+    misbehaviour: Misbehaviour,
+}
+
+/// What was proved.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Proved {
+    /// The log's key signed two histories.
+    #[error(
+        "the log's key signed two checkpoints that contradict each other, of {older} and of {newer} entries"
+    )]
+    Fork {
+        /// Entries in the smaller tree.
+        older: u64,
+        /// Entries in the larger tree, or in the other one of the same size.
+        newer: u64,
+    },
+    /// An entry breaks the log's rules.
+    #[error("the log's key signed a log whose entry {index} breaks the log's rules: {reason}")]
+    Inadmissible {
+        /// The entry's index.
+        index: u64,
+        /// Which rule.
+        reason: Invalid,
+    },
+    /// A signature in the log is none.
+    #[error(
+        "the log's key signed a log whose entry {index} holds a signature for request {request} that does not verify"
+    )]
+    FalseSignature {
+        /// The entry's index.
+        index: u64,
+        /// What it claims to sign.
+        request: EntryId,
+    },
+}
+
+/// Why something proves nothing.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum NotProved {
+    /// Not a proof in a form that this version knows.
+    #[error("not a proof of misbehaviour that this version can read")]
+    Malformed,
+    /// The two checkpoints are no fork.
+    #[error(transparent)]
+    Fork(#[from] ForkError),
+    /// The checkpoint is not the log's.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The entry is not in the checkpoint's tree, or that tree begins with other entries than those at hand.
+    #[error("the entries at hand are not those with which the checkpoint's log begins")]
+    OtherLog,
+    /// It takes the entries before the one that it accuses.
+    #[error("to judge entry {index} takes a copy of the log with the entries before it")]
+    NeedsLog {
+        /// The entry's index.
+        index: u64,
+    },
+    /// It takes the document that the request is about.
+    #[error("to judge entry {index} takes the document of request {request}")]
+    NeedsDocument {
+        /// The entry's index.
+        index: u64,
+        /// The request.
+        request: EntryId,
+    },
+    /// The entry is as it should be, as far as this version can tell.
+    #[error("nothing is wrong with entry {index}")]
+    Sound {
+        /// The entry's index.
+        index: u64,
+    },
+}
+
+impl Misbehaviour {
+    /// As JSON, for a file or a database.
+    pub fn to_json(&self) -> String {
+        let file = File { version: VERSION, misbehaviour: self.clone() };
+        // Serialising plain structs to memory has no way to fail, and an empty text is no proof.
+        serde_json::to_string(&file).unwrap_or_default()
+    }
+
+    /// Reads what [`Self::to_json`] wrote. Nothing is verified.
+    ///
+    /// # Errors
+    ///
+    /// [`NotProved::Malformed`].
+    pub fn from_json(text: &str) -> Result<Self, NotProved> {
+        let file: File = serde_json::from_str(text).map_err(|_| NotProved::Malformed)?;
+        (file.version == VERSION).then_some(file.misbehaviour).ok_or(NotProved::Malformed)
+    }
+
+    /// How many entries of the log it takes to judge this.
+    pub fn entries_needed(&self) -> u64 {
+        match self {
+            Self::Fork(_) => 0,
+            Self::BadEntry(bad) => bad.index,
+        }
+    }
+
+    /// Judges this by the log's key, the log's entries from the genesis on (as many as
+    /// [are needed](Self::entries_needed), more are ignored), and documents.
+    ///
+    /// # Errors
+    ///
+    /// Why it proves nothing, or not with what is at hand.
+    pub fn verify(
+        &self,
+        log: &LogVerifier,
+        entries: impl IntoIterator<Item = Vec<u8>>,
+        documents: &mut dyn Documents,
+    ) -> Result<Proved, NotProved> {
+        match self {
+            Self::Fork(fork) => Ok(proved_fork(fork, log)?),
+            Self::BadEntry(bad) => {
+                let needed = usize::try_from(bad.index).unwrap_or(usize::MAX);
+                let mut frontier = Frontier::default();
+                let mut state: Option<IvnState> = None;
+                for bytes in entries.into_iter().take(needed) {
+                    let entry = Entry::from_bytes(&bytes).map_err(|_| NotProved::OtherLog)?;
+                    match &mut state {
+                        Some(state) => drop(state.apply(&entry).map_err(|_| NotProved::OtherLog)?),
+                        None => {
+                            state = Some(IvnState::found(&entry).map_err(|_| NotProved::OtherLog)?);
+                        }
+                    }
+                    frontier.append(leaf_hash(&bytes));
+                }
+                let state = state.filter(|state| state.size() == bad.index);
+                let state = state.ok_or(NotProved::NeedsLog { index: bad.index })?;
+                bad.verify(log, &state, frontier.head(), documents)
+            }
+        }
+    }
+}
+
+/// What two checkpoints prove.
+pub(crate) fn proved_fork(fork: &Fork, log: &LogVerifier) -> Result<Proved, ForkError> {
+    fork.verify(log)?;
+    let [older, newer] = fork.checkpoints().map(|checkpoint| checkpoint.unverified().size());
+    Ok(Proved::Fork { older, newer })
+}
+
+impl BadEntry {
+    /// The accusation that entry `index` of the tree in `reader`, of which `checkpoint` is, can not be there.
+    pub(crate) fn new<R: HashReader>(
+        checkpoint: SignedCheckpoint,
+        index: u64,
+        entry: Vec<u8>,
+        reader: &R,
+    ) -> Option<Self> {
+        let size = checkpoint.unverified().size();
+        let inclusion = InclusionProof::prove(reader, index, size).ok()?;
+        let beginning = ConsistencyProof::prove(reader, index, size).ok()?;
+        Some(Self { checkpoint, index, entry: Base64(entry), inclusion, beginning })
+    }
+
+    /// Where the entry stands.
+    pub(crate) fn index(&self) -> u64 {
+        self.index
+    }
+
+    /// Judges the entry by the `state` of the entries before it, whose tree is `before`.
+    pub(crate) fn verify(
+        &self,
+        log: &LogVerifier,
+        state: &IvnState,
+        before: TreeHead,
+        documents: &mut dyn Documents,
+    ) -> Result<Proved, NotProved> {
+        let checkpoint = self.checkpoint.clone().verify(log)?.head();
+        let leaf: Hash = leaf_hash(&self.entry.0);
+        let stands = self.inclusion.index == self.index
+            && before.size == self.index
+            && self.inclusion.verify(leaf, checkpoint).is_ok()
+            && self.beginning.verify(before, checkpoint).is_ok();
+        if !stands {
+            return Err(NotProved::OtherLog);
+        }
+        let index = self.index;
+        let entry = match Entry::from_bytes(&self.entry.0) {
+            Ok(entry) => entry,
+            Err(error) => return Ok(Proved::Inadmissible { index, reason: error.into() }),
+        };
+        if let Err(reason) = state.clone().apply(&entry) {
+            return Ok(Proved::Inadmissible { index, reason });
+        }
+        let Body::Signature { request, .. } = &entry.statement().body else {
+            return Err(NotProved::Sound { index });
+        };
+        let request = *request;
+        let asked = state.request(request).map_err(|_| NotProved::Sound { index })?;
+        let message = documents
+            .to_be_signed(request, &asked.request)
+            .map_err(|_| NotProved::NeedsDocument { index, request })?;
+        if is_false_signature(state, &entry, &message) {
+            Ok(Proved::FalseSignature { index, request })
+        } else {
+            Err(NotProved::Sound { index })
+        }
+    }
+}
+
+/// Whether an entry states a signature that is none of `message` under the key of the group that was asked.
+pub(crate) fn is_false_signature(state: &IvnState, entry: &Entry, message: &[u8]) -> bool {
+    let Body::Signature { request, signature, .. } = &entry.statement().body else { return false };
+    let key = state.request(*request).and_then(|asked| state.group(&asked.request.group));
+    let Some(key) = key.ok().and_then(|group| group.key.as_ref()) else { return false };
+    !Signature::from_bytes(&signature.0).is_ok_and(|signature| {
+        sign::verify(key.public.verifying_key(), message, &signature).is_ok()
+    })
+}
