@@ -29,6 +29,7 @@ breaks! {
     a_share_without_a_cosignature_is_seen: NoCosignature breaks S2
     a_share_with_a_cosignature_from_before_the_request_is_seen: OldCosignature breaks S2
     a_wrong_signature_in_the_log_is_seen: WrongSignature breaks S2
+    a_cosignature_of_another_tree_is_seen: CosignOther breaks S3
     a_share_of_the_key_that_leaves_its_node_is_seen: LeakShare breaks S4
     a_certified_share_that_is_not_on_disk_is_seen: ForgetPackage breaks S6
     an_innocent_member_that_is_blamed_is_seen: Rubbish breaks S6

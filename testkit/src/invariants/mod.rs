@@ -6,6 +6,7 @@ mod liveness;
 mod log;
 mod s1;
 mod s2;
+mod s3;
 mod s4;
 mod s6;
 
@@ -22,6 +23,7 @@ use crate::simulation::world::World;
 pub(crate) use audit::the_audit_says_what_happened;
 pub(crate) use liveness::{l1_approved_requests_are_signed, l2_processes_restart_by_themselves};
 pub(crate) use log::is_volatile;
+pub(crate) use s3::s3_of_two_views_at_most_one_is_final;
 
 /// Names an invariant.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -30,6 +32,8 @@ pub enum Invariant {
     S1,
     /// No signature without a logged, approved request in a cosigned checkpoint.
     S2,
+    /// No auditor accepts a split view.
+    S3,
     /// No share leaves a node.
     S4,
     /// One key certified by all, or a logged abort that blames nobody innocent.
@@ -55,6 +59,7 @@ impl fmt::Display for Invariant {
         f.write_str(match self {
             Self::S1 => "S1 (one share from one nonce pair)",
             Self::S2 => "S2 (no signature without an approved request in a cosigned checkpoint)",
+            Self::S3 => "S3 (no auditor accepts a split view)",
             Self::S4 => "S4 (no share leaves a node)",
             Self::S6 => "S6 (one certified key, or an abort that blames nobody innocent)",
             Self::L1 => "L1 (signing completes)",
@@ -126,6 +131,7 @@ impl Invariants {
         self.nonces.s1_no_two_shares_come_from_one_nonce_pair(world, seen)?;
         self.gate.s2_no_share_leaves_before_the_gate(world, seen)?;
         self.gate.s2_no_signature_without_an_approved_request(world, seen)?;
+        s3::s3_a_node_cosigns_one_history(world, seen)?;
         self.secrets.s4_no_share_is_in_anything_sent_or_stored_elsewhere(world, seen)?;
         self.ceremonies.s6_a_key_is_certified_by_all_who_hold_it(world, seen)?;
         s6::s6_nobody_innocent_is_blamed(world, seen)?;

@@ -101,7 +101,7 @@ impl Gate {
 }
 
 /// Whether this line is the account's cosignature on the coordinator's checkpoint of that size.
-fn cosigns(world: &World, by: &AccountName, size: u64, line: &str) -> Option<()> {
+pub(super) fn cosigns(world: &World, by: &AccountName, size: u64, line: &str) -> Option<()> {
     let state = &world.reference.state;
     let mut checkpoint = world.reference.checkpoints.get(&size)?.clone();
     let name = format!("{}/{by}", state.origin()).parse().ok()?;

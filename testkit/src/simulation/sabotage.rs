@@ -45,6 +45,8 @@ pub enum Sabotage {
     NoCosignature,
     /// Nodes release signature shares with a cosignature on a checkpoint from before the request.
     OldCosignature,
+    /// Nodes cosign the first checkpoint, whatever they are shown.
+    CosignOther,
     /// Nodes send rubbish in the DKG, so that they are blamed.
     Rubbish,
     /// Nodes approve in key generation where they should complain.
@@ -162,6 +164,11 @@ impl Sabotage {
                 let (size, cosignature) =
                     first_cosignature(account, secrets, world).unwrap_or((size, cosignature));
                 vec![NodeEffect::Send(FromNode::Share { session, share, size, cosignature })]
+            }
+            (Self::CosignOther, NodeEffect::Send(FromNode::Cosign { size, cosignature })) => {
+                let cosignature = first_cosignature(account, secrets, world)
+                    .map_or(cosignature, |(_, cosignature)| cosignature);
+                vec![NodeEffect::Send(FromNode::Cosign { size, cosignature })]
             }
             (
                 Self::Rubbish | Self::Complacent,

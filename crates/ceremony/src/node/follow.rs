@@ -271,8 +271,13 @@ impl Node {
             && let Some(message) = self.documents.get(request)
             && is_false_signature(&self.state, &entry, message)
         {
-            // Whether the rules would have admitted it makes no difference: it is the coordinator's own statement.
-            return Err(Bad::FalseSignature(*request));
+            // It is the coordinator's own statement. The rules come first, because to see that they are broken takes no
+            // document.
+            let request = *request;
+            return Err(match self.state.clone().apply(&entry) {
+                Err(reason) => Bad::Inadmissible(reason),
+                Ok(_) => Bad::FalseSignature(request),
+            });
         }
         let events = self.state.apply(&entry).map_err(Bad::Inadmissible)?;
         Ok((entry, events))

@@ -1,0 +1,213 @@
+//! A malicious coordinator: it has the log's key, everything that the coordinator stores, and the keys of accomplices.
+//!
+//! It can do whatever can be done with these: hold several logs and show each member one of them, sign any checkpoint,
+//! write any entry in its own or its accomplices' names, and let any message go, change it, or keep it. What it has no
+//! key for it can only make up.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quorate_ceremony::coordinator::{Config, Coordinator, CoordinatorSecrets};
+use quorate_ceremony::effect::CoordinatorDeadline;
+use quorate_ceremony::entry::{Author, Entry, Statement};
+use quorate_ceremony::identity::SecretKey;
+use quorate_ceremony::message::{FromCoordinator, FromNode};
+use quorate_ceremony::names::{AccountName, IvnId, Timestamp};
+use quorate_ceremony::statement::Body;
+use quorate_log::checkpoint::{CosignerSet, VerifiedCheckpoint};
+use quorate_log::key::{CosignerSigner, CosignerVerifier, LogSigner, LogVerifier, Seed};
+use quorate_log::leaf_hash;
+use quorate_log::note::NoteSignature;
+use quorate_log::tree::Frontier;
+
+use crate::simulation::world::Secrets;
+
+/// Names one of the logs that the coordinator keeps.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct ViewId(pub usize);
+
+/// A log, and the machine that goes on with it as if it were the only one.
+pub(super) struct View {
+    pub(super) machine: Coordinator,
+    pub(super) entries: Vec<Vec<u8>>,
+    pub(super) deadlines: BTreeMap<CoordinatorDeadline, Timestamp>,
+    /// By the size of the tree: who sent a cosignature of a checkpoint of that size, and the line.
+    pub(super) cosignatures: BTreeMap<u64, BTreeMap<AccountName, String>>,
+}
+
+/// What becomes of a message on its way to a node: nothing, itself, or others.
+pub type Outgoing = Box<dyn FnMut(&AccountName, FromCoordinator) -> Vec<FromCoordinator>>;
+/// What becomes of a message on its way from a node.
+pub type Incoming = Box<dyn FnMut(&AccountName, FromNode) -> Option<FromNode>>;
+
+/// The malicious coordinator.
+pub struct Liar {
+    log: [u8; 32],
+    identity: [u8; 32],
+    ivn: IvnId,
+    origin: String,
+    pub(super) views: Vec<View>,
+    /// Whom it shows which log.
+    pub(super) seats: BTreeMap<AccountName, ViewId>,
+    /// Members who gave it their keys.
+    pub(super) accomplices: BTreeSet<AccountName>,
+    pub(super) outgoing: Outgoing,
+    pub(super) incoming: Incoming,
+    /// Shows other documents than those that were handed in.
+    pub(super) swaps_documents: bool,
+}
+
+const CONFIG: Config = Config { dkg_step: 8_000, signing: 1_000, session: 20_000, pause: 100 };
+
+fn secrets(log: &[u8; 32], identity: &[u8; 32]) -> CoordinatorSecrets {
+    CoordinatorSecrets { log: SecretKey::from_seed(log), identity: SecretKey::from_seed(identity) }
+}
+
+impl Liar {
+    pub(super) fn new(log: [u8; 32], identity: [u8; 32], genesis: &Entry) -> Option<Self> {
+        let state = quorate_ceremony::state::IvnState::found(genesis).ok()?;
+        let mut liar = Self {
+            log,
+            identity,
+            ivn: state.ivn(),
+            origin: state.origin(),
+            views: Vec::new(),
+            seats: BTreeMap::new(),
+            accomplices: BTreeSet::new(),
+            outgoing: Box::new(|_, message| vec![message]),
+            incoming: Box::new(|_, message| Some(message)),
+            swaps_documents: false,
+        };
+        liar.begin(vec![genesis.to_bytes()])?;
+        Some(liar)
+    }
+
+    /// Keeps another log from now on, which begins with these entries.
+    pub(super) fn begin(&mut self, entries: Vec<Vec<u8>>) -> Option<ViewId> {
+        let secrets = secrets(&self.log, &self.identity);
+        let machine = Coordinator::restore(secrets, CONFIG, entries.clone(), None).ok()?;
+        let (deadlines, cosignatures) = (BTreeMap::new(), BTreeMap::new());
+        self.views.push(View { machine, entries, deadlines, cosignatures });
+        Some(ViewId(self.views.len() - 1))
+    }
+
+    pub(super) fn seat(&self, account: &AccountName) -> ViewId {
+        self.seats.get(account).copied().unwrap_or(ViewId(0))
+    }
+
+    /// The log that a member is shown.
+    pub fn log_of(&self, account: &AccountName) -> Vec<Vec<u8>> {
+        self.view(self.seat(account)).map(|view| view.entries.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn view(&self, id: ViewId) -> Option<&View> {
+        self.views.get(id.0)
+    }
+
+    pub(super) fn view_mut(&mut self, id: ViewId) -> Option<&mut View> {
+        self.views.get_mut(id.0)
+    }
+
+    fn log_signer(&self) -> Option<LogSigner> {
+        Some(LogSigner::new(self.origin.parse().ok()?, Seed::new(Box::new(self.log))))
+    }
+
+    /// The public half of the log's key.
+    pub fn log_verifier(&self) -> Option<LogVerifier> {
+        self.log_signer().map(|signer| signer.verifier().clone())
+    }
+
+    /// A checkpoint of exactly these entries, signed with the log's key.
+    pub fn checkpoint(&self, entries: &[Vec<u8>]) -> Option<VerifiedCheckpoint> {
+        let mut frontier = Frontier::default();
+        entries.iter().for_each(|entry| frontier.append(leaf_hash(entry)));
+        Some(self.log_signer()?.sign(frontier.head()))
+    }
+
+    /// An entry in the coordinator's own name.
+    pub fn states(&self, at: Timestamp, body: Body) -> Option<Entry> {
+        self.sign(at, Author::Coordinator, body, &SecretKey::from_seed(&self.identity))
+    }
+
+    /// An entry in somebody's name, with the coordinator's key: it has no other.
+    pub fn forges(&self, at: Timestamp, author: &AccountName, body: Body) -> Option<Entry> {
+        let key = SecretKey::from_seed(&self.identity);
+        self.sign(at, Author::Account(author.clone()), body, &key)
+    }
+
+    fn sign(&self, at: Timestamp, author: Author, body: Body, key: &SecretKey) -> Option<Entry> {
+        Entry::sign(Statement { ivn: Some(self.ivn), author, at, body }, &[key]).ok()
+    }
+
+    /// The checkpoint of a view at a size, with all cosignatures that nodes sent for it, and those of all accomplices,
+    /// who cosign whatever they are asked to.
+    pub(super) fn cosigned(
+        &self,
+        id: ViewId,
+        size: u64,
+        secrets: &BTreeMap<AccountName, Secrets>,
+        now: u64,
+    ) -> Option<VerifiedCheckpoint> {
+        let view = self.view(id)?;
+        let mut checkpoint = self.checkpoint(view.entries.get(..usize::try_from(size).ok()?)?)?;
+        let bare = checkpoint.clone();
+        let mut add = |account: &AccountName, line: NoteSignature| {
+            let key = view.machine.state().account(account).ok()?.keys.cosigner;
+            let name = format!("{}/{account}", self.origin).parse().ok()?;
+            let set = CosignerSet::new([CosignerVerifier::new(name, &key.0).ok()?]).ok()?;
+            checkpoint.add_cosignature(&set, line).ok()
+        };
+        for (account, line) in view.cosignatures.get(&size).into_iter().flatten() {
+            add(account, line.parse().ok()?);
+        }
+        for account in &self.accomplices {
+            let name = format!("{}/{account}", self.origin).parse().ok()?;
+            let seed = Seed::new(Box::new(secrets.get(account)?.cosigner));
+            let line = CosignerSigner::new(name, seed).cosign(&bare, now.try_into().ok()?);
+            add(account, line);
+        }
+        Some(checkpoint)
+    }
+}
+
+/// What it does to messages.
+impl Liar {
+    /// From now on, this becomes of messages to nodes.
+    pub fn alter(
+        &mut self,
+        alter: impl FnMut(&AccountName, FromCoordinator) -> Vec<FromCoordinator> + 'static,
+    ) {
+        self.outgoing = Box::new(alter);
+    }
+
+    /// From now on, these messages do not reach this node.
+    pub fn withhold_from(
+        &mut self,
+        victim: &AccountName,
+        which: impl Fn(&FromCoordinator) -> bool + 'static,
+    ) {
+        let victim = victim.clone();
+        self.alter(
+            move |to, message| {
+                if *to == victim && which(&message) { Vec::new() } else { vec![message] }
+            },
+        );
+    }
+
+    /// From now on, this becomes of messages from nodes.
+    pub fn intercept(
+        &mut self,
+        intercept: impl FnMut(&AccountName, FromNode) -> Option<FromNode> + 'static,
+    ) {
+        self.incoming = Box::new(intercept);
+    }
+
+    /// From now on, it shows nodes other documents than those that were handed in.
+    pub fn swap_documents(&mut self) {
+        self.swaps_documents = true;
+    }
+
+    /// From its next connection on, this node is shown the first log again.
+    pub fn seat_at_first(&mut self, account: &AccountName) {
+        self.seats.insert(account.clone(), ViewId(0));
+    }
+}

@@ -1,0 +1,676 @@
+//! Where honest nodes meet a malicious coordinator: no faults but its lies, and an order of messages that the seed
+//! decides. After everything that a node does, it is held against what the people really said.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a stage that can not be set up fails the test that asked for it"
+)]
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use quorate_ceremony::coordinator as hub;
+use quorate_ceremony::effect::{
+    CommandError, CommandId, CoordinatorChange, CoordinatorEffect, JoinId, NodeDeadline, NodeEffect,
+};
+use quorate_ceremony::encoding::Base64;
+use quorate_ceremony::entry::{Author, Entry, Statement};
+use quorate_ceremony::identity::SecretKey;
+use quorate_ceremony::message::{FromCoordinator, FromNode};
+use quorate_ceremony::misbehaviour::Proved;
+use quorate_ceremony::names::{AccountName, Digest, EntryId, GroupName, IvnId, Timestamp};
+use quorate_ceremony::node::{self, Command, Config, Document, Node, Trouble};
+use quorate_ceremony::policy::Policy;
+use quorate_ceremony::signing::Subject;
+use quorate_ceremony::state::Status;
+use quorate_ceremony::statement::{Body, Genesis, GroupDefinition, Invitation, Role};
+use quorate_protocol::Suite;
+use rand_chacha::ChaCha20Rng;
+
+use super::coordinator::{Liar, ViewId};
+use super::truth::Truth;
+use crate::chance::Chance;
+use crate::disk::NodeDisk;
+use crate::invariants::s3_of_two_views_at_most_one_is_final;
+use crate::reference::summary;
+use crate::simulation::world::Secrets;
+
+const NAMES: [&str; 5] = ["ada", "ben", "cyd", "dot", "eve"];
+const START: u64 = 1_750_000_000_000;
+/// The most messages in one go. More is a livelock.
+const MOST: usize = 20_000;
+
+struct Station {
+    node: Node,
+    disk: NodeDisk,
+    rng: ChaCha20Rng,
+    connected: bool,
+    deadlines: BTreeMap<NodeDeadline, Timestamp>,
+    /// What commands were answered.
+    answers: BTreeMap<CommandId, Result<EntryId, CommandError>>,
+    inbound: VecDeque<FromCoordinator>,
+    outbound: VecDeque<FromNode>,
+}
+
+/// Honest nodes, their holders, and a malicious coordinator.
+pub struct Stage {
+    now: u64,
+    chance: Chance,
+    rng: ChaCha20Rng,
+    commands: u64,
+    ivn: IvnId,
+    names: Vec<AccountName>,
+    secrets: BTreeMap<AccountName, Secrets>,
+    stations: BTreeMap<AccountName, Station>,
+    documents: BTreeMap<Digest, Vec<u8>>,
+    truth: Truth,
+    /// The malicious coordinator.
+    pub liar: Liar,
+    violations: Vec<String>,
+}
+
+/// An account's name.
+///
+/// # Panics
+///
+/// If it can not be one.
+pub fn name(text: &str) -> AccountName {
+    text.parse().expect("an account's name")
+}
+
+impl Stage {
+    /// An IVN of `members`, admitted, with a group that has a key of which `min_signers` are needed.
+    ///
+    /// # Panics
+    ///
+    /// If the honest beginning fails.
+    pub fn new(min_signers: u16, members: usize, seed: u64) -> Self {
+        let mut stage = Self::founded(members, seed);
+        let names = stage.names.clone();
+        let admin = names[0].clone();
+        stage.start(&admin);
+        stage.settle();
+        for account in &names[1..] {
+            let token = stage.secrets[account].invitation();
+            let invitation = Invitation {
+                name: account.clone(),
+                roles: BTreeSet::from([Role::Member]),
+                key: token.public(),
+                expires_at: stage.clock().plus(3_600_000),
+            };
+            stage.orders(&admin, Command::Invite(invitation)).expect("an invitation");
+            stage.join(account, &token);
+            stage.start(account);
+        }
+        let definition = stage.definition(min_signers);
+        stage.truth.defined.push(definition.clone());
+        stage.orders(&admin, Command::DefineGroup(definition)).expect("a group");
+        stage.settle();
+        let state = stage.node(&admin).state();
+        assert!(state.group(&board()).is_ok_and(|group| group.key.is_some()), "there is a key");
+        stage
+    }
+
+    /// The definition of the only group.
+    pub fn definition(&self, min_signers: u16) -> GroupDefinition {
+        GroupDefinition {
+            name: board(),
+            suite: Suite::FrostEd25519Sha512,
+            min_signers,
+            members: self.names.clone(),
+            document_types: BTreeSet::new(),
+            policy: Policy::for_min_signers(min_signers),
+        }
+    }
+
+    fn founded(members: usize, seed: u64) -> Self {
+        let mut chance = Chance::from_seed(seed);
+        let names: Vec<AccountName> = NAMES.iter().take(members).map(|text| name(text)).collect();
+        let secrets: BTreeMap<_, _> = names
+            .iter()
+            .map(|account| {
+                let (identity, cosigner) = (chance.bytes(), chance.bytes());
+                (account.clone(), Secrets { identity, cosigner, invitation: chance.bytes() })
+            })
+            .collect();
+        let (log, identity) = (chance.bytes(), chance.bytes());
+        let founder = secrets[&names[0]].account();
+        let coordinator = SecretKey::from_seed(&identity);
+        let statement = Statement {
+            ivn: None,
+            author: Author::Account(names[0].clone()),
+            at: Timestamp(START),
+            body: Body::Genesis(Genesis {
+                deployment: "stage.test".to_owned(),
+                name: "a stage".to_owned(),
+                admin: founder.public(),
+                roles: BTreeSet::from([Role::Admin, Role::Member]),
+                log_key: SecretKey::from_seed(&log).public(),
+                coordinator_key: coordinator.public(),
+                ca: Digest::new([0xCA; 32]),
+                nonce: Digest::new(chance.bytes()),
+            }),
+        };
+        let genesis =
+            Entry::sign(statement, &[&founder.identity, &coordinator]).expect("a genesis");
+        let liar = Liar::new(log, identity, &genesis).expect("a coordinator");
+        Self {
+            now: 0,
+            rng: chance.split(),
+            chance,
+            commands: 0,
+            ivn: genesis.ivn_id_as_genesis(),
+            names,
+            secrets,
+            stations: BTreeMap::new(),
+            documents: BTreeMap::new(),
+            truth: Truth::default(),
+            liar,
+            violations: Vec::new(),
+        }
+    }
+
+    fn join(&mut self, account: &AccountName, token: &SecretKey) {
+        let keys = self.secrets[account].account();
+        let statement = Statement {
+            ivn: Some(self.ivn),
+            author: Author::Account(account.clone()),
+            at: self.clock(),
+            body: Body::AccountAdmitted { keys: keys.public() },
+        };
+        let entry = Entry::sign(statement, &[token, &keys.identity]).expect("an admission");
+        self.tell_view(ViewId(0), hub::Input::Join(JoinId(0), entry.to_bytes()));
+    }
+
+    /// The time.
+    pub fn clock(&self) -> Timestamp {
+        Timestamp(START + self.now)
+    }
+
+    /// A member's node.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    pub fn node(&self, account: &AccountName) -> &Node {
+        &self.stations[account].node
+    }
+
+    /// Starts a member's node, or starts it again from its disk; it connects.
+    ///
+    /// # Panics
+    ///
+    /// If it can not start from its disk.
+    pub fn start(&mut self, account: &AccountName) {
+        let disk = match self.stations.remove(account) {
+            Some(station) => station.disk,
+            None => NodeDisk {
+                entries: self.liar.log_of(account).into_iter().take(1).collect(),
+                ..NodeDisk::default()
+            },
+        };
+        let mut rng = self.chance.split();
+        // Groups are accepted by themselves; approving is for people.
+        let config = Config { auto_accept: true, auto_approve: false };
+        let secrets = self.secrets[account].account();
+        let saved = disk.saved().expect("readable shares");
+        let node = Node::restore(account.clone(), secrets, config, self.ivn, saved, &mut rng);
+        let mut node = node.expect("a disk that a node starts from");
+        let effects = node.start(Timestamp(START + self.now), &mut rng);
+        let station = Station {
+            node,
+            disk,
+            rng,
+            connected: false,
+            deadlines: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            inbound: VecDeque::new(),
+            outbound: VecDeque::new(),
+        };
+        self.stations.insert(account.clone(), station);
+        self.carry_out(account, effects);
+        self.connect(account);
+    }
+
+    /// Breaks a node's connection and makes another.
+    pub fn connect(&mut self, account: &AccountName) {
+        self.hang_up(account);
+        let view = self.liar.seat(account);
+        if let Some(station) = self.stations.get_mut(account) {
+            station.connected = true;
+        }
+        self.tell_view(view, hub::Input::Connected(account.clone()));
+        self.tell_node(account, node::Input::Connected);
+    }
+
+    fn hang_up(&mut self, account: &AccountName) {
+        let Some(station) = self.stations.get_mut(account).filter(|station| station.connected)
+        else {
+            return;
+        };
+        station.connected = false;
+        station.inbound.clear();
+        station.outbound.clear();
+        for view in 0..self.liar.views.len() {
+            self.tell_view(ViewId(view), hub::Input::Disconnected(account.clone()));
+        }
+        self.tell_node(account, node::Input::Disconnected);
+    }
+
+    /// From now on the coordinator keeps another log, which begins with the first `size` entries of the first one, and
+    /// shows it to these members.
+    ///
+    /// # Panics
+    ///
+    /// If there are not so many.
+    pub fn split(&mut self, size: usize, members: &[AccountName]) -> ViewId {
+        let entries = self.liar.views[0].entries[..size].to_vec();
+        let view = self.liar.begin(entries).expect("a log");
+        let effects = {
+            let now = Timestamp(START + self.now);
+            self.liar.views[view.0].machine.start(now, &mut self.rng)
+        };
+        for account in members {
+            self.hang_up(account);
+            self.liar.seats.insert(account.clone(), view);
+        }
+        self.carry_out_for(view, effects);
+        for account in members {
+            self.connect(account);
+        }
+        view
+    }
+
+    /// Gives the coordinator a member's keys.
+    pub fn corrupt(&mut self, account: &AccountName) {
+        self.liar.accomplices.insert(account.clone());
+    }
+
+    /// An entry that an accomplice signs.
+    ///
+    /// # Panics
+    ///
+    /// If the coordinator does not have that member's keys.
+    pub fn accomplice_states(&self, account: &AccountName, body: Body) -> Entry {
+        assert!(self.liar.accomplices.contains(account), "{account} is honest");
+        let author = Author::Account(account.clone());
+        let statement = Statement { ivn: Some(self.ivn), author, at: self.clock(), body };
+        Entry::sign(statement, &[&self.secrets[account].account().identity]).expect("an entry")
+    }
+
+    /// Sends a node whatever the coordinator likes.
+    pub fn says(&mut self, to: &AccountName, message: FromCoordinator) {
+        self.truth.shown(to, &message);
+        if let Some(station) = self.stations.get_mut(to) {
+            station.inbound.push_back(message);
+        }
+    }
+
+    /// Shows a node these entries after those that it has, under a checkpoint that the log's key signs.
+    ///
+    /// # Panics
+    ///
+    /// If no checkpoint can be made.
+    pub fn shows(&mut self, to: &AccountName, entries: &[Entry]) {
+        let held = self.stations[to].disk.entries.clone();
+        let new: Vec<Vec<u8>> = entries.iter().map(Entry::to_bytes).collect();
+        let all = [held.clone(), new.clone()].concat();
+        let checkpoint = self.liar.checkpoint(&all).expect("a checkpoint").to_string();
+        let message = FromCoordinator::Log {
+            first: held.len() as u64,
+            entries: new.into_iter().map(Base64).collect(),
+            checkpoint: Some(checkpoint),
+        };
+        self.says(to, message);
+    }
+
+    /// A person tells its node something; the answer, if there is one by the time that nothing happens any more.
+    pub fn orders(
+        &mut self,
+        account: &AccountName,
+        command: Command,
+    ) -> Result<EntryId, CommandError> {
+        self.commands += 1;
+        let id = CommandId(self.commands);
+        self.tell_node(account, node::Input::Command(id, command));
+        self.settle();
+        let answer = self.stations.get_mut(account).and_then(|s| s.answers.remove(&id));
+        answer.unwrap_or(Err(CommandError::Unreachable))
+    }
+
+    /// A member asks for a signature of the document of this number.
+    pub fn asks(&mut self, account: &AccountName, number: u8) -> Result<EntryId, CommandError> {
+        let document = Digest::new([number; 32]);
+        self.documents.insert(document, vec![number; 100]);
+        self.truth.asked.insert((account.clone(), document));
+        self.orders(
+            account,
+            Command::Request {
+                group: board(),
+                document_type: None,
+                format: "raw".to_owned(),
+                namespace: None,
+                document,
+                expires_in: None,
+            },
+        )
+    }
+
+    /// A member looks at a request and consents.
+    pub fn approves(
+        &mut self,
+        account: &AccountName,
+        request: EntryId,
+    ) -> Result<EntryId, CommandError> {
+        self.truth.approved.insert((account.clone(), request));
+        self.orders(account, Command::Approve(request))
+    }
+
+    /// A member refuses.
+    pub fn refuses(
+        &mut self,
+        account: &AccountName,
+        request: EntryId,
+    ) -> Result<EntryId, CommandError> {
+        self.truth.refused.insert((account.clone(), request));
+        self.orders(account, Command::Reject { request, reason: "no".to_owned() })
+    }
+
+    /// Delivers messages, in an order that the seed decides (each connection's in order), until there are none.
+    pub fn settle(&mut self) {
+        for _ in 0..MOST {
+            let mut waiting = Vec::new();
+            for (account, station) in &self.stations {
+                if !station.inbound.is_empty() {
+                    waiting.push((account.clone(), true));
+                }
+                if !station.outbound.is_empty() {
+                    waiting.push((account.clone(), false));
+                }
+            }
+            if waiting.is_empty() {
+                return;
+            }
+            let drawn = self.chance.up_to(waiting.len() as u64 - 1);
+            let (account, is_inbound) = waiting.swap_remove(usize::try_from(drawn).unwrap_or(0));
+            let Some(station) = self.stations.get_mut(&account) else { continue };
+            if is_inbound {
+                if let Some(message) = station.inbound.pop_front() {
+                    self.tell_node(&account, node::Input::Received(message));
+                }
+            } else if let Some(message) = station.outbound.pop_front()
+                && let Some(message) = (self.liar.incoming)(&account, message)
+            {
+                let view = self.liar.seat(&account);
+                self.note_cosignature(view, &account, &message);
+                self.tell_view(view, hub::Input::Received(account, message));
+            }
+        }
+        self.violations.push("messages do not come to an end".to_owned());
+    }
+
+    /// Lets time pass: nodes that hung up connect again, and deadlines come.
+    pub fn pass(&mut self, milliseconds: u64) {
+        self.now += milliseconds;
+        let now = self.clock();
+        for account in self.names.clone() {
+            if self.stations.get(&account).is_some_and(|station| !station.connected) {
+                self.connect(&account);
+            }
+            let Some(station) = self.stations.get_mut(&account) else { continue };
+            let (due, later): (BTreeMap<_, _>, BTreeMap<_, _>) =
+                std::mem::take(&mut station.deadlines).into_iter().partition(|(_, at)| *at <= now);
+            station.deadlines = later;
+            for deadline in due.into_keys() {
+                self.tell_node(&account, node::Input::Deadline(deadline));
+            }
+        }
+        for view in 0..self.liar.views.len() {
+            let deadlines = &mut self.liar.views[view].deadlines;
+            let (due, later): (BTreeMap<_, _>, BTreeMap<_, _>) =
+                std::mem::take(deadlines).into_iter().partition(|(_, at)| *at <= now);
+            *deadlines = later;
+            for deadline in due.into_keys() {
+                self.tell_view(ViewId(view), hub::Input::Deadline(deadline));
+            }
+        }
+        self.settle();
+    }
+
+    fn note_cosignature(&mut self, view: ViewId, from: &AccountName, message: &FromNode) {
+        let (FromNode::Cosign { size, cosignature } | FromNode::Share { size, cosignature, .. }) =
+            message
+        else {
+            return;
+        };
+        if let Some(view) = self.liar.view_mut(view) {
+            let of_size = view.cosignatures.entry(*size).or_default();
+            of_size.insert(from.clone(), cosignature.clone());
+        }
+    }
+
+    fn tell_view(&mut self, id: ViewId, input: hub::Input) {
+        let now = self.clock();
+        let Some(view) = self.liar.views.get_mut(id.0) else { return };
+        let mut effects = view.machine.handle(input, now, &mut self.rng);
+        effects.extend(view.machine.seal(now, &mut self.rng));
+        self.carry_out_for(id, effects);
+    }
+
+    fn carry_out_for(&mut self, id: ViewId, effects: Vec<CoordinatorEffect>) {
+        let mut prepared = Vec::new();
+        for effect in effects {
+            let Some(view) = self.liar.views.get_mut(id.0) else { return };
+            match effect {
+                CoordinatorEffect::Append { entry, .. } => view.entries.push(entry.to_bytes()),
+                CoordinatorEffect::Persist(
+                    CoordinatorChange::Checkpoint { .. } | CoordinatorChange::Cosignature { .. },
+                )
+                | CoordinatorEffect::RespondJoin(..) => {}
+                CoordinatorEffect::Send(to, message) => self.deliver(id, &to, message),
+                CoordinatorEffect::SendLog { to, first, end, checkpoint } => {
+                    let range = usize::try_from(first).ok().zip(usize::try_from(end).ok());
+                    let stored = range.and_then(|(a, b)| view.entries.get(a..b));
+                    let entries = stored.unwrap_or_default().iter().cloned().map(Base64).collect();
+                    let checkpoint = Some(checkpoint);
+                    self.deliver(id, &to, FromCoordinator::Log { first, entries, checkpoint });
+                }
+                CoordinatorEffect::SetDeadline(deadline, at) => {
+                    view.deadlines.insert(deadline, at);
+                }
+                CoordinatorEffect::PrepareDocument(request) => {
+                    let asked = view.machine.state().request(request).ok();
+                    let document = asked.and_then(|asked| {
+                        let commitment = asked.request.document;
+                        let to_be_signed = self.documents.get(&commitment)?.clone();
+                        Some(Document { commitment, to_be_signed })
+                    });
+                    prepared.push(hub::Input::Document { request, document });
+                }
+            }
+        }
+        prepared.into_iter().for_each(|document| self.tell_view(id, document));
+    }
+
+    fn deliver(&mut self, from: ViewId, to: &AccountName, message: FromCoordinator) {
+        if self.liar.seat(to) != from {
+            return;
+        }
+        for message in (self.liar.outgoing)(to, message) {
+            self.says(to, message);
+        }
+    }
+
+    fn tell_node(&mut self, account: &AccountName, input: node::Input) {
+        let now = self.clock();
+        let Some(station) = self.stations.get_mut(account) else { return };
+        let effects = station.node.handle(input, now, &mut station.rng);
+        self.carry_out(account, effects);
+    }
+
+    fn carry_out(&mut self, account: &AccountName, effects: Vec<NodeEffect>) {
+        let mut hangs_up = false;
+        let mut wanted = Vec::new();
+        for effect in effects {
+            let Some(station) = self.stations.get_mut(account) else { return };
+            match effect {
+                NodeEffect::Persist(change) => station.disk.write(&change),
+                NodeEffect::Send(message) => {
+                    let state = station.node.state();
+                    let accomplices = &self.liar.accomplices;
+                    if let Err(what) = self.truth.let_go(account, &message, state, accomplices) {
+                        self.violations.push(what);
+                    }
+                    if station.connected {
+                        station.outbound.push_back(message);
+                    }
+                }
+                NodeEffect::Disconnect => hangs_up = true,
+                NodeEffect::SetDeadline(deadline, at) => {
+                    station.deadlines.insert(deadline, at);
+                }
+                NodeEffect::FetchDocument(request) => wanted.push(request),
+                NodeEffect::Respond(command, result) => {
+                    station.answers.insert(command, result.map(|done| done.entry));
+                }
+            }
+        }
+        self.look_at(account);
+        for request in wanted {
+            self.fetch(account, request);
+        }
+        if hangs_up {
+            self.hang_up(account);
+        }
+    }
+
+    fn fetch(&mut self, account: &AccountName, request: EntryId) {
+        let asked = self.node(account).state().request(request).ok();
+        let document = asked.and_then(|asked| {
+            let to_be_signed = self.documents.get(&asked.request.document)?.clone();
+            // What a node gets it hashes itself.
+            let commitment = asked.request.document;
+            Some(if self.liar.swaps_documents {
+                Document { commitment: Digest::new([0xEE; 32]), to_be_signed: vec![0xEE; 100] }
+            } else {
+                Document { commitment, to_be_signed }
+            })
+        });
+        self.tell_node(account, node::Input::Document { request, document });
+    }
+
+    /// A node's state is what its disk says, and nothing on its disk is taken back.
+    fn look_at(&mut self, account: &AccountName) {
+        let Some(station) = self.stations.get(account) else { return };
+        let (stored, size) = (station.disk.entries.len() as u64, station.node.state().size());
+        if stored != size {
+            let what = format!("{account} has a state of {size} entries, and {stored} on its disk");
+            self.violations.push(what);
+        }
+    }
+
+    /// What went wrong: what a node did that its holder did not want, a state that is not what its disk says, or two
+    /// logs that auditors accept.
+    pub fn violations(&self) -> Vec<String> {
+        let mut found = self.violations.clone();
+        for (account, station) in &self.stations {
+            let mut entries = station.disk.entries.iter().map(|bytes| Entry::from_bytes(bytes));
+            let mut folded = entries
+                .next()
+                .and_then(|entry| quorate_ceremony::state::IvnState::found(&entry.ok()?).ok());
+            for entry in entries {
+                let applied = entry.ok().zip(folded.as_mut()).map(|(e, state)| state.apply(&e));
+                if !matches!(applied, Some(Ok(_))) {
+                    found.push(format!("{account} stored an entry that is not admissible"));
+                }
+            }
+            if folded.as_ref().map(summary) != Some(summary(station.node.state())) {
+                found.push(format!("{account} does not believe what its disk says"));
+            }
+        }
+        found.extend(self.split_views().err().map(|violation| violation.to_string()));
+        found
+    }
+
+    /// S3, asked of the auditor that people have, for every checkpoint that anybody cosigned.
+    fn split_views(&self) -> Result<(), crate::invariants::Violation> {
+        let mut views = Vec::new();
+        if self.liar.views.len() < 2 {
+            return Ok(());
+        }
+        for (number, view) in self.liar.views.iter().enumerate() {
+            let latest = view.entries.len() as u64;
+            let sizes: BTreeSet<u64> = view
+                .cosignatures
+                .keys()
+                .copied()
+                .chain([latest])
+                .filter(|s| *s <= latest)
+                .collect();
+            // What came last is what most would cosign; earlier ones are subsets of it in time.
+            for size in sizes.into_iter().rev().take(4) {
+                let now = START / 1000;
+                let checkpoint = self.liar.cosigned(ViewId(number), size, &self.secrets, now);
+                let entries = usize::try_from(size).ok().and_then(|size| view.entries.get(..size));
+                views.extend(entries.map(<[_]>::to_vec).zip(checkpoint));
+            }
+        }
+        s3_of_two_views_at_most_one_is_final(&views)
+    }
+
+    /// What a node stored as proof, judged by the log's public key and the node's own entries.
+    pub fn proof_of(&self, account: &AccountName) -> Option<Proved> {
+        let station = self.stations.get(account)?;
+        let proof = station.disk.misbehaviour.first()?;
+        let key = self.liar.log_verifier()?;
+        let mut documents = Known(&self.documents);
+        proof.verify(&key, station.disk.entries.clone(), &mut documents).ok()
+    }
+
+    /// What keeps a node from signing.
+    pub fn trouble_of(&self, account: &AccountName) -> Option<Trouble> {
+        self.stations.get(account)?.node.trouble().cloned()
+    }
+
+    /// Whether a request is signed, as a member's node sees it.
+    pub fn is_signed(&self, account: &AccountName, request: EntryId) -> bool {
+        let state = self.node(account).state().request(request);
+        state.is_ok_and(|state| matches!(state.status, Status::Signed { .. }))
+    }
+
+    /// Which honest nodes released a share for a request.
+    pub fn released(&self, request: EntryId) -> BTreeSet<AccountName> {
+        let subject = Subject::Request { request };
+        let theirs = self.truth.released.iter().filter(|(_, of)| *of == subject);
+        theirs.map(|(by, _)| by.clone()).collect()
+    }
+}
+
+impl Stage {
+    /// How many shares honest nodes released so far.
+    pub fn shares_released(&self) -> usize {
+        self.truth.released.len()
+    }
+}
+
+/// The documents that were handed in.
+struct Known<'a>(&'a BTreeMap<Digest, Vec<u8>>);
+
+impl quorate_ceremony::audit::Documents for Known<'_> {
+    fn to_be_signed(
+        &mut self,
+        _: EntryId,
+        request: &quorate_ceremony::statement::Request,
+    ) -> Result<Vec<u8>, quorate_ceremony::audit::NotChecked> {
+        let document = self.0.get(&request.document).cloned();
+        document.ok_or(quorate_ceremony::audit::NotChecked::NoDocument)
+    }
+}
+
+/// The only group.
+///
+/// # Panics
+///
+/// Never.
+pub fn board() -> GroupName {
+    "board".parse().expect("a group's name")
+}

@@ -1,0 +1,116 @@
+//! What the people really said: the ground truth that nodes can not see, and that no lie changes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quorate_ceremony::message::{FromCoordinator, FromNode};
+use quorate_ceremony::names::{AccountName, Digest, EntryId, SessionId};
+use quorate_ceremony::signing::{SignedPart, Subject};
+use quorate_ceremony::state::IvnState;
+use quorate_ceremony::statement::GroupDefinition;
+
+/// Who said what to its own node, and what honest nodes let go.
+#[derive(Default)]
+pub(super) struct Truth {
+    pub(super) asked: BTreeSet<(AccountName, Digest)>,
+    pub(super) approved: BTreeSet<(AccountName, EntryId)>,
+    pub(super) refused: BTreeSet<(AccountName, EntryId)>,
+    pub(super) defined: Vec<GroupDefinition>,
+    invited: BTreeMap<(AccountName, SessionId), Subject>,
+    committed: BTreeMap<Vec<u8>, (AccountName, SessionId)>,
+    shares: BTreeMap<(AccountName, SessionId), SignedPart>,
+    /// Requests for which honest nodes released shares, each with the node.
+    pub(super) released: Vec<(AccountName, Subject)>,
+}
+
+impl Truth {
+    /// Remembers what a node was first invited to: it looks at no second invitation to the same session.
+    pub(super) fn shown(&mut self, to: &AccountName, message: &FromCoordinator) {
+        if let FromCoordinator::Invite { session, subject } = message {
+            self.invited.entry((to.clone(), *session)).or_insert(*subject);
+        }
+    }
+
+    /// Looks at what an honest node lets go, whose log says `state`.
+    pub(super) fn let_go(
+        &mut self,
+        by: &AccountName,
+        message: &FromNode,
+        state: &IvnState,
+        accomplices: &BTreeSet<AccountName>,
+    ) -> Result<(), String> {
+        match message {
+            FromNode::Commitments { session, commitments } => {
+                let bytes = commitments.value_unverified().to_vec();
+                match self.committed.insert(bytes, (by.clone(), *session)) {
+                    None => Ok(()),
+                    Some(earlier) => Err(format!("{by} announces the commitments of {earlier:?}")),
+                }
+            }
+            FromNode::Share { session, share, .. } => {
+                let place = (by.clone(), *session);
+                if let Some(earlier) = self.shares.insert(place.clone(), share.clone())
+                    && earlier != *share
+                {
+                    return Err(format!("{by} releases two shares from one nonce pair (S1)"));
+                }
+                let subject = self.invited.get(&place).copied();
+                let subject = subject.ok_or_else(|| format!("{by} was never invited"))?;
+                self.released.push((by.clone(), subject));
+                match subject {
+                    Subject::Request { request } => self.may_sign(by, request, state, accomplices),
+                    Subject::Activation { session } => {
+                        let group = state.group_of_session(session);
+                        let defined =
+                            group.is_some_and(|group| self.defined.contains(&group.definition));
+                        if defined {
+                            Ok(())
+                        } else {
+                            Err(format!("{by} activates a key of nobody's"))
+                        }
+                    }
+                }
+            }
+            FromNode::Hello { .. }
+            | FromNode::Submit { .. }
+            | FromNode::Cosign { .. }
+            | FromNode::Declined { .. } => Ok(()),
+        }
+    }
+
+    /// Whether the people, not the log, want this signed.
+    fn may_sign(
+        &self,
+        by: &AccountName,
+        request: EntryId,
+        state: &IvnState,
+        accomplices: &BTreeSet<AccountName>,
+    ) -> Result<(), String> {
+        let asked =
+            state.request(request).map_err(|_| format!("{by} signs what it does not know"))?;
+        let document = asked.request.document;
+        let group = state.group(&asked.request.group).map_err(|_| "no group".to_owned())?;
+        let says_yes = |name: &AccountName| {
+            let asked_for_it = self.asked.contains(&(name.clone(), document))
+                && asked.policy.requester_may_approve
+                && asked.requester == *name;
+            asked_for_it || self.approved.contains(&(name.clone(), request))
+        };
+        if !says_yes(by) || self.refused.contains(&(by.clone(), request)) {
+            return Err(format!("{by} signs what its holder did not approve (S2)"));
+        }
+        let really_asked = self.asked.contains(&(asked.requester.clone(), document));
+        if !really_asked && !accomplices.contains(&asked.requester) {
+            return Err(format!("{by} signs a request that nobody made (S2)"));
+        }
+        let consents = group
+            .definition
+            .members
+            .iter()
+            .filter(|name| accomplices.contains(*name) || says_yes(name))
+            .count();
+        if consents < usize::from(asked.policy.approvals_required) {
+            return Err(format!("{by} signs with {consents} real consents (S2)"));
+        }
+        Ok(())
+    }
+}

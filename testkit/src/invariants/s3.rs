@@ -1,0 +1,61 @@
+//! S3: split views.
+
+use quorate_ceremony::audit::{self, Anchor, NoDocuments, Verdict};
+use quorate_ceremony::message::FromNode;
+use quorate_log::checkpoint::VerifiedCheckpoint;
+
+use super::s2::cosigns;
+use super::{Invariant, Seen, Violation};
+use crate::simulation::world::World;
+
+/// S3: "no auditor accepts a split view while at most min_signers−1 members collude with the coordinator".
+///
+/// `views` are logs that one key signed, each with a cosigned checkpoint of all of it. Of two that contradict each
+/// other, the auditor calls at most one final.
+pub(crate) fn s3_of_two_views_at_most_one_is_final(
+    views: &[(Vec<Vec<u8>>, VerifiedCheckpoint)],
+) -> Result<(), Violation> {
+    let mut last: Option<&[Vec<u8>]> = None;
+    for (entries, checkpoint) in views {
+        let report = audit::replay(
+            entries.iter().cloned(),
+            checkpoint.as_signed(),
+            &Anchor::default(),
+            &mut NoDocuments,
+        );
+        if !report.is_ok_and(|report| report.verdict == Verdict::Final) {
+            continue;
+        }
+        if let Some(other) = last {
+            let both = entries.len().min(other.len());
+            Invariant::S3.check(entries.get(..both) == other.get(..both), || {
+                format!(
+                    "auditors accept two logs of {} and {} entries that differ",
+                    other.len(),
+                    entries.len()
+                )
+            })?;
+        }
+        if last.is_none_or(|other| other.len() < entries.len()) {
+            last = Some(entries);
+        }
+    }
+    Ok(())
+}
+
+/// What S3 rests on: an honest member cosigns one history. Here, that is the coordinator's.
+pub(crate) fn s3_a_node_cosigns_one_history(
+    world: &World,
+    seen: &Seen<'_>,
+) -> Result<(), Violation> {
+    let (by, size, line) = match seen {
+        Seen::NodeSent(by, FromNode::Cosign { size, cosignature }, _)
+        | Seen::NodeSent(by, FromNode::Share { size, cosignature, .. }, _) => {
+            (*by, *size, cosignature)
+        }
+        _ => return Ok(()),
+    };
+    Invariant::S3.check(cosigns(world, by, size, line).is_some(), || {
+        format!("{by} cosigns {size} entries that are not the first {size} of the log")
+    })
+}
