@@ -6,42 +6,34 @@
     reason = "a stage that can not be set up fails the test that asked for it"
 )]
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use quorate_ceremony::coordinator as hub;
 use quorate_ceremony::effect::{
-    CommandError, CommandId, CoordinatorChange, CoordinatorEffect, JoinId, NodeDeadline, NodeEffect,
+    CommandError, CommandId, CoordinatorChange, CoordinatorEffect, NodeDeadline, NodeEffect,
 };
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::{Author, Entry, Statement};
-use quorate_ceremony::identity::SecretKey;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
-use quorate_ceremony::misbehaviour::Proved;
-use quorate_ceremony::names::{AccountName, Digest, EntryId, GroupName, IvnId, Timestamp};
-use quorate_ceremony::node::{self, Command, Config, Document, Node, Trouble};
-use quorate_ceremony::policy::Policy;
-use quorate_ceremony::signing::Subject;
-use quorate_ceremony::state::Status;
-use quorate_ceremony::statement::{Body, Genesis, GroupDefinition, Invitation, Role};
-use quorate_protocol::Suite;
+use quorate_ceremony::names::{AccountName, Digest, EntryId, IvnId, Timestamp};
+use quorate_ceremony::node::{self, Command, Config, Document, Node};
+use quorate_ceremony::statement::Body;
 use rand_chacha::ChaCha20Rng;
 
 use super::coordinator::{Liar, ViewId};
+use super::founding::board;
 use super::truth::Truth;
 use crate::chance::Chance;
 use crate::disk::NodeDisk;
-use crate::invariants::s3_of_two_views_at_most_one_is_final;
-use crate::reference::summary;
 use crate::simulation::world::Secrets;
 
-const NAMES: [&str; 5] = ["ada", "ben", "cyd", "dot", "eve"];
-const START: u64 = 1_750_000_000_000;
+pub(super) const START: u64 = 1_750_000_000_000;
 /// The most messages in one go. More is a livelock.
 const MOST: usize = 20_000;
 
-struct Station {
-    node: Node,
-    disk: NodeDisk,
+pub(super) struct Station {
+    pub(super) node: Node,
+    pub(super) disk: NodeDisk,
     rng: ChaCha20Rng,
     connected: bool,
     deadlines: BTreeMap<NodeDeadline, Timestamp>,
@@ -53,134 +45,22 @@ struct Station {
 
 /// Honest nodes, their holders, and a malicious coordinator.
 pub struct Stage {
-    now: u64,
-    chance: Chance,
-    rng: ChaCha20Rng,
-    commands: u64,
-    ivn: IvnId,
-    names: Vec<AccountName>,
-    secrets: BTreeMap<AccountName, Secrets>,
-    stations: BTreeMap<AccountName, Station>,
-    documents: BTreeMap<Digest, Vec<u8>>,
-    truth: Truth,
+    pub(super) now: u64,
+    pub(super) chance: Chance,
+    pub(super) rng: ChaCha20Rng,
+    pub(super) commands: u64,
+    pub(super) ivn: IvnId,
+    pub(super) names: Vec<AccountName>,
+    pub(super) secrets: BTreeMap<AccountName, Secrets>,
+    pub(super) stations: BTreeMap<AccountName, Station>,
+    pub(super) documents: BTreeMap<Digest, Vec<u8>>,
+    pub(super) truth: Truth,
     /// The malicious coordinator.
     pub liar: Liar,
-    violations: Vec<String>,
-}
-
-/// An account's name.
-///
-/// # Panics
-///
-/// If it can not be one.
-pub fn name(text: &str) -> AccountName {
-    text.parse().expect("an account's name")
+    pub(super) violations: Vec<String>,
 }
 
 impl Stage {
-    /// An IVN of `members`, admitted, with a group that has a key of which `min_signers` are needed.
-    ///
-    /// # Panics
-    ///
-    /// If the honest beginning fails.
-    pub fn new(min_signers: u16, members: usize, seed: u64) -> Self {
-        let mut stage = Self::founded(members, seed);
-        let names = stage.names.clone();
-        let admin = names[0].clone();
-        stage.start(&admin);
-        stage.settle();
-        for account in &names[1..] {
-            let token = stage.secrets[account].invitation();
-            let invitation = Invitation {
-                name: account.clone(),
-                roles: BTreeSet::from([Role::Member]),
-                key: token.public(),
-                expires_at: stage.clock().plus(3_600_000),
-            };
-            stage.orders(&admin, Command::Invite(invitation)).expect("an invitation");
-            stage.join(account, &token);
-            stage.start(account);
-        }
-        let definition = stage.definition(min_signers);
-        stage.truth.defined.push(definition.clone());
-        stage.orders(&admin, Command::DefineGroup(definition)).expect("a group");
-        stage.settle();
-        let state = stage.node(&admin).state();
-        assert!(state.group(&board()).is_ok_and(|group| group.key.is_some()), "there is a key");
-        stage
-    }
-
-    /// The definition of the only group.
-    pub fn definition(&self, min_signers: u16) -> GroupDefinition {
-        GroupDefinition {
-            name: board(),
-            suite: Suite::FrostEd25519Sha512,
-            min_signers,
-            members: self.names.clone(),
-            document_types: BTreeSet::new(),
-            policy: Policy::for_min_signers(min_signers),
-        }
-    }
-
-    fn founded(members: usize, seed: u64) -> Self {
-        let mut chance = Chance::from_seed(seed);
-        let names: Vec<AccountName> = NAMES.iter().take(members).map(|text| name(text)).collect();
-        let secrets: BTreeMap<_, _> = names
-            .iter()
-            .map(|account| {
-                let (identity, cosigner) = (chance.bytes(), chance.bytes());
-                (account.clone(), Secrets { identity, cosigner, invitation: chance.bytes() })
-            })
-            .collect();
-        let (log, identity) = (chance.bytes(), chance.bytes());
-        let founder = secrets[&names[0]].account();
-        let coordinator = SecretKey::from_seed(&identity);
-        let statement = Statement {
-            ivn: None,
-            author: Author::Account(names[0].clone()),
-            at: Timestamp(START),
-            body: Body::Genesis(Genesis {
-                deployment: "stage.test".to_owned(),
-                name: "a stage".to_owned(),
-                admin: founder.public(),
-                roles: BTreeSet::from([Role::Admin, Role::Member]),
-                log_key: SecretKey::from_seed(&log).public(),
-                coordinator_key: coordinator.public(),
-                ca: Digest::new([0xCA; 32]),
-                nonce: Digest::new(chance.bytes()),
-            }),
-        };
-        let genesis =
-            Entry::sign(statement, &[&founder.identity, &coordinator]).expect("a genesis");
-        let liar = Liar::new(log, identity, &genesis).expect("a coordinator");
-        Self {
-            now: 0,
-            rng: chance.split(),
-            chance,
-            commands: 0,
-            ivn: genesis.ivn_id_as_genesis(),
-            names,
-            secrets,
-            stations: BTreeMap::new(),
-            documents: BTreeMap::new(),
-            truth: Truth::default(),
-            liar,
-            violations: Vec::new(),
-        }
-    }
-
-    fn join(&mut self, account: &AccountName, token: &SecretKey) {
-        let keys = self.secrets[account].account();
-        let statement = Statement {
-            ivn: Some(self.ivn),
-            author: Author::Account(account.clone()),
-            at: self.clock(),
-            body: Body::AccountAdmitted { keys: keys.public() },
-        };
-        let entry = Entry::sign(statement, &[token, &keys.identity]).expect("an admission");
-        self.tell_view(ViewId(0), hub::Input::Join(JoinId(0), entry.to_bytes()));
-    }
-
     /// The time.
     pub fn clock(&self) -> Timestamp {
         Timestamp(START + self.now)
@@ -448,7 +328,7 @@ impl Stage {
         }
     }
 
-    fn tell_view(&mut self, id: ViewId, input: hub::Input) {
+    pub(super) fn tell_view(&mut self, id: ViewId, input: hub::Input) {
         let now = self.clock();
         let Some(view) = self.liar.views.get_mut(id.0) else { return };
         let mut effects = view.machine.handle(input, now, &mut self.rng);
@@ -567,110 +447,4 @@ impl Stage {
             self.violations.push(what);
         }
     }
-
-    /// What went wrong: what a node did that its holder did not want, a state that is not what its disk says, or two
-    /// logs that auditors accept.
-    pub fn violations(&self) -> Vec<String> {
-        let mut found = self.violations.clone();
-        for (account, station) in &self.stations {
-            let mut entries = station.disk.entries.iter().map(|bytes| Entry::from_bytes(bytes));
-            let mut folded = entries
-                .next()
-                .and_then(|entry| quorate_ceremony::state::IvnState::found(&entry.ok()?).ok());
-            for entry in entries {
-                let applied = entry.ok().zip(folded.as_mut()).map(|(e, state)| state.apply(&e));
-                if !matches!(applied, Some(Ok(_))) {
-                    found.push(format!("{account} stored an entry that is not admissible"));
-                }
-            }
-            if folded.as_ref().map(summary) != Some(summary(station.node.state())) {
-                found.push(format!("{account} does not believe what its disk says"));
-            }
-        }
-        found.extend(self.split_views().err().map(|violation| violation.to_string()));
-        found
-    }
-
-    /// S3, asked of the auditor that people have, for every checkpoint that anybody cosigned.
-    fn split_views(&self) -> Result<(), crate::invariants::Violation> {
-        let mut views = Vec::new();
-        if self.liar.views.len() < 2 {
-            return Ok(());
-        }
-        for (number, view) in self.liar.views.iter().enumerate() {
-            let latest = view.entries.len() as u64;
-            let sizes: BTreeSet<u64> = view
-                .cosignatures
-                .keys()
-                .copied()
-                .chain([latest])
-                .filter(|s| *s <= latest)
-                .collect();
-            // What came last is what most would cosign; earlier ones are subsets of it in time.
-            for size in sizes.into_iter().rev().take(4) {
-                let now = START / 1000;
-                let checkpoint = self.liar.cosigned(ViewId(number), size, &self.secrets, now);
-                let entries = usize::try_from(size).ok().and_then(|size| view.entries.get(..size));
-                views.extend(entries.map(<[_]>::to_vec).zip(checkpoint));
-            }
-        }
-        s3_of_two_views_at_most_one_is_final(&views)
-    }
-
-    /// What a node stored as proof, judged by the log's public key and the node's own entries.
-    pub fn proof_of(&self, account: &AccountName) -> Option<Proved> {
-        let station = self.stations.get(account)?;
-        let proof = station.disk.misbehaviour.first()?;
-        let key = self.liar.log_verifier()?;
-        let mut documents = Known(&self.documents);
-        proof.verify(&key, station.disk.entries.clone(), &mut documents).ok()
-    }
-
-    /// What keeps a node from signing.
-    pub fn trouble_of(&self, account: &AccountName) -> Option<Trouble> {
-        self.stations.get(account)?.node.trouble().cloned()
-    }
-
-    /// Whether a request is signed, as a member's node sees it.
-    pub fn is_signed(&self, account: &AccountName, request: EntryId) -> bool {
-        let state = self.node(account).state().request(request);
-        state.is_ok_and(|state| matches!(state.status, Status::Signed { .. }))
-    }
-
-    /// Which honest nodes released a share for a request.
-    pub fn released(&self, request: EntryId) -> BTreeSet<AccountName> {
-        let subject = Subject::Request { request };
-        let theirs = self.truth.released.iter().filter(|(_, of)| *of == subject);
-        theirs.map(|(by, _)| by.clone()).collect()
-    }
-}
-
-impl Stage {
-    /// How many shares honest nodes released so far.
-    pub fn shares_released(&self) -> usize {
-        self.truth.released.len()
-    }
-}
-
-/// The documents that were handed in.
-struct Known<'a>(&'a BTreeMap<Digest, Vec<u8>>);
-
-impl quorate_ceremony::audit::Documents for Known<'_> {
-    fn to_be_signed(
-        &mut self,
-        _: EntryId,
-        request: &quorate_ceremony::statement::Request,
-    ) -> Result<Vec<u8>, quorate_ceremony::audit::NotChecked> {
-        let document = self.0.get(&request.document).cloned();
-        document.ok_or(quorate_ceremony::audit::NotChecked::NoDocument)
-    }
-}
-
-/// The only group.
-///
-/// # Panics
-///
-/// Never.
-pub fn board() -> GroupName {
-    "board".parse().expect("a group's name")
 }

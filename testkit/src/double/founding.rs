@@ -1,0 +1,149 @@
+//! How a stage is set: an IVN that was founded in the honest way, up to a group with a key.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a stage that can not be set up fails the test that asked for it"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quorate_ceremony::coordinator as hub;
+use quorate_ceremony::effect::JoinId;
+use quorate_ceremony::entry::{Author, Entry, Statement};
+use quorate_ceremony::identity::SecretKey;
+use quorate_ceremony::names::{AccountName, Digest, GroupName, Timestamp};
+use quorate_ceremony::node::Command;
+use quorate_ceremony::policy::Policy;
+use quorate_ceremony::statement::{Body, Genesis, GroupDefinition, Invitation, Role};
+use quorate_protocol::Suite;
+
+use super::coordinator::{Liar, ViewId};
+use super::stage::{START, Stage};
+use super::truth::Truth;
+use crate::chance::Chance;
+use crate::simulation::world::Secrets;
+
+const NAMES: [&str; 5] = ["ada", "ben", "cyd", "dot", "eve"];
+
+/// An account's name.
+///
+/// # Panics
+///
+/// If it can not be one.
+pub fn name(text: &str) -> AccountName {
+    text.parse().expect("an account's name")
+}
+
+/// The only group.
+///
+/// # Panics
+///
+/// Never.
+pub fn board() -> GroupName {
+    "board".parse().expect("a group's name")
+}
+
+impl Stage {
+    /// An IVN of `members`, admitted, with a group that has a key of which `min_signers` are needed.
+    ///
+    /// # Panics
+    ///
+    /// If the honest beginning fails.
+    pub fn new(min_signers: u16, members: usize, seed: u64) -> Self {
+        let mut stage = Self::founded(members, seed);
+        let names = stage.names.clone();
+        let admin = names[0].clone();
+        stage.start(&admin);
+        stage.settle();
+        for account in &names[1..] {
+            let token = stage.secrets[account].invitation();
+            let invitation = Invitation {
+                name: account.clone(),
+                roles: BTreeSet::from([Role::Member]),
+                key: token.public(),
+                expires_at: stage.clock().plus(3_600_000),
+            };
+            stage.orders(&admin, Command::Invite(invitation)).expect("an invitation");
+            stage.join(account, &token);
+            stage.start(account);
+        }
+        let definition = stage.definition(min_signers);
+        stage.truth.defined.push(definition.clone());
+        stage.orders(&admin, Command::DefineGroup(definition)).expect("a group");
+        stage.settle();
+        let state = stage.node(&admin).state();
+        assert!(state.group(&board()).is_ok_and(|group| group.key.is_some()), "there is a key");
+        stage
+    }
+
+    /// The definition of the only group.
+    pub fn definition(&self, min_signers: u16) -> GroupDefinition {
+        GroupDefinition {
+            name: board(),
+            suite: Suite::FrostEd25519Sha512,
+            min_signers,
+            members: self.names.clone(),
+            document_types: BTreeSet::new(),
+            policy: Policy::for_min_signers(min_signers),
+        }
+    }
+
+    fn founded(members: usize, seed: u64) -> Self {
+        let mut chance = Chance::from_seed(seed);
+        let names: Vec<AccountName> = NAMES.iter().take(members).map(|text| name(text)).collect();
+        let secrets: BTreeMap<_, _> = names
+            .iter()
+            .map(|account| {
+                let (identity, cosigner) = (chance.bytes(), chance.bytes());
+                (account.clone(), Secrets { identity, cosigner, invitation: chance.bytes() })
+            })
+            .collect();
+        let (log, identity) = (chance.bytes(), chance.bytes());
+        let founder = secrets[&names[0]].account();
+        let coordinator = SecretKey::from_seed(&identity);
+        let statement = Statement {
+            ivn: None,
+            author: Author::Account(names[0].clone()),
+            at: Timestamp(START),
+            body: Body::Genesis(Genesis {
+                deployment: "stage.test".to_owned(),
+                name: "a stage".to_owned(),
+                admin: founder.public(),
+                roles: BTreeSet::from([Role::Admin, Role::Member]),
+                log_key: SecretKey::from_seed(&log).public(),
+                coordinator_key: coordinator.public(),
+                ca: Digest::new([0xCA; 32]),
+                nonce: Digest::new(chance.bytes()),
+            }),
+        };
+        let genesis =
+            Entry::sign(statement, &[&founder.identity, &coordinator]).expect("a genesis");
+        let liar = Liar::new(log, identity, &genesis).expect("a coordinator");
+        Self {
+            now: 0,
+            rng: chance.split(),
+            chance,
+            commands: 0,
+            ivn: genesis.ivn_id_as_genesis(),
+            names,
+            secrets,
+            stations: BTreeMap::new(),
+            documents: BTreeMap::new(),
+            truth: Truth::default(),
+            liar,
+            violations: Vec::new(),
+        }
+    }
+
+    fn join(&mut self, account: &AccountName, token: &SecretKey) {
+        let keys = self.secrets[account].account();
+        let statement = Statement {
+            ivn: Some(self.ivn),
+            author: Author::Account(account.clone()),
+            at: self.clock(),
+            body: Body::AccountAdmitted { keys: keys.public() },
+        };
+        let entry = Entry::sign(statement, &[token, &keys.identity]).expect("an admission");
+        self.tell_view(ViewId(0), hub::Input::Join(JoinId(0), entry.to_bytes()));
+    }
+}

@@ -1,0 +1,173 @@
+//! Several logs, and checkpoints that do not fit.
+
+use super::*;
+
+#[test]
+fn a_split_view_is_accepted_by_no_auditor_and_gets_no_signature_beyond_what_was_approved() {
+    // 3 of 5: two accomplices confirm both logs. Each side grows by itself; no honest node is ever shown the other.
+    for seed in 0..SEEDS {
+        let mut stage = Stage::new(3, 5, seed);
+        let (dot, eve) = (name("dot"), name("eve"));
+        stage.corrupt(&dot);
+        stage.corrupt(&eve);
+        let size = stage.liar.log_of(&ada()).len();
+        stage.split(size, &[ben()]);
+        let (one, other) = (stage.asks(&ada(), 1).unwrap(), stage.asks(&ben(), 2).unwrap());
+        stage.approves(&cyd(), one).unwrap();
+        for accomplice in [&dot, &eve] {
+            let _ = stage.approves(accomplice, one);
+        }
+        stage.pass(1_000);
+        assert_ne!(stage.liar.log_of(&ada()), stage.liar.log_of(&ben()));
+        assert!(stage.released(other).is_empty(), "ben is alone in its log");
+        assert_eq!(stage.violations(), Vec::<String>::new(), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_split_view_can_be_accepted_with_as_many_accomplices_as_sign() {
+    // The check can fail: with min_signers accomplices there is no promise.
+    let mut stage = Stage::new(2, 4, 0);
+    stage.corrupt(&cyd());
+    stage.corrupt(&name("dot"));
+    let size = stage.liar.log_of(&ada()).len();
+    stage.split(size, &[ben()]);
+    stage.asks(&ada(), 1).unwrap();
+    stage.asks(&ben(), 2).unwrap();
+    let violations = stage.violations();
+    assert!(
+        violations.iter().any(|what| what.contains("auditors accept two logs")),
+        "{violations:?}"
+    );
+}
+
+/// Ben is moved to another log that forks off `back` entries before the end of his; both logs grow; he is moved back.
+fn forked_and_back(stage: &mut Stage, back: usize) {
+    for number in 20..28 {
+        stage.asks(&ada(), number).unwrap();
+    }
+    let size = stage.liar.log_of(&ben()).len();
+    stage.split(size - back, &[ben()]);
+    stage.asks(&ada(), 1).unwrap();
+    let _ = stage.asks(&ben(), 2);
+    stage.pass(1_000);
+    stage.liar.seat_at_first(&ben());
+    stage.connect(&ben());
+    for number in 3..7 {
+        let _ = stage.asks(&ada(), number);
+    }
+    stage.pass(1_000);
+    stage.pass(1_000);
+}
+
+#[test]
+fn a_node_that_is_moved_to_a_fork_and_back_has_proof_wherever_it_forks() {
+    for back in [0, 1, 4, 7] {
+        attack(|stage| {
+            forked_and_back(stage, back);
+            let proved = proved_and_frozen(stage, &ben());
+            assert!(matches!(proved, Proved::Fork { .. }), "{proved:?}");
+        });
+    }
+}
+
+#[test]
+fn one_checkpoint_of_a_larger_fork_stops_signing_at_once_and_is_proof_later() {
+    attack(|stage| {
+        let mut other = stage.liar.log_of(&ben());
+        other.pop();
+        for number in 0..3 {
+            let body = request(stage, 40 + number);
+            other.push(stage.liar.states(stage.clock(), body).unwrap().to_bytes());
+        }
+        let theirs = stage.liar.checkpoint(&other).unwrap().to_string();
+        let first = stage.node(&ben()).state().size();
+        let entries =
+            other[usize::try_from(first).unwrap()..].iter().cloned().map(Base64).collect();
+        let checkpoint = Some(theirs.clone());
+        stage.says(&ben(), FromCoordinator::Log { first, entries, checkpoint });
+        stage.settle();
+        let kept = stage.trouble_of(&ben());
+        assert!(matches!(kept, Some(Trouble::Unexplained { theirs: ref t, .. }) if *t == theirs));
+        stage.start(&ben());
+        assert_eq!(stage.trouble_of(&ben()), kept, "over a restart");
+
+        let request = stage.asks(&ada(), 1).unwrap();
+        let _ = stage.approves(&ben(), request);
+        stage.pass(1_000);
+        assert!(!stage.released(request).contains(&ben()));
+        let again = stage.asks(&ada(), 2).unwrap();
+        let _ = stage.approves(&cyd(), again);
+        stage.pass(1_000);
+        assert!(matches!(proved_and_frozen(stage, &ben()), Proved::Fork { .. }));
+    });
+}
+
+#[test]
+fn a_checkpoint_of_the_same_or_a_smaller_size_with_another_root_is_proof_at_once() {
+    for missing in [0, 1, 7] {
+        attack(|stage| {
+            let mut other = stage.liar.log_of(&ben());
+            other.truncate(other.len() - missing);
+            other.last_mut().unwrap().push(b' ');
+            let checkpoint = Some(stage.liar.checkpoint(&other).unwrap().to_string());
+            let first = other.len() as u64;
+            stage.says(&ben(), FromCoordinator::Log { first, entries: Vec::new(), checkpoint });
+            stage.settle();
+            let proved = proved_and_frozen(stage, &ben());
+            assert!(matches!(proved, Proved::Fork { older, .. } if older == first), "{proved:?}");
+        });
+    }
+}
+
+#[test]
+fn a_rollback_to_an_old_checkpoint_stops_signing_until_the_log_is_whole_again() {
+    attack(|stage| {
+        let request = stage.asks(&ada(), 1).unwrap();
+        let size = stage.liar.log_of(&ben()).len();
+        stage.split(size - 3, &[ben()]);
+        stage.settle();
+        let trouble = stage.trouble_of(&ben());
+        assert_eq!(trouble, Some(Trouble::Behind { size: (size - 3) as u64 }));
+        let session = SessionId::new([7; 32]);
+        stage.says(
+            &ben(),
+            FromCoordinator::Invite { session, subject: Subject::Request { request } },
+        );
+        stage.settle();
+        assert!(stage.released(request).is_empty());
+
+        stage.liar.seat_at_first(&ben());
+        stage.connect(&ben());
+        stage.settle();
+        assert_eq!(stage.trouble_of(&ben()), None);
+        stage.approves(&ben(), request).unwrap();
+        stage.pass(1_000);
+        assert!(stage.is_signed(&ada(), request));
+    });
+}
+
+#[test]
+fn entries_that_a_checkpoint_is_not_of_are_not_believed_and_the_node_recovers() {
+    attack(|stage| {
+        let mut done = false;
+        stage.liar.alter(move |to, message| match message {
+            FromCoordinator::Log { first, mut entries, checkpoint }
+                if *to == ben() && !done && !entries.is_empty() =>
+            {
+                done = true;
+                entries[0] = Base64(b"something else".to_vec());
+                vec![FromCoordinator::Log { first, entries, checkpoint }]
+            }
+            message => vec![message],
+        });
+        let request = stage.asks(&ada(), 1).unwrap();
+        assert!(stage.node(&ben()).state().request(request).is_err());
+        assert!(matches!(stage.trouble_of(&ben()), Some(Trouble::Unexplained { .. })));
+        stage.pass(1_000);
+        assert_eq!(stage.trouble_of(&ben()), None, "the checkpoint was right");
+        stage.approves(&ben(), request).unwrap();
+        stage.pass(1_000);
+        assert!(stage.is_signed(&ada(), request));
+    });
+}

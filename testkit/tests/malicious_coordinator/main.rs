@@ -1,0 +1,94 @@
+//! A catalogue of what a coordinator can do that has the log's key, everything that it stores, and up to
+//! min_signers − 1 accomplices among the members. One attack each, over several orders of messages.
+//!
+//! Every attack is held against the same ground truth: honest nodes release shares for nothing but what their own
+//! holders approved, S1 holds, what a node believes is what its disk says and admissible, and of two logs that contradict
+//! each other the auditor accepts at most one (S3). Beyond that, each test says what the victim knows afterwards.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+
+use quorate_ceremony::effect::CommandError;
+use quorate_ceremony::encoding::Base64;
+use quorate_ceremony::entry::{Author, Entry};
+use quorate_ceremony::message::{FromCoordinator, FromNode};
+use quorate_ceremony::misbehaviour::Proved;
+use quorate_ceremony::names::{AccountName, Digest, EntryId, SessionId};
+use quorate_ceremony::node::Trouble;
+use quorate_ceremony::policy::Policy;
+use quorate_ceremony::signing::Subject;
+use quorate_ceremony::state::Invalid;
+use quorate_ceremony::statement::{AbortReason, Body, GroupDefinition, Request};
+use quorate_testkit::double::{Stage, board, name};
+
+mod forged;
+mod logs;
+mod messages;
+mod own;
+mod rejected;
+
+const SEEDS: u64 = 3;
+
+fn ada() -> AccountName {
+    name("ada")
+}
+
+fn ben() -> AccountName {
+    name("ben")
+}
+
+fn cyd() -> AccountName {
+    name("cyd")
+}
+
+/// Runs an attack on a group of 2 of 3 with several orders of messages, and then looks for anything wrong.
+fn attack(script: impl Fn(&mut Stage)) {
+    for seed in 0..SEEDS {
+        let mut stage = Stage::new(2, 3, seed);
+        script(&mut stage);
+        assert_eq!(stage.violations(), Vec::<String>::new(), "seed {seed}");
+    }
+}
+
+/// The victim has proof of a bad entry, keeps it over a restart, and releases no share for a request that it approved.
+fn proved_and_frozen(stage: &mut Stage, victim: &AccountName) -> Proved {
+    let proved = stage.proof_of(victim).unwrap();
+    for _ in 0..2 {
+        assert_eq!(stage.trouble_of(victim), Some(Trouble::Misbehaviour(proved.clone())));
+        assert_eq!(stage.approves(victim, EntryId::new([1; 32])), Err(CommandError::Frozen));
+        stage.start(victim);
+        stage.settle();
+    }
+    proved
+}
+
+/// Shows ben an entry at the end of the log that is not admissible there, for this reason.
+fn forged(entry: impl Fn(&Stage) -> Entry, expected: impl Fn(&Invalid) -> bool) {
+    attack(|stage| {
+        let entry = entry(stage);
+        let before = stage.node(&ben()).state().size();
+        stage.shows(&ben(), &[entry]);
+        stage.settle();
+        let proved = proved_and_frozen(stage, &ben());
+        let Proved::Inadmissible { index, reason } = proved else { panic!("{proved:?}") };
+        assert!(expected(&reason), "{reason:?}");
+        assert_eq!((index, stage.node(&ben()).state().size()), (before, before));
+        // The others were shown nothing, and go on without ben.
+        let request = stage.asks(&ada(), 9).unwrap();
+        stage.approves(&cyd(), request).unwrap();
+        stage.settle();
+        assert!(stage.is_signed(&ada(), request));
+        assert!(!stage.released(request).contains(&ben()));
+    });
+}
+
+fn request(stage: &Stage, number: u8) -> Body {
+    let policy = Policy::for_min_signers(2);
+    Body::Request(Request {
+        group: board(),
+        document_type: None,
+        format: "raw".to_owned(),
+        namespace: None,
+        document: Digest::new([number; 32]),
+        policy: policy.hash(),
+        expires_at: stage.clock().plus(1_000_000),
+    })
+}

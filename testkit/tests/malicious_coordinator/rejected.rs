@@ -1,0 +1,70 @@
+//! "Rejected": said of what it keeps and logs later.
+
+use super::*;
+
+/// The coordinator says that it does not take ben's approval, and keeps it.
+fn rejected_approval(stage: &mut Stage) -> (EntryId, Entry) {
+    let request = stage.asks(&ada(), 1).unwrap();
+    let kept = std::rc::Rc::new(std::cell::RefCell::new(None));
+    let keeping = kept.clone();
+    stage.liar.intercept(move |from, message| match message {
+        FromNode::Submit { entry } if *from == ben() => {
+            keeping.borrow_mut().get_or_insert(Entry::from_bytes(&entry.0).unwrap());
+            None
+        }
+        message => Some(message),
+    });
+    let _ = stage.approves(&ben(), request);
+    let approval: Entry = kept.borrow().clone().unwrap();
+    assert!(matches!(approval.statement().body, Body::Approval { .. }));
+    assert_eq!(approval.statement().author, Author::Account(ben()));
+    let reason = Invalid::RequestOver { request };
+    stage.says(&ben(), FromCoordinator::Rejected { entry: approval.id(), reason });
+    stage.settle();
+    (request, approval)
+}
+
+#[test]
+fn an_approval_that_the_coordinator_says_it_does_not_take_stays_alive_and_is_told_so() {
+    attack(|stage| {
+        let (request, approval) = rejected_approval(stage);
+        let disputed: Vec<EntryId> = stage.node(&ben()).disputed().map(Entry::id).collect();
+        assert_eq!(disputed, [approval.id()]);
+        // Logged later, it counts: its holder gave it, and never took it back.
+        stage.liar.intercept(|_, message| Some(message));
+        stage.connect(&ben());
+        stage.settle();
+        stage.pass(1_000);
+        assert!(stage.is_signed(&ada(), request));
+        assert_eq!(stage.node(&ben()).disputed().count(), 0);
+    });
+}
+
+#[test]
+fn an_approval_that_is_logged_after_its_holder_said_no_gets_no_share_of_that_holder() {
+    attack(|stage| {
+        let (request, approval) = rejected_approval(stage);
+        let _ = stage.refuses(&ben(), request);
+        // The refusal is held back, the approval logged, and then ben is asked to sign; also after a restart.
+        for (number, member) in (1..).zip([ada(), ben(), cyd()]) {
+            stage.shows(&member, std::slice::from_ref(&approval));
+            stage.settle();
+            let session = SessionId::new([number; 32]);
+            stage.says(
+                &member,
+                FromCoordinator::Invite { session, subject: Subject::Request { request } },
+            );
+            stage.settle();
+        }
+        assert!(stage.node(&ben()).state().request(request).unwrap().approvals.contains(&ben()));
+        stage.start(&ben());
+        stage.settle();
+        let session = SessionId::new([9; 32]);
+        stage.says(
+            &ben(),
+            FromCoordinator::Invite { session, subject: Subject::Request { request } },
+        );
+        stage.settle();
+        assert!(!stage.released(request).contains(&ben()));
+    });
+}
