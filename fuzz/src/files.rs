@@ -12,6 +12,7 @@ use quorate::store::node::NodeStore;
 use quorate_ceremony::effect::NodeChange;
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::Entry;
+use quorate_ceremony::misbehaviour::Misbehaviour;
 use quorate_protocol::keys::KeyPackage;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -181,6 +182,13 @@ pub async fn open_node_store(directory: &Path) -> Result<NodeStore, quorate::sto
     NodeStore::open(&directory.join("node.sqlite"), sealer).await
 }
 
+/// What is kept of a coordinator that lies, in form: with one checkpoint twice it proves nothing.
+pub fn misbehaviour(note: &str) -> Misbehaviour {
+    let fork = serde_json::json!({ "older": note, "newer": note, "contradiction": "same-size" });
+    let file = serde_json::json!({ "version": 1, "misbehaviour": { "fork": fork } });
+    Misbehaviour::from_json(&file.to_string()).unwrap()
+}
+
 /// Fills a node's database with all that ada's node kept.
 pub async fn fill_node_store(store: &mut NodeStore) {
     let disk = &super::story().disks[&name("ada")];
@@ -189,7 +197,9 @@ pub async fn fill_node_store(store: &mut NodeStore) {
         NodeChange::Entries { first: 0, entries: disk.entries.clone() },
         NodeChange::Cosigned { checkpoint: disk.cosigned.clone().unwrap(), size },
         NodeChange::OutboxAdd(Entry::from_bytes(&disk.entries[1]).unwrap()),
-        NodeChange::Frozen { ours: "one\n".to_owned(), theirs: "another\n".to_owned() },
+        NodeChange::Misbehaviour(misbehaviour(disk.cosigned.as_deref().unwrap())),
+        NodeChange::Unexplained(disk.cosigned.clone().unwrap()),
+        NodeChange::Refused(Entry::from_bytes(&disk.entries[1]).unwrap().id()),
     ];
     for (session, package) in &disk.packages {
         let package = KeyPackage::from_bytes(package).unwrap();

@@ -286,10 +286,9 @@ fn disk_at(size: usize) -> Disk {
     Disk {
         entries: story.log[..size].to_vec(),
         cosigned: checkpoint,
-        frozen: None,
-        outbox: Vec::new(),
         packages: full.packages.clone(),
         sessions: full.sessions.clone(),
+        ..Disk::default()
     }
 }
 

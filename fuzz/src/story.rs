@@ -77,8 +77,12 @@ pub struct Disk {
     pub entries: Vec<Vec<u8>>,
     /// The checkpoint that was cosigned last.
     pub cosigned: Option<String>,
-    /// Two that contradict each other.
-    pub frozen: Option<(String, String)>,
+    /// Proof of the coordinator's misbehaviour.
+    pub misbehaviour: Vec<String>,
+    /// Checkpoints that do not fit.
+    pub unexplained: Vec<String>,
+    /// Requests that ada refused.
+    pub refused: BTreeSet<EntryId>,
     /// What waits to be sent.
     pub outbox: Vec<Vec<u8>>,
     /// Key packages.
@@ -105,8 +109,11 @@ impl Disk {
                 self.entries.extend(entries);
             }
             NodeChange::Cosigned { checkpoint, .. } => self.cosigned = Some(checkpoint),
-            NodeChange::Frozen { ours, theirs } => {
-                self.frozen.get_or_insert((ours, theirs));
+            NodeChange::Misbehaviour(proof) => self.misbehaviour.push(proof.to_json()),
+            NodeChange::Unexplained(note) => self.unexplained.push(note),
+            NodeChange::Explained(note) => self.unexplained.retain(|kept| *kept != note),
+            NodeChange::Refused(request) => {
+                self.refused.insert(request);
             }
             NodeChange::OutboxAdd(entry) => self.outbox.push(entry.to_bytes()),
             NodeChange::OutboxRemove(id) => {
@@ -135,7 +142,9 @@ impl Disk {
         Saved {
             entries: self.entries.clone(),
             cosigned: self.cosigned.clone(),
-            frozen: self.frozen.clone(),
+            misbehaviour: self.misbehaviour.clone(),
+            unexplained: self.unexplained.clone(),
+            refused: self.refused.clone(),
             outbox: self.outbox.clone(),
             packages: self.packages.iter().map(package).collect(),
             sessions: self.sessions.clone(),

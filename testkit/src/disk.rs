@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_ceremony::effect::{CoordinatorChange, NodeChange};
-use quorate_ceremony::misbehaviour::Misbehaviour;
 use quorate_ceremony::names::{AccountName, EntryId, SessionId};
 use quorate_ceremony::node::Saved;
 use quorate_protocol::keys::KeyPackage;
@@ -13,7 +12,7 @@ use quorate_protocol::keys::KeyPackage;
 pub(crate) struct NodeDisk {
     pub(crate) entries: Vec<Vec<u8>>,
     pub(crate) cosigned: Option<(String, u64)>,
-    pub(crate) misbehaviour: Vec<Misbehaviour>,
+    pub(crate) misbehaviour: Vec<String>,
     pub(crate) unexplained: Vec<String>,
     pub(crate) refused: BTreeSet<EntryId>,
     pub(crate) outbox: Vec<(EntryId, Vec<u8>)>,
@@ -28,7 +27,7 @@ impl NodeDisk {
             NodeChange::Cosigned { checkpoint, size } => {
                 self.cosigned = Some((checkpoint.clone(), *size));
             }
-            NodeChange::Misbehaviour(proof) => self.misbehaviour.push(proof.clone()),
+            NodeChange::Misbehaviour(proof) => self.misbehaviour.push(proof.to_json()),
             NodeChange::Unexplained(note) => self.unexplained.push(note.clone()),
             NodeChange::Explained(note) => self.unexplained.retain(|kept| kept != note),
             NodeChange::Refused(request) => {

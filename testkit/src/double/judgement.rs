@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_ceremony::audit::{Documents, NotChecked};
 use quorate_ceremony::entry::Entry;
-use quorate_ceremony::misbehaviour::Proved;
+use quorate_ceremony::misbehaviour::{Misbehaviour, Proved};
 use quorate_ceremony::names::{AccountName, Digest, EntryId};
 use quorate_ceremony::node::Trouble;
 use quorate_ceremony::signing::Subject;
@@ -67,7 +67,7 @@ impl Stage {
     /// What a node stored as proof, judged by the log's public key and the node's own entries.
     pub fn proof_of(&self, account: &AccountName) -> Option<Proved> {
         let station = self.stations.get(account)?;
-        let proof = station.disk.misbehaviour.first()?;
+        let proof = Misbehaviour::from_json(station.disk.misbehaviour.first()?).ok()?;
         let key = self.liar.log_verifier()?;
         let mut documents = Known(&self.documents);
         proof.verify(&key, station.disk.entries.clone(), &mut documents).ok()

@@ -131,8 +131,8 @@ impl Invariants {
         self.nonces.s1_no_two_shares_come_from_one_nonce_pair(world, seen)?;
         self.gate.s2_no_share_leaves_before_the_gate(world, seen)?;
         self.gate.s2_no_signature_without_an_approved_request(world, seen)?;
-        s3::s3_a_node_cosigns_one_history(world, seen)?;
         self.secrets.s4_no_share_is_in_anything_sent_or_stored_elsewhere(world, seen)?;
+        s3::s3_a_node_cosigns_one_history(world, seen)?;
         self.ceremonies.s6_a_key_is_certified_by_all_who_hold_it(world, seen)?;
         s6::s6_nobody_innocent_is_blamed(world, seen)?;
         self.logs.every_log_is_a_prefix_of_the_coordinators(world, seen)?;

@@ -61,8 +61,8 @@ pub struct Saved {
     pub entries: Vec<Vec<u8>>,
     /// The latest checkpoint that the node cosigned.
     pub cosigned: Option<String>,
-    /// Proof of the coordinator's misbehaviour, the first one first.
-    pub misbehaviour: Vec<Misbehaviour>,
+    /// Proof of the coordinator's misbehaviour, the first one first, as [`Misbehaviour::to_json`] wrote it.
+    pub misbehaviour: Vec<String>,
     /// Checkpoints that do not fit the log that the node has.
     pub unexplained: Vec<String>,
     /// Requests that the account holder refuses.

@@ -400,7 +400,7 @@ fn two_checkpoints_of_one_size_freeze_the_node_for_ever() {
         );
     };
     signs(&mut bench);
-    let saved = Saved { misbehaviour: vec![proof], ..saved(&bench.log) };
+    let saved = Saved { misbehaviour: vec![proof.to_json()], ..saved(&bench.log) };
     let mut bench = Bench::with(bench.log, saved);
     assert_eq!(bench.node.unsent(), 0, "it does not even announce itself");
     bench.show();

@@ -60,8 +60,9 @@ pub(super) fn restore(
     let damaged = |_| RestoreError::Misbehaviour;
     let mut proof = None;
     for stored in &saved.misbehaviour {
-        match judge(stored, replayed) {
-            Ok(_) | Err(NotProved::NeedsDocument { .. }) => proof = proof.or(Some(stored.clone())),
+        let stored = Misbehaviour::from_json(stored).map_err(|_| RestoreError::Misbehaviour)?;
+        match judge(&stored, replayed) {
+            Ok(_) | Err(NotProved::NeedsDocument { .. }) => proof = proof.or(Some(stored)),
             Err(NotProved::Sound { .. }) => {}
             Err(_) => return Err(RestoreError::Misbehaviour),
         }

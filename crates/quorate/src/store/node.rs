@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use quorate_ceremony::effect::NodeChange;
-use quorate_ceremony::misbehaviour::Misbehaviour;
 use quorate_ceremony::names::{EntryId, SessionId};
 use quorate_ceremony::node::Saved;
 use quorate_log::checkpoint::SignedCheckpoint;
@@ -62,11 +61,7 @@ impl NodeStore {
         Ok(Saved {
             entries: column(&entries).map_err(read)?,
             cosigned: column(&cosigned).map_err(read)?.pop(),
-            misbehaviour: column::<String>(&proofs)
-                .map_err(read)?
-                .iter()
-                .map(|proof| Misbehaviour::from_json(proof).map_err(|_| self.unreadable_proof()))
-                .collect::<Result<_, _>>()?,
+            misbehaviour: column(&proofs).map_err(read)?,
             unexplained: column(&unexplained).map_err(read)?,
             refused: refused
                 .iter()
@@ -184,10 +179,6 @@ impl NodeStore {
         let damaged = || StoreError::KeyPackage(self.database.path().to_owned());
         let bytes = self.sealer.unseal(session, sealed).map_err(|_| damaged())?;
         KeyPackage::from_bytes(&bytes).map_err(|_| damaged())
-    }
-
-    fn unreadable_proof(&self) -> StoreError {
-        StoreError::Damaged(self.database.path().to_owned())
     }
 
     async fn rows(&mut self, sql: &'static str) -> Result<Vec<SqliteRow>, StoreError> {

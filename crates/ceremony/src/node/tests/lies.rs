@@ -122,7 +122,7 @@ fn an_inadmissible_entry_under_a_checkpoint_is_proof_and_what_came_before_it_sta
 
     let invited = bench.invite(session(8), request);
     assert_eq!(declined(&invited), Some(DeclineReason::Frozen));
-    let saved = Saved { misbehaviour: vec![proof.clone()], ..saved(&bench.log) };
+    let saved = Saved { misbehaviour: vec![proof.to_json()], ..saved(&bench.log) };
     let mut bench = Bench::with(bench.log, saved);
     let invited = bench.invite(session(8), request);
     assert_eq!(declined(&invited), Some(DeclineReason::Frozen));
@@ -171,7 +171,7 @@ fn a_signature_that_does_not_verify_is_proof_for_whoever_has_the_document() {
     bench.log = Chronicle::keyed();
     bench.log.requests("ada", bench.log.request()).unwrap();
     bench.log.approves("ben", request).unwrap();
-    let saved = Saved { misbehaviour: vec![proof], ..saved(&bench.log) };
+    let saved = Saved { misbehaviour: vec![proof.to_json()], ..saved(&bench.log) };
     let bench = Bench::with(bench.log, saved);
     let false_signature = Trouble::Misbehaviour(Proved::FalseSignature { index, request });
     assert_eq!(bench.node.trouble(), Some(&false_signature));
@@ -188,7 +188,7 @@ fn a_stored_proof_that_proves_nothing_is_damage_and_no_accusation() {
     let index = bench.log.entries.len();
     let moved = text.replace(&format!("\"index\":{index}"), &format!("\"index\":{}", index - 1));
     assert_ne!(text, moved);
-    let misbehaviour = vec![Misbehaviour::from_json(&moved).unwrap()];
+    let misbehaviour = vec![moved];
     // The node that stored it has that many entries and no more.
     let mut entries = bench.log.entries.clone();
     entries.pop();

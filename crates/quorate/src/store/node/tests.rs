@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use quorate_ceremony::entry::{Author, Entry, Statement};
 use quorate_ceremony::identity::{AccountSecrets, SecretKey};
+use quorate_ceremony::misbehaviour::Misbehaviour;
 use quorate_ceremony::names::{EntryId, IvnId, Timestamp};
 use quorate_ceremony::statement::Body;
 use quorate_log::compare::Fork;
@@ -203,7 +204,7 @@ async fn what_was_committed_is_there_after_a_kill_at_any_point() {
     store.commit(told).await.unwrap();
     store.commit(vec![proof(), unexplained("a"), explained, refusal()]).await.unwrap();
     let saved = fixture.after_a_kill().await.1.load().await.unwrap();
-    assert_eq!(saved.misbehaviour, [fork()]);
+    assert_eq!(saved.misbehaviour, [fork().to_json()]);
     assert_eq!(saved.unexplained, ["a"]);
     assert_eq!(saved.refused.into_iter().collect::<Vec<_>>(), [EntryId::new([3; 32])]);
 }
@@ -238,7 +239,8 @@ async fn a_fork_that_the_first_format_stored_is_still_proof() {
     database.commit(batch).await.unwrap();
     database.close().await.unwrap();
     let saved = fixture.open().await.load().await.unwrap();
-    assert_eq!(saved.misbehaviour, [fork()]);
+    let [proof] = saved.misbehaviour.as_slice() else { panic!() };
+    assert_eq!(Misbehaviour::from_json(proof), Ok(fork()));
 }
 
 #[tokio::test]
