@@ -20,7 +20,6 @@ pub mod simulation;
 
 mod chance;
 mod disk;
-mod double;
 mod people;
 mod reference;
 
