@@ -9,6 +9,7 @@ mod deadlines;
 mod demo;
 mod documents;
 mod errors;
+mod handed_on;
 pub mod home;
 pub mod keystore;
 pub mod log_audit;

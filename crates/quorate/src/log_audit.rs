@@ -12,12 +12,15 @@
 mod documents;
 mod files;
 mod proof;
+mod since;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use quorate_ceremony::audit::{self, Anchor, AuditReport, Documents, NoDocuments};
+use quorate_ceremony::misbehaviour::{self, Misbehaviour, NotProved};
 use quorate_log::checkpoint::SignedCheckpoint;
+use quorate_log::key::LogVerifier;
 use quorate_log::note::MAX_NOTE_LEN;
 use quorate_log::tile::{Entries, TileError};
 
@@ -28,6 +31,7 @@ use crate::errors::chain;
 use crate::store::publish::CHECKPOINT;
 
 pub use proof::{EntryReport, ProofReport, Proved, prove, verify_proof};
+pub use since::{Since, compare_since};
 
 /// What an audit goes by, beside the directory.
 #[derive(Clone, Debug, Default)]
@@ -83,6 +87,44 @@ pub fn verify_directory(directory: &Path, options: &Options) -> Result<AuditRepo
             })
         }
     }
+}
+
+/// Judges a proof of the coordinator's misbehaviour: by the log's key, and, where it accuses an entry, by a copy of the log
+/// that begins in the same way.
+///
+/// # Errors
+///
+/// [`Exit::Verification`] when it proves nothing. [`Exit::Usage`] when it takes a log or documents to judge it.
+pub fn verify_misbehaviour(
+    text: &str,
+    log: &LogVerifier,
+    directory: Option<&Path>,
+    documents: Option<&Path>,
+) -> Result<misbehaviour::Proved, Problem> {
+    let unproved = |error: NotProved| {
+        let problem = |exit| Problem::new(exit, error.to_string());
+        match error {
+            NotProved::NeedsLog { .. } => problem(Exit::Usage).hint("give a copy of the log: DIR"),
+            NotProved::NeedsDocument { .. } => {
+                problem(Exit::Usage).hint("give the directory of documents: --documents DIR")
+            }
+            _ => problem(Exit::Verification),
+        }
+    };
+    let proof = Misbehaviour::from_json(text.trim()).map_err(unproved)?;
+    let mut entries = Vec::new();
+    if let (Some(directory), needed @ 1..) = (directory, proof.entries_needed()) {
+        let size = read_checkpoint(directory)?.unverified().size();
+        let files = Files::new(directory);
+        for entry in Entries::new(&files, size, 0..size.min(needed)) {
+            entries.push(entry.map_err(|error| files_problem(directory, &error))?.1);
+        }
+    }
+    match documents.map(Stored::open).transpose()? {
+        Some(mut stored) => proof.verify(log, entries, &mut stored),
+        None => proof.verify(log, entries, &mut NoDocuments),
+    }
+    .map_err(unproved)
 }
 
 fn replay(

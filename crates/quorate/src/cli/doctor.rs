@@ -16,6 +16,7 @@ use super::session::Session;
 use super::terminal::Tone;
 use super::{Failure, Run, file, log};
 use crate::control::{Exit, GroupStage, Problem, StatusView};
+use crate::handed_on;
 use crate::home::NodeConfig;
 
 /// Check the home, the node, the connection, the clock, the disk and the tools
@@ -73,6 +74,7 @@ impl Run for Doctor {
                 checks.extend(home_checks(&home));
                 checks.push(disk(&home));
                 checks.push(certificate(&config));
+                checks.extend(misbehaviour(&home));
                 checks.extend(node_checks(context, &config));
             }
             (Err(problem), _) | (_, Err(problem)) => {
@@ -175,6 +177,32 @@ fn certificate(config: &NodeConfig) -> Check {
         ),
         Ok(left) => Check::ok("certificate", format!("good for {}", rough(left.as_secs()))),
     }
+}
+
+/// Proof that the coordinator broke the rules, whether a node runs or not.
+fn misbehaviour(home: &Path) -> Vec<Check> {
+    let unreadable = |error: &dyn std::fmt::Display| {
+        let detail = format!("{} can not be listed: {error}", home.display());
+        vec![Check::fail("coordinator", detail, "look at its permissions, and at the disk")]
+    };
+    let found = match handed_on::list(home) {
+        Ok(found) => found,
+        Err(error) => return unreadable(&error),
+    };
+    let proof = |path: &std::path::PathBuf| {
+        let path = path.display().to_string();
+        Check::fail(
+            "coordinator",
+            format!(
+                "{path} proves that it broke the rules of the log; this node signs nothing any more"
+            ),
+            format!(
+                "send the file to the other members and find out who runs the coordinator; anybody can check it: quorate log verify --misbehaviour {} --log-key KEY",
+                super::init::quoted(&path)
+            ),
+        )
+    };
+    found.iter().map(proof).collect()
 }
 
 /// What only a running node knows; without one, whether the hub answers at all.
@@ -338,6 +366,15 @@ mod tests {
         assert_eq!(clock(Some(now.plus(SKEW)), now).outcome, Outcome::Ok);
         assert_eq!(clock(Some(now.plus(SKEW + 1)), now).outcome, Outcome::Fail);
         assert_eq!(clock(None, now).outcome, Outcome::Warn);
+    }
+
+    #[test]
+    fn proof_of_misbehaviour_in_the_home_fails() {
+        let home = tempfile::tempdir().unwrap();
+        assert!(misbehaviour(home.path()).is_empty());
+        std::fs::write(home.path().join("misbehaviour-1.json"), "{}").unwrap();
+        let checks = misbehaviour(home.path());
+        assert!(matches!(checks.as_slice(), [check] if check.outcome == Outcome::Fail));
     }
 
     #[test]

@@ -97,7 +97,11 @@ pub(crate) async fn start(home: &Path, passphrase: Passphrase) -> Result<Running
     let (set_caught_up, caught_up) = watch::channel(false);
     let (set_admission, admission) = watch::channel(None);
     let tell = task::Tell { caught_up: set_caught_up, admission: set_admission };
-    let task = task::Task::new(machine, store, shelf, hub.clone(), events.clone(), tell);
+    if let Some(proof) = machine.misbehaviour() {
+        task::hand_on(home.path(), proof);
+    }
+    let place = home.path().to_owned();
+    let task = task::Task::new(machine, store, shelf, hub.clone(), events.clone(), tell, place);
     let task = tokio::spawn(task.run(receiver, stop.clone()));
     let renewal = Renewal { identity, key, authority, admission };
     let renewing = tokio::spawn(renewal.keep(home, set_dialler, stop.clone()));

@@ -4,6 +4,7 @@
 //! and only then anything is sent.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use quorate_ceremony::effect::{
@@ -11,6 +12,7 @@ use quorate_ceremony::effect::{
 };
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
+use quorate_ceremony::misbehaviour::Misbehaviour;
 use quorate_ceremony::names::{Digest, EntryId};
 use quorate_ceremony::node::{Command, Document, Input, Node};
 use quorate_ceremony::state::RequestState;
@@ -24,6 +26,7 @@ use super::{answer, documents, view};
 use crate::control::{Answer, Ask, Exit, Problem, SignAsk};
 use crate::deadlines::{Deadlines, now};
 use crate::documents::Shelf;
+use crate::handed_on;
 use crate::store::StoreError;
 use crate::store::documents::DocumentPackage;
 use crate::store::node::NodeStore;
@@ -85,6 +88,7 @@ pub(crate) struct Task {
     early: Vec<(Box<Ask>, mpsc::Sender<Answer>)>,
     facts: BTreeMap<Digest, view::FileFacts>,
     tell: Tell,
+    home: PathBuf,
 }
 
 /// What others in this process wait to hear.
@@ -103,6 +107,7 @@ impl Task {
         hub: Arc<Hub>,
         events: mpsc::Sender<Event>,
         tell: Tell,
+        home: PathBuf,
     ) -> Self {
         Self {
             machine,
@@ -118,6 +123,7 @@ impl Task {
             early: Vec::new(),
             facts: BTreeMap::new(),
             tell,
+            home,
         }
     }
 
@@ -234,8 +240,18 @@ impl Task {
                 effect => rest.push(effect),
             }
         }
+        let proof = changes.iter().find_map(|change| match change {
+            NodeChange::Misbehaviour(proof) => Some(proof.clone()),
+            _ => None,
+        });
         if !changes.is_empty() {
             self.store.commit(changes).await?;
+        }
+        if let Some(proof) = proof {
+            tracing::error!(
+                "the coordinator broke the rules of the log; this node signs nothing any more"
+            );
+            hand_on(&self.home, &proof);
         }
         for effect in rest {
             match effect {
@@ -550,6 +566,13 @@ impl Task {
                 self.facts.insert(commitment, view::FileFacts::of(&package));
             }
         }
+    }
+}
+
+/// Puts a copy of a proof where people find it. The database is what counts.
+pub(crate) fn hand_on(home: &Path, proof: &Misbehaviour) {
+    if let Err(error) = handed_on::write(home, proof) {
+        tracing::warn!(%error, "the copy of the proof for handing on can not be written");
     }
 }
 

@@ -10,6 +10,7 @@ mod builder;
 mod flips;
 mod foreign;
 mod harm;
+mod known;
 
 use std::collections::BTreeSet;
 use std::fs;

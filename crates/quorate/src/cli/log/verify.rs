@@ -3,17 +3,20 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use quorate_ceremony::audit::Anchor;
+use quorate_ceremony::audit::{Anchor, AuditReport, Verdict};
 use quorate_ceremony::entry::Entry;
 use quorate_ceremony::names::IvnId;
 use quorate_ceremony::state::IvnState;
 use quorate_log::key::LogVerifier;
+use serde::Serialize;
 
 use crate::cli::context::Context;
 use crate::cli::file;
 use crate::cli::{Failure, Run};
 use crate::control::{Exit, Problem};
-use crate::log_audit::{Options, audit_directory, verify_proof};
+use crate::log_audit::{
+    Options, Since, audit_directory, compare_since, verify_misbehaviour, verify_proof,
+};
 
 /// Check a whole log, or a proof that one entry is in it
 ///
@@ -25,10 +28,12 @@ use crate::log_audit::{Options, audit_directory, verify_proof};
 Examples:
   quorate log verify ./log
   quorate log verify ./log --log-key log.vkey --documents ./documents
+  quorate log verify ./log --since last-month/checkpoint --require-final
+  quorate log verify --misbehaviour misbehaviour.json --log-key log.vkey
   quorate log verify --proof contract.tlog-proof --log-key log.vkey")]
 pub(super) struct Verify {
     /// The log's directory
-    #[arg(value_name = "DIR", required_unless_present = "proof")]
+    #[arg(value_name = "DIR", required_unless_present_any = ["proof", "misbehaviour"])]
     directory: Option<PathBuf>,
     /// Check this proof instead, as `quorate log prove` wrote it
     #[arg(long, value_name = "FILE", conflicts_with_all = ["directory", "ivn", "documents"])]
@@ -45,11 +50,42 @@ pub(super) struct Verify {
     /// A directory of documents, as the coordinator keeps them: then the signatures over them are checked, too
     #[arg(long, value_name = "DIR")]
     documents: Option<PathBuf>,
+    /// A checkpoint of the log from earlier or from elsewhere: the log must go on from there
+    #[arg(long, value_name = "FILE", requires = "directory", conflicts_with = "misbehaviour")]
+    since: Option<PathBuf>,
+    /// Fail unless so many members cosigned the log that nobody can be shown another one
+    #[arg(long, requires = "directory", conflicts_with = "misbehaviour")]
+    require_final: bool,
+    /// Check this proof that the coordinator broke the rules, as nodes keep it. Where it accuses an entry it takes DIR,
+    /// a copy of the log that begins in the same way
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["proof", "ivn"])]
+    misbehaviour: Option<PathBuf>,
+}
+
+/// An audit, and how the log compares with what was known of it.
+#[derive(Serialize)]
+struct AuditView<'a> {
+    #[serde(flatten)]
+    report: &'a AuditReport,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<&'a Since>,
+}
+
+/// What a proof of misbehaviour proves.
+#[derive(Serialize)]
+struct MisbehaviourView {
+    proved: bool,
+    sentence: String,
 }
 
 impl Run for Verify {
     fn run(self, context: &Context) -> Result<(), Failure> {
         let log_key = self.log_key.as_deref().map(read_key).transpose()?;
+        if let Some(file) = &self.misbehaviour {
+            let (directory, documents) = (self.directory.as_deref(), self.documents.as_deref());
+            return check_misbehaviour(context, file, log_key, directory, documents);
+        }
+        let known = Known { since: self.since, require_final: self.require_final };
         match (self.proof, self.directory) {
             (Some(proof), _) => {
                 let entry = self.entry.unwrap_or_else(|| file::with_ending(&proof, "entry"));
@@ -57,7 +93,8 @@ impl Run for Verify {
             }
             (None, Some(directory)) => {
                 let anchor = Anchor { ivn: self.ivn, log_key };
-                check_log(context, &directory, &Options { anchor, documents: self.documents })
+                let options = Options { anchor, documents: self.documents };
+                check_log(context, &directory, &options, &known)
             }
             (None, None) => {
                 Err(Problem::new(Exit::Usage, "say what to verify: DIR or --proof FILE").into())
@@ -66,12 +103,64 @@ impl Run for Verify {
     }
 }
 
-fn check_log(context: &Context, directory: &Path, options: &Options) -> Result<(), Failure> {
+/// What the log is held against, beside itself.
+struct Known {
+    since: Option<PathBuf>,
+    require_final: bool,
+}
+
+fn check_log(
+    context: &Context,
+    directory: &Path,
+    options: &Options,
+    known: &Known,
+) -> Result<(), Failure> {
     let report = audit_directory(directory, options)?;
-    context.terminal.show("audit", &report, |page| {
+    let since = match &known.since {
+        Some(file) => {
+            let key = report.log_key.parse().map_err(|_| {
+                Problem::new(Exit::Verification, "the log's genesis names no usable key")
+            })?;
+            Some(compare_since(directory, &file::read_text(file)?, &key)?)
+        }
+        None => None,
+    };
+    let too_few = known.require_final && report.verdict == Verdict::NotFinal;
+    let view = AuditView { report: &report, since: since.as_ref() };
+    context.terminal.show("audit", &view, |page| {
         report.lines().iter().for_each(|line| page.sentence(line));
+        if let Some(since) = &since {
+            page.blank();
+            page.sentence(since.sentence());
+        }
+        if too_few {
+            page.blank();
+            page.sentence("It is not final, and --require-final asks for that.");
+        }
     })?;
-    if report.faults.is_empty() { Ok(()) } else { Err(Failure::Shown(Exit::Verification)) }
+    let holds = report.faults.is_empty() && since.as_ref().is_none_or(Since::holds) && !too_few;
+    if holds { Ok(()) } else { Err(Failure::Shown(Exit::Verification)) }
+}
+
+fn check_misbehaviour(
+    context: &Context,
+    file: &Path,
+    log_key: Option<LogVerifier>,
+    directory: Option<&Path>,
+    documents: Option<&Path>,
+) -> Result<(), Failure> {
+    let log_key = match log_key {
+        Some(key) => key,
+        None => key_of_home(context)?,
+    };
+    let proved = verify_misbehaviour(&file::read_text(file)?, &log_key, directory, documents)?;
+    let sentence = format!("It is proved: {proved}.");
+    let view = MisbehaviourView { proved: true, sentence };
+    context.terminal.show("misbehaviour", &view, |page| {
+        page.sentence(&view.sentence);
+        page.sentence(format!("The log's key is {log_key}."));
+    })?;
+    Ok(())
 }
 
 fn check_proof(

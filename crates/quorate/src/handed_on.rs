@@ -1,0 +1,37 @@
+//! Proof of the coordinator's misbehaviour as files in a node's home, to be handed on.
+//!
+//! The database is what counts; these are copies that people can send to each other and that `quorate log verify
+//! --misbehaviour` judges. They can be read while no node runs.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use quorate_ceremony::misbehaviour::Misbehaviour;
+use sha2::{Digest as _, Sha256};
+
+const PREFIX: &str = "misbehaviour-";
+const SUFFIX: &str = ".json";
+
+/// Writes a proof beside the other files of a home, under a name that is its own.
+pub(crate) fn write(home: &Path, proof: &Misbehaviour) -> io::Result<()> {
+    let text = proof.to_json();
+    let name = hex::encode(Sha256::digest(&text).split_at(8).0);
+    let path = home.join(format!("{PREFIX}{name}{SUFFIX}"));
+    if path.exists() { Ok(()) } else { fs::write(path, text + "\n") }
+}
+
+/// The proofs in a home.
+pub(crate) fn list(home: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(home)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(PREFIX) && name.ends_with(SUFFIX) {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    Ok(found)
+}

@@ -1,0 +1,73 @@
+//! What a log is held against beside itself: an earlier checkpoint, and proof of the coordinator's misbehaviour.
+
+use std::fs;
+
+use quorate::control::Exit;
+use quorate::log_audit::{Since, compare_since, verify_misbehaviour};
+use quorate_ceremony::misbehaviour::Proved;
+use quorate_ceremony::names::Digest;
+use quorate_ceremony::statement::Body;
+
+use super::builder::Log;
+use super::{EVERYBODY, published, signed_log};
+
+fn grown() -> (Log, String) {
+    let mut log = signed_log();
+    let earlier = log.checkpoint(&EVERYBODY).to_string();
+    log.by("bob", Body::NodeStarted { incarnation: Digest::new([1; 32]) });
+    (log, earlier)
+}
+
+#[test]
+fn a_log_that_grew_goes_on_from_its_earlier_checkpoint() {
+    let (log, earlier) = grown();
+    let directory = published(&log);
+    let key = log.signer().verifier().clone();
+    let to = log.entries.len() as u64;
+    let since = compare_since(directory.path(), &earlier, &key).unwrap();
+    assert!(matches!(since, Since::Continues { from, to: now } if (from, now) == (to - 1, to)));
+    let latest = fs::read_to_string(directory.path().join("checkpoint")).unwrap();
+    assert!(compare_since(directory.path(), &latest, &key).unwrap().holds());
+}
+
+#[test]
+fn a_log_that_was_cut_short_does_not_hold_against_its_later_checkpoint() {
+    let (log, _) = grown();
+    let later = log.checkpoint(&EVERYBODY).to_string();
+    let directory = published(&signed_log());
+    let since = compare_since(directory.path(), &later, log.signer().verifier()).unwrap();
+    assert!(matches!(since, Since::Shorter { .. }) && !since.holds());
+}
+
+#[test]
+fn a_rewritten_log_is_proved_a_fork_by_a_checkpoint_from_before_and_anybody_can_check_that() {
+    let (mut log, earlier) = grown();
+    // The same log, but for an entry in the middle of it: the last one of the earlier checkpoint.
+    let at = log.entries.len() - 2;
+    log.entries.remove(at);
+    log.by("bob", Body::NodeStarted { incarnation: Digest::new([2; 32]) });
+    let directory = published(&log);
+    let key = log.signer().verifier().clone();
+    let since = compare_since(directory.path(), &earlier, &key).unwrap();
+    let Since::Fork { misbehaviour } = &since else { panic!("{since:?}") };
+    assert!(!since.holds());
+    let text = misbehaviour.to_string();
+    let proved = verify_misbehaviour(&text, &key, None, None).unwrap();
+    assert!(matches!(proved, Proved::Fork { .. }));
+    let other = Log::with_group(2).signer().verifier().clone();
+    assert_eq!(
+        verify_misbehaviour(&text, &other, None, None).unwrap_err().exit,
+        Exit::Verification
+    );
+    assert_eq!(verify_misbehaviour("{}", &key, None, None).unwrap_err().exit, Exit::Verification);
+}
+
+#[test]
+fn a_checkpoint_of_another_log_is_not_compared() {
+    let (log, _) = grown();
+    let other = Log::with_group(2);
+    let directory = published(&log);
+    let theirs = other.checkpoint(&EVERYBODY).to_string();
+    let problem = compare_since(directory.path(), &theirs, log.signer().verifier()).unwrap_err();
+    assert_eq!(problem.exit, Exit::Verification);
+}
