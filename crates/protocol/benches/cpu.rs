@@ -133,7 +133,7 @@ impl Ours {
             let mut next = Vec::new();
             for (me, run) in runs {
                 match run.advance(&board, &mut rng(me))? {
-                    Step::Wait(_) => return Err("a run waits".into()),
+                    Step::Wait(_) | Step::Left => return Err("a run waits".into()),
                     Step::Send(run, message) => {
                         sent.insert(me, message);
                         next.push((me, run));
@@ -177,6 +177,7 @@ impl Ours {
             run = match run.advance(&board, &mut rng(self.first))? {
                 Step::Wait(run) | Step::Send(run, _) => run,
                 Step::Done(package) => return Ok(package),
+                Step::Left => break,
             };
         }
         Err("not done".into())

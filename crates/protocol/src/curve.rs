@@ -52,6 +52,18 @@ pub(crate) trait Curve: Clone + Copy + fmt::Debug + Send + Sync + 'static {
     /// `scalar`·G, in constant time.
     fn mul_base(scalar: &Self::Scalar) -> Self::Point;
 
+    /// 1/`scalar`; `None` for zero. In variable time: only for public values.
+    fn vartime_invert(scalar: &Self::Scalar) -> Option<Self::Scalar>;
+
+    /// Σ `scalar`·`point`, with scalars as the integers below the group's order, so that it is exact also for points
+    /// with torsion. In variable time: only for public values.
+    fn vartime_sum(terms: &[(Self::Scalar, Self::Point)]) -> Self::Point {
+        let zero = Self::Scalar::from(0);
+        terms.iter().fold(Self::identity(), |sum, (scalar, point)| {
+            sum + Self::vartime_mul_add(scalar, point, &zero)
+        })
+    }
+
     /// `a`·`point` + `b`·G, in variable time: only for public values.
     fn vartime_mul_add(a: &Self::Scalar, point: &Self::Point, b: &Self::Scalar) -> Self::Point;
 

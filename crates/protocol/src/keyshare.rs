@@ -14,6 +14,10 @@
 //! └─────────────────────┘   └────────────────────┘   └────────────────────────┘
 //! ```
 //!
+//! A *reshare* has the same rounds. Holders of an old key's shares deal those instead of
+//! random constants, and the same key is shared anew: among other members, with another
+//! min_signers, or only refreshed.
+//!
 //! Messages travel through one totally ordered log. A [`Board`] is what that log says: a
 //! fold over the messages that needs no secret, so participants, coordinator and auditors
 //! all compute it and come to the same result, also about who is at fault. A [`Run`] is

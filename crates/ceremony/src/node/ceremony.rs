@@ -95,6 +95,8 @@ impl Node {
                 );
             }
             Ok(Step::Done(package)) => self.certify(name, session, package, now, out),
+            // Nothing is kept, and nobody waits for anything: only a reshare ends so.
+            Ok(Step::Left) => {}
             // The run is consumed. If the log shows why, the session is doomed and the coordinator says so; if not,
             // this node stays silent and the session times out.
             Err(_) => {}

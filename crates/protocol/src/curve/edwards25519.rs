@@ -2,7 +2,7 @@
 
 use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
 use curve25519_dalek::scalar::Scalar;
-use curve25519_dalek::traits::{Identity, IsIdentity};
+use curve25519_dalek::traits::{Identity, IsIdentity, VartimeMultiscalarMul};
 use rand_core::CryptoRngCore;
 
 use super::{Curve, SCALAR_LENGTH};
@@ -39,6 +39,15 @@ impl Curve for Edwards25519 {
 
     fn mul_base(scalar: &Scalar) -> EdwardsPoint {
         EdwardsPoint::mul_base(scalar)
+    }
+
+    fn vartime_invert(scalar: &Scalar) -> Option<Scalar> {
+        (*scalar != Scalar::ZERO).then(|| scalar.invert())
+    }
+
+    fn vartime_sum(terms: &[(Scalar, EdwardsPoint)]) -> EdwardsPoint {
+        let scalars = terms.iter().map(|(scalar, _)| scalar);
+        EdwardsPoint::vartime_multiscalar_mul(scalars, terms.iter().map(|(_, point)| point))
     }
 
     fn vartime_mul_add(a: &Scalar, point: &EdwardsPoint, b: &Scalar) -> EdwardsPoint {

@@ -47,6 +47,10 @@ impl Curve for P256 {
         ProjectivePoint::GENERATOR * scalar
     }
 
+    fn vartime_invert(scalar: &Scalar) -> Option<Scalar> {
+        scalar.invert().into()
+    }
+
     fn vartime_mul_add(a: &Scalar, point: &ProjectivePoint, b: &Scalar) -> ProjectivePoint {
         point * a + Self::mul_base(b)
     }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::discrete_log::Claim;
-use super::feldman::{Combined, Dealings, Rejection};
-use super::message::{Commit, Dealing, Reveal, Round, SEALED_LENGTH, Verdict};
+use super::feldman::{Combined, Dealings, Rejection, Weights};
+use super::message::{Announce, Commit, Dealing, Reveal, Round, SEALED_LENGTH, Verdict};
 use super::sealing::{Envelope, PublicKey};
 use super::{Error, Fault, Parameters};
 use crate::Identifier;
@@ -31,16 +31,18 @@ pub struct Board {
     state: State,
 }
 
-/// What is left of a [`Commit`].
+/// What is left of a [`Commit`] or an [`Announce`].
 #[derive(Clone, Debug)]
 pub(super) struct Committed {
-    pub(super) opening: [u8; 32],
+    /// Absent in a reshare.
+    opening: Option<[u8; 32]>,
     pub(super) key: PublicKey,
 }
 
 /// What is left of a [`Reveal`]; the coefficients are in [`Dealings`].
 #[derive(Clone, Debug)]
 pub(super) struct Revealed {
+    opening: [u8; 32],
     pub(super) ephemeral: PublicKey,
     pub(super) sealed: BTreeMap<Identifier, [u8; SEALED_LENGTH]>,
 }
@@ -58,9 +60,9 @@ enum State {
 /// Where a session is: which messages it waits for, or how it ended.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Phase {
-    /// Waits for everybody's hash of a dealing and encryption key.
+    /// Waits for everybody's encryption key, and in a key generation hash of a dealing.
     Commit,
-    /// Waits for everybody's dealing.
+    /// Waits for everybody's dealing; in a reshare, for those of as many as the old key's min_signers.
     Reveal,
     /// Waits for everybody to approve, or somebody to complain.
     Verdict,
@@ -124,11 +126,17 @@ impl Board {
     /// message that is somebody's fault is not an error: it counts, and ends the session
     /// ([`Posted::Failed`]).
     pub fn post(&mut self, from: Identifier, message: &[u8]) -> Result<Posted, Error> {
-        if !self.parameters.participants().contains(&from) {
+        let takes_part = |id| {
+            self.parameters.participants().contains(id) || self.parameters.dealers().contains(id)
+        };
+        if !takes_part(&from) {
             return Err(Error::Stranger(from));
         }
         let hash = Transcript::new("quorate/keyshare/v1/message").field(message).digest();
-        let round = Round::of(message);
+        let round = Round::of(message, &self.parameters);
+        if round.is_some_and(|round| !self.speakers(round).contains(&from)) {
+            return Err(Error::Stranger(from));
+        }
         let previous = round.and_then(|round| self.recorded.get(&(round, from)));
         if previous == Some(&hash) || self.offence == Some((from, hash)) {
             return Ok(Posted::Repeated);
@@ -147,7 +155,7 @@ impl Board {
         let taken = match round {
             None => Err(BTreeMap::from([(from, Fault::Malformed)])),
             Some(_) if previous.is_some() => Err(BTreeMap::from([(from, Fault::Equivocation)])),
-            Some(Round::Commit) if matches!(self.state, State::Commit) => {
+            Some(Round::Commit | Round::Announce) if matches!(self.state, State::Commit) => {
                 self.commit(from, message).map_err(|fault| BTreeMap::from([(from, fault)]))
             }
             Some(Round::Reveal) if matches!(self.state, State::Reveal) => {
@@ -176,7 +184,12 @@ impl Board {
     }
 
     fn commit(&mut self, from: Identifier, message: &[u8]) -> Result<(), Fault> {
-        let Commit { opening, encryption_key } = Commit::decode(message)?;
+        let (opening, encryption_key) = if self.parameters.old().is_some() {
+            (None, Announce::decode(message)?.encryption_key)
+        } else {
+            let Commit { opening, encryption_key } = Commit::decode(message)?;
+            (Some(opening), encryption_key)
+        };
         let key = PublicKey::from_bytes(encryption_key).ok_or(Fault::InvalidKey)?;
         self.commits.insert(from, Committed { opening, key });
         Ok(())
@@ -186,14 +199,23 @@ impl Board {
         let Reveal { dealing, sealed, view: _ } = Reveal::decode(message, from, &self.parameters)?;
         // First, because it is cheap and makes all that follows independent of others.
         let opening = dealing.opening(&self.parameters, from);
-        if self.commits.get(&from).is_none_or(|committed| committed.opening != opening) {
+        let committed = || self.commits.get(&from)?.opening;
+        if self.parameters.old().is_none() && committed() != Some(opening) {
             return Err(Fault::WrongOpening);
         }
         let Dealing { ephemeral, coefficients, proof } = dealing;
         let statement = Dealing::statement(&self.parameters, from, &ephemeral, &coefficients);
         let ephemeral = PublicKey::from_bytes(ephemeral).ok_or(Fault::InvalidKey)?;
+        // Nobody can prove to know another constant that has this commitment, so a dealer that has the right one deals
+        // its share, whatever it is.
+        if let Some(old) = self.parameters.old() {
+            let share = old.public.verifying_share(from).map(VerifyingShare::as_bytes);
+            if coefficients.get(..self.parameters.suite().algebra().point_length()) != share {
+                return Err(Fault::WrongConstant);
+            }
+        }
         self.dealings.add(from, &coefficients, &proof, statement)?;
-        self.reveals.insert(from, Revealed { ephemeral, sealed });
+        self.reveals.insert(from, Revealed { opening, ephemeral, sealed });
         Ok(())
     }
 
@@ -246,21 +268,47 @@ impl Board {
         })
     }
 
+    /// Who has something to say in a round.
+    fn speakers(&self, round: Round) -> &BTreeSet<Identifier> {
+        match round {
+            Round::Reveal => self.parameters.dealers(),
+            Round::Commit | Round::Announce | Round::Verdict => self.parameters.participants(),
+        }
+    }
+
     fn has_all(&self, round: Round) -> bool {
-        let participants = self.parameters.participants();
-        participants.iter().all(|id| self.recorded.contains_key(&(round, *id)))
+        if round == Round::Reveal {
+            return self.reveals.len() == self.parameters.dealings_needed();
+        }
+        self.speakers(round).iter().all(|id| self.recorded.contains_key(&(round, *id)))
+    }
+
+    /// How dealings add up to the key.
+    pub(super) fn weights(&self) -> Weights {
+        if self.parameters.old().is_some() { Weights::Lagrange } else { Weights::Equal }
+    }
+
+    /// Makes the key of all dealings. In a reshare, interpolating the old shares gives the old key: that it does is
+    /// what makes the session worth anything, so it is not left to arithmetic alone.
+    fn combine(&self) -> State {
+        match self.dealings.combine(self.parameters.participants(), self.weights()) {
+            Ok(combined) => {
+                let package = self.package(combined);
+                let old = self.parameters.old().map(|old| old.public.verifying_key());
+                let kept = old.is_none_or(|old| old == package.verifying_key());
+                if kept { State::Verdict(package) } else { State::Failed(BTreeMap::new()) }
+            }
+            Err(Rejection::Torsion(dealers)) => {
+                State::Failed(dealers.into_iter().map(|dealer| (dealer, Fault::Torsion)).collect())
+            }
+            Err(Rejection::Identity) => State::Failed(BTreeMap::new()),
+        }
     }
 
     fn finish_phase(&mut self) {
         self.state = match &self.state {
             State::Commit => State::Reveal,
-            State::Reveal => match self.dealings.combine(self.parameters.participants()) {
-                Ok(combined) => State::Verdict(self.package(combined)),
-                Err(Rejection::Torsion(dealers)) => State::Failed(
-                    dealers.into_iter().map(|dealer| (dealer, Fault::Torsion)).collect(),
-                ),
-                Err(Rejection::Identity) => State::Failed(BTreeMap::new()),
-            },
+            State::Reveal => self.combine(),
             State::Verdict(package) => State::Complete(package.clone()),
             State::Complete(_) | State::Failed(_) => return,
         };
@@ -296,18 +344,25 @@ impl Board {
         }
     }
 
-    /// Who has not yet posted what the current phase waits for. Empty after the end.
+    /// Who has not yet posted what the current phase waits for. Empty after the end. While a reshare waits for
+    /// dealings, these are all who may still deal, though not all of them have to.
     ///
     /// Whoever is late is not a culprit: a message may be held back by others.
     pub fn missing(&self) -> BTreeSet<Identifier> {
         let round = match &self.state {
-            State::Commit => Round::Commit,
+            State::Commit => Round::first(&self.parameters),
             State::Reveal => Round::Reveal,
             State::Verdict(_) => Round::Verdict,
             State::Complete(_) | State::Failed(_) => return BTreeSet::new(),
         };
         let missing = |id: &&Identifier| !self.recorded.contains_key(&(round, **id));
-        self.parameters.participants().iter().filter(missing).copied().collect()
+        self.speakers(round).iter().filter(missing).copied().collect()
+    }
+
+    /// Whose dealings make the key: all participants', or in a reshare those that came first. Complete from the
+    /// [verdict phase](Phase::Verdict) on.
+    pub fn dealers(&self) -> impl Iterator<Item = Identifier> {
+        self.reveals.keys().copied()
     }
 
     /// Who provably broke the protocol; empty unless the session [failed](Phase::Failed).
@@ -395,7 +450,7 @@ impl Board {
             recipient,
             ephemeral: revealed.ephemeral.bytes(),
             recipient_key: self.commits.get(&recipient)?.key.bytes(),
-            opening: &self.commits.get(&dealer)?.opening,
+            opening: &revealed.opening,
         };
         Some((envelope, revealed.sealed.get(&recipient)?))
     }

@@ -30,10 +30,10 @@ pub enum Fault {
         /// What it sent.
         actual: u16,
     },
-    /// It sealed more or fewer sub-shares than there are other participants.
+    /// It sealed more or fewer sub-shares than there are others who get one.
     #[error("sealed {actual} sub-shares instead of {expected}")]
     SubShareCount {
-        /// The number of other participants.
+        /// How many others get one.
         expected: usize,
         /// What it sent.
         actual: u16,
@@ -53,6 +53,9 @@ pub enum Fault {
     /// It did not prove that it knows the constant term of its polynomial.
     #[error("sent an invalid proof of knowledge")]
     WrongProof,
+    /// In a reshare: the constant term of its polynomial is not its share of the old key.
+    #[error("dealt another value than its share")]
+    WrongConstant,
     /// A complaint showed that it sealed a sub-share that is not on its polynomial, or
     /// something that is no sub-share.
     #[error("sent a wrong sub-share to {recipient}")]
@@ -139,6 +142,9 @@ pub enum Error {
     /// this participant, or from someone who has its keys.
     #[error("somebody else sent a message in our name")]
     Impersonated,
+    /// The key package that was given for a reshare is not one of the key that is reshared, or not this participant's.
+    #[error("the old share is not a share of the key that is reshared")]
+    OldShare,
     /// Something that can't fail failed. A defect of this crate, never a participant's fault.
     #[error("internal error in the keyshare engine")]
     Bug,
@@ -156,6 +162,7 @@ impl Error {
             | Self::Ended
             | Self::OtherBoard
             | Self::Impersonated
+            | Self::OldShare
             | Self::Bug => BTreeSet::new(),
         }
     }

@@ -3,7 +3,8 @@
 //!
 //! A dealer ℓ has a polynomial f_ℓ of degree t − 1 and publishes C_ℓ,k = a_ℓ,k·G for its
 //! coefficients. The key is F(0)·G for F = Σ f_ℓ; the share of participant j is F(j).
-//! What a dealer's constant term is makes the protocol: a random scalar generates a key.
+//! What a dealer's constant term is makes the protocol. Random scalars generate a key. Shares of a key, with each
+//! dealer's polynomial weighted by its Lagrange coefficient at 0, share the same key anew.
 //!
 //! This file is the only one that knows points and scalars of the suite's curve. The rest
 //! of the engine sees [`Algebra`], [`Dealer`] and [`Dealings`], which speak bytes.
@@ -32,14 +33,31 @@ pub(crate) trait Algebra: Sync {
     /// `secret`·G. `None` if the secret is not a canonical scalar, or zero.
     fn public_key(&self, secret: &SecretScalar) -> Option<Vec<u8>>;
 
-    /// The sum. `None` if one of the terms is not a canonical scalar.
-    fn sum(&self, terms: &[SecretScalar]) -> Option<SecretScalar>;
+    /// The sum of what each dealer contributes, weighted. `None` if one of the terms is not a canonical scalar.
+    fn sum(&self, terms: &[(Identifier, SecretScalar)], weights: Weights) -> Option<SecretScalar>;
 
     /// A dealer with a random constant term, for a key that takes `min_signers`.
     fn deal(&self, min_signers: u16, rng: &mut dyn CryptoRngCore) -> Box<dyn Dealer>;
 
+    /// A dealer with this constant term. `None` if it is not a canonical scalar.
+    fn deal_again(
+        &self,
+        constant: &SecretScalar,
+        min_signers: u16,
+        rng: &mut dyn CryptoRngCore,
+    ) -> Option<Box<dyn Dealer>>;
+
     /// The public side, empty.
     fn dealings(&self) -> Box<dyn Dealings>;
+}
+
+/// What each dealer's polynomial is multiplied by before they are added.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Weights {
+    /// One.
+    Equal,
+    /// Its Lagrange coefficient at 0 among all dealers: what interpolates their constant terms.
+    Lagrange,
 }
 
 /// A secret polynomial.
@@ -71,8 +89,12 @@ pub(crate) trait Dealings: fmt::Debug + Send + Sync {
         statement: Transcript,
     ) -> Result<(), Fault>;
 
-    /// The key and everybody's verifying shares, from the sum of all commitments.
-    fn combine(&self, participants: &BTreeSet<Identifier>) -> Result<Combined, Rejection>;
+    /// The key and everybody's verifying shares, from the weighted sum of all commitments.
+    fn combine(
+        &self,
+        recipients: &BTreeSet<Identifier>,
+        weights: Weights,
+    ) -> Result<Combined, Rejection>;
 
     /// Whether `sub_share` is the canonical encoding of the value that the dealer's
     /// polynomial has at the recipient. Exact; false for a dealer that is unknown.
@@ -118,11 +140,12 @@ impl<C: Curve> Algebra for Feldman<C> {
         (point != C::identity()).then(|| encode::<C>([point].iter()))
     }
 
-    fn sum(&self, terms: &[SecretScalar]) -> Option<SecretScalar> {
+    fn sum(&self, terms: &[(Identifier, SecretScalar)], weights: Weights) -> Option<SecretScalar> {
+        let weights = weights.of::<C>(&terms.iter().map(|(dealer, _)| *dealer).collect())?;
         let mut sum = Zeroizing::new(C::Scalar::from(0));
-        for term in terms {
+        for (dealer, term) in terms {
             let term = Zeroizing::new(C::decode_scalar(term.expose())?);
-            *sum = *sum + *term;
+            *sum = *sum + *weights.get(dealer)? * *term;
         }
         Some(expose::<C>(&sum))
     }
@@ -132,8 +155,42 @@ impl<C: Curve> Algebra for Feldman<C> {
         Box::new(Polynomial::<C>::random(&constant, min_signers, rng))
     }
 
+    fn deal_again(
+        &self,
+        constant: &SecretScalar,
+        min_signers: u16,
+        rng: &mut dyn CryptoRngCore,
+    ) -> Option<Box<dyn Dealer>> {
+        let constant = Zeroizing::new(C::decode_scalar(constant.expose())?);
+        Some(Box::new(Polynomial::<C>::random(&constant, min_signers, rng)))
+    }
+
     fn dealings(&self) -> Box<dyn Dealings> {
         Box::new(Published::<C> { sum: Vec::new(), of: BTreeMap::new() })
+    }
+}
+
+impl Weights {
+    /// The weight of each of the dealers. `None` if two are the same modulo the group's order, which identifiers never
+    /// are: they are below 2¹⁶.
+    fn of<C: Curve>(
+        self,
+        dealers: &BTreeSet<Identifier>,
+    ) -> Option<BTreeMap<Identifier, C::Scalar>> {
+        let x = |id: &Identifier| C::Scalar::from(u64::from(id.get()));
+        let weight = |dealer: &Identifier| {
+            let mut numerator = C::Scalar::from(1);
+            if self == Self::Equal {
+                return Some((*dealer, numerator));
+            }
+            let mut denominator = C::Scalar::from(1);
+            for other in dealers.iter().filter(|other| *other != dealer) {
+                numerator = numerator * x(other);
+                denominator = denominator * (x(other) + -x(dealer));
+            }
+            Some((*dealer, numerator * C::vartime_invert(&denominator)?))
+        };
+        dealers.iter().map(weight).collect()
     }
 }
 
@@ -207,6 +264,21 @@ struct Published<C: Curve> {
 }
 
 impl<C: Curve> Published<C> {
+    /// Σ λ_ℓ·C_ℓ,k over the dealers ℓ, for each k.
+    fn interpolate(&self) -> Option<Vec<C::Point>> {
+        let weights = Weights::Lagrange.of::<C>(&self.of.keys().copied().collect())?;
+        let length = self.sum.len();
+        let coefficient = |k: usize| {
+            let terms: Option<Vec<_>> = self
+                .of
+                .iter()
+                .map(|(dealer, points)| Some((*weights.get(dealer)?, *points.get(k)?)))
+                .collect();
+            Some(C::vartime_sum(&terms?))
+        };
+        (0..length).map(coefficient).collect()
+    }
+
     /// Checks z·G = R + c·C₀, as R = z·G − c·C₀.
     ///
     /// Soundness without a torsion check of C₀: let π be the projection onto the
@@ -258,21 +330,33 @@ impl<C: Curve> Dealings for Published<C> {
     /// dealers' torsion cancels out, nothing is left of it. If the sums have torsion, then
     /// at least one dealer's points do, and looking at each finds all of those, none of
     /// whom can be honest.
-    fn combine(&self, participants: &BTreeSet<Identifier>) -> Result<Combined, Rejection> {
-        if !self.sum.iter().all(C::is_torsion_free) {
+    ///
+    /// The same holds for weighted sums: a weight is an integer below the group's order, and multiplies the torsion,
+    /// too.
+    fn combine(
+        &self,
+        recipients: &BTreeSet<Identifier>,
+        weights: Weights,
+    ) -> Result<Combined, Rejection> {
+        let interpolated = match weights {
+            Weights::Equal => None,
+            Weights::Lagrange => Some(self.interpolate().ok_or(Rejection::Identity)?),
+        };
+        let sum = interpolated.as_ref().unwrap_or(&self.sum);
+        if !sum.iter().all(C::is_torsion_free) {
             let has_torsion = |points: &Vec<_>| !points.iter().all(C::is_torsion_free);
             let culprits = self.of.iter().filter(|(_, points)| has_torsion(points));
             return Err(Rejection::Torsion(culprits.map(|(dealer, _)| *dealer).collect()));
         }
         let identity = C::identity();
-        let key = self.sum.first().filter(|key| **key != identity).ok_or(Rejection::Identity)?;
+        let key = sum.first().filter(|key| **key != identity).ok_or(Rejection::Identity)?;
         let mut verifying_shares = BTreeMap::new();
-        for participant in participants {
-            let share = evaluate_in_exponent::<C>(&self.sum, *participant);
+        for recipient in recipients {
+            let share = evaluate_in_exponent::<C>(sum, *recipient);
             if share == identity {
                 return Err(Rejection::Identity);
             }
-            verifying_shares.insert(*participant, encode::<C>([share].iter()));
+            verifying_shares.insert(*recipient, encode::<C>([share].iter()));
         }
         Ok(Combined { verifying_key: encode::<C>([*key].iter()), verifying_shares })
     }

@@ -5,12 +5,13 @@
 //! `P` is the length of a point: 32 bytes for Ed25519.
 //!
 //! ```text
-//! Commit   1 · opening 32 · encryption key 32
+//! Commit   1 · opening 32 · encryption key 32           key generation
+//! Announce 4 · encryption key 32                        reshare
 //! Reveal   2 · view 32
 //!            · ephemeral key 32
 //!            · count 2 · count × coefficient P        count = min_signers
 //!            · proof: point P, scalar 32
-//!            · count 2 · count × sealed sub-share 48  for all others, ascending
+//!            · count 2 · count × sealed sub-share 48  for all other recipients, ascending
 //! Verdict  3 · view 32
 //!            · count 2 · count × complaint            ascending by dealer
 //!              complaint: dealer 2 · shared point 32 · proof: challenge 32, response 32
@@ -34,13 +35,21 @@ pub(super) enum Round {
     Commit = 1,
     Reveal = 2,
     Verdict = 3,
+    Announce = 4,
 }
 
 impl Round {
-    /// The round of an encoded message.
-    pub(super) fn of(message: &[u8]) -> Option<Self> {
+    /// The round of an encoded message, if the session has such a round.
+    pub(super) fn of(message: &[u8], parameters: &Parameters) -> Option<Self> {
         let tag = *message.first()?;
-        [Self::Commit, Self::Reveal, Self::Verdict].into_iter().find(|round| round.tag() == tag)
+        [Self::first(parameters), Self::Reveal, Self::Verdict]
+            .into_iter()
+            .find(|round| round.tag() == tag)
+    }
+
+    /// The first round of a session.
+    pub(super) fn first(parameters: &Parameters) -> Self {
+        if parameters.old().is_some() { Self::Announce } else { Self::Commit }
     }
 
     pub(super) fn tag(self) -> u8 {
@@ -51,7 +60,7 @@ impl Round {
     /// name one, and in the first round, which answers nothing.
     pub(super) fn named_view(self, message: &[u8]) -> Option<[u8; 32]> {
         match self {
-            Self::Commit => None,
+            Self::Commit | Self::Announce => None,
             Self::Reveal | Self::Verdict => after_tag(message, self).ok()?.array(),
         }
     }
@@ -86,7 +95,27 @@ impl Commit {
     }
 }
 
-/// What a dealer commits to in round 1 and reveals in round 2.
+/// Round 1 of a reshare: what sub-shares are sealed to.
+#[derive(Clone, Debug)]
+pub(super) struct Announce {
+    /// A Ristretto255 point, made for this session only.
+    pub(super) encryption_key: [u8; 32],
+}
+
+impl Announce {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        [&[Round::Announce.tag()][..], &self.encryption_key].concat()
+    }
+
+    pub(super) fn decode(message: &[u8]) -> Result<Self, Fault> {
+        let mut reader = after_tag(message, Round::Announce)?;
+        let encryption_key = reader.array().ok_or(Fault::Malformed)?;
+        reader.end().ok_or(Fault::Malformed)?;
+        Ok(Self { encryption_key })
+    }
+}
+
+/// What a dealer commits to in round 1 of a key generation, and reveals in round 2.
 #[derive(Clone, Debug)]
 pub(super) struct Dealing {
     /// The dealer's half of the key agreement that seals its sub-shares: Ristretto255.
@@ -112,7 +141,8 @@ impl Dealing {
             .field(coefficients)
     }
 
-    /// The hash that is published in round 1.
+    /// The hash that is published in round 1 of a key generation. In a reshare nobody needs to be bound before seeing
+    /// the others' dealings: the constant terms are fixed, and a key that is fixed can not be biased.
     ///
     /// It needs no blinding: the coefficients are uniformly random points, so nobody can
     /// guess them to compare hashes. It contains the dealer, so it can't be copied: whoever
@@ -131,7 +161,7 @@ impl Dealing {
 /// The length of a sealed sub-share: the scalar and a tag of 16 bytes.
 pub(super) const SEALED_LENGTH: usize = SCALAR_LENGTH + 16;
 
-/// Round 2: the dealing, and for each other participant its sealed sub-share.
+/// Round 2: the dealing, and for each other recipient its sealed sub-share.
 #[derive(Clone, Debug)]
 pub(super) struct Reveal {
     /// The transcript of round 1.
@@ -223,7 +253,7 @@ impl Verdict {
         message
     }
 
-    /// Complaints about oneself, about strangers, or not in ascending order are malformed.
+    /// Complaints about oneself, about who does not deal, or not in ascending order are malformed.
     pub(super) fn decode(
         message: &[u8],
         from: Identifier,
@@ -243,7 +273,7 @@ impl Verdict {
             };
             let (dealer, complaint) = read().ok_or(Fault::Malformed)?;
             let ascending = complaints.last_key_value().is_none_or(|(last, _)| *last < dealer);
-            if !ascending || dealer == from || !parameters.participants().contains(&dealer) {
+            if !ascending || dealer == from || !parameters.dealers().contains(&dealer) {
                 return Err(Fault::Malformed);
             }
             complaints.insert(dealer, complaint);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use crate::keys::PublicKeyPackage;
 use crate::transcript::Transcript;
 use crate::{Identifier, Suite};
 
@@ -37,6 +38,13 @@ impl fmt::Debug for SessionId {
 /// the log, and leaves more than 4,000 for what else is in the entry.
 pub const MAX_PARTICIPANTS: usize = 350;
 
+/// The key that is shared anew, and who may deal.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Old {
+    pub(crate) public: PublicKeyPackage,
+    pub(crate) dealers: BTreeSet<Identifier>,
+}
+
 /// What all participants agree on before the first message.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Parameters {
@@ -45,6 +53,7 @@ pub struct Parameters {
     context: [u8; 32],
     min_signers: u16,
     participants: BTreeSet<Identifier>,
+    old: Option<Old>,
     /// A hash of all of the above.
     binding: [u8; 32],
 }
@@ -66,24 +75,7 @@ impl Parameters {
         min_signers: u16,
         participants: impl IntoIterator<Item = Identifier>,
     ) -> Result<Self, ParametersError> {
-        let mut distinct = BTreeSet::new();
-        for participant in participants {
-            if !distinct.insert(participant) {
-                return Err(ParametersError::Duplicate(participant));
-            }
-        }
-        if distinct.len() > MAX_PARTICIPANTS {
-            return Err(ParametersError::TooManyParticipants { participants: distinct.len() });
-        }
-        if min_signers < 2 {
-            return Err(ParametersError::TooFewSigners(min_signers));
-        }
-        if usize::from(min_signers) > distinct.len() {
-            return Err(ParametersError::TooManySigners {
-                min_signers,
-                participants: distinct.len(),
-            });
-        }
+        let distinct = checked(min_signers, participants)?;
         let list: Vec<u8> = distinct.iter().flat_map(|id| id.to_bytes()).collect();
         let binding = Transcript::new("quorate/keyshare/v1/dkg")
             .field(suite.name().as_bytes())
@@ -92,7 +84,59 @@ impl Parameters {
             .field(&min_signers.to_be_bytes())
             .field(&list)
             .digest();
-        Ok(Self { suite, session, context, min_signers, participants: distinct, binding })
+        let participants = distinct;
+        Ok(Self { suite, session, context, min_signers, participants, old: None, binding })
+    }
+
+    /// Checks and fixes the parameters of a session that shares the key of `old` anew among `participants`, of whom
+    /// `min_signers` will be needed. Any number may have held shares before, or none.
+    ///
+    /// An identifier is the same participant before and after: who joins has one that nobody had. `dealers` are those
+    /// old holders whose dealing is wanted: all, but for those who are known to cheat. As many as the old key's
+    /// min_signers have to deal, whichever are first in the log.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::new`]; and if a dealer has no share of the old key, or if they are too few.
+    pub fn reshare(
+        session: SessionId,
+        context: [u8; 32],
+        min_signers: u16,
+        participants: impl IntoIterator<Item = Identifier>,
+        old: &PublicKeyPackage,
+        dealers: impl IntoIterator<Item = Identifier>,
+    ) -> Result<Self, ParametersError> {
+        let participants = checked(min_signers, participants)?;
+        let mut distinct = BTreeSet::new();
+        for dealer in dealers {
+            if old.verifying_share(dealer).is_none() {
+                return Err(ParametersError::NoShare(dealer));
+            }
+            if !distinct.insert(dealer) {
+                return Err(ParametersError::Duplicate(dealer));
+            }
+        }
+        if distinct.len() < usize::from(old.min_signers()) {
+            return Err(ParametersError::TooFewDealers {
+                min_signers: old.min_signers(),
+                dealers: distinct.len(),
+            });
+        }
+        let list = |ids: &BTreeSet<Identifier>| -> Vec<u8> {
+            ids.iter().flat_map(|id| id.to_bytes()).collect()
+        };
+        let suite = old.suite();
+        let binding = Transcript::new("quorate/keyshare/v1/reshare")
+            .field(suite.name().as_bytes())
+            .field(&session.0)
+            .field(&context)
+            .field(&min_signers.to_be_bytes())
+            .field(&list(&participants))
+            .field(&old.to_bytes())
+            .field(&list(&distinct))
+            .digest();
+        let old = Some(Old { public: old.clone(), dealers: distinct });
+        Ok(Self { suite, session, context, min_signers, participants, old, binding })
     }
 
     /// The key's suite.
@@ -115,15 +159,56 @@ impl Parameters {
         self.min_signers
     }
 
-    /// Everybody who takes part: n identifiers.
+    /// Everybody who gets a share: n identifiers.
     pub fn participants(&self) -> &BTreeSet<Identifier> {
         &self.participants
+    }
+
+    /// Everybody who may deal: in a key generation all participants, in a reshare holders of the old key's shares.
+    pub fn dealers(&self) -> &BTreeSet<Identifier> {
+        self.old.as_ref().map_or(&self.participants, |old| &old.dealers)
+    }
+
+    /// How many dealings there will be.
+    pub(crate) fn dealings_needed(&self) -> usize {
+        self.old
+            .as_ref()
+            .map_or(self.participants.len(), |old| usize::from(old.public.min_signers()))
+    }
+
+    /// The key that is shared anew, in a reshare.
+    pub(crate) fn old(&self) -> Option<&Old> {
+        self.old.as_ref()
     }
 
     /// A hash of all parameters; begins every other hash of the session.
     pub(crate) fn binding(&self) -> &[u8; 32] {
         &self.binding
     }
+}
+
+/// The participants as a set, if a key can be shared among them.
+fn checked(
+    min_signers: u16,
+    participants: impl IntoIterator<Item = Identifier>,
+) -> Result<BTreeSet<Identifier>, ParametersError> {
+    let mut distinct = BTreeSet::new();
+    for participant in participants {
+        if !distinct.insert(participant) {
+            return Err(ParametersError::Duplicate(participant));
+        }
+    }
+    if distinct.len() > MAX_PARTICIPANTS {
+        return Err(ParametersError::TooManyParticipants { participants: distinct.len() });
+    }
+    if min_signers < 2 {
+        return Err(ParametersError::TooFewSigners(min_signers));
+    }
+    if usize::from(min_signers) > distinct.len() {
+        let participants = distinct.len();
+        return Err(ParametersError::TooManySigners { min_signers, participants });
+    }
+    Ok(distinct)
 }
 
 /// Parameters that no session can have.
@@ -133,6 +218,17 @@ pub enum ParametersError {
     /// Two participants would have the same x-coordinate, and so the same share.
     #[error("identifier {0} is given to two participants")]
     Duplicate(Identifier),
+    /// It is to deal, and has nothing to deal.
+    #[error("identifier {0} has no share of the old key")]
+    NoShare(Identifier),
+    /// Together they could not use the old key.
+    #[error("the old key takes {min_signers} dealers, but there are only {dealers}")]
+    TooFewDealers {
+        /// The old key's min_signers.
+        min_signers: u16,
+        /// How many there are.
+        dealers: usize,
+    },
     /// Their messages would not fit into the log.
     #[error("there are {participants} participants, but at most {MAX_PARTICIPANTS} are possible")]
     TooManyParticipants {

@@ -8,7 +8,7 @@ use rand_core::CryptoRngCore;
 use super::board::{Board, Phase};
 use super::discrete_log::Claim;
 use super::feldman::Dealer;
-use super::message::{Commit, Complaint, Dealing, Reveal, Round, Verdict};
+use super::message::{Announce, Commit, Complaint, Dealing, Reveal, Round, Verdict};
 use super::sealing::{Envelope, PublicKey, SecretKey};
 use super::{Error, Parameters};
 use crate::Identifier;
@@ -31,14 +31,37 @@ pub struct Run {
 }
 
 enum State {
-    /// Has dealt, and published only a hash of it. Reveals when all hashes are known.
-    Committed { dealer: Box<dyn Dealer>, dealing: Dealing, ephemeral: SecretKey },
-    /// Has revealed. Judges the others' sub-shares when all are known.
+    /// Has dealt, if it deals, and published at most a hash of it. Reveals when all recipients' keys are known.
+    Committed(Option<Prepared>),
+    /// Has revealed. Judges the others' sub-shares when all are known, if it gets a share.
     Revealed { own: SecretScalar },
     /// Holds a share of this key. Done when all others say so too.
     Approved { share: SecretScalar, public: PublicKeyPackage },
     /// Has complained. The complaint, when posted, ends the session.
     Complained,
+}
+
+/// A dealing that nobody has seen yet.
+struct Prepared {
+    dealer: Box<dyn Dealer>,
+    dealing: Dealing,
+    ephemeral: SecretKey,
+}
+
+impl Prepared {
+    fn new(
+        parameters: &Parameters,
+        me: Identifier,
+        dealer: Box<dyn Dealer>,
+        rng: &mut dyn CryptoRngCore,
+    ) -> Self {
+        let ephemeral = SecretKey::random(rng);
+        let public = ephemeral.public();
+        let coefficients = dealer.coefficients();
+        let statement = Dealing::statement(parameters, me, &public, &coefficients);
+        let proof = dealer.prove(statement, rng);
+        Self { dealer, dealing: Dealing { ephemeral: public, coefficients, proof }, ephemeral }
+    }
 }
 
 /// What [`Run::advance`] leads to.
@@ -51,6 +74,8 @@ pub enum Step {
     Send(Run, Vec<u8>),
     /// The session is complete: this is the participant's share of the key.
     Done(KeyPackage),
+    /// The reshare is complete, and this participant, who only dealt, gets no share.
+    Left,
 }
 
 impl Run {
@@ -71,26 +96,71 @@ impl Run {
         if !parameters.participants().contains(&me) {
             return Err(Error::Stranger(me));
         }
+        if parameters.old().is_some() {
+            return Err(Error::OldShare);
+        }
         let dealer = parameters.suite().algebra().deal(parameters.min_signers(), rng);
-        let ephemeral = SecretKey::random(rng);
+        let prepared = Prepared::new(parameters, me, dealer, rng);
         let decryption = SecretKey::random(rng);
-
-        let public = ephemeral.public();
-        let coefficients = dealer.coefficients();
-        let statement = Dealing::statement(parameters, me, &public, &coefficients);
-        let proof = dealer.prove(statement, rng);
-        let dealing = Dealing { ephemeral: public, coefficients, proof };
-        let opening = dealing.opening(parameters, me);
+        let opening = prepared.dealing.opening(parameters, me);
         let message = Commit { opening, encryption_key: decryption.public() }.encode();
-
-        let run = Self {
-            me,
-            parameters: parameters.clone(),
-            sent: BTreeMap::new(),
-            decryption,
-            state: State::Committed { dealer, dealing, ephemeral },
-        };
+        let run = Self::new(parameters, me, decryption, Some(prepared));
         Ok(run.sent(Round::Commit, message))
+    }
+
+    /// Starts a session that shares a key anew, as participant `me`; returns the first message to post, if there is
+    /// one: who gets no share has nothing to say yet.
+    ///
+    /// `old` is this participant's share of the key. Without it, one that gets a share takes part and does not deal:
+    /// because it never had one, or because it lost it. A share that is dealt stays good: the old key package may be
+    /// used until the layer above destroys it.
+    ///
+    /// As for [`Self::start`], never start the same session twice.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stranger`] if `me` neither gets a share nor is to deal one. [`Error::OldShare`] if `old` is not this
+    /// participant's share of that key, or if the session makes a new key.
+    pub fn reshare(
+        parameters: &Parameters,
+        me: Identifier,
+        old: Option<&KeyPackage>,
+        rng: &mut dyn CryptoRngCore,
+    ) -> Result<(Self, Option<Vec<u8>>), Error> {
+        let key = parameters.old().ok_or(Error::OldShare)?;
+        let recipient = parameters.participants().contains(&me);
+        let deals = parameters.dealers().contains(&me);
+        if !recipient && !deals {
+            return Err(Error::Stranger(me));
+        }
+        let mut prepared = None;
+        if let Some(old) = old.filter(|_| deals) {
+            if old.identifier() != me || old.check(&key.public).is_err() {
+                return Err(Error::OldShare);
+            }
+            let algebra = parameters.suite().algebra();
+            let dealer = algebra.deal_again(old.signing_share(), parameters.min_signers(), rng);
+            prepared = Some(Prepared::new(parameters, me, dealer.ok_or(Error::Bug)?, rng));
+        }
+        let decryption = SecretKey::random(rng);
+        let announce = Announce { encryption_key: decryption.public() }.encode();
+        let run = Self::new(parameters, me, decryption, prepared);
+        if recipient {
+            let (run, message) = run.sent(Round::Announce, announce);
+            Ok((run, Some(message)))
+        } else {
+            Ok((run, None))
+        }
+    }
+
+    fn new(
+        parameters: &Parameters,
+        me: Identifier,
+        decryption: SecretKey,
+        prepared: Option<Prepared>,
+    ) -> Self {
+        let (parameters, sent) = (parameters.clone(), BTreeMap::new());
+        Self { me, parameters, sent, decryption, state: State::Committed(prepared) }
     }
 
     /// Looks at the board and does what is next. Call it after posting to the board; it
@@ -114,14 +184,23 @@ impl Run {
             return Err(Error::Failed { culprits: board.culprits() });
         }
         let Self { me, parameters, sent, decryption, state } = self;
+        let recipient = parameters.participants().contains(&me);
+        // In a reshare a session may go on without a dealer: enough others were faster.
+        let optional = parameters.old().is_some();
         let run = |state| Self { me, parameters, sent, decryption, state };
         match (state, phase) {
-            (State::Committed { dealer, dealing, ephemeral }, Phase::Reveal) => {
-                let own = dealer.sub_share(me);
-                run(State::Revealed { own }).reveal(board, &*dealer, dealing, &ephemeral)
+            (State::Committed(Some(prepared)), Phase::Reveal) => {
+                let own = prepared.dealer.sub_share(me);
+                run(State::Revealed { own }).reveal(board, prepared)
             }
-            (State::Revealed { own }, Phase::Verdict) => {
-                run(State::Complained).judge(board, own, rng)
+            (State::Revealed { own }, Phase::Verdict) if recipient => {
+                run(State::Complained).judge(board, Some(own), rng)
+            }
+            (State::Committed(_), Phase::Verdict) if recipient && optional => {
+                run(State::Complained).judge(board, None, rng)
+            }
+            (State::Committed(_) | State::Revealed { .. }, Phase::Complete) if !recipient => {
+                Ok(Step::Left)
             }
             (State::Approved { share, public }, Phase::Complete) => {
                 // The share was checked against the key that was judged, not against this.
@@ -131,7 +210,13 @@ impl Run {
                 let package = KeyPackage::of_valid_share(me, share, &public).ok_or(Error::Bug)?;
                 Ok(Step::Done(package))
             }
-            (state @ State::Committed { .. }, Phase::Commit)
+            (state @ (State::Committed(_) | State::Revealed { .. }), Phase::Verdict)
+                if !recipient =>
+            {
+                Ok(Step::Wait(run(state)))
+            }
+            (state @ State::Committed(_), Phase::Commit)
+            | (state @ State::Committed(None), Phase::Reveal)
             | (state @ State::Revealed { .. }, Phase::Reveal)
             | (state @ (State::Approved { .. } | State::Complained), Phase::Verdict) => {
                 Ok(Step::Wait(run(state)))
@@ -142,22 +227,16 @@ impl Run {
             | (State::Approved { .. } | State::Complained, Phase::Commit | Phase::Reveal) => {
                 Err(Error::OtherBoard)
             }
-            (State::Committed { .. }, Phase::Verdict | Phase::Complete)
-            | (State::Revealed { .. } | State::Complained, Phase::Complete) => {
-                Err(Error::Impersonated)
-            }
+            (State::Committed(_), Phase::Verdict | Phase::Complete)
+            | (State::Revealed { .. }, Phase::Verdict | Phase::Complete)
+            | (State::Complained, Phase::Complete) => Err(Error::Impersonated),
             (_, Phase::Failed) => Err(Error::Bug),
         }
     }
 
-    /// Opens the commitment of round 1 and seals everybody's sub-share.
-    fn reveal(
-        self,
-        board: &Board,
-        dealer: &dyn Dealer,
-        dealing: Dealing,
-        ephemeral: &SecretKey,
-    ) -> Result<Step, Error> {
+    /// Reveals what was dealt and seals everybody's sub-share.
+    fn reveal(self, board: &Board, prepared: Prepared) -> Result<Step, Error> {
+        let Prepared { dealer, dealing, ephemeral } = prepared;
         let opening = dealing.opening(&self.parameters, self.me);
         let mut sealed = BTreeMap::new();
         for (recipient, committed) in board.commits().iter().filter(|(id, _)| **id != self.me) {
@@ -181,7 +260,7 @@ impl Run {
 
     /// Adds the sub-shares up and approves, or finds out whom to complain about.
     ///
-    /// Only the sum s = Σ f_ℓ(me) is checked, as s·G against the verifying share that the
+    /// Only the (in a reshare weighted) sum s = Σ f_ℓ(me) is checked, as s·G against the verifying share that the
     /// board computed from the summed commitments. That is enough, because s is all that
     /// is kept: if it is right, it does not matter whether two dealers' errors cancelled
     /// out. If it is wrong, so is at least one f_ℓ(me), and checking each against its
@@ -190,18 +269,22 @@ impl Run {
     fn judge(
         mut self,
         board: &Board,
-        own: SecretScalar,
+        own: Option<SecretScalar>,
         rng: &mut dyn CryptoRngCore,
     ) -> Result<Step, Error> {
         let algebra = self.parameters.suite().algebra();
-        let mut terms = vec![own];
-        for dealer in self.others() {
-            terms.extend(self.open(board, dealer)?);
+        let mut terms = Vec::new();
+        if board.reveals().contains_key(&self.me) {
+            // Without one, this run has not dealt what the board shows.
+            terms.push((self.me, own.ok_or(Error::Impersonated)?));
+        }
+        for dealer in self.others(board) {
+            terms.extend(self.open(board, dealer)?.map(|sub_share| (dealer, sub_share)));
         }
         let candidate = board.candidate().ok_or(Error::Bug)?;
         let expected = candidate.verifying_share(self.me).ok_or(Error::Bug)?;
-        let share = (terms.len() == self.parameters.participants().len())
-            .then(|| algebra.sum(&terms))
+        let share = (terms.len() == board.reveals().len())
+            .then(|| algebra.sum(&terms, board.weights()))
             .flatten()
             .filter(|share| algebra.public_key(share).as_deref() == Some(expected.as_bytes()));
 
@@ -210,7 +293,7 @@ impl Run {
         if let Some(share) = share {
             self.state = State::Approved { share, public: candidate.clone() };
         } else {
-            for dealer in self.others() {
+            for dealer in self.others(board) {
                 let right = self
                     .open(board, dealer)?
                     .is_some_and(|sub_share| board.dealings().matches(dealer, self.me, &sub_share));
@@ -254,9 +337,10 @@ impl Run {
         Ok(Complaint { shared, proof })
     }
 
-    fn others(&self) -> impl Iterator<Item = Identifier> + use<> {
+    /// Whose sub-shares are sealed to this participant.
+    fn others<'a>(&self, board: &'a Board) -> impl Iterator<Item = Identifier> + use<'a> {
         let me = self.me;
-        self.parameters.participants().clone().into_iter().filter(move |id| *id != me)
+        board.dealers().filter(move |id| *id != me)
     }
 
     /// Remembers what is sent, to recognise a message that somebody else sends in our name.
@@ -274,7 +358,7 @@ fn ephemeral(board: &Board, dealer: Identifier) -> Result<&PublicKey, Error> {
 impl fmt::Debug for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {
-            State::Committed { .. } => "committed",
+            State::Committed(_) => "committed",
             State::Revealed { .. } => "revealed",
             State::Approved { .. } => "approved",
             State::Complained => "complained",

@@ -4,6 +4,7 @@ mod complaints;
 mod forks;
 mod honest;
 mod malicious;
+mod reshare;
 mod sealed;
 mod session;
 mod vectors;

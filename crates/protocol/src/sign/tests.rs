@@ -63,6 +63,7 @@ impl Group {
                         runs.push((me, run));
                     }
                     Step::Done(package) => drop(packages.insert(me, package)),
+                    Step::Left => panic!("not a reshare"),
                 }
             }
         }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use curve25519_dalek::scalar::Scalar;
 
 use super::session::{
-    Forger, Session, encode_scalar, id, off_by_one, parameters, rng, until_revealed, with_forger,
+    Forger, Session, add, encode_scalar, id, off_by_one, parameters, rng, until_revealed,
+    with_forger,
 };
 use crate::Suite;
 use crate::keys::SecretScalar;
@@ -81,8 +82,8 @@ fn wrong_sub_shares_that_cancel_out_do_no_harm() {
     let mut session = until_revealed(&parameters, &[&forgers[0], &forgers[1]]);
     for (forger, error) in forgers.iter().zip([Scalar::ONE, -Scalar::ONE]) {
         let error = || SecretScalar::copy_of(error.as_bytes());
-        let add = |_, share| ED25519.algebra().sum(&[share, error()]).unwrap();
-        let reveal = forger.reveal(&session.board, add).encode(&parameters);
+        let wrong = |_, share| add(ED25519, share, error());
+        let reveal = forger.reveal(&session.board, wrong).encode(&parameters);
         assert_eq!(session.board.post(forger.me, &reveal), Ok(Posted::Recorded));
     }
     let verdicts = session.advance();

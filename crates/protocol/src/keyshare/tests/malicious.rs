@@ -484,7 +484,7 @@ proptest! {
             session.post(messages);
             messages = session.advance();
         }
-        let view = Round::of(&message).and_then(|round| session.board.view(round));
+        let view = Round::of(&message, session.board.parameters()).and_then(|round| session.board.view(round));
         if let (true, Some(view), Some(to)) = (right_view, view, message.get_mut(1..33)) {
             to.copy_from_slice(&view);
         }

@@ -9,7 +9,7 @@ use crate::curve::edwards25519::Edwards25519;
 use crate::curve::p256::P256;
 use crate::curve::{Curve, SCALAR_LENGTH};
 use crate::keys::{KeyPackage, SecretScalar};
-use crate::keyshare::feldman::Dealer;
+use crate::keyshare::feldman::{Dealer, Weights};
 use crate::keyshare::message::{Commit, Complaint, Dealing, Reveal, Round, Verdict};
 use crate::keyshare::sealing::{Envelope, PublicKey, SecretKey};
 use crate::keyshare::{Board, Error, Fault, Parameters, Phase, Posted, Run, SessionId, Step};
@@ -77,6 +77,7 @@ impl Session {
                     messages.insert(me, message);
                 }
                 Ok(Step::Done(package)) => drop(self.packages.insert(me, package)),
+                Ok(Step::Left) => {}
                 Err(error) => drop(self.errors.insert(me, error)),
             }
         }
@@ -241,10 +242,15 @@ impl Session {
     }
 }
 
+/// The sum of two scalars.
+pub(super) fn add(suite: Suite, a: SecretScalar, b: SecretScalar) -> SecretScalar {
+    suite.algebra().sum(&[(id(1), a), (id(2), b)], Weights::Equal).unwrap()
+}
+
 /// A scalar plus one.
 pub(super) fn off_by_one(suite: Suite, scalar: SecretScalar) -> SecretScalar {
     let one = encode_scalar(suite, 1);
-    suite.algebra().sum(&[scalar, SecretScalar::copy_of(&one)]).unwrap()
+    add(suite, scalar, SecretScalar::copy_of(&one))
 }
 
 pub(super) fn encode_scalar(suite: Suite, value: u64) -> [u8; SCALAR_LENGTH] {

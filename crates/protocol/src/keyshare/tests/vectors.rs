@@ -9,7 +9,7 @@ use rstest::rstest;
 use super::session::{Session, id, parameters};
 use crate::curve::Curve;
 use crate::curve::edwards25519::Edwards25519;
-use crate::keyshare::feldman::{Dealer, Polynomial};
+use crate::keyshare::feldman::{Dealer, Polynomial, Weights};
 use crate::keyshare::message::Reveal;
 use crate::{Identifier, Suite};
 
@@ -65,9 +65,9 @@ fn dealings_are_those_of_the_vector(#[files("vectors/frost-dkg/*.json")] path: P
                 let expected = &recipient.received_sub_shares[&dealer.identifier.get()];
                 assert_eq!(sub_share.expose(), &expected.0, "{}", vector.source);
             }
-            sub_shares.push(sub_share);
+            sub_shares.push((dealer.identifier, sub_share));
         }
-        let share = algebra.sum(&sub_shares).unwrap();
+        let share = algebra.sum(&sub_shares, Weights::Equal).unwrap();
         assert_eq!(share.expose(), &recipient.signing_share.0, "{}", vector.source);
         assert_eq!(algebra.public_key(&share).unwrap(), recipient.verifying_share.0);
     }
