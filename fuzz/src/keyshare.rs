@@ -122,6 +122,7 @@ impl Member {
                 package.check(board.outcome().expect("a key")).unwrap();
                 self.package = Some(package.to_bytes().to_vec());
             }
+            Ok(Step::Left) => panic!("a key generation ends like a reshare"),
             Err(Error::Failed { culprits }) => assert!(culprits.is_subset(&[id(3)].into())),
             Err(error) => panic!("an honest run fails: {error:?}"),
         }

@@ -283,6 +283,7 @@ impl Chronicle {
                     Step::Done(package) => {
                         self.packages.insert(name(member), package);
                     }
+                    Step::Left => panic!("not a reshare"),
                 }
             }
         }

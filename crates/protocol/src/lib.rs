@@ -47,6 +47,7 @@
 //!                 next.push((me, run));
 //!             }
 //!             Step::Done(package) => drop(packages.insert(me, package)),
+//!             Step::Left => return Err("only a reshare ends like this".into()),
 //!         }
 //!     }
 //!     for (me, message) in outbox {

@@ -79,7 +79,7 @@ fn play(log: &mut Log, session: SessionId, mut change: impl FnMut(&str, &mut Vec
                     runs.insert(member, run);
                     outbox.push((member, next));
                 }
-                Ok(Step::Done(_)) | Err(_) => {}
+                Ok(Step::Done(_) | Step::Left) | Err(_) => {}
             }
         }
     }

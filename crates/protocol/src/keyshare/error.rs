@@ -93,7 +93,8 @@ impl Fault {
             | Self::IdentityPoint
             | Self::Torsion
             | Self::WrongOpening
-            | Self::WrongProof => None,
+            | Self::WrongProof
+            | Self::WrongConstant => None,
         }
     }
 }
