@@ -9,6 +9,7 @@ mod checkpoint;
 mod decoders;
 mod fixture;
 mod foreign;
+mod json;
 mod malicious;
 mod proof;
 mod tile;
