@@ -1,4 +1,4 @@
-//! A whole IVN in one thread, with faults and invariants.
+//! A whole IVN with faults and invariants: in one thread, or in real processes ([`cluster`]).
 //!
 //! [`Simulation`] runs any number of nodes and their coordinator with virtual time, one seed, a network that delays,
 //! drops, repeats and reorders, disks that keep only what was persisted, and processes that die between any two
@@ -13,6 +13,7 @@
 //!
 //! A run is a function of its [`Scenario`] and its seed, so a failure is replayed by its seed.
 
+pub mod cluster;
 pub mod double;
 pub mod invariants;
 pub mod scenario;

@@ -2,6 +2,7 @@
 
 mod bench;
 mod cargo;
+mod soak;
 mod terminal;
 mod test;
 mod tidy;
@@ -28,6 +29,10 @@ Commands:
         Measures in release mode and writes docs/benchmarks.md
         --quick       fewer requests; prints the page and leaves the file alone
         --date        the date to print on the page (default: today, UTC)
+  soak --minutes N [--seed S]
+        Uses a cluster of real processes while everything goes wrong that can, and ends in one verdict
+        --minutes N   how long; 0.5 is half a minute
+        --seed S      makes the choices of a run before (default: another each time; printed)
   help  Prints this
 ";
 
@@ -67,6 +72,7 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
             tidy::run(&Workspace::read()?)
         }
         Some("bench") => bench::run(&bench_options(arguments)?, &Workspace::read()?),
+        Some("soak") => soak::run(&soak_options(arguments)?, &Workspace::read()?),
         Some("help" | "--help" | "-h") => {
             print!("{USAGE}");
             Ok(())
@@ -111,6 +117,28 @@ fn bench_options<'a>(
     Ok(options)
 }
 
+fn soak_options<'a>(
+    mut arguments: impl Iterator<Item = &'a str>,
+) -> Result<soak::Options, Failure> {
+    let mut minutes = None;
+    let mut seed = None;
+    while let Some(argument) = arguments.next() {
+        let value = arguments.next();
+        match (argument, value) {
+            ("--minutes", Some(value)) if value.parse::<f64>().is_ok_and(|n| n > 0.0) => {
+                minutes = Some(value.to_owned());
+            }
+            ("--seed", Some(value)) if value.parse::<u64>().is_ok() => seed = value.parse().ok(),
+            ("--minutes" | "--seed", _) => {
+                return Err(Failure::Usage(format!("`{argument}` needs a number")));
+            }
+            (other, _) => return Err(Failure::Usage(format!("`soak` does not know `{other}`"))),
+        }
+    }
+    let minutes = minutes.ok_or_else(|| Failure::Usage("`soak` needs `--minutes N`".into()))?;
+    Ok(soak::Options { minutes, seed })
+}
+
 fn no_more<'a>(mut arguments: impl Iterator<Item = &'a str>) -> Result<(), Failure> {
     match arguments.next() {
         None => Ok(()),
@@ -149,5 +177,15 @@ mod tests {
     fn an_option_without_its_value_is_a_usage_error() {
         assert!(matches!(test_options(["-p"].into_iter()), Err(Failure::Usage(_))));
         assert!(matches!(bench_options(["--date"].into_iter()), Err(Failure::Usage(_))));
+        for arguments in [&[][..], &["--minutes"], &["--minutes", "x"], &["--seed", "1"]] {
+            let options = soak_options(arguments.iter().copied());
+            assert!(matches!(options, Err(Failure::Usage(_))), "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn a_soak_takes_its_time_and_its_seed() {
+        let options = soak_options(["--minutes", "0.5", "--seed", "7"].into_iter()).unwrap();
+        assert_eq!((options.minutes.as_str(), options.seed), ("0.5", Some(7)));
     }
 }

@@ -34,10 +34,34 @@ const TOOLS: &[Tool] = &[
         used_for: "checking the log with a verifier that shares no code with ours",
     },
     Tool { program: "git", package: "git", used_for: "verifying signed commits" },
+    Tool { program: "ip", package: "iproute2", used_for: "connecting hosts of its own" },
+    Tool { program: "nft", package: "nftables", used_for: "cutting hosts off and losing packets" },
+    Tool { program: "unshare", package: "util-linux", used_for: "making hosts of its own" },
+    Tool { program: "mount", package: "mount", used_for: "filling a disk" },
 ];
+
+/// No program, but something that a machine may not allow.
+const NAMESPACES: Tool = Tool {
+    program: "namespaces",
+    package: "",
+    used_for: "cutting hosts off, losing packets and filling disks",
+};
 
 /// Installs what is missing if that is allowed and possible; returns what is still missing.
 pub(crate) fn provide(may_install: bool) -> Vec<&'static Tool> {
+    let mut missing = provide_programs(may_install);
+    if is_installed("unshare") && !has_namespaces() {
+        let line = format!(
+            "skipped: no namespaces (they need root, or unprivileged user namespaces), so no test is {}",
+            NAMESPACES.used_for
+        );
+        say!("{}", paint(Tone::Warning, &line));
+        missing.push(&NAMESPACES);
+    }
+    missing
+}
+
+fn provide_programs(may_install: bool) -> Vec<&'static Tool> {
     let missing = missing();
     if missing.is_empty() {
         return missing;
@@ -69,6 +93,16 @@ pub(crate) fn provide(may_install: bool) -> Vec<&'static Tool> {
 
 fn missing() -> Vec<&'static Tool> {
     TOOLS.iter().filter(|tool| !is_installed(tool.program)).collect()
+}
+
+/// Whether this machine lets a test have a network and disks of its own.
+fn has_namespaces() -> bool {
+    let own = ["--net", "--pid", "--mount", "--fork", "true"];
+    [&[][..], &["--user", "--map-root-user"]].iter().any(|user| {
+        let mut command = Command::new("unshare");
+        command.args(*user).args(own).stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    })
 }
 
 /// Failures are left to the caller, who looks at what is there afterwards.

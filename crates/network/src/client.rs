@@ -193,7 +193,8 @@ type Driver = JoinHandle<Result<(), hyper::Error>>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// There is no connection; the request was not sent.
+    /// There is no connection; the request was not sent. After [`Refusal::Closed`] it may have been: a hub that dies before
+    /// its first answer looks the same.
     #[error(transparent)]
     Dial(#[from] DialError),
     /// The path is none.

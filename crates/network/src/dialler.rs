@@ -18,6 +18,7 @@ use tokio_tungstenite::tungstenite;
 use crate::ca::{CaFingerprint, NodeCertificate, NodeKey};
 use crate::ivn::{HubAddress, IvnId};
 use crate::link::{self, Ended, GreetingError, Link, LinkOptions, PROTOCOL_VERSION};
+use crate::redial::MAX_PAUSE;
 use crate::stream::STREAM_PATH;
 use crate::tls::{self, TlsError};
 use crate::websocket;
@@ -36,13 +37,19 @@ pub struct Dialler {
 pub struct DialOptions {
     /// From the first packet to the established connection or link. Default 10 s.
     pub timeout: Duration,
+    /// The longest pause before dialling again, see [`crate::redial`]. Default 5 s.
+    pub longest_pause: Duration,
     /// For links.
     pub link: LinkOptions,
 }
 
 impl Default for DialOptions {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(10), link: LinkOptions::default() }
+        Self {
+            timeout: Duration::from_secs(10),
+            longest_pause: MAX_PAUSE,
+            link: LinkOptions::default(),
+        }
     }
 }
 
@@ -122,6 +129,10 @@ impl Dialler {
 
     pub(crate) fn timeout(&self) -> Duration {
         self.options.timeout
+    }
+
+    pub(crate) fn longest_pause(&self) -> Duration {
+        self.options.longest_pause
     }
 
     pub(crate) fn unreachable(&self, source: io::Error) -> DialError {

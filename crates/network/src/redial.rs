@@ -12,7 +12,7 @@ use crate::link::Link;
 /// The shortest pause between two attempts.
 pub const MIN_PAUSE: Duration = Duration::from_millis(200);
 
-/// The longest pause between two attempts.
+/// The longest pause between two attempts, if the dialler's options say nothing else.
 pub const MAX_PAUSE: Duration = Duration::from_secs(5);
 
 /// Keeps a node linked to its hub: [`next`](Self::next) whenever the last link is over.
@@ -26,7 +26,8 @@ pub struct Redial {
 impl Redial {
     /// Nothing is dialled yet.
     pub fn new(dialler: Dialler) -> Self {
-        Self { dialler, backoff: Backoff::default(), last_link: None }
+        let backoff = Backoff::new(dialler.longest_pause());
+        Self { dialler, backoff, last_link: None }
     }
 
     /// Dials until there is a link, asking each time for what comes after `after`.
@@ -44,8 +45,9 @@ impl Redial {
         mut failed: impl FnMut(&DialError, Duration) -> ControlFlow<()>,
     ) -> Result<Link, DialError> {
         if let Some(made) = self.last_link.take() {
-            if made.elapsed() >= MAX_PAUSE {
-                self.backoff = Backoff::default();
+            let longest = self.dialler.longest_pause();
+            if made.elapsed() >= longest {
+                self.backoff = Backoff::new(longest);
             } else {
                 // A hub that accepts and closes at once must not make us spin.
                 sleep(self.backoff.next(&mut OsRng)).await;
@@ -69,21 +71,20 @@ impl Redial {
     }
 }
 
-/// Pauses between [`MIN_PAUSE`] and [`MAX_PAUSE`]: each is random between the shortest and three times the one before.
+/// Pauses between [`MIN_PAUSE`] and a longest: each is random between the shortest and three times the one before.
 #[derive(Clone, Copy, Debug)]
 struct Backoff {
     last: Duration,
-}
-
-impl Default for Backoff {
-    fn default() -> Self {
-        Self { last: MIN_PAUSE }
-    }
+    longest: Duration,
 }
 
 impl Backoff {
+    fn new(longest: Duration) -> Self {
+        Self { last: MIN_PAUSE, longest }
+    }
+
     fn next(&mut self, rng: &mut impl RngCore) -> Duration {
-        let span = (self.last * 3).min(MAX_PAUSE).saturating_sub(MIN_PAUSE);
+        let span = (self.last * 3).min(self.longest).saturating_sub(MIN_PAUSE);
         let part = f64::from(rng.next_u32()) / f64::from(u32::MAX);
         self.last = MIN_PAUSE + span.mul_f64(part);
         self.last
@@ -122,7 +123,7 @@ mod tests {
     proptest! {
         #[test]
         fn pauses_stay_within_their_bounds(draws: Vec<u32>) {
-            let mut backoff = Backoff::default();
+            let mut backoff = Backoff::new(MAX_PAUSE);
             for draw in draws {
                 let pause = backoff.next(&mut Constant(draw));
                 prop_assert!((MIN_PAUSE..=MAX_PAUSE).contains(&pause));
@@ -132,7 +133,7 @@ mod tests {
 
     #[test]
     fn pauses_grow_to_the_longest() {
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::new(MAX_PAUSE);
         let pauses: Vec<_> = (0..5).map(|_| backoff.next(&mut Constant(u32::MAX))).collect();
         assert!(pauses.is_sorted());
         assert_eq!(pauses.last(), Some(&MAX_PAUSE));

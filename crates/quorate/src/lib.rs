@@ -8,6 +8,7 @@ pub mod coordinator;
 mod deadlines;
 mod demo;
 mod documents;
+mod drill;
 mod errors;
 mod handed_on;
 pub mod home;

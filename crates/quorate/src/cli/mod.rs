@@ -10,6 +10,7 @@ mod context;
 mod demo;
 mod doctor;
 mod duration;
+mod fail_points;
 mod file;
 mod group;
 mod inbox;
@@ -83,6 +84,8 @@ commands! {
     Completions = completions::Completions,
     #[command(hide = true)]
     BenchCluster = bench_cluster::BenchCluster,
+    #[command(hide = true)]
+    FailPoints = fail_points::FailPoints,
 }
 
 /// What a command does.

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::deadlines::{Deadlines, now};
 use crate::documents::{Shelf, prepared};
+use crate::drill::{self, Point};
 use crate::home::IvnDirectory;
 use crate::store::StoreError;
 use crate::store::coordinator::{CoordinatorStore, CoordinatorWrite};
@@ -265,6 +266,9 @@ impl Task {
     /// Seals the batch and carries out what it asks for.
     async fn finish(&mut self, mut effects: Vec<CoordinatorEffect>) -> Result<(), StoreError> {
         // Documents are at hand, so that what became approved in this batch can be invited in the same.
+        let prepare =
+            effects.iter().filter(|effect| matches!(effect, CoordinatorEffect::PrepareDocument(_)));
+        let reached = drill::before(prepare);
         let wanted: Vec<EntryId> = effects
             .iter()
             .filter_map(|effect| match effect {
@@ -277,11 +281,16 @@ impl Task {
             let input = Input::Document { request, document };
             effects.extend(self.machine.handle(input, now(), &mut OsRng));
         }
+        drill::after(reached);
         effects.extend(self.machine.seal(now(), &mut OsRng));
         self.execute(effects).await
     }
 
     async fn execute(&mut self, effects: Vec<CoordinatorEffect>) -> Result<(), StoreError> {
+        let durable = effects.iter().filter(|effect| {
+            matches!(effect, CoordinatorEffect::Append { .. } | CoordinatorEffect::Persist(_))
+        });
+        let reached = drill::before(durable);
         let mut writes = Vec::new();
         let mut rest = Vec::new();
         for effect in effects {
@@ -309,7 +318,9 @@ impl Task {
             writes.extend(self.take_cosignatures());
             self.store.commit(writes).await?;
         }
+        drill::after(reached);
         for effect in rest {
+            let reached = drill::before([&effect]);
             match effect {
                 CoordinatorEffect::Send(account, message) => {
                     if let Some((_, out)) = self.links.get(&account) {
@@ -331,6 +342,7 @@ impl Task {
                 | CoordinatorEffect::Persist(_)
                 | CoordinatorEffect::PrepareDocument(_) => {}
             }
+            drill::after(reached);
         }
         Ok(())
     }
@@ -368,6 +380,7 @@ impl Task {
 
     /// Brings the published directory up to date. A failure costs nothing but freshness.
     async fn publish(&mut self) {
+        let reached = drill::before([Point::CoordinatorPublish]);
         let cosignatures: Vec<_> = self.take_cosignatures().collect();
         let result = match self.store.commit(cosignatures).await {
             Ok(()) => self.publisher.publish().await.map(|_| ()),
@@ -376,6 +389,7 @@ impl Task {
         if let Err(error) = result {
             tracing::warn!(%error, "the log directory could not be published");
         }
+        drill::after(reached);
     }
 
     fn disconnect_all(&mut self) {

@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ivn::{Event, Outgoing};
 use crate::documents::Shelf;
+use crate::drill;
 use crate::setup::wire::{
     JOIN_ROUTE, JoinRefusal, JoinRequest, JoinResponse, MAX_JOIN_BODY, PROBLEM_TYPE,
     certificate_request_hash,
@@ -87,7 +88,7 @@ async fn stream(State(context): State<Context>, request: StreamRequest) -> Respo
         Err(refusal) => return refusal,
     };
     let link = LINKS.fetch_add(1, Ordering::Relaxed);
-    let options = LinkOptions { queue: NODE_QUEUE, ..LinkOptions::default() };
+    let options = drill::links(LinkOptions { queue: NODE_QUEUE, ..LinkOptions::default() });
     request.accept(options, move |connection| relay(context, account, link, connection))
 }
 

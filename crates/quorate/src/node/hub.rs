@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::task::Event;
 use crate::control::{Exit, Problem};
+use crate::drill;
 use crate::errors::chain;
 
 /// How many requests are under way at once: a hub grants an account 16 connections, its link included.
@@ -21,10 +22,26 @@ const REQUESTS_AT_ONCE: usize = 8;
 /// Requests to the hub. Shared by all that fetch and store documents.
 pub(crate) struct Hub {
     diallers: watch::Receiver<Dialler>,
-    client: Mutex<HubClient>,
+    client: Mutex<Requests>,
     turns: Semaphore,
     /// Why there is no connection, while there is none.
     pub(super) outage: watch::Sender<Option<Problem>>,
+}
+
+/// Requests while nothing says that their connections are dead.
+#[derive(Clone)]
+struct Requests {
+    client: HubClient,
+    /// Cancelled when the link ended, or another certificate came.
+    over: CancellationToken,
+}
+
+impl Requests {
+    fn new(dialler: Dialler) -> Self {
+        let usual = ClientOptions::default();
+        let options = ClientOptions { timeout: drill::patience(usual.timeout), ..usual };
+        Self { client: HubClient::new(dialler, options), over: CancellationToken::new() }
+    }
 }
 
 /// The way to the coordinator while a link is up.
@@ -36,22 +53,24 @@ pub(crate) struct Outgoing {
 
 impl Hub {
     pub(crate) fn new(diallers: watch::Receiver<Dialler>) -> Self {
-        let client = HubClient::new(diallers.borrow().clone(), ClientOptions::default());
+        let client = Mutex::new(Requests::new(diallers.borrow().clone()));
         let turns = Semaphore::new(REQUESTS_AT_ONCE);
-        Self { diallers, client: Mutex::new(client), turns, outage: watch::Sender::new(None) }
+        Self { diallers, client, turns, outage: watch::Sender::new(None) }
     }
 
     pub(crate) fn address(&self) -> String {
         self.diallers.borrow().address().to_string()
     }
 
-    /// Goes by another certificate from now on.
-    fn redirect(&self, dialler: Dialler) {
-        let client = HubClient::new(dialler, ClientOptions::default());
-        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = client;
+    /// Gives up the requests under way and their connections: what ended the link, or a certificate that is not valid any
+    /// more, concerns them too, and each would find out alone and late.
+    fn renew(&self) {
+        let new = Requests::new(self.diallers.borrow().clone());
+        let mut current = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *current, new).over.cancel();
     }
 
-    fn client(&self) -> HubClient {
+    fn requests(&self) -> Requests {
         self.client.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -62,7 +81,15 @@ impl Hub {
         body: Body,
     ) -> Result<Answer, Problem> {
         let _turn = self.turns.acquire().await;
-        self.client().request(method, path, body).await.map_err(|error| match error {
+        let Requests { client, over } = self.requests();
+        let answer = tokio::select! {
+            answer = client.request(method, path, body) => answer,
+            () = over.cancelled() => {
+                let message = "the connection to the coordinator was lost before its answer came";
+                return Err(Problem::new(Exit::Unreachable, message));
+            }
+        };
+        answer.map_err(|error| match error {
             RequestError::Dial(error) => dial_problem(&error),
             error => Problem::new(Exit::Unreachable, chain(&error)),
         })
@@ -136,9 +163,8 @@ pub(super) async fn keep_linked(
     let mut redial = Redial::new(diallers.borrow_and_update().clone());
     loop {
         if diallers.has_changed().unwrap_or(false) {
-            let dialler = diallers.borrow_and_update().clone();
-            hub.redirect(dialler.clone());
-            redial = Redial::new(dialler);
+            redial = Redial::new(diallers.borrow_and_update().clone());
+            hub.renew();
         }
         let failed = |error: &DialError, pause: std::time::Duration| {
             let problem = dial_problem(error);
@@ -194,6 +220,7 @@ pub(super) async fn keep_linked(
                 }
             }
         }
+        hub.renew();
         if events.send(Event::Disconnected).await.is_err() {
             return;
         }

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::control::{Exit, Problem};
+use crate::drill;
 use crate::errors::chain;
 use crate::home::{NodeConfig, NodeHome};
 use crate::setup::wire::{
@@ -118,7 +119,11 @@ impl Renewal {
 pub(super) fn options() -> DialOptions {
     let defaults = DialOptions::default();
     let link = quorate_network::link::LinkOptions { queue: 1024, ..defaults.link };
-    DialOptions { link, ..defaults }
+    DialOptions {
+        link: drill::links(link),
+        timeout: drill::patience(defaults.timeout),
+        longest_pause: drill::patience(defaults.longest_pause),
+    }
 }
 
 fn problem(error: &dyn std::error::Error) -> Problem {

@@ -26,6 +26,7 @@ use super::{answer, documents, view};
 use crate::control::{Answer, Ask, Exit, Problem, SignAsk};
 use crate::deadlines::{Deadlines, now};
 use crate::documents::Shelf;
+use crate::drill;
 use crate::handed_on;
 use crate::store::StoreError;
 use crate::store::documents::DocumentPackage;
@@ -245,7 +246,9 @@ impl Task {
             _ => None,
         });
         if !changes.is_empty() {
+            let reached = drill::before(&changes);
             self.store.commit(changes).await?;
+            drill::after(reached);
         }
         if let Some(proof) = proof {
             tracing::error!(
@@ -254,6 +257,7 @@ impl Task {
             hand_on(&self.home, &proof);
         }
         for effect in rest {
+            let reached = drill::before([&effect]);
             match effect {
                 NodeEffect::Persist(_) => {}
                 NodeEffect::Send(message) => self.send(&message),
@@ -266,6 +270,7 @@ impl Task {
                 NodeEffect::FetchDocument(request) => self.fetch(request),
                 NodeEffect::Respond(command, result) => self.respond(command, result).await,
             }
+            drill::after(reached);
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use quorate_ceremony::state::Invalid;
 use quorate_network::TlsError;
 use quorate_network::ca::CaError;
 use quorate_network::client::RequestError;
+use quorate_network::dialler::{DialError, Refusal};
 use quorate_network::ivn::AccountNameError;
 
 use crate::home::HomeError;
@@ -102,8 +103,12 @@ impl SetupError {
     /// Whether the hub may have done what it was asked for, although there is no answer.
     pub(super) fn may_have_succeeded(&self) -> bool {
         match self {
+            // A hub that dies before it answers looks like one that closes the connection instead of answering.
             Self::Hub(
-                RequestError::Broken(_) | RequestError::TimedOut(_) | RequestError::TooLarge(_),
+                RequestError::Broken(_)
+                | RequestError::TimedOut(_)
+                | RequestError::TooLarge(_)
+                | RequestError::Dial(DialError::Refused(Refusal::Closed)),
             )
             | Self::Answer
             | Self::NotSaved(_) => true,

@@ -1,17 +1,30 @@
 //! People use a whole system: a coordinator and three nodes as processes, over real sockets, through the command line.
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
-#![expect(clippy::indexing_slicing, reason = "tests fail by panicking")]
-#![expect(clippy::panic, reason = "tests fail by panicking")]
 
-mod system;
+mod foreign;
 
 use std::fs;
 
-use self::system::{System, foreign, until};
+use quorate_testkit::cluster::{COORDINATOR, Cluster, Plan, until};
+
+use self::foreign::foreign;
+
+/// Nodes of these accounts.
+fn start(names: &[&str]) -> Cluster {
+    Cluster::start(Plan::new(env!("CARGO_BIN_EXE_quorate"), names))
+}
+
+/// A system with the group `board`, 2 of ada, ben and carol.
+fn with_board() -> Cluster {
+    let system = start(&["ada", "ben", "carol"]);
+    system.run("ada", "group create board --members ada,ben,carol --min-signers 2").succeeds();
+    system.write("contract", b"a contract");
+    system
+}
 
 #[test]
 fn three_members_sign_a_file_that_other_peoples_tools_accept() {
-    let system = System::with_board();
+    let system = with_board();
     let directory = system.path("");
     for (format, ending) in [("ssh", "sig"), ("raw", "ed25519")] {
         let (signing, id) =
@@ -45,7 +58,7 @@ fn three_members_sign_a_file_that_other_peoples_tools_accept() {
 
 #[test]
 fn a_signature_is_fetched_later_and_never_written_over_a_file() {
-    let system = System::with_board();
+    let system = with_board();
     let id = system.run("ada", "sign contract --group board --json").succeeds().json()["id"]
         .as_str()
         .unwrap()
@@ -81,7 +94,7 @@ fn a_signature_is_fetched_later_and_never_written_over_a_file() {
 
 #[test]
 fn a_request_that_too_many_refuse_ends_with_exit_5() {
-    let system = System::with_board();
+    let system = with_board();
     let (signing, id) = system.sign("ada", "sign contract --group board --wait", "ben");
     system.run("ben", &format!("reject {id} --reason no")).succeeds();
     let again = system.run("ben", &format!("reject {id} --reason no")).succeeds();
@@ -94,11 +107,11 @@ fn a_request_that_too_many_refuse_ends_with_exit_5() {
 
 #[test]
 fn only_members_ask_and_only_for_what_the_group_signs() {
-    let system = System::with_board();
+    let system = with_board();
     let url = system.invite("dan");
     system.run_with("dan", "join -", url.as_bytes()).succeeds();
     system
-        .run("dan", "sign contract --group board")
+        .run("dan", "sign contract --group board --passphrase-file pass")
         .fails(6, &["user account not authorized", "dan"]);
     system.run("ada", "sign contract --group board --type invoice").fails(6, &["invoice"]);
     system.run("ben", "invite eve").fails(6, &["not authorized"]);
@@ -117,7 +130,7 @@ fn only_members_ask_and_only_for_what_the_group_signs() {
 
 #[test]
 fn unknown_names_get_the_nearest_known_one() {
-    let system = System::with_board();
+    let system = with_board();
     let did_you_mean = ["there is no", "did you mean \"board\"?"];
     system.run("ada", "sign contract --group baord").fails(1, &did_you_mean);
     system.run("ada", "group show bord").fails(1, &did_you_mean);
@@ -141,7 +154,7 @@ fn unknown_names_get_the_nearest_known_one() {
 
 #[test]
 fn an_invitation_is_for_one_account_of_one_ivn_at_one_hub() {
-    let system = System::start(&["ada"]);
+    let system = start(&["ada"]);
     let url = system.invite("ben");
     let longer = url.replacen("/join/", "/join/00", 1);
     system.run_with("ben", "join -", longer.as_bytes()).fails(2, &["damaged IVN id"]);
@@ -170,15 +183,15 @@ fn an_invitation_is_for_one_account_of_one_ivn_at_one_hub() {
 
 #[test]
 fn a_join_whose_answer_was_lost_is_finished_by_the_same_command() {
-    let mut system = System::start(&["ada"]);
+    let system = start(&["ada"]);
     let url = system.invite("ben");
     system.run_with("ben", "join -", url.as_bytes()).succeeds();
     // As if the process had died before it could write down what the hub answered.
     fs::remove_file(system.path("ben/home.json")).unwrap();
     system.run("ben", "status").fails(1, &["not a node home"]);
     system.run_with("ben", "join -", url.as_bytes()).succeeds();
-    system.start_node("ben");
-    until(|| {
+    system.start_process("ben");
+    until("the roles on the node's own roster", || {
         (system.run("ben", "status --json").json()["roles"] == serde_json::json!(["member"]))
             .then_some(())
     });
@@ -186,32 +199,34 @@ fn a_join_whose_answer_was_lost_is_finished_by_the_same_command() {
 
 #[test]
 fn a_home_is_used_by_one_node_and_survives_every_kill() {
-    let mut system = System::with_board();
+    let system = with_board();
     system.run("ben", "node run").fails(1, &["already in use by process"]);
     system.run("coordinator", "serve").fails(1, &["already in use by process"]);
 
-    system.kill_coordinator();
-    until(|| (system.run("ada", "status").exit == 7).then_some(()));
+    system.kill(COORDINATOR);
+    until("the node to notice that the coordinator is gone", || {
+        (system.run("ada", "status").exit == 7).then_some(())
+    });
     system.run("ada", "sign contract --group board").fails(7, &["can not be reached"]);
     let doctor = system.run("ada", "doctor");
     assert_eq!(doctor.exit, 1);
     assert!(doctor.stdout.contains("✗ connection"), "{}", doctor.stdout);
 
-    system.start_coordinator();
-    system.kill_node("carol");
-    until(|| (system.run("ada", "status").exit == 0).then_some(()));
+    system.start_process(COORDINATOR);
+    system.kill("carol");
+    until("a connection again", || (system.run("ada", "status").exit == 0).then_some(()));
     let (signing, id) = system.sign("ada", "sign contract --group board --wait --force", "ben");
     system.run("ben", &format!("approve {id}")).succeeds();
     signing.end().succeeds();
 
-    system.kill_node("ben");
+    system.kill("ben");
     let signing = system.begin("ada", "sign contract --group board --wait --force");
-    until(|| {
+    until("a second request", || {
         (system.run("ada", "request list --json").json()["requests"].as_array().unwrap().len() == 2)
             .then_some(())
     });
-    system.start_node("carol");
-    let id = until(|| {
+    system.start_process("carol");
+    let id = until("the request in carol's inbox", || {
         let inbox = system.run("carol", "inbox --json").succeeds().json();
         inbox["requests"][0]["id"].as_str().map(str::to_owned)
     });
@@ -222,12 +237,12 @@ fn a_home_is_used_by_one_node_and_survives_every_kill() {
 
 #[test]
 fn the_log_proves_what_happened_and_shows_every_change() {
-    let mut system = System::with_board();
+    let system = with_board();
     let (signing, id) = system.sign("ada", "sign contract --group board --wait", "ben");
     system.run("ben", &format!("approve {id}")).succeeds();
     signing.end().succeeds();
 
-    until(|| {
+    until("cosignatures for a proof", || {
         (system.run("ada", &format!("log prove {id} --out proof --force")).exit == 0).then_some(())
     });
     system.run("carol", "log verify --proof proof").succeeds();
@@ -245,12 +260,12 @@ fn the_log_proves_what_happened_and_shows_every_change() {
         log.display(),
         system.ivn_directory().join("documents").display()
     );
-    until(|| {
+    until("a published log with the signature", || {
         let ran = system.run("ada", &format!("{verify} --json"));
         let report = ran.succeeds().json();
         (report["signatures"].as_array().unwrap().len() == 1).then_some(())
     });
-    system.kill_coordinator();
+    system.kill(COORDINATOR);
     // Shorter ones are of earlier checkpoints, and no longer read.
     let bundles = walk(&log.join("tile/entries"));
     let bundle = bundles.iter().max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap();

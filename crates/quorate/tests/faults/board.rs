@@ -1,0 +1,114 @@
+//! A cluster with the group `board`, 2 of ada, ben and carol, and what people do with it, again and again until it works.
+
+use std::fs;
+
+use quorate_testkit::cluster::{Cluster, Plan, until};
+
+/// Heartbeats twice a second, and a peer that is silent for two seconds is dead.
+const HASTE: u32 = 4;
+
+pub(crate) struct Board {
+    pub(crate) cluster: Cluster,
+}
+
+impl Board {
+    /// `change` says what is special about the cluster.
+    pub(crate) fn new(change: impl FnOnce(&mut Plan)) -> Self {
+        let mut plan = Plan::new(env!("CARGO_BIN_EXE_quorate"), &["ada", "ben", "carol"]);
+        plan.haste = HASTE;
+        change(&mut plan);
+        let cluster = Cluster::start(plan);
+        cluster.write("contract", b"a contract");
+        let board = Self { cluster };
+        board.group("board", 2);
+        board
+    }
+
+    /// Has everybody make the key of a group.
+    pub(crate) fn group(&self, name: &str, min_signers: u16) {
+        self.define(name, min_signers);
+        self.has_key(name);
+    }
+
+    /// Defines a group, unless that was done. The key is made in the background.
+    pub(crate) fn define(&self, name: &str, min_signers: u16) {
+        let line = format!(
+            "group create {name} --members ada,ben,carol --min-signers {min_signers} --no-wait"
+        );
+        until("a group's definition in the log", || {
+            let known = self.cluster.run("ada", &format!("group show {name}")).exit == 0;
+            (known || self.cluster.run("ada", &line).exit == 0).then_some(())
+        });
+    }
+
+    /// Waits until a group has its key.
+    pub(crate) fn has_key(&self, name: &str) {
+        until("a group's key", || {
+            let shown = self.cluster.run("ada", &format!("group show {name} --json"));
+            (shown.exit == 0 && shown.json()["state"] == "ready").then_some(())
+        });
+    }
+
+    /// Somebody asks a group to sign.
+    pub(crate) fn ask_group(&self, group: &str, requester: &str) -> String {
+        let line = format!("sign contract --group {group} --json");
+        until("a request in the log", || {
+            let asked = self.cluster.run(requester, &line);
+            (asked.exit == 0).then(|| asked.json()["id"].as_str().unwrap().to_owned())
+        })
+    }
+
+    pub(crate) fn ask(&self, requester: &str) -> String {
+        self.ask_group("board", requester)
+    }
+
+    /// Somebody approves.
+    pub(crate) fn approve(&self, approver: &str, id: &str) {
+        until("an approval in the log", || {
+            (self.cluster.run(approver, &format!("approve {id}")).exit == 0).then_some(())
+        });
+    }
+
+    /// Waits until somebody's node has the signature.
+    pub(crate) fn is_signed(&self, name: &str, id: &str) {
+        until("a signature", || {
+            let shown = self.cluster.run(name, &format!("request show {id} --json"));
+            (shown.exit == 0 && shown.json()["state"] == "signed").then_some(())
+        });
+    }
+
+    /// These two ask and approve, and a signature results.
+    pub(crate) fn signs(&self, requester: &str, approver: &str) {
+        let id = self.ask(requester);
+        self.approve(approver, &id);
+        self.is_signed(requester, &id);
+    }
+
+    /// Waits until the coordinator has noticed that a node is, or is not, connected.
+    pub(crate) fn is_online(&self, name: &str, wanted: bool) {
+        let asker = if name == "ada" { "carol" } else { "ada" };
+        until("the coordinator to notice who is connected", || {
+            let status = self.cluster.run(asker, "status --json");
+            let online = || status.json()["online"].as_array().unwrap().contains(&name.into());
+            (status.exit == 0 && online() == wanted).then_some(())
+        });
+    }
+
+    /// Waits until a node has noticed that it has no connection.
+    pub(crate) fn notices_the_outage(&self, name: &str) {
+        until("a node to notice that it is cut off", || {
+            (self.cluster.run(name, "status").exit == 7).then_some(())
+        });
+    }
+
+    /// Ends everything: the log holds at least so many signatures, and nothing that is wrong.
+    pub(crate) fn audits_clean(&self, signatures: usize) {
+        let report = self.cluster.audit().unwrap();
+        assert_eq!(report["faults"].as_array().unwrap().len(), 0, "{report}");
+        assert!(report["signatures"].as_array().unwrap().len() >= signatures, "{report}");
+        for name in self.cluster.names() {
+            let said = fs::read_to_string(self.cluster.path(&format!("{name}.log"))).unwrap();
+            assert!(!said.contains("panicked"), "{said}");
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Clocks that jump.
+
+use quorate_testkit::cluster::COORDINATOR;
+
+use crate::board::Board;
+
+const HOUR: i64 = 3_600_000;
+
+#[test]
+fn a_nodes_clock_may_jump_back_and_one_that_is_ahead_is_told_so() {
+    let board = Board::new(|_| {});
+    board.cluster.set_clock_error("ben", -HOUR);
+    board.signs("ada", "ben");
+    let id = board.ask("ada");
+    board.cluster.set_clock_error("ben", HOUR);
+    board.cluster.run("ben", &format!("approve {id}")).fails(1, &["clock"]);
+    board.signs("ada", "carol");
+    board.cluster.set_clock_error("ben", 0);
+    board.approve("ben", &id);
+    board.is_signed("ben", &id);
+    board.audits_clean(3);
+}
+
+#[test]
+fn a_coordinators_clock_may_jump_and_what_it_held_up_goes_on_when_it_is_right_again() {
+    let board = Board::new(|_| {});
+    board.cluster.set_clock_error(COORDINATOR, HOUR / 12);
+    board.signs("ada", "ben");
+    board.group("ahead", 2);
+    let id = board.ask("ada");
+    board.cluster.set_clock_error(COORDINATOR, -HOUR);
+    board.cluster.run("ben", &format!("approve {id}")).fails(1, &["clock"]);
+    board.cluster.set_clock_error(COORDINATOR, 0);
+    board.approve("ben", &id);
+    board.is_signed("ben", &id);
+    board.audits_clean(2);
+}

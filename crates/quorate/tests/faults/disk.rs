@@ -1,0 +1,58 @@
+//! Disks that are full, and have room again.
+
+use quorate_testkit::cluster::lab::{fill_disk, free_disk, isolated};
+use quorate_testkit::cluster::{COORDINATOR, until};
+
+use crate::board::Board;
+
+const SMALL: u64 = 8 << 20;
+
+#[test]
+fn a_coordinator_without_room_refuses_clearly_and_goes_on_by_itself_when_there_is_room() {
+    isolated(
+        "disk::a_coordinator_without_room_refuses_clearly_and_goes_on_by_itself_when_there_is_room",
+        || {
+            let board =
+                Board::new(|plan| plan.small_disks = [(COORDINATOR.to_owned(), SMALL)].into());
+            let cluster = &board.cluster;
+            let id = board.ask("ada");
+            let home = cluster.path(COORDINATOR);
+            fill_disk(&home);
+            let refused = cluster.run("ada", "sign contract --group board");
+            assert_ne!(refused.exit, 0);
+            assert!(refused.stderr.contains("disk is full"), "{}", refused.stderr);
+            let approving = cluster.begin("ben", &format!("approve {id}"));
+            until("the coordinator to say what is wrong", || {
+                cluster.said(COORDINATOR).contains("full").then_some(())
+            });
+            free_disk(&home, SMALL);
+            approving.end();
+            board.approve("ben", &id);
+            board.is_signed("carol", &id);
+            board.signs("carol", "ben");
+            assert!(!cluster.has_ended(COORDINATOR));
+            board.audits_clean(2);
+        },
+    );
+}
+
+#[test]
+fn a_node_without_room_says_so_and_signs_again_after_a_start_with_room() {
+    isolated("disk::a_node_without_room_says_so_and_signs_again_after_a_start_with_room", || {
+        let board = Board::new(|plan| plan.small_disks = [("ben".to_owned(), SMALL)].into());
+        let cluster = &board.cluster;
+        let id = board.ask("ada");
+        let home = cluster.path("ben");
+        fill_disk(&home);
+        let approving = cluster.begin("ben", &format!("approve {id}"));
+        board.signs("ada", "carol");
+        until("ben's node to end", || cluster.has_ended("ben").then_some(()));
+        assert!(cluster.said("ben").contains("full"), "{}", cluster.said("ben"));
+        approving.end();
+        free_disk(&home, SMALL);
+        cluster.start_process("ben");
+        board.approve("ben", &id);
+        board.is_signed("ben", &id);
+        board.audits_clean(2);
+    });
+}

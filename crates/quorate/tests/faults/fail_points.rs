@@ -1,0 +1,125 @@
+//! A process dies at each point where it does something, is started again, and everything goes on.
+
+use std::collections::BTreeMap;
+
+use quorate_testkit::cluster::process::Pending;
+use quorate_testkit::cluster::{COORDINATOR, until};
+
+use crate::board::Board;
+
+/// What only a lying coordinator brings a node to; `rollback.rs` has these.
+pub(crate) const OF_A_FORK: [&str; 2] = ["node.persist.misbehaviour", "node.disconnect"];
+
+/// Every N-th of the points that begin like this, from the list that the program itself gives.
+fn names(board: &Board, process: &str, part: usize) -> Vec<String> {
+    let list = board.cluster.run("ada", "fail-points").succeeds().stdout;
+    let ours = list.lines().filter(|name| name.starts_with(process));
+    let ours = ours.filter(|name| !OF_A_FORK.iter().any(|point| name.starts_with(point)));
+    let names: Vec<String> = ours.map(str::to_owned).collect();
+    assert!(names.len() >= 20, "{names:?}");
+    names.into_iter().skip(part).step_by(PARTS).collect()
+}
+
+/// The points are spread over so many tests, which run at the same time.
+const PARTS: usize = 2;
+
+#[test]
+fn a_node_that_dies_at_any_point_comes_back_and_the_request_is_signed_part_1() {
+    nodes_die(0);
+}
+
+#[test]
+fn a_node_that_dies_at_any_point_comes_back_and_the_request_is_signed_part_2() {
+    nodes_die(1);
+}
+
+/// Ben dies while a key is made and a request is approved and signed that needs his share.
+fn nodes_die(part: usize) {
+    let board = Board::new(|_| {});
+    board.group("all", 3);
+    let names = names(&board, "node.", part);
+    for (number, name) in names.iter().enumerate() {
+        board.cluster.kill("ben");
+        let armed = [("QUORATE_CRASH_AT", name.as_str())];
+        // It may die before it is ready.
+        drop(board.cluster.try_start_process("ben", &armed));
+        let group = format!("group-{number}");
+        board.define(&group, 2);
+        let id = board.ask("ada");
+        if name.starts_with("node.send.declined") {
+            decline(&board);
+        }
+        until(&format!("ben to die at {name}"), || {
+            // The command fails when he does.
+            drop(board.cluster.run("ben", &format!("approve {id}")));
+            board.cluster.has_ended("ben").then_some(())
+        });
+        board.cluster.set_clock_error("ben", 0);
+        board.cluster.start_process("ben");
+        board.approve("ben", &id);
+        board.is_signed("ada", &id);
+        board.has_key(&group);
+    }
+    board.audits_clean(names.len());
+}
+
+/// Ben's clock says that a request lapsed which he approved before.
+fn decline(board: &Board) {
+    let id = board.ask_group("all", "ada");
+    board.approve("ben", &id);
+    board.cluster.set_clock_error("ben", 8 * 24 * 3_600_000);
+    board.approve("carol", &id);
+}
+
+#[test]
+fn a_coordinator_that_dies_at_any_point_comes_back_and_the_request_is_signed_part_1() {
+    coordinators_die(0);
+}
+
+#[test]
+fn a_coordinator_that_dies_at_any_point_comes_back_and_the_request_is_signed_part_2() {
+    coordinators_die(1);
+}
+
+/// The coordinator dies while somebody joins, a key is made, and a request is approved and signed.
+fn coordinators_die(part: usize) {
+    let board = Board::new(|_| {});
+    let cluster = &board.cluster;
+    let names = names(&board, "coordinator.", part);
+    for (number, name) in names.iter().enumerate() {
+        let (group, guest) = (format!("group-{number}"), format!("guest-{number}"));
+        let url = cluster.invite(&guest);
+        let join = || cluster.run_with(&guest, "join -", url.as_bytes()).exit;
+        let pending = board.ask("ada");
+        cluster.kill(COORDINATOR);
+        let armed = [("QUORATE_CRASH_AT", name.as_str())];
+        // It may die before it is ready.
+        drop(cluster.try_start_process(COORDINATOR, &armed));
+        let people = [
+            ("ada", format!("group create {group} --members ada,ben,carol --min-signers 2")),
+            ("ben", format!("approve {pending}")),
+            ("ben", "invite stranger".to_owned()),
+        ];
+        // Commands that wait for a coordinator that has died; those that were refused are given again.
+        let mut waiting: BTreeMap<usize, Pending> = BTreeMap::new();
+        until(&format!("the coordinator to die at {name}"), || {
+            for (number, (who, line)) in people.iter().enumerate() {
+                if waiting.get_mut(&number).is_none_or(Pending::has_ended) {
+                    waiting.insert(number, cluster.begin(who, line));
+                }
+            }
+            join();
+            cluster.has_ended(COORDINATOR).then_some(())
+        });
+        drop(waiting);
+        cluster.start_process(COORDINATOR);
+        board.define(&group, 2);
+        board.approve("ben", &pending);
+        board.is_signed("ada", &pending);
+        board.has_key(&group);
+        until("the guest to be let in", || {
+            (cluster.path(&guest).join("home.json").exists() || join() == 0).then_some(())
+        });
+    }
+    board.audits_clean(names.len());
+}

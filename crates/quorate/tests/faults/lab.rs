@@ -1,0 +1,71 @@
+//! Partitions and lost packets between hosts: each node is in a network namespace of its own.
+
+use quorate_testkit::cluster::lab::{Packets, heal, isolated, spoil};
+
+use crate::board::Board;
+
+/// A cluster whose nodes are hosts of their own.
+fn board() -> Board {
+    Board::new(|plan| plan.lab = true)
+}
+
+#[test]
+fn a_host_that_is_cut_off_in_one_or_both_directions_is_not_waited_for_and_comes_back() {
+    isolated(
+        "lab::a_host_that_is_cut_off_in_one_or_both_directions_is_not_waited_for_and_comes_back",
+        || {
+            let board = board();
+            let partitions = [Packets::Partitioned, Packets::Unheard, Packets::Deaf];
+            for packets in partitions {
+                let waiting = board.ask("ada");
+                spoil("ben", packets);
+                let approving = board.cluster.begin("ben", &format!("approve {waiting}"));
+                board.signs("ada", "carol");
+                board.is_online("ben", false);
+                heal();
+                approving.end();
+                board.approve("ben", &waiting);
+                board.is_signed("ben", &waiting);
+            }
+            board.audits_clean(2 * partitions.len());
+        },
+    );
+}
+
+#[test]
+fn everybody_cut_off_at_once_signs_when_the_network_is_back() {
+    isolated("lab::everybody_cut_off_at_once_signs_when_the_network_is_back", || {
+        let board = board();
+        let waiting = board.ask("ada");
+        board.define("late", 2);
+        for name in ["ada", "ben", "carol"] {
+            spoil(name, Packets::Partitioned);
+        }
+        let approving = board.cluster.begin("ben", &format!("approve {waiting}"));
+        for name in ["ada", "ben", "carol"] {
+            board.notices_the_outage(name);
+        }
+        heal();
+        approving.end();
+        board.has_key("late");
+        board.approve("ben", &waiting);
+        board.is_signed("ben", &waiting);
+        board.audits_clean(1);
+    });
+}
+
+#[test]
+fn a_network_that_loses_every_tenth_packet_delays_and_fails_nothing() {
+    isolated("lab::a_network_that_loses_every_tenth_packet_delays_and_fails_nothing", || {
+        let board = board();
+        for name in ["ada", "ben", "carol"] {
+            spoil(name, Packets::Lossy(10));
+        }
+        board.group("lossy", 3);
+        board.signs("ada", "ben");
+        board.signs("carol", "ben");
+        heal();
+        board.signs("ben", "ada");
+        board.audits_clean(3);
+    });
+}

@@ -1,0 +1,69 @@
+//! Processes that are killed, or stop for longer than it takes to be thought dead.
+
+use quorate_testkit::cluster::COORDINATOR;
+
+use crate::board::Board;
+
+#[test]
+fn a_power_failure_of_everybody_while_a_key_is_made_and_a_request_waits_costs_nothing() {
+    let board = Board::new(|_| {});
+    let everybody = [COORDINATOR, "ada", "ben", "carol"];
+    for round in 0..3 {
+        let id = board.ask("ada");
+        let group = format!("group-{round}");
+        board.define(&group, 2);
+        let approving = board.cluster.begin("ben", &format!("approve {id}"));
+        everybody.iter().for_each(|process| board.cluster.kill(process));
+        approving.end();
+        everybody.iter().for_each(|process| board.cluster.start_process(process));
+        board.has_key(&group);
+        board.approve("ben", &id);
+        board.is_signed("carol", &id);
+    }
+    board.audits_clean(3);
+}
+
+#[test]
+fn a_node_that_stops_for_longer_than_the_dead_peer_time_is_not_waited_for_and_comes_back() {
+    let board = Board::new(|_| {});
+    board.group("all", 3);
+    let all = board.ask_group("all", "ada");
+    board.approve("ben", &all);
+    board.cluster.freeze("ben");
+    board.signs("ada", "carol");
+    board.approve("carol", &all);
+    board.is_online("ben", false);
+    board.cluster.thaw("ben");
+    board.is_signed("ben", &all);
+    board.signs("ada", "ben");
+    board.audits_clean(3);
+}
+
+#[test]
+fn a_coordinator_that_stops_for_longer_than_the_dead_peer_time_goes_on_with_what_was_asked() {
+    let board = Board::new(|_| {});
+    let id = board.ask("ada");
+    board.cluster.freeze(COORDINATOR);
+    let approving = board.cluster.begin("ben", &format!("approve {id}"));
+    for name in ["ada", "ben", "carol"] {
+        board.notices_the_outage(name);
+    }
+    board.cluster.thaw(COORDINATOR);
+    approving.end();
+    board.approve("ben", &id);
+    board.is_signed("carol", &id);
+    board.signs("carol", "ben");
+    board.audits_clean(2);
+}
+
+#[test]
+fn a_node_that_stops_during_a_key_generation_delays_it_and_does_not_end_it() {
+    let board = Board::new(|_| {});
+    board.cluster.freeze("ben");
+    board.define("late", 2);
+    board.is_online("ben", false);
+    board.cluster.thaw("ben");
+    board.has_key("late");
+    board.signs("ada", "ben");
+    board.audits_clean(1);
+}

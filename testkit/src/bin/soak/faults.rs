@@ -1,0 +1,147 @@
+//! What a nemesis can do, to whom, and how it is undone.
+
+use std::time::Duration;
+
+use quorate_testkit::cluster::lab::{self, Packets};
+use quorate_testkit::cluster::proxy::Weather;
+use quorate_testkit::cluster::{COORDINATOR, Cluster};
+
+use crate::{DISK, NAMES, SMALL_DISKS};
+
+/// One thing that goes wrong.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Fault {
+    /// kill -9, and a start when it is over.
+    Kill(&'static str),
+    /// kill -9 of everybody.
+    PowerFailure,
+    /// A start with a fail point: it dies there when it gets there.
+    Crash(&'static str, String),
+    /// SIGSTOP, and SIGCONT when it is over.
+    Freeze(&'static str),
+    /// A node's connections.
+    Weather(&'static str, Weather),
+    /// A node's packets.
+    Packets(&'static str, Packets),
+    /// No room.
+    FullDisk(&'static str),
+    /// A clock that is wrong by this many milliseconds.
+    Clock(&'static str, i64),
+}
+
+impl Fault {
+    /// What the verdict counts it as.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Kill(COORDINATOR) => "coordinator killed",
+            Self::Kill(_) => "node killed",
+            Self::PowerFailure => "power failure",
+            Self::Crash(COORDINATOR, _) => "coordinator at a fail point",
+            Self::Crash(..) => "node at a fail point",
+            Self::Freeze(COORDINATOR) => "coordinator stopped",
+            Self::Freeze(_) => "node stopped",
+            Self::Weather(_, Weather::Fair | Weather::Slow(_)) => "slow connection",
+            Self::Weather(_, Weather::NodeUnheard | Weather::NodeDeaf) => "one-way stall",
+            Self::Weather(_, Weather::HalfOpen) => "half-open connections",
+            Self::Weather(_, Weather::Cut) => "cut connections",
+            Self::Packets(_, Packets::Partitioned) => "partition",
+            Self::Packets(_, Packets::Unheard | Packets::Deaf) => "one-way partition",
+            Self::Packets(_, Packets::Lossy(_)) => "lost packets",
+            Self::FullDisk(_) => "full disk",
+            Self::Clock(..) => "clock jump",
+        }
+    }
+
+    /// Whom it is about; nobody in particular if it is everybody.
+    pub(crate) fn victim(&self) -> Option<&'static str> {
+        match self {
+            Self::PowerFailure => None,
+            Self::Kill(victim)
+            | Self::Crash(victim, _)
+            | Self::Freeze(victim)
+            | Self::Weather(victim, _)
+            | Self::Packets(victim, _)
+            | Self::FullDisk(victim)
+            | Self::Clock(victim, _) => Some(victim),
+        }
+    }
+
+    pub(crate) fn inject(&self, cluster: &Cluster) {
+        match self {
+            Self::Kill(victim) => cluster.kill(victim),
+            Self::PowerFailure => everybody().for_each(|victim| cluster.kill(victim)),
+            Self::Crash(victim, point) => {
+                cluster.kill(victim);
+                // It may die before it is ready.
+                let armed = [("QUORATE_CRASH_AT", point.as_str())];
+                drop(cluster.try_start_process(victim, &armed));
+            }
+            Self::Freeze(victim) => cluster.freeze(victim),
+            Self::Weather(victim, weather) => cluster.proxy(victim).set(*weather),
+            Self::Packets(victim, packets) => lab::spoil(victim, *packets),
+            Self::FullDisk(victim) => lab::fill_disk(&cluster.path(victim)),
+            Self::Clock(victim, error) => cluster.set_clock_error(victim, *error),
+        }
+    }
+}
+
+fn everybody() -> impl Iterator<Item = &'static str> {
+    [COORDINATOR].into_iter().chain(NAMES)
+}
+
+/// Undoes all faults, and starts again what has ended.
+pub(crate) fn heal_all(cluster: &Cluster, faults: &[Fault]) -> Result<(), String> {
+    let in_lab = lab::is_inside();
+    if in_lab {
+        lab::heal();
+    }
+    for fault in faults {
+        match fault {
+            Fault::Freeze(victim) => cluster.thaw(victim),
+            Fault::Weather(victim, _) => cluster.proxy(victim).set(Weather::Fair),
+            Fault::FullDisk(victim) => lab::free_disk(&cluster.path(victim), DISK),
+            Fault::Clock(victim, _) => cluster.set_clock_error(victim, 0),
+            // The point would wait for its moment.
+            Fault::Crash(victim, _) => cluster.kill(victim),
+            Fault::Kill(_) | Fault::PowerFailure | Fault::Packets(..) => {}
+        }
+    }
+    for process in everybody().filter(|process| cluster.has_ended(process)) {
+        cluster
+            .try_start_process(process, &[])
+            .map_err(|said| format!("{process} does not start again: {said}"))?;
+    }
+    Ok(())
+}
+
+/// Everything that can be done on this machine, by way of a number that is drawn: `draw(n)` is below `n`.
+pub(crate) fn draw_fault(points: &[String], mut draw: impl FnMut(usize) -> usize) -> Fault {
+    let node = NAMES[draw(NAMES.len())];
+    let process = if draw(3) == 0 { COORDINATOR } else { node };
+    let kinds = if lab::is_inside() { 12 } else { 9 };
+    match draw(kinds) {
+        0 => Fault::Kill(process),
+        1 if draw(3) == 0 => Fault::PowerFailure,
+        1 | 2 => {
+            let kind = if process == COORDINATOR { "coordinator." } else { "node." };
+            let ours: Vec<&String> = points.iter().filter(|name| name.starts_with(kind)).collect();
+            Fault::Crash(process, format!("{}:{}", ours[draw(ours.len())], 1 + draw(12)))
+        }
+        3 => Fault::Freeze(process),
+        4 => Fault::Weather(node, Weather::Slow(Duration::from_millis(5 + draw(200) as u64))),
+        5 => Fault::Weather(
+            node,
+            if draw(2) == 0 { Weather::NodeUnheard } else { Weather::NodeDeaf },
+        ),
+        6 => Fault::Weather(node, Weather::HalfOpen),
+        7 => Fault::Weather(node, Weather::Cut),
+        8 => Fault::Clock(process, draw(1_200_000) as i64 - 600_000),
+        9 => Fault::Packets(node, Packets::Partitioned),
+        10 => match draw(3) {
+            0 => Fault::Packets(node, Packets::Unheard),
+            1 => Fault::Packets(node, Packets::Deaf),
+            _ => Fault::Packets(node, Packets::Lossy(2 + u8::try_from(draw(20)).unwrap())),
+        },
+        _ => Fault::FullDisk(SMALL_DISKS[draw(SMALL_DISKS.len())]),
+    }
+}

@@ -1,0 +1,144 @@
+//! The nemesis: makes several things go wrong at once, lets them last, ends them, and measures until signing works again.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use quorate_testkit::cluster::Cluster;
+use rand_chacha::ChaCha20Rng;
+use rand_core::{RngCore as _, SeedableRng as _};
+
+use crate::faults::{Fault, draw_fault, heal_all};
+use crate::people::{PATIENCE, People};
+use crate::{MIN_SIGNERS, NAMES};
+
+/// How many faults there are at once, at most.
+const AT_ONCE: usize = 3;
+/// How long they last, at most, in milliseconds: longer than the time after which a peer is dead.
+const LASTS: usize = 6_000;
+/// In every so many rounds, a key is made meanwhile.
+const KEY_EVERY: usize = 8;
+
+pub(crate) struct Nemesis<'a> {
+    cluster: &'a Cluster,
+    random: ChaCha20Rng,
+    points: Vec<String>,
+    rounds: usize,
+    keys: usize,
+    injected: BTreeMap<&'static str, usize>,
+    signed_meanwhile: usize,
+    recoveries: Vec<Duration>,
+}
+
+impl<'a> Nemesis<'a> {
+    pub(crate) fn new(cluster: &'a Cluster, seed: u64) -> Self {
+        let points = cluster.run(NAMES[0], "fail-points").succeeds().stdout;
+        Self {
+            cluster,
+            random: ChaCha20Rng::seed_from_u64(seed),
+            points: points.lines().map(str::to_owned).collect(),
+            rounds: 0,
+            keys: 0,
+            injected: BTreeMap::new(),
+            signed_meanwhile: 0,
+            recoveries: Vec::new(),
+        }
+    }
+
+    fn draw(&mut self, below: usize) -> usize {
+        // The bias is of no consequence.
+        self.random.next_u32() as usize % below
+    }
+
+    /// Some faults, from their beginning until a new request is signed after their end.
+    pub(crate) fn round(&mut self, people: &People<'_>, stop: &AtomicBool) -> Result<(), String> {
+        self.rounds += 1;
+        let mut faults: Vec<Fault> = Vec::new();
+        for _ in 0..=self.draw(AT_ONCE) {
+            let mut random = self.random.clone();
+            let fault = draw_fault(&self.points, |below| random.next_u32() as usize % below);
+            self.random = random;
+            // Two things done to one process would undo each other.
+            let alone = fault.victim().is_none() || faults.iter().any(|f| f.victim().is_none());
+            let taken = faults.iter().any(|other| other.victim() == fault.victim());
+            if faults.is_empty() || !(alone || taken) {
+                faults.push(fault);
+            }
+        }
+        let key = self.rounds.is_multiple_of(KEY_EVERY).then(|| self.begin_key());
+        let before = people.signed();
+        for fault in &faults {
+            *self.injected.entry(fault.kind()).or_default() += 1;
+            fault.inject(self.cluster);
+        }
+        let lasts = Duration::from_millis(self.draw(LASTS) as u64);
+        let began = Instant::now();
+        while began.elapsed() < lasts && !stop.load(Ordering::Relaxed) {
+            // tidy: sleep because faults are to last in real time
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.signed_meanwhile += people.signed() - before;
+        let over = Instant::now();
+        let told = format!("round {}: {faults:?}", self.rounds);
+        heal_all(self.cluster, &faults).map_err(|wrong| format!("{wrong} ({told})"))?;
+        if stop.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        people.probe().map_err(|wrong| format!("{wrong} ({told})"))?;
+        let recovery = over.elapsed();
+        self.recoveries.push(recovery);
+        println!("{told}, signed again after {:.1} s", recovery.as_secs_f64());
+        match key {
+            Some(group) => self.await_key(&group).map_err(|wrong| format!("{wrong} ({told})")),
+            None => Ok(()),
+        }
+    }
+
+    /// Defines a group whose key is made while things go wrong.
+    fn begin_key(&mut self) -> String {
+        self.keys += 1;
+        let group = format!("group-{}", self.keys);
+        // If it does not get through, it is defined later.
+        let _ = self.define(&group);
+        group
+    }
+
+    fn define(&self, group: &str) -> i32 {
+        let members = NAMES.join(",");
+        let line = format!(
+            "group create {group} --members {members} --min-signers {MIN_SIGNERS} --no-wait"
+        );
+        self.cluster.run(NAMES[0], &line).exit
+    }
+
+    fn await_key(&self, group: &str) -> Result<(), String> {
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
+            let shown = self.cluster.run(NAMES[0], &format!("group show {group} --json"));
+            if shown.exit != 0 {
+                self.define(group);
+            } else if shown.json()["state"] == "ready" {
+                return Ok(());
+            }
+        }
+        Err(format!("{group} has no key {} s after all faults were over", PATIENCE.as_secs()))
+    }
+
+    pub(crate) fn told(&self) -> String {
+        let total: usize = self.injected.values().sum();
+        let kinds: Vec<String> =
+            self.injected.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+        let mut sorted = self.recoveries.clone();
+        sorted.sort();
+        let at = |index: usize| sorted.get(index).copied().unwrap_or_default().as_secs_f64();
+        format!(
+            "{} keys made and {} requests signed while faults lasted; {total} faults in {} rounds ({}); signing again after {:.1} s at most, {:.1} s in the median",
+            self.keys,
+            self.signed_meanwhile,
+            self.rounds,
+            kinds.join(", "),
+            at(sorted.len().saturating_sub(1)),
+            at(sorted.len() / 2),
+        )
+    }
+}

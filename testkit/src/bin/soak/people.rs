@@ -1,0 +1,160 @@
+//! The people of a soak: they ask for signatures and approve all the time, and try again what fails.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use quorate_testkit::cluster::Cluster;
+use rand_chacha::ChaCha20Rng;
+use rand_core::{RngCore as _, SeedableRng as _};
+
+use crate::{MIN_SIGNERS, NAMES};
+
+/// The file that they have signed.
+pub(crate) const DOCUMENT: &str = "contract";
+/// How many requests are open at a time.
+const OPEN: usize = 8;
+/// How long everything may take to be signed when all faults are over.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A request that somebody was told to be in the log.
+#[derive(Clone, Debug)]
+struct Request {
+    id: String,
+    requester: &'static str,
+    approvals: BTreeSet<&'static str>,
+}
+
+pub(crate) struct People<'a> {
+    cluster: &'a Cluster,
+    random: Mutex<ChaCha20Rng>,
+    open: Mutex<Vec<Request>>,
+    asked: AtomicUsize,
+    signed: AtomicUsize,
+    over: AtomicBool,
+}
+
+impl<'a> People<'a> {
+    pub(crate) fn new(cluster: &'a Cluster, seed: u64) -> Self {
+        Self {
+            cluster,
+            random: Mutex::new(ChaCha20Rng::seed_from_u64(seed ^ 1)),
+            open: Mutex::default(),
+            asked: AtomicUsize::new(0),
+            signed: AtomicUsize::new(0),
+            over: AtomicBool::new(false),
+        }
+    }
+
+    fn anybody(&self) -> &'static str {
+        let drawn = self.random.lock().unwrap().next_u32() as usize;
+        NAMES[drawn % NAMES.len()]
+    }
+
+    /// Asks and approves until [`Self::stop`].
+    pub(crate) fn work(&self) {
+        while !self.over.load(Ordering::Relaxed) {
+            let open = self.open.lock().unwrap().len();
+            let request = if open < OPEN { self.ask(self.anybody()) } else { self.take() };
+            if let Some(mut request) = request {
+                self.advance(&mut request);
+            }
+        }
+    }
+
+    pub(crate) fn stop(&self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+
+    fn ask(&self, requester: &'static str) -> Option<Request> {
+        let line = format!("sign {DOCUMENT} --group board --as raw --json");
+        let asked = self.cluster.run(requester, &line);
+        if asked.exit != 0 {
+            return None;
+        }
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let id = asked.json()["id"].as_str().unwrap().to_owned();
+        let approvals = BTreeSet::from([requester]);
+        Some(Request { id, requester, approvals })
+    }
+
+    /// The request that was looked at the longest time ago.
+    fn take(&self) -> Option<Request> {
+        let mut open = self.open.lock().unwrap();
+        (!open.is_empty()).then(|| open.remove(0))
+    }
+
+    /// Has somebody approve if that is still needed, and looks whether it is signed.
+    fn advance(&self, request: &mut Request) {
+        let approver = self.anybody();
+        if request.approvals.len() < MIN_SIGNERS
+            && !request.approvals.contains(approver)
+            && self.cluster.run(approver, &format!("approve {}", request.id)).exit == 0
+        {
+            request.approvals.insert(approver);
+        }
+        if request.approvals.len() >= MIN_SIGNERS && self.is_signed(request) {
+            self.signed.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.open.lock().unwrap().push(request.clone());
+        }
+    }
+
+    fn is_signed(&self, request: &Request) -> bool {
+        let line = format!("request show {} --json", request.id);
+        let shown = self.cluster.run(request.requester, &line);
+        shown.exit == 0 && shown.json()["state"] == "signed"
+    }
+
+    /// Has one new request signed, beside all others.
+    pub(crate) fn probe(&self) -> Result<(), String> {
+        let began = Instant::now();
+        let mut request = None;
+        while began.elapsed() < PATIENCE {
+            let Some(request) = &mut request else {
+                request = self.ask(self.anybody());
+                continue;
+            };
+            for approver in NAMES {
+                if request.approvals.len() < MIN_SIGNERS
+                    && !request.approvals.contains(approver)
+                    && self.cluster.run(approver, &format!("approve {}", request.id)).exit == 0
+                {
+                    request.approvals.insert(approver);
+                }
+            }
+            if request.approvals.len() >= MIN_SIGNERS && self.is_signed(request) {
+                self.signed.fetch_add(1, Ordering::Relaxed);
+                return Ok(());
+            }
+        }
+        self.open.lock().unwrap().extend(request);
+        Err(format!("nothing was signed for {} s after all faults were over", PATIENCE.as_secs()))
+    }
+
+    /// Has everything signed that is still open.
+    pub(crate) fn finish(&self) -> Result<(), String> {
+        let began = Instant::now();
+        while let Some(mut request) = self.take() {
+            self.advance(&mut request);
+            if began.elapsed() > PATIENCE {
+                return Err(format!("request {} is lost", request.id));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn signed(&self) -> usize {
+        self.signed.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn told(&self) -> String {
+        let (asked, signed) = (self.asked.load(Ordering::Relaxed), self.signed());
+        let lost = match asked - signed {
+            0 => "none lost".to_owned(),
+            open => format!("{open} still open"),
+        };
+        format!("{signed} of {asked} requests signed, {lost}")
+    }
+}

@@ -1,0 +1,170 @@
+//! Processes that tests start: those that go on, and commands that end.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// How long a process that was asked to end may take.
+const FAREWELL: Duration = Duration::from_secs(20);
+
+/// A child process; killed when dropped.
+#[derive(Debug)]
+pub struct Process(Child);
+
+impl Process {
+    /// Starts a process and waits until it says that it is ready. What it logs is added to a file.
+    ///
+    /// # Errors
+    ///
+    /// What it logged, if it ended instead.
+    pub fn start(mut command: Command, log: &Path) -> Result<Self, String> {
+        let file = fs::File::options().create(true).append(true).open(log).unwrap();
+        let before = file.metadata().unwrap().len();
+        // Not through a pipe, which would fill up when nobody reads.
+        let mut process = Self(command.stderr(file).spawn().unwrap());
+        let mut ready = String::new();
+        BufReader::new(process.0.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+        if ready.is_empty() || ready.contains("quorate.problem") {
+            let status = process.0.wait().unwrap();
+            let said = fs::read(log).unwrap();
+            let said = said.get(usize::try_from(before).unwrap()..).unwrap_or_default();
+            return Err(format!("{status}\n{}", String::from_utf8_lossy(said)));
+        }
+        Ok(process)
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.status().is_some()
+    }
+
+    /// How it ended, if it has.
+    pub fn status(&mut self) -> Option<ExitStatus> {
+        self.0.try_wait().unwrap()
+    }
+
+    /// SIGSTOP.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// SIGCONT.
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// SIGTERM, and waits for the end.
+    pub fn stop(mut self) {
+        self.signal(Signal::TERM);
+        let asked = Instant::now();
+        while !self.has_ended() && asked.elapsed() < FAREWELL {
+            // tidy: sleep because another process is waited for; nothing depends on how long
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        // It is not waited for yet, so the id is still its own; it may have ended, and then hears nothing.
+        let _ = kill_process(Pid::from_child(&self.0), signal);
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Fails only if it has ended already.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// A command that may still run; killed when dropped.
+#[derive(Debug)]
+pub struct Pending(Process);
+
+impl Pending {
+    pub(super) fn of(mut command: Command) -> Self {
+        Self(Process(command.spawn().unwrap()))
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.0.has_ended()
+    }
+
+    /// Waits for its end.
+    pub fn end(mut self) -> Ran {
+        let child = &mut self.0.0;
+        // A problem's text fits the pipe, so one after the other can not lock up.
+        let mut ran = Ran { exit: 0, stdout: String::new(), stderr: String::new() };
+        child.stdout.take().unwrap().read_to_string(&mut ran.stdout).unwrap();
+        child.stderr.take().unwrap().read_to_string(&mut ran.stderr).unwrap();
+        ran.exit = exit(child.wait().unwrap());
+        ran
+    }
+}
+
+/// What a command did.
+#[derive(Clone, Debug)]
+pub struct Ran {
+    /// Its exit code; -1 if a signal ended it.
+    pub exit: i32,
+    /// What it printed for programs.
+    pub stdout: String,
+    /// What it printed for people.
+    pub stderr: String,
+}
+
+impl Ran {
+    pub(super) fn of(mut command: Command, stdin: &[u8]) -> Self {
+        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+        // A command that does not read it may have ended by now.
+        drop(child.stdin.take().unwrap().write_all(stdin));
+        let output = child.wait_with_output().unwrap();
+        Self {
+            exit: exit(output.status),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Its stdout, as one JSON value.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap()
+    }
+
+    /// Checks that it succeeded.
+    #[must_use = "or say `.exit` if the outcome does not matter"]
+    pub fn checked(self) -> Result<Self, String> {
+        if self.exit == 0 { Ok(self) } else { Err(format!("{}{}", self.stdout, self.stderr)) }
+    }
+
+    /// Checks that it succeeded.
+    ///
+    /// # Panics
+    ///
+    /// If it did not.
+    pub fn succeeds(self) -> Self {
+        assert_eq!(self.exit, 0, "{}{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Checks the exit code, and that stderr has these texts.
+    ///
+    /// # Panics
+    ///
+    /// If not.
+    pub fn fails(self, exit: i32, texts: &[&str]) {
+        assert_eq!(self.exit, exit, "{}{}", self.stdout, self.stderr);
+        for text in texts {
+            assert!(self.stderr.contains(text), "{text:?} is not in: {}", self.stderr);
+        }
+    }
+}
+
+fn exit(status: ExitStatus) -> i32 {
+    status.code().unwrap_or(-1)
+}

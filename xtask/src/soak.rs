@@ -1,0 +1,42 @@
+//! `cargo xtask soak`: real processes under constant use while a random nemesis makes everything go wrong, and one verdict.
+
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::Failure;
+use crate::cargo::{Workspace, command};
+use crate::terminal::{Tone, paint, say};
+
+/// What a developer asked for.
+#[derive(Debug)]
+pub(crate) struct Options {
+    /// How long, as a number that may have a fraction.
+    pub(crate) minutes: String,
+    /// What all choices follow from.
+    pub(crate) seed: Option<u64>,
+}
+
+/// Builds both programs and becomes the soak, so that Ctrl-C reaches it and its exit code is this one's.
+///
+/// # Errors
+///
+/// If they can not be built or started.
+pub(crate) fn run(options: &Options, workspace: &Workspace) -> Result<(), Failure> {
+    // Fail points are only in builds with debug assertions.
+    let build = ["build", "-p", "quorate", "-p", "quorate-testkit", "--bins"];
+    say!("{}", paint(Tone::Strong, &format!("==> cargo {}", build.join(" "))));
+    let built = command(&workspace.root, build).status();
+    if !built.is_ok_and(|status| status.success()) {
+        return Err(Failure::Checks);
+    }
+    let programs = workspace.target.join("debug");
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let seed = options.seed.unwrap_or(elapsed.as_secs());
+    let error = Command::new(programs.join("soak"))
+        .arg("--program")
+        .arg(programs.join("quorate"))
+        .args(["--minutes", &options.minutes, "--seed", &seed.to_string()])
+        .exec();
+    Err(Failure::Environment(format!("can't start the soak: {error}")))
+}
