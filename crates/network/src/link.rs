@@ -257,8 +257,12 @@ async fn run(
     ended: watch::Sender<Option<Ended>>,
 ) {
     let (mut sink, mut stream) = socket.split();
+    let mut failed = false;
     let why = tokio::select! {
-        why = write_frames(&mut sink, &mut outgoing, options) => why,
+        why = write_frames(&mut sink, &mut outgoing, options) => {
+            failed = !matches!(why, Ended::ClosedHere | Ended::Stuck(_));
+            why
+        }
         why = read_frames(&mut stream, &incoming, options) => why,
         () = incoming.closed() => Ended::ClosedHere,
     };
@@ -267,6 +271,10 @@ async fn run(
     ended.send_replace(Some(why));
     drop(incoming);
     outgoing.close();
+    // A sink that failed must not be used again.
+    if failed {
+        return;
+    }
     let farewell = async {
         if closed_here {
             while let Some(frame) = outgoing.recv().await {

@@ -1,6 +1,9 @@
 //! Links over in-memory pipes, in virtual time.
 
-use tokio::io::{DuplexStream, duplex};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -197,4 +200,47 @@ async fn nothing_but_a_greeting_is_taken_for_one() {
         let welcome = welcome(&mut websocket::of_node(hub)).await;
         assert!(matches!(welcome, Err(GreetingError::Ended(Ended::Misbehaved))), "{message:?}");
     }
+}
+
+/// A connection of which only writing shows that it has failed.
+struct Broken;
+
+impl AsyncRead for Broken {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+impl AsyncWrite for Broken {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Poll::Ready(Err(std::io::ErrorKind::BrokenPipe.into()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Err(std::io::ErrorKind::BrokenPipe.into()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Err(std::io::ErrorKind::BrokenPipe.into()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_could_not_write_says_no_farewell() {
+    let socket = WebSocketStream::from_raw_socket(Broken, Role::Client, None).await;
+    let (_frames, outgoing) = mpsc::channel(1);
+    let (incoming, _received) = mpsc::channel(1);
+    let (set_ended, ended) = watch::channel(None);
+    // Not in a task of its own, so that a panic in it is one of this test.
+    let options = LinkOptions::default();
+    run(websocket::of_node(socket), options, outgoing, incoming, set_ended).await;
+    assert!(matches!(&*ended.borrow(), Some(Ended::Broken(_))));
 }
