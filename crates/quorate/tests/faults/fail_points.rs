@@ -7,14 +7,19 @@ use quorate_testkit::cluster::{COORDINATOR, until};
 
 use crate::board::Board;
 
-/// What only a lying coordinator brings a node to; `rollback.rs` has these.
-pub(crate) const OF_A_FORK: [&str; 2] = ["node.persist.misbehaviour", "node.disconnect"];
+/// What only a lying coordinator brings a node to: the simulator has one, and dies there.
+const OF_A_FORK: [&str; 3] =
+    ["node.persist.misbehaviour", "node.persist.unexplained", "node.disconnect"];
+
+/// What takes a coordinator that sends a right checkpoint with wrong entries: no real process does, the simulator's does.
+const OF_A_LIE: &str = "node.persist.explained";
 
 /// Every N-th of the points that begin like this, from the list that the program itself gives.
 fn names(board: &Board, process: &str, part: usize) -> Vec<String> {
     let list = board.cluster.run("ada", "fail-points").succeeds().stdout;
     let ours = list.lines().filter(|name| name.starts_with(process));
     let ours = ours.filter(|name| !OF_A_FORK.iter().any(|point| name.starts_with(point)));
+    let ours = ours.filter(|name| !name.starts_with(OF_A_LIE));
     let names: Vec<String> = ours.map(str::to_owned).collect();
     assert!(names.len() >= 20, "{names:?}");
     names.into_iter().skip(part).step_by(PARTS).collect()
@@ -48,6 +53,10 @@ fn nodes_die(part: usize) {
         let id = board.ask("ada");
         if name.starts_with("node.send.declined") {
             decline(&board);
+        }
+        if name.starts_with("node.persist.refused") {
+            let other = board.ask("ada");
+            drop(board.cluster.run("ben", &format!("reject {other} --reason no")));
         }
         until(&format!("ben to die at {name}"), || {
             // The command fails when he does.

@@ -10,4 +10,3 @@ mod fail_points;
 mod lab;
 mod network;
 mod processes;
-mod rollback;
