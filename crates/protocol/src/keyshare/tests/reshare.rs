@@ -101,8 +101,11 @@ impl Key {
     }
 }
 
-/// A suite; an old min_signers and old members; a new min_signers and new members, of whom any may be old.
-fn any_change() -> impl Strategy<Value = (Suite, (u16, Vec<u16>), (u16, Vec<u16>))> {
+/// min_signers, and the members.
+type Roster = (u16, Vec<u16>);
+
+/// A suite; the old roster; the new one, of whom any may be old.
+fn any_change() -> impl Strategy<Value = (Suite, Roster, Roster)> {
     let roster = || {
         let pool: Vec<u16> = (1..=7).chain([256, 65535]).collect();
         subsequence(pool, 2..=5).prop_flat_map(|ids| (2..=ids.len() as u16, Just(ids)))
