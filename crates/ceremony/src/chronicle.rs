@@ -283,7 +283,7 @@ impl Chronicle {
                     Step::Done(package) => {
                         self.packages.insert(name(member), package);
                     }
-                    Step::Left => panic!("not a reshare"),
+                    Step::Left => unreachable!("not a reshare"),
                 }
             }
         }

@@ -46,7 +46,7 @@ pub struct HubOptions {
     pub join_timeout: Duration,
     /// Handshakes at the same time; more connections wait. Default 256.
     pub handshakes: usize,
-    /// Handshakes from one address (IPv6: from one /64) at the same time; more connections are closed. Default 32.
+    /// Handshakes from one address (IPv6: from one /64) at the same time; more wait, and hold up nobody else. Default 32.
     pub handshakes_per_address: usize,
     /// Connections of one account at the same time, links and requests together. Default 16.
     pub connections_per_account: usize,
@@ -184,10 +184,7 @@ impl Hub {
     async fn connection(self: Arc<Self>, stream: TcpStream, address: SocketAddr) {
         let handshake = async {
             // Waiting for a turn counts: who can't be served in time is better off dialling again.
-            let Some(_turn) = self.turns.take(address).await else {
-                tracing::debug!(%address, "too many handshakes from this address");
-                return None;
-            };
+            let _turn = self.turns.take(address).await?;
             self.handshake(stream, address).await
         };
         match timeout(self.options.handshake_timeout, handshake).await {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 /// Where connections come from: an IPv4 address, or the first 64 bits of an IPv6 address, of which one host has many.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -33,55 +33,65 @@ impl From<SocketAddr> for Origin {
 pub(crate) struct Turns {
     all: Semaphore,
     per_origin: usize,
-    taken: Arc<Mutex<HashMap<Origin, usize>>>,
+    origins: Arc<Mutex<HashMap<Origin, Queue>>>,
+}
+
+/// The turns of one origin, and how many connections have or want one.
+#[derive(Debug)]
+struct Queue {
+    turns: Arc<Semaphore>,
+    connections: usize,
 }
 
 /// One turn; given back when dropped.
 #[derive(Debug)]
 pub(crate) struct Turn<'a> {
-    _place: SemaphorePermit<'a>,
-    _share: Share,
+    _of_all: SemaphorePermit<'a>,
+    _of_origin: OwnedSemaphorePermit,
+    _place: Place,
 }
 
-/// One of an origin's share of turns, whether it has its turn or waits for it.
+/// A place in an origin's queue.
 #[derive(Debug)]
-struct Share {
+struct Place {
     origin: Origin,
-    taken: Arc<Mutex<HashMap<Origin, usize>>>,
+    origins: Arc<Mutex<HashMap<Origin, Queue>>>,
 }
 
 impl Turns {
     /// `all` at the same time, of which one address gets `per_origin`; at least one each.
     pub(crate) fn new(all: usize, per_origin: usize) -> Self {
-        let taken = Arc::default();
-        Self { all: Semaphore::new(all.max(1)), per_origin: per_origin.max(1), taken }
+        let origins = Arc::default();
+        Self { all: Semaphore::new(all.max(1)), per_origin: per_origin.max(1), origins }
     }
 
-    /// Waits for a turn; `None` at once if connections from this address have or wait for their share already.
+    /// Waits for a turn: first for one of this address's own, so that who waits for those holds up nobody else.
     pub(crate) async fn take(&self, address: SocketAddr) -> Option<Turn<'_>> {
-        let share = self.share(address.into())?;
-        let place = self.all.acquire().await.ok()?;
-        Some(Turn { _place: place, _share: share })
+        let (place, turns) = self.queue(address.into());
+        // The semaphores are never closed.
+        let of_origin = turns.acquire_owned().await.ok()?;
+        let of_all = self.all.acquire().await.ok()?;
+        Some(Turn { _of_all: of_all, _of_origin: of_origin, _place: place })
     }
 
-    fn share(&self, origin: Origin) -> Option<Share> {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = taken.entry(origin).or_default();
-        if *count >= self.per_origin {
-            return None;
-        }
-        *count += 1;
-        Some(Share { origin, taken: self.taken.clone() })
+    fn queue(&self, origin: Origin) -> (Place, Arc<Semaphore>) {
+        let mut origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
+        let queue = origins.entry(origin).or_insert_with(|| Queue {
+            turns: Arc::new(Semaphore::new(self.per_origin)),
+            connections: 0,
+        });
+        queue.connections += 1;
+        (Place { origin, origins: self.origins.clone() }, queue.turns.clone())
     }
 }
 
-impl Drop for Share {
+impl Drop for Place {
     fn drop(&mut self) {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = taken.get_mut(&self.origin) {
-            *count -= 1;
-            if *count == 0 {
-                taken.remove(&self.origin);
+        let mut origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(queue) = origins.get_mut(&self.origin) {
+            queue.connections -= 1;
+            if queue.connections == 0 {
+                origins.remove(&self.origin);
             }
         }
     }
@@ -89,38 +99,48 @@ impl Drop for Share {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     fn from(address: &str) -> SocketAddr {
         format!("{address}:1234").parse().unwrap()
     }
 
-    #[tokio::test]
-    async fn an_address_gets_its_share_and_leaves_the_rest_to_others() {
+    /// A turn, if there is one without waiting.
+    fn at_once<'a>(turns: &'a Turns, address: &str) -> Option<Turn<'a>> {
+        turns.take(from(address)).now_or_never().flatten()
+    }
+
+    #[test]
+    fn an_address_gets_its_share_and_leaves_the_rest_to_others() {
         let turns = Turns::new(3, 2);
-        let first = turns.take(from("192.0.2.1")).await;
-        let second = turns.take(from("192.0.2.1")).await;
+        let first = at_once(&turns, "192.0.2.1");
+        let second = at_once(&turns, "192.0.2.1");
         assert!(first.is_some() && second.is_some());
-        assert!(turns.take(from("192.0.2.1")).await.is_none());
-        assert!(turns.take(from("192.0.2.2")).await.is_some());
+        assert!(at_once(&turns, "192.0.2.1").is_none());
+        assert!(at_once(&turns, "192.0.2.2").is_some());
         drop(first);
-        assert!(turns.take(from("192.0.2.1")).await.is_some());
+        assert!(at_once(&turns, "192.0.2.1").is_some());
     }
 
-    #[tokio::test]
-    async fn addresses_of_one_ipv6_network_share() {
+    #[test]
+    fn addresses_of_one_ipv6_network_share() {
         let turns = Turns::new(3, 1);
-        let _held = turns.take(from("[2001:db8::1]")).await.unwrap();
-        assert!(turns.take(from("[2001:db8::2]")).await.is_none());
-        assert!(turns.take(from("[2001:db8:0:1::1]")).await.is_some());
-        let _mapped = turns.take(from("[::ffff:192.0.2.1]")).await.unwrap();
-        assert!(turns.take(from("192.0.2.1")).await.is_none());
+        let _held = at_once(&turns, "[2001:db8::1]").unwrap();
+        assert!(at_once(&turns, "[2001:db8::2]").is_none());
+        assert!(at_once(&turns, "[2001:db8:0:1::1]").is_some());
+        let _mapped = at_once(&turns, "[::ffff:192.0.2.1]").unwrap();
+        assert!(at_once(&turns, "192.0.2.1").is_none());
     }
 
-    #[tokio::test]
-    async fn nothing_is_remembered_of_addresses_that_are_gone() {
+    #[test]
+    fn nothing_is_remembered_of_addresses_that_are_gone() {
         let turns = Turns::new(3, 1);
-        drop(turns.take(from("192.0.2.1")).await);
-        assert!(turns.taken.lock().unwrap().is_empty());
+        let held = at_once(&turns, "192.0.2.1");
+        assert!(at_once(&turns, "192.0.2.1").is_none());
+        assert_eq!(turns.origins.lock().unwrap().len(), 1);
+        drop(held);
+        assert!(turns.origins.lock().unwrap().is_empty());
     }
 }

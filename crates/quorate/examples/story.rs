@@ -142,7 +142,7 @@ fn made() -> BTreeMap<String, Vec<u8>> {
     add("node-keys.1.bin", files::sealed_keys());
     add("coordinator-keys.1.bin", files::coordinator_keys());
     let stores = files::store_seeds();
-    add("node-store.1.sqlite", stores[0].clone());
+    add("node-store.2.sqlite", stores[0].clone());
     add("coordinator-store.1.sqlite", stores[1].clone());
     made
 }

@@ -215,7 +215,7 @@ impl Log {
                     Step::Done(package) => {
                         self.packages.insert((group.clone(), name(member)), package);
                     }
-                    Step::Left => panic!("not a reshare"),
+                    Step::Left => unreachable!("not a reshare"),
                 }
             }
         }

@@ -96,8 +96,7 @@ async fn an_address_that_stalls_leaves_the_other_turns_to_others() {
         socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
         socket.connect(hub.address).await.unwrap()
     };
-    let (_first, _second) = (stall().await, stall().await);
-    closed(stall().await).await;
+    let _stalled = (stall().await, stall().await, stall().await);
     let mut link = hub.link(&ivn, "alice").await;
     assert_works(&mut link).await;
 }

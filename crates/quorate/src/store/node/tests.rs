@@ -140,7 +140,7 @@ fn package() -> KeyPackage {
                     runs.push((me, run));
                 }
                 Step::Done(package) => return package,
-                Step::Left => panic!("not a reshare"),
+                Step::Left => unreachable!("not a reshare"),
             }
         }
         for (me, message) in sent {
