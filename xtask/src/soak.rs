@@ -24,7 +24,7 @@ pub(crate) struct Options {
 /// If they can not be built or started.
 pub(crate) fn run(options: &Options, workspace: &Workspace) -> Result<(), Failure> {
     // Fail points are only in builds with debug assertions.
-    let build = ["build", "-p", "quorate", "-p", "quorate-testkit", "--bins"];
+    let build = ["build", "--workspace", "--bins"];
     say!("{}", paint(Tone::Strong, &format!("==> cargo {}", build.join(" "))));
     let built = command(&workspace.root, build).status();
     if !built.is_ok_and(|status| status.success()) {

@@ -25,6 +25,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -58,6 +59,8 @@ pub struct Plan {
     pub lab: bool,
     /// Whose homes are on small disks of this many bytes. Only in [`lab::isolated`] processes.
     pub small_disks: BTreeMap<String, u64>,
+    /// Whether Ctrl-C in the terminal does not reach its processes: for who ends them in an orderly way then.
+    pub apart: bool,
 }
 
 impl Plan {
@@ -65,7 +68,8 @@ impl Plan {
     pub fn new(program: impl Into<PathBuf>, names: &[&str]) -> Self {
         let names = names.iter().copied().map(str::to_owned).collect();
         let program = program.into();
-        Self { program, names, haste: 1, proxies: false, lab: false, small_disks: BTreeMap::new() }
+        let small_disks = BTreeMap::new();
+        Self { program, names, haste: 1, proxies: false, lab: false, small_disks, apart: false }
     }
 }
 
@@ -298,6 +302,9 @@ impl Cluster {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        if self.plan.apart {
+            command.process_group(0);
+        }
         // With it, a command that finds no node would be one itself.
         if ["init", "join", "node"].iter().any(|own| line.starts_with(own)) {
             command.env("QUORATE_PASSPHRASE_FILE", self.path("pass"));

@@ -41,8 +41,8 @@ struct Rest {
 
 /// One session.
 #[derive(Debug)]
-pub(super) struct Session {
-    pub(super) opened: Timestamp,
+struct Session {
+    opened: Timestamp,
     stage: Stage,
 }
 
@@ -264,8 +264,8 @@ impl Roast {
     }
 
     /// Ends a session.
-    pub(super) fn end(&mut self, id: SessionId) -> Option<Session> {
-        self.sessions.remove(&id)
+    pub(super) fn end(&mut self, id: SessionId) {
+        self.sessions.remove(&id);
     }
 
     /// A signer's connection is gone, and with it its nonces: also those whose commitments may be on their way, so that

@@ -5,6 +5,7 @@
 //! max_signers − min_signers + 1 sessions. Nothing here is stored: after a restart, every approved request simply gets a
 //! new session.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_protocol::keys::PublicKeyPackage;
@@ -50,8 +51,9 @@ pub(super) struct Signing {
 /// What a session needs to know of its subject.
 struct Target<'a> {
     group: &'a Group,
-    public: PublicKeyPackage,
-    message: Vec<u8>,
+    public: Cow<'a, PublicKeyPackage>,
+    /// Of a raw signature, the whole document: not to be copied for each message.
+    message: Cow<'a, [u8]>,
     /// Who may sign.
     eligible: Vec<&'a AccountName>,
 }
@@ -194,16 +196,16 @@ impl Coordinator {
                     return None;
                 }
                 let group = self.state.group(&state.request.group).ok()?;
-                let public = group.key.as_ref()?.public.clone();
-                let message = self.signing.documents.get(&request)?.clone();
+                let public = Cow::Borrowed(&group.key.as_ref()?.public);
+                let message = Cow::Borrowed(self.signing.documents.get(&request)?.as_slice());
                 Some(Target { group, public, message, eligible: state.approvals.iter().collect() })
             }
             Subject::Activation { session } => {
                 let group = self.state.group_of_session(session)?;
                 let (record, public) = group.activation(self.state.ivn())?;
-                let message = record.to_be_signed().to_vec();
+                let message = Cow::Owned(record.to_be_signed().to_vec());
                 let eligible = group.definition.members.iter().collect();
-                Some(Target { group, public, message, eligible })
+                Some(Target { group, public: Cow::Owned(public), message, eligible })
             }
         }
     }

@@ -11,8 +11,10 @@
 //! The share leaves only together with a cosignature on a checkpoint that includes what is signed (the gate), and only
 //! if this node's own reading of the log says that it may be signed (invariant S2).
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use quorate_protocol::keys::{KeyPackage, PublicKeyPackage};
 use quorate_protocol::sign::{self, Nonces};
 use rand_core::CryptoRngCore;
 
@@ -39,9 +41,10 @@ pub(super) struct Pending {
 /// What a node needs to sign: found only if it may.
 struct Permission<'a> {
     group: &'a Group,
-    key: &'a quorate_protocol::keys::KeyPackage,
-    public: quorate_protocol::keys::PublicKeyPackage,
-    message: Vec<u8>,
+    key: &'a KeyPackage,
+    public: Cow<'a, PublicKeyPackage>,
+    /// Of a raw signature, the whole document: not to be copied at each look.
+    message: Cow<'a, [u8]>,
     /// Which members may sign it, if not all.
     approvals: Option<&'a BTreeSet<AccountName>>,
 }
@@ -89,10 +92,10 @@ impl Node {
                     .group(&state.request.group)
                     .map_err(|_| DeclineReason::NotApproved)?;
                 let key = self.usable_package(group).ok_or(DeclineReason::NoShare)?;
-                let public = group.key.as_ref().ok_or(DeclineReason::NoShare)?.public.clone();
-                let message =
-                    self.documents.get(&request).ok_or(DeclineReason::NoDocument)?.clone();
-                (group, key, public, message, Some(&state.approvals))
+                let public = &group.key.as_ref().ok_or(DeclineReason::NoShare)?.public;
+                let message = self.documents.get(&request).ok_or(DeclineReason::NoDocument)?;
+                let message = Cow::Borrowed(message.as_slice());
+                (group, key, Cow::Borrowed(public), message, Some(&state.approvals))
             }
             Subject::Activation { session } => {
                 let group =
@@ -104,8 +107,8 @@ impl Node {
                     .ok_or(DeclineReason::NotApproved)?;
                 let key = self.packages.get(&session).ok_or(DeclineReason::NoShare)?;
                 key.check(&public).map_err(|_| DeclineReason::NoShare)?;
-                let message = record.to_be_signed().to_vec();
-                (group, key, public, message, None)
+                let message = Cow::Owned(record.to_be_signed().to_vec());
+                (group, key, Cow::Owned(public), message, None)
             }
         };
         if !group.definition.members.contains(&self.account) {

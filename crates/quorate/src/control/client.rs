@@ -2,17 +2,23 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 
 use super::{Answer, Ask, Exit, MAX_LINE, Problem, server};
+use crate::errors::chain;
+use crate::home::{HomeError, NodeHome};
 use crate::keystore::Passphrase;
 use crate::node::{self, Running};
 
 /// How long a node in this process may take to get the whole log before the question is put to it anyway.
 const CATCH_UP: Duration = Duration::from_secs(15);
+
+/// How long to wait for a home that is in use: longer than a command with a node of its own usually takes.
+const MAY_LET_GO: Duration = Duration::from_secs(20);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// A node to ask.
 pub struct Client(Way);
@@ -35,10 +41,10 @@ impl Client {
         home: &Path,
         passphrase: impl FnOnce() -> Result<Passphrase, Problem>,
     ) -> Result<Self, Problem> {
-        let path = server::trusted_path(home)?;
-        if UnixStream::connect(&path).await.is_ok() {
-            return Ok(Self(Way::Socket(path)));
-        }
+        let home = match find(home).await? {
+            Found::Running(path) => return Ok(Self(Way::Socket(path))),
+            Found::AtRest(home) => home,
+        };
         let mut running = node::start(home, passphrase()?).await?;
         let mut outage = running.outage.clone();
         let mut caught_up = running.caught_up.clone();
@@ -105,6 +111,34 @@ impl Client {
         match self.0 {
             Way::Socket(_) => Ok(()),
             Way::Here(running) => running.stop().await,
+        }
+    }
+}
+
+/// The node of a home.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// It runs, and answers at this socket.
+    Running(PathBuf),
+    /// It does not: the home is the caller's now.
+    AtRest(NodeHome),
+}
+
+/// Finds the node of a home. A home that is in use while no node answers belongs to a node that is just starting or
+/// stopping, or to a command that found no node and lets go again: that is waited for, but not for long.
+pub(crate) async fn find(home: &Path) -> Result<Found, Problem> {
+    let path = server::trusted_path(home)?;
+    let began = Instant::now();
+    loop {
+        if UnixStream::connect(&path).await.is_ok() {
+            return Ok(Found::Running(path));
+        }
+        match NodeHome::open(home) {
+            Ok(home) => return Ok(Found::AtRest(home)),
+            Err(HomeError::InUse { .. }) if began.elapsed() < MAY_LET_GO => {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+            Err(error) => return Err(Problem::new(Exit::Error, chain(&error))),
         }
     }
 }

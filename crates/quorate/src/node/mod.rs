@@ -23,6 +23,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use self::renewal::Renewal;
+use crate::control::client::{Found, find};
 use crate::control::{Answer, Ask, Exit, Problem, server};
 use crate::documents::Shelf;
 use crate::errors::chain;
@@ -53,9 +54,8 @@ pub(crate) struct Running {
 ///
 /// # Errors
 ///
-/// If the home is in use, its passphrase another, or its data damaged.
-pub(crate) async fn start(home: &Path, passphrase: Passphrase) -> Result<Running, Problem> {
-    let home = NodeHome::open(home).map_err(|error| problem(&error))?;
+/// If its passphrase is another, or its data damaged.
+pub(crate) async fn start(home: NodeHome, passphrase: Passphrase) -> Result<Running, Problem> {
     let config = home.config().cloned().ok_or_else(|| {
         Problem::new(Exit::Error, format!("{} is not finished", home.path().display()))
             .hint("quorate join URL")
@@ -180,14 +180,19 @@ impl Running {
 ///
 /// # Errors
 ///
-/// As for a start, or if the disk fails.
+/// If the home is in use, as for a start, or if the disk fails.
 pub async fn run(
     home: &Path,
     passphrase: Passphrase,
     stop: CancellationToken,
     ready: impl FnOnce(),
 ) -> Result<(), Problem> {
-    let mut running = start(home, passphrase).await?;
+    let own = match find(home).await? {
+        Found::AtRest(own) => own,
+        // Says by whom.
+        Found::Running(_) => NodeHome::open(home).map_err(|error| problem(&error))?,
+    };
+    let mut running = start(own, passphrase).await?;
     let socket = server::bind(home)?;
     ready();
     let serving = tokio::spawn(server::serve(socket, running.events.clone(), stop.clone()));

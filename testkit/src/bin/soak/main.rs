@@ -77,7 +77,7 @@ fn options() -> Option<Options> {
     };
     let minutes: f64 = value("--minutes")?.parse().ok()?;
     Some(Options {
-        program: value("--program")?.into(),
+        program: std::path::absolute(value("--program")?).ok()?,
         time: Duration::try_from_secs_f64(minutes * 60.0).ok()?,
         seed: value("--seed")?.parse().ok()?,
     })
@@ -87,6 +87,7 @@ fn plan(options: &Options) -> Plan {
     let mut plan = Plan::new(&options.program, &NAMES);
     plan.haste = HASTE;
     plan.proxies = true;
+    plan.apart = true;
     if lab::is_inside() {
         plan.lab = true;
         plan.small_disks = SMALL_DISKS.iter().map(|name| ((*name).to_owned(), DISK)).collect();

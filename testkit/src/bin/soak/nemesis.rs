@@ -8,7 +8,7 @@ use quorate_testkit::cluster::Cluster;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore as _, SeedableRng as _};
 
-use crate::faults::{Fault, draw_fault, heal_all};
+use crate::faults::{Fault, draw_fault, heal_all, start_ended};
 use crate::people::{PATIENCE, People};
 use crate::{MIN_SIGNERS, NAMES};
 
@@ -80,7 +80,7 @@ impl<'a> Nemesis<'a> {
         self.signed_meanwhile += people.signed() - before;
         let over = Instant::now();
         let told = format!("round {}: {faults:?}", self.rounds);
-        heal_all(self.cluster, &faults).map_err(|wrong| format!("{wrong} ({told})"))?;
+        heal_all(self.cluster, &faults);
         if stop.load(Ordering::Relaxed) {
             return Ok(());
         }
@@ -113,7 +113,9 @@ impl<'a> Nemesis<'a> {
 
     fn await_key(&self, group: &str) -> Result<(), String> {
         let began = Instant::now();
+        let mut started = Ok(());
         while began.elapsed() < PATIENCE {
+            started = start_ended(self.cluster);
             let shown = self.cluster.run(NAMES[0], &format!("group show {group} --json"));
             if shown.exit != 0 {
                 self.define(group);
@@ -121,6 +123,7 @@ impl<'a> Nemesis<'a> {
                 return Ok(());
             }
         }
+        started?;
         Err(format!("{group} has no key {} s after all faults were over", PATIENCE.as_secs()))
     }
 

@@ -9,6 +9,7 @@ use quorate_testkit::cluster::Cluster;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore as _, SeedableRng as _};
 
+use crate::faults::start_ended;
 use crate::{MIN_SIGNERS, NAMES};
 
 /// The file that they have signed.
@@ -87,49 +88,56 @@ impl<'a> People<'a> {
 
     /// Has somebody approve if that is still needed, and looks whether it is signed.
     fn advance(&self, request: &mut Request) {
-        let approver = self.anybody();
+        self.approve(request, self.anybody());
+        if !self.settles(request) {
+            self.open.lock().unwrap().push(request.clone());
+        }
+    }
+
+    /// Has this member approve, if that is still needed.
+    fn approve(&self, request: &mut Request, approver: &'static str) {
         if request.approvals.len() < MIN_SIGNERS
             && !request.approvals.contains(approver)
             && self.cluster.run(approver, &format!("approve {}", request.id)).exit == 0
         {
             request.approvals.insert(approver);
         }
-        if request.approvals.len() >= MIN_SIGNERS && self.is_signed(request) {
-            self.signed.fetch_add(1, Ordering::Relaxed);
-        } else {
-            self.open.lock().unwrap().push(request.clone());
-        }
     }
 
-    fn is_signed(&self, request: &Request) -> bool {
+    /// Looks whether it is signed, and counts it then.
+    fn settles(&self, request: &Request) -> bool {
+        if request.approvals.len() < MIN_SIGNERS {
+            return false;
+        }
         let line = format!("request show {} --json", request.id);
         let shown = self.cluster.run(request.requester, &line);
-        shown.exit == 0 && shown.json()["state"] == "signed"
+        let signed = shown.exit == 0 && shown.json()["state"] == "signed";
+        if signed {
+            self.signed.fetch_add(1, Ordering::Relaxed);
+        }
+        signed
     }
 
     /// Has one new request signed, beside all others.
     pub(crate) fn probe(&self) -> Result<(), String> {
         let began = Instant::now();
         let mut request = None;
+        let mut started = Ok(());
         while began.elapsed() < PATIENCE {
+            started = start_ended(self.cluster);
             let Some(request) = &mut request else {
                 request = self.ask(self.anybody());
                 continue;
             };
             for approver in NAMES {
-                if request.approvals.len() < MIN_SIGNERS
-                    && !request.approvals.contains(approver)
-                    && self.cluster.run(approver, &format!("approve {}", request.id)).exit == 0
-                {
-                    request.approvals.insert(approver);
-                }
+                self.approve(request, approver);
             }
-            if request.approvals.len() >= MIN_SIGNERS && self.is_signed(request) {
-                self.signed.fetch_add(1, Ordering::Relaxed);
+            if self.settles(request) {
                 return Ok(());
             }
         }
         self.open.lock().unwrap().extend(request);
+        started?;
         Err(format!("nothing was signed for {} s after all faults were over", PATIENCE.as_secs()))
     }
 
@@ -137,6 +145,7 @@ impl<'a> People<'a> {
     pub(crate) fn finish(&self) -> Result<(), String> {
         let began = Instant::now();
         while let Some(mut request) = self.take() {
+            start_ended(self.cluster)?;
             self.advance(&mut request);
             if began.elapsed() > PATIENCE {
                 return Err(format!("request {} is lost", request.id));
