@@ -238,7 +238,7 @@ impl VerifiedCheckpoint {
             let latest = times.entry(signature.name.clone()).or_insert(time);
             *latest = time.max(*latest);
         }
-        Ok(Cosigners { times, of: cosigners.len() })
+        Ok(Cosigners { times, of: cosigners.0.len() })
     }
 }
 
@@ -273,21 +273,6 @@ impl CosignerSet {
             }
         }
         Ok(set)
-    }
-
-    /// Number of cosigners.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether nobody cosigns.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The cosigners, by name.
-    pub fn iter(&self) -> impl Iterator<Item = &CosignerVerifier> {
-        self.0.values()
     }
 
     fn find(&self, signature: &NoteSignature) -> Option<&CosignerVerifier> {

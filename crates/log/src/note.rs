@@ -16,6 +16,8 @@ pub const MAX_SIGNATURES: usize = 1024;
 /// Most bytes of one signature, without the key id; the largest known is ML-DSA-87's.
 const MAX_SIGNATURE_LEN: usize = 8192;
 
+const KEY_ID_LEN: usize = 4;
+
 /// The name of a key: 1 to 255 bytes of UTF-8 without white space, `+`, or control characters.
 ///
 /// By convention a URL without scheme, such as `sign.example.com/ivn/7b1c`.
@@ -71,7 +73,7 @@ pub struct InvalidKeyName;
 /// Four bytes that tell apart the keys of one name and what they sign. Not a fingerprint:
 /// anybody can make a key that has a given id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct KeyId(pub(crate) [u8; 4]);
+pub struct KeyId(pub(crate) [u8; KEY_ID_LEN]);
 
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -117,7 +119,7 @@ impl FromStr for NoteSignature {
             .and_then(|rest| rest.split_once(' '))
             .ok_or(NoteError::SignatureLine)?;
         let name = name.parse().map_err(|_| NoteError::SignatureLine)?;
-        if blob.len() > MAX_SIGNATURE_LEN.div_ceil(3) * 4 {
+        if blob.len() > (KEY_ID_LEN + MAX_SIGNATURE_LEN).div_ceil(3) * 4 {
             return Err(NoteError::SignatureLine);
         }
         let blob = STANDARD.decode(blob).map_err(|_| NoteError::SignatureLine)?;

@@ -120,7 +120,7 @@ impl FromStr for TilePath {
         let (index, width) = match rest.split_once(".p/") {
             Some((index, width)) => {
                 let width = decimal::parse(width).and_then(|width| width.try_into().ok());
-                (index, width.filter(|width| *width < TILE_WIDTH).ok_or(InvalidTilePath)?)
+                (index, width.ok_or(InvalidTilePath)?)
             }
             None => (rest, TILE_WIDTH),
         };

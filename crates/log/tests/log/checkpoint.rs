@@ -148,6 +148,17 @@ fn a_note_takes_a_thousand_signatures_and_not_without_end() {
     assert_eq!(note(100_000).parse::<SignedCheckpoint>(), Err(NoteError::TooLong.into()));
 }
 
+#[test]
+fn a_note_of_a_million_bytes_is_read_and_none_of_one_more() {
+    let note = |len: usize| {
+        let frame = format!("o\n1\n{ROOT}\n\n\n— o AAAAAAA=\n").len();
+        format!("o\n1\n{ROOT}\n{}\n\n— o AAAAAAA=\n", "x".repeat(len - frame))
+    };
+    assert_eq!(note(1_000_000).len(), 1_000_000);
+    assert!(note(1_000_000).parse::<SignedCheckpoint>().is_ok());
+    assert_eq!(note(1_000_001).parse::<SignedCheckpoint>(), Err(NoteError::TooLong.into()));
+}
+
 #[rstest]
 #[case::one("a", true)]
 #[case::url("sign.example.com:8443/ivn/7b1c", true)]
@@ -167,7 +178,7 @@ fn a_key_name_is_short_and_has_no_spaces(#[case] name: &str, #[case] valid: bool
 #[test]
 fn a_signature_of_any_algorithm_is_carried_up_to_8_kib() {
     let line = |len: usize| format!("— o {}", STANDARD.encode(vec![7; 4 + len]));
-    for (len, valid) in [(1, true), (8000, true), (9000, false)] {
+    for (len, valid) in [(1, true), (8192, true), (8193, false)] {
         assert_eq!(line(len).parse::<NoteSignature>().is_ok(), valid, "{len}");
     }
 }

@@ -3,6 +3,8 @@
 use quorate_log::checkpoint::SignedCheckpoint;
 use quorate_log::key::{CosignerVerifier, LogVerifier, Timestamp};
 use quorate_log::note::{KeyName, NoteSignature};
+use quorate_log::proof::InclusionProof;
+use quorate_log::tlog_proof::TlogProof;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -33,12 +35,15 @@ fn names_times_and_keys_are_written_as_their_text() {
 }
 
 #[test]
-fn cosignatures_and_checkpoints_are_written_as_their_text() {
+fn cosignatures_checkpoints_and_proofs_are_written_as_their_text() {
     let checkpoint = log_signer().sign(tree(300).head());
     let line: NoteSignature = cosigner(1).cosign(&checkpoint, time(1));
 
     is_written_as::<NoteSignature>(&line, &quoted(&line));
     is_written_as::<SignedCheckpoint>(checkpoint.as_signed(), &quoted(&checkpoint));
+    let inclusion = InclusionProof::prove(&tree(300), 7, 300).unwrap();
+    let proof = TlogProof::new(inclusion, checkpoint.as_signed().clone());
+    is_written_as::<TlogProof>(&proof, &quoted(&proof));
 }
 
 #[test]

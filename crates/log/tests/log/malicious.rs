@@ -195,6 +195,31 @@ fn extra_data_is_kept_and_not_trusted() {
 }
 
 #[test]
+fn the_largest_proof_is_read_and_what_is_longer_than_any_is_not_looked_at() {
+    let root = leaf_hash(b"");
+    let note = |len: usize| {
+        let note = |extension: &str| format!("o\n9\n{root}\n{extension}\n\n— o AAAAAAA=\n");
+        note(&"x".repeat(len - note("").len()))
+    };
+    let proof = |extra: &str, hashes: usize, note: &str| {
+        let hashes = format!("{root}\n").repeat(hashes);
+        format!("c2sp.org/tlog-proof@v1\nextra {extra}\nindex 8\n{hashes}\n{note}")
+    };
+    let extra = format!("{}AA==", "AAAA".repeat(21_845));
+
+    let largest: TlogProof = proof(&extra, 63, &note(1_000_000)).parse().unwrap();
+    assert_eq!(largest.extra().map(<[u8]>::len), Some(65_536));
+
+    let most = 1_000_000 + 2 * 65_536;
+    let of_length = |len: usize| {
+        let rest = proof("", 0, &note(1_000_000)).len();
+        proof(&"A".repeat(len - rest), 0, &note(1_000_000)).parse::<TlogProof>().unwrap_err()
+    };
+    assert_eq!(of_length(most), TlogProofError::Extra);
+    assert_eq!(of_length(most + 1), TlogProofError::TooLong);
+}
+
+#[test]
 fn malformed_proofs_are_refused_by_name() {
     let text = proof_of(11, 20).to_string();
     let cases = [

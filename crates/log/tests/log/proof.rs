@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use quorate_log::proof::{ConsistencyProof, InclusionProof, ProveError};
-use quorate_log::tree::{HashReader as _, MemoryTree, TreeHead, head_at};
+use quorate_log::tree::{HashReader, MAX_SIZE, MemoryTree, NotInTree, TreeHead, head_at};
 use quorate_log::{Hash, leaf_hash};
 
 use crate::fixture::{entries, tree};
@@ -109,6 +109,16 @@ fn an_empty_consistency_proof_shows_nothing_but_the_obvious() {
     assert!(empty.verify(bogus, heads[5]).is_err());
     assert!(empty.verify(bogus, bogus).is_err());
     assert!(empty.verify(heads[0], bogus).is_err());
+    let longer = TreeHead { size: 9, ..heads[5] };
+    assert!(empty.verify(heads[5], longer).is_err(), "two sizes have one root");
+    assert!(empty.verify(longer, heads[5]).is_err());
+}
+
+#[test]
+fn equal_sizes_take_no_hashes_even_when_they_lead_to_the_root() {
+    let tree = tree(3);
+    let hashes = vec![tree.hash(0, 2).unwrap(), tree.hash(1, 0).unwrap()];
+    assert!(ConsistencyProof { hashes }.verify(tree.head(), tree.head()).is_err());
 }
 
 #[test]
@@ -141,6 +151,31 @@ fn impossible_proofs_are_refused_with_the_numbers() {
     );
     assert!(matches!(InclusionProof::prove(&tree, 3, 4), Err(ProveError::Read(_))));
     assert!(InclusionProof::prove(&tree, 0, u64::MAX).is_err());
+}
+
+#[test]
+fn the_largest_tree_is_proved_and_no_larger_one() {
+    /// All that a tree larger than any could show.
+    struct Any;
+    impl HashReader for Any {
+        type Error = NotInTree;
+
+        fn hash(&self, _: u32, _: u64) -> Result<Hash, NotInTree> {
+            Ok(leaf_hash(b""))
+        }
+    }
+    let beyond = MAX_SIZE + 1;
+
+    assert_eq!(InclusionProof::prove(&Any, 0, MAX_SIZE).unwrap().hashes.len(), 63);
+    assert_eq!(
+        InclusionProof::prove(&Any, 0, beyond),
+        Err(ProveError::IndexOutOfRange { index: 0, size: beyond })
+    );
+    assert!(ConsistencyProof::prove(&Any, 1, MAX_SIZE).is_ok());
+    assert_eq!(
+        ConsistencyProof::prove(&Any, 1, beyond),
+        Err(ProveError::Shrinks { older: 1, newer: beyond })
+    );
 }
 
 /// The Go checksum database's algorithms, as `tlog_tiles` has them.

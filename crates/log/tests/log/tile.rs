@@ -143,6 +143,20 @@ fn an_append_that_died_before_its_checkpoint_is_overwritten_without_a_trace() {
     verify_tiles(&files, head).unwrap();
 }
 
+/// At these sizes a tile, or one on the level above, has just become full, or has its first hash.
+#[rstest]
+fn a_log_goes_on_from_any_size_as_if_it_had_never_been_closed(
+    #[values(1, 255, 256, 257, 512, 65_535, 65_536, 65_537)] size: u64,
+) {
+    let (mut files, head) = log_of(size);
+    let mut writer = TileWriter::open(&files, head).unwrap();
+    let head = append(&mut files, &mut writer, &entries(size..size + 300));
+
+    let (expected, expected_head) = log_of(size + 300);
+    assert_eq!(head, expected_head);
+    assert!(needed(&files, size + 300) == expected, "{size}");
+}
+
 #[test]
 fn a_writer_refuses_files_that_are_not_those_of_the_checkpoint() {
     let (files, head) = log_of(300);

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use quorate_log::proof::{ConsistencyProof, InclusionProof};
-use quorate_log::tree::{Frontier, InvalidFrontier, MemoryTree, TreeHead, head_at};
+use quorate_log::tree::{Frontier, InvalidFrontier, MAX_SIZE, MemoryTree, TreeHead, head_at};
 use quorate_log::{Hash, leaf_hash};
 
 use crate::fixture::{entries, root_by_definition, tree};
@@ -94,6 +94,14 @@ fn a_frontier_of_another_length_than_its_size_needs_is_refused() {
     let mut negative = u64::MAX.to_be_bytes().to_vec();
     negative.extend([0; 64 * 32]);
     assert_eq!(Frontier::from_bytes(&negative), Err(InvalidFrontier));
+}
+
+#[test]
+fn the_frontier_of_the_largest_tree_is_read_and_none_of_a_larger_one() {
+    let largest = [MAX_SIZE.to_be_bytes().as_slice(), &[7; 63 * 32]].concat();
+    assert_eq!(Frontier::from_bytes(&largest).unwrap().to_bytes(), largest);
+    let larger = [(MAX_SIZE + 1).to_be_bytes().as_slice(), &[7; 32]].concat();
+    assert_eq!(Frontier::from_bytes(&larger), Err(InvalidFrontier));
 }
 
 #[test]
