@@ -15,3 +15,15 @@ pub(crate) fn wipe<T: Zeroize>(secret: &mut T) {
     black_box(secret);
     compiler_fence(Ordering::SeqCst);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::wipe;
+
+    #[test]
+    fn nothing_is_left_of_what_is_wiped() {
+        let mut secret = [7_u8; 32];
+        wipe(&mut secret);
+        assert_eq!(secret, [0; 32]);
+    }
+}

@@ -109,6 +109,38 @@ fn shares_of_other_keys_are_told_apart() {
 }
 
 #[test]
+fn public_packages_are_equal_only_if_key_shares_and_min_signers_are() {
+    let suite = Suite::FrostEd25519Sha512;
+    let public = || deal(suite, 2, &[1, 2, 3], 1).public;
+    let key = deal(suite, 2, &[1, 2, 3], 2).public.verifying_key;
+    let other_key = PublicKeyPackage { verifying_key: key, ..public() };
+    let other_min_signers = PublicKeyPackage { min_signers: 3, ..public() };
+    let mut other_shares = public();
+    other_shares.verifying_shares.remove(&id(3));
+
+    assert_eq!(public(), public());
+    for other in [other_key, other_min_signers, other_shares] {
+        assert_ne!(public(), other);
+    }
+}
+
+#[test]
+fn a_key_package_says_whose_it_is_and_how_many_sign() {
+    let Dealt { packages, .. } = deal(Suite::FrostEd25519Sha512, 3, &[1, 2, 9], 1);
+    assert_eq!((packages[2].identifier(), packages[2].min_signers()), (id(9), 3));
+}
+
+/// What grows is copied, and the copy that it leaves behind is not wiped.
+#[test]
+fn a_secret_package_does_not_grow_while_it_is_written() {
+    for suite in Suite::ALL.iter().copied() {
+        let Dealt { packages, .. } = deal(suite, 2, &[1, 2], 1);
+        let bytes = packages[0].to_bytes();
+        assert_eq!(bytes.capacity(), bytes.len());
+    }
+}
+
+#[test]
 fn keys_are_points_of_prime_order_in_their_one_encoding() {
     for suite in Suite::ALL.iter().copied() {
         let Dealt { public, .. } = deal(suite, 2, &[1, 2], 1);

@@ -164,6 +164,16 @@ fn impossible_parameters_are_refused() {
 }
 
 #[test]
+fn parameters_say_what_was_agreed_on() {
+    let parameters = Parameters::new(Suite::ALL[0], SessionId([8; 32]), [9; 32], 2, ids([1, 2, 3]));
+    let parameters = parameters.unwrap();
+    assert_eq!((parameters.suite(), parameters.session()), (Suite::ALL[0], SessionId([8; 32])));
+    assert_eq!((parameters.context(), parameters.min_signers()), (&[9; 32], 2));
+    assert_eq!(parameters.participants(), &ids([1, 2, 3]));
+    assert_eq!(parameters.dealers(), parameters.participants());
+}
+
+#[test]
 fn a_stranger_can_not_take_part() {
     let parameters = parameters(Suite::ALL[0], 2, &[1, 2]);
     let error = Run::start(&parameters, id(3), &mut rng(1)).unwrap_err();
@@ -220,6 +230,21 @@ fn a_run_that_never_spoke_refuses_a_board_on_which_it_did() {
         let error = run.advance(&session.board, &mut rng(1)).unwrap_err();
         assert_eq!(error, Error::Impersonated);
     }
+}
+
+#[test]
+fn a_run_that_revealed_nothing_refuses_a_board_on_which_it_did() {
+    let parameters = parameters(Suite::ALL[0], 2, &[1, 2]);
+    let (mut session, messages) = Session::start(&parameters, 1);
+    // It has sent the same first message.
+    let (mut twins, _) = Session::start(&parameters, 1);
+    session.post(messages);
+    let reveals = session.advance();
+    session.post(reveals);
+    assert_eq!(session.board.phase(), Phase::Verdict);
+
+    let run = twins.runs.remove(&id(1)).unwrap();
+    assert_eq!(run.advance(&session.board, &mut rng(1)).unwrap_err(), Error::Impersonated);
 }
 
 #[test]

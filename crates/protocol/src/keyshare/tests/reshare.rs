@@ -13,7 +13,7 @@ use crate::keys::{KeyPackage, PublicKeyPackage, SecretScalar};
 use crate::keyshare::message::{Announce, Commit, Complaint, Round};
 use crate::keyshare::sealing::SecretKey;
 use crate::keyshare::{
-    Board, Error, Fault, Parameters, ParametersError, Phase, Posted, Run, SessionId,
+    Board, Error, Fault, Parameters, ParametersError, Phase, Posted, Run, SessionId, Step,
 };
 use crate::{Identifier, Suite};
 
@@ -346,6 +346,25 @@ fn who_joins_does_not_deal_and_who_leaves_does_not_judge() {
     let mut fresh = Board::new(parameters);
     assert_eq!(fresh.post(id(1), &announce), Err(Error::Stranger(id(1))));
     assert_eq!(fresh.post(id(4), &announce), Ok(Posted::Recorded));
+}
+
+#[test]
+fn a_dealer_that_leaves_and_was_too_slow_to_deal_waits_for_the_end() {
+    let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
+    let (mut session, messages) = key.start(&key.reshare(2, &[4, 5]), &[1, 2, 3]);
+    let slow = session.runs.remove(&id(3)).unwrap();
+    session.post(messages);
+    let dealings = session.advance();
+    session.post(dealings);
+    assert_eq!(session.board.phase(), Phase::Verdict);
+
+    let Ok(Step::Wait(slow)) = slow.advance(&session.board, &mut rng(1)) else {
+        panic!("it neither judges nor gives up")
+    };
+    let verdicts = session.advance();
+    session.post(verdicts);
+    assert_eq!(session.board.phase(), Phase::Complete);
+    assert!(matches!(slow.advance(&session.board, &mut rng(1)), Ok(Step::Left)));
 }
 
 #[test]
