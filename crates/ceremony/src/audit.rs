@@ -360,3 +360,24 @@ pub fn kind(body: &Body) -> &'static str {
         Body::Signature { .. } => "signature",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chronicle::{Chronicle, board, name};
+
+    #[test]
+    fn a_key_that_somebody_did_not_certify_is_a_fault_whatever_the_fold_admits() {
+        let log = Chronicle::keyed();
+        let (mut auditor, _) = Auditor::found(&log.entries[0]).unwrap();
+        for bytes in &log.entries[1..] {
+            for (_, session) in auditor.sessions.values_mut() {
+                session.certified_by.retain(|account| *account != name("cyd"));
+            }
+            auditor.add(bytes, &mut NoDocuments);
+        }
+        let index = log.entries.len() as u64 - 1;
+        let missing = Fault::Certification { index, group: board(), account: name("cyd") };
+        assert_eq!(auditor.faults, [missing]);
+    }
+}

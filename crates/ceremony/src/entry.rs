@@ -309,5 +309,29 @@ mod tests {
     #[test]
     fn an_oversized_entry_is_refused_before_it_is_parsed() {
         assert_eq!(Entry::from_bytes(&vec![b' '; MAX_ENTRY + 1]), Err(EntryError::TooLong));
+        assert_eq!(Entry::from_bytes(&vec![b' '; MAX_ENTRY]), Err(EntryError::Json));
+    }
+
+    #[test]
+    fn a_statement_that_does_not_fit_the_log_is_not_signed() {
+        let refusal = |length| {
+            let body = Body::Refusal { request: EntryId::new([2; 32]), reason: "x".repeat(length) };
+            Entry::sign(Statement { body, ..entry().statement().clone() }, &[&key(1)])
+        };
+        assert!(refusal(40_000).is_ok_and(|entry| entry.to_bytes().len() <= MAX_ENTRY));
+        assert_eq!(refusal(60_000), Err(EntryError::TooLong));
+    }
+
+    #[test]
+    fn an_entry_has_at_most_four_signatures() {
+        let signed = |count: u8| {
+            let keys: Vec<_> = (1..=count).map(key).collect();
+            let keys: Vec<_> = keys.iter().collect();
+            Entry::sign(entry().statement().clone(), &keys).unwrap().to_bytes()
+        };
+        assert!(Entry::from_bytes(&signed(4)).is_ok());
+        for count in [5, 6] {
+            assert_eq!(Entry::from_bytes(&signed(count)), Err(EntryError::Signature));
+        }
     }
 }

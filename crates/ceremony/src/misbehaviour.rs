@@ -265,3 +265,39 @@ pub(crate) fn is_false_signature(state: &IvnState, entry: &Entry, message: &[u8]
         sign::verify(key.public.verifying_key(), message, &signature).is_ok()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use quorate_log::key::{LogSigner, Seed};
+    use quorate_log::tree::MemoryTree;
+
+    use super::*;
+    use crate::audit::NoDocuments;
+    use crate::chronicle::Chronicle;
+
+    #[test]
+    fn an_entry_that_stands_elsewhere_or_nowhere_in_the_log_accuses_nobody() {
+        let log = Chronicle::keyed();
+        let origin = log.state.origin().parse().unwrap();
+        let signer = LogSigner::new(origin, Seed::new(Box::new([1; 32])));
+        let tree: MemoryTree = log.entries.iter().map(|entry| leaf_hash(entry)).collect();
+        let size = tree.size();
+        let accuse = |index: u64, entry: &[u8], shown: u64, begins: u64| {
+            let bad = BadEntry {
+                checkpoint: signer.sign(tree.head()).as_signed().clone(),
+                index,
+                entry: Base64(entry.to_vec()),
+                inclusion: InclusionProof::prove(&tree, shown, size).unwrap(),
+                beginning: ConsistencyProof::prove(&tree, begins, size).unwrap(),
+            };
+            let proof = Misbehaviour::BadEntry(Box::new(bad));
+            assert_eq!(proof.entries_needed(), index);
+            proof.verify(signer.verifier(), log.entries.clone(), &mut NoDocuments)
+        };
+        assert_eq!(accuse(8, &log.entries[8], 8, 8), Err(NotProved::Sound { index: 8 }));
+        // Said twice it would break the rules; it stands there once.
+        assert_eq!(accuse(8, &log.entries[5], 5, 8), Err(NotProved::OtherLog));
+        assert_eq!(accuse(8, b"no entry", 8, 8), Err(NotProved::OtherLog));
+        assert_eq!(accuse(8, &log.entries[8], 8, 7), Err(NotProved::OtherLog));
+    }
+}

@@ -230,6 +230,11 @@ mod tests {
     }
 
     #[test]
+    fn seconds_are_whole_ones() {
+        assert_eq!([0, 999, 1_000, 61_999].map(|at| Timestamp(at).seconds()), [0, 0, 1, 61]);
+    }
+
+    #[test]
     fn nobody_can_be_called_coordinator() {
         assert_eq!(COORDINATOR.parse::<AccountName>(), Err(NameError::Reserved));
         assert!(serde_json::from_str::<AccountName>("\"coordinator\"").is_err());

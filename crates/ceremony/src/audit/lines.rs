@@ -301,4 +301,13 @@ mod tests {
     fn a_log_can_not_control_the_terminal() {
         assert_eq!(said(0, "a\u{1b}[2Jb\nc\u{9b}d"), ["a\u{fffd}[2Jb\u{fffd}c\u{fffd}d"]);
     }
+
+    #[test]
+    fn a_line_is_filled_to_its_width_and_what_does_not_fit_is_indented() {
+        let (most, rest) = ("a".repeat(WIDTH - 5), "b".repeat(4));
+        assert_eq!(said(0, &format!("{most} {rest}")), [format!("{most} {rest}")]);
+        assert_eq!(said(0, &format!("{most} {rest}b")), [most, format!("  {rest}b")]);
+        let most = "a".repeat(WIDTH - 4);
+        assert_eq!(said(2, &format!("{most} bb")), [format!("  {most}"), "    bb".to_owned()]);
+    }
 }

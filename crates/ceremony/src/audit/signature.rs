@@ -233,7 +233,9 @@ impl Contributions {
 
 #[cfg(test)]
 mod tests {
+    use super::super::NoDocuments;
     use super::*;
+    use crate::chronicle::{Chronicle, board, session};
 
     fn name(name: &str) -> AccountName {
         name.parse().unwrap()
@@ -289,6 +291,40 @@ mod tests {
         signature[32] = 8;
         assert!(!contributions.add_up_to(&signature));
         assert!(!contributions.add_up_to(&signature[..63]));
+    }
+
+    #[test]
+    fn a_requester_consents_by_asking_only_as_a_member_whose_policy_lets_it() {
+        for (requester_may_approve, requester, consents) in
+            [(true, "ada", true), (false, "ada", false), (true, "out", false)]
+        {
+            let mut definition = Chronicle::peopled().board_of_three();
+            definition.policy.requester_may_approve = requester_may_approve;
+            let mut log = Chronicle::keyed_with(definition);
+            let request = log.requests(requester, log.request()).unwrap();
+            let mut asked = Consents::default();
+            let (state, group) = (log.state.request(request), log.state.group(&board()));
+            asked.requested(state.unwrap(), group.unwrap());
+            assert_eq!(!asked.0[&request].consented.is_empty(), consents, "{requester}");
+        }
+    }
+
+    #[test]
+    fn a_signature_that_is_not_of_its_signers_shares_is_a_fault_whatever_the_fold_admits() {
+        let mut log = Chronicle::keyed();
+        let request = log.requests("ada", log.request()).unwrap();
+        log.approves("ben", request).unwrap();
+        let session = session(7);
+        let signers = log.records(&["ada", "ben"], session, Subject::Request { request });
+        let check = |signature: &[u8]| {
+            let signed = Signed { request, session, signature, signers: &signers };
+            let checks = signed.check(&log.state, &mut NoDocuments);
+            (checks.sum, checks.fault)
+        };
+        let mut signature = log.signature().0;
+        assert_eq!(check(&signature), (Check::Verified, None));
+        signature[32] ^= 1;
+        assert_eq!(check(&signature), (Check::Failed, Some(SignatureFault::Sum)));
     }
 
     #[test]

@@ -1,8 +1,14 @@
 //! What the coordinator does that no honest schedule shows.
 
+use std::collections::BTreeMap;
+
+use quorate_log::key::{CosignerSigner, Seed};
+
 use super::{Config, Coordinator, CoordinatorSecrets, Input, MAX_CLOCK_LEAD, STRETCH};
-use crate::chronicle::{Chronicle, name, session};
-use crate::effect::{CoordinatorDeadline, CoordinatorEffect, JoinId};
+use crate::chronicle::{Chronicle, board, name, secrets, session};
+use crate::effect::{CoordinatorChange, CoordinatorDeadline, CoordinatorEffect, JoinId};
+use crate::encoding::Base64;
+use crate::entry::Entry;
 use crate::identity::SecretKey;
 use crate::message::{DeclineReason, FromCoordinator, FromNode};
 use crate::names::{AccountName, SessionId};
@@ -44,17 +50,21 @@ fn a_node_that_is_far_behind_gets_the_log_in_stretches_with_a_checkpoint_each() 
     let mut log = Chronicle::keyed();
     let size = log.state.size();
     assert!(size > 3 * STRETCH, "{size}");
-    let effects = says_hello(&mut coordinator(&log), &mut log, "ben", 3);
-    let mut next = 3;
-    for effect in effects {
-        let CoordinatorEffect::SendLog { first, end, checkpoint, .. } = effect else { continue };
-        assert_eq!(first, next);
-        assert!(end - first <= STRETCH);
-        let checkpoint: quorate_log::checkpoint::SignedCheckpoint = checkpoint.parse().unwrap();
-        assert_eq!(checkpoint.unverified().size(), end);
-        next = end;
+    for after in [3, STRETCH, STRETCH + 1, size] {
+        let effects = says_hello(&mut coordinator(&log), &mut log, "ben", after);
+        let mut next = after;
+        for effect in effects {
+            let CoordinatorEffect::SendLog { first, end, checkpoint, .. } = effect else {
+                continue;
+            };
+            assert_eq!(first, next);
+            assert!((first < end || first == size) && end - first <= STRETCH);
+            let checkpoint: quorate_log::checkpoint::SignedCheckpoint = checkpoint.parse().unwrap();
+            assert_eq!(checkpoint.unverified().size(), end);
+            next = end;
+        }
+        assert_eq!(next, size);
     }
-    assert_eq!(next, size);
 }
 
 fn joins(log: &mut Chronicle, late: u64) -> Result<u64, Invalid> {
@@ -79,6 +89,102 @@ fn an_admission_that_claims_to_be_old_is_not_taken() {
     let seconds = MAX_CLOCK_LEAD / 1000 + 1;
     let late = joins(&mut Chronicle::founded(), seconds * 1000);
     assert_eq!(late, Err(Invalid::ClockSkew { seconds }));
+}
+
+#[test]
+fn an_admission_is_shown_again_for_its_index_and_nothing_else_is() {
+    let mut log = Chronicle::grouped();
+    let mut coordinator = coordinator(&log);
+    let entries = log.entries.clone();
+    let mut shows = |index: usize| {
+        let effects =
+            tell(&mut coordinator, &mut log, Input::Join(JoinId(1), entries[index].clone()));
+        effects.into_iter().find_map(|effect| match effect {
+            CoordinatorEffect::RespondJoin(_, result) => Some(result),
+            _ => None,
+        })
+    };
+    // Genesis, an invitation, its admission.
+    assert_eq!(shows(0), Some(Ok(0)));
+    assert_eq!(shows(1), Some(Err(Invalid::WrongAuthor)));
+    assert_eq!(shows(2), Some(Ok(2)));
+}
+
+#[test]
+fn a_statement_from_the_future_is_taken_only_within_the_clocks_tolerance() {
+    let mut log = Chronicle::keyed();
+    for (lead, seconds) in
+        [(MAX_CLOCK_LEAD, None), (MAX_CLOCK_LEAD + 1_000, Some(MAX_CLOCK_LEAD / 1000 + 1))]
+    {
+        let mut coordinator = coordinator(&log);
+        let now = log.now;
+        log.wait(lead);
+        let entry = log.entry("ada", Body::Request(log.request()));
+        log.now = now;
+        let effects = submits(&mut coordinator, &mut log, "ada", &entry);
+        let skew = seconds.map(|seconds| Invalid::ClockSkew { seconds });
+        assert_eq!(rejection(&effects), skew.as_ref());
+    }
+}
+
+fn submits(
+    coordinator: &mut Coordinator,
+    log: &mut Chronicle,
+    account: &str,
+    entry: &Entry,
+) -> Vec<CoordinatorEffect> {
+    let submit = FromNode::Submit { entry: Base64(entry.to_bytes()) };
+    tell(coordinator, log, Input::Received(name(account), submit))
+}
+
+#[test]
+fn a_cosignature_is_kept_if_it_is_its_senders_and_newer_than_the_one_before() {
+    let mut log = Chronicle::keyed();
+    let mut coordinator = coordinator(&log);
+    says_hello(&mut coordinator, &mut log, "ben", 0);
+    let older = coordinator.published().unwrap().clone();
+    let entry = log.entry("ada", Body::Request(log.request()));
+    log.enter(&entry).unwrap();
+    submits(&mut coordinator, &mut log, "ada", &entry);
+    let newer = coordinator.published().unwrap().clone();
+    let (old, new) = (older.head().size, newer.head().size);
+    assert_eq!((old + 1, new), (new, log.state.size()));
+
+    let line = |account: &str, checkpoint| {
+        let key = format!("{}/{account}", older.checkpoint().origin()).parse().unwrap();
+        let seed = Seed::new(Box::new(*secrets(account).cosigner.seed()));
+        CosignerSigner::new(key, seed).cosign(checkpoint, 5.try_into().unwrap()).to_string()
+    };
+    let mut kept = |size, cosignature: String| {
+        let message = FromNode::Cosign { size, cosignature };
+        let effects = tell(&mut coordinator, &mut log, Input::Received(name("ben"), message));
+        effects.iter().any(|effect| {
+            matches!(effect, CoordinatorEffect::Persist(CoordinatorChange::Cosignature { .. }))
+        })
+    };
+    for wrong in [line("ada", &newer), line("ben", &older), "rubbish".to_owned()] {
+        assert!(!kept(new, wrong));
+    }
+    assert!(!kept(new + 1, line("ben", &newer)));
+    assert!(kept(old, line("ben", &older)) && kept(new, line("ben", &newer)));
+    assert!(!kept(new, line("ben", &newer)) && !kept(old, line("ben", &older)));
+    assert_eq!(coordinator.cosigned_sizes(), &BTreeMap::from([(name("ben"), new)]));
+    assert_eq!(coordinator.published().unwrap().note().signatures().len(), 2);
+}
+
+#[test]
+fn a_session_starts_when_the_last_member_is_here_and_not_before() {
+    let mut log = Chronicle::grouped();
+    let mut coordinator = coordinator(&log);
+    let after = log.state.size();
+    for member in ["ada", "ben"] {
+        says_hello(&mut coordinator, &mut log, member, after);
+    }
+    tell(&mut coordinator, &mut log, Input::Connected(name("cyd")));
+    assert_eq!(coordinator.dkg_session(&board()), None);
+    tell(&mut coordinator, &mut log, Input::Received(name("cyd"), FromNode::Hello { after }));
+    assert!(coordinator.dkg_session(&board()).is_some());
+    assert_eq!(coordinator.online().count(), 3);
 }
 
 /// An approved request of which ada and ben are the signers, and the session that they are invited to.
@@ -219,6 +325,12 @@ fn an_account_that_states_too_much_is_stopped_and_no_other_is() {
     log.wait(1_000);
     assert_eq!(starts(&mut log, "ben"), None);
     assert_eq!(starts(&mut log, "ben"), refused);
+    // A vote costs nothing: there is one for each request, which somebody has paid for.
+    let request = log.requests("ada", log.request()).unwrap();
+    let asks = Entry::from_bytes(log.entries.last().unwrap()).unwrap();
+    assert_eq!(rejection(&submits(&mut coordinator, &mut log, "ada", &asks)), None);
+    let approval = log.entry("ben", Body::Approval { request });
+    assert_eq!(rejection(&submits(&mut coordinator, &mut log, "ben", &approval)), None);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A node with a coordinator that lies: what makes an honest node release a share, and what does not.
 
+mod holder;
 mod lies;
 
 use std::collections::BTreeMap;
@@ -56,8 +57,11 @@ fn checkpoint(entries: &[Vec<u8>], origin: &str) -> String {
 
 impl Bench {
     fn with(log: Chronicle, saved: Saved) -> Self {
+        Self::with_config(log, saved, Config { auto_accept: false, auto_approve: false })
+    }
+
+    fn with_config(log: Chronicle, saved: Saved, config: Config) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
-        let config = Config { auto_accept: false, auto_approve: false };
         let ivn = log.state.ivn();
         let mut node =
             Node::restore(name("ben"), secrets("ben"), config, ivn, saved, &mut rng).unwrap();

@@ -117,6 +117,16 @@ impl Log {
         entry.id()
     }
 
+    /// Lets time pass until the next statement is made at this time.
+    pub(crate) fn wait_until(&mut self, at: Timestamp) {
+        self.now = Timestamp(at.0 - 1);
+    }
+
+    /// The randomness from here on, and in place of what comes next.
+    pub(crate) fn randomness(&mut self) -> &mut ChaCha20Rng {
+        &mut self.rng
+    }
+
     /// Signs and appends a statement.
     pub(crate) fn by(&mut self, author: &str, body: Body) -> EntryId {
         let entry = self.statement(author, body);

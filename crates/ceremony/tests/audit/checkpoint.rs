@@ -83,6 +83,33 @@ fn a_cosignature_by_a_stranger_is_a_fault_that_names_it() {
     }
 }
 
+#[test]
+fn a_signature_under_the_logs_name_by_another_key_is_a_strangers() {
+    let log = signed_log();
+    let genuine = log.checkpoint(&["ada", "bob", "eve"]);
+    let origin = log.signer().verifier().origin().clone();
+    let other = LogSigner::new(origin.clone(), Seed::new(Box::new([3; 32]))).sign(genuine.head());
+    let line = other.to_string().lines().last().unwrap().to_owned();
+    let report = audit_with(&log, &format!("{genuine}{line}\n").parse().unwrap(), &mut NoDocuments);
+    assert_eq!(only_fault(&report), &Fault::Stranger { name: origin });
+}
+
+#[test]
+fn the_first_twenty_faults_are_listed_and_the_others_counted() {
+    let log = signed_log();
+    for (count, more) in [(20, None), (21, Some("  - And 1 more."))] {
+        let strangers: Vec<_> = (0..count)
+            .map(|number| format!("example.org/witness-{number}").parse().unwrap())
+            .map(|name| CosignerSigner::new(name, Seed::new(Box::new([3; 32]))))
+            .collect();
+        let checkpoint = cosigned(log.checkpoint(&["ada", "bob", "eve"]), &strangers);
+        let lines = audit_with(&log, checkpoint.as_signed(), &mut NoDocuments).lines();
+        assert!(lines[1].starts_with("  - The checkpoint carries a signature"), "{lines:?}");
+        let found = lines.iter().find(|line| line.starts_with("  - And"));
+        assert_eq!(found.map(String::as_str), more);
+    }
+}
+
 /// The cosignature of another checkpoint, put under this one.
 #[test]
 fn a_cosignature_of_another_checkpoint_is_a_fault_that_names_the_account() {

@@ -93,6 +93,31 @@ fn a_genuine_log_holds_and_its_report_says_what_is_in_it() {
     assert_eq!(signature.confirmed_by, signature.signers);
     let checks = [signature.sum, signature.shares, signature.document];
     assert_eq!(checks, [Check::Verified; 3]);
+    assert!(report.accounts.iter().all(|account| account.cosigns));
+}
+
+#[test]
+fn the_report_of_a_genuine_log_ends_with_what_was_checked_of_its_signatures() {
+    let lines = audit(&signed_log()).lines();
+    let last = [
+        "1 signature, with the signed words of those who made them.",
+        "Each comes after its request, and after its signers' consents.",
+        "Made of the shares of just those signers: 1 of 1.",
+        "Verified with the document, each share too: 1 of 1.",
+    ];
+    assert!(lines.ends_with(&last.map(str::to_owned)), "{lines:?}");
+    assert!(lines.join(" ").contains("ada, bob and eve"), "{lines:?}");
+}
+
+#[test]
+fn a_request_that_nobody_decided_in_time_is_reported_as_lapsed() {
+    let mut log = Log::with_group(1);
+    let open = log.request("ada", "board", DOCUMENT);
+    let expires_at = log.state.request(open).unwrap().request.expires_at;
+    log.wait_until(expires_at);
+    log.join("tom");
+    assert!(log.state.time() > expires_at);
+    assert_eq!(audit(&log).requests[0].standing, Standing::Lapsed);
 }
 
 #[test]

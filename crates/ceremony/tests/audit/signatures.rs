@@ -1,6 +1,8 @@
 //! Signatures: what can be said of them without the document, and with it.
 
-use quorate_ceremony::audit::{Check, Fault, NoDocuments, NotChecked, SignatureFault, Verdict};
+use quorate_ceremony::audit::{
+    Check, Fault, NoDocuments, NotChecked, ReusedNonces, SignatureFault, Verdict,
+};
 use quorate_ceremony::names::COORDINATOR;
 use quorate_ceremony::state::Invalid;
 use quorate_ceremony::statement::Body;
@@ -41,6 +43,53 @@ fn a_share_for_other_bytes_is_a_fault_of_that_signer() {
     let why = &SignatureFault::Share { account: name("ada") };
     assert!(matches!(only_fault(&report), Fault::Signature { why: fault, .. } if fault == why));
     assert_eq!(report.signatures[0].shares, Check::Failed);
+    assert_eq!(report.signatures[0].sum, Check::Verified);
+    assert!(!report.lines().iter().any(|line| line.starts_with("Each comes after its request")));
+}
+
+#[test]
+fn a_signature_that_is_logged_after_its_request_lapsed_is_reported_as_late() {
+    for (after, late) in [(0, false), (1, true)] {
+        let mut log = Log::with_group(1);
+        let request = log.request("ada", "board", DOCUMENT);
+        log.by("bob", Body::Approval { request });
+        let signature = log.signature(request, &["ada", "bob"], MESSAGE);
+        let expires_at = log.state.request(request).unwrap().request.expires_at;
+        log.wait_until(expires_at.plus(after));
+        log.by(COORDINATOR, signature);
+
+        let report = audit(&log);
+        assert_eq!((report.verdict, report.signatures[0].late), (Verdict::Final, late));
+        let said = report.lines().contains(&"Logged after the request had lapsed: 1.".to_owned());
+        assert_eq!(said, late);
+    }
+}
+
+/// Two signatures with one pair of nonces give its maker's share away (invariant S1), whoever let it happen.
+#[test]
+fn nonces_that_were_used_twice_are_reported_with_who_and_where() {
+    let mut log = Log::with_group(1);
+    let mut requests = Vec::new();
+    for _ in 0..3 {
+        let request = log.request("ada", "board", DOCUMENT);
+        log.by("bob", Body::Approval { request });
+        requests.push(request);
+    }
+    let randomness = log.randomness().clone();
+    let mut entries = Vec::new();
+    for (request, repeated) in requests.into_iter().zip([false, true, false]) {
+        if repeated {
+            *log.randomness() = randomness.clone();
+        }
+        let signature = log.signature(request, &["ada", "bob"], MESSAGE);
+        entries.push(log.entries.len() as u64);
+        log.by(COORDINATOR, signature);
+    }
+
+    let report = audit(&log);
+    let reused = |account| ReusedNonces { account, first: entries[0], second: entries[1] };
+    assert_eq!(report.reused_nonces, ["ada", "bob"].map(|account| reused(name(account))));
+    assert!(report.lines().iter().any(|line| line.starts_with("ada used one pair of nonces")));
 }
 
 #[test]

@@ -240,7 +240,56 @@ fn nobody_is_asked_while_resting() {
         let end = now.plus(pause * times);
         assert_eq!(roast.rest_ends(now), Some(end));
         assert!(!roast.is_free(&name, Timestamp(end.0 - 1)) && roast.is_free(&name, end));
+        assert_eq!(roast.rest_ends(end), None);
     }
     roast.wake(&name);
     assert!(roast.is_free(&name, now));
+}
+
+fn names(list: [&str; 2]) -> [AccountName; 2] {
+    list.map(|name| name.parse().unwrap())
+}
+
+/// A session that gathers: ada was asked and has committed, ben was asked.
+fn gathering() -> (Roast, SessionId, AccountName, AccountName) {
+    let mut roast = Roast::default();
+    let ([ada, ben], id, now) = (names(["ada", "ben"]), SessionId::new([1; 32]), Timestamp(1));
+    roast.open(id, now);
+    roast.ask(id, ada.clone(), now);
+    roast.ask(id, ben.clone(), now);
+    roast.committed(id, &ada, commitments(), now).unwrap();
+    (roast, id, ada, ben)
+}
+
+#[test]
+fn commitments_are_awaited_of_those_who_were_asked_and_have_not_answered() {
+    let (roast, id, ada, ben) = gathering();
+    assert!(roast.awaits_commitments(id, &ben) && !roast.awaits_commitments(id, &ada));
+    assert!(!roast.awaits_commitments(SessionId::new([2; 32]), &ben));
+}
+
+#[test]
+fn a_session_ends_with_the_connection_of_any_signer_whose_nonces_it_needs() {
+    let (roast, id, ada, ben) = gathering();
+    drop(roast);
+    for gone in [ada, ben] {
+        let (mut roast, _, _, _) = gathering();
+        assert_eq!(roast.gone(&"eve".parse().unwrap()), BTreeSet::new());
+        assert!(roast.opened(id).is_some());
+        assert_eq!(roast.gone(&gone), BTreeSet::from([gone.clone()]));
+        assert!(roast.opened(id).is_none() && roast.failures(&gone) == 1);
+    }
+}
+
+#[test]
+fn who_is_late_with_a_share_is_said_once() {
+    let (mut roast, id, _, ben) = gathering();
+    roast.committed(id, &ben, commitments(), Timestamp(1)).unwrap();
+    let identify =
+        |name: &AccountName| Identifier::try_from(u16::from(name.as_str() == "ben") + 1).ok();
+    assert!(
+        roast.complete(id, 2, identify, Timestamp(2)).is_some_and(|package| !package.is_complete())
+    );
+    assert_eq!(roast.overdue(id), names(["ada", "ben"]).into());
+    assert_eq!(roast.overdue(id), BTreeSet::new());
 }

@@ -74,6 +74,58 @@ fn a_larger_checkpoint_that_does_not_fit_is_kept_and_is_proof_once_the_tree_is_s
 }
 
 #[test]
+fn what_does_not_fit_is_kept_once_and_not_without_end() {
+    let (mut bench, _) = Bench::approved();
+    let origin = bench.log.state.origin();
+    let kept = |bench: &mut Bench, number: u8| {
+        let other = [bench.log.entries.clone(), vec![vec![number]]].concat();
+        let theirs = checkpoint(&other, &origin);
+        let effects = bench.receive(log_message(bench.shown, &[b"another".to_vec()], theirs));
+        effects
+            .iter()
+            .filter(|e| matches!(e, NodeEffect::Persist(NodeChange::Unexplained(_))))
+            .count()
+    };
+    assert_eq!([1, 1, 2, 1].map(|number| kept(&mut bench, number)), [1, 0, 1, 0]);
+    let more: usize = (3..=20).map(|number| kept(&mut bench, number)).sum();
+    assert_eq!(more, 14);
+}
+
+#[test]
+fn a_stored_proof_is_none_for_a_node_that_went_on_after_it() {
+    let (mut bench, _) = Bench::approved();
+    let origin = bench.log.state.origin();
+    let garbage = b"no entry".to_vec();
+    let all = [bench.log.entries.clone(), vec![garbage.clone()]].concat();
+    let effects = bench.receive(log_message(bench.shown, &[garbage], checkpoint(&all, &origin)));
+    let proof = proof_in(&effects).unwrap();
+    assert_eq!(bench.node.misbehaviour(), Some(&proof));
+    bench.log.wait(1);
+    bench.log.requests("ada", bench.log.request()).unwrap();
+    let saved = Saved { misbehaviour: vec![proof.to_json()], ..saved(&bench.log) };
+    assert_eq!(Bench::with(bench.log, saved).node.trouble(), None);
+}
+
+#[test]
+fn a_stored_log_that_is_not_the_cosigned_one_is_not_started_from() {
+    let (bench, _) = Bench::approved();
+    let (entries, origin) = (&bench.log.entries, bench.log.state.origin());
+    let mut other = entries.clone();
+    other.last_mut().unwrap().push(b' ');
+    let longer = [entries.clone(), vec![b"lost".to_vec()]].concat();
+    let restored = |cosigned: &[Vec<u8>]| {
+        let cosigned = Some(checkpoint(cosigned, &origin));
+        let saved = Saved { cosigned, ..saved(&bench.log) };
+        let config = Config { auto_accept: false, auto_approve: false };
+        let (ivn, mut rng) = (bench.log.state.ivn(), ChaCha20Rng::seed_from_u64(1));
+        Node::restore(name("ben"), secrets("ben"), config, ivn, saved, &mut rng).err()
+    };
+    assert_eq!([&entries[..], &entries[..5]].map(restored), [None, None]);
+    let damage = Some(crate::node::RestoreError::Cosigned);
+    assert_eq!([&other[..], &longer[..]].map(restored), [damage, damage]);
+}
+
+#[test]
 fn a_checkpoint_that_turns_out_right_is_forgiven() {
     let (mut bench, request) = Bench::approved();
     bench.log.wait(1);

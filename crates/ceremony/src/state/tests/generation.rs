@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::chronicle::{Chronicle, board, name, session};
 use crate::encoding::Base64;
-use crate::names::Digest;
+use crate::entry::Entry;
+use crate::names::{Digest, IvnId};
 use crate::state::{DkgPhase, Event, Invalid};
 use crate::statement::{AbortReason, Body};
 
@@ -53,6 +54,9 @@ fn one_session_runs_at_a_time_and_none_after_there_is_a_key() {
     let running = Err(Invalid::SessionRunning { group: board() });
     assert_eq!(begun().begin(session(2), 2), running);
     assert_eq!(Chronicle::keyed().begin(session(2), 2), running);
+    let may_start = |log: Chronicle| log.state.group(&board()).unwrap().may_start();
+    assert!(may_start(Chronicle::grouped()) && !may_start(begun()));
+    assert!(!may_start(Chronicle::keyed()));
 }
 
 #[test]
@@ -254,4 +258,42 @@ fn a_key_is_in_use_when_it_signed_its_own_activation() {
     assert_eq!(log.coordinator_says(body), Err(Invalid::SessionOver));
     let key = log.state.group(&board()).unwrap().key.as_ref().unwrap();
     assert_eq!((key.epoch, key.session), (1, session(1)));
+}
+
+#[test]
+fn the_activation_record_of_another_ivn_or_session_is_signed_as_other_bytes() {
+    let record = |number| {
+        let mut log = Chronicle::grouped();
+        log.begin(session(number), 1).unwrap();
+        log.generate();
+        log.certify_all();
+        let group = log.state.group(&board()).unwrap();
+        [log.state.ivn(), IvnId::new([9; 32])]
+            .map(|ivn| group.activation(ivn).unwrap().0.to_be_signed())
+    };
+    let distinct: BTreeSet<_> = [1, 2].into_iter().flat_map(record).collect();
+    assert_eq!(distinct.len(), 4);
+}
+
+#[test]
+fn nobody_certifies_before_all_have_judged() {
+    let mut log = Chronicle::grouped();
+    log.begin(session(1), 1).unwrap();
+    let steps = [DkgPhase::Committing, DkgPhase::Revealing, DkgPhase::Judging];
+    let mut seen = Vec::new();
+    for at in log.entries.len()..certifying().entries.len() {
+        let entry = Entry::from_bytes(&certifying().entries[at]).unwrap();
+        if let Body::CeremonyMessage { .. } = entry.statement().body {
+            seen.extend(phase(&log).filter(|step| seen.last() != Some(step)));
+            let body = Body::CeremonyCertified {
+                session: session(1),
+                transcript: Digest::new([1; 32]),
+                public_key_package: Digest::new([2; 32]),
+            };
+            assert_eq!(log.says("ada", body), Err(Invalid::SessionStep));
+        }
+        log.enter(&entry).unwrap();
+    }
+    assert_eq!(seen, steps);
+    assert_eq!(phase(&log), Some(DkgPhase::Certifying));
 }

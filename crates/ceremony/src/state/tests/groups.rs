@@ -128,6 +128,18 @@ fn repeating_a_replaced_definition_does_not_bring_it_back() {
 }
 
 #[test]
+fn of_two_definitions_of_one_moment_the_second_in_the_log_counts() {
+    let mut log = Chronicle::peopled();
+    log.define(log.board_of_three());
+    log.define(GroupDefinition {
+        min_signers: 3,
+        policy: Policy::for_min_signers(3),
+        ..log.board_of_three()
+    });
+    assert_eq!(log.state.group(&board()).unwrap().definition.min_signers, 3);
+}
+
+#[test]
 fn a_definition_that_was_held_back_does_not_replace_a_later_one() {
     let mut log = Chronicle::peopled();
     let held_back = log.entry("ada", Body::GroupDefined(log.board_of_three()));

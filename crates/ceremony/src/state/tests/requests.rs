@@ -179,3 +179,39 @@ fn a_lapsed_request_takes_no_votes() {
     assert_eq!(log.approves("ben", id), Err(Invalid::RequestOver { request: id }));
     assert_eq!(log.refuses("ben", id), Err(Invalid::RequestOver { request: id }));
 }
+
+#[test]
+fn a_request_lapses_after_its_last_millisecond() {
+    let mut log = Chronicle::keyed();
+    let id = log.requests("ada", log.request()).unwrap();
+    let state = log.state.request(id).unwrap();
+    let last = state.request.expires_at;
+    assert!(!state.lapsed(last) && state.lapsed(last.plus(1)));
+}
+
+#[test]
+fn who_asks_is_undecided_only_where_it_may_consent() {
+    for (allowed, undecided) in [(true, vec!["ben", "cyd"]), (false, vec!["ada", "cyd"])] {
+        let mut log =
+            keyed(Policy { requester_may_approve: allowed, ..Policy::for_min_signers(2) });
+        let requester = if allowed { "ada" } else { "ben" };
+        let id = log.requests(requester, log.request()).unwrap();
+        let (state, group) = (log.state.request(id).unwrap(), log.state.group(&board()).unwrap());
+        let found: Vec<_> = state.undecided(group).map(|name| name.as_str()).collect();
+        assert_eq!(found, undecided);
+    }
+}
+
+#[test]
+fn a_document_is_for_its_first_requester_and_the_members_who_were_asked() {
+    let mut log = Chronicle::keyed();
+    let document = log.request().document;
+    let may_read = |log: &Chronicle| {
+        ["ada", "ben", "cyd", "out"].map(|account| log.state.may_read(&name(account), document))
+    };
+    // A request that the rules refuse opens nothing.
+    log.requests("out", log.request()).unwrap();
+    assert_eq!(may_read(&log), [false; 4]);
+    log.requests("ada", log.request()).unwrap();
+    assert_eq!(may_read(&log), [true, true, true, false]);
+}

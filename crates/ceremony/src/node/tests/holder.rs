@@ -1,0 +1,259 @@
+//! What the account holder and the configuration let a node state, and what it answers.
+
+use super::*;
+use crate::effect::{Done, NodeDeadline};
+use crate::entry::Entry;
+use crate::message::FromCoordinator::{Presence, Rejected};
+use crate::names::{Digest, GroupName};
+use crate::state::Invalid;
+
+/// What the node signs and keeps for the log.
+fn states(effects: &[NodeEffect]) -> Vec<Body> {
+    let stated = effects.iter().filter_map(|effect| match effect {
+        NodeEffect::Persist(NodeChange::OutboxAdd(entry)) => Some(entry.statement().body.clone()),
+        _ => None,
+    });
+    stated.collect()
+}
+
+fn answer(effects: &[NodeEffect]) -> Option<Result<Done, CommandError>> {
+    effects.iter().find_map(|effect| match effect {
+        NodeEffect::Respond(_, result) => Some(result.clone()),
+        _ => None,
+    })
+}
+
+fn fetches(effects: &[NodeEffect], request: EntryId) -> bool {
+    effects.iter().any(|e| matches!(e, NodeEffect::FetchDocument(id) if *id == request))
+}
+
+/// A request of `requester` that ben's node sees, in a group whose policy is changed like this.
+fn asked(requester: &str, change: impl Fn(&mut crate::policy::Policy)) -> (Bench, EntryId) {
+    let mut definition = Chronicle::peopled().board_of_three();
+    change(&mut definition.policy);
+    let mut log = Chronicle::keyed_with(definition);
+    let request = log.requests(requester, log.request()).unwrap();
+    let saved = saved(&log);
+    let mut bench = Bench::with(log, saved);
+    bench.show();
+    (bench, request)
+}
+
+fn command(bench: &mut Bench, command: Command) -> Vec<NodeEffect> {
+    bench.log.wait(1);
+    bench.tell(Input::Command(CommandId(1), command))
+}
+
+#[test]
+fn a_node_consents_without_being_asked_only_where_policy_and_configuration_both_say_so() {
+    for (policy, own) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut definition = Chronicle::peopled().board_of_three();
+        definition.policy.auto_approve = policy;
+        let mut log = Chronicle::keyed_with(definition);
+        let request = log.requests("ada", log.request()).unwrap();
+        let saved = saved(&log);
+        let config = Config { auto_accept: false, auto_approve: own };
+        let mut bench = Bench::with_config(log, saved, config);
+        let mut effects = bench.show();
+        effects.extend(bench.give_document(request));
+        let consents = vec![Body::Approval { request }; usize::from(policy && own)];
+        assert_eq!(states(&effects), consents, "policy {policy}, configuration {own}");
+    }
+}
+
+#[test]
+fn a_vote_that_would_not_count_is_not_signed() {
+    let refused = |(mut bench, request): (Bench, EntryId), later: u64| {
+        bench.log.wait(later);
+        let effects = command(&mut bench, Command::Approve(request));
+        assert_eq!((states(&effects).len(), fetches(&effects, request)), (0, false));
+        let Some(Err(CommandError::Invalid(reason))) = answer(&effects) else { panic!() };
+        reason
+    };
+    let said = Invalid::AlreadySaid { account: name("ben") };
+    assert_eq!(refused(Bench::approved(), 0), said);
+    let (bench, request) = asked("ada", |_| {});
+    assert_eq!(refused((bench, request), HOUR), Invalid::RequestOver { request });
+    let maker_is_not_checker = |policy: &mut crate::policy::Policy| {
+        policy.requester_may_approve = false;
+    };
+    assert_eq!(refused(asked("ben", maker_is_not_checker), 0), Invalid::RequesterMayNotApprove);
+    let (mut bench, request) = asked("ada", maker_is_not_checker);
+    assert!(fetches(&command(&mut bench, Command::Approve(request)), request));
+}
+
+#[test]
+fn who_refused_or_consents_already_can_not_consent_again() {
+    let said = Some(Err(CommandError::Invalid(Invalid::AlreadySaid { account: name("ben") })));
+    let (mut bench, request) = asked("ada", |_| {});
+    command(&mut bench, Command::Reject { request, reason: "no".to_owned() });
+    let effects = command(&mut bench, Command::Approve(request));
+    assert_eq!((answer(&effects), states(&effects).len()), (said.clone(), 0));
+
+    let (mut bench, request) = asked("ada", |_| {});
+    command(&mut bench, Command::Approve(request));
+    assert_eq!(states(&bench.give_document(request)), [Body::Approval { request }]);
+    let effects = command(&mut bench, Command::Approve(request));
+    assert_eq!((answer(&effects), states(&effects).len()), (said, 0));
+}
+
+fn signed_by(bench: &mut Bench, signers: &[&str], request: EntryId) -> Vec<NodeEffect> {
+    let subject = Subject::Request { request };
+    let signers = bench.log.records(signers, session(7), subject);
+    let signature = bench.log.signature();
+    let body = Body::Signature { request, session: session(7), signature, signers };
+    bench.log.coordinator_says(body).unwrap();
+    bench.show()
+}
+
+#[test]
+fn a_refusal_of_what_is_signed_already_binds_nobody() {
+    let (mut bench, request) = Bench::approved();
+    signed_by(&mut bench, &["ada", "ben"], request);
+    let effects = command(&mut bench, Command::Reject { request, reason: "no".to_owned() });
+    assert!(matches!(effects[..], [NodeEffect::Respond(_, Err(CommandError::Invalid(_)))]));
+}
+
+#[test]
+fn who_waits_for_the_document_of_a_request_that_others_decide_is_told() {
+    let (mut bench, request) = asked("ada", |_| {});
+    assert_eq!(answer(&command(&mut bench, Command::Approve(request))), None);
+    bench.log.approves("cyd", request).unwrap();
+    let effects = signed_by(&mut bench, &["ada", "cyd"], request);
+    let over = CommandError::Invalid(Invalid::RequestOver { request });
+    assert_eq!(answer(&effects), Some(Err(over)));
+}
+
+#[test]
+fn a_document_is_asked_for_again_on_each_connection_and_after_longer_and_longer_pauses() {
+    let (mut bench, request) = Bench::approved();
+    bench.tell(Input::Disconnected);
+    assert!(fetches(&bench.tell(Input::Connected), request));
+    for pause in [1_000, 2_000, 4_000] {
+        let effects = bench.tell(Input::Document { request, document: None });
+        let (deadline, at) = effects
+            .iter()
+            .find_map(|effect| match effect {
+                NodeEffect::SetDeadline(deadline, at) => Some((*deadline, *at)),
+                _ => None,
+            })
+            .unwrap();
+        assert_eq!(at, bench.log.now.plus(pause));
+        bench.log.now = at;
+        assert!(fetches(&bench.tell(Input::Deadline(deadline)), request));
+    }
+    bench.tell(Input::Document { request, document: None });
+    assert!(fetches(&bench.invite(session(7), request), request), "to sign, at once");
+}
+
+#[test]
+fn a_document_serves_the_sessions_of_its_own_request_and_no_others() {
+    let (mut bench, request) = Bench::approved();
+    bench.log.wait(1);
+    let other = bench.log.requests("ada", bench.log.request()).unwrap();
+    bench.log.approves("ben", other).unwrap();
+    bench.show();
+    bench.invite(session(7), request);
+    bench.invite(session(8), other);
+    let effects = bench.give_document(request);
+    assert!(commits(&effects) && declined(&effects).is_none(), "{effects:?}");
+    assert!(commits(&bench.give_document(other)));
+}
+
+/// A request of ben's own that the coordinator says it does not take, and the command that made it.
+fn rejected_request(reason: Invalid) -> (Bench, Entry, Command, Vec<NodeEffect>) {
+    let (mut bench, _) = Bench::approved();
+    let command = Command::Request {
+        group: board(),
+        document_type: None,
+        format: "raw".to_owned(),
+        namespace: None,
+        document: Digest::new([8; 32]),
+        expires_in: Some(HOUR),
+    };
+    bench.log.wait(1);
+    let effects = bench.tell(Input::Command(CommandId(1), command.clone()));
+    let entry = effects.iter().find_map(|effect| match effect {
+        NodeEffect::Persist(NodeChange::OutboxAdd(entry)) => Some(entry.clone()),
+        _ => None,
+    });
+    let entry = entry.unwrap();
+    let effects = bench.receive(Rejected { entry: entry.id(), reason });
+    (bench, entry, command, effects)
+}
+
+fn forgets(effects: &[NodeEffect], id: EntryId) -> bool {
+    effects.iter().any(
+        |e| matches!(e, NodeEffect::Persist(NodeChange::OutboxRemove(removed)) if *removed == id),
+    )
+}
+
+#[test]
+fn what_was_rejected_without_reason_is_said_in_the_same_words_and_other_things_in_others() {
+    let (mut bench, entry, again, _) = rejected_request(Invalid::Protocol);
+    assert_eq!(bench.node.disputed().map(Entry::id).collect::<Vec<_>>(), [entry.id()]);
+    let effects = bench.tell(Input::Command(CommandId(2), again));
+    assert!(matches!(effects[..], [NodeEffect::Send(FromNode::Submit { .. })]), "{effects:?}");
+
+    let other = Command::Request {
+        group: board(),
+        document_type: None,
+        format: "raw".to_owned(),
+        namespace: None,
+        document: Digest::new([9; 32]),
+        expires_in: Some(HOUR),
+    };
+    assert_eq!(states(&bench.tell(Input::Command(CommandId(3), other))).len(), 1);
+    // What the log shows of other things does not settle it.
+    bench.log.wait(1);
+    bench.log.requests("cyd", bench.log.request()).unwrap();
+    bench.show();
+    assert_eq!(bench.node.disputed().count(), 1);
+}
+
+#[test]
+fn what_was_rejected_for_the_clock_is_forgotten_and_the_lead_is_told() {
+    let skew = Invalid::ClockSkew { seconds: 100 };
+    let (bench, entry, _, effects) = rejected_request(skew.clone());
+    assert!(forgets(&effects, entry.id()));
+    assert_eq!(answer(&effects), Some(Err(CommandError::Invalid(skew))));
+    assert_eq!((bench.node.clock_lead(), bench.node.disputed().count()), (Some(100), 0));
+}
+
+#[test]
+fn the_announcement_of_a_process_is_made_once_and_forgotten_when_rejected() {
+    let (mut bench, _) = Bench::approved();
+    assert_eq!(bench.node.unsent(), 1);
+    bench.log.wait(1);
+    assert_eq!(states(&bench.tell(Input::Deadline(NodeDeadline::Clock))).len(), 0);
+    bench.tell(Input::Disconnected);
+    let effects = bench.tell(Input::Connected);
+    let sent = effects.iter().find_map(|effect| match effect {
+        NodeEffect::Send(FromNode::Submit { entry }) => Some(Entry::from_bytes(&entry.0).unwrap()),
+        _ => None,
+    });
+    let announcement = sent.unwrap();
+    assert!(matches!(announcement.statement().body, Body::NodeStarted { .. }));
+    let effects = bench.receive(Rejected { entry: announcement.id(), reason: Invalid::Protocol });
+    assert!(forgets(&effects, announcement.id()));
+}
+
+#[test]
+fn a_node_tells_how_it_stands() {
+    let (mut bench, request) = Bench::approved();
+    let others: GroupName = "others".parse().unwrap();
+    assert!(bench.node.connected() && bench.node.holds_share(&board()));
+    assert!(!bench.node.holds_share(&others));
+    let shown = checkpoint(&bench.log.entries, &bench.log.state.origin());
+    assert_eq!(bench.node.checkpoint(), Some(shown.as_str()));
+    assert_eq!((bench.node.misbehaviour(), bench.node.clock_lead()), (None, None));
+    bench.receive(Presence { online: vec![name("ada"), name("ben")] });
+    assert_eq!(bench.node.online(), &[name("ada"), name("ben")].into());
+    bench.log.wait(1);
+    let open = bench.log.requests("ada", bench.log.request()).unwrap();
+    bench.show();
+    let inbox: Vec<_> = bench.node.inbox(bench.log.now).iter().map(|(state, _)| state.id).collect();
+    assert_eq!((inbox, open == request), (vec![open], false));
+    bench.tell(Input::Disconnected);
+    assert!(!bench.node.connected() && bench.node.online().is_empty());
+}
