@@ -54,6 +54,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn by_default_a_request_waits_a_week_for_min_signers_consents() {
+        let policy = Policy::for_min_signers(3);
+        assert_eq!((policy.approvals_required, policy.expiry), (3, 604_800_000));
+        assert!(policy.requester_may_approve && !policy.auto_approve);
+    }
+
+    #[test]
     fn each_field_changes_the_hash() {
         let policy = Policy::for_min_signers(2);
         let others = [
