@@ -133,11 +133,6 @@ impl Envelope {
         Ok(&self.payload.0)
     }
 
-    /// The payload, unverified.
-    pub fn payload_unverified(&self) -> &[u8] {
-        &self.payload.0
-    }
-
     fn id(&self) -> EntryId {
         EntryId::new(
             Sha256::digest(pre_authentication_encoding(&self.payload_type, &self.payload.0)).into(),

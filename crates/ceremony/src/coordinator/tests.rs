@@ -1,5 +1,7 @@
 //! What the coordinator does that no honest schedule shows.
 
+mod signing;
+
 use std::collections::BTreeMap;
 
 use quorate_log::key::{CosignerSigner, Seed};

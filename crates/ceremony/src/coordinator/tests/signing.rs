@@ -1,0 +1,124 @@
+//! Who is asked to sign when time passes, documents are missing, and connections break.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::chronicle::HOUR;
+use crate::names::{EntryId, Timestamp};
+
+/// Requests of ada that all three members approved, and a coordinator that has none of their documents.
+fn approved(log: &mut Chronicle, count: usize) -> (Coordinator, Vec<EntryId>) {
+    let mut requests = Vec::new();
+    for _ in 0..count {
+        log.wait(1);
+        let request = log.requests("ada", log.request()).unwrap();
+        log.approves("ben", request).unwrap();
+        log.approves("cyd", request).unwrap();
+        requests.push(request);
+    }
+    let mut coordinator = coordinator(log);
+    coordinator.start(log.now, &mut log.rng);
+    coordinator.seal(log.now, &mut log.rng);
+    (coordinator, requests)
+}
+
+fn all_here(coordinator: &mut Coordinator, log: &mut Chronicle) {
+    let after = log.state.size();
+    for member in ["ada", "ben", "cyd"] {
+        says_hello(coordinator, log, member, after);
+    }
+}
+
+fn gives_document(
+    coordinator: &mut Coordinator,
+    log: &mut Chronicle,
+    request: EntryId,
+) -> Vec<CoordinatorEffect> {
+    let commitment = log.state.request(request).unwrap().request.document;
+    let document = Some(Document { commitment, to_be_signed: b"document".to_vec() });
+    tell(coordinator, log, Input::Document { request, document })
+}
+
+fn has_no_document(
+    coordinator: &mut Coordinator,
+    log: &mut Chronicle,
+    request: EntryId,
+) -> Option<Timestamp> {
+    let effects = tell(coordinator, log, Input::Document { request, document: None });
+    effects.iter().find_map(|effect| match effect {
+        CoordinatorEffect::SetDeadline(CoordinatorDeadline::Retry, at) => Some(*at),
+        _ => None,
+    })
+}
+
+#[test]
+fn nobody_is_asked_to_sign_a_request_that_has_lapsed() {
+    let mut log = Chronicle::keyed();
+    let (mut coordinator, requests) = approved(&mut log, 1);
+    gives_document(&mut coordinator, &mut log, requests[0]);
+    log.wait(HOUR + 1);
+    let after = log.state.size();
+    for member in ["ada", "ben", "cyd"] {
+        assert_eq!(invitation(&says_hello(&mut coordinator, &mut log, member, after)), None);
+    }
+    assert_eq!(has_no_document(&mut coordinator, &mut log, requests[0]), None);
+}
+
+#[test]
+fn of_several_pauses_only_the_first_to_end_wakes_the_coordinator() {
+    let mut log = Chronicle::keyed();
+    let (mut coordinator, requests) = approved(&mut log, 2);
+    assert!(has_no_document(&mut coordinator, &mut log, requests[0]).is_some());
+    assert_eq!(has_no_document(&mut coordinator, &mut log, requests[1]), None);
+    log.wait(1);
+    assert_eq!(has_no_document(&mut coordinator, &mut log, requests[0]), None);
+}
+
+#[test]
+fn a_session_goes_on_when_its_signers_are_late_and_ends_with_its_time() {
+    let mut log = Chronicle::keyed();
+    let (mut coordinator, session) = invited(&mut log);
+    let Config { signing, session: lifetime, .. } = Config::default();
+    let end = log.now.plus(lifetime);
+    let overdue = || Input::Deadline(CoordinatorDeadline::Signing(session));
+
+    log.wait(signing);
+    let effects = tell(&mut coordinator, &mut log, overdue());
+    let until = effects.iter().find_map(|effect| match effect {
+        CoordinatorEffect::SetDeadline(CoordinatorDeadline::Signing(id), at) => Some((*id, *at)),
+        _ => None,
+    });
+    assert_eq!((until, invitation(&effects)), (Some((session, end)), None));
+    log.now = end;
+    let next = invitation(&tell(&mut coordinator, &mut log, overdue()));
+    assert!(next.is_some_and(|next| next != session));
+}
+
+#[test]
+fn in_place_of_a_signer_whose_connection_breaks_another_is_asked_at_once() {
+    let mut log = Chronicle::keyed();
+    let (mut coordinator, requests) = approved(&mut log, 1);
+    all_here(&mut coordinator, &mut log);
+    let first = asked(&gives_document(&mut coordinator, &mut log, requests[0]));
+    assert_eq!(first.len(), 2);
+    let effects = tell(&mut coordinator, &mut log, Input::Disconnected(first[0].clone()));
+    let mut others = BTreeSet::from(["ada", "ben", "cyd"].map(name));
+    others.remove(&first[0]);
+    assert_eq!(asked(&effects).into_iter().collect::<BTreeSet<_>>(), others);
+}
+
+#[test]
+fn who_was_late_for_one_request_is_asked_after_others_for_the_next() {
+    let mut log = Chronicle::keyed();
+    let (mut coordinator, requests) = approved(&mut log, 6);
+    all_here(&mut coordinator, &mut log);
+    let effects = gives_document(&mut coordinator, &mut log, requests[0]);
+    let (session, late) = (invitation(&effects).unwrap(), asked(&effects));
+    log.wait(Config::default().signing);
+    let overdue = Input::Deadline(CoordinatorDeadline::Signing(session));
+    tell(&mut coordinator, &mut log, overdue);
+    for request in &requests[1..] {
+        let next = asked(&gives_document(&mut coordinator, &mut log, *request));
+        assert_eq!((next.len(), late.contains(&next[0])), (2, false));
+    }
+}
