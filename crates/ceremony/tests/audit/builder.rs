@@ -35,8 +35,10 @@ pub(crate) struct Log {
     coordinator: SecretKey,
     log_key: SecretKey,
     packages: BTreeMap<(GroupName, AccountName), KeyPackage>,
-    rng: ChaCha20Rng,
-    now: Timestamp,
+    /// Where nonces come from.
+    pub(crate) rng: ChaCha20Rng,
+    /// The next statement is made a millisecond later.
+    pub(crate) now: Timestamp,
 }
 
 pub(crate) fn name(name: &str) -> AccountName {
@@ -115,16 +117,6 @@ impl Log {
         self.state.apply(entry).unwrap();
         self.entries.push(entry.to_bytes());
         entry.id()
-    }
-
-    /// Lets time pass until the next statement is made at this time.
-    pub(crate) fn wait_until(&mut self, at: Timestamp) {
-        self.now = Timestamp(at.0 - 1);
-    }
-
-    /// The randomness from here on, and in place of what comes next.
-    pub(crate) fn randomness(&mut self) -> &mut ChaCha20Rng {
-        &mut self.rng
     }
 
     /// Signs and appends a statement.
