@@ -65,6 +65,10 @@ impl Kind {
             return Err(damaged());
         }
         let (found, rest) = rest.split_first().ok_or_else(damaged)?;
+        // There was never a format 0.
+        if *found == 0 {
+            return Err(damaged());
+        }
         if *found > self.format {
             let path = path.to_owned();
             return Err(KeystoreError::Newer { path, found: *found, known: self.format });

@@ -108,8 +108,12 @@ fn what_was_changed_on_purpose_does_not_open() {
         fs::write(&path, with_new_digest(changed)).unwrap();
         assert!(open(&path, "sesame").is_err(), "{position}");
     }
-    // A newer format is not called damaged.
+    // There was never a format 0, and a newer format is not called damaged.
     let mut newer = bytes;
+    newer[start - 1] = 0;
+    fs::write(&path, with_new_digest(newer.clone())).unwrap();
+    let error = open(&path, "sesame").unwrap_err();
+    assert!(matches!(error, KeystoreError::Damaged(_)), "{error}");
     newer[start - 1] = 2;
     fs::write(&path, with_new_digest(newer)).unwrap();
     let error = open(&path, "sesame").unwrap_err();
