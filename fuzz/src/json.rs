@@ -47,7 +47,7 @@ fn signing(bytes: &[u8]) -> bool {
         let json = format!(r#"{{"value":{value},"sig":{sig}}}"#);
         serde_json::from_str::<SignedPart>(&json).unwrap()
     };
-    let context = SigningSession { ivn, session, subject: Subject::Request { request } };
+    let context = SigningSession { ivn, session, epoch: 1, subject: Subject::Request { request } };
     let key = ada.identity.public();
 
     let theirs = signed(&format!(r#"{{"part":"commitments","commitments":{value}}}"#));

@@ -418,8 +418,8 @@ impl AtCoordinator {
             }),
             9 => self.tell(coordinator::Input::Deadline(match script.byte() % 4 {
                 0 => CoordinatorDeadline::Retry,
-                1 => CoordinatorDeadline::NextDkg(board()),
-                2 => CoordinatorDeadline::Dkg(session(script)),
+                1 => CoordinatorDeadline::NextCeremony(board()),
+                2 => CoordinatorDeadline::Ceremony(session(script)),
                 _ => CoordinatorDeadline::Signing(session(script)),
             })),
             _ => {

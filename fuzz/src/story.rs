@@ -123,6 +123,10 @@ impl Disk {
                 let former = self.packages.insert(session, package.to_bytes().to_vec());
                 assert!(former.is_none(), "a key package is replaced");
             }
+            NodeChange::ShareDestroyed(session) => {
+                let former = self.packages.remove(&session);
+                assert!(former.is_some(), "a share is destroyed that there is not");
+            }
             NodeChange::Committed(session) => {
                 let former = self.sessions.insert(session, false);
                 assert!(former.is_none(), "a session is committed to twice");

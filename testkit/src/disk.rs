@@ -38,6 +38,9 @@ impl NodeDisk {
             NodeChange::KeyPackage { session, package } => {
                 self.packages.insert(*session, package.to_bytes().to_vec());
             }
+            NodeChange::ShareDestroyed(session) => {
+                self.packages.remove(session);
+            }
             NodeChange::Committed(session) => {
                 self.sessions.entry(*session).or_insert(false);
             }

@@ -25,5 +25,5 @@ mod people;
 mod reference;
 
 pub use double::member::Mischief;
-pub use scenario::{Faults, PlannedRequest, Scenario, Vote};
+pub use scenario::{Faults, PlannedChange, PlannedRequest, Scenario, Vote};
 pub use simulation::{Failure, Outcome, Sabotage, Simulation};

@@ -5,12 +5,17 @@ use std::collections::BTreeSet;
 use quorate_ceremony::names::{AccountName, Digest, GroupName, Timestamp};
 use quorate_ceremony::node::{Command, Node};
 use quorate_ceremony::policy::Policy;
-use quorate_ceremony::state::{Group, RequestState, Status};
+use quorate_ceremony::state::{ChangeEnd, Group, RequestState, Status};
 use quorate_ceremony::statement::{AbortReason, GroupDefinition, Invitation};
 use quorate_protocol::Suite;
 
 use crate::scenario::{Scenario, Vote};
 use crate::simulation::world::World;
+
+/// How many changes of the group are in force.
+fn changes_done(group: &Group) -> usize {
+    group.past_changes.iter().filter(|past| matches!(past.end, ChangeEnd::Done { .. })).count()
+}
 
 /// How long an invitation is good, in milliseconds: an hour.
 pub(crate) const INVITATION: u64 = 3_600_000;
@@ -53,6 +58,7 @@ impl Plan {
         self.wish_as_admin(index, world, node, now)
             .or_else(|| self.wish_to_leave_out(index, world, node))
             .or_else(|| self.wish_to_accept(index, node))
+            .or_else(|| self.wish_to_change(index, world, node, passed))
             .or_else(|| self.wish_to_ask(index, node, passed))
             .or_else(|| self.wish_to_vote(index, node, now))
     }
@@ -101,7 +107,7 @@ impl Plan {
         if index != 0 || group.key.is_some() || named.is_empty() || self.is_hopeless(world, group) {
             return None;
         }
-        if group.dkg.is_some() {
+        if group.ceremony.is_some() {
             return Some(Command::CancelCeremony(self.group.clone()));
         }
         let members = group.definition.members.iter().filter(|name| !named.contains(*name));
@@ -156,9 +162,34 @@ impl Plan {
             return None;
         }
         let group = node.state().group(&self.group).ok()?;
-        let asked = group.definition.members.contains(node.account())
-            && !group.accepted.contains(node.account());
+        let asked = group.not_accepted().any(|name| name == node.account());
         asked.then(|| Command::AcceptGroup(self.group.clone()))
+    }
+
+    /// The admin proposes the next change of the group.
+    fn wish_to_change(
+        &self,
+        index: usize,
+        world: &World,
+        node: &Node,
+        passed: u64,
+    ) -> Option<Command> {
+        let group = node.state().group(&self.group).ok()?;
+        let planned = self.scenario.changes.get(changes_done(group))?;
+        let epoch = group.key.as_ref()?.epoch;
+        if index != 0 || group.change.is_some() || planned.at > passed {
+            return None;
+        }
+        let members = planned.members.iter().map(|index| world.names.get(*index).cloned());
+        let members: Vec<AccountName> = members.collect::<Option<_>>()?;
+        let (min_signers, old) = (planned.min_signers, &group.definition);
+        let policy = Policy { approvals_required: min_signers, ..old.policy.clone() };
+        let voters = members.len() - usize::from(!policy.requester_may_approve);
+        let requester_may_approve =
+            policy.requester_may_approve || voters < usize::from(min_signers);
+        let policy = Policy { requester_may_approve, ..policy };
+        let definition = GroupDefinition { members, min_signers, policy, ..old.clone() };
+        Some(Command::ChangeGroup { definition, epoch, expires_in: None })
     }
 
     fn wish_to_ask(&self, index: usize, node: &Node, passed: u64) -> Option<Command> {
@@ -180,6 +211,13 @@ impl Plan {
     }
 
     fn wish_to_vote(&self, index: usize, node: &Node, now: Timestamp) -> Option<Command> {
+        let mut changes = node.changes_to_decide(now).into_iter();
+        let decides = changes.find(|(change, group)| {
+            !change.approved && change.undecided(group).any(|name| name == node.account())
+        });
+        if let Some((change, _)) = decides {
+            return Some(Command::Approve(change.id));
+        }
         if self.is_automatic(index) && self.scenario.policy.auto_approve {
             return None;
         }
@@ -216,7 +254,7 @@ impl Plan {
         let Some(group) = state.groups().get(&self.group) else {
             return vec!["the group is not defined".to_owned()];
         };
-        if group.key.is_none() && group.dkg.is_none() && self.is_hopeless(world, group) {
+        if group.key.is_none() && group.ceremony.is_none() && self.is_hopeless(world, group) {
             return Vec::new();
         }
         if group.key.is_none() {
@@ -227,6 +265,14 @@ impl Plan {
             )];
         }
         let mut missing = Vec::new();
+        if changes_done(group) < self.scenario.changes.len() {
+            missing.push(format!("a change is not in force: {:?}", group.change));
+        }
+        for past in &group.past_epochs {
+            for kept in past.holders.difference(&past.destroyed) {
+                missing.push(format!("{kept} has not destroyed its share of epoch {}", past.epoch));
+            }
+        }
         for k in 0..self.scenario.requests.len() {
             let request = state.requests().values().find(|r| self.planned(r) == Some(k));
             match request.map(|request| (request, &request.status)) {
@@ -258,12 +304,17 @@ impl Plan {
     pub(crate) fn must_be_signed(&self, world: &World, request: &RequestState) -> bool {
         let planned = self.planned(request).and_then(|k| self.scenario.requests.get(k));
         let Some(group) = world.reference.state.groups().get(&self.group) else { return false };
+        // A change can leave too few members to approve what was asked before it, and that is never made easier.
+        let stranded = request.status == Status::Rejected && !group.past_epochs.is_empty();
+        if stranded {
+            return false;
+        }
         let honest = |name: &&AccountName| !world.malicious.contains(*name);
         let voters = group.definition.members.iter().filter(honest);
         let voters = voters
             .filter(|name| request.policy.requester_may_approve || **name != request.requester);
         group.definition.members.contains(&request.requester)
-            && voters.count() >= usize::from(request.policy.approvals_required)
+            && voters.count() >= usize::from(request.approvals_required)
             && planned
                 .is_some_and(|planned| planned.votes.iter().all(|vote| *vote == Vote::Approve))
     }

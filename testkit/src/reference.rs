@@ -93,10 +93,16 @@ impl Reference {
         for event in events {
             match event {
                 Event::RequestApproved(id) => {
-                    self.approved_at.insert(id, size);
+                    // It may be said again when the group changes.
+                    self.approved_at.entry(id).or_insert(size);
                 }
-                Event::DkgCertified(group) => {
-                    let session = self.state.group(&group)?.dkg.as_ref().map(|dkg| dkg.session);
+                Event::CeremonyCertified(group) => {
+                    let session = self
+                        .state
+                        .group(&group)?
+                        .ceremony
+                        .as_ref()
+                        .map(|ceremony| ceremony.session);
                     if let Some(session) = session {
                         self.certified_at.insert(session, size);
                     }
@@ -137,16 +143,19 @@ pub(crate) fn summary(state: &IvnState) -> String {
     }
     let _ = write!(text, "; invited {:?}", state.invitations().keys());
     for (name, group) in state.groups() {
-        let session = group.dkg.as_ref().map(|dkg| dkg.session);
+        let session = group.ceremony.as_ref().map(|ceremony| ceremony.session);
         let key = group.key.as_ref().map(|key| key.public.verifying_key());
         let _ = write!(
             text,
-            "; {name} {:?} {:?} {session:?} {:?} {:?} {:?} {key:?}",
+            "; {name} {:?} {:?} {session:?} {:?} {:?} {:?} {key:?} {:?} {:?} {:?}",
             group.defined,
             group.accepted,
             group.phase(),
             group.missing(),
             group.past,
+            group.change,
+            group.past_changes,
+            group.past_epochs,
         );
     }
     for (id, request) in state.requests() {

@@ -23,12 +23,27 @@ pub struct Scenario {
     pub outsider: bool,
     /// Whether everybody is on the roster when the run begins; otherwise the admin invites them first.
     pub admitted: bool,
+    /// How many more accounts could become members.
+    pub reserves: u16,
     /// What the members want signed.
     pub requests: Vec<PlannedRequest>,
+    /// What the group is to become, one after the other.
+    pub changes: Vec<PlannedChange>,
     /// The malicious members. They never heal; the first member, who is the admin, is none of them.
     pub mischief: BTreeMap<usize, Mischief>,
     /// What goes wrong.
     pub faults: Faults,
+}
+
+/// What the admin is going to propose, and all members approve.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PlannedChange {
+    /// Not before this time, in milliseconds from the start.
+    pub at: u64,
+    /// How many members it is to take to sign.
+    pub min_signers: u16,
+    /// Who the members are to be: indices of accounts. The first account, who proposes, is one of them.
+    pub members: Vec<usize>,
 }
 
 /// What one member is going to ask for.
@@ -156,6 +171,8 @@ impl Scenario {
             members,
             policy: Policy::for_min_signers(min_signers),
             automatic: vec![false; people],
+            reserves: 0,
+            changes: Vec::new(),
             outsider: false,
             admitted: false,
             mischief: BTreeMap::new(),
@@ -193,14 +210,17 @@ impl Scenario {
         let automatic: Vec<bool> = (0..people).map(|_| chance.happens(400)).collect();
         let outsider = chance.happens(200);
         let admitted = chance.happens(800);
+        let changing = mischief.is_empty() && members <= 5 && chance.happens(350);
+        let reserves = if changing { chance.choose(1, &[(2, 0), (2, 2)], 6) } else { 0 };
+        let accounts = people + usize::from(reserves);
         let requests = (0..chance.choose(1, &[(3, 2), (1, 3)], 5))
             .map(|_| {
                 let stranger = outsider && chance.happens(300);
-                let by = if stranger { people } else { index(&mut chance, people) };
+                let by = if stranger { accounts } else { index(&mut chance, people) };
                 let at = chance.up_to(6_000);
                 let quarrel = mischief.is_empty() && chance.happens(350);
-                let votes = automatic.iter().map(|automatic| {
-                    if quarrel && !automatic {
+                let votes = (0..accounts).map(|account| {
+                    if quarrel && automatic.get(account) == Some(&false) {
                         chance.choose(Vote::Approve, &[(3, Vote::Reject), (2, Vote::Ignore)], 5)
                     } else {
                         Vote::Approve
@@ -209,8 +229,14 @@ impl Scenario {
                 PlannedRequest { by, at, votes: votes.collect() }
             })
             .collect();
+        let changes = match changing {
+            true => planned_changes(&mut chance, accounts),
+            false => Vec::new(),
+        };
         let faults = Faults::random(&mut chance);
         Self {
+            reserves,
+            changes,
             min_signers,
             members,
             policy,
@@ -225,13 +251,32 @@ impl Scenario {
 
     /// What the account of this index may do.
     pub(crate) fn role(&self, index: usize) -> Role {
-        if index < usize::from(self.members) { Role::Member } else { Role::Requester }
+        let members = usize::from(self.members) + usize::from(self.reserves);
+        if index < members { Role::Member } else { Role::Requester }
     }
 
     /// How many accounts there are.
     pub(crate) fn accounts(&self) -> usize {
-        usize::from(self.members) + usize::from(self.outsider)
+        usize::from(self.members) + usize::from(self.reserves) + usize::from(self.outsider)
     }
+}
+
+/// One or two changes among this many accounts, to any size that a group can have. Some only make new shares.
+fn planned_changes(chance: &mut Chance, accounts: usize) -> Vec<PlannedChange> {
+    let count = chance.choose(1, &[(1, 2)], 4);
+    (0..count)
+        .map(|_| {
+            let mut members = vec![0];
+            members.extend((1..accounts).filter(|_| chance.happens(650)));
+            // Two are the least.
+            if members.len() == 1 {
+                members.push(1);
+            }
+            let most = u64::try_from(members.len()).unwrap_or(2).min(4);
+            let min_signers = u16::try_from(2 + chance.up_to(most - 2)).unwrap_or(2);
+            PlannedChange { at: chance.up_to(12_000), min_signers, members }
+        })
+        .collect()
 }
 
 fn index(chance: &mut Chance, count: usize) -> usize {

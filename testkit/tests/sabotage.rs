@@ -2,7 +2,7 @@
 //! to break.
 
 use quorate_testkit::invariants::Invariant;
-use quorate_testkit::{Failure, Faults, Sabotage, Scenario, Simulation};
+use quorate_testkit::{Failure, Faults, PlannedChange, Sabotage, Scenario, Simulation};
 
 /// The invariant that a sabotage breaks, in a scenario in which nothing breaks without it.
 fn broken_by(sabotage: Sabotage, scenario: &Scenario) -> Result<Option<Invariant>, Failure> {
@@ -40,6 +40,13 @@ breaks! {
     a_node_whose_state_is_not_on_its_disk_is_seen: ForgetLog breaks OneFold
     a_statement_that_is_sent_before_it_is_stored_is_seen: ForgetStatements breaks Outbox
     a_statement_that_is_forgotten_is_seen: DropStatements breaks Outbox
+}
+
+#[test]
+fn an_old_share_that_is_destroyed_before_the_new_ones_are_in_use_is_seen() {
+    let change = PlannedChange { at: 0, min_signers: 2, members: vec![0, 1, 2] };
+    let scenario = Scenario { changes: vec![change], ..Scenario::calm(2, 3) };
+    assert_eq!(broken_by(Sabotage::DestroyEarly, &scenario).unwrap(), Some(Invariant::S7));
 }
 
 #[test]

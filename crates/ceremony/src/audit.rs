@@ -35,8 +35,9 @@ use signature::{Consents, Signed};
 
 pub use fault::{Fault, SignatureFault};
 pub use report::{
-    AccountReport, AuditReport, Blame, Check, CheckpointReport, GroupReport, NotChecked,
-    RequestReport, ReusedNonces, SessionOutcome, SessionReport, SignatureReport, Standing, Verdict,
+    AccountReport, AuditReport, Blame, ChangeReport, Check, CheckpointReport, GroupReport,
+    NotChecked, PastEpochReport, RequestReport, ReusedNonces, SessionOutcome, SessionReport,
+    SignatureReport, Standing, Verdict,
 };
 
 /// Gives the documents that the log has commitments of.
@@ -209,8 +210,10 @@ impl Auditor {
         *self.kinds.entry(kind(body)).or_default() += 1;
         match body {
             Body::CeremonyStarted { group, session, attempt } => {
+                let running = self.state.group(group)?.ceremony.as_ref();
                 let report = SessionReport {
                     session: *session,
+                    epoch: running.map_or(1, |ceremony| ceremony.terms.epoch),
                     attempt: *attempt,
                     started: index,
                     certified_by: Vec::new(),
@@ -229,6 +232,9 @@ impl Auditor {
                 self.check_certified(index, *session);
                 if let Some((transcript, _)) = transcript {
                     self.ended(*session, SessionOutcome::Key { index, transcript });
+                }
+                if let Some(group) = self.state.group_of_session(*session) {
+                    self.consents.moved(group);
                 }
             }
             Body::Request(request) => {
@@ -255,6 +261,9 @@ impl Auditor {
             | Body::NodeStarted { .. }
             | Body::GroupDefined(_)
             | Body::GroupAccepted { .. }
+            | Body::GroupChange(_)
+            | Body::GroupChangeWithdrawn { .. }
+            | Body::ShareDestroyed { .. }
             | Body::CeremonyMessage { .. }
             | Body::Refusal { .. } => {}
         }
@@ -334,7 +343,8 @@ fn blame(group: &Group) -> Vec<Blame> {
     let faults = group.faults().into_iter();
     faults
         .map(|(account, fault)| {
-            let against = fault.against().and_then(|id| group.member(id)).cloned();
+            let terms = group.ceremony.as_ref().map(|ceremony| &ceremony.terms);
+            let against = fault.against().and_then(|id| terms?.name(id)).cloned();
             Blame { account, fault, against }
         })
         .collect()
@@ -349,11 +359,14 @@ pub fn kind(body: &Body) -> &'static str {
         Body::NodeStarted { .. } => "node-started",
         Body::GroupDefined(_) => "group-defined",
         Body::GroupAccepted { .. } => "group-accepted",
+        Body::GroupChange(_) => "group-change",
+        Body::GroupChangeWithdrawn { .. } => "group-change-withdrawn",
         Body::CeremonyStarted { .. } => "ceremony-started",
         Body::CeremonyMessage { .. } => "ceremony-message",
         Body::CeremonyCertified { .. } => "ceremony-certified",
         Body::CeremonyAborted { .. } => "ceremony-aborted",
         Body::EpochStarted { .. } => "epoch-started",
+        Body::ShareDestroyed { .. } => "share-destroyed",
         Body::Request(_) => "request",
         Body::Approval { .. } => "approval",
         Body::Refusal { .. } => "refusal",

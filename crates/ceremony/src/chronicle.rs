@@ -15,7 +15,7 @@ use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Ti
 use crate::policy::Policy;
 use crate::signing::{SignedPart, SignerRecord, SigningSession, Subject};
 use crate::state::{Event, Invalid, IvnState};
-use crate::statement::{Body, Genesis, GroupDefinition, Invitation, Request, Role};
+use crate::statement::{Body, Genesis, GroupChange, GroupDefinition, Invitation, Request, Role};
 
 pub(crate) const HOUR: u64 = 3_600_000;
 
@@ -37,6 +37,8 @@ pub(crate) struct Chronicle {
     pub(crate) now: Timestamp,
     pub(crate) coordinator: SecretKey,
     packages: BTreeMap<AccountName, KeyPackage>,
+    /// Shares of earlier epochs, as if nobody had destroyed them.
+    pub(crate) former_packages: Vec<(AccountName, KeyPackage)>,
     /// All entries' bytes.
     pub(crate) entries: Vec<Vec<u8>>,
     pub(crate) rng: ChaCha20Rng,
@@ -85,6 +87,7 @@ impl Chronicle {
             now: Timestamp(1_000_000),
             coordinator: SecretKey::from_seed(&[2; 32]),
             packages: BTreeMap::new(),
+            former_packages: Vec::new(),
             entries: vec![founding(genesis()).to_bytes()],
             rng: ChaCha20Rng::seed_from_u64(0),
             signature: Vec::new(),
@@ -245,7 +248,7 @@ impl Chronicle {
     }
 
     pub(crate) fn posts(&mut self, account: &str, message: Vec<u8>) -> Result<Vec<Event>, Invalid> {
-        let session = self.state.group(&board()).unwrap().dkg.as_ref().unwrap().session;
+        let session = self.state.group(&board()).unwrap().ceremony.as_ref().unwrap().session;
         let incarnation = Self::incarnation(account, 1);
         self.says(account, Body::CeremonyMessage { session, incarnation, message: Base64(message) })
     }
@@ -254,36 +257,70 @@ impl Chronicle {
     pub(crate) fn first_message(&mut self, account: &str) -> (Run, Vec<u8>) {
         let group = self.state.group(&board()).unwrap();
         let me = group.identifier(&name(account)).unwrap();
-        Run::start(group.dkg.as_ref().unwrap().board.parameters(), me, &mut self.rng).unwrap()
+        Run::start(group.ceremony.as_ref().unwrap().board.parameters(), me, &mut self.rng).unwrap()
     }
 
     /// All members go through the three rounds; afterwards they hold their packages.
     pub(crate) fn generate(&mut self) {
-        let members = ["ada", "ben", "cyd"];
         let mut runs = BTreeMap::new();
-        for member in members {
+        for member in ["ada", "ben", "cyd"] {
             self.start_node(member, 1);
             let (run, message) = self.first_message(member);
-            runs.insert(member, run);
+            runs.insert(name(member), run);
             self.posts(member, message).unwrap();
         }
+        self.finish_rounds(runs);
+    }
+
+    /// These go through the rounds of a reshare; afterwards, who gets a share holds its new package.
+    pub(crate) fn reshare(&mut self, participants: &[&str]) {
+        let group = self.state.group(&board()).unwrap();
+        let terms = group.ceremony.as_ref().unwrap().terms.clone();
+        let mut runs = BTreeMap::new();
+        for member in participants {
+            let account = self.state.account(&name(member)).unwrap();
+            if account.incarnation != Some(Self::incarnation(member, 1)) {
+                self.start_node(member, 1);
+            }
+            let ceremony = self.state.group(&board()).unwrap().ceremony.as_ref().unwrap();
+            let me = terms.identifiers[&name(member)];
+            let old = self.packages.get(&name(member));
+            let (run, first) =
+                Run::reshare(ceremony.board.parameters(), me, old, &mut self.rng).unwrap();
+            runs.insert(name(member), run);
+            if let Some(message) = first {
+                self.posts(member, message).unwrap();
+            }
+        }
+        self.finish_rounds(runs);
+    }
+
+    fn finish_rounds(&mut self, mut runs: BTreeMap<AccountName, Run>) {
         while !runs.is_empty() {
-            for member in members {
-                let Some(run) = runs.remove(member) else { continue };
+            for member in runs.keys().cloned().collect::<Vec<_>>() {
+                let Some(run) = runs.remove(&member) else { continue };
                 let board_now =
-                    self.state.group(&board()).unwrap().dkg.as_ref().unwrap().board.clone();
+                    self.state.group(&board()).unwrap().ceremony.as_ref().unwrap().board.clone();
                 match run.advance(&board_now, &mut self.rng).unwrap() {
                     Step::Wait(run) => {
                         runs.insert(member, run);
                     }
                     Step::Send(run, message) => {
+                        let posted = self.posts(member.as_str(), message);
+                        // In a reshare enough others may have dealt by now.
+                        if posted != Err(Invalid::Protocol) {
+                            posted.unwrap();
+                        }
                         runs.insert(member, run);
-                        self.posts(member, message).unwrap();
                     }
                     Step::Done(package) => {
-                        self.packages.insert(name(member), package);
+                        let former = self.packages.insert(member.clone(), package);
+                        self.former_packages.extend(former.map(|package| (member, package)));
                     }
-                    Step::Left => unreachable!("not a reshare"),
+                    Step::Left => {
+                        let former = self.packages.remove(&member);
+                        self.former_packages.extend(former.map(|package| (member, package)));
+                    }
                 }
             }
         }
@@ -294,25 +331,31 @@ impl Chronicle {
     }
 
     pub(crate) fn certifies(&mut self, account: &str) -> Result<Vec<Event>, Invalid> {
-        let session = self.state.group(&board()).unwrap().dkg.as_ref().unwrap().session;
+        let session = self.state.group(&board()).unwrap().ceremony.as_ref().unwrap().session;
         let (transcript, public_key_package) = self.certificate();
         self.says(account, Body::CeremonyCertified { session, transcript, public_key_package })
     }
 
     pub(crate) fn certify_all(&mut self) {
-        for member in ["ada", "ben", "cyd"] {
-            self.certifies(member).unwrap();
+        let group = self.state.group(&board()).unwrap();
+        for member in group.ceremony.as_ref().unwrap().terms.definition.members.clone() {
+            self.certifies(member.as_str()).unwrap();
         }
     }
 
     /// Ada and ben sign the activation record.
     pub(crate) fn activation_signature(&mut self) -> Base64 {
+        self.activation_signed_by(&["ada", "ben"])
+    }
+
+    /// These sign the activation record.
+    pub(crate) fn activation_signed_by(&mut self, signers: &[&str]) -> Base64 {
         let group = self.state.group(&board()).unwrap();
         let (record, public) = group.activation(self.state.ivn()).unwrap();
         let message = record.to_be_signed();
         let (mut nonces, mut commitments, mut shares) =
             (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        for member in ["ada", "ben"] {
+        for member in signers {
             let package = &self.packages[&name(member)];
             let (ours, announced) = sign::commit(package, &mut self.rng).unwrap();
             commitments.insert(package.identifier(), announced);
@@ -324,6 +367,57 @@ impl Chronicle {
         }
         let signature = sign::aggregate(&public, &commitments, &shares, &message).unwrap();
         Base64(signature.to_bytes().to_vec())
+    }
+
+    /// Proposes that the group be this; returns the change's id.
+    pub(crate) fn proposes(
+        &mut self,
+        account: &str,
+        definition: GroupDefinition,
+    ) -> Result<EntryId, Invalid> {
+        let epoch = self.state.group(&board()).unwrap().key.as_ref().map_or(0, |key| key.epoch);
+        let proposal = GroupChange { epoch, definition, expires_at: self.now.plus(HOUR) };
+        let entry = self.entry(account, Body::GroupChange(proposal));
+        self.enter(&entry).map(|_| entry.id())
+    }
+
+    /// The group's definition with these members and that min_signers.
+    pub(crate) fn board_of(&self, members: &[&str], min_signers: u16) -> GroupDefinition {
+        let members = members.iter().map(|member| name(member)).collect();
+        let policy = Policy::for_min_signers(min_signers);
+        GroupDefinition { members, min_signers, policy, ..self.board_of_three() }
+    }
+
+    /// The group is changed to this, all told: proposed by ada, approved by ben, accepted by who joins, and carried out
+    /// in this session by everybody who takes part.
+    pub(crate) fn change(&mut self, members: &[&str], min_signers: u16, id: SessionId) {
+        let change = self.proposes("ada", self.board_of(members, min_signers)).unwrap();
+        if !self.state.group(&board()).unwrap().change.as_ref().unwrap().approved {
+            self.approves("ben", change).unwrap();
+        }
+        self.carry_out(change, id);
+    }
+
+    /// An approved change is accepted and carried out.
+    pub(crate) fn carry_out(&mut self, change: EntryId, id: SessionId) {
+        let group = self.state.group(&board()).unwrap();
+        let joiners: Vec<AccountName> = group.not_accepted().cloned().collect();
+        for joiner in joiners {
+            let accepted = Body::GroupAccepted { group: board(), definition: change };
+            self.says(joiner.as_str(), accepted).unwrap();
+        }
+        self.begin(id, 1).unwrap();
+        let ceremony = self.state.group(&board()).unwrap().ceremony.as_ref().unwrap();
+        let everybody: Vec<AccountName> = ceremony.terms.identifiers.keys().cloned().collect();
+        let everybody: Vec<&str> = everybody.iter().map(AccountName::as_str).collect();
+        let members = ceremony.terms.definition.members.clone();
+        let min_signers = usize::from(ceremony.terms.definition.min_signers);
+        self.reshare(&everybody);
+        self.certify_all();
+        let signers: Vec<&str> =
+            members.iter().map(AccountName::as_str).take(min_signers).collect();
+        let signature = self.activation_signed_by(&signers);
+        self.coordinator_says(Body::EpochStarted { session: id, signature }).unwrap();
     }
 
     pub(crate) fn request(&self) -> Request {
@@ -373,7 +467,12 @@ impl Chronicle {
         session: SessionId,
         subject: Subject,
     ) -> SignedPart {
-        let context = SigningSession { ivn: self.state.ivn(), session, subject };
+        let context = SigningSession {
+            ivn: self.state.ivn(),
+            session,
+            epoch: self.state.epoch_of(subject).unwrap_or(1),
+            subject,
+        };
         let (_, commitments) = sign::commit(&self.packages[&name(account)], &mut self.rng).unwrap();
         context.sign_commitments(&name(account), &secrets(account).identity, &commitments)
     }
@@ -385,7 +484,12 @@ impl Chronicle {
         session: SessionId,
         subject: Subject,
     ) -> Vec<SignerRecord> {
-        let context = SigningSession { ivn: self.state.ivn(), session, subject };
+        let context = SigningSession {
+            ivn: self.state.ivn(),
+            session,
+            epoch: self.state.epoch_of(subject).unwrap_or(1),
+            subject,
+        };
         let public = self.state.group(&board()).unwrap().key.as_ref().unwrap().public.clone();
         let (mut nonces, mut commitments) = (Vec::new(), BTreeMap::<Identifier, _>::new());
         for signer in signers {

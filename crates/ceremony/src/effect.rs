@@ -71,12 +71,15 @@ pub enum NodeChange {
     OutboxRemove(EntryId),
     /// A share of a key. Secret: to be sealed before it touches the disk. Durable before the node certifies.
     KeyPackage {
-        /// The DKG session.
+        /// The session that made it.
         session: SessionId,
         /// The share.
         package: KeyPackage,
     },
-    /// The node is about to send commitments in this signing session, or its first message in this DKG session; it
+    /// The share that this session made is of no use any more: to be destroyed, so that nobody who gets hold of the disk
+    /// finds it. Durable before the node says so.
+    ShareDestroyed(SessionId),
+    /// The node is about to send commitments in this signing session, or its first message in this ceremony; it
     /// begins neither twice. Once for a session.
     Committed(SessionId),
     /// The node is about to release its signature share in this signing session; it never does so twice.
@@ -158,13 +161,13 @@ pub enum CoordinatorChange {
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum CoordinatorDeadline {
     /// The next step of a DKG session.
-    Dkg(SessionId),
+    Ceremony(SessionId),
     /// The answers to a signing session.
     Signing(SessionId),
     /// Another try at what could not start.
     Retry,
     /// The pause before a group's next DKG session is over.
-    NextDkg(GroupName),
+    NextCeremony(GroupName),
 }
 
 /// Names a command, so that its answer finds the one who gave it.

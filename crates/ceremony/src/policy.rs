@@ -18,8 +18,11 @@ pub struct Policy {
     pub requester_may_approve: bool,
     /// Whether members' nodes may consent without asking, where their own configuration says so too.
     pub auto_approve: bool,
-    /// For how long a request may wait, in milliseconds.
+    /// For how long a request, or a proposed change of the group, may wait, in milliseconds.
     pub expiry: u64,
+    /// How many members must consent to a change of the group: min_signers unless said otherwise, and never less.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes_required: Option<u16>,
 }
 
 /// A week, in milliseconds: how long a request waits unless its group says otherwise.
@@ -33,19 +36,20 @@ impl Policy {
             requester_may_approve: true,
             auto_approve: false,
             expiry: DEFAULT_EXPIRY,
+            changes_required: None,
         }
     }
 
     /// What a request pins: SHA-256 over the rule's fields in a fixed binary form.
     pub fn hash(&self) -> Digest {
-        encoding::hash(
-            "quorate/policy/v1",
-            &[
-                &self.approvals_required.to_be_bytes(),
-                &[u8::from(self.requester_may_approve), u8::from(self.auto_approve)],
-                &self.expiry.to_be_bytes(),
-            ],
-        )
+        let approvals = self.approvals_required.to_be_bytes();
+        let flags = [u8::from(self.requester_may_approve), u8::from(self.auto_approve)];
+        let expiry = self.expiry.to_be_bytes();
+        let changes = self.changes_required.map(u16::to_be_bytes);
+        // A rule without the last field is as it was before there was one.
+        let mut fields: Vec<&[u8]> = vec![&approvals, &flags, &expiry];
+        fields.extend(changes.iter().map(<[u8; 2]>::as_slice));
+        encoding::hash("quorate/policy/v1", &fields)
     }
 }
 
@@ -68,6 +72,8 @@ mod tests {
             Policy { requester_may_approve: false, ..policy.clone() },
             Policy { auto_approve: true, ..policy.clone() },
             Policy { expiry: 1, ..policy.clone() },
+            Policy { changes_required: Some(2), ..policy.clone() },
+            Policy { changes_required: Some(3), ..policy.clone() },
         ];
         for other in others {
             assert_ne!(other.hash(), policy.hash(), "{other:?}");

@@ -19,6 +19,8 @@ use crate::names::{AccountName, Digest, EntryId, IvnId, SessionId};
 
 /// The DSSE payload type of these messages.
 const PAYLOAD_TYPE: &str = "application/vnd.quorate.signing+json";
+/// The shares that a key generation makes.
+const FIRST_EPOCH: u64 = 1;
 
 /// What is being signed.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Deserialize, Serialize)]
@@ -29,9 +31,9 @@ pub enum Subject {
         /// The request's entry.
         request: EntryId,
     },
-    /// The activation record of a new key: the DKG's last round.
+    /// The activation record of new shares: a ceremony's last round.
     Activation {
-        /// The DKG session.
+        /// The ceremony's session.
         session: SessionId,
     },
 }
@@ -42,6 +44,9 @@ pub enum Subject {
 struct SigningStatement<'a> {
     ivn: IvnId,
     session: SessionId,
+    /// Absent in the first epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    epoch: Option<u64>,
     subject: Subject,
     signer: &'a AccountName,
     part: Part<'a>,
@@ -81,6 +86,8 @@ pub struct SigningSession {
     pub ivn: IvnId,
     /// Which attempt.
     pub session: SessionId,
+    /// With which set of shares: what is signed with one is of no use, and no fault, beside another.
+    pub epoch: u64,
     /// What is being signed.
     pub subject: Subject,
 }
@@ -88,8 +95,9 @@ pub struct SigningSession {
 impl SigningSession {
     /// The bytes that the signer's signature covers.
     fn covered(&self, signer: &AccountName, part: Part<'_>) -> Vec<u8> {
-        let Self { ivn, session, subject } = *self;
-        let statement = SigningStatement { ivn, session, subject, signer, part };
+        let Self { ivn, session, epoch, subject } = *self;
+        let epoch = (epoch != FIRST_EPOCH).then_some(epoch);
+        let statement = SigningStatement { ivn, session, epoch, subject, signer, part };
         // Serialising plain structs to memory has no way to fail.
         let payload = serde_json::to_vec(&statement).unwrap_or_default();
         pre_authentication_encoding(PAYLOAD_TYPE, &payload)

@@ -55,15 +55,24 @@ pub enum Body {
     },
     /// Defines a signing group. By an admin; in force when each member has accepted.
     GroupDefined(GroupDefinition),
-    /// A member's consent to belong to a group as defined. By the member.
+    /// A member's consent to belong to a group as defined, or as proposed. By the member.
     GroupAccepted {
         /// Which group.
         group: GroupName,
-        /// The definition's entry: consent to one definition is none to a later one of the same name.
+        /// The entry of the definition, or of the proposed change: consent to one is none to a later one of the same
+        /// name.
         definition: EntryId,
     },
-    /// Opens a session of a group's distributed key generation. By the coordinator, which contributes a random session
-    /// id and nothing else: all parameters come from the group's definition.
+    /// Proposes to change a group that has a key. By an admin, or by a member, whose consent it is where the policy says
+    /// so. In force when enough members approved, all who join accepted, and the key was shared anew.
+    GroupChange(GroupChange),
+    /// Takes a proposed change back. By its author, or by an admin.
+    GroupChangeWithdrawn {
+        /// The change's entry.
+        change: EntryId,
+    },
+    /// Opens a session in which a group's key is made, or shared anew. By the coordinator, which contributes a random
+    /// session id and nothing else: all parameters come from the group's definition, or from the approved change.
     CeremonyStarted {
         /// Whose key.
         group: GroupName,
@@ -107,14 +116,22 @@ pub enum Body {
     },
     /// Asks a group to sign a document. By the requester, whose consent it is where the policy says so.
     Request(Request),
+    /// The author's node destroyed its share of an earlier epoch. By who held one. It is the author's word: copies can
+    /// not be proved to be gone.
+    ShareDestroyed {
+        /// Whose key.
+        group: GroupName,
+        /// Which of its sets of shares.
+        epoch: u64,
+    },
     /// A member's consent. By the member.
     Approval {
-        /// The request's entry.
+        /// The entry of the request, or of the proposed change of a group.
         request: EntryId,
     },
     /// A member's refusal. By the member.
     Refusal {
-        /// The request's entry.
+        /// The entry of the request, or of the proposed change of a group.
         request: EntryId,
         /// Why, in the member's words; 1 to 500 characters.
         reason: String,
@@ -184,6 +201,18 @@ pub struct GroupDefinition {
     pub document_types: BTreeSet<DocumentType>,
     /// What a request needs: enforced by every member's node.
     pub policy: Policy,
+}
+
+/// A proposed change of a group.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct GroupChange {
+    /// The epoch that the group is in: a change is of no use after another one.
+    pub epoch: u64,
+    /// The whole group as it is to be. Its name and its suite stay.
+    pub definition: GroupDefinition,
+    /// Until when it can be decided, and its carrying out begun.
+    pub expires_at: Timestamp,
 }
 
 /// A request.

@@ -43,6 +43,7 @@ points! {
     NodeOutboxAdd = "node.persist.outbox-add",
     NodeOutboxRemove = "node.persist.outbox-remove",
     NodeKeyPackage = "node.persist.key-package",
+    NodeShareDestroyed = "node.persist.share-destroyed",
     NodeCommitted = "node.persist.committed",
     NodeReleased = "node.persist.released",
     NodeHello = "node.send.hello",
@@ -99,6 +100,7 @@ impl From<&NodeChange> for Point {
             NodeChange::OutboxAdd(_) => Self::NodeOutboxAdd,
             NodeChange::OutboxRemove(_) => Self::NodeOutboxRemove,
             NodeChange::KeyPackage { .. } => Self::NodeKeyPackage,
+            NodeChange::ShareDestroyed(_) => Self::NodeShareDestroyed,
             NodeChange::Committed(_) => Self::NodeCommitted,
             NodeChange::Released(_) => Self::NodeReleased,
         }
@@ -211,8 +213,11 @@ pub(crate) fn links(usual: LinkOptions) -> LinkOptions {
 
 /// The coordinator's deadlines.
 pub(crate) fn deadlines(usual: Config) -> Config {
-    let step = patience(Duration::from_millis(usual.dkg_step));
-    Config { dkg_step: u64::try_from(step.as_millis()).unwrap_or(usual.dkg_step), ..usual }
+    let step = patience(Duration::from_millis(usual.ceremony_step));
+    Config {
+        ceremony_step: u64::try_from(step.as_millis()).unwrap_or(usual.ceremony_step),
+        ..usual
+    }
 }
 
 /// By how many milliseconds the wall clock is off.

@@ -50,7 +50,12 @@ pub(super) fn check_unique(log: &Path) -> Result<(), String> {
             continue;
         };
         let subject = Subject::Request { request: *request };
-        let session = SigningSession { ivn: state.ivn(), session: *session, subject };
+        let session = SigningSession {
+            ivn: state.ivn(),
+            session: *session,
+            epoch: state.epoch_of(subject).unwrap_or(1),
+            subject,
+        };
         for signer in signers {
             let key = state.identity_key(&signer.account).unwrap();
             let commitments =

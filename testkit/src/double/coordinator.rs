@@ -57,7 +57,7 @@ pub struct Liar {
 }
 
 const CONFIG: Config =
-    Config { dkg_step: 8_000, signing: 1_000, session: 20_000, pause: 100, credit: 100 };
+    Config { ceremony_step: 8_000, signing: 1_000, session: 20_000, pause: 100, credit: 100 };
 
 fn secrets(log: &[u8; 32], identity: &[u8; 32]) -> CoordinatorSecrets {
     CoordinatorSecrets { log: SecretKey::from_seed(log), identity: SecretKey::from_seed(identity) }

@@ -14,7 +14,7 @@ use crate::simulation::world::World;
 /// and every request that nobody wanted to refuse has its approvals.
 pub(crate) fn l1_approved_requests_are_signed(plan: &Plan, world: &World) -> Result<(), Violation> {
     for request in world.reference.state.requests().values() {
-        let required = usize::from(request.policy.approvals_required);
+        let required = usize::from(request.approvals_required);
         let due = request.approvals.len() >= required || plan.must_be_signed(world, request);
         let signed = matches!(request.status, Status::Signed { .. });
         Invariant::L1

@@ -9,6 +9,7 @@ mod s2;
 mod s3;
 mod s4;
 mod s6;
+mod s7;
 
 use std::fmt;
 
@@ -38,6 +39,8 @@ pub enum Invariant {
     S4,
     /// One key certified by all, or a logged abort that blames nobody innocent.
     S6,
+    /// A reshare keeps the key and strands nobody.
+    S7,
     /// Signing completes.
     L1,
     /// Restarting needs no manual action.
@@ -62,6 +65,7 @@ impl fmt::Display for Invariant {
             Self::S3 => "S3 (no auditor accepts a split view)",
             Self::S4 => "S4 (no share leaves a node)",
             Self::S6 => "S6 (one certified key, or an abort that blames nobody innocent)",
+            Self::S7 => "S7 (a reshare keeps the key and strands nobody)",
             Self::L1 => "L1 (signing completes)",
             Self::L2 => "L2 (restarting needs no manual action)",
             Self::OneLog => "one log (every node's log is a prefix of the coordinator's)",
@@ -117,6 +121,7 @@ pub(crate) struct Invariants {
     gate: s2::Gate,
     secrets: s4::Secrets,
     ceremonies: s6::Ceremonies,
+    epochs: s7::Epochs,
     logs: log::Logs,
 }
 
@@ -134,6 +139,8 @@ impl Invariants {
         self.secrets.s4_no_share_is_in_anything_sent_or_stored_elsewhere(world, seen)?;
         s3::s3_a_node_cosigns_one_history(world, seen)?;
         self.ceremonies.s6_a_key_is_certified_by_all_who_hold_it(world, seen)?;
+        self.epochs.s7_a_reshare_keeps_the_key(world, seen)?;
+        s7::s7_old_shares_are_destroyed_only_after_new_ones_are_in_use(world, seen)?;
         s6::s6_nobody_innocent_is_blamed(world, seen)?;
         self.logs.every_log_is_a_prefix_of_the_coordinators(world, seen)?;
         log::a_node_promises_only_what_is_on_its_disk(world, seen)?;

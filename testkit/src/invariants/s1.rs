@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, Digest, SessionId};
 use quorate_ceremony::signing::{SignedPart, SigningSession, Subject};
+use quorate_protocol::Identifier;
 use quorate_protocol::sign::Commitments;
 
 use super::{Invariant, Seen, Violation};
@@ -20,6 +21,8 @@ pub(crate) struct NoncePairs {
     known: BTreeSet<Vec<u8>>,
     /// The sets of commitments that the coordinator showed in each session, and what they are called.
     packages: BTreeMap<SessionId, Vec<Package>>,
+    /// Who had which identifier, in each epoch.
+    rosters: Vec<BTreeMap<AccountName, Identifier>>,
     /// Which of them each node was shown.
     shown: BTreeMap<(AccountName, SessionId), BTreeSet<Digest>>,
     /// The share that was released for each pair.
@@ -29,7 +32,8 @@ pub(crate) struct NoncePairs {
 /// A set of commitments, and what members' shares call it.
 struct Package {
     commitments: Vec<(AccountName, SignedPart)>,
-    digest: Digest,
+    /// One for each epoch whose shares these signers could hold.
+    digests: BTreeSet<Digest>,
 }
 
 impl NoncePairs {
@@ -48,8 +52,8 @@ impl NoncePairs {
                 Ok(())
             }
             Seen::CoordinatorSent(to, FromCoordinator::Package { session, commitments }, _) => {
-                let package = self.package(world, *session, commitments)?;
-                self.shown.entry(((*to).clone(), *session)).or_default().insert(package);
+                let packages = self.package(world, *session, commitments)?;
+                self.shown.entry(((*to).clone(), *session)).or_default().extend(packages);
                 Ok(())
             }
             Seen::NodeSent(by, FromNode::Commitments { session, commitments }, _) => {
@@ -66,7 +70,20 @@ impl NoncePairs {
         let subject = self.subjects.get(&session).copied();
         let subject =
             subject.ok_or_else(|| Invariant::S1.broken("a session without an invitation"))?;
-        Ok(SigningSession { ivn: world.reference.state.ivn(), session, subject })
+        Ok(SigningSession { ivn: world.reference.state.ivn(), session, epoch: 1, subject })
+    }
+
+    /// Everybody who holds a share now, or is about to.
+    fn learn_rosters(&mut self, world: &World) {
+        for group in world.reference.state.groups().values() {
+            let key = group.key.as_ref().map(|key| &key.identifiers);
+            let next = group.ceremony.as_ref().map(|ceremony| &ceremony.terms.identifiers);
+            for roster in key.into_iter().chain(next) {
+                if !self.rosters.contains(roster) {
+                    self.rosters.push(roster.clone());
+                }
+            }
+        }
     }
 
     /// What this set of commitments is called.
@@ -75,23 +92,25 @@ impl NoncePairs {
         world: &World,
         session: SessionId,
         shown: &[(AccountName, SignedPart)],
-    ) -> Result<Digest, Violation> {
+    ) -> Result<BTreeSet<Digest>, Violation> {
         let context = self.context(world, session)?;
+        self.learn_rosters(world);
         let known = self.packages.entry(session).or_default();
         if let Some(package) = known.iter().find(|package| package.commitments == shown) {
-            return Ok(package.digest);
+            return Ok(package.digests.clone());
         }
-        let groups = world.reference.state.groups();
-        let mut commitments = BTreeMap::new();
+        let mut opened = Vec::new();
         for (account, signed) in shown {
-            let identifier = groups.values().find_map(|group| group.identifier(account));
-            if let Some(identifier) = identifier {
-                commitments.insert(identifier, open(world, context, account, signed)?);
-            }
+            opened.push((account, open(world, context, account, signed)?));
         }
-        let digest = context.package(&commitments);
-        known.push(Package { commitments: shown.to_vec(), digest });
-        Ok(digest)
+        let named = |roster: &BTreeMap<AccountName, Identifier>| -> Option<Digest> {
+            let all =
+                opened.iter().map(|(name, theirs)| Some((*roster.get(*name)?, theirs.clone())));
+            Some(context.package(&all.collect::<Option<_>>()?))
+        };
+        let digests: BTreeSet<Digest> = self.rosters.iter().filter_map(named).collect();
+        known.push(Package { commitments: shown.to_vec(), digests: digests.clone() });
+        Ok(digests)
     }
 
     fn announced(
@@ -129,7 +148,9 @@ impl NoncePairs {
         })?;
         let key = state.identity_key(by).ok_or_else(|| Invariant::S1.broken("who is that?"))?;
         for package in self.shown.get(&pair).into_iter().flatten() {
-            let Ok(share) = context.open_share(by, key, *package, signed) else { continue };
+            let mut opened = in_any_epoch(world, context)
+                .filter_map(|context| context.open_share(by, key, *package, signed).ok());
+            let Some(share) = opened.next() else { continue };
             let share = share.to_bytes().to_vec();
             let earlier = self.shares.insert(nonces.clone(), share.clone());
             return Invariant::S1.check(earlier.is_none_or(|earlier| earlier == share), || {
@@ -141,6 +162,16 @@ impl NoncePairs {
     }
 }
 
+/// A signer says with which set of shares it signs, and may not have heard yet of the latest.
+fn in_any_epoch(
+    world: &World,
+    context: SigningSession,
+) -> impl Iterator<Item = SigningSession> + use<> {
+    let keys = world.reference.state.groups().values().filter_map(|group| group.key.as_ref());
+    let latest = keys.map(|key| key.epoch).max().unwrap_or(0);
+    (1..=latest + 1).map(move |epoch| SigningSession { epoch, ..context })
+}
+
 fn open(
     world: &World,
     context: SigningSession,
@@ -148,6 +179,9 @@ fn open(
     signed: &SignedPart,
 ) -> Result<Commitments, Violation> {
     let key = world.reference.state.identity_key(by);
-    let opened = key.and_then(|key| context.open_commitments(by, key, signed).ok());
+    let opened = key.and_then(|key| {
+        in_any_epoch(world, context)
+            .find_map(|context| context.open_commitments(by, key, signed).ok())
+    });
     opened.ok_or_else(|| Invariant::S1.broken(format!("commitments that {by} did not sign")))
 }

@@ -123,10 +123,9 @@ fn verifies(
     Invariant::S2.check(signers >= usize::from(group.definition.min_signers), || {
         format!("{signers} signers are too few")
     })?;
-    Invariant::S2
-        .check(state.approvals.len() >= usize::from(state.policy.approvals_required), || {
-            "a signature with too few approvals".to_owned()
-        })?;
+    Invariant::S2.check(state.approvals.len() >= usize::from(state.approvals_required), || {
+        "a signature with too few approvals".to_owned()
+    })?;
     let good = || {
         let document = world.documents.get(&state.request.document)?;
         let signature = Signature::from_bytes(signature).ok()?;

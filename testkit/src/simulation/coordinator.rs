@@ -19,7 +19,7 @@ use crate::invariants::{Invariant, Seen, Violation};
 
 /// Deadlines of the simulated deployment.
 const CONFIG: Config =
-    Config { dkg_step: 8_000, signing: 1_000, session: 20_000, pause: 100, credit: 100 };
+    Config { ceremony_step: 8_000, signing: 1_000, session: 20_000, pause: 100, credit: 100 };
 
 pub(super) struct Hub {
     log: [u8; 32],

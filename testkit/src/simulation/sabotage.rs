@@ -39,6 +39,8 @@ pub enum Sabotage {
     ForgetStatements,
     /// Nodes take what they state out of the outbox at once.
     DropStatements,
+    /// Nodes destroy their old shares when they have new ones, before those are in use.
+    DestroyEarly,
     /// Nodes send their share of the key.
     LeakShare,
     /// Nodes release signature shares without a cosignature.
@@ -144,6 +146,16 @@ impl Sabotage {
                 let id = entry.id();
                 let add = NodeEffect::Persist(NodeChange::OutboxAdd(entry));
                 vec![add, NodeEffect::Persist(NodeChange::OutboxRemove(id))]
+            }
+            (
+                Self::DestroyEarly,
+                NodeEffect::Persist(NodeChange::KeyPackage { session, package }),
+            ) => {
+                let old = world.disk(account).into_iter().flat_map(|disk| disk.packages.keys());
+                let gone = |old: &SessionId| NodeEffect::Persist(NodeChange::ShareDestroyed(*old));
+                let mut early: Vec<NodeEffect> = old.map(gone).collect();
+                early.push(NodeEffect::Persist(NodeChange::KeyPackage { session, package }));
+                early
             }
             (Self::LeakShare, NodeEffect::Persist(NodeChange::KeyPackage { session, package })) => {
                 let cosignature = STANDARD.encode(package.to_bytes().as_slice());

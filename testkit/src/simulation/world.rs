@@ -75,7 +75,12 @@ impl World {
     ) -> Option<(SigningSession, Digest)> {
         let state = &self.reference.state;
         let subject = *self.subjects.get(&session)?;
-        let context = SigningSession { ivn: state.ivn(), session, subject };
+        let context = SigningSession {
+            ivn: state.ivn(),
+            session,
+            epoch: state.epoch_of(subject).unwrap_or(1),
+            subject,
+        };
         let mut commitments = BTreeMap::new();
         for (account, signed) in self.packages.get(&(by.clone(), session))? {
             let group = state.groups().values().find(|group| group.identifier(account).is_some());

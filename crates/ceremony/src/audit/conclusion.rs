@@ -9,11 +9,12 @@ use quorate_log::quorum::cosignatures_for_final;
 use super::checkpoint::{self, Cosigners};
 use super::fault::Fault;
 use super::report::{
-    AccountReport, AuditReport, CheckpointReport, GroupReport, RequestReport, Standing, Verdict,
+    AccountReport, AuditReport, ChangeReport, CheckpointReport, GroupReport, PastEpochReport,
+    RequestReport, Standing, Verdict,
 };
 use super::{Anchor, Auditor};
 use crate::names::{AccountName, Timestamp};
-use crate::state::{Group, RequestState, Status};
+use crate::state::{Group, PastChange, PastEpoch, RequestState, Status};
 
 impl Auditor {
     /// Checks the checkpoint and sums up.
@@ -97,7 +98,10 @@ impl Auditor {
                 .key
                 .as_ref()
                 .map(|key| hex::encode(key.public.verifying_key().as_bytes())),
+            epoch: group.key.as_ref().map(|key| key.epoch),
             sessions,
+            changes: group.past_changes.iter().map(change_report).collect(),
+            past_epochs: group.past_epochs.iter().map(past_epoch_report).collect(),
             is_final: cosigned_by.len() >= needed,
             cosigned_by,
             cosignatures_for_final: needed,
@@ -113,6 +117,25 @@ fn verdict(faults: &[Fault], groups: &[GroupReport]) -> Verdict {
         Verdict::Final
     } else {
         Verdict::NotFinal
+    }
+}
+
+fn change_report(change: &PastChange) -> ChangeReport {
+    let definition = &change.proposal.definition;
+    ChangeReport {
+        id: change.id,
+        proposer: change.proposer.clone(),
+        min_signers: definition.min_signers,
+        members: definition.members.clone(),
+        end: change.end.to_string(),
+    }
+}
+
+fn past_epoch_report(past: &PastEpoch) -> PastEpochReport {
+    PastEpochReport {
+        epoch: past.epoch,
+        holders: past.holders.clone(),
+        destroyed: past.destroyed.clone(),
     }
 }
 

@@ -108,19 +108,50 @@ impl AuditReport {
         for session in &group.sessions {
             let attempt = session.attempt;
             let certified: Vec<_> = session.certified_by.iter().collect();
+            let (kind, made) = match session.epoch {
+                1 => ("DKG session", "the key".to_owned()),
+                epoch => ("Reshare session", format!("the shares of epoch {epoch}")),
+            };
             let sentence = match &session.outcome {
-                SessionOutcome::Running => format!("DKG session {attempt} is running."),
+                SessionOutcome::Running => format!("{kind} {attempt} is running."),
                 SessionOutcome::Aborted { index, reason, blame } => format!(
-                    "DKG session {attempt} ended without a key, as entry {index} says: {}.",
+                    "{kind} {attempt} ended without {made}, as entry {index} says: {}.",
                     aborted(reason, blame)
                 ),
                 SessionOutcome::Key { index, .. } => format!(
-                    "DKG session {attempt} made the key, in use from entry {index}. The transcript was recomputed \
+                    "{kind} {attempt} made {made}, in use from entry {index}. The transcript was recomputed \
                      from the messages; {} certified just this one.",
                     list(&certified)
                 ),
             };
             page.say(2, &sentence);
+        }
+        for change in &group.changes {
+            let members: Vec<_> = change.members.iter().collect();
+            page.say(
+                2,
+                &format!(
+                    "{} proposed that {} of {} sign ({}): {}.",
+                    change.proposer,
+                    change.min_signers,
+                    members.len(),
+                    list(&members),
+                    change.end
+                ),
+            );
+        }
+        for past in &group.past_epochs {
+            let kept: Vec<_> = past.holders.difference(&past.destroyed).collect();
+            if !kept.is_empty() {
+                page.say(
+                    2,
+                    &format!(
+                        "{} did not state that the share of epoch {} is destroyed.",
+                        list(&kept),
+                        past.epoch
+                    ),
+                );
+            }
         }
         let Some(key) = &group.verifying_key else { return page.say(2, "It has no key.") };
         page.say(2, &format!("Key     {key}"));

@@ -97,12 +97,18 @@ pub struct GroupReport {
     pub min_signers: u16,
     /// How many members' consents a request needs.
     pub approvals_required: u16,
-    /// The members; the first has identifier 1.
+    /// The members.
     pub members: Vec<AccountName>,
     /// Its key in hex, recomputed from the messages of the session that made it.
     pub verifying_key: Option<String>,
-    /// Its DKG sessions, in log order.
+    /// Which set of shares is in force, if there is a key.
+    pub epoch: Option<u64>,
+    /// The sessions that made its key and shared it anew, or failed to, in log order.
     pub sessions: Vec<SessionReport>,
+    /// Its changes, in log order.
+    pub changes: Vec<ChangeReport>,
+    /// The sets of shares that were in force before, oldest first.
+    pub past_epochs: Vec<PastEpochReport>,
     /// Which members' cosignatures are on the checkpoint.
     pub cosigned_by: Vec<AccountName>,
     /// How many are needed: [`quorate_log::quorum`].
@@ -111,11 +117,39 @@ pub struct GroupReport {
     pub is_final: bool,
 }
 
-/// A DKG session.
+/// A change of a group that is over.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChangeReport {
+    /// Its entry.
+    pub id: EntryId,
+    /// Who proposed it.
+    pub proposer: AccountName,
+    /// How many were to sign, and who the members were to be.
+    pub min_signers: u16,
+    /// The members as proposed.
+    pub members: Vec<AccountName>,
+    /// What became of it, in a sentence.
+    pub end: String,
+}
+
+/// Shares that are not in force any more.
+#[derive(Clone, Debug, Serialize)]
+pub struct PastEpochReport {
+    /// Their number.
+    pub epoch: u64,
+    /// Who held one.
+    pub holders: BTreeSet<AccountName>,
+    /// Who of them says that it is destroyed.
+    pub destroyed: BTreeSet<AccountName>,
+}
+
+/// A session of a key generation or of a reshare.
 #[derive(Clone, Debug, Serialize)]
 pub struct SessionReport {
     /// Its id.
     pub session: SessionId,
+    /// The number of the set of shares that it was to make; 1 is a key generation, all others are reshares.
+    pub epoch: u64,
     /// 1 for the first.
     pub attempt: u32,
     /// Index of the entry that started it.
@@ -126,7 +160,7 @@ pub struct SessionReport {
     pub outcome: SessionOutcome,
 }
 
-/// How a DKG session ended.
+/// How a session ended.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
 pub enum SessionOutcome {

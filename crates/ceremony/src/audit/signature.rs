@@ -5,15 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use curve25519_dalek::Scalar;
 use quorate_protocol::Identifier;
-use quorate_protocol::keys::PublicKeyPackage;
 use quorate_protocol::sign::{self, Commitments, Signature, SignatureShare};
 
 use super::Documents;
 use super::fault::SignatureFault;
 use super::report::{Check, NotChecked};
-use crate::names::{AccountName, EntryId, IvnId, SessionId};
+use crate::names::{AccountName, EntryId, GroupName, IvnId, SessionId};
 use crate::signing::{SignerRecord, SigningSession, Subject};
-use crate::state::{Group, IvnState, RequestState};
+use crate::state::{Group, GroupKey, IvnState, RequestState};
 
 /// Who consented to what, by the entries seen so far.
 #[derive(Debug, Default)]
@@ -21,6 +20,7 @@ pub(super) struct Consents(BTreeMap<EntryId, Asked>);
 
 #[derive(Debug)]
 struct Asked {
+    group: GroupName,
     required: u16,
     min_signers: u16,
     consented: BTreeSet<AccountName>,
@@ -32,11 +32,22 @@ impl Consents {
         let consents = state.policy.requester_may_approve
             && group.definition.members.contains(&state.requester);
         let asked = Asked {
+            group: group.definition.name.clone(),
             required: state.policy.approvals_required,
             min_signers: group.definition.min_signers,
             consented: consents.then(|| state.requester.clone()).into_iter().collect(),
         };
         self.0.insert(state.id, asked);
+    }
+
+    /// The group's key is shared anew: only consents of those who hold shares now count, and never fewer than before.
+    pub(super) fn moved(&mut self, group: &Group) {
+        let definition = &group.definition;
+        for asked in self.0.values_mut().filter(|asked| asked.group == definition.name) {
+            asked.consented.retain(|name| definition.members.contains(name));
+            asked.min_signers = definition.min_signers;
+            asked.required = asked.required.max(definition.min_signers);
+        }
     }
 
     /// A member's consent.
@@ -108,7 +119,7 @@ impl Signed<'_> {
             return Checks::failed(SignatureFault::NotRequested);
         };
         let Some(key) = &group.key else { return Checks::failed(SignatureFault::NotRequested) };
-        let contributions = match self.contributions(state, group) {
+        let contributions = match self.contributions(state, key) {
             Ok(contributions) => contributions,
             Err(fault) => return Checks::failed(fault),
         };
@@ -126,7 +137,7 @@ impl Signed<'_> {
                 return Checks { sum, shares: not_checked, document: not_checked, fault };
             }
         };
-        if let Some(account) = contributions.wrong_share(&key.public, group, &message) {
+        if let Some(account) = contributions.wrong_share(key, &message) {
             let fault = SignatureFault::Share { account };
             return Checks { sum, shares: Check::Failed, ..Checks::failed(fault) };
         }
@@ -146,25 +157,25 @@ impl Signed<'_> {
     fn contributions(
         &self,
         state: &IvnState,
-        group: &Group,
+        key: &GroupKey,
     ) -> Result<Contributions, SignatureFault> {
-        let session = self.context(state.ivn());
+        let session = self.context(state.ivn(), key.epoch);
         let mut commitments = BTreeMap::new();
         for record in self.signers {
-            let opened = group.identifier(&record.account).and_then(|identifier| {
+            let opened = key.identifiers.get(&record.account).and_then(|identifier| {
                 let key = state.identity_key(&record.account)?;
                 let theirs = session.open_commitments(&record.account, key, &record.commitments);
-                Some((identifier, theirs.ok()?))
+                Some((*identifier, theirs.ok()?))
             });
             commitments.extend([opened.ok_or_else(|| messages_of(record))?]);
         }
         let package = session.package(&commitments);
         let mut shares = BTreeMap::new();
         for record in self.signers {
-            let opened = group.identifier(&record.account).and_then(|identifier| {
+            let opened = key.identifiers.get(&record.account).and_then(|identifier| {
                 let key = state.identity_key(&record.account)?;
                 let theirs = session.open_share(&record.account, key, package, &record.share);
-                Some((identifier, theirs.ok()?))
+                Some((*identifier, theirs.ok()?))
             });
             shares.extend([opened.ok_or_else(|| messages_of(record))?]);
         }
@@ -173,7 +184,11 @@ impl Signed<'_> {
 
     /// Each signer's commitments, 64 bytes.
     pub(super) fn commitments(&self, state: &IvnState) -> Vec<(AccountName, [u8; 64])> {
-        let session = self.context(state.ivn());
+        let key = state
+            .request(self.request)
+            .ok()
+            .and_then(|request| state.group(&request.request.group).ok()?.key.as_ref());
+        let session = self.context(state.ivn(), key.map_or(1, |key| key.epoch));
         let opened = self.signers.iter().filter_map(|record| {
             let key = state.identity_key(&record.account)?;
             let theirs =
@@ -183,10 +198,11 @@ impl Signed<'_> {
         opened.collect()
     }
 
-    fn context(&self, ivn: IvnId) -> SigningSession {
+    fn context(&self, ivn: IvnId, epoch: u64) -> SigningSession {
         SigningSession {
             ivn,
             session: self.session,
+            epoch,
             subject: Subject::Request { request: self.request },
         }
     }
@@ -218,16 +234,11 @@ impl Contributions {
     }
 
     /// A signer whose share is not one for `message`.
-    fn wrong_share(
-        &self,
-        public: &PublicKeyPackage,
-        group: &Group,
-        message: &[u8],
-    ) -> Option<AccountName> {
+    fn wrong_share(&self, key: &GroupKey, message: &[u8]) -> Option<AccountName> {
         let wrong = self.shares.iter().find(|(from, share)| {
-            sign::verify_share(public, &self.commitments, **from, share, message).is_err()
+            sign::verify_share(&key.public, &self.commitments, **from, share, message).is_err()
         });
-        wrong.and_then(|(from, _)| group.member(*from).cloned())
+        wrong.and_then(|(from, _)| key.holder(*from).cloned())
     }
 }
 
@@ -248,8 +259,12 @@ mod tests {
     const REQUEST: EntryId = EntryId::new([1; 32]);
 
     fn consents(of: &[&str]) -> Consents {
-        let asked =
-            Asked { required: 3, min_signers: 2, consented: names(of).into_iter().collect() };
+        let asked = Asked {
+            group: "board".parse().unwrap(),
+            required: 3,
+            min_signers: 2,
+            consented: names(of).into_iter().collect(),
+        };
         Consents(BTreeMap::from([(REQUEST, asked)]))
     }
 

@@ -147,10 +147,13 @@ pub(super) fn costs(body: &Body) -> bool {
         Body::Invitation(_)
         | Body::NodeStarted { .. }
         | Body::GroupDefined(_)
+        | Body::GroupChange(_)
         | Body::Request(_) => true,
         Body::Genesis(_)
         | Body::AccountAdmitted { .. }
         | Body::GroupAccepted { .. }
+        | Body::GroupChangeWithdrawn { .. }
+        | Body::ShareDestroyed { .. }
         | Body::CeremonyStarted { .. }
         | Body::CeremonyMessage { .. }
         | Body::CeremonyCertified { .. }

@@ -8,7 +8,7 @@
 //! for all that was appended and sends it out: that is how many entries share one write to disk.
 
 mod admission;
-mod dkg;
+mod ceremony;
 mod pace;
 mod roast;
 mod signing;
@@ -29,7 +29,7 @@ use crate::message::{FromCoordinator, FromNode};
 use crate::names::{AccountName, EntryId, GroupName, SessionId, Timestamp};
 use crate::node::Document;
 use crate::signing::Subject;
-use crate::state::{Event, IvnState};
+use crate::state::{Ceremony, Event, Group, IvnState};
 
 /// How far ahead of the coordinator's clock a statement's time may be, in milliseconds. Otherwise one fast clock would
 /// move the log's time past everybody's deadlines. An admission may not be further behind, either.
@@ -47,7 +47,7 @@ const REMEMBERED_CHECKPOINTS: usize = 256;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Config {
     /// How long a step of a DKG may take before the session is given up and tried again.
-    pub dkg_step: u64,
+    pub ceremony_step: u64,
     /// How long signers may take to answer at most before others are tried beside them. For nodes that have answered
     /// before, it is as long as their answers usually take.
     pub signing: u64,
@@ -62,7 +62,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { dkg_step: 30_000, signing: 1_000, session: 20_000, pause: 100, credit: 10_000 }
+        Self { ceremony_step: 30_000, signing: 1_000, session: 20_000, pause: 100, credit: 10_000 }
     }
 }
 
@@ -221,8 +221,8 @@ impl Coordinator {
         let mut out = Vec::new();
         let groups: Vec<_> = self.state.groups().keys().cloned().collect();
         for group in groups {
-            self.tend_dkg(&group, now, rng, &mut out);
-            self.expect_dkg_step(&group, now, &mut out);
+            self.tend_ceremony(&group, now, rng, &mut out);
+            self.expect_ceremony_step(&group, now, &mut out);
         }
         let requests: Vec<_> = self.state.requests().keys().copied().collect();
         for request in requests {
@@ -261,15 +261,15 @@ impl Coordinator {
             Input::Document { request, document } => {
                 self.document(request, document, now, &mut out);
             }
-            Input::Deadline(CoordinatorDeadline::Dkg(session)) => {
-                self.dkg_overdue(session, now, rng, &mut out);
+            Input::Deadline(CoordinatorDeadline::Ceremony(session)) => {
+                self.ceremony_overdue(session, now, rng, &mut out);
             }
             Input::Deadline(CoordinatorDeadline::Signing(session)) => {
                 self.signing_overdue(session, now, &mut out);
             }
-            Input::Deadline(CoordinatorDeadline::NextDkg(group)) => {
+            Input::Deadline(CoordinatorDeadline::NextCeremony(group)) => {
                 self.pauses.remove(&group);
-                self.tend_dkg(&group, now, rng, &mut out);
+                self.tend_ceremony(&group, now, rng, &mut out);
             }
             Input::Deadline(CoordinatorDeadline::Retry) => {
                 self.signing.resume();
@@ -377,7 +377,7 @@ impl Coordinator {
         self.catch_up(account, after.min(self.state.size()), out);
         let groups: Vec<_> = self.state.groups().keys().cloned().collect();
         for group in groups {
-            self.tend_dkg(&group, now, rng, out);
+            self.tend_ceremony(&group, now, rng, out);
         }
     }
 
@@ -395,28 +395,32 @@ impl Coordinator {
                     .state
                     .groups()
                     .values()
-                    .filter(|group| group.definition.members.contains(&account))
+                    .filter(|group| takes_part(group, &account))
                     .map(|group| group.definition.name.clone())
                     .collect();
                 for group in groups {
-                    self.tend_dkg(&group, now, rng, out);
+                    self.tend_ceremony(&group, now, rng, out);
                 }
             }
-            Event::DkgAborted(group) => {
-                self.pause_dkg(&group, now, out);
-                self.tend_dkg(&group, now, rng, out);
+            Event::CeremonyAborted(group) => {
+                self.pause_ceremony(&group, now, out);
+                self.tend_ceremony(&group, now, rng, out);
             }
             // What went wrong with the definition before says nothing about this one.
-            Event::GroupDefined(group) => {
+            Event::GroupDefined(group) | Event::Change(group) => {
                 self.pauses.remove(&group);
-                self.tend_dkg(&group, now, rng, out);
+                self.tend_ceremony(&group, now, rng, out);
             }
+            Event::EpochStarted(group) => {
+                self.drop_sessions_of_group(&group);
+                self.tend_ceremony(&group, now, rng, out);
+            }
+            Event::ShareDestroyed(_) => {}
             Event::GroupAccepted(group)
-            | Event::Dkg(group)
-            | Event::DkgCertified(group)
-            | Event::EpochStarted(group) => {
-                self.expect_dkg_step(&group, now, out);
-                self.tend_dkg(&group, now, rng, out);
+            | Event::Ceremony(group)
+            | Event::CeremonyCertified(group) => {
+                self.expect_ceremony_step(&group, now, out);
+                self.tend_ceremony(&group, now, rng, out);
             }
             Event::RequestRejected(id) | Event::RequestSigned(id) => {
                 if let Ok(request) = self.state.request(id) {
@@ -498,9 +502,15 @@ impl Coordinator {
     }
 
     /// The DKG session of a group, if one runs.
-    pub fn dkg_session(&self, group: &crate::names::GroupName) -> Option<SessionId> {
-        self.state.groups().get(group)?.dkg.as_ref().map(|dkg| dkg.session)
+    pub fn ceremony_session(&self, group: &crate::names::GroupName) -> Option<SessionId> {
+        self.state.groups().get(group)?.ceremony.as_ref().map(|ceremony| ceremony.session)
     }
+}
+
+/// Whether an account is a member of a group, or takes part in its ceremony.
+fn takes_part(group: &Group, account: &AccountName) -> bool {
+    let in_ceremony = |ceremony: &Ceremony| ceremony.terms.identifiers.contains_key(account);
+    group.has_member(account) || group.ceremony.as_ref().is_some_and(in_ceremony)
 }
 
 fn note_milestone(frontier: &Frontier, milestones: &mut Vec<TreeHead>) {

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_protocol::keys::PublicKeyPackage;
-use quorate_protocol::sign;
+use quorate_protocol::{Identifier, sign};
 use rand_core::CryptoRngCore;
 
 use super::Coordinator;
@@ -18,10 +18,10 @@ use super::roast::{Next, Package, Roast};
 use crate::effect::{CoordinatorDeadline, CoordinatorEffect};
 use crate::encoding::{self, Base64};
 use crate::message::FromCoordinator;
-use crate::names::{AccountName, EntryId, SessionId, Timestamp};
+use crate::names::{AccountName, EntryId, GroupName, SessionId, Timestamp};
 use crate::node::Document;
 use crate::signing::{SignedPart, SignerRecord, SigningSession, Subject};
-use crate::state::{Group, Status};
+use crate::state::Status;
 use crate::statement::Body;
 
 /// A signer that declined, or whose answer was wrong, is not asked for a pause that doubles at most this often.
@@ -50,7 +50,8 @@ pub(super) struct Signing {
 
 /// What a session needs to know of its subject.
 struct Target<'a> {
-    group: &'a Group,
+    epoch: u64,
+    identifiers: &'a BTreeMap<AccountName, Identifier>,
     public: Cow<'a, PublicKeyPackage>,
     /// Of a raw signature, the whole document: not to be copied for each message.
     message: Cow<'a, [u8]>,
@@ -60,7 +61,7 @@ struct Target<'a> {
 
 impl Target<'_> {
     fn min_signers(&self) -> usize {
-        usize::from(self.group.definition.min_signers)
+        usize::from(self.public.min_signers())
     }
 }
 
@@ -195,17 +196,26 @@ impl Coordinator {
                 if state.status != Status::Approved || state.lapsed(now) {
                     return None;
                 }
-                let group = self.state.group(&state.request.group).ok()?;
-                let public = Cow::Borrowed(&group.key.as_ref()?.public);
-                let message = Cow::Borrowed(self.signing.documents.get(&request)?.as_slice());
-                Some(Target { group, public, message, eligible: state.approvals.iter().collect() })
+                let key = self.state.group(&state.request.group).ok()?.key.as_ref()?;
+                Some(Target {
+                    epoch: key.epoch,
+                    identifiers: &key.identifiers,
+                    public: Cow::Borrowed(&key.public),
+                    message: Cow::Borrowed(self.signing.documents.get(&request)?.as_slice()),
+                    eligible: state.approvals.iter().collect(),
+                })
             }
             Subject::Activation { session } => {
                 let group = self.state.group_of_session(session)?;
                 let (record, public) = group.activation(self.state.ivn())?;
-                let message = Cow::Owned(record.to_be_signed().to_vec());
-                let eligible = group.definition.members.iter().collect();
-                Some(Target { group, public: Cow::Owned(public), message, eligible })
+                let terms = &group.ceremony.as_ref()?.terms;
+                Some(Target {
+                    epoch: terms.epoch,
+                    identifiers: &terms.identifiers,
+                    public: Cow::Owned(public),
+                    message: Cow::Owned(record.to_be_signed().to_vec()),
+                    eligible: terms.definition.members.iter().collect(),
+                })
             }
         }
     }
@@ -301,16 +311,18 @@ impl Coordinator {
     ) {
         let ivn = self.state.ivn();
         let key = self.state.identity_key(account);
-        let (Some((subject, roast)), Some(key)) = (self.signing.roast(session), key) else {
-            return;
-        };
-        if !roast.awaits_commitments(session, account) {
+        let subject = self.signing.subjects.get(&session).copied();
+        let (Some(key), Some(subject)) = (key, subject) else { return };
+        let Some(epoch) = self.target(subject, now).map(|target| target.epoch) else { return };
+        let awaits = |roast: &Roast| roast.awaits_commitments(session, account);
+        if !self.signing.efforts.get(&subject).is_some_and(awaits) {
             return;
         }
-        let context = SigningSession { ivn, session, subject };
+        let context = SigningSession { ivn, session, epoch, subject };
         let Ok(commitments) = context.open_commitments(account, key, &signed) else {
             return self.signer_failed(account, session, now);
         };
+        let Some(roast) = self.signing.efforts.get_mut(&subject) else { return };
         let took = roast.committed(session, account, (signed, commitments), now);
         self.signing.answered(account, took);
         self.send_package(session, now, out);
@@ -329,7 +341,7 @@ impl Coordinator {
         let members: BTreeMap<_, _> = target
             .eligible
             .iter()
-            .filter_map(|account| Some(((*account).clone(), target.group.identifier(account)?)))
+            .filter_map(|account| Some(((*account).clone(), *target.identifiers.get(*account)?)))
             .collect();
         let Some(roast) = self.signing.efforts.get_mut(&subject) else { return };
         let identify = |account: &AccountName| members.get(account).copied();
@@ -365,7 +377,8 @@ impl Coordinator {
         let package = self.signing.efforts.get(&subject).and_then(|roast| roast.package(session));
         let Some(package) = package else { return };
         let Some(identifier) = package.signers.get(account).copied() else { return };
-        let context = SigningSession { ivn: self.state.ivn(), session, subject };
+        let (ivn, epoch) = (self.state.ivn(), target.epoch);
+        let context = SigningSession { ivn, session, epoch, subject };
         let digest = context.package(&package.commitments);
         // Each on its own, not only their sum: two signers whose errors cancel would make a good signature whose
         // log entry does not show who made it.
@@ -415,6 +428,24 @@ impl Coordinator {
             self.signing.due.remove(&subject);
             self.signing.retry_at(now.plus(self.config.pause), out);
         }
+    }
+
+    /// The group's key is used with other shares from now on: sessions with the old ones are over.
+    pub(super) fn drop_sessions_of_group(&mut self, name: &GroupName) {
+        let of_group = |subject: &Subject| match subject {
+            Subject::Request { request } => {
+                self.state.request(*request).is_ok_and(|state| state.request.group == *name)
+            }
+            Subject::Activation { .. } => false,
+        };
+        let over: Vec<SessionId> = self
+            .signing
+            .subjects
+            .iter()
+            .filter(|(_, subject)| of_group(subject))
+            .map(|(session, _)| *session)
+            .collect();
+        over.into_iter().for_each(|session| self.end_session(session));
     }
 
     fn end_session(&mut self, session: SessionId) {

@@ -183,9 +183,9 @@ fn a_session_starts_when_the_last_member_is_here_and_not_before() {
         says_hello(&mut coordinator, &mut log, member, after);
     }
     tell(&mut coordinator, &mut log, Input::Connected(name("cyd")));
-    assert_eq!(coordinator.dkg_session(&board()), None);
+    assert_eq!(coordinator.ceremony_session(&board()), None);
     tell(&mut coordinator, &mut log, Input::Received(name("cyd"), FromNode::Hello { after }));
-    assert!(coordinator.dkg_session(&board()).is_some());
+    assert!(coordinator.ceremony_session(&board()).is_some());
     assert_eq!(coordinator.online().count(), 3);
 }
 
@@ -368,11 +368,11 @@ fn a_group_whose_sessions_time_out_waits_longer_each_time() {
     }
     let mut pauses = Vec::new();
     for _ in 0..3 {
-        let overdue = CoordinatorDeadline::Dkg(session.unwrap());
+        let overdue = CoordinatorDeadline::Ceremony(session.unwrap());
         let effects = tell(&mut coordinator, &mut log, Input::Deadline(overdue));
         assert_eq!(started(&effects), None, "at once");
         let next = effects.iter().find_map(|effect| match effect {
-            CoordinatorEffect::SetDeadline(next @ CoordinatorDeadline::NextDkg(_), at) => {
+            CoordinatorEffect::SetDeadline(next @ CoordinatorDeadline::NextCeremony(_), at) => {
                 Some((next.clone(), *at))
             }
             _ => None,

@@ -4,7 +4,7 @@ use super::{Document, Node};
 use crate::effect::{CommandError, CommandId, NodeChange, NodeDeadline, NodeEffect};
 use crate::entry::Entry;
 use crate::names::{Digest, DocumentType, EntryId, GroupName, Timestamp};
-use crate::state::{Group, Invalid, RequestState, Status};
+use crate::state::{Change, Group, Invalid, RequestState, Status};
 use crate::statement::{Body, Request};
 use rand_core::CryptoRngCore;
 
@@ -57,7 +57,10 @@ impl Node {
         now: Timestamp,
         out: &mut Vec<NodeEffect>,
     ) {
-        if let Err(invalid) = self.may_approve(request, now) {
+        if self.state.group_of_change(request).is_some() {
+            // There is no document to look at: the proposal is all there is.
+            self.command_states(command, Body::Approval { request }, now, out);
+        } else if let Err(invalid) = self.may_approve(request, now) {
             out.push(NodeEffect::Respond(command, Err(invalid.into())));
         } else if self.documents.contains_key(&request) {
             self.command_states(command, Body::Approval { request }, now, out);
@@ -76,6 +79,10 @@ impl Node {
         now: Timestamp,
         out: &mut Vec<NodeEffect>,
     ) {
+        if self.state.group_of_change(request).is_some() {
+            self.command_states(command, Body::Refusal { request, reason }, now, out);
+            return;
+        }
         // An approval that the log does not have is taken back: the log takes one of the two.
         let approval =
             |body: &Body| matches!(body, Body::Approval { request: of } if *of == request);
@@ -246,6 +253,20 @@ impl Node {
     /// Asks for the document of a request that this node is invited to sign.
     pub(super) fn want_for_signing(&mut self, request: EntryId, out: &mut Vec<NodeEffect>) {
         self.want(request, out);
+    }
+
+    /// Proposed changes of groups that wait for this account: for its decision as a member, or for its acceptance to join.
+    pub fn changes_to_decide(&self, now: Timestamp) -> Vec<(&Change, &Group)> {
+        let pending = self.state.groups().values();
+        pending
+            .filter_map(|group| Some((group.change.as_ref()?, group)))
+            .filter(|(change, group)| {
+                let votes =
+                    !change.approved && change.undecided(group).any(|name| *name == self.account);
+                let joins = self.acceptable(group).is_some();
+                !change.lapsed(now) && (votes || joins)
+            })
+            .collect()
     }
 
     /// Requests that wait for this account's decision.

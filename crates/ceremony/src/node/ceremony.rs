@@ -1,8 +1,11 @@
-//! A node's part in its groups' distributed key generation.
+//! A node's part in the ceremonies of its groups: key generation, and reshares.
 //!
 //! Round messages go to the log and come back from it; the node acts on what the log shows. What it keeps in memory (its
 //! polynomial, its decryption key) is never written down, so a restart ends the session and the coordinator starts
 //! another. That it began a session is durable before its first message leaves, and its key package before it certifies.
+//!
+//! A reshare can strand nobody: the old share is destroyed only when the log shows that the new epoch has started, which
+//! takes that all who get a share hold theirs on disk, and that min_signers of them have signed with it.
 
 use quorate_protocol::keys::KeyPackage;
 use quorate_protocol::keyshare::{Run, Step};
@@ -11,8 +14,8 @@ use rand_core::CryptoRngCore;
 use super::Node;
 use crate::effect::{NodeChange, NodeEffect};
 use crate::encoding::Base64;
-use crate::names::{GroupName, SessionId, Timestamp};
-use crate::state::{DkgPhase, Group};
+use crate::names::{EntryId, GroupName, SessionId, Timestamp};
+use crate::state::{CeremonyPhase, Group};
 use crate::statement::Body;
 
 impl Node {
@@ -24,31 +27,70 @@ impl Node {
         out: &mut Vec<NodeEffect>,
     ) {
         let Ok(group) = self.state.group(name) else { return };
-        if !group.definition.members.contains(&self.account) {
-            return;
-        }
-        let accept = self.config.auto_accept
-            && group.key.is_none()
-            && !group.accepted.contains(&self.account)
+        if self.config.auto_accept
+            && let Some(definition) = self.acceptable(group)
             && !self
-                .is_stating(|body| matches!(body, Body::GroupAccepted { definition, .. } if *definition == group.defined));
-        if accept {
-            let definition = group.defined;
+                .is_stating(|body| matches!(body, Body::GroupAccepted { definition: of, .. } if *of == definition))
+        {
             self.state_in_log(Body::GroupAccepted { group: name.clone(), definition }, now, out);
         }
-        self.advance_dkg(name, now, rng, out);
+        self.destroy_old_shares(name, now, out);
+        self.advance_ceremony(name, now, rng, out);
         let running: Vec<SessionId> = self
             .state
             .groups()
             .values()
-            .filter_map(|g| g.dkg.as_ref())
-            .map(|dkg| dkg.session)
+            .filter_map(|g| g.ceremony.as_ref())
+            .map(|ceremony| ceremony.session)
             .collect();
         self.runs.retain(|session, _| running.contains(session));
     }
 
+    /// The definition, or the proposed change, that this account could accept and has not.
+    pub(super) fn acceptable(&self, group: &Group) -> Option<EntryId> {
+        if !group.not_accepted().any(|name| *name == self.account) {
+            return None;
+        }
+        Some(group.change.as_ref().map_or(group.defined, |change| change.id))
+    }
+
+    /// Destroys this node's shares of earlier epochs, and then says so. What the log shows is enough to do it: an epoch
+    /// starts only with the signatures of all its holders, who have their shares on disk, and of the new shares
+    /// themselves, so a log that shows it is no lie, whoever shows it.
+    fn destroy_old_shares(&mut self, name: &GroupName, now: Timestamp, out: &mut Vec<NodeEffect>) {
+        let Ok(group) = self.state.group(name) else { return };
+        let account = &self.account;
+        let owed: Vec<u64> = group
+            .past_epochs
+            .iter()
+            .filter(|past| past.holders.contains(account) && !past.destroyed.contains(account))
+            .map(|past| past.epoch)
+            .collect();
+        // Of sessions that came to nothing, too, but only when a later one came to something: until then, somebody else
+        // may have been shown that they did.
+        let in_force = group.key.as_ref().and_then(|key| self.state.session_index(key.session));
+        let earlier = |session: &&SessionId| {
+            let of = self.state.group_of_session(**session);
+            of.is_some_and(|of| of.definition.name == *name)
+                && self.state.session_index(**session) < in_force
+        };
+        let useless: Vec<SessionId> = self.packages.keys().filter(earlier).copied().collect();
+        for session in useless {
+            self.packages.remove(&session);
+            out.push(NodeEffect::Persist(NodeChange::ShareDestroyed(session)));
+        }
+        for epoch in owed {
+            let stated = self.is_stating(|body| {
+                matches!(body, Body::ShareDestroyed { group, epoch: of } if group == name && *of == epoch)
+            });
+            if !stated {
+                self.state_in_log(Body::ShareDestroyed { group: name.clone(), epoch }, now, out);
+            }
+        }
+    }
+
     /// Takes the next step of the group's running session, if there is one to take.
-    fn advance_dkg(
+    fn advance_ceremony(
         &mut self,
         name: &GroupName,
         now: Timestamp,
@@ -60,23 +102,33 @@ impl Node {
             .account(&self.account)
             .is_ok_and(|account| account.incarnation == Some(self.incarnation));
         let Ok(group) = self.state.group(name) else { return };
-        let (Some(dkg), Some(phase)) = (&group.dkg, group.phase()) else { return };
+        let (Some(ceremony), Some(phase)) = (&group.ceremony, group.phase()) else { return };
+        let Some(me) = ceremony.terms.identifiers.get(&self.account).copied() else { return };
         // A session in which the log would not take this process's messages is none of its business.
-        if !announced || matches!(phase, DkgPhase::Doomed(_) | DkgPhase::Activating) {
+        if !announced || matches!(phase, CeremonyPhase::Doomed(_) | CeremonyPhase::Activating) {
             return;
         }
-        let session = dkg.session;
+        let session = ceremony.session;
         // An account begins a session once, whatever becomes of the process: a second first message would be
         // equivocation. What the log shows counts too, for a disk that was restored from an older copy.
         let begun = self.sessions.contains_key(&session) || group.posted(&self.account);
         let step = match self.runs.remove(&session) {
-            Some(run) => run.advance(&dkg.board, &mut *rng),
-            None if phase == DkgPhase::Committing && !begun => {
-                let Some(me) = group.identifier(&self.account) else { return };
+            Some(run) => run.advance(&ceremony.board, &mut *rng),
+            None if phase == CeremonyPhase::Committing && !begun => {
                 self.sessions.insert(session, false);
                 out.push(NodeEffect::Persist(NodeChange::Committed(session)));
-                Run::start(dkg.board.parameters(), me, &mut *rng)
-                    .map(|(run, message)| Step::Send(run, message))
+                let parameters = ceremony.board.parameters();
+                if ceremony.terms.is_reshare() {
+                    // Whoever lost its share takes part as one who never had any.
+                    let old = self.usable_package(group);
+                    Run::reshare(parameters, me, old, &mut *rng).map(|(run, first)| match first {
+                        Some(message) => Step::Send(run, message),
+                        None => Step::Wait(run),
+                    })
+                } else {
+                    Run::start(parameters, me, &mut *rng)
+                        .map(|(run, message)| Step::Send(run, message))
+                }
             }
             None => return,
         };
@@ -95,7 +147,7 @@ impl Node {
                 );
             }
             Ok(Step::Done(package)) => self.certify(name, session, package, now, out),
-            // Nothing is kept, and nobody waits for anything: only a reshare ends so.
+            // Dealt, and gets no share: nothing is left to do.
             Ok(Step::Left) => {}
             // The run is consumed. If the log shows why, the session is doomed and the coordinator says so; if not,
             // this node stays silent and the session times out.
@@ -113,9 +165,10 @@ impl Node {
         out: &mut Vec<NodeEffect>,
     ) {
         let Ok(group) = self.state.group(name) else { return };
-        let (Some((transcript, public_key_package)), Some(public)) =
-            (group.certificate(), group.dkg.as_ref().and_then(|dkg| dkg.board.outcome()))
-        else {
+        let (Some((transcript, public_key_package)), Some(public)) = (
+            group.certificate(),
+            group.ceremony.as_ref().and_then(|ceremony| ceremony.board.outcome()),
+        ) else {
             return;
         };
         if package.check(public).is_err() {

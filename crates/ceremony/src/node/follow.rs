@@ -309,6 +309,7 @@ impl Node {
         let touched = Touched {
             groups: self.state.groups().keys().cloned().collect(),
             requests: self.state.requests().keys().copied().collect(),
+            epochs: BTreeSet::new(),
             started: false,
         };
         self.reconcile(touched, now, rng, out);
@@ -323,6 +324,7 @@ impl Node {
         rng: &mut dyn CryptoRngCore,
         out: &mut Vec<NodeEffect>,
     ) {
+        self.drop_sessions_of_groups(&touched.epochs);
         // Sessions may have waited for our own announcement.
         let groups: Vec<GroupName> = if touched.started {
             self.state.groups().keys().cloned().collect()
@@ -343,6 +345,8 @@ impl Node {
 struct Touched {
     groups: BTreeSet<GroupName>,
     requests: BTreeSet<EntryId>,
+    /// Groups whose key is used with other shares now.
+    epochs: BTreeSet<GroupName>,
     started: bool,
 }
 
@@ -352,12 +356,17 @@ impl Touched {
             match event {
                 Event::Invited(_) | Event::Admitted(_) => {}
                 Event::NodeStarted(_) => self.started = true,
+                Event::EpochStarted(group) => {
+                    self.epochs.insert(group.clone());
+                    self.groups.insert(group);
+                }
                 Event::GroupDefined(group)
                 | Event::GroupAccepted(group)
-                | Event::Dkg(group)
-                | Event::DkgAborted(group)
-                | Event::DkgCertified(group)
-                | Event::EpochStarted(group) => {
+                | Event::Change(group)
+                | Event::Ceremony(group)
+                | Event::CeremonyAborted(group)
+                | Event::CeremonyCertified(group)
+                | Event::ShareDestroyed(group) => {
                     self.groups.insert(group);
                 }
                 Event::RequestOpened(id)

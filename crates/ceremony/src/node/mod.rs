@@ -40,7 +40,7 @@ use crate::names::{
     AccountName, Digest, DocumentType, EntryId, GroupName, IvnId, SessionId, Timestamp,
 };
 use crate::state::{Invalid, IvnState};
-use crate::statement::{Body, GroupDefinition, Invitation};
+use crate::statement::{Body, GroupChange, GroupDefinition, Invitation};
 
 pub use follow::MAX_STAGED;
 pub use trouble::Trouble;
@@ -113,9 +113,20 @@ pub enum Command {
     Invite(Invitation),
     /// Define a group. Needs the admin role.
     DefineGroup(GroupDefinition),
-    /// Accept a group's definition.
+    /// Accept a group's definition, or to join it by a proposed change.
     AcceptGroup(GroupName),
-    /// Call off a running DKG session. Needs the admin role.
+    /// Propose to change a group that has a key: what it is to be, against the epoch that it is in, and for how many
+    /// milliseconds that is good; the policy's limit if absent.
+    ChangeGroup {
+        /// What the group is to be.
+        definition: GroupDefinition,
+        /// The epoch that the proposer looked at.
+        epoch: u64,
+        /// For how long the proposal is good.
+        expires_in: Option<u64>,
+    },
+    /// Call off a running key generation, which needs the admin role, or take a proposed change back, which its proposer
+    /// may, too.
     CancelCeremony(GroupName),
     /// Ask a group to sign a document, which is already where the other members' nodes can fetch it.
     Request {
@@ -216,7 +227,7 @@ pub struct Node {
     unavailable: BTreeMap<EntryId, u32>,
 
     signing: BTreeMap<SessionId, signing::Pending>,
-    /// Every signing and DKG session that this node took part in, so that none is used twice.
+    /// Every signing session and ceremony that this node took part in, so that none is used twice.
     sessions: BTreeMap<SessionId, bool>,
     /// Requests that the account holder refused. Final, whatever the log shows.
     refused: BTreeSet<EntryId>,
@@ -401,11 +412,17 @@ impl Node {
             Command::Approve(request) => return self.approve(id, request, now, out),
             Command::Invite(invitation) => Ok(Body::Invitation(invitation)),
             Command::DefineGroup(definition) => Ok(Body::GroupDefined(definition)),
-            Command::AcceptGroup(group) => self
-                .state
-                .group(&group)
-                .map(|state| state.defined)
-                .map(|definition| Body::GroupAccepted { group, definition }),
+            Command::AcceptGroup(group) => self.state.group(&group).map(|state| {
+                let definition = self.acceptable(state).unwrap_or(state.defined);
+                Body::GroupAccepted { group, definition }
+            }),
+            Command::ChangeGroup { definition, epoch, expires_in } => {
+                self.state.group(&definition.name).map(|group| {
+                    let expiry = expires_in.unwrap_or(group.definition.policy.expiry);
+                    let expires_at = now.plus(expiry);
+                    Body::GroupChange(GroupChange { epoch, definition, expires_at })
+                })
+            }
             Command::Reject { request, reason } => {
                 return self.reject(id, request, reason, now, out);
             }
@@ -426,9 +443,13 @@ impl Node {
     }
 
     fn cancellation(&self, group: &GroupName) -> Result<Body, Invalid> {
-        let dkg = self.state.group(group)?.dkg.as_ref().ok_or(Invalid::SessionOver)?;
+        let group = self.state.group(group)?;
+        if let Some(change) = &group.change {
+            return Ok(Body::GroupChangeWithdrawn { change: change.id });
+        }
+        let ceremony = group.ceremony.as_ref().ok_or(Invalid::SessionOver)?;
         let reason = crate::statement::AbortReason::Cancelled;
-        Ok(Body::CeremonyAborted { session: dkg.session, reason })
+        Ok(Body::CeremonyAborted { session: ceremony.session, reason })
     }
 
     /// The account.

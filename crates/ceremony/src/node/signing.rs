@@ -14,6 +14,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use quorate_protocol::Identifier;
 use quorate_protocol::keys::{KeyPackage, PublicKeyPackage};
 use quorate_protocol::sign::{self, Nonces};
 use rand_core::CryptoRngCore;
@@ -21,9 +22,9 @@ use rand_core::CryptoRngCore;
 use super::Node;
 use crate::effect::{NodeChange, NodeDeadline, NodeEffect};
 use crate::message::{DeclineReason, FromNode};
-use crate::names::{AccountName, EntryId, SessionId, Timestamp};
+use crate::names::{AccountName, EntryId, GroupName, SessionId, Timestamp};
 use crate::signing::{SignedPart, SigningSession, Subject};
-use crate::state::{Group, Status};
+use crate::state::Status;
 
 /// How long a node keeps nonces for a session, in milliseconds. The coordinator gives up much earlier.
 const NONCE_LIFETIME: u64 = 30_000;
@@ -40,24 +41,20 @@ pub(super) struct Pending {
 
 /// What a node needs to sign: found only if it may.
 struct Permission<'a> {
-    group: &'a Group,
     key: &'a KeyPackage,
     public: Cow<'a, PublicKeyPackage>,
+    epoch: u64,
+    /// Who holds shares of that epoch, and may sign.
+    holders: BTreeMap<&'a AccountName, Identifier>,
     /// Of a raw signature, the whole document: not to be copied at each look.
     message: Cow<'a, [u8]>,
-    /// Which members may sign it, if not all.
-    approvals: Option<&'a BTreeSet<AccountName>>,
 }
 
 impl Permission<'_> {
     /// Whether exactly these accounts can make the signature.
     fn extends_to(&self, signers: &BTreeSet<&AccountName>) -> bool {
-        let definition = &self.group.definition;
-        signers.len() >= usize::from(definition.min_signers)
-            && signers.iter().all(|name| {
-                definition.members.contains(*name)
-                    && self.approvals.is_none_or(|approvals| approvals.contains(*name))
-            })
+        signers.len() >= usize::from(self.public.min_signers())
+            && signers.iter().all(|name| self.holders.contains_key(name))
     }
 }
 
@@ -75,7 +72,7 @@ impl Node {
         if self.trouble.is_some() {
             return Err(DeclineReason::Frozen);
         }
-        let (group, key, public, message, approvals) = match subject {
+        let permission = match subject {
             Subject::Request { request } => {
                 let state = self.state.request(request).map_err(|_| DeclineReason::NotApproved)?;
                 if state.status != Status::Approved || !state.approvals.contains(&self.account) {
@@ -92,29 +89,44 @@ impl Node {
                     .group(&state.request.group)
                     .map_err(|_| DeclineReason::NotApproved)?;
                 let key = self.usable_package(group).ok_or(DeclineReason::NoShare)?;
-                let public = &group.key.as_ref().ok_or(DeclineReason::NoShare)?.public;
+                let shares = group.key.as_ref().ok_or(DeclineReason::NoShare)?;
                 let message = self.documents.get(&request).ok_or(DeclineReason::NoDocument)?;
-                let message = Cow::Borrowed(message.as_slice());
-                (group, key, Cow::Borrowed(public), message, Some(&state.approvals))
+                let approving = |(name, identifier): (&'_ AccountName, &Identifier)| {
+                    state.approvals.get(name).map(|name| (name, *identifier))
+                };
+                Permission {
+                    key,
+                    public: Cow::Borrowed(&shares.public),
+                    epoch: shares.epoch,
+                    holders: shares.identifiers.iter().filter_map(approving).collect(),
+                    message: Cow::Borrowed(message.as_slice()),
+                }
             }
             Subject::Activation { session } => {
                 let group =
                     self.state.group_of_session(session).ok_or(DeclineReason::NotApproved)?;
-                let running = group.dkg.as_ref().is_some_and(|dkg| dkg.session == session);
-                let (record, public) = group
-                    .activation(self.state.ivn())
-                    .filter(|_| running)
-                    .ok_or(DeclineReason::NotApproved)?;
+                let running = group.ceremony.as_ref().filter(|running| running.session == session);
+                let terms = &running.ok_or(DeclineReason::NotApproved)?.terms;
+                let (record, public) =
+                    group.activation(self.state.ivn()).ok_or(DeclineReason::NotApproved)?;
                 let key = self.packages.get(&session).ok_or(DeclineReason::NoShare)?;
                 key.check(&public).map_err(|_| DeclineReason::NoShare)?;
-                let message = Cow::Owned(record.to_be_signed().to_vec());
-                (group, key, Cow::Owned(public), message, None)
+                let members = terms.definition.members.iter();
+                let holders =
+                    members.filter_map(|name| Some((name, *terms.identifiers.get(name)?)));
+                Permission {
+                    key,
+                    epoch: terms.epoch,
+                    holders: holders.collect(),
+                    message: Cow::Owned(record.to_be_signed().to_vec()),
+                    public: Cow::Owned(public),
+                }
             }
         };
-        if !group.definition.members.contains(&self.account) {
+        if !permission.holders.contains_key(&self.account) {
             return Err(DeclineReason::NotApproved);
         }
-        Ok(Permission { group, key, public, message, approvals })
+        Ok(permission)
     }
 
     pub(super) fn invited(
@@ -171,7 +183,8 @@ impl Node {
             self.signing.remove(&session);
             return Self::decline(session, DeclineReason::NoShare, out);
         };
-        let context = SigningSession { ivn: self.state.ivn(), session, subject };
+        let context =
+            SigningSession { ivn: self.state.ivn(), session, epoch: permission.epoch, subject };
         let commitments =
             context.sign_commitments(&self.account, &self.secrets.identity, &commitments);
         if let Some(pending) = self.signing.get_mut(&session) {
@@ -229,18 +242,19 @@ impl Node {
         if !permission.extends_to(&signers) {
             return Err(DeclineReason::NotApproved);
         }
-        let context = SigningSession { ivn: self.state.ivn(), session, subject };
+        let context =
+            SigningSession { ivn: self.state.ivn(), session, epoch: permission.epoch, subject };
         let mut opened = BTreeMap::new();
         for (account, signed) in commitments {
             let (Some(identifier), Some(key)) =
-                (permission.group.identifier(account), self.state.identity_key(account))
+                (permission.holders.get(account), self.state.identity_key(account))
             else {
                 return Err(DeclineReason::Session);
             };
             let theirs = context
                 .open_commitments(account, key, signed)
                 .map_err(|_| DeclineReason::Session)?;
-            opened.insert(identifier, theirs);
+            opened.insert(*identifier, theirs);
         }
         // The gate. The permission was read from the whole state, so nothing less than the whole state is cosigned:
         // the request, and every approval that was counted.
@@ -287,6 +301,17 @@ impl Node {
     pub(super) fn drop_sessions_of(&mut self, request: EntryId) {
         let subject = Subject::Request { request };
         self.signing.retain(|_, pending| pending.subject != subject);
+    }
+
+    /// Drops the nonces of all sessions for requests to groups whose shares are other ones now.
+    pub(super) fn drop_sessions_of_groups(&mut self, groups: &BTreeSet<GroupName>) {
+        let state = &self.state;
+        self.signing.retain(|_, pending| match pending.subject {
+            Subject::Request { request } => {
+                !state.request(request).is_ok_and(|request| groups.contains(&request.request.group))
+            }
+            Subject::Activation { .. } => true,
+        });
     }
 
     fn waiting_for(&self, request: EntryId) -> Vec<SessionId> {

@@ -142,7 +142,12 @@ impl Bench {
     /// What an account would commit to in a session; one that has no share signs what is another's.
     fn commitments_of(&mut self, by: &str, session: SessionId, request: EntryId) -> SignedPart {
         let subject = Subject::Request { request };
-        let context = SigningSession { ivn: self.log.state.ivn(), session, subject };
+        let context = SigningSession {
+            ivn: self.log.state.ivn(),
+            session,
+            epoch: self.log.state.epoch_of(subject).unwrap_or(1),
+            subject,
+        };
         let of_ada = self.log.commitments_of("ada", session, subject);
         let key = secrets("ada").public().identity;
         let commitments = context.open_commitments(&name("ada"), key, &of_ada).unwrap();

@@ -159,10 +159,63 @@ pub enum Invalid {
         /// The group.
         group: GroupName,
     },
-    /// Not all members accepted the definition yet.
+    /// Not all members accepted the definition yet, or all who join the change.
     #[error("not all members have accepted the group's definition")]
     NotAccepted,
-    /// A session of this group runs, or has made a key.
+    /// The change was proposed for another epoch of the group's shares.
+    #[error(
+        "the change is one of epoch {asked} of group \"{group}\", which is in epoch {current}; look at it and propose the change again"
+    )]
+    OtherEpoch {
+        /// The group.
+        group: GroupName,
+        /// Which it names.
+        asked: u64,
+        /// Which is in force.
+        current: u64,
+    },
+    /// One change at a time.
+    #[error(
+        "group \"{group}\" is being changed already, by {change}; let that end, or take it back, first"
+    )]
+    ChangePending {
+        /// The group.
+        group: GroupName,
+        /// The change that was first.
+        change: EntryId,
+    },
+    /// The key stays, and with it what it can sign with.
+    #[error("the suite of a group can not be changed, since its key stays; define another group")]
+    SuiteFixed,
+    /// Somebody else has to propose that.
+    #[error(
+        "\"{account}\" can not propose to remove itself from the group; another member or an admin can"
+    )]
+    RemovesItself {
+        /// Who.
+        account: AccountName,
+    },
+    /// changes_required out of range.
+    #[error(
+        "a change can take the consent of {least} (min_signers) to {most} members, not of {changes_required}"
+    )]
+    ChangesRequired {
+        /// What was asked for.
+        changes_required: u16,
+        /// The least.
+        least: u16,
+        /// The most.
+        most: u16,
+    },
+    /// No shares of that epoch are there to be destroyed.
+    #[error("group \"{group}\" has no epoch {epoch} that is over")]
+    NotAPastEpoch {
+        /// The group.
+        group: GroupName,
+        /// Which was named.
+        epoch: u64,
+    },
+    /// A session of this group runs, or there is nothing to make: it has a key, and no change is proposed.
     #[error("group \"{group}\" has a ceremony running or a key already")]
     SessionRunning {
         /// The group.
@@ -204,13 +257,13 @@ pub enum Invalid {
         longest_hours: u64,
     },
     /// No such request.
-    #[error("there is no request {request}")]
+    #[error("there is no request or proposed change {request}")]
     UnknownRequest {
         /// The id.
         request: EntryId,
     },
     /// The request is decided.
-    #[error("request {request} is decided already, or has lapsed")]
+    #[error("{request} is decided already, or has lapsed")]
     RequestOver {
         /// The id.
         request: EntryId,
@@ -222,7 +275,7 @@ pub enum Invalid {
     #[error("a reason has 1 to 500 characters")]
     Reason,
     /// Not approved yet.
-    #[error("request {request} is not approved")]
+    #[error("{request} is not approved, or has lapsed")]
     NotApproved {
         /// The id.
         request: EntryId,

@@ -7,6 +7,8 @@
 //!
 //! `apply` validates before it changes anything: an inadmissible entry leaves the state as it was.
 
+mod ceremony;
+mod change;
 mod group;
 mod invalid;
 mod request;
@@ -19,12 +21,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::entry::{Author, Entry, Statement};
 use crate::identity::PublicKey;
 use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
+use crate::signing::Subject;
 use crate::statement::{Body, Genesis, Invitation, Role};
 
-pub use group::{ActivationRecord, Dkg, DkgPhase, Group, GroupKey, MOST_SIGNERS, PastSession};
+pub use ceremony::{ActivationRecord, Ceremony, CeremonyPhase, PastSession, Terms};
+pub use change::{Change, ChangeEnd, PastChange};
+pub use group::{Group, GroupKey, MOST_SIGNERS, PastEpoch};
 pub use invalid::Invalid;
 pub use request::{Refused, RequestState, Status};
 pub use roster::Account;
+
+/// The most characters in the reason of a refusal.
+const MAX_REASON: usize = 500;
 
 /// Everything that the log says, at one size.
 #[derive(Clone, Debug)]
@@ -38,7 +46,10 @@ pub struct IvnState {
     /// When each open invitation was stated, by its author's clock.
     invited_at: BTreeMap<AccountName, Timestamp>,
     groups: BTreeMap<GroupName, Group>,
-    sessions: BTreeMap<SessionId, GroupName>,
+    /// Every session that ever started: whose, and the index of the entry that started it.
+    sessions: BTreeMap<SessionId, (GroupName, u64)>,
+    /// Every change that was ever proposed.
+    changes: BTreeMap<EntryId, GroupName>,
     requests: BTreeMap<EntryId, RequestState>,
     /// The first request for each document that was not refused.
     documents: BTreeMap<Digest, EntryId>,
@@ -60,14 +71,18 @@ pub enum Event {
     GroupDefined(GroupName),
     /// A member accepted.
     GroupAccepted(GroupName),
-    /// A DKG session moved: started, a message, a certification.
-    Dkg(GroupName),
-    /// A DKG session ended without a key.
-    DkgAborted(GroupName),
-    /// All participants certified: the key is to be activated.
-    DkgCertified(GroupName),
-    /// The group's key is in use.
+    /// A change of the group was proposed, voted on, accepted by who would join, or taken back.
+    Change(GroupName),
+    /// A session moved: started, a message, a certification.
+    Ceremony(GroupName),
+    /// A session ended without a key.
+    CeremonyAborted(GroupName),
+    /// All participants certified: the shares are to be activated.
+    CeremonyCertified(GroupName),
+    /// The group's key is in use, with these shares and no others.
     EpochStarted(GroupName),
+    /// Somebody destroyed its share of an earlier epoch.
+    ShareDestroyed(GroupName),
     /// A request is open for approval.
     RequestOpened(EntryId),
     /// A consent or refusal was counted.
@@ -119,6 +134,7 @@ impl IvnState {
             invited_at: BTreeMap::new(),
             groups: BTreeMap::new(),
             sessions: BTreeMap::new(),
+            changes: BTreeMap::new(),
             requests: BTreeMap::new(),
             documents: BTreeMap::new(),
             said: BTreeSet::new(),
@@ -171,17 +187,31 @@ impl IvnState {
             Body::GroupAccepted { group, definition } => {
                 self.accept_group(author, group, *definition)
             }
+            Body::GroupChange(proposal) => self.propose_change(entry.id(), author, proposal, now),
+            Body::GroupChangeWithdrawn { change } => self.withdraw_change(author, *change),
+            Body::ShareDestroyed { group, epoch } => self.share_destroyed(author, group, *epoch),
             Body::CeremonyMessage { session, incarnation, message } => {
-                self.dkg_message(author, *session, *incarnation, &message.0)
+                self.ceremony_message(author, *session, *incarnation, &message.0)
             }
             Body::CeremonyCertified { session, transcript, public_key_package } => {
-                self.dkg_certified(author, *session, *transcript, *public_key_package)
+                self.ceremony_certified(author, *session, *transcript, *public_key_package)
             }
             Body::CeremonyAborted { session, reason } => {
-                self.dkg_cancelled(author, *session, reason)
+                self.ceremony_cancelled(author, *session, reason)
             }
             Body::Request(request) => self.request_made(entry.id(), author, request, now),
+            Body::Approval { request } if self.changes.contains_key(request) => {
+                self.vote_on_change(author, *request, None, now)
+            }
             Body::Approval { request } => self.approve(author, *request, now),
+            Body::Refusal { reason, .. }
+                if reason.trim().is_empty() || reason.chars().count() > MAX_REASON =>
+            {
+                Err(Invalid::Reason)
+            }
+            Body::Refusal { request, reason } if self.changes.contains_key(request) => {
+                self.vote_on_change(author, *request, Some(reason), now)
+            }
             Body::Refusal { request, reason } => self.refuse(author, *request, reason, now),
             Body::Genesis(_)
             | Body::AccountAdmitted { .. }
@@ -194,9 +224,9 @@ impl IvnState {
     fn apply_coordinator(&mut self, body: &Body, now: Timestamp) -> Result<Vec<Event>, Invalid> {
         match body {
             Body::CeremonyStarted { group, session, attempt } => {
-                self.dkg_started(group, *session, *attempt, now)
+                self.ceremony_started(group, *session, *attempt, now)
             }
-            Body::CeremonyAborted { session, reason } => self.dkg_aborted(*session, reason),
+            Body::CeremonyAborted { session, reason } => self.ceremony_aborted(*session, reason),
             Body::EpochStarted { session, signature } => {
                 self.epoch_started(*session, &signature.0, now)
             }
@@ -209,6 +239,9 @@ impl IvnState {
             | Body::NodeStarted { .. }
             | Body::GroupDefined(_)
             | Body::GroupAccepted { .. }
+            | Body::GroupChange(_)
+            | Body::GroupChangeWithdrawn { .. }
+            | Body::ShareDestroyed { .. }
             | Body::CeremonyMessage { .. }
             | Body::CeremonyCertified { .. }
             | Body::Request(_)
@@ -293,9 +326,28 @@ impl IvnState {
         self.groups.get(name).ok_or_else(|| Invalid::UnknownGroup { group: name.clone() })
     }
 
-    /// The group whose DKG session this is or was.
+    /// The group whose session this is or was.
     pub fn group_of_session(&self, session: SessionId) -> Option<&Group> {
-        self.sessions.get(&session).and_then(|group| self.groups.get(group))
+        self.sessions.get(&session).and_then(|(group, _)| self.groups.get(group))
+    }
+
+    /// With which set of shares this is signed now.
+    pub fn epoch_of(&self, subject: Subject) -> Option<u64> {
+        match subject {
+            Subject::Request { request } => {
+                let group = self.groups.get(&self.requests.get(&request)?.request.group)?;
+                group.key.as_ref().map(|key| key.epoch)
+            }
+            Subject::Activation { session } => {
+                let running = self.group_of_session(session)?.ceremony.as_ref();
+                running.filter(|it| it.session == session).map(|it| it.terms.epoch)
+            }
+        }
+    }
+
+    /// Index of the entry that started this session.
+    pub fn session_index(&self, session: SessionId) -> Option<u64> {
+        self.sessions.get(&session).map(|(_, index)| *index)
     }
 
     /// The request of that id.

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Event, Group, Invalid, IvnState};
-use crate::names::{AccountName, Digest, EntryId, SessionId, Timestamp};
+use super::{Event, Group, GroupKey, Invalid, IvnState};
+use crate::names::{AccountName, Digest, EntryId, GroupName, SessionId, Timestamp};
 use crate::policy::Policy;
 use crate::signing::{SignerRecord, SigningSession, Subject, add_up};
 use crate::statement::Request;
@@ -25,9 +25,11 @@ pub struct RequestState {
     pub request: Request,
     /// The rule in force, as pinned when the request was made.
     pub policy: Policy,
-    /// Who consented.
+    /// How many consents it takes: what the pinned rule asks for, or as many as the group's key has come to need since.
+    pub approvals_required: u16,
+    /// Who consented, of those who are members of the group now.
     pub approvals: BTreeSet<AccountName>,
-    /// Who refused, and why.
+    /// Who refused, and why, of those who are members of the group now.
     pub refusals: BTreeMap<AccountName, String>,
     /// Where it stands.
     pub status: Status,
@@ -94,11 +96,44 @@ impl RequestState {
 
     /// How many consents are still missing.
     pub fn missing_approvals(&self) -> usize {
-        usize::from(self.policy.approvals_required).saturating_sub(self.approvals.len())
+        usize::from(self.approvals_required).saturating_sub(self.approvals.len())
+    }
+
+    /// Whether the consents that are missing can still come.
+    fn is_within_reach(&self, group: &Group) -> bool {
+        self.missing_approvals() <= self.undecided(group).count()
+    }
+
+    /// Goes on under other members and another key's min_signers. It never takes less than before: what the pinned rule
+    /// asks for stays, and consents of those who have left do not count any more.
+    fn move_to(&mut self, group: &Group) -> Event {
+        self.approvals.retain(|name| group.has_member(name));
+        self.refusals.retain(|name, _| group.has_member(name));
+        self.approvals_required = self.policy.approvals_required.max(group.definition.min_signers);
+        let (status, event) = if self.missing_approvals() == 0 {
+            (Status::Approved, Event::RequestApproved(self.id))
+        } else if self.is_within_reach(group) {
+            (Status::Open, Event::RequestVoted(self.id))
+        } else {
+            (Status::Rejected, Event::RequestRejected(self.id))
+        };
+        self.status = status;
+        event
     }
 }
 
 impl IvnState {
+    /// The undecided requests to a group go on under its new members and key.
+    pub(super) fn move_requests(&mut self, name: &GroupName) -> Vec<Event> {
+        let Some(group) = self.groups.get(name) else { return Vec::new() };
+        let requests = self.requests.values_mut();
+        requests
+            .filter(|state| state.request.group == *name)
+            .filter(|state| matches!(state.status, Status::Open | Status::Approved))
+            .map(|state| state.move_to(group))
+            .collect()
+    }
+
     /// Whether an account has to do with a document: as the requester of a request for it, or as a member of the group
     /// that is asked. Others need not see it.
     pub fn may_read(&self, account: &AccountName, document: Digest) -> bool {
@@ -150,6 +185,7 @@ impl IvnState {
             at: now,
             request: request.clone(),
             policy: policy.clone(),
+            approvals_required: policy.approvals_required,
             approvals: BTreeSet::new(),
             refusals: BTreeMap::new(),
             status: Status::Open,
@@ -225,9 +261,6 @@ impl IvnState {
         reason: &str,
         now: Timestamp,
     ) -> Result<Vec<Event>, Invalid> {
-        if reason.trim().is_empty() || reason.chars().count() > 500 {
-            return Err(Invalid::Reason);
-        }
         let state = self.votable(author, id, now)?;
         if state.status == Status::Approved {
             return Err(Invalid::RequestOver { request: id });
@@ -236,7 +269,7 @@ impl IvnState {
         // One refusal does not stop a request: otherwise one member could stop every signature. It stops when the
         // consents can not be reached any more.
         let reachable = state.approvals.len() + state.undecided(group).count().saturating_sub(1);
-        let rejected = reachable < usize::from(state.policy.approvals_required);
+        let rejected = reachable < usize::from(state.approvals_required);
         let Some(state) = self.requests.get_mut(&id) else {
             return Err(Invalid::UnknownRequest { request: id });
         };
@@ -262,10 +295,10 @@ impl IvnState {
         if state.status != Status::Approved {
             return Err(Invalid::NotApproved { request: id });
         }
-        let group = self.group(&state.request.group)?;
-        let context =
-            SigningSession { ivn: self.ivn, session, subject: Subject::Request { request: id } };
-        let shown = self.check_signers(group, &context, signature, signers)?;
+        let key = self.group(&state.request.group)?.key.as_ref().ok_or(Invalid::Signers)?;
+        let subject = Subject::Request { request: id };
+        let context = SigningSession { ivn: self.ivn, session, epoch: key.epoch, subject };
+        let shown = self.check_signers(key, &context, signature, signers)?;
         if signature.len() != 64 || !shown.iter().all(|name| state.approvals.contains(name)) {
             return Err(Invalid::Signers);
         }
@@ -281,30 +314,30 @@ impl IvnState {
     /// shares add up to the signature.
     fn check_signers(
         &self,
-        group: &Group,
+        key: &GroupKey,
         context: &SigningSession,
         signature: &[u8],
         signers: &[SignerRecord],
     ) -> Result<Vec<AccountName>, Invalid> {
         let mut commitments = BTreeMap::new();
         for record in signers {
-            let identifier = group.identifier(&record.account).ok_or(Invalid::Signers)?;
-            let key = self.account(&record.account)?.keys.identity;
+            let identifier = key.identifiers.get(&record.account).ok_or(Invalid::Signers)?;
+            let identity = self.account(&record.account)?.keys.identity;
             let theirs = context
-                .open_commitments(&record.account, key, &record.commitments)
+                .open_commitments(&record.account, identity, &record.commitments)
                 .map_err(|_| Invalid::Signers)?;
-            if commitments.insert(identifier, theirs).is_some() {
+            if commitments.insert(*identifier, theirs).is_some() {
                 return Err(Invalid::Signers);
             }
         }
-        if commitments.len() < usize::from(group.definition.min_signers) {
+        if commitments.len() < key.min_signers() {
             return Err(Invalid::Signers);
         }
         let package = context.package(&commitments);
         let mut shares = Vec::with_capacity(signers.len());
         for record in signers {
-            let key = self.account(&record.account)?.keys.identity;
-            let share = context.open_share(&record.account, key, package, &record.share);
+            let identity = self.account(&record.account)?.keys.identity;
+            let share = context.open_share(&record.account, identity, package, &record.share);
             shares.push(share.map_err(|_| Invalid::Signers)?);
         }
         if !add_up(&shares, signature) {

@@ -195,7 +195,7 @@ impl Log {
         for member in members {
             let state = self.state.group(&group).unwrap();
             let me = state.identifier(&name(member)).unwrap();
-            let parameters = state.dkg.as_ref().unwrap().board.parameters();
+            let parameters = state.ceremony.as_ref().unwrap().board.parameters();
             let (run, message) = Run::start(parameters, me, &mut self.rng).unwrap();
             runs.push((*member, run));
             outbox.push((*member, message));
@@ -207,7 +207,7 @@ impl Log {
                 self.by(member, Body::CeremonyMessage { session, incarnation, message });
             }
             for (member, run) in std::mem::take(&mut runs) {
-                let board = &self.state.group(&group).unwrap().dkg.as_ref().unwrap().board;
+                let board = &self.state.group(&group).unwrap().ceremony.as_ref().unwrap().board;
                 match run.advance(board, &mut self.rng).unwrap() {
                     Step::Wait(run) => runs.push((member, run)),
                     Step::Send(run, message) => {
@@ -286,7 +286,12 @@ impl Log {
         let (commitments, shares, signature) =
             self.threshold_sign(&group, &public, signers, message);
         let subject = Subject::Request { request };
-        let context = SigningSession { ivn: self.state.ivn(), session, subject };
+        let context = SigningSession {
+            ivn: self.state.ivn(),
+            session,
+            epoch: self.state.epoch_of(subject).unwrap_or(1),
+            subject,
+        };
         let package = context.package(&commitments);
         let records = signers.iter().map(|signer| {
             let account = name(signer);

@@ -1,16 +1,17 @@
-//! `quorate approve`: consents to a request.
+//! `quorate approve`: consents to a request, or to a proposed change of a group.
 
 use std::io::{BufRead as _, Write as _};
 
 use clap::Args;
 
 use super::context::{Context, now};
+use super::session::Session;
 use super::sign::decided;
 use super::terminal::Tone;
 use super::{Failure, Run, page};
-use crate::control::{Ask, Exit, Problem, RequestStage, RequestView};
+use crate::control::{Ask, ChangeView, Exit, Problem, RequestStage, RequestView};
 
-/// Approve a request
+/// Approve a request, or a proposed change of a group
 ///
 /// Shows what is to be signed and asks, on a terminal; elsewhere, or with --yes or --no-input, giving the id is the
 /// decision. Your node signs an approval of exactly this document. The signature is made when enough members approved
@@ -37,6 +38,9 @@ impl Run for Approve {
     fn run(self, context: &Context) -> Result<(), Failure> {
         let account = context.node_config()?.account;
         let session = context.session()?;
+        if let Some(change) = session.change(&self.id)? {
+            return self.approve_change(context, &session, &change);
+        }
         let request = decided(session.request(&self.id)?)?;
         if request.approvals.contains(&account) || request.state == RequestStage::Signed {
             return show(context, &request, "approved already");
@@ -62,6 +66,37 @@ impl Run for Approve {
 }
 
 impl Approve {
+    fn approve_change(
+        &self,
+        context: &Context,
+        session: &Session,
+        change: &ChangeView,
+    ) -> Result<(), Failure> {
+        let id = change.id.short();
+        if self.sha256.is_some() {
+            let message = format!("{id} is a change of a group, which has no file");
+            return Err(Problem::new(Exit::Usage, message).into());
+        }
+        if !self.yes && context.may_ask() {
+            context.terminal.note(|page| {
+                page.sentence("This is what would change:");
+                page::change(page, change, now());
+            });
+            if !confirms("Approve? [y/N] ")? {
+                return Err(Problem::new(Exit::Error, "not approved: nothing was changed")
+                    .hint(format!("to refuse it: quorate reject {id} --reason TEXT"))
+                    .into());
+            }
+        }
+        session.order(Ask::Approve { id: change.id.to_string() })?;
+        let group = session.group(&change.group)?;
+        context.terminal.show("group", &group, |page| {
+            page.verdict(Tone::Good, format!("approved: change {id} of {}", group.name));
+            page.note(group.change.as_ref().map_or(&group.sentence, |change| &change.sentence));
+        })?;
+        Ok(())
+    }
+
     fn check_hash(&self, request: &RequestView) -> Result<(), Problem> {
         let Some(expected) = &self.sha256 else { return Ok(()) };
         match &request.file_sha256 {

@@ -1,5 +1,6 @@
 //! `quorate group`: signing groups.
 
+mod change;
 mod create;
 
 use clap::{Args, Subcommand};
@@ -11,7 +12,7 @@ use super::terminal::Tone;
 use super::{Failure, Run, page};
 use crate::control::{Ask, GroupView};
 
-/// Make signing groups, and look at them
+/// Make signing groups, look at them, and change them
 #[derive(Args, Debug)]
 pub(super) struct Group {
     #[command(subcommand)]
@@ -24,6 +25,8 @@ enum Action {
     Show(Show),
     List(List),
     Accept(Accept),
+    Change(change::Change),
+    Refresh(change::Refresh),
     Cancel(Cancel),
 }
 
@@ -47,10 +50,10 @@ Examples:
   quorate group list --json | jq -r '.groups[].name'")]
 struct List {}
 
-/// Accept to belong to a group, as an admin defined it
+/// Accept to belong to a group, as an admin defined it or as a change proposes
 ///
-/// Only needed if this account joined with --ask-before-groups. The key is made once all members have accepted. Look at
-/// the definition first, with `quorate group show`.
+/// Only needed if this account joined with --ask-before-groups. The key is made, or shared anew, once all have accepted.
+/// Look at the group first, with `quorate group show`.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -62,9 +65,10 @@ struct Accept {
     name: GroupName,
 }
 
-/// Call off a group's running key generation
+/// Call off a group's running key generation, or take back a proposed change
 ///
-/// Needs the admin role. The group can then be defined again under the same name. A group that has its key keeps it.
+/// Needs the admin role, or to have proposed the change. A group without a key can then be defined again under the same
+/// name; a group that has its key keeps it, and stays as it is.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -87,6 +91,8 @@ impl Run for Group {
             Action::Show(show) => show.run(context),
             Action::List(list) => list.run(context),
             Action::Accept(accept) => accept.run(context),
+            Action::Change(change) => change.run(context),
+            Action::Refresh(refresh) => refresh.run(context),
             Action::Cancel(cancel) => cancel.run(context),
         }
     }

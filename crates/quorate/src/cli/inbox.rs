@@ -6,9 +6,9 @@ use serde::Serialize;
 use super::context::{Context, now};
 use super::terminal::Tone;
 use super::{Failure, Run, page};
-use crate::control::{Ask, RequestView};
+use crate::control::{Ask, ChangeView, RequestView};
 
-/// List the requests that wait for your decision
+/// List the requests, and proposed changes of groups, that wait for your decision
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -17,22 +17,46 @@ Examples:
 pub(super) struct Inbox {}
 
 #[derive(Serialize)]
-struct RequestsView {
+struct InboxView {
     requests: Vec<RequestView>,
+    changes: Vec<ChangeView>,
 }
 
 impl Run for Inbox {
     fn run(self, context: &Context) -> Result<(), Failure> {
-        let requests = context.session()?.requests(Ask::Inbox)?;
-        let first = requests.first().map(|request| request.id.short());
-        context.terminal.show("inbox", &RequestsView { requests: requests.clone() }, |page| {
-            if requests.is_empty() {
+        let session = context.session()?;
+        let pending = session.groups()?.into_iter().filter_map(|group| group.change);
+        let waits = |change: &ChangeView| change.decides || change.accepts;
+        let view = InboxView {
+            requests: session.requests(Ask::Inbox)?,
+            changes: pending.map(|change| *change).filter(waits).collect(),
+        };
+        let first = view.requests.first().map(|request| request.id.short());
+        context.terminal.show("inbox", &view, |page| {
+            if view.requests.is_empty() && view.changes.is_empty() {
                 page.verdict(Tone::Good, "nothing waits for you");
             }
-            for request in &requests {
+            for request in &view.requests {
                 page::request_in_list(page, request, now());
             }
+            for change in &view.changes {
+                page::change(page, change, now());
+            }
         })?;
+        if let Some(change) = view.changes.first() {
+            let (id, group) = (change.id.short(), &change.group);
+            context.terminal.note(|page| {
+                page.blank();
+                page.sentence("Look at the group, and decide on its change:");
+                page.copyable(context.command(&format!("quorate group show {group}")));
+                if change.accepts {
+                    page.copyable(context.command(&format!("quorate group accept {group}")));
+                } else {
+                    page.copyable(context.command(&format!("quorate approve {id}")));
+                    page.copyable(context.command(&format!("quorate reject {id} --reason TEXT")));
+                }
+            });
+        }
         if let Some(id) = first {
             context.terminal.note(|page| {
                 page.blank();

@@ -7,7 +7,7 @@ use quorate_ceremony::names::Timestamp;
 use super::duration::{relative, rough, utc};
 use super::file;
 use super::terminal::{Page, Tone};
-use crate::control::{GroupStage, GroupView, MemberView, RequestStage, RequestView};
+use crate::control::{ChangeView, GroupStage, GroupView, MemberView, RequestStage, RequestView};
 
 /// `ada, ben, carol`.
 pub(super) fn list<T: Display>(items: impl IntoIterator<Item = T>) -> String {
@@ -88,11 +88,46 @@ pub(super) fn group(page: &mut Page, view: &GroupView) {
     if let Some(milliseconds) = view.dkg_ms {
         page.field("key made in", format!("{milliseconds} ms, attempt {}", view.attempts));
     }
+    if let Some(epoch) = view.epoch.filter(|epoch| *epoch > 1) {
+        page.field("shares", format!("epoch {epoch}; those of earlier epochs are of no use here"));
+    }
     page.title("Members");
     for member in &view.members {
         let (tone, state) = member_state(view, member);
         page.item(tone, format!("{}: {state}", member.account));
     }
+    if let Some(pending) = &view.change {
+        page.blank();
+        change(page, pending, super::context::now());
+    }
+}
+
+/// A proposed change of a group.
+pub(super) fn change(page: &mut Page, view: &ChangeView, now: Timestamp) {
+    let what = match view.refresh {
+        true => format!("{}: new shares for the same members", view.group),
+        false => format!(
+            "{}: any {} of {} members shall sign",
+            view.group,
+            view.min_signers,
+            view.members.len()
+        ),
+    };
+    page.verdict(Tone::Warn, format!("{}  {what}, {} proposes", view.id.short(), view.proposer));
+    page.note(&view.sentence);
+    if !view.added.is_empty() {
+        page.field("join", list(&view.added));
+    }
+    if !view.removed.is_empty() {
+        page.field("leave", list(&view.removed));
+    }
+    if !view.refresh {
+        page.field("a request", format!("would need {} approvals", view.approvals_after));
+    }
+    for (account, reason) in &view.refusals {
+        page.field("refused by", format!("{account}: {reason}"));
+    }
+    page.field("lapses", format!("{} ({})", utc(view.expires_at), relative(now, view.expires_at)));
 }
 
 pub(super) fn request(page: &mut Page, view: &RequestView, now: Timestamp) {

@@ -42,7 +42,8 @@ impl<'a> Progress<'a> {
             let (tone, state) = member_state(view, member);
             (tone, format!("{}: {state}", member.account))
         });
-        self.show(&view.sentence, rows.collect());
+        let sentence = view.change.as_ref().map_or(&view.sentence, |change| &change.sentence);
+        self.show(sentence, rows.collect());
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! `quorate reject`: refuses a request.
+//! `quorate reject`: refuses a request, or a proposed change of a group.
 
 use clap::Args;
 
@@ -8,7 +8,7 @@ use super::terminal::Tone;
 use super::{Failure, Run};
 use crate::control::{Ask, Exit, Problem};
 
-/// Refuse a request, with a reason that everybody can read
+/// Refuse a request, or a proposed change of a group, with a reason that everybody can read
 ///
 /// A request is rejected when so many members refuse that it can not get its approvals any more. An approval that was
 /// given is not taken back by this.
@@ -29,6 +29,16 @@ impl Run for Reject {
     fn run(self, context: &Context) -> Result<(), Failure> {
         let session = context.session()?;
         let account = context.node_config()?.account;
+        if let Some(change) = session.change(&self.id)? {
+            session.order(Ask::Reject { id: change.id.to_string(), reason: self.reason })?;
+            let group = session.group(&change.group)?;
+            context.terminal.show("group", &group, |page| {
+                let id = change.id.short();
+                page.verdict(Tone::Good, format!("refused: change {id} of {}", group.name));
+                page.note(group.change.as_ref().map_or(&group.sentence, |left| &left.sentence));
+            })?;
+            return Ok(());
+        }
         let before = session.request(&self.id)?;
         let id = before.id.to_string();
         let done = match before.refusals.contains_key(&account) {

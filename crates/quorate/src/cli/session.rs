@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 
 use super::suggest;
 use crate::control::client::Client;
-use crate::control::{Answer, Ask, Exit, GroupView, Problem, RequestView, StatusView};
+use crate::control::{Answer, Ask, ChangeView, Exit, GroupView, Problem, RequestView, StatusView};
 
 /// A conversation with the node of one home.
 pub(super) struct Session {
@@ -92,6 +92,17 @@ impl Session {
             Ok(other) => Err(unexpected(&other)),
             Err(problem) => Err(self.about_group(name, problem)),
         }
+    }
+
+    /// The pending change of a group whose id begins like this, if there is exactly one.
+    pub(super) fn change(&self, id: &str) -> Result<Option<ChangeView>, Problem> {
+        // Shorter ones are refused where requests are looked for.
+        let wanted = Some(id.to_ascii_lowercase()).filter(|id| id.len() >= 4);
+        let Some(wanted) = wanted else { return Ok(None) };
+        let pending = self.groups()?.into_iter().filter_map(|group| group.change);
+        let mut found = pending.filter(|change| change.id.to_string().starts_with(&wanted));
+        let first = found.next();
+        Ok(first.filter(|_| found.next().is_none()).map(|change| *change))
     }
 
     pub(super) fn requests(&self, ask: Ask) -> Result<Vec<RequestView>, Problem> {

@@ -31,7 +31,7 @@ pub enum Ask {
     Inbox,
     /// All groups.
     Groups,
-    /// One group. With `watch`, again at every change until it has a key or can not get one.
+    /// One group. With `watch`, again at every step until it has a key or can not get one, and no change is pending.
     Group {
         /// Its name.
         name: GroupName,
@@ -49,12 +49,12 @@ pub enum Ask {
     },
     /// Ask a group to sign a document.
     Sign(SignAsk),
-    /// Consent to a request.
+    /// Consent to a request, or to a proposed change of a group.
     Approve {
         /// Its id, or the beginning of it.
         id: String,
     },
-    /// Refuse a request.
+    /// Refuse a request, or a proposed change of a group.
     Reject {
         /// Its id, or the beginning of it.
         id: String,
@@ -65,12 +65,21 @@ pub enum Ask {
     Invite(Invitation),
     /// Define a group.
     DefineGroup(GroupDefinition),
-    /// Accept a group's definition.
+    /// Propose to change a group that has a key.
+    ChangeGroup {
+        /// What it is to be.
+        definition: GroupDefinition,
+        /// The epoch that the proposer looked at.
+        epoch: u64,
+        /// For how long that is good, in milliseconds.
+        expires_in: Option<u64>,
+    },
+    /// Accept a group's definition, or to join it by a proposed change.
     AcceptGroup {
         /// Which.
         name: GroupName,
     },
-    /// Call off a group's running DKG session.
+    /// Call off a group's running key generation, or take a proposed change back.
     CancelCeremony {
         /// Which.
         name: GroupName,
@@ -103,6 +112,7 @@ impl Ask {
             | Self::Reject { .. }
             | Self::Invite(_)
             | Self::DefineGroup(_)
+            | Self::ChangeGroup { .. }
             | Self::AcceptGroup { .. }
             | Self::CancelCeremony { .. } => true,
             Self::Status
@@ -353,10 +363,55 @@ pub struct GroupView {
     pub verifying_key: Option<String>,
     /// Counts the key's sets of shares.
     pub epoch: Option<u64>,
+    /// What is proposed to change, or under way.
+    pub change: Option<Box<ChangeView>>,
     /// Sessions so far.
     pub attempts: usize,
     /// How long the successful DKG took, in milliseconds by the log's own times.
     pub dkg_ms: Option<u64>,
+}
+
+/// A proposed change of a group.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct ChangeView {
+    /// Where it stands, who is missing, and what happens next, in one sentence.
+    pub sentence: String,
+    /// Its id.
+    pub id: EntryId,
+    /// Of which group.
+    pub group: GroupName,
+    /// Who proposes it.
+    pub proposer: AccountName,
+    /// Whether only the shares are to be others.
+    pub refresh: bool,
+    /// How many members it would take to sign.
+    pub min_signers: u16,
+    /// Who the members would be.
+    pub members: Vec<AccountName>,
+    /// How many approvals a request would need.
+    pub approvals_after: u16,
+    /// Who would join.
+    pub added: BTreeSet<AccountName>,
+    /// Who would leave.
+    pub removed: BTreeSet<AccountName>,
+    /// Whether it has the approvals that it needs.
+    pub approved: bool,
+    /// How many that is.
+    pub approvals_required: u16,
+    /// Who approved.
+    pub approvals: BTreeSet<AccountName>,
+    /// Who refused, and why.
+    pub refusals: BTreeMap<AccountName, String>,
+    /// Members who have not decided and still can.
+    pub undecided: BTreeSet<AccountName>,
+    /// Who has not accepted yet to join.
+    pub not_accepted: BTreeSet<AccountName>,
+    /// Whether it waits for this account's decision.
+    pub decides: bool,
+    /// Whether it waits for this account to accept to join.
+    pub accepts: bool,
+    /// Until when it can be decided and begun.
+    pub expires_at: Timestamp,
 }
 
 /// Where a group stands.

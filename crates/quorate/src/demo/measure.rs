@@ -15,7 +15,7 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 
 use super::cluster::{Cluster, expect_logged, unexpected};
-use super::{group, signed};
+use super::{GROUP, group, signed};
 use crate::control::client::Client;
 use crate::control::{Answer, Ask, Exit, GroupStage, Problem, SignAsk};
 use crate::setup::join::Choices;
@@ -82,7 +82,7 @@ async fn measure_one(
 ) -> Result<(Vec<EndToEnd>, Dkg), Problem> {
     let first = names.first().ok_or_else(|| Problem::new(Exit::Usage, "no members"))?;
     let client = Arc::new(cluster.client(first).await?);
-    let name = group()?;
+    let name = group(GROUP)?;
     let policy = Policy { auto_approve: true, ..Policy::for_min_signers(min_signers) };
     let definition = GroupDefinition {
         name: name.clone(),

@@ -7,21 +7,21 @@
 mod checks;
 pub(crate) mod cluster;
 pub(crate) mod measure;
+mod reshare;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::names::{AccountName, EntryId, GroupName};
-use quorate_ceremony::policy::Policy;
 use quorate_ceremony::statement::GroupDefinition;
-use quorate_protocol::Suite;
 use serde::Serialize;
 
 use self::checks::Signed;
 use self::cluster::{Cluster, expect_logged, unexpected};
+use self::reshare::Reshare;
 use crate::control::client::Client;
 use crate::control::{
     Answer, Ask, Exit, GroupStage, GroupView, Problem, RequestStage, RequestView, SignAsk,
@@ -99,6 +99,8 @@ pub(crate) struct Report {
     pub(crate) dkg_ms: u64,
     /// From the request to the signature, two approvals by command included, in milliseconds.
     pub(crate) sign_ms: u64,
+    /// The second group, which was changed.
+    pub(crate) reshare: Reshare,
     /// Entries in the log.
     pub(crate) log_size: u64,
     /// A copy of the log as the coordinator published it (C2SP tlog-tiles).
@@ -176,6 +178,7 @@ struct Made {
     files: checks::Files,
     dkg_ms: u64,
     sign_ms: u64,
+    reshare: Reshare,
     log_size: u64,
     proof_file: PathBuf,
 }
@@ -188,32 +191,35 @@ impl<T: FnMut(Step)> Show<'_, T> {
     ) -> Result<Made, Problem> {
         let ada = self.name(0)?;
         let client = cluster.client(&ada).await?;
-        let (group, dkg_ms) = self.generate_key(&client).await?;
+        let board = self.definition(GROUP, self.names, self.plan.min_signers)?;
+        let group = self.generate_key(&client, board).await?;
+        let dkg_ms = group.dkg_ms.unwrap_or_default();
         let key = group.verifying_key.unwrap_or_default();
         let of = format!("any {} of {} can sign", self.plan.min_signers, self.plan.members);
         self.done("key ceremony", format!("{of}; nobody holds the key ({dkg_ms} ms)"));
 
         let started = Instant::now();
-        let ssh = self.request(&client, document, "ssh").await?;
-        let approvers = self.approve(cluster, ssh.id).await?;
+        let ssh = self.request(&client, document, GROUP, "ssh").await?;
+        let approvers = self.approve(cluster, ssh.id, self.plan.min_signers).await?;
         let ssh = signed(&client, ssh.id).await?;
         let sign_ms = milliseconds(started);
         self.done("request", format!("{} asks {GROUP} to sign {}", ada, document.0));
         self.done("approvals", approvers);
         self.done("signature", format!("made by {} ({sign_ms} ms)", join(&ssh.signers)));
-        let raw = self.request(&client, document, "raw").await?;
-        self.approve(cluster, raw.id).await?;
+        let raw = self.request(&client, document, GROUP, "raw").await?;
+        self.approve(cluster, raw.id, self.plan.min_signers).await?;
         let raw = signed(&client, raw.id).await?;
 
         let files = checks::Files::write(&self.plan.directory, document, &key, &ssh, &raw)?;
         self.check_files(&files).await?;
+        let reshare = self.reshare(cluster, &client, document).await?;
         self.lose_a_node(cluster, &client, document).await?;
         let proof_file = self.prove(&client, &ssh).await?;
         let log_size = match client.ask(Ask::Status).await? {
             Answer::Status(status) => status.log_size,
             other => return Err(unexpected(&other)),
         };
-        Ok(Made { files, dkg_ms, sign_ms, log_size, proof_file })
+        Ok(Made { files, dkg_ms, sign_ms, reshare, log_size, proof_file })
     }
 
     fn name(&self, index: usize) -> Result<AccountName, Problem> {
@@ -230,16 +236,12 @@ impl<T: FnMut(Step)> Show<'_, T> {
         (self.tell)(Step::Checked { what, check, text });
     }
 
-    async fn generate_key(&mut self, client: &Client) -> Result<(GroupView, u64), Problem> {
-        let name = group()?;
-        let definition = GroupDefinition {
-            name: name.clone(),
-            suite: Suite::FrostEd25519Sha512,
-            min_signers: self.plan.min_signers,
-            members: self.names.to_vec(),
-            document_types: BTreeSet::new(),
-            policy: Policy::for_min_signers(self.plan.min_signers),
-        };
+    async fn generate_key(
+        &mut self,
+        client: &Client,
+        definition: GroupDefinition,
+    ) -> Result<GroupView, Problem> {
+        let name = definition.name.clone();
         expect_logged(client.ask(Ask::DefineGroup(definition)).await?)?;
         let mut last = None;
         client
@@ -249,10 +251,7 @@ impl<T: FnMut(Step)> Show<'_, T> {
             })
             .await?;
         match last {
-            Some(Answer::Group(view)) if view.state == GroupStage::Ready => {
-                let took = view.dkg_ms.unwrap_or_default();
-                Ok((*view, took))
-            }
+            Some(Answer::Group(view)) if view.state == GroupStage::Ready => Ok(*view),
             Some(Answer::Group(view)) => Err(Problem::new(Exit::Error, view.sentence)),
             _ => Err(Problem::new(Exit::Error, "the node says nothing about the group")),
         }
@@ -262,10 +261,11 @@ impl<T: FnMut(Step)> Show<'_, T> {
         &self,
         client: &Client,
         (name, document): &(String, Vec<u8>),
+        of: &str,
         format: &str,
     ) -> Result<RequestView, Problem> {
         let ask = Ask::Sign(SignAsk {
-            group: group()?,
+            group: group(of)?,
             document_type: None,
             format: format.to_owned(),
             namespace: (format == "ssh").then(|| NAMESPACE.to_owned()),
@@ -280,12 +280,17 @@ impl<T: FnMut(Step)> Show<'_, T> {
     }
 
     /// As many members approve as it takes beside the requester, whose request is its consent.
-    async fn approve(&self, cluster: &Cluster, request: EntryId) -> Result<String, Problem> {
+    async fn approve(
+        &self,
+        cluster: &Cluster,
+        request: EntryId,
+        needed: u16,
+    ) -> Result<String, Problem> {
         let approvers: Vec<AccountName> = self
             .names
             .iter()
             .skip(1)
-            .take(usize::from(self.plan.min_signers).saturating_sub(1))
+            .take(usize::from(needed).saturating_sub(1))
             .cloned()
             .collect();
         for name in &approvers {
@@ -332,8 +337,8 @@ impl<T: FnMut(Step)> Show<'_, T> {
         }
         let victim = self.name(self.names.len().saturating_sub(1))?;
         cluster.kill(&victim).await?;
-        let request = self.request(client, document, "raw").await?;
-        self.approve(cluster, request.id).await?;
+        let request = self.request(client, document, GROUP, "raw").await?;
+        self.approve(cluster, request.id, self.plan.min_signers).await?;
         let view = signed(client, request.id).await?;
         let key = view.verifying_key.clone().unwrap_or_default();
         let signature = view.signature.clone().unwrap_or_default();
@@ -402,6 +407,7 @@ impl Made {
             max_signers: plan.members,
             dkg_ms: self.dkg_ms,
             sign_ms: self.sign_ms,
+            reshare: self.reshare,
             log_size: self.log_size,
             log_dir,
             proof_file: self.proof_file,
@@ -465,8 +471,8 @@ fn names(plan: &Plan) -> Result<Vec<AccountName>, Problem> {
         .map_err(|error: quorate_ceremony::names::NameError| bad(error.to_string()))
 }
 
-fn group() -> Result<GroupName, Problem> {
-    GROUP.parse().map_err(|_| Problem::new(Exit::Error, "the group's name can not be used"))
+fn group(name: &str) -> Result<GroupName, Problem> {
+    name.parse().map_err(|_| Problem::new(Exit::Error, "the group's name can not be used"))
 }
 
 fn join(names: &[AccountName]) -> String {

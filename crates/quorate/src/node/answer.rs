@@ -3,7 +3,7 @@
 use quorate_ceremony::effect::CommandError;
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::Entry;
-use quorate_ceremony::names::Timestamp;
+use quorate_ceremony::names::{EntryId, Timestamp};
 use quorate_ceremony::node::Node;
 use quorate_ceremony::state::{Invalid, IvnState, RequestState};
 use quorate_log::checkpoint::SignedCheckpoint;
@@ -58,6 +58,7 @@ fn invalid_problem(invalid: &Invalid) -> Problem {
         | Invalid::NotInvited
         | Invalid::InvitationExpired
         | Invalid::RequesterMayNotApprove
+        | Invalid::RemovesItself { .. }
         | Invalid::MemberRole { .. } => Problem::new(Exit::NotAllowed, text),
         Invalid::RequestOver { request } => Problem::new(Exit::Rejected, text)
             .hint(format!("quorate request show {}", request.short())),
@@ -67,6 +68,9 @@ fn invalid_problem(invalid: &Invalid) -> Problem {
         Invalid::UnknownRequest { .. } => {
             Problem::new(Exit::Error, text).hint("quorate request list")
         }
+        Invalid::ChangePending { group, .. } | Invalid::OtherEpoch { group, .. } => {
+            Problem::new(Exit::Error, text).hint(format!("quorate group show {group}"))
+        }
         Invalid::NoKey { group } => {
             Problem::new(Exit::Error, text).hint(format!("quorate group show {group}"))
         }
@@ -74,15 +78,31 @@ fn invalid_problem(invalid: &Invalid) -> Problem {
     }
 }
 
+/// The request, or the pending change of a group, whose id begins like this.
+pub(crate) fn find_votable(state: &IvnState, id: &str) -> Result<EntryId, Problem> {
+    let wanted = well_formed(id)?;
+    let pending = state.groups().values().filter_map(|group| group.change.as_ref());
+    let mut found =
+        pending.map(|change| change.id).filter(|id| id.to_string().starts_with(&wanted));
+    match (found.next(), found.next()) {
+        (Some(change), None) => Ok(change),
+        _ => find_request(state, id).map(|request| request.id),
+    }
+}
+
+fn well_formed(id: &str) -> Result<String, Problem> {
+    let wanted = id.to_ascii_lowercase();
+    if wanted.len() >= SHORTEST_ID && wanted.chars().all(|c| c.is_ascii_hexdigit()) {
+        return Ok(wanted);
+    }
+    let message =
+        format!("\"{id}\" is not a request id: at least {SHORTEST_ID} hexadecimal digits");
+    Err(Problem::new(Exit::Error, message).hint("quorate request list"))
+}
+
 /// The one request whose id begins like this.
 pub(crate) fn find_request<'a>(state: &'a IvnState, id: &str) -> Result<&'a RequestState, Problem> {
-    let wanted = id.to_ascii_lowercase();
-    let well_formed = wanted.len() >= SHORTEST_ID && wanted.chars().all(|c| c.is_ascii_hexdigit());
-    if !well_formed {
-        let message =
-            format!("\"{id}\" is not a request id: at least {SHORTEST_ID} hexadecimal digits");
-        return Err(Problem::new(Exit::Error, message).hint("quorate request list"));
-    }
+    let wanted = well_formed(id)?;
     let mut found =
         state.requests().values().filter(|request| request.id.to_string().starts_with(&wanted));
     match (found.next(), found.next()) {
@@ -113,7 +133,7 @@ fn usize_of(number: u64) -> usize {
 /// How the node and its IVN are.
 pub(crate) fn status(node: &Node, hub: String, now: Timestamp) -> StatusView {
     let state = node.state();
-    let inbox = node.inbox(now).len();
+    let inbox = node.inbox(now).len() + node.changes_to_decide(now).len();
     let roles = state.account(node.account()).map(|account| account.roles.clone());
     let trouble = TroubleView::of(node);
     let sentence = match (&trouble, node.connected()) {
@@ -126,8 +146,8 @@ pub(crate) fn status(node: &Node, hub: String, now: Timestamp) -> StatusView {
             let online = node.online().len();
             let needs = match inbox {
                 0 => "nothing needs you".to_owned(),
-                1 => "1 request needs you".to_owned(),
-                count => format!("{count} requests need you"),
+                1 => "1 request or change needs you".to_owned(),
+                count => format!("{count} requests or changes need you"),
             };
             format!(
                 "Connected; {online} of {} accounts are online; {needs}.",
@@ -152,7 +172,7 @@ pub(crate) fn status(node: &Node, hub: String, now: Timestamp) -> StatusView {
             .map(|(name, account)| (name.clone(), account.roles.clone()))
             .collect(),
         trouble,
-        groups: state.groups().values().map(|group| view::group(node, group)).collect(),
+        groups: state.groups().values().map(|group| view::group(node, group, now)).collect(),
         inbox,
         unsent: node.unsent(),
         now,

@@ -306,12 +306,16 @@ impl Task {
     async fn ask(&mut self, ask: Ask, reply: mpsc::Sender<Answer>, effects: &mut Vec<NodeEffect>) {
         let command = match ask {
             Ask::Sign(ask) => return self.sign(ask, reply),
-            Ask::Approve { ref id } => self.request(id).map(|state| Command::Approve(state.id)),
-            Ask::Reject { ref id, ref reason } => self
-                .request(id)
-                .map(|state| Command::Reject { request: state.id, reason: reason.clone() }),
+            Ask::Approve { ref id } => {
+                answer::find_votable(self.machine.state(), id).map(Command::Approve)
+            }
+            Ask::Reject { ref id, ref reason } => answer::find_votable(self.machine.state(), id)
+                .map(|request| Command::Reject { request, reason: reason.clone() }),
             Ask::Invite(invitation) => Ok(Command::Invite(invitation)),
             Ask::DefineGroup(definition) => Ok(Command::DefineGroup(definition)),
+            Ask::ChangeGroup { definition, epoch, expires_in } => {
+                Ok(Command::ChangeGroup { definition, epoch, expires_in })
+            }
             Ask::AcceptGroup { name } => Ok(Command::AcceptGroup(name)),
             Ask::CancelCeremony { name } => Ok(Command::CancelCeremony(name)),
             Ask::Prove { index } => {
@@ -487,14 +491,14 @@ impl Task {
                 let groups = state
                     .groups()
                     .values()
-                    .map(|group| view::group(&self.machine, group))
+                    .map(|group| view::group(&self.machine, group, now()))
                     .collect();
                 (Answer::Groups { groups }, false)
             }
             Ask::Group { name, watch } => match state.group(name) {
                 Ok(group) => {
-                    let view = view::group(&self.machine, group);
-                    let more = *watch && !view.state.is_final();
+                    let view = view::group(&self.machine, group, now());
+                    let more = *watch && (!view.state.is_final() || view.change.is_some());
                     (Answer::Group(Box::new(view)), more)
                 }
                 Err(invalid) => (Answer::Problem(answer::problem(&invalid.into())), false),

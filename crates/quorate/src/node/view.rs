@@ -1,16 +1,20 @@
 //! What a node's state looks like to a person: sentences that say where things stand and who is missing.
 
+mod group;
+
 use std::collections::BTreeSet;
 
 use quorate_ceremony::entry::Entry;
-use quorate_ceremony::names::{AccountName, Timestamp};
+use quorate_ceremony::names::{AccountName, EntryId, Timestamp};
 use quorate_ceremony::node::Node;
-use quorate_ceremony::state::{DkgPhase, Group, IvnState, RequestState, Status};
-use quorate_ceremony::statement::{AbortReason, Body};
+use quorate_ceremony::state::{IvnState, RequestState, Status};
+use quorate_ceremony::statement::Body;
 use sha2::{Digest as _, Sha256};
 
-use crate::control::{EntryView, GroupStage, GroupView, MemberView, RequestStage, RequestView};
+use crate::control::{EntryView, RequestStage, RequestView};
 use crate::store::documents::DocumentPackage;
+
+pub(crate) use self::group::group;
 
 /// `ada`, `ada and ben`, `ada, ben and carol`.
 pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a AccountName>) -> String {
@@ -32,137 +36,6 @@ fn join<'a>(names: impl IntoIterator<Item = &'a AccountName>, word: &str) -> Str
 
 fn plural(count: usize, one: &str, many: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
-}
-
-/// A group, as this node sees it.
-pub(crate) fn group(node: &Node, group: &Group) -> GroupView {
-    let definition = &group.definition;
-    let missing = group.missing();
-    let members = definition
-        .members
-        .iter()
-        .map(|account| MemberView {
-            account: account.clone(),
-            identifier: group.identifier(account).map_or(0, quorate_protocol::Identifier::get),
-            online: node.online().contains(account),
-            accepted: group.accepted.contains(account),
-            awaited: missing.contains(account),
-        })
-        .collect();
-    GroupView {
-        sentence: group_sentence(node, group),
-        name: definition.name.clone(),
-        state: stage(group),
-        suite: definition.suite.to_string(),
-        min_signers: definition.min_signers,
-        max_signers: u16::try_from(definition.members.len()).unwrap_or(u16::MAX),
-        document_types: definition.document_types.clone(),
-        policy: definition.policy.clone(),
-        members,
-        verifying_key: group.key.as_ref().map(|key| hex(key.public.verifying_key().as_bytes())),
-        epoch: group.key.as_ref().map(|key| key.epoch),
-        attempts: group.past.len() + usize::from(group.dkg.is_some() || group.key.is_some()),
-        dkg_ms: group.key.as_ref().map(|key| key.activated.0.saturating_sub(key.started.0)),
-    }
-}
-
-fn stage(group: &Group) -> GroupStage {
-    if group.key.is_some() {
-        return GroupStage::Ready;
-    }
-    match group.phase() {
-        Some(DkgPhase::Committing | DkgPhase::Revealing | DkgPhase::Judging) => {
-            GroupStage::Generating
-        }
-        Some(DkgPhase::Certifying) => GroupStage::Certifying,
-        Some(DkgPhase::Activating) => GroupStage::Activating,
-        Some(DkgPhase::Doomed(reason)) if !reason.retryable() => GroupStage::Failed,
-        Some(DkgPhase::Doomed(_)) => GroupStage::Accepted,
-        None if group.past.last().is_some_and(|past| !past.reason.retryable()) => {
-            GroupStage::Failed
-        }
-        None if group.not_accepted().next().is_some() => GroupStage::Defined,
-        None => GroupStage::Accepted,
-    }
-}
-
-fn group_sentence(node: &Node, group: &Group) -> String {
-    let name = &group.definition.name;
-    let of = format!("{} of {}", group.definition.min_signers, group.definition.members.len());
-    let offline: Vec<&AccountName> =
-        group.definition.members.iter().filter(|member| !node.online().contains(*member)).collect();
-    if group.key.is_some() {
-        let online = group.definition.members.len() - offline.len();
-        return match (node.connected(), online >= usize::from(group.definition.min_signers)) {
-            (false, _) => format!("{name} has its key; any {of} members can sign."),
-            (true, true) => {
-                format!("{name} is ready: any {of} members can sign, {online} are online.")
-            }
-            (true, false) => format!(
-                "{name} has its key, but only {online} of the {} nodes that it takes to sign are online; {} missing.",
-                group.definition.min_signers,
-                list(offline.iter().copied()) + if offline.len() == 1 { " is" } else { " are" },
-            ),
-        };
-    }
-    match group.phase() {
-        Some(DkgPhase::Committing) => waiting(group, 1, "hash commitments"),
-        Some(DkgPhase::Revealing) => waiting(group, 2, "sealed shares"),
-        Some(DkgPhase::Judging) => waiting(group, 3, "acknowledgements"),
-        Some(DkgPhase::Certifying) => waiting(group, 4, "certifications"),
-        Some(DkgPhase::Activating) => format!(
-            "{name}: key generation, round 5 of 5: any {} members prove the new key by a signature.",
-            group.definition.min_signers
-        ),
-        Some(DkgPhase::Doomed(reason)) => abort_sentence(group, &reason),
-        None => match group.past.last() {
-            Some(past) if !past.reason.retryable() => abort_sentence(group, &past.reason),
-            _ if group.not_accepted().next().is_some() => {
-                format!("{name} waits for {} to accept its definition.", list(group.not_accepted()))
-            }
-            _ if !offline.is_empty() => format!(
-                "{name}: key generation starts when all members are online; {} missing.",
-                list(offline.iter().copied()) + if offline.len() == 1 { " is" } else { " are" },
-            ),
-            _ => format!("{name}: key generation is about to start."),
-        },
-    }
-}
-
-fn waiting(group: &Group, round: u8, what: &str) -> String {
-    let missing = group.missing();
-    format!(
-        "{}: key generation, round {round} of 5: waiting for {what} of {}.",
-        group.definition.name,
-        list(&missing)
-    )
-}
-
-fn abort_sentence(group: &Group, reason: &AbortReason) -> String {
-    let name = &group.definition.name;
-    match reason {
-        AbortReason::TimedOut { missing } => format!(
-            "{name}: key generation stopped because {} did not answer in time; it starts again when all are online.",
-            list(missing)
-        ),
-        AbortReason::Restarted { nodes } => format!(
-            "{name}: key generation starts again because the node of {} restarted.",
-            list(nodes)
-        ),
-        AbortReason::Fault { culprits } => format!(
-            "{name}: key generation failed: {} broke the protocol, as the log proves. Define the group again without them.",
-            list(culprits)
-        ),
-        AbortReason::Dissent { dissenters } => format!(
-            "{name}: key generation failed: {} saw other messages than the log shows. Check whether the coordinator shows everybody the same log.",
-            list(dissenters)
-        ),
-        AbortReason::Cancelled => {
-            format!(
-                "{name}: key generation was cancelled by an admin. Define the group again to start over."
-            )
-        }
-    }
 }
 
 /// What this node knows of a document.
@@ -215,7 +88,7 @@ pub(crate) fn request(
         file_sha256: file.map(|file| file.sha256),
         at: state.at,
         expires_at: state.request.expires_at,
-        approvals_required: state.policy.approvals_required,
+        approvals_required: state.approvals_required,
         approvals: state.approvals.clone(),
         refusals: state.refusals.clone(),
         undecided,
@@ -268,7 +141,7 @@ fn request_sentence(node: &Node, state: &RequestState, now: Timestamp) -> String
         RequestStage::Expired => format!(
             "Expired with {} of {} approvals; ask again if it is still wanted.",
             state.approvals.len(),
-            state.policy.approvals_required
+            state.approvals_required
         ),
         RequestStage::Rejected => format!(
             "Rejected by {}: {}",
@@ -287,7 +160,7 @@ fn request_sentence(node: &Node, state: &RequestState, now: Timestamp) -> String
                 "Waiting for {} of {who}: {} of {} so far{refused}.",
                 plural(missing, "approval", "approvals"),
                 state.approvals.len(),
-                state.policy.approvals_required
+                state.approvals_required
             )
         }
         RequestStage::Approved if !node.connected() => {
@@ -346,14 +219,31 @@ fn sentence(state: &IvnState, body: &Body) -> (&'static str, String) {
         Body::GroupAccepted { group, .. } => {
             ("group-accepted", format!("accepts to belong to {group}"))
         }
+        Body::GroupChange(proposal) => {
+            let definition = &proposal.definition;
+            let sentence = format!(
+                "proposes that {} be: any {} of {} can sign",
+                definition.name,
+                definition.min_signers,
+                list(&definition.members)
+            );
+            ("group-change", sentence)
+        }
+        Body::GroupChangeWithdrawn { change } => {
+            ("group-change-withdrawn", format!("takes back the change {}", change.short()))
+        }
+        Body::ShareDestroyed { group, epoch } => {
+            ("share-destroyed", format!("has destroyed its share of {group}, epoch {epoch}"))
+        }
         Body::CeremonyStarted { group, attempt, .. } => {
-            ("ceremony-started", format!("starts key generation {attempt} of {group}"))
+            ("ceremony-started", format!("starts session {attempt} for the key of {group}"))
         }
         Body::CeremonyMessage { session, message, .. } => {
             let round = match message.0.first() {
                 Some(1) => "hash commitment",
                 Some(2) => "commitments and sealed shares",
                 Some(3) => "verdict",
+                Some(4) => "announcement",
                 _ => "a message",
             };
             ("ceremony-message", format!("posts its {round} for {}", group_of(*session)))
@@ -363,17 +253,18 @@ fn sentence(state: &IvnState, body: &Body) -> (&'static str, String) {
         }
         Body::CeremonyAborted { session, reason } => (
             "ceremony-aborted",
-            format!("ends a key generation of {} without a key: {reason}", group_of(*session)),
+            format!("ends a session for the key of {}: {reason}", group_of(*session)),
         ),
-        Body::EpochStarted { session, .. } => {
-            ("epoch-started", format!("puts the key of {} into use", group_of(*session)))
-        }
+        Body::EpochStarted { session, .. } => (
+            "epoch-started",
+            format!("puts the new shares of the key of {} into use", group_of(*session)),
+        ),
         Body::Request(request) => {
             ("request", format!("asks {} for a signature ({})", request.group, request.format))
         }
-        Body::Approval { request } => ("approval", format!("approves request {}", request.short())),
+        Body::Approval { request } => ("approval", format!("approves {}", what(state, *request))),
         Body::Refusal { request, reason } => {
-            ("refusal", format!("refuses request {}: {reason}", request.short()))
+            ("refusal", format!("refuses {}: {reason}", what(state, *request)))
         }
         Body::Signature { request, signers, .. } => (
             "signature",
@@ -384,4 +275,10 @@ fn sentence(state: &IvnState, body: &Body) -> (&'static str, String) {
             ),
         ),
     }
+}
+
+/// What a vote is on.
+fn what(state: &IvnState, id: EntryId) -> String {
+    let kind = if state.group_of_change(id).is_some() { "the change" } else { "request" };
+    format!("{kind} {}", id.short())
 }

@@ -55,6 +55,8 @@ impl Database {
             .journal_mode(SqliteJournalMode::Wal)
             // In WAL mode NORMAL loses the last commits when the power fails: a released share could be forgotten.
             .synchronous(SqliteSynchronous::Full)
+            // What is deleted is overwritten, not only forgotten: it may be a share.
+            .pragma("secure_delete", "ON")
             .busy_timeout(Duration::from_secs(5));
         let connection = connect(path, options).await?;
         let mut database = Self { path: path.to_owned(), connection, interrupted: false };
@@ -99,6 +101,13 @@ impl Database {
                 Err(StoreError::from_database(&self.path, error))
             }
         }
+    }
+
+    /// Moves everything into the database and empties what SQLite keeps beside it, where what was deleted may still be
+    /// read. Waits for readers as long as for anything else.
+    pub(super) async fn empty_journal(&mut self) -> Result<(), StoreError> {
+        self.finish_interrupted().await;
+        self.execute("PRAGMA wal_checkpoint(TRUNCATE)".to_owned()).await
     }
 
     /// The connection, for reading; not within a batch.

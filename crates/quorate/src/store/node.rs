@@ -78,7 +78,9 @@ impl NodeStore {
         })
     }
 
-    /// Makes all changes durable, in order, or none of them.
+    /// Makes all changes durable, in order, or none of them. A key package is read back and unsealed before this is done;
+    /// one that was destroyed is overwritten, also in what SQLite keeps beside the database. What the disk's own
+    /// controller or a snapshot keeps is out of reach.
     ///
     /// Let the future finish: if it is dropped, the changes may be durable or not.
     ///
@@ -91,10 +93,40 @@ impl NodeStore {
             return Ok(());
         }
         let mut batch = Batch::new();
+        let (mut made, mut destroyed) = (Vec::new(), false);
         for change in changes {
+            match &change {
+                NodeChange::KeyPackage { session, package } => {
+                    made.push((*session, package.to_bytes()));
+                }
+                NodeChange::ShareDestroyed(_) => destroyed = true,
+                _ => {}
+            }
             self.add(&mut batch, change)?;
         }
-        self.database.commit(batch).await
+        self.database.commit(batch).await?;
+        for (session, package) in made {
+            self.read_back(session, &package).await?;
+        }
+        if destroyed {
+            self.database.empty_journal().await?;
+        }
+        Ok(())
+    }
+
+    /// That a key package which was just stored can be used after a restart.
+    async fn read_back(&mut self, session: SessionId, package: &[u8]) -> Result<(), StoreError> {
+        let row = sqlx::query("SELECT sealed FROM key_packages WHERE session = ?")
+            .bind(session.as_bytes().to_vec())
+            .fetch_one(self.database.reading().await)
+            .await
+            .map_err(|error| self.failed(error))?;
+        let sealed: &[u8] = row.try_get(0).map_err(|error| self.failed(error))?;
+        if self.unseal(session, sealed)?.to_bytes().as_slice() == package {
+            Ok(())
+        } else {
+            Err(StoreError::KeyPackage(self.database.path().to_owned()))
+        }
     }
 
     /// At most `limit` entries of the log, from index `first` on.
@@ -164,6 +196,9 @@ impl NodeStore {
                     "INSERT INTO key_packages VALUES (?, ?)",
                     [session_value(session), Value::Blob(sealed)],
                 );
+            }
+            NodeChange::ShareDestroyed(session) => {
+                batch.add("DELETE FROM key_packages WHERE session = ?", [session_value(session)]);
             }
             NodeChange::Committed(session) => {
                 batch.add("INSERT INTO committed VALUES (?)", [session_value(session)]);

@@ -93,6 +93,106 @@ fn a_signature_is_fetched_later_and_never_written_over_a_file() {
 }
 
 #[test]
+fn a_group_changes_its_members_and_min_signers_and_signs_under_the_key_that_was_exported_before() {
+    let system = start(&["ada", "ben", "carol", "dan", "eve"]);
+    system.run("ada", "group create board --members ada,ben,carol --min-signers 2").succeeds();
+    system.write("contract", b"a contract");
+    system.run("ada", "key export --group board --format pem --out board.pem").succeeds();
+    let pending = system.run("carol", "sign contract --group board --json").succeeds().json()["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+
+    let change = "group change board --add dan,eve --remove carol --min-signers 3";
+    let shown = system.run("ada", &format!("{change} --dry-run --json")).succeeds().json();
+    assert_eq!(
+        (&shown["now"]["may_be_lost"], &shown["after"]["may_be_lost"]),
+        (&1.into(), &1.into())
+    );
+    assert_eq!(shown["after"]["must_collude"], 3);
+    for (line, exit, texts) in [
+        ("group change board --min-signers 1", 1, ["a quorum of one is an ordinary key", ""]),
+        ("group change board --min-signers 4", 1, ["min_signers must be 2 to 3", ""]),
+        ("group change board --add ada", 2, ["ada is a member of board already", ""]),
+        ("group change board --remove dan", 2, ["dan is not a member of board", ""]),
+        ("group change board --add zoe", 1, ["there is no account \"zoe\"", "quorate invite zoe"]),
+        ("group change board --remove ada", 6, ["can not propose to remove itself", ""]),
+        ("group change board", 2, ["would change nothing", "group refresh board"]),
+    ] {
+        system.run("ada", line).fails(exit, &texts);
+    }
+    system.run("ada", change).succeeds();
+    system
+        .run("ben", "group change board --add dan")
+        .fails(1, &["is being changed already", "group show board"]);
+    let id = until("the change in ben's inbox", || {
+        let inbox = system.run("ben", "inbox --json").succeeds().json();
+        inbox["changes"][0]["id"].as_str().map(str::to_owned)
+    });
+    until("carol's node to know of the change, and of what it waits for", || {
+        let shown = system.run("carol", "group show board").succeeds().stdout;
+        let proposed = shown.contains("any 3 of 4 members shall sign, ada proposes");
+        (proposed && shown.contains("Waiting for 1 approval of ben or carol")).then_some(())
+    });
+    system.run("carol", &format!("reject {id} --reason no")).succeeds();
+    system.run("ben", &format!("approve {id}")).succeeds();
+    until("the change in force", || {
+        let shown = system.run("eve", "group show board --json").succeeds().json();
+        (shown["epoch"] == 2).then_some(())
+    });
+
+    system.run("carol", "sign contract --group board").fails(6, &["not authorized", "carol"]);
+    let asked = system.run("eve", "sign contract --group board --as raw --json").succeeds().json();
+    let id = asked["id"].as_str().unwrap();
+    for approver in ["ben", "dan"] {
+        until("a member to hear of the request", || {
+            (system.run(approver, &format!("approve {id}")).exit == 0).then_some(())
+        });
+    }
+    system.run("eve", &format!("request download {id} --wait")).succeeds();
+    let line = "openssl pkeyutl -verify -pubin -inkey board.pem -rawin -sigfile contract.ed25519 -in contract";
+    assert_ne!(foreign(&system.path(""), line, b""), Some(false));
+
+    // What carol asked for before she left takes three of those who are members now.
+    for approver in ["ada", "ben", "dan"] {
+        system.run(approver, &format!("approve {pending}")).succeeds();
+    }
+    until("the old request to be signed", || {
+        let shown = system.run("carol", &format!("request show {pending} --json")).json();
+        (shown["state"] == "signed").then_some(())
+    });
+    system.run("dan", "group refresh board --wait").succeeds();
+    let report = system.audit().unwrap();
+    assert_eq!(report["faults"].as_array().unwrap().len(), 0, "{report}");
+    assert_eq!(report["groups"][0]["epoch"], 3, "{report}");
+}
+
+#[test]
+fn a_change_can_be_refused_or_taken_back_and_leaves_the_group_as_it_was() {
+    let system = with_board();
+    let propose = || {
+        let line = "group change board --remove carol --json";
+        let shown = system.run("ada", line).succeeds().json();
+        shown["change"]["id"].as_str().unwrap().to_owned()
+    };
+    let id = propose();
+    for member in ["ben", "carol"] {
+        until("the change to be known", || {
+            (system.run(member, &format!("reject {id} --reason no")).exit == 0).then_some(())
+        });
+    }
+    system.run("ben", &format!("approve {id}")).fails(1, &["there is no request"]);
+    propose();
+    system.run("ben", "group cancel board").fails(6, &["not an admin"]);
+    system.run("ada", "group cancel board").succeeds();
+    let shown = system.run("ada", "group show board --json").succeeds().json();
+    assert_eq!((&shown["epoch"], &shown["change"]), (&1.into(), &serde_json::Value::Null));
+    let (signing, id) = system.sign("ada", "sign contract --group board --wait", "carol");
+    system.run("carol", &format!("approve {id}")).succeeds();
+    signing.end().succeeds();
+}
+
+#[test]
 fn a_request_that_too_many_refuse_ends_with_exit_5() {
     let system = with_board();
     let (signing, id) = system.sign("ada", "sign contract --group board --wait", "ben");

@@ -41,6 +41,25 @@ impl Board {
         });
     }
 
+    /// Asks for new shares of a group's key; gives the epoch before. They are made in the background.
+    pub(crate) fn refresh(&self, name: &str) -> u64 {
+        until("new shares to be asked for", || {
+            let shown = self.cluster.run("ada", &format!("group show {name} --json"));
+            let epoch = shown.json()["epoch"].as_u64()?;
+            (self.cluster.run("ada", &format!("group refresh {name}")).exit == 0).then_some(epoch)
+        })
+    }
+
+    /// Waits until all members sign with shares of a later epoch, and have destroyed those of the one before.
+    pub(crate) fn is_refreshed(&self, name: &str, before: u64) {
+        for member in self.cluster.names() {
+            until("new shares in use", || {
+                let shown = self.cluster.run(member, &format!("group show {name} --json"));
+                (shown.exit == 0 && shown.json()["epoch"].as_u64() > Some(before)).then_some(())
+            });
+        }
+    }
+
     /// Waits until a group has its key.
     pub(crate) fn has_key(&self, name: &str) {
         until("a group's key", || {

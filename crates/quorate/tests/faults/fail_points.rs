@@ -38,7 +38,7 @@ fn a_node_that_dies_at_any_point_comes_back_and_the_request_is_signed_part_2() {
     nodes_die(1);
 }
 
-/// Ben dies while a key is made and a request is approved and signed that needs his share.
+/// Ben dies while a key is made, another is shared anew, and a request is approved and signed that needs his share.
 fn nodes_die(part: usize) {
     let board = Board::new(|_| {});
     board.group("all", 3);
@@ -50,6 +50,7 @@ fn nodes_die(part: usize) {
         drop(board.cluster.try_start_process("ben", &armed));
         let group = format!("group-{number}");
         board.define(&group, 2);
+        let epoch = board.refresh("board");
         let id = board.ask("ada");
         if name.starts_with("node.send.declined") {
             decline(&board);
@@ -68,6 +69,7 @@ fn nodes_die(part: usize) {
         board.approve("ben", &id);
         board.is_signed("ada", &id);
         board.has_key(&group);
+        board.is_refreshed("board", epoch);
     }
     board.audits_clean(names.len());
 }

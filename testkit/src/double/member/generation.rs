@@ -7,7 +7,7 @@ use quorate_ceremony::effect::NodeEffect;
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::{Author, Entry};
 use quorate_ceremony::names::{AccountName, Digest, SessionId, Timestamp};
-use quorate_ceremony::state::{DkgPhase, Group};
+use quorate_ceremony::state::{CeremonyPhase, Group};
 use quorate_ceremony::statement::Body;
 use quorate_protocol::Identifier;
 use quorate_protocol::keyshare::{Board, Parameters, Phase};
@@ -210,7 +210,7 @@ impl Generation {
             .state
             .groups()
             .values()
-            .filter_map(|group| group.dkg.as_ref().map(|dkg| dkg.session))
+            .filter_map(|group| group.ceremony.as_ref().map(|ceremony| ceremony.session))
             .collect();
         let late = self.certifications.extract_if(.., |session, _| !running.contains(session));
         late.map(|(_, entry)| submission(&entry)).collect()
@@ -224,14 +224,14 @@ impl Generation {
         group: &Group,
         rng: &mut ChaCha20Rng,
     ) -> Option<Vec<NodeEffect>> {
-        let dkg = group.dkg.as_ref()?;
+        let ceremony = group.ceremony.as_ref()?;
         let me = group.identifier(seat.account)?;
         let honest = |name: &&AccountName| !seat.accomplices.contains(*name);
         let victim = group.definition.members.iter().find(honest);
         let victim = victim.and_then(|name| group.identifier(name))?.get();
-        let read = self.read.get(&dkg.session).map(Vec::as_slice).unwrap_or_default();
-        let rounds = Rounds::of(dkg.board.parameters(), group, me, victim, read);
-        if mischief == Mischief::ByTheBook && group.phase() == Some(DkgPhase::Certifying) {
+        let read = self.read.get(&ceremony.session).map(Vec::as_slice).unwrap_or_default();
+        let rounds = Rounds::of(ceremony.board.parameters(), group, me, victim, read);
+        if mischief == Mischief::ByTheBook && group.phase() == Some(CeremonyPhase::Certifying) {
             return self.certifies(seat, group);
         }
         let round = rounds.round()?;
@@ -239,14 +239,14 @@ impl Generation {
         if rounds.message(round, me.get()).is_some() && !repeats {
             return None;
         }
-        let waits_for = rounds.missing.iter().filter_map(|id| group.member(*id));
+        let waits_for = rounds.missing.iter().filter_map(|id| ceremony.terms.name(*id));
         let last = waits_for.clone().all(|name| seat.accomplices.contains(name));
         if mischief == Mischief::RogueKey && !last {
             return None;
         }
-        let slot = (dkg.session, round);
+        let slot = (ceremony.session, round);
         if !self.said.contains_key(&slot) {
-            let messages = self.message(mischief, &rounds, round, dkg.session, rng)?;
+            let messages = self.message(mischief, &rounds, round, ceremony.session, rng)?;
             self.said.insert(slot, (messages, Timestamp(0)));
         }
         let (messages, at) = self.said.get_mut(&slot)?;
@@ -255,7 +255,7 @@ impl Generation {
         }
         *at = seat.now;
         let incarnation = seat.state.account(seat.account).ok()?.incarnation?;
-        let session = dkg.session;
+        let session = ceremony.session;
         let bodies = messages.iter().map(|message| Body::CeremonyMessage {
             session,
             incarnation,
@@ -265,7 +265,7 @@ impl Generation {
     }
 
     fn certifies(&mut self, seat: &Seat<'_>, group: &Group) -> Option<Vec<NodeEffect>> {
-        let session = group.dkg.as_ref()?.session;
+        let session = group.ceremony.as_ref()?.session;
         let (transcript, public_key_package) = group.certificate()?;
         let (_, at) = self.said.entry((session, 4)).or_insert_with(|| (Vec::new(), Timestamp(0)));
         if group.certified(seat.account) || at.plus(PATIENCE) > seat.now {

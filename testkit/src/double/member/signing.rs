@@ -163,10 +163,10 @@ impl Signing {
     /// Signs by its own hands what it was sent the commitments for.
     pub(super) fn acts(&mut self, mischief: Mischief, seat: &Seat<'_>) -> Vec<NodeEffect> {
         for group in seat.state.groups().values() {
-            if let Some(dkg) = &group.dkg
-                && let Some(public) = dkg.board.outcome()
+            if let Some(ceremony) = &group.ceremony
+                && let Some(public) = ceremony.board.outcome()
             {
-                self.keys.insert(dkg.session, public.clone());
+                self.keys.insert(ceremony.session, public.clone());
             }
         }
         if !signs_itself(mischief) {
@@ -222,7 +222,12 @@ impl Signing {
         value: Vec<u8>,
     ) -> Option<SignedPart> {
         let (ivn, subject) = (seat.state.ivn(), *self.subjects.get(&session)?);
-        let context = SigningSession { ivn, session, subject };
+        let context = SigningSession {
+            ivn,
+            session,
+            epoch: seat.state.epoch_of(subject).unwrap_or(1),
+            subject,
+        };
         let package = context.package(&self.opened(seat, &context)?);
         let value = STANDARD.encode(value);
         let subject = serde_json::to_string(&subject).ok()?;
@@ -268,7 +273,12 @@ impl Signing {
         };
         let key = KeyPackage::from_bytes(seat.packages.get(&made_in)?).ok()?;
         let public = self.keys.get(&made_in)?.clone();
-        let context = SigningSession { ivn: seat.state.ivn(), session, subject };
+        let context = SigningSession {
+            ivn: seat.state.ivn(),
+            session,
+            epoch: seat.state.epoch_of(subject).unwrap_or(1),
+            subject,
+        };
         Some(Signer { context, key, public, message })
     }
 }

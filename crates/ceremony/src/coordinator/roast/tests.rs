@@ -47,8 +47,12 @@ fn commitments() -> (SignedPart, Commitments) {
     let mut log = Chronicle::keyed();
     let subject = Subject::Activation { session: session(1) };
     let signed = log.commitments_of("ada", session(7), subject);
-    let context =
-        crate::signing::SigningSession { ivn: log.state.ivn(), session: session(7), subject };
+    let context = crate::signing::SigningSession {
+        ivn: log.state.ivn(),
+        session: session(7),
+        epoch: log.state.epoch_of(subject).unwrap_or(1),
+        subject,
+    };
     let key = crate::chronicle::secrets("ada").public().identity;
     let opened = context.open_commitments(&crate::chronicle::name("ada"), key, &signed).unwrap();
     (signed, opened)

@@ -6,7 +6,7 @@ use crate::chronicle::{Chronicle, board, name, session};
 use crate::encoding::Base64;
 use crate::entry::Entry;
 use crate::names::{Digest, IvnId};
-use crate::state::{DkgPhase, Event, Invalid};
+use crate::state::{CeremonyPhase, Event, Invalid};
 use crate::statement::{AbortReason, Body};
 
 fn begun() -> Chronicle {
@@ -25,7 +25,7 @@ fn certifying() -> Chronicle {
     log
 }
 
-fn phase(log: &Chronicle) -> Option<DkgPhase> {
+fn phase(log: &Chronicle) -> Option<CeremonyPhase> {
     log.state.group(&board()).unwrap().phase()
 }
 
@@ -46,7 +46,7 @@ fn no_session_starts_before_all_have_accepted() {
     log.accept("ben").unwrap();
     assert_eq!(log.begin(session(1), 1), Err(Invalid::NotAccepted));
     log.accept("cyd").unwrap();
-    assert_eq!(log.begin(session(1), 1), Ok(vec![Event::Dkg(board())]));
+    assert_eq!(log.begin(session(1), 1), Ok(vec![Event::Ceremony(board())]));
 }
 
 #[test]
@@ -54,7 +54,8 @@ fn one_session_runs_at_a_time_and_none_after_there_is_a_key() {
     let running = Err(Invalid::SessionRunning { group: board() });
     assert_eq!(begun().begin(session(2), 2), running);
     assert_eq!(Chronicle::keyed().begin(session(2), 2), running);
-    let may_start = |log: Chronicle| log.state.group(&board()).unwrap().may_start();
+    let may_start =
+        |log: Chronicle| log.state.group(&board()).unwrap().may_start(log.now).is_some();
     assert!(may_start(Chronicle::grouped()) && !may_start(begun()));
     assert!(!may_start(Chronicle::keyed()));
 }
@@ -81,7 +82,7 @@ fn messages_go_to_running_sessions_from_members_once() {
     assert_eq!(log.says("ada", body(session(9), &message)), Err(Invalid::SessionOver));
     let stranger = log.says("out", body(session(1), &message));
     assert_eq!(stranger, Err(Invalid::NotAMember { account: name("out"), group: board() }));
-    assert_eq!(log.posts("ada", message.clone()), Ok(vec![Event::Dkg(board())]));
+    assert_eq!(log.posts("ada", message.clone()), Ok(vec![Event::Ceremony(board())]));
     assert_eq!(log.posts("ada", message), Err(Invalid::AlreadySaid { account: name("ada") }));
     assert!(log.state.group(&board()).unwrap().posted(&name("ada")));
 }
@@ -100,7 +101,7 @@ fn a_message_of_a_later_round_does_not_count_and_accuses_nobody() {
     let (_, message) = log.first_message("ada");
     log.posts("ada", message).unwrap();
     assert_eq!(log.posts("ben", vec![3, 0, 0]), Err(Invalid::Protocol));
-    assert_eq!(phase(&log), Some(DkgPhase::Committing));
+    assert_eq!(phase(&log), Some(CeremonyPhase::Committing));
 }
 
 #[test]
@@ -108,12 +109,12 @@ fn whoever_breaks_the_protocol_does_so_in_writing() {
     let mut log = begun();
     log.posts("ben", vec![0xFF]).unwrap();
     let shown = AbortReason::Fault { culprits: some(&["ben"]) };
-    assert_eq!(phase(&log), Some(DkgPhase::Doomed(shown.clone())));
+    assert_eq!(phase(&log), Some(CeremonyPhase::Doomed(shown.clone())));
     let (_, message) = log.first_message("ada");
     assert_eq!(log.posts("ada", message), Err(Invalid::SessionStep));
     let wrong = AbortReason::Fault { culprits: some(&["ada"]) };
     assert_eq!(abort(&mut log, wrong), Err(Invalid::AbortReason));
-    assert_eq!(abort(&mut log, shown), Ok(vec![Event::DkgAborted(board())]));
+    assert_eq!(abort(&mut log, shown), Ok(vec![Event::CeremonyAborted(board())]));
     assert_eq!(log.begin(session(2), 2), Err(Invalid::NotAccepted), "a fault is not retried");
 }
 
@@ -125,7 +126,7 @@ fn two_different_first_messages_are_equivocation() {
     log.posts("ben", first).unwrap();
     log.posts("ben", second).unwrap();
     let culprits = some(&["ben"]);
-    assert_eq!(phase(&log), Some(DkgPhase::Doomed(AbortReason::Fault { culprits })));
+    assert_eq!(phase(&log), Some(CeremonyPhase::Doomed(AbortReason::Fault { culprits })));
 }
 
 #[test]
@@ -138,8 +139,8 @@ fn a_time_out_names_exactly_those_whose_message_is_missing() {
         assert_eq!(abort(&mut log, reason), Err(Invalid::AbortReason), "{missing:?}");
     }
     let reason = AbortReason::TimedOut { missing: some(&["ben", "cyd"]) };
-    assert_eq!(abort(&mut log, reason), Ok(vec![Event::DkgAborted(board())]));
-    assert!(log.state.group(&board()).unwrap().may_start());
+    assert_eq!(abort(&mut log, reason), Ok(vec![Event::CeremonyAborted(board())]));
+    assert!(log.state.group(&board()).unwrap().may_start(log.now).is_some());
 }
 
 #[test]
@@ -160,7 +161,7 @@ fn an_abort_for_a_reason_that_the_log_does_not_show_is_refused() {
 fn a_restart_before_the_first_message_costs_nothing() {
     let mut log = begun();
     log.start_node("ada", 2);
-    assert_eq!(phase(&log), Some(DkgPhase::Committing));
+    assert_eq!(phase(&log), Some(CeremonyPhase::Committing));
 }
 
 #[test]
@@ -170,9 +171,12 @@ fn a_restart_with_a_part_in_memory_ends_the_session() {
     log.posts("ada", message).unwrap();
     log.start_node("ada", 2);
     let shown = AbortReason::Restarted { nodes: some(&["ada"]) };
-    assert_eq!(phase(&log), Some(DkgPhase::Doomed(shown.clone())));
+    assert_eq!(phase(&log), Some(CeremonyPhase::Doomed(shown.clone())));
     assert!(abort(&mut log, shown).is_ok());
-    assert!(log.state.group(&board()).unwrap().may_start(), "it is nobody's fault");
+    assert!(
+        log.state.group(&board()).unwrap().may_start(log.now).is_some(),
+        "it is nobody's fault"
+    );
 }
 
 #[test]
@@ -180,10 +184,10 @@ fn a_restart_after_certifying_costs_nothing() {
     let mut log = certifying();
     log.certifies("ada").unwrap();
     log.start_node("ada", 2);
-    assert_eq!(phase(&log), Some(DkgPhase::Certifying));
+    assert_eq!(phase(&log), Some(CeremonyPhase::Certifying));
     log.start_node("ben", 2);
     let nodes = some(&["ben"]);
-    assert_eq!(phase(&log), Some(DkgPhase::Doomed(AbortReason::Restarted { nodes })));
+    assert_eq!(phase(&log), Some(CeremonyPhase::Doomed(AbortReason::Restarted { nodes })));
 }
 
 #[test]
@@ -204,8 +208,8 @@ fn members_certify_at_the_end_and_once() {
     log.certifies("ada").unwrap();
     assert_eq!(log.certifies("ada"), Err(Invalid::AlreadySaid { account: name("ada") }));
     log.certifies("ben").unwrap();
-    assert_eq!(log.certifies("cyd"), Ok(vec![Event::DkgCertified(board())]));
-    assert_eq!(phase(&log), Some(DkgPhase::Activating));
+    assert_eq!(log.certifies("cyd"), Ok(vec![Event::CeremonyCertified(board())]));
+    assert_eq!(phase(&log), Some(CeremonyPhase::Activating));
 }
 
 #[test]
@@ -216,9 +220,9 @@ fn another_certificate_is_dissent_and_ends_the_session() {
     let other = Body::CeremonyCertified { session: session(1), transcript, public_key_package };
     log.says("ben", other).unwrap();
     let shown = AbortReason::Dissent { dissenters: some(&["ben"]) };
-    assert_eq!(phase(&log), Some(DkgPhase::Doomed(shown.clone())));
+    assert_eq!(phase(&log), Some(CeremonyPhase::Doomed(shown.clone())));
     assert!(abort(&mut log, shown).is_ok());
-    assert!(!log.state.group(&board()).unwrap().may_start());
+    assert!(log.state.group(&board()).unwrap().may_start(log.now).is_none());
 }
 
 #[test]
@@ -229,7 +233,7 @@ fn an_admin_cancels_until_the_key_is_in_use() {
     let other = AbortReason::TimedOut { missing: some(&["ada", "ben", "cyd"]) };
     let other = Body::CeremonyAborted { session: session(1), reason: other };
     assert_eq!(log.says("ada", other), Err(Invalid::WrongAuthor));
-    assert_eq!(log.says("ada", cancel()), Ok(vec![Event::DkgAborted(board())]));
+    assert_eq!(log.says("ada", cancel()), Ok(vec![Event::CeremonyAborted(board())]));
     assert_eq!(log.says("ada", cancel()), Err(Invalid::SessionOver));
 
     let mut log = certifying();
@@ -237,7 +241,7 @@ fn an_admin_cancels_until_the_key_is_in_use() {
     let missing = BTreeSet::new();
     let late = abort(&mut log, AbortReason::TimedOut { missing });
     assert_eq!(late, Err(Invalid::AbortReason), "the activation waits for nobody in particular");
-    assert_eq!(log.says("ada", cancel()), Ok(vec![Event::DkgAborted(board())]));
+    assert_eq!(log.says("ada", cancel()), Ok(vec![Event::CeremonyAborted(board())]));
 }
 
 #[test]
@@ -279,7 +283,7 @@ fn the_activation_record_of_another_ivn_or_session_is_signed_as_other_bytes() {
 fn nobody_certifies_before_all_have_judged() {
     let mut log = Chronicle::grouped();
     log.begin(session(1), 1).unwrap();
-    let steps = [DkgPhase::Committing, DkgPhase::Revealing, DkgPhase::Judging];
+    let steps = [CeremonyPhase::Committing, CeremonyPhase::Revealing, CeremonyPhase::Judging];
     let mut seen = Vec::new();
     for at in log.entries.len()..certifying().entries.len() {
         let entry = Entry::from_bytes(&certifying().entries[at]).unwrap();
@@ -295,5 +299,5 @@ fn nobody_certifies_before_all_have_judged() {
         log.enter(&entry).unwrap();
     }
     assert_eq!(seen, steps);
-    assert_eq!(phase(&log), Some(DkgPhase::Certifying));
+    assert_eq!(phase(&log), Some(CeremonyPhase::Certifying));
 }

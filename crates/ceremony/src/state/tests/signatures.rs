@@ -123,6 +123,7 @@ fn what_the_most_signers_sign_fits_one_entry_whatever_they_are_called() {
     let context = crate::signing::SigningSession {
         ivn: log.state.ivn(),
         session: session(7),
+        epoch: 1,
         subject: Subject::Request { request },
     };
     let key = crate::chronicle::secrets("ada");

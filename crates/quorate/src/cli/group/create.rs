@@ -41,6 +41,9 @@ pub(super) struct Create {
     /// How many members must approve a request; at least --min-signers, which is the default. Every node enforces it
     #[arg(long, value_name = "N")]
     approvals: Option<u16>,
+    /// How many members must approve a change of the group; at least --min-signers, which is the default
+    #[arg(long, value_name = "N")]
+    approvals_to_change: Option<u16>,
     /// A kind of document that the group signs, and no others; may be given several times
     #[arg(long, value_name = "TYPE", value_delimiter = ',')]
     document_type: Vec<DocumentType>,
@@ -109,6 +112,7 @@ impl Create {
                 requester_may_approve: !self.requester_may_not_approve,
                 auto_approve: self.auto_approve,
                 expiry: duration::milliseconds(self.expiry),
+                changes_required: self.approvals_to_change,
             },
         }
     }

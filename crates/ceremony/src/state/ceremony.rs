@@ -1,0 +1,585 @@
+//! Ceremonies: the sessions in which a group's key is made, or shared anew, as the log shows them.
+//!
+//! The log is the broadcast channel of the protocol: every participant's messages are entries, so all who follow the
+//! log hold the same [`Board`], and whoever broke the protocol did so in writing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quorate_protocol::keys::PublicKeyPackage;
+use quorate_protocol::keyshare::{
+    Board, Fault, Parameters, Phase, Posted, SessionId as KeyshareSession,
+};
+use quorate_protocol::sign::Signature;
+use quorate_protocol::{Identifier, sign};
+
+use super::group::{Group, GroupKey, PastEpoch};
+use super::{Event, Invalid, IvnState};
+use crate::encoding;
+use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
+use crate::statement::{AbortReason, GroupDefinition};
+
+/// What a session is to bring into force.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// The group as it will be.
+    pub definition: GroupDefinition,
+    /// The entry that it follows from: a definition, or an approved change.
+    pub authority: EntryId,
+    /// The number of the set of shares that it makes.
+    pub epoch: u64,
+    /// Everybody who takes part: who gets a share, and in a reshare who holds one.
+    pub identifiers: BTreeMap<AccountName, Identifier>,
+    /// In a reshare, the key, and who may deal its shares: all who hold one, but for those who were caught cheating.
+    old: Option<(PublicKeyPackage, BTreeSet<AccountName>)>,
+}
+
+/// A session in progress.
+#[derive(Clone, Debug)]
+pub struct Ceremony {
+    /// Its id.
+    pub session: SessionId,
+    /// 1 for the first.
+    pub attempt: u32,
+    /// When it started, by the log's time.
+    pub started: Timestamp,
+    /// What it is for.
+    pub terms: Terms,
+    /// The public half of the protocol.
+    pub board: Board,
+    /// Who posted anything.
+    posted: BTreeSet<AccountName>,
+    /// Who certified, and whether it agrees with the log's own transcript.
+    certified: BTreeMap<AccountName, bool>,
+    /// Who restarted after posting and before certifying.
+    restarted: BTreeSet<AccountName>,
+}
+
+/// A session that ended without a key.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PastSession {
+    /// Its id.
+    pub session: SessionId,
+    /// Why it ended.
+    pub reason: AbortReason,
+}
+
+/// The step of a session, as people see it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum CeremonyPhase {
+    /// Round 1: hash commitments, or in a reshare announcements.
+    Committing,
+    /// Round 2: commitments, proofs and sealed sub-shares.
+    Revealing,
+    /// Round 3: acknowledgements or complaints.
+    Judging,
+    /// Round 4: everybody has its package on disk and signs the transcript.
+    Certifying,
+    /// Round 5: min_signers sign the activation record with the new shares.
+    Activating,
+    /// The session can not succeed; the abort that says why is due.
+    Doomed(AbortReason),
+}
+
+/// What the members sign with the new shares before they count.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ActivationRecord {
+    ivn: IvnId,
+    /// The definition, or the change.
+    definition: EntryId,
+    epoch: u64,
+    session: SessionId,
+    transcript: Digest,
+    public_key_package: Digest,
+}
+
+impl ActivationRecord {
+    /// The bytes to be signed: SHA-256 over all fields.
+    pub fn to_be_signed(&self) -> [u8; 32] {
+        *encoding::hash(
+            "quorate/activation/v1",
+            &[
+                self.ivn.as_bytes(),
+                self.definition.as_bytes(),
+                &self.epoch.to_be_bytes(),
+                self.session.as_bytes(),
+                self.transcript.as_bytes(),
+                self.public_key_package.as_bytes(),
+            ],
+        )
+        .as_bytes()
+    }
+}
+
+impl Terms {
+    /// A group's first key: identifiers are positions in the definition, from 1.
+    pub(super) fn of_new_key(group: &Group) -> Result<Self, Invalid> {
+        let definition = group.definition.clone();
+        let numbered = (1u16..).zip(&definition.members);
+        let identifiers = numbered.map(|(number, name)| Some((name.clone(), identifier(number)?)));
+        let identifiers: Option<BTreeMap<_, _>> = identifiers.collect();
+        let identifiers = identifiers
+            .filter(|all| all.len() == definition.members.len())
+            .ok_or(Invalid::Protocol)?;
+        Ok(Self { definition, authority: group.defined, epoch: 1, identifiers, old: None })
+    }
+
+    /// The same key, shared anew: who holds a share keeps its identifier, who joins gets one that nobody ever had.
+    pub(super) fn of_reshare(
+        key: &GroupKey,
+        definition: &GroupDefinition,
+        authority: EntryId,
+        culprits: &BTreeSet<AccountName>,
+    ) -> Result<Self, Invalid> {
+        let mut identifiers = key.identifiers.clone();
+        let mut highest = key.highest;
+        for name in &definition.members {
+            if !identifiers.contains_key(name) {
+                highest = highest.checked_add(1).ok_or(Invalid::Protocol)?;
+                let new = identifier(highest).ok_or(Invalid::Protocol)?;
+                identifiers.insert(name.clone(), new);
+            }
+        }
+        let dealers = key.identifiers.keys().filter(|name| !culprits.contains(*name));
+        Ok(Self {
+            definition: definition.clone(),
+            authority,
+            epoch: key.epoch.checked_add(1).ok_or(Invalid::Protocol)?,
+            identifiers,
+            old: Some((key.public.clone(), dealers.cloned().collect())),
+        })
+    }
+
+    /// The protocol's parameters of a session under these terms.
+    pub(super) fn parameters(&self, ivn: IvnId, session: SessionId) -> Result<Parameters, Invalid> {
+        let of = |name: &AccountName| self.identifiers.get(name).copied().ok_or(Invalid::Protocol);
+        let participants: Result<Vec<_>, _> = self.definition.members.iter().map(of).collect();
+        let (participants, min_signers) = (participants?, self.definition.min_signers);
+        let label = match self.old {
+            None => "quorate/dkg-manifest/v1",
+            Some(_) => "quorate/reshare-manifest/v1",
+        };
+        let fields: [&[u8]; 4] = [
+            ivn.as_bytes(),
+            self.authority.as_bytes(),
+            &self.epoch.to_be_bytes(),
+            session.as_bytes(),
+        ];
+        let context = *encoding::hash(label, &fields).as_bytes();
+        let session = KeyshareSession(*session.as_bytes());
+        let parameters = match &self.old {
+            None => {
+                let suite = self.definition.suite;
+                Parameters::new(suite, session, context, min_signers, participants)
+            }
+            Some((old, dealers)) => {
+                let dealers: Result<Vec<_>, _> = dealers.iter().map(of).collect();
+                Parameters::reshare(session, context, min_signers, participants, old, dealers?)
+            }
+        };
+        parameters.map_err(|_| Invalid::Protocol)
+    }
+
+    /// Whether the group has a key already, which is shared anew.
+    pub fn is_reshare(&self) -> bool {
+        self.old.is_some()
+    }
+
+    /// Whose old shares may be dealt, in a reshare.
+    pub fn dealers(&self) -> impl Iterator<Item = &AccountName> {
+        self.old.iter().flat_map(|(_, dealers)| dealers)
+    }
+
+    /// How many of them have to.
+    pub fn dealers_needed(&self) -> usize {
+        self.old.as_ref().map_or(0, |(old, _)| usize::from(old.min_signers()))
+    }
+
+    /// Who takes part under that identifier.
+    pub fn name(&self, identifier: Identifier) -> Option<&AccountName> {
+        self.identifiers.iter().find(|(_, id)| **id == identifier).map(|(name, _)| name)
+    }
+
+    fn names(&self, identifiers: &BTreeSet<Identifier>) -> BTreeSet<AccountName> {
+        identifiers.iter().filter_map(|id| self.name(*id).cloned()).collect()
+    }
+}
+
+fn identifier(number: u16) -> Option<Identifier> {
+    Identifier::try_from(number).ok()
+}
+
+impl Group {
+    /// What the next session would be for; none if nothing is to be made.
+    ///
+    /// # Errors
+    ///
+    /// Why no session may start now.
+    pub(super) fn next_terms(&self, now: Timestamp) -> Result<Terms, Invalid> {
+        let name = &self.definition.name;
+        if self.ceremony.is_some() {
+            return Err(Invalid::SessionRunning { group: name.clone() });
+        }
+        let terms = match (&self.key, &self.change) {
+            (None, _) => Terms::of_new_key(self)?,
+            (Some(_), None) => return Err(Invalid::SessionRunning { group: name.clone() }),
+            (Some(_), Some(change)) if !change.approved || change.lapsed(now) => {
+                return Err(Invalid::NotApproved { request: change.id });
+            }
+            (Some(key), Some(change)) => {
+                let definition = &change.proposal.definition;
+                Terms::of_reshare(key, definition, change.id, &change.culprits)?
+            }
+        };
+        if self.not_accepted().next().is_some()
+            || self.past.last().is_some_and(|past| !self.goes_on_after(&past.reason))
+        {
+            return Err(Invalid::NotAccepted);
+        }
+        Ok(terms)
+    }
+
+    /// What a session that may start now would be for.
+    pub fn may_start(&self, now: Timestamp) -> Option<Terms> {
+        self.next_terms(now).ok()
+    }
+
+    /// Whether another session may follow by itself one that ended for this reason.
+    pub fn goes_on_after(&self, reason: &AbortReason) -> bool {
+        match reason {
+            AbortReason::TimedOut { .. } | AbortReason::Restarted { .. } => true,
+            // Whoever only had to deal is done without; whoever was to get a share shows that it should get none.
+            AbortReason::Fault { culprits } => self.change.as_ref().is_some_and(|change| {
+                let members = &change.proposal.definition.members;
+                !culprits.is_empty() && culprits.iter().all(|name| !members.contains(name))
+            }),
+            AbortReason::Dissent { .. } | AbortReason::Cancelled => false,
+        }
+    }
+
+    /// The step of the running session.
+    pub fn phase(&self) -> Option<CeremonyPhase> {
+        let ceremony = self.ceremony.as_ref()?;
+        if ceremony.board.phase() == Phase::Failed {
+            let culprits = ceremony.terms.names(&ceremony.board.culprits());
+            return Some(CeremonyPhase::Doomed(AbortReason::Fault { culprits }));
+        }
+        let dissenters: BTreeSet<_> = ceremony
+            .certified
+            .iter()
+            .filter(|(_, agrees)| !**agrees)
+            .map(|(name, _)| name.clone())
+            .collect();
+        if !dissenters.is_empty() {
+            return Some(CeremonyPhase::Doomed(AbortReason::Dissent { dissenters }));
+        }
+        if !ceremony.restarted.is_empty() {
+            let nodes = ceremony.restarted.clone();
+            return Some(CeremonyPhase::Doomed(AbortReason::Restarted { nodes }));
+        }
+        let members = ceremony.terms.definition.members.len();
+        Some(match ceremony.board.phase() {
+            Phase::Commit => CeremonyPhase::Committing,
+            Phase::Reveal => CeremonyPhase::Revealing,
+            Phase::Verdict => CeremonyPhase::Judging,
+            _ if ceremony.certified.len() < members => CeremonyPhase::Certifying,
+            _ => CeremonyPhase::Activating,
+        })
+    }
+
+    /// What each culprit of the running session did: decided from its messages alone.
+    pub fn faults(&self) -> BTreeMap<AccountName, Fault> {
+        let Some(ceremony) = &self.ceremony else { return BTreeMap::new() };
+        let faults = ceremony.board.faults().iter();
+        faults.filter_map(|(id, fault)| Some((ceremony.terms.name(*id)?.clone(), *fault))).collect()
+    }
+
+    /// Whose message the running session waits for. Empty while activating. While a reshare waits for dealings, these
+    /// are all who may still deal, though not all of them have to.
+    pub fn missing(&self) -> BTreeSet<AccountName> {
+        let Some(ceremony) = &self.ceremony else { return BTreeSet::new() };
+        let terms = &ceremony.terms;
+        match self.phase() {
+            Some(CeremonyPhase::Committing | CeremonyPhase::Revealing | CeremonyPhase::Judging) => {
+                terms.names(&ceremony.board.missing())
+            }
+            Some(CeremonyPhase::Certifying) => {
+                let members = terms.definition.members.iter();
+                members.filter(|name| !ceremony.certified.contains_key(*name)).cloned().collect()
+            }
+            Some(CeremonyPhase::Activating | CeremonyPhase::Doomed(_)) | None => BTreeSet::new(),
+        }
+    }
+
+    /// Whether `name` posted a message to the running session.
+    pub fn posted(&self, name: &AccountName) -> bool {
+        self.ceremony.as_ref().is_some_and(|ceremony| ceremony.posted.contains(name))
+    }
+
+    /// Whether `name` certified the running session.
+    pub fn certified(&self, name: &AccountName) -> bool {
+        self.ceremony.as_ref().is_some_and(|ceremony| ceremony.certified.contains_key(name))
+    }
+
+    /// What a participant of the running session certifies: the transcript's hash and the public key package's.
+    pub fn certificate(&self) -> Option<(Digest, Digest)> {
+        let board = &self.ceremony.as_ref()?.board;
+        let package = package_hash(board.outcome()?);
+        Some((Digest::new(board.transcript()), package))
+    }
+
+    /// The record that activates the running session's shares, once all certified.
+    pub fn activation(&self, ivn: IvnId) -> Option<(ActivationRecord, PublicKeyPackage)> {
+        if self.phase() != Some(CeremonyPhase::Activating) {
+            return None;
+        }
+        let ceremony = self.ceremony.as_ref()?;
+        let (transcript, public_key_package) = self.certificate()?;
+        let record = ActivationRecord {
+            ivn,
+            definition: ceremony.terms.authority,
+            epoch: ceremony.terms.epoch,
+            session: ceremony.session,
+            transcript,
+            public_key_package,
+        };
+        Some((record, ceremony.board.outcome()?.clone()))
+    }
+
+    /// A restart costs a session only what the restarted node held in memory: nothing before its first message, and
+    /// nothing after its certification, when its package is on disk, or after its dealing, if it gets no share.
+    pub(super) fn note_restart(&mut self, name: &AccountName) {
+        if let Some(ceremony) = &mut self.ceremony
+            && ceremony.posted.contains(name)
+            && !ceremony.certified.contains_key(name)
+            && ceremony.terms.definition.members.contains(name)
+        {
+            ceremony.restarted.insert(name.clone());
+        }
+    }
+
+    fn end_session(&mut self, reason: AbortReason) {
+        let Some(ceremony) = self.ceremony.take() else { return };
+        if let (AbortReason::Fault { culprits }, Some(change)) = (&reason, &mut self.change) {
+            change.culprits.extend(culprits.iter().cloned());
+        }
+        let goes_on = self.goes_on_after(&reason) && self.enough_dealers();
+        self.past.push(PastSession { session: ceremony.session, reason: reason.clone() });
+        if !goes_on && self.change.is_some() {
+            self.end_change(super::change::ChangeEnd::Failed(reason));
+        }
+    }
+
+    /// Whether those who may deal in the pending change are enough to use the key.
+    fn enough_dealers(&self) -> bool {
+        let (Some(key), Some(change)) = (&self.key, &self.change) else { return true };
+        let dealers = key.identifiers.keys().filter(|name| !change.culprits.contains(*name));
+        dealers.count() >= key.min_signers()
+    }
+
+    /// Calls the running session off, if there is one.
+    pub(super) fn cancel_session(&mut self) {
+        if let Some(ceremony) = self.ceremony.take() {
+            let reason = AbortReason::Cancelled;
+            self.past.push(PastSession { session: ceremony.session, reason });
+        }
+    }
+}
+
+fn package_hash(package: &PublicKeyPackage) -> Digest {
+    encoding::hash("quorate/public-key-package/v1", &[&package.to_bytes()])
+}
+
+impl IvnState {
+    pub(super) fn ceremony_started(
+        &mut self,
+        name: &GroupName,
+        session: SessionId,
+        attempt: u32,
+        now: Timestamp,
+    ) -> Result<Vec<Event>, Invalid> {
+        let (ivn, index) = (self.ivn, self.size);
+        if self.sessions.contains_key(&session) {
+            return Err(Invalid::SessionOver);
+        }
+        let group = self.group_mut(name)?;
+        let terms = group.next_terms(now)?;
+        if usize::try_from(attempt).ok() != group.past.len().checked_add(1) {
+            return Err(Invalid::SessionStep);
+        }
+        let parameters = terms.parameters(ivn, session)?;
+        group.ceremony = Some(Ceremony {
+            session,
+            attempt,
+            started: now,
+            terms,
+            board: Board::new(parameters),
+            posted: BTreeSet::new(),
+            certified: BTreeMap::new(),
+            restarted: BTreeSet::new(),
+        });
+        self.sessions.insert(session, (name.clone(), index));
+        Ok(vec![Event::Ceremony(name.clone())])
+    }
+
+    pub(super) fn ceremony_message(
+        &mut self,
+        author: &AccountName,
+        session: SessionId,
+        incarnation: Digest,
+        message: &[u8],
+    ) -> Result<Vec<Event>, Invalid> {
+        let current = self.account(author)?.incarnation;
+        let (name, group) = self.running(session)?;
+        let phase = group.phase();
+        let Some(ceremony) = &mut group.ceremony else { return Err(Invalid::SessionOver) };
+        let identifier = ceremony.terms.identifiers.get(author).copied();
+        let identifier = identifier
+            .ok_or_else(|| Invalid::NotAMember { account: author.clone(), group: name.clone() })?;
+        // Otherwise a message of the process before a restart could stand beside one of the process after it, and
+        // look like equivocation.
+        if current != Some(incarnation) {
+            return Err(Invalid::StaleIncarnation);
+        }
+        if matches!(phase, Some(CeremonyPhase::Doomed(_))) {
+            return Err(Invalid::SessionStep);
+        }
+        match ceremony.board.post(identifier, message) {
+            Ok(Posted::Repeated) => return Err(Invalid::AlreadySaid { account: author.clone() }),
+            // A message that proves its author's fault belongs in the log: it is the proof.
+            Ok(Posted::Recorded | Posted::Failed) => {}
+            Err(_) => return Err(Invalid::Protocol),
+        }
+        ceremony.posted.insert(author.clone());
+        Ok(vec![Event::Ceremony(name)])
+    }
+
+    pub(super) fn ceremony_certified(
+        &mut self,
+        author: &AccountName,
+        session: SessionId,
+        transcript: Digest,
+        public_key_package: Digest,
+    ) -> Result<Vec<Event>, Invalid> {
+        let (name, group) = self.running(session)?;
+        let members = group.ceremony.as_ref().map(|ceremony| &ceremony.terms.definition.members);
+        if !members.is_some_and(|members| members.contains(author)) {
+            return Err(Invalid::NotAMember { account: author.clone(), group: name });
+        }
+        if group.certified(author) {
+            return Err(Invalid::AlreadySaid { account: author.clone() });
+        }
+        if group.phase() != Some(CeremonyPhase::Certifying) {
+            return Err(Invalid::SessionStep);
+        }
+        let agrees = group.certificate() == Some((transcript, public_key_package));
+        if let Some(ceremony) = &mut group.ceremony {
+            ceremony.certified.insert(author.clone(), agrees);
+        }
+        Ok(match group.phase() {
+            Some(CeremonyPhase::Activating) => vec![Event::CeremonyCertified(name)],
+            _ => vec![Event::Ceremony(name)],
+        })
+    }
+
+    /// The coordinator's abort: only for a reason that the log shows.
+    pub(super) fn ceremony_aborted(
+        &mut self,
+        session: SessionId,
+        reason: &AbortReason,
+    ) -> Result<Vec<Event>, Invalid> {
+        let (name, group) = self.running(session)?;
+        let shown = match (reason, group.phase()) {
+            (AbortReason::TimedOut { missing }, Some(phase)) => {
+                !matches!(phase, CeremonyPhase::Doomed(_))
+                    && !missing.is_empty()
+                    && *missing == group.missing()
+            }
+            (AbortReason::Cancelled, _) => return Err(Invalid::WrongAuthor),
+            (reason, Some(CeremonyPhase::Doomed(shown))) => *reason == shown,
+            _ => false,
+        };
+        if !shown {
+            return Err(Invalid::AbortReason);
+        }
+        group.end_session(reason.clone());
+        Ok(vec![Event::CeremonyAborted(name)])
+    }
+
+    /// An admin calls a session off, at any step. Certified keys too: members that certify and then refuse the activation
+    /// signature would otherwise keep the group in that step for ever. Which came first, this or the activation, is
+    /// decided by the log's order. A change whose session is called off is over.
+    pub(super) fn ceremony_cancelled(
+        &mut self,
+        author: &AccountName,
+        session: SessionId,
+        reason: &AbortReason,
+    ) -> Result<Vec<Event>, Invalid> {
+        self.check_admin(author)?;
+        if *reason != AbortReason::Cancelled {
+            return Err(Invalid::WrongAuthor);
+        }
+        let (name, group) = self.running(session)?;
+        group.end_session(AbortReason::Cancelled);
+        Ok(vec![Event::CeremonyAborted(name)])
+    }
+
+    pub(super) fn epoch_started(
+        &mut self,
+        session: SessionId,
+        signature: &[u8],
+        now: Timestamp,
+    ) -> Result<Vec<Event>, Invalid> {
+        let (ivn, index) = (self.ivn, self.size);
+        let (name, group) = self.running(session)?;
+        let (record, public) = group.activation(ivn).ok_or(Invalid::SessionStep)?;
+        let signature = Signature::from_bytes(signature).map_err(|_| Invalid::BadSignature)?;
+        sign::verify(public.verifying_key(), &record.to_be_signed(), &signature)
+            .map_err(|_| Invalid::BadSignature)?;
+        let old = group.key.as_ref();
+        if old.is_some_and(|old| old.public.verifying_key() != public.verifying_key()) {
+            return Err(Invalid::Protocol);
+        }
+        let Some(Ceremony { terms, started, .. }) = group.ceremony.take() else {
+            return Err(Invalid::SessionStep);
+        };
+        let Terms { definition, authority, epoch, mut identifiers, .. } = terms;
+        let highest = identifiers.values().map(|identifier| identifier.get()).max().unwrap_or(0);
+        let highest = old.map_or(highest, |old| highest.max(old.highest));
+        identifiers.retain(|name, _| definition.members.contains(name));
+        let new = GroupKey {
+            epoch,
+            session,
+            identifiers,
+            public,
+            index,
+            started,
+            activated: now,
+            highest,
+        };
+        if let Some(old) = group.key.replace(new) {
+            group.past_epochs.push(PastEpoch {
+                epoch: old.epoch,
+                session: old.session,
+                holders: old.identifiers.into_keys().collect(),
+                destroyed: BTreeSet::new(),
+            });
+            group.accepted = definition.members.iter().cloned().collect();
+            group.definition = definition;
+            group.defined = authority;
+            group.end_change(super::change::ChangeEnd::Done { epoch });
+        }
+        let mut events = vec![Event::EpochStarted(name.clone())];
+        events.extend(self.move_requests(&name));
+        Ok(events)
+    }
+
+    /// The group whose running session this is.
+    fn running(&mut self, session: SessionId) -> Result<(GroupName, &mut Group), Invalid> {
+        let (name, _) = self.sessions.get(&session).ok_or(Invalid::SessionOver)?.clone();
+        let group = self.groups.get_mut(&name).ok_or(Invalid::SessionOver)?;
+        if group.ceremony.as_ref().map(|ceremony| ceremony.session) != Some(session) {
+            return Err(Invalid::SessionOver);
+        }
+        Ok((name, group))
+    }
+}

@@ -1,0 +1,262 @@
+//! Changes of a group that has a key: proposed by one, decided by those who hold its shares, carried out by a reshare.
+//!
+//! Nobody changes a group alone, admins included: it takes as many holders' consents as a signature takes shares, or
+//! more if the group's policy says so. The key stays, and until the new shares are in use the old ones are.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::ceremony::Terms;
+use super::group::Group;
+use super::{Event, Invalid, IvnState};
+use crate::names::{AccountName, EntryId, SessionId, Timestamp};
+use crate::statement::{AbortReason, GroupChange, Role};
+
+/// A change that is proposed or under way.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// Its entry.
+    pub id: EntryId,
+    /// That entry's index.
+    pub index: u64,
+    /// Who proposed it.
+    pub proposer: AccountName,
+    /// When, by the log's time.
+    pub at: Timestamp,
+    /// What the group is to be.
+    pub proposal: GroupChange,
+    /// Members who consented.
+    pub approvals: BTreeSet<AccountName>,
+    /// Members who refused, and why.
+    pub refusals: BTreeMap<AccountName, String>,
+    /// How many consents it takes.
+    pub approvals_required: u16,
+    /// Who would join, and consents to that.
+    pub accepted: BTreeSet<AccountName>,
+    /// Whether it has the consents: it is carried out when all who join have accepted and everybody is there.
+    pub approved: bool,
+    /// Who was caught cheating while it was carried out.
+    pub(super) culprits: BTreeSet<AccountName>,
+}
+
+/// A change that is over.
+#[derive(Clone, Debug)]
+pub struct PastChange {
+    /// Its entry.
+    pub id: EntryId,
+    /// Who proposed it.
+    pub proposer: AccountName,
+    /// What was proposed.
+    pub proposal: GroupChange,
+    /// What became of it.
+    pub end: ChangeEnd,
+}
+
+/// How a change ended. In all cases but one the group is as before.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ChangeEnd {
+    /// It is in force, with these shares.
+    Done {
+        /// Their epoch.
+        epoch: u64,
+    },
+    /// Too many members refused.
+    Rejected,
+    /// It was not carried out in time.
+    Lapsed,
+    /// It was taken back.
+    Withdrawn {
+        /// By whom.
+        by: AccountName,
+    },
+    /// The session that was to carry it out failed, for a reason that would not go away.
+    Failed(AbortReason),
+}
+
+impl fmt::Display for ChangeEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done { epoch } => write!(f, "in force since epoch {epoch}"),
+            Self::Rejected => f.write_str("too many members refused"),
+            Self::Lapsed => f.write_str("it was not carried out in time"),
+            Self::Withdrawn { by } => write!(f, "{by} took it back"),
+            Self::Failed(reason) => write!(f, "it failed: {reason}"),
+        }
+    }
+}
+
+impl Change {
+    /// Whether it is too late at `now` to decide on it or to begin to carry it out.
+    pub fn lapsed(&self, now: Timestamp) -> bool {
+        now > self.proposal.expires_at
+    }
+
+    /// Whether it only makes new shares of the same group. Nobody need consent to that: it changes nothing that anyone
+    /// can do.
+    pub fn is_refresh(&self, group: &Group) -> bool {
+        self.proposal.definition == group.definition
+    }
+
+    /// Who would join, or has not accepted yet that it would.
+    pub(super) fn not_accepted<'a>(
+        &'a self,
+        group: &'a Group,
+    ) -> impl Iterator<Item = &'a AccountName> {
+        let members = self.proposal.definition.members.iter();
+        members.filter(|name| !group.has_member(name) && !self.accepted.contains(*name))
+    }
+
+    /// Members who can still say something about it.
+    pub fn undecided<'a>(&'a self, group: &'a Group) -> impl Iterator<Item = &'a AccountName> {
+        group.definition.members.iter().filter(|name| {
+            !self.approvals.contains(*name)
+                && !self.refusals.contains_key(*name)
+                && (group.definition.policy.requester_may_approve || **name != self.proposer)
+        })
+    }
+}
+
+impl Group {
+    /// Whether a change stands in the way of another one.
+    fn changing(&self, now: Timestamp) -> Option<&Change> {
+        self.change.as_ref().filter(|change| self.ceremony.is_some() || !change.lapsed(now))
+    }
+
+    pub(super) fn end_change(&mut self, end: ChangeEnd) {
+        if let Some(Change { id, proposer, proposal, .. }) = self.change.take() {
+            self.past_changes.push(PastChange { id, proposer, proposal, end });
+        }
+    }
+}
+
+impl IvnState {
+    pub(super) fn propose_change(
+        &mut self,
+        id: EntryId,
+        author: &AccountName,
+        proposal: &GroupChange,
+        now: Timestamp,
+    ) -> Result<Vec<Event>, Invalid> {
+        let definition = &proposal.definition;
+        let name = definition.name.clone();
+        if self.changes.contains_key(&id) {
+            return Err(Invalid::AlreadySaid { account: author.clone() });
+        }
+        let group = self.group(&name)?;
+        let key = group.key.as_ref().ok_or_else(|| Invalid::NoKey { group: name.clone() })?;
+        if !group.has_member(author) && !self.account(author)?.roles.contains(&Role::Admin) {
+            return Err(Invalid::NotAMember { account: author.clone(), group: name });
+        }
+        if proposal.epoch != key.epoch {
+            let (asked, current) = (proposal.epoch, key.epoch);
+            return Err(Invalid::OtherEpoch { group: name, asked, current });
+        }
+        if let Some(change) = group.changing(now) {
+            return Err(Invalid::ChangePending { group: name, change: change.id });
+        }
+        let policy = &group.definition.policy;
+        if proposal.expires_at <= now || proposal.expires_at > now.plus(policy.expiry) {
+            return Err(Invalid::Expiry { longest_hours: policy.expiry / 3_600_000 });
+        }
+        if definition.suite != group.definition.suite {
+            return Err(Invalid::SuiteFixed);
+        }
+        if group.has_member(author) && !definition.members.contains(author) {
+            return Err(Invalid::RemovesItself { account: author.clone() });
+        }
+        self.check_definition(definition)?;
+        Terms::of_reshare(key, definition, id, &BTreeSet::new())?
+            .parameters(self.ivn, SessionId::new([0; 32]))?;
+        let approvals_required = policy.changes_required.unwrap_or(group.definition.min_signers);
+        let consents = policy.requester_may_approve && group.has_member(author);
+        let mut change = Change {
+            id,
+            index: self.size,
+            proposer: author.clone(),
+            at: now,
+            proposal: proposal.clone(),
+            approvals: consents.then(|| author.clone()).into_iter().collect(),
+            refusals: BTreeMap::new(),
+            approvals_required,
+            accepted: BTreeSet::new(),
+            approved: false,
+            culprits: BTreeSet::new(),
+        };
+        change.approved = change.is_refresh(group);
+        let group = self.group_mut(&name)?;
+        group.end_change(ChangeEnd::Lapsed);
+        group.past = Vec::new();
+        group.change = Some(change);
+        self.changes.insert(id, name.clone());
+        Ok(vec![Event::Change(name)])
+    }
+
+    /// A member's word on a proposed change: consent, or the reason for a refusal.
+    pub(super) fn vote_on_change(
+        &mut self,
+        author: &AccountName,
+        id: EntryId,
+        refusal: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Vec<Event>, Invalid> {
+        let name = self.changes.get(&id).ok_or(Invalid::UnknownRequest { request: id })?.clone();
+        let group = self.group_mut(&name)?;
+        if !group.has_member(author) {
+            return Err(Invalid::NotAMember { account: author.clone(), group: name });
+        }
+        let over = Invalid::RequestOver { request: id };
+        let open = |change: &Change| change.id == id && !change.approved && !change.lapsed(now);
+        let Some(change) = group.change.as_ref().filter(|change| open(change)) else {
+            return Err(over);
+        };
+        if change.approvals.contains(author) || change.refusals.contains_key(author) {
+            return Err(Invalid::AlreadySaid { account: author.clone() });
+        }
+        let undecided = change.undecided(group).count();
+        if !change.undecided(group).any(|name| name == author) {
+            return Err(Invalid::RequesterMayNotApprove);
+        }
+        let required = usize::from(change.approvals_required);
+        let out_of_reach = change.approvals.len() + undecided.saturating_sub(1) < required;
+        let Some(change) = &mut group.change else { return Err(over) };
+        match refusal {
+            None => {
+                change.approvals.insert(author.clone());
+                change.approved = change.approvals.len() >= required;
+            }
+            Some(reason) => {
+                change.refusals.insert(author.clone(), reason.to_owned());
+                if out_of_reach {
+                    group.end_change(ChangeEnd::Rejected);
+                }
+            }
+        }
+        Ok(vec![Event::Change(name)])
+    }
+
+    /// Takes a change back, with the session that carries it out: who proposed it may, and any admin.
+    pub(super) fn withdraw_change(
+        &mut self,
+        author: &AccountName,
+        id: EntryId,
+    ) -> Result<Vec<Event>, Invalid> {
+        let name = self.changes.get(&id).ok_or(Invalid::UnknownRequest { request: id })?.clone();
+        let group = self.group(&name)?;
+        let change = group.change.as_ref().filter(|change| change.id == id);
+        let change = change.ok_or(Invalid::RequestOver { request: id })?;
+        if change.proposer != *author {
+            self.check_admin(author)?;
+        }
+        let group = self.group_mut(&name)?;
+        let ran = group.ceremony.is_some();
+        group.cancel_session();
+        group.end_change(ChangeEnd::Withdrawn { by: author.clone() });
+        let over = Event::CeremonyAborted(name.clone());
+        Ok(if ran { vec![Event::Change(name), over] } else { vec![Event::Change(name)] })
+    }
+
+    /// The group to which this is or was a proposed change.
+    pub fn group_of_change(&self, id: EntryId) -> Option<&Group> {
+        self.changes.get(&id).and_then(|group| self.groups.get(group))
+    }
+}

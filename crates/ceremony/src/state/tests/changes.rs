@@ -1,0 +1,391 @@
+//! Changes of groups that have a key: who decides, what stays, and what becomes of everything that was under way.
+
+use std::collections::BTreeSet;
+
+use crate::chronicle::{Chronicle, HOUR, board, name, session};
+use crate::names::{AccountName, EntryId};
+use crate::signing::Subject;
+use crate::state::{ChangeEnd, Event, Group, Invalid, Status};
+use crate::statement::{AbortReason, Body, GroupChange, GroupDefinition, Role};
+
+/// The board of three with its key, and dan and eve, who could join it.
+fn keyed() -> Chronicle {
+    let mut log = Chronicle::keyed();
+    for account in ["dan", "eve"] {
+        log.invite(account, Role::Member);
+        log.join(account).unwrap();
+    }
+    log
+}
+
+fn group(log: &Chronicle) -> &Group {
+    log.state.group(&board()).unwrap()
+}
+
+fn verifying_key(log: &Chronicle) -> Vec<u8> {
+    group(log).key.as_ref().unwrap().public.verifying_key().as_bytes().to_vec()
+}
+
+fn accepts(log: &mut Chronicle, account: &str, change: EntryId) -> Result<Vec<Event>, Invalid> {
+    log.says(account, Body::GroupAccepted { group: board(), definition: change })
+}
+
+/// Has these sign a request that they have approved, in this session.
+fn sign(log: &mut Chronicle, request: EntryId, by: &[&str], number: u8) -> Result<(), Invalid> {
+    let signers = log.records(by, session(number), Subject::Request { request });
+    let signature = log.signature();
+    let body = Body::Signature { request, session: session(number), signature, signers };
+    log.coordinator_says(body).map(drop)
+}
+
+fn some(names: &[&str]) -> BTreeSet<AccountName> {
+    names.iter().map(|text| name(text)).collect()
+}
+
+#[test]
+fn any_group_can_become_any_other_and_its_key_stays() {
+    let groups: [(&[&str], u16); 7] = [
+        (&["ada", "ben", "cyd", "dan", "eve"], 3),
+        (&["ada", "ben", "cyd"], 2),
+        (&["ada", "ben"], 2),
+        (&["ada", "ben", "cyd"], 3),
+        (&["cyd", "ben", "ada"], 2),
+        (&["dan", "ada", "eve"], 2),
+        (&["dan", "eve", "ben", "ada"], 4),
+    ];
+    for (members, min_signers) in groups {
+        let mut log = keyed();
+        let key = verifying_key(&log);
+        log.change(members, min_signers, session(2));
+        assert_eq!(verifying_key(&log), key);
+        let now = group(&log).key.as_ref().unwrap();
+        assert_eq!((now.epoch, now.public.min_signers()), (2, min_signers));
+        let holders: BTreeSet<AccountName> = now.identifiers.keys().cloned().collect();
+        assert_eq!(holders, some(members));
+        let signers = &members[..usize::from(min_signers)];
+        let request = log.requests(signers[0], log.request()).unwrap();
+        for approver in &signers[1..] {
+            log.approves(approver, request).unwrap();
+        }
+        sign(&mut log, request, signers, 9).unwrap();
+    }
+}
+
+#[test]
+fn changes_follow_one_another_and_identifiers_are_never_given_twice() {
+    let mut log = keyed();
+    let key = verifying_key(&log);
+    let of =
+        |log: &Chronicle, account: &str| group(log).identifier(&name(account)).map(|id| id.get());
+    log.change(&["ada", "ben", "cyd", "dan", "eve"], 3, session(2));
+    assert_eq!(["ada", "cyd", "dan", "eve"].map(|who| of(&log, who)), [1, 3, 4, 5].map(Some));
+    let change = log.proposes("ada", log.board_of(&["ada", "ben", "dan"], 2)).unwrap();
+    log.approves("ben", change).unwrap();
+    log.approves("cyd", change).unwrap();
+    log.carry_out(change, session(3));
+    assert_eq!(of(&log, "cyd"), None);
+    log.change(&["ada", "ben", "cyd"], 2, session(4));
+    assert_eq!(of(&log, "cyd"), Some(6), "who comes back gets a new one");
+    assert_eq!(verifying_key(&log), key);
+    assert_eq!(group(&log).past_epochs.len(), 3);
+}
+
+#[test]
+fn it_takes_the_consents_of_as_many_members_as_sign_and_no_admin_is_enough() {
+    let mut log = keyed();
+    log.invite("fay", Role::Admin);
+    log.join("fay").unwrap();
+    let smaller = log.board_of(&["ada", "ben"], 2);
+    let change = log.proposes("fay", smaller).unwrap();
+    assert_eq!(log.begin(session(2), 1), Err(Invalid::NotApproved { request: change }));
+    let stranger = Invalid::NotAMember { account: name("fay"), group: board() };
+    assert_eq!(log.approves("fay", change), Err(stranger));
+    log.approves("cyd", change).unwrap();
+    assert_eq!(log.begin(session(2), 1), Err(Invalid::NotApproved { request: change }));
+    assert_eq!(log.approves("cyd", change), Err(Invalid::AlreadySaid { account: name("cyd") }));
+    log.approves("ben", change).unwrap();
+    assert_eq!(log.begin(session(2), 1), Ok(vec![Event::Ceremony(board())]));
+    let over = Invalid::RequestOver { request: change };
+    assert_eq!(log.approves("ada", change), Err(over), "it is decided");
+}
+
+#[test]
+fn a_policy_can_ask_for_more_consents_and_keep_the_proposer_out() {
+    let mut definition = Chronicle::peopled().board_of_three();
+    definition.policy.changes_required = Some(3);
+    let mut log = Chronicle::keyed_with(definition.clone());
+    let smaller = GroupDefinition { members: vec![name("ada"), name("ben")], ..definition };
+    let smaller = GroupDefinition { policy: log.board_of(&[], 2).policy, ..smaller };
+    let change = log.proposes("ada", smaller).unwrap();
+    log.approves("ben", change).unwrap();
+    assert!(!group(&log).change.as_ref().unwrap().approved);
+    log.approves("cyd", change).unwrap();
+    assert!(group(&log).change.as_ref().unwrap().approved);
+
+    let mut definition = Chronicle::peopled().board_of_three();
+    definition.policy.requester_may_approve = false;
+    let mut log = Chronicle::keyed_with(definition);
+    let change = log.proposes("ada", log.board_of(&["ada", "ben"], 2)).unwrap();
+    assert!(group(&log).change.as_ref().unwrap().approvals.is_empty());
+    assert_eq!(log.approves("ada", change), Err(Invalid::RequesterMayNotApprove));
+}
+
+#[test]
+fn a_change_that_enough_refuse_is_over_and_the_group_is_as_before() {
+    let mut log = keyed();
+    let change = log.proposes("ada", log.board_of(&["ada", "ben"], 2)).unwrap();
+    log.refuses("ben", change).unwrap();
+    assert!(group(&log).change.is_some(), "cyd can still consent");
+    log.refuses("cyd", change).unwrap();
+    assert_eq!(group(&log).past_changes[0].end, ChangeEnd::Rejected);
+    let running = Err(Invalid::SessionRunning { group: board() });
+    assert_eq!(log.begin(session(2), 1), running, "there is nothing to make");
+    let request = log.requests("ada", log.request()).unwrap();
+    log.approves("cyd", request).unwrap();
+    sign(&mut log, request, &["ada", "cyd"], 9).unwrap();
+}
+
+#[test]
+fn what_can_not_be_is_refused_with_the_reason() {
+    let mut log = keyed();
+    let mut refused = |members: &[&str], min_signers| {
+        log.proposes("ada", log.board_of(members, min_signers)).unwrap_err()
+    };
+    let min_signers = |min_signers, members| Invalid::MinSigners { min_signers, members };
+    assert_eq!(refused(&["ada", "ben", "cyd"], 0), min_signers(0, 3));
+    assert_eq!(refused(&["ada", "ben", "cyd"], 1), min_signers(1, 3));
+    assert_eq!(refused(&["ada", "ben", "cyd"], 4), min_signers(4, 3));
+    let twice = Invalid::MemberTwice { account: name("ben") };
+    assert_eq!(refused(&["ada", "ben", "ben"], 2), twice);
+    let unknown = Invalid::UnknownAccount { account: name("zoe") };
+    assert_eq!(refused(&["ada", "ben", "zoe"], 2), unknown);
+    let no_member = Invalid::MemberRole { account: name("out") };
+    assert_eq!(refused(&["ada", "ben", "out"], 2), no_member);
+    let itself = Invalid::RemovesItself { account: name("ada") };
+    assert_eq!(refused(&["ben", "cyd"], 2), itself);
+
+    let others = log.board_of(&["ada", "ben"], 2);
+    let stranger = Invalid::NotAMember { account: name("out"), group: board() };
+    assert_eq!(log.proposes("out", others.clone()), Err(stranger));
+    let propose = |log: &mut Chronicle, epoch, expires_at| {
+        let definition = others.clone();
+        log.says("ada", Body::GroupChange(GroupChange { epoch, definition, expires_at }))
+    };
+    let at = log.now.plus(HOUR);
+    let old = Invalid::OtherEpoch { group: board(), asked: 2, current: 1 };
+    assert_eq!(propose(&mut log, 2, at), Err(old));
+    let now = log.now;
+    assert!(matches!(propose(&mut log, 1, now), Err(Invalid::Expiry { .. })));
+    let late = log.now.plus(200 * 24 * HOUR);
+    assert!(matches!(propose(&mut log, 1, late), Err(Invalid::Expiry { .. })));
+
+    let mut without_key = Chronicle::grouped();
+    let change = without_key.board_of(&["ada", "ben"], 2);
+    assert_eq!(without_key.proposes("ada", change), Err(Invalid::NoKey { group: board() }));
+}
+
+#[test]
+fn of_two_changes_the_second_is_refused_and_names_the_first_until_that_is_over() {
+    let mut log = keyed();
+    let first = log.proposes("ada", log.board_of(&["ada", "ben"], 2)).unwrap();
+    let other = log.board_of(&["ada", "ben", "cyd", "dan"], 2);
+    let pending = Err(Invalid::ChangePending { group: board(), change: first });
+    assert_eq!(log.proposes("ben", other.clone()), pending);
+    let not_admin = Err(Invalid::NotAdmin { account: name("ben") });
+    assert_eq!(log.says("ben", Body::GroupChangeWithdrawn { change: first }), not_admin);
+    log.says("ada", Body::GroupChangeWithdrawn { change: first }).unwrap();
+    let second = log.proposes("ben", other.clone()).unwrap();
+    log.wait(HOUR + 1);
+    let over = Err(Invalid::RequestOver { request: second });
+    assert_eq!(log.approves("ada", second), over, "it has lapsed");
+    log.proposes("cyd", other).unwrap();
+    let ends: Vec<_> = group(&log).past_changes.iter().map(|past| past.end.clone()).collect();
+    assert_eq!(ends, [ChangeEnd::Withdrawn { by: name("ada") }, ChangeEnd::Lapsed]);
+}
+
+#[test]
+fn nobody_is_made_a_member_without_accepting() {
+    let mut log = keyed();
+    let change = log.proposes("ada", log.board_of(&["ada", "ben", "cyd", "dan"], 2)).unwrap();
+    log.approves("ben", change).unwrap();
+    assert_eq!(log.begin(session(2), 1), Err(Invalid::NotAccepted));
+    let member = Invalid::NotAMember { account: name("ben"), group: board() };
+    assert_eq!(accepts(&mut log, "ben", change), Err(member), "it is one already");
+    let stranger = Invalid::NotAMember { account: name("eve"), group: board() };
+    assert_eq!(accepts(&mut log, "eve", change), Err(stranger));
+    accepts(&mut log, "dan", change).unwrap();
+    let said = Invalid::AlreadySaid { account: name("dan") };
+    assert_eq!(accepts(&mut log, "dan", change), Err(said));
+    log.begin(session(2), 1).unwrap();
+}
+
+#[test]
+fn new_shares_of_the_same_group_need_no_consent() {
+    let mut log = keyed();
+    let key = verifying_key(&log);
+    let change = log.proposes("cyd", log.board_of_three()).unwrap();
+    log.carry_out(change, session(2));
+    assert_eq!(verifying_key(&log), key);
+    assert_eq!(group(&log).key.as_ref().unwrap().epoch, 2);
+    let kept: Vec<_> = log.former_packages.iter().map(|(_, package)| package).collect();
+    let public = &group(&log).key.as_ref().unwrap().public;
+    assert!(kept.len() == 3 && kept.iter().all(|package| package.check(public).is_err()));
+}
+
+#[test]
+fn requests_that_wait_go_on_under_the_new_members_and_never_need_less() {
+    let mut log = keyed();
+    let approved = log.requests("ada", log.request()).unwrap();
+    log.approves("cyd", approved).unwrap();
+    assert_eq!(log.state.request(approved).unwrap().status, Status::Approved);
+    let mut request = log.request();
+    request.document = log.random();
+    let open = log.requests("cyd", request).unwrap();
+    log.change(&["ada", "ben", "dan", "eve"], 3, session(2));
+
+    let state = log.state.request(approved).unwrap();
+    assert_eq!(state.approvals, some(&["ada"]), "cyd has left");
+    assert_eq!((&state.status, state.approvals_required), (&Status::Open, 3));
+    log.approves("ben", approved).unwrap();
+    log.approves("dan", approved).unwrap();
+    sign(&mut log, approved, &["ada", "ben", "dan"], 9).unwrap();
+
+    assert_eq!(log.state.request(open).unwrap().approvals, some(&[]));
+    for approver in ["ada", "dan", "eve"] {
+        log.approves(approver, open).unwrap();
+    }
+    sign(&mut log, open, &["ada", "dan", "eve"], 10).unwrap();
+}
+
+#[test]
+fn a_request_that_asks_for_more_consents_than_there_are_members_left_is_rejected() {
+    let mut definition = Chronicle::peopled().board_of_three();
+    definition.policy.approvals_required = 3;
+    let mut log = Chronicle::keyed_with(definition);
+    let request = log.requests("ada", log.request()).unwrap();
+    log.change(&["ada", "ben"], 2, session(2));
+    let state = log.state.request(request).unwrap();
+    assert_eq!((&state.status, state.approvals_required), (&Status::Rejected, 3));
+}
+
+#[test]
+fn until_the_new_shares_are_in_use_the_old_ones_sign_and_afterwards_they_do_not() {
+    let mut log = keyed();
+    let request = log.requests("ada", log.request()).unwrap();
+    log.approves("ben", request).unwrap();
+    let signers = log.records(&["ada", "ben"], session(9), Subject::Request { request });
+    let signature = log.signature();
+    let body = Body::Signature { request, session: session(9), signature, signers };
+    let mut before = keyed_again(&log);
+    before.coordinator_says(body.clone()).unwrap();
+    log.change(&["ada", "ben", "cyd", "dan", "eve"], 2, session(2));
+    assert_eq!(log.coordinator_says(body), Err(Invalid::Signers));
+    sign(&mut log, request, &["ada", "ben"], 10).unwrap();
+}
+
+/// The same log, to go on with in another way.
+fn keyed_again(log: &Chronicle) -> Chronicle {
+    let mut again = keyed();
+    for bytes in log.entries.iter().skip(again.entries.len()) {
+        again.enter(&crate::entry::Entry::from_bytes(bytes).unwrap()).unwrap();
+    }
+    assert_eq!(again.entries, log.entries);
+    again
+}
+
+/// A change of the board of three to these, approved and begun.
+fn begun(members: &[&str], min_signers: u16) -> Chronicle {
+    let mut log = keyed();
+    let change = log.proposes("ada", log.board_of(members, min_signers)).unwrap();
+    log.approves("ben", change).unwrap();
+    for joiner in ["dan", "eve"] {
+        if members.contains(&joiner) {
+            accepts(&mut log, joiner, change).unwrap();
+        }
+    }
+    log.begin(session(2), 1).unwrap();
+    log
+}
+
+#[test]
+fn a_session_that_fails_leaves_the_old_shares_and_is_tried_again() {
+    let mut log = begun(&["ada", "ben", "cyd", "dan", "eve"], 3);
+    let missing = group(&log).missing();
+    assert_eq!(missing, some(&["ada", "ben", "cyd", "dan", "eve"]));
+    let reason = AbortReason::TimedOut { missing };
+    log.coordinator_says(Body::CeremonyAborted { session: session(2), reason }).unwrap();
+    let request = log.requests("ada", log.request()).unwrap();
+    log.approves("cyd", request).unwrap();
+    sign(&mut log, request, &["ada", "cyd"], 9).unwrap();
+    assert_eq!(log.begin(session(2), 2), Err(Invalid::SessionOver));
+    log.begin(session(3), 2).unwrap();
+    assert_eq!(group(&log).key.as_ref().unwrap().epoch, 1);
+}
+
+#[test]
+fn a_dealer_that_cheats_and_leaves_is_done_without() {
+    let mut log = begun(&["ada", "ben", "dan"], 2);
+    log.posts("cyd", b"nonsense".to_vec()).unwrap();
+    let reason = AbortReason::Fault { culprits: some(&["cyd"]) };
+    log.coordinator_says(Body::CeremonyAborted { session: session(2), reason }).unwrap();
+    log.begin(session(3), 2).unwrap();
+    let terms = &group(&log).ceremony.as_ref().unwrap().terms;
+    assert!(terms.dealers().eq(&[name("ada"), name("ben")]));
+    log.reshare(&["ada", "ben", "dan"]);
+    log.certify_all();
+    let signature = log.activation_signed_by(&["ada", "dan"]);
+    log.coordinator_says(Body::EpochStarted { session: session(3), signature }).unwrap();
+    assert_eq!(group(&log).past_changes[0].end, ChangeEnd::Done { epoch: 2 });
+}
+
+#[test]
+fn somebody_who_cheats_is_given_no_new_share() {
+    let mut log = begun(&["ada", "ben", "dan"], 2);
+    log.start_node("dan", 1);
+    log.posts("dan", b"nonsense".to_vec()).unwrap();
+    let reason = AbortReason::Fault { culprits: some(&["dan"]) };
+    let aborted = Body::CeremonyAborted { session: session(2), reason: reason.clone() };
+    log.coordinator_says(aborted).unwrap();
+    assert_eq!(group(&log).past_changes[0].end, ChangeEnd::Failed(reason));
+    assert_eq!(log.begin(session(3), 2), Err(Invalid::SessionRunning { group: board() }));
+    log.change(&["ada", "ben", "eve"], 2, session(3));
+}
+
+#[test]
+fn whoever_proposed_a_change_can_stop_it_until_it_is_in_force() {
+    let mut log = begun(&["ada", "ben"], 2);
+    let change = group(&log).change.as_ref().unwrap().id;
+    log.reshare(&["ada", "ben", "cyd"]);
+    log.certify_all();
+    log.says("ada", Body::GroupChangeWithdrawn { change }).unwrap();
+    assert!(group(&log).ceremony.is_none());
+    assert_eq!(group(&log).definition, log.board_of_three());
+    let over = Err(Invalid::RequestOver { request: change });
+    assert_eq!(log.says("ada", Body::GroupChangeWithdrawn { change }), over);
+}
+
+#[test]
+fn a_restart_of_one_who_only_deals_costs_nothing() {
+    let mut log = begun(&["ada", "ben"], 2);
+    log.reshare(&["ada", "ben", "cyd"]);
+    log.start_node("cyd", 2);
+    log.certify_all();
+    let signature = log.activation_signed_by(&["ada", "ben"]);
+    log.coordinator_says(Body::EpochStarted { session: session(2), signature }).unwrap();
+}
+
+#[test]
+fn only_holders_of_shares_that_are_not_in_force_say_that_they_destroyed_theirs() {
+    let mut log = keyed();
+    let destroyed = |epoch| Body::ShareDestroyed { group: board(), epoch };
+    let early = Err(Invalid::NotAPastEpoch { group: board(), epoch: 1 });
+    assert_eq!(log.says("ada", destroyed(1)), early);
+    log.change(&["ada", "ben", "dan"], 2, session(2));
+    let newcomer = Err(Invalid::NotAMember { account: name("dan"), group: board() });
+    assert_eq!(log.says("dan", destroyed(1)), newcomer);
+    log.says("cyd", destroyed(1)).unwrap();
+    log.says("ada", destroyed(1)).unwrap();
+    let said = Err(Invalid::AlreadySaid { account: name("ada") });
+    assert_eq!(log.says("ada", destroyed(1)), said);
+    assert_eq!(group(&log).past_epochs[0].destroyed, some(&["ada", "cyd"]));
+}

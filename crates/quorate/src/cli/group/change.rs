@@ -1,0 +1,314 @@
+//! `quorate group change` and `quorate group refresh`: other members or another min_signers, and the same key.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use clap::Args;
+use quorate_ceremony::names::{AccountName, GroupName};
+use quorate_ceremony::statement::GroupDefinition;
+use quorate_protocol::Suite;
+use serde::Serialize;
+
+use crate::cli::context::{Context, now};
+use crate::cli::progress::Progress;
+use crate::cli::session::{Session, Watched, unexpected};
+use crate::cli::terminal::{Page, Tone};
+use crate::cli::{Failure, Run, duration, page};
+use crate::control::{Answer, Ask, Exit, GroupView, Problem};
+
+/// Propose to change a group's members or min_signers; its key stays
+///
+/// An admin or a member proposes; as many members as it takes to sign have to approve, on their own nodes, and who joins
+/// has to accept. Then the nodes share the key anew: everybody gets another share, and until these are in use the old
+/// ones sign. The public key, and everything that was ever signed with it, stays as it is.
+///
+/// A change does not take back copies: people who have left and kept copies of their old shares can still sign together
+/// if they are as many as it took before. If they might, make a new group with a new key instead.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  quorate group change board --add dan,eve --min-signers 3 --dry-run
+  quorate group change board --add dan,eve --min-signers 3
+  quorate group change board --remove carol --wait")]
+pub(super) struct Change {
+    /// The group
+    #[arg(value_name = "GROUP")]
+    name: GroupName,
+    /// How many members it shall take to sign; at least 2
+    #[arg(long, value_name = "N")]
+    min_signers: Option<u16>,
+    /// How many members must approve a request from then on; follows --min-signers if it was the same before
+    #[arg(long, value_name = "N")]
+    approvals: Option<u16>,
+    /// Who joins, separated by commas; each needs the member role
+    #[arg(long, value_name = "ACCOUNT,…", value_delimiter = ',')]
+    add: Vec<AccountName>,
+    /// Who leaves, separated by commas
+    #[arg(long, value_name = "ACCOUNT,…", value_delimiter = ',')]
+    remove: Vec<AccountName>,
+    /// For how long it can be decided, and its carrying out begun; the group's own limit if not given
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    expiry: Option<Duration>,
+    /// Only show what would change
+    #[arg(long, conflicts_with_all = ["wait", "timeout"])]
+    dry_run: bool,
+    #[command(flatten)]
+    waiting: Waiting,
+}
+
+/// Have a group's nodes make new shares of its key; nothing else changes
+///
+/// Old shares are destroyed when the new ones are in use: whoever stole some of them, but fewer than it takes to sign,
+/// has nothing. An admin or a member can start it; nobody has to approve, but all members' nodes have to be online.
+/// Run it from cron or a systemd timer to do it regularly.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  quorate group refresh board
+  quorate group refresh board --wait --timeout 10m")]
+pub(super) struct Refresh {
+    /// The group
+    #[arg(value_name = "GROUP")]
+    name: GroupName,
+    #[command(flatten)]
+    waiting: Waiting,
+}
+
+#[derive(Args, Debug)]
+struct Waiting {
+    /// Wait until it is in force, or can not come into force
+    #[arg(long)]
+    wait: bool,
+    /// Stop waiting after this time (exit code 4, or 8 if nodes are offline); it goes on
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, requires = "wait")]
+    timeout: Option<Duration>,
+}
+
+/// What a change does, side by side.
+#[derive(Debug, Serialize)]
+struct DryRun {
+    group: GroupName,
+    dry_run: bool,
+    now: Figures,
+    after: Figures,
+}
+
+/// A group in figures.
+#[derive(Debug, Serialize)]
+struct Figures {
+    members: Vec<AccountName>,
+    min_signers: u16,
+    max_signers: usize,
+    /// How many shares can be lost before nothing can be signed any more.
+    may_be_lost: usize,
+    /// How many members have to conspire to sign what the others do not want.
+    must_collude: u16,
+    approvals_required: u16,
+}
+
+impl Figures {
+    fn of(definition: &GroupDefinition) -> Self {
+        let max_signers = definition.members.len();
+        Self {
+            members: definition.members.clone(),
+            min_signers: definition.min_signers,
+            max_signers,
+            may_be_lost: max_signers.saturating_sub(usize::from(definition.min_signers)),
+            must_collude: definition.min_signers,
+            approvals_required: definition.policy.approvals_required,
+        }
+    }
+}
+
+impl Run for Change {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        let session = context.session()?;
+        let group = session.group(&self.name)?;
+        let before = definition_of(&group)?;
+        let after = self.applied_to(before.clone())?;
+        if before == after {
+            let message = format!("that would change nothing about {}", self.name);
+            return Err(Problem::new(Exit::Usage, message)
+                .hint(format!(
+                    "for new shares of the same key: quorate group refresh {}",
+                    self.name
+                ))
+                .into());
+        }
+        if self.dry_run {
+            let view = DryRun {
+                group: self.name.clone(),
+                dry_run: true,
+                now: Figures::of(&before),
+                after: Figures::of(&after),
+            };
+            context.terminal.show("change", &view, |page| table(page, &view))?;
+            return Ok(());
+        }
+        let expires_in = self.expiry.map(duration::milliseconds);
+        propose(context, &session, &group, after, expires_in, &self.waiting, &self.add)
+    }
+}
+
+impl Run for Refresh {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        let session = context.session()?;
+        let group = session.group(&self.name)?;
+        let same = definition_of(&group)?;
+        propose(context, &session, &group, same, None, &self.waiting, &[])
+    }
+}
+
+impl Change {
+    /// The group as it would be.
+    fn applied_to(&self, mut definition: GroupDefinition) -> Result<GroupDefinition, Problem> {
+        let usage = |message: String| Problem::new(Exit::Usage, message);
+        for name in &self.remove {
+            let before = definition.members.len();
+            definition.members.retain(|member| member != name);
+            if definition.members.len() == before {
+                let message = format!("{name} is not a member of {}", self.name);
+                return Err(usage(message).hint(format!("quorate group show {}", self.name)));
+            }
+        }
+        for name in &self.add {
+            if definition.members.contains(name) {
+                return Err(usage(format!("{name} is a member of {} already", self.name)));
+            }
+            definition.members.push(name.clone());
+        }
+        let (old, new) = (definition.min_signers, self.min_signers);
+        definition.min_signers = new.unwrap_or(old);
+        let followed = definition.policy.approvals_required == old;
+        let approvals = match followed {
+            true => definition.min_signers,
+            false => definition.policy.approvals_required.max(definition.min_signers),
+        };
+        definition.policy.approvals_required = self.approvals.unwrap_or(approvals);
+        let changes = definition.policy.changes_required;
+        definition.policy.changes_required =
+            changes.map(|required| required.max(definition.min_signers));
+        Ok(definition)
+    }
+}
+
+/// The definition in force, as the node tells it.
+fn definition_of(group: &GroupView) -> Result<GroupDefinition, Problem> {
+    if group.epoch.is_none() {
+        let message = format!("{} has no key yet, so it can simply be defined again", group.name);
+        return Err(Problem::new(Exit::Error, message)
+            .hint(format!("quorate group create {} …", group.name)));
+    }
+    let suite = group.suite.parse::<Suite>();
+    let suite = suite.map_err(|error| Problem::new(Exit::Error, error.to_string()))?;
+    Ok(GroupDefinition {
+        name: group.name.clone(),
+        suite,
+        min_signers: group.min_signers,
+        members: group.members.iter().map(|member| member.account.clone()).collect(),
+        document_types: group.document_types.clone(),
+        policy: group.policy.clone(),
+    })
+}
+
+fn propose(
+    context: &Context,
+    session: &Session,
+    group: &GroupView,
+    definition: GroupDefinition,
+    expires_in: Option<u64>,
+    waiting: &Waiting,
+    accounts: &[AccountName],
+) -> Result<(), Failure> {
+    let epoch = group.epoch.unwrap_or_default();
+    let ask = Ask::ChangeGroup { definition, epoch, expires_in };
+    session.order(ask).map_err(|problem| session.about_accounts(accounts, problem))?;
+    let group = match waiting.wait {
+        true => watch(context, session, &group.name, epoch, waiting.timeout)?,
+        false => session.group(&group.name)?,
+    };
+    context.terminal.show("group", &group, |page| match &group.change {
+        Some(change) => page::change(page, change, now()),
+        None => {
+            let epoch = group.epoch.unwrap_or_default();
+            page.verdict(Tone::Good, format!("{} is in epoch {epoch}", group.name));
+            page.note(&group.sentence);
+        }
+    })?;
+    if let Some(change) = &group.change
+        && !change.undecided.is_empty()
+    {
+        context.terminal.note(|page| {
+            page.blank();
+            page.sentence("Members find it in their inbox, and decide with:");
+            page.copyable(context.command(&format!("quorate approve {}", change.id.short())));
+        });
+    }
+    Ok(())
+}
+
+/// Waits until the change is in force, or is over.
+fn watch(
+    context: &Context,
+    session: &Session,
+    name: &GroupName,
+    before: u64,
+    timeout: Option<Duration>,
+) -> Result<GroupView, Problem> {
+    let mut latest: Option<GroupView> = None;
+    let mut progress = Progress::new(&context.terminal);
+    let ask = Ask::Group { name: name.clone(), watch: true };
+    let watched = session.watch(ask, timeout, |answer| {
+        let Answer::Group(view) = answer else {
+            return ControlFlow::Break(Err(unexpected(&answer)));
+        };
+        if let Err(problem) = progress.group(&view) {
+            return ControlFlow::Break(Err(problem));
+        }
+        let over = view.change.is_none();
+        latest = Some(*view);
+        if over { ControlFlow::Break(Ok(())) } else { ControlFlow::Continue(()) }
+    });
+    drop(progress);
+    let show = format!("it goes on by itself; see how: quorate group show {name}");
+    match (watched?, latest) {
+        (Watched::Done(Err(problem)), _) => Err(problem),
+        (Watched::Done(Ok(())), Some(group)) if group.epoch > Some(before) => Ok(group),
+        (Watched::Done(Ok(())), Some(_)) => {
+            let message =
+                format!("the change of {name} is over without effect; {name} is as before");
+            Err(Problem::new(Exit::Rejected, message).hint("the log says why: quorate log show"))
+        }
+        (Watched::TimedOut, Some(group)) => {
+            let exit = match group.members.iter().all(|member| member.online) {
+                true => Exit::Waiting,
+                false => Exit::TooFewNodes,
+            };
+            let sentence = group.change.map_or(group.sentence, |change| change.sentence);
+            Err(Problem::new(exit, sentence.trim_end_matches('.').to_owned()).hint(show))
+        }
+        (_, None) => {
+            Err(Problem::new(Exit::Waiting, "the node did not say how the group is").hint(show))
+        }
+    }
+}
+
+/// Now and after, side by side.
+fn table(page: &mut Page, view: &DryRun) {
+    let (now, after) = (&view.now, &view.after);
+    page.verdict(Tone::Warn, format!("{} would change; nothing was changed", view.group));
+    let mut row = |label: &str, of: &dyn Fn(&Figures) -> String| {
+        page.field(label, format!("{:<24} {}", of(now), of(after)));
+    };
+    row("", &|figures| if std::ptr::eq(figures, now) { "Now" } else { "After" }.to_owned());
+    row("signs with", &|figures| {
+        format!("any {} of {} members", figures.min_signers, figures.max_signers)
+    });
+    row("a request", &|figures| format!("needs {} approvals", figures.approvals_required));
+    row("may be lost", &|figures| format!("{} shares", figures.may_be_lost));
+    row("must collude", &|figures| format!("{} members", figures.must_collude));
+    let names = |names: &mut dyn Iterator<Item = &AccountName>| page::list(names);
+    page.field("leave", names(&mut now.members.iter().filter(|it| !after.members.contains(it))));
+    page.field("join", names(&mut after.members.iter().filter(|it| !now.members.contains(it))));
+    page.field("stay", names(&mut now.members.iter().filter(|it| after.members.contains(it))));
+}

@@ -1,0 +1,136 @@
+//! The demonstration's second group: it changes its members and its min_signers, and signs under the key that it had.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use quorate_ceremony::names::{AccountName, GroupName};
+use quorate_ceremony::policy::Policy;
+use quorate_ceremony::statement::GroupDefinition;
+use serde::Serialize;
+
+use super::checks::Signed;
+use super::cluster::{Cluster, expect_logged, unexpected};
+use super::{Check, Show, Step, join, signed, write};
+use crate::control::client::Client;
+use crate::control::{Answer, Ask, Exit, GroupView, Problem};
+
+/// The group's name.
+const GROUP: &str = "desk";
+
+/// What came out of it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Reshare {
+    /// How many members it takes to sign afterwards.
+    pub(crate) min_signers: u16,
+    /// How many members there are afterwards.
+    pub(crate) max_signers: u16,
+    /// The verifying key in hex: the one that the group had before.
+    pub(crate) verifying_key: String,
+    /// From the beginning of the reshare to the new shares in use, in milliseconds.
+    pub(crate) reshare_ms: u64,
+    /// A raw signature made with the new shares, 64 bytes.
+    pub(crate) signature_file: PathBuf,
+}
+
+impl<T: FnMut(Step)> Show<'_, T> {
+    /// Three members, of whom two sign, become all members, of whom three do.
+    pub(super) async fn reshare(
+        &mut self,
+        cluster: &Cluster,
+        client: &Client,
+        document: &(String, Vec<u8>),
+    ) -> Result<Reshare, Problem> {
+        let few: Vec<AccountName> = self.names.iter().take(3).cloned().collect();
+        let before = self.definition(GROUP, &few, 2)?;
+        let group = self.generate_key(client, before.clone()).await?;
+        let key = group.verifying_key.clone().unwrap_or_default();
+        let epoch = group.epoch.unwrap_or_default();
+        let more = u16::try_from(self.names.len()).unwrap_or(u16::MAX);
+        let after = self.definition(GROUP, self.names, more.min(3))?;
+        let (min_signers, max_signers) = (after.min_signers, more);
+        let ask = Ask::ChangeGroup { definition: after, epoch, expires_in: None };
+        expect_logged(client.ask(ask).await?)?;
+        let group = in_force(client, cluster, &before.name, epoch, self.names).await?;
+        let reshare_ms = group.dkg_ms.unwrap_or_default();
+        let now = group.verifying_key.unwrap_or_default();
+        self.done(
+            "reshare",
+            format!(
+                "{GROUP}: 2 of {} became {min_signers} of {max_signers}, same key ({reshare_ms} ms)",
+                few.len()
+            ),
+        );
+        let request = self.request(client, document, GROUP, "raw").await?;
+        self.approve(cluster, request.id, min_signers).await?;
+        let view = signed(client, request.id).await?;
+        let signature = view.signature.clone().unwrap_or_default();
+        let signature_file = self.plan.directory.join(format!("{}.{GROUP}.sig", document.0));
+        let bytes = hex::decode(&signature)
+            .map_err(|error| Problem::new(Exit::Error, error.to_string()))?;
+        write(&signature_file, &bytes)?;
+        let check = match now == key && Signed::new(&key, &signature)?.is_of(&document.1) {
+            true => Check::Passed,
+            false => Check::Failed { why: "the key or the signature is another".to_owned() },
+        };
+        let text = format!("signed by {}; the key from before verifies it", join(&view.signers));
+        self.checked("reshare", check, text);
+        Ok(Reshare { min_signers, max_signers, verifying_key: now, reshare_ms, signature_file })
+    }
+
+    pub(super) fn definition(
+        &self,
+        name: &str,
+        members: &[AccountName],
+        min_signers: u16,
+    ) -> Result<GroupDefinition, Problem> {
+        Ok(GroupDefinition {
+            name: super::group(name)?,
+            suite: quorate_protocol::Suite::FrostEd25519Sha512,
+            min_signers,
+            members: members.to_vec(),
+            document_types: std::collections::BTreeSet::new(),
+            policy: Policy::for_min_signers(min_signers),
+        })
+    }
+}
+
+/// Has the second member approve, and waits until the change is in force.
+async fn in_force(
+    client: &Client,
+    cluster: &Cluster,
+    name: &GroupName,
+    before: u64,
+    names: &[AccountName],
+) -> Result<GroupView, Problem> {
+    let second = names.get(1).ok_or_else(|| Problem::new(Exit::Usage, "there is one member"))?;
+    let approver = cluster.client(second).await?;
+    let proposed = async {
+        loop {
+            let group = approver.ask(Ask::Group { name: name.clone(), watch: false }).await;
+            if let Ok(Answer::Group(view)) = group
+                && let Some(change) = view.change
+            {
+                return change.id;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    let id = tokio::time::timeout(Duration::from_secs(10), proposed)
+        .await
+        .map_err(|_| Problem::new(Exit::Waiting, "a node was not shown the change in time"))?;
+    expect_logged(approver.ask(Ask::Approve { id: id.to_string() }).await?)?;
+    let mut last = None;
+    client
+        .watch(Ask::Group { name: name.clone(), watch: true }, |answer| {
+            last = Some(answer);
+            ControlFlow::Continue(())
+        })
+        .await?;
+    match last {
+        Some(Answer::Group(view)) if view.epoch > Some(before) => Ok(*view),
+        Some(Answer::Group(view)) => Err(Problem::new(Exit::Error, view.sentence)),
+        Some(other) => Err(unexpected(&other)),
+        None => Err(Problem::new(Exit::Error, "the node says nothing about the group")),
+    }
+}

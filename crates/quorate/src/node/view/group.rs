@@ -1,0 +1,247 @@
+//! Groups in sentences: where they stand, what is proposed to change about them, and how far that is.
+
+use std::collections::BTreeSet;
+
+use quorate_ceremony::names::{AccountName, Timestamp};
+use quorate_ceremony::node::Node;
+use quorate_ceremony::state::{CeremonyPhase, Change, Group};
+use quorate_ceremony::statement::AbortReason;
+
+use super::{hex, list, list_or, plural};
+use crate::control::{ChangeView, GroupStage, GroupView, MemberView};
+
+/// A group, as this node sees it.
+pub(crate) fn group(node: &Node, group: &Group, now: Timestamp) -> GroupView {
+    let definition = &group.definition;
+    let missing = group.missing();
+    let members = definition
+        .members
+        .iter()
+        .map(|account| MemberView {
+            account: account.clone(),
+            identifier: group.identifier(account).map_or(0, quorate_protocol::Identifier::get),
+            online: node.online().contains(account),
+            accepted: group.accepted.contains(account),
+            awaited: missing.contains(account),
+        })
+        .collect();
+    let change = group.change.as_ref().filter(|change| is_alive(group, change, now));
+    GroupView {
+        sentence: group_sentence(node, group),
+        name: definition.name.clone(),
+        state: stage(group),
+        suite: definition.suite.to_string(),
+        min_signers: definition.min_signers,
+        max_signers: u16::try_from(definition.members.len()).unwrap_or(u16::MAX),
+        document_types: definition.document_types.clone(),
+        policy: definition.policy.clone(),
+        members,
+        verifying_key: group.key.as_ref().map(|key| hex(key.public.verifying_key().as_bytes())),
+        epoch: group.key.as_ref().map(|key| key.epoch),
+        change: change.map(|pending| Box::new(self::change(node, group, pending))),
+        attempts: group.past.len() + usize::from(group.ceremony.is_some() || group.key.is_some()),
+        dkg_ms: group.key.as_ref().map(|key| key.activated.0.saturating_sub(key.started.0)),
+    }
+}
+
+fn stage(group: &Group) -> GroupStage {
+    if group.key.is_some() {
+        return GroupStage::Ready;
+    }
+    match group.phase() {
+        Some(CeremonyPhase::Committing | CeremonyPhase::Revealing | CeremonyPhase::Judging) => {
+            GroupStage::Generating
+        }
+        Some(CeremonyPhase::Certifying) => GroupStage::Certifying,
+        Some(CeremonyPhase::Activating) => GroupStage::Activating,
+        Some(CeremonyPhase::Doomed(reason)) if !group.goes_on_after(&reason) => GroupStage::Failed,
+        Some(CeremonyPhase::Doomed(_)) => GroupStage::Accepted,
+        None if group.past.last().is_some_and(|past| !group.goes_on_after(&past.reason)) => {
+            GroupStage::Failed
+        }
+        None if group.not_accepted().next().is_some() => GroupStage::Defined,
+        None => GroupStage::Accepted,
+    }
+}
+
+fn group_sentence(node: &Node, group: &Group) -> String {
+    let name = &group.definition.name;
+    let of = format!("{} of {}", group.definition.min_signers, group.definition.members.len());
+    let offline: Vec<&AccountName> =
+        group.definition.members.iter().filter(|member| !node.online().contains(*member)).collect();
+    if group.key.is_some() {
+        let online = group.definition.members.len() - offline.len();
+        return match (node.connected(), online >= usize::from(group.definition.min_signers)) {
+            (false, _) => format!("{name} has its key; any {of} members can sign."),
+            (true, true) => {
+                format!("{name} is ready: any {of} members can sign, {online} are online.")
+            }
+            (true, false) => format!(
+                "{name} has its key, but only {online} of the {} nodes that it takes to sign are online; {} missing.",
+                group.definition.min_signers,
+                list(offline.iter().copied()) + if offline.len() == 1 { " is" } else { " are" },
+            ),
+        };
+    }
+    match group.phase() {
+        Some(CeremonyPhase::Committing) => waiting(group, 1, "hash commitments"),
+        Some(CeremonyPhase::Revealing) => waiting(group, 2, "sealed shares"),
+        Some(CeremonyPhase::Judging) => waiting(group, 3, "acknowledgements"),
+        Some(CeremonyPhase::Certifying) => waiting(group, 4, "certifications"),
+        Some(CeremonyPhase::Activating) => format!(
+            "{name}: key generation, round 5 of 5: any {} members prove the new key by a signature.",
+            group.definition.min_signers
+        ),
+        Some(CeremonyPhase::Doomed(reason)) => abort_sentence(group, &reason),
+        None => match group.past.last() {
+            Some(past) if !group.goes_on_after(&past.reason) => abort_sentence(group, &past.reason),
+            _ if group.not_accepted().next().is_some() => {
+                format!("{name} waits for {} to accept its definition.", list(group.not_accepted()))
+            }
+            _ if !offline.is_empty() => format!(
+                "{name}: key generation starts when all members are online; {} missing.",
+                list(offline.iter().copied()) + if offline.len() == 1 { " is" } else { " are" },
+            ),
+            _ => format!("{name}: key generation is about to start."),
+        },
+    }
+}
+
+fn waiting(group: &Group, round: u8, what: &str) -> String {
+    let missing = group.missing();
+    format!(
+        "{}: key generation, round {round} of 5: waiting for {what} of {}.",
+        group.definition.name,
+        list(&missing)
+    )
+}
+
+fn abort_sentence(group: &Group, reason: &AbortReason) -> String {
+    let name = &group.definition.name;
+    match reason {
+        AbortReason::TimedOut { missing } => format!(
+            "{name}: key generation stopped because {} did not answer in time; it starts again when all are online.",
+            list(missing)
+        ),
+        AbortReason::Restarted { nodes } => format!(
+            "{name}: key generation starts again because the node of {} restarted.",
+            list(nodes)
+        ),
+        AbortReason::Fault { culprits } => format!(
+            "{name}: key generation failed: {} broke the protocol, as the log proves. Define the group again without them.",
+            list(culprits)
+        ),
+        AbortReason::Dissent { dissenters } => format!(
+            "{name}: key generation failed: {} saw other messages than the log shows. Check whether the coordinator shows everybody the same log.",
+            list(dissenters)
+        ),
+        AbortReason::Cancelled => {
+            format!(
+                "{name}: key generation was cancelled by an admin. Define the group again to start over."
+            )
+        }
+    }
+}
+
+/// Whether something can still come of a change: it is being carried out, or there is time left to decide on it.
+fn is_alive(group: &Group, change: &Change, now: Timestamp) -> bool {
+    group.ceremony.is_some() || !change.lapsed(now)
+}
+
+/// A proposed change of a group, as this node sees it.
+fn change(node: &Node, group: &Group, change: &Change) -> ChangeView {
+    let after = &change.proposal.definition;
+    let undecided: BTreeSet<AccountName> = match change.approved {
+        true => BTreeSet::new(),
+        false => change.undecided(group).cloned().collect(),
+    };
+    let not_accepted: BTreeSet<AccountName> = group.not_accepted().cloned().collect();
+    let is_in = |name: &&AccountName| group.has_member(name);
+    ChangeView {
+        sentence: change_sentence(node, group, change, &undecided, &not_accepted),
+        id: change.id,
+        group: group.definition.name.clone(),
+        proposer: change.proposer.clone(),
+        refresh: change.is_refresh(group),
+        min_signers: after.min_signers,
+        members: after.members.clone(),
+        approvals_after: after.policy.approvals_required,
+        added: after.members.iter().filter(|name| !is_in(name)).cloned().collect(),
+        removed: group
+            .definition
+            .members
+            .iter()
+            .filter(|name| !after.members.contains(name))
+            .cloned()
+            .collect(),
+        approved: change.approved,
+        approvals_required: change.approvals_required,
+        approvals: change.approvals.clone(),
+        refusals: change.refusals.clone(),
+        decides: undecided.contains(node.account()),
+        undecided,
+        accepts: not_accepted.contains(node.account()),
+        not_accepted,
+        expires_at: change.proposal.expires_at,
+    }
+}
+
+fn change_sentence(
+    node: &Node,
+    group: &Group,
+    change: &Change,
+    undecided: &BTreeSet<AccountName>,
+    not_accepted: &BTreeSet<AccountName>,
+) -> String {
+    let round = |number: u8, what: &str| {
+        format!("Under way, round {number} of 5: waiting for {what} of {}.", list(&group.missing()))
+    };
+    match group.phase() {
+        Some(CeremonyPhase::Committing) => return round(1, "announcements"),
+        Some(CeremonyPhase::Revealing) => {
+            let needed = group.ceremony.as_ref().map_or(0, |it| it.terms.dealers_needed());
+            let of = list_or(&group.missing());
+            return format!(
+                "Under way, round 2 of 5: waiting for the sealed shares of {of}; {needed} are enough."
+            );
+        }
+        Some(CeremonyPhase::Judging) => return round(3, "acknowledgements"),
+        Some(CeremonyPhase::Certifying) => return round(4, "certifications"),
+        Some(CeremonyPhase::Activating) => {
+            return "Under way, round 5 of 5: the new shares are proved by a signature.".to_owned();
+        }
+        Some(CeremonyPhase::Doomed(reason)) => return format!("Tried again: {reason}."),
+        None => {}
+    }
+    if !change.approved {
+        let missing = usize::from(change.approvals_required).saturating_sub(change.approvals.len());
+        let refused = match change.refusals.len() {
+            0 => String::new(),
+            count => format!(" ({} refused)", plural(count, "member", "members")),
+        };
+        return format!(
+            "Waiting for {} of {}: {} of {} so far{refused}.",
+            plural(missing, "approval", "approvals"),
+            if undecided.len() == missing { list(undecided) } else { list_or(undecided) },
+            change.approvals.len(),
+            change.approvals_required
+        );
+    }
+    if !not_accepted.is_empty() {
+        let name = &group.definition.name;
+        return format!(
+            "Approved; waits for {} to accept: quorate group accept {name}.",
+            list(not_accepted)
+        );
+    }
+    let members = change.proposal.definition.members.iter();
+    let offline: Vec<&AccountName> =
+        members.filter(|name| !node.online().contains(*name)).collect();
+    match offline.len() {
+        0 => {
+            "Approved; it is carried out as soon as enough holders of shares are online.".to_owned()
+        }
+        1 => format!("Approved; it is carried out when {} is online.", list(offline)),
+        _ => format!("Approved; it is carried out when {} are online.", list(offline)),
+    }
+}
