@@ -39,7 +39,7 @@ fn harmed<T: Serialize + DeserializeOwned>(script: &mut Script<'_>, message: &T)
 }
 
 /// The log's key, in wrong hands.
-fn log_signer() -> LogSigner {
+pub fn log_signer() -> LogSigner {
     let origin = log::log_key().origin().clone();
     LogSigner::new(origin, Seed::new(Box::new(*story::coordinator_secrets().log.seed())))
 }

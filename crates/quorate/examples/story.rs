@@ -19,17 +19,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::{Author, Statement};
-use quorate_ceremony::names::SessionId;
-use quorate_ceremony::statement::{AbortReason, Body};
+use quorate_ceremony::misbehaviour::Misbehaviour;
+use quorate_ceremony::names::{EntryId, SessionId};
+use quorate_ceremony::policy::Policy;
+use quorate_ceremony::statement::{AbortReason, Body, GroupChange, GroupDefinition};
 use quorate_documents::keys::{to_jwk, to_pem, to_ssh};
+use quorate_log::compare::Fork;
 use quorate_log::leaf_hash;
-use quorate_log::tree::Frontier;
+use quorate_log::proof::{ConsistencyProof, InclusionProof};
+use quorate_log::tree::{Frontier, MemoryTree};
 use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use targets::story::{Said, name};
-use targets::{TARGETS, documents, files, keyshare, log, network, protocol, state, story};
+use targets::{
+    TARGETS, documents, files, keyshare, log, machines, network, protocol, state, story,
+};
 
 fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -86,6 +93,8 @@ fn made() -> BTreeMap<String, Vec<u8>> {
     let mut add = |file: &str, bytes: Vec<u8>| drop(made.insert(file.to_owned(), bytes));
 
     add("entry.1.jsonl", entries());
+    add("entry.2.jsonl", entries_of_changes());
+    add("misbehaviour.1.jsonl", proofs());
     let (tiles, _) = log::tree(&story.log);
     tiles.into_iter().for_each(|(path, bytes)| add(&format!("log.1/{path}"), bytes));
     add("log.1/checkpoint", story.checkpoint.to_string().into_bytes());
@@ -170,6 +179,57 @@ fn entries() -> Vec<u8> {
             .extend(line(String::from_utf8(state::signed(statement).unwrap().to_bytes()).unwrap()));
     }
     lines
+}
+
+/// The kinds of entries that came with changes of groups; they do not happen in the story.
+fn entries_of_changes() -> Vec<u8> {
+    let story = story();
+    let defined = story.entries().find_map(|entry| match &entry.statement().body {
+        Body::GroupDefined(definition) => Some(definition.clone()),
+        _ => None,
+    });
+    let before = defined.unwrap();
+    let policy = Policy { changes_required: Some(3), ..before.policy.clone() };
+    let definition = GroupDefinition { policy, ..before };
+    let (at, group) = (targets::story::START, definition.name.clone());
+    let proposal = GroupChange { epoch: 1, definition, expires_at: at.plus(3_600_000) };
+    let change = EntryId::new([7; 32]);
+    let bodies = [
+        Body::GroupChange(proposal),
+        Body::GroupChangeWithdrawn { change },
+        Body::ShareDestroyed { group, epoch: 1 },
+    ];
+    let lines = bodies.into_iter().map(|body| {
+        let statement =
+            Statement { ivn: Some(story.ivn), author: Author::Account(name("ada")), at, body };
+        line(String::from_utf8(state::signed(statement).unwrap().to_bytes()).unwrap())
+    });
+    lines.flatten().collect()
+}
+
+/// Proofs that the story's coordinator signed two histories, and one that no rules admit: with the genesis twice.
+fn proofs() -> Vec<u8> {
+    let story = story();
+    let mut tree = MemoryTree::default();
+    story.log.iter().for_each(|entry| tree.append(leaf_hash(entry)));
+    let (index, honest) = (tree.size(), tree.head());
+    let mut other = MemoryTree::default();
+    story.log.iter().rev().for_each(|entry| other.append(leaf_hash(entry)));
+    let [one, two] = [honest, other.head()].map(|head| machines::log_signer().sign(head));
+    let fork = Fork::find(&one, &two, &tree).unwrap().unwrap();
+    let fork = Misbehaviour::Fork(Box::new(fork));
+    let genesis = &story.log[0];
+    tree.append(leaf_hash(genesis));
+    let bad = json!({
+        "checkpoint": machines::log_signer().sign(tree.head()).as_signed(),
+        "index": index,
+        "entry": Base64(genesis.clone()),
+        "inclusion": InclusionProof::prove(&tree, index, index + 1).unwrap(),
+        "beginning": ConsistencyProof::prove(&tree, index, index + 1).unwrap(),
+    });
+    let bad = json!({ "version": 1, "misbehaviour": { "bad-entry": bad } });
+    let bad = Misbehaviour::from_json(&bad.to_string()).unwrap();
+    [fork, bad].iter().flat_map(|proof| line(proof.to_json())).collect()
 }
 
 /// One message of each kind, in both directions. Those that do not occur in the story are made up.

@@ -407,10 +407,11 @@ impl Coordinator {
                 self.tend_ceremony(&group, now, rng, out);
             }
             // What went wrong with the definition before says nothing about this one.
-            Event::GroupDefined(group) | Event::Change(group) => {
+            Event::GroupDefined(group) => {
                 self.pauses.remove(&group);
                 self.tend_ceremony(&group, now, rng, out);
             }
+            Event::Change(group) => self.tend_ceremony(&group, now, rng, out),
             Event::EpochStarted(group) => {
                 self.drop_sessions_of_group(&group);
                 self.tend_ceremony(&group, now, rng, out);

@@ -79,10 +79,6 @@ impl Node {
         now: Timestamp,
         out: &mut Vec<NodeEffect>,
     ) {
-        if self.state.group_of_change(request).is_some() {
-            self.command_states(command, Body::Refusal { request, reason }, now, out);
-            return;
-        }
         // An approval that the log does not have is taken back: the log takes one of the two.
         let approval =
             |body: &Body| matches!(body, Body::Approval { request: of } if *of == request);
@@ -98,6 +94,14 @@ impl Node {
                 let said = Invalid::AlreadySaid { account: self.account.clone() };
                 out.push(NodeEffect::Respond(command, Err(said.into())));
             }
+        }
+        if self.state.group_of_change(request).is_some() {
+            // It binds this node only where the log shows an approval that was taken back.
+            if self.refused.insert(request) {
+                out.push(NodeEffect::Persist(NodeChange::Refused(request)));
+            }
+            self.command_states(command, Body::Refusal { request, reason }, now, out);
+            return;
         }
         let may_vote = self.may_vote(request, now);
         let is_late = self.state.request(request).is_ok_and(|state| {

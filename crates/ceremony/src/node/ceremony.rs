@@ -12,6 +12,7 @@ use quorate_protocol::keyshare::{Run, Step};
 use rand_core::CryptoRngCore;
 
 use super::Node;
+use crate::coordinator::MAX_CLOCK_LEAD;
 use crate::effect::{NodeChange, NodeEffect};
 use crate::encoding::Base64;
 use crate::names::{EntryId, GroupName, SessionId, Timestamp};
@@ -114,7 +115,7 @@ impl Node {
         let begun = self.sessions.contains_key(&session) || group.posted(&self.account);
         let step = match self.runs.remove(&session) {
             Some(run) => run.advance(&ceremony.board, &mut *rng),
-            None if phase == CeremonyPhase::Committing && !begun => {
+            None if phase == CeremonyPhase::Committing && !begun && self.consents(group, now) => {
                 self.sessions.insert(session, false);
                 out.push(NodeEffect::Persist(NodeChange::Committed(session)));
                 let parameters = ceremony.board.parameters();
@@ -153,6 +154,17 @@ impl Node {
             // this node stays silent and the session times out.
             Err(_) => {}
         }
+    }
+
+    /// Whether nothing that this node alone knows speaks against carrying out the group's change: its own clock, and a
+    /// refusal in place of which the coordinator logged the approval that it took back. That others approved is in the log.
+    fn consents(&self, group: &Group, now: Timestamp) -> bool {
+        group.change.as_ref().is_none_or(|change| {
+            let taken_back =
+                self.refused.contains(&change.id) && change.approvals.contains(&self.account);
+            let earliest = Timestamp(now.0.saturating_sub(MAX_CLOCK_LEAD));
+            !taken_back && !change.lapsed(earliest)
+        })
     }
 
     /// The share is made: durable first, then the statement that it is.

@@ -407,6 +407,11 @@ impl IvnState {
             return Err(Invalid::SessionStep);
         }
         let parameters = terms.parameters(ivn, session)?;
+        // Who gets a share in a session that is called off may keep it: its identifier is nobody else's ever after.
+        if let Some(key) = &mut group.key {
+            let numbers = terms.identifiers.values().map(|identifier| identifier.get());
+            key.highest = numbers.max().unwrap_or(0).max(key.highest);
+        }
         group.ceremony = Some(Ceremony {
             session,
             attempt,

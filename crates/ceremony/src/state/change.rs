@@ -64,6 +64,11 @@ pub enum ChangeEnd {
     Rejected,
     /// It was not carried out in time.
     Lapsed,
+    /// It was to make new shares only, and gave way to a change.
+    Replaced {
+        /// The change's entry.
+        by: EntryId,
+    },
     /// It was taken back.
     Withdrawn {
         /// By whom.
@@ -79,6 +84,7 @@ impl fmt::Display for ChangeEnd {
             Self::Done { epoch } => write!(f, "in force since epoch {epoch}"),
             Self::Rejected => f.write_str("too many members refused"),
             Self::Lapsed => f.write_str("it was not carried out in time"),
+            Self::Replaced { by } => write!(f, "it gave way to the change {}", by.short()),
             Self::Withdrawn { by } => write!(f, "{by} took it back"),
             Self::Failed(reason) => write!(f, "it failed: {reason}"),
         }
@@ -151,7 +157,11 @@ impl IvnState {
             let (asked, current) = (proposal.epoch, key.epoch);
             return Err(Invalid::OtherEpoch { group: name, asked, current });
         }
-        if let Some(change) = group.changing(now) {
+        // Otherwise one member could keep the others from ever changing anything, by asking for new shares.
+        let gives_way =
+            |change: &Change| change.is_refresh(group) && *definition != group.definition;
+        let in_the_way = group.changing(now).filter(|change| !gives_way(change));
+        if let Some(change) = in_the_way {
             return Err(Invalid::ChangePending { group: name, change: change.id });
         }
         let policy = &group.definition.policy;
@@ -184,7 +194,9 @@ impl IvnState {
         };
         change.approved = change.is_refresh(group);
         let group = self.group_mut(&name)?;
-        group.end_change(ChangeEnd::Lapsed);
+        let replaced = group.changing(now).is_some();
+        group.cancel_session();
+        group.end_change(if replaced { ChangeEnd::Replaced { by: id } } else { ChangeEnd::Lapsed });
         group.past = Vec::new();
         group.change = Some(change);
         self.changes.insert(id, name.clone());

@@ -53,7 +53,7 @@ pub struct IvnState {
     requests: BTreeMap<EntryId, RequestState>,
     /// The first request for each document that was not refused.
     documents: BTreeMap<Digest, EntryId>,
-    /// Entries whose effect a later one may replace. To repeat such an entry would bring the old effect back, and the
+    /// Entries whose effect a later one may undo: votes of members who leave, too. To repeat such an entry would bring the old effect back, and the
     /// coordinator could do so without any key.
     said: BTreeSet<EntryId>,
 }
@@ -200,19 +200,29 @@ impl IvnState {
                 self.ceremony_cancelled(author, *session, reason)
             }
             Body::Request(request) => self.request_made(entry.id(), author, request, now),
-            Body::Approval { request } if self.changes.contains_key(request) => {
-                self.vote_on_change(author, *request, None, now)
+            Body::Approval { request } => {
+                self.check_unsaid(entry.id(), author)?;
+                let events = match self.changes.contains_key(request) {
+                    true => self.vote_on_change(author, *request, None, now),
+                    false => self.approve(author, *request, now),
+                }?;
+                self.said.insert(entry.id());
+                Ok(events)
             }
-            Body::Approval { request } => self.approve(author, *request, now),
             Body::Refusal { reason, .. }
                 if reason.trim().is_empty() || reason.chars().count() > MAX_REASON =>
             {
                 Err(Invalid::Reason)
             }
-            Body::Refusal { request, reason } if self.changes.contains_key(request) => {
-                self.vote_on_change(author, *request, Some(reason), now)
+            Body::Refusal { request, reason } => {
+                self.check_unsaid(entry.id(), author)?;
+                let events = match self.changes.contains_key(request) {
+                    true => self.vote_on_change(author, *request, Some(reason), now),
+                    false => self.refuse(author, *request, reason, now),
+                }?;
+                self.said.insert(entry.id());
+                Ok(events)
             }
-            Body::Refusal { request, reason } => self.refuse(author, *request, reason, now),
             Body::Genesis(_)
             | Body::AccountAdmitted { .. }
             | Body::CeremonyStarted { .. }

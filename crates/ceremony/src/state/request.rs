@@ -109,7 +109,7 @@ impl RequestState {
     fn move_to(&mut self, group: &Group) -> Event {
         self.approvals.retain(|name| group.has_member(name));
         self.refusals.retain(|name, _| group.has_member(name));
-        self.approvals_required = self.policy.approvals_required.max(group.definition.min_signers);
+        self.approvals_required = self.approvals_required.max(group.definition.min_signers);
         let (status, event) = if self.missing_approvals() == 0 {
             (Status::Approved, Event::RequestApproved(self.id))
         } else if self.is_within_reach(group) {

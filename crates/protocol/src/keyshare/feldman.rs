@@ -114,7 +114,8 @@ pub(crate) enum Rejection {
     /// These published points outside of the prime-order group.
     Torsion(BTreeSet<Identifier>),
     /// The key, or a verifying share, is the identity. With one honest dealer that has a
-    /// probability of about 2⁻²⁵²; no one dealer can bring it about.
+    /// probability of about 2⁻²⁵²; in a key generation no one dealer
+    /// can bring it about; in a reshare, which has no hash round, the last one can.
     Identity,
 }
 

@@ -68,7 +68,8 @@ struct Accept {
 /// Call off a group's running key generation, or take back a proposed change
 ///
 /// Needs the admin role, or to have proposed the change. A group without a key can then be defined again under the same
-/// name; a group that has its key keeps it, and stays as it is.
+/// name; a group that has its key keeps it, and stays as it is. Those who were to get shares by the change may have them already,
+/// unused: as many of them as were to sign could sign, so that `group refresh` afterwards is wise.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use quorate_ceremony::names::Timestamp;
+use quorate_ceremony::statement::GroupDefinition;
 
 use super::duration::{relative, rough, utc};
 use super::file;
@@ -81,6 +82,9 @@ pub(super) fn group(page: &mut Page, view: &GroupView) {
         rule.push_str(", nodes may approve by themselves");
     }
     page.field("a request", format!("needs {rule}; lapses after {}", rough(policy.expiry / 1000)));
+    if let Some(required) = policy.changes_required {
+        page.field("a change", format!("needs {required} approvals"));
+    }
     page.field("suite", &view.suite);
     if let Some(key) = &view.verifying_key {
         page.field("key", key);
@@ -102,6 +106,30 @@ pub(super) fn group(page: &mut Page, view: &GroupView) {
     }
 }
 
+/// Everything but the members that differs: who approves a change approves all of it.
+pub(super) fn differences(
+    now: &GroupDefinition,
+    after: &GroupDefinition,
+) -> Vec<(&'static str, String, String)> {
+    let rows = |of: &GroupDefinition| {
+        let policy = &of.policy;
+        let yes = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
+        let changes = policy.changes_required.unwrap_or(of.min_signers);
+        [
+            ("sign", format!("any {} of {}", of.min_signers, of.members.len())),
+            ("approve a request", policy.approvals_required.to_string()),
+            ("approve a change", changes.to_string()),
+            ("requester's own", yes(policy.requester_may_approve)),
+            ("nodes by themselves", yes(policy.auto_approve)),
+            ("requests lapse after", rough(policy.expiry / 1000)),
+            ("document types", list(&of.document_types)),
+        ]
+    };
+    let pairs = rows(now).into_iter().zip(rows(after));
+    let differing = pairs.filter(|((_, now), (_, after))| now != after);
+    differing.map(|((label, now), (_, after))| (label, now, after)).collect()
+}
+
 /// A proposed change of a group.
 pub(super) fn change(page: &mut Page, view: &ChangeView, now: Timestamp) {
     let what = match view.refresh {
@@ -109,8 +137,8 @@ pub(super) fn change(page: &mut Page, view: &ChangeView, now: Timestamp) {
         false => format!(
             "{}: any {} of {} members shall sign",
             view.group,
-            view.min_signers,
-            view.members.len()
+            view.after.min_signers,
+            view.after.members.len()
         ),
     };
     page.verdict(Tone::Warn, format!("{}  {what}, {} proposes", view.id.short(), view.proposer));
@@ -121,8 +149,8 @@ pub(super) fn change(page: &mut Page, view: &ChangeView, now: Timestamp) {
     if !view.removed.is_empty() {
         page.field("leave", list(&view.removed));
     }
-    if !view.refresh {
-        page.field("a request", format!("would need {} approvals", view.approvals_after));
+    for (label, now, after) in differences(&view.now, &view.after) {
+        page.field(label, format!("{after} (now: {now})"));
     }
     for (account, reason) in &view.refusals {
         page.field("refused by", format!("{account}: {reason}"));

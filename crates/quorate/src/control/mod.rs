@@ -365,10 +365,23 @@ pub struct GroupView {
     pub epoch: Option<u64>,
     /// What is proposed to change, or under way.
     pub change: Option<Box<ChangeView>>,
+    /// How the latest change ended that is not pending any more.
+    pub past_change: Option<PastChangeView>,
     /// Sessions so far.
     pub attempts: usize,
     /// How long the successful DKG took, in milliseconds by the log's own times.
     pub dkg_ms: Option<u64>,
+}
+
+/// A change of a group that is over.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct PastChangeView {
+    /// Its id.
+    pub id: EntryId,
+    /// Whether it is in force.
+    pub done: bool,
+    /// What became of it, in a sentence.
+    pub end: String,
 }
 
 /// A proposed change of a group.
@@ -384,12 +397,10 @@ pub struct ChangeView {
     pub proposer: AccountName,
     /// Whether only the shares are to be others.
     pub refresh: bool,
-    /// How many members it would take to sign.
-    pub min_signers: u16,
-    /// Who the members would be.
-    pub members: Vec<AccountName>,
-    /// How many approvals a request would need.
-    pub approvals_after: u16,
+    /// The whole group as it is.
+    pub now: GroupDefinition,
+    /// The whole group as it would be.
+    pub after: GroupDefinition,
     /// Who would join.
     pub added: BTreeSet<AccountName>,
     /// Who would leave.

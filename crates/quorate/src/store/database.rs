@@ -66,6 +66,8 @@ impl Database {
                 database.execute(migration).await?;
             }
         }
+        // The process before may have died between a deletion and this.
+        database.empty_journal().await?;
         Ok(database)
     }
 
@@ -104,7 +106,7 @@ impl Database {
     }
 
     /// Moves everything into the database and empties what SQLite keeps beside it, where what was deleted may still be
-    /// read. Waits for readers as long as for anything else.
+    /// read. Where a reader holds on to it for longer than any statement may take, that is left to the next start.
     pub(super) async fn empty_journal(&mut self) -> Result<(), StoreError> {
         self.finish_interrupted().await;
         self.execute("PRAGMA wal_checkpoint(TRUNCATE)".to_owned()).await

@@ -13,10 +13,12 @@ use quorate::setup::wire::{JoinRefusal, JoinRequest, JoinResponse};
 use quorate::store::coordinator::CoordinatorStore;
 use quorate::store::documents::DocumentPackage;
 use quorate::store::node::NodeStore;
-use quorate_ceremony::audit::{Anchor, Verdict, kind};
+use quorate_ceremony::audit::{Anchor, NoDocuments, Verdict, kind};
 use quorate_ceremony::entry::Entry;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
+use quorate_ceremony::misbehaviour::{Misbehaviour, Proved};
 use quorate_ceremony::names::AccountName;
+use quorate_ceremony::state::Invalid;
 use quorate_documents::{Output, keys, verify};
 use quorate_log::checkpoint::SignedCheckpoint;
 use quorate_log::key::{CosignerVerifier, LogVerifier};
@@ -134,7 +136,21 @@ fn entries_of_every_kind_are_read_and_have_one_spelling() {
         assert_eq!(entry.to_bytes(), line.as_bytes());
         kinds.insert(kind(&entry.statement().body));
     }
-    assert_eq!(kinds.len(), 15, "{kinds:?}");
+    assert_eq!(kinds.len(), 18, "{kinds:?}");
+}
+
+#[test]
+fn kept_proofs_of_misbehaviour_still_convince() {
+    let mut proved = Vec::new();
+    for line in lines("misbehaviour") {
+        let proof = Misbehaviour::from_json(&line).unwrap();
+        assert_eq!(proof.to_json(), line);
+        proved.push(proof.verify(&log_key(), log_entries(), &mut NoDocuments).unwrap());
+    }
+    let size = u64::try_from(log_entries().len()).unwrap();
+    let fork = Proved::Fork { older: size, newer: size };
+    let twice = Proved::Inadmissible { index: size, reason: Invalid::WrongAuthor };
+    assert_eq!(proved, [fork, twice]);
 }
 
 #[test]

@@ -92,7 +92,7 @@ impl Participant {
         let list: Vec<u8> =
             parameters.participants().iter().flat_map(|id| id.get().to_be_bytes()).collect();
         let binding = digest(
-            "quorate/keyshare/v1/ceremony",
+            "quorate/keyshare/v1/dkg",
             &[
                 parameters.suite().name().as_bytes(),
                 &parameters.session().0,

@@ -389,3 +389,58 @@ fn only_holders_of_shares_that_are_not_in_force_say_that_they_destroyed_theirs()
     assert_eq!(log.says("ada", destroyed(1)), said);
     assert_eq!(group(&log).past_epochs[0].destroyed, some(&["ada", "cyd"]));
 }
+
+#[test]
+fn a_request_never_needs_less_again_when_a_later_change_needs_less() {
+    let mut log = keyed();
+    let request = log.requests("ada", log.request()).unwrap();
+    log.change(&["ada", "ben", "cyd", "dan"], 3, session(2));
+    let required = |log: &Chronicle| log.state.request(request).unwrap().approvals_required;
+    assert_eq!(required(&log), 3);
+    let smaller = log.proposes("ada", log.board_of(&["ada", "ben", "cyd"], 2)).unwrap();
+    log.approves("ben", smaller).unwrap();
+    log.approves("cyd", smaller).unwrap();
+    log.carry_out(smaller, session(3));
+    assert_eq!(required(&log), 3);
+    log.approves("ben", request).unwrap();
+    assert_eq!(log.state.request(request).unwrap().status, Status::Open);
+}
+
+#[test]
+fn a_vote_of_somebody_who_left_and_came_back_can_not_be_said_again_by_others() {
+    let mut log = keyed();
+    let request = log.requests("ada", log.request()).unwrap();
+    let approval = log.entry("cyd", Body::Approval { request });
+    log.enter(&approval).unwrap();
+    log.change(&["ada", "ben"], 2, session(2));
+    log.change(&["ada", "ben", "cyd"], 2, session(3));
+    assert_eq!(log.state.request(request).unwrap().approvals, some(&["ada"]));
+    assert_eq!(log.enter(&approval), Err(Invalid::AlreadySaid { account: name("cyd") }));
+    log.wait(1);
+    log.approves("cyd", request).unwrap();
+    assert_eq!(log.state.request(request).unwrap().status, Status::Approved);
+}
+
+#[test]
+fn new_shares_give_way_to_a_change_but_not_to_other_new_shares() {
+    let mut log = keyed();
+    let first = log.proposes("cyd", log.board_of_three()).unwrap();
+    log.begin(session(2), 1).unwrap();
+    let again = log.proposes("ben", log.board_of_three());
+    assert_eq!(again, Err(Invalid::ChangePending { group: board(), change: first }));
+    let change = log.proposes("ada", log.board_of(&["ada", "ben"], 2)).unwrap();
+    assert_eq!(group(&log).past_changes[0].end, ChangeEnd::Replaced { by: change });
+    assert!(group(&log).ceremony.is_none());
+    log.approves("ben", change).unwrap();
+    log.carry_out(change, session(3));
+}
+
+#[test]
+fn an_identifier_of_a_session_that_was_called_off_is_not_given_to_somebody_else() {
+    let mut log = begun(&["ada", "ben", "dan"], 2);
+    let change = group(&log).change.as_ref().unwrap().id;
+    assert_eq!(group(&log).identifier(&name("dan")).unwrap().get(), 4);
+    log.says("ada", Body::GroupChangeWithdrawn { change }).unwrap();
+    log.change(&["ada", "ben", "eve"], 2, session(3));
+    assert_eq!(group(&log).identifier(&name("eve")).unwrap().get(), 5);
+}

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use clap::Args;
-use quorate_ceremony::names::{AccountName, GroupName};
+use quorate_ceremony::names::{AccountName, EntryId, GroupName};
 use quorate_ceremony::statement::GroupDefinition;
 use quorate_protocol::Suite;
 use serde::Serialize;
@@ -40,6 +40,9 @@ pub(super) struct Change {
     /// How many members must approve a request from then on; follows --min-signers if it was the same before
     #[arg(long, value_name = "N")]
     approvals: Option<u16>,
+    /// How many members must approve a change from then on; at least --min-signers
+    #[arg(long, value_name = "N")]
+    approvals_to_change: Option<u16>,
     /// Who joins, separated by commas; each needs the member role
     #[arg(long, value_name = "ACCOUNT,…", value_delimiter = ',')]
     add: Vec<AccountName>,
@@ -186,8 +189,9 @@ impl Change {
         };
         definition.policy.approvals_required = self.approvals.unwrap_or(approvals);
         let changes = definition.policy.changes_required;
+        let least = definition.min_signers;
         definition.policy.changes_required =
-            changes.map(|required| required.max(definition.min_signers));
+            self.approvals_to_change.or(changes.map(|required| required.max(least)));
         Ok(definition)
     }
 }
@@ -222,9 +226,10 @@ fn propose(
 ) -> Result<(), Failure> {
     let epoch = group.epoch.unwrap_or_default();
     let ask = Ask::ChangeGroup { definition, epoch, expires_in };
-    session.order(ask).map_err(|problem| session.about_accounts(accounts, problem))?;
+    let (id, _) =
+        session.order(ask).map_err(|problem| session.about_accounts(accounts, problem))?;
     let group = match waiting.wait {
-        true => watch(context, session, &group.name, epoch, waiting.timeout)?,
+        true => watch(context, session, &group.name, id, waiting.timeout)?,
         false => session.group(&group.name)?,
     };
     context.terminal.show("group", &group, |page| match &group.change {
@@ -252,7 +257,7 @@ fn watch(
     context: &Context,
     session: &Session,
     name: &GroupName,
-    before: u64,
+    id: EntryId,
     timeout: Option<Duration>,
 ) -> Result<GroupView, Problem> {
     let mut latest: Option<GroupView> = None;
@@ -265,7 +270,7 @@ fn watch(
         if let Err(problem) = progress.group(&view) {
             return ControlFlow::Break(Err(problem));
         }
-        let over = view.change.is_none();
+        let over = view.change.as_ref().is_none_or(|change| change.id != id);
         latest = Some(*view);
         if over { ControlFlow::Break(Ok(())) } else { ControlFlow::Continue(()) }
     });
@@ -273,14 +278,21 @@ fn watch(
     let show = format!("it goes on by itself; see how: quorate group show {name}");
     match (watched?, latest) {
         (Watched::Done(Err(problem)), _) => Err(problem),
-        (Watched::Done(Ok(())), Some(group)) if group.epoch > Some(before) => Ok(group),
-        (Watched::Done(Ok(())), Some(_)) => {
-            let message =
-                format!("the change of {name} is over without effect; {name} is as before");
-            Err(Problem::new(Exit::Rejected, message).hint("the log says why: quorate log show"))
-        }
+        (Watched::Done(Ok(())), Some(group)) => match &group.past_change {
+            Some(past) if past.id == id && past.done => Ok(group),
+            Some(past) if past.id == id => {
+                let message = format!("the change of {name} came to nothing: {}", past.end);
+                Err(Problem::new(Exit::Rejected, message))
+            }
+            _ => {
+                let message = format!("the change of {name} is over, and others came after it");
+                Err(Problem::new(Exit::Error, message).hint("quorate log show"))
+            }
+        },
         (Watched::TimedOut, Some(group)) => {
-            let exit = match group.members.iter().all(|member| member.online) {
+            let online = session.status().map(|status| status.online).unwrap_or_default();
+            let members = group.change.as_ref().map(|change| change.after.members.clone());
+            let exit = match members.unwrap_or_default().iter().all(|name| online.contains(name)) {
                 true => Exit::Waiting,
                 false => Exit::TooFewNodes,
             };

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use quorate_ceremony::names::{AccountName, Timestamp};
 use quorate_ceremony::node::Node;
-use quorate_ceremony::state::{CeremonyPhase, Change, Group};
+use quorate_ceremony::state::{CeremonyPhase, Change, ChangeEnd, Group};
 use quorate_ceremony::statement::AbortReason;
 
 use super::{hex, list, list_or, plural};
-use crate::control::{ChangeView, GroupStage, GroupView, MemberView};
+use crate::control::{ChangeView, GroupStage, GroupView, MemberView, PastChangeView};
 
 /// A group, as this node sees it.
 pub(crate) fn group(node: &Node, group: &Group, now: Timestamp) -> GroupView {
@@ -38,6 +38,11 @@ pub(crate) fn group(node: &Node, group: &Group, now: Timestamp) -> GroupView {
         members,
         verifying_key: group.key.as_ref().map(|key| hex(key.public.verifying_key().as_bytes())),
         epoch: group.key.as_ref().map(|key| key.epoch),
+        past_change: group.past_changes.last().map(|past| PastChangeView {
+            id: past.id,
+            done: matches!(past.end, ChangeEnd::Done { .. }),
+            end: past.end.to_string(),
+        }),
         change: change.map(|pending| Box::new(self::change(node, group, pending))),
         attempts: group.past.len() + usize::from(group.ceremony.is_some() || group.key.is_some()),
         dkg_ms: group.key.as_ref().map(|key| key.activated.0.saturating_sub(key.started.0)),
@@ -163,9 +168,8 @@ fn change(node: &Node, group: &Group, change: &Change) -> ChangeView {
         group: group.definition.name.clone(),
         proposer: change.proposer.clone(),
         refresh: change.is_refresh(group),
-        min_signers: after.min_signers,
-        members: after.members.clone(),
-        approvals_after: after.policy.approvals_required,
+        now: group.definition.clone(),
+        after: after.clone(),
         added: after.members.iter().filter(|name| !is_in(name)).cloned().collect(),
         removed: group
             .definition
