@@ -96,8 +96,8 @@ fn made() -> BTreeMap<String, Vec<u8>> {
     add("entry.2.jsonl", entries_of_changes());
     add("misbehaviour.1.jsonl", proofs());
     let (tiles, _) = log::tree(&story.log);
-    tiles.into_iter().for_each(|(path, bytes)| add(&format!("log.1/{path}"), bytes));
-    add("log.1/checkpoint", story.checkpoint.to_string().into_bytes());
+    tiles.into_iter().for_each(|(path, bytes)| add(&format!("log.2/{path}"), bytes));
+    add("log.2/checkpoint", story.checkpoint.to_string().into_bytes());
     let defined = |entry: &quorate_ceremony::entry::Entry| {
         matches!(entry.statement().body, Body::GroupDefined(_))
     };
