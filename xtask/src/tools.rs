@@ -36,6 +36,7 @@ const TOOLS: &[Tool] = &[
     Tool { program: "git", package: "git", used_for: "verifying signed commits" },
     Tool { program: "ip", package: "iproute2", used_for: "connecting hosts of its own" },
     Tool { program: "nft", package: "nftables", used_for: "cutting hosts off and losing packets" },
+    Tool { program: "iptables", package: "iptables", used_for: "reordering packets" },
     Tool { program: "unshare", package: "util-linux", used_for: "making hosts of its own" },
     Tool { program: "mount", package: "mount", used_for: "filling a disk" },
 ];

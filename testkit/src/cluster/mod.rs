@@ -20,6 +20,7 @@ pub mod lab;
 mod nonces;
 pub mod process;
 pub mod proxy;
+pub mod shuffle;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,6 +1,9 @@
 //! Partitions and lost packets between hosts: each node is in a network namespace of its own.
 
+use std::time::Duration;
+
 use quorate_testkit::cluster::lab::{Packets, heal, isolated, spoil};
+use quorate_testkit::cluster::shuffle::Shuffle;
 
 use crate::board::Board;
 
@@ -65,6 +68,33 @@ fn a_network_that_loses_every_tenth_packet_delays_and_fails_nothing() {
         board.signs("ada", "ben");
         board.signs("carol", "ben");
         heal();
+        board.signs("ben", "ada");
+        board.audits_clean(3);
+    });
+}
+
+#[test]
+fn packets_that_come_late_and_in_another_order_delay_and_fail_nothing() {
+    const NAME: &str = "lab::packets_that_come_late_and_in_another_order_delay_and_fail_nothing";
+    isolated(NAME, || {
+        let shuffle = match Shuffle::start(Duration::from_millis(40)) {
+            Ok(shuffle) => shuffle,
+            Err(reason) => {
+                return eprintln!(
+                    "SKIPPED: {NAME}: this kernel has no queues of packets: {reason}"
+                );
+            }
+        };
+        let board = board();
+        for name in ["ada", "ben", "carol"] {
+            shuffle.host(name);
+        }
+        board.group("shuffled", 3);
+        board.signs("ada", "ben");
+        let epoch = board.refresh("board");
+        board.signs("carol", "ben");
+        board.is_refreshed("board", epoch);
+        drop(shuffle);
         board.signs("ben", "ada");
         board.audits_clean(3);
     });
