@@ -28,6 +28,7 @@ use quorate_log::tree::Frontier;
 
 use crate::entry::{Author, Entry};
 use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
+use crate::signing::FIRST_EPOCH;
 use crate::state::{Group, Invalid, IvnState};
 use crate::statement::{AbortReason, Body, Request};
 
@@ -213,7 +214,7 @@ impl Auditor {
                 let running = self.state.group(group)?.ceremony.as_ref();
                 let report = SessionReport {
                     session: *session,
-                    epoch: running.map_or(1, |ceremony| ceremony.terms.epoch),
+                    epoch: running.map_or(FIRST_EPOCH, |ceremony| ceremony.terms.epoch),
                     attempt: *attempt,
                     started: index,
                     certified_by: Vec::new(),

@@ -160,13 +160,13 @@ pub enum CoordinatorChange {
 /// What the coordinator waits for.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum CoordinatorDeadline {
-    /// The next step of a DKG session.
+    /// The next step of a ceremony.
     Ceremony(SessionId),
     /// The answers to a signing session.
     Signing(SessionId),
     /// Another try at what could not start.
     Retry,
-    /// The pause before a group's next DKG session is over.
+    /// The pause before a group's next session is over.
     NextCeremony(GroupName),
 }
 

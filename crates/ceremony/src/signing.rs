@@ -20,7 +20,7 @@ use crate::names::{AccountName, Digest, EntryId, IvnId, SessionId};
 /// The DSSE payload type of these messages.
 const PAYLOAD_TYPE: &str = "application/vnd.quorate.signing+json";
 /// The shares that a key generation makes.
-const FIRST_EPOCH: u64 = 1;
+pub(crate) const FIRST_EPOCH: u64 = 1;
 
 /// What is being signed.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Deserialize, Serialize)]

@@ -10,8 +10,8 @@ use quorate_protocol::sign::{self, Commitments, Signature, SignatureShare};
 use super::Documents;
 use super::fault::SignatureFault;
 use super::report::{Check, NotChecked};
-use crate::names::{AccountName, EntryId, GroupName, IvnId, SessionId};
-use crate::signing::{SignerRecord, SigningSession, Subject};
+use crate::names::{AccountName, EntryId, GroupName, SessionId};
+use crate::signing::{FIRST_EPOCH, SignerRecord, SigningSession, Subject};
 use crate::state::{Group, GroupKey, IvnState, RequestState};
 
 /// Who consented to what, by the entries seen so far.
@@ -29,8 +29,7 @@ struct Asked {
 impl Consents {
     /// A request, admitted as `state`, to `group`.
     pub(super) fn requested(&mut self, state: &RequestState, group: &Group) {
-        let consents = state.policy.requester_may_approve
-            && group.definition.members.contains(&state.requester);
+        let consents = state.policy.requester_may_approve && group.has_member(&state.requester);
         let asked = Asked {
             group: group.definition.name.clone(),
             required: state.policy.approvals_required,
@@ -44,7 +43,7 @@ impl Consents {
     pub(super) fn moved(&mut self, group: &Group) {
         let definition = &group.definition;
         for asked in self.0.values_mut().filter(|asked| asked.group == definition.name) {
-            asked.consented.retain(|name| definition.members.contains(name));
+            asked.consented.retain(|name| group.has_member(name));
             asked.min_signers = definition.min_signers;
             asked.required = asked.required.max(definition.min_signers);
         }
@@ -159,7 +158,7 @@ impl Signed<'_> {
         state: &IvnState,
         key: &GroupKey,
     ) -> Result<Contributions, SignatureFault> {
-        let session = self.context(state.ivn(), key.epoch);
+        let session = self.context(state);
         let mut commitments = BTreeMap::new();
         for record in self.signers {
             let opened = key.identifiers.get(&record.account).and_then(|identifier| {
@@ -184,11 +183,7 @@ impl Signed<'_> {
 
     /// Each signer's commitments, 64 bytes.
     pub(super) fn commitments(&self, state: &IvnState) -> Vec<(AccountName, [u8; 64])> {
-        let key = state
-            .request(self.request)
-            .ok()
-            .and_then(|request| state.group(&request.request.group).ok()?.key.as_ref());
-        let session = self.context(state.ivn(), key.map_or(1, |key| key.epoch));
+        let session = self.context(state);
         let opened = self.signers.iter().filter_map(|record| {
             let key = state.identity_key(&record.account)?;
             let theirs =
@@ -198,13 +193,10 @@ impl Signed<'_> {
         opened.collect()
     }
 
-    fn context(&self, ivn: IvnId, epoch: u64) -> SigningSession {
-        SigningSession {
-            ivn,
-            session: self.session,
-            epoch,
-            subject: Subject::Request { request: self.request },
-        }
+    fn context(&self, state: &IvnState) -> SigningSession {
+        let subject = Subject::Request { request: self.request };
+        let epoch = state.epoch_of(subject).unwrap_or(FIRST_EPOCH);
+        SigningSession { ivn: state.ivn(), session: self.session, epoch, subject }
     }
 }
 

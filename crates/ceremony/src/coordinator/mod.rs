@@ -29,7 +29,7 @@ use crate::message::{FromCoordinator, FromNode};
 use crate::names::{AccountName, EntryId, GroupName, SessionId, Timestamp};
 use crate::node::Document;
 use crate::signing::Subject;
-use crate::state::{Ceremony, Event, Group, IvnState};
+use crate::state::{Event, IvnState};
 
 /// How far ahead of the coordinator's clock a statement's time may be, in milliseconds. Otherwise one fast clock would
 /// move the log's time past everybody's deadlines. An admission may not be further behind, either.
@@ -46,7 +46,7 @@ const REMEMBERED_CHECKPOINTS: usize = 256;
 /// Deadlines, in milliseconds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Config {
-    /// How long a step of a DKG may take before the session is given up and tried again.
+    /// How long a step of a ceremony may take before the session is given up and tried again.
     pub ceremony_step: u64,
     /// How long signers may take to answer at most before others are tried beside them. For nodes that have answered
     /// before, it is as long as their answers usually take.
@@ -141,7 +141,7 @@ pub struct Coordinator {
     cosigned: BTreeMap<AccountName, u64>,
     peers: BTreeMap<AccountName, Peer>,
     signing: signing::Signing,
-    /// Until when a group's next DKG session waits.
+    /// Until when a group's next session waits.
     pauses: BTreeMap<GroupName, Timestamp>,
     credit: admission::Credit,
 }
@@ -395,7 +395,7 @@ impl Coordinator {
                     .state
                     .groups()
                     .values()
-                    .filter(|group| takes_part(group, &account))
+                    .filter(|group| group.identifier(&account).is_some())
                     .map(|group| group.definition.name.clone())
                     .collect();
                 for group in groups {
@@ -502,16 +502,10 @@ impl Coordinator {
         self.signing.awaited(subject)
     }
 
-    /// The DKG session of a group, if one runs.
+    /// The session of a group's ceremony, if one runs.
     pub fn ceremony_session(&self, group: &crate::names::GroupName) -> Option<SessionId> {
         self.state.groups().get(group)?.ceremony.as_ref().map(|ceremony| ceremony.session)
     }
-}
-
-/// Whether an account is a member of a group, or takes part in its ceremony.
-fn takes_part(group: &Group, account: &AccountName) -> bool {
-    let in_ceremony = |ceremony: &Ceremony| ceremony.terms.identifiers.contains_key(account);
-    group.has_member(account) || group.ceremony.as_ref().is_some_and(in_ceremony)
 }
 
 fn note_milestone(frontier: &Frontier, milestones: &mut Vec<TreeHead>) {

@@ -313,7 +313,7 @@ impl Coordinator {
         let key = self.state.identity_key(account);
         let subject = self.signing.subjects.get(&session).copied();
         let (Some(key), Some(subject)) = (key, subject) else { return };
-        let Some(epoch) = self.target(subject, now).map(|target| target.epoch) else { return };
+        let Some(epoch) = self.state.epoch_of(subject) else { return };
         let awaits = |roast: &Roast| roast.awaits_commitments(session, account);
         if !self.signing.efforts.get(&subject).is_some_and(awaits) {
             return;

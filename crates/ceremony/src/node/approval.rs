@@ -126,7 +126,7 @@ impl Node {
     fn may_vote(&self, request: EntryId, now: Timestamp) -> Result<(), Invalid> {
         let state = self.state.request(request)?;
         let group = self.state.group(&state.request.group)?;
-        if !group.definition.members.contains(&self.account) {
+        if !group.has_member(&self.account) {
             return Err(Invalid::NotAMember {
                 account: self.account.clone(),
                 group: state.request.group.clone(),

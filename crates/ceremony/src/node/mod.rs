@@ -69,9 +69,9 @@ pub struct Saved {
     pub refused: BTreeSet<EntryId>,
     /// Entries that may not have reached the log, oldest first.
     pub outbox: Vec<Vec<u8>>,
-    /// Its shares, by DKG session.
+    /// Its shares, by the session that made them.
     pub packages: Vec<(SessionId, KeyPackage)>,
-    /// Signing and DKG sessions that it took part in, and whether a signature share was released.
+    /// Signing sessions and ceremonies that it took part in, and whether a signature share was released.
     pub sessions: BTreeMap<SessionId, bool>,
 }
 
@@ -295,7 +295,7 @@ impl Node {
     /// What to do first, once, after [`Self::restore`].
     pub fn start(&mut self, now: Timestamp, rng: &mut dyn CryptoRngCore) -> Vec<NodeEffect> {
         let mut out = Vec::new();
-        // DKG messages of the process before belong to a run that died with it.
+        // Messages of the process before belong to a run that died with it.
         let arrived = std::mem::take(&mut self.arrived);
         let stale: Vec<EntryId> = self
             .outbox

@@ -139,13 +139,12 @@ impl Terms {
                 identifiers.insert(name.clone(), new);
             }
         }
-        let dealers = key.identifiers.keys().filter(|name| !culprits.contains(*name));
         Ok(Self {
             definition: definition.clone(),
             authority,
             epoch: key.epoch.checked_add(1).ok_or(Invalid::Protocol)?,
             identifiers,
-            old: Some((key.public.clone(), dealers.cloned().collect())),
+            old: Some((key.public.clone(), key.dealers(culprits).cloned().collect())),
         })
     }
 
@@ -196,12 +195,20 @@ impl Terms {
 
     /// Who takes part under that identifier.
     pub fn name(&self, identifier: Identifier) -> Option<&AccountName> {
-        self.identifiers.iter().find(|(_, id)| **id == identifier).map(|(name, _)| name)
+        name_of(&self.identifiers, identifier)
     }
 
     fn names(&self, identifiers: &BTreeSet<Identifier>) -> BTreeSet<AccountName> {
         identifiers.iter().filter_map(|id| self.name(*id).cloned()).collect()
     }
+}
+
+/// Who has this identifier.
+pub(super) fn name_of(
+    identifiers: &BTreeMap<AccountName, Identifier>,
+    identifier: Identifier,
+) -> Option<&AccountName> {
+    identifiers.iter().find(|(_, id)| **id == identifier).map(|(name, _)| name)
 }
 
 fn identifier(number: u16) -> Option<Identifier> {
@@ -358,12 +365,11 @@ impl Group {
     }
 
     fn end_session(&mut self, reason: AbortReason) {
-        let Some(ceremony) = self.ceremony.take() else { return };
         if let (AbortReason::Fault { culprits }, Some(change)) = (&reason, &mut self.change) {
             change.culprits.extend(culprits.iter().cloned());
         }
         let goes_on = self.goes_on_after(&reason) && self.enough_dealers();
-        self.past.push(PastSession { session: ceremony.session, reason: reason.clone() });
+        self.close_session(reason.clone());
         if !goes_on && self.change.is_some() {
             self.end_change(super::change::ChangeEnd::Failed(reason));
         }
@@ -372,14 +378,12 @@ impl Group {
     /// Whether those who may deal in the pending change are enough to use the key.
     fn enough_dealers(&self) -> bool {
         let (Some(key), Some(change)) = (&self.key, &self.change) else { return true };
-        let dealers = key.identifiers.keys().filter(|name| !change.culprits.contains(*name));
-        dealers.count() >= key.min_signers()
+        key.dealers(&change.culprits).count() >= key.min_signers()
     }
 
-    /// Calls the running session off, if there is one.
-    pub(super) fn cancel_session(&mut self) {
+    /// Ends the running session, if there is one.
+    pub(super) fn close_session(&mut self, reason: AbortReason) {
         if let Some(ceremony) = self.ceremony.take() {
-            let reason = AbortReason::Cancelled;
             self.past.push(PastSession { session: ceremony.session, reason });
         }
     }

@@ -195,7 +195,7 @@ impl IvnState {
         change.approved = change.is_refresh(group);
         let group = self.group_mut(&name)?;
         let replaced = group.changing(now).is_some();
-        group.cancel_session();
+        group.close_session(AbortReason::Cancelled);
         group.end_change(if replaced { ChangeEnd::Replaced { by: id } } else { ChangeEnd::Lapsed });
         group.past = Vec::new();
         group.change = Some(change);
@@ -261,7 +261,7 @@ impl IvnState {
         }
         let group = self.group_mut(&name)?;
         let ran = group.ceremony.is_some();
-        group.cancel_session();
+        group.close_session(AbortReason::Cancelled);
         group.end_change(ChangeEnd::Withdrawn { by: author.clone() });
         let over = Event::CeremonyAborted(name.clone());
         Ok(if ran { vec![Event::Change(name), over] } else { vec![Event::Change(name)] })

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use quorate_protocol::Identifier;
 use quorate_protocol::keys::PublicKeyPackage;
 
-use super::ceremony::{Ceremony, PastSession, Terms};
+use super::ceremony::{Ceremony, PastSession, Terms, name_of};
 use super::change::{Change, PastChange};
 use super::{Event, Invalid, IvnState};
 use crate::entry::Entry;
@@ -85,7 +85,15 @@ impl GroupKey {
 
     /// The holder with that identifier.
     pub fn holder(&self, identifier: Identifier) -> Option<&AccountName> {
-        self.identifiers.iter().find(|(_, id)| **id == identifier).map(|(name, _)| name)
+        name_of(&self.identifiers, identifier)
+    }
+
+    /// Whose shares may be dealt: all holders', but for those who were caught cheating.
+    pub(super) fn dealers<'a>(
+        &'a self,
+        culprits: &'a BTreeSet<AccountName>,
+    ) -> impl Iterator<Item = &'a AccountName> {
+        self.identifiers.keys().filter(|name| !culprits.contains(*name))
     }
 }
 

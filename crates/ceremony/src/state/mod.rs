@@ -200,28 +200,14 @@ impl IvnState {
                 self.ceremony_cancelled(author, *session, reason)
             }
             Body::Request(request) => self.request_made(entry.id(), author, request, now),
-            Body::Approval { request } => {
-                self.check_unsaid(entry.id(), author)?;
-                let events = match self.changes.contains_key(request) {
-                    true => self.vote_on_change(author, *request, None, now),
-                    false => self.approve(author, *request, now),
-                }?;
-                self.said.insert(entry.id());
-                Ok(events)
-            }
+            Body::Approval { request } => self.vote(entry, author, *request, None, now),
             Body::Refusal { reason, .. }
                 if reason.trim().is_empty() || reason.chars().count() > MAX_REASON =>
             {
                 Err(Invalid::Reason)
             }
             Body::Refusal { request, reason } => {
-                self.check_unsaid(entry.id(), author)?;
-                let events = match self.changes.contains_key(request) {
-                    true => self.vote_on_change(author, *request, Some(reason), now),
-                    false => self.refuse(author, *request, reason, now),
-                }?;
-                self.said.insert(entry.id());
-                Ok(events)
+                self.vote(entry, author, *request, Some(reason), now)
             }
             Body::Genesis(_)
             | Body::AccountAdmitted { .. }
@@ -229,6 +215,25 @@ impl IvnState {
             | Body::EpochStarted { .. }
             | Body::Signature { .. } => Err(Invalid::WrongAuthor),
         }
+    }
+
+    /// Consent, or the reason for a refusal, on a request or on a change of a group.
+    fn vote(
+        &mut self,
+        entry: &Entry,
+        author: &AccountName,
+        on: EntryId,
+        refusal: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Vec<Event>, Invalid> {
+        self.check_unsaid(entry.id(), author)?;
+        let events = match refusal {
+            _ if self.changes.contains_key(&on) => self.vote_on_change(author, on, refusal, now),
+            None => self.approve(author, on, now),
+            Some(reason) => self.refuse(author, on, reason, now),
+        }?;
+        self.said.insert(entry.id());
+        Ok(events)
     }
 
     fn apply_coordinator(&mut self, body: &Body, now: Timestamp) -> Result<Vec<Event>, Invalid> {

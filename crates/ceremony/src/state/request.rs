@@ -141,8 +141,7 @@ impl IvnState {
         let first = self.documents.get(&document).and_then(|id| self.requests.get(id));
         first.is_some_and(|state| {
             let group = self.groups.get(&state.request.group);
-            state.requester == *account
-                || group.is_some_and(|group| group.definition.members.contains(account))
+            state.requester == *account || group.is_some_and(|group| group.has_member(account))
         })
     }
 
@@ -167,7 +166,7 @@ impl IvnState {
         if request.expires_at <= now || request.expires_at > now.plus(policy.expiry) {
             return Err(Invalid::Expiry { longest_hours: policy.expiry / 3_600_000 });
         }
-        let refused = if !group.definition.members.contains(author) {
+        let refused = if !group.has_member(author) {
             Some(Refused::NotAuthorized { requester: author.clone(), group: request.group.clone() })
         } else if !group.serves(request.document_type.as_ref()) {
             Some(Refused::TypeNotServed {
@@ -216,7 +215,7 @@ impl IvnState {
     ) -> Result<&RequestState, Invalid> {
         let state = self.request(id)?;
         let group = self.group(&state.request.group)?;
-        if !group.definition.members.contains(author) {
+        if !group.has_member(author) {
             return Err(Invalid::NotAMember {
                 account: author.clone(),
                 group: state.request.group.clone(),

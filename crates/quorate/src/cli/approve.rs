@@ -7,7 +7,7 @@ use clap::Args;
 use super::context::{Context, now};
 use super::session::Session;
 use super::sign::decided;
-use super::terminal::Tone;
+use super::terminal::{Page, Tone};
 use super::{Failure, Run, page};
 use crate::control::{Ask, ChangeView, Exit, Problem, RequestStage, RequestView};
 
@@ -46,20 +46,10 @@ impl Run for Approve {
             return show(context, &request, "approved already");
         }
         self.check_hash(&request)?;
-        if !self.yes && context.may_ask() {
-            context.terminal.note(|page| {
-                page.sentence("This is what would be signed:");
-                page::request_details(page, &request, now());
-            });
-            if !confirms("Approve? [y/N] ")? {
-                return Err(Problem::new(Exit::Error, "not approved: nothing was changed")
-                    .hint(format!(
-                        "to refuse it: quorate reject {} --reason TEXT",
-                        request.id.short()
-                    ))
-                    .into());
-            }
-        }
+        self.confirm(context, &request.id.short(), |page| {
+            page.sentence("This is what would be signed:");
+            page::request_details(page, &request, now());
+        })?;
         session.order(Ask::Approve { id: request.id.to_string() })?;
         show(context, &session.request(&request.id.to_string())?, "approved")
     }
@@ -77,17 +67,10 @@ impl Approve {
             let message = format!("{id} is a change of a group, which has no file");
             return Err(Problem::new(Exit::Usage, message).into());
         }
-        if !self.yes && context.may_ask() {
-            context.terminal.note(|page| {
-                page.sentence("This is what would change:");
-                page::change(page, change, now());
-            });
-            if !confirms("Approve? [y/N] ")? {
-                return Err(Problem::new(Exit::Error, "not approved: nothing was changed")
-                    .hint(format!("to refuse it: quorate reject {id} --reason TEXT"))
-                    .into());
-            }
-        }
+        self.confirm(context, &id, |page| {
+            page.sentence("This is what would change:");
+            page::change(page, change, now());
+        })?;
         session.order(Ask::Approve { id: change.id.to_string() })?;
         let group = session.group(&change.group)?;
         context.terminal.show("group", &group, |page| {
@@ -95,6 +78,24 @@ impl Approve {
             page.note(group.change.as_ref().map_or(&group.sentence, |change| &change.sentence));
         })?;
         Ok(())
+    }
+
+    /// Asks the person who is there, if one is to be asked.
+    fn confirm(
+        &self,
+        context: &Context,
+        id: &str,
+        what: impl FnOnce(&mut Page),
+    ) -> Result<(), Problem> {
+        if self.yes || !context.may_ask() {
+            return Ok(());
+        }
+        context.terminal.note(what);
+        if confirms("Approve? [y/N] ")? {
+            return Ok(());
+        }
+        Err(Problem::new(Exit::Error, "not approved: nothing was changed")
+            .hint(format!("to refuse it: quorate reject {id} --reason TEXT")))
     }
 
     fn check_hash(&self, request: &RequestView) -> Result<(), Problem> {

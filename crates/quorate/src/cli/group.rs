@@ -3,14 +3,19 @@
 mod change;
 mod create;
 
+use std::ops::ControlFlow;
+use std::time::Duration;
+
 use clap::{Args, Subcommand};
-use quorate_ceremony::names::GroupName;
+use quorate_ceremony::names::{AccountName, GroupName};
 use serde::Serialize;
 
 use super::context::Context;
+use super::progress::Progress;
+use super::session::{Session, Watched, unexpected};
 use super::terminal::Tone;
 use super::{Failure, Run, page};
-use crate::control::{Ask, GroupView};
+use crate::control::{Answer, Ask, Exit, GroupView, Problem};
 
 /// Make signing groups, look at them, and change them
 #[derive(Args, Debug)]
@@ -148,4 +153,50 @@ fn order(context: &Context, name: &GroupName, done: &str, ask: Ask) -> Result<()
         page.note(&group.sentence);
     })?;
     Ok(())
+}
+
+/// Shows how a group comes along until it is settled.
+fn watch(
+    context: &Context,
+    session: &Session,
+    name: &GroupName,
+    timeout: Option<Duration>,
+    settled: impl Fn(&GroupView) -> bool,
+) -> Result<GroupView, Problem> {
+    let mut latest: Option<GroupView> = None;
+    let mut progress = Progress::new(&context.terminal);
+    let ask = Ask::Group { name: name.clone(), watch: true };
+    let watched = session.watch(ask, timeout, |answer| {
+        let Answer::Group(view) = answer else {
+            return ControlFlow::Break(Err(unexpected(&answer)));
+        };
+        if let Err(problem) = progress.group(&view) {
+            return ControlFlow::Break(Err(problem));
+        }
+        let settled = settled(&view);
+        latest = Some(*view);
+        if settled { ControlFlow::Break(Ok(())) } else { ControlFlow::Continue(()) }
+    });
+    drop(progress);
+    let show = format!("it goes on by itself; see how: quorate group show {name}");
+    match (watched?, latest) {
+        (Watched::Done(done), Some(group)) => done.map(|()| group),
+        (Watched::Done(Err(problem)), None) => Err(problem),
+        (Watched::TimedOut, Some(group)) => {
+            let online = session.status().map(|status| status.online).unwrap_or_default();
+            let members: Vec<AccountName> = match &group.change {
+                Some(change) => change.after.members.clone(),
+                None => group.members.iter().map(|member| member.account.clone()).collect(),
+            };
+            let exit = match members.iter().all(|member| online.contains(member)) {
+                true => Exit::Waiting,
+                false => Exit::TooFewNodes,
+            };
+            let sentence = group.change.map_or(group.sentence, |change| change.sentence);
+            Err(Problem::new(exit, sentence.trim_end_matches('.').to_owned()).hint(show))
+        }
+        (_, None) => {
+            Err(Problem::new(Exit::Waiting, "the node did not say how the group is").hint(show))
+        }
+    }
 }

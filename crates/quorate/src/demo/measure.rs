@@ -1,23 +1,18 @@
 //! How fast a whole IVN is: the same processes as the demonstration's, with nodes that approve by themselves.
 
-use std::collections::BTreeSet;
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::names::{AccountName, GroupName, NameError};
-use quorate_ceremony::policy::Policy;
-use quorate_ceremony::statement::GroupDefinition;
-use quorate_protocol::Suite;
 use serde::Serialize;
 use tokio::task::JoinSet;
 
 use super::cluster::{Cluster, expect_logged, unexpected};
-use super::{GROUP, group, signed};
+use super::{GROUP, definition, settled, signed};
 use crate::control::client::Client;
-use crate::control::{Answer, Ask, Exit, GroupStage, Problem, SignAsk};
+use crate::control::{Answer, Ask, Exit, Problem, SignAsk};
 use crate::setup::join::Choices;
 
 /// What was measured.
@@ -82,18 +77,12 @@ async fn measure_one(
 ) -> Result<(Vec<EndToEnd>, Dkg), Problem> {
     let first = names.first().ok_or_else(|| Problem::new(Exit::Usage, "no members"))?;
     let client = Arc::new(cluster.client(first).await?);
-    let name = group(GROUP)?;
-    let policy = Policy { auto_approve: true, ..Policy::for_min_signers(min_signers) };
-    let definition = GroupDefinition {
-        name: name.clone(),
-        suite: Suite::FrostEd25519Sha512,
-        min_signers,
-        members: names.to_vec(),
-        document_types: BTreeSet::new(),
-        policy,
-    };
+    let mut definition = definition(GROUP, names, min_signers)?;
+    definition.policy.auto_approve = true;
+    let name = definition.name.clone();
     expect_logged(client.ask(Ask::DefineGroup(definition)).await?)?;
-    let ms = await_key(&client, &name).await?;
+    let ready = settled(&client, &name).await?.dkg_ms;
+    let ms = ready.ok_or_else(|| Problem::new(Exit::Error, "the group has no key"))?;
     let dkg = Dkg { min_signers, max_signers: names.len(), ms };
     // Whatever the first signatures have to load, they have loaded.
     sign_many(&client, &name, requests.div_ceil(10), 1).await?;
@@ -115,21 +104,6 @@ async fn measure_one(
         });
     }
     Ok((rows, dkg))
-}
-
-async fn await_key(client: &Client, name: &GroupName) -> Result<u64, Problem> {
-    let mut took = None;
-    client
-        .watch(Ask::Group { name: name.clone(), watch: true }, |answer| {
-            if let Answer::Group(view) = answer
-                && view.state == GroupStage::Ready
-            {
-                took = view.dkg_ms;
-            }
-            ControlFlow::Continue(())
-        })
-        .await?;
-    took.ok_or_else(|| Problem::new(Exit::Error, "the group has no key"))
 }
 
 /// Signs `count` documents, `concurrency` at a time; gives how long each took.

@@ -9,14 +9,16 @@ pub(crate) mod cluster;
 pub(crate) mod measure;
 mod reshare;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::names::{AccountName, EntryId, GroupName};
+use quorate_ceremony::policy::Policy;
 use quorate_ceremony::statement::GroupDefinition;
+use quorate_protocol::Suite;
 use serde::Serialize;
 
 use self::checks::Signed;
@@ -191,7 +193,7 @@ impl<T: FnMut(Step)> Show<'_, T> {
     ) -> Result<Made, Problem> {
         let ada = self.name(0)?;
         let client = cluster.client(&ada).await?;
-        let board = self.definition(GROUP, self.names, self.plan.min_signers)?;
+        let board = definition(GROUP, self.names, self.plan.min_signers)?;
         let group = self.generate_key(&client, board).await?;
         let dkg_ms = group.dkg_ms.unwrap_or_default();
         let key = group.verifying_key.unwrap_or_default();
@@ -243,17 +245,10 @@ impl<T: FnMut(Step)> Show<'_, T> {
     ) -> Result<GroupView, Problem> {
         let name = definition.name.clone();
         expect_logged(client.ask(Ask::DefineGroup(definition)).await?)?;
-        let mut last = None;
-        client
-            .watch(Ask::Group { name, watch: true }, |answer| {
-                last = Some(answer);
-                ControlFlow::Continue(())
-            })
-            .await?;
-        match last {
-            Some(Answer::Group(view)) if view.state == GroupStage::Ready => Ok(*view),
-            Some(Answer::Group(view)) => Err(Problem::new(Exit::Error, view.sentence)),
-            _ => Err(Problem::new(Exit::Error, "the node says nothing about the group")),
+        let group = settled(client, &name).await?;
+        match group.state {
+            GroupStage::Ready => Ok(group),
+            _ => Err(Problem::new(Exit::Error, group.sentence)),
         }
     }
 
@@ -419,17 +414,57 @@ impl Made {
 
 /// Waits until a node has seen a request: the coordinator tells its requester and the other members at the same time.
 async fn await_request(client: &Client, request: EntryId) -> Result<(), Problem> {
-    let seen = async {
+    let ask = || Ask::Request { id: request.to_string(), watch: false };
+    hears("the request", || async { client.ask(ask()).await.ok() }).await.map(drop)
+}
+
+/// Asks a node until it has heard of something.
+async fn hears<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    ask: impl Fn() -> F,
+) -> Result<T, Problem> {
+    let heard = async {
         loop {
-            match client.ask(Ask::Request { id: request.to_string(), watch: false }).await {
-                Ok(_) => return,
-                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(2)).await,
+            if let Some(answer) = ask().await {
+                return answer;
             }
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(10), seen)
+    tokio::time::timeout(std::time::Duration::from_secs(10), heard)
         .await
-        .map_err(|_| Problem::new(Exit::Waiting, "a node was not shown the request in time"))
+        .map_err(|_| Problem::new(Exit::Waiting, format!("a node was not shown {what} in time")))
+}
+
+/// Waits until a group has its key or can not get one, and nothing about it is pending.
+async fn settled(client: &Client, name: &GroupName) -> Result<GroupView, Problem> {
+    let mut last = None;
+    client
+        .watch(Ask::Group { name: name.clone(), watch: true }, |answer| {
+            last = Some(answer);
+            ControlFlow::Continue(())
+        })
+        .await?;
+    match last {
+        Some(Answer::Group(view)) => Ok(*view),
+        _ => Err(Problem::new(Exit::Error, "the node says nothing about the group")),
+    }
+}
+
+/// A group that signs documents without a type.
+fn definition(
+    name: &str,
+    members: &[AccountName],
+    min_signers: u16,
+) -> Result<GroupDefinition, Problem> {
+    Ok(GroupDefinition {
+        name: group(name)?,
+        suite: Suite::FrostEd25519Sha512,
+        min_signers,
+        members: members.to_vec(),
+        document_types: BTreeSet::new(),
+        policy: Policy::for_min_signers(min_signers),
+    })
 }
 
 /// Waits until a request is signed.

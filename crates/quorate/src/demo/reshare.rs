@@ -1,19 +1,15 @@
 //! The demonstration's second group: it changes its members and its min_signers, and signs under the key that it had.
 
-use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use quorate_ceremony::names::{AccountName, GroupName};
-use quorate_ceremony::policy::Policy;
-use quorate_ceremony::statement::GroupDefinition;
 use serde::Serialize;
 
 use super::checks::Signed;
-use super::cluster::{Cluster, expect_logged, unexpected};
-use super::{Check, Show, Step, join, signed, write};
+use super::cluster::{Cluster, expect_logged};
+use super::{Check, Show, Step, definition, hears, join, settled, signed, write};
 use crate::control::client::Client;
-use crate::control::{Answer, Ask, Exit, GroupView, Problem};
+use crate::control::{Answer, Ask, Exit, Problem};
 
 /// The group's name.
 const GROUP: &str = "desk";
@@ -42,16 +38,24 @@ impl<T: FnMut(Step)> Show<'_, T> {
         document: &(String, Vec<u8>),
     ) -> Result<Reshare, Problem> {
         let few: Vec<AccountName> = self.names.iter().take(3).cloned().collect();
-        let before = self.definition(GROUP, &few, 2)?;
+        let before = definition(GROUP, &few, 2)?;
         let group = self.generate_key(client, before.clone()).await?;
         let key = group.verifying_key.clone().unwrap_or_default();
         let epoch = group.epoch.unwrap_or_default();
         let more = u16::try_from(self.names.len()).unwrap_or(u16::MAX);
-        let after = self.definition(GROUP, self.names, more.min(3))?;
+        let after = definition(GROUP, self.names, more.min(3))?;
         let (min_signers, max_signers) = (after.min_signers, more);
+        // Of two members there are no more: they only get other shares, which nobody has to approve.
+        let decided = after == before;
         let ask = Ask::ChangeGroup { definition: after, epoch, expires_in: None };
         expect_logged(client.ask(ask).await?)?;
-        let group = in_force(client, cluster, &before.name, epoch, self.names).await?;
+        if !decided {
+            approve(cluster, &before.name, self.names).await?;
+        }
+        let group = settled(client, &before.name).await?;
+        if group.epoch <= Some(epoch) {
+            return Err(Problem::new(Exit::Error, group.sentence));
+        }
         let reshare_ms = group.dkg_ms.unwrap_or_default();
         let now = group.verifying_key.unwrap_or_default();
         self.done(
@@ -77,60 +81,22 @@ impl<T: FnMut(Step)> Show<'_, T> {
         self.checked("reshare", check, text);
         Ok(Reshare { min_signers, max_signers, verifying_key: now, reshare_ms, signature_file })
     }
-
-    pub(super) fn definition(
-        &self,
-        name: &str,
-        members: &[AccountName],
-        min_signers: u16,
-    ) -> Result<GroupDefinition, Problem> {
-        Ok(GroupDefinition {
-            name: super::group(name)?,
-            suite: quorate_protocol::Suite::FrostEd25519Sha512,
-            min_signers,
-            members: members.to_vec(),
-            document_types: std::collections::BTreeSet::new(),
-            policy: Policy::for_min_signers(min_signers),
-        })
-    }
 }
 
-/// Has the second member approve, and waits until the change is in force.
-async fn in_force(
-    client: &Client,
+/// Has the second member approve the change, as soon as its node hears of it.
+async fn approve(
     cluster: &Cluster,
     name: &GroupName,
-    before: u64,
     names: &[AccountName],
-) -> Result<GroupView, Problem> {
+) -> Result<(), Problem> {
     let second = names.get(1).ok_or_else(|| Problem::new(Exit::Usage, "there is one member"))?;
     let approver = cluster.client(second).await?;
-    let proposed = async {
-        loop {
-            let group = approver.ask(Ask::Group { name: name.clone(), watch: false }).await;
-            if let Ok(Answer::Group(view)) = group
-                && let Some(change) = view.change
-            {
-                return change.id;
-            }
-            tokio::time::sleep(Duration::from_millis(2)).await;
+    let id = hears("the change", || async {
+        match approver.ask(Ask::Group { name: name.clone(), watch: false }).await {
+            Ok(Answer::Group(view)) => view.change.map(|change| change.id),
+            _ => None,
         }
-    };
-    let id = tokio::time::timeout(Duration::from_secs(10), proposed)
-        .await
-        .map_err(|_| Problem::new(Exit::Waiting, "a node was not shown the change in time"))?;
-    expect_logged(approver.ask(Ask::Approve { id: id.to_string() }).await?)?;
-    let mut last = None;
-    client
-        .watch(Ask::Group { name: name.clone(), watch: true }, |answer| {
-            last = Some(answer);
-            ControlFlow::Continue(())
-        })
-        .await?;
-    match last {
-        Some(Answer::Group(view)) if view.epoch > Some(before) => Ok(*view),
-        Some(Answer::Group(view)) => Err(Problem::new(Exit::Error, view.sentence)),
-        Some(other) => Err(unexpected(&other)),
-        None => Err(Problem::new(Exit::Error, "the node says nothing about the group")),
-    }
+    })
+    .await?;
+    expect_logged(approver.ask(Ask::Approve { id: id.to_string() }).await?).map(drop)
 }

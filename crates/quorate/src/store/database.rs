@@ -66,8 +66,6 @@ impl Database {
                 database.execute(migration).await?;
             }
         }
-        // The process before may have died between a deletion and this.
-        database.empty_journal().await?;
         Ok(database)
     }
 

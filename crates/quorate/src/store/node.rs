@@ -33,7 +33,10 @@ impl NodeStore {
     ///
     /// A database that is there but damaged, of another kind, or of a newer version is left as it is.
     pub async fn open(path: &Path, sealer: PackageSealer) -> Result<Self, StoreError> {
-        Ok(Self { database: Database::open(path, &SCHEMA).await?, sealer })
+        let mut database = Database::open(path, &SCHEMA).await?;
+        // The process before may have died between destroying a share and this.
+        database.empty_journal().await?;
+        Ok(Self { database, sealer })
     }
 
     /// All that was committed.

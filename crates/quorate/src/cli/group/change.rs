@@ -1,6 +1,5 @@
 //! `quorate group change` and `quorate group refresh`: other members or another min_signers, and the same key.
 
-use std::ops::ControlFlow;
 use std::time::Duration;
 
 use clap::Args;
@@ -9,12 +8,12 @@ use quorate_ceremony::statement::GroupDefinition;
 use quorate_protocol::Suite;
 use serde::Serialize;
 
+use super::watch;
 use crate::cli::context::{Context, now};
-use crate::cli::progress::Progress;
-use crate::cli::session::{Session, Watched, unexpected};
+use crate::cli::session::Session;
 use crate::cli::terminal::{Page, Tone};
 use crate::cli::{Failure, Run, duration, page};
-use crate::control::{Answer, Ask, Exit, GroupView, Problem};
+use crate::control::{Ask, Exit, GroupView, Problem};
 
 /// Propose to change a group's members or min_signers; its key stays
 ///
@@ -229,7 +228,7 @@ fn propose(
     let (id, _) =
         session.order(ask).map_err(|problem| session.about_accounts(accounts, problem))?;
     let group = match waiting.wait {
-        true => watch(context, session, &group.name, id, waiting.timeout)?,
+        true => outcome(context, session, &group.name, id, waiting.timeout)?,
         false => session.group(&group.name)?,
     };
     context.terminal.show("group", &group, |page| match &group.change {
@@ -253,54 +252,25 @@ fn propose(
 }
 
 /// Waits until the change is in force, or is over.
-fn watch(
+fn outcome(
     context: &Context,
     session: &Session,
     name: &GroupName,
     id: EntryId,
     timeout: Option<Duration>,
 ) -> Result<GroupView, Problem> {
-    let mut latest: Option<GroupView> = None;
-    let mut progress = Progress::new(&context.terminal);
-    let ask = Ask::Group { name: name.clone(), watch: true };
-    let watched = session.watch(ask, timeout, |answer| {
-        let Answer::Group(view) = answer else {
-            return ControlFlow::Break(Err(unexpected(&answer)));
-        };
-        if let Err(problem) = progress.group(&view) {
-            return ControlFlow::Break(Err(problem));
+    let group = watch(context, session, name, timeout, |group| {
+        group.change.as_ref().is_none_or(|change| change.id != id)
+    })?;
+    match &group.past_change {
+        Some(past) if past.id == id && past.done => Ok(group),
+        Some(past) if past.id == id => {
+            let message = format!("the change of {name} came to nothing: {}", past.end);
+            Err(Problem::new(Exit::Rejected, message))
         }
-        let over = view.change.as_ref().is_none_or(|change| change.id != id);
-        latest = Some(*view);
-        if over { ControlFlow::Break(Ok(())) } else { ControlFlow::Continue(()) }
-    });
-    drop(progress);
-    let show = format!("it goes on by itself; see how: quorate group show {name}");
-    match (watched?, latest) {
-        (Watched::Done(Err(problem)), _) => Err(problem),
-        (Watched::Done(Ok(())), Some(group)) => match &group.past_change {
-            Some(past) if past.id == id && past.done => Ok(group),
-            Some(past) if past.id == id => {
-                let message = format!("the change of {name} came to nothing: {}", past.end);
-                Err(Problem::new(Exit::Rejected, message))
-            }
-            _ => {
-                let message = format!("the change of {name} is over, and others came after it");
-                Err(Problem::new(Exit::Error, message).hint("quorate log show"))
-            }
-        },
-        (Watched::TimedOut, Some(group)) => {
-            let online = session.status().map(|status| status.online).unwrap_or_default();
-            let members = group.change.as_ref().map(|change| change.after.members.clone());
-            let exit = match members.unwrap_or_default().iter().all(|name| online.contains(name)) {
-                true => Exit::Waiting,
-                false => Exit::TooFewNodes,
-            };
-            let sentence = group.change.map_or(group.sentence, |change| change.sentence);
-            Err(Problem::new(exit, sentence.trim_end_matches('.').to_owned()).hint(show))
-        }
-        (_, None) => {
-            Err(Problem::new(Exit::Waiting, "the node did not say how the group is").hint(show))
+        _ => {
+            let message = format!("the change of {name} is over, and others came after it");
+            Err(Problem::new(Exit::Error, message).hint("quorate log show"))
         }
     }
 }

@@ -1,7 +1,6 @@
 //! `quorate group create`: defines a group, and shows how its key is made.
 
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
 use std::time::Duration;
 
 use clap::Args;
@@ -10,11 +9,11 @@ use quorate_ceremony::policy::Policy;
 use quorate_ceremony::statement::GroupDefinition;
 use quorate_protocol::Suite;
 
+use super::watch;
 use crate::cli::context::Context;
-use crate::cli::progress::Progress;
-use crate::cli::session::{Session, Watched, unexpected};
+use crate::cli::session::Session;
 use crate::cli::{Failure, Run, duration, page};
-use crate::control::{Answer, Ask, Exit, GroupStage, GroupView, Problem};
+use crate::control::{Ask, Exit, GroupStage, GroupView, Problem};
 
 /// Define a signing group and have its members' nodes make its key
 ///
@@ -75,7 +74,7 @@ impl Run for Create {
             .map_err(|problem| session.about_accounts(&self.members, problem))?;
         let group = match self.no_wait && !self.wait {
             true => session.group(&self.name)?,
-            false => watch(context, &session, &self.name, self.timeout)?,
+            false => self.watch(context, &session)?,
         };
         context.terminal.show("group", &group, |page| page::group(page, &group))?;
         context.terminal.note(|page| {
@@ -100,6 +99,19 @@ impl Run for Create {
 }
 
 impl Create {
+    /// Waits until the group has its key, or can not get one.
+    fn watch(&self, context: &Context, session: &Session) -> Result<GroupView, Problem> {
+        let name = &self.name;
+        let group = watch(context, session, name, self.timeout, |group| {
+            matches!(group.state, GroupStage::Ready | GroupStage::Failed)
+        })?;
+        if group.state == GroupStage::Ready {
+            return Ok(group);
+        }
+        Err(Problem::new(Exit::Error, group.sentence.trim_end_matches('.').to_owned())
+            .hint(format!("the log has all of it: quorate log show; then define {name} again")))
+    }
+
     fn definition(&self) -> GroupDefinition {
         GroupDefinition {
             name: self.name.clone(),
@@ -114,52 +126,6 @@ impl Create {
                 expiry: duration::milliseconds(self.expiry),
                 changes_required: self.approvals_to_change,
             },
-        }
-    }
-}
-
-/// Waits until the group has its key, or can not get one.
-fn watch(
-    context: &Context,
-    session: &Session,
-    name: &GroupName,
-    timeout: Option<Duration>,
-) -> Result<GroupView, Problem> {
-    let mut latest: Option<GroupView> = None;
-    let mut progress = Progress::new(&context.terminal);
-    let ask = Ask::Group { name: name.clone(), watch: true };
-    let watched = session.watch(ask, timeout, |answer| {
-        let Answer::Group(view) = answer else {
-            return ControlFlow::Break(Err(unexpected(&answer)));
-        };
-        if let Err(problem) = progress.group(&view) {
-            return ControlFlow::Break(Err(problem));
-        }
-        let stage = view.state;
-        latest = Some(*view);
-        match stage {
-            GroupStage::Ready | GroupStage::Failed => ControlFlow::Break(Ok(())),
-            _ => ControlFlow::Continue(()),
-        }
-    });
-    drop(progress);
-    let show = format!("it goes on by itself; see how: quorate group show {name}");
-    match (watched?, latest) {
-        (Watched::Done(Err(problem)), _) => Err(problem),
-        (Watched::Done(Ok(())), Some(group)) if group.state == GroupStage::Ready => Ok(group),
-        (Watched::Done(Ok(())), Some(group)) => {
-            Err(Problem::new(Exit::Error, group.sentence.trim_end_matches('.').to_owned())
-                .hint(format!("the log has all of it: quorate log show; then define {name} again")))
-        }
-        (Watched::TimedOut, Some(group)) => {
-            let exit = match group.members.iter().all(|member| member.online) {
-                true => Exit::Waiting,
-                false => Exit::TooFewNodes,
-            };
-            Err(Problem::new(exit, group.sentence.trim_end_matches('.').to_owned()).hint(show))
-        }
-        (_, None) => {
-            Err(Problem::new(Exit::Waiting, "the node did not say how the group is").hint(show))
         }
     }
 }
