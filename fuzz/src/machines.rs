@@ -372,6 +372,7 @@ impl AtCoordinator {
                 }
                 CoordinatorEffect::Persist(CoordinatorChange::Cosignature { .. })
                 | CoordinatorEffect::Send(..)
+                | CoordinatorEffect::Disconnect(_)
                 | CoordinatorEffect::SetDeadline(..)
                 | CoordinatorEffect::PrepareDocument(_)
                 | CoordinatorEffect::RespondJoin(..) => {}

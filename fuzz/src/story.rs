@@ -442,6 +442,7 @@ impl Stage {
                 self.queue.push_back(Delivery::Coordinator(input));
             }
             CoordinatorEffect::RespondJoin(_, result) => drop(result.unwrap()),
+            CoordinatorEffect::Disconnect(account) => panic!("{account} is disconnected"),
         }
     }
 
@@ -459,6 +460,7 @@ impl Stage {
                 roles: BTreeSet::from([role]),
                 key: key(account, 5).public(),
                 expires_at: self.now.plus(HOUR),
+                replaces: None,
             };
             self.command("ada", Command::Invite(invitation));
             self.join(account);

@@ -83,6 +83,7 @@ impl Plan {
                     roles: BTreeSet::from([role]),
                     key: world.secrets.get(name)?.invitation().public(),
                     expires_at: now.plus(INVITATION),
+                    replaces: None,
                 }));
             }
         }
@@ -144,7 +145,7 @@ impl Plan {
                         }
                     }
                 }
-                AbortReason::Cancelled => {}
+                AbortReason::RosterChanged { .. } | AbortReason::Cancelled => {}
             }
         }
         named
@@ -189,7 +190,7 @@ impl Plan {
             policy.requester_may_approve || voters < usize::from(min_signers);
         let policy = Policy { requester_may_approve, ..policy };
         let definition = GroupDefinition { members, min_signers, policy, ..old.clone() };
-        Some(Command::ChangeGroup { definition, epoch, expires_in: None })
+        Some(Command::ChangeGroup { definition, epoch, expires_in: None, repairs: None })
     }
 
     fn wish_to_ask(&self, index: usize, node: &Node, passed: u64) -> Option<Command> {

@@ -115,7 +115,7 @@ impl Named {
                 | AbortReason::Restarted { nodes: late } => {
                     named.missing.extend(late.clone());
                 }
-                AbortReason::Cancelled => {}
+                AbortReason::RosterChanged { .. } | AbortReason::Cancelled => {}
             }
         }
         named

@@ -256,10 +256,23 @@ impl Auditor {
                 };
                 self.signed(index, &signed, entry.statement().at, documents);
             }
+            Body::AccountSuspended { account } | Body::AccountRemoved { account } => {
+                self.consents.void(account);
+            }
+            // Of an account that is on the roster, other keys; of a new one there is nothing yet.
+            Body::AccountAdmitted { .. } => {
+                if let Author::Account(account) = &entry.statement().author {
+                    self.consents.void(account);
+                }
+            }
             Body::Genesis(_)
             | Body::Invitation(_)
-            | Body::AccountAdmitted { .. }
+            | Body::KeysRotated { .. }
+            | Body::AccountResumed { .. }
+            | Body::AccountRoles { .. }
             | Body::NodeStarted { .. }
+            | Body::NodeDuplicated { .. }
+            | Body::ShareProved { .. }
             | Body::GroupDefined(_)
             | Body::GroupAccepted { .. }
             | Body::GroupChange(_)
@@ -357,7 +370,14 @@ pub fn kind(body: &Body) -> &'static str {
         Body::Genesis(_) => "genesis",
         Body::Invitation(_) => "invitation",
         Body::AccountAdmitted { .. } => "account-admitted",
+        Body::KeysRotated { .. } => "keys-rotated",
+        Body::AccountSuspended { .. } => "account-suspended",
+        Body::AccountResumed { .. } => "account-resumed",
+        Body::AccountRemoved { .. } => "account-removed",
+        Body::AccountRoles { .. } => "account-roles",
         Body::NodeStarted { .. } => "node-started",
+        Body::NodeDuplicated { .. } => "node-duplicated",
+        Body::ShareProved { .. } => "share-proved",
         Body::GroupDefined(_) => "group-defined",
         Body::GroupAccepted { .. } => "group-accepted",
         Body::GroupChange(_) => "group-change",

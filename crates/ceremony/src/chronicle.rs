@@ -183,6 +183,7 @@ impl Chronicle {
             roles: BTreeSet::from([role]),
             key: Self::invitation_key(account).public(),
             expires_at: self.now.plus(HOUR),
+            replaces: None,
         }
     }
 
@@ -376,7 +377,8 @@ impl Chronicle {
         definition: GroupDefinition,
     ) -> Result<EntryId, Invalid> {
         let epoch = self.state.group(&board()).unwrap().key.as_ref().map_or(0, |key| key.epoch);
-        let proposal = GroupChange { epoch, definition, expires_at: self.now.plus(HOUR) };
+        let expires_at = self.now.plus(HOUR);
+        let proposal = GroupChange { epoch, definition, expires_at, repairs: None };
         let entry = self.entry(account, Body::GroupChange(proposal));
         self.enter(&entry).map(|_| entry.id())
     }

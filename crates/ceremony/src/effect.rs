@@ -95,6 +95,8 @@ pub enum NodeDeadline {
     Clock,
     /// Another try at getting a document that could not be had.
     Document(EntryId),
+    /// What a node does by itself from time to time.
+    Upkeep,
 }
 
 /// What the coordinator wants done.
@@ -127,6 +129,9 @@ pub enum CoordinatorEffect {
         /// The signed checkpoint of the tree of `end` entries.
         checkpoint: String,
     },
+    /// End all connections of this account, and take no others while [`crate::state::IvnState::check_connection`] refuses
+    /// it. Not to be said back as [`crate::coordinator::Input::Disconnected`].
+    Disconnect(AccountName),
     /// Wake the machine up at this time or soon after. A later one for the same deadline replaces an earlier one.
     SetDeadline(CoordinatorDeadline, Timestamp),
     /// Take the document of this request from the store, derive what is to be signed, and hand it in as

@@ -116,6 +116,8 @@ pub enum DeclineReason {
     Expired,
     /// It does not follow the log, or has proof that the coordinator broke its rules.
     Frozen,
+    /// Its log does not show yet that this process is the account's latest, or shows that a copy of the node runs.
+    NotAnnounced,
     /// Its account holder refuses the request, whatever the log shows.
     Refused,
     /// The session is unknown to it (it restarted), was used before, or the messages do not fit together.

@@ -23,7 +23,13 @@ pub struct Policy {
     /// How many members must consent to a change of the group: min_signers unless said otherwise, and never less.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changes_required: Option<u16>,
+    /// After how many milliseconds members' nodes ask for new shares by themselves; never unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_every: Option<u64>,
 }
+
+/// The shortest time between two refreshes that a policy can ask for, in milliseconds: an hour.
+pub const SHORTEST_REFRESH: u64 = 3_600_000;
 
 /// A week, in milliseconds: how long a request waits unless its group says otherwise.
 pub const DEFAULT_EXPIRY: u64 = 7 * 24 * 3600 * 1000;
@@ -37,6 +43,7 @@ impl Policy {
             auto_approve: false,
             expiry: DEFAULT_EXPIRY,
             changes_required: None,
+            refresh_every: None,
         }
     }
 
@@ -46,9 +53,11 @@ impl Policy {
         let flags = [u8::from(self.requester_may_approve), u8::from(self.auto_approve)];
         let expiry = self.expiry.to_be_bytes();
         let changes = self.changes_required.map(u16::to_be_bytes);
-        // A rule without the last field is as it was before there was one.
+        let refresh = self.refresh_every.map(u64::to_be_bytes);
+        // A rule without the last fields is as it was before there were any. They are of different lengths.
         let mut fields: Vec<&[u8]> = vec![&approvals, &flags, &expiry];
         fields.extend(changes.iter().map(<[u8; 2]>::as_slice));
+        fields.extend(refresh.iter().map(<[u8; 8]>::as_slice));
         encoding::hash("quorate/policy/v1", &fields)
     }
 }
@@ -74,6 +83,8 @@ mod tests {
             Policy { expiry: 1, ..policy.clone() },
             Policy { changes_required: Some(2), ..policy.clone() },
             Policy { changes_required: Some(3), ..policy.clone() },
+            Policy { refresh_every: Some(2), ..policy.clone() },
+            Policy { refresh_every: Some(3), ..policy.clone() },
         ];
         for other in others {
             assert_ne!(other.hash(), policy.hash(), "{other:?}");

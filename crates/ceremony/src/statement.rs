@@ -29,6 +29,17 @@ pub enum Role {
     Auditor,
 }
 
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Admin => "admin",
+            Self::Member => "member",
+            Self::Requester => "requester",
+            Self::Auditor => "auditor",
+        })
+    }
+}
+
 /// The kinds of entries and their contents.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(
@@ -47,11 +58,47 @@ pub enum Body {
         /// The account's keys.
         keys: AccountKeys,
     },
+    /// Replaces the author's own keys. By the account; signed with its present identity key and with the new one. It keeps
+    /// its shares.
+    KeysRotated {
+        /// The new keys.
+        keys: AccountKeys,
+    },
+    /// Stops an account from doing anything until it is resumed; its consents to what is undecided are void. By an admin.
+    AccountSuspended {
+        /// Whom.
+        account: AccountName,
+    },
+    /// Ends a suspension. By an admin.
+    AccountResumed {
+        /// Whose.
+        account: AccountName,
+    },
+    /// Takes an account off the roster, for ever: its name is not used again. By an admin.
+    AccountRemoved {
+        /// Whom.
+        account: AccountName,
+    },
+    /// Changes what an account may do. By an admin.
+    AccountRoles {
+        /// Whom.
+        account: AccountName,
+        /// All that it may do from now on.
+        roles: BTreeSet<Role>,
+    },
     /// Announces that a node process of the author started: shares in memory of earlier processes are gone, and a
     /// cloned node shows as two processes that alternate. By the account.
     NodeStarted {
         /// Random; the author's ceremony messages name it until its next start.
         incarnation: Digest,
+    },
+    /// A process of the author's node finds that another one started after it, though it still runs: there are two copies
+    /// of the node. Neither signs until one of them starts anew. By the account.
+    NodeDuplicated {
+        /// The process that says so.
+        incarnation: Digest,
+        /// The one that the log shows.
+        other: Digest,
     },
     /// Defines a signing group. By an admin; in force when each member has accepted.
     GroupDefined(GroupDefinition),
@@ -124,6 +171,17 @@ pub enum Body {
         /// Which of its sets of shares.
         epoch: u64,
     },
+    /// The author's node can still use its share. By who holds one.
+    ShareProved {
+        /// Whose key.
+        group: GroupName,
+        /// Which of its sets of shares.
+        epoch: u64,
+        /// 64 bytes: that the author knows the discrete logarithm of its verifying share
+        /// ([`quorate_protocol::keys::KeyPackage::prove`]), in the context of
+        /// [`crate::state::possession_context`].
+        proof: Base64,
+    },
     /// A member's consent. By the member.
     Approval {
         /// The entry of the request, or of the proposed change of a group.
@@ -183,6 +241,11 @@ pub struct Invitation {
     pub key: PublicKey,
     /// When it stops being good.
     pub expires_at: Timestamp,
+    /// Of an account that is on the roster and has lost its keys: the identity key that it has. Who accepts gives it
+    /// others, and the roles are those that it has. It holds no shares then, and has no say in its groups, until their
+    /// members give it one back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<PublicKey>,
 }
 
 /// A group's definition.
@@ -213,6 +276,9 @@ pub struct GroupChange {
     pub definition: GroupDefinition,
     /// Until when it can be decided, and its carrying out begun.
     pub expires_at: Timestamp,
+    /// A member that lost its share and is to get it back. Nothing else changes then: the definition is the one in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repairs: Option<AccountName>,
 }
 
 /// A request.
@@ -261,6 +327,11 @@ pub enum AbortReason {
         /// Who certified something else than the log's own transcript.
         dissenters: BTreeSet<AccountName>,
     },
+    /// This account, which took part, was suspended, removed, or given other keys. Nobody states that: it follows.
+    RosterChanged {
+        /// Whose.
+        account: AccountName,
+    },
     /// An admin called it off.
     Cancelled,
 }
@@ -280,6 +351,9 @@ impl fmt::Display for AbortReason {
                 "{} certified something else than the messages come to",
                 Names(dissenters)
             ),
+            Self::RosterChanged { account } => {
+                write!(f, "{account} was suspended, removed, or given other keys")
+            }
             Self::Cancelled => f.write_str("an admin called it off"),
         }
     }

@@ -5,9 +5,11 @@ use std::fmt;
 use std::sync::OnceLock;
 
 use frost_ed25519::keys as frost;
+use rand_core::CryptoRngCore;
 use zeroize::Zeroizing;
 
 use crate::curve::SCALAR_LENGTH;
+use crate::transcript::Transcript;
 use crate::wipe::wipe;
 use crate::wire::Reader;
 use crate::{Identifier, Suite};
@@ -186,6 +188,14 @@ impl PublicKeyPackage {
         &self.verifying_shares
     }
 
+    /// Whether `proof` shows that the participant can use its signing share: see [`KeyPackage::prove`].
+    pub fn verifies_possession(&self, of: Identifier, context: &[u8; 32], proof: &[u8]) -> bool {
+        self.verifying_share(of).is_some_and(|share| {
+            let statement = possession(self.suite(), of, share, context);
+            self.suite().algebra().verifies_knowledge(&share.bytes, proof, statement)
+        })
+    }
+
     /// One participant's; `None` for a stranger.
     pub fn verifying_share(&self, of: Identifier) -> Option<&VerifyingShare> {
         self.verifying_shares.get(&of)
@@ -330,6 +340,18 @@ impl KeyPackage {
         &self.signing_share
     }
 
+    /// Proves that the signing share is at hand, and nothing else: that whoever makes this knows the discrete logarithm
+    /// of the verifying share (Schnorr's proof, after Fiat and Shamir: a point, then a scalar of 32 bytes; 64 bytes for
+    /// Ed25519). `context` says for whom and when, so that no proof serves twice.
+    ///
+    /// `None` is a fault of this program: a key package has a usable share.
+    pub fn prove(&self, context: &[u8; 32], rng: &mut dyn CryptoRngCore) -> Option<Vec<u8>> {
+        let statement = possession(self.suite(), self.identifier, &self.verifying_share, context);
+        // The proof is of a polynomial's constant term; this one has no others that matter.
+        let dealer = self.suite().algebra().deal_again(&self.signing_share, 1, rng)?;
+        Some(dealer.prove(statement, rng))
+    }
+
     /// Checks that this is a share of the key that `public` describes.
     ///
     /// That the signing share belongs to the verifying share was checked when the package
@@ -397,6 +419,20 @@ impl KeyPackage {
         let frost = OnceLock::new();
         Ok(Self { identifier, min_signers, signing_share, verifying_share, verifying_key, frost })
     }
+}
+
+/// What a proof of possession is about. The prover appends its commitment.
+fn possession(
+    suite: Suite,
+    of: Identifier,
+    share: &VerifyingShare,
+    context: &[u8; 32],
+) -> Transcript {
+    Transcript::new("quorate/keys/v1/possession")
+        .field(&[suite.code()])
+        .field(&of.to_bytes())
+        .field(&share.bytes)
+        .field(context)
 }
 
 impl fmt::Debug for KeyPackage {

@@ -192,7 +192,8 @@ fn entries_of_changes() -> Vec<u8> {
     let policy = Policy { changes_required: Some(3), ..before.policy.clone() };
     let definition = GroupDefinition { policy, ..before };
     let (at, group) = (targets::story::START, definition.name.clone());
-    let proposal = GroupChange { epoch: 1, definition, expires_at: at.plus(3_600_000) };
+    let proposal =
+        GroupChange { epoch: 1, definition, expires_at: at.plus(3_600_000), repairs: None };
     let change = EntryId::new([7; 32]);
     let bodies = [
         Body::GroupChange(proposal),

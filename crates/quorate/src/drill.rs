@@ -67,6 +67,7 @@ points! {
     CoordinatorSetDeadline = "coordinator.set-deadline",
     CoordinatorPrepareDocument = "coordinator.prepare-document",
     CoordinatorRespondJoin = "coordinator.respond-join",
+    CoordinatorDisconnect = "coordinator.disconnect",
     CoordinatorPublish = "coordinator.publish",
 }
 
@@ -123,6 +124,7 @@ impl From<&CoordinatorEffect> for Point {
             CoordinatorEffect::SetDeadline(..) => Self::CoordinatorSetDeadline,
             CoordinatorEffect::PrepareDocument(_) => Self::CoordinatorPrepareDocument,
             CoordinatorEffect::RespondJoin(..) => Self::CoordinatorRespondJoin,
+            CoordinatorEffect::Disconnect(_) => Self::CoordinatorDisconnect,
         }
     }
 }

@@ -62,6 +62,7 @@ impl Stage {
                 roles: BTreeSet::from([Role::Member]),
                 key: token.public(),
                 expires_at: stage.clock().plus(3_600_000),
+                replaces: None,
             };
             stage.orders(&admin, Command::Invite(invitation)).expect("an invitation");
             stage.join(account, &token);

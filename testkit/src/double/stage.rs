@@ -345,7 +345,8 @@ impl Stage {
                 CoordinatorEffect::Persist(
                     CoordinatorChange::Checkpoint { .. } | CoordinatorChange::Cosignature { .. },
                 )
-                | CoordinatorEffect::RespondJoin(..) => {}
+                | CoordinatorEffect::RespondJoin(..)
+                | CoordinatorEffect::Disconnect(_) => {}
                 CoordinatorEffect::Send(to, message) => self.deliver(id, &to, message),
                 CoordinatorEffect::SendLog { to, first, end, checkpoint } => {
                     let range = usize::try_from(first).ok().zip(usize::try_from(end).ok());

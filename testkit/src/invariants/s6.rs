@@ -102,8 +102,9 @@ pub(crate) fn s6_nobody_innocent_is_blamed(
                 format!("{innocent:?} of {blamed:?} are blamed and did nothing wrong")
             })
         }
-        AbortReason::TimedOut { .. } | AbortReason::Restarted { .. } | AbortReason::Cancelled => {
-            Ok(())
-        }
+        AbortReason::TimedOut { .. }
+        | AbortReason::Restarted { .. }
+        | AbortReason::RosterChanged { .. }
+        | AbortReason::Cancelled => Ok(()),
     }
 }

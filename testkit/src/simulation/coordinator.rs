@@ -184,6 +184,10 @@ impl Simulation {
             CoordinatorEffect::SendLog { to, first, end, checkpoint } => {
                 self.send_log(&to, first, end, &checkpoint)
             }
+            CoordinatorEffect::Disconnect(account) => {
+                self.hang_up_on(&account);
+                Ok(())
+            }
             CoordinatorEffect::SetDeadline(deadline, at) => {
                 let late = self.chance.up_to(20);
                 let now = self.clock();

@@ -170,6 +170,7 @@ fn admission(
             roles: BTreeSet::from([role]),
             key: token.public(),
             expires_at: at.plus(INVITATION),
+            replaces: None,
         }),
     };
     let admitted = Statement {

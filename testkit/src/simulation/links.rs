@@ -24,7 +24,9 @@ impl Simulation {
         if !waits {
             return Ok(());
         }
-        if self.hub.process.is_none() {
+        if self.hub.process.is_none()
+            || self.world.reference.state.check_connection(account, None).is_err()
+        {
             self.redial(account, process);
             return Ok(());
         }
@@ -46,6 +48,14 @@ impl Simulation {
     pub(super) fn redial(&mut self, account: &AccountName, process: u64) {
         let pause = self.chance.between(20, REDIAL);
         self.schedule(pause, Event::Dial { account: account.clone(), process });
+    }
+
+    /// The coordinator ends an account's connection.
+    pub(super) fn hang_up_on(&mut self, account: &AccountName) {
+        let connections = self.hub.process.as_mut().map(|process| &mut process.connections);
+        if let Some(id) = connections.and_then(|connections| connections.remove(account)) {
+            self.break_connection(id);
+        }
     }
 
     fn disconnect_from_hub(&mut self, account: &AccountName) -> Result<(), Violation> {

@@ -53,6 +53,7 @@ fn a_forged_invitation_is_proof() {
             roles: [quorate_ceremony::statement::Role::Admin].into(),
             key: stage.node(&ada()).state().genesis().coordinator_key,
             expires_at: stage.clock().plus(1_000),
+            replaces: None,
         };
         stage.liar.forges(stage.clock(), &ada(), Body::Invitation(invitation)).unwrap()
     };

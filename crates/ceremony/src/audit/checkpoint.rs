@@ -14,7 +14,7 @@ use crate::state::IvnState;
 pub(super) struct Cosigners {
     /// Those whose cosignatures count.
     count: BTreeMap<AccountName, CosignerVerifier>,
-    /// The names of those who have no usable key.
+    /// The names of those who have no usable key, or are suspended.
     ignored: BTreeSet<String>,
 }
 
@@ -28,7 +28,7 @@ impl Cosigners {
             let verifier = line_name.parse().ok().and_then(|line_name| {
                 CosignerVerifier::new(line_name, &account.keys.cosigner.0).ok()
             });
-            match verifier {
+            match verifier.filter(|_| !account.suspended) {
                 Some(verifier) => drop(cosigners.count.insert(name.clone(), verifier)),
                 None => drop(cosigners.ignored.insert(line_name)),
             }

@@ -86,8 +86,9 @@ impl Auditor {
         sessions.sort_by_key(|session| session.started);
         let cosigned_by: Vec<_> =
             definition.members.iter().filter(|member| cosigned.contains(member)).cloned().collect();
-        let needed =
-            cosignatures_for_final(definition.members.len(), usize::from(definition.min_signers));
+        // Who can not do anything any more, can not cosign.
+        let able = definition.members.iter().filter(|member| group.has_say(member));
+        let needed = cosignatures_for_final(able.count(), usize::from(definition.min_signers));
         GroupReport {
             name: definition.name.clone(),
             suite: definition.suite,

@@ -29,7 +29,7 @@ struct Asked {
 impl Consents {
     /// A request, admitted as `state`, to `group`.
     pub(super) fn requested(&mut self, state: &RequestState, group: &Group) {
-        let consents = state.policy.requester_may_approve && group.has_member(&state.requester);
+        let consents = state.policy.requester_may_approve && group.has_say(&state.requester);
         let asked = Asked {
             group: group.definition.name.clone(),
             required: state.policy.approvals_required,
@@ -46,6 +46,13 @@ impl Consents {
             asked.consented.retain(|name| group.has_member(name));
             asked.min_signers = definition.min_signers;
             asked.required = asked.required.max(definition.min_signers);
+        }
+    }
+
+    /// An account that can not sign any more: what it consented to and is not signed takes others.
+    pub(super) fn void(&mut self, account: &AccountName) {
+        for asked in self.0.values_mut() {
+            asked.consented.remove(account);
         }
     }
 

@@ -69,14 +69,21 @@ impl Coordinator {
         out: &mut Vec<CoordinatorEffect>,
     ) -> Result<u64, Invalid> {
         let entry = Entry::from_bytes(bytes)?;
-        // An admission in the log is shown again to get another certificate; the founder's is the genesis.
+        // Where the account's keys are in the log, that is shown again to get another certificate; the founder's are in
+        // the genesis. Keys that it has no more get none.
+        let keys = match &entry.statement().body {
+            Body::AccountAdmitted { keys } | Body::KeysRotated { keys } => keys,
+            Body::Genesis(genesis) => &genesis.admin,
+            _ => return Err(Invalid::WrongAuthor),
+        };
         if let Some(index) = self.index.get(&entry.id()) {
-            return match entry.statement().body {
-                Body::AccountAdmitted { .. } | Body::Genesis(_) => Ok(*index),
-                _ => Err(Invalid::WrongAuthor),
+            let Author::Account(account) = &entry.statement().author else {
+                return Err(Invalid::WrongAuthor);
             };
+            self.state.check_connection(account, Some(keys.identity))?;
+            return Ok(*index);
         }
-        if !matches!(entry.statement().body, Body::AccountAdmitted { .. }) {
+        if matches!(entry.statement().body, Body::Genesis(_)) {
             return Err(Invalid::WrongAuthor);
         }
         // The log knows the time only from what its entries claim, so an admission that claims to be old would pass
@@ -145,12 +152,19 @@ impl Coordinator {
 pub(super) fn costs(body: &Body) -> bool {
     match body {
         Body::Invitation(_)
+        | Body::KeysRotated { .. }
+        | Body::AccountSuspended { .. }
+        | Body::AccountResumed { .. }
+        | Body::AccountRoles { .. }
         | Body::NodeStarted { .. }
+        | Body::NodeDuplicated { .. }
+        | Body::ShareProved { .. }
         | Body::GroupDefined(_)
         | Body::GroupChange(_)
         | Body::Request(_) => true,
         Body::Genesis(_)
         | Body::AccountAdmitted { .. }
+        | Body::AccountRemoved { .. }
         | Body::GroupAccepted { .. }
         | Body::GroupChangeWithdrawn { .. }
         | Body::ShareDestroyed { .. }

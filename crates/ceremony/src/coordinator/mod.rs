@@ -144,6 +144,8 @@ pub struct Coordinator {
     /// Until when a group's next session waits.
     pauses: BTreeMap<GroupName, Timestamp>,
     credit: admission::Credit,
+    /// Accounts whose connections are to end when they were told why.
+    dismissed: BTreeSet<AccountName>,
 }
 
 impl Coordinator {
@@ -213,6 +215,7 @@ impl Coordinator {
             signing: signing::Signing::default(),
             pauses: BTreeMap::new(),
             credit: admission::Credit::default(),
+            dismissed: BTreeSet::new(),
         })
     }
 
@@ -284,8 +287,23 @@ impl Coordinator {
     pub fn seal(&mut self, now: Timestamp, rng: &mut dyn CryptoRngCore) -> Vec<CoordinatorEffect> {
         let mut out = Vec::new();
         self.send_log(&mut out);
+        self.dismiss(&mut out);
         self.start_signing(now, rng, &mut out);
         out
+    }
+
+    /// Ends the connections of those who may have none any more.
+    fn dismiss(&mut self, out: &mut Vec<CoordinatorEffect>) {
+        let dismissed = std::mem::take(&mut self.dismissed);
+        if dismissed.is_empty() {
+            return;
+        }
+        for account in dismissed {
+            self.peers.remove(&account);
+            self.signer_gone(&account);
+            out.push(CoordinatorEffect::Disconnect(account));
+        }
+        self.announce_presence(out);
     }
 
     fn send_log(&mut self, out: &mut Vec<CoordinatorEffect>) {
@@ -389,7 +407,10 @@ impl Coordinator {
         out: &mut Vec<CoordinatorEffect>,
     ) {
         match event {
-            Event::Invited(_) | Event::Admitted(_) => {}
+            Event::Invited(_) | Event::Admitted(_) | Event::Account(_) => {}
+            Event::Dismissed(account) => {
+                self.dismissed.insert(account);
+            }
             Event::NodeStarted(account) => {
                 let groups: Vec<_> = self
                     .state
@@ -416,7 +437,7 @@ impl Coordinator {
                 self.drop_sessions_of_group(&group);
                 self.tend_ceremony(&group, now, rng, out);
             }
-            Event::ShareDestroyed(_) => {}
+            Event::ShareDestroyed(_) | Event::ShareProved(_) => {}
             Event::GroupAccepted(group)
             | Event::Ceremony(group)
             | Event::CeremonyCertified(group) => {
@@ -464,7 +485,8 @@ impl Coordinator {
     }
 
     fn cosigner(&self, account: &AccountName) -> Option<CosignerVerifier> {
-        let key = self.state.accounts().get(account)?.keys.cosigner;
+        let account_of = self.state.accounts().get(account).filter(|account| !account.suspended);
+        let key = account_of?.keys.cosigner;
         let name = format!("{}/{account}", self.state.origin()).parse().ok()?;
         CosignerVerifier::new(name, &key.0).ok()
     }

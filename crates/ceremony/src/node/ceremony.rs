@@ -98,10 +98,7 @@ impl Node {
         rng: &mut dyn CryptoRngCore,
         out: &mut Vec<NodeEffect>,
     ) {
-        let announced = self
-            .state
-            .account(&self.account)
-            .is_ok_and(|account| account.incarnation == Some(self.incarnation));
+        let announced = self.is_announced();
         let Ok(group) = self.state.group(name) else { return };
         let (Some(ceremony), Some(phase)) = (&group.ceremony, group.phase()) else { return };
         let Some(me) = ceremony.terms.identifiers.get(&self.account).copied() else { return };

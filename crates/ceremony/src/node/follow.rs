@@ -233,6 +233,9 @@ impl Node {
                     touched.note(events);
                     if entry.statement().author == Author::Account(self.account.clone()) {
                         ours.push((entry.id(), index));
+                        if let Body::NodeStarted { incarnation } = &entry.statement().body {
+                            self.note_start(*incarnation);
+                        }
                     }
                     admitted.push(bytes);
                 }
@@ -311,6 +314,8 @@ impl Node {
             requests: self.state.requests().keys().copied().collect(),
             epochs: BTreeSet::new(),
             started: false,
+            accounts: false,
+            upkeep: true,
         };
         self.reconcile(touched, now, rng, out);
     }
@@ -325,6 +330,11 @@ impl Node {
         out: &mut Vec<NodeEffect>,
     ) {
         self.drop_sessions_of_groups(&touched.epochs);
+        if touched.accounts {
+            self.announce_process(now, out);
+        }
+        self.look_for_copies(now, out);
+        let upkeep = touched.upkeep || touched.started;
         // Sessions may have waited for our own announcement.
         let groups: Vec<GroupName> = if touched.started {
             self.state.groups().keys().cloned().collect()
@@ -337,6 +347,9 @@ impl Node {
         for id in touched.requests {
             self.reconcile_request(id, now, out);
         }
+        if upkeep {
+            self.upkeep(now, rng, out);
+        }
     }
 }
 
@@ -348,15 +361,22 @@ struct Touched {
     /// Groups whose key is used with other shares now.
     epochs: BTreeSet<GroupName>,
     started: bool,
+    accounts: bool,
+    /// Something that is seen to from time to time may have another time now.
+    upkeep: bool,
 }
 
 impl Touched {
     fn note(&mut self, events: Vec<Event>) {
         for event in events {
             match event {
-                Event::Invited(_) | Event::Admitted(_) => {}
+                Event::Invited(_) | Event::Admitted(_) | Event::Dismissed(_) => {}
+                // An account that was resumed has to announce its node.
+                Event::Account(_) => self.accounts = true,
                 Event::NodeStarted(_) => self.started = true,
+                Event::ShareProved(_) => self.upkeep = true,
                 Event::EpochStarted(group) => {
+                    self.upkeep = true;
                     self.epochs.insert(group.clone());
                     self.groups.insert(group);
                 }

@@ -21,6 +21,7 @@ mod signing;
 #[cfg(test)]
 mod tests;
 mod trouble;
+mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,7 +41,7 @@ use crate::names::{
     AccountName, Digest, DocumentType, EntryId, GroupName, IvnId, SessionId, Timestamp,
 };
 use crate::state::{Invalid, IvnState};
-use crate::statement::{Body, GroupChange, GroupDefinition, Invitation};
+use crate::statement::{Body, GroupChange, GroupDefinition, Invitation, Role};
 
 pub use follow::MAX_STAGED;
 pub use trouble::Trouble;
@@ -111,6 +112,14 @@ pub struct Document {
 pub enum Command {
     /// Invite an account. Needs the admin role.
     Invite(Invitation),
+    /// Suspend an account. Needs the admin role, as do the next three.
+    Suspend(AccountName),
+    /// Resume a suspended account.
+    Resume(AccountName),
+    /// Take an account off the roster, for ever.
+    Remove(AccountName),
+    /// Give an account these roles and no others.
+    SetRoles(AccountName, BTreeSet<Role>),
     /// Define a group. Needs the admin role.
     DefineGroup(GroupDefinition),
     /// Accept a group's definition, or to join it by a proposed change.
@@ -124,6 +133,8 @@ pub enum Command {
         epoch: u64,
         /// For how long the proposal is good.
         expires_in: Option<u64>,
+        /// A member that is to get its lost share back; the definition is the present one then.
+        repairs: Option<AccountName>,
     },
     /// Call off a running key generation, which needs the admin role, or take a proposed change back, which its proposer
     /// may, too.
@@ -190,6 +201,12 @@ pub struct Node {
     log_verifier: LogVerifier,
     config: Config,
     incarnation: Digest,
+    /// Whether the log showed that this process started.
+    announced: bool,
+    /// Earlier processes of this node whose start may come into the log late.
+    former: BTreeSet<Digest>,
+    /// A process of this account's node that started after this one, and from another disk.
+    copy: Option<Digest>,
 
     state: IvnState,
     /// The tree of all entries that the state is of, 64 bytes an entry: whatever checkpoint of it the coordinator signed,
@@ -266,6 +283,9 @@ impl Node {
             log_verifier: replayed.log_verifier,
             config,
             incarnation: Digest::new(incarnation),
+            announced: false,
+            former: BTreeSet::new(),
+            copy: None,
             state: replayed.state,
             tree: replayed.tree,
             staged: Vec::new(),
@@ -307,6 +327,11 @@ impl Node {
             })
             .map(Entry::id)
             .collect();
+        let starts = self.outbox.iter().filter_map(|entry| match entry.statement().body {
+            Body::NodeStarted { incarnation } => Some(incarnation),
+            _ => None,
+        });
+        self.former.extend(starts);
         for id in stale {
             self.forget(id, &mut out);
         }
@@ -314,18 +339,22 @@ impl Node {
         out
     }
 
-    /// States that this process runs, unless the log shows it, and what else this node has to say by itself.
+    /// States that this process runs, and what else this node has to say by itself.
     fn announce(&mut self, now: Timestamp, rng: &mut dyn CryptoRngCore, out: &mut Vec<NodeEffect>) {
-        if self.frozen() {
-            return;
+        self.announce_process(now, out);
+        if !self.frozen() {
+            self.reconcile_all(now, rng, out);
         }
+    }
+
+    /// States that this process runs, unless the log shows it.
+    fn announce_process(&mut self, now: Timestamp, out: &mut Vec<NodeEffect>) {
         let known = self.state.accounts().get(&self.account);
         let announced = known.is_some_and(|account| account.incarnation == Some(self.incarnation))
             || self.is_stating(|body| matches!(body, Body::NodeStarted { .. }));
-        if !announced {
+        if !self.frozen() && !announced && self.copy.is_none() {
             self.state_in_log(Body::NodeStarted { incarnation: self.incarnation }, now, out);
         }
-        self.reconcile_all(now, rng, out);
     }
 
     /// Takes in what happened and says what to do, in order.
@@ -358,6 +387,7 @@ impl Node {
             }
             Input::Command(id, command) => self.command(id, command, now, &mut out),
             Input::Deadline(NodeDeadline::Clock) => self.announce(now, rng, &mut out),
+            Input::Deadline(NodeDeadline::Upkeep) => self.upkeep(now, rng, &mut out),
             Input::Deadline(NodeDeadline::Signing(session)) => {
                 self.signing.remove(&session);
             }
@@ -411,16 +441,20 @@ impl Node {
         let body = match command {
             Command::Approve(request) => return self.approve(id, request, now, out),
             Command::Invite(invitation) => Ok(Body::Invitation(invitation)),
+            Command::Suspend(account) => Ok(Body::AccountSuspended { account }),
+            Command::Resume(account) => Ok(Body::AccountResumed { account }),
+            Command::Remove(account) => Ok(Body::AccountRemoved { account }),
+            Command::SetRoles(account, roles) => Ok(Body::AccountRoles { account, roles }),
             Command::DefineGroup(definition) => Ok(Body::GroupDefined(definition)),
             Command::AcceptGroup(group) => self.state.group(&group).map(|state| {
                 let definition = self.acceptable(state).unwrap_or(state.defined);
                 Body::GroupAccepted { group, definition }
             }),
-            Command::ChangeGroup { definition, epoch, expires_in } => {
+            Command::ChangeGroup { definition, epoch, expires_in, repairs } => {
                 self.state.group(&definition.name).map(|group| {
                     let expiry = expires_in.unwrap_or(group.definition.policy.expiry);
                     let expires_at = now.plus(expiry);
-                    Body::GroupChange(GroupChange { epoch, definition, expires_at })
+                    Body::GroupChange(GroupChange { epoch, definition, expires_at, repairs })
                 })
             }
             Command::Reject { request, reason } => {
@@ -470,6 +504,13 @@ impl Node {
     /// Who is connected, by the coordinator's word.
     pub fn online(&self) -> &BTreeSet<AccountName> {
         &self.online
+    }
+
+    /// Why this node may not connect any more, as far as its log shows: its account was suspended or removed, or has other
+    /// keys.
+    pub fn dismissal(&self) -> Option<Invalid> {
+        let identity = self.secrets.identity.public();
+        self.state.check_connection(&self.account, Some(identity)).err()
     }
 
     /// What keeps this node from signing, if anything.

@@ -72,6 +72,9 @@ impl Node {
         if self.trouble.is_some() {
             return Err(DeclineReason::Frozen);
         }
+        if !self.is_announced() {
+            return Err(DeclineReason::NotAnnounced);
+        }
         let permission = match subject {
             Subject::Request { request } => {
                 let state = self.state.request(request).map_err(|_| DeclineReason::NotApproved)?;

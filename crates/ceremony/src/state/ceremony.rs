@@ -13,6 +13,7 @@ use quorate_protocol::sign::Signature;
 use quorate_protocol::{Identifier, sign};
 
 use super::group::{Group, GroupKey, PastEpoch};
+use super::health::Unable;
 use super::{Event, Invalid, IvnState};
 use crate::encoding;
 use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
@@ -237,6 +238,15 @@ impl Group {
                 Terms::of_reshare(key, definition, change.id, &change.culprits)?
             }
         };
+        // The others could not use the key without those who can not use their shares.
+        let dealers = terms.dealers().count();
+        if dealers < terms.dealers_needed() {
+            return Err(Invalid::TooFewShares {
+                group: name.clone(),
+                able: dealers,
+                needed: terms.dealers_needed(),
+            });
+        }
         if self.not_accepted().next().is_some()
             || self.past.last().is_some_and(|past| !self.goes_on_after(&past.reason))
         {
@@ -253,7 +263,9 @@ impl Group {
     /// Whether another session may follow by itself one that ended for this reason.
     pub fn goes_on_after(&self, reason: &AbortReason) -> bool {
         match reason {
-            AbortReason::TimedOut { .. } | AbortReason::Restarted { .. } => true,
+            AbortReason::TimedOut { .. }
+            | AbortReason::Restarted { .. }
+            | AbortReason::RosterChanged { .. } => true,
             // Whoever only had to deal is done without; whoever was to get a share shows that it should get none.
             AbortReason::Fault { culprits } => self.change.as_ref().is_some_and(|change| {
                 let members = &change.proposal.definition.members;
@@ -503,7 +515,9 @@ impl IvnState {
                     && !missing.is_empty()
                     && *missing == group.missing()
             }
-            (AbortReason::Cancelled, _) => return Err(Invalid::WrongAuthor),
+            (AbortReason::Cancelled | AbortReason::RosterChanged { .. }, _) => {
+                return Err(Invalid::WrongAuthor);
+            }
             (reason, Some(CeremonyPhase::Doomed(shown))) => *reason == shown,
             _ => false,
         };
@@ -563,12 +577,16 @@ impl IvnState {
             index,
             started,
             activated: now,
+            proved: BTreeMap::new(),
+            unable: BTreeMap::new(),
             highest,
         };
         if let Some(old) = group.key.replace(new) {
+            let lost = old.unable.iter().filter(|(_, why)| **why != Unable::Suspended);
             group.past_epochs.push(PastEpoch {
                 epoch: old.epoch,
                 session: old.session,
+                lost: lost.map(|(name, _)| name.clone()).collect(),
                 holders: old.identifiers.into_keys().collect(),
                 destroyed: BTreeSet::new(),
             });

@@ -74,6 +74,12 @@ pub enum ChangeEnd {
         /// By whom.
         by: AccountName,
     },
+    /// This account was to get a share by it, and was removed or given other keys meanwhile: it is not who the members
+    /// consented to.
+    Void {
+        /// Whose.
+        account: AccountName,
+    },
     /// The session that was to carry it out failed, for a reason that would not go away.
     Failed(AbortReason),
 }
@@ -86,6 +92,9 @@ impl fmt::Display for ChangeEnd {
             Self::Lapsed => f.write_str("it was not carried out in time"),
             Self::Replaced { by } => write!(f, "it gave way to the change {}", by.short()),
             Self::Withdrawn { by } => write!(f, "{by} took it back"),
+            Self::Void { account } => {
+                write!(f, "{account} was removed or given other keys meanwhile")
+            }
             Self::Failed(reason) => write!(f, "it failed: {reason}"),
         }
     }
@@ -98,9 +107,17 @@ impl Change {
     }
 
     /// Whether it only makes new shares of the same group. Nobody need consent to that: it changes nothing that anyone
-    /// can do.
+    /// can do. To give a share to one who can not use its own is no refresh: whoever has its new keys could do more than before.
     pub fn is_refresh(&self, group: &Group) -> bool {
-        self.proposal.definition == group.definition
+        let definition = &self.proposal.definition;
+        self.proposal.repairs.is_none()
+            && *definition == group.definition
+            && definition.members.iter().all(|name| group.unable(name).is_none())
+    }
+
+    /// Whether it has the consents that it takes.
+    pub(super) fn is_approved(&self, group: &Group) -> bool {
+        self.is_refresh(group) || self.approvals.len() >= usize::from(self.approvals_required)
     }
 
     /// Who would join, or has not accepted yet that it would.
@@ -115,7 +132,8 @@ impl Change {
     /// Members who can still say something about it.
     pub fn undecided<'a>(&'a self, group: &'a Group) -> impl Iterator<Item = &'a AccountName> {
         group.definition.members.iter().filter(|name| {
-            !self.approvals.contains(*name)
+            group.has_say(name)
+                && !self.approvals.contains(*name)
                 && !self.refusals.contains_key(*name)
                 && (group.definition.policy.requester_may_approve || **name != self.proposer)
         })
@@ -178,7 +196,7 @@ impl IvnState {
         Terms::of_reshare(key, definition, id, &BTreeSet::new())?
             .parameters(self.ivn, SessionId::new([0; 32]))?;
         let approvals_required = policy.changes_required.unwrap_or(group.definition.min_signers);
-        let consents = policy.requester_may_approve && group.has_member(author);
+        let consents = policy.requester_may_approve && group.has_say(author);
         let mut change = Change {
             id,
             index: self.size,
@@ -192,7 +210,7 @@ impl IvnState {
             approved: false,
             culprits: BTreeSet::new(),
         };
-        change.approved = change.is_refresh(group);
+        change.approved = change.is_approved(group);
         let group = self.group_mut(&name)?;
         let replaced = group.changing(now).is_some();
         group.close_session(AbortReason::Cancelled);
@@ -223,6 +241,9 @@ impl IvnState {
         };
         if change.approvals.contains(author) || change.refusals.contains_key(author) {
             return Err(Invalid::AlreadySaid { account: author.clone() });
+        }
+        if !group.has_say(author) {
+            return Err(Invalid::NoShare { account: author.clone(), group: name });
         }
         let undecided = change.undecided(group).count();
         if !change.undecided(group).any(|name| name == author) {

@@ -9,9 +9,11 @@ use quorate_protocol::keys::PublicKeyPackage;
 
 use super::ceremony::{Ceremony, PastSession, Terms, name_of};
 use super::change::{Change, PastChange};
+use super::health::Unable;
 use super::{Event, Invalid, IvnState};
 use crate::entry::Entry;
 use crate::names::{AccountName, DocumentType, EntryId, GroupName, SessionId, Timestamp};
+use crate::policy::SHORTEST_REFRESH;
 use crate::statement::{GroupDefinition, Role};
 
 /// The most signers whose signed messages fit one signature entry, whatever they are called.
@@ -59,6 +61,10 @@ pub struct GroupKey {
     pub started: Timestamp,
     /// When it was activated, by the log's time.
     pub activated: Timestamp,
+    /// When it was last shown that a holder's node has its share, where that was after the activation.
+    pub proved: BTreeMap<AccountName, Timestamp>,
+    /// Holders that can not use their shares, or must not.
+    pub unable: BTreeMap<AccountName, Unable>,
     /// The highest identifier that anybody ever had: whoever joins gets a higher one.
     pub(super) highest: u16,
 }
@@ -75,6 +81,8 @@ pub struct PastEpoch {
     pub holders: BTreeSet<AccountName>,
     /// Who of them stated that it destroyed its own.
     pub destroyed: BTreeSet<AccountName>,
+    /// Who of them never will: their accounts are gone, or their keys were replaced, and where the copies are is not known.
+    pub lost: BTreeSet<AccountName>,
 }
 
 impl GroupKey {
@@ -88,12 +96,13 @@ impl GroupKey {
         name_of(&self.identifiers, identifier)
     }
 
-    /// Whose shares may be dealt: all holders', but for those who were caught cheating.
+    /// Whose shares may be dealt: all holders' that can, but for those who were caught cheating.
     pub(super) fn dealers<'a>(
         &'a self,
         culprits: &'a BTreeSet<AccountName>,
     ) -> impl Iterator<Item = &'a AccountName> {
-        self.identifiers.keys().filter(|name| !culprits.contains(*name))
+        let able = self.identifiers.keys().filter(|name| !self.unable.contains_key(*name));
+        able.filter(|name| !culprits.contains(*name))
     }
 }
 
@@ -175,7 +184,7 @@ impl IvnState {
             if !seen.insert(name) {
                 return Err(Invalid::MemberTwice { account: name.clone() });
             }
-            if !self.account(name)?.roles.contains(&Role::Member) {
+            if !self.active(name)?.roles.contains(&Role::Member) {
                 return Err(Invalid::MemberRole { account: name.clone() });
             }
         }
@@ -228,7 +237,7 @@ impl IvnState {
         let group = self.group_mut(name)?;
         let past = group.past_epochs.iter_mut().find(|past| past.epoch == epoch);
         let past = past.ok_or_else(|| Invalid::NotAPastEpoch { group: name.clone(), epoch })?;
-        if !past.holders.contains(author) {
+        if !past.holders.contains(author) || past.lost.contains(author) {
             return Err(Invalid::NotAMember { account: author.clone(), group: name.clone() });
         }
         if !past.destroyed.insert(author.clone()) {
@@ -265,6 +274,11 @@ fn check_numbers(definition: &GroupDefinition) -> Result<(), Invalid> {
         && !(min_signers..=most).contains(&changes_required)
     {
         return Err(Invalid::ChangesRequired { changes_required, least: min_signers, most });
+    }
+    if let Some(every) = policy.refresh_every
+        && every < SHORTEST_REFRESH
+    {
+        return Err(Invalid::RefreshEvery);
     }
     if policy.expiry == 0 {
         return Err(Invalid::Expiry { longest_hours: 0 });

@@ -49,6 +49,82 @@ pub enum Invalid {
         /// The name.
         account: AccountName,
     },
+    /// It was on the roster.
+    #[error("account \"{account}\" was removed; its name is not used again")]
+    Removed {
+        /// The name.
+        account: AccountName,
+    },
+    /// It may do nothing for now.
+    #[error("account \"{account}\" is suspended; an admin can resume it")]
+    Suspended {
+        /// Which.
+        account: AccountName,
+    },
+    /// The connection was proved with keys that are not the account's any more.
+    #[error("the keys of account \"{account}\" were replaced; this node has the earlier ones")]
+    KeysReplaced {
+        /// Whose.
+        account: AccountName,
+    },
+    /// An invitation for new keys does not change roles.
+    #[error(
+        "account \"{account}\" has other roles than this invitation says; it keeps those that it has"
+    )]
+    OtherRoles {
+        /// Whose.
+        account: AccountName,
+    },
+    /// Nothing would change.
+    #[error("that is so already of account \"{account}\"")]
+    AlreadySo {
+        /// Whose.
+        account: AccountName,
+    },
+    /// Somebody has to be able to decide.
+    #[error(
+        "\"{account}\" is the last admin that is not suspended; make another account an admin first"
+    )]
+    LastAdmin {
+        /// Who.
+        account: AccountName,
+    },
+    /// Another admin has to decide that.
+    #[error("\"{account}\" can not suspend, resume or remove itself; another admin can")]
+    OwnAccount {
+        /// Who.
+        account: AccountName,
+    },
+    /// Who is in a group has the member role.
+    #[error(
+        "account \"{account}\" is a member of group \"{group}\", for which it needs the member role; change the group first"
+    )]
+    StillMember {
+        /// Who.
+        account: AccountName,
+        /// One of its groups.
+        group: GroupName,
+    },
+    /// The member has no share that it can use, and so no say.
+    #[error(
+        "\"{account}\" has no share of the key of group \"{group}\" that it can use, and no say in it until it gets one back"
+    )]
+    NoShare {
+        /// Who.
+        account: AccountName,
+        /// The group.
+        group: GroupName,
+    },
+    /// Without those who can not use their shares, the key can not be used.
+    #[error("only {able} members of group \"{group}\" can use their shares, and it takes {needed}")]
+    TooFewShares {
+        /// The group.
+        group: GroupName,
+        /// How many can.
+        able: usize,
+        /// How many it takes.
+        needed: usize,
+    },
     /// Needs the admin role.
     #[error("user account \"{account}\" not authorized: it is not an admin")]
     NotAdmin {
@@ -207,6 +283,9 @@ pub enum Invalid {
         /// The most.
         most: u16,
     },
+    /// Each refresh takes all members and stays in the log.
+    #[error("a group can have new shares made every hour at most")]
+    RefreshEvery,
     /// No shares of that epoch are there to be destroyed.
     #[error("group \"{group}\" has no epoch {epoch} that is over")]
     NotAPastEpoch {

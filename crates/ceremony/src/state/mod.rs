@@ -10,6 +10,7 @@
 mod ceremony;
 mod change;
 mod group;
+mod health;
 mod invalid;
 mod request;
 mod roster;
@@ -27,9 +28,11 @@ use crate::statement::{Body, Genesis, Invitation, Role};
 pub use ceremony::{ActivationRecord, Ceremony, CeremonyPhase, PastSession, Terms};
 pub use change::{Change, ChangeEnd, PastChange};
 pub use group::{Group, GroupKey, MOST_SIGNERS, PastEpoch};
+pub use health::{HEALTHY_FOR, Health, Shortfall, Unable, possession_context};
 pub use invalid::Invalid;
 pub use request::{Refused, RequestState, Status};
 pub use roster::Account;
+use roster::Decision;
 
 /// The most characters in the reason of a refusal.
 const MAX_REASON: usize = 500;
@@ -43,8 +46,10 @@ pub struct IvnState {
     time: Timestamp,
     accounts: BTreeMap<AccountName, Account>,
     invitations: BTreeMap<AccountName, Invitation>,
-    /// When each open invitation was stated, by its author's clock.
-    invited_at: BTreeMap<AccountName, Timestamp>,
+    /// The latest invitation of each name.
+    invited: BTreeMap<AccountName, roster::Invited>,
+    /// Accounts that were removed, and the index of the entry that says so.
+    former: BTreeMap<AccountName, u64>,
     groups: BTreeMap<GroupName, Group>,
     /// Every session that ever started: whose, and the index of the entry that started it.
     sessions: BTreeMap<SessionId, (GroupName, u64)>,
@@ -65,6 +70,10 @@ pub enum Event {
     Invited(AccountName),
     /// An account is on the roster.
     Admitted(AccountName),
+    /// Something about this account is other than before: its keys, its roles, or that it may act again.
+    Account(AccountName),
+    /// This account may not act any more, or those who had its keys may not.
+    Dismissed(AccountName),
     /// A process of this account's node started.
     NodeStarted(AccountName),
     /// A group waits for its members' acceptance.
@@ -83,6 +92,8 @@ pub enum Event {
     EpochStarted(GroupName),
     /// Somebody destroyed its share of an earlier epoch.
     ShareDestroyed(GroupName),
+    /// Somebody showed that its node can use its share.
+    ShareProved(GroupName),
     /// A request is open for approval.
     RequestOpened(EntryId),
     /// A consent or refusal was counted.
@@ -118,12 +129,7 @@ impl IvnState {
         if !genesis.roles.contains(&Role::Admin) {
             return Err(Invalid::NotAdmin { account: admin.clone() });
         }
-        let founder = Account {
-            roles: genesis.roles.clone(),
-            keys: genesis.admin.clone(),
-            admitted: 0,
-            incarnation: None,
-        };
+        let founder = Account::new(genesis.roles.clone(), genesis.admin.clone(), 0);
         Ok(Self {
             ivn: entry.ivn_id_as_genesis(),
             genesis: genesis.clone(),
@@ -131,7 +137,8 @@ impl IvnState {
             time: *at,
             accounts: BTreeMap::from([(admin.clone(), founder)]),
             invitations: BTreeMap::new(),
-            invited_at: BTreeMap::new(),
+            invited: BTreeMap::new(),
+            former: BTreeMap::new(),
             groups: BTreeMap::new(),
             sessions: BTreeMap::new(),
             changes: BTreeMap::new(),
@@ -156,8 +163,11 @@ impl IvnState {
             (Author::Account(name), Body::AccountAdmitted { keys }) => {
                 self.admit(entry, name, keys, now)
             }
+            (Author::Account(name), Body::KeysRotated { keys }) => {
+                self.rotate_keys(entry, name, keys)
+            }
             (Author::Account(name), body) => {
-                let key = self.account(name)?.keys.identity;
+                let key = self.active(name)?.keys.identity;
                 entry.verify(&[key])?;
                 self.apply_account(entry, name, body, now)
             }
@@ -182,6 +192,24 @@ impl IvnState {
             Body::Invitation(invitation) => self.invite(entry, author, invitation, now),
             Body::NodeStarted { incarnation } => {
                 self.node_started(entry.id(), author, *incarnation)
+            }
+            Body::NodeDuplicated { incarnation, other } => {
+                self.node_duplicated(author, *incarnation, *other)
+            }
+            Body::AccountSuspended { account } => {
+                self.decide(entry, author, account, Decision::Suspend)
+            }
+            Body::AccountResumed { account } => {
+                self.decide(entry, author, account, Decision::Resume)
+            }
+            Body::AccountRemoved { account } => {
+                self.decide(entry, author, account, Decision::Remove)
+            }
+            Body::AccountRoles { account, roles } => {
+                self.decide(entry, author, account, Decision::Roles(roles))
+            }
+            Body::ShareProved { group, epoch, proof } => {
+                self.share_proved(author, group, *epoch, &proof.0, entry.statement().at)
             }
             Body::GroupDefined(definition) => self.define_group(entry, author, definition),
             Body::GroupAccepted { group, definition } => {
@@ -211,6 +239,7 @@ impl IvnState {
             }
             Body::Genesis(_)
             | Body::AccountAdmitted { .. }
+            | Body::KeysRotated { .. }
             | Body::CeremonyStarted { .. }
             | Body::EpochStarted { .. }
             | Body::Signature { .. } => Err(Invalid::WrongAuthor),
@@ -246,12 +275,19 @@ impl IvnState {
                 self.epoch_started(*session, &signature.0, now)
             }
             Body::Signature { request, session, signature, signers } => {
-                self.signed(*request, *session, &signature.0, signers)
+                self.signed(*request, *session, &signature.0, signers, now)
             }
             Body::Genesis(_)
             | Body::Invitation(_)
             | Body::AccountAdmitted { .. }
+            | Body::KeysRotated { .. }
+            | Body::AccountSuspended { .. }
+            | Body::AccountResumed { .. }
+            | Body::AccountRemoved { .. }
+            | Body::AccountRoles { .. }
             | Body::NodeStarted { .. }
+            | Body::NodeDuplicated { .. }
+            | Body::ShareProved { .. }
             | Body::GroupDefined(_)
             | Body::GroupAccepted { .. }
             | Body::GroupChange(_)
@@ -303,6 +339,11 @@ impl IvnState {
         &self.accounts
     }
 
+    /// Accounts that were removed, and the index of the entry that says so.
+    pub fn former_accounts(&self) -> &BTreeMap<AccountName, u64> {
+        &self.former
+    }
+
     /// All open invitations, by the name that they admit.
     pub fn invitations(&self) -> &BTreeMap<AccountName, Invitation> {
         &self.invitations
@@ -322,9 +363,12 @@ impl IvnState {
     ///
     /// # Errors
     ///
-    /// [`Invalid::UnknownAccount`].
+    /// [`Invalid::UnknownAccount`], or [`Invalid::Removed`].
     pub fn account(&self, name: &AccountName) -> Result<&Account, Invalid> {
-        self.accounts.get(name).ok_or_else(|| Invalid::UnknownAccount { account: name.clone() })
+        self.accounts.get(name).ok_or_else(|| match self.former.get(name) {
+            Some(_) => Invalid::Removed { account: name.clone() },
+            None => Invalid::UnknownAccount { account: name.clone() },
+        })
     }
 
     /// The identity key of an account, if it is on the roster.

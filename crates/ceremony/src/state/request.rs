@@ -88,7 +88,8 @@ impl RequestState {
     /// Members who may still consent: not refused, not consented, and not the requester where the rule forbids it.
     pub fn undecided<'a>(&'a self, group: &'a Group) -> impl Iterator<Item = &'a AccountName> {
         group.definition.members.iter().filter(|name| {
-            !self.approvals.contains(*name)
+            group.has_say(name)
+                && !self.approvals.contains(*name)
                 && !self.refusals.contains_key(*name)
                 && (self.policy.requester_may_approve || **name != self.requester)
         })
@@ -176,7 +177,7 @@ impl IvnState {
         } else {
             None
         };
-        let consents = refused.is_none() && policy.requester_may_approve;
+        let consents = refused.is_none() && policy.requester_may_approve && group.has_say(author);
         let mut state = RequestState {
             id,
             index: self.size,
@@ -220,6 +221,10 @@ impl IvnState {
                 account: author.clone(),
                 group: state.request.group.clone(),
             });
+        }
+        if !group.has_say(author) {
+            let group = state.request.group.clone();
+            return Err(Invalid::NoShare { account: author.clone(), group });
         }
         if state.approvals.contains(author) || state.refusals.contains_key(author) {
             return Err(Invalid::AlreadySaid { account: author.clone() });
@@ -289,6 +294,7 @@ impl IvnState {
         session: SessionId,
         signature: &[u8],
         signers: &[SignerRecord],
+        now: Timestamp,
     ) -> Result<Vec<Event>, Invalid> {
         let state = self.request(id)?;
         if state.status != Status::Approved {
@@ -305,6 +311,10 @@ impl IvnState {
         let Some(state) = self.requests.get_mut(&id) else {
             return Err(Invalid::UnknownRequest { request: id });
         };
+        // Nobody makes a signature share without a share of the key.
+        if let Some(group) = self.groups.get_mut(&state.request.group) {
+            group.note_proof(&shown, now);
+        }
         state.status = Status::Signed { index, signature: signature.to_vec(), signers: shown };
         Ok(vec![Event::RequestSigned(id)])
     }

@@ -1,10 +1,15 @@
-//! The roster: who belongs to the IVN, with which keys and roles, and how accounts get in.
+//! The roster: who belongs to the IVN, with which keys and roles; how accounts get in, change, and leave.
+//!
+//! What happens to an account can only take something from what its consents did so far, never add to it: whose keys an
+//! admin replaced has no say in its groups until their members give it a share again, so an admin can not vote in other
+//! people's names.
 
 use std::collections::BTreeSet;
 
+use super::health::Unable;
 use super::{Event, Invalid, IvnState};
 use crate::entry::Entry;
-use crate::identity::AccountKeys;
+use crate::identity::{AccountKeys, PublicKey};
 use crate::names::{AccountName, Digest, EntryId, Timestamp};
 use crate::statement::{Invitation, Role};
 
@@ -17,8 +22,49 @@ pub struct Account {
     pub keys: AccountKeys,
     /// Index of the entry that admitted it.
     pub admitted: u64,
+    /// Index of the entry with its present keys.
+    pub keyed: u64,
     /// Its node's latest process, once it started one.
     pub incarnation: Option<Digest>,
+    /// An admin suspended it.
+    pub suspended: bool,
+    /// Two copies of its node ran at the same time, and none has started anew since.
+    pub duplicated: bool,
+    /// When its roles or its suspension were last decided, by that admin's clock.
+    decided: Timestamp,
+}
+
+impl Account {
+    /// An account that was just admitted.
+    pub(super) fn new(roles: BTreeSet<Role>, keys: AccountKeys, admitted: u64) -> Self {
+        Self {
+            roles,
+            keys,
+            admitted,
+            keyed: admitted,
+            incarnation: None,
+            suspended: false,
+            duplicated: false,
+            decided: Timestamp(0),
+        }
+    }
+}
+
+/// An open invitation.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Invited {
+    pub(super) by: AccountName,
+    /// By its author's clock.
+    pub(super) at: Timestamp,
+}
+
+/// What an admin decides about an account on the roster.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Decision<'a> {
+    Suspend,
+    Resume,
+    Remove,
+    Roles(&'a BTreeSet<Role>),
 }
 
 /// Whether `deployment` can be the first part of a signed note's origin (C2SP tlog-checkpoint: no spaces, no plus).
@@ -51,17 +97,29 @@ impl IvnState {
         self.check_admin(author)?;
         self.check_unsaid(entry.id(), author)?;
         let at = entry.statement().at;
-        if self.accounts.contains_key(&invitation.name) {
-            return Err(Invalid::AccountExists { account: invitation.name.clone() });
+        match (self.accounts.get(&invitation.name), invitation.replaces) {
+            (None, None) => self.check_unused(&invitation.name)?,
+            (None, Some(_)) => {
+                self.account(&invitation.name)?;
+            }
+            // Against the keys that its author looked at: one that was held back is of no use after another.
+            (Some(account), Some(replaced)) if account.keys.identity == replaced => {
+                if account.roles != invitation.roles {
+                    return Err(Invalid::OtherRoles { account: invitation.name.clone() });
+                }
+            }
+            (Some(_), _) => {
+                return Err(Invalid::AccountExists { account: invitation.name.clone() });
+            }
         }
         if invitation.expires_at <= now {
             return Err(Invalid::InvitationExpired);
         }
         // One that was held back must not bring back what the author has replaced since.
-        if self.invited_at.get(&invitation.name).is_some_and(|latest| at < *latest) {
+        if self.invited.get(&invitation.name).is_some_and(|latest| at < latest.at) {
             return Err(Invalid::Outdated { name: invitation.name.to_string() });
         }
-        self.invited_at.insert(invitation.name.clone(), at);
+        self.invited.insert(invitation.name.clone(), Invited { by: author.clone(), at });
         self.invitations.insert(invitation.name.clone(), invitation.clone());
         self.said.insert(entry.id());
         Ok(vec![Event::Invited(invitation.name.clone())])
@@ -75,24 +133,189 @@ impl IvnState {
         keys: &AccountKeys,
         now: Timestamp,
     ) -> Result<Vec<Event>, Invalid> {
-        if self.accounts.contains_key(name) {
-            return Err(Invalid::AccountExists { account: name.clone() });
-        }
-        let invitation = self.invitations.get(name).ok_or(Invalid::NotInvited)?;
+        let present = self.accounts.get(name).map(|account| account.keys.identity);
+        let Some(invitation) = self.invitations.get(name) else {
+            return Err(match present {
+                Some(_) => Invalid::AccountExists { account: name.clone() },
+                None => Invalid::NotInvited,
+            });
+        };
         entry.verify(&[invitation.key, keys.identity]).map_err(|_| Invalid::NotInvited)?;
+        // The keys were replaced, or the account is gone, since it was invited.
+        if invitation.replaces != present {
+            return Err(Invalid::NotInvited);
+        }
         if invitation.expires_at < now {
             return Err(Invalid::InvitationExpired);
         }
         self.check_new_keys(keys)?;
-        let account = Account {
-            roles: invitation.roles.clone(),
-            keys: keys.clone(),
-            admitted: self.size,
-            incarnation: None,
-        };
+        let roles = invitation.roles.clone();
         self.invitations.remove(name);
-        self.accounts.insert(name.clone(), account);
-        Ok(vec![Event::Admitted(name.clone())])
+        let Some(account) = self.accounts.get_mut(name) else {
+            self.accounts.insert(name.clone(), Account::new(roles, keys.clone(), self.size));
+            return Ok(vec![Event::Admitted(name.clone())]);
+        };
+        account.keys = keys.clone();
+        account.incarnation = None;
+        account.duplicated = false;
+        account.keyed = self.size;
+        let mut events = vec![Event::Dismissed(name.clone())];
+        events.extend(self.disable(name, Unable::Replaced));
+        Ok(events)
+    }
+
+    /// An account replaces its own keys.
+    pub(super) fn rotate_keys(
+        &mut self,
+        entry: &Entry,
+        author: &AccountName,
+        keys: &AccountKeys,
+    ) -> Result<Vec<Event>, Invalid> {
+        let present = self.active(author)?.keys.identity;
+        entry.verify(&[present, keys.identity])?;
+        self.check_new_keys(keys)?;
+        if let Some(account) = self.accounts.get_mut(author) {
+            account.keys = keys.clone();
+            account.keyed = self.size;
+        }
+        Ok(vec![Event::Account(author.clone())])
+    }
+
+    /// An admin decides about an account.
+    pub(super) fn decide(
+        &mut self,
+        entry: &Entry,
+        author: &AccountName,
+        name: &AccountName,
+        decision: Decision<'_>,
+    ) -> Result<Vec<Event>, Invalid> {
+        self.check_admin(author)?;
+        let at = entry.statement().at;
+        let account = self.account(name)?;
+        // One that was held back must not undo what was decided since.
+        if at < account.decided {
+            return Err(Invalid::Outdated { name: name.to_string() });
+        }
+        let said = match decision {
+            Decision::Suspend => account.suspended,
+            Decision::Resume => !account.suspended,
+            Decision::Remove => false,
+            Decision::Roles(roles) => account.roles == *roles,
+        };
+        if said {
+            return Err(Invalid::AlreadySo { account: name.clone() });
+        }
+        self.check_unsaid(entry.id(), author)?;
+        let stays_admin = match decision {
+            Decision::Resume => true,
+            Decision::Suspend | Decision::Remove => false,
+            Decision::Roles(roles) => roles.contains(&Role::Admin),
+        };
+        let is_admin = account.roles.contains(&Role::Admin);
+        if is_admin && !stays_admin {
+            let others = self.accounts.iter().filter(|(other, account)| {
+                *other != name && account.roles.contains(&Role::Admin) && !account.suspended
+            });
+            if others.count() == 0 {
+                return Err(Invalid::LastAdmin { account: name.clone() });
+            }
+        }
+        if author == name && !matches!(decision, Decision::Roles(_)) {
+            return Err(Invalid::OwnAccount { account: author.clone() });
+        }
+        if let Decision::Roles(roles) = decision
+            && !roles.contains(&Role::Member)
+            && let Some(group) = self.groups_of(name).next()
+        {
+            return Err(Invalid::StillMember { account: name.clone(), group: group.clone() });
+        }
+        // What an admin handed out is worth as much as the admin.
+        if is_admin && !stays_admin {
+            let open = self.invited.iter().filter(|(_, invited)| invited.by == *name);
+            let open: Vec<AccountName> = open.map(|(name, _)| name.clone()).collect();
+            for invited in open {
+                self.invitations.remove(&invited);
+            }
+        }
+        let mut events = vec![match decision {
+            Decision::Suspend | Decision::Remove => Event::Dismissed(name.clone()),
+            Decision::Resume | Decision::Roles(_) => Event::Account(name.clone()),
+        }];
+        if let Some(account) = self.accounts.get_mut(name) {
+            account.decided = at;
+            match decision {
+                Decision::Suspend => account.suspended = true,
+                Decision::Resume => account.suspended = false,
+                Decision::Remove => {}
+                Decision::Roles(roles) => account.roles = roles.clone(),
+            }
+        }
+        match decision {
+            Decision::Suspend => events.extend(self.disable(name, Unable::Suspended)),
+            Decision::Resume => self.enable(name),
+            Decision::Remove => {
+                self.accounts.remove(name);
+                self.invitations.remove(name);
+                self.former.insert(name.clone(), self.size);
+                events.extend(self.disable(name, Unable::Removed));
+            }
+            Decision::Roles(_) => {}
+        }
+        self.said.insert(entry.id());
+        Ok(events)
+    }
+
+    /// Two copies of the author's node run.
+    pub(super) fn node_duplicated(
+        &mut self,
+        author: &AccountName,
+        incarnation: Digest,
+        other: Digest,
+    ) -> Result<Vec<Event>, Invalid> {
+        let Some(account) = self.accounts.get_mut(author) else {
+            return Err(Invalid::UnknownAccount { account: author.clone() });
+        };
+        if account.incarnation != Some(other) || incarnation == other {
+            return Err(Invalid::StaleIncarnation);
+        }
+        if std::mem::replace(&mut account.duplicated, true) {
+            return Err(Invalid::AlreadySaid { account: author.clone() });
+        }
+        Ok(vec![Event::Account(author.clone())])
+    }
+
+    /// The account, if it may do anything now.
+    pub(super) fn active(&self, name: &AccountName) -> Result<&Account, Invalid> {
+        let account = self.account(name)?;
+        if account.suspended {
+            return Err(Invalid::Suspended { account: name.clone() });
+        }
+        Ok(account)
+    }
+
+    /// Whether this account may connect: it is on the roster and not suspended, and these are its keys.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub fn check_connection(
+        &self,
+        name: &AccountName,
+        identity: Option<PublicKey>,
+    ) -> Result<(), Invalid> {
+        let account = self.active(name)?;
+        if identity.is_some_and(|identity| identity != account.keys.identity) {
+            return Err(Invalid::KeysReplaced { account: name.clone() });
+        }
+        Ok(())
+    }
+
+    /// A name is one account's, also when that is gone: entries name people.
+    fn check_unused(&self, name: &AccountName) -> Result<(), Invalid> {
+        match self.former.get(name) {
+            Some(_) => Err(Invalid::Removed { account: name.clone() }),
+            None => Ok(()),
+        }
     }
 
     /// Every key is one account's: a cosignature does not commit to its cosigner's name, so the copy of somebody's key
@@ -124,6 +347,7 @@ impl IvnState {
             return Err(Invalid::AlreadySaid { account: author.clone() });
         }
         account.incarnation = Some(incarnation);
+        account.duplicated = false;
         for group in self.groups.values_mut() {
             group.note_restart(author);
         }

@@ -140,6 +140,7 @@ impl Log {
             roles: BTreeSet::from([Role::Member]),
             key: invitation_key.public(),
             expires_at: self.now.plus(1000),
+            replaces: None,
         };
         self.by("ada", Body::Invitation(invitation));
         let author = Author::Account(name(account));

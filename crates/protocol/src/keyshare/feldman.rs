@@ -47,6 +47,10 @@ pub(crate) trait Algebra: Sync {
         rng: &mut dyn CryptoRngCore,
     ) -> Option<Box<dyn Dealer>>;
 
+    /// Whether `proof` shows knowledge of the discrete logarithm of `point`, which is encoded and of prime order: see
+    /// [`Dealer::prove`].
+    fn verifies_knowledge(&self, point: &[u8], proof: &[u8], statement: Transcript) -> bool;
+
     /// The public side, empty.
     fn dealings(&self) -> Box<dyn Dealings>;
 }
@@ -164,6 +168,13 @@ impl<C: Curve> Algebra for Feldman<C> {
     ) -> Option<Box<dyn Dealer>> {
         let constant = Zeroizing::new(C::decode_scalar(constant.expose())?);
         Some(Box::new(Polynomial::<C>::random(&constant, min_signers, rng)))
+    }
+
+    fn verifies_knowledge(&self, point: &[u8], proof: &[u8], statement: Transcript) -> bool {
+        proof.len() == C::POINT_LENGTH + SCALAR_LENGTH
+            && C::decode_generator(point)
+                .and_then(|point| Published::<C>::knows_constant(&point, proof, statement))
+                .is_some()
     }
 
     fn dealings(&self) -> Box<dyn Dealings> {

@@ -62,7 +62,7 @@ impl Run for Status {
 fn details(page: &mut super::terminal::Page, status: &StatusView) {
     let roles = match status.roles.is_empty() {
         true => "not admitted yet, as far as this node knows".to_owned(),
-        false => role_names(&status.roles),
+        false => page::list(&status.roles),
     };
     page.field("account", format!("{} ({roles})", status.account));
     page.field("IVN", format!("{} {}", status.ivn_name, status.ivn));
@@ -90,16 +90,6 @@ fn details(page: &mut super::terminal::Page, status: &StatusView) {
             true => (Tone::Good, "online"),
             false => (Tone::Faint, "offline"),
         };
-        page.item(tone, format!("{account}: {is} ({})", role_names(its_roles)));
+        page.item(tone, format!("{account}: {is} ({})", page::list(its_roles)));
     }
-}
-
-fn role_names(roles: &std::collections::BTreeSet<quorate_ceremony::statement::Role>) -> String {
-    use quorate_ceremony::statement::Role;
-    page::list(roles.iter().map(|role| match role {
-        Role::Admin => "admin",
-        Role::Member => "member",
-        Role::Requester => "requester",
-        Role::Auditor => "auditor",
-    }))
 }

@@ -73,6 +73,30 @@ pub enum Ask {
         epoch: u64,
         /// For how long that is good, in milliseconds.
         expires_in: Option<u64>,
+        /// A member that is to get its lost share back.
+        repairs: Option<AccountName>,
+    },
+    /// Suspend an account.
+    Suspend {
+        /// Which.
+        account: AccountName,
+    },
+    /// Resume a suspended account.
+    Resume {
+        /// Which.
+        account: AccountName,
+    },
+    /// Take an account off the roster, for ever.
+    Remove {
+        /// Which.
+        account: AccountName,
+    },
+    /// Give an account these roles and no others.
+    SetRoles {
+        /// Which.
+        account: AccountName,
+        /// All that it may do from then on.
+        roles: BTreeSet<Role>,
     },
     /// Accept a group's definition, or to join it by a proposed change.
     AcceptGroup {
@@ -113,6 +137,10 @@ impl Ask {
             | Self::Invite(_)
             | Self::DefineGroup(_)
             | Self::ChangeGroup { .. }
+            | Self::Suspend { .. }
+            | Self::Resume { .. }
+            | Self::Remove { .. }
+            | Self::SetRoles { .. }
             | Self::AcceptGroup { .. }
             | Self::CancelCeremony { .. } => true,
             Self::Status

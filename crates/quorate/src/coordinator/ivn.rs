@@ -330,6 +330,11 @@ impl Task {
                 CoordinatorEffect::SendLog { to, first, end, checkpoint } => {
                     self.send_log(&to, first, end, checkpoint).await?;
                 }
+                CoordinatorEffect::Disconnect(account) => {
+                    if let Some((_, out)) = self.links.remove(&account) {
+                        out.close.cancel();
+                    }
+                }
                 CoordinatorEffect::SetDeadline(deadline, at) => {
                     self.deadlines.set(deadline, at, now());
                 }

@@ -47,7 +47,7 @@ impl<T: FnMut(Step)> Show<'_, T> {
         let (min_signers, max_signers) = (after.min_signers, more);
         // Of two members there are no more: they only get other shares, which nobody has to approve.
         let decided = after == before;
-        let ask = Ask::ChangeGroup { definition: after, epoch, expires_in: None };
+        let ask = Ask::ChangeGroup { definition: after, epoch, expires_in: None, repairs: None };
         expect_logged(client.ask(ask).await?)?;
         if !decided {
             approve(cluster, &before.name, self.names).await?;

@@ -313,9 +313,13 @@ impl Task {
                 .map(|request| Command::Reject { request, reason: reason.clone() }),
             Ask::Invite(invitation) => Ok(Command::Invite(invitation)),
             Ask::DefineGroup(definition) => Ok(Command::DefineGroup(definition)),
-            Ask::ChangeGroup { definition, epoch, expires_in } => {
-                Ok(Command::ChangeGroup { definition, epoch, expires_in })
+            Ask::ChangeGroup { definition, epoch, expires_in, repairs } => {
+                Ok(Command::ChangeGroup { definition, epoch, expires_in, repairs })
             }
+            Ask::Suspend { account } => Ok(Command::Suspend(account)),
+            Ask::Resume { account } => Ok(Command::Resume(account)),
+            Ask::Remove { account } => Ok(Command::Remove(account)),
+            Ask::SetRoles { account, roles } => Ok(Command::SetRoles(account, roles)),
             Ask::AcceptGroup { name } => Ok(Command::AcceptGroup(name)),
             Ask::CancelCeremony { name } => Ok(Command::CancelCeremony(name)),
             Ask::Prove { index } => {

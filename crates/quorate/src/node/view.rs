@@ -8,7 +8,7 @@ use quorate_ceremony::entry::Entry;
 use quorate_ceremony::names::{AccountName, EntryId, Timestamp};
 use quorate_ceremony::node::Node;
 use quorate_ceremony::state::{IvnState, RequestState, Status};
-use quorate_ceremony::statement::Body;
+use quorate_ceremony::statement::{Body, Invitation};
 use sha2::{Digest as _, Sha256};
 
 use crate::control::{EntryView, RequestStage, RequestView};
@@ -204,9 +204,28 @@ fn sentence(state: &IvnState, body: &Body) -> (&'static str, String) {
     };
     match body {
         Body::Genesis(genesis) => ("genesis", format!("founds the IVN \"{}\"", genesis.name)),
-        Body::Invitation(invitation) => ("invitation", format!("invites {}", invitation.name)),
+        Body::Invitation(Invitation { name, replaces: None, .. }) => {
+            ("invitation", format!("invites {name}"))
+        }
+        Body::Invitation(Invitation { name, replaces: Some(_), .. }) => {
+            ("invitation", format!("lets {name} replace its lost keys"))
+        }
         Body::AccountAdmitted { .. } => ("account-admitted", "joins".to_owned()),
+        Body::KeysRotated { .. } => ("keys-rotated", "replaces its own keys".to_owned()),
+        Body::AccountSuspended { account } => ("account-suspended", format!("suspends {account}")),
+        Body::AccountResumed { account } => ("account-resumed", format!("resumes {account}")),
+        Body::AccountRemoved { account } => ("account-removed", format!("removes {account}")),
+        Body::AccountRoles { account, roles } => {
+            let roles: Vec<_> = roles.iter().map(ToString::to_string).collect();
+            ("account-roles", format!("gives {account} the roles {}", roles.join(", ")))
+        }
         Body::NodeStarted { .. } => ("node-started", "starts its node".to_owned()),
+        Body::NodeDuplicated { .. } => {
+            ("node-duplicated", "says that two copies of its node run".to_owned())
+        }
+        Body::ShareProved { group, epoch, .. } => {
+            ("share-proved", format!("proves its share of {group}, epoch {epoch}"))
+        }
         Body::GroupDefined(definition) => (
             "group-defined",
             format!(

@@ -31,7 +31,8 @@ pub fn invite(
     let genesis = Entry::from_bytes(&admin.genesis.0).map_err(|_| InviteError::Genesis)?;
     let state = IvnState::found(&genesis).map_err(|_| InviteError::Genesis)?;
     let key = SecretKey::generate(rng);
-    let invitation = Invitation { name: account.clone(), roles, key: key.public(), expires_at };
+    let invitation =
+        Invitation { name: account.clone(), roles, key: key.public(), expires_at, replaces: None };
     let token = JoinToken::new(
         admin.hub.parse().map_err(InviteError::Hub)?,
         IvnId::new(*state.ivn().as_bytes()),

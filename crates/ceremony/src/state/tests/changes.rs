@@ -169,7 +169,10 @@ fn what_can_not_be_is_refused_with_the_reason() {
     assert_eq!(log.proposes("out", others.clone()), Err(stranger));
     let propose = |log: &mut Chronicle, epoch, expires_at| {
         let definition = others.clone();
-        log.says("ada", Body::GroupChange(GroupChange { epoch, definition, expires_at }))
+        log.says(
+            "ada",
+            Body::GroupChange(GroupChange { epoch, definition, expires_at, repairs: None }),
+        )
     };
     let at = log.now.plus(HOUR);
     let old = Invalid::OtherEpoch { group: board(), asked: 2, current: 1 };

@@ -224,7 +224,7 @@ fn propose(
     accounts: &[AccountName],
 ) -> Result<(), Failure> {
     let epoch = group.epoch.unwrap_or_default();
-    let ask = Ask::ChangeGroup { definition, epoch, expires_in };
+    let ask = Ask::ChangeGroup { definition, epoch, expires_in, repairs: None };
     let (id, _) =
         session.order(ask).map_err(|problem| session.about_accounts(accounts, problem))?;
     let group = match waiting.wait {

@@ -125,6 +125,7 @@ impl Create {
                 auto_approve: self.auto_approve,
                 expiry: duration::milliseconds(self.expiry),
                 changes_required: self.approvals_to_change,
+                refresh_every: None,
             },
         }
     }

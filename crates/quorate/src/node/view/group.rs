@@ -140,6 +140,9 @@ fn abort_sentence(group: &Group, reason: &AbortReason) -> String {
             "{name}: key generation failed: {} saw other messages than the log shows. Check whether the coordinator shows everybody the same log.",
             list(dissenters)
         ),
+        AbortReason::RosterChanged { account } => format!(
+            "{name}: key generation stopped because {account} was suspended, removed, or given other keys."
+        ),
         AbortReason::Cancelled => {
             format!(
                 "{name}: key generation was cancelled by an admin. Define the group again to start over."
