@@ -43,6 +43,8 @@ pub(crate) struct Chronicle {
     pub(crate) entries: Vec<Vec<u8>>,
     pub(crate) rng: ChaCha20Rng,
     signature: Vec<u8>,
+    /// Accounts that have other keys than those of their name, and of which name they are.
+    pub(crate) keys_of: BTreeMap<AccountName, String>,
 }
 
 pub(crate) fn genesis() -> Genesis {
@@ -91,7 +93,31 @@ impl Chronicle {
             entries: vec![founding(genesis()).to_bytes()],
             rng: ChaCha20Rng::seed_from_u64(0),
             signature: Vec::new(),
+            keys_of: BTreeMap::new(),
         }
+    }
+
+    /// The keys that an account has now.
+    pub(crate) fn secrets(&self, account: &str) -> AccountSecrets {
+        secrets(self.keys_of.get(&name(account)).map_or(account, String::as_str))
+    }
+
+    /// An admin gives `account` the keys of another name, as after the loss of its own.
+    pub(crate) fn replace_keys(
+        &mut self,
+        account: &str,
+        keys_of: &str,
+    ) -> Result<Vec<Event>, Invalid> {
+        let present = self.state.account(&name(account))?;
+        let (roles, identity) = (present.roles.clone(), present.keys.identity);
+        let invitation = Invitation {
+            roles,
+            replaces: Some(identity),
+            ..self.invitation(account, Role::Member)
+        };
+        self.says("ada", Body::Invitation(invitation))?;
+        self.keys_of.insert(name(account), keys_of.to_owned());
+        self.join(account)
     }
 
     /// Besides ada, the members ben and cyd and the requester out.
@@ -159,7 +185,7 @@ impl Chronicle {
 
     pub(crate) fn entry(&self, account: &str, body: Body) -> Entry {
         let statement = self.statement(Author::Account(name(account)), body);
-        Entry::sign(statement, &[&secrets(account).identity]).unwrap()
+        Entry::sign(statement, &[&self.secrets(account).identity]).unwrap()
     }
 
     pub(crate) fn says(&mut self, account: &str, body: Body) -> Result<Vec<Event>, Invalid> {
@@ -194,7 +220,7 @@ impl Chronicle {
 
     /// The admission of `account` in this IVN, signed with `token` and its own key.
     pub(crate) fn admission(&self, account: &str, token: &SecretKey, ivn: IvnId) -> Entry {
-        let keys = secrets(account);
+        let keys = self.secrets(account);
         let statement = Statement {
             ivn: Some(ivn),
             author: Author::Account(name(account)),
@@ -476,7 +502,7 @@ impl Chronicle {
             subject,
         };
         let (_, commitments) = sign::commit(&self.packages[&name(account)], &mut self.rng).unwrap();
-        context.sign_commitments(&name(account), &secrets(account).identity, &commitments)
+        context.sign_commitments(&name(account), &self.secrets(account).identity, &commitments)
     }
 
     /// What these signers would leave as evidence of having signed in this session.
@@ -503,7 +529,7 @@ impl Chronicle {
         let digest = context.package(&commitments);
         let (mut records, mut shares) = (Vec::new(), BTreeMap::new());
         for (signer, package, ours) in nonces {
-            let key = secrets(signer).identity;
+            let key = self.secrets(signer).identity;
             let share = sign::sign(ours, package, &public, &commitments, b"document").unwrap();
             let announced = &commitments[&package.identifier()];
             records.push(SignerRecord {

@@ -16,9 +16,9 @@ pub(super) const PROVE_AFTER: u64 = 24 * 3_600_000;
 /// How long a node waits before it looks again at what it has just seen to, in milliseconds: an hour.
 const PAUSE: u64 = 3_600_000;
 /// How long the members before this one have to ask for new shares, each, in milliseconds: ten minutes.
-const TURN: u64 = 600_000;
+pub(super) const TURN: u64 = 600_000;
 /// How much later new shares are asked for again after they could not be made, in milliseconds: a day.
-const RETRY: u64 = 24 * 3_600_000;
+pub(super) const RETRY: u64 = 24 * 3_600_000;
 
 impl Node {
     /// Sees to what is due, and says when to look again.

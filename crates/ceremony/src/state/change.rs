@@ -8,6 +8,7 @@ use std::fmt;
 
 use super::ceremony::Terms;
 use super::group::Group;
+use super::health::Unable;
 use super::{Event, Invalid, IvnState};
 use crate::names::{AccountName, EntryId, SessionId, Timestamp};
 use crate::statement::{AbortReason, GroupChange, Role};
@@ -107,12 +108,12 @@ impl Change {
     }
 
     /// Whether it only makes new shares of the same group. Nobody need consent to that: it changes nothing that anyone
-    /// can do. To give a share to one who can not use its own is no refresh: whoever has its new keys could do more than before.
+    /// can do. To give a share to one whose keys were replaced is no refresh: whoever has the new ones could do more than before.
     pub fn is_refresh(&self, group: &Group) -> bool {
         let definition = &self.proposal.definition;
         self.proposal.repairs.is_none()
             && *definition == group.definition
-            && definition.members.iter().all(|name| group.unable(name).is_none())
+            && definition.members.iter().all(|name| group.unable(name) != Some(Unable::Replaced))
     }
 
     /// Whether it has the consents that it takes.
@@ -193,6 +194,10 @@ impl IvnState {
             return Err(Invalid::RemovesItself { account: author.clone() });
         }
         self.check_definition(definition)?;
+        let able = key.dealers(&BTreeSet::new()).count();
+        if able < key.min_signers() {
+            return Err(Invalid::TooFewShares { group: name, able, needed: key.min_signers() });
+        }
         Terms::of_reshare(key, definition, id, &BTreeSet::new())?
             .parameters(self.ivn, SessionId::new([0; 32]))?;
         let approvals_required = policy.changes_required.unwrap_or(group.definition.min_signers);

@@ -192,3 +192,34 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_proof_of_possession_is_good_for_one_share_and_one_context() {
+    let Dealt { public, packages } = deal(Suite::FrostEd25519Sha512, 2, &[1, 2, 3], 1);
+    let mut rng = ChaCha20Rng::seed_from_u64(2);
+    let package = &packages[0];
+    let me = package.identifier();
+    let proof = package.prove(&[1; 32], &mut rng).unwrap();
+    assert_eq!(proof.len(), 64);
+    assert!(public.verifies_possession(me, &[1; 32], &proof));
+    assert!(!public.verifies_possession(me, &[2; 32], &proof));
+    assert!(!public.verifies_possession(packages[1].identifier(), &[1; 32], &proof));
+    for position in 0..proof.len() {
+        let mut changed = proof.clone();
+        changed[position] ^= 1;
+        assert!(!public.verifies_possession(me, &[1; 32], &changed), "byte {position}");
+    }
+    for length in [0, 32, 63] {
+        assert!(!public.verifies_possession(me, &[1; 32], &proof[..length]));
+    }
+    let longer = [&proof[..], &[0]].concat();
+    assert!(!public.verifies_possession(me, &[1; 32], &longer));
+}
+
+#[test]
+fn proofs_of_possession_are_never_the_same_twice() {
+    let packages = deal(Suite::FrostEd25519Sha512, 2, &[1, 2, 3], 1).packages;
+    let mut rng = ChaCha20Rng::seed_from_u64(2);
+    let mut prove = || packages[0].prove(&[1; 32], &mut rng).unwrap();
+    assert_ne!(prove(), prove());
+}

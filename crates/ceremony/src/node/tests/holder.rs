@@ -222,7 +222,10 @@ fn what_was_rejected_for_the_clock_is_forgotten_and_the_lead_is_told() {
 
 #[test]
 fn the_announcement_of_a_process_is_made_once_and_forgotten_when_rejected() {
-    let (mut bench, _) = Bench::approved();
+    let log = Chronicle::keyed();
+    let saved = saved(&log);
+    let mut bench = Bench::with(log, saved);
+    bench.show();
     assert_eq!(bench.node.unsent(), 1);
     bench.log.wait(1);
     assert_eq!(states(&bench.tell(Input::Deadline(NodeDeadline::Clock))).len(), 0);

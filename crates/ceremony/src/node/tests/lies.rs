@@ -10,6 +10,7 @@ fn board_again(bench: &mut Bench, other: &str) -> Chronicle {
     log.requests("ada", log.request()).unwrap();
     log.wait(1);
     log.approves(other, *log.state.requests().keys().next().unwrap()).unwrap();
+    log.start_node(other, 7);
     assert_eq!(log.state.size(), bench.log.state.size());
     log
 }
@@ -223,6 +224,7 @@ fn a_signature_that_does_not_verify_is_proof_for_whoever_has_the_document() {
     bench.log = Chronicle::keyed();
     bench.log.requests("ada", bench.log.request()).unwrap();
     bench.log.approves("ben", request).unwrap();
+    bench.log.enter(&Entry::from_bytes(before.last().unwrap()).unwrap()).unwrap();
     let saved = Saved { misbehaviour: vec![proof.to_json()], ..saved(&bench.log) };
     let bench = Bench::with(bench.log, saved);
     let false_signature = Trouble::Misbehaviour(Proved::FalseSignature { index, request });
@@ -258,7 +260,7 @@ fn disputed() -> (Bench, EntryId, Entry, Vec<NodeEffect>) {
     let request = log.requests("ada", log.request()).unwrap();
     let saved = saved(&log);
     let mut bench = Bench::with(log, saved);
-    bench.show();
+    bench.announce();
     bench.tell(Input::Command(CommandId(1), Command::Approve(request)));
     let stated = bench.give_document(request);
     let approval = stated

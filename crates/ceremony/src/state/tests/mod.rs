@@ -1,8 +1,10 @@
 //! What the log admits and what it does not, entry by entry.
 
+mod accounts;
 mod changes;
 mod generation;
 mod groups;
+mod health;
 mod requests;
 mod roster;
 mod signatures;

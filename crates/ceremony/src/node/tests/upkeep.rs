@@ -1,0 +1,178 @@
+//! What a node does by itself from time to time, and that it is one of a kind.
+
+use super::*;
+use crate::effect::NodeDeadline;
+use crate::names::Timestamp;
+use crate::node::upkeep::{PROVE_AFTER, RETRY, TURN};
+use crate::policy::SHORTEST_REFRESH;
+use crate::state::Event;
+use crate::statement::GroupChange;
+
+fn states(effects: &[NodeEffect]) -> Vec<&Entry> {
+    let stated = effects.iter().filter_map(|effect| match effect {
+        NodeEffect::Persist(NodeChange::OutboxAdd(entry)) => Some(entry),
+        _ => None,
+    });
+    stated.collect()
+}
+
+/// When the node is to be woken up to look after itself.
+fn wakes(effects: &[NodeEffect]) -> Option<Timestamp> {
+    let wakes = effects.iter().filter_map(|effect| match effect {
+        NodeEffect::SetDeadline(NodeDeadline::Upkeep, at) => Some(*at),
+        _ => None,
+    });
+    wakes.last()
+}
+
+/// What the node does when it is woken up at `at`.
+fn woken(bench: &mut Bench, at: Timestamp) -> Vec<NodeEffect> {
+    bench.log.now = at;
+    bench.tell(Input::Deadline(NodeDeadline::Upkeep))
+}
+
+/// Ben's node in a group with this definition; announced, with what it did then.
+fn started(log: Chronicle) -> (Bench, Vec<NodeEffect>) {
+    let saved = saved(&log);
+    let mut bench = Bench::with(log, saved);
+    let announcement = bench.announcement.take().unwrap();
+    bench.log.enter(&announcement).unwrap();
+    let effects = bench.show();
+    (bench, effects)
+}
+
+fn activated(log: &Chronicle) -> Timestamp {
+    log.state.group(&board()).unwrap().key.as_ref().unwrap().activated
+}
+
+#[test]
+fn a_node_proves_its_share_a_day_after_it_was_last_shown_to_have_it() {
+    let (mut bench, effects) = started(Chronicle::keyed());
+    let due = activated(&bench.log).plus(PROVE_AFTER);
+    assert_eq!(wakes(&effects), Some(due));
+    assert!(states(&woken(&mut bench, Timestamp(due.0 - 1))).is_empty());
+    let effects = woken(&mut bench, due);
+    let [proof] = states(&effects)[..] else { panic!("{effects:?}") };
+    assert_eq!(bench.log.enter(proof), Ok(vec![Event::ShareProved(board())]));
+    assert!(states(&woken(&mut bench, due.plus(HOUR))).is_empty(), "it is on its way");
+    assert_eq!(wakes(&bench.show()), Some(due.plus(PROVE_AFTER)));
+}
+
+#[test]
+fn a_node_that_was_off_for_long_proves_its_share_when_it_is_back() {
+    let mut log = Chronicle::keyed();
+    log.wait(9 * PROVE_AFTER);
+    let (mut bench, effects) = started(log);
+    let [proof] = states(&effects)[..] else { panic!("{effects:?}") };
+    bench.log.enter(proof).unwrap();
+}
+
+#[test]
+fn a_node_without_its_share_proves_nothing() {
+    let mut log = Chronicle::keyed();
+    log.wait(9 * PROVE_AFTER);
+    let saved = Saved { packages: Vec::new(), ..saved(&log) };
+    let mut bench = Bench::with(log, saved);
+    bench.announce();
+    let now = bench.log.now;
+    assert!(states(&woken(&mut bench, now)).is_empty());
+}
+
+#[test]
+fn members_ask_for_new_shares_in_turn_as_often_as_the_policy_says() {
+    let mut definition = Chronicle::peopled().board_of_three();
+    definition.policy.refresh_every = Some(SHORTEST_REFRESH);
+    let (mut bench, effects) = started(Chronicle::keyed_with(definition.clone()));
+    // Ben is the second member.
+    let due = activated(&bench.log).plus(SHORTEST_REFRESH).plus(TURN);
+    assert_eq!(wakes(&effects), Some(due));
+    assert!(states(&woken(&mut bench, Timestamp(due.0 - 1))).is_empty());
+    let effects = woken(&mut bench, due);
+    let [refresh] = states(&effects)[..] else { panic!("{effects:?}") };
+    let expires_at = due.plus(definition.policy.expiry);
+    let proposal = GroupChange { epoch: 1, definition, expires_at, repairs: None };
+    assert_eq!(refresh.statement().body, Body::GroupChange(proposal));
+    bench.log.enter(refresh).unwrap();
+    bench.show();
+    assert!(states(&woken(&mut bench, due.plus(1))).is_empty(), "it is asked for");
+    // It came to nothing: again a day later.
+    let change = bench.log.state.group(&board()).unwrap().change.as_ref().unwrap().id;
+    bench.log.says("ben", Body::GroupChangeWithdrawn { change }).unwrap();
+    bench.show();
+    assert!(states(&woken(&mut bench, due.plus(2))).is_empty());
+    assert_eq!(states(&woken(&mut bench, due.plus(RETRY))).len(), 2, "a proof is due, too");
+}
+
+#[test]
+fn nobody_asks_for_new_shares_without_a_policy_that_says_so() {
+    let (mut bench, _) = started(Chronicle::keyed());
+    let late = activated(&bench.log).plus(99 * PROVE_AFTER);
+    let effects = woken(&mut bench, late);
+    assert!(!states(&effects).iter().any(|e| matches!(e.statement().body, Body::GroupChange(_))));
+}
+
+#[test]
+fn a_node_that_sees_a_copy_of_itself_start_says_so_and_signs_nothing() {
+    let (mut bench, request) = Bench::approved();
+    bench.give_document(request);
+    bench.log.wait(1);
+    bench.log.start_node("ben", 9);
+    let effects = bench.show();
+    assert!(bench.node.superseded());
+    let [said] = states(&effects)[..] else { panic!("{effects:?}") };
+    bench.log.enter(said).unwrap();
+    assert!(bench.log.state.account(&name("ben")).unwrap().duplicated);
+    let effects = bench.invite(session(8), request);
+    assert_eq!(declined(&effects), Some(DeclineReason::NotAnnounced));
+    bench.show();
+    // Another start of the copy is said again, and not more than once.
+    bench.log.wait(1);
+    bench.log.start_node("ben", 10);
+    assert_eq!(states(&bench.show()).len(), 1);
+    bench.log.wait(1);
+    bench.log.requests("cyd", bench.log.request()).unwrap();
+    assert!(states(&bench.show()).is_empty());
+}
+
+#[test]
+fn the_copy_stops_too_when_the_log_shows_that_there_are_two() {
+    let (mut bench, request) = Bench::approved();
+    bench.give_document(request);
+    assert!(commits(&bench.invite(session(7), request)));
+    let other = bench.log.state.account(&name("ben")).unwrap().incarnation.unwrap();
+    let incarnation = Chronicle::incarnation("ben", 1);
+    bench.log.says("ben", Body::NodeDuplicated { incarnation, other }).unwrap();
+    bench.show();
+    assert!(!bench.node.superseded());
+    let effects = bench.invite(session(8), request);
+    assert_eq!(declined(&effects), Some(DeclineReason::NotAnnounced));
+}
+
+#[test]
+fn a_start_of_this_disks_earlier_process_that_comes_late_is_no_copy() {
+    let log = Chronicle::keyed();
+    let earlier = Body::NodeStarted { incarnation: Chronicle::incarnation("ben", 5) };
+    let earlier = log.entry("ben", earlier);
+    let saved = Saved { outbox: vec![earlier.to_bytes()], ..saved(&log) };
+    let mut bench = Bench::with(log, saved);
+    bench.announce();
+    bench.log.enter(&earlier).unwrap();
+    bench.show();
+    assert!(!bench.node.superseded());
+}
+
+#[test]
+fn a_node_signs_nothing_before_the_log_shows_that_it_has_started() {
+    let mut log = Chronicle::keyed();
+    let request = log.requests("ada", log.request()).unwrap();
+    log.approves("ben", request).unwrap();
+    let saved = saved(&log);
+    let mut bench = Bench::with(log, saved);
+    bench.show();
+    bench.give_document(request);
+    let effects = bench.invite(session(7), request);
+    assert_eq!(declined(&effects), Some(DeclineReason::NotAnnounced));
+    bench.announce();
+    bench.give_document(request);
+    assert!(commits(&bench.invite(session(8), request)));
+}

@@ -1,0 +1,384 @@
+//! What becomes of an account, of its say, and of what it said: suspended, resumed, removed, with other keys.
+
+use std::collections::BTreeSet;
+
+use crate::chronicle::{Chronicle, board, name, secrets, session};
+use crate::entry::{Author, Entry};
+use crate::names::{AccountName, EntryId};
+use crate::signing::Subject;
+use crate::state::{ChangeEnd, Event, Group, Invalid, Status, Unable};
+use crate::statement::{AbortReason, Body, Role};
+
+fn group(log: &Chronicle) -> &Group {
+    log.state.group(&board()).unwrap()
+}
+
+fn some(names: &[&str]) -> BTreeSet<AccountName> {
+    names.iter().map(|text| name(text)).collect()
+}
+
+fn suspends(log: &mut Chronicle, account: &str) -> Result<Vec<Event>, Invalid> {
+    log.wait(1);
+    log.says("ada", Body::AccountSuspended { account: name(account) })
+}
+
+fn resumes(log: &mut Chronicle, account: &str) -> Result<Vec<Event>, Invalid> {
+    log.wait(1);
+    log.says("ada", Body::AccountResumed { account: name(account) })
+}
+
+fn removes(log: &mut Chronicle, account: &str) -> Result<Vec<Event>, Invalid> {
+    log.wait(1);
+    log.says("ada", Body::AccountRemoved { account: name(account) })
+}
+
+fn sets_roles(log: &mut Chronicle, account: &str, roles: &[Role]) -> Result<Vec<Event>, Invalid> {
+    log.wait(1);
+    let roles = roles.iter().copied().collect();
+    log.says("ada", Body::AccountRoles { account: name(account), roles })
+}
+
+/// Has these sign a request that they have approved.
+fn sign(log: &mut Chronicle, request: EntryId, by: &[&str], number: u8) -> Result<(), Invalid> {
+    let signers = log.records(by, session(number), Subject::Request { request });
+    let signature = log.signature();
+    let body = Body::Signature { request, session: session(number), signature, signers };
+    log.coordinator_says(body).map(drop)
+}
+
+/// The board of three with its key, and a second admin, fay, who is no member of it.
+fn keyed() -> Chronicle {
+    let mut log = Chronicle::keyed();
+    log.invite("fay", Role::Admin);
+    log.join("fay").unwrap();
+    log
+}
+
+#[test]
+fn a_suspended_account_says_nothing_until_it_is_resumed() {
+    let mut log = keyed();
+    let request = log.requests("ada", log.request()).unwrap();
+    let events = suspends(&mut log, "ben").unwrap();
+    assert!(events.contains(&Event::Dismissed(name("ben"))));
+    let suspended = Invalid::Suspended { account: name("ben") };
+    assert_eq!(log.approves("ben", request), Err(suspended.clone()));
+    assert_eq!(log.state.check_connection(&name("ben"), None), Err(suspended));
+    resumes(&mut log, "ben").unwrap();
+    assert_eq!(log.state.check_connection(&name("ben"), None), Ok(()));
+    log.approves("ben", request).unwrap();
+    sign(&mut log, request, &["ada", "ben"], 9).unwrap();
+}
+
+#[test]
+fn consents_of_who_is_suspended_are_void_and_stay_so() {
+    let mut log = keyed();
+    let request = log.requests("ada", log.request()).unwrap();
+    let approval = log.entry("ben", Body::Approval { request });
+    log.enter(&approval).unwrap();
+    assert_eq!(log.state.request(request).unwrap().status, Status::Approved);
+    let events = suspends(&mut log, "ben").unwrap();
+    assert!(events.contains(&Event::RequestVoted(request)));
+    assert_eq!(log.state.request(request).unwrap().status, Status::Open);
+    assert_eq!(sign(&mut log, request, &["ada", "ben"], 9), Err(Invalid::NotApproved { request }));
+    resumes(&mut log, "ben").unwrap();
+    assert_eq!(log.state.request(request).unwrap().approvals, some(&["ada"]));
+    let said = Invalid::AlreadySaid { account: name("ben") };
+    assert_eq!(log.enter(&approval), Err(said), "the coordinator can not bring it back");
+    log.approves("ben", request).unwrap();
+    assert_eq!(log.state.request(request).unwrap().status, Status::Approved);
+}
+
+#[test]
+fn what_is_signed_stays_signed_whatever_becomes_of_its_signers() {
+    let mut log = keyed();
+    let request = log.requests("ada", log.request()).unwrap();
+    log.approves("ben", request).unwrap();
+    sign(&mut log, request, &["ada", "ben"], 9).unwrap();
+    removes(&mut log, "ben").unwrap();
+    let state = log.state.request(request).unwrap();
+    assert!(matches!(state.status, Status::Signed { .. }));
+    assert_eq!(state.approvals, some(&["ada", "ben"]));
+}
+
+#[test]
+fn a_removed_account_is_gone_for_ever_and_its_name_is_not_used_again() {
+    let mut log = keyed();
+    removes(&mut log, "ben").unwrap();
+    let removed = Invalid::Removed { account: name("ben") };
+    let body = Body::NodeStarted { incarnation: log.random() };
+    assert_eq!(log.says("ben", body), Err(removed.clone()));
+    assert_eq!(log.state.check_connection(&name("ben"), None), Err(removed.clone()));
+    let invitation = log.invitation("ben", Role::Member);
+    assert_eq!(log.says("ada", Body::Invitation(invitation)), Err(removed.clone()));
+    assert_eq!(suspends(&mut log, "ben"), Err(removed.clone()));
+    assert_eq!(removes(&mut log, "ben"), Err(removed.clone()));
+    let with_ben = log.board_of(&["ada", "ben", "cyd"], 3);
+    assert_eq!(log.proposes("ada", with_ben).unwrap_err(), removed);
+    assert_eq!(log.state.former_accounts().keys().collect::<Vec<_>>(), [&name("ben")]);
+    assert_eq!(group(&log).unable(&name("ben")), Some(Unable::Removed));
+}
+
+#[test]
+fn only_an_admin_decides_and_not_about_itself_nor_about_the_last_one() {
+    let mut log = keyed();
+    let not_admin = Err(Invalid::NotAdmin { account: name("ben") });
+    let account = name("cyd");
+    assert_eq!(log.says("ben", Body::AccountSuspended { account: account.clone() }), not_admin);
+    assert_eq!(log.says("ben", Body::AccountRemoved { account: account.clone() }), not_admin);
+    let roles = BTreeSet::from([Role::Admin]);
+    assert_eq!(log.says("ben", Body::AccountRoles { account: account.clone(), roles }), not_admin);
+    assert_eq!(log.coordinator_says(Body::AccountRemoved { account }), Err(Invalid::WrongAuthor));
+    let own = Err(Invalid::OwnAccount { account: name("ada") });
+    assert_eq!(suspends(&mut log, "ada"), own);
+    assert_eq!(removes(&mut log, "ada"), own);
+    suspends(&mut log, "fay").unwrap();
+    let last = Err(Invalid::LastAdmin { account: name("ada") });
+    assert_eq!(removes(&mut log, "ada"), last, "one that is suspended is none");
+    assert_eq!(sets_roles(&mut log, "ada", &[Role::Member]), last);
+    resumes(&mut log, "fay").unwrap();
+    sets_roles(&mut log, "ada", &[Role::Member]).unwrap();
+    assert_eq!(suspends(&mut log, "ben"), Err(Invalid::NotAdmin { account: name("ada") }));
+}
+
+#[test]
+fn a_decision_that_was_held_back_or_is_said_again_does_not_undo_a_later_one() {
+    let mut log = keyed();
+    let held_back = log.entry("ada", Body::AccountResumed { account: name("ben") });
+    suspends(&mut log, "ben").unwrap();
+    assert_eq!(suspends(&mut log, "ben"), Err(Invalid::AlreadySo { account: name("ben") }));
+    assert_eq!(log.enter(&held_back), Err(Invalid::Outdated { name: "ben".to_owned() }));
+    let suspended = log.entries.last().unwrap().clone();
+    resumes(&mut log, "ben").unwrap();
+    let again = Entry::from_bytes(&suspended).unwrap();
+    assert_eq!(log.enter(&again), Err(Invalid::Outdated { name: "ben".to_owned() }));
+    // Two decisions of one moment: the first can not be brought back by saying it again.
+    let suspend = log.entry("ada", Body::AccountSuspended { account: name("cyd") });
+    let resume = log.entry("ada", Body::AccountResumed { account: name("cyd") });
+    log.enter(&suspend).unwrap();
+    log.enter(&resume).unwrap();
+    assert_eq!(log.enter(&suspend), Err(Invalid::AlreadySaid { account: name("ada") }));
+}
+
+#[test]
+fn what_an_admin_handed_out_ends_with_its_being_one() {
+    for end in [suspends, removes, |log: &mut Chronicle, who: &str| sets_roles(log, who, &[])] {
+        let mut log = keyed();
+        let invitation = log.invitation("eve", Role::Admin);
+        log.says("fay", Body::Invitation(invitation)).unwrap();
+        log.invite("gil", Role::Member);
+        end(&mut log, "fay").unwrap();
+        assert_eq!(log.join("eve"), Err(Invalid::NotInvited));
+        log.join("gil").unwrap();
+    }
+}
+
+#[test]
+fn a_member_of_a_group_keeps_the_member_role() {
+    let mut log = keyed();
+    let still = Invalid::StillMember { account: name("ben"), group: board() };
+    assert_eq!(sets_roles(&mut log, "ben", &[Role::Auditor]), Err(still));
+    sets_roles(&mut log, "ben", &[Role::Auditor, Role::Member]).unwrap();
+    sets_roles(&mut log, "out", &[Role::Auditor]).unwrap();
+    let same = Invalid::AlreadySo { account: name("out") };
+    assert_eq!(sets_roles(&mut log, "out", &[Role::Auditor]), Err(same));
+}
+
+#[test]
+fn keys_are_replaced_only_by_an_invitation_that_names_those_that_are_there() {
+    let mut log = keyed();
+    let roles = BTreeSet::from([Role::Member]);
+    log.wait(1);
+    let invitation = log.invitation("ben", Role::Member);
+    let exists = Invalid::AccountExists { account: name("ben") };
+    assert_eq!(log.says("ada", Body::Invitation(invitation.clone())), Err(exists.clone()));
+    let with = |keys: &str, roles: &BTreeSet<Role>| {
+        let replaces = Some(secrets(keys).identity.public());
+        let invitation = invitation.clone();
+        Body::Invitation(crate::statement::Invitation {
+            replaces,
+            roles: roles.clone(),
+            ..invitation
+        })
+    };
+    assert_eq!(log.says("ada", with("cyd", &roles)), Err(exists));
+    let admin = BTreeSet::from([Role::Admin]);
+    let other = Invalid::OtherRoles { account: name("ben") };
+    assert_eq!(log.says("ada", with("ben", &admin)), Err(other));
+    let unknown = Invalid::UnknownAccount { account: name("zoe") };
+    assert_eq!(log.replace_keys("zoe", "new"), Err(unknown));
+    log.wait(1);
+    log.says("ada", with("ben", &roles)).unwrap();
+    let taken = Err(Invalid::KeysTaken { account: name("ben") });
+    assert_eq!(log.join("ben"), taken, "with the keys that it has");
+    log.keys_of.insert(name("ben"), "new".to_owned());
+    log.join("ben").unwrap();
+    assert_eq!(log.join("ben"), Err(Invalid::AccountExists { account: name("ben") }));
+}
+
+#[test]
+fn who_got_other_keys_from_an_admin_has_no_share_and_no_say() {
+    let mut log = keyed();
+    let request = log.requests("ada", log.request()).unwrap();
+    log.approves("ben", request).unwrap();
+    log.wait(1);
+    let events = log.replace_keys("ben", "new").unwrap();
+    assert!(events.contains(&Event::Dismissed(name("ben"))));
+    assert_eq!(log.state.request(request).unwrap().approvals, some(&["ada"]));
+    let no_share = Err(Invalid::NoShare { account: name("ben"), group: board() });
+    assert_eq!(log.approves("ben", request), no_share);
+    assert_eq!(log.refuses("ben", request), no_share);
+    log.wait(1);
+    let own = log.requests("ben", log.request()).unwrap();
+    assert!(log.state.request(own).unwrap().approvals.is_empty(), "its asking is no consent");
+    let change = log.proposes("ada", log.board_of(&["ada", "cyd"], 2)).unwrap();
+    assert_eq!(log.approves("ben", change).map(drop), no_share.map(drop));
+    assert_eq!(group(&log).change.as_ref().unwrap().approvals, some(&["ada"]));
+}
+
+#[test]
+fn an_admin_can_not_get_a_share_by_giving_members_other_keys() {
+    let mut log = keyed();
+    log.replace_keys("ben", "new").unwrap();
+    // New shares for everybody would give one to whoever has the new keys, and a refresh takes nobody's consent.
+    let refresh = group(&log).definition.clone();
+    let change = log.proposes("fay", refresh).unwrap();
+    assert_eq!(log.begin(session(2), 1), Err(Invalid::NotApproved { request: change }));
+    log.approves("ada", change).unwrap();
+    assert_eq!(log.begin(session(2), 1), Err(Invalid::NotApproved { request: change }));
+    log.approves("cyd", change).unwrap();
+    log.begin(session(2), 1).unwrap();
+    // It does not deal: it has nothing to deal.
+    let terms = &group(&log).ceremony.as_ref().unwrap().terms;
+    assert_eq!(terms.dealers().cloned().collect::<BTreeSet<_>>(), some(&["ada", "cyd"]));
+    log.wait(1);
+    log.reshare(&["ada", "ben", "cyd"]);
+    log.certify_all();
+    let signature = log.activation_signed_by(&["ben", "cyd"]);
+    log.coordinator_says(Body::EpochStarted { session: session(2), signature }).unwrap();
+    assert_eq!(group(&log).unable(&name("ben")), None, "it has a share again");
+    let past = group(&log).past_epochs.last().unwrap();
+    assert_eq!(past.lost, some(&["ben"]), "where the earlier one is, nobody knows");
+    let body = Body::ShareDestroyed { group: board(), epoch: 1 };
+    let stranger = Invalid::NotAMember { account: name("ben"), group: board() };
+    assert_eq!(log.says("ben", body), Err(stranger));
+}
+
+#[test]
+fn a_change_is_over_when_who_would_get_a_share_by_it_is_not_who_was_approved() {
+    for end in [removes, |log: &mut Chronicle, who: &str| log.replace_keys(who, "new")] {
+        for account in ["dan", "ben"] {
+            let mut log = keyed();
+            log.invite("dan", Role::Member);
+            log.join("dan").unwrap();
+            let change = log.proposes("ada", log.board_of(&["ada", "ben", "dan"], 2)).unwrap();
+            log.approves("ben", change).unwrap();
+            log.wait(1);
+            end(&mut log, account).unwrap();
+            assert!(group(&log).change.is_none());
+            let past = group(&log).past_changes.last().unwrap();
+            assert_eq!(past.end, ChangeEnd::Void { account: name(account) });
+        }
+    }
+}
+
+#[test]
+fn a_change_goes_on_without_the_consent_of_who_leaves_by_it_and_is_removed() {
+    let mut log = keyed();
+    let change = log.proposes("ada", log.board_of(&["ada", "cyd"], 2)).unwrap();
+    log.approves("ben", change).unwrap();
+    log.begin(session(2), 1).unwrap();
+    removes(&mut log, "ben").unwrap();
+    let pending = group(&log).change.as_ref().unwrap();
+    assert!(!pending.approved);
+    let past = &group(&log).past.last().unwrap().reason;
+    assert_eq!(*past, AbortReason::RosterChanged { account: name("ben") });
+    log.approves("cyd", change).unwrap();
+    log.begin(session(3), 2).unwrap();
+    log.reshare(&["ada", "cyd"]);
+    log.certify_all();
+    let signature = log.activation_signed_by(&["ada", "cyd"]);
+    log.coordinator_says(Body::EpochStarted { session: session(3), signature }).unwrap();
+    assert_eq!(group(&log).past_epochs.last().unwrap().lost, some(&["ben"]));
+}
+
+#[test]
+fn a_session_ends_with_the_suspension_of_a_participant_and_follows_by_itself() {
+    let mut log = keyed();
+    log.proposes("ada", group(&log).definition.clone()).unwrap();
+    log.begin(session(2), 1).unwrap();
+    suspends(&mut log, "ben").unwrap();
+    assert!(group(&log).ceremony.is_none());
+    resumes(&mut log, "ben").unwrap();
+    log.begin(session(3), 2).unwrap();
+    let body = Body::CeremonyAborted {
+        session: session(3),
+        reason: AbortReason::RosterChanged { account: name("ben") },
+    };
+    assert_eq!(log.coordinator_says(body), Err(Invalid::WrongAuthor), "it is not for saying");
+}
+
+#[test]
+fn without_enough_members_who_can_use_their_shares_nothing_is_changed() {
+    let mut log = keyed();
+    log.replace_keys("ben", "new").unwrap();
+    log.wait(1);
+    log.replace_keys("cyd", "other").unwrap();
+    let few = Invalid::TooFewShares { group: board(), able: 1, needed: 2 };
+    assert_eq!(log.proposes("ada", group(&log).definition.clone()).unwrap_err(), few);
+    let health = group(&log).health(log.now);
+    let unable = health.iter().filter(|(_, h)| matches!(h, crate::state::Health::Unable(_)));
+    assert_eq!(unable.count(), 2);
+}
+
+#[test]
+fn an_account_rotates_its_keys_and_keeps_its_share_and_its_say() {
+    let mut log = keyed();
+    let request = log.requests("ada", log.request()).unwrap();
+    log.approves("ben", request).unwrap();
+    let rotation = |log: &Chronicle, first: &str, keys: &str| {
+        let keys = secrets(keys);
+        let body = Body::KeysRotated { keys: keys.public() };
+        let statement = log.statement(Author::Account(name("ben")), body);
+        Entry::sign(statement, &[&secrets(first).identity, &keys.identity]).unwrap()
+    };
+    let forged = rotation(&log, "cyd", "new");
+    assert_eq!(log.enter(&forged), Err(Invalid::Signature));
+    let own = rotation(&log, "ben", "cyd");
+    assert_eq!(log.enter(&own), Err(Invalid::KeysTaken { account: name("cyd") }));
+    let rotated = rotation(&log, "ben", "new");
+    assert_eq!(log.enter(&rotated), Ok(vec![Event::Account(name("ben"))]));
+    assert_eq!(log.enter(&rotated), Err(Invalid::Signature));
+    log.wait(1);
+    assert_eq!(log.requests("ben", log.request()), Err(Invalid::Signature), "with the former key");
+    log.keys_of.insert(name("ben"), "new".to_owned());
+    sign(&mut log, request, &["ada", "ben"], 9).unwrap();
+    let replaced = Err(Invalid::KeysReplaced { account: name("ben") });
+    let former = secrets("ben").identity.public();
+    assert_eq!(log.state.check_connection(&name("ben"), Some(former)), replaced);
+    suspends(&mut log, "cyd").unwrap();
+    let keys = secrets("newer");
+    let body = Body::KeysRotated { keys: keys.public() };
+    let statement = log.statement(Author::Account(name("cyd")), body);
+    let entry = Entry::sign(statement, &[&secrets("cyd").identity, &keys.identity]).unwrap();
+    assert_eq!(log.enter(&entry), Err(Invalid::Suspended { account: name("cyd") }));
+}
+
+#[test]
+fn a_copy_of_a_node_is_known_until_one_of_the_two_starts_anew() {
+    let mut log = keyed();
+    let (first, second) = (Chronicle::incarnation("ben", 1), Chronicle::incarnation("ben", 2));
+    log.start_node("ben", 2);
+    let duplicated = |log: &Chronicle| log.state.account(&name("ben")).unwrap().duplicated;
+    let says = |log: &mut Chronicle, incarnation, other| {
+        log.says("ben", Body::NodeDuplicated { incarnation, other })
+    };
+    assert_eq!(says(&mut log, second, first), Err(Invalid::StaleIncarnation));
+    assert_eq!(says(&mut log, second, second), Err(Invalid::StaleIncarnation));
+    says(&mut log, first, second).unwrap();
+    assert!(duplicated(&log));
+    let said = Err(Invalid::AlreadySaid { account: name("ben") });
+    assert_eq!(says(&mut log, first, second), said);
+    log.start_node("ben", 3);
+    assert!(!duplicated(&log));
+    assert_eq!(says(&mut log, first, second), Err(Invalid::StaleIncarnation));
+}

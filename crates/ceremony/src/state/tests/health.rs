@@ -1,0 +1,102 @@
+//! Proofs of possession, and what they and everything else say of members' shares.
+
+use crate::chronicle::{Chronicle, HOUR, board, name, session};
+use crate::encoding::Base64;
+use crate::names::Timestamp;
+use crate::signing::Subject;
+use crate::state::{Event, HEALTHY_FOR, Health, Invalid, Shortfall, Unable, possession_context};
+use crate::statement::Body;
+
+/// A proof of `account`'s with the share of `of`, as if made at `at`.
+fn proof(log: &mut Chronicle, account: &str, of: &str, epoch: u64, at: Timestamp) -> Body {
+    let context = possession_context(log.state.ivn(), &board(), epoch, &name(account), at);
+    let package = log.package_of(of);
+    let proof = Base64(package.prove(context.as_bytes(), &mut log.rng).unwrap());
+    Body::ShareProved { group: board(), epoch, proof }
+}
+
+fn proves(log: &mut Chronicle, account: &str) -> Result<Vec<Event>, Invalid> {
+    let body = proof(log, account, account, 1, log.now);
+    log.says(account, body)
+}
+
+fn health_of(log: &Chronicle, account: &str, now: Timestamp) -> Health {
+    let group = log.state.group(&board()).unwrap();
+    let health = group.health(now).into_iter().find(|(member, _)| **member == name(account));
+    health.unwrap().1
+}
+
+#[test]
+fn only_who_has_the_share_proves_that_it_has_it_and_for_one_moment_only() {
+    let mut log = Chronicle::keyed();
+    log.wait(HOUR);
+    let now = log.now;
+    let bad = Err(Invalid::BadSignature);
+    let of_another = proof(&mut log, "ben", "cyd", 1, now);
+    assert_eq!(log.says("ben", of_another), bad);
+    let made_before = proof(&mut log, "ben", "ben", 1, Timestamp(now.0 - 1));
+    assert_eq!(log.says("ben", made_before), bad);
+    let copied = proof(&mut log, "cyd", "cyd", 1, now);
+    assert_eq!(log.says("ben", copied), bad);
+    for length in [0, 63, 65] {
+        let proof = Base64(vec![1; length]);
+        let short = Body::ShareProved { group: board(), epoch: 1, proof };
+        assert_eq!(log.says("ben", short), bad);
+    }
+    assert_eq!(proves(&mut log, "ben"), Ok(vec![Event::ShareProved(board())]));
+    assert_eq!(health_of(&log, "ben", now), Health::Healthy { proved: now });
+    assert_eq!(proves(&mut log, "ben"), Err(Invalid::AlreadySaid { account: name("ben") }));
+}
+
+#[test]
+fn shares_of_other_epochs_and_of_strangers_prove_nothing() {
+    let mut log = Chronicle::keyed();
+    log.wait(HOUR);
+    let now = log.now;
+    let later = proof(&mut log, "ben", "ben", 2, now);
+    let other = Invalid::OtherEpoch { group: board(), asked: 2, current: 1 };
+    assert_eq!(log.says("ben", later), Err(other));
+    let stranger = proof(&mut log, "out", "ben", 1, now);
+    let no_share = Err(Invalid::NoShare { account: name("out"), group: board() });
+    assert_eq!(log.says("out", stranger), no_share);
+    log.replace_keys("ben", "new").unwrap();
+    let no_share = Err(Invalid::NoShare { account: name("ben"), group: board() });
+    assert_eq!(proves(&mut log, "ben"), no_share);
+}
+
+#[test]
+fn a_share_is_healthy_for_three_days_after_what_showed_that_it_is_there() {
+    let mut log = Chronicle::keyed();
+    let made = log.state.group(&board()).unwrap().key.as_ref().unwrap().activated;
+    let last = made.plus(HEALTHY_FOR);
+    assert_eq!(health_of(&log, "cyd", last), Health::Healthy { proved: made });
+    assert_eq!(health_of(&log, "cyd", last.plus(1)), Health::Silent { proved: made });
+    // Signing shows it, too.
+    log.wait(2 * HOUR);
+    let request = log.requests("ada", log.request()).unwrap();
+    log.approves("ben", request).unwrap();
+    let signers = log.records(&["ada", "ben"], session(7), Subject::Request { request });
+    let signature = log.signature();
+    let body = Body::Signature { request, session: session(7), signature, signers };
+    log.coordinator_says(body).unwrap();
+    for (account, proved) in [("ada", log.now), ("ben", log.now), ("cyd", made)] {
+        assert_eq!(health_of(&log, account, log.now), Health::Healthy { proved });
+    }
+    assert_eq!(log.state.group(&board()).unwrap().healthy(last.plus(1)), 2);
+    log.says("ada", Body::AccountSuspended { account: name("ben") }).unwrap();
+    assert_eq!(health_of(&log, "ben", log.now), Health::Unable(Unable::Suspended));
+    assert_eq!(log.state.group(&board()).unwrap().healthy(last.plus(1)), 1);
+}
+
+#[test]
+fn a_group_is_short_of_shares_when_without_somebody_no_more_are_healthy_than_sign() {
+    let mut log = Chronicle::keyed();
+    let short = |healthy| vec![Shortfall { group: board(), min_signers: 2, healthy }];
+    let now = log.now;
+    assert_eq!(log.state.shortfalls(&name("ben"), now), short(2));
+    assert_eq!(log.state.shortfalls(&name("out"), now), []);
+    log.says("ada", Body::AccountSuspended { account: name("cyd") }).unwrap();
+    assert_eq!(log.state.shortfalls(&name("ben"), now), short(1));
+    let late = now.plus(2 * HEALTHY_FOR);
+    assert_eq!(log.state.shortfalls(&name("ben"), late), short(0));
+}
