@@ -1,6 +1,6 @@
 //! Requests, seen by a member: fetching the document, comparing it with what was committed to, consenting.
 
-use super::{Document, Node};
+use super::{Command, Document, Node};
 use crate::effect::{CommandError, CommandId, NodeChange, NodeDeadline, NodeEffect};
 use crate::entry::Entry;
 use crate::names::{Digest, DocumentType, EntryId, GroupName, Timestamp};
@@ -271,6 +271,18 @@ impl Node {
                 !change.lapsed(now) && (votes || joins)
             })
             .collect()
+    }
+
+    /// What it takes to say yes to this: an approval, or, of who would join by a change, acceptance.
+    pub fn consent(&self, to: EntryId) -> Command {
+        let joins = self
+            .state
+            .group_of_change(to)
+            .filter(|group| self.acceptable(group) == Some(to) && !group.has_member(&self.account));
+        match joins {
+            Some(group) => Command::AcceptGroup(group.definition.name.clone()),
+            None => Command::Approve(to),
+        }
     }
 
     /// Requests that wait for this account's decision.

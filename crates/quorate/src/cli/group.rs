@@ -32,6 +32,7 @@ enum Action {
     Accept(Accept),
     Change(change::Change),
     Refresh(change::Refresh),
+    Repair(change::Repair),
     Cancel(Cancel),
 }
 
@@ -99,6 +100,7 @@ impl Run for Group {
             Action::Accept(accept) => accept.run(context),
             Action::Change(change) => change.run(context),
             Action::Refresh(refresh) => refresh.run(context),
+            Action::Repair(repair) => repair.run(context),
             Action::Cancel(cancel) => cancel.run(context),
         }
     }

@@ -8,7 +8,9 @@ use quorate_ceremony::statement::GroupDefinition;
 use super::duration::{relative, rough, utc};
 use super::file;
 use super::terminal::{Page, Tone};
-use crate::control::{ChangeView, GroupStage, GroupView, MemberView, RequestStage, RequestView};
+use crate::control::{
+    ChangeView, GroupStage, GroupView, MemberView, RequestStage, RequestView, ShareView,
+};
 
 /// `ada, ben, carol`.
 pub(super) fn list<T: Display>(items: impl IntoIterator<Item = T>) -> String {
@@ -64,6 +66,22 @@ pub(super) fn member_state(group: &GroupView, member: &MemberView) -> (Tone, &'s
     }
 }
 
+/// What is known of a member's share, after what its node is doing.
+fn share_state(share: Option<ShareView>, now: Timestamp) -> String {
+    match share {
+        None => String::new(),
+        Some(ShareView::Healthy { proved }) => {
+            format!("; share proved {}", relative(now, proved))
+        }
+        Some(ShareView::Silent { proved }) => {
+            format!("; share not proved since {}", relative(now, proved))
+        }
+        Some(ShareView::Suspended) => "; suspended".to_owned(),
+        Some(ShareView::Lost) => "; lost its share with its former keys".to_owned(),
+        Some(ShareView::Removed) => "; removed from the roster".to_owned(),
+    }
+}
+
 pub(super) fn group(page: &mut Page, view: &GroupView) {
     page.verdict(group_tone(view.state), &view.sentence);
     page.field("signs with", format!("any {} of {} members", view.min_signers, view.max_signers));
@@ -95,10 +113,17 @@ pub(super) fn group(page: &mut Page, view: &GroupView) {
     if let Some(epoch) = view.epoch.filter(|epoch| *epoch > 1) {
         page.field("shares", format!("epoch {epoch}; those of earlier epochs are of no use here"));
     }
+    if let Some(shares) = &view.shares {
+        page.field("health", shares);
+    }
+    if let Some(every) = policy.refresh_every {
+        page.field("new shares", format!("every {}, by themselves", rough(every / 1000)));
+    }
     page.title("Members");
     for member in &view.members {
         let (tone, state) = member_state(view, member);
-        page.item(tone, format!("{}: {state}", member.account));
+        let share = share_state(member.share, super::context::now());
+        page.item(tone, format!("{}: {state}{share}", member.account));
     }
     if let Some(pending) = &view.change {
         page.blank();
@@ -122,6 +147,12 @@ pub(super) fn differences(
             ("requester's own", yes(policy.requester_may_approve)),
             ("nodes by themselves", yes(policy.auto_approve)),
             ("requests lapse after", rough(policy.expiry / 1000)),
+            (
+                "new shares",
+                policy.refresh_every.map_or("when asked for".to_owned(), |every| {
+                    format!("every {}", rough(every / 1000))
+                }),
+            ),
             ("document types", list(&of.document_types)),
         ]
     };
@@ -132,9 +163,10 @@ pub(super) fn differences(
 
 /// A proposed change of a group.
 pub(super) fn change(page: &mut Page, view: &ChangeView, now: Timestamp) {
-    let what = match view.refresh {
-        true => format!("{}: new shares for the same members", view.group),
-        false => format!(
+    let what = match (&view.repairs, view.refresh) {
+        (Some(member), _) => format!("{}: {member} shall get its lost share back", view.group),
+        (None, true) => format!("{}: new shares for the same members", view.group),
+        (None, false) => format!(
             "{}: any {} of {} members shall sign",
             view.group,
             view.after.min_signers,

@@ -15,6 +15,7 @@ use quorate_ceremony::names::{
 };
 use quorate_ceremony::node::{Node, Trouble};
 use quorate_ceremony::policy::Policy;
+use quorate_ceremony::state::{Health, Unable};
 use quorate_ceremony::statement::{GroupDefinition, Invitation, Role};
 use serde::{Deserialize, Serialize};
 
@@ -391,6 +392,12 @@ pub struct GroupView {
     pub verifying_key: Option<String>,
     /// Counts the key's sets of shares.
     pub epoch: Option<u64>,
+    /// How many members' nodes showed lately that they have their shares, once there is a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub healthy: Option<usize>,
+    /// How the shares are, in one sentence, once there is a key: `3 of 5 needed, 4 healthy; carol not proved for 9 days`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shares: Option<String>,
     /// What is proposed to change, or under way.
     pub change: Option<Box<ChangeView>>,
     /// How the latest change ended that is not pending any more.
@@ -425,6 +432,9 @@ pub struct ChangeView {
     pub proposer: AccountName,
     /// Whether only the shares are to be others.
     pub refresh: bool,
+    /// The member that is to get its lost share back, where that is all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repairs: Option<AccountName>,
     /// The whole group as it is.
     pub now: GroupDefinition,
     /// The whole group as it would be.
@@ -486,6 +496,43 @@ pub struct MemberView {
     pub accepted: bool,
     /// Whether the running DKG waits for it.
     pub awaited: bool,
+    /// What the log shows of its share, once there is a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<ShareView>,
+}
+
+/// What the log shows of a member's share.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum ShareView {
+    /// Its node showed lately that it has it.
+    Healthy {
+        /// When.
+        proved: Timestamp,
+    },
+    /// Its node has not shown that for more than three days.
+    Silent {
+        /// When it did last.
+        proved: Timestamp,
+    },
+    /// An admin suspended the account.
+    Suspended,
+    /// An admin replaced the account's keys; the share went with the former ones.
+    Lost,
+    /// The account is not on the roster any more.
+    Removed,
+}
+
+impl From<Health> for ShareView {
+    fn from(health: Health) -> Self {
+        match health {
+            Health::Healthy { proved } => Self::Healthy { proved },
+            Health::Silent { proved } => Self::Silent { proved },
+            Health::Unable(Unable::Suspended) => Self::Suspended,
+            Health::Unable(Unable::Replaced) => Self::Lost,
+            Health::Unable(Unable::Removed) => Self::Removed,
+        }
+    }
 }
 
 /// A request.

@@ -307,7 +307,7 @@ impl Task {
         let command = match ask {
             Ask::Sign(ask) => return self.sign(ask, reply),
             Ask::Approve { ref id } => {
-                answer::find_votable(self.machine.state(), id).map(Command::Approve)
+                answer::find_votable(self.machine.state(), id).map(|id| self.machine.consent(id))
             }
             Ask::Reject { ref id, ref reason } => answer::find_votable(self.machine.state(), id)
                 .map(|request| Command::Reject { request, reason: reason.clone() }),

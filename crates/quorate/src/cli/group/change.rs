@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::watch;
 use crate::cli::context::{Context, now};
+use crate::cli::duration::DurationError;
 use crate::cli::session::Session;
 use crate::cli::terminal::{Page, Tone};
 use crate::cli::{Failure, Run, duration, page};
@@ -42,6 +43,9 @@ pub(super) struct Change {
     /// How many members must approve a change from then on; at least --min-signers
     #[arg(long, value_name = "N")]
     approvals_to_change: Option<u16>,
+    /// Have new shares made by themselves after this time, again and again; `never` to stop that
+    #[arg(long, value_name = "TIME", value_parser = parse_every)]
+    refresh_every: Option<Every>,
     /// Who joins, separated by commas; each needs the member role
     #[arg(long, value_name = "ACCOUNT,…", value_delimiter = ',')]
     add: Vec<AccountName>,
@@ -62,7 +66,7 @@ pub(super) struct Change {
 ///
 /// Old shares are destroyed when the new ones are in use: whoever stole some of them, but fewer than it takes to sign,
 /// has nothing. An admin or a member can start it; nobody has to approve, but all members' nodes have to be online.
-/// Run it from cron or a systemd timer to do it regularly.
+/// To have it done regularly: quorate group change GROUP --refresh-every 30d.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -72,6 +76,28 @@ pub(super) struct Refresh {
     /// The group
     #[arg(value_name = "GROUP")]
     name: GroupName,
+    #[command(flatten)]
+    waiting: Waiting,
+}
+
+/// Give a member its lost share back
+///
+/// For a member whose node lost its data, or that got new keys (quorate account replace-keys). Other members have to
+/// approve, as many as it takes to sign; then as many nodes make the share again together, for that member alone: nobody
+/// else learns anything of it, and nobody else's share changes. If the lost device may be in wrong hands, run
+/// `quorate group refresh` instead: the member gets another share, and the one on the device is of no use any more.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  quorate group repair board carol
+  quorate group repair board carol --wait")]
+pub(super) struct Repair {
+    /// The group
+    #[arg(value_name = "GROUP")]
+    name: GroupName,
+    /// The member that lost its share
+    #[arg(value_name = "MEMBER")]
+    member: AccountName,
     #[command(flatten)]
     waiting: Waiting,
 }
@@ -93,6 +119,9 @@ struct DryRun {
     dry_run: bool,
     now: Figures,
     after: Figures,
+    /// Everything else that differs.
+    #[serde(skip)]
+    policy: Vec<(&'static str, String, String)>,
 }
 
 /// A group in figures.
@@ -143,12 +172,17 @@ impl Run for Change {
                 dry_run: true,
                 now: Figures::of(&before),
                 after: Figures::of(&after),
+                policy: page::differences(&before, &after)
+                    .into_iter()
+                    .filter(|(label, ..)| !["sign", "approve a request"].contains(label))
+                    .collect(),
             };
             context.terminal.show("change", &view, |page| table(page, &view))?;
             return Ok(());
         }
         let expires_in = self.expiry.map(duration::milliseconds);
-        propose(context, &session, &group, after, expires_in, &self.waiting, &self.add)
+        let proposal = Proposal { expires_in, added: self.add.clone(), ..Proposal::of(after) };
+        propose(context, &session, &group, proposal, &self.waiting)
     }
 }
 
@@ -157,7 +191,38 @@ impl Run for Refresh {
         let session = context.session()?;
         let group = session.group(&self.name)?;
         let same = definition_of(&group)?;
-        propose(context, &session, &group, same, None, &self.waiting, &[])
+        propose(context, &session, &group, Proposal::of(same), &self.waiting)
+    }
+}
+
+impl Run for Repair {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        let session = context.session()?;
+        let group = session.group(&self.name)?;
+        let same = definition_of(&group)?;
+        if !same.members.contains(&self.member) {
+            let message = format!("{} is not a member of {}", self.member, self.name);
+            return Err(Problem::new(Exit::Usage, message)
+                .hint(format!("quorate group show {}", self.name))
+                .into());
+        }
+        let proposal = Proposal { repairs: Some(self.member.clone()), ..Proposal::of(same) };
+        propose(context, &session, &group, proposal, &self.waiting)
+    }
+}
+
+/// What is proposed.
+struct Proposal {
+    definition: GroupDefinition,
+    expires_in: Option<u64>,
+    repairs: Option<AccountName>,
+    /// Who joins.
+    added: Vec<AccountName>,
+}
+
+impl Proposal {
+    fn of(definition: GroupDefinition) -> Self {
+        Self { definition, expires_in: None, repairs: None, added: Vec::new() }
     }
 }
 
@@ -191,7 +256,21 @@ impl Change {
         let least = definition.min_signers;
         definition.policy.changes_required =
             self.approvals_to_change.or(changes.map(|required| required.max(least)));
+        if let Some(Every(every)) = self.refresh_every {
+            definition.policy.refresh_every = every.map(duration::milliseconds);
+        }
         Ok(definition)
+    }
+}
+
+/// How often; not at all if absent.
+#[derive(Clone, Copy, Debug)]
+struct Every(Option<Duration>);
+
+fn parse_every(text: &str) -> Result<Every, DurationError> {
+    match text {
+        "never" => Ok(Every(None)),
+        text => duration::parse(text).map(|every| Every(Some(every))),
     }
 }
 
@@ -218,15 +297,13 @@ fn propose(
     context: &Context,
     session: &Session,
     group: &GroupView,
-    definition: GroupDefinition,
-    expires_in: Option<u64>,
+    proposal: Proposal,
     waiting: &Waiting,
-    accounts: &[AccountName],
 ) -> Result<(), Failure> {
     let epoch = group.epoch.unwrap_or_default();
-    let ask = Ask::ChangeGroup { definition, epoch, expires_in, repairs: None };
-    let (id, _) =
-        session.order(ask).map_err(|problem| session.about_accounts(accounts, problem))?;
+    let Proposal { definition, expires_in, repairs, added } = proposal;
+    let ask = Ask::ChangeGroup { definition, epoch, expires_in, repairs };
+    let (id, _) = session.order(ask).map_err(|problem| session.about_accounts(&added, problem))?;
     let group = match waiting.wait {
         true => outcome(context, session, &group.name, id, waiting.timeout)?,
         false => session.group(&group.name)?,
@@ -289,6 +366,9 @@ fn table(page: &mut Page, view: &DryRun) {
     row("a request", &|figures| format!("needs {} approvals", figures.approvals_required));
     row("may be lost", &|figures| format!("{} shares", figures.may_be_lost));
     row("must collude", &|figures| format!("{} members", figures.must_collude));
+    for (label, now, after) in &view.policy {
+        page.field(label, format!("{now:<24} {after}"));
+    }
     let names = |names: &mut dyn Iterator<Item = &AccountName>| page::list(names);
     page.field("leave", names(&mut now.members.iter().filter(|it| !after.members.contains(it))));
     page.field("join", names(&mut after.members.iter().filter(|it| !now.members.contains(it))));

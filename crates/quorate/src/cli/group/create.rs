@@ -43,6 +43,9 @@ pub(super) struct Create {
     /// How many members must approve a change of the group; at least --min-signers, which is the default
     #[arg(long, value_name = "N")]
     approvals_to_change: Option<u16>,
+    /// Have new shares made by themselves after this time, again and again; an hour at least
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    refresh_every: Option<Duration>,
     /// A kind of document that the group signs, and no others; may be given several times
     #[arg(long, value_name = "TYPE", value_delimiter = ',')]
     document_type: Vec<DocumentType>,
@@ -125,7 +128,7 @@ impl Create {
                 auto_approve: self.auto_approve,
                 expiry: duration::milliseconds(self.expiry),
                 changes_required: self.approvals_to_change,
-                refresh_every: None,
+                refresh_every: self.refresh_every.map(duration::milliseconds),
             },
         }
     }

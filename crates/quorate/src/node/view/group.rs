@@ -1,19 +1,23 @@
 //! Groups in sentences: where they stand, what is proposed to change about them, and how far that is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_ceremony::names::{AccountName, Timestamp};
 use quorate_ceremony::node::Node;
-use quorate_ceremony::state::{CeremonyPhase, Change, ChangeEnd, Group};
+use quorate_ceremony::state::{CeremonyPhase, Change, ChangeEnd, Group, Health};
 use quorate_ceremony::statement::AbortReason;
 
 use super::{hex, list, list_or, plural};
 use crate::control::{ChangeView, GroupStage, GroupView, MemberView, PastChangeView};
 
+/// A day, in milliseconds.
+const DAY: u64 = 24 * 3_600_000;
+
 /// A group, as this node sees it.
 pub(crate) fn group(node: &Node, group: &Group, now: Timestamp) -> GroupView {
     let definition = &group.definition;
     let missing = group.missing();
+    let health: BTreeMap<&AccountName, Health> = group.health(now).into_iter().collect();
     let members = definition
         .members
         .iter()
@@ -23,6 +27,7 @@ pub(crate) fn group(node: &Node, group: &Group, now: Timestamp) -> GroupView {
             online: node.online().contains(account),
             accepted: group.accepted.contains(account),
             awaited: missing.contains(account),
+            share: health.get(account).map(|health| (*health).into()),
         })
         .collect();
     let change = group.change.as_ref().filter(|change| is_alive(group, change, now));
@@ -38,6 +43,8 @@ pub(crate) fn group(node: &Node, group: &Group, now: Timestamp) -> GroupView {
         members,
         verifying_key: group.key.as_ref().map(|key| hex(key.public.verifying_key().as_bytes())),
         epoch: group.key.as_ref().map(|key| key.epoch),
+        healthy: group.key.as_ref().map(|_| group.healthy(now)),
+        shares: group.key.as_ref().map(|_| shares_sentence(group, now)),
         past_change: group.past_changes.last().map(|past| PastChangeView {
             id: past.id,
             done: matches!(past.end, ChangeEnd::Done { .. }),
@@ -47,6 +54,32 @@ pub(crate) fn group(node: &Node, group: &Group, now: Timestamp) -> GroupView {
         attempts: group.past.len() + usize::from(group.ceremony.is_some() || group.key.is_some()),
         dkg_ms: group.key.as_ref().map(|key| key.activated.0.saturating_sub(key.started.0)),
     }
+}
+
+/// `3 of 5 needed, 4 healthy; carol not proved for 9 days`.
+fn shares_sentence(group: &Group, now: Timestamp) -> String {
+    let definition = &group.definition;
+    let mut sentence = format!(
+        "{} of {} needed, {} healthy",
+        definition.min_signers,
+        definition.members.len(),
+        group.healthy(now)
+    );
+    for (name, health) in group.health(now) {
+        let why = match health {
+            Health::Healthy { .. } => continue,
+            Health::Silent { proved } => {
+                let days = now.0.saturating_sub(proved.0) / DAY;
+                format!(
+                    "{name} not proved for {}",
+                    plural(usize::try_from(days).unwrap_or(usize::MAX), "day", "days")
+                )
+            }
+            Health::Unable(why) => format!("{name} {why}"),
+        };
+        sentence.push_str(&format!("; {why}"));
+    }
+    sentence
 }
 
 fn stage(group: &Group) -> GroupStage {
@@ -171,6 +204,7 @@ fn change(node: &Node, group: &Group, change: &Change) -> ChangeView {
         group: group.definition.name.clone(),
         proposer: change.proposer.clone(),
         refresh: change.is_refresh(group),
+        repairs: change.proposal.repairs.clone(),
         now: group.definition.clone(),
         after: after.clone(),
         added: after.members.iter().filter(|name| !is_in(name)).cloned().collect(),
