@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use quorate_ceremony::names::{AccountName, Digest, GroupName, Timestamp};
 use quorate_ceremony::node::{Command, Node};
 use quorate_ceremony::policy::Policy;
-use quorate_ceremony::state::{ChangeEnd, Group, RequestState, Status};
+use quorate_ceremony::state::{Change, ChangeEnd, Group, RequestState, Status};
 use quorate_ceremony::statement::{AbortReason, GroupDefinition, Invitation};
 use quorate_protocol::Suite;
 
@@ -128,7 +128,7 @@ impl Plan {
     fn named(&self, world: &World, group: &Group) -> BTreeSet<AccountName> {
         let mut named = BTreeSet::new();
         let mut once = BTreeSet::new();
-        if self.scenario.mischief.is_empty() {
+        if !self.scenario.has_malicious() {
             return named;
         }
         for past in &group.past {
@@ -178,12 +178,35 @@ impl Plan {
         let group = node.state().group(&self.group).ok()?;
         let planned = self.scenario.changes.get(changes_done(group))?;
         let epoch = group.key.as_ref()?.epoch;
-        if index != 0 || group.change.is_some() || planned.at > passed {
+        let named = self.named(world, group);
+        if index == 0 && group.change.is_some() && !named.is_empty() {
+            let gets_a_share = |change: &Change| {
+                change.proposal.definition.members.iter().any(|name| named.contains(name))
+            };
+            // It waits for somebody who does not answer.
+            let hopeless = group.change.as_ref().is_some_and(gets_a_share)
+                || group.definition.members.len() - named.len()
+                    < usize::from(group.definition.min_signers);
+            return hopeless.then(|| Command::CancelCeremony(self.group.clone()));
+        }
+        if index != 0 || group.change.is_some() || planned.at > passed || self.gave_up(group) {
             return None;
         }
-        let members = planned.members.iter().map(|index| world.names.get(*index).cloned());
-        let members: Vec<AccountName> = members.collect::<Option<_>>()?;
-        let (min_signers, old) = (planned.min_signers, &group.definition);
+        let wanted = planned.members.iter().map(|index| world.names.get(*index).cloned());
+        let wanted: Vec<AccountName> = wanted.collect::<Option<_>>()?;
+        // Whoever was left out of an earlier proposal stays so.
+        let earlier = group.past_changes.iter().filter(|past| past.proposal.epoch == epoch);
+        let before: Vec<&GroupDefinition> = earlier.map(|past| &past.proposal.definition).collect();
+        let members: Vec<AccountName> = wanted
+            .into_iter()
+            .filter(|name| !named.contains(name))
+            .filter(|name| {
+                !self.scenario.has_malicious()
+                    || before.iter().all(|definition| definition.members.contains(name))
+            })
+            .collect();
+        let most = u16::try_from(members.len()).ok()?;
+        let (min_signers, old) = (planned.min_signers.min(most), &group.definition);
         let policy = Policy { approvals_required: min_signers, ..old.policy.clone() };
         let voters = members.len() - usize::from(!policy.requester_may_approve);
         let requester_may_approve =
@@ -191,6 +214,13 @@ impl Plan {
         let policy = Policy { requester_may_approve, ..policy };
         let definition = GroupDefinition { members, min_signers, policy, ..old.clone() };
         Some(Command::ChangeGroup { definition, epoch, expires_in: None, repairs: None })
+    }
+
+    /// Whether the change that is due was proposed as often as it is going to be.
+    fn gave_up(&self, group: &Group) -> bool {
+        let epoch = group.key.as_ref().map(|key| key.epoch);
+        let tried = group.past_changes.iter().filter(|past| Some(past.proposal.epoch) == epoch);
+        group.change.is_none() && tried.count() >= self.scenario.proposals
     }
 
     fn wish_to_ask(&self, index: usize, node: &Node, passed: u64) -> Option<Command> {
@@ -224,7 +254,7 @@ impl Plan {
         }
         let mut asked: Vec<&RequestState> =
             node.inbox(now).into_iter().map(|(request, _)| request).collect();
-        if !self.scenario.mischief.is_empty() {
+        if self.scenario.has_malicious() {
             // The consents are there and the signature is not: whoever can help does.
             let spare = node.state().requests().values().filter(|request| {
                 request.status == Status::Approved && !request.approvals.contains(node.account())
@@ -266,7 +296,7 @@ impl Plan {
             )];
         }
         let mut missing = Vec::new();
-        if changes_done(group) < self.scenario.changes.len() {
+        if changes_done(group) < self.scenario.changes.len() && !self.gave_up(group) {
             missing.push(format!("a change is not in force: {:?}", group.change));
         }
         for past in &group.past_epochs {
@@ -277,15 +307,16 @@ impl Plan {
         for k in 0..self.scenario.requests.len() {
             let request = state.requests().values().find(|r| self.planned(r) == Some(k));
             match request.map(|request| (request, &request.status)) {
-                None if self.scenario.mischief.contains_key(&self.requester(k)) => {}
+                None if self.scenario.is_malicious(self.requester(k)) => {}
                 None => missing.push(format!("request {k} is not made")),
                 Some((_, Status::Approved)) => missing.push(format!("request {k} is not signed")),
                 Some((request, Status::Open)) => {
                     let awaited = request.undecided(group).find(|name| {
                         let index = world.names.iter().position(|other| other == *name);
                         let vote = index.and_then(|index| self.vote(index, request));
-                        vote.is_some_and(|vote| vote != Vote::Ignore)
-                            && !world.malicious.contains(*name)
+                        // Who breaks the rules of reshares alone votes.
+                        let cheats = |index| self.scenario.mischief.contains_key(&index);
+                        vote.is_some_and(|vote| vote != Vote::Ignore) && !index.is_some_and(cheats)
                     });
                     if let Some(name) = awaited {
                         missing.push(format!("{name} has not voted on request {k}"));

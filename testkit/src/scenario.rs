@@ -6,7 +6,7 @@ use quorate_ceremony::policy::Policy;
 use quorate_ceremony::statement::Role;
 
 use crate::chance::Chance;
-use crate::double::member::Mischief;
+use crate::double::member::{Mischief, ReshareMischief};
 
 /// A run's people, wishes and faults.
 #[derive(Clone, Debug)]
@@ -31,6 +31,10 @@ pub struct Scenario {
     pub changes: Vec<PlannedChange>,
     /// The malicious members. They never heal; the first member, who is the admin, is none of them.
     pub mischief: BTreeMap<usize, Mischief>,
+    /// The members that keep to the rules but in reshares.
+    pub reshare_mischief: BTreeMap<usize, ReshareMischief>,
+    /// How often a change of the group is proposed at most: what cheats make fail, the others may try without them.
+    pub proposals: usize,
     /// What goes wrong.
     pub faults: Faults,
 }
@@ -176,6 +180,8 @@ impl Scenario {
             outsider: false,
             admitted: false,
             mischief: BTreeMap::new(),
+            reshare_mischief: BTreeMap::new(),
+            proposals: usize::MAX,
             requests: vec![PlannedRequest { by: 0, at: 0, votes: votes.collect() }],
             faults: Faults::none(),
         }
@@ -245,6 +251,8 @@ impl Scenario {
             admitted,
             requests,
             mischief,
+            reshare_mischief: BTreeMap::new(),
+            proposals: usize::MAX,
             faults,
         }
     }
@@ -253,6 +261,16 @@ impl Scenario {
     pub(crate) fn role(&self, index: usize) -> Role {
         let members = usize::from(self.members) + usize::from(self.reserves);
         if index < members { Role::Member } else { Role::Requester }
+    }
+
+    /// Whether there is anybody who does not keep to the rules.
+    pub(crate) fn has_malicious(&self) -> bool {
+        !self.mischief.is_empty() || !self.reshare_mischief.is_empty()
+    }
+
+    /// Whether the account of this index does not.
+    pub(crate) fn is_malicious(&self, index: usize) -> bool {
+        self.mischief.contains_key(&index) || self.reshare_mischief.contains_key(&index)
     }
 
     /// How many accounts there are.

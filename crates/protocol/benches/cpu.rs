@@ -7,6 +7,9 @@
 //! its first message to its key package, with the board that it computes and all decoding,
 //! sealing and proving; for the peer `part1` to `part3` and decoding what others sent, but
 //! no encryption, as it has none. Signing takes decoded commitments on both sides.
+//!
+//! A reshare is counted in the same way, for a member that deals and stays, one that deals and leaves, and one that
+//! joins. The peer has none. These rows alone: `cargo bench -p quorate-protocol --bench cpu -- reshare`.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -23,12 +26,33 @@ use serde_json::{Value, json};
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
 const GROUPS: [(u16, u16); 4] = [(2, 3), (3, 5), (7, 10), (67, 100)];
+/// From this group to that: one member leaves, and as many as it takes to be so many join.
+const RESHARES: [((u16, u16), (u16, u16)); 2] = [((2, 3), (3, 5)), ((67, 100), (67, 100))];
 const PEER: &str = "frost-ed25519 3.0.0";
 const MESSAGE: &[u8] = b"thirty-two bytes, like a digest.";
 
 fn main() -> Result<()> {
     let mut rows = Vec::new();
-    for (min_signers, max_signers) in GROUPS {
+    for (old, new) in RESHARES {
+        let session = Reshare::new(old, new)?;
+        let repetitions = if new.1 > 50 { 9 } else { 101 };
+        let mut times: [Vec<f64>; 3] = Default::default();
+        for _ in 0..repetitions {
+            for (member, times) in session.members().into_iter().zip(&mut times) {
+                times.push(timed(|| session.take_part(member))?);
+            }
+        }
+        let names = ["reshare, deals and stays", "reshare, deals and leaves", "reshare, joins"];
+        for (name, times) in names.into_iter().zip(times) {
+            rows.push(row_alone(
+                &format!("{name}, from {} of {}", old.0, old.1),
+                new,
+                median(times)?,
+            ));
+        }
+    }
+    let only_reshares = std::env::args().any(|argument| argument == "reshare");
+    for (min_signers, max_signers) in GROUPS.into_iter().filter(|_| !only_reshares) {
         let ours = Ours::new(min_signers, max_signers)?;
         let peer = Peer::new(min_signers, max_signers)?;
         let repetitions = if max_signers > 50 { 9 } else { 101 };
@@ -47,6 +71,15 @@ fn main() -> Result<()> {
     }
     println!("{}", json!({ "rows": rows }));
     Ok(())
+}
+
+fn row_alone(name: &str, (min_signers, max_signers): (u16, u16), ours: f64) -> Value {
+    json!({
+        "name": name,
+        "min_signers": min_signers,
+        "max_signers": max_signers,
+        "ours_ms": ours,
+    })
 }
 
 fn row(name: &str, (min_signers, max_signers): (u16, u16), ours: f64, peer: f64) -> Value {
@@ -200,6 +233,81 @@ impl Ours {
     fn aggregate(&self) -> Result<()> {
         sign::aggregate(&self.public, &self.announced, &self.shares, MESSAGE)?;
         Ok(())
+    }
+}
+
+/// A reshare that was played once, so that one member can play it again. Identifier 2 leaves.
+struct Reshare {
+    parameters: Parameters,
+    old: BTreeMap<Identifier, KeyPackage>,
+    /// All messages, by round, in log order; of the dealings those that count.
+    rounds: Vec<Vec<(Identifier, Vec<u8>)>>,
+    joins: Identifier,
+}
+
+impl Reshare {
+    fn new(old: (u16, u16), (min_signers, max_signers): (u16, u16)) -> Result<Self> {
+        let Ours { packages, public, .. } = Ours::new(old.0, old.1)?;
+        let joins = Identifier::try_from(old.1 + 1)?;
+        let leaves = Identifier::try_from(2)?;
+        let members: Vec<Identifier> = (1..=max_signers + 1)
+            .map(Identifier::try_from)
+            .filter(|id| id.as_ref() != Ok(&leaves))
+            .collect::<Result<_, _>>()?;
+        let dealers = packages.keys().copied();
+        let (session, context) = (SessionId([3; 32]), [4; 32]);
+        let parameters =
+            Parameters::reshare(session, context, min_signers, members, &public, dealers)?;
+        let mut board = Board::new(parameters.clone());
+        let everybody = parameters.participants().union(parameters.dealers());
+        let (mut runs, mut rounds) = (Vec::new(), vec![Vec::new()]);
+        for me in everybody.copied() {
+            let (run, message) = Run::reshare(&parameters, me, packages.get(&me), &mut rng(me))?;
+            runs.push((me, run));
+            rounds.iter_mut().for_each(|round| round.extend(message.clone().map(|m| (me, m))));
+        }
+        while board.outcome().is_none() {
+            let round = rounds.last_mut().ok_or("no round")?;
+            round.retain(|(from, message)| board.post(*from, message).is_ok());
+            let (mut sent, mut next) = (Vec::new(), Vec::new());
+            for (me, run) in runs {
+                match run.advance(&board, &mut rng(me))? {
+                    Step::Wait(run) => next.push((me, run)),
+                    Step::Send(run, message) => {
+                        sent.push((me, message));
+                        next.push((me, run));
+                    }
+                    Step::Done(_) | Step::Left => {}
+                }
+            }
+            runs = next;
+            rounds.push(sent);
+        }
+        Ok(Self { parameters, old: packages, rounds, joins })
+    }
+
+    /// One that deals and stays, one that deals and leaves, and one that joins.
+    fn members(&self) -> [Identifier; 3] {
+        let mut dealers = self.old.keys().copied();
+        let mut next = || dealers.next().unwrap_or(self.joins);
+        [next(), next(), self.joins]
+    }
+
+    /// All that one member does.
+    fn take_part(&self, me: Identifier) -> Result<Option<KeyPackage>> {
+        let mut board = Board::new(self.parameters.clone());
+        let (mut run, _) = Run::reshare(&self.parameters, me, self.old.get(&me), &mut rng(me))?;
+        for round in &self.rounds {
+            for (from, message) in round {
+                board.post(*from, message)?;
+            }
+            run = match run.advance(&board, &mut rng(me))? {
+                Step::Wait(run) | Step::Send(run, _) => run,
+                Step::Done(package) => return Ok(Some(package)),
+                Step::Left => return Ok(None),
+            };
+        }
+        Err("not done".into())
     }
 }
 

@@ -12,6 +12,7 @@ use quorate_ceremony::state::{IvnState, Status};
 use quorate_ceremony::statement::Request;
 
 use super::coordinator::ViewId;
+use super::founding::board;
 use super::stage::{START, Stage};
 use crate::invariants::{Violation, s3_of_two_views_at_most_one_is_final};
 use crate::reference::summary;
@@ -90,6 +91,18 @@ impl Stage {
         let theirs = self.truth.released.iter().filter(|(_, of)| *of == subject);
         theirs.map(|(by, _)| by.clone()).collect()
     }
+
+    /// How many shares of keys a node has on its disk.
+    pub fn shares_held(&self, account: &AccountName) -> usize {
+        self.stations.get(account).map_or(0, |station| station.disk.packages.len())
+    }
+
+    /// Which epoch is in force, as a member's node sees it.
+    pub fn epoch_of(&self, account: &AccountName) -> u64 {
+        let group = self.node(account).state().group(&board());
+        group.ok().and_then(|group| group.key.as_ref()).map_or(0, |key| key.epoch)
+    }
+
     /// How many shares honest nodes released so far.
     pub fn shares_released(&self) -> usize {
         self.truth.released.len()

@@ -7,6 +7,8 @@
 
 mod generation;
 mod participant;
+mod resharing;
+mod rounds;
 mod signing;
 mod statements;
 
@@ -24,9 +26,14 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore as _;
 
 use generation::Generation;
+pub use resharing::ReshareMischief;
+use resharing::Resharing;
 use signing::Signing;
 
-/// How a member breaks the rules.
+/// How long a message may take to show in the log before it is sent again, in milliseconds.
+const PATIENCE: u64 = 500;
+
+/// How a member breaks the rules of key generation and signing.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Mischief {
     /// Key generation: none. The double's own code takes part by the book, so that it is not by accident that the
@@ -236,7 +243,44 @@ fn submitted(effect: &NodeEffect) -> Option<Entry> {
 }
 
 /// A malicious member. It remembers more than its node, and longer.
-pub(crate) struct Double {
+pub(crate) enum Double {
+    /// In key generation, signing, or what it states.
+    Member(Box<Member>),
+    /// In reshares alone.
+    Resharing(Box<(Resharing, ChaCha20Rng)>),
+}
+
+impl Double {
+    pub(crate) fn new(mischief: Mischief, rng: ChaCha20Rng) -> Self {
+        Self::Member(Box::new(Member::new(mischief, rng)))
+    }
+
+    pub(crate) fn in_reshares(mischief: ReshareMischief, rng: ChaCha20Rng) -> Self {
+        Self::Resharing(Box::new((Resharing::new(mischief), rng)))
+    }
+
+    /// The coordinator says something to its node.
+    pub(crate) fn hears(&mut self, message: &FromCoordinator) {
+        match self {
+            Self::Member(member) => member.signing.hears(message),
+            Self::Resharing(double) => double.0.hears(message),
+        }
+    }
+
+    /// What becomes of what its node wants done.
+    pub(crate) fn acts(&mut self, seat: &Seat<'_>, effects: Vec<NodeEffect>) -> Vec<NodeEffect> {
+        match self {
+            Self::Member(member) => member.acts(seat, effects),
+            Self::Resharing(double) => {
+                let (resharing, rng) = double.as_mut();
+                resharing.acts(seat, effects, rng)
+            }
+        }
+    }
+}
+
+/// One that breaks the rules of key generation, of signing, or of what it states.
+pub(crate) struct Member {
     mischief: Mischief,
     rng: ChaCha20Rng,
     generation: Generation,
@@ -245,19 +289,13 @@ pub(crate) struct Double {
     approvals: Vec<Entry>,
 }
 
-impl Double {
-    pub(crate) fn new(mischief: Mischief, rng: ChaCha20Rng) -> Self {
+impl Member {
+    fn new(mischief: Mischief, rng: ChaCha20Rng) -> Self {
         let (generation, signing) = (Generation::default(), Signing::default());
         Self { mischief, rng, generation, signing, approvals: Vec::new() }
     }
 
-    /// The coordinator says something to its node.
-    pub(crate) fn hears(&mut self, message: &FromCoordinator) {
-        self.signing.hears(message);
-    }
-
-    /// What becomes of what its node wants done.
-    pub(crate) fn acts(&mut self, seat: &Seat<'_>, effects: Vec<NodeEffect>) -> Vec<NodeEffect> {
+    fn acts(&mut self, seat: &Seat<'_>, effects: Vec<NodeEffect>) -> Vec<NodeEffect> {
         let mut done = Vec::new();
         for effect in effects {
             if let NodeEffect::Persist(NodeChange::Entries { entries, .. }) = &effect {

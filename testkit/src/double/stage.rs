@@ -17,7 +17,7 @@ use quorate_ceremony::entry::{Author, Entry, Statement};
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, Digest, EntryId, IvnId, Timestamp};
 use quorate_ceremony::node::{self, Command, Config, Document, Node};
-use quorate_ceremony::statement::Body;
+use quorate_ceremony::statement::{Body, GroupDefinition};
 use rand_chacha::ChaCha20Rng;
 
 use super::coordinator::{Liar, ViewId};
@@ -243,6 +243,24 @@ impl Stage {
     ) -> Result<EntryId, CommandError> {
         self.truth.approved.insert((account.clone(), request));
         self.orders(account, Command::Approve(request))
+    }
+
+    /// A member proposes that the group become this; returns the change's entry.
+    ///
+    /// # Errors
+    ///
+    /// Why its node does not.
+    pub fn proposes(
+        &mut self,
+        account: &AccountName,
+        definition: GroupDefinition,
+    ) -> Result<EntryId, CommandError> {
+        let group = self.node(account).state().group(&definition.name);
+        let epoch = group.ok().and_then(|group| group.key.as_ref()).map_or(0, |key| key.epoch);
+        // Its node carries out what it can at once, so the truth has to be known before.
+        self.truth.wanted = Some((account.clone(), definition.clone()));
+        let command = Command::ChangeGroup { definition, epoch, expires_in: None };
+        self.orders(account, command)
     }
 
     /// A member refuses.

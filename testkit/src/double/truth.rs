@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, Digest, EntryId, SessionId};
 use quorate_ceremony::signing::{SignedPart, Subject};
-use quorate_ceremony::state::IvnState;
+use quorate_ceremony::state::{Group, IvnState};
 use quorate_ceremony::statement::GroupDefinition;
 
 /// Who said what to its own node, and what honest nodes let go.
@@ -15,6 +15,8 @@ pub(super) struct Truth {
     pub(super) approved: BTreeSet<(AccountName, EntryId)>,
     pub(super) refused: BTreeSet<(AccountName, EntryId)>,
     pub(super) defined: Vec<GroupDefinition>,
+    /// What somebody wanted the group to become, the last time.
+    pub(super) wanted: Option<(AccountName, GroupDefinition)>,
     invited: BTreeMap<(AccountName, SessionId), Subject>,
     committed: BTreeMap<Vec<u8>, (AccountName, SessionId)>,
     shares: BTreeMap<(AccountName, SessionId), SignedPart>,
@@ -60,9 +62,7 @@ impl Truth {
                     Subject::Request { request } => self.may_sign(by, request, state, accomplices),
                     Subject::Activation { session } => {
                         let group = state.group_of_session(session);
-                        let defined =
-                            group.is_some_and(|group| self.defined.contains(&group.definition));
-                        if defined {
+                        if group.is_some_and(|group| self.may_activate(group)) {
                             Ok(())
                         } else {
                             Err(format!("{by} activates a key of nobody's"))
@@ -75,6 +75,23 @@ impl Truth {
             | FromNode::Cosign { .. }
             | FromNode::Declined { .. } => Ok(()),
         }
+    }
+
+    /// Whether the people want the shares that the group's session makes.
+    fn may_activate(&self, group: &Group) -> bool {
+        let Some(ceremony) = &group.ceremony else { return false };
+        let terms = &ceremony.terms;
+        if !terms.is_reshare() {
+            return self.defined.contains(&terms.definition);
+        }
+        let Some(change) = &group.change else { return false };
+        let Some((proposer, wanted)) = &self.wanted else { return false };
+        let says_yes = |name: &&AccountName| {
+            *name == proposer || self.approved.contains(&((*name).clone(), change.id))
+        };
+        let consents = group.definition.members.iter().filter(says_yes).count();
+        *wanted == terms.definition
+            && (*wanted == group.definition || consents >= usize::from(change.approvals_required))
     }
 
     /// Whether the people, not the log, want this signed.

@@ -61,12 +61,15 @@ pub(super) fn found(scenario: Scenario, seed: u64) -> Result<Simulation, Violati
         let is_on_roster = index == 0 || scenario.admitted;
         let mischief = scenario.mischief.get(&index).copied();
         let double = mischief.map(|mischief| Double::new(mischief, chance.split()));
+        let in_reshares = scenario.reshare_mischief.get(&index).copied();
+        let double = double
+            .or_else(|| in_reshares.map(|mischief| Double::in_reshares(mischief, chance.split())));
         stations.insert(name.clone(), Station::new(index, ivn, config, skew, is_on_roster, double));
         let disk = NodeDisk { entries: vec![genesis.to_bytes()], ..NodeDisk::default() };
         disks.insert(name.clone(), disk);
     }
     let malicious = names.iter().enumerate();
-    let malicious = malicious.filter(|(index, _)| scenario.mischief.contains_key(index));
+    let malicious = malicious.filter(|(index, _)| scenario.is_malicious(*index));
     let malicious = malicious.map(|(_, name)| name.clone()).collect();
     let group = "board".parse().map_err(|_| Invariant::Simulator.broken("the group's name"))?;
     let faults = scenario.faults.clone();

@@ -24,6 +24,7 @@ mod logs;
 mod messages;
 mod own;
 mod rejected;
+mod reshares;
 
 const SEEDS: u64 = 3;
 

@@ -51,10 +51,20 @@ pub(super) struct Revealed {
 enum State {
     Commit,
     Reveal,
-    /// All dealings are known, so this would be the key.
-    Verdict(PublicKeyPackage),
+    /// All dealings are known, so this would be the outcome.
+    Verdict(Candidate),
     Complete(PublicKeyPackage),
     Failed(BTreeMap<Identifier, Fault>),
+}
+
+/// What the dealings come to, if they are right.
+#[derive(Clone, Debug)]
+enum Candidate {
+    /// A key.
+    Key(PublicKeyPackage),
+    /// In a reshare: none, because these participants' shares of it would be zero. Somebody brought that about, and the
+    /// verdicts show who: see [`Board::verdict`].
+    ZeroShares(BTreeSet<Identifier>),
 }
 
 /// Where a session is: which messages it waits for, or how it ended.
@@ -220,6 +230,11 @@ impl Board {
     }
 
     /// Judges each complaint: either its dealer is at fault or the complainer is.
+    ///
+    /// Who approves of a share of zero is at fault, too. A dealer that deals last can choose its polynomial by what the
+    /// others dealt, such that somebody's share is zero. To an honest recipient it can't send a right sub-share then:
+    /// it would have to know what the others sent there. So an honest one always has a dealer to complain about, and
+    /// one that approves has made its own share zero, with the last dealer or as the last dealer.
     fn verdict(
         &mut self,
         from: Identifier,
@@ -233,6 +248,9 @@ impl Board {
                 .judge(from, dealer, &complaint.shared, &complaint.proof)
                 .unwrap_or((from, Fault::WrongComplaint { dealer }));
             faults.entry(culprit).or_insert(fault);
+        }
+        if faults.is_empty() && self.zero_shares().contains(&from) {
+            faults.insert(from, Fault::ZeroShare);
         }
         if faults.is_empty() { Ok(()) } else { Err(faults) }
     }
@@ -292,11 +310,20 @@ impl Board {
     /// what makes the session worth anything, so it is not left to arithmetic alone.
     fn combine(&self) -> State {
         match self.dealings.combine(self.parameters.participants(), self.weights()) {
+            Ok(combined) if !combined.zero_shares.is_empty() => match self.parameters.old() {
+                Some(_) => State::Verdict(Candidate::ZeroShares(combined.zero_shares)),
+                // All of them together, or chance: there is nobody to be named, and nobody to be fair to.
+                None => State::Failed(BTreeMap::new()),
+            },
             Ok(combined) => {
                 let package = self.package(combined);
                 let old = self.parameters.old().map(|old| old.public.verifying_key());
                 let kept = old.is_none_or(|old| old == package.verifying_key());
-                if kept { State::Verdict(package) } else { State::Failed(BTreeMap::new()) }
+                if kept {
+                    State::Verdict(Candidate::Key(package))
+                } else {
+                    State::Failed(BTreeMap::new())
+                }
             }
             Err(Rejection::Torsion(dealers)) => {
                 State::Failed(dealers.into_iter().map(|dealer| (dealer, Fault::Torsion)).collect())
@@ -309,7 +336,9 @@ impl Board {
         self.state = match &self.state {
             State::Commit => State::Reveal,
             State::Reveal => self.combine(),
-            State::Verdict(package) => State::Complete(package.clone()),
+            State::Verdict(Candidate::Key(package)) => State::Complete(package.clone()),
+            // Not reached: whatever the verdict of one whose share would be zero is, it shows a fault.
+            State::Verdict(Candidate::ZeroShares(_)) => State::Failed(BTreeMap::new()),
             State::Complete(_) | State::Failed(_) => return,
         };
         let next = match &self.state {
@@ -429,11 +458,27 @@ impl Board {
         &*self.dealings
     }
 
-    /// The key that will be if nobody complains.
+    /// The key that will be if nobody complains. `None` also if [a share of it would be zero](Self::zero_shares).
     pub(super) fn candidate(&self) -> Option<&PublicKeyPackage> {
         match &self.state {
-            State::Verdict(package) | State::Complete(package) => Some(package),
-            State::Commit | State::Reveal | State::Failed(_) => None,
+            State::Verdict(Candidate::Key(package)) | State::Complete(package) => Some(package),
+            State::Verdict(Candidate::ZeroShares(_))
+            | State::Commit
+            | State::Reveal
+            | State::Failed(_) => None,
+        }
+    }
+
+    /// Whose shares would be zero, in a reshare that can therefore only show who brought that about.
+    pub(super) fn zero_shares(&self) -> &BTreeSet<Identifier> {
+        static NONE: BTreeSet<Identifier> = BTreeSet::new();
+        match &self.state {
+            State::Verdict(Candidate::ZeroShares(owners)) => owners,
+            State::Verdict(Candidate::Key(_))
+            | State::Commit
+            | State::Reveal
+            | State::Complete(_)
+            | State::Failed(_) => &NONE,
         }
     }
 

@@ -63,6 +63,10 @@ pub enum Fault {
         /// Who complained.
         recipient: Identifier,
     },
+    /// In a reshare: it approved, though its share would be zero. One that follows the protocol finds the dealer
+    /// whose sub-share to it is wrong, and complains.
+    #[error("approved of a share of zero")]
+    ZeroShare,
     /// It complained with a shared point that it did not prove to be the right one.
     #[error("complained about {dealer} with an invalid proof")]
     WrongComplaint {
@@ -94,7 +98,8 @@ impl Fault {
             | Self::Torsion
             | Self::WrongOpening
             | Self::WrongProof
-            | Self::WrongConstant => None,
+            | Self::WrongConstant
+            | Self::ZeroShare => None,
         }
     }
 }
@@ -132,8 +137,8 @@ pub enum Error {
     /// The session failed. [`Board::faults`](super::Board::faults) has the reasons.
     #[error("the session failed through the fault of {} participants", culprits.len())]
     Failed {
-        /// Who provably broke the protocol. Empty only if the key would have been the
-        /// identity, which takes all participants together.
+        /// Who provably broke the protocol. Empty only in a key generation whose key or one
+        /// of whose shares would have been zero, which takes all participants together.
         culprits: BTreeSet<Identifier>,
     },
     /// The board is of another session than the run, or lacks messages that the run saw.

@@ -94,6 +94,8 @@ pub(crate) trait Dealings: fmt::Debug + Send + Sync {
     ) -> Result<(), Fault>;
 
     /// The key and everybody's verifying shares, from the weighted sum of all commitments.
+    ///
+    /// The key is no identity: that is rejected. A verifying share may be, and is then left out of those.
     fn combine(
         &self,
         recipients: &BTreeSet<Identifier>,
@@ -111,15 +113,19 @@ pub(crate) trait Dealings: fmt::Debug + Send + Sync {
 pub(crate) struct Combined {
     pub(crate) verifying_key: Vec<u8>,
     pub(crate) verifying_shares: BTreeMap<Identifier, Vec<u8>>,
+    /// Whose verifying share is the identity, so that their share is zero, which RFC 9591 has no encoding for. With one
+    /// honest dealer that happens by chance with a probability of about 2⁻²⁵². In a key generation it can't be brought
+    /// about otherwise: the hash round makes dealings independent. In a reshare the dealer that deals last can, so what
+    /// becomes of it is decided by [`Board`](super::Board), with everybody's verdicts.
+    pub(crate) zero_shares: BTreeSet<Identifier>,
 }
 
 /// Why dealings don't make a key.
 pub(crate) enum Rejection {
     /// These published points outside of the prime-order group.
     Torsion(BTreeSet<Identifier>),
-    /// The key, or a verifying share, is the identity. With one honest dealer that has a
-    /// probability of about 2⁻²⁵²; in a key generation no one dealer
-    /// can bring it about; in a reshare, which has no hash round, the last one can.
+    /// The key is the identity. In a key generation that takes all dealers together; in a reshare it is the key that
+    /// there was.
     Identity,
 }
 
@@ -362,15 +368,17 @@ impl<C: Curve> Dealings for Published<C> {
         }
         let identity = C::identity();
         let key = sum.first().filter(|key| **key != identity).ok_or(Rejection::Identity)?;
-        let mut verifying_shares = BTreeMap::new();
+        let (mut verifying_shares, mut zero_shares) = (BTreeMap::new(), BTreeSet::new());
         for recipient in recipients {
             let share = evaluate_in_exponent::<C>(sum, *recipient);
             if share == identity {
-                return Err(Rejection::Identity);
+                zero_shares.insert(*recipient);
+            } else {
+                verifying_shares.insert(*recipient, encode::<C>([share].iter()));
             }
-            verifying_shares.insert(*recipient, encode::<C>([share].iter()));
         }
-        Ok(Combined { verifying_key: encode::<C>([*key].iter()), verifying_shares })
+        let verifying_key = encode::<C>([*key].iter());
+        Ok(Combined { verifying_key, verifying_shares, zero_shares })
     }
 
     fn matches(&self, dealer: Identifier, recipient: Identifier, sub_share: &SecretScalar) -> bool {

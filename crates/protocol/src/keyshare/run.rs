@@ -37,8 +37,9 @@ enum State {
     Revealed { own: SecretScalar },
     /// Holds a share of this key. Done when all others say so too.
     Approved { share: SecretScalar, public: PublicKeyPackage },
-    /// Has complained. The complaint, when posted, ends the session.
-    Complained,
+    /// Has judged, and gets no share: it complained, or found nothing wrong with the sub-shares that it got itself in a
+    /// session in which somebody's share would be zero. Its verdict or another's ends the session.
+    NoShare,
 }
 
 /// A dealing that nobody has seen yet.
@@ -194,10 +195,10 @@ impl Run {
                 run(State::Revealed { own }).reveal(board, prepared)
             }
             (State::Revealed { own }, Phase::Verdict) if recipient => {
-                run(State::Complained).judge(board, Some(own), rng)
+                run(State::NoShare).judge(board, Some(own), rng)
             }
             (State::Committed(_), Phase::Verdict) if recipient && optional => {
-                run(State::Complained).judge(board, None, rng)
+                run(State::NoShare).judge(board, None, rng)
             }
             (State::Committed(_) | State::Revealed { .. }, Phase::Complete) if !recipient => {
                 Ok(Step::Left)
@@ -218,18 +219,18 @@ impl Run {
             (state @ State::Committed(_), Phase::Commit)
             | (state @ State::Committed(None), Phase::Reveal)
             | (state @ State::Revealed { .. }, Phase::Reveal)
-            | (state @ (State::Approved { .. } | State::Complained), Phase::Verdict) => {
+            | (state @ (State::Approved { .. } | State::NoShare), Phase::Verdict) => {
                 Ok(Step::Wait(run(state)))
             }
             // Behind: the board lacks messages that this run has already seen. Ahead: it
             // has messages in this participant's name that this run did not send.
             (State::Revealed { .. }, Phase::Commit)
-            | (State::Approved { .. } | State::Complained, Phase::Commit | Phase::Reveal) => {
+            | (State::Approved { .. } | State::NoShare, Phase::Commit | Phase::Reveal) => {
                 Err(Error::OtherBoard)
             }
             (State::Committed(_), Phase::Verdict | Phase::Complete)
             | (State::Revealed { .. }, Phase::Verdict | Phase::Complete)
-            | (State::Complained, Phase::Complete) => Err(Error::Impersonated),
+            | (State::NoShare, Phase::Complete) => Err(Error::Impersonated),
             (_, Phase::Failed) => Err(Error::Bug),
         }
     }
@@ -266,6 +267,9 @@ impl Run {
     /// out. If it is wrong, so is at least one f_ℓ(me), and checking each against its
     /// dealer's commitments finds exactly the wrong ones; the sum of equations that all
     /// hold would hold too.
+    ///
+    /// If somebody's share would be zero there is no sum to check, as there will be no key: then each dealer is
+    /// checked, to name those whose sub-shares are wrong.
     fn judge(
         mut self,
         board: &Board,
@@ -281,17 +285,20 @@ impl Run {
         for dealer in self.others(board) {
             terms.extend(self.open(board, dealer)?.map(|sub_share| (dealer, sub_share)));
         }
-        let candidate = board.candidate().ok_or(Error::Bug)?;
-        let expected = candidate.verifying_share(self.me).ok_or(Error::Bug)?;
-        let share = (terms.len() == board.reveals().len())
-            .then(|| algebra.sum(&terms, board.weights()))
-            .flatten()
-            .filter(|share| algebra.public_key(share).as_deref() == Some(expected.as_bytes()));
+        let mut approved = None;
+        if let Some(candidate) = board.candidate() {
+            let expected = candidate.verifying_share(self.me).ok_or(Error::Bug)?.as_bytes();
+            approved = (terms.len() == board.reveals().len())
+                .then(|| algebra.sum(&terms, board.weights()))
+                .flatten()
+                .filter(|share| algebra.public_key(share).as_deref() == Some(expected))
+                .map(|share| State::Approved { share, public: candidate.clone() });
+        }
 
         let view = board.view(Round::Verdict).ok_or(Error::Bug)?;
         let mut verdict = Verdict { view, complaints: BTreeMap::new() };
-        if let Some(share) = share {
-            self.state = State::Approved { share, public: candidate.clone() };
+        if let Some(approved) = approved {
+            self.state = approved;
         } else {
             for dealer in self.others(board) {
                 let right = self
@@ -301,7 +308,11 @@ impl Run {
                     verdict.complaints.insert(dealer, self.complain(board, dealer, rng)?);
                 }
             }
-            if verdict.complaints.is_empty() {
+            // With a share of zero whose parts are all right, somebody knew what it can't know: other dealers'
+            // sub-shares to this participant. Even then it does not approve.
+            let others_are_zero =
+                !board.zero_shares().is_empty() && !board.zero_shares().contains(&self.me);
+            if verdict.complaints.is_empty() && !others_are_zero {
                 return Err(Error::Bug);
             }
         }
@@ -361,7 +372,7 @@ impl fmt::Debug for Run {
             State::Committed(_) => "committed",
             State::Revealed { .. } => "revealed",
             State::Approved { .. } => "approved",
-            State::Complained => "complained",
+            State::NoShare => "without a share",
         };
         f.debug_struct("Run")
             .field("me", &self.me)

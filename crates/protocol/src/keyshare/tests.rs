@@ -3,6 +3,7 @@
 mod complaints;
 mod forks;
 mod honest;
+mod last_dealer;
 mod malicious;
 mod reshare;
 mod sealed;

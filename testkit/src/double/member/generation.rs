@@ -9,15 +9,11 @@ use quorate_ceremony::entry::{Author, Entry};
 use quorate_ceremony::names::{AccountName, Digest, SessionId, Timestamp};
 use quorate_ceremony::state::{CeremonyPhase, Group};
 use quorate_ceremony::statement::Body;
-use quorate_protocol::Identifier;
-use quorate_protocol::keyshare::{Board, Parameters, Phase};
 use rand_chacha::ChaCha20Rng;
 
-use super::participant::{self, Dealing, Participant, View};
-use super::{Mischief, Seat, random, submission};
-
-/// How long a message may take to show in the log before it is sent again, in milliseconds.
-const PATIENCE: u64 = 500;
+use super::participant::{self, Dealing, Participant};
+use super::rounds::Rounds;
+use super::{Mischief, PATIENCE, Seat, random, submission};
 
 /// What a double knows of key generation sessions.
 #[derive(Default)]
@@ -35,92 +31,6 @@ pub(super) struct Generation {
 
 /// Its own messages of one round, and when they were last sent.
 type Said = (Vec<Vec<u8>>, Timestamp);
-
-/// A session, as the log has it.
-struct Rounds {
-    me: Identifier,
-    parameters: Parameters,
-    phase: Phase,
-    missing: BTreeSet<Identifier>,
-    views: BTreeMap<u8, View>,
-    messages: BTreeMap<(u8, u16), Vec<u8>>,
-    /// The first participant that keeps to the rules.
-    victim: u16,
-}
-
-impl Rounds {
-    fn of(
-        parameters: &Parameters,
-        group: &Group,
-        me: Identifier,
-        victim: u16,
-        read: &[(AccountName, Vec<u8>)],
-    ) -> Self {
-        let mut board = Board::new(parameters.clone());
-        let mut views = BTreeMap::new();
-        let mut messages = BTreeMap::new();
-        for (author, message) in read {
-            let Some(from) = group.identifier(author) else { continue };
-            if board.post(from, message).is_err() {
-                continue;
-            }
-            if let Some(round) = message.first() {
-                messages.entry((*round, from.get())).or_insert_with(|| message.clone());
-            }
-            match board.phase() {
-                Phase::Reveal => views.entry(2).or_insert_with(|| board.transcript()),
-                Phase::Verdict => views.entry(3).or_insert_with(|| board.transcript()),
-                Phase::Commit | Phase::Complete | Phase::Failed => continue,
-            };
-        }
-        let (phase, missing) = (board.phase(), board.missing());
-        Self { me, parameters: parameters.clone(), phase, missing, views, messages, victim }
-    }
-
-    fn round(&self) -> Option<u8> {
-        match self.phase {
-            Phase::Commit => Some(1),
-            Phase::Reveal => Some(2),
-            Phase::Verdict => Some(3),
-            Phase::Complete | Phase::Failed => None,
-        }
-    }
-
-    fn message(&self, round: u8, from: u16) -> Option<&Vec<u8>> {
-        self.messages.get(&(round, from))
-    }
-
-    fn dealing(&self, from: u16) -> Option<Dealing> {
-        Dealing::of_reveal(self.message(2, from)?, self.parameters.min_signers())
-    }
-
-    fn others(&self) -> impl Iterator<Item = u16> {
-        self.parameters.participants().iter().filter(|id| **id != self.me).map(|id| id.get())
-    }
-
-    /// The right sealed sub-shares of a participant for all others.
-    fn sealed(&self, participant: &Participant) -> Option<BTreeMap<u16, Vec<u8>>> {
-        self.others()
-            .map(|other| {
-                let key = participant::encryption_key(self.message(1, other)?)?;
-                let sub_share = participant.sub_share(other).to_bytes();
-                Some((other, participant.seal(other, &key, &sub_share)))
-            })
-            .collect()
-    }
-
-    /// Sealed sub-shares that are not on the polynomial.
-    fn wrong(&self, participant: &Participant, to: &[u16]) -> Option<BTreeMap<u16, Vec<u8>>> {
-        let mut sealed = self.sealed(participant)?;
-        for recipient in to {
-            let key = participant::encryption_key(self.message(1, *recipient)?)?;
-            // That of somebody who is not there.
-            let sub_share = participant.sub_share(u16::MAX).to_bytes();
-            sealed.insert(*recipient, participant.seal(*recipient, &key, &sub_share));
-        }
-        Some(sealed)
-    }
-}
 
 impl Generation {
     /// An entry of the log.
@@ -230,7 +140,7 @@ impl Generation {
         let victim = group.definition.members.iter().find(honest);
         let victim = victim.and_then(|name| group.identifier(name))?.get();
         let read = self.read.get(&ceremony.session).map(Vec::as_slice).unwrap_or_default();
-        let rounds = Rounds::of(ceremony.board.parameters(), group, me, victim, read);
+        let rounds = Rounds::of(ceremony, me, victim, read);
         if mischief == Mischief::ByTheBook && group.phase() == Some(CeremonyPhase::Certifying) {
             return self.certifies(seat, group);
         }

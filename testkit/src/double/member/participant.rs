@@ -1,9 +1,9 @@
-//! A participant of key generation that can break every rule of it.
+//! A participant of key generations and reshares that can break every rule of them.
 //!
 //! Written from `docs/protocols/keyshare.md` and from nothing of the engine, so that it neither shares the engine's
 //! mistakes nor is held back by its types.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chacha20poly1305::aead::Aead as _;
 use chacha20poly1305::{ChaCha20Poly1305, KeyInit as _};
@@ -11,6 +11,7 @@ use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
 use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoPoint};
 use curve25519_dalek::scalar::Scalar;
 use hkdf::Hkdf;
+use quorate_protocol::Identifier;
 use quorate_protocol::keyshare::Parameters;
 use rand_core::CryptoRngCore;
 use sha2::{Digest as _, Sha256, Sha512};
@@ -61,13 +62,38 @@ impl Dealing {
 
     /// The first coefficient's commitment.
     pub(super) fn constant(&self) -> Option<EdwardsPoint> {
-        CompressedEdwardsY::from_slice(self.coefficients.get(..32)?).ok()?.decompress()
+        self.points().first().copied()
+    }
+
+    /// All coefficients' commitments.
+    pub(super) fn points(&self) -> Vec<EdwardsPoint> {
+        let decode = |bytes| CompressedEdwardsY::from_slice(bytes).ok()?.decompress();
+        self.coefficients.chunks(32).filter_map(decode).collect()
     }
 }
 
-/// The encryption key in a commit.
-pub(super) fn encryption_key(commit: &[u8]) -> Option<[u8; 32]> {
-    commit.get(33..65)?.try_into().ok()
+/// The encryption key in a commit, or in an announcement.
+pub(super) fn encryption_key(message: &[u8]) -> Option<[u8; 32]> {
+    let place = if message.first() == Some(&4) { 1..33 } else { 33..65 };
+    message.get(place)?.try_into().ok()
+}
+
+fn list(identifiers: &BTreeSet<Identifier>) -> Vec<u8> {
+    identifiers.iter().flat_map(|id| id.get().to_be_bytes()).collect()
+}
+
+/// P, the hash of the parameters, with what a reshare adds to them.
+fn binding(label: &str, parameters: &Parameters, more: &[&[u8]]) -> [u8; 32] {
+    let (participants, min_signers) =
+        (list(parameters.participants()), parameters.min_signers().to_be_bytes());
+    let fields: [&[u8]; 5] = [
+        parameters.suite().name().as_bytes(),
+        &parameters.session().0,
+        parameters.context(),
+        &min_signers,
+        &participants,
+    ];
+    digest(label, &[&fields, more].concat())
 }
 
 /// One participant's secrets in one session.
@@ -89,18 +115,51 @@ impl Participant {
         coefficients: u16,
         rng: &mut dyn CryptoRngCore,
     ) -> Self {
-        let list: Vec<u8> =
-            parameters.participants().iter().flat_map(|id| id.get().to_be_bytes()).collect();
-        let binding = digest(
-            "quorate/keyshare/v1/dkg",
-            &[
-                parameters.suite().name().as_bytes(),
-                &parameters.session().0,
-                parameters.context(),
-                &parameters.min_signers().to_be_bytes(),
-                &list,
-            ],
-        );
+        let binding = binding("quorate/keyshare/v1/dkg", parameters, &[]);
+        Self::with_binding(binding, me, coefficients, rng)
+    }
+
+    /// Deals a polynomial of a reshare with this many coefficients, and this constant term. `old` is the public key
+    /// package of the key that is shared anew.
+    pub(super) fn deal_again(
+        parameters: &Parameters,
+        old: &[u8],
+        me: u16,
+        constant: Option<Scalar>,
+        coefficients: u16,
+        rng: &mut dyn CryptoRngCore,
+    ) -> Self {
+        let dealers = list(parameters.dealers());
+        let binding = binding("quorate/keyshare/v1/reshare", parameters, &[old, &dealers]);
+        let mut made = Self::with_binding(binding, me, coefficients, rng);
+        if let Some(constant) = constant {
+            made.choose(0, constant, rng);
+        }
+        made
+    }
+
+    /// Chooses one coefficient, and proves anew.
+    pub(super) fn choose(&mut self, k: usize, value: Scalar, rng: &mut dyn CryptoRngCore) {
+        if let Some(coefficient) = self.polynomial.get_mut(k) {
+            *coefficient = value;
+        }
+        let points = self.polynomial.iter().map(EdwardsPoint::mul_base).collect::<Vec<_>>();
+        self.commit_to(&points, rng);
+    }
+
+    /// Commits to these coefficients, whatever its polynomial is, and proves anew that it knows its constant term.
+    pub(super) fn commit_to(&mut self, points: &[EdwardsPoint], rng: &mut dyn CryptoRngCore) {
+        let bytes = points.iter().flat_map(|point| point.compress().0);
+        self.dealing.coefficients = bytes.collect();
+        self.dealing.proof = self.prove(rng);
+    }
+
+    fn with_binding(
+        binding: [u8; 32],
+        me: u16,
+        coefficients: u16,
+        rng: &mut dyn CryptoRngCore,
+    ) -> Self {
         let polynomial: Vec<Scalar> = (0..coefficients).map(|_| Scalar::random(rng)).collect();
         let ephemeral = Scalar::random(rng);
         let dealing = Dealing {
@@ -131,10 +190,20 @@ impl Participant {
 
     /// The hash of a dealing that is published in the first round.
     pub(super) fn opening(&self, dealing: &Dealing) -> [u8; 32] {
+        self.opening_of(self.me, dealing)
+    }
+
+    fn opening_of(&self, dealer: u16, dealing: &Dealing) -> [u8; 32] {
         let Dealing { ephemeral, coefficients, proof } = dealing;
         let fields: [&[u8]; 5] =
-            [&self.binding, &self.me.to_be_bytes(), ephemeral, coefficients, proof];
+            [&self.binding, &dealer.to_be_bytes(), ephemeral, coefficients, proof];
         digest("quorate/keyshare/v1/opening", &fields)
+    }
+
+    /// The first message of a reshare.
+    pub(super) fn announce(&self) -> Vec<u8> {
+        let key = RistrettoPoint::mul_base(&self.decryption).compress().0;
+        [&[4][..], &key].concat()
     }
 
     /// The first message, for the dealing as it is.
@@ -152,23 +221,42 @@ impl Participant {
     /// A sub-share, sealed to a recipient with this encryption key. It is whatever `sub_share` says.
     pub(super) fn seal(&self, recipient: u16, key: &[u8; 32], sub_share: &[u8; 32]) -> Vec<u8> {
         let shared = agree(&self.ephemeral, key);
-        let Dealing { ephemeral, .. } = &self.dealing;
+        self.cipher(self.me, &self.dealing, recipient, key, &shared)
+            .encrypt(&[0; 12].into(), sub_share.as_slice())
+            .unwrap_or_default()
+    }
+
+    /// What a dealer sealed to this participant, whose message this is.
+    pub(super) fn open(&self, dealer: u16, dealing: &Dealing, sealed: &[u8]) -> Option<Scalar> {
+        let key = RistrettoPoint::mul_base(&self.decryption).compress().0;
+        let shared = agree(&self.decryption, &dealing.ephemeral);
+        let cipher = self.cipher(dealer, dealing, self.me, &key, &shared);
+        let opened = cipher.decrypt(&[0; 12].into(), sealed).ok()?;
+        Option::from(Scalar::from_canonical_bytes(opened.try_into().ok()?))
+    }
+
+    fn cipher(
+        &self,
+        dealer: u16,
+        dealing: &Dealing,
+        recipient: u16,
+        key: &[u8; 32],
+        shared: &[u8; 32],
+    ) -> ChaCha20Poly1305 {
         let info = digest(
             "quorate/keyshare/v1/seal",
             &[
-                &self.me.to_be_bytes(),
+                &dealer.to_be_bytes(),
                 &recipient.to_be_bytes(),
-                ephemeral,
+                &dealing.ephemeral,
                 key,
-                &self.opening(&self.dealing),
+                &self.opening_of(dealer, dealing),
             ],
         );
         let mut secret = [0; 32];
         // 32 bytes are within what HKDF can give, and encrypting to memory does not fail.
-        let _ = Hkdf::<Sha256>::new(Some(&self.binding), &shared).expand(&info, &mut secret);
+        let _ = Hkdf::<Sha256>::new(Some(&self.binding), shared).expand(&info, &mut secret);
         ChaCha20Poly1305::new(&secret.into())
-            .encrypt(&[0; 12].into(), sub_share.as_slice())
-            .unwrap_or_default()
     }
 
     /// The second message: a dealing, with these sealed sub-shares.

@@ -20,13 +20,13 @@ use crate::{Identifier, Suite};
 const ED25519: Suite = Suite::FrostEd25519Sha512;
 
 /// A key that was generated, and everybody's shares of it.
-struct Key {
-    public: PublicKeyPackage,
-    shares: BTreeMap<Identifier, KeyPackage>,
+pub(super) struct Key {
+    pub(super) public: PublicKeyPackage,
+    pub(super) shares: BTreeMap<Identifier, KeyPackage>,
 }
 
 impl Key {
-    fn new(suite: Suite, min_signers: u16, members: &[u16], seed: u64) -> Self {
+    pub(super) fn new(suite: Suite, min_signers: u16, members: &[u16], seed: u64) -> Self {
         let session = Session::complete(&parameters(suite, min_signers, members), seed);
         Self { public: session.board.outcome().unwrap().clone(), shares: session.packages }
     }
@@ -36,7 +36,7 @@ impl Key {
     }
 
     /// A reshare in which all holders may deal.
-    fn reshare(&self, min_signers: u16, members: &[u16]) -> Parameters {
+    pub(super) fn reshare(&self, min_signers: u16, members: &[u16]) -> Parameters {
         self.reshare_by(min_signers, members, &self.holders()).unwrap()
     }
 
@@ -52,7 +52,7 @@ impl Key {
     }
 
     /// Starts the runs of all who get a share, and of those of the others who are `online`; only these deal.
-    fn start(&self, parameters: &Parameters, online: &[u16]) -> (Session, Messages) {
+    pub(super) fn start(&self, parameters: &Parameters, online: &[u16]) -> (Session, Messages) {
         let mut rng = rng(8);
         let (mut runs, mut messages) = (BTreeMap::new(), BTreeMap::new());
         let online = ids(online.iter().copied());

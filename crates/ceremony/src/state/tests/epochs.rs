@@ -1,0 +1,214 @@
+//! Shares of two epochs of one key: whatever changed between the two, they are of no use beside each other.
+
+use std::collections::BTreeMap;
+
+use curve25519_dalek::Scalar;
+use quorate_protocol::keys::{KeyPackage, PublicKeyPackage};
+use quorate_protocol::sign;
+
+use crate::chronicle::{Chronicle, board, name, secrets, session};
+use crate::encoding::Base64;
+use crate::names::{AccountName, EntryId};
+use crate::signing::{SignerRecord, SigningSession, Subject};
+use crate::state::{Group, Invalid};
+use crate::statement::{Body, Role};
+
+const DOCUMENT: &[u8] = b"document";
+
+/// min_signers and members. Ada, who proposes, is always one of them.
+const ROSTERS: [(u16, &[&str]); 6] = [
+    (2, &["ada", "ben", "cyd"]),
+    (3, &["ada", "ben", "cyd"]),
+    (2, &["ada", "ben"]),
+    (3, &["ada", "ben", "cyd", "dan", "eve"]),
+    (2, &["ada", "dan", "eve"]),
+    (4, &["ada", "ben", "dan", "eve"]),
+];
+
+/// What forged packages say that it takes to sign: no more than any set has.
+const MIN_SIGNERS: [u8; 2] = 2_u16.to_be_bytes();
+
+/// One epoch of a group, with everybody's shares.
+struct Epoch {
+    number: u64,
+    public: PublicKeyPackage,
+    shares: BTreeMap<AccountName, KeyPackage>,
+}
+
+/// A signer, and of which of two epochs its share is.
+type Signer<'a> = (&'a AccountName, &'a Epoch);
+
+impl Epoch {
+    fn of(log: &Chronicle) -> Self {
+        let key = group(log).key.as_ref().unwrap();
+        let members = key.identifiers.keys();
+        let shares =
+            members.map(|member| (member.clone(), log.package_of(member.as_str()))).collect();
+        Self { number: key.epoch, public: key.public.clone(), shares }
+    }
+}
+
+fn group(log: &Chronicle) -> &Group {
+    log.state.group(&board()).unwrap()
+}
+
+/// All members want this.
+fn change(log: &mut Chronicle, (min_signers, members): (u16, &[&str]), number: u8) {
+    let change = log.proposes("ada", log.board_of(members, min_signers)).unwrap();
+    for member in group(log).definition.members.clone() {
+        if !group(log).change.as_ref().unwrap().approved && member != name("ada") {
+            log.approves(member.as_str(), change).unwrap();
+        }
+    }
+    log.carry_out(change, session(number));
+}
+
+/// Every set of as many signers, each with its share of one of the two epochs.
+fn sets<'a>(old: &'a Epoch, new: &'a Epoch, size: usize) -> Vec<Vec<Signer<'a>>> {
+    let of = |epoch: &'a Epoch| epoch.shares.keys().map(move |member| (member, epoch));
+    let all: Vec<Signer<'a>> = of(old).chain(of(new)).collect();
+    let mut sets: Vec<Vec<Signer<'a>>> = vec![Vec::new()];
+    for signer in all {
+        let with: Vec<_> = sets
+            .iter()
+            .filter(|set| set.len() < size && set.iter().all(|(other, _)| *other != signer.0))
+            .map(|set| set.iter().copied().chain([signer]).collect())
+            .collect();
+        sets.extend(with);
+    }
+    sets.retain(|set| set.len() == size);
+    sets
+}
+
+fn is_mixed(set: &[Signer<'_>]) -> bool {
+    set.iter().any(|(_, epoch)| epoch.number != set[0].1.number)
+}
+
+/// What nobody's node would take: a public key package in which each signer's verifying share of its own epoch stands.
+/// Under it everybody signs, and shares add up.
+fn forged_public(set: &[Signer<'_>]) -> PublicKeyPackage {
+    let shares: BTreeMap<_, _> = set
+        .iter()
+        .map(|(member, epoch)| {
+            let identifier = epoch.shares[*member].identifier();
+            (identifier, epoch.public.verifying_share(identifier).unwrap().as_bytes())
+        })
+        .collect();
+    let public = &set[0].1.public;
+    let mut bytes = public.to_bytes()[..4].to_vec();
+    bytes[2..4].copy_from_slice(&MIN_SIGNERS);
+    bytes.extend(public.verifying_key().as_bytes());
+    bytes.extend((set.len() as u16).to_be_bytes());
+    for (identifier, share) in shares {
+        bytes.extend(identifier.get().to_be_bytes());
+        bytes.extend(share);
+    }
+    PublicKeyPackage::from_bytes(&bytes).unwrap()
+}
+
+/// A share that says that its key takes as many as that package says.
+fn forged(share: &KeyPackage) -> KeyPackage {
+    let mut bytes = share.to_bytes();
+    bytes[2..4].copy_from_slice(&MIN_SIGNERS);
+    KeyPackage::from_bytes(&bytes).unwrap()
+}
+
+/// These sign, with no regard to what a node would refuse. Each says in its messages of which epoch its share is.
+fn signs(
+    log: &mut Chronicle,
+    request: EntryId,
+    set: &[Signer<'_>],
+) -> (Result<sign::Signature, sign::Error>, Vec<SignerRecord>) {
+    let public = forged_public(set);
+    let (mut nonces, mut commitments) = (Vec::new(), BTreeMap::new());
+    for (member, epoch) in set {
+        let (ours, announced) = sign::commit(&epoch.shares[*member], &mut log.rng).unwrap();
+        commitments.insert(epoch.shares[*member].identifier(), announced);
+        nonces.push(ours);
+    }
+    let (mut shares, mut records) = (BTreeMap::new(), Vec::new());
+    for ((member, epoch), ours) in set.iter().zip(nonces) {
+        let package = forged(&epoch.shares[*member]);
+        let share = sign::sign(ours, &package, &public, &commitments, DOCUMENT).unwrap();
+        let subject = Subject::Request { request };
+        let (ivn, session) = (log.state.ivn(), session(9));
+        let context = SigningSession { ivn, session, epoch: epoch.number, subject };
+        let key = secrets(member.as_str()).identity;
+        let digest = context.package(&commitments);
+        records.push(SignerRecord {
+            account: (*member).clone(),
+            commitments: context.sign_commitments(
+                member,
+                &key,
+                &commitments[&package.identifier()],
+            ),
+            share: context.sign_share(member, &key, digest, &share),
+        });
+        shares.insert(package.identifier(), share);
+    }
+    (sign::aggregate(&public, &commitments, &shares, DOCUMENT), records)
+}
+
+/// A signature entry that its signers' shares add up to, whatever they are.
+fn entry(request: EntryId, signers: Vec<SignerRecord>) -> Body {
+    let scalar = |record: &SignerRecord| {
+        Scalar::from_canonical_bytes(record.share.value_unverified().try_into().unwrap()).unwrap()
+    };
+    let sum: Scalar = signers.iter().map(scalar).sum();
+    let signature = Base64([[1; 32], sum.to_bytes()].concat());
+    Body::Signature { request, session: session(9), signature, signers }
+}
+
+#[test]
+fn shares_of_two_epochs_never_combine_whatever_changed_between_them() {
+    for before in ROSTERS {
+        for after in ROSTERS {
+            let mut log = Chronicle::keyed();
+            for account in ["dan", "eve"] {
+                log.invite(account, Role::Member);
+                log.join(account).unwrap();
+            }
+            change(&mut log, before, 2);
+            let old = Epoch::of(&log);
+            change(&mut log, after, 3);
+            let new = Epoch::of(&log);
+            assert_eq!((old.number, new.number), (2, 3));
+            assert_eq!(
+                old.public.verifying_key().as_bytes(),
+                new.public.verifying_key().as_bytes()
+            );
+
+            // What a node checks before it signs.
+            assert!(old.shares.values().all(|share| share.check(&new.public).is_err()));
+            assert!(new.shares.values().all(|share| share.check(&old.public).is_err()));
+
+            let request = log.requests("ada", log.request()).unwrap();
+            for member in &after.1[1..] {
+                let _ = log.approves(member, request);
+            }
+            let sets = sets(&old, &new, usize::from(before.0.max(after.0)));
+            for set in &sets {
+                let (signature, records) = signs(&mut log, request, set);
+                if is_mixed(set) {
+                    assert!(signature.is_err(), "{before:?} and {after:?} made a signature");
+                    let refused = log.coordinator_says(entry(request, records));
+                    assert_eq!(refused, Err(Invalid::Signers), "{before:?} → {after:?}");
+                } else {
+                    // It is not by accident that the others fail. Old shares alone still make signatures: a
+                    // reshare does not revoke copies.
+                    sign::verify(new.public.verifying_key(), DOCUMENT, &signature.unwrap())
+                        .unwrap();
+                    if set[0].1.number == old.number {
+                        let refused = log.coordinator_says(entry(request, records));
+                        assert_eq!(
+                            refused,
+                            Err(Invalid::Signers),
+                            "shares of an epoch that is over"
+                        );
+                    }
+                }
+            }
+            assert!(sets.iter().any(|set| is_mixed(set)), "{before:?} → {after:?}");
+        }
+    }
+}
