@@ -31,13 +31,14 @@
 //! Every field, check and reason is in `docs/protocols/keyshare.md`.
 
 mod board;
-mod discrete_log;
+pub(crate) mod complaint;
+pub(crate) mod discrete_log;
 mod error;
 mod feldman;
 mod message;
 mod parameters;
 mod run;
-mod sealing;
+pub(crate) mod sealing;
 #[cfg(test)]
 mod tests;
 

@@ -5,8 +5,8 @@ use std::fmt;
 
 use super::discrete_log::Claim;
 use super::feldman::{Combined, Dealings, Rejection, Weights};
-use super::message::{Announce, Commit, Dealing, Reveal, Round, SEALED_LENGTH, Verdict};
-use super::sealing::{Envelope, PublicKey};
+use super::message::{Announce, Commit, Dealing, Reveal, Round, Verdict};
+use super::sealing::{Envelope, PublicKey, Purpose, SEALED_LENGTH};
 use super::{Error, Fault, Parameters};
 use crate::Identifier;
 use crate::keys::{PublicKeyPackage, VerifyingKey, VerifyingShare};
@@ -247,6 +247,7 @@ impl Board {
         proof: &[u8; 64],
     ) -> Option<(Identifier, Fault)> {
         let claim = Claim {
+            purpose: Purpose::SUB_SHARE,
             binding: self.parameters.binding(),
             complainer,
             dealer,
@@ -445,6 +446,7 @@ impl Board {
     ) -> Option<(Envelope<'_>, &[u8; SEALED_LENGTH])> {
         let revealed = self.reveals.get(&dealer)?;
         let envelope = Envelope {
+            purpose: Purpose::SUB_SHARE,
             binding: self.parameters.binding(),
             dealer,
             recipient,

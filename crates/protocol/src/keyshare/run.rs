@@ -6,10 +6,11 @@ use std::fmt;
 use rand_core::CryptoRngCore;
 
 use super::board::{Board, Phase};
+use super::complaint::{Complaint, Complaints};
 use super::discrete_log::Claim;
 use super::feldman::Dealer;
-use super::message::{Announce, Commit, Complaint, Dealing, Reveal, Round, Verdict};
-use super::sealing::{Envelope, PublicKey, SecretKey};
+use super::message::{Announce, Commit, Dealing, Reveal, Round, Verdict};
+use super::sealing::{Envelope, PublicKey, Purpose, SecretKey};
 use super::{Error, Parameters};
 use crate::Identifier;
 use crate::keys::{KeyPackage, PublicKeyPackage, SecretScalar};
@@ -241,6 +242,7 @@ impl Run {
         let mut sealed = BTreeMap::new();
         for (recipient, committed) in board.commits().iter().filter(|(id, _)| **id != self.me) {
             let envelope = Envelope {
+                purpose: Purpose::SUB_SHARE,
                 binding: self.parameters.binding(),
                 dealer: self.me,
                 recipient: *recipient,
@@ -289,7 +291,7 @@ impl Run {
             .filter(|share| algebra.public_key(share).as_deref() == Some(expected.as_bytes()));
 
         let view = board.view(Round::Verdict).ok_or(Error::Bug)?;
-        let mut verdict = Verdict { view, complaints: BTreeMap::new() };
+        let mut verdict = Verdict { view, complaints: Complaints::new() };
         if let Some(share) = share {
             self.state = State::Approved { share, public: candidate.clone() };
         } else {
@@ -326,6 +328,7 @@ impl Run {
         let ephemeral = ephemeral(board, dealer)?;
         let shared = *self.decryption.agree(ephemeral).bytes();
         let claim = Claim {
+            purpose: Purpose::SUB_SHARE,
             binding: self.parameters.binding(),
             complainer: self.me,
             dealer,
