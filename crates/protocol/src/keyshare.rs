@@ -47,4 +47,4 @@ pub use error::{Error, Fault};
 pub use parameters::{MAX_PARTICIPANTS, Parameters, ParametersError, SessionId};
 pub use run::{Run, Step};
 
-pub(crate) use feldman::{Algebra, Feldman};
+pub(crate) use feldman::{Algebra, Feldman, Weights, expose, lagrange};

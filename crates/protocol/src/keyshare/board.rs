@@ -58,17 +58,23 @@ enum State {
 }
 
 /// Where a session is: which messages it waits for, or how it ended.
+///
+/// Also of a [repair](crate::repair), which has one round more.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Phase {
-    /// Waits for everybody's encryption key, and in a key generation hash of a dealing.
+    /// Waits for everybody's encryption key, and in a key generation hash of a dealing. In a repair for the keys of the
+    /// recipient and of as many helpers as the key's min_signers.
     Commit,
-    /// Waits for everybody's dealing; in a reshare, for those of as many as the old key's min_signers.
+    /// Waits for everybody's dealing; in a reshare, for those of as many as the old key's min_signers; in
+    /// a repair, for those of the helpers.
     Reveal,
-    /// Waits for everybody to approve, or somebody to complain.
+    /// Only in a repair: waits for the sums of what the helpers got from each other.
+    Sum,
+    /// Waits for everybody to approve, or somebody to complain; in a repair, for the recipient.
     Verdict,
-    /// There is a key. Final.
+    /// There is a key, or the share is repaired. Final.
     Complete,
-    /// There will be no key: see [`Board::faults`]. Final.
+    /// There will be no key, or no repaired share: see [`Board::faults`]. Final.
     Failed,
 }
 
@@ -77,6 +83,7 @@ impl fmt::Display for Phase {
         f.pad(match self {
             Self::Commit => "commit",
             Self::Reveal => "reveal",
+            Self::Sum => "sum",
             Self::Verdict => "verdict",
             Self::Complete => "complete",
             Self::Failed => "failed",

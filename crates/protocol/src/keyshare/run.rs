@@ -65,17 +65,17 @@ impl Prepared {
     }
 }
 
-/// What [`Run::advance`] leads to.
+/// What [`Run::advance`] leads to; `R` is the run that goes on.
 #[derive(Debug)]
 #[must_use]
-pub enum Step {
+pub enum Step<R = Run> {
     /// The board waits for others, or for a message that was sent.
-    Wait(Run),
+    Wait(R),
     /// Post this message, and go on.
-    Send(Run, Vec<u8>),
-    /// The session is complete: this is the participant's share of the key.
+    Send(R, Vec<u8>),
+    /// The session is complete: this is the participant's share of the key, in a repair the one that it had lost.
     Done(KeyPackage),
-    /// The reshare is complete, and this participant, who only dealt, gets no share.
+    /// This participant's part is over, and it gets no share: it only dealt in a reshare, or helped in a repair.
     Left,
 }
 
@@ -231,7 +231,7 @@ impl Run {
             (State::Committed(_), Phase::Verdict | Phase::Complete)
             | (State::Revealed { .. }, Phase::Verdict | Phase::Complete)
             | (State::Complained, Phase::Complete) => Err(Error::Impersonated),
-            (_, Phase::Failed) => Err(Error::Bug),
+            (_, Phase::Sum | Phase::Failed) => Err(Error::Bug),
         }
     }
 

@@ -70,7 +70,7 @@ impl Rounds {
             match board.phase() {
                 Phase::Reveal => views.entry(2).or_insert_with(|| board.transcript()),
                 Phase::Verdict => views.entry(3).or_insert_with(|| board.transcript()),
-                Phase::Commit | Phase::Complete | Phase::Failed => continue,
+                Phase::Commit | Phase::Sum | Phase::Complete | Phase::Failed => continue,
             };
         }
         let (phase, missing) = (board.phase(), board.missing());
@@ -82,7 +82,7 @@ impl Rounds {
             Phase::Commit => Some(1),
             Phase::Reveal => Some(2),
             Phase::Verdict => Some(3),
-            Phase::Complete | Phase::Failed => None,
+            Phase::Sum | Phase::Complete | Phase::Failed => None,
         }
     }
 
