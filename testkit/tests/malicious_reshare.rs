@@ -143,7 +143,7 @@ impl Named {
                     named.missing.extend(late.clone());
                 }
                 // Called off because of what the sessions before show.
-                AbortReason::Cancelled => continue,
+                AbortReason::RosterChanged { .. } | AbortReason::Cancelled => continue,
             }
             named.last = Some(*index);
         }

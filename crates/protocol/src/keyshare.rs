@@ -31,13 +31,14 @@
 //! Every field, check and reason is in `docs/protocols/keyshare.md`.
 
 mod board;
-mod discrete_log;
+pub(crate) mod complaint;
+pub(crate) mod discrete_log;
 mod error;
 mod feldman;
 mod message;
 mod parameters;
 mod run;
-mod sealing;
+pub(crate) mod sealing;
 #[cfg(test)]
 mod tests;
 
@@ -46,4 +47,4 @@ pub use error::{Error, Fault};
 pub use parameters::{MAX_PARTICIPANTS, Parameters, ParametersError, SessionId};
 pub use run::{Run, Step};
 
-pub(crate) use feldman::{Algebra, Feldman};
+pub(crate) use feldman::{Algebra, Feldman, Weights, expose, lagrange};

@@ -1,6 +1,7 @@
 //! Cryptographic protocols: one run, seen by one participant.
 //!
 //! * [`keyshare`] generates a key whose signing shares nobody but their owners ever holds.
+//! * [`repair`] gives a participant that lost its signing share that same share back.
 //! * [`keys`] is what that leaves behind: a secret [`keys::KeyPackage`] for each
 //!   participant and one [`keys::PublicKeyPackage`] for everybody.
 //! * [`sign`] makes one ordinary signature with any `min_signers` of the shares.
@@ -80,6 +81,7 @@ mod curve;
 mod identifier;
 pub mod keys;
 pub mod keyshare;
+pub mod repair;
 pub mod sign;
 mod suite;
 mod transcript;

@@ -259,7 +259,7 @@ impl Stage {
         let epoch = group.ok().and_then(|group| group.key.as_ref()).map_or(0, |key| key.epoch);
         // Its node carries out what it can at once, so the truth has to be known before.
         self.truth.wanted = Some((account.clone(), definition.clone()));
-        let command = Command::ChangeGroup { definition, epoch, expires_in: None };
+        let command = Command::ChangeGroup { definition, epoch, expires_in: None, repairs: None };
         self.orders(account, command)
     }
 

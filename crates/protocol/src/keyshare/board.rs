@@ -5,8 +5,8 @@ use std::fmt;
 
 use super::discrete_log::Claim;
 use super::feldman::{Combined, Dealings, Rejection, Weights};
-use super::message::{Announce, Commit, Dealing, Reveal, Round, SEALED_LENGTH, Verdict};
-use super::sealing::{Envelope, PublicKey};
+use super::message::{Announce, Commit, Dealing, Reveal, Round, Verdict};
+use super::sealing::{Envelope, PublicKey, Purpose, SEALED_LENGTH};
 use super::{Error, Fault, Parameters};
 use crate::Identifier;
 use crate::keys::{PublicKeyPackage, VerifyingKey, VerifyingShare};
@@ -68,17 +68,23 @@ enum Candidate {
 }
 
 /// Where a session is: which messages it waits for, or how it ended.
+///
+/// Also of a [repair](crate::repair), which has one round more.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Phase {
-    /// Waits for everybody's encryption key, and in a key generation hash of a dealing.
+    /// Waits for everybody's encryption key, and in a key generation hash of a dealing. In a repair for the keys of the
+    /// recipient and of as many helpers as the key's min_signers.
     Commit,
-    /// Waits for everybody's dealing; in a reshare, for those of as many as the old key's min_signers.
+    /// Waits for everybody's dealing; in a reshare, for those of as many as the old key's min_signers; in
+    /// a repair, for those of the helpers.
     Reveal,
-    /// Waits for everybody to approve, or somebody to complain.
+    /// Only in a repair: waits for the sums of what the helpers got from each other.
+    Sum,
+    /// Waits for everybody to approve, or somebody to complain; in a repair, for the recipient.
     Verdict,
-    /// There is a key. Final.
+    /// There is a key, or the share is repaired. Final.
     Complete,
-    /// There will be no key: see [`Board::faults`]. Final.
+    /// There will be no key, or no repaired share: see [`Board::faults`]. Final.
     Failed,
 }
 
@@ -87,6 +93,7 @@ impl fmt::Display for Phase {
         f.pad(match self {
             Self::Commit => "commit",
             Self::Reveal => "reveal",
+            Self::Sum => "sum",
             Self::Verdict => "verdict",
             Self::Complete => "complete",
             Self::Failed => "failed",
@@ -265,6 +272,7 @@ impl Board {
         proof: &[u8; 64],
     ) -> Option<(Identifier, Fault)> {
         let claim = Claim {
+            purpose: Purpose::SUB_SHARE,
             binding: self.parameters.binding(),
             complainer,
             dealer,
@@ -490,6 +498,7 @@ impl Board {
     ) -> Option<(Envelope<'_>, &[u8; SEALED_LENGTH])> {
         let revealed = self.reveals.get(&dealer)?;
         let envelope = Envelope {
+            purpose: Purpose::SUB_SHARE,
             binding: self.parameters.binding(),
             dealer,
             recipient,

@@ -13,30 +13,31 @@ use curve25519_dalek::traits::VartimeMultiscalarMul;
 use rand_core::CryptoRngCore;
 use zeroize::Zeroizing;
 
-use super::sealing::{PublicKey, SecretKey, SharedPoint};
+use super::sealing::{PublicKey, Purpose, SecretKey, SharedPoint};
 use crate::Identifier;
 use crate::transcript::Transcript;
 
 /// What is proved, and in which context.
-pub(super) struct Claim<'a> {
-    /// [`Parameters::binding`](super::Parameters::binding).
-    pub(super) binding: &'a [u8; 32],
-    pub(super) complainer: Identifier,
-    pub(super) dealer: Identifier,
+pub(crate) struct Claim<'a> {
+    /// What kind of value is opened.
+    pub(crate) purpose: &'static Purpose,
+    /// The hash of the session's parameters.
+    pub(crate) binding: &'a [u8; 32],
+    pub(crate) complainer: Identifier,
+    pub(crate) dealer: Identifier,
     /// X, the complainer's encryption key.
-    pub(super) key: &'a PublicKey,
+    pub(crate) key: &'a PublicKey,
     /// E, the dealer's ephemeral key.
-    pub(super) ephemeral: &'a PublicKey,
+    pub(crate) ephemeral: &'a PublicKey,
     /// K.
-    pub(super) shared: &'a [u8; 32],
+    pub(crate) shared: &'a [u8; 32],
 }
 
 impl Claim<'_> {
     /// Proves the claim: challenge c and response z = r + c·x, 32 bytes each. The nonce r is
     /// [hedged](Transcript::nonce).
-    pub(super) fn prove(&self, secret: &SecretKey, rng: &mut dyn CryptoRngCore) -> [u8; 64] {
-        let label = "quorate/keyshare/v1/complaint/nonce";
-        let nonce = self.statement().nonce(label, secret.scalar().as_bytes(), rng);
+    pub(crate) fn prove(&self, secret: &SecretKey, rng: &mut dyn CryptoRngCore) -> [u8; 64] {
+        let nonce = self.statement().nonce(self.purpose.nonce, secret.scalar().as_bytes(), rng);
         let nonce = Zeroizing::new(Scalar::from_bytes_mod_order_wide(&nonce));
         let challenge =
             self.challenge(&RistrettoPoint::mul_base(&nonce), &(self.ephemeral.point() * *nonce));
@@ -52,7 +53,7 @@ impl Claim<'_> {
     /// Checks a proof: c = H(…, z·G − c·X, z·E − c·K), all encodings canonical.
     ///
     /// Returns the shared point if the claim is true. In variable time: all is public.
-    pub(super) fn verify(&self, proof: &[u8; 64]) -> Option<SharedPoint> {
+    pub(crate) fn verify(&self, proof: &[u8; 64]) -> Option<SharedPoint> {
         let (challenge, response) = proof.split_first_chunk::<32>()?;
         let response: &[u8; 32] = response.try_into().ok()?;
         let challenge = Option::<Scalar>::from(Scalar::from_canonical_bytes(*challenge))?;
@@ -73,7 +74,7 @@ impl Claim<'_> {
     }
 
     fn statement(&self) -> Transcript {
-        Transcript::new("quorate/keyshare/v1/complaint")
+        Transcript::new(self.purpose.complaint)
             .field(self.binding)
             .field(&self.complainer.to_bytes())
             .field(&self.dealer.to_bytes())

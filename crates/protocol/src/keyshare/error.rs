@@ -50,12 +50,18 @@ pub enum Fault {
     /// What it revealed is not what it committed to in the round before.
     #[error("revealed something else than it had committed to")]
     WrongOpening,
-    /// It did not prove that it knows the constant term of its polynomial.
+    /// It did not prove that it knows the constant term of its polynomial; in a repair, the secret of its ephemeral key.
     #[error("sent an invalid proof of knowledge")]
     WrongProof,
     /// In a reshare: the constant term of its polynomial is not its share of the old key.
     #[error("dealt another value than its share")]
     WrongConstant,
+    /// In a repair: a summand's commitment is the identity, or not the canonical encoding of a point on the curve.
+    #[error("committed to a summand with an invalid point")]
+    InvalidSummand,
+    /// In a repair: what it committed to does not add up to its share, weighted.
+    #[error("split another value than its share")]
+    WrongSummands,
     /// A complaint showed that it sealed a sub-share that is not on its polynomial, or
     /// something that is no sub-share.
     #[error("sent a wrong sub-share to {recipient}")]
@@ -67,13 +73,25 @@ pub enum Fault {
     /// whose sub-share to it is wrong, and complains.
     #[error("approved of a share of zero")]
     ZeroShare,
+    /// In a repair: a complaint showed that it sealed a summand that it had not committed to, or something that is none.
+    #[error("sent a wrong summand to {helper}")]
+    WrongSummand {
+        /// Who complained.
+        helper: Identifier,
+    },
+    /// In a repair: a complaint showed that what it sealed is not the sum of the summands that it got and had accepted.
+    #[error("sent a wrong sum to {recipient}")]
+    WrongSum {
+        /// Who complained: the one whose share is repaired.
+        recipient: Identifier,
+    },
     /// It complained with a shared point that it did not prove to be the right one.
     #[error("complained about {dealer} with an invalid proof")]
     WrongComplaint {
         /// About whom it complained.
         dealer: Identifier,
     },
-    /// It complained about a sub-share that is right.
+    /// It complained about a sub-share, summand or sum that is right.
     #[error("complained about {dealer} without a reason")]
     FalseComplaint {
         /// About whom it complained.
@@ -86,6 +104,8 @@ impl Fault {
     pub fn against(&self) -> Option<Identifier> {
         match self {
             Self::WrongSubShare { recipient: other }
+            | Self::WrongSummand { helper: other }
+            | Self::WrongSum { recipient: other }
             | Self::WrongComplaint { dealer: other }
             | Self::FalseComplaint { dealer: other } => Some(*other),
             Self::Malformed
@@ -99,7 +119,9 @@ impl Fault {
             | Self::WrongOpening
             | Self::WrongProof
             | Self::WrongConstant
-            | Self::ZeroShare => None,
+            | Self::ZeroShare
+            | Self::InvalidSummand
+            | Self::WrongSummands => None,
         }
     }
 }
@@ -138,7 +160,8 @@ pub enum Error {
     #[error("the session failed through the fault of {} participants", culprits.len())]
     Failed {
         /// Who provably broke the protocol. Empty only in a key generation whose key or one
-        /// of whose shares would have been zero, which takes all participants together.
+        /// of whose shares would have been zero, which takes all participants together, or in a repair if the shares of
+        /// the key are not shares of one key.
         culprits: BTreeSet<Identifier>,
     },
     /// The board is of another session than the run, or lacks messages that the run saw.
@@ -151,6 +174,10 @@ pub enum Error {
     /// The key package that was given for a reshare is not one of the key that is reshared, or not this participant's.
     #[error("the old share is not a share of the key that is reshared")]
     OldShare,
+    /// The key package that was given to help in a repair is not this participant's share of the key: it is of another
+    /// key or epoch, or somebody else's.
+    #[error("the key package is not this participant's share of the key")]
+    OtherShare,
     /// Something that can't fail failed. A defect of this crate, never a participant's fault.
     #[error("internal error in the keyshare engine")]
     Bug,
@@ -169,6 +196,7 @@ impl Error {
             | Self::OtherBoard
             | Self::Impersonated
             | Self::OldShare
+            | Self::OtherShare
             | Self::Bug => BTreeSet::new(),
         }
     }

@@ -6,7 +6,7 @@
 //! What a dealer's constant term is makes the protocol. Random scalars generate a key. Shares of a key, with each
 //! dealer's polynomial weighted by its Lagrange coefficient at 0, share the same key anew.
 //!
-//! This file is the only one that knows points and scalars of the suite's curve. The rest
+//! This file and the repair's `summands.rs` are the only ones that know points and scalars of the suite's curve. The rest
 //! of the engine sees [`Algebra`], [`Dealer`] and [`Dealings`], which speak bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,10 +20,11 @@ use super::Fault;
 use crate::Identifier;
 use crate::curve::{Curve, SCALAR_LENGTH};
 use crate::keys::SecretScalar;
+use crate::repair::Splitting;
 use crate::transcript::Transcript;
 
 /// What a suite's curve does for the engine.
-pub(crate) trait Algebra: Sync {
+pub(crate) trait Algebra: Splitting + Sync {
     /// The length of an encoded point, in bytes.
     fn point_length(&self) -> usize;
 
@@ -195,21 +196,29 @@ impl Weights {
         self,
         dealers: &BTreeSet<Identifier>,
     ) -> Option<BTreeMap<Identifier, C::Scalar>> {
-        let x = |id: &Identifier| C::Scalar::from(u64::from(id.get()));
-        let weight = |dealer: &Identifier| {
-            let mut numerator = C::Scalar::from(1);
-            if self == Self::Equal {
-                return Some((*dealer, numerator));
-            }
-            let mut denominator = C::Scalar::from(1);
-            for other in dealers.iter().filter(|other| *other != dealer) {
-                numerator = numerator * x(other);
-                denominator = denominator * (x(other) + -x(dealer));
-            }
-            Some((*dealer, numerator * C::vartime_invert(&denominator)?))
+        let weight = |dealer: &Identifier| match self {
+            Self::Equal => Some((*dealer, C::Scalar::from(1))),
+            Self::Lagrange => Some((*dealer, lagrange::<C>(*dealer, dealers, None)?)),
         };
         dealers.iter().map(weight).collect()
     }
+}
+
+/// The Lagrange coefficient of `of` among `all` for the value at an identifier, or at 0: what a polynomial's value at `of`
+/// is multiplied by when it is interpolated there. `None` only if two identifiers are the same modulo the group's order.
+pub(crate) fn lagrange<C: Curve>(
+    of: Identifier,
+    all: &BTreeSet<Identifier>,
+    at: Option<Identifier>,
+) -> Option<C::Scalar> {
+    let x = |id: Identifier| C::Scalar::from(u64::from(id.get()));
+    let at = at.map_or(C::Scalar::from(0), x);
+    let (mut numerator, mut denominator) = (C::Scalar::from(1), C::Scalar::from(1));
+    for other in all.iter().copied().filter(|other| *other != of) {
+        numerator = numerator * (x(other) + -at);
+        denominator = denominator * (x(other) + -x(of));
+    }
+    Some(numerator * C::vartime_invert(&denominator)?)
 }
 
 /// A secret polynomial; the constant term comes first. Wiped on drop.
@@ -411,8 +420,8 @@ fn encode<'a, C: Curve>(points: impl Iterator<Item = &'a C::Point>) -> Vec<u8> {
     bytes
 }
 
-/// Moves a scalar of the curve out of this file.
-fn expose<C: Curve>(scalar: &C::Scalar) -> SecretScalar {
+/// Moves a scalar of the curve out of the arithmetic.
+pub(crate) fn expose<C: Curve>(scalar: &C::Scalar) -> SecretScalar {
     let bytes: Zeroizing<[u8; SCALAR_LENGTH]> = Zeroizing::new(C::encode_scalar(scalar));
     SecretScalar::copy_of(&bytes)
 }

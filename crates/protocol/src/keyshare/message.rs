@@ -23,6 +23,8 @@
 
 use std::collections::BTreeMap;
 
+use super::complaint::{Complaint, Complaints};
+use super::sealing::SEALED_LENGTH;
 use super::{Fault, Parameters};
 use crate::Identifier;
 use crate::curve::SCALAR_LENGTH;
@@ -158,9 +160,6 @@ impl Dealing {
     }
 }
 
-/// The length of a sealed sub-share: the scalar and a tag of 16 bytes.
-pub(super) const SEALED_LENGTH: usize = SCALAR_LENGTH + 16;
-
 /// Round 2: the dealing, and for each other recipient its sealed sub-share.
 #[derive(Clone, Debug)]
 pub(super) struct Reveal {
@@ -222,35 +221,18 @@ impl Reveal {
     }
 }
 
-/// What lets everybody open one sub-share.
-#[derive(Clone, Debug)]
-pub(super) struct Complaint {
-    /// The point that only dealer and recipient could compute: Ristretto255.
-    pub(super) shared: [u8; 32],
-    /// That it is the right one: see [`discrete_log`](super::discrete_log).
-    pub(super) proof: [u8; 64],
-}
-
 /// Round 3: approves of all dealers, or complains about some.
 #[derive(Clone, Debug)]
 pub(super) struct Verdict {
     /// The transcript of rounds 1 and 2.
     pub(super) view: [u8; 32],
-    pub(super) complaints: BTreeMap<Identifier, Complaint>,
+    pub(super) complaints: Complaints,
 }
 
 impl Verdict {
-    /// The length of an encoded complaint.
-    const COMPLAINT_LENGTH: usize = Identifier::LENGTH + 32 + 64;
-
     pub(super) fn encode(&self) -> Vec<u8> {
-        // There are fewer than 2¹⁶ identifiers.
-        let count = self.complaints.len() as u16;
-        let mut message = [&[Round::Verdict.tag()][..], &self.view, &count.to_be_bytes()].concat();
-        for (dealer, Complaint { shared, proof }) in &self.complaints {
-            message.extend([&dealer.to_bytes()[..], shared, proof].concat());
-        }
-        message
+        let complaints = Complaint::encode_all(&self.complaints);
+        [&[Round::Verdict.tag()][..], &self.view, &complaints].concat()
     }
 
     /// Complaints about oneself, about who does not deal, or not in ascending order are malformed.
@@ -261,23 +243,8 @@ impl Verdict {
     ) -> Result<Self, Fault> {
         let mut reader = after_tag(message, Round::Verdict)?;
         let view = reader.array().ok_or(Fault::Malformed)?;
-        let count = reader.number().ok_or(Fault::Malformed)?;
-        if reader.remaining() != usize::from(count) * Self::COMPLAINT_LENGTH {
-            return Err(Fault::Malformed);
-        }
-        let mut complaints = BTreeMap::new();
-        for _ in 0..count {
-            let mut read = || {
-                let dealer = reader.identifier()?;
-                Some((dealer, Complaint { shared: reader.array()?, proof: reader.array()? }))
-            };
-            let (dealer, complaint) = read().ok_or(Fault::Malformed)?;
-            let ascending = complaints.last_key_value().is_none_or(|(last, _)| *last < dealer);
-            if !ascending || dealer == from || !parameters.dealers().contains(&dealer) {
-                return Err(Fault::Malformed);
-            }
-            complaints.insert(dealer, complaint);
-        }
+        let deals = |id| id != from && parameters.dealers().contains(&id);
+        let complaints = Complaint::decode_all(&mut reader, deals).ok_or(Fault::Malformed)?;
         reader.end().ok_or(Fault::Malformed)?;
         Ok(Self { view, complaints })
     }

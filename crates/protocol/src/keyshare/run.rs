@@ -6,10 +6,11 @@ use std::fmt;
 use rand_core::CryptoRngCore;
 
 use super::board::{Board, Phase};
+use super::complaint::{Complaint, Complaints};
 use super::discrete_log::Claim;
 use super::feldman::Dealer;
-use super::message::{Announce, Commit, Complaint, Dealing, Reveal, Round, Verdict};
-use super::sealing::{Envelope, PublicKey, SecretKey};
+use super::message::{Announce, Commit, Dealing, Reveal, Round, Verdict};
+use super::sealing::{Envelope, PublicKey, Purpose, SecretKey};
 use super::{Error, Parameters};
 use crate::Identifier;
 use crate::keys::{KeyPackage, PublicKeyPackage, SecretScalar};
@@ -65,17 +66,17 @@ impl Prepared {
     }
 }
 
-/// What [`Run::advance`] leads to.
+/// What [`Run::advance`] leads to; `R` is the run that goes on.
 #[derive(Debug)]
 #[must_use]
-pub enum Step {
+pub enum Step<R = Run> {
     /// The board waits for others, or for a message that was sent.
-    Wait(Run),
+    Wait(R),
     /// Post this message, and go on.
-    Send(Run, Vec<u8>),
-    /// The session is complete: this is the participant's share of the key.
+    Send(R, Vec<u8>),
+    /// The session is complete: this is the participant's share of the key, in a repair the one that it had lost.
     Done(KeyPackage),
-    /// The reshare is complete, and this participant, who only dealt, gets no share.
+    /// This participant's part is over, and it gets no share: it only dealt in a reshare, or helped in a repair.
     Left,
 }
 
@@ -231,7 +232,7 @@ impl Run {
             (State::Committed(_), Phase::Verdict | Phase::Complete)
             | (State::Revealed { .. }, Phase::Verdict | Phase::Complete)
             | (State::NoShare, Phase::Complete) => Err(Error::Impersonated),
-            (_, Phase::Failed) => Err(Error::Bug),
+            (_, Phase::Sum | Phase::Failed) => Err(Error::Bug),
         }
     }
 
@@ -242,6 +243,7 @@ impl Run {
         let mut sealed = BTreeMap::new();
         for (recipient, committed) in board.commits().iter().filter(|(id, _)| **id != self.me) {
             let envelope = Envelope {
+                purpose: Purpose::SUB_SHARE,
                 binding: self.parameters.binding(),
                 dealer: self.me,
                 recipient: *recipient,
@@ -296,7 +298,7 @@ impl Run {
         }
 
         let view = board.view(Round::Verdict).ok_or(Error::Bug)?;
-        let mut verdict = Verdict { view, complaints: BTreeMap::new() };
+        let mut verdict = Verdict { view, complaints: Complaints::new() };
         if let Some(approved) = approved {
             self.state = approved;
         } else {
@@ -337,6 +339,7 @@ impl Run {
         let ephemeral = ephemeral(board, dealer)?;
         let shared = *self.decryption.agree(ephemeral).bytes();
         let claim = Claim {
+            purpose: Purpose::SUB_SHARE,
             binding: self.parameters.binding(),
             complainer: self.me,
             dealer,

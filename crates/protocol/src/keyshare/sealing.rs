@@ -17,92 +17,118 @@ use rand_core::CryptoRngCore;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::message::SEALED_LENGTH;
 use crate::Identifier;
+use crate::curve::SCALAR_LENGTH;
 use crate::keys::SecretScalar;
 use crate::transcript::Transcript;
 
+/// The length of a sealed scalar: the scalar and a tag of 16 bytes.
+pub(crate) const SEALED_LENGTH: usize = SCALAR_LENGTH + 16;
+
+/// What kind of value is sealed: the labels of the hashes that seal and open it. Every kind has its own, so that nothing
+/// that opens a value of one kind opens one of another.
+#[derive(Debug)]
+pub(crate) struct Purpose {
+    /// Derives the key.
+    pub(crate) seal: &'static str,
+    /// The challenge of the [proof](super::discrete_log) that opens a value.
+    pub(crate) complaint: &'static str,
+    /// That proof's nonce.
+    pub(crate) nonce: &'static str,
+}
+
+impl Purpose {
+    /// Sub-shares of a key generation or reshare.
+    pub(crate) const SUB_SHARE: &'static Self = &Self {
+        seal: "quorate/keyshare/v1/seal",
+        complaint: "quorate/keyshare/v1/complaint",
+        nonce: "quorate/keyshare/v1/complaint/nonce",
+    };
+}
+
 /// A Ristretto255 point that is not the identity, and its encoding.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct PublicKey {
+pub(crate) struct PublicKey {
     point: RistrettoPoint,
     bytes: [u8; 32],
 }
 
 impl PublicKey {
     /// `None` for the identity and for what is not the canonical encoding of a point.
-    pub(super) fn from_bytes(bytes: [u8; 32]) -> Option<Self> {
+    pub(crate) fn from_bytes(bytes: [u8; 32]) -> Option<Self> {
         let point = CompressedRistretto(bytes).decompress()?;
         (!point.is_identity()).then_some(Self { point, bytes })
     }
 
-    pub(super) fn point(&self) -> &RistrettoPoint {
+    pub(crate) fn point(&self) -> &RistrettoPoint {
         &self.point
     }
 
-    pub(super) fn bytes(&self) -> &[u8; 32] {
+    pub(crate) fn bytes(&self) -> &[u8; 32] {
         &self.bytes
     }
 }
 
 /// The scalar behind a [`PublicKey`], for one session. On the heap, so that moving it
 /// leaves no copies behind; wiped on drop.
-pub(super) struct SecretKey(Box<Zeroizing<Scalar>>);
+pub(crate) struct SecretKey(Box<Zeroizing<Scalar>>);
 
 impl SecretKey {
-    pub(super) fn random(rng: &mut dyn CryptoRngCore) -> Self {
+    pub(crate) fn random(rng: &mut dyn CryptoRngCore) -> Self {
         let mut scalar = Box::new(Zeroizing::new(Scalar::ZERO));
         **scalar = Scalar::random(rng);
         Self(scalar)
     }
 
     /// The encoding of the public key.
-    pub(super) fn public(&self) -> [u8; 32] {
+    pub(crate) fn public(&self) -> [u8; 32] {
         RistrettoPoint::mul_base(self.scalar()).compress().0
     }
 
     /// Agrees with the holder of `other` on a point, in constant time.
-    pub(super) fn agree(&self, other: &PublicKey) -> SharedPoint {
+    pub(crate) fn agree(&self, other: &PublicKey) -> SharedPoint {
         SharedPoint::copy_of(&(other.point * self.scalar()).compress().0)
     }
 
-    pub(super) fn scalar(&self) -> &Scalar {
+    pub(crate) fn scalar(&self) -> &Scalar {
         &self.0
     }
 }
 
 /// The encoding of a point that two parties agreed on. On the heap, so that moving it
 /// leaves no copies behind; wiped on drop.
-pub(super) struct SharedPoint(Box<Zeroizing<[u8; 32]>>);
+pub(crate) struct SharedPoint(Box<Zeroizing<[u8; 32]>>);
 
 impl SharedPoint {
     /// Of an agreement, or one that a complaint made public.
-    pub(super) fn copy_of(bytes: &[u8; 32]) -> Self {
+    pub(crate) fn copy_of(bytes: &[u8; 32]) -> Self {
         let mut point = Box::new(Zeroizing::new([0; 32]));
         point.copy_from_slice(bytes);
         Self(point)
     }
 
-    pub(super) fn bytes(&self) -> &[u8; 32] {
+    pub(crate) fn bytes(&self) -> &[u8; 32] {
         &self.0
     }
 }
 
 /// From whom to whom one sub-share goes, and under which keys.
-pub(super) struct Envelope<'a> {
-    /// [`Parameters::binding`](super::Parameters::binding): suite, session, context, roster.
-    pub(super) binding: &'a [u8; 32],
-    pub(super) dealer: Identifier,
-    pub(super) recipient: Identifier,
-    pub(super) ephemeral: &'a [u8; 32],
-    pub(super) recipient_key: &'a [u8; 32],
-    /// [`Dealing::opening`](super::message::Dealing::opening): the dealer's coefficients.
-    pub(super) opening: &'a [u8; 32],
+pub(crate) struct Envelope<'a> {
+    pub(crate) purpose: &'static Purpose,
+    /// The hash of the session's parameters: suite, session, context, roster.
+    pub(crate) binding: &'a [u8; 32],
+    pub(crate) dealer: Identifier,
+    pub(crate) recipient: Identifier,
+    pub(crate) ephemeral: &'a [u8; 32],
+    pub(crate) recipient_key: &'a [u8; 32],
+    /// A hash of what the value must match: for a sub-share the dealer's coefficients,
+    /// [`Dealing::opening`](super::message::Dealing::opening).
+    pub(crate) opening: &'a [u8; 32],
 }
 
 impl Envelope<'_> {
     /// Encrypts a sub-share. `None` only if the libraries break their promises.
-    pub(super) fn seal(
+    pub(crate) fn seal(
         &self,
         shared: &SharedPoint,
         sub_share: &SecretScalar,
@@ -116,7 +142,7 @@ impl Envelope<'_> {
     }
 
     /// Decrypts a sub-share. `None` if it was not sealed under this key.
-    pub(super) fn open(
+    pub(crate) fn open(
         &self,
         shared: &SharedPoint,
         sealed: &[u8; SEALED_LENGTH],
@@ -139,7 +165,7 @@ impl Envelope<'_> {
     /// keys that neither of the two can compute with the other's identifier in place, and
     /// a complaint opens exactly the one sub-share it is about.
     fn cipher(&self, shared: &SharedPoint) -> Option<ChaCha20Poly1305> {
-        let info = Transcript::new("quorate/keyshare/v1/seal")
+        let info = Transcript::new(self.purpose.seal)
             .field(&self.dealer.to_bytes())
             .field(&self.recipient.to_bytes())
             .field(self.ephemeral)

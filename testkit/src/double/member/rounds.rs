@@ -45,7 +45,7 @@ impl Rounds {
             match board.phase() {
                 Phase::Reveal => views.entry(2).or_insert_with(|| board.transcript()),
                 Phase::Verdict => views.entry(3).or_insert_with(|| board.transcript()),
-                Phase::Commit | Phase::Complete | Phase::Failed => continue,
+                Phase::Commit | Phase::Sum | Phase::Complete | Phase::Failed => continue,
             };
         }
         let first = if ceremony.terms.is_reshare() { 4 } else { 1 };
@@ -58,7 +58,7 @@ impl Rounds {
             Phase::Commit => Some(self.first),
             Phase::Reveal => Some(2),
             Phase::Verdict => Some(3),
-            Phase::Complete | Phase::Failed => None,
+            Phase::Sum | Phase::Complete | Phase::Failed => None,
         }
     }
 

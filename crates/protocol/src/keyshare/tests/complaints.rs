@@ -10,9 +10,10 @@ use super::session::{
 };
 use crate::Suite;
 use crate::keys::SecretScalar;
+use crate::keyshare::complaint::Complaint;
 use crate::keyshare::discrete_log::Claim;
-use crate::keyshare::message::{Complaint, Round};
-use crate::keyshare::sealing::SecretKey;
+use crate::keyshare::message::Round;
+use crate::keyshare::sealing::{Purpose, SecretKey};
 use crate::keyshare::{Error, Fault, Phase, Posted, Step};
 
 const ED25519: Suite = Suite::FrostEd25519Sha512;
@@ -103,6 +104,7 @@ fn complaint(session: &Session, forger: &Forger, dealer: u16) -> Complaint {
     let ephemeral = &session.board.reveals()[&id(dealer)].ephemeral;
     let shared = *forger.decryption.agree(ephemeral).bytes();
     let claim = Claim {
+        purpose: Purpose::SUB_SHARE,
         binding: forger.parameters.binding(),
         complainer: forger.me,
         dealer: id(dealer),

@@ -3,7 +3,8 @@
 
 use super::session::{Forger, Messages, Session, id, ids, off_by_one, parameters, rng};
 use crate::Suite;
-use crate::keyshare::message::{Complaint, Reveal, Verdict};
+use crate::keyshare::complaint::Complaint;
+use crate::keyshare::message::{Reveal, Verdict};
 use crate::keyshare::sealing::SecretKey;
 use crate::keyshare::{
     Board, Error, Fault, MAX_PARTICIPANTS, Parameters, Phase, Posted, Run, SessionId, Step,

@@ -10,7 +10,8 @@ use super::session::{
     Forger, Messages, Session, id, ids, off_by_one, parameters, reconstruct, rng,
 };
 use crate::keys::{KeyPackage, PublicKeyPackage, SecretScalar};
-use crate::keyshare::message::{Announce, Commit, Complaint, Round};
+use crate::keyshare::complaint::Complaint;
+use crate::keyshare::message::{Announce, Commit, Round};
 use crate::keyshare::sealing::SecretKey;
 use crate::keyshare::{
     Board, Error, Fault, Parameters, ParametersError, Phase, Posted, Run, SessionId, Step,

@@ -7,7 +7,7 @@ use super::session::{id, public_key, rng};
 use crate::Suite;
 use crate::keys::SecretScalar;
 use crate::keyshare::discrete_log::Claim;
-use crate::keyshare::sealing::{Envelope, PublicKey, SecretKey};
+use crate::keyshare::sealing::{Envelope, PublicKey, Purpose, SecretKey};
 use crate::transcript::Transcript;
 
 /// Dealer, recipient, and what is bound to them.
@@ -28,6 +28,7 @@ fn both_ends_agree_and_any_other_context_does_not_open() {
     let pair = Pair::new(1);
     let (ephemeral, key) = (public_key(&pair.dealer), public_key(&pair.recipient));
     let envelope = Envelope {
+        purpose: Purpose::SUB_SHARE,
         binding: &[1; 32],
         dealer: id(1),
         recipient: id(2),
@@ -78,6 +79,7 @@ fn not_even_the_holder_of_the_key_can_prove_a_wrong_shared_point() {
     let wrong = public_key(&SecretKey::random(&mut rng(2)));
     for shared in [wrong.bytes(), key.bytes(), ephemeral.bytes(), &[0; 32]] {
         let claim = Claim {
+            purpose: Purpose::SUB_SHARE,
             binding: &[1; 32],
             complainer: id(2),
             dealer: id(1),
@@ -98,6 +100,7 @@ fn proofs_of_different_statements_have_different_nonces_even_if_randomness_repea
     let shared = *pair.recipient.agree(&ephemeral).bytes();
     let nonce = |binding: &[u8; 32]| {
         let claim = Claim {
+            purpose: Purpose::SUB_SHARE,
             binding,
             complainer: id(2),
             dealer: id(1),
@@ -133,6 +136,7 @@ proptest! {
         let (key, ephemeral) = (public_key(&pair.recipient), public_key(&pair.dealer));
         let shared = *pair.recipient.agree(&ephemeral).bytes();
         let claim = Claim {
+            purpose: Purpose::SUB_SHARE,
             binding: &[1; 32],
             complainer: id(2),
             dealer: id(1),

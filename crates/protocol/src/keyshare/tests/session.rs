@@ -9,9 +9,10 @@ use crate::curve::edwards25519::Edwards25519;
 use crate::curve::p256::P256;
 use crate::curve::{Curve, SCALAR_LENGTH};
 use crate::keys::{KeyPackage, SecretScalar};
+use crate::keyshare::complaint::Complaint;
 use crate::keyshare::feldman::{Dealer, Weights};
-use crate::keyshare::message::{Commit, Complaint, Dealing, Reveal, Round, Verdict};
-use crate::keyshare::sealing::{Envelope, PublicKey, SecretKey};
+use crate::keyshare::message::{Commit, Dealing, Reveal, Round, Verdict};
+use crate::keyshare::sealing::{Envelope, PublicKey, Purpose, SecretKey};
 use crate::keyshare::{Board, Error, Fault, Parameters, Phase, Posted, Run, SessionId, Step};
 use crate::{Identifier, Suite};
 
@@ -172,6 +173,7 @@ impl Forger {
         let mut sealed = BTreeMap::new();
         for (recipient, committed) in board.commits().iter().filter(|(id, _)| **id != self.me) {
             let envelope = Envelope {
+                purpose: Purpose::SUB_SHARE,
                 binding: self.parameters.binding(),
                 dealer: self.me,
                 recipient: *recipient,

@@ -1,0 +1,239 @@
+//! The four messages and their one encoding.
+//!
+//! Numbers are big-endian. The first byte is the round and the version in one; no message of key generation begins with
+//! the same. Lengths are exact and nothing may follow. `P` is the length of a point: 32 bytes for Ed25519; t is the key's
+//! min_signers, the number of helpers.
+//!
+//! ```text
+//! Announce 5 · encryption key 32
+//! Deal     6 · view 32
+//!            · ephemeral key 32 · proof: challenge 32, response 32
+//!            · t × commitment P              for all helpers, ascending
+//!            · (t − 1) × sealed summand 48   for all other helpers, ascending
+//! Sum      7 · view 32
+//!            · count 2 · count × complaint   ascending by helper
+//!            · sealed sum 48                 if there is no complaint
+//! Verdict  8 · view 32
+//!            · count 2 · count × complaint   ascending by helper
+//!
+//! complaint: helper 2 · shared point 32 · proof: challenge 32, response 32
+//! ```
+//!
+//! A *view* is the [transcript](super::Board::transcript) of all rounds before: it says which messages the sender
+//! answers, and with them who the helpers are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Parameters;
+use crate::Identifier;
+use crate::keyshare::Fault;
+use crate::keyshare::complaint::{Complaint, Complaints};
+use crate::keyshare::sealing::SEALED_LENGTH;
+use crate::transcript::Transcript;
+use crate::wire::Reader;
+
+/// A round; its value is the tag of its messages.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Round {
+    Announce = 5,
+    Deal = 6,
+    Sum = 7,
+    Verdict = 8,
+}
+
+impl Round {
+    pub(super) const ALL: [Self; 4] = [Self::Announce, Self::Deal, Self::Sum, Self::Verdict];
+
+    /// The round of an encoded message, if it is one.
+    pub(super) fn of(message: &[u8]) -> Option<Self> {
+        let tag = *message.first()?;
+        Self::ALL.into_iter().find(|round| round.tag() == tag)
+    }
+
+    pub(super) fn tag(self) -> u8 {
+        self as u8
+    }
+
+    /// The view that an encoded message of this round names. `None` if it is too short to name one, and in the first
+    /// round, which answers nothing.
+    pub(super) fn named_view(self, message: &[u8]) -> Option<[u8; 32]> {
+        match self {
+            Self::Announce => None,
+            Self::Deal | Self::Sum | Self::Verdict => after_tag(message, self)?.array(),
+        }
+    }
+}
+
+/// A message after its tag.
+fn after_tag(message: &[u8], round: Round) -> Option<Reader<'_>> {
+    let mut reader = Reader::new(message);
+    (reader.byte()? == round.tag()).then_some(reader)
+}
+
+/// Round 1: what is sealed to the sender.
+#[derive(Clone, Debug)]
+pub(super) struct Announce {
+    /// A Ristretto255 point, made for this session only.
+    pub(super) encryption_key: [u8; 32],
+}
+
+impl Announce {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        [&[Round::Announce.tag()][..], &self.encryption_key].concat()
+    }
+
+    pub(super) fn decode(message: &[u8]) -> Result<Self, Fault> {
+        let read = || {
+            let mut reader = after_tag(message, Round::Announce)?;
+            let announce = Self { encryption_key: reader.array()? };
+            reader.end().map(|()| announce)
+        };
+        read().ok_or(Fault::Malformed)
+    }
+}
+
+/// What a helper publishes about the summands of its share.
+#[derive(Clone, Debug)]
+pub(super) struct Dealing {
+    /// The helper's half of the key agreements that seal its summands, and later its sum: Ristretto255.
+    pub(super) ephemeral: [u8; 32],
+    /// A point for each helper, ascending: see [`summands`](super::summands).
+    pub(super) commitments: Vec<u8>,
+}
+
+impl Dealing {
+    /// What a proof of [possession](super::possession) of the ephemeral key is about. It binds the dealing to its helper
+    /// and to those that it is for. The prover appends its commitment.
+    pub(super) fn statement(
+        &self,
+        parameters: &Parameters,
+        view: &[u8; 32],
+        helper: Identifier,
+    ) -> Transcript {
+        Transcript::new("quorate/repair/v1/possession")
+            .field(&self.digest(parameters, view, helper))
+    }
+
+    /// Stands for the dealing in the keys that seal its summands.
+    pub(super) fn digest(
+        &self,
+        parameters: &Parameters,
+        view: &[u8; 32],
+        helper: Identifier,
+    ) -> [u8; 32] {
+        Transcript::new("quorate/repair/v1/dealing")
+            .field(parameters.binding())
+            .field(view)
+            .field(&helper.to_bytes())
+            .field(&self.ephemeral)
+            .field(&self.commitments)
+            .digest()
+    }
+}
+
+/// Round 2: a helper's share, weighted and split.
+#[derive(Clone, Debug)]
+pub(super) struct Deal {
+    /// The transcript of round 1.
+    pub(super) view: [u8; 32],
+    pub(super) dealing: Dealing,
+    /// Of possession of the ephemeral key.
+    pub(super) proof: [u8; 64],
+    pub(super) sealed: BTreeMap<Identifier, [u8; SEALED_LENGTH]>,
+}
+
+impl Deal {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let Dealing { ephemeral, commitments } = &self.dealing;
+        let tag = [Round::Deal.tag()];
+        let mut message = [&tag[..], &self.view, ephemeral, &self.proof, commitments].concat();
+        self.sealed.values().for_each(|sealed| message.extend_from_slice(sealed));
+        message
+    }
+
+    pub(super) fn decode(
+        message: &[u8],
+        from: Identifier,
+        helpers: &BTreeSet<Identifier>,
+        parameters: &Parameters,
+    ) -> Result<Self, Fault> {
+        let read = || {
+            let mut reader = after_tag(message, Round::Deal)?;
+            let (view, ephemeral) = (reader.array()?, reader.array()?);
+            let proof = reader.array()?;
+            let length = helpers.len() * parameters.suite().algebra().point_length();
+            let commitments = reader.take(length)?.to_vec();
+            let mut sealed = BTreeMap::new();
+            for helper in helpers.iter().filter(|helper| **helper != from) {
+                sealed.insert(*helper, reader.array()?);
+            }
+            reader.end()?;
+            Some(Self { view, dealing: Dealing { ephemeral, commitments }, proof, sealed })
+        };
+        read().ok_or(Fault::Malformed)
+    }
+}
+
+/// Round 3: a helper's sum for the recipient, or whose summands were wrong.
+#[derive(Clone, Debug)]
+pub(super) struct Sum {
+    /// The transcript of rounds 1 and 2.
+    pub(super) view: [u8; 32],
+    pub(super) answer: Result<[u8; SEALED_LENGTH], Complaints>,
+}
+
+impl Sum {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let answer = match &self.answer {
+            Ok(sealed) => [&Complaint::encode_all(&Complaints::new())[..], sealed].concat(),
+            Err(complaints) => Complaint::encode_all(complaints),
+        };
+        [&[Round::Sum.tag()][..], &self.view, &answer].concat()
+    }
+
+    /// Complaints about oneself, about who did not deal, or not in ascending order are malformed.
+    pub(super) fn decode(
+        message: &[u8],
+        from: Identifier,
+        helpers: &BTreeSet<Identifier>,
+    ) -> Result<Self, Fault> {
+        let read = || {
+            let mut reader = after_tag(message, Round::Sum)?;
+            let view = reader.array()?;
+            let deals = |id| id != from && helpers.contains(&id);
+            let complaints = Complaint::decode_all(&mut reader, deals)?;
+            let answer = if complaints.is_empty() { Ok(reader.array()?) } else { Err(complaints) };
+            reader.end()?;
+            Some(Self { view, answer })
+        };
+        read().ok_or(Fault::Malformed)
+    }
+}
+
+/// Round 4: the recipient has its share, or whose sums were wrong.
+#[derive(Clone, Debug)]
+pub(super) struct Verdict {
+    /// The transcript of rounds 1 to 3.
+    pub(super) view: [u8; 32],
+    pub(super) complaints: Complaints,
+}
+
+impl Verdict {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let complaints = Complaint::encode_all(&self.complaints);
+        [&[Round::Verdict.tag()][..], &self.view, &complaints].concat()
+    }
+
+    /// Complaints about who did not help, or not in ascending order are malformed.
+    pub(super) fn decode(message: &[u8], helpers: &BTreeSet<Identifier>) -> Result<Self, Fault> {
+        let read = || {
+            let mut reader = after_tag(message, Round::Verdict)?;
+            let view = reader.array()?;
+            let helps = |id| helpers.contains(&id);
+            let complaints = Complaint::decode_all(&mut reader, helps)?;
+            reader.end()?;
+            Some(Self { view, complaints })
+        };
+        read().ok_or(Fault::Malformed)
+    }
+}

@@ -1,0 +1,315 @@
+//! The secret half of a repair: what one participant keeps to itself.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use rand_core::CryptoRngCore;
+
+use super::board::{Board, message_hash};
+use super::message::{Announce, Deal, Dealing, Round, Sum, Verdict};
+use super::{Parameters, possession};
+use crate::Identifier;
+use crate::keys::{KeyPackage, SecretScalar};
+use crate::keyshare::complaint::{Complaint, Complaints};
+use crate::keyshare::sealing::SecretKey;
+use crate::keyshare::{self, Error, Phase, Weights};
+use crate::transcript::Transcript;
+
+/// One participant's secrets in one repair.
+///
+/// It can't be copied or stored, and [`advance`](Self::advance) consumes it: after an error or a crash the session can
+/// only be given up, and a new one started. All secrets are wiped when it is dropped.
+pub struct Run {
+    me: Identifier,
+    parameters: Parameters,
+    /// The hashes of what it has sent.
+    sent: BTreeMap<Round, [u8; 32]>,
+    state: State,
+}
+
+enum State {
+    /// May help. Splits its share when it is known who the helpers are, if it is one.
+    Offered { share: SecretScalar, decryption: SecretKey },
+    /// Has dealt, and kept one summand. Adds up when all have dealt.
+    Dealt { own: SecretScalar, ephemeral: SecretKey, decryption: SecretKey },
+    /// Has sealed its sum, and knows nothing any more.
+    Summed,
+    /// Has lost its share. Adds up when all sums are there.
+    Lost { decryption: SecretKey },
+    /// Has its share, and has said so.
+    Repaired { share: SecretScalar },
+    /// Has complained. The complaint, when posted, ends the session.
+    Complained,
+}
+
+/// What [`Run::advance`] leads to.
+pub type Step = keyshare::Step<Run>;
+
+impl Run {
+    /// Starts a repair as `me`, one of those who may help; returns the first message to post.
+    ///
+    /// `package` is this participant's key package. Its share stays as it is, and good.
+    ///
+    /// Never start the same session twice, not even after a crash: the second first message would be
+    /// [equivocation](keyshare::Fault::Equivocation). Make durable that the session was started before the message leaves.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stranger`] if `me` is not one of the candidates. [`Error::OtherShare`] if `package` is not its share of the
+    /// key that the parameters describe, for instance of an earlier epoch.
+    pub fn help(
+        parameters: &Parameters,
+        me: Identifier,
+        package: &KeyPackage,
+        rng: &mut dyn CryptoRngCore,
+    ) -> Result<(Self, Vec<u8>), Error> {
+        if !parameters.candidates().contains(&me) {
+            return Err(Error::Stranger(me));
+        }
+        if package.identifier() != me || package.check(parameters.public()).is_err() {
+            return Err(Error::OtherShare);
+        }
+        let share = SecretScalar::copy_of(package.signing_share().expose());
+        let decryption = SecretKey::random(rng);
+        let announce = Announce { encryption_key: decryption.public() }.encode();
+        let state = State::Offered { share, decryption };
+        Ok(Self::new(parameters, me, state).sent(Round::Announce, announce))
+    }
+
+    /// Starts a repair as `me`, who lost its share; returns the first message to post.
+    ///
+    /// As for [`help`](Self::help), never start the same session twice.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stranger`] if the share that is to be repaired is not that of `me`.
+    pub fn recover(
+        parameters: &Parameters,
+        me: Identifier,
+        rng: &mut dyn CryptoRngCore,
+    ) -> Result<(Self, Vec<u8>), Error> {
+        if parameters.recipient() != me {
+            return Err(Error::Stranger(me));
+        }
+        let decryption = SecretKey::random(rng);
+        let announce = Announce { encryption_key: decryption.public() }.encode();
+        Ok(Self::new(parameters, me, State::Lost { decryption }).sent(Round::Announce, announce))
+    }
+
+    fn new(parameters: &Parameters, me: Identifier, state: State) -> Self {
+        Self { me, parameters: parameters.clone(), sent: BTreeMap::new(), state }
+    }
+
+    /// Looks at the board and does what is next. Call it after posting to the board; it takes at most one step, and
+    /// [waits](keyshare::Step::Wait) if there is none.
+    ///
+    /// Who may help and finds others to be the helpers has [left](keyshare::Step::Left) at once; a helper when the session
+    /// is complete. Only the recipient is ever [done](keyshare::Step::Done).
+    ///
+    /// # Errors
+    ///
+    /// Every error ends the run. [`Error::culprits`] says whom to leave out of the next session.
+    pub fn advance(self, board: &Board, rng: &mut dyn CryptoRngCore) -> Result<Step, Error> {
+        if board.parameters() != &self.parameters {
+            return Err(Error::OtherBoard);
+        }
+        for round in Round::ALL {
+            let recorded = board.recorded(round, self.me);
+            if recorded.is_some() && recorded != self.sent.get(&round) {
+                return Err(Error::Impersonated);
+            }
+        }
+        let phase = board.phase();
+        if phase == Phase::Failed {
+            return Err(Error::Failed { culprits: board.culprits() });
+        }
+        let Self { me, parameters, sent, state } = self;
+        let helps = board.helpers().contains(&me);
+        let full = board.helpers().len() == usize::from(parameters.min_signers());
+        let run = |state| Self { me, parameters, sent, state };
+        match (state, phase) {
+            (State::Offered { .. }, _) if full && !helps => Ok(Step::Left),
+            (State::Offered { share, decryption }, Phase::Reveal) => {
+                run(State::Complained).deal(board, &share, decryption, rng)
+            }
+            (State::Dealt { own, ephemeral, decryption }, Phase::Sum) => {
+                run(State::Complained).sum(board, own, &ephemeral, &decryption, rng)
+            }
+            (State::Lost { decryption }, Phase::Verdict) => {
+                run(State::Complained).judge(board, &decryption, rng)
+            }
+            (State::Summed, Phase::Complete) => Ok(Step::Left),
+            // Its approval counts, so this is the board on which it got the share, which was checked against the key.
+            (State::Repaired { share }, Phase::Complete) => {
+                let package = KeyPackage::of_valid_share(me, share, board.parameters().public());
+                Ok(Step::Done(package.ok_or(Error::Bug)?))
+            }
+            (state @ State::Offered { .. }, Phase::Commit)
+            | (state @ State::Dealt { .. }, Phase::Reveal)
+            | (state @ State::Summed, Phase::Sum | Phase::Verdict)
+            | (state @ State::Lost { .. }, Phase::Commit | Phase::Reveal | Phase::Sum)
+            | (state @ State::Repaired { .. }, Phase::Verdict)
+            | (state @ State::Complained, Phase::Sum | Phase::Verdict) => {
+                Ok(Step::Wait(run(state)))
+            }
+            // The board lacks messages that this run has already seen, or has others.
+            (State::Dealt { .. } | State::Summed | State::Complained, Phase::Commit)
+            | (State::Summed | State::Complained, Phase::Reveal)
+            | (State::Repaired { .. }, Phase::Commit | Phase::Reveal | Phase::Sum) => {
+                Err(Error::OtherBoard)
+            }
+            // It would take messages in this participant's name that this run did not send.
+            (State::Offered { .. }, Phase::Sum | Phase::Verdict | Phase::Complete)
+            | (State::Dealt { .. }, Phase::Verdict | Phase::Complete)
+            | (State::Lost { .. } | State::Complained, Phase::Complete) => Err(Error::Impersonated),
+            (_, Phase::Failed) => Err(Error::Bug),
+        }
+    }
+
+    /// Splits the share, and seals to every other helper its summand.
+    fn deal(
+        mut self,
+        board: &Board,
+        share: &SecretScalar,
+        decryption: SecretKey,
+        rng: &mut dyn CryptoRngCore,
+    ) -> Result<Step, Error> {
+        let algebra = self.parameters.suite().algebra();
+        let view = board.view(Round::Deal).ok_or(Error::Bug)?;
+        // Not random alone. If the same summands were ever used with other helpers, for instance by a machine that was
+        // rolled back, then two remainders would differ by a known multiple of the share.
+        let mut draw = |helper: Identifier| {
+            Transcript::new("quorate/repair/v1/summand")
+                .field(self.parameters.binding())
+                .field(&view)
+                .field(&self.me.to_bytes())
+                .field(&helper.to_bytes())
+                .nonce("quorate/repair/v1/summand/secret", share.expose(), rng)
+        };
+        let mut summands =
+            algebra.split(share, self.me, board.quorum(), &mut draw).ok_or(Error::Bug)?;
+        // None is zero, but for one time in 2²⁵².
+        let points = summands.values().map(|summand| algebra.public_key(summand));
+        let commitments = points.collect::<Option<Vec<_>>>().ok_or(Error::Bug)?.concat();
+        let own = summands.remove(&self.me).ok_or(Error::Bug)?;
+
+        let ephemeral = SecretKey::random(rng);
+        let dealing = Dealing { ephemeral: ephemeral.public(), commitments };
+        let statement = dealing.statement(&self.parameters, &view, self.me);
+        let proof = possession::prove(&ephemeral, statement, rng);
+        let digest = dealing.digest(&self.parameters, &view, self.me);
+        let mut sealed = BTreeMap::new();
+        for (helper, summand) in &summands {
+            let shared = ephemeral.agree(board.key(*helper).ok_or(Error::Bug)?);
+            let envelope = board
+                .summand_envelope(self.me, *helper, &dealing.ephemeral, &digest)
+                .ok_or(Error::Bug)?;
+            sealed.insert(*helper, envelope.seal(&shared, summand).ok_or(Error::Bug)?);
+        }
+        let message = Deal { view, dealing, proof, sealed }.encode();
+        self.state = State::Dealt { own, ephemeral, decryption };
+        Ok(self.send(Round::Deal, message))
+    }
+
+    /// Adds up what this helper got, and seals the sum to the recipient; or complains about who sent something wrong.
+    fn sum(
+        mut self,
+        board: &Board,
+        own: SecretScalar,
+        ephemeral: &SecretKey,
+        decryption: &SecretKey,
+        rng: &mut dyn CryptoRngCore,
+    ) -> Result<Step, Error> {
+        let view = board.view(Round::Sum).ok_or(Error::Bug)?;
+        let (mut summands, complaints) = self.open(board, decryption, rng)?;
+        let answer = if complaints.is_empty() {
+            summands.push((self.me, own));
+            let algebra = self.parameters.suite().algebra();
+            let sum = algebra.sum(&summands, Weights::Equal).ok_or(Error::Bug)?;
+            let key = board.key(self.parameters.recipient()).ok_or(Error::Bug)?;
+            let envelope = board.sum_envelope(self.me).ok_or(Error::Bug)?;
+            self.state = State::Summed;
+            Ok(envelope.seal(&ephemeral.agree(key), &sum).ok_or(Error::Bug)?)
+        } else {
+            Err(complaints)
+        };
+        Ok(self.send(Round::Sum, Sum { view, answer }.encode()))
+    }
+
+    /// Adds up the sums to the lost share; or complains about who sent a wrong one.
+    fn judge(
+        mut self,
+        board: &Board,
+        decryption: &SecretKey,
+        rng: &mut dyn CryptoRngCore,
+    ) -> Result<Step, Error> {
+        let view = board.view(Round::Verdict).ok_or(Error::Bug)?;
+        let (sums, complaints) = self.open(board, decryption, rng)?;
+        if complaints.is_empty() {
+            let algebra = self.parameters.suite().algebra();
+            let share = algebra.sum(&sums, Weights::Equal).ok_or(Error::Bug)?;
+            // It follows from what the board checked. But it is what matters, so it is not left to that.
+            let lost = self.parameters.public().verifying_share(self.me).ok_or(Error::Bug)?;
+            if algebra.public_key(&share).as_deref() != Some(lost.as_bytes()) {
+                return Err(Error::Bug);
+            }
+            self.state = State::Repaired { share };
+        }
+        Ok(self.send(Round::Verdict, Verdict { view, complaints }.encode()))
+    }
+
+    /// Opens what the other helpers have sealed to this participant: those values that are right, and complaints about
+    /// the others.
+    fn open(
+        &self,
+        board: &Board,
+        decryption: &SecretKey,
+        rng: &mut dyn CryptoRngCore,
+    ) -> Result<(Vec<(Identifier, SecretScalar)>, Complaints), Error> {
+        let (mut values, mut complaints) = (Vec::new(), Complaints::new());
+        for helper in board.helpers().iter().copied().filter(|helper| *helper != self.me) {
+            let (envelope, sealed) = board.envelope(helper, self.me).ok_or(Error::Bug)?;
+            let shared = decryption.agree(board.ephemeral(helper).ok_or(Error::Bug)?);
+            let value = envelope.open(&shared, sealed);
+            match value.filter(|value| board.is_right(helper, self.me, value)) {
+                Some(value) => values.push((helper, value)),
+                None => {
+                    let shared = *shared.bytes();
+                    let claim = board.claim(self.me, helper, &shared).ok_or(Error::Bug)?;
+                    let proof = claim.prove(decryption, rng);
+                    complaints.insert(helper, Complaint { shared, proof });
+                }
+            }
+        }
+        Ok((values, complaints))
+    }
+
+    fn send(self, round: Round, message: Vec<u8>) -> Step {
+        let (run, message) = self.sent(round, message);
+        Step::Send(run, message)
+    }
+
+    /// Remembers what is sent, to recognise a message that somebody else sends in our name.
+    fn sent(mut self, round: Round, message: Vec<u8>) -> (Self, Vec<u8>) {
+        self.sent.insert(round, message_hash(&message));
+        (self, message)
+    }
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &self.state {
+            State::Offered { .. } => "offered",
+            State::Dealt { .. } => "dealt",
+            State::Summed => "summed",
+            State::Lost { .. } => "lost",
+            State::Repaired { .. } => "repaired",
+            State::Complained => "complained",
+        };
+        f.debug_struct("Run")
+            .field("me", &self.me)
+            .field("session", &self.parameters.session())
+            .field("state", &state)
+            .finish_non_exhaustive()
+    }
+}

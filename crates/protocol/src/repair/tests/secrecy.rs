@@ -1,0 +1,136 @@
+//! What min_signers − 1 who work together see can be made without what they are not to learn.
+
+use super::session::{ED25519, Forger, Key, Messages, Session, id};
+use crate::Identifier;
+use crate::curve::Curve;
+use crate::curve::edwards25519::Edwards25519;
+use crate::keys::SecretScalar;
+use crate::keyshare::Phase;
+use crate::keyshare::lagrange;
+use crate::repair::Board;
+use crate::repair::message::Round;
+use crate::repair::message::Verdict;
+
+type Scalar = <Edwards25519 as Curve>::Scalar;
+type Point = <Edwards25519 as Curve>::Point;
+
+fn scalar(secret: &SecretScalar) -> Scalar {
+    Edwards25519::decode_scalar(secret.expose()).unwrap()
+}
+
+fn secret(scalar: Scalar) -> SecretScalar {
+    SecretScalar::copy_of(&Edwards25519::encode_scalar(&scalar))
+}
+
+/// λ·Y of a helper: public.
+fn target(board: &Board, helper: Identifier) -> Point {
+    let parameters = board.parameters();
+    let weight =
+        lagrange::<Edwards25519>(helper, board.helpers(), Some(parameters.recipient())).unwrap();
+    let share = parameters.public().verifying_share(helper).unwrap();
+    Edwards25519::decode_point(share.as_bytes()).unwrap() * weight
+}
+
+/// A helper's dealing by somebody who does not know its share: random summands, but for one of which only the commitment
+/// is known, as what is left. That one must go to somebody who plays along.
+fn deal_without_share(
+    forger: &Forger,
+    board: &Board,
+    unknown: u16,
+    seed: u64,
+) -> (Vec<u8>, Vec<(Identifier, Scalar)>) {
+    let mut rng = super::session::rng(seed);
+    let (mut commitments, mut known) = (Vec::new(), Vec::new());
+    let mut rest = target(board, forger.me);
+    for helper in board.helpers().iter().filter(|helper| **helper != id(unknown)) {
+        let summand = Edwards25519::random_scalar(&mut rng);
+        rest -= Edwards25519::mul_base(&summand);
+        known.push((*helper, summand));
+    }
+    let mut values: super::session::Summands =
+        known.iter().map(|(helper, summand)| (*helper, secret(*summand))).collect();
+    values.insert(id(unknown), secret(Scalar::ZERO));
+    for helper in board.helpers() {
+        let summand = known.iter().find(|(of, _)| of == helper);
+        let point = summand.map_or(rest, |(_, summand)| Edwards25519::mul_base(summand));
+        let mut bytes = Vec::new();
+        Edwards25519::encode_point(&point, &mut bytes);
+        commitments.push(bytes);
+    }
+    (forger.deal_otherwise(board, &commitments, &values).encode(), known)
+}
+
+/// Helpers 2 and 3 work together, with everybody's messages and their own secrets. Somebody who knows neither the lost share nor
+/// the third helper's plays that one, and the recipient, and they accept all of it: what they see is made without either
+/// share, so it says nothing about them. (The sealed sum is a ciphertext to a key that they do not have.)
+#[test]
+fn what_all_helpers_but_one_see_can_be_made_without_the_lost_share() {
+    let key = Key::new(ED25519, 3, &[1, 2, 3, 4], 1);
+    let parameters = key.repair(&[1, 2, 3], 4);
+    let (mut session, mut messages) = key.start(&parameters, &[2, 3], 2);
+    let (simulated, recipient) = (Forger::new(1, 3), Forger::new(4, 4));
+    session.runs.remove(&id(4));
+    for forger in [&simulated, &recipient] {
+        messages.insert(forger.me, forger.announce());
+    }
+    session.post(messages);
+    let deals = session.advance();
+    session.post(deals);
+    let (deal, _) = deal_without_share(&simulated, &session.board, 1, 5);
+    session.post([(id(1), deal)].into());
+
+    let sums = session.advance();
+    session.post(sums);
+    let anything = secret(Scalar::from(7_u64));
+    session.post([(id(1), simulated.sum(&session.board, &anything).encode())].into());
+    let view = session.board.view(Round::Verdict).unwrap();
+    let approval = Verdict { view, complaints: [].into() }.encode();
+    session.post([(id(4), approval)].into());
+    assert_eq!(session.board.phase(), Phase::Complete);
+    session.advance();
+    assert_eq!(session.left.len(), 2);
+}
+
+/// Helper 3 and the recipient work together, and learn the lost share, as they may. Somebody who knows that and no other
+/// share plays helpers 1 and 2: so nothing is learned of theirs.
+#[test]
+fn what_a_helper_and_the_recipient_see_can_be_made_without_any_other_share() {
+    let key = Key::new(ED25519, 3, &[1, 2, 3, 4], 1);
+    let parameters = key.repair(&[1, 2, 3], 4);
+    let (mut session, mut messages): (Session, Messages) = key.start(&parameters, &[3], 2);
+    let (one, two) = (Forger::new(1, 3), Forger::new(2, 4));
+    for forger in [&one, &two] {
+        messages.insert(forger.me, forger.announce());
+    }
+    session.post(messages);
+    let deals = session.advance();
+    session.post(deals);
+    // What is unknown is in one column, that of 1.
+    let (first, by_one) = deal_without_share(&one, &session.board, 1, 5);
+    let (second, by_two) = deal_without_share(&two, &session.board, 1, 6);
+    session.post([(id(1), first), (id(2), second)].into());
+
+    let of = |known: &[(Identifier, Scalar)], to| known.iter().find(|(of, _)| *of == to).unwrap().1;
+    let of_two = scalar(&two.add_up(&session.board, &secret(of(&by_two, id(2)))));
+    // What 3 has to add, it has dealt to 1, to 2 and to itself.
+    let weight = lagrange::<Edwards25519>(id(3), session.board.helpers(), Some(id(4))).unwrap();
+    let from_three = |to: &Forger| {
+        let received = to.received(&session.board).into_iter();
+        received
+            .map(|(from, value)| (from, scalar(&value)))
+            .find(|(from, _)| *from == id(3))
+            .unwrap()
+            .1
+    };
+    let kept = weight * scalar(&key.share(3)) - from_three(&one) - from_three(&two);
+    let of_three = of(&by_one, id(3)) + of(&by_two, id(3)) + kept;
+    let of_one = scalar(&key.share(4)) - of_two - of_three;
+    let sums = session.advance();
+    session.post(sums);
+    for (forger, sum) in [(&one, of_one), (&two, of_two)] {
+        session.post([(forger.me, forger.sum(&session.board, &secret(sum)).encode())].into());
+    }
+    let verdict = session.advance();
+    session.play(verdict);
+    assert_eq!(session.repaired.unwrap().to_bytes(), key.shares[&id(4)].to_bytes());
+}

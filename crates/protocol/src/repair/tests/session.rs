@@ -1,0 +1,365 @@
+//! A key with a lost share, and a repair with all participants in one place, one of whom may be forged.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+use crate::curve::SCALAR_LENGTH;
+use crate::keys::{KeyPackage, PublicKeyPackage, SecretScalar, VerifyingKey, VerifyingShare};
+use crate::keyshare::complaint::{Complaint, Complaints};
+use crate::keyshare::sealing::SecretKey;
+use crate::keyshare::{Error, Fault, Phase, Posted, SessionId, Weights};
+use crate::repair::message::{Announce, Deal, Dealing, Round, Sum, Verdict};
+use crate::repair::{Board, Parameters, ParametersError, Run, Step, possession};
+use crate::{Identifier, Suite};
+
+pub(super) const ED25519: Suite = Suite::FrostEd25519Sha512;
+
+pub(super) fn id(value: u16) -> Identifier {
+    Identifier::try_from(value).unwrap()
+}
+
+pub(super) fn ids(values: impl IntoIterator<Item = u16>) -> BTreeSet<Identifier> {
+    values.into_iter().map(id).collect()
+}
+
+pub(super) fn rng(seed: u64) -> ChaCha20Rng {
+    ChaCha20Rng::seed_from_u64(seed)
+}
+
+/// A key and all its shares, made in one place.
+pub(super) struct Key {
+    pub(super) public: PublicKeyPackage,
+    pub(super) shares: BTreeMap<Identifier, KeyPackage>,
+}
+
+impl Key {
+    pub(super) fn new(suite: Suite, min_signers: u16, members: &[u16], seed: u64) -> Self {
+        let algebra = suite.algebra();
+        let dealer = algebra.deal(min_signers, &mut rng(seed));
+        let constant = dealer.coefficients()[..algebra.point_length()].to_vec();
+        let share_of = |member: &u16| {
+            let point = algebra.public_key(&dealer.sub_share(id(*member))).unwrap();
+            (id(*member), VerifyingShare::of_valid_point(suite, point))
+        };
+        let public = PublicKeyPackage::of_valid_points(
+            min_signers,
+            VerifyingKey::of_valid_point(suite, constant),
+            members.iter().map(share_of).collect(),
+        );
+        let package = |member: &u16| {
+            let share = dealer.sub_share(id(*member));
+            (id(*member), KeyPackage::of_valid_share(id(*member), share, &public).unwrap())
+        };
+        let shares = members.iter().map(package).collect();
+        Self { public, shares }
+    }
+
+    pub(super) fn share(&self, of: u16) -> SecretScalar {
+        SecretScalar::copy_of(self.shares[&id(of)].signing_share().expose())
+    }
+
+    pub(super) fn try_repair(
+        &self,
+        candidates: &[u16],
+        recipient: u16,
+    ) -> Result<Parameters, ParametersError> {
+        let candidates = candidates.iter().copied().map(id);
+        Parameters::new(SessionId([1; 32]), [2; 32], &self.public, candidates, id(recipient))
+    }
+
+    pub(super) fn repair(&self, candidates: &[u16], recipient: u16) -> Parameters {
+        self.try_repair(candidates, recipient).unwrap()
+    }
+
+    /// Starts the runs of the recipient and of those candidates who are online.
+    pub(super) fn start(
+        &self,
+        parameters: &Parameters,
+        online: &[u16],
+        seed: u64,
+    ) -> (Session, Messages) {
+        let mut rng = rng(seed);
+        let lost = parameters.recipient();
+        let (run, message) = Run::recover(parameters, lost, &mut rng).unwrap();
+        let mut runs = BTreeMap::from([(lost, run)]);
+        let mut messages = Messages::from([(lost, message)]);
+        for me in ids(online.iter().copied()) {
+            let (run, message) = Run::help(parameters, me, &self.shares[&me], &mut rng).unwrap();
+            runs.insert(me, run);
+            messages.insert(me, message);
+        }
+        let board = Board::new(parameters.clone());
+        let (repaired, left, errors) = (None, BTreeSet::new(), BTreeMap::new());
+        (Session { board, runs, repaired, left, errors, rng }, messages)
+    }
+}
+
+/// Honest participants with their boards' common state.
+pub(super) struct Session {
+    pub(super) board: Board,
+    pub(super) runs: BTreeMap<Identifier, Run>,
+    pub(super) repaired: Option<KeyPackage>,
+    pub(super) left: BTreeSet<Identifier>,
+    pub(super) errors: BTreeMap<Identifier, Error>,
+    pub(super) rng: ChaCha20Rng,
+}
+
+pub(super) type Messages = BTreeMap<Identifier, Vec<u8>>;
+
+impl Session {
+    /// Posts messages that all must count.
+    pub(super) fn post(&mut self, messages: Messages) {
+        for (from, message) in messages {
+            assert_eq!(self.board.post(from, &message), Ok(Posted::Recorded), "from {from}");
+        }
+    }
+
+    /// Lets every run take a step; returns what they send.
+    pub(super) fn advance(&mut self) -> Messages {
+        let mut messages = BTreeMap::new();
+        for (me, run) in std::mem::take(&mut self.runs) {
+            match run.advance(&self.board, &mut self.rng) {
+                Ok(Step::Wait(run)) => drop(self.runs.insert(me, run)),
+                Ok(Step::Send(run, message)) => {
+                    self.runs.insert(me, run);
+                    messages.insert(me, message);
+                }
+                Ok(Step::Done(package)) => {
+                    assert_eq!(me, self.board.parameters().recipient());
+                    self.repaired = Some(package);
+                }
+                Ok(Step::Left) => drop(self.left.insert(me)),
+                Err(error) => drop(self.errors.insert(me, error)),
+            }
+        }
+        messages
+    }
+
+    /// Plays on with whoever is there until nothing happens any more.
+    pub(super) fn play(&mut self, mut messages: Messages) {
+        loop {
+            for (from, message) in &messages {
+                match self.board.post(*from, message) {
+                    Ok(_) | Err(Error::Ended | Error::OutOfOrder { .. }) => {}
+                    Err(error) => panic!("{from}: {error}"),
+                }
+            }
+            messages = self.advance();
+            if messages.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// Asserts that posting this message ends the session with exactly these faults, and that all honest runs learn the
+    /// culprits.
+    pub(super) fn fails(mut self, from: Identifier, message: &[u8], faults: &[(u16, Fault)]) {
+        assert_eq!(self.board.post(from, message), Ok(Posted::Failed));
+        self.failed(faults);
+    }
+
+    pub(super) fn failed(&mut self, faults: &[(u16, Fault)]) {
+        let faults: BTreeMap<_, _> = faults.iter().map(|(who, fault)| (id(*who), *fault)).collect();
+        assert_eq!(self.board.faults(), &faults);
+        assert_eq!(self.board.phase(), Phase::Failed);
+        assert_eq!(self.board.outcome(), None);
+        assert!(self.board.missing().is_empty());
+        let culprits: BTreeSet<_> = faults.keys().copied().collect();
+        assert_eq!(self.board.culprits(), culprits);
+        assert!(self.advance().is_empty());
+        assert!(self.repaired.is_none());
+        for error in self.errors.values() {
+            assert_eq!(error, &Error::Failed { culprits: culprits.clone() });
+            assert_eq!(error.culprits(), culprits);
+        }
+    }
+
+    /// A copy of the board without any runs.
+    pub(super) fn without_runs(&self) -> Self {
+        Self {
+            board: self.board.clone(),
+            runs: BTreeMap::new(),
+            repaired: None,
+            left: BTreeSet::new(),
+            errors: BTreeMap::new(),
+            rng: rng(0),
+        }
+    }
+}
+
+/// A helper, or the recipient, that does what a test wants.
+pub(super) struct Forger {
+    pub(super) me: Identifier,
+    pub(super) ephemeral: SecretKey,
+    pub(super) decryption: SecretKey,
+}
+
+impl Forger {
+    pub(super) fn new(me: u16, seed: u64) -> Self {
+        let mut rng = rng(seed);
+        let (ephemeral, decryption) = (SecretKey::random(&mut rng), SecretKey::random(&mut rng));
+        Self { me: id(me), ephemeral, decryption }
+    }
+
+    pub(super) fn announce(&self) -> Vec<u8> {
+        Announce { encryption_key: self.decryption.public() }.encode()
+    }
+
+    /// What an honest helper with this share would deal.
+    pub(super) fn split(&self, board: &Board, share: &SecretScalar) -> Summands {
+        let mut rng = rng(77);
+        let mut draw = |_| crate::transcript::Transcript::new("test").nonce("draw", b"", &mut rng);
+        let algebra = board.parameters().suite().algebra();
+        algebra.split(share, self.me, board.quorum(), &mut draw).unwrap()
+    }
+
+    /// Commits to these summands and seals them.
+    pub(super) fn deal(&self, board: &Board, summands: &Summands) -> Deal {
+        self.deal_otherwise(board, &commit(board, summands), summands)
+    }
+
+    /// Commits to these points and seals these values.
+    pub(super) fn deal_otherwise(
+        &self,
+        board: &Board,
+        commitments: &[Vec<u8>],
+        values: &Summands,
+    ) -> Deal {
+        let parameters = board.parameters();
+        let view = board.view(Round::Deal).unwrap();
+        let dealing =
+            Dealing { ephemeral: self.ephemeral.public(), commitments: commitments.concat() };
+        let statement = dealing.statement(parameters, &view, self.me);
+        let proof = possession::prove(&self.ephemeral, statement, &mut rng(78));
+        let digest = dealing.digest(parameters, &view, self.me);
+        let mut sealed = BTreeMap::new();
+        for (to, value) in values.iter().filter(|(to, _)| **to != self.me) {
+            let envelope = board.summand_envelope(self.me, *to, &dealing.ephemeral, &digest);
+            let shared = self.ephemeral.agree(board.key(*to).unwrap());
+            sealed.insert(*to, envelope.unwrap().seal(&shared, value).unwrap());
+        }
+        Deal { view, dealing, proof, sealed }
+    }
+
+    /// What others have sealed to this one.
+    pub(super) fn received(&self, board: &Board) -> Vec<(Identifier, SecretScalar)> {
+        let others = board.helpers().iter().filter(|id| **id != self.me);
+        let open = |from: &Identifier| {
+            let (envelope, sealed) = board.envelope(*from, self.me).unwrap();
+            let shared = self.decryption.agree(board.ephemeral(*from).unwrap());
+            (*from, envelope.open(&shared, sealed).unwrap())
+        };
+        others.map(open).collect()
+    }
+
+    /// The sum of the others' summands and this one's own.
+    pub(super) fn add_up(&self, board: &Board, own: &SecretScalar) -> SecretScalar {
+        let mut values = self.received(board);
+        values.push((self.me, SecretScalar::copy_of(own.expose())));
+        board.parameters().suite().algebra().sum(&values, Weights::Equal).unwrap()
+    }
+
+    /// Seals this value to the recipient.
+    pub(super) fn sum(&self, board: &Board, value: &SecretScalar) -> Sum {
+        let view = board.view(Round::Sum).unwrap();
+        let recipient = board.key(board.parameters().recipient()).unwrap();
+        let envelope = board.sum_envelope(self.me).unwrap();
+        let sealed = envelope.seal(&self.ephemeral.agree(recipient), value).unwrap();
+        Sum { view, answer: Ok(sealed) }
+    }
+
+    /// A complaint with a right proof.
+    pub(super) fn complaint(&self, board: &Board, about: u16) -> Complaint {
+        let shared = *self.decryption.agree(board.ephemeral(id(about)).unwrap()).bytes();
+        let claim = board.claim(self.me, id(about), &shared).unwrap();
+        let proof = claim.prove(&self.decryption, &mut rng(79));
+        Complaint { shared, proof }
+    }
+
+    pub(super) fn complain(&self, board: &Board, complaints: Complaints) -> Vec<u8> {
+        if self.me == board.parameters().recipient() {
+            let view = board.view(Round::Verdict).unwrap();
+            return Verdict { view, complaints }.encode();
+        }
+        let view = board.view(Round::Sum).unwrap();
+        Sum { view, answer: Err(complaints) }.encode()
+    }
+}
+
+pub(super) type Summands = BTreeMap<Identifier, SecretScalar>;
+
+pub(super) fn commit(board: &Board, summands: &Summands) -> Vec<Vec<u8>> {
+    let algebra = board.parameters().suite().algebra();
+    summands.values().map(|summand| algebra.public_key(summand).unwrap()).collect()
+}
+
+/// A repair of 4's share among 1 to 5, min_signers 3, in which one of 1, 2, 3 or 4 is forged.
+pub(super) struct Scene {
+    pub(super) key: Key,
+    pub(super) session: Session,
+    pub(super) forger: Forger,
+}
+
+impl Scene {
+    /// Until 1, 2, 3 and 4 have announced.
+    pub(super) fn announced(suite: Suite, forged: u16) -> Self {
+        let key = Key::new(suite, 3, &[1, 2, 3, 4, 5], 1);
+        let parameters = key.repair(&[1, 2, 3, 5], 4);
+        let forger = Forger::new(forged, 5);
+        let (mut session, mut messages) = key.start(&parameters, &[1, 2, 3], 6);
+        session.runs.remove(&id(forged));
+        messages.insert(id(forged), forger.announce());
+        session.post(messages);
+        assert_eq!(session.board.phase(), Phase::Reveal);
+        Self { key, session, forger }
+    }
+
+    /// Until all who are honest have dealt.
+    pub(super) fn dealt(suite: Suite, forged: u16) -> Self {
+        let mut scene = Self::announced(suite, forged);
+        let deals = scene.session.advance();
+        scene.session.post(deals);
+        scene
+    }
+
+    /// What the forged helper would deal if it were honest.
+    pub(super) fn summands(&self) -> Summands {
+        self.forger.split(&self.session.board, &self.key.share(self.forger.me.get()))
+    }
+
+    /// Until the forged helper has dealt as an honest one.
+    pub(super) fn dealt_honestly(suite: Suite, forged: u16) -> (Self, Summands) {
+        let mut scene = Self::dealt(suite, forged);
+        let summands = scene.summands();
+        let deal = scene.forger.deal(&scene.session.board, &summands).encode();
+        assert_eq!(scene.session.board.post(id(forged), &deal), Ok(Posted::Recorded));
+        (scene, summands)
+    }
+
+    /// As [`Session::fails`], for a message of the forged one.
+    pub(super) fn fails(self, message: &[u8], fault: Fault) {
+        let me = self.forger.me;
+        self.session.fails(me, message, &[(me.get(), fault)]);
+    }
+}
+
+/// A scalar plus one.
+pub(super) fn off_by_one(suite: Suite, scalar: &SecretScalar) -> SecretScalar {
+    add(suite, scalar, &SecretScalar::copy_of(&encode_scalar(suite, 1)))
+}
+
+pub(super) fn add(suite: Suite, a: &SecretScalar, b: &SecretScalar) -> SecretScalar {
+    let terms = [a, b].map(|scalar| SecretScalar::copy_of(scalar.expose()));
+    let [a, b] = terms;
+    suite.algebra().sum(&[(id(1), a), (id(2), b)], Weights::Equal).unwrap()
+}
+
+pub(super) fn encode_scalar(suite: Suite, value: u64) -> [u8; SCALAR_LENGTH] {
+    use crate::curve::{Curve, edwards25519::Edwards25519, p256::P256};
+    match suite {
+        Suite::FrostEd25519Sha512 => Edwards25519::encode_scalar(&value.into()),
+        Suite::TestP256 => P256::encode_scalar(&value.into()),
+    }
+}
