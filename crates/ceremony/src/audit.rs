@@ -201,6 +201,16 @@ impl Auditor {
             }
             _ => None,
         };
+        // It lets go of a repair when its recipient has certified.
+        let repaired = match body {
+            Body::CeremonyCertified { session, .. } => {
+                let group = self.state.group_of_session(*session);
+                let certificate = group.and_then(Group::certificate);
+                let running = group.and_then(|group| group.ceremony.as_ref());
+                running.and_then(|it| it.terms.repairs().cloned()).zip(certificate)
+            }
+            _ => None,
+        };
         let blame = match body {
             Body::CeremonyAborted { session, reason: AbortReason::Fault { .. } } => {
                 self.state.group_of_session(*session).map(blame).unwrap_or_default()
@@ -215,6 +225,7 @@ impl Auditor {
                 let report = SessionReport {
                     session: *session,
                     epoch: running.map_or(FIRST_EPOCH, |ceremony| ceremony.terms.epoch),
+                    repairs: running.and_then(|ceremony| ceremony.terms.repairs().cloned()),
                     attempt: *attempt,
                     started: index,
                     certified_by: Vec::new(),
@@ -223,7 +234,16 @@ impl Auditor {
                 self.sessions.insert(*session, (group.clone(), report));
             }
             Body::CeremonyCertified { session, transcript, public_key_package } => {
-                self.certified(*session, entry, (*transcript, *public_key_package));
+                let certificate = (*transcript, *public_key_package);
+                match repaired {
+                    Some((account, recomputed)) if recomputed == certificate => {
+                        if let Some((_, report)) = self.sessions.get_mut(session) {
+                            report.certified_by.push(account.clone());
+                        }
+                        self.ended(*session, SessionOutcome::Repaired { index, account });
+                    }
+                    _ => self.certified(*session, entry, certificate),
+                }
             }
             Body::CeremonyAborted { session, reason } => {
                 let reason = reason.clone();
@@ -258,13 +278,16 @@ impl Auditor {
             }
             Body::AccountSuspended { account } | Body::AccountRemoved { account } => {
                 self.consents.void(account);
+                self.note_closed(index);
             }
             // Of an account that is on the roster, other keys; of a new one there is nothing yet.
             Body::AccountAdmitted { .. } => {
                 if let Author::Account(account) = &entry.statement().author {
                     self.consents.void(account);
                 }
+                self.note_closed(index);
             }
+            Body::GroupChange(_) | Body::GroupChangeWithdrawn { .. } => self.note_closed(index),
             Body::Genesis(_)
             | Body::Invitation(_)
             | Body::KeysRotated { .. }
@@ -275,13 +298,25 @@ impl Auditor {
             | Body::ShareProved { .. }
             | Body::GroupDefined(_)
             | Body::GroupAccepted { .. }
-            | Body::GroupChange(_)
-            | Body::GroupChangeWithdrawn { .. }
             | Body::ShareDestroyed { .. }
             | Body::CeremonyMessage { .. }
             | Body::Refusal { .. } => {}
         }
         Ok(())
+    }
+
+    /// Notes the sessions that entry `index` closed without saying so itself.
+    fn note_closed(&mut self, index: u64) {
+        for (session, (group, report)) in &mut self.sessions {
+            let Ok(group) = self.state.group(group) else { continue };
+            let runs = group.ceremony.as_ref().is_some_and(|running| running.session == *session);
+            if report.outcome != SessionOutcome::Running || runs {
+                continue;
+            }
+            let past = group.past.iter().find(|past| past.session == *session);
+            let reason = past.map_or(AbortReason::Cancelled, |past| past.reason.clone());
+            report.outcome = SessionOutcome::Aborted { index, reason, blame: Vec::new() };
+        }
     }
 
     fn ended(&mut self, session: SessionId, outcome: SessionOutcome) {

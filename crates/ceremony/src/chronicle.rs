@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_protocol::keys::KeyPackage;
 use quorate_protocol::keyshare::{Run, Step};
-use quorate_protocol::{Identifier, Suite, sign};
+use quorate_protocol::{Identifier, Suite, repair, sign};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore as _, SeedableRng as _};
 
@@ -284,7 +284,8 @@ impl Chronicle {
     pub(crate) fn first_message(&mut self, account: &str) -> (Run, Vec<u8>) {
         let group = self.state.group(&board()).unwrap();
         let me = group.identifier(&name(account)).unwrap();
-        Run::start(group.ceremony.as_ref().unwrap().board.parameters(), me, &mut self.rng).unwrap()
+        let board = group.ceremony.as_ref().unwrap().board.keyshare().unwrap();
+        Run::start(board.parameters(), me, &mut self.rng).unwrap()
     }
 
     /// All members go through the three rounds; afterwards they hold their packages.
@@ -312,8 +313,13 @@ impl Chronicle {
             let ceremony = self.state.group(&board()).unwrap().ceremony.as_ref().unwrap();
             let me = terms.identifiers[&name(member)];
             let old = self.packages.get(&name(member));
-            let (run, first) =
-                Run::reshare(ceremony.board.parameters(), me, old, &mut self.rng).unwrap();
+            let (run, first) = Run::reshare(
+                ceremony.board.keyshare().unwrap().parameters(),
+                me,
+                old,
+                &mut self.rng,
+            )
+            .unwrap();
             runs.insert(name(member), run);
             if let Some(message) = first {
                 self.posts(member, message).unwrap();
@@ -322,12 +328,61 @@ impl Chronicle {
         self.finish_rounds(runs);
     }
 
+    /// These go through the rounds of a repair; afterwards, its recipient holds its share again.
+    pub(crate) fn repair(&mut self, participants: &[&str]) {
+        let mut runs = BTreeMap::new();
+        for member in participants {
+            let account = self.state.account(&name(member)).unwrap();
+            if account.incarnation != Some(Self::incarnation(member, 1)) {
+                self.start_node(member, 1);
+            }
+            let ceremony = self.state.group(&board()).unwrap().ceremony.as_ref().unwrap();
+            let parameters = ceremony.board.repair().unwrap().parameters();
+            let me = ceremony.terms.identifiers[&name(member)];
+            let (run, message) = if parameters.recipient() == me {
+                repair::Run::recover(parameters, me, &mut self.rng).unwrap()
+            } else {
+                let package = &self.packages[&name(member)];
+                repair::Run::help(parameters, me, package, &mut self.rng).unwrap()
+            };
+            runs.insert(name(member), run);
+            // Enough others may have announced by now.
+            let posted = self.posts(member, message);
+            assert!(posted.is_ok() || posted == Err(Invalid::Protocol), "{posted:?}");
+        }
+        while !runs.is_empty() {
+            for member in runs.keys().cloned().collect::<Vec<_>>() {
+                let Some(run) = runs.remove(&member) else { continue };
+                let ceremony = self.state.group(&board()).unwrap().ceremony.as_ref().unwrap();
+                let board_now = ceremony.board.repair().unwrap().clone();
+                match run.advance(&board_now, &mut self.rng).unwrap() {
+                    Step::Wait(run) => drop(runs.insert(member, run)),
+                    Step::Send(run, message) => {
+                        self.posts(member.as_str(), message).unwrap();
+                        runs.insert(member, run);
+                    }
+                    Step::Done(package) => drop(self.packages.insert(member, package)),
+                    Step::Left => {}
+                }
+            }
+        }
+    }
+
     fn finish_rounds(&mut self, mut runs: BTreeMap<AccountName, Run>) {
         while !runs.is_empty() {
             for member in runs.keys().cloned().collect::<Vec<_>>() {
                 let Some(run) = runs.remove(&member) else { continue };
-                let board_now =
-                    self.state.group(&board()).unwrap().ceremony.as_ref().unwrap().board.clone();
+                let board_now = self
+                    .state
+                    .group(&board())
+                    .unwrap()
+                    .ceremony
+                    .as_ref()
+                    .unwrap()
+                    .board
+                    .keyshare()
+                    .unwrap()
+                    .clone();
                 match run.advance(&board_now, &mut self.rng).unwrap() {
                     Step::Wait(run) => {
                         runs.insert(member, run);

@@ -137,6 +137,7 @@ fn past_epoch_report(past: &PastEpoch) -> PastEpochReport {
         epoch: past.epoch,
         holders: past.holders.clone(),
         destroyed: past.destroyed.clone(),
+        lost: past.lost.clone(),
     }
 }
 

@@ -108,9 +108,12 @@ impl AuditReport {
         for session in &group.sessions {
             let attempt = session.attempt;
             let certified: Vec<_> = session.certified_by.iter().collect();
-            let (kind, made) = match session.epoch {
-                1 => ("DKG session", "the key".to_owned()),
-                epoch => ("Reshare session", format!("the shares of epoch {epoch}")),
+            let (kind, made) = match (&session.repairs, session.epoch) {
+                (Some(account), epoch) => {
+                    ("Repair session", format!("the share of {account} of epoch {epoch}"))
+                }
+                (None, 1) => ("DKG session", "the key".to_owned()),
+                (None, epoch) => ("Reshare session", format!("the shares of epoch {epoch}")),
             };
             let sentence = match &session.outcome {
                 SessionOutcome::Running => format!("{kind} {attempt} is running."),
@@ -118,6 +121,11 @@ impl AuditReport {
                     "{kind} {attempt} ended without {made}, as entry {index} says: {}.",
                     aborted(reason, blame)
                 ),
+                SessionOutcome::Repaired { index, account } => {
+                    format!(
+                        "{kind} {attempt} gave {account} back {made}, as it certified in entry {index}."
+                    )
+                }
                 SessionOutcome::Key { index, .. } => format!(
                     "{kind} {attempt} made {made}, in use from entry {index}. The transcript was recomputed \
                      from the messages; {} certified just this one.",
@@ -141,7 +149,20 @@ impl AuditReport {
             );
         }
         for past in &group.past_epochs {
-            let kept: Vec<_> = past.holders.difference(&past.destroyed).collect();
+            let lost: Vec<_> = past.lost.iter().collect();
+            if !lost.is_empty() {
+                let what = format!(
+                    "Where the share of epoch {} of {} is, is not known: the keys were replaced, or the account removed.",
+                    past.epoch,
+                    list(&lost)
+                );
+                page.say(2, &what);
+            }
+            let kept: Vec<_> = past
+                .holders
+                .difference(&past.destroyed)
+                .filter(|it| !past.lost.contains(*it))
+                .collect();
             if !kept.is_empty() {
                 page.say(
                     2,

@@ -141,6 +141,8 @@ pub struct PastEpochReport {
     pub holders: BTreeSet<AccountName>,
     /// Who of them says that it is destroyed.
     pub destroyed: BTreeSet<AccountName>,
+    /// Who of them never will, because its account is gone or has other keys: where those shares are is not known.
+    pub lost: BTreeSet<AccountName>,
 }
 
 /// A session of a key generation or of a reshare.
@@ -148,8 +150,12 @@ pub struct PastEpochReport {
 pub struct SessionReport {
     /// Its id.
     pub session: SessionId,
-    /// The number of the set of shares that it was to make; 1 is a key generation, all others are reshares.
+    /// The number of the set of shares that it was to make; 1 is a key generation, all others are reshares. In a repair,
+    /// the set of the share that was lost.
     pub epoch: u64,
+    /// Whose lost share it is to make again, in a repair.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repairs: Option<AccountName>,
     /// 1 for the first.
     pub attempt: u32,
     /// Index of the entry that started it.
@@ -172,6 +178,13 @@ pub enum SessionOutcome {
         index: u64,
         /// The transcript, recomputed from parameters and messages.
         transcript: Digest,
+    },
+    /// A member has a lost share back, and certified that.
+    Repaired {
+        /// Index of the entry that says so.
+        index: u64,
+        /// Who.
+        account: AccountName,
     },
     /// Without a key.
     Aborted {

@@ -86,7 +86,7 @@ impl Coordinator {
     /// Whether those are there without whom a session comes to nothing: everybody who gets a share, and as many holders
     /// of old shares as have to deal.
     fn are_ready(&self, terms: &Terms) -> bool {
-        terms.definition.members.iter().all(|member| self.is_ready(member))
+        terms.recipients().all(|recipient| self.is_ready(recipient))
             && terms.dealers().filter(|dealer| self.is_ready(dealer)).count()
                 >= terms.dealers_needed()
     }

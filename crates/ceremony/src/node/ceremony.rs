@@ -1,4 +1,4 @@
-//! A node's part in the ceremonies of its groups: key generation, and reshares.
+//! A node's part in the ceremonies of its groups: key generation, reshares, and repairs.
 //!
 //! Round messages go to the log and come back from it; the node acts on what the log shows. What it keeps in memory (its
 //! polynomial, its decryption key) is never written down, so a restart ends the session and the coordinator starts
@@ -8,7 +8,8 @@
 //! takes that all who get a share hold theirs on disk, and that min_signers of them have signed with it.
 
 use quorate_protocol::keys::KeyPackage;
-use quorate_protocol::keyshare::{Run, Step};
+use quorate_protocol::keyshare::{Error, Run, Step};
+use quorate_protocol::{Identifier, repair};
 use rand_core::CryptoRngCore;
 
 use super::Node;
@@ -16,8 +17,71 @@ use crate::coordinator::MAX_CLOCK_LEAD;
 use crate::effect::{NodeChange, NodeEffect};
 use crate::encoding::Base64;
 use crate::names::{EntryId, GroupName, SessionId, Timestamp};
-use crate::state::{CeremonyPhase, Group};
+use crate::state::{Ceremony, CeremonyPhase, Group, SessionBoard};
 use crate::statement::Body;
+
+/// The secret half of a session's protocol, whichever that is.
+pub(super) enum SessionRun {
+    Keyshare(Run),
+    Repair(repair::Run),
+}
+
+impl SessionRun {
+    /// Begins as `me`, who has this share of the group's key. `None` if there is nothing to take part with.
+    fn begin(
+        ceremony: &Ceremony,
+        me: Identifier,
+        package: Option<&KeyPackage>,
+        rng: &mut dyn CryptoRngCore,
+    ) -> Option<Result<Step<Self>, Error>> {
+        let sends = |(run, message)| Step::Send(Self::Keyshare(run), message);
+        Some(match &ceremony.board {
+            SessionBoard::Keyshare(board) if ceremony.terms.is_reshare() => {
+                // Whoever lost its share takes part as one who never had any.
+                let begun = Run::reshare(board.parameters(), me, package, rng);
+                begun.map(|(run, first)| match first {
+                    Some(message) => sends((run, message)),
+                    None => Step::Wait(Self::Keyshare(run)),
+                })
+            }
+            SessionBoard::Keyshare(board) => Run::start(board.parameters(), me, rng).map(sends),
+            SessionBoard::Repair(board) => {
+                let parameters = board.parameters();
+                let begun = match package {
+                    _ if parameters.recipient() == me => repair::Run::recover(parameters, me, rng),
+                    Some(package) => repair::Run::help(parameters, me, package, rng),
+                    None => return None,
+                };
+                begun.map(|(run, message)| Step::Send(Self::Repair(run), message))
+            }
+        })
+    }
+
+    fn advance(
+        self,
+        board: &SessionBoard,
+        rng: &mut dyn CryptoRngCore,
+    ) -> Result<Step<Self>, Error> {
+        match (self, board) {
+            (Self::Keyshare(run), SessionBoard::Keyshare(board)) => {
+                run.advance(board, rng).map(|step| map(step, Self::Keyshare))
+            }
+            (Self::Repair(run), SessionBoard::Repair(board)) => {
+                run.advance(board, rng).map(|step| map(step, Self::Repair))
+            }
+            _ => Err(Error::OtherBoard),
+        }
+    }
+}
+
+fn map<R, S>(step: Step<R>, of: impl FnOnce(R) -> S) -> Step<S> {
+    match step {
+        Step::Wait(run) => Step::Wait(of(run)),
+        Step::Send(run, message) => Step::Send(of(run), message),
+        Step::Done(package) => Step::Done(package),
+        Step::Left => Step::Left,
+    }
+}
 
 impl Node {
     pub(super) fn reconcile_group(
@@ -113,20 +177,13 @@ impl Node {
         let step = match self.runs.remove(&session) {
             Some(run) => run.advance(&ceremony.board, &mut *rng),
             None if phase == CeremonyPhase::Committing && !begun && self.consents(group, now) => {
+                let package = self.usable_package(group);
+                let Some(first) = SessionRun::begin(ceremony, me, package, &mut *rng) else {
+                    return;
+                };
                 self.sessions.insert(session, false);
                 out.push(NodeEffect::Persist(NodeChange::Committed(session)));
-                let parameters = ceremony.board.parameters();
-                if ceremony.terms.is_reshare() {
-                    // Whoever lost its share takes part as one who never had any.
-                    let old = self.usable_package(group);
-                    Run::reshare(parameters, me, old, &mut *rng).map(|(run, first)| match first {
-                        Some(message) => Step::Send(run, message),
-                        None => Step::Wait(run),
-                    })
-                } else {
-                    Run::start(parameters, me, &mut *rng)
-                        .map(|(run, message)| Step::Send(run, message))
-                }
+                first
             }
             None => return,
         };
@@ -145,7 +202,7 @@ impl Node {
                 );
             }
             Ok(Step::Done(package)) => self.certify(name, session, package, now, out),
-            // Dealt, and gets no share: nothing is left to do.
+            // Dealt or helped, and gets no share: nothing is left to do.
             Ok(Step::Left) => {}
             // The run is consumed. If the log shows why, the session is doomed and the coordinator says so; if not,
             // this node stays silent and the session times out.
@@ -184,8 +241,15 @@ impl Node {
             return;
         }
         let Ok(copy) = KeyPackage::from_bytes(&package.to_bytes()) else { return };
-        out.push(NodeEffect::Persist(NodeChange::KeyPackage { session, package: copy }));
-        self.packages.insert(session, package);
+        // A share that was lost is one of those that another session made.
+        let repaired = group.ceremony.as_ref().is_some_and(|it| it.terms.repairs().is_some());
+        let made_by = match &group.key {
+            Some(key) if repaired => key.session,
+            _ => session,
+        };
+        let change = NodeChange::KeyPackage { session: made_by, package: copy };
+        out.push(NodeEffect::Persist(change));
+        self.packages.insert(made_by, package);
         self.state_in_log(
             Body::CeremonyCertified { session, transcript, public_key_package },
             now,

@@ -29,7 +29,6 @@ use quorate_log::checkpoint::VerifiedCheckpoint;
 use quorate_log::key::{CosignerSigner, LogVerifier, Seed};
 use quorate_log::tree::MemoryTree;
 use quorate_protocol::keys::KeyPackage;
-use quorate_protocol::keyshare::Run;
 use rand_core::CryptoRngCore;
 
 use crate::effect::{CommandError, CommandId, NodeDeadline, NodeEffect};
@@ -234,7 +233,7 @@ pub struct Node {
     arrived: BTreeSet<EntryId>,
     commands: BTreeMap<EntryId, CommandId>,
 
-    runs: BTreeMap<SessionId, Run>,
+    runs: BTreeMap<SessionId, ceremony::SessionRun>,
     packages: BTreeMap<SessionId, KeyPackage>,
 
     documents: BTreeMap<EntryId, Vec<u8>>,

@@ -6,33 +6,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_protocol::keys::PublicKeyPackage;
-use quorate_protocol::keyshare::{
-    Board, Fault, Parameters, Phase, Posted, SessionId as KeyshareSession,
-};
-use quorate_protocol::sign::Signature;
-use quorate_protocol::{Identifier, sign};
+use quorate_protocol::keyshare::{Fault, Phase, Posted};
+use quorate_protocol::sign::{self, Signature};
 
 use super::group::{Group, GroupKey, PastEpoch};
 use super::health::Unable;
+use super::terms::{SessionBoard, Terms};
 use super::{Event, Invalid, IvnState};
 use crate::encoding;
 use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
-use crate::statement::{AbortReason, GroupDefinition};
-
-/// What a session is to bring into force.
-#[derive(Clone, Debug)]
-pub struct Terms {
-    /// The group as it will be.
-    pub definition: GroupDefinition,
-    /// The entry that it follows from: a definition, or an approved change.
-    pub authority: EntryId,
-    /// The number of the set of shares that it makes.
-    pub epoch: u64,
-    /// Everybody who takes part: who gets a share, and in a reshare who holds one.
-    pub identifiers: BTreeMap<AccountName, Identifier>,
-    /// In a reshare, the key, and who may deal its shares: all who hold one, but for those who were caught cheating.
-    old: Option<(PublicKeyPackage, BTreeSet<AccountName>)>,
-}
+use crate::statement::AbortReason;
 
 /// A session in progress.
 #[derive(Clone, Debug)]
@@ -46,13 +29,29 @@ pub struct Ceremony {
     /// What it is for.
     pub terms: Terms,
     /// The public half of the protocol.
-    pub board: Board,
+    pub board: SessionBoard,
     /// Who posted anything.
     posted: BTreeSet<AccountName>,
     /// Who certified, and whether it agrees with the log's own transcript.
     certified: BTreeMap<AccountName, bool>,
     /// Who restarted after posting and before certifying.
     restarted: BTreeSet<AccountName>,
+}
+
+impl Ceremony {
+    /// Whether the session can not go on without what this participant's process has in memory, after it posted anything.
+    fn needs_memory_of(&self, name: &AccountName) -> bool {
+        let Some(board) = self.board.repair() else { return self.terms.is_recipient(name) };
+        let helps = || {
+            let me = self.terms.identifiers.get(name);
+            let is_helper = me.is_some_and(|me| board.helpers().contains(me));
+            is_helper
+                && matches!(board.phase(), Phase::Commit | Phase::Reveal | Phase::Sum)
+                && !(board.phase() == Phase::Sum
+                    && me.is_some_and(|me| !board.missing().contains(me)))
+        };
+        self.terms.is_recipient(name) || helps()
+    }
 }
 
 /// A session that ended without a key.
@@ -71,9 +70,12 @@ pub enum CeremonyPhase {
     Committing,
     /// Round 2: commitments, proofs and sealed sub-shares.
     Revealing,
+    /// Only in a repair: sealed sums for the recipient, or complaints.
+    Summing,
     /// Round 3: acknowledgements or complaints.
     Judging,
-    /// Round 4: everybody has its package on disk and signs the transcript.
+    /// Round 4: everybody has its package on disk and signs the transcript. In a repair, the recipient does, and then it is
+    /// done.
     Certifying,
     /// Round 5: min_signers sign the activation record with the new shares.
     Activating,
@@ -111,111 +113,6 @@ impl ActivationRecord {
     }
 }
 
-impl Terms {
-    /// A group's first key: identifiers are positions in the definition, from 1.
-    pub(super) fn of_new_key(group: &Group) -> Result<Self, Invalid> {
-        let definition = group.definition.clone();
-        let numbered = (1u16..).zip(&definition.members);
-        let identifiers = numbered.map(|(number, name)| Some((name.clone(), identifier(number)?)));
-        let identifiers: Option<BTreeMap<_, _>> = identifiers.collect();
-        let identifiers = identifiers
-            .filter(|all| all.len() == definition.members.len())
-            .ok_or(Invalid::Protocol)?;
-        Ok(Self { definition, authority: group.defined, epoch: 1, identifiers, old: None })
-    }
-
-    /// The same key, shared anew: who holds a share keeps its identifier, who joins gets one that nobody ever had.
-    pub(super) fn of_reshare(
-        key: &GroupKey,
-        definition: &GroupDefinition,
-        authority: EntryId,
-        culprits: &BTreeSet<AccountName>,
-    ) -> Result<Self, Invalid> {
-        let mut identifiers = key.identifiers.clone();
-        let mut highest = key.highest;
-        for name in &definition.members {
-            if !identifiers.contains_key(name) {
-                highest = highest.checked_add(1).ok_or(Invalid::Protocol)?;
-                let new = identifier(highest).ok_or(Invalid::Protocol)?;
-                identifiers.insert(name.clone(), new);
-            }
-        }
-        Ok(Self {
-            definition: definition.clone(),
-            authority,
-            epoch: key.epoch.checked_add(1).ok_or(Invalid::Protocol)?,
-            identifiers,
-            old: Some((key.public.clone(), key.dealers(culprits).cloned().collect())),
-        })
-    }
-
-    /// The protocol's parameters of a session under these terms.
-    pub(super) fn parameters(&self, ivn: IvnId, session: SessionId) -> Result<Parameters, Invalid> {
-        let of = |name: &AccountName| self.identifiers.get(name).copied().ok_or(Invalid::Protocol);
-        let participants: Result<Vec<_>, _> = self.definition.members.iter().map(of).collect();
-        let (participants, min_signers) = (participants?, self.definition.min_signers);
-        let label = match self.old {
-            None => "quorate/dkg-manifest/v1",
-            Some(_) => "quorate/reshare-manifest/v1",
-        };
-        let fields: [&[u8]; 4] = [
-            ivn.as_bytes(),
-            self.authority.as_bytes(),
-            &self.epoch.to_be_bytes(),
-            session.as_bytes(),
-        ];
-        let context = *encoding::hash(label, &fields).as_bytes();
-        let session = KeyshareSession(*session.as_bytes());
-        let parameters = match &self.old {
-            None => {
-                let suite = self.definition.suite;
-                Parameters::new(suite, session, context, min_signers, participants)
-            }
-            Some((old, dealers)) => {
-                let dealers: Result<Vec<_>, _> = dealers.iter().map(of).collect();
-                Parameters::reshare(session, context, min_signers, participants, old, dealers?)
-            }
-        };
-        parameters.map_err(|_| Invalid::Protocol)
-    }
-
-    /// Whether the group has a key already, which is shared anew.
-    pub fn is_reshare(&self) -> bool {
-        self.old.is_some()
-    }
-
-    /// Whose old shares may be dealt, in a reshare.
-    pub fn dealers(&self) -> impl Iterator<Item = &AccountName> {
-        self.old.iter().flat_map(|(_, dealers)| dealers)
-    }
-
-    /// How many of them have to.
-    pub fn dealers_needed(&self) -> usize {
-        self.old.as_ref().map_or(0, |(old, _)| usize::from(old.min_signers()))
-    }
-
-    /// Who takes part under that identifier.
-    pub fn name(&self, identifier: Identifier) -> Option<&AccountName> {
-        name_of(&self.identifiers, identifier)
-    }
-
-    fn names(&self, identifiers: &BTreeSet<Identifier>) -> BTreeSet<AccountName> {
-        identifiers.iter().filter_map(|id| self.name(*id).cloned()).collect()
-    }
-}
-
-/// Who has this identifier.
-pub(super) fn name_of(
-    identifiers: &BTreeMap<AccountName, Identifier>,
-    identifier: Identifier,
-) -> Option<&AccountName> {
-    identifiers.iter().find(|(_, id)| **id == identifier).map(|(name, _)| name)
-}
-
-fn identifier(number: u16) -> Option<Identifier> {
-    Identifier::try_from(number).ok()
-}
-
 impl Group {
     /// What the next session would be for; none if nothing is to be made.
     ///
@@ -233,10 +130,7 @@ impl Group {
             (Some(_), Some(change)) if !change.approved || change.lapsed(now) => {
                 return Err(Invalid::NotApproved { request: change.id });
             }
-            (Some(key), Some(change)) => {
-                let definition = &change.proposal.definition;
-                Terms::of_reshare(key, definition, change.id, &change.culprits)?
-            }
+            (Some(key), Some(change)) => Terms::of_change(key, change)?,
         };
         // The others could not use the key without those who can not use their shares.
         let dealers = terms.dealers().count();
@@ -268,8 +162,7 @@ impl Group {
             | AbortReason::RosterChanged { .. } => true,
             // Whoever only had to deal is done without; whoever was to get a share shows that it should get none.
             AbortReason::Fault { culprits } => self.change.as_ref().is_some_and(|change| {
-                let members = &change.proposal.definition.members;
-                !culprits.is_empty() && culprits.iter().all(|name| !members.contains(name))
+                !culprits.is_empty() && culprits.iter().all(|name| !change.gives_share_to(name))
             }),
             AbortReason::Dissent { .. } | AbortReason::Cancelled => false,
         }
@@ -295,12 +188,13 @@ impl Group {
             let nodes = ceremony.restarted.clone();
             return Some(CeremonyPhase::Doomed(AbortReason::Restarted { nodes }));
         }
-        let members = ceremony.terms.definition.members.len();
+        let recipients = ceremony.terms.recipients().count();
         Some(match ceremony.board.phase() {
             Phase::Commit => CeremonyPhase::Committing,
             Phase::Reveal => CeremonyPhase::Revealing,
+            Phase::Sum => CeremonyPhase::Summing,
             Phase::Verdict => CeremonyPhase::Judging,
-            _ if ceremony.certified.len() < members => CeremonyPhase::Certifying,
+            _ if ceremony.certified.len() < recipients => CeremonyPhase::Certifying,
             _ => CeremonyPhase::Activating,
         })
     }
@@ -318,12 +212,15 @@ impl Group {
         let Some(ceremony) = &self.ceremony else { return BTreeSet::new() };
         let terms = &ceremony.terms;
         match self.phase() {
-            Some(CeremonyPhase::Committing | CeremonyPhase::Revealing | CeremonyPhase::Judging) => {
-                terms.names(&ceremony.board.missing())
-            }
+            Some(
+                CeremonyPhase::Committing
+                | CeremonyPhase::Revealing
+                | CeremonyPhase::Summing
+                | CeremonyPhase::Judging,
+            ) => terms.names(&ceremony.board.missing()),
             Some(CeremonyPhase::Certifying) => {
-                let members = terms.definition.members.iter();
-                members.filter(|name| !ceremony.certified.contains_key(*name)).cloned().collect()
+                let recipients = terms.recipients();
+                recipients.filter(|name| !ceremony.certified.contains_key(*name)).cloned().collect()
             }
             Some(CeremonyPhase::Activating | CeremonyPhase::Doomed(_)) | None => BTreeSet::new(),
         }
@@ -351,7 +248,7 @@ impl Group {
         if self.phase() != Some(CeremonyPhase::Activating) {
             return None;
         }
-        let ceremony = self.ceremony.as_ref()?;
+        let ceremony = self.ceremony.as_ref().filter(|it| it.terms.repairs().is_none())?;
         let (transcript, public_key_package) = self.certificate()?;
         let record = ActivationRecord {
             ivn,
@@ -365,12 +262,13 @@ impl Group {
     }
 
     /// A restart costs a session only what the restarted node held in memory: nothing before its first message, and
-    /// nothing after its certification, when its package is on disk, or after its dealing, if it gets no share.
+    /// nothing after its certification, when its package is on disk, or after its dealing, if it gets no share. In a repair,
+    /// helpers have more to say after their dealing, and nothing after their sums.
     pub(super) fn note_restart(&mut self, name: &AccountName) {
         if let Some(ceremony) = &mut self.ceremony
             && ceremony.posted.contains(name)
             && !ceremony.certified.contains_key(name)
-            && ceremony.terms.definition.members.contains(name)
+            && ceremony.needs_memory_of(name)
         {
             ceremony.restarted.insert(name.clone());
         }
@@ -391,6 +289,23 @@ impl Group {
     fn enough_dealers(&self) -> bool {
         let (Some(key), Some(change)) = (&self.key, &self.change) else { return true };
         key.dealers(&change.culprits).count() >= key.min_signers()
+    }
+
+    /// If the running session is a repair, it is done: its recipient has its share on disk and can use it.
+    fn finish_repair(&mut self, recipient: &AccountName, now: Timestamp) -> bool {
+        let Some(epoch) = self
+            .ceremony
+            .take_if(|ceremony| ceremony.terms.repairs().is_some())
+            .map(|ceremony| ceremony.terms.epoch)
+        else {
+            return false;
+        };
+        if let Some(key) = &mut self.key {
+            key.unable.remove(recipient);
+        }
+        self.note_proof([recipient], now);
+        self.end_change(super::change::ChangeEnd::Repaired { epoch });
+        true
     }
 
     /// Ends the running session, if there is one.
@@ -422,7 +337,7 @@ impl IvnState {
         if usize::try_from(attempt).ok() != group.past.len().checked_add(1) {
             return Err(Invalid::SessionStep);
         }
-        let parameters = terms.parameters(ivn, session)?;
+        let board = terms.board(ivn, session)?;
         // Who gets a share in a session that is called off may keep it: its identifier is nobody else's ever after.
         if let Some(key) = &mut group.key {
             let numbers = terms.identifiers.values().map(|identifier| identifier.get());
@@ -433,7 +348,7 @@ impl IvnState {
             attempt,
             started: now,
             terms,
-            board: Board::new(parameters),
+            board,
             posted: BTreeSet::new(),
             certified: BTreeMap::new(),
             restarted: BTreeSet::new(),
@@ -480,10 +395,10 @@ impl IvnState {
         session: SessionId,
         transcript: Digest,
         public_key_package: Digest,
+        now: Timestamp,
     ) -> Result<Vec<Event>, Invalid> {
         let (name, group) = self.running(session)?;
-        let members = group.ceremony.as_ref().map(|ceremony| &ceremony.terms.definition.members);
-        if !members.is_some_and(|members| members.contains(author)) {
+        if !group.ceremony.as_ref().is_some_and(|it| it.terms.is_recipient(author)) {
             return Err(Invalid::NotAMember { account: author.clone(), group: name });
         }
         if group.certified(author) {
@@ -497,6 +412,9 @@ impl IvnState {
             ceremony.certified.insert(author.clone(), agrees);
         }
         Ok(match group.phase() {
+            Some(CeremonyPhase::Activating) if group.finish_repair(author, now) => {
+                vec![Event::Change(name.clone()), Event::ShareProved(name)]
+            }
             Some(CeremonyPhase::Activating) => vec![Event::CeremonyCertified(name)],
             _ => vec![Event::Ceremony(name)],
         })

@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::ceremony::Terms;
 use super::group::Group;
 use super::health::Unable;
+use super::terms::Terms;
 use super::{Event, Invalid, IvnState};
 use crate::names::{AccountName, EntryId, SessionId, Timestamp};
 use crate::statement::{AbortReason, GroupChange, Role};
@@ -61,6 +61,11 @@ pub enum ChangeEnd {
         /// Their epoch.
         epoch: u64,
     },
+    /// The member has its share back.
+    Repaired {
+        /// Of which set of shares.
+        epoch: u64,
+    },
     /// Too many members refused.
     Rejected,
     /// It was not carried out in time.
@@ -89,6 +94,7 @@ impl fmt::Display for ChangeEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Done { epoch } => write!(f, "in force since epoch {epoch}"),
+            Self::Repaired { epoch } => write!(f, "the share of epoch {epoch} is there again"),
             Self::Rejected => f.write_str("too many members refused"),
             Self::Lapsed => f.write_str("it was not carried out in time"),
             Self::Replaced { by } => write!(f, "it gave way to the change {}", by.short()),
@@ -116,6 +122,14 @@ impl Change {
             && definition.members.iter().all(|name| group.unable(name) != Some(Unable::Replaced))
     }
 
+    /// Whether this account is to get a share by it.
+    pub fn gives_share_to(&self, name: &AccountName) -> bool {
+        match &self.proposal.repairs {
+            Some(member) => member == name,
+            None => self.proposal.definition.members.contains(name),
+        }
+    }
+
     /// Whether it has the consents that it takes.
     pub(super) fn is_approved(&self, group: &Group) -> bool {
         self.is_refresh(group) || self.approvals.len() >= usize::from(self.approvals_required)
@@ -130,10 +144,11 @@ impl Change {
         members.filter(|name| !group.has_member(name) && !self.accepted.contains(*name))
     }
 
-    /// Members who can still say something about it.
+    /// Members who can still say something about it. Who is to get a share back has no say in that.
     pub fn undecided<'a>(&'a self, group: &'a Group) -> impl Iterator<Item = &'a AccountName> {
         group.definition.members.iter().filter(|name| {
             group.has_say(name)
+                && self.proposal.repairs.as_ref() != Some(*name)
                 && !self.approvals.contains(*name)
                 && !self.refusals.contains_key(*name)
                 && (group.definition.policy.requester_may_approve || **name != self.proposer)
@@ -193,15 +208,27 @@ impl IvnState {
         if group.has_member(author) && !definition.members.contains(author) {
             return Err(Invalid::RemovesItself { account: author.clone() });
         }
-        self.check_definition(definition)?;
-        let able = key.dealers(&BTreeSet::new()).count();
-        if able < key.min_signers() {
-            return Err(Invalid::TooFewShares { group: name, able, needed: key.min_signers() });
+        match &proposal.repairs {
+            None => self.check_definition(definition)?,
+            Some(member) => drop(self.active(member)?),
         }
-        Terms::of_reshare(key, definition, id, &BTreeSet::new())?
-            .parameters(self.ivn, SessionId::new([0; 32]))?;
+        let nobody = BTreeSet::new();
+        let terms = match &proposal.repairs {
+            None => Terms::of_reshare(key, definition, id, &nobody)?,
+            Some(member) if *definition != group.definition || !group.has_member(member) => {
+                return Err(Invalid::Repair { account: member.clone() });
+            }
+            Some(member) => Terms::of_repair(key, definition, id, member, &nobody),
+        };
+        let (able, needed) = (terms.dealers().count(), terms.dealers_needed());
+        if able < needed {
+            return Err(Invalid::TooFewShares { group: name, able, needed });
+        }
+        terms.board(self.ivn, SessionId::new([0; 32]))?;
         let approvals_required = policy.changes_required.unwrap_or(group.definition.min_signers);
-        let consents = policy.requester_may_approve && group.has_say(author);
+        let consents = policy.requester_may_approve
+            && group.has_say(author)
+            && proposal.repairs.as_ref() != Some(author);
         let mut change = Change {
             id,
             index: self.size,

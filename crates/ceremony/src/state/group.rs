@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use quorate_protocol::Identifier;
 use quorate_protocol::keys::PublicKeyPackage;
 
-use super::ceremony::{Ceremony, PastSession, Terms, name_of};
+use super::ceremony::{Ceremony, PastSession};
 use super::change::{Change, PastChange};
 use super::health::Unable;
+use super::terms::{Terms, name_of};
 use super::{Event, Invalid, IvnState};
 use crate::entry::Entry;
 use crate::names::{AccountName, DocumentType, EntryId, GroupName, SessionId, Timestamp};
@@ -171,7 +172,7 @@ impl IvnState {
             past_changes: Vec::new(),
             past_epochs: Vec::new(),
         };
-        Terms::of_new_key(&group)?.parameters(self.ivn, SessionId::new([0; 32]))?;
+        Terms::of_new_key(&group)?.board(self.ivn, SessionId::new([0; 32]))?;
         self.groups.insert(definition.name.clone(), group);
         self.said.insert(id);
         Ok(vec![Event::GroupDefined(definition.name.clone())])

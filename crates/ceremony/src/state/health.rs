@@ -157,9 +157,10 @@ impl Group {
             self.close_session(AbortReason::RosterChanged { account: name.clone() });
             concerned = true;
         }
-        let void = self.change.as_ref().is_some_and(|change| {
-            change.proposal.definition.members.contains(name) && why != Unable::Suspended
-        });
+        let void = self
+            .change
+            .as_ref()
+            .is_some_and(|change| change.gives_share_to(name) && why != Unable::Suspended);
         if void {
             self.end_change(ChangeEnd::Void { account: name.clone() });
             return true;

@@ -283,6 +283,14 @@ pub enum Invalid {
         /// The most.
         most: u16,
     },
+    /// A repair gives a member its share back and changes nothing else.
+    #[error(
+        "a repair is for a member of the group, and changes nothing else about it; \"{account}\" is none, or more would change"
+    )]
+    Repair {
+        /// Who was to get a share back.
+        account: AccountName,
+    },
     /// Each refresh takes all members and stays in the log.
     #[error("a group can have new shares made every hour at most")]
     RefreshEvery,

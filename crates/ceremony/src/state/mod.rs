@@ -14,6 +14,7 @@ mod health;
 mod invalid;
 mod request;
 mod roster;
+mod terms;
 #[cfg(test)]
 mod tests;
 
@@ -25,7 +26,7 @@ use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Ti
 use crate::signing::Subject;
 use crate::statement::{Body, Genesis, Invitation, Role};
 
-pub use ceremony::{ActivationRecord, Ceremony, CeremonyPhase, PastSession, Terms};
+pub use ceremony::{ActivationRecord, Ceremony, CeremonyPhase, PastSession};
 pub use change::{Change, ChangeEnd, PastChange};
 pub use group::{Group, GroupKey, MOST_SIGNERS, PastEpoch};
 pub use health::{HEALTHY_FOR, Health, Shortfall, Unable, possession_context};
@@ -33,6 +34,7 @@ pub use invalid::Invalid;
 pub use request::{Refused, RequestState, Status};
 pub use roster::Account;
 use roster::Decision;
+pub use terms::{SessionBoard, Terms};
 
 /// The most characters in the reason of a refusal.
 const MAX_REASON: usize = 500;
@@ -222,7 +224,7 @@ impl IvnState {
                 self.ceremony_message(author, *session, *incarnation, &message.0)
             }
             Body::CeremonyCertified { session, transcript, public_key_package } => {
-                self.ceremony_certified(author, *session, *transcript, *public_key_package)
+                self.ceremony_certified(author, *session, *transcript, *public_key_package, now)
             }
             Body::CeremonyAborted { session, reason } => {
                 self.ceremony_cancelled(author, *session, reason)

@@ -57,7 +57,7 @@ fn play(log: &mut Log, session: SessionId, mut change: impl FnMut(&str, &mut Vec
     for member in ["ada", "bob", "eve"] {
         let state = log.state.group(&group()).unwrap();
         let me = state.identifier(&name(member)).unwrap();
-        let parameters = state.ceremony.as_ref().unwrap().board.parameters();
+        let parameters = state.ceremony.as_ref().unwrap().board.keyshare().unwrap().parameters();
         let (run, first) = Run::start(parameters, me, &mut rng).unwrap();
         runs.insert(member, run);
         outbox.push((member, first));
@@ -71,7 +71,16 @@ fn play(log: &mut Log, session: SessionId, mut change: impl FnMut(&str, &mut Vec
             message(log, session, member, bytes);
         }
         for (member, run) in std::mem::take(&mut runs) {
-            let board = &log.state.group(&group()).unwrap().ceremony.as_ref().unwrap().board;
+            let board = &log
+                .state
+                .group(&group())
+                .unwrap()
+                .ceremony
+                .as_ref()
+                .unwrap()
+                .board
+                .keyshare()
+                .unwrap();
             // Who changed its own message is not heard of again.
             match run.advance(board, &mut rng) {
                 Ok(Step::Wait(run)) => drop(runs.insert(member, run)),
@@ -197,7 +206,7 @@ fn who_is_late_is_named_only_if_the_log_shows_no_message_and_is_not_blamed() {
     let timed_out = |missing: BTreeSet<AccountName>| {
         let (mut log, session) = begun();
         let state = log.state.group(&group()).unwrap();
-        let parameters = state.ceremony.as_ref().unwrap().board.parameters();
+        let parameters = state.ceremony.as_ref().unwrap().board.keyshare().unwrap().parameters();
         let bob = state.identifier(&name("bob")).unwrap();
         let (_, first) = Run::start(parameters, bob, &mut ChaCha20Rng::seed_from_u64(7)).unwrap();
         message(&mut log, session, "bob", first);

@@ -196,7 +196,8 @@ impl Log {
         for member in members {
             let state = self.state.group(&group).unwrap();
             let me = state.identifier(&name(member)).unwrap();
-            let parameters = state.ceremony.as_ref().unwrap().board.parameters();
+            let parameters =
+                state.ceremony.as_ref().unwrap().board.keyshare().unwrap().parameters();
             let (run, message) = Run::start(parameters, me, &mut self.rng).unwrap();
             runs.push((*member, run));
             outbox.push((*member, message));
@@ -208,7 +209,16 @@ impl Log {
                 self.by(member, Body::CeremonyMessage { session, incarnation, message });
             }
             for (member, run) in std::mem::take(&mut runs) {
-                let board = &self.state.group(&group).unwrap().ceremony.as_ref().unwrap().board;
+                let board = &self
+                    .state
+                    .group(&group)
+                    .unwrap()
+                    .ceremony
+                    .as_ref()
+                    .unwrap()
+                    .board
+                    .keyshare()
+                    .unwrap();
                 match run.advance(board, &mut self.rng).unwrap() {
                     Step::Wait(run) => runs.push((member, run)),
                     Step::Send(run, message) => {

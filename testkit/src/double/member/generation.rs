@@ -140,7 +140,7 @@ impl Generation {
         let victim = group.definition.members.iter().find(honest);
         let victim = victim.and_then(|name| group.identifier(name))?.get();
         let read = self.read.get(&ceremony.session).map(Vec::as_slice).unwrap_or_default();
-        let rounds = Rounds::of(ceremony, me, victim, read);
+        let rounds = Rounds::of(ceremony, me, victim, read)?;
         if mischief == Mischief::ByTheBook && group.phase() == Some(CeremonyPhase::Certifying) {
             return self.certifies(seat, group);
         }

@@ -273,7 +273,7 @@ impl Resharing {
         let honest = |name: &&AccountName| !seat.accomplices.contains(*name);
         let victim = terms.identifiers.get(members.iter().find(honest)?)?.get();
         let read = self.read.get(&session).map(Vec::as_slice).unwrap_or_default();
-        let rounds = Rounds::of(ceremony, me, victim, read);
+        let rounds = Rounds::of(ceremony, me, victim, read)?;
         let round = rounds.round()?;
         let deals = terms.dealers().any(|name| name == seat.account);
         let repeats = matches!(

@@ -29,8 +29,9 @@ impl Rounds {
         me: Identifier,
         victim: u16,
         read: &[(AccountName, Vec<u8>)],
-    ) -> Self {
-        let parameters = ceremony.board.parameters();
+    ) -> Option<Self> {
+        // Members do not lie about repairs yet.
+        let parameters = ceremony.board.keyshare()?.parameters();
         let mut board = Board::new(parameters.clone());
         let mut views = BTreeMap::new();
         let mut messages = BTreeMap::new();
@@ -50,7 +51,8 @@ impl Rounds {
         }
         let first = if ceremony.terms.is_reshare() { 4 } else { 1 };
         let (phase, missing) = (board.phase(), board.missing());
-        Self { me, parameters: parameters.clone(), first, phase, missing, views, messages, victim }
+        let parameters = parameters.clone();
+        Some(Self { me, parameters, first, phase, missing, views, messages, victim })
     }
 
     pub(super) fn round(&self) -> Option<u8> {

@@ -6,6 +6,7 @@ mod epochs;
 mod generation;
 mod groups;
 mod health;
+mod repair;
 mod requests;
 mod roster;
 mod signatures;

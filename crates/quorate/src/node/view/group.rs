@@ -47,7 +47,7 @@ pub(crate) fn group(node: &Node, group: &Group, now: Timestamp) -> GroupView {
         shares: group.key.as_ref().map(|_| shares_sentence(group, now)),
         past_change: group.past_changes.last().map(|past| PastChangeView {
             id: past.id,
-            done: matches!(past.end, ChangeEnd::Done { .. }),
+            done: matches!(past.end, ChangeEnd::Done { .. } | ChangeEnd::Repaired { .. }),
             end: past.end.to_string(),
         }),
         change: change.map(|pending| Box::new(self::change(node, group, pending))),
@@ -87,9 +87,12 @@ fn stage(group: &Group) -> GroupStage {
         return GroupStage::Ready;
     }
     match group.phase() {
-        Some(CeremonyPhase::Committing | CeremonyPhase::Revealing | CeremonyPhase::Judging) => {
-            GroupStage::Generating
-        }
+        Some(
+            CeremonyPhase::Committing
+            | CeremonyPhase::Revealing
+            | CeremonyPhase::Summing
+            | CeremonyPhase::Judging,
+        ) => GroupStage::Generating,
         Some(CeremonyPhase::Certifying) => GroupStage::Certifying,
         Some(CeremonyPhase::Activating) => GroupStage::Activating,
         Some(CeremonyPhase::Doomed(reason)) if !group.goes_on_after(&reason) => GroupStage::Failed,
@@ -124,6 +127,7 @@ fn group_sentence(node: &Node, group: &Group) -> String {
     match group.phase() {
         Some(CeremonyPhase::Committing) => waiting(group, 1, "hash commitments"),
         Some(CeremonyPhase::Revealing) => waiting(group, 2, "sealed shares"),
+        Some(CeremonyPhase::Summing) => waiting(group, 3, "sealed sums"),
         Some(CeremonyPhase::Judging) => waiting(group, 3, "acknowledgements"),
         Some(CeremonyPhase::Certifying) => waiting(group, 4, "certifications"),
         Some(CeremonyPhase::Activating) => format!(
@@ -237,6 +241,29 @@ fn change_sentence(
     let round = |number: u8, what: &str| {
         format!("Under way, round {number} of 5: waiting for {what} of {}.", list(&group.missing()))
     };
+    if let Some(ceremony) = &group.ceremony
+        && let Some(member) = ceremony.terms.repairs()
+    {
+        let round = |number: u8, what: &str| {
+            let of = list(&group.missing());
+            format!("Under way, round {number} of 5: waiting for {what} of {of}.")
+        };
+        return match group.phase() {
+            Some(CeremonyPhase::Committing) => format!(
+                "Under way, round 1 of 5: waiting for {} of {}; {} who can help are enough, and {member}.",
+                "announcements",
+                list_or(&group.missing()),
+                ceremony.terms.dealers_needed()
+            ),
+            Some(CeremonyPhase::Revealing) => round(2, "sealed summands"),
+            Some(CeremonyPhase::Summing) => round(3, "sealed sums"),
+            Some(CeremonyPhase::Judging) => round(4, "acknowledgement"),
+            Some(CeremonyPhase::Doomed(reason)) => format!("Tried again: {reason}."),
+            Some(CeremonyPhase::Certifying | CeremonyPhase::Activating) | None => {
+                round(5, "certification")
+            }
+        };
+    }
     match group.phase() {
         Some(CeremonyPhase::Committing) => return round(1, "announcements"),
         Some(CeremonyPhase::Revealing) => {
@@ -246,7 +273,9 @@ fn change_sentence(
                 "Under way, round 2 of 5: waiting for the sealed shares of {of}; {needed} are enough."
             );
         }
-        Some(CeremonyPhase::Judging) => return round(3, "acknowledgements"),
+        Some(CeremonyPhase::Summing | CeremonyPhase::Judging) => {
+            return round(3, "acknowledgements");
+        }
         Some(CeremonyPhase::Certifying) => return round(4, "certifications"),
         Some(CeremonyPhase::Activating) => {
             return "Under way, round 5 of 5: the new shares are proved by a signature.".to_owned();
@@ -275,9 +304,10 @@ fn change_sentence(
             list(not_accepted)
         );
     }
-    let members = change.proposal.definition.members.iter();
+    let recipients =
+        change.proposal.definition.members.iter().filter(|name| change.gives_share_to(name));
     let offline: Vec<&AccountName> =
-        members.filter(|name| !node.online().contains(*name)).collect();
+        recipients.filter(|name| !node.online().contains(*name)).collect();
     match offline.len() {
         0 => {
             "Approved; it is carried out as soon as enough holders of shares are online.".to_owned()

@@ -1,0 +1,299 @@
+//! Terms: what a session is for, who takes part and as what, and the cryptographic protocol that runs under them.
+//!
+//! There are three kinds: a first key, the same key shared anew, and one member's lost share made again. Each follows from
+//! what is in the log, so that nobody has to be believed about who takes part.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quorate_protocol::Identifier;
+use quorate_protocol::keys::PublicKeyPackage;
+use quorate_protocol::keyshare::{
+    self, Error, Fault, Parameters, Phase, Posted, SessionId as KeyshareSession,
+};
+use quorate_protocol::repair;
+
+use super::Invalid;
+use super::change::Change;
+use super::group::{Group, GroupKey};
+use crate::encoding;
+use crate::names::{AccountName, EntryId, IvnId, SessionId};
+use crate::statement::GroupDefinition;
+
+/// What a session is to bring into force.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// The group as it will be.
+    pub definition: GroupDefinition,
+    /// The entry that it follows from: a definition, or an approved change.
+    pub authority: EntryId,
+    /// The number of the set of shares that it makes, or of which it makes one again.
+    pub epoch: u64,
+    /// Everybody who takes part: who gets a share, and who holds one of use for that.
+    pub identifiers: BTreeMap<AccountName, Identifier>,
+    aim: Aim,
+}
+
+#[derive(Clone, Debug)]
+enum Aim {
+    /// A first key.
+    NewKey,
+    /// New shares of this key, of which these may deal theirs: all who hold one and can use it, but for those who were
+    /// caught cheating.
+    Reshare { old: PublicKeyPackage, dealers: BTreeSet<AccountName> },
+    /// This member's share of this key, again, with the help of as many of these as sign.
+    Repair { public: PublicKeyPackage, member: AccountName, helpers: BTreeSet<AccountName> },
+}
+
+impl Terms {
+    /// A group's first key: identifiers are positions in the definition, from 1.
+    pub(super) fn of_new_key(group: &Group) -> Result<Self, Invalid> {
+        let definition = group.definition.clone();
+        let numbered = (1u16..).zip(&definition.members);
+        let identifiers = numbered.map(|(number, name)| Some((name.clone(), identifier(number)?)));
+        let identifiers: Option<BTreeMap<_, _>> = identifiers.collect();
+        let identifiers = identifiers
+            .filter(|all| all.len() == definition.members.len())
+            .ok_or(Invalid::Protocol)?;
+        let aim = Aim::NewKey;
+        Ok(Self { definition, authority: group.defined, epoch: 1, identifiers, aim })
+    }
+
+    /// What an approved change of a group with this key comes to.
+    pub(super) fn of_change(key: &GroupKey, change: &Change) -> Result<Self, Invalid> {
+        let definition = &change.proposal.definition;
+        match &change.proposal.repairs {
+            None => Self::of_reshare(key, definition, change.id, &change.culprits),
+            Some(member) => {
+                Ok(Self::of_repair(key, definition, change.id, member, &change.culprits))
+            }
+        }
+    }
+
+    /// The same key, shared anew: who holds a share keeps its identifier, who joins gets one that nobody ever had.
+    pub(super) fn of_reshare(
+        key: &GroupKey,
+        definition: &GroupDefinition,
+        authority: EntryId,
+        culprits: &BTreeSet<AccountName>,
+    ) -> Result<Self, Invalid> {
+        let mut identifiers = key.identifiers.clone();
+        let mut highest = key.highest;
+        for name in &definition.members {
+            if !identifiers.contains_key(name) {
+                highest = highest.checked_add(1).ok_or(Invalid::Protocol)?;
+                let new = identifier(highest).ok_or(Invalid::Protocol)?;
+                identifiers.insert(name.clone(), new);
+            }
+        }
+        let old = key.public.clone();
+        Ok(Self {
+            definition: definition.clone(),
+            authority,
+            epoch: key.epoch.checked_add(1).ok_or(Invalid::Protocol)?,
+            identifiers,
+            aim: Aim::Reshare { old, dealers: key.dealers(culprits).cloned().collect() },
+        })
+    }
+
+    /// The same shares, one of which is made again.
+    pub(super) fn of_repair(
+        key: &GroupKey,
+        definition: &GroupDefinition,
+        authority: EntryId,
+        member: &AccountName,
+        culprits: &BTreeSet<AccountName>,
+    ) -> Self {
+        let helpers = key.dealers(culprits).filter(|name| *name != member).cloned().collect();
+        let (public, member) = (key.public.clone(), member.clone());
+        Self {
+            definition: definition.clone(),
+            authority,
+            epoch: key.epoch,
+            identifiers: key.identifiers.clone(),
+            aim: Aim::Repair { public, member, helpers },
+        }
+    }
+
+    /// The protocol of a session under these terms, before anybody has said anything.
+    pub(super) fn board(&self, ivn: IvnId, session: SessionId) -> Result<SessionBoard, Invalid> {
+        let of = |name: &AccountName| self.identifiers.get(name).copied().ok_or(Invalid::Protocol);
+        let participants: Result<Vec<_>, _> = self.definition.members.iter().map(of).collect();
+        let (participants, min_signers) = (participants?, self.definition.min_signers);
+        let label = match &self.aim {
+            Aim::NewKey => "quorate/dkg-manifest/v1",
+            Aim::Reshare { .. } => "quorate/reshare-manifest/v1",
+            Aim::Repair { .. } => "quorate/repair-manifest/v1",
+        };
+        let fields: [&[u8]; 4] = [
+            ivn.as_bytes(),
+            self.authority.as_bytes(),
+            &self.epoch.to_be_bytes(),
+            session.as_bytes(),
+        ];
+        let context = *encoding::hash(label, &fields).as_bytes();
+        let session = KeyshareSession(*session.as_bytes());
+        let parameters = match &self.aim {
+            Aim::NewKey => {
+                let suite = self.definition.suite;
+                Parameters::new(suite, session, context, min_signers, participants)
+            }
+            Aim::Reshare { old, dealers } => {
+                let dealers: Result<Vec<_>, _> = dealers.iter().map(of).collect();
+                Parameters::reshare(session, context, min_signers, participants, old, dealers?)
+            }
+            Aim::Repair { public, member, helpers } => {
+                let helpers: Result<Vec<_>, _> = helpers.iter().map(of).collect();
+                return repair::Parameters::new(session, context, public, helpers?, of(member)?)
+                    .map(|parameters| SessionBoard::Repair(repair::Board::new(parameters)))
+                    .map_err(|_| Invalid::Protocol);
+            }
+        };
+        let parameters = parameters.map_err(|_| Invalid::Protocol)?;
+        Ok(SessionBoard::Keyshare(keyshare::Board::new(parameters)))
+    }
+
+    /// Whether the group has a key already, which is shared anew.
+    pub fn is_reshare(&self) -> bool {
+        matches!(self.aim, Aim::Reshare { .. })
+    }
+
+    /// Whose lost share is made again, if that is what the session is for.
+    pub fn repairs(&self) -> Option<&AccountName> {
+        match &self.aim {
+            Aim::Repair { member, .. } => Some(member),
+            Aim::NewKey | Aim::Reshare { .. } => None,
+        }
+    }
+
+    /// Who gets a share, and certifies that it has it.
+    pub fn recipients(&self) -> impl Iterator<Item = &AccountName> {
+        let all = self.definition.members.iter();
+        all.filter(|name| self.repairs().is_none_or(|member| member == *name))
+    }
+
+    /// Whether this account gets a share.
+    pub fn is_recipient(&self, name: &AccountName) -> bool {
+        self.recipients().any(|recipient| recipient == name)
+    }
+
+    /// Whose shares are of use: who may deal in a reshare, who may help in a repair.
+    pub fn dealers(&self) -> impl Iterator<Item = &AccountName> {
+        match &self.aim {
+            Aim::NewKey => None,
+            Aim::Reshare { dealers: holders, .. } | Aim::Repair { helpers: holders, .. } => {
+                Some(holders)
+            }
+        }
+        .into_iter()
+        .flatten()
+    }
+
+    /// How many of them have to.
+    pub fn dealers_needed(&self) -> usize {
+        match &self.aim {
+            Aim::NewKey => 0,
+            Aim::Reshare { old: key, .. } | Aim::Repair { public: key, .. } => {
+                usize::from(key.min_signers())
+            }
+        }
+    }
+
+    /// Who takes part under that identifier.
+    pub fn name(&self, identifier: Identifier) -> Option<&AccountName> {
+        name_of(&self.identifiers, identifier)
+    }
+
+    pub(super) fn names(&self, identifiers: &BTreeSet<Identifier>) -> BTreeSet<AccountName> {
+        identifiers.iter().filter_map(|id| self.name(*id).cloned()).collect()
+    }
+}
+
+/// Who has this identifier.
+pub(super) fn name_of(
+    identifiers: &BTreeMap<AccountName, Identifier>,
+    identifier: Identifier,
+) -> Option<&AccountName> {
+    identifiers.iter().find(|(_, id)| **id == identifier).map(|(name, _)| name)
+}
+
+fn identifier(number: u16) -> Option<Identifier> {
+    Identifier::try_from(number).ok()
+}
+
+/// The public half of a session's protocol, whichever that is.
+#[derive(Clone, Debug)]
+pub enum SessionBoard {
+    /// Makes a key, or shares it anew.
+    Keyshare(keyshare::Board),
+    /// Makes one lost share again.
+    Repair(repair::Board),
+}
+
+impl SessionBoard {
+    /// The protocol, if it makes a key or shares it anew.
+    pub fn keyshare(&self) -> Option<&keyshare::Board> {
+        match self {
+            Self::Keyshare(board) => Some(board),
+            Self::Repair(_) => None,
+        }
+    }
+
+    /// The protocol, if it makes one lost share again.
+    pub fn repair(&self) -> Option<&repair::Board> {
+        match self {
+            Self::Keyshare(_) => None,
+            Self::Repair(board) => Some(board),
+        }
+    }
+
+    pub(super) fn post(&mut self, from: Identifier, message: &[u8]) -> Result<Posted, Error> {
+        match self {
+            Self::Keyshare(board) => board.post(from, message),
+            Self::Repair(board) => board.post(from, message),
+        }
+    }
+
+    /// Where the protocol is.
+    pub fn phase(&self) -> Phase {
+        match self {
+            Self::Keyshare(board) => board.phase(),
+            Self::Repair(board) => board.phase(),
+        }
+    }
+
+    pub(super) fn missing(&self) -> BTreeSet<Identifier> {
+        match self {
+            Self::Keyshare(board) => board.missing(),
+            Self::Repair(board) => board.missing(),
+        }
+    }
+
+    pub(super) fn culprits(&self) -> BTreeSet<Identifier> {
+        match self {
+            Self::Keyshare(board) => board.culprits(),
+            Self::Repair(board) => board.culprits(),
+        }
+    }
+
+    pub(super) fn faults(&self) -> &BTreeMap<Identifier, Fault> {
+        match self {
+            Self::Keyshare(board) => board.faults(),
+            Self::Repair(board) => board.faults(),
+        }
+    }
+
+    /// The key that the shares are of, once the protocol is complete.
+    pub fn outcome(&self) -> Option<&PublicKeyPackage> {
+        match self {
+            Self::Keyshare(board) => board.outcome(),
+            Self::Repair(board) => board.outcome(),
+        }
+    }
+
+    pub(super) fn transcript(&self) -> [u8; 32] {
+        match self {
+            Self::Keyshare(board) => board.transcript(),
+            Self::Repair(board) => board.transcript(),
+        }
+    }
+}
