@@ -14,6 +14,7 @@ use quorate_ceremony::state::{Ceremony, CeremonyPhase, Group};
 use quorate_ceremony::statement::Body;
 use rand_chacha::ChaCha20Rng;
 
+use super::generation::Said;
 use super::participant::{self, Participant};
 use super::rounds::Rounds;
 use super::{PATIENCE, Seat, random, submission, submitted};
@@ -118,8 +119,8 @@ pub(crate) struct Resharing {
     read: BTreeMap<SessionId, Vec<(AccountName, Vec<u8>)>>,
     /// Its own part.
     participants: BTreeMap<SessionId, Participant>,
-    /// What it said in each round, and when it last sent that.
-    said: BTreeMap<(SessionId, u8), (Vec<Vec<u8>>, Timestamp)>,
+    /// What it said in each round.
+    said: BTreeMap<(SessionId, u8), Said>,
     /// Its shares, oldest first: it destroys none.
     shares: Vec<(SessionId, Scalar)>,
     certifications: BTreeMap<SessionId, Entry>,
