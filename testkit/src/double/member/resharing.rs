@@ -87,6 +87,41 @@ pub enum ReshareMischief {
 }
 
 impl ReshareMischief {
+    /// All there is.
+    pub const ALL: [Self; 31] = [
+        Self::ByTheBook,
+        Self::GarbageAnnouncement,
+        Self::TwoAnnouncements,
+        Self::SilentInAnnounce,
+        Self::HigherDegree,
+        Self::LowerDegree,
+        Self::OtherConstant,
+        Self::ShareOfAnOlderEpoch,
+        Self::WrongProof,
+        Self::AnothersDealing,
+        Self::WrongSubShareToOne,
+        Self::WrongSubShareToAll,
+        Self::SealedGarbage,
+        Self::ZeroShareOfAnother,
+        Self::ZeroShareOfItself,
+        Self::CancelledDegree,
+        Self::TwoDealings,
+        Self::SilentInReveal,
+        Self::OtherView,
+        Self::LastSessionsMessages,
+        Self::FalseComplaint,
+        Self::ForgedComplaint,
+        Self::ComplaintAboutNoDealer,
+        Self::SilentInVerdict,
+        Self::EarlierProcess,
+        Self::RestartForEver,
+        Self::WithholdCertification,
+        Self::CertifyOtherShares,
+        Self::CertifyTwice,
+        Self::CertifyLate,
+        Self::RefuseActivation,
+    ];
+
     /// Whether the double speaks for itself, instead of its node.
     fn speaks_itself(self) -> bool {
         !matches!(
