@@ -237,6 +237,12 @@ macro_rules! catalogue {
                 attack(ReshareMischief::$mischief, $parts, Outcome::$outcome $(($did))?);
             }
         )*
+
+        #[test]
+        fn the_catalogue_has_every_kind_of_mischief() {
+            let listed = BTreeSet::from([$(ReshareMischief::$mischief),*]);
+            assert_eq!(listed, ReshareMischief::ALL.into_iter().collect());
+        }
     };
 }
 

@@ -51,20 +51,13 @@ pub(super) struct Revealed {
 enum State {
     Commit,
     Reveal,
-    /// All dealings are known, so this would be the outcome.
-    Verdict(Candidate),
+    /// All dealings are known, so this would be the key.
+    Verdict(PublicKeyPackage),
+    /// All dealings of a reshare are known, and these participants' shares would be zero. There will be no key: somebody
+    /// brought that about, and the verdicts show who, see [`Board::verdict`].
+    ZeroShares(BTreeSet<Identifier>),
     Complete(PublicKeyPackage),
     Failed(BTreeMap<Identifier, Fault>),
-}
-
-/// What the dealings come to, if they are right.
-#[derive(Clone, Debug)]
-enum Candidate {
-    /// A key.
-    Key(PublicKeyPackage),
-    /// In a reshare: none, because these participants' shares of it would be zero. Somebody brought that about, and the
-    /// verdicts show who: see [`Board::verdict`].
-    ZeroShares(BTreeSet<Identifier>),
 }
 
 /// Where a session is: which messages it waits for, or how it ended.
@@ -178,9 +171,7 @@ impl Board {
             Some(Round::Reveal) if matches!(self.state, State::Reveal) => {
                 self.reveal(from, message).map_err(|fault| BTreeMap::from([(from, fault)]))
             }
-            Some(Round::Verdict) if matches!(self.state, State::Verdict(_)) => {
-                self.verdict(from, message)
-            }
+            Some(Round::Verdict) if self.phase() == Phase::Verdict => self.verdict(from, message),
             Some(_) => return Err(Error::OutOfOrder { from, phase: self.phase() }),
         };
         match (taken, round) {
@@ -319,7 +310,7 @@ impl Board {
     fn combine(&self) -> State {
         match self.dealings.combine(self.parameters.participants(), self.weights()) {
             Ok(combined) if !combined.zero_shares.is_empty() => match self.parameters.old() {
-                Some(_) => State::Verdict(Candidate::ZeroShares(combined.zero_shares)),
+                Some(_) => State::ZeroShares(combined.zero_shares),
                 // All of them together, or chance: there is nobody to be named, and nobody to be fair to.
                 None => State::Failed(BTreeMap::new()),
             },
@@ -327,11 +318,7 @@ impl Board {
                 let package = self.package(combined);
                 let old = self.parameters.old().map(|old| old.public.verifying_key());
                 let kept = old.is_none_or(|old| old == package.verifying_key());
-                if kept {
-                    State::Verdict(Candidate::Key(package))
-                } else {
-                    State::Failed(BTreeMap::new())
-                }
+                if kept { State::Verdict(package) } else { State::Failed(BTreeMap::new()) }
             }
             Err(Rejection::Torsion(dealers)) => {
                 State::Failed(dealers.into_iter().map(|dealer| (dealer, Fault::Torsion)).collect())
@@ -344,14 +331,14 @@ impl Board {
         self.state = match &self.state {
             State::Commit => State::Reveal,
             State::Reveal => self.combine(),
-            State::Verdict(Candidate::Key(package)) => State::Complete(package.clone()),
+            State::Verdict(package) => State::Complete(package.clone()),
             // Not reached: whatever the verdict of one whose share would be zero is, it shows a fault.
-            State::Verdict(Candidate::ZeroShares(_)) => State::Failed(BTreeMap::new()),
+            State::ZeroShares(_) => State::Failed(BTreeMap::new()),
             State::Complete(_) | State::Failed(_) => return,
         };
         let next = match &self.state {
             State::Reveal => Round::Reveal,
-            State::Verdict(_) => Round::Verdict,
+            State::Verdict(_) | State::ZeroShares(_) => Round::Verdict,
             State::Commit | State::Complete(_) | State::Failed(_) => return,
         };
         self.views.insert(next, self.transcript());
@@ -375,7 +362,7 @@ impl Board {
         match &self.state {
             State::Commit => Phase::Commit,
             State::Reveal => Phase::Reveal,
-            State::Verdict(_) => Phase::Verdict,
+            State::Verdict(_) | State::ZeroShares(_) => Phase::Verdict,
             State::Complete(_) => Phase::Complete,
             State::Failed(_) => Phase::Failed,
         }
@@ -389,7 +376,7 @@ impl Board {
         let round = match &self.state {
             State::Commit => Round::first(&self.parameters),
             State::Reveal => Round::Reveal,
-            State::Verdict(_) => Round::Verdict,
+            State::Verdict(_) | State::ZeroShares(_) => Round::Verdict,
             State::Complete(_) | State::Failed(_) => return BTreeSet::new(),
         };
         let missing = |id: &&Identifier| !self.recorded.contains_key(&(round, **id));
@@ -415,7 +402,11 @@ impl Board {
         static NONE: BTreeMap<Identifier, Fault> = BTreeMap::new();
         match &self.state {
             State::Failed(faults) => faults,
-            State::Commit | State::Reveal | State::Verdict(_) | State::Complete(_) => &NONE,
+            State::Commit
+            | State::Reveal
+            | State::Verdict(_)
+            | State::ZeroShares(_)
+            | State::Complete(_) => &NONE,
         }
     }
 
@@ -423,7 +414,11 @@ impl Board {
     pub fn outcome(&self) -> Option<&PublicKeyPackage> {
         match &self.state {
             State::Complete(package) => Some(package),
-            State::Commit | State::Reveal | State::Verdict(_) | State::Failed(_) => None,
+            State::Commit
+            | State::Reveal
+            | State::Verdict(_)
+            | State::ZeroShares(_)
+            | State::Failed(_) => None,
         }
     }
 
@@ -469,11 +464,8 @@ impl Board {
     /// The key that will be if nobody complains. `None` also if [a share of it would be zero](Self::zero_shares).
     pub(super) fn candidate(&self) -> Option<&PublicKeyPackage> {
         match &self.state {
-            State::Verdict(Candidate::Key(package)) | State::Complete(package) => Some(package),
-            State::Verdict(Candidate::ZeroShares(_))
-            | State::Commit
-            | State::Reveal
-            | State::Failed(_) => None,
+            State::Verdict(package) | State::Complete(package) => Some(package),
+            State::Commit | State::Reveal | State::ZeroShares(_) | State::Failed(_) => None,
         }
     }
 
@@ -481,8 +473,8 @@ impl Board {
     pub(super) fn zero_shares(&self) -> &BTreeSet<Identifier> {
         static NONE: BTreeSet<Identifier> = BTreeSet::new();
         match &self.state {
-            State::Verdict(Candidate::ZeroShares(owners)) => owners,
-            State::Verdict(Candidate::Key(_))
+            State::ZeroShares(owners) => owners,
+            State::Verdict(_)
             | State::Commit
             | State::Reveal
             | State::Complete(_)

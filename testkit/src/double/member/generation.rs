@@ -30,7 +30,7 @@ pub(super) struct Generation {
 }
 
 /// Its own messages of one round, and when they were last sent.
-type Said = (Vec<Vec<u8>>, Timestamp);
+pub(super) type Said = (Vec<Vec<u8>>, Timestamp);
 
 impl Generation {
     /// An entry of the log.

@@ -14,6 +14,7 @@ use quorate_ceremony::state::{Ceremony, CeremonyPhase, Group};
 use quorate_ceremony::statement::Body;
 use rand_chacha::ChaCha20Rng;
 
+use super::generation::Said;
 use super::participant::{self, Participant};
 use super::rounds::Rounds;
 use super::{PATIENCE, Seat, random, submission, submitted};
@@ -86,6 +87,41 @@ pub enum ReshareMischief {
 }
 
 impl ReshareMischief {
+    /// All there is.
+    pub const ALL: [Self; 31] = [
+        Self::ByTheBook,
+        Self::GarbageAnnouncement,
+        Self::TwoAnnouncements,
+        Self::SilentInAnnounce,
+        Self::HigherDegree,
+        Self::LowerDegree,
+        Self::OtherConstant,
+        Self::ShareOfAnOlderEpoch,
+        Self::WrongProof,
+        Self::AnothersDealing,
+        Self::WrongSubShareToOne,
+        Self::WrongSubShareToAll,
+        Self::SealedGarbage,
+        Self::ZeroShareOfAnother,
+        Self::ZeroShareOfItself,
+        Self::CancelledDegree,
+        Self::TwoDealings,
+        Self::SilentInReveal,
+        Self::OtherView,
+        Self::LastSessionsMessages,
+        Self::FalseComplaint,
+        Self::ForgedComplaint,
+        Self::ComplaintAboutNoDealer,
+        Self::SilentInVerdict,
+        Self::EarlierProcess,
+        Self::RestartForEver,
+        Self::WithholdCertification,
+        Self::CertifyOtherShares,
+        Self::CertifyTwice,
+        Self::CertifyLate,
+        Self::RefuseActivation,
+    ];
+
     /// Whether the double speaks for itself, instead of its node.
     fn speaks_itself(self) -> bool {
         !matches!(
@@ -118,8 +154,8 @@ pub(crate) struct Resharing {
     read: BTreeMap<SessionId, Vec<(AccountName, Vec<u8>)>>,
     /// Its own part.
     participants: BTreeMap<SessionId, Participant>,
-    /// What it said in each round, and when it last sent that.
-    said: BTreeMap<(SessionId, u8), (Vec<Vec<u8>>, Timestamp)>,
+    /// What it said in each round.
+    said: BTreeMap<(SessionId, u8), Said>,
     /// Its shares, oldest first: it destroys none.
     shares: Vec<(SessionId, Scalar)>,
     certifications: BTreeMap<SessionId, Entry>,
