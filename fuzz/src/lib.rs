@@ -17,6 +17,7 @@ pub mod log;
 pub mod machines;
 pub mod network;
 pub mod protocol;
+pub mod repair;
 pub mod script;
 pub mod state;
 pub mod story;
@@ -63,6 +64,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "messages", run: json::messages, seeds: json::messages_seeds, tries: 1000 },
     Target { name: "node", run: machines::node, seeds: machines::node_seeds, tries: 20 },
     Target { name: "protocol", run: protocol::run, seeds: protocol::seeds, tries: 500 },
+    Target { name: "repair", run: repair::run, seeds: repair::seeds, tries: 20 },
     Target { name: "shares", run: protocol::shares, seeds: protocol::shares_seeds, tries: 100 },
     Target { name: "store", run: files::store, seeds: files::store_seeds, tries: 10 },
     Target { name: "tiles", run: log::tiles, seeds: log::tiles_seeds, tries: 200 },

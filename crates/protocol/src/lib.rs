@@ -2,7 +2,7 @@
 //!
 //! * [`keyshare`] generates a key whose signing shares nobody but their owners ever holds.
 //! * [`repair`] gives a participant that lost its signing share that same share back.
-//! * [`keys`] is what that leaves behind: a secret [`keys::KeyPackage`] for each
+//! * [`keys`] is what a key generation leaves behind: a secret [`keys::KeyPackage`] for each
 //!   participant and one [`keys::PublicKeyPackage`] for everybody.
 //! * [`sign`] makes one ordinary signature with any `min_signers` of the shares.
 //!

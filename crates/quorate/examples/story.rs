@@ -35,7 +35,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use targets::story::{Said, name};
 use targets::{
-    TARGETS, documents, files, keyshare, log, machines, network, protocol, state, story,
+    TARGETS, documents, files, keyshare, log, machines, network, protocol, repair, state, story,
 };
 
 fn main() {
@@ -139,6 +139,9 @@ fn made() -> BTreeMap<String, Vec<u8>> {
     let (honest, complaint) = keyshare::sessions();
     add("keyshare.1.txt", honest);
     add("keyshare-complaint.1.txt", complaint);
+    let (honest, complaint) = repair::sessions();
+    add("repair.1.txt", honest);
+    add("repair-complaint.1.txt", complaint);
     let values = protocol::seeds();
     add("key-package.1.bin", values[0].clone());
     add("public-key-package.1.bin", values[1].clone());

@@ -31,7 +31,7 @@ use quorate_network::token::JoinToken;
 use quorate_protocol::keys::{KeyPackage, PublicKeyPackage};
 use quorate_protocol::keyshare::{Board, Parameters, Phase, SessionId};
 use quorate_protocol::sign::{Commitments, Signature, SignatureShare};
-use quorate_protocol::{Identifier, Suite};
+use quorate_protocol::{Identifier, Suite, repair};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
@@ -320,6 +320,34 @@ fn kept_key_generations_come_to_the_kept_key_or_blame_the_same() {
     }
     for bytes in bytes("signature-raw") {
         assert_eq!(Signature::from_bytes(&bytes).unwrap().to_bytes().as_slice(), bytes);
+    }
+}
+
+#[test]
+fn kept_repairs_come_to_an_end_or_blame_the_same() {
+    let public = PublicKeyPackage::from_bytes(&bytes("public-key-package")[0]).unwrap();
+    let replay = |format: &str| {
+        let replay = |text: String| {
+            let session = SessionId([8; 32]);
+            let helpers = [2, 3].map(id);
+            let parameters =
+                repair::Parameters::new(session, [9; 32], &public, helpers, id(1)).unwrap();
+            let mut board = repair::Board::new(parameters);
+            for line in text.lines() {
+                let (from, message) = line.split_once(' ').unwrap();
+                board.post(id(from.parse().unwrap()), &hex::decode(message).unwrap()).unwrap();
+            }
+            board
+        };
+        texts(format).into_iter().map(replay).collect::<Vec<_>>()
+    };
+    for board in replay("repair") {
+        assert_eq!(board.phase(), Phase::Complete);
+        assert_eq!(board.outcome(), Some(&public));
+    }
+    for board in replay("repair-complaint") {
+        assert_eq!(board.phase(), Phase::Failed);
+        assert_eq!(board.culprits(), [id(3)].into());
     }
 }
 
