@@ -69,6 +69,11 @@ points! {
     CoordinatorRespondJoin = "coordinator.respond-join",
     CoordinatorDisconnect = "coordinator.disconnect",
     CoordinatorPublish = "coordinator.publish",
+    BackupWrite = "backup.write",
+    RestoreKeys = "restore.keys",
+    RestoreStore = "restore.store",
+    RestoreConfig = "restore.config",
+    RestoreSwap = "restore.swap",
 }
 
 impl From<&NodeEffect> for Point {

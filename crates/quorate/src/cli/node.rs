@@ -1,4 +1,7 @@
-//! `quorate node`: runs this account's node.
+//! `quorate node`: runs this account's node, and looks after its home.
+
+mod backup;
+mod restore;
 
 use std::path::PathBuf;
 
@@ -15,7 +18,7 @@ use crate::control::{Exit, Problem};
 use crate::keystore::Purpose;
 use crate::node::run;
 
-/// Run this account's node
+/// Run this account's node, and look after its home
 #[derive(Args, Debug)]
 pub(super) struct Node {
     #[command(subcommand)]
@@ -25,6 +28,8 @@ pub(super) struct Node {
 #[derive(Debug, Subcommand)]
 enum Action {
     Run(RunNode),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
 }
 
 /// Run the node until Ctrl-C: it holds this account's shares and acts for it
@@ -47,7 +52,16 @@ struct RunningView {
 
 impl Run for Node {
     fn run(self, context: &Context) -> Result<(), Failure> {
-        let Action::Run(RunNode {}) = self.action;
+        match self.action {
+            Action::Run(run) => run.run(context),
+            Action::Backup(backup) => backup.run(context),
+            Action::Restore(restore) => restore.run(context),
+        }
+    }
+}
+
+impl Run for RunNode {
+    fn run(self, context: &Context) -> Result<(), Failure> {
         let view =
             RunningView { account: context.node_config()?.account, home: context.node_home()? };
         let passphrase = context.passphrase(Purpose::Open)?;

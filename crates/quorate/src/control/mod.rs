@@ -126,6 +126,8 @@ pub enum Ask {
         /// The request's id, or the beginning of it.
         id: String,
     },
+    /// A backup of the node.
+    Backup,
 }
 
 impl Ask {
@@ -152,7 +154,8 @@ impl Ask {
             | Self::Request { .. }
             | Self::Entries { .. }
             | Self::Prove { .. }
-            | Self::Document { .. } => false,
+            | Self::Document { .. }
+            | Self::Backup => false,
         }
     }
 }
@@ -225,6 +228,11 @@ pub enum Answer {
         name: String,
         /// The file's bytes.
         document: Base64,
+    },
+    /// To [`Ask::Backup`].
+    Backup {
+        /// The whole file, under the passphrase of the node's home.
+        file: Base64,
     },
     /// It did not work.
     Problem(Problem),
