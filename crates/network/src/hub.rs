@@ -146,6 +146,22 @@ impl Hub {
         self.ivn(&ivn.server_name()).map_or(0, |ivn| ivn.connections.sever(account))
     }
 
+    /// As [`Self::disconnect`], of the connections that there are now, once `farewell` is over: so that a link can still
+    /// carry what its account is to know. Later connections are not affected.
+    pub fn disconnect_after(
+        &self,
+        ivn: IvnId,
+        account: &AccountName,
+        farewell: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let Some(ivn) = self.ivn(&ivn.server_name()) else { return };
+        let Some(sever) = ivn.connections.take_sever(account) else { return };
+        tokio::spawn(async move {
+            farewell.await;
+            sever.cancel();
+        });
+    }
+
     /// Accepts connections until [`stop`](Self::stop). An error of one connection, or of accepting one, is logged and ends nothing else.
     pub async fn run(self: Arc<Self>, listener: TcpListener) {
         self.accept_from(|| listener.accept()).await;

@@ -88,6 +88,13 @@ impl Connections {
         entry.open
     }
 
+    /// What severs the connections that an account has now, and no later ones; `None` if it has none.
+    pub(crate) fn take_sever(&self, account: &AccountName) -> Option<CancellationToken> {
+        let mut by_account = self.by_account.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = by_account.get_mut(&Some(account.clone()))?;
+        Some(std::mem::replace(&mut entry.sever, self.stopping.child_token()))
+    }
+
     /// Severs all.
     pub(crate) fn sever_all(&self) {
         let mut by_account = self.by_account.lock().unwrap_or_else(PoisonError::into_inner);

@@ -241,6 +241,9 @@ fn running(context: &Context) -> Result<Option<(Session, StatusView)>, Problem> 
 
 fn connection(status: &StatusView) -> Vec<Check> {
     let connected = match status.connected {
+        _ if let Some(hindrance) = &status.hindrance => {
+            Check::fail("account", hindrance.sentence.clone(), hindrance.advice.clone())
+        }
         true => Check::ok("connection", format!("connected to the coordinator at {}", status.hub)),
         false => Check::fail(
             "connection",

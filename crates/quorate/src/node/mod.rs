@@ -27,6 +27,7 @@ use crate::control::client::{Found, find};
 use crate::control::{Answer, Ask, Exit, Problem, server};
 use crate::documents::Shelf;
 use crate::errors::chain;
+use crate::handed_on;
 use crate::home::{NodeConfig, NodeHome};
 use crate::keystore::{Cost, NodeKeys, Passphrase, PassphraseProtector};
 use crate::store::StoreError;
@@ -98,7 +99,7 @@ pub(crate) async fn start(home: NodeHome, passphrase: Passphrase) -> Result<Runn
     let (set_admission, admission) = watch::channel(None);
     let tell = task::Tell { caught_up: set_caught_up, admission: set_admission };
     if let Some(proof) = machine.misbehaviour() {
-        task::hand_on(home.path(), proof);
+        handed_on::hand_on(home.path(), proof);
     }
     let place = home.path().to_owned();
     let task = task::Task::new(machine, store, shelf, hub.clone(), events.clone(), tell, place);

@@ -4,7 +4,7 @@
 //! and only then anything is sent.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use quorate_ceremony::effect::{
@@ -12,7 +12,6 @@ use quorate_ceremony::effect::{
 };
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
-use quorate_ceremony::misbehaviour::Misbehaviour;
 use quorate_ceremony::names::{Digest, EntryId};
 use quorate_ceremony::node::{Command, Document, Input, Node};
 use quorate_ceremony::state::RequestState;
@@ -254,7 +253,7 @@ impl Task {
             tracing::error!(
                 "the coordinator broke the rules of the log; this node signs nothing any more"
             );
-            hand_on(&self.home, &proof);
+            handed_on::hand_on(&self.home, &proof);
         }
         for effect in rest {
             let reached = drill::before([&effect]);
@@ -523,7 +522,7 @@ impl Task {
     }
 
     fn status(&self) -> crate::control::StatusView {
-        answer::status(&self.machine, self.hub.address(), now())
+        answer::status(&self.machine, self.hub.address(), self.hub.outage.borrow().as_ref(), now())
     }
 
     /// The documents that a question is about.
@@ -579,13 +578,6 @@ impl Task {
                 self.facts.insert(commitment, view::FileFacts::of(&package));
             }
         }
-    }
-}
-
-/// Puts a copy of a proof where people find it. The database is what counts.
-pub(crate) fn hand_on(home: &Path, proof: &Misbehaviour) {
-    if let Err(error) = handed_on::write(home, proof) {
-        tracing::warn!(%error, "the copy of the proof for handing on can not be written");
     }
 }
 
