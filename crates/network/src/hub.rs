@@ -248,16 +248,17 @@ impl Hub {
     }
 
     async fn requests(&self, ivn: &Ivn, stream: TlsStream<TcpStream>, address: SocketAddr) {
-        let account = match stream.get_ref().1.peer_certificates().and_then(<[_]>::first) {
+        let named = match stream.get_ref().1.peer_certificates().and_then(<[_]>::first) {
             None => None,
             Some(certificate) => match ca::account_of(certificate, ivn.id) {
-                Some(account) => Some(account),
+                Some(named) => Some(named),
                 None => {
-                    tracing::warn!(%address, ivn = %ivn.id, "a certificate of the IVN's authority names no account");
+                    tracing::warn!(%address, ivn = %ivn.id, "a certificate of the IVN's authority names no account and key");
                     return;
                 }
             },
         };
+        let (account, identity) = named.unzip();
         let limit = match account {
             Some(_) => self.options.connections_per_account,
             None => self.options.joining_connections,
@@ -270,7 +271,7 @@ impl Hub {
             return;
         };
         let is_member = account.is_some();
-        let peer = Peer { ivn: ivn.id, account, address };
+        let peer = Peer { ivn: ivn.id, account, identity, address };
         let routes = if is_member { &ivn.routes.members } else { &ivn.routes.join };
         let router = TowerToHyperService::new(routes.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {

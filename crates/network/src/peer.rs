@@ -19,6 +19,7 @@ use crate::ivn::{AccountName, IvnId};
 pub struct Peer {
     pub(crate) ivn: IvnId,
     pub(crate) account: Option<AccountName>,
+    pub(crate) identity: Option<[u8; 32]>,
     pub(crate) address: SocketAddr,
 }
 
@@ -31,6 +32,12 @@ impl Peer {
     /// The account of the certificate; None for a connection without one, which can only join.
     pub fn account(&self) -> Option<&AccountName> {
         self.account.as_ref()
+    }
+
+    /// The account's identity key when the certificate was issued; None without one. Whether the account still has that key
+    /// is for the routes to check.
+    pub fn identity(&self) -> Option<&[u8; 32]> {
+        self.identity.as_ref()
     }
 
     /// Where the connection comes from, for logs.

@@ -68,7 +68,7 @@ pub(super) enum Event {
 pub(super) struct Member {
     pub(super) account: AccountName,
     /// The account's identity key when the certificate was issued.
-    pub(super) identity: Option<PublicKey>,
+    pub(super) identity: PublicKey,
 }
 
 /// The way to one node: whole messages, in order. When it is full or closed, the connection is given up.
@@ -240,7 +240,7 @@ impl Task {
         let input = match event {
             Event::Connected { peer: Member { account, identity }, link, out } => {
                 // It was asked for before, but that may have changed since.
-                if let Err(why) = self.machine.state().check_connection(&account, identity) {
+                if let Err(why) = self.machine.state().check_connection(&account, Some(identity)) {
                     tracing::info!(%account, %why, "a link is refused");
                     out.close.cancel();
                     return;
@@ -284,7 +284,7 @@ impl Task {
                 return;
             }
             Event::MayConnect { peer: Member { account, identity }, reply } => {
-                let _ = reply.send(self.machine.state().check_connection(&account, identity));
+                let _ = reply.send(self.machine.state().check_connection(&account, Some(identity)));
                 return;
             }
         };

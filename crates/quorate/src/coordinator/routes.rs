@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::{Author, Entry};
+use quorate_ceremony::identity::PublicKey;
 use quorate_ceremony::message::FromNode;
 use quorate_ceremony::names::{AccountName, Digest};
 use quorate_ceremony::statement::Body;
@@ -58,13 +59,15 @@ pub(super) fn routes(context: Context) -> Routes {
     Routes { members, join }
 }
 
-/// Whose connection this is, if that account may connect: a certificate alone is not enough.
+/// Whose connection this is, if that account may connect, and still has the keys that the certificate was issued for: a
+/// certificate alone is not enough.
 async fn member(context: &Context, peer: &Peer) -> Result<Member, Response> {
     let refused = |why: String| (StatusCode::FORBIDDEN, format!("{why}\n")).into_response();
-    let account = peer.account().map(ToString::to_string).unwrap_or_default();
-    let account: AccountName =
-        account.parse().map_err(|_| refused("the certificate names no account".to_owned()))?;
-    let member = Member { account, identity: None };
+    let named = peer.account().and_then(|name| name.as_str().parse::<AccountName>().ok());
+    let (Some(account), Some(identity)) = (named, peer.identity()) else {
+        return Err(refused("the certificate names no account".to_owned()));
+    };
+    let member = Member { account, identity: PublicKey(*identity) };
     let (reply, answer) = oneshot::channel();
     let question = Event::MayConnect { peer: member.clone(), reply };
     context.events.send(question).await.map_err(|_| unavailable())?;
@@ -254,7 +257,7 @@ async fn admitted(context: &Context, request: &JoinRequest) -> Result<JoinRespon
     // would be used up. It is handed out only if the log admits the account.
     let certificate = context
         .authority
-        .issue_node_certificate(&name, &request.csr.0, SystemTime::now())
+        .issue_node_certificate(&name, &keys.identity.0, &request.csr.0, SystemTime::now())
         .map_err(|error| JoinRefusal::new(400, "Malformed", error.to_string()))?;
     let (reply, answer) = oneshot::channel();
     let event = Event::Join { entry: request.entry.0.clone(), reply };
