@@ -4,6 +4,7 @@
 //! reads [`Answer`]s, a line each, until the connection ends: one for most questions, several while it watches. If no
 //! node runs, the same questions are answered by a node in the client's own process.
 
+mod account;
 pub mod client;
 mod hindrance;
 pub(crate) mod server;
@@ -18,6 +19,7 @@ use quorate_ceremony::state::{Health, Unable};
 use quorate_ceremony::statement::{GroupDefinition, Invitation, Role};
 use serde::{Deserialize, Serialize};
 
+pub use account::{AccountView, InvitedView, MembershipView, ShareState, ShortfallView, Standing};
 pub use hindrance::HindranceView;
 pub use status::{StatusView, TroubleView};
 
@@ -32,6 +34,8 @@ pub enum Ask {
     Status,
     /// Requests that wait for this account's decision.
     Inbox,
+    /// All accounts, former ones too, and open invitations.
+    Accounts,
     /// All groups.
     Groups,
     /// One group. With `watch`, again at every step until it has a key or can not get one, and no change is pending.
@@ -148,6 +152,7 @@ impl Ask {
             | Self::CancelCeremony { .. } => true,
             Self::Status
             | Self::Inbox
+            | Self::Accounts
             | Self::Groups
             | Self::Group { .. }
             | Self::Requests
@@ -188,6 +193,13 @@ pub enum Answer {
     Requests {
         /// The requests.
         requests: Vec<RequestView>,
+    },
+    /// To [`Ask::Accounts`].
+    Accounts {
+        /// Those on the roster, and then those that were.
+        accounts: Vec<AccountView>,
+        /// Who may join, or join again.
+        invitations: Vec<InvitedView>,
     },
     /// To [`Ask::Groups`].
     Groups {

@@ -344,6 +344,7 @@ impl Task {
             }
             ask @ (Ask::Status
             | Ask::Inbox
+            | Ask::Accounts
             | Ask::Groups
             | Ask::Requests
             | Ask::Group { .. }
@@ -490,6 +491,7 @@ impl Task {
                 let requests = all.into_iter().map(|state| self.request_view(state)).collect();
                 (Answer::Requests { requests }, false)
             }
+            Ask::Accounts => (view::accounts(&self.machine, now()), false),
             Ask::Groups => {
                 let groups = state
                     .groups()
