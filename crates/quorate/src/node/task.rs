@@ -95,7 +95,7 @@ pub(crate) struct Task {
 pub(crate) struct Tell {
     /// The node has been shown the whole log since it started.
     pub(crate) caught_up: watch::Sender<bool>,
-    /// The entry that put the account on the roster.
+    /// The entry with the account's present keys.
     pub(crate) admission: watch::Sender<Option<Vec<u8>>>,
 }
 
@@ -274,10 +274,13 @@ impl Task {
         Ok(())
     }
 
-    /// Says which entry put this account on the roster, once the log that this node has shows it.
+    /// Says which entry gave this account its present keys, once the log that this node has shows it, and if they are this
+    /// node's.
     async fn tell_admission(&mut self) -> Result<(), StoreError> {
-        if let Ok(account) = self.machine.state().account(self.machine.account()) {
-            let entry = self.store.entries(account.admitted, 1).await?.into_iter().next();
+        if self.machine.dismissal().is_none()
+            && let Ok(account) = self.machine.state().account(self.machine.account())
+        {
+            let entry = self.store.entries(account.keyed, 1).await?.into_iter().next();
             self.tell.admission.send_replace(entry);
         }
         Ok(())
