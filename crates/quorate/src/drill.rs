@@ -69,6 +69,11 @@ points! {
     CoordinatorRespondJoin = "coordinator.respond-join",
     CoordinatorDisconnect = "coordinator.disconnect",
     CoordinatorPublish = "coordinator.publish",
+    RotationKeys = "rotation.keys",
+    RotationStatement = "rotation.statement",
+    RotationAsk = "rotation.ask",
+    RotationCertificate = "rotation.certificate",
+    RotationSwap = "rotation.swap",
 }
 
 impl From<&NodeEffect> for Point {

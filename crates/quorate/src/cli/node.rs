@@ -1,4 +1,6 @@
-//! `quorate node`: runs this account's node.
+//! `quorate node`: runs this account's node, and looks after its home.
+
+mod rotate;
 
 use std::path::PathBuf;
 
@@ -15,7 +17,7 @@ use crate::control::{Exit, Problem};
 use crate::keystore::Purpose;
 use crate::node::run;
 
-/// Run this account's node
+/// Run this account's node, and look after its home
 #[derive(Args, Debug)]
 pub(super) struct Node {
     #[command(subcommand)]
@@ -25,6 +27,7 @@ pub(super) struct Node {
 #[derive(Debug, Subcommand)]
 enum Action {
     Run(RunNode),
+    RotateKeys(rotate::RotateKeys),
 }
 
 /// Run the node until Ctrl-C: it holds this account's shares and acts for it
@@ -47,7 +50,15 @@ struct RunningView {
 
 impl Run for Node {
     fn run(self, context: &Context) -> Result<(), Failure> {
-        let Action::Run(RunNode {}) = self.action;
+        match self.action {
+            Action::Run(run) => run.run(context),
+            Action::RotateKeys(rotate) => rotate.run(context),
+        }
+    }
+}
+
+impl Run for RunNode {
+    fn run(self, context: &Context) -> Result<(), Failure> {
         let view =
             RunningView { account: context.node_config()?.account, home: context.node_home()? };
         let passphrase = context.passphrase(Purpose::Open)?;

@@ -10,7 +10,8 @@
 //! can sign no document.
 //!
 //! Both files end in a SHA-256 of what comes before, so that a damaged file is told from a wrong passphrase. Both are
-//! written once and never overwritten.
+//! written once and never overwritten; but a node's account can get other keys, and then a second file, `keys.next`, takes
+//! the place of the first, with the same random key in it.
 
 mod coordinator;
 mod error;

@@ -14,7 +14,7 @@ use quorate_log::tlog_proof::TlogProof;
 use quorate_log::tree::MemoryTree;
 
 use super::view;
-use crate::control::{Answer, EntryView, Exit, Problem, StatusView, TroubleView};
+use crate::control::{Answer, EntryView, Exit, HindranceView, Problem, StatusView, TroubleView};
 
 /// The fewest hex digits that name a request.
 const SHORTEST_ID: usize = 4;
@@ -59,6 +59,11 @@ fn invalid_problem(invalid: &Invalid) -> Problem {
         | Invalid::InvitationExpired
         | Invalid::RequesterMayNotApprove
         | Invalid::RemovesItself { .. }
+        | Invalid::Suspended { .. }
+        | Invalid::KeysReplaced { .. }
+        | Invalid::LastAdmin { .. }
+        | Invalid::OwnAccount { .. }
+        | Invalid::StillMember { .. }
         | Invalid::MemberRole { .. } => Problem::new(Exit::NotAllowed, text),
         Invalid::RequestOver { request } => Problem::new(Exit::Rejected, text)
             .hint(format!("quorate request show {}", request.short())),
@@ -131,13 +136,20 @@ fn usize_of(number: u64) -> usize {
 }
 
 /// How the node and its IVN are.
-pub(crate) fn status(node: &Node, hub: String, now: Timestamp) -> StatusView {
+pub(crate) fn status(
+    node: &Node,
+    hub: String,
+    outage: Option<&Problem>,
+    now: Timestamp,
+) -> StatusView {
     let state = node.state();
     let inbox = node.inbox(now).len() + node.changes_to_decide(now).len();
     let roles = state.account(node.account()).map(|account| account.roles.clone());
     let trouble = TroubleView::of(node);
+    let hindrance = HindranceView::of(node, outage);
     let sentence = match (&trouble, node.connected()) {
         (Some(trouble), _) => trouble.sentence.clone(),
+        (None, _) if let Some(hindrance) = &hindrance => hindrance.sentence.clone(),
         (None, true) if let Some(seconds) = node.clock_lead() => format!(
             "This machine's clock is {seconds} s ahead of the coordinator's, which takes nothing from it; set the clock."
         ),
@@ -172,6 +184,7 @@ pub(crate) fn status(node: &Node, hub: String, now: Timestamp) -> StatusView {
             .map(|(name, account)| (name.clone(), account.roles.clone()))
             .collect(),
         trouble,
+        hindrance,
         groups: state.groups().values().map(|group| view::group(node, group, now)).collect(),
         inbox,
         unsent: node.unsent(),
