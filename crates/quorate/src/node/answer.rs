@@ -13,6 +13,7 @@ use quorate_log::proof::InclusionProof;
 use quorate_log::tlog_proof::TlogProof;
 use quorate_log::tree::MemoryTree;
 
+use super::hub::Hub;
 use super::view;
 use crate::control::{Answer, EntryView, Exit, HindranceView, Problem, StatusView, TroubleView};
 
@@ -42,6 +43,20 @@ pub(crate) fn problem(error: &CommandError) -> Problem {
     }
 }
 
+/// As [`problem`]; that there is no connection has another reason if the coordinator does not want this node.
+pub(crate) fn told(error: &CommandError, node: &Node, hub: &Hub) -> Problem {
+    let hindrance = match error {
+        CommandError::Unreachable => HindranceView::of(node, hub.outage.borrow().as_ref()),
+        _ => None,
+    };
+    match hindrance {
+        Some(HindranceView { sentence, advice }) => {
+            Problem::new(Exit::NotAllowed, sentence.trim_end_matches('.')).hint(advice)
+        }
+        None => problem(error),
+    }
+}
+
 /// For [`Invalid`]s that come without a command.
 impl From<Invalid> for Problem {
     fn from(invalid: Invalid) -> Self {
@@ -68,7 +83,10 @@ fn invalid_problem(invalid: &Invalid) -> Problem {
         Invalid::RequestOver { request } => Problem::new(Exit::Rejected, text)
             .hint(format!("quorate request show {}", request.short())),
         Invalid::UnknownAccount { .. } => Problem::new(Exit::Error, text)
-            .hint("quorate status lists the accounts; quorate invite NAME adds one"),
+            .hint("quorate account list shows them all; quorate invite NAME adds one"),
+        Invalid::NoShare { account, group } => Problem::new(Exit::NotAllowed, text).hint(format!(
+            "the group's members give it back with: quorate group repair {group} {account}"
+        )),
         Invalid::UnknownGroup { .. } => Problem::new(Exit::Error, text).hint("quorate group list"),
         Invalid::UnknownRequest { .. } => {
             Problem::new(Exit::Error, text).hint("quorate request list")

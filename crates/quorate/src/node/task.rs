@@ -390,7 +390,7 @@ impl Task {
                     Err(invalid) => Answer::Problem(answer::problem(&invalid.into())),
                 }
             }
-            (Err(error), _) => Answer::Problem(answer::problem(&error)),
+            (Err(error), _) => Answer::Problem(answer::told(&error, &self.machine, &self.hub)),
         };
         let _ = reply.send(answer).await;
     }
@@ -398,7 +398,7 @@ impl Task {
     /// Puts the document where the other members' nodes find it, then states the request.
     fn sign(&mut self, ask: SignAsk, reply: mpsc::Sender<Answer>) {
         if self.link.is_none() {
-            let problem = answer::problem(&CommandError::Unreachable);
+            let problem = answer::told(&CommandError::Unreachable, &self.machine, &self.hub);
             tokio::spawn(async move { reply.send(Answer::Problem(problem)).await });
             return;
         }
