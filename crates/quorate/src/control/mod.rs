@@ -370,6 +370,10 @@ pub struct ChangeView {
     /// The member that is to get its lost share back, where that is all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repairs: Option<AccountName>,
+    /// Members with other keys than when they got their shares, who would get one again: whoever approves should know that
+    /// it is they who have the new keys.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub regains: BTreeSet<AccountName>,
     /// The whole group as it is.
     pub now: GroupDefinition,
     /// The whole group as it would be.

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod foreign;
+mod repair;
 
 use std::fs;
 
