@@ -102,7 +102,7 @@ fn now() -> SystemTime {
 pub fn csr(bytes: &[u8]) -> bool {
     let ada = ivn::AccountName::new("ada").unwrap();
     let mut accepted = false;
-    if let Ok(certificate) = authority().issue_node_certificate(&ada, bytes, now()) {
+    if let Ok(certificate) = authority().issue_node_certificate(&ada, &[7; 32], bytes, now()) {
         assert!(certificate.not_after().unwrap() > now());
         accepted = true;
     }
@@ -128,6 +128,6 @@ pub fn csr_seeds() -> Vec<Vec<u8>> {
     let key = NodeKey::generate().unwrap();
     let request = key.certificate_request().unwrap();
     let ada = ivn::AccountName::new("ada").unwrap();
-    let certificate = authority().issue_node_certificate(&ada, &request, now()).unwrap();
+    let certificate = authority().issue_node_certificate(&ada, &[7; 32], &request, now()).unwrap();
     vec![request, key.to_pem().as_bytes().to_vec(), certificate.to_pem().into_bytes()]
 }

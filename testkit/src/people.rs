@@ -14,7 +14,8 @@ use crate::simulation::world::World;
 
 /// How many changes of the group are in force.
 fn changes_done(group: &Group) -> usize {
-    group.past_changes.iter().filter(|past| matches!(past.end, ChangeEnd::Done { .. })).count()
+    let done = |end: &ChangeEnd| matches!(end, ChangeEnd::Done { .. } | ChangeEnd::Repaired { .. });
+    group.past_changes.iter().filter(|past| done(&past.end)).count()
 }
 
 /// How long an invitation is good, in milliseconds: an hour.
@@ -192,6 +193,11 @@ impl Plan {
         if index != 0 || group.change.is_some() || planned.at > passed || self.gave_up(group) {
             return None;
         }
+        if let Some(member) = planned.repairs {
+            let (definition, repairs) =
+                (group.definition.clone(), world.names.get(member).cloned());
+            return Some(Command::ChangeGroup { definition, epoch, expires_in: None, repairs });
+        }
         let wanted = planned.members.iter().map(|index| world.names.get(*index).cloned());
         let wanted: Vec<AccountName> = wanted.collect::<Option<_>>()?;
         // Whoever was left out of an earlier proposal stays so.
@@ -299,6 +305,7 @@ impl Plan {
         if changes_done(group) < self.scenario.changes.len() && !self.gave_up(group) {
             missing.push(format!("a change is not in force: {:?}", group.change));
         }
+        missing.extend(world.lost.iter().map(|name| format!("{name} has lost its share")));
         for past in &group.past_epochs {
             for kept in past.holders.difference(&past.destroyed) {
                 missing.push(format!("{kept} has not destroyed its share of epoch {}", past.epoch));

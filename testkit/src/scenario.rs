@@ -48,6 +48,8 @@ pub struct PlannedChange {
     pub min_signers: u16,
     /// Who the members are to be: indices of accounts. The first account, who proposes, is one of them.
     pub members: Vec<usize>,
+    /// Whose node loses its share and is to get it back; then nothing else changes.
+    pub repairs: Option<usize>,
 }
 
 /// What one member is going to ask for.
@@ -235,11 +237,17 @@ impl Scenario {
                 PlannedRequest { by, at, votes: votes.collect() }
             })
             .collect();
-        let changes = match changing {
+        let mut changes = match changing {
             true => planned_changes(&mut chance, accounts),
             false => Vec::new(),
         };
         let faults = Faults::random(&mut chance);
+        // The others have to be enough.
+        if changing && members > min_signers && chance.happens(400) {
+            let repairs = Some(1 + index(&mut chance, people - 1));
+            let at = chance.up_to(6_000);
+            changes.insert(0, PlannedChange { at, min_signers, members: Vec::new(), repairs });
+        }
         Self {
             reserves,
             changes,
@@ -292,7 +300,7 @@ fn planned_changes(chance: &mut Chance, accounts: usize) -> Vec<PlannedChange> {
             }
             let most = u64::try_from(members.len()).unwrap_or(2).min(4);
             let min_signers = u16::try_from(2 + chance.up_to(most - 2)).unwrap_or(2);
-            PlannedChange { at: chance.up_to(12_000), min_signers, members }
+            PlannedChange { at: chance.up_to(12_000), min_signers, members, repairs: None }
         })
         .collect()
 }

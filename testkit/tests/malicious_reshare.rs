@@ -81,11 +81,19 @@ impl Part {
         let (min_signers, members) = self.old;
         let accounts = self.new.1.iter().max().unwrap() + 1;
         let requests = [0, 3_000, late];
-        let change =
-            PlannedChange { at: 1_500, min_signers: self.new.0, members: self.new.1.to_vec() };
+        let change = PlannedChange {
+            at: 1_500,
+            min_signers: self.new.0,
+            members: self.new.1.to_vec(),
+            repairs: None,
+        };
         // There has to be an older epoch for its shares to be dealt.
-        let refresh =
-            PlannedChange { at: 500, min_signers, members: (0..usize::from(members)).collect() };
+        let refresh = PlannedChange {
+            at: 500,
+            min_signers,
+            members: (0..usize::from(members)).collect(),
+            repairs: None,
+        };
         let older = (mischief == ReshareMischief::ShareOfAnOlderEpoch).then_some(refresh);
         Scenario {
             policy: Policy { auto_approve: false, ..Policy::for_min_signers(min_signers) },

@@ -44,7 +44,7 @@ breaks! {
 
 #[test]
 fn an_old_share_that_is_destroyed_before_the_new_ones_are_in_use_is_seen() {
-    let change = PlannedChange { at: 0, min_signers: 2, members: vec![0, 1, 2] };
+    let change = PlannedChange { at: 0, min_signers: 2, members: vec![0, 1, 2], repairs: None };
     let scenario = Scenario { changes: vec![change], ..Scenario::calm(2, 3) };
     assert_eq!(broken_by(Sabotage::DestroyEarly, &scenario).unwrap(), Some(Invariant::S7));
 }

@@ -1,5 +1,8 @@
 //! The certificate authority of one IVN, and the certificates that it issues.
 //!
+//! A node's certificate names its account and, as a serial number in the subject, the account's identity key at that time:
+//! an account that got other keys is told from whoever has the earlier ones. What the key is for is not known here.
+//!
 //! Each IVN has its own, so a certificate of one IVN means nothing in another: there is no shared root. Keys are ECDSA
 //! P-256, because TPMs and PKCS#11 tokens have it. A node makes its key itself and sends a certificate request.
 
@@ -7,9 +10,10 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use rand_core::{OsRng, RngCore};
+use rcgen::string::PrintableString;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName,
-    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    DnType, DnValue, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
     PKCS_ECDSA_P256_SHA256, PublicKeyData, SerialNumber, SignatureAlgorithm, SigningKey,
 };
 use rustls::pki_types::pem::PemObject;
@@ -17,6 +21,7 @@ use rustls::pki_types::{
     CertificateDer, CertificateSigningRequestDer, PrivateKeyDer, PrivatePkcs8KeyDer,
 };
 use sha2::{Digest, Sha256};
+use x509_parser::oid_registry::OID_X509_SERIALNUMBER;
 use x509_parser::prelude::{FromDer, X509Certificate};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -117,9 +122,10 @@ impl CertificateAuthority {
     }
 
     /// Issues a certificate for the node of `account`, valid for [`VALIDITY`], to the key of `request`
-    /// (PKCS#10 DER, from [`NodeKey::certificate_request`]). Whatever else the request says is ignored.
+    /// (PKCS#10 DER, from [`NodeKey::certificate_request`]). Whatever else the request says is ignored. `identity` is
+    /// the account's identity key, for [`Peer::identity`](crate::Peer::identity).
     ///
-    /// Whether the account may have one is the caller's to check.
+    /// Whether the account may have one, and has that key, is the caller's to check.
     ///
     /// # Errors
     ///
@@ -127,6 +133,7 @@ impl CertificateAuthority {
     pub fn issue_node_certificate(
         &self,
         account: &AccountName,
+        identity: &[u8; 32],
         request: &[u8],
         now: SystemTime,
     ) -> Result<NodeCertificate, CaError> {
@@ -134,6 +141,10 @@ impl CertificateAuthority {
         let request =
             CertificateSigningRequestParams::from_der(&request).map_err(CaError::Request)?;
         let mut params = params(&self.ivn.to_string(), account.as_str(), now, VALIDITY);
+        let identity = PrintableString::try_from(hex::encode(identity)).map_err(CaError::Crypto)?;
+        params
+            .distinguished_name
+            .push(DnType::CustomDnType(SERIAL_NUMBER.to_vec()), DnValue::PrintableString(identity));
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let certificate =
             params.signed_by(&request.public_key, &self.issuer).map_err(CaError::Crypto)?;
@@ -330,15 +341,23 @@ impl SigningKey for Key {
     }
 }
 
-/// Whose node a certificate is for, which the handshake has already traced back to the authority of `ivn`.
+/// Whose node a certificate is for, and the account's identity key when it was issued. The handshake has already traced
+/// the certificate back to the authority of `ivn`.
 ///
-/// None when it is of another IVN or names no account, which this IVN's authority never issues.
-pub(crate) fn account_of(certificate: &CertificateDer<'_>, ivn: IvnId) -> Option<AccountName> {
+/// None when it is of another IVN or names no account or key, which this IVN's authority never issues.
+pub(crate) fn account_of(
+    certificate: &CertificateDer<'_>,
+    ivn: IvnId,
+) -> Option<(AccountName, [u8; 32])> {
     let parsed = parse(certificate)?;
     if only(parsed.subject().iter_organization())? != ivn.to_string() {
         return None;
     }
-    AccountName::new(only(parsed.subject().iter_common_name())?).ok()
+    let mut identity = [0; 32];
+    let text = only(parsed.subject().iter_by_oid(&OID_X509_SERIALNUMBER))?;
+    hex::decode_to_slice(text, &mut identity).ok()?;
+    let account = AccountName::new(only(parsed.subject().iter_common_name())?).ok()?;
+    Some((account, identity))
 }
 
 /// What all certificates have: who, from when until when, and a random serial number of 127 bits.
@@ -414,6 +433,8 @@ pub enum CaError {
     Crypto(#[source] rcgen::Error),
 }
 
+/// id-at-serialNumber (X.520): 1 to 64 characters, so that 32 bytes in hex fit.
+const SERIAL_NUMBER: &[u64] = &[2, 5, 4, 5];
 const DAY: u64 = 24 * 60 * 60;
 /// A node whose clock is behind still accepts a certificate that was issued just now.
 const CLOCK_SKEW: Duration = Duration::from_secs(60 * 60);

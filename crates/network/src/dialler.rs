@@ -95,7 +95,8 @@ impl Dialler {
             .await
             .map_err(|error| match error {
                 tungstenite::Error::Http(response) => {
-                    DialError::Refused(Refusal::Status(response.status()))
+                    let said = said(response.body().as_deref().unwrap_or_default());
+                    DialError::Refused(Refusal::Status { status: response.status(), said })
                 }
                 error => self.classify(&error),
             })?;
@@ -221,7 +222,7 @@ impl DialError {
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Refused(Refusal::Closed) => true,
-            Self::Refused(Refusal::Status(status)) => {
+            Self::Refused(Refusal::Status { status, .. }) => {
                 status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS
             }
             Self::NotAHub
@@ -233,16 +234,27 @@ impl DialError {
     }
 }
 
+/// As much of a refusal's text as fits a line; the hub is not believed to be brief.
+fn said(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    text.trim().chars().filter(|character| !character.is_control()).take(300).collect()
+}
+
 /// How the hub said no.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
     /// In the handshake: it did not take our certificate (of another IVN, expired), or our TLS version.
     #[error("it did not accept this node's certificate ({0:?})")]
     Alert(AlertDescription),
-    /// With an HTTP status: 403 for an account that is not on the roster, 429 for too many connections.
-    #[error("status {0}")]
-    Status(StatusCode),
+    /// With an HTTP status: 403 for an account that may not connect, 429 for too many connections.
+    #[error("{}status {}", if .said.is_empty() { String::new() } else { format!("{said}; ") }, .status.as_u16())]
+    Status {
+        /// The status.
+        status: StatusCode,
+        /// The reason as the hub gave it, if it came with the status.
+        said: String,
+    },
     /// Without a word.
     #[error("it closed the connection")]
     Closed,

@@ -146,6 +146,22 @@ impl Hub {
         self.ivn(&ivn.server_name()).map_or(0, |ivn| ivn.connections.sever(account))
     }
 
+    /// As [`Self::disconnect`], of the connections that there are now, once `farewell` is over: so that a link can still
+    /// carry what its account is to know. Later connections are not affected.
+    pub fn disconnect_after(
+        &self,
+        ivn: IvnId,
+        account: &AccountName,
+        farewell: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let Some(ivn) = self.ivn(&ivn.server_name()) else { return };
+        let Some(sever) = ivn.connections.take_sever(account) else { return };
+        tokio::spawn(async move {
+            farewell.await;
+            sever.cancel();
+        });
+    }
+
     /// Accepts connections until [`stop`](Self::stop). An error of one connection, or of accepting one, is logged and ends nothing else.
     pub async fn run(self: Arc<Self>, listener: TcpListener) {
         self.accept_from(|| listener.accept()).await;
@@ -232,16 +248,17 @@ impl Hub {
     }
 
     async fn requests(&self, ivn: &Ivn, stream: TlsStream<TcpStream>, address: SocketAddr) {
-        let account = match stream.get_ref().1.peer_certificates().and_then(<[_]>::first) {
+        let named = match stream.get_ref().1.peer_certificates().and_then(<[_]>::first) {
             None => None,
             Some(certificate) => match ca::account_of(certificate, ivn.id) {
-                Some(account) => Some(account),
+                Some(named) => Some(named),
                 None => {
-                    tracing::warn!(%address, ivn = %ivn.id, "a certificate of the IVN's authority names no account");
+                    tracing::warn!(%address, ivn = %ivn.id, "a certificate of the IVN's authority names no account and key");
                     return;
                 }
             },
         };
+        let (account, identity) = named.unzip();
         let limit = match account {
             Some(_) => self.options.connections_per_account,
             None => self.options.joining_connections,
@@ -254,7 +271,7 @@ impl Hub {
             return;
         };
         let is_member = account.is_some();
-        let peer = Peer { ivn: ivn.id, account, address };
+        let peer = Peer { ivn: ivn.id, account, identity, address };
         let routes = if is_member { &ivn.routes.members } else { &ivn.routes.join };
         let router = TowerToHyperService::new(routes.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {

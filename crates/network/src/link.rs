@@ -63,6 +63,8 @@ pub struct Link {
 pub struct LinkSender {
     frames: mpsc::Sender<Vec<u8>>,
     ended: watch::Receiver<Option<Ended>>,
+    /// Closed when the socket is let go of.
+    gone: watch::Receiver<()>,
 }
 
 /// The receiving half.
@@ -102,9 +104,13 @@ impl Link {
         let (frames, outgoing) = mpsc::channel(queue);
         let (incoming, received) = mpsc::channel(queue);
         let (set_ended, ended) = watch::channel(None);
-        tokio::spawn(run(socket, options, outgoing, incoming, set_ended));
+        let (until_gone, gone) = watch::channel(());
+        tokio::spawn(async move {
+            run(socket, options, outgoing, incoming, set_ended).await;
+            drop(until_gone);
+        });
         Self {
-            sender: LinkSender { frames, ended: ended.clone() },
+            sender: LinkSender { frames, ended: ended.clone(), gone },
             receiver: LinkReceiver { frames: received, ended },
         }
     }
@@ -144,6 +150,13 @@ impl LinkSender {
         // The other end of the channel goes away only after it has told the reason.
         let _ = ended.wait_for(Option::is_some).await;
         end_of(&ended)
+    }
+
+    /// Waits until nothing is left of the link: after its [end](Self::ended), what was accepted for sending is sent, or
+    /// given up.
+    pub async fn gone(&self) {
+        let mut gone = self.gone.clone();
+        while gone.changed().await.is_ok() {}
     }
 }
 

@@ -19,6 +19,7 @@ use crate::ivn::{AccountName, IvnId};
 pub struct Peer {
     pub(crate) ivn: IvnId,
     pub(crate) account: Option<AccountName>,
+    pub(crate) identity: Option<[u8; 32]>,
     pub(crate) address: SocketAddr,
 }
 
@@ -31,6 +32,12 @@ impl Peer {
     /// The account of the certificate; None for a connection without one, which can only join.
     pub fn account(&self) -> Option<&AccountName> {
         self.account.as_ref()
+    }
+
+    /// The account's identity key when the certificate was issued; None without one. Whether the account still has that key
+    /// is for the routes to check.
+    pub fn identity(&self) -> Option<&[u8; 32]> {
+        self.identity.as_ref()
     }
 
     /// Where the connection comes from, for logs.
@@ -86,6 +93,13 @@ impl Connections {
         entry.sever.cancel();
         entry.sever = self.stopping.child_token();
         entry.open
+    }
+
+    /// What severs the connections that an account has now, and no later ones; `None` if it has none.
+    pub(crate) fn take_sever(&self, account: &AccountName) -> Option<CancellationToken> {
+        let mut by_account = self.by_account.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = by_account.get_mut(&Some(account.clone()))?;
+        Some(std::mem::replace(&mut entry.sever, self.stopping.child_token()))
     }
 
     /// Severs all.

@@ -235,7 +235,8 @@ mod tests {
         let key = NodeKey::generate().unwrap();
         let account = crate::ivn::AccountName::new("alice").unwrap();
         let request = key.certificate_request().unwrap();
-        let node = a.issue_node_certificate(&account, &request, SystemTime::now()).unwrap();
+        let node =
+            a.issue_node_certificate(&account, &[7; 32], &request, SystemTime::now()).unwrap();
         let server = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&version::TLS13])
             .unwrap()

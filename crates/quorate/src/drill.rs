@@ -74,6 +74,11 @@ points! {
     RestoreStore = "restore.store",
     RestoreConfig = "restore.config",
     RestoreSwap = "restore.swap",
+    RotationKeys = "rotation.keys",
+    RotationStatement = "rotation.statement",
+    RotationAsk = "rotation.ask",
+    RotationCertificate = "rotation.certificate",
+    RotationSwap = "rotation.swap",
 }
 
 impl From<&NodeEffect> for Point {

@@ -35,3 +35,10 @@ pub(crate) fn list(home: &Path) -> io::Result<Vec<PathBuf>> {
     found.sort();
     Ok(found)
 }
+
+/// Puts a copy of a proof where people find it. The database is what counts.
+pub(crate) fn hand_on(home: &Path, proof: &Misbehaviour) {
+    if let Err(error) = write(home, proof) {
+        tracing::warn!(%error, "the copy of the proof for handing on can not be written");
+    }
+}

@@ -272,6 +272,13 @@ impl Cluster {
         Ran::of(self.command(home, line), stdin)
     }
 
+    /// A command that dies at a fail point, if it gets there.
+    pub fn run_to_death(&self, home: &str, line: &str, point: &str) -> Ran {
+        let mut command = self.command(home, line);
+        command.env("QUORATE_CRASH_AT", point);
+        Ran::of(command, b"")
+    }
+
     /// A command that goes on meanwhile.
     pub fn begin(&self, home: &str, line: &str) -> Pending {
         Pending::of(self.command(home, line))

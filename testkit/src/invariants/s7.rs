@@ -57,7 +57,8 @@ pub(crate) fn s7_old_shares_are_destroyed_only_after_new_ones_are_in_use(
     };
     Invariant::S7
         .check(key.session != *session, || format!("{by} destroys a share that is in use"))?;
-    for holder in key.identifiers.keys().filter(|name| !world.malicious.contains(*name)) {
+    let honest = key.identifiers.keys().filter(|name| !world.malicious.contains(*name));
+    for holder in honest.filter(|name| !world.lost.contains(*name)) {
         Invariant::S7.check(holds(world, holder), || {
             format!("{by} destroys a share while {holder} has none that is in use")
         })?;

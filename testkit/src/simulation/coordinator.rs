@@ -166,7 +166,16 @@ impl Simulation {
                     Body::Signature { .. } => self.outcome.signatures += 1,
                     _ => {}
                 }
-                self.see(&Seen::Appended(&entry))
+                self.see(&Seen::Appended(&entry))?;
+                // That is why somebody asks for it.
+                if let Body::GroupChange(proposal) = &entry.statement().body
+                    && let Some(member) = &proposal.repairs
+                    && let Ok(group) = self.world.reference.state.group(&proposal.definition.name)
+                    && let Some(session) = group.key.as_ref().map(|key| key.session)
+                {
+                    self.lose_share(member, session);
+                }
+                Ok(())
             }
             CoordinatorEffect::Persist(change) => {
                 self.world.coordinator.write(&change);

@@ -100,6 +100,7 @@ pub(super) fn found(scenario: Scenario, seed: u64) -> Result<Simulation, Violati
             volatile: BTreeSet::new(),
             subjects: BTreeMap::new(),
             packages: BTreeMap::new(),
+            lost: BTreeSet::new(),
             malicious,
         },
         invariants: Invariants::default(),

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use quorate_ceremony::effect::{CommandId, NodeDeadline, NodeEffect};
+use quorate_ceremony::effect::{CommandId, NodeChange, NodeDeadline, NodeEffect};
 use quorate_ceremony::entry::{Author, Entry, Statement};
 use quorate_ceremony::message::FromCoordinator;
-use quorate_ceremony::names::{AccountName, EntryId, IvnId, Timestamp};
+use quorate_ceremony::names::{AccountName, EntryId, IvnId, SessionId, Timestamp};
 use quorate_ceremony::node::{Config, Document, Input, Node};
 use quorate_ceremony::statement::Body;
 use rand_chacha::ChaCha20Rng;
@@ -141,6 +141,16 @@ impl Simulation {
         self.flush_node(account)
     }
 
+    /// A member's disk loses the share of the key that is in use.
+    pub(super) fn lose_share(&mut self, account: &AccountName, session: SessionId) {
+        self.note(|| format!("the disk of {account} loses its share"));
+        self.crash_node(account);
+        if let Some(disk) = self.world.disks.get_mut(account) {
+            disk.packages.remove(&session);
+        }
+        self.world.lost.insert(account.clone());
+    }
+
     fn crash_node(&mut self, account: &AccountName) {
         self.note(|| format!("{account} dies"));
         self.outcome.crashes += 1;
@@ -266,13 +276,16 @@ impl Simulation {
     ) -> Result<(), Violation> {
         match effect {
             NodeEffect::Persist(change) => {
-                if let quorate_ceremony::effect::NodeChange::OutboxAdd(entry) = &change
+                if let NodeChange::OutboxAdd(entry) = &change
                     && is_volatile(entry)
                 {
                     self.world.volatile.insert(entry.id());
                 }
                 if let Some(disk) = self.world.disks.get_mut(account) {
                     disk.write(&change);
+                }
+                if matches!(change, NodeChange::KeyPackage { .. }) {
+                    self.world.lost.remove(account);
                 }
                 self.see(&Seen::NodeStored(account, &change))
             }

@@ -49,6 +49,8 @@ pub(crate) struct World {
     pub(crate) subjects: BTreeMap<SessionId, Subject>,
     /// The commitments that a node was last sent to sign with.
     pub(crate) packages: BTreeMap<(AccountName, SessionId), Vec<(AccountName, SignedPart)>>,
+    /// Whose disk has lost its share of the key.
+    pub(crate) lost: BTreeSet<AccountName>,
     /// Who does not keep to the rules. Nobody may be blamed but these.
     pub(crate) malicious: BTreeSet<AccountName>,
 }

@@ -178,7 +178,8 @@ impl IvnState {
             account.keys = keys.clone();
             account.keyed = self.size;
         }
-        Ok(vec![Event::Account(author.clone())])
+        // Whoever still has the earlier ones may not act any more.
+        Ok(vec![Event::Dismissed(author.clone()), Event::Account(author.clone())])
     }
 
     /// An admin decides about an account.

@@ -30,6 +30,9 @@ pub(crate) const LINK: LinkOptions = LinkOptions {
     queue: 64,
 };
 
+/// Everybody's identity key: to a hub it is nothing but bytes.
+pub(crate) const IDENTITY: [u8; 32] = [0x1D; 32];
+
 pub(crate) struct TestHub {
     pub(crate) hub: Arc<Hub>,
     pub(crate) address: SocketAddr,
@@ -106,7 +109,8 @@ impl TestIvn {
         let account = AccountName::new(account).unwrap();
         let key = NodeKey::generate().unwrap();
         let request = key.certificate_request().unwrap();
-        let certificate = self.authority.issue_node_certificate(&account, &request, now).unwrap();
+        let certificate =
+            self.authority.issue_node_certificate(&account, &IDENTITY, &request, now).unwrap();
         Identity { certificate, key }
     }
 
@@ -174,6 +178,8 @@ async fn echo(mut link: Link) {
 
 async fn whoami(Extension(peer): Extension<Peer>) -> String {
     let account = peer.account().map_or("nobody", AccountName::as_str);
+    assert_eq!(peer.identity().is_some(), peer.account().is_some());
+    assert!(peer.identity().is_none_or(|identity| *identity == IDENTITY));
     format!("{account} of {}", peer.ivn())
 }
 

@@ -176,7 +176,10 @@ async fn an_account_has_a_limited_number_of_connections() {
     let mut second = dialler.connect(0).await.unwrap();
     let error = dialler.connect(0).await.unwrap_err();
     assert!(
-        matches!(error, DialError::Refused(Refusal::Status(StatusCode::TOO_MANY_REQUESTS))),
+        matches!(
+            error,
+            DialError::Refused(Refusal::Status { status: StatusCode::TOO_MANY_REQUESTS, .. })
+        ),
         "{error:?}"
     );
     assert!(error.is_temporary());

@@ -131,7 +131,10 @@ async fn without_a_certificate_only_the_join_route_is_reached() {
     assert!(answer.body.starts_with(b"nobody of "));
     let error = hub.dialler(&ivn, None).connect(0).await.unwrap_err();
     assert!(
-        matches!(error, DialError::Refused(Refusal::Status(StatusCode::UNAUTHORIZED))),
+        matches!(
+            error,
+            DialError::Refused(Refusal::Status { status: StatusCode::UNAUTHORIZED, .. })
+        ),
         "{error:?}"
     );
 }

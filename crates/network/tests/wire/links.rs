@@ -50,6 +50,35 @@ async fn a_removed_account_is_disconnected_and_others_are_not() {
 }
 
 #[tokio::test]
+async fn who_is_dismissed_gets_what_was_on_its_way_and_then_nothing_goes_on() {
+    let hub = TestHub::start(HubOptions::default()).await;
+    let ivn = hub.serve(1);
+    let alice = AccountName::new("alice").unwrap();
+    let mut link = hub.link(&ivn, "alice").await;
+    link.send(b"on its way".to_vec()).await.unwrap();
+    let (over, farewell) = tokio::sync::oneshot::channel::<()>();
+    let farewell = async move { drop(farewell.await) };
+    hub.hub.disconnect_after(ivn.authority.ivn(), &alice, farewell);
+    assert_eq!(link.recv().await.unwrap(), b"on its way");
+    // A connection that was made since is none of those that are ended.
+    let mut later = hub.link(&ivn, "alice").await;
+    over.send(()).unwrap();
+    assert!(matches!(link.recv().await, Err(Ended::ClosedByPeer | Ended::Broken(_))));
+    assert_works(&mut later).await;
+}
+
+#[tokio::test]
+async fn a_link_is_gone_when_its_last_frame_has_left() {
+    let hub = TestHub::start(HubOptions::default()).await;
+    let ivn = hub.serve(1);
+    let (sender, receiver) = hub.link(&ivn, "alice").await.split();
+    sender.send(b"last words".to_vec()).await.unwrap();
+    drop(receiver);
+    sender.gone().await;
+    assert!(matches!(sender.ended().await, Ended::ClosedHere));
+}
+
+#[tokio::test]
 async fn stopping_the_hub_ends_every_link_and_the_hub() {
     let hub = TestHub::start(HubOptions::default()).await;
     let ivn = hub.serve(1);

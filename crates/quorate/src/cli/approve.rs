@@ -124,7 +124,7 @@ fn show(context: &Context, request: &RequestView, done: &str) -> Result<(), Fail
 }
 
 /// Asks a person.
-fn confirms(question: &str) -> Result<bool, Problem> {
+pub(super) fn confirms(question: &str) -> Result<bool, Problem> {
     let failed =
         |error| Problem::new(Exit::Error, format!("the terminal can not be used: {error}"));
     let mut stderr = std::io::stderr().lock();

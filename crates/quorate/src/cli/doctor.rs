@@ -135,7 +135,13 @@ fn home_checks(home: &Path) -> Vec<Check> {
         ),
         Ok(_) => Check::ok(name, format!("{} is this user's alone", path.display())),
     };
-    vec![private("home", home), private("keys", &home.join("keys.sealed"))]
+    let mut checks = vec![private("home", home), private("keys", &home.join("keys.sealed"))];
+    if home.join("keys.next").exists() {
+        let detail =
+            "this account is getting new keys, and that is not finished: its node does not start";
+        checks.push(Check::fail("new keys", detail, "quorate node rotate-keys"));
+    }
+    checks
 }
 
 fn disk(home: &Path) -> Check {
@@ -241,6 +247,9 @@ fn running(context: &Context) -> Result<Option<(Session, StatusView)>, Problem> 
 
 fn connection(status: &StatusView) -> Vec<Check> {
     let connected = match status.connected {
+        _ if let Some(hindrance) = &status.hindrance => {
+            Check::fail("account", hindrance.sentence.clone(), hindrance.advice.clone())
+        }
         true => Check::ok("connection", format!("connected to the coordinator at {}", status.hub)),
         false => Check::fail(
             "connection",

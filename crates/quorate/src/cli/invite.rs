@@ -46,7 +46,7 @@ pub(super) struct Invite {
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-enum RoleName {
+pub(super) enum RoleName {
     Member,
     Requester,
     Auditor,

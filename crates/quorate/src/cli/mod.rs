@@ -3,6 +3,7 @@
 //! A command is a file here and a line in the list below: its type takes the arguments ([`clap::Args`]) and does the
 //! work (`Run`). Data goes to stdout, talk to stderr; exit codes are [`Exit`]'s.
 
+mod account;
 mod approve;
 mod bench_cluster;
 mod completions;
@@ -81,6 +82,7 @@ commands! {
     Init = init::Init,
     Serve = serve::Serve,
     Invite = invite::Invite,
+    Account = account::Account,
     Completions = completions::Completions,
     #[command(hide = true)]
     BenchCluster = bench_cluster::BenchCluster,

@@ -2,6 +2,7 @@
 
 mod backup;
 mod restore;
+mod rotate;
 
 use std::path::PathBuf;
 
@@ -30,6 +31,7 @@ enum Action {
     Run(RunNode),
     Backup(backup::Backup),
     Restore(restore::Restore),
+    RotateKeys(rotate::RotateKeys),
 }
 
 /// Run the node until Ctrl-C: it holds this account's shares and acts for it
@@ -56,6 +58,7 @@ impl Run for Node {
             Action::Run(run) => run.run(context),
             Action::Backup(backup) => backup.run(context),
             Action::Restore(restore) => restore.run(context),
+            Action::RotateKeys(rotate) => rotate.run(context),
         }
     }
 }

@@ -15,6 +15,11 @@ pub(super) fn setup_problem(error: &SetupError) -> Problem {
     let ask_admin = "ask an admin for a new one: quorate invite NAME";
     match error {
         SetupError::Home(error) => home_problem(error),
+        SetupError::Unsent { .. } => problem(Exit::Error)
+            .hint("start the node until `quorate status` shows nothing unsent, then stop it: quorate node run"),
+        SetupError::Frozen => problem(Exit::Error).hint("quorate doctor says what it is"),
+        SetupError::OtherKeys { .. } => problem(Exit::Error)
+            .hint("restore it from where it was moved or copied; it may be the account's only key"),
         SetupError::Used { .. } => problem(Exit::NotAllowed).hint(
             "if that was you, use the home that was made then; otherwise tell an admin: someone else had the URL",
         ),

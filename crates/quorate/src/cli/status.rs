@@ -10,8 +10,8 @@ use crate::control::{Exit, StatusView};
 
 /// Say in one sentence how your node and its IVN are, then the details
 ///
-/// Exit code 0 if all is well, 7 if the coordinator can not be reached, 3 if the coordinator's log contradicts what this
-/// node has verified.
+/// Exit code 0 if all is well, 7 if the coordinator can not be reached, 6 if this account may not act (it is suspended or
+/// removed, or has other keys), 3 if the coordinator's log contradicts what this node has verified.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -25,16 +25,20 @@ impl Run for Status {
         let status = session.status()?;
         let exit = match (&status.trouble, status.connected) {
             (Some(_), _) => Some(Exit::Verification),
+            (None, _) if status.hindrance.is_some() => Some(Exit::NotAllowed),
             (None, false) => Some(Exit::Unreachable),
             (None, true) => None,
         };
         let tone = match exit {
-            Some(Exit::Verification) => Tone::Bad,
+            Some(Exit::Verification | Exit::NotAllowed) => Tone::Bad,
             Some(_) => Tone::Warn,
             None => Tone::Good,
         };
         context.terminal.show("status", &status, |page| {
             page.verdict(tone, &status.sentence);
+            if let Some(hindrance) = &status.hindrance {
+                page.advice(&hindrance.advice);
+            }
             details(page, &status);
         })?;
         if !session.is_running_node() {

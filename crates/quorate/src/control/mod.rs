@@ -4,20 +4,24 @@
 //! reads [`Answer`]s, a line each, until the connection ends: one for most questions, several while it watches. If no
 //! node runs, the same questions are answered by a node in the client's own process.
 
+mod account;
 pub mod client;
+mod hindrance;
 pub(crate) mod server;
+mod status;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_ceremony::encoding::Base64;
-use quorate_ceremony::names::{
-    AccountName, Digest, DocumentType, EntryId, GroupName, IvnId, Timestamp,
-};
-use quorate_ceremony::node::{Node, Trouble};
+use quorate_ceremony::names::{AccountName, Digest, DocumentType, EntryId, GroupName, Timestamp};
 use quorate_ceremony::policy::Policy;
 use quorate_ceremony::state::{Health, Unable};
 use quorate_ceremony::statement::{GroupDefinition, Invitation, Role};
 use serde::{Deserialize, Serialize};
+
+pub use account::{AccountView, InvitedView, MembershipView, ShareState, ShortfallView, Standing};
+pub use hindrance::HindranceView;
+pub use status::{StatusView, TroubleView};
 
 /// The longest line on the control socket, in bytes: a document of the largest size in base64, and some.
 pub const MAX_LINE: usize = 128 << 20;
@@ -30,6 +34,8 @@ pub enum Ask {
     Status,
     /// Requests that wait for this account's decision.
     Inbox,
+    /// All accounts, former ones too, and open invitations.
+    Accounts,
     /// All groups.
     Groups,
     /// One group. With `watch`, again at every step until it has a key or can not get one, and no change is pending.
@@ -148,6 +154,7 @@ impl Ask {
             | Self::CancelCeremony { .. } => true,
             Self::Status
             | Self::Inbox
+            | Self::Accounts
             | Self::Groups
             | Self::Group { .. }
             | Self::Requests
@@ -189,6 +196,13 @@ pub enum Answer {
     Requests {
         /// The requests.
         requests: Vec<RequestView>,
+    },
+    /// To [`Ask::Accounts`].
+    Accounts {
+        /// Those on the roster, and then those that were.
+        accounts: Vec<AccountView>,
+        /// Who may join, or join again.
+        invitations: Vec<InvitedView>,
     },
     /// To [`Ask::Groups`].
     Groups {
@@ -296,85 +310,6 @@ pub enum Exit {
     UntrustedKey = 9,
 }
 
-/// How a node and its IVN are.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct StatusView {
-    /// In one sentence.
-    pub sentence: String,
-    /// The account.
-    pub account: AccountName,
-    /// Its roles; empty while the log that this node has does not show its admission.
-    pub roles: BTreeSet<Role>,
-    /// The IVN.
-    pub ivn: IvnId,
-    /// What people call it.
-    pub ivn_name: String,
-    /// The coordinator's address.
-    pub hub: String,
-    /// Whether there is a connection.
-    pub connected: bool,
-    /// Entries that this node verified.
-    pub log_size: u64,
-    /// The log's verifier key.
-    pub log_key: String,
-    /// Who is connected, by the coordinator's word.
-    pub online: BTreeSet<AccountName>,
-    /// All accounts.
-    pub accounts: BTreeMap<AccountName, BTreeSet<Role>>,
-    /// Why the node does not follow the log any more.
-    pub trouble: Option<TroubleView>,
-    /// The groups.
-    pub groups: Vec<GroupView>,
-    /// Requests that wait for this account.
-    pub inbox: usize,
-    /// Statements on their way to the log.
-    pub unsent: usize,
-    /// The node's clock.
-    pub now: Timestamp,
-}
-
-/// [`Trouble`], for people.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct TroubleView {
-    /// What it is.
-    pub sentence: String,
-    /// The two checkpoints that do not fit together, where that is the trouble and proves nothing yet.
-    pub checkpoints: Option<(String, String)>,
-    /// The proof of misbehaviour, where there is one, as it is handed on.
-    pub proof: Option<serde_json::Value>,
-}
-
-impl TroubleView {
-    /// What keeps this node from signing.
-    pub(crate) fn of(node: &Node) -> Option<Self> {
-        let (sentence, checkpoints) = match node.trouble()? {
-            Trouble::Misbehaviour(proved) => (
-                format!(
-                    "The coordinator is proved to break the rules: {proved}. This node keeps the proof and signs \
-                     nothing any more."
-                ),
-                None,
-            ),
-            Trouble::Unexplained { ours, theirs } => (
-                "The coordinator signed a checkpoint that does not fit the log that this node verified; this node \
-                 signs nothing until the log shows which is right."
-                    .to_owned(),
-                ours.clone().map(|ours| (ours, theirs.clone())),
-            ),
-            Trouble::Behind { size } => (
-                format!(
-                    "The coordinator shows a log of only {size} entries, fewer than this node has verified: it was \
-                     restored from an old copy."
-                ),
-                None,
-            ),
-        };
-        let proof =
-            node.misbehaviour().and_then(|proof| serde_json::from_str(&proof.to_json()).ok());
-        Some(Self { sentence, checkpoints, proof })
-    }
-}
-
 /// A group.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct GroupView {
@@ -443,6 +378,10 @@ pub struct ChangeView {
     /// The member that is to get its lost share back, where that is all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repairs: Option<AccountName>,
+    /// Members with other keys than when they got their shares, who would get one again: whoever approves should know that
+    /// it is they who have the new keys.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub regains: BTreeSet<AccountName>,
     /// The whole group as it is.
     pub now: GroupDefinition,
     /// The whole group as it would be.

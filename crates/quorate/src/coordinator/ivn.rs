@@ -5,15 +5,18 @@
 //! machine's order (persist, append, send), since nothing is sent earlier than it asks.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_ceremony::coordinator::{Config, Coordinator, CoordinatorSecrets, Input, RestoreError};
 use quorate_ceremony::effect::{CoordinatorChange, CoordinatorDeadline, CoordinatorEffect, JoinId};
 use quorate_ceremony::encoding::Base64;
+use quorate_ceremony::identity::PublicKey;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, Digest, EntryId};
 use quorate_ceremony::node::Document;
 use quorate_ceremony::state::{Invalid, IvnState};
+use quorate_network::hub::Hub;
 use quorate_network::link::{LinkSender, SendError};
 use rand_core::OsRng;
 use tokio::sync::{mpsc, oneshot};
@@ -35,13 +38,15 @@ pub(super) const QUEUE: usize = 4096;
 const CHUNK: usize = 512 << 10;
 /// How many bytes of the latest entries stay in memory, to be sent without asking the disk.
 const RECENT: usize = 8 << 20;
+/// How long a link whose account may not connect any more has to carry the entry that says so.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// How often the published log directory follows.
 const PUBLISH_EVERY: Duration = Duration::from_millis(500);
 
 /// What reaches the task.
 pub(super) enum Event {
     /// A node's stream is up.
-    Connected { account: AccountName, link: u64, out: Outgoing },
+    Connected { peer: Member, link: u64, out: Outgoing },
     /// It is gone.
     Disconnected { account: AccountName, link: u64 },
     /// A node says something.
@@ -54,8 +59,16 @@ pub(super) enum Event {
     MayRead { account: AccountName, commitment: Digest, reply: oneshot::Sender<bool> },
     /// Someone joined and wants the log's first entry.
     Genesis { reply: oneshot::Sender<Vec<u8>> },
-    /// Someone wants to know whether this account is on the roster.
-    Roster { account: AccountName, reply: oneshot::Sender<bool> },
+    /// Someone wants to know whether this account may connect.
+    MayConnect { peer: Member, reply: oneshot::Sender<Result<(), Invalid>> },
+}
+
+/// Whom the certificate of a connection is for.
+#[derive(Clone, Debug)]
+pub(super) struct Member {
+    pub(super) account: AccountName,
+    /// The account's identity key when the certificate was issued.
+    pub(super) identity: PublicKey,
 }
 
 /// The way to one node: whole messages, in order. When it is full or closed, the connection is given up.
@@ -89,19 +102,26 @@ pub(super) enum IvnError {
     Restore(#[from] RestoreError),
 }
 
+/// What the task is given to work with, for as long as the process lives.
+#[derive(Clone)]
+pub(super) struct Means {
+    pub(super) config: Config,
+    pub(super) shelf: Shelf,
+    pub(super) hub: Arc<Hub>,
+}
+
 /// Runs until `stop`. When the disk fails, starts again from what the disk has, so that it goes on by itself once there
 /// is room again.
 pub(super) async fn run(
     directory: IvnDirectory,
     secrets: impl Fn() -> CoordinatorSecrets,
-    config: Config,
-    shelf: Shelf,
+    means: Means,
     mut events: mpsc::Receiver<Event>,
     stop: CancellationToken,
 ) -> Result<(), IvnError> {
     let mut has_run = false;
     loop {
-        match Task::start(&directory, secrets(), config, shelf.clone()).await {
+        match Task::start(&directory, secrets(), means.clone()).await {
             Ok(mut task) => match task.run(&mut events, &stop).await {
                 Ok(()) => return Ok(()),
                 Err(error) => {
@@ -129,6 +149,7 @@ struct Task {
     store: CoordinatorStore,
     publisher: Publisher,
     shelf: Shelf,
+    hub: Arc<Hub>,
     links: BTreeMap<AccountName, (u64, Outgoing)>,
     joins: BTreeMap<JoinId, oneshot::Sender<Result<u64, Invalid>>>,
     next_join: u64,
@@ -142,9 +163,9 @@ impl Task {
     async fn start(
         directory: &IvnDirectory,
         secrets: CoordinatorSecrets,
-        config: Config,
-        shelf: Shelf,
+        means: Means,
     ) -> Result<Self, IvnError> {
+        let Means { config, shelf, hub } = means;
         let mut store = CoordinatorStore::open(directory).await?;
         let mut entries = Vec::new();
         while (entries.len() as u64) < store.size() {
@@ -161,6 +182,7 @@ impl Task {
             store,
             publisher,
             shelf,
+            hub,
             links: BTreeMap::new(),
             joins: BTreeMap::new(),
             next_join: 0,
@@ -216,7 +238,13 @@ impl Task {
 
     fn take(&mut self, event: Event, effects: &mut Vec<CoordinatorEffect>) {
         let input = match event {
-            Event::Connected { account, link, out } => {
+            Event::Connected { peer: Member { account, identity }, link, out } => {
+                // It was asked for before, but that may have changed since.
+                if let Err(why) = self.machine.state().check_connection(&account, Some(identity)) {
+                    tracing::info!(%account, %why, "a link is refused");
+                    out.close.cancel();
+                    return;
+                }
                 if let Some((_, old)) = self.links.insert(account.clone(), (link, out)) {
                     old.close.cancel();
                     let gone = Input::Disconnected(account.clone());
@@ -255,8 +283,8 @@ impl Task {
                 let _ = reply.send(self.genesis.clone());
                 return;
             }
-            Event::Roster { account, reply } => {
-                let _ = reply.send(self.machine.state().accounts().contains_key(&account));
+            Event::MayConnect { peer: Member { account, identity }, reply } => {
+                let _ = reply.send(self.machine.state().check_connection(&account, Some(identity)));
                 return;
             }
         };
@@ -330,11 +358,7 @@ impl Task {
                 CoordinatorEffect::SendLog { to, first, end, checkpoint } => {
                     self.send_log(&to, first, end, checkpoint).await?;
                 }
-                CoordinatorEffect::Disconnect(account) => {
-                    if let Some((_, out)) = self.links.remove(&account) {
-                        out.close.cancel();
-                    }
-                }
+                CoordinatorEffect::Disconnect(account) => self.dismiss(&account),
                 CoordinatorEffect::SetDeadline(deadline, at) => {
                     self.deadlines.set(deadline, at, now());
                 }
@@ -350,6 +374,23 @@ impl Task {
             drill::after(reached);
         }
         Ok(())
+    }
+
+    /// Ends all connections of an account, its requests' too. Its link may first carry what is on its way: the entry that
+    /// says why.
+    fn dismiss(&mut self, account: &AccountName) {
+        let Ok(name) = quorate_network::ivn::AccountName::new(account.as_str()) else { return };
+        let ivn = quorate_network::ivn::IvnId::new(*self.machine.state().ivn().as_bytes());
+        let link = self.links.remove(account).map(|(_, out)| {
+            out.close.cancel();
+            out.link
+        });
+        tracing::info!(%account, "the account may not connect any more, or not with these keys");
+        self.hub.disconnect_after(ivn, &name, async move {
+            if let Some(link) = link {
+                let _ = tokio::time::timeout(FAREWELL, link.gone()).await;
+            }
+        });
     }
 
     async fn send_log(

@@ -152,12 +152,13 @@ impl Service {
             }
         });
         let stop = stop.clone();
+        let means = ivn::Means { config: deadlines, shelf, hub: hub.clone() };
         tasks.spawn(async move {
             let again = || CoordinatorSecrets {
                 log: SecretKey::from_seed(&secrets.log.seed()),
                 identity: SecretKey::from_seed(&secrets.identity.seed()),
             };
-            ivn::run(directory, again, deadlines, shelf, receiver, stop).await.map_err(|error| {
+            ivn::run(directory, again, means, receiver, stop).await.map_err(|error| {
                 Problem::new(Exit::Error, format!("IVN {}: {}", ivn.short(), chain(&error)))
             })
         });

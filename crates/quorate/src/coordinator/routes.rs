@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::{Author, Entry};
+use quorate_ceremony::identity::PublicKey;
 use quorate_ceremony::message::FromNode;
 use quorate_ceremony::names::{AccountName, Digest};
 use quorate_ceremony::statement::Body;
@@ -23,7 +24,7 @@ use quorate_network::stream::{STREAM_PATH, StreamRequest};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::ivn::{Event, Outgoing};
+use super::ivn::{Event, Member, Outgoing};
 use crate::documents::Shelf;
 use crate::drill;
 use crate::setup::wire::{
@@ -58,23 +59,23 @@ pub(super) fn routes(context: Context) -> Routes {
     Routes { members, join }
 }
 
-/// The account of a connection, if it is on the roster: a certificate alone is not enough.
-async fn member(context: &Context, account: &str) -> Result<AccountName, Response> {
-    let refused = || (StatusCode::FORBIDDEN, "this account is not on the roster\n").into_response();
-    let account: AccountName = account.parse().map_err(|_| refused())?;
+/// Whose connection this is, if that account may connect, and still has the keys that the certificate was issued for: a
+/// certificate alone is not enough.
+async fn member(context: &Context, peer: &Peer) -> Result<Member, Response> {
+    let refused = |why: String| (StatusCode::FORBIDDEN, format!("{why}\n")).into_response();
+    let named = peer.account().and_then(|name| name.as_str().parse::<AccountName>().ok());
+    let (Some(account), Some(identity)) = (named, peer.identity()) else {
+        return Err(refused("the certificate names no account".to_owned()));
+    };
+    let member = Member { account, identity: PublicKey(*identity) };
     let (reply, answer) = oneshot::channel();
-    let question = Event::Roster { account: account.clone(), reply };
+    let question = Event::MayConnect { peer: member.clone(), reply };
     context.events.send(question).await.map_err(|_| unavailable())?;
     match answer.await {
-        Ok(true) => Ok(account),
-        Ok(false) => Err(refused()),
+        Ok(Ok(())) => Ok(member),
+        Ok(Err(why)) => Err(refused(why.to_string())),
         Err(_) => Err(unavailable()),
     }
-}
-
-async fn peer_member(context: &Context, peer: &Peer) -> Result<AccountName, Response> {
-    let name = peer.account().map(ToString::to_string).unwrap_or_default();
-    member(context, &name).await
 }
 
 fn unavailable() -> Response {
@@ -83,21 +84,22 @@ fn unavailable() -> Response {
 
 async fn stream(State(context): State<Context>, request: StreamRequest) -> Response {
     static LINKS: AtomicU64 = AtomicU64::new(0);
-    let account = match member(&context, request.account().as_str()).await {
-        Ok(account) => account,
+    let member = match member(&context, request.peer()).await {
+        Ok(member) => member,
         Err(refusal) => return refusal,
     };
     let link = LINKS.fetch_add(1, Ordering::Relaxed);
     let options = drill::links(LinkOptions { queue: NODE_QUEUE, ..LinkOptions::default() });
-    request.accept(options, move |connection| relay(context, account, link, connection))
+    request.accept(options, move |connection| relay(context, member, link, connection))
 }
 
 /// Carries what a node says to the task, until either lets go.
-async fn relay(context: Context, account: AccountName, link: u64, connection: Link) {
+async fn relay(context: Context, peer: Member, link: u64, connection: Link) {
+    let account = peer.account.clone();
     let (sender, mut receiver) = connection.split();
     let close = CancellationToken::new();
     let out = Outgoing { link: sender, close: close.clone() };
-    let connected = Event::Connected { account: account.clone(), link, out };
+    let connected = Event::Connected { peer, link, out };
     if context.events.send(connected).await.is_err() {
         return;
     }
@@ -141,8 +143,8 @@ async fn document(
     peer: axum::Extension<Peer>,
     Path(commitment): Path<Digest>,
 ) -> Response {
-    let account = match peer_member(&context, &peer).await {
-        Ok(account) => account,
+    let account = match member(&context, &peer).await {
+        Ok(member) => member.account,
         Err(refusal) => return refusal,
     };
     let (reply, answer) = oneshot::channel();
@@ -174,7 +176,7 @@ async fn put_document(
     Path(commitment): Path<Digest>,
     package: Bytes,
 ) -> Response {
-    if let Err(refusal) = peer_member(&context, &peer).await {
+    if let Err(refusal) = member(&context, &peer).await {
         return refusal;
     }
     let genuine =
@@ -202,7 +204,7 @@ fn document_error(error: &DocumentError) -> Response {
 }
 
 async fn checkpoint(State(context): State<Context>, peer: axum::Extension<Peer>) -> Response {
-    if let Err(refusal) = peer_member(&context, &peer).await {
+    if let Err(refusal) = member(&context, &peer).await {
         return refusal;
     }
     let (reply, answer) = oneshot::channel();
@@ -215,7 +217,8 @@ async fn checkpoint(State(context): State<Context>, peer: axum::Extension<Peer>)
     }
 }
 
-/// Lets somebody in who holds an invitation: the log's rules decide, and then the account gets its certificate.
+/// Lets somebody in who holds an invitation, or takes the new keys of somebody who is in: the log's rules decide, and then
+/// the account gets its certificate.
 async fn join(
     State(context): State<Context>,
     axum::Json(request): axum::Json<JoinRequest>,
@@ -239,7 +242,7 @@ async fn admitted(context: &Context, request: &JoinRequest) -> Result<JoinRespon
     };
     // The founder's admission is the genesis.
     let keys = match &entry.statement().body {
-        Body::AccountAdmitted { keys } => keys,
+        Body::AccountAdmitted { keys } | Body::KeysRotated { keys } => keys,
         Body::Genesis(genesis) => &genesis.admin,
         _ => return Err(malformed()),
     };
@@ -254,7 +257,7 @@ async fn admitted(context: &Context, request: &JoinRequest) -> Result<JoinRespon
     // would be used up. It is handed out only if the log admits the account.
     let certificate = context
         .authority
-        .issue_node_certificate(&name, &request.csr.0, SystemTime::now())
+        .issue_node_certificate(&name, &keys.identity.0, &request.csr.0, SystemTime::now())
         .map_err(|error| JoinRefusal::new(400, "Malformed", error.to_string()))?;
     let (reply, answer) = oneshot::channel();
     let event = Event::Join { entry: request.entry.0.clone(), reply };

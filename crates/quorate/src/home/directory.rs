@@ -156,6 +156,16 @@ impl NodeHome {
     pub fn keys(&self) -> PathBuf {
         self.path.join("keys.sealed")
     }
+
+    /// The keys that are to take their place, while a rotation is not finished.
+    pub fn next_keys(&self) -> PathBuf {
+        self.path.join("keys.next")
+    }
+
+    /// The statement about these, public.
+    pub fn rotation(&self) -> PathBuf {
+        self.path.join("rotation.json")
+    }
 }
 
 impl CoordinatorHome {

@@ -13,7 +13,8 @@
 //! running node, which does not know the passphrase, can make one.
 //!
 //! All of these end in a SHA-256 of what comes before, so that a damaged file is told from a wrong passphrase. Key files are
-//! written once and never overwritten.
+//! written once and never overwritten; but a node's account can get other keys, and then a second file, `keys.next`, takes
+//! the place of the first, with the same random key in it.
 
 mod backup;
 mod coordinator;

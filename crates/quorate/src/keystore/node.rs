@@ -7,6 +7,7 @@ use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce};
 use quorate_ceremony::identity::{AccountSecrets, SecretKey};
 use quorate_ceremony::names::{AccountName, IvnId};
 use rand_core::CryptoRngCore;
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::error::{KeystoreError, ProtectorError};
@@ -43,7 +44,34 @@ impl NodeKeys {
         protector: &dyn KeyProtector,
         rng: &mut dyn CryptoRngCore,
     ) -> Result<Self, KeystoreError> {
-        let key = KeyEncryptionKey::generate(rng);
+        Self::seal(path, account, tls, KeyEncryptionKey::generate(rng), protector, rng)
+    }
+
+    /// As [`Self::create`], for keys that shall take the place of these: sealed under the same key, so that key packages
+    /// stay usable.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::create`].
+    pub fn create_next(
+        &self,
+        path: &Path,
+        account: AccountSecrets,
+        tls: Zeroizing<Vec<u8>>,
+        protector: &dyn KeyProtector,
+        rng: &mut dyn CryptoRngCore,
+    ) -> Result<Self, KeystoreError> {
+        Self::seal(path, account, tls, self.key.duplicate(), protector, rng)
+    }
+
+    fn seal(
+        path: &Path,
+        account: AccountSecrets,
+        tls: Zeroizing<Vec<u8>>,
+        key: KeyEncryptionKey,
+        protector: &dyn KeyProtector,
+        rng: &mut dyn CryptoRngCore,
+    ) -> Result<Self, KeystoreError> {
         let body = sealed_body(path, &account, &tls, &key, protector, rng)?;
         KIND.create(path, &body)?;
         Ok(Self { account, tls, key })
@@ -105,6 +133,12 @@ impl NodeKeys {
         let plain = Zeroizing::new(plain.map_err(|_| damaged())?);
         let (account, tls) = parse(&plain).ok_or_else(damaged)?;
         Ok(Self { account, tls, key })
+    }
+
+    /// Whether key packages that were sealed with the other keys can be unsealed with these.
+    pub fn seals_like(&self, other: &Self) -> bool {
+        // Of digests, so that the time that it takes says nothing about the keys.
+        Sha256::digest(self.key.expose()) == Sha256::digest(other.key.expose())
     }
 
     /// What the account signs entries and checkpoints with.

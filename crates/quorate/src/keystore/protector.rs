@@ -22,6 +22,11 @@ impl KeyEncryptionKey {
         Self(SecretBox::init_with_mut(|bytes: &mut [u8; 32]| rng.fill_bytes(bytes)))
     }
 
+    /// The same key, for another file with keys of the same node.
+    pub(super) fn duplicate(&self) -> Self {
+        Self(SecretBox::init_with_mut(|bytes: &mut [u8; 32]| *bytes = *self.expose()))
+    }
+
     pub(super) fn expose(&self) -> &[u8; 32] {
         self.0.expose_secret()
     }

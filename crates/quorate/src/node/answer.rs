@@ -13,8 +13,9 @@ use quorate_log::proof::InclusionProof;
 use quorate_log::tlog_proof::TlogProof;
 use quorate_log::tree::MemoryTree;
 
+use super::hub::Hub;
 use super::view;
-use crate::control::{Answer, EntryView, Exit, Problem, StatusView, TroubleView};
+use crate::control::{Answer, EntryView, Exit, HindranceView, Problem, StatusView, TroubleView};
 
 /// The fewest hex digits that name a request.
 const SHORTEST_ID: usize = 4;
@@ -42,6 +43,20 @@ pub(crate) fn problem(error: &CommandError) -> Problem {
     }
 }
 
+/// As [`problem`]; that there is no connection has another reason if the coordinator does not want this node.
+pub(crate) fn told(error: &CommandError, node: &Node, hub: &Hub) -> Problem {
+    let hindrance = match error {
+        CommandError::Unreachable => HindranceView::of(node, hub.outage.borrow().as_ref()),
+        _ => None,
+    };
+    match hindrance {
+        Some(HindranceView { sentence, advice }) => {
+            Problem::new(Exit::NotAllowed, sentence.trim_end_matches('.')).hint(advice)
+        }
+        None => problem(error),
+    }
+}
+
 /// For [`Invalid`]s that come without a command.
 impl From<Invalid> for Problem {
     fn from(invalid: Invalid) -> Self {
@@ -59,11 +74,19 @@ fn invalid_problem(invalid: &Invalid) -> Problem {
         | Invalid::InvitationExpired
         | Invalid::RequesterMayNotApprove
         | Invalid::RemovesItself { .. }
+        | Invalid::Suspended { .. }
+        | Invalid::KeysReplaced { .. }
+        | Invalid::LastAdmin { .. }
+        | Invalid::OwnAccount { .. }
+        | Invalid::StillMember { .. }
         | Invalid::MemberRole { .. } => Problem::new(Exit::NotAllowed, text),
         Invalid::RequestOver { request } => Problem::new(Exit::Rejected, text)
             .hint(format!("quorate request show {}", request.short())),
         Invalid::UnknownAccount { .. } => Problem::new(Exit::Error, text)
-            .hint("quorate status lists the accounts; quorate invite NAME adds one"),
+            .hint("quorate account list shows them all; quorate invite NAME adds one"),
+        Invalid::NoShare { account, group } => Problem::new(Exit::NotAllowed, text).hint(format!(
+            "the group's members give it back with: quorate group repair {group} {account}"
+        )),
         Invalid::UnknownGroup { .. } => Problem::new(Exit::Error, text).hint("quorate group list"),
         Invalid::UnknownRequest { .. } => {
             Problem::new(Exit::Error, text).hint("quorate request list")
@@ -131,13 +154,20 @@ fn usize_of(number: u64) -> usize {
 }
 
 /// How the node and its IVN are.
-pub(crate) fn status(node: &Node, hub: String, now: Timestamp) -> StatusView {
+pub(crate) fn status(
+    node: &Node,
+    hub: String,
+    outage: Option<&Problem>,
+    now: Timestamp,
+) -> StatusView {
     let state = node.state();
     let inbox = node.inbox(now).len() + node.changes_to_decide(now).len();
     let roles = state.account(node.account()).map(|account| account.roles.clone());
     let trouble = TroubleView::of(node);
+    let hindrance = HindranceView::of(node, outage);
     let sentence = match (&trouble, node.connected()) {
         (Some(trouble), _) => trouble.sentence.clone(),
+        (None, _) if let Some(hindrance) = &hindrance => hindrance.sentence.clone(),
         (None, true) if let Some(seconds) = node.clock_lead() => format!(
             "This machine's clock is {seconds} s ahead of the coordinator's, which takes nothing from it; set the clock."
         ),
@@ -172,6 +202,7 @@ pub(crate) fn status(node: &Node, hub: String, now: Timestamp) -> StatusView {
             .map(|(name, account)| (name.clone(), account.roles.clone()))
             .collect(),
         trouble,
+        hindrance,
         groups: state.groups().values().map(|group| view::group(node, group, now)).collect(),
         inbox,
         unsent: node.unsent(),

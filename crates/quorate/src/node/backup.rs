@@ -12,6 +12,7 @@ use crate::control::{Answer, Exit, Problem};
 use crate::deadlines::now;
 use crate::home::{Home, NodeConfig, NodeHome};
 use crate::keystore::{Cost, NodeKeys, Passphrase, PassphraseProtector};
+use crate::setup::rotate;
 use crate::store::node::NodeStore;
 
 /// The answer of a running node; `home` is where it lives.
@@ -32,6 +33,10 @@ pub(super) async fn answer(
 ///
 /// If its passphrase is another, or its data damaged.
 pub(crate) async fn at_rest(home: NodeHome, passphrase: Passphrase) -> Result<Vec<u8>, Problem> {
+    if rotate::is_begun(&home) {
+        let message = "this account is getting new keys, and that is not finished: a backup of the earlier ones would be of no use";
+        return Err(Problem::new(Exit::Error, message).hint("quorate node rotate-keys"));
+    }
     let config = home.config().cloned().ok_or_else(|| damaged("home.json"))?;
     let path = home.keys();
     let keys = tokio::task::spawn_blocking(move || {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use quorate_ceremony::names::Digest;
 use quorate_network::client::{Answer, Body, ClientOptions, HubClient, RequestError};
-use quorate_network::dialler::{DialError, Dialler};
+use quorate_network::dialler::{DialError, Dialler, Refusal};
 use quorate_network::link::LinkSender;
 use quorate_network::redial::Redial;
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -147,6 +147,10 @@ pub(crate) fn dial_problem(error: &DialError) -> Problem {
         DialError::Unreachable { .. } => problem.hint("is the coordinator running? quorate serve"),
         DialError::UnknownIvn | DialError::OtherHub(_) => {
             problem.hint("the address may belong to another coordinator: see home.json")
+        }
+        // Not that it can not be reached: it says no, and why.
+        DialError::Refused(Refusal::Status { status: http::StatusCode::FORBIDDEN, said }) => {
+            Problem::new(Exit::NotAllowed, said.clone()).hint("quorate status")
         }
         _ => problem,
     }

@@ -29,12 +29,16 @@ use crate::control::client::{Found, find};
 use crate::control::{Answer, Ask, Exit, Problem, server};
 use crate::documents::Shelf;
 use crate::errors::chain;
+use crate::handed_on;
 use crate::home::{NodeConfig, NodeHome};
 use crate::keystore::{Cost, NodeKeys, Passphrase, PassphraseProtector};
+use crate::setup::rotate;
 use crate::store::StoreError;
 use crate::store::documents::Documents;
 use crate::store::node::NodeStore;
 
+/// How long it may take to get the log before its beginning has to do.
+const CATCH_UP: std::time::Duration = std::time::Duration::from_secs(30);
 /// How many inputs wait before the connection is slowed down.
 const QUEUE: usize = 4096;
 
@@ -58,10 +62,10 @@ pub(crate) struct Running {
 ///
 /// If its passphrase is another, or its data damaged.
 pub(crate) async fn start(home: NodeHome, passphrase: Passphrase) -> Result<Running, Problem> {
-    let config = home.config().cloned().ok_or_else(|| {
-        Problem::new(Exit::Error, format!("{} is not finished", home.path().display()))
-            .hint("quorate join URL")
-    })?;
+    if rotate::is_begun(&home) {
+        let message = "this account is getting new keys, and that is not finished";
+        return Err(Problem::new(Exit::Error, message).hint("quorate node rotate-keys"));
+    }
     // Argon2id takes its time and memory on purpose: not on a thread that serves others.
     let path = home.keys();
     let keys = tokio::task::spawn_blocking(move || {
@@ -70,6 +74,41 @@ pub(crate) async fn start(home: NodeHome, passphrase: Passphrase) -> Result<Runn
     .await
     .map_err(|error| problem(&error))?
     .map_err(|error| problem(&error))?;
+    start_with(home, keys).await
+}
+
+/// Whether the log shows that these are the account's keys, as far as a node that has them is shown all of it. The home is
+/// let go of.
+///
+/// # Errors
+///
+/// If there is no connection, or the home's data is damaged.
+pub(crate) async fn log_shows(home: NodeHome, keys: NodeKeys) -> Result<bool, Problem> {
+    let account = home.config().map(|config| config.account.clone());
+    let identity = keys.account().identity.public();
+    let mut running = start_with(home, keys).await?;
+    let mut outage = running.outage.clone();
+    let problem = tokio::select! {
+        _ = running.caught_up.wait_for(|caught_up| *caught_up) => None,
+        outage = outage.wait_for(Option::is_some) => outage.ok().and_then(|outage| outage.clone()),
+        () = tokio::time::sleep(CATCH_UP) => None,
+    };
+    let answer = running.ask(Ask::Accounts).await?.recv().await;
+    running.stop().await?;
+    match (problem, answer) {
+        (Some(problem), _) => Err(problem),
+        (None, Some(Answer::Accounts { accounts, .. })) => Ok(accounts
+            .iter()
+            .any(|it| Some(&it.account) == account.as_ref() && it.identity == Some(identity))),
+        (None, _) => Ok(false),
+    }
+}
+
+async fn start_with(home: NodeHome, keys: NodeKeys) -> Result<Running, Problem> {
+    let config = home.config().cloned().ok_or_else(|| {
+        Problem::new(Exit::Error, format!("{} is not finished", home.path().display()))
+            .hint("quorate join URL")
+    })?;
     let sealer = keys.sealer(config.ivn, config.account.clone());
     let mut store =
         NodeStore::open(&home.database(), sealer).await.map_err(|error| problem(&error))?;
@@ -100,7 +139,7 @@ pub(crate) async fn start(home: NodeHome, passphrase: Passphrase) -> Result<Runn
     let (set_admission, admission) = watch::channel(None);
     let tell = task::Tell { caught_up: set_caught_up, admission: set_admission };
     if let Some(proof) = machine.misbehaviour() {
-        task::hand_on(home.path(), proof);
+        handed_on::hand_on(home.path(), proof);
     }
     let place = home.path().to_owned();
     let task = task::Task::new(machine, store, shelf, hub.clone(), events.clone(), tell, place);

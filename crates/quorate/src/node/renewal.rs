@@ -1,7 +1,7 @@
 //! Renewing a node's certificate before it ends.
 //!
-//! A new certificate is asked for as the first one was: without a certificate, by the account's admission in the log and
-//! a proof by its identity key. So a node that was off for longer than its certificate lasted comes back by itself, and one
+//! A new certificate is asked for as the first one was: without a certificate, by the entry with the account's keys in the
+//! log (its admission, as a rule) and a proof by its identity key. So a node that was off for longer than its certificate lasted comes back by itself, and one
 //! whose account is off the roster does not.
 
 use std::time::{Duration, SystemTime};
@@ -31,7 +31,7 @@ pub(super) struct Renewal {
     pub(super) identity: SecretKey,
     pub(super) key: NodeKey,
     pub(super) authority: CaFingerprint,
-    /// The entry that put the account on the roster, once the node knows it.
+    /// The entry with the account's present keys, once the node knows it.
     pub(super) admission: watch::Receiver<Option<Vec<u8>>>,
 }
 

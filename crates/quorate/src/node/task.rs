@@ -4,7 +4,7 @@
 //! and only then anything is sent.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use quorate_ceremony::effect::{
@@ -12,7 +12,6 @@ use quorate_ceremony::effect::{
 };
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
-use quorate_ceremony::misbehaviour::Misbehaviour;
 use quorate_ceremony::names::{Digest, EntryId};
 use quorate_ceremony::node::{Command, Document, Input, Node};
 use quorate_ceremony::state::RequestState;
@@ -98,7 +97,7 @@ pub(crate) struct Task {
 pub(crate) struct Tell {
     /// The node has been shown the whole log since it started.
     pub(crate) caught_up: watch::Sender<bool>,
-    /// The entry that put the account on the roster.
+    /// The entry with the account's present keys.
     pub(crate) admission: watch::Sender<Option<Vec<u8>>>,
 }
 
@@ -261,7 +260,7 @@ impl Task {
             tracing::error!(
                 "the coordinator broke the rules of the log; this node signs nothing any more"
             );
-            hand_on(&self.home, &proof);
+            handed_on::hand_on(&self.home, &proof);
         }
         for effect in rest {
             let reached = drill::before([&effect]);
@@ -282,10 +281,13 @@ impl Task {
         Ok(())
     }
 
-    /// Says which entry put this account on the roster, once the log that this node has shows it.
+    /// Says which entry gave this account its present keys, once the log that this node has shows it, and if they are this
+    /// node's.
     async fn tell_admission(&mut self) -> Result<(), StoreError> {
-        if let Ok(account) = self.machine.state().account(self.machine.account()) {
-            let entry = self.store.entries(account.admitted, 1).await?.into_iter().next();
+        if self.machine.dismissal().is_none()
+            && let Ok(account) = self.machine.state().account(self.machine.account())
+        {
+            let entry = self.store.entries(account.keyed, 1).await?.into_iter().next();
             self.tell.admission.send_replace(entry);
         }
         Ok(())
@@ -356,6 +358,7 @@ impl Task {
             }
             ask @ (Ask::Status
             | Ask::Inbox
+            | Ask::Accounts
             | Ask::Groups
             | Ask::Requests
             | Ask::Group { .. }
@@ -398,7 +401,7 @@ impl Task {
                     Err(invalid) => Answer::Problem(answer::problem(&invalid.into())),
                 }
             }
-            (Err(error), _) => Answer::Problem(answer::problem(&error)),
+            (Err(error), _) => Answer::Problem(answer::told(&error, &self.machine, &self.hub)),
         };
         let _ = reply.send(answer).await;
     }
@@ -406,7 +409,7 @@ impl Task {
     /// Puts the document where the other members' nodes find it, then states the request.
     fn sign(&mut self, ask: SignAsk, reply: mpsc::Sender<Answer>) {
         if self.link.is_none() {
-            let problem = answer::problem(&CommandError::Unreachable);
+            let problem = answer::told(&CommandError::Unreachable, &self.machine, &self.hub);
             tokio::spawn(async move { reply.send(Answer::Problem(problem)).await });
             return;
         }
@@ -502,6 +505,7 @@ impl Task {
                 let requests = all.into_iter().map(|state| self.request_view(state)).collect();
                 (Answer::Requests { requests }, false)
             }
+            Ask::Accounts => (view::accounts(&self.machine, now()), false),
             Ask::Groups => {
                 let groups = state
                     .groups()
@@ -534,7 +538,7 @@ impl Task {
     }
 
     fn status(&self) -> crate::control::StatusView {
-        answer::status(&self.machine, self.hub.address(), now())
+        answer::status(&self.machine, self.hub.address(), self.hub.outage.borrow().as_ref(), now())
     }
 
     /// The documents that a question is about.
@@ -590,13 +594,6 @@ impl Task {
                 self.facts.insert(commitment, view::FileFacts::of(&package));
             }
         }
-    }
-}
-
-/// Puts a copy of a proof where people find it. The database is what counts.
-pub(crate) fn hand_on(home: &Path, proof: &Misbehaviour) {
-    if let Err(error) = handed_on::write(home, proof) {
-        tracing::warn!(%error, "the copy of the proof for handing on can not be written");
     }
 }
 

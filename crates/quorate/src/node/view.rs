@@ -1,5 +1,6 @@
 //! What a node's state looks like to a person: sentences that say where things stand and who is missing.
 
+mod account;
 mod group;
 
 use std::collections::BTreeSet;
@@ -14,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 use crate::control::{EntryView, RequestStage, RequestView};
 use crate::store::documents::DocumentPackage;
 
+pub(crate) use self::account::accounts;
 pub(crate) use self::group::group;
 
 /// `ada`, `ada and ben`, `ada, ben and carol`.

@@ -6,7 +6,7 @@ use quorate_network::TlsError;
 use quorate_network::ca::CaError;
 use quorate_network::client::RequestError;
 use quorate_network::dialler::{DialError, Refusal};
-use quorate_network::ivn::AccountNameError;
+use quorate_network::ivn::{AccountNameError, HubAddressError};
 
 use crate::home::HomeError;
 use crate::keystore::KeystoreError;
@@ -51,6 +51,28 @@ pub enum SetupError {
     /// The stored TLS key is not text.
     #[error("the stored TLS key can not be read; restore the key file from a backup")]
     TlsKey,
+    /// The home's hub address can not be used.
+    #[error("this home does not say where the hub is")]
+    HubAddress(#[source] HubAddressError),
+    /// What this node has signed is not in the log yet.
+    #[error(
+        "{count} statements of this node are not in the log yet, and are signed with the present keys"
+    )]
+    Unsent {
+        /// How many.
+        count: usize,
+    },
+    /// This node holds proof that the coordinator broke the rules.
+    #[error(
+        "this node holds proof that the coordinator broke the rules, and states nothing any more"
+    )]
+    Frozen,
+    /// The next keys are another home's.
+    #[error("{} does not belong to this home's keys; it was left as it is", path.display())]
+    OtherKeys {
+        /// The file.
+        path: std::path::PathBuf,
+    },
     /// Both homes in one directory.
     #[error("the admin's home and the coordinator's home are one directory; give each its own")]
     OneHome,

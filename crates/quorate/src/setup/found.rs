@@ -173,7 +173,12 @@ fn node_config(
 ) -> Result<NodeConfig, SetupError> {
     let account = quorate_network::ivn::AccountName::new(plan.admin.as_str())?;
     let request = tls.certificate_request()?;
-    let certificate = authority.issue_node_certificate(&account, &request, time)?;
+    let certificate = authority.issue_node_certificate(
+        &account,
+        &state.genesis().admin.identity.0,
+        &request,
+        time,
+    )?;
     Ok(NodeConfig {
         ivn: state.ivn(),
         account: plan.admin.clone(),

@@ -93,11 +93,12 @@ async fn admit(
         Some(entry) => entry,
         None => write_admission(&kept, link, account, now)?,
     };
-    let response = match ask(link, &request(account, &entry, &csr)).await {
+    let dialler = dialler(link)?;
+    let response = match ask(dialler.clone(), &request(account, &entry, &csr)).await {
         // The hub never saw the one that was kept, and by now it is too old.
         Err(SetupError::Refused(Invalid::ClockSkew { .. })) if is_repeated => {
             let entry = write_admission(&kept, link, account, now)?;
-            ask(link, &request(account, &entry, &csr)).await
+            ask(dialler, &request(account, &entry, &csr)).await
         }
         answered => answered,
     }?;
@@ -155,14 +156,17 @@ fn request(account: &AccountSecrets, admission: &Entry, csr: &[u8]) -> JoinReque
     }
 }
 
-async fn ask(link: &JoinLink, request: &JoinRequest) -> Result<JoinResponse, SetupError> {
-    let dialler = Dialler::new(
-        link.token.hub().clone(),
-        link.token.ivn(),
-        link.token.authority(),
-        None,
-        DialOptions::default(),
-    )?;
+fn dialler(link: &JoinLink) -> Result<Dialler, SetupError> {
+    let token = &link.token;
+    let options = DialOptions::default();
+    Ok(Dialler::new(token.hub().clone(), token.ivn(), token.authority(), None, options)?)
+}
+
+/// Asks the hub for a certificate.
+pub(super) async fn ask(
+    dialler: Dialler,
+    request: &JoinRequest,
+) -> Result<JoinResponse, SetupError> {
     let options = ClientOptions { max_answer: MAX_JOIN_BODY, ..ClientOptions::default() };
     let body = serde_json::to_vec(request).map_err(|_| SetupError::Answer)?;
     let client = HubClient::new(dialler, options);
@@ -223,7 +227,7 @@ fn fingerprint(pem: &str) -> Result<[u8; 32], SetupError> {
 }
 
 /// The admission's entry, kept beside the keys: it is public, and shows the hub who it is that asks again.
-const ADMISSION: &str = "admission.json";
+pub(super) const ADMISSION: &str = "admission.json";
 
 #[cfg(test)]
 mod tests {

@@ -23,11 +23,17 @@ pub(super) fn make_or_open(
             Ok((keys, tls))
         }
         Err(KeystoreError::Missing(_)) => {
-            let tls = NodeKey::generate()?;
-            let pem = Zeroizing::new(tls.to_pem().as_bytes().to_vec());
+            let (tls, pem) = new_tls_key()?;
             let keys = NodeKeys::create(path, AccountSecrets::generate(rng), pem, protector, rng)?;
             Ok((keys, tls))
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// A new key for certificates, and how it is stored.
+pub(super) fn new_tls_key() -> Result<(NodeKey, Zeroizing<Vec<u8>>), SetupError> {
+    let tls = NodeKey::generate()?;
+    let pem = Zeroizing::new(tls.to_pem().as_bytes().to_vec());
+    Ok((tls, pem))
 }

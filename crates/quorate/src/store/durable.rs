@@ -27,6 +27,12 @@ pub(crate) fn replace_unsynced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::rename(&unfinished, path).inspect_err(|_| forget(&unfinished))
 }
 
+/// Puts the file at `from` in place of what is at `to`. After an error or a crash, either both are there or only the new one.
+pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    sync_directory(directory_of(to))
+}
+
 /// Puts `bytes` at `path`.
 ///
 /// # Errors

@@ -1,7 +1,10 @@
 //! People use a whole system: a coordinator and three nodes as processes, over real sockets, through the command line.
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+#![expect(clippy::indexing_slicing, reason = "tests fail by panicking")]
 
+mod accounts;
 mod foreign;
+mod repair;
 
 use std::fs;
 

@@ -97,6 +97,9 @@ fn coordinators_die(part: usize) {
     let board = Board::new(|_| {});
     let cluster = &board.cluster;
     let names = names(&board, "coordinator.", part);
+    // Somebody whose connections end again and again.
+    let url = cluster.invite("lodger");
+    cluster.run_with("lodger", "join -", url.as_bytes()).succeeds();
     for (number, name) in names.iter().enumerate() {
         let (group, guest) = (format!("group-{number}"), format!("guest-{number}"));
         let url = cluster.invite(&guest);
@@ -110,6 +113,8 @@ fn coordinators_die(part: usize) {
             ("ada", format!("group create {group} --members ada,ben,carol --min-signers 2")),
             ("ben", format!("approve {pending}")),
             ("ben", "invite stranger".to_owned()),
+            ("ada", "account suspend lodger".to_owned()),
+            ("ada", "account resume lodger".to_owned()),
         ];
         // Commands that wait for a coordinator that has died; those that were refused are given again.
         let mut waiting: BTreeMap<usize, Pending> = BTreeMap::new();
@@ -131,6 +136,40 @@ fn coordinators_die(part: usize) {
         until("the guest to be let in", || {
             (cluster.path(&guest).join("home.json").exists() || join() == 0).then_some(())
         });
+    }
+    board.audits_clean(names.len());
+}
+
+#[test]
+fn an_account_gets_its_new_keys_wherever_the_command_dies() {
+    let board = Board::new(|_| {});
+    let cluster = &board.cluster;
+    let list = cluster.run("ada", "fail-points").succeeds().stdout;
+    let names: Vec<&str> = list.lines().filter(|name| name.starts_with("rotation.")).collect();
+    assert!(names.len() >= 10, "{names:?}");
+    let identity = || {
+        let shown = cluster.run("ada", "account show ben --json").succeeds().json();
+        shown["identity"].as_str().unwrap().to_owned()
+    };
+    for name in &names {
+        let before = identity();
+        cluster.stop("ben");
+        assert_eq!(cluster.run_to_death("ben", "node rotate-keys", name).exit, -1, "{name}");
+        if cluster.path("ben/keys.next").exists() {
+            let refused = cluster.try_start_process("ben", &[]).unwrap_err();
+            assert!(refused.contains("node rotate-keys"), "{name}: {refused}");
+            let doctor = cluster.run("ben", "doctor").stdout;
+            assert!(doctor.contains("✗ new keys"), "{name}: {doctor}");
+            let finished = cluster.run("ben", "node rotate-keys --json").succeeds().json();
+            assert_eq!(finished["resumed"], true, "{name}");
+        } else if *name == "rotation.keys.before" {
+            cluster.run("ben", "node rotate-keys").succeeds();
+        }
+        cluster.start_process("ben");
+        let id = board.ask("ada");
+        board.approve("ben", &id);
+        board.is_signed("ada", &id);
+        until("the new keys to be known", || (identity() != before).then_some(()));
     }
     board.audits_clean(names.len());
 }

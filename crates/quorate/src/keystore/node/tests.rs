@@ -203,3 +203,30 @@ fn debug_shows_no_secret() {
         assert!(!shown.contains(secret), "{shown}");
     }
 }
+
+#[test]
+fn the_next_keys_are_others_and_open_the_same_key_packages() {
+    let (_directory, path, before) = new_file();
+    let present = open(&path, "sesame").unwrap();
+    let rng = &mut ChaCha20Rng::seed_from_u64(2);
+    let next = path.with_file_name("keys.next");
+    let tls = Zeroizing::new(b"another tls key".to_vec());
+    let account = AccountSecrets::generate(rng);
+    present.create_next(&next, account, tls, &protector("sesame"), rng).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), before);
+
+    let opened = open(&next, "sesame").unwrap();
+    assert_ne!(opened.account().public(), present.account().public());
+    assert_eq!(opened.tls(), b"another tls key");
+    let sealer = |keys: &NodeKeys| keys.sealer(IvnId::new([1; 32]), "ben".parse().unwrap());
+    let session = quorate_ceremony::names::SessionId::new([2; 32]);
+    let sealed = sealer(&present).seal(session, b"package").unwrap();
+    assert_eq!(*sealer(&opened).unseal(session, &sealed).unwrap(), b"package");
+    assert!(present.seals_like(&opened));
+
+    let elsewhere = path.with_file_name("elsewhere");
+    let account = AccountSecrets::generate(rng);
+    let other =
+        NodeKeys::create(&elsewhere, account, Zeroizing::default(), &protector("sesame"), rng);
+    assert!(!present.seals_like(&other.unwrap()));
+}

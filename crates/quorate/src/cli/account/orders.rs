@@ -1,0 +1,239 @@
+//! What an admin decides about an account: suspended, resumed, removed, other roles.
+
+use std::collections::BTreeSet;
+
+use clap::Args;
+use quorate_ceremony::names::AccountName;
+use quorate_ceremony::statement::Role;
+use serde::Serialize;
+
+use super::{account, details, guard};
+use crate::cli::approve::confirms;
+use crate::cli::context::Context;
+use crate::cli::invite::RoleName;
+use crate::cli::session::Session;
+use crate::cli::terminal::{Page, Tone};
+use crate::cli::{Failure, Run, page};
+use crate::control::{AccountView, Ask, Exit, Problem, Standing};
+
+/// Suspend an account: from now on its node may not connect, and nothing that it says counts
+///
+/// Its consents to undecided requests are void, and it has no say in its groups, until an admin resumes it; it keeps its
+/// shares. For a lost device that may turn up again, or while you find out what happened. Needs the admin role.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  quorate account suspend ben
+  quorate account suspend ben --force      even if a group can sign nothing then")]
+pub(super) struct Suspend {
+    /// The account
+    #[arg(value_name = "NAME")]
+    name: AccountName,
+    #[command(flatten)]
+    force: Force,
+}
+
+/// Resume a suspended account: its node connects again by itself
+///
+/// What was void stays void: requests that it had approved need its approval again. Needs the admin role.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  quorate account resume ben")]
+pub(super) struct Resume {
+    /// The account
+    #[arg(value_name = "NAME")]
+    name: AccountName,
+}
+
+/// Remove an account, for ever: its name is not used again
+///
+/// Its node is cut off at once. It can sign nothing any more, but still has its shares: its groups' members should change
+/// them, so that their shares do not fit those. Whoever is to come back gets another name. Asks first, on a terminal.
+/// Needs the admin role.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  quorate account remove ben
+  quorate account remove ben --yes
+  quorate account remove ben --force       even if a group can sign nothing then")]
+pub(super) struct Remove {
+    /// The account
+    #[arg(value_name = "NAME")]
+    name: AccountName,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+    #[command(flatten)]
+    force: Force,
+}
+
+/// Give an account these roles, and no others
+///
+/// Members of groups need the member role. Needs the admin role, of which one account always keeps it.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  quorate account roles ben --role member,admin
+  quorate account roles eve --role auditor")]
+pub(super) struct Roles {
+    /// The account
+    #[arg(value_name = "NAME")]
+    name: AccountName,
+    /// All that it may do: member, requester, auditor, admin
+    #[arg(
+        long,
+        required = true,
+        value_name = "ROLE",
+        value_enum,
+        value_delimiter = ',',
+        hide_possible_values = true
+    )]
+    role: Vec<RoleName>,
+}
+
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct Force {
+    /// Do it even if a group is left with fewer healthy shares than it takes to sign: for an account that has to be cut
+    /// off whatever it costs
+    #[arg(long)]
+    pub(super) force: bool,
+}
+
+#[derive(Serialize)]
+struct DecidedView<'a> {
+    #[serde(flatten)]
+    account: &'a AccountView,
+    /// Of the decision's entry.
+    index: u64,
+}
+
+impl Run for Suspend {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        let (session, view) = find(context, &self.name)?;
+        if view.standing == Standing::Suspended {
+            return Err(already(&self.name, "suspended already").into());
+        }
+        if !is_self(&session, &self.name)? {
+            guard::check(context, &view, "suspended", self.force.force)?;
+        }
+        let ask = Ask::Suspend { account: self.name.clone() };
+        decide(context, &session, &self.name, ask, "suspended", |page, after| {
+            page.sentence(format!(
+                "{} can be resumed: quorate account resume {0}. If it is not to come back, have its groups changed:",
+                after.account
+            ));
+            guard::needs(page, after, false);
+        })
+    }
+}
+
+impl Run for Resume {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        let (session, view) = find(context, &self.name)?;
+        if view.standing == Standing::Active {
+            return Err(already(&self.name, "not suspended").into());
+        }
+        let ask = Ask::Resume { account: self.name.clone() };
+        decide(context, &session, &self.name, ask, "resumed", |_, _| {})
+    }
+}
+
+impl Run for Remove {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        let (session, view) = find(context, &self.name)?;
+        if !is_self(&session, &self.name)? {
+            guard::check(context, &view, "removed", self.force.force)?;
+            self.confirm(context, &view)?;
+        }
+        let ask = Ask::Remove { account: self.name.clone() };
+        decide(context, &session, &self.name, ask, "removed", |page, after| {
+            page.sentence(
+                "Its groups still count it, and it still has its shares. Have them changed, which makes all others new:",
+            );
+            guard::needs(page, after, false);
+            page.sentence(
+                "A change does not take back copies: if those who left have as many shares as it takes to sign, make \
+                 a group with a new key.",
+            );
+        })
+    }
+}
+
+impl Run for Roles {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        let (session, view) = find(context, &self.name)?;
+        let roles: BTreeSet<Role> = self.role.iter().copied().map(Role::from).collect();
+        if view.roles == roles {
+            let message = format!("{} has these roles already", self.name);
+            return Err(Problem::new(Exit::Error, message).into());
+        }
+        let done = format!("now {}", page::list(&roles));
+        let ask = Ask::SetRoles { account: self.name.clone(), roles };
+        decide(context, &session, &self.name, ask, &done, |_, _| {})
+    }
+}
+
+impl Remove {
+    fn confirm(&self, context: &Context, account: &AccountView) -> Result<(), Problem> {
+        if self.yes || !context.may_ask() {
+            return Ok(());
+        }
+        context.terminal.note(|page| {
+            page.sentence("This account would be removed, and its name never used again:");
+            details(page, account);
+        });
+        if confirms(&format!("Remove {} for ever? [y/N] ", self.name))? {
+            return Ok(());
+        }
+        let hint = format!("to cut it off for now: quorate account suspend {}", self.name);
+        Err(Problem::new(Exit::Error, "not removed: nothing was changed").hint(hint))
+    }
+}
+
+/// The account that an admin is about to decide about.
+pub(super) fn find(
+    context: &Context,
+    name: &AccountName,
+) -> Result<(Session, AccountView), Problem> {
+    let session = context.session()?;
+    let view = account(&session, name)?;
+    guard::check_admin(&session)?;
+    if view.standing == Standing::Removed {
+        return Err(already(name, "removed already, for ever"));
+    }
+    Ok((session, view))
+}
+
+/// Nobody decides these things about itself, which the log's rules say better than figures would.
+fn is_self(session: &Session, name: &AccountName) -> Result<bool, Problem> {
+    Ok(session.status()?.account == *name)
+}
+
+fn already(name: &AccountName, what: &str) -> Problem {
+    Problem::new(Exit::Error, format!("account \"{name}\" is {what}"))
+        .hint(format!("quorate account show {name}"))
+}
+
+fn decide(
+    context: &Context,
+    session: &Session,
+    name: &AccountName,
+    ask: Ask,
+    done: &str,
+    next: impl FnOnce(&mut Page, &AccountView),
+) -> Result<(), Failure> {
+    let (_, index) = session.order(ask)?;
+    let after = account(session, name)?;
+    context.terminal.show("account", &DecidedView { account: &after, index }, |page| {
+        page.verdict(Tone::Good, format!("{name} is {done}"));
+        page.note(&after.sentence);
+    })?;
+    if !after.groups.is_empty() {
+        context.terminal.note(|page| {
+            page.blank();
+            next(page, &after);
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,110 @@
+//! `quorate account replace-keys`: an invitation that gives an account other keys, for whoever lost its device.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use clap::Args;
+use quorate_ceremony::names::{AccountName, GroupName, Timestamp};
+use quorate_ceremony::statement::Role;
+use rand_core::OsRng;
+use serde::Serialize;
+
+use super::guard;
+use super::orders::{Force, find};
+use crate::cli::context::{Context, now};
+use crate::cli::{Failure, Run, duration};
+use crate::control::{Ask, Exit, Problem, ShareState, Standing};
+use crate::errors::chain;
+use crate::setup::invitation::invite;
+
+/// Give an account other keys, after its device was lost: prints a URL for `quorate join`
+///
+/// Whoever joins with the URL, in a new home, has the account with its roles; the node that was there before is refused
+/// from then on. The account has no share and no say in its groups until their members give it a share back (`quorate
+/// group repair`), so that an admin can not vote in other people's names. Until the URL is used, the present keys are
+/// good: if they may be in wrong hands, suspend the account first, and resume it when it has joined. Needs the admin
+/// role.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  quorate account replace-keys ben
+  quorate account replace-keys ben --expires 1h > url.txt")]
+pub(super) struct ReplaceKeys {
+    /// The account
+    #[arg(value_name = "NAME")]
+    name: AccountName,
+    /// For how long the URL is good: 30m, 24h, 7d
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = duration::parse)]
+    expires: Duration,
+    #[command(flatten)]
+    force: Force,
+}
+
+#[derive(Serialize)]
+struct InvitationView<'a> {
+    account: AccountName,
+    roles: BTreeSet<Role>,
+    expires_at: Timestamp,
+    /// Secret.
+    url: &'a str,
+    /// Of the invitation's entry.
+    index: u64,
+    /// Where the account will have no share until it gets one back.
+    groups: Vec<GroupName>,
+}
+
+impl Run for ReplaceKeys {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        let (session, view) = find(context, &self.name)?;
+        guard::check(context, &view, "invited to replace its keys", self.force.force)?;
+        let config = context.node_config()?;
+        let expires_at = now().plus(duration::milliseconds(self.expires));
+        let (mut invitation, link) =
+            invite(&config, self.name.clone(), view.roles.clone(), expires_at, &mut OsRng)
+                .map_err(|error| Problem::new(Exit::Error, chain(&error)))?;
+        invitation.replaces = view.identity;
+        let (_, index) = session.order(Ask::Invite(invitation))?;
+        let url = link.to_url();
+        if context.terminal.is_json() {
+            let with_key = view.groups.iter().filter(|group| group.share != ShareState::NoKey);
+            let groups = with_key.map(|group| group.group.clone()).collect();
+            let roles = view.roles.clone();
+            let account = self.name;
+            let view = InvitationView { account, roles, expires_at, url: &url, index, groups };
+            context.terminal.object("invitation", &view)?;
+            return Ok(());
+        }
+        context.terminal.bytes(format!("{}\n", url.as_str()).as_bytes())?;
+        context.terminal.note(|page| {
+            let name = &self.name;
+            page.blank();
+            page.sentence(format!(
+                "This URL is secret and works once, until {} ({}). Give it to {name}, whom you know, over a channel \
+                 that only they read; they run, with a new home:",
+                duration::utc(expires_at),
+                duration::relative(now(), expires_at),
+            ));
+            page.copyable("quorate join 'URL'");
+            if view.standing == Standing::Active {
+                page.sentence(format!(
+                    "Until then the present keys are good. If they may be in wrong hands: quorate account suspend \
+                     {name}, and resume it afterwards."
+                ));
+            } else {
+                page.sentence("It is suspended. When it has joined:");
+                page.copyable(format!("quorate account resume {name}"));
+            }
+            if !view.groups.is_empty() {
+                page.sentence(format!(
+                    "Then {name} has no share and no say in its groups until their members give it one back:"
+                ));
+                guard::needs(page, &view, true);
+                page.sentence(
+                    "If the lost device may be in wrong hands, have all shares made new afterwards, so that the lost \
+                     one fits nothing: quorate group refresh GROUP",
+                );
+            }
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,92 @@
+//! `quorate node rotate-keys`: other keys for the same account, by its holder's own will.
+
+use clap::Args;
+use quorate_ceremony::identity::PublicKey;
+use quorate_ceremony::names::AccountName;
+use rand_core::OsRng;
+use serde::Serialize;
+
+use crate::cli::context::{Context, home_problem, now};
+use crate::cli::setup_problem::setup_problem;
+use crate::cli::terminal::Tone;
+use crate::cli::{Failure, Run};
+use crate::control::client::{Found, find};
+use crate::control::{Exit, Problem};
+use crate::home::NodeHome;
+use crate::keystore::{Cost, PassphraseProtector, Purpose};
+use crate::node::log_shows;
+use crate::setup::rotate::{finish, state};
+
+/// Give this account new keys; copies of the earlier ones are refused from then on
+///
+/// For when somebody may have seen them: those that sign this account's statements and cosign the log, and the key of its
+/// certificate. Its shares of groups' keys stay as they are; `quorate group refresh` makes those new. The node must be
+/// stopped, and have sent all that it had to say. It can be killed at any moment and run again: it finishes what was
+/// begun.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  quorate node rotate-keys
+  quorate node rotate-keys --home ./ben --passphrase-file ./pass")]
+pub(super) struct RotateKeys {}
+
+#[derive(Serialize)]
+struct RotationView {
+    account: AccountName,
+    /// The new identity key.
+    identity: PublicKey,
+    /// Of the entry that states them.
+    index: u64,
+    /// Whether this finished what an earlier run had begun.
+    resumed: bool,
+}
+
+impl Run for RotateKeys {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        let path = context.node_home()?;
+        let account = context.node_config()?.account;
+        let mut home = match context.wait_for(find(&path))? {
+            Found::AtRest(home) => home,
+            Found::Running(_) => {
+                let message = format!("the node of {account} is running");
+                let hint = "stop it first (Ctrl-C where it runs); start it again afterwards";
+                return Err(Problem::new(Exit::Error, message).hint(hint).into());
+            }
+        };
+        let protector =
+            PassphraseProtector::new(context.passphrase(Purpose::Open)?, Cost::RECOMMENDED);
+        let stated = context
+            .wait_for(state(&mut home, &protector, now(), &mut OsRng))
+            .map_err(|error| setup_problem(&error))?;
+        let identity = stated.next.account().identity.public();
+        let again = context.command("quorate node rotate-keys");
+        // What the coordinator says is not believed: the present keys are given up when the log shows the next ones.
+        let is_shown = context.wait_for(log_shows(home, stated.next)).map_err(|problem| {
+            Problem::new(problem.exit, format!("not finished: {}", problem.message))
+                .hint(format!("run it again: {again}"))
+        })?;
+        if !is_shown {
+            let message = "not finished: the coordinator says that the new keys are in the log, and does not show it";
+            return Err(Problem::new(Exit::Waiting, message)
+                .hint(format!("run it again: {again}"))
+                .into());
+        }
+        let home = NodeHome::open(&path).map_err(|error| home_problem(&error))?;
+        finish(&home).map_err(|error| setup_problem(&error))?;
+        drop(home);
+        let view = RotationView { account, identity, index: stated.index, resumed: stated.resumed };
+        context.terminal.show("rotation", &view, |page| {
+            page.verdict(Tone::Good, format!("{} has new keys", view.account));
+            page.field("identity key", hex::encode(view.identity.0));
+            page.field("in the log", format!("entry {}", view.index));
+        })?;
+        context.terminal.note(|page| {
+            page.blank();
+            page.sentence(
+                "Copies of this home from before, backups too, are refused now. Start the node again:",
+            );
+            page.copyable(context.command("quorate node run"));
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,70 @@
+//! Why a node may not act, or may not connect, although the coordinator is honest: its account, its keys, or a copy of it.
+
+use quorate_ceremony::node::Node;
+use quorate_ceremony::state::Invalid;
+use serde::{Deserialize, Serialize};
+
+use super::{Exit, Problem};
+
+/// What keeps a node from acting for its account.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct HindranceView {
+    /// What it is.
+    pub sentence: String,
+    /// What to do about it.
+    pub advice: String,
+}
+
+impl HindranceView {
+    /// By what the log says, and by what the coordinator answered when it was dialled last, which the log that this node
+    /// has need not show: it gets no more of it.
+    pub(crate) fn of(node: &Node, outage: Option<&Problem>) -> Option<Self> {
+        let refused = outage.filter(|problem| problem.exit == Exit::NotAllowed);
+        let said = refused.map(|problem| problem.message.as_str());
+        // While the node is connected, the coordinator has seen its present keys, and the log will show them.
+        let logged = node.dismissal().filter(|invalid| match invalid {
+            Invalid::Suspended { .. } | Invalid::Removed { .. } => true,
+            Invalid::KeysReplaced { .. } => !node.connected(),
+            _ => false,
+        });
+        let logged = logged.filter(|why| said.is_none_or(|said| said.contains(&why.to_string())));
+        if let Some(why) = logged {
+            return Some(Self::logged(&why));
+        }
+        if let Some(said) = said {
+            let advice = format!(
+                "if that is news to you, ask an admin what the log says: quorate account show {}",
+                node.account()
+            );
+            let sentence = match said {
+                "" => "The coordinator refuses this node, and does not say why.".to_owned(),
+                said => format!("The coordinator refuses this node: {said}."),
+            };
+            return Some(Self { sentence, advice });
+        }
+        let duplicated = node.state().account(node.account()).is_ok_and(|it| it.duplicated);
+        (node.superseded() || duplicated).then(|| Self {
+            sentence: "Two copies of this node run; it signs nothing until one of them is gone."
+                .to_owned(),
+            advice: "stop both, delete the home of one, and start the other again".to_owned(),
+        })
+    }
+
+    fn logged(why: &Invalid) -> Self {
+        let sentence = format!("This node may not connect: {why}.");
+        let advice = match why {
+            Invalid::Suspended { account } => format!(
+                "ask an admin, who may run: quorate account resume {account}; this node then goes on by itself"
+            ),
+            Invalid::Removed { .. } => {
+                "nothing brings the account back; to belong to the IVN again, ask an admin for an \
+                 invitation under another name"
+                    .to_owned()
+            }
+            _ => "use the home that has the new keys; if nobody of yours replaced them, tell the \
+                  other members at once"
+                .to_owned(),
+        };
+        Self { sentence, advice }
+    }
+}

@@ -1,0 +1,271 @@
+//! Gives an account's node other keys, by its own will: identity, cosigner, and the key of its certificate.
+//!
+//! ```text
+//! keys.next      the next keys, sealed under the same key as the present ones, so that shares stay usable
+//! rotation.json  the statement, signed with the present and the next identity key
+//!    ▼ the hub: the entry is in the log, here is a certificate for the next keys
+//! home.json      that certificate
+//!    ▼ a node with the next keys follows the log until that shows them
+//! keys.sealed    is replaced by keys.next
+//! ```
+//!
+//! As long as there is a `keys.next`, the rotation is not finished, and only carrying it on is allowed: the hub may have
+//! put the statement into the log although its answer was lost, or although it says that it did not. What was done is
+//! done again with the same result.
+
+use std::path::Path;
+
+use quorate_ceremony::encoding::Base64;
+use quorate_ceremony::entry::{Author, Entry, Statement};
+use quorate_ceremony::identity::{AccountKeys, AccountSecrets};
+use quorate_ceremony::names::Timestamp;
+use quorate_ceremony::state::{Invalid, IvnState};
+use quorate_ceremony::statement::Body;
+use quorate_network::ca::{CaFingerprint, NodeCertificate, NodeKey};
+use quorate_network::client::RequestError;
+use quorate_network::dialler::{DialError, DialOptions, Dialler, Refusal};
+use quorate_network::ivn::IvnId;
+use rand_core::CryptoRngCore;
+
+use super::error::SetupError;
+use super::join::{ADMISSION, ask};
+use super::keys::new_tls_key;
+use super::wire::{JoinRequest, JoinResponse, certificate_request_hash};
+use crate::drill::{self, Point};
+use crate::home::{NodeConfig, NodeHome};
+use crate::keystore::{KeyProtector, NodeKeys};
+use crate::store::durable;
+use crate::store::node::NodeStore;
+
+/// What the hub answered to a rotation. The present keys are still in place.
+#[derive(Debug)]
+pub struct Stated {
+    /// The keys that the account has in the log now, by the hub's word.
+    pub next: NodeKeys,
+    /// Index of the statement in the log.
+    pub index: u64,
+    /// Whether an earlier attempt had begun it.
+    pub resumed: bool,
+}
+
+/// Whether a rotation of this home's keys was begun and not finished.
+pub fn is_begun(home: &NodeHome) -> bool {
+    // What can not be looked at is better not used, either.
+    std::fs::exists(home.next_keys()).unwrap_or(true)
+}
+
+/// Makes the next keys, or takes those that were begun with, states them in the log, and saves their certificate.
+///
+/// # Errors
+///
+/// [`SetupError`]. If nothing was sent, everything is as it was; otherwise the rotation is to be carried on.
+pub async fn state(
+    home: &mut NodeHome,
+    protector: &dyn KeyProtector,
+    now: Timestamp,
+    rng: &mut dyn CryptoRngCore,
+) -> Result<Stated, SetupError> {
+    let config = home.config().cloned().ok_or(SetupError::Answer)?;
+    let present = NodeKeys::open(&home.keys(), protector)?;
+    let resumed = is_begun(home);
+    if !resumed {
+        check_said(home, &config, &present).await?;
+    }
+    let asked = prepare_and_ask(home, &config, &present, protector, now, rng).await;
+    let (next, response) = match asked {
+        Ok(asked) => asked,
+        Err(error) => {
+            if !resumed && was_never_sent(&error) {
+                forget(&home.next_keys())?;
+                forget(&home.rotation())?;
+            }
+            return Err(error);
+        }
+    };
+    if response.genesis != config.genesis {
+        return Err(SetupError::OtherIvn);
+    }
+    NodeCertificate::from_pem(&response.certificate).map_err(|_| SetupError::Answer)?;
+    let reached = drill::before([Point::RotationCertificate]);
+    home.save(NodeConfig { client_certificate: response.certificate, ..config })
+        .map_err(SetupError::NotSaved)?;
+    drill::after(reached);
+    Ok(Stated { next, index: response.index, resumed })
+}
+
+/// Puts the next keys in the place of the present ones, which are gone then. To be called when the log shows them.
+///
+/// # Errors
+///
+/// When the disk fails. Then the rotation is to be carried on.
+pub fn finish(home: &NodeHome) -> Result<(), SetupError> {
+    let path = home.next_keys();
+    let reached = drill::before([Point::RotationSwap]);
+    durable::rename(&path, &home.keys())
+        .map_err(|source| SetupError::NotWritten { path, source })?;
+    drill::after(reached);
+    // Of no use any more, and no secrets.
+    forget(&home.rotation())?;
+    forget(&home.path().join(ADMISSION))
+}
+
+/// What this node has signed but not said yet would be signed with keys that the account has no more.
+async fn check_said(
+    home: &NodeHome,
+    config: &NodeConfig,
+    present: &NodeKeys,
+) -> Result<(), SetupError> {
+    let sealer = present.sealer(config.ivn, config.account.clone());
+    let saved = NodeStore::open(&home.database(), sealer).await?.load().await?;
+    if !saved.misbehaviour.is_empty() {
+        return Err(SetupError::Frozen);
+    }
+    let waits = |bytes: &&Vec<u8>| {
+        // These die with their process, and are not said by another.
+        let dies = Entry::from_bytes(bytes).is_ok_and(|entry| {
+            matches!(
+                entry.statement().body,
+                Body::NodeStarted { .. } | Body::CeremonyMessage { .. }
+            )
+        });
+        !dies && !saved.entries.contains(bytes)
+    };
+    match saved.outbox.iter().filter(waits).count() {
+        0 => Ok(()),
+        count => Err(SetupError::Unsent { count }),
+    }
+}
+
+async fn prepare_and_ask(
+    home: &NodeHome,
+    config: &NodeConfig,
+    present: &NodeKeys,
+    protector: &dyn KeyProtector,
+    now: Timestamp,
+    rng: &mut dyn CryptoRngCore,
+) -> Result<(NodeKeys, JoinResponse), SetupError> {
+    let reached = drill::before([Point::RotationKeys]);
+    let next = open_or_make(&home.next_keys(), present, protector, rng)?;
+    drill::after(reached);
+    let tls = std::str::from_utf8(next.tls()).map_err(|_| SetupError::TlsKey)?;
+    let csr = NodeKey::from_pem(tls)?.certificate_request()?;
+    let kept = home.rotation();
+    let reached = drill::before([Point::RotationStatement]);
+    let repeated = read(&kept, present.account(), next.account())?;
+    let is_repeated = repeated.is_some();
+    let entry = match repeated {
+        Some(entry) => entry,
+        None => write(&kept, config, present.account(), next.account(), now)?,
+    };
+    drill::after(reached);
+    let dialler = dialler(config)?;
+    let reached = drill::before([Point::RotationAsk]);
+    let response = match ask(dialler.clone(), &request(&next, &entry, &csr)).await {
+        // The hub never saw the one that was kept, and by now it is too old. The keys in another are the same.
+        Err(SetupError::Refused(Invalid::ClockSkew { .. })) if is_repeated => {
+            let entry = write(&kept, config, present.account(), next.account(), now)?;
+            ask(dialler, &request(&next, &entry, &csr)).await
+        }
+        answered => answered,
+    }?;
+    drill::after(reached);
+    Ok((next, response))
+}
+
+/// The way to the hub's route for joining, which takes no certificate.
+fn dialler(config: &NodeConfig) -> Result<Dialler, SetupError> {
+    let genesis = Entry::from_bytes(&config.genesis.0)?;
+    let state = IvnState::found(&genesis).map_err(SetupError::Genesis)?;
+    let authority = CaFingerprint::new(*state.genesis().ca.as_bytes());
+    let ivn = IvnId::new(*config.ivn.as_bytes());
+    let hub = config.hub.parse().map_err(SetupError::HubAddress)?;
+    Ok(Dialler::new(hub, ivn, authority, None, DialOptions::default())?)
+}
+
+fn open_or_make(
+    path: &Path,
+    present: &NodeKeys,
+    protector: &dyn KeyProtector,
+    rng: &mut dyn CryptoRngCore,
+) -> Result<NodeKeys, SetupError> {
+    if std::fs::exists(path).unwrap_or(true) {
+        let next = NodeKeys::open(path, protector)?;
+        // With others, the shares in the database could never be read again.
+        return match present.seals_like(&next) {
+            true => Ok(next),
+            false => Err(SetupError::OtherKeys { path: path.to_owned() }),
+        };
+    }
+    let account = AccountSecrets::generate(rng);
+    let (_, tls) = new_tls_key()?;
+    Ok(present.create_next(path, account, tls, protector, rng)?)
+}
+
+/// The statement of an earlier attempt.
+fn read(
+    path: &Path,
+    present: &AccountSecrets,
+    next: &AccountSecrets,
+) -> Result<Option<Entry>, SetupError> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(SetupError::NotWritten { path: path.to_owned(), source }),
+    };
+    let signers = [present.identity.public(), next.identity.public()];
+    Ok(Entry::from_bytes(&bytes).ok().filter(|entry| entry.verify(&signers).is_ok()))
+}
+
+fn write(
+    path: &Path,
+    config: &NodeConfig,
+    present: &AccountSecrets,
+    next: &AccountSecrets,
+    now: Timestamp,
+) -> Result<Entry, SetupError> {
+    let keys: AccountKeys = next.public();
+    let statement = Statement {
+        ivn: Some(config.ivn),
+        author: Author::Account(config.account.clone()),
+        at: now,
+        body: Body::KeysRotated { keys },
+    };
+    let entry = Entry::sign(statement, &[&present.identity, &next.identity])?;
+    durable::replace(path, &entry.to_bytes())
+        .map_err(|source| SetupError::NotWritten { path: path.to_owned(), source })?;
+    Ok(entry)
+}
+
+fn request(next: &NodeKeys, entry: &Entry, csr: &[u8]) -> JoinRequest {
+    let proof = certificate_request_hash(entry.id(), csr);
+    JoinRequest {
+        entry: Base64(entry.to_bytes()),
+        csr: Base64(csr.to_vec()),
+        proof: Base64(next.account().identity.sign(proof.as_bytes()).to_vec()),
+    }
+}
+
+/// Whether the statement did not leave this machine. What the hub says about it is no reason to forget the keys: it could
+/// log the statement later.
+fn was_never_sent(error: &SetupError) -> bool {
+    match error {
+        SetupError::Hub(RequestError::Dial(error)) => {
+            !matches!(error, DialError::Refused(Refusal::Closed))
+        }
+        SetupError::Hub(_)
+        | SetupError::Answer
+        | SetupError::Refused(_)
+        | SetupError::Used { .. }
+        | SetupError::HubRefused { .. } => false,
+        _ => true,
+    }
+}
+
+fn forget(path: &Path) -> Result<(), SetupError> {
+    match std::fs::remove_file(path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(SetupError::NotWritten { path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,303 @@
+//! Accounts come and go: cut off, let in again, given other keys; and what nobody, or no admin alone, may do to one.
+
+use std::fs;
+use std::path::Path;
+
+use quorate_testkit::cluster::{COORDINATOR, Cluster, until};
+
+use super::{start, with_board};
+
+/// Waits until somebody's node says that it may not act, with these words; its exit code is 6.
+fn is_hindered(system: &Cluster, home: &str, words: &str) {
+    until(&format!("{home} to be told: {words}"), || {
+        let status = system.run(home, "status --json");
+        let sentence = status.json()["hindrance"]["sentence"].as_str()?.to_owned();
+        (status.exit == 6 && sentence.contains(words)).then_some(())
+    });
+}
+
+fn is_well(system: &Cluster, home: &str) {
+    until(&format!("{home} to be connected"), || {
+        (system.run(home, "status").exit == 0).then_some(())
+    });
+}
+
+/// Waits until ada's node knows this of an account.
+fn is_known(system: &Cluster, account: &str, what: impl Fn(&serde_json::Value) -> bool) {
+    until(&format!("what is to be known of {account}"), || {
+        let shown = system.run("ada", &format!("account show {account} --json")).succeeds().json();
+        what(&shown).then_some(())
+    });
+}
+
+/// As ada, whose request is her own consent; the other one's makes it a signature.
+fn ada_signs_with(system: &Cluster, other: &str) {
+    let line = "sign contract --group board --wait --force";
+    let (signing, id) = system.sign("ada", line, other);
+    system.run(other, &format!("approve {id}")).succeeds();
+    signing.end().succeeds();
+}
+
+fn is_audited_without_faults(system: &Cluster) {
+    let report = system.audit().unwrap();
+    assert_eq!(report["faults"].as_array().unwrap().len(), 0, "{report}");
+}
+
+/// Everything in a home but its socket.
+fn copy_home(system: &Cluster, from: &str, to: &str) {
+    fn copy(from: &Path, to: &Path) {
+        fs::create_dir(to).unwrap();
+        fs::set_permissions(to, fs::metadata(from).unwrap().permissions()).unwrap();
+        for entry in fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            let (path, to) = (entry.path(), to.join(entry.file_name()));
+            let kind = entry.file_type().unwrap();
+            if kind.is_dir() {
+                copy(&path, &to);
+            } else if kind.is_file() {
+                fs::copy(&path, &to).unwrap();
+            }
+        }
+    }
+    copy(&system.path(from), &system.path(to));
+}
+
+#[test]
+fn a_removed_accounts_node_is_cut_off_at_once_and_told_why_whenever_it_dials() {
+    let system = with_board();
+    let removed = system.run("ada", "account remove carol --yes").succeeds();
+    assert!(removed.stdout.contains("carol is removed"), "{}", removed.stdout);
+    for text in
+        ["2 healthy would be left; it can not lose another", "group change board --remove carol"]
+    {
+        assert!(removed.stderr.contains(text), "{}", removed.stderr);
+    }
+    // By its own log, if its link got rid of that entry before it ended, or else by the coordinator's word.
+    is_hindered(&system, "carol", "account \"carol\" was removed");
+    until("carol's node to be gone", || {
+        let online = system.run("ada", "status --json").succeeds().json()["online"].clone();
+        (online == serde_json::json!(["ada", "ben"])).then_some(())
+    });
+    system.kill("carol");
+    system.start_process("carol");
+    is_hindered(&system, "carol", "was removed; its name is not used again");
+    let doctor = system.run("carol", "doctor");
+    assert_eq!(doctor.exit, 1);
+    assert!(doctor.stdout.contains("✗ account: "), "{}", doctor.stdout);
+
+    system.run("carol", "sign contract --group board").fails(6, &["account \"carol\" was removed"]);
+    system.run("ada", "invite carol").fails(1, &["was removed; its name is not used again"]);
+    system.run("ada", "account resume carol").fails(1, &["removed already, for ever"]);
+    is_known(&system, "carol", |shown| {
+        shown["standing"] == "removed" && shown["groups"][0]["share"] == "unable"
+    });
+    ada_signs_with(&system, "ben");
+    is_audited_without_faults(&system);
+}
+
+#[test]
+fn a_suspended_account_can_do_nothing_and_goes_on_by_itself_when_it_is_resumed() {
+    let system = with_board();
+    let line = "sign contract --group board --json";
+    let id = system.run("ada", line).succeeds().json()["id"].as_str().unwrap().to_owned();
+    system.run("ada", "account suspend ben").succeeds();
+    is_hindered(&system, "ben", "account \"ben\" is suspended");
+    system.run("ben", &format!("approve {id}")).fails(6, &["suspended", "account resume ben"]);
+    let listed = system.run("ada", "account list").succeeds().stdout;
+    assert!(listed.contains("✗ ben: suspended (member); board"), "{listed}");
+    system.run("carol", &format!("reject {id} --reason no")).succeeds();
+
+    system.run("ada", "account resume ben").succeeds();
+    is_well(&system, "ben");
+    ada_signs_with(&system, "ben");
+    is_audited_without_faults(&system);
+}
+
+#[test]
+fn who_has_an_accounts_replaced_keys_is_refused_and_who_has_the_new_ones_has_no_say_yet() {
+    let system = with_board();
+    let replaced = system.run("ada", "account replace-keys ben").succeeds();
+    for text in
+        ["quorate join 'URL'", "Until then the present keys are good", "group repair board ben"]
+    {
+        assert!(replaced.stderr.contains(text), "{}", replaced.stderr);
+    }
+    let listed = system.run("ada", "account list").succeeds().stdout;
+    assert!(listed.contains("ben: may join with new keys until"), "{listed}");
+    // Until the URL is used, nothing has changed.
+    ada_signs_with(&system, "ben");
+
+    let url = replaced.stdout;
+    system.run_with("ben2", "join -", url.as_bytes()).succeeds();
+    is_hindered(&system, "ben", "the keys of account \"ben\" were replaced");
+    system.kill("ben");
+    system.start_process("ben");
+    is_hindered(&system, "ben", "the keys of account \"ben\" were replaced");
+    system.run_with("ben3", "join -", url.as_bytes()).fails(6, &["used already", "ben"]);
+
+    system.start_process("ben2");
+    is_well(&system, "ben2");
+    let (signing, id) = system.sign("ada", "sign contract --group board --wait --force", "carol");
+    let wanted = ["no share of the key of group \"board\"", "group repair board ben"];
+    until("the request to be known to ben's new node", || {
+        (system.run("ben2", &format!("request show {id}")).exit == 0).then_some(())
+    });
+    system.run("ben2", &format!("approve {id}")).fails(6, &wanted);
+    is_known(&system, "ben", |shown| shown["groups"][0]["share"] == "unable");
+    system.run("carol", &format!("approve {id}")).succeeds();
+    signing.end().succeeds();
+    let asked = system.run("ben2", "sign contract --group board --json").succeeds().json();
+    assert_eq!(asked["approvals"], serde_json::json!([]), "his own request is no consent");
+    system.kill("ben2");
+    is_audited_without_faults(&system);
+}
+
+#[test]
+fn an_account_with_new_keys_of_its_own_still_signs_and_a_copy_of_its_old_home_is_refused() {
+    let system = with_board();
+    system.run("ben", "node rotate-keys").fails(1, &["is running", "stop it first"]);
+    system.stop("ben");
+    copy_home(&system, "ben", "copy");
+    let rotated = system.run("ben", "node rotate-keys --json").succeeds().json();
+    assert_eq!(rotated["schema"], "quorate.rotation/v1");
+    is_known(&system, "ben", |shown| {
+        shown["identity"] == rotated["identity"]
+            && shown["keyed"] == rotated["index"]
+            && shown["groups"][0]["share"] == "healthy"
+    });
+    system.start_process("ben");
+    is_well(&system, "ben");
+    ada_signs_with(&system, "ben");
+
+    system.start_process("copy");
+    is_hindered(&system, "copy", "the keys of account \"ben\" were replaced");
+    system.kill("copy");
+    // The certificate of the new keys is for them alone.
+    system.stop("ben");
+    let again = system.run("ben", "node rotate-keys --json").succeeds().json();
+    assert_ne!(again["identity"], rotated["identity"]);
+    system.start_process("ben");
+    ada_signs_with(&system, "ben");
+    is_audited_without_faults(&system);
+}
+
+#[test]
+fn a_copy_that_runs_while_the_keys_change_is_cut_off() {
+    let system = with_board();
+    system.stop("ben");
+    copy_home(&system, "ben", "copy");
+    system.start_process("copy");
+    is_well(&system, "copy");
+    system.run("ben", "node rotate-keys").succeeds();
+    is_hindered(&system, "copy", "the keys of account \"ben\" were replaced");
+}
+
+#[test]
+fn keys_that_can_not_be_stated_stay_as_they_are() {
+    let system = with_board();
+    system.stop("ben");
+    system.kill(COORDINATOR);
+    let before = fs::read(system.path("ben/keys.sealed")).unwrap();
+    system.run("ben", "node rotate-keys").fails(7, &["can not be reached"]);
+    assert_eq!(fs::read(system.path("ben/keys.sealed")).unwrap(), before);
+    assert!(!system.path("ben/keys.next").exists());
+
+    // What was signed with the present keys goes first.
+    system.start_process(COORDINATOR);
+    is_well(&system, "ada");
+    let line = "sign contract --group board --json";
+    let id = system.run("ada", line).succeeds().json()["id"].as_str().unwrap().to_owned();
+    system.start_process("ben");
+    until("the request to be known to ben", || {
+        (system.run("ben", &format!("request show {id}")).exit == 0).then_some(())
+    });
+    system.freeze(COORDINATOR);
+    let approving = system.begin("ben", &format!("approve {id} --yes"));
+    until("an approval that is not in the log", || {
+        (system.run("ben", "status --json").json()["unsent"] == 1).then_some(())
+    });
+    system.stop("ben");
+    drop(approving);
+    system.run("ben", "node rotate-keys").fails(1, &["not in the log yet", "quorate node run"]);
+    assert!(!system.path("ben/keys.next").exists());
+
+    system.thaw(COORDINATOR);
+    system.start_process("ben");
+    until("the approval in the log", || {
+        let status = system.run("ben", "status --json");
+        (status.exit == 0 && status.json()["unsent"] == 0).then_some(())
+    });
+    system.stop("ben");
+    system.run("ben", "node rotate-keys").succeeds();
+    is_audited_without_faults(&system);
+}
+
+#[test]
+fn what_would_leave_a_group_without_enough_shares_takes_force() {
+    let system = with_board();
+    let just = system.run("ada", "account suspend ben").succeeds();
+    assert!(just.stderr.contains("board: 2 of 3 sign, 2 healthy would be left"), "{}", just.stderr);
+    for line in
+        ["account suspend carol", "account remove carol --yes", "account replace-keys carol"]
+    {
+        system.run("ada", line).fails(
+            6,
+            &["board: 2 of 3 sign, 1 healthy would be left", "group change board", "--force"],
+        );
+    }
+    let refused = system.run("ada", "account suspend carol --json");
+    assert_eq!((refused.exit, &refused.json()["exit"]), (6, &"not-allowed".into()));
+    let forced = system.run("ada", "account suspend carol --force").succeeds();
+    assert!(forced.stderr.contains("it can sign nothing then"), "{}", forced.stderr);
+    system.run("ada", "account resume carol").succeeds();
+    system.run("ada", "account resume ben").succeeds();
+    is_well(&system, "carol");
+    ada_signs_with(&system, "carol");
+}
+
+#[test]
+fn decisions_about_accounts_are_an_admins_and_have_to_make_sense() {
+    let system = start(&["ada", "ben", "carol"]);
+    system.run("ada", "group create board --members ada,ben,carol --min-signers 2").succeeds();
+    for (who, line, exit, texts) in [
+        ("ada", "account suspend zoe", 1, ["there is no account \"zoe\"", "quorate account list"]),
+        ("ada", "account show bne", 1, ["there is no account", "did you mean \"ben\"?"]),
+        ("ada", "account resume ben", 1, ["is not suspended", "quorate account show ben"]),
+        ("ada", "account remove ada --yes", 6, ["is the last admin", "make another account"]),
+        ("ada", "account suspend ada", 6, ["is the last admin", ""]),
+        ("ada", "account roles ada --role member", 6, ["is the last admin", ""]),
+        ("ada", "account roles ben --role member", 1, ["has these roles already", ""]),
+        ("ada", "account roles ben --role requester", 6, ["is a member of group \"board\"", ""]),
+        ("ada", "account roles ben", 2, ["--role <ROLE>", ""]),
+        ("ada", "account roles ben --role king", 2, ["king", ""]),
+        ("ben", "account suspend carol", 6, ["not authorized", "not an admin"]),
+        ("ben", "account replace-keys carol", 6, ["not authorized", "not an admin"]),
+        ("ben", "account roles ben --role member,admin", 6, ["not authorized", ""]),
+        ("ben", "account add dan", 6, ["not authorized", ""]),
+    ] {
+        system.run(who, line).fails(exit, &texts);
+    }
+    system.run("ada", "account roles ben --role member,admin").succeeds();
+    system
+        .run("ada", "account remove ada --yes")
+        .fails(6, &["can not suspend, resume or remove itself"]);
+    system.run("ada", "account suspend carol").succeeds();
+    system.run("ada", "account suspend carol").fails(1, &["is suspended already"]);
+    let url = system.run("ben", "account add dan").succeeds().stdout;
+    system.run_with("dan", "join -", url.as_bytes()).succeeds();
+    let listed = until("dan on the roster", || {
+        let listed = system.run("ben", "account list --json").succeeds().json();
+        (listed["accounts"].as_array().unwrap().len() == 4).then_some(listed)
+    });
+    assert_eq!(listed["schema"], "quorate.accounts/v1");
+    let accounts = listed["accounts"].as_array().unwrap().iter();
+    let standings: Vec<(&str, &str)> = accounts
+        .map(|it| (it["account"].as_str().unwrap(), it["standing"].as_str().unwrap()))
+        .collect();
+    let expected =
+        [("ada", "active"), ("ben", "active"), ("carol", "suspended"), ("dan", "active")];
+    assert_eq!(standings, expected);
+    // Who made ben an admin can be suspended by him.
+    system.run("ben", "account suspend ada --force").succeeds();
+    is_hindered(&system, "ada", "account \"ada\" is suspended");
+}
