@@ -119,8 +119,12 @@ pub enum BackupError {
     Json(#[from] serde_json::Error),
 }
 
-/// Makes a backup of a node, at a moment when all that the machine wanted to have on disk is there.
-pub(crate) async fn make(
+/// Makes a backup of a node, at a moment when all that the machine wanted to have on disk is there. `keys` is its key file.
+///
+/// # Errors
+///
+/// When there is no use in a backup of this node, or its disk can not be read.
+pub async fn make(
     machine: &Node,
     store: &mut NodeStore,
     config: NodeConfig,
