@@ -156,6 +156,7 @@ fn made() -> BTreeMap<String, Vec<u8>> {
     add("home-node.1.json", homes[0].clone());
     add("home-coordinator.1.json", homes[1].clone());
     add("node-keys.1.bin", files::sealed_keys());
+    add("node-backup.1.bin", files::node_backup());
     add("coordinator-keys.1.bin", files::coordinator_keys());
     let stores = files::store_seeds();
     add("node-store.2.sqlite", stores[0].clone());

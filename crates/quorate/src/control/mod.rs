@@ -132,6 +132,8 @@ pub enum Ask {
         /// The request's id, or the beginning of it.
         id: String,
     },
+    /// A backup of the node.
+    Backup,
 }
 
 impl Ask {
@@ -159,7 +161,8 @@ impl Ask {
             | Self::Request { .. }
             | Self::Entries { .. }
             | Self::Prove { .. }
-            | Self::Document { .. } => false,
+            | Self::Document { .. }
+            | Self::Backup => false,
         }
     }
 }
@@ -239,6 +242,11 @@ pub enum Answer {
         name: String,
         /// The file's bytes.
         document: Base64,
+    },
+    /// To [`Ask::Backup`].
+    Backup {
+        /// The whole file, under the passphrase of the node's home.
+        file: Base64,
     },
     /// It did not work.
     Problem(Problem),

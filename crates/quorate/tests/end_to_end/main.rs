@@ -3,6 +3,7 @@
 #![expect(clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 mod accounts;
+mod backup;
 mod foreign;
 mod repair;
 
