@@ -195,6 +195,19 @@ impl IvnState {
     /// Consent to belong to a group: as defined, or as it will be after the change of that entry.
     pub(super) fn accept_group(
         &mut self,
+        id: EntryId,
+        author: &AccountName,
+        name: &GroupName,
+        definition: EntryId,
+    ) -> Result<Vec<Event>, Invalid> {
+        self.check_unsaid(id, author)?;
+        let events = self.accepted(author, name, definition)?;
+        self.said.insert(id);
+        Ok(events)
+    }
+
+    fn accepted(
+        &mut self,
         author: &AccountName,
         name: &GroupName,
         definition: EntryId,

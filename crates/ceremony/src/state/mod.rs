@@ -192,9 +192,7 @@ impl IvnState {
     ) -> Result<Vec<Event>, Invalid> {
         match body {
             Body::Invitation(invitation) => self.invite(entry, author, invitation, now),
-            Body::NodeStarted { incarnation } => {
-                self.node_started(entry.id(), author, *incarnation)
-            }
+            Body::NodeStarted { incarnation } => self.node_started(entry, author, *incarnation),
             Body::NodeDuplicated { incarnation, other } => {
                 self.node_duplicated(author, *incarnation, *other)
             }
@@ -215,7 +213,7 @@ impl IvnState {
             }
             Body::GroupDefined(definition) => self.define_group(entry, author, definition),
             Body::GroupAccepted { group, definition } => {
-                self.accept_group(author, group, *definition)
+                self.accept_group(entry.id(), author, group, *definition)
             }
             Body::GroupChange(proposal) => self.propose_change(entry.id(), author, proposal, now),
             Body::GroupChangeWithdrawn { change } => self.withdraw_change(author, *change),

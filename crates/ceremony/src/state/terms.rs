@@ -64,7 +64,8 @@ impl Terms {
         match &change.proposal.repairs {
             None => Self::of_reshare(key, definition, change.id, &change.culprits),
             Some(member) => {
-                Ok(Self::of_repair(key, definition, change.id, member, &change.culprits))
+                let skipped = &change.culprits | &change.late;
+                Ok(Self::of_repair(key, definition, change.id, member, &skipped))
             }
         }
     }
