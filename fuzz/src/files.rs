@@ -5,14 +5,19 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use quorate::backup::{self, Backup};
 use quorate::home::{CoordinatorConfig, CoordinatorHome, Home, Limits, NodeConfig, NodeHome};
-use quorate::keystore::{CoordinatorKeys, Cost, NodeKeys, Passphrase, PassphraseProtector};
+use quorate::keystore::{
+    BackupFile, CoordinatorKeys, Cost, NodeKeys, Passphrase, PassphraseProtector,
+};
 use quorate::store::coordinator::{CoordinatorStore, CoordinatorWrite};
 use quorate::store::node::NodeStore;
 use quorate_ceremony::effect::NodeChange;
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::Entry;
 use quorate_ceremony::misbehaviour::Misbehaviour;
+use quorate_ceremony::node::{Config, Node, Saved};
+use quorate_ceremony::statement::Body;
 use quorate_protocol::keys::KeyPackage;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -105,7 +110,7 @@ pub fn protector() -> PassphraseProtector {
     PassphraseProtector::new(Passphrase::new(passphrase).unwrap(), Cost::INSECURE)
 }
 
-/// Reads bytes as key files, with the right hash at the end: whoever can write the file can hash it.
+/// Reads bytes as key files and as a backup, with the right hash at the end: whoever can write the file can hash it.
 pub fn keys(bytes: &[u8]) -> bool {
     let scratch = Scratch::new();
     let hashed = [bytes, &Sha256::digest(bytes)].concat();
@@ -119,6 +124,19 @@ pub fn keys(bytes: &[u8]) -> bool {
         let copy = scratch.0.path().join("copy");
         keys.create(&copy).unwrap();
         assert_eq!(fs::read(&copy).unwrap(), hashed);
+        accepted = true;
+    }
+    let path = Path::new("backup");
+    if let Ok(file) = BackupFile::read(path, &hashed)
+        && is_cheap(file.keys())
+        && let Ok(opened) = Backup::open(path, &file, &protector())
+    {
+        let (ivn, account) = (opened.label.ivn, &opened.label.account);
+        let (keys, parts) = file.open(ivn, account, &protector()).unwrap();
+        let rng = &mut ChaCha20Rng::seed_from_u64(9);
+        let again = file.sealed_again(ivn, account, (&keys, &parts), &protector(), rng).unwrap();
+        let again = BackupFile::read(path, &again).unwrap();
+        assert_eq!(Backup::open(path, &again, &protector()).unwrap().label, opened.label);
         accepted = true;
     }
     accepted
@@ -158,7 +176,7 @@ pub fn coordinator_keys() -> Vec<u8> {
 /// What begins a fuzzer.
 pub fn keys_seeds() -> Vec<Vec<u8>> {
     let without_hash = |file: Vec<u8>| file[..file.len() - 32].to_vec();
-    vec![without_hash(sealed_keys()), without_hash(coordinator_keys())]
+    vec![without_hash(sealed_keys()), without_hash(coordinator_keys()), without_hash(node_backup())]
 }
 
 fn runtime() -> &'static Runtime {
@@ -180,6 +198,29 @@ pub fn node_keys(directory: &Path) -> NodeKeys {
 pub async fn open_node_store(directory: &Path) -> Result<NodeStore, quorate::store::StoreError> {
     let sealer = node_keys(directory).sealer(super::story().ivn, name("ada"));
     NodeStore::open(&directory.join("node.sqlite"), sealer).await
+}
+
+/// A backup of ada's node. Sealed with new randomness each time.
+pub fn node_backup() -> Vec<u8> {
+    let scratch = Scratch::new();
+    let path = scratch.0.path();
+    let story = super::story();
+    let entries = story.disks[&name("ada")].entries.clone();
+    let is_refusal = |entry: &Entry| matches!(entry.statement().body, Body::Refusal { .. });
+    let refusal = story.entries().find(is_refusal).unwrap();
+    let saved = Saved { entries, ..Saved::default() };
+    let config = Config { auto_accept: false, auto_approve: false };
+    let rng = &mut ChaCha20Rng::seed_from_u64(9);
+    let secrets = story::secrets(&name("ada"));
+    let machine = Node::restore(name("ada"), secrets, config, story.ivn, saved, rng).unwrap();
+    runtime().block_on(async {
+        let mut store = open_node_store(path).await.unwrap();
+        fill_node_store(&mut store).await;
+        store.commit(vec![NodeChange::OutboxAdd(refusal)]).await.unwrap();
+        let keys = path.join("keys.sealed");
+        let (config, now) = (node_config(), story::START);
+        backup::make(&machine, &mut store, config, &keys, now).await.unwrap()
+    })
 }
 
 /// What is kept of a coordinator that lies, in form: with one checkpoint twice it proves nothing.

@@ -16,6 +16,7 @@ pub(crate) struct Measurements {
     pub(crate) cpu: Vec<Cpu>,
     pub(crate) requests: Vec<Requests>,
     pub(crate) ceremonies: Vec<Ceremony>,
+    pub(crate) reshares: Vec<Reshares>,
     /// The commands that ran, with the reason for those that yielded nothing.
     pub(crate) commands: Vec<(String, Option<String>)>,
 }
@@ -57,6 +58,25 @@ pub(crate) struct Ceremony {
     pub(crate) took: f64,
 }
 
+/// New shares again and again while requests are signed (`reshare`). None of the requests failed, or there is no row.
+#[derive(Debug)]
+pub(crate) struct Reshares {
+    pub(crate) min_signers: u64,
+    pub(crate) max_signers: u64,
+    /// How many times there were new shares.
+    pub(crate) reshares: u64,
+    /// Milliseconds: the median.
+    pub(crate) took: f64,
+    /// How many requests were signed meanwhile.
+    pub(crate) requests: u64,
+    /// Milliseconds from a request to its signature.
+    pub(crate) p50: Option<f64>,
+    /// Milliseconds.
+    pub(crate) p99: Option<f64>,
+    /// Milliseconds.
+    pub(crate) longest: Option<f64>,
+}
+
 impl Measurements {
     /// Adds what `source` printed.
     pub(crate) fn add(&mut self, source: Source) {
@@ -67,6 +87,7 @@ impl Measurements {
                 self.cpu.extend(rows(&output, "rows").filter_map(Cpu::read));
                 self.requests.extend(rows(&output, "end_to_end").filter_map(Requests::read));
                 self.ceremonies.extend(rows(&output, "dkg").filter_map(Ceremony::read));
+                self.reshares.extend(rows(&output, "reshare").filter_map(Reshares::read));
                 (self.len() == before).then(|| "it printed no rows that this page knows".into())
             }
         };
@@ -79,7 +100,7 @@ impl Measurements {
     }
 
     fn len(&self) -> usize {
-        self.cpu.len() + self.requests.len() + self.ceremonies.len()
+        self.cpu.len() + self.requests.len() + self.ceremonies.len() + self.reshares.len()
     }
 }
 
@@ -120,6 +141,21 @@ impl Ceremony {
     }
 }
 
+impl Reshares {
+    fn read(row: &Value) -> Option<Self> {
+        Some(Self {
+            min_signers: count(row, "min_signers")?,
+            max_signers: count(row, "max_signers")?,
+            reshares: count(row, "reshares")?,
+            took: number(row, "p50_ms")?,
+            requests: count(row, "requests")?,
+            p50: number(row, "request_p50_ms"),
+            p99: number(row, "request_p99_ms"),
+            longest: number(row, "request_longest_ms"),
+        })
+    }
+}
+
 fn rows<'a>(output: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
     output.get(name).and_then(Value::as_array).into_iter().flatten()
 }
@@ -136,6 +172,17 @@ fn count(row: &Value, name: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reshare_under_load_is_read_with_what_was_signed_meanwhile() {
+        let row = serde_json::json!({
+            "min_signers": 2, "max_signers": 3, "reshares": 7, "p50_ms": 80, "requests": 300,
+            "request_p50_ms": 30.5, "request_p99_ms": 90.0,
+        });
+        let all = read(serde_json::json!({ "reshare": [row, { "min_signers": 2 }] }));
+        let [reshares] = &all.reshares[..] else { panic!("{all:?}") };
+        assert_eq!((reshares.reshares, reshares.requests, reshares.longest), (7, 300, None));
+    }
 
     fn read(output: Value) -> Measurements {
         let mut measurements = Measurements::default();

@@ -110,6 +110,7 @@ pub(crate) fn render(all: &Measurements, machine: &Machine, date: &str, notes: &
     aims(&mut page, all);
     cpu(&mut page, all);
     cluster(&mut page, all);
+    reshares(&mut page, all);
     let notes = if notes.is_empty() { "## Notes\n\nNone yet.\n" } else { notes };
     page.push_str(notes);
     page
@@ -187,6 +188,27 @@ fn cluster(page: &mut String, all: &Measurements) {
         }
         page.push('\n');
     }
+}
+
+fn reshares(page: &mut String, all: &Measurements) {
+    if all.reshares.is_empty() {
+        return;
+    }
+    page.push_str(
+        "## New shares while requests are signed, none of which failed\n\n| key | times | median, ms | \
+         requests meanwhile | their median, ms | 99th percentile, ms | longest, ms |\n",
+    );
+    page.push_str("|---|---:|---:|---:|---:|---:|---:|\n");
+    let number = |value: Option<f64>| value.map_or("–".into(), short);
+    for measured in &all.reshares {
+        let key = format!("{}-of-{}", measured.min_signers, measured.max_signers);
+        let [times, requests] =
+            [measured.reshares, measured.requests].map(|count| count.to_string());
+        let [p50, p99, longest] = [measured.p50, measured.p99, measured.longest].map(number);
+        let took = short(measured.took);
+        row(page, &[&key, &times, &took, &requests, &p50, &p99, &longest]);
+    }
+    page.push('\n');
 }
 
 fn row(page: &mut String, cells: &[&str]) {

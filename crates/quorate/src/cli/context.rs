@@ -1,6 +1,6 @@
 //! What every command has: the terminal, the home, the passphrase, and a node to ask.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use quorate_ceremony::names::Timestamp;
@@ -75,6 +75,21 @@ impl Context {
         }
         Passphrase::obtain(self.passphrase_file.as_deref(), purpose)
             .map_err(|error| Problem::new(Exit::Error, chain(&error)))
+    }
+
+    /// A passphrase that is not the home's: from a file, or asked for twice.
+    pub(super) fn other_passphrase(&self, file: Option<&Path>) -> Result<Passphrase, Problem> {
+        if file.is_none() && !self.may_ask {
+            let message = "another passphrase is needed, and --no-input says not to ask";
+            return Err(
+                Problem::new(Exit::Usage, message).hint("give a file with --other-passphrase-file")
+            );
+        }
+        match file {
+            Some(file) => Passphrase::from_file(file),
+            None => Passphrase::ask_for_new(),
+        }
+        .map_err(|error| Problem::new(Exit::Error, chain(&error)))
     }
 
     /// The node of the home that is meant: the running one, or one in this process.

@@ -1,5 +1,7 @@
 //! `quorate node`: runs this account's node, and looks after its home.
 
+mod backup;
+mod restore;
 mod rotate;
 
 use std::path::PathBuf;
@@ -27,6 +29,8 @@ pub(super) struct Node {
 #[derive(Debug, Subcommand)]
 enum Action {
     Run(RunNode),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
     RotateKeys(rotate::RotateKeys),
 }
 
@@ -52,6 +56,8 @@ impl Run for Node {
     fn run(self, context: &Context) -> Result<(), Failure> {
         match self.action {
             Action::Run(run) => run.run(context),
+            Action::Backup(backup) => backup.run(context),
+            Action::Restore(restore) => restore.run(context),
             Action::RotateKeys(rotate) => rotate.run(context),
         }
     }

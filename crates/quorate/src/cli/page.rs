@@ -163,7 +163,7 @@ pub(super) fn differences(
 
 /// A proposed change of a group.
 pub(super) fn change(page: &mut Page, view: &ChangeView, now: Timestamp) {
-    let what = match (&view.repairs, view.refresh) {
+    let what = match (&view.repairs, view.now == view.after) {
         (Some(member), _) => format!("{}: {member} shall get its lost share back", view.group),
         (None, true) => format!("{}: new shares for the same members", view.group),
         (None, false) => format!(
@@ -180,6 +180,12 @@ pub(super) fn change(page: &mut Page, view: &ChangeView, now: Timestamp) {
     }
     if !view.removed.is_empty() {
         page.field("leave", list(&view.removed));
+    }
+    if !view.regains.is_empty() {
+        page.field("other keys", list(&view.regains));
+        page.note(
+            "An admin gave them other keys. Approve only if you know, by another way than this, that it is they who have them.",
+        );
     }
     for (label, now, after) in differences(&view.now, &view.after) {
         page.field(label, format!("{after} (now: {now})"));

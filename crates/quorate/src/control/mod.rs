@@ -132,6 +132,8 @@ pub enum Ask {
         /// The request's id, or the beginning of it.
         id: String,
     },
+    /// A backup of the node.
+    Backup,
 }
 
 impl Ask {
@@ -159,7 +161,8 @@ impl Ask {
             | Self::Request { .. }
             | Self::Entries { .. }
             | Self::Prove { .. }
-            | Self::Document { .. } => false,
+            | Self::Document { .. }
+            | Self::Backup => false,
         }
     }
 }
@@ -239,6 +242,11 @@ pub enum Answer {
         name: String,
         /// The file's bytes.
         document: Base64,
+    },
+    /// To [`Ask::Backup`].
+    Backup {
+        /// The whole file, under the passphrase of the node's home.
+        file: Base64,
     },
     /// It did not work.
     Problem(Problem),
@@ -370,6 +378,10 @@ pub struct ChangeView {
     /// The member that is to get its lost share back, where that is all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repairs: Option<AccountName>,
+    /// Members with other keys than when they got their shares, who would get one again: whoever approves should know that
+    /// it is they who have the new keys.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub regains: BTreeSet<AccountName>,
     /// The whole group as it is.
     pub now: GroupDefinition,
     /// The whole group as it would be.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::names::{AccountName, GroupName, NameError};
+use quorate_ceremony::statement::GroupDefinition;
 use serde::Serialize;
 use tokio::task::JoinSet;
 
@@ -20,6 +21,7 @@ use crate::setup::join::Choices;
 pub(crate) struct Measurements {
     end_to_end: Vec<EndToEnd>,
     dkg: Vec<Dkg>,
+    reshare: Vec<Reshare>,
 }
 
 /// From a request to its signature, the durable log included.
@@ -42,13 +44,33 @@ struct Dkg {
     ms: u64,
 }
 
+/// New shares again and again, while signatures are made. A request that fails ends the measurement with its problem, so
+/// these are figures of runs in which none did.
+#[derive(Debug, Serialize)]
+struct Reshare {
+    min_signers: u16,
+    max_signers: usize,
+    concurrency: usize,
+    /// How many times new shares came into use while the requests were made.
+    reshares: usize,
+    /// From the start of a session to its shares in use, by the log's own times: the median.
+    p50_ms: u64,
+    /// All that were made meanwhile, and signed.
+    requests: usize,
+    /// From a request to its signature.
+    request_p50_ms: f64,
+    request_p99_ms: f64,
+    request_longest_ms: f64,
+}
+
 /// Measures `requests` signatures one after another and as many `concurrency` at a time, for 2-of-3 and 3-of-5.
 pub(crate) async fn measure(
     directory: &Path,
     requests: usize,
     concurrency: usize,
 ) -> Result<Measurements, Problem> {
-    let mut measurements = Measurements { end_to_end: Vec::new(), dkg: Vec::new() };
+    let mut measurements =
+        Measurements { end_to_end: Vec::new(), dkg: Vec::new(), reshare: Vec::new() };
     for (min_signers, members) in [(2, 3), (3, 5)] {
         let place = directory.join(format!("{min_signers}-of-{members}"));
         std::fs::create_dir_all(&place)
@@ -61,9 +83,10 @@ pub(crate) async fn measure(
         let cluster = Cluster::start(&place, &names, choices).await?;
         let result = measure_one(&cluster, &names, min_signers, requests, concurrency).await;
         cluster.stop().await?;
-        let (end_to_end, dkg) = result?;
+        let (end_to_end, dkg, reshare) = result?;
         measurements.end_to_end.extend(end_to_end);
         measurements.dkg.push(dkg);
+        measurements.reshare.push(reshare);
     }
     Ok(measurements)
 }
@@ -74,13 +97,13 @@ async fn measure_one(
     min_signers: u16,
     requests: usize,
     concurrency: usize,
-) -> Result<(Vec<EndToEnd>, Dkg), Problem> {
+) -> Result<(Vec<EndToEnd>, Dkg, Reshare), Problem> {
     let first = names.first().ok_or_else(|| Problem::new(Exit::Usage, "no members"))?;
     let client = Arc::new(cluster.client(first).await?);
     let mut definition = definition(GROUP, names, min_signers)?;
     definition.policy.auto_approve = true;
     let name = definition.name.clone();
-    expect_logged(client.ask(Ask::DefineGroup(definition)).await?)?;
+    expect_logged(client.ask(Ask::DefineGroup(definition.clone())).await?)?;
     let ready = settled(&client, &name).await?.dkg_ms;
     let ms = ready.ok_or_else(|| Problem::new(Exit::Error, "the group has no key"))?;
     let dkg = Dkg { min_signers, max_signers: names.len(), ms };
@@ -103,7 +126,48 @@ async fn measure_one(
             per_second: requests as f64 / elapsed,
         });
     }
-    Ok((rows, dkg))
+    let reshare = measure_reshares(&client, &definition, requests, concurrency).await?;
+    Ok((rows, dkg, reshare))
+}
+
+/// Has new shares made, one set after the other, while `requests` documents are signed, `concurrency` at a time.
+async fn measure_reshares(
+    client: &Arc<Client>,
+    definition: &GroupDefinition,
+    requests: usize,
+    concurrency: usize,
+) -> Result<Reshare, Problem> {
+    let (signing, name) = (client.clone(), definition.name.clone());
+    let load = tokio::spawn(async move { sign_many(&signing, &name, requests, concurrency).await });
+    let mut took = Vec::new();
+    let mut epoch = settled(client, &definition.name).await?.epoch.unwrap_or_default();
+    while !load.is_finished() {
+        let definition = definition.clone();
+        let name = definition.name.clone();
+        let ask = Ask::ChangeGroup { definition, epoch, expires_in: None, repairs: None };
+        expect_logged(client.ask(ask).await?)?;
+        let group = settled(client, &name).await?;
+        if group.epoch <= Some(epoch) {
+            return Err(Problem::new(Exit::Error, group.sentence));
+        }
+        epoch = group.epoch.unwrap_or_default();
+        took.extend(group.dkg_ms);
+    }
+    let signed = load.await.map_err(|error| Problem::new(Exit::Error, error.to_string()))?;
+    let mut latencies = signed?;
+    latencies.sort();
+    took.sort_unstable();
+    Ok(Reshare {
+        min_signers: definition.min_signers,
+        max_signers: definition.members.len(),
+        concurrency,
+        reshares: took.len(),
+        p50_ms: took.get(took.len() / 2).copied().unwrap_or_default(),
+        requests: latencies.len(),
+        request_p50_ms: percentile(&latencies, 50),
+        request_p99_ms: percentile(&latencies, 99),
+        request_longest_ms: percentile(&latencies, 100),
+    })
 }
 
 /// Signs `count` documents, `concurrency` at a time; gives how long each took.

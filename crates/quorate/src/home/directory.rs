@@ -107,6 +107,46 @@ impl<C: Config> Home<C> {
 }
 
 impl NodeHome {
+    /// Starts a home beside `path`, under a name that nobody takes for a home, for [`Self::put_in_place`]. What an earlier
+    /// attempt left there is removed.
+    ///
+    /// # Errors
+    ///
+    /// When there is something at `path`, or another process is at it.
+    pub fn stage(path: &Path) -> Result<Self, HomeError> {
+        check_free(path)?;
+        let staged = staged(path);
+        let lock = staged.join(LOCK);
+        durable::create_directories(&staged).map_err(|error| HomeError::write(&staged, error))?;
+        let held = Lock::acquire(&staged, &lock)?;
+        let entries = fs::read_dir(&staged).map_err(|error| HomeError::read(&staged, error))?;
+        for entry in entries {
+            let found = entry.map_err(|error| HomeError::read(&staged, error))?.path();
+            if found != lock {
+                fs::remove_file(&found).map_err(|error| HomeError::write(&found, error))?;
+            }
+        }
+        Ok(Self { path: staged, config: None, _lock: held })
+    }
+
+    /// Puts a finished home that was [staged](Self::stage) where it belongs: whole, or not at all.
+    ///
+    /// # Errors
+    ///
+    /// When something is there by now, or the disk fails.
+    pub fn put_in_place(mut self, path: &Path) -> Result<Self, HomeError> {
+        check_free(path)?;
+        let write = |error| HomeError::write(path, error);
+        durable::sync_directory(&self.path).map_err(write)?;
+        fs::rename(&self.path, path).map_err(|error| match error.kind() {
+            io::ErrorKind::DirectoryNotEmpty => HomeError::NotEmpty(path.to_owned()),
+            _ => HomeError::write(path, error),
+        })?;
+        durable::sync_directory(durable::directory_of(path)).map_err(write)?;
+        self.path = path.to_owned();
+        Ok(self)
+    }
+
     /// The node's database.
     pub fn database(&self) -> PathBuf {
         self.path.join("node.sqlite")
@@ -200,6 +240,29 @@ impl IvnDirectory {
     /// Where the log is published.
     pub fn log(&self) -> PathBuf {
         self.path.join("log")
+    }
+}
+
+/// Where a home is made that shall be at `path`: beside it, so that it can be moved there in one step.
+fn staged(path: &Path) -> PathBuf {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".restoring");
+    durable::directory_of(path).join(name)
+}
+
+/// That nothing is at `path`, or an empty directory.
+fn check_free(path: &Path) -> Result<(), HomeError> {
+    if fs::exists(path.join(FILE)).map_err(|error| HomeError::read(path, error))? {
+        return Err(HomeError::Exists(path.to_owned()));
+    }
+    match fs::read_dir(path) {
+        Ok(mut entries) => match entries.next() {
+            Some(_) => Err(HomeError::NotEmpty(path.to_owned())),
+            None => Ok(()),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(HomeError::read(path, error)),
     }
 }
 

@@ -60,6 +60,8 @@ impl Locations {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(HomeError::read(&nodes, error)),
         };
+        // What a restore has not finished.
+        names.retain(|name| !name.starts_with('.'));
         names.sort();
         match names.as_slice() {
             [] => Err(HomeError::Missing { path: nodes, kind: "node" }),
@@ -128,6 +130,7 @@ mod tests {
         assert!(matches!(from.node(None), Err(HomeError::Missing { .. })));
         let ada = from.new_node(None, "ada").unwrap();
         fs::create_dir_all(&ada).unwrap();
+        fs::create_dir_all(from.new_node(None, ".bob.restoring").unwrap()).unwrap();
         assert_eq!(from.node(None).unwrap(), ada);
         fs::create_dir_all(from.new_node(None, "bob").unwrap()).unwrap();
         let refused = from.node(None);

@@ -64,7 +64,7 @@ pub enum KeystoreError {
 }
 
 impl KeystoreError {
-    pub(super) fn read(path: &Path, source: io::Error) -> Self {
+    pub(crate) fn read(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         match source.kind() {
             io::ErrorKind::NotFound => Self::Missing(path),

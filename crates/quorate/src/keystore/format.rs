@@ -1,4 +1,4 @@
-//! What both key files have in common: what they are, their format, and whether they are whole.
+//! What key files and backups have in common: what they are, their format, and whether they are whole.
 //!
 //! ```text
 //! magic ‖ format (1 byte) ‖ body ‖ SHA-256 of all before (32 bytes)
@@ -33,15 +33,20 @@ impl Kind {
         [self.magic, &[self.format]].concat()
     }
 
-    /// Writes a new file.
-    pub(super) fn create(&self, path: &Path, body: &[u8]) -> Result<(), KeystoreError> {
+    /// The bytes of a file.
+    pub(super) fn file(&self, body: &[u8]) -> Zeroizing<Vec<u8>> {
         let mut bytes =
             Zeroizing::new(Vec::with_capacity(self.magic.len() + 1 + body.len() + DIGEST));
         bytes.extend_from_slice(&self.head());
         bytes.extend_from_slice(body);
         let digest = Sha256::digest(&*bytes);
         bytes.extend_from_slice(&digest);
-        durable::create(path, &bytes).map_err(|error| KeystoreError::write(path, error))
+        bytes
+    }
+
+    /// Writes a new file.
+    pub(super) fn create(&self, path: &Path, body: &[u8]) -> Result<(), KeystoreError> {
+        durable::create(path, &self.file(body)).map_err(|error| KeystoreError::write(path, error))
     }
 
     /// Reads a file's body.
@@ -52,8 +57,17 @@ impl Kind {
             return Err(KeystoreError::TooOpen(path.to_owned()));
         }
         let bytes = Zeroizing::new(fs::read(path).map_err(unreadable)?);
+        self.body(path, &bytes)
+    }
+
+    /// The body of a file that was read from `path`.
+    pub(super) fn body(
+        &self,
+        path: &Path,
+        bytes: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, KeystoreError> {
         let damaged = || KeystoreError::Damaged(path.to_owned());
-        if bytes.is_empty() || self.magic.starts_with(&bytes) {
+        if bytes.is_empty() || self.magic.starts_with(bytes) {
             return Err(damaged());
         }
         let Some(rest) = bytes.strip_prefix(self.magic) else {

@@ -9,10 +9,14 @@
 //! certificates in its name, which gives them what owning the coordinator's host gives (nodes believe none of it); they
 //! can sign no document.
 //!
-//! Both files end in a SHA-256 of what comes before, so that a damaged file is told from a wrong passphrase. Both are
+//! A backup of a node is a [`BackupFile`]: its `keys.sealed` as it is, and the rest sealed under that random key, so that a
+//! running node, which does not know the passphrase, can make one.
+//!
+//! All of these end in a SHA-256 of what comes before, so that a damaged file is told from a wrong passphrase. Key files are
 //! written once and never overwritten; but a node's account can get other keys, and then a second file, `keys.next`, takes
 //! the place of the first, with the same random key in it.
 
+mod backup;
 mod coordinator;
 mod error;
 mod format;
@@ -21,6 +25,7 @@ mod package;
 mod passphrase;
 mod protector;
 
+pub use backup::{BackupFile, BackupParts};
 pub use coordinator::CoordinatorKeys;
 pub use error::{KeystoreError, PassphraseError, ProtectorError};
 pub use node::NodeKeys;

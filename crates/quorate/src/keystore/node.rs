@@ -72,21 +72,25 @@ impl NodeKeys {
         protector: &dyn KeyProtector,
         rng: &mut dyn CryptoRngCore,
     ) -> Result<Self, KeystoreError> {
-        let failed = |source| KeystoreError::Protector { path: path.to_owned(), source };
-        let protected = protector.protect(&key, rng).map_err(failed)?;
-        let length = u16::try_from(protected.len()).map_err(|_| failed(ProtectorError::Failed))?;
-        let mut body = vec![protector.kind()];
-        body.extend_from_slice(&length.to_be_bytes());
-        body.extend_from_slice(&protected);
-        let mut nonce = XNonce::default();
-        rng.fill_bytes(&mut nonce);
-        let plain = plain(&account, &tls);
-        let payload = Payload { msg: &plain, aad: &associated(&body) };
-        let sealed = XChaCha20Poly1305::new(key.expose().into()).encrypt(&nonce, payload);
-        body.extend_from_slice(&nonce);
-        body.extend_from_slice(&sealed.map_err(|_| failed(ProtectorError::Failed))?);
+        let body = sealed_body(path, &account, &tls, &key, protector, rng)?;
         KIND.create(path, &body)?;
         Ok(Self { account, tls, key })
+    }
+
+    /// The bytes of a file with the same keys, sealed under another key; `path` is only for errors.
+    ///
+    /// # Errors
+    ///
+    /// When the protector can not.
+    pub(super) fn sealed_under(
+        &self,
+        path: &Path,
+        key: &KeyEncryptionKey,
+        protector: &dyn KeyProtector,
+        rng: &mut dyn CryptoRngCore,
+    ) -> Result<Vec<u8>, KeystoreError> {
+        let body = sealed_body(path, &self.account, &self.tls, key, protector, rng)?;
+        Ok(KIND.file(&body).to_vec())
     }
 
     /// Opens the file at `path`.
@@ -96,22 +100,35 @@ impl NodeKeys {
     /// [`ProtectorError::WrongPassphrase`] in [`KeystoreError::Protector`] is worth another try; a damaged file is
     /// another error.
     pub fn open(path: &Path, protector: &dyn KeyProtector) -> Result<Self, KeystoreError> {
+        Self::from_body(path, &KIND.read(path)?, protector)
+    }
+
+    /// Opens the bytes of a file; `path` is where they are from.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::open`].
+    pub(crate) fn open_file(
+        path: &Path,
+        file: &[u8],
+        protector: &dyn KeyProtector,
+    ) -> Result<Self, KeystoreError> {
+        Self::from_body(path, &KIND.body(path, file)?, protector)
+    }
+
+    fn from_body(
+        path: &Path,
+        body: &[u8],
+        protector: &dyn KeyProtector,
+    ) -> Result<Self, KeystoreError> {
         let failed = |source| KeystoreError::Protector { path: path.to_owned(), source };
         let damaged = || KeystoreError::Damaged(path.to_owned());
-        let body = KIND.read(path)?;
-        let mut rest = body.as_slice();
-        let [kind] = take(&mut rest).ok_or_else(damaged)?;
-        let length = take(&mut rest).map(|bytes| usize::from(u16::from_be_bytes(*bytes)));
-        let (protected, mut sealed) =
-            length.and_then(|length| rest.split_at_checked(length)).ok_or_else(damaged)?;
-        let head = body.len().checked_sub(sealed.len()).and_then(|length| body.get(..length));
-        let associated = associated(head.ok_or_else(damaged)?);
-        if *kind != protector.kind() {
+        let Body { kind, protected, head, nonce, sealed } = split(body).ok_or_else(damaged)?;
+        if kind != protector.kind() {
             return Err(failed(ProtectorError::OtherKind));
         }
         let key = protector.unprotect(protected).map_err(failed)?;
-        let nonce: &[u8; 24] = take(&mut sealed).ok_or_else(damaged)?;
-        let payload = Payload { msg: sealed, aad: &associated };
+        let payload = Payload { msg: sealed, aad: &associated(head) };
         let plain = XChaCha20Poly1305::new(key.expose().into()).decrypt(nonce.into(), payload);
         let plain = Zeroizing::new(plain.map_err(|_| damaged())?);
         let (account, tls) = parse(&plain).ok_or_else(damaged)?;
@@ -143,6 +160,58 @@ impl NodeKeys {
     pub fn into_parts(self) -> (AccountSecrets, Zeroizing<Vec<u8>>) {
         (self.account, self.tls)
     }
+}
+
+/// Whether a sealer's key is the one of this whole file: whoever opens the file then opens what the sealer sealed.
+pub(super) fn is_of(path: &Path, file: &[u8], sealer: &PackageSealer) -> Result<(), KeystoreError> {
+    let damaged = || KeystoreError::Damaged(path.to_owned());
+    let body = KIND.body(path, file)?;
+    let Body { head, nonce, sealed, .. } = split(&body).ok_or_else(damaged)?;
+    sealer.decrypt(nonce, sealed, &associated(head)).map(drop).ok_or_else(damaged)
+}
+
+/// The pieces of a file's body.
+struct Body<'a> {
+    kind: u8,
+    protected: &'a [u8],
+    /// Both of these and the length between.
+    head: &'a [u8],
+    nonce: &'a [u8; 24],
+    sealed: &'a [u8],
+}
+
+fn split(body: &[u8]) -> Option<Body<'_>> {
+    let mut rest = body;
+    let [kind] = take(&mut rest)?;
+    let length = usize::from(u16::from_be_bytes(*take(&mut rest)?));
+    let (protected, mut sealed) = rest.split_at_checked(length)?;
+    let head = body.get(..body.len().checked_sub(sealed.len())?)?;
+    let nonce = take(&mut sealed)?;
+    Some(Body { kind: *kind, protected, head, nonce, sealed })
+}
+
+fn sealed_body(
+    path: &Path,
+    account: &AccountSecrets,
+    tls: &[u8],
+    key: &KeyEncryptionKey,
+    protector: &dyn KeyProtector,
+    rng: &mut dyn CryptoRngCore,
+) -> Result<Vec<u8>, KeystoreError> {
+    let failed = |source| KeystoreError::Protector { path: path.to_owned(), source };
+    let protected = protector.protect(key, rng).map_err(failed)?;
+    let length = u16::try_from(protected.len()).map_err(|_| failed(ProtectorError::Failed))?;
+    let mut body = vec![protector.kind()];
+    body.extend_from_slice(&length.to_be_bytes());
+    body.extend_from_slice(&protected);
+    let mut nonce = XNonce::default();
+    rng.fill_bytes(&mut nonce);
+    let plain = plain(account, tls);
+    let payload = Payload { msg: &plain, aad: &associated(&body) };
+    let sealed = XChaCha20Poly1305::new(key.expose().into()).encrypt(&nonce, payload);
+    body.extend_from_slice(&nonce);
+    body.extend_from_slice(&sealed.map_err(|_| failed(ProtectorError::Failed))?);
+    Ok(body)
 }
 
 fn plain(account: &AccountSecrets, tls: &[u8]) -> Zeroizing<Vec<u8>> {

@@ -57,6 +57,25 @@ impl PackageSealer {
         self.cipher.decrypt(nonce.into(), payload).map(Zeroizing::new).map_err(|_| Unsealable)
     }
 
+    /// Seals something else of this node's under the same key, together with what it is (`aad`, which no other use begins
+    /// with): nonce (24) ‖ XChaCha20-Poly1305.
+    pub(super) fn encrypt(&self, plain: &[u8], aad: &[u8]) -> Option<Vec<u8>> {
+        let nonce = XChaCha20Poly1305::generate_nonce(&mut OsRng);
+        let sealed = self.cipher.encrypt(&nonce, Payload { msg: plain, aad }).ok()?;
+        Some([nonce.as_slice(), &sealed].concat())
+    }
+
+    /// Opens what was sealed under the same key.
+    pub(super) fn decrypt(
+        &self,
+        nonce: &[u8; 24],
+        sealed: &[u8],
+        aad: &[u8],
+    ) -> Option<Zeroizing<Vec<u8>>> {
+        let plain = self.cipher.decrypt(nonce.into(), Payload { msg: sealed, aad });
+        plain.ok().map(Zeroizing::new)
+    }
+
     fn associated(&self, session: SessionId) -> Vec<u8> {
         let account = self.account.as_str().as_bytes();
         [DOMAIN, self.ivn.as_bytes(), session.as_bytes(), account].concat()

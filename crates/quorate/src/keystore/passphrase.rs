@@ -54,11 +54,24 @@ impl Passphrase {
         let variable = std::env::var_os(PASSPHRASE_VARIABLE).filter(|value| !value.is_empty());
         match file.map(Path::to_owned).or_else(|| variable.map(PathBuf::from)) {
             Some(file) => Self::from_file(&file),
-            None if io::stdin().is_terminal() => Self::ask(purpose, &mut |prompt| {
-                rpassword::prompt_password(prompt).map(Zeroizing::new)
-            }),
-            None => Err(PassphraseError::NoTerminal),
+            None => Self::from_terminal(purpose),
         }
+    }
+
+    /// Asks for a new passphrase on the terminal, twice, whatever the environment says.
+    ///
+    /// # Errors
+    ///
+    /// When there is no terminal, or the two differ.
+    pub fn ask_for_new() -> Result<Self, PassphraseError> {
+        Self::from_terminal(Purpose::Protect)
+    }
+
+    fn from_terminal(purpose: Purpose) -> Result<Self, PassphraseError> {
+        if !io::stdin().is_terminal() {
+            return Err(PassphraseError::NoTerminal);
+        }
+        Self::ask(purpose, &mut |prompt| rpassword::prompt_password(prompt).map(Zeroizing::new))
     }
 
     /// Reads the first line of a file that only its owner can read, without its line end.

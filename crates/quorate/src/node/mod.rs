@@ -1,7 +1,9 @@
 //! A node's process: opens a home, keeps the link to the hub, and answers its account holder.
 
 mod answer;
+pub(crate) mod backup;
 mod documents;
+pub(crate) mod follow;
 mod hub;
 mod renewal;
 mod task;

@@ -37,7 +37,7 @@ pub(super) struct Renewal {
 
 impl Renewal {
     /// Whether less than half of the certificate's time is left.
-    fn is_due(config: &NodeConfig) -> bool {
+    pub(super) fn is_due(config: &NodeConfig) -> bool {
         let end = NodeCertificate::from_pem(&config.client_certificate)
             .ok()
             .and_then(|certificate| certificate.not_after().ok());
@@ -82,7 +82,11 @@ impl Renewal {
         }
     }
 
-    async fn renew(&self, config: &NodeConfig, entry: &[u8]) -> Result<NodeConfig, Problem> {
+    pub(super) async fn renew(
+        &self,
+        config: &NodeConfig,
+        entry: &[u8],
+    ) -> Result<NodeConfig, Problem> {
         let admission = Entry::from_bytes(entry)
             .map_err(|error| Problem::new(Exit::Error, error.to_string()))?;
         let csr = self.key.certificate_request().map_err(|error| problem(&error))?;

@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::hub::{Hub, Outgoing};
-use super::{answer, documents, view};
+use super::{answer, backup, documents, view};
 use crate::control::{Answer, Ask, Exit, Problem, SignAsk};
 use crate::deadlines::{Deadlines, now};
 use crate::documents::Shelf;
@@ -86,6 +86,8 @@ pub(crate) struct Task {
     watchers: Vec<Watcher>,
     /// Orders that came before the first connection was up or had failed.
     early: Vec<(Box<Ask>, mpsc::Sender<Answer>)>,
+    /// Who wants a backup: made when all that the machine wanted to have on disk is there.
+    backups: Vec<mpsc::Sender<Answer>>,
     facts: BTreeMap<Digest, view::FileFacts>,
     tell: Tell,
     home: PathBuf,
@@ -121,6 +123,7 @@ impl Task {
             next_order: 0,
             watchers: Vec::new(),
             early: Vec::new(),
+            backups: Vec::new(),
             facts: BTreeMap::new(),
             tell,
             home,
@@ -171,6 +174,10 @@ impl Task {
                 effects.extend(self.machine.handle(Input::Deadline(deadline), now(), &mut OsRng));
             }
             self.execute(effects).await?;
+            for reply in std::mem::take(&mut self.backups) {
+                let made = backup::answer(&self.machine, &mut self.store, &self.home).await;
+                let _ = reply.send(made.unwrap_or_else(Answer::Problem)).await;
+            }
             if self.tell.admission.borrow().is_none() {
                 self.tell_admission().await?;
             }
@@ -330,6 +337,10 @@ impl Task {
                     let checkpoint = hub.checkpoint().await.ok();
                     let _ = events.send(Event::Prove { index, checkpoint, reply }).await;
                 });
+                return;
+            }
+            Ask::Backup => {
+                self.backups.push(reply);
                 return;
             }
             Ask::Document { ref id } => {

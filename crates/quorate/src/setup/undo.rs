@@ -8,6 +8,11 @@ use std::path::{Path, PathBuf};
 pub(super) struct Undo(Vec<PathBuf>);
 
 impl Undo {
+    /// For a directory that this process made for itself alone.
+    pub(super) fn of(path: &Path) -> Self {
+        Self(vec![path.to_owned()])
+    }
+
     /// Notes that `path` is going to be made. If something other than an empty directory is there, it is not ours to remove.
     pub(super) fn note(&mut self, path: &Path) {
         let is_new = match fs::read_dir(path) {

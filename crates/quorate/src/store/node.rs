@@ -1,6 +1,6 @@
 //! What a node keeps: its copy of the log, its key packages, and what it must never do twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use quorate_ceremony::effect::NodeChange;
@@ -22,6 +22,22 @@ use crate::keystore::PackageSealer;
 pub struct NodeStore {
     database: Database,
     sealer: PackageSealer,
+}
+
+/// What a node keeps beside the log.
+pub(crate) struct Kept {
+    /// The latest checkpoint that the node cosigned.
+    pub(crate) cosigned: Option<String>,
+    /// Checkpoints that do not fit the log that the node has.
+    pub(crate) unexplained: Vec<String>,
+    /// Requests that the account holder refuses.
+    pub(crate) refused: BTreeSet<EntryId>,
+    /// Entries that may not have reached the log, oldest first.
+    pub(crate) outbox: Vec<Vec<u8>>,
+    /// Its shares, sealed, by the session that made them.
+    pub(crate) packages: Vec<(SessionId, Vec<u8>)>,
+    /// Sessions that it took part in, and whether a signature share was released.
+    pub(crate) sessions: Vec<(SessionId, bool)>,
 }
 
 impl NodeStore {
@@ -52,9 +68,7 @@ impl NodeStore {
         let refused = self.rows("SELECT request FROM refused").await?;
         let outbox = self.rows("SELECT bytes FROM outbox ORDER BY position").await?;
         let sealed = self.rows("SELECT session, sealed FROM key_packages").await?;
-        let sessions = self
-            .rows("SELECT session, session IN (SELECT session FROM released) FROM committed")
-            .await?;
+        let sessions = self.rows(SESSIONS).await?;
         let read = |error| self.failed(error);
         let package = |row: &SqliteRow| {
             let session = session(row).map_err(read)?;
@@ -79,6 +93,40 @@ impl NodeStore {
                 .collect::<Result<BTreeMap<_, _>, sqlx::Error>>()
                 .map_err(read)?,
         })
+    }
+
+    /// All that was committed, but the log and proofs; key packages as they are sealed. For a backup.
+    ///
+    /// # Errors
+    ///
+    /// When the database can not be read.
+    pub(crate) async fn kept(&mut self) -> Result<Kept, StoreError> {
+        let cosigned = self.rows("SELECT note FROM cosigned").await?;
+        let unexplained = self.rows("SELECT note FROM unexplained").await?;
+        let refused = self.rows("SELECT request FROM refused").await?;
+        let outbox = self.rows("SELECT bytes FROM outbox ORDER BY position").await?;
+        let packages =
+            self.rows("SELECT session, sealed FROM key_packages ORDER BY session").await?;
+        let sessions = self.rows(SESSIONS).await?;
+        let read = || -> Result<Kept, sqlx::Error> {
+            Ok(Kept {
+                cosigned: column(&cosigned)?.pop(),
+                unexplained: column(&unexplained)?,
+                refused: refused
+                    .iter()
+                    .map(|row| bytes32(row).map(EntryId::new))
+                    .collect::<Result<_, _>>()?,
+                outbox: column(&outbox)?,
+                packages: pairs(&packages)?,
+                sessions: pairs(&sessions)?,
+            })
+        };
+        read().map_err(|error| self.failed(error))
+    }
+
+    /// What seals this node's key packages.
+    pub(crate) fn sealer(&self) -> &PackageSealer {
+        &self.sealer
     }
 
     /// Makes all changes durable, in order, or none of them. A key package is read back and unsealed before this is done;
@@ -239,6 +287,14 @@ fn bytes32(row: &SqliteRow) -> Result<[u8; 32], sqlx::Error> {
     bytes.try_into().map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
+/// What rows of a session and something else hold.
+fn pairs<'r, T>(rows: &'r [SqliteRow]) -> Result<Vec<(SessionId, T)>, sqlx::Error>
+where
+    T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
+{
+    rows.iter().map(|row| Ok((session(row)?, row.try_get(1)?))).collect()
+}
+
 fn column<'r, T>(rows: &'r [SqliteRow]) -> Result<Vec<T>, sqlx::Error>
 where
     T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
@@ -279,6 +335,8 @@ pub(super) fn checkpoint_values(head: TreeHead, note: String) -> Result<[Value; 
 pub(super) fn integer(number: u64) -> Result<i64, Refusal> {
     number.try_into().map_err(|_| Refusal::TooLarge)
 }
+
+const SESSIONS: &str = "SELECT session, session IN (SELECT session FROM released) FROM committed";
 
 const REPLACE_COSIGNED: &str = "INSERT INTO cosigned VALUES (1, ?, ?, ?)
     ON CONFLICT DO UPDATE SET size = excluded.size, root = excluded.root, note = excluded.note";

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use quorate::backup::{Backup, judge};
 use quorate::control::{Answer, Ask};
 use quorate::home::{CoordinatorConfig, CoordinatorHome, Home, NodeConfig};
-use quorate::keystore::{CoordinatorKeys, NodeKeys};
+use quorate::keystore::{BackupFile, CoordinatorKeys, NodeKeys};
 use quorate::log_audit::{Options, verify_directory, verify_proof};
 use quorate::setup::link::JoinLink;
 use quorate::setup::wire::{JoinRefusal, JoinRequest, JoinResponse};
@@ -18,7 +19,7 @@ use quorate_ceremony::entry::Entry;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::misbehaviour::{Misbehaviour, Proved};
 use quorate_ceremony::names::AccountName;
-use quorate_ceremony::state::Invalid;
+use quorate_ceremony::state::{Invalid, IvnState};
 use quorate_documents::{Output, keys, verify};
 use quorate_log::checkpoint::SignedCheckpoint;
 use quorate_log::key::{CosignerVerifier, LogVerifier};
@@ -136,7 +137,7 @@ fn entries_of_every_kind_are_read_and_have_one_spelling() {
         assert_eq!(entry.to_bytes(), line.as_bytes());
         kinds.insert(kind(&entry.statement().body));
     }
-    assert_eq!(kinds.len(), 18, "{kinds:?}");
+    assert_eq!(kinds.len(), 25, "{kinds:?}");
 }
 
 #[test]
@@ -381,6 +382,45 @@ fn kept_homes_and_keys_open() {
         copy(&path, &at("coordinator.keys"));
         let keys = CoordinatorKeys::open(&at("coordinator.keys")).unwrap();
         assert_eq!(keys.ca.as_slice(), b"the private key of the authority");
+    }
+}
+
+#[test]
+fn a_kept_backup_of_a_node_opens_with_all_that_is_in_it() {
+    let logs = ["log.1", "log.2"].map(|log| entries_of(&directory().join(log)));
+    for path in kept("node-backup") {
+        let file = BackupFile::read(&path, &fs::read(&path).unwrap()).unwrap();
+        let backup = Backup::open(&path, &file, &protector()).unwrap();
+        let ada = super::targets::story::secrets(&name("ada"));
+        assert_eq!(backup.keys.account().public(), ada.public());
+        assert_eq!(backup.config.account, name("ada"));
+        let log = logs.iter().find(|log| log.len() as u64 == backup.label.log_size).unwrap();
+        let mut state = None;
+        for entry in log {
+            let entry = Entry::from_bytes(entry).unwrap();
+            match &mut state {
+                None => state = Some(IvnState::found(&entry).unwrap()),
+                Some(state) => drop(state.apply(&entry).unwrap()),
+            }
+        }
+        let state = state.unwrap();
+        // The founder's keys are in the genesis.
+        assert_eq!(backup.keyed.as_ref().unwrap().to_bytes(), log[0]);
+        assert_eq!(backup.label.shares.iter().filter(|share| share.epoch == Some(1)).count(), 1);
+        let judgement = judge(&state, &backup.label, &backup.packages);
+        assert_eq!((judgement.good.len(), judgement.lost.len()), (backup.packages.len(), 0));
+        let cosigned = backup.cosigned.unwrap().parse::<SignedCheckpoint>().unwrap();
+        assert_eq!(cosigned.unverified().size(), backup.label.log_size);
+        assert_eq!((backup.unexplained.len(), backup.refused.len()), (1, 1));
+        assert_eq!(kind(&backup.refusals[0].statement().body), "refusal");
+        assert!(backup.sessions.iter().any(|(_, released)| *released));
+        assert!(backup.sessions.iter().any(|(_, released)| !released));
+
+        // A share that is not in the backup is missed.
+        let judgement = judge(&state, &backup.label, &[]);
+        assert_eq!(judgement.lost.len(), 1);
+        assert_eq!((judgement.lost[0].backup_epoch, judgement.lost[0].epoch), (Some(1), 1));
+        assert!(judgement.lost[0].others_can_repair);
     }
 }
 

@@ -8,7 +8,7 @@ use quorate_testkit::cluster::{COORDINATOR, Cluster, until};
 use super::{start, with_board};
 
 /// Waits until somebody's node says that it may not act, with these words; its exit code is 6.
-fn is_hindered(system: &Cluster, home: &str, words: &str) {
+pub(super) fn is_hindered(system: &Cluster, home: &str, words: &str) {
     until(&format!("{home} to be told: {words}"), || {
         let status = system.run(home, "status --json");
         let sentence = status.json()["hindrance"]["sentence"].as_str()?.to_owned();
@@ -16,7 +16,7 @@ fn is_hindered(system: &Cluster, home: &str, words: &str) {
     });
 }
 
-fn is_well(system: &Cluster, home: &str) {
+pub(super) fn is_well(system: &Cluster, home: &str) {
     until(&format!("{home} to be connected"), || {
         (system.run(home, "status").exit == 0).then_some(())
     });
@@ -38,13 +38,13 @@ fn ada_signs_with(system: &Cluster, other: &str) {
     signing.end().succeeds();
 }
 
-fn is_audited_without_faults(system: &Cluster) {
+pub(super) fn is_audited_without_faults(system: &Cluster) {
     let report = system.audit().unwrap();
     assert_eq!(report["faults"].as_array().unwrap().len(), 0, "{report}");
 }
 
 /// Everything in a home but its socket.
-fn copy_home(system: &Cluster, from: &str, to: &str) {
+pub(super) fn copy_home(system: &Cluster, from: &str, to: &str) {
     fn copy(from: &Path, to: &Path) {
         fs::create_dir(to).unwrap();
         fs::set_permissions(to, fs::metadata(from).unwrap().permissions()).unwrap();

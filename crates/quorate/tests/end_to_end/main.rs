@@ -3,7 +3,9 @@
 #![expect(clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 mod accounts;
+mod backup;
 mod foreign;
+mod repair;
 
 use std::fs;
 

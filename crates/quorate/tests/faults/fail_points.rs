@@ -1,6 +1,7 @@
 //! A process dies at each point where it does something, is started again, and everything goes on.
 
 use std::collections::BTreeMap;
+use std::fs;
 
 use quorate_testkit::cluster::process::Pending;
 use quorate_testkit::cluster::{COORDINATOR, until};
@@ -171,5 +172,42 @@ fn an_account_gets_its_new_keys_wherever_the_command_dies() {
         board.is_signed("ada", &id);
         until("the new keys to be known", || (identity() != before).then_some(()));
     }
+    board.audits_clean(names.len());
+}
+
+#[test]
+fn a_backup_or_a_restored_home_is_whole_or_not_there_wherever_the_command_dies() {
+    let board = Board::new(|_| {});
+    let cluster = &board.cluster;
+    let list = cluster.run("ada", "fail-points").succeeds().stdout;
+    let points = |of: &'static str| list.lines().filter(move |name| name.starts_with(of));
+    let backup = cluster.path("ben.backup");
+    for name in points("backup.") {
+        let ran = cluster.run_to_death("ben", "node backup --out ben.backup", name);
+        assert_eq!((ran.exit, backup.exists()), (-1, name.ends_with("after")), "{name}");
+        cluster.run("ben", "node backup --out ben.backup --force").succeeds();
+        cluster.run("new", "node restore ben.backup --show").succeeds();
+        fs::remove_file(&backup).unwrap();
+    }
+    cluster.run("ben", "node backup --out ben.backup").succeeds();
+    cluster.stop("ben");
+    let names: Vec<&str> = points("restore.").collect();
+    assert!(names.len() >= 8, "{names:?}");
+    let home = cluster.path("ben");
+    for name in &names {
+        fs::remove_dir_all(&home).unwrap();
+        assert_eq!(cluster.run_to_death("ben", "node restore ben.backup", name).exit, -1, "{name}");
+        assert_eq!(home.exists(), *name == "restore.swap.after", "{name}");
+        if !home.exists() {
+            cluster.run("ben", "node restore ben.backup").succeeds();
+        }
+        assert!(!cluster.path(".ben.restoring").exists(), "{name}");
+        cluster.start_process("ben");
+        let id = board.ask("ada");
+        board.approve("ben", &id);
+        board.is_signed("ada", &id);
+        cluster.stop("ben");
+    }
+    cluster.start_process("ben");
     board.audits_clean(names.len());
 }

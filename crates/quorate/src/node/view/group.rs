@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_ceremony::names::{AccountName, Timestamp};
 use quorate_ceremony::node::Node;
-use quorate_ceremony::state::{CeremonyPhase, Change, ChangeEnd, Group, Health};
+use quorate_ceremony::state::{CeremonyPhase, Change, ChangeEnd, Group, Health, Unable};
 use quorate_ceremony::statement::AbortReason;
 
 use super::{hex, list, list_or, plural};
@@ -209,6 +209,13 @@ fn change(node: &Node, group: &Group, change: &Change) -> ChangeView {
         proposer: change.proposer.clone(),
         refresh: change.is_refresh(group),
         repairs: change.proposal.repairs.clone(),
+        regains: after
+            .members
+            .iter()
+            .filter(|name| change.gives_share_to(name))
+            .filter(|name| group.unable(name) == Some(Unable::Replaced))
+            .cloned()
+            .collect(),
         now: group.definition.clone(),
         after: after.clone(),
         added: after.members.iter().filter(|name| !is_in(name)).cloned().collect(),

@@ -1,0 +1,186 @@
+//! `quorate node backup`: the node in a file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use quorate_ceremony::names::GroupName;
+use rand_core::OsRng;
+use serde::Serialize;
+
+use super::restore;
+use crate::backup::{Label, label};
+use crate::cli::context::{Context, home_problem};
+use crate::cli::session::unexpected;
+use crate::cli::terminal::{Page, Tone};
+use crate::cli::{Failure, Run, file};
+use crate::control::{Answer, Ask, Exit, Problem};
+use crate::drill::{self, Point};
+use crate::errors::chain;
+use crate::home::NodeHome;
+use crate::keystore::{BackupFile, Cost, Passphrase, PassphraseProtector, Purpose};
+use crate::node::backup::at_rest;
+use crate::store::durable;
+
+/// Back up this account's node to a file, sealed under its passphrase
+///
+/// In it is what can not be had again: the account's keys, its shares, and what the node must not forget. Not in it: the
+/// log and documents, which come back from the coordinator. Works whether the node runs or not; a running node needs no
+/// passphrase for it, so it can be done from cron.
+///
+/// A share is good for one epoch of its group: back up after each change or refresh of a group, and after each change of
+/// the account's keys. An older backup is refused when it is restored.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  quorate node backup --out ben.backup
+  quorate node backup --out /media/stick/ben.backup --force --home ./ben
+  quorate node backup --out ben.backup --other-passphrase")]
+pub(super) struct Backup {
+    /// Where to; - for stdout
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Replace a file that is there
+    #[arg(long)]
+    force: bool,
+    /// Seal it under another passphrase than the home's, which is asked for twice
+    ///
+    /// For a node whose own passphrase is in a file that would be lost with it.
+    #[arg(long)]
+    other_passphrase: bool,
+    /// Read that other passphrase from the first line of a file
+    #[arg(long, value_name = "FILE")]
+    other_passphrase_file: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct BackupView {
+    #[serde(flatten)]
+    label: Label,
+    file: PathBuf,
+    bytes: usize,
+    /// Whether it opens with the passphrase of the home.
+    home_passphrase: bool,
+}
+
+impl Run for Backup {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        let to_stdout = file::is_dash(&self.out);
+        if !to_stdout && !self.force && fs::symlink_metadata(&self.out).is_ok() {
+            return Err(exists(&self.out).into());
+        }
+        let config = context.node_config()?;
+        let other = self.other_passphrase || self.other_passphrase_file.is_some();
+        let other = other
+            .then(|| context.other_passphrase(self.other_passphrase_file.as_deref()))
+            .transpose()?;
+        let bytes = match context.running_session()? {
+            Some(session) => match session.ask(Ask::Backup)? {
+                Answer::Backup { file } => file.0,
+                answer => return Err(unexpected(&answer).into()),
+            },
+            None => {
+                let home = context.node_home()?;
+                let home = NodeHome::open(&home).map_err(|error| home_problem(&error))?;
+                context.wait_for(at_rest(home, context.passphrase(Purpose::Open)?))?
+            }
+        };
+        let damaged = |error: &dyn std::error::Error| Problem::new(Exit::Error, chain(error));
+        let made = BackupFile::read(&self.out, &bytes).map_err(|error| damaged(&error))?;
+        let label = label(&made).map_err(|error| damaged(&error))?;
+        let home_passphrase = other.is_none();
+        let bytes = match other {
+            Some(other) => {
+                under_another(&made, &label, context.passphrase(Purpose::Open)?, other, &self.out)?
+            }
+            None => bytes,
+        };
+        if to_stdout {
+            return Ok(context.terminal.bytes(&bytes)?);
+        }
+        self.write(&bytes)?;
+        let view = BackupView { label, file: self.out, bytes: bytes.len(), home_passphrase };
+        context.terminal.show("backup", &view, |page| {
+            page.verdict(
+                Tone::Good,
+                format!("the node of {} is backed up in {}", config.account, view.file.display()),
+            );
+            describe(page, &view.label);
+        })?;
+        context.terminal.note(|page| {
+            page.blank();
+            page.sentence(match view.home_passphrase {
+                true => "It opens with the passphrase of this node. Without it nobody can restore anything.",
+                false => "It opens with its own passphrase. Without it nobody can restore anything.",
+            });
+            page.sentence(
+                "Back up again after each change of a group: a share is of no use when the group has new ones.",
+            );
+        });
+        Ok(())
+    }
+}
+
+impl Backup {
+    fn write(&self, bytes: &[u8]) -> Result<(), Problem> {
+        let reached = drill::before([Point::BackupWrite]);
+        let written = match self.force {
+            true => durable::replace(&self.out, bytes),
+            false => durable::create(&self.out, bytes),
+        };
+        written.map_err(|error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => exists(&self.out),
+            _ => {
+                let message = format!("{} can not be written: {error}", self.out.display());
+                Problem::new(Exit::Error, message).hint("say where with --out")
+            }
+        })?;
+        drill::after(reached);
+        match fs::read(&self.out) {
+            Ok(found) if found == bytes => Ok(()),
+            _ => {
+                let message = format!(
+                    "{} was written, and does not read back as it was written; do not rely on that disk",
+                    self.out.display()
+                );
+                Err(Problem::new(Exit::Error, message))
+            }
+        }
+    }
+}
+
+/// The same backup under another passphrase.
+fn under_another(
+    made: &BackupFile,
+    label: &Label,
+    own: Passphrase,
+    other: Passphrase,
+    path: &Path,
+) -> Result<Vec<u8>, Problem> {
+    let own = PassphraseProtector::new(own, Cost::RECOMMENDED);
+    let other = PassphraseProtector::new(other, Cost::RECOMMENDED);
+    let opened = made.open(label.ivn, &label.account, &own);
+    let (keys, parts) = opened.map_err(|error| restore::keystore_problem(&error, path))?;
+    made.sealed_again(label.ivn, &label.account, (&keys, &parts), &other, &mut OsRng)
+        .map_err(|error| restore::keystore_problem(&error, path))
+}
+
+fn exists(path: &Path) -> Problem {
+    Problem::new(Exit::Error, format!("{} exists already", path.display()))
+        .hint("--force replaces it; --out writes somewhere else")
+}
+
+/// What a backup says of itself.
+pub(super) fn describe(page: &mut Page, label: &Label) {
+    let Label { ivn, log_size, shares, .. } = label;
+    page.field("IVN", ivn);
+    page.field("log", format!("{log_size} entries when it was made"));
+    let in_use: Vec<(&GroupName, u64)> =
+        shares.iter().filter_map(|share| Some((&share.group, share.epoch?))).collect();
+    for (group, epoch) in &in_use {
+        page.field("share", format!("{group}, epoch {epoch}"));
+    }
+    if in_use.is_empty() {
+        page.field("shares", "none");
+    }
+}

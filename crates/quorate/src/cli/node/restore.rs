@@ -1,0 +1,275 @@
+//! `quorate node restore`: a node's home from a backup.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use quorate_ceremony::names::{AccountName, IvnId, Timestamp};
+use serde::Serialize;
+
+use super::backup;
+use crate::backup::{Backup, Judgement, LabelledShare, Lost, judge, label};
+use crate::cli::context::{Context, home_problem, now};
+use crate::cli::duration::relative;
+use crate::cli::setup_problem::setup_problem;
+use crate::cli::terminal::{Page, Tone};
+use crate::cli::{Failure, Run, file};
+use crate::control::{Exit, Problem};
+use crate::errors::chain;
+use crate::handed_on;
+use crate::home::{HomeError, Locations};
+use crate::keystore::{
+    BackupFile, Cost, KeystoreError, PassphraseProtector, ProtectorError, Purpose,
+};
+use crate::node::follow::{NotFollowed, follow};
+use crate::setup::restore::restore;
+use crate::store::durable;
+
+/// Make a node's home again, from a backup
+///
+/// For a node whose machine or disk is lost. Verifies the whole log first, which takes a connection to the coordinator: it
+/// has to contain what the node cosigned last, and it shows which shares are still good. A backup with a share of an
+/// earlier epoch is refused: restore a newer one, or use --even-if-older, which leaves such shares out.
+///
+/// End the node that it replaces first. Two copies of one node are noticed, and neither signs then.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  quorate node restore ben.backup
+  quorate node restore ben.backup --home ./ben
+  quorate node restore ben.backup --show
+  quorate node restore ben.backup --even-if-older")]
+pub(super) struct Restore {
+    /// The backup; - reads it from stdin
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Restore the account although shares in the backup are missing or of an earlier epoch; these are left out
+    #[arg(long)]
+    even_if_older: bool,
+    /// Where the coordinator is now, if it has moved since
+    #[arg(long, value_name = "HOST:PORT")]
+    hub: Option<String>,
+    /// Only show what the backup says of itself; needs no passphrase, and proves nothing
+    #[arg(long, conflicts_with_all = ["even_if_older", "hub"])]
+    show: bool,
+}
+
+#[derive(Serialize)]
+struct RestoreView {
+    account: AccountName,
+    ivn: IvnId,
+    home: PathBuf,
+    made_at: Timestamp,
+    /// Entries of the log, all verified.
+    log_size: u64,
+    /// The shares that are restored.
+    shares: Vec<LabelledShare>,
+    /// Those that the account should have, and that are not in the backup.
+    lost: Vec<Lost>,
+}
+
+impl Run for Restore {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        let bytes = file::read(&self.file, LARGEST)?;
+        let refused = |error: KeystoreError| keystore_problem(&error, &self.file);
+        let sealed = BackupFile::read(&self.file, &bytes).map_err(refused)?;
+        let label =
+            label(&sealed).map_err(|_| refused(KeystoreError::Damaged(self.file.clone())))?;
+        if self.show {
+            context.terminal.show("backup", &label, |page| {
+                page.verdict(
+                    Tone::Strong,
+                    format!(
+                        "a backup of the node of {}, made {}",
+                        label.account,
+                        relative(now(), label.made_at)
+                    ),
+                );
+                backup::describe(page, &label);
+            })?;
+            return Ok(());
+        }
+        let home = Locations::from_environment()
+            .new_node(context.home.clone(), label.account.as_str())
+            .map_err(|error| home_problem(&error))?;
+        check_free(&home)?;
+        context.terminal.note(|page| {
+            page.sentence(format!(
+                "restoring the node of {} to {}, from a backup made {}",
+                label.account,
+                home.display(),
+                relative(now(), label.made_at)
+            ));
+        });
+        let passphrase = context.passphrase(Purpose::Open)?;
+        let protector = PassphraseProtector::new(passphrase, Cost::RECOMMENDED);
+        let mut opened = Backup::open(&self.file, &sealed, &protector).map_err(refused)?;
+        if let Some(hub) = self.hub {
+            if hub.parse::<quorate_network::ivn::HubAddress>().is_err() {
+                let message = format!("\"{hub}\" is not an address; say HOST:PORT");
+                return Err(Problem::new(Exit::Usage, message).into());
+            }
+            opened.config.hub = hub;
+        }
+        let followed =
+            context.wait_for(follow(&opened)).map_err(|failed| not_followed(failed, &home))?;
+        let state = followed.machine.state();
+        let Judgement { good, lost } = judge(state, &opened.label, &opened.packages);
+        if !lost.is_empty() && !self.even_if_older {
+            return Err(older(&opened.label.account, &lost, &self.file).into());
+        }
+        let view = RestoreView {
+            account: opened.label.account.clone(),
+            ivn: opened.label.ivn,
+            home,
+            made_at: opened.label.made_at,
+            log_size: state.size(),
+            shares: opened
+                .label
+                .shares
+                .iter()
+                .filter(|share| good.contains(&share.session))
+                .cloned()
+                .collect(),
+            lost,
+        };
+        let restoring = restore(&view.home, opened, followed.config, followed.entries, &good);
+        context.wait_for(restoring).map_err(|error| setup_problem(&error))?;
+        context.terminal.show("restored", &view, |page| show(page, &view))?;
+        context.terminal.note(|page| {
+            page.blank();
+            page.sentence(
+                "Next: make sure that the node which this one replaces does not run any more, then run this one. It signs \
+                 when the log shows that it started.",
+            );
+            page.copyable(context.command("quorate node run"));
+            page.sentence(
+                "What was decided after the backup and had not reached the log is not known here: look at the inbox.",
+            );
+        });
+        Ok(())
+    }
+}
+
+/// Before a passphrase is asked for.
+fn check_free(home: &Path) -> Result<(), Problem> {
+    let exists = home.join("home.json").exists();
+    let is_empty = std::fs::read_dir(home).map_or(true, |mut entries| entries.next().is_none());
+    let error = match (exists, is_empty) {
+        (true, _) => HomeError::Exists(home.to_owned()),
+        (false, false) => HomeError::NotEmpty(home.to_owned()),
+        (false, true) => return Ok(()),
+    };
+    Err(home_problem(&error))
+}
+
+fn show(page: &mut Page, view: &RestoreView) {
+    let tone = if view.lost.is_empty() { Tone::Good } else { Tone::Warn };
+    page.verdict(
+        tone,
+        format!("the node of {} is restored in {}", view.account, view.home.display()),
+    );
+    page.field("IVN", view.ivn);
+    page.field("log", format!("{} entries, all verified here", view.log_size));
+    for share in &view.shares {
+        match share.epoch {
+            Some(epoch) => page.field("share", format!("{}, epoch {epoch}", share.group)),
+            None => page.field("share", format!("{}, not in use", share.group)),
+        }
+    }
+    for lost in &view.lost {
+        page.item(Tone::Bad, format!("no share of {}: {}", lost.group, why(lost)));
+        page.advice(way_out(&view.account, lost));
+    }
+}
+
+/// Why the share in the backup is of no use.
+fn why(lost: &Lost) -> String {
+    let Lost { group, backup_epoch, epoch, .. } = lost;
+    match backup_epoch {
+        Some(old) if old < epoch => format!(
+            "the backup has the share of epoch {old}, and {group} is in epoch {epoch} now: its members have other shares"
+        ),
+        Some(_) => format!("the one in the backup does not fit the key of {group}"),
+        None => format!(
+            "there is none in the backup, and {group} gave one to this account (epoch {epoch})"
+        ),
+    }
+}
+
+/// How to get a share again.
+fn way_out(account: &AccountName, lost: &Lost) -> String {
+    let Lost { group, min_signers, .. } = lost;
+    match lost.others_can_repair {
+        true => format!(
+            "quorate group repair {group} {account}, which {min_signers} other members approve, gives it back; if somebody else \
+             may have the lost disk, quorate group refresh {group} gives everybody another one"
+        ),
+        false => format!(
+            "fewer than {min_signers} others have theirs, so it can not be had again; look for a newer backup, or make a \
+             new group with a new key: quorate group create"
+        ),
+    }
+}
+
+/// The backup is of an earlier epoch.
+fn older(account: &AccountName, lost: &[Lost], file: &Path) -> Problem {
+    let reasons: Vec<String> = lost.iter().map(why).collect();
+    let ways: Vec<String> = lost.iter().map(|lost| way_out(account, lost)).collect();
+    Problem::new(
+        Exit::Error,
+        format!("this backup is too old, and nothing was restored: {}", reasons.join("; ")),
+    )
+    .hint(format!(
+        "is there a newer backup? without one, get the account back without such shares (quorate node restore {} \
+         --even-if-older), and then: {}",
+        crate::cli::init::quoted(&file.display().to_string()),
+        ways.join("; ")
+    ))
+}
+
+fn not_followed(failed: NotFollowed, home: &Path) -> Problem {
+    match failed {
+        NotFollowed::Problem(problem) if problem.hint.is_none() => problem.hint(
+            "nothing was restored; if the account was suspended, removed or given other keys since, an admin knows",
+        ),
+        NotFollowed::Problem(problem) => problem,
+        NotFollowed::Misbehaviour(proof) => {
+            let place = durable::directory_of(home);
+            let problem = Problem::new(
+                Exit::Verification,
+                "the coordinator is proved to break the rules: its log is not the one that this node cosigned. Nothing was restored",
+            );
+            match handed_on::write(place, &proof) {
+                Ok(()) => problem.hint(format!(
+                    "the proof is in {}, misbehaviour-….json: send it to the other members; anybody can check it with quorate log verify --misbehaviour",
+                    place.display()
+                )),
+                Err(error) => problem.hint(format!("the proof can not be written: {error}")),
+            }
+        }
+    }
+}
+
+/// Why a backup does not open, for people.
+pub(super) fn keystore_problem(error: &KeystoreError, path: &Path) -> Problem {
+    let name = path.display();
+    match error {
+        KeystoreError::Damaged(_) => Problem::new(
+            Exit::Error,
+            format!("the backup {name} is damaged or cut off; nothing was restored"),
+        )
+        .hint("use another copy of it, or an older backup"),
+        KeystoreError::OtherKind { .. } => {
+            Problem::new(Exit::Error, format!("{name} is not a backup of a node"))
+                .hint("quorate node backup makes one")
+        }
+        KeystoreError::Protector { source: ProtectorError::WrongPassphrase, .. } => {
+            Problem::new(Exit::Error, format!("the backup {name} has another passphrase"))
+                .hint("it is the one that the node's home had when the backup was made, unless it was made with --other-passphrase")
+        }
+        error => Problem::new(Exit::Error, chain(error)),
+    }
+}
+
+/// The largest backup that is read: some million signatures.
+const LARGEST: u64 = 256 << 20;

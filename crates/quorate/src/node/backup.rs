@@ -1,0 +1,71 @@
+//! A node's backup, by the node itself or, while none runs, from its home.
+
+use std::path::Path;
+
+use quorate_ceremony::encoding::Base64;
+use quorate_ceremony::node::{Config, Node};
+use rand_core::OsRng;
+
+use super::{damaged, problem};
+use crate::backup;
+use crate::control::{Answer, Exit, Problem};
+use crate::deadlines::now;
+use crate::home::{Home, NodeConfig, NodeHome};
+use crate::keystore::{Cost, NodeKeys, Passphrase, PassphraseProtector};
+use crate::setup::rotate;
+use crate::store::node::NodeStore;
+
+/// The answer of a running node; `home` is where it lives.
+pub(super) async fn answer(
+    machine: &Node,
+    store: &mut NodeStore,
+    home: &Path,
+) -> Result<Answer, Problem> {
+    let config = Home::<NodeConfig>::read(home).map_err(|error| problem(&error))?;
+    let keys = home.join(KEYS);
+    let file = backup::make(machine, store, config, &keys, now()).await;
+    Ok(Answer::Backup { file: Base64(file.map_err(|error| backup_problem(&error))?) })
+}
+
+/// The backup of a node that does not run. Nothing is sent or changed.
+///
+/// # Errors
+///
+/// If its passphrase is another, or its data damaged.
+pub(crate) async fn at_rest(home: NodeHome, passphrase: Passphrase) -> Result<Vec<u8>, Problem> {
+    if rotate::is_begun(&home) {
+        let message = "this account is getting new keys, and that is not finished: a backup of the earlier ones would be of no use";
+        return Err(Problem::new(Exit::Error, message).hint("quorate node rotate-keys"));
+    }
+    let config = home.config().cloned().ok_or_else(|| damaged("home.json"))?;
+    let path = home.keys();
+    let keys = tokio::task::spawn_blocking(move || {
+        NodeKeys::open(&path, &PassphraseProtector::new(passphrase, Cost::RECOMMENDED))
+    })
+    .await
+    .map_err(|error| problem(&error))?
+    .map_err(|error| problem(&error))?;
+    let sealer = keys.sealer(config.ivn, config.account.clone());
+    let mut store =
+        NodeStore::open(&home.database(), sealer).await.map_err(|error| problem(&error))?;
+    let saved = super::load(&mut store, &config).await.map_err(|error| problem(&error))?;
+    let (secrets, _) = keys.into_parts();
+    let settings = Config { auto_accept: false, auto_approve: false };
+    // Never started: it says nothing, and only tells what the log shows of the shares.
+    let machine =
+        Node::restore(config.account.clone(), secrets, settings, config.ivn, saved, &mut OsRng)
+            .map_err(|error| problem(&error))?;
+    let made = backup::make(&machine, &mut store, config, &home.keys(), now()).await;
+    store.close().await.map_err(|error| problem(&error))?;
+    made.map_err(|error| backup_problem(&error))
+}
+
+fn backup_problem(error: &backup::BackupError) -> Problem {
+    match error {
+        backup::BackupError::Frozen => Problem::new(Exit::Error, error.to_string())
+            .hint("keep this home as it is, and copies of the proof: quorate doctor"),
+        error => problem(error),
+    }
+}
+
+const KEYS: &str = "keys.sealed";

@@ -1,0 +1,89 @@
+//! Lost shares given back, by real processes: with other keys, by the others' consent, and of use at once.
+
+use quorate_testkit::cluster::{Cluster, until};
+
+use super::foreign::foreign;
+use super::with_board;
+
+/// Ben's machine is gone. He has other keys and another node, `ben2`, and no share.
+fn without_ben() -> Cluster {
+    let system = with_board();
+    system.run("ada", "key export --group board --format pem --out board.pem").succeeds();
+    system.stop("ben");
+    let url = system.run("ada", "account replace-keys ben").succeeds().stdout;
+    system.run_with("ben2", "join -", url.as_bytes()).succeeds();
+    system.start_process("ben2");
+    until("ada's node to know of ben's other keys", || {
+        let shown = system.run("ada", "group show board --json").succeeds().json();
+        (shown["members"][1]["share"]["state"] == "lost").then_some(())
+    });
+    system
+}
+
+/// The pending change in the inbox of `who`.
+fn change_of(system: &Cluster, who: &str) -> String {
+    until("the change in the inbox", || {
+        let inbox = system.run(who, "inbox --json").succeeds().json();
+        inbox["changes"][0]["id"].as_str().map(str::to_owned)
+    })
+}
+
+/// Waits until `who` sees ben's share healthy.
+fn is_healthy(system: &Cluster, who: &str) {
+    until("ben's share to be healthy", || {
+        let shown = system.run(who, "group show board --json").succeeds().json();
+        (shown["members"][1]["share"]["state"] == "healthy").then_some(())
+    });
+}
+
+/// Ben's new node and carol's sign while ada's is off, under the key from before.
+fn signs_without_ada(system: &Cluster) {
+    system.stop("ada");
+    let (signing, id) = system.sign("ben2", "sign contract --group board --as raw --wait", "carol");
+    system.run("carol", &format!("approve {id}")).succeeds();
+    signing.end().succeeds();
+    let verify = "openssl pkeyutl -verify -pubin -inkey board.pem -rawin \
+                  -sigfile contract.ed25519 -in contract";
+    assert_ne!(foreign(&system.path(""), verify, b""), Some(false));
+}
+
+#[test]
+fn a_member_that_lost_its_machine_gets_its_share_back_and_signs_under_the_same_key() {
+    let system = without_ben();
+    let shown = system.run("carol", "group show board").succeeds().stdout;
+    assert!(shown.contains("2 of 3 needed, 2 healthy; ben lost its share"), "{shown}");
+    system.run("ada", "group repair board zoe").fails(2, &["zoe is not a member of board"]);
+
+    let proposed = system.run("ada", "group repair board ben").succeeds();
+    assert!(proposed.stdout.contains("ben shall get its lost share back"), "{}", proposed.stdout);
+    let id = change_of(&system, "carol");
+    system.run("ben2", &format!("approve {id}")).fails(6, &["no share of the key"]);
+    system
+        .run("carol", "group refresh board")
+        .fails(1, &["is being changed already", "group show board"]);
+    system.run("carol", &format!("approve {id}")).succeeds();
+    is_healthy(&system, "carol");
+    is_healthy(&system, "ben2");
+    let shown = system.run("ben2", "group show board --json").succeeds().json();
+    assert_eq!((&shown["epoch"], &shown["healthy"]), (&1.into(), &3.into()), "no other epoch");
+    signs_without_ada(&system);
+}
+
+#[test]
+fn new_shares_for_a_group_with_a_stolen_one_take_consent_and_give_its_owner_another() {
+    let system = without_ben();
+    system.run("ada", "group refresh board").succeeds();
+    let id = change_of(&system, "carol");
+    let shown = system.run("carol", "inbox").succeeds().stdout;
+    for text in ["new shares for the same members", "Waiting for 1 approval of carol", "other keys"]
+    {
+        assert!(shown.contains(text), "{shown}");
+    }
+    system.run("carol", &format!("approve {id}")).succeeds();
+    until("the new shares in use", || {
+        let shown = system.run("ben2", "group show board --json").succeeds().json();
+        (shown["epoch"] == 2).then_some(())
+    });
+    is_healthy(&system, "carol");
+    signs_without_ada(&system);
+}
