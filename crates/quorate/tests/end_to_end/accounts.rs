@@ -300,3 +300,21 @@ fn decisions_about_accounts_are_an_admins_and_have_to_make_sense() {
     system.run("ben", "account suspend ada --force").succeeds();
     is_hindered(&system, "ada", "account \"ada\" is suspended");
 }
+
+#[test]
+fn two_copies_of_a_node_say_so_and_sign_nothing_until_one_is_gone() {
+    let system = with_board();
+    system.stop("ben");
+    copy_home(&system, "ben", "copy");
+    system.start_process("ben");
+    is_well(&system, "ben");
+    system.start_process("copy");
+    is_hindered(&system, "ben", "Two copies of this node run");
+    is_known(&system, "ben", |shown| shown["duplicated"] == true);
+    system.kill("copy");
+    system.stop("ben");
+    system.start_process("ben");
+    is_well(&system, "ben");
+    ada_signs_with(&system, "ben");
+    is_audited_without_faults(&system);
+}
