@@ -200,6 +200,11 @@ impl IvnState {
         name: &GroupName,
         definition: EntryId,
     ) -> Result<Vec<Event>, Invalid> {
+        let group = self.group(name)?;
+        let proposed = group.change.as_ref().is_some_and(|change| change.id == definition);
+        if !proposed && group.defined != definition {
+            return Err(Invalid::DefinitionChanged { group: name.clone() });
+        }
         self.check_unsaid(id, author)?;
         let events = self.accepted(author, name, definition)?;
         self.said.insert(id);
@@ -228,9 +233,6 @@ impl IvnState {
                 return Err(said);
             }
             return Ok(vec![Event::Change(name.clone())]);
-        }
-        if group.defined != definition {
-            return Err(Invalid::DefinitionChanged { group: name.clone() });
         }
         if !group.has_member(author) {
             return Err(not_a_member());

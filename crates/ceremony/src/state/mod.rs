@@ -50,6 +50,8 @@ pub struct IvnState {
     invitations: BTreeMap<AccountName, Invitation>,
     /// The latest invitation of each name.
     invited: BTreeMap<AccountName, roster::Invited>,
+    /// Every key that any account ever had.
+    keys: BTreeSet<PublicKey>,
     /// Accounts that were removed, and the index of the entry that says so.
     former: BTreeMap<AccountName, u64>,
     groups: BTreeMap<GroupName, Group>,
@@ -140,6 +142,7 @@ impl IvnState {
             accounts: BTreeMap::from([(admin.clone(), founder)]),
             invitations: BTreeMap::new(),
             invited: BTreeMap::new(),
+            keys: BTreeSet::from([genesis.admin.identity, genesis.admin.cosigner]),
             former: BTreeMap::new(),
             groups: BTreeMap::new(),
             sessions: BTreeMap::new(),

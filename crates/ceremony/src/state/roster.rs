@@ -153,6 +153,7 @@ impl IvnState {
         }
         self.check_new_keys(keys)?;
         let roles = invitation.roles.clone();
+        self.keys.extend([keys.identity, keys.cosigner]);
         self.invitations.remove(name);
         let Some(account) = self.accounts.get_mut(name) else {
             self.accounts.insert(name.clone(), Account::new(roles, keys.clone(), self.size));
@@ -183,6 +184,7 @@ impl IvnState {
             account.keyed = self.size;
         }
         self.void_invitations(author);
+        self.keys.extend([keys.identity, keys.cosigner]);
         // Whoever still has the earlier ones may not act any more.
         Ok(vec![Event::Dismissed(author.clone()), Event::Account(author.clone())])
     }
@@ -331,7 +333,7 @@ impl IvnState {
     }
 
     /// Every key is one account's: a cosignature does not commit to its cosigner's name, so the copy of somebody's key
-    /// would count for two.
+    /// would count for two. And it is so once: with keys that come back, what was said with them before could be said again.
     fn check_new_keys(&self, keys: &AccountKeys) -> Result<(), Invalid> {
         let new = [keys.identity, keys.cosigner];
         let taken = self.accounts.iter().find(|(_, account)| {
@@ -339,6 +341,7 @@ impl IvnState {
         });
         match taken {
             Some((account, _)) => Err(Invalid::KeysTaken { account: account.clone() }),
+            None if new.iter().any(|key| self.keys.contains(key)) => Err(Invalid::KeysUsed),
             None => Ok(()),
         }
     }

@@ -354,6 +354,9 @@ fn an_account_rotates_its_keys_and_keeps_its_share_and_its_say() {
     assert_eq!(log.enter(&rotated), Ok(events));
     assert_eq!(log.enter(&rotated), Err(Invalid::Signature));
     log.wait(1);
+    // With keys that come back, the coordinator could say the rotation again.
+    let back = rotation(&log, "new", "ben");
+    assert_eq!(log.enter(&back), Err(Invalid::KeysUsed));
     assert_eq!(log.requests("ben", log.request()), Err(Invalid::Signature), "with the former key");
     log.keys_of.insert(name("ben"), "new".to_owned());
     sign(&mut log, request, &["ada", "ben"], 9).unwrap();
