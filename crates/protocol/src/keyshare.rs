@@ -37,6 +37,7 @@ mod error;
 mod feldman;
 mod message;
 mod parameters;
+pub(crate) mod possession;
 mod run;
 pub(crate) mod sealing;
 #[cfg(test)]
