@@ -263,7 +263,13 @@ impl Resharing {
                     }
                     ReshareMischief::RestartForEver => {
                         let started = Body::NodeStarted { incarnation: Digest::new(random(rng)) };
-                        std::iter::once(effect).chain(seat.submits(started)).collect()
+                        // Then its own process is the latest again, so that it signs, if nothing else.
+                        let own =
+                            seat.state.account(seat.account).ok().and_then(|it| it.incarnation);
+                        let again = own.map(|incarnation| Body::NodeStarted { incarnation });
+                        let starts = [Some(started), again].into_iter().flatten();
+                        let starts = starts.filter_map(|start| seat.submits(start));
+                        std::iter::once(effect).chain(starts).collect()
                     }
                     _ if self.speaks_itself() => Vec::new(),
                     _ => vec![effect],
