@@ -220,6 +220,7 @@ fn node_checks(context: &Context, config: &NodeConfig) -> Vec<Check> {
             checks.extend(connection(&status));
             checks.push(clock(log::latest_time(&session), now()));
             checks.push(shares(&status));
+            checks.extend(lacking(&status));
             checks
         }
         Ok(None) => vec![
@@ -309,7 +310,8 @@ fn shares(status: &StatusView) -> Check {
         };
         status.groups.iter().filter(is_member).count()
     };
-    let ready = mine(|stage| stage == GroupStage::Ready);
+    let lacking = status.groups.iter().filter(|group| group.lacks_share).count();
+    let ready = mine(|stage| stage == GroupStage::Ready).saturating_sub(lacking);
     let not_ready = mine(|stage| stage != GroupStage::Ready);
     match not_ready {
         0 => Check::ok(
@@ -326,6 +328,22 @@ fn shares(status: &StatusView) -> Check {
             "quorate group list",
         ),
     }
+}
+
+/// Groups whose share this node should have, and has not.
+fn lacking(status: &StatusView) -> Vec<Check> {
+    let lacking = status.groups.iter().filter(|group| group.lacks_share);
+    let check = |group: &crate::control::GroupView| {
+        let (name, account) = (&group.name, &status.account);
+        Check::fail(
+            "share",
+            format!("this node has no share of {name}: it can not sign for it"),
+            format!(
+                "a newer backup has it, or the others give it back: quorate group repair {name} {account}"
+            ),
+        )
+    };
+    lacking.map(check).collect()
 }
 
 fn hub(address: &str) -> Check {

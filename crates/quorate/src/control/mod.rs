@@ -335,6 +335,9 @@ pub struct GroupView {
     pub verifying_key: Option<String>,
     /// Counts the key's sets of shares.
     pub epoch: Option<u64>,
+    /// Whether this node should have a share of the key and has none: its data was lost, or restored without it.
+    #[serde(default)]
+    pub lacks_share: bool,
     /// How many members' nodes showed lately that they have their shares, once there is a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub healthy: Option<usize>,

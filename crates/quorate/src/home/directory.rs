@@ -136,6 +136,7 @@ impl NodeHome {
     /// When something is there by now, or the disk fails.
     pub fn put_in_place(mut self, path: &Path) -> Result<Self, HomeError> {
         check_free(path)?;
+        let path = &std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let write = |error| HomeError::write(path, error);
         durable::sync_directory(&self.path).map_err(write)?;
         fs::rename(&self.path, path).map_err(|error| match error.kind() {
@@ -245,10 +246,12 @@ impl IvnDirectory {
 
 /// Where a home is made that shall be at `path`: beside it, so that it can be moved there in one step.
 fn staged(path: &Path) -> PathBuf {
+    // Of `.`, too, somebody's directory is the parent.
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(".restoring");
-    durable::directory_of(path).join(name)
+    durable::directory_of(&path).join(name)
 }
 
 /// That nothing is at `path`, or an empty directory.

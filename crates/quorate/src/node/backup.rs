@@ -11,7 +11,7 @@ use crate::backup;
 use crate::control::{Answer, Exit, Problem};
 use crate::deadlines::now;
 use crate::home::{Home, NodeConfig, NodeHome};
-use crate::keystore::{Cost, NodeKeys, Passphrase, PassphraseProtector};
+use crate::keystore::NodeKeys;
 use crate::setup::rotate;
 use crate::store::node::NodeStore;
 
@@ -27,24 +27,17 @@ pub(super) async fn answer(
     Ok(Answer::Backup { file: Base64(file.map_err(|error| backup_problem(&error))?) })
 }
 
-/// The backup of a node that does not run. Nothing is sent or changed.
+/// The backup of a node that does not run, with its keys. Nothing is sent or changed.
 ///
 /// # Errors
 ///
-/// If its passphrase is another, or its data damaged.
-pub(crate) async fn at_rest(home: NodeHome, passphrase: Passphrase) -> Result<Vec<u8>, Problem> {
+/// If its data is damaged, or it is getting other keys.
+pub(crate) async fn at_rest(home: NodeHome, keys: NodeKeys) -> Result<Vec<u8>, Problem> {
     if rotate::is_begun(&home) {
         let message = "this account is getting new keys, and that is not finished: a backup of the earlier ones would be of no use";
         return Err(Problem::new(Exit::Error, message).hint("quorate node rotate-keys"));
     }
     let config = home.config().cloned().ok_or_else(|| damaged("home.json"))?;
-    let path = home.keys();
-    let keys = tokio::task::spawn_blocking(move || {
-        NodeKeys::open(&path, &PassphraseProtector::new(passphrase, Cost::RECOMMENDED))
-    })
-    .await
-    .map_err(|error| problem(&error))?
-    .map_err(|error| problem(&error))?;
     let sealer = keys.sealer(config.ivn, config.account.clone());
     let mut store =
         NodeStore::open(&home.database(), sealer).await.map_err(|error| problem(&error))?;

@@ -83,6 +83,7 @@ async fn follow_as(
     let _stopped = stop.clone().drop_guard();
     tokio::spawn(hub::keep_linked(diallers, hub.clone(), events, stop));
     let mut following = Following::new(backup, &config)?;
+    let mut last = None;
     loop {
         let event = tokio::select! {
             event = tokio::time::timeout(PATIENCE, received.recv()) => event.ok().flatten(),
@@ -90,11 +91,20 @@ async fn follow_as(
                 return Err(outage.ok().and_then(|it| it.clone()).unwrap_or_else(silent).into());
             }
         };
-        let whole = following.take(event.ok_or_else(silent)?)?;
-        if whole && following.is_at_the_end(&hub.checkpoint().await?) {
-            let Following { machine, entries, .. } = following;
-            check(&machine)?;
-            return Ok(Followed { machine, entries, config });
+        let Some(event) = event else { return Err(last.unwrap_or_else(silent).into()) };
+        if !following.take(event)? {
+            continue;
+        }
+        match hub.checkpoint().await {
+            Ok(latest) if following.is_at_the_end(&latest) => {
+                let Following { machine, entries, .. } = following;
+                check(&machine)?;
+                return Ok(Followed { machine, entries, config });
+            }
+            Ok(_) => {}
+            // Where the node that is to be replaced still runs, each takes the other's connection, and the next one
+            // begins with the log again.
+            Err(problem) => last = Some(problem),
         }
     }
 }

@@ -121,6 +121,8 @@ fn every_command_explains_itself_with_examples() {
         "doctor",
         "join",
         "node run",
+        "node backup",
+        "node restore",
         "node rotate-keys",
         "account list",
         "account show",

@@ -18,7 +18,9 @@ use crate::control::{Answer, Ask, Exit, Problem};
 use crate::drill::{self, Point};
 use crate::errors::chain;
 use crate::home::NodeHome;
-use crate::keystore::{BackupFile, Cost, Passphrase, PassphraseProtector, Purpose};
+use crate::keystore::{
+    BackupFile, Cost, KeystoreError, NodeKeys, Passphrase, PassphraseProtector, Purpose,
+};
 use crate::node::backup::at_rest;
 use crate::store::durable;
 
@@ -70,10 +72,11 @@ impl Run for Backup {
             return Err(exists(&self.out).into());
         }
         let config = context.node_config()?;
-        let other = self.other_passphrase || self.other_passphrase_file.is_some();
-        let other = other
-            .then(|| context.other_passphrase(self.other_passphrase_file.as_deref()))
-            .transpose()?;
+        let own = || {
+            let passphrase = context.passphrase(Purpose::Open)?;
+            Ok::<_, Problem>(PassphraseProtector::new(passphrase, Cost::RECOMMENDED))
+        };
+        let mut protector = None;
         let bytes = match context.running_session()? {
             Some(session) => match session.ask(Ask::Backup)? {
                 Answer::Backup { file } => file.0,
@@ -82,18 +85,23 @@ impl Run for Backup {
             None => {
                 let home = context.node_home()?;
                 let home = NodeHome::open(&home).map_err(|error| home_problem(&error))?;
-                context.wait_for(at_rest(home, context.passphrase(Purpose::Open)?))?
+                let own = protector.insert(own()?);
+                let keys = NodeKeys::open(&home.keys(), own)
+                    .map_err(|error| Problem::new(Exit::Error, chain(&error)))?;
+                context.wait_for(at_rest(home, keys))?
             }
         };
         let damaged = |error: &dyn std::error::Error| Problem::new(Exit::Error, chain(error));
         let made = BackupFile::read(&self.out, &bytes).map_err(|error| damaged(&error))?;
         let label = label(&made).map_err(|error| damaged(&error))?;
-        let home_passphrase = other.is_none();
-        let bytes = match other {
-            Some(other) => {
-                under_another(&made, &label, context.passphrase(Purpose::Open)?, other, &self.out)?
-            }
-            None => bytes,
+        let home_passphrase = !self.other_passphrase && self.other_passphrase_file.is_none();
+        let bytes = if home_passphrase {
+            bytes
+        } else {
+            let own = protector.map_or_else(own, Ok)?;
+            let other = context.other_passphrase(self.other_passphrase_file.as_deref())?;
+            under_another(&made, &label, &own, other)
+                .map_err(|error| restore::keystore_problem(&error, &self.out))?
         };
         if to_stdout {
             return Ok(context.terminal.bytes(&bytes)?);
@@ -153,16 +161,12 @@ impl Backup {
 fn under_another(
     made: &BackupFile,
     label: &Label,
-    own: Passphrase,
+    own: &PassphraseProtector,
     other: Passphrase,
-    path: &Path,
-) -> Result<Vec<u8>, Problem> {
-    let own = PassphraseProtector::new(own, Cost::RECOMMENDED);
+) -> Result<Vec<u8>, KeystoreError> {
     let other = PassphraseProtector::new(other, Cost::RECOMMENDED);
-    let opened = made.open(label.ivn, &label.account, &own);
-    let (keys, parts) = opened.map_err(|error| restore::keystore_problem(&error, path))?;
+    let (keys, parts) = made.open(label.ivn, &label.account, own)?;
     made.sealed_again(label.ivn, &label.account, (&keys, &parts), &other, &mut OsRng)
-        .map_err(|error| restore::keystore_problem(&error, path))
 }
 
 fn exists(path: &Path) -> Problem {

@@ -164,3 +164,49 @@ fn a_home_of_the_other_kind_a_newer_or_a_damaged_one_is_refused_and_left_as_it_i
     fs::write(&file, misspelt).unwrap();
     assert!(matches!(NodeHome::open(root.path()), Err(HomeError::Damaged { .. })));
 }
+
+#[test]
+fn a_staged_home_is_none_until_it_is_put_in_place_and_then_a_whole_one() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("ada");
+    let mut home = NodeHome::stage(&path).unwrap();
+    fs::write(home.path().join("leftover"), "").unwrap();
+    let error = NodeHome::stage(&path).unwrap_err();
+    assert!(matches!(error, HomeError::InUse { .. }), "{error}");
+    home.save(node_config()).unwrap();
+    assert!(!path.exists());
+    drop(home);
+
+    // Another attempt begins anew.
+    let mut home = NodeHome::stage(&path).unwrap();
+    assert!(!home.path().join("leftover").exists() && !home.path().join(FILE).exists());
+    home.save(node_config()).unwrap();
+    let home = home.put_in_place(&path).unwrap();
+    assert_eq!((home.path(), mode(&path)), (path.as_path(), 0o700));
+    let error = NodeHome::open(&path).unwrap_err();
+    assert!(matches!(error, HomeError::InUse { .. }), "{error}");
+    drop(home);
+    assert_eq!(NodeHome::open(&path).unwrap().config(), Some(&node_config()));
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_staged_home_takes_the_place_of_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("ada");
+    drop(new_node(&path));
+    let error = NodeHome::stage(&path).unwrap_err();
+    assert!(matches!(error, HomeError::Exists(_)), "{error}");
+    fs::remove_file(path.join(FILE)).unwrap();
+    // It may be a join that is not finished, whose keys the log has.
+    let error = NodeHome::stage(&path).unwrap_err();
+    assert!(matches!(error, HomeError::NotEmpty(_)), "{error}");
+
+    let other = root.path().join("ben");
+    let home = NodeHome::stage(&other).unwrap();
+    fs::create_dir(&other).unwrap();
+    fs::write(other.join("file"), "").unwrap();
+    let error = home.put_in_place(&other).unwrap_err();
+    assert!(matches!(error, HomeError::NotEmpty(_)), "{error}");
+    assert!(other.join("file").exists());
+}

@@ -43,6 +43,9 @@ pub(crate) fn group(node: &Node, group: &Group, now: Timestamp) -> GroupView {
         members,
         verifying_key: group.key.as_ref().map(|key| hex(key.public.verifying_key().as_bytes())),
         epoch: group.key.as_ref().map(|key| key.epoch),
+        lacks_share: group.key.is_some()
+            && group.has_say(node.account())
+            && !node.holds_share(&definition.name),
         healthy: group.key.as_ref().map(|_| group.healthy(now)),
         shares: group.key.as_ref().map(|_| shares_sentence(group, now)),
         past_change: group.past_changes.last().map(|past| PastChangeView {
