@@ -26,7 +26,7 @@ use quorate_testkit::{
 enum Outcome {
     /// None: the change is in force, with the attacker.
     Nothing,
-    /// The log proves who it was, and that it did this.
+    /// The log proves who it was, and that it did this; "…" is whoever it did it to.
     Blame(&'static str),
     /// The attacker contradicts the log in its own signed words.
     Dissent,
@@ -175,7 +175,9 @@ impl Named {
         assert!(absent.is_subset(&self.missing), "{self:?}");
         assert!(outcome == Outcome::Absence || self.missing.is_empty(), "{self:?}");
         if let Outcome::Blame(did) = outcome {
-            assert!(self.faults.iter().all(|fault| fault.starts_with(did)), "{self:?}");
+            let (before, after) = did.split_once('…').unwrap_or((did, ""));
+            let did = |fault: &String| fault.starts_with(before) && fault.ends_with(after);
+            assert!(self.faults.iter().all(did), "{self:?}");
         }
         true
     }
@@ -270,6 +272,7 @@ catalogue! {
     a_share_of_an_older_epoch_is_blamed: ShareOfAnOlderEpoch by DEALERS => Blame("dealt another value than its share")
     a_bad_proof_of_possession_is_blamed: WrongProof by DEALERS => Blame("sent an invalid proof of knowledge")
     anothers_dealing_is_blamed: AnothersDealing by STAYING_DEALERS => Blame("dealt another value than its share")
+    an_ephemeral_key_that_is_another_dealers_is_blamed: AnothersEphemeralKey by DEALERS => Blame("sent an invalid proof of knowledge")
     a_wrong_sub_share_to_one_is_blamed: WrongSubShareToOne by DEALERS => Blame("sent a wrong sub-share")
     wrong_sub_shares_to_all_are_blamed: WrongSubShareToAll by DEALERS => Blame("sent a wrong sub-share")
     a_sub_share_that_can_not_be_decrypted_is_blamed: SealedGarbage by DEALERS => Blame("sent a wrong sub-share")
@@ -282,8 +285,8 @@ catalogue! {
     messages_of_the_session_before_count_as_silence: LastSessionsMessages by STAYING_DEALERS => Absence
 
     // Round 3.
-    a_false_complaint_is_blamed: FalseComplaint by RECIPIENTS => Blame("complained about 1 without a reason")
-    a_complaint_with_a_forged_proof_is_blamed: ForgedComplaint by RECIPIENTS => Blame("complained about 1 with an invalid proof")
+    a_false_complaint_is_blamed: FalseComplaint by RECIPIENTS => Blame("complained about … without a reason")
+    a_complaint_with_a_forged_proof_is_blamed: ForgedComplaint by RECIPIENTS => Blame("complained about … with an invalid proof")
     a_complaint_about_no_dealer_is_blamed: ComplaintAboutNoDealer by RECIPIENTS => Blame("sent a malformed message")
     silence_instead_of_a_verdict_blames_nobody: SilentInVerdict by RECIPIENTS => Absence
 

@@ -1,4 +1,6 @@
 //! Makes logs in a few lines: accounts with keys, and what they say.
+//!
+//! tidy: long because it is one vocabulary, which all tests of the log's rules are written in.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -328,6 +330,26 @@ impl Chronicle {
         self.finish_rounds(runs);
     }
 
+    /// Somebody announces that it takes part in a repair; nothing more comes of it.
+    pub(crate) fn announces(&mut self, member: &str) {
+        let account = self.state.account(&name(member)).unwrap();
+        if account.incarnation != Some(Self::incarnation(member, 1)) {
+            self.start_node(member, 1);
+        }
+        let (_, message) = self.joins_repair(member);
+        self.posts(member, message).unwrap();
+    }
+
+    fn joins_repair(&mut self, member: &str) -> (repair::Run, Vec<u8>) {
+        let ceremony = self.state.group(&board()).unwrap().ceremony.as_ref().unwrap();
+        let parameters = ceremony.board.repair().unwrap().parameters();
+        let me = ceremony.terms.identifiers[&name(member)];
+        if parameters.recipient() == me {
+            return repair::Run::recover(parameters, me, &mut self.rng).unwrap();
+        }
+        repair::Run::help(parameters, me, &self.packages[&name(member)], &mut self.rng).unwrap()
+    }
+
     /// These go through the rounds of a repair; afterwards, its recipient holds its share again.
     pub(crate) fn repair(&mut self, participants: &[&str]) {
         let mut runs = BTreeMap::new();
@@ -336,15 +358,7 @@ impl Chronicle {
             if account.incarnation != Some(Self::incarnation(member, 1)) {
                 self.start_node(member, 1);
             }
-            let ceremony = self.state.group(&board()).unwrap().ceremony.as_ref().unwrap();
-            let parameters = ceremony.board.repair().unwrap().parameters();
-            let me = ceremony.terms.identifiers[&name(member)];
-            let (run, message) = if parameters.recipient() == me {
-                repair::Run::recover(parameters, me, &mut self.rng).unwrap()
-            } else {
-                let package = &self.packages[&name(member)];
-                repair::Run::help(parameters, me, package, &mut self.rng).unwrap()
-            };
+            let (run, message) = self.joins_repair(member);
             runs.insert(name(member), run);
             // Enough others may have announced by now.
             let posted = self.posts(member, message);

@@ -16,7 +16,9 @@
 //!
 //! A *reshare* has the same rounds. Holders of an old key's shares deal those instead of
 //! random constants, and the same key is shared anew: among other members, with another
-//! min_signers, or only refreshed.
+//! min_signers, or only refreshed. It has no hash of the dealing in the first round, so
+//! that any min_signers old holders are enough; instead a dealer proves to know what is
+//! behind its ephemeral key.
 //!
 //! Messages travel through one totally ordered log. A [`Board`] is what that log says: a
 //! fold over the messages that needs no secret, so participants, coordinator and auditors
@@ -37,6 +39,7 @@ mod error;
 mod feldman;
 mod message;
 mod parameters;
+pub(crate) mod possession;
 mod run;
 pub(crate) mod sealing;
 #[cfg(test)]

@@ -29,7 +29,6 @@
 mod board;
 mod message;
 mod parameters;
-mod possession;
 mod run;
 mod summands;
 #[cfg(test)]

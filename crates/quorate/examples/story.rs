@@ -21,10 +21,13 @@ use std::path::{Path, PathBuf};
 
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::{Author, Statement};
+use quorate_ceremony::identity::{AccountSecrets, SecretKey};
 use quorate_ceremony::misbehaviour::Misbehaviour;
-use quorate_ceremony::names::{EntryId, SessionId};
+use quorate_ceremony::names::{Digest, EntryId, SessionId};
 use quorate_ceremony::policy::Policy;
-use quorate_ceremony::statement::{AbortReason, Body, GroupChange, GroupDefinition};
+use quorate_ceremony::statement::{
+    AbortReason, Body, GroupChange, GroupDefinition, Invitation, Role,
+};
 use quorate_documents::keys::{to_jwk, to_pem, to_ssh};
 use quorate_log::compare::Fork;
 use quorate_log::leaf_hash;
@@ -94,6 +97,7 @@ fn made() -> BTreeMap<String, Vec<u8>> {
 
     add("entry.1.jsonl", entries());
     add("entry.2.jsonl", entries_of_changes());
+    add("entry.3.jsonl", entries_of_accounts());
     add("misbehaviour.1.jsonl", proofs());
     let (tiles, _) = log::tree(&story.log);
     tiles.into_iter().for_each(|(path, bytes)| add(&format!("log.2/{path}"), bytes));
@@ -203,6 +207,54 @@ fn entries_of_changes() -> Vec<u8> {
         Body::GroupChange(proposal),
         Body::GroupChangeWithdrawn { change },
         Body::ShareDestroyed { group, epoch: 1 },
+    ];
+    let lines = bodies.into_iter().map(|body| {
+        let statement =
+            Statement { ivn: Some(story.ivn), author: Author::Account(name("ada")), at, body };
+        line(String::from_utf8(state::signed(statement).unwrap().to_bytes()).unwrap())
+    });
+    lines.flatten().collect()
+}
+
+/// The kinds of entries, and the fields, that came with accounts that change and with lost shares.
+fn entries_of_accounts() -> Vec<u8> {
+    let story = story();
+    let keys = AccountSecrets {
+        identity: SecretKey::from_seed(&[21; 32]),
+        cosigner: SecretKey::from_seed(&[22; 32]),
+    };
+    let at = targets::story::START;
+    let (account, roles) = (name("ben"), BTreeSet::from([Role::Member, Role::Auditor]));
+    let defined = story.entries().find_map(|entry| match &entry.statement().body {
+        Body::GroupDefined(definition) => Some(definition.clone()),
+        _ => None,
+    });
+    let before = defined.unwrap();
+    let (group, policy) = (before.name.clone(), before.policy.clone());
+    let policy = Policy { refresh_every: Some(86_400_000), ..policy };
+    let proposal = GroupChange {
+        epoch: 1,
+        definition: GroupDefinition { policy, ..before },
+        expires_at: at.plus(3_600_000),
+        repairs: Some(account.clone()),
+    };
+    let (incarnation, other) = (Digest::new([3; 32]), Digest::new([4; 32]));
+    let bodies = [
+        Body::Invitation(Invitation {
+            name: account.clone(),
+            roles: roles.clone(),
+            key: keys.cosigner.public(),
+            expires_at: at.plus(3_600_000),
+            replaces: Some(keys.identity.public()),
+        }),
+        Body::KeysRotated { keys: keys.public() },
+        Body::AccountSuspended { account: account.clone() },
+        Body::AccountResumed { account: account.clone() },
+        Body::AccountRoles { account: account.clone(), roles },
+        Body::AccountRemoved { account },
+        Body::NodeDuplicated { incarnation, other },
+        Body::GroupChange(proposal),
+        Body::ShareProved { group, epoch: 1, proof: Base64(vec![5; 64]) },
     ];
     let lines = bodies.into_iter().map(|body| {
         let statement =

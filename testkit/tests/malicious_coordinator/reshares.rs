@@ -153,7 +153,7 @@ fn messages_of_a_session_that_was_given_up_are_of_no_use_in_the_next() {
                 && *from != ada()
                 && let Body::CeremonyMessage { message: said, .. } =
                     &Entry::from_bytes(&entry.0).unwrap().statement().body
-                && said.0.first() == Some(&2)
+                && said.0.first() == Some(&9)
                 && seen < 20
             {
                 seen += 1;

@@ -76,7 +76,7 @@ impl AuditReport {
             page.say(
                 0,
                 &format!(
-                    "The cosignatures of {} do not count: its cosigner key is unusable.",
+                    "The cosignatures of {} do not count: it is suspended, or its cosigner key is unusable.",
                     account.name
                 ),
             );

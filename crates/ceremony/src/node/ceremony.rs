@@ -22,8 +22,8 @@ use crate::statement::Body;
 
 /// The secret half of a session's protocol, whichever that is.
 pub(super) enum SessionRun {
-    Keyshare(Run),
-    Repair(repair::Run),
+    Keyshare(Box<Run>),
+    Repair(Box<repair::Run>),
 }
 
 impl SessionRun {
@@ -34,14 +34,14 @@ impl SessionRun {
         package: Option<&KeyPackage>,
         rng: &mut dyn CryptoRngCore,
     ) -> Option<Result<Step<Self>, Error>> {
-        let sends = |(run, message)| Step::Send(Self::Keyshare(run), message);
+        let sends = |(run, message)| Step::Send(Self::Keyshare(Box::new(run)), message);
         Some(match &ceremony.board {
             SessionBoard::Keyshare(board) if ceremony.terms.is_reshare() => {
                 // Whoever lost its share takes part as one who never had any.
                 let begun = Run::reshare(board.parameters(), me, package, rng);
                 begun.map(|(run, first)| match first {
                     Some(message) => sends((run, message)),
-                    None => Step::Wait(Self::Keyshare(run)),
+                    None => Step::Wait(Self::Keyshare(Box::new(run))),
                 })
             }
             SessionBoard::Keyshare(board) => Run::start(board.parameters(), me, rng).map(sends),
@@ -52,7 +52,7 @@ impl SessionRun {
                     Some(package) => repair::Run::help(parameters, me, package, rng),
                     None => return None,
                 };
-                begun.map(|(run, message)| Step::Send(Self::Repair(run), message))
+                begun.map(|(run, message)| Step::Send(Self::Repair(Box::new(run)), message))
             }
         })
     }
@@ -64,10 +64,10 @@ impl SessionRun {
     ) -> Result<Step<Self>, Error> {
         match (self, board) {
             (Self::Keyshare(run), SessionBoard::Keyshare(board)) => {
-                run.advance(board, rng).map(|step| map(step, Self::Keyshare))
+                run.advance(board, rng).map(|step| map(step, |run| Self::Keyshare(Box::new(run))))
             }
             (Self::Repair(run), SessionBoard::Repair(board)) => {
-                run.advance(board, rng).map(|step| map(step, Self::Repair))
+                run.advance(board, rng).map(|step| map(step, |run| Self::Repair(Box::new(run))))
             }
             _ => Err(Error::OtherBoard),
         }

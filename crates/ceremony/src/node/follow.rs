@@ -330,7 +330,8 @@ impl Node {
         out: &mut Vec<NodeEffect>,
     ) {
         self.drop_sessions_of_groups(&touched.epochs);
-        if touched.accounts {
+        // The start of an earlier process of this node may have come into the log after this one's.
+        if touched.accounts || touched.started {
             self.announce_process(now, out);
         }
         self.look_for_copies(now, out);
@@ -372,7 +373,10 @@ impl Touched {
             match event {
                 Event::Invited(_) | Event::Admitted(_) | Event::Dismissed(_) => {}
                 // An account that was resumed has to announce its node.
-                Event::Account(_) => self.accounts = true,
+                Event::Account(_) => {
+                    self.accounts = true;
+                    self.upkeep = true;
+                }
                 Event::NodeStarted(_) => self.started = true,
                 Event::ShareProved(_) => self.upkeep = true,
                 Event::EpochStarted(group) => {

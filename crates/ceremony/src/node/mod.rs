@@ -352,7 +352,9 @@ impl Node {
         let announced = known.is_some_and(|account| account.incarnation == Some(self.incarnation))
             || self.is_stating(|body| matches!(body, Body::NodeStarted { .. }));
         if !self.frozen() && !announced && self.copy.is_none() {
-            self.state_in_log(Body::NodeStarted { incarnation: self.incarnation }, now, out);
+            // Later than the one before, also if this machine's clock was set back.
+            let latest = known.map_or(now, |account| now.max(account.started.plus(1)));
+            self.state_in_log(Body::NodeStarted { incarnation: self.incarnation }, latest, out);
         }
     }
 

@@ -7,7 +7,7 @@ use super::Node;
 use crate::effect::{NodeDeadline, NodeEffect};
 use crate::encoding::Base64;
 use crate::names::{Digest, GroupName, Timestamp};
-use crate::state::{Group, possession_context};
+use crate::state::{ChangeEnd, Group, possession_context};
 use crate::statement::{Body, GroupChange};
 
 /// How long after the last thing that showed that this node has its share it shows it again, in milliseconds: a day. What
@@ -89,16 +89,25 @@ impl Node {
         let every = group.definition.policy.refresh_every?;
         let members = &group.definition.members;
         let turn = members.iter().position(|member| *member == self.account)?;
-        let pending = group.change.as_ref().is_some_and(|change| !change.lapsed(self.state.time()));
-        if pending || !is_refreshable(group) {
+        let lapsed = match &group.change {
+            Some(change) if !change.lapsed(self.state.time()) => return None,
+            Some(change) => Some(change.proposal.expires_at.plus(RETRY)),
+            None => None,
+        };
+        if !is_refreshable(group) {
             return None;
         }
-        let failed =
-            group.past_changes.iter().filter(|past| past.proposal.epoch == key.epoch).count();
-        let failed = u64::try_from(failed).unwrap_or(u64::MAX);
+        // Refreshes that came to nothing by themselves: what somebody took back delays nothing.
+        let failed = group.past_changes.iter().filter(|past| {
+            past.proposal.epoch == key.epoch
+                && past.proposal.definition == group.definition
+                && matches!(past.end, ChangeEnd::Failed(_) | ChangeEnd::Lapsed)
+        });
+        let failed = u64::try_from(failed.count()).unwrap_or(u64::MAX);
         let turn = u64::try_from(turn).unwrap_or(u64::MAX).saturating_mul(TURN);
         let later = failed.saturating_mul(RETRY).saturating_add(turn);
-        Some(key.activated.plus(every).plus(later))
+        let due = key.activated.plus(every).plus(later);
+        Some(lapsed.map_or(due, |lapsed| lapsed.max(due)))
     }
 
     fn ask_for_new_shares(&mut self, name: &GroupName, now: Timestamp, out: &mut Vec<NodeEffect>) {

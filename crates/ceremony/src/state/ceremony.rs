@@ -278,6 +278,7 @@ impl Group {
         if let (AbortReason::Fault { culprits }, Some(change)) = (&reason, &mut self.change) {
             change.culprits.extend(culprits.iter().cloned());
         }
+        self.note_late(&reason);
         let goes_on = self.goes_on_after(&reason) && self.enough_dealers();
         self.close_session(reason.clone());
         if !goes_on && self.change.is_some() {
@@ -288,7 +289,31 @@ impl Group {
     /// Whether those who may deal in the pending change are enough to use the key.
     fn enough_dealers(&self) -> bool {
         let (Some(key), Some(change)) = (&self.key, &self.change) else { return true };
-        key.dealers(&change.culprits).count() >= key.min_signers()
+        let able = key.dealers(&change.culprits);
+        able.filter(|name| change.proposal.repairs.as_ref() != Some(*name)).count()
+            >= key.min_signers()
+    }
+
+    /// Notes who announced to help in a repair and then held it up, as long as there are enough others. Otherwise one who
+    /// always announces first could keep a repair from ever being done.
+    fn note_late(&mut self, reason: &AbortReason) {
+        let (Some(key), Some(change), Some(ceremony)) =
+            (&self.key, &mut self.change, &self.ceremony)
+        else {
+            return;
+        };
+        let (AbortReason::TimedOut { missing: names } | AbortReason::Restarted { nodes: names }) =
+            reason
+        else {
+            return;
+        };
+        let Some(member) = ceremony.terms.repairs() else { return };
+        let helped = names.iter().filter(|name| *name != member && ceremony.posted.contains(*name));
+        change.late.extend(helped.cloned());
+        let skipped = &change.culprits | &change.late;
+        if key.dealers(&skipped).filter(|name| *name != member).count() < key.min_signers() {
+            change.late.clear();
+        }
     }
 
     /// If the running session is a repair, it is done: its recipient has its share on disk and can use it.

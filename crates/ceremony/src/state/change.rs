@@ -38,6 +38,8 @@ pub struct Change {
     pub approved: bool,
     /// Who was caught cheating while it was carried out.
     pub(super) culprits: BTreeSet<AccountName>,
+    /// In a repair, who announced to help and then held it up. That proves nothing, and the others are tried first.
+    pub(super) late: BTreeSet<AccountName>,
 }
 
 /// A change that is over.
@@ -192,8 +194,8 @@ impl IvnState {
             return Err(Invalid::OtherEpoch { group: name, asked, current });
         }
         // Otherwise one member could keep the others from ever changing anything, by asking for new shares.
-        let gives_way =
-            |change: &Change| change.is_refresh(group) && *definition != group.definition;
+        let more = proposal.repairs.is_some() || *definition != group.definition;
+        let gives_way = |change: &Change| change.is_refresh(group) && more;
         let in_the_way = group.changing(now).filter(|change| !gives_way(change));
         if let Some(change) = in_the_way {
             return Err(Invalid::ChangePending { group: name, change: change.id });
@@ -241,6 +243,7 @@ impl IvnState {
             accepted: BTreeSet::new(),
             approved: false,
             culprits: BTreeSet::new(),
+            late: BTreeSet::new(),
         };
         change.approved = change.is_approved(group);
         let group = self.group_mut(&name)?;

@@ -195,6 +195,24 @@ impl IvnState {
     /// Consent to belong to a group: as defined, or as it will be after the change of that entry.
     pub(super) fn accept_group(
         &mut self,
+        id: EntryId,
+        author: &AccountName,
+        name: &GroupName,
+        definition: EntryId,
+    ) -> Result<Vec<Event>, Invalid> {
+        let group = self.group(name)?;
+        let proposed = group.change.as_ref().is_some_and(|change| change.id == definition);
+        if !proposed && group.defined != definition {
+            return Err(Invalid::DefinitionChanged { group: name.clone() });
+        }
+        self.check_unsaid(id, author)?;
+        let events = self.accepted(author, name, definition)?;
+        self.said.insert(id);
+        Ok(events)
+    }
+
+    fn accepted(
+        &mut self,
         author: &AccountName,
         name: &GroupName,
         definition: EntryId,
@@ -215,9 +233,6 @@ impl IvnState {
                 return Err(said);
             }
             return Ok(vec![Event::Change(name.clone())]);
-        }
-        if group.defined != definition {
-            return Err(Invalid::DefinitionChanged { group: name.clone() });
         }
         if !group.has_member(author) {
             return Err(not_a_member());

@@ -143,6 +143,11 @@ impl Group {
         }
         if why != Unable::Suspended {
             concerned |= self.accepted.remove(name);
+            // The others agreed to have a key together with whoever that was.
+            if self.key.is_none() && self.has_member(name) {
+                self.accepted.clear();
+                concerned = true;
+            }
             // Whether these copies are destroyed, nobody will ever say.
             let owed = |past: &&mut super::PastEpoch| {
                 past.holders.contains(name) && !past.destroyed.contains(name)
@@ -181,6 +186,14 @@ impl IvnState {
     pub fn groups_of(&self, name: &AccountName) -> impl Iterator<Item = &GroupName> {
         let of = self.groups.values().filter(move |group| group.has_member(name));
         of.map(|group| &group.definition.name)
+    }
+
+    /// The groups that this account would become a member of by a change that is pending.
+    pub(super) fn groups_to_be_of(&self, name: &AccountName) -> impl Iterator<Item = &GroupName> {
+        let pending = self.groups.values().filter(move |group| {
+            group.change.as_ref().is_some_and(|change| change.gives_share_to(name))
+        });
+        pending.map(|group| &group.definition.name)
     }
 
     /// The groups that would have as few healthy shares as a signature takes, or fewer, at `now` without this member's.

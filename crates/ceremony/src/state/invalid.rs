@@ -143,6 +143,9 @@ pub enum Invalid {
         /// Whose keys they are.
         account: AccountName,
     },
+    /// Keys are not used twice.
+    #[error("these keys were somebody's before; make others")]
+    KeysUsed,
     /// No invitation for this name, or not this one.
     #[error(
         "this invitation is not valid here: it was replaced, or made for another account or IVN"

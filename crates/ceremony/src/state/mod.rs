@@ -50,6 +50,8 @@ pub struct IvnState {
     invitations: BTreeMap<AccountName, Invitation>,
     /// The latest invitation of each name.
     invited: BTreeMap<AccountName, roster::Invited>,
+    /// Every key that any account ever had.
+    keys: BTreeSet<PublicKey>,
     /// Accounts that were removed, and the index of the entry that says so.
     former: BTreeMap<AccountName, u64>,
     groups: BTreeMap<GroupName, Group>,
@@ -140,6 +142,7 @@ impl IvnState {
             accounts: BTreeMap::from([(admin.clone(), founder)]),
             invitations: BTreeMap::new(),
             invited: BTreeMap::new(),
+            keys: BTreeSet::from([genesis.admin.identity, genesis.admin.cosigner]),
             former: BTreeMap::new(),
             groups: BTreeMap::new(),
             sessions: BTreeMap::new(),
@@ -192,9 +195,7 @@ impl IvnState {
     ) -> Result<Vec<Event>, Invalid> {
         match body {
             Body::Invitation(invitation) => self.invite(entry, author, invitation, now),
-            Body::NodeStarted { incarnation } => {
-                self.node_started(entry.id(), author, *incarnation)
-            }
+            Body::NodeStarted { incarnation } => self.node_started(entry, author, *incarnation),
             Body::NodeDuplicated { incarnation, other } => {
                 self.node_duplicated(author, *incarnation, *other)
             }
@@ -215,7 +216,7 @@ impl IvnState {
             }
             Body::GroupDefined(definition) => self.define_group(entry, author, definition),
             Body::GroupAccepted { group, definition } => {
-                self.accept_group(author, group, *definition)
+                self.accept_group(entry.id(), author, group, *definition)
             }
             Body::GroupChange(proposal) => self.propose_change(entry.id(), author, proposal, now),
             Body::GroupChangeWithdrawn { change } => self.withdraw_change(author, *change),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Event, Group, GroupKey, Invalid, IvnState};
+use super::{Event, Group, GroupKey, Invalid, IvnState, Unable};
 use crate::names::{AccountName, Digest, EntryId, GroupName, SessionId, Timestamp};
 use crate::policy::Policy;
 use crate::signing::{SignerRecord, SigningSession, Subject, add_up};
@@ -142,7 +142,12 @@ impl IvnState {
         let first = self.documents.get(&document).and_then(|id| self.requests.get(id));
         first.is_some_and(|state| {
             let group = self.groups.get(&state.request.group);
-            state.requester == *account || group.is_some_and(|group| group.has_member(account))
+            // Nor who has a member's keys from an admin, until the other members give it a share.
+            let replaced =
+                group.is_some_and(|group| group.unable(account) == Some(Unable::Replaced));
+            let concerned =
+                state.requester == *account || group.is_some_and(|group| group.has_member(account));
+            concerned && !replaced
         })
     }
 
@@ -159,6 +164,10 @@ impl IvnState {
         let group = self.group(&request.group)?;
         if group.key.is_none() {
             return Err(Invalid::NoKey { group: request.group.clone() });
+        }
+        // Who has its keys from an admin asks nobody in the member's name: nodes may approve without asking.
+        if group.has_member(author) && !group.has_say(author) {
+            return Err(Invalid::NoShare { account: author.clone(), group: request.group.clone() });
         }
         let policy = &group.definition.policy;
         if policy.hash() != request.policy {
@@ -177,7 +186,7 @@ impl IvnState {
         } else {
             None
         };
-        let consents = refused.is_none() && policy.requester_may_approve && group.has_say(author);
+        let consents = refused.is_none() && policy.requester_may_approve;
         let mut state = RequestState {
             id,
             index: self.size,

@@ -10,7 +10,7 @@ use super::health::Unable;
 use super::{Event, Invalid, IvnState};
 use crate::entry::Entry;
 use crate::identity::{AccountKeys, PublicKey};
-use crate::names::{AccountName, Digest, EntryId, Timestamp};
+use crate::names::{AccountName, Digest, Timestamp};
 use crate::statement::{Invitation, Role};
 
 /// An account on the roster.
@@ -26,6 +26,8 @@ pub struct Account {
     pub keyed: u64,
     /// Its node's latest process, once it started one.
     pub incarnation: Option<Digest>,
+    /// When it started, by the account's clock.
+    pub started: Timestamp,
     /// An admin suspended it.
     pub suspended: bool,
     /// Two copies of its node ran at the same time, and none has started anew since.
@@ -43,6 +45,7 @@ impl Account {
             admitted,
             keyed: admitted,
             incarnation: None,
+            started: Timestamp(0),
             suspended: false,
             duplicated: false,
             decided: Timestamp(0),
@@ -150,6 +153,7 @@ impl IvnState {
         }
         self.check_new_keys(keys)?;
         let roles = invitation.roles.clone();
+        self.keys.extend([keys.identity, keys.cosigner]);
         self.invitations.remove(name);
         let Some(account) = self.accounts.get_mut(name) else {
             self.accounts.insert(name.clone(), Account::new(roles, keys.clone(), self.size));
@@ -159,6 +163,7 @@ impl IvnState {
         account.incarnation = None;
         account.duplicated = false;
         account.keyed = self.size;
+        self.void_invitations(name);
         let mut events = vec![Event::Dismissed(name.clone())];
         events.extend(self.disable(name, Unable::Replaced));
         Ok(events)
@@ -178,6 +183,8 @@ impl IvnState {
             account.keys = keys.clone();
             account.keyed = self.size;
         }
+        self.void_invitations(author);
+        self.keys.extend([keys.identity, keys.cosigner]);
         // Whoever still has the earlier ones may not act any more.
         Ok(vec![Event::Dismissed(author.clone()), Event::Account(author.clone())])
     }
@@ -226,17 +233,13 @@ impl IvnState {
         }
         if let Decision::Roles(roles) = decision
             && !roles.contains(&Role::Member)
-            && let Some(group) = self.groups_of(name).next()
+            && let Some(group) = self.groups_of(name).chain(self.groups_to_be_of(name)).next()
         {
             return Err(Invalid::StillMember { account: name.clone(), group: group.clone() });
         }
         // What an admin handed out is worth as much as the admin.
         if is_admin && !stays_admin {
-            let open = self.invited.iter().filter(|(_, invited)| invited.by == *name);
-            let open: Vec<AccountName> = open.map(|(name, _)| name.clone()).collect();
-            for invited in open {
-                self.invitations.remove(&invited);
-            }
+            self.void_invitations(name);
         }
         let mut events = vec![match decision {
             Decision::Suspend | Decision::Remove => Event::Dismissed(name.clone()),
@@ -266,6 +269,15 @@ impl IvnState {
         Ok(events)
     }
 
+    /// Takes back what this account handed out. Whoever used its keys before may have handed out something, too.
+    fn void_invitations(&mut self, by: &AccountName) {
+        let open = self.invited.iter().filter(|(_, invited)| invited.by == *by);
+        let open: Vec<AccountName> = open.map(|(name, _)| name.clone()).collect();
+        for invited in open {
+            self.invitations.remove(&invited);
+        }
+    }
+
     /// Two copies of the author's node run.
     pub(super) fn node_duplicated(
         &mut self,
@@ -282,6 +294,7 @@ impl IvnState {
         if std::mem::replace(&mut account.duplicated, true) {
             return Err(Invalid::AlreadySaid { account: author.clone() });
         }
+        self.void_invitations(author);
         Ok(vec![Event::Account(author.clone())])
     }
 
@@ -320,7 +333,7 @@ impl IvnState {
     }
 
     /// Every key is one account's: a cosignature does not commit to its cosigner's name, so the copy of somebody's key
-    /// would count for two.
+    /// would count for two. And it is so once: with keys that come back, what was said with them before could be said again.
     fn check_new_keys(&self, keys: &AccountKeys) -> Result<(), Invalid> {
         let new = [keys.identity, keys.cosigner];
         let taken = self.accounts.iter().find(|(_, account)| {
@@ -328,6 +341,7 @@ impl IvnState {
         });
         match taken {
             Some((account, _)) => Err(Invalid::KeysTaken { account: account.clone() }),
+            None if new.iter().any(|key| self.keys.contains(key)) => Err(Invalid::KeysUsed),
             None => Ok(()),
         }
     }
@@ -335,10 +349,11 @@ impl IvnState {
     /// A new process of an account's node: its part in unfinished DKG sessions is lost.
     pub(super) fn node_started(
         &mut self,
-        id: EntryId,
+        entry: &Entry,
         author: &AccountName,
         incarnation: Digest,
     ) -> Result<Vec<Event>, Invalid> {
+        let (id, at) = (entry.id(), entry.statement().at);
         self.check_unsaid(id, author)?;
         let account = self
             .accounts
@@ -347,7 +362,12 @@ impl IvnState {
         if account.incarnation == Some(incarnation) {
             return Err(Invalid::AlreadySaid { account: author.clone() });
         }
+        // One that was held back would make the process that runs look like a copy.
+        if at < account.started {
+            return Err(Invalid::Outdated { name: author.to_string() });
+        }
         account.incarnation = Some(incarnation);
+        account.started = at;
         account.duplicated = false;
         for group in self.groups.values_mut() {
             group.note_restart(author);

@@ -64,7 +64,8 @@ impl Terms {
         match &change.proposal.repairs {
             None => Self::of_reshare(key, definition, change.id, &change.culprits),
             Some(member) => {
-                Ok(Self::of_repair(key, definition, change.id, member, &change.culprits))
+                let skipped = &change.culprits | &change.late;
+                Ok(Self::of_repair(key, definition, change.id, member, &skipped))
             }
         }
     }
@@ -144,12 +145,14 @@ impl Terms {
             Aim::Repair { public, member, helpers } => {
                 let helpers: Result<Vec<_>, _> = helpers.iter().map(of).collect();
                 return repair::Parameters::new(session, context, public, helpers?, of(member)?)
-                    .map(|parameters| SessionBoard::Repair(repair::Board::new(parameters)))
+                    .map(|parameters| {
+                        SessionBoard::Repair(Box::new(repair::Board::new(parameters)))
+                    })
                     .map_err(|_| Invalid::Protocol);
             }
         };
         let parameters = parameters.map_err(|_| Invalid::Protocol)?;
-        Ok(SessionBoard::Keyshare(keyshare::Board::new(parameters)))
+        Ok(SessionBoard::Keyshare(Box::new(keyshare::Board::new(parameters))))
     }
 
     /// Whether the group has a key already, which is shared anew.
@@ -224,9 +227,9 @@ fn identifier(number: u16) -> Option<Identifier> {
 #[derive(Clone, Debug)]
 pub enum SessionBoard {
     /// Makes a key, or shares it anew.
-    Keyshare(keyshare::Board),
+    Keyshare(Box<keyshare::Board>),
     /// Makes one lost share again.
-    Repair(repair::Board),
+    Repair(Box<repair::Board>),
 }
 
 impl SessionBoard {

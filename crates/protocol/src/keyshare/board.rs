@@ -7,7 +7,7 @@ use super::discrete_log::Claim;
 use super::feldman::{Combined, Dealings, Rejection, Weights};
 use super::message::{Announce, Commit, Dealing, Reveal, Round, Verdict};
 use super::sealing::{Envelope, PublicKey, Purpose, SEALED_LENGTH};
-use super::{Error, Fault, Parameters};
+use super::{Error, Fault, Parameters, possession};
 use crate::Identifier;
 use crate::keys::{PublicKeyPackage, VerifyingKey, VerifyingShare};
 use crate::transcript::Transcript;
@@ -39,10 +39,11 @@ pub(super) struct Committed {
     pub(super) key: PublicKey,
 }
 
-/// What is left of a [`Reveal`]; the coefficients are in [`Dealings`].
+/// What is left of a [`Reveal`] that was found to be right; the coefficients are in [`Dealings`].
 #[derive(Clone, Debug)]
 pub(super) struct Revealed {
     opening: [u8; 32],
+    /// Nobody else's: fixed before others' were known, or with a proof of [possession].
     pub(super) ephemeral: PublicKey,
     pub(super) sealed: BTreeMap<Identifier, [u8; SEALED_LENGTH]>,
 }
@@ -168,7 +169,7 @@ impl Board {
             Some(Round::Commit | Round::Announce) if matches!(self.state, State::Commit) => {
                 self.commit(from, message).map_err(|fault| BTreeMap::from([(from, fault)]))
             }
-            Some(Round::Reveal) if matches!(self.state, State::Reveal) => {
+            Some(Round::Reveal | Round::Deal) if matches!(self.state, State::Reveal) => {
                 self.reveal(from, message).map_err(|fault| BTreeMap::from([(from, fault)]))
             }
             Some(Round::Verdict) if self.phase() == Phase::Verdict => self.verdict(from, message),
@@ -204,13 +205,15 @@ impl Board {
     }
 
     fn reveal(&mut self, from: Identifier, message: &[u8]) -> Result<(), Fault> {
-        let Reveal { dealing, sealed, view: _ } = Reveal::decode(message, from, &self.parameters)?;
+        let Reveal { view, dealing, possession, sealed } =
+            Reveal::decode(message, from, &self.parameters)?;
         // First, because it is cheap and makes all that follows independent of others.
         let opening = dealing.opening(&self.parameters, from);
         let committed = || self.commits.get(&from)?.opening;
         if self.parameters.old().is_none() && committed() != Some(opening) {
             return Err(Fault::WrongOpening);
         }
+        let about = dealing.possession(&self.parameters, &view, from);
         let Dealing { ephemeral, coefficients, proof } = dealing;
         let statement = Dealing::statement(&self.parameters, from, &ephemeral, &coefficients);
         let ephemeral = PublicKey::from_bytes(ephemeral).ok_or(Fault::InvalidKey)?;
@@ -221,6 +224,10 @@ impl Board {
             if coefficients.get(..self.parameters.suite().algebra().point_length()) != share {
                 return Err(Fault::WrongConstant);
             }
+            // Before anybody can complain: a complaint opens what is sealed to the complainer under this key, so it must
+            // not be another dealer's. A dealing that is refused here ends the session, and no complaint is ever made.
+            let possession = possession.ok_or(Fault::Malformed)?;
+            possession::verify(&ephemeral, about, &possession).ok_or(Fault::WrongProof)?;
         }
         self.dealings.add(from, &coefficients, &proof, statement)?;
         self.reveals.insert(from, Revealed { opening, ephemeral, sealed });
@@ -288,13 +295,13 @@ impl Board {
     /// Who has something to say in a round.
     fn speakers(&self, round: Round) -> &BTreeSet<Identifier> {
         match round {
-            Round::Reveal => self.parameters.dealers(),
+            Round::Reveal | Round::Deal => self.parameters.dealers(),
             Round::Commit | Round::Announce | Round::Verdict => self.parameters.participants(),
         }
     }
 
     fn has_all(&self, round: Round) -> bool {
-        if round == Round::Reveal {
+        if matches!(round, Round::Reveal | Round::Deal) {
             return self.reveals.len() == self.parameters.dealings_needed();
         }
         self.speakers(round).iter().all(|id| self.recorded.contains_key(&(round, *id)))
@@ -337,7 +344,7 @@ impl Board {
             State::Complete(_) | State::Failed(_) => return,
         };
         let next = match &self.state {
-            State::Reveal => Round::Reveal,
+            State::Reveal => Round::second(&self.parameters),
             State::Verdict(_) | State::ZeroShares(_) => Round::Verdict,
             State::Commit | State::Complete(_) | State::Failed(_) => return,
         };
@@ -375,7 +382,7 @@ impl Board {
     pub fn missing(&self) -> BTreeSet<Identifier> {
         let round = match &self.state {
             State::Commit => Round::first(&self.parameters),
-            State::Reveal => Round::Reveal,
+            State::Reveal => Round::second(&self.parameters),
             State::Verdict(_) | State::ZeroShares(_) => Round::Verdict,
             State::Complete(_) | State::Failed(_) => return BTreeSet::new(),
         };

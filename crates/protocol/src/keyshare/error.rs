@@ -50,7 +50,8 @@ pub enum Fault {
     /// What it revealed is not what it committed to in the round before.
     #[error("revealed something else than it had committed to")]
     WrongOpening,
-    /// It did not prove that it knows the constant term of its polynomial; in a repair, the secret of its ephemeral key.
+    /// It did not prove that it knows the constant term of its polynomial; in a reshare or repair, the secret of its
+    /// ephemeral key.
     #[error("sent an invalid proof of knowledge")]
     WrongProof,
     /// In a reshare: the constant term of its polynomial is not its share of the old key.

@@ -1,4 +1,4 @@
-//! The three messages and their one encoding.
+//! The three messages of a session and their one encoding.
 //!
 //! Numbers are big-endian. The first byte is the round and the version in one: a later
 //! version of a message gets a tag of its own. Lengths are exact and nothing may follow.
@@ -7,15 +7,22 @@
 //! ```text
 //! Commit   1 · opening 32 · encryption key 32           key generation
 //! Announce 4 · encryption key 32                        reshare
-//! Reveal   2 · view 32
+//! Reveal   2 · view 32                                  key generation
 //!            · ephemeral key 32
 //!            · count 2 · count × coefficient P        count = min_signers
 //!            · proof: point P, scalar 32
 //!            · count 2 · count × sealed sub-share 48  for all other recipients, ascending
+//! Deal     9 · view 32                                  as Reveal, in a reshare
+//!            · ephemeral key 32 · possession: challenge 32, response 32
+//!            · count 2 · count × coefficient P
+//!            · proof: point P, scalar 32
+//!            · count 2 · count × sealed sub-share 48
 //! Verdict  3 · view 32
 //!            · count 2 · count × complaint            ascending by dealer
 //!              complaint: dealer 2 · shared point 32 · proof: challenge 32, response 32
 //! ```
+//!
+//! 5 to 8 are [a repair's](crate::repair).
 //!
 //! A *view* is the [transcript](super::Board::transcript) of all rounds before: it says
 //! which messages the sender answers, so that a message can't be held against its sender
@@ -25,7 +32,7 @@ use std::collections::BTreeMap;
 
 use super::complaint::{Complaint, Complaints};
 use super::sealing::SEALED_LENGTH;
-use super::{Fault, Parameters};
+use super::{Fault, Parameters, possession};
 use crate::Identifier;
 use crate::curve::SCALAR_LENGTH;
 use crate::transcript::Transcript;
@@ -38,13 +45,14 @@ pub(super) enum Round {
     Reveal = 2,
     Verdict = 3,
     Announce = 4,
+    Deal = 9,
 }
 
 impl Round {
     /// The round of an encoded message, if the session has such a round.
     pub(super) fn of(message: &[u8], parameters: &Parameters) -> Option<Self> {
         let tag = *message.first()?;
-        [Self::first(parameters), Self::Reveal, Self::Verdict]
+        [Self::first(parameters), Self::second(parameters), Self::Verdict]
             .into_iter()
             .find(|round| round.tag() == tag)
     }
@@ -52,6 +60,11 @@ impl Round {
     /// The first round of a session.
     pub(super) fn first(parameters: &Parameters) -> Self {
         if parameters.old().is_some() { Self::Announce } else { Self::Commit }
+    }
+
+    /// The second round of a session, in which dealers deal.
+    pub(super) fn second(parameters: &Parameters) -> Self {
+        if parameters.old().is_some() { Self::Deal } else { Self::Reveal }
     }
 
     pub(super) fn tag(self) -> u8 {
@@ -63,7 +76,7 @@ impl Round {
     pub(super) fn named_view(self, message: &[u8]) -> Option<[u8; 32]> {
         match self {
             Self::Commit | Self::Announce => None,
-            Self::Reveal | Self::Verdict => after_tag(message, self).ok()?.array(),
+            Self::Reveal | Self::Deal | Self::Verdict => after_tag(message, self).ok()?.array(),
         }
     }
 }
@@ -117,7 +130,7 @@ impl Announce {
     }
 }
 
-/// What a dealer commits to in round 1 of a key generation, and reveals in round 2.
+/// What a dealer commits to in round 1 of a key generation, and makes known in round 2.
 #[derive(Clone, Debug)]
 pub(super) struct Dealing {
     /// The dealer's half of the key agreement that seals its sub-shares: Ristretto255.
@@ -144,7 +157,8 @@ impl Dealing {
     }
 
     /// The hash that is published in round 1 of a key generation. In a reshare nobody needs to be bound before seeing
-    /// the others' dealings: the constant terms are fixed, and a key that is fixed can not be biased.
+    /// the others' dealings: the constant terms are fixed, a key that is fixed can not be biased, and
+    /// [possession](Self::possession) shows that the ephemeral key is nobody else's. There it only stands for the dealing.
     ///
     /// It needs no blinding: the coefficients are uniformly random points, so nobody can
     /// guess them to compare hashes. It contains the dealer, so it can't be copied: whoever
@@ -158,14 +172,34 @@ impl Dealing {
             .field(&self.proof)
             .digest()
     }
+
+    /// What a proof of [possession] of the ephemeral key is about, in a reshare. It binds the whole dealing to session,
+    /// dealer, and the messages that it answers.
+    pub(super) fn possession(
+        &self,
+        parameters: &Parameters,
+        view: &[u8; 32],
+        dealer: Identifier,
+    ) -> possession::Statement {
+        possession::Statement {
+            about: Transcript::new("quorate/keyshare/v1/possession")
+                .field(parameters.binding())
+                .field(view)
+                .field(&dealer.to_bytes())
+                .field(&self.opening(parameters, dealer)),
+            nonce: "quorate/keyshare/v1/possession/nonce",
+        }
+    }
 }
 
-/// Round 2: the dealing, and for each other recipient its sealed sub-share.
+/// Round 2: the dealing, and for each other recipient its sealed sub-share. In a reshare it is called `Deal`.
 #[derive(Clone, Debug)]
 pub(super) struct Reveal {
     /// The transcript of round 1.
     pub(super) view: [u8; 32],
     pub(super) dealing: Dealing,
+    /// Of possession of the ephemeral key: in a reshare, and only there.
+    pub(super) possession: Option<[u8; 64]>,
     pub(super) sealed: BTreeMap<Identifier, [u8; SEALED_LENGTH]>,
 }
 
@@ -175,9 +209,10 @@ impl Reveal {
         // There are fewer than 2¹⁶ identifiers.
         let recipients = self.sealed.len() as u16;
         let mut message = [
-            &[Round::Reveal.tag()][..],
+            &[Round::second(parameters).tag()][..],
             &self.view,
             ephemeral,
+            self.possession.as_ref().map_or(&[], <[u8; 64]>::as_slice),
             &parameters.min_signers().to_be_bytes(),
             coefficients,
             proof,
@@ -195,10 +230,15 @@ impl Reveal {
     ) -> Result<Self, Fault> {
         let point_length = parameters.suite().algebra().point_length();
         let min_signers = parameters.min_signers();
-        let mut reader = after_tag(message, Round::Reveal)?;
+        let round = Round::second(parameters);
+        let mut reader = after_tag(message, round)?;
 
         let view = reader.array().ok_or(Fault::Malformed)?;
         let ephemeral = reader.array().ok_or(Fault::Malformed)?;
+        let possession = match round {
+            Round::Deal => Some(reader.array().ok_or(Fault::Malformed)?),
+            Round::Commit | Round::Announce | Round::Reveal | Round::Verdict => None,
+        };
         let count = reader.number().ok_or(Fault::Malformed)?;
         if count != min_signers {
             return Err(Fault::CoefficientCount { expected: min_signers, actual: count });
@@ -217,7 +257,8 @@ impl Reveal {
             sealed.insert(*recipient, reader.array().ok_or(Fault::Malformed)?);
         }
         reader.end().ok_or(Fault::Malformed)?;
-        Ok(Self { view, dealing: Dealing { ephemeral, coefficients, proof }, sealed })
+        let dealing = Dealing { ephemeral, coefficients, proof };
+        Ok(Self { view, dealing, possession, sealed })
     }
 }
 

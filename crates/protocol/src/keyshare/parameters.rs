@@ -33,9 +33,9 @@ impl fmt::Debug for SessionId {
 ///
 /// Their messages must fit into entries of the log, which have at most 65,535 bytes and
 /// encode a message in base64 twice: 16 bytes for 9. The longest message is a verdict that
-/// complains about all others, with 35 + 98·(n − 1) bytes; a reveal has at most 86 + 81·n,
-/// for n of n and points of 33 bytes. At 350 participants that is 34,237 bytes, 60,866 in
-/// the log, and leaves more than 4,000 for what else is in the entry.
+/// complains about all dealers, with 35 + 98·n bytes if none of them gets a share; a dealing
+/// has at most 198 + 81·n, for n of n and points of 33 bytes. At 350 that is 34,335 bytes,
+/// 61,040 in the log, and leaves more than 4,000 for what else is in the entry.
 pub const MAX_PARTICIPANTS: usize = 350;
 
 /// The key that is shared anew, and who may deal.

@@ -11,7 +11,7 @@ use super::discrete_log::Claim;
 use super::feldman::Dealer;
 use super::message::{Announce, Commit, Dealing, Reveal, Round, Verdict};
 use super::sealing::{Envelope, PublicKey, Purpose, SecretKey};
-use super::{Error, Parameters};
+use super::{Error, Parameters, possession};
 use crate::Identifier;
 use crate::keys::{KeyPackage, PublicKeyPackage, SecretScalar};
 use crate::transcript::Transcript;
@@ -193,7 +193,7 @@ impl Run {
         match (state, phase) {
             (State::Committed(Some(prepared)), Phase::Reveal) => {
                 let own = prepared.dealer.sub_share(me);
-                run(State::Revealed { own }).reveal(board, prepared)
+                run(State::Revealed { own }).reveal(board, prepared, rng)
             }
             (State::Revealed { own }, Phase::Verdict) if recipient => {
                 run(State::NoShare).judge(board, Some(own), rng)
@@ -236,8 +236,13 @@ impl Run {
         }
     }
 
-    /// Reveals what was dealt and seals everybody's sub-share.
-    fn reveal(self, board: &Board, prepared: Prepared) -> Result<Step, Error> {
+    /// Reveals what was dealt and seals everybody's sub-share. In a reshare it also proves that the ephemeral key is its own.
+    fn reveal(
+        self,
+        board: &Board,
+        prepared: Prepared,
+        rng: &mut dyn CryptoRngCore,
+    ) -> Result<Step, Error> {
         let Prepared { dealer, dealing, ephemeral } = prepared;
         let opening = dealing.opening(&self.parameters, self.me);
         let mut sealed = BTreeMap::new();
@@ -255,9 +260,14 @@ impl Run {
             let sub_share = dealer.sub_share(*recipient);
             sealed.insert(*recipient, envelope.seal(&shared, &sub_share).ok_or(Error::Bug)?);
         }
-        let view = board.view(Round::Reveal).ok_or(Error::Bug)?;
-        let message = Reveal { view, dealing, sealed }.encode(&self.parameters);
-        let (run, message) = self.sent(Round::Reveal, message);
+        let round = Round::second(&self.parameters);
+        let view = board.view(round).ok_or(Error::Bug)?;
+        let possession = self.parameters.old().is_some().then(|| {
+            let statement = dealing.possession(&self.parameters, &view, self.me);
+            possession::prove(&ephemeral, statement, rng)
+        });
+        let message = Reveal { view, dealing, possession, sealed }.encode(&self.parameters);
+        let (run, message) = self.sent(round, message);
         Ok(Step::Send(run, message))
     }
 
@@ -330,6 +340,10 @@ impl Run {
     }
 
     /// Makes public what opens a dealer's sub-share.
+    ///
+    /// Only ever of a dealing that counts: the board took it, so its ephemeral key is nobody else's. In a reshare that is
+    /// what a proof showed when the dealing was posted. Without a right one the session is over, and
+    /// [`advance`](Self::advance) says so and nothing else; there is no such dealing to complain about.
     fn complain(
         &self,
         board: &Board,

@@ -5,6 +5,7 @@ mod forks;
 mod honest;
 mod last_dealer;
 mod malicious;
+mod possession;
 mod reshare;
 mod sealed;
 mod session;

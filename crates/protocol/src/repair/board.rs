@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Parameters;
 use super::message::{Announce, Deal, Round, Sum, Verdict};
 use super::summands::{Quorum, Table};
-use super::{Parameters, possession};
 use crate::Identifier;
 use crate::keys::{PublicKeyPackage, SecretScalar};
 use crate::keyshare::complaint::{Complaint, Complaints};
 use crate::keyshare::discrete_log::Claim;
 use crate::keyshare::sealing::{Envelope, PublicKey, Purpose, SEALED_LENGTH};
-use crate::keyshare::{Error, Fault, Phase, Posted};
+use crate::keyshare::{Error, Fault, Phase, Posted, possession};
 use crate::transcript::Transcript;
 
 /// What a repair's messages have led to: a fold over the log that needs no secret.

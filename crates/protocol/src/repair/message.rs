@@ -1,7 +1,7 @@
 //! The four messages and their one encoding.
 //!
-//! Numbers are big-endian. The first byte is the round and the version in one; no message of key generation begins with
-//! the same. Lengths are exact and nothing may follow. `P` is the length of a point: 32 bytes for Ed25519; t is the key's
+//! Numbers are big-endian. The first byte is the round and the version in one; no message of key generation or of a
+//! reshare begins with the same. Lengths are exact and nothing may follow. `P` is the length of a point: 32 bytes for Ed25519; t is the key's
 //! min_signers, the number of helpers.
 //!
 //! ```text
@@ -28,6 +28,7 @@ use super::Parameters;
 use crate::Identifier;
 use crate::keyshare::Fault;
 use crate::keyshare::complaint::{Complaint, Complaints};
+use crate::keyshare::possession;
 use crate::keyshare::sealing::SEALED_LENGTH;
 use crate::transcript::Transcript;
 use crate::wire::Reader;
@@ -102,16 +103,19 @@ pub(super) struct Dealing {
 }
 
 impl Dealing {
-    /// What a proof of [possession](super::possession) of the ephemeral key is about. It binds the dealing to its helper
-    /// and to those that it is for. The prover appends its commitment.
+    /// What a proof of [possession] of the ephemeral key is about. It binds the dealing to its helper and to those that it
+    /// is for.
     pub(super) fn statement(
         &self,
         parameters: &Parameters,
         view: &[u8; 32],
         helper: Identifier,
-    ) -> Transcript {
-        Transcript::new("quorate/repair/v1/possession")
-            .field(&self.digest(parameters, view, helper))
+    ) -> possession::Statement {
+        possession::Statement {
+            about: Transcript::new("quorate/repair/v1/possession")
+                .field(&self.digest(parameters, view, helper)),
+            nonce: "quorate/repair/v1/possession/nonce",
+        }
     }
 
     /// Stands for the dealing in the keys that seal its summands.

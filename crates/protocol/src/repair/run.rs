@@ -5,14 +5,14 @@ use std::fmt;
 
 use rand_core::CryptoRngCore;
 
+use super::Parameters;
 use super::board::{Board, message_hash};
 use super::message::{Announce, Deal, Dealing, Round, Sum, Verdict};
-use super::{Parameters, possession};
 use crate::Identifier;
 use crate::keys::{KeyPackage, SecretScalar};
 use crate::keyshare::complaint::{Complaint, Complaints};
 use crate::keyshare::sealing::SecretKey;
-use crate::keyshare::{self, Error, Phase, Weights};
+use crate::keyshare::{self, Error, Phase, Weights, possession};
 use crate::transcript::Transcript;
 
 /// One participant's secrets in one repair.

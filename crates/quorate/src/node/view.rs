@@ -262,7 +262,7 @@ fn sentence(state: &IvnState, body: &Body) -> (&'static str, String) {
         Body::CeremonyMessage { session, message, .. } => {
             let round = match message.0.first() {
                 Some(1) => "hash commitment",
-                Some(2) => "commitments and sealed shares",
+                Some(2 | 9) => "commitments and sealed shares",
                 Some(3) => "verdict",
                 Some(4) => "announcement",
                 _ => "a message",

@@ -50,9 +50,9 @@ pub(super) struct Dealing {
 }
 
 impl Dealing {
-    /// The dealing in a reveal with `min_signers` coefficients.
+    /// The dealing in a second message with `min_signers` coefficients.
     pub(super) fn of_reveal(message: &[u8], min_signers: u16) -> Option<Self> {
-        let coefficients = 67..67 + 32 * usize::from(min_signers);
+        let coefficients = coefficients(message, min_signers);
         Some(Self {
             ephemeral: message.get(33..65)?.try_into().ok()?,
             proof: message.get(coefficients.end..coefficients.end + 64)?.to_vec(),
@@ -70,6 +70,18 @@ impl Dealing {
         let decode = |bytes| CompressedEdwardsY::from_slice(bytes).ok()?.decompress();
         self.coefficients.chunks(32).filter_map(decode).collect()
     }
+}
+
+/// Where the coefficients are in a dealing; in a reshare a proof of possession comes before them.
+fn coefficients(message: &[u8], min_signers: u16) -> std::ops::Range<usize> {
+    let start = if message.first() == Some(&9) { 131 } else { 67 };
+    start..start + 32 * usize::from(min_signers)
+}
+
+/// The sealed sub-share that is at this place in a dealing.
+pub(super) fn sealed(message: &[u8], min_signers: u16, place: usize) -> Option<&[u8]> {
+    let start = coefficients(message, min_signers).end + 64 + 2 + 48 * place;
+    message.get(start..start + 48)
 }
 
 /// The encryption key in a commit, or in an announcement.
@@ -265,12 +277,45 @@ impl Participant {
         dealing: &Dealing,
         sealed: &BTreeMap<u16, Vec<u8>>,
     ) -> Vec<u8> {
+        Self::dealt(2, view, dealing, &[], sealed)
+    }
+
+    /// The second message of a reshare: its dealing, with these sealed sub-shares, and with a proof that it knows the
+    /// secret of its ephemeral key. If that is another one in the dealing, the proof is wrong.
+    pub(super) fn deals(
+        &self,
+        view: &View,
+        sealed: &BTreeMap<u16, Vec<u8>>,
+        rng: &mut dyn CryptoRngCore,
+    ) -> Vec<u8> {
+        let nonce = Scalar::random(rng);
+        let fields: [&[u8]; 5] = [
+            &self.binding,
+            view,
+            &self.me.to_be_bytes(),
+            &self.opening(&self.dealing),
+            &RistrettoPoint::mul_base(&nonce).compress().0,
+        ];
+        let challenge = challenge("quorate/keyshare/v1/possession", &fields);
+        let response = nonce + challenge * self.ephemeral;
+        let possession = [challenge.to_bytes(), response.to_bytes()].concat();
+        Self::dealt(9, view, &self.dealing, &possession, sealed)
+    }
+
+    fn dealt(
+        tag: u8,
+        view: &View,
+        dealing: &Dealing,
+        possession: &[u8],
+        sealed: &BTreeMap<u16, Vec<u8>>,
+    ) -> Vec<u8> {
         let coefficients = u16::try_from(dealing.coefficients.len() / 32).unwrap_or_default();
         let recipients = u16::try_from(sealed.len()).unwrap_or_default();
         let mut message = [
-            &[2][..],
+            &[tag][..],
             view,
             &dealing.ephemeral,
+            possession,
             &coefficients.to_be_bytes(),
             &dealing.coefficients,
             &dealing.proof,

@@ -42,6 +42,9 @@ pub enum ReshareMischief {
     WrongProof,
     /// It says what another dealer said.
     AnothersDealing,
+    /// It deals under another dealer's ephemeral key, and seals what nobody can open: complaints about it would open what
+    /// that other one sealed.
+    AnothersEphemeralKey,
     /// One member's sub-share is not on its polynomial.
     WrongSubShareToOne,
     /// Nobody's sub-share is on its polynomial.
@@ -88,7 +91,7 @@ pub enum ReshareMischief {
 
 impl ReshareMischief {
     /// All there is.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::ByTheBook,
         Self::GarbageAnnouncement,
         Self::TwoAnnouncements,
@@ -99,6 +102,7 @@ impl ReshareMischief {
         Self::ShareOfAnOlderEpoch,
         Self::WrongProof,
         Self::AnothersDealing,
+        Self::AnothersEphemeralKey,
         Self::WrongSubShareToOne,
         Self::WrongSubShareToAll,
         Self::SealedGarbage,
@@ -143,6 +147,7 @@ impl ReshareMischief {
                 | Self::ZeroShareOfItself
                 | Self::CancelledDegree
                 | Self::AnothersDealing
+                | Self::AnothersEphemeralKey
         )
     }
 }
@@ -258,7 +263,13 @@ impl Resharing {
                     }
                     ReshareMischief::RestartForEver => {
                         let started = Body::NodeStarted { incarnation: Digest::new(random(rng)) };
-                        std::iter::once(effect).chain(seat.submits(started)).collect()
+                        // Then its own process is the latest again, so that it signs, if nothing else.
+                        let own =
+                            seat.state.account(seat.account).ok().and_then(|it| it.incarnation);
+                        let again = own.map(|incarnation| Body::NodeStarted { incarnation });
+                        let starts = [Some(started), again].into_iter().flatten();
+                        let starts = starts.filter_map(|start| seat.submits(start));
+                        std::iter::once(effect).chain(starts).collect()
                     }
                     _ if self.speaks_itself() => Vec::new(),
                     _ => vec![effect],
@@ -472,6 +483,11 @@ fn reveals(
             *points.last_mut()? = others.iter().sum();
             participant.commit_to(&points, rng);
         }
+        ReshareMischief::AnothersEphemeralKey => {
+            let another = rounds.dealers().into_iter().next()?;
+            participant.dealing.ephemeral = rounds.dealing(another)?.ephemeral;
+            participant.dealing.proof = participant.prove(rng);
+        }
         _ => {}
     }
     let mut view = *rounds.views.get(&2)?;
@@ -488,10 +504,10 @@ fn reveals(
         ReshareMischief::OtherView => view = random(rng),
         _ => {}
     }
-    let mut messages = vec![Participant::reveal(&view, &participant.dealing, &sealed)];
+    let mut messages = vec![participant.deals(&view, &sealed, rng)];
     if mischief == ReshareMischief::TwoDealings {
         let other = rounds.wrong(participant, &[rounds.victim])?;
-        messages.push(Participant::reveal(&view, &participant.dealing, &other));
+        messages.push(participant.deals(&view, &other, rng));
     }
     Some(messages)
 }

@@ -13,7 +13,7 @@ use super::participant::{self, Dealing, Participant, View};
 pub(super) struct Rounds {
     pub(super) me: Identifier,
     pub(super) parameters: Parameters,
-    /// The tag of the first round's messages.
+    /// The first round, as [`round`](Self::round) says it.
     pub(super) first: u8,
     pub(super) phase: Phase,
     pub(super) missing: BTreeSet<Identifier>,
@@ -40,8 +40,9 @@ impl Rounds {
             if board.post(*from, message).is_err() {
                 continue;
             }
-            if let Some(round) = message.first() {
-                messages.entry((*round, from.get())).or_insert_with(|| message.clone());
+            if let Some(tag) = message.first() {
+                let round = if *tag == 9 { 2 } else { *tag };
+                messages.entry((round, from.get())).or_insert_with(|| message.clone());
             }
             match board.phase() {
                 Phase::Reveal => views.entry(2).or_insert_with(|| board.transcript()),
@@ -55,6 +56,7 @@ impl Rounds {
         Some(Self { me, parameters, first, phase, missing, views, messages, victim })
     }
 
+    /// The tag of its messages; of dealings that which they have in a key generation.
     pub(super) fn round(&self) -> Option<u8> {
         match self.phase {
             Phase::Commit => Some(self.first),
@@ -85,8 +87,7 @@ impl Rounds {
     pub(super) fn sealed_to_me(&self, dealer: u16) -> Option<&[u8]> {
         let recipients = self.parameters.participants().iter().filter(|id| id.get() != dealer);
         let place = recipients.into_iter().position(|id| *id == self.me)?;
-        let start = 67 + 32 * usize::from(self.parameters.min_signers()) + 64 + 2 + 48 * place;
-        self.message(2, dealer)?.get(start..start + 48)
+        participant::sealed(self.message(2, dealer)?, self.parameters.min_signers(), place)
     }
 
     /// The right sealed sub-shares of a participant for all others.

@@ -95,12 +95,26 @@ fn members_ask_for_new_shares_in_turn_as_often_as_the_policy_says() {
     bench.log.enter(refresh).unwrap();
     bench.show();
     assert!(states(&woken(&mut bench, due.plus(1))).is_empty(), "it is asked for");
-    // It came to nothing: again a day later.
+    // What somebody takes back delays nothing.
     let change = bench.log.state.group(&board()).unwrap().change.as_ref().unwrap().id;
     bench.log.says("ben", Body::GroupChangeWithdrawn { change }).unwrap();
     bench.show();
-    assert!(states(&woken(&mut bench, due.plus(2))).is_empty());
-    assert_eq!(states(&woken(&mut bench, due.plus(RETRY))).len(), 2, "a proof is due, too");
+    let effects = woken(&mut bench, due.plus(2));
+    let [refresh] = states(&effects)[..] else { panic!("{effects:?}") };
+    bench.log.enter(refresh).unwrap();
+    bench.show();
+    // What lapses, because somebody was not there, is asked for again a day later.
+    let lapses = bench.log.state.group(&board()).unwrap().change.as_ref().unwrap();
+    let lapses = lapses.proposal.expires_at;
+    let asks = |effects: &[NodeEffect]| {
+        let is_change = |entry: &&Entry| matches!(entry.statement().body, Body::GroupChange(_));
+        states(effects).into_iter().filter(is_change).count()
+    };
+    bench.log.now = lapses.plus(1);
+    bench.log.requests("cyd", bench.log.request()).unwrap();
+    bench.show();
+    assert_eq!(asks(&woken(&mut bench, lapses.plus(2))), 0);
+    assert_eq!(asks(&woken(&mut bench, lapses.plus(RETRY))), 1);
 }
 
 #[test]
@@ -150,15 +164,24 @@ fn the_copy_stops_too_when_the_log_shows_that_there_are_two() {
 
 #[test]
 fn a_start_of_this_disks_earlier_process_that_comes_late_is_no_copy() {
-    let log = Chronicle::keyed();
+    let mut log = Chronicle::keyed();
+    // It was made when this machine's clock was ahead.
+    let now = log.now;
+    log.wait(1_000);
     let earlier = Body::NodeStarted { incarnation: Chronicle::incarnation("ben", 5) };
     let earlier = log.entry("ben", earlier);
+    log.now = now;
     let saved = Saved { outbox: vec![earlier.to_bytes()], ..saved(&log) };
     let mut bench = Bench::with(log, saved);
     bench.announce();
     bench.log.enter(&earlier).unwrap();
-    bench.show();
+    let effects = bench.show();
     assert!(!bench.node.superseded());
+    // This process is the latest all the same, and says so again.
+    let [again] = states(&effects)[..] else { panic!("{effects:?}") };
+    bench.log.enter(again).unwrap();
+    let incarnation = bench.log.state.account(&name("ben")).unwrap().incarnation;
+    assert_eq!(again.statement().body, Body::NodeStarted { incarnation: incarnation.unwrap() });
 }
 
 #[test]

@@ -224,12 +224,15 @@ fn who_got_other_keys_from_an_admin_has_no_share_and_no_say() {
     let events = log.replace_keys("ben", "new").unwrap();
     assert!(events.contains(&Event::Dismissed(name("ben"))));
     assert_eq!(log.state.request(request).unwrap().approvals, some(&["ada"]));
-    let no_share = Err(Invalid::NoShare { account: name("ben"), group: board() });
+    let no_share: Result<Vec<Event>, _> =
+        Err(Invalid::NoShare { account: name("ben"), group: board() });
     assert_eq!(log.approves("ben", request), no_share);
     assert_eq!(log.refuses("ben", request), no_share);
     log.wait(1);
-    let own = log.requests("ben", log.request()).unwrap();
-    assert!(log.state.request(own).unwrap().approvals.is_empty(), "its asking is no consent");
+    let asked = log.requests("ben", log.request());
+    assert_eq!(asked.map(drop), no_share.clone().map(drop), "nodes may approve without asking");
+    assert!(!log.state.may_read(&name("ben"), log.request().document));
+    assert!(log.state.may_read(&name("cyd"), log.request().document));
     let change = log.proposes("ada", log.board_of(&["ada", "cyd"], 2)).unwrap();
     assert_eq!(log.approves("ben", change).map(drop), no_share.map(drop));
     assert_eq!(group(&log).change.as_ref().unwrap().approvals, some(&["ada"]));
@@ -351,6 +354,9 @@ fn an_account_rotates_its_keys_and_keeps_its_share_and_its_say() {
     assert_eq!(log.enter(&rotated), Ok(events));
     assert_eq!(log.enter(&rotated), Err(Invalid::Signature));
     log.wait(1);
+    // With keys that come back, the coordinator could say the rotation again.
+    let back = rotation(&log, "new", "ben");
+    assert_eq!(log.enter(&back), Err(Invalid::KeysUsed));
     assert_eq!(log.requests("ben", log.request()), Err(Invalid::Signature), "with the former key");
     log.keys_of.insert(name("ben"), "new".to_owned());
     sign(&mut log, request, &["ada", "ben"], 9).unwrap();
@@ -383,4 +389,63 @@ fn a_copy_of_a_node_is_known_until_one_of_the_two_starts_anew() {
     log.start_node("ben", 3);
     assert!(!duplicated(&log));
     assert_eq!(says(&mut log, first, second), Err(Invalid::StaleIncarnation));
+}
+
+#[test]
+fn before_there_is_a_key_everybody_has_to_accept_again_when_a_member_gets_other_keys() {
+    let mut log = Chronicle::grouped();
+    log.replace_keys("ben", "new").unwrap();
+    assert!(group(&log).accepted.is_empty());
+    log.wait(1);
+    for member in ["ben", "cyd"] {
+        log.accept(member).unwrap();
+    }
+    assert_eq!(log.begin(session(1), 1), Err(Invalid::NotAccepted));
+    log.accept("ada").unwrap();
+    log.begin(session(1), 1).unwrap();
+}
+
+#[test]
+fn an_acceptance_that_is_void_is_not_brought_back_by_saying_it_again() {
+    let mut log = keyed();
+    log.invite("dan", Role::Member);
+    log.join("dan").unwrap();
+    let change = log.proposes("ada", log.board_of(&["ada", "ben", "dan"], 2)).unwrap();
+    let accepted = Body::GroupAccepted { group: board(), definition: change };
+    let accepted = log.entry("dan", accepted);
+    log.enter(&accepted).unwrap();
+    suspends(&mut log, "dan").unwrap();
+    resumes(&mut log, "dan").unwrap();
+    assert_eq!(log.enter(&accepted), Err(Invalid::AlreadySaid { account: name("dan") }));
+    let still = Invalid::StillMember { account: name("dan"), group: board() };
+    assert_eq!(sets_roles(&mut log, "dan", &[]), Err(still), "it is about to be a member");
+}
+
+#[test]
+fn what_was_handed_out_with_former_keys_is_void() {
+    for rotates in [true, false] {
+        let mut log = keyed();
+        let invitation = log.invitation("eve", Role::Admin);
+        log.says("fay", Body::Invitation(invitation)).unwrap();
+        if rotates {
+            let keys = secrets("new");
+            let body = Body::KeysRotated { keys: keys.public() };
+            let statement = log.statement(Author::Account(name("fay")), body);
+            let signers = [&secrets("fay").identity, &keys.identity];
+            log.enter(&Entry::sign(statement, &signers).unwrap()).unwrap();
+        } else {
+            log.replace_keys("fay", "new").unwrap();
+        }
+        assert_eq!(log.join("eve"), Err(Invalid::NotInvited));
+    }
+}
+
+#[test]
+fn a_start_that_was_held_back_is_no_later_start() {
+    let mut log = keyed();
+    let earlier = Body::NodeStarted { incarnation: Chronicle::incarnation("ben", 7) };
+    let earlier = log.entry("ben", earlier);
+    log.wait(1);
+    log.start_node("ben", 8);
+    assert_eq!(log.enter(&earlier), Err(Invalid::Outdated { name: "ben".to_owned() }));
 }

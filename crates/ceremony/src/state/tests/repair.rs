@@ -216,3 +216,60 @@ fn no_record_activates_a_repaired_share() {
     let body = Body::EpochStarted { session: session(2), signature };
     assert_eq!(log.coordinator_says(body), Err(Invalid::SessionStep));
 }
+
+#[test]
+fn new_shares_give_way_to_a_repair() {
+    let mut log = Chronicle::keyed();
+    let refresh = log.proposes("cyd", group(&log).definition.clone()).unwrap();
+    log.wait(1);
+    let repair = proposes(&mut log, "ada", "ben").unwrap();
+    let past = group(&log).past_changes.last().unwrap();
+    assert_eq!((past.id, &past.end), (refresh, &ChangeEnd::Replaced { by: repair }));
+}
+
+#[test]
+fn a_helper_that_holds_a_repair_up_is_done_without_while_others_can_help() {
+    let mut log = Chronicle::keyed();
+    log.invite("dan", Role::Member);
+    log.join("dan").unwrap();
+    log.change(&["ada", "ben", "cyd", "dan"], 2, session(2));
+    let change = proposes(&mut log, "ada", "ben").unwrap();
+    log.approves("cyd", change).unwrap();
+    let helpers = |log: &Chronicle| {
+        let terms = &group(log).ceremony.as_ref().unwrap().terms;
+        terms.dealers().cloned().collect::<BTreeSet<_>>()
+    };
+    for (number, left) in [(3, ["cyd", "dan"]), (4, ["ada", "cyd"])] {
+        log.begin(session(number), u32::from(number) - 2).unwrap();
+        if number == 4 {
+            assert_eq!(helpers(&log), some(&left));
+            break;
+        }
+        assert_eq!(helpers(&log), some(&["ada", "cyd", "dan"]));
+        // Dan announces first, and says nothing more.
+        log.announces("dan");
+        log.announces("ada");
+        log.announces("ben");
+        let missing = group(&log).missing();
+        assert_eq!(missing, some(&["ada", "dan"]));
+        log.start_node("dan", 2);
+        let reason = AbortReason::Restarted { nodes: some(&["dan"]) };
+        let body = Body::CeremonyAborted { session: session(number), reason };
+        log.coordinator_says(body).unwrap();
+    }
+}
+
+#[test]
+fn a_repair_ends_when_those_who_did_not_cheat_are_too_few() {
+    let mut log = Chronicle::keyed();
+    let change = proposes(&mut log, "ada", "ben").unwrap();
+    log.approves("ada", change).unwrap_err();
+    log.approves("cyd", change).unwrap();
+    log.begin(session(2), 1).unwrap();
+    log.announces("cyd");
+    log.posts("cyd", vec![9]).unwrap();
+    let reason = AbortReason::Fault { culprits: some(&["cyd"]) };
+    let body = Body::CeremonyAborted { session: session(2), reason: reason.clone() };
+    log.coordinator_says(body).unwrap();
+    assert_eq!(group(&log).past_changes.last().unwrap().end, ChangeEnd::Failed(reason));
+}

@@ -3,6 +3,7 @@
 
 use super::session::{Forger, Messages, Session, id, ids, off_by_one, parameters, rng};
 use crate::Suite;
+use crate::keys::PublicKeyPackage;
 use crate::keyshare::complaint::Complaint;
 use crate::keyshare::message::{Reveal, Verdict};
 use crate::keyshare::sealing::SecretKey;
@@ -195,11 +196,30 @@ fn the_longest_messages_of_the_largest_session_fit_into_the_log() {
         let largest = Parameters::new(suite, SessionId([1; 32]), [2; 32], most, participants);
         let forger = Forger::honest(&largest.clone().unwrap(), 1, 1);
         let sealed = (2..=most).map(|to| (id(to), [0; 48])).collect();
-        let reveal = Reveal { view: [0; 32], dealing: forger.dealing, sealed };
+        let reveal = Reveal { view: [0; 32], dealing: forger.dealing, possession: None, sealed };
         let complaint = || Complaint { shared: [0; 32], proof: [0; 64] };
         let complaints = (2..=most).map(|dealer| (id(dealer), complaint())).collect();
         let verdict = Verdict { view: [0; 32], complaints };
-        for message in [reveal.encode(&largest.unwrap()), verdict.encode()] {
+        // A reshare in which nobody who deals gets a share: dealings and verdicts are a bit longer.
+        let key = super::reshare::Key::new(suite, 2, &[1, 2], 1).public;
+        let share = key.verifying_share(id(1)).unwrap();
+        let shares = (1..=most).map(|holder| (id(holder), share.clone())).collect();
+        let key = PublicKeyPackage::of_valid_points(most, key.verifying_key().clone(), shares);
+        let (others, dealers) = ((1..=most).map(|other| id(1000 + other)), (1..=most).map(id));
+        let session = SessionId([1; 32]);
+        let reshare = Parameters::reshare(session, [2; 32], most, others.clone(), &key, dealers);
+        let forger = Forger::honest(&reshare.clone().unwrap(), 1, 1);
+        let sealed = others.map(|to| (to, [0; 48])).collect();
+        let possession = Some([0; 64]);
+        let deal = Reveal { view: [0; 32], dealing: forger.dealing, possession, sealed };
+        let complaints = (1..=most).map(|dealer| (id(dealer), complaint())).collect();
+        let longest = Verdict { view: [0; 32], complaints };
+        for message in [
+            reveal.encode(&largest.unwrap()),
+            verdict.encode(),
+            deal.encode(&reshare.unwrap()),
+            longest.encode(),
+        ] {
             assert!(in_the_log(&message) <= 65_535 - 4_000, "{}", message.len());
         }
     }

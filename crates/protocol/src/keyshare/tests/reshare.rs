@@ -84,7 +84,7 @@ impl Key {
     }
 
     /// Dealer 1's dealing is forged; 2, and whoever gets a share, are honest.
-    fn with_forger(
+    pub(super) fn with_forger(
         &self,
         parameters: &Parameters,
         change: impl FnOnce(&mut Forger),

@@ -13,7 +13,9 @@ use crate::keyshare::complaint::Complaint;
 use crate::keyshare::feldman::{Dealer, Weights};
 use crate::keyshare::message::{Commit, Dealing, Reveal, Round, Verdict};
 use crate::keyshare::sealing::{Envelope, PublicKey, Purpose, SecretKey};
-use crate::keyshare::{Board, Error, Fault, Parameters, Phase, Posted, Run, SessionId, Step};
+use crate::keyshare::{
+    Board, Error, Fault, Parameters, Phase, Posted, Run, SessionId, Step, possession,
+};
 use crate::{Identifier, Suite};
 
 pub(super) fn id(value: u16) -> Identifier {
@@ -185,8 +187,16 @@ impl Forger {
             let sub_share = forge(*recipient, self.dealer.sub_share(*recipient));
             sealed.insert(*recipient, envelope.seal(&shared, &sub_share).unwrap());
         }
-        let view = board.view(Round::Reveal).unwrap();
-        Reveal { view, dealing: self.dealing.clone(), sealed }
+        let view = board.view(Round::second(&self.parameters)).unwrap();
+        let dealing = self.dealing.clone();
+        let possession = self.parameters.old().map(|_| self.possession(&dealing, &view));
+        Reveal { view, dealing, possession, sealed }
+    }
+
+    /// Proves as a reshare wants it that it knows the secret of its ephemeral key, whichever the dealing has.
+    pub(super) fn possession(&self, dealing: &Dealing, view: &[u8; 32]) -> [u8; 64] {
+        let statement = dealing.possession(&self.parameters, view, self.me);
+        possession::prove(&self.ephemeral, statement, &mut rng(77))
     }
 
     pub(super) fn honest_reveal(&self, board: &Board) -> Vec<u8> {

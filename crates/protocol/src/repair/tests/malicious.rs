@@ -14,9 +14,9 @@ use crate::curve::edwards25519::Edwards25519;
 use crate::curve::{Curve, p256::P256};
 use crate::keys::{PublicKeyPackage, SecretScalar};
 use crate::keyshare::sealing::SecretKey;
-use crate::keyshare::{Error, Fault, MAX_PARTICIPANTS, Phase, Posted, SessionId};
+use crate::keyshare::{Error, Fault, MAX_PARTICIPANTS, Phase, Posted, SessionId, possession};
 use crate::repair::message::{Announce, Deal, Dealing, Round, Sum, Verdict};
-use crate::repair::{Board, Parameters, possession};
+use crate::repair::{Board, Parameters};
 
 #[test]
 fn strangers_and_who_has_no_say_in_a_round_are_refused_and_change_nothing() {

@@ -9,9 +9,9 @@ use crate::curve::SCALAR_LENGTH;
 use crate::keys::{KeyPackage, PublicKeyPackage, SecretScalar, VerifyingKey, VerifyingShare};
 use crate::keyshare::complaint::{Complaint, Complaints};
 use crate::keyshare::sealing::SecretKey;
-use crate::keyshare::{Error, Fault, Phase, Posted, SessionId, Weights};
+use crate::keyshare::{Error, Fault, Phase, Posted, SessionId, Weights, possession};
 use crate::repair::message::{Announce, Deal, Dealing, Round, Sum, Verdict};
-use crate::repair::{Board, Parameters, ParametersError, Run, Step, possession};
+use crate::repair::{Board, Parameters, ParametersError, Run, Step};
 use crate::{Identifier, Suite};
 
 pub(super) const ED25519: Suite = Suite::FrostEd25519Sha512;

@@ -1,0 +1,72 @@
+//! Which documents a question is about, and what this node knows of them.
+
+use quorate_ceremony::names::Digest;
+use tokio::sync::mpsc;
+
+use super::{Event, Task};
+use crate::control::{Answer, Ask};
+use crate::deadlines::now;
+use crate::node::{documents, view};
+use crate::store::documents::DocumentPackage;
+
+impl Task {
+    /// The documents that a question is about.
+    pub(super) fn documents_of(&self, ask: &Ask) -> Vec<Digest> {
+        let state = self.machine.state();
+        match ask {
+            Ask::Request { id, .. } | Ask::Approve { id } | Ask::Document { id } => {
+                self.request(id).ok().into_iter().map(|state| state.request.document).collect()
+            }
+            Ask::Inbox => {
+                self.machine.inbox(now()).iter().map(|(state, _)| state.request.document).collect()
+            }
+            Ask::Requests => {
+                state.requests().values().map(|state| state.request.document).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Those of them that this node has no copy of, where it should have one.
+    pub(super) async fn absent(&mut self, ask: &Ask) -> Vec<Digest> {
+        // A list of everything shows what is at hand; it is no reason to fetch every document there ever was.
+        if self.link.is_none() || matches!(ask, Ask::Requests) {
+            return Vec::new();
+        }
+        self.learn_facts(ask).await;
+        let mut documents = self.documents_of(ask);
+        documents.retain(|commitment| !self.facts.contains_key(commitment));
+        documents
+    }
+
+    /// Fetches in the background, so that signing goes on meanwhile, and asks again then.
+    pub(super) fn fetch_then_ask(
+        &self,
+        documents: Vec<Digest>,
+        ask: Box<Ask>,
+        reply: mpsc::Sender<Answer>,
+    ) {
+        let (shelf, hub, events) = (self.shelf.clone(), self.hub.clone(), self.events.clone());
+        tokio::spawn(async move {
+            for commitment in documents {
+                documents::package(&shelf, &hub, commitment).await;
+            }
+            let _ = events.send(Event::Ask { ask, reply, fetched: true }).await;
+        });
+    }
+
+    /// Reads name, size and hash of the documents that a question is about, where this node has a copy.
+    pub(super) async fn learn_facts(&mut self, ask: &Ask) {
+        for commitment in self.documents_of(ask) {
+            if self.facts.contains_key(&commitment) {
+                continue;
+            }
+            let Ok(Some(bytes)) = self.shelf.get(commitment).await else { continue };
+            if let Ok(package) = DocumentPackage::from_bytes(&bytes)
+                && package.matches(commitment)
+            {
+                self.facts.insert(commitment, view::FileFacts::of(&package));
+            }
+        }
+    }
+}
