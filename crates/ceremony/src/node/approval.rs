@@ -132,6 +132,10 @@ impl Node {
                 group: state.request.group.clone(),
             });
         }
+        if !group.has_say(&self.account) {
+            let group = state.request.group.clone();
+            return Err(Invalid::NoShare { account: self.account.clone(), group });
+        }
         let decided = state.approvals.contains(&self.account)
             || state.refusals.contains_key(&self.account)
             || self
