@@ -243,7 +243,9 @@ impl Scenario {
         };
         let faults = Faults::random(&mut chance);
         // The others have to be enough.
-        if changing && members > min_signers && chance.happens(400) {
+        // Neither who gets the share back nor, under some policies, who proposes it has a say.
+        let voters = members - 1 - u16::from(!policy.requester_may_approve);
+        if changing && voters >= min_signers && chance.happens(400) {
             let repairs = Some(1 + index(&mut chance, people - 1));
             let at = chance.up_to(6_000);
             changes.insert(0, PlannedChange { at, min_signers, members: Vec::new(), repairs });

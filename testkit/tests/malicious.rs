@@ -370,7 +370,9 @@ fn signing_that_never_completes_is_seen_beside_a_member_that_stalls() {
 
 #[test]
 fn an_auditor_sees_whose_nonces_were_reused_and_the_signatures_stay_good() {
-    let report = audited(Scenario { ..small(Mischief::ReusedCommitments) }, 1);
+    // Whether ben signs twice is up to who is faster: not in every run.
+    let reports = (1..=20).map(|seed| audited(small(Mischief::ReusedCommitments), seed));
+    let report = reports.into_iter().find(|report| !report.reused_nonces.is_empty()).unwrap();
     let theirs: BTreeSet<_> = report.reused_nonces.iter().map(|r| r.account.clone()).collect();
     assert_eq!(theirs, names(&[1]));
     assert!(report.lines().join(" ").contains("ben used one pair of nonces"));

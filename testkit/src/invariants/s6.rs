@@ -34,10 +34,15 @@ impl Ceremonies {
                 let Body::CeremonyCertified { session, .. } = &entry.statement().body else {
                     return Ok(());
                 };
-                let stored = world.disk(by).is_some_and(|disk| disk.packages.contains_key(session));
                 // Said again of a session that is over, it has no effect, and the share may be destroyed by now.
                 let group = world.reference.state.group_of_session(*session);
                 let running = group.and_then(|group| group.ceremony.as_ref());
+                // A share that is made again is one of those that another session made.
+                let repairs = running.is_some_and(|running| running.terms.repairs().is_some());
+                let key = group.and_then(|group| group.key.as_ref()).filter(|_| repairs);
+                let made_by = key.map_or(*session, |key| key.session);
+                let stored =
+                    world.disk(by).is_some_and(|disk| disk.packages.contains_key(&made_by));
                 let over = running.is_none_or(|running| running.session != *session);
                 Invariant::S6.check(stored || over, || {
                     format!("{by} certifies a share that is not on its disk")

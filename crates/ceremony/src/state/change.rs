@@ -246,6 +246,11 @@ impl IvnState {
             late: BTreeSet::new(),
         };
         change.approved = change.is_approved(group);
+        let (able, needed) =
+            (change.approvals.len() + change.undecided(group).count(), approvals_required);
+        if !change.approved && able < usize::from(needed) {
+            return Err(Invalid::TooFewVoters { group: name, able, needed });
+        }
         let group = self.group_mut(&name)?;
         let replaced = group.changing(now).is_some();
         group.close_session(AbortReason::Cancelled);

@@ -115,6 +115,19 @@ pub enum Invalid {
         /// The group.
         group: GroupName,
     },
+    /// Not enough members could consent: those count who can use their shares, who are not to get one back, and, where the
+    /// policy says so, who did not propose it themselves.
+    #[error(
+        "only {able} members of group \"{group}\" could consent to this, and it takes {needed}; if it is because the proposer's own consent does not count, let somebody else propose it"
+    )]
+    TooFewVoters {
+        /// The group.
+        group: GroupName,
+        /// How many could.
+        able: usize,
+        /// How many it takes.
+        needed: u16,
+    },
     /// Without those who can not use their shares, the key can not be used.
     #[error("only {able} members of group \"{group}\" can use their shares, and it takes {needed}")]
     TooFewShares {

@@ -273,3 +273,17 @@ fn a_repair_ends_when_those_who_did_not_cheat_are_too_few() {
     log.coordinator_says(body).unwrap();
     assert_eq!(group(&log).past_changes.last().unwrap().end, ChangeEnd::Failed(reason));
 }
+
+#[test]
+fn what_too_few_could_consent_to_is_not_even_proposed() {
+    let mut definition = Chronicle::peopled().board_of_three();
+    definition.policy.requester_may_approve = false;
+    let mut log = Chronicle::keyed_with(definition);
+    // Neither ada, who proposes, nor ben, who gets the share.
+    let few = Invalid::TooFewVoters { group: board(), able: 1, needed: 2 };
+    assert_eq!(proposes(&mut log, "ada", "ben").unwrap_err(), few);
+    let change = proposes(&mut log, "ben", "ben").unwrap();
+    log.approves("ada", change).unwrap();
+    log.approves("cyd", change).unwrap();
+    log.begin(session(2), 1).unwrap();
+}
