@@ -13,10 +13,14 @@ fn without_ben() -> Cluster {
     let url = system.run("ada", "account replace-keys ben").succeeds().stdout;
     system.run_with("ben2", "join -", url.as_bytes()).succeeds();
     system.start_process("ben2");
-    until("ada's node to know of ben's other keys", || {
-        let shown = system.run("ada", "group show board --json").succeeds().json();
-        (shown["members"][1]["share"]["state"] == "lost").then_some(())
-    });
+    for who in ["ada", "carol", "ben2"] {
+        until(&format!("the node of {who} to know of ben's other keys"), || {
+            let shown = system.run(who, "group show board --json");
+            let is_lost =
+                |shown: serde_json::Value| shown["members"][1]["share"]["state"] == "lost";
+            (shown.exit == 0 && is_lost(shown.json())).then_some(())
+        });
+    }
     system
 }
 
@@ -30,7 +34,7 @@ fn change_of(system: &Cluster, who: &str) -> String {
 
 /// Waits until `who` sees ben's share healthy.
 fn is_healthy(system: &Cluster, who: &str) {
-    until("ben's share to be healthy", || {
+    until(&format!("ben's share to be healthy, says the node of {who}"), || {
         let shown = system.run(who, "group show board --json").succeeds().json();
         (shown["members"][1]["share"]["state"] == "healthy").then_some(())
     });
@@ -57,6 +61,10 @@ fn a_member_that_lost_its_machine_gets_its_share_back_and_signs_under_the_same_k
     let proposed = system.run("ada", "group repair board ben").succeeds();
     assert!(proposed.stdout.contains("ben shall get its lost share back"), "{}", proposed.stdout);
     let id = change_of(&system, "carol");
+    until("ben's new node to know of the change", || {
+        let shown = system.run("ben2", "group show board --json").succeeds().json();
+        (shown["change"]["id"] == id.as_str()).then_some(())
+    });
     system.run("ben2", &format!("approve {id}")).fails(6, &["no share of the key"]);
     system
         .run("carol", "group refresh board")
