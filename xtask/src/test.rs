@@ -166,17 +166,18 @@ fn plan(selection: &Selection<'_>, has: impl Fn(&str) -> bool) -> Vec<Step> {
                 cargo(&["clippy"], &which, &["--all-targets", "--", "-D", "warnings"]),
             ),
         },
-        Step { name: "tests", work: tests },
+        // Before the tests: what takes half a minute to fail is not found out after a quarter of an hour.
         Step {
             name: "docs",
             work: cargo(&["doc"], &which, &["--no-deps", "--document-private-items"])
                 .denying_rustdoc_warnings(),
         },
+        Step { name: "tests", work: tests },
     ];
     if !with_libraries.is_empty() {
         let arguments = narrowed_to(&with_libraries);
         let work = Work::libtest([vec!["test".into(), "--doc".into()], arguments].concat());
-        steps.insert(4, Step { name: "doc tests", work });
+        steps.push(Step { name: "doc tests", work });
     }
     if !with_examples.is_empty() {
         let work = cargo(&["build"], &narrowed_to(&with_examples), &["--examples"]);
@@ -214,9 +215,9 @@ mod tests {
                 "cargo xtask tidy",
                 "cargo fmt --all --check",
                 "cargo clippy --workspace --all-targets -- -D warnings",
+                "RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items",
                 "cargo nextest run --workspace",
                 "cargo test --doc --workspace",
-                "RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items",
                 "cargo build --workspace --examples",
             ]
         );

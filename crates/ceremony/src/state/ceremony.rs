@@ -1,7 +1,7 @@
 //! Ceremonies: the sessions in which a group's key is made, or shared anew, as the log shows them.
 //!
 //! The log is the broadcast channel of the protocol: every participant's messages are entries, so all who follow the
-//! log hold the same [`Board`], and whoever broke the protocol did so in writing.
+//! log hold the same [`SessionBoard`], and whoever broke the protocol did so in writing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
