@@ -21,6 +21,9 @@ pub(crate) struct NodeDisk {
 }
 
 impl NodeDisk {
+    /// # Panics
+    ///
+    /// If the real store refuses it, which ends a node's process.
     pub(crate) fn write(&mut self, change: &NodeChange) {
         match change {
             NodeChange::Entries { entries, .. } => self.entries.extend(entries.iter().cloned()),
@@ -36,16 +39,19 @@ impl NodeDisk {
             NodeChange::OutboxAdd(entry) => self.outbox.push((entry.id(), entry.to_bytes())),
             NodeChange::OutboxRemove(id) => self.outbox.retain(|(entry, _)| entry != id),
             NodeChange::KeyPackage { session, package } => {
-                self.packages.insert(*session, package.to_bytes().to_vec());
+                let before = self.packages.insert(*session, package.to_bytes().to_vec());
+                assert!(before.is_none(), "the package of session {session} is there already");
             }
             NodeChange::ShareDestroyed(session) => {
                 self.packages.remove(session);
             }
             NodeChange::Committed(session) => {
-                self.sessions.entry(*session).or_insert(false);
+                let before = self.sessions.insert(*session, false);
+                assert!(before.is_none(), "session {session} was begun before");
             }
             NodeChange::Released(session) => {
-                self.sessions.insert(*session, true);
+                let before = self.sessions.insert(*session, true);
+                assert_eq!(before, Some(false), "session {session} released");
             }
         }
     }

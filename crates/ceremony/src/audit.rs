@@ -19,7 +19,7 @@ mod lines;
 mod report;
 mod signature;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_log::checkpoint::SignedCheckpoint;
 use quorate_log::key::LogVerifier;
@@ -125,6 +125,8 @@ struct Auditor {
     frontier: Frontier,
     consents: Consents,
     sessions: BTreeMap<SessionId, (GroupName, SessionReport)>,
+    /// Those of them that are not over.
+    running: BTreeSet<SessionId>,
     kinds: BTreeMap<&'static str, u64>,
     signatures: Vec<SignatureReport>,
     /// Which signature's entry each pair of commitments is in.
@@ -149,7 +151,8 @@ impl Auditor {
             frontier,
             consents: Consents::default(),
             sessions: BTreeMap::new(),
-            kinds: BTreeMap::from([(kind(&entry.statement().body), 1)]),
+            running: BTreeSet::new(),
+            kinds: BTreeMap::from([(entry.statement().body.kind(), 1)]),
             signatures: Vec::new(),
             commitments: BTreeMap::new(),
             reused_nonces: Vec::new(),
@@ -218,7 +221,7 @@ impl Auditor {
             _ => Vec::new(),
         };
         self.state.apply(entry)?;
-        *self.kinds.entry(kind(body)).or_default() += 1;
+        *self.kinds.entry(body.kind()).or_default() += 1;
         match body {
             Body::CeremonyStarted { group, session, attempt } => {
                 let running = self.state.group(group)?.ceremony.as_ref();
@@ -232,6 +235,7 @@ impl Auditor {
                     outcome: SessionOutcome::Running,
                 };
                 self.sessions.insert(*session, (group.clone(), report));
+                self.running.insert(*session);
             }
             Body::CeremonyCertified { session, transcript, public_key_package } => {
                 let certificate = (*transcript, *public_key_package);
@@ -307,19 +311,25 @@ impl Auditor {
 
     /// Notes the sessions that entry `index` closed without saying so itself.
     fn note_closed(&mut self, index: u64) {
-        for (session, (group, report)) in &mut self.sessions {
+        let mut closed = Vec::new();
+        for session in &self.running {
+            let Some((group, _)) = self.sessions.get(session) else { continue };
             let Ok(group) = self.state.group(group) else { continue };
-            let runs = group.ceremony.as_ref().is_some_and(|running| running.session == *session);
-            if report.outcome != SessionOutcome::Running || runs {
-                continue;
+            if group.ceremony.as_ref().is_none_or(|running| running.session != *session) {
+                // A change that displaces another one forgets its sessions: they were called off.
+                let past = group.past.iter().find(|past| past.session == *session);
+                let reason = past.map_or(AbortReason::Cancelled, |past| past.reason.clone());
+                closed.push((*session, reason));
             }
-            let past = group.past.iter().find(|past| past.session == *session);
-            let reason = past.map_or(AbortReason::Cancelled, |past| past.reason.clone());
-            report.outcome = SessionOutcome::Aborted { index, reason, blame: Vec::new() };
+        }
+        for (session, reason) in closed {
+            let blame = Vec::new();
+            self.ended(session, SessionOutcome::Aborted { index, reason, blame });
         }
     }
 
     fn ended(&mut self, session: SessionId, outcome: SessionOutcome) {
+        self.running.remove(&session);
         if let Some((_, report)) = self.sessions.get_mut(&session) {
             report.outcome = outcome;
         }
@@ -397,37 +407,6 @@ fn blame(group: &Group) -> Vec<Blame> {
             Blame { account, fault, against }
         })
         .collect()
-}
-
-/// The kind of a statement, as its JSON has it.
-pub fn kind(body: &Body) -> &'static str {
-    match body {
-        Body::Genesis(_) => "genesis",
-        Body::Invitation(_) => "invitation",
-        Body::AccountAdmitted { .. } => "account-admitted",
-        Body::KeysRotated { .. } => "keys-rotated",
-        Body::AccountSuspended { .. } => "account-suspended",
-        Body::AccountResumed { .. } => "account-resumed",
-        Body::AccountRemoved { .. } => "account-removed",
-        Body::AccountRoles { .. } => "account-roles",
-        Body::NodeStarted { .. } => "node-started",
-        Body::NodeDuplicated { .. } => "node-duplicated",
-        Body::ShareProved { .. } => "share-proved",
-        Body::GroupDefined(_) => "group-defined",
-        Body::GroupAccepted { .. } => "group-accepted",
-        Body::GroupChange(_) => "group-change",
-        Body::GroupChangeWithdrawn { .. } => "group-change-withdrawn",
-        Body::CeremonyStarted { .. } => "ceremony-started",
-        Body::CeremonyMessage { .. } => "ceremony-message",
-        Body::CeremonyCertified { .. } => "ceremony-certified",
-        Body::CeremonyAborted { .. } => "ceremony-aborted",
-        Body::EpochStarted { .. } => "epoch-started",
-        Body::ShareDestroyed { .. } => "share-destroyed",
-        Body::Request(_) => "request",
-        Body::Approval { .. } => "approval",
-        Body::Refusal { .. } => "refusal",
-        Body::Signature { .. } => "signature",
-    }
 }
 
 #[cfg(test)]

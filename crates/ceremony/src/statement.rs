@@ -128,7 +128,8 @@ pub enum Body {
         /// 1 for the first attempt.
         attempt: u32,
     },
-    /// One round's message of one participant ([`quorate_protocol::keyshare`]). By the participant.
+    /// One round's message of one participant ([`quorate_protocol::keyshare`], [`quorate_protocol::repair`]). By the
+    /// participant.
     CeremonyMessage {
         /// The session.
         session: SessionId,
@@ -153,7 +154,7 @@ pub enum Body {
         /// Why.
         reason: AbortReason,
     },
-    /// The new key works: min_signers members signed the activation record with it. By the coordinator; the signature
+    /// The new shares work: min_signers members signed the activation record with them. By the coordinator; the signature
     /// proves it.
     EpochStarted {
         /// The session that made the shares.
@@ -207,6 +208,44 @@ pub enum Body {
     },
 }
 
+impl Body {
+    /// What kind of statement it is: its name in JSON.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Genesis(_) => "genesis",
+            Self::Invitation(_) => "invitation",
+            Self::AccountAdmitted { .. } => "account-admitted",
+            Self::KeysRotated { .. } => "keys-rotated",
+            Self::AccountSuspended { .. } => "account-suspended",
+            Self::AccountResumed { .. } => "account-resumed",
+            Self::AccountRemoved { .. } => "account-removed",
+            Self::AccountRoles { .. } => "account-roles",
+            Self::NodeStarted { .. } => "node-started",
+            Self::NodeDuplicated { .. } => "node-duplicated",
+            Self::ShareProved { .. } => "share-proved",
+            Self::GroupDefined(_) => "group-defined",
+            Self::GroupAccepted { .. } => "group-accepted",
+            Self::GroupChange(_) => "group-change",
+            Self::GroupChangeWithdrawn { .. } => "group-change-withdrawn",
+            Self::CeremonyStarted { .. } => "ceremony-started",
+            Self::CeremonyMessage { .. } => "ceremony-message",
+            Self::CeremonyCertified { .. } => "ceremony-certified",
+            Self::CeremonyAborted { .. } => "ceremony-aborted",
+            Self::EpochStarted { .. } => "epoch-started",
+            Self::ShareDestroyed { .. } => "share-destroyed",
+            Self::Request(_) => "request",
+            Self::Approval { .. } => "approval",
+            Self::Refusal { .. } => "refusal",
+            Self::Signature { .. } => "signature",
+        }
+    }
+
+    /// Whether it is of use only while the process that made it runs: another one does not say it again.
+    pub fn is_of_one_process(&self) -> bool {
+        matches!(self, Self::NodeStarted { .. } | Self::CeremonyMessage { .. })
+    }
+}
+
 /// The founding statement.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -258,7 +297,8 @@ pub struct GroupDefinition {
     pub suite: Suite,
     /// How many members it takes to sign: enforced by the mathematics.
     pub min_signers: u16,
-    /// The members. The first has identifier 1.
+    /// The members. Of a group without a key, the first has identifier 1, and so on; with a key, each keeps the identifier
+    /// that it has.
     pub members: Vec<AccountName>,
     /// Which documents it signs. Empty: those without a type.
     pub document_types: BTreeSet<DocumentType>,
@@ -332,7 +372,8 @@ pub enum AbortReason {
         /// Whose.
         account: AccountName,
     },
-    /// An admin called it off.
+    /// It was called off: by an admin, or with the change that it was to carry out, when that was taken back or gave way to
+    /// another one.
     Cancelled,
 }
 
@@ -354,7 +395,7 @@ impl fmt::Display for AbortReason {
             Self::RosterChanged { account } => {
                 write!(f, "{account} was suspended, removed, or given other keys")
             }
-            Self::Cancelled => f.write_str("an admin called it off"),
+            Self::Cancelled => f.write_str("it was called off"),
         }
     }
 }

@@ -9,7 +9,8 @@
 //! no encryption, as it has none. Signing takes decoded commitments on both sides.
 //!
 //! A reshare is counted in the same way, for a member that deals and stays, one that deals and leaves, and one that
-//! joins. The peer has none. These rows alone: `cargo bench -p quorate-protocol --bench cpu -- reshare`.
+//! joins; a repair for a helper, and for the member that gets its share back. The peer has no reshare, and its repair
+//! neither seals nor checks. These rows alone: `cargo bench -p quorate-protocol --bench cpu -- reshare`.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -17,7 +18,7 @@ use std::error::Error;
 use frost_ed25519 as frost;
 use quorate_protocol::keys::{KeyPackage, PublicKeyPackage};
 use quorate_protocol::keyshare::{Board, Parameters, Run, SessionId, Step};
-use quorate_protocol::{Identifier, Suite, sign};
+use quorate_protocol::{Identifier, Suite, repair, sign};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use rustix::time::{ClockId, clock_gettime};
@@ -28,6 +29,8 @@ type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 const GROUPS: [(u16, u16); 4] = [(2, 3), (3, 5), (7, 10), (67, 100)];
 /// From this group to that: one member leaves, and as many as it takes to be so many join.
 const RESHARES: [((u16, u16), (u16, u16)); 2] = [((2, 3), (3, 5)), ((67, 100), (67, 100))];
+/// In which groups a share is repaired.
+const REPAIRS: [(u16, u16); 2] = [(3, 5), (67, 100)];
 const PEER: &str = "frost-ed25519 3.0.0";
 const MESSAGE: &[u8] = b"thirty-two bytes, like a digest.";
 
@@ -49,6 +52,16 @@ fn main() -> Result<()> {
                 new,
                 median(times)?,
             ));
+        }
+    }
+    for group in REPAIRS {
+        let session = Repair::new(group)?;
+        let repetitions = if group.1 > 50 { 9 } else { 101 };
+        for (name, me) in
+            [("repair, helps", session.helper), ("repair, gets its share", session.lost)]
+        {
+            let times = (0..repetitions).map(|_| timed(|| session.take_part(me)));
+            rows.push(row_alone(name, group, median(times.collect::<Result<_>>()?)?));
         }
     }
     let only_reshares = std::env::args().any(|argument| argument == "reshare");
@@ -305,6 +318,78 @@ impl Reshare {
                 Step::Wait(run) | Step::Send(run, _) => run,
                 Step::Done(package) => return Ok(Some(package)),
                 Step::Left => return Ok(None),
+            };
+        }
+        Err("not done".into())
+    }
+}
+
+/// A repair that was played once, so that one member can play it again. The last member has lost its share.
+struct Repair {
+    parameters: repair::Parameters,
+    packages: BTreeMap<Identifier, KeyPackage>,
+    /// All messages, by round, in log order.
+    rounds: Vec<Vec<(Identifier, Vec<u8>)>>,
+    helper: Identifier,
+    lost: Identifier,
+}
+
+impl Repair {
+    fn new((min_signers, max_signers): (u16, u16)) -> Result<Self> {
+        let Ours { packages, public, first, .. } = Ours::new(min_signers, max_signers)?;
+        let lost = Identifier::try_from(max_signers)?;
+        let helpers = packages.keys().copied().take(min_signers.into());
+        let (session, context) = (SessionId([5; 32]), [6; 32]);
+        let parameters = repair::Parameters::new(session, context, &public, helpers, lost)?;
+        let mut made = Self { parameters, packages, rounds: Vec::new(), helper: first, lost };
+        let mut board = repair::Board::new(made.parameters.clone());
+        let (mut runs, mut sent) = (Vec::new(), Vec::new());
+        for me in made.parameters.candidates().iter().copied().chain([lost]) {
+            let (run, message) = made.begin(me)?;
+            runs.push((me, run));
+            sent.push((me, message));
+        }
+        while board.outcome().is_none() {
+            for (from, message) in &sent {
+                board.post(*from, message)?;
+            }
+            made.rounds.push(std::mem::take(&mut sent));
+            let mut next = Vec::new();
+            for (me, run) in runs {
+                match run.advance(&board, &mut rng(me))? {
+                    Step::Wait(run) => next.push((me, run)),
+                    Step::Send(run, message) => {
+                        sent.push((me, message));
+                        next.push((me, run));
+                    }
+                    Step::Done(_) | Step::Left => {}
+                }
+            }
+            runs = next;
+        }
+        Ok(made)
+    }
+
+    fn begin(&self, me: Identifier) -> Result<(repair::Run, Vec<u8>)> {
+        let parameters = &self.parameters;
+        if me == self.lost {
+            return Ok(repair::Run::recover(parameters, me, &mut rng(me))?);
+        }
+        let package = self.packages.get(&me).ok_or("no package")?;
+        Ok(repair::Run::help(parameters, me, package, &mut rng(me))?)
+    }
+
+    /// All that one member does.
+    fn take_part(&self, me: Identifier) -> Result<()> {
+        let mut board = repair::Board::new(self.parameters.clone());
+        let (mut run, _) = self.begin(me)?;
+        for round in &self.rounds {
+            for (from, message) in round {
+                board.post(*from, message)?;
+            }
+            run = match run.advance(&board, &mut rng(me))? {
+                Step::Wait(run) | Step::Send(run, _) => run,
+                Step::Done(_) | Step::Left => return Ok(()),
             };
         }
         Err("not done".into())

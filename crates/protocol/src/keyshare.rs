@@ -47,6 +47,7 @@ mod tests;
 
 pub use board::{Board, Phase, Posted};
 pub use error::{Error, Fault};
+pub(crate) use message::Round;
 pub use parameters::{MAX_PARTICIPANTS, Parameters, ParametersError, SessionId};
 pub use run::{Run, Step};
 

@@ -90,3 +90,13 @@ mod wire;
 
 pub use identifier::{Identifier, ZeroIdentifier};
 pub use suite::{Suite, UnknownSuite};
+
+/// What people call a message of a ceremony. Its first byte tells: no two protocols have one in common.
+pub fn message_name(message: &[u8]) -> Option<&'static str> {
+    let tag = *message.first()?;
+    let of_keyshare = keyshare::Round::ALL.into_iter().find(|round| round.tag() == tag);
+    let of_repair = || repair::Round::ALL.into_iter().find(|round| round.tag() == tag);
+    of_keyshare
+        .map(keyshare::Round::message_name)
+        .or_else(|| of_repair().map(repair::Round::message_name))
+}

@@ -38,4 +38,5 @@ pub use board::Board;
 pub use parameters::{Parameters, ParametersError};
 pub use run::{Run, Step};
 
+pub(crate) use message::Round;
 pub(crate) use summands::Splitting;

@@ -168,9 +168,7 @@ fn made() -> BTreeMap<String, Vec<u8>> {
 fn entries() -> Vec<u8> {
     let story = story();
     let mut kinds = BTreeSet::new();
-    let told = story
-        .entries()
-        .filter(|entry| kinds.insert(quorate_ceremony::audit::kind(&entry.statement().body)));
+    let told = story.entries().filter(|entry| kinds.insert(entry.statement().body.kind()));
     let mut lines: Vec<u8> =
         told.flat_map(|entry| [entry.to_bytes(), b"\n".to_vec()].concat()).collect();
     let ben: BTreeSet<_> = [name("ben")].into();

@@ -4,6 +4,7 @@
 //! | environment variable | effect |
 //! |---|---|
 //! | `QUORATE_CRASH_AT=NAME` or `NAME:N` | the process aborts the N-th time that it reaches this [fail point](names) |
+//! | `QUORATE_CRASH_AT=KIND.*:N` | the process aborts before the N-th thing that it does at any point of a kind (`node`, …) |
 //! | `QUORATE_HASTE=N` | heartbeats, the time after which a peer is dead and the like are an N-th of what they are |
 //! | `QUORATE_CLOCK_FILE=FILE` | the wall clock is off by as many milliseconds as the file says at that moment |
 
@@ -194,8 +195,14 @@ fn wanted() -> Option<&'static (String, AtomicU32)> {
 
 fn reach(point: Point, moment: &str) {
     let Some((name, times)) = wanted() else { return };
-    let here = name.strip_prefix(point.name()).and_then(|rest| rest.strip_prefix('.'));
-    if here != Some(moment) || times.fetch_sub(1, Ordering::Relaxed) != 1 {
+    let here = match name.strip_suffix('*') {
+        Some(kind) => moment == BEFORE && point.name().starts_with(kind),
+        None => {
+            let rest = name.strip_prefix(point.name()).and_then(|rest| rest.strip_prefix('.'));
+            rest == Some(moment)
+        }
+    };
+    if !here || times.fetch_sub(1, Ordering::Relaxed) != 1 {
         return;
     }
     tracing::warn!("fail point {name}");

@@ -145,6 +145,17 @@ impl Cluster {
         self.run(&self.plan.names[0], &format!("invite {name}")).succeeds().stdout
     }
 
+    /// A machine is gone with all that was on it. Its account gets other keys on another one, and no share.
+    pub fn replace_machine(&self, name: &str) {
+        self.kill(name);
+        fs::remove_dir_all(self.path(name)).unwrap();
+        let line = format!("account replace-keys {name}");
+        let url = self.run(&self.plan.names[0], &line).succeeds().stdout;
+        self.run_with(name, "join -", url.as_bytes()).succeeds();
+        self.send_through_proxy(name);
+        self.start_process(name);
+    }
+
     /// Everybody with a node.
     pub fn names(&self) -> &[String] {
         &self.plan.names

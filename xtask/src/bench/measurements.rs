@@ -17,6 +17,7 @@ pub(crate) struct Measurements {
     pub(crate) requests: Vec<Requests>,
     pub(crate) ceremonies: Vec<Ceremony>,
     pub(crate) reshares: Vec<Reshares>,
+    pub(crate) changes: Vec<Change>,
     /// The commands that ran, with the reason for those that yielded nothing.
     pub(crate) commands: Vec<(String, Option<String>)>,
 }
@@ -77,6 +78,19 @@ pub(crate) struct Reshares {
     pub(crate) longest: Option<f64>,
 }
 
+/// A group with nothing else to do that gets other members and another threshold (`change`).
+#[derive(Debug)]
+pub(crate) struct Change {
+    /// min_signers and max_signers before.
+    pub(crate) old: (u64, u64),
+    /// The same afterwards.
+    pub(crate) new: (u64, u64),
+    /// How many times it was done.
+    pub(crate) times: u64,
+    /// Milliseconds: the median.
+    pub(crate) took: f64,
+}
+
 impl Measurements {
     /// Adds what `source` printed.
     pub(crate) fn add(&mut self, source: Source) {
@@ -88,6 +102,7 @@ impl Measurements {
                 self.requests.extend(rows(&output, "end_to_end").filter_map(Requests::read));
                 self.ceremonies.extend(rows(&output, "dkg").filter_map(Ceremony::read));
                 self.reshares.extend(rows(&output, "reshare").filter_map(Reshares::read));
+                self.changes.extend(rows(&output, "change").filter_map(Change::read));
                 (self.len() == before).then(|| "it printed no rows that this page knows".into())
             }
         };
@@ -100,7 +115,11 @@ impl Measurements {
     }
 
     fn len(&self) -> usize {
-        self.cpu.len() + self.requests.len() + self.ceremonies.len() + self.reshares.len()
+        self.cpu.len()
+            + self.requests.len()
+            + self.ceremonies.len()
+            + self.reshares.len()
+            + self.changes.len()
     }
 }
 
@@ -152,6 +171,17 @@ impl Reshares {
             p50: number(row, "request_p50_ms"),
             p99: number(row, "request_p99_ms"),
             longest: number(row, "request_longest_ms"),
+        })
+    }
+}
+
+impl Change {
+    fn read(row: &Value) -> Option<Self> {
+        Some(Self {
+            old: (count(row, "old_min_signers")?, count(row, "old_max_signers")?),
+            new: (count(row, "min_signers")?, count(row, "max_signers")?),
+            times: count(row, "times")?,
+            took: number(row, "p50_ms")?,
         })
     }
 }

@@ -66,7 +66,12 @@ const AIMS: &[Aim] = &[
         measured: |_| None,
     },
     Aim {
-        what: "reshare 2-of-3 → 3-of-5", limit: Limit::AtMost(200.0, "ms"), measured: |_| None
+        what: "reshare 2-of-3 → 3-of-5",
+        limit: Limit::AtMost(200.0, "ms"),
+        measured: |all| {
+            let mut rows = all.changes.iter();
+            Some(rows.find(|row| (row.old, row.new) == ((2, 3), (3, 5)))?.took)
+        },
     },
     Aim {
         what: "fail-over from a killed signer",
@@ -110,6 +115,7 @@ pub(crate) fn render(all: &Measurements, machine: &Machine, date: &str, notes: &
     aims(&mut page, all);
     cpu(&mut page, all);
     cluster(&mut page, all);
+    changes(&mut page, all);
     reshares(&mut page, all);
     let notes = if notes.is_empty() { "## Notes\n\nNone yet.\n" } else { notes };
     page.push_str(notes);
@@ -190,6 +196,22 @@ fn cluster(page: &mut String, all: &Measurements) {
     }
 }
 
+fn changes(page: &mut String, all: &Measurements) {
+    if all.changes.is_empty() {
+        return;
+    }
+    page.push_str(
+        "## A change of members and threshold on a cluster\n\n| from | to | times | median, ms |\n",
+    );
+    page.push_str("|---|---|---:|---:|\n");
+    for measured in &all.changes {
+        let key = |(min_signers, max_signers)| format!("{min_signers}-of-{max_signers}");
+        let (old, new) = (key(measured.old), key(measured.new));
+        row(page, &[&old, &new, &measured.times.to_string(), &short(measured.took)]);
+    }
+    page.push('\n');
+}
+
 fn reshares(page: &mut String, all: &Measurements) {
     if all.reshares.is_empty() {
         return;
@@ -265,6 +287,10 @@ mod tests {
                 { "members": 3, "min_signers": 2, "p50_ms": 6.0, "p99_ms": 20.0, "concurrency": 1 },
                 { "members": 3, "min_signers": 2, "p50_ms": 60.0, "per_second": 800.0 },
             ],
+            "change": [
+                { "old_min_signers": 2, "old_max_signers": 3, "min_signers": 3, "max_signers": 5,
+                  "times": 9, "p50_ms": 54 },
+            ],
         })
     }
 
@@ -276,6 +302,8 @@ mod tests {
             "| Ed25519 2-of-3, request → signature, median | ≤ 5 ms | 6.00 ms | **missed** |",
             "| Ed25519 2-of-3, sustained | ≥ 700 signatures/s | 800 signatures/s | met |",
             "| DKG 3-of-5 on the cluster | ≤ 100 ms | – | not measured |",
+            "| reshare 2-of-3 → 3-of-5 | ≤ 200 ms | 54.0 ms | met |",
+            "| 2-of-3 | 3-of-5 | 9 | 54.0 |",
             "| DKG 67-of-100, CPU per member, as a part of frost-core's | ≤ 0.1 × | 0.067 × | met |",
         ] {
             assert!(page.contains(line), "{line}\nis not in\n{page}");

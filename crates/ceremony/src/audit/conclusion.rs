@@ -130,6 +130,7 @@ fn change_report(change: &PastChange) -> ChangeReport {
         proposer: change.proposer.clone(),
         min_signers: definition.min_signers,
         members: definition.members.clone(),
+        repairs: change.proposal.repairs.clone(),
         end: change.end.to_string(),
     }
 }

@@ -136,17 +136,14 @@ impl AuditReport {
         }
         for change in &group.changes {
             let members: Vec<_> = change.members.iter().collect();
-            page.say(
-                2,
-                &format!(
-                    "{} proposed that {} of {} sign ({}): {}.",
-                    change.proposer,
-                    change.min_signers,
-                    members.len(),
-                    list(&members),
-                    change.end
-                ),
-            );
+            let what = match &change.repairs {
+                Some(member) => format!("{member} get its lost share back"),
+                None => {
+                    let (min_signers, names) = (change.min_signers, list(&members));
+                    format!("{min_signers} of {} sign ({names})", members.len())
+                }
+            };
+            page.say(2, &format!("{} proposed that {what}: {}.", change.proposer, change.end));
         }
         for past in &group.past_epochs {
             let lost: Vec<_> = past.lost.iter().collect();

@@ -128,6 +128,9 @@ pub struct ChangeReport {
     pub min_signers: u16,
     /// The members as proposed.
     pub members: Vec<AccountName>,
+    /// Whose lost share was to be made again, if it was about that alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repairs: Option<AccountName>,
     /// What became of it, in a sentence.
     pub end: String,
 }

@@ -409,6 +409,7 @@ impl Coordinator {
         match event {
             Event::Invited(_) | Event::Admitted(_) | Event::Account(_) => {}
             Event::Dismissed(account) => {
+                self.signer_disowned(&account);
                 self.dismissed.insert(account);
             }
             Event::NodeStarted(account) => {

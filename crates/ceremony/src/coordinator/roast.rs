@@ -275,6 +275,20 @@ impl Roast {
         ids.into_iter().flat_map(|id| self.unusable(id, account)).collect()
     }
 
+    /// A signer's identity key is not what it was, so that nothing it signed counts any more, delivered shares included:
+    /// every session that has something of it ends. Returns the signer, if one did.
+    pub(super) fn disowned(&mut self, account: &AccountName) -> BTreeSet<AccountName> {
+        let before = self.sessions.len();
+        self.sessions.retain(|_, session| match &session.stage {
+            Stage::Gathering { asked, commitments } => {
+                !asked.contains_key(account) && !commitments.contains_key(account)
+            }
+            Stage::Signing(package) => !package.signers.contains_key(account),
+        });
+        let ended = self.sessions.len() < before;
+        self.note(ended.then(|| account.clone()).into_iter().collect())
+    }
+
     /// Does not ask this signer for a while: for `pause` the first time, each time twice as long, at most 2^`doublings`
     /// times as long.
     pub(super) fn rest(

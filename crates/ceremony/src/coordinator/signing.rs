@@ -136,6 +136,23 @@ impl Signing {
         }
     }
 
+    /// Ends sessions of each subject as `end` does, which says because of whom.
+    fn end_sessions(&mut self, end: impl Fn(&mut Roast) -> BTreeSet<AccountName>) {
+        let mut at_fault = BTreeSet::new();
+        for (subject, roast) in &mut self.efforts {
+            let mut theirs = end(roast);
+            if !theirs.is_empty() {
+                at_fault.append(&mut theirs);
+                self.due.insert(*subject);
+            }
+        }
+        self.suspect(&at_fault);
+        let efforts = &self.efforts;
+        self.subjects.retain(|session, subject| {
+            efforts.get(subject).is_some_and(|roast| roast.opened(*session).is_some())
+        });
+    }
+
     fn answered(&mut self, account: &AccountName, after: Option<u64>) {
         if let Some(after) = after {
             self.paces.entry(account.clone()).or_default().answered(after);
@@ -480,19 +497,13 @@ impl Coordinator {
 
     /// A node's connection is gone, and with it the nonces that it made on it.
     pub(super) fn signer_gone(&mut self, account: &AccountName) {
-        let mut gone = BTreeSet::new();
-        for (subject, roast) in &mut self.signing.efforts {
-            let mut lost = roast.gone(account);
-            if !lost.is_empty() {
-                gone.append(&mut lost);
-                self.signing.due.insert(*subject);
-            }
-        }
-        self.signing.suspect(&gone);
-        let efforts = &self.signing.efforts;
-        self.signing.subjects.retain(|session, subject| {
-            efforts.get(subject).is_some_and(|roast| roast.opened(*session).is_some())
-        });
+        self.signing.end_sessions(|roast| roast.gone(account));
+    }
+
+    /// An account may not act any more with the key that it had. It can come back with another, but what it signed
+    /// before would make the log refuse a signature that the others have long delivered for.
+    pub(super) fn signer_disowned(&mut self, account: &AccountName) {
+        self.signing.end_sessions(|roast| roast.disowned(account));
     }
 
     /// A signer takes no part, or its message is wrong: goes on without it, and does not ask it for a while. Of anybody

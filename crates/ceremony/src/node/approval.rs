@@ -189,6 +189,7 @@ impl Node {
         }
         let consented = state.approvals.contains(&self.account);
         let automatic = self.config.auto_approve
+            && !self.is_doubled()
             && state.policy.auto_approve
             && self.may_approve(id, now).is_ok();
         if self.documents.contains_key(&id) {

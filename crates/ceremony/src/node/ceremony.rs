@@ -7,6 +7,8 @@
 //! A reshare can strand nobody: the old share is destroyed only when the log shows that the new epoch has started, which
 //! takes that all who get a share hold theirs on disk, and that min_signers of them have signed with it.
 
+use std::collections::BTreeSet;
+
 use quorate_protocol::keys::KeyPackage;
 use quorate_protocol::keyshare::{Error, Run, Step};
 use quorate_protocol::{Identifier, repair};
@@ -93,6 +95,7 @@ impl Node {
     ) {
         let Ok(group) = self.state.group(name) else { return };
         if self.config.auto_accept
+            && !self.is_doubled()
             && let Some(definition) = self.acceptable(group)
             && !self
                 .is_stating(|body| matches!(body, Body::GroupAccepted { definition: of, .. } if *of == definition))
@@ -101,13 +104,12 @@ impl Node {
         }
         self.destroy_old_shares(name, now, out);
         self.advance_ceremony(name, now, rng, out);
-        let running: Vec<SessionId> = self
-            .state
-            .groups()
-            .values()
-            .filter_map(|g| g.ceremony.as_ref())
-            .map(|ceremony| ceremony.session)
-            .collect();
+    }
+
+    /// Wipes what this process holds of sessions that are over.
+    pub(super) fn drop_ended_runs(&mut self) {
+        let running = self.state.groups().values().filter_map(|group| group.ceremony.as_ref());
+        let running: BTreeSet<SessionId> = running.map(|ceremony| ceremony.session).collect();
         self.runs.retain(|session, _| running.contains(session));
     }
 
@@ -128,7 +130,7 @@ impl Node {
         let owed: Vec<u64> = group
             .past_epochs
             .iter()
-            .filter(|past| past.holders.contains(account) && !past.destroyed.contains(account))
+            .filter(|past| past.is_owed_by(account))
             .map(|past| past.epoch)
             .collect();
         // Of sessions that came to nothing, too, but only when a later one came to something: until then, somebody else
@@ -247,9 +249,16 @@ impl Node {
             Some(key) if repaired => key.session,
             _ => session,
         };
-        let change = NodeChange::KeyPackage { session: made_by, package: copy };
-        out.push(NodeEffect::Persist(change));
-        self.packages.insert(made_by, package);
+        // A repair may have to be tried again after this node had its share, or be of one that is there.
+        let stored = self.packages.get(&made_by).map(KeyPackage::to_bytes);
+        if stored.as_deref() != Some(&*copy.to_bytes()) {
+            if stored.is_some() {
+                out.push(NodeEffect::Persist(NodeChange::ShareDestroyed(made_by)));
+            }
+            let change = NodeChange::KeyPackage { session: made_by, package: copy };
+            out.push(NodeEffect::Persist(change));
+            self.packages.insert(made_by, package);
+        }
         self.state_in_log(
             Body::CeremonyCertified { session, transcript, public_key_package },
             now,

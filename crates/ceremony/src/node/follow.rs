@@ -295,11 +295,14 @@ impl Node {
         out: &mut Vec<NodeEffect>,
     ) {
         let Ok(time) = now.seconds().try_into() else { return };
-        let line = self.cosigner.cosign(&checkpoint, time).to_string();
         let size = checkpoint.head().size;
         out.push(NodeEffect::Persist(NodeChange::Cosigned { checkpoint: note.to_owned(), size }));
-        out.push(NodeEffect::Send(FromNode::Cosign { size, cosignature: line.clone() }));
-        self.cosigned = Some(Cosigned { checkpoint, note: note.to_owned(), line: Some(line) });
+        let line =
+            (!self.is_doubled()).then(|| self.cosigner.cosign(&checkpoint, time).to_string());
+        if let Some(cosignature) = line.clone() {
+            out.push(NodeEffect::Send(FromNode::Cosign { size, cosignature }));
+        }
+        self.cosigned = Some(Cosigned { checkpoint, note: note.to_owned(), line });
     }
 
     /// Looks at everything: after a start.
@@ -345,6 +348,7 @@ impl Node {
         for name in groups {
             self.reconcile_group(&name, now, rng, out);
         }
+        self.drop_ended_runs();
         for id in touched.requests {
             self.reconcile_request(id, now, out);
         }

@@ -320,9 +320,7 @@ impl Node {
             .outbox
             .iter()
             .filter(|entry| {
-                let body = &entry.statement().body;
-                matches!(body, Body::CeremonyMessage { .. } | Body::NodeStarted { .. })
-                    || arrived.contains(&entry.id())
+                entry.statement().body.is_of_one_process() || arrived.contains(&entry.id())
             })
             .map(Entry::id)
             .collect();

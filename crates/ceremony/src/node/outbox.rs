@@ -116,9 +116,12 @@ impl Node {
         if is_of_the_moment {
             out.push(NodeEffect::SetDeadline(NodeDeadline::Clock, now.plus(CLOCK_PAUSE)));
         }
-        // What belongs to this process and session means nothing without them, whenever it is logged. What is of the
+        // What belongs to this process or to a session means nothing without them, whenever it is logged. What is of the
         // moment is for the account holder to say again: with a wrong clock, these words would have the wrong time for ever.
-        let is_moot = is_of_this_process(entry) || is_of_the_moment || self.refutes(entry);
+        let body = &entry.statement().body;
+        let is_of_a_session =
+            body.is_of_one_process() || matches!(body, Body::CeremonyCertified { .. });
+        let is_moot = is_of_a_session || is_of_the_moment || self.refutes(entry);
         if is_moot {
             self.forget(id, out);
         } else {
@@ -150,14 +153,6 @@ impl Node {
     fn refutes(&self, entry: &Entry) -> bool {
         self.state.clone().apply(entry).is_err()
     }
-}
-
-/// Whether an entry dies with the process that made it.
-pub(super) fn is_of_this_process(entry: &Entry) -> bool {
-    matches!(
-        entry.statement().body,
-        Body::NodeStarted { .. } | Body::CeremonyMessage { .. } | Body::CeremonyCertified { .. }
-    )
 }
 
 pub(super) fn submission(entry: &Entry) -> NodeEffect {

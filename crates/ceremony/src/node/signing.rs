@@ -174,6 +174,11 @@ impl Node {
         out: &mut Vec<NodeEffect>,
     ) {
         let Some(pending) = self.signing.get(&session) else { return };
+        // Meanwhile the coordinator may have given a ceremony the same id, which this node began.
+        if self.sessions.contains_key(&session) {
+            self.signing.remove(&session);
+            return Self::decline(session, DeclineReason::Session, out);
+        }
         let subject = pending.subject;
         let permission = match self.permission(subject, now) {
             Ok(permission) => permission,

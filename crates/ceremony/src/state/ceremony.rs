@@ -1,4 +1,5 @@
-//! Ceremonies: the sessions in which a group's key is made, or shared anew, as the log shows them.
+//! Ceremonies: the sessions in which a group's key is made or shared anew, or a lost share made again, as the log shows
+//! them.
 //!
 //! The log is the broadcast channel of the protocol: every participant's messages are entries, so all who follow the
 //! log hold the same [`SessionBoard`], and whoever broke the protocol did so in writing.
@@ -30,8 +31,8 @@ pub struct Ceremony {
     pub terms: Terms,
     /// The public half of the protocol.
     pub board: SessionBoard,
-    /// Who posted anything.
-    posted: BTreeSet<AccountName>,
+    /// Who posted anything, and which process of its node did.
+    posted: BTreeMap<AccountName, Digest>,
     /// Who certified, and whether it agrees with the log's own transcript.
     certified: BTreeMap<AccountName, bool>,
     /// Who restarted after posting and before certifying.
@@ -141,10 +142,11 @@ impl Group {
                 needed: terms.dealers_needed(),
             });
         }
-        if self.not_accepted().next().is_some()
-            || self.past.last().is_some_and(|past| !self.goes_on_after(&past.reason))
-        {
+        if self.not_accepted().next().is_some() {
             return Err(Invalid::NotAccepted);
+        }
+        if self.past.last().is_some_and(|past| !self.goes_on_after(&past.reason)) {
+            return Err(Invalid::SessionFailed { group: name.clone() });
         }
         Ok(terms)
     }
@@ -228,7 +230,7 @@ impl Group {
 
     /// Whether `name` posted a message to the running session.
     pub fn posted(&self, name: &AccountName) -> bool {
-        self.ceremony.as_ref().is_some_and(|ceremony| ceremony.posted.contains(name))
+        self.ceremony.as_ref().is_some_and(|ceremony| ceremony.posted.contains_key(name))
     }
 
     /// Whether `name` certified the running session.
@@ -262,11 +264,11 @@ impl Group {
     }
 
     /// A restart costs a session only what the restarted node held in memory: nothing before its first message, and
-    /// nothing after its certification, when its package is on disk, or after its dealing, if it gets no share. In a repair,
-    /// helpers have more to say after their dealing, and nothing after their sums.
+    /// nothing after its certification, when its package is on disk. Who only deals says it all in one message. In a
+    /// repair, helpers have more to say after their dealing, and nothing after their sums.
     pub(super) fn note_restart(&mut self, name: &AccountName) {
         if let Some(ceremony) = &mut self.ceremony
-            && ceremony.posted.contains(name)
+            && ceremony.posted.contains_key(name)
             && !ceremony.certified.contains_key(name)
             && ceremony.needs_memory_of(name)
         {
@@ -308,7 +310,8 @@ impl Group {
             return;
         };
         let Some(member) = ceremony.terms.repairs() else { return };
-        let helped = names.iter().filter(|name| *name != member && ceremony.posted.contains(*name));
+        let helped =
+            names.iter().filter(|name| *name != member && ceremony.posted.contains_key(*name));
         change.late.extend(helped.cloned());
         let skipped = &change.culprits | &change.late;
         if key.dealers(&skipped).filter(|name| *name != member).count() < key.min_signers() {
@@ -368,13 +371,17 @@ impl IvnState {
             let numbers = terms.identifiers.values().map(|identifier| identifier.get());
             key.highest = numbers.max().unwrap_or(0).max(key.highest);
         }
+        // In the change's next session it gets the same one: otherwise sessions that fail would use them all up.
+        if let Some(change) = &mut group.change {
+            change.identifiers.clone_from(&terms.identifiers);
+        }
         group.ceremony = Some(Ceremony {
             session,
             attempt,
             started: now,
             terms,
             board,
-            posted: BTreeSet::new(),
+            posted: BTreeMap::new(),
             certified: BTreeMap::new(),
             restarted: BTreeSet::new(),
         });
@@ -401,6 +408,11 @@ impl IvnState {
         if current != Some(incarnation) {
             return Err(Invalid::StaleIncarnation);
         }
+        // Nor may two processes speak for one account in one session: a node that was restored from an older disk does not
+        // know what the one before it said.
+        if ceremony.posted.get(author).is_some_and(|before| *before != incarnation) {
+            return Err(Invalid::StaleIncarnation);
+        }
         if matches!(phase, Some(CeremonyPhase::Doomed(_))) {
             return Err(Invalid::SessionStep);
         }
@@ -410,7 +422,7 @@ impl IvnState {
             Ok(Posted::Recorded | Posted::Failed) => {}
             Err(_) => return Err(Invalid::Protocol),
         }
-        ceremony.posted.insert(author.clone());
+        ceremony.posted.insert(author.clone(), incarnation);
         Ok(vec![Event::Ceremony(name)])
     }
 

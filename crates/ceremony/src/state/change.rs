@@ -1,10 +1,12 @@
-//! Changes of a group that has a key: proposed by one, decided by those who hold its shares, carried out by a reshare.
+//! Changes of a group that has a key: proposed by one, decided by those who hold its shares, carried out by a reshare or a repair.
 //!
 //! Nobody changes a group alone, admins included: it takes as many holders' consents as a signature takes shares, or
 //! more if the group's policy says so. The key stays, and until the new shares are in use the old ones are.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+
+use quorate_protocol::Identifier;
 
 use super::group::Group;
 use super::health::Unable;
@@ -36,6 +38,8 @@ pub struct Change {
     pub accepted: BTreeSet<AccountName>,
     /// Whether it has the consents: it is carried out when all who join have accepted and everybody is there.
     pub approved: bool,
+    /// What the participants of its latest session were numbered, once there was one.
+    pub(super) identifiers: BTreeMap<AccountName, Identifier>,
     /// Who was caught cheating while it was carried out.
     pub(super) culprits: BTreeSet<AccountName>,
     /// In a repair, who announced to help and then held it up. That proves nothing, and the others are tried first.
@@ -137,7 +141,7 @@ impl Change {
         self.is_refresh(group) || self.approvals.len() >= usize::from(self.approvals_required)
     }
 
-    /// Who would join, or has not accepted yet that it would.
+    /// Who would join, and has not accepted yet that it would.
     pub(super) fn not_accepted<'a>(
         &'a self,
         group: &'a Group,
@@ -216,7 +220,7 @@ impl IvnState {
         }
         let nobody = BTreeSet::new();
         let terms = match &proposal.repairs {
-            None => Terms::of_reshare(key, definition, id, &nobody)?,
+            None => Terms::of_reshare(key, definition, id, &BTreeMap::new(), &nobody)?,
             Some(member) if *definition != group.definition || !group.has_member(member) => {
                 return Err(Invalid::Repair { account: member.clone() });
             }
@@ -242,6 +246,7 @@ impl IvnState {
             approvals_required,
             accepted: BTreeSet::new(),
             approved: false,
+            identifiers: BTreeMap::new(),
             culprits: BTreeSet::new(),
             late: BTreeSet::new(),
         };
@@ -286,6 +291,9 @@ impl IvnState {
             return Err(Invalid::NoShare { account: author.clone(), group: name });
         }
         let undecided = change.undecided(group).count();
+        if change.proposal.repairs.as_ref() == Some(author) {
+            return Err(Invalid::OwnRepair { account: author.clone() });
+        }
         if !change.undecided(group).any(|name| name == author) {
             return Err(Invalid::RequesterMayNotApprove);
         }

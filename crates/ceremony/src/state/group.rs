@@ -86,6 +86,18 @@ pub struct PastEpoch {
     pub lost: BTreeSet<AccountName>,
 }
 
+impl PastEpoch {
+    /// Whether this account held a share of it that may still be on its node's disk: it is to destroy it, and to say so.
+    pub fn is_owed_by(&self, name: &AccountName) -> bool {
+        self.holders.contains(name) && !self.destroyed.contains(name) && !self.lost.contains(name)
+    }
+
+    /// Whose shares of it may still be on their nodes' disks.
+    pub fn owed_by(&self) -> impl Iterator<Item = &AccountName> {
+        self.holders.iter().filter(|name| self.is_owed_by(name))
+    }
+}
+
 impl GroupKey {
     /// How many of its shares make a signature.
     pub fn min_signers(&self) -> usize {
@@ -251,14 +263,15 @@ impl IvnState {
         epoch: u64,
     ) -> Result<Vec<Event>, Invalid> {
         let group = self.group_mut(name)?;
-        let past = group.past_epochs.iter_mut().find(|past| past.epoch == epoch);
+        let past = group.past_epochs.iter_mut().rev().find(|past| past.epoch == epoch);
         let past = past.ok_or_else(|| Invalid::NotAPastEpoch { group: name.clone(), epoch })?;
-        if !past.holders.contains(author) || past.lost.contains(author) {
-            return Err(Invalid::NotAMember { account: author.clone(), group: name.clone() });
-        }
-        if !past.destroyed.insert(author.clone()) {
+        if past.destroyed.contains(author) {
             return Err(Invalid::AlreadySaid { account: author.clone() });
         }
+        if !past.is_owed_by(author) {
+            return Err(Invalid::NotAMember { account: author.clone(), group: name.clone() });
+        }
+        past.destroyed.insert(author.clone());
         Ok(vec![Event::ShareDestroyed(name.clone())])
     }
 
@@ -297,7 +310,7 @@ fn check_numbers(definition: &GroupDefinition) -> Result<(), Invalid> {
         return Err(Invalid::RefreshEvery);
     }
     if policy.expiry == 0 {
-        return Err(Invalid::Expiry { longest_hours: 0 });
+        return Err(Invalid::PolicyExpiry);
     }
     Ok(())
 }

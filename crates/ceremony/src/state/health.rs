@@ -131,7 +131,8 @@ impl Group {
     }
 
     /// Takes the say of one who can not use its share any more. What its consents did so far is undone where it is
-    /// undecided; a change that would give a share to somebody who is not who was approved is over.
+    /// undecided; a change that would give a share to somebody who is not who was approved is over. Whether anything in the
+    /// group has changed by that.
     fn disable(&mut self, name: &AccountName, why: Unable) -> bool {
         let mut concerned = false;
         if let Some(key) = &mut self.key
@@ -149,10 +150,7 @@ impl Group {
                 concerned = true;
             }
             // Whether these copies are destroyed, nobody will ever say.
-            let owed = |past: &&mut super::PastEpoch| {
-                past.holders.contains(name) && !past.destroyed.contains(name)
-            };
-            for past in self.past_epochs.iter_mut().filter(owed) {
+            for past in self.past_epochs.iter_mut().filter(|past| past.is_owed_by(name)) {
                 past.lost.insert(name.clone());
             }
         }
@@ -215,8 +213,14 @@ impl IvnState {
     pub(super) fn disable(&mut self, name: &AccountName, why: Unable) -> Vec<Event> {
         let mut events = Vec::new();
         for group in self.groups.values_mut() {
+            let ran = group.ceremony.is_some();
             if group.disable(name, why) {
-                events.push(Event::CeremonyAborted(group.definition.name.clone()));
+                let name = group.definition.name.clone();
+                let closed = ran && group.ceremony.is_none();
+                events.push(match closed {
+                    true => Event::CeremonyAborted(name),
+                    false => Event::Change(name),
+                });
             }
         }
         events.extend(self.void_consents(name));

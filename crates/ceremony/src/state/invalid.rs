@@ -251,6 +251,14 @@ pub enum Invalid {
         /// The group.
         group: GroupName,
     },
+    /// The last session of this group ended for a reason after which none follows.
+    #[error(
+        "the last session of group \"{group}\" failed for good; define the group again, or propose the change again"
+    )]
+    SessionFailed {
+        /// The group.
+        group: GroupName,
+    },
     /// Not all members accepted the definition yet, or all who join the change.
     #[error("not all members have accepted the group's definition")]
     NotAccepted,
@@ -310,6 +318,12 @@ pub enum Invalid {
     /// Each refresh takes all members and stays in the log.
     #[error("a group can have new shares made every hour at most")]
     RefreshEvery,
+    /// Who gets a share back has no say in that.
+    #[error("\"{account}\" gets its own share back by this, so the other members decide")]
+    OwnRepair {
+        /// Who.
+        account: AccountName,
+    },
     /// No shares of that epoch are there to be destroyed.
     #[error("group \"{group}\" has no epoch {epoch} that is over")]
     NotAPastEpoch {
@@ -353,8 +367,13 @@ pub enum Invalid {
         "the group's policy is not the one that the request was made under; make the request again"
     )]
     PolicyChanged,
-    /// The request's expiry is past, or later than the policy lets it be.
-    #[error("a request to this group must expire between now and {longest_hours} hours from now")]
+    /// Requests that lapse at once would be of no use.
+    #[error("requests to a group must be given some time: its expiry is zero")]
+    PolicyExpiry,
+    /// The expiry of the request or change is past, or later than the policy lets it be.
+    #[error(
+        "a request to this group, or a change of it, must expire between now and {longest_hours} hours from now"
+    )]
     Expiry {
         /// The policy's limit in hours.
         longest_hours: u64,
@@ -372,7 +391,7 @@ pub enum Invalid {
         request: EntryId,
     },
     /// The requester's consent does not count under this policy.
-    #[error("the policy does not let the requester approve its own request")]
+    #[error("the policy does not let the requester approve its own request or change")]
     RequesterMayNotApprove,
     /// A refusal gives a reason of 1 to 500 characters.
     #[error("a reason has 1 to 500 characters")]

@@ -163,7 +163,14 @@ impl IvnState {
         if statement.ivn != Some(self.ivn) {
             return Err(Invalid::OtherIvn);
         }
-        let now = self.time.max(statement.at);
+        let now = match statement.author {
+            Author::Account(_) => self.time.max(statement.at),
+            // The time is what members say it is. Otherwise one entry that the coordinator made with a wrong clock would
+            // let everything lapse, for ever.
+            Author::Coordinator => {
+                statement.at.clamp(self.time, self.time.plus(crate::coordinator::MAX_CLOCK_LEAD))
+            }
+        };
         let events = match (&statement.author, &statement.body) {
             (Author::Account(name), Body::AccountAdmitted { keys }) => {
                 self.admit(entry, name, keys, now)
@@ -182,7 +189,9 @@ impl IvnState {
             }
         }?;
         self.size = self.size.saturating_add(1);
-        self.time = now;
+        if matches!(statement.author, Author::Account(_)) {
+            self.time = now;
+        }
         Ok(events)
     }
 

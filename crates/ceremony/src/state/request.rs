@@ -141,13 +141,15 @@ impl IvnState {
         // The first request only: anyone can copy a commitment from the log into a request of its own.
         let first = self.documents.get(&document).and_then(|id| self.requests.get(id));
         first.is_some_and(|state| {
-            let group = self.groups.get(&state.request.group);
-            // Nor who has a member's keys from an admin, until the other members give it a share.
-            let replaced =
-                group.is_some_and(|group| group.unable(account) == Some(Unable::Replaced));
-            let concerned =
-                state.requester == *account || group.is_some_and(|group| group.has_member(account));
-            concerned && !replaced
+            let replaced = self.accounts.get(account).and_then(|account| account.replaced);
+            // Nor who has the requester's keys from an admin,
+            let asked =
+                state.requester == *account && replaced.is_none_or(|since| since < state.index);
+            // or a member's, until the other members give it a share.
+            let decides = self.groups.get(&state.request.group).is_some_and(|group| {
+                group.has_member(account) && group.unable(account) != Some(Unable::Replaced)
+            });
+            asked || decides
         })
     }
 

@@ -24,6 +24,8 @@ pub struct Account {
     pub admitted: u64,
     /// Index of the entry with its present keys.
     pub keyed: u64,
+    /// Index of the entry by which it last got keys from an admin in place of its own.
+    pub replaced: Option<u64>,
     /// Its node's latest process, once it started one.
     pub incarnation: Option<Digest>,
     /// When it started, by the account's clock.
@@ -44,6 +46,7 @@ impl Account {
             keys,
             admitted,
             keyed: admitted,
+            replaced: None,
             incarnation: None,
             started: Timestamp(0),
             suspended: false,
@@ -163,6 +166,7 @@ impl IvnState {
         account.incarnation = None;
         account.duplicated = false;
         account.keyed = self.size;
+        account.replaced = Some(self.size);
         self.void_invitations(name);
         let mut events = vec![Event::Dismissed(name.clone())];
         events.extend(self.disable(name, Unable::Replaced));

@@ -62,7 +62,10 @@ impl Terms {
     pub(super) fn of_change(key: &GroupKey, change: &Change) -> Result<Self, Invalid> {
         let definition = &change.proposal.definition;
         match &change.proposal.repairs {
-            None => Self::of_reshare(key, definition, change.id, &change.culprits),
+            None => {
+                let (numbered, culprits) = (&change.identifiers, &change.culprits);
+                Self::of_reshare(key, definition, change.id, numbered, culprits)
+            }
             Some(member) => {
                 let skipped = &change.culprits | &change.late;
                 Ok(Self::of_repair(key, definition, change.id, member, &skipped))
@@ -70,17 +73,21 @@ impl Terms {
         }
     }
 
-    /// The same key, shared anew: who holds a share keeps its identifier, who joins gets one that nobody ever had.
+    /// The same key, shared anew: who holds a share keeps its identifier, who joins gets one that nobody else ever had:
+    /// that of the change's earlier sessions, where it was `numbered` in one.
     pub(super) fn of_reshare(
         key: &GroupKey,
         definition: &GroupDefinition,
         authority: EntryId,
+        numbered: &BTreeMap<AccountName, Identifier>,
         culprits: &BTreeSet<AccountName>,
     ) -> Result<Self, Invalid> {
         let mut identifiers = key.identifiers.clone();
         let mut highest = key.highest;
         for name in &definition.members {
-            if !identifiers.contains_key(name) {
+            if let Some(same) = numbered.get(name) {
+                identifiers.entry(name.clone()).or_insert(*same);
+            } else if !identifiers.contains_key(name) {
                 highest = highest.checked_add(1).ok_or(Invalid::Protocol)?;
                 let new = identifier(highest).ok_or(Invalid::Protocol)?;
                 identifiers.insert(name.clone(), new);

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::discrete_log::Claim;
 use super::feldman::{Combined, Dealings, Rejection, Weights};
-use super::message::{Announce, Commit, Dealing, Reveal, Round, Verdict};
+use super::message::{Announce, Commit, Dealing, Reveal, Round, Verdict, message_hash};
 use super::sealing::{Envelope, PublicKey, Purpose, SEALED_LENGTH};
 use super::{Error, Fault, Parameters, possession};
 use crate::Identifier;
@@ -143,7 +143,7 @@ impl Board {
         if !takes_part(&from) {
             return Err(Error::Stranger(from));
         }
-        let hash = Transcript::new("quorate/keyshare/v1/message").field(message).digest();
+        let hash = message_hash(message);
         let round = Round::of(message, &self.parameters);
         if round.is_some_and(|round| !self.speakers(round).contains(&from)) {
             return Err(Error::Stranger(from));

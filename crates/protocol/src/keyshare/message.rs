@@ -1,4 +1,4 @@
-//! The three messages of a session and their one encoding.
+//! The messages of a key generation and of a reshare, three in each, and their one encoding.
 //!
 //! Numbers are big-endian. The first byte is the round and the version in one: a later
 //! version of a message gets a tag of its own. Lengths are exact and nothing may follow.
@@ -40,7 +40,7 @@ use crate::wire::Reader;
 
 /// A round; its value is the tag of its messages.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(super) enum Round {
+pub(crate) enum Round {
     Commit = 1,
     Reveal = 2,
     Verdict = 3,
@@ -49,6 +49,19 @@ pub(super) enum Round {
 }
 
 impl Round {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Commit, Self::Announce, Self::Reveal, Self::Deal, Self::Verdict];
+
+    /// What people call its messages.
+    pub(crate) fn message_name(self) -> &'static str {
+        match self {
+            Self::Commit => "hash commitment",
+            Self::Announce => "announcement",
+            Self::Reveal | Self::Deal => "commitments and sealed sub-shares",
+            Self::Verdict => "verdict",
+        }
+    }
+
     /// The round of an encoded message, if the session has such a round.
     pub(super) fn of(message: &[u8], parameters: &Parameters) -> Option<Self> {
         let tag = *message.first()?;
@@ -67,7 +80,7 @@ impl Round {
         if parameters.old().is_some() { Self::Deal } else { Self::Reveal }
     }
 
-    pub(super) fn tag(self) -> u8 {
+    pub(crate) fn tag(self) -> u8 {
         self as u8
     }
 
@@ -79,6 +92,11 @@ impl Round {
             Self::Reveal | Self::Deal | Self::Verdict => after_tag(message, self).ok()?.array(),
         }
     }
+}
+
+/// Names a message in transcripts.
+pub(super) fn message_hash(message: &[u8]) -> [u8; 32] {
+    Transcript::new("quorate/keyshare/v1/message").field(message).digest()
 }
 
 /// A message after its tag, or [`Fault::Malformed`].

@@ -9,12 +9,11 @@ use super::board::{Board, Phase};
 use super::complaint::{Complaint, Complaints};
 use super::discrete_log::Claim;
 use super::feldman::Dealer;
-use super::message::{Announce, Commit, Dealing, Reveal, Round, Verdict};
+use super::message::{Announce, Commit, Dealing, Reveal, Round, Verdict, message_hash};
 use super::sealing::{Envelope, PublicKey, Purpose, SecretKey};
 use super::{Error, Parameters, possession};
 use crate::Identifier;
 use crate::keys::{KeyPackage, PublicKeyPackage, SecretScalar};
-use crate::transcript::Transcript;
 
 /// One participant's secrets in one session.
 ///
@@ -176,8 +175,9 @@ impl Run {
         if board.parameters() != &self.parameters {
             return Err(Error::OtherBoard);
         }
-        for (round, hash) in &self.sent {
-            if board.recorded(*round, self.me).is_some_and(|recorded| recorded != hash) {
+        for round in Round::ALL {
+            let recorded = board.recorded(round, self.me);
+            if recorded.is_some() && recorded != self.sent.get(&round) {
                 return Err(Error::Impersonated);
             }
         }
@@ -373,8 +373,7 @@ impl Run {
 
     /// Remembers what is sent, to recognise a message that somebody else sends in our name.
     fn sent(mut self, round: Round, message: Vec<u8>) -> (Self, Vec<u8>) {
-        let hash = Transcript::new("quorate/keyshare/v1/message").field(&message).digest();
-        self.sent.insert(round, hash);
+        self.sent.insert(round, message_hash(&message));
         (self, message)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Parameters;
-use super::message::{Announce, Deal, Round, Sum, Verdict};
+use super::message::{Announce, Deal, Round, Sum, Verdict, message_hash};
 use super::summands::{Quorum, Table};
 use crate::Identifier;
 use crate::keys::{PublicKeyPackage, SecretScalar};
@@ -454,9 +454,4 @@ impl Board {
             shared,
         })
     }
-}
-
-/// Names a message in transcripts.
-pub(super) fn message_hash(message: &[u8]) -> [u8; 32] {
-    Transcript::new("quorate/repair/v1/message").field(message).digest()
 }

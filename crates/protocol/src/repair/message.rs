@@ -35,7 +35,7 @@ use crate::wire::Reader;
 
 /// A round; its value is the tag of its messages.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(super) enum Round {
+pub(crate) enum Round {
     Announce = 5,
     Deal = 6,
     Sum = 7,
@@ -43,7 +43,7 @@ pub(super) enum Round {
 }
 
 impl Round {
-    pub(super) const ALL: [Self; 4] = [Self::Announce, Self::Deal, Self::Sum, Self::Verdict];
+    pub(crate) const ALL: [Self; 4] = [Self::Announce, Self::Deal, Self::Sum, Self::Verdict];
 
     /// The round of an encoded message, if it is one.
     pub(super) fn of(message: &[u8]) -> Option<Self> {
@@ -51,7 +51,17 @@ impl Round {
         Self::ALL.into_iter().find(|round| round.tag() == tag)
     }
 
-    pub(super) fn tag(self) -> u8 {
+    /// What people call its messages.
+    pub(crate) fn message_name(self) -> &'static str {
+        match self {
+            Self::Announce => "announcement",
+            Self::Deal => "commitments and sealed summands",
+            Self::Sum => "sealed sum",
+            Self::Verdict => "verdict",
+        }
+    }
+
+    pub(crate) fn tag(self) -> u8 {
         self as u8
     }
 
@@ -63,6 +73,11 @@ impl Round {
             Self::Deal | Self::Sum | Self::Verdict => after_tag(message, self)?.array(),
         }
     }
+}
+
+/// Names a message in transcripts.
+pub(super) fn message_hash(message: &[u8]) -> [u8; 32] {
+    Transcript::new("quorate/repair/v1/message").field(message).digest()
 }
 
 /// A message after its tag.

@@ -6,8 +6,8 @@ use std::fmt;
 use rand_core::CryptoRngCore;
 
 use super::Parameters;
-use super::board::{Board, message_hash};
-use super::message::{Announce, Deal, Dealing, Round, Sum, Verdict};
+use super::board::Board;
+use super::message::{Announce, Deal, Dealing, Round, Sum, Verdict, message_hash};
 use crate::Identifier;
 use crate::keys::{KeyPackage, SecretScalar};
 use crate::keyshare::complaint::{Complaint, Complaints};

@@ -131,18 +131,27 @@ pub(super) fn group(page: &mut Page, view: &GroupView) {
     }
 }
 
+/// Something that differs: what it is, as it is now, and as it is to be.
+pub(super) type Difference = (&'static str, String, String);
+
 /// Everything but the members that differs: who approves a change approves all of it.
-pub(super) fn differences(
-    now: &GroupDefinition,
-    after: &GroupDefinition,
-) -> Vec<(&'static str, String, String)> {
-    let rows = |of: &GroupDefinition| {
+fn differences(now: &GroupDefinition, after: &GroupDefinition) -> Vec<Difference> {
+    let figures = |of: &GroupDefinition| {
+        [
+            ("sign", format!("any {} of {}", of.min_signers, of.members.len())),
+            ("approve a request", of.policy.approvals_required.to_string()),
+        ]
+    };
+    [differing(figures(now), figures(after)), rule_differences(now, after)].concat()
+}
+
+/// All that differs but the members, how many of them sign, and how many approve.
+pub(super) fn rule_differences(now: &GroupDefinition, after: &GroupDefinition) -> Vec<Difference> {
+    let rules = |of: &GroupDefinition| {
         let policy = &of.policy;
         let yes = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
         let changes = policy.changes_required.unwrap_or(of.min_signers);
         [
-            ("sign", format!("any {} of {}", of.min_signers, of.members.len())),
-            ("approve a request", policy.approvals_required.to_string()),
             ("approve a change", changes.to_string()),
             ("requester's own", yes(policy.requester_may_approve)),
             ("nodes by themselves", yes(policy.auto_approve)),
@@ -156,7 +165,14 @@ pub(super) fn differences(
             ("document types", list(&of.document_types)),
         ]
     };
-    let pairs = rows(now).into_iter().zip(rows(after));
+    differing(rules(now), rules(after))
+}
+
+fn differing<const N: usize>(
+    now: [(&'static str, String); N],
+    after: [(&'static str, String); N],
+) -> Vec<Difference> {
+    let pairs = now.into_iter().zip(after);
     let differing = pairs.filter(|((_, now), (_, after))| now != after);
     differing.map(|((label, now), (_, after))| (label, now, after)).collect()
 }

@@ -11,6 +11,7 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 
 use super::cluster::{Cluster, expect_logged, unexpected};
+use super::reshare::approve;
 use super::{GROUP, definition, settled, signed};
 use crate::control::client::Client;
 use crate::control::{Answer, Ask, Exit, Problem, SignAsk};
@@ -22,6 +23,7 @@ pub(crate) struct Measurements {
     end_to_end: Vec<EndToEnd>,
     dkg: Vec<Dkg>,
     reshare: Vec<Reshare>,
+    change: Vec<Change>,
 }
 
 /// From a request to its signature, the durable log included.
@@ -63,14 +65,36 @@ struct Reshare {
     request_longest_ms: f64,
 }
 
+/// A group of [`FEW`] that becomes one of all, with another threshold, while nothing else happens.
+#[derive(Debug, Serialize)]
+struct Change {
+    old_min_signers: u16,
+    old_max_signers: usize,
+    min_signers: u16,
+    max_signers: usize,
+    /// How many groups changed, one after the other.
+    times: usize,
+    /// From the start of a session to its shares in use, by the log's own times: the median.
+    p50_ms: u64,
+}
+
+/// How many members a group has before it changes, how many of them sign, and how many such groups there are.
+const FEW: usize = 3;
+const FEW_SIGN: u16 = 2;
+const CHANGES: usize = 9;
+
 /// Measures `requests` signatures one after another and as many `concurrency` at a time, for 2-of-3 and 3-of-5.
 pub(crate) async fn measure(
     directory: &Path,
     requests: usize,
     concurrency: usize,
 ) -> Result<Measurements, Problem> {
-    let mut measurements =
-        Measurements { end_to_end: Vec::new(), dkg: Vec::new(), reshare: Vec::new() };
+    let mut measurements = Measurements {
+        end_to_end: Vec::new(),
+        dkg: Vec::new(),
+        reshare: Vec::new(),
+        change: Vec::new(),
+    };
     for (min_signers, members) in [(2, 3), (3, 5)] {
         let place = directory.join(format!("{min_signers}-of-{members}"));
         std::fs::create_dir_all(&place)
@@ -82,8 +106,13 @@ pub(crate) async fn measure(
         let choices = Choices { auto_accept: true, auto_approve: true };
         let cluster = Cluster::start(&place, &names, choices).await?;
         let result = measure_one(&cluster, &names, min_signers, requests, concurrency).await;
+        let change = match result.is_ok() && names.len() > FEW {
+            true => measure_changes(&cluster, &names, min_signers).await.map(Some),
+            false => Ok(None),
+        };
         cluster.stop().await?;
         let (end_to_end, dkg, reshare) = result?;
+        measurements.change.extend(change?);
         measurements.end_to_end.extend(end_to_end);
         measurements.dkg.push(dkg);
         measurements.reshare.push(reshare);
@@ -167,6 +196,40 @@ async fn measure_reshares(
         request_p50_ms: percentile(&latencies, 50),
         request_p99_ms: percentile(&latencies, 99),
         request_longest_ms: percentile(&latencies, 100),
+    })
+}
+
+/// Has small groups become one of all members, one group after the other.
+async fn measure_changes(
+    cluster: &Cluster,
+    names: &[AccountName],
+    min_signers: u16,
+) -> Result<Change, Problem> {
+    let few = names.get(..FEW).unwrap_or(names);
+    let first = few.first().ok_or_else(|| Problem::new(Exit::Usage, "no members"))?;
+    let client = cluster.client(first).await?;
+    let mut took = Vec::with_capacity(CHANGES);
+    for number in 1..=CHANGES {
+        let group = format!("desk-{number}");
+        let before = definition(&group, few, FEW_SIGN)?;
+        expect_logged(client.ask(Ask::DefineGroup(before.clone())).await?)?;
+        let epoch = settled(&client, &before.name).await?.epoch.unwrap_or_default();
+        let definition = definition(&group, names, min_signers)?;
+        let ask = Ask::ChangeGroup { definition, epoch, expires_in: None, repairs: None };
+        expect_logged(client.ask(ask).await?)?;
+        approve(cluster, &before.name, names).await?;
+        let group = settled(&client, &before.name).await?;
+        let ms = group.dkg_ms.filter(|_| group.epoch > Some(epoch));
+        took.push(ms.ok_or_else(|| Problem::new(Exit::Error, group.sentence))?);
+    }
+    took.sort_unstable();
+    Ok(Change {
+        old_min_signers: FEW_SIGN,
+        old_max_signers: few.len(),
+        min_signers,
+        max_signers: names.len(),
+        times: took.len(),
+        p50_ms: took.get(took.len() / 2).copied().unwrap_or_default(),
     })
 }
 

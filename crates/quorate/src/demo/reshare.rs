@@ -84,7 +84,7 @@ impl<T: FnMut(Step)> Show<'_, T> {
 }
 
 /// Has the second member approve the change, as soon as its node hears of it.
-async fn approve(
+pub(super) async fn approve(
     cluster: &Cluster,
     name: &GroupName,
     names: &[AccountName],

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use quorate_ceremony::audit::{Anchor, kind, log_key};
+use quorate_ceremony::audit::{Anchor, log_key};
 use quorate_ceremony::entry::{Author, Entry};
 use quorate_ceremony::names::{EntryId, Timestamp};
 use quorate_log::Hash;
@@ -113,7 +113,7 @@ pub fn verify_proof(proof: &str, entry: &[u8], log_key: &str) -> Result<ProofRep
         id: entry.id(),
         author: entry.statement().author.clone(),
         at: entry.statement().at,
-        kind: kind(&entry.statement().body),
+        kind: entry.statement().body.kind(),
     });
     Ok(ProofReport {
         origin: checkpoint.checkpoint().origin().to_owned(),

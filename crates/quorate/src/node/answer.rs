@@ -73,6 +73,7 @@ fn invalid_problem(invalid: &Invalid) -> Problem {
         | Invalid::NotInvited
         | Invalid::InvitationExpired
         | Invalid::RequesterMayNotApprove
+        | Invalid::OwnRepair { .. }
         | Invalid::RemovesItself { .. }
         | Invalid::Suspended { .. }
         | Invalid::KeysReplaced { .. }
@@ -91,13 +92,62 @@ fn invalid_problem(invalid: &Invalid) -> Problem {
         Invalid::UnknownRequest { .. } => {
             Problem::new(Exit::Error, text).hint("quorate request list")
         }
-        Invalid::ChangePending { group, .. } | Invalid::OtherEpoch { group, .. } => {
+        Invalid::ChangePending { group, .. }
+        | Invalid::OtherEpoch { group, .. }
+        | Invalid::NoKey { group }
+        | Invalid::GroupExists { group }
+        | Invalid::DefinitionChanged { group }
+        | Invalid::NotAPastEpoch { group, .. }
+        | Invalid::SessionRunning { group }
+        | Invalid::SessionFailed { group }
+        | Invalid::TooFewVoters { group, .. } => {
             Problem::new(Exit::Error, text).hint(format!("quorate group show {group}"))
         }
-        Invalid::NoKey { group } => {
-            Problem::new(Exit::Error, text).hint(format!("quorate group show {group}"))
+        Invalid::TooFewShares { group, .. } => Problem::new(Exit::Error, text).hint(format!(
+            "quorate group show {group} says whose are missing: resume who is suspended, or restore its backup; else \
+             make a new group with a new key"
+        )),
+        Invalid::NotApproved { request } => {
+            Problem::new(Exit::Error, text).hint(format!("quorate request show {}", request.short()))
         }
-        _ => Problem::new(Exit::Error, text),
+        Invalid::Removed { .. }
+        | Invalid::AlreadySo { .. }
+        | Invalid::OtherRoles { .. }
+        | Invalid::AccountExists { .. } => {
+            Problem::new(Exit::Error, text).hint("quorate account list")
+        }
+        Invalid::NotAccepted => Problem::new(Exit::Error, text).hint("quorate group list"),
+        Invalid::PolicyChanged
+        | Invalid::Expiry { .. }
+        | Invalid::MinSigners { .. }
+        | Invalid::TooManySigners { .. }
+        | Invalid::ApprovalsRequired { .. }
+        | Invalid::ChangesRequired { .. }
+        | Invalid::RefreshEvery
+        | Invalid::PolicyExpiry
+        | Invalid::MemberTwice { .. }
+        | Invalid::SuiteFixed
+        | Invalid::Repair { .. }
+        | Invalid::Reason
+        | Invalid::AlreadySaid { .. }
+        | Invalid::Outdated { .. }
+        | Invalid::ClockSkew { .. }
+        | Invalid::TooMuch { .. }
+        | Invalid::Deployment => Problem::new(Exit::Error, text),
+        // What people can not bring about with this program.
+        Invalid::NotGenesis
+        | Invalid::Malformed
+        | Invalid::Signature
+        | Invalid::OtherIvn
+        | Invalid::KeysTaken { .. }
+        | Invalid::KeysUsed
+        | Invalid::SessionOver
+        | Invalid::SessionStep
+        | Invalid::StaleIncarnation
+        | Invalid::Protocol
+        | Invalid::AbortReason
+        | Invalid::BadSignature
+        | Invalid::Signers => Problem::new(Exit::Error, text).hint("quorate doctor"),
     }
 }
 

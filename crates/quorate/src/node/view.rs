@@ -9,7 +9,7 @@ use quorate_ceremony::entry::Entry;
 use quorate_ceremony::names::{AccountName, EntryId, Timestamp};
 use quorate_ceremony::node::Node;
 use quorate_ceremony::state::{IvnState, RequestState, Status};
-use quorate_ceremony::statement::{Body, Invitation};
+use quorate_ceremony::statement::{Body, GroupChange, Invitation};
 use sha2::{Digest as _, Sha256};
 
 use crate::control::{EntryView, RequestStage, RequestView};
@@ -186,18 +186,17 @@ fn request_sentence(node: &Node, state: &RequestState, now: Timestamp) -> String
 /// An entry of the log, in a sentence.
 pub(crate) fn entry(state: &IvnState, index: u64, entry: &Entry) -> EntryView {
     let statement = entry.statement();
-    let (kind, sentence) = sentence(state, &statement.body);
     EntryView {
         index,
         id: entry.id(),
         author: statement.author.to_string(),
         at: statement.at,
-        kind: kind.to_owned(),
-        sentence,
+        kind: statement.body.kind().to_owned(),
+        sentence: sentence(state, &statement.body),
     }
 }
 
-fn sentence(state: &IvnState, body: &Body) -> (&'static str, String) {
+fn sentence(state: &IvnState, body: &Body) -> String {
     let group_of = |session| {
         state.group_of_session(session).map_or_else(
             || "an unknown group".to_owned(),
@@ -205,95 +204,74 @@ fn sentence(state: &IvnState, body: &Body) -> (&'static str, String) {
         )
     };
     match body {
-        Body::Genesis(genesis) => ("genesis", format!("founds the IVN \"{}\"", genesis.name)),
-        Body::Invitation(Invitation { name, replaces: None, .. }) => {
-            ("invitation", format!("invites {name}"))
-        }
+        Body::Genesis(genesis) => format!("founds the IVN \"{}\"", genesis.name),
+        Body::Invitation(Invitation { name, replaces: None, .. }) => format!("invites {name}"),
         Body::Invitation(Invitation { name, replaces: Some(_), .. }) => {
-            ("invitation", format!("lets {name} replace its lost keys"))
+            format!("lets {name} replace its lost keys")
         }
-        Body::AccountAdmitted { .. } => ("account-admitted", "joins".to_owned()),
-        Body::KeysRotated { .. } => ("keys-rotated", "replaces its own keys".to_owned()),
-        Body::AccountSuspended { account } => ("account-suspended", format!("suspends {account}")),
-        Body::AccountResumed { account } => ("account-resumed", format!("resumes {account}")),
-        Body::AccountRemoved { account } => ("account-removed", format!("removes {account}")),
+        Body::AccountAdmitted { .. } => "joins".to_owned(),
+        Body::KeysRotated { .. } => "replaces its own keys".to_owned(),
+        Body::AccountSuspended { account } => format!("suspends {account}"),
+        Body::AccountResumed { account } => format!("resumes {account}"),
+        Body::AccountRemoved { account } => format!("removes {account}"),
         Body::AccountRoles { account, roles } => {
             let roles: Vec<_> = roles.iter().map(ToString::to_string).collect();
-            ("account-roles", format!("gives {account} the roles {}", roles.join(", ")))
+            format!("gives {account} the roles {}", roles.join(", "))
         }
-        Body::NodeStarted { .. } => ("node-started", "starts its node".to_owned()),
-        Body::NodeDuplicated { .. } => {
-            ("node-duplicated", "says that two copies of its node run".to_owned())
-        }
+        Body::NodeStarted { .. } => "starts its node".to_owned(),
+        Body::NodeDuplicated { .. } => "says that two copies of its node run".to_owned(),
         Body::ShareProved { group, epoch, .. } => {
-            ("share-proved", format!("proves its share of {group}, epoch {epoch}"))
+            format!("proves its share of {group}, epoch {epoch}")
         }
-        Body::GroupDefined(definition) => (
-            "group-defined",
-            format!(
-                "defines group {}: any {} of {} can sign",
-                definition.name,
-                definition.min_signers,
-                list(&definition.members)
-            ),
+        Body::GroupDefined(definition) => format!(
+            "defines group {}: any {} of {} can sign",
+            definition.name,
+            definition.min_signers,
+            list(&definition.members)
         ),
-        Body::GroupAccepted { group, .. } => {
-            ("group-accepted", format!("accepts to belong to {group}"))
+        Body::GroupAccepted { group, .. } => format!("accepts to belong to {group}"),
+        Body::GroupChange(GroupChange { definition, repairs: Some(member), .. }) => {
+            format!("proposes that {member} get its lost share of {} back", definition.name)
         }
-        Body::GroupChange(proposal) => {
-            let definition = &proposal.definition;
-            let sentence = format!(
-                "proposes that {} be: any {} of {} can sign",
-                definition.name,
-                definition.min_signers,
-                list(&definition.members)
-            );
-            ("group-change", sentence)
-        }
+        Body::GroupChange(GroupChange { definition, repairs: None, .. }) => format!(
+            "proposes that {} be: any {} of {} can sign",
+            definition.name,
+            definition.min_signers,
+            list(&definition.members)
+        ),
         Body::GroupChangeWithdrawn { change } => {
-            ("group-change-withdrawn", format!("takes back the change {}", change.short()))
+            format!("takes back the change {}", change.short())
         }
         Body::ShareDestroyed { group, epoch } => {
-            ("share-destroyed", format!("has destroyed its share of {group}, epoch {epoch}"))
+            format!("has destroyed its share of {group}, epoch {epoch}")
         }
         Body::CeremonyStarted { group, attempt, .. } => {
-            ("ceremony-started", format!("starts session {attempt} for the key of {group}"))
+            format!("starts session {attempt} of {group}")
         }
         Body::CeremonyMessage { session, message, .. } => {
-            let round = match message.0.first() {
-                Some(1) => "hash commitment",
-                Some(2 | 9) => "commitments and sealed shares",
-                Some(3) => "verdict",
-                Some(4) => "announcement",
-                _ => "a message",
-            };
-            ("ceremony-message", format!("posts its {round} for {}", group_of(*session)))
+            let what = quorate_protocol::message_name(&message.0).unwrap_or("message");
+            format!("posts its {what} for {}", group_of(*session))
         }
         Body::CeremonyCertified { session, .. } => {
-            ("ceremony-certified", format!("certifies the key of {}", group_of(*session)))
+            format!("certifies what the session of {} came to", group_of(*session))
         }
-        Body::CeremonyAborted { session, reason } => (
-            "ceremony-aborted",
-            format!("ends a session for the key of {}: {reason}", group_of(*session)),
-        ),
-        Body::EpochStarted { session, .. } => (
-            "epoch-started",
-            format!("puts the new shares of the key of {} into use", group_of(*session)),
-        ),
+        Body::CeremonyAborted { session, reason } => {
+            format!("ends a session of {}: {reason}", group_of(*session))
+        }
+        Body::EpochStarted { session, .. } => {
+            format!("puts the new shares of the key of {} into use", group_of(*session))
+        }
         Body::Request(request) => {
-            ("request", format!("asks {} for a signature ({})", request.group, request.format))
+            format!("asks {} for a signature ({})", request.group, request.format)
         }
-        Body::Approval { request } => ("approval", format!("approves {}", what(state, *request))),
+        Body::Approval { request } => format!("approves {}", what(state, *request)),
         Body::Refusal { request, reason } => {
-            ("refusal", format!("refuses {}: {reason}", what(state, *request)))
+            format!("refuses {}: {reason}", what(state, *request))
         }
-        Body::Signature { request, signers, .. } => (
-            "signature",
-            format!(
-                "logs the signature of request {}, made by {}",
-                request.short(),
-                list(signers.iter().map(|record| &record.account))
-            ),
+        Body::Signature { request, signers, .. } => format!(
+            "logs the signature of request {}, made by {}",
+            request.short(),
+            list(signers.iter().map(|record| &record.account))
         ),
     }
 }

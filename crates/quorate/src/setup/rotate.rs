@@ -13,6 +13,7 @@
 //! put the statement into the log although its answer was lost, or although it says that it did not. What was done is
 //! done again with the same result.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use quorate_ceremony::encoding::Base64;
@@ -120,15 +121,11 @@ async fn check_said(
     if !saved.misbehaviour.is_empty() {
         return Err(SetupError::Frozen);
     }
+    let logged: HashSet<&Vec<u8>> = saved.entries.iter().collect();
     let waits = |bytes: &&Vec<u8>| {
-        // These die with their process, and are not said by another.
-        let dies = Entry::from_bytes(bytes).is_ok_and(|entry| {
-            matches!(
-                entry.statement().body,
-                Body::NodeStarted { .. } | Body::CeremonyMessage { .. }
-            )
-        });
-        !dies && !saved.entries.contains(bytes)
+        let dies =
+            Entry::from_bytes(bytes).is_ok_and(|entry| entry.statement().body.is_of_one_process());
+        !dies && !logged.contains(bytes)
     };
     match saved.outbox.iter().filter(waits).count() {
         0 => Ok(()),

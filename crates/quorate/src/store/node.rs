@@ -244,8 +244,7 @@ impl NodeStore {
                 let sealed = self.sealer.seal(session, &package.to_bytes());
                 let sealed = sealed.ok_or(Refusal::TooLarge)?;
                 batch.add(
-                    // A share that was lost is made again for the session that it is of.
-                    "INSERT OR REPLACE INTO key_packages VALUES (?, ?)",
+                    "INSERT INTO key_packages VALUES (?, ?)",
                     [session_value(session), Value::Blob(sealed)],
                 );
             }

@@ -14,7 +14,7 @@ use quorate::setup::wire::{JoinRefusal, JoinRequest, JoinResponse};
 use quorate::store::coordinator::CoordinatorStore;
 use quorate::store::documents::DocumentPackage;
 use quorate::store::node::NodeStore;
-use quorate_ceremony::audit::{Anchor, NoDocuments, Verdict, kind};
+use quorate_ceremony::audit::{Anchor, NoDocuments, Verdict};
 use quorate_ceremony::entry::Entry;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::misbehaviour::{Misbehaviour, Proved};
@@ -135,7 +135,7 @@ fn entries_of_every_kind_are_read_and_have_one_spelling() {
     for line in lines("entry") {
         let entry = Entry::from_bytes(line.as_bytes()).unwrap();
         assert_eq!(entry.to_bytes(), line.as_bytes());
-        kinds.insert(kind(&entry.statement().body));
+        kinds.insert(entry.statement().body.kind());
     }
     assert_eq!(kinds.len(), 25, "{kinds:?}");
 }
@@ -190,7 +190,7 @@ fn a_kept_log_verifies_with_all_its_signatures_and_writes_the_same_tiles() {
 fn a_kept_proof_still_proves_its_entry() {
     let request = lines("entry").into_iter().find(|line| {
         let entry = Entry::from_bytes(line.as_bytes()).unwrap();
-        kind(&entry.statement().body) == "group-defined"
+        entry.statement().body.kind() == "group-defined"
     });
     for proof in texts("tlog-proof") {
         assert_eq!(proof.parse::<TlogProof>().unwrap().to_string(), proof);
@@ -412,7 +412,7 @@ fn a_kept_backup_of_a_node_opens_with_all_that_is_in_it() {
         let cosigned = backup.cosigned.unwrap().parse::<SignedCheckpoint>().unwrap();
         assert_eq!(cosigned.unverified().size(), backup.label.log_size);
         assert_eq!((backup.unexplained.len(), backup.refused.len()), (1, 1));
-        assert_eq!(kind(&backup.refusals[0].statement().body), "refusal");
+        assert_eq!(backup.refusals[0].statement().body.kind(), "refusal");
         assert!(backup.sessions.iter().any(|(_, released)| *released));
         assert!(backup.sessions.iter().any(|(_, released)| !released));
 

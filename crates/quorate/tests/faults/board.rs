@@ -1,7 +1,9 @@
 //! A cluster with the group `board`, 2 of ada, ben and carol, and what people do with it, again and again until it works.
 
+use std::collections::BTreeMap;
 use std::fs;
 
+use quorate_testkit::cluster::process::Pending;
 use quorate_testkit::cluster::{Cluster, Plan, until};
 
 /// Heartbeats twice a second, and a peer that is silent for two seconds is dead.
@@ -128,6 +130,26 @@ impl Board {
         for name in self.cluster.names() {
             let said = fs::read_to_string(self.cluster.path(&format!("{name}.log"))).unwrap();
             assert!(!said.contains("panicked"), "{said}");
+        }
+    }
+}
+
+/// Commands that wait for processes that have died, so that nobody waits for the commands.
+pub(crate) struct Insistence<'a> {
+    cluster: &'a Cluster,
+    waiting: BTreeMap<(String, String), Pending>,
+}
+
+impl<'a> Insistence<'a> {
+    pub(crate) fn new(cluster: &'a Cluster) -> Self {
+        Self { cluster, waiting: BTreeMap::new() }
+    }
+
+    /// Gives a command again, unless the one given before is still under way.
+    pub(crate) fn says(&mut self, who: &str, line: &str) {
+        let command = (who.to_owned(), line.to_owned());
+        if self.waiting.get_mut(&command).is_none_or(Pending::has_ended) {
+            self.waiting.insert(command, self.cluster.begin(who, line));
         }
     }
 }

@@ -1,12 +1,10 @@
 //! A process dies at each point where it does something, is started again, and everything goes on.
 
-use std::collections::BTreeMap;
 use std::fs;
 
-use quorate_testkit::cluster::process::Pending;
 use quorate_testkit::cluster::{COORDINATOR, until};
 
-use crate::board::Board;
+use crate::board::{Board, Insistence};
 
 /// What only a lying coordinator brings a node to: the simulator has one, and dies there.
 const OF_A_FORK: [&str; 3] =
@@ -117,18 +115,13 @@ fn coordinators_die(part: usize) {
             ("ada", "account suspend lodger".to_owned()),
             ("ada", "account resume lodger".to_owned()),
         ];
-        // Commands that wait for a coordinator that has died; those that were refused are given again.
-        let mut waiting: BTreeMap<usize, Pending> = BTreeMap::new();
+        let mut insistence = Insistence::new(cluster);
         until(&format!("the coordinator to die at {name}"), || {
-            for (number, (who, line)) in people.iter().enumerate() {
-                if waiting.get_mut(&number).is_none_or(Pending::has_ended) {
-                    waiting.insert(number, cluster.begin(who, line));
-                }
-            }
+            people.iter().for_each(|(who, line)| insistence.says(who, line));
             join();
             cluster.has_ended(COORDINATOR).then_some(())
         });
-        drop(waiting);
+        drop(insistence);
         cluster.start_process(COORDINATOR);
         board.define(&group, 2);
         board.approve("ben", &pending);

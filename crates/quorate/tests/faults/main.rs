@@ -4,6 +4,7 @@
 #![expect(clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 mod board;
+mod changes;
 mod clock;
 mod disk;
 mod fail_points;

@@ -8,6 +8,7 @@
 mod faults;
 mod nemesis;
 mod people;
+mod turns;
 mod verdict;
 
 use std::os::unix::process::CommandExt as _;
@@ -22,7 +23,7 @@ use quorate_testkit::cluster::{COORDINATOR, Cluster, Plan, lab};
 use crate::nemesis::Nemesis;
 use crate::people::People;
 
-/// Who has a node; the group needs [`MIN_SIGNERS`] of them.
+/// Who has a node; the group needs [`MIN_SIGNERS`] of them, at times one less.
 pub(crate) const NAMES: [&str; 5] = ["ada", "ben", "carol", "dan", "eve"];
 pub(crate) const MIN_SIGNERS: usize = 3;
 /// Whose disks can be full.

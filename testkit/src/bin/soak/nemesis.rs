@@ -10,6 +10,7 @@ use rand_core::{RngCore as _, SeedableRng as _};
 
 use crate::faults::{Fault, draw_fault, heal_all, start_ended};
 use crate::people::{PATIENCE, People};
+use crate::turns::Turn;
 use crate::{MIN_SIGNERS, NAMES};
 
 /// How many faults there are at once, at most.
@@ -18,6 +19,8 @@ const AT_ONCE: usize = 3;
 const LASTS: usize = 6_000;
 /// In every so many rounds, a key is made meanwhile.
 const KEY_EVERY: usize = 8;
+/// In every so many rounds, something is done to the group meanwhile.
+const TURN_EVERY: usize = 3;
 
 pub(crate) struct Nemesis<'a> {
     cluster: &'a Cluster,
@@ -25,6 +28,7 @@ pub(crate) struct Nemesis<'a> {
     points: Vec<String>,
     rounds: usize,
     keys: usize,
+    turns: BTreeMap<&'static str, usize>,
     injected: BTreeMap<&'static str, usize>,
     signed_meanwhile: usize,
     recoveries: Vec<Duration>,
@@ -39,6 +43,7 @@ impl<'a> Nemesis<'a> {
             points: points.lines().map(str::to_owned).collect(),
             rounds: 0,
             keys: 0,
+            turns: BTreeMap::new(),
             injected: BTreeMap::new(),
             signed_meanwhile: 0,
             recoveries: Vec::new(),
@@ -66,6 +71,11 @@ impl<'a> Nemesis<'a> {
             }
         }
         let key = self.rounds.is_multiple_of(KEY_EVERY).then(|| self.begin_key());
+        let turn = match self.rounds.is_multiple_of(TURN_EVERY) {
+            true => Some(Turn::ALL[self.rounds / TURN_EVERY % Turn::ALL.len()]),
+            false => None,
+        };
+        let begun = turn.map(|turn| turn.begin(self.cluster)).transpose()?;
         let before = people.signed();
         for fault in &faults {
             *self.injected.entry(fault.kind()).or_default() += 1;
@@ -79,7 +89,8 @@ impl<'a> Nemesis<'a> {
         }
         self.signed_meanwhile += people.signed() - before;
         let over = Instant::now();
-        let told = format!("round {}: {faults:?}", self.rounds);
+        let while_it = turn.map_or_else(String::new, |turn| format!(" while {turn:?}"));
+        let told = format!("round {}: {faults:?}{while_it}", self.rounds);
         heal_all(self.cluster, &faults);
         if stop.load(Ordering::Relaxed) {
             return Ok(());
@@ -88,10 +99,12 @@ impl<'a> Nemesis<'a> {
         let recovery = over.elapsed();
         self.recoveries.push(recovery);
         println!("{told}, signed again after {:.1} s", recovery.as_secs_f64());
-        match key {
-            Some(group) => self.await_key(&group).map_err(|wrong| format!("{wrong} ({told})")),
-            None => Ok(()),
+        let in_this_round = |wrong| format!("{wrong} ({told})");
+        if let (Some(turn), Some(begun)) = (turn, begun) {
+            begun.finish(self.cluster).map_err(in_this_round)?;
+            *self.turns.entry(turn.kind()).or_default() += 1;
         }
+        key.map_or(Ok(()), |group| self.await_key(&group)).map_err(in_this_round)
     }
 
     /// Defines a group whose key is made while things go wrong.
@@ -129,17 +142,19 @@ impl<'a> Nemesis<'a> {
 
     pub(crate) fn told(&self) -> String {
         let total: usize = self.injected.values().sum();
-        let kinds: Vec<String> =
-            self.injected.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+        let counts = |of: &BTreeMap<&'static str, usize>| {
+            of.iter().map(|(kind, count)| format!("{kind} {count}")).collect::<Vec<_>>().join(", ")
+        };
         let mut sorted = self.recoveries.clone();
         sorted.sort();
         let at = |index: usize| sorted.get(index).copied().unwrap_or_default().as_secs_f64();
         format!(
-            "{} keys made and {} requests signed while faults lasted; {total} faults in {} rounds ({}); signing again after {:.1} s at most, {:.1} s in the median",
+            "{} keys made, the group changed ({}) and {} requests signed while faults lasted; {total} faults in {} rounds ({}); signing again after {:.1} s at most, {:.1} s in the median",
             self.keys,
+            counts(&self.turns),
             self.signed_meanwhile,
             self.rounds,
-            kinds.join(", "),
+            counts(&self.injected),
             at(sorted.len().saturating_sub(1)),
             at(sorted.len() / 2),
         )

@@ -286,6 +286,15 @@ fn a_session_ends_with_the_connection_of_any_signer_whose_nonces_it_needs() {
 }
 
 #[test]
+fn a_session_ends_with_the_keys_of_any_signer_even_one_that_has_delivered() {
+    let (mut roast, id, ada, _) = gathering();
+    assert_eq!(roast.disowned(&"eve".parse().unwrap()), BTreeSet::new());
+    assert!(roast.opened(id).is_some());
+    assert_eq!(roast.disowned(&ada), BTreeSet::from([ada.clone()]));
+    assert!(roast.opened(id).is_none() && roast.failures(&ada) == 1);
+}
+
+#[test]
 fn who_is_late_with_a_share_is_said_once() {
     let (mut roast, id, _, ben) = gathering();
     roast.committed(id, &ben, commitments(), Timestamp(1)).unwrap();

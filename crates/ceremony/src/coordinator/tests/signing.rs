@@ -108,6 +108,36 @@ fn in_place_of_a_signer_whose_connection_breaks_another_is_asked_at_once() {
 }
 
 #[test]
+fn a_signer_that_gets_other_keys_does_not_spoil_what_the_others_sign() {
+    let mut log = Chronicle::keyed();
+    let (mut coordinator, requests) = approved(&mut log, 1);
+    all_here(&mut coordinator, &mut log);
+    let effects = gives_document(&mut coordinator, &mut log, requests[0]);
+    let (session, signers) = (invitation(&effects).unwrap(), asked(&effects));
+    let [first, second] = signers.try_into().unwrap();
+    let subject = Subject::Request { request: requests[0] };
+    let records = log.records(&[first.as_str(), second.as_str()], session, subject);
+    for record in &records {
+        let commitments = record.commitments.clone();
+        let message = FromNode::Commitments { session, commitments };
+        tell(&mut coordinator, &mut log, Input::Received(record.account.clone(), message));
+    }
+    let record = records.into_iter().find(|record| record.account == first).unwrap();
+    let share =
+        FromNode::Share { session, share: record.share, size: 0, cosignature: String::new() };
+    tell(&mut coordinator, &mut log, Input::Received(first.clone(), share));
+
+    // It owes nothing any more, and now nothing of its is worth anything.
+    let rotated = log.rotation(first.as_str(), first.as_str(), "other-keys");
+    let submission = FromNode::Submit { entry: Base64(rotated.to_bytes()) };
+    let effects = tell(&mut coordinator, &mut log, Input::Received(first.clone(), submission));
+    let mut others = BTreeSet::from(["ada", "ben", "cyd"].map(name));
+    others.remove(&first);
+    assert_eq!(asked(&effects).into_iter().collect::<BTreeSet<_>>(), others);
+    assert!(invitation(&effects).is_some_and(|next| next != session));
+}
+
+#[test]
 fn who_was_late_for_one_request_is_asked_after_others_for_the_next() {
     let mut log = Chronicle::keyed();
     let (mut coordinator, requests) = approved(&mut log, 6);

@@ -199,3 +199,65 @@ fn a_node_signs_nothing_before_the_log_shows_that_it_has_started() {
     bench.give_document(request);
     assert!(commits(&bench.invite(session(8), request)));
 }
+
+/// What the holder of these keys has its node say, of destroyed shares, when it starts after `log`.
+fn says_it_destroyed(log: &Chronicle, keys: &str) -> usize {
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let saved = Saved {
+        entries: log.entries.clone(),
+        packages: vec![(session(2), log.package_of("ben"))],
+        ..Saved::default()
+    };
+    let config = Config { auto_accept: false, auto_approve: false };
+    let ivn = log.state.ivn();
+    let node = Node::restore(name("ben"), secrets(keys), config, ivn, saved, &mut rng);
+    let effects = node.unwrap().start(log.now, &mut rng);
+    let destroyed = |entry: &&&Entry| matches!(entry.statement().body, Body::ShareDestroyed { .. });
+    states(&effects).iter().filter(destroyed).count()
+}
+
+#[test]
+fn a_node_does_not_say_that_it_destroyed_a_share_that_is_with_the_former_keys() {
+    let mut log = Chronicle::keyed();
+    log.change(&["ada", "ben", "cyd"], 2, session(2));
+    assert_eq!(says_it_destroyed(&log, "ben"), 1);
+    let mut log = Chronicle::keyed();
+    log.replace_keys("ben", "new").unwrap();
+    log.change(&["ada", "ben", "cyd"], 2, session(2));
+    assert_eq!(says_it_destroyed(&log, "new"), 0);
+}
+
+#[test]
+fn a_doubled_node_cosigns_nothing_and_approves_nothing_by_itself() {
+    let definition = Chronicle::peopled().board_of_three();
+    let policy = crate::policy::Policy { auto_approve: true, ..definition.policy };
+    let mut log = Chronicle::keyed_with(crate::statement::GroupDefinition { policy, ..definition });
+    log.wait(1);
+    let saved = saved(&log);
+    let config = Config { auto_accept: false, auto_approve: true };
+    let mut bench = Bench::with_config(log, saved, config);
+    bench.announce();
+    let cosigns = |effects: &[NodeEffect]| {
+        let is_one =
+            |effect: &NodeEffect| matches!(effect, NodeEffect::Send(FromNode::Cosign { .. }));
+        effects.iter().any(is_one)
+    };
+    let asks = |bench: &mut Bench| {
+        bench.log.wait(1);
+        let request = bench.log.requests("ada", bench.log.request()).unwrap();
+        let mut effects = bench.show();
+        effects.extend(bench.give_document(request));
+        effects
+    };
+    let approves = |effects: &[NodeEffect]| {
+        let is_one = |entry: &&Entry| matches!(entry.statement().body, Body::Approval { .. });
+        states(effects).into_iter().filter(|entry| is_one(entry)).count()
+    };
+    let effects = asks(&mut bench);
+    assert_eq!((cosigns(&effects), approves(&effects)), (true, 1));
+    bench.log.wait(1);
+    bench.log.start_node("ben", 9);
+    bench.show();
+    let effects = asks(&mut bench);
+    assert_eq!((cosigns(&effects), approves(&effects)), (false, 0));
+}

@@ -2,20 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::chronicle::{Chronicle, board, name, secrets, session};
+use crate::chronicle::{Chronicle, board, name, secrets, session, some};
 use crate::entry::{Author, Entry};
-use crate::names::{AccountName, EntryId};
-use crate::signing::Subject;
-use crate::state::{ChangeEnd, Event, Group, Invalid, Status, Unable};
+use crate::state::{ChangeEnd, Event, Invalid, Status, Unable};
 use crate::statement::{AbortReason, Body, Role};
-
-fn group(log: &Chronicle) -> &Group {
-    log.state.group(&board()).unwrap()
-}
-
-fn some(names: &[&str]) -> BTreeSet<AccountName> {
-    names.iter().map(|text| name(text)).collect()
-}
 
 fn suspends(log: &mut Chronicle, account: &str) -> Result<Vec<Event>, Invalid> {
     log.wait(1);
@@ -39,13 +29,6 @@ fn sets_roles(log: &mut Chronicle, account: &str, roles: &[Role]) -> Result<Vec<
 }
 
 /// Has these sign a request that they have approved.
-fn sign(log: &mut Chronicle, request: EntryId, by: &[&str], number: u8) -> Result<(), Invalid> {
-    let signers = log.records(by, session(number), Subject::Request { request });
-    let signature = log.signature();
-    let body = Body::Signature { request, session: session(number), signature, signers };
-    log.coordinator_says(body).map(drop)
-}
-
 /// The board of three with its key, and a second admin, fay, who is no member of it.
 fn keyed() -> Chronicle {
     let mut log = Chronicle::keyed();
@@ -66,7 +49,7 @@ fn a_suspended_account_says_nothing_until_it_is_resumed() {
     resumes(&mut log, "ben").unwrap();
     assert_eq!(log.state.check_connection(&name("ben"), None), Ok(()));
     log.approves("ben", request).unwrap();
-    sign(&mut log, request, &["ada", "ben"], 9).unwrap();
+    log.signs(request, &["ada", "ben"], 9).unwrap();
 }
 
 #[test]
@@ -79,7 +62,7 @@ fn consents_of_who_is_suspended_are_void_and_stay_so() {
     let events = suspends(&mut log, "ben").unwrap();
     assert!(events.contains(&Event::RequestVoted(request)));
     assert_eq!(log.state.request(request).unwrap().status, Status::Open);
-    assert_eq!(sign(&mut log, request, &["ada", "ben"], 9), Err(Invalid::NotApproved { request }));
+    assert_eq!(log.signs(request, &["ada", "ben"], 9), Err(Invalid::NotApproved { request }));
     resumes(&mut log, "ben").unwrap();
     assert_eq!(log.state.request(request).unwrap().approvals, some(&["ada"]));
     let said = Invalid::AlreadySaid { account: name("ben") };
@@ -93,7 +76,7 @@ fn what_is_signed_stays_signed_whatever_becomes_of_its_signers() {
     let mut log = keyed();
     let request = log.requests("ada", log.request()).unwrap();
     log.approves("ben", request).unwrap();
-    sign(&mut log, request, &["ada", "ben"], 9).unwrap();
+    log.signs(request, &["ada", "ben"], 9).unwrap();
     removes(&mut log, "ben").unwrap();
     let state = log.state.request(request).unwrap();
     assert!(matches!(state.status, Status::Signed { .. }));
@@ -115,7 +98,7 @@ fn a_removed_account_is_gone_for_ever_and_its_name_is_not_used_again() {
     let with_ben = log.board_of(&["ada", "ben", "cyd"], 3);
     assert_eq!(log.proposes("ada", with_ben).unwrap_err(), removed);
     assert_eq!(log.state.former_accounts().keys().collect::<Vec<_>>(), [&name("ben")]);
-    assert_eq!(group(&log).unable(&name("ben")), Some(Unable::Removed));
+    assert_eq!(log.group().unable(&name("ben")), Some(Unable::Removed));
 }
 
 #[test]
@@ -235,7 +218,23 @@ fn who_got_other_keys_from_an_admin_has_no_share_and_no_say() {
     assert!(log.state.may_read(&name("cyd"), log.request().document));
     let change = log.proposes("ada", log.board_of(&["ada", "cyd"], 2)).unwrap();
     assert_eq!(log.approves("ben", change).map(drop), no_share.map(drop));
-    assert_eq!(group(&log).change.as_ref().unwrap().approvals, some(&["ada"]));
+    assert_eq!(log.group().change.as_ref().unwrap().approvals, some(&["ada"]));
+}
+
+#[test]
+fn who_got_other_keys_from_an_admin_reads_nothing_that_the_account_asked_for_before() {
+    let mut log = keyed();
+    let document = log.request().document;
+    log.requests("ben", log.request()).unwrap();
+    log.wait(1);
+    assert!(log.state.may_read(&name("ben"), document));
+    log.replace_keys("ben", "new").unwrap();
+    assert!(!log.state.may_read(&name("ben"), document));
+    // Nor when the others have put the account out of the group.
+    log.change(&["ada", "cyd"], 2, session(2));
+    assert!(!log.group().has_member(&name("ben")));
+    assert!(!log.state.may_read(&name("ben"), document));
+    assert!(log.state.may_read(&name("cyd"), document));
 }
 
 #[test]
@@ -243,7 +242,7 @@ fn an_admin_can_not_get_a_share_by_giving_members_other_keys() {
     let mut log = keyed();
     log.replace_keys("ben", "new").unwrap();
     // New shares for everybody would give one to whoever has the new keys, and a refresh takes nobody's consent.
-    let refresh = group(&log).definition.clone();
+    let refresh = log.group().definition.clone();
     let change = log.proposes("fay", refresh).unwrap();
     assert_eq!(log.begin(session(2), 1), Err(Invalid::NotApproved { request: change }));
     log.approves("ada", change).unwrap();
@@ -251,15 +250,15 @@ fn an_admin_can_not_get_a_share_by_giving_members_other_keys() {
     log.approves("cyd", change).unwrap();
     log.begin(session(2), 1).unwrap();
     // It does not deal: it has nothing to deal.
-    let terms = &group(&log).ceremony.as_ref().unwrap().terms;
+    let terms = &log.group().ceremony.as_ref().unwrap().terms;
     assert_eq!(terms.dealers().cloned().collect::<BTreeSet<_>>(), some(&["ada", "cyd"]));
     log.wait(1);
     log.reshare(&["ada", "ben", "cyd"]);
     log.certify_all();
     let signature = log.activation_signed_by(&["ben", "cyd"]);
     log.coordinator_says(Body::EpochStarted { session: session(2), signature }).unwrap();
-    assert_eq!(group(&log).unable(&name("ben")), None, "it has a share again");
-    let past = group(&log).past_epochs.last().unwrap();
+    assert_eq!(log.group().unable(&name("ben")), None, "it has a share again");
+    let past = log.group().past_epochs.last().unwrap();
     assert_eq!(past.lost, some(&["ben"]), "where the earlier one is, nobody knows");
     let body = Body::ShareDestroyed { group: board(), epoch: 1 };
     let stranger = Invalid::NotAMember { account: name("ben"), group: board() };
@@ -277,8 +276,8 @@ fn a_change_is_over_when_who_would_get_a_share_by_it_is_not_who_was_approved() {
             log.approves("ben", change).unwrap();
             log.wait(1);
             end(&mut log, account).unwrap();
-            assert!(group(&log).change.is_none());
-            let past = group(&log).past_changes.last().unwrap();
+            assert!(log.group().change.is_none());
+            let past = log.group().past_changes.last().unwrap();
             assert_eq!(past.end, ChangeEnd::Void { account: name(account) });
         }
     }
@@ -291,9 +290,9 @@ fn a_change_goes_on_without_the_consent_of_who_leaves_by_it_and_is_removed() {
     log.approves("ben", change).unwrap();
     log.begin(session(2), 1).unwrap();
     removes(&mut log, "ben").unwrap();
-    let pending = group(&log).change.as_ref().unwrap();
+    let pending = log.group().change.as_ref().unwrap();
     assert!(!pending.approved);
-    let past = &group(&log).past.last().unwrap().reason;
+    let past = &log.group().past.last().unwrap().reason;
     assert_eq!(*past, AbortReason::RosterChanged { account: name("ben") });
     log.approves("cyd", change).unwrap();
     log.begin(session(3), 2).unwrap();
@@ -301,16 +300,16 @@ fn a_change_goes_on_without_the_consent_of_who_leaves_by_it_and_is_removed() {
     log.certify_all();
     let signature = log.activation_signed_by(&["ada", "cyd"]);
     log.coordinator_says(Body::EpochStarted { session: session(3), signature }).unwrap();
-    assert_eq!(group(&log).past_epochs.last().unwrap().lost, some(&["ben"]));
+    assert_eq!(log.group().past_epochs.last().unwrap().lost, some(&["ben"]));
 }
 
 #[test]
 fn a_session_ends_with_the_suspension_of_a_participant_and_follows_by_itself() {
     let mut log = keyed();
-    log.proposes("ada", group(&log).definition.clone()).unwrap();
+    log.proposes("ada", log.group().definition.clone()).unwrap();
     log.begin(session(2), 1).unwrap();
     suspends(&mut log, "ben").unwrap();
-    assert!(group(&log).ceremony.is_none());
+    assert!(log.group().ceremony.is_none());
     resumes(&mut log, "ben").unwrap();
     log.begin(session(3), 2).unwrap();
     let body = Body::CeremonyAborted {
@@ -327,8 +326,8 @@ fn without_enough_members_who_can_use_their_shares_nothing_is_changed() {
     log.wait(1);
     log.replace_keys("cyd", "other").unwrap();
     let few = Invalid::TooFewShares { group: board(), able: 1, needed: 2 };
-    assert_eq!(log.proposes("ada", group(&log).definition.clone()).unwrap_err(), few);
-    let health = group(&log).health(log.now);
+    assert_eq!(log.proposes("ada", log.group().definition.clone()).unwrap_err(), few);
+    let health = log.group().health(log.now);
     let unable = health.iter().filter(|(_, h)| matches!(h, crate::state::Health::Unable(_)));
     assert_eq!(unable.count(), 2);
 }
@@ -338,28 +337,22 @@ fn an_account_rotates_its_keys_and_keeps_its_share_and_its_say() {
     let mut log = keyed();
     let request = log.requests("ada", log.request()).unwrap();
     log.approves("ben", request).unwrap();
-    let rotation = |log: &Chronicle, first: &str, keys: &str| {
-        let keys = secrets(keys);
-        let body = Body::KeysRotated { keys: keys.public() };
-        let statement = log.statement(Author::Account(name("ben")), body);
-        Entry::sign(statement, &[&secrets(first).identity, &keys.identity]).unwrap()
-    };
-    let forged = rotation(&log, "cyd", "new");
+    let forged = log.rotation("ben", "cyd", "new");
     assert_eq!(log.enter(&forged), Err(Invalid::Signature));
-    let own = rotation(&log, "ben", "cyd");
+    let own = log.rotation("ben", "ben", "cyd");
     assert_eq!(log.enter(&own), Err(Invalid::KeysTaken { account: name("cyd") }));
-    let rotated = rotation(&log, "ben", "new");
+    let rotated = log.rotation("ben", "ben", "new");
     // Whoever still has the earlier keys is not to go on with them.
     let events = vec![Event::Dismissed(name("ben")), Event::Account(name("ben"))];
     assert_eq!(log.enter(&rotated), Ok(events));
     assert_eq!(log.enter(&rotated), Err(Invalid::Signature));
     log.wait(1);
     // With keys that come back, the coordinator could say the rotation again.
-    let back = rotation(&log, "new", "ben");
+    let back = log.rotation("ben", "new", "ben");
     assert_eq!(log.enter(&back), Err(Invalid::KeysUsed));
     assert_eq!(log.requests("ben", log.request()), Err(Invalid::Signature), "with the former key");
     log.keys_of.insert(name("ben"), "new".to_owned());
-    sign(&mut log, request, &["ada", "ben"], 9).unwrap();
+    log.signs(request, &["ada", "ben"], 9).unwrap();
     let replaced = Err(Invalid::KeysReplaced { account: name("ben") });
     let former = secrets("ben").identity.public();
     assert_eq!(log.state.check_connection(&name("ben"), Some(former)), replaced);
@@ -395,7 +388,7 @@ fn a_copy_of_a_node_is_known_until_one_of_the_two_starts_anew() {
 fn before_there_is_a_key_everybody_has_to_accept_again_when_a_member_gets_other_keys() {
     let mut log = Chronicle::grouped();
     log.replace_keys("ben", "new").unwrap();
-    assert!(group(&log).accepted.is_empty());
+    assert!(log.group().accepted.is_empty());
     log.wait(1);
     for member in ["ben", "cyd"] {
         log.accept(member).unwrap();

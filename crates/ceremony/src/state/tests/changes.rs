@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::chronicle::{Chronicle, HOUR, board, name, session};
+use quorate_protocol::keyshare::{Run, Step};
+
+use crate::chronicle::{Chronicle, HOUR, board, name, session, some};
 use crate::names::{AccountName, EntryId};
 use crate::signing::Subject;
-use crate::state::{ChangeEnd, Event, Group, Invalid, Status};
+use crate::state::{CeremonyPhase, ChangeEnd, Event, Invalid, Status};
 use crate::statement::{AbortReason, Body, GroupChange, GroupDefinition, Role};
 
 /// The board of three with its key, and dan and eve, who could join it.
@@ -18,12 +20,8 @@ fn keyed() -> Chronicle {
     log
 }
 
-fn group(log: &Chronicle) -> &Group {
-    log.state.group(&board()).unwrap()
-}
-
 fn verifying_key(log: &Chronicle) -> Vec<u8> {
-    group(log).key.as_ref().unwrap().public.verifying_key().as_bytes().to_vec()
+    log.group().key.as_ref().unwrap().public.verifying_key().as_bytes().to_vec()
 }
 
 fn accepts(log: &mut Chronicle, account: &str, change: EntryId) -> Result<Vec<Event>, Invalid> {
@@ -31,17 +29,6 @@ fn accepts(log: &mut Chronicle, account: &str, change: EntryId) -> Result<Vec<Ev
 }
 
 /// Has these sign a request that they have approved, in this session.
-fn sign(log: &mut Chronicle, request: EntryId, by: &[&str], number: u8) -> Result<(), Invalid> {
-    let signers = log.records(by, session(number), Subject::Request { request });
-    let signature = log.signature();
-    let body = Body::Signature { request, session: session(number), signature, signers };
-    log.coordinator_says(body).map(drop)
-}
-
-fn some(names: &[&str]) -> BTreeSet<AccountName> {
-    names.iter().map(|text| name(text)).collect()
-}
-
 #[test]
 fn any_group_can_become_any_other_and_its_key_stays() {
     let groups: [(&[&str], u16); 7] = [
@@ -58,7 +45,7 @@ fn any_group_can_become_any_other_and_its_key_stays() {
         let key = verifying_key(&log);
         log.change(members, min_signers, session(2));
         assert_eq!(verifying_key(&log), key);
-        let now = group(&log).key.as_ref().unwrap();
+        let now = log.group().key.as_ref().unwrap();
         assert_eq!((now.epoch, now.public.min_signers()), (2, min_signers));
         let holders: BTreeSet<AccountName> = now.identifiers.keys().cloned().collect();
         assert_eq!(holders, some(members));
@@ -67,7 +54,7 @@ fn any_group_can_become_any_other_and_its_key_stays() {
         for approver in &signers[1..] {
             log.approves(approver, request).unwrap();
         }
-        sign(&mut log, request, signers, 9).unwrap();
+        log.signs(request, signers, 9).unwrap();
     }
 }
 
@@ -76,7 +63,7 @@ fn changes_follow_one_another_and_identifiers_are_never_given_twice() {
     let mut log = keyed();
     let key = verifying_key(&log);
     let of =
-        |log: &Chronicle, account: &str| group(log).identifier(&name(account)).map(|id| id.get());
+        |log: &Chronicle, account: &str| log.group().identifier(&name(account)).map(|id| id.get());
     log.change(&["ada", "ben", "cyd", "dan", "eve"], 3, session(2));
     assert_eq!(["ada", "cyd", "dan", "eve"].map(|who| of(&log, who)), [1, 3, 4, 5].map(Some));
     let change = log.proposes("ada", log.board_of(&["ada", "ben", "dan"], 2)).unwrap();
@@ -87,7 +74,7 @@ fn changes_follow_one_another_and_identifiers_are_never_given_twice() {
     log.change(&["ada", "ben", "cyd"], 2, session(4));
     assert_eq!(of(&log, "cyd"), Some(6), "who comes back gets a new one");
     assert_eq!(verifying_key(&log), key);
-    assert_eq!(group(&log).past_epochs.len(), 3);
+    assert_eq!(log.group().past_epochs.len(), 3);
 }
 
 #[test]
@@ -118,15 +105,15 @@ fn a_policy_can_ask_for_more_consents_and_keep_the_proposer_out() {
     let smaller = GroupDefinition { policy: log.board_of(&[], 2).policy, ..smaller };
     let change = log.proposes("ada", smaller).unwrap();
     log.approves("ben", change).unwrap();
-    assert!(!group(&log).change.as_ref().unwrap().approved);
+    assert!(!log.group().change.as_ref().unwrap().approved);
     log.approves("cyd", change).unwrap();
-    assert!(group(&log).change.as_ref().unwrap().approved);
+    assert!(log.group().change.as_ref().unwrap().approved);
 
     let mut definition = Chronicle::peopled().board_of_three();
     definition.policy.requester_may_approve = false;
     let mut log = Chronicle::keyed_with(definition);
     let change = log.proposes("ada", log.board_of(&["ada", "ben"], 2)).unwrap();
-    assert!(group(&log).change.as_ref().unwrap().approvals.is_empty());
+    assert!(log.group().change.as_ref().unwrap().approvals.is_empty());
     assert_eq!(log.approves("ada", change), Err(Invalid::RequesterMayNotApprove));
 }
 
@@ -135,14 +122,14 @@ fn a_change_that_enough_refuse_is_over_and_the_group_is_as_before() {
     let mut log = keyed();
     let change = log.proposes("ada", log.board_of(&["ada", "ben"], 2)).unwrap();
     log.refuses("ben", change).unwrap();
-    assert!(group(&log).change.is_some(), "cyd can still consent");
+    assert!(log.group().change.is_some(), "cyd can still consent");
     log.refuses("cyd", change).unwrap();
-    assert_eq!(group(&log).past_changes[0].end, ChangeEnd::Rejected);
+    assert_eq!(log.group().past_changes[0].end, ChangeEnd::Rejected);
     let running = Err(Invalid::SessionRunning { group: board() });
     assert_eq!(log.begin(session(2), 1), running, "there is nothing to make");
     let request = log.requests("ada", log.request()).unwrap();
     log.approves("cyd", request).unwrap();
-    sign(&mut log, request, &["ada", "cyd"], 9).unwrap();
+    log.signs(request, &["ada", "cyd"], 9).unwrap();
 }
 
 #[test]
@@ -202,7 +189,7 @@ fn of_two_changes_the_second_is_refused_and_names_the_first_until_that_is_over()
     let over = Err(Invalid::RequestOver { request: second });
     assert_eq!(log.approves("ada", second), over, "it has lapsed");
     log.proposes("cyd", other).unwrap();
-    let ends: Vec<_> = group(&log).past_changes.iter().map(|past| past.end.clone()).collect();
+    let ends: Vec<_> = log.group().past_changes.iter().map(|past| past.end.clone()).collect();
     assert_eq!(ends, [ChangeEnd::Withdrawn { by: name("ada") }, ChangeEnd::Lapsed]);
 }
 
@@ -229,9 +216,9 @@ fn new_shares_of_the_same_group_need_no_consent() {
     let change = log.proposes("cyd", log.board_of_three()).unwrap();
     log.carry_out(change, session(2));
     assert_eq!(verifying_key(&log), key);
-    assert_eq!(group(&log).key.as_ref().unwrap().epoch, 2);
+    assert_eq!(log.group().key.as_ref().unwrap().epoch, 2);
     let kept: Vec<_> = log.former_packages.iter().map(|(_, package)| package).collect();
-    let public = &group(&log).key.as_ref().unwrap().public;
+    let public = &log.group().key.as_ref().unwrap().public;
     assert!(kept.len() == 3 && kept.iter().all(|package| package.check(public).is_err()));
 }
 
@@ -251,13 +238,13 @@ fn requests_that_wait_go_on_under_the_new_members_and_never_need_less() {
     assert_eq!((&state.status, state.approvals_required), (&Status::Open, 3));
     log.approves("ben", approved).unwrap();
     log.approves("dan", approved).unwrap();
-    sign(&mut log, approved, &["ada", "ben", "dan"], 9).unwrap();
+    log.signs(approved, &["ada", "ben", "dan"], 9).unwrap();
 
     assert_eq!(log.state.request(open).unwrap().approvals, some(&[]));
     for approver in ["ada", "dan", "eve"] {
         log.approves(approver, open).unwrap();
     }
-    sign(&mut log, open, &["ada", "dan", "eve"], 10).unwrap();
+    log.signs(open, &["ada", "dan", "eve"], 10).unwrap();
 }
 
 #[test]
@@ -283,7 +270,7 @@ fn until_the_new_shares_are_in_use_the_old_ones_sign_and_afterwards_they_do_not(
     before.coordinator_says(body.clone()).unwrap();
     log.change(&["ada", "ben", "cyd", "dan", "eve"], 2, session(2));
     assert_eq!(log.coordinator_says(body), Err(Invalid::Signers));
-    sign(&mut log, request, &["ada", "ben"], 10).unwrap();
+    log.signs(request, &["ada", "ben"], 10).unwrap();
 }
 
 /// The same log, to go on with in another way.
@@ -313,16 +300,16 @@ fn begun(members: &[&str], min_signers: u16) -> Chronicle {
 #[test]
 fn a_session_that_fails_leaves_the_old_shares_and_is_tried_again() {
     let mut log = begun(&["ada", "ben", "cyd", "dan", "eve"], 3);
-    let missing = group(&log).missing();
+    let missing = log.group().missing();
     assert_eq!(missing, some(&["ada", "ben", "cyd", "dan", "eve"]));
     let reason = AbortReason::TimedOut { missing };
     log.coordinator_says(Body::CeremonyAborted { session: session(2), reason }).unwrap();
     let request = log.requests("ada", log.request()).unwrap();
     log.approves("cyd", request).unwrap();
-    sign(&mut log, request, &["ada", "cyd"], 9).unwrap();
+    log.signs(request, &["ada", "cyd"], 9).unwrap();
     assert_eq!(log.begin(session(2), 2), Err(Invalid::SessionOver));
     log.begin(session(3), 2).unwrap();
-    assert_eq!(group(&log).key.as_ref().unwrap().epoch, 1);
+    assert_eq!(log.group().key.as_ref().unwrap().epoch, 1);
 }
 
 #[test]
@@ -332,13 +319,59 @@ fn a_dealer_that_cheats_and_leaves_is_done_without() {
     let reason = AbortReason::Fault { culprits: some(&["cyd"]) };
     log.coordinator_says(Body::CeremonyAborted { session: session(2), reason }).unwrap();
     log.begin(session(3), 2).unwrap();
-    let terms = &group(&log).ceremony.as_ref().unwrap().terms;
+    let terms = &log.group().ceremony.as_ref().unwrap().terms;
     assert!(terms.dealers().eq(&[name("ada"), name("ben")]));
     log.reshare(&["ada", "ben", "dan"]);
     log.certify_all();
     let signature = log.activation_signed_by(&["ada", "dan"]);
     log.coordinator_says(Body::EpochStarted { session: session(3), signature }).unwrap();
-    assert_eq!(group(&log).past_changes[0].end, ChangeEnd::Done { epoch: 2 });
+    assert_eq!(log.group().past_changes[0].end, ChangeEnd::Done { epoch: 2 });
+}
+
+#[test]
+fn who_deals_and_leaves_and_then_runs_from_an_older_disk_is_not_accused_of_saying_two_things() {
+    let mut log = begun(&["ada", "ben", "dan"], 2);
+    let deals = |log: &mut Chronicle| {
+        let me = log.ceremony().terms.identifiers[&name("cyd")];
+        let parameters = log.ceremony().board.keyshare().unwrap().parameters().clone();
+        let old = log.package_of("cyd");
+        Run::reshare(&parameters, me, Some(&old), &mut log.rng).unwrap().0
+    };
+    let (one, other) = (deals(&mut log), deals(&mut log));
+    for recipient in ["ada", "ben", "dan"] {
+        log.joins_reshare(recipient);
+    }
+    let message = |log: &mut Chronicle, run: Run| {
+        let board = log.ceremony().board.keyshare().unwrap().clone();
+        match run.advance(&board, &mut log.rng).unwrap() {
+            Step::Send(_, message) => message,
+            _ => panic!("it deals"),
+        }
+    };
+    let (one, other) = (message(&mut log, one), message(&mut log, other));
+    log.posts("cyd", one).unwrap();
+    log.start_node("cyd", 2);
+    assert_eq!(log.posts("cyd", other), Err(Invalid::StaleIncarnation));
+    assert_eq!(log.group().phase(), Some(CeremonyPhase::Revealing));
+}
+
+#[test]
+fn a_joiner_keeps_its_number_in_all_sessions_of_a_change_and_nobody_else_ever_gets_it() {
+    let mut log = begun(&["ada", "ben", "dan"], 2);
+    let number = |log: &Chronicle, who: &str| log.ceremony().terms.identifiers[&name(who)].get();
+    assert_eq!(number(&log, "dan"), 4);
+    let reason = AbortReason::TimedOut { missing: log.group().missing() };
+    log.coordinator_says(Body::CeremonyAborted { session: session(2), reason }).unwrap();
+    log.begin(session(3), 2).unwrap();
+    assert_eq!(number(&log, "dan"), 4);
+    let pending = log.group().change.as_ref().unwrap().id;
+    log.says("ada", Body::GroupChangeWithdrawn { change: pending }).unwrap();
+    log.wait(1);
+    let change = log.proposes("ada", log.board_of(&["ada", "ben", "eve"], 2)).unwrap();
+    log.approves("ben", change).unwrap();
+    accepts(&mut log, "eve", change).unwrap();
+    log.begin(session(4), 1).unwrap();
+    assert_eq!(number(&log, "eve"), 5);
 }
 
 #[test]
@@ -349,7 +382,7 @@ fn somebody_who_cheats_is_given_no_new_share() {
     let reason = AbortReason::Fault { culprits: some(&["dan"]) };
     let aborted = Body::CeremonyAborted { session: session(2), reason: reason.clone() };
     log.coordinator_says(aborted).unwrap();
-    assert_eq!(group(&log).past_changes[0].end, ChangeEnd::Failed(reason));
+    assert_eq!(log.group().past_changes[0].end, ChangeEnd::Failed(reason));
     assert_eq!(log.begin(session(3), 2), Err(Invalid::SessionRunning { group: board() }));
     log.change(&["ada", "ben", "eve"], 2, session(3));
 }
@@ -357,12 +390,12 @@ fn somebody_who_cheats_is_given_no_new_share() {
 #[test]
 fn whoever_proposed_a_change_can_stop_it_until_it_is_in_force() {
     let mut log = begun(&["ada", "ben"], 2);
-    let change = group(&log).change.as_ref().unwrap().id;
+    let change = log.group().change.as_ref().unwrap().id;
     log.reshare(&["ada", "ben", "cyd"]);
     log.certify_all();
     log.says("ada", Body::GroupChangeWithdrawn { change }).unwrap();
-    assert!(group(&log).ceremony.is_none());
-    assert_eq!(group(&log).definition, log.board_of_three());
+    assert!(log.group().ceremony.is_none());
+    assert_eq!(log.group().definition, log.board_of_three());
     let over = Err(Invalid::RequestOver { request: change });
     assert_eq!(log.says("ada", Body::GroupChangeWithdrawn { change }), over);
 }
@@ -390,7 +423,7 @@ fn only_holders_of_shares_that_are_not_in_force_say_that_they_destroyed_theirs()
     log.says("ada", destroyed(1)).unwrap();
     let said = Err(Invalid::AlreadySaid { account: name("ada") });
     assert_eq!(log.says("ada", destroyed(1)), said);
-    assert_eq!(group(&log).past_epochs[0].destroyed, some(&["ada", "cyd"]));
+    assert_eq!(log.group().past_epochs[0].destroyed, some(&["ada", "cyd"]));
 }
 
 #[test]
@@ -432,8 +465,8 @@ fn new_shares_give_way_to_a_change_but_not_to_other_new_shares() {
     let again = log.proposes("ben", log.board_of_three());
     assert_eq!(again, Err(Invalid::ChangePending { group: board(), change: first }));
     let change = log.proposes("ada", log.board_of(&["ada", "ben"], 2)).unwrap();
-    assert_eq!(group(&log).past_changes[0].end, ChangeEnd::Replaced { by: change });
-    assert!(group(&log).ceremony.is_none());
+    assert_eq!(log.group().past_changes[0].end, ChangeEnd::Replaced { by: change });
+    assert!(log.group().ceremony.is_none());
     log.approves("ben", change).unwrap();
     log.carry_out(change, session(3));
 }
@@ -441,9 +474,9 @@ fn new_shares_give_way_to_a_change_but_not_to_other_new_shares() {
 #[test]
 fn an_identifier_of_a_session_that_was_called_off_is_not_given_to_somebody_else() {
     let mut log = begun(&["ada", "ben", "dan"], 2);
-    let change = group(&log).change.as_ref().unwrap().id;
-    assert_eq!(group(&log).identifier(&name("dan")).unwrap().get(), 4);
+    let change = log.group().change.as_ref().unwrap().id;
+    assert_eq!(log.group().identifier(&name("dan")).unwrap().get(), 4);
     log.says("ada", Body::GroupChangeWithdrawn { change }).unwrap();
     log.change(&["ada", "ben", "eve"], 2, session(3));
-    assert_eq!(group(&log).identifier(&name("eve")).unwrap().get(), 5);
+    assert_eq!(log.group().identifier(&name("eve")).unwrap().get(), 5);
 }

@@ -6,11 +6,11 @@ use curve25519_dalek::Scalar;
 use quorate_protocol::keys::{KeyPackage, PublicKeyPackage};
 use quorate_protocol::sign;
 
-use crate::chronicle::{Chronicle, board, name, secrets, session};
+use crate::chronicle::{Chronicle, name, secrets, session};
 use crate::encoding::Base64;
 use crate::names::{AccountName, EntryId};
 use crate::signing::{SignerRecord, SigningSession, Subject};
-use crate::state::{Group, Invalid};
+use crate::state::Invalid;
 use crate::statement::{Body, Role};
 
 const DOCUMENT: &[u8] = b"document";
@@ -40,7 +40,7 @@ type Signer<'a> = (&'a AccountName, &'a Epoch);
 
 impl Epoch {
     fn of(log: &Chronicle) -> Self {
-        let key = group(log).key.as_ref().unwrap();
+        let key = log.group().key.as_ref().unwrap();
         let members = key.identifiers.keys();
         let shares =
             members.map(|member| (member.clone(), log.package_of(member.as_str()))).collect();
@@ -48,15 +48,11 @@ impl Epoch {
     }
 }
 
-fn group(log: &Chronicle) -> &Group {
-    log.state.group(&board()).unwrap()
-}
-
 /// All members want this.
 fn change(log: &mut Chronicle, (min_signers, members): (u16, &[&str]), number: u8) {
     let change = log.proposes("ada", log.board_of(members, min_signers)).unwrap();
-    for member in group(log).definition.members.clone() {
-        if !group(log).change.as_ref().unwrap().approved && member != name("ada") {
+    for member in log.group().definition.members.clone() {
+        if !log.group().change.as_ref().unwrap().approved && member != name("ada") {
             log.approves(member.as_str(), change).unwrap();
         }
     }

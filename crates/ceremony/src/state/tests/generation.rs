@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::chronicle::{Chronicle, board, name, session};
+use crate::chronicle::{Chronicle, board, name, session, some};
 use crate::encoding::Base64;
 use crate::entry::Entry;
 use crate::names::{Digest, IvnId};
@@ -31,10 +31,6 @@ fn phase(log: &Chronicle) -> Option<CeremonyPhase> {
 
 fn abort(log: &mut Chronicle, reason: AbortReason) -> Result<Vec<Event>, Invalid> {
     log.coordinator_says(Body::CeremonyAborted { session: session(1), reason })
-}
-
-fn some(names: &[&str]) -> BTreeSet<crate::names::AccountName> {
-    names.iter().map(|text| name(text)).collect()
 }
 
 #[test]
@@ -92,7 +88,8 @@ fn a_message_of_a_process_that_is_gone_does_not_count() {
     let mut log = begun();
     let (_, message) = log.first_message("ada");
     log.start_node("ada", 2);
-    assert_eq!(log.posts("ada", message), Err(Invalid::StaleIncarnation));
+    let gone = Chronicle::incarnation("ada", 1);
+    assert_eq!(log.posts_as("ada", gone, message), Err(Invalid::StaleIncarnation));
 }
 
 #[test]
@@ -115,7 +112,11 @@ fn whoever_breaks_the_protocol_does_so_in_writing() {
     let wrong = AbortReason::Fault { culprits: some(&["ada"]) };
     assert_eq!(abort(&mut log, wrong), Err(Invalid::AbortReason));
     assert_eq!(abort(&mut log, shown), Ok(vec![Event::CeremonyAborted(board())]));
-    assert_eq!(log.begin(session(2), 2), Err(Invalid::NotAccepted), "a fault is not retried");
+    assert_eq!(
+        log.begin(session(2), 2),
+        Err(Invalid::SessionFailed { group: board() }),
+        "a fault is not retried"
+    );
 }
 
 #[test]

@@ -78,7 +78,7 @@ fn approvals_required_is_min_signers_to_those_who_may_approve() {
 #[test]
 fn a_policy_lets_requests_live_for_some_time() {
     let invalid = refused(|definition| definition.policy.expiry = 0);
-    assert_eq!(invalid, Invalid::Expiry { longest_hours: 0 });
+    assert_eq!(invalid, Invalid::PolicyExpiry);
 }
 
 #[test]

@@ -2,23 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use crate::chronicle::{Chronicle, HOUR, board, name, session};
+use quorate_protocol::keyshare::Phase;
+use quorate_protocol::repair;
+
+use crate::chronicle::{Chronicle, HOUR, board, name, session, some};
 use crate::names::{AccountName, EntryId};
-use crate::signing::Subject;
-use crate::state::{ChangeEnd, Event, Group, Health, Invalid, Unable};
+use crate::state::{CeremonyPhase, ChangeEnd, Event, Health, Invalid, Unable};
 use crate::statement::{AbortReason, Body, GroupChange, GroupDefinition, Role};
-
-fn group(log: &Chronicle) -> &Group {
-    log.state.group(&board()).unwrap()
-}
-
-fn some(names: &[&str]) -> BTreeSet<AccountName> {
-    names.iter().map(|text| name(text)).collect()
-}
 
 /// Somebody proposes to give a member its share back.
 fn proposes(log: &mut Chronicle, by: &str, member: &str) -> Result<EntryId, Invalid> {
-    proposes_with(log, by, member, group(log).definition.clone())
+    proposes_with(log, by, member, log.group().definition.clone())
 }
 
 fn proposes_with(
@@ -27,7 +21,7 @@ fn proposes_with(
     member: &str,
     definition: GroupDefinition,
 ) -> Result<EntryId, Invalid> {
-    let epoch = group(log).key.as_ref().map_or(0, |key| key.epoch);
+    let epoch = log.group().key.as_ref().map_or(0, |key| key.epoch);
     let expires_at = log.now.plus(HOUR);
     let repairs = Some(name(member));
     let entry =
@@ -48,16 +42,13 @@ fn approved() -> (Chronicle, EntryId) {
 fn sign(log: &mut Chronicle, by: &[&str], number: u8) -> Result<(), Invalid> {
     let request = log.requests(by[0], log.request()).unwrap();
     log.approves(by[1], request)?;
-    let signers = log.records(by, session(number), Subject::Request { request });
-    let signature = log.signature();
-    let body = Body::Signature { request, session: session(number), signature, signers };
-    log.coordinator_says(body).map(drop)
+    log.signs(request, by, number).map(drop)
 }
 
 #[test]
 fn a_member_with_other_keys_gets_its_share_back_and_has_a_say_again() {
     let (mut log, _) = approved();
-    let before = group(&log).key.clone().unwrap();
+    let before = log.group().key.clone().unwrap();
     let lost = log.package_of("ben").to_bytes();
     log.begin(session(2), 1).unwrap();
     log.wait(1);
@@ -65,14 +56,14 @@ fn a_member_with_other_keys_gets_its_share_back_and_has_a_say_again() {
     let events = log.certifies("ben").unwrap();
     assert_eq!(events, [Event::Change(board()), Event::ShareProved(board())]);
     assert_eq!(*log.package_of("ben").to_bytes(), *lost, "the one that he had");
-    let after = group(&log).key.clone().unwrap();
+    let after = log.group().key.clone().unwrap();
     assert_eq!((after.epoch, after.session, after.index), (1, before.session, before.index));
     assert_eq!((&after.public, &after.identifiers), (&before.public, &before.identifiers));
-    assert_eq!(group(&log).unable(&name("ben")), None);
+    assert_eq!(log.group().unable(&name("ben")), None);
     let proved = Health::Healthy { proved: log.now };
-    assert!(group(&log).health(log.now).contains(&(&name("ben"), proved)));
-    assert!(group(&log).ceremony.is_none() && group(&log).change.is_none());
-    assert_eq!(group(&log).past_changes.last().unwrap().end, ChangeEnd::Repaired { epoch: 1 });
+    assert!(log.group().health(log.now).contains(&(&name("ben"), proved)));
+    assert!(log.group().ceremony.is_none() && log.group().change.is_none());
+    assert_eq!(log.group().past_changes.last().unwrap().end, ChangeEnd::Repaired { epoch: 1 });
     log.wait(1);
     sign(&mut log, &["ben", "cyd"], 9).unwrap();
 }
@@ -94,13 +85,13 @@ fn who_gets_a_share_back_has_no_say_in_that_whatever_keys_it_has() {
     // Ben lost his share and nothing else.
     let mut log = Chronicle::keyed();
     let change = proposes(&mut log, "ben", "ben").unwrap();
-    assert!(group(&log).change.as_ref().unwrap().approvals.is_empty());
-    assert_eq!(log.approves("ben", change), Err(Invalid::RequesterMayNotApprove));
+    assert!(log.group().change.as_ref().unwrap().approvals.is_empty());
+    assert_eq!(log.approves("ben", change), Err(Invalid::OwnRepair { account: name("ben") }));
     log.approves("ada", change).unwrap();
     assert_eq!(log.begin(session(2), 1), Err(Invalid::NotApproved { request: change }));
     log.approves("cyd", change).unwrap();
     log.begin(session(2), 1).unwrap();
-    let terms = &group(&log).ceremony.as_ref().unwrap().terms;
+    let terms = &log.group().ceremony.as_ref().unwrap().terms;
     assert_eq!(terms.dealers().cloned().collect::<BTreeSet<_>>(), some(&["ada", "cyd"]));
     assert_eq!(terms.recipients().collect::<Vec<_>>(), [&name("ben")]);
 }
@@ -138,8 +129,8 @@ fn other_keys_in_the_middle_end_a_repair() {
     log.begin(session(2), 1).unwrap();
     log.wait(1);
     log.replace_keys("ben", "newer").unwrap();
-    assert!(group(&log).ceremony.is_none() && group(&log).change.is_none());
-    let end = &group(&log).past_changes.last().unwrap().end;
+    assert!(log.group().ceremony.is_none() && log.group().change.is_none());
+    let end = &log.group().past_changes.last().unwrap().end;
     assert_eq!(*end, ChangeEnd::Void { account: name("ben") });
 }
 
@@ -155,13 +146,13 @@ fn a_helper_that_is_suspended_ends_the_session_and_not_the_repair() {
     log.begin(session(3), 1).unwrap();
     log.says("ada", Body::AccountSuspended { account: name("dan") }).unwrap();
     let reason = AbortReason::RosterChanged { account: name("dan") };
-    assert_eq!(group(&log).past.last().unwrap().reason, reason);
+    assert_eq!(log.group().past.last().unwrap().reason, reason);
     log.begin(session(4), 2).unwrap();
     log.wait(1);
     log.repair(&["ada", "ben", "cyd"]);
     log.certifies("ben").unwrap();
-    assert_eq!(group(&log).unable(&name("dan")), Some(Unable::Suspended));
-    assert_eq!(group(&log).unable(&name("ben")), None);
+    assert_eq!(log.group().unable(&name("dan")), Some(Unable::Suspended));
+    assert_eq!(log.group().unable(&name("ben")), None);
 }
 
 #[test]
@@ -179,26 +170,47 @@ fn only_the_recipient_certifies_and_only_what_the_messages_come_to() {
     let dissent = AbortReason::Dissent { dissenters: some(&["ben"]) };
     let body = Body::CeremonyAborted { session: session(2), reason: dissent.clone() };
     log.coordinator_says(body).unwrap();
-    assert_eq!(group(&log).past_changes.last().unwrap().end, ChangeEnd::Failed(dissent));
-    assert_eq!(group(&log).unable(&name("ben")), Some(Unable::Replaced));
+    assert_eq!(log.group().past_changes.last().unwrap().end, ChangeEnd::Failed(dissent));
+    assert_eq!(log.group().unable(&name("ben")), Some(Unable::Replaced));
+}
+
+/// A repair that ada and cyd help with, up to where `stands` says.
+fn underway(stands: impl Fn(&repair::Board) -> bool) -> Chronicle {
+    let (mut log, _) = approved();
+    log.begin(session(2), 1).unwrap();
+    log.wait(1);
+    log.repair_until(&["ada", "ben", "cyd"], stands);
+    log
+}
+
+/// What becomes of a session when a node restarts in it.
+fn restart(mut log: Chronicle, account: &str) -> Option<CeremonyPhase> {
+    log.start_node(account, 2);
+    log.group().phase()
 }
 
 #[test]
 fn restarts_cost_a_repair_only_what_it_needs() {
-    // A helper that dealt, and has not sent its sum.
-    let (mut log, _) = approved();
-    log.begin(session(2), 1).unwrap();
-    log.wait(1);
-    log.repair(&["ada", "ben", "cyd"]);
-    log.start_node("ada", 2);
-    assert!(log.certifies("ben").is_ok(), "helpers are not needed any more");
+    let restarted =
+        |account| Some(CeremonyPhase::Doomed(AbortReason::Restarted { nodes: some(&[account]) }));
+    let dealt = |board: &repair::Board| board.phase() == Phase::Sum;
+    // Ada's number is 1, cyd's is 3.
+    let one_summed = |board: &repair::Board| dealt(board) && board.missing().len() == 1;
+    let summed = |board: &repair::Board| board.phase() == Phase::Verdict;
 
-    let (mut log, _) = approved();
-    log.begin(session(2), 1).unwrap();
-    log.wait(1);
-    log.repair(&["ada", "ben", "cyd"]);
+    assert_eq!(restart(underway(dealt), "ada"), restarted("ada"), "it has its dealing in memory");
+    let log = underway(one_summed);
+    assert_eq!(log.group().missing(), some(&["cyd"]));
+    assert_eq!(restart(log, "ada"), Some(CeremonyPhase::Summing), "it has said it all");
+    assert_eq!(restart(underway(one_summed), "cyd"), restarted("cyd"));
+    assert_eq!(restart(underway(summed), "cyd"), Some(CeremonyPhase::Judging));
+
+    let done = || underway(|_| false);
+    assert_eq!(restart(done(), "ada"), Some(CeremonyPhase::Certifying));
+    assert_eq!(restart(done(), "ben"), restarted("ben"), "its share was in memory only");
+    let mut log = done();
     log.start_node("ben", 2);
-    assert_eq!(log.certifies("ben"), Err(Invalid::SessionStep), "its share was in memory only");
+    assert_eq!(log.certifies("ben"), Err(Invalid::SessionStep));
     let reason = AbortReason::Restarted { nodes: some(&["ben"]) };
     let body = Body::CeremonyAborted { session: session(2), reason };
     log.coordinator_says(body).unwrap();
@@ -211,7 +223,7 @@ fn no_record_activates_a_repaired_share() {
     log.begin(session(2), 1).unwrap();
     log.wait(1);
     log.repair(&["ada", "ben", "cyd"]);
-    assert!(group(&log).activation(log.state.ivn()).is_none());
+    assert!(log.group().activation(log.state.ivn()).is_none());
     let signature = crate::encoding::Base64(vec![0; 64]);
     let body = Body::EpochStarted { session: session(2), signature };
     assert_eq!(log.coordinator_says(body), Err(Invalid::SessionStep));
@@ -220,11 +232,30 @@ fn no_record_activates_a_repaired_share() {
 #[test]
 fn new_shares_give_way_to_a_repair() {
     let mut log = Chronicle::keyed();
-    let refresh = log.proposes("cyd", group(&log).definition.clone()).unwrap();
+    let refresh = log.proposes("cyd", log.group().definition.clone()).unwrap();
     log.wait(1);
     let repair = proposes(&mut log, "ada", "ben").unwrap();
-    let past = group(&log).past_changes.last().unwrap();
+    let past = log.group().past_changes.last().unwrap();
     assert_eq!((past.id, &past.end), (refresh, &ChangeEnd::Replaced { by: repair }));
+}
+
+fn helpers(log: &Chronicle) -> BTreeSet<AccountName> {
+    log.ceremony().terms.dealers().cloned().collect()
+}
+
+/// This one announces that it helps, and then its node restarts, which ends the session.
+fn holds_up(log: &mut Chronicle, helper: &str) {
+    let session = log.ceremony().session;
+    log.announces(helper);
+    for member in ["ada", "ben", "cyd"].into_iter().filter(|member| *member != helper) {
+        log.announces(member);
+        if log.group().phase() != Some(CeremonyPhase::Committing) {
+            break;
+        }
+    }
+    log.start_node(helper, 2);
+    let reason = AbortReason::Restarted { nodes: some(&[helper]) };
+    log.coordinator_says(Body::CeremonyAborted { session, reason }).unwrap();
 }
 
 #[test]
@@ -235,28 +266,15 @@ fn a_helper_that_holds_a_repair_up_is_done_without_while_others_can_help() {
     log.change(&["ada", "ben", "cyd", "dan"], 2, session(2));
     let change = proposes(&mut log, "ada", "ben").unwrap();
     log.approves("cyd", change).unwrap();
-    let helpers = |log: &Chronicle| {
-        let terms = &group(log).ceremony.as_ref().unwrap().terms;
-        terms.dealers().cloned().collect::<BTreeSet<_>>()
-    };
-    for (number, left) in [(3, ["cyd", "dan"]), (4, ["ada", "cyd"])] {
-        log.begin(session(number), u32::from(number) - 2).unwrap();
-        if number == 4 {
-            assert_eq!(helpers(&log), some(&left));
-            break;
-        }
-        assert_eq!(helpers(&log), some(&["ada", "cyd", "dan"]));
-        // Dan announces first, and says nothing more.
-        log.announces("dan");
-        log.announces("ada");
-        log.announces("ben");
-        let missing = group(&log).missing();
-        assert_eq!(missing, some(&["ada", "dan"]));
-        log.start_node("dan", 2);
-        let reason = AbortReason::Restarted { nodes: some(&["dan"]) };
-        let body = Body::CeremonyAborted { session: session(number), reason };
-        log.coordinator_says(body).unwrap();
-    }
+    log.begin(session(3), 1).unwrap();
+    assert_eq!(helpers(&log), some(&["ada", "cyd", "dan"]));
+    holds_up(&mut log, "dan");
+    log.begin(session(4), 2).unwrap();
+    assert_eq!(helpers(&log), some(&["ada", "cyd"]));
+    // Without ada too, there would be too few: then all are tried again.
+    holds_up(&mut log, "ada");
+    log.begin(session(5), 3).unwrap();
+    assert_eq!(helpers(&log), some(&["ada", "cyd", "dan"]));
 }
 
 #[test]
@@ -271,7 +289,7 @@ fn a_repair_ends_when_those_who_did_not_cheat_are_too_few() {
     let reason = AbortReason::Fault { culprits: some(&["cyd"]) };
     let body = Body::CeremonyAborted { session: session(2), reason: reason.clone() };
     log.coordinator_says(body).unwrap();
-    assert_eq!(group(&log).past_changes.last().unwrap().end, ChangeEnd::Failed(reason));
+    assert_eq!(log.group().past_changes.last().unwrap().end, ChangeEnd::Failed(reason));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::chronicle::{Chronicle, HOUR, board, name};
+use crate::coordinator::MAX_CLOCK_LEAD;
 use crate::names::{EntryId, GroupName};
 use crate::policy::{DEFAULT_EXPIRY, Policy};
 use crate::state::{Event, Invalid, Refused, Status};
@@ -15,6 +16,24 @@ fn keyed(policy: Policy) -> Chronicle {
 
 fn status(log: &Chronicle, id: EntryId) -> Status {
     log.state.request(id).unwrap().status.clone()
+}
+
+#[test]
+fn what_the_coordinator_says_of_the_time_lets_nothing_lapse() {
+    let mut log = Chronicle::keyed();
+    let request = log.requests("ada", log.request()).unwrap();
+    log.approves("ben", request).unwrap();
+    // Its clock is a year ahead for a moment.
+    let right = log.now;
+    log.wait(365 * 24 * HOUR);
+    log.signs(request, &["ada", "ben"], 7).unwrap();
+    log.now = right;
+    log.wait(1);
+    let next = log.requests("ben", log.request()).unwrap();
+    log.approves("ada", next).unwrap();
+    assert!(log.state.time() <= log.now);
+    let proved = log.group().key.as_ref().unwrap().proved[&name("ben")];
+    assert!(proved <= log.now.plus(MAX_CLOCK_LEAD), "nor does it keep a share healthy for a year");
 }
 
 #[test]

@@ -4,15 +4,52 @@ use crate::cli::context::Context;
 use crate::cli::session::Session;
 use crate::cli::terminal::{Page, Tone};
 use crate::control::{AccountView, Exit, Problem, ShareState};
+use quorate_ceremony::names::{AccountName, GroupName};
 use quorate_ceremony::state::Invalid;
 use quorate_ceremony::statement::Role;
 
+/// How an account's shares are given up.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Loss {
+    /// Until it is resumed.
+    Suspended,
+    /// For ever.
+    Removed,
+    /// Until the others give them back.
+    Replaced,
+}
+
+impl Loss {
+    /// `not …`: what is not done.
+    fn participle(self) -> &'static str {
+        match self {
+            Self::Suspended => "suspended",
+            Self::Removed => "removed",
+            Self::Replaced => "invited to replace its keys",
+        }
+    }
+
+    /// What to do instead.
+    fn instead(self, group: &GroupName, name: &AccountName) -> String {
+        match self {
+            Self::Suspended | Self::Removed => format!(
+                "have them changed first: quorate group change {group} --remove {name} …; or, if {name} has to be cut \
+                 off whatever it costs, add --force"
+            ),
+            Self::Replaced => format!(
+                "the others could not give the shares back either; restore a backup of the node of {name}, if there is \
+                 one: quorate node restore; or, if the present keys must not be used whatever it costs, add --force"
+            ),
+        }
+    }
+}
+
 /// Refuses what would leave a group with fewer healthy shares than it takes to sign, unless it is wanted all the same;
-/// warns of what leaves it with just enough. `done` says what is not done then.
+/// warns of what leaves it with just enough.
 pub(super) fn check(
     context: &Context,
     account: &AccountView,
-    done: &str,
+    loss: Loss,
     force: bool,
 ) -> Result<(), Problem> {
     let name = &account.account;
@@ -21,14 +58,11 @@ pub(super) fn check(
     if let Some(first) = fatal.first().filter(|_| !force) {
         let figures: Vec<String> = fatal.iter().map(ToString::to_string).collect();
         let message = format!(
-            "not {done}: without {name} these groups could sign nothing: {}",
+            "not {}: without {name} these groups could sign nothing: {}",
+            loss.participle(),
             figures.join("; ")
         );
-        return Err(Problem::new(Exit::NotAllowed, message).hint(format!(
-            "have them changed first: quorate group change {} --remove {name} …; or, if {name} has to be cut off \
-             whatever it costs, add --force",
-            first.group
-        )));
+        return Err(Problem::new(Exit::NotAllowed, message).hint(loss.instead(&first.group, name)));
     }
     for short in fatal.iter().chain(&just) {
         let what = match short.is_fatal() {
@@ -49,21 +83,28 @@ pub(super) fn check_admin(session: &Session) -> Result<(), Problem> {
     }
 }
 
-/// What the groups of an account need from their members now. `repair` if the account is to get its shares back.
-pub(super) fn needs(page: &mut Page, account: &AccountView, repair: bool) {
+/// What the groups of an account need from their members now.
+pub(super) fn needs(page: &mut Page, account: &AccountView, loss: Loss) {
     let name = &account.account;
     for group in account.groups.iter().filter(|group| group.share != ShareState::NoKey) {
         let group = &group.group;
-        page.copyable(match repair {
-            true => format!("quorate group repair {group} {name}"),
-            false => format!("quorate group change {group} --remove {name}"),
+        page.copyable(match loss {
+            Loss::Replaced => format!("quorate group repair {group} {name}"),
+            Loss::Suspended | Loss::Removed => {
+                format!("quorate group change {group} --remove {name}")
+            }
         });
     }
     for group in account.groups.iter().filter(|group| group.share == ShareState::NoKey) {
         let group = &group.group;
-        page.sentence(format!(
-            "{group} has no key yet, and waits for {name}: define it again with"
-        ));
-        page.copyable(format!("quorate group create {group} …"));
+        if loss == Loss::Replaced {
+            page.sentence(format!("{group} has no key yet; all its members have to accept again:"));
+            page.copyable(format!("quorate group accept {group}"));
+        } else {
+            page.sentence(format!(
+                "{group} has no key yet, and waits for {name}: define it again with"
+            ));
+            page.copyable(format!("quorate group create {group} …"));
+        }
     }
 }

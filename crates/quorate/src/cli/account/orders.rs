@@ -7,7 +7,8 @@ use quorate_ceremony::names::AccountName;
 use quorate_ceremony::statement::Role;
 use serde::Serialize;
 
-use super::{account, details, guard};
+use super::guard::{self, Loss};
+use super::{account, details};
 use crate::cli::approve::confirms;
 use crate::cli::context::Context;
 use crate::cli::invite::RoleName;
@@ -115,7 +116,7 @@ impl Run for Suspend {
             return Err(already(&self.name, "suspended already").into());
         }
         if !is_self(&session, &self.name)? {
-            guard::check(context, &view, "suspended", self.force.force)?;
+            guard::check(context, &view, Loss::Suspended, self.force.force)?;
         }
         let ask = Ask::Suspend { account: self.name.clone() };
         decide(context, &session, &self.name, ask, "suspended", |page, after| {
@@ -123,7 +124,7 @@ impl Run for Suspend {
                 "{} can be resumed: quorate account resume {0}. If it is not to come back, have its groups changed:",
                 after.account
             ));
-            guard::needs(page, after, false);
+            guard::needs(page, after, Loss::Suspended);
         })
     }
 }
@@ -143,7 +144,7 @@ impl Run for Remove {
     fn run(self, context: &Context) -> Result<(), Failure> {
         let (session, view) = find(context, &self.name)?;
         if !is_self(&session, &self.name)? {
-            guard::check(context, &view, "removed", self.force.force)?;
+            guard::check(context, &view, Loss::Removed, self.force.force)?;
             self.confirm(context, &view)?;
         }
         let ask = Ask::Remove { account: self.name.clone() };
@@ -151,7 +152,7 @@ impl Run for Remove {
             page.sentence(
                 "Its groups still count it, and it still has its shares. Have them changed, which makes all others new:",
             );
-            guard::needs(page, after, false);
+            guard::needs(page, after, Loss::Removed);
             page.sentence(
                 "A change does not take back copies: if those who left have as many shares as it takes to sign, make \
                  a group with a new key.",

@@ -9,7 +9,7 @@ use quorate_ceremony::statement::Role;
 use rand_core::OsRng;
 use serde::Serialize;
 
-use super::guard;
+use super::guard::{self, Loss};
 use super::orders::{Force, find};
 use crate::cli::context::{Context, now};
 use crate::cli::{Failure, Run, duration};
@@ -56,7 +56,7 @@ struct InvitationView<'a> {
 impl Run for ReplaceKeys {
     fn run(self, context: &Context) -> Result<(), Failure> {
         let (session, view) = find(context, &self.name)?;
-        guard::check(context, &view, "invited to replace its keys", self.force.force)?;
+        guard::check(context, &view, Loss::Replaced, self.force.force)?;
         let config = context.node_config()?;
         let expires_at = now().plus(duration::milliseconds(self.expires));
         let (mut invitation, link) =
@@ -98,7 +98,7 @@ impl Run for ReplaceKeys {
                 page.sentence(format!(
                     "Then {name} has no share and no say in its groups until their members give it one back:"
                 ));
-                guard::needs(page, &view, true);
+                guard::needs(page, &view, Loss::Replaced);
                 page.sentence(
                     "If the lost device may be in wrong hands, have all shares made new afterwards, so that the lost \
                      one fits nothing: quorate group refresh GROUP",

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use quorate_ceremony::names::{AccountName, EntryId, GroupName};
+use quorate_ceremony::policy::Policy;
 use quorate_ceremony::statement::GroupDefinition;
 use quorate_protocol::Suite;
 use serde::Serialize;
@@ -119,9 +120,9 @@ struct DryRun {
     dry_run: bool,
     now: Figures,
     after: Figures,
-    /// Everything else that differs.
+    /// Everything else that differs, for people; programs find it in the policies.
     #[serde(skip)]
-    policy: Vec<(&'static str, String, String)>,
+    rules: Vec<page::Difference>,
 }
 
 /// A group in figures.
@@ -135,6 +136,10 @@ struct Figures {
     /// How many members have to conspire to sign what the others do not want.
     must_collude: u16,
     approvals_required: u16,
+    /// How many members have to approve a change.
+    approvals_to_change: u16,
+    /// The whole rule.
+    policy: Policy,
 }
 
 impl Figures {
@@ -147,6 +152,11 @@ impl Figures {
             may_be_lost: max_signers.saturating_sub(usize::from(definition.min_signers)),
             must_collude: definition.min_signers,
             approvals_required: definition.policy.approvals_required,
+            approvals_to_change: definition
+                .policy
+                .changes_required
+                .unwrap_or(definition.min_signers),
+            policy: definition.policy.clone(),
         }
     }
 }
@@ -172,10 +182,7 @@ impl Run for Change {
                 dry_run: true,
                 now: Figures::of(&before),
                 after: Figures::of(&after),
-                policy: page::differences(&before, &after)
-                    .into_iter()
-                    .filter(|(label, ..)| !["sign", "approve a request"].contains(label))
-                    .collect(),
+                rules: page::rule_differences(&before, &after),
             };
             context.terminal.show("change", &view, |page| table(page, &view))?;
             return Ok(());
@@ -366,7 +373,7 @@ fn table(page: &mut Page, view: &DryRun) {
     row("a request", &|figures| format!("needs {} approvals", figures.approvals_required));
     row("may be lost", &|figures| format!("{} shares", figures.may_be_lost));
     row("must collude", &|figures| format!("{} members", figures.must_collude));
-    for (label, now, after) in &view.policy {
+    for (label, now, after) in &view.rules {
         page.field(label, format!("{now:<24} {after}"));
     }
     let names = |names: &mut dyn Iterator<Item = &AccountName>| page::list(names);

@@ -241,6 +241,14 @@ fn change(node: &Node, group: &Group, change: &Change) -> ChangeView {
     }
 }
 
+/// The session that was to carry a change out can not, and its end is due.
+fn doomed(group: &Group, reason: &AbortReason) -> String {
+    match group.goes_on_after(reason) {
+        true => format!("Tried again: {reason}."),
+        false => format!("It comes to nothing: {reason}."),
+    }
+}
+
 fn change_sentence(
     node: &Node,
     group: &Group,
@@ -254,21 +262,16 @@ fn change_sentence(
     if let Some(ceremony) = &group.ceremony
         && let Some(member) = ceremony.terms.repairs()
     {
-        let round = |number: u8, what: &str| {
-            let of = list(&group.missing());
-            format!("Under way, round {number} of 5: waiting for {what} of {of}.")
-        };
         return match group.phase() {
             Some(CeremonyPhase::Committing) => format!(
-                "Under way, round 1 of 5: waiting for {} of {}; {} who can help are enough, and {member}.",
-                "announcements",
+                "Under way, round 1 of 5: waiting for announcements of {}; {} who can help are enough, and {member}.",
                 list_or(&group.missing()),
                 ceremony.terms.dealers_needed()
             ),
             Some(CeremonyPhase::Revealing) => round(2, "sealed summands"),
             Some(CeremonyPhase::Summing) => round(3, "sealed sums"),
             Some(CeremonyPhase::Judging) => round(4, "acknowledgement"),
-            Some(CeremonyPhase::Doomed(reason)) => format!("Tried again: {reason}."),
+            Some(CeremonyPhase::Doomed(reason)) => doomed(group, &reason),
             Some(CeremonyPhase::Certifying | CeremonyPhase::Activating) | None => {
                 round(5, "certification")
             }
@@ -290,7 +293,7 @@ fn change_sentence(
         Some(CeremonyPhase::Activating) => {
             return "Under way, round 5 of 5: the new shares are proved by a signature.".to_owned();
         }
-        Some(CeremonyPhase::Doomed(reason)) => return format!("Tried again: {reason}."),
+        Some(CeremonyPhase::Doomed(reason)) => return doomed(group, &reason),
         None => {}
     }
     if !change.approved {

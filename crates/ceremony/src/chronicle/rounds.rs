@@ -1,0 +1,142 @@
+//! The rounds of ceremonies in a [`Chronicle`]: real messages of real runs, posted by who makes them.
+
+use std::collections::BTreeMap;
+
+use quorate_protocol::keyshare::{Run, Step};
+use quorate_protocol::repair;
+
+use super::{Chronicle, name};
+use crate::names::AccountName;
+use crate::state::Invalid;
+
+impl Chronicle {
+    /// A participant's first message.
+    pub(crate) fn first_message(&mut self, account: &str) -> (Run, Vec<u8>) {
+        let group = self.group();
+        let me = group.identifier(&name(account)).unwrap();
+        let parameters = self.ceremony().board.keyshare().unwrap().parameters().clone();
+        Run::start(&parameters, me, &mut self.rng).unwrap()
+    }
+
+    /// All members go through the three rounds; afterwards they hold their packages.
+    pub(crate) fn generate(&mut self) {
+        let mut runs = BTreeMap::new();
+        for member in ["ada", "ben", "cyd"] {
+            self.start_node(member, 1);
+            let (run, message) = self.first_message(member);
+            runs.insert(name(member), run);
+            self.posts(member, message).unwrap();
+        }
+        self.finish_rounds(runs);
+    }
+
+    /// Somebody's first message in a reshare, if it gets a share; nothing more comes of it.
+    pub(crate) fn joins_reshare(&mut self, member: &str) -> Run {
+        self.runs_node(member);
+        let me = self.ceremony().terms.identifiers[&name(member)];
+        let parameters = self.ceremony().board.keyshare().unwrap().parameters().clone();
+        let old = self.packages.get(&name(member));
+        let (run, first) = Run::reshare(&parameters, me, old, &mut self.rng).unwrap();
+        if let Some(message) = first {
+            self.posts(member, message).unwrap();
+        }
+        run
+    }
+
+    /// These go through the rounds of a reshare; afterwards, who gets a share holds its new package.
+    pub(crate) fn reshare(&mut self, participants: &[&str]) {
+        let mut runs = BTreeMap::new();
+        for member in participants {
+            let run = self.joins_reshare(member);
+            runs.insert(name(member), run);
+        }
+        self.finish_rounds(runs);
+    }
+
+    /// Somebody announces that it takes part in a repair; nothing more comes of it.
+    pub(crate) fn announces(&mut self, member: &str) {
+        self.runs_node(member);
+        let (_, message) = self.joins_repair(member);
+        self.posts(member, message).unwrap();
+    }
+
+    fn joins_repair(&mut self, member: &str) -> (repair::Run, Vec<u8>) {
+        let parameters = self.ceremony().board.repair().unwrap().parameters().clone();
+        let me = self.ceremony().terms.identifiers[&name(member)];
+        if parameters.recipient() == me {
+            return repair::Run::recover(&parameters, me, &mut self.rng).unwrap();
+        }
+        repair::Run::help(&parameters, me, &self.packages[&name(member)], &mut self.rng).unwrap()
+    }
+
+    /// These go through the rounds of a repair; afterwards, its recipient holds its share again.
+    pub(crate) fn repair(&mut self, participants: &[&str]) {
+        self.repair_until(participants, |_| false);
+    }
+
+    /// These go through the rounds of a repair until it stands like this, which is looked at before each message.
+    pub(crate) fn repair_until(
+        &mut self,
+        participants: &[&str],
+        stands: impl Fn(&repair::Board) -> bool,
+    ) {
+        let mut runs = BTreeMap::new();
+        for member in participants {
+            self.runs_node(member);
+            let (run, message) = self.joins_repair(member);
+            runs.insert(name(member), run);
+            // Enough others may have announced by now.
+            let posted = self.posts(member, message);
+            assert!(posted.is_ok() || posted == Err(Invalid::Protocol), "{posted:?}");
+        }
+        while !runs.is_empty() {
+            for member in runs.keys().cloned().collect::<Vec<_>>() {
+                let Some(run) = runs.remove(&member) else { continue };
+                let ceremony = self.ceremony();
+                let board_now = ceremony.board.repair().unwrap().clone();
+                if stands(&board_now) {
+                    return;
+                }
+                match run.advance(&board_now, &mut self.rng).unwrap() {
+                    Step::Wait(run) => drop(runs.insert(member, run)),
+                    Step::Send(run, message) => {
+                        self.posts(member.as_str(), message).unwrap();
+                        runs.insert(member, run);
+                    }
+                    Step::Done(package) => drop(self.packages.insert(member, package)),
+                    Step::Left => {}
+                }
+            }
+        }
+    }
+
+    fn finish_rounds(&mut self, mut runs: BTreeMap<AccountName, Run>) {
+        while !runs.is_empty() {
+            for member in runs.keys().cloned().collect::<Vec<_>>() {
+                let Some(run) = runs.remove(&member) else { continue };
+                let board_now = self.ceremony().board.keyshare().unwrap().clone();
+                match run.advance(&board_now, &mut self.rng).unwrap() {
+                    Step::Wait(run) => {
+                        runs.insert(member, run);
+                    }
+                    Step::Send(run, message) => {
+                        let posted = self.posts(member.as_str(), message);
+                        // In a reshare enough others may have dealt by now.
+                        if posted != Err(Invalid::Protocol) {
+                            posted.unwrap();
+                        }
+                        runs.insert(member, run);
+                    }
+                    Step::Done(package) => {
+                        let former = self.packages.insert(member.clone(), package);
+                        self.former_packages.extend(former.map(|package| (member, package)));
+                    }
+                    Step::Left => {
+                        let former = self.packages.remove(&member);
+                        self.former_packages.extend(former.map(|package| (member, package)));
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The group's own life: new shares, members that leave and come back, a suspended one, a lost machine.
+
+use std::time::Instant;
+
+use quorate_testkit::cluster::Cluster;
+
+use crate::faults::start_ended;
+use crate::people::PATIENCE;
+use crate::{NAMES, SMALL_DISKS};
+
+/// Who leaves and comes back.
+const GUEST: &str = SMALL_DISKS[1];
+/// Who is suspended, and whose machine is lost.
+const UNLUCKY: &str = "dan";
+
+/// One thing that is done to the group. Each leaves it as another one needs it, in the order of [`Turn::ALL`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Turn {
+    NewShares,
+    Leave,
+    Return,
+    Suspend,
+    LoseMachine,
+}
+
+impl Turn {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::NewShares, Self::Leave, Self::Return, Self::Suspend, Self::LoseMachine];
+
+    /// What an admin or a member types, if it is not done.
+    fn line(self) -> String {
+        match self {
+            Self::NewShares => "group refresh board".to_owned(),
+            Self::Leave => format!("group change board --remove {GUEST} --min-signers 2"),
+            Self::Return => format!("group change board --add {GUEST} --min-signers 3"),
+            Self::Suspend => format!("account resume {UNLUCKY}"),
+            Self::LoseMachine => format!("group repair board {UNLUCKY}"),
+        }
+    }
+
+    /// What the verdict counts it as.
+    pub(crate) fn kind(self) -> &'static str {
+        match self {
+            Self::NewShares => "new shares",
+            Self::Leave => "member left",
+            Self::Return => "member came back",
+            Self::Suspend => "member suspended",
+            Self::LoseMachine => "share repaired",
+        }
+    }
+
+    /// Begins it, while all is well.
+    pub(crate) fn begin(self, cluster: &Cluster) -> Result<Begun, String> {
+        let epoch = shown(cluster).ok_or("the group is not shown")?["epoch"].as_u64().unwrap();
+        match self {
+            Self::NewShares | Self::Leave | Self::Return => {
+                // If it does not get through, it is said again later.
+                let _ = cluster.run(NAMES[0], &self.line());
+            }
+            Self::Suspend => {
+                cluster.run(NAMES[0], &format!("account suspend {UNLUCKY}")).checked()?;
+            }
+            Self::LoseMachine => cluster.replace_machine(UNLUCKY),
+        }
+        Ok(Begun { turn: self, epoch })
+    }
+}
+
+/// The group, as the first member's node has it.
+fn shown(cluster: &Cluster) -> Option<serde_json::Value> {
+    let shown = cluster.run(NAMES[0], "group show board --json");
+    (shown.exit == 0).then(|| shown.json())
+}
+
+/// A turn that was begun, under this epoch.
+pub(crate) struct Begun {
+    turn: Turn,
+    epoch: u64,
+}
+
+impl Begun {
+    /// Whether nothing of it is to come.
+    fn is_done(&self, cluster: &Cluster, group: &serde_json::Value) -> bool {
+        if !group["change"].is_null() {
+            return false;
+        }
+        match self.turn {
+            Turn::NewShares | Turn::Leave | Turn::Return => {
+                group["epoch"].as_u64() > Some(self.epoch)
+            }
+            Turn::Suspend => {
+                let account = cluster.run(NAMES[0], &format!("account show {UNLUCKY} --json"));
+                account.exit == 0 && account.json()["standing"] == "active"
+            }
+            Turn::LoseMachine => {
+                let members = group["members"].as_array().unwrap();
+                let unlucky = members.iter().find(|member| member["name"] == UNLUCKY);
+                unlucky.is_some_and(|member| member["share"]["state"] == "healthy")
+            }
+        }
+    }
+
+    /// Has everybody do what it takes, now that nothing goes wrong.
+    pub(crate) fn finish(&self, cluster: &Cluster) -> Result<(), String> {
+        let began = Instant::now();
+        let mut started = Ok(());
+        while began.elapsed() < PATIENCE {
+            started = start_ended(cluster);
+            let Some(group) = shown(cluster) else { continue };
+            if self.is_done(cluster, &group) {
+                return Ok(());
+            }
+            match group["change"]["id"].as_str() {
+                // Those who have said so already are told so.
+                Some(id) => {
+                    NAMES.iter().for_each(|name| drop(cluster.run(name, &format!("approve {id}"))));
+                }
+                None => drop(cluster.run(NAMES[0], &self.turn.line())),
+            }
+        }
+        started?;
+        let (turn, seconds) = (self.turn, PATIENCE.as_secs());
+        Err(format!("{turn:?} is not done {seconds} s after all faults were over"))
+    }
+}
