@@ -23,8 +23,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_log::checkpoint::SignedCheckpoint;
 use quorate_log::key::LogVerifier;
-use quorate_log::leaf_hash;
 use quorate_log::tree::Frontier;
+use quorate_log::{Hash, leaf_hash};
 
 use crate::entry::{Author, Entry};
 use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
@@ -127,6 +127,8 @@ struct Auditor {
     sessions: BTreeMap<SessionId, (GroupName, SessionReport)>,
     /// Those of them that are not over.
     running: BTreeSet<SessionId>,
+    /// The tree's root by its size, from the first change of a group that those before have not confirmed yet.
+    roots: BTreeMap<u64, Hash>,
     kinds: BTreeMap<&'static str, u64>,
     signatures: Vec<SignatureReport>,
     /// Which signature's entry each pair of commitments is in.
@@ -152,6 +154,7 @@ impl Auditor {
             consents: Consents::default(),
             sessions: BTreeMap::new(),
             running: BTreeSet::new(),
+            roots: BTreeMap::new(),
             kinds: BTreeMap::from([(entry.statement().body.kind(), 1)]),
             signatures: Vec::new(),
             commitments: BTreeMap::new(),
@@ -187,7 +190,9 @@ impl Auditor {
         if let Err(reason) = admitted {
             self.faults.push(Fault::Inadmissible { index, reason });
             self.stopped = true;
+            return;
         }
+        self.note_root();
     }
 
     fn admit(
@@ -262,6 +267,9 @@ impl Auditor {
                     self.consents.moved(group);
                 }
             }
+            Body::HandedOver { group, checkpoint, .. } => {
+                self.check_handover(index, group, checkpoint);
+            }
             Body::Request(request) => {
                 let state = self.state.request(entry.id())?;
                 self.consents.requested(state, self.state.group(&request.group)?);
@@ -307,6 +315,26 @@ impl Auditor {
             | Body::Refusal { .. } => {}
         }
         Ok(())
+    }
+
+    /// Remembers the tree's root as long as a checkpoint of it may be shown by a later entry.
+    fn note_root(&mut self) {
+        let mut handovers = self.state.groups().values().flat_map(|group| group.handovers.values());
+        if handovers.any(|handover| handover.confirmed.is_none()) {
+            let head = self.frontier.head();
+            self.roots.insert(head.size, head.root);
+        } else {
+            self.roots.clear();
+        }
+    }
+
+    /// The checkpoint in a handover has to be one of this log.
+    fn check_handover(&mut self, index: u64, group: &GroupName, checkpoint: &str) {
+        let head = checkpoint.parse::<SignedCheckpoint>().map(|it| it.unverified().head());
+        let is_ours = head.is_ok_and(|head| self.roots.get(&head.size) == Some(&head.root));
+        if !is_ours {
+            self.faults.push(Fault::OtherHandover { index, group: group.clone() });
+        }
     }
 
     /// Notes the sessions that entry `index` closed without saying so itself.
@@ -410,22 +438,4 @@ fn blame(group: &Group) -> Vec<Blame> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::chronicle::{Chronicle, board, name};
-
-    #[test]
-    fn a_key_that_somebody_did_not_certify_is_a_fault_whatever_the_fold_admits() {
-        let log = Chronicle::keyed();
-        let (mut auditor, _) = Auditor::found(&log.entries[0]).unwrap();
-        for bytes in &log.entries[1..] {
-            for (_, session) in auditor.sessions.values_mut() {
-                session.certified_by.retain(|account| *account != name("cyd"));
-            }
-            auditor.add(bytes, &mut NoDocuments);
-        }
-        let index = log.entries.len() as u64 - 1;
-        let missing = Fault::Certification { index, group: board(), account: name("cyd") };
-        assert_eq!(auditor.faults, [missing]);
-    }
-}
+mod tests;

@@ -347,9 +347,13 @@ impl Chronicle {
 
     /// These sign the activation record.
     pub(crate) fn activation_signed_by(&mut self, signers: &[&str]) -> Base64 {
-        let group = self.group();
-        let (record, public) = group.activation(self.state.ivn()).unwrap();
-        let message = record.to_be_signed();
+        let (record, _) = self.group().activation(self.state.ivn()).unwrap();
+        self.signed_by(signers, &record.to_be_signed())
+    }
+
+    /// These sign with the new shares that the running session has made.
+    pub(crate) fn signed_by(&mut self, signers: &[&str], message: &[u8]) -> Base64 {
+        let public = self.ceremony().board.outcome().unwrap().clone();
         let (mut nonces, mut commitments, mut shares) =
             (Vec::new(), BTreeMap::new(), BTreeMap::new());
         for member in signers {
@@ -359,10 +363,10 @@ impl Chronicle {
             nonces.push((package, ours));
         }
         for (package, ours) in nonces {
-            let share = sign::sign(ours, package, &public, &commitments, &message).unwrap();
+            let share = sign::sign(ours, package, &public, &commitments, message).unwrap();
             shares.insert(package.identifier(), share);
         }
-        let signature = sign::aggregate(&public, &commitments, &shares, &message).unwrap();
+        let signature = sign::aggregate(&public, &commitments, &shares, message).unwrap();
         Base64(signature.to_bytes().to_vec())
     }
 

@@ -162,6 +162,16 @@ pub enum Body {
         /// The group's signature (64 bytes) over the activation record.
         signature: Base64,
     },
+    /// A majority of those who were a group's members before a change cosigned a log with that change
+    /// ([`crate::state::Handover`]). By the coordinator; the cosignatures prove it.
+    HandedOver {
+        /// Whose members or min_signers changed.
+        group: GroupName,
+        /// The epoch that began with it.
+        epoch: u64,
+        /// A checkpoint of this log with their cosignatures (C2SP tlog-checkpoint, tlog-cosignature).
+        checkpoint: String,
+    },
     /// Asks a group to sign a document. By the requester, whose consent it is where the policy says so.
     Request(Request),
     /// The author's node destroyed its share of an earlier epoch. By who held one. It is the author's word: copies can
@@ -232,6 +242,7 @@ impl Body {
             Self::CeremonyCertified { .. } => "ceremony-certified",
             Self::CeremonyAborted { .. } => "ceremony-aborted",
             Self::EpochStarted { .. } => "epoch-started",
+            Self::HandedOver { .. } => "handed-over",
             Self::ShareDestroyed { .. } => "share-destroyed",
             Self::Request(_) => "request",
             Self::Approval { .. } => "approval",

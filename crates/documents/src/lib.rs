@@ -57,23 +57,36 @@ pub struct FinishError {
     source: VerifyError,
 }
 
+/// What everything begins with that a group signs with its key about itself, such as that new shares are in use.
+pub const OWN: &[u8] = b"quorate/own/";
+
 /// A document that must not be signed in this format.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error(
-    "a raw signature over this file would also be an SSH signature over a document that is not in it"
-)]
-pub struct Ambiguous;
+pub enum Ambiguous {
+    /// It begins like what an SSH signature covers.
+    #[error(
+        "a raw signature over this file would also be an SSH signature over a document that is not in it"
+    )]
+    Ssh,
+    /// It begins with [`OWN`].
+    #[error(
+        "a raw signature over this file would also be a statement of the group about its own key"
+    )]
+    Own,
+}
 
-/// Refuses a document whose raw signature would mean something else: one that begins like what an SSH signature covers.
+/// Refuses a document whose raw signature would mean something else.
 ///
-/// Its 64 bytes could be put into an SSH signature file for another document, of which the approvers saw only the hash.
+/// Of one that begins like what an SSH signature covers, the 64 bytes could be put into an SSH signature file for another
+/// document, of which the approvers saw only the hash. Of one that begins with [`OWN`], they could be put into the log.
 ///
 /// # Errors
 ///
 /// [`Ambiguous`].
 pub fn check(document: &[u8], output: &Output) -> Result<(), Ambiguous> {
     match output {
-        Output::Raw if document.starts_with(ssh::MAGIC) => Err(Ambiguous),
+        Output::Raw if document.starts_with(ssh::MAGIC) => Err(Ambiguous::Ssh),
+        Output::Raw if document.starts_with(OWN) => Err(Ambiguous::Own),
         Output::Raw | Output::Ssh { .. } => Ok(()),
     }
 }

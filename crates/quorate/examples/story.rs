@@ -98,10 +98,11 @@ fn made() -> BTreeMap<String, Vec<u8>> {
     add("entry.1.jsonl", entries());
     add("entry.2.jsonl", entries_of_changes());
     add("entry.3.jsonl", entries_of_accounts());
+    add("entry.4.jsonl", entries_of_handovers());
     add("misbehaviour.1.jsonl", proofs());
     let (tiles, _) = log::tree(&story.log);
-    tiles.into_iter().for_each(|(path, bytes)| add(&format!("log.2/{path}"), bytes));
-    add("log.2/checkpoint", story.checkpoint.to_string().into_bytes());
+    tiles.into_iter().for_each(|(path, bytes)| add(&format!("log.3/{path}"), bytes));
+    add("log.3/checkpoint", story.checkpoint.to_string().into_bytes());
     let defined = |entry: &quorate_ceremony::entry::Entry| {
         matches!(entry.statement().body, Body::GroupDefined(_))
     };
@@ -212,6 +213,20 @@ fn entries_of_changes() -> Vec<u8> {
         line(String::from_utf8(state::signed(statement).unwrap().to_bytes()).unwrap())
     });
     lines.flatten().collect()
+}
+
+/// The kind of entry that came with the confirmation of changes by those before.
+fn entries_of_handovers() -> Vec<u8> {
+    let story = story();
+    let defined = story.entries().find_map(|entry| match &entry.statement().body {
+        Body::GroupDefined(definition) => Some(definition.name.clone()),
+        _ => None,
+    });
+    let (group, checkpoint) = (defined.unwrap(), story.checkpoint.to_string());
+    let body = Body::HandedOver { group, epoch: 2, checkpoint };
+    let (ivn, at) = (Some(story.ivn), targets::story::START);
+    let statement = Statement { ivn, author: Author::Coordinator, at, body };
+    line(String::from_utf8(state::signed(statement).unwrap().to_bytes()).unwrap())
 }
 
 /// The kinds of entries, and the fields, that came with accounts that change and with lost shares.

@@ -148,7 +148,9 @@ impl Cluster {
     /// A machine is gone with all that was on it. Its account gets other keys on another one, and no share.
     pub fn replace_machine(&self, name: &str) {
         self.kill(name);
-        fs::remove_dir_all(self.path(name)).unwrap();
+        // Commands may be at work in it: what they still write goes with it.
+        let gone = tempfile::tempdir_in(self.directory.path()).unwrap();
+        fs::rename(self.path(name), gone.path().join(name)).unwrap();
         let line = format!("account replace-keys {name}");
         let url = self.run(&self.plan.names[0], &line).succeeds().stdout;
         self.run_with(name, "join -", url.as_bytes()).succeeds();

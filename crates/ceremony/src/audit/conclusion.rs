@@ -2,19 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use quorate_log::checkpoint::SignedCheckpoint;
+use quorate_log::checkpoint::{SignedCheckpoint, VerifiedCheckpoint};
 use quorate_log::key::LogVerifier;
 use quorate_log::quorum::cosignatures_for_final;
 
 use super::checkpoint::{self, Cosigners};
 use super::fault::Fault;
 use super::report::{
-    AccountReport, AuditReport, ChangeReport, CheckpointReport, GroupReport, PastEpochReport,
-    RequestReport, Standing, Verdict,
+    AccountReport, AuditReport, ChangeReport, CheckpointReport, GroupReport, HandoverReport,
+    PastEpochReport, RequestReport, Standing, Verdict,
 };
 use super::{Anchor, Auditor};
 use crate::names::{AccountName, Timestamp};
-use crate::state::{Group, PastChange, PastEpoch, RequestState, Status};
+use crate::state::{Group, Handover, PastChange, PastEpoch, RequestState, Status};
 
 impl Auditor {
     /// Checks the checkpoint and sums up.
@@ -29,12 +29,18 @@ impl Auditor {
         let checked =
             checkpoint::check(signed, log, entries, &cosigners, !self.stopped, &mut self.faults);
         let cosigned: BTreeSet<&AccountName> = checked.cosigned_by.keys().collect();
+        let verified = signed.clone().verify(log).ok();
+        let verified = verified.filter(|checkpoint| checkpoint.head() == entries);
         for signature in &mut self.signatures {
             let signers = signature.signers.iter().filter(|signer| cosigned.contains(signer));
             signature.confirmed_by = signers.cloned().collect();
         }
-        let groups: Vec<_> =
-            self.state.groups().values().map(|group| self.group(group, &cosigned)).collect();
+        let groups: Vec<_> = self
+            .state
+            .groups()
+            .values()
+            .map(|group| self.group(group, &cosigned, verified.as_ref()))
+            .collect();
         let mut requests: Vec<_> = self
             .state
             .requests()
@@ -75,7 +81,12 @@ impl Auditor {
         }
     }
 
-    fn group(&self, group: &Group, cosigned: &BTreeSet<&AccountName>) -> GroupReport {
+    fn group(
+        &self,
+        group: &Group,
+        cosigned: &BTreeSet<&AccountName>,
+        checkpoint: Option<&VerifiedCheckpoint>,
+    ) -> GroupReport {
         let definition = &group.definition;
         let mut sessions: Vec<_> = self
             .sessions
@@ -91,6 +102,11 @@ impl Auditor {
             able.filter(|member| cosigned.contains(member)).cloned().collect();
         let needed =
             cosignatures_for_final(definition.members.len(), usize::from(definition.min_signers));
+        let handovers: Vec<_> = group
+            .handovers
+            .iter()
+            .map(|(epoch, handover)| self.handover(*epoch, handover, checkpoint))
+            .collect();
         GroupReport {
             name: definition.name.clone(),
             suite: definition.suite,
@@ -105,9 +121,32 @@ impl Auditor {
             sessions,
             changes: group.past_changes.iter().map(change_report).collect(),
             past_epochs: group.past_epochs.iter().map(past_epoch_report).collect(),
-            is_final: cosigned_by.len() >= needed,
+            is_final: cosigned_by.len() >= needed && handovers.iter().all(|it| it.confirmed),
+            handovers,
             cosigned_by,
             cosignatures_for_final: needed,
+        }
+    }
+}
+
+impl Auditor {
+    fn handover(
+        &self,
+        epoch: u64,
+        handover: &Handover,
+        checkpoint: Option<&VerifiedCheckpoint>,
+    ) -> HandoverReport {
+        let unconfirmed = checkpoint.filter(|_| handover.confirmed.is_none());
+        let origin = self.state.origin();
+        let cosigned_by = unconfirmed
+            .map(|checkpoint| handover.cosigners(&origin, checkpoint))
+            .unwrap_or_default();
+        HandoverReport {
+            epoch,
+            index: handover.index,
+            confirmed: handover.confirmed.is_some() || cosigned_by.len() >= handover.needed,
+            cosigned_by,
+            needed: handover.needed,
         }
     }
 }

@@ -66,6 +66,17 @@ pub enum Fault {
         /// The name on the line.
         name: KeyName,
     },
+    /// Those who were a group's members before a change cosigned another log with it than this one.
+    #[error(
+        "entry {index} shows cosignatures of former members of group \"{group}\" on another log than this one: \
+         the coordinator shows different logs"
+    )]
+    OtherHandover {
+        /// Index of the entry.
+        index: u64,
+        /// The group.
+        group: GroupName,
+    },
     /// A key came into use whose session somebody certified otherwise than it was.
     #[error(
         "entry {index} starts to use a key of group \"{group}\" that \"{account}\" did not certify"
@@ -148,6 +159,7 @@ impl Fault {
         match self {
             Self::Inadmissible { index, .. }
             | Self::Certification { index, .. }
+            | Self::OtherHandover { index, .. }
             | Self::Signature { index, .. } => Some(*index),
             Self::OtherIvn { .. }
             | Self::OtherLogKey { .. }

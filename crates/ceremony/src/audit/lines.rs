@@ -175,6 +175,21 @@ impl AuditReport {
         page.say(2, &format!("Key     {key}"));
         let cosigned: Vec<_> = group.cosigned_by.iter().collect();
         let needed = group.cosignatures_for_final;
+        for handover in group.handovers.iter().filter(|handover| !handover.confirmed) {
+            let cosigned: Vec<_> = handover.cosigned_by.iter().collect();
+            page.say(
+                2,
+                &format!(
+                    "Of the members before epoch {} (entry {}), too few are known to have seen it begin: {} ({} of \
+                     {} needed). The others may have been shown a log without it.",
+                    handover.epoch,
+                    handover.index,
+                    list(&cosigned),
+                    cosigned.len(),
+                    handover.needed
+                ),
+            );
+        }
         let finality = if group.is_final { "final" } else { "NOT final" };
         page.say(
             2,

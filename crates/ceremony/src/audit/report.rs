@@ -113,8 +113,25 @@ pub struct GroupReport {
     pub cosigned_by: Vec<AccountName>,
     /// How many are needed: [`quorate_log::quorum`].
     pub cosignatures_for_final: usize,
-    /// Whether there are enough.
+    /// Each change of its members or of min_signers: whether enough of those before are known to have seen it.
+    pub handovers: Vec<HandoverReport>,
+    /// Whether there are enough cosignatures, and all handovers are confirmed.
     pub is_final: bool,
+}
+
+/// A change of a group's members or of its min_signers ([`crate::state::Handover`]).
+#[derive(Clone, Debug, Serialize)]
+pub struct HandoverReport {
+    /// The epoch that began with it.
+    pub epoch: u64,
+    /// Index of the entry that began it.
+    pub index: u64,
+    /// Who of the members before cosigned the checkpoint; not looked at if an entry shows enough of them.
+    pub cosigned_by: Vec<AccountName>,
+    /// How many are needed.
+    pub needed: usize,
+    /// Whether there are enough, on the checkpoint or in an entry.
+    pub confirmed: bool,
 }
 
 /// A change of a group that is over.

@@ -173,6 +173,7 @@ pub(super) fn costs(body: &Body) -> bool {
         | Body::CeremonyCertified { .. }
         | Body::CeremonyAborted { .. }
         | Body::EpochStarted { .. }
+        | Body::HandedOver { .. }
         | Body::Approval { .. }
         | Body::Refusal { .. }
         | Body::Signature { .. } => false,

@@ -30,6 +30,7 @@ use crate::names::{AccountName, EntryId, GroupName, SessionId, Timestamp};
 use crate::node::Document;
 use crate::signing::Subject;
 use crate::state::{Event, IvnState};
+use crate::statement::Body;
 
 /// How far ahead of the coordinator's clock a statement's time may be, in milliseconds. Otherwise one fast clock would
 /// move the log's time past everybody's deadlines. An admission may not be further behind, either.
@@ -361,13 +362,13 @@ impl Coordinator {
             FromNode::Hello { after } => self.hello(account, after, now, rng, out),
             FromNode::Submit { entry } => self.submitted(account, &entry.0, now, rng, out),
             FromNode::Cosign { size, cosignature } => {
-                self.cosigned(&account, size, &cosignature, out);
+                self.cosigned(&account, size, &cosignature, now, rng, out);
             }
             FromNode::Commitments { session, commitments } => {
                 self.commitments(&account, session, commitments, now, out);
             }
             FromNode::Share { session, share, size, cosignature } => {
-                self.cosigned(&account, size, &cosignature, out);
+                self.cosigned(&account, size, &cosignature, now, rng, out);
                 self.share(&account, session, share, now, rng, out);
             }
             FromNode::Declined { session, .. } => {
@@ -463,6 +464,8 @@ impl Coordinator {
         account: &AccountName,
         size: u64,
         line: &str,
+        now: Timestamp,
+        rng: &mut dyn CryptoRngCore,
         out: &mut Vec<CoordinatorEffect>,
     ) {
         let cosigner = self.cosigner(account);
@@ -482,6 +485,33 @@ impl Coordinator {
                 size,
                 line: line.to_owned(),
             }));
+            self.confirm_handovers(size, now, rng, out);
+        }
+    }
+
+    /// Puts into the log what the members before a change have to show about it, if this checkpoint has enough of their
+    /// cosignatures now.
+    fn confirm_handovers(
+        &mut self,
+        size: u64,
+        now: Timestamp,
+        rng: &mut dyn CryptoRngCore,
+        out: &mut Vec<CoordinatorEffect>,
+    ) {
+        let Some(checkpoint) = self.recent.get(&size) else { return };
+        let origin = self.state.origin();
+        let shown = self.state.groups().values().flat_map(|group| {
+            let waiting = group.handovers.iter().filter(|(_, handover)| handover.waits_for(size));
+            waiting.filter_map(|(epoch, handover)| {
+                let checkpoint = handover.excerpt(&origin, checkpoint)?;
+                let (group, epoch) = (group.definition.name.clone(), *epoch);
+                Some(Body::HandedOver { group, epoch, checkpoint })
+            })
+        });
+        let shown: Vec<Body> = shown.collect();
+        for body in shown {
+            // Too long an entry is not made; then the latest checkpoint shows it as long as all of them cosign it.
+            let _ = self.append_own(body, now, rng, out);
         }
     }
 

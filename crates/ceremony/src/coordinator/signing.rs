@@ -230,7 +230,7 @@ impl Coordinator {
                     epoch: terms.epoch,
                     identifiers: &terms.identifiers,
                     public: Cow::Owned(public),
-                    message: Cow::Owned(record.to_be_signed().to_vec()),
+                    message: Cow::Owned(record.to_be_signed()),
                     eligible: terms.definition.members.iter().collect(),
                 })
             }

@@ -397,3 +397,38 @@ fn reconnecting_does_not_keep_a_stalled_session_alive() {
         assert!(!effects.iter().any(|effect| matches!(effect, CoordinatorEffect::SetDeadline(..))));
     }
 }
+
+#[test]
+fn what_those_before_a_change_cosigned_is_put_into_the_log_when_it_is_enough() {
+    let mut log = Chronicle::keyed();
+    log.invite("dan", Role::Member);
+    log.join("dan").unwrap();
+    log.change(&["ada", "ben", "dan"], 2, session(2));
+    let mut coordinator = coordinator(&log);
+    let size = log.state.size();
+    for account in ["ada", "ben", "cyd"] {
+        says_hello(&mut coordinator, &mut log, account, size);
+    }
+    let published = coordinator.published().unwrap().clone();
+    let cosigns = |coordinator: &mut Coordinator, log: &mut Chronicle, account: &str| {
+        let key = format!("{}/{account}", log.state.origin()).parse().unwrap();
+        let seed = Seed::new(Box::new(*secrets(account).cosigner.seed()));
+        let line = CosignerSigner::new(key, seed).cosign(&published, 5.try_into().unwrap());
+        let message = FromNode::Cosign { size, cosignature: line.to_string() };
+        let effects = tell(coordinator, log, Input::Received(name(account), message));
+        effects.into_iter().find_map(|effect| match effect {
+            CoordinatorEffect::Append { entry, .. } => Some(entry),
+            _ => None,
+        })
+    };
+    assert_eq!(cosigns(&mut coordinator, &mut log, "ada"), None);
+    assert_eq!(cosigns(&mut coordinator, &mut log, "ben"), None);
+    let shown = cosigns(&mut coordinator, &mut log, "cyd").unwrap();
+    let Body::HandedOver { epoch: 2, checkpoint, .. } = &shown.statement().body else {
+        panic!("{shown:?}")
+    };
+    // Three cosignatures are needed, and the log's own.
+    assert_eq!(checkpoint.lines().filter(|line| line.starts_with("— ")).count(), 4);
+    log.enter(&shown).unwrap();
+    assert_eq!(log.group().handovers[&2].confirmed, Some(size));
+}

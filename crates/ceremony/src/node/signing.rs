@@ -121,7 +121,7 @@ impl Node {
                     key,
                     epoch: terms.epoch,
                     holders: holders.collect(),
-                    message: Cow::Owned(record.to_be_signed().to_vec()),
+                    message: Cow::Owned(record.to_be_signed()),
                     public: Cow::Owned(public),
                 }
             }

@@ -9,6 +9,7 @@ use quorate_protocol::keys::PublicKeyPackage;
 
 use super::ceremony::{Ceremony, PastSession};
 use super::change::{Change, PastChange};
+use super::handover::Handover;
 use super::health::Unable;
 use super::terms::{Terms, name_of};
 use super::{Event, Invalid, IvnState};
@@ -43,6 +44,8 @@ pub struct Group {
     pub past_changes: Vec<PastChange>,
     /// The epochs before the key's present one, oldest first.
     pub past_epochs: Vec<PastEpoch>,
+    /// What those before have to show about each change of members or of min_signers, by the epoch that began with it.
+    pub handovers: BTreeMap<u64, Handover>,
 }
 
 /// A group's key, and who holds which share of it.
@@ -183,6 +186,7 @@ impl IvnState {
             change: None,
             past_changes: Vec::new(),
             past_epochs: Vec::new(),
+            handovers: BTreeMap::new(),
         };
         Terms::of_new_key(&group)?.board(self.ivn, SessionId::new([0; 32]))?;
         self.groups.insert(definition.name.clone(), group);

@@ -324,6 +324,17 @@ pub enum Invalid {
         /// Who.
         account: AccountName,
     },
+    /// The group did not change its members or min_signers with that epoch, or has shown enough about it.
+    #[error("group \"{group}\" has nothing to show about the beginning of epoch {epoch}")]
+    NoHandover {
+        /// The group.
+        group: GroupName,
+        /// Which was named.
+        epoch: u64,
+    },
+    /// A checkpoint in an entry is not one of this log, or not cosigned by those whose cosignatures it is to show.
+    #[error("the checkpoint is not the log's, or too few of those who have to have cosigned it")]
+    Checkpoint,
     /// No shares of that epoch are there to be destroyed.
     #[error("group \"{group}\" has no epoch {epoch} that is over")]
     NotAPastEpoch {

@@ -10,6 +10,7 @@
 mod ceremony;
 mod change;
 mod group;
+mod handover;
 mod health;
 mod invalid;
 mod request;
@@ -29,6 +30,7 @@ use crate::statement::{Body, Genesis, Invitation, Role};
 pub use ceremony::{ActivationRecord, Ceremony, CeremonyPhase, PastSession};
 pub use change::{Change, ChangeEnd, PastChange};
 pub use group::{Group, GroupKey, MOST_SIGNERS, PastEpoch};
+pub use handover::Handover;
 pub use health::{HEALTHY_FOR, Health, Shortfall, Unable, possession_context};
 pub use invalid::Invalid;
 pub use request::{Refused, RequestState, Status};
@@ -254,6 +256,7 @@ impl IvnState {
             | Body::KeysRotated { .. }
             | Body::CeremonyStarted { .. }
             | Body::EpochStarted { .. }
+            | Body::HandedOver { .. }
             | Body::Signature { .. } => Err(Invalid::WrongAuthor),
         }
     }
@@ -285,6 +288,9 @@ impl IvnState {
             Body::CeremonyAborted { session, reason } => self.ceremony_aborted(*session, reason),
             Body::EpochStarted { session, signature } => {
                 self.epoch_started(*session, &signature.0, now)
+            }
+            Body::HandedOver { group, epoch, checkpoint } => {
+                self.handed_over(group, *epoch, checkpoint)
             }
             Body::Signature { request, session, signature, signers } => {
                 self.signed(*request, *session, &signature.0, signers, now)
@@ -336,7 +342,7 @@ impl IvnState {
         self.size
     }
 
-    /// The latest time that any entry claims.
+    /// The latest time that any account claims.
     pub fn time(&self) -> Timestamp {
         self.time
     }

@@ -98,6 +98,7 @@ fn invalid_problem(invalid: &Invalid) -> Problem {
         | Invalid::GroupExists { group }
         | Invalid::DefinitionChanged { group }
         | Invalid::NotAPastEpoch { group, .. }
+        | Invalid::NoHandover { group, .. }
         | Invalid::SessionRunning { group }
         | Invalid::SessionFailed { group }
         | Invalid::TooFewVoters { group, .. } => {
@@ -147,6 +148,7 @@ fn invalid_problem(invalid: &Invalid) -> Problem {
         | Invalid::Protocol
         | Invalid::AbortReason
         | Invalid::BadSignature
+        | Invalid::Checkpoint
         | Invalid::Signers => Problem::new(Exit::Error, text).hint("quorate doctor"),
     }
 }

@@ -261,6 +261,9 @@ fn sentence(state: &IvnState, body: &Body) -> String {
         Body::EpochStarted { session, .. } => {
             format!("puts the new shares of the key of {} into use", group_of(*session))
         }
+        Body::HandedOver { group, epoch, .. } => format!(
+            "shows that the members before epoch {epoch} of {group} saw it begin: their cosignatures"
+        ),
         Body::Request(request) => {
             format!("asks {} for a signature ({})", request.group, request.format)
         }

@@ -14,7 +14,7 @@ use quorate::setup::wire::{JoinRefusal, JoinRequest, JoinResponse};
 use quorate::store::coordinator::CoordinatorStore;
 use quorate::store::documents::DocumentPackage;
 use quorate::store::node::NodeStore;
-use quorate_ceremony::audit::{Anchor, NoDocuments, Verdict};
+use quorate_ceremony::audit::{Anchor, NoDocuments, Verdict, replay};
 use quorate_ceremony::entry::Entry;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::misbehaviour::{Misbehaviour, Proved};
@@ -137,7 +137,7 @@ fn entries_of_every_kind_are_read_and_have_one_spelling() {
         assert_eq!(entry.to_bytes(), line.as_bytes());
         kinds.insert(entry.statement().body.kind());
     }
-    assert_eq!(kinds.len(), 25, "{kinds:?}");
+    assert_eq!(kinds.len(), 26, "{kinds:?}");
 }
 
 #[test]
@@ -184,6 +184,17 @@ fn a_kept_log_verifies_with_all_its_signatures_and_writes_the_same_tiles() {
     let written: BTreeMap<_, _> = written.map(|f| (f.path.to_string(), f.bytes)).collect();
     assert_eq!(written, files);
     assert_eq!(writer.head(), head);
+}
+
+#[test]
+fn kept_logs_are_final_however_their_keys_were_activated() {
+    for log in ["log.1", "log.2", "log.3"] {
+        let entries = entries_of(&directory().join(log));
+        let text = fs::read_to_string(directory().join(log).join("checkpoint")).unwrap();
+        let checkpoint = text.parse().unwrap();
+        let report = replay(entries, &checkpoint, &Anchor::default(), &mut NoDocuments).unwrap();
+        assert_eq!(report.verdict, Verdict::Final, "{log}: {:#?}", report.lines());
+    }
 }
 
 #[test]

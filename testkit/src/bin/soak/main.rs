@@ -124,6 +124,8 @@ fn soak(plan: Plan, options: &Options, stop: &AtomicBool) -> Result<String, Stri
     let people = People::new(&cluster, options.seed);
     let mut nemesis = Nemesis::new(&cluster, options.seed);
     let result = std::thread::scope(|scope| {
+        // Also when a surprise ends the nemesis: the scope waits for them.
+        let _ends = people.until_dropped();
         let working: Vec<_> = (0..2).map(|_| scope.spawn(|| people.work())).collect();
         let mut result = Ok(());
         while result.is_ok()
@@ -133,7 +135,6 @@ fn soak(plan: Plan, options: &Options, stop: &AtomicBool) -> Result<String, Stri
         {
             result = nemesis.round(&people, stop);
         }
-        people.stop();
         result
     });
     let stopped = stop.load(Ordering::Relaxed);

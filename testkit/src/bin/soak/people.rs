@@ -36,6 +36,15 @@ pub(crate) struct People<'a> {
     over: AtomicBool,
 }
 
+/// Ends the people's work when it is dropped.
+pub(crate) struct Shift<'a>(&'a AtomicBool);
+
+impl Drop for Shift<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 impl<'a> People<'a> {
     pub(crate) fn new(cluster: &'a Cluster, seed: u64) -> Self {
         Self {
@@ -53,7 +62,7 @@ impl<'a> People<'a> {
         NAMES[drawn % NAMES.len()]
     }
 
-    /// Asks and approves until [`Self::stop`].
+    /// Asks and approves until the [`Shift`] is over.
     pub(crate) fn work(&self) {
         while !self.over.load(Ordering::Relaxed) {
             let open = self.open.lock().unwrap().len();
@@ -64,8 +73,9 @@ impl<'a> People<'a> {
         }
     }
 
-    pub(crate) fn stop(&self) {
-        self.over.store(true, Ordering::Relaxed);
+    /// What it gives is to be dropped when they are to stop.
+    pub(crate) fn until_dropped(&self) -> Shift<'_> {
+        Shift(&self.over)
     }
 
     fn ask(&self, requester: &'static str) -> Option<Request> {

@@ -94,7 +94,7 @@ impl Begun {
             }
             Turn::LoseMachine => {
                 let members = group["members"].as_array().unwrap();
-                let unlucky = members.iter().find(|member| member["name"] == UNLUCKY);
+                let unlucky = members.iter().find(|member| member["account"] == UNLUCKY);
                 unlucky.is_some_and(|member| member["share"]["state"] == "healthy")
             }
         }

@@ -261,7 +261,7 @@ impl Signing {
             }
             Subject::Activation { session } => {
                 let (record, _) = group.activation(seat.state.ivn())?;
-                (session, record.to_be_signed().to_vec())
+                (session, record.to_be_signed())
             }
         };
         if mischief == Mischief::ShareOfOtherMessage {

@@ -281,6 +281,33 @@ fn the_activation_record_of_another_ivn_or_session_is_signed_as_other_bytes() {
 }
 
 #[test]
+fn an_older_log_activates_a_first_key_with_the_hash_alone_and_no_other() {
+    let mut log = Chronicle::grouped();
+    log.begin(session(1), 1).unwrap();
+    log.generate();
+    log.certify_all();
+    let message = |log: &Chronicle| {
+        let record = log.group().activation(log.state.ivn()).unwrap().0.to_be_signed();
+        record.strip_prefix(b"quorate/own/activation/v2\0").unwrap().to_vec()
+    };
+    let hash = message(&log);
+    assert_eq!(hash.len(), 32);
+    let signature = log.signed_by(&["ada", "ben"], &hash);
+    log.coordinator_says(Body::EpochStarted { session: session(1), signature }).unwrap();
+
+    log.wait(1);
+    let refresh = log.group().definition.clone();
+    log.proposes("ada", refresh).unwrap();
+    log.begin(session(2), 1).unwrap();
+    log.reshare(&["ada", "ben", "cyd"]);
+    log.certify_all();
+    let hash = message(&log);
+    let signature = log.signed_by(&["ada", "ben"], &hash);
+    let body = Body::EpochStarted { session: session(2), signature };
+    assert_eq!(log.coordinator_says(body), Err(Invalid::BadSignature));
+}
+
+#[test]
 fn nobody_certifies_before_all_have_judged() {
     let mut log = Chronicle::grouped();
     log.begin(session(1), 1).unwrap();
