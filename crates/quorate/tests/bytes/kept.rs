@@ -14,7 +14,7 @@ use quorate::setup::wire::{JoinRefusal, JoinRequest, JoinResponse};
 use quorate::store::coordinator::CoordinatorStore;
 use quorate::store::documents::DocumentPackage;
 use quorate::store::node::NodeStore;
-use quorate_ceremony::audit::{Anchor, NoDocuments, Verdict, replay};
+use quorate_ceremony::audit::{self, Anchor, NoDocuments, Verdict};
 use quorate_ceremony::entry::Entry;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::misbehaviour::{Misbehaviour, Proved};
@@ -192,7 +192,8 @@ fn kept_logs_are_final_however_their_keys_were_activated() {
         let entries = entries_of(&directory().join(log));
         let text = fs::read_to_string(directory().join(log).join("checkpoint")).unwrap();
         let checkpoint = text.parse().unwrap();
-        let report = replay(entries, &checkpoint, &Anchor::default(), &mut NoDocuments).unwrap();
+        let report = audit::replay(entries, &checkpoint, &Anchor::default(), &mut NoDocuments);
+        let report = report.unwrap();
         assert_eq!(report.verdict, Verdict::Final, "{log}: {:#?}", report.lines());
     }
 }
