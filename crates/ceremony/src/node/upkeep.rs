@@ -158,8 +158,7 @@ impl Node {
     /// Whether a copy of this node runs, as far as the log shows: then it says nothing by itself any more, since what it
     /// knows may not be all that its holder said, and cosigns nothing, since the copy may be shown another log.
     pub(super) fn is_doubled(&self) -> bool {
-        self.superseded()
-            || self.state.account(&self.account).is_ok_and(|account| account.duplicated)
+        self.announced && !self.is_announced()
     }
 
     /// Whether a copy of this node was seen to start after it: this process signs nothing any more.
