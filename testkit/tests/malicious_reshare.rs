@@ -228,8 +228,8 @@ fn attack(mischief: ReshareMischief, parts: &[Part], outcome: Outcome) {
         for proposals in proposals {
             let hits = (1..=SEEDS).filter(|seed| plays(*part, mischief, outcome, proposals, *seed));
             let hits = hits.count() as u64;
-            // Where others can deal as well, they may be faster.
-            let always = part.needed || part.attacker == JOINS.attacker;
+            // Where others can deal as well, they may be faster. In all other rounds it is waited for.
+            let always = part.needed || !mischief.is_in_dealing();
             let (least, most) = match outcome {
                 Outcome::Nothing => (0, 0),
                 _ => (if always { SEEDS } else { 0 }, SEEDS),

@@ -19,7 +19,7 @@ use quorate_protocol::Suite;
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
-    /// Invites accounts and defines groups. Can not sign by this role.
+    /// Decides who is on the roster, with which roles, and defines groups. Can not sign by this role.
     Admin,
     /// Can be a member of signing groups.
     Member,

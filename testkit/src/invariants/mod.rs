@@ -1,4 +1,4 @@
-//! The invariants of DESIGN §2, and a few that they rest on. Each is a function that is called with everything that
+//! The invariants of ARCHITECTURE.md, and a few that they rest on. Each is a function that is called with everything that
 //! happens, at once, so that a violation is found at the effect that causes it.
 
 mod audit;

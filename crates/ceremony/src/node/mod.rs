@@ -9,8 +9,11 @@
 //!
 //! ```text
 //!            follow.rs                    ceremony.rs     approval.rs        signing.rs
-//! Log ──▶ root = checkpoint? ──▶ fold ──▶ DKG rounds,     documents,   ──▶  nonces, gate,
-//!         cosign                          certification   approvals         signature share
+//! Log ──▶ root = checkpoint? ──▶ fold ──▶ rounds of        documents,   ──▶  nonces, gate,
+//!         cosign                          ceremonies,      approvals         signature share
+//!            trouble.rs                   certification       upkeep.rs
+//!         lies are kept, as proof                          share proofs, refreshes, copies
+//!                        outbox.rs: what is stated, until the log has it
 //! ```
 
 mod approval;
@@ -48,7 +51,7 @@ pub use trouble::Trouble;
 /// What an account holder decides about its node, once.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Config {
-    /// Accept group definitions that name this account without asking.
+    /// Accept group definitions that name this account, and to join a group by a change, without asking.
     pub auto_accept: bool,
     /// Approve requests without asking, where the group's policy says `auto_approve` too.
     pub auto_approve: bool,

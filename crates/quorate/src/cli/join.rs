@@ -39,10 +39,10 @@ pub(super) struct Join {
 /// What a node does without asking its account holder.
 #[derive(Args, Clone, Copy, Debug)]
 pub(super) struct Autonomy {
-    /// Do not join a group before its definition was accepted by hand
+    /// Do not join a group before that was accepted by hand
     ///
-    /// Without it the node accepts definitions of groups that name this account: it makes its share of the key. Every
-    /// request still asks for approval.
+    /// Without it the node accepts definitions of groups that name this account, and to join groups that are changed to
+    /// have it as a member: it makes its share of the key. Every request still asks for approval.
     #[arg(long)]
     ask_before_groups: bool,
     /// Approve requests without asking, in groups whose policy allows that

@@ -30,7 +30,7 @@ pub struct NodeConfig {
     pub client_certificate: String,
     /// The first entry of the log, as it is in the log.
     pub genesis: Base64,
-    /// Accept group definitions that name this account without asking.
+    /// Accept group definitions that name this account, and to join a group by a change, without asking.
     pub auto_accept: bool,
     /// Approve requests without asking, where the group's policy says so too.
     pub auto_approve: bool,

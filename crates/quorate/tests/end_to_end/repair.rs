@@ -95,3 +95,25 @@ fn new_shares_for_a_group_with_a_stolen_one_take_consent_and_give_its_owner_anot
     is_healthy(&system, "carol");
     signs_without_ada(&system);
 }
+
+#[test]
+fn a_repair_of_a_share_that_is_there_changes_nothing_and_ends_no_node() {
+    let system = with_board();
+    system.run("ada", "key export --group board --format pem --out board.pem").succeeds();
+    for _ in 0..2 {
+        system.run("ada", "group repair board ben").succeeds();
+        let id = change_of(&system, "carol");
+        system.run("carol", &format!("approve {id}")).succeeds();
+        until("the repair to be done", || {
+            let shown = system.run("ada", "group show board --json").succeeds().json();
+            let done = shown["past_change"]["id"] == id.as_str() && shown["change"].is_null();
+            done.then(|| assert_eq!(shown["past_change"]["done"], true, "{shown}"))
+        });
+        is_healthy(&system, "carol");
+    }
+    assert!(!system.has_ended("ben"));
+    system.stop("ada");
+    let (signing, id) = system.sign("ben", "sign contract --group board --as raw --wait", "carol");
+    system.run("carol", &format!("approve {id}")).succeeds();
+    signing.end().succeeds();
+}

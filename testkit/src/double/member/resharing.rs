@@ -140,6 +140,24 @@ impl ReshareMischief {
         )
     }
 
+    /// Whether it is in what a dealer says. Of those who may deal, only some are waited for.
+    pub fn is_in_dealing(self) -> bool {
+        matches!(
+            self,
+            Self::HigherDegree
+                | Self::LowerDegree
+                | Self::OtherConstant
+                | Self::ShareOfAnOlderEpoch
+                | Self::WrongProof
+                | Self::WrongSubShareToOne
+                | Self::WrongSubShareToAll
+                | Self::SealedGarbage
+                | Self::TwoDealings
+                | Self::SilentInReveal
+                | Self::OtherView
+        ) || self.deals_last()
+    }
+
     fn deals_last(self) -> bool {
         matches!(
             self,
