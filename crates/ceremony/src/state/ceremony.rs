@@ -142,15 +142,7 @@ impl Group {
             }
             (Some(key), Some(change)) => Terms::of_change(key, change)?,
         };
-        // The others could not use the key without those who can not use their shares.
-        let dealers = terms.dealers().count();
-        if dealers < terms.dealers_needed() {
-            return Err(Invalid::TooFewShares {
-                group: name.clone(),
-                able: dealers,
-                needed: terms.dealers_needed(),
-            });
-        }
+        terms.check_dealers()?;
         if self.not_accepted().next().is_some() {
             return Err(Invalid::NotAccepted);
         }
@@ -300,9 +292,7 @@ impl Group {
     /// Whether those who may deal in the pending change are enough to use the key.
     fn enough_dealers(&self) -> bool {
         let (Some(key), Some(change)) = (&self.key, &self.change) else { return true };
-        let able = key.dealers(&change.culprits);
-        able.filter(|name| change.proposal.repairs.as_ref() != Some(*name)).count()
-            >= key.min_signers()
+        Terms::of_change(key, change).is_ok_and(|terms| terms.check_dealers().is_ok())
     }
 
     /// Notes who announced to help in a repair and then held it up, as long as there are enough others. Otherwise one who

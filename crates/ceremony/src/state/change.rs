@@ -12,7 +12,7 @@ use super::group::Group;
 use super::health::Unable;
 use super::terms::Terms;
 use super::{Event, Invalid, IvnState};
-use crate::names::{AccountName, EntryId, SessionId, Timestamp};
+use crate::names::{AccountName, EntryId, Timestamp};
 use crate::statement::{AbortReason, GroupChange, Role};
 
 /// A change that is proposed or under way.
@@ -226,11 +226,7 @@ impl IvnState {
             }
             Some(member) => Terms::of_repair(key, definition, id, member, &nobody),
         };
-        let (able, needed) = (terms.dealers().count(), terms.dealers_needed());
-        if able < needed {
-            return Err(Invalid::TooFewShares { group: name, able, needed });
-        }
-        terms.board(self.ivn, SessionId::new([0; 32]))?;
+        terms.check(self.ivn)?;
         let approvals_required = policy.changes_required.unwrap_or(group.definition.min_signers);
         let consents = policy.requester_may_approve
             && group.has_say(author)

@@ -188,7 +188,7 @@ impl IvnState {
             past_epochs: Vec::new(),
             handovers: BTreeMap::new(),
         };
-        Terms::of_new_key(&group)?.board(self.ivn, SessionId::new([0; 32]))?;
+        Terms::of_new_key(&group)?.check(self.ivn)?;
         self.groups.insert(definition.name.clone(), group);
         self.said.insert(id);
         Ok(vec![Event::GroupDefined(definition.name.clone())])

@@ -122,6 +122,25 @@ impl Terms {
         }
     }
 
+    /// Whether a session can be held under these terms: who takes part are numbers that the protocol accepts, and those
+    /// who can use their shares are enough.
+    pub(super) fn check(&self, ivn: IvnId) -> Result<(), Invalid> {
+        self.check_dealers()?;
+        // Which session it is makes no difference to that.
+        self.board(ivn, SessionId::new([0; 32])).map(drop)
+    }
+
+    /// Whether as many can deal or help as have to: the others could not use the key without those who can not use their
+    /// shares.
+    pub(super) fn check_dealers(&self) -> Result<(), Invalid> {
+        let (able, needed) = (self.dealers().count(), self.dealers_needed());
+        if able < needed {
+            let group = self.definition.name.clone();
+            return Err(Invalid::TooFewShares { group, able, needed });
+        }
+        Ok(())
+    }
+
     /// The protocol of a session under these terms, before anybody has said anything.
     pub(super) fn board(&self, ivn: IvnId, session: SessionId) -> Result<SessionBoard, Invalid> {
         let of = |name: &AccountName| self.identifiers.get(name).copied().ok_or(Invalid::Protocol);
