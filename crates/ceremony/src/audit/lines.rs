@@ -175,7 +175,12 @@ impl AuditReport {
         page.say(2, &format!("Key     {key}"));
         let cosigned: Vec<_> = group.cosigned_by.iter().collect();
         let needed = group.cosignatures_for_final;
-        for handover in group.handovers.iter().filter(|handover| !handover.confirmed) {
+        for handover in &group.handovers {
+            if handover.confirmed {
+                let epoch = handover.epoch;
+                page.say(2, &format!("Enough of the members before epoch {epoch} saw it begin."));
+                continue;
+            }
             let cosigned: Vec<_> = handover.cosigned_by.iter().collect();
             page.say(
                 2,
