@@ -9,6 +9,7 @@ mod generation;
 mod participant;
 mod resharing;
 mod rounds;
+mod sealing;
 mod signing;
 mod statements;
 

@@ -7,7 +7,8 @@ use quorate_ceremony::state::Ceremony;
 use quorate_protocol::Identifier;
 use quorate_protocol::keyshare::{Board, Parameters, Phase};
 
-use super::participant::{self, Dealing, Participant, View};
+use super::participant::{self, Dealing, Participant};
+use super::sealing::View;
 
 /// A session, as the log has it.
 pub(super) struct Rounds {
