@@ -31,7 +31,7 @@ impl Rounds {
         victim: u16,
         read: &[(AccountName, Vec<u8>)],
     ) -> Option<Self> {
-        // Members do not lie about repairs yet.
+        // Repairs have rounds of their own.
         let parameters = ceremony.board.keyshare()?.parameters();
         let mut board = Board::new(parameters.clone());
         let mut views = BTreeMap::new();
