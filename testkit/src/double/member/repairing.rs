@@ -434,9 +434,10 @@ impl Repairing {
             return None;
         }
         *at = seat.now;
-        let stores = NodeEffect::Persist(NodeChange::KeyPackage { session: made_by, package });
+        let stores = NodeChange::KeyPackage { session: made_by, package };
+        let stores = (!seat.packages.contains_key(&made_by)).then(|| NodeEffect::Persist(stores));
         let body = Body::CeremonyCertified { session, transcript, public_key_package };
-        Some(std::iter::once(stores).chain(seat.submits(body)).collect())
+        Some(stores.into_iter().chain(seat.submits(body)).collect())
     }
 }
 
