@@ -24,6 +24,6 @@ mod disk;
 mod people;
 mod reference;
 
-pub use double::member::{Mischief, ReshareMischief};
+pub use double::member::{Mischief, RepairMischief, ReshareMischief};
 pub use scenario::{Faults, PlannedChange, PlannedRequest, Scenario, Vote};
 pub use simulation::{Failure, Outcome, Sabotage, Simulation};

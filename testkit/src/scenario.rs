@@ -6,7 +6,7 @@ use quorate_ceremony::policy::Policy;
 use quorate_ceremony::statement::Role;
 
 use crate::chance::Chance;
-use crate::double::member::{Mischief, ReshareMischief};
+use crate::double::member::{Mischief, RepairMischief, ReshareMischief};
 
 /// A run's people, wishes and faults.
 #[derive(Clone, Debug)]
@@ -33,6 +33,8 @@ pub struct Scenario {
     pub mischief: BTreeMap<usize, Mischief>,
     /// The members that keep to the rules but in reshares.
     pub reshare_mischief: BTreeMap<usize, ReshareMischief>,
+    /// The members that keep to the rules but in repairs.
+    pub repair_mischief: BTreeMap<usize, RepairMischief>,
     /// How often a change of the group is proposed at most: what cheats make fail, the others may try without them.
     pub proposals: usize,
     /// What goes wrong.
@@ -183,6 +185,7 @@ impl Scenario {
             admitted: false,
             mischief: BTreeMap::new(),
             reshare_mischief: BTreeMap::new(),
+            repair_mischief: BTreeMap::new(),
             proposals: usize::MAX,
             requests: vec![PlannedRequest { by: 0, at: 0, votes: votes.collect() }],
             faults: Faults::none(),
@@ -262,6 +265,7 @@ impl Scenario {
             requests,
             mischief,
             reshare_mischief: BTreeMap::new(),
+            repair_mischief: BTreeMap::new(),
             proposals: usize::MAX,
             faults,
         }
@@ -275,12 +279,16 @@ impl Scenario {
 
     /// Whether there is anybody who does not keep to the rules.
     pub(crate) fn has_malicious(&self) -> bool {
-        !self.mischief.is_empty() || !self.reshare_mischief.is_empty()
+        !self.mischief.is_empty()
+            || !self.reshare_mischief.is_empty()
+            || !self.repair_mischief.is_empty()
     }
 
     /// Whether the account of this index does not.
     pub(crate) fn is_malicious(&self, index: usize) -> bool {
-        self.mischief.contains_key(&index) || self.reshare_mischief.contains_key(&index)
+        self.mischief.contains_key(&index)
+            || self.reshare_mischief.contains_key(&index)
+            || self.repair_mischief.contains_key(&index)
     }
 
     /// How many accounts there are.

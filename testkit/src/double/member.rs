@@ -7,8 +7,13 @@
 
 mod generation;
 mod participant;
+mod repair_lies;
+mod repair_rounds;
+mod repairer;
+mod repairing;
 mod resharing;
 mod rounds;
+mod sealing;
 mod signing;
 mod statements;
 
@@ -26,6 +31,8 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore as _;
 
 use generation::Generation;
+pub use repairing::RepairMischief;
+use repairing::Repairing;
 pub use resharing::ReshareMischief;
 use resharing::Resharing;
 use signing::Signing;
@@ -248,6 +255,8 @@ pub(crate) enum Double {
     Member(Box<Member>),
     /// In reshares alone.
     Resharing(Box<(Resharing, ChaCha20Rng)>),
+    /// In repairs alone.
+    Repairing(Box<(Repairing, ChaCha20Rng)>),
 }
 
 impl Double {
@@ -259,11 +268,16 @@ impl Double {
         Self::Resharing(Box::new((Resharing::new(mischief), rng)))
     }
 
+    pub(crate) fn in_repairs(mischief: RepairMischief, rng: ChaCha20Rng) -> Self {
+        Self::Repairing(Box::new((Repairing::new(mischief), rng)))
+    }
+
     /// The coordinator says something to its node.
     pub(crate) fn hears(&mut self, message: &FromCoordinator) {
         match self {
             Self::Member(member) => member.signing.hears(message),
             Self::Resharing(double) => double.0.hears(message),
+            Self::Repairing(_) => {}
         }
     }
 
@@ -274,6 +288,10 @@ impl Double {
             Self::Resharing(double) => {
                 let (resharing, rng) = double.as_mut();
                 resharing.acts(seat, effects, rng)
+            }
+            Self::Repairing(double) => {
+                let (repairing, rng) = double.as_mut();
+                repairing.acts(seat, effects, rng)
             }
         }
     }

@@ -1,10 +1,11 @@
-//! S6: key generation.
+//! S6: key generation, and what else makes shares.
 
 use std::collections::BTreeMap;
 
 use quorate_ceremony::entry::Entry;
 use quorate_ceremony::message::FromNode;
 use quorate_ceremony::names::{AccountName, SessionId};
+use quorate_ceremony::state::ChangeEnd;
 use quorate_ceremony::statement::{AbortReason, Body};
 use quorate_protocol::keys::{KeyPackage, PublicKeyPackage};
 
@@ -50,6 +51,7 @@ impl Ceremonies {
             }
             Seen::Appended(entry) => match &entry.statement().body {
                 Body::EpochStarted { session, .. } => self.epoch_started(world, *session),
+                Body::CeremonyCertified { session, .. } => repaired(world, *session),
                 _ => Ok(()),
             },
             _ => Ok(()),
@@ -79,6 +81,22 @@ impl Ceremonies {
             "one session made two keys".to_owned()
         })
     }
+}
+
+/// When a repair is over, the lost share is on its owner's disk, and is one of the key that is in use.
+fn repaired(world: &World, session: SessionId) -> Result<(), Violation> {
+    let group = world.reference.state.group_of_session(session);
+    let Some(group) = group.filter(|group| group.ceremony.is_none()) else { return Ok(()) };
+    let Some(past) = group.past_changes.last() else { return Ok(()) };
+    let (ChangeEnd::Repaired { .. }, Some(member), Some(key)) =
+        (&past.end, &past.proposal.repairs, &group.key)
+    else {
+        return Ok(());
+    };
+    let known = !world.malicious.contains(member);
+    Invariant::S6.check(!known || holds(world, member, key.session, &key.public), || {
+        format!("{member} certified a share that is not again on its disk")
+    })
 }
 
 fn holds(

@@ -64,6 +64,9 @@ pub(super) fn found(scenario: Scenario, seed: u64) -> Result<Simulation, Violati
         let in_reshares = scenario.reshare_mischief.get(&index).copied();
         let double = double
             .or_else(|| in_reshares.map(|mischief| Double::in_reshares(mischief, chance.split())));
+        let in_repairs = scenario.repair_mischief.get(&index).copied();
+        let double = double
+            .or_else(|| in_repairs.map(|mischief| Double::in_repairs(mischief, chance.split())));
         stations.insert(name.clone(), Station::new(index, ivn, config, skew, is_on_roster, double));
         let disk = NodeDisk { entries: vec![genesis.to_bytes()], ..NodeDisk::default() };
         disks.insert(name.clone(), disk);

@@ -171,8 +171,9 @@ impl Simulation {
         let bytes = serde_json::to_vec(message)
             .map_err(|_| Invariant::Simulator.broken("a message can not be encoded"))?;
         *self.outcome.from_coordinator.entry(kind_from_coordinator(message)).or_default() += 1;
-        if let FromCoordinator::Rejected { entry, .. } = message {
+        if let FromCoordinator::Rejected { entry, reason } = message {
             self.world.rejected.insert((to.clone(), *entry));
+            self.outcome.refusals.insert((to.clone(), reason.to_string()));
         }
         self.world.note_signing(to, message);
         self.see(&Seen::CoordinatorSent(to, message, &bytes))?;

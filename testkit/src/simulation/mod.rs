@@ -8,7 +8,7 @@ mod node;
 pub(crate) mod sabotage;
 pub(crate) mod world;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_ceremony::audit::AuditReport;
 use quorate_ceremony::effect::{CommandId, CoordinatorDeadline, NodeDeadline};
@@ -92,6 +92,8 @@ pub struct Outcome {
     pub from_nodes: BTreeMap<&'static str, u64>,
     /// Messages from the coordinator to nodes, by kind.
     pub from_coordinator: BTreeMap<&'static str, u64>,
+    /// Whose statements were not admitted to the log, and why.
+    pub refusals: BTreeSet<(AccountName, String)>,
     /// How often a process died.
     pub crashes: u64,
     /// How many connections were made.

@@ -5,41 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chacha20poly1305::aead::Aead as _;
-use chacha20poly1305::{ChaCha20Poly1305, KeyInit as _};
 use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
-use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoPoint};
 use curve25519_dalek::scalar::Scalar;
-use hkdf::Hkdf;
 use quorate_protocol::Identifier;
 use quorate_protocol::keyshare::Parameters;
 use rand_core::CryptoRngCore;
-use sha2::{Digest as _, Sha256, Sha512};
 
-/// The view of a message: what the transcript of the rounds before was.
-pub(super) type View = [u8; 32];
-
-/// SHA-512 over a label and fields, each behind its length.
-fn hash(label: &str, fields: &[&[u8]]) -> [u8; 64] {
-    let mut hash = Sha512::new();
-    for field in std::iter::once(&label.as_bytes()).chain(fields) {
-        hash.update((field.len() as u64).to_be_bytes());
-        hash.update(field);
-    }
-    hash.finalize().into()
-}
-
-fn digest(label: &str, fields: &[&[u8]]) -> [u8; 32] {
-    let mut digest = [0; 32];
-    for (to, from) in digest.iter_mut().zip(hash(label, fields)) {
-        *to = from;
-    }
-    digest
-}
-
-fn challenge(label: &str, fields: &[&[u8]]) -> Scalar {
-    Scalar::from_bytes_mod_order_wide(&hash(label, fields))
-}
+use super::sealing::{self, Complainer, Envelope, View, challenge, digest, public};
 
 /// What a dealer commits to in the first round and reveals in the second.
 #[derive(Clone, Debug)]
@@ -175,7 +147,7 @@ impl Participant {
         let polynomial: Vec<Scalar> = (0..coefficients).map(|_| Scalar::random(rng)).collect();
         let ephemeral = Scalar::random(rng);
         let dealing = Dealing {
-            ephemeral: RistrettoPoint::mul_base(&ephemeral).compress().0,
+            ephemeral: public(&ephemeral),
             coefficients: polynomial
                 .iter()
                 .flat_map(|a| EdwardsPoint::mul_base(a).compress().0)
@@ -214,14 +186,12 @@ impl Participant {
 
     /// The first message of a reshare.
     pub(super) fn announce(&self) -> Vec<u8> {
-        let key = RistrettoPoint::mul_base(&self.decryption).compress().0;
-        [&[4][..], &key].concat()
+        [&[4][..], &public(&self.decryption)].concat()
     }
 
     /// The first message, for the dealing as it is.
     pub(super) fn commit(&self) -> Vec<u8> {
-        let key = RistrettoPoint::mul_base(&self.decryption).compress().0;
-        [&[1][..], &self.opening(&self.dealing), &key].concat()
+        [&[1][..], &self.opening(&self.dealing), &public(&self.decryption)].concat()
     }
 
     /// The polynomial's value for a recipient.
@@ -232,43 +202,27 @@ impl Participant {
 
     /// A sub-share, sealed to a recipient with this encryption key. It is whatever `sub_share` says.
     pub(super) fn seal(&self, recipient: u16, key: &[u8; 32], sub_share: &[u8; 32]) -> Vec<u8> {
-        let shared = agree(&self.ephemeral, key);
-        self.cipher(self.me, &self.dealing, recipient, key, &shared)
-            .encrypt(&[0; 12].into(), sub_share.as_slice())
-            .unwrap_or_default()
+        let fits = self.opening(&self.dealing);
+        self.envelope(self.me, &self.dealing, recipient, key, &fits)
+            .seal(&self.ephemeral, sub_share)
     }
 
     /// What a dealer sealed to this participant, whose message this is.
     pub(super) fn open(&self, dealer: u16, dealing: &Dealing, sealed: &[u8]) -> Option<Scalar> {
-        let key = RistrettoPoint::mul_base(&self.decryption).compress().0;
-        let shared = agree(&self.decryption, &dealing.ephemeral);
-        let cipher = self.cipher(dealer, dealing, self.me, &key, &shared);
-        let opened = cipher.decrypt(&[0; 12].into(), sealed).ok()?;
-        Option::from(Scalar::from_canonical_bytes(opened.try_into().ok()?))
+        let (key, fits) = (public(&self.decryption), self.opening_of(dealer, dealing));
+        self.envelope(dealer, dealing, self.me, &key, &fits).open(&self.decryption, sealed)
     }
 
-    fn cipher(
-        &self,
-        dealer: u16,
-        dealing: &Dealing,
-        recipient: u16,
-        key: &[u8; 32],
-        shared: &[u8; 32],
-    ) -> ChaCha20Poly1305 {
-        let info = digest(
-            "quorate/keyshare/v1/seal",
-            &[
-                &dealer.to_be_bytes(),
-                &recipient.to_be_bytes(),
-                &dealing.ephemeral,
-                key,
-                &self.opening_of(dealer, dealing),
-            ],
-        );
-        let mut secret = [0; 32];
-        // 32 bytes are within what HKDF can give, and encrypting to memory does not fail.
-        let _ = Hkdf::<Sha256>::new(Some(&self.binding), shared).expand(&info, &mut secret);
-        ChaCha20Poly1305::new(&secret.into())
+    fn envelope<'a>(
+        &'a self,
+        from: u16,
+        dealing: &'a Dealing,
+        to: u16,
+        key: &'a [u8; 32],
+        fits: &'a [u8; 32],
+    ) -> Envelope<'a> {
+        let (label, ephemeral) = ("quorate/keyshare/v1/seal", &dealing.ephemeral);
+        Envelope { label, binding: &self.binding, from, to, ephemeral, key, fits }
     }
 
     /// The second message: a dealing, with these sealed sub-shares.
@@ -288,17 +242,10 @@ impl Participant {
         sealed: &BTreeMap<u16, Vec<u8>>,
         rng: &mut dyn CryptoRngCore,
     ) -> Vec<u8> {
-        let nonce = Scalar::random(rng);
-        let fields: [&[u8]; 5] = [
-            &self.binding,
-            view,
-            &self.me.to_be_bytes(),
-            &self.opening(&self.dealing),
-            &RistrettoPoint::mul_base(&nonce).compress().0,
-        ];
-        let challenge = challenge("quorate/keyshare/v1/possession", &fields);
-        let response = nonce + challenge * self.ephemeral;
-        let possession = [challenge.to_bytes(), response.to_bytes()].concat();
+        let (me, opening) = (self.me.to_be_bytes(), self.opening(&self.dealing));
+        let about: [&[u8]; 4] = [&self.binding, view, &me, &opening];
+        let label = "quorate/keyshare/v1/possession";
+        let possession = sealing::possession(label, &about, &self.ephemeral, rng);
         Self::dealt(9, view, &self.dealing, &possession, sealed)
     }
 
@@ -333,33 +280,13 @@ impl Participant {
         ephemeral: &[u8; 32],
         rng: &mut dyn CryptoRngCore,
     ) -> Vec<u8> {
-        let shared = agree(&self.decryption, ephemeral);
-        let key = RistrettoPoint::mul_base(&self.decryption).compress().0;
-        let nonce = Scalar::random(rng);
-        let fields: [&[u8]; 8] = [
-            &self.binding,
-            &self.me.to_be_bytes(),
-            &dealer.to_be_bytes(),
-            &key,
-            ephemeral,
-            &shared,
-            &RistrettoPoint::mul_base(&nonce).compress().0,
-            &agree(&nonce, ephemeral),
-        ];
-        let challenge = challenge("quorate/keyshare/v1/complaint", &fields);
-        let response = nonce + challenge * self.decryption;
-        [&dealer.to_be_bytes()[..], &shared, &challenge.to_bytes(), &response.to_bytes()].concat()
+        let (label, binding) = ("quorate/keyshare/v1/complaint", &self.binding);
+        Complainer { label, binding, me: self.me, secret: &self.decryption }
+            .complains(dealer, ephemeral, rng)
     }
 }
 
 /// The third message, with these complaints. Without any, it approves.
 pub(super) fn verdict(view: &View, complaints: &[Vec<u8>]) -> Vec<u8> {
-    let count = u16::try_from(complaints.len()).unwrap_or_default();
-    [&[3][..], view, &count.to_be_bytes(), &complaints.concat()].concat()
-}
-
-/// `secret` times the point; the identity's encoding for what is no point.
-fn agree(secret: &Scalar, point: &[u8; 32]) -> [u8; 32] {
-    let point = CompressedRistretto(*point).decompress();
-    point.map_or([0; 32], |point| (point * secret).compress().0)
+    sealing::answer(3, view, complaints)
 }

@@ -7,7 +7,8 @@ use quorate_ceremony::state::Ceremony;
 use quorate_protocol::Identifier;
 use quorate_protocol::keyshare::{Board, Parameters, Phase};
 
-use super::participant::{self, Dealing, Participant, View};
+use super::participant::{self, Dealing, Participant};
+use super::sealing::View;
 
 /// A session, as the log has it.
 pub(super) struct Rounds {
@@ -30,7 +31,7 @@ impl Rounds {
         victim: u16,
         read: &[(AccountName, Vec<u8>)],
     ) -> Option<Self> {
-        // Members do not lie about repairs yet.
+        // Repairs have rounds of their own.
         let parameters = ceremony.board.keyshare()?.parameters();
         let mut board = Board::new(parameters.clone());
         let mut views = BTreeMap::new();

@@ -1,0 +1,213 @@
+//! A participant of repairs that can break every rule of them.
+//!
+//! Written from `docs/protocols/repair.md` and from nothing of the engine, like [`Participant`](super::participant) for
+//! key generations and reshares.
+
+use std::collections::BTreeMap;
+
+use curve25519_dalek::scalar::Scalar;
+use quorate_protocol::Identifier;
+use quorate_protocol::repair::Parameters;
+use rand_core::CryptoRngCore;
+
+use super::sealing::{self, Complainer, Envelope, View, digest, public};
+
+/// What a helper says of the summands of its share.
+#[derive(Clone, Debug)]
+pub(super) struct Dealing {
+    pub(super) view: View,
+    pub(super) ephemeral: [u8; 32],
+    /// A point for each helper, ascending.
+    pub(super) commitments: Vec<u8>,
+}
+
+impl Dealing {
+    /// The dealing in a second message, among this many helpers.
+    pub(super) fn of_message(message: &[u8], helpers: usize) -> Option<Self> {
+        Some(Self {
+            view: message.get(1..33)?.try_into().ok()?,
+            ephemeral: message.get(33..65)?.try_into().ok()?,
+            commitments: message.get(129..129 + 32 * helpers)?.to_vec(),
+        })
+    }
+}
+
+/// The sealed summand that is at this place in a dealing among this many helpers.
+pub(super) fn sealed_summand(message: &[u8], helpers: usize, place: usize) -> Option<&[u8]> {
+    let start = 129 + 32 * helpers + 48 * place;
+    message.get(start..start + 48)
+}
+
+/// The sealed sum in a third message.
+pub(super) fn sealed_sum(message: &[u8]) -> Option<&[u8]> {
+    message.get(35..83)
+}
+
+/// The encryption key in an announcement.
+pub(super) fn encryption_key(message: &[u8]) -> Option<[u8; 32]> {
+    message.get(1..33)?.try_into().ok()
+}
+
+/// An announcement of this encryption key.
+pub(super) fn announcement(key: &[u8; 32]) -> Vec<u8> {
+    [&[5][..], key].concat()
+}
+
+/// The Lagrange coefficient at `at` of one of these helpers.
+pub(super) fn weight(of: u16, helpers: &[u16], at: u16) -> Scalar {
+    let x = Scalar::from;
+    let others = helpers.iter().filter(|other| **other != of);
+    others.map(|other| (x(at) - x(*other)) * (x(of) - x(*other)).invert()).product()
+}
+
+/// Random summands of a value, one for each helper; its own is the rest.
+pub(super) fn split(
+    value: Scalar,
+    me: u16,
+    helpers: &[u16],
+    rng: &mut dyn CryptoRngCore,
+) -> BTreeMap<u16, Scalar> {
+    let others = helpers.iter().filter(|other| **other != me);
+    let mut row: BTreeMap<u16, Scalar> =
+        others.map(|other| (*other, Scalar::random(&mut *rng))).collect();
+    row.insert(me, value - row.values().sum::<Scalar>());
+    row
+}
+
+/// One participant's secrets in one repair.
+pub(super) struct Repairer {
+    /// P: the hash of the parameters, which begins every other hash.
+    binding: [u8; 32],
+    me: u16,
+    recipient: u16,
+    decryption: Scalar,
+    ephemeral: Scalar,
+}
+
+impl Repairer {
+    pub(super) fn new(parameters: &Parameters, me: u16, rng: &mut dyn CryptoRngCore) -> Self {
+        let candidates = parameters.candidates().iter();
+        let candidates: Vec<u8> =
+            candidates.flat_map(|id: &Identifier| id.get().to_be_bytes()).collect();
+        let (public, recipient) = (parameters.public().to_bytes(), parameters.recipient().get());
+        let fields: [&[u8]; 6] = [
+            parameters.suite().name().as_bytes(),
+            &parameters.session().0,
+            parameters.context(),
+            &public,
+            &candidates,
+            &recipient.to_be_bytes(),
+        ];
+        let binding = digest("quorate/repair/v1/parameters", &fields);
+        let (decryption, ephemeral) = (Scalar::random(rng), Scalar::random(rng));
+        Self { binding, me, recipient, decryption, ephemeral }
+    }
+
+    /// What is sealed to it is sealed to this key.
+    pub(super) fn key(&self) -> [u8; 32] {
+        public(&self.decryption)
+    }
+
+    /// What it seals with.
+    pub(super) fn ephemeral_key(&self) -> [u8; 32] {
+        public(&self.ephemeral)
+    }
+
+    /// The second message: a dealing, with these sealed summands, and with a proof that it knows the secret of its
+    /// ephemeral key. If that is another one in the dealing, the proof is wrong.
+    pub(super) fn deals(
+        &self,
+        dealing: &Dealing,
+        sealed: &BTreeMap<u16, Vec<u8>>,
+        rng: &mut dyn CryptoRngCore,
+    ) -> Vec<u8> {
+        let stands_for = self.stands_for(self.me, dealing);
+        let label = "quorate/repair/v1/possession";
+        let proof = sealing::possession(label, &[&stands_for], &self.ephemeral, rng);
+        let Dealing { view, ephemeral, commitments } = dealing;
+        let mut message = [&[6][..], view, ephemeral, &proof, commitments].concat();
+        sealed.values().for_each(|sealed| message.extend_from_slice(sealed));
+        message
+    }
+
+    /// d: what stands for a helper's dealing elsewhere.
+    fn stands_for(&self, helper: u16, dealing: &Dealing) -> [u8; 32] {
+        let Dealing { view, ephemeral, commitments } = dealing;
+        let fields: [&[u8]; 5] =
+            [&self.binding, view, &helper.to_be_bytes(), ephemeral, commitments];
+        digest("quorate/repair/v1/dealing", &fields)
+    }
+
+    /// A summand, sealed to a helper with this encryption key. It is whatever `summand` says.
+    pub(super) fn seal_summand(
+        &self,
+        dealing: &Dealing,
+        to: u16,
+        key: &[u8; 32],
+        summand: &Scalar,
+    ) -> Vec<u8> {
+        let fits = self.stands_for(self.me, dealing);
+        let (label, ephemeral) = ("quorate/repair/v1/summand/seal", &dealing.ephemeral);
+        Envelope { label, binding: &self.binding, from: self.me, to, ephemeral, key, fits: &fits }
+            .seal(&self.ephemeral, summand.as_bytes())
+    }
+
+    /// What a helper sealed to this one.
+    pub(super) fn open_summand(
+        &self,
+        from: u16,
+        dealing: &Dealing,
+        sealed: &[u8],
+    ) -> Option<Scalar> {
+        let (key, fits) = (self.key(), self.stands_for(from, dealing));
+        let (label, ephemeral) = ("quorate/repair/v1/summand/seal", &dealing.ephemeral);
+        let (binding, to) = (&self.binding, self.me);
+        Envelope { label, binding, from, to, ephemeral, key: &key, fits: &fits }
+            .open(&self.decryption, sealed)
+    }
+
+    /// A sum, sealed to the recipient with this encryption key; `view` is that of the third round, whatever the message
+    /// says.
+    pub(super) fn seal_sum(&self, view: &View, key: &[u8; 32], sum: &Scalar) -> Vec<u8> {
+        let ephemeral = self.ephemeral_key();
+        self.sum(self.me, &ephemeral, key, view).seal(&self.ephemeral, sum.as_bytes())
+    }
+
+    /// What a helper with this ephemeral key sealed to this recipient.
+    pub(super) fn open_sum(
+        &self,
+        from: u16,
+        ephemeral: &[u8; 32],
+        view: &View,
+        sealed: &[u8],
+    ) -> Option<Scalar> {
+        self.sum(from, ephemeral, &self.key(), view).open(&self.decryption, sealed)
+    }
+
+    fn sum<'a>(
+        &'a self,
+        from: u16,
+        ephemeral: &'a [u8; 32],
+        key: &'a [u8; 32],
+        view: &'a View,
+    ) -> Envelope<'a> {
+        let (label, to) = ("quorate/repair/v1/sum/seal", self.recipient);
+        Envelope { label, binding: &self.binding, from, to, ephemeral, key, fits: view }
+    }
+
+    /// A complaint about a helper with this ephemeral key: about its summand, or, from the recipient, about its sum. The
+    /// proof is right.
+    pub(super) fn complaint(
+        &self,
+        helper: u16,
+        ephemeral: &[u8; 32],
+        rng: &mut dyn CryptoRngCore,
+    ) -> Vec<u8> {
+        let label = match self.me == self.recipient {
+            true => "quorate/repair/v1/sum/complaint",
+            false => "quorate/repair/v1/summand/complaint",
+        };
+        let (binding, secret) = (&self.binding, &self.decryption);
+        Complainer { label, binding, me: self.me, secret }.complains(helper, ephemeral, rng)
+    }
+}

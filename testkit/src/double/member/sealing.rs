@@ -1,0 +1,144 @@
+//! Hashes, keys and proofs that are the same in key generations, reshares and repairs.
+//!
+//! Written from `docs/protocols/keyshare.md` and from nothing of the engine, like the participants that use it.
+
+use chacha20poly1305::aead::Aead as _;
+use chacha20poly1305::{ChaCha20Poly1305, KeyInit as _};
+use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoPoint};
+use curve25519_dalek::scalar::Scalar;
+use hkdf::Hkdf;
+use rand_core::CryptoRngCore;
+use sha2::{Digest as _, Sha256, Sha512};
+
+/// The view of a message: what the transcript of the rounds before was.
+pub(super) type View = [u8; 32];
+
+/// SHA-512 over a label and fields, each behind its length.
+fn hash(label: &str, fields: &[&[u8]]) -> [u8; 64] {
+    let mut hash = Sha512::new();
+    for field in std::iter::once(&label.as_bytes()).chain(fields) {
+        hash.update((field.len() as u64).to_be_bytes());
+        hash.update(field);
+    }
+    hash.finalize().into()
+}
+
+pub(super) fn digest(label: &str, fields: &[&[u8]]) -> [u8; 32] {
+    let mut digest = [0; 32];
+    for (to, from) in digest.iter_mut().zip(hash(label, fields)) {
+        *to = from;
+    }
+    digest
+}
+
+pub(super) fn challenge(label: &str, fields: &[&[u8]]) -> Scalar {
+    Scalar::from_bytes_mod_order_wide(&hash(label, fields))
+}
+
+/// The public half of a secret for encryption.
+pub(super) fn public(secret: &Scalar) -> [u8; 32] {
+    RistrettoPoint::mul_base(secret).compress().0
+}
+
+/// `secret` times the point; the identity's encoding for what is no point.
+pub(super) fn agree(secret: &Scalar, point: &[u8; 32]) -> [u8; 32] {
+    let point = CompressedRistretto(*point).decompress();
+    point.map_or([0; 32], |point| (point * secret).compress().0)
+}
+
+/// From whom to whom one value goes, and under which keys.
+pub(super) struct Envelope<'a> {
+    /// What kind of value it is.
+    pub(super) label: &'a str,
+    /// P: the hash of the parameters.
+    pub(super) binding: &'a [u8; 32],
+    pub(super) from: u16,
+    pub(super) to: u16,
+    pub(super) ephemeral: &'a [u8; 32],
+    pub(super) key: &'a [u8; 32],
+    /// The hash of what the value has to fit.
+    pub(super) fits: &'a [u8; 32],
+}
+
+impl Envelope<'_> {
+    /// Seals with the secret of the ephemeral key. It is whatever `value` says.
+    pub(super) fn seal(&self, secret: &Scalar, value: &[u8; 32]) -> Vec<u8> {
+        let cipher = self.cipher(&agree(secret, self.key));
+        cipher.encrypt(&[0; 12].into(), value.as_slice()).unwrap_or_default()
+    }
+
+    /// Opens with the recipient's secret.
+    pub(super) fn open(&self, secret: &Scalar, sealed: &[u8]) -> Option<Scalar> {
+        let cipher = self.cipher(&agree(secret, self.ephemeral));
+        let opened = cipher.decrypt(&[0; 12].into(), sealed).ok()?;
+        Option::from(Scalar::from_canonical_bytes(opened.try_into().ok()?))
+    }
+
+    fn cipher(&self, shared: &[u8; 32]) -> ChaCha20Poly1305 {
+        let (from, to) = (self.from.to_be_bytes(), self.to.to_be_bytes());
+        let fields: [&[u8]; 5] = [&from, &to, self.ephemeral, self.key, self.fits];
+        let info = digest(self.label, &fields);
+        let mut secret = [0; 32];
+        // 32 bytes are within what HKDF can give, and encrypting to memory does not fail.
+        let _ = Hkdf::<Sha256>::new(Some(self.binding), shared).expand(&info, &mut secret);
+        ChaCha20Poly1305::new(&secret.into())
+    }
+}
+
+/// Proves under this label that it knows the secret of an ephemeral key; `about` says which, whose and for what. If it is
+/// another key there, the proof is wrong.
+pub(super) fn possession(
+    label: &str,
+    about: &[&[u8]],
+    secret: &Scalar,
+    rng: &mut dyn CryptoRngCore,
+) -> Vec<u8> {
+    let nonce = Scalar::random(rng);
+    let commitment = public(&nonce);
+    let challenge = challenge(label, &[about, &[&commitment]].concat());
+    let response = nonce + challenge * secret;
+    [challenge.to_bytes(), response.to_bytes()].concat()
+}
+
+/// One who complains.
+pub(super) struct Complainer<'a> {
+    /// What it complains about: a kind of value.
+    pub(super) label: &'a str,
+    /// P: the hash of the parameters.
+    pub(super) binding: &'a [u8; 32],
+    pub(super) me: u16,
+    /// What opens everything that is sealed to it.
+    pub(super) secret: &'a Scalar,
+}
+
+impl Complainer<'_> {
+    /// A complaint about somebody with this ephemeral key. The proof is right.
+    pub(super) fn complains(
+        &self,
+        about: u16,
+        ephemeral: &[u8; 32],
+        rng: &mut dyn CryptoRngCore,
+    ) -> Vec<u8> {
+        let (key, shared) = (public(self.secret), agree(self.secret, ephemeral));
+        let nonce = Scalar::random(rng);
+        let fields: [&[u8]; 8] = [
+            self.binding,
+            &self.me.to_be_bytes(),
+            &about.to_be_bytes(),
+            &key,
+            ephemeral,
+            &shared,
+            &public(&nonce),
+            &agree(&nonce, ephemeral),
+        ];
+        let challenge = challenge(self.label, &fields);
+        let response = nonce + challenge * self.secret;
+        [&about.to_be_bytes()[..], &shared, &challenge.to_bytes(), &response.to_bytes()].concat()
+    }
+}
+
+/// What answers a view with these complaints, or with none.
+pub(super) fn answer(tag: u8, view: &View, complaints: &[Vec<u8>]) -> Vec<u8> {
+    let count = u16::try_from(complaints.len()).unwrap_or_default();
+    [&[tag][..], view, &count.to_be_bytes(), &complaints.concat()].concat()
+}
