@@ -362,7 +362,7 @@ mod tests {
         };
         let mut view = json!({
             "sentence": "board is ready.", "name": "board", "state": "ready", "signing": "ready",
-            "suite": "ed25519", "min_signers": 2, "max_signers": 3, "document_types": [],
+            "suite": "frost-ed25519-sha512", "min_signers": 2, "max_signers": 3, "document_types": [],
             "policy": {
                 "approvals_required": 2, "requester_may_approve": true, "auto_approve": false,
                 "expiry": DAY, "refresh_every": 30 * DAY,
@@ -453,7 +453,7 @@ mod tests {
     fn a_label_never_runs_into_its_value() {
         let definition = |min_signers: u16, auto_approve: bool| {
             json!({
-                "name": "board", "suite": "ed25519", "min_signers": min_signers,
+                "name": "board", "suite": "frost-ed25519-sha512", "min_signers": min_signers,
                 "members": ["ada", "ben", "eve"], "document_types": [],
                 "policy": {
                     "approvals_required": min_signers, "requester_may_approve": !auto_approve,

@@ -275,6 +275,20 @@ fn what_would_leave_a_group_without_enough_shares_takes_force() {
     system.run("ada", "account resume ben").succeeds();
     is_well(&system, "carol");
     ada_signs_with(&system, "carol");
+
+    // A change that is approved, and waits for somebody who is suspended meanwhile.
+    system.stop("ben");
+    let line = "group change board --approvals 3 --json";
+    let proposed = system.run("ada", line).succeeds().json();
+    let id = proposed["change"]["id"].as_str().unwrap().to_owned();
+    until("carol's approval", || {
+        (system.run("carol", &format!("approve {id}")).exit == 0).then_some(())
+    });
+    system.run("ada", "account suspend ben").succeeds();
+    let shown = system.run("ada", "group show board").succeeds().stdout;
+    for text in ["Approved, but ben is suspended", "account resume ben", "group cancel board"] {
+        assert!(shown.contains(text), "{shown}");
+    }
 }
 
 #[test]

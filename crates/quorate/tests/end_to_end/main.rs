@@ -298,6 +298,10 @@ fn unknown_names_get_the_nearest_known_one() {
     system
         .run("ada", "group create legal --members ada,zebedee --min-signers 2")
         .fails(1, &["quorate invite zebedee"]);
+    system.invite("fred");
+    system
+        .run("ada", "group create legal --members ada,fred --min-signers 2")
+        .fails(1, &["fred is invited, and has not joined yet", "quorate join URL"]);
     let id = system.run("ada", "sign contract --group board --json").succeeds().json()["id"]
         .as_str()
         .unwrap()
