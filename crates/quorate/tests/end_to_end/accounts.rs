@@ -244,13 +244,13 @@ fn what_would_leave_a_group_without_enough_shares_takes_force() {
     let system = with_board();
     let just = system.run("ada", "account suspend ben").succeeds();
     assert!(just.stderr.contains("board: 2 of 3 sign, 2 healthy would be left"), "{}", just.stderr);
-    for line in
-        ["account suspend carol", "account remove carol --yes", "account replace-keys carol"]
-    {
-        system.run("ada", line).fails(
-            6,
-            &["board: 2 of 3 sign, 1 healthy would be left", "group change board", "--force"],
-        );
+    for (line, instead) in [
+        ("account suspend carol", "group change board"),
+        ("account remove carol --yes", "group change board"),
+        ("account replace-keys carol", "quorate node restore"),
+    ] {
+        let figures = "board: 2 of 3 sign, 1 healthy would be left";
+        system.run("ada", line).fails(6, &[figures, instead, "--force"]);
     }
     let refused = system.run("ada", "account suspend carol --json");
     assert_eq!((refused.exit, &refused.json()["exit"]), (6, &"not-allowed".into()));
