@@ -214,7 +214,7 @@ pub enum CommandError {
     NotTaken(Invalid),
     /// A refusal that the log does not admit binds this node all the same.
     #[error(
-        "the refusal comes too late for the log ({0}); this node releases no signature share for this request any more"
+        "the refusal comes too late for the log, where the approval stands for ever; this node releases no signature share for this request any more"
     )]
     RefusedHere(Invalid),
     /// The document could not be had, or is not what the request commits to.

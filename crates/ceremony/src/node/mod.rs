@@ -431,12 +431,7 @@ impl Node {
         now: Timestamp,
         out: &mut Vec<NodeEffect>,
     ) {
-        let refusal = if self.frozen() {
-            Some(CommandError::Frozen)
-        } else {
-            (!self.connected).then_some(CommandError::Unreachable)
-        };
-        if let Some(refusal) = refusal {
+        if let Err(refusal) = self.takes_orders() {
             out.push(NodeEffect::Respond(id, Err(refusal)));
             return;
         }
@@ -453,11 +448,7 @@ impl Node {
                 Body::GroupAccepted { group, definition }
             }),
             Command::ChangeGroup { definition, epoch, expires_in, repairs } => {
-                self.state.group(&definition.name).map(|group| {
-                    let expiry = expires_in.unwrap_or(group.definition.policy.expiry);
-                    let expires_at = now.plus(expiry);
-                    Body::GroupChange(GroupChange { epoch, definition, expires_at, repairs })
-                })
+                self.proposal(definition, epoch, expires_in, repairs, now)
             }
             Command::Reject { request, reason } => {
                 return self.reject(id, request, reason, now, out);
@@ -476,6 +467,46 @@ impl Node {
     /// Whether this node holds proof of the coordinator's misbehaviour. Final.
     fn frozen(&self) -> bool {
         self.misbehaviour.is_some()
+    }
+
+    /// Whether it can state anything that its holder orders.
+    fn takes_orders(&self) -> Result<(), CommandError> {
+        match (self.frozen(), self.connected) {
+            (true, _) => Err(CommandError::Frozen),
+            (false, false) => Err(CommandError::Unreachable),
+            (false, true) => Ok(()),
+        }
+    }
+
+    fn proposal(
+        &self,
+        definition: GroupDefinition,
+        epoch: u64,
+        expires_in: Option<u64>,
+        repairs: Option<AccountName>,
+        now: Timestamp,
+    ) -> Result<Body, Invalid> {
+        let policy = &self.state.group(&definition.name)?.definition.policy;
+        let expires_at = now.plus(expires_in.unwrap_or(policy.expiry));
+        Ok(Body::GroupChange(GroupChange { epoch, definition, expires_at, repairs }))
+    }
+
+    /// Whether [`Command::ChangeGroup`] with these fields could be carried out now. The log's own rules judge; nothing is
+    /// stated, and the node is as before.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub fn judge_change(
+        &self,
+        definition: GroupDefinition,
+        epoch: u64,
+        expires_in: Option<u64>,
+        repairs: Option<AccountName>,
+        now: Timestamp,
+    ) -> Result<(), CommandError> {
+        self.takes_orders()?;
+        self.judge(self.proposal(definition, epoch, expires_in, repairs, now)?, now)
     }
 
     fn cancellation(&self, group: &GroupName) -> Result<Body, Invalid> {

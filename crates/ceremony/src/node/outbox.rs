@@ -58,13 +58,7 @@ impl Node {
         if self.frozen() {
             return None;
         }
-        let statement = Statement {
-            ivn: Some(self.state.ivn()),
-            author: Author::Account(self.account.clone()),
-            at: now,
-            body,
-        };
-        let entry = Entry::sign(statement, &[&self.secrets.identity]).ok()?;
+        let entry = self.signed(body, now)?;
         let id = entry.id();
         out.push(NodeEffect::Persist(NodeChange::OutboxAdd(entry.clone())));
         if self.connected {
@@ -72,6 +66,24 @@ impl Node {
         }
         self.outbox.push(entry);
         Some(id)
+    }
+
+    /// `None` if it is too long for the log.
+    fn signed(&self, body: Body, now: Timestamp) -> Option<Entry> {
+        let statement = Statement {
+            ivn: Some(self.state.ivn()),
+            author: Author::Account(self.account.clone()),
+            at: now,
+            body,
+        };
+        Entry::sign(statement, &[&self.secrets.identity]).ok()
+    }
+
+    /// Whether the log, as this node verified it, would admit this of it now. The entry never leaves this function.
+    pub(super) fn judge(&self, body: Body, now: Timestamp) -> Result<(), CommandError> {
+        let entry = self.signed(body, now).ok_or(CommandError::TooLong)?;
+        self.state.clone().apply(&entry)?;
+        Ok(())
     }
 
     /// Whether a statement like this is on its way to the log.

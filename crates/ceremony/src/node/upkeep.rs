@@ -7,7 +7,7 @@ use super::Node;
 use crate::effect::{NodeDeadline, NodeEffect};
 use crate::encoding::Base64;
 use crate::names::{Digest, GroupName, Timestamp};
-use crate::state::{ChangeEnd, Group, possession_context};
+use crate::state::{ChangeEnd, possession_context};
 use crate::statement::{Body, GroupChange};
 
 /// How long after the last thing that showed that this node has its share it shows it again, in milliseconds: a day. What
@@ -86,7 +86,7 @@ impl Node {
     fn refresh_is_due(&self, name: &GroupName) -> Option<Timestamp> {
         let group = self.state.group(name).ok()?;
         let key = group.key.as_ref()?;
-        let every = group.definition.policy.refresh_every?;
+        let due = group.refresh_due()?;
         let members = &group.definition.members;
         let turn = members.iter().position(|member| *member == self.account)?;
         let lapsed = match &group.change {
@@ -94,7 +94,8 @@ impl Node {
             Some(change) => Some(change.proposal.expires_at.plus(RETRY)),
             None => None,
         };
-        if !is_refreshable(group) {
+        // Somebody has to decide first: views say so, and what.
+        if !group.hinder_refresh().is_empty() {
             return None;
         }
         // Refreshes that came to nothing by themselves: what somebody took back delays nothing.
@@ -106,7 +107,7 @@ impl Node {
         let failed = u64::try_from(failed.count()).unwrap_or(u64::MAX);
         let turn = u64::try_from(turn).unwrap_or(u64::MAX).saturating_mul(TURN);
         let later = failed.saturating_mul(RETRY).saturating_add(turn);
-        let due = key.activated.plus(every).plus(later);
+        let due = due.plus(later);
         Some(lapsed.map_or(due, |lapsed| lapsed.max(due)))
     }
 
@@ -165,9 +166,4 @@ impl Node {
     pub fn superseded(&self) -> bool {
         self.copy.is_some()
     }
-}
-
-/// Whether everybody in the group can get a new share without anybody's consent.
-fn is_refreshable(group: &Group) -> bool {
-    group.definition.members.iter().all(|member| group.has_say(member))
 }

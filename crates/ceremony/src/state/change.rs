@@ -55,6 +55,8 @@ pub struct PastChange {
     pub proposer: AccountName,
     /// What was proposed.
     pub proposal: GroupChange,
+    /// Who had refused, and why.
+    pub refusals: BTreeMap<AccountName, String>,
     /// What became of it.
     pub end: ChangeEnd,
 }
@@ -169,8 +171,8 @@ impl Group {
     }
 
     pub(super) fn end_change(&mut self, end: ChangeEnd) {
-        if let Some(Change { id, proposer, proposal, .. }) = self.change.take() {
-            self.past_changes.push(PastChange { id, proposer, proposal, end });
+        if let Some(Change { id, proposer, proposal, refusals, .. }) = self.change.take() {
+            self.past_changes.push(PastChange { id, proposer, proposal, refusals, end });
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! A member can be *unable*, by what the log says of its account; and it can be *silent*: nothing has shown for a while
 //! that its node still has its share. Certifying, signing, and a proof of possession show it. The first is a rule:
-//! who is unable has no say and deals no share. The second is for people, since it depends on the time.
+//! who is unable has no say and deals no share. The second is for people, since it depends on the time. So is that a node
+//! runs twice: neither copy signs, but its account keeps its say, and the next start of one of them ends it.
 
 use std::fmt;
 
@@ -51,6 +52,8 @@ pub enum Health {
         /// When it was shown last.
         proved: Timestamp,
     },
+    /// Two copies of its node ran, and none has started anew since: neither signs.
+    Doubled,
     /// It can not be used.
     Unable(Unable),
 }
@@ -97,8 +100,8 @@ impl Group {
         self.has_member(name) && self.unable(name).is_none()
     }
 
-    /// What is known of each member's share at `now`, in the order of the definition. Empty before there is a key.
-    pub fn health(&self, now: Timestamp) -> Vec<(&AccountName, Health)> {
+    /// What the group's own entries show of each member's share at `now`; [`IvnState::health`] knows the roster, too.
+    pub(super) fn health(&self, now: Timestamp) -> Vec<(&AccountName, Health)> {
         let Some(key) = &self.key else { return Vec::new() };
         let of = |name| {
             let proved = key.proved.get(name).copied().unwrap_or(key.activated);
@@ -111,10 +114,16 @@ impl Group {
         self.definition.members.iter().map(|name| (name, of(name))).collect()
     }
 
-    /// How many members' shares are healthy at `now`.
-    pub fn healthy(&self, now: Timestamp) -> usize {
-        let health = self.health(now).into_iter();
-        health.filter(|(_, health)| matches!(health, Health::Healthy { .. })).count()
+    /// When the policy wants new shares made by themselves; never if it does not, or there is no key.
+    pub fn refresh_due(&self) -> Option<Timestamp> {
+        Some(self.key.as_ref()?.activated.plus(self.definition.policy.refresh_every?))
+    }
+
+    /// Members who keep new shares from being made by themselves, since not everybody can get one without anybody's
+    /// consent. Empty before there is a key.
+    pub fn hinder_refresh(&self) -> Vec<(&AccountName, Unable)> {
+        let members = self.definition.members.iter();
+        members.filter_map(|name| Some((name, self.unable(name)?))).collect()
     }
 
     /// Something showed that these can use their shares.
@@ -180,6 +189,24 @@ impl Group {
 }
 
 impl IvnState {
+    /// What is known of each member's share at `now`, in the order of the definition. Empty before there is a key.
+    pub fn health<'a>(&self, group: &'a Group, now: Timestamp) -> Vec<(&'a AccountName, Health)> {
+        let doubled = |name| self.account(name).is_ok_and(|account| account.duplicated);
+        let with_roster = |(name, health)| match health {
+            Health::Healthy { .. } | Health::Silent { .. } if doubled(name) => {
+                (name, Health::Doubled)
+            }
+            health => (name, health),
+        };
+        group.health(now).into_iter().map(with_roster).collect()
+    }
+
+    /// How many members' shares are healthy at `now`.
+    pub fn healthy(&self, group: &Group, now: Timestamp) -> usize {
+        let health = self.health(group, now).into_iter();
+        health.filter(|(_, health)| matches!(health, Health::Healthy { .. })).count()
+    }
+
     /// The groups that this account is a member of.
     pub fn groups_of(&self, name: &AccountName) -> impl Iterator<Item = &GroupName> {
         let of = self.groups.values().filter(move |group| group.has_member(name));
@@ -198,7 +225,7 @@ impl IvnState {
     pub fn shortfalls(&self, without: &AccountName, now: Timestamp) -> Vec<Shortfall> {
         let of = |group: &Group| {
             let key = group.key.as_ref().filter(|_| group.has_member(without))?;
-            let health = group.health(now).into_iter();
+            let health = self.health(group, now).into_iter();
             let healthy = health.filter(|(name, health)| {
                 *name != without && matches!(health, Health::Healthy { .. })
             });

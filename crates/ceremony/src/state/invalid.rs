@@ -200,9 +200,7 @@ pub enum Invalid {
         account: AccountName,
     },
     /// min_signers out of range.
-    #[error(
-        "min_signers must be 2 to {members} (the number of members), not {min_signers}; a quorum of one is an ordinary key"
-    )]
+    #[error("{}", min_signers_problem(*.min_signers, *.members))]
     MinSigners {
         /// What was asked for.
         min_signers: u16,
@@ -276,7 +274,8 @@ pub enum Invalid {
     },
     /// One change at a time.
     #[error(
-        "group \"{group}\" is being changed already, by {change}; let that end, or take it back, first"
+        "group \"{group}\" is being changed already, by {}; let that end, or take it back, first",
+        .change.short()
     )]
     ChangePending {
         /// The group.
@@ -289,7 +288,7 @@ pub enum Invalid {
     SuiteFixed,
     /// Somebody else has to propose that.
     #[error(
-        "\"{account}\" can not propose to remove itself from the group; another member or an admin can"
+        "\"{account}\" can not propose to remove itself from the group; another member, or another admin, can"
     )]
     RemovesItself {
         /// Who.
@@ -417,6 +416,22 @@ pub enum Invalid {
     /// the signature.
     #[error("the signature does not show who made it")]
     Signers,
+}
+
+/// Two reasons: a quorum of one is none, and more than there are never come together.
+fn min_signers_problem(min_signers: u16, members: usize) -> String {
+    let there_are = if members == 1 { "1 member".to_owned() } else { format!("{members} members") };
+    match min_signers {
+        0 | 1 => format!(
+            "min_signers must be at least 2, not {min_signers}: a quorum of one is an ordinary key"
+        ),
+        _ if members < 2 => format!(
+            "{min_signers} of {there_are} could never sign, and a group has at least 2 members"
+        ),
+        _ => format!(
+            "{min_signers} of {there_are} could never sign: min_signers is 2 to the number of members"
+        ),
+    }
 }
 
 impl From<EntryError> for Invalid {

@@ -181,7 +181,7 @@ fn details(page: &mut Page, view: &AccountView) {
         let tone = match group.share {
             ShareState::Healthy => Tone::Good,
             ShareState::NoKey | ShareState::Silent => Tone::Warn,
-            ShareState::Unable => Tone::Bad,
+            ShareState::Doubled | ShareState::Unable => Tone::Bad,
         };
         page.item(tone, format!("{}: {}", group.group, at(&group.detail, group.proved)));
     }

@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, Write as _};
 
 use clap::Args;
+use quorate_ceremony::names::AccountName;
 
 use super::context::{Context, now};
 use super::session::Session;
@@ -39,11 +40,20 @@ impl Run for Approve {
         let account = context.node_config()?.account;
         let session = context.session()?;
         if let Some(change) = session.change(&self.id)? {
-            return self.approve_change(context, &session, &change);
+            return self.approve_change(context, &session, &change, &account);
         }
         let request = decided(session.request(&self.id)?)?;
         if request.approvals.contains(&account) || request.state == RequestStage::Signed {
             return show(context, &request, "approved already");
+        }
+        if let Some(reason) = request.refusals.get(&account) {
+            let message = format!(
+                "you refused request {} already ({reason}), and that is final",
+                request.id.short()
+            );
+            return Err(Problem::new(Exit::Error, message)
+                .hint("if it is wanted after all, have the document asked for again: quorate sign")
+                .into());
         }
         self.check_hash(&request)?;
         self.confirm(context, &request.id.short(), |page| {
@@ -51,7 +61,17 @@ impl Run for Approve {
             page::request_details(page, &request, now());
         })?;
         session.order(Ask::Approve { id: request.id.to_string() })?;
-        show(context, &session.request(&request.id.to_string())?, "approved")
+        let request = session.request(&request.id.to_string())?;
+        show(context, &request, "approved")?;
+        let group = session.group(&request.group)?;
+        if group.lacks_share {
+            let advice = group.advice.map(|advice| format!(": {advice}")).unwrap_or_default();
+            context.terminal.warn(&format!(
+                "the approval counts, but this node has no share of {}, so it can not help to sign{advice}",
+                group.name
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -61,23 +81,26 @@ impl Approve {
         context: &Context,
         session: &Session,
         change: &ChangeView,
+        account: &AccountName,
     ) -> Result<(), Failure> {
         let id = change.id.short();
+        if let Some(reason) = change.refusals.get(account) {
+            let message = format!("you refused change {id} already ({reason}), and that is final");
+            return Err(Problem::new(Exit::Error, message).hint(decide_again(change)).into());
+        }
         if self.sha256.is_some() {
             let message = format!("{id} is a change of a group, which has no file");
             return Err(Problem::new(Exit::Usage, message).into());
+        }
+        if change.approvals.contains(account) {
+            return show_change(context, session, change, "approved already");
         }
         self.confirm(context, &id, |page| {
             page.sentence("This is what would change:");
             page::change(page, change, now());
         })?;
         session.order(Ask::Approve { id: change.id.to_string() })?;
-        let group = session.group(&change.group)?;
-        context.terminal.show("group", &group, |page| {
-            page.verdict(Tone::Good, format!("approved: change {id} of {}", group.name));
-            page.note(group.change.as_ref().map_or(&group.sentence, |change| &change.sentence));
-        })?;
-        Ok(())
+        show_change(context, session, change, "approved")
     }
 
     /// Asks the person who is there, if one is to be asked.
@@ -121,6 +144,37 @@ fn show(context: &Context, request: &RequestView, done: &str) -> Result<(), Fail
         page.note(&request.sentence);
     })?;
     Ok(())
+}
+
+/// What was said about a change, and where it stands by that.
+pub(super) fn show_change(
+    context: &Context,
+    session: &Session,
+    change: &ChangeView,
+    said: &str,
+) -> Result<(), Failure> {
+    let group = session.group(&change.group)?;
+    context.terminal.show("group", &group, |page| {
+        page.verdict(Tone::Good, format!("{said}: change {} of {}", change.id.short(), group.name));
+        match (&group.change, &group.past_change) {
+            (Some(pending), _) if pending.id == change.id => page.note(&pending.sentence),
+            (_, Some(past)) if past.id == change.id && past.done => page.note(&group.sentence),
+            (_, Some(past)) if past.id == change.id => page.note(format!(
+                "That is the end of the change, and {} stays as it is: {}.",
+                group.name, past.end
+            )),
+            _ => page.note(&group.sentence),
+        }
+    })?;
+    Ok(())
+}
+
+/// What to do about a vote on a change that was not meant so.
+pub(super) fn decide_again(change: &ChangeView) -> String {
+    format!(
+        "{} or an admin can take the change back, to propose it again: quorate group cancel {}",
+        change.proposer, change.group
+    )
 }
 
 /// Asks a person.

@@ -11,11 +11,11 @@ use quorate_network::ca::NodeCertificate;
 use serde::Serialize;
 
 use super::context::{Context, now};
-use super::duration::rough;
+use super::duration::{relative, rough};
 use super::session::Session;
 use super::terminal::Tone;
 use super::{Failure, Run, file, log};
-use crate::control::{Exit, GroupStage, Problem, StatusView};
+use crate::control::{Exit, GroupStage, GroupView, Problem, SigningStage, StatusView};
 use crate::handed_on;
 use crate::home::NodeConfig;
 
@@ -221,6 +221,8 @@ fn node_checks(context: &Context, config: &NodeConfig) -> Vec<Check> {
             checks.push(clock(log::latest_time(&session), now()));
             checks.push(shares(&status));
             checks.extend(lacking(&status));
+            checks.extend(short(&status));
+            checks.extend(overdue(&status, now()));
             checks
         }
         Ok(None) => vec![
@@ -304,7 +306,7 @@ fn clock(latest: Option<Timestamp>, now: Timestamp) -> Check {
 
 fn shares(status: &StatusView) -> Check {
     let mine = |stage: fn(GroupStage) -> bool| {
-        let is_member = |group: &&crate::control::GroupView| {
+        let is_member = |group: &&GroupView| {
             stage(group.state)
                 && group.members.iter().any(|member| member.account == status.account)
         };
@@ -333,7 +335,7 @@ fn shares(status: &StatusView) -> Check {
 /// Groups whose share this node should have, and has not.
 fn lacking(status: &StatusView) -> Vec<Check> {
     let lacking = status.groups.iter().filter(|group| group.lacks_share);
-    let check = |group: &crate::control::GroupView| {
+    let check = |group: &GroupView| {
         let (name, account) = (&group.name, &status.account);
         Check::fail(
             "share",
@@ -344,6 +346,40 @@ fn lacking(status: &StatusView) -> Vec<Check> {
         )
     };
     lacking.map(check).collect()
+}
+
+/// Groups of this account that too few members could sign for, whoever is online.
+fn short(status: &StatusView) -> Vec<Check> {
+    let mine = status.groups.iter().filter(|group| is_of(group, status));
+    let short = mine.filter(|group| group.signing == Some(SigningStage::TooFewShares));
+    let check = |group: &GroupView| {
+        Check::fail("group", group.sentence.clone(), group.advice.clone().unwrap_or_default())
+    };
+    short.map(check).collect()
+}
+
+/// Groups of this account whose new shares are overdue, and nobody makes them by themselves.
+fn overdue(status: &StatusView, now: Timestamp) -> Vec<Check> {
+    let mine = status.groups.iter().filter(|group| is_of(group, status));
+    let check = |group: &GroupView| {
+        let refresh = group.refresh.as_ref().filter(|refresh| refresh.due < now)?;
+        let hindered = refresh.hindered.as_ref()?;
+        Some(Check::warn(
+            "new shares",
+            format!(
+                "those of {} were due {}, and are not made by themselves, because {}",
+                group.name,
+                relative(now, refresh.due),
+                hindered.sentence
+            ),
+            hindered.advice.clone(),
+        ))
+    };
+    mine.filter_map(check).collect()
+}
+
+fn is_of(group: &GroupView, status: &StatusView) -> bool {
+    group.members.iter().any(|member| member.account == status.account)
 }
 
 fn hub(address: &str) -> Check {

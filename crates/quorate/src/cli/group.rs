@@ -8,14 +8,15 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use quorate_ceremony::names::{AccountName, GroupName};
+use quorate_ceremony::state::Invalid;
 use serde::Serialize;
 
-use super::context::Context;
+use super::context::{Context, now};
 use super::progress::Progress;
 use super::session::{Session, Watched, unexpected};
 use super::terminal::Tone;
 use super::{Failure, Run, page};
-use crate::control::{Answer, Ask, Exit, GroupView, Problem};
+use crate::control::{Answer, Ask, Exit, GroupStage, GroupView, Problem};
 
 /// Make signing groups, look at them, and change them
 #[derive(Args, Debug)]
@@ -109,7 +110,7 @@ impl Run for Group {
 impl Run for Show {
     fn run(self, context: &Context) -> Result<(), Failure> {
         let group = context.session()?.group(&self.name)?;
-        context.terminal.show("group", &group, |page| page::group(page, &group))?;
+        context.terminal.show("group", &group, |page| page::group(page, &group, now()))?;
         Ok(())
     }
 }
@@ -124,7 +125,7 @@ impl Run for List {
                 );
             }
             for group in &view.groups {
-                page.verdict(page::group_tone(group.state), &group.sentence);
+                page.verdict(page::group_tone(group), &group.sentence);
                 let members = page::list(group.members.iter().map(|member| &member.account));
                 page.note(format!("{} of {}: {members}", group.min_signers, group.max_signers));
             }
@@ -135,26 +136,93 @@ impl Run for List {
 
 impl Run for Accept {
     fn run(self, context: &Context) -> Result<(), Failure> {
-        order(context, &self.name, "accepted", Ask::AcceptGroup { name: self.name.clone() })
+        let nothing = |group: &GroupView, account: &AccountName| {
+            let accepted = group.members.iter().any(|it| it.account == *account && it.accepted);
+            match &group.change {
+                Some(change) if change.accepts => None,
+                Some(_) => {
+                    Some(format!("the change of {} does not wait for you to accept", group.name))
+                }
+                None if group.epoch.is_some() => {
+                    Some(format!("{} has its key, and nothing waits for you to accept", group.name))
+                }
+                None if accepted => Some(format!("you have accepted {} already", group.name)),
+                None => None,
+            }
+        };
+        let ask = Ask::AcceptGroup { name: self.name.clone() };
+        order(context, &self.name, "accepted", ask, nothing)
     }
 }
 
 impl Run for Cancel {
     fn run(self, context: &Context) -> Result<(), Failure> {
-        order(context, &self.name, "cancelled", Ask::CancelCeremony { name: self.name.clone() })
+        let nothing = |group: &GroupView, _: &AccountName| match (&group.change, group.state) {
+            (Some(_), _)
+            | (None, GroupStage::Generating | GroupStage::Certifying | GroupStage::Activating) => {
+                None
+            }
+            (None, _) => Some(format!(
+                "there is nothing of {} to call off: no change is proposed, and no key is being made",
+                group.name
+            )),
+        };
+        let ask = Ask::CancelCeremony { name: self.name.clone() };
+        order(context, &self.name, "cancelled", ask, nothing)
     }
 }
 
 /// Gives an order about a group, and shows what became of it.
-fn order(context: &Context, name: &GroupName, done: &str, ask: Ask) -> Result<(), Failure> {
+///
+/// `nothing` says what to tell people instead, where there is nothing that the order could be about: the log's own words
+/// are about sessions and entries then.
+fn order(
+    context: &Context,
+    name: &GroupName,
+    done: &str,
+    ask: Ask,
+    nothing: impl Fn(&GroupView, &AccountName) -> Option<String>,
+) -> Result<(), Failure> {
     let session = context.session()?;
-    session.order(ask).map_err(|problem| session.about_group(name, problem))?;
+    let account = context.node_config()?.account;
+    session.order(ask).map_err(|problem| match session.group(name) {
+        Err(unknown) => unknown,
+        Ok(group) => refused(&group, &account, nothing(&group, &account), problem),
+    })?;
     let group = session.group(name)?;
     context.terminal.show("group", &group, |page| {
         page.verdict(Tone::Good, format!("{done}: {name}"));
         page.note(&group.sentence);
     })?;
     Ok(())
+}
+
+/// `problem`, or a better one.
+fn refused(
+    group: &GroupView,
+    account: &AccountName,
+    nothing: Option<String>,
+    problem: Problem,
+) -> Problem {
+    let show = format!("quorate group show {}", group.name);
+    match (nothing, &group.change) {
+        (Some(nothing), _) if problem.exit == Exit::Error => {
+            Problem::new(Exit::Error, nothing).hint(show)
+        }
+        (_, Some(change)) if problem.message == not_an_admin(account) => {
+            let message = format!("{}, and did not propose this change", problem.message);
+            Problem::new(problem.exit, message).hint(format!(
+                "{}, who did, can take it back, and any admin; to refuse it: quorate reject {} --reason TEXT",
+                change.proposer,
+                change.id.short()
+            ))
+        }
+        _ => problem,
+    }
+}
+
+fn not_an_admin(account: &AccountName) -> String {
+    Invalid::NotAdmin { account: account.clone() }.to_string()
 }
 
 /// Shows how a group comes along until it is settled.
@@ -180,7 +248,18 @@ fn watch(
         if settled { ControlFlow::Break(Ok(())) } else { ControlFlow::Continue(()) }
     });
     drop(progress);
-    let show = format!("it goes on by itself; see how: quorate group show {name}");
+    let show = match latest.as_ref().and_then(|group| group.change.as_ref()) {
+        Some(change) if !change.undecided.is_empty() => format!(
+            "the proposal stands; members decide with `quorate approve {}` on their own nodes; see: quorate group show \
+             {name}",
+            change.id.short()
+        ),
+        Some(change) if !change.not_accepted.is_empty() => format!(
+            "it goes on when {} accepted; see: quorate group show {name}",
+            page::list(&change.not_accepted)
+        ),
+        _ => format!("it goes on by itself; see how: quorate group show {name}"),
+    };
     match (watched?, latest) {
         (Watched::Done(done), Some(group)) => done.map(|()| group),
         (Watched::Done(Err(problem)), None) => Err(problem),

@@ -9,7 +9,8 @@ use super::duration::{relative, rough, utc};
 use super::file;
 use super::terminal::{Page, Tone};
 use crate::control::{
-    ChangeView, GroupStage, GroupView, MemberView, RequestStage, RequestView, ShareView,
+    ChangeView, GroupStage, GroupView, MemberView, PastChangeView, RefreshView, RequestStage,
+    RequestView, ShareView, SigningStage,
 };
 
 /// `ada, ben, carol`.
@@ -18,9 +19,14 @@ pub(super) fn list<T: Display>(items: impl IntoIterator<Item = T>) -> String {
     if items.is_empty() { "nobody".to_owned() } else { items.join(", ") }
 }
 
-pub(super) fn group_tone(stage: GroupStage) -> Tone {
-    match stage {
-        GroupStage::Ready => Tone::Good,
+pub(super) fn group_tone(view: &GroupView) -> Tone {
+    match view.state {
+        GroupStage::Ready => match view.signing {
+            Some(SigningStage::TooFewShares) => Tone::Bad,
+            Some(SigningStage::TooFewOnline) => Tone::Warn,
+            _ if view.lacks_share => Tone::Warn,
+            Some(SigningStage::Ready | SigningStage::Unknown) | None => Tone::Good,
+        },
         GroupStage::Failed => Tone::Bad,
         GroupStage::Defined
         | GroupStage::Accepted
@@ -66,24 +72,49 @@ pub(super) fn member_state(group: &GroupView, member: &MemberView) -> (Tone, &'s
     }
 }
 
-/// What is known of a member's share, after what its node is doing.
-fn share_state(share: Option<ShareView>, now: Timestamp) -> String {
-    match share {
-        None => String::new(),
+/// What a member's node is doing, and what is known of its share; the worse of the two is the tone.
+fn member_line(group: &GroupView, member: &MemberView, now: Timestamp) -> (Tone, String) {
+    let (tone, state) = member_state(group, member);
+    let (worse, share) = match member.share {
+        None => return (tone, state.to_owned()),
         Some(ShareView::Healthy { proved }) => {
-            format!("; share proved {}", relative(now, proved))
+            return (tone, format!("{state}; share proved {}", relative(now, proved)));
         }
         Some(ShareView::Silent { proved }) => {
-            format!("; share not proved since {}", relative(now, proved))
+            let seconds = now.0.saturating_sub(proved.0) / 1000;
+            (Tone::Warn, format!("share not proved for {}", rough(seconds)))
         }
-        Some(ShareView::Suspended) => "; suspended".to_owned(),
-        Some(ShareView::Lost) => "; lost its share with its former keys".to_owned(),
-        Some(ShareView::Removed) => "; removed from the roster".to_owned(),
+        Some(ShareView::Doubled) => {
+            (Tone::Bad, "two copies of its node run, and neither signs".to_owned())
+        }
+        Some(ShareView::Missing) => (Tone::Bad, "this node has no share".to_owned()),
+        Some(ShareView::Suspended) => (Tone::Bad, "suspended".to_owned()),
+        Some(ShareView::Lost) => (Tone::Bad, "lost its share with its former keys".to_owned()),
+        // It is never online again.
+        Some(ShareView::Removed) => return (Tone::Bad, "removed from the roster".to_owned()),
+    };
+    (worse, format!("{state}; {share}"))
+}
+
+/// When new shares are made by themselves, and why that does not happen.
+fn refresh_line(view: &RefreshView, now: Timestamp) -> String {
+    let when = match view.due >= now {
+        true => format!("next {}", relative(now, view.due)),
+        false => {
+            format!("overdue since {} ({})", utc(view.due), relative(now, view.due))
+        }
+    };
+    match &view.hindered {
+        None => when,
+        Some(hindered) => format!("{when}, but not by themselves, because {}", hindered.sentence),
     }
 }
 
-pub(super) fn group(page: &mut Page, view: &GroupView) {
-    page.verdict(group_tone(view.state), &view.sentence);
+pub(super) fn group(page: &mut Page, view: &GroupView, now: Timestamp) {
+    page.verdict(group_tone(view), &view.sentence);
+    if let Some(advice) = &view.advice {
+        page.advice(advice);
+    }
     page.field("signs with", format!("any {} of {} members", view.min_signers, view.max_signers));
     let types = match view.document_types.is_empty() {
         true => "documents without a type".to_owned(),
@@ -108,7 +139,9 @@ pub(super) fn group(page: &mut Page, view: &GroupView) {
         page.field("key", key);
     }
     if let Some(milliseconds) = view.dkg_ms {
-        page.field("key made in", format!("{milliseconds} ms, attempt {}", view.attempts));
+        // The key is made once; later sessions share it anew.
+        let label = if view.epoch == Some(1) { "key made in" } else { "shared in" };
+        page.field(label, format!("{milliseconds} ms, attempt {}", view.attempts));
     }
     if let Some(epoch) = view.epoch.filter(|epoch| *epoch > 1) {
         page.field("shares", format!("epoch {epoch}; those of earlier epochs are of no use here"));
@@ -117,18 +150,33 @@ pub(super) fn group(page: &mut Page, view: &GroupView) {
         page.field("health", shares);
     }
     if let Some(every) = policy.refresh_every {
-        page.field("new shares", format!("every {}, by themselves", rough(every / 1000)));
+        let refresh = view.refresh.as_ref();
+        let next = refresh.map(|refresh| format!("; {}", refresh_line(refresh, now)));
+        let next = next.unwrap_or_default();
+        page.field("new shares", format!("every {}, by themselves{next}", rough(every / 1000)));
+        if let Some(hindered) = refresh.and_then(|refresh| refresh.hindered.as_ref()) {
+            page.advice(&hindered.advice);
+        }
+    }
+    if let Some(past) = view.past_change.as_ref().filter(|past| !past.done && view.change.is_none())
+    {
+        page.field("last change", past_change(past));
     }
     page.title("Members");
     for member in &view.members {
-        let (tone, state) = member_state(view, member);
-        let share = share_state(member.share, super::context::now());
-        page.item(tone, format!("{}: {state}{share}", member.account));
+        let (tone, line) = member_line(view, member, now);
+        page.item(tone, format!("{}: {line}", member.account));
     }
     if let Some(pending) = &view.change {
         page.blank();
-        change(page, pending, super::context::now());
+        change(page, pending, now);
     }
+}
+
+/// What was proposed, and what became of it.
+fn past_change(past: &PastChangeView) -> String {
+    let PastChangeView { id, proposer, what, end, .. } = past;
+    format!("{}, by {proposer}, that {what}, came to nothing: {end}", id.short())
 }
 
 /// Something that differs: what it is, as it is now, and as it is to be.
@@ -191,25 +239,35 @@ pub(super) fn change(page: &mut Page, view: &ChangeView, now: Timestamp) {
     };
     page.verdict(Tone::Warn, format!("{}  {what}, {} proposes", view.id.short(), view.proposer));
     page.note(&view.sentence);
+    if let (Some(member), Some(shown)) = (&view.repairs, view.share_shown) {
+        page.note(format!(
+            "The log shows that the node of {member} proved its share {}. Approve only if you know, by another way than \
+             this, that it is lost.",
+            relative(now, shown)
+        ));
+    }
     if !view.added.is_empty() {
-        page.field("join", list(&view.added));
+        page.wide_field("join", list(&view.added));
     }
     if !view.removed.is_empty() {
-        page.field("leave", list(&view.removed));
+        page.wide_field("leave", list(&view.removed));
     }
     if !view.regains.is_empty() {
-        page.field("other keys", list(&view.regains));
+        page.wide_field("other keys", list(&view.regains));
         page.note(
             "An admin gave them other keys. Approve only if you know, by another way than this, that it is they who have them.",
         );
     }
     for (label, now, after) in differences(&view.now, &view.after) {
-        page.field(label, format!("{after} (now: {now})"));
+        page.wide_field(label, format!("{after} (now: {now})"));
     }
     for (account, reason) in &view.refusals {
-        page.field("refused by", format!("{account}: {reason}"));
+        page.wide_field("refused by", format!("{account}: {reason}"));
     }
-    page.field("lapses", format!("{} ({})", utc(view.expires_at), relative(now, view.expires_at)));
+    page.wide_field(
+        "lapses",
+        format!("{} ({})", utc(view.expires_at), relative(now, view.expires_at)),
+    );
 }
 
 pub(super) fn request(page: &mut Page, view: &RequestView, now: Timestamp) {
@@ -279,8 +337,147 @@ pub(super) fn request_in_list(page: &mut Page, view: &RequestView, now: Timestam
         format!("{}  {file}{kind}, {} asks {}", view.id.short(), view.requester, view.group),
     );
     let lapses = match view.state.is_final() {
-        true => relative(now, view.at),
+        true => format!("asked {}", relative(now, view.at)),
         false => format!("lapses {}", relative(now, view.expires_at)),
     };
     page.note(format!("{} ({lapses})", view.sentence.trim_end_matches('.')));
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(100 * DAY);
+    const DAY: u64 = 24 * 3_600_000;
+
+    /// A group of two of three with a key, all online and healthy, with these fields other than that.
+    fn group_with(fields: Value) -> GroupView {
+        let member = |name: &str| {
+            json!({
+                "account": name, "identifier": 1, "online": true, "accepted": true, "awaited": false,
+                "share": { "state": "healthy", "proved": NOW },
+            })
+        };
+        let mut view = json!({
+            "sentence": "board is ready.", "name": "board", "state": "ready", "signing": "ready",
+            "suite": "frost-ed25519-sha512", "min_signers": 2, "max_signers": 3, "document_types": [],
+            "policy": {
+                "approvals_required": 2, "requester_may_approve": true, "auto_approve": false,
+                "expiry": DAY, "refresh_every": 30 * DAY,
+            },
+            "members": [member("ada"), member("ben"), member("eve")],
+            "verifying_key": "00", "epoch": 1, "attempts": 1, "dkg_ms": 69,
+        });
+        for (name, value) in fields.as_object().unwrap() {
+            view[name] = value.clone();
+        }
+        serde_json::from_value(view).unwrap()
+    }
+
+    fn shown(view: &GroupView) -> String {
+        Page::text_of(|page| group(page, view, NOW))
+    }
+
+    #[test]
+    fn a_group_that_can_not_sign_has_no_green_tick() {
+        for (fields, mark) in [
+            (json!({}), "✓ board"),
+            (json!({ "signing": "too-few-online" }), "! board"),
+            (json!({ "signing": "too-few-shares", "advice": "make a new group" }), "✗ board"),
+            (json!({ "lacks_share": true }), "! board"),
+        ] {
+            let shown = shown(&group_with(fields.clone()));
+            assert!(shown.starts_with(mark), "{fields}: {shown}");
+            assert_eq!(shown.contains("→ make a new group"), fields["advice"].is_string());
+        }
+    }
+
+    #[test]
+    fn a_member_that_can_not_sign_has_no_green_tick_either() {
+        let mut view = group_with(json!({}));
+        for (share, line) in [
+            (json!({ "state": "lost" }), "✗ ben: online; lost its share"),
+            (json!({ "state": "removed" }), "✗ ben: removed from the roster"),
+            (json!({ "state": "doubled" }), "✗ ben: online; two copies"),
+            (json!({ "state": "missing" }), "✗ ben: online; this node has no share"),
+            (
+                json!({ "state": "silent", "proved": 91 * DAY }),
+                "! ben: online; share not proved for 9 days",
+            ),
+        ] {
+            view.members[1].share = Some(serde_json::from_value(share).unwrap());
+            let shown = shown(&view);
+            assert!(shown.contains(line), "{shown}");
+            assert!(shown.contains("✓ ada: online; share proved now"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn new_shares_that_are_overdue_say_why_and_what_to_do() {
+        let advice = "quorate group change board --remove eve";
+        let hindered = json!({ "sentence": "eve is removed", "advice": advice });
+        let overdue = json!({ "refresh": { "due": 98 * DAY, "hindered": hindered } });
+        let shown = shown(&group_with(overdue));
+        for text in ["overdue since", "(2 days ago)", "because eve is removed", advice] {
+            assert!(shown.contains(text), "{text}: {shown}");
+        }
+        let soon = json!({ "refresh": { "due": 103 * DAY } });
+        let soon = Page::text_of(|page| group(page, &group_with(soon), NOW));
+        assert!(soon.contains("every 30 days, by themselves; next in 3 days"), "{soon}");
+    }
+
+    #[test]
+    fn a_change_that_came_to_nothing_is_told_with_who_refused_and_why() {
+        let past = |done: bool| {
+            json!({ "past_change": {
+                "id": "ab".repeat(32), "done": done, "end": "refused by ben (no)", "group": "board",
+                "what": "any 2 of ada and ben should sign", "proposer": "ada", "refusals": { "ben": "no" },
+            }})
+        };
+        let shown_past = shown(&group_with(past(false)));
+        let line = "abababab, by ada, that any 2 of ada and ben should sign, came to nothing: refused by ben (no)";
+        assert!(shown_past.contains(line), "{shown_past}");
+        assert!(!shown(&group_with(past(true))).contains("last change"));
+    }
+
+    #[test]
+    fn how_long_it_took_is_of_the_key_only_while_its_first_shares_are_in_use() {
+        assert!(shown(&group_with(json!({}))).contains("key made in  69 ms"));
+        let later = shown(&group_with(json!({ "epoch": 2 })));
+        assert!(later.contains("shared in    69 ms") && !later.contains("key made in"), "{later}");
+    }
+
+    #[test]
+    fn a_label_never_runs_into_its_value() {
+        let definition = |min_signers: u16, auto_approve: bool| {
+            json!({
+                "name": "board", "suite": "frost-ed25519-sha512", "min_signers": min_signers,
+                "members": ["ada", "ben", "eve"], "document_types": [],
+                "policy": {
+                    "approvals_required": min_signers, "requester_may_approve": !auto_approve,
+                    "auto_approve": auto_approve, "expiry": u64::from(min_signers) * DAY,
+                },
+            })
+        };
+        let view: ChangeView = serde_json::from_value(json!({
+            "sentence": "Waiting.", "id": "ab".repeat(32), "group": "board", "proposer": "ada",
+            "refresh": false, "now": definition(2, false), "after": definition(3, true),
+            "added": [], "removed": [], "approved": false, "approvals_required": 2, "approvals": ["ada"],
+            "refusals": {}, "undecided": ["ben"], "not_accepted": [], "decides": true, "accepts": false,
+            "expires_at": NOW, "repairs": "eve", "share_shown": NOW.0 - 3_600_000 * 3,
+        }))
+        .unwrap();
+        let shown = Page::text_of(|page| change(page, &view, NOW));
+        for line in [
+            "approve a request    3 (now: 2)",
+            "approve a change     3 (now: 2)",
+            "requests lapse after 3 days (now: 2 days)",
+            "nodes by themselves  yes (now: no)",
+            "The log shows that the node of eve proved its share 3 hours ago.",
+        ] {
+            assert!(shown.contains(line), "{line}: {shown}");
+        }
+    }
 }

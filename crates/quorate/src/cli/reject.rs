@@ -2,11 +2,12 @@
 
 use clap::Args;
 
+use super::approve::{decide_again, show_change};
 use super::context::Context;
 use super::sign::decided;
 use super::terminal::Tone;
 use super::{Failure, Run};
-use crate::control::{Ask, Exit, Problem};
+use crate::control::{Ask, ChangeView, Exit, Problem};
 
 /// Refuse a request, or a proposed change of a group, with a reason that everybody can read
 ///
@@ -30,14 +31,18 @@ impl Run for Reject {
         let session = context.session()?;
         let account = context.node_config()?.account;
         if let Some(change) = session.change(&self.id)? {
-            session.order(Ask::Reject { id: change.id.to_string(), reason: self.reason })?;
-            let group = session.group(&change.group)?;
-            context.terminal.show("group", &group, |page| {
-                let id = change.id.short();
-                page.verdict(Tone::Good, format!("refused: change {id} of {}", group.name));
-                page.note(group.change.as_ref().map_or(&group.sentence, |left| &left.sentence));
+            if change.refusals.contains_key(&account) {
+                return show_change(context, &session, &change, "refused already");
+            }
+            // Ordered even after an approval: the node takes no part in carrying the change out then.
+            let ask = Ask::Reject { id: change.id.to_string(), reason: self.reason };
+            session.order(ask).map_err(|problem| match problem.exit {
+                Exit::Error | Exit::Rejected if change.approvals.contains(&account) => {
+                    too_late(&change, problem.exit)
+                }
+                _ => problem,
             })?;
-            return Ok(());
+            return show_change(context, &session, &change, "refused");
         }
         let before = session.request(&self.id)?;
         let id = before.id.to_string();
@@ -56,6 +61,15 @@ impl Run for Reject {
         })?;
         Ok(())
     }
+}
+
+/// The log has the approval of who refuses now.
+fn too_late(change: &ChangeView, exit: Exit) -> Problem {
+    let message = format!(
+        "you approved change {} already, which is final; but from now on this node takes no part in carrying it out",
+        change.id.short()
+    );
+    Problem::new(exit, message).hint(decide_again(change))
 }
 
 fn reason(text: &str) -> Result<String, Problem> {

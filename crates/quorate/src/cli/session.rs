@@ -9,7 +9,9 @@ use tokio::runtime::Runtime;
 
 use super::suggest;
 use crate::control::client::Client;
-use crate::control::{Answer, Ask, ChangeView, Exit, GroupView, Problem, RequestView, StatusView};
+use crate::control::{
+    Answer, Ask, ChangeView, Exit, GroupView, PastChangeView, Problem, RequestView, StatusView,
+};
 
 /// A conversation with the node of one home.
 pub(super) struct Session {
@@ -105,6 +107,14 @@ impl Session {
         Ok(first.filter(|_| found.next().is_none()).map(|change| *change))
     }
 
+    /// The change that is over and whose id begins like this, if there is exactly one.
+    fn past_change(&self, id: &str) -> Result<Option<PastChangeView>, Problem> {
+        match self.ask(Ask::PastChange { id: id.to_owned() })? {
+            Answer::PastChange { change } => Ok(change),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     pub(super) fn requests(&self, ask: Ask) -> Result<Vec<RequestView>, Problem> {
         match self.ask(ask)? {
             Answer::Requests { requests } => Ok(requests),
@@ -158,6 +168,18 @@ impl Session {
         let Some(unknown) = names.iter().find(|name| !status.accounts.contains_key(*name)) else {
             return problem;
         };
+        let is_invited = match self.ask(Ask::Accounts) {
+            Ok(Answer::Accounts { invitations, .. }) => {
+                invitations.iter().any(|open| open.account == *unknown)
+            }
+            _ => false,
+        };
+        if is_invited {
+            let message = format!("{unknown} is invited, and has not joined yet");
+            return Problem::new(Exit::Error, message).hint(format!(
+                "{unknown} joins with `quorate join URL`; if the URL is lost: quorate invite {unknown}"
+            ));
+        }
         let known = status.accounts.keys().map(AccountName::as_str);
         let better = Problem::new(Exit::Error, format!("there is no account \"{unknown}\""));
         match suggest::nearest(unknown.as_str(), known) {
@@ -172,6 +194,17 @@ impl Session {
         let ids: Vec<String> = requests.iter().map(|request| request.id.to_string()).collect();
         if ids.iter().any(|known| known.starts_with(id)) {
             return problem;
+        }
+        if let Ok(Some(past)) = self.past_change(id) {
+            let (id, group) = (past.id.short(), &past.group);
+            let message = format!("{id} is a change of {group}, and over: {}", past.end);
+            return Problem::new(Exit::Rejected, message)
+                .hint(format!("quorate group show {group}"));
+        }
+        if let Ok(Some(change)) = self.change(id) {
+            let (id, group) = (change.id.short(), &change.group);
+            let message = format!("{id} is no request, but a proposed change of {group}");
+            return Problem::new(Exit::Error, message).hint(format!("quorate group show {group}"));
         }
         let unknown = Problem::new(Exit::Error, format!("there is no request \"{id}\""));
         let beginnings = ids.iter().filter_map(|known| known.get(..id.len()));

@@ -32,6 +32,7 @@ impl Run for Status {
         let tone = match exit {
             Some(Exit::Verification | Exit::NotAllowed) => Tone::Bad,
             Some(_) => Tone::Warn,
+            None if status.groups.iter().any(|group| group.lacks_share) => Tone::Warn,
             None => Tone::Good,
         };
         context.terminal.show("status", &status, |page| {
@@ -65,6 +66,7 @@ impl Run for Status {
 
 fn details(page: &mut super::terminal::Page, status: &StatusView) {
     let roles = match status.roles.is_empty() {
+        true if status.removed => "removed, for ever".to_owned(),
         true => "not admitted yet, as far as this node knows".to_owned(),
         false => page::list(&status.roles),
     };
@@ -83,7 +85,10 @@ fn details(page: &mut super::terminal::Page, status: &StatusView) {
     }
     page.title("Groups");
     for group in &status.groups {
-        page.item(page::group_tone(group.state), &group.sentence);
+        page.item(page::group_tone(group), &group.sentence);
+        if let Some(advice) = &group.advice {
+            page.advice(advice);
+        }
     }
     if status.groups.is_empty() {
         page.item(Tone::Faint, "none yet");

@@ -204,6 +204,14 @@ impl Page {
         Self { text: String::new(), stream }
     }
 
+    /// What `write` writes, as where nobody looks.
+    #[cfg(test)]
+    pub(super) fn text_of(write: impl FnOnce(&mut Self)) -> String {
+        let mut page = Self::new(Stream { color: false, is_terminal: false });
+        write(&mut page);
+        page.text
+    }
+
     /// A sentence.
     pub(super) fn sentence(&mut self, text: impl Display) {
         self.wrapped("", 0, &clean(&text.to_string()), None);
@@ -236,6 +244,13 @@ impl Page {
         let padded = format!("  {label:<FIELD$}");
         let label = self.paint(Tone::Faint, &padded);
         self.wrapped(&label, FIELD + 2, &clean(&value.to_string()), None);
+    }
+
+    /// As [`Self::field`], in a column for longer labels.
+    pub(super) fn wide_field(&mut self, label: &str, value: impl Display) {
+        let padded = format!("  {label:<WIDE_FIELD$}");
+        let label = self.paint(Tone::Faint, &padded);
+        self.wrapped(&label, WIDE_FIELD + 2, &clean(&value.to_string()), None);
     }
 
     /// A line of a list, behind its number.
@@ -349,6 +364,8 @@ fn write_err(text: &str) {
 
 /// Columns of a label.
 const FIELD: usize = 13;
+/// Columns of a longer one: `requests lapse after`, and a space.
+const WIDE_FIELD: usize = 21;
 const MIN_WIDTH: usize = 40;
 const MAX_WIDTH: usize = 110;
 

@@ -71,6 +71,8 @@ pub enum ShareState {
     Healthy,
     /// Nothing has shown that for a while.
     Silent,
+    /// Two copies of its node ran, and none has started anew since: neither signs.
+    Doubled,
     /// It can not be used.
     Unable,
 }

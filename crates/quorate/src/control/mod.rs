@@ -6,6 +6,7 @@
 
 mod account;
 pub mod client;
+mod group;
 mod hindrance;
 pub(crate) mod server;
 mod status;
@@ -14,12 +15,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::names::{AccountName, Digest, DocumentType, EntryId, GroupName, Timestamp};
-use quorate_ceremony::policy::Policy;
-use quorate_ceremony::state::{Health, Unable};
 use quorate_ceremony::statement::{GroupDefinition, Invitation, Role};
 use serde::{Deserialize, Serialize};
 
 pub use account::{AccountView, InvitedView, MembershipView, ShareState, ShortfallView, Standing};
+pub use group::{
+    ChangeView, GroupStage, GroupView, MemberView, PastChangeView, RefreshView, ShareView,
+    SigningStage,
+};
 pub use hindrance::HindranceView;
 pub use status::{StatusView, TroubleView};
 
@@ -83,6 +86,22 @@ pub enum Ask {
         /// A member that is to get its lost share back.
         repairs: Option<AccountName>,
     },
+    /// Whether [`Ask::ChangeGroup`] with the same fields could be carried out. Nothing is stated.
+    JudgeChange {
+        /// What it is to be.
+        definition: GroupDefinition,
+        /// The epoch that the proposer looked at.
+        epoch: u64,
+        /// For how long that is good, in milliseconds.
+        expires_in: Option<u64>,
+        /// A member that is to get its lost share back.
+        repairs: Option<AccountName>,
+    },
+    /// A change of a group that is over.
+    PastChange {
+        /// Its id, or the beginning of it (at least 4 hex digits).
+        id: String,
+    },
     /// Suspend an account.
     Suspend {
         /// Which.
@@ -137,7 +156,7 @@ pub enum Ask {
 }
 
 impl Ask {
-    /// Whether it is to be stated in the log, which takes a connection.
+    /// Whether it is to be stated in the log, or judged as if it were, which takes a connection.
     pub(crate) fn is_order(&self) -> bool {
         match self {
             Self::Sign(_)
@@ -146,6 +165,7 @@ impl Ask {
             | Self::Invite(_)
             | Self::DefineGroup(_)
             | Self::ChangeGroup { .. }
+            | Self::JudgeChange { .. }
             | Self::Suspend { .. }
             | Self::Resume { .. }
             | Self::Remove { .. }
@@ -157,6 +177,7 @@ impl Ask {
             | Self::Accounts
             | Self::Groups
             | Self::Group { .. }
+            | Self::PastChange { .. }
             | Self::Requests
             | Self::Request { .. }
             | Self::Entries { .. }
@@ -219,6 +240,13 @@ pub enum Answer {
         entry: EntryId,
         /// Its index.
         index: u64,
+    },
+    /// To [`Ask::JudgeChange`]: the log would admit it.
+    Admissible,
+    /// To [`Ask::PastChange`], if there is exactly one.
+    PastChange {
+        /// What became of it.
+        change: Option<PastChangeView>,
     },
     /// To [`Ask::Entries`].
     Entries {
@@ -310,181 +338,6 @@ pub enum Exit {
     UntrustedKey = 9,
 }
 
-/// A group.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct GroupView {
-    /// Where it stands, in one sentence.
-    pub sentence: String,
-    /// Its name.
-    pub name: GroupName,
-    /// Where it stands.
-    pub state: GroupStage,
-    /// The suite's name.
-    pub suite: String,
-    /// How many members it takes to sign.
-    pub min_signers: u16,
-    /// How many members there are.
-    pub max_signers: u16,
-    /// Which documents it signs; empty: those without a type.
-    pub document_types: BTreeSet<DocumentType>,
-    /// What a request needs.
-    pub policy: Policy,
-    /// The members.
-    pub members: Vec<MemberView>,
-    /// The verifying key in hex, once there is one.
-    pub verifying_key: Option<String>,
-    /// Counts the key's sets of shares.
-    pub epoch: Option<u64>,
-    /// Whether this node should have a share of the key and has none: its data was lost, or restored without it.
-    #[serde(default)]
-    pub lacks_share: bool,
-    /// How many members' nodes showed lately that they have their shares, once there is a key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub healthy: Option<usize>,
-    /// How the shares are, in one sentence, once there is a key: `3 of 5 needed, 4 healthy; carol not proved for 9 days`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shares: Option<String>,
-    /// What is proposed to change, or under way.
-    pub change: Option<Box<ChangeView>>,
-    /// How the latest change ended that is not pending any more.
-    pub past_change: Option<PastChangeView>,
-    /// Sessions so far.
-    pub attempts: usize,
-    /// How long the successful DKG took, in milliseconds by the log's own times.
-    pub dkg_ms: Option<u64>,
-}
-
-/// A change of a group that is over.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct PastChangeView {
-    /// Its id.
-    pub id: EntryId,
-    /// Whether it is in force.
-    pub done: bool,
-    /// What became of it, in a sentence.
-    pub end: String,
-}
-
-/// A proposed change of a group.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct ChangeView {
-    /// Where it stands, who is missing, and what happens next, in one sentence.
-    pub sentence: String,
-    /// Its id.
-    pub id: EntryId,
-    /// Of which group.
-    pub group: GroupName,
-    /// Who proposes it.
-    pub proposer: AccountName,
-    /// Whether only the shares are to be others.
-    pub refresh: bool,
-    /// The member that is to get its lost share back, where that is all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repairs: Option<AccountName>,
-    /// Members with other keys than when they got their shares, who would get one again: whoever approves should know that
-    /// it is they who have the new keys.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub regains: BTreeSet<AccountName>,
-    /// The whole group as it is.
-    pub now: GroupDefinition,
-    /// The whole group as it would be.
-    pub after: GroupDefinition,
-    /// Who would join.
-    pub added: BTreeSet<AccountName>,
-    /// Who would leave.
-    pub removed: BTreeSet<AccountName>,
-    /// Whether it has the approvals that it needs.
-    pub approved: bool,
-    /// How many that is.
-    pub approvals_required: u16,
-    /// Who approved.
-    pub approvals: BTreeSet<AccountName>,
-    /// Who refused, and why.
-    pub refusals: BTreeMap<AccountName, String>,
-    /// Members who have not decided and still can.
-    pub undecided: BTreeSet<AccountName>,
-    /// Who has not accepted yet to join.
-    pub not_accepted: BTreeSet<AccountName>,
-    /// Whether it waits for this account's decision.
-    pub decides: bool,
-    /// Whether it waits for this account to accept to join.
-    pub accepts: bool,
-    /// Until when it can be decided and begun.
-    pub expires_at: Timestamp,
-}
-
-/// Where a group stands.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum GroupStage {
-    /// Waits for members to accept the definition.
-    Defined,
-    /// All accepted; the DKG starts when all are connected.
-    Accepted,
-    /// DKG rounds 1 to 3.
-    Generating,
-    /// DKG round 4.
-    Certifying,
-    /// DKG round 5.
-    Activating,
-    /// The key is in use.
-    Ready,
-    /// The DKG ended without a key, and no other follows by itself.
-    Failed,
-}
-
-/// A member of a group.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct MemberView {
-    /// Its name.
-    pub account: AccountName,
-    /// Its protocol identifier.
-    pub identifier: u16,
-    /// Whether its node is connected, by the coordinator's word.
-    pub online: bool,
-    /// Whether it accepted the definition.
-    pub accepted: bool,
-    /// Whether the running DKG waits for it.
-    pub awaited: bool,
-    /// What the log shows of its share, once there is a key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub share: Option<ShareView>,
-}
-
-/// What the log shows of a member's share.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
-#[serde(tag = "state", rename_all = "kebab-case")]
-pub enum ShareView {
-    /// Its node showed lately that it has it.
-    Healthy {
-        /// When.
-        proved: Timestamp,
-    },
-    /// Its node has not shown that for more than three days.
-    Silent {
-        /// When it did last.
-        proved: Timestamp,
-    },
-    /// An admin suspended the account.
-    Suspended,
-    /// An admin replaced the account's keys; the share went with the former ones.
-    Lost,
-    /// The account is not on the roster any more.
-    Removed,
-}
-
-impl From<Health> for ShareView {
-    fn from(health: Health) -> Self {
-        match health {
-            Health::Healthy { proved } => Self::Healthy { proved },
-            Health::Silent { proved } => Self::Silent { proved },
-            Health::Unable(Unable::Suspended) => Self::Suspended,
-            Health::Unable(Unable::Replaced) => Self::Lost,
-            Health::Unable(Unable::Removed) => Self::Removed,
-        }
-    }
-}
-
 /// A request.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct RequestView {
@@ -554,20 +407,6 @@ pub enum RequestStage {
     Expired,
     /// Signed.
     Signed,
-}
-
-impl GroupStage {
-    /// Whether nothing more happens by itself.
-    pub fn is_final(self) -> bool {
-        match self {
-            Self::Defined
-            | Self::Accepted
-            | Self::Generating
-            | Self::Certifying
-            | Self::Activating => false,
-            Self::Ready | Self::Failed => true,
-        }
-    }
 }
 
 impl RequestStage {

@@ -18,6 +18,9 @@ pub struct StatusView {
     pub account: AccountName,
     /// Its roles; empty while the log that this node has does not show its admission.
     pub roles: BTreeSet<Role>,
+    /// Whether the log that this node has shows that the account was removed.
+    #[serde(default)]
+    pub removed: bool,
     /// The IVN.
     pub ivn: IvnId,
     /// What people call it.

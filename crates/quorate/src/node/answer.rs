@@ -15,7 +15,9 @@ use quorate_log::tree::MemoryTree;
 
 use super::hub::Hub;
 use super::view;
-use crate::control::{Answer, EntryView, Exit, HindranceView, Problem, StatusView, TroubleView};
+use crate::control::{
+    Answer, EntryView, Exit, HindranceView, PastChangeView, Problem, StatusView, TroubleView,
+};
 
 /// The fewest hex digits that name a request.
 const SHORTEST_ID: usize = 4;
@@ -53,7 +55,15 @@ pub(crate) fn told(error: &CommandError, node: &Node, hub: &Hub) -> Problem {
         Some(HindranceView { sentence, advice }) => {
             Problem::new(Exit::NotAllowed, sentence.trim_end_matches('.')).hint(advice)
         }
-        None => problem(error),
+        None => match error {
+            CommandError::Invalid(Invalid::RequestOver { request })
+                if let Some(group) = node.state().group_of_change(*request) =>
+            {
+                let name = &group.definition.name;
+                problem(error).hint(format!("quorate group show {name}"))
+            }
+            _ => problem(error),
+        },
     }
 }
 
@@ -92,8 +102,10 @@ fn invalid_problem(invalid: &Invalid) -> Problem {
         Invalid::UnknownRequest { .. } => {
             Problem::new(Exit::Error, text).hint("quorate request list")
         }
-        Invalid::ChangePending { group, .. }
-        | Invalid::OtherEpoch { group, .. }
+        Invalid::ChangePending { group, .. } => Problem::new(Exit::Error, text).hint(format!(
+            "quorate group show {group}; to take it back: quorate group cancel {group}"
+        )),
+        Invalid::OtherEpoch { group, .. }
         | Invalid::NoKey { group }
         | Invalid::GroupExists { group }
         | Invalid::DefinitionChanged { group }
@@ -165,6 +177,16 @@ pub(crate) fn find_votable(state: &IvnState, id: &str) -> Result<EntryId, Proble
     }
 }
 
+/// The one change that is over and whose id begins like this.
+pub(crate) fn find_past_change(state: &IvnState, id: &str) -> Option<PastChangeView> {
+    let wanted = well_formed(id).ok()?;
+    let groups = state.groups().values();
+    let past = groups.flat_map(|group| group.past_changes.iter());
+    let mut found = past.filter(|past| past.id.to_string().starts_with(&wanted));
+    let first = found.next()?;
+    found.next().is_none().then(|| view::past_change(first))
+}
+
 fn well_formed(id: &str) -> Result<String, Problem> {
     let wanted = id.to_ascii_lowercase();
     if wanted.len() >= SHORTEST_ID && wanted.chars().all(|c| c.is_ascii_hexdigit()) {
@@ -226,13 +248,24 @@ pub(crate) fn status(
         (None, false) => format!("Not connected to the coordinator at {hub}; trying again."),
         (None, true) => {
             let online = node.online().len();
+            let lacking: Vec<&str> = state
+                .groups()
+                .values()
+                .filter(|group| view::lacks_share(node, group))
+                .map(|group| group.definition.name.as_str())
+                .collect();
             let needs = match inbox {
-                0 => "nothing needs you".to_owned(),
-                1 => "1 request or change needs you".to_owned(),
-                count => format!("{count} requests or changes need you"),
+                0 if !lacking.is_empty() => String::new(),
+                0 => "; nothing needs you".to_owned(),
+                1 => "; 1 request or change needs you".to_owned(),
+                count => format!("; {count} requests or changes need you"),
+            };
+            let lacks = match lacking.is_empty() {
+                true => String::new(),
+                false => format!("; this node has no share of {}", lacking.join(", ")),
             };
             format!(
-                "Connected; {online} of {} accounts are online; {needs}.",
+                "Connected; {online} of {} accounts are online{needs}{lacks}.",
                 state.accounts().len()
             )
         }
@@ -241,6 +274,7 @@ pub(crate) fn status(
         sentence,
         account: node.account().clone(),
         roles: roles.unwrap_or_default(),
+        removed: state.former_accounts().contains_key(node.account()),
         ivn: state.ivn(),
         ivn_name: state.genesis().name.clone(),
         hub,

@@ -327,6 +327,16 @@ impl Task {
             Ask::ChangeGroup { definition, epoch, expires_in, repairs } => {
                 Ok(Command::ChangeGroup { definition, epoch, expires_in, repairs })
             }
+            Ask::JudgeChange { definition, epoch, expires_in, repairs } => {
+                let judged =
+                    self.machine.judge_change(definition, epoch, expires_in, repairs, now());
+                let answer = match judged {
+                    Ok(()) => Answer::Admissible,
+                    Err(error) => Answer::Problem(answer::told(&error, &self.machine, &self.hub)),
+                };
+                let _ = reply.send(answer).await;
+                return;
+            }
             Ask::Suspend { account } => Ok(Command::Suspend(account)),
             Ask::Resume { account } => Ok(Command::Resume(account)),
             Ask::Remove { account } => Ok(Command::Remove(account)),
@@ -364,6 +374,7 @@ impl Task {
             | Ask::Groups
             | Ask::Requests
             | Ask::Group { .. }
+            | Ask::PastChange { .. }
             | Ask::Request { .. }) => {
                 let mut watcher = Watcher { ask, last: None, reply };
                 if self.tell(&mut watcher).await {
@@ -524,6 +535,10 @@ impl Task {
                 }
                 Err(invalid) => (Answer::Problem(answer::problem(&invalid.into())), false),
             },
+            Ask::PastChange { id } => {
+                let change = answer::find_past_change(state, id);
+                (Answer::PastChange { change }, false)
+            }
             Ask::Request { id, watch } => match self.request(id) {
                 Ok(state) => {
                     let view = self.request_view(state);

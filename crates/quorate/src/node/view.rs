@@ -2,6 +2,7 @@
 
 mod account;
 mod group;
+mod shares;
 
 use std::collections::BTreeSet;
 
@@ -16,7 +17,8 @@ use crate::control::{EntryView, RequestStage, RequestView};
 use crate::store::documents::DocumentPackage;
 
 pub(crate) use self::account::accounts;
-pub(crate) use self::group::group;
+pub(crate) use self::group::{group, past_change};
+pub(crate) use self::shares::lacks_share;
 
 /// `ada`, `ada and ben`, `ada, ben and carol`.
 pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a AccountName>) -> String {
@@ -128,7 +130,6 @@ fn request_sentence(node: &Node, state: &RequestState, now: Timestamp) -> String
     let Some(group) = node.state().groups().get(&state.request.group) else {
         return "The group of this request is unknown.".to_owned();
     };
-    let min_signers = usize::from(group.definition.min_signers);
     match request_stage(state, now) {
         RequestStage::Refused => match &state.status {
             Status::Refused(refused) => format!("Refused: {refused}."),
@@ -169,16 +170,15 @@ fn request_sentence(node: &Node, state: &RequestState, now: Timestamp) -> String
             "Approved; whether it is signed shows when the coordinator can be reached.".to_owned()
         }
         RequestStage::Approved => {
-            let (online, offline): (Vec<_>, Vec<_>) =
-                state.approvals.iter().partition(|name| node.online().contains(*name));
-            match min_signers.checked_sub(online.len()) {
-                Some(lacking) if lacking > 0 => format!(
-                    "Approved; waiting for {} of {} to come online. It is then signed by itself.",
-                    plural(lacking, "node", "nodes"),
-                    list_or(offline)
-                ),
-                _ => "Approved; the signature is being made.".to_owned(),
-            }
+            let shares = shares::shares(node, group, now);
+            let approving = shares.into_iter().filter(|(name, _)| state.approvals.contains(*name));
+            shares::of_approved(
+                &group.definition.name,
+                usize::from(group.definition.min_signers),
+                &approving.collect::<Vec<_>>(),
+                &state.undecided(group).collect::<Vec<_>>(),
+                node.online(),
+            )
         }
     }
 }

@@ -74,6 +74,12 @@ fn a_removed_accounts_node_is_cut_off_at_once_and_told_why_whenever_it_dials() {
     }
     // By its own log, if its link got rid of that entry before it ended, or else by the coordinator's word.
     is_hindered(&system, "carol", "account \"carol\" was removed");
+    let shown = system.run("ada", "group show board").succeeds().stdout;
+    assert!(shown.contains("it takes 2 of 3 members to sign, 2 can"), "{shown}");
+    assert!(shown.contains("✗ carol: removed from the roster"), "{shown}");
+    system
+        .run("ada", "group change board --min-signers 3 --dry-run")
+        .fails(1, &["carol is removed, and can get no share of board", "--remove carol"]);
     until("carol's node to be gone", || {
         let online = system.run("ada", "status --json").succeeds().json()["online"].clone();
         (online == serde_json::json!(["ada", "ben"])).then_some(())
@@ -171,6 +177,8 @@ fn an_account_with_new_keys_of_its_own_still_signs_and_a_copy_of_its_old_home_is
     system.start_process("copy");
     is_hindered(&system, "copy", "the keys of account \"ben\" were replaced");
     system.kill("copy");
+    let texts = ["the keys of account \"ben\" were replaced", "use the home that has the new keys"];
+    system.run("copy", "node rotate-keys").fails(6, &texts);
     // The certificate of the new keys is for them alone.
     system.stop("ben");
     let again = system.run("ben", "node rotate-keys --json").succeeds().json();
@@ -246,12 +254,41 @@ fn what_would_leave_a_group_without_enough_shares_takes_force() {
     }
     let refused = system.run("ada", "account suspend carol --json");
     assert_eq!((refused.exit, &refused.json()["exit"]), (6, &"not-allowed".into()));
-    let forced = system.run("ada", "account suspend carol --force").succeeds();
-    assert!(forced.stderr.contains("it can sign nothing then"), "{}", forced.stderr);
+    // Whoever asks for less talk, or for JSON, is warned all the same.
+    for line in ["account suspend carol --force --quiet", "account suspend carol --force --json"] {
+        let forced = system.run("ada", line).succeeds();
+        assert!(forced.stderr.contains("it can sign nothing then"), "{}", forced.stderr);
+        let shown = system.run("ada", "group show board").succeeds().stdout;
+        let short = "✗ board can sign nothing now: it takes 2 of 3 members, and only 1 can use their shares; ben and \
+                     carol are suspended";
+        assert!(shown.contains(short), "{shown}");
+        assert!(shown.contains("quorate account resume ben"), "{shown}");
+        if line.ends_with("json") {
+            assert_eq!(forced.json()["judged"][0]["healthy"], 1);
+            continue;
+        }
+        let resumed = system.run("ada", "account resume carol").succeeds();
+        assert_eq!(resumed.stderr, "");
+        is_well(&system, "carol");
+    }
     system.run("ada", "account resume carol").succeeds();
     system.run("ada", "account resume ben").succeeds();
     is_well(&system, "carol");
     ada_signs_with(&system, "carol");
+
+    // A change that is approved, and waits for somebody who is suspended meanwhile.
+    system.stop("ben");
+    let line = "group change board --approvals 3 --json";
+    let proposed = system.run("ada", line).succeeds().json();
+    let id = proposed["change"]["id"].as_str().unwrap().to_owned();
+    until("carol's approval", || {
+        (system.run("carol", &format!("approve {id}")).exit == 0).then_some(())
+    });
+    system.run("ada", "account suspend ben").succeeds();
+    let shown = system.run("ada", "group show board").succeeds().stdout;
+    for text in ["Approved, but ben is suspended", "account resume ben", "group cancel board"] {
+        assert!(shown.contains(text), "{shown}");
+    }
 }
 
 #[test]
@@ -310,7 +347,12 @@ fn two_copies_of_a_node_say_so_and_sign_nothing_until_one_is_gone() {
     is_well(&system, "ben");
     system.start_process("copy");
     is_hindered(&system, "ben", "Two copies of this node run");
-    is_known(&system, "ben", |shown| shown["duplicated"] == true);
+    is_known(&system, "ben", |shown| {
+        shown["duplicated"] == true && shown["groups"][0]["share"] == "doubled"
+    });
+    system.run("ada", "account suspend carol").fails(6, &["1 healthy would be left", "--force"]);
+    let shown = system.run("ada", "group show board").succeeds().stdout;
+    assert!(shown.contains("2 healthy; ben runs two copies of its node"), "{shown}");
     system.kill("copy");
     system.stop("ben");
     system.start_process("ben");

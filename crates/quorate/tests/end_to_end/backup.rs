@@ -127,7 +127,25 @@ fn a_backup_of_an_earlier_epoch_is_refused_with_the_way_out_and_the_way_leads_ou
     let doctor = system.run("ben", "doctor");
     assert_eq!(doctor.exit, 1);
     assert!(doctor.stdout.contains("this node has no share of board"), "{}", doctor.stdout);
-    system.run("ada", "group repair board ben").succeeds();
+    let status = system.run("ben", "status").succeeds().stdout;
+    for text in ["! Connected", "this node has no share of board", "group repair board ben"] {
+        assert!(status.contains(text), "{status}");
+    }
+    let shown = system.run("ben", "group show board").succeeds().stdout;
+    assert!(shown.contains("2 healthy; ben has none on this node"), "{shown}");
+    let made = system.run("ben", "node backup --out poor.backup").succeeds();
+    assert!(made.stderr.contains("no share of board is in the backup"), "{}", made.stderr);
+    let asked = system.run("carol", "sign contract --group board --json").succeeds().json();
+    let asked = asked["id"].as_str().unwrap().to_owned();
+    let approved = until("ben's approval", || {
+        let ran = system.run("ben", &format!("approve {asked}"));
+        (ran.exit == 0).then_some(ran)
+    });
+    assert!(approved.stdout.contains("the approval of ada helps, too"), "{}", approved.stdout);
+    assert!(approved.stderr.contains("this node has no share of board"), "{}", approved.stderr);
+    let proposed = system.run("ada", "group repair board ben").succeeds();
+    // Ben's share was proved when it was made, a moment ago.
+    assert!(proposed.stderr.contains("a repair is for one that is lost"), "{}", proposed.stderr);
     let id = until("the repair in carol's inbox", || {
         let inbox = system.run("carol", "inbox --json").succeeds().json();
         inbox["changes"][0]["id"].as_str().map(str::to_owned)
@@ -164,7 +182,8 @@ fn a_backup_from_before_new_keys_is_of_no_use() {
     system.run("ben", "node rotate-keys").succeeds();
     system.start_process("ben");
     is_well(&system, "ben");
-    system.run("ben2", "node restore ben.backup").fails(6, &["keys"]);
+    let texts = ["keys", "nothing was restored; take a backup from after the keys were changed"];
+    system.run("ben2", "node restore ben.backup").fails(6, &texts);
     assert!(!system.path("ben2").exists());
     // The node that has the new ones never noticed.
     carol_signs_with(&system, "ben");

@@ -116,19 +116,39 @@ fn a_group_changes_its_members_and_min_signers_and_signs_under_the_key_that_was_
     assert_eq!(shown["after"]["must_collude"], 3);
     for (line, exit, texts) in [
         ("group change board --min-signers 1", 1, ["a quorum of one is an ordinary key", ""]),
-        ("group change board --min-signers 4", 1, ["min_signers must be 2 to 3", ""]),
+        ("group change board --min-signers 4", 1, ["4 of 3 members could never sign", ""]),
+        ("group change board --remove ben,carol", 1, ["2 of 1 member could never sign", ""]),
+        ("group change board --approvals 4", 1, ["approvals_required must be 2", "to 3"]),
+        ("group change board --refresh-every 1s", 1, ["every hour at most", ""]),
         ("group change board --add ada", 2, ["ada is a member of board already", ""]),
         ("group change board --remove dan", 2, ["dan is not a member of board", ""]),
+        ("group change board --add dan,dan", 2, ["dan is named twice", ""]),
+        ("group change board --remove ben,ben", 2, ["ben is named twice", ""]),
+        ("group change board --remove ben --add ben", 2, ["ben can not both leave and join", ""]),
         ("group change board --add zoe", 1, ["there is no account \"zoe\"", "quorate invite zoe"]),
-        ("group change board --remove ada", 6, ["can not propose to remove itself", ""]),
+        (
+            "group change board --remove ada",
+            6,
+            ["can not propose to remove itself", "another admin"],
+        ),
         ("group change board", 2, ["would change nothing", "group refresh board"]),
     ] {
         system.run("ada", line).fails(exit, &texts);
+        system.run("ada", &format!("{line} --dry-run")).fails(exit, &texts);
     }
+    let told = format!("{change} --dry-run");
+    let no_member = ["not authorized", "not a member of group \"board\""];
+    until("dan's node to know the group", || {
+        let shown = system.run("dan", "group show board --json");
+        (shown.exit == 0 && shown.json()["epoch"] == 1).then_some(())
+    });
+    system.run("dan", &told).fails(6, &no_member);
     system.run("ada", change).succeeds();
-    system
-        .run("ben", "group change board --add dan")
-        .fails(1, &["is being changed already", "group show board"]);
+    for dry_run in ["", " --dry-run"] {
+        system
+            .run("ben", &format!("group change board --add dan{dry_run}"))
+            .fails(1, &["is being changed already", "quorate group cancel board"]);
+    }
     let id = until("the change in ben's inbox", || {
         let inbox = system.run("ben", "inbox --json").succeeds().json();
         inbox["changes"][0]["id"].as_str().map(str::to_owned)
@@ -139,12 +159,20 @@ fn a_group_changes_its_members_and_min_signers_and_signs_under_the_key_that_was_
         (proposed && shown.contains("Waiting for 1 approval of ben or carol")).then_some(())
     });
     system.run("carol", &format!("reject {id} --reason no")).succeeds();
+    system
+        .run("carol", &format!("approve {id}"))
+        .fails(1, &["you refused change", "(no), and that is final", "group cancel board"]);
+    let again = system.run("ada", &format!("approve {id}")).succeeds().stdout;
+    assert!(again.contains("approved already: change"), "{again}");
+    system.run("ben", &format!("request show {id}")).fails(1, &["a proposed change of board"]);
     system.run("ben", &format!("approve {id}")).succeeds();
     until("the change in force", || {
         let shown = system.run("eve", "group show board --json").succeeds().json();
         (shown["epoch"] == 2).then_some(())
     });
 
+    let over = ["is a change of board, and over: in force since epoch 2", "group show board"];
+    system.run("eve", &format!("approve {id}")).fails(5, &over);
     system.run("carol", "sign contract --group board").fails(6, &["not authorized", "carol"]);
     let asked = system.run("eve", "sign contract --group board --as raw --json").succeeds().json();
     let id = asked["id"].as_str().unwrap();
@@ -174,20 +202,45 @@ fn a_group_changes_its_members_and_min_signers_and_signs_under_the_key_that_was_
 #[test]
 fn a_change_can_be_refused_or_taken_back_and_leaves_the_group_as_it_was() {
     let system = with_board();
-    let propose = || {
-        let line = "group change board --remove carol --json";
-        let shown = system.run("ada", line).succeeds().json();
-        shown["change"]["id"].as_str().unwrap().to_owned()
-    };
-    let id = propose();
-    for member in ["ben", "carol"] {
+    let line = "group change board --remove carol --json";
+    let shown = system.run("ada", line).succeeds().json();
+    let id = shown["change"]["id"].as_str().unwrap().to_owned();
+    let rejects = |member: &str| {
         until("the change to be known", || {
-            (system.run(member, &format!("reject {id} --reason no")).exit == 0).then_some(())
-        });
+            let ran = system.run(member, &format!("reject {id} --reason no"));
+            (ran.exit == 0).then_some(ran.stdout)
+        })
+    };
+    assert!(rejects("ben").contains("Waiting for 1 approval of carol"));
+    let ended = rejects("carol");
+    for text in ["refused: change", "the end of the change", "refused by ben (no) and carol (no)"] {
+        assert!(ended.contains(text), "{ended}");
     }
-    system.run("ben", &format!("approve {id}")).fails(1, &["there is no request"]);
-    propose();
-    system.run("ben", "group cancel board").fails(6, &["not an admin"]);
+    let over = ["is a change of board, and over: refused by ben (no) and carol (no)", "group show"];
+    system.run("carol", &format!("approve {id}")).fails(5, &over);
+    let shown = system.run("carol", "group show board").succeeds().stdout;
+    assert!(shown.contains("came to nothing: refused by ben (no) and carol (no)"), "{shown}");
+    for (order, text) in
+        [("cancel", "nothing of board to call off"), ("accept", "nothing waits for you to accept")]
+    {
+        system.run("carol", &format!("group {order} board")).fails(1, &[text, "group show board"]);
+    }
+
+    until("ada's node to know that too many refused", || {
+        let shown = system.run("ada", "group show board --json").succeeds().json();
+        shown["change"].is_null().then_some(())
+    });
+    // Whoever stops waiting knows what goes on without it.
+    let waited = system.run("ada", "group change board --remove carol --wait --timeout 1s");
+    let decide = ["Proposed, as", "quorate approve", "the proposal stands; members decide"];
+    waited.fails(4, &decide);
+    until("the change to be known to ben", || {
+        let inbox = system.run("ben", "inbox --json").succeeds().json();
+        inbox["changes"][0]["id"].as_str().map(str::to_owned)
+    });
+    system
+        .run("ben", "group cancel board")
+        .fails(6, &["not an admin, and did not propose this change", "quorate reject"]);
     system.run("ada", "group cancel board").succeeds();
     let shown = system.run("ada", "group show board --json").succeeds().json();
     assert_eq!((&shown["epoch"], &shown["change"]), (&1.into(), &serde_json::Value::Null));
@@ -245,6 +298,10 @@ fn unknown_names_get_the_nearest_known_one() {
     system
         .run("ada", "group create legal --members ada,zebedee --min-signers 2")
         .fails(1, &["quorate invite zebedee"]);
+    system.invite("fred");
+    system
+        .run("ada", "group create legal --members ada,fred --min-signers 2")
+        .fails(1, &["fred is invited, and has not joined yet", "quorate join URL"]);
     let id = system.run("ada", "sign contract --group board --json").succeeds().json()["id"]
         .as_str()
         .unwrap()

@@ -6,6 +6,7 @@ use crate::entry::Entry;
 use crate::message::FromCoordinator::{Presence, Rejected};
 use crate::names::{Digest, GroupName};
 use crate::state::Invalid;
+use crate::statement::GroupChange;
 
 /// What the node signs and keeps for the log.
 fn states(effects: &[NodeEffect]) -> Vec<Body> {
@@ -259,4 +260,40 @@ fn a_node_tells_how_it_stands() {
     assert_eq!((inbox, open == request), (vec![open], false));
     bench.tell(Input::Disconnected);
     assert!(!bench.node.connected() && bench.node.online().is_empty());
+}
+
+#[test]
+fn a_change_is_judged_by_the_logs_rules_and_nothing_of_that_is_stated() {
+    let mut bench = Bench::with(Chronicle::keyed(), saved(&Chronicle::keyed()));
+    bench.announce();
+    let of =
+        |bench: &Bench, members: &[&str], min_signers| bench.log.board_of(members, min_signers);
+    let everybody = ["ada", "ben", "cyd"];
+    let cases = [
+        (of(&bench, &everybody, 3), 1, None),
+        (of(&bench, &everybody, 1), 1, None),
+        (of(&bench, &everybody, 4), 1, None),
+        (of(&bench, &["ada", "ben"], 2), 1, None),
+        (of(&bench, &["ada", "cyd"], 2), 1, None),
+        (of(&bench, &["ada", "ben", "out"], 2), 1, None),
+        (of(&bench, &["ada", "ben", "zoe"], 2), 1, None),
+        (of(&bench, &everybody, 3), 2, None),
+        (of(&bench, &everybody, 3), 1, Some(0)),
+        (of(&bench, &everybody, 3), 1, Some(1_000 * HOUR)),
+    ];
+    for (definition, epoch, expires_in) in cases {
+        let now = bench.log.now;
+        let judged = bench.node.judge_change(definition.clone(), epoch, expires_in, None, now);
+        assert_eq!(bench.node.unsent(), 0);
+        // What the coordinator would say to the same words.
+        let expires_at = now.plus(expires_in.unwrap_or(definition.policy.expiry));
+        let proposal = GroupChange { epoch, definition, expires_at, repairs: None };
+        let entry = bench.log.entry("ben", Body::GroupChange(proposal));
+        let admitted = bench.log.state.clone().apply(&entry);
+        assert_eq!(judged, admitted.map(drop).map_err(CommandError::from));
+    }
+    let change = of(&bench, &everybody, 3);
+    bench.tell(Input::Disconnected);
+    let judged = bench.node.judge_change(change, 1, None, None, bench.log.now);
+    assert_eq!(judged, Err(CommandError::Unreachable));
 }

@@ -124,7 +124,9 @@ fn a_change_that_enough_refuse_is_over_and_the_group_is_as_before() {
     log.refuses("ben", change).unwrap();
     assert!(log.group().change.is_some(), "cyd can still consent");
     log.refuses("cyd", change).unwrap();
-    assert_eq!(log.group().past_changes[0].end, ChangeEnd::Rejected);
+    let past = &log.group().past_changes[0];
+    assert_eq!(past.end, ChangeEnd::Rejected);
+    assert!(past.refusals.keys().eq(&some(&["ben", "cyd"])), "who refused, and why, is kept");
     let running = Err(Invalid::SessionRunning { group: board() });
     assert_eq!(log.begin(session(2), 1), running, "there is nothing to make");
     let request = log.requests("ada", log.request()).unwrap();
@@ -479,4 +481,17 @@ fn an_identifier_of_a_session_that_was_called_off_is_not_given_to_somebody_else(
     log.says("ada", Body::GroupChangeWithdrawn { change }).unwrap();
     log.change(&["ada", "ben", "eve"], 2, session(3));
     assert_eq!(log.group().identifier(&name("eve")).unwrap().get(), 5);
+}
+
+#[test]
+fn why_min_signers_is_out_of_range_is_said_for_each_end_of_it() {
+    let said = |min_signers, members| Invalid::MinSigners { min_signers, members }.to_string();
+    for min_signers in [0, 1] {
+        assert!(said(min_signers, 3).contains("a quorum of one is an ordinary key"));
+    }
+    assert_eq!(
+        said(9, 3),
+        "9 of 3 members could never sign: min_signers is 2 to the number of members"
+    );
+    assert!(said(2, 1).starts_with("2 of 1 member could never sign"));
 }

@@ -22,7 +22,8 @@ fn proves(log: &mut Chronicle, account: &str) -> Result<Vec<Event>, Invalid> {
 
 fn health_of(log: &Chronicle, account: &str, now: Timestamp) -> Health {
     let group = log.state.group(&board()).unwrap();
-    let health = group.health(now).into_iter().find(|(member, _)| **member == name(account));
+    let health =
+        log.state.health(group, now).into_iter().find(|(member, _)| **member == name(account));
     health.unwrap().1
 }
 
@@ -82,10 +83,10 @@ fn a_share_is_healthy_for_three_days_after_what_showed_that_it_is_there() {
     for (account, proved) in [("ada", log.now), ("ben", log.now), ("cyd", made)] {
         assert_eq!(health_of(&log, account, log.now), Health::Healthy { proved });
     }
-    assert_eq!(log.state.group(&board()).unwrap().healthy(last.plus(1)), 2);
+    assert_eq!(log.state.healthy(log.group(), last.plus(1)), 2);
     log.says("ada", Body::AccountSuspended { account: name("ben") }).unwrap();
     assert_eq!(health_of(&log, "ben", log.now), Health::Unable(Unable::Suspended));
-    assert_eq!(log.state.group(&board()).unwrap().healthy(last.plus(1)), 1);
+    assert_eq!(log.state.healthy(log.group(), last.plus(1)), 1);
 }
 
 #[test]
@@ -99,4 +100,40 @@ fn a_group_is_short_of_shares_when_without_somebody_no_more_are_healthy_than_sig
     assert_eq!(log.state.shortfalls(&name("ben"), now), short(1));
     let late = now.plus(2 * HEALTHY_FOR);
     assert_eq!(log.state.shortfalls(&name("ben"), late), short(0));
+}
+
+#[test]
+fn a_share_whose_node_runs_twice_is_not_healthy_and_its_owner_keeps_its_say() {
+    let mut log = Chronicle::keyed();
+    log.start_node("ben", 9);
+    let other = log.state.account(&name("ben")).unwrap().incarnation.unwrap();
+    let incarnation = Chronicle::incarnation("ben", 1);
+    log.says("ben", Body::NodeDuplicated { incarnation, other }).unwrap();
+    let now = log.now;
+    assert_eq!(health_of(&log, "ben", now), Health::Doubled);
+    assert_eq!(log.state.healthy(log.group(), now), 2);
+    let short = Shortfall { group: board(), min_signers: 2, healthy: 1 };
+    assert_eq!(log.state.shortfalls(&name("cyd"), now), [short]);
+    assert!(log.group().has_say(&name("ben")));
+    let request = log.requests("ada", log.request()).unwrap();
+    log.approves("ben", request).unwrap();
+    // The one that is left starts anew.
+    log.wait(1);
+    log.start_node("ben", 10);
+    assert_eq!(log.state.healthy(log.group(), log.now), 3);
+    log.says("ada", Body::AccountSuspended { account: name("ben") }).unwrap();
+    assert_eq!(health_of(&log, "ben", log.now), Health::Unable(Unable::Suspended));
+}
+
+#[test]
+fn new_shares_are_due_by_the_policy_and_hindered_by_whoever_can_not_use_its_share() {
+    let mut definition = Chronicle::peopled().board_of_three();
+    definition.policy.refresh_every = Some(2 * HOUR);
+    let mut log = Chronicle::keyed_with(definition);
+    let made = log.group().key.as_ref().unwrap().activated;
+    assert_eq!(log.group().refresh_due(), Some(made.plus(2 * HOUR)));
+    assert_eq!(log.group().hinder_refresh(), []);
+    log.says("ada", Body::AccountRemoved { account: name("cyd") }).unwrap();
+    assert_eq!(log.group().hinder_refresh(), [(&name("cyd"), Unable::Removed)]);
+    assert_eq!(Chronicle::keyed().group().refresh_due(), None);
 }

@@ -2,7 +2,7 @@
 
 use crate::cli::context::Context;
 use crate::cli::session::Session;
-use crate::cli::terminal::{Page, Tone};
+use crate::cli::terminal::Page;
 use crate::control::{AccountView, Exit, Problem, ShareState};
 use quorate_ceremony::names::{AccountName, GroupName};
 use quorate_ceremony::state::Invalid;
@@ -69,7 +69,8 @@ pub(super) fn check(
             true => "it can sign nothing then",
             false => "it can not lose another",
         };
-        context.terminal.note(|page| page.item(Tone::Warn, format!("{short}; {what}")));
+        // With --quiet and --json, too: it is about what others can do.
+        context.terminal.warn(&format!("{short}; {what}"));
     }
     Ok(())
 }

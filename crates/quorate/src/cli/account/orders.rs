@@ -15,7 +15,7 @@ use crate::cli::invite::RoleName;
 use crate::cli::session::Session;
 use crate::cli::terminal::{Page, Tone};
 use crate::cli::{Failure, Run, page};
-use crate::control::{AccountView, Ask, Exit, Problem, Standing};
+use crate::control::{AccountView, Ask, Exit, Problem, ShortfallView, Standing};
 
 /// Suspend an account: from now on its node may not connect, and nothing that it says counts
 ///
@@ -107,6 +107,8 @@ struct DecidedView<'a> {
     account: &'a AccountView,
     /// Of the decision's entry.
     index: u64,
+    /// The groups that were judged to have too few healthy shares by it, or just enough.
+    judged: &'a [ShortfallView],
 }
 
 impl Run for Suspend {
@@ -119,7 +121,7 @@ impl Run for Suspend {
             guard::check(context, &view, Loss::Suspended, self.force.force)?;
         }
         let ask = Ask::Suspend { account: self.name.clone() };
-        decide(context, &session, &self.name, ask, "suspended", |page, after| {
+        decide(context, &session, &view, ask, "suspended", |page, after| {
             page.sentence(format!(
                 "{} can be resumed: quorate account resume {0}. If it is not to come back, have its groups changed:",
                 after.account
@@ -136,7 +138,7 @@ impl Run for Resume {
             return Err(already(&self.name, "not suspended").into());
         }
         let ask = Ask::Resume { account: self.name.clone() };
-        decide(context, &session, &self.name, ask, "resumed", |_, _| {})
+        decide(context, &session, &view, ask, "resumed", |_, _| {})
     }
 }
 
@@ -148,7 +150,7 @@ impl Run for Remove {
             self.confirm(context, &view)?;
         }
         let ask = Ask::Remove { account: self.name.clone() };
-        decide(context, &session, &self.name, ask, "removed", |page, after| {
+        decide(context, &session, &view, ask, "removed", |page, after| {
             page.sentence(
                 "Its groups still count it, and it still has its shares. Have them changed, which makes all others new:",
             );
@@ -171,7 +173,7 @@ impl Run for Roles {
         }
         let done = format!("now {}", page::list(&roles));
         let ask = Ask::SetRoles { account: self.name.clone(), roles };
-        decide(context, &session, &self.name, ask, &done, |_, _| {})
+        decide(context, &session, &view, ask, &done, |_, _| {})
     }
 }
 
@@ -219,18 +221,22 @@ fn already(name: &AccountName, what: &str) -> Problem {
 fn decide(
     context: &Context,
     session: &Session,
-    name: &AccountName,
+    before: &AccountView,
     ask: Ask,
     done: &str,
     next: impl FnOnce(&mut Page, &AccountView),
 ) -> Result<(), Failure> {
+    let name = &before.account;
+    let takes_shares = matches!(ask, Ask::Suspend { .. } | Ask::Remove { .. });
     let (_, index) = session.order(ask)?;
     let after = account(session, name)?;
-    context.terminal.show("account", &DecidedView { account: &after, index }, |page| {
+    let judged = if takes_shares { before.shortfalls.as_slice() } else { &[] };
+    let view = DecidedView { account: &after, index, judged };
+    context.terminal.show("account", &view, |page| {
         page.verdict(Tone::Good, format!("{name} is {done}"));
         page.note(&after.sentence);
     })?;
-    if !after.groups.is_empty() {
+    if takes_shares && !after.groups.is_empty() {
         context.terminal.note(|page| {
             page.blank();
             next(page, &after);

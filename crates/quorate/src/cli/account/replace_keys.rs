@@ -13,7 +13,7 @@ use super::guard::{self, Loss};
 use super::orders::{Force, find};
 use crate::cli::context::{Context, now};
 use crate::cli::{Failure, Run, duration};
-use crate::control::{Ask, Exit, Problem, ShareState, Standing};
+use crate::control::{Ask, Exit, Problem, ShareState, ShortfallView, Standing};
 use crate::errors::chain;
 use crate::setup::invitation::invite;
 
@@ -51,6 +51,8 @@ struct InvitationView<'a> {
     index: u64,
     /// Where the account will have no share until it gets one back.
     groups: Vec<GroupName>,
+    /// The groups that were judged to have too few healthy shares by it, or just enough.
+    judged: &'a [ShortfallView],
 }
 
 impl Run for ReplaceKeys {
@@ -70,7 +72,9 @@ impl Run for ReplaceKeys {
             let groups = with_key.map(|group| group.group.clone()).collect();
             let roles = view.roles.clone();
             let account = self.name;
-            let view = InvitationView { account, roles, expires_at, url: &url, index, groups };
+            let judged = &view.shortfalls;
+            let view =
+                InvitationView { account, roles, expires_at, url: &url, index, groups, judged };
             context.terminal.object("invitation", &view)?;
             return Ok(());
         }

@@ -1,5 +1,6 @@
 //! `quorate group change` and `quorate group refresh`: other members or another min_signers, and the same key.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::Args;
@@ -11,11 +12,12 @@ use serde::Serialize;
 
 use super::watch;
 use crate::cli::context::{Context, now};
+use crate::cli::doctor::plural;
 use crate::cli::duration::DurationError;
-use crate::cli::session::Session;
+use crate::cli::session::{Session, unexpected};
 use crate::cli::terminal::{Page, Tone};
 use crate::cli::{Failure, Run, duration, page};
-use crate::control::{Ask, Exit, GroupView, Problem};
+use crate::control::{Answer, Ask, Exit, GroupView, Problem, ShareView};
 
 /// Propose to change a group's members or min_signers; its key stays
 ///
@@ -143,6 +145,15 @@ struct Figures {
 }
 
 impl Figures {
+    /// As it is: shares that are lost already can not be lost again.
+    fn now(definition: &GroupDefinition, healthy: Option<usize>) -> Self {
+        let mut figures = Self::of(definition);
+        let healthy = healthy.unwrap_or(figures.max_signers);
+        figures.may_be_lost = healthy.saturating_sub(usize::from(definition.min_signers));
+        figures
+    }
+
+    /// As it would be, with new shares for all.
     fn of(definition: &GroupDefinition) -> Self {
         let max_signers = definition.members.len();
         Self {
@@ -167,7 +178,7 @@ impl Run for Change {
         let group = session.group(&self.name)?;
         let before = definition_of(&group)?;
         let after = self.applied_to(before.clone())?;
-        if before == after {
+        if is_same(&before, &after) {
             let message = format!("that would change nothing about {}", self.name);
             return Err(Problem::new(Exit::Usage, message)
                 .hint(format!(
@@ -176,19 +187,20 @@ impl Run for Change {
                 ))
                 .into());
         }
-        if self.dry_run {
-            let view = DryRun {
-                group: self.name.clone(),
-                dry_run: true,
-                now: Figures::of(&before),
-                after: Figures::of(&after),
-                rules: page::rule_differences(&before, &after),
-            };
+        let expires_in = self.expiry.map(duration::milliseconds);
+        let dry_run = self.dry_run.then(|| DryRun {
+            group: self.name.clone(),
+            dry_run: true,
+            now: Figures::now(&before, group.healthy),
+            after: Figures::of(&after),
+            rules: page::rule_differences(&before, &after),
+        });
+        let proposal = Proposal { expires_in, added: self.add.clone(), ..Proposal::of(after) };
+        if let Some(view) = dry_run {
+            proposal.judge(&session, &group)?;
             context.terminal.show("change", &view, |page| table(page, &view))?;
             return Ok(());
         }
-        let expires_in = self.expiry.map(duration::milliseconds);
-        let proposal = Proposal { expires_in, added: self.add.clone(), ..Proposal::of(after) };
         propose(context, &session, &group, proposal, &self.waiting)
     }
 }
@@ -213,6 +225,17 @@ impl Run for Repair {
                 .hint(format!("quorate group show {}", self.name))
                 .into());
         }
+        let proved = group.members.iter().find_map(|it| match it.share {
+            Some(ShareView::Healthy { proved }) if it.account == self.member => Some(proved),
+            _ => None,
+        });
+        if let Some(proved) = proved {
+            context.terminal.warn(&format!(
+                "the log shows that the node of {} proved its share {}; a repair is for one that is lost",
+                self.member,
+                duration::relative(now(), proved)
+            ));
+        }
         let proposal = Proposal { repairs: Some(self.member.clone()), ..Proposal::of(same) };
         propose(context, &session, &group, proposal, &self.waiting)
     }
@@ -231,12 +254,86 @@ impl Proposal {
     fn of(definition: GroupDefinition) -> Self {
         Self { definition, expires_in: None, repairs: None, added: Vec::new() }
     }
+
+    /// Asks the node whether it could be proposed now.
+    fn judge(self, session: &Session, group: &GroupView) -> Result<(), Problem> {
+        let epoch = group.epoch.unwrap_or_default();
+        let Self { definition, expires_in, repairs, added } = self;
+        let members = definition.members.clone();
+        let ask = Ask::JudgeChange { definition, epoch, expires_in, repairs };
+        match session.ask(ask) {
+            Ok(Answer::Admissible) => Ok(()),
+            Ok(other) => Err(unexpected(&other)),
+            Err(problem) => Err(refusal(session, group, &members, &added, problem)),
+        }
+    }
+}
+
+/// Why a change can not be proposed: `problem`, or a better one.
+fn refusal(
+    session: &Session,
+    group: &GroupView,
+    members: &[AccountName],
+    added: &[AccountName],
+    problem: Problem,
+) -> Problem {
+    let problem = session.about_accounts(added, problem);
+    let of = |share| {
+        let members = group.members.iter().filter(|it| members.contains(&it.account));
+        let of = members.filter(|it| it.share == Some(share));
+        of.map(|it| it.account.to_string()).collect::<Vec<_>>()
+    };
+    let (removed, suspended) = (of(ShareView::Removed), of(ShareView::Suspended));
+    let gone = [removed.as_slice(), &suspended].concat();
+    if !gone.iter().any(|name| problem.message.starts_with(&format!("account \"{name}\""))) {
+        return problem;
+    }
+    let are = |names: &[String], what: &str| match names {
+        [] => None,
+        [one] => Some(format!("{one} {what}")),
+        many => Some(format!("{} are {}", many.join(", "), what.trim_start_matches("is "))),
+    };
+    let why: Vec<String> = [are(&removed, "is removed"), are(&suspended, "is suspended")]
+        .into_iter()
+        .flatten()
+        .collect();
+    let message = format!("{}, and can get no share of {}", why.join(", "), group.name);
+    Problem::new(problem.exit, message).hint(format!(
+        "have them leave: quorate group change {} --remove {} …",
+        group.name,
+        gone.join(",")
+    ))
+}
+
+/// Whether they differ in nothing; the order in which members are named makes no group another.
+fn is_same(before: &GroupDefinition, after: &GroupDefinition) -> bool {
+    let sorted = |of: &GroupDefinition| {
+        let mut of = of.clone();
+        of.members.sort();
+        of
+    };
+    sorted(before) == sorted(after)
+}
+
+/// A name that is there twice.
+fn twice<'a>(mut names: impl Iterator<Item = &'a AccountName>) -> Option<&'a AccountName> {
+    let mut seen = BTreeSet::new();
+    names.find(|name| !seen.insert(*name))
 }
 
 impl Change {
     /// The group as it would be.
     fn applied_to(&self, mut definition: GroupDefinition) -> Result<GroupDefinition, Problem> {
         let usage = |message: String| Problem::new(Exit::Usage, message);
+        if let Some(name) = twice(self.add.iter()).or_else(|| twice(self.remove.iter())) {
+            return Err(usage(format!("{name} is named twice")));
+        }
+        if let Some(name) = self.add.iter().find(|name| self.remove.contains(name)) {
+            return Err(usage(format!("{name} can not both leave and join")).hint(format!(
+                "for new shares of the same members: quorate group refresh {}",
+                self.name
+            )));
+        }
         for name in &self.remove {
             let before = definition.members.len();
             definition.members.retain(|member| member != name);
@@ -309,12 +406,23 @@ fn propose(
 ) -> Result<(), Failure> {
     let epoch = group.epoch.unwrap_or_default();
     let Proposal { definition, expires_in, repairs, added } = proposal;
+    let members = definition.members.clone();
     let ask = Ask::ChangeGroup { definition, epoch, expires_in, repairs };
-    let (id, _) = session.order(ask).map_err(|problem| session.about_accounts(&added, problem))?;
-    let group = match waiting.wait {
-        true => outcome(context, session, &group.name, id, waiting.timeout)?,
-        false => session.group(&group.name)?,
-    };
+    let (id, _) =
+        session.order(ask).map_err(|problem| refusal(session, group, &members, &added, problem))?;
+    let mut group = session.group(&group.name)?;
+    if waiting.wait {
+        // Whoever stops waiting has to know that the proposal stands, and how it is decided.
+        context.terminal.note(|page| {
+            page.sentence(format!(
+                "Proposed, as {}. It goes on whether you wait or not; to take it back: quorate group cancel {}",
+                id.short(),
+                group.name
+            ));
+        });
+        how_to_decide(context, &group);
+        group = outcome(context, session, &group.name, id, waiting.timeout)?;
+    }
     context.terminal.show("group", &group, |page| match &group.change {
         Some(change) => page::change(page, change, now()),
         None => {
@@ -323,16 +431,21 @@ fn propose(
             page.note(&group.sentence);
         }
     })?;
+    how_to_decide(context, &group);
+    Ok(())
+}
+
+/// What the members do about a proposed change, each on its own node: so without `--home`.
+fn how_to_decide(context: &Context, group: &GroupView) {
     if let Some(change) = &group.change
         && !change.undecided.is_empty()
     {
         context.terminal.note(|page| {
             page.blank();
             page.sentence("Members find it in their inbox, and decide with:");
-            page.copyable(context.command(&format!("quorate approve {}", change.id.short())));
+            page.copyable(format!("quorate approve {}", change.id.short()));
         });
     }
-    Ok(())
 }
 
 /// Waits until the change is in force, or is over.
@@ -350,7 +463,7 @@ fn outcome(
         Some(past) if past.id == id && past.done => Ok(group),
         Some(past) if past.id == id => {
             let message = format!("the change of {name} came to nothing: {}", past.end);
-            Err(Problem::new(Exit::Rejected, message))
+            Err(Problem::new(Exit::Rejected, message).hint(format!("quorate group show {name}")))
         }
         _ => {
             let message = format!("the change of {name} is over, and others came after it");
@@ -364,20 +477,29 @@ fn table(page: &mut Page, view: &DryRun) {
     let (now, after) = (&view.now, &view.after);
     page.verdict(Tone::Warn, format!("{} would change; nothing was changed", view.group));
     let mut row = |label: &str, of: &dyn Fn(&Figures) -> String| {
-        page.field(label, format!("{:<24} {}", of(now), of(after)));
+        page.wide_field(label, format!("{:<24} {}", of(now), of(after)));
     };
     row("", &|figures| if std::ptr::eq(figures, now) { "Now" } else { "After" }.to_owned());
     row("signs with", &|figures| {
         format!("any {} of {} members", figures.min_signers, figures.max_signers)
     });
-    row("a request", &|figures| format!("needs {} approvals", figures.approvals_required));
-    row("may be lost", &|figures| format!("{} shares", figures.may_be_lost));
-    row("must collude", &|figures| format!("{} members", figures.must_collude));
+    row("a request", &|figures| {
+        let required = usize::from(figures.approvals_required);
+        format!("needs {}", plural(required, "approval", "approvals"))
+    });
+    row("may be lost", &|figures| plural(figures.may_be_lost, "share", "shares"));
+    row("must collude", &|figures| plural(usize::from(figures.must_collude), "member", "members"));
     for (label, now, after) in &view.rules {
-        page.field(label, format!("{now:<24} {after}"));
+        page.wide_field(label, format!("{now:<24} {after}"));
     }
     let names = |names: &mut dyn Iterator<Item = &AccountName>| page::list(names);
-    page.field("leave", names(&mut now.members.iter().filter(|it| !after.members.contains(it))));
-    page.field("join", names(&mut after.members.iter().filter(|it| !now.members.contains(it))));
-    page.field("stay", names(&mut now.members.iter().filter(|it| after.members.contains(it))));
+    page.wide_field(
+        "leave",
+        names(&mut now.members.iter().filter(|it| !after.members.contains(it))),
+    );
+    page.wide_field(
+        "join",
+        names(&mut after.members.iter().filter(|it| !now.members.contains(it))),
+    );
+    page.wide_field("stay", names(&mut now.members.iter().filter(|it| after.members.contains(it))));
 }

@@ -10,7 +10,7 @@ use quorate_ceremony::statement::GroupDefinition;
 use quorate_protocol::Suite;
 
 use super::watch;
-use crate::cli::context::Context;
+use crate::cli::context::{Context, now};
 use crate::cli::session::Session;
 use crate::cli::{Failure, Run, duration, page};
 use crate::control::{Ask, Exit, GroupStage, GroupView, Problem};
@@ -79,7 +79,7 @@ impl Run for Create {
             true => session.group(&self.name)?,
             false => self.watch(context, &session)?,
         };
-        context.terminal.show("group", &group, |page| page::group(page, &group))?;
+        context.terminal.show("group", &group, |page| page::group(page, &group, now()))?;
         context.terminal.note(|page| {
             page.blank();
             page.sentence(match group.state {

@@ -79,7 +79,15 @@ impl Run for Backup {
         let mut protector = None;
         let bytes = match context.running_session()? {
             Some(session) => match session.ask(Ask::Backup)? {
-                Answer::Backup { file } => file.0,
+                Answer::Backup { file } => {
+                    for group in session.groups()?.iter().filter(|group| group.lacks_share) {
+                        context.terminal.warn(&format!(
+                            "no share of {} is in the backup, because this node has none",
+                            group.name
+                        ));
+                    }
+                    file.0
+                }
                 answer => return Err(unexpected(&answer).into()),
             },
             None => {

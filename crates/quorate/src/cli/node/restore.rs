@@ -110,8 +110,9 @@ impl Run for Restore {
             }
             opened.config.hub = hub;
         }
-        let followed =
-            context.wait_for(follow(&opened)).map_err(|failed| not_followed(failed, &home))?;
+        let followed = context
+            .wait_for(follow(&opened))
+            .map_err(|failed| not_followed(failed, &home, &opened.label.account))?;
         let state = followed.machine.state();
         let Judgement { good, lost } = judge(state, &opened.label, &opened.packages);
         if !lost.is_empty() && !self.even_if_older {
@@ -227,8 +228,24 @@ fn older(account: &AccountName, lost: &[Lost], file: &Path) -> Problem {
     ))
 }
 
-fn not_followed(failed: NotFollowed, home: &Path) -> Problem {
+fn not_followed(failed: NotFollowed, home: &Path, account: &AccountName) -> Problem {
     match failed {
+        // There is no node yet that could be asked.
+        NotFollowed::Problem(problem) if problem.exit == Exit::NotAllowed => {
+            let advice = match problem.message.as_str() {
+                said if said.contains("keys") => format!(
+                    "nothing was restored; take a backup from after the keys were changed, or ask an admin for others: \
+                     quorate account replace-keys {account}"
+                ),
+                said if said.contains("suspended") => format!(
+                    "nothing was restored; when an admin has run `quorate account resume {account}`, run this again"
+                ),
+                _ => format!(
+                    "nothing was restored; an admin can look at the account: quorate account show {account}"
+                ),
+            };
+            problem.hint(advice)
+        }
         NotFollowed::Problem(problem) if problem.hint.is_none() => problem.hint(
             "nothing was restored; if the account was suspended, removed or given other keys since, an admin knows",
         ),

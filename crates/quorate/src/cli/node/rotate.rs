@@ -3,6 +3,7 @@
 use clap::Args;
 use quorate_ceremony::identity::PublicKey;
 use quorate_ceremony::names::AccountName;
+use quorate_ceremony::state::Invalid;
 use rand_core::OsRng;
 use serde::Serialize;
 
@@ -15,6 +16,7 @@ use crate::control::{Exit, Problem};
 use crate::home::NodeHome;
 use crate::keystore::{Cost, PassphraseProtector, Purpose};
 use crate::node::log_shows;
+use crate::setup::SetupError;
 use crate::setup::rotate::{finish, state};
 
 /// Give this account new keys; copies of the earlier ones are refused from then on
@@ -55,9 +57,13 @@ impl Run for RotateKeys {
         };
         let protector =
             PassphraseProtector::new(context.passphrase(Purpose::Open)?, Cost::RECOMMENDED);
-        let stated = context
-            .wait_for(state(&mut home, &protector, now(), &mut OsRng))
-            .map_err(|error| setup_problem(&error))?;
+        let stated =
+            context.wait_for(state(&mut home, &protector, now(), &mut OsRng)).map_err(|error| {
+                match error {
+                    SetupError::Refused(Invalid::Signature) => superseded(&account),
+                    error => setup_problem(&error),
+                }
+            })?;
         let identity = stated.next.account().identity.public();
         let again = context.command("quorate node rotate-keys");
         // What the coordinator says is not believed: the present keys are given up when the log shows the next ones.
@@ -89,4 +95,13 @@ impl Run for RotateKeys {
         });
         Ok(())
     }
+}
+
+/// The log does not take what is signed with this home's keys.
+fn superseded(account: &AccountName) -> Problem {
+    let message =
+        format!("the keys of account \"{account}\" were replaced; this home has the earlier ones");
+    Problem::new(Exit::NotAllowed, message).hint(
+        "use the home that has the new keys; if nobody of yours replaced them, tell the other members at once",
+    )
 }

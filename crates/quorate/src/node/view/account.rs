@@ -87,7 +87,7 @@ fn former(state: &IvnState, name: &AccountName, index: u64) -> AccountView {
 
 fn memberships(state: &IvnState, name: &AccountName, now: Timestamp) -> Vec<MembershipView> {
     let of = |group: &Group| {
-        let mut health = group.health(now).into_iter();
+        let mut health = state.health(group, now).into_iter();
         let health = health.find(|(member, _)| *member == name).map(|(_, health)| health);
         let (share, detail, proved) = match health {
             None => (ShareState::NoKey, "the group has no key yet".to_owned(), None),
@@ -97,6 +97,10 @@ fn memberships(state: &IvnState, name: &AccountName, now: Timestamp) -> Vec<Memb
             Some(Health::Silent { proved }) => {
                 let detail = "nothing has shown for days that it still has its share".to_owned();
                 (ShareState::Silent, detail, Some(proved))
+            }
+            Some(Health::Doubled) => {
+                let detail = "two copies of its node run, and neither signs".to_owned();
+                (ShareState::Doubled, detail, None)
             }
             Some(Health::Unable(why)) => (ShareState::Unable, why.to_string(), None),
         };

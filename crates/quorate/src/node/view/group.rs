@@ -4,20 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_ceremony::names::{AccountName, Timestamp};
 use quorate_ceremony::node::Node;
-use quorate_ceremony::state::{CeremonyPhase, Change, ChangeEnd, Group, Health, Unable};
+use quorate_ceremony::state::{
+    Ceremony, CeremonyPhase, Change, ChangeEnd, Group, Health, PastChange, Unable,
+};
 use quorate_ceremony::statement::AbortReason;
 
+use super::shares::{self, Signing, lacks_share};
 use super::{hex, list, list_or, plural};
-use crate::control::{ChangeView, GroupStage, GroupView, MemberView, PastChangeView};
-
-/// A day, in milliseconds.
-const DAY: u64 = 24 * 3_600_000;
+use crate::control::{ChangeView, GroupStage, GroupView, MemberView, PastChangeView, ShareView};
 
 /// A group, as this node sees it.
 pub(crate) fn group(node: &Node, group: &Group, now: Timestamp) -> GroupView {
     let definition = &group.definition;
     let missing = group.missing();
-    let health: BTreeMap<&AccountName, Health> = group.health(now).into_iter().collect();
+    let shares = shares::shares(node, group, now);
+    let share_of: BTreeMap<&AccountName, ShareView> = shares.iter().copied().collect();
     let members = definition
         .members
         .iter()
@@ -27,12 +28,18 @@ pub(crate) fn group(node: &Node, group: &Group, now: Timestamp) -> GroupView {
             online: node.online().contains(account),
             accepted: group.accepted.contains(account),
             awaited: missing.contains(account),
-            share: health.get(account).map(|health| (*health).into()),
+            share: share_of.get(account).copied(),
         })
         .collect();
     let change = group.change.as_ref().filter(|change| is_alive(group, change, now));
+    let has_key = group.key.is_some();
+    let signing = has_key.then(|| Signing::of(node, group, &shares));
     GroupView {
-        sentence: group_sentence(node, group),
+        sentence: signing
+            .as_ref()
+            .map_or_else(|| making_sentence(node, group), |signing| signing.sentence.clone()),
+        advice: signing.as_ref().and_then(|signing| signing.advice.clone()),
+        signing: signing.map(|signing| signing.stage),
         name: definition.name.clone(),
         state: stage(group),
         suite: definition.suite.to_string(),
@@ -43,46 +50,43 @@ pub(crate) fn group(node: &Node, group: &Group, now: Timestamp) -> GroupView {
         members,
         verifying_key: group.key.as_ref().map(|key| hex(key.public.verifying_key().as_bytes())),
         epoch: group.key.as_ref().map(|key| key.epoch),
-        lacks_share: group.key.is_some()
-            && group.has_say(node.account())
-            && !node.holds_share(&definition.name),
-        healthy: group.key.as_ref().map(|_| group.healthy(now)),
-        shares: group.key.as_ref().map(|_| shares_sentence(group, now)),
-        past_change: group.past_changes.last().map(|past| PastChangeView {
-            id: past.id,
-            done: matches!(past.end, ChangeEnd::Done { .. } | ChangeEnd::Repaired { .. }),
-            end: past.end.to_string(),
-        }),
-        change: change.map(|pending| Box::new(self::change(node, group, pending))),
+        lacks_share: lacks_share(node, group),
+        healthy: has_key.then(|| shares::healthy(&shares)),
+        shares: has_key.then(|| shares::sentence(group, &shares, now)),
+        able: has_key.then(|| shares.iter().filter(|(_, share)| share.is_usable()).count()),
+        refresh: shares::refresh(group),
+        past_change: group.past_changes.last().map(past_change),
+        change: change.map(|pending| Box::new(self::change(node, group, pending, now))),
         attempts: group.past.len() + usize::from(group.ceremony.is_some() || group.key.is_some()),
         dkg_ms: group.key.as_ref().map(|key| key.activated.0.saturating_sub(key.started.0)),
     }
 }
 
-/// `3 of 5 needed, 4 healthy; carol not proved for 9 days`.
-fn shares_sentence(group: &Group, now: Timestamp) -> String {
-    let definition = &group.definition;
-    let mut sentence = format!(
-        "{} of {} needed, {} healthy",
-        definition.min_signers,
-        definition.members.len(),
-        group.healthy(now)
-    );
-    for (name, health) in group.health(now) {
-        let why = match health {
-            Health::Healthy { .. } => continue,
-            Health::Silent { proved } => {
-                let days = now.0.saturating_sub(proved.0) / DAY;
-                format!(
-                    "{name} not proved for {}",
-                    plural(usize::try_from(days).unwrap_or(usize::MAX), "day", "days")
-                )
-            }
-            Health::Unable(why) => format!("{name} {why}"),
-        };
-        sentence.push_str(&format!("; {why}"));
+/// A change that is over.
+pub(crate) fn past_change(past: &PastChange) -> PastChangeView {
+    let definition = &past.proposal.definition;
+    let what = match &past.proposal.repairs {
+        Some(member) => format!("{member} should get its lost share back"),
+        None => {
+            format!("any {} of {} should sign", definition.min_signers, list(&definition.members))
+        }
+    };
+    let refusing = past.refusals.iter().map(|(name, reason)| format!("{name} ({reason})"));
+    let end = match past.end {
+        ChangeEnd::Rejected if !past.refusals.is_empty() => {
+            format!("refused by {}", refusing.collect::<Vec<_>>().join(" and "))
+        }
+        _ => past.end.to_string(),
+    };
+    PastChangeView {
+        id: past.id,
+        done: matches!(past.end, ChangeEnd::Done { .. } | ChangeEnd::Repaired { .. }),
+        end,
+        group: definition.name.clone(),
+        what,
+        proposer: past.proposer.clone(),
+        refusals: past.refusals.clone(),
     }
-    sentence
 }
 
 fn stage(group: &Group) -> GroupStage {
@@ -108,25 +112,11 @@ fn stage(group: &Group) -> GroupStage {
     }
 }
 
-fn group_sentence(node: &Node, group: &Group) -> String {
+/// How far a group without a key is from one.
+fn making_sentence(node: &Node, group: &Group) -> String {
     let name = &group.definition.name;
-    let of = format!("{} of {}", group.definition.min_signers, group.definition.members.len());
     let offline: Vec<&AccountName> =
         group.definition.members.iter().filter(|member| !node.online().contains(*member)).collect();
-    if group.key.is_some() {
-        let online = group.definition.members.len() - offline.len();
-        return match (node.connected(), online >= usize::from(group.definition.min_signers)) {
-            (false, _) => format!("{name} has its key; any {of} members can sign."),
-            (true, true) => {
-                format!("{name} is ready: any {of} members can sign, {online} are online.")
-            }
-            (true, false) => format!(
-                "{name} has its key, but only {online} of the {} nodes that it takes to sign are online; {} missing.",
-                group.definition.min_signers,
-                list(offline.iter().copied()) + if offline.len() == 1 { " is" } else { " are" },
-            ),
-        };
-    }
     match group.phase() {
         Some(CeremonyPhase::Committing) => waiting(group, 1, "hash commitments"),
         Some(CeremonyPhase::Revealing) => waiting(group, 2, "sealed shares"),
@@ -197,7 +187,7 @@ fn is_alive(group: &Group, change: &Change, now: Timestamp) -> bool {
 }
 
 /// A proposed change of a group, as this node sees it.
-fn change(node: &Node, group: &Group, change: &Change) -> ChangeView {
+fn change(node: &Node, group: &Group, change: &Change, now: Timestamp) -> ChangeView {
     let after = &change.proposal.definition;
     let undecided: BTreeSet<AccountName> = match change.approved {
         true => BTreeSet::new(),
@@ -212,6 +202,12 @@ fn change(node: &Node, group: &Group, change: &Change) -> ChangeView {
         proposer: change.proposer.clone(),
         refresh: change.is_refresh(group),
         repairs: change.proposal.repairs.clone(),
+        share_shown: change.proposal.repairs.as_ref().and_then(|member| {
+            match node.state().health(group, now).into_iter().find(|(name, _)| *name == member)? {
+                (_, Health::Healthy { proved }) => Some(proved),
+                _ => None,
+            }
+        }),
         regains: after
             .members
             .iter()
@@ -249,6 +245,21 @@ fn doomed(group: &Group, reason: &AbortReason) -> String {
     }
 }
 
+/// Who is to announce that it takes part in a repair: enough helpers, and the member itself.
+fn repair_announcements(group: &Group, ceremony: &Ceremony, member: &AccountName) -> String {
+    let missing = group.missing();
+    let (itself, helpers): (Vec<_>, Vec<_>) = missing.iter().partition(|name| *name == member);
+    let mut who = Vec::new();
+    if !itself.is_empty() {
+        who.push(format!("of {member}"));
+    }
+    if !helpers.is_empty() {
+        let needed = ceremony.terms.dealers_needed();
+        who.push(format!("of {}, of whom {needed} are enough", list_or(helpers)));
+    }
+    format!("Under way, round 1 of 5: waiting for announcements {}.", who.join(", and "))
+}
+
 fn change_sentence(
     node: &Node,
     group: &Group,
@@ -263,11 +274,7 @@ fn change_sentence(
         && let Some(member) = ceremony.terms.repairs()
     {
         return match group.phase() {
-            Some(CeremonyPhase::Committing) => format!(
-                "Under way, round 1 of 5: waiting for announcements of {}; {} who can help are enough, and {member}.",
-                list_or(&group.missing()),
-                ceremony.terms.dealers_needed()
-            ),
+            Some(CeremonyPhase::Committing) => repair_announcements(group, ceremony, member),
             Some(CeremonyPhase::Revealing) => round(2, "sealed summands"),
             Some(CeremonyPhase::Summing) => round(3, "sealed sums"),
             Some(CeremonyPhase::Judging) => round(4, "acknowledgement"),
@@ -318,9 +325,21 @@ fn change_sentence(
         );
     }
     let recipients =
-        change.proposal.definition.members.iter().filter(|name| change.gives_share_to(name));
+        || change.proposal.definition.members.iter().filter(|name| change.gives_share_to(name));
+    let suspended =
+        |name: &&AccountName| node.state().account(name).is_ok_and(|account| account.suspended);
+    let suspended: Vec<&AccountName> = recipients().filter(suspended).collect();
+    if let Some(first) = suspended.first() {
+        let are = if suspended.len() == 1 { "is" } else { "are" };
+        return format!(
+            "Approved, but {} {are} suspended, and would get a share: quorate account resume {first}; or take the change \
+             back: quorate group cancel {}.",
+            list(suspended.iter().copied()),
+            group.definition.name
+        );
+    }
     let offline: Vec<&AccountName> =
-        recipients.filter(|name| !node.online().contains(*name)).collect();
+        recipients().filter(|name| !node.online().contains(*name)).collect();
     match offline.len() {
         0 => {
             "Approved; it is carried out as soon as enough holders of shares are online.".to_owned()
