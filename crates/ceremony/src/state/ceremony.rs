@@ -516,7 +516,8 @@ impl IvnState {
         let signature = Signature::from_bytes(signature).map_err(|_| Invalid::BadSignature)?;
         let is_of =
             |message: &[u8]| sign::verify(public.verifying_key(), message, &signature).is_ok();
-        if !is_of(&record.to_be_signed()) && !(record.epoch == 1 && is_of(&record.hash())) {
+        let is_first = record.epoch == 1;
+        if !(is_of(&record.to_be_signed()) || is_first && is_of(&record.hash())) {
             return Err(Invalid::BadSignature);
         }
         let old = group.key.as_ref();
