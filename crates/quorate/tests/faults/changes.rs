@@ -19,7 +19,7 @@ fn a_change_is_made_wherever_a_member_that_stays_dies() {
 
 #[test]
 fn a_change_is_made_wherever_a_member_that_joins_or_leaves_dies() {
-    changes("dan", "node", 19);
+    changes("dan", "node", 9);
 }
 
 /// Dan joins and the threshold becomes 3, then he leaves and it becomes 2, again and again. From one of these changes to the
@@ -53,7 +53,8 @@ fn changes(victim: &str, kind: &str, stride: usize) {
             break;
         }
     }
-    assert!(deaths >= 4, "{victim} died only {deaths} times");
+    // How often depends on how much it gets done at a time: what comes at once is written at once.
+    assert!(deaths >= 2, "{victim} died only {deaths} times");
     assert_eq!(key(), before);
     board.audits_clean(signatures);
 }
