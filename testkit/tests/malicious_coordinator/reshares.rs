@@ -248,3 +248,26 @@ fn a_member_on_a_fork_without_the_new_epoch_loses_nothing_and_has_proof_later() 
         assert_eq!(stage.shares_held(&ben()), 2);
     });
 }
+
+/// Two of five sign. Eve is in league with the coordinator, which shows a change to ada and eve alone: it is final for the
+/// two who are the group then, and the log without it for the four who are shown that.
+#[test]
+fn a_change_that_others_are_not_shown_is_not_accepted_beside_a_log_without_it() {
+    for seed in 0..SEEDS {
+        let mut stage = Stage::new(2, 5, seed);
+        let eve = name("eve");
+        stage.corrupt(&eve);
+        let size = stage.liar.log_of(&ada()).len();
+        stage.split(size, &[ada(), eve.clone()]);
+        let after = GroupDefinition { members: vec![ada(), eve.clone()], ..stage.definition(2) };
+        let change = stage.proposes(&ada(), after).unwrap();
+        stage.approves(&eve, change).unwrap();
+        (0..3).for_each(|_| stage.pass(1_000));
+        assert_eq!(stage.epoch_of(&ada()), 2, "there, it is in force");
+        let request = stage.asks(&ben(), 1).unwrap();
+        stage.approves(&cyd(), request).unwrap();
+        (0..3).for_each(|_| stage.pass(1_000));
+        assert!(stage.is_signed(&ben(), request), "and here they go on without it");
+        assert_eq!(stage.violations(), Vec::<String>::new(), "seed {seed}");
+    }
+}
