@@ -1,9 +1,9 @@
-//! Key generation among two who follow the protocol and one who posts what the fuzzer likes.
+//! Key generation, and sharing that key anew, among people who follow the protocol and one who posts what the fuzzer likes.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use quorate_protocol::keys::PublicKeyPackage;
+use quorate_protocol::keys::{KeyPackage, PublicKeyPackage};
 use quorate_protocol::keyshare::{Board, Error, Parameters, Phase, Posted, Run, SessionId, Step};
 use quorate_protocol::{Identifier, Suite};
 use rand_chacha::ChaCha20Rng;
@@ -11,87 +11,159 @@ use rand_core::SeedableRng;
 
 use super::script::Script;
 
-/// Three participants, two of whom will sign.
-fn parameters() -> Parameters {
-    let participants = [1, 2, 3].map(id);
-    Parameters::new(Suite::FrostEd25519Sha512, SessionId([7; 32]), [9; 32], 2, participants)
-        .unwrap()
+/// What is played. The third participant may not follow the protocol, in neither.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Play {
+    /// Three generate a key of which two sign.
+    Generation,
+    /// That key's second and third holder deal it anew, to the first, the third, and a fourth.
+    Reshare,
 }
+
+impl Play {
+    fn parameters(self) -> Parameters {
+        match self {
+            Self::Generation => {
+                let (suite, session) = (Suite::FrostEd25519Sha512, SessionId([7; 32]));
+                Parameters::new(suite, session, [9; 32], 2, [1, 2, 3].map(id)).unwrap()
+            }
+            Self::Reshare => {
+                let (key, _) = generate();
+                let (members, dealers) = ([1, 3, 4].map(id), [2, 3].map(id));
+                Parameters::reshare(SessionId([6; 32]), [9; 32], 2, members, &key, dealers).unwrap()
+            }
+        }
+    }
+
+    /// Who follows the protocol.
+    fn honest(self) -> &'static [u16] {
+        match self {
+            Self::Generation => &[1, 2],
+            Self::Reshare => &[1, 2, 4],
+        }
+    }
+
+    /// The genuine session, in which everybody does.
+    fn genuine(self) -> &'static Genuine {
+        static GENERATION: OnceLock<Genuine> = OnceLock::new();
+        static RESHARE: OnceLock<Genuine> = OnceLock::new();
+        let once = match self {
+            Self::Generation => &GENERATION,
+            Self::Reshare => &RESHARE,
+        };
+        once.get_or_init(|| Genuine::of(self))
+    }
+
+    fn start(self, me: Identifier) -> Member {
+        let (parameters, mut rng) =
+            (self.parameters(), ChaCha20Rng::seed_from_u64(me.get().into()));
+        let (run, message) = match self {
+            Self::Generation => {
+                let (run, message) = Run::start(&parameters, me, &mut rng).unwrap();
+                (run, Some(message))
+            }
+            Self::Reshare => {
+                let (_, packages) = generate();
+                let old = packages.get(usize::from(me.get()) - 1);
+                let old = old.map(|package| KeyPackage::from_bytes(package).unwrap());
+                Run::reshare(&parameters, me, old.as_ref(), &mut rng).unwrap()
+            }
+        };
+        let outbox = message.into_iter().collect();
+        Member { me, run: Some(run), rng, outbox, package: None }
+    }
+
+    /// Everybody's start, in order.
+    fn everybody(self) -> Vec<Member> {
+        let mut everybody = self.honest().to_vec();
+        everybody.push(ATTACKER);
+        everybody.sort_unstable();
+        everybody.into_iter().map(|number| self.start(id(number))).collect()
+    }
+}
+
+/// Who may not follow the protocol.
+const ATTACKER: u16 = 3;
 
 fn id(number: u16) -> Identifier {
     Identifier::try_from(number).unwrap()
 }
 
-fn rng(of: Identifier) -> ChaCha20Rng {
-    ChaCha20Rng::seed_from_u64(u64::from(of.get()))
-}
-
-/// A session in which nobody cheats: what each posts in each round.
-struct Honest {
+/// A session in which nobody cheats: what each posts, one message after the other.
+struct Genuine {
     messages: BTreeMap<Identifier, Vec<Vec<u8>>>,
+    lines: Vec<u8>,
     packages: Vec<Vec<u8>>,
     public: PublicKeyPackage,
 }
 
-fn honest() -> &'static Honest {
-    static HONEST: OnceLock<Honest> = OnceLock::new();
-    HONEST.get_or_init(|| {
-        let mut board = Board::new(parameters());
-        let mut members: Vec<Member> = [1, 2, 3].map(|number| Member::start(id(number))).into();
+impl Genuine {
+    fn of(play: Play) -> Self {
+        let mut board = Board::new(play.parameters());
+        let mut members = play.everybody();
         let mut messages: BTreeMap<Identifier, Vec<Vec<u8>>> = BTreeMap::new();
-        while members.iter().any(|member| member.package.is_none()) {
+        let mut lines = Vec::new();
+        while board.phase() != Phase::Complete {
             for member in &mut members {
                 for message in member.outbox.drain(..) {
                     assert_eq!(board.post(member.me, &message), Ok(Posted::Recorded));
+                    lines.extend(line(member.me, &message));
                     messages.entry(member.me).or_default().push(message);
                 }
             }
             members.iter_mut().for_each(|member| member.advance(&board));
         }
         let packages = members.into_iter().filter_map(|member| member.package).collect();
-        Honest { messages, packages, public: board.outcome().unwrap().clone() }
-    })
+        Self { messages, lines, packages, public: board.outcome().unwrap().clone() }
+    }
+}
+
+/// A message as it is kept: who sent it, and what, in hex.
+fn line(from: Identifier, message: &[u8]) -> Vec<u8> {
+    format!("{from} {}\n", hex::encode(message)).into_bytes()
 }
 
 /// The key of an honest session, and everybody's encoded package.
 pub fn generate() -> (PublicKeyPackage, Vec<Vec<u8>>) {
-    (honest().public.clone(), honest().packages.clone())
+    let genuine = Play::Generation.genuine();
+    (genuine.public.clone(), genuine.packages.clone())
 }
 
-/// Two sessions as lines of identifier and message in hex: one to the end, and one in which the second participant
-/// complains about a wrong sub-share of the third.
+/// Two key generations as lines of identifier and message in hex: one to the end, and one in which the second
+/// participant complains about a wrong sub-share of the third.
 pub fn sessions() -> (Vec<u8>, Vec<u8>) {
-    let mut board = Board::new(parameters());
-    let mut members = [1, 2, 3].map(|number| Member::start(id(number)));
-    let mut lines = [Vec::new(), Vec::new()];
-    let line = |from: Identifier, message: &[u8]| format!("{from} {}\n", hex::encode(message));
-    for round in 0..3 {
-        for id in [1, 2, 3].map(id) {
-            lines[0].extend(line(id, &honest().messages[&id][round]).into_bytes());
-        }
-    }
+    (Play::Generation.genuine().lines.clone(), complaint(Play::Generation))
+}
+
+/// Two reshares, the same way. In the second it is the fourth participant who complains.
+pub fn reshares() -> (Vec<u8>, Vec<u8>) {
+    (Play::Reshare.genuine().lines.clone(), complaint(Play::Reshare))
+}
+
+/// A session in which the third deals a wrong sub-share to the last.
+fn complaint(play: Play) -> Vec<u8> {
+    let mut board = Board::new(play.parameters());
+    let mut members = play.everybody();
+    let mut lines = Vec::new();
     while board.phase() != Phase::Failed {
         for member in &mut members {
             let Some(mut message) = member.outbox.pop() else { continue };
-            if member.me == id(3)
+            if member.me == id(ATTACKER)
                 && board.phase() == Phase::Reveal
                 && let Some(last) = message.last_mut()
             {
                 *last ^= 1;
+                // It would not recognise its own message any more.
+                member.run = None;
             }
-            lines[1].extend(line(member.me, &message).into_bytes());
+            lines.extend(line(member.me, &message));
             if board.post(member.me, &message) == Ok(Posted::Failed) {
                 break;
             }
         }
-        // The third does not recognise its own message any more.
-        members[..2].iter_mut().for_each(|member| member.advance(&board));
-        if board.phase() == Phase::Reveal {
-            members[2].advance(&board);
-        }
+        members.iter_mut().for_each(|member| member.advance(&board));
     }
-    let [complete, failed] = lines;
-    (complete, failed)
+    lines
 }
 
 /// Someone who follows the protocol.
@@ -104,12 +176,6 @@ struct Member {
 }
 
 impl Member {
-    fn start(me: Identifier) -> Self {
-        let mut rng = rng(me);
-        let (run, message) = Run::start(&parameters(), me, &mut rng).unwrap();
-        Self { me, run: Some(run), rng, outbox: vec![message], package: None }
-    }
-
     fn advance(&mut self, board: &Board) {
         let Some(run) = self.run.take() else { return };
         match run.advance(board, &mut self.rng) {
@@ -122,8 +188,8 @@ impl Member {
                 package.check(board.outcome().expect("a key")).unwrap();
                 self.package = Some(package.to_bytes().to_vec());
             }
-            Ok(Step::Left) => panic!("a key generation ends like a reshare"),
-            Err(Error::Failed { culprits }) => assert!(culprits.is_subset(&[id(3)].into())),
+            Ok(Step::Left) => assert!(!board.parameters().participants().contains(&self.me)),
+            Err(Error::Failed { culprits }) => assert!(culprits.is_subset(&[id(ATTACKER)].into())),
             Err(error) => panic!("an honest run fails: {error:?}"),
         }
     }
@@ -151,19 +217,33 @@ fn post(board: &mut Board, from: Identifier, message: &[u8]) -> Option<Posted> {
     }
 }
 
-/// Plays a session. Input: a script, in which the third participant and strangers post.
-///
-/// Whoever follows the protocol is never blamed, and holds a share of the key if there is one.
+/// Generates a key. Input: a script, in which the third participant and strangers post.
 pub fn run(bytes: &[u8]) -> bool {
+    play(Play::Generation, bytes)
+}
+
+/// Shares a key anew. Input: a script, in which the third participant and strangers post.
+pub fn reshare(bytes: &[u8]) -> bool {
+    play(Play::Reshare, bytes)
+}
+
+/// Plays a session.
+///
+/// Whoever follows the protocol is never blamed, and holds a share of the key if there is one and it is to have one. After
+/// a reshare it is the same key.
+fn play(play: Play, bytes: &[u8]) -> bool {
     let mut script = Script::new(bytes);
-    let mut board = Board::new(parameters());
-    let mut members = [Member::start(id(1)), Member::start(id(2))];
-    let theirs = &honest().messages[&id(3)];
-    // Enough for three rounds whatever the script says, and for as much as it says.
+    let mut board = Board::new(play.parameters());
+    let mut members: Vec<Member> = play.honest().iter().map(|me| play.start(id(*me))).collect();
+    let attacker = id(ATTACKER);
+    let genuine = &play.genuine().messages;
+    let theirs = &genuine[&attacker];
+    // Enough for all rounds whatever the script says, and for as much as it says.
     for turn in 0..bytes.len().clamp(16, 64) {
         match script.byte() % 8 {
             0 | 1 => {
-                let member = &mut members[turn % 2];
+                let which = turn % members.len();
+                let member = &mut members[which];
                 if let Some(message) = member.outbox.pop() {
                     let posted = post(&mut board, member.me, &message);
                     let over = board.phase() == Phase::Failed;
@@ -172,7 +252,7 @@ pub fn run(bytes: &[u8]) -> bool {
                 member.advance(&board);
             }
             2 => {
-                let _ = post(&mut board, id(3), &theirs[script.index(theirs.len())]);
+                let _ = post(&mut board, attacker, &theirs[script.index(theirs.len())]);
             }
             3 | 4 => {
                 let mut message = harmed(&mut script, theirs);
@@ -182,33 +262,42 @@ pub fn run(bytes: &[u8]) -> bool {
                 {
                     view.copy_from_slice(&board.transcript());
                 }
-                let _ = post(&mut board, id(3), &message);
+                let _ = post(&mut board, attacker, &message);
             }
             5 => {
-                let _ = post(&mut board, id(3), script.bytes());
+                let _ = post(&mut board, attacker, script.bytes());
             }
             6 => {
                 // In somebody's own name, what was posted before: no new message of an honest member.
-                let number = 1 + script.index(2);
-                let messages = &honest().messages[&id(u16::try_from(number).unwrap())];
-                let first = &messages[0];
-                if members[number - 1].outbox.first() != Some(first) {
-                    let _ = post(&mut board, id(u16::try_from(number).unwrap()), first);
+                let member = &members[script.index(members.len())];
+                let first = &genuine[&member.me][0];
+                if member.outbox.first() != Some(first) {
+                    let _ = post(&mut board, member.me, first);
                 }
             }
             _ => {
-                assert_eq!(post(&mut board, id(4), script.bytes()), None, "a stranger is heard");
+                assert_eq!(post(&mut board, id(5), script.bytes()), None, "a stranger is heard");
             }
         }
         members.iter_mut().for_each(|member| member.advance(&board));
-        assert!(board.culprits().is_subset(&[id(3)].into()), "an innocent is blamed");
+        assert!(board.culprits().is_subset(&[attacker].into()), "an innocent is blamed");
         assert_eq!(board.phase() == Phase::Complete, board.outcome().is_some());
     }
-    let complete = board.phase() == Phase::Complete;
+    let Some(key) = board.outcome() else { return false };
+    let is_same = key.verifying_key() == generate().0.verifying_key();
+    assert!(play == Play::Generation || is_same, "another key");
     for member in members {
-        assert!(!complete || member.package.is_some(), "a key without a share");
+        let gets_share = board.parameters().participants().contains(&member.me);
+        assert_eq!(member.package.is_some(), gets_share, "a key without a share");
     }
-    complete
+    true
+}
+
+/// What the last byte of the attacker's dealing is changed with.
+fn harm_of_the_dealing(play: Play) -> Vec<u8> {
+    let dealing = &play.genuine().messages[&id(ATTACKER)][1];
+    let last = u16::try_from(dealing.len() - 1).unwrap().to_be_bytes();
+    [&[3, 0, 1, 1][..], &last, &[1, 1, 0x55, 0]].concat()
 }
 
 /// What begins a fuzzer.
@@ -216,9 +305,16 @@ pub fn seeds() -> Vec<Vec<u8>> {
     // Both honest ones, and the third's genuine message of the round: three times.
     let round = |number: u8| vec![0, 0, 2, 0, number];
     let genuine = [round(0), round(1), round(2)].concat();
-    // A wrong sub-share: the third's reveal with its last byte changed.
-    let reveal = u16::try_from(honest().messages[&id(3)][1].len() - 1).unwrap().to_be_bytes();
-    let harmed =
-        [&[0, 0, 2, 0, 0, 0, 0, 3, 0, 1, 1][..], &reveal, &[1, 1, 0x55, 0, 0, 0, 0]].concat();
+    let harm = harm_of_the_dealing(Play::Generation);
+    let harmed = [&[0, 0, 2, 0, 0, 0, 0][..], &harm, &[0, 0, 0]].concat();
     vec![genuine, harmed, vec![0, 0, 2, 0, 0, 5, 0, 1, 2, 7, 0, 0, 6, 0, 0, 6, 0, 1]]
+}
+
+/// The same, for a reshare.
+pub fn reshare_seeds() -> Vec<Vec<u8>> {
+    // The three honest ones announce themselves, and the third does; the second deals, and the third; all judge.
+    let announced = [0, 0, 0, 2, 0, 0, 0];
+    let genuine = [&announced[..], &[2, 0, 1, 0, 0, 0, 2, 0, 2]].concat();
+    let harmed = [&announced[..], &harm_of_the_dealing(Play::Reshare), &[0, 0, 0]].concat();
+    vec![genuine, harmed, [&announced[..], &[6, 0, 1, 5, 0, 1, 2, 7, 0, 0, 6, 0, 0]].concat()]
 }

@@ -65,6 +65,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "node", run: machines::node, seeds: machines::node_seeds, tries: 20 },
     Target { name: "protocol", run: protocol::run, seeds: protocol::seeds, tries: 500 },
     Target { name: "repair", run: repair::run, seeds: repair::seeds, tries: 20 },
+    Target { name: "reshare", run: keyshare::reshare, seeds: keyshare::reshare_seeds, tries: 20 },
     Target { name: "shares", run: protocol::shares, seeds: protocol::shares_seeds, tries: 100 },
     Target { name: "store", run: files::store, seeds: files::store_seeds, tries: 10 },
     Target { name: "tiles", run: log::tiles, seeds: log::tiles_seeds, tries: 200 },

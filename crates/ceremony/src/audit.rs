@@ -319,7 +319,7 @@ impl Auditor {
 
     /// Remembers the tree's root as long as a checkpoint of it may be shown by a later entry.
     fn note_root(&mut self) {
-        let mut handovers = self.state.groups().values().flat_map(|group| group.handovers.values());
+        let mut handovers = self.state.groups().values().flat_map(|group| &group.handovers);
         if handovers.any(|handover| handover.confirmed.is_none()) {
             let head = self.frontier.head();
             self.roots.insert(head.size, head.root);

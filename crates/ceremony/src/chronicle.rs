@@ -4,6 +4,10 @@ mod rounds;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use quorate_log::checkpoint::{CosignerSet, VerifiedCheckpoint};
+use quorate_log::key::{CosignerSigner, LogSigner, Seed};
+use quorate_log::leaf_hash;
+use quorate_log::tree::Frontier;
 use quorate_protocol::keys::KeyPackage;
 use quorate_protocol::{Identifier, Suite, sign};
 use rand_chacha::ChaCha20Rng;
@@ -173,6 +177,24 @@ impl Chronicle {
         let signature = log.activation_signature();
         log.coordinator_says(Body::EpochStarted { session: session(1), signature }).unwrap();
         log
+    }
+
+    /// The checkpoint of all that is there, cosigned by these.
+    pub(crate) fn checkpoint(&self, cosigners: &[&str]) -> VerifiedCheckpoint {
+        let mut frontier = Frontier::default();
+        self.entries.iter().for_each(|entry| frontier.append(leaf_hash(entry)));
+        let origin = self.state.origin();
+        let signer = LogSigner::new(origin.parse().unwrap(), Seed::new(Box::new([1; 32])));
+        let mut checkpoint = signer.sign(frontier.head());
+        for account in cosigners {
+            let seed = Seed::new(Box::new(*self.secrets(account).cosigner.seed()));
+            let key = format!("{origin}/{account}").parse().unwrap();
+            let cosigner = CosignerSigner::new(key, seed);
+            let line = cosigner.cosign(&checkpoint, 1_700_000_100.try_into().unwrap());
+            let one = CosignerSet::new([cosigner.verifier().clone()]).unwrap();
+            checkpoint.add_cosignature(&one, line).unwrap();
+        }
+        checkpoint
     }
 
     /// Lets time pass.

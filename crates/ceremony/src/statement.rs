@@ -165,9 +165,9 @@ pub enum Body {
     /// A majority of those who were a group's members before a change cosigned a log with that change
     /// ([`crate::state::Handover`]). By the coordinator; the cosignatures prove it.
     HandedOver {
-        /// Whose members or min_signers changed.
+        /// Whose members, min_signers, or members' keys changed.
         group: GroupName,
-        /// The epoch that began with it.
+        /// The epoch that began with it, or in which it was.
         epoch: u64,
         /// A checkpoint of this log with their cosignatures (C2SP tlog-checkpoint, tlog-cosignature).
         checkpoint: String,

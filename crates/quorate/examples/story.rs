@@ -144,6 +144,9 @@ fn made() -> BTreeMap<String, Vec<u8>> {
     let (honest, complaint) = keyshare::sessions();
     add("keyshare.1.txt", honest);
     add("keyshare-complaint.1.txt", complaint);
+    let (honest, complaint) = keyshare::reshares();
+    add("reshare.1.txt", honest);
+    add("reshare-complaint.1.txt", complaint);
     let (honest, complaint) = repair::sessions();
     add("repair.1.txt", honest);
     add("repair-complaint.1.txt", complaint);

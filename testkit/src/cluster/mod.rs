@@ -152,8 +152,13 @@ impl Cluster {
         let gone = tempfile::tempdir_in(self.directory.path()).unwrap();
         fs::rename(self.path(name), gone.path().join(name)).unwrap();
         let line = format!("account replace-keys {name}");
-        let url = self.run(&self.plan.names[0], &line).succeeds().stdout;
-        self.run_with(name, "join -", url.as_bytes()).succeeds();
+        let url = until(&format!("`{line}` to get through"), || {
+            let ran = self.run(&self.plan.names[0], &line);
+            (ran.exit == 0).then_some(ran.stdout)
+        });
+        until(&format!("{name} to join with other keys"), || {
+            (self.run_with(name, "join -", url.as_bytes()).exit == 0).then_some(())
+        });
         self.send_through_proxy(name);
         self.start_process(name);
     }

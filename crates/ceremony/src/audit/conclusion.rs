@@ -102,11 +102,8 @@ impl Auditor {
             able.filter(|member| cosigned.contains(member)).cloned().collect();
         let needed =
             cosignatures_for_final(definition.members.len(), usize::from(definition.min_signers));
-        let handovers: Vec<_> = group
-            .handovers
-            .iter()
-            .map(|(epoch, handover)| self.handover(*epoch, handover, checkpoint))
-            .collect();
+        let handovers: Vec<_> =
+            group.handovers.iter().map(|handover| self.handover(handover, checkpoint)).collect();
         GroupReport {
             name: definition.name.clone(),
             suite: definition.suite,
@@ -121,7 +118,7 @@ impl Auditor {
             sessions,
             changes: group.past_changes.iter().map(change_report).collect(),
             past_epochs: group.past_epochs.iter().map(past_epoch_report).collect(),
-            is_final: cosigned_by.len() >= needed && handovers.iter().all(|it| it.confirmed),
+            is_final: is_final(cosigned_by.len(), needed, &handovers),
             handovers,
             cosigned_by,
             cosignatures_for_final: needed,
@@ -129,10 +126,29 @@ impl Auditor {
     }
 }
 
+fn is_final(cosigned: usize, needed: usize, handovers: &[HandoverReport]) -> bool {
+    cosigned >= needed && handovers.iter().all(|it| it.confirmed || it.agreed)
+}
+
+impl AuditReport {
+    /// Takes the log's first `size` entries as agreed on: whoever verifies it knows, by another way than from this log,
+    /// that nobody was shown others. So it does not matter any more whether enough members' cosignatures show that they
+    /// saw a change of a group in there.
+    ///
+    /// That these are the entries that were agreed on is not checked here.
+    pub fn agree_up_to(&mut self, size: u64) {
+        for group in &mut self.groups {
+            group.handovers.iter_mut().for_each(|it| it.agreed = it.index < size);
+            let cosigned = group.cosigned_by.len();
+            group.is_final = is_final(cosigned, group.cosignatures_for_final, &group.handovers);
+        }
+        self.verdict = verdict(&self.faults, &self.groups);
+    }
+}
+
 impl Auditor {
     fn handover(
         &self,
-        epoch: u64,
         handover: &Handover,
         checkpoint: Option<&VerifiedCheckpoint>,
     ) -> HandoverReport {
@@ -142,9 +158,11 @@ impl Auditor {
             .map(|checkpoint| handover.cosigners(&origin, checkpoint))
             .unwrap_or_default();
         HandoverReport {
-            epoch,
+            epoch: handover.epoch,
+            repaired: handover.repaired.clone(),
             index: handover.index,
             confirmed: handover.confirmed.is_some() || cosigned_by.len() >= handover.needed,
+            agreed: false,
             cosigned_by,
             needed: handover.needed,
         }

@@ -2,8 +2,8 @@
 
 use super::fault::Fault;
 use super::report::{
-    AuditReport, Blame, Check, GroupReport, NotChecked, ReusedNonces, SessionOutcome,
-    SignatureReport, Standing, Verdict,
+    AuditReport, Blame, Check, GroupReport, HandoverReport, NotChecked, ReusedNonces,
+    SessionOutcome, SignatureReport, Standing, Verdict,
 };
 use crate::names::AccountName;
 use crate::statement::AbortReason;
@@ -175,26 +175,7 @@ impl AuditReport {
         page.say(2, &format!("Key     {key}"));
         let cosigned: Vec<_> = group.cosigned_by.iter().collect();
         let needed = group.cosignatures_for_final;
-        for handover in &group.handovers {
-            if handover.confirmed {
-                let epoch = handover.epoch;
-                page.say(2, &format!("Enough of the members before epoch {epoch} saw it begin."));
-                continue;
-            }
-            let cosigned: Vec<_> = handover.cosigned_by.iter().collect();
-            page.say(
-                2,
-                &format!(
-                    "Of the members before epoch {} (entry {}), too few are known to have seen it begin: {} ({} of \
-                     {} needed). The others may have been shown a log without it.",
-                    handover.epoch,
-                    handover.index,
-                    list(&cosigned),
-                    cosigned.len(),
-                    handover.needed
-                ),
-            );
-        }
+        group.handovers.iter().for_each(|handover| page.say(2, &handover_line(handover)));
         let finality = if group.is_final { "final" } else { "NOT final" };
         page.say(
             2,
@@ -379,4 +360,29 @@ mod tests {
         let most = "a".repeat(WIDTH - 4);
         assert_eq!(said(2, &format!("{most} bb")), [format!("  {most}"), "    bb".to_owned()]);
     }
+}
+
+/// Whether enough of those before a change are known to have seen it.
+fn handover_line(handover: &HandoverReport) -> String {
+    let index = handover.index;
+    let (others, seen) = match &handover.repaired {
+        Some(name) => {
+            (format!("the members beside {name}"), "it get its share back with other keys")
+        }
+        None => (format!("the members before epoch {}", handover.epoch), "it begin"),
+    };
+    if handover.confirmed {
+        return format!("Enough of {others} (entry {index}) saw {seen}.");
+    }
+    if handover.agreed {
+        return format!("That enough of {others} (entry {index}) saw {seen} was agreed on.");
+    }
+    let cosigned: Vec<_> = handover.cosigned_by.iter().collect();
+    format!(
+        "Of {others} (entry {index}), too few are known to have seen {seen}: {} ({} of {} needed). The others may have \
+         been shown a log without it.",
+        list(&cosigned),
+        cosigned.len(),
+        handover.needed
+    )
 }

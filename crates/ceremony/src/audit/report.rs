@@ -113,18 +113,22 @@ pub struct GroupReport {
     pub cosigned_by: Vec<AccountName>,
     /// How many are needed: [`quorate_log::quorum`].
     pub cosignatures_for_final: usize,
-    /// Each change of its members or of min_signers: whether enough of those before are known to have seen it.
+    /// Each change of its members, of min_signers, or of a member's keys: whether enough of those before are known to have
+    /// seen it.
     pub handovers: Vec<HandoverReport>,
     /// Whether there are enough cosignatures, and all handovers are confirmed.
     pub is_final: bool,
 }
 
-/// A change of a group's members or of its min_signers ([`crate::state::Handover`]).
+/// A change of a group's members, of its min_signers, or of a member's keys ([`crate::state::Handover`]).
 #[derive(Clone, Debug, Serialize)]
 pub struct HandoverReport {
-    /// The epoch that began with it.
+    /// The epoch that began with it, or in which it was.
     pub epoch: u64,
-    /// Index of the entry that began it.
+    /// Who got its share back under other keys, if it was that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repaired: Option<AccountName>,
+    /// Index of the entry with which it came into force.
     pub index: u64,
     /// Who of the members before cosigned the checkpoint; not looked at if an entry shows enough of them.
     pub cosigned_by: Vec<AccountName>,
@@ -132,6 +136,8 @@ pub struct HandoverReport {
     pub needed: usize,
     /// Whether there are enough, on the checkpoint or in an entry.
     pub confirmed: bool,
+    /// Whether it is not in question, enough or not: [`AuditReport::agree_up_to`].
+    pub agreed: bool,
 }
 
 /// A change of a group that is over.

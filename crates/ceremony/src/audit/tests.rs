@@ -1,11 +1,8 @@
 //! Audits of logs that only the fold's own tests can make: with faults that it does not admit, and with changes of groups.
 
-use quorate_log::checkpoint::{CosignerSet, VerifiedCheckpoint};
-use quorate_log::key::{CosignerSigner, LogSigner, Seed};
-
 use super::*;
 use crate::chronicle::{Chronicle, board, name, session};
-use crate::statement::Role;
+use crate::statement::{GroupChange, Role};
 
 #[test]
 fn a_key_that_somebody_did_not_certify_is_a_fault_whatever_the_fold_admits() {
@@ -22,25 +19,8 @@ fn a_key_that_somebody_did_not_certify_is_a_fault_whatever_the_fold_admits() {
     assert_eq!(auditor.faults, [missing]);
 }
 
-/// The log's checkpoint, cosigned by these.
-fn checkpoint(log: &Chronicle, cosigners: &[&str]) -> VerifiedCheckpoint {
-    let mut frontier = Frontier::default();
-    log.entries.iter().for_each(|entry| frontier.append(leaf_hash(entry)));
-    let origin = log.state.origin();
-    let signer = LogSigner::new(origin.parse().unwrap(), Seed::new(Box::new([1; 32])));
-    let mut checkpoint = signer.sign(frontier.head());
-    for account in cosigners {
-        let seed = Seed::new(Box::new(*log.secrets(account).cosigner.seed()));
-        let cosigner = CosignerSigner::new(format!("{origin}/{account}").parse().unwrap(), seed);
-        let line = cosigner.cosign(&checkpoint, 1_700_000_100.try_into().unwrap());
-        let one = CosignerSet::new([cosigner.verifier().clone()]).unwrap();
-        checkpoint.add_cosignature(&one, line).unwrap();
-    }
-    checkpoint
-}
-
 fn audited(log: &Chronicle, cosigners: &[&str]) -> AuditReport {
-    let checkpoint = checkpoint(log, cosigners);
+    let checkpoint = log.checkpoint(cosigners);
     let entries = log.entries.iter().cloned();
     replay(entries, checkpoint.as_signed(), &Anchor::default(), &mut NoDocuments).unwrap()
 }
@@ -91,11 +71,34 @@ fn a_change_that_was_kept_from_members_makes_no_log_final() {
 }
 
 #[test]
+fn a_change_that_was_agreed_on_otherwise_need_not_be_confirmed() {
+    let log = changed();
+    let epoch_started = log.group().handovers[0].index;
+    let mut report = audited(&log, &["cyd", "dan", "eve"]);
+    report.agree_up_to(epoch_started);
+    assert_eq!(report.verdict, Verdict::NotFinal, "it was agreed on what was before the change");
+    report.agree_up_to(epoch_started + 1);
+    assert_eq!((report.verdict, report.groups[0].is_final), (Verdict::Final, true));
+    assert!(!report.groups[0].handovers[0].confirmed);
+    let said = report.lines().join(" ").split_whitespace().collect::<Vec<_>>().join(" ");
+    let agreed = format!(
+        "That enough of the members before epoch 2 (entry {epoch_started}) saw it begin was agreed on."
+    );
+    assert!(said.contains(&agreed), "{said}");
+    let mut report = audited(&log, &["dan", "eve"]);
+    report.agree_up_to(epoch_started + 1);
+    assert_eq!(report.verdict, Verdict::NotFinal, "those after have to cosign it");
+    report.faults.push(Fault::OtherHandover { index: 0, group: board() });
+    report.agree_up_to(epoch_started + 1);
+    assert_eq!(report.verdict, Verdict::Failed);
+}
+
+#[test]
 fn who_has_left_confirms_a_change_for_good() {
     let mut log = changed();
-    let few = checkpoint(&log, &["ada", "cyd", "dan", "eve"]).to_string();
+    let few = log.checkpoint(&["ada", "cyd", "dan", "eve"]).to_string();
     assert_eq!(handed_over(&mut log, &few), Err(Invalid::Checkpoint));
-    let enough = checkpoint(&log, &["ada", "ben", "cyd", "dan"]).to_string();
+    let enough = log.checkpoint(&["ada", "ben", "cyd", "dan"]).to_string();
     assert_eq!(handed_over(&mut log, &enough), Ok(vec![]));
     let again = Invalid::NoHandover { group: board(), epoch: 2 };
     assert_eq!(handed_over(&mut log, &enough), Err(again));
@@ -104,8 +107,8 @@ fn who_has_left_confirms_a_change_for_good() {
     let report = audited(&log, &["cyd", "dan", "eve"]);
     assert_eq!((report.verdict, report.faults.as_slice()), (Verdict::Final, &[][..]));
     assert!(report.groups[0].handovers[0].confirmed);
-    let said = report.lines();
-    assert!(said.contains(&"  Enough of the members before epoch 2 saw it begin.".to_owned()));
+    let said = report.lines().join(" ");
+    assert!(said.contains("Enough of the members before epoch 2 (entry "), "{said}");
 }
 
 #[test]
@@ -114,7 +117,7 @@ fn a_change_is_confirmed_by_the_keys_that_its_members_had_then() {
     log.wait(1);
     log.replace_keys("ben", "new").unwrap();
     // Ada is an admin. The keys that she gave to ben's account say nothing of what ben saw.
-    let forged = checkpoint(&log, &["ada", "ben", "cyd", "dan", "eve"]);
+    let forged = log.checkpoint(&["ada", "ben", "cyd", "dan", "eve"]);
     assert_eq!(handed_over(&mut log, &forged.to_string()), Err(Invalid::Checkpoint));
     let report = audited(&log, &["ada", "ben", "cyd", "dan", "eve"]);
     assert_eq!(report.verdict, Verdict::NotFinal);
@@ -123,7 +126,7 @@ fn a_change_is_confirmed_by_the_keys_that_its_members_had_then() {
 
 #[test]
 fn a_checkpoint_from_before_a_change_confirms_nothing() {
-    let earlier = checkpoint(&before(), &["ada", "ben", "cyd"]).to_string();
+    let earlier = before().checkpoint(&["ada", "ben", "cyd"]).to_string();
     assert_eq!(handed_over(&mut changed(), &earlier), Err(Invalid::Checkpoint));
 }
 
@@ -136,7 +139,7 @@ fn cosignatures_of_another_log_confirm_no_change() {
     log.invite("fay", Role::Member);
     assert_eq!(log.entries.len(), other.entries.len());
     assert_ne!(log.entries.last(), other.entries.last());
-    let elsewhere = checkpoint(&other, &["ada", "ben", "cyd"]).to_string();
+    let elsewhere = other.checkpoint(&["ada", "ben", "cyd"]).to_string();
     // The fold does not know the tree. The auditor does.
     handed_over(&mut log, &elsewhere).unwrap();
     let index = log.entries.len() as u64 - 1;
@@ -151,4 +154,92 @@ fn new_shares_for_the_same_members_need_no_confirmation() {
     log.change(&["cyd", "ben", "ada"], 2, session(2));
     assert!(log.group().handovers.is_empty());
     assert_eq!(audited(&log, &["ada", "ben", "cyd"]).verdict, Verdict::Final);
+}
+
+/// A board of four of whom two sign.
+fn board_of_four() -> Chronicle {
+    let mut log = before();
+    log.change(&["ada", "ben", "cyd", "dan"], 2, session(2));
+    log
+}
+
+/// Ben's account gets other keys, and with ada's consent his share.
+fn replace_ben(log: &mut Chronicle) {
+    log.replace_keys("ben", "new").unwrap();
+    let definition = log.group().definition.clone();
+    let expires_at = log.now.plus(1_000_000);
+    let repairs = Some(name("ben"));
+    let body = Body::GroupChange(GroupChange { epoch: 2, definition, expires_at, repairs });
+    let change = log.entry("cyd", body);
+    log.enter(&change).unwrap();
+    log.approves("ada", change.id()).unwrap();
+    log.begin(session(3), 1).unwrap();
+    log.wait(1);
+    log.repair(&["ada", "ben", "cyd"]);
+    log.certifies("ben").unwrap();
+}
+
+/// Cyd is in league with the coordinator. Dan, and ben, whose earlier keys are still good there, see a log without that.
+#[test]
+fn a_member_with_other_keys_is_another_one_to_those_who_decide_on_a_final_log() {
+    let mut without = board_of_four();
+    let seen = without.checkpoint(&["ada", "ben", "cyd"]).to_string();
+    handed_over(&mut without, &seen).unwrap();
+    let mut with = board_of_four();
+    handed_over(&mut with, &seen).unwrap();
+    replace_ben(&mut with);
+
+    assert_eq!(audited(&without, &["ben", "cyd", "dan"]).verdict, Verdict::Final);
+    let report = audited(&with, &["ada", "ben", "cyd"]);
+    assert_eq!((report.verdict, report.groups[0].cosigned_by.len()), (Verdict::NotFinal, 3));
+    let [_, handover] = &*report.groups[0].handovers else { panic!() };
+    assert_eq!((&handover.repaired, handover.needed), (&Some(name("ben")), 3));
+    assert_eq!(handover.cosigned_by, [name("ada"), name("cyd")]);
+    let said = report.lines().join(" ").split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = "too few are known to have seen it get its share back with other keys: ada and cyd";
+    assert!(said.contains(line), "{said}");
+    // Only if dan has seen it.
+    assert_eq!(audited(&with, &["ada", "ben", "cyd", "dan"]).verdict, Verdict::Final);
+}
+
+#[test]
+fn handovers_of_an_epoch_are_confirmed_each_by_those_before_it() {
+    let mut log = board_of_four();
+    replace_ben(&mut log);
+    let confirmed = |log: &Chronicle| {
+        let all = log.group().handovers.iter();
+        all.map(|handover| handover.confirmed.is_some()).collect::<Vec<_>>()
+    };
+    let seen = log.checkpoint(&["ada", "cyd", "dan"]).to_string();
+    assert_eq!(handed_over(&mut log, &seen), Ok(vec![]));
+    assert_eq!(confirmed(&log), [false, true], "before the first, dan was no member, and ben was");
+    assert_eq!(handed_over(&mut log, &seen), Err(Invalid::Checkpoint));
+
+    let mut log = board_of_four();
+    let earlier = log.checkpoint(&["ada", "ben", "cyd"]).to_string();
+    replace_ben(&mut log);
+    assert_eq!(handed_over(&mut log, &earlier), Ok(vec![]));
+    assert_eq!(confirmed(&log), [true, false], "it is from before the second");
+}
+
+#[test]
+fn who_changes_its_own_keys_confirms_with_the_new_ones() {
+    let mut log = changed();
+    let rotation = log.rotation("ben", "ben", "new");
+    log.enter(&rotation).unwrap();
+    log.keys_of.insert(name("ben"), "new".to_owned());
+    let enough = log.checkpoint(&["ada", "ben", "cyd"]).to_string();
+    assert_eq!(handed_over(&mut log, &enough), Ok(vec![]));
+}
+
+#[test]
+fn new_shares_with_which_a_member_with_other_keys_gets_one_are_confirmed_by_the_others() {
+    let mut log = before();
+    log.replace_keys("ben", "new").unwrap();
+    let change = log.proposes("ada", log.group().definition.clone()).unwrap();
+    log.approves("cyd", change).unwrap();
+    log.carry_out(change, session(2));
+    let [handover] = &*log.group().handovers else { panic!() };
+    assert!(handover.members.keys().eq([&name("ada"), &name("cyd")]));
+    assert_eq!(audited(&log, &["ada", "ben", "cyd"]).verdict, Verdict::NotFinal);
 }

@@ -23,6 +23,10 @@ use crate::statement::Body;
 
 /// How many bytes of an entry one credit pays for. Nearly all entries are shorter.
 const PAID: usize = 2_048;
+/// How many statements each member makes about new shares, besides what it deals.
+const SHORT_STATEMENTS: usize = 4;
+/// How many bytes a sealed sub-share takes in an entry.
+const SEALED: usize = 128;
 /// After how many milliseconds one statement is forgotten.
 const FORGIVEN: u64 = 1_000;
 
@@ -120,7 +124,8 @@ impl Coordinator {
         let bytes = entry.to_bytes();
         let events = self.state.apply(&entry)?;
         if let Some(account) = payer {
-            self.credit.spend(&account, bytes.len(), now);
+            let length = bytes.len() + self.causes(&entry);
+            self.credit.spend(&account, length, now);
         }
         let index = self.frontier.size();
         self.frontier.append(leaf_hash(&bytes));
@@ -131,6 +136,24 @@ impl Coordinator {
             self.react(event, now, rng, out);
         }
         Ok(index)
+    }
+
+    /// How many bytes others say at least because of an entry that nobody else need consent to: all members make new
+    /// shares of their group's key.
+    fn causes(&self, entry: &Entry) -> usize {
+        let group = match &entry.statement().body {
+            Body::GroupChange(proposal) => self.state.group(&proposal.definition.name).ok(),
+            _ => None,
+        };
+        let refreshed = group.filter(|group| {
+            let change = group.change.as_ref().filter(|change| change.id == entry.id());
+            change.is_some_and(|change| change.is_refresh(group))
+        });
+        refreshed.map_or(0, |group| {
+            let members = group.definition.members.len();
+            let dealers = usize::from(group.definition.min_signers);
+            members * SHORT_STATEMENTS * PAID + dealers * members * SEALED
+        })
     }
 
     /// Appends a statement of the coordinator's own.

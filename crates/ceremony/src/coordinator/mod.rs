@@ -485,14 +485,15 @@ impl Coordinator {
                 size,
                 line: line.to_owned(),
             }));
-            self.confirm_handovers(size, now, rng, out);
+            self.confirm_handovers(account, size, now, rng, out);
         }
     }
 
     /// Puts into the log what the members before a change have to show about it, if this checkpoint has enough of their
-    /// cosignatures now.
+    /// cosignatures now, the latest by `cosigner`.
     fn confirm_handovers(
         &mut self,
+        cosigner: &AccountName,
         size: u64,
         now: Timestamp,
         rng: &mut dyn CryptoRngCore,
@@ -501,16 +502,19 @@ impl Coordinator {
         let Some(checkpoint) = self.recent.get(&size) else { return };
         let origin = self.state.origin();
         let shown = self.state.groups().values().flat_map(|group| {
-            let waiting = group.handovers.iter().filter(|(_, handover)| handover.waits_for(size));
-            waiting.filter_map(|(epoch, handover)| {
+            let waiting = group.handovers.iter().filter(|handover| {
+                handover.waits_for(size) && handover.members.contains_key(cosigner)
+            });
+            waiting.filter_map(|handover| {
                 let checkpoint = handover.excerpt(&origin, checkpoint)?;
-                let (group, epoch) = (group.definition.name.clone(), *epoch);
+                let (group, epoch) = (group.definition.name.clone(), handover.epoch);
                 Some(Body::HandedOver { group, epoch, checkpoint })
             })
         });
         let shown: Vec<Body> = shown.collect();
         for body in shown {
-            // Too long an entry is not made; then the latest checkpoint shows it as long as all of them cosign it.
+            // Too long an entry is not made; then the latest checkpoint shows it as long as all of them cosign it. Nor is
+            // one that shows nothing more than the one before.
             let _ = self.append_own(body, now, rng, out);
         }
     }

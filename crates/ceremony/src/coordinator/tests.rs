@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use quorate_log::key::{CosignerSigner, Seed};
 
 use super::{Config, Coordinator, CoordinatorSecrets, Input, MAX_CLOCK_LEAD, STRETCH};
-use crate::chronicle::{Chronicle, board, name, secrets, session};
+use crate::chronicle::{Chronicle, HOUR, board, name, secrets, session};
 use crate::effect::{CoordinatorChange, CoordinatorDeadline, CoordinatorEffect, JoinId};
 use crate::encoding::Base64;
 use crate::entry::Entry;
@@ -17,14 +17,18 @@ use crate::names::{AccountName, SessionId};
 use crate::node::Document;
 use crate::signing::Subject;
 use crate::state::Invalid;
-use crate::statement::{Body, Role};
+use crate::statement::{Body, GroupChange, Role};
 
 fn coordinator(log: &Chronicle) -> Coordinator {
+    coordinator_with(log, Config::default())
+}
+
+fn coordinator_with(log: &Chronicle, config: Config) -> Coordinator {
     let secrets = CoordinatorSecrets {
         log: SecretKey::from_seed(&[1; 32]),
         identity: SecretKey::from_seed(&[2; 32]),
     };
-    Coordinator::restore(secrets, Config::default(), log.entries.clone(), None).unwrap()
+    Coordinator::restore(secrets, config, log.entries.clone(), None).unwrap()
 }
 
 fn tell(
@@ -306,12 +310,7 @@ fn rejection(effects: &[CoordinatorEffect]) -> Option<&Invalid> {
 #[test]
 fn an_account_that_states_too_much_is_stopped_and_no_other_is() {
     let mut log = Chronicle::keyed();
-    let secrets = CoordinatorSecrets {
-        log: SecretKey::from_seed(&[1; 32]),
-        identity: SecretKey::from_seed(&[2; 32]),
-    };
-    let config = Config { credit: 3, ..Config::default() };
-    let mut coordinator = Coordinator::restore(secrets, config, log.entries.clone(), None).unwrap();
+    let mut coordinator = coordinator_with(&log, Config { credit: 3, ..Config::default() });
     let mut starts = |log: &mut Chronicle, account: &str| {
         let incarnation = log.random();
         let entry = log.entry(account, Body::NodeStarted { incarnation }).to_bytes();
@@ -333,6 +332,27 @@ fn an_account_that_states_too_much_is_stopped_and_no_other_is() {
     assert_eq!(rejection(&submits(&mut coordinator, &mut log, "ada", &asks)), None);
     let approval = log.entry("ben", Body::Approval { request });
     assert_eq!(rejection(&submits(&mut coordinator, &mut log, "ben", &approval)), None);
+}
+
+#[test]
+fn new_shares_cost_what_others_have_to_say_about_them() {
+    for (min_signers, spent) in [(3, None), (2, Some(9))] {
+        let mut log = Chronicle::keyed();
+        let mut coordinator = coordinator_with(&log, Config { credit: 5, ..Config::default() });
+        let definition = log.board_of(&["ada", "ben", "cyd"], min_signers);
+        let expires_at = log.now.plus(HOUR);
+        let change = GroupChange { epoch: 1, definition, expires_at, repairs: None };
+        let proposal = log.entry("ben", Body::GroupChange(change));
+        assert_eq!(rejection(&submits(&mut coordinator, &mut log, "ben", &proposal)), None);
+        let incarnation = log.random();
+        let starts = log.entry("ben", Body::NodeStarted { incarnation });
+        // Four short statements of each, six sealed shares, and the proposal; what others decide on is the latter only.
+        let refused = spent.map(|seconds| Invalid::TooMuch { account: name("ben"), seconds });
+        assert_eq!(
+            rejection(&submits(&mut coordinator, &mut log, "ben", &starts)),
+            refused.as_ref()
+        );
+    }
 }
 
 #[test]
@@ -430,5 +450,5 @@ fn what_those_before_a_change_cosigned_is_put_into_the_log_when_it_is_enough() {
     // Three cosignatures are needed, and the log's own.
     assert_eq!(checkpoint.lines().filter(|line| line.starts_with("— ")).count(), 4);
     log.enter(&shown).unwrap();
-    assert_eq!(log.group().handovers[&2].confirmed, Some(size));
+    assert_eq!(log.group().handovers[0].confirmed, Some(size));
 }

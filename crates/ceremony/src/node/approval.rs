@@ -79,9 +79,12 @@ impl Node {
         now: Timestamp,
         out: &mut Vec<NodeEffect>,
     ) {
-        // An approval that the log does not have is taken back: the log takes one of the two.
-        let approval =
-            |body: &Body| matches!(body, Body::Approval { request: of } if *of == request);
+        // Consent that the log does not have is taken back: the log takes one of the two.
+        let approval = |body: &Body| match body {
+            Body::Approval { request: of } => *of == request,
+            Body::GroupAccepted { definition, .. } => *definition == request,
+            _ => false,
+        };
         let unsaid: Vec<EntryId> = self
             .outbox
             .iter()
@@ -96,7 +99,7 @@ impl Node {
             }
         }
         if self.state.group_of_change(request).is_some() {
-            // It binds this node only where the log shows an approval that was taken back.
+            // It binds this node only where the log shows consent that was taken back.
             if self.refused.insert(request) {
                 out.push(NodeEffect::Persist(NodeChange::Refused(request)));
             }

@@ -19,7 +19,7 @@ use crate::coordinator::MAX_CLOCK_LEAD;
 use crate::effect::{NodeChange, NodeEffect};
 use crate::encoding::Base64;
 use crate::names::{EntryId, GroupName, SessionId, Timestamp};
-use crate::state::{Ceremony, CeremonyPhase, Group, SessionBoard};
+use crate::state::{Ceremony, CeremonyPhase, Group, Invalid, SessionBoard};
 use crate::statement::Body;
 
 /// The secret half of a session's protocol, whichever that is.
@@ -118,7 +118,22 @@ impl Node {
         if !group.not_accepted().any(|name| *name == self.account) {
             return None;
         }
-        Some(group.change.as_ref().map_or(group.defined, |change| change.id))
+        let asked = group.change.as_ref().map_or(group.defined, |change| change.id);
+        (!self.refused.contains(&asked)).then_some(asked)
+    }
+
+    /// The consent to belong to a group; nothing is stated where nobody asked for it.
+    pub(super) fn acceptance(&self, name: GroupName) -> Result<Body, Invalid> {
+        let group = self.state.group(&name)?;
+        if let Some(definition) = self.acceptable(group) {
+            return Ok(Body::GroupAccepted { group: name, definition });
+        }
+        let asked =
+            group.has_member(&self.account) || group.not_accepted().any(|it| *it == self.account);
+        Err(match asked {
+            true => Invalid::AlreadySaid { account: self.account.clone() },
+            false => Invalid::NotAMember { account: self.account.clone(), group: name },
+        })
     }
 
     /// Destroys this node's shares of earlier epochs, and then says so. What the log shows is enough to do it: an epoch
@@ -177,6 +192,7 @@ impl Node {
         // equivocation. What the log shows counts too, for a disk that was restored from an older copy.
         let begun = self.sessions.contains_key(&session) || group.posted(&self.account);
         let step = match self.runs.remove(&session) {
+            Some(_) if self.took_back(group) => return,
             Some(run) => run.advance(&ceremony.board, &mut *rng),
             None if phase == CeremonyPhase::Committing && !begun && self.consents(group, now) => {
                 let package = self.usable_package(group);
@@ -213,13 +229,21 @@ impl Node {
     }
 
     /// Whether nothing that this node alone knows speaks against carrying out the group's change: its own clock, and a
-    /// refusal in place of which the coordinator logged the approval that it took back. That others approved is in the log.
+    /// refusal in place of which the coordinator logged the consent that it took back. That others approved is in the log.
     fn consents(&self, group: &Group, now: Timestamp) -> bool {
         group.change.as_ref().is_none_or(|change| {
-            let taken_back =
-                self.refused.contains(&change.id) && change.approvals.contains(&self.account);
             let earliest = Timestamp(now.0.saturating_sub(MAX_CLOCK_LEAD));
-            !taken_back && !change.lapsed(earliest)
+            !self.took_back(group) && !change.lapsed(earliest)
+        })
+    }
+
+    /// Whether the account holder refused the group's change after the consent that the log shows. From then on this node
+    /// takes no part in it, begun or not.
+    pub(super) fn took_back(&self, group: &Group) -> bool {
+        group.change.as_ref().is_some_and(|change| {
+            let consented = [&change.approvals, &change.accepted];
+            self.refused.contains(&change.id)
+                && consented.into_iter().any(|names| names.contains(&self.account))
         })
     }
 

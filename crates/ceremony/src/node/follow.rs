@@ -225,12 +225,17 @@ impl Node {
         let mut touched = Touched::default();
         let mut ours = Vec::new();
         let mut admitted = Vec::new();
+        let mut handed_over = Vec::new();
         let mut staged = std::mem::take(&mut self.staged).into_iter();
         let mut bad = None;
         for (index, Staged { bytes, entry }) in (first..).zip(&mut staged) {
             match self.admit(entry) {
                 Ok((entry, events)) => {
                     touched.note(events);
+                    if let Body::HandedOver { checkpoint, .. } = &entry.statement().body {
+                        handed_over
+                            .extend(verified_checkpoint(checkpoint, &self.log_verifier).ok());
+                    }
                     if entry.statement().author == Author::Account(self.account.clone()) {
                         ours.push((entry.id(), index));
                         if let Body::NodeStarted { incarnation } = &entry.statement().body {
@@ -248,13 +253,19 @@ impl Node {
         // What came before a bad entry is under the checkpoint and admissible: it stays, so that state, tree and disk
         // agree, and the proof says against what the entry was judged.
         admitted.iter().for_each(|bytes| self.tree.append(leaf_hash(bytes)));
+        // The fold does not know the tree. Before the entries are durable, because they are looked at once.
+        let is_ours = |theirs: &VerifiedCheckpoint| {
+            head_at(&self.tree, theirs.head().size).is_ok_and(|ours| ours == theirs.head())
+        };
+        handed_over.retain(|theirs| !is_ours(theirs));
+        handed_over.into_iter().for_each(|theirs| self.contradicted(theirs, out));
         if !admitted.is_empty() {
             out.push(NodeEffect::Persist(NodeChange::Entries { first, entries: admitted }));
         }
         if let Some((index, bytes, found)) = bad {
             let rest: Vec<Vec<u8>> = staged.map(|staged| staged.bytes).collect();
             self.accuse_entry(&checkpoint, index, bytes, &rest, found, out);
-        } else if !self.unmask(&checkpoint, out) {
+        } else if !self.frozen() && !self.unmask(&checkpoint, out) {
             self.cosign(checkpoint, note, now, out);
         }
         for (id, index) in ours {

@@ -443,10 +443,7 @@ impl Node {
             Command::Remove(account) => Ok(Body::AccountRemoved { account }),
             Command::SetRoles(account, roles) => Ok(Body::AccountRoles { account, roles }),
             Command::DefineGroup(definition) => Ok(Body::GroupDefined(definition)),
-            Command::AcceptGroup(group) => self.state.group(&group).map(|state| {
-                let definition = self.acceptable(state).unwrap_or(state.defined);
-                Body::GroupAccepted { group, definition }
-            }),
+            Command::AcceptGroup(group) => self.acceptance(group),
             Command::ChangeGroup { definition, epoch, expires_in, repairs } => {
                 self.proposal(definition, epoch, expires_in, repairs, now)
             }

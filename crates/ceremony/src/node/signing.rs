@@ -110,6 +110,9 @@ impl Node {
                     self.state.group_of_session(session).ok_or(DeclineReason::NotApproved)?;
                 let running = group.ceremony.as_ref().filter(|running| running.session == session);
                 let terms = &running.ok_or(DeclineReason::NotApproved)?.terms;
+                if self.took_back(group) {
+                    return Err(DeclineReason::Refused);
+                }
                 let (record, public) =
                     group.activation(self.state.ivn()).ok_or(DeclineReason::NotApproved)?;
                 let key = self.packages.get(&session).ok_or(DeclineReason::NoShare)?;

@@ -11,7 +11,7 @@ use quorate_protocol::keyshare::{Fault, Phase, Posted};
 use quorate_protocol::sign::{self, Signature};
 
 use super::group::{Group, GroupKey, PastEpoch};
-use super::health::Unable;
+use super::handover::Handover;
 use super::terms::{SessionBoard, Terms};
 use super::{Event, Invalid, IvnState};
 use crate::encoding;
@@ -319,7 +319,12 @@ impl Group {
     }
 
     /// If the running session is a repair, it is done: its recipient has its share on disk and can use it.
-    fn finish_repair(&mut self, recipient: &AccountName, now: Timestamp) -> bool {
+    fn finish_repair(
+        &mut self,
+        recipient: &AccountName,
+        handover: Option<Handover>,
+        now: Timestamp,
+    ) -> bool {
         let Some(epoch) = self
             .ceremony
             .take_if(|ceremony| ceremony.terms.repairs().is_some())
@@ -330,6 +335,7 @@ impl Group {
         if let Some(key) = &mut self.key {
             key.unable.remove(recipient);
         }
+        self.handovers.extend(handover);
         self.note_proof([recipient], now);
         self.end_change(super::change::ChangeEnd::Repaired { epoch });
         true
@@ -433,6 +439,9 @@ impl IvnState {
         public_key_package: Digest,
         now: Timestamp,
     ) -> Result<Vec<Event>, Invalid> {
+        let handover = self
+            .group_of_session(session)
+            .and_then(|group| self.handover_by_repair(group, self.size));
         let (name, group) = self.running(session)?;
         if !group.ceremony.as_ref().is_some_and(|it| it.terms.is_recipient(author)) {
             return Err(Invalid::NotAMember { account: author.clone(), group: name });
@@ -448,7 +457,7 @@ impl IvnState {
             ceremony.certified.insert(author.clone(), agrees);
         }
         Ok(match group.phase() {
-            Some(CeremonyPhase::Activating) if group.finish_repair(author, now) => {
+            Some(CeremonyPhase::Activating) if group.finish_repair(author, handover, now) => {
                 vec![Event::Change(name.clone()), Event::ShareProved(name)]
             }
             Some(CeremonyPhase::Activating) => vec![Event::CeremonyCertified(name)],
@@ -508,8 +517,8 @@ impl IvnState {
     ) -> Result<Vec<Event>, Invalid> {
         let (ivn, index) = (self.ivn, self.size);
         let handover = self.group_of_session(session).and_then(|group| {
-            let definition = &group.ceremony.as_ref()?.terms.definition;
-            self.handover_to(group, definition, index)
+            let terms = &group.ceremony.as_ref()?.terms;
+            self.handover_to(group, &terms.definition, terms.epoch, index)
         });
         let (name, group) = self.running(session)?;
         let (record, public) = group.activation(ivn).ok_or(Invalid::SessionStep)?;
@@ -541,18 +550,18 @@ impl IvnState {
             activated: now,
             proved: BTreeMap::new(),
             unable: BTreeMap::new(),
+            lost: BTreeSet::new(),
             highest,
         };
         if let Some(old) = group.key.replace(new) {
-            let lost = old.unable.iter().filter(|(_, why)| **why != Unable::Suspended);
             group.past_epochs.push(PastEpoch {
                 epoch: old.epoch,
                 session: old.session,
-                lost: lost.map(|(name, _)| name.clone()).collect(),
+                lost: old.lost,
                 holders: old.identifiers.into_keys().collect(),
                 destroyed: BTreeSet::new(),
             });
-            group.handovers.extend(handover.map(|handover| (epoch, handover)));
+            group.handovers.extend(handover);
             group.accepted = definition.members.iter().cloned().collect();
             group.definition = definition;
             group.defined = authority;

@@ -55,7 +55,7 @@ pub struct PastChange {
     pub proposer: AccountName,
     /// What was proposed.
     pub proposal: GroupChange,
-    /// Who had refused, and why.
+    /// Who had refused, members and who would join, and why.
     pub refusals: BTreeMap<AccountName, String>,
     /// What became of it.
     pub end: ChangeEnd,
@@ -76,6 +76,11 @@ pub enum ChangeEnd {
     },
     /// Too many members refused.
     Rejected,
+    /// Who would join by it does not want to.
+    Declined {
+        /// Who.
+        by: AccountName,
+    },
     /// It was not carried out in time.
     Lapsed,
     /// It was to make new shares only, and gave way to a change.
@@ -104,6 +109,7 @@ impl fmt::Display for ChangeEnd {
             Self::Done { epoch } => write!(f, "in force since epoch {epoch}"),
             Self::Repaired { epoch } => write!(f, "the share of epoch {epoch} is there again"),
             Self::Rejected => f.write_str("too many members refused"),
+            Self::Declined { by } => write!(f, "{by} does not want to join"),
             Self::Lapsed => f.write_str("it was not carried out in time"),
             Self::Replaced { by } => write!(f, "it gave way to the change {}", by.short()),
             Self::Withdrawn { by } => write!(f, "{by} took it back"),
@@ -168,6 +174,31 @@ impl Group {
     /// Whether a change stands in the way of another one.
     fn changing(&self, now: Timestamp) -> Option<&Change> {
         self.change.as_ref().filter(|change| self.ceremony.is_some() || !change.lapsed(now))
+    }
+
+    /// Whether the group's present change is this one, and makes this account a member.
+    fn would_join(&self, account: &AccountName, change: EntryId) -> bool {
+        let change = self.change.as_ref().filter(|present| present.id == change);
+        change.is_some_and(|change| change.gives_share_to(account) && !self.has_member(account))
+    }
+
+    /// Who would join does not want to. The change is over: it was proposed and approved with everybody in it.
+    fn decline(
+        &mut self,
+        joiner: &AccountName,
+        request: EntryId,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<(), Invalid> {
+        let open =
+            self.change.as_mut().filter(|change| change.id == request && !change.lapsed(now));
+        let change = open.ok_or(Invalid::RequestOver { request })?;
+        if change.accepted.contains(joiner) {
+            return Err(Invalid::AlreadySaid { account: joiner.clone() });
+        }
+        change.refusals.insert(joiner.clone(), reason.to_owned());
+        self.end_change(ChangeEnd::Declined { by: joiner.clone() });
+        Ok(())
     }
 
     pub(super) fn end_change(&mut self, end: ChangeEnd) {
@@ -264,7 +295,7 @@ impl IvnState {
         Ok(vec![Event::Change(name)])
     }
 
-    /// A member's word on a proposed change: consent, or the reason for a refusal.
+    /// A word on a proposed change: a member's consent, or the reason for a refusal, of a member or of who would join.
     pub(super) fn vote_on_change(
         &mut self,
         author: &AccountName,
@@ -274,6 +305,12 @@ impl IvnState {
     ) -> Result<Vec<Event>, Invalid> {
         let name = self.changes.get(&id).ok_or(Invalid::UnknownRequest { request: id })?.clone();
         let group = self.group_mut(&name)?;
+        if let Some(reason) = refusal
+            && group.would_join(author, id)
+        {
+            group.decline(author, id, reason, now)?;
+            return Ok(vec![Event::Change(name)]);
+        }
         if !group.has_member(author) {
             return Err(Invalid::NotAMember { account: author.clone(), group: name });
         }

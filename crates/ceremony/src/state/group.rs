@@ -44,8 +44,8 @@ pub struct Group {
     pub past_changes: Vec<PastChange>,
     /// The epochs before the key's present one, oldest first.
     pub past_epochs: Vec<PastEpoch>,
-    /// What those before have to show about each change of members or of min_signers, by the epoch that began with it.
-    pub handovers: BTreeMap<u64, Handover>,
+    /// What those before have to show about each change of members, of min_signers, or of a member's keys, oldest first.
+    pub handovers: Vec<Handover>,
 }
 
 /// A group's key, and who holds which share of it.
@@ -69,6 +69,8 @@ pub struct GroupKey {
     pub proved: BTreeMap<AccountName, Timestamp>,
     /// Holders that can not use their shares, or must not.
     pub unable: BTreeMap<AccountName, Unable>,
+    /// Whose shares may also be where nobody will say that they are destroyed: with an account's former keys.
+    pub lost: BTreeSet<AccountName>,
     /// The highest identifier that anybody ever had: whoever joins gets a higher one.
     pub(super) highest: u16,
 }
@@ -186,7 +188,7 @@ impl IvnState {
             change: None,
             past_changes: Vec::new(),
             past_epochs: Vec::new(),
-            handovers: BTreeMap::new(),
+            handovers: Vec::new(),
         };
         Terms::of_new_key(&group)?.check(self.ivn)?;
         self.groups.insert(definition.name.clone(), group);

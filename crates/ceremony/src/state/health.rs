@@ -149,6 +149,9 @@ impl Group {
         {
             let known = key.unable.entry(name.clone()).or_insert(why);
             *known = why.max(*known);
+            if why != Unable::Suspended {
+                key.lost.insert(name.clone());
+            }
             concerned = true;
         }
         if why != Unable::Suspended {

@@ -323,8 +323,8 @@ pub enum Invalid {
         /// Who.
         account: AccountName,
     },
-    /// The group did not change its members or min_signers with that epoch, or has shown enough about it.
-    #[error("group \"{group}\" has nothing to show about the beginning of epoch {epoch}")]
+    /// With that epoch and in it the group's members, min_signers and members' keys stayed the same, or it has shown enough.
+    #[error("group \"{group}\" has nothing to show about changes of its members in epoch {epoch}")]
     NoHandover {
         /// The group.
         group: GroupName,

@@ -180,14 +180,15 @@ impl IvnState {
         author: &AccountName,
         keys: &AccountKeys,
     ) -> Result<Vec<Event>, Invalid> {
-        let present = self.active(author)?.keys.identity;
-        entry.verify(&[present, keys.identity])?;
+        let former = self.active(author)?.keys.clone();
+        entry.verify(&[former.identity, keys.identity])?;
         self.check_new_keys(keys)?;
         if let Some(account) = self.accounts.get_mut(author) {
             account.keys = keys.clone();
             account.keyed = self.size;
         }
         self.void_invitations(author);
+        self.hand_over_with(author, former.cosigner, keys.cosigner);
         self.keys.extend([keys.identity, keys.cosigner]);
         // Whoever still has the earlier ones may not act any more.
         Ok(vec![Event::Dismissed(author.clone()), Event::Account(author.clone())])

@@ -53,8 +53,8 @@ impl Run for Inbox {
                     page.copyable(context.command(&format!("quorate group accept {group}")));
                 } else {
                     page.copyable(context.command(&format!("quorate approve {id}")));
-                    page.copyable(context.command(&format!("quorate reject {id} --reason TEXT")));
                 }
+                page.copyable(context.command(&format!("quorate reject {id} --reason TEXT")));
             });
         }
         if let Some(id) = first {

@@ -1,6 +1,7 @@
 //! `quorate reject`: refuses a request, or a proposed change of a group.
 
 use clap::Args;
+use quorate_ceremony::names::AccountName;
 
 use super::approve::{decide_again, show_change};
 use super::context::Context;
@@ -11,8 +12,8 @@ use crate::control::{Ask, ChangeView, Exit, Problem};
 
 /// Refuse a request, or a proposed change of a group, with a reason that everybody can read
 ///
-/// A request is rejected when so many members refuse that it can not get its approvals any more. An approval that was
-/// given is not taken back by this.
+/// A request is rejected when so many members refuse that it can not get its approvals any more. A change ends at once if
+/// somebody refuses who would join by it. An approval that was given is not taken back by this.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -34,11 +35,12 @@ impl Run for Reject {
             if change.refusals.contains_key(&account) {
                 return show_change(context, &session, &change, "refused already");
             }
-            // Ordered even after an approval: the node takes no part in carrying the change out then.
+            // Ordered even after consent: the node takes no part in carrying the change out then.
+            let consented = change.approvals.contains(&account) || has_accepted(&change, &account);
             let ask = Ask::Reject { id: change.id.to_string(), reason: self.reason };
             session.order(ask).map_err(|problem| match problem.exit {
-                Exit::Error | Exit::Rejected if change.approvals.contains(&account) => {
-                    too_late(&change, problem.exit)
+                Exit::Error | Exit::Rejected if consented => {
+                    too_late(&change, &account, problem.exit)
                 }
                 _ => problem,
             })?;
@@ -63,10 +65,16 @@ impl Run for Reject {
     }
 }
 
-/// The log has the approval of who refuses now.
-fn too_late(change: &ChangeView, exit: Exit) -> Problem {
+/// Whether this account would join by the change, and said that it wants to.
+fn has_accepted(change: &ChangeView, account: &AccountName) -> bool {
+    change.added.contains(account) && !change.not_accepted.contains(account)
+}
+
+/// The log has the consent of who refuses now.
+fn too_late(change: &ChangeView, account: &AccountName, exit: Exit) -> Problem {
+    let did = if has_accepted(change, account) { "accepted to join by" } else { "approved" };
     let message = format!(
-        "you approved change {} already, which is final; but from now on this node takes no part in carrying it out",
+        "you {did} change {} already, which is final; but from now on this node takes no part in carrying it out",
         change.id.short()
     );
     Problem::new(exit, message).hint(decide_again(change))

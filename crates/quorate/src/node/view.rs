@@ -262,7 +262,7 @@ fn sentence(state: &IvnState, body: &Body) -> String {
             format!("puts the new shares of the key of {} into use", group_of(*session))
         }
         Body::HandedOver { group, epoch, .. } => format!(
-            "shows that the members before epoch {epoch} of {group} saw it begin: their cosignatures"
+            "shows that those who were members of {group} before saw how it changed in epoch {epoch}: their cosignatures"
         ),
         Body::Request(request) => {
             format!("asks {} for a signature ({})", request.group, request.format)

@@ -109,5 +109,5 @@ macro_rules! smoke {
 
 smoke! {
     audit, coordinator, csr, documents, entry, fold, home, keys, keyshare, links, log_text,
-    messages, node, protocol, repair, shares, store, tiles,
+    messages, node, protocol, repair, reshare, shares, store, tiles,
 }

@@ -293,12 +293,9 @@ fn id(number: u16) -> Identifier {
 }
 
 /// Posts the messages of a kept session: lines of identifier and hex.
-fn replay(format: &str) -> Vec<Board> {
+fn replay(format: &str, parameters: &Parameters) -> Vec<Board> {
     let replay = |text: String| {
-        let participants = [1, 2, 3].map(id);
-        let (suite, session) = (Suite::FrostEd25519Sha512, SessionId([7; 32]));
-        let mut board =
-            Board::new(Parameters::new(suite, session, [9; 32], 2, participants).unwrap());
+        let mut board = Board::new(parameters.clone());
         for line in text.lines() {
             let (from, message) = line.split_once(' ').unwrap();
             board.post(id(from.parse().unwrap()), &hex::decode(message).unwrap()).unwrap();
@@ -310,7 +307,10 @@ fn replay(format: &str) -> Vec<Board> {
 
 #[test]
 fn kept_key_generations_come_to_the_kept_key_or_blame_the_same() {
-    for (board, package) in replay("keyshare").iter().zip(bytes("public-key-package")) {
+    let (suite, session) = (Suite::FrostEd25519Sha512, SessionId([7; 32]));
+    let parameters = Parameters::new(suite, session, [9; 32], 2, [1, 2, 3].map(id)).unwrap();
+    let boards = replay("keyshare", &parameters);
+    for (board, package) in boards.iter().zip(bytes("public-key-package")) {
         assert_eq!(board.phase(), Phase::Complete);
         let public = PublicKeyPackage::from_bytes(&package).unwrap();
         assert_eq!(public.to_bytes(), package);
@@ -321,7 +321,7 @@ fn kept_key_generations_come_to_the_kept_key_or_blame_the_same() {
             key.check(&public).unwrap();
         }
     }
-    for board in replay("keyshare-complaint") {
+    for board in replay("keyshare-complaint", &parameters) {
         assert_eq!(board.phase(), Phase::Failed);
         assert_eq!(board.culprits(), [id(3)].into());
     }
@@ -333,6 +333,23 @@ fn kept_key_generations_come_to_the_kept_key_or_blame_the_same() {
     }
     for bytes in bytes("signature-raw") {
         assert_eq!(Signature::from_bytes(&bytes).unwrap().to_bytes().as_slice(), bytes);
+    }
+}
+
+#[test]
+fn kept_reshares_come_to_the_same_key_or_blame_the_same() {
+    let old = PublicKeyPackage::from_bytes(&bytes("public-key-package")[0]).unwrap();
+    let (session, members, dealers) = (SessionId([6; 32]), [1, 3, 4].map(id), [2, 3].map(id));
+    let parameters = Parameters::reshare(session, [9; 32], 2, members, &old, dealers).unwrap();
+    for board in replay("reshare", &parameters) {
+        assert_eq!(board.phase(), Phase::Complete);
+        let public = board.outcome().unwrap();
+        assert_eq!(public.verifying_key(), old.verifying_key());
+        assert_ne!(public.to_bytes(), old.to_bytes(), "the shares are others");
+    }
+    for board in replay("reshare-complaint", &parameters) {
+        assert_eq!(board.phase(), Phase::Failed);
+        assert_eq!(board.culprits(), [id(3)].into());
     }
 }
 

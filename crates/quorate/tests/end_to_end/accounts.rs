@@ -102,6 +102,42 @@ fn a_removed_accounts_node_is_cut_off_at_once_and_told_why_whenever_it_dials() {
 }
 
 #[test]
+fn a_log_is_final_without_a_member_that_was_gone_only_for_who_knows_that_nobody_was_deceived() {
+    let system = start(&["ada", "ben", "carol", "dan"]);
+    system.run("ada", "group create board --members ada,ben,carol --min-signers 2").succeeds();
+    system.stop("carol");
+    let change = "group change board --remove carol --add dan --json";
+    let shown = system.run("ada", change).succeeds().json();
+    let id = shown["change"]["id"].as_str().unwrap();
+    until("ben to approve", || {
+        (system.run("ben", &format!("approve {id}")).exit == 0).then_some(())
+    });
+    let log = system.ivn_directory().join("log");
+    let verify = |more: &str| system.run("ada", &format!("log verify {} {more}", log.display()));
+    until("dan and the others to have cosigned the change", || {
+        let report = verify("--json");
+        let group = || report.json()["groups"][0].clone();
+        let all = serde_json::json!(["ada", "ben", "dan"]);
+        (report.exit == 0 && group()["epoch"] == 2 && group()["cosigned_by"] == all).then_some(())
+    });
+    let known = system.path("checkpoint");
+    fs::copy(log.join("checkpoint"), &known).unwrap();
+    let since = format!("--require-final --since {}", known.display());
+    for line in ["--require-final", &since] {
+        let refused = verify(line);
+        assert_eq!(refused.exit, 3);
+        for text in ["ada and ben (2 of 3 needed)", "--require-final asks for that"] {
+            assert!(refused.stdout.contains(text), "{}", refused.stdout);
+        }
+    }
+    let final_again = verify(&format!("{since} --agreed")).succeeds().stdout;
+    for text in ["and it is final", "That enough of the members before epoch 2", "was agreed on"] {
+        assert!(final_again.contains(text), "{final_again}");
+    }
+    verify("--agreed").fails(2, &["--since"]);
+}
+
+#[test]
 fn a_suspended_account_can_do_nothing_and_goes_on_by_itself_when_it_is_resumed() {
     let system = with_board();
     let line = "sign contract --group board --json";

@@ -200,6 +200,31 @@ fn a_group_changes_its_members_and_min_signers_and_signs_under_the_key_that_was_
 }
 
 #[test]
+fn who_is_asked_before_it_joins_can_decline_and_the_members_learn_why() {
+    let system = with_board();
+    let url = system.run("ada", "invite dan").succeeds().stdout;
+    system.run_with("dan", "join - --ask-before-groups", url.as_bytes()).succeeds();
+    system.start_process("dan");
+    let shown = system.run("ada", "group change board --add dan --json").succeeds().json();
+    let id = shown["change"]["id"].as_str().unwrap();
+    system.run("ben", &format!("reject {id} --reason no")).succeeds();
+    until("dan to be asked", || {
+        let inbox = system.run("dan", "inbox");
+        let asked = ["quorate group accept board", "--reason TEXT"];
+        let said = inbox.stdout + &inbox.stderr;
+        asked.iter().all(|text| said.contains(text)).then_some(())
+    });
+    let line = format!("reject {id} --reason busy");
+    let declined = system.run("dan", &line).succeeds().stdout;
+    assert!(declined.contains("dan does not want to join (busy)"), "{declined}");
+    until("carol's node to know of it", || {
+        let shown = system.run("carol", "group show board").succeeds().stdout;
+        shown.contains("came to nothing: dan does not want to join (busy)").then_some(())
+    });
+    system.run("carol", &format!("approve {id}")).fails(5, &["dan does not want to join"]);
+}
+
+#[test]
 fn a_change_can_be_refused_or_taken_back_and_leaves_the_group_as_it_was() {
     let system = with_board();
     let line = "group change board --remove carol --json";

@@ -1,9 +1,10 @@
-//! A group changes while a process dies: the coordinator, a member that stays, or one that joins and leaves.
+//! A group changes, or a share is repaired, while a process dies: the coordinator, or a member in any of its parts.
 //!
 //! In [`super::fail_points`] a process dies at each kind of thing it does, once. Here it does so anywhere in one change:
 //! before the first thing, a while later, and so on until the change is made without it getting that far.
 
 use quorate_testkit::cluster::{COORDINATOR, until};
+use serde_json::Value;
 
 use crate::board::{Board, Insistence};
 
@@ -22,34 +23,90 @@ fn a_change_is_made_wherever_a_member_that_joins_or_leaves_dies() {
     changes("dan", "node", 9);
 }
 
-/// Dan joins and the threshold becomes 3, then he leaves and it becomes 2, again and again. From one of these changes to the
-/// next, the victim gets `stride` things further.
+#[test]
+fn a_share_is_repaired_wherever_the_coordinator_dies() {
+    repairs(COORDINATOR, "coordinator", 61);
+}
+
+#[test]
+fn a_share_is_repaired_wherever_one_that_helps_dies() {
+    repairs("ben", "node", 9);
+}
+
+#[test]
+fn a_share_is_repaired_wherever_its_holder_dies() {
+    repairs("carol", "node", 9);
+}
+
+/// Dan joins and the threshold becomes 3, then he leaves and it becomes 2, again and again.
 fn changes(victim: &str, kind: &str, stride: usize) {
     let board = Board::new(|plan| plan.names.push("dan".to_owned()));
+    let cycle = [
+        Change {
+            line: "group change board --add dan --min-signers 3",
+            asked: &["ben", "carol", "dan"],
+            is_made: |shown| shown["members"].as_array().is_some_and(|all| all.len() == 4),
+            signers: &["ben", "dan"],
+        },
+        // There is less to do when he leaves.
+        Change {
+            line: "group change board --remove dan --min-signers 2",
+            asked: &["ben", "carol", "dan"],
+            is_made: |shown| shown["members"].as_array().is_some_and(|all| all.len() == 3),
+            signers: &["ben"],
+        },
+    ];
+    wherever_it_dies(&board, victim, kind, stride, &cycle);
+}
+
+/// Carol gets the share back that she lost, or so the others believe, again and again.
+fn repairs(victim: &str, kind: &str, stride: usize) {
+    let board = Board::new(|_| {});
+    let repair = Change {
+        line: "group repair board carol",
+        asked: &["ben"],
+        is_made: |shown| shown["past_change"]["done"] == true,
+        signers: &["carol"],
+    };
+    wherever_it_dies(&board, victim, kind, stride, &[repair]);
+}
+
+/// What is done to the group.
+struct Change {
+    /// What ada proposes.
+    line: &'static str,
+    /// Who says yes to it.
+    asked: &'static [&'static str],
+    /// Whether the group is as it is to be, when no change is pending.
+    is_made: fn(&Value) -> bool,
+    /// Who has to sign with ada's consent afterwards.
+    signers: &'static [&'static str],
+}
+
+/// Makes these changes in turn. From one to the next, the victim gets `stride` things further before it dies, until it gets
+/// through the first of them.
+fn wherever_it_dies(board: &Board, victim: &str, kind: &str, stride: usize, cycle: &[Change]) {
     let cluster = &board.cluster;
     let key = || cluster.run("ada", "key export --group board --format pem").succeeds().stdout;
     let before = key();
     let (mut deaths, mut signatures) = (0, 0);
-    for step in 0.. {
-        let joins = step % 2 == 0;
+    for (step, change) in cycle.iter().cycle().enumerate() {
         cluster.kill(victim);
         let armed = format!("{kind}.*:{}", 1 + step * stride);
         // It may die before it is ready.
         drop(cluster.try_start_process(victim, &[("QUORATE_CRASH_AT", &armed)]));
-        let died = change(&board, victim, joins);
+        let died = change.is_made_although(board, victim);
         // It may still be about to die.
         cluster.kill(victim);
         cluster.start_process(victim);
         let request = board.ask("ada");
-        board.approve("ben", &request);
-        if joins {
-            board.approve("dan", &request);
+        for signer in change.signers {
+            board.approve(signer, &request);
         }
         board.is_signed("carol", &request);
         signatures += 1;
         deaths += usize::from(died);
-        // There is less to do when he leaves.
-        if joins && !died {
+        if step % cycle.len() == 0 && !died {
             break;
         }
     }
@@ -59,35 +116,37 @@ fn changes(victim: &str, kind: &str, stride: usize) {
     board.audits_clean(signatures);
 }
 
-/// Has everybody do what it takes until the change is made and the earlier shares are destroyed; whether the victim died.
-fn change(board: &Board, victim: &str, joins: bool) -> bool {
-    let cluster = &board.cluster;
-    let line = match joins {
-        true => "group change board --add dan --min-signers 3",
-        false => "group change board --remove dan --min-signers 2",
-    };
-    let (members, mut died) = (if joins { 4 } else { 3 }, false);
-    let mut insistence = Insistence::new(cluster);
-    until(&format!("{line} to be carried out although {victim} dies"), || {
-        if cluster.has_ended(victim) {
-            died = true;
-            cluster.start_process(victim);
-        }
-        let shown = cluster.run("carol", "group show board --json");
-        if shown.exit != 0 {
-            return None;
-        }
-        let shown = shown.json();
-        if shown["members"].as_array()?.len() == members && shown["change"].is_null() {
-            return Some(());
-        }
-        match shown["change"]["id"].as_str() {
-            Some(id) => ["ben", "carol", "dan"]
-                .iter()
-                .for_each(|who| insistence.says(who, &format!("approve {id}"))),
-            None => insistence.says("ada", line),
-        }
-        None
-    });
-    died
+impl Change {
+    /// Has everybody do what it takes until the change is made; whether the victim died.
+    fn is_made_although(&self, board: &Board, victim: &str) -> bool {
+        let cluster = &board.cluster;
+        let (line, mut died) = (self.line, false);
+        let mut insistence = Insistence::new(cluster);
+        // The last one may be of the same kind.
+        let mut earlier = None;
+        until(&format!("{line} to be carried out although {victim} dies"), || {
+            if cluster.has_ended(victim) {
+                died = true;
+                cluster.start_process(victim);
+            }
+            let shown = cluster.run("ada", "group show board --json");
+            if shown.exit != 0 {
+                return None;
+            }
+            let shown = shown.json();
+            let last = shown["past_change"]["id"].clone();
+            let is_new = *earlier.get_or_insert_with(|| last.clone()) != last;
+            if shown["change"].is_null() && is_new && (self.is_made)(&shown) {
+                return Some(());
+            }
+            match shown["change"]["id"].as_str() {
+                Some(id) => {
+                    self.asked.iter().for_each(|who| insistence.says(who, &format!("approve {id}")))
+                }
+                None => insistence.says("ada", line),
+            }
+            None
+        });
+        died
+    }
 }

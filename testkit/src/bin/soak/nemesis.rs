@@ -75,7 +75,7 @@ impl<'a> Nemesis<'a> {
             true => Some(Turn::ALL[self.rounds / TURN_EVERY % Turn::ALL.len()]),
             false => None,
         };
-        let begun = turn.map(|turn| turn.begin(self.cluster)).transpose()?;
+        let begun = turn.map(|turn| turn.begin(self.cluster));
         let before = people.signed();
         for fault in &faults {
             *self.injected.entry(fault.kind()).or_default() += 1;

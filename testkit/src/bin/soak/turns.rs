@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use quorate_testkit::cluster::Cluster;
+use quorate_testkit::cluster::{Cluster, until};
 
 use crate::faults::start_ended;
 use crate::people::PATIENCE;
@@ -49,20 +49,21 @@ impl Turn {
         }
     }
 
-    /// Begins it, while all is well.
-    pub(crate) fn begin(self, cluster: &Cluster) -> Result<Begun, String> {
-        let epoch = shown(cluster).ok_or("the group is not shown")?["epoch"].as_u64().unwrap();
+    /// Begins it, when no fault is made any more. Who was cut off may notice that only now.
+    pub(crate) fn begin(self, cluster: &Cluster) -> Begun {
+        let epoch = until("the group to be shown", || shown(cluster)?["epoch"].as_u64());
         match self {
             Self::NewShares | Self::Leave | Self::Return => {
                 // If it does not get through, it is said again later.
                 let _ = cluster.run(NAMES[0], &self.line());
             }
-            Self::Suspend => {
-                cluster.run(NAMES[0], &format!("account suspend {UNLUCKY}")).checked()?;
-            }
+            Self::Suspend => until("the suspension to get through", || {
+                let line = format!("account suspend {UNLUCKY}");
+                (cluster.run(NAMES[0], &line).exit == 0).then_some(())
+            }),
             Self::LoseMachine => cluster.replace_machine(UNLUCKY),
         }
-        Ok(Begun { turn: self, epoch })
+        Begun { turn: self, epoch }
     }
 }
 

@@ -17,6 +17,15 @@ fn states(effects: &[NodeEffect]) -> Vec<Body> {
     stated.collect()
 }
 
+/// The first of these.
+fn entry_in(effects: &[NodeEffect]) -> Entry {
+    let entry = effects.iter().find_map(|effect| match effect {
+        NodeEffect::Persist(NodeChange::OutboxAdd(entry)) => Some(entry.clone()),
+        _ => None,
+    });
+    entry.unwrap()
+}
+
 fn answer(effects: &[NodeEffect]) -> Option<Result<Done, CommandError>> {
     effects.iter().find_map(|effect| match effect {
         NodeEffect::Respond(_, result) => Some(result.clone()),
@@ -174,11 +183,7 @@ fn rejected_request(reason: Invalid) -> (Bench, Entry, Command, Vec<NodeEffect>)
     };
     bench.log.wait(1);
     let effects = bench.tell(Input::Command(CommandId(1), command.clone()));
-    let entry = effects.iter().find_map(|effect| match effect {
-        NodeEffect::Persist(NodeChange::OutboxAdd(entry)) => Some(entry.clone()),
-        _ => None,
-    });
-    let entry = entry.unwrap();
+    let entry = entry_in(&effects);
     let effects = bench.receive(Rejected { entry: entry.id(), reason });
     (bench, entry, command, effects)
 }
@@ -296,4 +301,59 @@ fn a_change_is_judged_by_the_logs_rules_and_nothing_of_that_is_stated() {
     bench.tell(Input::Disconnected);
     let judged = bench.node.judge_change(change, 1, None, None, bench.log.now);
     assert_eq!(judged, Err(CommandError::Unreachable));
+}
+
+#[test]
+fn who_declines_to_join_takes_no_part_though_the_acceptance_that_was_taken_back_gets_into_the_log()
+{
+    for declines in [false, true] {
+        let mut log = Chronicle::keyed();
+        log.change(&["ada", "cyd"], 2, session(2));
+        let change = log.proposes("ada", log.board_of(&["ada", "ben", "cyd"], 2)).unwrap();
+        log.approves("cyd", change).unwrap();
+        let saved = Saved { entries: log.entries.clone(), ..Saved::default() };
+        let mut bench = Bench::with(log, saved);
+        bench.announce();
+        let accepts = bench.node.consent(change);
+        let accepted = entry_in(&command(&mut bench, accepts.clone()));
+        assert!(matches!(accepted.statement().body, Body::GroupAccepted { .. }));
+        if declines {
+            let reason = "not me".to_owned();
+            let effects = command(&mut bench, Command::Reject { request: change, reason });
+            assert!(forgets(&effects, accepted.id()));
+            assert!(matches!(states(&effects)[..], [Body::Refusal { .. }]));
+            assert!(bench.node.changes_to_decide(bench.log.now).is_empty());
+            assert_eq!(states(&command(&mut bench, accepts)), []);
+        }
+        bench.log.enter(&accepted).unwrap();
+        bench.log.begin(session(3), 1).unwrap();
+        let effects = bench.show();
+        let takes_part =
+            states(&effects).iter().any(|it| matches!(it, Body::CeremonyMessage { .. }));
+        assert_eq!(takes_part, !declines);
+    }
+}
+
+#[test]
+fn who_refuses_a_change_in_the_middle_of_it_takes_no_further_part() {
+    for refuses in [false, true] {
+        let mut log = Chronicle::keyed();
+        let change = log.proposes("ada", log.board_of(&["ada", "ben"], 2)).unwrap();
+        log.approves("ben", change).unwrap();
+        let saved = saved(&log);
+        let mut bench = Bench::with(log, saved);
+        bench.announce();
+        bench.log.begin(session(2), 1).unwrap();
+        let announces = bench.show();
+        let announcement = entry_in(&announces);
+        assert!(matches!(announcement.statement().body, Body::CeremonyMessage { .. }));
+        if refuses {
+            command(&mut bench, Command::Reject { request: change, reason: "no".to_owned() });
+        }
+        bench.log.enter(&announcement).unwrap();
+        bench.log.joins_reshare("ada");
+        let deals = states(&bench.show());
+        let deals = deals.iter().any(|body| matches!(body, Body::CeremonyMessage { .. }));
+        assert_eq!(deals, !refuses);
+    }
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::entry::Entry;
 use crate::state::{Invalid, Status};
+use crate::statement::Role;
 
 /// Another history of the same length.
 fn board_again(bench: &mut Bench, other: &str) -> Chronicle {
@@ -366,4 +367,41 @@ fn a_refusal_that_comes_too_late_for_the_log_binds_the_node_and_drops_its_nonces
     let theirs = bench.commitments_of_ada(session(7), request);
     let effects = bench.package(session(7), vec![(name("ada"), theirs), (name("ben"), ours)]);
     assert_eq!((shares(&effects), declined(&effects)), (0, Some(DeclineReason::Session)));
+}
+
+/// Ada and cyd are the group, and have cosigned another log, in which dan came to them just as he does here.
+#[test]
+fn a_checkpoint_of_another_log_in_an_entry_is_proof_of_a_fork() {
+    let changed = |pause| {
+        let mut log = Chronicle::keyed();
+        log.invite("dan", Role::Member);
+        log.join("dan").unwrap();
+        log.change(&["ada", "cyd"], 2, session(2));
+        log.change(&["ada", "cyd", "dan"], 2, session(3));
+        log.wait(pause);
+        log.invite("fay", Role::Member);
+        log
+    };
+    for (pause, is_other) in [(0, false), (7, true)] {
+        let shown = changed(pause).checkpoint(&["ada", "cyd"]);
+        // All at once, or when the node has verified a log of that size.
+        for known in [5, changed(0).entries.len()] {
+            let mut log = changed(0);
+            let saved = Saved { entries: log.entries[..known].to_vec(), ..Saved::default() };
+            let checkpoint = shown.to_string();
+            log.coordinator_says(Body::HandedOver { group: board(), epoch: 3, checkpoint })
+                .unwrap();
+            let mut bench = Bench::with(log, saved);
+            bench.shown = known;
+            let effects = bench.show();
+            let proof = proof_in(&effects);
+            assert_eq!(proof.is_some(), is_other, "{known}: {effects:?}");
+            if let Some(proof) = proof {
+                assert!(matches!(bench.judge(&proof), Ok(Proved::Fork { .. })));
+                let cosigns =
+                    |it: &NodeEffect| matches!(it, NodeEffect::Send(FromNode::Cosign { .. }));
+                assert!(!effects.iter().any(cosigns));
+            }
+        }
+    }
 }

@@ -135,6 +135,36 @@ fn a_change_that_enough_refuse_is_over_and_the_group_is_as_before() {
 }
 
 #[test]
+fn who_would_join_and_does_not_want_to_ends_the_change_approved_or_not() {
+    for approved in [false, true] {
+        let mut log = keyed();
+        let change =
+            log.proposes("ada", log.board_of(&["ada", "ben", "cyd", "dan", "eve"], 3)).unwrap();
+        if approved {
+            log.approves("ben", change).unwrap();
+        }
+        accepts(&mut log, "eve", change).unwrap();
+        let said = Err(Invalid::AlreadySaid { account: name("eve") });
+        assert_eq!(log.refuses("eve", change), said, "to accept is final");
+        let stranger = Invalid::NotAMember { account: name("out"), group: board() };
+        assert_eq!(log.refuses("out", change), Err(stranger));
+        log.refuses("dan", change).unwrap();
+        let past = &log.group().past_changes[0];
+        assert_eq!(past.end, ChangeEnd::Declined { by: name("dan") });
+        assert!(past.refusals.keys().eq(&some(&["dan"])), "who declined, and why, is kept");
+        let running = Err(Invalid::SessionRunning { group: board() });
+        assert_eq!(log.begin(session(2), 1), running, "there is nothing to make");
+        let over = Err(Invalid::RequestOver { request: change });
+        assert_eq!(log.approves("cyd", change), over);
+        log.proposes("ben", log.board_of(&["ada", "ben", "cyd", "eve"], 2)).unwrap();
+    }
+    let mut log = keyed();
+    let change = log.proposes("ada", log.board_of(&["ada", "ben", "cyd", "dan"], 2)).unwrap();
+    log.wait(HOUR + 1);
+    assert_eq!(log.refuses("dan", change), Err(Invalid::RequestOver { request: change }));
+}
+
+#[test]
 fn what_can_not_be_is_refused_with_the_reason() {
     let mut log = keyed();
     let mut refused = |members: &[&str], min_signers| {

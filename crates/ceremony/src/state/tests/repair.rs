@@ -68,6 +68,21 @@ fn a_member_with_other_keys_gets_its_share_back_and_has_a_say_again() {
     sign(&mut log, &["ben", "cyd"], 9).unwrap();
 }
 
+/// Whoever has the earlier keys has the share as well.
+#[test]
+fn where_a_share_is_that_was_lost_with_keys_is_never_known_again() {
+    let (mut log, _) = approved();
+    log.begin(session(2), 1).unwrap();
+    log.wait(1);
+    log.repair(&["ada", "ben", "cyd"]);
+    log.certifies("ben").unwrap();
+    let refresh = log.proposes("ada", log.group().definition.clone()).unwrap();
+    log.carry_out(refresh, session(3));
+    let [past] = &*log.group().past_epochs else { panic!() };
+    assert_eq!(past.lost, some(&["ben"]));
+    assert!(past.owed_by().eq(&some(&["ada", "cyd"])));
+}
+
 #[test]
 fn it_takes_the_consents_of_others_as_for_a_change() {
     let mut log = Chronicle::keyed();

@@ -53,6 +53,10 @@ pub(super) struct Verify {
     /// A checkpoint of the log from earlier or from elsewhere: the log must go on from there
     #[arg(long, value_name = "FILE", requires = "directory", conflicts_with = "misbehaviour")]
     since: Option<PathBuf>,
+    /// You know by another way that nobody was shown another log up to that checkpoint: changes of groups in there need
+    /// not be confirmed by those who were members before
+    #[arg(long, requires = "since")]
+    agreed: bool,
     /// Fail unless so many members cosigned the log that nobody can be shown another one
     #[arg(long, requires = "directory", conflicts_with = "misbehaviour")]
     require_final: bool,
@@ -85,7 +89,8 @@ impl Run for Verify {
             let (directory, documents) = (self.directory.as_deref(), self.documents.as_deref());
             return check_misbehaviour(context, file, log_key, directory, documents);
         }
-        let known = Known { since: self.since, require_final: self.require_final };
+        let known =
+            Known { since: self.since, agreed: self.agreed, require_final: self.require_final };
         match (self.proof, self.directory) {
             (Some(proof), _) => {
                 let entry = self.entry.unwrap_or_else(|| file::with_ending(&proof, "entry"));
@@ -106,6 +111,7 @@ impl Run for Verify {
 /// What the log is held against, beside itself.
 struct Known {
     since: Option<PathBuf>,
+    agreed: bool,
     require_final: bool,
 }
 
@@ -115,7 +121,7 @@ fn check_log(
     options: &Options,
     known: &Known,
 ) -> Result<(), Failure> {
-    let report = audit_directory(directory, options)?;
+    let mut report = audit_directory(directory, options)?;
     let since = match &known.since {
         Some(file) => {
             let key = report.log_key.parse().map_err(|_| {
@@ -125,6 +131,11 @@ fn check_log(
         }
         None => None,
     };
+    if let Some(Since::Continues { from, .. }) = since
+        && known.agreed
+    {
+        report.agree_up_to(from);
+    }
     let too_few = known.require_final && report.verdict == Verdict::NotFinal;
     let view = AuditView { report: &report, since: since.as_ref() };
     context.terminal.show("audit", &view, |page| {

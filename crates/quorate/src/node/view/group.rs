@@ -76,6 +76,10 @@ pub(crate) fn past_change(past: &PastChange) -> PastChangeView {
         ChangeEnd::Rejected if !past.refusals.is_empty() => {
             format!("refused by {}", refusing.collect::<Vec<_>>().join(" and "))
         }
+        ChangeEnd::Declined { ref by } => match past.refusals.get(by) {
+            Some(reason) => format!("{by} does not want to join ({reason})"),
+            None => past.end.to_string(),
+        },
         _ => past.end.to_string(),
     };
     PastChangeView {
