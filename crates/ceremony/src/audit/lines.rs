@@ -319,6 +319,31 @@ impl Page {
     }
 }
 
+/// Whether enough of those before a change are known to have seen it.
+fn handover_line(handover: &HandoverReport) -> String {
+    let index = handover.index;
+    let (others, seen) = match &handover.repaired {
+        Some(name) => {
+            (format!("the members beside {name}"), "it get its share back with other keys")
+        }
+        None => (format!("the members before epoch {}", handover.epoch), "it begin"),
+    };
+    if handover.confirmed {
+        return format!("Enough of {others} (entry {index}) saw {seen}.");
+    }
+    if handover.agreed {
+        return format!("That enough of {others} (entry {index}) saw {seen} was agreed on.");
+    }
+    let cosigned: Vec<_> = handover.cosigned_by.iter().collect();
+    format!(
+        "Of {others} (entry {index}), too few are known to have seen {seen}: {} ({} of {} needed). The others may have \
+         been shown a log without it.",
+        list(&cosigned),
+        cosigned.len(),
+        handover.needed
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -360,29 +385,4 @@ mod tests {
         let most = "a".repeat(WIDTH - 4);
         assert_eq!(said(2, &format!("{most} bb")), [format!("  {most}"), "    bb".to_owned()]);
     }
-}
-
-/// Whether enough of those before a change are known to have seen it.
-fn handover_line(handover: &HandoverReport) -> String {
-    let index = handover.index;
-    let (others, seen) = match &handover.repaired {
-        Some(name) => {
-            (format!("the members beside {name}"), "it get its share back with other keys")
-        }
-        None => (format!("the members before epoch {}", handover.epoch), "it begin"),
-    };
-    if handover.confirmed {
-        return format!("Enough of {others} (entry {index}) saw {seen}.");
-    }
-    if handover.agreed {
-        return format!("That enough of {others} (entry {index}) saw {seen} was agreed on.");
-    }
-    let cosigned: Vec<_> = handover.cosigned_by.iter().collect();
-    format!(
-        "Of {others} (entry {index}), too few are known to have seen {seen}: {} ({} of {} needed). The others may have \
-         been shown a log without it.",
-        list(&cosigned),
-        cosigned.len(),
-        handover.needed
-    )
 }
