@@ -32,6 +32,7 @@ mod sign;
 mod status;
 mod suggest;
 mod terminal;
+mod usage;
 mod verify;
 
 use std::ffi::OsString;
@@ -205,10 +206,10 @@ struct Global {
 /// Does what the command line of this process says.
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let matches = grammar(wanted_color(&arguments)).get_matches_from(arguments);
-    let line = match CommandLine::from_arg_matches(&matches) {
+    let read = grammar(wanted_color(&arguments)).try_get_matches_from(&arguments);
+    let line = match read.and_then(|matches| CommandLine::from_arg_matches(&matches)) {
         Ok(line) => line,
-        Err(error) => error.exit(),
+        Err(error) => return usage::tell(&error, &arguments),
     };
     let Global { home, passphrase_file, json, quiet, no_input, color } = line.global;
     let terminal = Terminal::new(json, quiet, color);

@@ -199,6 +199,35 @@ fn with_json_a_failure_is_one_object_on_stdout() {
 }
 
 #[test]
+fn with_json_a_usage_error_is_one_object_too_and_help_is_none() {
+    let place = Place::new();
+    let lines = [
+        "sing --json",
+        "--json sign f",
+        "status --frob --json",
+        "group --json",
+        "key export --json",
+    ];
+    for line in lines {
+        let ran = place.run(line);
+        let problem = ran.json();
+        assert_eq!(problem["schema"], "quorate.problem/v1", "{line}");
+        assert_eq!(problem["exit"], "usage", "{line}");
+        for said in [&problem["message"], &problem["hint"]] {
+            assert!(said.as_str().is_some_and(|text| !text.is_empty()), "{line}: {problem}");
+        }
+        // People are told as without it.
+        let plain = place.run(&line.replace("--json", "--quiet"));
+        assert_eq!((plain.exit, plain.stdout.as_str()), (2, ""), "{line}");
+        ran.says(2, &[]);
+        assert_eq!(ran.stderr.lines().next(), plain.stderr.lines().next(), "{line}");
+    }
+    let help = place.run("sign --help --json");
+    assert_eq!(help.exit, 0);
+    assert!(help.stdout.contains("Examples:") && !help.stdout.starts_with('{'));
+}
+
+#[test]
 fn an_ivn_is_founded_with_two_homes_and_never_twice() {
     let place = Place::new();
     let founded = place.init();

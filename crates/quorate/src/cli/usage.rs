@@ -1,0 +1,80 @@
+//! A command line that is not understood: said by clap to people, and as every other problem to programs.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+
+use super::terminal::{Color, Terminal};
+use crate::control::{Exit, Problem};
+
+/// Says why `arguments` are not understood, or shows the help that they ask for; the exit code.
+pub(super) fn tell(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
+    // If there is nobody to tell, the exit code is all that is left.
+    let _ = error.print();
+    if error.use_stderr() && wants_json(arguments) {
+        let _ = Terminal::new(true, true, Color::Never).object("problem", &problem(error));
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage as u8))
+}
+
+/// Whether `--json` is among the options: the grammar, which would know, gave up before it said so.
+fn wants_json(arguments: &[OsString]) -> bool {
+    arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json")
+}
+
+/// What clap says, in the parts that a problem has.
+fn problem(error: &clap::Error) -> Problem {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return Problem::new(Exit::Usage, "the command is not complete").hint("quorate --help");
+    }
+    let text = error.render().to_string();
+    let mut parts = text.split("\n\n").map(one_line);
+    let said = parts.next().unwrap_or_default();
+    let message = said.strip_prefix("error: ").unwrap_or(&said).to_owned();
+    let advice: Vec<String> = parts
+        .filter(|part| part.starts_with("tip: ") || part.starts_with("Usage: "))
+        .map(|part| part.strip_prefix("tip: ").map(str::to_owned).unwrap_or(part))
+        .collect();
+    match advice.is_empty() {
+        true => Problem::new(Exit::Usage, message).hint("quorate --help"),
+        false => Problem::new(Exit::Usage, message).hint(advice.join("; ")),
+    }
+}
+
+fn one_line(part: &str) -> String {
+    part.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::grammar;
+
+    fn told(line: &str) -> Problem {
+        let error = grammar(Color::Never).try_get_matches_from(line.split(' ')).unwrap_err();
+        problem(&error)
+    }
+
+    #[test]
+    fn a_usage_error_is_a_problem_with_a_way_out() {
+        let told_of = told("quorate sing --json");
+        assert_eq!(told_of.exit, Exit::Usage);
+        assert_eq!(told_of.message, "unrecognized subcommand 'sing'");
+        let hint = told_of.hint.unwrap();
+        assert!(hint.contains("'sign'") && hint.contains("Usage: quorate"), "{hint}");
+        let told_of = told("quorate sign f --json");
+        assert!(told_of.message.ends_with("not provided: --group <GROUP>"), "{told_of:?}");
+        assert!(told_of.hint.unwrap().contains("Usage: quorate sign"));
+        assert_eq!(told("quorate group").message, "the command is not complete");
+    }
+
+    #[test]
+    fn what_stands_after_two_dashes_is_no_option() {
+        let wants =
+            |line: &str| wants_json(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
+        assert!(wants("quorate sing --json"));
+        assert!(!wants("quorate verify -- --json"));
+        assert!(!wants("quorate sing"));
+    }
+}
