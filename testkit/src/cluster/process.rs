@@ -1,7 +1,7 @@
 //! Processes that tests start: those that go on, and commands that end.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -83,27 +83,67 @@ impl Drop for Process {
 
 /// A command that may still run; killed when dropped.
 #[derive(Debug)]
-pub struct Pending(Process);
+pub struct Pending {
+    process: Process,
+    /// What was read of its stdout and stderr so far.
+    heard: [Vec<u8>; 2],
+}
 
 impl Pending {
     pub(super) fn of(mut command: Command) -> Self {
-        Self(Process(command.spawn().unwrap()))
+        Self { process: Process(command.spawn().unwrap()), heard: Default::default() }
     }
 
     /// Whether it has ended.
     pub fn has_ended(&mut self) -> bool {
-        self.0.has_ended()
+        self.process.has_ended()
+    }
+
+    /// Waits until it printed this for programs.
+    ///
+    /// # Panics
+    ///
+    /// If it ends before.
+    pub fn until_it_prints(&mut self, text: &str) {
+        hear(self.process.0.stdout.as_mut().unwrap(), &mut self.heard[0], text);
+    }
+
+    /// Waits until it told people this.
+    ///
+    /// # Panics
+    ///
+    /// If it ends before.
+    pub fn until_it_says(&mut self, text: &str) {
+        hear(self.process.0.stderr.as_mut().unwrap(), &mut self.heard[1], text);
+    }
+
+    /// Ctrl-C, and waits for the end.
+    pub fn interrupt(self) -> Ran {
+        self.process.signal(Signal::INT);
+        self.end()
     }
 
     /// Waits for its end.
     pub fn end(mut self) -> Ran {
-        let child = &mut self.0.0;
+        let child = &mut self.process.0;
+        let [mut stdout, mut stderr] = self.heard;
         // A problem's text fits the pipe, so one after the other can not lock up.
-        let mut ran = Ran { exit: 0, stdout: String::new(), stderr: String::new() };
-        child.stdout.take().unwrap().read_to_string(&mut ran.stdout).unwrap();
-        child.stderr.take().unwrap().read_to_string(&mut ran.stderr).unwrap();
-        ran.exit = exit(child.wait().unwrap());
-        ran
+        child.stdout.take().unwrap().read_to_end(&mut stdout).unwrap();
+        child.stderr.take().unwrap().read_to_end(&mut stderr).unwrap();
+        Ran {
+            exit: exit(child.wait().unwrap()),
+            stdout: String::from_utf8(stdout).unwrap(),
+            stderr: String::from_utf8(stderr).unwrap(),
+        }
+    }
+}
+
+/// Reads on until this was said.
+fn hear(from: &mut impl Read, heard: &mut Vec<u8>, text: &str) {
+    let mut byte = [0];
+    while !String::from_utf8_lossy(heard).contains(text) {
+        from.read_exact(&mut byte).unwrap();
+        heard.extend(byte);
     }
 }
 

@@ -225,11 +225,12 @@ fn not_an_admin(account: &AccountName) -> String {
     Invalid::NotAdmin { account: account.clone() }.to_string()
 }
 
-/// Shows how a group comes along until it is settled.
+/// Shows how a group comes along until it is settled. `what` is waited for.
 fn watch(
     context: &Context,
     session: &Session,
     name: &GroupName,
+    what: &str,
     timeout: Option<Duration>,
     settled: impl Fn(&GroupView) -> bool,
 ) -> Result<GroupView, Problem> {
@@ -248,19 +249,24 @@ fn watch(
         if settled { ControlFlow::Break(Ok(())) } else { ControlFlow::Continue(()) }
     });
     drop(progress);
+    let show = context.command(&format!("quorate group show {name}"));
     let show = match latest.as_ref().and_then(|group| group.change.as_ref()) {
         Some(change) if !change.undecided.is_empty() => format!(
-            "the proposal stands; members decide with `quorate approve {}` on their own nodes; see: quorate group show \
-             {name}",
+            "the proposal stands; members decide with `quorate approve {}` on their own nodes; see: {show}",
             change.id.short()
         ),
-        Some(change) if !change.not_accepted.is_empty() => format!(
-            "it goes on when {} accepted; see: quorate group show {name}",
-            page::list(&change.not_accepted)
-        ),
-        _ => format!("it goes on by itself; see how: quorate group show {name}"),
+        Some(change) if !change.not_accepted.is_empty() => {
+            format!("it goes on when {} accepted; see: {show}", page::list(&change.not_accepted))
+        }
+        _ => format!("it goes on by itself; see how: {show}"),
     };
     match (watched?, latest) {
+        (Watched::Interrupted, latest) => {
+            let sentence = latest.map_or(String::new(), |group| {
+                group.change.map_or(group.sentence, |change| change.sentence)
+            });
+            Err(session.interrupted(what, &sentence, &show))
+        }
         (Watched::Done(done), Some(group)) => done.map(|()| group),
         (Watched::Done(Err(problem)), None) => Err(problem),
         (Watched::TimedOut, Some(group)) => {

@@ -161,6 +161,7 @@ Exit codes:
   2  the command was not understood    7  the coordinator can not be reached
   3  verification failed               8  too few nodes are online
   4  still waiting when time was over  9  signed by a key that is not trusted
+130  ended by Ctrl-C while it waited: what it waited for goes on
 
 Environment: QUORATE_HOME, QUORATE_PASSPHRASE_FILE, QUORATE_LOG (for serve and node run: error, warn,
 info, debug), NO_COLOR.";

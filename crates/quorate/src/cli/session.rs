@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use quorate_ceremony::names::{AccountName, EntryId, GroupName};
 use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::suggest;
 use crate::control::client::Client;
@@ -27,6 +28,8 @@ pub(super) enum Watched<T> {
     Done(T),
     /// The time was over.
     TimedOut,
+    /// Somebody pressed Ctrl-C.
+    Interrupted,
 }
 
 impl Session {
@@ -61,16 +64,50 @@ impl Session {
                 ControlFlow::Break(())
             }
         });
+        let mut interrupts = None;
         let ended = self.runtime.block_on(async {
-            match timeout {
-                Some(timeout) => tokio::time::timeout(timeout, watching).await.ok(),
-                None => Some(watching.await),
+            // Where signals can not be handled, Ctrl-C ends the process as ever.
+            interrupts = signal(SignalKind::interrupt()).ok();
+            tokio::select! {
+                ended = watching => Some(ended),
+                () = after(timeout) => None,
+                () = next(interrupts.as_mut()) => return Err(Watched::Interrupted),
             }
+            .ok_or(Watched::TimedOut)
         });
+        self.end_at_the_next(interrupts);
         match ended {
-            None => Ok(Watched::TimedOut),
-            Some(Err(problem)) => Err(problem),
-            Some(Ok(())) => done.map(Watched::Done).ok_or_else(stopped),
+            Err(early) => Ok(early),
+            Ok(Err(problem)) => Err(problem),
+            Ok(Ok(())) => done.map(Watched::Done).ok_or_else(stopped),
+        }
+    }
+
+    /// Once Ctrl-C was handled, the process has to end by itself at another one, while it does something else than wait.
+    fn end_at_the_next(&self, interrupts: Option<Signal>) {
+        if let Some(mut interrupts) = interrupts {
+            self.runtime.spawn(async move {
+                next(Some(&mut interrupts)).await;
+                std::process::exit(i32::from(Exit::Interrupted as u8));
+            });
+        }
+    }
+
+    /// What to say to whoever stops a command that waits for `what`, which stands like this; `look` says how to see it again.
+    pub(super) fn interrupted(&self, what: &str, sentence: &str, look: &str) -> Problem {
+        let sentence = match sentence.trim_end_matches('.') {
+            "" => String::new(),
+            sentence => format!(". {sentence}"),
+        };
+        let message = format!(
+            "stopped waiting; nothing is lost: {what} goes on without this command{sentence}"
+        );
+        let problem = Problem::new(Exit::Interrupted, message);
+        match self.is_running_node() {
+            true => problem.hint(look),
+            false => problem.hint(format!(
+                "{look}; this account's node ran within this command, and takes part again when it runs: quorate node run"
+            )),
         }
     }
 
@@ -221,6 +258,21 @@ impl Drop for Session {
             // What was answered is durable; a disk that fails now loses nothing of it.
             drop(self.runtime.block_on(client.close()));
         }
+    }
+}
+
+/// The end of the time that waiting may take, if there is one.
+async fn after(timeout: Option<Duration>) {
+    match timeout {
+        Some(timeout) => tokio::time::sleep(timeout).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn next(interrupts: Option<&mut Signal>) {
+    match interrupts {
+        Some(interrupts) => drop(interrupts.recv().await),
+        None => std::future::pending().await,
     }
 }
 

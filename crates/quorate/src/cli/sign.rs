@@ -206,7 +206,6 @@ pub(super) fn wait(
     let id = request.id;
     let mut latest = request;
     let mut progress = Progress::new(&context.terminal);
-    progress.request(&latest)?;
     let ask = Ask::Request { id: id.to_string(), watch: true };
     let watched = session.watch(ask, timeout, |answer| {
         let Answer::Request(view) = answer else {
@@ -222,18 +221,22 @@ pub(super) fn wait(
         }
     });
     drop(progress);
+    let again = context.command(&format!("quorate request download {} --wait", id.short()));
     match watched? {
         Watched::Done(result) => result.and_then(|()| decided(latest)),
+        Watched::Interrupted => {
+            let what = format!("request {} of {}", id.short(), latest.group);
+            let look = format!("wait again with: {again}");
+            Err(session.interrupted(&what, &latest.sentence, &look))
+        }
         Watched::TimedOut => {
             let exit = match latest.state {
                 RequestStage::Approved => Exit::TooFewNodes,
                 _ => Exit::Waiting,
             };
             let sentence = latest.sentence.trim_end_matches('.');
-            Err(Problem::new(exit, format!("not signed yet: {sentence}")).hint(format!(
-                "the request goes on; wait again with: quorate request download {} --wait",
-                id.short()
-            )))
+            Err(Problem::new(exit, format!("not signed yet: {sentence}"))
+                .hint(format!("the request goes on; wait again with: {again}")))
         }
     }
 }

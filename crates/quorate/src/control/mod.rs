@@ -336,6 +336,8 @@ pub enum Exit {
     TooFewNodes = 8,
     /// Signed by a key that is not trusted.
     UntrustedKey = 9,
+    /// Ctrl-C while it waited: 128 and the number of the signal, as shells have it.
+    Interrupted = 130,
 }
 
 /// A request.

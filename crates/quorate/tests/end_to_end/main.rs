@@ -6,6 +6,7 @@ mod accounts;
 mod backup;
 mod foreign;
 mod repair;
+mod waiting;
 
 use std::fs;
 

@@ -456,7 +456,8 @@ fn outcome(
     id: EntryId,
     timeout: Option<Duration>,
 ) -> Result<GroupView, Problem> {
-    let group = watch(context, session, name, timeout, |group| {
+    let what = format!("change {} of {name}", id.short());
+    let group = watch(context, session, name, &what, timeout, |group| {
         group.change.as_ref().is_none_or(|change| change.id != id)
     })?;
     match &group.past_change {

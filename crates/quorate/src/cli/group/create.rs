@@ -105,7 +105,8 @@ impl Create {
     /// Waits until the group has its key, or can not get one.
     fn watch(&self, context: &Context, session: &Session) -> Result<GroupView, Problem> {
         let name = &self.name;
-        let group = watch(context, session, name, self.timeout, |group| {
+        let what = format!("the key generation of {name}");
+        let group = watch(context, session, name, &what, self.timeout, |group| {
             matches!(group.state, GroupStage::Ready | GroupStage::Failed)
         })?;
         if group.state == GroupStage::Ready {
