@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::context::now;
 use super::duration::utc;
 use super::page::member_state;
-use super::terminal::{Terminal, Tone, clean};
+use super::terminal::{Terminal, Tone, clean, wrap};
 use crate::control::{GroupView, Problem, RequestView};
 
 /// What is shown of one piece of work.
@@ -66,7 +66,9 @@ impl<'a> Progress<'a> {
 
     fn show(&mut self, sentence: &str, rows: Vec<(Tone, String)>) {
         match &mut self.live {
-            Some(live) => live.show(sentence, rows),
+            Some(live) => {
+                live.show(&lines(sentence, &rows, self.terminal.width(), live.color));
+            }
             None if self.last != sentence => {
                 self.last = sentence.to_owned();
                 self.terminal.note(|page| page.sentence(format!("{}  {sentence}", utc(now()))));
@@ -77,33 +79,51 @@ impl<'a> Progress<'a> {
 }
 
 impl Live {
-    fn show(&mut self, sentence: &str, rows: Vec<(Tone, String)>) {
-        while self.bars.len() > rows.len() + 1 {
+    /// Each line has a bar of its own; the first one turns.
+    fn show(&mut self, lines: &[String]) {
+        while self.bars.len() > lines.len() {
             if let Some(bar) = self.bars.pop() {
                 bar.finish_and_clear();
                 self.rows.remove(&bar);
             }
         }
-        while self.bars.len() < rows.len() + 1 {
+        while self.bars.len() < lines.len() {
             let bar = self.rows.add(ProgressBar::new_spinner());
-            if self.bars.is_empty() {
+            let is_first = self.bars.is_empty();
+            if is_first {
                 bar.enable_steady_tick(Duration::from_millis(120));
             }
-            bar.set_style(style(if self.bars.is_empty() {
-                "{spinner} {wide_msg}"
-            } else {
-                "    {wide_msg}"
-            }));
+            bar.set_style(style(if is_first { "{spinner} {wide_msg}" } else { "{wide_msg}" }));
             self.bars.push(bar);
         }
-        let mut bars = self.bars.iter();
-        if let Some(bar) = bars.next() {
-            bar.set_message(clean(sentence));
-        }
-        for (bar, (tone, text)) in bars.zip(rows) {
-            bar.set_message(format!("{} {}", tone.painted_mark(self.color), clean(&text)));
+        for (bar, line) in self.bars.iter().zip(lines) {
+            bar.set_message(line.clone());
         }
     }
+}
+
+/// The sentence, behind which there is room for what turns, and the rows below it; nothing is wider than the terminal, which
+/// would cut it off.
+fn lines(
+    sentence: &str,
+    rows: &[(Tone, String)],
+    width: Option<usize>,
+    color: bool,
+) -> Vec<String> {
+    let room = |indent: usize| width.map_or(usize::MAX, |width| width.saturating_sub(indent));
+    let hung = |text: &str, first: &str, indent: usize| -> Vec<String> {
+        let wrapped = wrap(&clean(text), room(indent)).into_iter().enumerate();
+        let line = |(position, line): (usize, String)| match position {
+            0 => format!("{first}{line}"),
+            _ => format!("{:indent$}{line}", ""),
+        };
+        wrapped.map(line).collect()
+    };
+    let mut lines = hung(sentence, "", 2);
+    for (tone, text) in rows {
+        lines.extend(hung(text, &format!("    {} ", tone.painted_mark(color)), 6));
+    }
+    lines
 }
 
 impl Drop for Live {
@@ -117,4 +137,26 @@ impl Drop for Live {
 
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_what_goes_on_is_cut_off_in_a_narrow_terminal() {
+        let sentence = "board: key generation, round 4 of 5: waiting for certifications of ben.";
+        let rows = [(Tone::Good, "ada: online, done for now".to_owned())];
+        assert_eq!(
+            lines(sentence, &rows, Some(30), false),
+            [
+                "board: key generation, round",
+                "  4 of 5: waiting for",
+                "  certifications of ben.",
+                "    ✓ ada: online, done for",
+                "      now",
+            ]
+        );
+        assert_eq!(lines(sentence, &rows, Some(110), false).len(), 2);
+    }
 }

@@ -71,6 +71,11 @@ impl Terminal {
         self.err.color
     }
 
+    /// How wide a line on stderr may be; `None` where nobody looks.
+    pub(super) fn width(&self) -> Option<usize> {
+        self.err.width()
+    }
+
     /// Whether a person watches stderr and may see it change.
     pub(super) fn is_live(&self) -> bool {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
@@ -197,17 +202,27 @@ impl Tone {
 pub(super) struct Page {
     text: String,
     stream: Stream,
+    width: Option<usize>,
 }
 
 impl Page {
     fn new(stream: Stream) -> Self {
-        Self { text: String::new(), stream }
+        Self { text: String::new(), stream, width: stream.width() }
     }
 
     /// What `write` writes, as where nobody looks.
     #[cfg(test)]
     pub(super) fn text_of(write: impl FnOnce(&mut Self)) -> String {
         let mut page = Self::new(Stream { color: false, is_terminal: false });
+        write(&mut page);
+        page.text
+    }
+
+    /// What `write` writes, on a terminal of so many columns.
+    #[cfg(test)]
+    pub(super) fn text_within(width: usize, write: impl FnOnce(&mut Self)) -> String {
+        let stream = Stream { color: false, is_terminal: false };
+        let mut page = Self { text: String::new(), stream, width: Some(width) };
         write(&mut page);
         page.text
     }
@@ -241,16 +256,58 @@ impl Page {
 
     /// A label and its value.
     pub(super) fn field(&mut self, label: &str, value: impl Display) {
-        let padded = format!("  {label:<FIELD$}");
-        let label = self.paint(Tone::Faint, &padded);
-        self.wrapped(&label, FIELD + 2, &clean(&value.to_string()), None);
+        self.value(label, FIELD, &clean(&value.to_string()));
     }
 
     /// As [`Self::field`], in a column for longer labels.
     pub(super) fn wide_field(&mut self, label: &str, value: impl Display) {
-        let padded = format!("  {label:<WIDE_FIELD$}");
-        let label = self.paint(Tone::Faint, &padded);
-        self.wrapped(&label, WIDE_FIELD + 2, &clean(&value.to_string()), None);
+        self.value(label, WIDE_FIELD, &clean(&value.to_string()));
+    }
+
+    /// A value beside its label, or below it where it would get too narrow a column.
+    fn value(&mut self, label: &str, column: usize, value: &str) {
+        let longest = value.split(' ').map(|word| word.chars().count()).max().unwrap_or(0);
+        let is_narrow = self.width.is_some_and(|width| {
+            let room = width.saturating_sub(column + 2);
+            room < LEAST_ROOM || room < longest && longest + BELOW.len() <= width
+        });
+        if !is_narrow {
+            let label = self.paint(Tone::Faint, &format!("  {label:<column$}"));
+            return self.wrapped(&label, column + 2, value, None);
+        }
+        if !label.is_empty() {
+            self.wrapped("  ", 2, label, Some(Tone::Faint));
+        }
+        self.wrapped(BELOW, BELOW.len(), value, None);
+    }
+
+    /// Things that have two values, side by side under these titles; or below each other, where they are too wide for that.
+    pub(super) fn comparison(
+        &mut self,
+        titles: [&str; 2],
+        rows: impl IntoIterator<Item = (&'static str, String, String)>,
+    ) {
+        let rows: Vec<_> = rows.into_iter().collect();
+        let beside = |[first, second]: [&str; 2]| format!("{first:<SIDE$} {second}");
+        let fits = |(_, first, second): &(_, String, String)| {
+            let needed = WIDE_FIELD + 2 + SIDE + 1 + second.chars().count();
+            self.width.is_none_or(|width| needed <= width && first.chars().count() <= SIDE)
+        };
+        if rows.iter().all(fits) {
+            self.wide_field("", beside(titles));
+            for (label, first, second) in &rows {
+                self.wide_field(label, beside([first, second]));
+            }
+            return;
+        }
+        let column = titles.iter().map(|title| title.chars().count()).max().unwrap_or(0) + 2;
+        for (label, first, second) in &rows {
+            self.wrapped("  ", 2, label, None);
+            for (title, value) in titles.iter().zip([first, second]) {
+                let title = self.paint(Tone::Faint, &format!("{BELOW}{title:<column$}"));
+                self.wrapped(&title, BELOW.len() + column, &clean(value), None);
+            }
+        }
     }
 
     /// A line of a list, behind its number.
@@ -293,7 +350,7 @@ impl Page {
 
     /// Writes `text` behind `start`, which takes `indent` columns, and below it.
     fn wrapped(&mut self, start: &str, indent: usize, text: &str, tone: Option<Tone>) {
-        let width = self.stream.width().map_or(usize::MAX, |width| width.saturating_sub(indent));
+        let width = self.width.map_or(usize::MAX, |width| width.saturating_sub(indent));
         for (position, line) in wrap(text, width).into_iter().enumerate() {
             if position == 0 {
                 self.text.push_str(start);
@@ -310,7 +367,7 @@ impl Page {
 }
 
 /// Splits at spaces. A word longer than a line keeps its line to itself, so that it can be copied.
-fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
     let mut used = 0;
@@ -366,7 +423,13 @@ fn write_err(text: &str) {
 const FIELD: usize = 13;
 /// Columns of a longer one: `requests lapse after`, and a space.
 const WIDE_FIELD: usize = 21;
-const MIN_WIDTH: usize = 40;
+/// Columns of the first of two values side by side.
+const SIDE: usize = 24;
+/// What is in front of a value that stands below its label.
+const BELOW: &str = "    ";
+/// The narrowest column that a value may have beside its label.
+const LEAST_ROOM: usize = 20;
+const MIN_WIDTH: usize = 20;
 const MAX_WIDTH: usize = 110;
 
 #[cfg(test)]
@@ -378,6 +441,76 @@ mod tests {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("a 0123456789 b", 5), ["a", "0123456789", "b"]);
         assert_eq!(wrap("", 80), [""]);
+    }
+
+    /// The longest of these lines, in columns.
+    fn widest(text: &str) -> usize {
+        text.lines().map(|line| line.chars().count()).max().unwrap_or(0)
+    }
+
+    #[test]
+    fn a_value_is_below_its_label_where_it_would_get_too_narrow_a_column() {
+        let write = |page: &mut Page| {
+            page.wide_field("approve a request", "2 of those who are members (now: 3)");
+            page.field("signs", "documents without a type");
+            page.field("digest", "0123456789abcdef0123456789abcdef");
+        };
+        let narrow = [
+            "  approve a request",
+            "    2 of those who are members (now: 3)",
+            "  signs        documents without a type",
+            "  digest",
+            "    0123456789abcdef0123456789abcdef",
+        ];
+        assert_eq!(Page::text_within(40, write).lines().collect::<Vec<_>>(), narrow);
+        assert_eq!(
+            Page::text_within(110, write),
+            Page::text_of(write),
+            "where there is room, as where nobody looks"
+        );
+        // A word that fits nowhere stays whole, and where it was.
+        let long = "0123456789abcdef".repeat(4);
+        let text = Page::text_within(40, |page| page.field("key", &long));
+        assert_eq!(text, format!("  key          {long}\n"));
+    }
+
+    #[test]
+    fn two_values_are_side_by_side_or_below_each_other_and_never_mixed_up() {
+        let write = |page: &mut Page| {
+            page.comparison(
+                ["Now", "After"],
+                [
+                    (
+                        "signs with",
+                        "any 2 of 3 members".to_owned(),
+                        "any 3 of 5 members".to_owned(),
+                    ),
+                    ("new shares", "when asked for".to_owned(), "every 30 days".to_owned()),
+                ],
+            );
+        };
+        let row = |label, now, after| format!("  {label:<21}{now:<24} {after}\n");
+        let wide = [
+            row("", "Now", "After"),
+            row("signs with", "any 2 of 3 members", "any 3 of 5 members"),
+            row("new shares", "when asked for", "every 30 days"),
+        ];
+        for text in [Page::text_of(write), Page::text_within(66, write)] {
+            assert_eq!(text, wide.concat());
+        }
+        let narrow = [
+            "  signs with",
+            "    Now    any 2 of 3 members",
+            "    After  any 3 of 5 members",
+            "  new shares",
+            "    Now    when asked for",
+            "    After  every 30 days",
+        ];
+        for width in [65, 40, 30] {
+            let text = Page::text_within(width, write);
+            assert_eq!(text.lines().collect::<Vec<_>>(), narrow, "{width}");
+        }
+        assert!(widest(&Page::text_within(20, write)) <= 20);
     }
 
     #[test]

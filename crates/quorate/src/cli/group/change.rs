@@ -477,22 +477,16 @@ fn outcome(
 fn table(page: &mut Page, view: &DryRun) {
     let (now, after) = (&view.now, &view.after);
     page.verdict(Tone::Warn, format!("{} would change; nothing was changed", view.group));
-    let mut row = |label: &str, of: &dyn Fn(&Figures) -> String| {
-        page.wide_field(label, format!("{:<24} {}", of(now), of(after)));
-    };
-    row("", &|figures| if std::ptr::eq(figures, now) { "Now" } else { "After" }.to_owned());
-    row("signs with", &|figures| {
-        format!("any {} of {} members", figures.min_signers, figures.max_signers)
-    });
-    row("a request", &|figures| {
-        let required = usize::from(figures.approvals_required);
-        format!("needs {}", plural(required, "approval", "approvals"))
-    });
-    row("may be lost", &|figures| plural(figures.may_be_lost, "share", "shares"));
-    row("must collude", &|figures| plural(usize::from(figures.must_collude), "member", "members"));
-    for (label, now, after) in &view.rules {
-        page.wide_field(label, format!("{now:<24} {after}"));
-    }
+    let row = |label, of: &dyn Fn(&Figures) -> String| (label, of(now), of(after));
+    let figures = [
+        row("signs with", &|of| format!("any {} of {} members", of.min_signers, of.max_signers)),
+        row("a request", &|of| {
+            format!("needs {}", plural(usize::from(of.approvals_required), "approval", "approvals"))
+        }),
+        row("may be lost", &|of| plural(of.may_be_lost, "share", "shares")),
+        row("must collude", &|of| plural(usize::from(of.must_collude), "member", "members")),
+    ];
+    page.comparison(["Now", "After"], figures.into_iter().chain(view.rules.iter().cloned()));
     let names = |names: &mut dyn Iterator<Item = &AccountName>| page::list(names);
     page.wide_field(
         "leave",
