@@ -13,8 +13,10 @@ use crate::statement::{Body, GroupChange};
 /// How long after the last thing that showed that this node has its share it shows it again, in milliseconds: a day. What
 /// is signed shows it too, so a group that signs daily costs nothing.
 pub(super) const PROVE_AFTER: u64 = 24 * 3_600_000;
-/// How long a node waits before it looks again at what it has just seen to, in milliseconds: an hour.
-const PAUSE: u64 = 3_600_000;
+/// How long a node waits before it looks again at what it has just seen to, and at the most before it looks whether
+/// anything is due, in milliseconds: an hour. What is due may be far away only by a clock that was wrong, and is right again
+/// by then; and who counts the milliseconds may not count those that a machine slept.
+pub(super) const PAUSE: u64 = 3_600_000;
 /// How long the members before this one have to ask for new shares, each, in milliseconds: ten minutes.
 pub(super) const TURN: u64 = 600_000;
 /// How much later new shares are asked for again after they could not be made, in milliseconds: a day.
@@ -46,8 +48,8 @@ impl Node {
             }
             dues.extend([proof, refresh].into_iter().flatten());
         }
-        let next = dues.into_iter().min();
-        if let Some(next) = next {
+        if let Some(next) = dues.into_iter().min() {
+            let next = next.min(now.plus(PAUSE));
             out.push(NodeEffect::SetDeadline(NodeDeadline::Upkeep, next));
         }
     }

@@ -3,9 +3,9 @@
 use super::*;
 use crate::effect::NodeDeadline;
 use crate::names::Timestamp;
-use crate::node::upkeep::{PROVE_AFTER, RETRY, TURN};
+use crate::node::upkeep::{PAUSE, PROVE_AFTER, RETRY, TURN};
 use crate::policy::SHORTEST_REFRESH;
-use crate::state::Event;
+use crate::state::{Event, Invalid};
 use crate::statement::GroupChange;
 
 fn states(effects: &[NodeEffect]) -> Vec<&Entry> {
@@ -47,15 +47,41 @@ fn activated(log: &Chronicle) -> Timestamp {
 
 #[test]
 fn a_node_proves_its_share_a_day_after_it_was_last_shown_to_have_it() {
-    let (mut bench, effects) = started(Chronicle::keyed());
+    let (mut bench, _) = started(Chronicle::keyed());
     let due = activated(&bench.log).plus(PROVE_AFTER);
+    let effects = woken(&mut bench, Timestamp(due.0 - 1));
+    assert!(states(&effects).is_empty());
     assert_eq!(wakes(&effects), Some(due));
-    assert!(states(&woken(&mut bench, Timestamp(due.0 - 1))).is_empty());
     let effects = woken(&mut bench, due);
     let [proof] = states(&effects)[..] else { panic!("{effects:?}") };
     assert_eq!(bench.log.enter(proof), Ok(vec![Event::ShareProved(board())]));
     assert!(states(&woken(&mut bench, due.plus(HOUR))).is_empty(), "it is on its way");
-    assert_eq!(wakes(&bench.show()), Some(due.plus(PROVE_AFTER)));
+    bench.show();
+    let next = due.plus(PROVE_AFTER);
+    assert_eq!(wakes(&woken(&mut bench, Timestamp(next.0 - 1))), Some(next));
+}
+
+#[test]
+fn a_clock_that_was_wrong_puts_nothing_off_once_it_is_right_again() {
+    let (mut bench, _) = started(Chronicle::keyed());
+    let due = activated(&bench.log).plus(PROVE_AFTER);
+    // As a machine's clock is that has no battery, until it hears from others; and as one that was set wrong.
+    for wrong in [Timestamp(0), Timestamp(due.0 - PROVE_AFTER), due.plus(30 * PROVE_AFTER)] {
+        let before = wrong < due;
+        let effects = woken(&mut bench, wrong);
+        assert_eq!(wakes(&effects), Some(wrong.plus(PAUSE)), "whatever is due, an hour later");
+        assert_eq!(states(&effects).is_empty(), before);
+        // What was stated with that time is not taken, and forgotten.
+        for entry in states(&effects) {
+            let (entry, reason) = (entry.id(), Invalid::ClockSkew { seconds: 99 });
+            bench.tell(Input::Received(FromCoordinator::Rejected { entry, reason }));
+        }
+        // It is the next hour, and the clock is right.
+        let effects = woken(&mut bench, Timestamp(due.0 - 1));
+        assert!(states(&effects).is_empty());
+        assert_eq!(wakes(&effects), Some(due));
+    }
+    assert_eq!(states(&woken(&mut bench, due)).len(), 1);
 }
 
 #[test]
@@ -82,11 +108,12 @@ fn a_node_without_its_share_proves_nothing() {
 fn members_ask_for_new_shares_in_turn_as_often_as_the_policy_says() {
     let mut definition = Chronicle::peopled().board_of_three();
     definition.policy.refresh_every = Some(SHORTEST_REFRESH);
-    let (mut bench, effects) = started(Chronicle::keyed_with(definition.clone()));
+    let (mut bench, _) = started(Chronicle::keyed_with(definition.clone()));
     // Ben is the second member.
     let due = activated(&bench.log).plus(SHORTEST_REFRESH).plus(TURN);
+    let effects = woken(&mut bench, Timestamp(due.0 - 1));
+    assert!(states(&effects).is_empty());
     assert_eq!(wakes(&effects), Some(due));
-    assert!(states(&woken(&mut bench, Timestamp(due.0 - 1))).is_empty());
     let effects = woken(&mut bench, due);
     let [refresh] = states(&effects)[..] else { panic!("{effects:?}") };
     let expires_at = due.plus(definition.policy.expiry);
