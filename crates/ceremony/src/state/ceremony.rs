@@ -62,6 +62,8 @@ pub struct PastSession {
     pub session: SessionId,
     /// Why it ended.
     pub reason: AbortReason,
+    /// Who had certified by then: their nodes have the shares that it made on disk, though no node uses them.
+    pub certified: BTreeSet<AccountName>,
 }
 
 /// The step of a session, as people see it.
@@ -344,7 +346,8 @@ impl Group {
     /// Ends the running session, if there is one.
     pub(super) fn close_session(&mut self, reason: AbortReason) {
         if let Some(ceremony) = self.ceremony.take() {
-            self.past.push(PastSession { session: ceremony.session, reason });
+            let certified = ceremony.certified.into_keys().collect();
+            self.past.push(PastSession { session: ceremony.session, reason, certified });
         }
     }
 }

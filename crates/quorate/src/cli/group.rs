@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::context::{Context, now};
 use super::progress::Progress;
 use super::session::{Session, Watched, unexpected};
-use super::terminal::Tone;
+use super::terminal::{Page, Tone};
 use super::{Failure, Run, page};
 use crate::control::{Answer, Ask, Exit, GroupStage, GroupView, Problem};
 
@@ -76,7 +76,7 @@ struct Accept {
 ///
 /// Needs the admin role, or to have proposed the change. A group without a key can then be defined again under the same
 /// name; a group that has its key keeps it, and stays as it is. Those who were to get shares by the change may have them already,
-/// unused: as many of them as were to sign could sign, so that `group refresh` afterwards is wise.
+/// unused, and what is known of that is said: as many of them as were to sign could sign, so that `group refresh` afterwards is wise.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -151,7 +151,7 @@ impl Run for Accept {
             }
         };
         let ask = Ask::AcceptGroup { name: self.name.clone() };
-        order(context, &self.name, "accepted", ask, nothing)
+        order(context, &self.name, "accepted", ask, nothing, |_, _| {})
     }
 }
 
@@ -168,20 +168,26 @@ impl Run for Cancel {
             )),
         };
         let ask = Ask::CancelCeremony { name: self.name.clone() };
-        order(context, &self.name, "cancelled", ask, nothing)
+        // Whoever takes a change back may think that nothing is left of it.
+        order(context, &self.name, "cancelled", ask, nothing, |page, group| {
+            if let Some(unused) = page::unused(group) {
+                page.item(Tone::Warn, unused);
+            }
+        })
     }
 }
 
 /// Gives an order about a group, and shows what became of it.
 ///
 /// `nothing` says what to tell people instead, where there is nothing that the order could be about: the log's own words
-/// are about sessions and entries then.
+/// are about sessions and entries then. `rest` says what else there is to know afterwards.
 fn order(
     context: &Context,
     name: &GroupName,
     done: &str,
     ask: Ask,
     nothing: impl Fn(&GroupView, &AccountName) -> Option<String>,
+    rest: impl Fn(&mut Page, &GroupView),
 ) -> Result<(), Failure> {
     let session = context.session()?;
     let account = context.node_config()?.account;
@@ -193,6 +199,7 @@ fn order(
     context.terminal.show("group", &group, |page| {
         page.verdict(Tone::Good, format!("{done}: {name}"));
         page.note(&group.sentence);
+        rest(page, &group);
     })?;
     Ok(())
 }

@@ -10,7 +10,7 @@ use super::file;
 use super::terminal::{Page, Tone};
 use crate::control::{
     ChangeView, GroupStage, GroupView, MemberView, PastChangeView, RefreshView, RequestStage,
-    RequestView, ShareView, SigningStage,
+    RequestView, ShareView, SigningStage, UnusedView,
 };
 
 /// `ada, ben, carol`.
@@ -162,6 +162,9 @@ pub(super) fn group(page: &mut Page, view: &GroupView, now: Timestamp) {
     {
         page.field("last change", past_change(past));
     }
+    if let Some(unused) = unused(view) {
+        page.field("unused", unused);
+    }
     page.title("Members");
     for member in &view.members {
         let (tone, line) = member_line(view, member, now);
@@ -171,6 +174,21 @@ pub(super) fn group(page: &mut Page, view: &GroupView, now: Timestamp) {
         page.blank();
         change(page, pending, now);
     }
+}
+
+/// What is known of shares that were made and are not in use, and when they are destroyed.
+pub(super) fn unused(view: &GroupView) -> Option<String> {
+    let UnusedView { certified, holders, min_signers } = view.unused.as_ref()?;
+    let share = if certified.len() == 1 { "a new share" } else { "new shares" };
+    let others = if certified.len() < *holders { "; the others may have theirs, too" } else { "" };
+    Some(format!(
+        "{} of {holders} certified that they have {share} ({}){others}. No node uses these: nodes destroy them when later \
+         shares are in use, which is soonest with `quorate group refresh {}`. Until then any {min_signers} people who take \
+         theirs from their nodes could sign together",
+        certified.len(),
+        list(certified),
+        view.name
+    ))
 }
 
 /// What was proposed, and what became of it.
@@ -440,6 +458,22 @@ mod tests {
         let line = "abababab, by ada, that any 2 of ada and ben should sign, came to nothing: refused by ben (no)";
         assert!(shown_past.contains(line), "{shown_past}");
         assert!(!shown(&group_with(past(true))).contains("last change"));
+    }
+
+    #[test]
+    fn shares_that_were_made_and_are_not_in_use_are_told_of_with_what_ends_them() {
+        let view = group_with(json!({
+            "unused": { "certified": ["ada", "ben"], "holders": 3, "min_signers": 2 },
+        }));
+        let text = shown(&view);
+        for said in [
+            "2 of 3 certified that they have new shares (ada, ben)",
+            "quorate group refresh board",
+            "any 2 people",
+        ] {
+            assert!(text.contains(said), "{said}: {text}");
+        }
+        assert!(!shown(&group_with(json!({}))).contains("unused"));
     }
 
     #[test]

@@ -60,6 +60,9 @@ pub struct GroupView {
     pub change: Option<Box<ChangeView>>,
     /// How the latest change ended that is not pending any more.
     pub past_change: Option<PastChangeView>,
+    /// Shares that were made by the latest change, or attempts to carry it out, and never came into use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unused: Option<UnusedView>,
     /// Sessions so far.
     pub attempts: usize,
     /// How long the successful DKG took, in milliseconds by the log's own times.
@@ -83,6 +86,17 @@ pub struct PastChangeView {
     pub proposer: AccountName,
     /// Who refused, and why.
     pub refusals: BTreeMap<AccountName, String>,
+}
+
+/// Shares that never came into use. Nodes keep them until later ones are in use.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct UnusedView {
+    /// Who stated to have one. Others may have theirs, too, without having said so.
+    pub certified: BTreeSet<AccountName>,
+    /// How many were to get one.
+    pub holders: usize,
+    /// How many of them make a signature.
+    pub min_signers: u16,
 }
 
 /// New shares that a group's policy wants made by themselves.

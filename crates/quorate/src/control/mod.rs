@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use account::{AccountView, InvitedView, MembershipView, ShareState, ShortfallView, Standing};
 pub use group::{
     ChangeView, GroupStage, GroupView, MemberView, PastChangeView, RefreshView, ShareView,
-    SigningStage,
+    SigningStage, UnusedView,
 };
 pub use hindrance::HindranceView;
 pub use status::{StatusView, TroubleView};

@@ -38,6 +38,39 @@ fn a_share_is_repaired_wherever_its_holder_dies() {
     repairs("carol", "node", 9);
 }
 
+#[test]
+fn who_takes_a_change_back_is_told_whose_nodes_have_new_shares_already_and_what_ends_that() {
+    let board = Board::new(|_| {});
+    let cluster = &board.cluster;
+    // Carol's node has its new share, and dies before it can say so: the others have said so of theirs.
+    cluster.kill("carol");
+    let point = ("QUORATE_CRASH_AT", "node.persist.key-package.after");
+    cluster.try_start_process("carol", &[point]).unwrap();
+    board.is_online("carol", true);
+    board.refresh("board");
+    let unused = || {
+        let shown = cluster.run("ada", "group show board --json").succeeds().json();
+        shown["unused"].clone()
+    };
+    until("carol's node to die", || cluster.has_ended("carol").then_some(()));
+    until("the others to certify", || {
+        let group = cluster.run("ada", "group show board").succeeds().stdout;
+        (group.contains("certifications of carol") || !unused().is_null()).then_some(())
+    });
+    let told = cluster.run("ada", "group cancel board").succeeds().stdout;
+    for said in ["2 of 3 certified that they have new shares (ada, ben)", "group refresh board"] {
+        assert!(told.contains(said), "{said}: {told}");
+    }
+    assert_eq!(unused()["certified"], serde_json::json!(["ada", "ben"]));
+    // What ends it, ends it.
+    cluster.start_process("carol");
+    let before = board.refresh("board");
+    board.is_refreshed("board", before);
+    assert!(unused().is_null());
+    board.signs("ada", "carol");
+    board.audits_clean(1);
+}
+
 /// Dan joins and the threshold becomes 3, then he leaves and it becomes 2, again and again.
 fn changes(victim: &str, kind: &str, stride: usize) {
     let board = Board::new(|plan| plan.names.push("dan".to_owned()));

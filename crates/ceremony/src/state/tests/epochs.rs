@@ -6,7 +6,7 @@ use curve25519_dalek::Scalar;
 use quorate_protocol::keys::{KeyPackage, PublicKeyPackage};
 use quorate_protocol::sign;
 
-use crate::chronicle::{Chronicle, name, secrets, session};
+use crate::chronicle::{Chronicle, name, secrets, session, some};
 use crate::encoding::Base64;
 use crate::names::{AccountName, EntryId};
 use crate::signing::{SignerRecord, SigningSession, Subject};
@@ -207,4 +207,21 @@ fn shares_of_two_epochs_never_combine_whatever_changed_between_them() {
             assert!(sets.iter().any(|set| is_mixed(set)), "{before:?} → {after:?}");
         }
     }
+}
+
+#[test]
+fn who_had_certified_is_known_of_a_session_that_comes_to_nothing_until_another_change_is_proposed()
+{
+    let mut log = Chronicle::keyed();
+    let refresh = log.board_of(&["ada", "ben", "cyd"], 2);
+    let change = log.proposes("ada", refresh.clone()).unwrap();
+    log.begin(session(2), 1).unwrap();
+    log.reshare(&["ada", "ben", "cyd"]);
+    log.certifies("ben").unwrap();
+    log.says("ada", Body::GroupChangeWithdrawn { change }).unwrap();
+    let past = log.group().past.last().unwrap();
+    assert_eq!((past.session, &past.certified), (session(2), &some(&["ben"])));
+    log.wait(1);
+    log.proposes("ada", refresh).unwrap();
+    assert!(log.group().past.is_empty());
 }

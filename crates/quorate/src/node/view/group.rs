@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use quorate_ceremony::names::{AccountName, Timestamp};
 use quorate_ceremony::node::Node;
 use quorate_ceremony::state::{
-    Ceremony, CeremonyPhase, Change, ChangeEnd, Group, Health, PastChange, Unable,
+    Ceremony, CeremonyPhase, Change, ChangeEnd, Group, Health, IvnState, PastChange, Unable,
 };
 use quorate_ceremony::statement::AbortReason;
 
 use super::shares::{self, Signing, lacks_share};
 use super::{hex, list, list_or, plural};
-use crate::control::{ChangeView, GroupStage, GroupView, MemberView, PastChangeView, ShareView};
+use crate::control::{
+    ChangeView, GroupStage, GroupView, MemberView, PastChangeView, ShareView, UnusedView,
+};
 
 /// A group, as this node sees it.
 pub(crate) fn group(node: &Node, group: &Group, now: Timestamp) -> GroupView {
@@ -56,10 +58,25 @@ pub(crate) fn group(node: &Node, group: &Group, now: Timestamp) -> GroupView {
         able: has_key.then(|| shares.iter().filter(|(_, share)| share.is_usable()).count()),
         refresh: shares::refresh(group),
         past_change: group.past_changes.last().map(past_change),
+        unused: unused(node.state(), group),
         change: change.map(|pending| Box::new(self::change(node, group, pending, now))),
         attempts: group.past.len() + usize::from(group.ceremony.is_some() || group.key.is_some()),
         dkg_ms: group.key.as_ref().map(|key| key.activated.0.saturating_sub(key.started.0)),
     }
+}
+
+/// The shares of sessions after the one whose shares are in use, as far as the log shows that anybody has them.
+fn unused(state: &IvnState, group: &Group) -> Option<UnusedView> {
+    let in_use = state.session_index(group.key.as_ref()?.session);
+    let later = group.past.iter().filter(|past| state.session_index(past.session) > in_use);
+    let certified: BTreeSet<AccountName> =
+        later.flat_map(|past| &past.certified).cloned().collect();
+    // All of them were to carry out one change: the one that is pending, or else the latest.
+    let pending = group.change.as_ref().map(|change| &change.proposal);
+    let latest = || group.past_changes.last().map(|past| &past.proposal);
+    let definition = &pending.or_else(latest)?.definition;
+    let (holders, min_signers) = (definition.members.len(), definition.min_signers);
+    (!certified.is_empty()).then_some(UnusedView { certified, holders, min_signers })
 }
 
 /// A change that is over.
