@@ -13,6 +13,13 @@ use crate::encoding;
 pub struct PublicKey(#[serde(with = "hex::serde")] pub [u8; 32]);
 
 impl PublicKey {
+    /// A key that nobody has, and nobody ever can: these bytes (y = 2) encode no point of the curve.
+    pub const NOBODYS: Self = {
+        let mut bytes = [0; 32];
+        bytes[0] = 2;
+        Self(bytes)
+    };
+
     /// Whether `signature` (64 bytes) is this key's over `message`.
     ///
     /// Strict verification (no small-order keys, canonical encodings), so that every reader of a log agrees on
@@ -105,6 +112,12 @@ mod tests {
         let key = SecretKey::from_seed(&[7; 32]);
         let shown = format!("{key:?}");
         assert!(!shown.contains("0707"), "{shown}");
+    }
+
+    #[test]
+    fn nobodys_key_is_no_key() {
+        assert!(VerifyingKey::from_bytes(&PublicKey::NOBODYS.0).is_err());
+        assert!(!PublicKey::NOBODYS.verifies(b"", &[0; 64]));
     }
 
     #[test]

@@ -51,7 +51,7 @@ impl fmt::Display for Role {
 pub enum Body {
     /// The first entry: founds the IVN. By its first admin; signed by the admin and by the coordinator.
     Genesis(Genesis),
-    /// Lets the holder of a one-time key join. By an admin.
+    /// Lets the holder of a one-time key join, and nobody who was invited under the same name before. By an admin.
     Invitation(Invitation),
     /// Puts an account on the roster. By the account; signed with the invitation's key and its own.
     AccountAdmitted {
@@ -287,7 +287,8 @@ pub struct Invitation {
     pub name: AccountName,
     /// Its roles.
     pub roles: BTreeSet<Role>,
-    /// The public half of a one-time key, whose private half is in the join URL.
+    /// The public half of a one-time key, whose private half is in the join URL; [`PublicKey::NOBODYS`] where an earlier
+    /// invitation is only taken back.
     pub key: PublicKey,
     /// When it stops being good.
     pub expires_at: Timestamp,
@@ -296,6 +297,13 @@ pub struct Invitation {
     /// members give it one back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<PublicKey>,
+}
+
+impl Invitation {
+    /// Whether it lets nobody in: it takes the place of one that is withdrawn.
+    pub fn is_withdrawal(&self) -> bool {
+        self.key == PublicKey::NOBODYS
+    }
 }
 
 /// A group's definition.

@@ -114,6 +114,8 @@ pub struct Document {
 pub enum Command {
     /// Invite an account. Needs the admin role.
     Invite(Invitation),
+    /// Withdraw an open invitation of this name. Needs the admin role.
+    WithdrawInvitation(AccountName),
     /// Suspend an account. Needs the admin role, as do the next three.
     Suspend(AccountName),
     /// Resume a suspended account.
@@ -438,6 +440,9 @@ impl Node {
         let body = match command {
             Command::Approve(request) => return self.approve(id, request, now, out),
             Command::Invite(invitation) => Ok(Body::Invitation(invitation)),
+            Command::WithdrawInvitation(account) => {
+                self.state.withdrawal(&account, now).map(Body::Invitation)
+            }
             Command::Suspend(account) => Ok(Body::AccountSuspended { account }),
             Command::Resume(account) => Ok(Body::AccountResumed { account }),
             Command::Remove(account) => Ok(Body::AccountRemoved { account }),

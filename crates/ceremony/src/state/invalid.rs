@@ -161,7 +161,7 @@ pub enum Invalid {
     KeysUsed,
     /// No invitation for this name, or not this one.
     #[error(
-        "this invitation is not valid here: it was replaced, or made for another account or IVN"
+        "this invitation is not valid here: it was withdrawn or replaced, or made for another account or IVN"
     )]
     NotInvited,
     /// Too late.

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use super::health::Unable;
 use super::{Event, Invalid, IvnState};
+use crate::coordinator::MAX_CLOCK_LEAD;
 use crate::entry::Entry;
 use crate::identity::{AccountKeys, PublicKey};
 use crate::names::{AccountName, Digest, Timestamp};
@@ -129,6 +130,31 @@ impl IvnState {
         self.invitations.insert(invitation.name.clone(), invitation.clone());
         self.said.insert(entry.id());
         Ok(vec![Event::Invited(invitation.name.clone())])
+    }
+
+    /// What an admin says at `now` to withdraw the open invitation of this name: another one in its place, which nobody can
+    /// accept. It is said as soon as it is in the log, so it lapses soon; not so soon that somebody's fast clock makes it late.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid::NotInvited`], if none is open.
+    pub fn withdrawal(&self, name: &AccountName, now: Timestamp) -> Result<Invitation, Invalid> {
+        let (_, open) = self
+            .open_invitations(now)
+            .find(|(invited, _)| *invited == name)
+            .ok_or(Invalid::NotInvited)?;
+        let expires_at = now.max(self.time).plus(MAX_CLOCK_LEAD);
+        Ok(Invitation { key: PublicKey::NOBODYS, expires_at, ..open.clone() })
+    }
+
+    /// The invitations that somebody can accept at `now`.
+    pub fn open_invitations(
+        &self,
+        now: Timestamp,
+    ) -> impl Iterator<Item = (&AccountName, &Invitation)> {
+        self.invitations.iter().filter(move |(_, invitation)| {
+            invitation.expires_at > now && !invitation.is_withdrawal()
+        })
     }
 
     /// An invited person's node joins: the invitation's key and the account's new key both sign.

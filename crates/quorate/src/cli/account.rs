@@ -3,6 +3,7 @@
 mod guard;
 mod orders;
 mod replace_keys;
+mod withdraw;
 
 use clap::{Args, Subcommand};
 use quorate_ceremony::names::{AccountName, Timestamp};
@@ -36,6 +37,7 @@ Examples:
     Resume(orders::Resume),
     Remove(orders::Remove),
     ReplaceKeys(replace_keys::ReplaceKeys),
+    WithdrawInvitation(withdraw::WithdrawInvitation),
 }
 
 /// List all accounts: roles, groups, and whether they may act; and open invitations
@@ -75,6 +77,7 @@ impl Run for Account {
             Action::Resume(resume) => resume.run(context),
             Action::Remove(remove) => remove.run(context),
             Action::ReplaceKeys(replace) => replace.run(context),
+            Action::WithdrawInvitation(withdraw) => withdraw.run(context),
         }
     }
 }

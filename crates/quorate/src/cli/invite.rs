@@ -19,7 +19,7 @@ use crate::setup::invitation::invite;
 /// Invite someone: prints a URL for `quorate join`
 ///
 /// The URL goes to stdout, alone. It is a secret and works once: whoever uses it first becomes this account. Inviting the
-/// same name again replaces the earlier URL. Needs the admin role.
+/// same name again replaces the earlier URL, and `quorate account withdraw-invitation` takes it back. Needs the admin role.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -100,6 +100,9 @@ impl Run for Invite {
                 self.name
             ));
             page.copyable("quorate join 'URL'");
+            page.sentence("To take it back before it is used:");
+            let withdraw = format!("quorate account withdraw-invitation {}", self.name);
+            page.copyable(context.command(&withdraw));
         });
         Ok(())
     }

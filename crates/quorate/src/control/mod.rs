@@ -73,6 +73,11 @@ pub enum Ask {
     },
     /// Invite an account.
     Invite(Invitation),
+    /// Withdraw an open invitation.
+    WithdrawInvitation {
+        /// Whose.
+        account: AccountName,
+    },
     /// Define a group.
     DefineGroup(GroupDefinition),
     /// Propose to change a group that has a key.
@@ -163,6 +168,7 @@ impl Ask {
             | Self::Approve { .. }
             | Self::Reject { .. }
             | Self::Invite(_)
+            | Self::WithdrawInvitation { .. }
             | Self::DefineGroup(_)
             | Self::ChangeGroup { .. }
             | Self::JudgeChange { .. }

@@ -323,6 +323,7 @@ impl Task {
             Ask::Reject { ref id, ref reason } => answer::find_votable(self.machine.state(), id)
                 .map(|request| Command::Reject { request, reason: reason.clone() }),
             Ask::Invite(invitation) => Ok(Command::Invite(invitation)),
+            Ask::WithdrawInvitation { account } => Ok(Command::WithdrawInvitation(account)),
             Ask::DefineGroup(definition) => Ok(Command::DefineGroup(definition)),
             Ask::ChangeGroup { definition, epoch, expires_in, repairs } => {
                 Ok(Command::ChangeGroup { definition, epoch, expires_in, repairs })

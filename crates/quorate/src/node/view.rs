@@ -205,6 +205,9 @@ fn sentence(state: &IvnState, body: &Body) -> String {
     };
     match body {
         Body::Genesis(genesis) => format!("founds the IVN \"{}\"", genesis.name),
+        Body::Invitation(invitation) if invitation.is_withdrawal() => {
+            format!("withdraws the invitation of {}", invitation.name)
+        }
         Body::Invitation(Invitation { name, replaces: None, .. }) => format!("invites {name}"),
         Body::Invitation(Invitation { name, replaces: Some(_), .. }) => {
             format!("lets {name} replace its lost keys")

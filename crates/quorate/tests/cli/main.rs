@@ -132,6 +132,7 @@ fn every_command_explains_itself_with_examples() {
         "account resume",
         "account remove",
         "account replace-keys",
+        "account withdraw-invitation",
         "group create",
         "group show",
         "group list",

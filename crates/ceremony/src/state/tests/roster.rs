@@ -165,6 +165,65 @@ fn a_token_admits_no_other_account_and_in_no_other_ivn() {
 }
 
 #[test]
+fn a_withdrawn_invitation_lets_nobody_in_and_another_one_does() {
+    let mut log = Chronicle::founded();
+    assert_eq!(log.state.withdrawal(&name("ben"), log.now), Err(Invalid::NotInvited));
+    log.invite("ben", Role::Member);
+    let (invited, now) = (log.entries.last().unwrap().clone(), log.now);
+    let withdrawal = log.state.withdrawal(&name("ben"), now).unwrap();
+    assert!(withdrawal.is_withdrawal());
+    log.says("ada", Body::Invitation(withdrawal)).unwrap();
+    assert_eq!(log.state.open_invitations(now).count(), 0);
+    assert_eq!(log.join("ben"), Err(Invalid::NotInvited));
+    assert_eq!(log.state.withdrawal(&name("ben"), now), Err(Invalid::NotInvited));
+    // Nor does the coordinator bring it back.
+    let again = log.enter(&crate::entry::Entry::from_bytes(&invited).unwrap());
+    assert_eq!(again, Err(Invalid::AlreadySaid { account: name("ada") }));
+    log.wait(1);
+    log.invite("ben", Role::Member);
+    log.join("ben").unwrap();
+}
+
+#[test]
+fn an_invitation_to_replace_keys_is_withdrawn_and_the_present_ones_stay() {
+    let mut log = Chronicle::keyed();
+    let present = log.state.account(&name("ben")).unwrap().clone();
+    let open = crate::statement::Invitation {
+        roles: present.roles.clone(),
+        replaces: Some(present.keys.identity),
+        ..log.invitation("ben", Role::Member)
+    };
+    log.says("ada", Body::Invitation(open)).unwrap();
+    let withdrawal = log.state.withdrawal(&name("ben"), log.now).unwrap();
+    let not_admin = Err(Invalid::NotAdmin { account: name("cyd") });
+    assert_eq!(log.says("cyd", Body::Invitation(withdrawal.clone())), not_admin);
+    log.says("ada", Body::Invitation(withdrawal)).unwrap();
+    let token = Chronicle::invitation_key("ben");
+    let keys = secrets("new");
+    let joins = crate::entry::Statement {
+        body: Body::AccountAdmitted { keys: keys.public() },
+        ..log.entry("ben", Body::AccountAdmitted { keys: keys.public() }).statement().clone()
+    };
+    let joins = crate::entry::Entry::sign(joins, &[&token, &keys.identity]).unwrap();
+    assert_eq!(log.enter(&joins), Err(Invalid::NotInvited));
+    assert_eq!(log.state.account(&name("ben")).unwrap(), &present);
+}
+
+#[test]
+fn a_withdrawal_is_said_in_time_although_other_clocks_are_ahead() {
+    let mut log = Chronicle::peopled();
+    log.invite("eve", Role::Member);
+    let now = log.now;
+    let withdrawal = log.state.withdrawal(&name("eve"), now).unwrap();
+    // As far ahead as a coordinator takes it.
+    log.wait(crate::coordinator::MAX_CLOCK_LEAD - 1);
+    log.start_node("cyd", 1);
+    log.now = now;
+    log.says("ada", Body::Invitation(withdrawal)).unwrap();
+    assert_eq!(log.join("eve"), Err(Invalid::NotInvited));
+}
+
+#[test]
 fn a_second_invitation_replaces_the_first() {
     let mut log = Chronicle::founded();
     log.invite("ben", Role::Member);

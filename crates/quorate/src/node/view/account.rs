@@ -15,8 +15,7 @@ pub(crate) fn accounts(node: &Node, now: Timestamp) -> Answer {
     let state = node.state();
     let present = state.accounts().iter().map(|(name, account)| present(node, name, account, now));
     let former = state.former_accounts().iter().map(|(name, index)| former(state, name, *index));
-    let open = state.invitations().iter().filter(|(_, invitation)| invitation.expires_at > now);
-    let invitations = open.map(|(name, invitation)| InvitedView {
+    let invitations = state.open_invitations(now).map(|(name, invitation)| InvitedView {
         account: name.clone(),
         roles: invitation.roles.clone(),
         expires_at: invitation.expires_at,

@@ -1,0 +1,101 @@
+//! `quorate account withdraw-invitation`: takes back a URL that nobody has used yet.
+
+use clap::Args;
+use quorate_ceremony::names::AccountName;
+use serde::Serialize;
+
+use super::{accounts, guard};
+use crate::cli::context::Context;
+use crate::cli::session::Session;
+use crate::cli::terminal::Tone;
+use crate::cli::{Failure, Run};
+use crate::control::{Ask, Exit, InvitedView, Problem, Standing};
+
+/// Withdraw an invitation that was not used yet: its URL is of no use from then on
+///
+/// For an invitation to join (`quorate invite`) and for one to replace keys (`quorate account replace-keys`), whichever
+/// admin made it. It is in the log, so the coordinator can not bring it back. Needs the admin role.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  quorate account list                     which invitations are open
+  quorate account withdraw-invitation ben")]
+pub(super) struct WithdrawInvitation {
+    /// Who was invited
+    #[arg(value_name = "NAME")]
+    name: AccountName,
+}
+
+#[derive(Serialize)]
+struct WithdrawalView {
+    account: AccountName,
+    /// Whether it was to give an account on the roster other keys.
+    replaces_keys: bool,
+    /// Of the withdrawal's entry.
+    index: u64,
+}
+
+impl Run for WithdrawInvitation {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        let session = context.session()?;
+        let Some(open) = open(&session, &self.name)? else {
+            return Err(not_open(&session, &self.name).into());
+        };
+        guard::check_admin(&session)?;
+        let ask = Ask::WithdrawInvitation { account: self.name.clone() };
+        let (_, index) =
+            session.order(ask).map_err(|problem| too_late(&session, &open, problem))?;
+        let replaces_keys = open.replaces_keys;
+        let view = WithdrawalView { account: self.name, replaces_keys, index };
+        context.terminal.show("withdrawal", &view, |page| {
+            let name = &view.account;
+            page.verdict(Tone::Good, format!("the invitation of {name} is withdrawn"));
+            page.note(match view.replaces_keys {
+                true => format!("Its URL is of no use any more; {name} keeps the keys that it has."),
+                false => format!(
+                    "Its URL is of no use any more. To invite {name} after all: quorate invite {name}"
+                ),
+            });
+        })?;
+        Ok(())
+    }
+}
+
+/// The open invitation of that name.
+fn open(session: &Session, name: &AccountName) -> Result<Option<InvitedView>, Problem> {
+    let mut all = accounts(session)?.invitations.into_iter();
+    Ok(all.find(|open| open.account == *name))
+}
+
+fn not_open(session: &Session, name: &AccountName) -> Problem {
+    let all = accounts(session).map(|view| view.accounts).unwrap_or_default();
+    let is_there = |standing| {
+        move |it: &&crate::control::AccountView| it.account == *name && it.standing != standing
+    };
+    match all.iter().find(is_there(Standing::Removed)) {
+        Some(_) => Problem::new(
+            Exit::Error,
+            format!("{name} is on the roster, and no invitation to replace its keys is open"),
+        )
+        .hint(format!(
+            "quorate account show {name}; to cut it off: quorate account suspend {name}"
+        )),
+        None => Problem::new(Exit::Error, format!("no invitation of {name} is open"))
+            .hint("`quorate account list` shows those that are"),
+    }
+}
+
+/// `problem`, or a better one if somebody has used the URL meanwhile.
+fn too_late(session: &Session, before: &InvitedView, problem: Problem) -> Problem {
+    let name = &before.account;
+    match open(session, name) {
+        Ok(None) => Problem::new(
+            Exit::Error,
+            format!("too late: the invitation of {name} was used, or ended otherwise, meanwhile"),
+        )
+        .hint(format!(
+            "quorate account show {name}; if it was not {name}: quorate account suspend {name}"
+        )),
+        _ => problem,
+    }
+}
