@@ -350,6 +350,19 @@ impl Coordinator {
         out.push(CoordinatorEffect::SendLog { to: account, first, end, checkpoint });
     }
 
+    /// The stretch of the log from entry `first` on: where it ends, and a checkpoint of the tree there. For who reads the log
+    /// without being its account's node; none before there is a checkpoint.
+    pub fn stretch(&self, first: u64) -> Option<(u64, String)> {
+        let latest = self.checkpoint.as_ref()?;
+        let end = latest.head().size;
+        let mut milestones = self.milestones.iter();
+        let next = milestones.find(|head| first < head.size && head.size < end);
+        Some(match next {
+            Some(head) => (head.size, self.log_signer.sign(*head).to_string()),
+            None => (end, latest.to_string()),
+        })
+    }
+
     fn receive(
         &mut self,
         account: AccountName,

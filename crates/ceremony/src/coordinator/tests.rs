@@ -73,6 +73,24 @@ fn a_node_that_is_far_behind_gets_the_log_in_stretches_with_a_checkpoint_each() 
     }
 }
 
+#[test]
+fn who_only_reads_gets_the_same_stretches_and_comes_to_the_end() {
+    let mut log = Chronicle::keyed();
+    let size = log.state.size();
+    let mut coordinator = coordinator(&log);
+    assert_eq!(coordinator.stretch(1), None, "there is no checkpoint yet");
+    says_hello(&mut coordinator, &mut log, "ben", size);
+    let mut next = 1;
+    while next < size {
+        let (end, checkpoint) = coordinator.stretch(next).unwrap();
+        assert!(next < end && end - next <= STRETCH);
+        let checkpoint: quorate_log::checkpoint::SignedCheckpoint = checkpoint.parse().unwrap();
+        assert_eq!(checkpoint.unverified().size(), end);
+        next = end;
+    }
+    assert_eq!(coordinator.stretch(size).unwrap().0, size);
+}
+
 fn joins(log: &mut Chronicle, late: u64) -> Result<u64, Invalid> {
     log.invite("eve", Role::Member);
     let token = Chronicle::invitation_key("eve");

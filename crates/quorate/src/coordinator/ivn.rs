@@ -55,6 +55,8 @@ pub(super) enum Event {
     Join { entry: Vec<u8>, reply: oneshot::Sender<Result<u64, Invalid>> },
     /// Someone wants the latest checkpoint, with its cosignatures.
     Checkpoint { reply: oneshot::Sender<Option<String>> },
+    /// Someone wants to read the log from this entry on, beside its account's node if that runs.
+    Read { first: u64, reply: oneshot::Sender<Vec<u8>> },
     /// An account wants a document.
     MayRead { account: AccountName, commitment: Digest, reply: oneshot::Sender<bool> },
     /// Someone joined and wants the log's first entry.
@@ -153,6 +155,8 @@ struct Task {
     links: BTreeMap<AccountName, (u64, Outgoing)>,
     joins: BTreeMap<JoinId, oneshot::Sender<Result<u64, Invalid>>>,
     next_join: u64,
+    /// Who wants to read the log, and from where.
+    readers: Vec<(u64, oneshot::Sender<Vec<u8>>)>,
     deadlines: Deadlines<CoordinatorDeadline>,
     recent: Recent,
     /// Latest cosignatures. They need no write of their own: they ride with the next one.
@@ -186,6 +190,7 @@ impl Task {
             links: BTreeMap::new(),
             joins: BTreeMap::new(),
             next_join: 0,
+            readers: Vec::new(),
             deadlines: Deadlines::new(),
             recent: Recent::default(),
             cosignatures: BTreeMap::new(),
@@ -233,6 +238,9 @@ impl Task {
                 effects.extend(self.machine.handle(Input::Deadline(deadline), now(), &mut OsRng));
             }
             self.finish(effects).await?;
+            for (first, reply) in std::mem::take(&mut self.readers) {
+                self.read(first, reply).await?;
+            }
         }
     }
 
@@ -273,6 +281,10 @@ impl Task {
             }
             Event::Checkpoint { reply } => {
                 let _ = reply.send(self.machine.published().map(ToString::to_string));
+                return;
+            }
+            Event::Read { first, reply } => {
+                self.readers.push((first, reply));
                 return;
             }
             Event::MayRead { account, commitment, reply } => {
@@ -400,24 +412,47 @@ impl Task {
         end: u64,
         checkpoint: String,
     ) -> Result<(), StoreError> {
-        let Some((_, out)) = self.links.get(to) else { return Ok(()) };
+        let Some((_, out)) = self.links.get(to).cloned() else { return Ok(()) };
         loop {
-            let entries = match self.recent.range(first, end, CHUNK) {
-                Some(entries) => entries,
-                None => self.store.entries(first, end, CHUNK).await?,
-            };
-            let after = first + entries.len() as u64;
-            let last = after >= end || entries.is_empty();
-            out.send(frame(&FromCoordinator::Log {
-                first,
-                entries: entries.into_iter().map(Base64).collect(),
-                checkpoint: last.then(|| checkpoint.clone()),
-            }));
-            if last || out.close.is_cancelled() {
+            let (after, chunk) = self.chunk(first, end, &checkpoint).await?;
+            out.send(frame(&chunk));
+            if after >= end || after == first || out.close.is_cancelled() {
                 return Ok(());
             }
             first = after;
         }
+    }
+
+    /// Entries `first..end`, as many as fit one message; what comes after them, and the message. The last one has the
+    /// checkpoint.
+    async fn chunk(
+        &mut self,
+        first: u64,
+        end: u64,
+        checkpoint: &str,
+    ) -> Result<(u64, FromCoordinator), StoreError> {
+        let entries = match self.recent.range(first, end, CHUNK) {
+            Some(entries) => entries,
+            None => self.store.entries(first, end, CHUNK).await?,
+        };
+        let after = first + entries.len() as u64;
+        let last = after >= end || entries.is_empty();
+        let entries = entries.into_iter().map(Base64).collect();
+        let checkpoint = last.then(|| checkpoint.to_owned());
+        Ok((after, FromCoordinator::Log { first, entries, checkpoint }))
+    }
+
+    /// Answers with the log from `first` on, as far as it fits one message. Without a checkpoint yet there is no answer.
+    async fn read(
+        &mut self,
+        first: u64,
+        reply: oneshot::Sender<Vec<u8>>,
+    ) -> Result<(), StoreError> {
+        if let Some((end, checkpoint)) = self.machine.stretch(first) {
+            let (_, chunk) = self.chunk(first.min(end), end, &checkpoint).await?;
+            let _ = reply.send(frame(&chunk));
+        }
+        Ok(())
     }
 
     fn take_cosignatures(&mut self) -> impl Iterator<Item = CoordinatorWrite> {

@@ -1,4 +1,4 @@
-//! What the hub answers to nodes of one IVN: the stream, documents, the checkpoint; and to strangers: joining.
+//! What the hub answers to nodes of one IVN: the stream, documents, the log and its checkpoint; and to strangers: joining.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -51,6 +51,7 @@ pub(super) fn routes(context: Context) -> Routes {
         .route("/ivn/v1/documents/{commitment}", get(document).put(put_document))
         .layer(DefaultBodyLimit::max(limit))
         .route("/ivn/v1/checkpoint", get(checkpoint))
+        .route("/ivn/v1/log/{first}", get(log))
         .with_state(context.clone());
     let join = Router::new()
         .route(JOIN_ROUTE, post(join))
@@ -214,6 +215,26 @@ async fn checkpoint(State(context): State<Context>, peer: axum::Extension<Peer>)
     match answer.await {
         Ok(Some(note)) => note.into_response(),
         Ok(None) | Err(_) => unavailable(),
+    }
+}
+
+/// The log from an entry on, as the stream has it. A stream is its account's node; this is for who is to become it again,
+/// and must not cut it off before that.
+async fn log(
+    State(context): State<Context>,
+    peer: axum::Extension<Peer>,
+    Path(first): Path<u64>,
+) -> Response {
+    if let Err(refusal) = member(&context, &peer).await {
+        return refusal;
+    }
+    let (reply, answer) = oneshot::channel();
+    if context.events.send(Event::Read { first, reply }).await.is_err() {
+        return unavailable();
+    }
+    match answer.await {
+        Ok(part) => ([(header::CONTENT_TYPE, "application/json")], part).into_response(),
+        Err(_) => unavailable(),
     }
 }
 

@@ -1,22 +1,17 @@
 //! Following the log for a node that is to be restored: in memory, and without a word to the log.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use quorate_ceremony::effect::{NodeChange, NodeEffect};
 use quorate_ceremony::identity::{AccountSecrets, SecretKey};
-use quorate_ceremony::message::{FromCoordinator, FromNode};
+use quorate_ceremony::message::FromCoordinator;
 use quorate_ceremony::misbehaviour::Misbehaviour;
 use quorate_ceremony::node::{Config, Input, Node, Saved, Trouble};
 use quorate_log::checkpoint::SignedCheckpoint;
 use quorate_network::ca::NodeKey;
 use rand_core::OsRng;
-use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::watch;
 
 use super::renewal::Renewal;
-use super::task::Event;
-use super::{QUEUE, authority, damaged, dialler, hub, problem};
+use super::{authority, damaged, dialler, hub, problem};
 use crate::backup::Backup;
 use crate::control::{Exit, Problem};
 use crate::deadlines::now;
@@ -47,9 +42,6 @@ impl From<Problem> for NotFollowed {
     }
 }
 
-/// How long the hub may be silent.
-const PATIENCE: Duration = Duration::from_secs(60);
-
 /// Verifies the whole log that the coordinator shows, from the genesis on. It has to contain what the node cosigned last.
 pub(crate) async fn follow(backup: &Backup) -> Result<Followed, NotFollowed> {
     let authority = authority(&backup.config)?;
@@ -76,35 +68,19 @@ async fn follow_as(
     key: &NodeKey,
 ) -> Result<Followed, NotFollowed> {
     let (_keep, diallers) = watch::channel(dialler(&config, authority, Some(key))?);
-    let hub = Arc::new(hub::Hub::new(diallers.clone()));
-    let mut outage = hub.outage.subscribe();
-    let (events, mut received) = mpsc::channel(QUEUE);
-    let stop = CancellationToken::new();
-    let _stopped = stop.clone().drop_guard();
-    tokio::spawn(hub::keep_linked(diallers, hub.clone(), events, stop));
+    // Not over a link: the node that is to be replaced may still run, and would lose its own, also where nothing is restored.
+    let hub = hub::Hub::new(diallers);
     let mut following = Following::new(backup, &config)?;
-    let mut last = None;
     loop {
-        let event = tokio::select! {
-            event = tokio::time::timeout(PATIENCE, received.recv()) => event.ok().flatten(),
-            outage = outage.wait_for(Option::is_some) => {
-                return Err(outage.ok().and_then(|it| it.clone()).unwrap_or_else(silent).into());
-            }
-        };
-        let Some(event) = event else { return Err(last.unwrap_or_else(silent).into()) };
-        if !following.take(event)? {
-            continue;
+        let read = following.read;
+        let is_whole = following.take(hub.log(read).await?)?;
+        if is_whole && following.is_at_the_end(&hub.checkpoint().await?) {
+            let Following { machine, entries, .. } = following;
+            check(&machine)?;
+            return Ok(Followed { machine, entries, config });
         }
-        match hub.checkpoint().await {
-            Ok(latest) if following.is_at_the_end(&latest) => {
-                let Following { machine, entries, .. } = following;
-                check(&machine)?;
-                return Ok(Followed { machine, entries, config });
-            }
-            Ok(_) => {}
-            // Where the node that is to be replaced still runs, each takes the other's connection, and the next one
-            // begins with the log again.
-            Err(problem) => last = Some(problem),
+        if following.read == read {
+            return Err(silent().into());
         }
     }
 }
@@ -112,7 +88,8 @@ async fn follow_as(
 struct Following {
     machine: Node,
     entries: Vec<Vec<u8>>,
-    link: Option<hub::Outgoing>,
+    /// How many entries the coordinator has shown.
+    read: u64,
 }
 
 impl Following {
@@ -131,32 +108,20 @@ impl Following {
         let machine =
             Node::restore(config.account.clone(), secrets, settings, config.ivn, saved, &mut OsRng)
                 .map_err(|error| problem(&error))?;
-        Ok(Self { machine, entries, link: None })
+        Ok(Self { machine, entries, read: 1 })
     }
 
-    /// Takes in what happened; of what the machine wants then, only its greeting is said. Says whether it was the end of
-    /// what the coordinator sends for now.
-    fn take(&mut self, event: Event) -> Result<bool, NotFollowed> {
-        let (input, whole) = match event {
-            Event::Connected(link) => {
-                self.link = Some(link);
-                (Input::Connected, false)
-            }
-            Event::Disconnected => {
-                self.link = None;
-                (Input::Disconnected, false)
-            }
-            Event::Received(message) => {
-                let whole = matches!(&*message, FromCoordinator::Log { checkpoint: Some(_), .. });
-                // Everything else is for a node that runs.
-                if !matches!(&*message, FromCoordinator::Log { .. }) {
-                    return Ok(false);
-                }
-                (Input::Received(*message), whole)
-            }
-            _ => return Ok(false),
+    /// Takes in a part of the log; of what the machine wants then, nothing is said. Says whether all parts so far were
+    /// verified.
+    fn take(&mut self, part: FromCoordinator) -> Result<bool, NotFollowed> {
+        let FromCoordinator::Log { first, entries, checkpoint } = &part else {
+            return Err(silent().into());
         };
-        for effect in self.machine.handle(input, now(), &mut OsRng) {
+        let is_whole = checkpoint.is_some();
+        if *first == self.read {
+            self.read = self.read.saturating_add(entries.len() as u64);
+        }
+        for effect in self.machine.handle(Input::Received(part), now(), &mut OsRng) {
             match effect {
                 NodeEffect::Persist(NodeChange::Entries { entries, .. }) => {
                     self.entries.extend(entries);
@@ -164,21 +129,15 @@ impl Following {
                 NodeEffect::Persist(NodeChange::Misbehaviour(proof)) => {
                     return Err(NotFollowed::Misbehaviour(Box::new(proof)));
                 }
-                NodeEffect::Send(hello @ FromNode::Hello { .. }) => {
-                    if let Some(link) = &self.link {
-                        // Serialising to memory has no way to fail, and the hub refuses an empty frame.
-                        let _ = link.link.try_send(serde_json::to_vec(&hello).unwrap_or_default());
-                    }
-                }
+                // What it showed does not fit together.
                 NodeEffect::Disconnect => {
-                    if let Some(link) = &self.link {
-                        link.close.cancel();
-                    }
+                    check(&self.machine)?;
+                    return Err(unfit().into());
                 }
                 _ => {}
             }
         }
-        Ok(whole)
+        Ok(is_whole)
     }
 
     /// Whether this is all that the coordinator has, by its own word.
@@ -214,6 +173,14 @@ fn check(machine: &Node) -> Result<(), Problem> {
         )
         .hint("nothing was restored; find out who runs the coordinator")),
     }
+}
+
+fn unfit() -> Problem {
+    Problem::new(
+        Exit::Verification,
+        "the coordinator shows entries and a checkpoint that do not fit each other",
+    )
+    .hint("nothing was restored; find out who runs the coordinator")
 }
 
 fn silent() -> Problem {

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use quorate_ceremony::message::FromCoordinator;
 use quorate_ceremony::names::Digest;
 use quorate_network::client::{Answer, Body, ClientOptions, HubClient, RequestError};
 use quorate_network::dialler::{DialError, Dialler, Refusal};
@@ -116,6 +117,17 @@ impl Hub {
         let path = format!("/ivn/v1/documents/{commitment}");
         let answer = self.request(http::Method::PUT, &path, Body::Bytes(package)).await?;
         if answer.status.is_success() { Ok(()) } else { Err(refusal(&answer)) }
+    }
+
+    /// The log from an entry on, as far as one answer goes.
+    pub(super) async fn log(&self, first: u64) -> Result<FromCoordinator, Problem> {
+        let path = format!("/ivn/v1/log/{first}");
+        let answer = self.request(http::Method::GET, &path, Body::Empty).await?;
+        if !answer.status.is_success() {
+            return Err(refusal(&answer));
+        }
+        serde_json::from_slice(&answer.body)
+            .map_err(|_| Problem::new(Exit::Error, "the coordinator sent something that is no log"))
     }
 
     /// The latest checkpoint with the cosignatures that the coordinator has.

@@ -162,6 +162,23 @@ fn a_backup_of_an_earlier_epoch_is_refused_with_the_way_out_and_the_way_leads_ou
 }
 
 #[test]
+fn a_restore_that_is_refused_does_not_cut_off_the_node_that_runs() {
+    let system = with_board();
+    system.run("ben", "node backup --out ben.backup").succeeds();
+    system.run("ada", "group refresh board --wait").succeeds();
+    carol_signs_with(&system, "ben");
+    let connections = || system.said("ben").matches("connected to the coordinator").count();
+    assert_eq!(connections(), 1);
+    for _ in 0..2 {
+        system.run("ben2", "node restore ben.backup").fails(1, &["this backup is too old"]);
+    }
+    // Had it lost its connection, it would need another one for this.
+    system.stop("ada");
+    carol_signs_with(&system, "ben");
+    assert_eq!(connections(), 1, "{}", system.said("ben"));
+}
+
+#[test]
 fn a_group_that_is_younger_than_the_backup_is_named() {
     let system = start(&["ada", "ben", "carol"]);
     let made = system.run("ben", "node backup --out ben.backup --json").succeeds().json();
