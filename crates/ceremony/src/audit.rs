@@ -228,7 +228,7 @@ impl Auditor {
         self.state.apply(entry)?;
         *self.kinds.entry(body.kind()).or_default() += 1;
         match body {
-            Body::CeremonyStarted { group, session, attempt } => {
+            Body::CeremonyStarted { group, session, attempt, .. } => {
                 let running = self.state.group(group)?.ceremony.as_ref();
                 let report = SessionReport {
                     session: *session,

@@ -20,7 +20,9 @@ use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Ti
 use crate::policy::Policy;
 use crate::signing::{SignedPart, SignerRecord, SigningSession, Subject};
 use crate::state::{Ceremony, Event, Group, Invalid, IvnState};
-use crate::statement::{Body, Genesis, GroupChange, GroupDefinition, Invitation, Request, Role};
+use crate::statement::{
+    Body, Genesis, GroupChange, GroupDefinition, Invitation, Manifest, Request, Role,
+};
 
 pub(crate) const HOUR: u64 = 3_600_000;
 
@@ -297,7 +299,12 @@ impl Chronicle {
         session: SessionId,
         attempt: u32,
     ) -> Result<Vec<Event>, Invalid> {
-        self.coordinator_says(Body::CeremonyStarted { group: board(), session, attempt })
+        self.coordinator_says(Body::CeremonyStarted {
+            group: board(),
+            session,
+            attempt,
+            manifest: Manifest::Keys,
+        })
     }
 
     /// The incarnation that [`Self::start_node`] announces.

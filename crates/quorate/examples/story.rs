@@ -26,7 +26,7 @@ use quorate_ceremony::misbehaviour::Misbehaviour;
 use quorate_ceremony::names::{Digest, EntryId, SessionId};
 use quorate_ceremony::policy::Policy;
 use quorate_ceremony::statement::{
-    AbortReason, Body, GroupChange, GroupDefinition, Invitation, Role,
+    AbortReason, Body, GroupChange, GroupDefinition, Invitation, Manifest, Role,
 };
 use quorate_documents::keys::{to_jwk, to_pem, to_ssh};
 use quorate_log::compare::Fork;
@@ -99,10 +99,11 @@ fn made() -> BTreeMap<String, Vec<u8>> {
     add("entry.2.jsonl", entries_of_changes());
     add("entry.3.jsonl", entries_of_accounts());
     add("entry.4.jsonl", entries_of_handovers());
+    add("entry.5.jsonl", entries_of_sessions());
     add("misbehaviour.1.jsonl", proofs());
     let (tiles, _) = log::tree(&story.log);
-    tiles.into_iter().for_each(|(path, bytes)| add(&format!("log.3/{path}"), bytes));
-    add("log.3/checkpoint", story.checkpoint.to_string().into_bytes());
+    tiles.into_iter().for_each(|(path, bytes)| add(&format!("log.4/{path}"), bytes));
+    add("log.4/checkpoint", story.checkpoint.to_string().into_bytes());
     let defined = |entry: &quorate_ceremony::entry::Entry| {
         matches!(entry.statement().body, Body::GroupDefined(_))
     };
@@ -230,6 +231,16 @@ fn entries_of_handovers() -> Vec<u8> {
     let (ivn, at) = (Some(story.ivn), targets::story::START);
     let statement = Statement { ivn, author: Author::Coordinator, at, body };
     line(String::from_utf8(state::signed(statement).unwrap().to_bytes()).unwrap())
+}
+
+/// The field that came with sessions whose messages are bound to the participants' keys.
+fn entries_of_sessions() -> Vec<u8> {
+    let started = |entry: &quorate_ceremony::entry::Entry| {
+        let body = &entry.statement().body;
+        matches!(body, Body::CeremonyStarted { manifest: Manifest::Keys, .. })
+    };
+    let entry = story().entries().find(started).unwrap();
+    line(String::from_utf8(entry.to_bytes()).unwrap())
 }
 
 /// The kinds of entries, and the fields, that came with accounts that change and with lost shares.

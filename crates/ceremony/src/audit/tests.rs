@@ -224,12 +224,21 @@ fn handovers_of_an_epoch_are_confirmed_each_by_those_before_it() {
 
 #[test]
 fn who_changes_its_own_keys_confirms_with_the_new_ones() {
-    let mut log = changed();
-    let rotation = log.rotation("ben", "ben", "new");
-    log.enter(&rotation).unwrap();
+    let rotated = || {
+        let mut log = changed();
+        let before = log.checkpoint(&["ada", "ben", "cyd"]).to_string();
+        let rotation = log.rotation("ben", "ben", "new");
+        log.enter(&rotation).unwrap();
+        (log, before)
+    };
+    let (mut log, before) = rotated();
+    assert_eq!(handed_over(&mut log, &before), Ok(vec![]), "and with the former ones before that");
+    let (mut log, _) = rotated();
+    let former = log.checkpoint(&["ada", "ben", "cyd"]).to_string();
+    assert_eq!(handed_over(&mut log, &former), Err(Invalid::Checkpoint));
     log.keys_of.insert(name("ben"), "new".to_owned());
-    let enough = log.checkpoint(&["ada", "ben", "cyd"]).to_string();
-    assert_eq!(handed_over(&mut log, &enough), Ok(vec![]));
+    let present = log.checkpoint(&["ada", "ben", "cyd"]).to_string();
+    assert_eq!(handed_over(&mut log, &present), Ok(vec![]));
 }
 
 #[test]

@@ -58,6 +58,12 @@ impl Node {
         out: &mut Vec<NodeEffect>,
     ) {
         if self.state.group_of_change(request).is_some() {
+            if self.refused.contains(&request) {
+                // Not even if the log has no refusal: this node takes no part in carrying the change out, approved or not.
+                let said = Invalid::AlreadySaid { account: self.account.clone() };
+                out.push(NodeEffect::Respond(command, Err(said.into())));
+                return;
+            }
             // There is no document to look at: the proposal is all there is.
             self.command_states(command, Body::Approval { request }, now, out);
         } else if let Err(invalid) = self.may_approve(request, now) {

@@ -257,8 +257,9 @@ impl Node {
         let is_ours = |theirs: &VerifiedCheckpoint| {
             head_at(&self.tree, theirs.head().size).is_ok_and(|ours| ours == theirs.head())
         };
-        handed_over.retain(|theirs| !is_ours(theirs));
-        handed_over.into_iter().for_each(|theirs| self.contradicted(theirs, out));
+        if let Some(theirs) = handed_over.into_iter().find(|theirs| !is_ours(theirs)) {
+            self.prove_fork(&checkpoint, &theirs, out);
+        }
         if !admitted.is_empty() {
             out.push(NodeEffect::Persist(NodeChange::Entries { first, entries: admitted }));
         }

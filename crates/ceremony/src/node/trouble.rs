@@ -161,7 +161,8 @@ impl Node {
         false
     }
 
-    fn prove_fork(
+    /// Keeps both as proof if one excludes the other. Says whether that is so.
+    pub(super) fn prove_fork(
         &mut self,
         ours: &VerifiedCheckpoint,
         theirs: &VerifiedCheckpoint,

@@ -16,7 +16,7 @@ use super::terms::{SessionBoard, Terms};
 use super::{Event, Invalid, IvnState};
 use crate::encoding;
 use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
-use crate::statement::AbortReason;
+use crate::statement::{AbortReason, Manifest};
 
 /// A session in progress.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub struct Ceremony {
     pub session: SessionId,
     /// 1 for the first.
     pub attempt: u32,
+    /// What its messages are bound to.
+    pub manifest: Manifest,
     /// When it started, by the log's time.
     pub started: Timestamp,
     /// What it is for.
@@ -362,18 +364,20 @@ impl IvnState {
         name: &GroupName,
         session: SessionId,
         attempt: u32,
+        manifest: Manifest,
         now: Timestamp,
     ) -> Result<Vec<Event>, Invalid> {
         let (ivn, index) = (self.ivn, self.size);
         if self.sessions.contains_key(&session) {
             return Err(Invalid::SessionOver);
         }
+        let terms = self.group(name)?.next_terms(now)?;
+        let keys = (manifest == Manifest::Keys).then(|| terms.keys(&self.accounts));
         let group = self.group_mut(name)?;
-        let terms = group.next_terms(now)?;
         if usize::try_from(attempt).ok() != group.past.len().checked_add(1) {
             return Err(Invalid::SessionStep);
         }
-        let board = terms.board(ivn, session)?;
+        let board = terms.board(ivn, session, keys)?;
         // Who gets a share in a session that is called off may keep it: its identifier is nobody else's ever after.
         if let Some(key) = &mut group.key {
             let numbers = terms.identifiers.values().map(|identifier| identifier.get());
@@ -386,6 +390,7 @@ impl IvnState {
         group.ceremony = Some(Ceremony {
             session,
             attempt,
+            manifest,
             started: now,
             terms,
             board,

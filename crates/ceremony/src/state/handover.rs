@@ -34,9 +34,10 @@ pub struct Handover {
     pub repaired: Option<AccountName>,
     /// Index of the entry with which the shares of those after came into use.
     pub index: u64,
-    /// The members before who had a say, with the keys of their cosignatures: keys that an admin gives an account later
-    /// prove nothing about what it saw then.
-    pub members: BTreeMap<AccountName, PublicKey>,
+    /// The members before who had a say, with the keys of their cosignatures, and from which size of the tree on each
+    /// counts: keys that an account changes itself later are its own, too. Those that an admin gives it prove nothing
+    /// about what it saw then.
+    pub members: BTreeMap<AccountName, Vec<(u64, PublicKey)>>,
     /// How many of them have to have cosigned a log with that entry.
     pub needed: usize,
     /// Size of the tree that they cosigned, once that is in the log.
@@ -46,7 +47,9 @@ pub struct Handover {
 impl Handover {
     /// Who of the members before cosigned this checkpoint.
     pub fn cosigners(&self, origin: &str, checkpoint: &VerifiedCheckpoint) -> Vec<AccountName> {
-        let cosigned = |(name, key): &(&AccountName, &PublicKey)| {
+        let size = checkpoint.head().size;
+        let cosigned = |(name, keys): &(&AccountName, &Vec<(u64, PublicKey)>)| {
+            let Some((_, key)) = keys.iter().rfind(|(from, _)| *from <= size) else { return false };
             let line = format!("{origin}/{name}").parse().ok();
             let verifier = line.and_then(|line| CosignerVerifier::new(line, &key.0).ok());
             let one = verifier.and_then(|verifier| CosignerSet::new([verifier]).ok());
@@ -122,8 +125,9 @@ impl IvnState {
     fn handover(&self, group: &Group, epoch: u64, index: u64) -> Handover {
         let before = &group.definition;
         let able = before.members.iter().filter(|name| group.has_say(name));
-        let key =
-            |name: &AccountName| Some((name.clone(), self.accounts().get(name)?.keys.cosigner));
+        let key = |name: &AccountName| {
+            Some((name.clone(), vec![(0, self.accounts().get(name)?.keys.cosigner)]))
+        };
         Handover {
             epoch,
             repaired: None,
@@ -134,19 +138,21 @@ impl IvnState {
         }
     }
 
-    /// An account changes its own keys. It says so itself, so what it cosigns with the new ones shows what it saw before.
+    /// An account changes its own keys. It says so itself, so what it cosigns with the new ones, from here on, shows what it
+    /// saw before.
     pub(super) fn hand_over_with(
         &mut self,
         name: &AccountName,
         former: PublicKey,
         present: PublicKey,
     ) {
+        let from = self.size + 1;
         let groups = self.groups.values_mut();
         let handovers = groups.flat_map(|group| group.handovers.iter_mut());
         for handover in handovers.filter(|handover| handover.confirmed.is_none()) {
-            if let Some(key) = handover.members.get_mut(name).filter(|key| **key == former) {
-                *key = present;
-            }
+            let keys = handover.members.get_mut(name);
+            let keys = keys.filter(|keys| keys.last().is_some_and(|(_, key)| *key == former));
+            keys.into_iter().for_each(|keys| keys.push((from, present)));
         }
     }
 

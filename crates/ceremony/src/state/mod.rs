@@ -282,8 +282,8 @@ impl IvnState {
 
     fn apply_coordinator(&mut self, body: &Body, now: Timestamp) -> Result<Vec<Event>, Invalid> {
         match body {
-            Body::CeremonyStarted { group, session, attempt } => {
-                self.ceremony_started(group, *session, *attempt, now)
+            Body::CeremonyStarted { group, session, attempt, manifest } => {
+                self.ceremony_started(group, *session, *attempt, *manifest, now)
             }
             Body::CeremonyAborted { session, reason } => self.ceremony_aborted(*session, reason),
             Body::EpochStarted { session, signature } => {

@@ -15,8 +15,9 @@ use quorate_protocol::repair;
 use super::Invalid;
 use super::change::Change;
 use super::group::{Group, GroupKey};
+use super::roster::Account;
 use crate::encoding;
-use crate::names::{AccountName, EntryId, IvnId, SessionId};
+use crate::names::{AccountName, Digest, EntryId, IvnId, SessionId};
 use crate::statement::GroupDefinition;
 
 /// What a session is to bring into force.
@@ -127,7 +128,7 @@ impl Terms {
     pub(super) fn check(&self, ivn: IvnId) -> Result<(), Invalid> {
         self.check_dealers()?;
         // Which session it is makes no difference to that.
-        self.board(ivn, SessionId::new([0; 32])).map(drop)
+        self.board(ivn, SessionId::new([0; 32]), None).map(drop)
     }
 
     /// Whether as many can deal or help as have to: the others could not use the key without those who can not use their
@@ -141,23 +142,29 @@ impl Terms {
         Ok(())
     }
 
-    /// The protocol of a session under these terms, before anybody has said anything.
-    pub(super) fn board(&self, ivn: IvnId, session: SessionId) -> Result<SessionBoard, Invalid> {
+    /// The protocol of a session under these terms, before anybody has said anything. `keys` is what
+    /// [`Self::keys`] gives, if its messages are bound to that.
+    pub(super) fn board(
+        &self,
+        ivn: IvnId,
+        session: SessionId,
+        keys: Option<Digest>,
+    ) -> Result<SessionBoard, Invalid> {
         let of = |name: &AccountName| self.identifiers.get(name).copied().ok_or(Invalid::Protocol);
         let participants: Result<Vec<_>, _> = self.definition.members.iter().map(of).collect();
         let (participants, min_signers) = (participants?, self.definition.min_signers);
-        let label = match &self.aim {
-            Aim::NewKey => "quorate/dkg-manifest/v1",
-            Aim::Reshare { .. } => "quorate/reshare-manifest/v1",
-            Aim::Repair { .. } => "quorate/repair-manifest/v1",
+        let aim = match &self.aim {
+            Aim::NewKey => "dkg",
+            Aim::Reshare { .. } => "reshare",
+            Aim::Repair { .. } => "repair",
         };
-        let fields: [&[u8]; 4] = [
-            ivn.as_bytes(),
-            self.authority.as_bytes(),
-            &self.epoch.to_be_bytes(),
-            session.as_bytes(),
-        ];
-        let context = *encoding::hash(label, &fields).as_bytes();
+        let epoch = self.epoch.to_be_bytes();
+        let mut fields: Vec<&[u8]> =
+            vec![ivn.as_bytes(), self.authority.as_bytes(), &epoch, session.as_bytes()];
+        fields.extend(keys.as_ref().map(|keys| keys.as_bytes().as_slice()));
+        let version = if keys.is_some() { 2 } else { 1 };
+        let label = format!("quorate/{aim}-manifest/v{version}");
+        let context = *encoding::hash(&label, &fields).as_bytes();
         let session = KeyshareSession(*session.as_bytes());
         let parameters = match &self.aim {
             Aim::NewKey => {
@@ -179,6 +186,21 @@ impl Terms {
         };
         let parameters = parameters.map_err(|_| Invalid::Protocol)?;
         Ok(SessionBoard::Keyshare(Box::new(keyshare::Board::new(parameters))))
+    }
+
+    /// Who is behind each identifier: a hash of all participants' names and of the public keys of their accounts, as the
+    /// roster has them now. The same names with other keys are others, who must not come to the same key.
+    pub(super) fn keys(&self, roster: &BTreeMap<AccountName, Account>) -> Digest {
+        let mut fields: Vec<&[u8]> = Vec::new();
+        for name in self.identifiers.keys() {
+            let Some(account) = roster.get(name) else { continue };
+            fields.extend([
+                name.as_str().as_bytes(),
+                &account.keys.identity.0,
+                &account.keys.cosigner.0,
+            ]);
+        }
+        encoding::hash("quorate/participants/v1", &fields)
     }
 
     /// Whether the group has a key already, which is shared anew.

@@ -12,7 +12,9 @@ use quorate_ceremony::names::{
 use quorate_ceremony::policy::Policy;
 use quorate_ceremony::signing::{SignerRecord, SigningSession, Subject};
 use quorate_ceremony::state::IvnState;
-use quorate_ceremony::statement::{Body, Genesis, GroupDefinition, Invitation, Request, Role};
+use quorate_ceremony::statement::{
+    Body, Genesis, GroupDefinition, Invitation, Manifest, Request, Role,
+};
 use quorate_log::checkpoint::{CosignerSet, VerifiedCheckpoint};
 use quorate_log::key::{CosignerSigner, LogSigner, Seed};
 use quorate_log::leaf_hash;
@@ -185,7 +187,10 @@ impl Log {
     pub(crate) fn start_dkg(&mut self, group: &str, attempt: u32) -> SessionId {
         let session = SessionId::new(*random(&mut self.rng).as_bytes());
         let group = group.parse().unwrap();
-        self.by(COORDINATOR, Body::CeremonyStarted { group, session, attempt });
+        self.by(
+            COORDINATOR,
+            Body::CeremonyStarted { group, session, attempt, manifest: Manifest::Keys },
+        );
         session
     }
 

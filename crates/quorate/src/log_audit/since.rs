@@ -6,9 +6,9 @@ use quorate_ceremony::misbehaviour::Misbehaviour;
 use quorate_log::checkpoint::SignedCheckpoint;
 use quorate_log::compare::{FindForkError, Fork};
 use quorate_log::key::LogVerifier;
-use quorate_log::leaf_hash;
 use quorate_log::tile::Entries;
 use quorate_log::tree::MemoryTree;
+use quorate_log::{Hash, leaf_hash};
 use serde::Serialize;
 
 use super::files::Files;
@@ -25,6 +25,9 @@ pub enum Since {
         from: u64,
         /// Entries that it has now.
         to: u64,
+        /// Its root now.
+        #[serde(skip)]
+        root: Hash,
     },
     /// The log is shorter than it was.
     Shorter {
@@ -44,7 +47,7 @@ impl Since {
     /// In one sentence.
     pub fn sentence(&self) -> String {
         match self {
-            Self::Continues { from, to } => format!(
+            Self::Continues { from, to, .. } => format!(
                 "The log of {to} entries goes on from the checkpoint of {from} entries: nothing was rewritten."
             ),
             Self::Shorter { from, to } => format!(
@@ -88,7 +91,7 @@ pub fn compare_since(directory: &Path, note: &str, log: &LogVerifier) -> Result<
         tree.append(leaf_hash(&entry));
     }
     match Fork::find(&earlier, &latest, &tree) {
-        Ok(None) => Ok(Since::Continues { from, to }),
+        Ok(None) => Ok(Since::Continues { from, to, root: latest.head().root }),
         Ok(Some(fork)) => {
             let proof = Misbehaviour::Fork(Box::new(fork)).to_json();
             let misbehaviour = serde_json::from_str(&proof).unwrap_or_default();

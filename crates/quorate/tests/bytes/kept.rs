@@ -188,7 +188,7 @@ fn a_kept_log_verifies_with_all_its_signatures_and_writes_the_same_tiles() {
 
 #[test]
 fn kept_logs_are_final_however_their_keys_were_activated() {
-    for log in ["log.1", "log.2", "log.3"] {
+    for log in ["log.1", "log.2", "log.3", "log.4"] {
         let entries = entries_of(&directory().join(log));
         let text = fs::read_to_string(directory().join(log).join("checkpoint")).unwrap();
         let checkpoint = text.parse().unwrap();

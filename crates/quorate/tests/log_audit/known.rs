@@ -25,7 +25,7 @@ fn a_log_that_grew_goes_on_from_its_earlier_checkpoint() {
     let key = log.signer().verifier().clone();
     let to = log.entries.len() as u64;
     let since = compare_since(directory.path(), &earlier, &key).unwrap();
-    assert!(matches!(since, Since::Continues { from, to: now } if (from, now) == (to - 1, to)));
+    assert!(matches!(since, Since::Continues { from, to: now, .. } if (from, now) == (to - 1, to)));
     let latest = fs::read_to_string(directory.path().join("checkpoint")).unwrap();
     assert!(compare_since(directory.path(), &latest, &key).unwrap().holds());
 }

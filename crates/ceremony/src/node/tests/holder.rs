@@ -6,7 +6,7 @@ use crate::entry::Entry;
 use crate::message::FromCoordinator::{Presence, Rejected};
 use crate::names::{Digest, GroupName};
 use crate::state::Invalid;
-use crate::statement::GroupChange;
+use crate::statement::{GroupChange, Manifest};
 
 /// What the node signs and keeps for the log.
 fn states(effects: &[NodeEffect]) -> Vec<Body> {
@@ -355,5 +355,41 @@ fn who_refuses_a_change_in_the_middle_of_it_takes_no_further_part() {
         let deals = states(&bench.show());
         let deals = deals.iter().any(|body| matches!(body, Body::CeremonyMessage { .. }));
         assert_eq!(deals, !refuses);
+    }
+}
+
+#[test]
+fn who_refused_a_change_does_not_approve_it_although_the_log_never_got_the_refusal() {
+    let mut log = Chronicle::keyed();
+    let change = log.proposes("ada", log.board_of(&["ada", "ben"], 2)).unwrap();
+    let saved = saved(&log);
+    let mut bench = Bench::with(log, saved);
+    bench.announce();
+    let reason = "no".to_owned();
+    let refusal = entry_in(&command(&mut bench, Command::Reject { request: change, reason }));
+    let skew = Invalid::ClockSkew { seconds: 400 };
+    bench.receive(Rejected { entry: refusal.id(), reason: skew });
+    let effects = command(&mut bench, Command::Approve(change));
+    let said = CommandError::Invalid(Invalid::AlreadySaid { account: name("ben") });
+    assert_eq!((answer(&effects), states(&effects).len()), (Some(Err(said)), 0));
+    // To refuse it again is another matter.
+    let again = command(&mut bench, Command::Reject { request: change, reason: "no".to_owned() });
+    assert!(matches!(states(&again)[..], [Body::Refusal { .. }]));
+}
+
+#[test]
+fn a_node_says_nothing_in_a_session_that_is_open_to_others_with_the_same_names() {
+    for manifest in [Manifest::Names, Manifest::Keys] {
+        let mut log = Chronicle::keyed();
+        log.proposes("ada", log.board_of(&["ada", "ben", "cyd"], 2)).unwrap();
+        let saved = saved(&log);
+        let mut bench = Bench::with(log, saved);
+        bench.announce();
+        let body =
+            Body::CeremonyStarted { group: board(), session: session(2), attempt: 1, manifest };
+        bench.log.coordinator_says(body).unwrap();
+        let announces = states(&bench.show());
+        let announces = announces.iter().any(|it| matches!(it, Body::CeremonyMessage { .. }));
+        assert_eq!(announces, manifest == Manifest::Keys);
     }
 }

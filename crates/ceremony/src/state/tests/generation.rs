@@ -7,7 +7,7 @@ use crate::encoding::Base64;
 use crate::entry::Entry;
 use crate::names::{Digest, IvnId};
 use crate::state::{CeremonyPhase, Event, Invalid};
-use crate::statement::{AbortReason, Body};
+use crate::statement::{AbortReason, Body, Manifest, Role};
 
 fn begun() -> Chronicle {
     let mut log = Chronicle::grouped();
@@ -328,4 +328,33 @@ fn nobody_certifies_before_all_have_judged() {
     }
     assert_eq!(seen, steps);
     assert_eq!(phase(&log), Some(CeremonyPhase::Certifying));
+}
+
+/// The log parts before ben joins, who is another person in each.
+#[test]
+fn what_is_said_in_a_session_is_bound_to_who_is_behind_the_names() {
+    for manifest in [Manifest::Names, Manifest::Keys] {
+        let started = |keys: &str| {
+            let mut log = Chronicle::founded();
+            log.keys_of.insert(name("ben"), keys.to_owned());
+            for account in ["ben", "cyd"] {
+                log.invite(account, Role::Member);
+                log.join(account).unwrap();
+            }
+            log.define(log.board_of_three());
+            let definition = log.group().defined;
+            for member in ["ada", "ben", "cyd"] {
+                log.accept(member).unwrap();
+            }
+            let body =
+                Body::CeremonyStarted { group: board(), session: session(1), attempt: 1, manifest };
+            log.coordinator_says(body).unwrap();
+            let parameters = log.ceremony().board.keyshare().unwrap().parameters();
+            (definition, *parameters.context())
+        };
+        let ((one, context), (same, other)) = (started("ben"), started("new"));
+        assert_eq!(one, same, "an admin said it once");
+        assert_eq!(context == other, manifest == Manifest::Names);
+        assert_eq!(started("ben").1, context);
+    }
 }

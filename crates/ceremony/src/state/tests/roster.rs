@@ -7,7 +7,7 @@ use crate::entry::{Author, Entry, EntryError, Statement};
 use crate::identity::{AccountKeys, SecretKey};
 use crate::names::{Digest, IvnId};
 use crate::state::{Event, Invalid, IvnState};
-use crate::statement::{Body, Genesis, Role};
+use crate::statement::{Body, Genesis, Manifest, Role};
 
 #[test]
 fn a_log_begins_with_a_genesis_and_has_no_other() {
@@ -110,7 +110,12 @@ fn an_account_can_not_say_what_is_the_coordinators_to_say() {
     let session = crate::chronicle::session(1);
     let signature = crate::encoding::Base64(vec![0; 64]);
     let bodies = [
-        Body::CeremonyStarted { group: crate::chronicle::board(), session, attempt: 1 },
+        Body::CeremonyStarted {
+            group: crate::chronicle::board(),
+            session,
+            attempt: 1,
+            manifest: Manifest::Keys,
+        },
         Body::EpochStarted { session, signature },
     ];
     for body in bodies {

@@ -131,8 +131,10 @@ fn check_log(
         }
         None => None,
     };
-    if let Some(Since::Continues { from, .. }) = since
+    if let Some(Since::Continues { from, to, root }) = since
         && known.agreed
+        // The directory may have become another one since.
+        && (to, root) == (report.size, report.root)
     {
         report.agree_up_to(from);
     }
