@@ -42,6 +42,13 @@ pub(crate) fn session(number: u8) -> SessionId {
     SessionId::new([number; 32])
 }
 
+/// What the log's key signs for these entries.
+pub(crate) fn checkpoint_of(entries: &[Vec<u8>], origin: &str) -> VerifiedCheckpoint {
+    let mut frontier = Frontier::default();
+    entries.iter().for_each(|entry| frontier.append(leaf_hash(entry)));
+    LogSigner::new(origin.parse().unwrap(), Seed::new(Box::new([1; 32]))).sign(frontier.head())
+}
+
 /// A log that is being written.
 pub(crate) struct Chronicle {
     pub(crate) state: IvnState,
@@ -183,11 +190,8 @@ impl Chronicle {
 
     /// The checkpoint of all that is there, cosigned by these.
     pub(crate) fn checkpoint(&self, cosigners: &[&str]) -> VerifiedCheckpoint {
-        let mut frontier = Frontier::default();
-        self.entries.iter().for_each(|entry| frontier.append(leaf_hash(entry)));
         let origin = self.state.origin();
-        let signer = LogSigner::new(origin.parse().unwrap(), Seed::new(Box::new([1; 32])));
-        let mut checkpoint = signer.sign(frontier.head());
+        let mut checkpoint = checkpoint_of(&self.entries, &origin);
         for account in cosigners {
             let seed = Seed::new(Box::new(*self.secrets(account).cosigner.seed()));
             let key = format!("{origin}/{account}").parse().unwrap();

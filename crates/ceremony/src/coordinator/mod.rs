@@ -336,13 +336,9 @@ impl Coordinator {
         let end = self.state.size();
         let Some(checkpoint) = self.checkpoint.as_ref().map(ToString::to_string) else { return };
         let mut first = first;
-        for head in &self.milestones {
-            if first < head.size && head.size < end {
-                let checkpoint = self.log_signer.sign(*head).to_string();
-                let to = account.clone();
-                out.push(CoordinatorEffect::SendLog { to, first, end: head.size, checkpoint });
-                first = head.size;
-            }
+        while let Some((end, checkpoint)) = self.milestone_after(first, end) {
+            out.push(CoordinatorEffect::SendLog { to: account.clone(), first, end, checkpoint });
+            first = end;
         }
         if let Some(peer) = self.peers.get_mut(&account) {
             peer.sent = Some(end);
@@ -355,12 +351,14 @@ impl Coordinator {
     pub fn stretch(&self, first: u64) -> Option<(u64, String)> {
         let latest = self.checkpoint.as_ref()?;
         let end = latest.head().size;
-        let mut milestones = self.milestones.iter();
-        let next = milestones.find(|head| first < head.size && head.size < end);
-        Some(match next {
-            Some(head) => (head.size, self.log_signer.sign(*head).to_string()),
-            None => (end, latest.to_string()),
-        })
+        Some(self.milestone_after(first, end).unwrap_or_else(|| (end, latest.to_string())))
+    }
+
+    /// The next size at which what is sent from entry `first` to `end` gets a checkpoint in between, and that checkpoint.
+    fn milestone_after(&self, first: u64, end: u64) -> Option<(u64, String)> {
+        let next = self.milestones.partition_point(|head| head.size <= first);
+        let head = self.milestones.get(next).filter(|head| head.size < end)?;
+        Some((head.size, self.log_signer.sign(*head).to_string()))
     }
 
     fn receive(

@@ -58,14 +58,11 @@ impl Node {
         out: &mut Vec<NodeEffect>,
     ) {
         if self.state.group_of_change(request).is_some() {
-            if self.refused.contains(&request) {
-                // Not even if the log has no refusal: this node takes no part in carrying the change out, approved or not.
-                let said = Invalid::AlreadySaid { account: self.account.clone() };
-                out.push(NodeEffect::Respond(command, Err(said.into())));
-                return;
-            }
             // There is no document to look at: the proposal is all there is.
-            self.command_states(command, Body::Approval { request }, now, out);
+            match self.check_unrefused(request) {
+                Ok(()) => self.command_states(command, Body::Approval { request }, now, out),
+                Err(invalid) => out.push(NodeEffect::Respond(command, Err(invalid.into()))),
+            }
         } else if let Err(invalid) = self.may_approve(request, now) {
             out.push(NodeEffect::Respond(command, Err(invalid.into())));
         } else if self.documents.contains_key(&request) {
@@ -163,10 +160,16 @@ impl Node {
 
     /// Whether this account can still consent: not after it refused, whether the log shows that or not.
     fn may_approve(&self, request: EntryId, now: Timestamp) -> Result<(), Invalid> {
-        if self.refused.contains(&request) {
-            return Err(Invalid::AlreadySaid { account: self.account.clone() });
-        }
+        self.check_unrefused(request)?;
         self.may_vote(request, now)
+    }
+
+    /// Whether the account holder has not refused this request or change. Who has takes no part in it, consents or not.
+    fn check_unrefused(&self, request: EntryId) -> Result<(), Invalid> {
+        match self.refused.contains(&request) {
+            true => Err(Invalid::AlreadySaid { account: self.account.clone() }),
+            false => Ok(()),
+        }
     }
 
     /// Asks for a document, once.

@@ -6,15 +6,13 @@ mod upkeep;
 
 use std::collections::BTreeMap;
 
-use quorate_log::key::{LogSigner, LogVerifier, Seed};
-use quorate_log::leaf_hash;
-use quorate_log::tree::Frontier;
+use quorate_log::key::LogVerifier;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 
 use super::{Command, Config, Document, Input, Node, Saved, Trouble};
 use crate::audit::{Documents, NotChecked};
-use crate::chronicle::{Chronicle, HOUR, board, name, secrets, session};
+use crate::chronicle::{Chronicle, HOUR, board, checkpoint_of, name, secrets, session};
 use crate::effect::{CommandError, CommandId, NodeChange, NodeEffect};
 use crate::encoding::Base64;
 use crate::entry::Entry;
@@ -51,11 +49,7 @@ fn saved(log: &Chronicle) -> Saved {
 }
 
 fn checkpoint(entries: &[Vec<u8>], origin: &str) -> String {
-    let mut frontier = Frontier::default();
-    entries.iter().for_each(|entry| frontier.append(leaf_hash(entry)));
-    LogSigner::new(origin.parse().unwrap(), Seed::new(Box::new([1; 32])))
-        .sign(frontier.head())
-        .to_string()
+    checkpoint_of(entries, origin).to_string()
 }
 
 impl Bench {
