@@ -13,6 +13,7 @@
 //!
 //! A run is a function of its [`Scenario`] and its seed, so a failure is replayed by its seed.
 
+pub mod catalogue;
 pub mod cluster;
 pub mod double;
 pub mod invariants;

@@ -6,7 +6,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::panic,
     reason = "a test may stop at the first surprise"
 )]
 
@@ -15,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use quorate_ceremony::audit::{AuditReport, SessionOutcome, SignatureReport, Standing, Verdict};
 use quorate_ceremony::names::AccountName;
 use quorate_ceremony::policy::Policy;
-use quorate_ceremony::statement::AbortReason;
+use quorate_testkit::catalogue::{self, Named, troubled};
 use quorate_testkit::invariants::Invariant;
 use quorate_testkit::{Faults, Mischief, PlannedRequest, Sabotage, Scenario, Simulation, Vote};
 
@@ -61,65 +60,20 @@ fn scenario(
     }
 }
 
-fn troubled() -> Faults {
-    Faults {
-        delay: 40,
-        drop: 10,
-        duplicate: 20,
-        reorder: 20,
-        disconnect: 5,
-        notice: 1_000,
-        node_crash: 5,
-        coordinator_crash: 5,
-        downtime: 500,
-        batch: 4,
-        durable_first: true,
-        skew: 500,
-        heal: 5_000,
-        ..Faults::none()
-    }
-}
-
+/// What an auditor finds in a run's log.
 fn audited(scenario: Scenario, seed: u64) -> AuditReport {
-    let run = Simulation::new(scenario.clone(), seed).and_then(Simulation::run_and_audit);
-    match run {
-        Ok((_, report)) => report.unwrap(),
-        Err(failure) => {
-            let again = Simulation::new(scenario, seed).unwrap().traced().run().unwrap_err();
-            let skipped = again.trace.len().saturating_sub(200);
-            panic!("{}\nseed {seed}: {failure}", again.trace[skipped..].join("\n"));
-        }
-    }
+    catalogue::audited(scenario, seed).1
 }
 
-/// Whom the aborts in a log name, by what they name them for.
-#[derive(Default)]
-struct Named {
-    culprits: BTreeSet<AccountName>,
-    dissenters: BTreeSet<AccountName>,
-    missing: BTreeSet<AccountName>,
-    /// What the culprits did, by the auditor's reading of their messages.
-    faults: Vec<String>,
-}
-
-impl Named {
-    fn by(report: &AuditReport) -> Self {
-        let mut named = Self::default();
-        for session in report.groups.iter().flat_map(|group| &group.sessions) {
-            let SessionOutcome::Aborted { reason, blame, .. } = &session.outcome else { continue };
-            named.faults.extend(blame.iter().map(|blame| blame.fault.to_string()));
-            match reason {
-                AbortReason::Fault { culprits } => named.culprits.extend(culprits.clone()),
-                AbortReason::Dissent { dissenters } => named.dissenters.extend(dissenters.clone()),
-                AbortReason::TimedOut { missing: late }
-                | AbortReason::Restarted { nodes: late } => {
-                    named.missing.extend(late.clone());
-                }
-                AbortReason::RosterChanged { .. } | AbortReason::Cancelled => {}
-            }
+/// Whom the aborts in a log name.
+fn named_by(report: &AuditReport) -> Named {
+    let mut named = Named::default();
+    for session in report.groups.iter().flat_map(|group| &group.sessions) {
+        if let SessionOutcome::Aborted { reason, blame, .. } = &session.outcome {
+            named.note(reason, blame);
         }
-        named
     }
+    named
 }
 
 /// Two requests are signed, and the one that nobody wanted is not.
@@ -138,7 +92,7 @@ fn signs_what_was_approved(report: &AuditReport) {
 fn refute(report: &AuditReport, outcome: Outcome, attackers: &[usize]) -> Option<String> {
     let attackers = names(attackers);
     let nobody = BTreeSet::new();
-    let named = Named::by(report);
+    let named = named_by(report);
     let (culprits, dissenters, missing) = match outcome {
         Outcome::Blame(_) => (&attackers, &nobody, None),
         Outcome::Dissent => (&nobody, &attackers, None),
@@ -187,7 +141,7 @@ fn attack(mischief: Mischief, outcome: Outcome) {
     // Who is left when one of two cheats can only say so.
     if matches!(outcome, Outcome::Blame(_) | Outcome::Dissent | Outcome::Absence) {
         let report = audited(scenario(mischief, (2, 2, &[1])), 1);
-        let Named { culprits, dissenters, missing, .. } = Named::by(&report);
+        let Named { culprits, dissenters, missing, .. } = named_by(&report);
         let named: BTreeSet<_> = culprits.into_iter().chain(dissenters).chain(missing).collect();
         assert_eq!(named, names(&[1]));
         assert_eq!(report.groups[0].verifying_key, None);

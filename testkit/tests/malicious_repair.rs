@@ -17,10 +17,8 @@ use quorate_ceremony::audit::{AuditReport, SessionOutcome, Standing, Verdict};
 use quorate_ceremony::names::AccountName;
 use quorate_ceremony::policy::Policy;
 use quorate_ceremony::state::ChangeEnd;
-use quorate_ceremony::statement::AbortReason;
-use quorate_testkit::{
-    Faults, PlannedChange, PlannedRequest, RepairMischief, Scenario, Simulation, Vote,
-};
+use quorate_testkit::catalogue::{Named, audited, is_like, troubled};
+use quorate_testkit::{PlannedChange, PlannedRequest, RepairMischief, Scenario, Vote};
 
 /// What must come of an attack, where it has an effect at all.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -107,26 +105,10 @@ impl Part {
     }
 }
 
-/// What an auditor finds in a run's log, and whose statements were not admitted to it, and why.
-fn audited(scenario: Scenario, seed: u64) -> (AuditReport, BTreeSet<(AccountName, String)>) {
-    let run = Simulation::new(scenario.clone(), seed).and_then(Simulation::run_and_audit);
-    match run {
-        Ok((outcome, report)) => (report.unwrap(), outcome.refusals),
-        Err(failure) => {
-            let again = Simulation::new(scenario, seed).unwrap().traced().run().unwrap_err();
-            let skipped = again.trace.len().saturating_sub(200);
-            panic!("{}\nseed {seed}: {failure}", again.trace[skipped..].join("\n"));
-        }
-    }
-}
-
 /// How a log's repairs ended: whom their aborts name, and what they name them for.
 #[derive(Debug, Default)]
 struct Repairs {
-    culprits: BTreeSet<AccountName>,
-    dissenters: BTreeSet<AccountName>,
-    missing: BTreeSet<AccountName>,
-    faults: Vec<String>,
+    named: Named,
     /// How many were aborted, but for what people called off.
     aborted: usize,
     /// Who has its share again.
@@ -146,8 +128,7 @@ impl Repairs {
                     *index
                 }
                 SessionOutcome::Aborted { index, reason, blame } => {
-                    repairs.abort(reason);
-                    repairs.faults.extend(blame.iter().map(|blame| blame.fault.to_string()));
+                    repairs.aborted += usize::from(repairs.named.note(reason, blame));
                     *index
                 }
                 outcome => panic!("{outcome:?}"),
@@ -156,23 +137,11 @@ impl Repairs {
         repairs
     }
 
-    fn abort(&mut self, reason: &AbortReason) {
-        match reason {
-            AbortReason::Fault { culprits } => self.culprits.extend(culprits.clone()),
-            AbortReason::Dissent { dissenters } => self.dissenters.extend(dissenters.clone()),
-            AbortReason::TimedOut { missing: late } | AbortReason::Restarted { nodes: late } => {
-                self.missing.extend(late.clone());
-            }
-            // Called off because of what the sessions before show.
-            AbortReason::RosterChanged { .. } | AbortReason::Cancelled => return,
-        }
-        self.aborted += 1;
-    }
-
     /// Whether the attack had an effect; panics if it had another than it must have.
     fn show(&self, part: Part, outcome: Outcome) -> bool {
         let (attacker, nobody) = (BTreeSet::from([name(part.attacker)]), BTreeSet::new());
-        let named = [&self.culprits, &self.dissenters, &self.missing];
+        let Named { culprits, dissenters, missing, faults } = &self.named;
+        let named = [culprits, dissenters, missing];
         if named == [&nobody; 3] {
             return false;
         }
@@ -184,24 +153,18 @@ impl Repairs {
         };
         assert_eq!(named, expected, "{self:?}");
         if let Outcome::Blame(did) = outcome {
-            let fits = self.faults.iter().all(|fault| is_like(fault, did));
-            assert!(!self.faults.is_empty() && fits, "{self:?}");
+            let fits = faults.iter().all(|fault| is_like(fault, did));
+            assert!(!faults.is_empty() && fits, "{self:?}");
         }
         true
     }
-}
-
-/// Whether a text is this one, with anything in place of "…", or begins with it.
-fn is_like(text: &str, pattern: &str) -> bool {
-    let (before, after) = pattern.split_once('…').unwrap_or((pattern, ""));
-    text.starts_with(before) && text.ends_with(after)
 }
 
 /// One run of an attack; whether it had an effect.
 fn plays(part: Part, mischief: RepairMischief, outcome: Outcome, seed: u64) -> bool {
     // Silence is noticed after a while, and has to happen twice.
     let late = if outcome == Outcome::Absence { 90_000 } else { 20_000 };
-    let (report, refusals) = audited(part.scenario(mischief, 1, late), seed);
+    let (played, report) = audited(part.scenario(mischief, 1, late), seed);
     assert_ne!(report.verdict, Verdict::Failed, "{:?}", report.faults);
     let repairs = Repairs::by(&report);
     let hit = repairs.show(part, outcome);
@@ -210,6 +173,7 @@ fn plays(part: Part, mischief: RepairMischief, outcome: Outcome, seed: u64) -> b
     if let Outcome::Refusal(why) = outcome {
         let is_told =
             |told: &(AccountName, String)| told.0 == name(part.attacker) && is_like(&told.1, why);
+        let refusals = &played.refusals;
         assert!(refusals.iter().any(is_told), "{refusals:?}: {what}");
     }
 
@@ -346,22 +310,6 @@ catalogue! {
 /// asked for is signed.
 #[test]
 fn no_attack_on_a_repair_gains_from_a_bad_network() {
-    let faults = Faults {
-        delay: 40,
-        drop: 10,
-        duplicate: 20,
-        reorder: 20,
-        disconnect: 5,
-        notice: 1_000,
-        node_crash: 5,
-        coordinator_crash: 5,
-        downtime: 500,
-        batch: 4,
-        durable_first: true,
-        skew: 500,
-        heal: 5_000,
-        ..Faults::none()
-    };
     let attacks = [
         (RepairMischief::ByTheBook, ONE_OF_THREE),
         (RepairMischief::ByTheBook, GETS_IT_OF_MORE),
@@ -376,11 +324,11 @@ fn no_attack_on_a_repair_gains_from_a_bad_network() {
         (RepairMischief::SilentInVerdict, GETS_IT),
     ];
     for (mischief, part) in attacks {
-        let scenario = Scenario { faults: faults.clone(), ..part.scenario(mischief, 3, 90_000) };
-        let (report, _) = audited(scenario, 4);
+        let scenario = Scenario { faults: troubled(), ..part.scenario(mischief, 3, 90_000) };
+        let (_, report) = audited(scenario, 4);
         let repairs = Repairs::by(&report);
         let attacker = BTreeSet::from([name(part.attacker)]);
-        let blamed = &repairs.culprits | &repairs.dissenters;
+        let blamed = &repairs.named.culprits | &repairs.named.dissenters;
         assert!(blamed.is_subset(&attacker), "{mischief:?}: {repairs:?}");
         let repaired = mischief == RepairMischief::ByTheBook || !part.is_needed();
         assert!(

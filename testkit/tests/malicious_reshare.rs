@@ -7,7 +7,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::panic,
     reason = "a test may stop at the first surprise"
 )]
 
@@ -16,10 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use quorate_ceremony::audit::{AuditReport, SessionOutcome, Standing, Verdict};
 use quorate_ceremony::names::AccountName;
 use quorate_ceremony::policy::Policy;
-use quorate_ceremony::statement::AbortReason;
-use quorate_testkit::{
-    Faults, PlannedChange, PlannedRequest, ReshareMischief, Scenario, Simulation, Vote,
-};
+use quorate_testkit::catalogue::{Named, audited, is_like, troubled};
+use quorate_testkit::{PlannedChange, PlannedRequest, ReshareMischief, Scenario, Vote};
 
 /// What must come of an attack, where it has an effect at all.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -111,51 +108,26 @@ impl Part {
     }
 }
 
-fn audited(scenario: Scenario, seed: u64) -> AuditReport {
-    let run = Simulation::new(scenario.clone(), seed).and_then(Simulation::run_and_audit);
-    match run {
-        Ok((_, report)) => report.unwrap(),
-        Err(failure) => {
-            let again = Simulation::new(scenario, seed).unwrap().traced().run().unwrap_err();
-            let skipped = again.trace.len().saturating_sub(200);
-            panic!("{}\nseed {seed}: {failure}", again.trace[skipped..].join("\n"));
-        }
-    }
-}
-
 /// Whom the aborts of a log's reshares name, and what they name them for.
 #[derive(Debug, Default)]
-struct Named {
-    culprits: BTreeSet<AccountName>,
-    dissenters: BTreeSet<AccountName>,
-    missing: BTreeSet<AccountName>,
-    faults: Vec<String>,
+struct Reshares {
+    named: Named,
     /// Where the last abort is in the log.
     last: Option<u64>,
 }
 
-impl Named {
+impl Reshares {
     fn by(report: &AuditReport) -> Self {
-        let mut named = Self::default();
+        let mut reshares = Self::default();
         let sessions = report.groups.iter().flat_map(|group| &group.sessions);
         for session in sessions.filter(|session| session.epoch > 1) {
-            let SessionOutcome::Aborted { reason, blame, index } = &session.outcome else {
-                continue;
-            };
-            named.faults.extend(blame.iter().map(|blame| blame.fault.to_string()));
-            match reason {
-                AbortReason::Fault { culprits } => named.culprits.extend(culprits.clone()),
-                AbortReason::Dissent { dissenters } => named.dissenters.extend(dissenters.clone()),
-                AbortReason::TimedOut { missing: late }
-                | AbortReason::Restarted { nodes: late } => {
-                    named.missing.extend(late.clone());
-                }
-                // Called off because of what the sessions before show.
-                AbortReason::RosterChanged { .. } | AbortReason::Cancelled => continue,
+            if let SessionOutcome::Aborted { reason, blame, index } = &session.outcome
+                && reshares.named.note(reason, blame)
+            {
+                reshares.last = Some(*index);
             }
-            named.last = Some(*index);
         }
-        named
+        reshares
     }
 
     /// Whether the attack had an effect; panics if it had another than it must have.
@@ -169,15 +141,14 @@ impl Named {
         if self.last.is_none() {
             return false;
         }
-        assert_eq!((&self.culprits, &self.dissenters), (culprits, dissenters), "{self:?}");
+        let Named { culprits: named, dissenters: dissenting, missing, faults } = &self.named;
+        assert_eq!((named, dissenting), (culprits, dissenters), "{self:?}");
         let absent = if outcome == Outcome::Absence { &attacker } else { &nobody };
         // While a session waits for dealings, all who could deal are named as those it waits for.
-        assert!(absent.is_subset(&self.missing), "{self:?}");
-        assert!(outcome == Outcome::Absence || self.missing.is_empty(), "{self:?}");
+        assert!(absent.is_subset(missing), "{self:?}");
+        assert!(outcome == Outcome::Absence || missing.is_empty(), "{self:?}");
         if let Outcome::Blame(did) = outcome {
-            let (before, after) = did.split_once('…').unwrap_or((did, ""));
-            let did = |fault: &String| fault.starts_with(before) && fault.ends_with(after);
-            assert!(self.faults.iter().all(did), "{self:?}");
+            assert!(faults.iter().all(|fault| is_like(fault, did)), "{self:?}");
         }
         true
     }
@@ -193,16 +164,16 @@ fn plays(
 ) -> bool {
     // Silence is noticed after a while, and has to happen twice.
     let late = if outcome == Outcome::Absence { 90_000 } else { 20_000 };
-    let report = audited(part.scenario(mischief, proposals, late), seed);
+    let (_, report) = audited(part.scenario(mischief, proposals, late), seed);
     assert_ne!(report.verdict, Verdict::Failed, "{:?}", report.faults);
-    let hit = Named::by(&report).is_hit(part, outcome);
+    let hit = Reshares::by(&report).is_hit(part, outcome);
     let what = format!("{mischief:?}, {part:?}, {proposals} proposals, seed {seed}: {report:?}");
 
     // All that was asked for is signed, the last of it after all sessions.
     let signed = report.requests.iter().filter(|request| request.standing == Standing::Signed);
     assert_eq!(signed.count(), 3, "{what}");
     let last = report.signatures.last().unwrap().index;
-    assert!(Named::by(&report).last.is_none_or(|abort| abort < last), "{what}");
+    assert!(Reshares::by(&report).last.is_none_or(|abort| abort < last), "{what}");
 
     // The change is in force, if anybody could bring it about and was to try again.
     let group = &report.groups[0];
@@ -304,22 +275,6 @@ catalogue! {
 /// asked for is signed.
 #[test]
 fn no_attack_on_a_reshare_gains_from_a_bad_network() {
-    let faults = Faults {
-        delay: 40,
-        drop: 10,
-        duplicate: 20,
-        reorder: 20,
-        disconnect: 5,
-        notice: 1_000,
-        node_crash: 5,
-        coordinator_crash: 5,
-        downtime: 500,
-        batch: 4,
-        durable_first: true,
-        skew: 500,
-        heal: 5_000,
-        ..Faults::none()
-    };
     let attacks = [
         (ReshareMischief::ZeroShareOfAnother, LEAVES_OTHERS),
         (ReshareMischief::ZeroShareOfItself, STAYS_WITH_OTHERS),
@@ -331,9 +286,9 @@ fn no_attack_on_a_reshare_gains_from_a_bad_network() {
         (ReshareMischief::TwoDealings, LEAVES_OTHERS),
     ];
     for (mischief, part) in attacks {
-        let scenario = Scenario { faults: faults.clone(), ..part.scenario(mischief, 3, 90_000) };
-        let report = audited(scenario, 4);
-        let named = Named::by(&report);
+        let scenario = Scenario { faults: troubled(), ..part.scenario(mischief, 3, 90_000) };
+        let (_, report) = audited(scenario, 4);
+        let named = Reshares::by(&report).named;
         let attacker = BTreeSet::from([name(part.attacker)]);
         let blamed: BTreeSet<_> = named.culprits.union(&named.dissenters).cloned().collect();
         assert!(blamed.is_subset(&attacker), "{mischief:?}: {named:?}");

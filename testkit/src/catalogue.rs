@@ -1,0 +1,86 @@
+//! What the catalogues of malicious members have in common: a run and its audit, a bad network, and whom a log names.
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "a catalogue may stop at the first surprise"
+)]
+
+use std::collections::BTreeSet;
+
+use quorate_ceremony::audit::{AuditReport, Blame};
+use quorate_ceremony::names::AccountName;
+use quorate_ceremony::statement::AbortReason;
+
+use crate::{Faults, Outcome, Scenario, Simulation};
+
+/// What came of a run in which all invariants hold, and what an auditor finds in its log. A failure is played again, and
+/// told with what happened before it.
+pub fn audited(scenario: Scenario, seed: u64) -> (Outcome, AuditReport) {
+    let run = Simulation::new(scenario.clone(), seed).and_then(Simulation::run_and_audit);
+    match run {
+        Ok((outcome, report)) => (outcome, report.unwrap()),
+        Err(failure) => {
+            let again = Simulation::new(scenario, seed).unwrap().traced().run().unwrap_err();
+            let skipped = again.trace.len().saturating_sub(200);
+            let trace = again.trace.get(skipped..).unwrap_or_default();
+            panic!("{}\nseed {seed}: {failure}", trace.join("\n"));
+        }
+    }
+}
+
+/// A network that loses and reorders, and nodes that die, for five seconds.
+pub fn troubled() -> Faults {
+    Faults {
+        delay: 40,
+        drop: 10,
+        duplicate: 20,
+        reorder: 20,
+        disconnect: 5,
+        notice: 1_000,
+        node_crash: 5,
+        coordinator_crash: 5,
+        downtime: 500,
+        batch: 4,
+        durable_first: true,
+        skew: 500,
+        heal: 5_000,
+        ..Faults::none()
+    }
+}
+
+/// Whom the aborts in a log name, by what they name them for.
+#[derive(Debug, Default)]
+pub struct Named {
+    /// Who cheated.
+    pub culprits: BTreeSet<AccountName>,
+    /// Who contradicted the log.
+    pub dissenters: BTreeSet<AccountName>,
+    /// Who was waited for.
+    pub missing: BTreeSet<AccountName>,
+    /// What the culprits did, by the auditor's reading of their messages.
+    pub faults: Vec<String>,
+}
+
+impl Named {
+    /// Notes an abort. Whether it is the session's own end: one that was called off, because of what the sessions before
+    /// show, names nobody.
+    pub fn note(&mut self, reason: &AbortReason, blame: &[Blame]) -> bool {
+        self.faults.extend(blame.iter().map(|blame| blame.fault.to_string()));
+        match reason {
+            AbortReason::Fault { culprits } => self.culprits.extend(culprits.clone()),
+            AbortReason::Dissent { dissenters } => self.dissenters.extend(dissenters.clone()),
+            AbortReason::TimedOut { missing: late } | AbortReason::Restarted { nodes: late } => {
+                self.missing.extend(late.clone());
+            }
+            AbortReason::RosterChanged { .. } | AbortReason::Cancelled => return false,
+        }
+        true
+    }
+}
+
+/// Whether a text is this one, with anything in place of "…", or begins with it.
+pub fn is_like(text: &str, pattern: &str) -> bool {
+    let (before, after) = pattern.split_once('…').unwrap_or((pattern, ""));
+    text.starts_with(before) && text.ends_with(after)
+}
