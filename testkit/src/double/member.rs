@@ -235,6 +235,38 @@ impl Seat<'_> {
     fn submits(&self, body: Body) -> Option<NodeEffect> {
         self.entry(body).map(|entry| submission(&entry))
     }
+
+    /// A message of a ceremony, as if an earlier process of its node had sent it.
+    fn submits_as_earlier_process(
+        &self,
+        session: SessionId,
+        message: &Base64,
+        rng: &mut ChaCha20Rng,
+    ) -> Vec<NodeEffect> {
+        let (incarnation, message) = (Digest::new(random(rng)), message.clone());
+        let body = Body::CeremonyMessage { session, incarnation, message };
+        self.submits(body).into_iter().collect()
+    }
+
+    /// That a process started which there is not. Then its own is the latest again, if it is named, so that it signs, if
+    /// nothing else.
+    fn restarts(&self, own: Option<Digest>, rng: &mut ChaCha20Rng) -> Vec<NodeEffect> {
+        let started = [Some(Digest::new(random(rng))), own].into_iter().flatten();
+        started.filter_map(|incarnation| self.submits(Body::NodeStarted { incarnation })).collect()
+    }
+
+    /// That its share is another than the one that its node certifies.
+    fn certifies_another(
+        &self,
+        session: SessionId,
+        transcript: Digest,
+        public_key_package: Digest,
+    ) -> Option<NodeEffect> {
+        let mut other = *public_key_package.as_bytes();
+        other[0] ^= 1;
+        let public_key_package = Digest::new(other);
+        self.submits(Body::CeremonyCertified { session, transcript, public_key_package })
+    }
 }
 
 fn submission(entry: &Entry) -> NodeEffect {

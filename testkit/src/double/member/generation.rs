@@ -6,7 +6,7 @@ use curve25519_dalek::edwards::EdwardsPoint;
 use quorate_ceremony::effect::NodeEffect;
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::{Author, Entry};
-use quorate_ceremony::names::{AccountName, Digest, SessionId, Timestamp};
+use quorate_ceremony::names::{AccountName, SessionId, Timestamp};
 use quorate_ceremony::state::{CeremonyPhase, Group};
 use quorate_ceremony::statement::Body;
 use rand_chacha::ChaCha20Rng;
@@ -55,27 +55,15 @@ impl Generation {
         match &entry.statement().body {
             Body::CeremonyMessage { session, message, .. } => {
                 if mischief == Mischief::EarlierProcess {
-                    let incarnation = Digest::new(random(rng));
-                    let (session, message) = (*session, message.clone());
-                    let body = Body::CeremonyMessage { session, incarnation, message };
-                    return seat.submits(body).into_iter().collect();
+                    return seat.submits_as_earlier_process(*session, message, rng);
                 }
                 if mischief == Mischief::RestartForEver {
-                    let started = Body::NodeStarted { incarnation: Digest::new(random(rng)) };
-                    return std::iter::once(effect).chain(seat.submits(started)).collect();
+                    return std::iter::once(effect).chain(seat.restarts(None, rng)).collect();
                 }
                 if deals_itself(mischief) { Vec::new() } else { vec![effect] }
             }
             Body::CeremonyCertified { session, transcript, public_key_package } => {
-                let mut other = *public_key_package.as_bytes();
-                if let Some(byte) = other.first_mut() {
-                    *byte ^= 1;
-                }
-                let false_one = Body::CeremonyCertified {
-                    session: *session,
-                    transcript: *transcript,
-                    public_key_package: Digest::new(other),
-                };
+                let false_one = seat.certifies_another(*session, *transcript, *public_key_package);
                 // The share of one session is kept for the next.
                 let first = self.read.keys().all(|known| known == session);
                 match mischief {
@@ -84,10 +72,8 @@ impl Generation {
                         self.certifications.insert(*session, entry.clone());
                         Vec::new()
                     }
-                    Mischief::CertifyAnotherKey => seat.submits(false_one).into_iter().collect(),
-                    Mischief::CertifyTwice => {
-                        std::iter::once(effect).chain(seat.submits(false_one)).collect()
-                    }
+                    Mischief::CertifyAnotherKey => false_one.into_iter().collect(),
+                    Mischief::CertifyTwice => std::iter::once(effect).chain(false_one).collect(),
                     Mischief::StaleShare if first => Vec::new(),
                     _ if deals_itself(mischief) => Vec::new(),
                     _ => vec![effect],

@@ -271,13 +271,7 @@ impl Repairing {
             Body::CeremonyCertified { session, transcript, public_key_package }
                 if repairs(seat, *session) =>
             {
-                let mut other = *public_key_package.as_bytes();
-                other[0] ^= 1;
-                let false_one = seat.submits(Body::CeremonyCertified {
-                    session: *session,
-                    transcript: *transcript,
-                    public_key_package: Digest::new(other),
-                });
+                let false_one = seat.certifies_another(*session, *transcript, *public_key_package);
                 match self.mischief {
                     RepairMischief::WithholdCertification => Vec::new(),
                     RepairMischief::CertifyLate => {
@@ -310,17 +304,10 @@ impl Repairing {
         };
         match self.mischief {
             RepairMischief::EarlierProcess => {
-                let (incarnation, message) = (Digest::new(random(rng)), message.clone());
-                let body = Body::CeremonyMessage { session, incarnation, message };
-                seat.submits(body).into_iter().collect()
+                seat.submits_as_earlier_process(session, message, rng)
             }
             RepairMischief::RestartForEver => {
-                let started = Body::NodeStarted { incarnation: Digest::new(random(rng)) };
-                // Then its own process is the latest again, so that it signs, if nothing else.
-                let again = self.process.map(|incarnation| Body::NodeStarted { incarnation });
-                let starts = [Some(started), again].into_iter().flatten();
-                let starts = starts.filter_map(|start| seat.submits(start));
-                std::iter::once(effect).chain(starts).collect()
+                std::iter::once(effect).chain(seat.restarts(self.process, rng)).collect()
             }
             RepairMischief::CertifyEarly | RepairMischief::CertifyForAnother
                 if message.0.first() == Some(&certifies_in) =>

@@ -8,7 +8,7 @@ use quorate_ceremony::effect::{NodeChange, NodeEffect};
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::{Author, Entry};
 use quorate_ceremony::message::{DeclineReason, FromCoordinator, FromNode};
-use quorate_ceremony::names::{AccountName, Digest, SessionId, Timestamp};
+use quorate_ceremony::names::{AccountName, SessionId, Timestamp};
 use quorate_ceremony::signing::Subject;
 use quorate_ceremony::state::{Ceremony, CeremonyPhase, Group};
 use quorate_ceremony::statement::Body;
@@ -274,20 +274,12 @@ impl Resharing {
             Body::CeremonyMessage { session, message, .. } if reshares(seat, *session) => {
                 match self.mischief {
                     ReshareMischief::EarlierProcess => {
-                        let incarnation = Digest::new(random(rng));
-                        let (session, message) = (*session, message.clone());
-                        let body = Body::CeremonyMessage { session, incarnation, message };
-                        seat.submits(body).into_iter().collect()
+                        seat.submits_as_earlier_process(*session, message, rng)
                     }
                     ReshareMischief::RestartForEver => {
-                        let started = Body::NodeStarted { incarnation: Digest::new(random(rng)) };
-                        // Then its own process is the latest again, so that it signs, if nothing else.
                         let own =
                             seat.state.account(seat.account).ok().and_then(|it| it.incarnation);
-                        let again = own.map(|incarnation| Body::NodeStarted { incarnation });
-                        let starts = [Some(started), again].into_iter().flatten();
-                        let starts = starts.filter_map(|start| seat.submits(start));
-                        std::iter::once(effect).chain(starts).collect()
+                        std::iter::once(effect).chain(seat.restarts(own, rng)).collect()
                     }
                     _ if self.speaks_itself() => Vec::new(),
                     _ => vec![effect],
@@ -296,13 +288,7 @@ impl Resharing {
             Body::CeremonyCertified { session, transcript, public_key_package }
                 if reshares(seat, *session) =>
             {
-                let mut other = *public_key_package.as_bytes();
-                other[0] ^= 1;
-                let false_one = seat.submits(Body::CeremonyCertified {
-                    session: *session,
-                    transcript: *transcript,
-                    public_key_package: Digest::new(other),
-                });
+                let false_one = seat.certifies_another(*session, *transcript, *public_key_package);
                 match self.mischief {
                     ReshareMischief::WithholdCertification => Vec::new(),
                     ReshareMischief::CertifyLate => {
