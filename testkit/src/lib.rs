@@ -20,10 +20,10 @@ pub mod invariants;
 pub mod scenario;
 pub mod simulation;
 
-mod chance;
 mod disk;
-mod people;
 mod reference;
+mod rng;
+mod users;
 
 pub use double::member::{Mischief, RepairMischief, ReshareMischief};
 pub use scenario::{Faults, PlannedChange, PlannedRequest, Scenario, Vote};

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use quorate_ceremony::policy::Policy;
 use quorate_ceremony::statement::Role;
 
-use crate::chance::Chance;
 use crate::double::member::{Mischief, RepairMischief, ReshareMischief};
+use crate::rng::Chance;
 
 /// A run's people, wishes and faults.
 #[derive(Clone, Debug)]

@@ -6,8 +6,6 @@
 //! node, coordinator and auditor share, so that nobody has to take the coordinator's word for anything.
 
 pub mod audit;
-#[cfg(test)]
-mod chronicle;
 pub mod coordinator;
 pub mod effect;
 pub mod encoding;
@@ -21,3 +19,5 @@ pub mod policy;
 pub mod signing;
 pub mod state;
 pub mod statement;
+#[cfg(test)]
+mod test_log;

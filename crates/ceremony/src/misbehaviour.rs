@@ -273,11 +273,11 @@ mod tests {
 
     use super::*;
     use crate::audit::NoDocuments;
-    use crate::chronicle::Chronicle;
+    use crate::test_log::TestLog;
 
     #[test]
     fn an_entry_that_stands_elsewhere_or_nowhere_in_the_log_accuses_nobody() {
-        let log = Chronicle::keyed();
+        let log = TestLog::keyed();
         let origin = log.state.origin().parse().unwrap();
         let signer = LogSigner::new(origin, Seed::new(Box::new([1; 32])));
         let tree: MemoryTree = log.entries.iter().map(|entry| leaf_hash(entry)).collect();

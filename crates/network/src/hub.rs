@@ -30,10 +30,10 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::ca::{self, CertificateAuthority};
+use crate::handshake_limit::Turns;
 use crate::ivn::{AccountName, IvnId};
 use crate::peer::{Connections, Peer, Severable};
 use crate::tls::{self, TlsError};
-use crate::turns::Turns;
 
 /// What a hub grants to those who connect.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -25,9 +25,9 @@ pub mod redial;
 pub mod stream;
 pub mod token;
 
+mod handshake_limit;
 mod peer;
 mod tls;
-mod turns;
 mod websocket;
 
 pub use peer::Peer;

@@ -17,10 +17,10 @@ use quorate_ceremony::policy::Policy;
 use quorate_ceremony::statement::{Body, Genesis, GroupDefinition, Invitation, Role};
 use quorate_protocol::Suite;
 
+use super::attack_world::{START, Stage};
+use super::attacker_knowledge::AttackerKnowledge;
 use super::coordinator::{Liar, ViewId};
-use super::stage::{START, Stage};
-use super::truth::Truth;
-use crate::chance::Chance;
+use crate::rng::Chance;
 use crate::simulation::world::Secrets;
 
 const NAMES: [&str; 5] = ["ada", "ben", "cyd", "dot", "eve"];
@@ -130,7 +130,7 @@ impl Stage {
             secrets,
             stations: BTreeMap::new(),
             documents: BTreeMap::new(),
-            truth: Truth::default(),
+            truth: AttackerKnowledge::default(),
             liar,
             violations: Vec::new(),
         }

@@ -13,13 +13,13 @@ use super::network::Network;
 use super::node::Station;
 use super::world::{Secrets, World};
 use super::{Outcome, START, Simulation};
-use crate::chance::Chance;
 use crate::disk::{CoordinatorDisk, NodeDisk};
 use crate::double::member::Double;
 use crate::invariants::{Invariant, Invariants, Violation};
-use crate::people::{INVITATION, Plan};
 use crate::reference::Reference;
+use crate::rng::Chance;
 use crate::scenario::Scenario;
+use crate::users::{INVITATION, Plan};
 
 const NAMES: [&str; 10] = ["ada", "ben", "cyd", "dot", "eve", "fay", "gus", "hal", "ida", "jon"];
 

@@ -14,13 +14,13 @@ use quorate_ceremony::audit::AuditReport;
 use quorate_ceremony::effect::{CommandId, CoordinatorDeadline, NodeDeadline};
 use quorate_ceremony::names::{AccountName, EntryId, Timestamp};
 
-use crate::chance::Chance;
 use crate::invariants::{
     Invariant, Invariants, Seen, Violation, l1_approved_requests_are_signed,
     l2_processes_restart_by_themselves, the_audit_says_what_happened,
 };
-use crate::people::Plan;
+use crate::rng::Chance;
 use crate::scenario::{Faults, Scenario};
+use crate::users::Plan;
 use coordinator::Hub;
 use network::{ConnectionId, Direction, Network};
 use node::Station;

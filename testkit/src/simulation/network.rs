@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use quorate_ceremony::names::AccountName;
 
-use crate::chance::Chance;
+use crate::rng::Chance;
 use crate::scenario::Faults;
 
 /// Names a connection; a node that dials again gets another.

@@ -88,7 +88,9 @@ fn one_checkpoint_of_a_larger_fork_stops_signing_at_once_and_is_proof_later() {
         stage.says(&ben(), FromCoordinator::Log { first, entries, checkpoint });
         stage.settle();
         let kept = stage.trouble_of(&ben());
-        assert!(matches!(kept, Some(Trouble::Unexplained { theirs: ref t, .. }) if *t == theirs));
+        assert!(
+            matches!(kept, Some(Contradiction::Unexplained { theirs: ref t, .. }) if *t == theirs)
+        );
         stage.start(&ben());
         assert_eq!(stage.trouble_of(&ben()), kept, "over a restart");
 
@@ -128,7 +130,7 @@ fn a_rollback_to_an_old_checkpoint_stops_signing_until_the_log_is_whole_again() 
         stage.split(size - 3, &[ben()]);
         stage.settle();
         let trouble = stage.trouble_of(&ben());
-        assert_eq!(trouble, Some(Trouble::Behind { size: (size - 3) as u64 }));
+        assert_eq!(trouble, Some(Contradiction::Behind { size: (size - 3) as u64 }));
         let session = SessionId::new([7; 32]);
         stage.says(
             &ben(),
@@ -163,7 +165,7 @@ fn entries_that_a_checkpoint_is_not_of_are_not_believed_and_the_node_recovers() 
         });
         let request = stage.asks(&ada(), 1).unwrap();
         assert!(stage.node(&ben()).state().request(request).is_err());
-        assert!(matches!(stage.trouble_of(&ben()), Some(Trouble::Unexplained { .. })));
+        assert!(matches!(stage.trouble_of(&ben()), Some(Contradiction::Unexplained { .. })));
         stage.pass(1_000);
         assert_eq!(stage.trouble_of(&ben()), None, "the checkpoint was right");
         stage.approves(&ben(), request).unwrap();

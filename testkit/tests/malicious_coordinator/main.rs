@@ -12,7 +12,7 @@ use quorate_ceremony::entry::{Author, Entry};
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::misbehaviour::Proved;
 use quorate_ceremony::names::{AccountName, Digest, EntryId, SessionId};
-use quorate_ceremony::node::Trouble;
+use quorate_ceremony::node::Contradiction;
 use quorate_ceremony::policy::Policy;
 use quorate_ceremony::signing::Subject;
 use quorate_ceremony::state::Invalid;
@@ -53,7 +53,7 @@ fn attack(script: impl Fn(&mut Stage)) {
 fn proved_and_frozen(stage: &mut Stage, victim: &AccountName) -> Proved {
     let proved = stage.proof_of(victim).unwrap();
     for _ in 0..2 {
-        assert_eq!(stage.trouble_of(victim), Some(Trouble::Misbehaviour(proved.clone())));
+        assert_eq!(stage.trouble_of(victim), Some(Contradiction::Misbehaviour(proved.clone())));
         assert_eq!(stage.approves(victim, EntryId::new([1; 32])), Err(CommandError::Frozen));
         stage.start(victim);
         stage.settle();

@@ -245,7 +245,7 @@ impl Contributions {
 mod tests {
     use super::super::NoDocuments;
     use super::*;
-    use crate::chronicle::{Chronicle, board, session};
+    use crate::test_log::{TestLog, board, session};
 
     fn name(name: &str) -> AccountName {
         name.parse().unwrap()
@@ -312,9 +312,9 @@ mod tests {
         for (requester_may_approve, requester, consents) in
             [(true, "ada", true), (false, "ada", false), (true, "out", false)]
         {
-            let mut definition = Chronicle::peopled().board_of_three();
+            let mut definition = TestLog::peopled().board_of_three();
             definition.policy.requester_may_approve = requester_may_approve;
-            let mut log = Chronicle::keyed_with(definition);
+            let mut log = TestLog::keyed_with(definition);
             let request = log.requests(requester, log.request()).unwrap();
             let mut asked = Consents::default();
             let (state, group) = (log.state.request(request), log.state.group(&board()));
@@ -325,7 +325,7 @@ mod tests {
 
     #[test]
     fn a_signature_that_is_not_of_its_signers_shares_is_a_fault_whatever_the_fold_admits() {
-        let mut log = Chronicle::keyed();
+        let mut log = TestLog::keyed();
         let request = log.requests("ada", log.request()).unwrap();
         log.approves("ben", request).unwrap();
         let session = session(7);

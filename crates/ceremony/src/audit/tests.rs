@@ -1,12 +1,12 @@
 //! Audits of logs that only the fold's own tests can make: with faults that it does not admit, and with changes of groups.
 
 use super::*;
-use crate::chronicle::{Chronicle, board, name, session};
 use crate::statement::{GroupChange, Role};
+use crate::test_log::{TestLog, board, name, session};
 
 #[test]
 fn a_key_that_somebody_did_not_certify_is_a_fault_whatever_the_fold_admits() {
-    let log = Chronicle::keyed();
+    let log = TestLog::keyed();
     let (mut auditor, _) = Auditor::found(&log.entries[0]).unwrap();
     for bytes in &log.entries[1..] {
         for (_, session) in auditor.sessions.values_mut() {
@@ -19,15 +19,15 @@ fn a_key_that_somebody_did_not_certify_is_a_fault_whatever_the_fold_admits() {
     assert_eq!(auditor.faults, [missing]);
 }
 
-fn audited(log: &Chronicle, cosigners: &[&str]) -> AuditReport {
+fn audited(log: &TestLog, cosigners: &[&str]) -> AuditReport {
     let checkpoint = log.checkpoint(cosigners);
     let entries = log.entries.iter().cloned();
     replay(entries, checkpoint.as_signed(), &Anchor::default(), &mut NoDocuments).unwrap()
 }
 
 /// A board of ada, ben and cyd, two of whom sign; dan and eve could join.
-fn before() -> Chronicle {
-    let mut log = Chronicle::keyed();
+fn before() -> TestLog {
+    let mut log = TestLog::keyed();
     for account in ["dan", "eve"] {
         log.invite(account, Role::Member);
         log.join(account).unwrap();
@@ -36,7 +36,7 @@ fn before() -> Chronicle {
 }
 
 /// Cyd, dan and eve are the board: proposed by cyd and approved by ada. Ben knows nothing of it.
-fn changed() -> Chronicle {
+fn changed() -> TestLog {
     let mut log = before();
     let after = log.board_of(&["cyd", "dan", "eve"], 2);
     let change = log.proposes("cyd", after).unwrap();
@@ -45,7 +45,7 @@ fn changed() -> Chronicle {
     log
 }
 
-fn handed_over(log: &mut Chronicle, checkpoint: &str) -> Result<Vec<crate::state::Event>, Invalid> {
+fn handed_over(log: &mut TestLog, checkpoint: &str) -> Result<Vec<crate::state::Event>, Invalid> {
     let checkpoint = checkpoint.to_owned();
     log.coordinator_says(Body::HandedOver { group: board(), epoch: 2, checkpoint })
 }
@@ -157,14 +157,14 @@ fn new_shares_for_the_same_members_need_no_confirmation() {
 }
 
 /// A board of four of whom two sign.
-fn board_of_four() -> Chronicle {
+fn board_of_four() -> TestLog {
     let mut log = before();
     log.change(&["ada", "ben", "cyd", "dan"], 2, session(2));
     log
 }
 
 /// Ben's account gets other keys, and with ada's consent his share.
-fn replace_ben(log: &mut Chronicle) {
+fn replace_ben(log: &mut TestLog) {
     log.replace_keys("ben", "new").unwrap();
     let definition = log.group().definition.clone();
     let expires_at = log.now.plus(1_000_000);
@@ -206,7 +206,7 @@ fn a_member_with_other_keys_is_another_one_to_those_who_decide_on_a_final_log() 
 fn handovers_of_an_epoch_are_confirmed_each_by_those_before_it() {
     let mut log = board_of_four();
     replace_ben(&mut log);
-    let confirmed = |log: &Chronicle| {
+    let confirmed = |log: &TestLog| {
         let all = log.group().handovers.iter();
         all.map(|handover| handover.confirmed.is_some()).collect::<Vec<_>>()
     };

@@ -241,7 +241,7 @@ impl Credit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chronicle::name;
+    use crate::test_log::name;
 
     const LIMIT: u64 = 3;
 

@@ -8,9 +8,9 @@
 //! for all that was appended and sends it out: that is how many entries share one write to disk.
 
 mod admission;
-mod ceremony;
-mod pace;
+mod response_time;
 mod roast;
+mod sessions;
 mod signing;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

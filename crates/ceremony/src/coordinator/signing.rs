@@ -13,7 +13,7 @@ use quorate_protocol::{Identifier, sign};
 use rand_core::CryptoRngCore;
 
 use super::Coordinator;
-use super::pace::Pace;
+use super::response_time::ResponseTime;
 use super::roast::{Next, Package, Roast};
 use crate::effect::{CoordinatorDeadline, CoordinatorEffect};
 use crate::encoding::{self, Base64};
@@ -43,7 +43,7 @@ pub(super) struct Signing {
     /// How often a node failed since it last delivered.
     suspicion: BTreeMap<AccountName, u32>,
     /// How fast each node answers.
-    paces: BTreeMap<AccountName, Pace>,
+    paces: BTreeMap<AccountName, ResponseTime>,
     /// What is to be signed for each request.
     documents: BTreeMap<EntryId, Vec<u8>>,
 }

@@ -8,7 +8,7 @@ use quorate_log::leaf_hash;
 use quorate_log::tree::{Frontier, MemoryTree, head_at};
 use rand_core::CryptoRngCore;
 
-use super::trouble::{Bad, Trouble};
+use super::contradiction::{Bad, Contradiction};
 use super::{Node, RestoreError, Saved};
 use crate::effect::{NodeChange, NodeEffect};
 use crate::encoding::Base64;
@@ -190,7 +190,7 @@ impl Node {
             } else if !self.greeted {
                 // One that a newer overtook says nothing. As the first on a connection, it is the coordinator's answer
                 // to how many entries this node has: then the coordinator lost some.
-                self.trouble = Some(Trouble::Behind { size: shown.size });
+                self.trouble = Some(Contradiction::Behind { size: shown.size });
             }
             return;
         }

@@ -8,23 +8,23 @@
 //! without a separate proof.
 //!
 //! ```text
-//!            follow.rs                    ceremony.rs     approval.rs        signing.rs
+//!            follow.rs                    keyshares.rs    approval.rs        signing.rs
 //! Log ──▶ root = checkpoint? ──▶ fold ──▶ rounds of        documents,   ──▶  nonces, gate,
 //!         cosign                          ceremonies,      approvals         signature share
-//!            trouble.rs                   certification       upkeep.rs
+//!            contradiction.rs             certification       maintenance.rs
 //!         lies are kept, as proof                          share proofs, refreshes, copies
 //!                        outbox.rs: what is stated, until the log has it
 //! ```
 
 mod approval;
-mod ceremony;
+mod contradiction;
 mod follow;
+mod keyshares;
+mod maintenance;
 mod outbox;
 mod signing;
 #[cfg(test)]
 mod tests;
-mod trouble;
-mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,8 +45,8 @@ use crate::names::{
 use crate::state::{Invalid, IvnState};
 use crate::statement::{Body, GroupChange, GroupDefinition, Invitation, Role};
 
+pub use contradiction::Contradiction;
 pub use follow::MAX_STAGED;
-pub use trouble::Trouble;
 
 /// What an account holder decides about its node, once.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -223,7 +223,7 @@ pub struct Node {
     misbehaviour: Option<Misbehaviour>,
     /// Signed checkpoints that do not fit the tree, and that nothing proves wrong yet.
     unexplained: Vec<VerifiedCheckpoint>,
-    trouble: Option<Trouble>,
+    trouble: Option<Contradiction>,
 
     connected: bool,
     /// Whether this connection brought a checkpoint that this node accepted.
@@ -238,7 +238,7 @@ pub struct Node {
     arrived: BTreeSet<EntryId>,
     commands: BTreeMap<EntryId, CommandId>,
 
-    runs: BTreeMap<SessionId, ceremony::SessionRun>,
+    runs: BTreeMap<SessionId, keyshares::SessionRun>,
     packages: BTreeMap<SessionId, KeyPackage>,
 
     documents: BTreeMap<EntryId, Vec<u8>>,
@@ -276,8 +276,8 @@ impl Node {
         let name = name.parse().map_err(|_| RestoreError::LogKey)?;
         let seed = Box::new(*secrets.cosigner.seed());
         let cosigner = CosignerSigner::new(name, Seed::new(seed));
-        let (misbehaviour, unexplained) = trouble::restore(&saved, &replayed)?;
-        let trouble = trouble::of(misbehaviour.as_ref(), &unexplained, &replayed);
+        let (misbehaviour, unexplained) = contradiction::restore(&saved, &replayed)?;
+        let trouble = contradiction::of(misbehaviour.as_ref(), &unexplained, &replayed);
         let mut incarnation = [0; 32];
         rng.fill_bytes(&mut incarnation);
         Ok(Self {
@@ -549,7 +549,7 @@ impl Node {
     }
 
     /// What keeps this node from signing, if anything.
-    pub fn trouble(&self) -> Option<&Trouble> {
+    pub fn trouble(&self) -> Option<&Contradiction> {
         self.trouble.as_ref()
     }
 

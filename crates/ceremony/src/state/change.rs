@@ -10,7 +10,7 @@ use quorate_protocol::Identifier;
 
 use super::group::Group;
 use super::health::Unable;
-use super::terms::Terms;
+use super::session_plan::SessionPlan;
 use super::{Event, Invalid, IvnState};
 use crate::names::{AccountName, EntryId, Timestamp};
 use crate::statement::{AbortReason, GroupChange, Role};
@@ -253,11 +253,11 @@ impl IvnState {
         }
         let nobody = BTreeSet::new();
         let terms = match &proposal.repairs {
-            None => Terms::of_reshare(key, definition, id, &BTreeMap::new(), &nobody)?,
+            None => SessionPlan::of_reshare(key, definition, id, &BTreeMap::new(), &nobody)?,
             Some(member) if *definition != group.definition || !group.has_member(member) => {
                 return Err(Invalid::Repair { account: member.clone() });
             }
-            Some(member) => Terms::of_repair(key, definition, id, member, &nobody),
+            Some(member) => SessionPlan::of_repair(key, definition, id, member, &nobody),
         };
         terms.check(self.ivn)?;
         let approvals_required = policy.changes_required.unwrap_or(group.definition.min_signers);

@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use quorate_protocol::Identifier;
 use quorate_protocol::keys::PublicKeyPackage;
 
-use super::ceremony::{Ceremony, PastSession};
 use super::change::{Change, PastChange};
 use super::handover::Handover;
 use super::health::Unable;
-use super::terms::{Terms, name_of};
+use super::session::{Ceremony, PastSession};
+use super::session_plan::{SessionPlan, name_of};
 use super::{Event, Invalid, IvnState};
 use crate::entry::Entry;
 use crate::names::{AccountName, DocumentType, EntryId, GroupName, SessionId, Timestamp};
@@ -138,7 +138,7 @@ impl Group {
         let holds = self.key.as_ref().and_then(|key| key.identifiers.get(name).copied());
         let takes_part = || self.ceremony.as_ref()?.terms.identifiers.get(name).copied();
         let defined = || match &self.key {
-            None => Terms::of_new_key(self).ok()?.identifiers.get(name).copied(),
+            None => SessionPlan::of_new_key(self).ok()?.identifiers.get(name).copied(),
             Some(_) => None,
         };
         holds.or_else(takes_part).or_else(defined)
@@ -190,7 +190,7 @@ impl IvnState {
             past_epochs: Vec::new(),
             handovers: Vec::new(),
         };
-        Terms::of_new_key(&group)?.check(self.ivn)?;
+        SessionPlan::of_new_key(&group)?.check(self.ivn)?;
         self.groups.insert(definition.name.clone(), group);
         self.said.insert(id);
         Ok(vec![Event::GroupDefined(definition.name.clone())])

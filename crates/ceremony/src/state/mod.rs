@@ -7,15 +7,15 @@
 //!
 //! `apply` validates before it changes anything: an inadmissible entry leaves the state as it was.
 
-mod ceremony;
 mod change;
 mod group;
 mod handover;
 mod health;
-mod invalid;
+mod refusal;
 mod request;
 mod roster;
-mod terms;
+mod session;
+mod session_plan;
 #[cfg(test)]
 mod tests;
 
@@ -27,16 +27,16 @@ use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Ti
 use crate::signing::Subject;
 use crate::statement::{Body, Genesis, Invitation, Role};
 
-pub use ceremony::{ActivationRecord, Ceremony, CeremonyPhase, PastSession};
 pub use change::{Change, ChangeEnd, PastChange};
 pub use group::{Group, GroupKey, MOST_SIGNERS, PastEpoch};
 pub use handover::Handover;
 pub use health::{HEALTHY_FOR, Health, Shortfall, Unable, possession_context};
-pub use invalid::Invalid;
+pub use refusal::Invalid;
 pub use request::{Refused, RequestState, Status};
 pub use roster::Account;
 use roster::Decision;
-pub use terms::{SessionBoard, Terms};
+pub use session::{ActivationRecord, Ceremony, CeremonyPhase, PastSession};
+pub use session_plan::{SessionBoard, SessionPlan};
 
 /// The most characters in the reason of a refusal.
 const MAX_REASON: usize = 500;

@@ -14,7 +14,7 @@
 //! Of the statements that had not reached the log, only refusals are kept: whether the account holder took back something
 //! else since, a backup can not know.
 
-mod judgement;
+mod restore_check;
 
 use std::collections::BTreeSet;
 
@@ -31,7 +31,7 @@ use crate::home::NodeConfig;
 use crate::keystore::{BackupFile, BackupParts, KeyProtector, KeystoreError, NodeKeys};
 use crate::store::node::NodeStore;
 
-pub use judgement::{Judgement, Lost, judge};
+pub use restore_check::{Judgement, Lost, judge};
 
 /// What people can read on a backup without its passphrase.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]

@@ -11,7 +11,7 @@ use super::session::Session;
 use super::terminal::Terminal;
 use crate::control::client::Client;
 use crate::control::{Exit, Problem};
-use crate::errors::chain;
+use crate::error_chain::chain;
 use crate::home::{HOME_VARIABLE, HomeError, Locations, NodeConfig, NodeHome};
 use crate::keystore::{PASSPHRASE_VARIABLE, Passphrase, Purpose};
 
@@ -126,7 +126,7 @@ impl Context {
 
 /// The time, as the log counts.
 pub(super) fn now() -> Timestamp {
-    crate::deadlines::now()
+    crate::timers::now()
 }
 
 /// Says which command makes what is missing.

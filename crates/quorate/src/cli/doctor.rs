@@ -16,8 +16,8 @@ use super::session::Session;
 use super::terminal::Tone;
 use super::{Failure, Run, file, log};
 use crate::control::{Exit, GroupStage, GroupView, Problem, SigningStage, StatusView};
-use crate::handed_on;
 use crate::home::NodeConfig;
+use crate::proof_files;
 
 /// Check the home, the node, the connection, the clock, the disk and the tools
 ///
@@ -191,7 +191,7 @@ fn misbehaviour(home: &Path) -> Vec<Check> {
         let detail = format!("{} can not be listed: {error}", home.display());
         vec![Check::fail("coordinator", detail, "look at its permissions, and at the disk")]
     };
-    let found = match handed_on::list(home) {
+    let found = match proof_files::list(home) {
         Ok(found) => found,
         Err(error) => return unreadable(&error),
     };

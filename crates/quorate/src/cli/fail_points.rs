@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::context::Context;
 use super::{Failure, Run};
-use crate::drill;
+use crate::fail_points;
 
 /// List the points at which tests can make a node or coordinator of this build die; a release has none
 #[derive(Args, Debug)]
@@ -16,7 +16,7 @@ pub(super) struct FailPoints {}
 
 impl Run for FailPoints {
     fn run(self, context: &Context) -> Result<(), Failure> {
-        let mut list = drill::names().join("\n");
+        let mut list = fail_points::names().join("\n");
         list.push('\n');
         context.terminal.bytes(list.as_bytes())?;
         Ok(())

@@ -18,7 +18,7 @@ use super::{Failure, Run};
 use crate::control::{Exit, Problem};
 use crate::home::Locations;
 use crate::keystore::{Cost, PassphraseProtector, Purpose};
-use crate::setup::found::{Plan, found};
+use crate::setup::create_ivn::{Plan, found};
 
 /// Found an IVN: an isolated network with its own accounts, groups, rules and log
 ///

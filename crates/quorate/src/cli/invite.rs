@@ -13,7 +13,7 @@ use super::context::{Context, now};
 use super::duration;
 use super::{Failure, Run};
 use crate::control::{Ask, Exit, Problem};
-use crate::errors::chain;
+use crate::error_chain::chain;
 use crate::setup::invitation::invite;
 
 /// Invite someone: prints a URL for `quorate join`

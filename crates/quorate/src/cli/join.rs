@@ -75,8 +75,9 @@ impl Run for Join {
             true => file::read_text(file::DASH.as_ref())?,
             false => self.url,
         });
-        let link: JoinLink =
-            url.parse().map_err(|error| Problem::new(Exit::Usage, crate::errors::chain(&error)))?;
+        let link: JoinLink = url
+            .parse()
+            .map_err(|error| Problem::new(Exit::Usage, crate::error_chain::chain(&error)))?;
         let home = Locations::from_environment()
             .new_node(context.home.clone(), link.account.as_str())
             .map_err(|error| home_problem(&error))?;

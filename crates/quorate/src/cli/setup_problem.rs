@@ -6,7 +6,7 @@ use quorate_network::dialler::DialError;
 
 use super::context::home_problem;
 use crate::control::{Exit, Problem};
-use crate::errors::chain;
+use crate::error_chain::chain;
 use crate::setup::SetupError;
 
 /// The one place where setup's errors get their exit codes and hints.

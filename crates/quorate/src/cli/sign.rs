@@ -311,7 +311,7 @@ fn signature_file(request: &RequestView, document: &[u8]) -> Result<Vec<u8>, Pro
         .map_err(|_| damaged())?;
     let output = output_of(request)?;
     quorate_documents::finish(document, &output, &key, &signature)
-        .map_err(|error| Problem::new(Exit::Verification, crate::errors::chain(&error)))
+        .map_err(|error| Problem::new(Exit::Verification, crate::error_chain::chain(&error)))
 }
 
 /// How a request wants its document signed.

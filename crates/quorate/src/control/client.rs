@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 
 use super::{Answer, Ask, Exit, MAX_LINE, Problem, server};
-use crate::errors::chain;
+use crate::error_chain::chain;
 use crate::home::{HomeError, NodeHome};
 use crate::keystore::Passphrase;
 use crate::node::{self, Running};

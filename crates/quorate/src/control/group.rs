@@ -8,7 +8,7 @@ use quorate_ceremony::state::{Health, Unable};
 use quorate_ceremony::statement::GroupDefinition;
 use serde::{Deserialize, Serialize};
 
-use super::HindranceView;
+use super::BlockedView;
 
 /// A group.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -106,7 +106,7 @@ pub struct RefreshView {
     pub due: Timestamp,
     /// Why that does not happen by itself, and what to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hindered: Option<HindranceView>,
+    pub hindered: Option<BlockedView>,
 }
 
 /// Whether a group with a key can sign.

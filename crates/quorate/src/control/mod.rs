@@ -5,9 +5,9 @@
 //! node runs, the same questions are answered by a node in the client's own process.
 
 mod account;
+mod blocked;
 pub mod client;
 mod group;
-mod hindrance;
 pub(crate) mod server;
 mod status;
 
@@ -19,11 +19,11 @@ use quorate_ceremony::statement::{GroupDefinition, Invitation, Role};
 use serde::{Deserialize, Serialize};
 
 pub use account::{AccountView, InvitedView, MembershipView, ShareState, ShortfallView, Standing};
+pub use blocked::BlockedView;
 pub use group::{
     ChangeView, GroupStage, GroupView, MemberView, PastChangeView, RefreshView, ShareView,
     SigningStage, UnusedView,
 };
-pub use hindrance::HindranceView;
 pub use status::{StatusView, TroubleView};
 
 /// The longest line on the control socket, in bytes: a document of the largest size in base64, and some.

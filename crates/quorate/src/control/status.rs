@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_ceremony::names::{AccountName, IvnId, Timestamp};
-use quorate_ceremony::node::{Node, Trouble};
+use quorate_ceremony::node::{Contradiction, Node};
 use quorate_ceremony::statement::Role;
 use serde::{Deserialize, Serialize};
 
-use super::{GroupView, HindranceView};
+use super::{BlockedView, GroupView};
 
 /// How a node and its IVN are.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -41,7 +41,7 @@ pub struct StatusView {
     pub trouble: Option<TroubleView>,
     /// Why it may not act, or may not connect.
     #[serde(default)]
-    pub hindrance: Option<HindranceView>,
+    pub hindrance: Option<BlockedView>,
     /// The groups.
     pub groups: Vec<GroupView>,
     /// Requests that wait for this account.
@@ -52,7 +52,7 @@ pub struct StatusView {
     pub now: Timestamp,
 }
 
-/// [`Trouble`], for people.
+/// [`Contradiction`], for people.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct TroubleView {
     /// What it is.
@@ -67,20 +67,20 @@ impl TroubleView {
     /// What keeps this node from signing.
     pub(crate) fn of(node: &Node) -> Option<Self> {
         let (sentence, checkpoints) = match node.trouble()? {
-            Trouble::Misbehaviour(proved) => (
+            Contradiction::Misbehaviour(proved) => (
                 format!(
                     "The coordinator is proved to break the rules: {proved}. This node keeps the proof and signs \
                      nothing any more."
                 ),
                 None,
             ),
-            Trouble::Unexplained { ours, theirs } => (
+            Contradiction::Unexplained { ours, theirs } => (
                 "The coordinator signed a checkpoint that does not fit the log that this node verified; this node \
                  signs nothing until the log shows which is right."
                     .to_owned(),
                 ours.clone().map(|ours| (ours, theirs.clone())),
             ),
-            Trouble::Behind { size } => (
+            Contradiction::Behind { size } => (
                 format!(
                     "The coordinator shows a log of only {size} entries, fewer than this node has verified: it was \
                      restored from an old copy."

@@ -22,13 +22,13 @@ use rand_core::OsRng;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::deadlines::{Deadlines, now};
 use crate::documents::{Shelf, prepared};
-use crate::drill::{self, Point};
+use crate::fail_points::{self, Point};
 use crate::home::IvnDirectory;
 use crate::store::StoreError;
 use crate::store::coordinator::{CoordinatorStore, CoordinatorWrite};
 use crate::store::publish::Publisher;
+use crate::timers::{Deadlines, now};
 
 /// How many inputs one batch takes at most.
 const BATCH: usize = 512;
@@ -308,7 +308,7 @@ impl Task {
         // Documents are at hand, so that what became approved in this batch can be invited in the same.
         let prepare =
             effects.iter().filter(|effect| matches!(effect, CoordinatorEffect::PrepareDocument(_)));
-        let reached = drill::before(prepare);
+        let reached = fail_points::before(prepare);
         let wanted: Vec<EntryId> = effects
             .iter()
             .filter_map(|effect| match effect {
@@ -321,7 +321,7 @@ impl Task {
             let input = Input::Document { request, document };
             effects.extend(self.machine.handle(input, now(), &mut OsRng));
         }
-        drill::after(reached);
+        fail_points::after(reached);
         effects.extend(self.machine.seal(now(), &mut OsRng));
         self.execute(effects).await
     }
@@ -330,7 +330,7 @@ impl Task {
         let durable = effects.iter().filter(|effect| {
             matches!(effect, CoordinatorEffect::Append { .. } | CoordinatorEffect::Persist(_))
         });
-        let reached = drill::before(durable);
+        let reached = fail_points::before(durable);
         let mut writes = Vec::new();
         let mut rest = Vec::new();
         for effect in effects {
@@ -358,9 +358,9 @@ impl Task {
             writes.extend(self.take_cosignatures());
             self.store.commit(writes).await?;
         }
-        drill::after(reached);
+        fail_points::after(reached);
         for effect in rest {
-            let reached = drill::before([&effect]);
+            let reached = fail_points::before([&effect]);
             match effect {
                 CoordinatorEffect::Send(account, message) => {
                     if let Some((_, out)) = self.links.get(&account) {
@@ -383,7 +383,7 @@ impl Task {
                 | CoordinatorEffect::Persist(_)
                 | CoordinatorEffect::PrepareDocument(_) => {}
             }
-            drill::after(reached);
+            fail_points::after(reached);
         }
         Ok(())
     }
@@ -461,7 +461,7 @@ impl Task {
 
     /// Brings the published directory up to date. A failure costs nothing but freshness.
     async fn publish(&mut self) {
-        let reached = drill::before([Point::CoordinatorPublish]);
+        let reached = fail_points::before([Point::CoordinatorPublish]);
         let cosignatures: Vec<_> = self.take_cosignatures().collect();
         let result = match self.store.commit(cosignatures).await {
             Ok(()) => self.publisher.publish().await.map(|_| ()),
@@ -470,7 +470,7 @@ impl Task {
         if let Err(error) = result {
             tracing::warn!(%error, "the log directory could not be published");
         }
-        drill::after(reached);
+        fail_points::after(reached);
     }
 
     fn disconnect_all(&mut self) {

@@ -24,8 +24,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::control::{Exit, Problem};
 use crate::documents::Shelf;
-use crate::drill;
-use crate::errors::chain;
+use crate::error_chain::chain;
+use crate::fail_points;
 use crate::home::{CoordinatorHome, IvnDirectory, Limits};
 use crate::keystore::CoordinatorKeys;
 use crate::store::documents::Documents;
@@ -78,7 +78,7 @@ pub async fn serve(
     for ivn in ivns {
         let directory = home.ivn(ivn);
         let service = Service::open(ivn, directory, config.limits)?;
-        service.start(&hub, drill::deadlines(options.deadlines), &mut tasks, &stop)?;
+        service.start(&hub, fail_points::deadlines(options.deadlines), &mut tasks, &stop)?;
     }
     let listener =
         TcpListener::bind(listen).await.map_err(|error| cannot_listen(listen, &error))?;

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ivn::{Event, Member, Outgoing};
 use crate::documents::Shelf;
-use crate::drill;
+use crate::fail_points;
 use crate::setup::wire::{
     JOIN_ROUTE, JoinRefusal, JoinRequest, JoinResponse, MAX_JOIN_BODY, PROBLEM_TYPE,
     certificate_request_hash,
@@ -90,7 +90,7 @@ async fn stream(State(context): State<Context>, request: StreamRequest) -> Respo
         Err(refusal) => return refusal,
     };
     let link = LINKS.fetch_add(1, Ordering::Relaxed);
-    let options = drill::links(LinkOptions { queue: NODE_QUEUE, ..LinkOptions::default() });
+    let options = fail_points::links(LinkOptions { queue: NODE_QUEUE, ..LinkOptions::default() });
     request.accept(options, move |connection| relay(context, member, link, connection))
 }
 

@@ -9,7 +9,7 @@ use tokio::process::Command;
 
 use super::{Check, NAMESPACE, unwritable, write};
 use crate::control::{Exit, Problem, RequestView};
-use crate::errors::chain;
+use crate::error_chain::chain;
 use crate::log_audit::{Options, verify_directory, verify_proof};
 
 /// The identity in the allowed-signers file.

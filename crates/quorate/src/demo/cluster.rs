@@ -15,13 +15,13 @@ use zeroize::Zeroizing;
 
 use crate::control::client::Client;
 use crate::control::{Answer, Ask, Exit, Problem};
-use crate::deadlines::now;
-use crate::errors::chain;
+use crate::error_chain::chain;
 use crate::home::NodeHome;
 use crate::keystore::{Cost, Passphrase, PassphraseProtector};
-use crate::setup::found::{Plan, found};
+use crate::setup::create_ivn::{Plan, found};
 use crate::setup::invitation::invite;
 use crate::setup::join::{Choices, join};
+use crate::timers::now;
 
 /// How long an invitation of the demonstration is good, in milliseconds.
 const INVITATION: u64 = 600_000;

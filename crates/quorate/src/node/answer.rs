@@ -16,7 +16,7 @@ use quorate_log::tree::MemoryTree;
 use super::hub::Hub;
 use super::view;
 use crate::control::{
-    Answer, EntryView, Exit, HindranceView, PastChangeView, Problem, StatusView, TroubleView,
+    Answer, BlockedView, EntryView, Exit, PastChangeView, Problem, StatusView, TroubleView,
 };
 
 /// The fewest hex digits that name a request.
@@ -48,11 +48,11 @@ pub(crate) fn problem(error: &CommandError) -> Problem {
 /// As [`problem`]; that there is no connection has another reason if the coordinator does not want this node.
 pub(crate) fn told(error: &CommandError, node: &Node, hub: &Hub) -> Problem {
     let hindrance = match error {
-        CommandError::Unreachable => HindranceView::of(node, hub.outage.borrow().as_ref()),
+        CommandError::Unreachable => BlockedView::of(node, hub.outage.borrow().as_ref()),
         _ => None,
     };
     match hindrance {
-        Some(HindranceView { sentence, advice }) => {
+        Some(BlockedView { sentence, advice }) => {
             Problem::new(Exit::NotAllowed, sentence.trim_end_matches('.')).hint(advice)
         }
         None => match error {
@@ -238,7 +238,7 @@ pub(crate) fn status(
     let inbox = node.inbox(now).len() + node.changes_to_decide(now).len();
     let roles = state.account(node.account()).map(|account| account.roles.clone());
     let trouble = TroubleView::of(node);
-    let hindrance = HindranceView::of(node, outage);
+    let hindrance = BlockedView::of(node, outage);
     let sentence = match (&trouble, node.connected()) {
         (Some(trouble), _) => trouble.sentence.clone(),
         (None, _) if let Some(hindrance) = &hindrance => hindrance.sentence.clone(),

@@ -9,11 +9,11 @@ use rand_core::OsRng;
 use super::{damaged, problem};
 use crate::backup;
 use crate::control::{Answer, Exit, Problem};
-use crate::deadlines::now;
 use crate::home::{Home, NodeConfig, NodeHome};
 use crate::keystore::NodeKeys;
 use crate::setup::rotate;
 use crate::store::node::NodeStore;
+use crate::timers::now;
 
 /// The answer of a running node; `home` is where it lives.
 pub(super) async fn answer(

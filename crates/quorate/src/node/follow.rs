@@ -4,7 +4,7 @@ use quorate_ceremony::effect::{NodeChange, NodeEffect};
 use quorate_ceremony::identity::{AccountSecrets, SecretKey};
 use quorate_ceremony::message::FromCoordinator;
 use quorate_ceremony::misbehaviour::Misbehaviour;
-use quorate_ceremony::node::{Config, Input, Node, Saved, Trouble};
+use quorate_ceremony::node::{Config, Contradiction, Input, Node, Saved};
 use quorate_log::checkpoint::SignedCheckpoint;
 use quorate_network::ca::NodeKey;
 use rand_core::OsRng;
@@ -14,8 +14,8 @@ use super::renewal::Renewal;
 use super::{authority, damaged, dialler, hub, problem};
 use crate::backup::Backup;
 use crate::control::{Exit, Problem};
-use crate::deadlines::now;
 use crate::home::NodeConfig;
+use crate::timers::now;
 
 /// What the log of the coordinator says, after all of it was verified.
 pub(crate) struct Followed {
@@ -156,7 +156,7 @@ fn check(machine: &Node) -> Result<(), Problem> {
     let size = machine.state().size();
     match machine.trouble() {
         None => Ok(()),
-        Some(Trouble::Unexplained { theirs, .. }) => {
+        Some(Contradiction::Unexplained { theirs, .. }) => {
             let kept = theirs.parse::<SignedCheckpoint>().ok();
             let kept = kept.map_or(0, |kept| kept.unverified().size());
             Err(Problem::new(

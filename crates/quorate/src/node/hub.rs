@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::task::Event;
 use crate::control::{Exit, Problem};
-use crate::drill;
-use crate::errors::chain;
+use crate::error_chain::chain;
+use crate::fail_points;
 
 /// How many requests are under way at once: a hub grants an account 16 connections, its link included.
 const REQUESTS_AT_ONCE: usize = 8;
@@ -40,7 +40,7 @@ struct Requests {
 impl Requests {
     fn new(dialler: Dialler) -> Self {
         let usual = ClientOptions::default();
-        let options = ClientOptions { timeout: drill::patience(usual.timeout), ..usual };
+        let options = ClientOptions { timeout: fail_points::patience(usual.timeout), ..usual };
         Self { client: HubClient::new(dialler, options), over: CancellationToken::new() }
     }
 }

@@ -28,10 +28,10 @@ use self::renewal::Renewal;
 use crate::control::client::{Found, find};
 use crate::control::{Answer, Ask, Exit, Problem, server};
 use crate::documents::Shelf;
-use crate::errors::chain;
-use crate::handed_on;
+use crate::error_chain::chain;
 use crate::home::{NodeConfig, NodeHome};
 use crate::keystore::{Cost, NodeKeys, Passphrase, PassphraseProtector};
+use crate::proof_files;
 use crate::setup::rotate;
 use crate::store::StoreError;
 use crate::store::documents::Documents;
@@ -139,7 +139,7 @@ async fn start_with(home: NodeHome, keys: NodeKeys) -> Result<Running, Problem> 
     let (set_admission, admission) = watch::channel(None);
     let tell = task::Tell { caught_up: set_caught_up, admission: set_admission };
     if let Some(proof) = machine.misbehaviour() {
-        handed_on::hand_on(home.path(), proof);
+        proof_files::hand_on(home.path(), proof);
     }
     let place = home.path().to_owned();
     let task = task::Task::new(machine, store, shelf, hub.clone(), events.clone(), tell, place);

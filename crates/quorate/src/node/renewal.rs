@@ -16,8 +16,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::control::{Exit, Problem};
-use crate::drill;
-use crate::errors::chain;
+use crate::error_chain::chain;
+use crate::fail_points;
 use crate::home::{NodeConfig, NodeHome};
 use crate::setup::wire::{
     JOIN_ROUTE, JoinRequest, JoinResponse, MAX_JOIN_BODY, certificate_request_hash,
@@ -124,9 +124,9 @@ pub(super) fn options() -> DialOptions {
     let defaults = DialOptions::default();
     let link = quorate_network::link::LinkOptions { queue: 1024, ..defaults.link };
     DialOptions {
-        link: drill::links(link),
-        timeout: drill::patience(defaults.timeout),
-        longest_pause: drill::patience(defaults.longest_pause),
+        link: fail_points::links(link),
+        timeout: fail_points::patience(defaults.timeout),
+        longest_pause: fail_points::patience(defaults.longest_pause),
     }
 }
 

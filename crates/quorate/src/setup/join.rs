@@ -235,7 +235,7 @@ mod tests {
 
     use super::*;
     use crate::keystore::{Cost, Passphrase, PassphraseProtector};
-    use crate::setup::found::{Plan, found};
+    use crate::setup::create_ivn::{Plan, found};
     use crate::setup::invitation::invite;
 
     const CHOICES: Choices = Choices { auto_accept: true, auto_approve: false };
@@ -255,7 +255,7 @@ mod tests {
         };
         let passphrase = Passphrase::new(b"horse".to_vec().into()).unwrap();
         let protector = PassphraseProtector::new(passphrase, Cost::INSECURE);
-        let now = crate::deadlines::now();
+        let now = crate::timers::now();
         found(&plan, &node, &coordinator, &protector, now, &mut OsRng).await.unwrap();
         let admin = NodeHome::read(&node).unwrap();
         let roles = [quorate_ceremony::statement::Role::Member].into();

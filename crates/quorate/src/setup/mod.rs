@@ -8,8 +8,8 @@
 //! Nothing here asks a person or prints. What fails leaves nothing behind that was not there before, except where a
 //! lost answer may have admitted an account: then its keys stay, so that the same join can be tried again.
 
+pub mod create_ivn;
 mod error;
-pub mod found;
 pub mod invitation;
 pub mod join;
 mod keys;

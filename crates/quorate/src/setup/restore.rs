@@ -10,7 +10,7 @@ use quorate_log::checkpoint::SignedCheckpoint;
 use super::error::SetupError;
 use super::undo::Undo;
 use crate::backup::Backup;
-use crate::drill::{self, Point};
+use crate::fail_points::{self, Point};
 use crate::home::{NodeConfig, NodeHome};
 use crate::store::durable;
 use crate::store::node::NodeStore;
@@ -38,19 +38,19 @@ pub async fn restore(
     let mut home = NodeHome::stage(path)?;
     // It holds nothing that anybody could want, whoever began it: at best the same again.
     let undo = Undo::of(home.path());
-    let reached = drill::before([Point::RestoreKeys]);
+    let reached = fail_points::before([Point::RestoreKeys]);
     let keys = home.keys();
     durable::create(&keys, &backup.key_file).map_err(|source| failed(&keys, source))?;
-    drill::after(reached);
-    let reached = drill::before([Point::RestoreStore]);
+    fail_points::after(reached);
+    let reached = fail_points::before([Point::RestoreStore]);
     write_store(&home, backup, entries, good).await?;
-    drill::after(reached);
-    let reached = drill::before([Point::RestoreConfig]);
+    fail_points::after(reached);
+    let reached = fail_points::before([Point::RestoreConfig]);
     home.save(config)?;
-    drill::after(reached);
-    let reached = drill::before([Point::RestoreSwap]);
+    fail_points::after(reached);
+    let reached = fail_points::before([Point::RestoreSwap]);
     home.put_in_place(path)?;
-    drill::after(reached);
+    fail_points::after(reached);
     undo.keep();
     Ok(())
 }

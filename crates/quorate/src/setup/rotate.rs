@@ -32,7 +32,7 @@ use super::error::SetupError;
 use super::join::{ADMISSION, ask};
 use super::keys::new_tls_key;
 use super::wire::{JoinRequest, JoinResponse, certificate_request_hash};
-use crate::drill::{self, Point};
+use crate::fail_points::{self, Point};
 use crate::home::{NodeConfig, NodeHome};
 use crate::keystore::{KeyProtector, NodeKeys};
 use crate::store::durable;
@@ -87,10 +87,10 @@ pub async fn state(
         return Err(SetupError::OtherIvn);
     }
     NodeCertificate::from_pem(&response.certificate).map_err(|_| SetupError::Answer)?;
-    let reached = drill::before([Point::RotationCertificate]);
+    let reached = fail_points::before([Point::RotationCertificate]);
     home.save(NodeConfig { client_certificate: response.certificate, ..config })
         .map_err(SetupError::NotSaved)?;
-    drill::after(reached);
+    fail_points::after(reached);
     Ok(Stated { next, index: response.index, resumed })
 }
 
@@ -101,10 +101,10 @@ pub async fn state(
 /// When the disk fails. Then the rotation is to be carried on.
 pub fn finish(home: &NodeHome) -> Result<(), SetupError> {
     let path = home.next_keys();
-    let reached = drill::before([Point::RotationSwap]);
+    let reached = fail_points::before([Point::RotationSwap]);
     durable::rename(&path, &home.keys())
         .map_err(|source| SetupError::NotWritten { path, source })?;
-    drill::after(reached);
+    fail_points::after(reached);
     // Of no use any more, and no secrets.
     forget(&home.rotation())?;
     forget(&home.path().join(ADMISSION))
@@ -141,22 +141,22 @@ async fn prepare_and_ask(
     now: Timestamp,
     rng: &mut dyn CryptoRngCore,
 ) -> Result<(NodeKeys, JoinResponse), SetupError> {
-    let reached = drill::before([Point::RotationKeys]);
+    let reached = fail_points::before([Point::RotationKeys]);
     let next = open_or_make(&home.next_keys(), present, protector, rng)?;
-    drill::after(reached);
+    fail_points::after(reached);
     let tls = std::str::from_utf8(next.tls()).map_err(|_| SetupError::TlsKey)?;
     let csr = NodeKey::from_pem(tls)?.certificate_request()?;
     let kept = home.rotation();
-    let reached = drill::before([Point::RotationStatement]);
+    let reached = fail_points::before([Point::RotationStatement]);
     let repeated = read(&kept, present.account(), next.account())?;
     let is_repeated = repeated.is_some();
     let entry = match repeated {
         Some(entry) => entry,
         None => write(&kept, config, present.account(), next.account(), now)?,
     };
-    drill::after(reached);
+    fail_points::after(reached);
     let dialler = dialler(config)?;
-    let reached = drill::before([Point::RotationAsk]);
+    let reached = fail_points::before([Point::RotationAsk]);
     let response = match ask(dialler.clone(), &request(&next, &entry, &csr)).await {
         // The hub never saw the one that was kept, and by now it is too old. The keys in another are the same.
         Err(SetupError::Refused(Invalid::ClockSkew { .. })) if is_repeated => {
@@ -165,7 +165,7 @@ async fn prepare_and_ask(
         }
         answered => answered,
     }?;
-    drill::after(reached);
+    fail_points::after(reached);
     Ok((next, response))
 }
 

@@ -6,9 +6,9 @@
 #![expect(clippy::indexing_slicing, reason = "a surprise ends the soak, and is its verdict")]
 
 mod faults;
+mod group_life;
 mod nemesis;
-mod people;
-mod turns;
+mod users;
 mod verdict;
 
 use std::os::unix::process::CommandExt as _;
@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use quorate_testkit::cluster::{COORDINATOR, Cluster, Plan, lab};
 
 use crate::nemesis::Nemesis;
-use crate::people::People;
+use crate::users::People;
 
 /// Who has a node; the group needs [`MIN_SIGNERS`] of them, at times one less.
 pub(crate) const NAMES: [&str; 5] = ["ada", "ben", "carol", "dan", "eve"];
@@ -120,7 +120,7 @@ fn soak(plan: Plan, options: &Options, stop: &AtomicBool) -> Result<String, Stri
     let members = NAMES.join(",");
     let board = format!("group create board --members {members} --min-signers {MIN_SIGNERS}");
     cluster.run(NAMES[0], &board).checked()?;
-    cluster.write(people::DOCUMENT, b"a contract");
+    cluster.write(users::DOCUMENT, b"a contract");
     let people = People::new(&cluster, options.seed);
     let mut nemesis = Nemesis::new(&cluster, options.seed);
     let result = std::thread::scope(|scope| {

@@ -9,8 +9,8 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore as _, SeedableRng as _};
 
 use crate::faults::{Fault, draw_fault, heal_all, start_ended};
-use crate::people::{PATIENCE, People};
-use crate::turns::Turn;
+use crate::group_life::Turn;
+use crate::users::{PATIENCE, People};
 use crate::{MIN_SIGNERS, NAMES};
 
 /// How many faults there are at once, at most.

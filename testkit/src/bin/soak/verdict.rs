@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use quorate_testkit::cluster::{COORDINATOR, Cluster};
 
-use crate::people::{DOCUMENT, People};
+use crate::users::{DOCUMENT, People};
 use crate::{NAMES, SMALL_DISKS};
 
 /// Ends all processes and checks the log: nothing in it is wrong, everything that was signed is in it, and openssl accepts

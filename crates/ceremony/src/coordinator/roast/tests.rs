@@ -8,9 +8,9 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore as _, SeedableRng as _};
 
 use super::{Next, Roast};
-use crate::chronicle::{Chronicle, session};
 use crate::names::{AccountName, SessionId, Timestamp};
 use crate::signing::{SignedPart, Subject};
+use crate::test_log::{TestLog, session};
 
 /// What a signer does when it is asked something.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -44,7 +44,7 @@ struct Trial {
 }
 
 fn commitments() -> (SignedPart, Commitments) {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let subject = Subject::Activation { session: session(1) };
     let signed = log.commitments_of("ada", session(7), subject);
     let context = crate::signing::SigningSession {
@@ -53,8 +53,8 @@ fn commitments() -> (SignedPart, Commitments) {
         epoch: log.state.epoch_of(subject).unwrap_or(1),
         subject,
     };
-    let key = crate::chronicle::secrets("ada").public().identity;
-    let opened = context.open_commitments(&crate::chronicle::name("ada"), key, &signed).unwrap();
+    let key = crate::test_log::secrets("ada").public().identity;
+    let opened = context.open_commitments(&crate::test_log::name("ada"), key, &signed).unwrap();
     (signed, opened)
 }
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::chronicle::HOUR;
 use crate::names::{EntryId, Timestamp};
+use crate::test_log::HOUR;
 
 /// Requests of ada that all three members approved, and a coordinator that has none of their documents.
-fn approved(log: &mut Chronicle, count: usize) -> (Coordinator, Vec<EntryId>) {
+fn approved(log: &mut TestLog, count: usize) -> (Coordinator, Vec<EntryId>) {
     let mut requests = Vec::new();
     for _ in 0..count {
         log.wait(1);
@@ -22,7 +22,7 @@ fn approved(log: &mut Chronicle, count: usize) -> (Coordinator, Vec<EntryId>) {
     (coordinator, requests)
 }
 
-fn all_here(coordinator: &mut Coordinator, log: &mut Chronicle) {
+fn all_here(coordinator: &mut Coordinator, log: &mut TestLog) {
     let after = log.state.size();
     for member in ["ada", "ben", "cyd"] {
         says_hello(coordinator, log, member, after);
@@ -31,7 +31,7 @@ fn all_here(coordinator: &mut Coordinator, log: &mut Chronicle) {
 
 fn gives_document(
     coordinator: &mut Coordinator,
-    log: &mut Chronicle,
+    log: &mut TestLog,
     request: EntryId,
 ) -> Vec<CoordinatorEffect> {
     let commitment = log.state.request(request).unwrap().request.document;
@@ -41,7 +41,7 @@ fn gives_document(
 
 fn has_no_document(
     coordinator: &mut Coordinator,
-    log: &mut Chronicle,
+    log: &mut TestLog,
     request: EntryId,
 ) -> Option<Timestamp> {
     let effects = tell(coordinator, log, Input::Document { request, document: None });
@@ -53,7 +53,7 @@ fn has_no_document(
 
 #[test]
 fn nobody_is_asked_to_sign_a_request_that_has_lapsed() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let (mut coordinator, requests) = approved(&mut log, 1);
     gives_document(&mut coordinator, &mut log, requests[0]);
     log.wait(HOUR + 1);
@@ -66,7 +66,7 @@ fn nobody_is_asked_to_sign_a_request_that_has_lapsed() {
 
 #[test]
 fn of_several_pauses_only_the_first_to_end_wakes_the_coordinator() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let (mut coordinator, requests) = approved(&mut log, 2);
     assert!(has_no_document(&mut coordinator, &mut log, requests[0]).is_some());
     assert_eq!(has_no_document(&mut coordinator, &mut log, requests[1]), None);
@@ -76,7 +76,7 @@ fn of_several_pauses_only_the_first_to_end_wakes_the_coordinator() {
 
 #[test]
 fn a_session_goes_on_when_its_signers_are_late_and_ends_with_its_time() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let (mut coordinator, session) = invited(&mut log);
     let Config { signing, session: lifetime, .. } = Config::default();
     let end = log.now.plus(lifetime);
@@ -96,7 +96,7 @@ fn a_session_goes_on_when_its_signers_are_late_and_ends_with_its_time() {
 
 #[test]
 fn in_place_of_a_signer_whose_connection_breaks_another_is_asked_at_once() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let (mut coordinator, requests) = approved(&mut log, 1);
     all_here(&mut coordinator, &mut log);
     let first = asked(&gives_document(&mut coordinator, &mut log, requests[0]));
@@ -109,7 +109,7 @@ fn in_place_of_a_signer_whose_connection_breaks_another_is_asked_at_once() {
 
 #[test]
 fn a_signer_that_gets_other_keys_does_not_spoil_what_the_others_sign() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let (mut coordinator, requests) = approved(&mut log, 1);
     all_here(&mut coordinator, &mut log);
     let effects = gives_document(&mut coordinator, &mut log, requests[0]);
@@ -139,7 +139,7 @@ fn a_signer_that_gets_other_keys_does_not_spoil_what_the_others_sign() {
 
 #[test]
 fn who_was_late_for_one_request_is_asked_after_others_for_the_next() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let (mut coordinator, requests) = approved(&mut log, 6);
     all_here(&mut coordinator, &mut log);
     let effects = gives_document(&mut coordinator, &mut log, requests[0]);

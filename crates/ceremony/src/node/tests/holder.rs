@@ -39,9 +39,9 @@ fn fetches(effects: &[NodeEffect], request: EntryId) -> bool {
 
 /// A request of `requester` that ben's node sees, in a group whose policy is changed like this.
 fn asked(requester: &str, change: impl Fn(&mut crate::policy::Policy)) -> (Bench, EntryId) {
-    let mut definition = Chronicle::peopled().board_of_three();
+    let mut definition = TestLog::peopled().board_of_three();
     change(&mut definition.policy);
-    let mut log = Chronicle::keyed_with(definition);
+    let mut log = TestLog::keyed_with(definition);
     let request = log.requests(requester, log.request()).unwrap();
     let saved = saved(&log);
     let mut bench = Bench::with(log, saved);
@@ -57,9 +57,9 @@ fn command(bench: &mut Bench, command: Command) -> Vec<NodeEffect> {
 #[test]
 fn a_node_consents_without_being_asked_only_where_policy_and_configuration_both_say_so() {
     for (policy, own) in [(false, false), (false, true), (true, false), (true, true)] {
-        let mut definition = Chronicle::peopled().board_of_three();
+        let mut definition = TestLog::peopled().board_of_three();
         definition.policy.auto_approve = policy;
-        let mut log = Chronicle::keyed_with(definition);
+        let mut log = TestLog::keyed_with(definition);
         let request = log.requests("ada", log.request()).unwrap();
         let saved = saved(&log);
         let config = Config { auto_accept: false, auto_approve: own };
@@ -228,7 +228,7 @@ fn what_was_rejected_for_the_clock_is_forgotten_and_the_lead_is_told() {
 
 #[test]
 fn the_announcement_of_a_process_is_made_once_and_forgotten_when_rejected() {
-    let log = Chronicle::keyed();
+    let log = TestLog::keyed();
     let saved = saved(&log);
     let mut bench = Bench::with(log, saved);
     bench.show();
@@ -269,7 +269,7 @@ fn a_node_tells_how_it_stands() {
 
 #[test]
 fn a_change_is_judged_by_the_logs_rules_and_nothing_of_that_is_stated() {
-    let mut bench = Bench::with(Chronicle::keyed(), saved(&Chronicle::keyed()));
+    let mut bench = Bench::with(TestLog::keyed(), saved(&TestLog::keyed()));
     bench.announce();
     let of =
         |bench: &Bench, members: &[&str], min_signers| bench.log.board_of(members, min_signers);
@@ -307,7 +307,7 @@ fn a_change_is_judged_by_the_logs_rules_and_nothing_of_that_is_stated() {
 fn who_declines_to_join_takes_no_part_though_the_acceptance_that_was_taken_back_gets_into_the_log()
 {
     for declines in [false, true] {
-        let mut log = Chronicle::keyed();
+        let mut log = TestLog::keyed();
         log.change(&["ada", "cyd"], 2, session(2));
         let change = log.proposes("ada", log.board_of(&["ada", "ben", "cyd"], 2)).unwrap();
         log.approves("cyd", change).unwrap();
@@ -337,7 +337,7 @@ fn who_declines_to_join_takes_no_part_though_the_acceptance_that_was_taken_back_
 #[test]
 fn who_refuses_a_change_in_the_middle_of_it_takes_no_further_part() {
     for refuses in [false, true] {
-        let mut log = Chronicle::keyed();
+        let mut log = TestLog::keyed();
         let change = log.proposes("ada", log.board_of(&["ada", "ben"], 2)).unwrap();
         log.approves("ben", change).unwrap();
         let saved = saved(&log);
@@ -360,7 +360,7 @@ fn who_refuses_a_change_in_the_middle_of_it_takes_no_further_part() {
 
 #[test]
 fn who_refused_a_change_does_not_approve_it_although_the_log_never_got_the_refusal() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let change = log.proposes("ada", log.board_of(&["ada", "ben"], 2)).unwrap();
     let saved = saved(&log);
     let mut bench = Bench::with(log, saved);
@@ -380,7 +380,7 @@ fn who_refused_a_change_does_not_approve_it_although_the_log_never_got_the_refus
 #[test]
 fn a_node_says_nothing_in_a_session_that_is_open_to_others_with_the_same_names() {
     for manifest in [Manifest::Names, Manifest::Keys] {
-        let mut log = Chronicle::keyed();
+        let mut log = TestLog::keyed();
         log.proposes("ada", log.board_of(&["ada", "ben", "cyd"], 2)).unwrap();
         let saved = saved(&log);
         let mut bench = Bench::with(log, saved);

@@ -6,8 +6,8 @@ use crate::state::{Invalid, Status};
 use crate::statement::Role;
 
 /// Another history of the same length.
-fn board_again(bench: &mut Bench, other: &str) -> Chronicle {
-    let mut log = Chronicle::keyed();
+fn board_again(bench: &mut Bench, other: &str) -> TestLog {
+    let mut log = TestLog::keyed();
     log.requests("ada", log.request()).unwrap();
     log.wait(1);
     log.approves(other, *log.state.requests().keys().next().unwrap()).unwrap();
@@ -56,7 +56,7 @@ fn a_larger_checkpoint_that_does_not_fit_is_kept_and_is_proof_once_the_tree_is_s
     assert!(effects.iter().any(kept));
     assert!(effects.iter().any(|effect| matches!(effect, NodeEffect::Disconnect)));
     assert!(
-        matches!(bench.node.trouble(), Some(Trouble::Unexplained { theirs: t, .. }) if *t == theirs)
+        matches!(bench.node.trouble(), Some(Contradiction::Unexplained { theirs: t, .. }) if *t == theirs)
     );
     assert_eq!(bench.node.state().size(), bench.log.state.size(), "nothing was believed");
 
@@ -136,7 +136,7 @@ fn a_checkpoint_that_turns_out_right_is_forgiven() {
     // Right, but with another entry than it is of.
     let wrong = vec![bench.log.entries[3].clone()];
     bench.receive(log_message(bench.shown, &wrong, right.clone()));
-    assert!(matches!(bench.node.trouble(), Some(Trouble::Unexplained { .. })));
+    assert!(matches!(bench.node.trouble(), Some(Contradiction::Unexplained { .. })));
     bench.tell(Input::Disconnected);
     bench.tell(Input::Connected);
     let effects = bench.show();
@@ -222,13 +222,13 @@ fn a_signature_that_does_not_verify_is_proof_for_whoever_has_the_document() {
     assert_eq!(bench.node.state().request(request).unwrap().status, Status::Approved);
 
     // It stays proof over a restart, where the document is not at hand.
-    bench.log = Chronicle::keyed();
+    bench.log = TestLog::keyed();
     bench.log.requests("ada", bench.log.request()).unwrap();
     bench.log.approves("ben", request).unwrap();
     bench.log.enter(&Entry::from_bytes(before.last().unwrap()).unwrap()).unwrap();
     let saved = Saved { misbehaviour: vec![proof.to_json()], ..saved(&bench.log) };
     let bench = Bench::with(bench.log, saved);
-    let false_signature = Trouble::Misbehaviour(Proved::FalseSignature { index, request });
+    let false_signature = Contradiction::Misbehaviour(Proved::FalseSignature { index, request });
     assert_eq!(bench.node.trouble(), Some(&false_signature));
 }
 
@@ -257,7 +257,7 @@ fn a_stored_proof_that_proves_nothing_is_damage_and_no_accusation() {
 
 /// An approval of ben for a new request of ada, which the coordinator says it does not take.
 fn disputed() -> (Bench, EntryId, Entry, Vec<NodeEffect>) {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let request = log.requests("ada", log.request()).unwrap();
     let saved = saved(&log);
     let mut bench = Bench::with(log, saved);
@@ -308,7 +308,7 @@ fn a_statement_lives_until_the_log_itself_shows_that_it_can_not_come() {
 
 #[test]
 fn a_statement_that_the_log_does_not_admit_either_is_let_go_at_once() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let request = log.requests("ada", log.request()).unwrap();
     log.approves("cyd", request).unwrap();
     let saved = saved(&log);
@@ -373,7 +373,7 @@ fn a_refusal_that_comes_too_late_for_the_log_binds_the_node_and_drops_its_nonces
 #[test]
 fn a_checkpoint_of_another_log_in_an_entry_is_proof_of_a_fork() {
     let changed = |pause| {
-        let mut log = Chronicle::keyed();
+        let mut log = TestLog::keyed();
         log.invite("dan", Role::Member);
         log.join("dan").unwrap();
         log.change(&["ada", "cyd"], 2, session(2));

@@ -2,27 +2,27 @@
 
 use std::collections::BTreeSet;
 
-use crate::chronicle::{Chronicle, board, name, secrets, session, some};
 use crate::entry::{Author, Entry};
 use crate::state::{ChangeEnd, Event, Invalid, Status, Unable};
 use crate::statement::{AbortReason, Body, Role};
+use crate::test_log::{TestLog, board, name, secrets, session, some};
 
-fn suspends(log: &mut Chronicle, account: &str) -> Result<Vec<Event>, Invalid> {
+fn suspends(log: &mut TestLog, account: &str) -> Result<Vec<Event>, Invalid> {
     log.wait(1);
     log.says("ada", Body::AccountSuspended { account: name(account) })
 }
 
-fn resumes(log: &mut Chronicle, account: &str) -> Result<Vec<Event>, Invalid> {
+fn resumes(log: &mut TestLog, account: &str) -> Result<Vec<Event>, Invalid> {
     log.wait(1);
     log.says("ada", Body::AccountResumed { account: name(account) })
 }
 
-fn removes(log: &mut Chronicle, account: &str) -> Result<Vec<Event>, Invalid> {
+fn removes(log: &mut TestLog, account: &str) -> Result<Vec<Event>, Invalid> {
     log.wait(1);
     log.says("ada", Body::AccountRemoved { account: name(account) })
 }
 
-fn sets_roles(log: &mut Chronicle, account: &str, roles: &[Role]) -> Result<Vec<Event>, Invalid> {
+fn sets_roles(log: &mut TestLog, account: &str, roles: &[Role]) -> Result<Vec<Event>, Invalid> {
     log.wait(1);
     let roles = roles.iter().copied().collect();
     log.says("ada", Body::AccountRoles { account: name(account), roles })
@@ -30,8 +30,8 @@ fn sets_roles(log: &mut Chronicle, account: &str, roles: &[Role]) -> Result<Vec<
 
 /// Has these sign a request that they have approved.
 /// The board of three with its key, and a second admin, fay, who is no member of it.
-fn keyed() -> Chronicle {
-    let mut log = Chronicle::keyed();
+fn keyed() -> TestLog {
+    let mut log = TestLog::keyed();
     log.invite("fay", Role::Admin);
     log.join("fay").unwrap();
     log
@@ -144,7 +144,7 @@ fn a_decision_that_was_held_back_or_is_said_again_does_not_undo_a_later_one() {
 
 #[test]
 fn what_an_admin_handed_out_ends_with_its_being_one() {
-    for end in [suspends, removes, |log: &mut Chronicle, who: &str| sets_roles(log, who, &[])] {
+    for end in [suspends, removes, |log: &mut TestLog, who: &str| sets_roles(log, who, &[])] {
         let mut log = keyed();
         let invitation = log.invitation("eve", Role::Admin);
         log.says("fay", Body::Invitation(invitation)).unwrap();
@@ -267,7 +267,7 @@ fn an_admin_can_not_get_a_share_by_giving_members_other_keys() {
 
 #[test]
 fn a_change_is_over_when_who_would_get_a_share_by_it_is_not_who_was_approved() {
-    for end in [removes, |log: &mut Chronicle, who: &str| log.replace_keys(who, "new")] {
+    for end in [removes, |log: &mut TestLog, who: &str| log.replace_keys(who, "new")] {
         for account in ["dan", "ben"] {
             let mut log = keyed();
             log.invite("dan", Role::Member);
@@ -367,10 +367,10 @@ fn an_account_rotates_its_keys_and_keeps_its_share_and_its_say() {
 #[test]
 fn a_copy_of_a_node_is_known_until_one_of_the_two_starts_anew() {
     let mut log = keyed();
-    let (first, second) = (Chronicle::incarnation("ben", 1), Chronicle::incarnation("ben", 2));
+    let (first, second) = (TestLog::incarnation("ben", 1), TestLog::incarnation("ben", 2));
     log.start_node("ben", 2);
-    let duplicated = |log: &Chronicle| log.state.account(&name("ben")).unwrap().duplicated;
-    let says = |log: &mut Chronicle, incarnation, other| {
+    let duplicated = |log: &TestLog| log.state.account(&name("ben")).unwrap().duplicated;
+    let says = |log: &mut TestLog, incarnation, other| {
         log.says("ben", Body::NodeDuplicated { incarnation, other })
     };
     assert_eq!(says(&mut log, second, first), Err(Invalid::StaleIncarnation));
@@ -386,7 +386,7 @@ fn a_copy_of_a_node_is_known_until_one_of_the_two_starts_anew() {
 
 #[test]
 fn before_there_is_a_key_everybody_has_to_accept_again_when_a_member_gets_other_keys() {
-    let mut log = Chronicle::grouped();
+    let mut log = TestLog::grouped();
     log.replace_keys("ben", "new").unwrap();
     assert!(log.group().accepted.is_empty());
     log.wait(1);
@@ -436,7 +436,7 @@ fn what_was_handed_out_with_former_keys_is_void() {
 #[test]
 fn a_start_that_was_held_back_is_no_later_start() {
     let mut log = keyed();
-    let earlier = Body::NodeStarted { incarnation: Chronicle::incarnation("ben", 7) };
+    let earlier = Body::NodeStarted { incarnation: TestLog::incarnation("ben", 7) };
     let earlier = log.entry("ben", earlier);
     log.wait(1);
     log.start_node("ben", 8);

@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 use quorate_protocol::keyshare::{Run, Step};
 
-use crate::chronicle::{Chronicle, HOUR, board, name, session, some};
 use crate::names::{AccountName, EntryId};
 use crate::signing::Subject;
 use crate::state::{CeremonyPhase, ChangeEnd, Event, Invalid, Status};
 use crate::statement::{AbortReason, Body, GroupChange, GroupDefinition, Role};
+use crate::test_log::{HOUR, TestLog, board, name, session, some};
 
 /// The board of three with its key, and dan and eve, who could join it.
-fn keyed() -> Chronicle {
-    let mut log = Chronicle::keyed();
+fn keyed() -> TestLog {
+    let mut log = TestLog::keyed();
     for account in ["dan", "eve"] {
         log.invite(account, Role::Member);
         log.join(account).unwrap();
@@ -20,11 +20,11 @@ fn keyed() -> Chronicle {
     log
 }
 
-fn verifying_key(log: &Chronicle) -> Vec<u8> {
+fn verifying_key(log: &TestLog) -> Vec<u8> {
     log.group().key.as_ref().unwrap().public.verifying_key().as_bytes().to_vec()
 }
 
-fn accepts(log: &mut Chronicle, account: &str, change: EntryId) -> Result<Vec<Event>, Invalid> {
+fn accepts(log: &mut TestLog, account: &str, change: EntryId) -> Result<Vec<Event>, Invalid> {
     log.says(account, Body::GroupAccepted { group: board(), definition: change })
 }
 
@@ -63,7 +63,7 @@ fn changes_follow_one_another_and_identifiers_are_never_given_twice() {
     let mut log = keyed();
     let key = verifying_key(&log);
     let of =
-        |log: &Chronicle, account: &str| log.group().identifier(&name(account)).map(|id| id.get());
+        |log: &TestLog, account: &str| log.group().identifier(&name(account)).map(|id| id.get());
     log.change(&["ada", "ben", "cyd", "dan", "eve"], 3, session(2));
     assert_eq!(["ada", "cyd", "dan", "eve"].map(|who| of(&log, who)), [1, 3, 4, 5].map(Some));
     let change = log.proposes("ada", log.board_of(&["ada", "ben", "dan"], 2)).unwrap();
@@ -98,9 +98,9 @@ fn it_takes_the_consents_of_as_many_members_as_sign_and_no_admin_is_enough() {
 
 #[test]
 fn a_policy_can_ask_for_more_consents_and_keep_the_proposer_out() {
-    let mut definition = Chronicle::peopled().board_of_three();
+    let mut definition = TestLog::peopled().board_of_three();
     definition.policy.changes_required = Some(3);
-    let mut log = Chronicle::keyed_with(definition.clone());
+    let mut log = TestLog::keyed_with(definition.clone());
     let smaller = GroupDefinition { members: vec![name("ada"), name("ben")], ..definition };
     let smaller = GroupDefinition { policy: log.board_of(&[], 2).policy, ..smaller };
     let change = log.proposes("ada", smaller).unwrap();
@@ -109,9 +109,9 @@ fn a_policy_can_ask_for_more_consents_and_keep_the_proposer_out() {
     log.approves("cyd", change).unwrap();
     assert!(log.group().change.as_ref().unwrap().approved);
 
-    let mut definition = Chronicle::peopled().board_of_three();
+    let mut definition = TestLog::peopled().board_of_three();
     definition.policy.requester_may_approve = false;
-    let mut log = Chronicle::keyed_with(definition);
+    let mut log = TestLog::keyed_with(definition);
     let change = log.proposes("ada", log.board_of(&["ada", "ben"], 2)).unwrap();
     assert!(log.group().change.as_ref().unwrap().approvals.is_empty());
     assert_eq!(log.approves("ada", change), Err(Invalid::RequesterMayNotApprove));
@@ -186,7 +186,7 @@ fn what_can_not_be_is_refused_with_the_reason() {
     let others = log.board_of(&["ada", "ben"], 2);
     let stranger = Invalid::NotAMember { account: name("out"), group: board() };
     assert_eq!(log.proposes("out", others.clone()), Err(stranger));
-    let propose = |log: &mut Chronicle, epoch, expires_at| {
+    let propose = |log: &mut TestLog, epoch, expires_at| {
         let definition = others.clone();
         log.says(
             "ada",
@@ -201,7 +201,7 @@ fn what_can_not_be_is_refused_with_the_reason() {
     let late = log.now.plus(200 * 24 * HOUR);
     assert!(matches!(propose(&mut log, 1, late), Err(Invalid::Expiry { .. })));
 
-    let mut without_key = Chronicle::grouped();
+    let mut without_key = TestLog::grouped();
     let change = without_key.board_of(&["ada", "ben"], 2);
     assert_eq!(without_key.proposes("ada", change), Err(Invalid::NoKey { group: board() }));
 }
@@ -281,9 +281,9 @@ fn requests_that_wait_go_on_under_the_new_members_and_never_need_less() {
 
 #[test]
 fn a_request_that_asks_for_more_consents_than_there_are_members_left_is_rejected() {
-    let mut definition = Chronicle::peopled().board_of_three();
+    let mut definition = TestLog::peopled().board_of_three();
     definition.policy.approvals_required = 3;
-    let mut log = Chronicle::keyed_with(definition);
+    let mut log = TestLog::keyed_with(definition);
     let request = log.requests("ada", log.request()).unwrap();
     log.change(&["ada", "ben"], 2, session(2));
     let state = log.state.request(request).unwrap();
@@ -306,7 +306,7 @@ fn until_the_new_shares_are_in_use_the_old_ones_sign_and_afterwards_they_do_not(
 }
 
 /// The same log, to go on with in another way.
-fn keyed_again(log: &Chronicle) -> Chronicle {
+fn keyed_again(log: &TestLog) -> TestLog {
     let mut again = keyed();
     for bytes in log.entries.iter().skip(again.entries.len()) {
         again.enter(&crate::entry::Entry::from_bytes(bytes).unwrap()).unwrap();
@@ -316,7 +316,7 @@ fn keyed_again(log: &Chronicle) -> Chronicle {
 }
 
 /// A change of the board of three to these, approved and begun.
-fn begun(members: &[&str], min_signers: u16) -> Chronicle {
+fn begun(members: &[&str], min_signers: u16) -> TestLog {
     let mut log = keyed();
     let change = log.proposes("ada", log.board_of(members, min_signers)).unwrap();
     log.approves("ben", change).unwrap();
@@ -363,7 +363,7 @@ fn a_dealer_that_cheats_and_leaves_is_done_without() {
 #[test]
 fn who_deals_and_leaves_and_then_runs_from_an_older_disk_is_not_accused_of_saying_two_things() {
     let mut log = begun(&["ada", "ben", "dan"], 2);
-    let deals = |log: &mut Chronicle| {
+    let deals = |log: &mut TestLog| {
         let me = log.ceremony().terms.identifiers[&name("cyd")];
         let parameters = log.ceremony().board.keyshare().unwrap().parameters().clone();
         let old = log.package_of("cyd");
@@ -373,7 +373,7 @@ fn who_deals_and_leaves_and_then_runs_from_an_older_disk_is_not_accused_of_sayin
     for recipient in ["ada", "ben", "dan"] {
         log.joins_reshare(recipient);
     }
-    let message = |log: &mut Chronicle, run: Run| {
+    let message = |log: &mut TestLog, run: Run| {
         let board = log.ceremony().board.keyshare().unwrap().clone();
         match run.advance(&board, &mut log.rng).unwrap() {
             Step::Send(_, message) => message,
@@ -390,7 +390,7 @@ fn who_deals_and_leaves_and_then_runs_from_an_older_disk_is_not_accused_of_sayin
 #[test]
 fn a_joiner_keeps_its_number_in_all_sessions_of_a_change_and_nobody_else_ever_gets_it() {
     let mut log = begun(&["ada", "ben", "dan"], 2);
-    let number = |log: &Chronicle, who: &str| log.ceremony().terms.identifiers[&name(who)].get();
+    let number = |log: &TestLog, who: &str| log.ceremony().terms.identifiers[&name(who)].get();
     assert_eq!(number(&log, "dan"), 4);
     let reason = AbortReason::TimedOut { missing: log.group().missing() };
     log.coordinator_says(Body::CeremonyAborted { session: session(2), reason }).unwrap();
@@ -463,7 +463,7 @@ fn a_request_never_needs_less_again_when_a_later_change_needs_less() {
     let mut log = keyed();
     let request = log.requests("ada", log.request()).unwrap();
     log.change(&["ada", "ben", "cyd", "dan"], 3, session(2));
-    let required = |log: &Chronicle| log.state.request(request).unwrap().approvals_required;
+    let required = |log: &TestLog| log.state.request(request).unwrap().approvals_required;
     assert_eq!(required(&log), 3);
     let smaller = log.proposes("ada", log.board_of(&["ada", "ben", "cyd"], 2)).unwrap();
     log.approves("ben", smaller).unwrap();

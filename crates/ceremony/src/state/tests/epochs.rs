@@ -6,12 +6,12 @@ use curve25519_dalek::Scalar;
 use quorate_protocol::keys::{KeyPackage, PublicKeyPackage};
 use quorate_protocol::sign;
 
-use crate::chronicle::{Chronicle, name, secrets, session, some};
 use crate::encoding::Base64;
 use crate::names::{AccountName, EntryId};
 use crate::signing::{SignerRecord, SigningSession, Subject};
 use crate::state::Invalid;
 use crate::statement::{Body, Role};
+use crate::test_log::{TestLog, name, secrets, session, some};
 
 const DOCUMENT: &[u8] = b"document";
 
@@ -39,7 +39,7 @@ struct Epoch {
 type Signer<'a> = (&'a AccountName, &'a Epoch);
 
 impl Epoch {
-    fn of(log: &Chronicle) -> Self {
+    fn of(log: &TestLog) -> Self {
         let key = log.group().key.as_ref().unwrap();
         let members = key.identifiers.keys();
         let shares =
@@ -49,7 +49,7 @@ impl Epoch {
 }
 
 /// All members want this.
-fn change(log: &mut Chronicle, (min_signers, members): (u16, &[&str]), number: u8) {
+fn change(log: &mut TestLog, (min_signers, members): (u16, &[&str]), number: u8) {
     let change = log.proposes("ada", log.board_of(members, min_signers)).unwrap();
     for member in log.group().definition.members.clone() {
         if !log.group().change.as_ref().unwrap().approved && member != name("ada") {
@@ -111,7 +111,7 @@ fn forged(share: &KeyPackage) -> KeyPackage {
 
 /// These sign, with no regard to what a node would refuse. Each says in its messages of which epoch its share is.
 fn signs(
-    log: &mut Chronicle,
+    log: &mut TestLog,
     request: EntryId,
     set: &[Signer<'_>],
 ) -> (Result<sign::Signature, sign::Error>, Vec<SignerRecord>) {
@@ -159,7 +159,7 @@ fn entry(request: EntryId, signers: Vec<SignerRecord>) -> Body {
 fn shares_of_two_epochs_never_combine_whatever_changed_between_them() {
     for before in ROSTERS {
         for after in ROSTERS {
-            let mut log = Chronicle::keyed();
+            let mut log = TestLog::keyed();
             for account in ["dan", "eve"] {
                 log.invite(account, Role::Member);
                 log.join(account).unwrap();
@@ -212,7 +212,7 @@ fn shares_of_two_epochs_never_combine_whatever_changed_between_them() {
 #[test]
 fn who_had_certified_is_known_of_a_session_that_comes_to_nothing_until_another_change_is_proposed()
 {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let refresh = log.board_of(&["ada", "ben", "cyd"], 2);
     let change = log.proposes("ada", refresh.clone()).unwrap();
     log.begin(session(2), 1).unwrap();

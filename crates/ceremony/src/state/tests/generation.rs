@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use crate::chronicle::{Chronicle, board, name, session, some};
 use crate::encoding::Base64;
 use crate::entry::Entry;
 use crate::names::{Digest, IvnId};
 use crate::state::{CeremonyPhase, Event, Invalid};
 use crate::statement::{AbortReason, Body, Manifest, Role};
+use crate::test_log::{TestLog, board, name, session, some};
 
-fn begun() -> Chronicle {
-    let mut log = Chronicle::grouped();
+fn begun() -> TestLog {
+    let mut log = TestLog::grouped();
     for member in ["ada", "ben", "cyd"] {
         log.start_node(member, 1);
     }
@@ -18,24 +18,24 @@ fn begun() -> Chronicle {
     log
 }
 
-fn certifying() -> Chronicle {
-    let mut log = Chronicle::grouped();
+fn certifying() -> TestLog {
+    let mut log = TestLog::grouped();
     log.begin(session(1), 1).unwrap();
     log.generate();
     log
 }
 
-fn phase(log: &Chronicle) -> Option<CeremonyPhase> {
+fn phase(log: &TestLog) -> Option<CeremonyPhase> {
     log.state.group(&board()).unwrap().phase()
 }
 
-fn abort(log: &mut Chronicle, reason: AbortReason) -> Result<Vec<Event>, Invalid> {
+fn abort(log: &mut TestLog, reason: AbortReason) -> Result<Vec<Event>, Invalid> {
     log.coordinator_says(Body::CeremonyAborted { session: session(1), reason })
 }
 
 #[test]
 fn no_session_starts_before_all_have_accepted() {
-    let mut log = Chronicle::peopled();
+    let mut log = TestLog::peopled();
     assert_eq!(log.begin(session(1), 1), Err(Invalid::UnknownGroup { group: board() }));
     log.define(log.board_of_three());
     log.accept("ada").unwrap();
@@ -49,16 +49,15 @@ fn no_session_starts_before_all_have_accepted() {
 fn one_session_runs_at_a_time_and_none_after_there_is_a_key() {
     let running = Err(Invalid::SessionRunning { group: board() });
     assert_eq!(begun().begin(session(2), 2), running);
-    assert_eq!(Chronicle::keyed().begin(session(2), 2), running);
-    let may_start =
-        |log: Chronicle| log.state.group(&board()).unwrap().may_start(log.now).is_some();
-    assert!(may_start(Chronicle::grouped()) && !may_start(begun()));
-    assert!(!may_start(Chronicle::keyed()));
+    assert_eq!(TestLog::keyed().begin(session(2), 2), running);
+    let may_start = |log: TestLog| log.state.group(&board()).unwrap().may_start(log.now).is_some();
+    assert!(may_start(TestLog::grouped()) && !may_start(begun()));
+    assert!(!may_start(TestLog::keyed()));
 }
 
 #[test]
 fn attempts_are_counted_and_session_ids_are_new() {
-    let mut log = Chronicle::grouped();
+    let mut log = TestLog::grouped();
     assert_eq!(log.begin(session(1), 2), Err(Invalid::SessionStep));
     log.begin(session(1), 1).unwrap();
     abort(&mut log, AbortReason::TimedOut { missing: some(&["ada", "ben", "cyd"]) }).unwrap();
@@ -72,7 +71,7 @@ fn messages_go_to_running_sessions_from_members_once() {
     let (_, message) = log.first_message("ada");
     let body = |session, message: &[u8]| Body::CeremonyMessage {
         session,
-        incarnation: Chronicle::incarnation("ada", 1),
+        incarnation: TestLog::incarnation("ada", 1),
         message: Base64(message.to_vec()),
     };
     assert_eq!(log.says("ada", body(session(9), &message)), Err(Invalid::SessionOver));
@@ -88,7 +87,7 @@ fn a_message_of_a_process_that_is_gone_does_not_count() {
     let mut log = begun();
     let (_, message) = log.first_message("ada");
     log.start_node("ada", 2);
-    let gone = Chronicle::incarnation("ada", 1);
+    let gone = TestLog::incarnation("ada", 1);
     assert_eq!(log.posts_as("ada", gone, message), Err(Invalid::StaleIncarnation));
 }
 
@@ -268,7 +267,7 @@ fn a_key_is_in_use_when_it_signed_its_own_activation() {
 #[test]
 fn the_activation_record_of_another_ivn_or_session_is_signed_as_other_bytes() {
     let record = |number| {
-        let mut log = Chronicle::grouped();
+        let mut log = TestLog::grouped();
         log.begin(session(number), 1).unwrap();
         log.generate();
         log.certify_all();
@@ -282,11 +281,11 @@ fn the_activation_record_of_another_ivn_or_session_is_signed_as_other_bytes() {
 
 #[test]
 fn an_older_log_activates_a_first_key_with_the_hash_alone_and_no_other() {
-    let mut log = Chronicle::grouped();
+    let mut log = TestLog::grouped();
     log.begin(session(1), 1).unwrap();
     log.generate();
     log.certify_all();
-    let message = |log: &Chronicle| {
+    let message = |log: &TestLog| {
         let record = log.group().activation(log.state.ivn()).unwrap().0.to_be_signed();
         record.strip_prefix(b"quorate/own/activation/v2\0").unwrap().to_vec()
     };
@@ -309,7 +308,7 @@ fn an_older_log_activates_a_first_key_with_the_hash_alone_and_no_other() {
 
 #[test]
 fn nobody_certifies_before_all_have_judged() {
-    let mut log = Chronicle::grouped();
+    let mut log = TestLog::grouped();
     log.begin(session(1), 1).unwrap();
     let steps = [CeremonyPhase::Committing, CeremonyPhase::Revealing, CeremonyPhase::Judging];
     let mut seen = Vec::new();
@@ -335,7 +334,7 @@ fn nobody_certifies_before_all_have_judged() {
 fn what_is_said_in_a_session_is_bound_to_who_is_behind_the_names() {
     for manifest in [Manifest::Names, Manifest::Keys] {
         let started = |keys: &str| {
-            let mut log = Chronicle::founded();
+            let mut log = TestLog::founded();
             log.keys_of.insert(name("ben"), keys.to_owned());
             for account in ["ben", "cyd"] {
                 log.invite(account, Role::Member);

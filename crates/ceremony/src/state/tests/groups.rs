@@ -1,13 +1,13 @@
 //! Definitions and acceptances.
 
-use crate::chronicle::{Chronicle, board, name, session};
 use crate::names::{AccountName, EntryId};
 use crate::policy::Policy;
 use crate::state::{Event, Invalid};
 use crate::statement::{AbortReason, Body, GroupDefinition};
+use crate::test_log::{TestLog, board, name, session};
 
 fn refused(change: impl Fn(&mut GroupDefinition)) -> Invalid {
-    let mut log = Chronicle::peopled();
+    let mut log = TestLog::peopled();
     let mut definition = log.board_of_three();
     change(&mut definition);
     log.says("ada", Body::GroupDefined(definition)).unwrap_err()
@@ -15,7 +15,7 @@ fn refused(change: impl Fn(&mut GroupDefinition)) -> Invalid {
 
 #[test]
 fn only_an_admin_defines_groups() {
-    let mut log = Chronicle::peopled();
+    let mut log = TestLog::peopled();
     let definition = Body::GroupDefined(log.board_of_three());
     assert_eq!(log.says("ben", definition), Err(Invalid::NotAdmin { account: name("ben") }));
 }
@@ -40,7 +40,7 @@ fn min_signers_is_two_to_the_number_of_members() {
 
 #[test]
 fn a_group_that_could_never_log_a_signature_is_not_defined() {
-    let mut log = Chronicle::peopled();
+    let mut log = TestLog::peopled();
     let mut definition = log.board_of_three();
     let most = crate::state::MOST_SIGNERS;
     for number in 0..=most {
@@ -83,7 +83,7 @@ fn a_policy_lets_requests_live_for_some_time() {
 
 #[test]
 fn only_members_accept_and_each_once() {
-    let mut log = Chronicle::peopled();
+    let mut log = TestLog::peopled();
     let group = board();
     let nothing = Body::GroupAccepted { group: group.clone(), definition: EntryId::new([0; 32]) };
     assert_eq!(log.says("ben", nothing), Err(Invalid::UnknownGroup { group: group.clone() }));
@@ -98,7 +98,7 @@ fn only_members_accept_and_each_once() {
 
 #[test]
 fn consent_to_a_replaced_definition_is_no_consent_to_its_successor() {
-    let mut log = Chronicle::peopled();
+    let mut log = TestLog::peopled();
     let first = log.entry("ada", Body::GroupDefined(log.board_of_three()));
     log.enter(&first).unwrap();
     let consent = log.entry("ben", Body::GroupAccepted { group: board(), definition: first.id() });
@@ -115,7 +115,7 @@ fn consent_to_a_replaced_definition_is_no_consent_to_its_successor() {
 
 #[test]
 fn repeating_a_replaced_definition_does_not_bring_it_back() {
-    let mut log = Chronicle::peopled();
+    let mut log = TestLog::peopled();
     let first = log.entry("ada", Body::GroupDefined(log.board_of_three()));
     log.enter(&first).unwrap();
     log.wait(1);
@@ -129,7 +129,7 @@ fn repeating_a_replaced_definition_does_not_bring_it_back() {
 
 #[test]
 fn of_two_definitions_of_one_moment_the_second_in_the_log_counts() {
-    let mut log = Chronicle::peopled();
+    let mut log = TestLog::peopled();
     log.define(log.board_of_three());
     log.define(GroupDefinition {
         min_signers: 3,
@@ -141,7 +141,7 @@ fn of_two_definitions_of_one_moment_the_second_in_the_log_counts() {
 
 #[test]
 fn a_definition_that_was_held_back_does_not_replace_a_later_one() {
-    let mut log = Chronicle::peopled();
+    let mut log = TestLog::peopled();
     let held_back = log.entry("ada", Body::GroupDefined(log.board_of_three()));
     log.wait(1);
     log.define(GroupDefinition {
@@ -155,18 +155,18 @@ fn a_definition_that_was_held_back_does_not_replace_a_later_one() {
 #[test]
 fn a_group_with_a_session_or_a_key_is_not_redefined() {
     let exists = Err(Invalid::GroupExists { group: board() });
-    let mut log = Chronicle::grouped();
+    let mut log = TestLog::grouped();
     log.begin(session(1), 1).unwrap();
     log.wait(1);
     assert_eq!(log.says("ada", Body::GroupDefined(log.board_of_three())), exists);
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     log.wait(1);
     assert_eq!(log.says("ada", Body::GroupDefined(log.board_of_three())), exists);
 }
 
 #[test]
 fn after_a_session_failed_the_group_can_be_redefined() {
-    let mut log = Chronicle::grouped();
+    let mut log = TestLog::grouped();
     log.begin(session(1), 1).unwrap();
     let cancelled = Body::CeremonyAborted { session: session(1), reason: AbortReason::Cancelled };
     log.says("ada", cancelled).unwrap();
@@ -178,7 +178,7 @@ fn after_a_session_failed_the_group_can_be_redefined() {
 
 #[test]
 fn identifiers_follow_the_order_of_the_definition() {
-    let log = Chronicle::grouped();
+    let log = TestLog::grouped();
     let group = log.state.group(&board()).unwrap();
     let numbers: Vec<u16> = group
         .definition

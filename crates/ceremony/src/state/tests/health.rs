@@ -1,26 +1,26 @@
 //! Proofs of possession, and what they and everything else say of members' shares.
 
-use crate::chronicle::{Chronicle, HOUR, board, name, session};
 use crate::encoding::Base64;
 use crate::names::Timestamp;
 use crate::signing::Subject;
 use crate::state::{Event, HEALTHY_FOR, Health, Invalid, Shortfall, Unable, possession_context};
 use crate::statement::Body;
+use crate::test_log::{HOUR, TestLog, board, name, session};
 
 /// A proof of `account`'s with the share of `of`, as if made at `at`.
-fn proof(log: &mut Chronicle, account: &str, of: &str, epoch: u64, at: Timestamp) -> Body {
+fn proof(log: &mut TestLog, account: &str, of: &str, epoch: u64, at: Timestamp) -> Body {
     let context = possession_context(log.state.ivn(), &board(), epoch, &name(account), at);
     let package = log.package_of(of);
     let proof = Base64(package.prove(context.as_bytes(), &mut log.rng).unwrap());
     Body::ShareProved { group: board(), epoch, proof }
 }
 
-fn proves(log: &mut Chronicle, account: &str) -> Result<Vec<Event>, Invalid> {
+fn proves(log: &mut TestLog, account: &str) -> Result<Vec<Event>, Invalid> {
     let body = proof(log, account, account, 1, log.now);
     log.says(account, body)
 }
 
-fn health_of(log: &Chronicle, account: &str, now: Timestamp) -> Health {
+fn health_of(log: &TestLog, account: &str, now: Timestamp) -> Health {
     let group = log.state.group(&board()).unwrap();
     let health =
         log.state.health(group, now).into_iter().find(|(member, _)| **member == name(account));
@@ -29,7 +29,7 @@ fn health_of(log: &Chronicle, account: &str, now: Timestamp) -> Health {
 
 #[test]
 fn only_who_has_the_share_proves_that_it_has_it_and_for_one_moment_only() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     log.wait(HOUR);
     let now = log.now;
     let bad = Err(Invalid::BadSignature);
@@ -51,7 +51,7 @@ fn only_who_has_the_share_proves_that_it_has_it_and_for_one_moment_only() {
 
 #[test]
 fn shares_of_other_epochs_and_of_strangers_prove_nothing() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     log.wait(HOUR);
     let now = log.now;
     let later = proof(&mut log, "ben", "ben", 2, now);
@@ -67,7 +67,7 @@ fn shares_of_other_epochs_and_of_strangers_prove_nothing() {
 
 #[test]
 fn a_share_is_healthy_for_three_days_after_what_showed_that_it_is_there() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let made = log.state.group(&board()).unwrap().key.as_ref().unwrap().activated;
     let last = made.plus(HEALTHY_FOR);
     assert_eq!(health_of(&log, "cyd", last), Health::Healthy { proved: made });
@@ -91,7 +91,7 @@ fn a_share_is_healthy_for_three_days_after_what_showed_that_it_is_there() {
 
 #[test]
 fn a_group_is_short_of_shares_when_without_somebody_no_more_are_healthy_than_sign() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let short = |healthy| vec![Shortfall { group: board(), min_signers: 2, healthy }];
     let now = log.now;
     assert_eq!(log.state.shortfalls(&name("ben"), now), short(2));
@@ -104,10 +104,10 @@ fn a_group_is_short_of_shares_when_without_somebody_no_more_are_healthy_than_sig
 
 #[test]
 fn a_share_whose_node_runs_twice_is_not_healthy_and_its_owner_keeps_its_say() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     log.start_node("ben", 9);
     let other = log.state.account(&name("ben")).unwrap().incarnation.unwrap();
-    let incarnation = Chronicle::incarnation("ben", 1);
+    let incarnation = TestLog::incarnation("ben", 1);
     log.says("ben", Body::NodeDuplicated { incarnation, other }).unwrap();
     let now = log.now;
     assert_eq!(health_of(&log, "ben", now), Health::Doubled);
@@ -127,13 +127,13 @@ fn a_share_whose_node_runs_twice_is_not_healthy_and_its_owner_keeps_its_say() {
 
 #[test]
 fn new_shares_are_due_by_the_policy_and_hindered_by_whoever_can_not_use_its_share() {
-    let mut definition = Chronicle::peopled().board_of_three();
+    let mut definition = TestLog::peopled().board_of_three();
     definition.policy.refresh_every = Some(2 * HOUR);
-    let mut log = Chronicle::keyed_with(definition);
+    let mut log = TestLog::keyed_with(definition);
     let made = log.group().key.as_ref().unwrap().activated;
     assert_eq!(log.group().refresh_due(), Some(made.plus(2 * HOUR)));
     assert_eq!(log.group().hinder_refresh(), []);
     log.says("ada", Body::AccountRemoved { account: name("cyd") }).unwrap();
     assert_eq!(log.group().hinder_refresh(), [(&name("cyd"), Unable::Removed)]);
-    assert_eq!(Chronicle::keyed().group().refresh_due(), None);
+    assert_eq!(TestLog::keyed().group().refresh_due(), None);
 }

@@ -5,18 +5,18 @@ use std::collections::BTreeSet;
 use quorate_protocol::keyshare::Phase;
 use quorate_protocol::repair;
 
-use crate::chronicle::{Chronicle, HOUR, board, name, session, some};
 use crate::names::{AccountName, EntryId};
 use crate::state::{CeremonyPhase, ChangeEnd, Event, Health, Invalid, Unable};
 use crate::statement::{AbortReason, Body, GroupChange, GroupDefinition, Role};
+use crate::test_log::{HOUR, TestLog, board, name, session, some};
 
 /// Somebody proposes to give a member its share back.
-fn proposes(log: &mut Chronicle, by: &str, member: &str) -> Result<EntryId, Invalid> {
+fn proposes(log: &mut TestLog, by: &str, member: &str) -> Result<EntryId, Invalid> {
     proposes_with(log, by, member, log.group().definition.clone())
 }
 
 fn proposes_with(
-    log: &mut Chronicle,
+    log: &mut TestLog,
     by: &str,
     member: &str,
     definition: GroupDefinition,
@@ -30,8 +30,8 @@ fn proposes_with(
 }
 
 /// The board of three; ben has lost his share and has other keys, and ada and cyd have approved that he gets it back.
-fn approved() -> (Chronicle, EntryId) {
-    let mut log = Chronicle::keyed();
+fn approved() -> (TestLog, EntryId) {
+    let mut log = TestLog::keyed();
     log.replace_keys("ben", "new").unwrap();
     let change = proposes(&mut log, "ada", "ben").unwrap();
     log.approves("cyd", change).unwrap();
@@ -39,7 +39,7 @@ fn approved() -> (Chronicle, EntryId) {
 }
 
 /// Has these sign a request that they have approved.
-fn sign(log: &mut Chronicle, by: &[&str], number: u8) -> Result<(), Invalid> {
+fn sign(log: &mut TestLog, by: &[&str], number: u8) -> Result<(), Invalid> {
     let request = log.requests(by[0], log.request()).unwrap();
     log.approves(by[1], request)?;
     log.signs(request, by, number).map(drop)
@@ -85,7 +85,7 @@ fn where_a_share_is_that_was_lost_with_keys_is_never_known_again() {
 
 #[test]
 fn it_takes_the_consents_of_others_as_for_a_change() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     log.replace_keys("ben", "new").unwrap();
     let change = proposes(&mut log, "ada", "ben").unwrap();
     assert_eq!(log.begin(session(2), 1), Err(Invalid::NotApproved { request: change }));
@@ -98,7 +98,7 @@ fn it_takes_the_consents_of_others_as_for_a_change() {
 #[test]
 fn who_gets_a_share_back_has_no_say_in_that_whatever_keys_it_has() {
     // Ben lost his share and nothing else.
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let change = proposes(&mut log, "ben", "ben").unwrap();
     assert!(log.group().change.as_ref().unwrap().approvals.is_empty());
     assert_eq!(log.approves("ben", change), Err(Invalid::OwnRepair { account: name("ben") }));
@@ -113,7 +113,7 @@ fn who_gets_a_share_back_has_no_say_in_that_whatever_keys_it_has() {
 
 #[test]
 fn a_repair_is_for_a_member_and_changes_nothing_else() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     log.invite("dan", Role::Member);
     log.join("dan").unwrap();
     let stranger = Invalid::Repair { account: name("dan") };
@@ -131,7 +131,7 @@ fn a_repair_is_for_a_member_and_changes_nothing_else() {
 
 #[test]
 fn too_few_who_can_help_repair_nothing() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     log.replace_keys("ben", "new").unwrap();
     log.says("ada", Body::AccountSuspended { account: name("cyd") }).unwrap();
     let few = Invalid::TooFewShares { group: board(), able: 1, needed: 2 };
@@ -151,7 +151,7 @@ fn other_keys_in_the_middle_end_a_repair() {
 
 #[test]
 fn a_helper_that_is_suspended_ends_the_session_and_not_the_repair() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     log.invite("dan", Role::Member);
     log.join("dan").unwrap();
     log.change(&["ada", "ben", "cyd", "dan"], 2, session(2));
@@ -190,7 +190,7 @@ fn only_the_recipient_certifies_and_only_what_the_messages_come_to() {
 }
 
 /// A repair that ada and cyd help with, up to where `stands` says.
-fn underway(stands: impl Fn(&repair::Board) -> bool) -> Chronicle {
+fn underway(stands: impl Fn(&repair::Board) -> bool) -> TestLog {
     let (mut log, _) = approved();
     log.begin(session(2), 1).unwrap();
     log.wait(1);
@@ -199,7 +199,7 @@ fn underway(stands: impl Fn(&repair::Board) -> bool) -> Chronicle {
 }
 
 /// What becomes of a session when a node restarts in it.
-fn restart(mut log: Chronicle, account: &str) -> Option<CeremonyPhase> {
+fn restart(mut log: TestLog, account: &str) -> Option<CeremonyPhase> {
     log.start_node(account, 2);
     log.group().phase()
 }
@@ -246,7 +246,7 @@ fn no_record_activates_a_repaired_share() {
 
 #[test]
 fn new_shares_give_way_to_a_repair() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let refresh = log.proposes("cyd", log.group().definition.clone()).unwrap();
     log.wait(1);
     let repair = proposes(&mut log, "ada", "ben").unwrap();
@@ -254,12 +254,12 @@ fn new_shares_give_way_to_a_repair() {
     assert_eq!((past.id, &past.end), (refresh, &ChangeEnd::Replaced { by: repair }));
 }
 
-fn helpers(log: &Chronicle) -> BTreeSet<AccountName> {
+fn helpers(log: &TestLog) -> BTreeSet<AccountName> {
     log.ceremony().terms.dealers().cloned().collect()
 }
 
 /// This one announces that it helps, and then its node restarts, which ends the session.
-fn holds_up(log: &mut Chronicle, helper: &str) {
+fn holds_up(log: &mut TestLog, helper: &str) {
     let session = log.ceremony().session;
     log.announces(helper);
     for member in ["ada", "ben", "cyd"].into_iter().filter(|member| *member != helper) {
@@ -275,7 +275,7 @@ fn holds_up(log: &mut Chronicle, helper: &str) {
 
 #[test]
 fn a_helper_that_holds_a_repair_up_is_done_without_while_others_can_help() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     log.invite("dan", Role::Member);
     log.join("dan").unwrap();
     log.change(&["ada", "ben", "cyd", "dan"], 2, session(2));
@@ -294,7 +294,7 @@ fn a_helper_that_holds_a_repair_up_is_done_without_while_others_can_help() {
 
 #[test]
 fn a_repair_ends_when_those_who_did_not_cheat_are_too_few() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let change = proposes(&mut log, "ada", "ben").unwrap();
     log.approves("ada", change).unwrap_err();
     log.approves("cyd", change).unwrap();
@@ -309,9 +309,9 @@ fn a_repair_ends_when_those_who_did_not_cheat_are_too_few() {
 
 #[test]
 fn what_too_few_could_consent_to_is_not_even_proposed() {
-    let mut definition = Chronicle::peopled().board_of_three();
+    let mut definition = TestLog::peopled().board_of_three();
     definition.policy.requester_may_approve = false;
-    let mut log = Chronicle::keyed_with(definition);
+    let mut log = TestLog::keyed_with(definition);
     // Neither ada, who proposes, nor ben, who gets the share.
     let few = Invalid::TooFewVoters { group: board(), able: 1, needed: 2 };
     assert_eq!(proposes(&mut log, "ada", "ben").unwrap_err(), few);

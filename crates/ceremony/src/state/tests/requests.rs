@@ -2,25 +2,25 @@
 
 use std::collections::BTreeSet;
 
-use crate::chronicle::{Chronicle, HOUR, board, name};
 use crate::coordinator::MAX_CLOCK_LEAD;
 use crate::names::{EntryId, GroupName};
 use crate::policy::{DEFAULT_EXPIRY, Policy};
 use crate::state::{Event, Invalid, Refused, Status};
 use crate::statement::{Body, GroupDefinition, Request};
+use crate::test_log::{HOUR, TestLog, board, name};
 
-fn keyed(policy: Policy) -> Chronicle {
-    let definition = Chronicle::peopled().board_of_three();
-    Chronicle::keyed_with(GroupDefinition { policy, ..definition })
+fn keyed(policy: Policy) -> TestLog {
+    let definition = TestLog::peopled().board_of_three();
+    TestLog::keyed_with(GroupDefinition { policy, ..definition })
 }
 
-fn status(log: &Chronicle, id: EntryId) -> Status {
+fn status(log: &TestLog, id: EntryId) -> Status {
     log.state.request(id).unwrap().status.clone()
 }
 
 #[test]
 fn what_the_coordinator_says_of_the_time_lets_nothing_lapse() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let request = log.requests("ada", log.request()).unwrap();
     log.approves("ben", request).unwrap();
     // Its clock is a year ahead for a moment.
@@ -38,7 +38,7 @@ fn what_the_coordinator_says_of_the_time_lets_nothing_lapse() {
 
 #[test]
 fn a_request_needs_a_group_with_a_key() {
-    let mut log = Chronicle::grouped();
+    let mut log = TestLog::grouped();
     assert_eq!(log.requests("ada", log.request()), Err(Invalid::NoKey { group: board() }));
     let group: GroupName = "other".parse().unwrap();
     let request = Request { group: group.clone(), ..log.request() };
@@ -47,7 +47,7 @@ fn a_request_needs_a_group_with_a_key() {
 
 #[test]
 fn whoever_is_no_member_is_refused_and_that_is_logged() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let id = log.requests("out", log.request()).unwrap();
     let refused = Refused::NotAuthorized { requester: name("out"), group: board() };
     assert!(refused.to_string().starts_with("user account not authorized"), "{refused}");
@@ -58,7 +58,7 @@ fn whoever_is_no_member_is_refused_and_that_is_logged() {
 #[test]
 fn a_type_that_the_group_does_not_serve_is_refused_and_that_is_logged() {
     let contract = Some("contract".parse().unwrap());
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let request = Request { document_type: contract.clone(), ..log.request() };
     let id = log.requests("ada", request).unwrap();
     let refused = Refused::TypeNotServed { group: board(), document_type: contract.clone() };
@@ -66,7 +66,7 @@ fn a_type_that_the_group_does_not_serve_is_refused_and_that_is_logged() {
 
     let document_types = BTreeSet::from(["contract".parse().unwrap()]);
     let definition = GroupDefinition { document_types, ..log.board_of_three() };
-    let mut log = Chronicle::keyed_with(definition);
+    let mut log = TestLog::keyed_with(definition);
     let id = log.requests("ada", log.request()).unwrap();
     assert!(matches!(status(&log, id), Status::Refused(Refused::TypeNotServed { .. })));
     let id = log.requests("ada", Request { document_type: contract, ..log.request() }).unwrap();
@@ -75,7 +75,7 @@ fn a_type_that_the_group_does_not_serve_is_refused_and_that_is_logged() {
 
 #[test]
 fn a_request_pins_the_policy() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let policy = Policy::for_min_signers(3).hash();
     let request = Request { policy, ..log.request() };
     assert_eq!(log.requests("ada", request), Err(Invalid::PolicyChanged));
@@ -83,7 +83,7 @@ fn a_request_pins_the_policy() {
 
 #[test]
 fn a_request_expires_within_the_policys_time() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let longest_hours = DEFAULT_EXPIRY / HOUR;
     for expires_at in [log.now, log.now.plus(DEFAULT_EXPIRY + 1)] {
         let request = Request { expires_at, ..log.request() };
@@ -95,7 +95,7 @@ fn a_request_expires_within_the_policys_time() {
 
 #[test]
 fn the_same_request_is_made_once() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     log.requests("ada", log.request()).unwrap();
     let again = log.requests("ada", log.request());
     assert_eq!(again, Err(Invalid::AlreadySaid { account: name("ada") }));
@@ -103,7 +103,7 @@ fn the_same_request_is_made_once() {
 
 #[test]
 fn a_request_counts_as_its_requesters_consent_where_the_policy_says_so() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let id = log.requests("ada", log.request()).unwrap();
     assert_eq!(log.state.request(id).unwrap().approvals, BTreeSet::from([name("ada")]));
     assert_eq!(log.approves("ada", id), Err(Invalid::AlreadySaid { account: name("ada") }));
@@ -127,7 +127,7 @@ fn a_requester_may_not_approve_where_the_policy_says_so() {
 
 #[test]
 fn only_members_vote_on_requests_that_exist() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let unknown = EntryId::new([0; 32]);
     assert_eq!(log.approves("ben", unknown), Err(Invalid::UnknownRequest { request: unknown }));
     let id = log.requests("ada", log.request()).unwrap();
@@ -148,7 +148,7 @@ fn nobody_votes_twice_or_changes_a_vote() {
 
 #[test]
 fn an_approved_request_takes_spare_approvals_and_no_refusals() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let id = log.requests("ada", log.request()).unwrap();
     log.approves("ben", id).unwrap();
     assert_eq!(log.refuses("cyd", id), Err(Invalid::RequestOver { request: id }));
@@ -158,7 +158,7 @@ fn an_approved_request_takes_spare_approvals_and_no_refusals() {
 
 #[test]
 fn one_refusal_does_not_stop_what_others_can_approve() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let id = log.requests("ada", log.request()).unwrap();
     log.refuses("ben", id).unwrap();
     assert_eq!(status(&log, id), Status::Open);
@@ -168,7 +168,7 @@ fn one_refusal_does_not_stop_what_others_can_approve() {
 
 #[test]
 fn a_request_that_can_not_be_approved_any_more_is_rejected() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let id = log.requests("ada", log.request()).unwrap();
     log.refuses("ben", id).unwrap();
     let events = log.refuses("cyd", id).unwrap();
@@ -179,7 +179,7 @@ fn a_request_that_can_not_be_approved_any_more_is_rejected() {
 
 #[test]
 fn a_refusal_gives_a_reason() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let id = log.requests("ada", log.request()).unwrap();
     for reason in ["", "  ", &"x".repeat(501)] {
         let body = Body::Refusal { request: id, reason: reason.to_owned() };
@@ -191,7 +191,7 @@ fn a_refusal_gives_a_reason() {
 
 #[test]
 fn a_lapsed_request_takes_no_votes() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let id = log.requests("ada", log.request()).unwrap();
     log.wait(HOUR + 1);
     assert!(log.state.request(id).unwrap().lapsed(log.now));
@@ -201,7 +201,7 @@ fn a_lapsed_request_takes_no_votes() {
 
 #[test]
 fn a_request_lapses_after_its_last_millisecond() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let id = log.requests("ada", log.request()).unwrap();
     let state = log.state.request(id).unwrap();
     let last = state.request.expires_at;
@@ -223,9 +223,9 @@ fn who_asks_is_undecided_only_where_it_may_consent() {
 
 #[test]
 fn a_document_is_for_its_first_requester_and_the_members_who_were_asked() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let document = log.request().document;
-    let may_read = |log: &Chronicle| {
+    let may_read = |log: &TestLog| {
         ["ada", "ben", "cyd", "out"].map(|account| log.state.may_read(&name(account), document))
     };
     // A request that the rules refuse opens nothing.

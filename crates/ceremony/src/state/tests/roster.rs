@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use crate::chronicle::{Chronicle, HOUR, founding, genesis, name, secrets};
 use crate::entry::{Author, Entry, EntryError, Statement};
 use crate::identity::{AccountKeys, SecretKey};
 use crate::names::{Digest, IvnId};
 use crate::state::{Event, Invalid, IvnState};
 use crate::statement::{Body, Genesis, Manifest, Role};
+use crate::test_log::{HOUR, TestLog, founding, genesis, name, secrets};
 
 #[test]
 fn a_log_begins_with_a_genesis_and_has_no_other() {
-    let mut log = Chronicle::founded();
+    let mut log = TestLog::founded();
     let started = Body::NodeStarted { incarnation: Digest::new([0; 32]) };
     assert_eq!(IvnState::found(&log.entry("ada", started)).unwrap_err(), Invalid::NotGenesis);
     assert_eq!(log.says("ada", Body::Genesis(genesis())), Err(Invalid::WrongAuthor));
@@ -57,7 +57,7 @@ fn somebody_must_be_admin_from_the_beginning() {
 
 #[test]
 fn an_entry_of_another_ivn_is_refused() {
-    let mut log = Chronicle::founded();
+    let mut log = TestLog::founded();
     for ivn in [None, Some(IvnId::new([0; 32]))] {
         let body = Body::NodeStarted { incarnation: Digest::new([0; 32]) };
         let statement = Statement { ivn, ..log.statement(Author::Account(name("ada")), body) };
@@ -68,7 +68,7 @@ fn an_entry_of_another_ivn_is_refused() {
 
 #[test]
 fn an_entry_counts_only_with_its_authors_signature() {
-    let mut log = Chronicle::peopled();
+    let mut log = TestLog::peopled();
     let body = Body::NodeStarted { incarnation: Digest::new([0; 32]) };
     let statement = log.statement(Author::Account(name("ben")), body.clone());
     let forged = Entry::sign(statement, &[&secrets("cyd").identity]).unwrap();
@@ -76,7 +76,7 @@ fn an_entry_counts_only_with_its_authors_signature() {
     let statement = log.statement(
         Author::Coordinator,
         Body::CeremonyAborted {
-            session: crate::chronicle::session(1),
+            session: crate::test_log::session(1),
             reason: crate::statement::AbortReason::Cancelled,
         },
     );
@@ -88,7 +88,7 @@ fn an_entry_counts_only_with_its_authors_signature() {
 
 #[test]
 fn the_coordinator_can_not_say_what_is_an_accounts_to_say() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let request = log.requests("ada", log.request()).unwrap();
     let bodies = [
         Body::Invitation(log.invitation("eve", Role::Admin)),
@@ -106,12 +106,12 @@ fn the_coordinator_can_not_say_what_is_an_accounts_to_say() {
 
 #[test]
 fn an_account_can_not_say_what_is_the_coordinators_to_say() {
-    let mut log = Chronicle::grouped();
-    let session = crate::chronicle::session(1);
+    let mut log = TestLog::grouped();
+    let session = crate::test_log::session(1);
     let signature = crate::encoding::Base64(vec![0; 64]);
     let bodies = [
         Body::CeremonyStarted {
-            group: crate::chronicle::board(),
+            group: crate::test_log::board(),
             session,
             attempt: 1,
             manifest: Manifest::Keys,
@@ -125,14 +125,14 @@ fn an_account_can_not_say_what_is_the_coordinators_to_say() {
 
 #[test]
 fn only_an_admin_invites() {
-    let mut log = Chronicle::peopled();
+    let mut log = TestLog::peopled();
     let invitation = Body::Invitation(log.invitation("eve", Role::Admin));
     assert_eq!(log.says("ben", invitation), Err(Invalid::NotAdmin { account: name("ben") }));
 }
 
 #[test]
 fn an_account_that_exists_can_not_be_invited_or_admitted_again() {
-    let mut log = Chronicle::peopled();
+    let mut log = TestLog::peopled();
     log.wait(1);
     let exists = Err(Invalid::AccountExists { account: name("ben") });
     let invitation = Body::Invitation(log.invitation("ben", Role::Member));
@@ -142,7 +142,7 @@ fn an_account_that_exists_can_not_be_invited_or_admitted_again() {
 
 #[test]
 fn an_invitation_admits_with_its_roles_and_is_used_up() {
-    let mut log = Chronicle::founded();
+    let mut log = TestLog::founded();
     log.invite("eve", Role::Auditor);
     assert_eq!(log.join("eve"), Ok(vec![Event::Admitted(name("eve"))]));
     let account = log.state.account(&name("eve")).unwrap();
@@ -152,17 +152,17 @@ fn an_invitation_admits_with_its_roles_and_is_used_up() {
 
 #[test]
 fn without_an_invitation_nobody_joins() {
-    let mut log = Chronicle::founded();
+    let mut log = TestLog::founded();
     assert_eq!(log.join("eve"), Err(Invalid::NotInvited));
 }
 
 #[test]
 fn a_token_admits_no_other_account_and_in_no_other_ivn() {
-    let mut log = Chronicle::founded();
+    let mut log = TestLog::founded();
     log.invite("ben", Role::Member);
     log.invite("cyd", Role::Member);
     let ivn = log.state.ivn();
-    let token_of_ben = Chronicle::invitation_key("ben");
+    let token_of_ben = TestLog::invitation_key("ben");
     let entry = log.admission("cyd", &token_of_ben, ivn);
     assert_eq!(log.enter(&entry), Err(Invalid::NotInvited));
     let entry = log.admission("ben", &token_of_ben, IvnId::new([0; 32]));
@@ -171,7 +171,7 @@ fn a_token_admits_no_other_account_and_in_no_other_ivn() {
 
 #[test]
 fn a_withdrawn_invitation_lets_nobody_in_and_another_one_does() {
-    let mut log = Chronicle::founded();
+    let mut log = TestLog::founded();
     assert_eq!(log.state.withdrawal(&name("ben"), log.now), Err(Invalid::NotInvited));
     log.invite("ben", Role::Member);
     let (invited, now) = (log.entries.last().unwrap().clone(), log.now);
@@ -191,7 +191,7 @@ fn a_withdrawn_invitation_lets_nobody_in_and_another_one_does() {
 
 #[test]
 fn an_invitation_to_replace_keys_is_withdrawn_and_the_present_ones_stay() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let present = log.state.account(&name("ben")).unwrap().clone();
     let open = crate::statement::Invitation {
         roles: present.roles.clone(),
@@ -203,7 +203,7 @@ fn an_invitation_to_replace_keys_is_withdrawn_and_the_present_ones_stay() {
     let not_admin = Err(Invalid::NotAdmin { account: name("cyd") });
     assert_eq!(log.says("cyd", Body::Invitation(withdrawal.clone())), not_admin);
     log.says("ada", Body::Invitation(withdrawal)).unwrap();
-    let token = Chronicle::invitation_key("ben");
+    let token = TestLog::invitation_key("ben");
     let keys = secrets("new");
     let joins = crate::entry::Statement {
         body: Body::AccountAdmitted { keys: keys.public() },
@@ -216,7 +216,7 @@ fn an_invitation_to_replace_keys_is_withdrawn_and_the_present_ones_stay() {
 
 #[test]
 fn a_withdrawal_is_said_in_time_although_other_clocks_are_ahead() {
-    let mut log = Chronicle::peopled();
+    let mut log = TestLog::peopled();
     log.invite("eve", Role::Member);
     let now = log.now;
     let withdrawal = log.state.withdrawal(&name("eve"), now).unwrap();
@@ -230,7 +230,7 @@ fn a_withdrawal_is_said_in_time_although_other_clocks_are_ahead() {
 
 #[test]
 fn a_second_invitation_replaces_the_first() {
-    let mut log = Chronicle::founded();
+    let mut log = TestLog::founded();
     log.invite("ben", Role::Member);
     let new = SecretKey::from_seed(&[55; 32]);
     let again =
@@ -243,7 +243,7 @@ fn a_second_invitation_replaces_the_first() {
 
 #[test]
 fn repeating_a_replaced_invitation_does_not_bring_it_back() {
-    let mut log = Chronicle::founded();
+    let mut log = TestLog::founded();
     let first = log.entry("ada", Body::Invitation(log.invitation("ben", Role::Admin)));
     log.enter(&first).unwrap();
     log.wait(1);
@@ -253,7 +253,7 @@ fn repeating_a_replaced_invitation_does_not_bring_it_back() {
 
 #[test]
 fn an_invitation_that_was_held_back_does_not_replace_a_later_one() {
-    let mut log = Chronicle::founded();
+    let mut log = TestLog::founded();
     let held_back = log.entry("ada", Body::Invitation(log.invitation("ben", Role::Admin)));
     log.wait(1);
     log.invite("ben", Role::Member);
@@ -262,7 +262,7 @@ fn an_invitation_that_was_held_back_does_not_replace_a_later_one() {
 
 #[test]
 fn an_expired_invitation_admits_nobody() {
-    let mut log = Chronicle::founded();
+    let mut log = TestLog::founded();
     log.invite("ben", Role::Member);
     log.invite("eve", Role::Member);
     log.wait(HOUR);
@@ -276,7 +276,7 @@ fn an_expired_invitation_admits_nobody() {
 
 #[test]
 fn time_in_the_log_does_not_go_back() {
-    let mut log = Chronicle::founded();
+    let mut log = TestLog::founded();
     log.invite("ben", Role::Member);
     log.wait(HOUR + 1);
     log.start_node("ada", 1);
@@ -286,9 +286,9 @@ fn time_in_the_log_does_not_go_back() {
 
 #[test]
 fn keys_belong_to_one_account() {
-    let mut log = Chronicle::peopled();
+    let mut log = TestLog::peopled();
     log.invite("eve", Role::Member);
-    let token = Chronicle::invitation_key("eve");
+    let token = TestLog::invitation_key("eve");
     let own = secrets("eve");
     // Whose cosignature it is, a cosignature does not say: eve takes ben's key without having it.
     let keys = AccountKeys { cosigner: secrets("ben").public().cosigner, ..own.public() };
@@ -299,9 +299,9 @@ fn keys_belong_to_one_account() {
 
 #[test]
 fn an_incarnation_is_announced_once() {
-    let mut log = Chronicle::founded();
+    let mut log = TestLog::founded();
     log.start_node("ada", 1);
-    let again = Body::NodeStarted { incarnation: Chronicle::incarnation("ada", 1) };
+    let again = Body::NodeStarted { incarnation: TestLog::incarnation("ada", 1) };
     assert_eq!(log.says("ada", again.clone()), Err(Invalid::AlreadySaid { account: name("ada") }));
     log.start_node("ada", 2);
     assert_eq!(

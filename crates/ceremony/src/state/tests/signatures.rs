@@ -2,16 +2,16 @@
 
 use curve25519_dalek::Scalar;
 
-use crate::chronicle::{Chronicle, session};
 use crate::encoding::Base64;
 use crate::names::EntryId;
 use crate::signing::{SignerRecord, Subject};
 use crate::state::{Event, Invalid, Status};
 use crate::statement::Body;
+use crate::test_log::{TestLog, session};
 
 /// A request of ada that ben approved, and cyd did not.
-fn approved() -> (Chronicle, EntryId) {
-    let mut log = Chronicle::keyed();
+fn approved() -> (TestLog, EntryId) {
+    let mut log = TestLog::keyed();
     let request = log.requests("ada", log.request()).unwrap();
     log.approves("ben", request).unwrap();
     (log, request)
@@ -41,7 +41,7 @@ fn a_signature_shows_approving_members_own_messages() {
 
 #[test]
 fn what_is_not_approved_is_not_signed() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let request = log.requests("ada", log.request()).unwrap();
     let signers = log.records(&["ada", "ben"], session(7), Subject::Request { request });
     let early = log.coordinator_says(signature(request, signers));
@@ -126,15 +126,15 @@ fn what_the_most_signers_sign_fits_one_entry_whatever_they_are_called() {
         epoch: 1,
         subject: Subject::Request { request },
     };
-    let key = crate::chronicle::secrets("ada");
-    let ada = crate::chronicle::name("ada");
+    let key = crate::test_log::secrets("ada");
+    let ada = crate::test_log::name("ada");
     let commitments =
         context.open_commitments(&ada, key.public().identity, &records[0].commitments);
     let package = crate::names::Digest::new([0; 32]);
     let bytes = quorate_protocol::sign::SignatureShare::from_bytes(&[1; 32]).unwrap();
     let signers: Vec<SignerRecord> = (0..crate::state::MOST_SIGNERS)
         .map(|number| {
-            let account = crate::chronicle::name(&format!("{number:0>63}"));
+            let account = crate::test_log::name(&format!("{number:0>63}"));
             SignerRecord {
                 commitments: context.sign_commitments(
                     &account,

@@ -9,12 +9,12 @@ use quorate_ceremony::statement::Role;
 use rand_core::OsRng;
 use serde::Serialize;
 
-use super::guard::{self, Loss};
-use super::orders::{Force, find};
+use super::commands::{Force, find};
+use super::share_loss_check::{self, Loss};
 use crate::cli::context::{Context, now};
 use crate::cli::{Failure, Run, duration};
 use crate::control::{Ask, Exit, Problem, ShareState, ShortfallView, Standing};
-use crate::errors::chain;
+use crate::error_chain::chain;
 use crate::setup::invitation::invite;
 
 /// Give an account other keys, after its device was lost: prints a URL for `quorate join`
@@ -58,7 +58,7 @@ struct InvitationView<'a> {
 impl Run for ReplaceKeys {
     fn run(self, context: &Context) -> Result<(), Failure> {
         let (session, view) = find(context, &self.name)?;
-        guard::check(context, &view, Loss::Replaced, self.force.force)?;
+        share_loss_check::check(context, &view, Loss::Replaced, self.force.force)?;
         let config = context.node_config()?;
         let expires_at = now().plus(duration::milliseconds(self.expires));
         let (mut invitation, link) =
@@ -102,7 +102,7 @@ impl Run for ReplaceKeys {
                 page.sentence(format!(
                     "Then {name} has no share and no say in its groups until their members give it one back:"
                 ));
-                guard::needs(page, &view, Loss::Replaced);
+                share_loss_check::needs(page, &view, Loss::Replaced);
                 page.sentence(
                     "If the lost device may be in wrong hands, have all shares made new afterwards, so that the lost \
                      one fits nothing: quorate group refresh GROUP",

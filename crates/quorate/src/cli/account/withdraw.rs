@@ -4,7 +4,7 @@ use clap::Args;
 use quorate_ceremony::names::AccountName;
 use serde::Serialize;
 
-use super::{accounts, guard};
+use super::{accounts, share_loss_check};
 use crate::cli::context::Context;
 use crate::cli::session::Session;
 use crate::cli::terminal::Tone;
@@ -41,7 +41,7 @@ impl Run for WithdrawInvitation {
         let Some(open) = open(&session, &self.name)? else {
             return Err(not_open(&session, &self.name).into());
         };
-        guard::check_admin(&session)?;
+        share_loss_check::check_admin(&session)?;
         let ask = Ask::WithdrawInvitation { account: self.name.clone() };
         let (_, index) =
             session.order(ask).map_err(|problem| too_late(&session, &open, problem))?;

@@ -15,8 +15,8 @@ use crate::cli::session::unexpected;
 use crate::cli::terminal::{Page, Tone};
 use crate::cli::{Failure, Run, file};
 use crate::control::{Answer, Ask, Exit, Problem};
-use crate::drill::{self, Point};
-use crate::errors::chain;
+use crate::error_chain::chain;
+use crate::fail_points::{self, Point};
 use crate::home::NodeHome;
 use crate::keystore::{
     BackupFile, Cost, KeystoreError, NodeKeys, Passphrase, PassphraseProtector, Purpose,
@@ -139,7 +139,7 @@ impl Run for Backup {
 
 impl Backup {
     fn write(&self, bytes: &[u8]) -> Result<(), Problem> {
-        let reached = drill::before([Point::BackupWrite]);
+        let reached = fail_points::before([Point::BackupWrite]);
         let written = match self.force {
             true => durable::replace(&self.out, bytes),
             false => durable::create(&self.out, bytes),
@@ -151,7 +151,7 @@ impl Backup {
                 Problem::new(Exit::Error, message).hint("say where with --out")
             }
         })?;
-        drill::after(reached);
+        fail_points::after(reached);
         match fs::read(&self.out) {
             Ok(found) if found == bytes => Ok(()),
             _ => {

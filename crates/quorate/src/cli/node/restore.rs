@@ -14,13 +14,13 @@ use crate::cli::setup_problem::setup_problem;
 use crate::cli::terminal::{Page, Tone};
 use crate::cli::{Failure, Run, file};
 use crate::control::{Exit, Problem};
-use crate::errors::chain;
-use crate::handed_on;
+use crate::error_chain::chain;
 use crate::home::{HomeError, Locations};
 use crate::keystore::{
     BackupFile, Cost, KeystoreError, PassphraseProtector, ProtectorError, Purpose,
 };
 use crate::node::follow::{NotFollowed, follow};
+use crate::proof_files;
 use crate::setup::restore::restore;
 use crate::store::durable;
 
@@ -256,7 +256,7 @@ fn not_followed(failed: NotFollowed, home: &Path, account: &AccountName) -> Prob
                 Exit::Verification,
                 "the coordinator is proved to break the rules: its log is not the one that this node cosigned. Nothing was restored",
             );
-            match handed_on::write(place, &proof) {
+            match proof_files::write(place, &proof) {
                 Ok(()) => problem.hint(format!(
                     "the proof is in {}, misbehaviour-….json: send it to the other members; anybody can check it with quorate log verify --misbehaviour",
                     place.display()

@@ -7,7 +7,7 @@ use quorate_ceremony::node::Node;
 use quorate_ceremony::state::{Group, Unable};
 
 use super::{list, list_or, plural};
-use crate::control::{HindranceView, RefreshView, ShareView, SigningStage};
+use crate::control::{BlockedView, RefreshView, ShareView, SigningStage};
 
 /// A day, in milliseconds.
 const DAY: u64 = 24 * 3_600_000;
@@ -248,7 +248,7 @@ pub(super) fn refresh(group: &Group) -> Option<RefreshView> {
     Some(RefreshView { due: group.refresh_due()?, hindered })
 }
 
-fn hindered(name: &GroupName, hindering: &[(&AccountName, Unable)]) -> Option<HindranceView> {
+fn hindered(name: &GroupName, hindering: &[(&AccountName, Unable)]) -> Option<BlockedView> {
     let of = |why| {
         let names = hindering.iter().filter(move |(_, of)| *of == why).map(|(name, _)| *name);
         names.collect::<Vec<&AccountName>>()
@@ -274,7 +274,7 @@ fn hindered(name: &GroupName, hindering: &[(&AccountName, Unable)]) -> Option<Hi
         ));
     }
     (!because.is_empty())
-        .then(|| HindranceView { sentence: because.join(", "), advice: ways.join("; ") })
+        .then(|| BlockedView { sentence: because.join(", "), advice: ways.join("; ") })
 }
 
 /// What the signature of an approved request waits for: those who make it are among those who approved, whose shares these

@@ -13,8 +13,8 @@
 //! A log that was cut short to an earlier checkpoint is a log. Whoever wants to notice compares sizes.
 
 mod checkpoint;
-mod conclusion;
 mod fault;
+mod finality;
 mod lines;
 mod report;
 mod signature;

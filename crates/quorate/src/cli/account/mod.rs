@@ -1,8 +1,8 @@
 //! `quorate account`: who belongs to the IVN, and what an admin decides about it.
 
-mod guard;
-mod orders;
+mod commands;
 mod replace_keys;
+mod share_loss_check;
 mod withdraw;
 
 use clap::{Args, Subcommand};
@@ -32,10 +32,10 @@ Examples:
   quorate account add ben               the same as: quorate invite ben
   quorate account add ben --expires 7d --role member,admin")]
     Add(invite::Invite),
-    Roles(orders::Roles),
-    Suspend(orders::Suspend),
-    Resume(orders::Resume),
-    Remove(orders::Remove),
+    Roles(commands::Roles),
+    Suspend(commands::Suspend),
+    Resume(commands::Resume),
+    Remove(commands::Remove),
     ReplaceKeys(replace_keys::ReplaceKeys),
     WithdrawInvitation(withdraw::WithdrawInvitation),
 }

@@ -8,14 +8,14 @@ use super::{Exit, Problem};
 
 /// What keeps a node from acting for its account.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct HindranceView {
+pub struct BlockedView {
     /// What it is.
     pub sentence: String,
     /// What to do about it.
     pub advice: String,
 }
 
-impl HindranceView {
+impl BlockedView {
     /// By what the log says, and by what the coordinator answered when it was dialled last, which the log that this node
     /// has need not show: it gets no more of it.
     pub(crate) fn of(node: &Node, outage: Option<&Problem>) -> Option<Self> {

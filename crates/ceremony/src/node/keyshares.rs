@@ -310,12 +310,12 @@ mod tests {
     use rand_core::SeedableRng as _;
 
     use super::*;
-    use crate::chronicle::{Chronicle, name, secrets, session};
     use crate::entry::Entry;
     use crate::message::FromCoordinator;
     use crate::node::{Config, Input, Saved};
+    use crate::test_log::{TestLog, name, secrets, session};
 
-    fn checkpoint(log: &Chronicle) -> String {
+    fn checkpoint(log: &TestLog) -> String {
         let mut frontier = Frontier::default();
         log.entries.iter().for_each(|entry| frontier.append(leaf_hash(entry)));
         let origin = log.state.origin().parse().unwrap();
@@ -332,7 +332,7 @@ mod tests {
     /// What ben's node does when it starts with these `sessions` on its disk, and is shown that session 1 waits for
     /// everybody's first message.
     fn invited_to_generate(sessions: BTreeMap<SessionId, bool>) -> Vec<NodeEffect> {
-        let mut log = Chronicle::grouped();
+        let mut log = TestLog::grouped();
         log.begin(session(1), 1).unwrap();
         let mut rng = ChaCha20Rng::seed_from_u64(1);
         let config = Config { auto_accept: false, auto_approve: false };

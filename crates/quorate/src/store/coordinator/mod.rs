@@ -291,7 +291,7 @@ const ROWS_AT_ONCE: i64 = 64;
 const SCHEMA: Schema = Schema {
     kind: "coordinator",
     application_id: 0x5175_6f02,
-    migrations: &[include_str!("coordinator/1.sql")],
+    migrations: &[include_str!("1.sql")],
 };
 
 #[cfg(test)]

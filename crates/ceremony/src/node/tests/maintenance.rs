@@ -3,7 +3,7 @@
 use super::*;
 use crate::effect::NodeDeadline;
 use crate::names::Timestamp;
-use crate::node::upkeep::{PAUSE, PROVE_AFTER, RETRY, TURN};
+use crate::node::maintenance::{PAUSE, PROVE_AFTER, RETRY, TURN};
 use crate::policy::SHORTEST_REFRESH;
 use crate::state::{Event, Invalid};
 use crate::statement::GroupChange;
@@ -32,7 +32,7 @@ fn woken(bench: &mut Bench, at: Timestamp) -> Vec<NodeEffect> {
 }
 
 /// Ben's node in a group with this definition; announced, with what it did then.
-fn started(log: Chronicle) -> (Bench, Vec<NodeEffect>) {
+fn started(log: TestLog) -> (Bench, Vec<NodeEffect>) {
     let saved = saved(&log);
     let mut bench = Bench::with(log, saved);
     let announcement = bench.announcement.take().unwrap();
@@ -41,13 +41,13 @@ fn started(log: Chronicle) -> (Bench, Vec<NodeEffect>) {
     (bench, effects)
 }
 
-fn activated(log: &Chronicle) -> Timestamp {
+fn activated(log: &TestLog) -> Timestamp {
     log.state.group(&board()).unwrap().key.as_ref().unwrap().activated
 }
 
 #[test]
 fn a_node_proves_its_share_a_day_after_it_was_last_shown_to_have_it() {
-    let (mut bench, _) = started(Chronicle::keyed());
+    let (mut bench, _) = started(TestLog::keyed());
     let due = activated(&bench.log).plus(PROVE_AFTER);
     let effects = woken(&mut bench, Timestamp(due.0 - 1));
     assert!(states(&effects).is_empty());
@@ -63,7 +63,7 @@ fn a_node_proves_its_share_a_day_after_it_was_last_shown_to_have_it() {
 
 #[test]
 fn a_clock_that_was_wrong_puts_nothing_off_once_it_is_right_again() {
-    let (mut bench, _) = started(Chronicle::keyed());
+    let (mut bench, _) = started(TestLog::keyed());
     let due = activated(&bench.log).plus(PROVE_AFTER);
     // As a machine's clock is that has no battery, until it hears from others; and as one that was set wrong.
     for wrong in [Timestamp(0), Timestamp(due.0 - PROVE_AFTER), due.plus(30 * PROVE_AFTER)] {
@@ -86,7 +86,7 @@ fn a_clock_that_was_wrong_puts_nothing_off_once_it_is_right_again() {
 
 #[test]
 fn a_node_that_was_off_for_long_proves_its_share_when_it_is_back() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     log.wait(9 * PROVE_AFTER);
     let (mut bench, effects) = started(log);
     let [proof] = states(&effects)[..] else { panic!("{effects:?}") };
@@ -95,7 +95,7 @@ fn a_node_that_was_off_for_long_proves_its_share_when_it_is_back() {
 
 #[test]
 fn a_node_without_its_share_proves_nothing() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     log.wait(9 * PROVE_AFTER);
     let saved = Saved { packages: Vec::new(), ..saved(&log) };
     let mut bench = Bench::with(log, saved);
@@ -106,9 +106,9 @@ fn a_node_without_its_share_proves_nothing() {
 
 #[test]
 fn members_ask_for_new_shares_in_turn_as_often_as_the_policy_says() {
-    let mut definition = Chronicle::peopled().board_of_three();
+    let mut definition = TestLog::peopled().board_of_three();
     definition.policy.refresh_every = Some(SHORTEST_REFRESH);
-    let (mut bench, _) = started(Chronicle::keyed_with(definition.clone()));
+    let (mut bench, _) = started(TestLog::keyed_with(definition.clone()));
     // Ben is the second member.
     let due = activated(&bench.log).plus(SHORTEST_REFRESH).plus(TURN);
     let effects = woken(&mut bench, Timestamp(due.0 - 1));
@@ -146,7 +146,7 @@ fn members_ask_for_new_shares_in_turn_as_often_as_the_policy_says() {
 
 #[test]
 fn nobody_asks_for_new_shares_without_a_policy_that_says_so() {
-    let (mut bench, _) = started(Chronicle::keyed());
+    let (mut bench, _) = started(TestLog::keyed());
     let late = activated(&bench.log).plus(99 * PROVE_AFTER);
     let effects = woken(&mut bench, late);
     assert!(!states(&effects).iter().any(|e| matches!(e.statement().body, Body::GroupChange(_))));
@@ -181,7 +181,7 @@ fn the_copy_stops_too_when_the_log_shows_that_there_are_two() {
     bench.give_document(request);
     assert!(commits(&bench.invite(session(7), request)));
     let other = bench.log.state.account(&name("ben")).unwrap().incarnation.unwrap();
-    let incarnation = Chronicle::incarnation("ben", 1);
+    let incarnation = TestLog::incarnation("ben", 1);
     bench.log.says("ben", Body::NodeDuplicated { incarnation, other }).unwrap();
     bench.show();
     assert!(!bench.node.superseded());
@@ -191,11 +191,11 @@ fn the_copy_stops_too_when_the_log_shows_that_there_are_two() {
 
 #[test]
 fn a_start_of_this_disks_earlier_process_that_comes_late_is_no_copy() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     // It was made when this machine's clock was ahead.
     let now = log.now;
     log.wait(1_000);
-    let earlier = Body::NodeStarted { incarnation: Chronicle::incarnation("ben", 5) };
+    let earlier = Body::NodeStarted { incarnation: TestLog::incarnation("ben", 5) };
     let earlier = log.entry("ben", earlier);
     log.now = now;
     let saved = Saved { outbox: vec![earlier.to_bytes()], ..saved(&log) };
@@ -213,7 +213,7 @@ fn a_start_of_this_disks_earlier_process_that_comes_late_is_no_copy() {
 
 #[test]
 fn a_node_signs_nothing_before_the_log_shows_that_it_has_started() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let request = log.requests("ada", log.request()).unwrap();
     log.approves("ben", request).unwrap();
     let saved = saved(&log);
@@ -228,7 +228,7 @@ fn a_node_signs_nothing_before_the_log_shows_that_it_has_started() {
 }
 
 /// What the holder of these keys has its node say, of destroyed shares, when it starts after `log`.
-fn says_it_destroyed(log: &Chronicle, keys: &str) -> usize {
+fn says_it_destroyed(log: &TestLog, keys: &str) -> usize {
     let mut rng = ChaCha20Rng::seed_from_u64(1);
     let saved = Saved {
         entries: log.entries.clone(),
@@ -245,10 +245,10 @@ fn says_it_destroyed(log: &Chronicle, keys: &str) -> usize {
 
 #[test]
 fn a_node_does_not_say_that_it_destroyed_a_share_that_is_with_the_former_keys() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     log.change(&["ada", "ben", "cyd"], 2, session(2));
     assert_eq!(says_it_destroyed(&log, "ben"), 1);
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     log.replace_keys("ben", "new").unwrap();
     log.change(&["ada", "ben", "cyd"], 2, session(2));
     assert_eq!(says_it_destroyed(&log, "new"), 0);
@@ -256,9 +256,9 @@ fn a_node_does_not_say_that_it_destroyed_a_share_that_is_with_the_former_keys() 
 
 #[test]
 fn a_doubled_node_cosigns_nothing_and_approves_nothing_by_itself() {
-    let definition = Chronicle::peopled().board_of_three();
+    let definition = TestLog::peopled().board_of_three();
     let policy = crate::policy::Policy { auto_approve: true, ..definition.policy };
-    let mut log = Chronicle::keyed_with(crate::statement::GroupDefinition { policy, ..definition });
+    let mut log = TestLog::keyed_with(crate::statement::GroupDefinition { policy, ..definition });
     log.wait(1);
     let saved = saved(&log);
     let config = Config { auto_accept: false, auto_approve: true };

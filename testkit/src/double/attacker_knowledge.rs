@@ -10,7 +10,7 @@ use quorate_ceremony::statement::GroupDefinition;
 
 /// Who said what to its own node, and what honest nodes let go.
 #[derive(Default)]
-pub(super) struct Truth {
+pub(super) struct AttackerKnowledge {
     pub(super) asked: BTreeSet<(AccountName, Digest)>,
     pub(super) approved: BTreeSet<(AccountName, EntryId)>,
     pub(super) refused: BTreeSet<(AccountName, EntryId)>,
@@ -24,7 +24,7 @@ pub(super) struct Truth {
     pub(super) released: Vec<(AccountName, Subject)>,
 }
 
-impl Truth {
+impl AttackerKnowledge {
     /// Remembers what a node was first invited to: it looks at no second invitation to the same session.
     pub(super) fn shown(&mut self, to: &AccountName, message: &FromCoordinator) {
         if let FromCoordinator::Invite { session, subject } = message {

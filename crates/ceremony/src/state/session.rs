@@ -12,7 +12,7 @@ use quorate_protocol::sign::{self, Signature};
 
 use super::group::{Group, GroupKey, PastEpoch};
 use super::handover::Handover;
-use super::terms::{SessionBoard, Terms};
+use super::session_plan::{SessionBoard, SessionPlan};
 use super::{Event, Invalid, IvnState};
 use crate::encoding;
 use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
@@ -30,7 +30,7 @@ pub struct Ceremony {
     /// When it started, by the log's time.
     pub started: Timestamp,
     /// What it is for.
-    pub terms: Terms,
+    pub terms: SessionPlan,
     /// The public half of the protocol.
     pub board: SessionBoard,
     /// Who posted anything, and which process of its node did.
@@ -133,18 +133,18 @@ impl Group {
     /// # Errors
     ///
     /// Why no session may start now.
-    pub(super) fn next_terms(&self, now: Timestamp) -> Result<Terms, Invalid> {
+    pub(super) fn next_terms(&self, now: Timestamp) -> Result<SessionPlan, Invalid> {
         let name = &self.definition.name;
         if self.ceremony.is_some() {
             return Err(Invalid::SessionRunning { group: name.clone() });
         }
         let terms = match (&self.key, &self.change) {
-            (None, _) => Terms::of_new_key(self)?,
+            (None, _) => SessionPlan::of_new_key(self)?,
             (Some(_), None) => return Err(Invalid::SessionRunning { group: name.clone() }),
             (Some(_), Some(change)) if !change.approved || change.lapsed(now) => {
                 return Err(Invalid::NotApproved { request: change.id });
             }
-            (Some(key), Some(change)) => Terms::of_change(key, change)?,
+            (Some(key), Some(change)) => SessionPlan::of_change(key, change)?,
         };
         terms.check_dealers()?;
         if self.not_accepted().next().is_some() {
@@ -157,7 +157,7 @@ impl Group {
     }
 
     /// What a session that may start now would be for.
-    pub fn may_start(&self, now: Timestamp) -> Option<Terms> {
+    pub fn may_start(&self, now: Timestamp) -> Option<SessionPlan> {
         self.next_terms(now).ok()
     }
 
@@ -296,7 +296,7 @@ impl Group {
     /// Whether those who may deal in the pending change are enough to use the key.
     fn enough_dealers(&self) -> bool {
         let (Some(key), Some(change)) = (&self.key, &self.change) else { return true };
-        Terms::of_change(key, change).is_ok_and(|terms| terms.check_dealers().is_ok())
+        SessionPlan::of_change(key, change).is_ok_and(|terms| terms.check_dealers().is_ok())
     }
 
     /// Notes who announced to help in a repair and then held it up, as long as there are enough others. Otherwise one who
@@ -544,7 +544,7 @@ impl IvnState {
         let Some(Ceremony { terms, started, .. }) = group.ceremony.take() else {
             return Err(Invalid::SessionStep);
         };
-        let Terms { definition, authority, epoch, mut identifiers, .. } = terms;
+        let SessionPlan { definition, authority, epoch, mut identifiers, .. } = terms;
         let highest = identifiers.values().map(|identifier| identifier.get()).max().unwrap_or(0);
         let highest = old.map_or(highest, |old| highest.max(old.highest));
         identifiers.retain(|name, _| definition.members.contains(name));

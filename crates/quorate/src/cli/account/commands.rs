@@ -7,7 +7,7 @@ use quorate_ceremony::names::AccountName;
 use quorate_ceremony::statement::Role;
 use serde::Serialize;
 
-use super::guard::{self, Loss};
+use super::share_loss_check::{self, Loss};
 use super::{account, details};
 use crate::cli::approve::confirms;
 use crate::cli::context::Context;
@@ -118,7 +118,7 @@ impl Run for Suspend {
             return Err(already(&self.name, "suspended already").into());
         }
         if !is_self(&session, &self.name)? {
-            guard::check(context, &view, Loss::Suspended, self.force.force)?;
+            share_loss_check::check(context, &view, Loss::Suspended, self.force.force)?;
         }
         let ask = Ask::Suspend { account: self.name.clone() };
         decide(context, &session, &view, ask, "suspended", |page, after| {
@@ -126,7 +126,7 @@ impl Run for Suspend {
                 "{} can be resumed: quorate account resume {0}. If it is not to come back, have its groups changed:",
                 after.account
             ));
-            guard::needs(page, after, Loss::Suspended);
+            share_loss_check::needs(page, after, Loss::Suspended);
         })
     }
 }
@@ -146,7 +146,7 @@ impl Run for Remove {
     fn run(self, context: &Context) -> Result<(), Failure> {
         let (session, view) = find(context, &self.name)?;
         if !is_self(&session, &self.name)? {
-            guard::check(context, &view, Loss::Removed, self.force.force)?;
+            share_loss_check::check(context, &view, Loss::Removed, self.force.force)?;
             self.confirm(context, &view)?;
         }
         let ask = Ask::Remove { account: self.name.clone() };
@@ -154,7 +154,7 @@ impl Run for Remove {
             page.sentence(
                 "Its groups still count it, and it still has its shares. Have them changed, which makes all others new:",
             );
-            guard::needs(page, after, Loss::Removed);
+            share_loss_check::needs(page, after, Loss::Removed);
             page.sentence(
                 "A change does not take back copies: if those who left have as many shares as it takes to sign, make \
                  a group with a new key.",
@@ -201,7 +201,7 @@ pub(super) fn find(
 ) -> Result<(Session, AccountView), Problem> {
     let session = context.session()?;
     let view = account(&session, name)?;
-    guard::check_admin(&session)?;
+    share_loss_check::check_admin(&session)?;
     if view.standing == Standing::Removed {
         return Err(already(name, "removed already, for ever"));
     }

@@ -2,7 +2,7 @@
 
 mod holder;
 mod lies;
-mod upkeep;
+mod maintenance;
 
 use std::collections::BTreeMap;
 
@@ -10,9 +10,8 @@ use quorate_log::key::LogVerifier;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 
-use super::{Command, Config, Document, Input, Node, Saved, Trouble};
+use super::{Command, Config, Contradiction, Document, Input, Node, Saved};
 use crate::audit::{Documents, NotChecked};
-use crate::chronicle::{Chronicle, HOUR, board, checkpoint_of, name, secrets, session};
 use crate::effect::{CommandError, CommandId, NodeChange, NodeEffect};
 use crate::encoding::Base64;
 use crate::entry::Entry;
@@ -21,10 +20,11 @@ use crate::misbehaviour::{Misbehaviour, NotProved, Proved};
 use crate::names::{AccountName, EntryId, SessionId};
 use crate::signing::{SignedPart, SigningSession, Subject};
 use crate::statement::{Body, Request};
+use crate::test_log::{HOUR, TestLog, board, checkpoint_of, name, secrets, session};
 
 /// Ben's node, and whoever is at the other end of its connection.
 struct Bench {
-    log: Chronicle,
+    log: TestLog,
     node: Node,
     shown: usize,
     rng: ChaCha20Rng,
@@ -40,7 +40,7 @@ impl Documents for Contract {
     }
 }
 
-fn saved(log: &Chronicle) -> Saved {
+fn saved(log: &TestLog) -> Saved {
     Saved {
         entries: log.entries.clone(),
         packages: vec![(session(1), log.package_of("ben"))],
@@ -53,11 +53,11 @@ fn checkpoint(entries: &[Vec<u8>], origin: &str) -> String {
 }
 
 impl Bench {
-    fn with(log: Chronicle, saved: Saved) -> Self {
+    fn with(log: TestLog, saved: Saved) -> Self {
         Self::with_config(log, saved, Config { auto_accept: false, auto_approve: false })
     }
 
-    fn with_config(log: Chronicle, saved: Saved, config: Config) -> Self {
+    fn with_config(log: TestLog, saved: Saved, config: Config) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
         let ivn = log.state.ivn();
         let mut node =
@@ -82,7 +82,7 @@ impl Bench {
 
     /// Ben holds his share, is connected, and has cosigned all there is: a request of ada that he approved.
     fn approved() -> (Self, EntryId) {
-        let mut log = Chronicle::keyed();
+        let mut log = TestLog::keyed();
         let request = log.requests("ada", log.request()).unwrap();
         log.approves("ben", request).unwrap();
         let saved = saved(&log);
@@ -269,7 +269,7 @@ fn a_session_of_an_earlier_process_is_not_joined_again() {
     let (bench, request) = Bench::approved();
     for released in [false, true] {
         let sessions = BTreeMap::from([(session(7), released)]);
-        let mut log = Chronicle::keyed();
+        let mut log = TestLog::keyed();
         let again = log.requests("ada", log.request()).unwrap();
         assert_eq!(again, request);
         log.approves("ben", request).unwrap();
@@ -285,7 +285,7 @@ fn a_session_of_an_earlier_process_is_not_joined_again() {
 
 #[test]
 fn nothing_is_signed_for_a_request_that_is_not_approved() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let open = log.requests("ben", log.request()).unwrap();
     log.wait(1);
     let of_others = log.requests("ada", log.request()).unwrap();
@@ -407,7 +407,7 @@ fn two_checkpoints_of_one_size_freeze_the_node_for_ever() {
     let size = bench.log.state.size();
     let fork = Proved::Fork { older: size, newer: size };
     assert_eq!(bench.judge(&proof), Ok(fork.clone()));
-    assert_eq!(bench.node.trouble(), Some(&Trouble::Misbehaviour(fork)));
+    assert_eq!(bench.node.trouble(), Some(&Contradiction::Misbehaviour(fork)));
     let signs = |bench: &mut Bench| {
         let invited = bench.invite(session(8), request);
         assert_eq!(declined(&invited), Some(DeclineReason::Frozen));
@@ -438,14 +438,14 @@ fn a_coordinator_that_lost_entries_is_noticed_and_a_late_checkpoint_is_not_taken
     bench.tell(Input::Disconnected);
     bench.tell(Input::Connected);
     bench.receive(late);
-    assert_eq!(bench.node.trouble(), Some(&Trouble::Behind { size: 5 }));
+    assert_eq!(bench.node.trouble(), Some(&Contradiction::Behind { size: 5 }));
     let effects = bench.invite(session(8), request);
     assert_eq!(declined(&effects), Some(DeclineReason::Frozen));
 }
 
 #[test]
 fn a_key_is_activated_only_when_all_have_certified_it() {
-    let mut log = Chronicle::grouped();
+    let mut log = TestLog::grouped();
     log.begin(session(1), 1).unwrap();
     log.generate();
     // A start between posting and certifying would end the session.
@@ -468,7 +468,7 @@ fn a_key_is_activated_only_when_all_have_certified_it() {
 
 #[test]
 fn what_is_in_the_log_is_not_sent_again_after_a_crash() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let request = log.requests("ada", log.request()).unwrap();
     let approval = log.entry("ben", Body::Approval { request });
     log.enter(&approval).unwrap();

@@ -9,7 +9,7 @@ use super::Coordinator;
 use crate::effect::{CoordinatorDeadline, CoordinatorEffect};
 use crate::names::{GroupName, SessionId, Timestamp};
 use crate::signing::Subject;
-use crate::state::{CeremonyPhase, Terms};
+use crate::state::{CeremonyPhase, SessionPlan};
 use crate::statement::{AbortReason, Body, Manifest};
 
 /// How often the pause between a group's sessions doubles at most.
@@ -90,7 +90,7 @@ impl Coordinator {
 
     /// Whether those are there without whom a session comes to nothing: everybody who gets a share, and as many holders
     /// of old shares as have to deal.
-    fn are_ready(&self, terms: &Terms) -> bool {
+    fn are_ready(&self, terms: &SessionPlan) -> bool {
         terms.recipients().all(|recipient| self.is_ready(recipient))
             && terms.dealers().filter(|dealer| self.is_ready(dealer)).count()
                 >= terms.dealers_needed()

@@ -5,9 +5,9 @@ use tokio::sync::mpsc;
 
 use super::{Event, Task};
 use crate::control::{Answer, Ask};
-use crate::deadlines::now;
 use crate::node::{documents, view};
 use crate::store::documents::DocumentPackage;
+use crate::timers::now;
 
 impl Task {
     /// The documents that a question is about.

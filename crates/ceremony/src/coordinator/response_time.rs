@@ -10,7 +10,7 @@ const SOONEST: u64 = 100;
 
 /// One node's answers so far. All times in milliseconds.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Pace(Option<Estimate>);
+pub(super) struct ResponseTime(Option<Estimate>);
 
 /// In eighths and quarters, so that the smoothing loses nothing to rounding.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +21,7 @@ struct Estimate {
     deviation: u64,
 }
 
-impl Pace {
+impl ResponseTime {
     /// The node answered after this time.
     pub(super) fn answered(&mut self, after: u64) {
         self.0 = Some(match self.0 {
@@ -49,17 +49,17 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
-    use super::{Pace, SOONEST};
+    use super::{ResponseTime, SOONEST};
 
-    fn after(answers: impl IntoIterator<Item = u64>) -> Pace {
-        let mut pace = Pace::default();
+    fn after(answers: impl IntoIterator<Item = u64>) -> ResponseTime {
+        let mut pace = ResponseTime::default();
         answers.into_iter().for_each(|time| pace.answered(time));
         pace
     }
 
     #[test]
     fn nothing_known_means_the_longest_patience() {
-        assert_eq!(Pace::default().patience(1_000), 1_000);
+        assert_eq!(ResponseTime::default().patience(1_000), 1_000);
     }
 
     #[test]

@@ -20,11 +20,11 @@ use quorate_ceremony::node::{self, Command, Config, Document, Node};
 use quorate_ceremony::statement::{Body, GroupDefinition};
 use rand_chacha::ChaCha20Rng;
 
+use super::attacker_knowledge::AttackerKnowledge;
 use super::coordinator::{Liar, ViewId};
 use super::founding::board;
-use super::truth::Truth;
-use crate::chance::Chance;
 use crate::disk::NodeDisk;
+use crate::rng::Chance;
 use crate::simulation::world::Secrets;
 
 pub(super) const START: u64 = 1_750_000_000_000;
@@ -54,7 +54,7 @@ pub struct Stage {
     pub(super) secrets: BTreeMap<AccountName, Secrets>,
     pub(super) stations: BTreeMap<AccountName, Station>,
     pub(super) documents: BTreeMap<Digest, Vec<u8>>,
-    pub(super) truth: Truth,
+    pub(super) truth: AttackerKnowledge,
     /// The malicious coordinator.
     pub liar: Liar,
     pub(super) violations: Vec<String>,

@@ -1,15 +1,15 @@
-//! The rounds of ceremonies in a [`Chronicle`]: real messages of real runs, posted by who makes them.
+//! The rounds of ceremonies in a [`TestLog`]: real messages of real runs, posted by who makes them.
 
 use std::collections::BTreeMap;
 
 use quorate_protocol::keyshare::{Run, Step};
 use quorate_protocol::repair;
 
-use super::{Chronicle, name};
+use super::{TestLog, name};
 use crate::names::AccountName;
 use crate::state::Invalid;
 
-impl Chronicle {
+impl TestLog {
     /// A participant's first message.
     pub(crate) fn first_message(&mut self, account: &str) -> (Run, Vec<u8>) {
         let group = self.group();

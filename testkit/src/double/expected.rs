@@ -6,14 +6,14 @@ use quorate_ceremony::audit::{Documents, NotChecked};
 use quorate_ceremony::entry::Entry;
 use quorate_ceremony::misbehaviour::{Misbehaviour, Proved};
 use quorate_ceremony::names::{AccountName, Digest, EntryId};
-use quorate_ceremony::node::Trouble;
+use quorate_ceremony::node::Contradiction;
 use quorate_ceremony::signing::Subject;
 use quorate_ceremony::state::{IvnState, Status};
 use quorate_ceremony::statement::Request;
 
+use super::attack_world::{START, Stage};
 use super::coordinator::ViewId;
 use super::founding::board;
-use super::stage::{START, Stage};
 use crate::invariants::{Violation, s3_of_two_views_at_most_one_is_final};
 use crate::reference::summary;
 
@@ -75,7 +75,7 @@ impl Stage {
     }
 
     /// What keeps a node from signing.
-    pub fn trouble_of(&self, account: &AccountName) -> Option<Trouble> {
+    pub fn trouble_of(&self, account: &AccountName) -> Option<Contradiction> {
         self.stations.get(account)?.node.trouble().cloned()
     }
 

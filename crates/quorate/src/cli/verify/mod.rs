@@ -1,13 +1,13 @@
 //! `quorate verify`: checks a signature, and says whose it is.
 
-mod judgement;
+mod verdict;
 
 use std::path::PathBuf;
 
 use clap::Args;
 use quorate_documents::{Format, Namespace, Output, SignatureFile, keys};
 
-use self::judgement::{Candidate, Finding, VerificationView};
+use self::verdict::{Candidate, Finding, VerificationView};
 use super::context::Context;
 use super::file;
 use super::{Failure, Run};
@@ -43,7 +43,7 @@ impl Run for Verify {
         let path = self.signature_path()?;
         let bytes = file::read(&path, SIGNATURE_LIMIT)?;
         let signature = SignatureFile::read(&bytes).map_err(|error| {
-            let message = format!("{}: {}", path.display(), crate::errors::chain(&error));
+            let message = format!("{}: {}", path.display(), crate::error_chain::chain(&error));
             Problem::new(Exit::Verification, message)
         })?;
         let document = file::read(&self.file, u64::MAX - 1)?;
@@ -91,7 +91,7 @@ impl Verify {
     ) -> Result<Vec<Candidate>, Problem> {
         if let Some(path) = &self.key {
             let key = keys::read(&file::read_text(path)?).map_err(|error| {
-                let message = format!("{}: {}", path.display(), crate::errors::chain(&error));
+                let message = format!("{}: {}", path.display(), crate::error_chain::chain(&error));
                 Problem::new(Exit::Error, message).hint("`quorate key export` writes such a file")
             })?;
             return Ok(vec![Candidate { key, group: None }]);

@@ -1,12 +1,12 @@
 //! Test doubles: those who belong here and do not keep to the rules.
 
+mod attack_world;
+mod attacker_knowledge;
 pub mod coordinator;
+mod expected;
 mod founding;
-mod judgement;
 pub(crate) mod member;
-mod stage;
-mod truth;
 
+pub use attack_world::Stage;
 pub use coordinator::{Liar, ViewId};
 pub use founding::{board, name};
-pub use stage::Stage;

@@ -3,7 +3,7 @@
 //! As in the coordinator, whatever has come in meanwhile is one batch: what must be durable is written in one commit,
 //! and only then anything is sent.
 
-mod papers;
+mod document_facts;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,13 +25,13 @@ use tokio_util::sync::CancellationToken;
 use super::hub::{Hub, Outgoing};
 use super::{answer, backup, documents, view};
 use crate::control::{Answer, Ask, Exit, Problem, SignAsk};
-use crate::deadlines::{Deadlines, now};
 use crate::documents::Shelf;
-use crate::drill;
-use crate::handed_on;
+use crate::fail_points;
+use crate::proof_files;
 use crate::store::StoreError;
 use crate::store::documents::DocumentPackage;
 use crate::store::node::NodeStore;
+use crate::timers::{Deadlines, now};
 
 /// How many inputs one batch takes at most.
 const BATCH: usize = 512;
@@ -254,18 +254,18 @@ impl Task {
             _ => None,
         });
         if !changes.is_empty() {
-            let reached = drill::before(&changes);
+            let reached = fail_points::before(&changes);
             self.store.commit(changes).await?;
-            drill::after(reached);
+            fail_points::after(reached);
         }
         if let Some(proof) = proof {
             tracing::error!(
                 "the coordinator broke the rules of the log; this node signs nothing any more"
             );
-            handed_on::hand_on(&self.home, &proof);
+            proof_files::hand_on(&self.home, &proof);
         }
         for effect in rest {
-            let reached = drill::before([&effect]);
+            let reached = fail_points::before([&effect]);
             match effect {
                 NodeEffect::Persist(_) => {}
                 NodeEffect::Send(message) => self.send(&message),
@@ -278,7 +278,7 @@ impl Task {
                 NodeEffect::FetchDocument(request) => self.fetch(request),
                 NodeEffect::Respond(command, result) => self.respond(command, result).await,
             }
-            drill::after(reached);
+            fail_points::after(reached);
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Terms: what a session is for, who takes part and as what, and the cryptographic protocol that runs under them.
+//! SessionPlan: what a session is for, who takes part and as what, and the cryptographic protocol that runs under them.
 //!
 //! There are three kinds: a first key, the same key shared anew, and one member's lost share made again. Each follows from
 //! what is in the log, so that nobody has to be believed about who takes part.
@@ -22,7 +22,7 @@ use crate::statement::GroupDefinition;
 
 /// What a session is to bring into force.
 #[derive(Clone, Debug)]
-pub struct Terms {
+pub struct SessionPlan {
     /// The group as it will be.
     pub definition: GroupDefinition,
     /// The entry that it follows from: a definition, or an approved change.
@@ -45,7 +45,7 @@ enum Aim {
     Repair { public: PublicKeyPackage, member: AccountName, helpers: BTreeSet<AccountName> },
 }
 
-impl Terms {
+impl SessionPlan {
     /// A group's first key: identifiers are positions in the definition, from 1.
     pub(super) fn of_new_key(group: &Group) -> Result<Self, Invalid> {
         let definition = group.definition.clone();

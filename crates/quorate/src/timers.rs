@@ -5,13 +5,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use quorate_ceremony::names::Timestamp;
 
-use crate::drill;
+use crate::fail_points;
 
 /// The wall clock, as the state machines count: milliseconds since the Unix epoch.
 pub(crate) fn now() -> Timestamp {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let shown = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-    Timestamp(shown.saturating_add_signed(drill::clock_error()))
+    Timestamp(shown.saturating_add_signed(fail_points::clock_error()))
 }
 
 /// What is due when. Setting a deadline again moves it.

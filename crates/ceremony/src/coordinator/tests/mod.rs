@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use quorate_log::key::{CosignerSigner, Seed};
 
 use super::{Config, Coordinator, CoordinatorSecrets, Input, MAX_CLOCK_LEAD, STRETCH};
-use crate::chronicle::{Chronicle, HOUR, board, name, secrets, session};
 use crate::effect::{CoordinatorChange, CoordinatorDeadline, CoordinatorEffect, JoinId};
 use crate::encoding::Base64;
 use crate::entry::Entry;
@@ -18,12 +17,13 @@ use crate::node::Document;
 use crate::signing::Subject;
 use crate::state::Invalid;
 use crate::statement::{Body, GroupChange, Role};
+use crate::test_log::{HOUR, TestLog, board, name, secrets, session};
 
-fn coordinator(log: &Chronicle) -> Coordinator {
+fn coordinator(log: &TestLog) -> Coordinator {
     coordinator_with(log, Config::default())
 }
 
-fn coordinator_with(log: &Chronicle, config: Config) -> Coordinator {
+fn coordinator_with(log: &TestLog, config: Config) -> Coordinator {
     let secrets = CoordinatorSecrets {
         log: SecretKey::from_seed(&[1; 32]),
         identity: SecretKey::from_seed(&[2; 32]),
@@ -31,11 +31,7 @@ fn coordinator_with(log: &Chronicle, config: Config) -> Coordinator {
     Coordinator::restore(secrets, config, log.entries.clone(), None).unwrap()
 }
 
-fn tell(
-    coordinator: &mut Coordinator,
-    log: &mut Chronicle,
-    input: Input,
-) -> Vec<CoordinatorEffect> {
+fn tell(coordinator: &mut Coordinator, log: &mut TestLog, input: Input) -> Vec<CoordinatorEffect> {
     let mut effects = coordinator.handle(input, log.now, &mut log.rng);
     effects.extend(coordinator.seal(log.now, &mut log.rng));
     effects
@@ -43,7 +39,7 @@ fn tell(
 
 fn says_hello(
     coordinator: &mut Coordinator,
-    log: &mut Chronicle,
+    log: &mut TestLog,
     account: &str,
     after: u64,
 ) -> Vec<CoordinatorEffect> {
@@ -53,7 +49,7 @@ fn says_hello(
 
 #[test]
 fn a_node_that_is_far_behind_gets_the_log_in_stretches_with_a_checkpoint_each() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let size = log.state.size();
     assert!(size > 3 * STRETCH, "{size}");
     for after in [3, STRETCH, STRETCH + 1, size] {
@@ -75,7 +71,7 @@ fn a_node_that_is_far_behind_gets_the_log_in_stretches_with_a_checkpoint_each() 
 
 #[test]
 fn who_only_reads_gets_the_same_stretches_and_comes_to_the_end() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let size = log.state.size();
     let mut coordinator = coordinator(&log);
     assert_eq!(coordinator.stretch(1), None, "there is no checkpoint yet");
@@ -91,9 +87,9 @@ fn who_only_reads_gets_the_same_stretches_and_comes_to_the_end() {
     assert_eq!(coordinator.stretch(size).unwrap().0, size);
 }
 
-fn joins(log: &mut Chronicle, late: u64) -> Result<u64, Invalid> {
+fn joins(log: &mut TestLog, late: u64) -> Result<u64, Invalid> {
     log.invite("eve", Role::Member);
-    let token = Chronicle::invitation_key("eve");
+    let token = TestLog::invitation_key("eve");
     let admission = log.admission("eve", &token, log.state.ivn());
     let mut coordinator = coordinator(log);
     log.wait(late);
@@ -109,15 +105,15 @@ fn joins(log: &mut Chronicle, late: u64) -> Result<u64, Invalid> {
 
 #[test]
 fn an_admission_that_claims_to_be_old_is_not_taken() {
-    assert!(joins(&mut Chronicle::founded(), MAX_CLOCK_LEAD).is_ok());
+    assert!(joins(&mut TestLog::founded(), MAX_CLOCK_LEAD).is_ok());
     let seconds = MAX_CLOCK_LEAD / 1000 + 1;
-    let late = joins(&mut Chronicle::founded(), seconds * 1000);
+    let late = joins(&mut TestLog::founded(), seconds * 1000);
     assert_eq!(late, Err(Invalid::ClockSkew { seconds }));
 }
 
 #[test]
 fn an_admission_is_shown_again_for_its_index_and_nothing_else_is() {
-    let mut log = Chronicle::grouped();
+    let mut log = TestLog::grouped();
     let mut coordinator = coordinator(&log);
     let entries = log.entries.clone();
     let mut shows = |index: usize| {
@@ -136,7 +132,7 @@ fn an_admission_is_shown_again_for_its_index_and_nothing_else_is() {
 
 #[test]
 fn a_statement_from_the_future_is_taken_only_within_the_clocks_tolerance() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     for (lead, seconds) in
         [(MAX_CLOCK_LEAD, None), (MAX_CLOCK_LEAD + 1_000, Some(MAX_CLOCK_LEAD / 1000 + 1))]
     {
@@ -153,7 +149,7 @@ fn a_statement_from_the_future_is_taken_only_within_the_clocks_tolerance() {
 
 fn submits(
     coordinator: &mut Coordinator,
-    log: &mut Chronicle,
+    log: &mut TestLog,
     account: &str,
     entry: &Entry,
 ) -> Vec<CoordinatorEffect> {
@@ -163,7 +159,7 @@ fn submits(
 
 #[test]
 fn a_cosignature_is_kept_if_it_is_its_senders_and_newer_than_the_one_before() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let mut coordinator = coordinator(&log);
     says_hello(&mut coordinator, &mut log, "ben", 0);
     let older = coordinator.published().unwrap().clone();
@@ -198,7 +194,7 @@ fn a_cosignature_is_kept_if_it_is_its_senders_and_newer_than_the_one_before() {
 
 #[test]
 fn a_session_starts_when_the_last_member_is_here_and_not_before() {
-    let mut log = Chronicle::grouped();
+    let mut log = TestLog::grouped();
     let mut coordinator = coordinator(&log);
     let after = log.state.size();
     for member in ["ada", "ben"] {
@@ -212,7 +208,7 @@ fn a_session_starts_when_the_last_member_is_here_and_not_before() {
 }
 
 /// An approved request of which ada and ben are the signers, and the session that they are invited to.
-fn invited(log: &mut Chronicle) -> (Coordinator, SessionId) {
+fn invited(log: &mut TestLog) -> (Coordinator, SessionId) {
     let request = log.requests("ada", log.request()).unwrap();
     log.approves("ben", request).unwrap();
     let mut coordinator = coordinator(log);
@@ -249,7 +245,7 @@ fn invitation(effects: &[CoordinatorEffect]) -> Option<SessionId> {
 
 #[test]
 fn only_a_chosen_signer_can_decline_and_is_asked_again_after_a_pause() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let (mut coordinator, session) = invited(&mut log);
     let decline = FromNode::Declined { session, reason: DeclineReason::NoDocument };
     for stranger in ["cyd", "out"] {
@@ -270,14 +266,14 @@ fn only_a_chosen_signer_can_decline_and_is_asked_again_after_a_pause() {
 
 #[test]
 fn garbage_from_members_and_strangers_changes_nothing() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let (mut coordinator, session) = invited(&mut log);
     let size = coordinator.state().size();
     let subject = Subject::Activation { session: SessionId::new([1; 32]) };
     let commitments = log.commitments_of("ada", session, subject);
     let inputs = [
         ("out", FromNode::Commitments { session, commitments: commitments.clone() }),
-        ("ada", FromNode::Commitments { session: crate::chronicle::session(9), commitments }),
+        ("ada", FromNode::Commitments { session: crate::test_log::session(9), commitments }),
         ("ada", FromNode::Submit { entry: crate::encoding::Base64(b"{}".to_vec()) }),
         ("ada", FromNode::Cosign { size: u64::MAX, cosignature: "garbage".to_owned() }),
         ("ada", FromNode::Hello { after: u64::MAX }),
@@ -293,13 +289,13 @@ fn garbage_from_members_and_strangers_changes_nothing() {
     );
 }
 
-fn request_of(log: &Chronicle) -> crate::names::EntryId {
+fn request_of(log: &TestLog) -> crate::names::EntryId {
     *log.state.requests().keys().next().unwrap()
 }
 
 #[test]
 fn a_document_that_is_not_there_is_asked_for_again() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let request = log.requests("ada", log.request()).unwrap();
     log.approves("ben", request).unwrap();
     let mut coordinator = coordinator(&log);
@@ -327,9 +323,9 @@ fn rejection(effects: &[CoordinatorEffect]) -> Option<&Invalid> {
 
 #[test]
 fn an_account_that_states_too_much_is_stopped_and_no_other_is() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let mut coordinator = coordinator_with(&log, Config { credit: 3, ..Config::default() });
-    let mut starts = |log: &mut Chronicle, account: &str| {
+    let mut starts = |log: &mut TestLog, account: &str| {
         let incarnation = log.random();
         let entry = log.entry(account, Body::NodeStarted { incarnation }).to_bytes();
         let submit = FromNode::Submit { entry: crate::encoding::Base64(entry) };
@@ -355,7 +351,7 @@ fn an_account_that_states_too_much_is_stopped_and_no_other_is() {
 #[test]
 fn new_shares_cost_what_others_have_to_say_about_them() {
     for (min_signers, spent) in [(3, None), (2, Some(9))] {
-        let mut log = Chronicle::keyed();
+        let mut log = TestLog::keyed();
         let mut coordinator = coordinator_with(&log, Config { credit: 5, ..Config::default() });
         let definition = log.board_of(&["ada", "ben", "cyd"], min_signers);
         let expires_at = log.now.plus(HOUR);
@@ -375,7 +371,7 @@ fn new_shares_cost_what_others_have_to_say_about_them() {
 
 #[test]
 fn only_the_first_hello_on_a_connection_is_answered_with_the_log() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     let mut coordinator = coordinator(&log);
     let sends_log = |effects: &[CoordinatorEffect]| {
         effects.iter().any(|effect| matches!(effect, CoordinatorEffect::SendLog { .. }))
@@ -388,7 +384,7 @@ fn only_the_first_hello_on_a_connection_is_answered_with_the_log() {
 
 #[test]
 fn a_group_whose_sessions_time_out_waits_longer_each_time() {
-    let mut log = Chronicle::grouped();
+    let mut log = TestLog::grouped();
     let mut coordinator = coordinator(&log);
     let started = |effects: &[CoordinatorEffect]| {
         effects.iter().find_map(|effect| match effect {
@@ -425,7 +421,7 @@ fn a_group_whose_sessions_time_out_waits_longer_each_time() {
 
 #[test]
 fn reconnecting_does_not_keep_a_stalled_session_alive() {
-    let mut log = Chronicle::grouped();
+    let mut log = TestLog::grouped();
     log.begin(session(1), 1).unwrap();
     let mut coordinator = coordinator(&log);
     coordinator.start(log.now, &mut log.rng);
@@ -438,7 +434,7 @@ fn reconnecting_does_not_keep_a_stalled_session_alive() {
 
 #[test]
 fn what_those_before_a_change_cosigned_is_put_into_the_log_when_it_is_enough() {
-    let mut log = Chronicle::keyed();
+    let mut log = TestLog::keyed();
     log.invite("dan", Role::Member);
     log.join("dan").unwrap();
     log.change(&["ada", "ben", "dan"], 2, session(2));
@@ -448,7 +444,7 @@ fn what_those_before_a_change_cosigned_is_put_into_the_log_when_it_is_enough() {
         says_hello(&mut coordinator, &mut log, account, size);
     }
     let published = coordinator.published().unwrap().clone();
-    let cosigns = |coordinator: &mut Coordinator, log: &mut Chronicle, account: &str| {
+    let cosigns = |coordinator: &mut Coordinator, log: &mut TestLog, account: &str| {
         let key = format!("{}/{account}", log.state.origin()).parse().unwrap();
         let seed = Seed::new(Box::new(*secrets(account).cosigner.seed()));
         let line = CosignerSigner::new(key, seed).cosign(&published, 5.try_into().unwrap());

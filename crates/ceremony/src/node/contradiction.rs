@@ -25,7 +25,7 @@ const MOST_UNEXPLAINED: usize = 16;
 
 /// Why a node signs nothing.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Trouble {
+pub enum Contradiction {
     /// The coordinator broke the rules of the log, and [this node can prove it](Node::misbehaviour). Final.
     Misbehaviour(Proved),
     /// A checkpoint was signed for another tree than the entries that came with it make, or than this node has. Nothing
@@ -94,11 +94,11 @@ pub(super) fn of(
     proof: Option<&Misbehaviour>,
     unexplained: &[VerifiedCheckpoint],
     replayed: &Replayed,
-) -> Option<Trouble> {
+) -> Option<Contradiction> {
     match proof.map(|proof| judge(proof, replayed)) {
-        Some(Ok(proved)) => Some(Trouble::Misbehaviour(proved)),
+        Some(Ok(proved)) => Some(Contradiction::Misbehaviour(proved)),
         Some(Err(NotProved::NeedsDocument { index, request })) => {
-            Some(Trouble::Misbehaviour(Proved::FalseSignature { index, request }))
+            Some(Contradiction::Misbehaviour(Proved::FalseSignature { index, request }))
         }
         Some(Err(_)) | None => {
             let ours = replayed.cosigned.as_ref().map(|cosigned| cosigned.note().to_owned());
@@ -110,9 +110,9 @@ pub(super) fn of(
 fn unexplained_trouble(
     ours: Option<String>,
     unexplained: &[VerifiedCheckpoint],
-) -> Option<Trouble> {
+) -> Option<Contradiction> {
     let theirs = unexplained.first()?.to_string();
-    Some(Trouble::Unexplained { ours, theirs })
+    Some(Contradiction::Unexplained { ours, theirs })
 }
 
 impl Node {
@@ -200,7 +200,7 @@ impl Node {
     fn freeze(&mut self, proof: Misbehaviour, proved: Proved, out: &mut Vec<NodeEffect>) {
         out.push(NodeEffect::Persist(NodeChange::Misbehaviour(proof.clone())));
         self.misbehaviour = Some(proof);
-        self.trouble = Some(Trouble::Misbehaviour(proved));
+        self.trouble = Some(Contradiction::Misbehaviour(proved));
         self.signing.clear();
         self.staged.clear();
         for (_, command) in std::mem::take(&mut self.commands) {

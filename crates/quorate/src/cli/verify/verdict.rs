@@ -197,7 +197,7 @@ impl Finding<'_> {
                 Check::not_done("signature", "not checked".to_owned())
             }
             (None, Some(Err(error)), _) | (None, None, Some((_, error))) => {
-                Check::failed("signature", crate::errors::chain(error))
+                Check::failed("signature", crate::error_chain::chain(error))
             }
         });
         checks

@@ -10,9 +10,9 @@
 //! bundles of other widths than the size asks for are left from earlier checkpoints, and other files are not the log's.
 
 mod documents;
+mod earlier_checkpoint;
 mod files;
 mod proof;
-mod since;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,11 +27,11 @@ use quorate_log::tile::{Entries, TileError};
 use self::documents::Stored;
 use self::files::Files;
 use crate::control::{Exit, Problem};
-use crate::errors::chain;
+use crate::error_chain::chain;
 use crate::store::publish::CHECKPOINT;
 
+pub use earlier_checkpoint::{Since, compare_since};
 pub use proof::{EntryReport, ProofReport, Proved, prove, verify_proof};
-pub use since::{Since, compare_since};
 
 /// What an audit goes by, beside the directory.
 #[derive(Clone, Debug, Default)]

@@ -343,7 +343,7 @@ const REPLACE_COSIGNED: &str = "INSERT INTO cosigned VALUES (1, ?, ?, ?)
 const SCHEMA: Schema = Schema {
     kind: "node",
     application_id: 0x5175_6f01,
-    migrations: &[include_str!("node/1.sql"), include_str!("node/2.sql")],
+    migrations: &[include_str!("1.sql"), include_str!("2.sql")],
 };
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::Instant;
 use quorate_testkit::cluster::{Cluster, until};
 
 use crate::faults::start_ended;
-use crate::people::PATIENCE;
+use crate::users::PATIENCE;
 use crate::{NAMES, SMALL_DISKS};
 
 /// Who leaves and comes back.

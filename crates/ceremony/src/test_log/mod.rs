@@ -50,7 +50,7 @@ pub(crate) fn checkpoint_of(entries: &[Vec<u8>], origin: &str) -> VerifiedCheckp
 }
 
 /// A log that is being written.
-pub(crate) struct Chronicle {
+pub(crate) struct TestLog {
     pub(crate) state: IvnState,
     pub(crate) now: Timestamp,
     pub(crate) coordinator: SecretKey,
@@ -99,7 +99,7 @@ pub(crate) fn secrets(account: &str) -> AccountSecrets {
     AccountSecrets { identity, cosigner: SecretKey::from_seed(&seed) }
 }
 
-impl Chronicle {
+impl TestLog {
     /// A new IVN with its admin `ada`, who is a member too.
     pub(crate) fn founded() -> Self {
         Self {
