@@ -226,3 +226,68 @@ pub enum CommandError {
     #[error("the statement is too long for the log")]
     TooLong,
 }
+
+/// Names each kind of an effect once, for whatever has to tell effects apart without looking into
+/// them: fail points, traces, statistics.
+macro_rules! kinds {
+    ($effect:ty $(, persists $change:ident)?: $($pattern:pat => $name:literal,)+) => {
+        impl $effect {
+            /// The names of all kinds; those of what is persisted are the change's.
+            pub const KINDS: &'static [&'static str] = &[$($name),+];
+
+            /// The name of its kind.
+            pub fn kind(&self) -> &'static str {
+                match self {
+                    $($pattern => $name,)+
+                    $(Self::Persist($change) => $change.kind(),)?
+                }
+            }
+        }
+    };
+}
+
+kinds! { NodeChange:
+    Self::Entries { .. } => "node.persist.entries",
+    Self::Cosigned { .. } => "node.persist.cosigned",
+    Self::Misbehaviour(_) => "node.persist.misbehaviour",
+    Self::Unexplained(_) => "node.persist.unexplained",
+    Self::Explained(_) => "node.persist.explained",
+    Self::Refused(_) => "node.persist.refused",
+    Self::OutboxAdd(_) => "node.persist.outbox-add",
+    Self::OutboxRemove(_) => "node.persist.outbox-remove",
+    Self::KeyPackage { .. } => "node.persist.key-package",
+    Self::ShareDestroyed(_) => "node.persist.share-destroyed",
+    Self::Committed(_) => "node.persist.committed",
+    Self::Released(_) => "node.persist.released",
+}
+
+kinds! { NodeEffect, persists change:
+    Self::Send(FromNode::Hello { .. }) => "node.send.hello",
+    Self::Send(FromNode::Submit { .. }) => "node.send.submit",
+    Self::Send(FromNode::Cosign { .. }) => "node.send.cosign",
+    Self::Send(FromNode::Commitments { .. }) => "node.send.commitments",
+    Self::Send(FromNode::Share { .. }) => "node.send.share",
+    Self::Send(FromNode::Declined { .. }) => "node.send.declined",
+    Self::Disconnect => "node.disconnect",
+    Self::SetDeadline(..) => "node.set-deadline",
+    Self::FetchDocument(_) => "node.fetch-document",
+    Self::Respond(..) => "node.respond",
+}
+
+kinds! { CoordinatorEffect, persists change:
+    Self::Append { .. } => "coordinator.append",
+    Self::Send(_, FromCoordinator::Log { .. }) | Self::SendLog { .. } => "coordinator.send.log",
+    Self::Send(_, FromCoordinator::Rejected { .. }) => "coordinator.send.rejected",
+    Self::Send(_, FromCoordinator::Invite { .. }) => "coordinator.send.invite",
+    Self::Send(_, FromCoordinator::Package { .. }) => "coordinator.send.package",
+    Self::Send(_, FromCoordinator::Presence { .. }) => "coordinator.send.presence",
+    Self::Disconnect(_) => "coordinator.disconnect",
+    Self::SetDeadline(..) => "coordinator.set-deadline",
+    Self::PrepareDocument(_) => "coordinator.prepare-document",
+    Self::RespondJoin(..) => "coordinator.respond-join",
+}
+
+kinds! { CoordinatorChange:
+    Self::Checkpoint { .. } => "coordinator.persist.checkpoint",
+    Self::Cosignature { .. } => "coordinator.persist.cosignature",
+}
