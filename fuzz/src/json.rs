@@ -1,7 +1,7 @@
 //! What is written in JSON: entries, messages between nodes and coordinator, signing messages, the control socket, and
 //! joining.
 
-use quorate::control::{Answer, Ask};
+use quorate::api::{Answer, Ask};
 use quorate::setup::wire::{JoinRefusal, JoinRequest, JoinResponse};
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::{Entry, Envelope};

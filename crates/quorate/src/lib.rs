@@ -2,6 +2,7 @@
 //!
 //! Decides nothing that a test would want to replay; that is in `quorate-ceremony`.
 
+pub mod api;
 pub mod backup;
 pub mod cli;
 pub mod control;

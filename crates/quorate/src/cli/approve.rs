@@ -10,7 +10,7 @@ use super::session::Session;
 use super::sign::decided;
 use super::terminal::{Page, Tone};
 use super::{Failure, Run, page};
-use crate::control::{Ask, ChangeView, Exit, Problem, RequestStage, RequestView};
+use crate::api::{Ask, ChangeView, Exit, Problem, RequestStage, RequestView};
 
 /// Approve a request, or a proposed change of a group
 ///

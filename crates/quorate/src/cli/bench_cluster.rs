@@ -8,7 +8,7 @@ use super::context::Context;
 use super::demo::new_directory;
 use super::node::until_stopped;
 use super::{Failure, Run};
-use crate::control::{Exit, Problem};
+use crate::api::{Exit, Problem};
 use crate::demo::measure::measure;
 
 /// Measure how fast a coordinator and nodes on this machine make keys and signatures

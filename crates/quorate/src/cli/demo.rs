@@ -10,7 +10,7 @@ use super::context::Context;
 use super::node::until_stopped;
 use super::terminal::{Page, Tone};
 use super::{Failure, Run};
-use crate::control::{Exit, Problem};
+use crate::api::{Exit, Problem};
 use crate::demo::{Check, Plan, Report, Step, run};
 
 /// Watch a quorum make a key and sign a file, checked by ssh-keygen and openssl

@@ -15,7 +15,7 @@ use super::duration::{relative, rough};
 use super::session::Session;
 use super::terminal::Tone;
 use super::{Failure, Run, file, log};
-use crate::control::{Exit, GroupStage, GroupView, Problem, SigningStage, StatusView};
+use crate::api::{Exit, GroupStage, GroupView, Problem, SigningStage, StatusView};
 use crate::home::NodeConfig;
 use crate::proof_files;
 

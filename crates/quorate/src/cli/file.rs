@@ -6,7 +6,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::control::{Exit, Problem};
+use crate::api::{Exit, Problem};
 
 /// Stands for stdin or stdout.
 pub(super) const DASH: &str = "-";

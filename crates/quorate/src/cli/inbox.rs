@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::context::{Context, now};
 use super::terminal::Tone;
 use super::{Failure, Run, page};
-use crate::control::{Ask, ChangeView, RequestView};
+use crate::api::{Ask, ChangeView, RequestView};
 
 /// List the requests, and proposed changes of groups, that wait for your decision
 #[derive(Args, Debug)]

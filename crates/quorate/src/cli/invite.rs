@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::context::{Context, now};
 use super::duration;
 use super::{Failure, Run};
-use crate::control::{Ask, Exit, Problem};
+use crate::api::{Ask, Exit, Problem};
 use crate::error_chain::chain;
 use crate::setup::invitation::invite;
 

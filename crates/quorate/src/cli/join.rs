@@ -12,7 +12,7 @@ use super::file;
 use super::setup_problem::setup_problem;
 use super::terminal::Tone;
 use super::{Failure, Run};
-use crate::control::{Exit, Problem};
+use crate::api::{Exit, Problem};
 use crate::home::Locations;
 use crate::keystore::{Cost, PassphraseProtector, Purpose};
 use crate::setup::join::{Choices, join};

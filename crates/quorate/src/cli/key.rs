@@ -11,7 +11,7 @@ use super::context::Context;
 use super::file::Target;
 use super::terminal::Tone;
 use super::{Failure, Run};
-use crate::control::{Exit, Problem};
+use crate::api::{Exit, Problem};
 
 /// Give a group's public key to others
 #[derive(Args, Debug)]

@@ -43,7 +43,7 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, V
 
 use self::context::Context;
 use self::terminal::{Color, Terminal};
-use crate::control::{Exit, Problem};
+use crate::api::{Exit, Problem};
 use crate::home::HOME_VARIABLE;
 use crate::keystore::PASSPHRASE_VARIABLE;
 

@@ -8,7 +8,7 @@ use quorate_ceremony::statement::GroupDefinition;
 use super::duration::{relative, rough, utc};
 use super::file;
 use super::terminal::{Page, Tone};
-use crate::control::{
+use crate::api::{
     ChangeView, GroupStage, GroupView, MemberView, PastChangeView, RefreshView, RequestStage,
     RequestView, ShareView, SigningStage, UnusedView,
 };

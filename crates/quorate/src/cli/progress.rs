@@ -7,7 +7,7 @@ use super::context::now;
 use super::duration::utc;
 use super::page::member_state;
 use super::terminal::{Terminal, Tone, clean, wrap};
-use crate::control::{GroupView, Problem, RequestView};
+use crate::api::{GroupView, Problem, RequestView};
 
 /// What is shown of one piece of work.
 pub(super) struct Progress<'a> {
@@ -55,7 +55,7 @@ impl<'a> Progress<'a> {
         let approved = view.approvals.iter().map(|name| (Tone::Good, format!("{name}: approved")));
         let refused = view.refusals.keys().map(|name| (Tone::Bad, format!("{name}: refused")));
         let waiting = match view.state {
-            crate::control::RequestStage::Open => view.undecided.iter().collect(),
+            crate::api::RequestStage::Open => view.undecided.iter().collect(),
             _ => Vec::new(),
         };
         let waiting =

@@ -8,7 +8,7 @@ use super::context::Context;
 use super::sign::decided;
 use super::terminal::Tone;
 use super::{Failure, Run};
-use crate::control::{Ask, ChangeView, Exit, Problem};
+use crate::api::{Ask, ChangeView, Exit, Problem};
 
 /// Refuse a request, or a proposed change of a group, with a reason that everybody can read
 ///

@@ -12,7 +12,7 @@ use super::file::{self, Target};
 use super::sign::{decided, ending, wait, write_signature};
 use super::terminal::Tone;
 use super::{Failure, Run, duration, page};
-use crate::control::{Ask, Exit, Problem, RequestView};
+use crate::api::{Ask, Exit, Problem, RequestView};
 
 /// Look at requests, and get their documents and signatures
 #[derive(Args, Debug)]

@@ -9,10 +9,10 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::suggest;
-use crate::control::client::Client;
-use crate::control::{
+use crate::api::{
     Answer, Ask, ChangeView, Exit, GroupView, PastChangeView, Problem, RequestView, StatusView,
 };
+use crate::control::client::Client;
 
 /// A conversation with the node of one home.
 pub(super) struct Session {

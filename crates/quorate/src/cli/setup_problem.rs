@@ -5,7 +5,7 @@ use quorate_network::client::RequestError;
 use quorate_network::dialler::DialError;
 
 use super::context::home_problem;
-use crate::control::{Exit, Problem};
+use crate::api::{Exit, Problem};
 use crate::error_chain::chain;
 use crate::setup::SetupError;
 

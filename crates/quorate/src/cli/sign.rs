@@ -18,7 +18,7 @@ use super::progress::Progress;
 use super::session::{Session, Watched, unexpected};
 use super::terminal::Tone;
 use super::{Failure, Run, duration};
-use crate::control::{Answer, Ask, Exit, Problem, RequestStage, RequestView, SignAsk};
+use crate::api::{Answer, Ask, Exit, Problem, RequestStage, RequestView, SignAsk};
 
 /// Ask a group to sign a file
 ///

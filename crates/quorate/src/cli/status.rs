@@ -6,7 +6,7 @@ use super::context::Context;
 use super::doctor::plural;
 use super::terminal::Tone;
 use super::{Failure, Run, page};
-use crate::control::{Exit, StatusView};
+use crate::api::{Exit, StatusView};
 
 /// Say in one sentence how your node and its IVN are, then the details
 ///

@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal, Write as _};
 use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::control::{Exit, Problem};
+use crate::api::{Exit, Problem};
 
 /// When to use colour.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 
 use super::terminal::{Color, Terminal};
-use crate::control::{Exit, Problem};
+use crate::api::{Exit, Problem};
 
 /// Says why `arguments` are not understood, or shows the help that they ask for; the exit code.
 pub(super) fn tell(error: &clap::Error, arguments: &[OsString]) -> ExitCode {

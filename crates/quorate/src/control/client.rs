@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 
-use super::{Answer, Ask, Exit, MAX_LINE, Problem, server};
+use super::{MAX_LINE, server};
+use crate::api::{Answer, Ask, Exit, Problem};
 use crate::error_chain::chain;
 use crate::home::{HomeError, NodeHome};
 use crate::keystore::Passphrase;

@@ -11,7 +11,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{Answer, Exit, MAX_LINE, Problem};
+use super::MAX_LINE;
+use crate::api::{Answer, Exit, Problem};
 use crate::node::{Event, ask};
 
 /// The longest path that a Unix socket can be bound to on all systems, with some room.

@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::control::{Exit, Problem};
+use crate::api::{Exit, Problem};
 use crate::documents::Shelf;
 use crate::error_chain::chain;
 use crate::fail_points;

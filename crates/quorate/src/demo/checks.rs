@@ -8,7 +8,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
 use super::{Check, NAMESPACE, unwritable, write};
-use crate::control::{Exit, Problem, RequestView};
+use crate::api::{Exit, Problem, RequestView};
 use crate::error_chain::chain;
 use crate::log_audit::{Options, verify_directory, verify_proof};
 

@@ -13,8 +13,8 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use zeroize::Zeroizing;
 
+use crate::api::{Answer, Ask, Exit, Problem};
 use crate::control::client::Client;
-use crate::control::{Answer, Ask, Exit, Problem};
 use crate::error_chain::chain;
 use crate::home::NodeHome;
 use crate::keystore::{Cost, Passphrase, PassphraseProtector};

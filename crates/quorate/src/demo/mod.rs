@@ -24,10 +24,10 @@ use serde::Serialize;
 use self::checks::Signed;
 use self::cluster::{Cluster, expect_logged, unexpected};
 use self::reshare::Reshare;
-use crate::control::client::Client;
-use crate::control::{
+use crate::api::{
     Answer, Ask, Exit, GroupStage, GroupView, Problem, RequestStage, RequestView, SignAsk,
 };
+use crate::control::client::Client;
 use crate::setup::join::Choices;
 
 /// What is signed if no file is given.

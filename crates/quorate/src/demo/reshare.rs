@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::checks::Signed;
 use super::cluster::{Cluster, expect_logged};
 use super::{Check, Show, Step, definition, hears, join, settled, signed, write};
+use crate::api::{Answer, Ask, Exit, Problem};
 use crate::control::client::Client;
-use crate::control::{Answer, Ask, Exit, Problem};
 
 /// The group's name.
 const GROUP: &str = "desk";

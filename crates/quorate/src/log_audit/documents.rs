@@ -9,7 +9,7 @@ use quorate_ceremony::names::EntryId;
 use quorate_ceremony::statement::Request;
 
 use super::unreadable;
-use crate::control::{Exit, Problem};
+use crate::api::{Exit, Problem};
 use crate::documents::output;
 use crate::store::documents::DocumentPackage;
 

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::files::Files;
 use super::{files_problem, read_checkpoint};
-use crate::control::{Exit, Problem};
+use crate::api::{Exit, Problem};
 
 /// What two checkpoints of one log say of each other.
 #[derive(Debug, Serialize)]

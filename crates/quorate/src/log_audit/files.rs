@@ -14,7 +14,7 @@ use quorate_log::tile::{
 use quorate_log::tree::{Frontier, HashReader as _, TreeHead};
 
 use super::files_problem;
-use crate::control::{Exit, Problem};
+use crate::api::{Exit, Problem};
 
 /// The longest that a bundle can be, in bytes; no file of a log is longer.
 const MAX_FILE: usize = (TILE_WIDTH as usize) * (2 + MAX_ENTRY_LEN);

@@ -26,7 +26,7 @@ use quorate_log::tile::{Entries, TileError};
 
 use self::documents::Stored;
 use self::files::Files;
-use crate::control::{Exit, Problem};
+use crate::api::{Exit, Problem};
 use crate::error_chain::chain;
 use crate::store::publish::CHECKPOINT;
 

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::files::Files;
 use super::{files_problem, read_checkpoint};
-use crate::control::{Exit, Problem};
+use crate::api::{Exit, Problem};
 
 /// An entry with its proof.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -15,7 +15,7 @@ use quorate_log::tree::MemoryTree;
 
 use super::hub::Hub;
 use super::view;
-use crate::control::{
+use crate::api::{
     Answer, BlockedView, EntryView, Exit, PastChangeView, Problem, StatusView, TroubleView,
 };
 

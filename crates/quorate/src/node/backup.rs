@@ -7,8 +7,8 @@ use quorate_ceremony::node::{Config, Node};
 use rand_core::OsRng;
 
 use super::{damaged, problem};
+use crate::api::{Answer, Exit, Problem};
 use crate::backup;
-use crate::control::{Answer, Exit, Problem};
 use crate::home::{Home, NodeConfig, NodeHome};
 use crate::keystore::NodeKeys;
 use crate::setup::rotate;

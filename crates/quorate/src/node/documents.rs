@@ -9,7 +9,7 @@ use quorate_documents::{Format, Output};
 use rand_core::{OsRng, RngCore as _};
 
 use super::hub::Hub;
-use crate::control::{Exit, Problem, SignAsk};
+use crate::api::{Exit, Problem, SignAsk};
 use crate::documents::{Shelf, prepared};
 use crate::store::documents::{DocumentPackage, InvalidName};
 

@@ -12,8 +12,8 @@ use tokio::sync::watch;
 
 use super::renewal::Renewal;
 use super::{authority, damaged, dialler, hub, problem};
+use crate::api::{Exit, Problem};
 use crate::backup::Backup;
-use crate::control::{Exit, Problem};
 use crate::home::NodeConfig;
 use crate::timers::now;
 

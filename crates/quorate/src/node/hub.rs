@@ -13,7 +13,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::task::Event;
-use crate::control::{Exit, Problem};
+use crate::api::{Exit, Problem};
 use crate::error_chain::chain;
 use crate::fail_points;
 

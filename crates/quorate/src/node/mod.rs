@@ -25,8 +25,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use self::renewal::Renewal;
+use crate::api::{Answer, Ask, Exit, Problem};
 use crate::control::client::{Found, find};
-use crate::control::{Answer, Ask, Exit, Problem, server};
+use crate::control::server;
 use crate::documents::Shelf;
 use crate::error_chain::chain;
 use crate::home::{NodeConfig, NodeHome};

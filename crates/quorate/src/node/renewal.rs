@@ -15,7 +15,7 @@ use quorate_network::dialler::{DialOptions, Dialler};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::control::{Exit, Problem};
+use crate::api::{Exit, Problem};
 use crate::error_chain::chain;
 use crate::fail_points;
 use crate::home::{NodeConfig, NodeHome};

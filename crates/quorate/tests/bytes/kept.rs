@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use quorate::api::{Answer, Ask};
 use quorate::backup::{Backup, judge};
-use quorate::control::{Answer, Ask};
 use quorate::home::{CoordinatorConfig, CoordinatorHome, Home, NodeConfig};
 use quorate::keystore::{BackupFile, CoordinatorKeys, NodeKeys};
 use quorate::log_audit::{Options, verify_directory, verify_proof};

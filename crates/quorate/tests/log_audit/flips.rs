@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
-use quorate::control::Exit;
+use quorate::api::Exit;
 use quorate::log_audit::{Options, verify_directory};
 use tempfile::TempDir;
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use quorate::control::{Exit, Problem};
+use quorate::api::{Exit, Problem};
 use quorate::log_audit::{Options, audit_directory, verify_directory};
 use quorate_ceremony::audit::Verdict;
 use quorate_ceremony::entry::{Author, Entry, Statement};

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use quorate::control::Exit;
+use quorate::api::Exit;
 use quorate::log_audit::{Since, compare_since, verify_misbehaviour};
 use quorate_ceremony::misbehaviour::Proved;
 use quorate_ceremony::names::Digest;

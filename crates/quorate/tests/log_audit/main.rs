@@ -17,7 +17,7 @@ use std::fs;
 use std::path::Path;
 
 use builder::Log;
-use quorate::control::Exit;
+use quorate::api::Exit;
 use quorate::log_audit::{Options, prove, verify_directory, verify_proof};
 use quorate::store::documents::DocumentPackage;
 use quorate_ceremony::audit::{Anchor, Check, NotChecked, Verdict};

@@ -9,13 +9,13 @@ use serde::Serialize;
 
 use super::share_loss_check::{self, Loss};
 use super::{account, details};
+use crate::api::{AccountView, Ask, Exit, Problem, ShortfallView, Standing};
 use crate::cli::approve::confirms;
 use crate::cli::context::Context;
 use crate::cli::invite::RoleName;
 use crate::cli::session::Session;
 use crate::cli::terminal::{Page, Tone};
 use crate::cli::{Failure, Run, page};
-use crate::control::{AccountView, Ask, Exit, Problem, ShortfallView, Standing};
 
 /// Suspend an account: from now on its node may not connect, and nothing that it says counts
 ///

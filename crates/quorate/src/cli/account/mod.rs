@@ -14,7 +14,7 @@ use super::duration::{relative, utc};
 use super::session::{Session, unexpected};
 use super::terminal::{Page, Tone};
 use super::{Failure, Run, invite, page, suggest};
-use crate::control::{AccountView, Answer, Ask, Exit, InvitedView, Problem, ShareState, Standing};
+use crate::api::{AccountView, Answer, Ask, Exit, InvitedView, Problem, ShareState, Standing};
 
 /// List accounts, and invite, suspend, resume and remove them
 #[derive(Args, Debug)]

@@ -11,9 +11,9 @@ use serde::Serialize;
 
 use super::commands::{Force, find};
 use super::share_loss_check::{self, Loss};
+use crate::api::{Ask, Exit, Problem, ShareState, ShortfallView, Standing};
 use crate::cli::context::{Context, now};
 use crate::cli::{Failure, Run, duration};
-use crate::control::{Ask, Exit, Problem, ShareState, ShortfallView, Standing};
 use crate::error_chain::chain;
 use crate::setup::invitation::invite;
 

@@ -1,9 +1,9 @@
 //! What an admin is told before an account's shares are given up: which groups could not sign any more, or just.
 
+use crate::api::{AccountView, Exit, Problem, ShareState};
 use crate::cli::context::Context;
 use crate::cli::session::Session;
 use crate::cli::terminal::Page;
-use crate::control::{AccountView, Exit, Problem, ShareState};
 use quorate_ceremony::names::{AccountName, GroupName};
 use quorate_ceremony::state::Invalid;
 use quorate_ceremony::statement::Role;

@@ -5,11 +5,11 @@ use quorate_ceremony::names::AccountName;
 use serde::Serialize;
 
 use super::{accounts, share_loss_check};
+use crate::api::{Ask, Exit, InvitedView, Problem, Standing};
 use crate::cli::context::Context;
 use crate::cli::session::Session;
 use crate::cli::terminal::Tone;
 use crate::cli::{Failure, Run};
-use crate::control::{Ask, Exit, InvitedView, Problem, Standing};
 
 /// Withdraw an invitation that was not used yet: its URL is of no use from then on
 ///
@@ -70,7 +70,7 @@ fn open(session: &Session, name: &AccountName) -> Result<Option<InvitedView>, Pr
 fn not_open(session: &Session, name: &AccountName) -> Problem {
     let all = accounts(session).map(|view| view.accounts).unwrap_or_default();
     let is_there = |standing| {
-        move |it: &&crate::control::AccountView| it.account == *name && it.standing != standing
+        move |it: &&crate::api::AccountView| it.account == *name && it.standing != standing
     };
     match all.iter().find(is_there(Standing::Removed)) {
         Some(_) => Problem::new(

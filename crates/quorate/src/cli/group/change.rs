@@ -11,13 +11,13 @@ use quorate_protocol::Suite;
 use serde::Serialize;
 
 use super::watch;
+use crate::api::{Answer, Ask, Exit, GroupView, Problem, ShareView};
 use crate::cli::context::{Context, now};
 use crate::cli::doctor::plural;
 use crate::cli::duration::DurationError;
 use crate::cli::session::{Session, unexpected};
 use crate::cli::terminal::{Page, Tone};
 use crate::cli::{Failure, Run, duration, page};
-use crate::control::{Answer, Ask, Exit, GroupView, Problem, ShareView};
 
 /// Propose to change a group's members or min_signers; its key stays
 ///

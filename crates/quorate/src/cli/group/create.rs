@@ -10,10 +10,10 @@ use quorate_ceremony::statement::GroupDefinition;
 use quorate_protocol::Suite;
 
 use super::watch;
+use crate::api::{Ask, Exit, GroupStage, GroupView, Problem};
 use crate::cli::context::{Context, now};
 use crate::cli::session::Session;
 use crate::cli::{Failure, Run, duration, page};
-use crate::control::{Ask, Exit, GroupStage, GroupView, Problem};
 
 /// Define a signing group and have its members' nodes make its key
 ///

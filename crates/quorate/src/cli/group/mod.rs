@@ -16,7 +16,7 @@ use super::progress::Progress;
 use super::session::{Session, Watched, unexpected};
 use super::terminal::{Page, Tone};
 use super::{Failure, Run, page};
-use crate::control::{Answer, Ask, Exit, GroupStage, GroupView, Problem};
+use crate::api::{Answer, Ask, Exit, GroupStage, GroupView, Problem};
 
 /// Make signing groups, look at them, and change them
 #[derive(Args, Debug)]

@@ -11,7 +11,7 @@ use super::duration::utc;
 use super::session::{Session, unexpected};
 use super::terminal::Page;
 use super::{Failure, Run};
-use crate::control::{Answer, Ask, EntryView, Problem};
+use crate::api::{Answer, Ask, EntryView, Problem};
 
 /// Read the log, prove what is in it, and check logs of others
 #[derive(Args, Debug)]

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
+use crate::api::{Answer, Ask, Exit, Problem};
 use crate::cli::context::Context;
 use crate::cli::file::{Target, with_ending};
 use crate::cli::init::quoted;
 use crate::cli::session::{Session, unexpected};
 use crate::cli::terminal::Tone;
 use crate::cli::{Failure, Run};
-use crate::control::{Answer, Ask, Exit, Problem};
 
 /// Write a proof that a signature, or any entry, is in the log
 ///

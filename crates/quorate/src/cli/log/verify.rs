@@ -10,10 +10,10 @@ use quorate_ceremony::state::IvnState;
 use quorate_log::key::LogVerifier;
 use serde::Serialize;
 
+use crate::api::{Exit, Problem};
 use crate::cli::context::Context;
 use crate::cli::file;
 use crate::cli::{Failure, Run};
-use crate::control::{Exit, Problem};
 use crate::log_audit::{
     Options, Since, audit_directory, compare_since, verify_misbehaviour, verify_proof,
 };

@@ -9,12 +9,12 @@ use rand_core::OsRng;
 use serde::Serialize;
 
 use super::restore;
+use crate::api::{Answer, Ask, Exit, Problem};
 use crate::backup::{Label, label};
 use crate::cli::context::{Context, home_problem};
 use crate::cli::session::unexpected;
 use crate::cli::terminal::{Page, Tone};
 use crate::cli::{Failure, Run, file};
-use crate::control::{Answer, Ask, Exit, Problem};
 use crate::error_chain::chain;
 use crate::fail_points::{self, Point};
 use crate::home::NodeHome;

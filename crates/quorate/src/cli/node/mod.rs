@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::context::Context;
 use super::terminal::Tone;
 use super::{Failure, Run};
-use crate::control::{Exit, Problem};
+use crate::api::{Exit, Problem};
 use crate::keystore::Purpose;
 use crate::node::run;
 

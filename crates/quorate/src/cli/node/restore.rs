@@ -7,13 +7,13 @@ use quorate_ceremony::names::{AccountName, IvnId, Timestamp};
 use serde::Serialize;
 
 use super::backup;
+use crate::api::{Exit, Problem};
 use crate::backup::{Backup, Judgement, LabelledShare, Lost, judge, label};
 use crate::cli::context::{Context, home_problem, now};
 use crate::cli::duration::relative;
 use crate::cli::setup_problem::setup_problem;
 use crate::cli::terminal::{Page, Tone};
 use crate::cli::{Failure, Run, file};
-use crate::control::{Exit, Problem};
 use crate::error_chain::chain;
 use crate::home::{HomeError, Locations};
 use crate::keystore::{

@@ -7,12 +7,12 @@ use quorate_ceremony::state::Invalid;
 use rand_core::OsRng;
 use serde::Serialize;
 
+use crate::api::{Exit, Problem};
 use crate::cli::context::{Context, home_problem, now};
 use crate::cli::setup_problem::setup_problem;
 use crate::cli::terminal::Tone;
 use crate::cli::{Failure, Run};
 use crate::control::client::{Found, find};
-use crate::control::{Exit, Problem};
 use crate::home::NodeHome;
 use crate::keystore::{Cost, PassphraseProtector, Purpose};
 use crate::node::log_shows;

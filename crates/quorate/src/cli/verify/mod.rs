@@ -11,7 +11,7 @@ use self::verdict::{Candidate, Finding, VerificationView};
 use super::context::Context;
 use super::file;
 use super::{Failure, Run};
-use crate::control::{Exit, Problem};
+use crate::api::{Exit, Problem};
 
 /// Check a signature: one verdict, then the checks
 ///

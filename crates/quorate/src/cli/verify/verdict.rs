@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use quorate_documents::{Format, Namespace, Output, SignatureFile, VerifyError};
 use serde::Serialize;
 
+use crate::api::Exit;
 use crate::cli::terminal::{Page, Tone};
-use crate::control::Exit;
 
 /// Says what is true of a signature.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]

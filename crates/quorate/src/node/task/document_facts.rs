@@ -4,7 +4,7 @@ use quorate_ceremony::names::Digest;
 use tokio::sync::mpsc;
 
 use super::{Event, Task};
-use crate::control::{Answer, Ask};
+use crate::api::{Answer, Ask};
 use crate::node::{documents, view};
 use crate::store::documents::DocumentPackage;
 use crate::timers::now;

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::hub::{Hub, Outgoing};
 use super::{answer, backup, documents, view};
-use crate::control::{Answer, Ask, Exit, Problem, SignAsk};
+use crate::api::{Answer, Ask, Exit, Problem, SignAsk};
 use crate::documents::Shelf;
 use crate::fail_points;
 use crate::proof_files;
@@ -472,7 +472,7 @@ impl Task {
         Ok(Answer::Entries { entries, size: self.machine.state().size() })
     }
 
-    fn request_view(&self, state: &RequestState) -> crate::control::RequestView {
+    fn request_view(&self, state: &RequestState) -> crate::api::RequestView {
         let facts = self.facts.get(&state.request.document).cloned();
         view::request(&self.machine, state, facts, now())
     }
@@ -555,7 +555,7 @@ impl Task {
         }
     }
 
-    fn status(&self) -> crate::control::StatusView {
+    fn status(&self) -> crate::api::StatusView {
         answer::status(&self.machine, self.hub.address(), self.hub.outage.borrow().as_ref(), now())
     }
 }

@@ -6,7 +6,7 @@ use quorate_ceremony::names::{AccountName, Timestamp};
 use quorate_ceremony::node::Node;
 use quorate_ceremony::state::{Account, Group, Health, IvnState};
 
-use crate::control::{
+use crate::api::{
     AccountView, Answer, InvitedView, MembershipView, ShareState, ShortfallView, Standing,
 };
 

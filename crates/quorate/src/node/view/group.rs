@@ -11,7 +11,7 @@ use quorate_ceremony::statement::AbortReason;
 
 use super::shares::{self, Signing, lacks_share};
 use super::{hex, list, list_or, plural};
-use crate::control::{
+use crate::api::{
     ChangeView, GroupStage, GroupView, MemberView, PastChangeView, ShareView, UnusedView,
 };
 

@@ -13,7 +13,7 @@ use quorate_ceremony::state::{IvnState, RequestState, Status};
 use quorate_ceremony::statement::{Body, GroupChange, Invitation};
 use sha2::{Digest as _, Sha256};
 
-use crate::control::{EntryView, RequestStage, RequestView};
+use crate::api::{EntryView, RequestStage, RequestView};
 use crate::store::documents::DocumentPackage;
 
 pub(crate) use self::account::accounts;

@@ -7,7 +7,7 @@ use quorate_ceremony::node::Node;
 use quorate_ceremony::state::{Group, Unable};
 
 use super::{list, list_or, plural};
-use crate::control::{BlockedView, RefreshView, ShareView, SigningStage};
+use crate::api::{BlockedView, RefreshView, ShareView, SigningStage};
 
 /// A day, in milliseconds.
 const DAY: u64 = 24 * 3_600_000;

@@ -1,0 +1,436 @@
+//! What people and programs can ask of a node, and what it answers: data only, no transport.
+
+mod account;
+mod blocked;
+mod group;
+mod status;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quorate_ceremony::encoding::Base64;
+use quorate_ceremony::names::{AccountName, Digest, DocumentType, EntryId, GroupName, Timestamp};
+use quorate_ceremony::statement::{GroupDefinition, Invitation, Role};
+use serde::{Deserialize, Serialize};
+
+pub use account::{AccountView, InvitedView, MembershipView, ShareState, ShortfallView, Standing};
+pub use blocked::BlockedView;
+pub use group::{
+    ChangeView, GroupStage, GroupView, MemberView, PastChangeView, RefreshView, ShareView,
+    SigningStage, UnusedView,
+};
+pub use status::{StatusView, TroubleView};
+
+/// A question or an order to a node.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(tag = "ask", rename_all = "kebab-case")]
+pub enum Ask {
+    /// How the node and its IVN are.
+    Status,
+    /// Requests that wait for this account's decision.
+    Inbox,
+    /// All accounts, former ones too, and open invitations.
+    Accounts,
+    /// All groups.
+    Groups,
+    /// One group. With `watch`, again at every step until it has a key or can not get one, and no change is pending.
+    Group {
+        /// Its name.
+        name: GroupName,
+        /// Keep answering.
+        watch: bool,
+    },
+    /// All requests, newest first.
+    Requests,
+    /// One request. With `watch`, again at every change until it is decided.
+    Request {
+        /// Its id, or the beginning of it (at least 4 hex digits).
+        id: String,
+        /// Keep answering.
+        watch: bool,
+    },
+    /// Ask a group to sign a document.
+    Sign(SignAsk),
+    /// Consent to a request, or to a proposed change of a group.
+    Approve {
+        /// Its id, or the beginning of it.
+        id: String,
+    },
+    /// Refuse a request, or a proposed change of a group.
+    Reject {
+        /// Its id, or the beginning of it.
+        id: String,
+        /// Why.
+        reason: String,
+    },
+    /// Invite an account.
+    Invite(Invitation),
+    /// Withdraw an open invitation.
+    WithdrawInvitation {
+        /// Whose.
+        account: AccountName,
+    },
+    /// Define a group.
+    DefineGroup(GroupDefinition),
+    /// Propose to change a group that has a key.
+    ChangeGroup {
+        /// What it is to be.
+        definition: GroupDefinition,
+        /// The epoch that the proposer looked at.
+        epoch: u64,
+        /// For how long that is good, in milliseconds.
+        expires_in: Option<u64>,
+        /// A member that is to get its lost share back.
+        repairs: Option<AccountName>,
+    },
+    /// Whether [`Ask::ChangeGroup`] with the same fields could be carried out. Nothing is stated.
+    JudgeChange {
+        /// What it is to be.
+        definition: GroupDefinition,
+        /// The epoch that the proposer looked at.
+        epoch: u64,
+        /// For how long that is good, in milliseconds.
+        expires_in: Option<u64>,
+        /// A member that is to get its lost share back.
+        repairs: Option<AccountName>,
+    },
+    /// A change of a group that is over.
+    PastChange {
+        /// Its id, or the beginning of it (at least 4 hex digits).
+        id: String,
+    },
+    /// Suspend an account.
+    Suspend {
+        /// Which.
+        account: AccountName,
+    },
+    /// Resume a suspended account.
+    Resume {
+        /// Which.
+        account: AccountName,
+    },
+    /// Take an account off the roster, for ever.
+    Remove {
+        /// Which.
+        account: AccountName,
+    },
+    /// Give an account these roles and no others.
+    SetRoles {
+        /// Which.
+        account: AccountName,
+        /// All that it may do from then on.
+        roles: BTreeSet<Role>,
+    },
+    /// Accept a group's definition, or to join it by a proposed change.
+    AcceptGroup {
+        /// Which.
+        name: GroupName,
+    },
+    /// Call off a group's running key generation, or take a proposed change back.
+    CancelCeremony {
+        /// Which.
+        name: GroupName,
+    },
+    /// Entries of the log, as this node verified them.
+    Entries {
+        /// Index of the first.
+        first: u64,
+        /// How many at most.
+        limit: u64,
+    },
+    /// A proof that an entry is in the log, for someone who has the log's key.
+    Prove {
+        /// The entry's index.
+        index: u64,
+    },
+    /// The document of a request, as the node fetched it.
+    Document {
+        /// The request's id, or the beginning of it.
+        id: String,
+    },
+    /// A backup of the node.
+    Backup,
+}
+
+impl Ask {
+    /// Whether it is to be stated in the log, or judged as if it were, which takes a connection.
+    pub(crate) fn is_order(&self) -> bool {
+        match self {
+            Self::Sign(_)
+            | Self::Approve { .. }
+            | Self::Reject { .. }
+            | Self::Invite(_)
+            | Self::WithdrawInvitation { .. }
+            | Self::DefineGroup(_)
+            | Self::ChangeGroup { .. }
+            | Self::JudgeChange { .. }
+            | Self::Suspend { .. }
+            | Self::Resume { .. }
+            | Self::Remove { .. }
+            | Self::SetRoles { .. }
+            | Self::AcceptGroup { .. }
+            | Self::CancelCeremony { .. } => true,
+            Self::Status
+            | Self::Inbox
+            | Self::Accounts
+            | Self::Groups
+            | Self::Group { .. }
+            | Self::PastChange { .. }
+            | Self::Requests
+            | Self::Request { .. }
+            | Self::Entries { .. }
+            | Self::Prove { .. }
+            | Self::Document { .. }
+            | Self::Backup => false,
+        }
+    }
+}
+
+/// A document to be signed.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct SignAsk {
+    /// Who shall sign.
+    pub group: GroupName,
+    /// What kind of document.
+    pub document_type: Option<DocumentType>,
+    /// `ssh` or `raw`.
+    pub format: String,
+    /// The SSHSIG namespace.
+    pub namespace: Option<String>,
+    /// The file's name, without its directory.
+    pub name: String,
+    /// The file's bytes.
+    pub document: Base64,
+    /// For how long the request is good, in milliseconds.
+    pub expires_in: Option<u64>,
+}
+
+/// What a node answers.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(tag = "answer", rename_all = "kebab-case")]
+pub enum Answer {
+    /// To [`Ask::Status`].
+    Status(Box<StatusView>),
+    /// To [`Ask::Inbox`] and [`Ask::Requests`].
+    Requests {
+        /// The requests.
+        requests: Vec<RequestView>,
+    },
+    /// To [`Ask::Accounts`].
+    Accounts {
+        /// Those on the roster, and then those that were.
+        accounts: Vec<AccountView>,
+        /// Who may join, or join again.
+        invitations: Vec<InvitedView>,
+    },
+    /// To [`Ask::Groups`].
+    Groups {
+        /// The groups.
+        groups: Vec<GroupView>,
+    },
+    /// To [`Ask::Group`].
+    Group(Box<GroupView>),
+    /// To [`Ask::Request`] and [`Ask::Sign`].
+    Request(Box<RequestView>),
+    /// What was ordered is in the log.
+    Logged {
+        /// The entry.
+        entry: EntryId,
+        /// Its index.
+        index: u64,
+    },
+    /// To [`Ask::JudgeChange`]: the log would admit it.
+    Admissible,
+    /// To [`Ask::PastChange`], if there is exactly one.
+    PastChange {
+        /// What became of it.
+        change: Option<PastChangeView>,
+    },
+    /// To [`Ask::Entries`].
+    Entries {
+        /// The entries.
+        entries: Vec<EntryView>,
+        /// Entries in the log.
+        size: u64,
+    },
+    /// To [`Ask::Prove`].
+    Proof {
+        /// The entry's bytes.
+        entry: Base64,
+        /// The proof, in the form of c2sp.org/tlog-proof.
+        proof: String,
+        /// The log's verifier key (C2SP signed-note vkey).
+        log_key: String,
+    },
+    /// To [`Ask::Document`].
+    Document {
+        /// The file's name.
+        name: String,
+        /// The file's bytes.
+        document: Base64,
+    },
+    /// To [`Ask::Backup`].
+    Backup {
+        /// The whole file, under the passphrase of the node's home.
+        file: Base64,
+    },
+    /// It did not work.
+    Problem(Problem),
+}
+
+/// What went wrong, in words for a person, and how a program should exit.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+pub struct Problem {
+    /// The exit code.
+    pub exit: Exit,
+    /// What happened and why. A sentence without a final stop.
+    pub message: String,
+    /// What to do next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+impl Problem {
+    /// A problem without a hint.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), hint: None }
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+/// Exit codes; stable.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Exit {
+    /// Something else went wrong.
+    Error = 1,
+    /// The command was not understood.
+    Usage = 2,
+    /// A signature, proof or log does not verify.
+    Verification = 3,
+    /// Still waiting when the time was over.
+    Waiting = 4,
+    /// Rejected or expired.
+    Rejected = 5,
+    /// Not allowed.
+    NotAllowed = 6,
+    /// The coordinator can not be reached.
+    Unreachable = 7,
+    /// Too few nodes are online.
+    TooFewNodes = 8,
+    /// Signed by a key that is not trusted.
+    UntrustedKey = 9,
+    /// Ctrl-C while it waited: 128 and the number of the signal, as shells have it.
+    Interrupted = 130,
+}
+
+/// A request.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct RequestView {
+    /// Where it stands, who is missing, and what happens next, in one sentence.
+    pub sentence: String,
+    /// Its id.
+    pub id: EntryId,
+    /// Index of its entry.
+    pub index: u64,
+    /// Where it stands.
+    pub state: RequestStage,
+    /// Who asks.
+    pub requester: AccountName,
+    /// Who shall sign.
+    pub group: GroupName,
+    /// What kind of document.
+    pub document_type: Option<DocumentType>,
+    /// `ssh` or `raw`.
+    pub format: String,
+    /// The SSHSIG namespace.
+    pub namespace: Option<String>,
+    /// The salted commitment to the document.
+    pub document: Digest,
+    /// The file's name, where this node has the document.
+    pub file_name: Option<String>,
+    /// The file's size in bytes, where this node has the document.
+    pub file_size: Option<u64>,
+    /// SHA-256 of the file in hex, where this node has the document.
+    pub file_sha256: Option<String>,
+    /// When it was asked.
+    pub at: Timestamp,
+    /// When it lapses.
+    pub expires_at: Timestamp,
+    /// How many consents it needs.
+    pub approvals_required: u16,
+    /// Who consented.
+    pub approvals: BTreeSet<AccountName>,
+    /// Who refused, and why.
+    pub refusals: BTreeMap<AccountName, String>,
+    /// Who may still decide.
+    pub undecided: BTreeSet<AccountName>,
+    /// The group's verifying key in hex.
+    pub verifying_key: Option<String>,
+    /// The signature, 64 bytes in hex.
+    pub signature: Option<String>,
+    /// Index of the signature's entry.
+    pub signature_index: Option<u64>,
+    /// Whose shares made it.
+    pub signers: Vec<AccountName>,
+    /// Why it was refused by rule.
+    pub refused: Option<String>,
+}
+
+/// Where a request stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RequestStage {
+    /// Refused by rule.
+    Refused,
+    /// Waits for consents.
+    Open,
+    /// Has its consents; waits for nodes to make the signature.
+    Approved,
+    /// Members refused.
+    Rejected,
+    /// Nobody decided in time.
+    Expired,
+    /// Signed.
+    Signed,
+}
+
+impl RequestStage {
+    /// Whether nothing more will happen to the request.
+    pub fn is_final(self) -> bool {
+        match self {
+            Self::Open | Self::Approved => false,
+            Self::Refused | Self::Rejected | Self::Expired | Self::Signed => true,
+        }
+    }
+}
+
+/// An entry of the log.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct EntryView {
+    /// Its index.
+    pub index: u64,
+    /// Its id.
+    pub id: EntryId,
+    /// Who stated it.
+    pub author: String,
+    /// When, by the author's clock.
+    pub at: Timestamp,
+    /// What kind of statement.
+    pub kind: String,
+    /// What it says, in one sentence.
+    pub sentence: String,
+}
