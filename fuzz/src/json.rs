@@ -3,8 +3,9 @@
 
 use quorate::api::{Answer, Ask};
 use quorate::setup::wire::{JoinRefusal, JoinRequest, JoinResponse};
+use quorate_ceremony::dsse::Envelope;
 use quorate_ceremony::encoding::Base64;
-use quorate_ceremony::entry::{Entry, Envelope};
+use quorate_ceremony::entry::Entry;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{Digest, SessionId};
 use quorate_ceremony::signing::{SignedPart, SigningMessageError, SigningSession, Subject};

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use quorate_ceremony::coordinator::{self, Coordinator};
+use quorate_ceremony::document::Document;
 use quorate_ceremony::effect::{
     CommandId, CoordinatorChange, CoordinatorDeadline, CoordinatorEffect, JoinId, NodeDeadline,
     NodeEffect,
@@ -14,7 +15,7 @@ use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::{Entry, Statement};
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, SessionId, Timestamp};
-use quorate_ceremony::node::{Command, Document, Input, Node};
+use quorate_ceremony::node::{Command, Input, Node};
 use quorate_ceremony::signing::Subject;
 use quorate_log::checkpoint::SignedCheckpoint;
 use quorate_log::key::{LogSigner, Seed};

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use quorate_ceremony::audit::{Anchor, Documents, NotChecked, Verdict, replay};
+use quorate_ceremony::audit::{Anchor, Verdict, replay};
+use quorate_ceremony::document::{Documents, NotChecked};
 use quorate_ceremony::entry::{Author, Entry, Statement};
 use quorate_ceremony::identity::SecretKey;
 use quorate_ceremony::names::{EntryId, Timestamp};

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use quorate_ceremony::coordinator::{self, Coordinator, CoordinatorSecrets};
+use quorate_ceremony::document::Document;
 use quorate_ceremony::effect::{
     CommandId, CoordinatorChange, CoordinatorDeadline, CoordinatorEffect, JoinId, NodeChange,
     NodeDeadline, NodeEffect,
@@ -18,7 +19,8 @@ use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{
     AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp,
 };
-use quorate_ceremony::node::{self, Command, Document, Node, Saved};
+use quorate_ceremony::node;
+use quorate_ceremony::node::{Command, Node, Saved};
 use quorate_ceremony::policy::Policy;
 use quorate_ceremony::statement::{Body, Genesis, GroupDefinition, Invitation, Role};
 use quorate_documents::{Format, Output, commitment, prepare};

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use quorate_ceremony::entry::{Author, Entry};
 use quorate_ceremony::names::{AccountName, Digest, EntryId, SessionId};
-use quorate_ceremony::state::{Event, Invalid, IvnState};
+use quorate_ceremony::state::{Event, IvnState, Refusal};
 use quorate_ceremony::statement::Body;
 use quorate_log::checkpoint::{SignedCheckpoint, VerifiedCheckpoint};
 use quorate_log::key::LogVerifier;
@@ -38,7 +38,7 @@ pub(crate) struct Reference {
 }
 
 impl Reference {
-    pub(crate) fn new(genesis: &Entry) -> Result<Self, Invalid> {
+    pub(crate) fn new(genesis: &Entry) -> Result<Self, Refusal> {
         let state = IvnState::found(genesis)?;
         let mut frontier = Frontier::default();
         frontier.append(leaf_hash(&genesis.to_bytes()));
@@ -62,7 +62,7 @@ impl Reference {
         })
     }
 
-    pub(crate) fn append(&mut self, entry: &Entry) -> Result<(), Invalid> {
+    pub(crate) fn append(&mut self, entry: &Entry) -> Result<(), Refusal> {
         let events = self.state.apply(entry)?;
         let size = self.state.size();
         self.frontier.append(leaf_hash(&entry.to_bytes()));
@@ -97,12 +97,8 @@ impl Reference {
                     self.approved_at.entry(id).or_insert(size);
                 }
                 Event::CeremonyCertified(group) => {
-                    let session = self
-                        .state
-                        .group(&group)?
-                        .ceremony
-                        .as_ref()
-                        .map(|ceremony| ceremony.session);
+                    let session =
+                        self.state.group(&group)?.session.as_ref().map(|ceremony| ceremony.session);
                     if let Some(session) = session {
                         self.certified_at.insert(session, size);
                     }
@@ -143,7 +139,7 @@ pub(crate) fn summary(state: &IvnState) -> String {
     }
     let _ = write!(text, "; invited {:?}", state.invitations().keys());
     for (name, group) in state.groups() {
-        let session = group.ceremony.as_ref().map(|ceremony| ceremony.session);
+        let session = group.session.as_ref().map(|ceremony| ceremony.session);
         let key = group.key.as_ref().map(|key| key.public.verifying_key());
         let _ = write!(
             text,

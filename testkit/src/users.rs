@@ -109,7 +109,7 @@ impl Plan {
         if index != 0 || group.key.is_some() || named.is_empty() || self.is_hopeless(world, group) {
             return None;
         }
-        if group.ceremony.is_some() {
+        if group.session.is_some() {
             return Some(Command::CancelCeremony(self.group.clone()));
         }
         let members = group.definition.members.iter().filter(|name| !named.contains(*name));
@@ -299,7 +299,7 @@ impl Plan {
         let Some(group) = state.groups().get(&self.group) else {
             return vec!["the group is not defined".to_owned()];
         };
-        if group.key.is_none() && group.ceremony.is_none() && self.is_hopeless(world, group) {
+        if group.key.is_none() && group.session.is_none() && self.is_hopeless(world, group) {
             return Vec::new();
         }
         if group.key.is_none() {

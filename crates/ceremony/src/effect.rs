@@ -11,7 +11,7 @@ use crate::entry::Entry;
 use crate::message::{FromCoordinator, FromNode};
 use crate::misbehaviour::Misbehaviour;
 use crate::names::{AccountName, EntryId, GroupName, SessionId, Timestamp};
-use crate::state::Invalid;
+use crate::state::Refusal;
 
 /// What a node wants done.
 #[derive(Debug)]
@@ -138,7 +138,7 @@ pub enum CoordinatorEffect {
     /// [`crate::coordinator::Input::Document`].
     PrepareDocument(EntryId),
     /// Answer the one who asked to join.
-    RespondJoin(JoinId, Result<u64, Invalid>),
+    RespondJoin(JoinId, Result<u64, Refusal>),
 }
 
 /// What the coordinator keeps on disk beside the entries.
@@ -197,7 +197,7 @@ pub struct Done {
 pub enum CommandError {
     /// The log does not admit it.
     #[error(transparent)]
-    Invalid(#[from] Invalid),
+    Refusal(#[from] Refusal),
     /// There is no connection to the coordinator.
     #[error("the coordinator can not be reached")]
     Unreachable,
@@ -211,12 +211,12 @@ pub enum CommandError {
     #[error(
         "the coordinator does not take it ({0}), but this node's log does not show that; it may still come into the log"
     )]
-    NotTaken(Invalid),
+    NotTaken(Refusal),
     /// A refusal that the log does not admit binds this node all the same.
     #[error(
         "the refusal comes too late for the log, where the approval stands for ever; this node releases no signature share for this request any more"
     )]
-    RefusedHere(Invalid),
+    RefusedHere(Refusal),
     /// The document could not be had, or is not what the request commits to.
     #[error(
         "the document of this request is not available, or is not the one that was asked to be signed"

@@ -9,15 +9,13 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::encoding::Base64;
+use crate::dsse::{EntryError, Envelope, MAX_ENTRY};
 use crate::identity::{PublicKey, SecretKey};
 use crate::names::{AccountName, COORDINATOR, EntryId, IvnId, NameError, Timestamp};
 use crate::statement::Body;
 
 /// The DSSE payload type of a statement.
 pub const PAYLOAD_TYPE: &str = "application/vnd.quorate.statement+json";
-/// The longest entry in bytes: a C2SP entry bundle has 16-bit lengths.
-pub const MAX_ENTRY: usize = 65_535;
 /// The most signatures on one envelope. An admission has two: the invitation's and the account's.
 const MAX_SIGNATURES: usize = 4;
 
@@ -72,74 +70,6 @@ pub struct Statement {
     pub body: Body,
 }
 
-/// One signature of an envelope.
-#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct EnvelopeSignature {
-    /// The signing public key in hex: which signature is whose.
-    keyid: PublicKey,
-    sig: Base64,
-}
-
-/// A DSSE envelope with its payload still as bytes.
-#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct Envelope {
-    payload_type: String,
-    payload: Base64,
-    signatures: Vec<EnvelopeSignature>,
-}
-
-/// The bytes that a DSSE signature covers.
-pub(crate) fn pre_authentication_encoding(payload_type: &str, payload: &[u8]) -> Vec<u8> {
-    let mut bytes =
-        format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len()).into_bytes();
-    bytes.extend_from_slice(payload);
-    bytes
-}
-
-impl Envelope {
-    /// Signs `payload` with each of `keys`.
-    pub fn sign(payload_type: &str, payload: Vec<u8>, keys: &[&SecretKey]) -> Self {
-        let signed = pre_authentication_encoding(payload_type, &payload);
-        let signatures = keys
-            .iter()
-            .map(|key| EnvelopeSignature {
-                keyid: key.public(),
-                sig: Base64(key.sign(&signed).to_vec()),
-            })
-            .collect();
-        Self { payload_type: payload_type.to_owned(), payload: Base64(payload), signatures }
-    }
-
-    /// The payload, if its type is `payload_type` and every one of `keys` signed it.
-    pub fn verify(&self, payload_type: &str, keys: &[PublicKey]) -> Result<&[u8], EntryError> {
-        if self.payload_type != payload_type {
-            return Err(EntryError::PayloadType);
-        }
-        let signed = pre_authentication_encoding(payload_type, &self.payload.0);
-        // Exactly the keys asked for: a stray signature could be swapped without breaking the others, and then one
-        // statement would have many spellings.
-        if self.signatures.len() != keys.len() {
-            return Err(EntryError::Signature);
-        }
-        for (key, signature) in keys.iter().zip(&self.signatures) {
-            let bytes: &[u8; 64] =
-                signature.sig.0.as_slice().try_into().map_err(|_| EntryError::Signature)?;
-            if signature.keyid != *key || !key.verifies(&signed, bytes) {
-                return Err(EntryError::Signature);
-            }
-        }
-        Ok(&self.payload.0)
-    }
-
-    fn id(&self) -> EntryId {
-        EntryId::new(
-            Sha256::digest(pre_authentication_encoding(&self.payload_type, &self.payload.0)).into(),
-        )
-    }
-}
-
 /// An entry as it stands in the log: well-formed, its signatures not yet checked.
 ///
 /// Who had to sign is a question about the roster at that point of the log, so the signatures are checked by
@@ -160,7 +90,7 @@ impl Entry {
     pub fn sign(statement: Statement, keys: &[&SecretKey]) -> Result<Self, EntryError> {
         let payload = serde_json::to_vec(&statement).map_err(|_| EntryError::Json)?;
         let envelope = Envelope::sign(PAYLOAD_TYPE, payload, keys);
-        let entry = Self { id: envelope.id(), envelope, statement };
+        let entry = Self { id: EntryId::new(envelope.digest()), envelope, statement };
         if entry.to_bytes().len() > MAX_ENTRY {
             return Err(EntryError::TooLong);
         }
@@ -184,15 +114,15 @@ impl Entry {
             return Err(EntryError::TooLong);
         }
         let envelope: Envelope = serde_json::from_slice(bytes).map_err(|_| EntryError::Json)?;
-        if envelope.payload_type != PAYLOAD_TYPE {
+        if envelope.payload_type() != PAYLOAD_TYPE {
             return Err(EntryError::PayloadType);
         }
-        if envelope.signatures.len() > MAX_SIGNATURES {
+        if envelope.signatures() > MAX_SIGNATURES {
             return Err(EntryError::Signature);
         }
         let statement =
-            serde_json::from_slice(&envelope.payload.0).map_err(|_| EntryError::Json)?;
-        let entry = Self { id: envelope.id(), envelope, statement };
+            serde_json::from_slice(envelope.payload_unverified()).map_err(|_| EntryError::Json)?;
+        let entry = Self { id: EntryId::new(envelope.digest()), envelope, statement };
         if entry.to_bytes() != bytes {
             return Err(EntryError::Spelling);
         }
@@ -220,28 +150,8 @@ impl Entry {
 
     /// The IVN id that this entry gives to its IVN, if it is a genesis: SHA-256 of the payload.
     pub fn ivn_id_as_genesis(&self) -> IvnId {
-        IvnId::new(Sha256::digest(&self.envelope.payload.0).into())
+        IvnId::new(Sha256::digest(self.envelope.payload_unverified()).into())
     }
-}
-
-/// Why bytes are no entry, or not one by the right author.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum EntryError {
-    /// Longer than [`MAX_ENTRY`] bytes.
-    #[error("longer than {MAX_ENTRY} bytes")]
-    TooLong,
-    /// Not an envelope around a statement of a known kind.
-    #[error("not a statement that this version of Quorate knows")]
-    Json,
-    /// An envelope of something else.
-    #[error("not a Quorate statement")]
-    PayloadType,
-    /// Not in the one spelling that the log accepts.
-    #[error("not in compact form")]
-    Spelling,
-    /// A signature is missing, superfluous, or wrong.
-    #[error("not signed by its author")]
-    Signature,
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@
 
 pub mod audit;
 pub mod coordinator;
+pub mod document;
+pub mod dsse;
 pub mod effect;
 pub mod encoding;
 pub mod entry;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::encoding::Base64;
 use crate::names::{AccountName, EntryId, SessionId};
 use crate::signing::{SignedPart, Subject};
-use crate::state::Invalid;
+use crate::state::Refusal;
 
 /// From a node to the coordinator.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
@@ -79,7 +79,7 @@ pub enum FromCoordinator {
         /// Which.
         entry: EntryId,
         /// Why: every honest reader of the log would say the same.
-        reason: Invalid,
+        reason: Refusal,
     },
     /// Take part in a signing session.
     Invite {

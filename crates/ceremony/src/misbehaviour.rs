@@ -5,21 +5,20 @@
 //! signed: two that can not both be true, or one over an entry that the log's own rules do not admit. That the
 //! coordinator is silent, late, or says in a message what is not so, can not be proved and is not in here.
 
-use quorate_log::Hash;
 use quorate_log::checkpoint::{CheckpointError, SignedCheckpoint};
 use quorate_log::compare::{Fork, ForkError};
 use quorate_log::key::LogVerifier;
-use quorate_log::leaf_hash;
 use quorate_log::proof::{ConsistencyProof, InclusionProof};
 use quorate_log::tree::{Frontier, HashReader, TreeHead};
+use quorate_log::{Hash, leaf_hash};
 use quorate_protocol::sign::{self, Signature};
 use serde::{Deserialize, Serialize};
 
-use crate::audit::Documents;
+use crate::document::Documents;
 use crate::encoding::Base64;
 use crate::entry::Entry;
 use crate::names::EntryId;
-use crate::state::{Invalid, IvnState};
+use crate::state::{IvnState, Refusal};
 use crate::statement::Body;
 
 /// The version of the encoding.
@@ -76,7 +75,7 @@ pub enum Proved {
         /// The entry's index.
         index: u64,
         /// Which rule.
-        reason: Invalid,
+        reason: Refusal,
     },
     /// A signature in the log is none.
     #[error(
@@ -272,7 +271,7 @@ mod tests {
     use quorate_log::tree::MemoryTree;
 
     use super::*;
-    use crate::audit::NoDocuments;
+    use crate::document::NoDocuments;
     use crate::test_log::TestLog;
 
     #[test]

@@ -12,8 +12,8 @@ use quorate_protocol::Identifier;
 use quorate_protocol::sign::{Commitments, SignatureShare};
 use serde::{Deserialize, Serialize};
 
+use crate::dsse::pre_authentication_encoding;
 use crate::encoding::{self, Base64};
-use crate::entry::pre_authentication_encoding;
 use crate::identity::{PublicKey, SecretKey};
 use crate::names::{AccountName, Digest, EntryId, IvnId, SessionId};
 
@@ -205,18 +205,6 @@ pub(crate) fn add_up<'a>(
         sum += share;
     }
     sum.as_bytes() == scalar
-}
-
-/// One signer's part in a finished signature, in its own signed words.
-#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct SignerRecord {
-    /// Who.
-    pub account: AccountName,
-    /// Its signed commitments.
-    pub commitments: SignedPart,
-    /// Its signed share.
-    pub share: SignedPart,
 }
 
 /// Why something is not the signing message that is expected.

@@ -12,7 +12,7 @@ use crate::encoding::Base64;
 use crate::identity::{AccountKeys, PublicKey};
 use crate::names::{AccountName, Digest, DocumentType, EntryId, GroupName, SessionId, Timestamp};
 use crate::policy::Policy;
-use crate::signing::SignerRecord;
+use crate::signing::SignedPart;
 use quorate_protocol::Suite;
 
 /// What an account may do. Roles add up.
@@ -459,6 +459,18 @@ impl fmt::Display for Names<'_> {
         }
         if self.0.is_empty() { f.write_str("nobody") } else { Ok(()) }
     }
+}
+
+/// One signer's part in a finished signature, in its own signed words.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignerRecord {
+    /// Who.
+    pub account: AccountName,
+    /// Its signed commitments.
+    pub commitments: SignedPart,
+    /// Its signed share.
+    pub share: SignedPart,
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use quorate_ceremony::coordinator as hub;
+use quorate_ceremony::document::Document;
 use quorate_ceremony::effect::{
     CommandError, CommandId, CoordinatorChange, CoordinatorEffect, NodeDeadline, NodeEffect,
 };
@@ -16,8 +16,9 @@ use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::{Author, Entry, Statement};
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, Digest, EntryId, IvnId, Timestamp};
-use quorate_ceremony::node::{self, Command, Config, Document, Node};
+use quorate_ceremony::node::{Command, Config, Node};
 use quorate_ceremony::statement::{Body, GroupDefinition};
+use quorate_ceremony::{coordinator as hub, node};
 use rand_chacha::ChaCha20Rng;
 
 use super::attacker_knowledge::AttackerKnowledge;

@@ -79,7 +79,7 @@ impl AttackerKnowledge {
 
     /// Whether the people want the shares that the group's session makes.
     fn may_activate(&self, group: &Group) -> bool {
-        let Some(ceremony) = &group.ceremony else { return false };
+        let Some(ceremony) = &group.session else { return false };
         let terms = &ceremony.terms;
         if !terms.is_reshare() {
             return self.defined.contains(&terms.definition);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quorate_ceremony::audit::{Documents, NotChecked};
+use quorate_ceremony::document::{Documents, NotChecked};
 use quorate_ceremony::entry::Entry;
 use quorate_ceremony::misbehaviour::{Misbehaviour, Proved};
 use quorate_ceremony::names::{AccountName, Digest, EntryId};

@@ -1,8 +1,8 @@
 //! The offline audit: what happened can be told from the log alone.
 
-use quorate_ceremony::audit::{
-    self, Anchor, AuditReport, Check, Documents, NotChecked, SessionOutcome,
-};
+use quorate_ceremony::audit;
+use quorate_ceremony::audit::{Anchor, AuditReport, Check, SessionOutcome};
+use quorate_ceremony::document::{Documents, NotChecked};
 use quorate_ceremony::names::EntryId;
 use quorate_ceremony::statement::{AbortReason, Request};
 use quorate_log::checkpoint::SignedCheckpoint;

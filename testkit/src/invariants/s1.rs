@@ -77,7 +77,7 @@ impl NoncePairs {
     fn learn_rosters(&mut self, world: &World) {
         for group in world.reference.state.groups().values() {
             let key = group.key.as_ref().map(|key| &key.identifiers);
-            let next = group.ceremony.as_ref().map(|ceremony| &ceremony.terms.identifiers);
+            let next = group.session.as_ref().map(|ceremony| &ceremony.terms.identifiers);
             for roster in key.into_iter().chain(next) {
                 if !self.rosters.contains(roster) {
                     self.rosters.push(roster.clone());

@@ -1,6 +1,8 @@
 //! S3: split views.
 
-use quorate_ceremony::audit::{self, Anchor, NoDocuments, Verdict};
+use quorate_ceremony::audit;
+use quorate_ceremony::audit::{Anchor, Verdict};
+use quorate_ceremony::document::NoDocuments;
 use quorate_ceremony::message::FromNode;
 use quorate_log::checkpoint::VerifiedCheckpoint;
 use quorate_log::note::NoteSignature;

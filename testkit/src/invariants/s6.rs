@@ -37,7 +37,7 @@ impl Ceremonies {
                 };
                 // Said again of a session that is over, it has no effect, and the share may be destroyed by now.
                 let group = world.reference.state.group_of_session(*session);
-                let running = group.and_then(|group| group.ceremony.as_ref());
+                let running = group.and_then(|group| group.session.as_ref());
                 // A share that is made again is one of those that another session made.
                 let repairs = running.is_some_and(|running| running.terms.repairs().is_some());
                 let key = group.and_then(|group| group.key.as_ref()).filter(|_| repairs);
@@ -86,7 +86,7 @@ impl Ceremonies {
 /// When a repair is over, the lost share is on its owner's disk, and is one of the key that is in use.
 fn repaired(world: &World, session: SessionId) -> Result<(), Violation> {
     let group = world.reference.state.group_of_session(session);
-    let Some(group) = group.filter(|group| group.ceremony.is_none()) else { return Ok(()) };
+    let Some(group) = group.filter(|group| group.session.is_none()) else { return Ok(()) };
     let Some(past) = group.past_changes.last() else { return Ok(()) };
     let (ChangeEnd::Repaired { .. }, Some(member), Some(key)) =
         (&past.end, &past.proposal.repairs, &group.key)

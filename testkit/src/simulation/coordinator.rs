@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use quorate_ceremony::coordinator::{Config, Coordinator, CoordinatorSecrets, Input};
+use quorate_ceremony::document::Document;
 use quorate_ceremony::effect::{CoordinatorDeadline, CoordinatorEffect, JoinId};
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::identity::SecretKey;
 use quorate_ceremony::message::FromCoordinator;
 use quorate_ceremony::names::{AccountName, EntryId, Timestamp};
-use quorate_ceremony::node::Document;
 use quorate_ceremony::statement::Body;
 use rand_chacha::ChaCha20Rng;
 

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use quorate_ceremony::document::Document;
 use quorate_ceremony::effect::{CommandId, NodeChange, NodeDeadline, NodeEffect};
 use quorate_ceremony::entry::{Author, Entry, Statement};
 use quorate_ceremony::message::FromCoordinator;
 use quorate_ceremony::names::{AccountName, EntryId, IvnId, SessionId, Timestamp};
-use quorate_ceremony::node::{Config, Document, Input, Node};
+use quorate_ceremony::node::{Config, Input, Node};
 use quorate_ceremony::statement::Body;
 use rand_chacha::ChaCha20Rng;
 

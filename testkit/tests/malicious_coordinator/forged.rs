@@ -6,7 +6,7 @@ use super::*;
 fn a_forged_request_is_proof_and_nothing_is_signed() {
     let entry =
         |stage: &Stage| stage.liar.forges(stage.clock(), &ada(), request(stage, 5)).unwrap();
-    forged(entry, |reason| *reason == Invalid::Signature);
+    forged(entry, |reason| *reason == Refusal::Signature);
 }
 
 #[test]
@@ -24,7 +24,7 @@ fn a_forged_approval_is_proof_and_nothing_is_signed() {
         );
         stage.settle();
         let proved = proved_and_frozen(stage, &ada());
-        assert!(matches!(proved, Proved::Inadmissible { reason: Invalid::Signature, .. }));
+        assert!(matches!(proved, Proved::Inadmissible { reason: Refusal::Signature, .. }));
         assert!(stage.released(request).is_empty());
     });
 }
@@ -57,7 +57,7 @@ fn a_forged_invitation_is_proof() {
         };
         stage.liar.forges(stage.clock(), &ada(), Body::Invitation(invitation)).unwrap()
     };
-    forged(entry, |reason| *reason == Invalid::Signature);
+    forged(entry, |reason| *reason == Refusal::Signature);
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn an_admission_without_invitation_is_proof() {
         let body = Body::AccountAdmitted { keys };
         stage.liar.forges(stage.clock(), &name("mallory"), body).unwrap()
     };
-    forged(entry, |reason| *reason == Invalid::NotInvited);
+    forged(entry, |reason| *reason == Refusal::NotInvited);
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn a_forged_group_with_a_looser_policy_is_proof() {
         let definition = GroupDefinition { name, ..stage.definition(2) };
         stage.liar.forges(stage.clock(), &ada(), Body::GroupDefined(definition)).unwrap()
     };
-    forged(entry, |reason| *reason == Invalid::Signature);
+    forged(entry, |reason| *reason == Refusal::Signature);
 }
 
 #[test]
@@ -90,14 +90,14 @@ fn an_accomplice_who_is_no_admin_defines_no_group() {
         stage.settle();
         let proved = proved_and_frozen(stage, &ben());
         let Proved::Inadmissible { reason, .. } = proved else { panic!() };
-        assert_eq!(reason, Invalid::NotAdmin { account: cyd() });
+        assert_eq!(reason, Refusal::NotAdmin { account: cyd() });
     });
 }
 
 #[test]
 fn a_statement_of_a_member_in_the_coordinators_name_is_proof() {
     let entry = |stage: &Stage| stage.liar.states(stage.clock(), request(stage, 5)).unwrap();
-    forged(entry, |reason| *reason == Invalid::WrongAuthor);
+    forged(entry, |reason| *reason == Refusal::WrongAuthor);
 }
 
 #[test]

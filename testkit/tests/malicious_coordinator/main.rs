@@ -15,7 +15,7 @@ use quorate_ceremony::names::{AccountName, Digest, EntryId, SessionId};
 use quorate_ceremony::node::Contradiction;
 use quorate_ceremony::policy::Policy;
 use quorate_ceremony::signing::Subject;
-use quorate_ceremony::state::Invalid;
+use quorate_ceremony::state::Refusal;
 use quorate_ceremony::statement::{AbortReason, Body, GroupDefinition, Manifest, Request};
 use quorate_testkit::double::{Stage, board, name};
 
@@ -62,7 +62,7 @@ fn proved_and_frozen(stage: &mut Stage, victim: &AccountName) -> Proved {
 }
 
 /// Shows ben an entry at the end of the log that is not admissible there, for this reason.
-fn forged(entry: impl Fn(&Stage) -> Entry, expected: impl Fn(&Invalid) -> bool) {
+fn forged(entry: impl Fn(&Stage) -> Entry, expected: impl Fn(&Refusal) -> bool) {
     attack(|stage| {
         let entry = entry(stage);
         let before = stage.node(&ben()).state().size();

@@ -22,7 +22,7 @@ fn signature_entry(stage: &mut Stage) -> (EntryId, Entry) {
 fn altered(
     stage: &Stage,
     entry: &Entry,
-    alter: impl Fn(&mut SessionId, &mut Vec<u8>, &mut Vec<quorate_ceremony::signing::SignerRecord>),
+    alter: impl Fn(&mut SessionId, &mut Vec<u8>, &mut Vec<quorate_ceremony::statement::SignerRecord>),
 ) -> Entry {
     let Body::Signature { request, mut session, mut signature, mut signers } =
         entry.statement().body.clone()
@@ -52,7 +52,7 @@ fn a_signature_with_other_shares_session_or_signers_is_proof() {
     let alterations: [fn(&mut SessionId, &mut Vec<u8>, &mut Vec<_>); 4] = [
         |_, signature, _| signature[40] ^= 1,
         |session, _, _| *session = SessionId::new([9; 32]),
-        |_, _, signers: &mut Vec<quorate_ceremony::signing::SignerRecord>| drop(signers.pop()),
+        |_, _, signers: &mut Vec<quorate_ceremony::statement::SignerRecord>| drop(signers.pop()),
         |_, _, signers| {
             for record in signers.iter_mut().filter(|record| record.account == ben()) {
                 record.account = cyd();
@@ -79,7 +79,7 @@ fn an_epoch_without_the_members_signature_is_proof() {
         let body = Body::EpochStarted { session, signature: Base64(vec![1; 64]) };
         stage.liar.states(stage.clock(), body).unwrap()
     };
-    forged(entry, |reason| matches!(reason, Invalid::SessionOver | Invalid::SessionStep));
+    forged(entry, |reason| matches!(reason, Refusal::SessionOver | Refusal::SessionStep));
 }
 
 #[test]
@@ -90,5 +90,5 @@ fn an_abort_that_blames_without_evidence_is_proof() {
         let reason = AbortReason::Fault { culprits: [ben()].into() };
         stage.liar.states(stage.clock(), Body::CeremonyAborted { session, reason }).unwrap()
     };
-    forged(entry, |reason| matches!(reason, Invalid::SessionOver | Invalid::AbortReason));
+    forged(entry, |reason| matches!(reason, Refusal::SessionOver | Refusal::AbortReason));
 }

@@ -18,7 +18,7 @@ fn rejected_approval(stage: &mut Stage) -> (EntryId, Entry) {
     let approval: Entry = kept.borrow().clone().unwrap();
     assert!(matches!(approval.statement().body, Body::Approval { .. }));
     assert_eq!(approval.statement().author, Author::Account(ben()));
-    let reason = Invalid::RequestOver { request };
+    let reason = Refusal::RequestOver { request };
     stage.says(&ben(), FromCoordinator::Rejected { entry: approval.id(), reason });
     stage.settle();
     (request, approval)

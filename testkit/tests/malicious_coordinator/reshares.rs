@@ -46,7 +46,7 @@ fn hold_up_ceremonies(stage: &mut Stage) {
 
 fn running(stage: &Stage) -> SessionId {
     let group = stage.node(&ada()).state().group(&board()).unwrap();
-    group.ceremony.as_ref().unwrap().session
+    group.session.as_ref().unwrap().session
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_session_for_a_change_that_is_not_approved_is_proof() {
         stage.settle();
         let proved = proved_and_frozen(stage, &ben());
         let Proved::Inadmissible { reason, .. } = proved else { panic!("{proved:?}") };
-        assert!(matches!(reason, Invalid::NotApproved { .. }), "{reason:?}");
+        assert!(matches!(reason, Refusal::NotApproved { .. }), "{reason:?}");
         assert_eq!((stage.epoch_of(&ada()), stage.shares_held(&ben())), (1, 1));
         ada_and_cyd_sign(stage, 9);
     });
@@ -77,7 +77,7 @@ fn a_session_for_no_change_is_proof() {
         let body = Body::CeremonyStarted { group, session, attempt: 1, manifest: Manifest::Keys };
         stage.liar.states(stage.clock(), body).unwrap()
     };
-    forged(entry, |reason| matches!(reason, Invalid::SessionRunning { .. }));
+    forged(entry, |reason| matches!(reason, Refusal::SessionRunning { .. }));
 }
 
 /// An accomplice is one of three, and its consent one of two.
@@ -100,7 +100,7 @@ fn an_accomplices_consent_to_its_own_change_carries_nothing_out() {
         stage.settle();
         let proved = proved_and_frozen(stage, &ben());
         // It proposed, so it has said so already.
-        let expected = Invalid::AlreadySaid { account: cyd() };
+        let expected = Refusal::AlreadySaid { account: cyd() };
         assert!(
             matches!(&proved, Proved::Inadmissible { reason, .. } if *reason == expected),
             "{proved:?}"
@@ -121,7 +121,7 @@ fn an_abort_that_blames_for_a_reshare_without_evidence_is_proof() {
         stage.shows(&ben(), &[entry]);
         stage.settle();
         let proved = proved_and_frozen(stage, &ben());
-        let expected = Invalid::AbortReason;
+        let expected = Refusal::AbortReason;
         assert!(matches!(&proved, Proved::Inadmissible { reason, .. } if *reason == expected));
         assert_eq!(stage.shares_held(&ben()), 1);
         ada_and_cyd_sign(stage, 9);
@@ -178,7 +178,7 @@ fn messages_of_a_session_that_was_given_up_are_of_no_use_in_the_next() {
         stage.shows(&ben(), &old[..1]);
         stage.settle();
         let proved = proved_and_frozen(stage, &ben());
-        let expected = Invalid::SessionOver;
+        let expected = Refusal::SessionOver;
         assert!(
             matches!(&proved, Proved::Inadmissible { reason, .. } if *reason == expected),
             "{proved:?}"

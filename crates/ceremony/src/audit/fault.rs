@@ -5,7 +5,7 @@ use quorate_log::tree::TreeHead;
 use serde::{Serialize, Serializer};
 
 use crate::names::{AccountName, EntryId, GroupName, IvnId};
-use crate::state::Invalid;
+use crate::state::Refusal;
 
 /// Something that does not hold.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error, Serialize)]
@@ -34,7 +34,7 @@ pub enum Fault {
         /// Its index.
         index: u64,
         /// Which rule.
-        reason: Invalid,
+        reason: Refusal,
     },
     /// The checkpoint is not one that the log's key signed.
     #[error("the checkpoint is not the log's: {reason}")]

@@ -2,9 +2,10 @@
 
 use super::fault::Fault;
 use super::report::{
-    AuditReport, Blame, Check, GroupReport, HandoverReport, NotChecked, ReusedNonces,
-    SessionOutcome, SignatureReport, Standing, Verdict,
+    AuditReport, Blame, Check, GroupReport, HandoverReport, ReusedNonces, SessionOutcome,
+    SignatureReport, Standing, Verdict,
 };
+use crate::document::NotChecked;
 use crate::names::AccountName;
 use crate::statement::AbortReason;
 

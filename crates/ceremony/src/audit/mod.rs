@@ -26,42 +26,21 @@ use quorate_log::key::LogVerifier;
 use quorate_log::tree::Frontier;
 use quorate_log::{Hash, leaf_hash};
 
+use crate::document::Documents;
 use crate::entry::{Author, Entry};
-use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
+use crate::names::{AccountName, Digest, GroupName, IvnId, SessionId, Timestamp};
 use crate::signing::FIRST_EPOCH;
-use crate::state::{Group, Invalid, IvnState};
-use crate::statement::{AbortReason, Body, Request};
+use crate::state::{Group, IvnState, Refusal};
+use crate::statement::{AbortReason, Body};
 
 use signature::{Consents, Signed};
 
 pub use fault::{Fault, SignatureFault};
 pub use report::{
     AccountReport, AuditReport, Blame, ChangeReport, Check, CheckpointReport, GroupReport,
-    NotChecked, PastEpochReport, RequestReport, ReusedNonces, SessionOutcome, SessionReport,
-    SignatureReport, Standing, Verdict,
+    PastEpochReport, RequestReport, ReusedNonces, SessionOutcome, SessionReport, SignatureReport,
+    Standing, Verdict,
 };
-
-/// Gives the documents that the log has commitments of.
-pub trait Documents {
-    /// The bytes to be signed for this request: from a document that the caller compared with `request.document`, in
-    /// `request.format` and `request.namespace`.
-    ///
-    /// # Errors
-    ///
-    /// Why there are none. [`NotChecked::OtherDocument`] is a fault; with the others the signature counts as not
-    /// checked, never as verified.
-    fn to_be_signed(&mut self, id: EntryId, request: &Request) -> Result<Vec<u8>, NotChecked>;
-}
-
-/// No document is at hand.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoDocuments;
-
-impl Documents for NoDocuments {
-    fn to_be_signed(&mut self, _: EntryId, _: &Request) -> Result<Vec<u8>, NotChecked> {
-        Err(NotChecked::NoDocument)
-    }
-}
 
 /// What the auditor knew of the log beforehand, from somebody it trusts. Either names the IVN beyond doubt.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -80,7 +59,7 @@ pub enum NoIvn {
     Empty,
     /// The first entry is not the genesis of an IVN.
     #[error("entry 0 does not found an IVN: {0}")]
-    Genesis(#[source] Invalid),
+    Genesis(#[source] Refusal),
     /// The genesis names an origin or a log key with which nobody can sign a checkpoint.
     #[error("the genesis in entry 0 names an origin or a log key that no log can have")]
     LogKey,
@@ -185,7 +164,7 @@ impl Auditor {
             return;
         }
         let admitted = Entry::from_bytes(bytes)
-            .map_err(Invalid::from)
+            .map_err(Refusal::from)
             .and_then(|entry| self.admit(index, &entry, documents));
         if let Err(reason) = admitted {
             self.faults.push(Fault::Inadmissible { index, reason });
@@ -200,7 +179,7 @@ impl Auditor {
         index: u64,
         entry: &Entry,
         documents: &mut dyn Documents,
-    ) -> Result<(), Invalid> {
+    ) -> Result<(), Refusal> {
         let body = &entry.statement().body;
         // The fold lets go of a session's messages when its key comes into use.
         let transcript = match body {
@@ -214,7 +193,7 @@ impl Auditor {
             Body::CeremonyCertified { session, .. } => {
                 let group = self.state.group_of_session(*session);
                 let certificate = group.and_then(Group::certificate);
-                let running = group.and_then(|group| group.ceremony.as_ref());
+                let running = group.and_then(|group| group.session.as_ref());
                 running.and_then(|it| it.terms.repairs().cloned()).zip(certificate)
             }
             _ => None,
@@ -229,7 +208,7 @@ impl Auditor {
         *self.kinds.entry(body.kind()).or_default() += 1;
         match body {
             Body::CeremonyStarted { group, session, attempt, .. } => {
-                let running = self.state.group(group)?.ceremony.as_ref();
+                let running = self.state.group(group)?.session.as_ref();
                 let report = SessionReport {
                     session: *session,
                     epoch: running.map_or(FIRST_EPOCH, |ceremony| ceremony.terms.epoch),
@@ -343,7 +322,7 @@ impl Auditor {
         for session in &self.running {
             let Some((group, _)) = self.sessions.get(session) else { continue };
             let Ok(group) = self.state.group(group) else { continue };
-            if group.ceremony.as_ref().is_none_or(|running| running.session != *session) {
+            if group.session.as_ref().is_none_or(|running| running.session != *session) {
                 // A change that displaces another one forgets its sessions: they were called off.
                 let past = group.past.iter().find(|past| past.session == *session);
                 let reason = past.map_or(AbortReason::Cancelled, |past| past.reason.clone());
@@ -430,7 +409,7 @@ fn blame(group: &Group) -> Vec<Blame> {
     let faults = group.faults().into_iter();
     faults
         .map(|(account, fault)| {
-            let terms = group.ceremony.as_ref().map(|ceremony| &ceremony.terms);
+            let terms = group.session.as_ref().map(|ceremony| &ceremony.terms);
             let against = fault.against().and_then(|id| terms?.name(id)).cloned();
             Blame { account, fault, against }
         })

@@ -8,6 +8,7 @@ use quorate_protocol::{Suite, keyshare};
 use serde::{Deserialize, Serialize};
 
 use super::fault::{Fault, as_text};
+use crate::document::NotChecked;
 use crate::identity::AccountKeys;
 use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
 use crate::state::Refused;
@@ -349,27 +350,6 @@ pub enum Check {
         /// Why not.
         why: NotChecked,
     },
-}
-
-/// Why something was not checked.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum NotChecked {
-    /// It takes the document, which is not there.
-    #[error("document not at hand")]
-    NoDocument,
-    /// It takes the document, which can not be read.
-    #[error("document unreadable")]
-    UnreadableDocument,
-    /// What is there in the document's place is not what the request commits to.
-    #[error("another document in its place")]
-    OtherDocument,
-    /// The request asks for a format that this version does not know.
-    #[error("unknown format")]
-    UnknownFormat,
-    /// Something before it failed.
-    #[error("failed before")]
-    FailedBefore,
 }
 
 /// The checkpoint.

@@ -7,12 +7,13 @@ use curve25519_dalek::Scalar;
 use quorate_protocol::Identifier;
 use quorate_protocol::sign::{self, Commitments, Signature, SignatureShare};
 
-use super::Documents;
 use super::fault::SignatureFault;
-use super::report::{Check, NotChecked};
+use super::report::Check;
+use crate::document::{Documents, NotChecked};
 use crate::names::{AccountName, EntryId, GroupName, SessionId};
-use crate::signing::{FIRST_EPOCH, SignerRecord, SigningSession, Subject};
+use crate::signing::{FIRST_EPOCH, SigningSession, Subject};
 use crate::state::{Group, GroupKey, IvnState, RequestState};
+use crate::statement::SignerRecord;
 
 /// Who consented to what, by the entries seen so far.
 #[derive(Debug, Default)]
@@ -243,8 +244,8 @@ impl Contributions {
 
 #[cfg(test)]
 mod tests {
-    use super::super::NoDocuments;
     use super::*;
+    use crate::document::NoDocuments;
     use crate::test_log::{TestLog, board, session};
 
     fn name(name: &str) -> AccountName {

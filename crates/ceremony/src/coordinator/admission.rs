@@ -13,12 +13,13 @@ use std::collections::BTreeMap;
 use quorate_log::leaf_hash;
 use rand_core::CryptoRngCore;
 
-use super::{Coordinator, MAX_CLOCK_LEAD, note_milestone};
+use super::{Coordinator, note_milestone};
 use crate::effect::CoordinatorEffect;
 use crate::entry::{Author, Entry, Statement};
 use crate::message::FromCoordinator;
 use crate::names::{AccountName, Timestamp};
-use crate::state::Invalid;
+use crate::state::Refusal;
+use crate::state::clock::MAX_CLOCK_LEAD;
 use crate::statement::Body;
 
 /// How many bytes of an entry one credit pays for. Nearly all entries are shorter.
@@ -56,7 +57,7 @@ impl Coordinator {
         let result = if entry.statement().author == Author::Account(account.clone()) {
             self.append(entry.clone(), now, rng, out)
         } else {
-            Err(Invalid::WrongAuthor)
+            Err(Refusal::WrongAuthor)
         };
         if let Err(reason) = result {
             let rejected = FromCoordinator::Rejected { entry: entry.id(), reason };
@@ -71,30 +72,30 @@ impl Coordinator {
         now: Timestamp,
         rng: &mut dyn CryptoRngCore,
         out: &mut Vec<CoordinatorEffect>,
-    ) -> Result<u64, Invalid> {
+    ) -> Result<u64, Refusal> {
         let entry = Entry::from_bytes(bytes)?;
         // Where the account's keys are in the log, that is shown again to get another certificate; the founder's are in
         // the genesis. Keys that it has no more get none.
         let keys = match &entry.statement().body {
             Body::AccountAdmitted { keys } | Body::KeysRotated { keys } => keys,
             Body::Genesis(genesis) => &genesis.admin,
-            _ => return Err(Invalid::WrongAuthor),
+            _ => return Err(Refusal::WrongAuthor),
         };
         if let Some(index) = self.index.get(&entry.id()) {
             let Author::Account(account) = &entry.statement().author else {
-                return Err(Invalid::WrongAuthor);
+                return Err(Refusal::WrongAuthor);
             };
             self.state.check_connection(account, Some(keys.identity))?;
             return Ok(*index);
         }
         if matches!(entry.statement().body, Body::Genesis(_)) {
-            return Err(Invalid::WrongAuthor);
+            return Err(Refusal::WrongAuthor);
         }
         // The log knows the time only from what its entries claim, so an admission that claims to be old would pass
         // with an invitation that has expired since.
         let age = now.0.saturating_sub(entry.statement().at.0);
         if age > MAX_CLOCK_LEAD {
-            return Err(Invalid::ClockSkew { seconds: age / 1000 });
+            return Err(Refusal::ClockSkew { seconds: age / 1000 });
         }
         self.append(entry, now, rng, out)
     }
@@ -106,13 +107,13 @@ impl Coordinator {
         now: Timestamp,
         rng: &mut dyn CryptoRngCore,
         out: &mut Vec<CoordinatorEffect>,
-    ) -> Result<u64, Invalid> {
+    ) -> Result<u64, Refusal> {
         if let Some(index) = self.index.get(&entry.id()) {
             return Ok(*index);
         }
         let lead = entry.statement().at.0.saturating_sub(now.0);
         if lead > MAX_CLOCK_LEAD {
-            return Err(Invalid::ClockSkew { seconds: lead / 1000 });
+            return Err(Refusal::ClockSkew { seconds: lead / 1000 });
         }
         let payer = match &entry.statement().author {
             Author::Account(account) if costs(&entry.statement().body) => {
@@ -163,7 +164,7 @@ impl Coordinator {
         now: Timestamp,
         rng: &mut dyn CryptoRngCore,
         out: &mut Vec<CoordinatorEffect>,
-    ) -> Result<u64, Invalid> {
+    ) -> Result<u64, Refusal> {
         let statement =
             Statement { ivn: Some(self.state.ivn()), author: Author::Coordinator, at: now, body };
         let entry = Entry::sign(statement, &[&self.key])?;
@@ -208,8 +209,8 @@ impl Credit {
     ///
     /// # Errors
     ///
-    /// [`Invalid::TooMuch`] with the time after which there is some again.
-    fn check(&mut self, account: &AccountName, limit: u64, now: Timestamp) -> Result<(), Invalid> {
+    /// [`Refusal::TooMuch`] with the time after which there is some again.
+    fn check(&mut self, account: &AccountName, limit: u64, now: Timestamp) -> Result<(), Refusal> {
         let Some(spent) = self.0.get_mut(account) else { return Ok(()) };
         let forgiven = now.0.saturating_sub(spent.since.0) / FORGIVEN;
         spent.since = spent.since.plus(forgiven.saturating_mul(FORGIVEN));
@@ -218,7 +219,7 @@ impl Credit {
             self.0.remove(account);
         } else if spent.statements >= limit {
             let seconds = (spent.statements - limit + 1).saturating_mul(FORGIVEN) / 1_000;
-            return Err(Invalid::TooMuch { account: account.clone(), seconds });
+            return Err(Refusal::TooMuch { account: account.clone(), seconds });
         }
         Ok(())
     }
@@ -245,7 +246,7 @@ mod tests {
 
     const LIMIT: u64 = 3;
 
-    fn states(credit: &mut Credit, at: u64) -> Result<(), Invalid> {
+    fn states(credit: &mut Credit, at: u64) -> Result<(), Refusal> {
         credit.check(&name("ada"), LIMIT, Timestamp(at))?;
         credit.spend(&name("ada"), PAID, Timestamp(at));
         Ok(())
@@ -257,7 +258,7 @@ mod tests {
         for _ in 0..LIMIT {
             assert_eq!(states(&mut credit, 10), Ok(()));
         }
-        let refused = Err(Invalid::TooMuch { account: name("ada"), seconds: 1 });
+        let refused = Err(Refusal::TooMuch { account: name("ada"), seconds: 1 });
         assert_eq!(states(&mut credit, 10), refused);
         assert_eq!(states(&mut credit, 1_009), refused);
         assert_eq!(states(&mut credit, 1_010), Ok(()));
@@ -285,7 +286,7 @@ mod tests {
     fn a_long_statement_costs_as_much_as_many_short_ones() {
         let mut credit = Credit::default();
         credit.spend(&name("ada"), PAID * 2 + 1, Timestamp(10));
-        let refused = Err(Invalid::TooMuch { account: name("ada"), seconds: 1 });
+        let refused = Err(Refusal::TooMuch { account: name("ada"), seconds: 1 });
         assert_eq!(states(&mut credit, 10), refused);
     }
 

@@ -22,19 +22,16 @@ use quorate_log::note::NoteSignature;
 use quorate_log::tree::{Frontier, TreeHead};
 use rand_core::CryptoRngCore;
 
+use crate::document::Document;
 use crate::effect::{CoordinatorChange, CoordinatorDeadline, CoordinatorEffect, JoinId};
 use crate::entry::Entry;
 use crate::identity::SecretKey;
 use crate::message::{FromCoordinator, FromNode};
 use crate::names::{AccountName, EntryId, GroupName, SessionId, Timestamp};
-use crate::node::Document;
 use crate::signing::Subject;
 use crate::state::{Event, IvnState};
 use crate::statement::Body;
 
-/// How far ahead of the coordinator's clock a statement's time may be, in milliseconds. Otherwise one fast clock would
-/// move the log's time past everybody's deadlines. An admission may not be further behind, either.
-pub const MAX_CLOCK_LEAD: u64 = 300_000;
 /// How many entries a node gets at most before a checkpoint that confirms them: nodes hold no more than
 /// [`crate::node::MAX_STAGED`] unconfirmed ones.
 #[cfg(not(test))]
@@ -572,7 +569,7 @@ impl Coordinator {
 
     /// The session of a group's ceremony, if one runs.
     pub fn ceremony_session(&self, group: &crate::names::GroupName) -> Option<SessionId> {
-        self.state.groups().get(group)?.ceremony.as_ref().map(|ceremony| ceremony.session)
+        self.state.groups().get(group)?.session.as_ref().map(|ceremony| ceremony.session)
     }
 }
 

@@ -9,7 +9,7 @@ use super::Coordinator;
 use crate::effect::{CoordinatorDeadline, CoordinatorEffect};
 use crate::names::{GroupName, SessionId, Timestamp};
 use crate::signing::Subject;
-use crate::state::{CeremonyPhase, SessionPlan};
+use crate::state::{SessionPhase, SessionPlan};
 use crate::statement::{AbortReason, Body, Manifest};
 
 /// How often the pause between a group's sessions doubles at most.
@@ -25,11 +25,11 @@ impl Coordinator {
         out: &mut Vec<CoordinatorEffect>,
     ) {
         let Ok(group) = self.state.group(name) else { return };
-        let body = match (&group.ceremony, group.phase()) {
-            (Some(ceremony), Some(CeremonyPhase::Doomed(reason))) => {
+        let body = match (&group.session, group.phase()) {
+            (Some(ceremony), Some(SessionPhase::Doomed(reason))) => {
                 Body::CeremonyAborted { session: ceremony.session, reason }
             }
-            (Some(ceremony), Some(CeremonyPhase::Activating)) => {
+            (Some(ceremony), Some(SessionPhase::Activating)) => {
                 self.signing.wanted(Subject::Activation { session: ceremony.session });
                 return;
             }
@@ -81,7 +81,7 @@ impl Coordinator {
         now: Timestamp,
         out: &mut Vec<CoordinatorEffect>,
     ) {
-        let ceremony = self.state.group(name).ok().and_then(|group| group.ceremony.as_ref());
+        let ceremony = self.state.group(name).ok().and_then(|group| group.session.as_ref());
         if let Some(ceremony) = ceremony {
             let deadline = CoordinatorDeadline::Ceremony(ceremony.session);
             out.push(CoordinatorEffect::SetDeadline(deadline, now.plus(self.config.ceremony_step)));
@@ -109,7 +109,7 @@ impl Coordinator {
         out: &mut Vec<CoordinatorEffect>,
     ) {
         let Some(group) = self.state.group_of_session(session) else { return };
-        let running = group.ceremony.as_ref().is_some_and(|ceremony| ceremony.session == session);
+        let running = group.session.as_ref().is_some_and(|ceremony| ceremony.session == session);
         let missing = group.missing();
         if running && !missing.is_empty() {
             let reason = AbortReason::TimedOut { missing };

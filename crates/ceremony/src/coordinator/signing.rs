@@ -15,14 +15,14 @@ use rand_core::CryptoRngCore;
 use super::Coordinator;
 use super::response_time::ResponseTime;
 use super::roast::{Next, Package, Roast};
+use crate::document::Document;
 use crate::effect::{CoordinatorDeadline, CoordinatorEffect};
 use crate::encoding::{self, Base64};
 use crate::message::FromCoordinator;
 use crate::names::{AccountName, EntryId, GroupName, SessionId, Timestamp};
-use crate::node::Document;
-use crate::signing::{SignedPart, SignerRecord, SigningSession, Subject};
+use crate::signing::{SignedPart, SigningSession, Subject};
 use crate::state::Status;
-use crate::statement::Body;
+use crate::statement::{Body, SignerRecord};
 
 /// A signer that declined, or whose answer was wrong, is not asked for a pause that doubles at most this often.
 const MAX_DOUBLINGS: u32 = 5;
@@ -225,7 +225,7 @@ impl Coordinator {
             Subject::Activation { session } => {
                 let group = self.state.group_of_session(session)?;
                 let (record, public) = group.activation(self.state.ivn())?;
-                let terms = &group.ceremony.as_ref()?.terms;
+                let terms = &group.session.as_ref()?.terms;
                 Some(Target {
                     epoch: terms.epoch,
                     identifiers: &terms.identifiers,

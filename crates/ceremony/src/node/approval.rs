@@ -1,10 +1,11 @@
 //! Requests, seen by a member: fetching the document, comparing it with what was committed to, consenting.
 
-use super::{Command, Document, Node};
+use super::{Command, Node};
+use crate::document::Document;
 use crate::effect::{CommandError, CommandId, NodeChange, NodeDeadline, NodeEffect};
 use crate::entry::Entry;
 use crate::names::{Digest, DocumentType, EntryId, GroupName, Timestamp};
-use crate::state::{Change, Group, Invalid, RequestState, Status};
+use crate::state::{Change, Group, Refusal, RequestState, Status};
 use crate::statement::{Body, Request};
 use rand_core::CryptoRngCore;
 
@@ -34,7 +35,7 @@ impl Node {
         document: Digest,
         expires_in: Option<u64>,
         now: Timestamp,
-    ) -> Result<Body, Invalid> {
+    ) -> Result<Body, Refusal> {
         let policy = &self.state.group(&group)?.definition.policy;
         let expires_at = now.plus(expires_in.unwrap_or(policy.expiry));
         let policy = policy.hash();
@@ -97,7 +98,7 @@ impl Node {
         for id in unsaid {
             self.forget(id, out);
             if let Some(command) = self.commands.remove(&id) {
-                let said = Invalid::AlreadySaid { account: self.account.clone() };
+                let said = Refusal::AlreadySaid { account: self.account.clone() };
                 out.push(NodeEffect::Respond(command, Err(said.into())));
             }
         }
@@ -129,45 +130,45 @@ impl Node {
     }
 
     /// Whether this account's vote on a request counts; the log's own rules, looked at before a document is fetched.
-    fn may_vote(&self, request: EntryId, now: Timestamp) -> Result<(), Invalid> {
+    fn may_vote(&self, request: EntryId, now: Timestamp) -> Result<(), Refusal> {
         let state = self.state.request(request)?;
         let group = self.state.group(&state.request.group)?;
         if !group.has_member(&self.account) {
-            return Err(Invalid::NotAMember {
+            return Err(Refusal::NotAMember {
                 account: self.account.clone(),
                 group: state.request.group.clone(),
             });
         }
         if !group.has_say(&self.account) {
             let group = state.request.group.clone();
-            return Err(Invalid::NoShare { account: self.account.clone(), group });
+            return Err(Refusal::NoShare { account: self.account.clone(), group });
         }
         let decided = state.approvals.contains(&self.account)
             || state.refusals.contains_key(&self.account)
             || self
                 .is_stating(|body| matches!(body, Body::Approval { request: r } if *r == request));
         if decided {
-            return Err(Invalid::AlreadySaid { account: self.account.clone() });
+            return Err(Refusal::AlreadySaid { account: self.account.clone() });
         }
         if !matches!(state.status, Status::Open | Status::Approved) || state.lapsed(now) {
-            return Err(Invalid::RequestOver { request });
+            return Err(Refusal::RequestOver { request });
         }
         if !state.policy.requester_may_approve && state.requester == self.account {
-            return Err(Invalid::RequesterMayNotApprove);
+            return Err(Refusal::RequesterMayNotApprove);
         }
         Ok(())
     }
 
     /// Whether this account can still consent: not after it refused, whether the log shows that or not.
-    fn may_approve(&self, request: EntryId, now: Timestamp) -> Result<(), Invalid> {
+    fn may_approve(&self, request: EntryId, now: Timestamp) -> Result<(), Refusal> {
         self.check_unrefused(request)?;
         self.may_vote(request, now)
     }
 
     /// Whether the account holder has not refused this request or change. Who has takes no part in it, consents or not.
-    fn check_unrefused(&self, request: EntryId) -> Result<(), Invalid> {
+    fn check_unrefused(&self, request: EntryId) -> Result<(), Refusal> {
         match self.refused.contains(&request) {
-            true => Err(Invalid::AlreadySaid { account: self.account.clone() }),
+            true => Err(Refusal::AlreadySaid { account: self.account.clone() }),
             false => Ok(()),
         }
     }
@@ -193,7 +194,7 @@ impl Node {
             self.unavailable.remove(&id);
             if let Some(wanted) = self.wanted.remove(&id) {
                 for command in wanted.commands {
-                    let over = Invalid::RequestOver { request: id };
+                    let over = Refusal::RequestOver { request: id };
                     out.push(NodeEffect::Respond(command, Err(over.into())));
                 }
             }
@@ -265,7 +266,7 @@ impl Node {
             }
         }
         for command in commands {
-            let said = Invalid::AlreadySaid { account: self.account.clone() };
+            let said = Refusal::AlreadySaid { account: self.account.clone() };
             out.push(NodeEffect::Respond(command, Err(said.into())));
         }
         self.invitations_with_document(request, now, rng, out);

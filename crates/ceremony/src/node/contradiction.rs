@@ -14,11 +14,11 @@ use quorate_log::tree::{MemoryTree, head_at};
 
 use super::follow::{self, Replayed};
 use super::{Node, RestoreError, Saved};
-use crate::audit::NoDocuments;
+use crate::document::NoDocuments;
 use crate::effect::{CommandError, NodeChange, NodeEffect};
 use crate::misbehaviour::{BadEntry, Misbehaviour, NotProved, Proved, proved_fork};
 use crate::names::EntryId;
-use crate::state::Invalid;
+use crate::state::Refusal;
 
 /// How many checkpoints that do not fit are kept. The first says most.
 const MOST_UNEXPLAINED: usize = 16;
@@ -46,7 +46,7 @@ pub enum Contradiction {
 /// Why an entry under a signed checkpoint can not be there.
 #[derive(Debug)]
 pub(super) enum Bad {
-    Inadmissible(Invalid),
+    Inadmissible(Refusal),
     FalseSignature(EntryId),
 }
 

@@ -10,9 +10,10 @@ use rand_core::CryptoRngCore;
 
 use super::contradiction::{Bad, Contradiction};
 use super::{Node, RestoreError, Saved};
+use crate::dsse::EntryError;
 use crate::effect::{NodeChange, NodeEffect};
 use crate::encoding::Base64;
-use crate::entry::{Author, Entry, EntryError};
+use crate::entry::{Author, Entry};
 use crate::message::FromNode;
 use crate::misbehaviour::is_false_signature;
 use crate::names::{EntryId, GroupName, IvnId, Timestamp};

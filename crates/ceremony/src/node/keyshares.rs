@@ -15,11 +15,11 @@ use quorate_protocol::{Identifier, repair};
 use rand_core::CryptoRngCore;
 
 use super::Node;
-use crate::coordinator::MAX_CLOCK_LEAD;
 use crate::effect::{NodeChange, NodeEffect};
 use crate::encoding::Base64;
 use crate::names::{EntryId, GroupName, SessionId, Timestamp};
-use crate::state::{Ceremony, CeremonyPhase, Group, Invalid, SessionBoard};
+use crate::state::clock::MAX_CLOCK_LEAD;
+use crate::state::{Group, Refusal, Session, SessionBoard, SessionPhase};
 use crate::statement::{Body, Manifest};
 
 /// The secret half of a session's protocol, whichever that is.
@@ -31,7 +31,7 @@ pub(super) enum SessionRun {
 impl SessionRun {
     /// Begins as `me`, who has this share of the group's key. `None` if there is nothing to take part with.
     fn begin(
-        ceremony: &Ceremony,
+        ceremony: &Session,
         me: Identifier,
         package: Option<&KeyPackage>,
         rng: &mut dyn CryptoRngCore,
@@ -108,7 +108,7 @@ impl Node {
 
     /// Wipes what this process holds of sessions that are over.
     pub(super) fn drop_ended_runs(&mut self) {
-        let running = self.state.groups().values().filter_map(|group| group.ceremony.as_ref());
+        let running = self.state.groups().values().filter_map(|group| group.session.as_ref());
         let running: BTreeSet<SessionId> = running.map(|ceremony| ceremony.session).collect();
         self.runs.retain(|session, _| running.contains(session));
     }
@@ -123,7 +123,7 @@ impl Node {
     }
 
     /// The consent to belong to a group; nothing is stated where nobody asked for it.
-    pub(super) fn acceptance(&self, name: GroupName) -> Result<Body, Invalid> {
+    pub(super) fn acceptance(&self, name: GroupName) -> Result<Body, Refusal> {
         let group = self.state.group(&name)?;
         if let Some(definition) = self.acceptable(group) {
             return Ok(Body::GroupAccepted { group: name, definition });
@@ -131,8 +131,8 @@ impl Node {
         let asked =
             group.has_member(&self.account) || group.not_accepted().any(|it| *it == self.account);
         Err(match asked {
-            true => Invalid::AlreadySaid { account: self.account.clone() },
-            false => Invalid::NotAMember { account: self.account.clone(), group: name },
+            true => Refusal::AlreadySaid { account: self.account.clone() },
+            false => Refusal::NotAMember { account: self.account.clone(), group: name },
         })
     }
 
@@ -181,10 +181,10 @@ impl Node {
     ) {
         let announced = self.is_announced();
         let Ok(group) = self.state.group(name) else { return };
-        let (Some(ceremony), Some(phase)) = (&group.ceremony, group.phase()) else { return };
+        let (Some(ceremony), Some(phase)) = (&group.session, group.phase()) else { return };
         let Some(me) = ceremony.terms.identifiers.get(&self.account).copied() else { return };
         // A session in which the log would not take this process's messages is none of its business.
-        if !announced || matches!(phase, CeremonyPhase::Doomed(_) | CeremonyPhase::Activating) {
+        if !announced || matches!(phase, SessionPhase::Doomed(_) | SessionPhase::Activating) {
             return;
         }
         let session = ceremony.session;
@@ -196,7 +196,7 @@ impl Node {
             Some(run) => run.advance(&ceremony.board, &mut *rng),
             // What it says must not be of use to others with the same names.
             None if ceremony.manifest == Manifest::Names => return,
-            None if phase == CeremonyPhase::Committing && !begun && self.consents(group, now) => {
+            None if phase == SessionPhase::Committing && !begun && self.consents(group, now) => {
                 let package = self.usable_package(group);
                 let Some(first) = SessionRun::begin(ceremony, me, package, &mut *rng) else {
                     return;
@@ -261,7 +261,7 @@ impl Node {
         let Ok(group) = self.state.group(name) else { return };
         let (Some((transcript, public_key_package)), Some(public)) = (
             group.certificate(),
-            group.ceremony.as_ref().and_then(|ceremony| ceremony.board.outcome()),
+            group.session.as_ref().and_then(|ceremony| ceremony.board.outcome()),
         ) else {
             return;
         };
@@ -270,7 +270,7 @@ impl Node {
         }
         let Ok(copy) = KeyPackage::from_bytes(&package.to_bytes()) else { return };
         // A share that was lost is one of those that another session made.
-        let repaired = group.ceremony.as_ref().is_some_and(|it| it.terms.repairs().is_some());
+        let repaired = group.session.as_ref().is_some_and(|it| it.terms.repairs().is_some());
         let made_by = match &group.key {
             Some(key) if repaired => key.session,
             _ => session,

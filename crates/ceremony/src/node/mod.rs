@@ -34,6 +34,7 @@ use quorate_log::tree::MemoryTree;
 use quorate_protocol::keys::KeyPackage;
 use rand_core::CryptoRngCore;
 
+use crate::document::Document;
 use crate::effect::{CommandError, CommandId, NodeDeadline, NodeEffect};
 use crate::entry::Entry;
 use crate::identity::AccountSecrets;
@@ -42,7 +43,7 @@ use crate::misbehaviour::Misbehaviour;
 use crate::names::{
     AccountName, Digest, DocumentType, EntryId, GroupName, IvnId, SessionId, Timestamp,
 };
-use crate::state::{Invalid, IvnState};
+use crate::state::{IvnState, Refusal};
 use crate::statement::{Body, GroupChange, GroupDefinition, Invitation, Role};
 
 pub use contradiction::Contradiction;
@@ -98,15 +99,6 @@ pub enum Input {
     Command(CommandId, Command),
     /// A deadline set by [`NodeEffect::SetDeadline`] has come.
     Deadline(NodeDeadline),
-}
-
-/// A document as the node's own shell got and prepared it.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Document {
-    /// The salted commitment to the bytes that were got.
-    pub commitment: Digest,
-    /// What a signature in the request's format covers.
-    pub to_be_signed: Vec<u8>,
 }
 
 /// What an account holder can tell its node to state.
@@ -487,7 +479,7 @@ impl Node {
         expires_in: Option<u64>,
         repairs: Option<AccountName>,
         now: Timestamp,
-    ) -> Result<Body, Invalid> {
+    ) -> Result<Body, Refusal> {
         let policy = &self.state.group(&definition.name)?.definition.policy;
         let expires_at = now.plus(expires_in.unwrap_or(policy.expiry));
         Ok(Body::GroupChange(GroupChange { epoch, definition, expires_at, repairs }))
@@ -511,12 +503,12 @@ impl Node {
         self.judge(self.proposal(definition, epoch, expires_in, repairs, now)?, now)
     }
 
-    fn cancellation(&self, group: &GroupName) -> Result<Body, Invalid> {
+    fn cancellation(&self, group: &GroupName) -> Result<Body, Refusal> {
         let group = self.state.group(group)?;
         if let Some(change) = &group.change {
             return Ok(Body::GroupChangeWithdrawn { change: change.id });
         }
-        let ceremony = group.ceremony.as_ref().ok_or(Invalid::SessionOver)?;
+        let ceremony = group.session.as_ref().ok_or(Refusal::SessionOver)?;
         let reason = crate::statement::AbortReason::Cancelled;
         Ok(Body::CeremonyAborted { session: ceremony.session, reason })
     }
@@ -543,7 +535,7 @@ impl Node {
 
     /// Why this node may not connect any more, as far as its log shows: its account was suspended or removed, or has other
     /// keys.
-    pub fn dismissal(&self) -> Option<Invalid> {
+    pub fn dismissal(&self) -> Option<Refusal> {
         let identity = self.secrets.identity.public();
         self.state.check_connection(&self.account, Some(identity)).err()
     }

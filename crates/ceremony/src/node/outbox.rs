@@ -10,7 +10,7 @@ use crate::encoding::Base64;
 use crate::entry::{Author, Entry, Statement};
 use crate::message::FromNode;
 use crate::names::{EntryId, Timestamp};
-use crate::state::Invalid;
+use crate::state::Refusal;
 use crate::statement::Body;
 
 /// How long a node waits before it says again what was refused because of its clock, in milliseconds.
@@ -114,17 +114,17 @@ impl Node {
     pub(super) fn rejected(
         &mut self,
         id: EntryId,
-        reason: Invalid,
+        reason: Refusal,
         now: Timestamp,
         out: &mut Vec<NodeEffect>,
     ) {
         let Some(entry) = self.outbox.iter().find(|entry| entry.id() == id) else { return };
-        if let Invalid::ClockSkew { seconds } = reason {
+        if let Refusal::ClockSkew { seconds } = reason {
             self.clock_lead = Some(seconds);
         }
         // No log says anything of either.
         let is_of_the_moment =
-            matches!(reason, Invalid::ClockSkew { .. } | Invalid::TooMuch { .. });
+            matches!(reason, Refusal::ClockSkew { .. } | Refusal::TooMuch { .. });
         if is_of_the_moment {
             out.push(NodeEffect::SetDeadline(NodeDeadline::Clock, now.plus(CLOCK_PAUSE)));
         }

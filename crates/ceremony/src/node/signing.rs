@@ -108,7 +108,7 @@ impl Node {
             Subject::Activation { session } => {
                 let group =
                     self.state.group_of_session(session).ok_or(DeclineReason::NotApproved)?;
-                let running = group.ceremony.as_ref().filter(|running| running.session == session);
+                let running = group.session.as_ref().filter(|running| running.session == session);
                 let terms = &running.ok_or(DeclineReason::NotApproved)?.terms;
                 if self.took_back(group) {
                     return Err(DeclineReason::Refused);

@@ -11,7 +11,7 @@ use quorate_protocol::Identifier;
 use super::group::Group;
 use super::health::Unable;
 use super::session_plan::SessionPlan;
-use super::{Event, Invalid, IvnState};
+use super::{Event, IvnState, Refusal};
 use crate::names::{AccountName, EntryId, Timestamp};
 use crate::statement::{AbortReason, GroupChange, Role};
 
@@ -173,7 +173,7 @@ impl Change {
 impl Group {
     /// Whether a change stands in the way of another one.
     fn changing(&self, now: Timestamp) -> Option<&Change> {
-        self.change.as_ref().filter(|change| self.ceremony.is_some() || !change.lapsed(now))
+        self.change.as_ref().filter(|change| self.session.is_some() || !change.lapsed(now))
     }
 
     /// Whether the group's present change is this one, and makes this account a member.
@@ -189,12 +189,12 @@ impl Group {
         request: EntryId,
         reason: &str,
         now: Timestamp,
-    ) -> Result<(), Invalid> {
+    ) -> Result<(), Refusal> {
         let open =
             self.change.as_mut().filter(|change| change.id == request && !change.lapsed(now));
-        let change = open.ok_or(Invalid::RequestOver { request })?;
+        let change = open.ok_or(Refusal::RequestOver { request })?;
         if change.accepted.contains(joiner) {
-            return Err(Invalid::AlreadySaid { account: joiner.clone() });
+            return Err(Refusal::AlreadySaid { account: joiner.clone() });
         }
         change.refusals.insert(joiner.clone(), reason.to_owned());
         self.end_change(ChangeEnd::Declined { by: joiner.clone() });
@@ -215,37 +215,37 @@ impl IvnState {
         author: &AccountName,
         proposal: &GroupChange,
         now: Timestamp,
-    ) -> Result<Vec<Event>, Invalid> {
+    ) -> Result<Vec<Event>, Refusal> {
         let definition = &proposal.definition;
         let name = definition.name.clone();
         if self.changes.contains_key(&id) {
-            return Err(Invalid::AlreadySaid { account: author.clone() });
+            return Err(Refusal::AlreadySaid { account: author.clone() });
         }
         let group = self.group(&name)?;
-        let key = group.key.as_ref().ok_or_else(|| Invalid::NoKey { group: name.clone() })?;
+        let key = group.key.as_ref().ok_or_else(|| Refusal::NoKey { group: name.clone() })?;
         if !group.has_member(author) && !self.account(author)?.roles.contains(&Role::Admin) {
-            return Err(Invalid::NotAMember { account: author.clone(), group: name });
+            return Err(Refusal::NotAMember { account: author.clone(), group: name });
         }
         if proposal.epoch != key.epoch {
             let (asked, current) = (proposal.epoch, key.epoch);
-            return Err(Invalid::OtherEpoch { group: name, asked, current });
+            return Err(Refusal::OtherEpoch { group: name, asked, current });
         }
         // Otherwise one member could keep the others from ever changing anything, by asking for new shares.
         let more = proposal.repairs.is_some() || *definition != group.definition;
         let gives_way = |change: &Change| change.is_refresh(group) && more;
         let in_the_way = group.changing(now).filter(|change| !gives_way(change));
         if let Some(change) = in_the_way {
-            return Err(Invalid::ChangePending { group: name, change: change.id });
+            return Err(Refusal::ChangePending { group: name, change: change.id });
         }
         let policy = &group.definition.policy;
         if proposal.expires_at <= now || proposal.expires_at > now.plus(policy.expiry) {
-            return Err(Invalid::Expiry { longest_hours: policy.expiry / 3_600_000 });
+            return Err(Refusal::Expiry { longest_hours: policy.expiry / 3_600_000 });
         }
         if definition.suite != group.definition.suite {
-            return Err(Invalid::SuiteFixed);
+            return Err(Refusal::SuiteFixed);
         }
         if group.has_member(author) && !definition.members.contains(author) {
-            return Err(Invalid::RemovesItself { account: author.clone() });
+            return Err(Refusal::RemovesItself { account: author.clone() });
         }
         match &proposal.repairs {
             None => self.check_definition(definition)?,
@@ -255,7 +255,7 @@ impl IvnState {
         let terms = match &proposal.repairs {
             None => SessionPlan::of_reshare(key, definition, id, &BTreeMap::new(), &nobody)?,
             Some(member) if *definition != group.definition || !group.has_member(member) => {
-                return Err(Invalid::Repair { account: member.clone() });
+                return Err(Refusal::Repair { account: member.clone() });
             }
             Some(member) => SessionPlan::of_repair(key, definition, id, member, &nobody),
         };
@@ -283,7 +283,7 @@ impl IvnState {
         let (able, needed) =
             (change.approvals.len() + change.undecided(group).count(), approvals_required);
         if !change.approved && able < usize::from(needed) {
-            return Err(Invalid::TooFewVoters { group: name, able, needed });
+            return Err(Refusal::TooFewVoters { group: name, able, needed });
         }
         let group = self.group_mut(&name)?;
         let replaced = group.changing(now).is_some();
@@ -302,8 +302,8 @@ impl IvnState {
         id: EntryId,
         refusal: Option<&str>,
         now: Timestamp,
-    ) -> Result<Vec<Event>, Invalid> {
-        let name = self.changes.get(&id).ok_or(Invalid::UnknownRequest { request: id })?.clone();
+    ) -> Result<Vec<Event>, Refusal> {
+        let name = self.changes.get(&id).ok_or(Refusal::UnknownRequest { request: id })?.clone();
         let group = self.group_mut(&name)?;
         if let Some(reason) = refusal
             && group.would_join(author, id)
@@ -312,25 +312,25 @@ impl IvnState {
             return Ok(vec![Event::Change(name)]);
         }
         if !group.has_member(author) {
-            return Err(Invalid::NotAMember { account: author.clone(), group: name });
+            return Err(Refusal::NotAMember { account: author.clone(), group: name });
         }
-        let over = Invalid::RequestOver { request: id };
+        let over = Refusal::RequestOver { request: id };
         let open = |change: &Change| change.id == id && !change.approved && !change.lapsed(now);
         let Some(change) = group.change.as_ref().filter(|change| open(change)) else {
             return Err(over);
         };
         if change.approvals.contains(author) || change.refusals.contains_key(author) {
-            return Err(Invalid::AlreadySaid { account: author.clone() });
+            return Err(Refusal::AlreadySaid { account: author.clone() });
         }
         if !group.has_say(author) {
-            return Err(Invalid::NoShare { account: author.clone(), group: name });
+            return Err(Refusal::NoShare { account: author.clone(), group: name });
         }
         let undecided = change.undecided(group).count();
         if change.proposal.repairs.as_ref() == Some(author) {
-            return Err(Invalid::OwnRepair { account: author.clone() });
+            return Err(Refusal::OwnRepair { account: author.clone() });
         }
         if !change.undecided(group).any(|name| name == author) {
-            return Err(Invalid::RequesterMayNotApprove);
+            return Err(Refusal::RequesterMayNotApprove);
         }
         let required = usize::from(change.approvals_required);
         let out_of_reach = change.approvals.len() + undecided.saturating_sub(1) < required;
@@ -355,16 +355,16 @@ impl IvnState {
         &mut self,
         author: &AccountName,
         id: EntryId,
-    ) -> Result<Vec<Event>, Invalid> {
-        let name = self.changes.get(&id).ok_or(Invalid::UnknownRequest { request: id })?.clone();
+    ) -> Result<Vec<Event>, Refusal> {
+        let name = self.changes.get(&id).ok_or(Refusal::UnknownRequest { request: id })?.clone();
         let group = self.group(&name)?;
         let change = group.change.as_ref().filter(|change| change.id == id);
-        let change = change.ok_or(Invalid::RequestOver { request: id })?;
+        let change = change.ok_or(Refusal::RequestOver { request: id })?;
         if change.proposer != *author {
             self.check_admin(author)?;
         }
         let group = self.group_mut(&name)?;
-        let ran = group.ceremony.is_some();
+        let ran = group.session.is_some();
         group.close_session(AbortReason::Cancelled);
         group.end_change(ChangeEnd::Withdrawn { by: author.clone() });
         let over = Event::CeremonyAborted(name.clone());

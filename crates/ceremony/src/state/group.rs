@@ -10,9 +10,9 @@ use quorate_protocol::keys::PublicKeyPackage;
 use super::change::{Change, PastChange};
 use super::handover::Handover;
 use super::health::Unable;
-use super::session::{Ceremony, PastSession};
+use super::session::{PastSession, Session};
 use super::session_plan::{SessionPlan, name_of};
-use super::{Event, Invalid, IvnState};
+use super::{Event, IvnState, Refusal};
 use crate::entry::Entry;
 use crate::names::{AccountName, DocumentType, EntryId, GroupName, SessionId, Timestamp};
 use crate::policy::SHORTEST_REFRESH;
@@ -33,7 +33,7 @@ pub struct Group {
     /// Which members accepted it.
     pub accepted: BTreeSet<AccountName>,
     /// The running session that makes the key, or shares it anew.
-    pub ceremony: Option<Ceremony>,
+    pub session: Option<Session>,
     /// The sessions without a key since the group was defined, or since the latest change was proposed.
     pub past: Vec<PastSession>,
     /// The key, once activated.
@@ -136,7 +136,7 @@ impl Group {
     /// The protocol identifier of somebody who holds a share, or is to get one: its own in all epochs.
     pub fn identifier(&self, name: &AccountName) -> Option<Identifier> {
         let holds = self.key.as_ref().and_then(|key| key.identifiers.get(name).copied());
-        let takes_part = || self.ceremony.as_ref()?.terms.identifiers.get(name).copied();
+        let takes_part = || self.session.as_ref()?.terms.identifiers.get(name).copied();
         let defined = || match &self.key {
             None => SessionPlan::of_new_key(self).ok()?.identifiers.get(name).copied(),
             Some(_) => None,
@@ -163,17 +163,17 @@ impl IvnState {
         entry: &Entry,
         author: &AccountName,
         definition: &GroupDefinition,
-    ) -> Result<Vec<Event>, Invalid> {
+    ) -> Result<Vec<Event>, Refusal> {
         let (id, at) = (entry.id(), entry.statement().at);
         self.check_admin(author)?;
         self.check_unsaid(id, author)?;
         if let Some(group) = self.groups.get(&definition.name) {
-            if group.key.is_some() || group.ceremony.is_some() {
-                return Err(Invalid::GroupExists { group: definition.name.clone() });
+            if group.key.is_some() || group.session.is_some() {
+                return Err(Refusal::GroupExists { group: definition.name.clone() });
             }
             // One that was held back must not bring back what the author has replaced since.
             if at < group.defined_at {
-                return Err(Invalid::Outdated { name: definition.name.to_string() });
+                return Err(Refusal::Outdated { name: definition.name.to_string() });
             }
         }
         self.check_definition(definition)?;
@@ -182,7 +182,7 @@ impl IvnState {
             defined: id,
             defined_at: at,
             accepted: BTreeSet::new(),
-            ceremony: None,
+            session: None,
             past: Vec::new(),
             key: None,
             change: None,
@@ -197,14 +197,14 @@ impl IvnState {
     }
 
     /// Whether such a group can be.
-    pub(super) fn check_definition(&self, definition: &GroupDefinition) -> Result<(), Invalid> {
+    pub(super) fn check_definition(&self, definition: &GroupDefinition) -> Result<(), Refusal> {
         let mut seen = BTreeSet::new();
         for name in &definition.members {
             if !seen.insert(name) {
-                return Err(Invalid::MemberTwice { account: name.clone() });
+                return Err(Refusal::MemberTwice { account: name.clone() });
             }
             if !self.active(name)?.roles.contains(&Role::Member) {
-                return Err(Invalid::MemberRole { account: name.clone() });
+                return Err(Refusal::MemberRole { account: name.clone() });
             }
         }
         check_numbers(definition)
@@ -217,11 +217,11 @@ impl IvnState {
         author: &AccountName,
         name: &GroupName,
         definition: EntryId,
-    ) -> Result<Vec<Event>, Invalid> {
+    ) -> Result<Vec<Event>, Refusal> {
         let group = self.group(name)?;
         let proposed = group.change.as_ref().is_some_and(|change| change.id == definition);
         if !proposed && group.defined != definition {
-            return Err(Invalid::DefinitionChanged { group: name.clone() });
+            return Err(Refusal::DefinitionChanged { group: name.clone() });
         }
         self.check_unsaid(id, author)?;
         let events = self.accepted(author, name, definition)?;
@@ -234,10 +234,10 @@ impl IvnState {
         author: &AccountName,
         name: &GroupName,
         definition: EntryId,
-    ) -> Result<Vec<Event>, Invalid> {
+    ) -> Result<Vec<Event>, Refusal> {
         let group = self.group_mut(name)?;
-        let not_a_member = || Invalid::NotAMember { account: author.clone(), group: name.clone() };
-        let said = Invalid::AlreadySaid { account: author.clone() };
+        let not_a_member = || Refusal::NotAMember { account: author.clone(), group: name.clone() };
+        let said = Refusal::AlreadySaid { account: author.clone() };
         if let Some(change) = &mut group.change
             && change.id == definition
         {
@@ -267,39 +267,39 @@ impl IvnState {
         author: &AccountName,
         name: &GroupName,
         epoch: u64,
-    ) -> Result<Vec<Event>, Invalid> {
+    ) -> Result<Vec<Event>, Refusal> {
         let group = self.group_mut(name)?;
         let past = group.past_epochs.iter_mut().rev().find(|past| past.epoch == epoch);
-        let past = past.ok_or_else(|| Invalid::NotAPastEpoch { group: name.clone(), epoch })?;
+        let past = past.ok_or_else(|| Refusal::NotAPastEpoch { group: name.clone(), epoch })?;
         if past.destroyed.contains(author) {
-            return Err(Invalid::AlreadySaid { account: author.clone() });
+            return Err(Refusal::AlreadySaid { account: author.clone() });
         }
         if !past.is_owed_by(author) {
-            return Err(Invalid::NotAMember { account: author.clone(), group: name.clone() });
+            return Err(Refusal::NotAMember { account: author.clone(), group: name.clone() });
         }
         past.destroyed.insert(author.clone());
         Ok(vec![Event::ShareDestroyed(name.clone())])
     }
 
-    pub(super) fn group_mut(&mut self, name: &GroupName) -> Result<&mut Group, Invalid> {
-        self.groups.get_mut(name).ok_or_else(|| Invalid::UnknownGroup { group: name.clone() })
+    pub(super) fn group_mut(&mut self, name: &GroupName) -> Result<&mut Group, Refusal> {
+        self.groups.get_mut(name).ok_or_else(|| Refusal::UnknownGroup { group: name.clone() })
     }
 }
 
-fn check_numbers(definition: &GroupDefinition) -> Result<(), Invalid> {
+fn check_numbers(definition: &GroupDefinition) -> Result<(), Refusal> {
     let members = definition.members.len();
     let min_signers = definition.min_signers;
     if min_signers < 2 || usize::from(min_signers) > members {
-        return Err(Invalid::MinSigners { min_signers, members });
+        return Err(Refusal::MinSigners { min_signers, members });
     }
     if min_signers > MOST_SIGNERS {
-        return Err(Invalid::TooManySigners { min_signers, most: MOST_SIGNERS });
+        return Err(Refusal::TooManySigners { min_signers, most: MOST_SIGNERS });
     }
     let policy = &definition.policy;
     let voters = members.saturating_sub(usize::from(!policy.requester_may_approve));
     let most = u16::try_from(voters).unwrap_or(u16::MAX);
     if policy.approvals_required < min_signers || policy.approvals_required > most {
-        return Err(Invalid::ApprovalsRequired {
+        return Err(Refusal::ApprovalsRequired {
             approvals_required: policy.approvals_required,
             least: min_signers,
             most,
@@ -308,15 +308,15 @@ fn check_numbers(definition: &GroupDefinition) -> Result<(), Invalid> {
     if let Some(changes_required) = policy.changes_required
         && !(min_signers..=most).contains(&changes_required)
     {
-        return Err(Invalid::ChangesRequired { changes_required, least: min_signers, most });
+        return Err(Refusal::ChangesRequired { changes_required, least: min_signers, most });
     }
     if let Some(every) = policy.refresh_every
         && every < SHORTEST_REFRESH
     {
-        return Err(Invalid::RefreshEvery);
+        return Err(Refusal::RefreshEvery);
     }
     if policy.expiry == 0 {
-        return Err(Invalid::PolicyExpiry);
+        return Err(Refusal::PolicyExpiry);
     }
     Ok(())
 }

@@ -19,8 +19,8 @@ use quorate_log::quorum::cosignatures_for_final;
 
 use super::group::Group;
 use super::health::Unable;
-use super::{Event, Invalid, IvnState};
-use crate::entry::MAX_ENTRY;
+use super::{Event, IvnState, Refusal};
+use crate::dsse::MAX_ENTRY;
 use crate::identity::PublicKey;
 use crate::names::{AccountName, GroupName};
 use crate::statement::GroupDefinition;
@@ -116,7 +116,7 @@ impl IvnState {
 
     /// The same, about the running repair, if it gives a share back to a member with other keys.
     pub(super) fn handover_by_repair(&self, group: &Group, index: u64) -> Option<Handover> {
-        let member = group.ceremony.as_ref()?.terms.repairs()?;
+        let member = group.session.as_ref()?.terms.repairs()?;
         let key = group.key.as_ref().filter(|_| group.unable(member) == Some(Unable::Replaced))?;
         let handover = self.handover(group, key.epoch, index);
         Some(Handover { repaired: Some(member.clone()), ..handover })
@@ -164,14 +164,14 @@ impl IvnState {
         name: &GroupName,
         epoch: u64,
         checkpoint: &str,
-    ) -> Result<Vec<Event>, Invalid> {
+    ) -> Result<Vec<Event>, Refusal> {
         let log = LogVerifier::new(
-            self.origin().parse().map_err(|_| Invalid::Checkpoint)?,
+            self.origin().parse().map_err(|_| Refusal::Checkpoint)?,
             &self.genesis().log_key.0,
         );
-        let log = log.map_err(|_| Invalid::Checkpoint)?;
-        let signed: SignedCheckpoint = checkpoint.parse().map_err(|_| Invalid::Checkpoint)?;
-        let checkpoint = signed.verify(&log).map_err(|_| Invalid::Checkpoint)?;
+        let log = log.map_err(|_| Refusal::Checkpoint)?;
+        let signed: SignedCheckpoint = checkpoint.parse().map_err(|_| Refusal::Checkpoint)?;
+        let checkpoint = signed.verify(&log).map_err(|_| Refusal::Checkpoint)?;
         let (origin, size) = (self.origin(), checkpoint.head().size);
         let (now, group) = (self.size(), self.group_mut(name)?);
         let mut waiting = group
@@ -180,7 +180,7 @@ impl IvnState {
             .filter(|handover| handover.epoch == epoch && handover.confirmed.is_none())
             .peekable();
         if waiting.peek().is_none() {
-            return Err(Invalid::NoHandover { group: name.clone(), epoch });
+            return Err(Refusal::NoHandover { group: name.clone(), epoch });
         }
         let shown = waiting.filter(|handover| {
             let covers = handover.index < size && size <= now;
@@ -191,6 +191,6 @@ impl IvnState {
             handover.confirmed = Some(size);
             confirmed += 1;
         }
-        if confirmed == 0 { Err(Invalid::Checkpoint) } else { Ok(Vec::new()) }
+        if confirmed == 0 { Err(Refusal::Checkpoint) } else { Ok(Vec::new()) }
     }
 }

@@ -10,7 +10,7 @@ use std::fmt;
 use super::change::ChangeEnd;
 use super::group::Group;
 use super::request::Status;
-use super::{Event, Invalid, IvnState};
+use super::{Event, IvnState, Refusal};
 use crate::encoding;
 use crate::names::{AccountName, Digest, GroupName, IvnId, Timestamp};
 use crate::statement::AbortReason;
@@ -166,7 +166,7 @@ impl Group {
                 past.lost.insert(name.clone());
             }
         }
-        if let Some(ceremony) = &self.ceremony
+        if let Some(ceremony) = &self.session
             && ceremony.terms.identifiers.contains_key(name)
         {
             self.close_session(AbortReason::RosterChanged { account: name.clone() });
@@ -243,10 +243,10 @@ impl IvnState {
     pub(super) fn disable(&mut self, name: &AccountName, why: Unable) -> Vec<Event> {
         let mut events = Vec::new();
         for group in self.groups.values_mut() {
-            let ran = group.ceremony.is_some();
+            let ran = group.session.is_some();
             if group.disable(name, why) {
                 let name = group.definition.name.clone();
-                let closed = ran && group.ceremony.is_none();
+                let closed = ran && group.session.is_none();
                 events.push(match closed {
                     true => Event::CeremonyAborted(name),
                     false => Event::Change(name),
@@ -295,23 +295,23 @@ impl IvnState {
         epoch: u64,
         proof: &[u8],
         at: Timestamp,
-    ) -> Result<Vec<Event>, Invalid> {
+    ) -> Result<Vec<Event>, Refusal> {
         let ivn = self.ivn;
         let group = self.group_mut(name)?;
-        let key = group.key.as_ref().ok_or_else(|| Invalid::NoKey { group: name.clone() })?;
+        let key = group.key.as_ref().ok_or_else(|| Refusal::NoKey { group: name.clone() })?;
         if key.epoch != epoch {
             let current = key.epoch;
-            return Err(Invalid::OtherEpoch { group: name.clone(), asked: epoch, current });
+            return Err(Refusal::OtherEpoch { group: name.clone(), asked: epoch, current });
         }
         let identifier = key.identifiers.get(author).filter(|_| group.has_say(author));
         let identifier = *identifier
-            .ok_or_else(|| Invalid::NoShare { account: author.clone(), group: name.clone() })?;
+            .ok_or_else(|| Refusal::NoShare { account: author.clone(), group: name.clone() })?;
         if key.proved.get(author).is_some_and(|proved| at <= *proved) {
-            return Err(Invalid::AlreadySaid { account: author.clone() });
+            return Err(Refusal::AlreadySaid { account: author.clone() });
         }
         let context = possession_context(ivn, name, epoch, author, at);
         if !key.public.verifies_possession(identifier, context.as_bytes(), proof) {
-            return Err(Invalid::BadSignature);
+            return Err(Refusal::BadSignature);
         }
         group.note_proof([author], at);
         Ok(vec![Event::ShareProved(name.clone())])

@@ -8,6 +8,7 @@
 //! `apply` validates before it changes anything: an inadmissible entry leaves the state as it was.
 
 mod change;
+pub mod clock;
 mod group;
 mod handover;
 mod health;
@@ -31,11 +32,11 @@ pub use change::{Change, ChangeEnd, PastChange};
 pub use group::{Group, GroupKey, MOST_SIGNERS, PastEpoch};
 pub use handover::Handover;
 pub use health::{HEALTHY_FOR, Health, Shortfall, Unable, possession_context};
-pub use refusal::Invalid;
+pub use refusal::Refusal;
 pub use request::{Refused, RequestState, Status};
 pub use roster::Account;
 use roster::Decision;
-pub use session::{ActivationRecord, Ceremony, CeremonyPhase, PastSession};
+pub use session::{ActivationRecord, PastSession, Session, SessionPhase};
 pub use session_plan::{SessionBoard, SessionPlan};
 
 /// The most characters in the reason of a refusal.
@@ -120,7 +121,7 @@ impl IvnState {
     /// # Errors
     ///
     /// If it is no genesis, or not signed by the admin and the coordinator that it names.
-    pub fn found(entry: &Entry) -> Result<Self, Invalid> {
+    pub fn found(entry: &Entry) -> Result<Self, Refusal> {
         let Statement {
             ivn: None,
             author: Author::Account(admin),
@@ -128,12 +129,12 @@ impl IvnState {
             body: Body::Genesis(genesis),
         } = entry.statement()
         else {
-            return Err(Invalid::NotGenesis);
+            return Err(Refusal::NotGenesis);
         };
         entry.verify(&[genesis.admin.identity, genesis.coordinator_key])?;
         roster::check_deployment(&genesis.deployment)?;
         if !genesis.roles.contains(&Role::Admin) {
-            return Err(Invalid::NotAdmin { account: admin.clone() });
+            return Err(Refusal::NotAdmin { account: admin.clone() });
         }
         let founder = Account::new(genesis.roles.clone(), genesis.admin.clone(), 0);
         Ok(Self {
@@ -160,17 +161,17 @@ impl IvnState {
     /// # Errors
     ///
     /// Why the entry is not admissible here; the state is as before.
-    pub fn apply(&mut self, entry: &Entry) -> Result<Vec<Event>, Invalid> {
+    pub fn apply(&mut self, entry: &Entry) -> Result<Vec<Event>, Refusal> {
         let statement = entry.statement();
         if statement.ivn != Some(self.ivn) {
-            return Err(Invalid::OtherIvn);
+            return Err(Refusal::OtherIvn);
         }
         let now = match statement.author {
             Author::Account(_) => self.time.max(statement.at),
             // The time is what members say it is. Otherwise one entry that the coordinator made with a wrong clock would
             // let everything lapse, for ever.
             Author::Coordinator => {
-                statement.at.clamp(self.time, self.time.plus(crate::coordinator::MAX_CLOCK_LEAD))
+                statement.at.clamp(self.time, self.time.plus(crate::state::clock::MAX_CLOCK_LEAD))
             }
         };
         let events = match (&statement.author, &statement.body) {
@@ -203,7 +204,7 @@ impl IvnState {
         author: &AccountName,
         body: &Body,
         now: Timestamp,
-    ) -> Result<Vec<Event>, Invalid> {
+    ) -> Result<Vec<Event>, Refusal> {
         match body {
             Body::Invitation(invitation) => self.invite(entry, author, invitation, now),
             Body::NodeStarted { incarnation } => self.node_started(entry, author, *incarnation),
@@ -246,7 +247,7 @@ impl IvnState {
             Body::Refusal { reason, .. }
                 if reason.trim().is_empty() || reason.chars().count() > MAX_REASON =>
             {
-                Err(Invalid::Reason)
+                Err(Refusal::Reason)
             }
             Body::Refusal { request, reason } => {
                 self.vote(entry, author, *request, Some(reason), now)
@@ -257,7 +258,7 @@ impl IvnState {
             | Body::CeremonyStarted { .. }
             | Body::EpochStarted { .. }
             | Body::HandedOver { .. }
-            | Body::Signature { .. } => Err(Invalid::WrongAuthor),
+            | Body::Signature { .. } => Err(Refusal::WrongAuthor),
         }
     }
 
@@ -269,7 +270,7 @@ impl IvnState {
         on: EntryId,
         refusal: Option<&str>,
         now: Timestamp,
-    ) -> Result<Vec<Event>, Invalid> {
+    ) -> Result<Vec<Event>, Refusal> {
         self.check_unsaid(entry.id(), author)?;
         let events = match refusal {
             _ if self.changes.contains_key(&on) => self.vote_on_change(author, on, refusal, now),
@@ -280,7 +281,7 @@ impl IvnState {
         Ok(events)
     }
 
-    fn apply_coordinator(&mut self, body: &Body, now: Timestamp) -> Result<Vec<Event>, Invalid> {
+    fn apply_coordinator(&mut self, body: &Body, now: Timestamp) -> Result<Vec<Event>, Refusal> {
         match body {
             Body::CeremonyStarted { group, session, attempt, manifest } => {
                 self.ceremony_started(group, *session, *attempt, *manifest, now)
@@ -315,14 +316,14 @@ impl IvnState {
             | Body::CeremonyCertified { .. }
             | Body::Request(_)
             | Body::Approval { .. }
-            | Body::Refusal { .. } => Err(Invalid::WrongAuthor),
+            | Body::Refusal { .. } => Err(Refusal::WrongAuthor),
         }
     }
 
     /// Whether this entry is not in the log yet. Asked about kinds that nothing else keeps from being repeated.
-    fn check_unsaid(&self, id: EntryId, author: &AccountName) -> Result<(), Invalid> {
+    fn check_unsaid(&self, id: EntryId, author: &AccountName) -> Result<(), Refusal> {
         if self.said.contains(&id) {
-            return Err(Invalid::AlreadySaid { account: author.clone() });
+            return Err(Refusal::AlreadySaid { account: author.clone() });
         }
         Ok(())
     }
@@ -381,11 +382,11 @@ impl IvnState {
     ///
     /// # Errors
     ///
-    /// [`Invalid::UnknownAccount`], or [`Invalid::Removed`].
-    pub fn account(&self, name: &AccountName) -> Result<&Account, Invalid> {
+    /// [`Refusal::UnknownAccount`], or [`Refusal::Removed`].
+    pub fn account(&self, name: &AccountName) -> Result<&Account, Refusal> {
         self.accounts.get(name).ok_or_else(|| match self.former.get(name) {
-            Some(_) => Invalid::Removed { account: name.clone() },
-            None => Invalid::UnknownAccount { account: name.clone() },
+            Some(_) => Refusal::Removed { account: name.clone() },
+            None => Refusal::UnknownAccount { account: name.clone() },
         })
     }
 
@@ -398,9 +399,9 @@ impl IvnState {
     ///
     /// # Errors
     ///
-    /// [`Invalid::UnknownGroup`].
-    pub fn group(&self, name: &GroupName) -> Result<&Group, Invalid> {
-        self.groups.get(name).ok_or_else(|| Invalid::UnknownGroup { group: name.clone() })
+    /// [`Refusal::UnknownGroup`].
+    pub fn group(&self, name: &GroupName) -> Result<&Group, Refusal> {
+        self.groups.get(name).ok_or_else(|| Refusal::UnknownGroup { group: name.clone() })
     }
 
     /// The group whose session this is or was.
@@ -416,7 +417,7 @@ impl IvnState {
                 group.key.as_ref().map(|key| key.epoch)
             }
             Subject::Activation { session } => {
-                let running = self.group_of_session(session)?.ceremony.as_ref();
+                let running = self.group_of_session(session)?.session.as_ref();
                 running.filter(|it| it.session == session).map(|it| it.terms.epoch)
             }
         }
@@ -431,8 +432,8 @@ impl IvnState {
     ///
     /// # Errors
     ///
-    /// [`Invalid::UnknownRequest`].
-    pub fn request(&self, id: EntryId) -> Result<&RequestState, Invalid> {
-        self.requests.get(&id).ok_or(Invalid::UnknownRequest { request: id })
+    /// [`Refusal::UnknownRequest`].
+    pub fn request(&self, id: EntryId) -> Result<&RequestState, Refusal> {
+        self.requests.get(&id).ok_or(Refusal::UnknownRequest { request: id })
     }
 }

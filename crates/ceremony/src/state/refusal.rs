@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::entry::EntryError;
+use crate::dsse::EntryError;
 use crate::names::{AccountName, EntryId, GroupName};
 
 /// Why the log does not admit an entry. All readers agree, since all compute it from the same log.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error, Deserialize, Serialize)]
 #[serde(tag = "why", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Invalid {
+pub enum Refusal {
     /// The first entry must be a genesis, and no other may be one.
     #[error("not a genesis")]
     NotGenesis,
@@ -418,6 +418,81 @@ pub enum Invalid {
     Signers,
 }
 
+impl Refusal {
+    /// The stable code of this refusal: the same word as `why` in its JSON.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotGenesis => "not-genesis",
+            Self::Deployment => "deployment",
+            Self::Malformed => "malformed",
+            Self::Signature => "signature",
+            Self::OtherIvn => "other-ivn",
+            Self::WrongAuthor => "wrong-author",
+            Self::ClockSkew { .. } => "clock-skew",
+            Self::TooMuch { .. } => "too-much",
+            Self::UnknownAccount { .. } => "unknown-account",
+            Self::Removed { .. } => "removed",
+            Self::Suspended { .. } => "suspended",
+            Self::KeysReplaced { .. } => "keys-replaced",
+            Self::OtherRoles { .. } => "other-roles",
+            Self::AlreadySo { .. } => "already-so",
+            Self::LastAdmin { .. } => "last-admin",
+            Self::OwnAccount { .. } => "own-account",
+            Self::StillMember { .. } => "still-member",
+            Self::NoShare { .. } => "no-share",
+            Self::TooFewVoters { .. } => "too-few-voters",
+            Self::TooFewShares { .. } => "too-few-shares",
+            Self::NotAdmin { .. } => "not-admin",
+            Self::AccountExists { .. } => "account-exists",
+            Self::KeysTaken { .. } => "keys-taken",
+            Self::KeysUsed => "keys-used",
+            Self::NotInvited => "not-invited",
+            Self::InvitationExpired => "invitation-expired",
+            Self::UnknownGroup { .. } => "unknown-group",
+            Self::GroupExists { .. } => "group-exists",
+            Self::Outdated { .. } => "outdated",
+            Self::MemberTwice { .. } => "member-twice",
+            Self::MemberRole { .. } => "member-role",
+            Self::MinSigners { .. } => "min-signers",
+            Self::TooManySigners { .. } => "too-many-signers",
+            Self::ApprovalsRequired { .. } => "approvals-required",
+            Self::NotAMember { .. } => "not-a-member",
+            Self::AlreadySaid { .. } => "already-said",
+            Self::DefinitionChanged { .. } => "definition-changed",
+            Self::SessionFailed { .. } => "session-failed",
+            Self::NotAccepted => "not-accepted",
+            Self::OtherEpoch { .. } => "other-epoch",
+            Self::ChangePending { .. } => "change-pending",
+            Self::SuiteFixed => "suite-fixed",
+            Self::RemovesItself { .. } => "removes-itself",
+            Self::ChangesRequired { .. } => "changes-required",
+            Self::Repair { .. } => "repair",
+            Self::RefreshEvery => "refresh-every",
+            Self::OwnRepair { .. } => "own-repair",
+            Self::NoHandover { .. } => "no-handover",
+            Self::Checkpoint => "checkpoint",
+            Self::NotAPastEpoch { .. } => "not-a-past-epoch",
+            Self::SessionRunning { .. } => "session-running",
+            Self::SessionOver => "session-over",
+            Self::SessionStep => "session-step",
+            Self::StaleIncarnation => "stale-incarnation",
+            Self::Protocol => "protocol",
+            Self::AbortReason => "abort-reason",
+            Self::BadSignature => "bad-signature",
+            Self::NoKey { .. } => "no-key",
+            Self::PolicyChanged => "policy-changed",
+            Self::PolicyExpiry => "policy-expiry",
+            Self::Expiry { .. } => "expiry",
+            Self::UnknownRequest { .. } => "unknown-request",
+            Self::RequestOver { .. } => "request-over",
+            Self::RequesterMayNotApprove => "requester-may-not-approve",
+            Self::Reason => "reason",
+            Self::NotApproved { .. } => "not-approved",
+            Self::Signers => "signers",
+        }
+    }
+}
+
 /// Two reasons: a quorum of one is none, and more than there are never come together.
 fn min_signers_problem(min_signers: u16, members: usize) -> String {
     let there_are = if members == 1 { "1 member".to_owned() } else { format!("{members} members") };
@@ -434,7 +509,7 @@ fn min_signers_problem(min_signers: u16, members: usize) -> String {
     }
 }
 
-impl From<EntryError> for Invalid {
+impl From<EntryError> for Refusal {
     fn from(error: EntryError) -> Self {
         match error {
             EntryError::Signature => Self::Signature,
@@ -442,6 +517,27 @@ impl From<EntryError> for Invalid {
             | EntryError::Json
             | EntryError::PayloadType
             | EntryError::Spelling => Self::Malformed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_is_the_word_in_the_json() {
+        let account: AccountName = "ben".parse().unwrap();
+        let refusals = [
+            Refusal::NotGenesis,
+            Refusal::ClockSkew { seconds: 400 },
+            Refusal::NotAMember { account: account.clone(), group: "board".parse().unwrap() },
+            Refusal::AlreadySo { account },
+            Refusal::MinSigners { min_signers: 1, members: 3 },
+        ];
+        for refusal in refusals {
+            let json = serde_json::to_value(&refusal).unwrap();
+            assert_eq!(json["why"], refusal.code());
         }
     }
 }

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Event, Group, GroupKey, Invalid, IvnState, Unable};
+use super::{Event, Group, GroupKey, IvnState, Refusal, Unable};
 use crate::names::{AccountName, Digest, EntryId, GroupName, SessionId, Timestamp};
 use crate::policy::Policy;
-use crate::signing::{SignerRecord, SigningSession, Subject, add_up};
-use crate::statement::Request;
+use crate::signing::{SigningSession, Subject, add_up};
+use crate::statement::{Request, SignerRecord};
 
 /// A request as the log has it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -159,24 +159,24 @@ impl IvnState {
         author: &AccountName,
         request: &Request,
         now: Timestamp,
-    ) -> Result<Vec<Event>, Invalid> {
+    ) -> Result<Vec<Event>, Refusal> {
         if self.requests.contains_key(&id) {
-            return Err(Invalid::AlreadySaid { account: author.clone() });
+            return Err(Refusal::AlreadySaid { account: author.clone() });
         }
         let group = self.group(&request.group)?;
         if group.key.is_none() {
-            return Err(Invalid::NoKey { group: request.group.clone() });
+            return Err(Refusal::NoKey { group: request.group.clone() });
         }
         // Who has its keys from an admin asks nobody in the member's name: nodes may approve without asking.
         if group.has_member(author) && !group.has_say(author) {
-            return Err(Invalid::NoShare { account: author.clone(), group: request.group.clone() });
+            return Err(Refusal::NoShare { account: author.clone(), group: request.group.clone() });
         }
         let policy = &group.definition.policy;
         if policy.hash() != request.policy {
-            return Err(Invalid::PolicyChanged);
+            return Err(Refusal::PolicyChanged);
         }
         if request.expires_at <= now || request.expires_at > now.plus(policy.expiry) {
-            return Err(Invalid::Expiry { longest_hours: policy.expiry / 3_600_000 });
+            return Err(Refusal::Expiry { longest_hours: policy.expiry / 3_600_000 });
         }
         let refused = if !group.has_member(author) {
             Some(Refused::NotAuthorized { requester: author.clone(), group: request.group.clone() })
@@ -224,28 +224,28 @@ impl IvnState {
         author: &AccountName,
         id: EntryId,
         now: Timestamp,
-    ) -> Result<&RequestState, Invalid> {
+    ) -> Result<&RequestState, Refusal> {
         let state = self.request(id)?;
         let group = self.group(&state.request.group)?;
         if !group.has_member(author) {
-            return Err(Invalid::NotAMember {
+            return Err(Refusal::NotAMember {
                 account: author.clone(),
                 group: state.request.group.clone(),
             });
         }
         if !group.has_say(author) {
             let group = state.request.group.clone();
-            return Err(Invalid::NoShare { account: author.clone(), group });
+            return Err(Refusal::NoShare { account: author.clone(), group });
         }
         if state.approvals.contains(author) || state.refusals.contains_key(author) {
-            return Err(Invalid::AlreadySaid { account: author.clone() });
+            return Err(Refusal::AlreadySaid { account: author.clone() });
         }
         // An approved request takes more consents: each is one more spare signer.
         if !matches!(state.status, Status::Open | Status::Approved) || state.lapsed(now) {
-            return Err(Invalid::RequestOver { request: id });
+            return Err(Refusal::RequestOver { request: id });
         }
         if !state.policy.requester_may_approve && state.requester == *author {
-            return Err(Invalid::RequesterMayNotApprove);
+            return Err(Refusal::RequesterMayNotApprove);
         }
         Ok(state)
     }
@@ -255,10 +255,10 @@ impl IvnState {
         author: &AccountName,
         id: EntryId,
         now: Timestamp,
-    ) -> Result<Vec<Event>, Invalid> {
+    ) -> Result<Vec<Event>, Refusal> {
         self.votable(author, id, now)?;
         let Some(state) = self.requests.get_mut(&id) else {
-            return Err(Invalid::UnknownRequest { request: id });
+            return Err(Refusal::UnknownRequest { request: id });
         };
         state.approvals.insert(author.clone());
         let mut events = vec![Event::RequestVoted(id)];
@@ -275,10 +275,10 @@ impl IvnState {
         id: EntryId,
         reason: &str,
         now: Timestamp,
-    ) -> Result<Vec<Event>, Invalid> {
+    ) -> Result<Vec<Event>, Refusal> {
         let state = self.votable(author, id, now)?;
         if state.status == Status::Approved {
-            return Err(Invalid::RequestOver { request: id });
+            return Err(Refusal::RequestOver { request: id });
         }
         let group = self.group(&state.request.group)?;
         // One refusal does not stop a request: otherwise one member could stop every signature. It stops when the
@@ -286,7 +286,7 @@ impl IvnState {
         let reachable = state.approvals.len() + state.undecided(group).count().saturating_sub(1);
         let rejected = reachable < usize::from(state.approvals_required);
         let Some(state) = self.requests.get_mut(&id) else {
-            return Err(Invalid::UnknownRequest { request: id });
+            return Err(Refusal::UnknownRequest { request: id });
         };
         state.refusals.insert(author.clone(), reason.to_owned());
         let mut events = vec![Event::RequestVoted(id)];
@@ -306,21 +306,21 @@ impl IvnState {
         signature: &[u8],
         signers: &[SignerRecord],
         now: Timestamp,
-    ) -> Result<Vec<Event>, Invalid> {
+    ) -> Result<Vec<Event>, Refusal> {
         let state = self.request(id)?;
         if state.status != Status::Approved {
-            return Err(Invalid::NotApproved { request: id });
+            return Err(Refusal::NotApproved { request: id });
         }
-        let key = self.group(&state.request.group)?.key.as_ref().ok_or(Invalid::Signers)?;
+        let key = self.group(&state.request.group)?.key.as_ref().ok_or(Refusal::Signers)?;
         let subject = Subject::Request { request: id };
         let context = SigningSession { ivn: self.ivn, session, epoch: key.epoch, subject };
         let shown = self.check_signers(key, &context, signature, signers)?;
         if signature.len() != 64 || !shown.iter().all(|name| state.approvals.contains(name)) {
-            return Err(Invalid::Signers);
+            return Err(Refusal::Signers);
         }
         let index = self.size;
         let Some(state) = self.requests.get_mut(&id) else {
-            return Err(Invalid::UnknownRequest { request: id });
+            return Err(Refusal::UnknownRequest { request: id });
         };
         // Nobody makes a signature share without a share of the key.
         if let Some(group) = self.groups.get_mut(&state.request.group) {
@@ -338,30 +338,30 @@ impl IvnState {
         context: &SigningSession,
         signature: &[u8],
         signers: &[SignerRecord],
-    ) -> Result<Vec<AccountName>, Invalid> {
+    ) -> Result<Vec<AccountName>, Refusal> {
         let mut commitments = BTreeMap::new();
         for record in signers {
-            let identifier = key.identifiers.get(&record.account).ok_or(Invalid::Signers)?;
+            let identifier = key.identifiers.get(&record.account).ok_or(Refusal::Signers)?;
             let identity = self.account(&record.account)?.keys.identity;
             let theirs = context
                 .open_commitments(&record.account, identity, &record.commitments)
-                .map_err(|_| Invalid::Signers)?;
+                .map_err(|_| Refusal::Signers)?;
             if commitments.insert(*identifier, theirs).is_some() {
-                return Err(Invalid::Signers);
+                return Err(Refusal::Signers);
             }
         }
         if commitments.len() < key.min_signers() {
-            return Err(Invalid::Signers);
+            return Err(Refusal::Signers);
         }
         let package = context.package(&commitments);
         let mut shares = Vec::with_capacity(signers.len());
         for record in signers {
             let identity = self.account(&record.account)?.keys.identity;
             let share = context.open_share(&record.account, identity, package, &record.share);
-            shares.push(share.map_err(|_| Invalid::Signers)?);
+            shares.push(share.map_err(|_| Refusal::Signers)?);
         }
         if !add_up(&shares, signature) {
-            return Err(Invalid::Signers);
+            return Err(Refusal::Signers);
         }
         Ok(signers.iter().map(|record| record.account.clone()).collect())
     }

@@ -7,11 +7,11 @@
 use std::collections::BTreeSet;
 
 use super::health::Unable;
-use super::{Event, Invalid, IvnState};
-use crate::coordinator::MAX_CLOCK_LEAD;
+use super::{Event, IvnState, Refusal};
 use crate::entry::Entry;
 use crate::identity::{AccountKeys, PublicKey};
 use crate::names::{AccountName, Digest, Timestamp};
+use crate::state::clock::MAX_CLOCK_LEAD;
 use crate::statement::{Invitation, Role};
 
 /// An account on the roster.
@@ -75,21 +75,21 @@ pub(super) enum Decision<'a> {
 }
 
 /// Whether `deployment` can be the first part of a signed note's origin (C2SP tlog-checkpoint: no spaces, no plus).
-pub(super) fn check_deployment(deployment: &str) -> Result<(), Invalid> {
+pub(super) fn check_deployment(deployment: &str) -> Result<(), Refusal> {
     let printable = deployment.chars().all(|c| c.is_ascii_graphic() && c != '+');
     // A cosigner's key name, `<deployment>/ivn/<64 digits>/<account>`, has at most 255 bytes.
     if deployment.is_empty() || deployment.len() > 120 || !printable {
-        return Err(Invalid::Deployment);
+        return Err(Refusal::Deployment);
     }
     Ok(())
 }
 
 impl IvnState {
-    pub(super) fn check_admin(&self, name: &AccountName) -> Result<(), Invalid> {
+    pub(super) fn check_admin(&self, name: &AccountName) -> Result<(), Refusal> {
         if self.account(name)?.roles.contains(&Role::Admin) {
             Ok(())
         } else {
-            Err(Invalid::NotAdmin { account: name.clone() })
+            Err(Refusal::NotAdmin { account: name.clone() })
         }
     }
 
@@ -100,7 +100,7 @@ impl IvnState {
         author: &AccountName,
         invitation: &Invitation,
         now: Timestamp,
-    ) -> Result<Vec<Event>, Invalid> {
+    ) -> Result<Vec<Event>, Refusal> {
         self.check_admin(author)?;
         self.check_unsaid(entry.id(), author)?;
         let at = entry.statement().at;
@@ -112,19 +112,19 @@ impl IvnState {
             // Against the keys that its author looked at: one that was held back is of no use after another.
             (Some(account), Some(replaced)) if account.keys.identity == replaced => {
                 if account.roles != invitation.roles {
-                    return Err(Invalid::OtherRoles { account: invitation.name.clone() });
+                    return Err(Refusal::OtherRoles { account: invitation.name.clone() });
                 }
             }
             (Some(_), _) => {
-                return Err(Invalid::AccountExists { account: invitation.name.clone() });
+                return Err(Refusal::AccountExists { account: invitation.name.clone() });
             }
         }
         if invitation.expires_at <= now {
-            return Err(Invalid::InvitationExpired);
+            return Err(Refusal::InvitationExpired);
         }
         // One that was held back must not bring back what the author has replaced since.
         if self.invited.get(&invitation.name).is_some_and(|latest| at < latest.at) {
-            return Err(Invalid::Outdated { name: invitation.name.to_string() });
+            return Err(Refusal::Outdated { name: invitation.name.to_string() });
         }
         self.invited.insert(invitation.name.clone(), Invited { by: author.clone(), at });
         self.invitations.insert(invitation.name.clone(), invitation.clone());
@@ -137,12 +137,12 @@ impl IvnState {
     ///
     /// # Errors
     ///
-    /// [`Invalid::NotInvited`], if none is open.
-    pub fn withdrawal(&self, name: &AccountName, now: Timestamp) -> Result<Invitation, Invalid> {
+    /// [`Refusal::NotInvited`], if none is open.
+    pub fn withdrawal(&self, name: &AccountName, now: Timestamp) -> Result<Invitation, Refusal> {
         let (_, open) = self
             .open_invitations(now)
             .find(|(invited, _)| *invited == name)
-            .ok_or(Invalid::NotInvited)?;
+            .ok_or(Refusal::NotInvited)?;
         let expires_at = now.max(self.time).plus(MAX_CLOCK_LEAD);
         Ok(Invitation { key: PublicKey::NOBODYS, expires_at, ..open.clone() })
     }
@@ -164,21 +164,21 @@ impl IvnState {
         name: &AccountName,
         keys: &AccountKeys,
         now: Timestamp,
-    ) -> Result<Vec<Event>, Invalid> {
+    ) -> Result<Vec<Event>, Refusal> {
         let present = self.accounts.get(name).map(|account| account.keys.identity);
         let Some(invitation) = self.invitations.get(name) else {
             return Err(match present {
-                Some(_) => Invalid::AccountExists { account: name.clone() },
-                None => Invalid::NotInvited,
+                Some(_) => Refusal::AccountExists { account: name.clone() },
+                None => Refusal::NotInvited,
             });
         };
-        entry.verify(&[invitation.key, keys.identity]).map_err(|_| Invalid::NotInvited)?;
+        entry.verify(&[invitation.key, keys.identity]).map_err(|_| Refusal::NotInvited)?;
         // The keys were replaced, or the account is gone, since it was invited.
         if invitation.replaces != present {
-            return Err(Invalid::NotInvited);
+            return Err(Refusal::NotInvited);
         }
         if invitation.expires_at < now {
-            return Err(Invalid::InvitationExpired);
+            return Err(Refusal::InvitationExpired);
         }
         self.check_new_keys(keys)?;
         let roles = invitation.roles.clone();
@@ -205,7 +205,7 @@ impl IvnState {
         entry: &Entry,
         author: &AccountName,
         keys: &AccountKeys,
-    ) -> Result<Vec<Event>, Invalid> {
+    ) -> Result<Vec<Event>, Refusal> {
         let former = self.active(author)?.keys.clone();
         entry.verify(&[former.identity, keys.identity])?;
         self.check_new_keys(keys)?;
@@ -227,13 +227,13 @@ impl IvnState {
         author: &AccountName,
         name: &AccountName,
         decision: Decision<'_>,
-    ) -> Result<Vec<Event>, Invalid> {
+    ) -> Result<Vec<Event>, Refusal> {
         self.check_admin(author)?;
         let at = entry.statement().at;
         let account = self.account(name)?;
         // One that was held back must not undo what was decided since.
         if at < account.decided {
-            return Err(Invalid::Outdated { name: name.to_string() });
+            return Err(Refusal::Outdated { name: name.to_string() });
         }
         let said = match decision {
             Decision::Suspend => account.suspended,
@@ -242,7 +242,7 @@ impl IvnState {
             Decision::Roles(roles) => account.roles == *roles,
         };
         if said {
-            return Err(Invalid::AlreadySo { account: name.clone() });
+            return Err(Refusal::AlreadySo { account: name.clone() });
         }
         self.check_unsaid(entry.id(), author)?;
         let stays_admin = match decision {
@@ -256,17 +256,17 @@ impl IvnState {
                 *other != name && account.roles.contains(&Role::Admin) && !account.suspended
             });
             if others.count() == 0 {
-                return Err(Invalid::LastAdmin { account: name.clone() });
+                return Err(Refusal::LastAdmin { account: name.clone() });
             }
         }
         if author == name && !matches!(decision, Decision::Roles(_)) {
-            return Err(Invalid::OwnAccount { account: author.clone() });
+            return Err(Refusal::OwnAccount { account: author.clone() });
         }
         if let Decision::Roles(roles) = decision
             && !roles.contains(&Role::Member)
             && let Some(group) = self.groups_of(name).chain(self.groups_to_be_of(name)).next()
         {
-            return Err(Invalid::StillMember { account: name.clone(), group: group.clone() });
+            return Err(Refusal::StillMember { account: name.clone(), group: group.clone() });
         }
         // What an admin handed out is worth as much as the admin.
         if is_admin && !stays_admin {
@@ -315,25 +315,25 @@ impl IvnState {
         author: &AccountName,
         incarnation: Digest,
         other: Digest,
-    ) -> Result<Vec<Event>, Invalid> {
+    ) -> Result<Vec<Event>, Refusal> {
         let Some(account) = self.accounts.get_mut(author) else {
-            return Err(Invalid::UnknownAccount { account: author.clone() });
+            return Err(Refusal::UnknownAccount { account: author.clone() });
         };
         if account.incarnation != Some(other) || incarnation == other {
-            return Err(Invalid::StaleIncarnation);
+            return Err(Refusal::StaleIncarnation);
         }
         if std::mem::replace(&mut account.duplicated, true) {
-            return Err(Invalid::AlreadySaid { account: author.clone() });
+            return Err(Refusal::AlreadySaid { account: author.clone() });
         }
         self.void_invitations(author);
         Ok(vec![Event::Account(author.clone())])
     }
 
     /// The account, if it may do anything now.
-    pub(super) fn active(&self, name: &AccountName) -> Result<&Account, Invalid> {
+    pub(super) fn active(&self, name: &AccountName) -> Result<&Account, Refusal> {
         let account = self.account(name)?;
         if account.suspended {
-            return Err(Invalid::Suspended { account: name.clone() });
+            return Err(Refusal::Suspended { account: name.clone() });
         }
         Ok(account)
     }
@@ -347,32 +347,32 @@ impl IvnState {
         &self,
         name: &AccountName,
         identity: Option<PublicKey>,
-    ) -> Result<(), Invalid> {
+    ) -> Result<(), Refusal> {
         let account = self.active(name)?;
         if identity.is_some_and(|identity| identity != account.keys.identity) {
-            return Err(Invalid::KeysReplaced { account: name.clone() });
+            return Err(Refusal::KeysReplaced { account: name.clone() });
         }
         Ok(())
     }
 
     /// A name is one account's, also when that is gone: entries name people.
-    fn check_unused(&self, name: &AccountName) -> Result<(), Invalid> {
+    fn check_unused(&self, name: &AccountName) -> Result<(), Refusal> {
         match self.former.get(name) {
-            Some(_) => Err(Invalid::Removed { account: name.clone() }),
+            Some(_) => Err(Refusal::Removed { account: name.clone() }),
             None => Ok(()),
         }
     }
 
     /// Every key is one account's: a cosignature does not commit to its cosigner's name, so the copy of somebody's key
     /// would count for two. And it is so once: with keys that come back, what was said with them before could be said again.
-    fn check_new_keys(&self, keys: &AccountKeys) -> Result<(), Invalid> {
+    fn check_new_keys(&self, keys: &AccountKeys) -> Result<(), Refusal> {
         let new = [keys.identity, keys.cosigner];
         let taken = self.accounts.iter().find(|(_, account)| {
             new.contains(&account.keys.identity) || new.contains(&account.keys.cosigner)
         });
         match taken {
-            Some((account, _)) => Err(Invalid::KeysTaken { account: account.clone() }),
-            None if new.iter().any(|key| self.keys.contains(key)) => Err(Invalid::KeysUsed),
+            Some((account, _)) => Err(Refusal::KeysTaken { account: account.clone() }),
+            None if new.iter().any(|key| self.keys.contains(key)) => Err(Refusal::KeysUsed),
             None => Ok(()),
         }
     }
@@ -383,19 +383,19 @@ impl IvnState {
         entry: &Entry,
         author: &AccountName,
         incarnation: Digest,
-    ) -> Result<Vec<Event>, Invalid> {
+    ) -> Result<Vec<Event>, Refusal> {
         let (id, at) = (entry.id(), entry.statement().at);
         self.check_unsaid(id, author)?;
         let account = self
             .accounts
             .get_mut(author)
-            .ok_or_else(|| Invalid::UnknownAccount { account: author.clone() })?;
+            .ok_or_else(|| Refusal::UnknownAccount { account: author.clone() })?;
         if account.incarnation == Some(incarnation) {
-            return Err(Invalid::AlreadySaid { account: author.clone() });
+            return Err(Refusal::AlreadySaid { account: author.clone() });
         }
         // One that was held back would make the process that runs look like a copy.
         if at < account.started {
-            return Err(Invalid::Outdated { name: author.to_string() });
+            return Err(Refusal::Outdated { name: author.to_string() });
         }
         account.incarnation = Some(incarnation);
         account.started = at;

@@ -13,14 +13,14 @@ use quorate_protocol::sign::{self, Signature};
 use super::group::{Group, GroupKey, PastEpoch};
 use super::handover::Handover;
 use super::session_plan::{SessionBoard, SessionPlan};
-use super::{Event, Invalid, IvnState};
+use super::{Event, IvnState, Refusal};
 use crate::encoding;
 use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
 use crate::statement::{AbortReason, Manifest};
 
 /// A session in progress.
 #[derive(Clone, Debug)]
-pub struct Ceremony {
+pub struct Session {
     /// Its id.
     pub session: SessionId,
     /// 1 for the first.
@@ -41,7 +41,7 @@ pub struct Ceremony {
     restarted: BTreeSet<AccountName>,
 }
 
-impl Ceremony {
+impl Session {
     /// Whether the session can not go on without what this participant's process has in memory, after it posted anything.
     fn needs_memory_of(&self, name: &AccountName) -> bool {
         let Some(board) = self.board.repair() else { return self.terms.is_recipient(name) };
@@ -70,7 +70,7 @@ pub struct PastSession {
 
 /// The step of a session, as people see it.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum CeremonyPhase {
+pub enum SessionPhase {
     /// Round 1: hash commitments, or in a reshare announcements.
     Committing,
     /// Round 2: commitments, proofs and sealed sub-shares.
@@ -133,25 +133,25 @@ impl Group {
     /// # Errors
     ///
     /// Why no session may start now.
-    pub(super) fn next_terms(&self, now: Timestamp) -> Result<SessionPlan, Invalid> {
+    pub(super) fn next_terms(&self, now: Timestamp) -> Result<SessionPlan, Refusal> {
         let name = &self.definition.name;
-        if self.ceremony.is_some() {
-            return Err(Invalid::SessionRunning { group: name.clone() });
+        if self.session.is_some() {
+            return Err(Refusal::SessionRunning { group: name.clone() });
         }
         let terms = match (&self.key, &self.change) {
             (None, _) => SessionPlan::of_new_key(self)?,
-            (Some(_), None) => return Err(Invalid::SessionRunning { group: name.clone() }),
+            (Some(_), None) => return Err(Refusal::SessionRunning { group: name.clone() }),
             (Some(_), Some(change)) if !change.approved || change.lapsed(now) => {
-                return Err(Invalid::NotApproved { request: change.id });
+                return Err(Refusal::NotApproved { request: change.id });
             }
             (Some(key), Some(change)) => SessionPlan::of_change(key, change)?,
         };
         terms.check_dealers()?;
         if self.not_accepted().next().is_some() {
-            return Err(Invalid::NotAccepted);
+            return Err(Refusal::NotAccepted);
         }
         if self.past.last().is_some_and(|past| !self.goes_on_after(&past.reason)) {
-            return Err(Invalid::SessionFailed { group: name.clone() });
+            return Err(Refusal::SessionFailed { group: name.clone() });
         }
         Ok(terms)
     }
@@ -176,11 +176,11 @@ impl Group {
     }
 
     /// The step of the running session.
-    pub fn phase(&self) -> Option<CeremonyPhase> {
-        let ceremony = self.ceremony.as_ref()?;
+    pub fn phase(&self) -> Option<SessionPhase> {
+        let ceremony = self.session.as_ref()?;
         if ceremony.board.phase() == Phase::Failed {
             let culprits = ceremony.terms.names(&ceremony.board.culprits());
-            return Some(CeremonyPhase::Doomed(AbortReason::Fault { culprits }));
+            return Some(SessionPhase::Doomed(AbortReason::Fault { culprits }));
         }
         let dissenters: BTreeSet<_> = ceremony
             .certified
@@ -189,26 +189,26 @@ impl Group {
             .map(|(name, _)| name.clone())
             .collect();
         if !dissenters.is_empty() {
-            return Some(CeremonyPhase::Doomed(AbortReason::Dissent { dissenters }));
+            return Some(SessionPhase::Doomed(AbortReason::Dissent { dissenters }));
         }
         if !ceremony.restarted.is_empty() {
             let nodes = ceremony.restarted.clone();
-            return Some(CeremonyPhase::Doomed(AbortReason::Restarted { nodes }));
+            return Some(SessionPhase::Doomed(AbortReason::Restarted { nodes }));
         }
         let recipients = ceremony.terms.recipients().count();
         Some(match ceremony.board.phase() {
-            Phase::Commit => CeremonyPhase::Committing,
-            Phase::Reveal => CeremonyPhase::Revealing,
-            Phase::Sum => CeremonyPhase::Summing,
-            Phase::Verdict => CeremonyPhase::Judging,
-            _ if ceremony.certified.len() < recipients => CeremonyPhase::Certifying,
-            _ => CeremonyPhase::Activating,
+            Phase::Commit => SessionPhase::Committing,
+            Phase::Reveal => SessionPhase::Revealing,
+            Phase::Sum => SessionPhase::Summing,
+            Phase::Verdict => SessionPhase::Judging,
+            _ if ceremony.certified.len() < recipients => SessionPhase::Certifying,
+            _ => SessionPhase::Activating,
         })
     }
 
     /// What each culprit of the running session did: decided from its messages alone.
     pub fn faults(&self) -> BTreeMap<AccountName, Fault> {
-        let Some(ceremony) = &self.ceremony else { return BTreeMap::new() };
+        let Some(ceremony) = &self.session else { return BTreeMap::new() };
         let faults = ceremony.board.faults().iter();
         faults.filter_map(|(id, fault)| Some((ceremony.terms.name(*id)?.clone(), *fault))).collect()
     }
@@ -216,46 +216,46 @@ impl Group {
     /// Whose message the running session waits for. Empty while activating. While a reshare waits for dealings, these
     /// are all who may still deal, though not all of them have to.
     pub fn missing(&self) -> BTreeSet<AccountName> {
-        let Some(ceremony) = &self.ceremony else { return BTreeSet::new() };
+        let Some(ceremony) = &self.session else { return BTreeSet::new() };
         let terms = &ceremony.terms;
         match self.phase() {
             Some(
-                CeremonyPhase::Committing
-                | CeremonyPhase::Revealing
-                | CeremonyPhase::Summing
-                | CeremonyPhase::Judging,
+                SessionPhase::Committing
+                | SessionPhase::Revealing
+                | SessionPhase::Summing
+                | SessionPhase::Judging,
             ) => terms.names(&ceremony.board.missing()),
-            Some(CeremonyPhase::Certifying) => {
+            Some(SessionPhase::Certifying) => {
                 let recipients = terms.recipients();
                 recipients.filter(|name| !ceremony.certified.contains_key(*name)).cloned().collect()
             }
-            Some(CeremonyPhase::Activating | CeremonyPhase::Doomed(_)) | None => BTreeSet::new(),
+            Some(SessionPhase::Activating | SessionPhase::Doomed(_)) | None => BTreeSet::new(),
         }
     }
 
     /// Whether `name` posted a message to the running session.
     pub fn posted(&self, name: &AccountName) -> bool {
-        self.ceremony.as_ref().is_some_and(|ceremony| ceremony.posted.contains_key(name))
+        self.session.as_ref().is_some_and(|ceremony| ceremony.posted.contains_key(name))
     }
 
     /// Whether `name` certified the running session.
     pub fn certified(&self, name: &AccountName) -> bool {
-        self.ceremony.as_ref().is_some_and(|ceremony| ceremony.certified.contains_key(name))
+        self.session.as_ref().is_some_and(|ceremony| ceremony.certified.contains_key(name))
     }
 
     /// What a participant of the running session certifies: the transcript's hash and the public key package's.
     pub fn certificate(&self) -> Option<(Digest, Digest)> {
-        let board = &self.ceremony.as_ref()?.board;
+        let board = &self.session.as_ref()?.board;
         let package = package_hash(board.outcome()?);
         Some((Digest::new(board.transcript()), package))
     }
 
     /// The record that activates the running session's shares, once all certified.
     pub fn activation(&self, ivn: IvnId) -> Option<(ActivationRecord, PublicKeyPackage)> {
-        if self.phase() != Some(CeremonyPhase::Activating) {
+        if self.phase() != Some(SessionPhase::Activating) {
             return None;
         }
-        let ceremony = self.ceremony.as_ref().filter(|it| it.terms.repairs().is_none())?;
+        let ceremony = self.session.as_ref().filter(|it| it.terms.repairs().is_none())?;
         let (transcript, public_key_package) = self.certificate()?;
         let record = ActivationRecord {
             ivn,
@@ -272,7 +272,7 @@ impl Group {
     /// nothing after its certification, when its package is on disk. Who only deals says it all in one message. In a
     /// repair, helpers have more to say after their dealing, and nothing after their sums.
     pub(super) fn note_restart(&mut self, name: &AccountName) {
-        if let Some(ceremony) = &mut self.ceremony
+        if let Some(ceremony) = &mut self.session
             && ceremony.posted.contains_key(name)
             && !ceremony.certified.contains_key(name)
             && ceremony.needs_memory_of(name)
@@ -303,7 +303,7 @@ impl Group {
     /// always announces first could keep a repair from ever being done.
     fn note_late(&mut self, reason: &AbortReason) {
         let (Some(key), Some(change), Some(ceremony)) =
-            (&self.key, &mut self.change, &self.ceremony)
+            (&self.key, &mut self.change, &self.session)
         else {
             return;
         };
@@ -330,7 +330,7 @@ impl Group {
         now: Timestamp,
     ) -> bool {
         let Some(epoch) = self
-            .ceremony
+            .session
             .take_if(|ceremony| ceremony.terms.repairs().is_some())
             .map(|ceremony| ceremony.terms.epoch)
         else {
@@ -347,7 +347,7 @@ impl Group {
 
     /// Ends the running session, if there is one.
     pub(super) fn close_session(&mut self, reason: AbortReason) {
-        if let Some(ceremony) = self.ceremony.take() {
+        if let Some(ceremony) = self.session.take() {
             let certified = ceremony.certified.into_keys().collect();
             self.past.push(PastSession { session: ceremony.session, reason, certified });
         }
@@ -366,16 +366,16 @@ impl IvnState {
         attempt: u32,
         manifest: Manifest,
         now: Timestamp,
-    ) -> Result<Vec<Event>, Invalid> {
+    ) -> Result<Vec<Event>, Refusal> {
         let (ivn, index) = (self.ivn, self.size);
         if self.sessions.contains_key(&session) {
-            return Err(Invalid::SessionOver);
+            return Err(Refusal::SessionOver);
         }
         let terms = self.group(name)?.next_terms(now)?;
         let keys = (manifest == Manifest::Keys).then(|| terms.keys(&self.accounts));
         let group = self.group_mut(name)?;
         if usize::try_from(attempt).ok() != group.past.len().checked_add(1) {
-            return Err(Invalid::SessionStep);
+            return Err(Refusal::SessionStep);
         }
         let board = terms.board(ivn, session, keys)?;
         // Who gets a share in a session that is called off may keep it: its identifier is nobody else's ever after.
@@ -387,7 +387,7 @@ impl IvnState {
         if let Some(change) = &mut group.change {
             change.identifiers.clone_from(&terms.identifiers);
         }
-        group.ceremony = Some(Ceremony {
+        group.session = Some(Session {
             session,
             attempt,
             manifest,
@@ -408,32 +408,32 @@ impl IvnState {
         session: SessionId,
         incarnation: Digest,
         message: &[u8],
-    ) -> Result<Vec<Event>, Invalid> {
+    ) -> Result<Vec<Event>, Refusal> {
         let current = self.account(author)?.incarnation;
         let (name, group) = self.running(session)?;
         let phase = group.phase();
-        let Some(ceremony) = &mut group.ceremony else { return Err(Invalid::SessionOver) };
+        let Some(ceremony) = &mut group.session else { return Err(Refusal::SessionOver) };
         let identifier = ceremony.terms.identifiers.get(author).copied();
         let identifier = identifier
-            .ok_or_else(|| Invalid::NotAMember { account: author.clone(), group: name.clone() })?;
+            .ok_or_else(|| Refusal::NotAMember { account: author.clone(), group: name.clone() })?;
         // Otherwise a message of the process before a restart could stand beside one of the process after it, and
         // look like equivocation.
         if current != Some(incarnation) {
-            return Err(Invalid::StaleIncarnation);
+            return Err(Refusal::StaleIncarnation);
         }
         // Nor may two processes speak for one account in one session: a node that was restored from an older disk does not
         // know what the one before it said.
         if ceremony.posted.get(author).is_some_and(|before| *before != incarnation) {
-            return Err(Invalid::StaleIncarnation);
+            return Err(Refusal::StaleIncarnation);
         }
-        if matches!(phase, Some(CeremonyPhase::Doomed(_))) {
-            return Err(Invalid::SessionStep);
+        if matches!(phase, Some(SessionPhase::Doomed(_))) {
+            return Err(Refusal::SessionStep);
         }
         match ceremony.board.post(identifier, message) {
-            Ok(Posted::Repeated) => return Err(Invalid::AlreadySaid { account: author.clone() }),
+            Ok(Posted::Repeated) => return Err(Refusal::AlreadySaid { account: author.clone() }),
             // A message that proves its author's fault belongs in the log: it is the proof.
             Ok(Posted::Recorded | Posted::Failed) => {}
-            Err(_) => return Err(Invalid::Protocol),
+            Err(_) => return Err(Refusal::Protocol),
         }
         ceremony.posted.insert(author.clone(), incarnation);
         Ok(vec![Event::Ceremony(name)])
@@ -446,29 +446,29 @@ impl IvnState {
         transcript: Digest,
         public_key_package: Digest,
         now: Timestamp,
-    ) -> Result<Vec<Event>, Invalid> {
+    ) -> Result<Vec<Event>, Refusal> {
         let handover = self
             .group_of_session(session)
             .and_then(|group| self.handover_by_repair(group, self.size));
         let (name, group) = self.running(session)?;
-        if !group.ceremony.as_ref().is_some_and(|it| it.terms.is_recipient(author)) {
-            return Err(Invalid::NotAMember { account: author.clone(), group: name });
+        if !group.session.as_ref().is_some_and(|it| it.terms.is_recipient(author)) {
+            return Err(Refusal::NotAMember { account: author.clone(), group: name });
         }
         if group.certified(author) {
-            return Err(Invalid::AlreadySaid { account: author.clone() });
+            return Err(Refusal::AlreadySaid { account: author.clone() });
         }
-        if group.phase() != Some(CeremonyPhase::Certifying) {
-            return Err(Invalid::SessionStep);
+        if group.phase() != Some(SessionPhase::Certifying) {
+            return Err(Refusal::SessionStep);
         }
         let agrees = group.certificate() == Some((transcript, public_key_package));
-        if let Some(ceremony) = &mut group.ceremony {
+        if let Some(ceremony) = &mut group.session {
             ceremony.certified.insert(author.clone(), agrees);
         }
         Ok(match group.phase() {
-            Some(CeremonyPhase::Activating) if group.finish_repair(author, handover, now) => {
+            Some(SessionPhase::Activating) if group.finish_repair(author, handover, now) => {
                 vec![Event::Change(name.clone()), Event::ShareProved(name)]
             }
-            Some(CeremonyPhase::Activating) => vec![Event::CeremonyCertified(name)],
+            Some(SessionPhase::Activating) => vec![Event::CeremonyCertified(name)],
             _ => vec![Event::Ceremony(name)],
         })
     }
@@ -478,22 +478,22 @@ impl IvnState {
         &mut self,
         session: SessionId,
         reason: &AbortReason,
-    ) -> Result<Vec<Event>, Invalid> {
+    ) -> Result<Vec<Event>, Refusal> {
         let (name, group) = self.running(session)?;
         let shown = match (reason, group.phase()) {
             (AbortReason::TimedOut { missing }, Some(phase)) => {
-                !matches!(phase, CeremonyPhase::Doomed(_))
+                !matches!(phase, SessionPhase::Doomed(_))
                     && !missing.is_empty()
                     && *missing == group.missing()
             }
             (AbortReason::Cancelled | AbortReason::RosterChanged { .. }, _) => {
-                return Err(Invalid::WrongAuthor);
+                return Err(Refusal::WrongAuthor);
             }
-            (reason, Some(CeremonyPhase::Doomed(shown))) => *reason == shown,
+            (reason, Some(SessionPhase::Doomed(shown))) => *reason == shown,
             _ => false,
         };
         if !shown {
-            return Err(Invalid::AbortReason);
+            return Err(Refusal::AbortReason);
         }
         group.end_session(reason.clone());
         Ok(vec![Event::CeremonyAborted(name)])
@@ -507,10 +507,10 @@ impl IvnState {
         author: &AccountName,
         session: SessionId,
         reason: &AbortReason,
-    ) -> Result<Vec<Event>, Invalid> {
+    ) -> Result<Vec<Event>, Refusal> {
         self.check_admin(author)?;
         if *reason != AbortReason::Cancelled {
-            return Err(Invalid::WrongAuthor);
+            return Err(Refusal::WrongAuthor);
         }
         let (name, group) = self.running(session)?;
         group.end_session(AbortReason::Cancelled);
@@ -522,27 +522,27 @@ impl IvnState {
         session: SessionId,
         signature: &[u8],
         now: Timestamp,
-    ) -> Result<Vec<Event>, Invalid> {
+    ) -> Result<Vec<Event>, Refusal> {
         let (ivn, index) = (self.ivn, self.size);
         let handover = self.group_of_session(session).and_then(|group| {
-            let terms = &group.ceremony.as_ref()?.terms;
+            let terms = &group.session.as_ref()?.terms;
             self.handover_to(group, &terms.definition, terms.epoch, index)
         });
         let (name, group) = self.running(session)?;
-        let (record, public) = group.activation(ivn).ok_or(Invalid::SessionStep)?;
-        let signature = Signature::from_bytes(signature).map_err(|_| Invalid::BadSignature)?;
+        let (record, public) = group.activation(ivn).ok_or(Refusal::SessionStep)?;
+        let signature = Signature::from_bytes(signature).map_err(|_| Refusal::BadSignature)?;
         let is_of =
             |message: &[u8]| sign::verify(public.verifying_key(), message, &signature).is_ok();
         let is_first = record.epoch == 1;
         if !(is_of(&record.to_be_signed()) || is_first && is_of(&record.hash())) {
-            return Err(Invalid::BadSignature);
+            return Err(Refusal::BadSignature);
         }
         let old = group.key.as_ref();
         if old.is_some_and(|old| old.public.verifying_key() != public.verifying_key()) {
-            return Err(Invalid::Protocol);
+            return Err(Refusal::Protocol);
         }
-        let Some(Ceremony { terms, started, .. }) = group.ceremony.take() else {
-            return Err(Invalid::SessionStep);
+        let Some(Session { terms, started, .. }) = group.session.take() else {
+            return Err(Refusal::SessionStep);
         };
         let SessionPlan { definition, authority, epoch, mut identifiers, .. } = terms;
         let highest = identifiers.values().map(|identifier| identifier.get()).max().unwrap_or(0);
@@ -581,11 +581,11 @@ impl IvnState {
     }
 
     /// The group whose running session this is.
-    fn running(&mut self, session: SessionId) -> Result<(GroupName, &mut Group), Invalid> {
-        let (name, _) = self.sessions.get(&session).ok_or(Invalid::SessionOver)?.clone();
-        let group = self.groups.get_mut(&name).ok_or(Invalid::SessionOver)?;
-        if group.ceremony.as_ref().map(|ceremony| ceremony.session) != Some(session) {
-            return Err(Invalid::SessionOver);
+    fn running(&mut self, session: SessionId) -> Result<(GroupName, &mut Group), Refusal> {
+        let (name, _) = self.sessions.get(&session).ok_or(Refusal::SessionOver)?.clone();
+        let group = self.groups.get_mut(&name).ok_or(Refusal::SessionOver)?;
+        if group.session.as_ref().map(|ceremony| ceremony.session) != Some(session) {
+            return Err(Refusal::SessionOver);
         }
         Ok((name, group))
     }

@@ -12,7 +12,7 @@ use quorate_protocol::keyshare::{
 };
 use quorate_protocol::repair;
 
-use super::Invalid;
+use super::Refusal;
 use super::change::Change;
 use super::group::{Group, GroupKey};
 use super::roster::Account;
@@ -47,20 +47,20 @@ enum Aim {
 
 impl SessionPlan {
     /// A group's first key: identifiers are positions in the definition, from 1.
-    pub(super) fn of_new_key(group: &Group) -> Result<Self, Invalid> {
+    pub(super) fn of_new_key(group: &Group) -> Result<Self, Refusal> {
         let definition = group.definition.clone();
         let numbered = (1u16..).zip(&definition.members);
         let identifiers = numbered.map(|(number, name)| Some((name.clone(), identifier(number)?)));
         let identifiers: Option<BTreeMap<_, _>> = identifiers.collect();
         let identifiers = identifiers
             .filter(|all| all.len() == definition.members.len())
-            .ok_or(Invalid::Protocol)?;
+            .ok_or(Refusal::Protocol)?;
         let aim = Aim::NewKey;
         Ok(Self { definition, authority: group.defined, epoch: 1, identifiers, aim })
     }
 
     /// What an approved change of a group with this key comes to.
-    pub(super) fn of_change(key: &GroupKey, change: &Change) -> Result<Self, Invalid> {
+    pub(super) fn of_change(key: &GroupKey, change: &Change) -> Result<Self, Refusal> {
         let definition = &change.proposal.definition;
         match &change.proposal.repairs {
             None => {
@@ -82,15 +82,15 @@ impl SessionPlan {
         authority: EntryId,
         numbered: &BTreeMap<AccountName, Identifier>,
         culprits: &BTreeSet<AccountName>,
-    ) -> Result<Self, Invalid> {
+    ) -> Result<Self, Refusal> {
         let mut identifiers = key.identifiers.clone();
         let mut highest = key.highest;
         for name in &definition.members {
             if let Some(same) = numbered.get(name) {
                 identifiers.entry(name.clone()).or_insert(*same);
             } else if !identifiers.contains_key(name) {
-                highest = highest.checked_add(1).ok_or(Invalid::Protocol)?;
-                let new = identifier(highest).ok_or(Invalid::Protocol)?;
+                highest = highest.checked_add(1).ok_or(Refusal::Protocol)?;
+                let new = identifier(highest).ok_or(Refusal::Protocol)?;
                 identifiers.insert(name.clone(), new);
             }
         }
@@ -98,7 +98,7 @@ impl SessionPlan {
         Ok(Self {
             definition: definition.clone(),
             authority,
-            epoch: key.epoch.checked_add(1).ok_or(Invalid::Protocol)?,
+            epoch: key.epoch.checked_add(1).ok_or(Refusal::Protocol)?,
             identifiers,
             aim: Aim::Reshare { old, dealers: key.dealers(culprits).cloned().collect() },
         })
@@ -125,7 +125,7 @@ impl SessionPlan {
 
     /// Whether a session can be held under these terms: who takes part are numbers that the protocol accepts, and those
     /// who can use their shares are enough.
-    pub(super) fn check(&self, ivn: IvnId) -> Result<(), Invalid> {
+    pub(super) fn check(&self, ivn: IvnId) -> Result<(), Refusal> {
         self.check_dealers()?;
         // Which session it is makes no difference to that.
         self.board(ivn, SessionId::new([0; 32]), None).map(drop)
@@ -133,11 +133,11 @@ impl SessionPlan {
 
     /// Whether as many can deal or help as have to: the others could not use the key without those who can not use their
     /// shares.
-    pub(super) fn check_dealers(&self) -> Result<(), Invalid> {
+    pub(super) fn check_dealers(&self) -> Result<(), Refusal> {
         let (able, needed) = (self.dealers().count(), self.dealers_needed());
         if able < needed {
             let group = self.definition.name.clone();
-            return Err(Invalid::TooFewShares { group, able, needed });
+            return Err(Refusal::TooFewShares { group, able, needed });
         }
         Ok(())
     }
@@ -149,8 +149,8 @@ impl SessionPlan {
         ivn: IvnId,
         session: SessionId,
         keys: Option<Digest>,
-    ) -> Result<SessionBoard, Invalid> {
-        let of = |name: &AccountName| self.identifiers.get(name).copied().ok_or(Invalid::Protocol);
+    ) -> Result<SessionBoard, Refusal> {
+        let of = |name: &AccountName| self.identifiers.get(name).copied().ok_or(Refusal::Protocol);
         let participants: Result<Vec<_>, _> = self.definition.members.iter().map(of).collect();
         let (participants, min_signers) = (participants?, self.definition.min_signers);
         let aim = match &self.aim {
@@ -181,10 +181,10 @@ impl SessionPlan {
                     .map(|parameters| {
                         SessionBoard::Repair(Box::new(repair::Board::new(parameters)))
                     })
-                    .map_err(|_| Invalid::Protocol);
+                    .map_err(|_| Refusal::Protocol);
             }
         };
-        let parameters = parameters.map_err(|_| Invalid::Protocol)?;
+        let parameters = parameters.map_err(|_| Refusal::Protocol)?;
         Ok(SessionBoard::Keyshare(Box::new(keyshare::Board::new(parameters))))
     }
 

@@ -18,10 +18,10 @@ use crate::entry::{Author, Entry, Statement};
 use crate::identity::{AccountSecrets, SecretKey};
 use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
 use crate::policy::Policy;
-use crate::signing::{SignedPart, SignerRecord, SigningSession, Subject};
-use crate::state::{Ceremony, Event, Group, Invalid, IvnState};
+use crate::signing::{SignedPart, SigningSession, Subject};
+use crate::state::{Event, Group, IvnState, Refusal, Session};
 use crate::statement::{
-    Body, Genesis, GroupChange, GroupDefinition, Invitation, Manifest, Request, Role,
+    Body, Genesis, GroupChange, GroupDefinition, Invitation, Manifest, Request, Role, SignerRecord,
 };
 
 pub(crate) const HOUR: u64 = 3_600_000;
@@ -125,7 +125,7 @@ impl TestLog {
         &mut self,
         account: &str,
         keys_of: &str,
-    ) -> Result<Vec<Event>, Invalid> {
+    ) -> Result<Vec<Event>, Refusal> {
         let present = self.state.account(&name(account))?;
         let (roles, identity) = (present.roles.clone(), present.keys.identity);
         let invitation = Invitation {
@@ -209,7 +209,7 @@ impl TestLog {
     }
 
     /// Adds an entry; if it is not admissible, the state is as before.
-    pub(crate) fn enter(&mut self, entry: &Entry) -> Result<Vec<Event>, Invalid> {
+    pub(crate) fn enter(&mut self, entry: &Entry) -> Result<Vec<Event>, Refusal> {
         let before = self.state.clone();
         let result = self.state.apply(entry);
         if result.is_ok() {
@@ -230,11 +230,11 @@ impl TestLog {
         Entry::sign(statement, &[&self.secrets(account).identity]).unwrap()
     }
 
-    pub(crate) fn says(&mut self, account: &str, body: Body) -> Result<Vec<Event>, Invalid> {
+    pub(crate) fn says(&mut self, account: &str, body: Body) -> Result<Vec<Event>, Refusal> {
         self.enter(&self.entry(account, body))
     }
 
-    pub(crate) fn coordinator_says(&mut self, body: Body) -> Result<Vec<Event>, Invalid> {
+    pub(crate) fn coordinator_says(&mut self, body: Body) -> Result<Vec<Event>, Refusal> {
         let statement = self.statement(Author::Coordinator, body);
         self.enter(&Entry::sign(statement, &[&self.coordinator]).unwrap())
     }
@@ -272,7 +272,7 @@ impl TestLog {
         Entry::sign(statement, &[token, &keys.identity]).unwrap()
     }
 
-    pub(crate) fn join(&mut self, account: &str) -> Result<Vec<Event>, Invalid> {
+    pub(crate) fn join(&mut self, account: &str) -> Result<Vec<Event>, Refusal> {
         let token = Self::invitation_key(account);
         let entry = self.admission(account, &token, self.state.ivn());
         self.enter(&entry)
@@ -293,7 +293,7 @@ impl TestLog {
         self.says("ada", Body::GroupDefined(definition)).unwrap();
     }
 
-    pub(crate) fn accept(&mut self, account: &str) -> Result<Vec<Event>, Invalid> {
+    pub(crate) fn accept(&mut self, account: &str) -> Result<Vec<Event>, Refusal> {
         let definition = self.group().defined;
         self.says(account, Body::GroupAccepted { group: board(), definition })
     }
@@ -302,7 +302,7 @@ impl TestLog {
         &mut self,
         session: SessionId,
         attempt: u32,
-    ) -> Result<Vec<Event>, Invalid> {
+    ) -> Result<Vec<Event>, Refusal> {
         self.coordinator_says(Body::CeremonyStarted {
             group: board(),
             session,
@@ -322,8 +322,8 @@ impl TestLog {
     }
 
     /// The board's running session.
-    pub(crate) fn ceremony(&self) -> &Ceremony {
-        self.group().ceremony.as_ref().unwrap()
+    pub(crate) fn ceremony(&self) -> &Session {
+        self.group().session.as_ref().unwrap()
     }
 
     /// Starts an account's node, unless it runs.
@@ -341,7 +341,7 @@ impl TestLog {
     }
 
     /// A message of the account's latest process.
-    pub(crate) fn posts(&mut self, account: &str, message: Vec<u8>) -> Result<Vec<Event>, Invalid> {
+    pub(crate) fn posts(&mut self, account: &str, message: Vec<u8>) -> Result<Vec<Event>, Refusal> {
         let incarnation = self.state.account(&name(account)).unwrap().incarnation.unwrap();
         self.posts_as(account, incarnation, message)
     }
@@ -351,7 +351,7 @@ impl TestLog {
         account: &str,
         incarnation: Digest,
         message: Vec<u8>,
-    ) -> Result<Vec<Event>, Invalid> {
+    ) -> Result<Vec<Event>, Refusal> {
         let session = self.ceremony().session;
         self.says(account, Body::CeremonyMessage { session, incarnation, message: Base64(message) })
     }
@@ -360,7 +360,7 @@ impl TestLog {
         self.group().certificate().unwrap()
     }
 
-    pub(crate) fn certifies(&mut self, account: &str) -> Result<Vec<Event>, Invalid> {
+    pub(crate) fn certifies(&mut self, account: &str) -> Result<Vec<Event>, Refusal> {
         let session = self.ceremony().session;
         let (transcript, public_key_package) = self.certificate();
         self.says(account, Body::CeremonyCertified { session, transcript, public_key_package })
@@ -368,7 +368,7 @@ impl TestLog {
 
     pub(crate) fn certify_all(&mut self) {
         let group = self.group();
-        for member in group.ceremony.as_ref().unwrap().terms.definition.members.clone() {
+        for member in group.session.as_ref().unwrap().terms.definition.members.clone() {
             self.certifies(member.as_str()).unwrap();
         }
     }
@@ -408,7 +408,7 @@ impl TestLog {
         &mut self,
         account: &str,
         definition: GroupDefinition,
-    ) -> Result<EntryId, Invalid> {
+    ) -> Result<EntryId, Refusal> {
         let epoch = self.group().key.as_ref().map_or(0, |key| key.epoch);
         let expires_at = self.now.plus(HOUR);
         let proposal = GroupChange { epoch, definition, expires_at, repairs: None };
@@ -471,7 +471,7 @@ impl TestLog {
     }
 
     /// Makes a request; returns its id.
-    pub(crate) fn requests(&mut self, account: &str, request: Request) -> Result<EntryId, Invalid> {
+    pub(crate) fn requests(&mut self, account: &str, request: Request) -> Result<EntryId, Refusal> {
         let entry = self.entry(account, Body::Request(request));
         self.enter(&entry).map(|_| entry.id())
     }
@@ -480,7 +480,7 @@ impl TestLog {
         &mut self,
         account: &str,
         request: EntryId,
-    ) -> Result<Vec<Event>, Invalid> {
+    ) -> Result<Vec<Event>, Refusal> {
         self.says(account, Body::Approval { request })
     }
 
@@ -488,7 +488,7 @@ impl TestLog {
         &mut self,
         account: &str,
         request: EntryId,
-    ) -> Result<Vec<Event>, Invalid> {
+    ) -> Result<Vec<Event>, Refusal> {
         self.says(account, Body::Refusal { request, reason: "no".to_owned() })
     }
 
@@ -559,7 +559,7 @@ impl TestLog {
         request: EntryId,
         by: &[&str],
         number: u8,
-    ) -> Result<Vec<Event>, Invalid> {
+    ) -> Result<Vec<Event>, Refusal> {
         let signers = self.records(by, session(number), Subject::Request { request });
         let (signature, session) = (self.signature(), session(number));
         self.coordinator_says(Body::Signature { request, session, signature, signers })

@@ -7,7 +7,7 @@ use quorate_protocol::repair;
 
 use super::{TestLog, name};
 use crate::names::AccountName;
-use crate::state::Invalid;
+use crate::state::Refusal;
 
 impl TestLog {
     /// A participant's first message.
@@ -87,7 +87,7 @@ impl TestLog {
             runs.insert(name(member), run);
             // Enough others may have announced by now.
             let posted = self.posts(member, message);
-            assert!(posted.is_ok() || posted == Err(Invalid::Protocol), "{posted:?}");
+            assert!(posted.is_ok() || posted == Err(Refusal::Protocol), "{posted:?}");
         }
         while !runs.is_empty() {
             for member in runs.keys().cloned().collect::<Vec<_>>() {
@@ -122,7 +122,7 @@ impl TestLog {
                     Step::Send(run, message) => {
                         let posted = self.posts(member.as_str(), message);
                         // In a reshare enough others may have dealt by now.
-                        if posted != Err(Invalid::Protocol) {
+                        if posted != Err(Refusal::Protocol) {
                             posted.unwrap();
                         }
                         runs.insert(member, run);

@@ -7,7 +7,7 @@ use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::Entry;
 use quorate_ceremony::names::{AccountName, COORDINATOR, GroupName, SessionId};
 use quorate_ceremony::policy::Policy;
-use quorate_ceremony::state::Invalid;
+use quorate_ceremony::state::Refusal;
 use quorate_ceremony::statement::{AbortReason, Body, GroupDefinition};
 use quorate_protocol::Suite;
 use quorate_protocol::keyshare::{self, Run, Step};
@@ -57,7 +57,7 @@ fn play(log: &mut Log, session: SessionId, mut change: impl FnMut(&str, &mut Vec
     for member in ["ada", "bob", "eve"] {
         let state = log.state.group(&group()).unwrap();
         let me = state.identifier(&name(member)).unwrap();
-        let parameters = state.ceremony.as_ref().unwrap().board.keyshare().unwrap().parameters();
+        let parameters = state.session.as_ref().unwrap().board.keyshare().unwrap().parameters();
         let (run, first) = Run::start(parameters, me, &mut rng).unwrap();
         runs.insert(member, run);
         outbox.push((member, first));
@@ -75,7 +75,7 @@ fn play(log: &mut Log, session: SessionId, mut change: impl FnMut(&str, &mut Vec
                 .state
                 .group(&group())
                 .unwrap()
-                .ceremony
+                .session
                 .as_ref()
                 .unwrap()
                 .board
@@ -157,7 +157,7 @@ fn blame_that_the_messages_do_not_show_is_not_believed() {
         let report = audit(&log);
         let Fault::Inadmissible { index, reason: why } = only_fault(&report) else { panic!() };
         assert_eq!(*index, log.entries.len() as u64 - 1, "{reason:?}");
-        assert!(matches!(why, Invalid::AbortReason | Invalid::WrongAuthor), "{reason:?}: {why:?}");
+        assert!(matches!(why, Refusal::AbortReason | Refusal::WrongAuthor), "{reason:?}: {why:?}");
         assert_eq!(outcome(&report), &SessionOutcome::Running, "{reason:?}");
     }
 }
@@ -171,7 +171,7 @@ fn blame_without_the_complaint_is_not_believed() {
     aborts(&mut log, session, fault(&["eve"]));
     let report = audit(&log);
     let inadmissible =
-        matches!(only_fault(&report), Fault::Inadmissible { reason: Invalid::AbortReason, .. });
+        matches!(only_fault(&report), Fault::Inadmissible { reason: Refusal::AbortReason, .. });
     assert!(inadmissible, "{:?}", report.faults);
 }
 
@@ -191,7 +191,7 @@ fn a_complaint_with_a_forged_opening_convicts_the_complainer_and_nobody_else() {
     let report = audit(&framed);
     assert!(matches!(
         only_fault(&report),
-        Fault::Inadmissible { reason: Invalid::AbortReason, .. }
+        Fault::Inadmissible { reason: Refusal::AbortReason, .. }
     ));
 
     let report = audit(&convicted);
@@ -206,7 +206,7 @@ fn who_is_late_is_named_only_if_the_log_shows_no_message_and_is_not_blamed() {
     let timed_out = |missing: BTreeSet<AccountName>| {
         let (mut log, session) = begun();
         let state = log.state.group(&group()).unwrap();
-        let parameters = state.ceremony.as_ref().unwrap().board.keyshare().unwrap().parameters();
+        let parameters = state.session.as_ref().unwrap().board.keyshare().unwrap().parameters();
         let bob = state.identifier(&name("bob")).unwrap();
         let (_, first) = Run::start(parameters, bob, &mut ChaCha20Rng::seed_from_u64(7)).unwrap();
         message(&mut log, session, "bob", first);

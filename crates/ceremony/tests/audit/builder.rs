@@ -10,19 +10,18 @@ use quorate_ceremony::names::{
     AccountName, COORDINATOR, Digest, EntryId, GroupName, SessionId, Timestamp,
 };
 use quorate_ceremony::policy::Policy;
-use quorate_ceremony::signing::{SignerRecord, SigningSession, Subject};
+use quorate_ceremony::signing::{SigningSession, Subject};
 use quorate_ceremony::state::IvnState;
 use quorate_ceremony::statement::{
-    Body, Genesis, GroupDefinition, Invitation, Manifest, Request, Role,
+    Body, Genesis, GroupDefinition, Invitation, Manifest, Request, Role, SignerRecord,
 };
 use quorate_log::checkpoint::{CosignerSet, VerifiedCheckpoint};
 use quorate_log::key::{CosignerSigner, LogSigner, Seed};
 use quorate_log::leaf_hash;
 use quorate_log::tree::Frontier;
-use quorate_protocol::Suite;
 use quorate_protocol::keys::KeyPackage;
 use quorate_protocol::keyshare::{Run, Step};
-use quorate_protocol::sign;
+use quorate_protocol::{Suite, sign};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 
@@ -201,8 +200,7 @@ impl Log {
         for member in members {
             let state = self.state.group(&group).unwrap();
             let me = state.identifier(&name(member)).unwrap();
-            let parameters =
-                state.ceremony.as_ref().unwrap().board.keyshare().unwrap().parameters();
+            let parameters = state.session.as_ref().unwrap().board.keyshare().unwrap().parameters();
             let (run, message) = Run::start(parameters, me, &mut self.rng).unwrap();
             runs.push((*member, run));
             outbox.push((*member, message));
@@ -218,7 +216,7 @@ impl Log {
                     .state
                     .group(&group)
                     .unwrap()
-                    .ceremony
+                    .session
                     .as_ref()
                     .unwrap()
                     .board

@@ -1,6 +1,7 @@
 //! Checkpoints: whose they are, and for whom they are final.
 
-use quorate_ceremony::audit::{Fault, NoDocuments, Verdict};
+use quorate_ceremony::audit::{Fault, Verdict};
+use quorate_ceremony::document::NoDocuments;
 use quorate_ceremony::identity::{AccountSecrets, PublicKey};
 use quorate_ceremony::statement::Body;
 use quorate_log::key::{CosignerSigner, LogSigner, Seed};

@@ -1,9 +1,10 @@
 //! Entries that the log's rules do not admit, under checkpoints that its own key signed.
 
-use quorate_ceremony::audit::{Anchor, Fault, NoDocuments, NoIvn, replay};
+use quorate_ceremony::audit::{Anchor, Fault, NoIvn, replay};
+use quorate_ceremony::document::NoDocuments;
 use quorate_ceremony::entry::{Author, Entry, Statement};
 use quorate_ceremony::names::Timestamp;
-use quorate_ceremony::state::Invalid;
+use quorate_ceremony::state::Refusal;
 use quorate_ceremony::statement::Body;
 
 use super::builder::{Log, name};
@@ -24,8 +25,8 @@ fn entries_that_found_no_ivn_give_no_report() {
         replay(entries, checkpoint.as_signed(), &Anchor::default(), &mut NoDocuments).map(|_| ())
     };
     assert_eq!(replay(&[]), Err(NoIvn::Empty));
-    assert_eq!(replay(&log.entries[1..]), Err(NoIvn::Genesis(Invalid::NotGenesis)));
-    assert_eq!(replay(&[b"{}".to_vec()]), Err(NoIvn::Genesis(Invalid::Malformed)));
+    assert_eq!(replay(&log.entries[1..]), Err(NoIvn::Genesis(Refusal::NotGenesis)));
+    assert_eq!(replay(&[b"{}".to_vec()]), Err(NoIvn::Genesis(Refusal::Malformed)));
 }
 
 #[test]
@@ -36,7 +37,7 @@ fn swapped_entries_are_inadmissible_even_under_a_new_checkpoint() {
     let report = audit(&log);
     let Fault::Inadmissible { index, reason } = only_fault(&report) else { panic!() };
     assert_eq!(*index, approval as u64 - 1);
-    assert!(matches!(reason, Invalid::UnknownRequest { .. }), "{reason:?}");
+    assert!(matches!(reason, Refusal::UnknownRequest { .. }), "{reason:?}");
 }
 
 #[test]
@@ -67,7 +68,7 @@ fn a_forged_author_is_not_admissible() {
     log.entries.push(forged.to_bytes());
     let report = audit(&log);
     let index = log.entries.len() as u64 - 1;
-    assert_eq!(only_fault(&report), &Fault::Inadmissible { index, reason: Invalid::Signature });
+    assert_eq!(only_fault(&report), &Fault::Inadmissible { index, reason: Refusal::Signature });
 }
 
 #[test]
@@ -76,7 +77,7 @@ fn an_entry_of_another_ivn_is_not_admissible() {
     let foreign = Log::found(2).statement("ada", Body::NodeStarted { incarnation: DOCUMENT });
     log.entries.push(foreign.to_bytes());
     let report = audit(&log);
-    assert!(matches!(only_fault(&report), Fault::Inadmissible { reason: Invalid::OtherIvn, .. }));
+    assert!(matches!(only_fault(&report), Fault::Inadmissible { reason: Refusal::OtherIvn, .. }));
 }
 
 #[test]
@@ -86,7 +87,7 @@ fn after_an_inadmissible_entry_the_rest_is_hashed_and_not_believed() {
     log.entries[index] = b"nonsense".to_vec();
     let report = audit(&log);
     let index = index as u64;
-    assert_eq!(only_fault(&report), &Fault::Inadmissible { index, reason: Invalid::Malformed });
+    assert_eq!(only_fault(&report), &Fault::Inadmissible { index, reason: Refusal::Malformed });
     assert_eq!((report.size, report.root), (report.checkpoint.size, report.checkpoint.root));
     assert_eq!(report.kinds.values().sum::<u64>(), index);
     assert!(report.signatures.is_empty());

@@ -13,9 +13,9 @@ mod signatures;
 
 use builder::{Log, name};
 use quorate_ceremony::audit::{
-    Anchor, AuditReport, Check, Documents, Fault, NoDocuments, NotChecked, SessionOutcome,
-    Standing, Verdict, log_key, replay,
+    Anchor, AuditReport, Check, Fault, SessionOutcome, Standing, Verdict, log_key, replay,
 };
+use quorate_ceremony::document::{Documents, NoDocuments, NotChecked};
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::Entry;
 use quorate_ceremony::names::{COORDINATOR, Digest, EntryId, IvnId};

@@ -1,10 +1,9 @@
 //! Signatures: what can be said of them without the document, and with it.
 
-use quorate_ceremony::audit::{
-    Check, Fault, NoDocuments, NotChecked, ReusedNonces, SignatureFault, Verdict,
-};
+use quorate_ceremony::audit::{Check, Fault, ReusedNonces, SignatureFault, Verdict};
+use quorate_ceremony::document::{NoDocuments, NotChecked};
 use quorate_ceremony::names::{COORDINATOR, Timestamp};
-use quorate_ceremony::state::Invalid;
+use quorate_ceremony::state::Refusal;
 use quorate_ceremony::statement::Body;
 
 use super::builder::{Log, name};
@@ -111,7 +110,7 @@ fn a_signature_under_the_names_of_others_is_noticed_without_the_document() {
 
     let checkpoint = log.checkpoint(&["ada", "bob", "eve"]);
     let report = audit_with(&log, checkpoint.as_signed(), &mut NoDocuments);
-    assert!(matches!(only_fault(&report), Fault::Inadmissible { reason: Invalid::Signers, .. }));
+    assert!(matches!(only_fault(&report), Fault::Inadmissible { reason: Refusal::Signers, .. }));
 }
 
 #[test]
@@ -133,7 +132,7 @@ fn a_share_of_another_session_is_not_admissible() {
     let entry = log.statement(COORDINATOR, body);
     log.entries.push(entry.to_bytes());
     let report = audit(&log);
-    assert!(matches!(only_fault(&report), Fault::Inadmissible { reason: Invalid::Signers, .. }));
+    assert!(matches!(only_fault(&report), Fault::Inadmissible { reason: Refusal::Signers, .. }));
 }
 
 #[test]
@@ -145,7 +144,7 @@ fn a_signature_by_somebody_who_did_not_consent_is_not_admissible() {
     let entry = log.statement(COORDINATOR, body);
     log.entries.push(entry.to_bytes());
     let report = audit(&log);
-    assert!(matches!(only_fault(&report), Fault::Inadmissible { reason: Invalid::Signers, .. }));
+    assert!(matches!(only_fault(&report), Fault::Inadmissible { reason: Refusal::Signers, .. }));
 }
 
 #[test]
@@ -157,5 +156,5 @@ fn a_signature_before_its_approval_is_not_admissible() {
     log.entries.push(entry.to_bytes());
     let report = audit(&log);
     let Fault::Inadmissible { reason, .. } = only_fault(&report) else { panic!() };
-    assert_eq!(reason, &Invalid::NotApproved { request });
+    assert_eq!(reason, &Refusal::NotApproved { request });
 }

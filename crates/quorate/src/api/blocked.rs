@@ -1,7 +1,7 @@
 //! Why a node may not act, or may not connect, although the coordinator is honest: its account, its keys, or a copy of it.
 
 use quorate_ceremony::node::Node;
-use quorate_ceremony::state::Invalid;
+use quorate_ceremony::state::Refusal;
 use serde::{Deserialize, Serialize};
 
 use super::{Exit, Problem};
@@ -23,8 +23,8 @@ impl BlockedView {
         let said = refused.map(|problem| problem.message.as_str());
         // While the node is connected, the coordinator has seen its present keys, and the log will show them.
         let logged = node.dismissal().filter(|invalid| match invalid {
-            Invalid::Suspended { .. } | Invalid::Removed { .. } => true,
-            Invalid::KeysReplaced { .. } => !node.connected(),
+            Refusal::Suspended { .. } | Refusal::Removed { .. } => true,
+            Refusal::KeysReplaced { .. } => !node.connected(),
             _ => false,
         });
         let logged = logged.filter(|why| said.is_none_or(|said| said.contains(&why.to_string())));
@@ -50,13 +50,13 @@ impl BlockedView {
         })
     }
 
-    fn logged(why: &Invalid) -> Self {
+    fn logged(why: &Refusal) -> Self {
         let sentence = format!("This node may not connect: {why}.");
         let advice = match why {
-            Invalid::Suspended { account } => format!(
+            Refusal::Suspended { account } => format!(
                 "ask an admin, who may run: quorate account resume {account}; this node then goes on by itself"
             ),
-            Invalid::Removed { .. } => {
+            Refusal::Removed { .. } => {
                 "nothing brings the account back; to belong to the IVN again, ask an admin for an \
                  invitation under another name"
                     .to_owned()

@@ -1,6 +1,6 @@
 //! What to say when founding or joining fails, and how to exit.
 
-use quorate_ceremony::state::Invalid;
+use quorate_ceremony::state::Refusal;
 use quorate_network::client::RequestError;
 use quorate_network::dialler::DialError;
 
@@ -23,7 +23,7 @@ pub(super) fn setup_problem(error: &SetupError) -> Problem {
         SetupError::Used { .. } => problem(Exit::NotAllowed).hint(
             "if that was you, use the home that was made then; otherwise tell an admin: someone else had the URL",
         ),
-        SetupError::Refused(Invalid::InvitationExpired | Invalid::NotInvited) => {
+        SetupError::Refused(Refusal::InvitationExpired | Refusal::NotInvited) => {
             problem(Exit::NotAllowed).hint(ask_admin)
         }
         SetupError::Refused(_) => problem(Exit::NotAllowed),

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_ceremony::coordinator::{Config, Coordinator, CoordinatorSecrets, Input, RestoreError};
+use quorate_ceremony::document::Document;
 use quorate_ceremony::effect::{CoordinatorChange, CoordinatorDeadline, CoordinatorEffect, JoinId};
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::identity::PublicKey;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, Digest, EntryId};
-use quorate_ceremony::node::Document;
-use quorate_ceremony::state::{Invalid, IvnState};
+use quorate_ceremony::state::{IvnState, Refusal};
 use quorate_network::hub::Hub;
 use quorate_network::link::{LinkSender, SendError};
 use rand_core::OsRng;
@@ -52,7 +52,7 @@ pub(super) enum Event {
     /// A node says something.
     Received { account: AccountName, link: u64, message: Box<FromNode> },
     /// Someone asks to join.
-    Join { entry: Vec<u8>, reply: oneshot::Sender<Result<u64, Invalid>> },
+    Join { entry: Vec<u8>, reply: oneshot::Sender<Result<u64, Refusal>> },
     /// Someone wants the latest checkpoint, with its cosignatures.
     Checkpoint { reply: oneshot::Sender<Option<String>> },
     /// Someone wants to read the log from this entry on, beside its account's node if that runs.
@@ -62,7 +62,7 @@ pub(super) enum Event {
     /// Someone joined and wants the log's first entry.
     Genesis { reply: oneshot::Sender<Vec<u8>> },
     /// Someone wants to know whether this account may connect.
-    MayConnect { peer: Member, reply: oneshot::Sender<Result<(), Invalid>> },
+    MayConnect { peer: Member, reply: oneshot::Sender<Result<(), Refusal>> },
 }
 
 /// Whom the certificate of a connection is for.
@@ -153,7 +153,7 @@ struct Task {
     shelf: Shelf,
     hub: Arc<Hub>,
     links: BTreeMap<AccountName, (u64, Outgoing)>,
-    joins: BTreeMap<JoinId, oneshot::Sender<Result<u64, Invalid>>>,
+    joins: BTreeMap<JoinId, oneshot::Sender<Result<u64, Refusal>>>,
     next_join: u64,
     /// Who wants to read the log, and from where.
     readers: Vec<(u64, oneshot::Sender<Vec<u8>>)>,

@@ -1,10 +1,9 @@
 //! Documents for an audit, from a directory as a coordinator keeps them.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
-use quorate_ceremony::audit::{Documents, NotChecked};
+use quorate_ceremony::document::{Documents, NotChecked};
 use quorate_ceremony::names::EntryId;
 use quorate_ceremony::statement::Request;
 

@@ -17,7 +17,9 @@ mod proof;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use quorate_ceremony::audit::{self, Anchor, AuditReport, Documents, NoDocuments};
+use quorate_ceremony::audit;
+use quorate_ceremony::audit::{Anchor, AuditReport};
+use quorate_ceremony::document::{Documents, NoDocuments};
 use quorate_ceremony::misbehaviour::{self, Misbehaviour, NotProved};
 use quorate_log::checkpoint::SignedCheckpoint;
 use quorate_log::key::LogVerifier;

@@ -5,7 +5,7 @@ use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::Entry;
 use quorate_ceremony::names::{EntryId, Timestamp};
 use quorate_ceremony::node::Node;
-use quorate_ceremony::state::{Invalid, IvnState, RequestState};
+use quorate_ceremony::state::{IvnState, Refusal, RequestState};
 use quorate_log::checkpoint::SignedCheckpoint;
 use quorate_log::key::LogVerifier;
 use quorate_log::leaf_hash;
@@ -41,7 +41,7 @@ pub(crate) fn problem(error: &CommandError) -> Problem {
         CommandError::RefusedHere(invalid) => {
             Problem { message: error.to_string(), ..invalid_problem(invalid) }
         }
-        CommandError::Invalid(invalid) => invalid_problem(invalid),
+        CommandError::Refusal(invalid) => invalid_problem(invalid),
     }
 }
 
@@ -56,7 +56,7 @@ pub(crate) fn told(error: &CommandError, node: &Node, hub: &Hub) -> Problem {
             Problem::new(Exit::NotAllowed, sentence.trim_end_matches('.')).hint(advice)
         }
         None => match error {
-            CommandError::Invalid(Invalid::RequestOver { request })
+            CommandError::Refusal(Refusal::RequestOver { request })
                 if let Some(group) = node.state().group_of_change(*request) =>
             {
                 let name = &group.definition.name;
@@ -67,101 +67,101 @@ pub(crate) fn told(error: &CommandError, node: &Node, hub: &Hub) -> Problem {
     }
 }
 
-/// For [`Invalid`]s that come without a command.
-impl From<Invalid> for Problem {
-    fn from(invalid: Invalid) -> Self {
-        problem(&CommandError::Invalid(invalid))
+/// For [`Refusal`]s that come without a command.
+impl From<Refusal> for Problem {
+    fn from(invalid: Refusal) -> Self {
+        problem(&CommandError::Refusal(invalid))
     }
 }
 
-fn invalid_problem(invalid: &Invalid) -> Problem {
+fn invalid_problem(invalid: &Refusal) -> Problem {
     let text = invalid.to_string();
     match invalid {
-        Invalid::NotAdmin { .. }
-        | Invalid::NotAMember { .. }
-        | Invalid::WrongAuthor
-        | Invalid::NotInvited
-        | Invalid::InvitationExpired
-        | Invalid::RequesterMayNotApprove
-        | Invalid::OwnRepair { .. }
-        | Invalid::RemovesItself { .. }
-        | Invalid::Suspended { .. }
-        | Invalid::KeysReplaced { .. }
-        | Invalid::LastAdmin { .. }
-        | Invalid::OwnAccount { .. }
-        | Invalid::StillMember { .. }
-        | Invalid::MemberRole { .. } => Problem::new(Exit::NotAllowed, text),
-        Invalid::RequestOver { request } => Problem::new(Exit::Rejected, text)
+        Refusal::NotAdmin { .. }
+        | Refusal::NotAMember { .. }
+        | Refusal::WrongAuthor
+        | Refusal::NotInvited
+        | Refusal::InvitationExpired
+        | Refusal::RequesterMayNotApprove
+        | Refusal::OwnRepair { .. }
+        | Refusal::RemovesItself { .. }
+        | Refusal::Suspended { .. }
+        | Refusal::KeysReplaced { .. }
+        | Refusal::LastAdmin { .. }
+        | Refusal::OwnAccount { .. }
+        | Refusal::StillMember { .. }
+        | Refusal::MemberRole { .. } => Problem::new(Exit::NotAllowed, text),
+        Refusal::RequestOver { request } => Problem::new(Exit::Rejected, text)
             .hint(format!("quorate request show {}", request.short())),
-        Invalid::UnknownAccount { .. } => Problem::new(Exit::Error, text)
+        Refusal::UnknownAccount { .. } => Problem::new(Exit::Error, text)
             .hint("quorate account list shows them all; quorate invite NAME adds one"),
-        Invalid::NoShare { account, group } => Problem::new(Exit::NotAllowed, text).hint(format!(
+        Refusal::NoShare { account, group } => Problem::new(Exit::NotAllowed, text).hint(format!(
             "the group's members give it back with: quorate group repair {group} {account}"
         )),
-        Invalid::UnknownGroup { .. } => Problem::new(Exit::Error, text).hint("quorate group list"),
-        Invalid::UnknownRequest { .. } => {
+        Refusal::UnknownGroup { .. } => Problem::new(Exit::Error, text).hint("quorate group list"),
+        Refusal::UnknownRequest { .. } => {
             Problem::new(Exit::Error, text).hint("quorate request list")
         }
-        Invalid::ChangePending { group, .. } => Problem::new(Exit::Error, text).hint(format!(
+        Refusal::ChangePending { group, .. } => Problem::new(Exit::Error, text).hint(format!(
             "quorate group show {group}; to take it back: quorate group cancel {group}"
         )),
-        Invalid::OtherEpoch { group, .. }
-        | Invalid::NoKey { group }
-        | Invalid::GroupExists { group }
-        | Invalid::DefinitionChanged { group }
-        | Invalid::NotAPastEpoch { group, .. }
-        | Invalid::NoHandover { group, .. }
-        | Invalid::SessionRunning { group }
-        | Invalid::SessionFailed { group }
-        | Invalid::TooFewVoters { group, .. } => {
+        Refusal::OtherEpoch { group, .. }
+        | Refusal::NoKey { group }
+        | Refusal::GroupExists { group }
+        | Refusal::DefinitionChanged { group }
+        | Refusal::NotAPastEpoch { group, .. }
+        | Refusal::NoHandover { group, .. }
+        | Refusal::SessionRunning { group }
+        | Refusal::SessionFailed { group }
+        | Refusal::TooFewVoters { group, .. } => {
             Problem::new(Exit::Error, text).hint(format!("quorate group show {group}"))
         }
-        Invalid::TooFewShares { group, .. } => Problem::new(Exit::Error, text).hint(format!(
+        Refusal::TooFewShares { group, .. } => Problem::new(Exit::Error, text).hint(format!(
             "quorate group show {group} says whose are missing: resume who is suspended, or restore its backup; else \
              make a new group with a new key"
         )),
-        Invalid::NotApproved { request } => {
+        Refusal::NotApproved { request } => {
             Problem::new(Exit::Error, text).hint(format!("quorate request show {}", request.short()))
         }
-        Invalid::Removed { .. }
-        | Invalid::AlreadySo { .. }
-        | Invalid::OtherRoles { .. }
-        | Invalid::AccountExists { .. } => {
+        Refusal::Removed { .. }
+        | Refusal::AlreadySo { .. }
+        | Refusal::OtherRoles { .. }
+        | Refusal::AccountExists { .. } => {
             Problem::new(Exit::Error, text).hint("quorate account list")
         }
-        Invalid::NotAccepted => Problem::new(Exit::Error, text).hint("quorate group list"),
-        Invalid::PolicyChanged
-        | Invalid::Expiry { .. }
-        | Invalid::MinSigners { .. }
-        | Invalid::TooManySigners { .. }
-        | Invalid::ApprovalsRequired { .. }
-        | Invalid::ChangesRequired { .. }
-        | Invalid::RefreshEvery
-        | Invalid::PolicyExpiry
-        | Invalid::MemberTwice { .. }
-        | Invalid::SuiteFixed
-        | Invalid::Repair { .. }
-        | Invalid::Reason
-        | Invalid::AlreadySaid { .. }
-        | Invalid::Outdated { .. }
-        | Invalid::ClockSkew { .. }
-        | Invalid::TooMuch { .. }
-        | Invalid::Deployment => Problem::new(Exit::Error, text),
+        Refusal::NotAccepted => Problem::new(Exit::Error, text).hint("quorate group list"),
+        Refusal::PolicyChanged
+        | Refusal::Expiry { .. }
+        | Refusal::MinSigners { .. }
+        | Refusal::TooManySigners { .. }
+        | Refusal::ApprovalsRequired { .. }
+        | Refusal::ChangesRequired { .. }
+        | Refusal::RefreshEvery
+        | Refusal::PolicyExpiry
+        | Refusal::MemberTwice { .. }
+        | Refusal::SuiteFixed
+        | Refusal::Repair { .. }
+        | Refusal::Reason
+        | Refusal::AlreadySaid { .. }
+        | Refusal::Outdated { .. }
+        | Refusal::ClockSkew { .. }
+        | Refusal::TooMuch { .. }
+        | Refusal::Deployment => Problem::new(Exit::Error, text),
         // What people can not bring about with this program.
-        Invalid::NotGenesis
-        | Invalid::Malformed
-        | Invalid::Signature
-        | Invalid::OtherIvn
-        | Invalid::KeysTaken { .. }
-        | Invalid::KeysUsed
-        | Invalid::SessionOver
-        | Invalid::SessionStep
-        | Invalid::StaleIncarnation
-        | Invalid::Protocol
-        | Invalid::AbortReason
-        | Invalid::BadSignature
-        | Invalid::Checkpoint
-        | Invalid::Signers => Problem::new(Exit::Error, text).hint("quorate doctor"),
+        Refusal::NotGenesis
+        | Refusal::Malformed
+        | Refusal::Signature
+        | Refusal::OtherIvn
+        | Refusal::KeysTaken { .. }
+        | Refusal::KeysUsed
+        | Refusal::SessionOver
+        | Refusal::SessionStep
+        | Refusal::StaleIncarnation
+        | Refusal::Protocol
+        | Refusal::AbortReason
+        | Refusal::BadSignature
+        | Refusal::Checkpoint
+        | Refusal::Signers => Problem::new(Exit::Error, text).hint("quorate doctor"),
     }
 }
 

@@ -197,9 +197,9 @@ fn log_key(state: &IvnState, secrets: &CoordinatorSecrets) -> Result<String, Set
     let origin = state
         .origin()
         .parse()
-        .map_err(|_| SetupError::Genesis(quorate_ceremony::state::Invalid::Deployment))?;
+        .map_err(|_| SetupError::Genesis(quorate_ceremony::state::Refusal::Deployment))?;
     let verifier = quorate_log::key::LogVerifier::new(origin, &secrets.log.public().0)
-        .map_err(|_| SetupError::Genesis(quorate_ceremony::state::Invalid::Malformed))?;
+        .map_err(|_| SetupError::Genesis(quorate_ceremony::state::Refusal::Malformed))?;
     Ok(verifier.to_string())
 }
 

@@ -1,11 +1,11 @@
 //! Why an IVN was not founded, or an account did not join.
 
-use quorate_ceremony::entry::EntryError;
-use quorate_ceremony::state::Invalid;
+use quorate_ceremony::dsse::EntryError;
+use quorate_ceremony::state::Refusal;
 use quorate_network::TlsError;
 use quorate_network::ca::CaError;
 use quorate_network::client::RequestError;
-use quorate_network::dialler::{DialError, Refusal};
+use quorate_network::dialler::{self, DialError};
 use quorate_network::ivn::{AccountNameError, HubAddressError};
 
 use crate::home::HomeError;
@@ -47,7 +47,7 @@ pub enum SetupError {
     Entry(#[from] EntryError),
     /// The rules of the log forbid it.
     #[error("{0}")]
-    Genesis(Invalid),
+    Genesis(Refusal),
     /// The stored TLS key is not text.
     #[error("the stored TLS key can not be read; restore the key file from a backup")]
     TlsKey,
@@ -99,7 +99,7 @@ pub enum SetupError {
     },
     /// The hub refuses, by the log's rules.
     #[error("{0}")]
-    Refused(Invalid),
+    Refused(Refusal),
     /// The hub refuses for another reason.
     #[error("the hub refused (status {status}): {detail}")]
     HubRefused {
@@ -130,7 +130,7 @@ impl SetupError {
                 RequestError::Broken(_)
                 | RequestError::TimedOut(_)
                 | RequestError::TooLarge(_)
-                | RequestError::Dial(DialError::Refused(Refusal::Closed)),
+                | RequestError::Dial(DialError::Refused(dialler::Refusal::Closed)),
             )
             | Self::Answer
             | Self::NotSaved(_) => true,

@@ -9,7 +9,7 @@ use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::{Author, Entry, Statement};
 use quorate_ceremony::identity::{AccountSecrets, SecretKey};
 use quorate_ceremony::names::{AccountName, IvnId, Timestamp};
-use quorate_ceremony::state::{Invalid, IvnState};
+use quorate_ceremony::state::{IvnState, Refusal};
 use quorate_ceremony::statement::Body as StatementBody;
 use quorate_network::ca::NodeCertificate;
 use quorate_network::client::{Body, ClientOptions, HubClient};
@@ -96,7 +96,7 @@ async fn admit(
     let dialler = dialler(link)?;
     let response = match ask(dialler.clone(), &request(account, &entry, &csr)).await {
         // The hub never saw the one that was kept, and by now it is too old.
-        Err(SetupError::Refused(Invalid::ClockSkew { .. })) if is_repeated => {
+        Err(SetupError::Refused(Refusal::ClockSkew { .. })) if is_repeated => {
             let entry = write_admission(&kept, link, account, now)?;
             ask(dialler, &request(account, &entry, &csr)).await
         }
@@ -176,7 +176,7 @@ pub(super) async fn ask(
     }
     let status = answer.status.as_u16();
     Err(match serde_json::from_slice::<JoinRefusal>(&answer.body) {
-        Ok(JoinRefusal { invalid: Some(Invalid::AccountExists { account }), .. }) => {
+        Ok(JoinRefusal { invalid: Some(Refusal::AccountExists { account }), .. }) => {
             SetupError::Used { account: account.into() }
         }
         Ok(JoinRefusal { invalid: Some(invalid), .. }) => SetupError::Refused(invalid),

@@ -20,11 +20,11 @@ use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::{Author, Entry, Statement};
 use quorate_ceremony::identity::{AccountKeys, AccountSecrets};
 use quorate_ceremony::names::Timestamp;
-use quorate_ceremony::state::{Invalid, IvnState};
+use quorate_ceremony::state::{IvnState, Refusal};
 use quorate_ceremony::statement::Body;
 use quorate_network::ca::{CaFingerprint, NodeCertificate, NodeKey};
 use quorate_network::client::RequestError;
-use quorate_network::dialler::{DialError, DialOptions, Dialler, Refusal};
+use quorate_network::dialler::{self, DialError, DialOptions, Dialler};
 use quorate_network::ivn::IvnId;
 use rand_core::CryptoRngCore;
 
@@ -159,7 +159,7 @@ async fn prepare_and_ask(
     let reached = fail_points::before([Point::RotationAsk]);
     let response = match ask(dialler.clone(), &request(&next, &entry, &csr)).await {
         // The hub never saw the one that was kept, and by now it is too old. The keys in another are the same.
-        Err(SetupError::Refused(Invalid::ClockSkew { .. })) if is_repeated => {
+        Err(SetupError::Refused(Refusal::ClockSkew { .. })) if is_repeated => {
             let entry = write(&kept, config, present.account(), next.account(), now)?;
             ask(dialler, &request(&next, &entry, &csr)).await
         }
@@ -247,7 +247,7 @@ fn request(next: &NodeKeys, entry: &Entry, csr: &[u8]) -> JoinRequest {
 fn was_never_sent(error: &SetupError) -> bool {
     match error {
         SetupError::Hub(RequestError::Dial(error)) => {
-            !matches!(error, DialError::Refused(Refusal::Closed))
+            !matches!(error, DialError::Refused(dialler::Refusal::Closed))
         }
         SetupError::Hub(_)
         | SetupError::Answer

@@ -2,7 +2,7 @@
 
 use quorate_ceremony::encoding::{self, Base64};
 use quorate_ceremony::names::{Digest, EntryId};
-use quorate_ceremony::state::Invalid;
+use quorate_ceremony::state::Refusal;
 use serde::{Deserialize, Serialize};
 
 /// The route, relative to the hub.
@@ -65,12 +65,12 @@ pub struct JoinRefusal {
     pub detail: String,
     /// What the log's rules say, where they are the reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub invalid: Option<Invalid>,
+    pub invalid: Option<Refusal>,
 }
 
 impl JoinRefusal {
     /// The log's rules forbid it: status 409.
-    pub fn from_rules(invalid: Invalid) -> Self {
+    pub fn from_rules(invalid: Refusal) -> Self {
         let detail = invalid.to_string();
         Self { invalid: Some(invalid), ..Self::new(409, "The log's rules forbid this", detail) }
     }

@@ -14,12 +14,14 @@ use quorate::setup::wire::{JoinRefusal, JoinRequest, JoinResponse};
 use quorate::store::coordinator::CoordinatorStore;
 use quorate::store::documents::DocumentPackage;
 use quorate::store::node::NodeStore;
-use quorate_ceremony::audit::{self, Anchor, NoDocuments, Verdict};
+use quorate_ceremony::audit;
+use quorate_ceremony::audit::{Anchor, Verdict};
+use quorate_ceremony::document::NoDocuments;
 use quorate_ceremony::entry::Entry;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::misbehaviour::{Misbehaviour, Proved};
 use quorate_ceremony::names::AccountName;
-use quorate_ceremony::state::{Invalid, IvnState};
+use quorate_ceremony::state::{IvnState, Refusal};
 use quorate_documents::{Output, keys, verify};
 use quorate_log::checkpoint::SignedCheckpoint;
 use quorate_log::key::{CosignerVerifier, LogVerifier};
@@ -151,7 +153,7 @@ fn kept_proofs_of_misbehaviour_still_convince() {
     }
     let size = u64::try_from(entries_of(&directory().join("log.2")).len()).unwrap();
     let fork = Proved::Fork { older: size, newer: size };
-    let twice = Proved::Inadmissible { index: size, reason: Invalid::OtherIvn };
+    let twice = Proved::Inadmissible { index: size, reason: Refusal::OtherIvn };
     assert_eq!(proved, [fork, twice]);
 }
 

@@ -7,7 +7,7 @@ use quorate_ceremony::effect::NodeEffect;
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::{Author, Entry};
 use quorate_ceremony::names::{AccountName, SessionId, Timestamp};
-use quorate_ceremony::state::{CeremonyPhase, Group};
+use quorate_ceremony::state::{Group, SessionPhase};
 use quorate_ceremony::statement::Body;
 use rand_chacha::ChaCha20Rng;
 
@@ -106,7 +106,7 @@ impl Generation {
             .state
             .groups()
             .values()
-            .filter_map(|group| group.ceremony.as_ref().map(|ceremony| ceremony.session))
+            .filter_map(|group| group.session.as_ref().map(|ceremony| ceremony.session))
             .collect();
         let late = self.certifications.extract_if(.., |session, _| !running.contains(session));
         late.map(|(_, entry)| submission(&entry)).collect()
@@ -120,14 +120,14 @@ impl Generation {
         group: &Group,
         rng: &mut ChaCha20Rng,
     ) -> Option<Vec<NodeEffect>> {
-        let ceremony = group.ceremony.as_ref()?;
+        let ceremony = group.session.as_ref()?;
         let me = group.identifier(seat.account)?;
         let honest = |name: &&AccountName| !seat.accomplices.contains(*name);
         let victim = group.definition.members.iter().find(honest);
         let victim = victim.and_then(|name| group.identifier(name))?.get();
         let read = self.read.get(&ceremony.session).map(Vec::as_slice).unwrap_or_default();
         let rounds = Rounds::of(ceremony, me, victim, read)?;
-        if mischief == Mischief::ByTheBook && group.phase() == Some(CeremonyPhase::Certifying) {
+        if mischief == Mischief::ByTheBook && group.phase() == Some(SessionPhase::Certifying) {
             return self.certifies(seat, group);
         }
         let round = rounds.round()?;
@@ -161,7 +161,7 @@ impl Generation {
     }
 
     fn certifies(&mut self, seat: &Seat<'_>, group: &Group) -> Option<Vec<NodeEffect>> {
-        let session = group.ceremony.as_ref()?.session;
+        let session = group.session.as_ref()?.session;
         let (transcript, public_key_package) = group.certificate()?;
         let (_, at) = self.said.entry((session, 4)).or_insert_with(|| (Vec::new(), Timestamp(0)));
         if group.certified(seat.account) || at.plus(PATIENCE) > seat.now {

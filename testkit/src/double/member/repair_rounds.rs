@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use quorate_ceremony::names::AccountName;
-use quorate_ceremony::state::Ceremony;
+use quorate_ceremony::state::Session;
 use quorate_protocol::keyshare::Phase;
 use quorate_protocol::repair::{Board, Parameters};
 
@@ -28,7 +28,7 @@ pub(super) struct RepairRounds {
 
 impl RepairRounds {
     /// Before anybody has said anything; `None` if the session is no repair, or if this account has no part in it.
-    pub(super) fn of(ceremony: &Ceremony, account: &AccountName) -> Option<Self> {
+    pub(super) fn of(ceremony: &Session, account: &AccountName) -> Option<Self> {
         Some(Self {
             me: ceremony.terms.identifiers.get(account)?.get(),
             board: Board::new(ceremony.board.repair()?.parameters().clone()),
@@ -39,7 +39,7 @@ impl RepairRounds {
     }
 
     /// Takes what the log has more by now.
-    pub(super) fn read(&mut self, ceremony: &Ceremony, messages: &[(AccountName, Vec<u8>)]) {
+    pub(super) fn read(&mut self, ceremony: &Session, messages: &[(AccountName, Vec<u8>)]) {
         for (author, message) in messages.iter().skip(self.read) {
             self.read += 1;
             let Some(from) = ceremony.terms.identifiers.get(author) else { continue };

@@ -7,7 +7,7 @@ use quorate_ceremony::effect::{NodeChange, NodeEffect};
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::{Author, Entry};
 use quorate_ceremony::names::{AccountName, Digest, SessionId, Timestamp};
-use quorate_ceremony::state::{Ceremony, CeremonyPhase, Group};
+use quorate_ceremony::state::{Group, Session, SessionPhase};
 use quorate_ceremony::statement::Body;
 use quorate_protocol::keys::KeyPackage;
 use rand_chacha::ChaCha20Rng;
@@ -331,9 +331,9 @@ impl Repairing {
         group: &Group,
         rng: &mut ChaCha20Rng,
     ) -> Option<Vec<NodeEffect>> {
-        let ceremony = group.ceremony.as_ref().filter(|it| it.terms.repairs().is_some())?;
+        let ceremony = group.session.as_ref().filter(|it| it.terms.repairs().is_some())?;
         let session = ceremony.session;
-        if group.phase() == Some(CeremonyPhase::Certifying) {
+        if group.phase() == Some(SessionPhase::Certifying) {
             return self.certifies(seat, group);
         }
         let known = self.rounds.remove(&session);
@@ -349,7 +349,7 @@ impl Repairing {
         &mut self,
         seat: &Seat<'_>,
         group: &Group,
-        ceremony: &Ceremony,
+        ceremony: &Session,
         rounds: &RepairRounds,
         rng: &mut ChaCha20Rng,
     ) -> Option<Vec<NodeEffect>> {
@@ -409,7 +409,7 @@ impl Repairing {
 
     /// Says that its share is there again, when it is on its disk.
     fn certifies(&mut self, seat: &Seat<'_>, group: &Group) -> Option<Vec<NodeEffect>> {
-        let session = group.ceremony.as_ref()?.session;
+        let session = group.session.as_ref()?.session;
         let (transcript, public_key_package) = group.certificate()?;
         let made_by = group.key.as_ref()?.session;
         let repaired = self.liars.get(&session)?.repaired?;
@@ -435,6 +435,6 @@ fn share(package: &[u8]) -> Option<Scalar> {
 
 /// Whether this is the running session of a repair.
 fn repairs(seat: &Seat<'_>, session: SessionId) -> bool {
-    let mut running = seat.state.groups().values().filter_map(|group| group.ceremony.as_ref());
+    let mut running = seat.state.groups().values().filter_map(|group| group.session.as_ref());
     running.any(|ceremony| ceremony.session == session && ceremony.terms.repairs().is_some())
 }

@@ -10,7 +10,7 @@ use quorate_ceremony::entry::{Author, Entry};
 use quorate_ceremony::message::{DeclineReason, FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, SessionId, Timestamp};
 use quorate_ceremony::signing::Subject;
-use quorate_ceremony::state::{Ceremony, CeremonyPhase, Group};
+use quorate_ceremony::state::{Group, Session, SessionPhase};
 use quorate_ceremony::statement::Body;
 use rand_chacha::ChaCha20Rng;
 
@@ -313,12 +313,12 @@ impl Resharing {
         group: &Group,
         rng: &mut ChaCha20Rng,
     ) -> Option<Vec<NodeEffect>> {
-        let ceremony = group.ceremony.as_ref().filter(|ceremony| ceremony.terms.is_reshare())?;
+        let ceremony = group.session.as_ref().filter(|ceremony| ceremony.terms.is_reshare())?;
         let (session, terms) = (ceremony.session, &ceremony.terms);
         let me = *terms.identifiers.get(seat.account)?;
         let members = &terms.definition.members;
         let recipient = members.contains(seat.account);
-        if recipient && group.phase() == Some(CeremonyPhase::Certifying) {
+        if recipient && group.phase() == Some(SessionPhase::Certifying) {
             return self.certifies(seat, group);
         }
         let honest = |name: &&AccountName| !seat.accomplices.contains(*name);
@@ -358,7 +358,7 @@ impl Resharing {
 
     /// It has no share that its node knows of, and says that it has.
     fn certifies(&mut self, seat: &Seat<'_>, group: &Group) -> Option<Vec<NodeEffect>> {
-        let session = group.ceremony.as_ref()?.session;
+        let session = group.session.as_ref()?.session;
         let (transcript, public_key_package) = group.certificate()?;
         let (_, at) = self.said.entry((session, 5)).or_insert_with(|| (Vec::new(), Timestamp(0)));
         if group.certified(seat.account) || at.plus(PATIENCE) > seat.now {
@@ -371,7 +371,7 @@ impl Resharing {
 
     fn message(
         &mut self,
-        ceremony: &Ceremony,
+        ceremony: &Session,
         group: &Group,
         rounds: &Rounds,
         round: u8,
@@ -448,7 +448,7 @@ fn share(package: &[u8]) -> Option<Scalar> {
 
 /// Whether this is the running session of a reshare.
 fn reshares(seat: &Seat<'_>, session: SessionId) -> bool {
-    let mut running = seat.state.groups().values().filter_map(|group| group.ceremony.as_ref());
+    let mut running = seat.state.groups().values().filter_map(|group| group.session.as_ref());
     running.any(|ceremony| ceremony.session == session && ceremony.terms.is_reshare())
 }
 

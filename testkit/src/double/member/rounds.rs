@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_ceremony::names::AccountName;
-use quorate_ceremony::state::Ceremony;
+use quorate_ceremony::state::Session;
 use quorate_protocol::Identifier;
 use quorate_protocol::keyshare::{Board, Parameters, Phase};
 
@@ -26,7 +26,7 @@ pub(super) struct Rounds {
 
 impl Rounds {
     pub(super) fn of(
-        ceremony: &Ceremony,
+        ceremony: &Session,
         me: Identifier,
         victim: u16,
         read: &[(AccountName, Vec<u8>)],

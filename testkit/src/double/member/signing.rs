@@ -163,7 +163,7 @@ impl Signing {
     /// Signs by its own hands what it was sent the commitments for.
     pub(super) fn acts(&mut self, mischief: Mischief, seat: &Seat<'_>) -> Vec<NodeEffect> {
         for group in seat.state.groups().values() {
-            if let Some(ceremony) = &group.ceremony
+            if let Some(ceremony) = &group.session
                 && let Some(public) = ceremony.board.outcome()
             {
                 self.keys.insert(ceremony.session, public.clone());

@@ -6,16 +6,17 @@ use std::collections::BTreeMap;
 
 use quorate_log::key::{CosignerSigner, Seed};
 
-use super::{Config, Coordinator, CoordinatorSecrets, Input, MAX_CLOCK_LEAD, STRETCH};
+use super::{Config, Coordinator, CoordinatorSecrets, Input, STRETCH};
+use crate::document::Document;
 use crate::effect::{CoordinatorChange, CoordinatorDeadline, CoordinatorEffect, JoinId};
 use crate::encoding::Base64;
 use crate::entry::Entry;
 use crate::identity::SecretKey;
 use crate::message::{DeclineReason, FromCoordinator, FromNode};
 use crate::names::{AccountName, SessionId};
-use crate::node::Document;
 use crate::signing::Subject;
-use crate::state::Invalid;
+use crate::state::Refusal;
+use crate::state::clock::MAX_CLOCK_LEAD;
 use crate::statement::{Body, GroupChange, Role};
 use crate::test_log::{HOUR, TestLog, board, name, secrets, session};
 
@@ -87,7 +88,7 @@ fn who_only_reads_gets_the_same_stretches_and_comes_to_the_end() {
     assert_eq!(coordinator.stretch(size).unwrap().0, size);
 }
 
-fn joins(log: &mut TestLog, late: u64) -> Result<u64, Invalid> {
+fn joins(log: &mut TestLog, late: u64) -> Result<u64, Refusal> {
     log.invite("eve", Role::Member);
     let token = TestLog::invitation_key("eve");
     let admission = log.admission("eve", &token, log.state.ivn());
@@ -108,7 +109,7 @@ fn an_admission_that_claims_to_be_old_is_not_taken() {
     assert!(joins(&mut TestLog::founded(), MAX_CLOCK_LEAD).is_ok());
     let seconds = MAX_CLOCK_LEAD / 1000 + 1;
     let late = joins(&mut TestLog::founded(), seconds * 1000);
-    assert_eq!(late, Err(Invalid::ClockSkew { seconds }));
+    assert_eq!(late, Err(Refusal::ClockSkew { seconds }));
 }
 
 #[test]
@@ -126,7 +127,7 @@ fn an_admission_is_shown_again_for_its_index_and_nothing_else_is() {
     };
     // Genesis, an invitation, its admission.
     assert_eq!(shows(0), Some(Ok(0)));
-    assert_eq!(shows(1), Some(Err(Invalid::WrongAuthor)));
+    assert_eq!(shows(1), Some(Err(Refusal::WrongAuthor)));
     assert_eq!(shows(2), Some(Ok(2)));
 }
 
@@ -142,7 +143,7 @@ fn a_statement_from_the_future_is_taken_only_within_the_clocks_tolerance() {
         let entry = log.entry("ada", Body::Request(log.request()));
         log.now = now;
         let effects = submits(&mut coordinator, &mut log, "ada", &entry);
-        let skew = seconds.map(|seconds| Invalid::ClockSkew { seconds });
+        let skew = seconds.map(|seconds| Refusal::ClockSkew { seconds });
         assert_eq!(rejection(&effects), skew.as_ref());
     }
 }
@@ -314,7 +315,7 @@ fn a_document_that_is_not_there_is_asked_for_again() {
     );
 }
 
-fn rejection(effects: &[CoordinatorEffect]) -> Option<&Invalid> {
+fn rejection(effects: &[CoordinatorEffect]) -> Option<&Refusal> {
     effects.iter().find_map(|effect| match effect {
         CoordinatorEffect::Send(_, FromCoordinator::Rejected { reason, .. }) => Some(reason),
         _ => None,
@@ -334,7 +335,7 @@ fn an_account_that_states_too_much_is_stopped_and_no_other_is() {
     for _ in 0..3 {
         assert_eq!(starts(&mut log, "ben"), None);
     }
-    let refused = Some(Invalid::TooMuch { account: name("ben"), seconds: 1 });
+    let refused = Some(Refusal::TooMuch { account: name("ben"), seconds: 1 });
     assert_eq!(starts(&mut log, "ben"), refused);
     assert_eq!(starts(&mut log, "cyd"), None);
     log.wait(1_000);
@@ -361,7 +362,7 @@ fn new_shares_cost_what_others_have_to_say_about_them() {
         let incarnation = log.random();
         let starts = log.entry("ben", Body::NodeStarted { incarnation });
         // Four short statements of each, six sealed shares, and the proposal; what others decide on is the latter only.
-        let refused = spent.map(|seconds| Invalid::TooMuch { account: name("ben"), seconds });
+        let refused = spent.map(|seconds| Refusal::TooMuch { account: name("ben"), seconds });
         assert_eq!(
             rejection(&submits(&mut coordinator, &mut log, "ben", &starts)),
             refused.as_ref()

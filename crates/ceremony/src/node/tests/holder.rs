@@ -5,7 +5,7 @@ use crate::effect::{Done, NodeDeadline};
 use crate::entry::Entry;
 use crate::message::FromCoordinator::{Presence, Rejected};
 use crate::names::{Digest, GroupName};
-use crate::state::Invalid;
+use crate::state::Refusal;
 use crate::statement::{GroupChange, Manifest};
 
 /// What the node signs and keeps for the log.
@@ -77,24 +77,24 @@ fn a_vote_that_would_not_count_is_not_signed() {
         bench.log.wait(later);
         let effects = command(&mut bench, Command::Approve(request));
         assert_eq!((states(&effects).len(), fetches(&effects, request)), (0, false));
-        let Some(Err(CommandError::Invalid(reason))) = answer(&effects) else { panic!() };
+        let Some(Err(CommandError::Refusal(reason))) = answer(&effects) else { panic!() };
         reason
     };
-    let said = Invalid::AlreadySaid { account: name("ben") };
+    let said = Refusal::AlreadySaid { account: name("ben") };
     assert_eq!(refused(Bench::approved(), 0), said);
     let (bench, request) = asked("ada", |_| {});
-    assert_eq!(refused((bench, request), HOUR), Invalid::RequestOver { request });
+    assert_eq!(refused((bench, request), HOUR), Refusal::RequestOver { request });
     let maker_is_not_checker = |policy: &mut crate::policy::Policy| {
         policy.requester_may_approve = false;
     };
-    assert_eq!(refused(asked("ben", maker_is_not_checker), 0), Invalid::RequesterMayNotApprove);
+    assert_eq!(refused(asked("ben", maker_is_not_checker), 0), Refusal::RequesterMayNotApprove);
     let (mut bench, request) = asked("ada", maker_is_not_checker);
     assert!(fetches(&command(&mut bench, Command::Approve(request)), request));
 }
 
 #[test]
 fn who_refused_or_consents_already_can_not_consent_again() {
-    let said = Some(Err(CommandError::Invalid(Invalid::AlreadySaid { account: name("ben") })));
+    let said = Some(Err(CommandError::Refusal(Refusal::AlreadySaid { account: name("ben") })));
     let (mut bench, request) = asked("ada", |_| {});
     command(&mut bench, Command::Reject { request, reason: "no".to_owned() });
     let effects = command(&mut bench, Command::Approve(request));
@@ -121,7 +121,7 @@ fn a_refusal_of_what_is_signed_already_binds_nobody() {
     let (mut bench, request) = Bench::approved();
     signed_by(&mut bench, &["ada", "ben"], request);
     let effects = command(&mut bench, Command::Reject { request, reason: "no".to_owned() });
-    assert!(matches!(effects[..], [NodeEffect::Respond(_, Err(CommandError::Invalid(_)))]));
+    assert!(matches!(effects[..], [NodeEffect::Respond(_, Err(CommandError::Refusal(_)))]));
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn who_waits_for_the_document_of_a_request_that_others_decide_is_told() {
     assert_eq!(answer(&command(&mut bench, Command::Approve(request))), None);
     bench.log.approves("cyd", request).unwrap();
     let effects = signed_by(&mut bench, &["ada", "cyd"], request);
-    let over = CommandError::Invalid(Invalid::RequestOver { request });
+    let over = CommandError::Refusal(Refusal::RequestOver { request });
     assert_eq!(answer(&effects), Some(Err(over)));
 }
 
@@ -171,7 +171,7 @@ fn a_document_serves_the_sessions_of_its_own_request_and_no_others() {
 }
 
 /// A request of ben's own that the coordinator says it does not take, and the command that made it.
-fn rejected_request(reason: Invalid) -> (Bench, Entry, Command, Vec<NodeEffect>) {
+fn rejected_request(reason: Refusal) -> (Bench, Entry, Command, Vec<NodeEffect>) {
     let (mut bench, _) = Bench::approved();
     let command = Command::Request {
         group: board(),
@@ -196,7 +196,7 @@ fn forgets(effects: &[NodeEffect], id: EntryId) -> bool {
 
 #[test]
 fn what_was_rejected_without_reason_is_said_in_the_same_words_and_other_things_in_others() {
-    let (mut bench, entry, again, _) = rejected_request(Invalid::Protocol);
+    let (mut bench, entry, again, _) = rejected_request(Refusal::Protocol);
     assert_eq!(bench.node.disputed().map(Entry::id).collect::<Vec<_>>(), [entry.id()]);
     let effects = bench.tell(Input::Command(CommandId(2), again));
     assert!(matches!(effects[..], [NodeEffect::Send(FromNode::Submit { .. })]), "{effects:?}");
@@ -219,10 +219,10 @@ fn what_was_rejected_without_reason_is_said_in_the_same_words_and_other_things_i
 
 #[test]
 fn what_was_rejected_for_the_clock_is_forgotten_and_the_lead_is_told() {
-    let skew = Invalid::ClockSkew { seconds: 100 };
+    let skew = Refusal::ClockSkew { seconds: 100 };
     let (bench, entry, _, effects) = rejected_request(skew.clone());
     assert!(forgets(&effects, entry.id()));
-    assert_eq!(answer(&effects), Some(Err(CommandError::Invalid(skew))));
+    assert_eq!(answer(&effects), Some(Err(CommandError::Refusal(skew))));
     assert_eq!((bench.node.clock_lead(), bench.node.disputed().count()), (Some(100), 0));
 }
 
@@ -243,7 +243,7 @@ fn the_announcement_of_a_process_is_made_once_and_forgotten_when_rejected() {
     });
     let announcement = sent.unwrap();
     assert!(matches!(announcement.statement().body, Body::NodeStarted { .. }));
-    let effects = bench.receive(Rejected { entry: announcement.id(), reason: Invalid::Protocol });
+    let effects = bench.receive(Rejected { entry: announcement.id(), reason: Refusal::Protocol });
     assert!(forgets(&effects, announcement.id()));
 }
 
@@ -367,10 +367,10 @@ fn who_refused_a_change_does_not_approve_it_although_the_log_never_got_the_refus
     bench.announce();
     let reason = "no".to_owned();
     let refusal = entry_in(&command(&mut bench, Command::Reject { request: change, reason }));
-    let skew = Invalid::ClockSkew { seconds: 400 };
+    let skew = Refusal::ClockSkew { seconds: 400 };
     bench.receive(Rejected { entry: refusal.id(), reason: skew });
     let effects = command(&mut bench, Command::Approve(change));
-    let said = CommandError::Invalid(Invalid::AlreadySaid { account: name("ben") });
+    let said = CommandError::Refusal(Refusal::AlreadySaid { account: name("ben") });
     assert_eq!((answer(&effects), states(&effects).len()), (Some(Err(said)), 0));
     // To refuse it again is another matter.
     let again = command(&mut bench, Command::Reject { request: change, reason: "no".to_owned() });

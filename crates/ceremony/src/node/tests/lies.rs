@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::entry::Entry;
-use crate::state::{Invalid, Status};
+use crate::state::{Refusal, Status};
 use crate::statement::Role;
 
 /// Another history of the same length.
@@ -201,7 +201,7 @@ fn what_is_no_entry_at_all_is_proof_under_a_checkpoint_and_nothing_without() {
     let effects = bench.receive(log_message(bench.shown, &[garbage], checkpoint(&all, &origin)));
     let proved = bench.judge(&proof_in(&effects).unwrap());
     let index = bench.log.state.size();
-    assert_eq!(proved, Ok(Proved::Inadmissible { index, reason: Invalid::Malformed }));
+    assert_eq!(proved, Ok(Proved::Inadmissible { index, reason: Refusal::Malformed }));
 }
 
 #[test]
@@ -271,7 +271,7 @@ fn disputed() -> (Bench, EntryId, Entry, Vec<NodeEffect>) {
             _ => None,
         })
         .unwrap();
-    let reason = Invalid::RequestOver { request };
+    let reason = Refusal::RequestOver { request };
     let effects = bench.receive(FromCoordinator::Rejected { entry: approval.id(), reason });
     (bench, request, approval, effects)
 }
@@ -321,10 +321,10 @@ fn a_statement_that_the_log_does_not_admit_either_is_let_go_at_once() {
         _ => None,
     });
     let entry = refusal.unwrap();
-    let reason = Invalid::RequestOver { request };
+    let reason = Refusal::RequestOver { request };
     let effects = bench.receive(FromCoordinator::Rejected { entry, reason: reason.clone() });
     assert!(removes(&effects, entry));
-    let told = |e: &NodeEffect| matches!(e, NodeEffect::Respond(_, Err(CommandError::Invalid(r))) if *r == reason);
+    let told = |e: &NodeEffect| matches!(e, NodeEffect::Respond(_, Err(CommandError::Refusal(r))) if *r == reason);
     assert!(effects.iter().any(told));
 }
 

@@ -5,7 +5,7 @@ use crate::effect::NodeDeadline;
 use crate::names::Timestamp;
 use crate::node::maintenance::{PAUSE, PROVE_AFTER, RETRY, TURN};
 use crate::policy::SHORTEST_REFRESH;
-use crate::state::{Event, Invalid};
+use crate::state::{Event, Refusal};
 use crate::statement::GroupChange;
 
 fn states(effects: &[NodeEffect]) -> Vec<&Entry> {
@@ -73,7 +73,7 @@ fn a_clock_that_was_wrong_puts_nothing_off_once_it_is_right_again() {
         assert_eq!(states(&effects).is_empty(), before);
         // What was stated with that time is not taken, and forgotten.
         for entry in states(&effects) {
-            let (entry, reason) = (entry.id(), Invalid::ClockSkew { seconds: 99 });
+            let (entry, reason) = (entry.id(), Refusal::ClockSkew { seconds: 99 });
             bench.tell(Input::Received(FromCoordinator::Rejected { entry, reason }));
         }
         // It is the next hour, and the clock is right.

@@ -10,8 +10,8 @@ use quorate_log::key::LogVerifier;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 
-use super::{Command, Config, Contradiction, Document, Input, Node, Saved};
-use crate::audit::{Documents, NotChecked};
+use super::{Command, Config, Contradiction, Input, Node, Saved};
+use crate::document::{Document, Documents, NotChecked};
 use crate::effect::{CommandError, CommandId, NodeChange, NodeEffect};
 use crate::encoding::Base64;
 use crate::entry::Entry;

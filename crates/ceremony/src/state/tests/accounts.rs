@@ -3,26 +3,26 @@
 use std::collections::BTreeSet;
 
 use crate::entry::{Author, Entry};
-use crate::state::{ChangeEnd, Event, Invalid, Status, Unable};
+use crate::state::{ChangeEnd, Event, Refusal, Status, Unable};
 use crate::statement::{AbortReason, Body, Role};
 use crate::test_log::{TestLog, board, name, secrets, session, some};
 
-fn suspends(log: &mut TestLog, account: &str) -> Result<Vec<Event>, Invalid> {
+fn suspends(log: &mut TestLog, account: &str) -> Result<Vec<Event>, Refusal> {
     log.wait(1);
     log.says("ada", Body::AccountSuspended { account: name(account) })
 }
 
-fn resumes(log: &mut TestLog, account: &str) -> Result<Vec<Event>, Invalid> {
+fn resumes(log: &mut TestLog, account: &str) -> Result<Vec<Event>, Refusal> {
     log.wait(1);
     log.says("ada", Body::AccountResumed { account: name(account) })
 }
 
-fn removes(log: &mut TestLog, account: &str) -> Result<Vec<Event>, Invalid> {
+fn removes(log: &mut TestLog, account: &str) -> Result<Vec<Event>, Refusal> {
     log.wait(1);
     log.says("ada", Body::AccountRemoved { account: name(account) })
 }
 
-fn sets_roles(log: &mut TestLog, account: &str, roles: &[Role]) -> Result<Vec<Event>, Invalid> {
+fn sets_roles(log: &mut TestLog, account: &str, roles: &[Role]) -> Result<Vec<Event>, Refusal> {
     log.wait(1);
     let roles = roles.iter().copied().collect();
     log.says("ada", Body::AccountRoles { account: name(account), roles })
@@ -43,7 +43,7 @@ fn a_suspended_account_says_nothing_until_it_is_resumed() {
     let request = log.requests("ada", log.request()).unwrap();
     let events = suspends(&mut log, "ben").unwrap();
     assert!(events.contains(&Event::Dismissed(name("ben"))));
-    let suspended = Invalid::Suspended { account: name("ben") };
+    let suspended = Refusal::Suspended { account: name("ben") };
     assert_eq!(log.approves("ben", request), Err(suspended.clone()));
     assert_eq!(log.state.check_connection(&name("ben"), None), Err(suspended));
     resumes(&mut log, "ben").unwrap();
@@ -62,10 +62,10 @@ fn consents_of_who_is_suspended_are_void_and_stay_so() {
     let events = suspends(&mut log, "ben").unwrap();
     assert!(events.contains(&Event::RequestVoted(request)));
     assert_eq!(log.state.request(request).unwrap().status, Status::Open);
-    assert_eq!(log.signs(request, &["ada", "ben"], 9), Err(Invalid::NotApproved { request }));
+    assert_eq!(log.signs(request, &["ada", "ben"], 9), Err(Refusal::NotApproved { request }));
     resumes(&mut log, "ben").unwrap();
     assert_eq!(log.state.request(request).unwrap().approvals, some(&["ada"]));
-    let said = Invalid::AlreadySaid { account: name("ben") };
+    let said = Refusal::AlreadySaid { account: name("ben") };
     assert_eq!(log.enter(&approval), Err(said), "the coordinator can not bring it back");
     log.approves("ben", request).unwrap();
     assert_eq!(log.state.request(request).unwrap().status, Status::Approved);
@@ -87,7 +87,7 @@ fn what_is_signed_stays_signed_whatever_becomes_of_its_signers() {
 fn a_removed_account_is_gone_for_ever_and_its_name_is_not_used_again() {
     let mut log = keyed();
     removes(&mut log, "ben").unwrap();
-    let removed = Invalid::Removed { account: name("ben") };
+    let removed = Refusal::Removed { account: name("ben") };
     let body = Body::NodeStarted { incarnation: log.random() };
     assert_eq!(log.says("ben", body), Err(removed.clone()));
     assert_eq!(log.state.check_connection(&name("ben"), None), Err(removed.clone()));
@@ -104,23 +104,23 @@ fn a_removed_account_is_gone_for_ever_and_its_name_is_not_used_again() {
 #[test]
 fn only_an_admin_decides_and_not_about_itself_nor_about_the_last_one() {
     let mut log = keyed();
-    let not_admin = Err(Invalid::NotAdmin { account: name("ben") });
+    let not_admin = Err(Refusal::NotAdmin { account: name("ben") });
     let account = name("cyd");
     assert_eq!(log.says("ben", Body::AccountSuspended { account: account.clone() }), not_admin);
     assert_eq!(log.says("ben", Body::AccountRemoved { account: account.clone() }), not_admin);
     let roles = BTreeSet::from([Role::Admin]);
     assert_eq!(log.says("ben", Body::AccountRoles { account: account.clone(), roles }), not_admin);
-    assert_eq!(log.coordinator_says(Body::AccountRemoved { account }), Err(Invalid::WrongAuthor));
-    let own = Err(Invalid::OwnAccount { account: name("ada") });
+    assert_eq!(log.coordinator_says(Body::AccountRemoved { account }), Err(Refusal::WrongAuthor));
+    let own = Err(Refusal::OwnAccount { account: name("ada") });
     assert_eq!(suspends(&mut log, "ada"), own);
     assert_eq!(removes(&mut log, "ada"), own);
     suspends(&mut log, "fay").unwrap();
-    let last = Err(Invalid::LastAdmin { account: name("ada") });
+    let last = Err(Refusal::LastAdmin { account: name("ada") });
     assert_eq!(removes(&mut log, "ada"), last, "one that is suspended is none");
     assert_eq!(sets_roles(&mut log, "ada", &[Role::Member]), last);
     resumes(&mut log, "fay").unwrap();
     sets_roles(&mut log, "ada", &[Role::Member]).unwrap();
-    assert_eq!(suspends(&mut log, "ben"), Err(Invalid::NotAdmin { account: name("ada") }));
+    assert_eq!(suspends(&mut log, "ben"), Err(Refusal::NotAdmin { account: name("ada") }));
 }
 
 #[test]
@@ -128,18 +128,18 @@ fn a_decision_that_was_held_back_or_is_said_again_does_not_undo_a_later_one() {
     let mut log = keyed();
     let held_back = log.entry("ada", Body::AccountResumed { account: name("ben") });
     suspends(&mut log, "ben").unwrap();
-    assert_eq!(suspends(&mut log, "ben"), Err(Invalid::AlreadySo { account: name("ben") }));
-    assert_eq!(log.enter(&held_back), Err(Invalid::Outdated { name: "ben".to_owned() }));
+    assert_eq!(suspends(&mut log, "ben"), Err(Refusal::AlreadySo { account: name("ben") }));
+    assert_eq!(log.enter(&held_back), Err(Refusal::Outdated { name: "ben".to_owned() }));
     let suspended = log.entries.last().unwrap().clone();
     resumes(&mut log, "ben").unwrap();
     let again = Entry::from_bytes(&suspended).unwrap();
-    assert_eq!(log.enter(&again), Err(Invalid::Outdated { name: "ben".to_owned() }));
+    assert_eq!(log.enter(&again), Err(Refusal::Outdated { name: "ben".to_owned() }));
     // Two decisions of one moment: the first can not be brought back by saying it again.
     let suspend = log.entry("ada", Body::AccountSuspended { account: name("cyd") });
     let resume = log.entry("ada", Body::AccountResumed { account: name("cyd") });
     log.enter(&suspend).unwrap();
     log.enter(&resume).unwrap();
-    assert_eq!(log.enter(&suspend), Err(Invalid::AlreadySaid { account: name("ada") }));
+    assert_eq!(log.enter(&suspend), Err(Refusal::AlreadySaid { account: name("ada") }));
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn what_an_admin_handed_out_ends_with_its_being_one() {
         log.says("fay", Body::Invitation(invitation)).unwrap();
         log.invite("gil", Role::Member);
         end(&mut log, "fay").unwrap();
-        assert_eq!(log.join("eve"), Err(Invalid::NotInvited));
+        assert_eq!(log.join("eve"), Err(Refusal::NotInvited));
         log.join("gil").unwrap();
     }
 }
@@ -158,11 +158,11 @@ fn what_an_admin_handed_out_ends_with_its_being_one() {
 #[test]
 fn a_member_of_a_group_keeps_the_member_role() {
     let mut log = keyed();
-    let still = Invalid::StillMember { account: name("ben"), group: board() };
+    let still = Refusal::StillMember { account: name("ben"), group: board() };
     assert_eq!(sets_roles(&mut log, "ben", &[Role::Auditor]), Err(still));
     sets_roles(&mut log, "ben", &[Role::Auditor, Role::Member]).unwrap();
     sets_roles(&mut log, "out", &[Role::Auditor]).unwrap();
-    let same = Invalid::AlreadySo { account: name("out") };
+    let same = Refusal::AlreadySo { account: name("out") };
     assert_eq!(sets_roles(&mut log, "out", &[Role::Auditor]), Err(same));
 }
 
@@ -172,7 +172,7 @@ fn keys_are_replaced_only_by_an_invitation_that_names_those_that_are_there() {
     let roles = BTreeSet::from([Role::Member]);
     log.wait(1);
     let invitation = log.invitation("ben", Role::Member);
-    let exists = Invalid::AccountExists { account: name("ben") };
+    let exists = Refusal::AccountExists { account: name("ben") };
     assert_eq!(log.says("ada", Body::Invitation(invitation.clone())), Err(exists.clone()));
     let with = |keys: &str, roles: &BTreeSet<Role>| {
         let replaces = Some(secrets(keys).identity.public());
@@ -185,17 +185,17 @@ fn keys_are_replaced_only_by_an_invitation_that_names_those_that_are_there() {
     };
     assert_eq!(log.says("ada", with("cyd", &roles)), Err(exists));
     let admin = BTreeSet::from([Role::Admin]);
-    let other = Invalid::OtherRoles { account: name("ben") };
+    let other = Refusal::OtherRoles { account: name("ben") };
     assert_eq!(log.says("ada", with("ben", &admin)), Err(other));
-    let unknown = Invalid::UnknownAccount { account: name("zoe") };
+    let unknown = Refusal::UnknownAccount { account: name("zoe") };
     assert_eq!(log.replace_keys("zoe", "new"), Err(unknown));
     log.wait(1);
     log.says("ada", with("ben", &roles)).unwrap();
-    let taken = Err(Invalid::KeysTaken { account: name("ben") });
+    let taken = Err(Refusal::KeysTaken { account: name("ben") });
     assert_eq!(log.join("ben"), taken, "with the keys that it has");
     log.keys_of.insert(name("ben"), "new".to_owned());
     log.join("ben").unwrap();
-    assert_eq!(log.join("ben"), Err(Invalid::AccountExists { account: name("ben") }));
+    assert_eq!(log.join("ben"), Err(Refusal::AccountExists { account: name("ben") }));
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn who_got_other_keys_from_an_admin_has_no_share_and_no_say() {
     assert!(events.contains(&Event::Dismissed(name("ben"))));
     assert_eq!(log.state.request(request).unwrap().approvals, some(&["ada"]));
     let no_share: Result<Vec<Event>, _> =
-        Err(Invalid::NoShare { account: name("ben"), group: board() });
+        Err(Refusal::NoShare { account: name("ben"), group: board() });
     assert_eq!(log.approves("ben", request), no_share);
     assert_eq!(log.refuses("ben", request), no_share);
     log.wait(1);
@@ -244,13 +244,13 @@ fn an_admin_can_not_get_a_share_by_giving_members_other_keys() {
     // New shares for everybody would give one to whoever has the new keys, and a refresh takes nobody's consent.
     let refresh = log.group().definition.clone();
     let change = log.proposes("fay", refresh).unwrap();
-    assert_eq!(log.begin(session(2), 1), Err(Invalid::NotApproved { request: change }));
+    assert_eq!(log.begin(session(2), 1), Err(Refusal::NotApproved { request: change }));
     log.approves("ada", change).unwrap();
-    assert_eq!(log.begin(session(2), 1), Err(Invalid::NotApproved { request: change }));
+    assert_eq!(log.begin(session(2), 1), Err(Refusal::NotApproved { request: change }));
     log.approves("cyd", change).unwrap();
     log.begin(session(2), 1).unwrap();
     // It does not deal: it has nothing to deal.
-    let terms = &log.group().ceremony.as_ref().unwrap().terms;
+    let terms = &log.group().session.as_ref().unwrap().terms;
     assert_eq!(terms.dealers().cloned().collect::<BTreeSet<_>>(), some(&["ada", "cyd"]));
     log.wait(1);
     log.reshare(&["ada", "ben", "cyd"]);
@@ -261,7 +261,7 @@ fn an_admin_can_not_get_a_share_by_giving_members_other_keys() {
     let past = log.group().past_epochs.last().unwrap();
     assert_eq!(past.lost, some(&["ben"]), "where the earlier one is, nobody knows");
     let body = Body::ShareDestroyed { group: board(), epoch: 1 };
-    let stranger = Invalid::NotAMember { account: name("ben"), group: board() };
+    let stranger = Refusal::NotAMember { account: name("ben"), group: board() };
     assert_eq!(log.says("ben", body), Err(stranger));
 }
 
@@ -309,14 +309,14 @@ fn a_session_ends_with_the_suspension_of_a_participant_and_follows_by_itself() {
     log.proposes("ada", log.group().definition.clone()).unwrap();
     log.begin(session(2), 1).unwrap();
     suspends(&mut log, "ben").unwrap();
-    assert!(log.group().ceremony.is_none());
+    assert!(log.group().session.is_none());
     resumes(&mut log, "ben").unwrap();
     log.begin(session(3), 2).unwrap();
     let body = Body::CeremonyAborted {
         session: session(3),
         reason: AbortReason::RosterChanged { account: name("ben") },
     };
-    assert_eq!(log.coordinator_says(body), Err(Invalid::WrongAuthor), "it is not for saying");
+    assert_eq!(log.coordinator_says(body), Err(Refusal::WrongAuthor), "it is not for saying");
 }
 
 #[test]
@@ -325,7 +325,7 @@ fn without_enough_members_who_can_use_their_shares_nothing_is_changed() {
     log.replace_keys("ben", "new").unwrap();
     log.wait(1);
     log.replace_keys("cyd", "other").unwrap();
-    let few = Invalid::TooFewShares { group: board(), able: 1, needed: 2 };
+    let few = Refusal::TooFewShares { group: board(), able: 1, needed: 2 };
     assert_eq!(log.proposes("ada", log.group().definition.clone()).unwrap_err(), few);
     let health = log.group().health(log.now);
     let unable = health.iter().filter(|(_, h)| matches!(h, crate::state::Health::Unable(_)));
@@ -338,22 +338,22 @@ fn an_account_rotates_its_keys_and_keeps_its_share_and_its_say() {
     let request = log.requests("ada", log.request()).unwrap();
     log.approves("ben", request).unwrap();
     let forged = log.rotation("ben", "cyd", "new");
-    assert_eq!(log.enter(&forged), Err(Invalid::Signature));
+    assert_eq!(log.enter(&forged), Err(Refusal::Signature));
     let own = log.rotation("ben", "ben", "cyd");
-    assert_eq!(log.enter(&own), Err(Invalid::KeysTaken { account: name("cyd") }));
+    assert_eq!(log.enter(&own), Err(Refusal::KeysTaken { account: name("cyd") }));
     let rotated = log.rotation("ben", "ben", "new");
     // Whoever still has the earlier keys is not to go on with them.
     let events = vec![Event::Dismissed(name("ben")), Event::Account(name("ben"))];
     assert_eq!(log.enter(&rotated), Ok(events));
-    assert_eq!(log.enter(&rotated), Err(Invalid::Signature));
+    assert_eq!(log.enter(&rotated), Err(Refusal::Signature));
     log.wait(1);
     // With keys that come back, the coordinator could say the rotation again.
     let back = log.rotation("ben", "new", "ben");
-    assert_eq!(log.enter(&back), Err(Invalid::KeysUsed));
-    assert_eq!(log.requests("ben", log.request()), Err(Invalid::Signature), "with the former key");
+    assert_eq!(log.enter(&back), Err(Refusal::KeysUsed));
+    assert_eq!(log.requests("ben", log.request()), Err(Refusal::Signature), "with the former key");
     log.keys_of.insert(name("ben"), "new".to_owned());
     log.signs(request, &["ada", "ben"], 9).unwrap();
-    let replaced = Err(Invalid::KeysReplaced { account: name("ben") });
+    let replaced = Err(Refusal::KeysReplaced { account: name("ben") });
     let former = secrets("ben").identity.public();
     assert_eq!(log.state.check_connection(&name("ben"), Some(former)), replaced);
     suspends(&mut log, "cyd").unwrap();
@@ -361,7 +361,7 @@ fn an_account_rotates_its_keys_and_keeps_its_share_and_its_say() {
     let body = Body::KeysRotated { keys: keys.public() };
     let statement = log.statement(Author::Account(name("cyd")), body);
     let entry = Entry::sign(statement, &[&secrets("cyd").identity, &keys.identity]).unwrap();
-    assert_eq!(log.enter(&entry), Err(Invalid::Suspended { account: name("cyd") }));
+    assert_eq!(log.enter(&entry), Err(Refusal::Suspended { account: name("cyd") }));
 }
 
 #[test]
@@ -373,15 +373,15 @@ fn a_copy_of_a_node_is_known_until_one_of_the_two_starts_anew() {
     let says = |log: &mut TestLog, incarnation, other| {
         log.says("ben", Body::NodeDuplicated { incarnation, other })
     };
-    assert_eq!(says(&mut log, second, first), Err(Invalid::StaleIncarnation));
-    assert_eq!(says(&mut log, second, second), Err(Invalid::StaleIncarnation));
+    assert_eq!(says(&mut log, second, first), Err(Refusal::StaleIncarnation));
+    assert_eq!(says(&mut log, second, second), Err(Refusal::StaleIncarnation));
     says(&mut log, first, second).unwrap();
     assert!(duplicated(&log));
-    let said = Err(Invalid::AlreadySaid { account: name("ben") });
+    let said = Err(Refusal::AlreadySaid { account: name("ben") });
     assert_eq!(says(&mut log, first, second), said);
     log.start_node("ben", 3);
     assert!(!duplicated(&log));
-    assert_eq!(says(&mut log, first, second), Err(Invalid::StaleIncarnation));
+    assert_eq!(says(&mut log, first, second), Err(Refusal::StaleIncarnation));
 }
 
 #[test]
@@ -393,7 +393,7 @@ fn before_there_is_a_key_everybody_has_to_accept_again_when_a_member_gets_other_
     for member in ["ben", "cyd"] {
         log.accept(member).unwrap();
     }
-    assert_eq!(log.begin(session(1), 1), Err(Invalid::NotAccepted));
+    assert_eq!(log.begin(session(1), 1), Err(Refusal::NotAccepted));
     log.accept("ada").unwrap();
     log.begin(session(1), 1).unwrap();
 }
@@ -409,8 +409,8 @@ fn an_acceptance_that_is_void_is_not_brought_back_by_saying_it_again() {
     log.enter(&accepted).unwrap();
     suspends(&mut log, "dan").unwrap();
     resumes(&mut log, "dan").unwrap();
-    assert_eq!(log.enter(&accepted), Err(Invalid::AlreadySaid { account: name("dan") }));
-    let still = Invalid::StillMember { account: name("dan"), group: board() };
+    assert_eq!(log.enter(&accepted), Err(Refusal::AlreadySaid { account: name("dan") }));
+    let still = Refusal::StillMember { account: name("dan"), group: board() };
     assert_eq!(sets_roles(&mut log, "dan", &[]), Err(still), "it is about to be a member");
 }
 
@@ -429,7 +429,7 @@ fn what_was_handed_out_with_former_keys_is_void() {
         } else {
             log.replace_keys("fay", "new").unwrap();
         }
-        assert_eq!(log.join("eve"), Err(Invalid::NotInvited));
+        assert_eq!(log.join("eve"), Err(Refusal::NotInvited));
     }
 }
 
@@ -440,5 +440,5 @@ fn a_start_that_was_held_back_is_no_later_start() {
     let earlier = log.entry("ben", earlier);
     log.wait(1);
     log.start_node("ben", 8);
-    assert_eq!(log.enter(&earlier), Err(Invalid::Outdated { name: "ben".to_owned() }));
+    assert_eq!(log.enter(&earlier), Err(Refusal::Outdated { name: "ben".to_owned() }));
 }

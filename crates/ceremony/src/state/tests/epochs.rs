@@ -8,9 +8,9 @@ use quorate_protocol::sign;
 
 use crate::encoding::Base64;
 use crate::names::{AccountName, EntryId};
-use crate::signing::{SignerRecord, SigningSession, Subject};
-use crate::state::Invalid;
-use crate::statement::{Body, Role};
+use crate::signing::{SigningSession, Subject};
+use crate::state::Refusal;
+use crate::statement::{Body, Role, SignerRecord};
 use crate::test_log::{TestLog, name, secrets, session, some};
 
 const DOCUMENT: &[u8] = b"document";
@@ -188,7 +188,7 @@ fn shares_of_two_epochs_never_combine_whatever_changed_between_them() {
                 if is_mixed(set) {
                     assert!(signature.is_err(), "{before:?} and {after:?} made a signature");
                     let refused = log.coordinator_says(entry(request, records));
-                    assert_eq!(refused, Err(Invalid::Signers), "{before:?} → {after:?}");
+                    assert_eq!(refused, Err(Refusal::Signers), "{before:?} → {after:?}");
                 } else {
                     // It is not by accident that the others fail. Old shares alone still make signatures: a
                     // reshare does not revoke copies.
@@ -198,7 +198,7 @@ fn shares_of_two_epochs_never_combine_whatever_changed_between_them() {
                         let refused = log.coordinator_says(entry(request, records));
                         assert_eq!(
                             refused,
-                            Err(Invalid::Signers),
+                            Err(Refusal::Signers),
                             "shares of an epoch that is over"
                         );
                     }

@@ -2,11 +2,11 @@
 
 use crate::names::{AccountName, EntryId};
 use crate::policy::Policy;
-use crate::state::{Event, Invalid};
+use crate::state::{Event, Refusal};
 use crate::statement::{AbortReason, Body, GroupDefinition};
 use crate::test_log::{TestLog, board, name, session};
 
-fn refused(change: impl Fn(&mut GroupDefinition)) -> Invalid {
+fn refused(change: impl Fn(&mut GroupDefinition)) -> Refusal {
     let mut log = TestLog::peopled();
     let mut definition = log.board_of_three();
     change(&mut definition);
@@ -17,24 +17,24 @@ fn refused(change: impl Fn(&mut GroupDefinition)) -> Invalid {
 fn only_an_admin_defines_groups() {
     let mut log = TestLog::peopled();
     let definition = Body::GroupDefined(log.board_of_three());
-    assert_eq!(log.says("ben", definition), Err(Invalid::NotAdmin { account: name("ben") }));
+    assert_eq!(log.says("ben", definition), Err(Refusal::NotAdmin { account: name("ben") }));
 }
 
 #[test]
 fn members_are_different_accounts_with_the_member_role() {
     let twice = refused(|definition| definition.members[2] = name("ben"));
-    assert_eq!(twice, Invalid::MemberTwice { account: name("ben") });
+    assert_eq!(twice, Refusal::MemberTwice { account: name("ben") });
     let stranger = refused(|definition| definition.members[2] = name("eve"));
-    assert_eq!(stranger, Invalid::UnknownAccount { account: name("eve") });
+    assert_eq!(stranger, Refusal::UnknownAccount { account: name("eve") });
     let requester = refused(|definition| definition.members[2] = name("out"));
-    assert_eq!(requester, Invalid::MemberRole { account: name("out") });
+    assert_eq!(requester, Refusal::MemberRole { account: name("out") });
 }
 
 #[test]
 fn min_signers_is_two_to_the_number_of_members() {
     for min_signers in [0, 1, 4] {
         let invalid = refused(|definition| definition.min_signers = min_signers);
-        assert_eq!(invalid, Invalid::MinSigners { min_signers, members: 3 });
+        assert_eq!(invalid, Refusal::MinSigners { min_signers, members: 3 });
     }
 }
 
@@ -52,7 +52,7 @@ fn a_group_that_could_never_log_a_signature_is_not_defined() {
     definition.min_signers = most + 1;
     definition.policy = Policy::for_min_signers(most + 1);
     let result = log.says("ada", Body::GroupDefined(definition.clone()));
-    assert_eq!(result, Err(Invalid::TooManySigners { min_signers: most + 1, most }));
+    assert_eq!(result, Err(Refusal::TooManySigners { min_signers: most + 1, most }));
     definition.min_signers = most;
     definition.policy = Policy::for_min_signers(most);
     assert!(log.says("ada", Body::GroupDefined(definition)).is_ok());
@@ -63,7 +63,7 @@ fn approvals_required_is_min_signers_to_those_who_may_approve() {
     for approvals_required in [1, 4] {
         let invalid =
             refused(|definition| definition.policy.approvals_required = approvals_required);
-        assert_eq!(invalid, Invalid::ApprovalsRequired { approvals_required, least: 2, most: 3 });
+        assert_eq!(invalid, Refusal::ApprovalsRequired { approvals_required, least: 2, most: 3 });
     }
     let invalid = refused(|definition| {
         definition.policy = Policy {
@@ -72,13 +72,13 @@ fn approvals_required_is_min_signers_to_those_who_may_approve() {
             ..Policy::for_min_signers(2)
         };
     });
-    assert_eq!(invalid, Invalid::ApprovalsRequired { approvals_required: 3, least: 2, most: 2 });
+    assert_eq!(invalid, Refusal::ApprovalsRequired { approvals_required: 3, least: 2, most: 2 });
 }
 
 #[test]
 fn a_policy_lets_requests_live_for_some_time() {
     let invalid = refused(|definition| definition.policy.expiry = 0);
-    assert_eq!(invalid, Invalid::PolicyExpiry);
+    assert_eq!(invalid, Refusal::PolicyExpiry);
 }
 
 #[test]
@@ -86,14 +86,14 @@ fn only_members_accept_and_each_once() {
     let mut log = TestLog::peopled();
     let group = board();
     let nothing = Body::GroupAccepted { group: group.clone(), definition: EntryId::new([0; 32]) };
-    assert_eq!(log.says("ben", nothing), Err(Invalid::UnknownGroup { group: group.clone() }));
+    assert_eq!(log.says("ben", nothing), Err(Refusal::UnknownGroup { group: group.clone() }));
     log.define(log.board_of_three());
     assert_eq!(
         log.accept("out"),
-        Err(Invalid::NotAMember { account: name("out"), group: group.clone() })
+        Err(Refusal::NotAMember { account: name("out"), group: group.clone() })
     );
     assert_eq!(log.accept("ben"), Ok(vec![Event::GroupAccepted(group)]));
-    assert_eq!(log.accept("ben"), Err(Invalid::AlreadySaid { account: name("ben") }));
+    assert_eq!(log.accept("ben"), Err(Refusal::AlreadySaid { account: name("ben") }));
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn consent_to_a_replaced_definition_is_no_consent_to_its_successor() {
         ..log.board_of_three()
     });
     assert_eq!(log.state.group(&board()).unwrap().not_accepted().count(), 3);
-    assert_eq!(log.enter(&consent), Err(Invalid::DefinitionChanged { group: board() }));
+    assert_eq!(log.enter(&consent), Err(Refusal::DefinitionChanged { group: board() }));
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn repeating_a_replaced_definition_does_not_bring_it_back() {
         policy: Policy::for_min_signers(3),
         ..log.board_of_three()
     });
-    assert_eq!(log.enter(&first), Err(Invalid::AlreadySaid { account: name("ada") }));
+    assert_eq!(log.enter(&first), Err(Refusal::AlreadySaid { account: name("ada") }));
 }
 
 #[test]
@@ -149,12 +149,12 @@ fn a_definition_that_was_held_back_does_not_replace_a_later_one() {
         policy: Policy::for_min_signers(3),
         ..log.board_of_three()
     });
-    assert_eq!(log.enter(&held_back), Err(Invalid::Outdated { name: "board".to_owned() }));
+    assert_eq!(log.enter(&held_back), Err(Refusal::Outdated { name: "board".to_owned() }));
 }
 
 #[test]
 fn a_group_with_a_session_or_a_key_is_not_redefined() {
-    let exists = Err(Invalid::GroupExists { group: board() });
+    let exists = Err(Refusal::GroupExists { group: board() });
     let mut log = TestLog::grouped();
     log.begin(session(1), 1).unwrap();
     log.wait(1);

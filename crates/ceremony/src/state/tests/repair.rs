@@ -6,12 +6,12 @@ use quorate_protocol::keyshare::Phase;
 use quorate_protocol::repair;
 
 use crate::names::{AccountName, EntryId};
-use crate::state::{CeremonyPhase, ChangeEnd, Event, Health, Invalid, Unable};
+use crate::state::{ChangeEnd, Event, Health, Refusal, SessionPhase, Unable};
 use crate::statement::{AbortReason, Body, GroupChange, GroupDefinition, Role};
 use crate::test_log::{HOUR, TestLog, board, name, session, some};
 
 /// Somebody proposes to give a member its share back.
-fn proposes(log: &mut TestLog, by: &str, member: &str) -> Result<EntryId, Invalid> {
+fn proposes(log: &mut TestLog, by: &str, member: &str) -> Result<EntryId, Refusal> {
     proposes_with(log, by, member, log.group().definition.clone())
 }
 
@@ -20,7 +20,7 @@ fn proposes_with(
     by: &str,
     member: &str,
     definition: GroupDefinition,
-) -> Result<EntryId, Invalid> {
+) -> Result<EntryId, Refusal> {
     let epoch = log.group().key.as_ref().map_or(0, |key| key.epoch);
     let expires_at = log.now.plus(HOUR);
     let repairs = Some(name(member));
@@ -39,7 +39,7 @@ fn approved() -> (TestLog, EntryId) {
 }
 
 /// Has these sign a request that they have approved.
-fn sign(log: &mut TestLog, by: &[&str], number: u8) -> Result<(), Invalid> {
+fn sign(log: &mut TestLog, by: &[&str], number: u8) -> Result<(), Refusal> {
     let request = log.requests(by[0], log.request()).unwrap();
     log.approves(by[1], request)?;
     log.signs(request, by, number).map(drop)
@@ -62,7 +62,7 @@ fn a_member_with_other_keys_gets_its_share_back_and_has_a_say_again() {
     assert_eq!(log.group().unable(&name("ben")), None);
     let proved = Health::Healthy { proved: log.now };
     assert!(log.group().health(log.now).contains(&(&name("ben"), proved)));
-    assert!(log.group().ceremony.is_none() && log.group().change.is_none());
+    assert!(log.group().session.is_none() && log.group().change.is_none());
     assert_eq!(log.group().past_changes.last().unwrap().end, ChangeEnd::Repaired { epoch: 1 });
     log.wait(1);
     sign(&mut log, &["ben", "cyd"], 9).unwrap();
@@ -88,8 +88,8 @@ fn it_takes_the_consents_of_others_as_for_a_change() {
     let mut log = TestLog::keyed();
     log.replace_keys("ben", "new").unwrap();
     let change = proposes(&mut log, "ada", "ben").unwrap();
-    assert_eq!(log.begin(session(2), 1), Err(Invalid::NotApproved { request: change }));
-    let no_share = Invalid::NoShare { account: name("ben"), group: board() };
+    assert_eq!(log.begin(session(2), 1), Err(Refusal::NotApproved { request: change }));
+    let no_share = Refusal::NoShare { account: name("ben"), group: board() };
     assert_eq!(log.approves("ben", change).unwrap_err(), no_share);
     log.approves("cyd", change).unwrap();
     log.begin(session(2), 1).unwrap();
@@ -101,12 +101,12 @@ fn who_gets_a_share_back_has_no_say_in_that_whatever_keys_it_has() {
     let mut log = TestLog::keyed();
     let change = proposes(&mut log, "ben", "ben").unwrap();
     assert!(log.group().change.as_ref().unwrap().approvals.is_empty());
-    assert_eq!(log.approves("ben", change), Err(Invalid::OwnRepair { account: name("ben") }));
+    assert_eq!(log.approves("ben", change), Err(Refusal::OwnRepair { account: name("ben") }));
     log.approves("ada", change).unwrap();
-    assert_eq!(log.begin(session(2), 1), Err(Invalid::NotApproved { request: change }));
+    assert_eq!(log.begin(session(2), 1), Err(Refusal::NotApproved { request: change }));
     log.approves("cyd", change).unwrap();
     log.begin(session(2), 1).unwrap();
-    let terms = &log.group().ceremony.as_ref().unwrap().terms;
+    let terms = &log.group().session.as_ref().unwrap().terms;
     assert_eq!(terms.dealers().cloned().collect::<BTreeSet<_>>(), some(&["ada", "cyd"]));
     assert_eq!(terms.recipients().collect::<Vec<_>>(), [&name("ben")]);
 }
@@ -116,16 +116,16 @@ fn a_repair_is_for_a_member_and_changes_nothing_else() {
     let mut log = TestLog::keyed();
     log.invite("dan", Role::Member);
     log.join("dan").unwrap();
-    let stranger = Invalid::Repair { account: name("dan") };
+    let stranger = Refusal::Repair { account: name("dan") };
     assert_eq!(proposes(&mut log, "ada", "dan").unwrap_err(), stranger);
     let more = log.board_of(&["ada", "ben", "cyd"], 3);
-    let refused = Invalid::Repair { account: name("ben") };
+    let refused = Refusal::Repair { account: name("ben") };
     assert_eq!(proposes_with(&mut log, "ada", "ben", more).unwrap_err(), refused);
     log.says("ada", Body::AccountSuspended { account: name("ben") }).unwrap();
-    let suspended = Invalid::Suspended { account: name("ben") };
+    let suspended = Refusal::Suspended { account: name("ben") };
     assert_eq!(proposes(&mut log, "ada", "ben").unwrap_err(), suspended);
     log.says("ada", Body::AccountRemoved { account: name("ben") }).unwrap();
-    let removed = Invalid::Removed { account: name("ben") };
+    let removed = Refusal::Removed { account: name("ben") };
     assert_eq!(proposes(&mut log, "ada", "ben").unwrap_err(), removed);
 }
 
@@ -134,7 +134,7 @@ fn too_few_who_can_help_repair_nothing() {
     let mut log = TestLog::keyed();
     log.replace_keys("ben", "new").unwrap();
     log.says("ada", Body::AccountSuspended { account: name("cyd") }).unwrap();
-    let few = Invalid::TooFewShares { group: board(), able: 1, needed: 2 };
+    let few = Refusal::TooFewShares { group: board(), able: 1, needed: 2 };
     assert_eq!(proposes(&mut log, "ada", "ben").unwrap_err(), few);
 }
 
@@ -144,7 +144,7 @@ fn other_keys_in_the_middle_end_a_repair() {
     log.begin(session(2), 1).unwrap();
     log.wait(1);
     log.replace_keys("ben", "newer").unwrap();
-    assert!(log.group().ceremony.is_none() && log.group().change.is_none());
+    assert!(log.group().session.is_none() && log.group().change.is_none());
     let end = &log.group().past_changes.last().unwrap().end;
     assert_eq!(*end, ChangeEnd::Void { account: name("ben") });
 }
@@ -176,7 +176,7 @@ fn only_the_recipient_certifies_and_only_what_the_messages_come_to() {
     log.begin(session(2), 1).unwrap();
     log.wait(1);
     log.repair(&["ada", "ben", "cyd"]);
-    let stranger = Invalid::NotAMember { account: name("ada"), group: board() };
+    let stranger = Refusal::NotAMember { account: name("ada"), group: board() };
     assert_eq!(log.certifies("ada"), Err(stranger));
     let (transcript, _) = log.certificate();
     let other =
@@ -199,7 +199,7 @@ fn underway(stands: impl Fn(&repair::Board) -> bool) -> TestLog {
 }
 
 /// What becomes of a session when a node restarts in it.
-fn restart(mut log: TestLog, account: &str) -> Option<CeremonyPhase> {
+fn restart(mut log: TestLog, account: &str) -> Option<SessionPhase> {
     log.start_node(account, 2);
     log.group().phase()
 }
@@ -207,7 +207,7 @@ fn restart(mut log: TestLog, account: &str) -> Option<CeremonyPhase> {
 #[test]
 fn restarts_cost_a_repair_only_what_it_needs() {
     let restarted =
-        |account| Some(CeremonyPhase::Doomed(AbortReason::Restarted { nodes: some(&[account]) }));
+        |account| Some(SessionPhase::Doomed(AbortReason::Restarted { nodes: some(&[account]) }));
     let dealt = |board: &repair::Board| board.phase() == Phase::Sum;
     // Ada's number is 1, cyd's is 3.
     let one_summed = |board: &repair::Board| dealt(board) && board.missing().len() == 1;
@@ -216,16 +216,16 @@ fn restarts_cost_a_repair_only_what_it_needs() {
     assert_eq!(restart(underway(dealt), "ada"), restarted("ada"), "it has its dealing in memory");
     let log = underway(one_summed);
     assert_eq!(log.group().missing(), some(&["cyd"]));
-    assert_eq!(restart(log, "ada"), Some(CeremonyPhase::Summing), "it has said it all");
+    assert_eq!(restart(log, "ada"), Some(SessionPhase::Summing), "it has said it all");
     assert_eq!(restart(underway(one_summed), "cyd"), restarted("cyd"));
-    assert_eq!(restart(underway(summed), "cyd"), Some(CeremonyPhase::Judging));
+    assert_eq!(restart(underway(summed), "cyd"), Some(SessionPhase::Judging));
 
     let done = || underway(|_| false);
-    assert_eq!(restart(done(), "ada"), Some(CeremonyPhase::Certifying));
+    assert_eq!(restart(done(), "ada"), Some(SessionPhase::Certifying));
     assert_eq!(restart(done(), "ben"), restarted("ben"), "its share was in memory only");
     let mut log = done();
     log.start_node("ben", 2);
-    assert_eq!(log.certifies("ben"), Err(Invalid::SessionStep));
+    assert_eq!(log.certifies("ben"), Err(Refusal::SessionStep));
     let reason = AbortReason::Restarted { nodes: some(&["ben"]) };
     let body = Body::CeremonyAborted { session: session(2), reason };
     log.coordinator_says(body).unwrap();
@@ -241,7 +241,7 @@ fn no_record_activates_a_repaired_share() {
     assert!(log.group().activation(log.state.ivn()).is_none());
     let signature = crate::encoding::Base64(vec![0; 64]);
     let body = Body::EpochStarted { session: session(2), signature };
-    assert_eq!(log.coordinator_says(body), Err(Invalid::SessionStep));
+    assert_eq!(log.coordinator_says(body), Err(Refusal::SessionStep));
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn holds_up(log: &mut TestLog, helper: &str) {
     log.announces(helper);
     for member in ["ada", "ben", "cyd"].into_iter().filter(|member| *member != helper) {
         log.announces(member);
-        if log.group().phase() != Some(CeremonyPhase::Committing) {
+        if log.group().phase() != Some(SessionPhase::Committing) {
             break;
         }
     }
@@ -313,7 +313,7 @@ fn what_too_few_could_consent_to_is_not_even_proposed() {
     definition.policy.requester_may_approve = false;
     let mut log = TestLog::keyed_with(definition);
     // Neither ada, who proposes, nor ben, who gets the share.
-    let few = Invalid::TooFewVoters { group: board(), able: 1, needed: 2 };
+    let few = Refusal::TooFewVoters { group: board(), able: 1, needed: 2 };
     assert_eq!(proposes(&mut log, "ada", "ben").unwrap_err(), few);
     let change = proposes(&mut log, "ben", "ben").unwrap();
     log.approves("ada", change).unwrap();

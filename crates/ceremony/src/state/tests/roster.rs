@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::entry::{Author, Entry, EntryError, Statement};
+use crate::dsse::EntryError;
+use crate::entry::{Author, Entry, Statement};
 use crate::identity::{AccountKeys, SecretKey};
 use crate::names::{Digest, IvnId};
-use crate::state::{Event, Invalid, IvnState};
+use crate::state::{Event, IvnState, Refusal};
 use crate::statement::{Body, Genesis, Manifest, Role};
 use crate::test_log::{HOUR, TestLog, founding, genesis, name, secrets};
 
@@ -13,17 +14,17 @@ use crate::test_log::{HOUR, TestLog, founding, genesis, name, secrets};
 fn a_log_begins_with_a_genesis_and_has_no_other() {
     let mut log = TestLog::founded();
     let started = Body::NodeStarted { incarnation: Digest::new([0; 32]) };
-    assert_eq!(IvnState::found(&log.entry("ada", started)).unwrap_err(), Invalid::NotGenesis);
-    assert_eq!(log.says("ada", Body::Genesis(genesis())), Err(Invalid::WrongAuthor));
-    assert_eq!(log.coordinator_says(Body::Genesis(genesis())), Err(Invalid::WrongAuthor));
+    assert_eq!(IvnState::found(&log.entry("ada", started)).unwrap_err(), Refusal::NotGenesis);
+    assert_eq!(log.says("ada", Body::Genesis(genesis())), Err(Refusal::WrongAuthor));
+    assert_eq!(log.coordinator_says(Body::Genesis(genesis())), Err(Refusal::WrongAuthor));
 }
 
 #[test]
 fn a_genesis_is_signed_by_the_admin_and_the_coordinator_that_it_names() {
     let other = Genesis { coordinator_key: SecretKey::from_seed(&[77; 32]).public(), ..genesis() };
-    assert_eq!(IvnState::found(&founding(other)).unwrap_err(), Invalid::Signature);
+    assert_eq!(IvnState::found(&founding(other)).unwrap_err(), Refusal::Signature);
     let other = Genesis { admin: secrets("eve").public(), ..genesis() };
-    assert_eq!(IvnState::found(&founding(other)).unwrap_err(), Invalid::Signature);
+    assert_eq!(IvnState::found(&founding(other)).unwrap_err(), Refusal::Signature);
 }
 
 #[test]
@@ -40,7 +41,7 @@ fn a_deployment_that_can_not_be_an_origin_founds_nothing() {
         let bad = Genesis { deployment: deployment.to_owned(), ..genesis() };
         assert_eq!(
             IvnState::found(&founding(bad)).unwrap_err(),
-            Invalid::Deployment,
+            Refusal::Deployment,
             "{deployment:?}"
         );
     }
@@ -52,7 +53,7 @@ fn a_deployment_that_can_not_be_an_origin_founds_nothing() {
 fn somebody_must_be_admin_from_the_beginning() {
     let nobody = Genesis { roles: BTreeSet::from([Role::Member]), ..genesis() };
     let invalid = IvnState::found(&founding(nobody)).unwrap_err();
-    assert_eq!(invalid, Invalid::NotAdmin { account: name("ada") });
+    assert_eq!(invalid, Refusal::NotAdmin { account: name("ada") });
 }
 
 #[test]
@@ -62,7 +63,7 @@ fn an_entry_of_another_ivn_is_refused() {
         let body = Body::NodeStarted { incarnation: Digest::new([0; 32]) };
         let statement = Statement { ivn, ..log.statement(Author::Account(name("ada")), body) };
         let entry = Entry::sign(statement, &[&secrets("ada").identity]).unwrap();
-        assert_eq!(log.enter(&entry), Err(Invalid::OtherIvn));
+        assert_eq!(log.enter(&entry), Err(Refusal::OtherIvn));
     }
 }
 
@@ -72,7 +73,7 @@ fn an_entry_counts_only_with_its_authors_signature() {
     let body = Body::NodeStarted { incarnation: Digest::new([0; 32]) };
     let statement = log.statement(Author::Account(name("ben")), body.clone());
     let forged = Entry::sign(statement, &[&secrets("cyd").identity]).unwrap();
-    assert_eq!(log.enter(&forged), Err(Invalid::Signature));
+    assert_eq!(log.enter(&forged), Err(Refusal::Signature));
     let statement = log.statement(
         Author::Coordinator,
         Body::CeremonyAborted {
@@ -81,9 +82,9 @@ fn an_entry_counts_only_with_its_authors_signature() {
         },
     );
     let forged = Entry::sign(statement, &[&secrets("ada").identity]).unwrap();
-    assert_eq!(log.enter(&forged), Err(Invalid::Signature));
+    assert_eq!(log.enter(&forged), Err(Refusal::Signature));
     let stranger = log.says("eve", body);
-    assert_eq!(stranger, Err(Invalid::UnknownAccount { account: name("eve") }));
+    assert_eq!(stranger, Err(Refusal::UnknownAccount { account: name("eve") }));
 }
 
 #[test]
@@ -100,7 +101,7 @@ fn the_coordinator_can_not_say_what_is_an_accounts_to_say() {
         Body::Refusal { request, reason: "no".to_owned() },
     ];
     for body in bodies {
-        assert_eq!(log.coordinator_says(body), Err(Invalid::WrongAuthor));
+        assert_eq!(log.coordinator_says(body), Err(Refusal::WrongAuthor));
     }
 }
 
@@ -119,7 +120,7 @@ fn an_account_can_not_say_what_is_the_coordinators_to_say() {
         Body::EpochStarted { session, signature },
     ];
     for body in bodies {
-        assert_eq!(log.says("ada", body), Err(Invalid::WrongAuthor));
+        assert_eq!(log.says("ada", body), Err(Refusal::WrongAuthor));
     }
 }
 
@@ -127,14 +128,14 @@ fn an_account_can_not_say_what_is_the_coordinators_to_say() {
 fn only_an_admin_invites() {
     let mut log = TestLog::peopled();
     let invitation = Body::Invitation(log.invitation("eve", Role::Admin));
-    assert_eq!(log.says("ben", invitation), Err(Invalid::NotAdmin { account: name("ben") }));
+    assert_eq!(log.says("ben", invitation), Err(Refusal::NotAdmin { account: name("ben") }));
 }
 
 #[test]
 fn an_account_that_exists_can_not_be_invited_or_admitted_again() {
     let mut log = TestLog::peopled();
     log.wait(1);
-    let exists = Err(Invalid::AccountExists { account: name("ben") });
+    let exists = Err(Refusal::AccountExists { account: name("ben") });
     let invitation = Body::Invitation(log.invitation("ben", Role::Member));
     assert_eq!(log.says("ada", invitation), exists);
     assert_eq!(log.join("ben"), exists, "a token works once");
@@ -153,7 +154,7 @@ fn an_invitation_admits_with_its_roles_and_is_used_up() {
 #[test]
 fn without_an_invitation_nobody_joins() {
     let mut log = TestLog::founded();
-    assert_eq!(log.join("eve"), Err(Invalid::NotInvited));
+    assert_eq!(log.join("eve"), Err(Refusal::NotInvited));
 }
 
 #[test]
@@ -164,26 +165,26 @@ fn a_token_admits_no_other_account_and_in_no_other_ivn() {
     let ivn = log.state.ivn();
     let token_of_ben = TestLog::invitation_key("ben");
     let entry = log.admission("cyd", &token_of_ben, ivn);
-    assert_eq!(log.enter(&entry), Err(Invalid::NotInvited));
+    assert_eq!(log.enter(&entry), Err(Refusal::NotInvited));
     let entry = log.admission("ben", &token_of_ben, IvnId::new([0; 32]));
-    assert_eq!(log.enter(&entry), Err(Invalid::OtherIvn));
+    assert_eq!(log.enter(&entry), Err(Refusal::OtherIvn));
 }
 
 #[test]
 fn a_withdrawn_invitation_lets_nobody_in_and_another_one_does() {
     let mut log = TestLog::founded();
-    assert_eq!(log.state.withdrawal(&name("ben"), log.now), Err(Invalid::NotInvited));
+    assert_eq!(log.state.withdrawal(&name("ben"), log.now), Err(Refusal::NotInvited));
     log.invite("ben", Role::Member);
     let (invited, now) = (log.entries.last().unwrap().clone(), log.now);
     let withdrawal = log.state.withdrawal(&name("ben"), now).unwrap();
     assert!(withdrawal.is_withdrawal());
     log.says("ada", Body::Invitation(withdrawal)).unwrap();
     assert_eq!(log.state.open_invitations(now).count(), 0);
-    assert_eq!(log.join("ben"), Err(Invalid::NotInvited));
-    assert_eq!(log.state.withdrawal(&name("ben"), now), Err(Invalid::NotInvited));
+    assert_eq!(log.join("ben"), Err(Refusal::NotInvited));
+    assert_eq!(log.state.withdrawal(&name("ben"), now), Err(Refusal::NotInvited));
     // Nor does the coordinator bring it back.
     let again = log.enter(&crate::entry::Entry::from_bytes(&invited).unwrap());
-    assert_eq!(again, Err(Invalid::AlreadySaid { account: name("ada") }));
+    assert_eq!(again, Err(Refusal::AlreadySaid { account: name("ada") }));
     log.wait(1);
     log.invite("ben", Role::Member);
     log.join("ben").unwrap();
@@ -200,7 +201,7 @@ fn an_invitation_to_replace_keys_is_withdrawn_and_the_present_ones_stay() {
     };
     log.says("ada", Body::Invitation(open)).unwrap();
     let withdrawal = log.state.withdrawal(&name("ben"), log.now).unwrap();
-    let not_admin = Err(Invalid::NotAdmin { account: name("cyd") });
+    let not_admin = Err(Refusal::NotAdmin { account: name("cyd") });
     assert_eq!(log.says("cyd", Body::Invitation(withdrawal.clone())), not_admin);
     log.says("ada", Body::Invitation(withdrawal)).unwrap();
     let token = TestLog::invitation_key("ben");
@@ -210,7 +211,7 @@ fn an_invitation_to_replace_keys_is_withdrawn_and_the_present_ones_stay() {
         ..log.entry("ben", Body::AccountAdmitted { keys: keys.public() }).statement().clone()
     };
     let joins = crate::entry::Entry::sign(joins, &[&token, &keys.identity]).unwrap();
-    assert_eq!(log.enter(&joins), Err(Invalid::NotInvited));
+    assert_eq!(log.enter(&joins), Err(Refusal::NotInvited));
     assert_eq!(log.state.account(&name("ben")).unwrap(), &present);
 }
 
@@ -221,11 +222,11 @@ fn a_withdrawal_is_said_in_time_although_other_clocks_are_ahead() {
     let now = log.now;
     let withdrawal = log.state.withdrawal(&name("eve"), now).unwrap();
     // As far ahead as a coordinator takes it.
-    log.wait(crate::coordinator::MAX_CLOCK_LEAD - 1);
+    log.wait(crate::state::clock::MAX_CLOCK_LEAD - 1);
     log.start_node("cyd", 1);
     log.now = now;
     log.says("ada", Body::Invitation(withdrawal)).unwrap();
-    assert_eq!(log.join("eve"), Err(Invalid::NotInvited));
+    assert_eq!(log.join("eve"), Err(Refusal::NotInvited));
 }
 
 #[test]
@@ -236,7 +237,7 @@ fn a_second_invitation_replaces_the_first() {
     let again =
         crate::statement::Invitation { key: new.public(), ..log.invitation("ben", Role::Member) };
     log.says("ada", Body::Invitation(again)).unwrap();
-    assert_eq!(log.join("ben"), Err(Invalid::NotInvited));
+    assert_eq!(log.join("ben"), Err(Refusal::NotInvited));
     let entry = log.admission("ben", &new, log.state.ivn());
     assert!(log.enter(&entry).is_ok());
 }
@@ -248,7 +249,7 @@ fn repeating_a_replaced_invitation_does_not_bring_it_back() {
     log.enter(&first).unwrap();
     log.wait(1);
     log.invite("ben", Role::Member);
-    assert_eq!(log.enter(&first), Err(Invalid::AlreadySaid { account: name("ada") }));
+    assert_eq!(log.enter(&first), Err(Refusal::AlreadySaid { account: name("ada") }));
 }
 
 #[test]
@@ -257,7 +258,7 @@ fn an_invitation_that_was_held_back_does_not_replace_a_later_one() {
     let held_back = log.entry("ada", Body::Invitation(log.invitation("ben", Role::Admin)));
     log.wait(1);
     log.invite("ben", Role::Member);
-    assert_eq!(log.enter(&held_back), Err(Invalid::Outdated { name: "ben".to_owned() }));
+    assert_eq!(log.enter(&held_back), Err(Refusal::Outdated { name: "ben".to_owned() }));
 }
 
 #[test]
@@ -268,10 +269,10 @@ fn an_expired_invitation_admits_nobody() {
     log.wait(HOUR);
     assert!(log.join("eve").is_ok(), "in its last millisecond");
     log.wait(1);
-    assert_eq!(log.join("ben"), Err(Invalid::InvitationExpired));
+    assert_eq!(log.join("ben"), Err(Refusal::InvitationExpired));
     let late = log.invitation("cyd", Role::Member);
     log.wait(2 * HOUR);
-    assert_eq!(log.says("ada", Body::Invitation(late)), Err(Invalid::InvitationExpired));
+    assert_eq!(log.says("ada", Body::Invitation(late)), Err(Refusal::InvitationExpired));
 }
 
 #[test]
@@ -281,7 +282,7 @@ fn time_in_the_log_does_not_go_back() {
     log.wait(HOUR + 1);
     log.start_node("ada", 1);
     log.now = crate::names::Timestamp(0);
-    assert_eq!(log.join("ben"), Err(Invalid::InvitationExpired));
+    assert_eq!(log.join("ben"), Err(Refusal::InvitationExpired));
 }
 
 #[test]
@@ -294,7 +295,7 @@ fn keys_belong_to_one_account() {
     let keys = AccountKeys { cosigner: secrets("ben").public().cosigner, ..own.public() };
     let statement = log.statement(Author::Account(name("eve")), Body::AccountAdmitted { keys });
     let entry = Entry::sign(statement, &[&token, &own.identity]).unwrap();
-    assert_eq!(log.enter(&entry), Err(Invalid::KeysTaken { account: name("ben") }));
+    assert_eq!(log.enter(&entry), Err(Refusal::KeysTaken { account: name("ben") }));
 }
 
 #[test]
@@ -302,21 +303,21 @@ fn an_incarnation_is_announced_once() {
     let mut log = TestLog::founded();
     log.start_node("ada", 1);
     let again = Body::NodeStarted { incarnation: TestLog::incarnation("ada", 1) };
-    assert_eq!(log.says("ada", again.clone()), Err(Invalid::AlreadySaid { account: name("ada") }));
+    assert_eq!(log.says("ada", again.clone()), Err(Refusal::AlreadySaid { account: name("ada") }));
     log.start_node("ada", 2);
     assert_eq!(
         log.says("ada", again),
-        Err(Invalid::AlreadySaid { account: name("ada") }),
+        Err(Refusal::AlreadySaid { account: name("ada") }),
         "an old start does not come back"
     );
 }
 
 #[test]
 fn what_is_wrong_with_an_entry_is_malformed_or_its_signature() {
-    assert_eq!(Invalid::from(EntryError::Signature), Invalid::Signature);
+    assert_eq!(Refusal::from(EntryError::Signature), Refusal::Signature);
     for error in
         [EntryError::TooLong, EntryError::Json, EntryError::PayloadType, EntryError::Spelling]
     {
-        assert_eq!(Invalid::from(error), Invalid::Malformed);
+        assert_eq!(Refusal::from(error), Refusal::Malformed);
     }
 }

@@ -5,7 +5,7 @@ use crate::cli::context::Context;
 use crate::cli::session::Session;
 use crate::cli::terminal::Page;
 use quorate_ceremony::names::{AccountName, GroupName};
-use quorate_ceremony::state::Invalid;
+use quorate_ceremony::state::Refusal;
 use quorate_ceremony::statement::Role;
 
 /// How an account's shares are given up.
@@ -80,7 +80,7 @@ pub(super) fn check_admin(session: &Session) -> Result<(), Problem> {
     let status = session.status()?;
     match status.roles.contains(&Role::Admin) {
         true => Ok(()),
-        false => Err(Invalid::NotAdmin { account: status.account }.into()),
+        false => Err(Refusal::NotAdmin { account: status.account }.into()),
     }
 }
 

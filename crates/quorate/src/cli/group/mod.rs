@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use quorate_ceremony::names::{AccountName, GroupName};
-use quorate_ceremony::state::Invalid;
+use quorate_ceremony::state::Refusal;
 use serde::Serialize;
 
 use super::context::{Context, now};
@@ -229,7 +229,7 @@ fn refused(
 }
 
 fn not_an_admin(account: &AccountName) -> String {
-    Invalid::NotAdmin { account: account.clone() }.to_string()
+    Refusal::NotAdmin { account: account.clone() }.to_string()
 }
 
 /// Shows how a group comes along until it is settled. `what` is waited for.

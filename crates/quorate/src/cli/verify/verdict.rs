@@ -15,7 +15,7 @@ pub(super) enum Verdict {
     /// By a trusted key, over this file.
     Valid,
     /// Not a signature over this file by the key that it should be by.
-    Invalid,
+    Refusal,
     /// Over this file, or maybe so, by a key that nobody said to trust.
     UntrustedKey,
 }
@@ -24,7 +24,7 @@ impl Verdict {
     pub(super) fn exit(self) -> Option<Exit> {
         match self {
             Self::Valid => None,
-            Self::Invalid => Some(Exit::Verification),
+            Self::Refusal => Some(Exit::Verification),
             Self::UntrustedKey => Some(Exit::UntrustedKey),
         }
     }
@@ -130,7 +130,7 @@ impl Finding<'_> {
     }
 
     fn sentence(&self, name: &str, intact: Option<&Result<(), VerifyError>>) -> (Verdict, String) {
-        use Verdict::{Invalid, UntrustedKey, Valid};
+        use Verdict::{Refusal, UntrustedKey, Valid};
         if let Some(signer) = &self.signer {
             return (
                 Valid,
@@ -139,7 +139,7 @@ impl Finding<'_> {
         }
         match (&self.failure, intact) {
             (Some((_, VerifyError::OtherKey { .. })), Some(Err(_))) => (
-                Invalid,
+                Refusal,
                 format!("{name} does not match the signature, which is by another key, too"),
             ),
             (Some((_, VerifyError::OtherKey { .. })), _) => (
@@ -147,14 +147,14 @@ impl Finding<'_> {
                 format!("{name} was signed by another key than the one that you gave"),
             ),
             (Some((_, VerifyError::OtherNamespace { .. })), _) => {
-                (Invalid, "the signature was made for another purpose".to_owned())
+                (Refusal, "the signature was made for another purpose".to_owned())
             }
             (Some((signer, _)), Some(Err(_))) => (
-                Invalid,
+                Refusal,
                 format!("{name} is not the file that {} signed: it was changed", signer.name()),
             ),
             (Some(_), _) => (
-                Invalid,
+                Refusal,
                 format!("{name} was changed after it was signed, or another key signed it"),
             ),
             (None, Some(Ok(()))) => (
@@ -164,7 +164,7 @@ impl Finding<'_> {
                 ),
             ),
             (None, Some(Err(_))) => (
-                Invalid,
+                Refusal,
                 format!(
                     "{name} does not match the signature, which is by a key of no group of this home, too"
                 ),
@@ -237,7 +237,7 @@ impl VerificationView {
     pub(super) fn write(&self, page: &mut Page) {
         let (tone, word) = match self.verdict {
             Verdict::Valid => (Tone::Good, "valid"),
-            Verdict::Invalid => (Tone::Bad, "NOT VALID"),
+            Verdict::Refusal => (Tone::Bad, "NOT VALID"),
             Verdict::UntrustedKey => (Tone::Bad, "UNTRUSTED KEY"),
         };
         page.verdict(tone, format!("{word}: {}", self.sentence));

@@ -9,13 +9,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use quorate_ceremony::document::Document;
 use quorate_ceremony::effect::{
     CommandError, CommandId, Done, NodeChange, NodeDeadline, NodeEffect,
 };
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{Digest, EntryId};
-use quorate_ceremony::node::{Command, Document, Input, Node};
+use quorate_ceremony::node::{Command, Input, Node};
 use quorate_ceremony::state::RequestState;
 use quorate_ceremony::statement::Request;
 use rand_core::OsRng;
@@ -26,12 +27,11 @@ use super::hub::{Hub, Outgoing};
 use super::{answer, backup, documents, view};
 use crate::api::{Answer, Ask, Exit, Problem, SignAsk};
 use crate::documents::Shelf;
-use crate::fail_points;
-use crate::proof_files;
 use crate::store::StoreError;
 use crate::store::documents::DocumentPackage;
 use crate::store::node::NodeStore;
 use crate::timers::{Deadlines, now};
+use crate::{fail_points, proof_files};
 
 /// How many inputs one batch takes at most.
 const BATCH: usize = 512;

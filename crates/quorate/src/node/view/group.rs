@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use quorate_ceremony::names::{AccountName, Timestamp};
 use quorate_ceremony::node::Node;
 use quorate_ceremony::state::{
-    Ceremony, CeremonyPhase, Change, ChangeEnd, Group, Health, IvnState, PastChange, Unable,
+    Change, ChangeEnd, Group, Health, IvnState, PastChange, Session, SessionPhase, Unable,
 };
 use quorate_ceremony::statement::AbortReason;
 
@@ -60,7 +60,7 @@ pub(crate) fn group(node: &Node, group: &Group, now: Timestamp) -> GroupView {
         past_change: group.past_changes.last().map(past_change),
         unused: unused(node.state(), group),
         change: change.map(|pending| Box::new(self::change(node, group, pending, now))),
-        attempts: group.past.len() + usize::from(group.ceremony.is_some() || group.key.is_some()),
+        attempts: group.past.len() + usize::from(group.session.is_some() || group.key.is_some()),
         dkg_ms: group.key.as_ref().map(|key| key.activated.0.saturating_sub(key.started.0)),
     }
 }
@@ -116,15 +116,15 @@ fn stage(group: &Group) -> GroupStage {
     }
     match group.phase() {
         Some(
-            CeremonyPhase::Committing
-            | CeremonyPhase::Revealing
-            | CeremonyPhase::Summing
-            | CeremonyPhase::Judging,
+            SessionPhase::Committing
+            | SessionPhase::Revealing
+            | SessionPhase::Summing
+            | SessionPhase::Judging,
         ) => GroupStage::Generating,
-        Some(CeremonyPhase::Certifying) => GroupStage::Certifying,
-        Some(CeremonyPhase::Activating) => GroupStage::Activating,
-        Some(CeremonyPhase::Doomed(reason)) if !group.goes_on_after(&reason) => GroupStage::Failed,
-        Some(CeremonyPhase::Doomed(_)) => GroupStage::Accepted,
+        Some(SessionPhase::Certifying) => GroupStage::Certifying,
+        Some(SessionPhase::Activating) => GroupStage::Activating,
+        Some(SessionPhase::Doomed(reason)) if !group.goes_on_after(&reason) => GroupStage::Failed,
+        Some(SessionPhase::Doomed(_)) => GroupStage::Accepted,
         None if group.past.last().is_some_and(|past| !group.goes_on_after(&past.reason)) => {
             GroupStage::Failed
         }
@@ -139,16 +139,16 @@ fn making_sentence(node: &Node, group: &Group) -> String {
     let offline: Vec<&AccountName> =
         group.definition.members.iter().filter(|member| !node.online().contains(*member)).collect();
     match group.phase() {
-        Some(CeremonyPhase::Committing) => waiting(group, 1, "hash commitments"),
-        Some(CeremonyPhase::Revealing) => waiting(group, 2, "sealed shares"),
-        Some(CeremonyPhase::Summing) => waiting(group, 3, "sealed sums"),
-        Some(CeremonyPhase::Judging) => waiting(group, 3, "acknowledgements"),
-        Some(CeremonyPhase::Certifying) => waiting(group, 4, "certifications"),
-        Some(CeremonyPhase::Activating) => format!(
+        Some(SessionPhase::Committing) => waiting(group, 1, "hash commitments"),
+        Some(SessionPhase::Revealing) => waiting(group, 2, "sealed shares"),
+        Some(SessionPhase::Summing) => waiting(group, 3, "sealed sums"),
+        Some(SessionPhase::Judging) => waiting(group, 3, "acknowledgements"),
+        Some(SessionPhase::Certifying) => waiting(group, 4, "certifications"),
+        Some(SessionPhase::Activating) => format!(
             "{name}: key generation, round 5 of 5: any {} members prove the new key by a signature.",
             group.definition.min_signers
         ),
-        Some(CeremonyPhase::Doomed(reason)) => abort_sentence(group, &reason),
+        Some(SessionPhase::Doomed(reason)) => abort_sentence(group, &reason),
         None => match group.past.last() {
             Some(past) if !group.goes_on_after(&past.reason) => abort_sentence(group, &past.reason),
             _ if group.not_accepted().next().is_some() => {
@@ -204,7 +204,7 @@ fn abort_sentence(group: &Group, reason: &AbortReason) -> String {
 
 /// Whether something can still come of a change: it is being carried out, or there is time left to decide on it.
 fn is_alive(group: &Group, change: &Change, now: Timestamp) -> bool {
-    group.ceremony.is_some() || !change.lapsed(now)
+    group.session.is_some() || !change.lapsed(now)
 }
 
 /// A proposed change of a group, as this node sees it.
@@ -267,7 +267,7 @@ fn doomed(group: &Group, reason: &AbortReason) -> String {
 }
 
 /// Who is to announce that it takes part in a repair: enough helpers, and the member itself.
-fn repair_announcements(group: &Group, ceremony: &Ceremony, member: &AccountName) -> String {
+fn repair_announcements(group: &Group, ceremony: &Session, member: &AccountName) -> String {
     let missing = group.missing();
     let (itself, helpers): (Vec<_>, Vec<_>) = missing.iter().partition(|name| *name == member);
     let mut who = Vec::new();
@@ -291,37 +291,37 @@ fn change_sentence(
     let round = |number: u8, what: &str| {
         format!("Under way, round {number} of 5: waiting for {what} of {}.", list(&group.missing()))
     };
-    if let Some(ceremony) = &group.ceremony
+    if let Some(ceremony) = &group.session
         && let Some(member) = ceremony.terms.repairs()
     {
         return match group.phase() {
-            Some(CeremonyPhase::Committing) => repair_announcements(group, ceremony, member),
-            Some(CeremonyPhase::Revealing) => round(2, "sealed summands"),
-            Some(CeremonyPhase::Summing) => round(3, "sealed sums"),
-            Some(CeremonyPhase::Judging) => round(4, "acknowledgement"),
-            Some(CeremonyPhase::Doomed(reason)) => doomed(group, &reason),
-            Some(CeremonyPhase::Certifying | CeremonyPhase::Activating) | None => {
+            Some(SessionPhase::Committing) => repair_announcements(group, ceremony, member),
+            Some(SessionPhase::Revealing) => round(2, "sealed summands"),
+            Some(SessionPhase::Summing) => round(3, "sealed sums"),
+            Some(SessionPhase::Judging) => round(4, "acknowledgement"),
+            Some(SessionPhase::Doomed(reason)) => doomed(group, &reason),
+            Some(SessionPhase::Certifying | SessionPhase::Activating) | None => {
                 round(5, "certification")
             }
         };
     }
     match group.phase() {
-        Some(CeremonyPhase::Committing) => return round(1, "announcements"),
-        Some(CeremonyPhase::Revealing) => {
-            let needed = group.ceremony.as_ref().map_or(0, |it| it.terms.dealers_needed());
+        Some(SessionPhase::Committing) => return round(1, "announcements"),
+        Some(SessionPhase::Revealing) => {
+            let needed = group.session.as_ref().map_or(0, |it| it.terms.dealers_needed());
             let of = list_or(&group.missing());
             return format!(
                 "Under way, round 2 of 5: waiting for the sealed shares of {of}; {needed} are enough."
             );
         }
-        Some(CeremonyPhase::Summing | CeremonyPhase::Judging) => {
+        Some(SessionPhase::Summing | SessionPhase::Judging) => {
             return round(3, "acknowledgements");
         }
-        Some(CeremonyPhase::Certifying) => return round(4, "certifications"),
-        Some(CeremonyPhase::Activating) => {
+        Some(SessionPhase::Certifying) => return round(4, "certifications"),
+        Some(SessionPhase::Activating) => {
             return "Under way, round 5 of 5: the new shares are proved by a signature.".to_owned();
         }
-        Some(CeremonyPhase::Doomed(reason)) => return doomed(group, &reason),
+        Some(SessionPhase::Doomed(reason)) => return doomed(group, &reason),
         None => {}
     }
     if !change.approved {
