@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::Failure;
+use crate::failure::Failure;
 
 /// What `cargo metadata` says about this workspace.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 mod bench;
 mod cargo;
+mod failure;
 mod soak;
 mod terminal;
 mod test;
@@ -11,6 +12,7 @@ mod tools;
 use std::process::ExitCode;
 
 use crate::cargo::Workspace;
+use crate::failure::Failure;
 
 const USAGE: &str = "\
 Developer tasks of Quorate
@@ -35,17 +37,6 @@ Commands:
         --seed S      makes the choices of a run before (default: another each time; printed)
   help  Prints this
 ";
-
-/// Why a command did not succeed.
-#[derive(Debug)]
-enum Failure {
-    /// The command line makes no sense; says how and prints the usage.
-    Usage(String),
-    /// A check found something, and has already printed it.
-    Checks,
-    /// The environment did not do what was asked; says what and why.
-    Environment(String),
-}
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

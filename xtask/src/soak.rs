@@ -4,8 +4,8 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::Failure;
 use crate::cargo::{Workspace, command};
+use crate::failure::Failure;
 use crate::terminal::{Tone, paint, say};
 
 /// What a developer asked for.

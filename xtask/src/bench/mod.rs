@@ -9,10 +9,10 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::Failure;
 use crate::bench::machine::Machine;
 use crate::bench::measurements::{Measurements, Source};
 use crate::cargo::{Workspace, command};
+use crate::failure::Failure;
 use crate::terminal::{Tone, paint, say};
 
 /// Where the page is, relative to the root.

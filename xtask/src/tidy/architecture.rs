@@ -1,8 +1,9 @@
 //! Rules about what may know what: crates, purity, the two halves of the shell.
 
+use crate::tidy::files;
+use crate::tidy::problem::Problem;
 use crate::tidy::source::{paths, tokens};
 use crate::tidy::tree::Tree;
-use crate::tidy::{Problem, files};
 
 /// Which member may depend on which, as the design draws the arrows. The test kit may use all.
 /// Tests of a crate (dev-dependencies) may in addition use the test kit.

@@ -1,6 +1,6 @@
 //! Rules about files: what must be there, names, lengths, first lines.
 
-use crate::tidy::Problem;
+use crate::tidy::problem::Problem;
 use crate::tidy::tree::Tree;
 
 const LONGEST: usize = 600;
@@ -94,6 +94,20 @@ pub(super) fn long(tree: &Tree) -> Vec<Problem> {
     long.map(|(path, length)| Problem::at(path, 0, format!("has {length} lines"))).collect()
 }
 
+/// Finds `x.rs` beside the folder `x/` with its modules.
+pub(super) fn mod_files(tree: &Tree) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let sources = tree.sources().filter(|(path, _)| path.contains("/src/"));
+    for (path, _) in sources.filter(|(path, _)| !path.contains("/src/bin/")) {
+        let folder = format!("{}/", path.trim_end_matches(".rs"));
+        let inside = tree.files.range(folder.clone()..).next();
+        if inside.is_some_and(|(inside, _)| inside.starts_with(&folder)) {
+            problems.push(Problem::at(path, 0, format!("is {folder}mod.rs")));
+        }
+    }
+    problems
+}
+
 /// Finds modules whose name says nothing.
 pub(super) fn module_names(tree: &Tree) -> Vec<Problem> {
     let mut problems = Vec::new();
@@ -140,6 +154,15 @@ mod tests {
         assert!(names("\"/home/\"", "/home/") && !names("src/home/", "/home/"));
         // tidy: path because the test is about them
         assert!(!names("https://example.org/work/", "/work/"));
+    }
+
+    #[test]
+    fn a_folder_of_modules_has_its_own_file_inside() {
+        let files = [("a/src/b.rs", ""), ("a/src/b/c.rs", ""), ("a/src/b_d.rs", "")];
+        assert_eq!(mod_files(&Tree::of(&files)).len(), 1);
+
+        let files = [("a/src/b/mod.rs", ""), ("a/src/b/c.rs", ""), ("a/tests/b.rs", "")];
+        assert!(mod_files(&Tree::of(&files)).is_empty());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Rules about code that clippy has no lint for: words, sleeping and ignored tests, loose ends.
 
-use crate::tidy::Problem;
+use crate::tidy::problem::Problem;
 use crate::tidy::source::{paths, tokens};
 use crate::tidy::tree::Tree;
 

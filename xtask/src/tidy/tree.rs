@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use crate::Failure;
 use crate::cargo::{Package, Workspace};
+use crate::failure::Failure;
 use crate::tidy::source;
 
 /// Directories that no rule is about.
@@ -27,14 +27,28 @@ pub(crate) struct File {
     pub(crate) text: String,
     /// For `.rs` files: the text without comments and literals.
     pub(crate) code: String,
-    /// Lines (from 1) that only tests contain. All lines of files that only tests use.
-    test_lines: BTreeSet<usize>,
+    /// Lines (from 1) of items under `#[cfg(test)]`.
+    cfg_test_lines: BTreeSet<usize>,
+    /// Whether another file declares it under `#[cfg(test)]`, or a file above it.
+    is_test_module: bool,
+    /// Whether it is in a directory that only tests use.
+    is_in_test_directory: bool,
 }
 
 impl File {
-    /// Whether only tests contain this line.
+    /// Whether only tests use this line.
     pub(crate) fn is_test(&self, line: usize) -> bool {
-        self.test_lines.contains(&line)
+        self.is_in_test_directory || self.is_test_module || self.is_cfg_test(line)
+    }
+
+    /// Whether this line is of an item under `#[cfg(test)]`.
+    pub(crate) fn is_cfg_test(&self, line: usize) -> bool {
+        self.cfg_test_lines.contains(&line)
+    }
+
+    /// Whether the whole file is a module under `#[cfg(test)]`.
+    pub(crate) fn is_test_module(&self) -> bool {
+        self.is_test_module
     }
 }
 
@@ -51,20 +65,24 @@ impl Tree {
         let mut test_modules = BTreeSet::new();
         let mut files = BTreeMap::new();
         for (path, text) in texts {
-            let mut file = File { text, code: String::new(), test_lines: BTreeSet::new() };
+            let mut file = File {
+                text,
+                code: String::new(),
+                cfg_test_lines: BTreeSet::new(),
+                is_test_module: false,
+                is_in_test_directory: is_test_directory(&path),
+            };
             if path.ends_with(".rs") {
                 file.code = source::code(&file.text);
                 let (lines, modules) = source::test_items(&source::tokens(&file.code));
-                file.test_lines = lines.into_iter().flatten().collect();
+                file.cfg_test_lines = lines.into_iter().flatten().collect();
                 let parent = module_directory(&path);
                 test_modules.extend(modules.iter().map(|name| format!("{parent}/{name}")));
             }
             files.insert(path, file);
         }
         for (path, file) in &mut files {
-            if is_test_path(path, &test_modules) {
-                file.test_lines = (1..=file.text.lines().count()).collect();
-            }
+            file.is_test_module = is_below_any(path, &test_modules);
         }
         Self { files, packages }
     }
@@ -85,14 +103,15 @@ fn module_directory(path: &str) -> String {
     }
 }
 
-fn is_test_path(path: &str, test_modules: &BTreeSet<String>) -> bool {
-    let in_test_directory =
-        path.split('/').any(|part| matches!(part, "tests" | "benches" | "testkit" | "fuzz"));
-    let in_test_module = test_modules.iter().any(|module| {
+fn is_test_directory(path: &str) -> bool {
+    path.split('/').any(|part| matches!(part, "tests" | "benches" | "testkit" | "fuzz"))
+}
+
+fn is_below_any(path: &str, modules: &BTreeSet<String>) -> bool {
+    modules.iter().any(|module| {
         let rest = path.strip_prefix(module.as_str());
         rest.is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
-    });
-    in_test_directory || in_test_module
+    })
 }
 
 fn collect(
@@ -144,13 +163,11 @@ mod tests {
 
     #[test]
     fn only_whole_directories_make_a_file_a_test() {
-        let none = BTreeSet::new();
-
-        assert!(is_test_path("crates/log/tests/vectors.rs", &none));
-        assert!(is_test_path("testkit/src/lib.rs", &none));
-        assert!(!is_test_path("crates/log/src/attests.rs", &none));
+        assert!(is_test_directory("crates/log/tests/vectors.rs"));
+        assert!(is_test_directory("testkit/src/lib.rs"));
+        assert!(!is_test_directory("crates/log/src/attests.rs"));
         let checks = BTreeSet::from(["a/src/checks".into()]);
-        assert!(is_test_path("a/src/checks/deep.rs", &checks));
-        assert!(!is_test_path("a/src/checksum.rs", &checks));
+        assert!(is_below_any("a/src/checks/deep.rs", &checks));
+        assert!(!is_below_any("a/src/checksum.rs", &checks));
     }
 }
