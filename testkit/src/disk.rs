@@ -58,9 +58,9 @@ impl NodeDisk {
 
     /// What a process finds when it starts. `None` if a package can not be read.
     pub(crate) fn saved(&self) -> Option<Saved> {
-        let mut packages = Vec::new();
+        let mut packages = BTreeMap::new();
         for (session, bytes) in &self.packages {
-            packages.push((*session, KeyPackage::from_bytes(bytes).ok()?));
+            packages.insert(*session, KeyPackage::from_bytes(bytes).ok()?);
         }
         Some(Saved {
             entries: self.entries.clone(),

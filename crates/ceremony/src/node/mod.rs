@@ -22,6 +22,7 @@ mod follow;
 mod keyshares;
 mod maintenance;
 mod outbox;
+mod saved;
 mod signing;
 #[cfg(test)]
 mod tests;
@@ -48,6 +49,7 @@ use crate::statement::{Body, GroupChange, GroupDefinition, Invitation, Role};
 
 pub use contradiction::Contradiction;
 pub use follow::MAX_STAGED;
+pub use saved::{ChangeError, Saved};
 
 /// What an account holder decides about its node, once.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -56,27 +58,6 @@ pub struct Config {
     pub auto_accept: bool,
     /// Approve requests without asking, where the group's policy says `auto_approve` too.
     pub auto_approve: bool,
-}
-
-/// What the node finds on its disk when it starts.
-#[derive(Debug, Default)]
-pub struct Saved {
-    /// The log so far, from the genesis on: at least that.
-    pub entries: Vec<Vec<u8>>,
-    /// The latest checkpoint that the node cosigned.
-    pub cosigned: Option<String>,
-    /// Proof of the coordinator's misbehaviour, the first one first, as [`Misbehaviour::to_json`] wrote it.
-    pub misbehaviour: Vec<String>,
-    /// Checkpoints that do not fit the log that the node has.
-    pub unexplained: Vec<String>,
-    /// Requests that the account holder refuses.
-    pub refused: BTreeSet<EntryId>,
-    /// Entries that may not have reached the log, oldest first.
-    pub outbox: Vec<Vec<u8>>,
-    /// Its shares, by the session that made them.
-    pub packages: Vec<(SessionId, KeyPackage)>,
-    /// Signing sessions and ceremonies that it took part in, and whether a signature share was released.
-    pub sessions: BTreeMap<SessionId, bool>,
 }
 
 /// What happens to a node.
@@ -298,7 +279,7 @@ impl Node {
             arrived: replayed.arrived,
             commands: BTreeMap::new(),
             runs: BTreeMap::new(),
-            packages: saved.packages.into_iter().collect(),
+            packages: saved.packages,
             documents: BTreeMap::new(),
             wanted: BTreeMap::new(),
             unavailable: BTreeMap::new(),

@@ -145,7 +145,7 @@ pub async fn make(
         ivn: state.ivn(),
         made_at: now,
         log_size: state.size(),
-        shares: labels(state, kept.packages.iter().map(|(session, _)| *session)),
+        shares: labels(state, kept.packages.keys().copied()),
     };
     let is_refusal = |bytes: &Vec<u8>| {
         Entry::from_bytes(bytes)
@@ -160,8 +160,8 @@ pub async fn make(
         refusals: kept.outbox.into_iter().filter(is_refusal).map(Base64).collect(),
     };
     let parts = BackupParts {
-        packages: kept.packages,
-        sessions: kept.sessions,
+        packages: kept.packages.into_iter().collect(),
+        sessions: kept.sessions.into_iter().collect(),
         rest: serde_json::to_vec(&rest)?,
     };
     let file = std::fs::read(keys).map_err(|error| KeystoreError::read(keys, error))?;

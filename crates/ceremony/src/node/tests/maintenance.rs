@@ -97,7 +97,7 @@ fn a_node_that_was_off_for_long_proves_its_share_when_it_is_back() {
 fn a_node_without_its_share_proves_nothing() {
     let mut log = TestLog::keyed();
     log.wait(9 * PROVE_AFTER);
-    let saved = Saved { packages: Vec::new(), ..saved(&log) };
+    let saved = Saved { packages: BTreeMap::new(), ..saved(&log) };
     let mut bench = Bench::with(log, saved);
     bench.announce();
     let now = bench.log.now;
@@ -232,7 +232,7 @@ fn says_it_destroyed(log: &TestLog, keys: &str) -> usize {
     let mut rng = ChaCha20Rng::seed_from_u64(1);
     let saved = Saved {
         entries: log.entries.clone(),
-        packages: vec![(session(2), log.package_of("ben"))],
+        packages: [(session(2), log.package_of("ben"))].into(),
         ..Saved::default()
     };
     let config = Config { auto_accept: false, auto_approve: false };

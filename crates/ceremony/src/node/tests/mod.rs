@@ -43,7 +43,7 @@ impl Documents for Contract {
 fn saved(log: &TestLog) -> Saved {
     Saved {
         entries: log.entries.clone(),
-        packages: vec![(session(1), log.package_of("ben"))],
+        packages: [(session(1), log.package_of("ben"))].into(),
         ..Saved::default()
     }
 }

@@ -1,6 +1,6 @@
 //! What a node keeps: its copy of the log, its key packages, and what it must never do twice.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use quorate_ceremony::effect::NodeChange;
@@ -24,22 +24,6 @@ pub struct NodeStore {
     sealer: PackageSealer,
 }
 
-/// What a node keeps beside the log.
-pub(crate) struct Kept {
-    /// The latest checkpoint that the node cosigned.
-    pub(crate) cosigned: Option<String>,
-    /// Checkpoints that do not fit the log that the node has.
-    pub(crate) unexplained: Vec<String>,
-    /// Requests that the account holder refuses.
-    pub(crate) refused: BTreeSet<EntryId>,
-    /// Entries that may not have reached the log, oldest first.
-    pub(crate) outbox: Vec<Vec<u8>>,
-    /// Its shares, sealed, by the session that made them.
-    pub(crate) packages: Vec<(SessionId, Vec<u8>)>,
-    /// Sessions that it took part in, and whether a signature share was released.
-    pub(crate) sessions: Vec<(SessionId, bool)>,
-}
-
 impl NodeStore {
     /// Opens the database at `path`, or makes it if there is none.
     ///
@@ -55,70 +39,43 @@ impl NodeStore {
         Ok(Self { database, sealer })
     }
 
-    /// All that was committed.
+    /// Reads all that was committed.
     ///
     /// # Errors
     ///
-    /// Also when a key package can not be unsealed with this node's keys.
+    /// Also when this node's keys do not unseal a key package.
     pub async fn load(&mut self) -> Result<Saved, StoreError> {
         let entries = self.rows("SELECT bytes FROM entries ORDER BY position").await?;
-        let cosigned = self.rows("SELECT note FROM cosigned").await?;
         let proofs = self.rows("SELECT proof FROM misbehaviour ORDER BY position").await?;
-        let unexplained = self.rows("SELECT note FROM unexplained").await?;
-        let refused = self.rows("SELECT request FROM refused").await?;
-        let outbox = self.rows("SELECT bytes FROM outbox ORDER BY position").await?;
-        let sealed = self.rows("SELECT session, sealed FROM key_packages").await?;
-        let sessions = self.rows(SESSIONS).await?;
-        let read = |error| self.failed(error);
-        let package = |row: &SqliteRow| {
-            let session = session(row).map_err(read)?;
-            let sealed: &[u8] = row.try_get(1).map_err(read)?;
-            Ok((session, self.unseal(session, sealed)?))
-        };
-        Ok(Saved {
-            entries: column(&entries).map_err(read)?,
-            cosigned: column(&cosigned).map_err(read)?.pop(),
-            misbehaviour: column(&proofs).map_err(read)?,
-            unexplained: column(&unexplained).map_err(read)?,
-            refused: refused
-                .iter()
-                .map(|row| bytes32(row).map(EntryId::new))
-                .collect::<Result<_, _>>()
-                .map_err(read)?,
-            outbox: column(&outbox).map_err(read)?,
-            packages: sealed.iter().map(package).collect::<Result<_, StoreError>>()?,
-            sessions: sessions
-                .iter()
-                .map(|row| Ok((session(row)?, row.try_get(1)?)))
-                .collect::<Result<BTreeMap<_, _>, sqlx::Error>>()
-                .map_err(read)?,
-        })
+        let mut saved = self.kept().await?;
+        saved.entries = column(&entries).map_err(|error| self.failed(error))?;
+        saved.misbehaviour = column(&proofs).map_err(|error| self.failed(error))?;
+        saved.open(|session, sealed| self.unseal(session, &sealed))
     }
 
-    /// All that was committed, but the log and proofs; key packages as they are sealed. For a backup.
+    /// Reads all that was committed except the log and the proofs, with the key packages sealed: for
+    /// a backup.
     ///
     /// # Errors
     ///
-    /// When the database can not be read.
-    pub(crate) async fn kept(&mut self) -> Result<Kept, StoreError> {
+    /// When the database cannot be read.
+    pub(crate) async fn kept(&mut self) -> Result<Saved<Vec<u8>>, StoreError> {
         let cosigned = self.rows("SELECT note FROM cosigned").await?;
         let unexplained = self.rows("SELECT note FROM unexplained").await?;
         let refused = self.rows("SELECT request FROM refused").await?;
         let outbox = self.rows("SELECT bytes FROM outbox ORDER BY position").await?;
-        let packages =
-            self.rows("SELECT session, sealed FROM key_packages ORDER BY session").await?;
+        let packages = self.rows("SELECT session, sealed FROM key_packages").await?;
         let sessions = self.rows(SESSIONS).await?;
-        let read = || -> Result<Kept, sqlx::Error> {
-            Ok(Kept {
+        let read = || -> Result<_, sqlx::Error> {
+            let refused = refused.iter().map(|row| bytes32(row).map(EntryId::new));
+            Ok(Saved {
                 cosigned: column(&cosigned)?.pop(),
                 unexplained: column(&unexplained)?,
-                refused: refused
-                    .iter()
-                    .map(|row| bytes32(row).map(EntryId::new))
-                    .collect::<Result<_, _>>()?,
+                refused: refused.collect::<Result<_, _>>()?,
                 outbox: column(&outbox)?,
                 packages: pairs(&packages)?,
                 sessions: pairs(&sessions)?,
+                ..Saved::default()
             })
         };
         read().map_err(|error| self.failed(error))
@@ -287,7 +244,7 @@ fn bytes32(row: &SqliteRow) -> Result<[u8; 32], sqlx::Error> {
 }
 
 /// What rows of a session and something else hold.
-fn pairs<'r, T>(rows: &'r [SqliteRow]) -> Result<Vec<(SessionId, T)>, sqlx::Error>
+fn pairs<'r, T>(rows: &'r [SqliteRow]) -> Result<BTreeMap<SessionId, T>, sqlx::Error>
 where
     T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
 {

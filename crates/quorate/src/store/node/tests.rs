@@ -188,8 +188,8 @@ async fn what_was_committed_is_there_after_a_kill_at_any_point() {
     let saved = fixture.after_a_kill().await.1.load().await.unwrap();
     assert_eq!(saved.entries.len(), 3);
     assert_eq!(saved.outbox, [second.to_bytes()]);
-    let [(of, stored)] = saved.packages.as_slice() else { panic!("one package") };
-    assert_eq!((*of, stored.to_bytes()), (session(1), expected.to_bytes()));
+    let stored: Vec<_> = saved.packages.iter().map(|(of, it)| (*of, it.to_bytes())).collect();
+    assert_eq!(stored, [(session(1), expected.to_bytes())]);
 
     let committed = vec![NodeChange::Committed(session(2)), NodeChange::Committed(session(3))];
     store.commit(committed).await.unwrap();
@@ -388,4 +388,48 @@ async fn a_killed_process_had_stored_what_it_said_it_had() {
     let saved = NodeStore::open(&path, sealer).await.unwrap().load().await.unwrap();
     assert!(saved.entries.len() >= last, "{} < {last}", saved.entries.len());
     assert!((0..).zip(&saved.entries).all(|(index, entry)| *entry == bytes_of(index)));
+}
+
+#[tokio::test]
+async fn the_store_and_saved_agree_on_every_change() {
+    let fixture = Fixture::new();
+    let (mut store, mut model) = (fixture.open().await, Saved::default());
+    let changes = || {
+        vec![
+            entries(0..2),
+            entries(1..3),
+            cosigned(2, b""),
+            NodeChange::Misbehaviour(fork()),
+            NodeChange::Unexplained("a".to_owned()),
+            NodeChange::Unexplained("b".to_owned()),
+            NodeChange::Explained("a".to_owned()),
+            NodeChange::Refused(EntryId::new([3; 32])),
+            NodeChange::OutboxAdd(entry(1)),
+            NodeChange::OutboxAdd(entry(2)),
+            NodeChange::OutboxRemove(entry(1).id()),
+            NodeChange::KeyPackage { session: session(1), package: package() },
+            NodeChange::KeyPackage { session: session(2), package: package() },
+            NodeChange::ShareDestroyed(session(1)),
+            NodeChange::Released(session(1)),
+            NodeChange::Committed(session(1)),
+            NodeChange::Committed(session(2)),
+            NodeChange::Released(session(1)),
+        ]
+    };
+    for change in changes().into_iter().chain(changes()) {
+        let name = format!("{change:?}");
+        let expected = model.apply(&change, |package| package.to_bytes().to_vec());
+        let stored = store.commit(vec![change]).await;
+        assert_eq!(stored.is_ok(), expected.is_ok(), "{name}: {stored:?}, {expected:?}");
+    }
+    let stored = store.load().await.unwrap();
+    assert_eq!(stored.entries, model.entries);
+    assert_eq!((stored.cosigned, stored.refused), (model.cosigned, model.refused));
+    assert_eq!(stored.misbehaviour, model.misbehaviour);
+    assert_eq!(stored.unexplained, model.unexplained);
+    assert_eq!((stored.outbox, stored.sessions), (model.outbox, model.sessions));
+    let packages = stored.packages.into_iter();
+    let packages: BTreeMap<_, _> =
+        packages.map(|(of, package)| (of, package.to_bytes().to_vec())).collect();
+    assert_eq!(packages, model.packages);
 }
