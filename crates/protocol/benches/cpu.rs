@@ -45,7 +45,11 @@ fn main() -> Result<()> {
                 times.push(timed(|| session.take_part(member))?);
             }
         }
-        let names = ["reshare, deals and stays", "reshare, deals and leaves", "reshare, joins"];
+        let names = [
+            "reshare, dealer that stays",
+            "reshare, dealer that leaves",
+            "reshare, member that joins",
+        ];
         for (name, times) in names.into_iter().zip(times) {
             rows.push(row_alone(
                 &format!("{name}, from {} of {}", old.0, old.1),
@@ -57,8 +61,7 @@ fn main() -> Result<()> {
     for group in REPAIRS {
         let session = Repair::new(group)?;
         let repetitions = if group.1 > 50 { 9 } else { 101 };
-        for (name, me) in
-            [("repair, helps", session.helper), ("repair, gets its share", session.lost)]
+        for (name, me) in [("repair, helper", session.helper), ("repair, recipient", session.lost)]
         {
             let times = (0..repetitions).map(|_| timed(|| session.take_part(me)));
             rows.push(row_alone(name, group, median(times.collect::<Result<_>>()?)?));

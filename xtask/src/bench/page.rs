@@ -1,18 +1,18 @@
-//! The page: tables, ratios against the peer of the same run, and the aims with what came of them.
+//! The page: tables, ratios against the peer of the same run, and whether each aim is met.
 
 use std::fmt::Write as _;
 
 use crate::bench::machine::Machine;
 use crate::bench::measurements::{Measurements, Requests};
 
-/// The heading of what people wrote; everything from it on survives a new run.
+/// The heading of the text that people wrote; everything from it on survives a new run.
 const NOTES: &str = "## Notes";
 
 /// A goal of the design.
 struct Aim {
     what: &'static str,
     limit: Limit,
-    /// None where this run did not measure it.
+    /// `None` if this run did not measure it.
     measured: fn(&Measurements) -> Option<f64>,
 }
 
@@ -50,7 +50,7 @@ const AIMS: &[Aim] = &[
         },
     },
     Aim {
-        what: "DKG 67-of-100, CPU per member, as a part of frost-core's",
+        what: "DKG 67-of-100, CPU per member, relative to frost-core's",
         limit: Limit::AtMost(0.1, "×"),
         measured: |all| {
             let mut rows = all.cpu.iter();
@@ -96,8 +96,8 @@ pub(crate) fn notes(page: &str) -> &str {
 /// The whole page, in Markdown.
 pub(crate) fn render(all: &Measurements, machine: &Machine, date: &str, notes: &str) -> String {
     let mut page = String::from(
-        "# Benchmarks\n\nWritten by `cargo xtask bench`; edit only what is under Notes. Times \
-         differ between machines:\ncompare the ratios, each against a peer in the same run.\n\n",
+        "# Benchmarks\n\n`cargo xtask bench` writes this page; edit only the section Notes.\nTimes differ \
+         between machines: compare the ratios, each measured against a peer in the same run.\n\n",
     );
     let Machine { processor, cores, kernel, disk, compiler } = machine;
     let mut line = |text: String| {
@@ -201,7 +201,7 @@ fn changes(page: &mut String, all: &Measurements) {
         return;
     }
     page.push_str(
-        "## A change of members and threshold on a cluster\n\n| from | to | times | median, ms |\n",
+        "## A change of members and min_signers on a cluster\n\n| from | to | times | median, ms |\n",
     );
     page.push_str("|---|---|---:|---:|\n");
     for measured in &all.changes {
@@ -217,8 +217,8 @@ fn reshares(page: &mut String, all: &Measurements) {
         return;
     }
     page.push_str(
-        "## New shares while requests are signed, none of which failed\n\n| key | times | median, ms | \
-         requests meanwhile | their median, ms | 99th percentile, ms | longest, ms |\n",
+        "## Refreshes while requests are signed, none of which failed\n\n| key | times | median, ms | \
+         requests meanwhile | request median, ms | 99th percentile, ms | longest, ms |\n",
     );
     page.push_str("|---|---:|---:|---:|---:|---:|---:|\n");
     let number = |value: Option<f64>| value.map_or("–".into(), short);
@@ -238,7 +238,7 @@ fn row(page: &mut String, cells: &[&str]) {
     let _ = writeln!(page, "| {} |", cells.join(" | "));
 }
 
-/// `3.1× faster` or `1.2× slower`: the reader should not have to find out which way it is.
+/// `3.1× faster` or `1.2× slower`, so that the reader need not find out the direction.
 fn ratio(ours: f64, peer: f64) -> String {
     if ours <= peer {
         format!("{:.1}× faster", peer / ours)
@@ -304,7 +304,7 @@ mod tests {
             "| DKG 3-of-5 on the cluster | ≤ 100 ms | – | not measured |",
             "| reshare 2-of-3 → 3-of-5 | ≤ 200 ms | 54.0 ms | met |",
             "| 2-of-3 | 3-of-5 | 9 | 54.0 |",
-            "| DKG 67-of-100, CPU per member, as a part of frost-core's | ≤ 0.1 × | 0.067 × | met |",
+            "| DKG 67-of-100, CPU per member, relative to frost-core's | ≤ 0.1 × | 0.067 × | met |",
         ] {
             assert!(page.contains(line), "{line}\nis not in\n{page}");
         }
