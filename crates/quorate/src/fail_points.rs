@@ -14,140 +14,31 @@ use std::time::Duration;
 
 use quorate_ceremony::coordinator::Config;
 use quorate_ceremony::effect::{CoordinatorChange, CoordinatorEffect, NodeChange, NodeEffect};
-use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_network::link::LinkOptions;
 
-/// Declares what a process can die before and after.
-macro_rules! points {
-    ($($point:ident = $name:literal,)+) => {
-        /// Something that a shell carries out.
-        #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-        pub(crate) enum Point { $($point,)+ }
+/// The fail points that are not effects of a machine.
+const OTHERS: &[&str] = &[
+    "coordinator.publish",
+    "backup.write",
+    "restore.keys",
+    "restore.store",
+    "restore.config",
+    "restore.swap",
+    "rotation.keys",
+    "rotation.statement",
+    "rotation.ask",
+    "rotation.certificate",
+    "rotation.swap",
+];
 
-        impl Point {
-            const ALL: &[Self] = &[$(Self::$point,)+];
-
-            fn name(self) -> &'static str {
-                match self { $(Self::$point => $name,)+ }
-            }
-        }
-    };
-}
-
-points! {
-    NodeEntries = "node.persist.entries",
-    NodeCosigned = "node.persist.cosigned",
-    NodeMisbehaviour = "node.persist.misbehaviour",
-    NodeUnexplained = "node.persist.unexplained",
-    NodeExplained = "node.persist.explained",
-    NodeRefused = "node.persist.refused",
-    NodeOutboxAdd = "node.persist.outbox-add",
-    NodeOutboxRemove = "node.persist.outbox-remove",
-    NodeKeyPackage = "node.persist.key-package",
-    NodeShareDestroyed = "node.persist.share-destroyed",
-    NodeCommitted = "node.persist.committed",
-    NodeReleased = "node.persist.released",
-    NodeHello = "node.send.hello",
-    NodeSubmit = "node.send.submit",
-    NodeCosign = "node.send.cosign",
-    NodeCommitments = "node.send.commitments",
-    NodeShare = "node.send.share",
-    NodeDeclined = "node.send.declined",
-    NodeDisconnect = "node.disconnect",
-    NodeSetDeadline = "node.set-deadline",
-    NodeFetchDocument = "node.fetch-document",
-    NodeRespond = "node.respond",
-    CoordinatorAppend = "coordinator.append",
-    CoordinatorCheckpoint = "coordinator.persist.checkpoint",
-    CoordinatorCosignature = "coordinator.persist.cosignature",
-    CoordinatorLog = "coordinator.send.log",
-    CoordinatorRejected = "coordinator.send.rejected",
-    CoordinatorInvite = "coordinator.send.invite",
-    CoordinatorPackage = "coordinator.send.package",
-    CoordinatorPresence = "coordinator.send.presence",
-    CoordinatorSetDeadline = "coordinator.set-deadline",
-    CoordinatorPrepareDocument = "coordinator.prepare-document",
-    CoordinatorRespondJoin = "coordinator.respond-join",
-    CoordinatorDisconnect = "coordinator.disconnect",
-    CoordinatorPublish = "coordinator.publish",
-    BackupWrite = "backup.write",
-    RestoreKeys = "restore.keys",
-    RestoreStore = "restore.store",
-    RestoreConfig = "restore.config",
-    RestoreSwap = "restore.swap",
-    RotationKeys = "rotation.keys",
-    RotationStatement = "rotation.statement",
-    RotationAsk = "rotation.ask",
-    RotationCertificate = "rotation.certificate",
-    RotationSwap = "rotation.swap",
-}
-
-impl From<&NodeEffect> for Point {
-    fn from(effect: &NodeEffect) -> Self {
-        match effect {
-            NodeEffect::Persist(change) => change.into(),
-            NodeEffect::Send(FromNode::Hello { .. }) => Self::NodeHello,
-            NodeEffect::Send(FromNode::Submit { .. }) => Self::NodeSubmit,
-            NodeEffect::Send(FromNode::Cosign { .. }) => Self::NodeCosign,
-            NodeEffect::Send(FromNode::Commitments { .. }) => Self::NodeCommitments,
-            NodeEffect::Send(FromNode::Share { .. }) => Self::NodeShare,
-            NodeEffect::Send(FromNode::Declined { .. }) => Self::NodeDeclined,
-            NodeEffect::Disconnect => Self::NodeDisconnect,
-            NodeEffect::SetDeadline(..) => Self::NodeSetDeadline,
-            NodeEffect::FetchDocument(_) => Self::NodeFetchDocument,
-            NodeEffect::Respond(..) => Self::NodeRespond,
-        }
-    }
-}
-
-impl From<&NodeChange> for Point {
-    fn from(change: &NodeChange) -> Self {
-        match change {
-            NodeChange::Entries { .. } => Self::NodeEntries,
-            NodeChange::Cosigned { .. } => Self::NodeCosigned,
-            NodeChange::Misbehaviour(_) => Self::NodeMisbehaviour,
-            NodeChange::Unexplained(_) => Self::NodeUnexplained,
-            NodeChange::Explained(_) => Self::NodeExplained,
-            NodeChange::Refused(_) => Self::NodeRefused,
-            NodeChange::OutboxAdd(_) => Self::NodeOutboxAdd,
-            NodeChange::OutboxRemove(_) => Self::NodeOutboxRemove,
-            NodeChange::KeyPackage { .. } => Self::NodeKeyPackage,
-            NodeChange::ShareDestroyed(_) => Self::NodeShareDestroyed,
-            NodeChange::Committed(_) => Self::NodeCommitted,
-            NodeChange::Released(_) => Self::NodeReleased,
-        }
-    }
-}
-
-impl From<&CoordinatorEffect> for Point {
-    fn from(effect: &CoordinatorEffect) -> Self {
-        match effect {
-            CoordinatorEffect::Append { .. } => Self::CoordinatorAppend,
-            CoordinatorEffect::Persist(change) => change.into(),
-            CoordinatorEffect::Send(_, message) => match message {
-                FromCoordinator::Log { .. } => Self::CoordinatorLog,
-                FromCoordinator::Rejected { .. } => Self::CoordinatorRejected,
-                FromCoordinator::Invite { .. } => Self::CoordinatorInvite,
-                FromCoordinator::Package { .. } => Self::CoordinatorPackage,
-                FromCoordinator::Presence { .. } => Self::CoordinatorPresence,
-            },
-            CoordinatorEffect::SendLog { .. } => Self::CoordinatorLog,
-            CoordinatorEffect::SetDeadline(..) => Self::CoordinatorSetDeadline,
-            CoordinatorEffect::PrepareDocument(_) => Self::CoordinatorPrepareDocument,
-            CoordinatorEffect::RespondJoin(..) => Self::CoordinatorRespondJoin,
-            CoordinatorEffect::Disconnect(_) => Self::CoordinatorDisconnect,
-        }
-    }
-}
-
-impl From<&CoordinatorChange> for Point {
-    fn from(change: &CoordinatorChange) -> Self {
-        match change {
-            CoordinatorChange::Checkpoint { .. } => Self::CoordinatorCheckpoint,
-            CoordinatorChange::Cosignature { .. } => Self::CoordinatorCosignature,
-        }
-    }
-}
+/// The names of all fail points, without the moment.
+const ALL: [&[&str]; 5] = [
+    NodeChange::KINDS,
+    NodeEffect::KINDS,
+    CoordinatorEffect::KINDS,
+    CoordinatorChange::KINDS,
+    OTHERS,
+];
 
 const BEFORE: &str = "before";
 const AFTER: &str = "after";
@@ -156,26 +47,23 @@ const LAST_BREATH: Duration = Duration::from_millis(30);
 
 /// The fail points that this build has; none in a release.
 pub(crate) fn names() -> Vec<String> {
-    let all = if cfg!(debug_assertions) { Point::ALL } else { &[] };
-    let names = all
-        .iter()
-        .flat_map(|point| [BEFORE, AFTER].map(|moment| format!("{}.{moment}", point.name())));
-    names.collect()
+    let all = if cfg!(debug_assertions) { ALL.concat() } else { Vec::new() };
+    all.iter().flat_map(|name| [BEFORE, AFTER].map(|moment| format!("{name}.{moment}"))).collect()
 }
 
-/// To be called before something is carried out; what it returns is for [`after`].
-pub(crate) fn before(what: impl IntoIterator<Item: Into<Point>>) -> Vec<Point> {
+/// Must be called before something is carried out. Pass the result to [`after`].
+pub(crate) fn before(names: impl IntoIterator<Item = &'static str>) -> Vec<&'static str> {
     if !cfg!(debug_assertions) || wanted().is_none() {
         return Vec::new();
     }
-    let points: Vec<Point> = what.into_iter().map(Into::into).collect();
-    points.iter().for_each(|point| reach(*point, BEFORE));
-    points
+    let names: Vec<_> = names.into_iter().collect();
+    names.iter().for_each(|name| reach(name, BEFORE));
+    names
 }
 
-/// To be called after something was carried out, with what [`before`] returned.
-pub(crate) fn after(points: Vec<Point>) {
-    points.into_iter().for_each(|point| reach(point, AFTER));
+/// Must be called after something was carried out, with what [`before`] returned.
+pub(crate) fn after(names: Vec<&'static str>) {
+    names.into_iter().for_each(|name| reach(name, AFTER));
 }
 
 /// Where this process is to die, and how often it may still get there.
@@ -193,14 +81,12 @@ fn wanted() -> Option<&'static (String, AtomicU32)> {
         .as_ref()
 }
 
-fn reach(point: Point, moment: &str) {
+fn reach(point: &str, moment: &str) {
+    debug_assert!(ALL.concat().contains(&point), "{point} is not in the list of fail points");
     let Some((name, times)) = wanted() else { return };
     let here = match name.strip_suffix('*') {
-        Some(kind) => moment == BEFORE && point.name().starts_with(kind),
-        None => {
-            let rest = name.strip_prefix(point.name()).and_then(|rest| rest.strip_prefix('.'));
-            rest == Some(moment)
-        }
+        Some(kind) => moment == BEFORE && point.starts_with(kind),
+        None => name.strip_prefix(point).and_then(|rest| rest.strip_prefix('.')) == Some(moment),
     };
     if !here || times.fetch_sub(1, Ordering::Relaxed) != 1 {
         return;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use quorate_ceremony::names::Timestamp;
 use tokio::runtime::Runtime;
 
-use super::init::quoted;
 use super::session::Session;
+use super::shell_quote::quoted;
 use super::terminal::Terminal;
 use crate::api::{Exit, Problem};
 use crate::control::client::Client;

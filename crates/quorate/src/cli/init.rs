@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::context::{Context, home_problem, now};
 use super::join::Autonomy;
 use super::setup_problem::setup_problem;
+use super::shell_quote::quoted;
 use super::terminal::Tone;
 use super::{Failure, Run};
 use crate::api::{Exit, Problem};
@@ -177,15 +178,6 @@ fn show(context: &Context, view: &InitView, other_coordinator_home: bool) -> Res
     Ok(())
 }
 
-/// Quotes for a shell, where that is needed.
-pub(super) fn quoted(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+".contains(c);
-    match !text.is_empty() && text.chars().all(is_plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', r"'\''")),
-    }
-}
-
 fn ivn_name(text: &str) -> Result<String, Problem> {
     let fits = (1..=100).contains(&text.chars().count()) && !text.chars().any(char::is_control);
     fits.then(|| text.to_owned()).ok_or_else(|| {
@@ -208,13 +200,5 @@ mod tests {
         ] {
             assert_eq!(listen_for(&hub.parse().unwrap()), listen);
         }
-    }
-
-    #[test]
-    fn what_is_to_be_copied_survives_a_shell() {
-        assert_eq!(quoted("./ada"), "./ada");
-        assert_eq!(quoted("a b"), "'a b'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-        assert_eq!(quoted(""), "''");
     }
 }

@@ -4,16 +4,20 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use quorate_ceremony::identity::PublicKey;
 use quorate_ceremony::names::{AccountName, Timestamp};
-use quorate_ceremony::statement::Role;
+use quorate_ceremony::statement::{Invitation, Role};
 use rand_core::OsRng;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use zeroize::Zeroizing;
 
 use super::context::{Context, now};
 use super::duration;
+use super::session::Session;
 use super::{Failure, Run};
 use crate::api::{Ask, Exit, Problem};
 use crate::error_chain::chain;
+use crate::home::NodeConfig;
 use crate::setup::invitation::invite;
 
 /// Invite someone: prints a URL for `quorate join`
@@ -64,44 +68,62 @@ impl From<RoleName> for Role {
     }
 }
 
+/// A join URL and what belongs to it.
 #[derive(Serialize)]
-struct InvitationView<'a> {
+pub(super) struct Issued {
+    pub(super) account: AccountName,
+    roles: BTreeSet<Role>,
+    pub(super) expires_at: Timestamp,
+    /// Secret.
+    #[serde(serialize_with = "serialize_url")]
+    pub(super) url: Zeroizing<String>,
+    /// Index of the invitation's entry.
+    index: u64,
+}
+
+fn serialize_url<S: Serializer>(url: &Zeroizing<String>, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(url)
+}
+
+/// Invites `account` and returns the URL to join with. With `replaces`, the account exists and gets
+/// new keys in place of these.
+pub(super) fn issue_join_url(
+    config: &NodeConfig,
+    session: &Session,
     account: AccountName,
     roles: BTreeSet<Role>,
-    expires_at: Timestamp,
-    /// Secret.
-    url: &'a str,
-    /// Of the invitation's entry.
-    index: u64,
+    valid_for: Duration,
+    replaces: Option<PublicKey>,
+) -> Result<Issued, Problem> {
+    let expires_at = now().plus(duration::milliseconds(valid_for));
+    let (invitation, link) = invite(config, account.clone(), roles.clone(), expires_at, &mut OsRng)
+        .map_err(|error| Problem::new(Exit::Error, chain(&error)))?;
+    let (_, index) = session.order(Ask::Invite(Invitation { replaces, ..invitation }))?;
+    Ok(Issued { account, roles, expires_at, url: link.to_url(), index })
 }
 
 impl Run for Invite {
     fn run(self, context: &Context) -> Result<(), Failure> {
         let config = context.node_config()?;
         let roles: BTreeSet<Role> = self.role.into_iter().map(Role::from).collect();
-        let expires_at = now().plus(duration::milliseconds(self.expires));
-        let (invitation, link) =
-            invite(&config, self.name.clone(), roles.clone(), expires_at, &mut OsRng)
-                .map_err(|error| Problem::new(Exit::Error, chain(&error)))?;
-        let (_, index) = context.session()?.order(Ask::Invite(invitation))?;
-        let url = link.to_url();
+        let session = context.session()?;
+        let issued = issue_join_url(&config, &session, self.name, roles, self.expires, None)?;
         if context.terminal.is_json() {
-            let view = InvitationView { account: self.name, roles, expires_at, url: &url, index };
-            context.terminal.object("invitation", &view)?;
+            context.terminal.object("invitation", &issued)?;
             return Ok(());
         }
-        context.terminal.bytes(format!("{}\n", url.as_str()).as_bytes())?;
+        context.terminal.bytes(format!("{}\n", issued.url.as_str()).as_bytes())?;
         context.terminal.note(|page| {
             page.blank();
             page.sentence(format!(
                 "This URL is secret and works once, until {} ({}). Give it to {} over a channel that only they read; they run:",
-                duration::utc(expires_at),
-                duration::relative(now(), expires_at),
-                self.name
+                duration::utc(issued.expires_at),
+                duration::relative(now(), issued.expires_at),
+                issued.account
             ));
             page.copyable("quorate join 'URL'");
             page.sentence("To take it back before it is used:");
-            let withdraw = format!("quorate account withdraw-invitation {}", self.name);
+            let withdraw = format!("quorate account withdraw-invitation {}", issued.account);
             page.copyable(context.command(&withdraw));
         });
         Ok(())

@@ -28,6 +28,7 @@ mod request;
 mod serve;
 mod session;
 mod setup_problem;
+mod shell_quote;
 mod sign;
 mod status;
 mod suggest;

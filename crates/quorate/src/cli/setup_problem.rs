@@ -1,5 +1,7 @@
 //! What to say when founding or joining fails, and how to exit.
 
+use std::path::Path;
+
 use quorate_ceremony::state::Refusal;
 use quorate_network::client::RequestError;
 use quorate_network::dialler::DialError;
@@ -7,6 +9,7 @@ use quorate_network::dialler::DialError;
 use super::context::home_problem;
 use crate::api::{Exit, Problem};
 use crate::error_chain::chain;
+use crate::keystore::{KeystoreError, ProtectorError};
 use crate::setup::SetupError;
 
 /// The one place where setup's errors get their exit codes and hints.
@@ -54,5 +57,26 @@ pub(super) fn setup_problem(error: &SetupError) -> Problem {
             problem(Exit::Usage).hint("leave the option out, or choose another --coordinator-home")
         }
         _ => problem(Exit::Error),
+    }
+}
+
+/// Explains why a backup does not open.
+pub(super) fn keystore_problem(error: &KeystoreError, path: &Path) -> Problem {
+    let name = path.display();
+    match error {
+        KeystoreError::Damaged(_) => Problem::new(
+            Exit::Error,
+            format!("the backup {name} is damaged or cut off; nothing was restored"),
+        )
+        .hint("use another copy of it, or an older backup"),
+        KeystoreError::OtherKind { .. } => {
+            Problem::new(Exit::Error, format!("{name} is not a backup of a node"))
+                .hint("quorate node backup makes one")
+        }
+        KeystoreError::Protector { source: ProtectorError::WrongPassphrase, .. } => {
+            Problem::new(Exit::Error, format!("the backup {name} has another passphrase"))
+                .hint("it is the one that the node's home had when the backup was made, unless it was made with --other-passphrase")
+        }
+        error => Problem::new(Exit::Error, chain(error)),
     }
 }

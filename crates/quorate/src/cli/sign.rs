@@ -12,10 +12,10 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::file::{self, Target};
-use super::init::quoted;
 use super::page;
 use super::progress::Progress;
 use super::session::{Session, Watched, unexpected};
+use super::shell_quote::quoted;
 use super::terminal::Tone;
 use super::{Failure, Run, duration};
 use crate::api::{Answer, Ask, Exit, Problem, RequestStage, RequestView, SignAsk};

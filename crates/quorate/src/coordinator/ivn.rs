@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::documents::{Shelf, prepared};
-use crate::fail_points::{self, Point};
+use crate::fail_points;
 use crate::home::IvnDirectory;
 use crate::store::StoreError;
 use crate::store::coordinator::{CoordinatorStore, CoordinatorWrite};
@@ -308,7 +308,7 @@ impl Task {
         // Documents are at hand, so that what became approved in this batch can be invited in the same.
         let prepare =
             effects.iter().filter(|effect| matches!(effect, CoordinatorEffect::PrepareDocument(_)));
-        let reached = fail_points::before(prepare);
+        let reached = fail_points::before(prepare.map(CoordinatorEffect::kind));
         let wanted: Vec<EntryId> = effects
             .iter()
             .filter_map(|effect| match effect {
@@ -330,7 +330,7 @@ impl Task {
         let durable = effects.iter().filter(|effect| {
             matches!(effect, CoordinatorEffect::Append { .. } | CoordinatorEffect::Persist(_))
         });
-        let reached = fail_points::before(durable);
+        let reached = fail_points::before(durable.map(CoordinatorEffect::kind));
         let mut writes = Vec::new();
         let mut rest = Vec::new();
         for effect in effects {
@@ -360,7 +360,7 @@ impl Task {
         }
         fail_points::after(reached);
         for effect in rest {
-            let reached = fail_points::before([&effect]);
+            let reached = fail_points::before([effect.kind()]);
             match effect {
                 CoordinatorEffect::Send(account, message) => {
                     if let Some((_, out)) = self.links.get(&account) {
@@ -461,7 +461,7 @@ impl Task {
 
     /// Brings the published directory up to date. A failure costs nothing but freshness.
     async fn publish(&mut self) {
-        let reached = fail_points::before([Point::CoordinatorPublish]);
+        let reached = fail_points::before(["coordinator.publish"]);
         let cosignatures: Vec<_> = self.take_cosignatures().collect();
         let result = match self.store.commit(cosignatures).await {
             Ok(()) => self.publisher.publish().await.map(|_| ()),

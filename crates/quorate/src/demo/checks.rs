@@ -7,7 +7,7 @@ use quorate_documents::{Namespace, Output, keys, verify};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
-use super::{Check, NAMESPACE, unwritable, write};
+use super::stage::{Check, NAMESPACE, unwritable, write};
 use crate::api::{Exit, Problem, RequestView};
 use crate::error_chain::chain;
 use crate::log_audit::{Options, verify_directory, verify_proof};

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use super::cluster::{Cluster, expect_logged, unexpected};
 use super::reshare::approve;
-use super::{GROUP, definition, settled, signed};
+use super::stage::{GROUP, definition, settled, signed};
 use crate::api::{Answer, Ask, Exit, Problem, SignAsk};
 use crate::control::client::Client;
 use crate::setup::join::Choices;

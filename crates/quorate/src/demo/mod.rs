@@ -8,25 +8,21 @@ mod checks;
 pub(crate) mod cluster;
 pub(crate) mod measure;
 mod reshare;
+mod stage;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use quorate_ceremony::encoding::Base64;
-use quorate_ceremony::names::{AccountName, EntryId, GroupName};
-use quorate_ceremony::policy::Policy;
-use quorate_ceremony::statement::GroupDefinition;
-use quorate_protocol::Suite;
+use quorate_ceremony::names::{AccountName, EntryId};
 use serde::Serialize;
 
 use self::checks::Signed;
 use self::cluster::{Cluster, expect_logged, unexpected};
 use self::reshare::Reshare;
-use crate::api::{
-    Answer, Ask, Exit, GroupStage, GroupView, Problem, RequestStage, RequestView, SignAsk,
-};
+pub(crate) use self::stage::{Check, Plan, Step};
+use self::stage::{GROUP, Show, create, definition, hears, join, signed, unwritable, write};
+use crate::api::{Answer, Ask, Exit, Problem, RequestView};
 use crate::control::client::Client;
 use crate::setup::join::Choices;
 
@@ -40,42 +36,6 @@ EUR 75,000.00, payable within 30 days.
 
 /// The names of the first members; more are called member-7, member-8 and so on.
 const NAMES: [&str; 6] = ["ada", "ben", "carol", "dan", "eve", "frank"];
-const GROUP: &str = "board";
-const NAMESPACE: &str = "file";
-
-/// What to demonstrate.
-#[derive(Clone, Debug)]
-pub(crate) struct Plan {
-    /// The file to be signed, or the sample.
-    pub(crate) file: Option<PathBuf>,
-    /// How many members.
-    pub(crate) members: u16,
-    /// How many it takes to sign.
-    pub(crate) min_signers: u16,
-    /// Where to leave the signed files. Empty or new.
-    pub(crate) directory: PathBuf,
-    /// Leave the homes of coordinator and nodes too.
-    pub(crate) keep: bool,
-}
-
-/// How a check went.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-#[serde(tag = "result", rename_all = "kebab-case")]
-pub(crate) enum Check {
-    /// It held.
-    Passed,
-    /// It did not.
-    Failed {
-        /// What was seen.
-        why: String,
-    },
-    /// It could not be made.
-    Skipped {
-        /// Why.
-        why: String,
-    },
-}
-
 /// What the demonstration made and saw.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Report {
@@ -115,27 +75,6 @@ pub(crate) struct Report {
     pub(crate) reasons: BTreeMap<&'static str, String>,
 }
 
-/// What is told while it goes on.
-#[derive(Clone, Debug)]
-pub(crate) enum Step {
-    /// Something was done.
-    Done {
-        /// What, in one or two words.
-        what: &'static str,
-        /// The result.
-        text: String,
-    },
-    /// Something was checked.
-    Checked {
-        /// What.
-        what: &'static str,
-        /// How it went.
-        check: Check,
-        /// With what.
-        text: String,
-    },
-}
-
 /// Runs the demonstration. All its processes have ended when it returns, and also if its future is dropped.
 ///
 /// # Errors
@@ -165,14 +104,6 @@ pub(crate) async fn run(plan: &Plan, mut tell: impl FnMut(Step)) -> Result<Repor
         std::fs::remove_dir_all(&stage).map_err(|error| unwritable(&stage, &error))?;
     }
     Ok(made.report(plan, log_dir, show.checks))
-}
-
-/// The play: who does what.
-struct Show<'a, T> {
-    plan: &'a Plan,
-    names: &'a [AccountName],
-    tell: &'a mut T,
-    checks: BTreeMap<&'static str, Check>,
 }
 
 /// What came out of it.
@@ -222,56 +153,6 @@ impl<T: FnMut(Step)> Show<'_, T> {
             other => return Err(unexpected(&other)),
         };
         Ok(Made { files, dkg_ms, sign_ms, reshare, log_size, proof_file })
-    }
-
-    fn name(&self, index: usize) -> Result<AccountName, Problem> {
-        let missing = || Problem::new(Exit::Usage, "a group has at least two members");
-        self.names.get(index).cloned().ok_or_else(missing)
-    }
-
-    fn done(&mut self, what: &'static str, text: String) {
-        (self.tell)(Step::Done { what, text });
-    }
-
-    fn checked(&mut self, what: &'static str, check: Check, text: String) {
-        self.checks.insert(what, check.clone());
-        (self.tell)(Step::Checked { what, check, text });
-    }
-
-    async fn generate_key(
-        &mut self,
-        client: &Client,
-        definition: GroupDefinition,
-    ) -> Result<GroupView, Problem> {
-        let name = definition.name.clone();
-        expect_logged(client.ask(Ask::DefineGroup(definition)).await?)?;
-        let group = settled(client, &name).await?;
-        match group.state {
-            GroupStage::Ready => Ok(group),
-            _ => Err(Problem::new(Exit::Error, group.sentence)),
-        }
-    }
-
-    async fn request(
-        &self,
-        client: &Client,
-        (name, document): &(String, Vec<u8>),
-        of: &str,
-        format: &str,
-    ) -> Result<RequestView, Problem> {
-        let ask = Ask::Sign(SignAsk {
-            group: group(of)?,
-            document_type: None,
-            format: format.to_owned(),
-            namespace: (format == "ssh").then(|| NAMESPACE.to_owned()),
-            name: name.clone(),
-            document: Base64(document.clone()),
-            expires_in: None,
-        });
-        match client.ask(ask).await? {
-            Answer::Request(view) => Ok(*view),
-            other => Err(unexpected(&other)),
-        }
     }
 
     /// As many members approve as it takes beside the requester, whose request is its consent.
@@ -418,73 +299,6 @@ async fn await_request(client: &Client, request: EntryId) -> Result<(), Problem>
     hears("the request", || async { client.ask(ask()).await.ok() }).await.map(drop)
 }
 
-/// Asks a node until it has heard of something.
-async fn hears<T, F: Future<Output = Option<T>>>(
-    what: &str,
-    ask: impl Fn() -> F,
-) -> Result<T, Problem> {
-    let heard = async {
-        loop {
-            if let Some(answer) = ask().await {
-                return answer;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-        }
-    };
-    tokio::time::timeout(std::time::Duration::from_secs(10), heard)
-        .await
-        .map_err(|_| Problem::new(Exit::Waiting, format!("a node was not shown {what} in time")))
-}
-
-/// Waits until a group has its key or can not get one, and nothing about it is pending.
-async fn settled(client: &Client, name: &GroupName) -> Result<GroupView, Problem> {
-    let mut last = None;
-    client
-        .watch(Ask::Group { name: name.clone(), watch: true }, |answer| {
-            last = Some(answer);
-            ControlFlow::Continue(())
-        })
-        .await?;
-    match last {
-        Some(Answer::Group(view)) => Ok(*view),
-        _ => Err(Problem::new(Exit::Error, "the node says nothing about the group")),
-    }
-}
-
-/// A group that signs documents without a type.
-fn definition(
-    name: &str,
-    members: &[AccountName],
-    min_signers: u16,
-) -> Result<GroupDefinition, Problem> {
-    Ok(GroupDefinition {
-        name: group(name)?,
-        suite: Suite::FrostEd25519Sha512,
-        min_signers,
-        members: members.to_vec(),
-        document_types: BTreeSet::new(),
-        policy: Policy::for_min_signers(min_signers),
-    })
-}
-
-/// Waits until a request is signed.
-async fn signed(client: &Client, request: EntryId) -> Result<RequestView, Problem> {
-    let mut last = None;
-    client
-        .watch(Ask::Request { id: request.to_string(), watch: true }, |answer| {
-            if let Answer::Request(view) = answer {
-                last = Some(*view);
-            }
-            ControlFlow::Continue(())
-        })
-        .await?;
-    match last {
-        Some(view) if view.state == RequestStage::Signed => Ok(view),
-        Some(view) => Err(Problem::new(Exit::Rejected, view.sentence)),
-        None => Err(Problem::new(Exit::Error, "the node says nothing about the request")),
-    }
-}
-
 fn names(plan: &Plan) -> Result<Vec<AccountName>, Problem> {
     let bad = |what: String| Problem::new(Exit::Usage, what);
     if plan.members < 2 || plan.members > 30 {
@@ -504,14 +318,6 @@ fn names(plan: &Plan) -> Result<Vec<AccountName>, Problem> {
         })
         .collect::<Result<_, _>>()
         .map_err(|error: quorate_ceremony::names::NameError| bad(error.to_string()))
-}
-
-fn group(name: &str) -> Result<GroupName, Problem> {
-    name.parse().map_err(|_| Problem::new(Exit::Error, "the group's name can not be used"))
-}
-
-fn join(names: &[AccountName]) -> String {
-    names.iter().map(AccountName::as_str).collect::<Vec<_>>().join(", ")
 }
 
 fn milliseconds(since: Instant) -> u64 {
@@ -540,18 +346,6 @@ fn make_directory(path: &Path) -> Result<(), Problem> {
         return Err(Problem::new(Exit::Error, message).hint("give another directory with --dir"));
     }
     Ok(())
-}
-
-fn create(path: &Path) -> Result<(), Problem> {
-    std::fs::create_dir_all(path).map_err(|error| unwritable(path, &error))
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
-    std::fs::write(path, bytes).map_err(|error| unwritable(path, &error))
-}
-
-fn unwritable(path: &Path, error: &std::io::Error) -> Problem {
-    Problem::new(Exit::Error, format!("{} can not be written: {error}", path.display()))
 }
 
 fn copy_directory(from: &Path, to: &Path) -> Result<(), Problem> {

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::checks::Signed;
 use super::cluster::{Cluster, expect_logged};
-use super::{Check, Show, Step, definition, hears, join, settled, signed, write};
+use super::stage::{Check, Show, Step, definition, hears, join, settled, signed, write};
 use crate::api::{Answer, Ask, Exit, Problem};
 use crate::control::client::Client;
 

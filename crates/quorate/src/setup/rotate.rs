@@ -32,7 +32,7 @@ use super::error::SetupError;
 use super::join::{ADMISSION, ask};
 use super::keys::new_tls_key;
 use super::wire::{JoinRequest, JoinResponse, certificate_request_hash};
-use crate::fail_points::{self, Point};
+use crate::fail_points;
 use crate::home::{NodeConfig, NodeHome};
 use crate::keystore::{KeyProtector, NodeKeys};
 use crate::store::durable;
@@ -87,7 +87,7 @@ pub async fn state(
         return Err(SetupError::OtherIvn);
     }
     NodeCertificate::from_pem(&response.certificate).map_err(|_| SetupError::Answer)?;
-    let reached = fail_points::before([Point::RotationCertificate]);
+    let reached = fail_points::before(["rotation.certificate"]);
     home.save(NodeConfig { client_certificate: response.certificate, ..config })
         .map_err(SetupError::NotSaved)?;
     fail_points::after(reached);
@@ -101,7 +101,7 @@ pub async fn state(
 /// When the disk fails. Then the rotation is to be carried on.
 pub fn finish(home: &NodeHome) -> Result<(), SetupError> {
     let path = home.next_keys();
-    let reached = fail_points::before([Point::RotationSwap]);
+    let reached = fail_points::before(["rotation.swap"]);
     durable::rename(&path, &home.keys())
         .map_err(|source| SetupError::NotWritten { path, source })?;
     fail_points::after(reached);
@@ -141,13 +141,13 @@ async fn prepare_and_ask(
     now: Timestamp,
     rng: &mut dyn CryptoRngCore,
 ) -> Result<(NodeKeys, JoinResponse), SetupError> {
-    let reached = fail_points::before([Point::RotationKeys]);
+    let reached = fail_points::before(["rotation.keys"]);
     let next = open_or_make(&home.next_keys(), present, protector, rng)?;
     fail_points::after(reached);
     let tls = std::str::from_utf8(next.tls()).map_err(|_| SetupError::TlsKey)?;
     let csr = NodeKey::from_pem(tls)?.certificate_request()?;
     let kept = home.rotation();
-    let reached = fail_points::before([Point::RotationStatement]);
+    let reached = fail_points::before(["rotation.statement"]);
     let repeated = read(&kept, present.account(), next.account())?;
     let is_repeated = repeated.is_some();
     let entry = match repeated {
@@ -156,7 +156,7 @@ async fn prepare_and_ask(
     };
     fail_points::after(reached);
     let dialler = dialler(config)?;
-    let reached = fail_points::before([Point::RotationAsk]);
+    let reached = fail_points::before(["rotation.ask"]);
     let response = match ask(dialler.clone(), &request(&next, &entry, &csr)).await {
         // The hub never saw the one that was kept, and by now it is too old. The keys in another are the same.
         Err(SetupError::Refused(Refusal::ClockSkew { .. })) if is_repeated => {

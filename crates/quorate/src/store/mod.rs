@@ -11,5 +11,6 @@ pub(crate) mod durable;
 mod error;
 pub mod node;
 pub mod publish;
+mod published;
 
 pub use error::{Refusal, StoreError};

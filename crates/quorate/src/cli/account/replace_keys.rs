@@ -1,21 +1,17 @@
 //! `quorate account replace-keys`: an invitation that gives an account other keys, for whoever lost its device.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::Args;
-use quorate_ceremony::names::{AccountName, GroupName, Timestamp};
-use quorate_ceremony::statement::Role;
-use rand_core::OsRng;
+use quorate_ceremony::names::{AccountName, GroupName};
 use serde::Serialize;
 
 use super::commands::{Force, find};
 use super::share_loss_check::{self, Loss};
-use crate::api::{Ask, Exit, Problem, ShareState, ShortfallView, Standing};
+use crate::api::{ShareState, ShortfallView, Standing};
 use crate::cli::context::{Context, now};
+use crate::cli::invite::{Issued, issue_join_url};
 use crate::cli::{Failure, Run, duration};
-use crate::error_chain::chain;
-use crate::setup::invitation::invite;
 
 /// Give an account other keys, after its device was lost: prints a URL for `quorate join`
 ///
@@ -42,13 +38,8 @@ pub(super) struct ReplaceKeys {
 
 #[derive(Serialize)]
 struct InvitationView<'a> {
-    account: AccountName,
-    roles: BTreeSet<Role>,
-    expires_at: Timestamp,
-    /// Secret.
-    url: &'a str,
-    /// Of the invitation's entry.
-    index: u64,
+    #[serde(flatten)]
+    issued: &'a Issued,
     /// Where the account will have no share until it gets one back.
     groups: Vec<GroupName>,
     /// The groups that were judged to have too few healthy shares by it, or just enough.
@@ -60,33 +51,25 @@ impl Run for ReplaceKeys {
         let (session, view) = find(context, &self.name)?;
         share_loss_check::check(context, &view, Loss::Replaced, self.force.force)?;
         let config = context.node_config()?;
-        let expires_at = now().plus(duration::milliseconds(self.expires));
-        let (mut invitation, link) =
-            invite(&config, self.name.clone(), view.roles.clone(), expires_at, &mut OsRng)
-                .map_err(|error| Problem::new(Exit::Error, chain(&error)))?;
-        invitation.replaces = view.identity;
-        let (_, index) = session.order(Ask::Invite(invitation))?;
-        let url = link.to_url();
+        let (roles, replaces) = (view.roles.clone(), view.identity);
+        let issued = issue_join_url(&config, &session, self.name, roles, self.expires, replaces)?;
         if context.terminal.is_json() {
             let with_key = view.groups.iter().filter(|group| group.share != ShareState::NoKey);
             let groups = with_key.map(|group| group.group.clone()).collect();
-            let roles = view.roles.clone();
-            let account = self.name;
             let judged = &view.shortfalls;
-            let view =
-                InvitationView { account, roles, expires_at, url: &url, index, groups, judged };
+            let view = InvitationView { issued: &issued, groups, judged };
             context.terminal.object("invitation", &view)?;
             return Ok(());
         }
-        context.terminal.bytes(format!("{}\n", url.as_str()).as_bytes())?;
+        context.terminal.bytes(format!("{}\n", issued.url.as_str()).as_bytes())?;
         context.terminal.note(|page| {
-            let name = &self.name;
+            let name = &issued.account;
             page.blank();
             page.sentence(format!(
                 "This URL is secret and works once, until {} ({}). Give it to {name}, whom you know, over a channel \
                  that only they read; they run, with a new home:",
-                duration::utc(expires_at),
-                duration::relative(now(), expires_at),
+                duration::utc(issued.expires_at),
+                duration::relative(now(), issued.expires_at),
             ));
             page.copyable("quorate join 'URL'");
             if view.standing == Standing::Active {

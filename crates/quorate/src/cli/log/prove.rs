@@ -8,8 +8,8 @@ use serde::Serialize;
 use crate::api::{Answer, Ask, Exit, Problem};
 use crate::cli::context::Context;
 use crate::cli::file::{Target, with_ending};
-use crate::cli::init::quoted;
 use crate::cli::session::{Session, unexpected};
+use crate::cli::shell_quote::quoted;
 use crate::cli::terminal::Tone;
 use crate::cli::{Failure, Run};
 

@@ -8,15 +8,15 @@ use quorate_ceremony::names::GroupName;
 use rand_core::OsRng;
 use serde::Serialize;
 
-use super::restore;
 use crate::api::{Answer, Ask, Exit, Problem};
 use crate::backup::{Label, label};
 use crate::cli::context::{Context, home_problem};
 use crate::cli::session::unexpected;
+use crate::cli::setup_problem::keystore_problem;
 use crate::cli::terminal::{Page, Tone};
 use crate::cli::{Failure, Run, file};
 use crate::error_chain::chain;
-use crate::fail_points::{self, Point};
+use crate::fail_points;
 use crate::home::NodeHome;
 use crate::keystore::{
     BackupFile, Cost, KeystoreError, NodeKeys, Passphrase, PassphraseProtector, Purpose,
@@ -109,7 +109,7 @@ impl Run for Backup {
             let own = protector.map_or_else(own, Ok)?;
             let other = context.other_passphrase(self.other_passphrase_file.as_deref())?;
             under_another(&made, &label, &own, other)
-                .map_err(|error| restore::keystore_problem(&error, &self.out))?
+                .map_err(|error| keystore_problem(&error, &self.out))?
         };
         if to_stdout {
             return Ok(context.terminal.bytes(&bytes)?);
@@ -139,7 +139,7 @@ impl Run for Backup {
 
 impl Backup {
     fn write(&self, bytes: &[u8]) -> Result<(), Problem> {
-        let reached = fail_points::before([Point::BackupWrite]);
+        let reached = fail_points::before(["backup.write"]);
         let written = match self.force {
             true => durable::replace(&self.out, bytes),
             false => durable::create(&self.out, bytes),

@@ -11,14 +11,11 @@ use crate::api::{Exit, Problem};
 use crate::backup::{Backup, Judgement, LabelledShare, Lost, judge, label};
 use crate::cli::context::{Context, home_problem, now};
 use crate::cli::duration::relative;
-use crate::cli::setup_problem::setup_problem;
+use crate::cli::setup_problem::{keystore_problem, setup_problem};
 use crate::cli::terminal::{Page, Tone};
 use crate::cli::{Failure, Run, file};
-use crate::error_chain::chain;
 use crate::home::{HomeError, Locations};
-use crate::keystore::{
-    BackupFile, Cost, KeystoreError, PassphraseProtector, ProtectorError, Purpose,
-};
+use crate::keystore::{BackupFile, Cost, KeystoreError, PassphraseProtector, Purpose};
 use crate::node::follow::{NotFollowed, follow};
 use crate::proof_files;
 use crate::setup::restore::restore;
@@ -223,7 +220,7 @@ fn older(account: &AccountName, lost: &[Lost], file: &Path) -> Problem {
     .hint(format!(
         "is there a newer backup? without one, get the account back without such shares (quorate node restore {} \
          --even-if-older), and then: {}",
-        crate::cli::init::quoted(&file.display().to_string()),
+        crate::cli::shell_quote::quoted(&file.display().to_string()),
         ways.join("; ")
     ))
 }
@@ -264,27 +261,6 @@ fn not_followed(failed: NotFollowed, home: &Path, account: &AccountName) -> Prob
                 Err(error) => problem.hint(format!("the proof can not be written: {error}")),
             }
         }
-    }
-}
-
-/// Why a backup does not open, for people.
-pub(super) fn keystore_problem(error: &KeystoreError, path: &Path) -> Problem {
-    let name = path.display();
-    match error {
-        KeystoreError::Damaged(_) => Problem::new(
-            Exit::Error,
-            format!("the backup {name} is damaged or cut off; nothing was restored"),
-        )
-        .hint("use another copy of it, or an older backup"),
-        KeystoreError::OtherKind { .. } => {
-            Problem::new(Exit::Error, format!("{name} is not a backup of a node"))
-                .hint("quorate node backup makes one")
-        }
-        KeystoreError::Protector { source: ProtectorError::WrongPassphrase, .. } => {
-            Problem::new(Exit::Error, format!("the backup {name} has another passphrase"))
-                .hint("it is the one that the node's home had when the backup was made, unless it was made with --other-passphrase")
-        }
-        error => Problem::new(Exit::Error, chain(error)),
     }
 }
 

@@ -254,7 +254,7 @@ impl Task {
             _ => None,
         });
         if !changes.is_empty() {
-            let reached = fail_points::before(&changes);
+            let reached = fail_points::before(changes.iter().map(NodeChange::kind));
             self.store.commit(changes).await?;
             fail_points::after(reached);
         }
@@ -265,7 +265,7 @@ impl Task {
             proof_files::hand_on(&self.home, &proof);
         }
         for effect in rest {
-            let reached = fail_points::before([&effect]);
+            let reached = fail_points::before([effect.kind()]);
             match effect {
                 NodeEffect::Persist(_) => {}
                 NodeEffect::Send(message) => self.send(&message),

@@ -12,7 +12,7 @@ use sqlx::sqlite::SqliteRow;
 use super::database::{Batch, Database, Schema, Value};
 use super::error::{Refusal, StoreError};
 use super::node::{add_entries, checkpoint_values, head_of, integer};
-use super::publish::published_head;
+use super::published::published_head;
 use crate::home::IvnDirectory;
 
 /// The log of one IVN, `log.sqlite`.

@@ -21,11 +21,20 @@ CREATE TRIGGER cosigned_grows BEFORE UPDATE ON cosigned
 WHEN NEW.size < OLD.size OR (NEW.size = OLD.size AND NEW.root <> OLD.root)
 BEGIN SELECT RAISE(ABORT, 'checkpoint-went-back'); END;
 
-CREATE TABLE frozen (
-    only INTEGER PRIMARY KEY CHECK (only = 1),
-    ours TEXT NOT NULL,
-    theirs TEXT NOT NULL
-) STRICT;
+CREATE TABLE misbehaviour (position INTEGER PRIMARY KEY, proof TEXT NOT NULL UNIQUE) STRICT;
+
+CREATE TRIGGER misbehaviour_stays BEFORE UPDATE ON misbehaviour
+BEGIN SELECT RAISE(ABORT, 'proof-is-final'); END;
+
+CREATE TRIGGER misbehaviour_remains BEFORE DELETE ON misbehaviour
+BEGIN SELECT RAISE(ABORT, 'proof-is-final'); END;
+
+CREATE TABLE unexplained (note TEXT PRIMARY KEY NOT NULL) STRICT;
+
+CREATE TABLE refused (request BLOB PRIMARY KEY NOT NULL) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER refused_stays BEFORE DELETE ON refused
+BEGIN SELECT RAISE(ABORT, 'refusal-is-final'); END;
 
 CREATE TABLE outbox (position INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, bytes BLOB NOT NULL) STRICT;
 

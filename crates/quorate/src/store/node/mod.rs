@@ -297,11 +297,8 @@ const SESSIONS: &str = "SELECT session, session IN (SELECT session FROM released
 const REPLACE_COSIGNED: &str = "INSERT INTO cosigned VALUES (1, ?, ?, ?)
     ON CONFLICT DO UPDATE SET size = excluded.size, root = excluded.root, note = excluded.note";
 
-const SCHEMA: Schema = Schema {
-    kind: "node",
-    application_id: 0x5175_6f01,
-    migrations: &[include_str!("1.sql"), include_str!("2.sql")],
-};
+const SCHEMA: Schema =
+    Schema { kind: "node", application_id: 0x5175_6f01, migrations: &[include_str!("1.sql")] };
 
 #[cfg(test)]
 mod tests;

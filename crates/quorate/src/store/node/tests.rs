@@ -87,19 +87,13 @@ fn cosigned(size: u64, other: &[u8]) -> NodeChange {
     NodeChange::Cosigned { checkpoint: signer.sign(frontier.head()).to_string(), size }
 }
 
-/// Two signed checkpoints of one size.
-fn forked() -> [String; 2] {
-    [&b""[..], b"x"].map(|other| {
-        let NodeChange::Cosigned { checkpoint, .. } = cosigned(5, other) else { panic!() };
-        checkpoint
-    })
-}
-
 fn fork() -> Misbehaviour {
     let origin = "example.com/ivn/1".parse().unwrap();
     let signer = LogSigner::new(origin, Seed::new(Box::new([3; 32])));
-    let [one, other] = forked()
-        .map(|note| note.parse::<SignedCheckpoint>().unwrap().verify(signer.verifier()).unwrap());
+    let [one, other] = [&b""[..], b"x"].map(|other| {
+        let NodeChange::Cosigned { checkpoint, .. } = cosigned(5, other) else { panic!() };
+        checkpoint.parse::<SignedCheckpoint>().unwrap().verify(signer.verifier()).unwrap()
+    });
     let fork = Fork::find(&one, &other, &MemoryTree::default()).unwrap().unwrap();
     Misbehaviour::Fork(Box::new(fork))
 }
@@ -226,22 +220,6 @@ async fn proof_and_refusals_stay() {
         let error = store.database.commit(batch).await.unwrap_err();
         assert!(matches!(error, StoreError::Refused(found) if found == expected), "{error}");
     }
-}
-
-#[tokio::test]
-async fn a_fork_that_the_first_format_stored_is_still_proof() {
-    let fixture = Fixture::new();
-    let path = fixture.directory.path().join("node.sqlite");
-    let first = Schema { migrations: &[include_str!("1.sql")], ..SCHEMA };
-    let mut database = Database::open(&path, &first).await.unwrap();
-    let [ours, theirs] = forked().map(Value::Text);
-    let mut batch = Batch::new();
-    batch.add("INSERT INTO frozen VALUES (1, ?, ?)", [ours, theirs]);
-    database.commit(batch).await.unwrap();
-    database.close().await.unwrap();
-    let saved = fixture.open().await.load().await.unwrap();
-    let [proof] = saved.misbehaviour.as_slice() else { panic!() };
-    assert_eq!(Misbehaviour::from_json(proof), Ok(fork()));
 }
 
 #[tokio::test]

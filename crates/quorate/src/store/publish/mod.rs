@@ -12,17 +12,15 @@ use std::path::{Path, PathBuf};
 use quorate_log::checkpoint::SignedCheckpoint;
 use quorate_log::note::{MAX_NOTE_LEN, MAX_SIGNATURES};
 use quorate_log::tile::{Append, TileReader, TileWriter};
-use quorate_log::tree::TreeHead;
 use tokio::task::spawn_blocking;
 
 use super::coordinator::{Kept, READ_AT_ONCE, read_entries, read_kept};
 use super::database::Database;
 use super::durable;
 use super::error::StoreError;
+pub use super::published::CHECKPOINT;
+use super::published::published_head;
 use crate::home::IvnDirectory;
-
-/// The file name of the checkpoint.
-pub const CHECKPOINT: &str = "checkpoint";
 
 /// Writes `log/` from what is in the database, beside its writer.
 ///
@@ -163,21 +161,6 @@ impl Publisher {
             Ok(())
         };
         in_background(&self.log, write).await
-    }
-}
-
-/// The head of the published checkpoint, if there is one. Whoever can write to the directory may have made it.
-pub(super) fn published_head(log: &Path) -> Result<Option<TreeHead>, StoreError> {
-    let path = log.join(CHECKPOINT);
-    match fs::read(&path) {
-        Ok(bytes) => {
-            let text = String::from_utf8(bytes).ok();
-            let signed = text.and_then(|text| text.parse::<SignedCheckpoint>().ok());
-            let signed = signed.ok_or(StoreError::PublishedCheckpoint(path))?;
-            Ok(Some(signed.unverified().head()))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(StoreError::from_read(&path, error)),
     }
 }
 

@@ -1,0 +1,222 @@
+//! The stage of the demonstration: what it demonstrates, how it reports, and what its people ask their nodes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use quorate_ceremony::encoding::Base64;
+use quorate_ceremony::names::{AccountName, EntryId, GroupName};
+use quorate_ceremony::policy::Policy;
+use quorate_ceremony::statement::GroupDefinition;
+use quorate_protocol::Suite;
+use serde::Serialize;
+
+use super::cluster::{expect_logged, unexpected};
+use crate::api::{
+    Answer, Ask, Exit, GroupStage, GroupView, Problem, RequestStage, RequestView, SignAsk,
+};
+use crate::control::client::Client;
+
+pub(super) const GROUP: &str = "board";
+pub(super) const NAMESPACE: &str = "file";
+
+/// What to demonstrate.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// The file to be signed, or the sample.
+    pub(crate) file: Option<PathBuf>,
+    /// How many members.
+    pub(crate) members: u16,
+    /// How many it takes to sign.
+    pub(crate) min_signers: u16,
+    /// Where to leave the signed files. Empty or new.
+    pub(crate) directory: PathBuf,
+    /// Leave the homes of coordinator and nodes too.
+    pub(crate) keep: bool,
+}
+
+/// How a check went.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(tag = "result", rename_all = "kebab-case")]
+pub(crate) enum Check {
+    /// It held.
+    Passed,
+    /// It did not.
+    Failed {
+        /// What was seen.
+        why: String,
+    },
+    /// It could not be made.
+    Skipped {
+        /// Why.
+        why: String,
+    },
+}
+
+/// What is told while it goes on.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// Something was done.
+    Done {
+        /// What, in one or two words.
+        what: &'static str,
+        /// The result.
+        text: String,
+    },
+    /// Something was checked.
+    Checked {
+        /// What.
+        what: &'static str,
+        /// How it went.
+        check: Check,
+        /// With what.
+        text: String,
+    },
+}
+
+/// The play: who does what.
+pub(super) struct Show<'a, T> {
+    pub(super) plan: &'a Plan,
+    pub(super) names: &'a [AccountName],
+    pub(super) tell: &'a mut T,
+    pub(super) checks: BTreeMap<&'static str, Check>,
+}
+
+impl<T: FnMut(Step)> Show<'_, T> {
+    pub(super) fn name(&self, index: usize) -> Result<AccountName, Problem> {
+        let missing = || Problem::new(Exit::Usage, "a group has at least two members");
+        self.names.get(index).cloned().ok_or_else(missing)
+    }
+
+    pub(super) fn done(&mut self, what: &'static str, text: String) {
+        (self.tell)(Step::Done { what, text });
+    }
+
+    pub(super) fn checked(&mut self, what: &'static str, check: Check, text: String) {
+        self.checks.insert(what, check.clone());
+        (self.tell)(Step::Checked { what, check, text });
+    }
+
+    pub(super) async fn generate_key(
+        &mut self,
+        client: &Client,
+        definition: GroupDefinition,
+    ) -> Result<GroupView, Problem> {
+        let name = definition.name.clone();
+        expect_logged(client.ask(Ask::DefineGroup(definition)).await?)?;
+        let group = settled(client, &name).await?;
+        match group.state {
+            GroupStage::Ready => Ok(group),
+            _ => Err(Problem::new(Exit::Error, group.sentence)),
+        }
+    }
+
+    pub(super) async fn request(
+        &self,
+        client: &Client,
+        (name, document): &(String, Vec<u8>),
+        of: &str,
+        format: &str,
+    ) -> Result<RequestView, Problem> {
+        let ask = Ask::Sign(SignAsk {
+            group: group(of)?,
+            document_type: None,
+            format: format.to_owned(),
+            namespace: (format == "ssh").then(|| NAMESPACE.to_owned()),
+            name: name.clone(),
+            document: Base64(document.clone()),
+            expires_in: None,
+        });
+        match client.ask(ask).await? {
+            Answer::Request(view) => Ok(*view),
+            other => Err(unexpected(&other)),
+        }
+    }
+}
+
+/// Asks a node until it has heard of something.
+pub(super) async fn hears<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    ask: impl Fn() -> F,
+) -> Result<T, Problem> {
+    let heard = async {
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), heard)
+        .await
+        .map_err(|_| Problem::new(Exit::Waiting, format!("a node was not shown {what} in time")))
+}
+
+/// Waits until a group has its key or can not get one, and nothing about it is pending.
+pub(super) async fn settled(client: &Client, name: &GroupName) -> Result<GroupView, Problem> {
+    let mut last = None;
+    client
+        .watch(Ask::Group { name: name.clone(), watch: true }, |answer| {
+            last = Some(answer);
+            ControlFlow::Continue(())
+        })
+        .await?;
+    match last {
+        Some(Answer::Group(view)) => Ok(*view),
+        _ => Err(Problem::new(Exit::Error, "the node says nothing about the group")),
+    }
+}
+
+/// A group that signs documents without a type.
+pub(super) fn definition(
+    name: &str,
+    members: &[AccountName],
+    min_signers: u16,
+) -> Result<GroupDefinition, Problem> {
+    Ok(GroupDefinition {
+        name: group(name)?,
+        suite: Suite::FrostEd25519Sha512,
+        min_signers,
+        members: members.to_vec(),
+        document_types: BTreeSet::new(),
+        policy: Policy::for_min_signers(min_signers),
+    })
+}
+
+/// Waits until a request is signed.
+pub(super) async fn signed(client: &Client, request: EntryId) -> Result<RequestView, Problem> {
+    let mut last = None;
+    client
+        .watch(Ask::Request { id: request.to_string(), watch: true }, |answer| {
+            if let Answer::Request(view) = answer {
+                last = Some(*view);
+            }
+            ControlFlow::Continue(())
+        })
+        .await?;
+    match last {
+        Some(view) if view.state == RequestStage::Signed => Ok(view),
+        Some(view) => Err(Problem::new(Exit::Rejected, view.sentence)),
+        None => Err(Problem::new(Exit::Error, "the node says nothing about the request")),
+    }
+}
+
+pub(super) fn group(name: &str) -> Result<GroupName, Problem> {
+    name.parse().map_err(|_| Problem::new(Exit::Error, "the group's name can not be used"))
+}
+
+pub(super) fn join(names: &[AccountName]) -> String {
+    names.iter().map(AccountName::as_str).collect::<Vec<_>>().join(", ")
+}
+
+pub(super) fn create(path: &Path) -> Result<(), Problem> {
+    std::fs::create_dir_all(path).map_err(|error| unwritable(path, &error))
+}
+
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
+    std::fs::write(path, bytes).map_err(|error| unwritable(path, &error))
+}
+
+pub(super) fn unwritable(path: &Path, error: &std::io::Error) -> Problem {
+    Problem::new(Exit::Error, format!("{} can not be written: {error}", path.display()))
+}

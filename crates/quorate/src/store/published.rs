@@ -1,0 +1,28 @@
+//! The checkpoint that is published in `log/`.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use quorate_log::checkpoint::SignedCheckpoint;
+use quorate_log::tree::TreeHead;
+
+use super::error::StoreError;
+
+/// The file name of the checkpoint.
+pub const CHECKPOINT: &str = "checkpoint";
+
+/// The head of the published checkpoint, if there is one. Whoever can write to the directory may have made it.
+pub(super) fn published_head(log: &Path) -> Result<Option<TreeHead>, StoreError> {
+    let path = log.join(CHECKPOINT);
+    match fs::read(&path) {
+        Ok(bytes) => {
+            let text = String::from_utf8(bytes).ok();
+            let signed = text.and_then(|text| text.parse::<SignedCheckpoint>().ok());
+            let signed = signed.ok_or(StoreError::PublishedCheckpoint(path))?;
+            Ok(Some(signed.unverified().head()))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(StoreError::from_read(&path, error)),
+    }
+}
