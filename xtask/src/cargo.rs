@@ -1,4 +1,4 @@
-//! Cargo as the tasks see it: the workspace it describes and the commands it runs.
+//! Cargo: the workspace that it describes, and the commands that it runs.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -8,12 +8,12 @@ use serde_json::Value;
 
 use crate::failure::Failure;
 
-/// What `cargo metadata` says about this workspace.
+/// The workspace, as `cargo metadata` describes it.
 #[derive(Debug)]
 pub(crate) struct Workspace {
     /// The directory of the root manifest.
     pub(crate) root: PathBuf,
-    /// Where Cargo puts what it builds.
+    /// The target directory.
     pub(crate) target: PathBuf,
     /// Every member.
     pub(crate) packages: Vec<Package>,
@@ -22,22 +22,22 @@ pub(crate) struct Workspace {
 /// A workspace member.
 #[derive(Clone, Debug)]
 pub(crate) struct Package {
-    /// As in its manifest, `quorate-log`.
+    /// The name in the manifest, such as `quorate-log`.
     pub(crate) name: String,
-    /// Its manifest, relative to the root, with `/`.
+    /// The path of the manifest, relative to the root, with `/`.
     pub(crate) manifest: String,
-    /// Whether it has a library, without which it has no doc tests.
+    /// Whether the package has a library, without which it has no doc tests.
     pub(crate) has_library: bool,
-    /// Whether it has examples to build.
+    /// Whether the package has examples to build.
     pub(crate) has_examples: bool,
-    /// Its dependencies on other members.
+    /// The dependencies on other members.
     pub(crate) dependencies: Vec<Dependency>,
 }
 
-/// An arrow from one workspace member to another.
+/// A dependency of one workspace member on another.
 #[derive(Clone, Debug)]
 pub(crate) struct Dependency {
-    /// The member it points to.
+    /// The other member.
     pub(crate) name: String,
     /// Whether only tests, benches and examples see it.
     pub(crate) is_dev: bool,
@@ -101,7 +101,7 @@ impl Package {
     }
 }
 
-/// A Cargo command in `root`, as a developer would type it there.
+/// Returns a Cargo command in `root`, as a developer would type it there.
 pub(crate) fn command<S: AsRef<OsStr>>(
     root: &Path,
     arguments: impl IntoIterator<Item = S>,

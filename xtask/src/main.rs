@@ -1,4 +1,4 @@
-//! `cargo xtask`: runs every check of the project, checks its structure, measures it.
+//! `cargo xtask`: tests the project, checks its structure, and measures it.
 
 mod bench;
 mod cargo;
@@ -22,19 +22,19 @@ Usage: cargo xtask <COMMAND> [OPTIONS]
 Commands:
   test [-p CRATE]… [--keep-going] [--no-install]
         Runs every test and check: tidy, format, clippy, tests, doc tests, docs, examples.
-        Installs the system packages that tests call when they are missing and it may (root and apt-get).
+        Installs missing system packages that tests call, if it can (root and apt-get).
         -p CRATE      only this crate, `-p log` or `-p quorate-log`; repeatable
-        --keep-going  goes on after a failed step
-        --no-install  never installs a package; what is missing is reported as skipped
-  tidy  Checks the structure of the source tree: dependencies, purity, names, files
+        --keep-going  continues after a failed step
+        --no-install  never installs a package; missing ones are reported as skipped
+  tidy  Checks the source tree: dependencies, purity, import circles, names, files, English
   bench [--quick] [--date YYYY-MM-DD]
         Measures in release mode and writes docs/benchmarks.md
-        --quick       fewer requests; prints the page and leaves the file alone
+        --quick       fewer requests; prints the page and does not write the file
         --date        the date to print on the page (default: today, UTC)
   soak --minutes N [--seed S]
-        Uses a cluster of real processes while everything goes wrong that can, and ends in one verdict
-        --minutes N   how long; 0.5 is half a minute
-        --seed S      makes the choices of a run before (default: another each time; printed)
+        Uses a cluster of real processes under random faults, and ends with one verdict
+        --minutes N   the duration; 0.5 is half a minute
+        --seed S      repeats the choices of an earlier run (default: a new seed, which is printed)
   help  Prints this
 ";
 

@@ -1,4 +1,5 @@
-//! `cargo xtask soak`: real processes under constant use while a random nemesis makes everything go wrong, and one verdict.
+//! `cargo xtask soak`: uses real processes constantly while a random nemesis causes faults, and
+//! ends with one verdict.
 
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
@@ -8,20 +9,21 @@ use crate::cargo::{Workspace, command};
 use crate::failure::Failure;
 use crate::terminal::{Tone, paint, say};
 
-/// What a developer asked for.
+/// The options of the command line.
 #[derive(Debug)]
 pub(crate) struct Options {
-    /// How long, as a number that may have a fraction.
+    /// The duration, a number that may have a fraction.
     pub(crate) minutes: String,
-    /// What all choices follow from.
+    /// The seed of all random choices.
     pub(crate) seed: Option<u64>,
 }
 
-/// Builds both programs and becomes the soak, so that Ctrl-C reaches it and its exit code is this one's.
+/// Builds both programs and replaces this process by the soak, so that Ctrl-C reaches the soak and
+/// its exit code is this process's.
 ///
 /// # Errors
 ///
-/// If they can not be built or started.
+/// [`Failure`] if a program cannot be built or started.
 pub(crate) fn run(options: &Options, workspace: &Workspace) -> Result<(), Failure> {
     // Fail points are only in builds with debug assertions.
     let build = ["build", "--workspace", "--bins"];

@@ -1,10 +1,10 @@
-//! What the tasks print for people: colours where wanted, durations, tables.
+//! Output for people: lines, colours where they are wanted, durations, plurals.
 
 use std::fmt::Arguments;
 use std::io::{IsTerminal as _, Write as _, stdout};
 use std::time::Duration;
 
-/// Like `println!`, but ends quietly when nobody reads any more, as in `cargo xtask test | head`.
+/// Like `println!`, but exits quietly when stdout is closed, as in `cargo xtask test | head`.
 macro_rules! say {
     ($($text:tt)*) => { $crate::terminal::print_line(format_args!($($text)*)) };
 }
@@ -17,7 +17,7 @@ pub(crate) fn print_line(line: Arguments<'_>) {
     }
 }
 
-/// A colour with one meaning each.
+/// The meaning of a colour.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Tone {
     /// A heading.
@@ -30,7 +30,7 @@ pub(crate) enum Tone {
     Warning,
 }
 
-/// `text` in a colour, if the reader wants colours.
+/// Returns `text` in a colour, if the reader wants colours.
 pub(crate) fn paint(tone: Tone, text: &str) -> String {
     let setting = std::env::var("CARGO_TERM_COLOR").ok();
     let quiet = ["NO_COLOR", "CI"].iter().any(|name| std::env::var_os(name).is_some());
@@ -46,7 +46,8 @@ pub(crate) fn paint(tone: Tone, text: &str) -> String {
     format!("\x1b[{code}m{text}\x1b[0m")
 }
 
-/// Cargo's rule: an explicit setting decides, otherwise a terminal outside of CI has colours.
+/// Applies Cargo's rule: an explicit setting decides; otherwise a terminal outside of CI has
+/// colours.
 fn wants_colour(setting: Option<&str>, quiet: bool, terminal: bool) -> bool {
     match setting {
         Some("always") => true,

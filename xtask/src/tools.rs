@@ -1,4 +1,4 @@
-//! The programs of other people that tests call, and how a machine without them gets them.
+//! The foreign programs that tests call, and their installation.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -8,15 +8,15 @@ use crate::terminal::{Tone, paint, say};
 /// A program that tests call.
 #[derive(Debug)]
 pub(crate) struct Tool {
-    /// What must be found in `PATH`.
+    /// The name of the program in `PATH`.
     pub(crate) program: &'static str,
-    /// The Debian package that has it.
+    /// The Debian package that contains the program.
     pub(crate) package: &'static str,
-    /// What the tests do with it.
+    /// The purpose of the program in tests.
     pub(crate) used_for: &'static str,
 }
 
-/// Every foreign program that a test calls. Tests themselves also say `skipped: X not installed`.
+/// Every foreign program that a test calls. Tests also print `skipped: X not installed` themselves.
 const TOOLS: &[Tool] = &[
     Tool {
         program: "ssh-keygen",
@@ -41,14 +41,14 @@ const TOOLS: &[Tool] = &[
     Tool { program: "mount", package: "mount", used_for: "filling a disk" },
 ];
 
-/// No program, but something that a machine may not allow.
+/// Not a program, but a feature that a machine may not allow.
 const NAMESPACES: Tool = Tool {
     program: "namespaces",
     package: "",
     used_for: "cutting hosts off, losing packets and filling disks",
 };
 
-/// Installs what is missing if that is allowed and possible; returns what is still missing.
+/// Installs missing programs if that is allowed and possible. Returns those that are still missing.
 pub(crate) fn provide(may_install: bool) -> Vec<&'static Tool> {
     let mut missing = provide_programs(may_install);
     if is_installed("unshare") && !has_namespaces() {
@@ -96,7 +96,7 @@ fn missing() -> Vec<&'static Tool> {
     TOOLS.iter().filter(|tool| !is_installed(tool.program)).collect()
 }
 
-/// Whether this machine lets a test have a network and disks of its own.
+/// Whether a test can have a network and disks of its own on this machine.
 fn has_namespaces() -> bool {
     let own = ["--net", "--pid", "--mount", "--fork", "true"];
     [&[][..], &["--user", "--map-root-user"]].iter().any(|user| {
@@ -106,7 +106,7 @@ fn has_namespaces() -> bool {
     })
 }
 
-/// Failures are left to the caller, who looks at what is there afterwards.
+/// The caller detects failures by looking for the programs afterwards.
 fn install(tools: &[&Tool]) {
     let apt = |arguments: &[&str]| {
         let mut command = Command::new("apt-get");

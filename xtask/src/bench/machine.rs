@@ -1,9 +1,9 @@
-//! The machine that measured: numbers mean little without it.
+//! The machine that measured, without which the numbers mean little.
 
 use std::fs;
 use std::process::Command;
 
-/// What a reader needs to judge the numbers.
+/// The facts that a reader needs to judge the numbers.
 #[derive(Debug)]
 pub(crate) struct Machine {
     pub(crate) processor: String,
@@ -17,7 +17,7 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Looks at this machine; what can't be found out is called unknown.
+    /// Describes this machine. Facts that cannot be found out are called unknown.
     pub(crate) fn this() -> Self {
         let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         Self {

@@ -1,11 +1,11 @@
-//! What the benchmarks print, read leniently: a missing number is missing, never zero.
+//! The output of the benchmarks, read leniently: a missing number is missing, never zero.
 
 use serde_json::Value;
 
-/// A program that measures, and what it printed or why it did not.
+/// A program that measures, with its output or the reason why there is none.
 #[derive(Debug)]
 pub(crate) struct Source {
-    /// As a developer types it.
+    /// The command as a developer types it.
     pub(crate) command: String,
     pub(crate) output: Result<Value, String>,
 }
@@ -18,20 +18,19 @@ pub(crate) struct Measurements {
     pub(crate) ceremonies: Vec<Ceremony>,
     pub(crate) reshares: Vec<Reshares>,
     pub(crate) changes: Vec<Change>,
-    /// The commands that ran, with the reason for those that yielded nothing.
+    /// The commands that ran, with the reason if one yielded nothing.
     pub(crate) commands: Vec<(String, Option<String>)>,
 }
 
 /// Processor time of one participant (`rows`).
 #[derive(Debug)]
 pub(crate) struct Cpu {
-    /// What was done: `dkg`, `sign`, …
+    /// The operation: `dkg`, `sign`, …
     pub(crate) name: String,
     pub(crate) min_signers: u64,
     pub(crate) max_signers: u64,
-    /// Milliseconds.
-    pub(crate) ours: f64,
-    /// The library that did the same in the same run, and its milliseconds.
+    pub(crate) ours_ms: f64,
+    /// The library that did the same in the same run, with its milliseconds.
     pub(crate) peer: Option<(String, f64)>,
 }
 
@@ -41,12 +40,10 @@ pub(crate) struct Requests {
     pub(crate) min_signers: u64,
     pub(crate) max_signers: u64,
     pub(crate) requests: Option<u64>,
-    /// How many were under way at a time.
+    /// How many requests were in progress at a time.
     pub(crate) concurrency: Option<u64>,
-    /// Milliseconds.
-    pub(crate) p50: Option<f64>,
-    /// Milliseconds.
-    pub(crate) p99: Option<f64>,
+    pub(crate) p50_ms: Option<f64>,
+    pub(crate) p99_ms: Option<f64>,
     pub(crate) per_second: Option<f64>,
 }
 
@@ -59,40 +56,38 @@ pub(crate) struct Ceremony {
     pub(crate) took: f64,
 }
 
-/// New shares again and again while requests are signed (`reshare`). None of the requests failed, or there is no row.
+/// Repeated refreshes while requests are signed (`reshare`). If a request failed, there is no row.
 #[derive(Debug)]
 pub(crate) struct Reshares {
     pub(crate) min_signers: u64,
     pub(crate) max_signers: u64,
-    /// How many times there were new shares.
+    /// The number of refreshes.
     pub(crate) reshares: u64,
-    /// Milliseconds: the median.
+    /// The median, in milliseconds.
     pub(crate) took: f64,
-    /// How many requests were signed meanwhile.
+    /// The number of requests that were signed meanwhile.
     pub(crate) requests: u64,
-    /// Milliseconds from a request to its signature.
-    pub(crate) p50: Option<f64>,
-    /// Milliseconds.
-    pub(crate) p99: Option<f64>,
-    /// Milliseconds.
-    pub(crate) longest: Option<f64>,
+    /// From a request to its signature.
+    pub(crate) p50_ms: Option<f64>,
+    pub(crate) p99_ms: Option<f64>,
+    pub(crate) longest_ms: Option<f64>,
 }
 
-/// A group with nothing else to do that gets other members and another threshold (`change`).
+/// An idle group that gets new members and a new `min_signers` (`change`).
 #[derive(Debug)]
 pub(crate) struct Change {
-    /// min_signers and max_signers before.
+    /// `min_signers` and `max_signers` before the change.
     pub(crate) old: (u64, u64),
-    /// The same afterwards.
+    /// `min_signers` and `max_signers` after the change.
     pub(crate) new: (u64, u64),
-    /// How many times it was done.
+    /// The number of repetitions.
     pub(crate) times: u64,
-    /// Milliseconds: the median.
+    /// The median, in milliseconds.
     pub(crate) took: f64,
 }
 
 impl Measurements {
-    /// Adds what `source` printed.
+    /// Adds the output of `source`.
     pub(crate) fn add(&mut self, source: Source) {
         let before = self.len();
         let reason = match source.output {
@@ -109,7 +104,7 @@ impl Measurements {
         self.commands.push((source.command, reason));
     }
 
-    /// Whether there is nothing to write about.
+    /// Whether nothing was measured.
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -130,7 +125,7 @@ impl Cpu {
             name: row.get("name")?.as_str()?.into(),
             min_signers: count(row, "min_signers")?,
             max_signers: count(row, "max_signers")?,
-            ours: number(row, "ours_ms")?,
+            ours_ms: number(row, "ours_ms")?,
             peer: peer.map(|(name, took)| (name.into(), took)),
         })
     }
@@ -143,8 +138,8 @@ impl Requests {
             max_signers: count(row, "members").or_else(|| count(row, "max_signers"))?,
             requests: count(row, "requests"),
             concurrency: count(row, "concurrency"),
-            p50: number(row, "p50_ms"),
-            p99: number(row, "p99_ms"),
+            p50_ms: number(row, "p50_ms"),
+            p99_ms: number(row, "p99_ms"),
             per_second: number(row, "per_second"),
         })
     }
@@ -168,9 +163,9 @@ impl Reshares {
             reshares: count(row, "reshares")?,
             took: number(row, "p50_ms")?,
             requests: count(row, "requests")?,
-            p50: number(row, "request_p50_ms"),
-            p99: number(row, "request_p99_ms"),
-            longest: number(row, "request_longest_ms"),
+            p50_ms: number(row, "request_p50_ms"),
+            p99_ms: number(row, "request_p99_ms"),
+            longest_ms: number(row, "request_longest_ms"),
         })
     }
 }
@@ -190,7 +185,7 @@ fn rows<'a>(output: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
     output.get(name).and_then(Value::as_array).into_iter().flatten()
 }
 
-/// A time or a rate: finite and above zero, or it was not measured.
+/// Reads a time or a rate. A value that is not finite and above zero was not measured.
 fn number(row: &Value, name: &str) -> Option<f64> {
     row.get(name)?.as_f64().filter(|number| number.is_finite() && *number > 0.0)
 }
@@ -211,7 +206,7 @@ mod tests {
         });
         let all = read(serde_json::json!({ "reshare": [row, { "min_signers": 2 }] }));
         let [reshares] = &all.reshares[..] else { panic!("{all:?}") };
-        assert_eq!((reshares.reshares, reshares.requests, reshares.longest), (7, 300, None));
+        assert_eq!((reshares.reshares, reshares.requests, reshares.longest_ms), (7, 300, None));
     }
 
     fn read(output: Value) -> Measurements {
@@ -240,7 +235,9 @@ mod tests {
         let row = serde_json::json!({ "min_signers": 2, "members": 3, "p50_ms": 0, "p99_ms": 4 });
         let measurements = read(serde_json::json!({ "end_to_end": [row] }));
 
-        assert!(measurements.requests.iter().all(|row| row.p50.is_none() && row.p99 == Some(4.0)));
+        assert!(
+            measurements.requests.iter().all(|row| row.p50_ms.is_none() && row.p99_ms == Some(4.0))
+        );
     }
 
     #[test]

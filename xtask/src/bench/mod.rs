@@ -18,12 +18,12 @@ use crate::terminal::{Tone, paint, say};
 /// Where the page is, relative to the root.
 const PAGE: &str = "docs/benchmarks.md";
 
-/// What a developer asked for.
+/// The options of the command line.
 #[derive(Debug)]
 pub(crate) struct Options {
     /// Fewer requests to the cluster, and no change to the page.
     pub(crate) quick: bool,
-    /// The date to print, as it is.
+    /// The date to print, unchanged.
     pub(crate) date: Option<String>,
 }
 
@@ -31,8 +31,8 @@ pub(crate) struct Options {
 ///
 /// # Errors
 ///
-/// [`Failure::Environment`] when nothing could be measured or the page can't be written. A
-/// benchmark that fails beside others that work is reported on the page as missing.
+/// [`Failure::Environment`] if nothing could be measured or the page cannot be written. If only
+/// some benchmarks fail, the page lists them as missing.
 pub(crate) fn run(options: &Options, workspace: &Workspace) -> Result<(), Failure> {
     let mut measurements = Measurements::default();
     for source in [cpu(workspace), cluster(options, workspace)] {
@@ -91,7 +91,7 @@ fn cluster(options: &Options, workspace: &Workspace) -> Source {
     Source { command: format!("quorate {}", arguments.join(" ")), output }
 }
 
-/// Runs a program that prints one JSON object on stdout and talks on stderr.
+/// Runs a program that prints one JSON object on stdout and messages on stderr.
 fn measure(mut program: Command) -> Result<Value, String> {
     program.stderr(std::process::Stdio::inherit());
     let output = program.output().map_err(|error| format!("can't start it: {error}"))?;

@@ -21,19 +21,19 @@ enum Limit {
     AtLeast(f64, &'static str),
 }
 
-/// The aims of DESIGN, Speed: all nodes and the coordinator on one machine with two cores.
+/// The aims of the design, for all nodes and the coordinator on one machine with two cores.
 const AIMS: &[Aim] = &[
     Aim {
         what: "Ed25519 2-of-3, request → signature, median",
         limit: Limit::AtMost(5.0, "ms"),
-        measured: |all| least(two_of_three(all).filter_map(|row| row.p50)),
+        measured: |all| least(two_of_three(all).filter_map(|row| row.p50_ms)),
     },
     Aim {
         what: "Ed25519 2-of-3, request → signature, 99th percentile (of the row with that median)",
         limit: Limit::AtMost(25.0, "ms"),
         measured: |all| {
-            let best = least(two_of_three(all).filter_map(|row| row.p50))?;
-            two_of_three(all).find(|row| row.p50 == Some(best))?.p99
+            let best = least(two_of_three(all).filter_map(|row| row.p50_ms))?;
+            two_of_three(all).find(|row| row.p50_ms == Some(best))?.p99_ms
         },
     },
     Aim {
@@ -57,7 +57,7 @@ const AIMS: &[Aim] = &[
             let row = rows.find(|row| {
                 row.name.starts_with("dkg") && (row.min_signers, row.max_signers) == (67, 100)
             })?;
-            row.peer.as_ref().map(|(_, peer)| row.ours / peer)
+            row.peer.as_ref().map(|(_, peer)| row.ours_ms / peer)
         },
     },
     Aim {
@@ -153,10 +153,10 @@ fn cpu(page: &mut String, all: &Measurements) {
     for measured in &all.cpu {
         let key = format!("{}-of-{}", measured.min_signers, measured.max_signers);
         let (peer, peer_time, ratio) = match &measured.peer {
-            Some((peer, time)) => (peer.as_str(), short(*time), ratio(measured.ours, *time)),
+            Some((peer, time)) => (peer.as_str(), short(*time), ratio(measured.ours_ms, *time)),
             None => ("–", "–".into(), "–".into()),
         };
-        row(page, &[&measured.name, &key, &short(measured.ours), peer, &peer_time, &ratio]);
+        row(page, &[&measured.name, &key, &short(measured.ours_ms), peer, &peer_time, &ratio]);
     }
     page.push('\n');
 }
@@ -178,8 +178,8 @@ fn cluster(page: &mut String, all: &Measurements) {
                     &key,
                     &count(measured.requests),
                     &count(measured.concurrency),
-                    &number(measured.p50),
-                    &number(measured.p99),
+                    &number(measured.p50_ms),
+                    &number(measured.p99_ms),
                     &number(measured.per_second),
                 ],
             );
@@ -226,7 +226,8 @@ fn reshares(page: &mut String, all: &Measurements) {
         let key = format!("{}-of-{}", measured.min_signers, measured.max_signers);
         let [times, requests] =
             [measured.reshares, measured.requests].map(|count| count.to_string());
-        let [p50, p99, longest] = [measured.p50, measured.p99, measured.longest].map(number);
+        let [p50, p99, longest] =
+            [measured.p50_ms, measured.p99_ms, measured.longest_ms].map(number);
         let took = short(measured.took);
         row(page, &[&key, &times, &took, &requests, &p50, &p99, &longest]);
     }

@@ -1,4 +1,4 @@
-//! How many tests ran, read from what the runners leave behind.
+//! The number of tests that ran, read from the output of the test runners.
 
 use std::fmt;
 use std::iter::Sum;
@@ -6,9 +6,9 @@ use std::iter::Sum;
 /// Numbers of tests.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Counts {
-    /// Ran and passed.
+    /// Tests that ran and passed.
     pub(crate) passed: usize,
-    /// Ran and failed, crashed or were ended after a time-out.
+    /// Tests that failed, crashed, or were ended after a time-out.
     pub(crate) failed: usize,
 }
 

@@ -6,17 +6,18 @@ mod step;
 use std::time::Instant;
 
 use crate::cargo::{Package, Workspace, command};
+use crate::failure::Failure;
 use crate::terminal::{Tone, human, paint, plural, say};
 use crate::test::count::Counts;
 use crate::test::step::{Outcome, Step, Work};
-use crate::{Failure, tools};
+use crate::tools;
 
-/// What a developer asked for.
+/// The options of the command line.
 #[derive(Debug)]
 pub(crate) struct Options {
-    /// Crates to narrow to, with or without `quorate-`; none means all.
+    /// The crates to test, with or without `quorate-`; all if the list is empty.
     pub(crate) packages: Vec<String>,
-    /// Whether to go on after a failed step.
+    /// Whether to continue after a failed step.
     pub(crate) keep_going: bool,
     /// Whether system packages may be installed.
     pub(crate) may_install: bool,
@@ -26,7 +27,8 @@ pub(crate) struct Options {
 ///
 /// # Errors
 ///
-/// [`Failure::Checks`] when a step failed. A step that could not run is reported, never passed.
+/// [`Failure::Checks`] if a step failed. A step that could not run is reported, and never counts
+/// as passed.
 pub(crate) fn run(options: &Options, workspace: &Workspace) -> Result<(), Failure> {
     let started = Instant::now();
     let packages = select(&options.packages, &workspace.packages)?;
@@ -83,7 +85,7 @@ fn verdict(steps: usize, failed: &[&str], skipped: &[&str]) -> (Tone, String) {
     }
 }
 
-/// The members that `wanted` names; all of them if it names none.
+/// Returns the members that `wanted` names, or all of them if it names no member.
 fn select<'a>(wanted: &[String], members: &'a [Package]) -> Result<Selection<'a>, Failure> {
     let mut chosen = Vec::new();
     for name in wanted {
@@ -98,16 +100,16 @@ fn select<'a>(wanted: &[String], members: &'a [Package]) -> Result<Selection<'a>
     Ok(Selection { narrowed, packages: if narrowed { chosen } else { members.iter().collect() } })
 }
 
-/// What to test.
+/// The crates to test.
 #[derive(Debug)]
 struct Selection<'a> {
-    /// Whether that is less than everything.
+    /// Whether this is less than the whole workspace.
     narrowed: bool,
     packages: Vec<&'a Package>,
 }
 
 impl Selection<'_> {
-    /// As arguments for Cargo.
+    /// Returns the crates as arguments for Cargo.
     fn arguments(&self) -> Vec<String> {
         if self.narrowed { self.names(|_| true) } else { vec!["--workspace".into()] }
     }
@@ -118,14 +120,14 @@ impl Selection<'_> {
     }
 }
 
-/// The steps, cheapest first, so that a slip is reported before the long build.
+/// Returns the steps, cheapest first, so that small mistakes are reported before the long build.
 ///
-/// All use the one dev profile and the same features, so that no step builds again what another
-/// has built: clippy and docs share what `cargo check` makes, the others what `cargo build` makes.
+/// All steps use the one dev profile and the same features, so that no step repeats the build of
+/// another: clippy and docs share the output of `cargo check`, the others that of `cargo build`.
 fn plan(selection: &Selection<'_>, has: impl Fn(&str) -> bool) -> Vec<Step> {
     let which = selection.arguments();
     let formatted = if selection.narrowed { which.clone() } else { vec!["--all".into()] };
-    // Cargo refuses `-p` of a crate that has none of what it shall test or build.
+    // Cargo refuses `-p` for a crate that has nothing for it to test or build.
     let with_libraries = selection.names(|package| package.has_library);
     let with_examples = selection.names(|package| package.has_examples);
     let narrowed_to = |some: &Vec<String>| match selection.narrowed {
@@ -143,11 +145,11 @@ fn plan(selection: &Selection<'_>, has: impl Fn(&str) -> bool) -> Vec<Step> {
         ))
     };
     let tests = if has("nextest") {
-        // A narrowed run may hit a crate that has no tests yet; the whole project has some.
+        // A narrowed run may select a crate that has no tests; the whole project has some.
         let none = if selection.narrowed { vec!["--no-tests=pass".into()] } else { vec![] };
         Work::nextest([vec!["nextest".into(), "run".into()], which.clone(), none].concat())
     } else {
-        // `--tests` is unit and integration tests; the default would run the doc tests twice.
+        // `--tests` means unit and integration tests; the default would run the doc tests twice.
         let options = ["--tests", "--no-fail-fast"].map(String::from).to_vec();
         Work::libtest([vec!["test".into()], which.clone(), options].concat())
     };
@@ -166,7 +168,7 @@ fn plan(selection: &Selection<'_>, has: impl Fn(&str) -> bool) -> Vec<Step> {
                 cargo(&["clippy"], &which, &["--all-targets", "--", "-D", "warnings"]),
             ),
         },
-        // Before the tests: what takes half a minute to fail is not found out after a quarter of an hour.
+        // The docs are built before the tests, because they take less time to fail.
         Step {
             name: "docs",
             work: cargo(&["doc"], &which, &["--no-deps", "--document-private-items"])
@@ -249,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_component_is_skipped_with_the_command_that_installs_it() {
+    fn a_missing_component_is_skipped_with_its_install_command() {
         let lines = lines(&[], |subcommand| subcommand == "nextest");
 
         for component in ["rustfmt", "clippy"] {
@@ -259,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_crate_is_refused_with_the_names_that_exist() {
+    fn an_unknown_crate_is_rejected_with_the_names_that_exist() {
         let members = [member("quorate-log", true)];
 
         let Err(Failure::Usage(message)) = select(&["lgo".into()], &members) else { panic!() };

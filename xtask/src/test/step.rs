@@ -1,4 +1,4 @@
-//! One step of `cargo xtask test`: what it runs, and what came of it.
+//! One step of `cargo xtask test`: what it runs, and its outcome.
 
 use std::fmt;
 use std::io::{BufRead as _, BufReader, Write as _, stdout};
@@ -14,13 +14,13 @@ use crate::tidy;
 /// A named piece of work.
 #[derive(Debug)]
 pub(crate) struct Step {
-    /// As in headings and in the summary.
+    /// The name in headings and in the summary.
     pub(crate) name: &'static str,
-    /// What it does.
+    /// The work itself.
     pub(crate) work: Work,
 }
 
-/// What a step does. Displays as the line that a developer types to run it alone.
+/// The work of a step. Displays as the command that runs it alone.
 #[derive(Debug)]
 pub(crate) enum Work {
     /// `cargo xtask tidy`, in this process.
@@ -32,14 +32,14 @@ pub(crate) enum Work {
         deny_rustdoc_warnings: bool,
         results: Results,
     },
-    /// It can't run here; says why and what to do.
+    /// The step cannot run here; the text says why and what to do.
     Missing(String),
 }
 
-/// Where a command leaves the number of tests that it ran.
+/// Where a command reports the number of tests that it ran.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Results {
-    /// It runs none.
+    /// The command runs no tests.
     None,
     /// In nextest's report file, so that its progress bar keeps the terminal.
     Nextest,
@@ -47,7 +47,7 @@ pub(crate) enum Results {
     Libtest,
 }
 
-/// What came of a step.
+/// The outcome of a step.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     Passed {
@@ -58,7 +58,7 @@ pub(crate) enum Outcome {
         took: Duration,
         counts: Option<Counts>,
     },
-    /// It could not run; says why.
+    /// The step could not run; the text says why.
     Skipped(String),
     /// An earlier step failed.
     NotRun,
@@ -80,7 +80,7 @@ impl Work {
         Self::Cargo { arguments, deny_rustdoc_warnings: false, results: Results::Libtest }
     }
 
-    /// The same with `RUSTDOCFLAGS='-D warnings'`.
+    /// Sets `RUSTDOCFLAGS='-D warnings'` for the command.
     pub(crate) fn denying_rustdoc_warnings(self) -> Self {
         match self {
             Self::Cargo { arguments, results, .. } => {
@@ -106,7 +106,7 @@ impl fmt::Display for Work {
 }
 
 impl Step {
-    /// Does the work, with a heading before and the time after it.
+    /// Does the work, and prints a heading before it and the time after it.
     pub(crate) fn run(&self, workspace: &Workspace) -> Outcome {
         let heading = format!("==> {}: {}", self.name, self.work);
         if let Work::Missing(reason) = &self.work {
@@ -137,12 +137,12 @@ impl Step {
                     let flags = std::env::var("RUSTDOCFLAGS").unwrap_or_default();
                     command.env("RUSTDOCFLAGS", format!("{flags} -D warnings").trim());
                 }
-                // Headings go through a buffer, the command's output does not.
+                // Headings go through a buffer, but the command's output does not.
                 let _ = stdout().flush();
                 let ran = match results {
                     Results::None => command.status().map(|status| (status.success(), None)),
                     Results::Nextest => {
-                        // Below the root, also when builds go elsewhere.
+                        // This path is below the root even if the target directory is elsewhere.
                         let report = workspace.root.join("target/nextest/default/junit.xml");
                         run_nextest(&mut command, &report)
                     }
@@ -160,14 +160,14 @@ impl Step {
 type Ran = std::io::Result<(bool, Option<Counts>)>;
 
 fn run_nextest(command: &mut std::process::Command, report: &Path) -> Ran {
-    // A run that dies before its first test must not be counted by the report of the last one.
+    // Otherwise a run that dies before its first test would be counted by the previous report.
     let _ = std::fs::remove_file(report);
     let status = command.status()?;
     let counts = std::fs::read_to_string(report).ok().and_then(|text| Counts::from_junit(&text));
     Ok((status.success(), counts))
 }
 
-/// Repeats stdout line by line while it counts; stderr, with Cargo's progress, is untouched.
+/// Copies stdout line by line while it counts tests. Cargo's progress on stderr stays untouched.
 fn run_libtest(command: &mut std::process::Command) -> Ran {
     let mut child = command.stdout(Stdio::piped()).spawn()?;
     let mut counts = Counts::default();
@@ -183,7 +183,7 @@ fn run_libtest(command: &mut std::process::Command) -> Ran {
 }
 
 impl Outcome {
-    /// The tests that the step ran.
+    /// Returns the number of tests that the step ran.
     pub(crate) fn counts(&self) -> Option<Counts> {
         match self {
             Self::Passed { counts, .. } | Self::Failed { counts, .. } => *counts,
@@ -191,7 +191,7 @@ impl Outcome {
         }
     }
 
-    /// A row of the summary.
+    /// Returns the step's row of the summary.
     pub(crate) fn row(&self, name: &str) -> String {
         let (tone, word, detail) = match self {
             Self::Passed { took, .. } => (Tone::Good, "passed", human(*took)),

@@ -1,12 +1,12 @@
-//! Rules about what may know what: crates, purity, the two halves of the shell.
+//! Rules about dependencies: crates, purity, the two halves of the shell.
 
 use crate::tidy::files;
 use crate::tidy::problem::Problem;
 use crate::tidy::source::{paths, tokens};
 use crate::tidy::tree::Tree;
 
-/// Which member may depend on which, as the design draws the arrows. The test kit may use all.
-/// Tests of a crate (dev-dependencies) may in addition use the test kit.
+/// Which member may depend on which. The test kit may use all members, and tests of a crate
+/// (dev-dependencies) may also use the test kit.
 const ARROWS: &[(&str, &[&str])] = &[
     ("quorate-protocol", &[]),
     ("quorate-log", &[]),
@@ -28,14 +28,14 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 const TESTKIT: &str = "quorate-testkit";
 
-/// The crates that compute and do nothing else.
+/// The crates that only compute.
 const PURE: &[&str] = &["protocol", "ceremony", "log", "documents"];
 
-/// How a path in a pure crate may not begin.
+/// Paths in a pure crate must not begin with these.
 const IMPURE_PREFIXES: &[&str] =
     &["std::fs", "std::net", "std::env", "std::process", "std::io::stdin", "tokio", "async_std"];
 
-/// What may not be in a path in a pure crate.
+/// Paths in a pure crate must not contain these.
 const IMPURE_PARTS: &[&str] = &[
     "SystemTime::now",
     "Instant::now",
@@ -49,7 +49,7 @@ const IMPURE_PARTS: &[&str] = &[
     "eprintln",
 ];
 
-/// Finds arrows that point the wrong way.
+/// Finds dependencies that point the wrong way.
 pub(super) fn dependencies(tree: &Tree) -> Vec<Problem> {
     let mut problems = Vec::new();
     for package in tree.packages.iter().filter(|package| package.name != TESTKIT) {

@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn passing_on_an_item_of_a_child_is_no_arrow_but_defining_one_is() {
+    fn a_re_export_of_a_child_is_no_arrow_but_a_definition_is() {
         let parent = "mod b;\nmod c;\npub use b::B;\n";
         let child = "use super::B;\n";
         let files = [("a/mod.rs", parent), ("a/b.rs", "pub struct B;"), ("a/c.rs", child)];
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn tests_other_crates_and_programs_beside_a_library_make_no_circle() {
+    fn tests_and_programs_beside_a_library_make_no_circle() {
         let tests = "#[cfg(test)]\nmod tests {\n    use crate::b::B;\n}\npub struct A;\n";
         assert!(
             circles(&[("a.rs", tests), ("b.rs", "use crate::a::A;\npub struct B;")]).is_empty()

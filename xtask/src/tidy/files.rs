@@ -1,4 +1,4 @@
-//! Rules about files: what must be there, names, lengths, first lines.
+//! Rules about files: required files, names, lengths, first lines.
 
 use crate::tidy::problem::Problem;
 use crate::tidy::tree::Tree;
@@ -7,17 +7,17 @@ const LONGEST: usize = 600;
 
 const MEANINGLESS: &[&str] = &["utils", "util", "helpers", "common", "types", "misc", "manager"];
 
-/// How paths begin that exist on one machine only.
+/// The beginnings of paths that exist on one machine only.
 // tidy: path because the rule has to name them
 const MACHINE_PATHS: &[&str] = &["/root/", "/home/", "/Users/", "/work/"];
 
-/// The line (from 1) of the file at `path` that contains `text`; 0 if there is none.
+/// Returns the line (from 1) of the file at `path` that contains `text`, or 0 without a match.
 pub(super) fn line_of(tree: &Tree, path: &str, text: &str) -> usize {
     let lines = tree.files.get(path).map(|file| file.text.lines());
     lines.and_then(|mut lines| lines.position(|line| line.contains(text))).map_or(0, |at| at + 1)
 }
 
-/// Finds manifests of members that do not take the lints of the workspace.
+/// Finds manifests of members that do not inherit the lints of the workspace.
 pub(super) fn lints(tree: &Tree) -> Vec<Problem> {
     let mut problems = Vec::new();
     for package in &tree.packages {
@@ -36,8 +36,8 @@ pub(super) fn lints(tree: &Tree) -> Vec<Problem> {
     problems
 }
 
-/// Finds a clippy.toml of a crate that loses settings of the one at the root: clippy reads only
-/// the nearest.
+/// Finds a crate's clippy.toml that lacks settings of the one at the root, because clippy reads
+/// only the nearest file.
 pub(super) fn clippy_settings(tree: &Tree) -> Vec<Problem> {
     let Some(root) = tree.files.get("clippy.toml") else { return vec![] };
     let settings = |text: &str| -> Vec<String> {
@@ -67,7 +67,7 @@ pub(super) fn lockfile(tree: &Tree) -> Vec<Problem> {
     problems
 }
 
-/// Finds a CI script that does something else than developers do.
+/// Finds a CI script that does not do exactly what developers do.
 pub(super) fn one_command(tree: &Tree) -> Vec<Problem> {
     let script = tree.files.get(".ci/run").map_or("", |file| file.text.as_str());
     let mut lines = script.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#'));
@@ -77,7 +77,7 @@ pub(super) fn one_command(tree: &Tree) -> Vec<Problem> {
     }
 }
 
-/// Finds `.rs` files whose first line does not say what they are.
+/// Finds `.rs` files whose first line does not describe them.
 pub(super) fn headline(tree: &Tree) -> Vec<Problem> {
     let has_headline = |text: &str| {
         let first = text.lines().next().unwrap_or_default();
@@ -108,7 +108,7 @@ pub(super) fn mod_files(tree: &Tree) -> Vec<Problem> {
     problems
 }
 
-/// Finds modules whose name says nothing.
+/// Finds modules with a meaningless name.
 pub(super) fn module_names(tree: &Tree) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (path, _) in tree.sources() {
@@ -134,7 +134,7 @@ pub(super) fn machine_paths(tree: &Tree) -> Vec<Problem> {
     problems
 }
 
-/// Whether `path` stands in `line` as the beginning of a path, and not inside of a longer one.
+/// Whether `line` contains `path` as the beginning of a path, and not inside a longer one.
 fn names(line: &str, path: &str) -> bool {
     line.match_indices(path).any(|(at, _)| {
         let before = line.get(..at).and_then(|before| before.chars().next_back());

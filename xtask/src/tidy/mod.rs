@@ -1,4 +1,4 @@
-//! `cargo xtask tidy`: the structure of the source tree, checked.
+//! `cargo xtask tidy`: checks the source tree against the rules below.
 
 mod architecture;
 mod baseline;
@@ -19,22 +19,22 @@ use crate::terminal::{Tone, paint, plural, say};
 use crate::tidy::problem::Problem;
 use crate::tidy::tree::Tree;
 
-/// A rule about the tree.
+/// A rule for the tree.
 struct Rule {
     name: &'static str,
-    /// What holds for the tree, and why; printed under what breaks it.
+    /// The rule and its reason, printed above the problems.
     says: &'static str,
-    /// With it, `tidy: <excuse> because <reason>` in a comment on the line or the one above
-    /// (for a rule about whole files: anywhere in the file) makes an exception.
+    /// `tidy: <excuse> because <reason>` makes an exception, in a comment on the line or the one
+    /// above it, or anywhere in the file for a rule about whole files.
     excuse: Option<&'static str>,
     check: fn(&Tree) -> Vec<Problem>,
 }
 
-/// All rules. A new one is a line here, a function, and a test that breaks it.
+/// All rules. A new rule is an entry here, a function, and a test that breaks it.
 const RULES: &[Rule] = &[
     Rule {
         name: "dependencies",
-        says: "dependencies point one way (DESIGN: quorate → ceremony → protocol, log), so that each crate can be read and tested alone",
+        says: "dependencies point one way (quorate → ceremony → protocol, log), so that each crate can be read and tested alone",
         excuse: None,
         check: architecture::dependencies,
     },
@@ -166,11 +166,11 @@ const RULES: &[Rule] = &[
     },
 ];
 
-/// Checks every rule and prints what breaks one.
+/// Checks every rule and prints the problems.
 ///
 /// # Errors
 ///
-/// [`Failure::Checks`] when a rule is broken.
+/// [`Failure::Checks`] if a rule is broken.
 pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
     let tree = Tree::read(workspace)?;
     let mut total = 0;
@@ -201,7 +201,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
     }
 }
 
-/// Where `rule` is broken without an excuse.
+/// Returns the problems with `rule` that have no excuse.
 fn broken(rule: &Rule, tree: &Tree) -> Vec<Problem> {
     let mut problems = (rule.check)(tree);
     if let Some(excuse) = rule.excuse {

@@ -74,7 +74,9 @@ pub(super) fn phrases(tree: &Tree) -> Vec<Problem> {
                 problems.push(Problem::at(path, index + 1, message));
             };
             for (phrase, instead) in PHRASES {
-                if words(&lower, phrase).any(|at| at < line.len()) {
+                // "Where there is none" is plain English.
+                let is_plain = |at: usize| lower.get(..at).is_some_and(|t| t.ends_with("there "));
+                if words(&lower, phrase).any(|at| at < line.len() && !is_plain(at)) {
                     complain(phrase, instead);
                 }
             }

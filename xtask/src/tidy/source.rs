@@ -1,4 +1,4 @@
-//! Rust source as the rules see it: words and paths, without comments and literals.
+//! Rust source as words and paths, without comments and literals.
 
 use std::ops::Range;
 
@@ -32,7 +32,7 @@ impl Path<'_> {
     }
 }
 
-/// `text` with comments and literals replaced by spaces; lines stay where they are.
+/// Returns `text` with comments and literals replaced by spaces. Lines keep their numbers.
 pub(crate) fn code(text: &str) -> String {
     let mut code = String::with_capacity(text.len());
     let mut rest = text;
@@ -51,7 +51,7 @@ pub(crate) fn code(text: &str) -> String {
     code
 }
 
-/// The length in bytes of the comment or literal that `text` begins with, if it does.
+/// Returns the length in bytes of the comment or literal at the beginning of `text`, if any.
 fn blank_len(text: &str, in_word: bool) -> Option<usize> {
     if text.starts_with("//") {
         return Some(text.find('\n').unwrap_or(text.len()));
@@ -117,7 +117,7 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// The words and punctuation of `code`, which has no comments and literals.
+/// Returns the words and punctuation of `code`, which has no comments and literals.
 pub(crate) fn tokens(code: &str) -> Vec<Token<'_>> {
     let mut tokens = Vec::new();
     for (index, line) in code.lines().enumerate() {
@@ -136,10 +136,10 @@ pub(crate) fn tokens(code: &str) -> Vec<Token<'_>> {
     tokens
 }
 
-/// The paths in `tokens`; a word alone is a path of one segment.
+/// Returns the paths in `tokens`. A single word is a path of one segment.
 pub(crate) fn paths<'a>(tokens: &[Token<'a>]) -> Vec<Path<'a>> {
     let mut paths = Vec::new();
-    // What each open brace puts before the paths inside of it: something only in `use a::{…}`.
+    // The prefix of the paths inside each open brace; it is empty except in `use a::{…}`.
     let mut prefixes: Vec<Vec<&str>> = Vec::new();
     let mut current: Vec<&str> = Vec::new();
     let mut colons = 0;
@@ -176,7 +176,7 @@ pub(crate) fn paths<'a>(tokens: &[Token<'a>]) -> Vec<Path<'a>> {
     paths
 }
 
-/// The lines of items under `#[cfg(test)]`, and the names of the test modules in other files.
+/// Returns the lines of items under `#[cfg(test)]`, and the names of test modules in other files.
 pub(crate) fn test_items(tokens: &[Token<'_>]) -> (Vec<Range<usize>>, Vec<String>) {
     let mut lines = Vec::new();
     let mut modules = Vec::new();
@@ -198,7 +198,7 @@ pub(crate) fn test_items(tokens: &[Token<'_>]) -> (Vec<Range<usize>>, Vec<String
     (lines, modules)
 }
 
-/// The number of tokens up to the end of the first item, its attributes included.
+/// Returns the number of tokens of the first item, including its attributes.
 fn item_len(texts: &[&str]) -> usize {
     let mut depth = 0_usize;
     for (at, text) in texts.iter().enumerate() {

@@ -1,11 +1,12 @@
-//! Rules about code that clippy has no lint for: words, sleeping and ignored tests, loose ends.
+//! Rules about code that clippy has no lint for: words, sleeping and ignored tests, unfinished
+//! work.
 
 use crate::tidy::problem::Problem;
 use crate::tidy::source::{paths, tokens};
 use crate::tidy::tree::Tree;
 
-/// Words that the glossary replaces, as parts of names that we declare. Only those that mean
-/// nothing else here: `cluster`, `leaf` and `cheater detection` of others have honest uses.
+/// Words that the glossary replaces, as parts of names that we declare. Words with a legitimate
+/// use (`cluster`, `leaf`, the `cheater detection` of a library) are not listed.
 const WORDS: &[(&str, &str)] = &[
     ("tenant", "ivn"),
     ("committee", "group"),
@@ -50,7 +51,7 @@ pub(super) fn words(tree: &Tree) -> Vec<Problem> {
     problems
 }
 
-/// `verifying_share`, `VerifyingShare` and `VERIFYING_SHARE` are the words verifying and share.
+/// Splits `verifying_share`, `VerifyingShare` or `VERIFYING_SHARE` into `verifying` and `share`.
 fn parts(name: &str) -> Vec<String> {
     let is_constant = !name.chars().any(char::is_lowercase);
     let mut parts = vec![String::new()];
@@ -84,13 +85,13 @@ pub(super) fn ignored_tests(tree: &Tree) -> Vec<Problem> {
     problems
 }
 
-/// Finds sleeping in code that only tests contain, except below `#[tokio::test(start_paused = true)]`,
-/// where tokio's time is virtual. A thread that sleeps does so in real time.
+/// Finds calls that sleep in test code, except below `#[tokio::test(start_paused = true)]`, where
+/// tokio's time is virtual. A thread always sleeps in real time.
 pub(super) fn sleeping_tests(tree: &Tree) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (path, file) in tree.sources() {
         let tokens = tokens(&file.code);
-        // By line, whether time is virtual from there on.
+        // From each line on: whether time is virtual.
         let mut clocks: Vec<(usize, bool)> = Vec::new();
         for token in &tokens {
             match token.text {
@@ -118,7 +119,7 @@ pub(super) fn sleeping_tests(tree: &Tree) -> Vec<Problem> {
     problems
 }
 
-/// Finds code and notes that were left for later.
+/// Finds code and notes that were left unfinished.
 pub(super) fn unfinished(tree: &Tree) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (path, file) in tree.sources() {

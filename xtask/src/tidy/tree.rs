@@ -1,4 +1,4 @@
-//! The files that tidy looks at.
+//! The files that tidy checks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,13 +8,13 @@ use crate::cargo::{Package, Workspace};
 use crate::failure::Failure;
 use crate::tidy::source;
 
-/// Directories that no rule is about.
+/// Directories that no rule applies to.
 const SKIPPED: &[&str] = &["target", ".git", "node_modules"];
 
 /// The source tree, or in tests a made-up one.
 #[derive(Debug)]
 pub(crate) struct Tree {
-    /// By path relative to the root, with `/`. Files that are not UTF-8 are left out.
+    /// The files by path relative to the root, with `/`, without those that are not UTF-8.
     pub(crate) files: BTreeMap<String, File>,
     /// The workspace members.
     pub(crate) packages: Vec<Package>,
@@ -23,9 +23,9 @@ pub(crate) struct Tree {
 /// A text file.
 #[derive(Debug)]
 pub(crate) struct File {
-    /// As it is.
+    /// The unchanged text.
     pub(crate) text: String,
-    /// For `.rs` files: the text without comments and literals.
+    /// The text without comments and literals; empty unless the file is Rust.
     pub(crate) code: String,
     /// Lines (from 1) of items under `#[cfg(test)]`.
     cfg_test_lines: BTreeSet<usize>,
@@ -94,7 +94,7 @@ impl Tree {
     }
 }
 
-/// Where the modules that this file declares are.
+/// Returns the directory of the modules that this file declares.
 fn module_directory(path: &str) -> String {
     let (directory, name) = path.rsplit_once('/').unwrap_or((".", path));
     match name {
@@ -131,7 +131,7 @@ fn collect(
         } else if kind.is_file() {
             match fs::read(entry.path()) {
                 Ok(bytes) => texts.extend(String::from_utf8(bytes).ok().map(|text| (path, text))),
-                // An editor or a test removed it in between.
+                // An editor or a test has removed the file in the meantime.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
@@ -142,7 +142,7 @@ fn collect(
 
 #[cfg(test)]
 impl Tree {
-    /// A tree of these files; each `Cargo.toml` in it is a member without dependencies.
+    /// Returns a tree of these files, in which each `Cargo.toml` is a member without dependencies.
     pub(crate) fn of(files: &[(&str, &str)]) -> Self {
         let texts = files.iter().map(|(path, text)| ((*path).into(), (*text).into())).collect();
         let manifests = files.iter().filter(|(path, _)| path.ends_with("Cargo.toml"));
