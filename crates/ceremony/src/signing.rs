@@ -44,9 +44,7 @@ pub enum Subject {
 struct SigningStatement<'a> {
     ivn: IvnId,
     session: SessionId,
-    /// Absent in the first epoch.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    epoch: Option<u64>,
+    epoch: u64,
     subject: Subject,
     signer: &'a AccountName,
     part: Part<'a>,
@@ -96,7 +94,6 @@ impl SigningSession {
     /// The bytes that the signer's signature covers.
     fn covered(&self, signer: &AccountName, part: Part<'_>) -> Vec<u8> {
         let Self { ivn, session, epoch, subject } = *self;
-        let epoch = (epoch != FIRST_EPOCH).then_some(epoch);
         let statement = SigningStatement { ivn, session, epoch, subject, signer, part };
         // Serialising plain structs to memory has no way to fail.
         let payload = serde_json::to_vec(&statement).unwrap_or_default();

@@ -127,9 +127,6 @@ pub enum Body {
         session: SessionId,
         /// 1 for the first attempt.
         attempt: u32,
-        /// What the session's messages are bound to; absent is [`Manifest::Names`].
-        #[serde(default, skip_serializing_if = "Manifest::is_of_names")]
-        manifest: Manifest,
     },
     /// One round's message of one participant ([`quorate_protocol::keyshare`], [`quorate_protocol::repair`]). By the
     /// participant.
@@ -300,27 +297,6 @@ pub struct Invitation {
     /// members give it one back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<PublicKey>,
-}
-
-/// What the context of a ceremony session has in it, besides IVN, group, epoch and session.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Manifest {
-    /// The participants' names, by the entry that the session carries out. In logs from before the other was there; no
-    /// node takes part in such a session any more: what an honest member says in it could be used with other people
-    /// behind the same names.
-    #[default]
-    Names,
-    /// Their names and the public keys of their accounts.
-    Keys,
-}
-
-impl Manifest {
-    // serde passes a reference.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
-    fn is_of_names(&self) -> bool {
-        *self == Self::Names
-    }
 }
 
 impl Invitation {

@@ -209,7 +209,7 @@ fn a_raw_document_that_is_what_an_ssh_signature_covers_is_refused() {
     let disguised = prepare(b"a contract that nobody was shown", &ssh).into_bytes();
     assert!(check(&disguised, &Output::Raw).is_err());
     assert!(check(&disguised, &ssh).is_ok(), "an SSH signature over it covers its hash");
-    let own = [b"quorate/own/activation/v2\0".as_slice(), &[7; 32]].concat();
+    let own = [b"quorate/own/activation/v1\0".as_slice(), &[7; 32]].concat();
     assert_eq!(check(&own, &Output::Raw), Err(Ambiguous::Own));
     assert!(check(&own, &ssh).is_ok());
     assert!(check(b"a contract", &Output::Raw).is_ok());

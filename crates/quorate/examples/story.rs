@@ -26,7 +26,7 @@ use quorate_ceremony::misbehaviour::Misbehaviour;
 use quorate_ceremony::names::{Digest, EntryId, SessionId};
 use quorate_ceremony::policy::Policy;
 use quorate_ceremony::statement::{
-    AbortReason, Body, GroupChange, GroupDefinition, Invitation, Manifest, Role,
+    AbortReason, Body, GroupChange, GroupDefinition, Invitation, Role,
 };
 use quorate_documents::keys::{to_jwk, to_pem, to_ssh};
 use quorate_log::compare::Fork;
@@ -233,11 +233,11 @@ fn entries_of_handovers() -> Vec<u8> {
     line(String::from_utf8(state::signed(statement).unwrap().to_bytes()).unwrap())
 }
 
-/// The field that came with sessions whose messages are bound to the participants' keys.
+/// The start of a session.
 fn entries_of_sessions() -> Vec<u8> {
     let started = |entry: &quorate_ceremony::entry::Entry| {
         let body = &entry.statement().body;
-        matches!(body, Body::CeremonyStarted { manifest: Manifest::Keys, .. })
+        matches!(body, Body::CeremonyStarted { .. })
     };
     let entry = story().entries().find(started).unwrap();
     line(String::from_utf8(entry.to_bytes()).unwrap())

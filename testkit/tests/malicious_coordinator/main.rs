@@ -16,7 +16,7 @@ use quorate_ceremony::node::Contradiction;
 use quorate_ceremony::policy::Policy;
 use quorate_ceremony::signing::Subject;
 use quorate_ceremony::state::Refusal;
-use quorate_ceremony::statement::{AbortReason, Body, GroupDefinition, Manifest, Request};
+use quorate_ceremony::statement::{AbortReason, Body, GroupDefinition, Request};
 use quorate_testkit::double::{Stage, board, name};
 
 mod forged;

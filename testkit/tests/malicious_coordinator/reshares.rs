@@ -53,12 +53,8 @@ fn running(stage: &Stage) -> SessionId {
 fn a_session_for_a_change_that_is_not_approved_is_proof() {
     attack(|stage| {
         stage.proposes(&ada(), smaller(stage)).unwrap();
-        let body = Body::CeremonyStarted {
-            group: board(),
-            session: SessionId::new([8; 32]),
-            attempt: 1,
-            manifest: Manifest::Keys,
-        };
+        let body =
+            Body::CeremonyStarted { group: board(), session: SessionId::new([8; 32]), attempt: 1 };
         let entry = stage.liar.states(stage.clock(), body).unwrap();
         stage.shows(&ben(), &[entry]);
         stage.settle();
@@ -74,7 +70,7 @@ fn a_session_for_a_change_that_is_not_approved_is_proof() {
 fn a_session_for_no_change_is_proof() {
     let entry = |stage: &Stage| {
         let (group, session) = (board(), SessionId::new([8; 32]));
-        let body = Body::CeremonyStarted { group, session, attempt: 1, manifest: Manifest::Keys };
+        let body = Body::CeremonyStarted { group, session, attempt: 1 };
         stage.liar.states(stage.clock(), body).unwrap()
     };
     forged(entry, |reason| matches!(reason, Refusal::SessionRunning { .. }));

@@ -10,7 +10,7 @@ use crate::effect::{CoordinatorDeadline, CoordinatorEffect};
 use crate::names::{GroupName, SessionId, Timestamp};
 use crate::signing::Subject;
 use crate::state::{SessionPhase, SessionPlan};
-use crate::statement::{AbortReason, Body, Manifest};
+use crate::statement::{AbortReason, Body};
 
 /// How often the pause between a group's sessions doubles at most.
 const MAX_DOUBLINGS: u32 = 9;
@@ -43,12 +43,7 @@ impl Coordinator {
                 rng.fill_bytes(&mut session);
                 let attempt = u32::try_from(group.past.len()).unwrap_or(u32::MAX).saturating_add(1);
                 let session = SessionId::new(session);
-                Body::CeremonyStarted {
-                    group: name.clone(),
-                    session,
-                    attempt,
-                    manifest: Manifest::Keys,
-                }
+                Body::CeremonyStarted { group: name.clone(), session, attempt }
             }
             _ => return,
         };

@@ -20,7 +20,7 @@ use crate::encoding::Base64;
 use crate::names::{EntryId, GroupName, SessionId, Timestamp};
 use crate::state::clock::MAX_CLOCK_LEAD;
 use crate::state::{Group, Refusal, Session, SessionBoard, SessionPhase};
-use crate::statement::{Body, Manifest};
+use crate::statement::Body;
 
 /// The secret half of a session's protocol, whichever that is.
 pub(super) enum SessionRun {
@@ -194,8 +194,6 @@ impl Node {
         let step = match self.runs.remove(&session) {
             Some(_) if self.took_back(group) => return,
             Some(run) => run.advance(&ceremony.board, &mut *rng),
-            // What it says must not be of use to others with the same names.
-            None if ceremony.manifest == Manifest::Names => return,
             None if phase == SessionPhase::Committing && !begun && self.consents(group, now) => {
                 let package = self.usable_package(group);
                 let Some(first) = SessionRun::begin(ceremony, me, package, &mut *rng) else {

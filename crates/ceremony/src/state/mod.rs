@@ -283,8 +283,8 @@ impl IvnState {
 
     fn apply_coordinator(&mut self, body: &Body, now: Timestamp) -> Result<Vec<Event>, Refusal> {
         match body {
-            Body::CeremonyStarted { group, session, attempt, manifest } => {
-                self.ceremony_started(group, *session, *attempt, *manifest, now)
+            Body::CeremonyStarted { group, session, attempt } => {
+                self.ceremony_started(group, *session, *attempt, now)
             }
             Body::CeremonyAborted { session, reason } => self.ceremony_aborted(*session, reason),
             Body::EpochStarted { session, signature } => {

@@ -16,7 +16,7 @@ use super::session_plan::{SessionBoard, SessionPlan};
 use super::{Event, IvnState, Refusal};
 use crate::encoding;
 use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
-use crate::statement::{AbortReason, Manifest};
+use crate::statement::AbortReason;
 
 /// A session in progress.
 #[derive(Clone, Debug)]
@@ -25,8 +25,6 @@ pub struct Session {
     pub session: SessionId,
     /// 1 for the first.
     pub attempt: u32,
-    /// What its messages are bound to.
-    pub manifest: Manifest,
     /// When it started, by the log's time.
     pub started: Timestamp,
     /// What it is for.
@@ -102,15 +100,15 @@ pub struct ActivationRecord {
 
 /// What the bytes to be signed for an activation begin with. No document that is signed as it is may begin with the first
 /// part of it (`quorate_documents::OWN`), so that neither can pass for the other.
-const ACTIVATION: &[u8] = b"quorate/own/activation/v2\0";
+const ACTIVATION: &[u8] = b"quorate/own/activation/v1\0";
 
 impl ActivationRecord {
-    /// The bytes to be signed: `quorate/own/activation/v2`, a zero byte, and SHA-256 over all fields.
+    /// The bytes to be signed: `quorate/own/activation/v1`, a zero byte, and SHA-256 over all fields.
     pub fn to_be_signed(&self) -> Vec<u8> {
         [ACTIVATION, &self.hash()].concat()
     }
 
-    /// The hash over all fields. In older logs, the signature that activates a first key is of this alone.
+    /// The hash over all fields.
     fn hash(&self) -> [u8; 32] {
         *encoding::hash(
             "quorate/activation/v1",
@@ -364,7 +362,6 @@ impl IvnState {
         name: &GroupName,
         session: SessionId,
         attempt: u32,
-        manifest: Manifest,
         now: Timestamp,
     ) -> Result<Vec<Event>, Refusal> {
         let (ivn, index) = (self.ivn, self.size);
@@ -372,7 +369,7 @@ impl IvnState {
             return Err(Refusal::SessionOver);
         }
         let terms = self.group(name)?.next_terms(now)?;
-        let keys = (manifest == Manifest::Keys).then(|| terms.keys(&self.accounts));
+        let keys = terms.keys(&self.accounts);
         let group = self.group_mut(name)?;
         if usize::try_from(attempt).ok() != group.past.len().checked_add(1) {
             return Err(Refusal::SessionStep);
@@ -390,7 +387,6 @@ impl IvnState {
         group.session = Some(Session {
             session,
             attempt,
-            manifest,
             started: now,
             terms,
             board,
@@ -531,12 +527,8 @@ impl IvnState {
         let (name, group) = self.running(session)?;
         let (record, public) = group.activation(ivn).ok_or(Refusal::SessionStep)?;
         let signature = Signature::from_bytes(signature).map_err(|_| Refusal::BadSignature)?;
-        let is_of =
-            |message: &[u8]| sign::verify(public.verifying_key(), message, &signature).is_ok();
-        let is_first = record.epoch == 1;
-        if !(is_of(&record.to_be_signed()) || is_first && is_of(&record.hash())) {
-            return Err(Refusal::BadSignature);
-        }
+        sign::verify(public.verifying_key(), &record.to_be_signed(), &signature)
+            .map_err(|_| Refusal::BadSignature)?;
         let old = group.key.as_ref();
         if old.is_some_and(|old| old.public.verifying_key() != public.verifying_key()) {
             return Err(Refusal::Protocol);

@@ -127,8 +127,8 @@ impl SessionPlan {
     /// who can use their shares are enough.
     pub(super) fn check(&self, ivn: IvnId) -> Result<(), Refusal> {
         self.check_dealers()?;
-        // Which session it is makes no difference to that.
-        self.board(ivn, SessionId::new([0; 32]), None).map(drop)
+        // It makes no difference to that which session it is, and with which keys.
+        self.board(ivn, SessionId::new([0; 32]), Digest::new([0; 32])).map(drop)
     }
 
     /// Whether as many can deal or help as have to: the others could not use the key without those who can not use their
@@ -143,12 +143,12 @@ impl SessionPlan {
     }
 
     /// The protocol of a session under these terms, before anybody has said anything. `keys` is what
-    /// [`Self::keys`] gives, if its messages are bound to that.
+    /// [`Self::keys`] gives: its messages are bound to that.
     pub(super) fn board(
         &self,
         ivn: IvnId,
         session: SessionId,
-        keys: Option<Digest>,
+        keys: Digest,
     ) -> Result<SessionBoard, Refusal> {
         let of = |name: &AccountName| self.identifiers.get(name).copied().ok_or(Refusal::Protocol);
         let participants: Result<Vec<_>, _> = self.definition.members.iter().map(of).collect();
@@ -159,11 +159,14 @@ impl SessionPlan {
             Aim::Repair { .. } => "repair",
         };
         let epoch = self.epoch.to_be_bytes();
-        let mut fields: Vec<&[u8]> =
-            vec![ivn.as_bytes(), self.authority.as_bytes(), &epoch, session.as_bytes()];
-        fields.extend(keys.as_ref().map(|keys| keys.as_bytes().as_slice()));
-        let version = if keys.is_some() { 2 } else { 1 };
-        let label = format!("quorate/{aim}-manifest/v{version}");
+        let label = format!("quorate/{aim}-manifest/v1");
+        let fields: [&[u8]; 5] = [
+            ivn.as_bytes(),
+            self.authority.as_bytes(),
+            &epoch,
+            session.as_bytes(),
+            keys.as_bytes(),
+        ];
         let context = *encoding::hash(&label, &fields).as_bytes();
         let session = KeyshareSession(*session.as_bytes());
         let parameters = match &self.aim {

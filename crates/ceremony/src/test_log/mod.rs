@@ -21,7 +21,7 @@ use crate::policy::Policy;
 use crate::signing::{SignedPart, SigningSession, Subject};
 use crate::state::{Event, Group, IvnState, Refusal, Session};
 use crate::statement::{
-    Body, Genesis, GroupChange, GroupDefinition, Invitation, Manifest, Request, Role, SignerRecord,
+    Body, Genesis, GroupChange, GroupDefinition, Invitation, Request, Role, SignerRecord,
 };
 
 pub(crate) const HOUR: u64 = 3_600_000;
@@ -303,12 +303,7 @@ impl TestLog {
         session: SessionId,
         attempt: u32,
     ) -> Result<Vec<Event>, Refusal> {
-        self.coordinator_says(Body::CeremonyStarted {
-            group: board(),
-            session,
-            attempt,
-            manifest: Manifest::Keys,
-        })
+        self.coordinator_says(Body::CeremonyStarted { group: board(), session, attempt })
     }
 
     /// The incarnation that [`Self::start_node`] announces.

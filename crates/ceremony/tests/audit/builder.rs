@@ -13,7 +13,7 @@ use quorate_ceremony::policy::Policy;
 use quorate_ceremony::signing::{SigningSession, Subject};
 use quorate_ceremony::state::IvnState;
 use quorate_ceremony::statement::{
-    Body, Genesis, GroupDefinition, Invitation, Manifest, Request, Role, SignerRecord,
+    Body, Genesis, GroupDefinition, Invitation, Request, Role, SignerRecord,
 };
 use quorate_log::checkpoint::{CosignerSet, VerifiedCheckpoint};
 use quorate_log::key::{CosignerSigner, LogSigner, Seed};
@@ -186,10 +186,7 @@ impl Log {
     pub(crate) fn start_dkg(&mut self, group: &str, attempt: u32) -> SessionId {
         let session = SessionId::new(*random(&mut self.rng).as_bytes());
         let group = group.parse().unwrap();
-        self.by(
-            COORDINATOR,
-            Body::CeremonyStarted { group, session, attempt, manifest: Manifest::Keys },
-        );
+        self.by(COORDINATOR, Body::CeremonyStarted { group, session, attempt });
         session
     }
 

@@ -6,7 +6,7 @@ use crate::entry::Entry;
 use crate::message::FromCoordinator::{Presence, Rejected};
 use crate::names::{Digest, GroupName};
 use crate::state::Refusal;
-use crate::statement::{GroupChange, Manifest};
+use crate::statement::GroupChange;
 
 /// What the node signs and keeps for the log.
 fn states(effects: &[NodeEffect]) -> Vec<Body> {
@@ -375,21 +375,4 @@ fn who_refused_a_change_does_not_approve_it_although_the_log_never_got_the_refus
     // To refuse it again is another matter.
     let again = command(&mut bench, Command::Reject { request: change, reason: "no".to_owned() });
     assert!(matches!(states(&again)[..], [Body::Refusal { .. }]));
-}
-
-#[test]
-fn a_node_says_nothing_in_a_session_that_is_open_to_others_with_the_same_names() {
-    for manifest in [Manifest::Names, Manifest::Keys] {
-        let mut log = TestLog::keyed();
-        log.proposes("ada", log.board_of(&["ada", "ben", "cyd"], 2)).unwrap();
-        let saved = saved(&log);
-        let mut bench = Bench::with(log, saved);
-        bench.announce();
-        let body =
-            Body::CeremonyStarted { group: board(), session: session(2), attempt: 1, manifest };
-        bench.log.coordinator_says(body).unwrap();
-        let announces = states(&bench.show());
-        let announces = announces.iter().any(|it| matches!(it, Body::CeremonyMessage { .. }));
-        assert_eq!(announces, manifest == Manifest::Keys);
-    }
 }

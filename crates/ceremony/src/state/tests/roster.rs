@@ -7,7 +7,7 @@ use crate::entry::{Author, Entry, Statement};
 use crate::identity::{AccountKeys, SecretKey};
 use crate::names::{Digest, IvnId};
 use crate::state::{Event, IvnState, Refusal};
-use crate::statement::{Body, Genesis, Manifest, Role};
+use crate::statement::{Body, Genesis, Role};
 use crate::test_log::{HOUR, TestLog, founding, genesis, name, secrets};
 
 #[test]
@@ -111,12 +111,7 @@ fn an_account_can_not_say_what_is_the_coordinators_to_say() {
     let session = crate::test_log::session(1);
     let signature = crate::encoding::Base64(vec![0; 64]);
     let bodies = [
-        Body::CeremonyStarted {
-            group: crate::test_log::board(),
-            session,
-            attempt: 1,
-            manifest: Manifest::Keys,
-        },
+        Body::CeremonyStarted { group: crate::test_log::board(), session, attempt: 1 },
         Body::EpochStarted { session, signature },
     ];
     for body in bodies {
