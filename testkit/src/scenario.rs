@@ -212,12 +212,10 @@ impl Scenario {
         };
         let requester_may_approve =
             approvals_required == members || !mischief.is_empty() || chance.happens(700);
-        let policy = Policy {
-            approvals_required,
-            requester_may_approve,
-            auto_approve: chance.happens(400),
-            ..Policy::for_min_signers(min_signers)
-        };
+        let mut policy = Policy::for_min_signers(min_signers);
+        policy.rule.approvals_required = approvals_required;
+        policy.rule.requester_may_approve = requester_may_approve;
+        policy.rule.auto_approve = chance.happens(400);
         let automatic: Vec<bool> = (0..people).map(|_| chance.happens(400)).collect();
         let outsider = chance.happens(200);
         let admitted = chance.happens(800);
@@ -247,7 +245,7 @@ impl Scenario {
         let faults = Faults::random(&mut chance);
         // The others have to be enough.
         // Neither who gets the share back nor, under some policies, who proposes it has a say.
-        let voters = members - 1 - u16::from(!policy.requester_may_approve);
+        let voters = members - 1 - u16::from(!policy.rule.requester_may_approve);
         if changing && voters >= min_signers && chance.happens(400) {
             let repairs = Some(1 + index(&mut chance, people - 1));
             let at = chance.up_to(6_000);

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use quorate_ceremony::names::{AccountName, Digest, GroupName, Timestamp};
 use quorate_ceremony::node::{Command, Node};
-use quorate_ceremony::policy::Policy;
 use quorate_ceremony::state::{Change, ChangeEnd, Group, RequestState, Status};
 use quorate_ceremony::statement::{AbortReason, GroupDefinition, Invitation};
 use quorate_protocol::Suite;
@@ -97,7 +96,7 @@ impl Plan {
                 min_signers: self.scenario.min_signers,
                 members,
                 document_types: BTreeSet::new(),
-                policy: Policy { ..self.scenario.policy.clone() },
+                policy: self.scenario.policy.clone(),
             })
         })
     }
@@ -116,10 +115,10 @@ impl Plan {
         let members: Vec<AccountName> = members.cloned().collect();
         let count = u16::try_from(members.len()).ok()?;
         let mut policy = group.definition.policy.clone();
-        let voters = count - u16::from(!policy.requester_may_approve);
-        if policy.approvals_required > voters {
-            policy.requester_may_approve = true;
-            policy.approvals_required = policy.approvals_required.min(count);
+        let voters = count - u16::from(!policy.rule.requester_may_approve);
+        if policy.rule.approvals_required > voters {
+            policy.rule.requester_may_approve = true;
+            policy.rule.approvals_required = policy.rule.approvals_required.min(count);
         }
         Some(Command::DefineGroup(GroupDefinition { members, policy, ..group.definition.clone() }))
     }
@@ -214,11 +213,10 @@ impl Plan {
             .collect();
         let most = u16::try_from(members.len()).ok()?;
         let (min_signers, old) = (planned.min_signers.min(most), &group.definition);
-        let policy = Policy { approvals_required: min_signers, ..old.policy.clone() };
-        let voters = members.len() - usize::from(!policy.requester_may_approve);
-        let requester_may_approve =
-            policy.requester_may_approve || voters < usize::from(min_signers);
-        let policy = Policy { requester_may_approve, ..policy };
+        let mut policy = old.policy.clone();
+        policy.rule.approvals_required = min_signers;
+        let voters = members.len() - usize::from(!policy.rule.requester_may_approve);
+        policy.rule.requester_may_approve |= voters < usize::from(min_signers);
         let definition = GroupDefinition { members, min_signers, policy, ..old.clone() };
         Some(Command::ChangeGroup { definition, epoch, expires_in: None, repairs: None })
     }
@@ -263,7 +261,7 @@ impl Plan {
         if let Some((change, _)) = decides {
             return Some(Command::Approve(change.id));
         }
-        if self.is_automatic(index) && self.scenario.policy.auto_approve {
+        if self.is_automatic(index) && self.scenario.policy.rule.auto_approve {
             return None;
         }
         let mut asked: Vec<&RequestState> =
@@ -362,8 +360,9 @@ impl Plan {
         }
         let honest = |name: &&AccountName| !world.malicious.contains(*name);
         let voters = group.definition.members.iter().filter(honest);
-        let voters = voters
-            .filter(|name| request.policy.requester_may_approve || **name != request.requester);
+        let voters = voters.filter(|name| {
+            request.policy.rule.requester_may_approve || **name != request.requester
+        });
         group.definition.members.contains(&request.requester)
             && voters.count() >= usize::from(request.approvals_required)
             && planned

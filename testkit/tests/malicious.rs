@@ -52,7 +52,7 @@ fn scenario(
     let later = PlannedRequest { at: 3_000, ..wanted.clone() };
     let unwanted = PlannedRequest { by: 0, at: 0, votes: votes(Vote::Ignore) };
     Scenario {
-        policy: Policy { auto_approve: false, ..Policy::for_min_signers(min_signers) },
+        policy: Policy::for_min_signers(min_signers),
         admitted: true,
         mischief: attackers.iter().map(|index| (*index, mischief)).collect(),
         requests: vec![wanted, later, unwanted],

@@ -91,7 +91,7 @@ impl Part {
             repairs: Some(self.recipient),
         };
         Scenario {
-            policy: Policy { auto_approve: false, ..Policy::for_min_signers(min_signers) },
+            policy: Policy::for_min_signers(min_signers),
             admitted: true,
             automatic: vec![false; NAMES.len()],
             requests: [3_000, late]

@@ -93,7 +93,7 @@ impl Part {
         };
         let older = (mischief == ReshareMischief::ShareOfAnOlderEpoch).then_some(refresh);
         Scenario {
-            policy: Policy { auto_approve: false, ..Policy::for_min_signers(min_signers) },
+            policy: Policy::for_min_signers(min_signers),
             admitted: true,
             reserves: u16::try_from(accounts).unwrap().saturating_sub(members),
             automatic: vec![false; NAMES.len()],

@@ -24,17 +24,65 @@ impl<'de> Deserialize<'de> for Base64 {
     }
 }
 
-/// SHA-256 over `domain`, a zero byte, and each part behind its length (8 bytes, big-endian), so that no two lists
-/// of parts hash alike.
-pub fn hash(domain: &str, parts: &[&[u8]]) -> Digest {
-    let mut hasher = Sha256::new();
-    hasher.update(domain.as_bytes());
-    hasher.update([0]);
-    for part in parts {
-        hasher.update((part.len() as u64).to_be_bytes());
-        hasher.update(part);
+/// The canonical encoding of a structured value: the one that is hashed wherever a hash stands for
+/// such a value.
+///
+/// ```text
+/// value  = label ‖ 0x00 ‖ fields     label: ASCII; names the kind of value and the version
+/// fields = (tag ‖ length ‖ bytes)*   tag: 1 byte; length: 8 bytes, big-endian
+/// ```
+///
+/// * Fields are in ascending order of their tags, which are unique within a struct.
+/// * A number is big-endian at its full width, a flag is one byte (0 or 1), text is UTF-8.
+/// * An absent optional field is left out.
+/// * A list repeats its tag once for each element, in order.
+/// * A struct within a struct is a field that contains the inner struct's `fields`.
+///
+/// Since a field states its tag and its length, an encoding can be read in one way only: distinct
+/// values of one label have distinct encodings, and a new optional field changes none of them.
+#[derive(Clone, Debug, Default)]
+pub struct Encoder(Vec<u8>);
+
+impl Encoder {
+    /// An empty value of the kind that `label` names. [`Self::default`] starts a nested one.
+    pub fn new(label: &str) -> Self {
+        Self([label.as_bytes(), &[0]].concat())
     }
-    Digest::new(hasher.finalize().into())
+
+    /// Adds a field, or one more element of a list.
+    #[must_use]
+    pub fn field(mut self, tag: u8, value: impl AsRef<[u8]>) -> Self {
+        let value = value.as_ref();
+        self.0.push(tag);
+        self.0.extend((value.len() as u64).to_be_bytes());
+        self.0.extend(value);
+        self
+    }
+
+    /// Adds a field that may be absent.
+    #[must_use]
+    pub fn optional(self, tag: u8, value: Option<impl AsRef<[u8]>>) -> Self {
+        match value {
+            Some(value) => self.field(tag, value),
+            None => self,
+        }
+    }
+
+    /// Adds a nested struct.
+    #[must_use]
+    pub fn nested(self, tag: u8, inner: Self) -> Self {
+        self.field(tag, inner.0)
+    }
+
+    /// The encoding.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// SHA-256 of the encoding.
+    pub fn digest(&self) -> Digest {
+        Digest::new(Sha256::digest(&self.0).into())
+    }
 }
 
 /// The first 8 hex digits of `bytes`.
@@ -50,8 +98,19 @@ mod tests {
 
     #[test]
     fn moving_a_byte_between_parts_changes_the_hash() {
-        assert_ne!(hash("d", &[b"ab", b"c"]), hash("d", &[b"a", b"bc"]));
-        assert_ne!(hash("d", &[b"a"]), hash("e", &[b"a"]));
-        assert_ne!(hash("d", &[]), hash("d", &[b""]));
+        let hash = |label, parts: &[&str]| {
+            parts.iter().fold(Encoder::new(label), |value, part| value.field(1, part)).digest()
+        };
+        assert_ne!(hash("d", &["ab", "c"]), hash("d", &["a", "bc"]));
+        assert_ne!(hash("d", &["a"]), hash("e", &["a"]));
+        assert_ne!(hash("d", &[]), hash("d", &[""]));
+    }
+
+    #[test]
+    fn moving_a_value_to_another_field_changes_the_hash() {
+        let [one, two] = [1, 2].map(|tag| Encoder::new("d").field(tag, "a").digest());
+        assert_ne!(one, two);
+        let nested = Encoder::new("d").nested(1, Encoder::default().field(1, "a")).digest();
+        assert_ne!(nested, one);
     }
 }

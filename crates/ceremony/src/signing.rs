@@ -13,7 +13,7 @@ use quorate_protocol::sign::{Commitments, SignatureShare};
 use serde::{Deserialize, Serialize};
 
 use crate::dsse::pre_authentication_encoding;
-use crate::encoding::{self, Base64};
+use crate::encoding::{Base64, Encoder};
 use crate::identity::{PublicKey, SecretKey};
 use crate::names::{AccountName, Digest, EntryId, IvnId, SessionId};
 
@@ -175,14 +175,16 @@ impl SigningSession {
     /// Names a set of commitments: SHA-256 over the session and each signer's identifier and commitments, by
     /// identifier. A share names the package that it was made for.
     pub fn package(&self, commitments: &BTreeMap<Identifier, Commitments>) -> Digest {
-        let mut parts: Vec<Vec<u8>> =
-            vec![self.ivn.as_bytes().to_vec(), self.session.as_bytes().to_vec()];
+        let mut package = Encoder::new("quorate/signing-package/v1")
+            .field(1, self.ivn.as_bytes())
+            .field(2, self.session.as_bytes());
         for (identifier, commitments) in commitments {
-            parts.push(identifier.get().to_be_bytes().to_vec());
-            parts.push(commitments.to_bytes().to_vec());
+            let signer = Encoder::default()
+                .field(1, identifier.get().to_be_bytes())
+                .field(2, commitments.to_bytes());
+            package = package.nested(3, signer);
         }
-        let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
-        encoding::hash("quorate/signing-package/v1", &parts)
+        package.digest()
     }
 }
 

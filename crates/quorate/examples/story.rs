@@ -24,7 +24,6 @@ use quorate_ceremony::entry::{Author, Statement};
 use quorate_ceremony::identity::{AccountSecrets, SecretKey};
 use quorate_ceremony::misbehaviour::Misbehaviour;
 use quorate_ceremony::names::{Digest, EntryId, SessionId};
-use quorate_ceremony::policy::Policy;
 use quorate_ceremony::statement::{
     AbortReason, Body, GroupChange, GroupDefinition, Invitation, Role,
 };
@@ -200,7 +199,8 @@ fn entries_of_changes() -> Vec<u8> {
         _ => None,
     });
     let before = defined.unwrap();
-    let policy = Policy { changes_required: Some(3), ..before.policy.clone() };
+    let mut policy = before.policy.clone();
+    policy.governance.changes_required = Some(3);
     let definition = GroupDefinition { policy, ..before };
     let (at, group) = (targets::story::START, definition.name.clone());
     let proposal =
@@ -257,8 +257,8 @@ fn entries_of_accounts() -> Vec<u8> {
         _ => None,
     });
     let before = defined.unwrap();
-    let (group, policy) = (before.name.clone(), before.policy.clone());
-    let policy = Policy { refresh_every: Some(86_400_000), ..policy };
+    let (group, mut policy) = (before.name.clone(), before.policy.clone());
+    policy.governance.refresh_every = Some(86_400_000);
     let proposal = GroupChange {
         epoch: 1,
         definition: GroupDefinition { policy, ..before },
@@ -415,7 +415,10 @@ fn answers() -> Vec<serde_json::Value> {
     let group = json!({
         "sentence": "The group board is ready.", "name": "board", "state": "ready", "suite": "frost-ed25519-sha512",
         "min_signers": 2, "max_signers": 3, "document_types": ["contract"],
-        "policy": {"approvals_required": 2, "requester_may_approve": true, "auto_approve": false, "expiry": 604_800_000},
+        "policy": {
+            "rule": {"approvals_required": 2, "requester_may_approve": true, "auto_approve": false, "expiry": 604_800_000},
+            "governance": {},
+        },
         "members": [{"account": "ada", "identifier": 1, "online": true, "accepted": true, "awaited": false}],
         "verifying_key": key, "epoch": 1, "attempts": 2, "dkg_ms": 12,
     });

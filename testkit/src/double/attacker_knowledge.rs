@@ -108,7 +108,7 @@ impl AttackerKnowledge {
         let group = state.group(&asked.request.group).map_err(|_| "no group".to_owned())?;
         let says_yes = |name: &AccountName| {
             let asked_for_it = self.asked.contains(&(name.clone(), document))
-                && asked.policy.requester_may_approve
+                && asked.policy.rule.requester_may_approve
                 && asked.requester == *name;
             asked_for_it || self.approved.contains(&(name.clone(), request))
         };
@@ -125,7 +125,7 @@ impl AttackerKnowledge {
             .iter()
             .filter(|name| accomplices.contains(*name) || says_yes(name))
             .count();
-        if consents < usize::from(asked.policy.approvals_required) {
+        if consents < usize::from(asked.policy.rule.approvals_required) {
             return Err(format!("{by} signs with {consents} real consents (S2)"));
         }
         Ok(())

@@ -108,7 +108,7 @@ impl Auditor {
             name: definition.name.clone(),
             suite: definition.suite,
             min_signers: definition.min_signers,
-            approvals_required: definition.policy.approvals_required,
+            approvals_required: definition.policy.rule.approvals_required,
             members: definition.members.clone(),
             verifying_key: group
                 .key

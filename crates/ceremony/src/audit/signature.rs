@@ -30,10 +30,10 @@ struct Asked {
 impl Consents {
     /// A request, admitted as `state`, to `group`.
     pub(super) fn requested(&mut self, state: &RequestState, group: &Group) {
-        let consents = state.policy.requester_may_approve && group.has_say(&state.requester);
+        let consents = state.policy.rule.requester_may_approve && group.has_say(&state.requester);
         let asked = Asked {
             group: group.definition.name.clone(),
-            required: state.policy.approvals_required,
+            required: state.policy.rule.approvals_required,
             min_signers: group.definition.min_signers,
             consented: consents.then(|| state.requester.clone()).into_iter().collect(),
         };
@@ -314,7 +314,7 @@ mod tests {
             [(true, "ada", true), (false, "ada", false), (true, "out", false)]
         {
             let mut definition = TestLog::peopled().board_of_three();
-            definition.policy.requester_may_approve = requester_may_approve;
+            definition.policy.rule.requester_may_approve = requester_may_approve;
             let mut log = TestLog::keyed_with(definition);
             let request = log.requests(requester, log.request()).unwrap();
             let mut asked = Consents::default();

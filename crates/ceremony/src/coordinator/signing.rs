@@ -17,7 +17,7 @@ use super::response_time::ResponseTime;
 use super::roast::{Next, Package, Roast};
 use crate::document::Document;
 use crate::effect::{CoordinatorDeadline, CoordinatorEffect};
-use crate::encoding::{self, Base64};
+use crate::encoding::{Base64, Encoder};
 use crate::message::FromCoordinator;
 use crate::names::{AccountName, EntryId, GroupName, SessionId, Timestamp};
 use crate::signing::{SignedPart, SigningSession, Subject};
@@ -312,7 +312,9 @@ impl Coordinator {
         };
         free.sort_by_cached_key(|account| {
             let suspicion = self.signing.suspicion.get(*account).copied().unwrap_or(0);
-            let spread = encoding::hash("quorate/spread", &[&label, account.as_str().as_bytes()]);
+            let spread =
+                Encoder::new("quorate/spread/v1").field(1, label).field(2, account.as_str());
+            let spread = spread.digest();
             (roast.failures(account), suspicion, spread)
         });
         free

@@ -37,7 +37,7 @@ impl Node {
         now: Timestamp,
     ) -> Result<Body, Refusal> {
         let policy = &self.state.group(&group)?.definition.policy;
-        let expires_at = now.plus(expires_in.unwrap_or(policy.expiry));
+        let expires_at = now.plus(expires_in.unwrap_or(policy.rule.expiry));
         let policy = policy.hash();
         Ok(Body::Request(Request {
             group,
@@ -153,7 +153,7 @@ impl Node {
         if !matches!(state.status, Status::Open | Status::Approved) || state.lapsed(now) {
             return Err(Refusal::RequestOver { request });
         }
-        if !state.policy.requester_may_approve && state.requester == self.account {
+        if !state.policy.rule.requester_may_approve && state.requester == self.account {
             return Err(Refusal::RequesterMayNotApprove);
         }
         Ok(())
@@ -203,7 +203,7 @@ impl Node {
         let consented = state.approvals.contains(&self.account);
         let automatic = self.config.auto_approve
             && !self.is_doubled()
-            && state.policy.auto_approve
+            && state.policy.rule.auto_approve
             && self.may_approve(id, now).is_ok();
         if self.documents.contains_key(&id) {
             if automatic {

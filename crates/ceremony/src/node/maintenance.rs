@@ -117,7 +117,7 @@ impl Node {
         let Ok(group) = self.state.group(name) else { return };
         let Some(key) = &group.key else { return };
         let definition = group.definition.clone();
-        let expires_at = now.plus(definition.policy.expiry);
+        let expires_at = now.plus(definition.policy.rule.expiry);
         let proposal = GroupChange { epoch: key.epoch, definition, expires_at, repairs: None };
         if !self.is_stating(
             |body| matches!(body, Body::GroupChange(change) if change.definition.name == *name),

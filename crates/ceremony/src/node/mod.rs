@@ -462,7 +462,7 @@ impl Node {
         now: Timestamp,
     ) -> Result<Body, Refusal> {
         let policy = &self.state.group(&definition.name)?.definition.policy;
-        let expires_at = now.plus(expires_in.unwrap_or(policy.expiry));
+        let expires_at = now.plus(expires_in.unwrap_or(policy.rule.expiry));
         Ok(Body::GroupChange(GroupChange { epoch, definition, expires_at, repairs }))
     }
 

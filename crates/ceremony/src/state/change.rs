@@ -13,6 +13,7 @@ use super::health::Unable;
 use super::session_plan::SessionPlan;
 use super::{Event, IvnState, Refusal};
 use crate::names::{AccountName, EntryId, Timestamp};
+use crate::policy::{Decision, decide};
 use crate::statement::{AbortReason, GroupChange, Role};
 
 /// A change that is proposed or under way.
@@ -149,6 +150,11 @@ impl Change {
         self.is_refresh(group) || self.approvals.len() >= usize::from(self.approvals_required)
     }
 
+    /// How its vote stands while so many members may still decide.
+    fn decision(&self, undecided: usize) -> Decision {
+        decide(self.approvals_required, self.approvals.len(), undecided)
+    }
+
     /// Who would join, and has not accepted yet that it would.
     pub(super) fn not_accepted<'a>(
         &'a self,
@@ -165,7 +171,7 @@ impl Change {
                 && self.proposal.repairs.as_ref() != Some(*name)
                 && !self.approvals.contains(*name)
                 && !self.refusals.contains_key(*name)
-                && (group.definition.policy.requester_may_approve || **name != self.proposer)
+                && (group.definition.policy.rule.requester_may_approve || **name != self.proposer)
         })
     }
 }
@@ -238,8 +244,8 @@ impl IvnState {
             return Err(Refusal::ChangePending { group: name, change: change.id });
         }
         let policy = &group.definition.policy;
-        if proposal.expires_at <= now || proposal.expires_at > now.plus(policy.expiry) {
-            return Err(Refusal::Expiry { longest_hours: policy.expiry / 3_600_000 });
+        if proposal.expires_at <= now || proposal.expires_at > now.plus(policy.rule.expiry) {
+            return Err(Refusal::Expiry { longest_hours: policy.rule.expiry / 3_600_000 });
         }
         if definition.suite != group.definition.suite {
             return Err(Refusal::SuiteFixed);
@@ -260,8 +266,9 @@ impl IvnState {
             Some(member) => SessionPlan::of_repair(key, definition, id, member, &nobody),
         };
         terms.check(self.ivn)?;
-        let approvals_required = policy.changes_required.unwrap_or(group.definition.min_signers);
-        let consents = policy.requester_may_approve
+        let approvals_required =
+            policy.governance.changes_required.unwrap_or(group.definition.min_signers);
+        let consents = policy.rule.requester_may_approve
             && group.has_say(author)
             && proposal.repairs.as_ref() != Some(author);
         let mut change = Change {
@@ -325,24 +332,22 @@ impl IvnState {
         if !group.has_say(author) {
             return Err(Refusal::NoShare { account: author.clone(), group: name });
         }
-        let undecided = change.undecided(group).count();
         if change.proposal.repairs.as_ref() == Some(author) {
             return Err(Refusal::OwnRepair { account: author.clone() });
         }
         if !change.undecided(group).any(|name| name == author) {
             return Err(Refusal::RequesterMayNotApprove);
         }
-        let required = usize::from(change.approvals_required);
-        let out_of_reach = change.approvals.len() + undecided.saturating_sub(1) < required;
+        let undecided = change.undecided(group).filter(|name| *name != author).count();
         let Some(change) = &mut group.change else { return Err(over) };
         match refusal {
             None => {
                 change.approvals.insert(author.clone());
-                change.approved = change.approvals.len() >= required;
+                change.approved = change.decision(undecided) == Decision::Approved;
             }
             Some(reason) => {
                 change.refusals.insert(author.clone(), reason.to_owned());
-                if out_of_reach {
+                if change.decision(undecided) == Decision::Rejected {
                     group.end_change(ChangeEnd::Rejected);
                 }
             }

@@ -296,26 +296,26 @@ fn check_numbers(definition: &GroupDefinition) -> Result<(), Refusal> {
         return Err(Refusal::TooManySigners { min_signers, most: MOST_SIGNERS });
     }
     let policy = &definition.policy;
-    let voters = members.saturating_sub(usize::from(!policy.requester_may_approve));
+    let voters = members.saturating_sub(usize::from(!policy.rule.requester_may_approve));
     let most = u16::try_from(voters).unwrap_or(u16::MAX);
-    if policy.approvals_required < min_signers || policy.approvals_required > most {
+    if policy.rule.approvals_required < min_signers || policy.rule.approvals_required > most {
         return Err(Refusal::ApprovalsRequired {
-            approvals_required: policy.approvals_required,
+            approvals_required: policy.rule.approvals_required,
             least: min_signers,
             most,
         });
     }
-    if let Some(changes_required) = policy.changes_required
+    if let Some(changes_required) = policy.governance.changes_required
         && !(min_signers..=most).contains(&changes_required)
     {
         return Err(Refusal::ChangesRequired { changes_required, least: min_signers, most });
     }
-    if let Some(every) = policy.refresh_every
+    if let Some(every) = policy.governance.refresh_every
         && every < SHORTEST_REFRESH
     {
         return Err(Refusal::RefreshEvery);
     }
-    if policy.expiry == 0 {
+    if policy.rule.expiry == 0 {
         return Err(Refusal::PolicyExpiry);
     }
     Ok(())

@@ -11,7 +11,7 @@ use super::change::ChangeEnd;
 use super::group::Group;
 use super::request::Status;
 use super::{Event, IvnState, Refusal};
-use crate::encoding;
+use crate::encoding::Encoder;
 use crate::names::{AccountName, Digest, GroupName, IvnId, Timestamp};
 use crate::statement::AbortReason;
 
@@ -77,16 +77,13 @@ pub fn possession_context(
     account: &AccountName,
     at: Timestamp,
 ) -> Digest {
-    encoding::hash(
-        "quorate/share-proof/v1",
-        &[
-            ivn.as_bytes(),
-            group.as_str().as_bytes(),
-            &epoch.to_be_bytes(),
-            account.as_str().as_bytes(),
-            &at.0.to_be_bytes(),
-        ],
-    )
+    Encoder::new("quorate/share-proof/v1")
+        .field(1, ivn.as_bytes())
+        .field(2, group.as_str())
+        .field(3, epoch.to_be_bytes())
+        .field(4, account.as_str())
+        .field(5, at.0.to_be_bytes())
+        .digest()
 }
 
 impl Group {
@@ -116,7 +113,7 @@ impl Group {
 
     /// When the policy wants new shares made by themselves; never if it does not, or there is no key.
     pub fn refresh_due(&self) -> Option<Timestamp> {
-        Some(self.key.as_ref()?.activated.plus(self.definition.policy.refresh_every?))
+        Some(self.key.as_ref()?.activated.plus(self.definition.policy.governance.refresh_every?))
     }
 
     /// Members who keep new shares from being made by themselves, since not everybody can get one without anybody's

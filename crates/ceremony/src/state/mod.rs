@@ -272,10 +272,9 @@ impl IvnState {
         now: Timestamp,
     ) -> Result<Vec<Event>, Refusal> {
         self.check_unsaid(entry.id(), author)?;
-        let events = match refusal {
-            _ if self.changes.contains_key(&on) => self.vote_on_change(author, on, refusal, now),
-            None => self.approve(author, on, now),
-            Some(reason) => self.refuse(author, on, reason, now),
+        let events = match self.changes.contains_key(&on) {
+            true => self.vote_on_change(author, on, refusal, now),
+            false => self.vote_on_request(author, on, refusal, now),
         }?;
         self.said.insert(entry.id());
         Ok(events)

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Event, Group, GroupKey, IvnState, Refusal, Unable};
 use crate::names::{AccountName, Digest, EntryId, GroupName, SessionId, Timestamp};
-use crate::policy::Policy;
+use crate::policy::{Decision, Policy, decide};
 use crate::signing::{SigningSession, Subject, add_up};
 use crate::statement::{Request, SignerRecord};
 
@@ -91,7 +91,7 @@ impl RequestState {
             group.has_say(name)
                 && !self.approvals.contains(*name)
                 && !self.refusals.contains_key(*name)
-                && (self.policy.requester_may_approve || **name != self.requester)
+                && (self.policy.rule.requester_may_approve || **name != self.requester)
         })
     }
 
@@ -100,9 +100,9 @@ impl RequestState {
         usize::from(self.approvals_required).saturating_sub(self.approvals.len())
     }
 
-    /// Whether the consents that are missing can still come.
-    fn is_within_reach(&self, group: &Group) -> bool {
-        self.missing_approvals() <= self.undecided(group).count()
+    /// How its vote stands.
+    fn decision(&self, group: &Group) -> Decision {
+        decide(self.approvals_required, self.approvals.len(), self.undecided(group).count())
     }
 
     /// Goes on under other members and another key's min_signers. It never takes less than before: what the pinned rule
@@ -111,12 +111,10 @@ impl RequestState {
         self.approvals.retain(|name| group.has_member(name));
         self.refusals.retain(|name, _| group.has_member(name));
         self.approvals_required = self.approvals_required.max(group.definition.min_signers);
-        let (status, event) = if self.missing_approvals() == 0 {
-            (Status::Approved, Event::RequestApproved(self.id))
-        } else if self.is_within_reach(group) {
-            (Status::Open, Event::RequestVoted(self.id))
-        } else {
-            (Status::Rejected, Event::RequestRejected(self.id))
+        let (status, event) = match self.decision(group) {
+            Decision::Approved => (Status::Approved, Event::RequestApproved(self.id)),
+            Decision::Open => (Status::Open, Event::RequestVoted(self.id)),
+            Decision::Rejected => (Status::Rejected, Event::RequestRejected(self.id)),
         };
         self.status = status;
         event
@@ -175,8 +173,8 @@ impl IvnState {
         if policy.hash() != request.policy {
             return Err(Refusal::PolicyChanged);
         }
-        if request.expires_at <= now || request.expires_at > now.plus(policy.expiry) {
-            return Err(Refusal::Expiry { longest_hours: policy.expiry / 3_600_000 });
+        if request.expires_at <= now || request.expires_at > now.plus(policy.rule.expiry) {
+            return Err(Refusal::Expiry { longest_hours: policy.rule.expiry / 3_600_000 });
         }
         let refused = if !group.has_member(author) {
             Some(Refused::NotAuthorized { requester: author.clone(), group: request.group.clone() })
@@ -188,7 +186,7 @@ impl IvnState {
         } else {
             None
         };
-        let consents = refused.is_none() && policy.requester_may_approve;
+        let consents = refused.is_none() && policy.rule.requester_may_approve;
         let mut state = RequestState {
             id,
             index: self.size,
@@ -196,7 +194,7 @@ impl IvnState {
             at: now,
             request: request.clone(),
             policy: policy.clone(),
-            approvals_required: policy.approvals_required,
+            approvals_required: policy.rule.approvals_required,
             approvals: BTreeSet::new(),
             refusals: BTreeMap::new(),
             status: Status::Open,
@@ -244,55 +242,45 @@ impl IvnState {
         if !matches!(state.status, Status::Open | Status::Approved) || state.lapsed(now) {
             return Err(Refusal::RequestOver { request: id });
         }
-        if !state.policy.requester_may_approve && state.requester == *author {
+        if !state.policy.rule.requester_may_approve && state.requester == *author {
             return Err(Refusal::RequesterMayNotApprove);
         }
         Ok(state)
     }
 
-    pub(super) fn approve(
+    /// A member's approval of a request, or the reason for which it rejects it.
+    pub(super) fn vote_on_request(
         &mut self,
         author: &AccountName,
         id: EntryId,
-        now: Timestamp,
-    ) -> Result<Vec<Event>, Refusal> {
-        self.votable(author, id, now)?;
-        let Some(state) = self.requests.get_mut(&id) else {
-            return Err(Refusal::UnknownRequest { request: id });
-        };
-        state.approvals.insert(author.clone());
-        let mut events = vec![Event::RequestVoted(id)];
-        if state.status == Status::Open && state.missing_approvals() == 0 {
-            state.status = Status::Approved;
-            events.push(Event::RequestApproved(id));
-        }
-        Ok(events)
-    }
-
-    pub(super) fn refuse(
-        &mut self,
-        author: &AccountName,
-        id: EntryId,
-        reason: &str,
+        refusal: Option<&str>,
         now: Timestamp,
     ) -> Result<Vec<Event>, Refusal> {
         let state = self.votable(author, id, now)?;
-        if state.status == Status::Approved {
+        if refusal.is_some() && state.status == Status::Approved {
             return Err(Refusal::RequestOver { request: id });
         }
-        let group = self.group(&state.request.group)?;
-        // One refusal does not stop a request: otherwise one member could stop every signature. It stops when the
-        // consents can not be reached any more.
-        let reachable = state.approvals.len() + state.undecided(group).count().saturating_sub(1);
-        let rejected = reachable < usize::from(state.approvals_required);
-        let Some(state) = self.requests.get_mut(&id) else {
+        let group = state.request.group.clone();
+        let (Some(state), Some(group)) = (self.requests.get_mut(&id), self.groups.get(&group))
+        else {
             return Err(Refusal::UnknownRequest { request: id });
         };
-        state.refusals.insert(author.clone(), reason.to_owned());
         let mut events = vec![Event::RequestVoted(id)];
-        if rejected {
-            state.status = Status::Rejected;
-            events.push(Event::RequestRejected(id));
+        match refusal {
+            None => drop(state.approvals.insert(author.clone())),
+            Some(reason) => drop(state.refusals.insert(author.clone(), reason.to_owned())),
+        }
+        // An approval never rejects: a suspended member that is resumed can approve again.
+        match (state.decision(group), refusal) {
+            (Decision::Approved, None) if state.status == Status::Open => {
+                state.status = Status::Approved;
+                events.push(Event::RequestApproved(id));
+            }
+            (Decision::Rejected, Some(_)) => {
+                state.status = Status::Rejected;
+                events.push(Event::RequestRejected(id));
+            }
+            _ => {}
         }
         Ok(events)
     }

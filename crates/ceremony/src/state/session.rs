@@ -14,7 +14,7 @@ use super::group::{Group, GroupKey, PastEpoch};
 use super::handover::Handover;
 use super::session_plan::{SessionBoard, SessionPlan};
 use super::{Event, IvnState, Refusal};
-use crate::encoding;
+use crate::encoding::Encoder;
 use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
 use crate::statement::AbortReason;
 
@@ -105,23 +105,19 @@ const ACTIVATION: &[u8] = b"quorate/own/activation/v1\0";
 impl ActivationRecord {
     /// The bytes to be signed: `quorate/own/activation/v1`, a zero byte, and SHA-256 over all fields.
     pub fn to_be_signed(&self) -> Vec<u8> {
-        [ACTIVATION, &self.hash()].concat()
+        [ACTIVATION, self.hash().as_bytes()].concat()
     }
 
     /// The hash over all fields.
-    fn hash(&self) -> [u8; 32] {
-        *encoding::hash(
-            "quorate/activation/v1",
-            &[
-                self.ivn.as_bytes(),
-                self.definition.as_bytes(),
-                &self.epoch.to_be_bytes(),
-                self.session.as_bytes(),
-                self.transcript.as_bytes(),
-                self.public_key_package.as_bytes(),
-            ],
-        )
-        .as_bytes()
+    fn hash(&self) -> Digest {
+        Encoder::new("quorate/activation/v1")
+            .field(1, self.ivn.as_bytes())
+            .field(2, self.definition.as_bytes())
+            .field(3, self.epoch.to_be_bytes())
+            .field(4, self.session.as_bytes())
+            .field(5, self.transcript.as_bytes())
+            .field(6, self.public_key_package.as_bytes())
+            .digest()
     }
 }
 
@@ -353,7 +349,7 @@ impl Group {
 }
 
 fn package_hash(package: &PublicKeyPackage) -> Digest {
-    encoding::hash("quorate/public-key-package/v1", &[&package.to_bytes()])
+    Encoder::new("quorate/public-key-package/v1").field(1, package.to_bytes()).digest()
 }
 
 impl IvnState {

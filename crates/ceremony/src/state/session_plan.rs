@@ -16,7 +16,7 @@ use super::Refusal;
 use super::change::Change;
 use super::group::{Group, GroupKey};
 use super::roster::Account;
-use crate::encoding;
+use crate::encoding::Encoder;
 use crate::names::{AccountName, Digest, EntryId, IvnId, SessionId};
 use crate::statement::GroupDefinition;
 
@@ -158,16 +158,14 @@ impl SessionPlan {
             Aim::Reshare { .. } => "reshare",
             Aim::Repair { .. } => "repair",
         };
-        let epoch = self.epoch.to_be_bytes();
-        let label = format!("quorate/{aim}-manifest/v1");
-        let fields: [&[u8]; 5] = [
-            ivn.as_bytes(),
-            self.authority.as_bytes(),
-            &epoch,
-            session.as_bytes(),
-            keys.as_bytes(),
-        ];
-        let context = *encoding::hash(&label, &fields).as_bytes();
+        let context = Encoder::new("quorate/session/v1")
+            .field(1, aim)
+            .field(2, ivn.as_bytes())
+            .field(3, self.authority.as_bytes())
+            .field(4, self.epoch.to_be_bytes())
+            .field(5, session.as_bytes())
+            .field(6, keys.as_bytes());
+        let context = *context.digest().as_bytes();
         let session = KeyshareSession(*session.as_bytes());
         let parameters = match &self.aim {
             Aim::NewKey => {
@@ -194,16 +192,15 @@ impl SessionPlan {
     /// Who is behind each identifier: a hash of all participants' names and of the public keys of their accounts, as the
     /// roster has them now. The same names with other keys are others, who must not come to the same key.
     pub(super) fn keys(&self, roster: &BTreeMap<AccountName, Account>) -> Digest {
-        let mut fields: Vec<&[u8]> = Vec::new();
-        for name in self.identifiers.keys() {
-            let Some(account) = roster.get(name) else { continue };
-            fields.extend([
-                name.as_str().as_bytes(),
-                &account.keys.identity.0,
-                &account.keys.cosigner.0,
-            ]);
-        }
-        encoding::hash("quorate/participants/v1", &fields)
+        let participant = |name: &AccountName| {
+            let keys = roster.get(name).map(|account| &account.keys);
+            Encoder::default()
+                .field(1, name.as_str())
+                .optional(2, keys.map(|keys| keys.identity.0))
+                .optional(3, keys.map(|keys| keys.cosigner.0))
+        };
+        let all = Encoder::new("quorate/participants/v1");
+        self.identifiers.keys().fold(all, |all, name| all.nested(1, participant(name))).digest()
     }
 
     /// Whether the group has a key already, which is shared anew.

@@ -308,7 +308,7 @@ impl TestLog {
 
     /// The incarnation that [`Self::start_node`] announces.
     pub(crate) fn incarnation(account: &str, number: u8) -> Digest {
-        crate::encoding::hash("test", &[account.as_bytes(), &[number]])
+        crate::encoding::Encoder::new("test").field(1, account).field(2, [number]).digest()
     }
 
     /// The board, as the log has it.

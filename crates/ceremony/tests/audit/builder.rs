@@ -279,7 +279,7 @@ impl Log {
         let policy = &self.state.group(&group).unwrap().definition.policy;
         let request = Request {
             policy: policy.hash(),
-            expires_at: self.now.plus(policy.expiry),
+            expires_at: self.now.plus(policy.rule.expiry),
             group,
             document_type: None,
             format: "raw".to_owned(),

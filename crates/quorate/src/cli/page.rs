@@ -122,16 +122,19 @@ pub(super) fn group(page: &mut Page, view: &GroupView, now: Timestamp) {
     };
     page.field("signs", types);
     let policy = &view.policy;
-    let mut rule = format!("{} approvals", policy.approvals_required);
-    rule.push_str(match policy.requester_may_approve {
+    let mut rule = format!("{} approvals", policy.rule.approvals_required);
+    rule.push_str(match policy.rule.requester_may_approve {
         true => ", the requester's own counts",
         false => ", not by the requester",
     });
-    if policy.auto_approve {
+    if policy.rule.auto_approve {
         rule.push_str(", nodes may approve by themselves");
     }
-    page.field("a request", format!("needs {rule}; lapses after {}", rough(policy.expiry / 1000)));
-    if let Some(required) = policy.changes_required {
+    page.field(
+        "a request",
+        format!("needs {rule}; lapses after {}", rough(policy.rule.expiry / 1000)),
+    );
+    if let Some(required) = policy.governance.changes_required {
         page.field("a change", format!("needs {required} approvals"));
     }
     page.field("suite", &view.suite);
@@ -149,7 +152,7 @@ pub(super) fn group(page: &mut Page, view: &GroupView, now: Timestamp) {
     if let Some(shares) = &view.shares {
         page.field("health", shares);
     }
-    if let Some(every) = policy.refresh_every {
+    if let Some(every) = policy.governance.refresh_every {
         let refresh = view.refresh.as_ref();
         let next = refresh.map(|refresh| format!("; {}", refresh_line(refresh, now)));
         let next = next.unwrap_or_default();
@@ -205,7 +208,7 @@ fn differences(now: &GroupDefinition, after: &GroupDefinition) -> Vec<Difference
     let figures = |of: &GroupDefinition| {
         [
             ("sign", format!("any {} of {}", of.min_signers, of.members.len())),
-            ("approve a request", of.policy.approvals_required.to_string()),
+            ("approve a request", of.policy.rule.approvals_required.to_string()),
         ]
     };
     [differing(figures(now), figures(after)), rule_differences(now, after)].concat()
@@ -216,15 +219,15 @@ pub(super) fn rule_differences(now: &GroupDefinition, after: &GroupDefinition) -
     let rules = |of: &GroupDefinition| {
         let policy = &of.policy;
         let yes = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
-        let changes = policy.changes_required.unwrap_or(of.min_signers);
+        let changes = policy.governance.changes_required.unwrap_or(of.min_signers);
         [
             ("approve a change", changes.to_string()),
-            ("requester's own", yes(policy.requester_may_approve)),
-            ("nodes by themselves", yes(policy.auto_approve)),
-            ("requests lapse after", rough(policy.expiry / 1000)),
+            ("requester's own", yes(policy.rule.requester_may_approve)),
+            ("nodes by themselves", yes(policy.rule.auto_approve)),
+            ("requests lapse after", rough(policy.rule.expiry / 1000)),
             (
                 "new shares",
-                policy.refresh_every.map_or("when asked for".to_owned(), |every| {
+                policy.governance.refresh_every.map_or("when asked for".to_owned(), |every| {
                     format!("every {}", rough(every / 1000))
                 }),
             ),
@@ -382,8 +385,11 @@ mod tests {
             "sentence": "board is ready.", "name": "board", "state": "ready", "signing": "ready",
             "suite": "frost-ed25519-sha512", "min_signers": 2, "max_signers": 3, "document_types": [],
             "policy": {
-                "approvals_required": 2, "requester_may_approve": true, "auto_approve": false,
-                "expiry": DAY, "refresh_every": 30 * DAY,
+                "rule": {
+                    "approvals_required": 2, "requester_may_approve": true,
+                    "auto_approve": false, "expiry": DAY,
+                },
+                "governance": { "refresh_every": 30 * DAY },
             },
             "members": [member("ada"), member("ben"), member("eve")],
             "verifying_key": "00", "epoch": 1, "attempts": 1, "dkg_ms": 69,
@@ -490,8 +496,11 @@ mod tests {
                 "name": "board", "suite": "frost-ed25519-sha512", "min_signers": min_signers,
                 "members": ["ada", "ben", "eve"], "document_types": [],
                 "policy": {
-                    "approvals_required": min_signers, "requester_may_approve": !auto_approve,
-                    "auto_approve": auto_approve, "expiry": u64::from(min_signers) * DAY,
+                    "rule": {
+                        "approvals_required": min_signers, "requester_may_approve": !auto_approve,
+                        "auto_approve": auto_approve, "expiry": u64::from(min_signers) * DAY,
+                    },
+                    "governance": {},
                 },
             })
         };

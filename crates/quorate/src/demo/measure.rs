@@ -130,7 +130,7 @@ async fn measure_one(
     let first = names.first().ok_or_else(|| Problem::new(Exit::Usage, "no members"))?;
     let client = Arc::new(cluster.client(first).await?);
     let mut definition = definition(GROUP, names, min_signers)?;
-    definition.policy.auto_approve = true;
+    definition.policy.rule.auto_approve = true;
     let name = definition.name.clone();
     expect_logged(client.ask(Ask::DefineGroup(definition.clone())).await?)?;
     let ready = settled(&client, &name).await?.dkg_ms;

@@ -1,6 +1,6 @@
 //! What a node that joins and the hub say to each other: `POST /join/v1`, JSON both ways.
 
-use quorate_ceremony::encoding::{self, Base64};
+use quorate_ceremony::encoding::{Base64, Encoder};
 use quorate_ceremony::names::{Digest, EntryId};
 use quorate_ceremony::state::Refusal;
 use serde::{Deserialize, Serialize};
@@ -34,7 +34,8 @@ pub struct JoinRequest {
 
 /// What [`JoinRequest::proof`] signs: SHA-256 over the admission's id and the certificate request.
 pub fn certificate_request_hash(admission: EntryId, csr: &[u8]) -> Digest {
-    encoding::hash("quorate/certificate-request/v1", &[admission.as_bytes(), csr])
+    let request = Encoder::new("quorate/certificate-request/v1");
+    request.field(1, admission.as_bytes()).field(2, csr).digest()
 }
 
 /// The hub's answer: status 200.

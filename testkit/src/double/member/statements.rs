@@ -151,6 +151,6 @@ fn request(seat: &Seat<'_>, rng: &mut ChaCha20Rng) -> Option<Request> {
         namespace: None,
         document: Digest::new(random(rng)),
         policy: policy.hash(),
-        expires_at: seat.now.plus(policy.expiry / 2),
+        expires_at: seat.now.plus(policy.rule.expiry / 2),
     })
 }

@@ -58,7 +58,7 @@ fn command(bench: &mut Bench, command: Command) -> Vec<NodeEffect> {
 fn a_node_consents_without_being_asked_only_where_policy_and_configuration_both_say_so() {
     for (policy, own) in [(false, false), (false, true), (true, false), (true, true)] {
         let mut definition = TestLog::peopled().board_of_three();
-        definition.policy.auto_approve = policy;
+        definition.policy.rule.auto_approve = policy;
         let mut log = TestLog::keyed_with(definition);
         let request = log.requests("ada", log.request()).unwrap();
         let saved = saved(&log);
@@ -85,7 +85,7 @@ fn a_vote_that_would_not_count_is_not_signed() {
     let (bench, request) = asked("ada", |_| {});
     assert_eq!(refused((bench, request), HOUR), Refusal::RequestOver { request });
     let maker_is_not_checker = |policy: &mut crate::policy::Policy| {
-        policy.requester_may_approve = false;
+        policy.rule.requester_may_approve = false;
     };
     assert_eq!(refused(asked("ben", maker_is_not_checker), 0), Refusal::RequesterMayNotApprove);
     let (mut bench, request) = asked("ada", maker_is_not_checker);
@@ -291,7 +291,7 @@ fn a_change_is_judged_by_the_logs_rules_and_nothing_of_that_is_stated() {
         let judged = bench.node.judge_change(definition.clone(), epoch, expires_in, None, now);
         assert_eq!(bench.node.unsent(), 0);
         // What the coordinator would say to the same words.
-        let expires_at = now.plus(expires_in.unwrap_or(definition.policy.expiry));
+        let expires_at = now.plus(expires_in.unwrap_or(definition.policy.rule.expiry));
         let proposal = GroupChange { epoch, definition, expires_at, repairs: None };
         let entry = bench.log.entry("ben", Body::GroupChange(proposal));
         let admitted = bench.log.state.clone().apply(&entry);

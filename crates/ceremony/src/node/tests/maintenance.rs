@@ -107,7 +107,7 @@ fn a_node_without_its_share_proves_nothing() {
 #[test]
 fn members_ask_for_new_shares_in_turn_as_often_as_the_policy_says() {
     let mut definition = TestLog::peopled().board_of_three();
-    definition.policy.refresh_every = Some(SHORTEST_REFRESH);
+    definition.policy.governance.refresh_every = Some(SHORTEST_REFRESH);
     let (mut bench, _) = started(TestLog::keyed_with(definition.clone()));
     // Ben is the second member.
     let due = activated(&bench.log).plus(SHORTEST_REFRESH).plus(TURN);
@@ -116,7 +116,7 @@ fn members_ask_for_new_shares_in_turn_as_often_as_the_policy_says() {
     assert_eq!(wakes(&effects), Some(due));
     let effects = woken(&mut bench, due);
     let [refresh] = states(&effects)[..] else { panic!("{effects:?}") };
-    let expires_at = due.plus(definition.policy.expiry);
+    let expires_at = due.plus(definition.policy.rule.expiry);
     let proposal = GroupChange { epoch: 1, definition, expires_at, repairs: None };
     assert_eq!(refresh.statement().body, Body::GroupChange(proposal));
     bench.log.enter(refresh).unwrap();
@@ -256,9 +256,9 @@ fn a_node_does_not_say_that_it_destroyed_a_share_that_is_with_the_former_keys() 
 
 #[test]
 fn a_doubled_node_cosigns_nothing_and_approves_nothing_by_itself() {
-    let definition = TestLog::peopled().board_of_three();
-    let policy = crate::policy::Policy { auto_approve: true, ..definition.policy };
-    let mut log = TestLog::keyed_with(crate::statement::GroupDefinition { policy, ..definition });
+    let mut definition = TestLog::peopled().board_of_three();
+    definition.policy.rule.auto_approve = true;
+    let mut log = TestLog::keyed_with(definition);
     log.wait(1);
     let saved = saved(&log);
     let config = Config { auto_accept: false, auto_approve: true };

@@ -99,7 +99,7 @@ fn it_takes_the_consents_of_as_many_members_as_sign_and_no_admin_is_enough() {
 #[test]
 fn a_policy_can_ask_for_more_consents_and_keep_the_proposer_out() {
     let mut definition = TestLog::peopled().board_of_three();
-    definition.policy.changes_required = Some(3);
+    definition.policy.governance.changes_required = Some(3);
     let mut log = TestLog::keyed_with(definition.clone());
     let smaller = GroupDefinition { members: vec![name("ada"), name("ben")], ..definition };
     let smaller = GroupDefinition { policy: log.board_of(&[], 2).policy, ..smaller };
@@ -110,7 +110,7 @@ fn a_policy_can_ask_for_more_consents_and_keep_the_proposer_out() {
     assert!(log.group().change.as_ref().unwrap().approved);
 
     let mut definition = TestLog::peopled().board_of_three();
-    definition.policy.requester_may_approve = false;
+    definition.policy.rule.requester_may_approve = false;
     let mut log = TestLog::keyed_with(definition);
     let change = log.proposes("ada", log.board_of(&["ada", "ben"], 2)).unwrap();
     assert!(log.group().change.as_ref().unwrap().approvals.is_empty());
@@ -282,7 +282,7 @@ fn requests_that_wait_go_on_under_the_new_members_and_never_need_less() {
 #[test]
 fn a_request_that_asks_for_more_consents_than_there_are_members_left_is_rejected() {
     let mut definition = TestLog::peopled().board_of_three();
-    definition.policy.approvals_required = 3;
+    definition.policy.rule.approvals_required = 3;
     let mut log = TestLog::keyed_with(definition);
     let request = log.requests("ada", log.request()).unwrap();
     log.change(&["ada", "ben"], 2, session(2));

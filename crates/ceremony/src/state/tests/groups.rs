@@ -1,7 +1,7 @@
 //! Definitions and acceptances.
 
 use crate::names::{AccountName, EntryId};
-use crate::policy::Policy;
+use crate::policy::{Policy, Rule};
 use crate::state::{Event, Refusal};
 use crate::statement::{AbortReason, Body, GroupDefinition};
 use crate::test_log::{TestLog, board, name, session};
@@ -62,22 +62,20 @@ fn a_group_that_could_never_log_a_signature_is_not_defined() {
 fn approvals_required_is_min_signers_to_those_who_may_approve() {
     for approvals_required in [1, 4] {
         let invalid =
-            refused(|definition| definition.policy.approvals_required = approvals_required);
+            refused(|definition| definition.policy.rule.approvals_required = approvals_required);
         assert_eq!(invalid, Refusal::ApprovalsRequired { approvals_required, least: 2, most: 3 });
     }
     let invalid = refused(|definition| {
-        definition.policy = Policy {
-            approvals_required: 3,
-            requester_may_approve: false,
-            ..Policy::for_min_signers(2)
-        };
+        let rule = Rule::for_min_signers(2);
+        definition.policy =
+            Policy::from(Rule { approvals_required: 3, requester_may_approve: false, ..rule });
     });
     assert_eq!(invalid, Refusal::ApprovalsRequired { approvals_required: 3, least: 2, most: 2 });
 }
 
 #[test]
 fn a_policy_lets_requests_live_for_some_time() {
-    let invalid = refused(|definition| definition.policy.expiry = 0);
+    let invalid = refused(|definition| definition.policy.rule.expiry = 0);
     assert_eq!(invalid, Refusal::PolicyExpiry);
 }
 

@@ -128,7 +128,7 @@ fn a_share_whose_node_runs_twice_is_not_healthy_and_its_owner_keeps_its_say() {
 #[test]
 fn new_shares_are_due_by_the_policy_and_hindered_by_whoever_can_not_use_its_share() {
     let mut definition = TestLog::peopled().board_of_three();
-    definition.policy.refresh_every = Some(2 * HOUR);
+    definition.policy.governance.refresh_every = Some(2 * HOUR);
     let mut log = TestLog::keyed_with(definition);
     let made = log.group().key.as_ref().unwrap().activated;
     assert_eq!(log.group().refresh_due(), Some(made.plus(2 * HOUR)));

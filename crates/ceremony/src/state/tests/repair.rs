@@ -310,7 +310,7 @@ fn a_repair_ends_when_those_who_did_not_cheat_are_too_few() {
 #[test]
 fn what_too_few_could_consent_to_is_not_even_proposed() {
     let mut definition = TestLog::peopled().board_of_three();
-    definition.policy.requester_may_approve = false;
+    definition.policy.rule.requester_may_approve = false;
     let mut log = TestLog::keyed_with(definition);
     // Neither ada, who proposes, nor ben, who gets the share.
     let few = Refusal::TooFewVoters { group: board(), able: 1, needed: 2 };

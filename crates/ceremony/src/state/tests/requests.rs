@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::names::{EntryId, GroupName};
-use crate::policy::{DEFAULT_EXPIRY, Policy};
+use crate::policy::{DEFAULT_EXPIRY, Policy, Rule};
 use crate::state::clock::MAX_CLOCK_LEAD;
 use crate::state::{Event, Refusal, Refused, Status};
 use crate::statement::{Body, GroupDefinition, Request};
@@ -114,7 +114,7 @@ fn a_request_counts_as_its_requesters_consent_where_the_policy_says_so() {
 
 #[test]
 fn a_requester_may_not_approve_where_the_policy_says_so() {
-    let policy = Policy { requester_may_approve: false, ..Policy::for_min_signers(2) };
+    let policy = Policy::from(Rule { requester_may_approve: false, ..Rule::for_min_signers(2) });
     let mut log = keyed(policy);
     let id = log.requests("ada", log.request()).unwrap();
     assert_eq!(log.approves("ada", id), Err(Refusal::RequesterMayNotApprove));
@@ -138,7 +138,7 @@ fn only_members_vote_on_requests_that_exist() {
 
 #[test]
 fn nobody_votes_twice_or_changes_a_vote() {
-    let mut log = keyed(Policy { approvals_required: 3, ..Policy::for_min_signers(2) });
+    let mut log = keyed(Policy::from(Rule { approvals_required: 3, ..Rule::for_min_signers(2) }));
     let id = log.requests("ada", log.request()).unwrap();
     log.approves("ben", id).unwrap();
     let said = Err(Refusal::AlreadySaid { account: name("ben") });
@@ -211,8 +211,10 @@ fn a_request_lapses_after_its_last_millisecond() {
 #[test]
 fn who_asks_is_undecided_only_where_it_may_consent() {
     for (allowed, undecided) in [(true, vec!["ben", "cyd"]), (false, vec!["ada", "cyd"])] {
-        let mut log =
-            keyed(Policy { requester_may_approve: allowed, ..Policy::for_min_signers(2) });
+        let mut log = keyed(Policy::from(Rule {
+            requester_may_approve: allowed,
+            ..Rule::for_min_signers(2)
+        }));
         let requester = if allowed { "ada" } else { "ben" };
         let id = log.requests(requester, log.request()).unwrap();
         let (state, group) = (log.state.request(id).unwrap(), log.state.group(&board()).unwrap());

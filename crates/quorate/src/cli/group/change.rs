@@ -162,9 +162,10 @@ impl Figures {
             max_signers,
             may_be_lost: max_signers.saturating_sub(usize::from(definition.min_signers)),
             must_collude: definition.min_signers,
-            approvals_required: definition.policy.approvals_required,
+            approvals_required: definition.policy.rule.approvals_required,
             approvals_to_change: definition
                 .policy
+                .governance
                 .changes_required
                 .unwrap_or(definition.min_signers),
             policy: definition.policy.clone(),
@@ -350,18 +351,18 @@ impl Change {
         }
         let (old, new) = (definition.min_signers, self.min_signers);
         definition.min_signers = new.unwrap_or(old);
-        let followed = definition.policy.approvals_required == old;
+        let followed = definition.policy.rule.approvals_required == old;
         let approvals = match followed {
             true => definition.min_signers,
-            false => definition.policy.approvals_required.max(definition.min_signers),
+            false => definition.policy.rule.approvals_required.max(definition.min_signers),
         };
-        definition.policy.approvals_required = self.approvals.unwrap_or(approvals);
-        let changes = definition.policy.changes_required;
+        definition.policy.rule.approvals_required = self.approvals.unwrap_or(approvals);
+        let changes = definition.policy.governance.changes_required;
         let least = definition.min_signers;
-        definition.policy.changes_required =
+        definition.policy.governance.changes_required =
             self.approvals_to_change.or(changes.map(|required| required.max(least)));
         if let Some(Every(every)) = self.refresh_every {
-            definition.policy.refresh_every = every.map(duration::milliseconds);
+            definition.policy.governance.refresh_every = every.map(duration::milliseconds);
         }
         Ok(definition)
     }

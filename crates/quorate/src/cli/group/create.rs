@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use quorate_ceremony::names::{AccountName, DocumentType, GroupName};
-use quorate_ceremony::policy::Policy;
+use quorate_ceremony::policy::{Governance, Policy, Rule};
 use quorate_ceremony::statement::GroupDefinition;
 use quorate_protocol::Suite;
 
@@ -124,12 +124,16 @@ impl Create {
             members: self.members.clone(),
             document_types: self.document_type.iter().cloned().collect::<BTreeSet<_>>(),
             policy: Policy {
-                approvals_required: self.approvals.unwrap_or(self.min_signers),
-                requester_may_approve: !self.requester_may_not_approve,
-                auto_approve: self.auto_approve,
-                expiry: duration::milliseconds(self.expiry),
-                changes_required: self.approvals_to_change,
-                refresh_every: self.refresh_every.map(duration::milliseconds),
+                rule: Rule {
+                    approvals_required: self.approvals.unwrap_or(self.min_signers),
+                    requester_may_approve: !self.requester_may_not_approve,
+                    auto_approve: self.auto_approve,
+                    expiry: duration::milliseconds(self.expiry),
+                },
+                governance: Governance {
+                    changes_required: self.approvals_to_change,
+                    refresh_every: self.refresh_every.map(duration::milliseconds),
+                },
             },
         }
     }

@@ -1,0 +1,100 @@
+//! A group's policy: what its nodes ask for before they sign a request, and how the group itself is governed.
+
+mod encoding;
+mod governance;
+mod rule;
+
+use serde::{Deserialize, Serialize};
+
+use crate::names::Digest;
+
+pub use governance::{Governance, SHORTEST_REFRESH};
+pub use rule::{DEFAULT_EXPIRY, Rule};
+
+/// A group's policy.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// What a request needs before members' nodes sign it.
+    pub rule: Rule,
+    /// How the group changes.
+    pub governance: Governance,
+}
+
+impl Policy {
+    /// The default for a key of `min_signers`.
+    pub fn for_min_signers(min_signers: u16) -> Self {
+        Self::from(Rule::for_min_signers(min_signers))
+    }
+
+    /// What a request pins: SHA-256 of the whole policy's canonical encoding, which the submodule
+    /// `encoding` documents byte for byte.
+    ///
+    /// A request is admitted only if it names the policy in force, so its requester and its
+    /// approvers mean the same policy. The request then keeps that policy: a later change of the
+    /// group never loosens it (invariant S8). The hash covers the governance, too. A change of the
+    /// governance alone leaves pending requests as they are, and a request that was signed before
+    /// the change but is logged after it must be made again.
+    pub fn hash(&self) -> Digest {
+        self.encode().digest()
+    }
+}
+
+/// That rule, with the default governance.
+impl From<Rule> for Policy {
+    fn from(rule: Rule) -> Self {
+        Self { rule, governance: Governance::default() }
+    }
+}
+
+/// The state of a vote.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Decision {
+    /// More approvals are needed, and enough members can still give them.
+    Open,
+    /// It has the approvals that it needs.
+    Approved,
+    /// The members that have not decided are too few to reach the number of approvals.
+    Rejected,
+}
+
+/// Decides a vote that needs `required` approvals and has `approvals`, while `undecided` members may
+/// still approve.
+///
+/// One rejection alone decides nothing; otherwise a single member could block every signature.
+pub fn decide(required: u16, approvals: usize, undecided: usize) -> Decision {
+    let missing = usize::from(required).saturating_sub(approvals);
+    match missing {
+        0 => Decision::Approved,
+        _ if missing <= undecided => Decision::Open,
+        _ => Decision::Rejected,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn by_default_a_request_waits_a_week_for_min_signers_consents() {
+        let rule = Policy::for_min_signers(3).rule;
+        assert_eq!((rule.approvals_required, rule.expiry), (3, 604_800_000));
+        assert!(rule.requester_may_approve && !rule.auto_approve);
+    }
+
+    #[test]
+    fn a_vote_is_open_while_enough_members_are_undecided() {
+        use Decision::{Approved, Open, Rejected};
+        for (required, approvals, undecided, decision) in [
+            (2, 0, 3, Open),
+            (2, 1, 1, Open),
+            (2, 2, 0, Approved),
+            (2, 3, 1, Approved),
+            (2, 1, 0, Rejected),
+            (3, 1, 1, Rejected),
+            (0, 0, 0, Approved),
+        ] {
+            assert_eq!(decide(required, approvals, undecided), decision);
+        }
+    }
+}
