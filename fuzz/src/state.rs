@@ -155,7 +155,7 @@ pub fn audit(bytes: &[u8]) -> bool {
     let report = replay(entries.clone(), checkpoint.as_signed(), &Anchor::default(), &mut Story);
     let Ok(report) = report else { return false };
     serde_json::to_string(&report).unwrap();
-    assert!(!report.lines().is_empty());
+    assert!(!quorate::render::audit::lines(&report).is_empty());
     assert_eq!(report.verdict == Verdict::Failed, !report.faults.is_empty());
     if report.faults.is_empty() {
         let entries: Vec<Entry> =

@@ -16,6 +16,7 @@ pub mod keystore;
 pub mod log_audit;
 pub mod node;
 mod proof_files;
+pub mod render;
 pub mod setup;
 pub mod store;
 mod timers;

@@ -15,7 +15,6 @@
 mod checkpoint;
 mod fault;
 mod finality;
-mod lines;
 mod report;
 mod signature;
 
@@ -38,8 +37,8 @@ use signature::{Consents, Signed};
 pub use fault::{Fault, SignatureFault};
 pub use report::{
     AccountReport, AuditReport, Blame, ChangeReport, Check, CheckpointReport, GroupReport,
-    PastEpochReport, RequestReport, ReusedNonces, SessionOutcome, SessionReport, SignatureReport,
-    Standing, Verdict,
+    HandoverReport, PastEpochReport, RequestReport, ReusedNonces, SessionOutcome, SessionReport,
+    SignatureReport, Standing, Verdict,
 };
 
 /// What the auditor knew of the log beforehand, from somebody it trusts. Either names the IVN beyond doubt.

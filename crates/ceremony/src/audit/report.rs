@@ -1,7 +1,6 @@
 //! What an audit found: the report, which says no more than was checked.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use quorate_log::Hash;
 use quorate_protocol::{Suite, keyshare};
@@ -237,25 +236,6 @@ pub struct Blame {
     pub fault: keyshare::Fault,
     /// To whom, if it was one member.
     pub against: Option<AccountName>,
-}
-
-impl fmt::Display for Blame {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { account, fault, against } = self;
-        let Some(against) = against else { return write!(f, "{account} {fault}") };
-        match fault {
-            keyshare::Fault::WrongSubShare { .. } => {
-                write!(f, "{account} sent a wrong sub-share to {against}")
-            }
-            keyshare::Fault::WrongComplaint { .. } => {
-                write!(f, "{account} complained about {against} with an invalid proof")
-            }
-            keyshare::Fault::FalseComplaint { .. } => {
-                write!(f, "{account} complained about {against} without a reason")
-            }
-            fault => write!(f, "{account} {fault} ({against})"),
-        }
-    }
 }
 
 /// One pair of nonces behind two signatures.

@@ -60,11 +60,6 @@ fn a_change_that_was_kept_from_members_makes_no_log_final() {
     let handover = &report.groups[0].handovers[0];
     assert_eq!((handover.epoch, handover.needed, handover.confirmed), (2, 3, false));
     assert_eq!(handover.cosigned_by, [name("cyd")]);
-    let said = report.lines().join(" ").split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(
-        said.contains("too few are known to have seen it begin: cyd (1 of 3 needed)"),
-        "{said}"
-    );
     assert_eq!(audited(&without, &["ada", "ben", "cyd"]).verdict, Verdict::Final);
     // Only if ben and ada have seen it.
     let all = ["ada", "ben", "cyd", "dan", "eve"];
@@ -80,12 +75,9 @@ fn a_change_that_was_agreed_on_otherwise_need_not_be_confirmed() {
     assert_eq!(report.verdict, Verdict::NotFinal, "it was agreed on what was before the change");
     report.agree_up_to(epoch_started + 1);
     assert_eq!((report.verdict, report.groups[0].is_final), (Verdict::Final, true));
-    assert!(!report.groups[0].handovers[0].confirmed);
-    let said = report.lines().join(" ").split_whitespace().collect::<Vec<_>>().join(" ");
-    let agreed = format!(
-        "That enough of the members before epoch 2 (entry {epoch_started}) saw it begin was agreed on."
-    );
-    assert!(said.contains(&agreed), "{said}");
+    let handover = &report.groups[0].handovers[0];
+    assert!(handover.agreed && !handover.confirmed);
+    assert_eq!((handover.epoch, handover.index), (2, epoch_started));
     let mut report = audited(&log, &["dan", "eve"]);
     report.agree_up_to(epoch_started + 1);
     assert_eq!(report.verdict, Verdict::NotFinal, "those after have to cosign it");
@@ -107,9 +99,8 @@ fn who_has_left_confirms_a_change_for_good() {
     log.says("ada", Body::AccountRemoved { account: name("ben") }).unwrap();
     let report = audited(&log, &["cyd", "dan", "eve"]);
     assert_eq!((report.verdict, report.faults.as_slice()), (Verdict::Final, &[][..]));
-    assert!(report.groups[0].handovers[0].confirmed);
-    let said = report.lines().join(" ");
-    assert!(said.contains("Enough of the members before epoch 2 (entry "), "{said}");
+    let handover = &report.groups[0].handovers[0];
+    assert_eq!((handover.epoch, handover.confirmed), (2, true));
 }
 
 #[test]
@@ -196,9 +187,7 @@ fn a_member_with_other_keys_is_another_one_to_those_who_decide_on_a_final_log() 
     let [_, handover] = &*report.groups[0].handovers else { panic!() };
     assert_eq!((&handover.repaired, handover.needed), (&Some(name("ben")), 3));
     assert_eq!(handover.cosigned_by, [name("ada"), name("cyd")]);
-    let said = report.lines().join(" ").split_whitespace().collect::<Vec<_>>().join(" ");
-    let line = "too few are known to have seen it get its share back with other keys: ada and cyd";
-    assert!(said.contains(line), "{said}");
+    assert!(!handover.confirmed);
     // Only if dan has seen it.
     assert_eq!(audited(&with, &["ada", "ben", "cyd", "dan"]).verdict, Verdict::Final);
 }

@@ -119,11 +119,6 @@ fn outcome(report: &AuditReport) -> &SessionOutcome {
     &report.groups[0].sessions[0].outcome
 }
 
-/// The report as one line.
-fn text(report: &AuditReport) -> String {
-    report.lines().join(" ").split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 #[test]
 fn an_auditor_finds_who_dealt_a_wrong_sub_share_from_the_signed_messages_alone() {
     let (mut log, session) = complained();
@@ -135,8 +130,6 @@ fn an_auditor_finds_who_dealt_a_wrong_sub_share_from_the_signed_messages_alone()
     let [Blame { account, fault, against }] = blame.as_slice() else { panic!("{blame:?}") };
     assert_eq!((account, against), (&name("eve"), &Some(name("ada"))));
     assert!(matches!(fault, keyshare::Fault::WrongSubShare { .. }));
-    let text = text(&report);
-    assert!(text.contains("that eve sent a wrong sub-share to ada"), "{text}");
 }
 
 #[test]
@@ -196,8 +189,9 @@ fn a_complaint_with_a_forged_opening_convicts_the_complainer_and_nobody_else() {
 
     let report = audit(&convicted);
     let SessionOutcome::Aborted { blame, .. } = outcome(&report) else { panic!() };
-    let sentences: Vec<String> = blame.iter().map(ToString::to_string).collect();
-    assert_eq!(sentences, ["ada complained about eve with an invalid proof"]);
+    let [Blame { account, fault, against }] = blame.as_slice() else { panic!("{blame:?}") };
+    assert_eq!((account, against), (&name("ada"), &Some(name("eve"))));
+    assert!(matches!(fault, keyshare::Fault::WrongComplaint { .. }));
 }
 
 #[test]
@@ -220,6 +214,7 @@ fn who_is_late_is_named_only_if_the_log_shows_no_message_and_is_not_blamed() {
     }
     let report = timed_out(names(&["ada", "eve"]));
     assert_ne!(report.verdict, Verdict::Failed);
-    let text = text(&report);
-    assert!(text.contains("no message came from ada and eve, which proves nothing"), "{text}");
+    let SessionOutcome::Aborted { reason, blame, .. } = outcome(&report) else { panic!() };
+    assert_eq!(*reason, AbortReason::TimedOut { missing: names(&["ada", "eve"]) });
+    assert!(blame.is_empty());
 }

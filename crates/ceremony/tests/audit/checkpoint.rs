@@ -10,7 +10,7 @@ use super::builder::{Log, cosigned, name};
 use super::{DOCUMENT, MESSAGE, audit_with, only_fault, signed_log};
 
 #[test]
-fn too_few_cosignatures_are_not_final_and_said_so() {
+fn too_few_cosignatures_are_not_final() {
     let log = signed_log();
     for cosigners in [vec![], vec!["ada", "bob"]] {
         let checkpoint = log.checkpoint(&cosigners);
@@ -18,7 +18,6 @@ fn too_few_cosignatures_are_not_final_and_said_so() {
         assert_eq!(report.verdict, Verdict::NotFinal);
         assert_eq!(report.groups[0].cosigned_by.len(), cosigners.len());
         assert!(!report.groups[0].is_final);
-        assert!(report.lines()[1].contains("too few members"), "{:?}", report.lines());
     }
 }
 
@@ -95,22 +94,6 @@ fn a_signature_under_the_logs_name_by_another_key_is_a_strangers() {
     assert_eq!(only_fault(&report), &Fault::Stranger { name: origin });
 }
 
-#[test]
-fn the_first_twenty_faults_are_listed_and_the_others_counted() {
-    let log = signed_log();
-    for (count, more) in [(20, None), (21, Some("  - And 1 more."))] {
-        let strangers: Vec<_> = (0..count)
-            .map(|number| format!("example.org/witness-{number}").parse().unwrap())
-            .map(|name| CosignerSigner::new(name, Seed::new(Box::new([3; 32]))))
-            .collect();
-        let checkpoint = cosigned(log.checkpoint(&["ada", "bob", "eve"]), &strangers);
-        let lines = audit_with(&log, checkpoint.as_signed(), &mut NoDocuments).lines();
-        assert!(lines[1].starts_with("  - The checkpoint carries a signature"), "{lines:?}");
-        let found = lines.iter().find(|line| line.starts_with("  - And"));
-        assert_eq!(found.map(String::as_str), more);
-    }
-}
-
 /// The cosignature of another checkpoint, put under this one.
 #[test]
 fn a_cosignature_of_another_checkpoint_is_a_fault_that_names_the_account() {
@@ -141,5 +124,4 @@ fn an_account_with_an_unusable_cosigner_key_never_makes_a_log_final() {
     assert_eq!(report.groups[0].cosigned_by, [name("ada"), name("bob")]);
     let eve = report.accounts.iter().find(|account| account.name == name("eve")).unwrap();
     assert!(!eve.cosigns);
-    assert!(report.lines().iter().any(|line| line.contains("of eve do not count")));
 }

@@ -41,9 +41,6 @@ fn audit_with(
     documents: &mut dyn Documents,
 ) -> AuditReport {
     let report = replay(log.entries.clone(), checkpoint, &Anchor::default(), documents).unwrap();
-    for line in report.lines() {
-        assert!(line.chars().count() <= 78, "{line}");
-    }
     serde_json::to_string(&report).unwrap();
     report
 }
@@ -97,19 +94,6 @@ fn a_genuine_log_holds_and_its_report_says_what_is_in_it() {
 }
 
 #[test]
-fn the_report_of_a_genuine_log_ends_with_what_was_checked_of_its_signatures() {
-    let lines = audit(&signed_log()).lines();
-    let last = [
-        "1 signature, with the signed words of those who made them.",
-        "Each comes after its request, and after its signers' consents.",
-        "Made of the shares of just those signers: 1 of 1.",
-        "Verified with the document, each share too: 1 of 1.",
-    ];
-    assert!(lines.ends_with(&last.map(str::to_owned)), "{lines:?}");
-    assert!(lines.join(" ").contains("ada, bob and eve"), "{lines:?}");
-}
-
-#[test]
 fn a_request_that_nobody_decided_in_time_is_reported_as_lapsed() {
     let mut log = Log::with_group(1);
     let open = log.request("ada", "board", DOCUMENT);
@@ -133,19 +117,14 @@ fn kinds_are_counted_under_the_names_that_entries_have() {
 }
 
 #[test]
-fn without_an_anchor_the_report_says_whose_word_the_identity_is() {
+fn without_an_anchor_the_report_is_not_anchored() {
     let log = signed_log();
     let checkpoint = log.checkpoint(&["ada", "bob", "eve"]);
     let audit = |anchor: Anchor| {
         replay(log.entries.clone(), checkpoint.as_signed(), &anchor, &mut NoDocuments).unwrap()
     };
-    let warned =
-        |report: &AuditReport| report.lines().concat().contains("taken from its own genesis");
-
-    let own_word = audit(Anchor::default());
-    assert!(!own_word.anchored && warned(&own_word));
-    let anchored = audit(Anchor { ivn: Some(log.state.ivn()), log_key: None });
-    assert!(anchored.anchored && !warned(&anchored));
+    assert!(!audit(Anchor::default()).anchored);
+    assert!(audit(Anchor { ivn: Some(log.state.ivn()), log_key: None }).anchored);
     let key = log_key(&log.entries[0]).unwrap();
     assert_eq!(audit(Anchor { ivn: None, log_key: Some(key) }).verdict, Verdict::Final);
 }
@@ -219,8 +198,6 @@ fn every_standing_of_a_request_is_told_apart() {
         ),
         "{standings:?}"
     );
-    let counts = "5 requests: 1 signed, 1 approved, 1 open, 1 rejected, 0 lapsed, 1 refused by";
-    assert!(report.lines().iter().any(|line| line.starts_with(counts)), "{:?}", report.lines());
 }
 
 #[test]

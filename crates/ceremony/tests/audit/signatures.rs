@@ -19,8 +19,6 @@ fn a_signature_without_its_document_never_counts_as_verified() {
     assert_eq!(report.signatures[0].sum, Check::Verified);
     assert_eq!(report.signatures[0].shares, not_checked);
     assert_eq!(report.signatures[0].document, not_checked);
-    assert!(report.lines().iter().any(|line| line == "Not checked (document not at hand): 1."));
-    assert!(report.lines().iter().any(|line| line.ends_with("each share too: 0 of 1.")));
 }
 
 #[test]
@@ -43,7 +41,6 @@ fn a_share_for_other_bytes_is_a_fault_of_that_signer() {
     assert!(matches!(only_fault(&report), Fault::Signature { why: fault, .. } if fault == why));
     assert_eq!(report.signatures[0].shares, Check::Failed);
     assert_eq!(report.signatures[0].sum, Check::Verified);
-    assert!(!report.lines().iter().any(|line| line.starts_with("Each comes after its request")));
 }
 
 #[test]
@@ -59,8 +56,6 @@ fn a_signature_that_is_logged_after_its_request_lapsed_is_reported_as_late() {
 
         let report = audit(&log);
         assert_eq!((report.verdict, report.signatures[0].late), (Verdict::Final, late));
-        let said = report.lines().contains(&"Logged after the request had lapsed: 1.".to_owned());
-        assert_eq!(said, late);
     }
 }
 
@@ -88,7 +83,6 @@ fn nonces_that_were_used_twice_are_reported_with_who_and_where() {
     let report = audit(&log);
     let reused = |account| ReusedNonces { account, first: entries[0], second: entries[1] };
     assert_eq!(report.reused_nonces, ["ada", "bob"].map(|account| reused(name(account))));
-    assert!(report.lines().iter().any(|line| line.starts_with("ada used one pair of nonces")));
 }
 
 #[test]

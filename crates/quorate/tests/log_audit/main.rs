@@ -11,6 +11,7 @@ mod flips;
 mod foreign;
 mod harm;
 mod known;
+mod sentences;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -17,6 +17,7 @@ use crate::cli::{Failure, Run};
 use crate::log_audit::{
     Options, Since, audit_directory, compare_since, verify_misbehaviour, verify_proof,
 };
+use crate::render;
 
 /// Check a whole log, or a proof that one entry is in it
 ///
@@ -141,7 +142,7 @@ fn check_log(
     let too_few = known.require_final && report.verdict == Verdict::NotFinal;
     let view = AuditView { report: &report, since: since.as_ref() };
     context.terminal.show("audit", &view, |page| {
-        report.lines().iter().for_each(|line| page.sentence(line));
+        render::audit::lines(&report).iter().for_each(|line| page.sentence(line));
         if let Some(since) = &since {
             page.blank();
             page.sentence(since.sentence());

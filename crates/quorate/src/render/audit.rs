@@ -1,0 +1,402 @@
+//! An audit's report in sentences.
+
+use quorate_ceremony::audit::{
+    AuditReport, Blame, Check, Fault, GroupReport, HandoverReport, ReusedNonces, SessionOutcome,
+    SignatureReport, Standing, Verdict,
+};
+use quorate_ceremony::document::NotChecked;
+use quorate_ceremony::names::AccountName;
+use quorate_ceremony::statement::AbortReason;
+use quorate_protocol::keyshare;
+
+/// The most characters in a line.
+const WIDTH: usize = 78;
+/// The most faults that are listed. The first one says most.
+const MAX_FAULTS: usize = 20;
+
+/// Renders the report in lines of at most 78 characters, the verdict first.
+///
+/// Nothing in them can control a terminal, whatever the log says.
+pub fn lines(report: &AuditReport) -> Vec<String> {
+    let mut page = Page::default();
+    page.say(0, &verdict(report));
+    for fault in report.faults.iter().take(MAX_FAULTS) {
+        page.say(2, &format!("- {}.", capitalised(&fault.to_string())));
+    }
+    if let Some(more) = report.faults.len().checked_sub(MAX_FAULTS).filter(|more| *more > 0) {
+        page.say(2, &format!("- And {more} more."));
+    }
+    identity(report, &mut page);
+    contents(report, &mut page);
+    for group in &report.groups {
+        page.say(0, "");
+        group_lines(group, &mut page);
+    }
+    page.say(0, "");
+    requests(report, &mut page);
+    signatures(report, &mut page);
+    page.0
+}
+
+fn verdict(report: &AuditReport) -> String {
+    let name = &report.name;
+    match report.verdict {
+        Verdict::Final => format!(
+            "The log of \"{name}\" holds: all that was checked is true, and it is final: enough members of every \
+             group cosigned it."
+        ),
+        Verdict::NotFinal => format!(
+            "The log of \"{name}\" holds: all that was checked is true. But it is not final: too few members \
+             cosigned it to rule out that others are shown another log."
+        ),
+        Verdict::Failed => format!("The log of \"{name}\" DOES NOT HOLD:"),
+    }
+}
+
+fn identity(report: &AuditReport, page: &mut Page) {
+    page.say(0, "");
+    page.say(0, &format!("IVN     {}", report.ivn));
+    if !report.anchored {
+        page.say(
+            0,
+            "The identity of the log was taken from its own genesis: compare the IVN id with one that you have \
+             from somebody you trust.",
+        );
+    }
+    page.say(0, &format!("Root    {}", report.root));
+}
+
+fn contents(report: &AuditReport, page: &mut Page) {
+    let kinds: Vec<_> =
+        report.kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    page.say(0, &format!("{} entries: {}.", report.size, kinds.join(", ")));
+    let accounts: Vec<_> = report.accounts.iter().map(|account| &account.name).collect();
+    page.say(0, &format!("{}: {}.", counted(accounts.len(), "account"), list(&accounts)));
+    for account in report.accounts.iter().filter(|account| !account.cosigns) {
+        page.say(
+            0,
+            &format!(
+                "The cosignatures of {} do not count: it is suspended, or its cosigner key is unusable.",
+                account.name
+            ),
+        );
+    }
+    let cosigners: Vec<_> = report.checkpoint.cosigned_by.keys().collect();
+    let signed = if report.checkpoint.signed_by_log { "signed" } else { "NOT signed" };
+    page.say(
+        0,
+        &format!(
+            "The checkpoint of {} entries is {signed} by the log's key and cosigned by {}.",
+            report.checkpoint.size,
+            list(&cosigners)
+        ),
+    );
+}
+
+fn group_lines(group: &GroupReport, page: &mut Page) {
+    let members: Vec<_> = group.members.iter().collect();
+    page.say(
+        0,
+        &format!(
+            "Group \"{}\": {} of {} sign ({}).",
+            group.name,
+            group.min_signers,
+            members.len(),
+            list(&members)
+        ),
+    );
+    for session in &group.sessions {
+        let attempt = session.attempt;
+        let certified: Vec<_> = session.certified_by.iter().collect();
+        let (kind, made) = match (&session.repairs, session.epoch) {
+            (Some(account), epoch) => {
+                ("Repair session", format!("the share of {account} of epoch {epoch}"))
+            }
+            (None, 1) => ("DKG session", "the key".to_owned()),
+            (None, epoch) => ("Reshare session", format!("the shares of epoch {epoch}")),
+        };
+        let sentence = match &session.outcome {
+            SessionOutcome::Running => format!("{kind} {attempt} is running."),
+            SessionOutcome::Aborted { index, reason, blame } => format!(
+                "{kind} {attempt} ended without {made}, as entry {index} says: {}.",
+                aborted(reason, blame)
+            ),
+            SessionOutcome::Repaired { index, account } => {
+                format!(
+                    "{kind} {attempt} gave {account} back {made}, as it certified in entry {index}."
+                )
+            }
+            SessionOutcome::Key { index, .. } => format!(
+                "{kind} {attempt} made {made}, in use from entry {index}. The transcript was recomputed \
+                 from the messages; {} certified just this one.",
+                list(&certified)
+            ),
+        };
+        page.say(2, &sentence);
+    }
+    for change in &group.changes {
+        let members: Vec<_> = change.members.iter().collect();
+        let what = match &change.repairs {
+            Some(member) => format!("{member} get its lost share back"),
+            None => {
+                let (min_signers, names) = (change.min_signers, list(&members));
+                format!("{min_signers} of {} sign ({names})", members.len())
+            }
+        };
+        page.say(2, &format!("{} proposed that {what}: {}.", change.proposer, change.end));
+    }
+    for past in &group.past_epochs {
+        let lost: Vec<_> = past.lost.iter().collect();
+        if !lost.is_empty() {
+            let what = format!(
+                "Where the share of epoch {} of {} is, is not known: the keys were replaced, or the account removed.",
+                past.epoch,
+                list(&lost)
+            );
+            page.say(2, &what);
+        }
+        let kept: Vec<_> = past
+            .holders
+            .difference(&past.destroyed)
+            .filter(|it| !past.lost.contains(*it))
+            .collect();
+        if !kept.is_empty() {
+            page.say(
+                2,
+                &format!(
+                    "{} did not state that the share of epoch {} is destroyed.",
+                    list(&kept),
+                    past.epoch
+                ),
+            );
+        }
+    }
+    let Some(key) = &group.verifying_key else { return page.say(2, "It has no key.") };
+    page.say(2, &format!("Key     {key}"));
+    let cosigned: Vec<_> = group.cosigned_by.iter().collect();
+    let needed = group.cosignatures_for_final;
+    group.handovers.iter().for_each(|handover| page.say(2, &handover_line(handover)));
+    let finality = if group.is_final { "final" } else { "NOT final" };
+    page.say(
+        2,
+        &format!(
+            "For this group the log is {finality}: cosigned by {} ({} of {needed} needed).",
+            list(&cosigned),
+            cosigned.len()
+        ),
+    );
+}
+
+fn requests(report: &AuditReport, page: &mut Page) {
+    let standing = |wanted: &dyn Fn(&Standing) -> bool| {
+        report.requests.iter().filter(|request| wanted(&request.standing)).count()
+    };
+    page.say(
+        0,
+        &format!(
+            "{}: {} signed, {} approved, {} open, {} rejected, {} lapsed, {} refused by rule.",
+            counted(report.requests.len(), "request"),
+            standing(&|s| matches!(s, Standing::Signed)),
+            standing(&|s| matches!(s, Standing::Approved)),
+            standing(&|s| matches!(s, Standing::Open)),
+            standing(&|s| matches!(s, Standing::Rejected)),
+            standing(&|s| matches!(s, Standing::Lapsed)),
+            standing(&|s| matches!(s, Standing::Refused { .. })),
+        ),
+    );
+}
+
+fn signatures(report: &AuditReport, page: &mut Page) {
+    if report.signatures.is_empty() {
+        return;
+    }
+    let count = |wanted: &dyn Fn(&SignatureReport) -> bool| {
+        report.signatures.iter().filter(|signature| wanted(signature)).count()
+    };
+    let all = report.signatures.len();
+    page.say(
+        0,
+        &format!("{}, with the signed words of those who made them.", counted(all, "signature")),
+    );
+    if !report.faults.iter().any(|fault| matches!(fault, Fault::Signature { .. })) {
+        page.say(0, "Each comes after its request, and after its signers' consents.");
+    }
+    let sums = count(&|s| s.sum == Check::Verified);
+    page.say(0, &format!("Made of the shares of just those signers: {sums} of {all}."));
+    let verified = count(&|s| s.document == Check::Verified);
+    page.say(0, &format!("Verified with the document, each share too: {verified} of {all}."));
+    for why in [
+        NotChecked::NoDocument,
+        NotChecked::UnreadableDocument,
+        NotChecked::OtherDocument,
+        NotChecked::UnknownFormat,
+        NotChecked::FailedBefore,
+    ] {
+        let unchecked = count(&|s| s.document == Check::NotChecked { why });
+        if unchecked > 0 {
+            page.say(0, &format!("Not checked ({why}): {unchecked}."));
+        }
+    }
+    for ReusedNonces { account, first, second } in &report.reused_nonces {
+        page.say(
+            0,
+            &format!(
+                "{account} used one pair of nonces in the signatures of entries {first} and {second}: whoever \
+                 has this log can compute {account}'s share of the key. Make a new key without it."
+            ),
+        );
+    }
+    let late = count(&|s| s.late);
+    if late > 0 {
+        page.say(0, &format!("Logged after the request had lapsed: {late}."));
+    }
+}
+
+/// Why a session ended, in a sentence.
+fn aborted(reason: &AbortReason, blame: &[Blame]) -> String {
+    if blame.is_empty() {
+        return reason.to_string();
+    }
+    let did: Vec<String> = blame.iter().map(blamed).collect();
+    format!("the messages prove that {}", did.join(", and that "))
+}
+
+/// What a member provably did.
+fn blamed(blame: &Blame) -> String {
+    let Blame { account, fault, against } = blame;
+    let Some(against) = against else { return format!("{account} {fault}") };
+    match fault {
+        keyshare::Fault::WrongSubShare { .. } => {
+            format!("{account} sent a wrong sub-share to {against}")
+        }
+        keyshare::Fault::WrongComplaint { .. } => {
+            format!("{account} complained about {against} with an invalid proof")
+        }
+        keyshare::Fault::FalseComplaint { .. } => {
+            format!("{account} complained about {against} without a reason")
+        }
+        fault => format!("{account} {fault} ({against})"),
+    }
+}
+
+fn capitalised(sentence: &str) -> String {
+    let mut characters = sentence.chars();
+    let first = characters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(characters).collect()
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+fn list(names: &[&AccountName]) -> String {
+    match names {
+        [] => "nobody".to_owned(),
+        [one] => one.to_string(),
+        [most @ .., last] => {
+            let most: Vec<_> = most.iter().map(ToString::to_string).collect();
+            format!("{} and {last}", most.join(", "))
+        }
+    }
+}
+
+/// Lines, as they fill up.
+#[derive(Default)]
+struct Page(Vec<String>);
+
+impl Page {
+    /// Adds a paragraph that stands `indent` columns from the left; its further lines two more.
+    fn say(&mut self, indent: usize, paragraph: &str) {
+        let mut line = " ".repeat(indent);
+        let mut empty = true;
+        for word in paragraph.split(' ') {
+            let word: Vec<char> = word
+                .chars()
+                .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
+                .collect();
+            for piece in word.chunks(WIDTH - indent - 2) {
+                let space = usize::from(!empty);
+                if !empty && line.chars().count() + space + piece.len() > WIDTH {
+                    self.0.push(std::mem::replace(&mut line, " ".repeat(indent + 2)));
+                } else if !empty {
+                    line.push(' ');
+                }
+                line.extend(piece);
+                empty = false;
+            }
+            // Columns are aligned with more than one space.
+            if word.is_empty() && !empty {
+                line.push(' ');
+            }
+        }
+        self.0.push(line.trim_end().to_owned());
+    }
+}
+
+/// Whether enough of those before a change are known to have seen it.
+fn handover_line(handover: &HandoverReport) -> String {
+    let index = handover.index;
+    let (others, seen) = match &handover.repaired {
+        Some(name) => {
+            (format!("the members beside {name}"), "it get its share back with other keys")
+        }
+        None => (format!("the members before epoch {}", handover.epoch), "it begin"),
+    };
+    if handover.confirmed {
+        return format!("Enough of {others} (entry {index}) saw {seen}.");
+    }
+    if handover.agreed {
+        return format!("That enough of {others} (entry {index}) saw {seen} was agreed on.");
+    }
+    let cosigned: Vec<_> = handover.cosigned_by.iter().collect();
+    format!(
+        "Of {others} (entry {index}), too few are known to have seen {seen}: {} ({} of {} needed). The others may have \
+         been shown a log without it.",
+        list(&cosigned),
+        cosigned.len(),
+        handover.needed
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(indent: usize, paragraph: &str) -> Vec<String> {
+        let mut page = Page::default();
+        page.say(indent, paragraph);
+        page.0
+    }
+
+    #[test]
+    fn lines_are_never_longer_than_78_characters() {
+        for paragraph in ["x ".repeat(200), "y".repeat(500), format!("a {} b", "ü".repeat(300))] {
+            for indent in [0, 2] {
+                let lines = said(indent, &paragraph);
+                assert!(lines.iter().all(|line| line.chars().count() <= WIDTH), "{lines:?}");
+                let letters = |text: &str| text.chars().filter(|c| !c.is_whitespace()).count();
+                assert_eq!(letters(&lines.concat()), letters(&paragraph));
+            }
+        }
+    }
+
+    #[test]
+    fn columns_stay_aligned_and_empty_lines_empty() {
+        assert_eq!(said(2, "Key     ab"), ["  Key     ab"]);
+        assert_eq!(said(0, ""), [""]);
+    }
+
+    #[test]
+    fn a_log_can_not_control_the_terminal() {
+        assert_eq!(said(0, "a\u{1b}[2Jb\nc\u{9b}d"), ["a\u{fffd}[2Jb\u{fffd}c\u{fffd}d"]);
+    }
+
+    #[test]
+    fn a_line_is_filled_to_its_width_and_what_does_not_fit_is_indented() {
+        let (most, rest) = ("a".repeat(WIDTH - 5), "b".repeat(4));
+        assert_eq!(said(0, &format!("{most} {rest}")), [format!("{most} {rest}")]);
+        assert_eq!(said(0, &format!("{most} {rest}b")), [most, format!("  {rest}b")]);
+        let most = "a".repeat(WIDTH - 4);
+        assert_eq!(said(2, &format!("{most} bb")), [format!("  {most}"), "    bb".to_owned()]);
+    }
+}

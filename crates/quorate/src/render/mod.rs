@@ -1,0 +1,3 @@
+//! Sentences and tables for people, made from data that holds none.
+
+pub mod audit;

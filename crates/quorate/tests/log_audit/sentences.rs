@@ -1,0 +1,224 @@
+//! The sentences in which `quorate log verify` reports an audit.
+
+use std::collections::BTreeSet;
+
+use quorate::render::audit::lines;
+use quorate_ceremony::audit::{
+    Anchor, AuditReport, Blame, Check, Fault, HandoverReport, ReusedNonces, SessionOutcome,
+    SignatureFault, Standing, Verdict, replay,
+};
+use quorate_ceremony::document::{Documents, NotChecked};
+use quorate_ceremony::names::EntryId;
+use quorate_ceremony::state::Refused;
+use quorate_ceremony::statement::{AbortReason, Request};
+use quorate_protocol::Identifier;
+use quorate_protocol::keyshare;
+
+use super::builder::name;
+use super::{EVERYBODY, signed_log};
+
+/// Has the document of every request.
+struct Contract;
+
+impl Documents for Contract {
+    fn to_be_signed(&mut self, _: EntryId, _: &Request) -> Result<Vec<u8>, NotChecked> {
+        Ok(b"a contract".to_vec())
+    }
+}
+
+/// The report of a genuine log with one signature.
+fn report() -> AuditReport {
+    let log = signed_log();
+    let checkpoint = log.checkpoint(&EVERYBODY);
+    replay(log.entries, checkpoint.as_signed(), &Anchor::default(), &mut Contract).unwrap()
+}
+
+fn report_with(change: impl FnOnce(&mut AuditReport)) -> AuditReport {
+    let mut report = report();
+    change(&mut report);
+    report
+}
+
+/// The lines, none of which is too long.
+fn narrow(report: &AuditReport) -> Vec<String> {
+    let lines = lines(report);
+    assert!(lines.iter().all(|line| line.chars().count() <= 78), "{lines:?}");
+    lines
+}
+
+/// The report as one line.
+fn text(report: &AuditReport) -> String {
+    narrow(report).join(" ").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn has_line(report: &AuditReport, is_wanted: impl Fn(&str) -> bool) -> bool {
+    narrow(report).iter().any(|line| is_wanted(line))
+}
+
+#[test]
+fn the_report_of_a_genuine_log_ends_with_what_was_checked_of_its_signatures() {
+    let lines = narrow(&report());
+    let last = [
+        "1 signature, with the signed words of those who made them.",
+        "Each comes after its request, and after its signers' consents.",
+        "Made of the shares of just those signers: 1 of 1.",
+        "Verified with the document, each share too: 1 of 1.",
+    ];
+    assert!(lines.ends_with(&last.map(str::to_owned)), "{lines:?}");
+    assert!(lines.join(" ").contains("ada, bob and eve"), "{lines:?}");
+}
+
+#[test]
+fn without_an_anchor_the_report_says_whose_word_the_identity_is() {
+    let warned = |anchored| {
+        let report = report_with(|report| report.anchored = anchored);
+        narrow(&report).concat().contains("taken from its own genesis")
+    };
+    assert!(warned(false) && !warned(true));
+}
+
+#[test]
+fn too_few_cosignatures_are_reported_first() {
+    let report = report_with(|report| report.verdict = Verdict::NotFinal);
+    assert!(narrow(&report)[1].contains("too few members"), "{report:?}");
+}
+
+#[test]
+fn a_cosigner_that_does_not_count_is_named() {
+    let report = report_with(|report| {
+        let account = report.accounts.iter_mut().find(|account| account.name == name("eve"));
+        account.unwrap().cosigns = false;
+    });
+    assert!(has_line(&report, |line| line.contains("of eve do not count")));
+}
+
+#[test]
+fn the_first_twenty_faults_are_listed_and_the_others_counted() {
+    for (count, more) in [(20, None), (21, Some("  - And 1 more."))] {
+        let report = report_with(|report| {
+            report.verdict = Verdict::Failed;
+            let names = (0..count).map(|number| format!("example.org/witness-{number}"));
+            let strangers = names.map(|name| Fault::Stranger { name: name.parse().unwrap() });
+            report.faults = strangers.collect();
+        });
+        let lines = narrow(&report);
+        assert!(lines[1].starts_with("  - The checkpoint carries a signature"), "{lines:?}");
+        let found = lines.iter().find(|line| line.starts_with("  - And"));
+        assert_eq!(found.map(String::as_str), more);
+    }
+}
+
+#[test]
+fn every_standing_of_a_request_is_counted() {
+    let report = report_with(|report| {
+        let signed = report.requests[0].clone();
+        let refused = Standing::Refused {
+            refused: Refused::NotAuthorized { requester: name("tom"), group: signed.group.clone() },
+        };
+        for standing in [refused, Standing::Open, Standing::Rejected, Standing::Approved] {
+            let mut request = signed.clone();
+            request.standing = standing;
+            report.requests.push(request);
+        }
+    });
+    let counts = "5 requests: 1 signed, 1 approved, 1 open, 1 rejected, 0 lapsed, 1 refused by";
+    assert!(has_line(&report, |line| line.starts_with(counts)), "{:?}", narrow(&report));
+}
+
+#[test]
+fn a_signature_without_its_document_is_counted_as_not_checked() {
+    let report = report_with(|report| {
+        report.signatures[0].document = Check::NotChecked { why: NotChecked::NoDocument };
+    });
+    assert!(has_line(&report, |line| line == "Not checked (document not at hand): 1."));
+    assert!(has_line(&report, |line| line.ends_with("each share too: 0 of 1.")));
+}
+
+#[test]
+fn a_log_with_a_false_signature_is_not_said_to_have_only_good_ones() {
+    let report = report_with(|report| {
+        let why = SignatureFault::Share { account: name("ada") };
+        let (index, request) = (report.signatures[0].index, report.signatures[0].request);
+        report.verdict = Verdict::Failed;
+        report.faults = vec![Fault::Signature { index, request, why }];
+    });
+    assert!(!has_line(&report, |line| line.starts_with("Each comes after its request")));
+}
+
+#[test]
+fn late_signatures_are_counted() {
+    for late in [false, true] {
+        let report = report_with(|report| report.signatures[0].late = late);
+        let said = has_line(&report, |line| line == "Logged after the request had lapsed: 1.");
+        assert_eq!(said, late);
+    }
+}
+
+#[test]
+fn the_member_that_used_nonces_twice_is_named() {
+    let report = report_with(|report| {
+        report.reused_nonces = vec![ReusedNonces { account: name("ada"), first: 7, second: 9 }];
+    });
+    assert!(has_line(&report, |line| line.starts_with("ada used one pair of nonces")));
+}
+
+/// The report of a log whose only session was aborted.
+fn aborted(reason: AbortReason, blame: Vec<Blame>) -> String {
+    text(&report_with(|report| {
+        let outcome = SessionOutcome::Aborted { index: 9, reason, blame };
+        report.groups[0].sessions[0].outcome = outcome;
+    }))
+}
+
+#[test]
+fn blame_says_who_did_what_to_whom() {
+    let of = |account: &str, fault, against: &str| {
+        let culprits = BTreeSet::from([name(account)]);
+        let blame = Blame { account: name(account), fault, against: Some(name(against)) };
+        aborted(AbortReason::Fault { culprits }, vec![blame])
+    };
+    let (one, three) = (Identifier::try_from(1).unwrap(), Identifier::try_from(3).unwrap());
+    let text = of("eve", keyshare::Fault::WrongSubShare { recipient: one }, "ada");
+    assert!(text.contains("that eve sent a wrong sub-share to ada"), "{text}");
+    let text = of("ada", keyshare::Fault::WrongComplaint { dealer: three }, "eve");
+    assert!(text.contains("that ada complained about eve with an invalid proof."), "{text}");
+}
+
+#[test]
+fn a_member_that_was_late_is_named_and_not_blamed() {
+    let missing = BTreeSet::from([name("ada"), name("eve")]);
+    let text = aborted(AbortReason::TimedOut { missing }, Vec::new());
+    assert!(text.contains("no message came from ada and eve, which proves nothing"), "{text}");
+}
+
+/// The report of a log in which these have to have seen a change.
+fn handover(handover: HandoverReport) -> String {
+    text(&report_with(|report| report.groups[0].handovers = vec![handover]))
+}
+
+#[test]
+fn a_change_says_whether_the_previous_members_have_seen_it() {
+    let few = HandoverReport {
+        epoch: 2,
+        repaired: None,
+        index: 17,
+        cosigned_by: vec![name("cyd")],
+        needed: 3,
+        confirmed: false,
+        agreed: false,
+    };
+    let said = handover(few.clone());
+    assert!(
+        said.contains("too few are known to have seen it begin: cyd (1 of 3 needed)"),
+        "{said}"
+    );
+    let said = handover(HandoverReport { agreed: true, ..few.clone() });
+    let agreed = "That enough of the members before epoch 2 (entry 17) saw it begin was agreed on.";
+    assert!(said.contains(agreed), "{said}");
+    let said = handover(HandoverReport { confirmed: true, ..few.clone() });
+    assert!(said.contains("Enough of the members before epoch 2 (entry "), "{said}");
+    let cosigned_by = vec![name("ada"), name("cyd")];
+    let said = handover(HandoverReport { repaired: Some(name("ben")), cosigned_by, ..few });
+    let line = "too few are known to have seen it get its share back with other keys: ada and cyd";
+    assert!(said.contains(line), "{said}");
+}
