@@ -39,7 +39,6 @@ const ALLOWED: &[(&str, &str, usize)] = &[
     ("phrases", "testkit/", 120),
     ("phrases", "vectors/", 10),
     ("sentences", "ARCHITECTURE.md", 45),
-    ("sentences", "CONTRIBUTING.md", 35),
     ("sentences", "docs/threat-model.md", 10),
     ("sentences", "docs/protocols/", 200),
     ("sentences", "vectors/", 10),
