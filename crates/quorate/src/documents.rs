@@ -42,16 +42,16 @@ impl Shelf {
     pub(crate) async fn put(
         &self,
         commitment: Digest,
-        package: Vec<u8>,
+        package: Arc<[u8]>,
     ) -> Result<(), DocumentError> {
         self.documents.put(commitment, package.clone(), self.limit).await?;
-        self.remember(commitment, package.into());
+        self.remember(commitment, package);
         Ok(())
     }
 
     /// Keeps a copy of a package that can be had again elsewhere: at once in memory, on disk soon.
-    pub(crate) fn keep(&self, commitment: Digest, package: Vec<u8>) {
-        self.remember(commitment, package.clone().into());
+    pub(crate) fn keep(&self, commitment: Digest, package: Arc<[u8]>) {
+        self.remember(commitment, package.clone());
         let shelf = self.clone();
         tokio::spawn(async move {
             if let Err(error) = shelf.documents.put(commitment, package, shelf.limit).await {

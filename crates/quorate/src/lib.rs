@@ -5,7 +5,7 @@
 pub mod api;
 pub mod backup;
 pub mod cli;
-pub mod control;
+mod control;
 pub mod coordinator;
 mod demo;
 mod documents;
@@ -13,6 +13,7 @@ mod error_chain;
 mod fail_points;
 pub mod home;
 pub mod keystore;
+mod launch;
 pub mod log_audit;
 pub mod node;
 mod proof_files;

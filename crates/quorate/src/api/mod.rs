@@ -198,8 +198,9 @@ pub struct SignAsk {
     pub namespace: Option<String>,
     /// The file's name, without its directory.
     pub name: String,
-    /// The file's bytes.
-    pub document: Base64,
+    /// The file's bytes. A transport carries them apart from the rest.
+    #[serde(skip)]
+    pub document: Vec<u8>,
     /// For how long the request is good, in milliseconds.
     pub expires_in: Option<u64>,
 }
@@ -265,13 +266,15 @@ pub enum Answer {
     Document {
         /// The file's name.
         name: String,
-        /// The file's bytes.
-        document: Base64,
+        /// The file's bytes. A transport carries them apart from the rest.
+        #[serde(skip)]
+        document: Vec<u8>,
     },
     /// To [`Ask::Backup`].
     Backup {
         /// The whole file, under the passphrase of the node's home.
-        file: Base64,
+        #[serde(skip)]
+        file: Vec<u8>,
     },
     /// It did not work.
     Problem(Problem),

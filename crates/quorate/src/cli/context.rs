@@ -10,10 +10,10 @@ use super::session::Session;
 use super::shell_quote::quoted;
 use super::terminal::Terminal;
 use crate::api::{Exit, Problem};
-use crate::control::client::Client;
 use crate::error_chain::chain;
 use crate::home::{HOME_VARIABLE, HomeError, Locations, NodeConfig, NodeHome};
 use crate::keystore::{PASSPHRASE_VARIABLE, Passphrase, Purpose};
+use crate::launch::Client;
 
 /// The options that every command has, put to use.
 pub(super) struct Context {

@@ -12,7 +12,7 @@ use super::suggest;
 use crate::api::{
     Answer, Ask, ChangeView, Exit, GroupView, PastChangeView, Problem, RequestView, StatusView,
 };
-use crate::control::client::Client;
+use crate::launch::Client;
 
 /// A conversation with the node of one home.
 pub(super) struct Session {
@@ -170,7 +170,7 @@ impl Session {
     /// The document of a request: its name and bytes.
     pub(super) fn document(&self, id: EntryId) -> Result<(String, Vec<u8>), Problem> {
         match self.ask(Ask::Document { id: id.to_string() })? {
-            Answer::Document { name, document } => Ok((name, document.0)),
+            Answer::Document { name, document } => Ok((name, document)),
             other => Err(unexpected(&other)),
         }
     }

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::names::{AccountName, DocumentType, EntryId, GroupName};
 use quorate_documents::{Format, Namespace, Output};
 use serde::Serialize;
@@ -139,7 +138,7 @@ impl Sign {
             format: self.format.to_string(),
             namespace: output.namespace().map(ToString::to_string),
             name,
-            document: Base64(document.to_vec()),
+            document: document.to_vec(),
             expires_in: self.expires.map(duration::milliseconds),
         });
         match session.ask(ask) {

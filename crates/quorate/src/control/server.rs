@@ -1,95 +1,22 @@
-//! The control socket of a running node: its account holder's programs ask there.
+//! Answers clients on the control socket.
 
-use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
-
-use sha2::{Digest as _, Sha256};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncReadExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::MAX_LINE;
-use crate::api::{Answer, Exit, Problem};
-use crate::node::{Event, ask};
+use super::frame;
+use crate::api::{Answer, Ask, Exit, Problem};
 
-/// The longest path that a Unix socket can be bound to on all systems, with some room.
-const LONGEST_PATH: usize = 100;
-
-/// Where the control socket of a home is: in the home, or, if that path is too long for a socket, in a directory of its
-/// own below the system's temporary one.
-pub(super) fn path(home: &Path) -> PathBuf {
-    let home = std::path::absolute(home).unwrap_or_else(|_| home.to_owned());
-    let inside = home.join("node.sock");
-    if inside.as_os_str().len() <= LONGEST_PATH {
-        return inside;
-    }
-    let hash = Sha256::digest(home.as_os_str().as_bytes());
-    let name: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    std::env::temp_dir().join(format!("quorate-{name}")).join("node.sock")
-}
-
-/// Where a client may connect: not to a socket in a directory that somebody else could have put there.
-pub(super) fn trusted_path(home: &Path) -> Result<PathBuf, Problem> {
-    let path = path(home);
-    match path.parent() {
-        Some(directory) if directory.exists() => check_owner(directory).map(|()| path),
-        _ => Ok(path),
-    }
-}
-
-/// That nobody else can put a socket into this directory.
-fn check_owner(directory: &Path) -> Result<(), Problem> {
-    let ours = directory.symlink_metadata().is_ok_and(|metadata| {
-        metadata.is_dir()
-            && metadata.uid() == rustix::process::geteuid().as_raw()
-            && metadata.mode() & 0o022 == 0
-    });
-    if ours {
-        return Ok(());
-    }
-    let message = format!("{} is not only this account's to write to", directory.display());
-    Err(Problem::new(Exit::Error, message).hint("remove it, or make it private: chmod 700"))
-}
-
-/// Binds the socket. The caller holds the home's lock, so a socket that is there belongs to nobody.
-pub(crate) fn bind(home: &Path) -> Result<UnixListener, Problem> {
-    let path = path(home);
-    let failed = |error: std::io::Error| {
-        Problem::new(
-            Exit::Error,
-            format!("the control socket {} can not be made: {error}", path.display()),
-        )
-    };
-    if let Some(directory) = path.parent()
-        && !directory.exists()
-    {
-        std::fs::DirBuilder::new().mode(0o700).create(directory).map_err(failed)?;
-    }
-    let path = trusted_path(home)?;
-    match std::fs::remove_file(&path) {
-        Ok(()) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(failed(error)),
-    }
-    let listener = UnixListener::bind(&path).map_err(failed)?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
-    Ok(listener)
-}
-
-/// Removes the socket.
-pub(crate) fn unbind(home: &Path) {
-    let _ = std::fs::remove_file(path(home));
-}
-
-/// Answers until `stop`.
-pub(crate) async fn serve(
+/// Passes what clients ask to `ask`, and its answers back to them, until `stop`.
+pub(crate) async fn serve<F>(
     listener: UnixListener,
-    events: mpsc::Sender<Event>,
+    ask: impl Fn(Ask) -> F + Clone + Send + 'static,
     stop: CancellationToken,
-) {
+) where
+    F: Future<Output = Result<mpsc::Receiver<Answer>, Problem>> + Send + 'static,
+{
     let mut clients = JoinSet::new();
     loop {
         tokio::select! {
@@ -97,7 +24,7 @@ pub(crate) async fn serve(
             Some(_) = clients.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    clients.spawn(client(stream, events.clone()));
+                    clients.spawn(client(stream, ask.clone()));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the control socket could not accept");
@@ -109,47 +36,111 @@ pub(crate) async fn serve(
     clients.shutdown().await;
 }
 
-async fn client(stream: UnixStream, events: mpsc::Sender<Event>) {
+async fn client<F>(stream: UnixStream, ask: impl Fn(Ask) -> F)
+where
+    F: Future<Output = Result<mpsc::Receiver<Answer>, Problem>>,
+{
     let (read, mut write) = stream.into_split();
-    let mut line = Vec::new();
-    let mut reader = BufReader::new(read.take(MAX_LINE as u64));
-    if reader.read_until(b'\n', &mut line).await.is_err() || line.is_empty() {
-        return;
-    }
-    let answers = match serde_json::from_slice(&line) {
-        Ok(question) => ask(&events, question).await,
+    let mut reader = BufReader::new(read);
+    let asked = match frame::read(&mut reader).await {
+        Ok(Some(question)) => ask(question).await,
+        Ok(None) => return,
         Err(error) => {
             let message = format!("the node does not understand the question: {error}");
             Err(Problem::new(Exit::Error, message)
                 .hint("client and node may be of different versions"))
         }
     };
-    let mut answers = match answers {
+    let mut answers = match asked {
         Ok(answers) => answers,
-        Err(problem) => {
-            let _ = write.write_all(&line_of(&Answer::Problem(problem))).await;
-            return;
-        }
+        Err(problem) => return drop(frame::write(&mut write, Answer::Problem(problem)).await),
     };
-    let mut rest = Vec::new();
     loop {
         tokio::select! {
             answer = answers.recv() => match answer {
                 Some(answer) => {
-                    if write.write_all(&line_of(&answer)).await.is_err() {
+                    if frame::write(&mut write, answer).await.is_err() {
                         return;
                     }
                 }
                 None => return,
             },
-            // Nothing more is expected: this is how the client's going away shows.
-            _ = reader.read_until(b'\n', &mut rest) => return,
+            // Nothing more is expected, so this ends when the client goes away.
+            more = reader.read_u8() => {
+                if more.is_ok() {
+                    let message = "more bytes came after the question than it announces";
+                    let problem = Problem::new(Exit::Error, message);
+                    drop(frame::write(&mut write, Answer::Problem(problem)).await);
+                }
+                return;
+            }
         }
     }
 }
 
-fn line_of(answer: &Answer) -> Vec<u8> {
-    let mut line = serde_json::to_vec(answer).unwrap_or_default();
-    line.push(b'\n');
-    line
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncWriteExt as _, BufReader};
+
+    use super::*;
+
+    /// Sends these bytes to a server that answers every question at length, and reads an answer.
+    async fn answer_to(bytes: &[u8], ends: bool) -> Option<Answer> {
+        let (mut ours, theirs) = UnixStream::pair().unwrap();
+        let serving = tokio::spawn(client(theirs, |ask| async move {
+            let (reply, answers) = mpsc::channel(1);
+            if matches!(ask, Ask::Backup) {
+                reply.send(Answer::Backup { file: vec![7; 1 << 20] }).await.unwrap();
+            } else {
+                // Keeps the client waiting.
+                std::mem::forget(reply);
+            }
+            Ok(answers)
+        }));
+        ours.write_all(bytes).await.unwrap();
+        // A client that has gone is not answered.
+        if ends {
+            ours.shutdown().await.unwrap();
+        }
+        let answer = frame::read(&mut BufReader::new(ours)).await.unwrap();
+        serving.await.unwrap();
+        answer
+    }
+
+    async fn problem_with(bytes: &[u8]) -> String {
+        let Some(Answer::Problem(problem)) = answer_to(bytes, true).await else {
+            panic!("no problem")
+        };
+        problem.message
+    }
+
+    #[tokio::test]
+    async fn a_large_answer_arrives_whole() {
+        let question = b"{\"bytes\":0,\"message\":{\"ask\":\"backup\"}}\n";
+        let Some(Answer::Backup { file }) = answer_to(question, false).await else {
+            panic!("no backup")
+        };
+        assert_eq!(file, vec![7; 1 << 20]);
+    }
+
+    #[tokio::test]
+    async fn a_question_of_the_wrong_length_gets_a_clear_answer() {
+        let sign = |bytes: usize| {
+            format!(
+                r#"{{"bytes":{bytes},"message":{{"ask":"sign","group":"board","document_type":null,"format":"raw","namespace":null,"name":"a","expires_in":null}}}}"#
+            ) + "\ncontract"
+        };
+        let refused = "the node does not understand the question: ";
+        let short = problem_with(sign(9).as_bytes()).await;
+        assert_eq!(short, format!("{refused}it ends after 8 of 9 bytes"));
+        let long = problem_with(sign(7).as_bytes()).await;
+        assert_eq!(long, "more bytes came after the question than it announces");
+        let large = problem_with(sign(1 << 40).as_bytes()).await;
+        assert!(large.starts_with(&format!("{refused}it carries 1099511627776 bytes")), "{large}");
+    }
+
+    #[tokio::test]
+    async fn a_client_that_says_nothing_gets_no_answer() {
+        assert!(answer_to(b"", true).await.is_none());
+    }
 }

@@ -186,7 +186,7 @@ async fn put_document(
         let why = "the document is not the one that the commitment is of\n";
         return (StatusCode::UNPROCESSABLE_ENTITY, why).into_response();
     }
-    match context.shelf.put(commitment, package.into()).await {
+    match context.shelf.put(commitment, package.as_ref().into()).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(error) => document_error(&error),
     }

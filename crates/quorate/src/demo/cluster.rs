@@ -14,10 +14,10 @@ use tokio::process::{Child, Command};
 use zeroize::Zeroizing;
 
 use crate::api::{Answer, Ask, Exit, Problem};
-use crate::control::client::Client;
 use crate::error_chain::chain;
 use crate::home::NodeHome;
 use crate::keystore::{Cost, Passphrase, PassphraseProtector};
+use crate::launch::Client;
 use crate::setup::create_ivn::{Plan, found};
 use crate::setup::invitation::invite;
 use crate::setup::join::{Choices, join};

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::names::{AccountName, GroupName, NameError};
 use quorate_ceremony::statement::GroupDefinition;
 use serde::Serialize;
@@ -14,7 +13,7 @@ use super::cluster::{Cluster, expect_logged, unexpected};
 use super::reshare::approve;
 use super::stage::{GROUP, definition, settled, signed};
 use crate::api::{Answer, Ask, Exit, Problem, SignAsk};
-use crate::control::client::Client;
+use crate::launch::Client;
 use crate::setup::join::Choices;
 
 /// What was measured.
@@ -269,7 +268,7 @@ async fn sign_one(client: &Client, name: &GroupName, document: String) -> Result
         format: "raw".to_owned(),
         namespace: None,
         name: "receipt.txt".to_owned(),
-        document: Base64(document.into_bytes()),
+        document: document.into_bytes(),
         expires_in: None,
     });
     match client.ask(ask).await? {

@@ -23,7 +23,7 @@ use self::reshare::Reshare;
 pub(crate) use self::stage::{Check, Plan, Step};
 use self::stage::{GROUP, Show, create, definition, hears, join, signed, unwritable, write};
 use crate::api::{Answer, Ask, Exit, Problem, RequestView};
-use crate::control::client::Client;
+use crate::launch::Client;
 use crate::setup::join::Choices;
 
 /// What is signed if no file is given.

@@ -9,7 +9,7 @@ use super::checks::Signed;
 use super::cluster::{Cluster, expect_logged};
 use super::stage::{Check, Show, Step, definition, hears, join, settled, signed, write};
 use crate::api::{Answer, Ask, Exit, Problem};
-use crate::control::client::Client;
+use crate::launch::Client;
 
 /// The group's name.
 const GROUP: &str = "desk";

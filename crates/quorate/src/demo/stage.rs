@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::names::{AccountName, EntryId, GroupName};
 use quorate_ceremony::policy::Policy;
 use quorate_ceremony::statement::GroupDefinition;
@@ -15,7 +14,7 @@ use super::cluster::{expect_logged, unexpected};
 use crate::api::{
     Answer, Ask, Exit, GroupStage, GroupView, Problem, RequestStage, RequestView, SignAsk,
 };
-use crate::control::client::Client;
+use crate::launch::Client;
 
 pub(super) const GROUP: &str = "board";
 pub(super) const NAMESPACE: &str = "file";
@@ -124,7 +123,7 @@ impl<T: FnMut(Step)> Show<'_, T> {
             format: format.to_owned(),
             namespace: (format == "ssh").then(|| NAMESPACE.to_owned()),
             name: name.clone(),
-            document: Base64(document.clone()),
+            document: document.clone(),
             expires_in: None,
         });
         match client.ask(ask).await? {

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::node::{Config, Node};
 use rand_core::OsRng;
 
@@ -24,7 +23,7 @@ pub(super) async fn answer(
     let config = Home::<NodeConfig>::read(home).map_err(|error| problem(&error))?;
     let keys = home.join(KEYS);
     let file = backup::make(machine, store, config, &keys, now()).await;
-    Ok(Answer::Backup { file: Base64(file.map_err(|error| backup_problem(&error))?) })
+    Ok(Answer::Backup { file: file.map_err(|error| backup_problem(&error))? })
 }
 
 /// The backup of a node that does not run, with its keys. Nothing is sent or changed.

@@ -29,8 +29,9 @@ pub(super) async fn package(shelf: &Shelf, hub: &Hub, commitment: Digest) -> Opt
         return None;
     }
     // The coordinator has it; signing need not wait for this node's own disk.
+    let bytes: Arc<[u8]> = bytes.into();
     shelf.keep(commitment, bytes.clone());
-    Some(bytes.into())
+    Some(bytes)
 }
 
 /// A request's document, prepared for the machine.
@@ -42,7 +43,7 @@ pub(super) async fn fetch(shelf: &Shelf, hub: &Hub, request: &Request) -> Option
 /// Stores a document here and at the coordinator; gives the order to request its signature.
 pub(super) async fn place(shelf: &Shelf, hub: &Hub, ask: SignAsk) -> Result<Command, Problem> {
     if ask.format == Format::Raw.name() {
-        quorate_documents::check(&ask.document.0, &Output::Raw)
+        quorate_documents::check(&ask.document, &Output::Raw)
             .map_err(|error| Problem::new(Exit::Error, error.to_string()))?;
     }
     let mut salt = [0; 32];
@@ -51,20 +52,18 @@ pub(super) async fn place(shelf: &Shelf, hub: &Hub, ask: SignAsk) -> Result<Comm
         .name
         .parse()
         .map_err(|error: InvalidName| Problem::new(Exit::Usage, error.to_string()))?;
-    let package = DocumentPackage { salt, name, document: ask.document.0 };
+    let package = DocumentPackage { salt, name, document: ask.document };
     let commitment = package.commitment();
+    let length = package.document.len();
     let bytes = package.to_bytes();
     if bytes.len() as u64 > shelf.limit() {
-        let message = format!(
-            "the document has {} bytes; this node takes at most {}",
-            package.document.len(),
-            shelf.limit()
-        );
+        let message =
+            format!("the document has {} bytes; this node takes at most {}", length, shelf.limit());
         return Err(Problem::new(Exit::Error, message).hint(
             "raise limits.document_bytes in home.json of the coordinator and of all members",
         ));
     }
-    shelf.keep(commitment, bytes.clone());
+    shelf.keep(commitment, bytes.as_slice().into());
     hub.put_document(commitment, bytes).await?;
     Ok(Command::Request {
         group: ask.group,

@@ -9,7 +9,6 @@ mod renewal;
 mod task;
 pub(crate) mod view;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use quorate_ceremony::effect::NodeChange;
@@ -26,8 +25,6 @@ use tokio_util::sync::CancellationToken;
 
 use self::renewal::Renewal;
 use crate::api::{Answer, Ask, Exit, Problem};
-use crate::control::client::{Found, find};
-use crate::control::server;
 use crate::documents::Shelf;
 use crate::error_chain::chain;
 use crate::home::{NodeConfig, NodeHome};
@@ -94,7 +91,7 @@ pub(crate) async fn log_shows(home: NodeHome, keys: NodeKeys) -> Result<bool, Pr
         outage = outage.wait_for(Option::is_some) => outage.ok().and_then(|outage| outage.clone()),
         () = tokio::time::sleep(CATCH_UP) => None,
     };
-    let answer = running.ask(Ask::Accounts).await?.recv().await;
+    let answer = running.asker().ask(Ask::Accounts).await?.recv().await;
     running.stop().await?;
     match (problem, answer) {
         (Some(problem), _) => Err(problem),
@@ -193,9 +190,18 @@ fn problem(error: &dyn std::error::Error) -> Problem {
 }
 
 impl Running {
-    /// A question or an order, with all its answers.
-    pub(crate) async fn ask(&self, ask: Ask) -> Result<mpsc::Receiver<Answer>, Problem> {
-        task::ask(&self.events, ask).await
+    /// What asks this node.
+    pub(crate) fn asker(&self) -> Asker {
+        Asker::new(self.events.clone())
+    }
+
+    /// Waits until the node ends without being told to. Not to be followed by [`Self::stop`].
+    ///
+    /// # Errors
+    ///
+    /// If its disk failed.
+    pub(crate) async fn ended(&mut self) -> Result<(), Problem> {
+        ended((&mut self.task).await)
     }
 
     /// Ends the node.
@@ -207,50 +213,16 @@ impl Running {
         self.stop.cancel();
         let _ = self.linking.await;
         let _ = self.renewing.await;
-        match self.task.await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(problem(&error)),
-            Err(error) => Err(problem(&error)),
-        }
+        ended(self.task.await)
     }
 }
 
-/// Runs the node of a home until `stop`, and answers on its control socket.
-///
-/// `ready` is called once, when the socket answers; there need not be a connection by then, since the node keeps
-/// trying.
-///
-/// # Errors
-///
-/// If the home is in use, as for a start, or if the disk fails.
-pub async fn run(
-    home: &Path,
-    passphrase: Passphrase,
-    stop: CancellationToken,
-    ready: impl FnOnce(),
-) -> Result<(), Problem> {
-    let own = match find(home).await? {
-        Found::AtRest(own) => own,
-        // Says by whom.
-        Found::Running(_) => NodeHome::open(home).map_err(|error| problem(&error))?,
-    };
-    let mut running = start(own, passphrase).await?;
-    let socket = server::bind(home)?;
-    ready();
-    let serving = tokio::spawn(server::serve(socket, running.events.clone(), stop.clone()));
-    let ended = tokio::select! {
-        () = stop.cancelled() => None,
-        ended = &mut running.task => Some(ended),
-    };
-    stop.cancel();
-    let _ = serving.await;
-    server::unbind(home);
-    match ended {
-        None => running.stop().await,
-        Some(Ok(Ok(()))) => Ok(()),
-        Some(Ok(Err(error))) => Err(problem(&error)),
-        Some(Err(error)) => Err(problem(&error)),
+pub(crate) use task::Asker;
+
+fn ended(task: Result<Result<(), StoreError>, tokio::task::JoinError>) -> Result<(), Problem> {
+    match task {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(problem(&error)),
+        Err(error) => Err(problem(&error)),
     }
 }
-
-pub(crate) use task::{Event, ask};

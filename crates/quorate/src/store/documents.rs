@@ -33,15 +33,15 @@ impl Documents {
     pub async fn put(
         &self,
         commitment: Digest,
-        package: Vec<u8>,
+        package: impl AsRef<[u8]> + Send + 'static,
         limit: u64,
     ) -> Result<(), DocumentError> {
-        let length = package.len() as u64;
+        let length = package.as_ref().len() as u64;
         if length > limit {
             return Err(DocumentError::TooLarge { length, limit });
         }
         let path = self.path(commitment);
-        in_background(move || put(&path, &package)).await
+        in_background(move || put(&path, package.as_ref())).await
     }
 
     /// The bytes of a stored package, or `None` if there is none.

@@ -86,7 +86,7 @@ impl Run for Backup {
                             group.name
                         ));
                     }
-                    file.0
+                    file
                 }
                 answer => return Err(unexpected(&answer).into()),
             },

@@ -17,7 +17,7 @@ use super::terminal::Tone;
 use super::{Failure, Run};
 use crate::api::{Exit, Problem};
 use crate::keystore::Purpose;
-use crate::node::run;
+use crate::launch::run;
 
 /// Run this account's node, and look after its home
 #[derive(Args, Debug)]

@@ -13,7 +13,6 @@ use quorate_ceremony::document::Document;
 use quorate_ceremony::effect::{
     CommandError, CommandId, Done, NodeChange, NodeDeadline, NodeEffect,
 };
-use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{Digest, EntryId};
 use quorate_ceremony::node::{Command, Input, Node};
@@ -459,7 +458,7 @@ impl Task {
             .filter(|package| package.matches(request.document))
             .ok_or_else(|| answer::problem(&CommandError::NoDocument))?;
         let name = package.name.as_str().to_owned();
-        Ok(Answer::Document { name, document: Base64(package.document) })
+        Ok(Answer::Document { name, document: package.document })
     }
 
     async fn entries(&mut self, first: u64, limit: u64) -> Result<Answer, Problem> {
@@ -560,14 +559,21 @@ impl Task {
     }
 }
 
-/// One question to a task, with all its answers.
-pub(crate) async fn ask(
-    events: &mpsc::Sender<Event>,
-    ask: Ask,
-) -> Result<mpsc::Receiver<Answer>, Problem> {
-    let (reply, answers) = mpsc::channel(64);
-    let gone = |_| Problem::new(Exit::Error, "the node has stopped");
-    let ask = Box::new(ask);
-    events.send(Event::Ask { ask, reply, fetched: false }).await.map_err(gone)?;
-    Ok(answers)
+/// Asks a task.
+#[derive(Clone)]
+pub(crate) struct Asker(mpsc::Sender<Event>);
+
+impl Asker {
+    pub(super) fn new(events: mpsc::Sender<Event>) -> Self {
+        Self(events)
+    }
+
+    /// Asks one question, and returns all its answers.
+    pub(crate) async fn ask(&self, ask: Ask) -> Result<mpsc::Receiver<Answer>, Problem> {
+        let (reply, answers) = mpsc::channel(64);
+        let gone = |_| Problem::new(Exit::Error, "the node has stopped");
+        let ask = Box::new(ask);
+        self.0.send(Event::Ask { ask, reply, fetched: false }).await.map_err(gone)?;
+        Ok(answers)
+    }
 }

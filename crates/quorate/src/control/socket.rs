@@ -1,0 +1,79 @@
+//! Where a home's control socket is, and who may use it.
+
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+use tokio::net::UnixListener;
+
+use crate::api::{Exit, Problem};
+
+/// The longest path that a Unix socket can be bound to on all systems, with some room.
+const LONGEST_PATH: usize = 100;
+
+/// Where the control socket of a home is: in the home, or, if that path is too long for a socket, in a directory of its
+/// own below the system's temporary one.
+fn path(home: &Path) -> PathBuf {
+    let home = std::path::absolute(home).unwrap_or_else(|_| home.to_owned());
+    let inside = home.join("node.sock");
+    if inside.as_os_str().len() <= LONGEST_PATH {
+        return inside;
+    }
+    let hash = Sha256::digest(home.as_os_str().as_bytes());
+    let name: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    std::env::temp_dir().join(format!("quorate-{name}")).join("node.sock")
+}
+
+/// Where a client may connect: not to a socket in a directory that somebody else could have put there.
+pub(crate) fn trusted_path(home: &Path) -> Result<PathBuf, Problem> {
+    let path = path(home);
+    match path.parent() {
+        Some(directory) if directory.exists() => check_owner(directory).map(|()| path),
+        _ => Ok(path),
+    }
+}
+
+/// That nobody else can put a socket into this directory.
+fn check_owner(directory: &Path) -> Result<(), Problem> {
+    let ours = directory.symlink_metadata().is_ok_and(|metadata| {
+        metadata.is_dir()
+            && metadata.uid() == rustix::process::geteuid().as_raw()
+            && metadata.mode() & 0o022 == 0
+    });
+    if ours {
+        return Ok(());
+    }
+    let message = format!("{} is not only this account's to write to", directory.display());
+    Err(Problem::new(Exit::Error, message).hint("remove it, or make it private: chmod 700"))
+}
+
+/// Binds the socket. The caller holds the home's lock, so a socket that is there belongs to nobody.
+pub(crate) fn bind(home: &Path) -> Result<UnixListener, Problem> {
+    let path = path(home);
+    let failed = |error: std::io::Error| {
+        Problem::new(
+            Exit::Error,
+            format!("the control socket {} can not be made: {error}", path.display()),
+        )
+    };
+    if let Some(directory) = path.parent()
+        && !directory.exists()
+    {
+        std::fs::DirBuilder::new().mode(0o700).create(directory).map_err(failed)?;
+    }
+    let path = trusted_path(home)?;
+    match std::fs::remove_file(&path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(failed(error)),
+    }
+    let listener = UnixListener::bind(&path).map_err(failed)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    Ok(listener)
+}
+
+/// Removes the socket.
+pub(crate) fn unbind(home: &Path) {
+    let _ = std::fs::remove_file(path(home));
+}
