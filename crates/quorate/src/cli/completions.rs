@@ -5,7 +5,7 @@ use clap_complete::Shell;
 
 use super::context::Context;
 use super::terminal::Color;
-use super::{Failure, Run, grammar};
+use super::{Failure, Run};
 
 /// Print a script that completes quorate's commands in a shell
 #[derive(Args, Debug)]
@@ -23,7 +23,12 @@ pub(super) struct Completions {
 impl Run for Completions {
     fn run(self, context: &Context) -> Result<(), Failure> {
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut grammar(Color::Never), "quorate", &mut script);
+        clap_complete::generate(
+            self.shell,
+            &mut (context.grammar)(Color::Never),
+            "quorate",
+            &mut script,
+        );
         context.terminal.bytes(&script)?;
         Ok(())
     }

@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 
 use super::session::Session;
 use super::shell_quote::quoted;
-use super::terminal::Terminal;
+use super::terminal::{Color, Terminal};
 use crate::api::{Exit, Problem};
 use crate::error_chain::chain;
 use crate::home::{HOME_VARIABLE, HomeError, Locations, NodeConfig, NodeHome};
@@ -18,6 +18,8 @@ use crate::launch::Client;
 /// The options that every command has, put to use.
 pub(super) struct Context {
     pub(super) terminal: Terminal,
+    /// Makes the grammar of all commands, which completions are generated from.
+    pub(super) grammar: fn(Color) -> clap::Command,
     /// `--home`, or QUORATE_HOME.
     pub(super) home: Option<PathBuf>,
     passphrase_file: Option<PathBuf>,
@@ -28,6 +30,7 @@ pub(super) struct Context {
 impl Context {
     pub(super) fn new(
         terminal: Terminal,
+        grammar: fn(Color) -> clap::Command,
         home: Option<PathBuf>,
         passphrase_file: Option<PathBuf>,
         may_ask: bool,
@@ -35,7 +38,7 @@ impl Context {
         let runtime = Runtime::new().map_err(|error| {
             Problem::new(Exit::Error, format!("no threads can be started: {error}"))
         })?;
-        Ok(Self { terminal, home, passphrase_file, may_ask, runtime: Arc::new(runtime) })
+        Ok(Self { terminal, grammar, home, passphrase_file, may_ask, runtime: Arc::new(runtime) })
     }
 
     /// A command as it has to be typed to mean this home.

@@ -25,6 +25,7 @@ mod page;
 mod progress;
 mod reject;
 mod request;
+mod run;
 mod serve;
 mod session;
 mod setup_problem;
@@ -43,8 +44,9 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum as _};
 
 use self::context::Context;
+use self::run::{Failure, Run};
 use self::terminal::{Color, Terminal};
-use crate::api::{Exit, Problem};
+use crate::api::Exit;
 use crate::home::HOME_VARIABLE;
 use crate::keystore::PASSPHRASE_VARIABLE;
 
@@ -90,26 +92,6 @@ commands! {
     BenchCluster = bench_cluster::BenchCluster,
     #[command(hide = true)]
     FailPoints = fail_points::FailPoints,
-}
-
-/// What a command does.
-trait Run {
-    fn run(self, context: &Context) -> Result<(), Failure>;
-}
-
-/// Why a command did not do what it was asked to.
-#[derive(Debug)]
-enum Failure {
-    /// Still to be told.
-    Problem(Problem),
-    /// The answer on stdout says it; only the exit code is missing.
-    Shown(Exit),
-}
-
-impl From<Problem> for Failure {
-    fn from(problem: Problem) -> Self {
-        Self::Problem(problem)
-    }
 }
 
 /// Electronic signatures with a key that nobody holds.
@@ -215,7 +197,7 @@ pub fn main() -> ExitCode {
     };
     let Global { home, passphrase_file, json, quiet, no_input, color } = line.global;
     let terminal = Terminal::new(json, quiet, color);
-    let context = match Context::new(terminal, home, passphrase_file, !no_input) {
+    let context = match Context::new(terminal, grammar, home, passphrase_file, !no_input) {
         Ok(context) => context,
         Err(problem) => {
             Terminal::new(json, quiet, color).problem(&problem);
