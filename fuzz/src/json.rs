@@ -1,8 +1,8 @@
 //! What is written in JSON: entries, messages between nodes and coordinator, signing messages, the control socket, and
 //! joining.
 
-use quorate::api::{Answer, Ask};
-use quorate::setup::wire::{JoinRefusal, JoinRequest, JoinResponse};
+use quorate::api::{Answer, Ask, HttpProblem};
+use quorate::setup::wire::{JoinRequest, JoinResponse};
 use quorate_ceremony::dsse::Envelope;
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::Entry;
@@ -102,7 +102,7 @@ pub fn messages(bytes: &[u8]) -> bool {
         stable::<Answer>(bytes),
         stable::<JoinRequest>(bytes),
         stable::<JoinResponse>(bytes),
-        stable::<JoinRefusal>(bytes),
+        stable::<HttpProblem>(bytes),
     ]
     .contains(&true)
 }

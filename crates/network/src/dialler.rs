@@ -23,6 +23,9 @@ use crate::stream::STREAM_PATH;
 use crate::tls::{self, TlsError};
 use crate::websocket;
 
+/// The most bytes that are kept of a refusal.
+const LONGEST_REFUSAL: usize = 4096;
+
 /// Knows how to reach one IVN's hub, and who we are there.
 #[derive(Clone, Debug)]
 pub struct Dialler {
@@ -95,8 +98,11 @@ impl Dialler {
             .await
             .map_err(|error| match error {
                 tungstenite::Error::Http(response) => {
-                    let said = said(response.body().as_deref().unwrap_or_default());
-                    DialError::Refused(Refusal::Status { status: response.status(), said })
+                    let (head, body) = response.into_parts();
+                    let mut body = body.unwrap_or_default();
+                    // The hub is not believed to be brief.
+                    body.truncate(LONGEST_REFUSAL);
+                    DialError::Refused(Refusal::Status { status: head.status, body })
                 }
                 error => self.classify(&error),
             })?;
@@ -234,12 +240,6 @@ impl DialError {
     }
 }
 
-/// As much of a refusal's text as fits a line; the hub is not believed to be brief.
-fn said(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
-    text.trim().chars().filter(|character| !character.is_control()).take(300).collect()
-}
-
 /// How the hub said no.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -248,12 +248,12 @@ pub enum Refusal {
     #[error("it did not accept this node's certificate ({0:?})")]
     Alert(AlertDescription),
     /// With an HTTP status: 403 for an account that may not connect, 429 for too many connections.
-    #[error("{}status {}", if .said.is_empty() { String::new() } else { format!("{said}; ") }, .status.as_u16())]
+    #[error("status {}", .status.as_u16())]
     Status {
         /// The status.
         status: StatusCode,
-        /// The reason as the hub gave it, if it came with the status.
-        said: String,
+        /// The beginning of the hub's answer, which gives the reason in a form that the caller knows.
+        body: Vec<u8>,
     },
     /// Without a word.
     #[error("it closed the connection")]

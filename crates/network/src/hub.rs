@@ -33,6 +33,7 @@ use crate::ca::{self, CertificateAuthority};
 use crate::handshake_limit::Turns;
 use crate::ivn::{AccountName, IvnId};
 use crate::peer::{Connections, Peer, Severable};
+use crate::problem::problem;
 use crate::tls::{self, TlsError};
 
 /// What a hub grants to those who connect.
@@ -318,14 +319,16 @@ where
 
 fn members_only() -> Router {
     Router::new().fallback(|| async {
-        (StatusCode::UNAUTHORIZED, "this needs a certificate of the IVN: join it first\n")
+        let detail = "this needs a certificate of the IVN: join it first";
+        problem(StatusCode::UNAUTHORIZED, "no-certificate", detail)
     })
 }
 
 fn too_many() -> TowerToHyperService<Router> {
     TowerToHyperService::new(Router::new().fallback(|| async {
         let headers = [(CONNECTION, "close")];
-        (StatusCode::TOO_MANY_REQUESTS, headers, "too many connections of this account\n")
+        let detail = "the account has too many connections";
+        (headers, problem(StatusCode::TOO_MANY_REQUESTS, "too-many-connections", detail))
     }))
 }
 

@@ -21,6 +21,7 @@ pub mod dialler;
 pub mod hub;
 pub mod ivn;
 pub mod link;
+mod problem;
 pub mod redial;
 pub mod stream;
 pub mod token;

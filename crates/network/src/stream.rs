@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use crate::ivn::AccountName;
 use crate::link::{self, Link, LinkOptions, MAX_FRAME};
 use crate::peer::Peer;
+use crate::problem::problem;
 use crate::websocket;
 
 /// The path of links, to be routed among the members' routes.
@@ -74,19 +75,17 @@ impl<S: Send + Sync> FromRequestParts<S> for StreamRequest {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-        let refuse = |status: StatusCode, why: &'static str| (status, why).into_response();
         let Some(peer) = parts.extensions.get::<Peer>().cloned() else {
             tracing::error!("a stream request did not come through the hub");
             return Err(StatusCode::INTERNAL_SERVER_ERROR.into_response());
         };
         let Some(account) = peer.account().cloned() else {
-            return Err(refuse(
-                StatusCode::UNAUTHORIZED,
-                "a link needs a certificate of the IVN\n",
-            ));
+            let why = "a link needs a certificate of the IVN";
+            return Err(problem(StatusCode::UNAUTHORIZED, "no-certificate", why));
         };
         let Ok(Query(StreamQuery { after })) = Query::try_from_uri(&parts.uri) else {
-            return Err(refuse(StatusCode::BAD_REQUEST, "`after` is a sequence number\n"));
+            let why = "`after` is a sequence number";
+            return Err(problem(StatusCode::BAD_REQUEST, "usage", why));
         };
         let upgrade = WebSocketUpgrade::from_request_parts(parts, state)
             .await

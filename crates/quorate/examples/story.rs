@@ -362,13 +362,17 @@ fn joining() -> Vec<(&'static str, Vec<u8>)> {
             })]),
         ),
         (
-            "join-refusal.1.json",
+            "http-problem.1.json",
             json_lines([
                 json!({
-                    "type": "about:blank", "title": "The log's rules forbid this", "status": 409,
-                    "detail": "the statement is not by the right author", "invalid": {"why": "wrong-author"},
+                    "type": "about:blank", "status": 409, "code": "wrong-author",
+                    "detail": "the statement is not by the right author",
                 }),
-                json!({"type": "about:blank", "title": "Not this", "status": 400, "detail": "no"}),
+                json!({
+                    "type": "about:blank", "status": 409, "code": "suspended", "params": {"account": "ben"},
+                    "detail": "account \"ben\" is suspended",
+                }),
+                json!({"type": "about:blank", "status": 400, "code": "usage", "detail": "no"}),
             ]),
         ),
     ]
@@ -457,18 +461,20 @@ fn answers() -> Vec<serde_json::Value> {
         json!({"answer": "proof", "entry": "e30=", "proof": "c2sp.org/tlog-proof@v1\n", "log_key": "log+00+AA"}),
         json!({"answer": "document", "name": "contract.txt", "document": "YSBjb250cmFjdAo="}),
     ];
-    for exit in [
-        "error",
-        "usage",
-        "verification",
-        "waiting",
-        "rejected",
-        "not-allowed",
-        "unreachable",
-        "too-few-nodes",
-        "untrusted-key",
+    for (code, exit) in [
+        ("failed", "error"),
+        ("usage", "usage"),
+        ("verification-failed", "verification"),
+        ("still-waiting", "waiting"),
+        ("rejected", "rejected"),
+        ("not-allowed", "not-allowed"),
+        ("unreachable", "unreachable"),
+        ("too-few-nodes", "too-few-nodes"),
+        ("untrusted-key", "untrusted-key"),
     ] {
-        answers.push(json!({"answer": "problem", "exit": exit, "message": "it did not work", "hint": "again"}));
+        answers.push(json!({
+            "answer": "problem", "code": code, "exit": exit, "message": "it did not work", "hint": "again",
+        }));
     }
     answers
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::net::UnixStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{Answer, Ask, Exit, Problem};
+use crate::api::{Answer, Ask, Code, Problem};
 use crate::control::{client, server, socket};
 use crate::error_chain::chain;
 use crate::home::{HomeError, NodeHome};
@@ -147,7 +147,7 @@ pub(crate) async fn find(home: &Path) -> Result<Found, Problem> {
             Err(HomeError::InUse { .. }) if began.elapsed() < MAY_LET_GO => {
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
-            Err(error) => return Err(Problem::new(Exit::Error, chain(&error))),
+            Err(error) => return Err(Problem::new(Code::Failed, chain(&error))),
         }
     }
 }
@@ -170,7 +170,7 @@ pub(crate) async fn run(
         Found::AtRest(own) => own,
         // Fails, and says which process has it.
         Found::Running(_) => {
-            NodeHome::open(home).map_err(|error| Problem::new(Exit::Error, chain(&error)))?
+            NodeHome::open(home).map_err(|error| Problem::new(Code::Failed, chain(&error)))?
         }
     };
     let mut running = node::start(own, passphrase).await?;

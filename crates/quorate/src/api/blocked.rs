@@ -19,26 +19,28 @@ impl BlockedView {
     /// By what the log says, and by what the coordinator answered when it was dialled last, which the log that this node
     /// has need not show: it gets no more of it.
     pub(crate) fn of(node: &Node, outage: Option<&Problem>) -> Option<Self> {
-        let refused = outage.filter(|problem| problem.exit == Exit::NotAllowed);
-        let said = refused.map(|problem| problem.message.as_str());
+        // Refused by the hub for a reason that concerns the account, and not for want of a network.
+        let refused = outage.filter(|problem| problem.exit() == Exit::NotAllowed);
         // While the node is connected, the coordinator has seen its present keys, and the log will show them.
-        let logged = node.dismissal().filter(|invalid| match invalid {
+        let logged = node.dismissal().filter(|why| match why {
             Refusal::Suspended { .. } | Refusal::Removed { .. } => true,
             Refusal::KeysReplaced { .. } => !node.connected(),
             _ => false,
         });
-        let logged = logged.filter(|why| said.is_none_or(|said| said.contains(&why.to_string())));
-        if let Some(why) = logged {
+        let is_of_the_hub = |why: &Refusal| {
+            refused.is_none_or(|problem| problem.code.refusal().is_some_and(|said| said == why))
+        };
+        if let Some(why) = logged.filter(is_of_the_hub) {
             return Some(Self::logged(&why));
         }
-        if let Some(said) = said {
+        if let Some(Problem { message, .. }) = refused {
             let advice = format!(
                 "if that is news to you, ask an admin what the log says: quorate account show {}",
                 node.account()
             );
-            let sentence = match said {
+            let sentence = match message.as_str() {
                 "" => "The coordinator refuses this node, and does not say why.".to_owned(),
-                said => format!("The coordinator refuses this node: {said}."),
+                message => format!("The coordinator refuses this node: {message}."),
             };
             return Some(Self { sentence, advice });
         }

@@ -2,7 +2,9 @@
 
 mod account;
 mod blocked;
+mod code;
 mod group;
+mod problem;
 mod status;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,10 +16,12 @@ use serde::{Deserialize, Serialize};
 
 pub use account::{AccountView, InvitedView, MembershipView, ShareState, ShortfallView, Standing};
 pub use blocked::BlockedView;
+pub use code::{Code, Exit};
 pub use group::{
     ChangeView, GroupStage, GroupView, MemberView, PastChangeView, RefreshView, ShareView,
     SigningStage, UnusedView,
 };
+pub use problem::{HttpProblem, PROBLEM_TYPE, Problem};
 pub use status::{StatusView, TroubleView};
 
 /// A question or an order to a node.
@@ -278,66 +282,6 @@ pub enum Answer {
     },
     /// It did not work.
     Problem(Problem),
-}
-
-/// What went wrong, in words for a person, and how a program should exit.
-#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
-pub struct Problem {
-    /// The exit code.
-    pub exit: Exit,
-    /// What happened and why. A sentence without a final stop.
-    pub message: String,
-    /// What to do next.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
-}
-
-impl Problem {
-    /// A problem without a hint.
-    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), hint: None }
-    }
-
-    /// Adds what to do next.
-    #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-}
-
-impl std::fmt::Display for Problem {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Problem {}
-
-/// Exit codes; stable.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Exit {
-    /// Something else went wrong.
-    Error = 1,
-    /// The command was not understood.
-    Usage = 2,
-    /// A signature, proof or log does not verify.
-    Verification = 3,
-    /// Still waiting when the time was over.
-    Waiting = 4,
-    /// Rejected or expired.
-    Rejected = 5,
-    /// Not allowed.
-    NotAllowed = 6,
-    /// The coordinator can not be reached.
-    Unreachable = 7,
-    /// Too few nodes are online.
-    TooFewNodes = 8,
-    /// Signed by a key that is not trusted.
-    UntrustedKey = 9,
-    /// Ctrl-C while it waited: 128 and the number of the signal, as shells have it.
-    Interrupted = 130,
 }
 
 /// A request.

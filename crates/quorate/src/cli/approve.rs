@@ -8,9 +8,9 @@ use quorate_ceremony::names::AccountName;
 use super::context::{Context, now};
 use super::session::Session;
 use super::sign::decided;
-use super::terminal::{Page, Tone};
 use super::{Failure, Run, page};
-use crate::api::{Ask, ChangeView, Exit, Problem, RequestStage, RequestView};
+use crate::api::{Ask, ChangeView, Code, Problem, RequestStage, RequestView};
+use crate::render::{Page, Tone};
 
 /// Approve a request, or a proposed change of a group
 ///
@@ -51,7 +51,7 @@ impl Run for Approve {
                 "you refused request {} already ({reason}), and that is final",
                 request.id.short()
             );
-            return Err(Problem::new(Exit::Error, message)
+            return Err(Problem::new(Code::Failed, message)
                 .hint("if it is wanted after all, have the document asked for again: quorate sign")
                 .into());
         }
@@ -86,11 +86,11 @@ impl Approve {
         let id = change.id.short();
         if let Some(reason) = change.refusals.get(account) {
             let message = format!("you refused change {id} already ({reason}), and that is final");
-            return Err(Problem::new(Exit::Error, message).hint(decide_again(change)).into());
+            return Err(Problem::new(Code::Failed, message).hint(decide_again(change)).into());
         }
         if self.sha256.is_some() {
             let message = format!("{id} is a change of a group, which has no file");
-            return Err(Problem::new(Exit::Usage, message).into());
+            return Err(Problem::new(Code::Usage, message).into());
         }
         if change.approvals.contains(account) {
             return show_change(context, session, change, "approved already");
@@ -117,7 +117,7 @@ impl Approve {
         if confirms("Approve? [y/N] ")? {
             return Ok(());
         }
-        Err(Problem::new(Exit::Error, "not approved: nothing was changed")
+        Err(Problem::new(Code::Failed, "not approved: nothing was changed")
             .hint(format!("to refuse it: quorate reject {id} --reason TEXT")))
     }
 
@@ -126,11 +126,11 @@ impl Approve {
         match &request.file_sha256 {
             Some(found) if found.eq_ignore_ascii_case(expected.trim()) => Ok(()),
             Some(found) => Err(Problem::new(
-                Exit::Verification,
+                Code::Verification,
                 format!("not approved: this is another document: expected {expected}, got {found}"),
             )),
             None => Err(Problem::new(
-                Exit::Error,
+                Code::Failed,
                 "not approved: this node does not have the document yet",
             )
             .hint("try again when the coordinator can be reached")),
@@ -180,7 +180,7 @@ pub(super) fn decide_again(change: &ChangeView) -> String {
 /// Asks a person.
 pub(super) fn confirms(question: &str) -> Result<bool, Problem> {
     let failed =
-        |error| Problem::new(Exit::Error, format!("the terminal can not be used: {error}"));
+        |error| Problem::new(Code::Failed, format!("the terminal can not be used: {error}"));
     let mut stderr = std::io::stderr().lock();
     stderr.write_all(question.as_bytes()).and_then(|()| stderr.flush()).map_err(failed)?;
     let mut answer = String::new();

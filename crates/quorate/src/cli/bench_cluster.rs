@@ -8,7 +8,7 @@ use super::context::Context;
 use super::demo::new_directory;
 use super::node::until_stopped;
 use super::{Failure, Run};
-use crate::api::{Exit, Problem};
+use crate::api::{Code, Problem};
 use crate::demo::measure::measure;
 
 /// Measure how fast a coordinator and nodes on this machine make keys and signatures
@@ -33,14 +33,14 @@ impl Run for BenchCluster {
     fn run(self, context: &Context) -> Result<(), Failure> {
         if self.requests == 0 || self.concurrency == 0 {
             let message = "--requests and --concurrency must be at least 1";
-            return Err(Problem::new(Exit::Usage, message).into());
+            return Err(Problem::new(Code::Usage, message).into());
         }
         let directory = self.dir.clone().unwrap_or_else(new_directory);
         let measurements = context.wait_for(async {
             let stop = until_stopped()?;
             tokio::select! {
                 result = measure(&directory, self.requests, self.concurrency) => result,
-                () = stop.cancelled() => Err(Problem::new(Exit::Error, "stopped")),
+                () = stop.cancelled() => Err(Problem::new(Code::Failed, "stopped")),
             }
         })?;
         if self.dir.is_none() {

@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 use super::session::Session;
 use super::shell_quote::quoted;
 use super::terminal::{Color, Terminal};
-use crate::api::{Exit, Problem};
+use crate::api::{Code, Problem};
 use crate::error_chain::chain;
 use crate::home::{HOME_VARIABLE, HomeError, Locations, NodeConfig, NodeHome};
 use crate::keystore::{PASSPHRASE_VARIABLE, Passphrase, Purpose};
@@ -36,7 +36,7 @@ impl Context {
         may_ask: bool,
     ) -> Result<Self, Problem> {
         let runtime = Runtime::new().map_err(|error| {
-            Problem::new(Exit::Error, format!("no threads can be started: {error}"))
+            Problem::new(Code::Failed, format!("no threads can be started: {error}"))
         })?;
         Ok(Self { terminal, grammar, home, passphrase_file, may_ask, runtime: Arc::new(runtime) })
     }
@@ -73,11 +73,11 @@ impl Context {
             || std::env::var_os(PASSPHRASE_VARIABLE).is_some_and(|value| !value.is_empty());
         if !is_given && !self.may_ask {
             let message = "a passphrase is needed, and --no-input says not to ask";
-            return Err(Problem::new(Exit::Usage, message)
+            return Err(Problem::new(Code::Usage, message)
                 .hint("give a file with --passphrase-file or QUORATE_PASSPHRASE_FILE"));
         }
         Passphrase::obtain(self.passphrase_file.as_deref(), purpose)
-            .map_err(|error| Problem::new(Exit::Error, chain(&error)))
+            .map_err(|error| Problem::new(Code::Failed, chain(&error)))
     }
 
     /// A passphrase that is not the home's: from a file, or asked for twice.
@@ -85,14 +85,14 @@ impl Context {
         if file.is_none() && !self.may_ask {
             let message = "another passphrase is needed, and --no-input says not to ask";
             return Err(
-                Problem::new(Exit::Usage, message).hint("give a file with --other-passphrase-file")
+                Problem::new(Code::Usage, message).hint("give a file with --other-passphrase-file")
             );
         }
         match file {
             Some(file) => Passphrase::from_file(file),
             None => Passphrase::ask_for_new(),
         }
-        .map_err(|error| Problem::new(Exit::Error, chain(&error)))
+        .map_err(|error| Problem::new(Code::Failed, chain(&error)))
     }
 
     /// The node of the home that is meant: the running one, or one in this process.
@@ -111,7 +111,7 @@ impl Context {
         // A passphrase is only asked for where no node runs.
         let opening = Client::open(&home, || {
             is_running = false;
-            Err(Problem::new(Exit::Error, "no node is running"))
+            Err(Problem::new(Code::Failed, "no node is running"))
         });
         match self.wait_for(opening) {
             Ok(client) => Ok(Some(Session::new(client, self.runtime.clone()))),
@@ -134,7 +134,7 @@ pub(super) fn now() -> Timestamp {
 
 /// Says which command makes what is missing.
 pub(super) fn home_problem(error: &HomeError) -> Problem {
-    let problem = Problem::new(Exit::Error, chain(error));
+    let problem = Problem::new(Code::Failed, chain(error));
     match error {
         HomeError::Missing { kind: "node", .. } => problem.hint(
             "`quorate init` founds an IVN; `quorate join URL` joins one; --home says where a home is",

@@ -8,10 +8,10 @@ use rand_core::{OsRng, RngCore as _};
 
 use super::context::Context;
 use super::node::until_stopped;
-use super::terminal::{Page, Tone};
 use super::{Failure, Run};
-use crate::api::{Exit, Problem};
+use crate::api::{Code, Exit, Problem};
 use crate::demo::{Check, Plan, Report, Step, run};
+use crate::render::{Page, Tone};
 
 /// Watch a quorum make a key and sign a file, checked by ssh-keygen and openssl
 ///
@@ -60,7 +60,7 @@ impl Run for Demo {
             tokio::select! {
                 report = run(&plan, |step| context.terminal.note(|page| tell(page, &step))) => report,
                 () = stop.cancelled() => {
-                    Err(Problem::new(Exit::Error, "stopped; all processes of the demonstration were ended"))
+                    Err(Problem::new(Code::Failed, "stopped; all processes of the demonstration were ended"))
                 }
             }
         })?;

@@ -11,13 +11,12 @@ use quorate_network::ca::NodeCertificate;
 use serde::Serialize;
 
 use super::context::{Context, now};
-use super::duration::{relative, rough};
 use super::session::Session;
-use super::terminal::Tone;
 use super::{Failure, Run, file, log};
 use crate::api::{Exit, GroupStage, GroupView, Problem, SigningStage, StatusView};
 use crate::home::NodeConfig;
 use crate::proof_files;
+use crate::render::{Tone, plural, relative, rough};
 
 /// Check the home, the node, the connection, the clock, the disk and the tools
 ///
@@ -115,10 +114,6 @@ impl Run for Doctor {
         })?;
         if failed > 0 { Err(Failure::Shown(Exit::Error)) } else { Ok(()) }
     }
-}
-
-pub(super) fn plural(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 fn home_checks(home: &Path) -> Vec<Check> {

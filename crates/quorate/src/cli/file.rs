@@ -6,7 +6,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::api::{Exit, Problem};
+use crate::api::{Code, Problem};
 
 /// Stands for stdin or stdout.
 pub(super) const DASH: &str = "-";
@@ -26,7 +26,7 @@ pub(super) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Problem> {
     let failed = |error| Failure::Io(error).problem(&name, limit);
     let file = File::open(path).map_err(failed)?;
     if file.metadata().map_err(failed)?.is_dir() {
-        return Err(Problem::new(Exit::Error, format!("{name} is a directory, not a file"))
+        return Err(Problem::new(Code::Failed, format!("{name} is a directory, not a file"))
             .hint("sign an archive of it, such as one that tar makes"));
     }
     read_from(file, limit).map_err(|failure| failure.problem(&name, limit))
@@ -35,7 +35,7 @@ pub(super) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Problem> {
 /// Reads a text file, of at most 64 KiB.
 pub(super) fn read_text(path: &Path) -> Result<String, Problem> {
     String::from_utf8(read(path, SHORT)?)
-        .map_err(|_| Problem::new(Exit::Error, format!("{} is not a text file", path.display())))
+        .map_err(|_| Problem::new(Code::Failed, format!("{} is not a text file", path.display())))
 }
 
 enum Failure {
@@ -49,14 +49,14 @@ impl Failure {
             Self::TooLarge => {
                 let message =
                     format!("{name} is larger than {}, which is the limit here", size(limit));
-                Problem::new(Exit::Error, message)
+                Problem::new(Code::Failed, message)
                     .hint("for documents the limit is in the home.json of nodes and coordinator")
             }
             Self::Io(error) if error.kind() == io::ErrorKind::NotFound => {
-                Problem::new(Exit::Error, format!("there is no file {name}"))
+                Problem::new(Code::Failed, format!("there is no file {name}"))
             }
             Self::Io(error) => {
-                Problem::new(Exit::Error, format!("{name} can not be read: {error}"))
+                Problem::new(Code::Failed, format!("{name} can not be read: {error}"))
             }
         }
     }
@@ -112,7 +112,7 @@ impl Target {
             io::ErrorKind::AlreadyExists => self.exists(),
             _ => {
                 let message = format!("{} can not be written: {error}", self.path.display());
-                Problem::new(Exit::Error, message).hint("say where with --out")
+                Problem::new(Code::Failed, message).hint("say where with --out")
             }
         })
     }
@@ -144,7 +144,7 @@ impl Target {
     }
 
     fn exists(&self) -> Problem {
-        Problem::new(Exit::Error, format!("{} exists already", self.path.display()))
+        Problem::new(Code::Failed, format!("{} exists already", self.path.display()))
             .hint("--force replaces it; --out writes somewhere else")
     }
 }

@@ -4,9 +4,9 @@ use clap::Args;
 use serde::Serialize;
 
 use super::context::{Context, now};
-use super::terminal::Tone;
 use super::{Failure, Run, page};
 use crate::api::{Ask, ChangeView, RequestView};
+use crate::render::Tone;
 
 /// List the requests, and proposed changes of groups, that wait for your decision
 #[derive(Args, Debug)]

@@ -14,11 +14,11 @@ use super::context::{Context, home_problem, now};
 use super::join::Autonomy;
 use super::setup_problem::setup_problem;
 use super::shell_quote::quoted;
-use super::terminal::Tone;
 use super::{Failure, Run};
-use crate::api::{Exit, Problem};
+use crate::api::{Code, Problem};
 use crate::home::Locations;
 use crate::keystore::{Cost, PassphraseProtector, Purpose};
+use crate::render::Tone;
 use crate::setup::create_ivn::{Plan, found};
 
 /// Found an IVN: an isolated network with its own accounts, groups, rules and log
@@ -181,7 +181,7 @@ fn show(context: &Context, view: &InitView, other_coordinator_home: bool) -> Res
 fn ivn_name(text: &str) -> Result<String, Problem> {
     let fits = (1..=100).contains(&text.chars().count()) && !text.chars().any(char::is_control);
     fits.then(|| text.to_owned()).ok_or_else(|| {
-        Problem::new(Exit::Usage, "a name of an IVN has 1 to 100 characters on one line")
+        Problem::new(Code::Usage, "a name of an IVN has 1 to 100 characters on one line")
     })
 }
 

@@ -15,9 +15,10 @@ use super::context::{Context, now};
 use super::duration;
 use super::session::Session;
 use super::{Failure, Run};
-use crate::api::{Ask, Exit, Problem};
+use crate::api::{Ask, Code, Problem};
 use crate::error_chain::chain;
 use crate::home::NodeConfig;
+use crate::render::{relative, utc};
 use crate::setup::invitation::invite;
 
 /// Invite someone: prints a URL for `quorate join`
@@ -97,7 +98,7 @@ pub(super) fn issue_join_url(
 ) -> Result<Issued, Problem> {
     let expires_at = now().plus(duration::milliseconds(valid_for));
     let (invitation, link) = invite(config, account.clone(), roles.clone(), expires_at, &mut OsRng)
-        .map_err(|error| Problem::new(Exit::Error, chain(&error)))?;
+        .map_err(|error| Problem::new(Code::Failed, chain(&error)))?;
     let (_, index) = session.order(Ask::Invite(Invitation { replaces, ..invitation }))?;
     Ok(Issued { account, roles, expires_at, url: link.to_url(), index })
 }
@@ -117,8 +118,8 @@ impl Run for Invite {
             page.blank();
             page.sentence(format!(
                 "This URL is secret and works once, until {} ({}). Give it to {} over a channel that only they read; they run:",
-                duration::utc(issued.expires_at),
-                duration::relative(now(), issued.expires_at),
+                utc(issued.expires_at),
+                relative(now(), issued.expires_at),
                 issued.account
             ));
             page.copyable("quorate join 'URL'");

@@ -10,11 +10,11 @@ use serde::Serialize;
 use super::context::{Context, home_problem, now};
 use super::file;
 use super::setup_problem::setup_problem;
-use super::terminal::Tone;
 use super::{Failure, Run};
-use crate::api::{Exit, Problem};
+use crate::api::{Code, Problem};
 use crate::home::Locations;
 use crate::keystore::{Cost, PassphraseProtector, Purpose};
+use crate::render::Tone;
 use crate::setup::join::{Choices, join};
 use crate::setup::link::JoinLink;
 
@@ -77,7 +77,7 @@ impl Run for Join {
         });
         let link: JoinLink = url
             .parse()
-            .map_err(|error| Problem::new(Exit::Usage, crate::error_chain::chain(&error)))?;
+            .map_err(|error| Problem::new(Code::Usage, crate::error_chain::chain(&error)))?;
         let home = Locations::from_environment()
             .new_node(context.home.clone(), link.account.as_str())
             .map_err(|error| home_problem(&error))?;

@@ -9,9 +9,9 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::file::Target;
-use super::terminal::Tone;
 use super::{Failure, Run};
-use crate::api::{Exit, Problem};
+use crate::api::{Code, Problem};
+use crate::render::Tone;
 
 /// Give a group's public key to others
 #[derive(Args, Debug)]
@@ -89,7 +89,7 @@ impl Run for Export {
         let group = context.session()?.group(&self.group)?;
         let Some(verifying_key) = group.verifying_key else {
             return Err(Problem::new(
-                Exit::Error,
+                Code::Failed,
                 format!("group \"{}\" has no key yet", self.group),
             )
             .hint(format!("see how it goes: quorate group show {}", self.group))
@@ -118,7 +118,7 @@ impl Run for Export {
 /// The key in a format, with a line end.
 fn written(verifying_key: &str, group: &str, format: KeyFormat) -> Result<String, Problem> {
     let failed =
-        |error: String| Problem::new(Exit::Error, format!("the key can not be written: {error}"));
+        |error: String| Problem::new(Code::Failed, format!("the key can not be written: {error}"));
     let mut key = [0; 32];
     hex::decode_to_slice(verifying_key, &mut key).map_err(|error| failed(error.to_string()))?;
     let mut text = match format {

@@ -201,7 +201,7 @@ pub fn main() -> ExitCode {
         Ok(context) => context,
         Err(problem) => {
             Terminal::new(json, quiet, color).problem(&problem);
-            return exit_code(problem.exit);
+            return exit_code(problem.exit());
         }
     };
     match line.command.run(&context) {
@@ -209,7 +209,7 @@ pub fn main() -> ExitCode {
         Err(Failure::Shown(exit)) => exit_code(exit),
         Err(Failure::Problem(problem)) => {
             context.terminal.problem(&problem);
-            exit_code(problem.exit)
+            exit_code(problem.exit())
         }
     }
 }

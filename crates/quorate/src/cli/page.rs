@@ -1,23 +1,14 @@
 //! How groups and requests look to a person: the sentence first, then the details.
 
-use std::fmt::Display;
-
 use quorate_ceremony::names::Timestamp;
 use quorate_ceremony::statement::GroupDefinition;
 
-use super::duration::{relative, rough, utc};
 use super::file;
-use super::terminal::{Page, Tone};
 use crate::api::{
     ChangeView, GroupStage, GroupView, MemberView, PastChangeView, RefreshView, RequestStage,
     RequestView, ShareView, SigningStage, UnusedView,
 };
-
-/// `ada, ben, carol`.
-pub(super) fn list<T: Display>(items: impl IntoIterator<Item = T>) -> String {
-    let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
-    if items.is_empty() { "nobody".to_owned() } else { items.join(", ") }
-}
+use crate::render::{Page, Tone, commas, relative, rough, utc};
 
 pub(super) fn group_tone(view: &GroupView) -> Tone {
     match view.state {
@@ -118,7 +109,7 @@ pub(super) fn group(page: &mut Page, view: &GroupView, now: Timestamp) {
     page.field("signs with", format!("any {} of {} members", view.min_signers, view.max_signers));
     let types = match view.document_types.is_empty() {
         true => "documents without a type".to_owned(),
-        false => format!("documents of type {}", list(&view.document_types)),
+        false => format!("documents of type {}", commas(&view.document_types)),
     };
     page.field("signs", types);
     let policy = &view.policy;
@@ -189,7 +180,7 @@ pub(super) fn unused(view: &GroupView) -> Option<String> {
          shares are in use, which is soonest with `quorate group refresh {}`. Until then any {min_signers} people who take \
          theirs from their nodes could sign together",
         certified.len(),
-        list(certified),
+        commas(certified),
         view.name
     ))
 }
@@ -231,7 +222,7 @@ pub(super) fn rule_differences(now: &GroupDefinition, after: &GroupDefinition) -
                     format!("every {}", rough(every / 1000))
                 }),
             ),
-            ("document types", list(&of.document_types)),
+            ("document types", commas(&of.document_types)),
         ]
     };
     differing(rules(now), rules(after))
@@ -268,13 +259,13 @@ pub(super) fn change(page: &mut Page, view: &ChangeView, now: Timestamp) {
         ));
     }
     if !view.added.is_empty() {
-        page.wide_field("join", list(&view.added));
+        page.wide_field("join", commas(&view.added));
     }
     if !view.removed.is_empty() {
-        page.wide_field("leave", list(&view.removed));
+        page.wide_field("leave", commas(&view.removed));
     }
     if !view.regains.is_empty() {
-        page.wide_field("other keys", list(&view.regains));
+        page.wide_field("other keys", commas(&view.regains));
         page.note(
             "An admin gave them other keys. Approve only if you know, by another way than this, that it is they who have them.",
         );
@@ -321,7 +312,7 @@ pub(super) fn request_details(page: &mut Page, view: &RequestView, now: Timestam
     page.field("format", format);
     let missing = match view.undecided.is_empty() || view.state != RequestStage::Open {
         true => String::new(),
-        false => format!("; undecided: {}", list(&view.undecided)),
+        false => format!("; undecided: {}", commas(&view.undecided)),
     };
     page.field(
         "approvals",
@@ -329,7 +320,7 @@ pub(super) fn request_details(page: &mut Page, view: &RequestView, now: Timestam
             "{} of {}: {}{missing}",
             view.approvals.len(),
             view.approvals_required,
-            list(&view.approvals)
+            commas(&view.approvals)
         ),
     );
     for (account, reason) in &view.refusals {
@@ -344,7 +335,7 @@ pub(super) fn request_details(page: &mut Page, view: &RequestView, now: Timestam
     if let Some(index) = view.signature_index {
         page.field(
             "signed by",
-            format!("the shares of {}; entry {index} of the log", list(&view.signers)),
+            format!("the shares of {}; entry {index} of the log", commas(&view.signers)),
         );
     }
 }

@@ -4,10 +4,10 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Duration;
 
 use super::context::now;
-use super::duration::utc;
 use super::page::member_state;
-use super::terminal::{Terminal, Tone, clean, wrap};
+use super::terminal::Terminal;
 use crate::api::{GroupView, Problem, RequestView};
+use crate::render::{Tone, clean, utc, wrap};
 
 /// What is shown of one piece of work.
 pub(super) struct Progress<'a> {

@@ -6,9 +6,9 @@ use quorate_ceremony::names::AccountName;
 use super::approve::{decide_again, show_change};
 use super::context::Context;
 use super::sign::decided;
-use super::terminal::Tone;
 use super::{Failure, Run};
-use crate::api::{Ask, ChangeView, Exit, Problem};
+use crate::api::{Ask, ChangeView, Code, Exit, Problem};
+use crate::render::Tone;
 
 /// Refuse a request, or a proposed change of a group, with a reason that everybody can read
 ///
@@ -38,9 +38,9 @@ impl Run for Reject {
             // Ordered even after consent: the node takes no part in carrying the change out then.
             let consented = change.approvals.contains(&account) || has_accepted(&change, &account);
             let ask = Ask::Reject { id: change.id.to_string(), reason: self.reason };
-            session.order(ask).map_err(|problem| match problem.exit {
+            session.order(ask).map_err(|problem| match problem.exit() {
                 Exit::Error | Exit::Rejected if consented => {
-                    too_late(&change, &account, problem.exit)
+                    too_late(&change, &account, problem.code)
                 }
                 _ => problem,
             })?;
@@ -71,19 +71,19 @@ fn has_accepted(change: &ChangeView, account: &AccountName) -> bool {
 }
 
 /// The log has the consent of who refuses now.
-fn too_late(change: &ChangeView, account: &AccountName, exit: Exit) -> Problem {
+fn too_late(change: &ChangeView, account: &AccountName, code: Code) -> Problem {
     let did = if has_accepted(change, account) { "accepted to join by" } else { "approved" };
     let message = format!(
         "you {did} change {} already, which is final; but from now on this node takes no part in carrying it out",
         change.id.short()
     );
-    Problem::new(exit, message).hint(decide_again(change))
+    Problem::new(code, message).hint(decide_again(change))
 }
 
 fn reason(text: &str) -> Result<String, Problem> {
     let text = text.trim();
     match (1..=500).contains(&text.chars().count()) {
         true => Ok(text.to_owned()),
-        false => Err(Problem::new(Exit::Usage, "a reason has 1 to 500 characters")),
+        false => Err(Problem::new(Code::Usage, "a reason has 1 to 500 characters")),
     }
 }

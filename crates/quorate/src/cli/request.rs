@@ -10,9 +10,9 @@ use serde::Serialize;
 use super::context::{Context, now};
 use super::file::{self, Target};
 use super::sign::{decided, ending, wait, write_signature};
-use super::terminal::Tone;
 use super::{Failure, Run, duration, page};
-use crate::api::{Ask, Exit, Problem, RequestView};
+use crate::api::{Ask, Code, Problem, RequestView};
+use crate::render::{Tone, clean};
 
 /// Look at requests, and get their documents and signatures
 #[derive(Args, Debug)]
@@ -145,7 +145,7 @@ impl Run for Download {
         if !request.state.is_final() {
             if !self.wait {
                 let sentence = request.sentence.trim_end_matches('.').to_owned();
-                return Err(Problem::new(Exit::Waiting, format!("not signed yet: {sentence}"))
+                return Err(Problem::new(Code::Waiting, format!("not signed yet: {sentence}"))
                     .hint("--wait waits for the signature")
                     .into());
             }
@@ -161,7 +161,7 @@ impl Download {
     fn target(&self, context: &Context, default: PathBuf) -> Result<Target, Problem> {
         let path = self.out.clone().unwrap_or(default);
         if file::is_dash(&path) && context.terminal.is_json() {
-            return Err(Problem::new(Exit::Usage, "--json and the file can not both go to stdout")
+            return Err(Problem::new(Code::Usage, "--json and the file can not both go to stdout")
                 .hint("say where the file goes with --out FILE"));
         }
         Target::new(path, self.force)
@@ -194,8 +194,7 @@ fn save_document(
 
 /// The requester chose the name; it must not choose a directory, or a file that something else reads.
 fn plain_name(name: &str) -> PathBuf {
-    let name: String =
-        super::terminal::clean(name).chars().map(|c| if c == '/' { '_' } else { c }).collect();
+    let name: String = clean(name).chars().map(|c| if c == '/' { '_' } else { c }).collect();
     match name.trim_start_matches(['.', '-']) {
         "" => PathBuf::from("document"),
         name => PathBuf::from(name),

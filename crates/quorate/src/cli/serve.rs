@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::context::{Context, home_problem};
 use super::node::{log_to_stderr, until_stopped};
-use super::terminal::Tone;
 use super::{Failure, Run};
 use crate::coordinator::{ServeOptions, serve};
 use crate::home::{CoordinatorHome, Locations};
+use crate::render::Tone;
 
 /// Run the coordinator of this machine's IVNs, until Ctrl-C
 ///

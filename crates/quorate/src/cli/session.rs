@@ -10,7 +10,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::suggest;
 use crate::api::{
-    Answer, Ask, ChangeView, Exit, GroupView, PastChangeView, Problem, RequestView, StatusView,
+    Answer, Ask, ChangeView, Code, Exit, GroupView, PastChangeView, Problem, RequestView,
+    StatusView,
 };
 use crate::launch::Client;
 
@@ -102,7 +103,7 @@ impl Session {
         let message = format!(
             "stopped waiting; nothing is lost: {what} goes on without this command{sentence}"
         );
-        let problem = Problem::new(Exit::Interrupted, message);
+        let problem = Problem::new(Code::Interrupted, message);
         match self.is_running_node() {
             true => problem.hint(look),
             false => problem.hint(format!(
@@ -190,7 +191,7 @@ impl Session {
             return problem;
         }
         let known = groups.iter().map(|group| group.name.as_str());
-        let unknown = Problem::new(Exit::Error, format!("there is no group \"{name}\""));
+        let unknown = Problem::new(Code::Failed, format!("there is no group \"{name}\""));
         match suggest::nearest(name.as_str(), known) {
             Some(near) => unknown.hint(format!("did you mean \"{near}\"?")),
             None if groups.is_empty() => unknown
@@ -213,12 +214,12 @@ impl Session {
         };
         if is_invited {
             let message = format!("{unknown} is invited, and has not joined yet");
-            return Problem::new(Exit::Error, message).hint(format!(
+            return Problem::new(Code::Failed, message).hint(format!(
                 "{unknown} joins with `quorate join URL`; if the URL is lost: quorate invite {unknown}"
             ));
         }
         let known = status.accounts.keys().map(AccountName::as_str);
-        let better = Problem::new(Exit::Error, format!("there is no account \"{unknown}\""));
+        let better = Problem::new(Code::Failed, format!("there is no account \"{unknown}\""));
         match suggest::nearest(unknown.as_str(), known) {
             Some(near) => better.hint(format!("did you mean \"{near}\"?")),
             None => better.hint(format!("invite them first: quorate invite {unknown}")),
@@ -235,15 +236,15 @@ impl Session {
         if let Ok(Some(past)) = self.past_change(id) {
             let (id, group) = (past.id.short(), &past.group);
             let message = format!("{id} is a change of {group}, and over: {}", past.end);
-            return Problem::new(Exit::Rejected, message)
+            return Problem::new(Code::Rejected, message)
                 .hint(format!("quorate group show {group}"));
         }
         if let Ok(Some(change)) = self.change(id) {
             let (id, group) = (change.id.short(), &change.group);
             let message = format!("{id} is no request, but a proposed change of {group}");
-            return Problem::new(Exit::Error, message).hint(format!("quorate group show {group}"));
+            return Problem::new(Code::Failed, message).hint(format!("quorate group show {group}"));
         }
-        let unknown = Problem::new(Exit::Error, format!("there is no request \"{id}\""));
+        let unknown = Problem::new(Code::Failed, format!("there is no request \"{id}\""));
         let beginnings = ids.iter().filter_map(|known| known.get(..id.len()));
         match suggest::nearest(id, beginnings) {
             Some(near) => unknown.hint(format!("did you mean \"{near}\"?")),
@@ -277,12 +278,12 @@ async fn next(interrupts: Option<&mut Signal>) {
 }
 
 fn stopped() -> Problem {
-    Problem::new(Exit::Error, "the node stopped while this command waited")
+    Problem::new(Code::Failed, "the node stopped while this command waited")
         .hint("start it again with `quorate node run`; nothing is lost")
 }
 
 /// The node answered another question.
 pub(super) fn unexpected(_: &Answer) -> Problem {
-    Problem::new(Exit::Error, "the node answered something else than it was asked")
+    Problem::new(Code::Failed, "the node answered something else than it was asked")
         .hint("is it of another version than this command? `quorate doctor` checks")
 }

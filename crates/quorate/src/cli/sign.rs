@@ -11,13 +11,12 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::file::{self, Target};
-use super::page;
 use super::progress::Progress;
 use super::session::{Session, Watched, unexpected};
 use super::shell_quote::quoted;
-use super::terminal::Tone;
 use super::{Failure, Run, duration};
-use crate::api::{Answer, Ask, Exit, Problem, RequestStage, RequestView, SignAsk};
+use crate::api::{Answer, Ask, Code, Problem, RequestStage, RequestView, SignAsk};
+use crate::render::{Tone, commas};
 
 /// Ask a group to sign a file
 ///
@@ -80,7 +79,7 @@ pub(super) struct SignatureView<'a> {
 impl Run for Sign {
     fn run(self, context: &Context) -> Result<(), Failure> {
         let output = Output::new(self.format, self.namespace.clone())
-            .map_err(|error| Problem::new(Exit::Usage, error.to_string()))?;
+            .map_err(|error| Problem::new(Code::Usage, error.to_string()))?;
         let target = self.wait.then(|| self.target(context)).transpose()?;
         let limit = context.node_config()?.limits.document_bytes;
         let document = file::read(&self.file, limit)?;
@@ -105,7 +104,7 @@ impl Sign {
             Some(path) => path.clone(),
             None if file::is_dash(&self.file) => {
                 return Err(Problem::new(
-                    Exit::Usage,
+                    Code::Usage,
                     "a document from stdin has no place for its signature",
                 )
                 .hint("say where with --out FILE, or --out - for stdout"));
@@ -114,7 +113,7 @@ impl Sign {
         };
         if file::is_dash(&path) && context.terminal.is_json() {
             return Err(Problem::new(
-                Exit::Usage,
+                Code::Usage,
                 "--json and the signature can not both go to stdout",
             )
             .hint("say where the signature goes with --out FILE"));
@@ -179,16 +178,16 @@ pub(super) fn ending(format: Format) -> &'static str {
 
 /// The request, unless it will never be signed.
 pub(super) fn decided(request: RequestView) -> Result<RequestView, Problem> {
-    let exit = match request.state {
+    let code = match request.state {
         RequestStage::Open | RequestStage::Approved | RequestStage::Signed => return Ok(request),
-        RequestStage::Refused => Exit::NotAllowed,
-        RequestStage::Rejected | RequestStage::Expired => Exit::Rejected,
+        RequestStage::Refused => Code::NotAllowed,
+        RequestStage::Rejected | RequestStage::Expired => Code::Rejected,
     };
     let message = match &request.refused {
         Some(refused) => refused.clone(),
         None => request.sentence.trim_end_matches('.').to_owned(),
     };
-    Err(Problem::new(exit, message)
+    Err(Problem::new(code, message)
         .hint(format!("the log has it: quorate request show {}", request.id.short())))
 }
 
@@ -229,12 +228,12 @@ pub(super) fn wait(
             Err(session.interrupted(&what, &latest.sentence, &look))
         }
         Watched::TimedOut => {
-            let exit = match latest.state {
-                RequestStage::Approved => Exit::TooFewNodes,
-                _ => Exit::Waiting,
+            let code = match latest.state {
+                RequestStage::Approved => Code::TooFewNodes,
+                _ => Code::Waiting,
             };
             let sentence = latest.sentence.trim_end_matches('.');
-            Err(Problem::new(exit, format!("not signed yet: {sentence}"))
+            Err(Problem::new(code, format!("not signed yet: {sentence}"))
                 .hint(format!("the request goes on; wait again with: {again}")))
         }
     }
@@ -264,7 +263,7 @@ pub(super) fn write_signature(
         log_index: request.signature_index,
     };
     context.terminal.show("signature", &view, |page| {
-        let signers = page::list(view.signers);
+        let signers = commas(view.signers);
         page.verdict(Tone::Good, format!("signed by {}, with the shares of {signers}", view.group));
         page.field("signature", target.path().display());
         page.field("log entry", view.log_index.map(|index| index.to_string()).unwrap_or_default());
@@ -301,7 +300,7 @@ pub(super) fn write_signature(
 /// The signature file of a signed request; it verifies with the group's key.
 fn signature_file(request: &RequestView, document: &[u8]) -> Result<Vec<u8>, Problem> {
     let damaged =
-        || Problem::new(Exit::Error, "the node's answer about the signature can not be read");
+        || Problem::new(Code::Failed, "the node's answer about the signature can not be read");
     let mut key = [0; 32];
     let mut signature = [0; 64];
     hex::decode_to_slice(request.verifying_key.as_deref().unwrap_or_default(), &mut key)
@@ -310,14 +309,14 @@ fn signature_file(request: &RequestView, document: &[u8]) -> Result<Vec<u8>, Pro
         .map_err(|_| damaged())?;
     let output = output_of(request)?;
     quorate_documents::finish(document, &output, &key, &signature)
-        .map_err(|error| Problem::new(Exit::Verification, crate::error_chain::chain(&error)))
+        .map_err(|error| Problem::new(Code::Verification, crate::error_chain::chain(&error)))
 }
 
 /// How a request wants its document signed.
 fn output_of(request: &RequestView) -> Result<Output, Problem> {
     let unknown = || {
         Problem::new(
-            Exit::Error,
+            Code::Failed,
             format!("this version does not know the format \"{}\"", request.format),
         )
         .hint("use the version that made the request")

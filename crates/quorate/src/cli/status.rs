@@ -3,10 +3,9 @@
 use clap::Args;
 
 use super::context::Context;
-use super::doctor::plural;
-use super::terminal::Tone;
 use super::{Failure, Run, page};
 use crate::api::{Exit, StatusView};
+use crate::render::{Page, Tone, commas, plural};
 
 /// Say in one sentence how your node and its IVN are, then the details
 ///
@@ -64,11 +63,11 @@ impl Run for Status {
     }
 }
 
-fn details(page: &mut super::terminal::Page, status: &StatusView) {
+fn details(page: &mut Page, status: &StatusView) {
     let roles = match status.roles.is_empty() {
         true if status.removed => "removed, for ever".to_owned(),
         true => "not admitted yet, as far as this node knows".to_owned(),
-        false => page::list(&status.roles),
+        false => commas(&status.roles),
     };
     page.field("account", format!("{} ({roles})", status.account));
     page.field("IVN", format!("{} {}", status.ivn_name, status.ivn));
@@ -99,6 +98,6 @@ fn details(page: &mut super::terminal::Page, status: &StatusView) {
             true => (Tone::Good, "online"),
             false => (Tone::Faint, "offline"),
         };
-        page.item(tone, format!("{account}: {is} ({})", page::list(its_roles)));
+        page.item(tone, format!("{account}: {is} ({})", commas(its_roles)));
     }
 }

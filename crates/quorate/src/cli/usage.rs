@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 
 use super::terminal::{Color, Terminal};
-use crate::api::{Exit, Problem};
+use crate::api::{Code, Exit, Problem};
 
 /// Says why `arguments` are not understood, or shows the help that they ask for; the exit code.
 pub(super) fn tell(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
@@ -26,7 +26,7 @@ fn wants_json(arguments: &[OsString]) -> bool {
 /// What clap says, in the parts that a problem has.
 fn problem(error: &clap::Error) -> Problem {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return Problem::new(Exit::Usage, "the command is not complete").hint("quorate --help");
+        return Problem::new(Code::Usage, "the command is not complete").hint("quorate --help");
     }
     let text = error.render().to_string();
     let mut parts = text.split("\n\n").map(one_line);
@@ -37,8 +37,8 @@ fn problem(error: &clap::Error) -> Problem {
         .map(|part| part.strip_prefix("tip: ").map(str::to_owned).unwrap_or(part))
         .collect();
     match advice.is_empty() {
-        true => Problem::new(Exit::Usage, message).hint("quorate --help"),
-        false => Problem::new(Exit::Usage, message).hint(advice.join("; ")),
+        true => Problem::new(Code::Usage, message).hint("quorate --help"),
+        false => Problem::new(Code::Usage, message).hint(advice.join("; ")),
     }
 }
 
@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn a_usage_error_is_a_problem_with_a_way_out() {
         let told_of = told("quorate sing --json");
-        assert_eq!(told_of.exit, Exit::Usage);
+        assert_eq!(told_of.exit(), Exit::Usage);
         assert_eq!(told_of.message, "unrecognized subcommand 'sing'");
         let hint = told_of.hint.unwrap();
         assert!(hint.contains("'sign'") && hint.contains("Usage: quorate"), "{hint}");

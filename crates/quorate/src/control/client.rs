@@ -7,7 +7,7 @@ use tokio::io::BufReader;
 use tokio::net::UnixStream;
 
 use super::frame::{self, FrameError};
-use crate::api::{Answer, Ask, Exit, Problem};
+use crate::api::{Answer, Ask, Code, Problem};
 
 /// Asks a question, and passes every answer to `each` until there are no more or `each` breaks.
 ///
@@ -26,7 +26,7 @@ pub(crate) async fn watch(
         Ok(()) | Err(FrameError::Io(_)) => {}
         Err(error) => {
             let message = format!("the question cannot be sent to the node: {error}");
-            return Err(Problem::new(Exit::Error, message));
+            return Err(Problem::new(Code::Failed, message));
         }
     }
     let mut reader = BufReader::new(read);
@@ -43,8 +43,7 @@ pub(crate) async fn watch(
             Ok(None) | Err(FrameError::Io(_)) => return Err(gone()),
             Err(error) => {
                 let message = format!("the node's answer cannot be understood: {error}");
-                return Err(Problem::new(Exit::Error, message)
-                    .hint("client and node may be of different versions"));
+                return Err(Problem::new(Code::Version, message));
             }
         }
     }
@@ -52,5 +51,5 @@ pub(crate) async fn watch(
 
 /// The problem of a node that went away.
 pub(crate) fn gone() -> Problem {
-    Problem::new(Exit::Error, "the node has stopped").hint("quorate status")
+    Problem::new(Code::NodeStopped, "the node has stopped")
 }

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::frame;
-use crate::api::{Answer, Ask, Exit, Problem};
+use crate::api::{Answer, Ask, Code, Problem};
 
 /// Passes what clients ask to `ask`, and its answers back to them, until `stop`.
 pub(crate) async fn serve<F>(
@@ -47,8 +47,7 @@ where
         Ok(None) => return,
         Err(error) => {
             let message = format!("the node does not understand the question: {error}");
-            Err(Problem::new(Exit::Error, message)
-                .hint("client and node may be of different versions"))
+            Err(Problem::new(Code::Version, message))
         }
     };
     let mut answers = match asked {
@@ -69,7 +68,7 @@ where
             more = reader.read_u8() => {
                 if more.is_ok() {
                     let message = "more bytes came after the question than it announces";
-                    let problem = Problem::new(Exit::Error, message);
+                    let problem = Problem::new(Code::Failed, message);
                     drop(frame::write(&mut write, Answer::Problem(problem)).await);
                 }
                 return;

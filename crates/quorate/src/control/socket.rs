@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 use tokio::net::UnixListener;
 
-use crate::api::{Exit, Problem};
+use crate::api::{Code, Problem};
 
 /// The longest path that a Unix socket can be bound to on all systems, with some room.
 const LONGEST_PATH: usize = 100;
@@ -45,7 +45,7 @@ fn check_owner(directory: &Path) -> Result<(), Problem> {
         return Ok(());
     }
     let message = format!("{} is not only this account's to write to", directory.display());
-    Err(Problem::new(Exit::Error, message).hint("remove it, or make it private: chmod 700"))
+    Err(Problem::new(Code::Failed, message).hint("remove it, or make it private: chmod 700"))
 }
 
 /// Binds the socket. The caller holds the home's lock, so a socket that is there belongs to nobody.
@@ -53,7 +53,7 @@ pub(crate) fn bind(home: &Path) -> Result<UnixListener, Problem> {
     let path = path(home);
     let failed = |error: std::io::Error| {
         Problem::new(
-            Exit::Error,
+            Code::Failed,
             format!("the control socket {} can not be made: {error}", path.display()),
         )
     };

@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{Exit, Problem};
+use crate::api::{Code, Problem};
 use crate::documents::Shelf;
 use crate::error_chain::chain;
 use crate::fail_points;
@@ -58,20 +58,20 @@ pub async fn serve(
 ) -> Result<(), Problem> {
     let home = CoordinatorHome::open(home).map_err(problem)?;
     let config = home.config().cloned().ok_or_else(|| {
-        Problem::new(Exit::Error, format!("{} is not finished", home.path().display()))
+        Problem::new(Code::Failed, format!("{} is not finished", home.path().display()))
             .hint("quorate init")
     })?;
     let listen = match options.listen {
         Some(listen) => listen,
         None => config.listen.parse().map_err(|_| {
             let message = format!("\"{}\" in home.json is no address to listen on", config.listen);
-            Problem::new(Exit::Error, message).hint("an address such as 0.0.0.0:7420")
+            Problem::new(Code::Failed, message).hint("an address such as 0.0.0.0:7420")
         })?,
     };
     let ivns = home.ivns().map_err(problem)?;
     if ivns.is_empty() {
         let message = format!("{} has no IVN", home.path().display());
-        return Err(Problem::new(Exit::Error, message).hint("quorate init"));
+        return Err(Problem::new(Code::Failed, message).hint("quorate init"));
     }
     let hub = Hub::new(HubOptions::default());
     let mut tasks = JoinSet::new();
@@ -112,10 +112,10 @@ impl Service {
         let keys = CoordinatorKeys::open(&directory.keys()).map_err(problem)?;
         let path = directory.ca_certificate();
         let certificate = std::fs::read_to_string(&path).map_err(|error| {
-            Problem::new(Exit::Error, format!("{} can not be read: {error}", path.display()))
+            Problem::new(Code::Failed, format!("{} can not be read: {error}", path.display()))
         })?;
         let key = std::str::from_utf8(&keys.ca)
-            .map_err(|_| Problem::new(Exit::Error, "the stored CA key is damaged"))?;
+            .map_err(|_| Problem::new(Code::Failed, "the stored CA key is damaged"))?;
         let network_ivn = quorate_network::ivn::IvnId::new(*ivn.as_bytes());
         let authority =
             CertificateAuthority::load(network_ivn, &certificate, key).map_err(problem)?;
@@ -159,7 +159,7 @@ impl Service {
                 identity: SecretKey::from_seed(&secrets.identity.seed()),
             };
             ivn::run(directory, again, means, receiver, stop).await.map_err(|error| {
-                Problem::new(Exit::Error, format!("IVN {}: {}", ivn.short(), chain(&error)))
+                Problem::new(Code::Failed, format!("IVN {}: {}", ivn.short(), chain(&error)))
             })
         });
         Ok(())
@@ -167,7 +167,7 @@ impl Service {
 }
 
 fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Problem {
-    let problem = Problem::new(Exit::Error, format!("can not listen on {address}: {error}"));
+    let problem = Problem::new(Code::Failed, format!("can not listen on {address}: {error}"));
     match error.kind() {
         std::io::ErrorKind::AddrInUse => problem.hint(
             "another program uses this port: stop it, or give another with --listen ADDRESS:PORT",
@@ -177,5 +177,5 @@ fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Problem {
 }
 
 fn problem(error: impl std::error::Error) -> Problem {
-    Problem::new(Exit::Error, chain(&error))
+    Problem::new(Code::Failed, chain(&error))
 }

@@ -25,11 +25,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::ivn::{Event, Member, Outgoing};
+use crate::api::{Code, HttpProblem, PROBLEM_TYPE, Problem};
 use crate::documents::Shelf;
 use crate::fail_points;
 use crate::setup::wire::{
-    JOIN_ROUTE, JoinRefusal, JoinRequest, JoinResponse, MAX_JOIN_BODY, PROBLEM_TYPE,
-    certificate_request_hash,
+    JOIN_ROUTE, JoinRequest, JoinResponse, MAX_JOIN_BODY, certificate_request_hash,
 };
 use crate::store::documents::{DocumentError, DocumentPackage};
 
@@ -63,10 +63,9 @@ pub(super) fn routes(context: Context) -> Routes {
 /// Whose connection this is, if that account may connect, and still has the keys that the certificate was issued for: a
 /// certificate alone is not enough.
 async fn member(context: &Context, peer: &Peer) -> Result<Member, Response> {
-    let refused = |why: String| (StatusCode::FORBIDDEN, format!("{why}\n")).into_response();
     let named = peer.account().and_then(|name| name.as_str().parse::<AccountName>().ok());
     let (Some(account), Some(identity)) = (named, peer.identity()) else {
-        return Err(refused("the certificate names no account".to_owned()));
+        return Err(problem(Problem::new(Code::NotAllowed, "the certificate names no account")));
     };
     let member = Member { account, identity: PublicKey(*identity) };
     let (reply, answer) = oneshot::channel();
@@ -74,13 +73,28 @@ async fn member(context: &Context, peer: &Peer) -> Result<Member, Response> {
     context.events.send(question).await.map_err(|_| unavailable())?;
     match answer.await {
         Ok(Ok(())) => Ok(member),
-        Ok(Err(why)) => Err(refused(why.to_string())),
+        Ok(Err(why)) => {
+            let message = why.to_string();
+            Err(problem(Problem::new(Code::Blocked(why), message)))
+        }
         Err(_) => Err(unavailable()),
     }
 }
 
 fn unavailable() -> Response {
-    (StatusCode::SERVICE_UNAVAILABLE, "the coordinator is not ready\n").into_response()
+    problem(not_ready())
+}
+
+fn not_ready() -> Problem {
+    Problem::new(Code::NotReady, "the coordinator is not ready; try again")
+}
+
+/// A refusal with its code (RFC 9457).
+fn problem(problem: Problem) -> Response {
+    let problem = HttpProblem::from(problem);
+    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let kind = [(header::CONTENT_TYPE, PROBLEM_TYPE)];
+    (status, kind, serde_json::to_vec(&problem).unwrap_or_default()).into_response()
 }
 
 async fn stream(State(context): State<Context>, request: StreamRequest) -> Response {
@@ -156,8 +170,8 @@ async fn document(
     match answer.await {
         Ok(true) => {}
         Ok(false) => {
-            let why = "only the requester and the group's members get a document\n";
-            return (StatusCode::FORBIDDEN, why).into_response();
+            let why = "only the requester and the group's members receive a document";
+            return problem(Problem::new(Code::NoReader, why));
         }
         Err(_) => return unavailable(),
     }
@@ -166,7 +180,7 @@ async fn document(
             let kind = [(header::CONTENT_TYPE, "application/octet-stream")];
             (kind, package.to_vec()).into_response()
         }
-        Ok(None) => (StatusCode::NOT_FOUND, "there is no such document\n").into_response(),
+        Ok(None) => problem(Problem::new(Code::NoDocument, "there is no such document")),
         Err(error) => document_error(&error),
     }
 }
@@ -183,8 +197,8 @@ async fn put_document(
     let genuine =
         DocumentPackage::from_bytes(&package).is_ok_and(|package| package.matches(commitment));
     if !genuine {
-        let why = "the document is not the one that the commitment is of\n";
-        return (StatusCode::UNPROCESSABLE_ENTITY, why).into_response();
+        let why = "the document does not match its commitment";
+        return problem(Problem::new(Code::OtherDocument, why));
     }
     match context.shelf.put(commitment, package.as_ref().into()).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
@@ -193,15 +207,13 @@ async fn put_document(
 }
 
 fn document_error(error: &DocumentError) -> Response {
-    let status = match error {
-        DocumentError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        DocumentError::Taken => StatusCode::CONFLICT,
-        DocumentError::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
-        DocumentError::NotWritten(_) | DocumentError::Unreadable(_) => {
-            StatusCode::INTERNAL_SERVER_ERROR
-        }
+    let code = match error {
+        DocumentError::TooLarge { .. } => Code::DocumentTooLarge,
+        DocumentError::Taken => Code::DocumentTaken,
+        DocumentError::DiskFull => Code::DiskFull,
+        DocumentError::NotWritten(_) | DocumentError::Unreadable(_) => Code::Failed,
     };
-    (status, format!("{error}\n")).into_response()
+    problem(Problem::new(code, error.to_string()))
 }
 
 async fn checkpoint(State(context): State<Context>, peer: axum::Extension<Peer>) -> Response {
@@ -246,17 +258,13 @@ async fn join(
 ) -> Response {
     match admitted(&context, &request).await {
         Ok(response) => axum::Json(response).into_response(),
-        Err(refusal) => {
-            let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST);
-            let kind = [(header::CONTENT_TYPE, PROBLEM_TYPE)];
-            (status, kind, serde_json::to_vec(&refusal).unwrap_or_default()).into_response()
-        }
+        Err(refusal) => problem(refusal),
     }
 }
 
-async fn admitted(context: &Context, request: &JoinRequest) -> Result<JoinResponse, JoinRefusal> {
-    let malformed = || JoinRefusal::new(400, "Malformed", "the request to join is malformed");
-    let busy = || JoinRefusal::new(503, "Not ready", "the coordinator is not ready; try again");
+async fn admitted(context: &Context, request: &JoinRequest) -> Result<JoinResponse, Problem> {
+    let malformed = || Problem::new(Code::Usage, "the request to join is malformed");
+    let busy = not_ready;
     let entry = Entry::from_bytes(&request.entry.0).map_err(|_| malformed())?;
     let Author::Account(account) = entry.statement().author.clone() else {
         return Err(malformed());
@@ -271,7 +279,7 @@ async fn admitted(context: &Context, request: &JoinRequest) -> Result<JoinRespon
     let signed = certificate_request_hash(entry.id(), &request.csr.0);
     if !keys.identity.verifies(signed.as_bytes(), proof) {
         let detail = "the certificate request is not signed by the account's identity key";
-        return Err(JoinRefusal::new(403, "Not allowed", detail));
+        return Err(Problem::new(Code::NotAllowed, detail));
     }
     let name = quorate_network::ivn::AccountName::new(account.as_str()).map_err(|_| malformed())?;
     // Issued first: an account that is admitted and then gets no certificate could not connect, and its invitation
@@ -279,11 +287,11 @@ async fn admitted(context: &Context, request: &JoinRequest) -> Result<JoinRespon
     let certificate = context
         .authority
         .issue_node_certificate(&name, &keys.identity.0, &request.csr.0, SystemTime::now())
-        .map_err(|error| JoinRefusal::new(400, "Malformed", error.to_string()))?;
+        .map_err(|error| Problem::new(Code::Usage, error.to_string()))?;
     let (reply, answer) = oneshot::channel();
     let event = Event::Join { entry: request.entry.0.clone(), reply };
     context.events.send(event).await.map_err(|_| busy())?;
-    let index = answer.await.map_err(|_| busy())?.map_err(JoinRefusal::from_rules)?;
+    let index = answer.await.map_err(|_| busy())?.map_err(Problem::from)?;
     let (reply, genesis) = oneshot::channel();
     context.events.send(Event::Genesis { reply }).await.map_err(|_| busy())?;
     Ok(JoinResponse {

@@ -8,7 +8,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
 use super::stage::{Check, NAMESPACE, unwritable, write};
-use crate::api::{Exit, Problem, RequestView};
+use crate::api::{Code, Problem, RequestView};
 use crate::error_chain::chain;
 use crate::log_audit::{Options, verify_directory, verify_proof};
 
@@ -47,7 +47,7 @@ pub(super) struct Signed {
 impl Signed {
     /// From hex.
     pub(super) fn new(key: &str, signature: &str) -> Result<Self, Problem> {
-        let bug = || Problem::new(Exit::Error, "the node gave no key or signature");
+        let bug = || Problem::new(Code::Failed, "the node gave no key or signature");
         Ok(Self { key: unhex(key).ok_or_else(bug)?, signature: unhex(signature).ok_or_else(bug)? })
     }
 
@@ -68,7 +68,7 @@ fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
 }
 
 fn ssh_output() -> Result<Output, Problem> {
-    let bug = |_| Problem::new(Exit::Error, "the SSH namespace can not be used");
+    let bug = |_| Problem::new(Code::Failed, "the SSH namespace can not be used");
     Ok(Output::Ssh { namespace: Namespace::new(NAMESPACE).map_err(bug)? })
 }
 
@@ -86,14 +86,14 @@ impl Files {
         let raw = Signed::new(verifying_key, raw.signature.as_deref().unwrap_or_default())?;
         let finish = |output: &Output, signed: &Signed| {
             quorate_documents::finish(document, output, &signed.key, &signed.signature)
-                .map_err(|error| Problem::new(Exit::Verification, chain(&error)))
+                .map_err(|error| Problem::new(Code::Verification, chain(&error)))
         };
         let ssh_file = finish(&ssh_output()?, &ssh)?;
         let raw_file = finish(&Output::Raw, &raw)?;
         let namespaces = [Namespace::new(NAMESPACE)
-            .map_err(|error| Problem::new(Exit::Error, error.to_string()))?];
+            .map_err(|error| Problem::new(Code::Failed, error.to_string()))?];
         let line = keys::allowed_signers_line(&ssh.key, IDENTITY, &namespaces)
-            .map_err(|error| Problem::new(Exit::Error, error.to_string()))?;
+            .map_err(|error| Problem::new(Code::Failed, error.to_string()))?;
         let files = Self {
             directory: directory.to_owned(),
             document: directory.join(name),
@@ -173,7 +173,7 @@ async fn run(tool: &'static str, mut command: Command, input: &[u8]) -> Result<V
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Ok(Verdict::NotInstalled(tool));
         }
-        Err(error) => return Err(Problem::new(Exit::Error, format!("{tool}: {error}"))),
+        Err(error) => return Err(Problem::new(Code::Failed, format!("{tool}: {error}"))),
     };
     let stdin = child.stdin.take();
     let feed = async {
@@ -184,7 +184,7 @@ async fn run(tool: &'static str, mut command: Command, input: &[u8]) -> Result<V
     };
     let (outcome, ()) = tokio::join!(child.wait_with_output(), feed);
     let Outcome { status, stdout, stderr } =
-        outcome.map_err(|error| Problem::new(Exit::Error, format!("{tool}: {error}")))?;
+        outcome.map_err(|error| Problem::new(Code::Failed, format!("{tool}: {error}")))?;
     if status.success() {
         return Ok(Verdict::Accepted);
     }

@@ -13,7 +13,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use zeroize::Zeroizing;
 
-use crate::api::{Answer, Ask, Exit, Problem};
+use crate::api::{Answer, Ask, Code, Problem};
 use crate::error_chain::chain;
 use crate::home::NodeHome;
 use crate::keystore::{Cost, Passphrase, PassphraseProtector};
@@ -53,7 +53,7 @@ impl Cluster {
     ) -> Result<Self, Problem> {
         let (admin, others) = names
             .split_first()
-            .ok_or_else(|| Problem::new(Exit::Usage, "there must be at least one member"))?;
+            .ok_or_else(|| Problem::new(Code::Usage, "there must be at least one member"))?;
         let passphrase_file = directory.join("passphrase");
         write_passphrase(&passphrase_file)?;
         let coordinator_home = directory.join("coordinator");
@@ -115,14 +115,14 @@ impl Cluster {
 
     fn member(&self, name: &AccountName) -> Result<&Member, Problem> {
         self.nodes.get(name).ok_or_else(|| {
-            Problem::new(Exit::Error, format!("{name} is no member of this cluster"))
+            Problem::new(Code::Failed, format!("{name} is no member of this cluster"))
         })
     }
 
     /// A member's running node, to be asked.
     pub(crate) async fn client(&self, name: &AccountName) -> Result<Client, Problem> {
         Client::open(&self.member(name)?.home, || {
-            Err(Problem::new(Exit::Error, format!("the node of {name} does not run")))
+            Err(Problem::new(Code::Failed, format!("the node of {name} does not run")))
         })
         .await
     }
@@ -188,7 +188,7 @@ impl Process {
                 let _ = stderr.read_to_string(&mut said).await;
             }
             let message = format!("quorate {} ended: {}", arguments.join(" "), said.trim());
-            return Err(Problem::new(Exit::Error, message));
+            return Err(Problem::new(Code::Failed, message));
         }
         // What it says from now on has to be read, or it would stop when the pipe is full.
         if let Some(stderr) = child.stderr.take() {
@@ -233,11 +233,11 @@ pub(crate) fn unexpected(answer: &Answer) -> Problem {
         .ok()
         .and_then(|value| value.get("answer").map(ToString::to_string))
         .unwrap_or_default();
-    Problem::new(Exit::Error, format!("the node answered another question: {kind}"))
+    Problem::new(Code::Failed, format!("the node answered another question: {kind}"))
 }
 
 fn problem(error: impl std::error::Error) -> Problem {
-    Problem::new(Exit::Error, chain(&error))
+    Problem::new(Code::Failed, chain(&error))
 }
 
 /// A loopback address that is free now.
@@ -248,7 +248,7 @@ fn free_address() -> Result<HubAddress, Problem> {
 
 fn create_directory(path: &Path) -> Result<(), Problem> {
     std::fs::create_dir_all(path).map_err(|error| {
-        Problem::new(Exit::Error, format!("{} can not be made: {error}", path.display()))
+        Problem::new(Code::Failed, format!("{} can not be made: {error}", path.display()))
     })
 }
 
@@ -261,7 +261,7 @@ fn write_passphrase(path: &Path) -> Result<(), Problem> {
         Zeroizing::new(random.iter().map(|byte| format!("{byte:02x}")).collect());
     let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     file.and_then(|mut file| writeln!(file, "{}", text.as_str())).map_err(|error| {
-        Problem::new(Exit::Error, format!("{} can not be written: {error}", path.display()))
+        Problem::new(Code::Failed, format!("{} can not be written: {error}", path.display()))
     })
 }
 

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use super::cluster::{Cluster, expect_logged, unexpected};
 use super::reshare::approve;
 use super::stage::{GROUP, definition, settled, signed};
-use crate::api::{Answer, Ask, Exit, Problem, SignAsk};
+use crate::api::{Answer, Ask, Code, Problem, SignAsk};
 use crate::launch::Client;
 use crate::setup::join::Choices;
 
@@ -97,11 +97,11 @@ pub(crate) async fn measure(
     for (min_signers, members) in [(2, 3), (3, 5)] {
         let place = directory.join(format!("{min_signers}-of-{members}"));
         std::fs::create_dir_all(&place)
-            .map_err(|error| Problem::new(Exit::Error, error.to_string()))?;
+            .map_err(|error| Problem::new(Code::Failed, error.to_string()))?;
         let names: Vec<AccountName> = (1..=members)
             .map(|number| format!("node-{number}").parse())
             .collect::<Result<_, NameError>>()
-            .map_err(|error| Problem::new(Exit::Error, error.to_string()))?;
+            .map_err(|error| Problem::new(Code::Failed, error.to_string()))?;
         let choices = Choices { auto_accept: true, auto_approve: true };
         let cluster = Cluster::start(&place, &names, choices).await?;
         let result = measure_one(&cluster, &names, min_signers, requests, concurrency).await;
@@ -126,14 +126,14 @@ async fn measure_one(
     requests: usize,
     concurrency: usize,
 ) -> Result<(Vec<EndToEnd>, Dkg, Reshare), Problem> {
-    let first = names.first().ok_or_else(|| Problem::new(Exit::Usage, "no members"))?;
+    let first = names.first().ok_or_else(|| Problem::new(Code::Usage, "no members"))?;
     let client = Arc::new(cluster.client(first).await?);
     let mut definition = definition(GROUP, names, min_signers)?;
     definition.policy.rule.auto_approve = true;
     let name = definition.name.clone();
     expect_logged(client.ask(Ask::DefineGroup(definition.clone())).await?)?;
     let ready = settled(&client, &name).await?.dkg_ms;
-    let ms = ready.ok_or_else(|| Problem::new(Exit::Error, "the group has no key"))?;
+    let ms = ready.ok_or_else(|| Problem::new(Code::Failed, "the group has no key"))?;
     let dkg = Dkg { min_signers, max_signers: names.len(), ms };
     // Whatever the first signatures have to load, they have loaded.
     sign_many(&client, &name, requests.div_ceil(10), 1).await?;
@@ -176,12 +176,12 @@ async fn measure_reshares(
         expect_logged(client.ask(ask).await?)?;
         let group = settled(client, &name).await?;
         if group.epoch <= Some(epoch) {
-            return Err(Problem::new(Exit::Error, group.sentence));
+            return Err(Problem::new(Code::Failed, group.sentence));
         }
         epoch = group.epoch.unwrap_or_default();
         took.extend(group.dkg_ms);
     }
-    let signed = load.await.map_err(|error| Problem::new(Exit::Error, error.to_string()))?;
+    let signed = load.await.map_err(|error| Problem::new(Code::Failed, error.to_string()))?;
     let mut latencies = signed?;
     latencies.sort();
     took.sort_unstable();
@@ -205,7 +205,7 @@ async fn measure_changes(
     min_signers: u16,
 ) -> Result<Change, Problem> {
     let few = names.get(..FEW).unwrap_or(names);
-    let first = few.first().ok_or_else(|| Problem::new(Exit::Usage, "no members"))?;
+    let first = few.first().ok_or_else(|| Problem::new(Code::Usage, "no members"))?;
     let client = cluster.client(first).await?;
     let mut took = Vec::with_capacity(CHANGES);
     for number in 1..=CHANGES {
@@ -219,7 +219,7 @@ async fn measure_changes(
         approve(cluster, &before.name, names).await?;
         let group = settled(&client, &before.name).await?;
         let ms = group.dkg_ms.filter(|_| group.epoch > Some(epoch));
-        took.push(ms.ok_or_else(|| Problem::new(Exit::Error, group.sentence))?);
+        took.push(ms.ok_or_else(|| Problem::new(Code::Failed, group.sentence))?);
     }
     took.sort_unstable();
     Ok(Change {
@@ -256,7 +256,7 @@ async fn sign_many(
     }
     let mut all = Vec::with_capacity(count);
     while let Some(latencies) = workers.join_next().await {
-        all.extend(latencies.map_err(|error| Problem::new(Exit::Error, error.to_string()))??);
+        all.extend(latencies.map_err(|error| Problem::new(Code::Failed, error.to_string()))??);
     }
     Ok(all)
 }

@@ -22,7 +22,7 @@ use self::cluster::{Cluster, expect_logged, unexpected};
 use self::reshare::Reshare;
 pub(crate) use self::stage::{Check, Plan, Step};
 use self::stage::{GROUP, Show, create, definition, hears, join, signed, unwritable, write};
-use crate::api::{Answer, Ask, Exit, Problem, RequestView};
+use crate::api::{Answer, Ask, Code, Problem, RequestView};
 use crate::launch::Client;
 use crate::setup::join::Choices;
 
@@ -300,7 +300,7 @@ async fn await_request(client: &Client, request: EntryId) -> Result<(), Problem>
 }
 
 fn names(plan: &Plan) -> Result<Vec<AccountName>, Problem> {
-    let bad = |what: String| Problem::new(Exit::Usage, what);
+    let bad = |what: String| Problem::new(Code::Usage, what);
     if plan.members < 2 || plan.members > 30 {
         return Err(bad("--members must be 2 to 30: each is a process of its own".to_owned()));
     }
@@ -329,7 +329,7 @@ fn read_document(plan: &Plan) -> Result<(String, Vec<u8>), Problem> {
         return Ok(("contract.txt".to_owned(), SAMPLE.as_bytes().to_vec()));
     };
     let bytes = std::fs::read(path).map_err(|error| {
-        Problem::new(Exit::Error, format!("{} can not be read: {error}", path.display()))
+        Problem::new(Code::Failed, format!("{} can not be read: {error}", path.display()))
     })?;
     let name = path
         .file_name()
@@ -343,7 +343,7 @@ fn make_directory(path: &Path) -> Result<(), Problem> {
     if inside.next().is_some() {
         let message =
             format!("{} is not empty; the demonstration overwrites nothing", path.display());
-        return Err(Problem::new(Exit::Error, message).hint("give another directory with --dir"));
+        return Err(Problem::new(Code::Failed, message).hint("give another directory with --dir"));
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::checks::Signed;
 use super::cluster::{Cluster, expect_logged};
 use super::stage::{Check, Show, Step, definition, hears, join, settled, signed, write};
-use crate::api::{Answer, Ask, Exit, Problem};
+use crate::api::{Answer, Ask, Code, Problem};
 use crate::launch::Client;
 
 /// The group's name.
@@ -54,7 +54,7 @@ impl<T: FnMut(Step)> Show<'_, T> {
         }
         let group = settled(client, &before.name).await?;
         if group.epoch <= Some(epoch) {
-            return Err(Problem::new(Exit::Error, group.sentence));
+            return Err(Problem::new(Code::Failed, group.sentence));
         }
         let reshare_ms = group.dkg_ms.unwrap_or_default();
         let now = group.verifying_key.unwrap_or_default();
@@ -71,7 +71,7 @@ impl<T: FnMut(Step)> Show<'_, T> {
         let signature = view.signature.clone().unwrap_or_default();
         let signature_file = self.plan.directory.join(format!("{}.{GROUP}.sig", document.0));
         let bytes = hex::decode(&signature)
-            .map_err(|error| Problem::new(Exit::Error, error.to_string()))?;
+            .map_err(|error| Problem::new(Code::Failed, error.to_string()))?;
         write(&signature_file, &bytes)?;
         let check = match now == key && Signed::new(&key, &signature)?.is_of(&document.1) {
             true => Check::Passed,
@@ -89,7 +89,7 @@ pub(super) async fn approve(
     name: &GroupName,
     names: &[AccountName],
 ) -> Result<(), Problem> {
-    let second = names.get(1).ok_or_else(|| Problem::new(Exit::Usage, "there is one member"))?;
+    let second = names.get(1).ok_or_else(|| Problem::new(Code::Usage, "there is one member"))?;
     let approver = cluster.client(second).await?;
     let id = hears("the change", || async {
         match approver.ask(Ask::Group { name: name.clone(), watch: false }).await {

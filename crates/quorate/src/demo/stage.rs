@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::cluster::{expect_logged, unexpected};
 use crate::api::{
-    Answer, Ask, Exit, GroupStage, GroupView, Problem, RequestStage, RequestView, SignAsk,
+    Answer, Ask, Code, GroupStage, GroupView, Problem, RequestStage, RequestView, SignAsk,
 };
 use crate::launch::Client;
 
@@ -83,7 +83,7 @@ pub(super) struct Show<'a, T> {
 
 impl<T: FnMut(Step)> Show<'_, T> {
     pub(super) fn name(&self, index: usize) -> Result<AccountName, Problem> {
-        let missing = || Problem::new(Exit::Usage, "a group has at least two members");
+        let missing = || Problem::new(Code::Usage, "a group has at least two members");
         self.names.get(index).cloned().ok_or_else(missing)
     }
 
@@ -106,7 +106,7 @@ impl<T: FnMut(Step)> Show<'_, T> {
         let group = settled(client, &name).await?;
         match group.state {
             GroupStage::Ready => Ok(group),
-            _ => Err(Problem::new(Exit::Error, group.sentence)),
+            _ => Err(Problem::new(Code::Failed, group.sentence)),
         }
     }
 
@@ -148,7 +148,7 @@ pub(super) async fn hears<T, F: Future<Output = Option<T>>>(
     };
     tokio::time::timeout(std::time::Duration::from_secs(10), heard)
         .await
-        .map_err(|_| Problem::new(Exit::Waiting, format!("a node was not shown {what} in time")))
+        .map_err(|_| Problem::new(Code::Waiting, format!("a node was not shown {what} in time")))
 }
 
 /// Waits until a group has its key or can not get one, and nothing about it is pending.
@@ -162,7 +162,7 @@ pub(super) async fn settled(client: &Client, name: &GroupName) -> Result<GroupVi
         .await?;
     match last {
         Some(Answer::Group(view)) => Ok(*view),
-        _ => Err(Problem::new(Exit::Error, "the node says nothing about the group")),
+        _ => Err(Problem::new(Code::Failed, "the node says nothing about the group")),
     }
 }
 
@@ -195,13 +195,13 @@ pub(super) async fn signed(client: &Client, request: EntryId) -> Result<RequestV
         .await?;
     match last {
         Some(view) if view.state == RequestStage::Signed => Ok(view),
-        Some(view) => Err(Problem::new(Exit::Rejected, view.sentence)),
-        None => Err(Problem::new(Exit::Error, "the node says nothing about the request")),
+        Some(view) => Err(Problem::new(Code::Rejected, view.sentence)),
+        None => Err(Problem::new(Code::Failed, "the node says nothing about the request")),
     }
 }
 
 pub(super) fn group(name: &str) -> Result<GroupName, Problem> {
-    name.parse().map_err(|_| Problem::new(Exit::Error, "the group's name can not be used"))
+    name.parse().map_err(|_| Problem::new(Code::Failed, "the group's name can not be used"))
 }
 
 pub(super) fn join(names: &[AccountName]) -> String {
@@ -217,5 +217,5 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
 }
 
 pub(super) fn unwritable(path: &Path, error: &std::io::Error) -> Problem {
-    Problem::new(Exit::Error, format!("{} can not be written: {error}", path.display()))
+    Problem::new(Code::Failed, format!("{} can not be written: {error}", path.display()))
 }

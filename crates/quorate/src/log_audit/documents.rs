@@ -8,7 +8,7 @@ use quorate_ceremony::names::EntryId;
 use quorate_ceremony::statement::Request;
 
 use super::unreadable;
-use crate::api::{Exit, Problem};
+use crate::api::{Code, Problem};
 use crate::documents::output;
 use crate::store::documents::DocumentPackage;
 
@@ -25,7 +25,7 @@ impl Stored {
                 Ok(Self { directory: directory.to_owned(), unreadable: None })
             }
             Ok(_) => Err(Problem::new(
-                Exit::Error,
+                Code::Failed,
                 format!("{} is not a directory", directory.display()),
             )
             .hint("give the directory \"documents\" of the coordinator, or a copy")),

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::files::Files;
 use super::{files_problem, read_checkpoint};
-use crate::api::{Exit, Problem};
+use crate::api::{Code, Problem};
 
 /// What two checkpoints of one log say of each other.
 #[derive(Debug, Serialize)]
@@ -71,11 +71,11 @@ impl Since {
 pub fn compare_since(directory: &Path, note: &str, log: &LogVerifier) -> Result<Since, Problem> {
     let verified = |what: &str, signed: SignedCheckpoint| {
         signed.verify(log).map_err(|error| {
-            Problem::new(Exit::Verification, format!("{what} is not the log's: {error}"))
+            Problem::new(Code::Verification, format!("{what} is not the log's: {error}"))
         })
     };
     let earlier: SignedCheckpoint = note.trim_start().parse().map_err(|error| {
-        Problem::new(Exit::Error, format!("this is not a checkpoint: {error}"))
+        Problem::new(Code::Failed, format!("this is not a checkpoint: {error}"))
             .hint("give the file \"checkpoint\" of an earlier copy of the log")
     })?;
     let earlier = verified("the checkpoint to compare with", earlier)?;
@@ -98,10 +98,10 @@ pub fn compare_since(directory: &Path, note: &str, log: &LogVerifier) -> Result<
             Ok(Since::Fork { misbehaviour })
         }
         Err(FindForkError::OtherLog) => {
-            Err(Problem::new(Exit::Verification, "the checkpoint is of another log"))
+            Err(Problem::new(Code::Verification, "the checkpoint is of another log"))
         }
         Err(error) => Err(Problem::new(
-            Exit::Verification,
+            Code::Verification,
             format!("the log in {} does not hold: {error}", directory.display()),
         )),
     }

@@ -14,7 +14,7 @@ use quorate_log::tile::{
 use quorate_log::tree::{Frontier, HashReader as _, TreeHead};
 
 use super::files_problem;
-use crate::api::{Exit, Problem};
+use crate::api::{Code, Problem};
 
 /// The longest that a bundle can be, in bytes; no file of a log is longer.
 const MAX_FILE: usize = (TILE_WIDTH as usize) * (2 + MAX_ENTRY_LEN);
@@ -90,7 +90,7 @@ impl<'a> Files<'a> {
 
     fn problem(&self, what: &str) -> Problem {
         let what = format!("the log in {} does not hold: {what}", self.directory.display());
-        Problem::new(Exit::Verification, what)
+        Problem::new(Code::Verification, what)
             .hint("get another copy of the log, from another place")
     }
 

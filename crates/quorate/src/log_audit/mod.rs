@@ -28,7 +28,7 @@ use quorate_log::tile::{Entries, TileError};
 
 use self::documents::Stored;
 use self::files::Files;
-use crate::api::{Exit, Problem};
+use crate::api::{Code, Problem};
 use crate::error_chain::chain;
 use crate::store::publish::CHECKPOINT;
 
@@ -81,7 +81,7 @@ pub fn verify_directory(directory: &Path, options: &Options) -> Result<AuditRepo
                 more => format!(" (and {more} more faults)"),
             };
             let what = format!("the log in {} does not hold: {first}{others}", directory.display());
-            let problem = Problem::new(Exit::Verification, what);
+            let problem = Problem::new(Code::Verification, what);
             Err(if report.checkpoint.signed_by_log {
                 problem.hint("the log's own key signed this: keep a copy, it is proof")
             } else {
@@ -104,13 +104,13 @@ pub fn verify_misbehaviour(
     documents: Option<&Path>,
 ) -> Result<misbehaviour::Proved, Problem> {
     let unproved = |error: NotProved| {
-        let problem = |exit| Problem::new(exit, error.to_string());
+        let problem = |code| Problem::new(code, error.to_string());
         match error {
-            NotProved::NeedsLog { .. } => problem(Exit::Usage).hint("give a copy of the log: DIR"),
+            NotProved::NeedsLog { .. } => problem(Code::Usage).hint("give a copy of the log: DIR"),
             NotProved::NeedsDocument { .. } => {
-                problem(Exit::Usage).hint("give the directory of documents: --documents DIR")
+                problem(Code::Usage).hint("give the directory of documents: --documents DIR")
             }
-            _ => problem(Exit::Verification),
+            _ => problem(Code::Verification),
         }
     };
     let proof = Misbehaviour::from_json(text.trim()).map_err(unproved)?;
@@ -152,7 +152,7 @@ fn replay(
     }
     report.map_err(|error| {
         let what = format!("{} is not the log of an IVN: {error}", directory.display());
-        Problem::new(Exit::Verification, what)
+        Problem::new(Code::Verification, what)
     })
 }
 
@@ -164,19 +164,19 @@ fn read_checkpoint(directory: &Path) -> Result<SignedCheckpoint, Problem> {
         Ok(None) if directory.join("tile").is_dir() => {
             let what =
                 format!("the log in {} has no checkpoint: it is cut short", directory.display());
-            return Err(Problem::new(Exit::Verification, what)
+            return Err(Problem::new(Code::Verification, what)
                 .hint("get another copy of the log, from another place"));
         }
         Ok(None) => {
             let what = format!("there is no published log in {}", directory.display());
-            return Err(Problem::new(Exit::Error, what)
+            return Err(Problem::new(Code::Failed, what)
                 .hint("give the directory that holds \"checkpoint\" and \"tile\""));
         }
         Err(error) => return Err(unreadable(&path, &error)),
     };
     let damaged = |why: &dyn std::fmt::Display| {
         let what = format!("{} is not a checkpoint: {why}", path.display());
-        Problem::new(Exit::Verification, what)
+        Problem::new(Code::Verification, what)
             .hint("get another copy of the log, from another place")
     };
     let text = String::from_utf8(bytes).map_err(|_| damaged(&"it is not UTF-8 text"))?;
@@ -184,7 +184,7 @@ fn read_checkpoint(directory: &Path) -> Result<SignedCheckpoint, Problem> {
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Problem {
-    Problem::new(Exit::Error, format!("{} can not be read: {error}", path.display()))
+    Problem::new(Code::Failed, format!("{} can not be read: {error}", path.display()))
         .hint("check its permissions, and the disk")
 }
 
@@ -193,9 +193,9 @@ fn files_problem(directory: &Path, error: &TileError<io::Error>) -> Problem {
     let what = format!("the log in {} can not be checked: {}", directory.display(), chain(error));
     match error {
         TileError::Read(_) => {
-            Problem::new(Exit::Error, what).hint("check permissions, and the disk")
+            Problem::new(Code::Failed, what).hint("check permissions, and the disk")
         }
-        _ => Problem::new(Exit::Verification, what)
+        _ => Problem::new(Code::Verification, what)
             .hint("get another copy of the log, from another place"),
     }
 }

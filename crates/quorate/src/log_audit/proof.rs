@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::files::Files;
 use super::{files_problem, read_checkpoint};
-use crate::api::{Exit, Problem};
+use crate::api::{Code, Problem};
 
 /// An entry with its proof.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -45,7 +45,7 @@ pub fn prove(directory: &Path, index: u64, anchor: &Anchor) -> Result<Proved, Pr
         Err(ProveError::Read(error)) => return Err(files_problem(directory, &error)),
         Err(error) => {
             let last = size.saturating_sub(1);
-            return Err(Problem::new(Exit::Error, error.to_string())
+            return Err(Problem::new(Code::Failed, error.to_string())
                 .hint(format!("entries are numbered from 0 to {last}")));
         }
     };
@@ -104,7 +104,7 @@ pub struct EntryReport {
 /// [`Exit::Verification`] when the proof does not show it, [`Exit::Usage`] when the key is none.
 pub fn verify_proof(proof: &str, entry: &[u8], log_key: &str) -> Result<ProofReport, Problem> {
     let log_key: LogVerifier = log_key.parse().map_err(|error| {
-        Problem::new(Exit::Usage, format!("the log key can not be used: {error}"))
+        Problem::new(Code::Usage, format!("the log key can not be used: {error}"))
             .hint("copy the whole line that `quorate status` shows as log key")
     })?;
     let proof: TlogProof = proof.parse().map_err(|error| not_proved(&error))?;
@@ -147,7 +147,7 @@ impl ProofReport {
 
 fn not_proved(why: &dyn std::fmt::Display) -> Problem {
     Problem::new(
-        Exit::Verification,
+        Code::Verification,
         format!("the proof does not show that the entry is in the log: {why}"),
     )
 }

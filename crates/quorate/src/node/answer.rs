@@ -16,152 +16,50 @@ use quorate_log::tree::MemoryTree;
 use super::hub::Hub;
 use super::view;
 use crate::api::{
-    Answer, BlockedView, EntryView, Exit, PastChangeView, Problem, StatusView, TroubleView,
+    Answer, BlockedView, Code, EntryView, PastChangeView, Problem, StatusView, TroubleView,
 };
 
 /// The fewest hex digits that name a request.
 const SHORTEST_ID: usize = 4;
 
-/// How a failed order looks to a person.
+/// How a failed command looks to whoever gave it.
 pub(crate) fn problem(error: &CommandError) -> Problem {
-    match error {
-        CommandError::Unreachable => Problem::new(Exit::Unreachable, error.to_string())
-            .hint("the node keeps trying; see: quorate status"),
-        CommandError::NoDocument => Problem::new(Exit::Error, error.to_string())
-            .hint("ask the requester to submit it again"),
-        CommandError::Frozen => {
-            Problem::new(Exit::Error, error.to_string()).hint("quorate doctor says what it is")
+    let code = match error {
+        CommandError::Unreachable => {
+            return Problem::new(Code::Unreachable, error.to_string())
+                .hint("the node keeps trying; see: quorate status");
         }
-        CommandError::TooLong => Problem::new(Exit::Error, error.to_string()),
-        CommandError::NotTaken(invalid) => {
-            Problem { message: error.to_string(), ..invalid_problem(invalid) }.hint(
-                "if it shall not count any more, reject the request; ask who runs the coordinator",
-            )
-        }
-        CommandError::RefusedHere(invalid) => {
-            Problem { message: error.to_string(), ..invalid_problem(invalid) }
-        }
-        CommandError::Refusal(invalid) => invalid_problem(invalid),
-    }
+        CommandError::NoDocument => Code::NoDocument,
+        CommandError::Frozen => Code::Frozen,
+        CommandError::TooLong => Code::TooLong,
+        CommandError::NotTaken(why) => Code::NotTaken(why.clone()),
+        CommandError::RefusedHere(why) => Code::RejectedHere(why.clone()),
+        CommandError::Refusal(why) => Code::Refused(why.clone()),
+    };
+    Problem::new(code, error.to_string())
 }
 
-/// As [`problem`]; that there is no connection has another reason if the coordinator does not want this node.
+/// As [`problem`]; that there is no connection has another reason if the coordinator does not want
+/// this node.
 pub(crate) fn told(error: &CommandError, node: &Node, hub: &Hub) -> Problem {
-    let hindrance = match error {
+    let blocked = match error {
         CommandError::Unreachable => BlockedView::of(node, hub.outage.borrow().as_ref()),
         _ => None,
     };
-    match hindrance {
-        Some(BlockedView { sentence, advice }) => {
-            Problem::new(Exit::NotAllowed, sentence.trim_end_matches('.')).hint(advice)
+    match (blocked, error) {
+        (Some(BlockedView { sentence, advice }), _) => {
+            Problem::new(Code::NotAllowed, sentence.trim_end_matches('.')).hint(advice)
         }
-        None => match error {
-            CommandError::Refusal(Refusal::RequestOver { request })
-                if let Some(group) = node.state().group_of_change(*request) =>
-            {
-                let name = &group.definition.name;
-                problem(error).hint(format!("quorate group show {name}"))
+        (None, CommandError::Refusal(Refusal::RequestOver { request })) => {
+            match node.state().group_of_change(*request) {
+                Some(group) => {
+                    let name = &group.definition.name;
+                    problem(error).hint(format!("quorate group show {name}"))
+                }
+                None => problem(error),
             }
-            _ => problem(error),
-        },
-    }
-}
-
-/// For [`Refusal`]s that come without a command.
-impl From<Refusal> for Problem {
-    fn from(invalid: Refusal) -> Self {
-        problem(&CommandError::Refusal(invalid))
-    }
-}
-
-fn invalid_problem(invalid: &Refusal) -> Problem {
-    let text = invalid.to_string();
-    match invalid {
-        Refusal::NotAdmin { .. }
-        | Refusal::NotAMember { .. }
-        | Refusal::WrongAuthor
-        | Refusal::NotInvited
-        | Refusal::InvitationExpired
-        | Refusal::RequesterMayNotApprove
-        | Refusal::OwnRepair { .. }
-        | Refusal::RemovesItself { .. }
-        | Refusal::Suspended { .. }
-        | Refusal::KeysReplaced { .. }
-        | Refusal::LastAdmin { .. }
-        | Refusal::OwnAccount { .. }
-        | Refusal::StillMember { .. }
-        | Refusal::MemberRole { .. } => Problem::new(Exit::NotAllowed, text),
-        Refusal::RequestOver { request } => Problem::new(Exit::Rejected, text)
-            .hint(format!("quorate request show {}", request.short())),
-        Refusal::UnknownAccount { .. } => Problem::new(Exit::Error, text)
-            .hint("quorate account list shows them all; quorate invite NAME adds one"),
-        Refusal::NoShare { account, group } => Problem::new(Exit::NotAllowed, text).hint(format!(
-            "the group's members give it back with: quorate group repair {group} {account}"
-        )),
-        Refusal::UnknownGroup { .. } => Problem::new(Exit::Error, text).hint("quorate group list"),
-        Refusal::UnknownRequest { .. } => {
-            Problem::new(Exit::Error, text).hint("quorate request list")
         }
-        Refusal::ChangePending { group, .. } => Problem::new(Exit::Error, text).hint(format!(
-            "quorate group show {group}; to take it back: quorate group cancel {group}"
-        )),
-        Refusal::OtherEpoch { group, .. }
-        | Refusal::NoKey { group }
-        | Refusal::GroupExists { group }
-        | Refusal::DefinitionChanged { group }
-        | Refusal::NotAPastEpoch { group, .. }
-        | Refusal::NoHandover { group, .. }
-        | Refusal::SessionRunning { group }
-        | Refusal::SessionFailed { group }
-        | Refusal::TooFewVoters { group, .. } => {
-            Problem::new(Exit::Error, text).hint(format!("quorate group show {group}"))
-        }
-        Refusal::TooFewShares { group, .. } => Problem::new(Exit::Error, text).hint(format!(
-            "quorate group show {group} says whose are missing: resume who is suspended, or restore its backup; else \
-             make a new group with a new key"
-        )),
-        Refusal::NotApproved { request } => {
-            Problem::new(Exit::Error, text).hint(format!("quorate request show {}", request.short()))
-        }
-        Refusal::Removed { .. }
-        | Refusal::AlreadySo { .. }
-        | Refusal::OtherRoles { .. }
-        | Refusal::AccountExists { .. } => {
-            Problem::new(Exit::Error, text).hint("quorate account list")
-        }
-        Refusal::NotAccepted => Problem::new(Exit::Error, text).hint("quorate group list"),
-        Refusal::PolicyChanged
-        | Refusal::Expiry { .. }
-        | Refusal::MinSigners { .. }
-        | Refusal::TooManySigners { .. }
-        | Refusal::ApprovalsRequired { .. }
-        | Refusal::ChangesRequired { .. }
-        | Refusal::RefreshEvery
-        | Refusal::PolicyExpiry
-        | Refusal::MemberTwice { .. }
-        | Refusal::SuiteFixed
-        | Refusal::Repair { .. }
-        | Refusal::Reason
-        | Refusal::AlreadySaid { .. }
-        | Refusal::Outdated { .. }
-        | Refusal::ClockSkew { .. }
-        | Refusal::TooMuch { .. }
-        | Refusal::Deployment => Problem::new(Exit::Error, text),
-        // What people can not bring about with this program.
-        Refusal::NotGenesis
-        | Refusal::Malformed
-        | Refusal::Signature
-        | Refusal::OtherIvn
-        | Refusal::KeysTaken { .. }
-        | Refusal::KeysUsed
-        | Refusal::SessionOver
-        | Refusal::SessionStep
-        | Refusal::StaleIncarnation
-        | Refusal::Protocol
-        | Refusal::AbortReason
-        | Refusal::BadSignature
-        | Refusal::Checkpoint
-        | Refusal::Signers => Problem::new(Exit::Error, text).hint("quorate doctor"),
+        _ => problem(error),
     }
 }
 
@@ -194,7 +92,7 @@ fn well_formed(id: &str) -> Result<String, Problem> {
     }
     let message =
         format!("\"{id}\" is not a request id: at least {SHORTEST_ID} hexadecimal digits");
-    Err(Problem::new(Exit::Error, message).hint("quorate request list"))
+    Err(Problem::new(Code::MalformedId, message))
 }
 
 /// The one request whose id begins like this.
@@ -204,11 +102,9 @@ pub(crate) fn find_request<'a>(state: &'a IvnState, id: &str) -> Result<&'a Requ
         state.requests().values().filter(|request| request.id.to_string().starts_with(&wanted));
     match (found.next(), found.next()) {
         (Some(request), None) => Ok(request),
-        (None, _) => Err(Problem::new(Exit::Error, format!("there is no request {id}"))
-            .hint("quorate request list")),
+        (None, _) => Err(Problem::new(Code::NoSuchId, format!("there is no request {id}"))),
         (Some(_), Some(_)) => {
-            Err(Problem::new(Exit::Error, format!("several requests begin with {id}"))
-                .hint("give more digits; quorate request list"))
+            Err(Problem::new(Code::AmbiguousId, format!("several requests begin with {id}")))
         }
     }
 }
@@ -308,21 +204,21 @@ pub(crate) fn prove(
     index: u64,
     checkpoint: Option<String>,
 ) -> Result<Answer, Problem> {
-    let bug = || Problem::new(Exit::Error, "the proof could not be made");
+    let bug = || Problem::new(Code::Failed, "the proof could not be made");
     let entry = stored.get(usize_of(index)).ok_or_else(|| {
         let message = format!("the log has {} entries; there is no entry {index}", stored.len());
-        Problem::new(Exit::Error, message)
+        Problem::new(Code::Failed, message)
     })?;
     let verifier = log_verifier(state).ok_or_else(bug)?;
     let checkpoint = checkpoint.ok_or_else(|| problem(&CommandError::Unreachable))?;
     let checkpoint = checkpoint
         .parse::<SignedCheckpoint>()
         .and_then(|signed| signed.verify(&verifier))
-        .map_err(|error| Problem::new(Exit::Verification, error.to_string()))?;
+        .map_err(|error| Problem::new(Code::Verification, error.to_string()))?;
     let head = checkpoint.head();
     if head.size > stored.len() as u64 {
         let message = "the log is ahead of this node for a moment";
-        return Err(Problem::new(Exit::Waiting, message).hint("try again"));
+        return Err(Problem::new(Code::Waiting, message).hint("try again"));
     }
     let mut tree = MemoryTree::default();
     for bytes in stored.iter().take(usize_of(head.size)) {
@@ -330,11 +226,11 @@ pub(crate) fn prove(
     }
     if tree.head() != head {
         let message = "the coordinator's checkpoint is not of the log that this node verified";
-        return Err(Problem::new(Exit::Verification, message).hint("quorate doctor"));
+        return Err(Problem::new(Code::Verification, message).hint("quorate doctor"));
     }
     let inclusion = InclusionProof::prove(&tree, index, head.size).map_err(|_| {
         Problem::new(
-            Exit::Waiting,
+            Code::Waiting,
             "the coordinator has not signed a checkpoint with this entry yet",
         )
     })?;

@@ -6,7 +6,7 @@ use quorate_ceremony::node::{Config, Node};
 use rand_core::OsRng;
 
 use super::{damaged, problem};
-use crate::api::{Answer, Exit, Problem};
+use crate::api::{Answer, Code, Problem};
 use crate::backup;
 use crate::home::{Home, NodeConfig, NodeHome};
 use crate::keystore::NodeKeys;
@@ -34,7 +34,7 @@ pub(super) async fn answer(
 pub(crate) async fn at_rest(home: NodeHome, keys: NodeKeys) -> Result<Vec<u8>, Problem> {
     if rotate::is_begun(&home) {
         let message = "this account is getting new keys, and that is not finished: a backup of the earlier ones would be of no use";
-        return Err(Problem::new(Exit::Error, message).hint("quorate node rotate-keys"));
+        return Err(Problem::new(Code::Failed, message).hint("quorate node rotate-keys"));
     }
     let config = home.config().cloned().ok_or_else(|| damaged("home.json"))?;
     let sealer = keys.sealer(config.ivn, config.account.clone());
@@ -54,7 +54,7 @@ pub(crate) async fn at_rest(home: NodeHome, keys: NodeKeys) -> Result<Vec<u8>, P
 
 fn backup_problem(error: &backup::BackupError) -> Problem {
     match error {
-        backup::BackupError::Frozen => Problem::new(Exit::Error, error.to_string())
+        backup::BackupError::Frozen => Problem::new(Code::Failed, error.to_string())
             .hint("keep this home as it is, and copies of the proof: quorate doctor"),
         error => problem(error),
     }

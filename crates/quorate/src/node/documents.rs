@@ -10,7 +10,7 @@ use quorate_documents::{Format, Output};
 use rand_core::{OsRng, RngCore as _};
 
 use super::hub::Hub;
-use crate::api::{Exit, Problem, SignAsk};
+use crate::api::{Code, Problem, SignAsk};
 use crate::documents::{Shelf, prepared};
 use crate::store::documents::{DocumentPackage, InvalidName};
 
@@ -44,14 +44,14 @@ pub(super) async fn fetch(shelf: &Shelf, hub: &Hub, request: &Request) -> Option
 pub(super) async fn place(shelf: &Shelf, hub: &Hub, ask: SignAsk) -> Result<Command, Problem> {
     if ask.format == Format::Raw.name() {
         quorate_documents::check(&ask.document, &Output::Raw)
-            .map_err(|error| Problem::new(Exit::Error, error.to_string()))?;
+            .map_err(|error| Problem::new(Code::Failed, error.to_string()))?;
     }
     let mut salt = [0; 32];
     OsRng.fill_bytes(&mut salt);
     let name = ask
         .name
         .parse()
-        .map_err(|error: InvalidName| Problem::new(Exit::Usage, error.to_string()))?;
+        .map_err(|error: InvalidName| Problem::new(Code::Usage, error.to_string()))?;
     let package = DocumentPackage { salt, name, document: ask.document };
     let commitment = package.commitment();
     let length = package.document.len();
@@ -59,7 +59,7 @@ pub(super) async fn place(shelf: &Shelf, hub: &Hub, ask: SignAsk) -> Result<Comm
     if bytes.len() as u64 > shelf.limit() {
         let message =
             format!("the document has {} bytes; this node takes at most {}", length, shelf.limit());
-        return Err(Problem::new(Exit::Error, message).hint(
+        return Err(Problem::new(Code::Failed, message).hint(
             "raise limits.document_bytes in home.json of the coordinator and of all members",
         ));
     }

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::renewal::Renewal;
 use super::{authority, damaged, dialler, hub, problem};
-use crate::api::{Exit, Problem};
+use crate::api::{Code, Problem};
 use crate::backup::Backup;
 use crate::home::NodeConfig;
 use crate::timers::now;
@@ -150,7 +150,8 @@ impl Following {
 /// Whether a node that has this log may go on from it.
 fn check(machine: &Node) -> Result<(), Problem> {
     if let Some(invalid) = machine.dismissal() {
-        return Err(Problem::new(Exit::NotAllowed, invalid.to_string())
+        let message = invalid.to_string();
+        return Err(Problem::new(Code::Blocked(invalid), message)
             .hint("what to do is an admin's to say; a backup from before new keys is of no use"));
     }
     let size = machine.state().size();
@@ -160,7 +161,7 @@ fn check(machine: &Node) -> Result<(), Problem> {
             let kept = theirs.parse::<SignedCheckpoint>().ok();
             let kept = kept.map_or(0, |kept| kept.unverified().size());
             Err(Problem::new(
-                Exit::Verification,
+                Code::Verification,
                 format!(
                     "the coordinator shows a log of {size} entries, and this node had verified {kept} of it: it was restored from an old copy, or hides the rest"
                 ),
@@ -168,7 +169,7 @@ fn check(machine: &Node) -> Result<(), Problem> {
             .hint("nothing was restored; ask the other members how long their log is (quorate status), and who runs the coordinator"))
         }
         Some(_) => Err(Problem::new(
-            Exit::Verification,
+            Code::Verification,
             "the log that the coordinator shows is not the one that this node knew",
         )
         .hint("nothing was restored; find out who runs the coordinator")),
@@ -177,13 +178,13 @@ fn check(machine: &Node) -> Result<(), Problem> {
 
 fn unfit() -> Problem {
     Problem::new(
-        Exit::Verification,
+        Code::Verification,
         "the coordinator shows entries and a checkpoint that do not fit each other",
     )
     .hint("nothing was restored; find out who runs the coordinator")
 }
 
 fn silent() -> Problem {
-    Problem::new(Exit::Unreachable, "the coordinator does not show its log")
+    Problem::new(Code::Unreachable, "the coordinator does not show its log")
         .hint("nothing was restored; try again later")
 }

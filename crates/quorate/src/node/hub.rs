@@ -13,7 +13,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::task::Event;
-use crate::api::{Exit, Problem};
+use crate::api::{Code, Exit, Problem};
 use crate::error_chain::chain;
 use crate::fail_points;
 
@@ -87,12 +87,12 @@ impl Hub {
             answer = client.request(method, path, body) => answer,
             () = over.cancelled() => {
                 let message = "the connection to the coordinator was lost before its answer came";
-                return Err(Problem::new(Exit::Unreachable, message));
+                return Err(Problem::new(Code::Unreachable, message));
             }
         };
         answer.map_err(|error| match error {
             RequestError::Dial(error) => dial_problem(&error),
-            error => Problem::new(Exit::Unreachable, chain(&error)),
+            error => Problem::new(Code::Unreachable, chain(&error)),
         })
     }
 
@@ -126,8 +126,9 @@ impl Hub {
         if !answer.status.is_success() {
             return Err(refusal(&answer));
         }
-        serde_json::from_slice(&answer.body)
-            .map_err(|_| Problem::new(Exit::Error, "the coordinator sent something that is no log"))
+        serde_json::from_slice(&answer.body).map_err(|_| {
+            Problem::new(Code::Failed, "the coordinator sent something that is no log")
+        })
     }
 
     /// The latest checkpoint with the cosignatures that the coordinator has.
@@ -137,32 +138,37 @@ impl Hub {
             return Err(refusal(&answer));
         }
         String::from_utf8(answer.body)
-            .map_err(|_| Problem::new(Exit::Error, "the coordinator sent no checkpoint"))
+            .map_err(|_| Problem::new(Code::Failed, "the coordinator sent no checkpoint"))
     }
 }
 
 fn refusal(answer: &Answer) -> Problem {
-    let text = String::from_utf8_lossy(&answer.body);
-    let text: String = text.trim().chars().filter(|c| !c.is_control()).take(300).collect();
-    let exit = match answer.status {
-        http::StatusCode::FORBIDDEN => Exit::NotAllowed,
-        http::StatusCode::SERVICE_UNAVAILABLE => Exit::Unreachable,
-        _ => Exit::Error,
-    };
-    Problem::new(exit, format!("the coordinator refused: {text} ({})", answer.status.as_u16()))
+    let status = answer.status.as_u16();
+    let problem = Problem::from_http(status, &answer.body);
+    let message = format!("the coordinator refused: {} ({status})", problem.message);
+    Problem { message, ..problem }
 }
 
 /// Why there is no connection, and what to do about it.
 pub(crate) fn dial_problem(error: &DialError) -> Problem {
-    let problem = Problem::new(Exit::Unreachable, chain(error));
+    let problem = Problem::new(Code::Unreachable, chain(error));
     match error {
         DialError::Unreachable { .. } => problem.hint("is the coordinator running? quorate serve"),
         DialError::UnknownIvn | DialError::OtherHub(_) => {
             problem.hint("the address may belong to another coordinator: see home.json")
         }
         // Not that it can not be reached: it says no, and why.
-        DialError::Refused(Refusal::Status { status: http::StatusCode::FORBIDDEN, said }) => {
-            Problem::new(Exit::NotAllowed, said.clone()).hint("quorate status")
+        DialError::Refused(Refusal::Status { status, body }) => {
+            match Problem::from_http(status.as_u16(), body) {
+                refused if refused.exit() == Exit::NotAllowed => refused.hint("quorate status"),
+                Problem { code, message, .. } => Problem::new(
+                    code,
+                    format!(
+                        "the hub refused the connection: {message} (status {})",
+                        status.as_u16()
+                    ),
+                ),
+            }
         }
         _ => problem,
     }
@@ -184,8 +190,7 @@ pub(super) async fn keep_linked(
         }
         let failed = |error: &DialError, pause: std::time::Duration| {
             let problem = dial_problem(error);
-            let known =
-                outage.borrow().as_ref().is_some_and(|last| last.message == problem.message);
+            let known = outage.borrow().as_ref() == Some(&problem);
             if !known {
                 tracing::warn!("{}; trying again", problem.message);
                 outage.send_replace(Some(problem));

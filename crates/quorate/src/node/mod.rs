@@ -24,7 +24,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use self::renewal::Renewal;
-use crate::api::{Answer, Ask, Exit, Problem};
+use crate::api::{Answer, Ask, Code, Problem};
 use crate::documents::Shelf;
 use crate::error_chain::chain;
 use crate::home::{NodeConfig, NodeHome};
@@ -62,7 +62,7 @@ pub(crate) struct Running {
 pub(crate) async fn start(home: NodeHome, passphrase: Passphrase) -> Result<Running, Problem> {
     if rotate::is_begun(&home) {
         let message = "this account is getting new keys, and that is not finished";
-        return Err(Problem::new(Exit::Error, message).hint("quorate node rotate-keys"));
+        return Err(Problem::new(Code::Failed, message).hint("quorate node rotate-keys"));
     }
     // Argon2id takes its time and memory on purpose: not on a thread that serves others.
     let path = home.keys();
@@ -104,7 +104,7 @@ pub(crate) async fn log_shows(home: NodeHome, keys: NodeKeys) -> Result<bool, Pr
 
 async fn start_with(home: NodeHome, keys: NodeKeys) -> Result<Running, Problem> {
     let config = home.config().cloned().ok_or_else(|| {
-        Problem::new(Exit::Error, format!("{} is not finished", home.path().display()))
+        Problem::new(Code::Failed, format!("{} is not finished", home.path().display()))
             .hint("quorate join URL")
     })?;
     let sealer = keys.sealer(config.ivn, config.account.clone());
@@ -123,7 +123,7 @@ async fn start_with(home: NodeHome, keys: NodeKeys) -> Result<Running, Problem> 
     let machine =
         Node::restore(config.account.clone(), secrets, node_config, config.ivn, saved, &mut OsRng)
             .map_err(|error| {
-                Problem::new(Exit::Error, format!("{}: {error}", home.database().display()))
+                Problem::new(Code::Failed, format!("{}: {error}", home.database().display()))
                     .hint("nothing was changed; restore the file from where it was moved or copied")
             })?;
     let shelf =
@@ -160,7 +160,7 @@ async fn load(store: &mut NodeStore, config: &NodeConfig) -> Result<Saved, Store
 }
 
 fn damaged(what: &str) -> Problem {
-    Problem::new(Exit::Error, format!("{what} in this home can not be used; it is damaged"))
+    Problem::new(Code::Failed, format!("{what} in this home can not be used; it is damaged"))
 }
 
 /// The certificate authority that the IVN's genesis pins.
@@ -186,7 +186,7 @@ fn dialler(
 }
 
 fn problem(error: &dyn std::error::Error) -> Problem {
-    Problem::new(Exit::Error, chain(error))
+    Problem::new(Code::Failed, chain(error))
 }
 
 impl Running {

@@ -15,7 +15,7 @@ use quorate_network::dialler::{DialOptions, Dialler};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{Exit, Problem};
+use crate::api::{Code, Problem};
 use crate::error_chain::chain;
 use crate::fail_points;
 use crate::home::{NodeConfig, NodeHome};
@@ -88,7 +88,7 @@ impl Renewal {
         entry: &[u8],
     ) -> Result<NodeConfig, Problem> {
         let admission = Entry::from_bytes(entry)
-            .map_err(|error| Problem::new(Exit::Error, error.to_string()))?;
+            .map_err(|error| Problem::new(Code::Failed, error.to_string()))?;
         let csr = self.key.certificate_request().map_err(|error| problem(&error))?;
         let proof = certificate_request_hash(admission.id(), &csr);
         let request = JoinRequest {
@@ -104,8 +104,13 @@ impl Renewal {
             .await
             .map_err(|error| problem(&error))?;
         if !answer.status.is_success() {
-            let said = String::from_utf8_lossy(&answer.body).chars().take(300).collect::<String>();
-            return Err(Problem::new(Exit::NotAllowed, format!("the hub refused: {said}")));
+            let problem = Problem::from_http(answer.status.as_u16(), &answer.body);
+            let message = format!("the hub refused: {}", problem.message);
+            let code = match problem.code {
+                Code::Refused(why) => Code::Blocked(why),
+                _ => Code::NotAllowed,
+            };
+            return Err(Problem::new(code, message));
         }
         let response: JoinResponse =
             serde_json::from_slice(&answer.body).map_err(|error| problem(&error))?;
@@ -131,5 +136,5 @@ pub(super) fn options() -> DialOptions {
 }
 
 fn problem(error: &dyn std::error::Error) -> Problem {
-    Problem::new(Exit::Error, chain(error))
+    Problem::new(Code::Failed, chain(error))
 }

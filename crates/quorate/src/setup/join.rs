@@ -21,9 +21,8 @@ use super::error::SetupError;
 use super::keys::make_or_open;
 use super::link::JoinLink;
 use super::undo::Undo;
-use super::wire::{
-    JOIN_ROUTE, JoinRefusal, JoinRequest, JoinResponse, MAX_JOIN_BODY, certificate_request_hash,
-};
+use super::wire::{JOIN_ROUTE, JoinRequest, JoinResponse, MAX_JOIN_BODY, certificate_request_hash};
+use crate::api::{Code, Problem};
 use crate::home::{Limits, NodeConfig, NodeHome};
 use crate::keystore::KeyProtector;
 use crate::store::durable;
@@ -175,15 +174,13 @@ pub(super) async fn ask(
         return serde_json::from_slice(&answer.body).map_err(|_| SetupError::Answer);
     }
     let status = answer.status.as_u16();
-    Err(match serde_json::from_slice::<JoinRefusal>(&answer.body) {
-        Ok(JoinRefusal { invalid: Some(Refusal::AccountExists { account }), .. }) => {
+    let problem = Problem::from_http(status, &answer.body);
+    Err(match problem.code {
+        Code::Refused(Refusal::AccountExists { account }) => {
             SetupError::Used { account: account.into() }
         }
-        Ok(JoinRefusal { invalid: Some(invalid), .. }) => SetupError::Refused(invalid),
-        Ok(refusal) => {
-            SetupError::HubRefused { status, detail: refusal.detail.chars().take(200).collect() }
-        }
-        Err(_) => SetupError::HubRefused { status, detail: "it does not say why".to_owned() },
+        Code::Refused(why) => SetupError::Refused(why),
+        _ => SetupError::HubRefused { status, detail: problem.message },
     })
 }
 

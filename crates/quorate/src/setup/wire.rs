@@ -2,14 +2,10 @@
 
 use quorate_ceremony::encoding::{Base64, Encoder};
 use quorate_ceremony::names::{Digest, EntryId};
-use quorate_ceremony::state::Refusal;
 use serde::{Deserialize, Serialize};
 
 /// The route, relative to the hub.
 pub const JOIN_ROUTE: &str = "/join/v1";
-
-/// The media type of a [`JoinRefusal`] (RFC 9457).
-pub const PROBLEM_TYPE: &str = "application/problem+json";
 
 /// Most bytes of a request or an answer.
 pub const MAX_JOIN_BODY: usize = 256 << 10;
@@ -38,7 +34,8 @@ pub fn certificate_request_hash(admission: EntryId, csr: &[u8]) -> Digest {
     request.field(1, admission.as_bytes()).field(2, csr).digest()
 }
 
-/// The hub's answer: status 200.
+/// The hub's answer: status 200. With any other status it is a
+/// [`HttpProblem`](crate::api::HttpProblem).
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct JoinResponse {
@@ -50,35 +47,4 @@ pub struct JoinResponse {
     pub certificate: String,
     /// Index of the admission in the log.
     pub index: u64,
-}
-
-/// The hub's answer: a 4xx status, with the media type [`PROBLEM_TYPE`].
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct JoinRefusal {
-    /// A URI reference that names the kind of problem.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// The kind of problem, for people.
-    pub title: String,
-    /// The HTTP status.
-    pub status: u16,
-    /// What happened, for people.
-    pub detail: String,
-    /// What the log's rules say, where they are the reason.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub invalid: Option<Refusal>,
-}
-
-impl JoinRefusal {
-    /// The log's rules forbid it: status 409.
-    pub fn from_rules(invalid: Refusal) -> Self {
-        let detail = invalid.to_string();
-        Self { invalid: Some(invalid), ..Self::new(409, "The log's rules forbid this", detail) }
-    }
-
-    /// Another reason; `status` is 400 to 499.
-    pub fn new(status: u16, title: impl Into<String>, detail: impl Into<String>) -> Self {
-        let kind = "about:blank".to_owned();
-        Self { kind, title: title.into(), status, detail: detail.into(), invalid: None }
-    }
 }

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use quorate::api::{Answer, Ask};
+use quorate::api::{Answer, Ask, HttpProblem};
 use quorate::backup::{Backup, judge};
 use quorate::home::{CoordinatorConfig, CoordinatorHome, Home, NodeConfig};
 use quorate::keystore::{BackupFile, CoordinatorKeys, NodeKeys};
 use quorate::log_audit::{Options, verify_directory, verify_proof};
 use quorate::render::audit::lines as audit_lines;
 use quorate::setup::link::JoinLink;
-use quorate::setup::wire::{JoinRefusal, JoinRequest, JoinResponse};
+use quorate::setup::wire::{JoinRequest, JoinResponse};
 use quorate::store::coordinator::CoordinatorStore;
 use quorate::store::documents::DocumentPackage;
 use quorate::store::node::NodeStore;
@@ -292,7 +292,7 @@ fn kept_messages_between_nodes_coordinator_and_programs_are_read() {
     read_lines::<Answer>("answer");
     read_lines::<JoinRequest>("join-request");
     read_lines::<JoinResponse>("join-response");
-    read_lines::<JoinRefusal>("join-refusal");
+    read_lines::<HttpProblem>("http-problem");
 }
 
 fn id(number: u16) -> Identifier {

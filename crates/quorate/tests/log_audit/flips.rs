@@ -72,7 +72,7 @@ fn verify_with(grown: &Grown, changed: &str, bytes: &[u8]) -> Result<String, Exi
     }
     verify_directory(copy.path(), &Options::default())
         .map(|report| serde_json::to_string(&report).unwrap())
-        .map_err(|problem| problem.exit)
+        .map_err(|problem| problem.exit())
 }
 
 fn genuine(grown: &Grown) -> String {

@@ -16,7 +16,7 @@ use super::{EVERYBODY, long_log, needed, package, publish, published, signed_log
 
 fn problem(directory: &Path) -> Problem {
     let problem = verify_directory(directory, &Options::default()).unwrap_err();
-    assert_eq!(problem.exit, Exit::Verification, "{problem}");
+    assert_eq!(problem.exit(), Exit::Verification, "{problem}");
     problem
 }
 

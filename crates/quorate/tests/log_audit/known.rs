@@ -56,10 +56,10 @@ fn a_rewritten_log_is_proved_a_fork_by_a_checkpoint_from_before_and_anybody_can_
     assert!(matches!(proved, Proved::Fork { .. }));
     let other = Log::with_group(2).signer().verifier().clone();
     assert_eq!(
-        verify_misbehaviour(&text, &other, None, None).unwrap_err().exit,
+        verify_misbehaviour(&text, &other, None, None).unwrap_err().exit(),
         Exit::Verification
     );
-    assert_eq!(verify_misbehaviour("{}", &key, None, None).unwrap_err().exit, Exit::Verification);
+    assert_eq!(verify_misbehaviour("{}", &key, None, None).unwrap_err().exit(), Exit::Verification);
 }
 
 #[test]
@@ -69,5 +69,5 @@ fn a_checkpoint_of_another_log_is_not_compared() {
     let directory = published(&log);
     let theirs = other.checkpoint(&EVERYBODY).to_string();
     let problem = compare_since(directory.path(), &theirs, log.signer().verifier()).unwrap_err();
-    assert_eq!(problem.exit, Exit::Verification);
+    assert_eq!(problem.exit(), Exit::Verification);
 }

@@ -125,7 +125,7 @@ fn a_changed_document_does_not_verify() {
     write(documents.path(), &commitment, &changed.to_bytes());
     let problem =
         verify_directory(directory.path(), &with_documents(documents.path())).unwrap_err();
-    assert_eq!(problem.exit, Exit::Verification);
+    assert_eq!(problem.exit(), Exit::Verification);
     assert!(problem.message.contains("the document at hand is not the one"), "{problem}");
     assert!(problem.message.contains(&format!("entry {}", log.entries.len() - 1)), "{problem}");
 }
@@ -137,22 +137,22 @@ fn what_can_not_be_read_is_an_error_and_not_a_failed_check() {
     let empty = tempfile::tempdir().unwrap();
     for directory in [missing.as_path(), empty.path()] {
         let problem = verify_directory(directory, &Options::default()).unwrap_err();
-        assert_eq!(problem.exit, Exit::Error, "{problem}");
+        assert_eq!(problem.exit(), Exit::Error, "{problem}");
         assert!(problem.message.contains("there is no published log"), "{problem}");
     }
     let directory = published(&log);
     let problem = verify_directory(directory.path(), &with_documents(&missing)).unwrap_err();
-    assert_eq!(problem.exit, Exit::Error, "{problem}");
+    assert_eq!(problem.exit(), Exit::Error, "{problem}");
     // A directory in the place of a document.
     fs::create_dir(empty.path().join(package().commitment().to_string())).unwrap();
     let problem = verify_directory(directory.path(), &with_documents(empty.path())).unwrap_err();
-    assert_eq!(problem.exit, Exit::Error, "{problem}");
+    assert_eq!(problem.exit(), Exit::Error, "{problem}");
     assert!(problem.message.contains("can not be read"), "{problem}");
     // A directory in the place of the checkpoint.
     fs::remove_file(directory.path().join("checkpoint")).unwrap();
     fs::create_dir(directory.path().join("checkpoint")).unwrap();
     let problem = verify_directory(directory.path(), &Options::default()).unwrap_err();
-    assert_eq!(problem.exit, Exit::Error, "{problem}");
+    assert_eq!(problem.exit(), Exit::Error, "{problem}");
 }
 
 #[test]
@@ -169,10 +169,10 @@ fn an_anchor_decides_whose_log_it_has_to_be() {
 
     let ivn = Anchor { ivn: Some(other.state.ivn()), log_key: None };
     let problem = verify(ivn).unwrap_err();
-    assert_eq!(problem.exit, Exit::Verification);
+    assert_eq!(problem.exit(), Exit::Verification);
     assert!(problem.message.contains(&other.state.ivn().to_string()), "{problem}");
     let key = Anchor { ivn: None, log_key: Some(other.signer().verifier().clone()) };
-    assert_eq!(verify(key).unwrap_err().exit, Exit::Verification);
+    assert_eq!(verify(key).unwrap_err().exit(), Exit::Verification);
 }
 
 #[test]
@@ -209,10 +209,10 @@ fn a_proof_of_another_entry_or_log_or_nothing_does_not_verify() {
         ("nonsense", &proved.entry, &proved.log_key, Exit::Verification),
         (&proved.proof, &proved.entry, &"nonsense".to_owned(), Exit::Usage),
     ] {
-        assert_eq!(verify_proof(proof, entry, key).unwrap_err().exit, exit);
+        assert_eq!(verify_proof(proof, entry, key).unwrap_err().exit(), exit);
     }
     let problem = prove(directory.path(), 1000, &Anchor::default()).unwrap_err();
-    assert_eq!(problem.exit, Exit::Error);
+    assert_eq!(problem.exit(), Exit::Error);
     assert!(problem.hint.unwrap().contains("numbered from 0 to"));
 }
 

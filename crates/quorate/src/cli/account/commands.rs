@@ -9,13 +9,13 @@ use serde::Serialize;
 
 use super::share_loss_check::{self, Loss};
 use super::{account, details};
-use crate::api::{AccountView, Ask, Exit, Problem, ShortfallView, Standing};
+use crate::api::{AccountView, Ask, Code, Problem, ShortfallView, Standing};
 use crate::cli::approve::confirms;
 use crate::cli::context::Context;
 use crate::cli::invite::RoleName;
 use crate::cli::session::Session;
-use crate::cli::terminal::{Page, Tone};
-use crate::cli::{Failure, Run, page};
+use crate::cli::{Failure, Run};
+use crate::render::{Page, Tone, commas};
 
 /// Suspend an account: from now on its node may not connect, and nothing that it says counts
 ///
@@ -169,9 +169,9 @@ impl Run for Roles {
         let roles: BTreeSet<Role> = self.role.iter().copied().map(Role::from).collect();
         if view.roles == roles {
             let message = format!("{} has these roles already", self.name);
-            return Err(Problem::new(Exit::Error, message).into());
+            return Err(Problem::new(Code::Failed, message).into());
         }
-        let done = format!("now {}", page::list(&roles));
+        let done = format!("now {}", commas(&roles));
         let ask = Ask::SetRoles { account: self.name.clone(), roles };
         decide(context, &session, &view, ask, &done, |_, _| {})
     }
@@ -190,7 +190,7 @@ impl Remove {
             return Ok(());
         }
         let hint = format!("to cut it off for now: quorate account suspend {}", self.name);
-        Err(Problem::new(Exit::Error, "not removed: nothing was changed").hint(hint))
+        Err(Problem::new(Code::Failed, "not removed: nothing was changed").hint(hint))
     }
 }
 
@@ -214,7 +214,7 @@ fn is_self(session: &Session, name: &AccountName) -> Result<bool, Problem> {
 }
 
 fn already(name: &AccountName, what: &str) -> Problem {
-    Problem::new(Exit::Error, format!("account \"{name}\" is {what}"))
+    Problem::new(Code::Failed, format!("account \"{name}\" is {what}"))
         .hint(format!("quorate account show {name}"))
 }
 

@@ -10,11 +10,10 @@ use quorate_ceremony::names::{AccountName, Timestamp};
 use serde::Serialize;
 
 use super::context::{Context, now};
-use super::duration::{relative, utc};
 use super::session::{Session, unexpected};
-use super::terminal::{Page, Tone};
-use super::{Failure, Run, invite, page, suggest};
-use crate::api::{AccountView, Answer, Ask, Exit, InvitedView, Problem, ShareState, Standing};
+use super::{Failure, Run, invite, suggest};
+use crate::api::{AccountView, Answer, Ask, Code, InvitedView, Problem, ShareState, Standing};
+use crate::render::{Page, Tone, commas, relative, utc};
 
 /// List accounts, and invite, suspend, resume and remove them
 #[derive(Args, Debug)]
@@ -124,7 +123,7 @@ fn account(session: &Session, name: &AccountName) -> Result<AccountView, Problem
         Some(position) => Ok(all.swap_remove(position)),
         None => {
             let known = all.iter().map(|account| account.account.as_str());
-            let unknown = Problem::new(Exit::Error, format!("there is no account \"{name}\""));
+            let unknown = Problem::new(Code::Failed, format!("there is no account \"{name}\""));
             Err(match suggest::nearest(name.as_str(), known) {
                 Some(near) => unknown.hint(format!("did you mean \"{near}\"?")),
                 None => unknown.hint("`quorate account list` shows them all"),
@@ -152,10 +151,10 @@ fn line(page: &mut Page, account: &AccountView) {
     };
     let mut text = format!("{}: {is}", account.account);
     if !account.roles.is_empty() {
-        text.push_str(&format!(" ({})", page::list(&account.roles)));
+        text.push_str(&format!(" ({})", commas(&account.roles)));
     }
     if !account.groups.is_empty() {
-        text.push_str(&format!("; {}", page::list(account.groups.iter().map(|it| &it.group))));
+        text.push_str(&format!("; {}", commas(account.groups.iter().map(|it| &it.group))));
     }
     page.item(tone(account), text);
 }
@@ -163,7 +162,7 @@ fn line(page: &mut Page, account: &AccountView) {
 fn details(page: &mut Page, view: &AccountView) {
     page.verdict(tone(view), &view.sentence);
     if !view.roles.is_empty() {
-        page.field("roles", page::list(&view.roles));
+        page.field("roles", commas(&view.roles));
     }
     if let Some(identity) = &view.identity {
         page.field("identity key", hex::encode(identity.0));

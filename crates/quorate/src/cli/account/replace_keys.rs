@@ -12,6 +12,7 @@ use crate::api::{ShareState, ShortfallView, Standing};
 use crate::cli::context::{Context, now};
 use crate::cli::invite::{Issued, issue_join_url};
 use crate::cli::{Failure, Run, duration};
+use crate::render::{relative, utc};
 
 /// Give an account other keys, after its device was lost: prints a URL for `quorate join`
 ///
@@ -68,8 +69,8 @@ impl Run for ReplaceKeys {
             page.sentence(format!(
                 "This URL is secret and works once, until {} ({}). Give it to {name}, whom you know, over a channel \
                  that only they read; they run, with a new home:",
-                duration::utc(issued.expires_at),
-                duration::relative(now(), issued.expires_at),
+                utc(issued.expires_at),
+                relative(now(), issued.expires_at),
             ));
             page.copyable("quorate join 'URL'");
             if view.standing == Standing::Active {

@@ -1,9 +1,9 @@
 //! What an admin is told before an account's shares are given up: which groups could not sign any more, or just.
 
-use crate::api::{AccountView, Exit, Problem, ShareState};
+use crate::api::{AccountView, Code, Problem, ShareState};
 use crate::cli::context::Context;
 use crate::cli::session::Session;
-use crate::cli::terminal::Page;
+use crate::render::Page;
 use quorate_ceremony::names::{AccountName, GroupName};
 use quorate_ceremony::state::Refusal;
 use quorate_ceremony::statement::Role;
@@ -62,7 +62,7 @@ pub(super) fn check(
             loss.participle(),
             figures.join("; ")
         );
-        return Err(Problem::new(Exit::NotAllowed, message).hint(loss.instead(&first.group, name)));
+        return Err(Problem::new(Code::NotAllowed, message).hint(loss.instead(&first.group, name)));
     }
     for short in fatal.iter().chain(&just) {
         let what = match short.is_fatal() {

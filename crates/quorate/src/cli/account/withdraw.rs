@@ -5,11 +5,11 @@ use quorate_ceremony::names::AccountName;
 use serde::Serialize;
 
 use super::{accounts, share_loss_check};
-use crate::api::{Ask, Exit, InvitedView, Problem, Standing};
+use crate::api::{Ask, Code, InvitedView, Problem, Standing};
 use crate::cli::context::Context;
 use crate::cli::session::Session;
-use crate::cli::terminal::Tone;
 use crate::cli::{Failure, Run};
+use crate::render::Tone;
 
 /// Withdraw an invitation that was not used yet: its URL is of no use from then on
 ///
@@ -74,13 +74,13 @@ fn not_open(session: &Session, name: &AccountName) -> Problem {
     };
     match all.iter().find(is_there(Standing::Removed)) {
         Some(_) => Problem::new(
-            Exit::Error,
+            Code::Failed,
             format!("{name} is on the roster, and no invitation to replace its keys is open"),
         )
         .hint(format!(
             "quorate account show {name}; to cut it off: quorate account suspend {name}"
         )),
-        None => Problem::new(Exit::Error, format!("no invitation of {name} is open"))
+        None => Problem::new(Code::Failed, format!("no invitation of {name} is open"))
             .hint("`quorate account list` shows those that are"),
     }
 }
@@ -90,7 +90,7 @@ fn too_late(session: &Session, before: &InvitedView, problem: Problem) -> Proble
     let name = &before.account;
     match open(session, name) {
         Ok(None) => Problem::new(
-            Exit::Error,
+            Code::Failed,
             format!("too late: the invitation of {name} was used, or ended otherwise, meanwhile"),
         )
         .hint(format!(

@@ -6,18 +6,18 @@ use std::time::Duration;
 use clap::Args;
 use quorate_ceremony::names::{AccountName, EntryId, GroupName};
 use quorate_ceremony::policy::Policy;
+use quorate_ceremony::state::Refusal;
 use quorate_ceremony::statement::GroupDefinition;
 use quorate_protocol::Suite;
 use serde::Serialize;
 
 use super::watch;
-use crate::api::{Answer, Ask, Exit, GroupView, Problem, ShareView};
+use crate::api::{Answer, Ask, Code, GroupView, Problem, ShareView};
 use crate::cli::context::{Context, now};
-use crate::cli::doctor::plural;
 use crate::cli::duration::DurationError;
 use crate::cli::session::{Session, unexpected};
-use crate::cli::terminal::{Page, Tone};
 use crate::cli::{Failure, Run, duration, page};
+use crate::render::{Page, Tone, commas, plural, relative};
 
 /// Propose to change a group's members or min_signers; its key stays
 ///
@@ -181,7 +181,7 @@ impl Run for Change {
         let after = self.applied_to(before.clone())?;
         if is_same(&before, &after) {
             let message = format!("that would change nothing about {}", self.name);
-            return Err(Problem::new(Exit::Usage, message)
+            return Err(Problem::new(Code::Usage, message)
                 .hint(format!(
                     "for new shares of the same key: quorate group refresh {}",
                     self.name
@@ -222,7 +222,7 @@ impl Run for Repair {
         let same = definition_of(&group)?;
         if !same.members.contains(&self.member) {
             let message = format!("{} is not a member of {}", self.member, self.name);
-            return Err(Problem::new(Exit::Usage, message)
+            return Err(Problem::new(Code::Usage, message)
                 .hint(format!("quorate group show {}", self.name))
                 .into());
         }
@@ -234,7 +234,7 @@ impl Run for Repair {
             context.terminal.warn(&format!(
                 "the log shows that the node of {} proved its share {}; a repair is for one that is lost",
                 self.member,
-                duration::relative(now(), proved)
+                relative(now(), proved)
             ));
         }
         let proposal = Proposal { repairs: Some(self.member.clone()), ..Proposal::of(same) };
@@ -286,7 +286,15 @@ fn refusal(
     };
     let (removed, suspended) = (of(ShareView::Removed), of(ShareView::Suspended));
     let gone = [removed.as_slice(), &suspended].concat();
-    if !gone.iter().any(|name| problem.message.starts_with(&format!("account \"{name}\""))) {
+    let is_about = match &problem.code {
+        Code::Refused(
+            Refusal::Removed { account }
+            | Refusal::Suspended { account }
+            | Refusal::MemberRole { account },
+        ) => gone.iter().any(|name| name == account.as_str()),
+        _ => false,
+    };
+    if !is_about {
         return problem;
     }
     let are = |names: &[String], what: &str| match names {
@@ -299,7 +307,7 @@ fn refusal(
         .flatten()
         .collect();
     let message = format!("{}, and can get no share of {}", why.join(", "), group.name);
-    Problem::new(problem.exit, message).hint(format!(
+    Problem::new(problem.code, message).hint(format!(
         "have them leave: quorate group change {} --remove {} …",
         group.name,
         gone.join(",")
@@ -325,7 +333,7 @@ fn twice<'a>(mut names: impl Iterator<Item = &'a AccountName>) -> Option<&'a Acc
 impl Change {
     /// The group as it would be.
     fn applied_to(&self, mut definition: GroupDefinition) -> Result<GroupDefinition, Problem> {
-        let usage = |message: String| Problem::new(Exit::Usage, message);
+        let usage = |message: String| Problem::new(Code::Usage, message);
         if let Some(name) = twice(self.add.iter()).or_else(|| twice(self.remove.iter())) {
             return Err(usage(format!("{name} is named twice")));
         }
@@ -383,11 +391,11 @@ fn parse_every(text: &str) -> Result<Every, DurationError> {
 fn definition_of(group: &GroupView) -> Result<GroupDefinition, Problem> {
     if group.epoch.is_none() {
         let message = format!("{} has no key yet, so it can simply be defined again", group.name);
-        return Err(Problem::new(Exit::Error, message)
+        return Err(Problem::new(Code::Failed, message)
             .hint(format!("quorate group create {} …", group.name)));
     }
     let suite = group.suite.parse::<Suite>();
-    let suite = suite.map_err(|error| Problem::new(Exit::Error, error.to_string()))?;
+    let suite = suite.map_err(|error| Problem::new(Code::Failed, error.to_string()))?;
     Ok(GroupDefinition {
         name: group.name.clone(),
         suite,
@@ -465,11 +473,11 @@ fn outcome(
         Some(past) if past.id == id && past.done => Ok(group),
         Some(past) if past.id == id => {
             let message = format!("the change of {name} came to nothing: {}", past.end);
-            Err(Problem::new(Exit::Rejected, message).hint(format!("quorate group show {name}")))
+            Err(Problem::new(Code::Rejected, message).hint(format!("quorate group show {name}")))
         }
         _ => {
             let message = format!("the change of {name} is over, and others came after it");
-            Err(Problem::new(Exit::Error, message).hint("quorate log show"))
+            Err(Problem::new(Code::Failed, message).hint("quorate log show"))
         }
     }
 }
@@ -488,7 +496,7 @@ fn table(page: &mut Page, view: &DryRun) {
         row("must collude", &|of| plural(usize::from(of.must_collude), "member", "members")),
     ];
     page.comparison(["Now", "After"], figures.into_iter().chain(view.rules.iter().cloned()));
-    let names = |names: &mut dyn Iterator<Item = &AccountName>| page::list(names);
+    let names = |names: &mut dyn Iterator<Item = &AccountName>| commas(names);
     page.wide_field(
         "leave",
         names(&mut now.members.iter().filter(|it| !after.members.contains(it))),

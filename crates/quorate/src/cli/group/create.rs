@@ -10,7 +10,7 @@ use quorate_ceremony::statement::GroupDefinition;
 use quorate_protocol::Suite;
 
 use super::watch;
-use crate::api::{Ask, Exit, GroupStage, GroupView, Problem};
+use crate::api::{Ask, Code, GroupStage, GroupView, Problem};
 use crate::cli::context::{Context, now};
 use crate::cli::session::Session;
 use crate::cli::{Failure, Run, duration, page};
@@ -112,7 +112,7 @@ impl Create {
         if group.state == GroupStage::Ready {
             return Ok(group);
         }
-        Err(Problem::new(Exit::Error, group.sentence.trim_end_matches('.').to_owned())
+        Err(Problem::new(Code::Failed, group.sentence.trim_end_matches('.').to_owned())
             .hint(format!("the log has all of it: quorate log show; then define {name} again")))
     }
 

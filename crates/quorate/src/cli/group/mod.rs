@@ -14,9 +14,9 @@ use serde::Serialize;
 use super::context::{Context, now};
 use super::progress::Progress;
 use super::session::{Session, Watched, unexpected};
-use super::terminal::{Page, Tone};
 use super::{Failure, Run, page};
-use crate::api::{Answer, Ask, Exit, GroupStage, GroupView, Problem};
+use crate::api::{Answer, Ask, Code, Exit, GroupStage, GroupView, Problem};
+use crate::render::{Page, Tone, commas};
 
 /// Make signing groups, look at them, and change them
 #[derive(Args, Debug)]
@@ -126,7 +126,7 @@ impl Run for List {
             }
             for group in &view.groups {
                 page.verdict(page::group_tone(group), &group.sentence);
-                let members = page::list(group.members.iter().map(|member| &member.account));
+                let members = commas(group.members.iter().map(|member| &member.account));
                 page.note(format!("{} of {}: {members}", group.min_signers, group.max_signers));
             }
         })?;
@@ -193,7 +193,7 @@ fn order(
     let account = context.node_config()?.account;
     session.order(ask).map_err(|problem| match session.group(name) {
         Err(unknown) => unknown,
-        Ok(group) => refused(&group, &account, nothing(&group, &account), problem),
+        Ok(group) => refused(&group, nothing(&group, &account), problem),
     })?;
     let group = session.group(name)?;
     context.terminal.show("group", &group, |page| {
@@ -205,20 +205,15 @@ fn order(
 }
 
 /// `problem`, or a better one.
-fn refused(
-    group: &GroupView,
-    account: &AccountName,
-    nothing: Option<String>,
-    problem: Problem,
-) -> Problem {
+fn refused(group: &GroupView, nothing: Option<String>, problem: Problem) -> Problem {
     let show = format!("quorate group show {}", group.name);
     match (nothing, &group.change) {
-        (Some(nothing), _) if problem.exit == Exit::Error => {
-            Problem::new(Exit::Error, nothing).hint(show)
+        (Some(nothing), _) if problem.exit() == Exit::Error => {
+            Problem::new(Code::Failed, nothing).hint(show)
         }
-        (_, Some(change)) if problem.message == not_an_admin(account) => {
+        (_, Some(change)) if matches!(problem.code, Code::Refused(Refusal::NotAdmin { .. })) => {
             let message = format!("{}, and did not propose this change", problem.message);
-            Problem::new(problem.exit, message).hint(format!(
+            Problem::new(problem.code, message).hint(format!(
                 "{}, who did, can take it back, and any admin; to refuse it: quorate reject {} --reason TEXT",
                 change.proposer,
                 change.id.short()
@@ -226,10 +221,6 @@ fn refused(
         }
         _ => problem,
     }
-}
-
-fn not_an_admin(account: &AccountName) -> String {
-    Refusal::NotAdmin { account: account.clone() }.to_string()
 }
 
 /// Shows how a group comes along until it is settled. `what` is waited for.
@@ -263,7 +254,7 @@ fn watch(
             change.id.short()
         ),
         Some(change) if !change.not_accepted.is_empty() => {
-            format!("it goes on when {} accepted; see: {show}", page::list(&change.not_accepted))
+            format!("it goes on when {} accepted; see: {show}", commas(&change.not_accepted))
         }
         _ => format!("it goes on by itself; see how: {show}"),
     };
@@ -282,15 +273,15 @@ fn watch(
                 Some(change) => change.after.members.clone(),
                 None => group.members.iter().map(|member| member.account.clone()).collect(),
             };
-            let exit = match members.iter().all(|member| online.contains(member)) {
-                true => Exit::Waiting,
-                false => Exit::TooFewNodes,
+            let code = match members.iter().all(|member| online.contains(member)) {
+                true => Code::Waiting,
+                false => Code::TooFewNodes,
             };
             let sentence = group.change.map_or(group.sentence, |change| change.sentence);
-            Err(Problem::new(exit, sentence.trim_end_matches('.').to_owned()).hint(show))
+            Err(Problem::new(code, sentence.trim_end_matches('.').to_owned()).hint(show))
         }
         (_, None) => {
-            Err(Problem::new(Exit::Waiting, "the node did not say how the group is").hint(show))
+            Err(Problem::new(Code::Waiting, "the node did not say how the group is").hint(show))
         }
     }
 }

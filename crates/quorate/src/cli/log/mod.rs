@@ -7,11 +7,10 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::context::Context;
-use super::duration::utc;
 use super::session::{Session, unexpected};
-use super::terminal::Page;
 use super::{Failure, Run};
 use crate::api::{Answer, Ask, EntryView, Problem};
+use crate::render::{Page, utc};
 
 /// Read the log, prove what is in it, and check logs of others
 #[derive(Args, Debug)]

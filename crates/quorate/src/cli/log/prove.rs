@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use crate::api::{Answer, Ask, Exit, Problem};
+use crate::api::{Answer, Ask, Code, Problem};
 use crate::cli::context::Context;
 use crate::cli::file::{Target, with_ending};
 use crate::cli::session::{Session, unexpected};
 use crate::cli::shell_quote::quoted;
-use crate::cli::terminal::Tone;
 use crate::cli::{Failure, Run};
+use crate::render::Tone;
 
 /// Write a proof that a signature, or any entry, is in the log
 ///
@@ -49,7 +49,7 @@ impl Run for Prove {
         let entry_target = Target::new(with_ending(&self.out, "entry"), self.force)?;
         if proof_target.is_stdout() {
             return Err(Problem::new(
-                Exit::Usage,
+                Code::Usage,
                 "a proof is two files, so it can not go to stdout",
             )
             .into());
@@ -94,7 +94,7 @@ impl Prove {
         match (session.request(&self.what), as_index) {
             (Ok(request), _) => request.signature_index.ok_or_else(|| {
                 let sentence = request.sentence.trim_end_matches('.');
-                Problem::new(Exit::Waiting, format!("there is no signature to prove: {sentence}"))
+                Problem::new(Code::Waiting, format!("there is no signature to prove: {sentence}"))
                     .hint(format!(
                         "its request is entry {}: quorate log prove {} --out FILE",
                         request.index, request.index

@@ -10,7 +10,7 @@ use quorate_ceremony::state::IvnState;
 use quorate_log::key::LogVerifier;
 use serde::Serialize;
 
-use crate::api::{Exit, Problem};
+use crate::api::{Code, Exit, Problem};
 use crate::cli::context::Context;
 use crate::cli::file;
 use crate::cli::{Failure, Run};
@@ -103,7 +103,7 @@ impl Run for Verify {
                 check_log(context, &directory, &options, &known)
             }
             (None, None) => {
-                Err(Problem::new(Exit::Usage, "say what to verify: DIR or --proof FILE").into())
+                Err(Problem::new(Code::Usage, "say what to verify: DIR or --proof FILE").into())
             }
         }
     }
@@ -126,7 +126,7 @@ fn check_log(
     let since = match &known.since {
         Some(file) => {
             let key = report.log_key.parse().map_err(|_| {
-                Problem::new(Exit::Verification, "the log's genesis names no usable key")
+                Problem::new(Code::Verification, "the log's genesis names no usable key")
             })?;
             Some(compare_since(directory, &file::read_text(file)?, &key)?)
         }
@@ -203,7 +203,7 @@ fn read_key(text: &str) -> Result<LogVerifier, Problem> {
     let path = Path::new(text);
     let content = if path.is_file() { file::read_text(path)? } else { text.to_owned() };
     content.trim().parse().map_err(|error| {
-        Problem::new(Exit::Usage, format!("the log key can not be used: {error}"))
+        Problem::new(Code::Usage, format!("the log key can not be used: {error}"))
             .hint("copy the whole line that `quorate status` shows as log key")
     })
 }
@@ -212,7 +212,7 @@ fn read_key(text: &str) -> Result<LogVerifier, Problem> {
 fn key_of_home(context: &Context) -> Result<LogVerifier, Problem> {
     let untrusted = || {
         Problem::new(
-            Exit::UntrustedKey,
+            Code::UntrustedKey,
             "there is no log key to trust: no --log-key, and no home whose IVN has one",
         )
         .hint("give the key that the log's operator published: --log-key KEY")

@@ -8,12 +8,11 @@ use quorate_ceremony::names::GroupName;
 use rand_core::OsRng;
 use serde::Serialize;
 
-use crate::api::{Answer, Ask, Exit, Problem};
+use crate::api::{Answer, Ask, Code, Problem};
 use crate::backup::{Label, label};
 use crate::cli::context::{Context, home_problem};
 use crate::cli::session::unexpected;
 use crate::cli::setup_problem::keystore_problem;
-use crate::cli::terminal::{Page, Tone};
 use crate::cli::{Failure, Run, file};
 use crate::error_chain::chain;
 use crate::fail_points;
@@ -22,6 +21,7 @@ use crate::keystore::{
     BackupFile, Cost, KeystoreError, NodeKeys, Passphrase, PassphraseProtector, Purpose,
 };
 use crate::node::backup::at_rest;
+use crate::render::{Page, Tone};
 use crate::store::durable;
 
 /// Back up this account's node to a file, sealed under its passphrase
@@ -95,11 +95,11 @@ impl Run for Backup {
                 let home = NodeHome::open(&home).map_err(|error| home_problem(&error))?;
                 let own = protector.insert(own()?);
                 let keys = NodeKeys::open(&home.keys(), own)
-                    .map_err(|error| Problem::new(Exit::Error, chain(&error)))?;
+                    .map_err(|error| Problem::new(Code::Failed, chain(&error)))?;
                 context.wait_for(at_rest(home, keys))?
             }
         };
-        let damaged = |error: &dyn std::error::Error| Problem::new(Exit::Error, chain(error));
+        let damaged = |error: &dyn std::error::Error| Problem::new(Code::Failed, chain(error));
         let made = BackupFile::read(&self.out, &bytes).map_err(|error| damaged(&error))?;
         let label = label(&made).map_err(|error| damaged(&error))?;
         let home_passphrase = !self.other_passphrase && self.other_passphrase_file.is_none();
@@ -148,7 +148,7 @@ impl Backup {
             std::io::ErrorKind::AlreadyExists => exists(&self.out),
             _ => {
                 let message = format!("{} can not be written: {error}", self.out.display());
-                Problem::new(Exit::Error, message).hint("say where with --out")
+                Problem::new(Code::Failed, message).hint("say where with --out")
             }
         })?;
         fail_points::after(reached);
@@ -159,7 +159,7 @@ impl Backup {
                     "{} was written, and does not read back as it was written; do not rely on that disk",
                     self.out.display()
                 );
-                Err(Problem::new(Exit::Error, message))
+                Err(Problem::new(Code::Failed, message))
             }
         }
     }
@@ -178,7 +178,7 @@ fn under_another(
 }
 
 fn exists(path: &Path) -> Problem {
-    Problem::new(Exit::Error, format!("{} exists already", path.display()))
+    Problem::new(Code::Failed, format!("{} exists already", path.display()))
         .hint("--force replaces it; --out writes somewhere else")
 }
 

@@ -13,11 +13,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
-use super::terminal::Tone;
 use super::{Failure, Run};
-use crate::api::{Exit, Problem};
+use crate::api::{Code, Problem};
 use crate::keystore::Purpose;
 use crate::launch::run;
+use crate::render::Tone;
 
 /// Run this account's node, and look after its home
 #[derive(Args, Debug)]
@@ -88,7 +88,7 @@ impl Run for RunNode {
 
 /// Cancelled by Ctrl-C or SIGTERM.
 pub(super) fn until_stopped() -> Result<CancellationToken, Problem> {
-    let failed = |error| Problem::new(Exit::Error, format!("signals can not be handled: {error}"));
+    let failed = |error| Problem::new(Code::Failed, format!("signals can not be handled: {error}"));
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let stop = CancellationToken::new();

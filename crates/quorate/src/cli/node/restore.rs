@@ -4,20 +4,20 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use quorate_ceremony::names::{AccountName, IvnId, Timestamp};
+use quorate_ceremony::state::Refusal;
 use serde::Serialize;
 
 use super::backup;
-use crate::api::{Exit, Problem};
+use crate::api::{Code, Exit, Problem};
 use crate::backup::{Backup, Judgement, LabelledShare, Lost, judge, label};
 use crate::cli::context::{Context, home_problem, now};
-use crate::cli::duration::relative;
 use crate::cli::setup_problem::{keystore_problem, setup_problem};
-use crate::cli::terminal::{Page, Tone};
 use crate::cli::{Failure, Run, file};
 use crate::home::{HomeError, Locations};
 use crate::keystore::{BackupFile, Cost, KeystoreError, PassphraseProtector, Purpose};
 use crate::node::follow::{NotFollowed, follow};
 use crate::proof_files;
+use crate::render::{Page, Tone, relative};
 use crate::setup::restore::restore;
 use crate::store::durable;
 
@@ -103,7 +103,7 @@ impl Run for Restore {
         if let Some(hub) = self.hub {
             if hub.parse::<quorate_network::ivn::HubAddress>().is_err() {
                 let message = format!("\"{hub}\" is not an address; say HOST:PORT");
-                return Err(Problem::new(Exit::Usage, message).into());
+                return Err(Problem::new(Code::Usage, message).into());
             }
             opened.config.hub = hub;
         }
@@ -214,7 +214,7 @@ fn older(account: &AccountName, lost: &[Lost], file: &Path) -> Problem {
     let reasons: Vec<String> = lost.iter().map(why).collect();
     let ways: Vec<String> = lost.iter().map(|lost| way_out(account, lost)).collect();
     Problem::new(
-        Exit::Error,
+        Code::Failed,
         format!("this backup is too old, and nothing was restored: {}", reasons.join("; ")),
     )
     .hint(format!(
@@ -228,13 +228,13 @@ fn older(account: &AccountName, lost: &[Lost], file: &Path) -> Problem {
 fn not_followed(failed: NotFollowed, home: &Path, account: &AccountName) -> Problem {
     match failed {
         // There is no node yet that could be asked.
-        NotFollowed::Problem(problem) if problem.exit == Exit::NotAllowed => {
-            let advice = match problem.message.as_str() {
-                said if said.contains("keys") => format!(
+        NotFollowed::Problem(problem) if problem.exit() == Exit::NotAllowed => {
+            let advice = match problem.code.refusal() {
+                Some(Refusal::KeysReplaced { .. }) => format!(
                     "nothing was restored; take a backup from after the keys were changed, or ask an admin for others: \
                      quorate account replace-keys {account}"
                 ),
-                said if said.contains("suspended") => format!(
+                Some(Refusal::Suspended { .. }) => format!(
                     "nothing was restored; when an admin has run `quorate account resume {account}`, run this again"
                 ),
                 _ => format!(
@@ -250,7 +250,7 @@ fn not_followed(failed: NotFollowed, home: &Path, account: &AccountName) -> Prob
         NotFollowed::Misbehaviour(proof) => {
             let place = durable::directory_of(home);
             let problem = Problem::new(
-                Exit::Verification,
+                Code::Verification,
                 "the coordinator is proved to break the rules: its log is not the one that this node cosigned. Nothing was restored",
             );
             match proof_files::write(place, &proof) {

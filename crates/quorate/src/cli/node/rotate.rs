@@ -7,15 +7,15 @@ use quorate_ceremony::state::Refusal;
 use rand_core::OsRng;
 use serde::Serialize;
 
-use crate::api::{Exit, Problem};
+use crate::api::{Code, Problem};
 use crate::cli::context::{Context, home_problem, now};
 use crate::cli::setup_problem::setup_problem;
-use crate::cli::terminal::Tone;
 use crate::cli::{Failure, Run};
 use crate::home::NodeHome;
 use crate::keystore::{Cost, PassphraseProtector, Purpose};
 use crate::launch::{Found, find};
 use crate::node::log_shows;
+use crate::render::Tone;
 use crate::setup::SetupError;
 use crate::setup::rotate::{finish, state};
 
@@ -52,7 +52,7 @@ impl Run for RotateKeys {
             Found::Running(_) => {
                 let message = format!("the node of {account} is running");
                 let hint = "stop it first (Ctrl-C where it runs); start it again afterwards";
-                return Err(Problem::new(Exit::Error, message).hint(hint).into());
+                return Err(Problem::new(Code::Failed, message).hint(hint).into());
             }
         };
         let protector =
@@ -68,12 +68,12 @@ impl Run for RotateKeys {
         let again = context.command("quorate node rotate-keys");
         // What the coordinator says is not believed: the present keys are given up when the log shows the next ones.
         let is_shown = context.wait_for(log_shows(home, stated.next)).map_err(|problem| {
-            Problem::new(problem.exit, format!("not finished: {}", problem.message))
+            Problem::new(problem.code, format!("not finished: {}", problem.message))
                 .hint(format!("run it again: {again}"))
         })?;
         if !is_shown {
             let message = "not finished: the coordinator says that the new keys are in the log, and does not show it";
-            return Err(Problem::new(Exit::Waiting, message)
+            return Err(Problem::new(Code::Waiting, message)
                 .hint(format!("run it again: {again}"))
                 .into());
         }
@@ -101,7 +101,7 @@ impl Run for RotateKeys {
 fn superseded(account: &AccountName) -> Problem {
     let message =
         format!("the keys of account \"{account}\" were replaced; this home has the earlier ones");
-    Problem::new(Exit::NotAllowed, message).hint(
+    Problem::new(Code::NotAllowed, message).hint(
         "use the home that has the new keys; if nobody of yours replaced them, tell the other members at once",
     )
 }

@@ -11,7 +11,7 @@ use self::verdict::{Candidate, Finding, VerificationView};
 use super::context::Context;
 use super::file;
 use super::{Failure, Run};
-use crate::api::{Exit, Problem};
+use crate::api::{Code, Problem};
 
 /// Check a signature: one verdict, then the checks
 ///
@@ -44,7 +44,7 @@ impl Run for Verify {
         let bytes = file::read(&path, SIGNATURE_LIMIT)?;
         let signature = SignatureFile::read(&bytes).map_err(|error| {
             let message = format!("{}: {}", path.display(), crate::error_chain::chain(&error));
-            Problem::new(Exit::Verification, message)
+            Problem::new(Code::Verification, message)
         })?;
         let document = file::read(&self.file, u64::MAX - 1)?;
         let trusted = self.trusted(context, &signature)?;
@@ -63,7 +63,7 @@ impl Verify {
             return Ok(path.clone());
         }
         let usage = |message: String| {
-            Problem::new(Exit::Usage, message).hint("say which it is with --signature FILE")
+            Problem::new(Code::Usage, message).hint("say which it is with --signature FILE")
         };
         if file::is_dash(&self.file) {
             return Err(usage("a file from stdin has no signature next to it".to_owned()));
@@ -92,13 +92,13 @@ impl Verify {
         if let Some(path) = &self.key {
             let key = keys::read(&file::read_text(path)?).map_err(|error| {
                 let message = format!("{}: {}", path.display(), crate::error_chain::chain(&error));
-                Problem::new(Exit::Error, message).hint("`quorate key export` writes such a file")
+                Problem::new(Code::Failed, message).hint("`quorate key export` writes such a file")
             })?;
             return Ok(vec![Candidate { key, group: None }]);
         }
         if context.node_config().is_err() {
             let message = "whether to trust the signer can not be told: there is no --key, and no home whose groups could be asked";
-            return Err(Problem::new(Exit::UntrustedKey, message)
+            return Err(Problem::new(Code::UntrustedKey, message)
                 .hint("give the signer's public key: --key FILE"));
         }
         let groups = context.session()?.groups()?;

@@ -6,7 +6,7 @@ use quorate_documents::{Format, Namespace, Output, SignatureFile, VerifyError};
 use serde::Serialize;
 
 use crate::api::Exit;
-use crate::cli::terminal::{Page, Tone};
+use crate::render::{Page, Tone};
 
 /// Says what is true of a signature.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]

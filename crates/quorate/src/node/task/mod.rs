@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::hub::{Hub, Outgoing};
 use super::{answer, backup, documents, view};
-use crate::api::{Answer, Ask, Exit, Problem, SignAsk};
+use crate::api::{Answer, Ask, Code, Problem, SignAsk};
 use crate::documents::Shelf;
 use crate::store::StoreError;
 use crate::store::documents::DocumentPackage;
@@ -224,7 +224,7 @@ impl Task {
                 let stored = self.store.entries(0, self.machine.state().size()).await;
                 let answer = match stored {
                     Ok(stored) => answer::prove(self.machine.state(), &stored, index, checkpoint),
-                    Err(error) => Err(Problem::new(Exit::Error, error.to_string())),
+                    Err(error) => Err(Problem::new(Code::Failed, error.to_string())),
                 };
                 let _ = reply.send(answer.unwrap_or_else(Answer::Problem)).await;
                 return;
@@ -466,7 +466,7 @@ impl Task {
             .store
             .entries(first, limit)
             .await
-            .map_err(|error| Problem::new(Exit::Error, error.to_string()))?;
+            .map_err(|error| Problem::new(Code::Failed, error.to_string()))?;
         let entries = answer::entries(self.machine.state(), &stored, first);
         Ok(Answer::Entries { entries, size: self.machine.state().size() })
     }
@@ -548,7 +548,7 @@ impl Task {
                 Err(problem) => (Answer::Problem(problem), false),
             },
             _ => {
-                let bug = Problem::new(Exit::Error, "this question is not one that is looked up");
+                let bug = Problem::new(Code::Failed, "this question is not one that is looked up");
                 (Answer::Problem(bug), false)
             }
         }
@@ -571,7 +571,7 @@ impl Asker {
     /// Asks one question, and returns all its answers.
     pub(crate) async fn ask(&self, ask: Ask) -> Result<mpsc::Receiver<Answer>, Problem> {
         let (reply, answers) = mpsc::channel(64);
-        let gone = |_| Problem::new(Exit::Error, "the node has stopped");
+        let gone = |_| Problem::new(Code::NodeStopped, "the node has stopped");
         let ask = Box::new(ask);
         self.0.send(Event::Ask { ask, reply, fetched: false }).await.map_err(gone)?;
         Ok(answers)

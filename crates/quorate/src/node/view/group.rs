@@ -9,11 +9,12 @@ use quorate_ceremony::state::{
 };
 use quorate_ceremony::statement::AbortReason;
 
+use super::hex;
 use super::shares::{self, Signing, lacks_share};
-use super::{hex, list, list_or, plural};
 use crate::api::{
     ChangeView, GroupStage, GroupView, MemberView, PastChangeView, ShareView, UnusedView,
 };
+use crate::render::{list, list_or, plural};
 
 /// A group, as this node sees it.
 pub(crate) fn group(node: &Node, group: &Group, now: Timestamp) -> GroupView {

@@ -14,33 +14,12 @@ use quorate_ceremony::statement::{Body, GroupChange, Invitation};
 use sha2::{Digest as _, Sha256};
 
 use crate::api::{EntryView, RequestStage, RequestView};
+use crate::render::{list, list_or, plural};
 use crate::store::documents::DocumentPackage;
 
 pub(crate) use self::account::accounts;
 pub(crate) use self::group::{group, past_change};
 pub(crate) use self::shares::lacks_share;
-
-/// `ada`, `ada and ben`, `ada, ben and carol`.
-pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a AccountName>) -> String {
-    join(names, "and")
-}
-
-fn list_or<'a>(names: impl IntoIterator<Item = &'a AccountName>) -> String {
-    join(names, "or")
-}
-
-fn join<'a>(names: impl IntoIterator<Item = &'a AccountName>, word: &str) -> String {
-    let names: Vec<&str> = names.into_iter().map(AccountName::as_str).collect();
-    match names.split_last() {
-        None => "nobody".to_owned(),
-        Some((only, [])) => (*only).to_owned(),
-        Some((last, first)) => format!("{} {word} {last}", first.join(", ")),
-    }
-}
-
-fn plural(count: usize, one: &str, many: &str) -> String {
-    if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
-}
 
 /// What this node knows of a document.
 #[derive(Clone, Debug)]

@@ -6,8 +6,8 @@ use quorate_ceremony::names::{AccountName, GroupName, Timestamp};
 use quorate_ceremony::node::Node;
 use quorate_ceremony::state::{Group, Unable};
 
-use super::{list, list_or, plural};
 use crate::api::{BlockedView, RefreshView, ShareView, SigningStage};
+use crate::render::{list, list_or, plural};
 
 /// A day, in milliseconds.
 const DAY: u64 = 24 * 3_600_000;
