@@ -220,7 +220,8 @@ pub(super) fn sentences(tree: &Tree) -> Vec<Problem> {
         let mut fenced = false;
         let lines: Vec<String> = file.text.lines().map(|line| prose(line, &mut fenced)).collect();
         for (index, line) in lines.iter().enumerate() {
-            let is_text = !line.is_empty() && !line.starts_with(['|', '#', '<']);
+            let is_link = line.starts_with('[') && line.contains("]: ");
+            let is_text = !line.is_empty() && !is_link && !line.starts_with(['|', '#', '<']);
             if !is_text {
                 continue;
             }
