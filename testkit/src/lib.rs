@@ -25,6 +25,6 @@ mod reference;
 mod rng;
 mod users;
 
-pub use double::member::{Mischief, RepairMischief, ReshareMischief};
+pub use double::member::{Attack, Ceremony, Certify, Round, Slip, To};
 pub use scenario::{Faults, PlannedChange, PlannedRequest, Scenario, Vote};
 pub use simulation::{Failure, Outcome, Sabotage, Simulation};

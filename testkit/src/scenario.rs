@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use quorate_ceremony::policy::Policy;
 use quorate_ceremony::statement::Role;
 
-use crate::double::member::{Mischief, RepairMischief, ReshareMischief};
+use crate::catalogue::ATTACKS;
+use crate::double::member::{Attack, Ceremony};
 use crate::rng::Chance;
 
 /// A run's people, wishes and faults.
@@ -29,12 +30,9 @@ pub struct Scenario {
     pub requests: Vec<PlannedRequest>,
     /// What the group is to become, one after the other.
     pub changes: Vec<PlannedChange>,
-    /// The malicious members. They never heal; the first member, who is the admin, is none of them.
-    pub mischief: BTreeMap<usize, Mischief>,
-    /// The members that keep to the rules but in reshares.
-    pub reshare_mischief: BTreeMap<usize, ReshareMischief>,
-    /// The members that keep to the rules but in repairs.
-    pub repair_mischief: BTreeMap<usize, RepairMischief>,
+    /// The malicious members, and what each does wrong. They never heal; the first member, who is
+    /// the admin, is not one of them.
+    pub attacks: BTreeMap<usize, Vec<Attack>>,
     /// How often a change of the group is proposed at most: what cheats make fail, the others may try without them.
     pub proposals: usize,
     /// What goes wrong.
@@ -183,9 +181,7 @@ impl Scenario {
             changes: Vec::new(),
             outsider: false,
             admitted: false,
-            mischief: BTreeMap::new(),
-            reshare_mischief: BTreeMap::new(),
-            repair_mischief: BTreeMap::new(),
+            attacks: BTreeMap::new(),
             proposals: usize::MAX,
             requests: vec![PlannedRequest { by: 0, at: 0, votes: votes.collect() }],
             faults: Faults::none(),
@@ -203,15 +199,19 @@ impl Scenario {
             min_signers + if chance.happens(300) { u16::from(members > min_signers) } else { 0 };
         let people = usize::from(members);
         // Signing must not depend on it: the others are enough, and all of them consent.
-        let mischief = if members > min_signers && chance.happens(250) {
+        let attacks = if members > min_signers && chance.happens(250) {
             let who = 1 + index(&mut chance, people - 1);
-            let how = Mischief::ALL.get(index(&mut chance, Mischief::ALL.len()));
-            how.map(|how| (who, *how)).into_iter().collect()
+            // Groups with attackers do not change.
+            let changes = |ceremony| matches!(ceremony, Ceremony::Reshare | Ceremony::Repair);
+            let rows = ATTACKS.iter().map(|row| row.attack);
+            let all: Vec<Attack> = rows.filter(|attack| !changes(attack.ceremony)).collect();
+            let how = all.get(index(&mut chance, all.len()));
+            how.map(|how| (who, vec![*how])).into_iter().collect()
         } else {
             BTreeMap::new()
         };
         let requester_may_approve =
-            approvals_required == members || !mischief.is_empty() || chance.happens(700);
+            approvals_required == members || !attacks.is_empty() || chance.happens(700);
         let mut policy = Policy::for_min_signers(min_signers);
         policy.rule.approvals_required = approvals_required;
         policy.rule.requester_may_approve = requester_may_approve;
@@ -219,7 +219,7 @@ impl Scenario {
         let automatic: Vec<bool> = (0..people).map(|_| chance.happens(400)).collect();
         let outsider = chance.happens(200);
         let admitted = chance.happens(800);
-        let changing = mischief.is_empty() && members <= 5 && chance.happens(350);
+        let changing = attacks.is_empty() && members <= 5 && chance.happens(350);
         let reserves = if changing { chance.choose(1, &[(2, 0), (2, 2)], 6) } else { 0 };
         let accounts = people + usize::from(reserves);
         let requests = (0..chance.choose(1, &[(3, 2), (1, 3)], 5))
@@ -227,7 +227,7 @@ impl Scenario {
                 let stranger = outsider && chance.happens(300);
                 let by = if stranger { accounts } else { index(&mut chance, people) };
                 let at = chance.up_to(6_000);
-                let quarrel = mischief.is_empty() && chance.happens(350);
+                let quarrel = attacks.is_empty() && chance.happens(350);
                 let votes = (0..accounts).map(|account| {
                     if quarrel && automatic.get(account) == Some(&false) {
                         chance.choose(Vote::Approve, &[(3, Vote::Reject), (2, Vote::Ignore)], 5)
@@ -261,9 +261,7 @@ impl Scenario {
             outsider,
             admitted,
             requests,
-            mischief,
-            reshare_mischief: BTreeMap::new(),
-            repair_mischief: BTreeMap::new(),
+            attacks,
             proposals: usize::MAX,
             faults,
         }
@@ -277,16 +275,20 @@ impl Scenario {
 
     /// Whether there is anybody who does not keep to the rules.
     pub(crate) fn has_malicious(&self) -> bool {
-        !self.mischief.is_empty()
-            || !self.reshare_mischief.is_empty()
-            || !self.repair_mischief.is_empty()
+        !self.attacks.is_empty()
     }
 
     /// Whether the account of this index does not.
     pub(crate) fn is_malicious(&self, index: usize) -> bool {
-        self.mischief.contains_key(&index)
-            || self.reshare_mischief.contains_key(&index)
-            || self.repair_mischief.contains_key(&index)
+        self.attacks.contains_key(&index)
+    }
+
+    /// Whether the account of this index keeps to the rules but in changes of the group.
+    pub(crate) fn cheats_in_changes_alone(&self, index: usize) -> bool {
+        let attacks = self.attacks.get(&index).into_iter().flatten();
+        attacks
+            .map(|attack| attack.ceremony)
+            .all(|ceremony| matches!(ceremony, Ceremony::Reshare | Ceremony::Repair))
     }
 
     /// How many accounts there are.

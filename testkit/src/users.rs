@@ -331,8 +331,8 @@ impl Plan {
                     let awaited = request.undecided(group).find(|name| {
                         let index = world.names.iter().position(|other| other == *name);
                         let vote = index.and_then(|index| self.vote(index, request));
-                        // Who breaks the rules of reshares alone votes.
-                        let cheats = |index| self.scenario.mischief.contains_key(&index);
+                        // A member that breaks the rules only when the group changes votes.
+                        let cheats = |index| !self.scenario.cheats_in_changes_alone(index);
                         vote.is_some_and(|vote| vote != Vote::Ignore) && !index.is_some_and(cheats)
                     });
                     if let Some(name) = awaited {

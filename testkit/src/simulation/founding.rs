@@ -14,7 +14,7 @@ use super::node::Station;
 use super::world::{Secrets, World};
 use super::{Outcome, START, Simulation};
 use crate::disk::{CoordinatorDisk, NodeDisk};
-use crate::double::member::Double;
+use crate::double::member::Adversary;
 use crate::invariants::{Invariant, Invariants, Violation};
 use crate::reference::Reference;
 use crate::rng::Chance;
@@ -59,14 +59,8 @@ pub(super) fn found(scenario: Scenario, seed: u64) -> Result<Simulation, Violati
         let config = Config { auto_accept: automatic, auto_approve: automatic };
         let skew = chance.up_to(scenario.faults.skew);
         let is_on_roster = index == 0 || scenario.admitted;
-        let mischief = scenario.mischief.get(&index).copied();
-        let double = mischief.map(|mischief| Double::new(mischief, chance.split()));
-        let in_reshares = scenario.reshare_mischief.get(&index).copied();
-        let double = double
-            .or_else(|| in_reshares.map(|mischief| Double::in_reshares(mischief, chance.split())));
-        let in_repairs = scenario.repair_mischief.get(&index).copied();
-        let double = double
-            .or_else(|| in_repairs.map(|mischief| Double::in_repairs(mischief, chance.split())));
+        let attacks = scenario.attacks.get(&index).cloned();
+        let double = attacks.map(|attacks| Adversary::new(attacks, chance.split()));
         stations.insert(name.clone(), Station::new(index, ivn, config, skew, is_on_roster, double));
         let disk = NodeDisk { entries: vec![genesis.to_bytes()], ..NodeDisk::default() };
         disks.insert(name.clone(), disk);

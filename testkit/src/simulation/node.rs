@@ -13,7 +13,7 @@ use rand_chacha::ChaCha20Rng;
 
 use super::network::ConnectionId;
 use super::{Event, Simulation};
-use crate::double::member::{Double, Seat};
+use crate::double::member::{Adversary, Seat};
 use crate::invariants::{Invariant, Seen, Violation, is_volatile};
 
 /// How long a person waits for the answer to a command before it looks again, in milliseconds.
@@ -33,7 +33,7 @@ pub(super) struct Station {
     pending: Option<(CommandId, u64)>,
     pub(super) process: Option<Process>,
     /// Who sits there instead, if the account is malicious.
-    double: Option<Double>,
+    double: Option<Adversary>,
 }
 
 /// A running node.
@@ -56,7 +56,7 @@ impl Station {
         config: Config,
         skew: u64,
         is_on_roster: bool,
-        double: Option<Double>,
+        double: Option<Adversary>,
     ) -> Self {
         Self {
             index,

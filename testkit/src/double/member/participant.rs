@@ -23,18 +23,13 @@ pub(super) struct Dealing {
 
 impl Dealing {
     /// The dealing in a second message with `min_signers` coefficients.
-    pub(super) fn of_reveal(message: &[u8], min_signers: u16) -> Option<Self> {
+    pub(super) fn of_message(message: &[u8], min_signers: u16) -> Option<Self> {
         let coefficients = coefficients(message, min_signers);
         Some(Self {
             ephemeral: message.get(33..65)?.try_into().ok()?,
             proof: message.get(coefficients.end..coefficients.end + 64)?.to_vec(),
             coefficients: message.get(coefficients)?.to_vec(),
         })
-    }
-
-    /// The first coefficient's commitment.
-    pub(super) fn constant(&self) -> Option<EdwardsPoint> {
-        self.points().first().copied()
     }
 
     /// All coefficients' commitments.
@@ -84,7 +79,9 @@ fn binding(label: &str, parameters: &Parameters, more: &[&[u8]]) -> [u8; 32] {
 pub(super) struct Participant {
     /// P: the hash of the parameters, which begins every other hash.
     binding: [u8; 32],
+    /// Its own identifier.
     me: u16,
+    is_reshare: bool,
     polynomial: Vec<Scalar>,
     ephemeral: Scalar,
     decryption: Scalar,
@@ -100,7 +97,7 @@ impl Participant {
         rng: &mut dyn CryptoRngCore,
     ) -> Self {
         let binding = binding("quorate/keyshare/v1/dkg", parameters, &[]);
-        Self::with_binding(binding, me, coefficients, rng)
+        Self::with_binding(binding, me, false, coefficients, rng)
     }
 
     /// Deals a polynomial of a reshare with this many coefficients, and this constant term. `old` is the public key
@@ -115,7 +112,7 @@ impl Participant {
     ) -> Self {
         let dealers = list(parameters.dealers());
         let binding = binding("quorate/keyshare/v1/reshare", parameters, &[old, &dealers]);
-        let mut made = Self::with_binding(binding, me, coefficients, rng);
+        let mut made = Self::with_binding(binding, me, true, coefficients, rng);
         if let Some(constant) = constant {
             made.choose(0, constant, rng);
         }
@@ -141,6 +138,7 @@ impl Participant {
     fn with_binding(
         binding: [u8; 32],
         me: u16,
+        is_reshare: bool,
         coefficients: u16,
         rng: &mut dyn CryptoRngCore,
     ) -> Self {
@@ -155,7 +153,7 @@ impl Participant {
             proof: Vec::new(),
         };
         let decryption = Scalar::random(rng);
-        let mut made = Self { binding, me, polynomial, ephemeral, decryption, dealing };
+        let mut made = Self { binding, me, is_reshare, polynomial, ephemeral, decryption, dealing };
         made.dealing.proof = made.prove(rng);
         made
     }
@@ -184,14 +182,13 @@ impl Participant {
         digest("quorate/keyshare/v1/opening", &fields)
     }
 
-    /// The first message of a reshare.
-    pub(super) fn announce(&self) -> Vec<u8> {
-        [&[4][..], &public(&self.decryption)].concat()
-    }
-
-    /// The first message, for the dealing as it is.
-    pub(super) fn commit(&self) -> Vec<u8> {
-        [&[1][..], &self.opening(&self.dealing), &public(&self.decryption)].concat()
+    /// The first message: an announcement in a reshare, otherwise a commitment to the dealing.
+    pub(super) fn first_message(&self) -> Vec<u8> {
+        let key = public(&self.decryption);
+        match self.is_reshare {
+            true => [&[4][..], &key].concat(),
+            false => [&[1][..], &self.opening(&self.dealing), &key].concat(),
+        }
     }
 
     /// The polynomial's value for a recipient.
@@ -225,17 +222,8 @@ impl Participant {
         Envelope { label, binding: &self.binding, from, to, ephemeral, key, fits }
     }
 
-    /// The second message: a dealing, with these sealed sub-shares.
-    pub(super) fn reveal(
-        view: &View,
-        dealing: &Dealing,
-        sealed: &BTreeMap<u16, Vec<u8>>,
-    ) -> Vec<u8> {
-        Self::dealt(2, view, dealing, &[], sealed)
-    }
-
-    /// The second message of a reshare: its dealing, with these sealed sub-shares, and with a proof that it knows the
-    /// secret of its ephemeral key. If that is another one in the dealing, the proof is wrong.
+    /// The second message: its dealing, with these sealed sub-shares. In a reshare it contains a
+    /// proof of possession of the ephemeral key. If the dealing has another key, the proof is wrong.
     pub(super) fn deals(
         &self,
         view: &View,
@@ -245,27 +233,20 @@ impl Participant {
         let (me, opening) = (self.me.to_be_bytes(), self.opening(&self.dealing));
         let about: [&[u8]; 4] = [&self.binding, view, &me, &opening];
         let label = "quorate/keyshare/v1/possession";
-        let possession = sealing::possession(label, &about, &self.ephemeral, rng);
-        Self::dealt(9, view, &self.dealing, &possession, sealed)
-    }
-
-    fn dealt(
-        tag: u8,
-        view: &View,
-        dealing: &Dealing,
-        possession: &[u8],
-        sealed: &BTreeMap<u16, Vec<u8>>,
-    ) -> Vec<u8> {
-        let coefficients = u16::try_from(dealing.coefficients.len() / 32).unwrap_or_default();
+        let (tag, possession) = match self.is_reshare {
+            true => (9, sealing::possession(label, &about, &self.ephemeral, rng)),
+            false => (2, Vec::new()),
+        };
+        let coefficients = u16::try_from(self.dealing.coefficients.len() / 32).unwrap_or_default();
         let recipients = u16::try_from(sealed.len()).unwrap_or_default();
         let mut message = [
             &[tag][..],
             view,
-            &dealing.ephemeral,
-            possession,
+            &self.dealing.ephemeral,
+            &possession,
             &coefficients.to_be_bytes(),
-            &dealing.coefficients,
-            &dealing.proof,
+            &self.dealing.coefficients,
+            &self.dealing.proof,
             &recipients.to_be_bytes(),
         ]
         .concat();
@@ -273,16 +254,10 @@ impl Participant {
         message
     }
 
-    /// A complaint about a dealer with this ephemeral key. The proof is right.
-    pub(super) fn complaint(
-        &self,
-        dealer: u16,
-        ephemeral: &[u8; 32],
-        rng: &mut dyn CryptoRngCore,
-    ) -> Vec<u8> {
+    /// The participant as one that complains.
+    pub(super) fn complainer(&self) -> Complainer<'_> {
         let (label, binding) = ("quorate/keyshare/v1/complaint", &self.binding);
         Complainer { label, binding, me: self.me, secret: &self.decryption }
-            .complains(dealer, ephemeral, rng)
     }
 }
 

@@ -32,6 +32,11 @@ impl Dealing {
     }
 }
 
+/// The tag of a sum.
+pub(super) const SUM: u8 = 7;
+/// The tag of a verdict.
+pub(super) const VERDICT: u8 = 8;
+
 /// The sealed summand that is at this place in a dealing among this many helpers.
 pub(super) fn sealed_summand(message: &[u8], helpers: usize, place: usize) -> Option<&[u8]> {
     let start = 129 + 32 * helpers + 48 * place;
@@ -195,19 +200,12 @@ impl Repairer {
         Envelope { label, binding: &self.binding, from, to, ephemeral, key, fits: view }
     }
 
-    /// A complaint about a helper with this ephemeral key: about its summand, or, from the recipient, about its sum. The
-    /// proof is right.
-    pub(super) fn complaint(
-        &self,
-        helper: u16,
-        ephemeral: &[u8; 32],
-        rng: &mut dyn CryptoRngCore,
-    ) -> Vec<u8> {
+    /// The participant as one that complains: a helper about summands, the recipient about sums.
+    pub(super) fn complainer(&self) -> Complainer<'_> {
         let label = match self.me == self.recipient {
             true => "quorate/repair/v1/sum/complaint",
             false => "quorate/repair/v1/summand/complaint",
         };
-        let (binding, secret) = (&self.binding, &self.decryption);
-        Complainer { label, binding, me: self.me, secret }.complains(helper, ephemeral, rng)
+        Complainer { label, binding: &self.binding, me: self.me, secret: &self.decryption }
     }
 }

@@ -3,118 +3,264 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_ceremony::names::AccountName;
-use quorate_ceremony::state::Session;
+use quorate_ceremony::state::{Session, SessionBoard};
 use quorate_protocol::Identifier;
-use quorate_protocol::keyshare::{Board, Parameters, Phase};
+use quorate_protocol::keyshare::{self, Phase};
+use quorate_protocol::repair;
 
-use super::participant::{self, Dealing, Participant};
+use super::attack::Round;
+use super::participant::{self, Participant};
+use super::repairer;
 use super::sealing::View;
 
 /// A session, as the log has it.
 pub(super) struct Rounds {
     pub(super) me: Identifier,
-    pub(super) parameters: Parameters,
-    /// The first round, as [`round`](Self::round) says it.
-    pub(super) first: u8,
-    pub(super) phase: Phase,
-    pub(super) missing: BTreeSet<Identifier>,
-    pub(super) views: BTreeMap<u8, View>,
-    pub(super) messages: BTreeMap<(u8, u16), Vec<u8>>,
-    /// The first participant that keeps to the rules.
-    pub(super) victim: u16,
+    pub(super) board: SessionBoard,
+    /// How many of the log's messages it has read.
+    read: usize,
+    views: BTreeMap<Round, View>,
+    messages: BTreeMap<(Round, u16), Vec<u8>>,
+    /// The identifiers of all malicious members, its own included.
+    accomplices: BTreeSet<Identifier>,
+    /// How many dealings a reshare waits for.
+    dealings: usize,
 }
 
 impl Rounds {
+    /// A session without messages, or `None` if this account has no part in it.
     pub(super) fn of(
-        ceremony: &Session,
-        me: Identifier,
-        victim: u16,
-        read: &[(AccountName, Vec<u8>)],
+        session: &Session,
+        account: &AccountName,
+        accomplices: &BTreeSet<AccountName>,
     ) -> Option<Self> {
-        // Repairs have rounds of their own.
-        let parameters = ceremony.board.keyshare()?.parameters();
-        let mut board = Board::new(parameters.clone());
-        let mut views = BTreeMap::new();
-        let mut messages = BTreeMap::new();
-        for (author, message) in read {
-            let Some(from) = ceremony.terms.identifiers.get(author) else { continue };
-            if board.post(*from, message).is_err() {
+        let identifiers = &session.terms.identifiers;
+        let board = match &session.board {
+            SessionBoard::Keyshare(board) => {
+                SessionBoard::Keyshare(Box::new(keyshare::Board::new(board.parameters().clone())))
+            }
+            SessionBoard::Repair(board) => {
+                SessionBoard::Repair(Box::new(repair::Board::new(board.parameters().clone())))
+            }
+        };
+        Some(Self {
+            me: *identifiers.get(account)?,
+            board,
+            read: 0,
+            views: BTreeMap::new(),
+            messages: BTreeMap::new(),
+            accomplices: accomplices
+                .iter()
+                .filter_map(|name| identifiers.get(name))
+                .copied()
+                .collect(),
+            dealings: session.terms.dealers_needed(),
+        })
+    }
+
+    /// Takes the messages that the log has more by now.
+    pub(super) fn read(&mut self, session: &Session, messages: &[(AccountName, Vec<u8>)]) {
+        for (author, message) in messages.iter().skip(self.read) {
+            self.read += 1;
+            let Some(from) = session.terms.identifiers.get(author) else { continue };
+            let posted = match &mut self.board {
+                SessionBoard::Keyshare(board) => board.post(*from, message),
+                SessionBoard::Repair(board) => board.post(*from, message),
+            };
+            if posted.is_err() {
                 continue;
             }
-            if let Some(tag) = message.first() {
-                let round = if *tag == 9 { 2 } else { *tag };
-                messages.entry((round, from.get())).or_insert_with(|| message.clone());
+            if let Some(round) = Round::of_message(message) {
+                let slot = self.messages.entry((round, from.get()));
+                slot.or_insert_with(|| message.clone());
             }
-            match board.phase() {
-                Phase::Reveal => views.entry(2).or_insert_with(|| board.transcript()),
-                Phase::Verdict => views.entry(3).or_insert_with(|| board.transcript()),
-                Phase::Commit | Phase::Sum | Phase::Complete | Phase::Failed => continue,
-            };
-        }
-        let first = if ceremony.terms.is_reshare() { 4 } else { 1 };
-        let (phase, missing) = (board.phase(), board.missing());
-        let parameters = parameters.clone();
-        Some(Self { me, parameters, first, phase, missing, views, messages, victim })
-    }
-
-    /// The tag of its messages; of dealings that which they have in a key generation.
-    pub(super) fn round(&self) -> Option<u8> {
-        match self.phase {
-            Phase::Commit => Some(self.first),
-            Phase::Reveal => Some(2),
-            Phase::Verdict => Some(3),
-            Phase::Sum | Phase::Complete | Phase::Failed => None,
+            if let Some(round) = self.round().filter(|round| *round != Round::First) {
+                let transcript = match &self.board {
+                    SessionBoard::Keyshare(board) => board.transcript(),
+                    SessionBoard::Repair(board) => board.transcript(),
+                };
+                self.views.entry(round).or_insert(transcript);
+            }
         }
     }
 
-    pub(super) fn message(&self, round: u8, from: u16) -> Option<&Vec<u8>> {
+    pub(super) fn round(&self) -> Option<Round> {
+        match self.board.phase() {
+            Phase::Commit => Some(Round::First),
+            Phase::Reveal => Some(Round::Deal),
+            Phase::Sum => Some(Round::Sum),
+            Phase::Verdict => Some(Round::Verdict),
+            Phase::Complete | Phase::Failed => None,
+        }
+    }
+
+    pub(super) fn view(&self, round: Round) -> Option<&View> {
+        self.views.get(&round)
+    }
+
+    pub(super) fn message(&self, round: Round, from: u16) -> Option<&Vec<u8>> {
         self.messages.get(&(round, from))
     }
 
-    pub(super) fn dealing(&self, from: u16) -> Option<Dealing> {
-        Dealing::of_reveal(self.message(2, from)?, self.parameters.min_signers())
+    /// The announcement of any other participant.
+    pub(super) fn anothers_announcement(&self) -> Option<&Vec<u8>> {
+        let mut all = self.messages.iter();
+        let is_anothers = |slot: &(Round, u16)| slot.0 == Round::First && slot.1 != self.me.get();
+        all.find(|(slot, _)| is_anothers(slot)).map(|(_, message)| message)
+    }
+
+    /// Whether this double has something to say in a round.
+    pub(super) fn has_a_say(&self, round: Round) -> bool {
+        match &self.board {
+            SessionBoard::Keyshare(board) => match round {
+                Round::Deal => board.parameters().dealers().contains(&self.me),
+                _ => board.parameters().participants().contains(&self.me),
+            },
+            SessionBoard::Repair(board) => {
+                let helpers = board.helpers();
+                let is_full = helpers.len() == usize::from(board.parameters().min_signers());
+                let helps = helpers.contains(&self.me) || !is_full;
+                match round {
+                    Round::First => self.is_recipient() || helps,
+                    Round::Deal | Round::Sum => !self.is_recipient() && helps,
+                    Round::Verdict => self.is_recipient(),
+                }
+            }
+        }
+    }
+
+    /// Whether only accomplices have still to speak in this round.
+    pub(super) fn speaks_last(&self) -> bool {
+        let missing = self.board.keyshare().map(keyshare::Board::missing);
+        missing.is_some_and(|missing| missing.is_subset(&self.accomplices))
+    }
+
+    /// Whether the dealing of this double completes a reshare's.
+    pub(super) fn deals_last(&self) -> bool {
+        self.dealers().len() + 1 >= self.dealings
+    }
+
+    /// The first of these participants that keeps to the rules; if none does, the first other one.
+    fn first_honest(&self, all: &[u16]) -> Option<u16> {
+        let is_accomplice = |id: &u16| self.accomplices.iter().any(|other| other.get() == *id);
+        let honest = all.iter().find(|id| !is_accomplice(id));
+        honest.or_else(|| all.iter().find(|id| **id != self.me.get())).copied()
+    }
+
+    /// The participant that wrong parts go to: one that keeps to the rules.
+    pub(super) fn victim(&self) -> Option<u16> {
+        match &self.board {
+            SessionBoard::Keyshare(board) => {
+                let participants = board.parameters().participants().iter();
+                self.first_honest(&participants.map(|id| id.get()).collect::<Vec<_>>())
+            }
+            SessionBoard::Repair(_) => self.first_honest(&self.helpers()),
+        }
+    }
+
+    /// The dealer or helper that complaints are about: one that keeps to the rules.
+    pub(super) fn accused(&self) -> Option<u16> {
+        match &self.board {
+            SessionBoard::Keyshare(_) => self.first_honest(&self.dealers()),
+            SessionBoard::Repair(_) => self.victim(),
+        }
+    }
+}
+
+/// Key generations and reshares.
+impl Rounds {
+    pub(super) fn keyshare(&self) -> Option<&keyshare::Parameters> {
+        Some(self.board.keyshare()?.parameters())
+    }
+
+    pub(super) fn dealing_of(&self, dealer: u16) -> Option<participant::Dealing> {
+        let coefficients = self.keyshare()?.min_signers();
+        participant::Dealing::of_message(self.message(Round::Deal, dealer)?, coefficients)
     }
 
     pub(super) fn others(&self) -> impl Iterator<Item = u16> {
-        self.parameters.participants().iter().filter(|id| **id != self.me).map(|id| id.get())
+        let participants = self.keyshare().into_iter().flat_map(keyshare::Parameters::participants);
+        participants.filter(|id| **id != self.me).map(|id| id.get())
     }
 
-    /// Whose dealings count so far.
+    /// The dealers whose dealings count so far.
     pub(super) fn dealers(&self) -> Vec<u16> {
-        self.messages.keys().filter(|(round, _)| *round == 2).map(|(_, from)| *from).collect()
+        let dealt = self.messages.keys().filter(|(round, _)| *round == Round::Deal);
+        dealt.map(|(_, from)| *from).collect()
     }
 
-    /// What a dealer sealed to this participant.
+    /// The sub-share that a dealer sealed to this participant.
     pub(super) fn sealed_to_me(&self, dealer: u16) -> Option<&[u8]> {
-        let recipients = self.parameters.participants().iter().filter(|id| id.get() != dealer);
+        let parameters = self.keyshare()?;
+        let recipients = parameters.participants().iter().filter(|id| id.get() != dealer);
         let place = recipients.into_iter().position(|id| *id == self.me)?;
-        participant::sealed(self.message(2, dealer)?, self.parameters.min_signers(), place)
+        participant::sealed(self.message(Round::Deal, dealer)?, parameters.min_signers(), place)
     }
 
-    /// The right sealed sub-shares of a participant for all others.
-    pub(super) fn sealed(&self, participant: &Participant) -> Option<BTreeMap<u16, Vec<u8>>> {
+    /// The sealed sub-shares of a participant for all others; these get one that is not on its
+    /// polynomial.
+    pub(super) fn sealed(
+        &self,
+        participant: &Participant,
+        wrong: &[u16],
+    ) -> Option<BTreeMap<u16, Vec<u8>>> {
         self.others()
             .map(|other| {
-                let key = participant::encryption_key(self.message(self.first, other)?)?;
-                let sub_share = participant.sub_share(other).to_bytes();
+                let key = participant::encryption_key(self.message(Round::First, other)?)?;
+                let of = if wrong.contains(&other) { u16::MAX } else { other };
+                let sub_share = participant.sub_share(of).to_bytes();
                 Some((other, participant.seal(other, &key, &sub_share)))
             })
             .collect()
     }
+}
 
-    /// Sealed sub-shares that are not on the polynomial.
-    pub(super) fn wrong(
-        &self,
-        participant: &Participant,
-        to: &[u16],
-    ) -> Option<BTreeMap<u16, Vec<u8>>> {
-        let mut sealed = self.sealed(participant)?;
-        for recipient in to {
-            let key = participant::encryption_key(self.message(self.first, *recipient)?)?;
-            // That of somebody who is not there.
-            let sub_share = participant.sub_share(u16::MAX).to_bytes();
-            sealed.insert(*recipient, participant.seal(*recipient, &key, &sub_share));
-        }
-        Some(sealed)
+/// Repairs.
+impl Rounds {
+    pub(super) fn repair(&self) -> Option<&repair::Parameters> {
+        Some(self.board.repair()?.parameters())
+    }
+
+    pub(super) fn recipient(&self) -> Option<u16> {
+        Some(self.repair()?.recipient().get())
+    }
+
+    pub(super) fn is_recipient(&self) -> bool {
+        self.recipient() == Some(self.me.get())
+    }
+
+    /// The helpers, ascending; before all have announced, those that did so far.
+    pub(super) fn helpers(&self) -> Vec<u16> {
+        let helpers = self.board.repair().into_iter().flat_map(repair::Board::helpers);
+        helpers.map(|helper| helper.get()).collect()
+    }
+
+    /// The key that messages for this participant are sealed to.
+    pub(super) fn key_of(&self, participant: u16) -> Option<[u8; 32]> {
+        repairer::encryption_key(self.message(Round::First, participant)?)
+    }
+
+    pub(super) fn split_of(&self, helper: u16) -> Option<repairer::Dealing> {
+        let message = self.message(Round::Deal, helper)?;
+        repairer::Dealing::of_message(message, self.helpers().len())
+    }
+
+    /// The summand that a helper sealed to this one.
+    pub(super) fn summand_of(&self, helper: u16) -> Option<&[u8]> {
+        let helpers = self.helpers();
+        let recipients = helpers.iter().filter(|other| **other != helper);
+        let place = recipients.into_iter().position(|other| *other == self.me.get())?;
+        repairer::sealed_summand(self.message(Round::Deal, helper)?, helpers.len(), place)
+    }
+
+    /// The sum that a helper sealed to the recipient.
+    pub(super) fn sum_of(&self, helper: u16) -> Option<&[u8]> {
+        repairer::sealed_sum(self.message(Round::Sum, helper)?)
+    }
+
+    /// The public half of the share that was lost.
+    pub(super) fn lost(&self) -> Option<&[u8]> {
+        let parameters = self.repair()?;
+        parameters.public().verifying_share(parameters.recipient()).map(|share| share.as_bytes())
     }
 }

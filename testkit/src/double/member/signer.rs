@@ -1,4 +1,4 @@
-//! Attacks on signing.
+//! Takes part in signing sessions: each message as its node has it, but for its slips.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,13 +16,14 @@ use quorate_protocol::sign::{self, Commitments};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 
-use super::{Mischief, Seat, random};
+use super::attack::{Slip, Slips};
+use super::seat::{Seat, random};
 
 /// What a double knows of signing sessions.
 #[derive(Default)]
-pub(super) struct Signing {
+pub(super) struct Signer {
     subjects: BTreeMap<SessionId, Subject>,
-    /// Sets of commitments to be signed for, by its own hands.
+    /// Sets of commitments that it signs for itself.
     packages: BTreeMap<SessionId, Vec<(AccountName, SignedPart)>>,
     /// From which seed it made its nonces.
     seeds: BTreeMap<SessionId, [u8; 32]>,
@@ -36,14 +37,19 @@ pub(super) struct Signing {
 }
 
 /// A key, and what is to be signed with it.
-struct Signer {
+struct Material {
     context: SigningSession,
     key: KeyPackage,
     public: PublicKeyPackage,
     message: Vec<u8>,
 }
 
-impl Signing {
+impl Signer {
+    /// What signing session `session` is for.
+    pub(super) fn subject(&self, session: SessionId) -> Option<Subject> {
+        self.subjects.get(&session).copied()
+    }
+
     pub(super) fn hears(&mut self, message: &FromCoordinator) {
         match message {
             FromCoordinator::Invite { session, subject, .. } => {
@@ -65,103 +71,93 @@ impl Signing {
     /// What becomes of a message of its node.
     pub(super) fn alters(
         &mut self,
-        mischief: Mischief,
+        slips: &Slips,
         seat: &Seat<'_>,
         message: FromNode,
         rng: &mut ChaCha20Rng,
     ) -> Vec<FromNode> {
         match message {
             FromNode::Commitments { session, commitments } => {
-                self.commits(mischief, seat, session, commitments, rng)
+                self.commits(slips, seat, session, commitments, rng)
             }
             FromNode::Share { session, share, size, cosignature } => {
                 let with = |share| FromNode::Share { session, share, size, cosignature };
-                match mischief {
-                    Mischief::Stall => Vec::new(),
-                    Mischief::Garbage => {
-                        let mut value = share.value_unverified().to_vec();
-                        value.iter_mut().take(1).for_each(|byte| *byte ^= 1);
-                        let key = &seat.secrets.identity;
-                        self.signs(seat, session, key, value).map(with).into_iter().collect()
-                    }
-                    Mischief::NoScalar => {
-                        let key = &seat.secrets.identity;
-                        let value = vec![0xFF; 32];
-                        self.signs(seat, session, key, value).map(with).into_iter().collect()
-                    }
-                    Mischief::SignedByNobody => {
-                        let key = SecretKey::from_seed(&random(rng));
-                        let value = share.value_unverified().to_vec();
-                        self.signs(seat, session, &key, value).map(with).into_iter().collect()
-                    }
-                    Mischief::ShareOfOtherSession => {
-                        let old = self.kept.replace(share);
-                        old.map(with).into_iter().collect()
-                    }
-                    Mischief::ReplayedShares => {
-                        let share = with(share);
-                        self.sent.push(share.clone());
-                        let mut all = vec![share.clone(), share.clone(), share];
-                        all.extend(self.sent.iter().cloned());
-                        all
-                    }
-                    _ => vec![with(share)],
+                if slips.has(Slip::Stall) {
+                    return Vec::new();
                 }
+                let (own, value) = (&seat.secrets.identity, share.value_unverified().to_vec());
+                let signs = |key: &SecretKey, value| self.signs(seat, session, key, value);
+                let altered = if slips.has(Slip::WrongShare) {
+                    let mut value = value;
+                    value.iter_mut().take(1).for_each(|byte| *byte ^= 1);
+                    signs(own, value)
+                } else if slips.has(Slip::NoScalar) {
+                    signs(own, vec![0xFF; 32])
+                } else if slips.has(Slip::SignedByNobody) {
+                    signs(&SecretKey::from_seed(&random(rng)), value)
+                } else if slips.has(Slip::ShareOfOtherSession) {
+                    self.kept.replace(share)
+                } else if slips.has(Slip::ReplayedShares) {
+                    let share = with(share);
+                    self.sent.push(share.clone());
+                    let mut all = vec![share.clone(), share.clone(), share];
+                    all.extend(self.sent.iter().cloned());
+                    return all;
+                } else {
+                    Some(share)
+                };
+                altered.map(with).into_iter().collect()
             }
             // Its node does not know of the commitments that it announced by its own hands.
-            FromNode::Declined { .. } if signs_itself(mischief) => Vec::new(),
+            FromNode::Declined { .. } if signs_itself(slips) => Vec::new(),
             message => vec![message],
         }
     }
 
     fn commits(
         &mut self,
-        mischief: Mischief,
+        slips: &Slips,
         seat: &Seat<'_>,
         session: SessionId,
         commitments: SignedPart,
         rng: &mut ChaCha20Rng,
     ) -> Vec<FromNode> {
         let with = |commitments| FromNode::Commitments { session, commitments };
-        match mischief {
-            Mischief::Silence => Vec::new(),
-            Mischief::Decline => {
-                vec![FromNode::Declined { session, reason: DeclineReason::NoShare }]
-            }
-            Mischief::ReplayedCommitments => {
-                let old = self.kept.replace(commitments);
-                old.map(with).into_iter().collect()
-            }
-            Mischief::TwoCommitments => {
-                let other = self.own_commitments(mischief, seat, session, random(rng));
-                std::iter::once(with(commitments)).chain(other.map(with)).collect()
-            }
-            _ if signs_itself(mischief) => {
-                let seed =
-                    if mischief == Mischief::ReusedCommitments { [7; 32] } else { random(rng) };
-                self.seeds.insert(session, seed);
-                let own = self.own_commitments(mischief, seat, session, seed);
-                own.map(with).into_iter().collect()
-            }
-            _ => vec![with(commitments)],
+        if slips.has(Slip::Silence) {
+            Vec::new()
+        } else if slips.has(Slip::Decline) {
+            vec![FromNode::Declined { session, reason: DeclineReason::NoShare }]
+        } else if slips.has(Slip::ReplayedCommitments) {
+            let old = self.kept.replace(commitments);
+            old.map(with).into_iter().collect()
+        } else if slips.has(Slip::TwoCommitments) {
+            let other = self.own_commitments(slips, seat, session, random(rng));
+            std::iter::once(with(commitments)).chain(other.map(with)).collect()
+        } else if signs_itself(slips) {
+            let seed = if slips.has(Slip::ReusedCommitments) { [7; 32] } else { random(rng) };
+            self.seeds.insert(session, seed);
+            let own = self.own_commitments(slips, seat, session, seed);
+            own.map(with).into_iter().collect()
+        } else {
+            vec![with(commitments)]
         }
     }
 
     fn own_commitments(
         &self,
-        mischief: Mischief,
+        slips: &Slips,
         seat: &Seat<'_>,
         session: SessionId,
         seed: [u8; 32],
     ) -> Option<SignedPart> {
-        let signer = self.signer(mischief, seat, session)?;
+        let signer = self.signer(slips, seat, session)?;
         let (_, commitments) = sign::commit(&signer.key, &mut ChaCha20Rng::from_seed(seed)).ok()?;
         let key = &seat.secrets.identity;
         Some(signer.context.sign_commitments(seat.account, key, &commitments))
     }
 
     /// Signs by its own hands what it was sent the commitments for.
-    pub(super) fn acts(&mut self, mischief: Mischief, seat: &Seat<'_>) -> Vec<NodeEffect> {
+    pub(super) fn acts(&mut self, slips: &Slips, seat: &Seat<'_>) -> Vec<NodeEffect> {
         for group in seat.state.groups().values() {
             if let Some(ceremony) = &group.session
                 && let Some(public) = ceremony.board.outcome()
@@ -169,7 +165,7 @@ impl Signing {
                 self.keys.insert(ceremony.session, public.clone());
             }
         }
-        if !signs_itself(mischief) {
+        if !signs_itself(slips) {
             return Vec::new();
         }
         let waiting: Vec<SessionId> =
@@ -177,13 +173,13 @@ impl Signing {
         let mut shares = Vec::new();
         for session in waiting {
             self.done.insert(session);
-            shares.extend(self.share(mischief, seat, session).map(NodeEffect::Send));
+            shares.extend(self.share(slips, seat, session).map(NodeEffect::Send));
         }
         shares
     }
 
-    fn share(&self, mischief: Mischief, seat: &Seat<'_>, session: SessionId) -> Option<FromNode> {
-        let signer = self.signer(mischief, seat, session)?;
+    fn share(&self, slips: &Slips, seat: &Seat<'_>, session: SessionId) -> Option<FromNode> {
+        let signer = self.signer(slips, seat, session)?;
         let opened = self.opened(seat, &signer.context)?;
         // The same seed makes the same nonces.
         let seed = *self.seeds.get(&session)?;
@@ -251,7 +247,7 @@ impl Signing {
     }
 
     /// With which key it signs in a session, and what.
-    fn signer(&self, mischief: Mischief, seat: &Seat<'_>, session: SessionId) -> Option<Signer> {
+    fn signer(&self, slips: &Slips, seat: &Seat<'_>, session: SessionId) -> Option<Material> {
         let subject = *self.subjects.get(&session)?;
         let group = self.group(seat, subject)?;
         let (made_in, mut message) = match subject {
@@ -264,12 +260,12 @@ impl Signing {
                 (session, record.to_be_signed())
             }
         };
-        if mischief == Mischief::ShareOfOtherMessage {
+        if slips.has(Slip::ShareOfOtherMessage) {
             message.push(b'!');
         }
-        let made_in = match mischief {
-            Mischief::StaleShare => *seat.packages.keys().find(|other| **other != made_in)?,
-            _ => made_in,
+        let made_in = match slips.has(Slip::StaleShare) {
+            true => *seat.packages.keys().find(|other| **other != made_in)?,
+            false => made_in,
         };
         let key = KeyPackage::from_bytes(seat.packages.get(&made_in)?).ok()?;
         let public = self.keys.get(&made_in)?.clone();
@@ -279,14 +275,11 @@ impl Signing {
             epoch: seat.state.epoch_of(subject).unwrap_or(1),
             subject,
         };
-        Some(Signer { context, key, public, message })
+        Some(Material { context, key, public, message })
     }
 }
 
 /// Whether the double makes its own commitments and shares.
-fn signs_itself(mischief: Mischief) -> bool {
-    matches!(
-        mischief,
-        Mischief::ShareOfOtherMessage | Mischief::ReusedCommitments | Mischief::StaleShare
-    )
+fn signs_itself(slips: &Slips) -> bool {
+    slips.has_any(&[Slip::ShareOfOtherMessage, Slip::ReusedCommitments, Slip::StaleShare])
 }

@@ -1,4 +1,5 @@
-//! What the catalogues of malicious members have in common: a run and its audit, a bad network, and whom a log names.
+//! The catalogue of attacks by members, and what its tests share: a run with its audit, a bad
+//! network, and the members that a log names.
 #![expect(
     clippy::panic,
     clippy::unwrap_used,
@@ -6,17 +7,23 @@
     reason = "a catalogue may stop at the first surprise"
 )]
 
+mod page;
+mod table;
+
 use std::collections::BTreeSet;
 
 use quorate_ceremony::audit::{AuditReport, Blame};
 use quorate_ceremony::names::AccountName;
 use quorate_ceremony::statement::AbortReason;
 
-use crate::{Faults, Outcome, Scenario, Simulation};
+pub use page::{MARKS, markdown};
+pub use table::{ATTACKS, Outcome, Row, Who};
+
+use crate::{Faults, Scenario, Simulation};
 
 /// What came of a run in which all invariants hold, and what an auditor finds in its log. A failure is played again, and
 /// told with what happened before it.
-pub fn audited(scenario: Scenario, seed: u64) -> (Outcome, AuditReport) {
+pub fn audited(scenario: Scenario, seed: u64) -> (crate::Outcome, AuditReport) {
     let run = Simulation::new(scenario.clone(), seed).and_then(Simulation::run_and_audit);
     match run {
         Ok((outcome, report)) => (outcome, report.unwrap()),
