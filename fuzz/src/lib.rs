@@ -19,6 +19,7 @@ pub mod network;
 pub mod protocol;
 pub mod repair;
 pub mod script;
+pub mod sessions;
 pub mod state;
 pub mod story;
 

@@ -77,11 +77,15 @@
 //! # }
 //! ```
 
+mod algebra;
 mod curve;
+mod fault;
 mod identifier;
 pub mod keys;
 pub mod keyshare;
 pub mod repair;
+mod secret;
+pub mod session;
 pub mod sign;
 mod suite;
 mod transcript;
@@ -94,9 +98,9 @@ pub use suite::{Suite, UnknownSuite};
 /// What people call a message of a ceremony. Its first byte tells: no two protocols have one in common.
 pub fn message_name(message: &[u8]) -> Option<&'static str> {
     let tag = *message.first()?;
-    let of_keyshare = keyshare::Round::ALL.into_iter().find(|round| round.tag() == tag);
-    let of_repair = || repair::Round::ALL.into_iter().find(|round| round.tag() == tag);
-    of_keyshare
-        .map(keyshare::Round::message_name)
-        .or_else(|| of_repair().map(repair::Round::message_name))
+    name_of::<keyshare::Round>(tag).or_else(|| name_of::<repair::Round>(tag))
+}
+
+fn name_of<R: session::Round>(tag: u8) -> Option<&'static str> {
+    R::ALL.iter().find(|round| round.tag() == tag).map(|round| round.message_name())
 }

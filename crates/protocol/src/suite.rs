@@ -3,8 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::algebra::Algebra;
+use crate::curve::Over;
 use crate::curve::edwards25519::Edwards25519;
-use crate::keyshare::{Algebra, Feldman};
 
 /// A protocol × curve × hash. A group keeps its suite for ever.
 #[derive(
@@ -45,13 +46,13 @@ impl Suite {
             Self::FrostEd25519Sha512 => Registration {
                 name: "frost-ed25519-sha512",
                 code: 1,
-                algebra: &Feldman::<Edwards25519>::NEW,
+                algebra: &Over::<Edwards25519>::NEW,
             },
             #[cfg(test)]
             Self::TestP256 => Registration {
                 name: "test-p256",
                 code: 255,
-                algebra: &Feldman::<crate::curve::p256::P256>::NEW,
+                algebra: &Over::<crate::curve::p256::P256>::NEW,
             },
         }
     }

@@ -5,7 +5,8 @@ use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::{Identity, IsIdentity, VartimeMultiscalarMul};
 use rand_core::CryptoRngCore;
 
-use super::{Curve, SCALAR_LENGTH};
+use super::Curve;
+use crate::secret::SCALAR_LENGTH;
 
 /// Curve25519 in Edwards form, as curve25519-dalek has it.
 #[derive(Clone, Copy, Debug)]

@@ -1,17 +1,19 @@
 //! What the keyshare engine needs of a curve.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::marker::PhantomData;
 use std::ops::{Add, Mul, Neg};
 
 use rand_core::CryptoRngCore;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::Identifier;
+use crate::secret::{SCALAR_LENGTH, SecretScalar};
 
 pub(crate) mod edwards25519;
 #[cfg(test)]
 pub(crate) mod p256;
-
-/// The length of every suite's encoded scalars, in bytes. The byte order is the curve's.
-pub(crate) const SCALAR_LENGTH: usize = 32;
 
 /// A group of prime order, or one that contains it with a small cofactor.
 ///
@@ -100,4 +102,35 @@ pub(crate) trait Curve: Clone + Copy + fmt::Debug + Send + Sync + 'static {
         Self::decode_point(bytes)
             .filter(|point| *point != Self::identity() && Self::is_torsion_free(point))
     }
+}
+
+/// Stands for a curve where no value of it is at hand: the arithmetic of a suite is implemented for
+/// this.
+pub(crate) struct Over<C>(PhantomData<C>);
+
+impl<C> Over<C> {
+    pub(crate) const NEW: Self = Self(PhantomData);
+}
+
+/// The Lagrange coefficient of `of` among `all` for the value at an identifier, or at 0: what a polynomial's value at `of`
+/// is multiplied by when it is interpolated there. `None` only if two identifiers are the same modulo the group's order.
+pub(crate) fn lagrange<C: Curve>(
+    of: Identifier,
+    all: &BTreeSet<Identifier>,
+    at: Option<Identifier>,
+) -> Option<C::Scalar> {
+    let x = |id: Identifier| C::Scalar::from(u64::from(id.get()));
+    let at = at.map_or(C::Scalar::from(0), x);
+    let (mut numerator, mut denominator) = (C::Scalar::from(1), C::Scalar::from(1));
+    for other in all.iter().copied().filter(|other| *other != of) {
+        numerator = numerator * (x(other) + -at);
+        denominator = denominator * (x(other) + -x(of));
+    }
+    Some(numerator * C::vartime_invert(&denominator)?)
+}
+
+/// Moves a scalar of the curve out of the arithmetic.
+pub(crate) fn expose<C: Curve>(scalar: &C::Scalar) -> SecretScalar {
+    let bytes: Zeroizing<[u8; SCALAR_LENGTH]> = Zeroizing::new(C::encode_scalar(scalar));
+    SecretScalar::copy_of(&bytes)
 }

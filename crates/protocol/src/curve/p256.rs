@@ -6,7 +6,8 @@ use p256::elliptic_curve::sec1::{FromEncodedPoint, ToEncodedPoint};
 use p256::{EncodedPoint, FieldBytes, ProjectivePoint, Scalar, U256};
 use rand_core::CryptoRngCore;
 
-use super::{Curve, SCALAR_LENGTH};
+use super::Curve;
+use crate::secret::SCALAR_LENGTH;
 
 /// P-256, as the p256 crate has it.
 #[derive(Clone, Copy, Debug)]

@@ -8,39 +8,11 @@ use frost_ed25519::keys as frost;
 use rand_core::CryptoRngCore;
 use zeroize::Zeroizing;
 
-use crate::curve::SCALAR_LENGTH;
+use crate::secret::{SCALAR_LENGTH, SecretScalar};
 use crate::transcript::Transcript;
 use crate::wipe::wipe;
 use crate::wire::Reader;
 use crate::{Identifier, Suite};
-
-/// A secret scalar in its suite's encoding: a signing share or a part of one.
-///
-/// On the heap, so that moving it leaves no copies behind; wiped on drop.
-pub(crate) struct SecretScalar(Box<Zeroizing<[u8; SCALAR_LENGTH]>>);
-
-impl SecretScalar {
-    pub(crate) fn copy_of(bytes: &[u8; SCALAR_LENGTH]) -> Self {
-        let mut scalar = Self(Box::new(Zeroizing::new([0; SCALAR_LENGTH])));
-        scalar.expose_mut().copy_from_slice(bytes);
-        scalar
-    }
-
-    /// To audit the uses of secrets, search for this name.
-    pub(crate) fn expose(&self) -> &[u8; SCALAR_LENGTH] {
-        &self.0
-    }
-
-    pub(crate) fn expose_mut(&mut self) -> &mut [u8; SCALAR_LENGTH] {
-        &mut self.0
-    }
-}
-
-impl fmt::Debug for SecretScalar {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SecretScalar([REDACTED])")
-    }
-}
 
 macro_rules! public_point {
     ($(#[$doc:meta])* $name:ident, $what:literal) => {

@@ -30,17 +30,17 @@
 
 use std::collections::BTreeMap;
 
-use super::complaint::{Complaint, Complaints};
-use super::sealing::SEALED_LENGTH;
-use super::{Fault, Parameters, possession};
+use super::parameters::Parameters;
 use crate::Identifier;
-use crate::curve::SCALAR_LENGTH;
+use crate::secret::SCALAR_LENGTH;
+use crate::session::complaint::{Complaint, Complaints};
+use crate::session::sealing::SEALED_LENGTH;
+use crate::session::{Fault, Parameters as _, Phase, after_tag, possession};
 use crate::transcript::Transcript;
-use crate::wire::Reader;
 
 /// A round; its value is the tag of its messages.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(crate) enum Round {
+pub enum Round {
     Commit = 1,
     Reveal = 2,
     Verdict = 3,
@@ -48,12 +48,15 @@ pub(crate) enum Round {
     Deal = 9,
 }
 
-impl Round {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Commit, Self::Announce, Self::Reveal, Self::Deal, Self::Verdict];
+impl crate::session::Round for Round {
+    const ALL: &'static [Self] =
+        &[Self::Commit, Self::Announce, Self::Reveal, Self::Deal, Self::Verdict];
 
-    /// What people call its messages.
-    pub(crate) fn message_name(self) -> &'static str {
+    fn tag(self) -> u8 {
+        self as u8
+    }
+
+    fn message_name(self) -> &'static str {
         match self {
             Self::Commit => "hash commitment",
             Self::Announce => "announcement",
@@ -62,14 +65,16 @@ impl Round {
         }
     }
 
-    /// The round of an encoded message, if the session has such a round.
-    pub(super) fn of(message: &[u8], parameters: &Parameters) -> Option<Self> {
-        let tag = *message.first()?;
-        [Self::first(parameters), Self::second(parameters), Self::Verdict]
-            .into_iter()
-            .find(|round| round.tag() == tag)
+    fn phase(self) -> Phase {
+        match self {
+            Self::Commit | Self::Announce => Phase::Commit,
+            Self::Reveal | Self::Deal => Phase::Reveal,
+            Self::Verdict => Phase::Verdict,
+        }
     }
+}
 
+impl Round {
     /// The first round of a session.
     pub(super) fn first(parameters: &Parameters) -> Self {
         if parameters.old().is_some() { Self::Announce } else { Self::Commit }
@@ -79,30 +84,6 @@ impl Round {
     pub(super) fn second(parameters: &Parameters) -> Self {
         if parameters.old().is_some() { Self::Deal } else { Self::Reveal }
     }
-
-    pub(crate) fn tag(self) -> u8 {
-        self as u8
-    }
-
-    /// The view that an encoded message of this round names. `None` if it is too short to
-    /// name one, and in the first round, which answers nothing.
-    pub(super) fn named_view(self, message: &[u8]) -> Option<[u8; 32]> {
-        match self {
-            Self::Commit | Self::Announce => None,
-            Self::Reveal | Self::Deal | Self::Verdict => after_tag(message, self).ok()?.array(),
-        }
-    }
-}
-
-/// Names a message in transcripts.
-pub(super) fn message_hash(message: &[u8]) -> [u8; 32] {
-    Transcript::new("quorate/keyshare/v1/message").field(message).digest()
-}
-
-/// A message after its tag, or [`Fault::Malformed`].
-fn after_tag(message: &[u8], round: Round) -> Result<Reader<'_>, Fault> {
-    let mut reader = Reader::new(message);
-    (reader.byte() == Some(round.tag())).then_some(reader).ok_or(Fault::Malformed)
 }
 
 /// Round 1: binds the dealer to its dealing before it has seen any other.
@@ -116,7 +97,7 @@ pub(super) struct Commit {
 
 impl Commit {
     pub(super) fn encode(&self) -> Vec<u8> {
-        [&[Round::Commit.tag()][..], &self.opening, &self.encryption_key].concat()
+        [&[Round::Commit as u8][..], &self.opening, &self.encryption_key].concat()
     }
 
     pub(super) fn decode(message: &[u8]) -> Result<Self, Fault> {
@@ -137,7 +118,7 @@ pub(super) struct Announce {
 
 impl Announce {
     pub(super) fn encode(&self) -> Vec<u8> {
-        [&[Round::Announce.tag()][..], &self.encryption_key].concat()
+        [&[Round::Announce as u8][..], &self.encryption_key].concat()
     }
 
     pub(super) fn decode(message: &[u8]) -> Result<Self, Fault> {
@@ -155,7 +136,7 @@ pub(super) struct Dealing {
     pub(super) ephemeral: [u8; 32],
     /// min_signers points, the constant term first.
     pub(super) coefficients: Vec<u8>,
-    /// A point and a scalar: see [`feldman`](super::feldman).
+    /// A point and a scalar: see [`Dealer::prove`](crate::algebra::Dealer::prove).
     pub(super) proof: Vec<u8>,
 }
 
@@ -227,7 +208,7 @@ impl Reveal {
         // There are fewer than 2¹⁶ identifiers.
         let recipients = self.sealed.len() as u16;
         let mut message = [
-            &[Round::second(parameters).tag()][..],
+            &[Round::second(parameters) as u8][..],
             &self.view,
             ephemeral,
             self.possession.as_ref().map_or(&[], <[u8; 64]>::as_slice),
@@ -291,7 +272,7 @@ pub(super) struct Verdict {
 impl Verdict {
     pub(super) fn encode(&self) -> Vec<u8> {
         let complaints = Complaint::encode_all(&self.complaints);
-        [&[Round::Verdict.tag()][..], &self.view, &complaints].concat()
+        [&[Round::Verdict as u8][..], &self.view, &complaints].concat()
     }
 
     /// Complaints about oneself, about who does not deal, or not in ascending order are malformed.

@@ -33,22 +33,16 @@
 //! Every field, check and reason is in `docs/protocols/keyshare.md`.
 
 mod board;
-pub(crate) mod complaint;
-pub(crate) mod discrete_log;
-mod error;
-mod feldman;
 mod message;
 mod parameters;
-pub(crate) mod possession;
+mod phases;
 mod run;
-pub(crate) mod sealing;
 #[cfg(test)]
 mod tests;
 
-pub use board::{Board, Phase, Posted};
-pub use error::{Error, Fault};
+pub use board::{Board, Keyshare};
 pub(crate) use message::Round;
-pub use parameters::{MAX_PARTICIPANTS, Parameters, ParametersError, SessionId};
+pub use parameters::{Parameters, ParametersError};
 pub use run::{Run, Step};
 
-pub(crate) use feldman::{Algebra, Feldman, Weights, expose, lagrange};
+pub use crate::session::{Error, Fault, MAX_PARTICIPANTS, Phase, Posted, SessionId};

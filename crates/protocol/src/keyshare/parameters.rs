@@ -1,42 +1,11 @@
 //! What a session is about: fixed before it starts, and hashed into everything it makes.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use crate::keys::PublicKeyPackage;
+use crate::session::{self, MAX_PARTICIPANTS, SessionId};
 use crate::transcript::Transcript;
 use crate::{Identifier, Suite};
-
-/// Names one attempt at making a key. Unique for ever.
-///
-/// Every hash and proof of a session is bound to it, so nothing of one session is of any
-/// use in another. A retry is another session.
-#[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct SessionId(
-    /// 32 bytes that occur in no other session: random, or a hash of a unique manifest.
-    pub [u8; 32],
-);
-
-impl fmt::Display for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SessionId({self})")
-    }
-}
-
-/// The most participants that a session can have.
-///
-/// Their messages must fit into entries of the log, which have at most 65,535 bytes and
-/// encode a message in base64 twice: 16 bytes for 9. The longest message is a verdict that
-/// complains about all dealers, with 35 + 98·n bytes if none of them gets a share; a dealing
-/// has at most 198 + 81·n, for n of n and points of 33 bytes. At 350 that is 34,335 bytes,
-/// 61,040 in the log, and leaves more than 4,000 for what else is in the entry.
-pub const MAX_PARTICIPANTS: usize = 350;
 
 /// The key that is shared anew, and who may deal.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -180,10 +149,15 @@ impl Parameters {
     pub(crate) fn old(&self) -> Option<&Old> {
         self.old.as_ref()
     }
+}
 
-    /// A hash of all parameters; begins every other hash of the session.
-    pub(crate) fn binding(&self) -> &[u8; 32] {
+impl session::Parameters for Parameters {
+    fn binding(&self) -> &[u8; 32] {
         &self.binding
+    }
+
+    fn session(&self) -> SessionId {
+        self.session
     }
 }
 

@@ -1,33 +1,46 @@
-//! The secret half of a session: what one participant keeps to itself.
+//! The secret half of a key generation or reshare.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use rand_core::CryptoRngCore;
 
-use super::board::{Board, Phase};
-use super::complaint::{Complaint, Complaints};
-use super::discrete_log::Claim;
-use super::feldman::Dealer;
-use super::message::{Announce, Commit, Dealing, Reveal, Round, Verdict, message_hash};
-use super::sealing::{Envelope, PublicKey, Purpose, SecretKey};
-use super::{Error, Parameters, possession};
+use super::board::{Board, Keyshare};
+use super::message::{Announce, Commit, Dealing, Reveal, Round, Verdict};
+use super::parameters::Parameters;
 use crate::Identifier;
-use crate::keys::{KeyPackage, PublicKeyPackage, SecretScalar};
+use crate::algebra::Dealer;
+use crate::keys::{KeyPackage, PublicKeyPackage};
+use crate::secret::SecretScalar;
+use crate::session::complaint::{Complaint, Complaints};
+use crate::session::sealing::{Envelope, PublicKey, Purpose, SecretKey};
+use crate::session::{self, Error, Parameters as _, Phase, possession};
 
-/// One participant's secrets in one session.
-///
-/// It can't be copied or stored, and [`advance`](Self::advance) consumes it: after an
-/// error or a crash the session can only be given up, and a new one started. All secrets
-/// are wiped when it is dropped.
-pub struct Run {
-    me: Identifier,
-    parameters: Parameters,
-    /// The hashes of what it has sent.
-    sent: BTreeMap<Round, [u8; 32]>,
+/// One participant's secrets in a key generation or reshare.
+pub type Run = session::Run<Keyshare>;
+
+/// What [`Run::advance`] leads to.
+pub type Step<R = Run> = session::Step<R>;
+
+/// What a participant keeps to itself.
+pub struct Secrets {
     /// Decrypts the sub-shares that others seal to this participant.
     decryption: SecretKey,
     state: State,
+}
+
+impl Secrets {
+    fn new(decryption: SecretKey, prepared: Option<Prepared>) -> Self {
+        Self { decryption, state: State::Committed(prepared) }
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        match &self.state {
+            State::Committed(_) => "committed",
+            State::Revealed { .. } => "revealed",
+            State::Approved { .. } => "approved",
+            State::NoShare => "without a share",
+        }
+    }
 }
 
 enum State {
@@ -65,20 +78,6 @@ impl Prepared {
     }
 }
 
-/// What [`Run::advance`] leads to; `R` is the run that goes on.
-#[derive(Debug)]
-#[must_use]
-pub enum Step<R = Run> {
-    /// The board waits for others, or for a message that was sent.
-    Wait(R),
-    /// Post this message, and go on.
-    Send(R, Vec<u8>),
-    /// The session is complete: this is the participant's share of the key, in a repair the one that it had lost.
-    Done(KeyPackage),
-    /// This participant's part is over, and it gets no share: it only dealt in a reshare, or helped in a repair.
-    Left,
-}
-
 impl Run {
     /// Starts a session as participant `me`; returns the first message to post.
     ///
@@ -105,7 +104,7 @@ impl Run {
         let decryption = SecretKey::random(rng);
         let opening = prepared.dealing.opening(parameters, me);
         let message = Commit { opening, encryption_key: decryption.public() }.encode();
-        let run = Self::new(parameters, me, decryption, Some(prepared));
+        let run = Self::new(parameters, me, Secrets::new(decryption, Some(prepared)));
         Ok(run.sent(Round::Commit, message))
     }
 
@@ -145,7 +144,7 @@ impl Run {
         }
         let decryption = SecretKey::random(rng);
         let announce = Announce { encryption_key: decryption.public() }.encode();
-        let run = Self::new(parameters, me, decryption, prepared);
+        let run = Self::new(parameters, me, Secrets::new(decryption, prepared));
         if recipient {
             let (run, message) = run.sent(Round::Announce, announce);
             Ok((run, Some(message)))
@@ -154,43 +153,16 @@ impl Run {
         }
     }
 
-    fn new(
-        parameters: &Parameters,
-        me: Identifier,
-        decryption: SecretKey,
-        prepared: Option<Prepared>,
-    ) -> Self {
-        let (parameters, sent) = (parameters.clone(), BTreeMap::new());
-        Self { me, parameters, sent, decryption, state: State::Committed(prepared) }
-    }
-
-    /// Looks at the board and does what is next. Call it after posting to the board; it
-    /// takes at most one step, and [waits](Step::Wait) if there is none.
-    ///
-    /// # Errors
-    ///
-    /// Every error ends the run. [`Error::culprits`] says whom to leave out of the next
-    /// session.
-    pub fn advance(self, board: &Board, rng: &mut dyn CryptoRngCore) -> Result<Step, Error> {
-        if board.parameters() != &self.parameters {
-            return Err(Error::OtherBoard);
-        }
-        for round in Round::ALL {
-            let recorded = board.recorded(round, self.me);
-            if recorded.is_some() && recorded != self.sent.get(&round) {
-                return Err(Error::Impersonated);
-            }
-        }
-        let phase = board.phase();
-        if phase == Phase::Failed {
-            return Err(Error::Failed { culprits: board.culprits() });
-        }
-        let Self { me, parameters, sent, decryption, state } = self;
+    /// The step of [`advance`](Self::advance).
+    pub(super) fn step(self, board: &Board, rng: &mut dyn CryptoRngCore) -> Result<Step, Error> {
+        let me = self.me;
+        let parameters = board.parameters();
         let recipient = parameters.participants().contains(&me);
         // In a reshare a session may go on without a dealer: enough others were faster.
         let optional = parameters.old().is_some();
-        let run = |state| Self { me, parameters, sent, decryption, state };
-        match (state, phase) {
+        let (run, Secrets { decryption, state }) = self.split();
+        let run = |state| run(Secrets { decryption, state });
+        match (state, board.phase()) {
             (State::Committed(Some(prepared)), Phase::Reveal) => {
                 let own = prepared.dealer.sub_share(me);
                 run(State::Revealed { own }).reveal(board, prepared, rng)
@@ -267,8 +239,7 @@ impl Run {
             possession::prove(&ephemeral, statement, rng)
         });
         let message = Reveal { view, dealing, possession, sealed }.encode(&self.parameters);
-        let (run, message) = self.sent(round, message);
-        Ok(Step::Send(run, message))
+        Ok(self.send(round, message))
     }
 
     /// Adds the sub-shares up and approves, or finds out whom to complain about.
@@ -310,7 +281,7 @@ impl Run {
         let view = board.view(Round::Verdict).ok_or(Error::Bug)?;
         let mut verdict = Verdict { view, complaints: Complaints::new() };
         if let Some(approved) = approved {
-            self.state = approved;
+            self.state.state = approved;
         } else {
             for dealer in self.others(board) {
                 let right = self
@@ -328,14 +299,13 @@ impl Run {
                 return Err(Error::Bug);
             }
         }
-        let (run, message) = self.sent(Round::Verdict, verdict.encode());
-        Ok(Step::Send(run, message))
+        Ok(self.send(Round::Verdict, verdict.encode()))
     }
 
     /// Decrypts a dealer's sub-share. `None` if it was not sealed under the right key.
     fn open(&self, board: &Board, dealer: Identifier) -> Result<Option<SecretScalar>, Error> {
         let (envelope, sealed) = board.envelope(dealer, self.me).ok_or(Error::Bug)?;
-        let shared = self.decryption.agree(ephemeral(board, dealer)?);
+        let shared = self.state.decryption.agree(ephemeral(board, dealer)?);
         Ok(envelope.open(&shared, sealed))
     }
 
@@ -351,17 +321,9 @@ impl Run {
         rng: &mut dyn CryptoRngCore,
     ) -> Result<Complaint, Error> {
         let ephemeral = ephemeral(board, dealer)?;
-        let shared = *self.decryption.agree(ephemeral).bytes();
-        let claim = Claim {
-            purpose: Purpose::SUB_SHARE,
-            binding: self.parameters.binding(),
-            complainer: self.me,
-            dealer,
-            key: &board.commits().get(&self.me).ok_or(Error::Bug)?.key,
-            ephemeral,
-            shared: &shared,
-        };
-        let proof = claim.prove(&self.decryption, rng);
+        let shared = *self.state.decryption.agree(ephemeral).bytes();
+        let claim = board.claim(self.me, dealer, &shared).ok_or(Error::Bug)?;
+        let proof = claim.prove(&self.state.decryption, rng);
         Ok(Complaint { shared, proof })
     }
 
@@ -370,30 +332,8 @@ impl Run {
         let me = self.me;
         board.dealers().filter(move |id| *id != me)
     }
-
-    /// Remembers what is sent, to recognise a message that somebody else sends in our name.
-    fn sent(mut self, round: Round, message: Vec<u8>) -> (Self, Vec<u8>) {
-        self.sent.insert(round, message_hash(&message));
-        (self, message)
-    }
 }
 
 fn ephemeral(board: &Board, dealer: Identifier) -> Result<&PublicKey, Error> {
     Ok(&board.reveals().get(&dealer).ok_or(Error::Bug)?.ephemeral)
-}
-
-impl fmt::Debug for Run {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match &self.state {
-            State::Committed(_) => "committed",
-            State::Revealed { .. } => "revealed",
-            State::Approved { .. } => "approved",
-            State::NoShare => "without a share",
-        };
-        f.debug_struct("Run")
-            .field("me", &self.me)
-            .field("session", &self.parameters.session())
-            .field("state", &state)
-            .finish_non_exhaustive()
-    }
 }

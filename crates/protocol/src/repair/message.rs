@@ -24,35 +24,30 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Parameters;
+use super::parameters::Parameters;
 use crate::Identifier;
-use crate::keyshare::Fault;
-use crate::keyshare::complaint::{Complaint, Complaints};
-use crate::keyshare::possession;
-use crate::keyshare::sealing::SEALED_LENGTH;
+use crate::session::complaint::{Complaint, Complaints};
+use crate::session::sealing::SEALED_LENGTH;
+use crate::session::{Fault, Parameters as _, Phase, after_tag, possession};
 use crate::transcript::Transcript;
-use crate::wire::Reader;
 
 /// A round; its value is the tag of its messages.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(crate) enum Round {
+pub enum Round {
     Announce = 5,
     Deal = 6,
     Sum = 7,
     Verdict = 8,
 }
 
-impl Round {
-    pub(crate) const ALL: [Self; 4] = [Self::Announce, Self::Deal, Self::Sum, Self::Verdict];
+impl crate::session::Round for Round {
+    const ALL: &'static [Self] = &[Self::Announce, Self::Deal, Self::Sum, Self::Verdict];
 
-    /// The round of an encoded message, if it is one.
-    pub(super) fn of(message: &[u8]) -> Option<Self> {
-        let tag = *message.first()?;
-        Self::ALL.into_iter().find(|round| round.tag() == tag)
+    fn tag(self) -> u8 {
+        self as u8
     }
 
-    /// What people call its messages.
-    pub(crate) fn message_name(self) -> &'static str {
+    fn message_name(self) -> &'static str {
         match self {
             Self::Announce => "announcement",
             Self::Deal => "commitments and sealed summands",
@@ -61,29 +56,14 @@ impl Round {
         }
     }
 
-    pub(crate) fn tag(self) -> u8 {
-        self as u8
-    }
-
-    /// The view that an encoded message of this round names. `None` if it is too short to name one, and in the first
-    /// round, which answers nothing.
-    pub(super) fn named_view(self, message: &[u8]) -> Option<[u8; 32]> {
+    fn phase(self) -> Phase {
         match self {
-            Self::Announce => None,
-            Self::Deal | Self::Sum | Self::Verdict => after_tag(message, self)?.array(),
+            Self::Announce => Phase::Commit,
+            Self::Deal => Phase::Reveal,
+            Self::Sum => Phase::Sum,
+            Self::Verdict => Phase::Verdict,
         }
     }
-}
-
-/// Names a message in transcripts.
-pub(super) fn message_hash(message: &[u8]) -> [u8; 32] {
-    Transcript::new("quorate/repair/v1/message").field(message).digest()
-}
-
-/// A message after its tag.
-fn after_tag(message: &[u8], round: Round) -> Option<Reader<'_>> {
-    let mut reader = Reader::new(message);
-    (reader.byte()? == round.tag()).then_some(reader)
 }
 
 /// Round 1: what is sealed to the sender.
@@ -95,12 +75,12 @@ pub(super) struct Announce {
 
 impl Announce {
     pub(super) fn encode(&self) -> Vec<u8> {
-        [&[Round::Announce.tag()][..], &self.encryption_key].concat()
+        [&[Round::Announce as u8][..], &self.encryption_key].concat()
     }
 
     pub(super) fn decode(message: &[u8]) -> Result<Self, Fault> {
         let read = || {
-            let mut reader = after_tag(message, Round::Announce)?;
+            let mut reader = after_tag(message, Round::Announce).ok()?;
             let announce = Self { encryption_key: reader.array()? };
             reader.end().map(|()| announce)
         };
@@ -113,7 +93,7 @@ impl Announce {
 pub(super) struct Dealing {
     /// The helper's half of the key agreements that seal its summands, and later its sum: Ristretto255.
     pub(super) ephemeral: [u8; 32],
-    /// A point for each helper, ascending: see [`summands`](super::summands).
+    /// A point for each helper, ascending: see [`Table`](crate::algebra::Table).
     pub(super) commitments: Vec<u8>,
 }
 
@@ -164,7 +144,7 @@ pub(super) struct Deal {
 impl Deal {
     pub(super) fn encode(&self) -> Vec<u8> {
         let Dealing { ephemeral, commitments } = &self.dealing;
-        let tag = [Round::Deal.tag()];
+        let tag = [Round::Deal as u8];
         let mut message = [&tag[..], &self.view, ephemeral, &self.proof, commitments].concat();
         self.sealed.values().for_each(|sealed| message.extend_from_slice(sealed));
         message
@@ -177,7 +157,7 @@ impl Deal {
         parameters: &Parameters,
     ) -> Result<Self, Fault> {
         let read = || {
-            let mut reader = after_tag(message, Round::Deal)?;
+            let mut reader = after_tag(message, Round::Deal).ok()?;
             let (view, ephemeral) = (reader.array()?, reader.array()?);
             let proof = reader.array()?;
             let length = helpers.len() * parameters.suite().algebra().point_length();
@@ -207,7 +187,7 @@ impl Sum {
             Ok(sealed) => [&Complaint::encode_all(&Complaints::new())[..], sealed].concat(),
             Err(complaints) => Complaint::encode_all(complaints),
         };
-        [&[Round::Sum.tag()][..], &self.view, &answer].concat()
+        [&[Round::Sum as u8][..], &self.view, &answer].concat()
     }
 
     /// Complaints about oneself, about who did not deal, or not in ascending order are malformed.
@@ -217,7 +197,7 @@ impl Sum {
         helpers: &BTreeSet<Identifier>,
     ) -> Result<Self, Fault> {
         let read = || {
-            let mut reader = after_tag(message, Round::Sum)?;
+            let mut reader = after_tag(message, Round::Sum).ok()?;
             let view = reader.array()?;
             let deals = |id| id != from && helpers.contains(&id);
             let complaints = Complaint::decode_all(&mut reader, deals)?;
@@ -240,13 +220,13 @@ pub(super) struct Verdict {
 impl Verdict {
     pub(super) fn encode(&self) -> Vec<u8> {
         let complaints = Complaint::encode_all(&self.complaints);
-        [&[Round::Verdict.tag()][..], &self.view, &complaints].concat()
+        [&[Round::Verdict as u8][..], &self.view, &complaints].concat()
     }
 
     /// Complaints about who did not help, or not in ascending order are malformed.
     pub(super) fn decode(message: &[u8], helpers: &BTreeSet<Identifier>) -> Result<Self, Fault> {
         let read = || {
-            let mut reader = after_tag(message, Round::Verdict)?;
+            let mut reader = after_tag(message, Round::Verdict).ok()?;
             let view = reader.array()?;
             let helps = |id| helpers.contains(&id);
             let complaints = Complaint::decode_all(&mut reader, helps)?;

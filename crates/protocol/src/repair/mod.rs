@@ -29,14 +29,12 @@
 mod board;
 mod message;
 mod parameters;
+mod phases;
 mod run;
-mod summands;
 #[cfg(test)]
 mod tests;
 
-pub use board::Board;
+pub use board::{Board, Repair};
+pub(crate) use message::Round;
 pub use parameters::{Parameters, ParametersError};
 pub use run::{Run, Step};
-
-pub(crate) use message::Round;
-pub(crate) use summands::Splitting;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::keys::PublicKeyPackage;
-use crate::keyshare::{MAX_PARTICIPANTS, SessionId};
+use crate::session::{self, MAX_PARTICIPANTS, SessionId};
 use crate::transcript::Transcript;
 use crate::{Identifier, Suite};
 
@@ -108,10 +108,15 @@ impl Parameters {
     pub fn recipient(&self) -> Identifier {
         self.recipient
     }
+}
 
-    /// A hash of all parameters; begins every other hash of the session.
-    pub(crate) fn binding(&self) -> &[u8; 32] {
+impl session::Parameters for Parameters {
+    fn binding(&self) -> &[u8; 32] {
         &self.binding
+    }
+
+    fn session(&self) -> SessionId {
+        self.session
     }
 }
 

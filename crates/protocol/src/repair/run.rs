@@ -1,31 +1,29 @@
-//! The secret half of a repair: what one participant keeps to itself.
+//! The secret half of a repair.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use rand_core::CryptoRngCore;
 
-use super::Parameters;
-use super::board::Board;
-use super::message::{Announce, Deal, Dealing, Round, Sum, Verdict, message_hash};
+use super::board::{Board, Repair};
+use super::message::{Announce, Deal, Dealing, Round, Sum, Verdict};
+use super::parameters::Parameters;
 use crate::Identifier;
-use crate::keys::{KeyPackage, SecretScalar};
-use crate::keyshare::complaint::{Complaint, Complaints};
-use crate::keyshare::sealing::SecretKey;
-use crate::keyshare::{self, Error, Phase, Weights, possession};
+use crate::algebra::Weights;
+use crate::keys::KeyPackage;
+use crate::secret::SecretScalar;
+use crate::session::complaint::{Complaint, Complaints};
+use crate::session::sealing::SecretKey;
+use crate::session::{self, Error, Parameters as _, Phase, possession};
 use crate::transcript::Transcript;
 
-/// One participant's secrets in one repair.
-///
-/// It can't be copied or stored, and [`advance`](Self::advance) consumes it: after an error or a crash the session can
-/// only be given up, and a new one started. All secrets are wiped when it is dropped.
-pub struct Run {
-    me: Identifier,
-    parameters: Parameters,
-    /// The hashes of what it has sent.
-    sent: BTreeMap<Round, [u8; 32]>,
-    state: State,
-}
+/// One participant's secrets in a repair.
+pub type Run = session::Run<Repair>;
+
+/// What [`Run::advance`] leads to.
+pub type Step<R = Run> = session::Step<R>;
+
+/// What a participant keeps to itself.
+pub struct Secrets(State);
 
 enum State {
     /// May help. Splits its share when it is known who the helpers are, if it is one.
@@ -42,8 +40,18 @@ enum State {
     Complained,
 }
 
-/// What [`Run::advance`] leads to.
-pub type Step = keyshare::Step<Run>;
+impl Secrets {
+    pub(super) fn name(&self) -> &'static str {
+        match &self.0 {
+            State::Offered { .. } => "offered",
+            State::Dealt { .. } => "dealt",
+            State::Summed => "summed",
+            State::Lost { .. } => "lost",
+            State::Repaired { .. } => "repaired",
+            State::Complained => "complained",
+        }
+    }
+}
 
 impl Run {
     /// Starts a repair as `me`, one of those who may help; returns the first message to post.
@@ -51,7 +59,7 @@ impl Run {
     /// `package` is this participant's key package. Its share stays as it is, and good.
     ///
     /// Never start the same session twice, not even after a crash: the second first message would be
-    /// [equivocation](keyshare::Fault::Equivocation). Make durable that the session was started before the message leaves.
+    /// [equivocation](session::Fault::Equivocation). Make durable that the session was started before the message leaves.
     ///
     /// # Errors
     ///
@@ -73,7 +81,7 @@ impl Run {
         let decryption = SecretKey::random(rng);
         let announce = Announce { encryption_key: decryption.public() }.encode();
         let state = State::Offered { share, decryption };
-        Ok(Self::new(parameters, me, state).sent(Round::Announce, announce))
+        Ok(Self::new(parameters, me, Secrets(state)).sent(Round::Announce, announce))
     }
 
     /// Starts a repair as `me`, who lost its share; returns the first message to post.
@@ -93,41 +101,18 @@ impl Run {
         }
         let decryption = SecretKey::random(rng);
         let announce = Announce { encryption_key: decryption.public() }.encode();
-        Ok(Self::new(parameters, me, State::Lost { decryption }).sent(Round::Announce, announce))
+        Ok(Self::new(parameters, me, Secrets(State::Lost { decryption }))
+            .sent(Round::Announce, announce))
     }
 
-    fn new(parameters: &Parameters, me: Identifier, state: State) -> Self {
-        Self { me, parameters: parameters.clone(), sent: BTreeMap::new(), state }
-    }
-
-    /// Looks at the board and does what is next. Call it after posting to the board; it takes at most one step, and
-    /// [waits](keyshare::Step::Wait) if there is none.
-    ///
-    /// Who may help and finds others to be the helpers has [left](keyshare::Step::Left) at once; a helper when the session
-    /// is complete. Only the recipient is ever [done](keyshare::Step::Done).
-    ///
-    /// # Errors
-    ///
-    /// Every error ends the run. [`Error::culprits`] says whom to leave out of the next session.
-    pub fn advance(self, board: &Board, rng: &mut dyn CryptoRngCore) -> Result<Step, Error> {
-        if board.parameters() != &self.parameters {
-            return Err(Error::OtherBoard);
-        }
-        for round in Round::ALL {
-            let recorded = board.recorded(round, self.me);
-            if recorded.is_some() && recorded != self.sent.get(&round) {
-                return Err(Error::Impersonated);
-            }
-        }
-        let phase = board.phase();
-        if phase == Phase::Failed {
-            return Err(Error::Failed { culprits: board.culprits() });
-        }
-        let Self { me, parameters, sent, state } = self;
+    /// The step of [`advance`](Self::advance).
+    pub(super) fn step(self, board: &Board, rng: &mut dyn CryptoRngCore) -> Result<Step, Error> {
+        let me = self.me;
         let helps = board.helpers().contains(&me);
-        let full = board.helpers().len() == usize::from(parameters.min_signers());
-        let run = |state| Self { me, parameters, sent, state };
-        match (state, phase) {
+        let full = board.helpers().len() == usize::from(board.parameters().min_signers());
+        let (run, Secrets(state)) = self.split();
+        let run = |state| run(Secrets(state));
+        match (state, board.phase()) {
             (State::Offered { .. }, _) if full && !helps => Ok(Step::Left),
             (State::Offered { share, decryption }, Phase::Reveal) => {
                 run(State::Complained).deal(board, &share, decryption, rng)
@@ -207,7 +192,7 @@ impl Run {
             sealed.insert(*helper, envelope.seal(&shared, summand).ok_or(Error::Bug)?);
         }
         let message = Deal { view, dealing, proof, sealed }.encode();
-        self.state = State::Dealt { own, ephemeral, decryption };
+        self.state.0 = State::Dealt { own, ephemeral, decryption };
         Ok(self.send(Round::Deal, message))
     }
 
@@ -228,7 +213,7 @@ impl Run {
             let sum = algebra.sum(&summands, Weights::Equal).ok_or(Error::Bug)?;
             let key = board.key(self.parameters.recipient()).ok_or(Error::Bug)?;
             let envelope = board.sum_envelope(self.me).ok_or(Error::Bug)?;
-            self.state = State::Summed;
+            self.state.0 = State::Summed;
             Ok(envelope.seal(&ephemeral.agree(key), &sum).ok_or(Error::Bug)?)
         } else {
             Err(complaints)
@@ -253,7 +238,7 @@ impl Run {
             if algebra.public_key(&share).as_deref() != Some(lost.as_bytes()) {
                 return Err(Error::Bug);
             }
-            self.state = State::Repaired { share };
+            self.state.0 = State::Repaired { share };
         }
         Ok(self.send(Round::Verdict, Verdict { view, complaints }.encode()))
     }
@@ -282,34 +267,5 @@ impl Run {
             }
         }
         Ok((values, complaints))
-    }
-
-    fn send(self, round: Round, message: Vec<u8>) -> Step {
-        let (run, message) = self.sent(round, message);
-        Step::Send(run, message)
-    }
-
-    /// Remembers what is sent, to recognise a message that somebody else sends in our name.
-    fn sent(mut self, round: Round, message: Vec<u8>) -> (Self, Vec<u8>) {
-        self.sent.insert(round, message_hash(&message));
-        (self, message)
-    }
-}
-
-impl fmt::Debug for Run {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match &self.state {
-            State::Offered { .. } => "offered",
-            State::Dealt { .. } => "dealt",
-            State::Summed => "summed",
-            State::Lost { .. } => "lost",
-            State::Repaired { .. } => "repaired",
-            State::Complained => "complained",
-        };
-        f.debug_struct("Run")
-            .field("me", &self.me)
-            .field("session", &self.parameters.session())
-            .field("state", &state)
-            .finish_non_exhaustive()
     }
 }

@@ -12,7 +12,8 @@ use sha2::{Digest, Sha512};
 use zeroize::Zeroizing;
 
 use super::{Commitments, Error, Signature, SignatureShare, verify};
-use crate::keys::{KeyPackage, PublicKeyPackage, SecretScalar, VerifyingShare};
+use crate::keys::{KeyPackage, PublicKeyPackage, VerifyingShare};
+use crate::secret::SecretScalar;
 use crate::wipe::wipe;
 use crate::{Identifier, Suite};
 

@@ -5,24 +5,23 @@ use std::collections::BTreeMap;
 use curve25519_dalek::scalar::Scalar;
 
 use super::session::{
-    Forger, Session, add, encode_scalar, id, off_by_one, parameters, rng, until_revealed,
+    ED25519, Forger, Session, add, encode_scalar, id, off_by_one, parameters, rng, until_revealed,
     with_forger,
 };
 use crate::Suite;
-use crate::keys::SecretScalar;
-use crate::keyshare::complaint::Complaint;
-use crate::keyshare::discrete_log::Claim;
 use crate::keyshare::message::Round;
-use crate::keyshare::sealing::{Purpose, SecretKey};
 use crate::keyshare::{Error, Fault, Phase, Posted, Step};
-
-const ED25519: Suite = Suite::FrostEd25519Sha512;
+use crate::secret::SecretScalar;
+use crate::session::Parameters as _;
+use crate::session::complaint::Complaint;
+use crate::session::discrete_log::Claim;
+use crate::session::sealing::{Purpose, SecretKey};
 
 #[test]
 fn a_wrong_sub_share_blames_its_dealer_whatever_it_is() {
     for suite in Suite::ALL.iter().copied() {
         let wrong: [&dyn Fn(SecretScalar) -> SecretScalar; 3] = [
-            &|sub_share| off_by_one(suite, sub_share),
+            &|sub_share| off_by_one(suite, &sub_share),
             &|_| SecretScalar::copy_of(&encode_scalar(suite, 0)),
             // Not a canonical scalar of either curve.
             &|_| SecretScalar::copy_of(&[0xff; 32]),
@@ -65,7 +64,7 @@ fn all_dealers_of_wrong_sub_shares_are_blamed_at_once() {
         let forgers = [Forger::honest(&parameters, 2, 1), Forger::honest(&parameters, 4, 2)];
         let mut session = until_revealed(&parameters, &[&forgers[0], &forgers[1]]);
         for forger in &forgers {
-            let reveal = forger.reveal(&session.board, |_, s| off_by_one(suite, s));
+            let reveal = forger.reveal(&session.board, |_, s| off_by_one(suite, &s));
             let reveal = reveal.encode(&parameters);
             assert_eq!(session.board.post(forger.me, &reveal), Ok(Posted::Recorded));
         }
@@ -83,7 +82,7 @@ fn wrong_sub_shares_that_cancel_out_do_no_harm() {
     let mut session = until_revealed(&parameters, &[&forgers[0], &forgers[1]]);
     for (forger, error) in forgers.iter().zip([Scalar::ONE, -Scalar::ONE]) {
         let error = || SecretScalar::copy_of(error.as_bytes());
-        let wrong = |_, share| add(ED25519, share, error());
+        let wrong = |_, share| add(ED25519, &share, &error());
         let reveal = forger.reveal(&session.board, wrong).encode(&parameters);
         assert_eq!(session.board.post(forger.me, &reveal), Ok(Posted::Recorded));
     }
@@ -196,14 +195,14 @@ fn complaints_have_one_encoding() {
         header(&[])[..32].to_vec(),
         vec![3],
     ] {
-        session.board.clone_into_session().fails(id(2), &message, &[(2, Fault::Malformed)]);
+        session.without_runs().fails(id(2), &message, &[(2, Fault::Malformed)]);
     }
 }
 
 #[test]
 fn a_run_whose_complaint_is_withheld_never_gets_a_share() {
     let (mut session, forger) = with_forger(&parameters(ED25519, 2, &[1, 2, 3]), 2, |_| {});
-    let reveal = forger.reveal(&session.board, |_, s| off_by_one(ED25519, s));
+    let reveal = forger.reveal(&session.board, |_, s| off_by_one(ED25519, &s));
     let reveal = reveal.encode(&forger.parameters);
     assert_eq!(session.board.post(id(2), &reveal), Ok(Posted::Recorded));
     session.advance();

@@ -1,27 +1,17 @@
 //! A log that shows different messages to different participants, and participants that
 //! lose their memory: no message of an honest one is held against it elsewhere.
 
-use super::session::{Forger, Messages, Session, id, ids, off_by_one, parameters, rng};
+use super::session::{
+    ED25519, Forger, Messages, Session, id, ids, is_of_another_view, off_by_one, parameters, rng,
+};
 use crate::Suite;
 use crate::keys::PublicKeyPackage;
-use crate::keyshare::complaint::Complaint;
 use crate::keyshare::message::{Reveal, Verdict};
-use crate::keyshare::sealing::SecretKey;
 use crate::keyshare::{
     Board, Error, Fault, MAX_PARTICIPANTS, Parameters, Phase, Posted, Run, SessionId, Step,
 };
-
-const ED25519: Suite = Suite::FrostEd25519Sha512;
-
-/// Posts a message that must not count, and must leave the board as it was.
-fn is_of_another_view(board: &mut Board, from: u16, message: &[u8]) {
-    let before = (board.transcript(), board.phase(), board.missing());
-    let error = board.post(id(from), message).unwrap_err();
-    assert_eq!(error, Error::OtherView { from: id(from) });
-    assert!(error.culprits().is_empty());
-    assert_eq!((board.transcript(), board.phase(), board.missing()), before);
-    assert!(board.culprits().is_empty());
-}
+use crate::session::complaint::Complaint;
+use crate::session::sealing::SecretKey;
 
 /// Two logs that share nothing but the parameters.
 fn two_boards(parameters: &Parameters) -> [Board; 2] {
@@ -48,7 +38,7 @@ fn a_true_complaint_is_no_false_one_beside_other_ciphertexts() {
         let mut session = super::session::until_revealed(&parameters, &[&forger]);
         let mut right = session.board.clone();
         // One dealing, two sets of ciphertexts: 3 sees the wrong ones.
-        let wrong = forger.reveal(&session.board, |_, s| off_by_one(suite, s));
+        let wrong = forger.reveal(&session.board, |_, s| off_by_one(suite, &s));
         post(&mut session.board, 2, &wrong.encode(&parameters));
         let reveal = forger.honest_reveal(&right);
         post(&mut right, 2, &reveal);
@@ -62,7 +52,7 @@ fn a_true_complaint_is_no_false_one_beside_other_ciphertexts() {
         is_of_another_view(&mut right, 3, &verdicts[&id(3)]);
         // A second reveal for one view still is what it is.
         let second = wrong.encode(&parameters);
-        right.clone_into_session().fails(id(2), &second, &[(2, Fault::Equivocation)]);
+        Session::without_runs_of(&right).fails(id(2), &second, &[(2, Fault::Equivocation)]);
 
         let fault = Fault::WrongSubShare { recipient: id(3) };
         session.fails(id(3), &verdicts[&id(3)], &[(2, fault)]);
@@ -172,7 +162,8 @@ fn a_run_finishes_only_on_the_board_that_it_judged() {
     let reveal = forger.honest_reveal(&session.board);
     post(&mut session.board, 2, &reveal);
     // The same polynomial, and another ciphertext for 3.
-    let wrong = forger.reveal(&other, |to, s| if to == id(3) { off_by_one(ED25519, s) } else { s });
+    let wrong =
+        forger.reveal(&other, |to, s| if to == id(3) { off_by_one(ED25519, &s) } else { s });
     post(&mut other, 2, &wrong.encode(&parameters));
 
     let verdicts = session.advance();

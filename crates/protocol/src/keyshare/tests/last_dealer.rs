@@ -10,12 +10,12 @@ use proptest::prelude::*;
 use super::reshare::Key;
 use super::session::{Forger, Session, id, ids, rng};
 use crate::Suite;
+use crate::algebra::Polynomial;
 use crate::curve::edwards25519::Edwards25519;
-use crate::keys::SecretScalar;
-use crate::keyshare::feldman::Polynomial;
 use crate::keyshare::message::{Announce, Dealing, Reveal};
-use crate::keyshare::sealing::{PublicKey, SecretKey};
 use crate::keyshare::{Error, Fault, Parameters, Phase, Posted, Run};
+use crate::secret::SecretScalar;
+use crate::session::sealing::{PublicKey, SecretKey};
 
 /// Dealer 1 deals last and cheats; dealer 2, and all recipients but the corrupt ones, are honest.
 struct LastDealer {
@@ -161,7 +161,7 @@ proptest! {
         let verdicts = session.advance();
         prop_assert!(verdicts.contains_key(&id(victim)));
         let (from, message) = verdicts.iter().nth(before.index(verdicts.len())).unwrap();
-        let mut at_once = session.board.clone_into_session();
+        let mut at_once = session.without_runs();
         if at_once.board.post(*from, message) == Ok(Posted::Failed) {
             at_once.failed(&[(1, Fault::WrongSubShare { recipient: *from })]);
         }
@@ -179,7 +179,7 @@ fn a_last_dealer_that_makes_its_own_share_zero_is_named_as_soon_as_it_approves()
         let mut last = LastDealer::new(&key, &parameters, Some(1));
         last.makes_its_own_share_zero(1);
         let mut session = last.deals();
-        let first = session.board.clone_into_session();
+        let first = session.without_runs();
         let approval = session.board.approval();
         first.fails(id(1), &approval, &[(1, Fault::ZeroShare)]);
 
@@ -240,7 +240,7 @@ fn a_last_dealer_that_cancels_the_others_highest_coefficients_is_named_by_everyb
     let mut session = last.deals();
     for (from, verdict) in session.advance() {
         let fault = Fault::WrongSubShare { recipient: from };
-        session.board.clone_into_session().fails(from, &verdict, &[(1, fault)]);
+        session.without_runs().fails(from, &verdict, &[(1, fault)]);
     }
 }
 
@@ -273,6 +273,6 @@ fn a_last_dealer_that_cancels_coefficients_satisfies_fewer_members_than_it_takes
     assert_eq!(approves.map(|(from, _)| *from).collect::<Vec<_>>(), [id(2), id(3)]);
     for from in [4, 5, 6] {
         let fault = Fault::WrongSubShare { recipient: id(from) };
-        session.board.clone_into_session().fails(id(from), &verdicts[&id(from)], &[(1, fault)]);
+        session.without_runs().fails(id(from), &verdicts[&id(from)], &[(1, fault)]);
     }
 }

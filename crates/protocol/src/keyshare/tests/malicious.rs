@@ -9,16 +9,16 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use rstest::rstest;
 
-use super::session::{Forger, Session, id, identity, parameters, rng, until_revealed, with_forger};
+use super::session::{
+    ED25519, Forger, Session, id, identity, parameters, rng, until_revealed, with_forger,
+};
 use crate::Suite;
-use crate::curve::SCALAR_LENGTH;
+use crate::algebra::Polynomial;
 use crate::curve::edwards25519::Edwards25519;
-use crate::keyshare::feldman::Polynomial;
-use crate::keyshare::message::{Commit, Dealing, Round, Verdict};
-use crate::keyshare::sealing::SecretKey;
+use crate::keyshare::message::{Commit, Dealing, Verdict};
 use crate::keyshare::{Board, Error, Fault, Parameters, Phase, Posted, SessionId};
-
-const ED25519: Suite = Suite::FrostEd25519Sha512;
+use crate::secret::SCALAR_LENGTH;
+use crate::session::sealing::SecretKey;
 
 #[test]
 fn strangers_are_refused_and_change_nothing() {
@@ -63,17 +63,17 @@ fn two_different_messages_in_one_round_blame_their_sender_at_any_time() {
     let (mut session, commits) = Session::start(&parameters, 1);
     let other_commit = Forger::honest(&parameters, 2, 1).commit();
     session.board.post(id(2), &commits[&id(2)]).unwrap();
-    session.board.clone_into_session().fails(id(2), &other_commit, &[(2, Fault::Equivocation)]);
+    session.without_runs().fails(id(2), &other_commit, &[(2, Fault::Equivocation)]);
 
     session.board.post(id(1), &commits[&id(1)]).unwrap();
     session.board.post(id(3), &commits[&id(3)]).unwrap();
-    session.board.clone_into_session().fails(id(2), &other_commit, &[(2, Fault::Equivocation)]);
+    session.without_runs().fails(id(2), &other_commit, &[(2, Fault::Equivocation)]);
 
     let reveals = session.advance();
     let mut other_reveal = reveals[&id(3)].clone();
     *other_reveal.last_mut().unwrap() ^= 1;
     session.post(reveals);
-    session.board.clone_into_session().fails(id(3), &other_reveal, &[(3, Fault::Equivocation)]);
+    session.without_runs().fails(id(3), &other_reveal, &[(3, Fault::Equivocation)]);
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn a_truncated_or_extended_reveal_blames_its_dealer() {
     session.runs.clear();
     let message = forger.honest_reveal(&session.board);
     for length in 1..message.len() {
-        let session = session.board.clone_into_session();
+        let session = session.without_runs();
         session.fails(id(2), &message[..length], &[(2, Fault::Malformed)]);
     }
     let extended = [&message[..], &[0]].concat();
@@ -324,7 +324,7 @@ fn a_rogue_key_has_no_proof() {
     }
     assert_eq!(board.post(id(1), &victim.honest_reveal(&board)), Ok(Posted::Recorded));
     let message = rogue.honest_reveal(&board);
-    board.clone_into_session().fails(id(2), &message, &[(2, Fault::WrongProof)]);
+    Session::without_runs_of(&board).fails(id(2), &message, &[(2, Fault::WrongProof)]);
 }
 
 #[test]
@@ -339,7 +339,7 @@ fn the_others_commitments_and_proof_can_not_be_replayed() {
             assert_eq!(board.post(forger.me, &forger.commit()), Ok(Posted::Recorded));
         }
         let message = copy.honest_reveal(&board);
-        board.clone_into_session().fails(id(2), &message, &[(2, Fault::WrongProof)]);
+        Session::without_runs_of(&board).fails(id(2), &message, &[(2, Fault::WrongProof)]);
     }
 }
 
@@ -415,7 +415,7 @@ fn a_key_or_share_that_would_be_the_identity_fails_and_blames_nobody() {
         }
         assert_eq!(board.post(id(1), &one.honest_reveal(&board)), Ok(Posted::Recorded));
         let message = two.honest_reveal(&board);
-        board.clone_into_session().fails(id(2), &message, &[]);
+        Session::without_runs_of(&board).fails(id(2), &message, &[]);
     }
 }
 
@@ -484,7 +484,7 @@ proptest! {
             session.post(messages);
             messages = session.advance();
         }
-        let view = Round::of(&message, session.board.parameters()).and_then(|round| session.board.view(round));
+        let view = session.board.round_of(&message).and_then(|round| session.board.view(round));
         if let (true, Some(view), Some(to)) = (right_view, view, message.get_mut(1..33)) {
             to.copy_from_slice(&view);
         }

@@ -14,5 +14,5 @@ mod vectors;
 static_assertions::assert_not_impl_any!(super::Run: Clone, serde::Serialize, PartialEq);
 static_assertions::assert_impl_all!(super::Run: Send, Sync, std::fmt::Debug);
 static_assertions::assert_impl_all!(super::Board: Send, Sync, Clone, std::fmt::Debug);
-static_assertions::assert_not_impl_any!(super::sealing::SecretKey: Clone, std::fmt::Debug);
-static_assertions::assert_not_impl_any!(super::sealing::SharedPoint: Clone, std::fmt::Debug);
+static_assertions::assert_not_impl_any!(crate::session::sealing::SecretKey: Clone, std::fmt::Debug);
+static_assertions::assert_not_impl_any!(crate::session::sealing::SharedPoint: Clone, std::fmt::Debug);

@@ -5,13 +5,11 @@ use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
 
 use super::reshare::Key;
-use super::session::{Forger, Session, id, ids, parameters, rng};
-use crate::Suite;
+use super::session::{ED25519, Forger, Session, id, ids, parameters, rng};
 use crate::keyshare::message::{Reveal, Round};
-use crate::keyshare::sealing::SecretKey;
-use crate::keyshare::{Error, Fault, Parameters, Posted, SessionId, possession};
-
-const ED25519: Suite = Suite::FrostEd25519Sha512;
+use crate::keyshare::{Error, Fault, Parameters, Posted, SessionId};
+use crate::session::possession;
+use crate::session::sealing::SecretKey;
 
 /// Dealer 2 has dealt, and dealer 1, who is forged, has not; 2, 4 and 5 get shares.
 struct Scene {
@@ -225,7 +223,7 @@ fn a_dealing_of_a_reshare_has_one_encoding() {
     let dealing = scene.dealing();
     let message = dealing.encode(parameters);
     assert_eq!(message.len(), 1 + 32 + 32 + 64 + 2 + 2 * 32 + 64 + 2 + 3 * 48);
-    assert_eq!(message[0], Round::Deal.tag());
+    assert_eq!(message[0], Round::Deal as u8);
     let read = Reveal::decode(&message, id(1), parameters).unwrap();
     assert_eq!(read.encode(parameters), message);
     for length in 0..message.len() {
@@ -242,7 +240,7 @@ fn dealings_of_the_other_kind_of_session_are_malformed() {
     let generation = parameters(ED25519, 2, &[1, 2, 3]);
     let dealing = Reveal { possession: None, ..scene.dealing() };
     let message = dealing.encode(&generation);
-    assert_eq!(message[0], Round::Reveal.tag());
+    assert_eq!(message[0], Round::Reveal as u8);
     assert_eq!(scene.session.board.post(id(1), &message), Ok(Posted::Failed));
     assert_eq!(scene.session.board.faults().get(&id(1)), Some(&Fault::Malformed));
 

@@ -7,18 +7,18 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use super::session::{
-    Forger, Messages, Session, id, ids, off_by_one, parameters, reconstruct, rng,
+    ED25519, Forger, Messages, Session, id, ids, off_by_one, parameters, reconstruct, rng,
 };
-use crate::keys::{KeyPackage, PublicKeyPackage, SecretScalar};
-use crate::keyshare::complaint::Complaint;
+use crate::keys::{KeyPackage, PublicKeyPackage};
 use crate::keyshare::message::{Announce, Commit, Round};
-use crate::keyshare::sealing::SecretKey;
 use crate::keyshare::{
     Board, Error, Fault, Parameters, ParametersError, Phase, Posted, Run, SessionId, Step,
 };
+use crate::secret::SecretScalar;
+use crate::session::Parameters as _;
+use crate::session::complaint::Complaint;
+use crate::session::sealing::SecretKey;
 use crate::{Identifier, Suite};
-
-const ED25519: Suite = Suite::FrostEd25519Sha512;
 
 /// A key that was generated, and everybody's shares of it.
 pub(super) struct Key {
@@ -64,8 +64,7 @@ impl Key {
             messages.extend(message.map(|message| (*me, message)));
         }
         let board = Board::new(parameters.clone());
-        let (packages, errors) = (BTreeMap::new(), BTreeMap::new());
-        (Session { board, runs, packages, errors, rng }, messages)
+        (Session::new(board, runs, rng), messages)
     }
 
     /// Plays to the end in which late dealings come out of order.
@@ -277,7 +276,7 @@ fn a_wrong_sub_share_is_blamed_and_the_next_session_does_without_its_dealer() {
     let parameters = key.reshare(2, &[2, 3, 4]);
     let (mut session, forger) = key.with_forger(&parameters, |_| {});
     let wrong =
-        |to: Identifier, share| if to == id(4) { off_by_one(ED25519, share) } else { share };
+        |to: Identifier, share| if to == id(4) { off_by_one(ED25519, &share) } else { share };
     let message = forger.reveal(&session.board, wrong).encode(&parameters);
     assert_eq!(session.board.post(id(1), &message), Ok(Posted::Recorded));
     let verdicts = session.advance();
@@ -487,7 +486,7 @@ fn dealings_that_do_not_come_to_the_old_key_make_none() {
 fn the_first_round_of_a_reshare_has_one_encoding() {
     let encryption_key = SecretKey::random(&mut rng(1)).public();
     let message = Announce { encryption_key }.encode();
-    assert_eq!((message.len(), message[0]), (33, Round::Announce.tag()));
+    assert_eq!((message.len(), message[0]), (33, Round::Announce as u8));
     for length in 0..message.len() {
         assert!(Announce::decode(&message[..length]).is_err());
     }

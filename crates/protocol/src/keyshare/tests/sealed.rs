@@ -5,9 +5,9 @@ use proptest::prelude::*;
 
 use super::session::{id, public_key, rng};
 use crate::Suite;
-use crate::keys::SecretScalar;
-use crate::keyshare::discrete_log::Claim;
-use crate::keyshare::sealing::{Envelope, PublicKey, Purpose, SecretKey};
+use crate::secret::SecretScalar;
+use crate::session::discrete_log::Claim;
+use crate::session::sealing::{Envelope, PublicKey, Purpose, SecretKey};
 use crate::transcript::Transcript;
 
 /// Dealer, recipient, and what is bound to them.

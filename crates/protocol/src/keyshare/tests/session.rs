@@ -1,50 +1,32 @@
 //! A session with all participants in one place, some of whom may be forged.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use rand_chacha::ChaCha20Rng;
-use rand_core::SeedableRng;
-
+use crate::algebra::Dealer;
+use crate::curve::Curve;
 use crate::curve::edwards25519::Edwards25519;
 use crate::curve::p256::P256;
-use crate::curve::{Curve, SCALAR_LENGTH};
-use crate::keys::{KeyPackage, SecretScalar};
-use crate::keyshare::complaint::Complaint;
-use crate::keyshare::feldman::{Dealer, Weights};
+use crate::keys::KeyPackage;
+use crate::keyshare::board::Keyshare;
 use crate::keyshare::message::{Commit, Dealing, Reveal, Round, Verdict};
-use crate::keyshare::sealing::{Envelope, PublicKey, Purpose, SecretKey};
-use crate::keyshare::{
-    Board, Error, Fault, Parameters, Phase, Posted, Run, SessionId, Step, possession,
-};
+use crate::keyshare::{Board, Parameters, Phase, Run, SessionId};
+use crate::secret::SecretScalar;
+use crate::session::complaint::Complaint;
+use crate::session::sealing::{Envelope, PublicKey, Purpose, SecretKey};
+use crate::session::{Parameters as _, possession, test_session};
 use crate::{Identifier, Suite};
 
-pub(super) fn id(value: u16) -> Identifier {
-    Identifier::try_from(value).unwrap()
-}
-
-pub(super) fn ids(values: impl IntoIterator<Item = u16>) -> BTreeSet<Identifier> {
-    values.into_iter().map(id).collect()
-}
-
-pub(super) fn rng(seed: u64) -> ChaCha20Rng {
-    ChaCha20Rng::seed_from_u64(seed)
-}
+pub(super) use crate::session::test_session::{
+    ED25519, Messages, add, encode_scalar, id, ids, is_of_another_view, off_by_one, rng,
+};
 
 pub(super) fn parameters(suite: Suite, min_signers: u16, members: &[u16]) -> Parameters {
     let participants = members.iter().copied().map(id);
     Parameters::new(suite, SessionId([1; 32]), [2; 32], min_signers, participants).unwrap()
 }
 
-/// Honest participants with their boards' common state.
-pub(super) struct Session {
-    pub(super) board: Board,
-    pub(super) runs: BTreeMap<Identifier, Run>,
-    pub(super) packages: BTreeMap<Identifier, KeyPackage>,
-    pub(super) errors: BTreeMap<Identifier, Error>,
-    pub(super) rng: ChaCha20Rng,
-}
-
-pub(super) type Messages = BTreeMap<Identifier, Vec<u8>>;
+/// A key generation or reshare among honest participants.
+pub(super) type Session = test_session::Session<Keyshare>;
 
 impl Session {
     /// Starts the runs of all participants; returns their first messages.
@@ -58,49 +40,7 @@ impl Session {
             messages.insert(*me, message);
         }
         let board = Board::new(parameters.clone());
-        let (packages, errors) = (BTreeMap::new(), BTreeMap::new());
-        (Self { board, runs, packages, errors, rng }, messages)
-    }
-
-    /// Posts messages that all must count.
-    pub(super) fn post(&mut self, messages: Messages) {
-        for (from, message) in messages {
-            assert_eq!(self.board.post(from, &message), Ok(Posted::Recorded), "from {from}");
-        }
-    }
-
-    /// Lets every run take a step; returns what they send.
-    pub(super) fn advance(&mut self) -> Messages {
-        let mut messages = BTreeMap::new();
-        for (me, run) in std::mem::take(&mut self.runs) {
-            match run.advance(&self.board, &mut self.rng) {
-                Ok(Step::Wait(run)) => drop(self.runs.insert(me, run)),
-                Ok(Step::Send(run, message)) => {
-                    self.runs.insert(me, run);
-                    messages.insert(me, message);
-                }
-                Ok(Step::Done(package)) => drop(self.packages.insert(me, package)),
-                Ok(Step::Left) => {}
-                Err(error) => drop(self.errors.insert(me, error)),
-            }
-        }
-        messages
-    }
-
-    /// Plays on with whoever is there until nothing happens any more.
-    pub(super) fn play(&mut self, mut messages: Messages) {
-        loop {
-            for (from, message) in &messages {
-                match self.board.post(*from, message) {
-                    Ok(_) | Err(Error::Ended) => {}
-                    Err(error) => panic!("{from}: {error}"),
-                }
-            }
-            messages = self.advance();
-            if messages.is_empty() {
-                return;
-            }
-        }
+        (Self::new(board, runs, rng), messages)
     }
 
     pub(super) fn complete(parameters: &Parameters, seed: u64) -> Self {
@@ -230,48 +170,6 @@ pub(super) fn until_revealed(parameters: &Parameters, forgers: &[&Forger]) -> Se
     session
 }
 
-impl Session {
-    /// Asserts that posting this message ends the session with exactly these faults, and
-    /// that all honest runs learn the culprits.
-    pub(super) fn fails(mut self, from: Identifier, message: &[u8], faults: &[(u16, Fault)]) {
-        assert_eq!(self.board.post(from, message), Ok(Posted::Failed));
-        self.failed(faults);
-    }
-
-    pub(super) fn failed(&mut self, faults: &[(u16, Fault)]) {
-        let faults: BTreeMap<_, _> = faults.iter().map(|(who, fault)| (id(*who), *fault)).collect();
-        assert_eq!(self.board.faults(), &faults);
-        assert_eq!(self.board.phase(), Phase::Failed);
-        assert_eq!(self.board.outcome(), None);
-        assert!(self.board.missing().is_empty());
-        let culprits: BTreeSet<_> = faults.keys().copied().collect();
-        assert_eq!(self.board.culprits(), culprits);
-        assert!(self.advance().is_empty());
-        for error in self.errors.values() {
-            assert_eq!(error, &Error::Failed { culprits: culprits.clone() });
-            assert_eq!(error.culprits(), culprits);
-        }
-    }
-}
-
-/// The sum of two scalars.
-pub(super) fn add(suite: Suite, a: SecretScalar, b: SecretScalar) -> SecretScalar {
-    suite.algebra().sum(&[(id(1), a), (id(2), b)], Weights::Equal).unwrap()
-}
-
-/// A scalar plus one.
-pub(super) fn off_by_one(suite: Suite, scalar: SecretScalar) -> SecretScalar {
-    let one = encode_scalar(suite, 1);
-    add(suite, scalar, SecretScalar::copy_of(&one))
-}
-
-pub(super) fn encode_scalar(suite: Suite, value: u64) -> [u8; SCALAR_LENGTH] {
-    match suite {
-        Suite::FrostEd25519Sha512 => Edwards25519::encode_scalar(&value.into()),
-        Suite::TestP256 => P256::encode_scalar(&value.into()),
-    }
-}
-
 /// The canonical encoding of the identity.
 pub(super) fn identity(suite: Suite) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -327,16 +225,5 @@ impl Board {
 
     pub(super) fn approval(&self) -> Vec<u8> {
         self.verdict_of(BTreeMap::new())
-    }
-
-    /// A copy of the board without any runs.
-    pub(super) fn clone_into_session(&self) -> Session {
-        Session {
-            board: self.clone(),
-            runs: BTreeMap::new(),
-            packages: BTreeMap::new(),
-            errors: BTreeMap::new(),
-            rng: rng(0),
-        }
     }
 }

@@ -7,9 +7,9 @@ use frost_ed25519::keys as frost;
 use rstest::rstest;
 
 use super::session::{Session, id, parameters};
+use crate::algebra::{Dealer, Polynomial, Weights};
 use crate::curve::Curve;
 use crate::curve::edwards25519::Edwards25519;
-use crate::keyshare::feldman::{Dealer, Polynomial, Weights};
 use crate::keyshare::message::Reveal;
 use crate::{Identifier, Suite};
 

@@ -2,11 +2,11 @@
 
 use super::session::{ED25519, Forger, Scene, Summands, add, encode_scalar, id, off_by_one, rng};
 use crate::Suite;
-use crate::keys::SecretScalar;
-use crate::keyshare::complaint::{Complaint, Complaints};
-use crate::keyshare::sealing::SecretKey;
 use crate::keyshare::{Error, Fault, Phase, Posted, Step};
 use crate::repair::message::Round;
+use crate::secret::SecretScalar;
+use crate::session::complaint::{Complaint, Complaints};
+use crate::session::sealing::SecretKey;
 
 /// What a helper may seal instead of the right value.
 fn wrong_values(suite: Suite, right: &SecretScalar) -> [SecretScalar; 3] {
@@ -206,7 +206,7 @@ fn what_opens_a_summand_opens_no_sum() {
     let board = &scene.session.board;
     let shared = *scene.forger.decryption.agree(board.ephemeral(id(1)).unwrap()).bytes();
     let of_sum = board.claim(id(4), id(1), &shared).unwrap();
-    let of_summand = crate::keyshare::discrete_log::Claim {
+    let of_summand = crate::session::discrete_log::Claim {
         purpose: board.claim(id(2), id(1), &shared).unwrap().purpose,
         ..board.claim(id(4), id(1), &shared).unwrap()
     };

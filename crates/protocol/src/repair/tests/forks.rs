@@ -1,19 +1,10 @@
 //! A log that shows different messages to different participants, and participants that lose their memory: no message of
 //! an honest one is held against it elsewhere.
 
-use super::session::{ED25519, Forger, Key, Scene, id, ids, off_by_one, rng};
+use super::session::{ED25519, Forger, Key, Scene, id, ids, is_of_another_view, off_by_one, rng};
 use crate::Suite;
 use crate::keyshare::{Error, Fault, Phase, Posted, Step};
 use crate::repair::{Board, Run};
-
-/// Posts a message that must not count, and must leave the board as it was.
-fn is_of_another_view(board: &mut Board, from: u16, message: &[u8]) {
-    let before = format!("{board:?}");
-    let error = board.post(id(from), message).unwrap_err();
-    assert_eq!(error, Error::OtherView { from: id(from) });
-    assert!(error.culprits().is_empty());
-    assert_eq!(format!("{board:?}"), before);
-}
 
 #[test]
 fn a_dealing_among_other_helpers_blames_nobody() {
@@ -158,7 +149,7 @@ fn a_message_of_one_session_is_none_in_another() {
         first.post(messages);
         second.post(again);
     }
-    assert!(first.repaired.is_some() && second.repaired.is_some());
+    assert!(first.repaired().is_some() && second.repaired().is_some());
 }
 
 /// The worst that bad randomness could do: the same summands with another weight, of which two would give the share away.

@@ -58,12 +58,12 @@ proptest! {
         prop_assert_eq!(session.board.helpers(), &ids(online.iter().copied()));
         prop_assert_eq!(&session.left, session.board.helpers());
         prop_assert!(session.errors.is_empty() && session.runs.is_empty());
-        let repaired = session.repaired.unwrap();
+        let repaired = session.repaired().unwrap();
         prop_assert_eq!(repaired.to_bytes(), key.shares[&id(*lost)].to_bytes());
         prop_assert_eq!(repaired.check(&key.public), Ok(()));
         if suite == ED25519 {
             let others = others.iter().take(usize::from(min_signers) - 1);
-            signs(&key.public, others.map(|id_| &key.shares[&id(*id_)]).chain([&repaired]));
+            signs(&key.public, others.map(|id_| &key.shares[&id(*id_)]).chain([repaired]));
         }
     }
 
@@ -95,7 +95,7 @@ proptest! {
         prop_assert_eq!(session.board.transcript(), before);
         prop_assert_eq!(deals.keys().copied().collect::<BTreeSet<_>>(), helpers);
         session.play(deals);
-        prop_assert_eq!(session.repaired.unwrap().to_bytes(), key.shares[&id(4)].to_bytes());
+        prop_assert_eq!(session.repaired().unwrap().to_bytes(), key.shares[&id(4)].to_bytes());
         prop_assert_eq!(session.left.len(), 5);
     }
 
@@ -158,7 +158,7 @@ fn what_is_repaired_is_what_frost_core_repairs() {
     let parameters = key.repair(&[1, 3, 5], 4);
     let (mut session, messages) = key.start(&parameters, &[1, 3, 5], 2);
     session.play(messages);
-    let ours = session.repaired.unwrap();
+    let ours = session.repaired().unwrap();
     assert_eq!(theirs.signing_share().serialize(), ours.signing_share().expose());
 }
 
@@ -196,11 +196,11 @@ fn the_board_says_where_the_session_is_and_who_is_missing() {
         (Phase::Complete, ids([])),
     ] {
         assert_eq!((session.board.phase(), session.board.missing()), (phase, missing));
-        assert!(session.repaired.is_none());
+        assert!(session.repaired().is_none());
         let messages = session.advance();
         session.post(messages);
     }
-    assert!(session.repaired.is_some());
+    assert!(session.repaired().is_some());
     assert!(session.board.culprits().is_empty() && session.board.faults().is_empty());
 }
 
@@ -215,7 +215,7 @@ fn nobody_deals_before_the_recipient_has_announced() {
     assert!(session.advance().is_empty());
     assert_eq!(session.left, ids([2]), "who is too late need not wait for anybody");
     session.play([(id(3), lost)].into());
-    assert_eq!(session.repaired.unwrap().to_bytes(), key.shares[&id(3)].to_bytes());
+    assert_eq!(session.repaired().unwrap().to_bytes(), key.shares[&id(3)].to_bytes());
 }
 
 #[test]
@@ -424,7 +424,7 @@ fn the_helpers_shares_stay_what_they_were_and_a_repair_can_be_had_again_and_agai
         let parameters = key.repair(&helpers, lost);
         let (mut session, messages) = key.start(&parameters, &helpers, seed as u64);
         session.play(messages);
-        let repaired = session.repaired.unwrap();
+        let repaired = session.repaired().unwrap();
         assert_eq!(repaired.to_bytes(), key.shares[&id(lost)].to_bytes());
     }
 }

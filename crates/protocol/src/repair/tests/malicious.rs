@@ -12,11 +12,13 @@ use super::session::{
 use crate::Suite;
 use crate::curve::edwards25519::Edwards25519;
 use crate::curve::{Curve, p256::P256};
-use crate::keys::{PublicKeyPackage, SecretScalar};
-use crate::keyshare::sealing::SecretKey;
-use crate::keyshare::{Error, Fault, MAX_PARTICIPANTS, Phase, Posted, SessionId, possession};
+use crate::keys::PublicKeyPackage;
+use crate::keyshare::{Error, Fault, MAX_PARTICIPANTS, Phase, Posted, SessionId};
 use crate::repair::message::{Announce, Deal, Dealing, Round, Sum, Verdict};
 use crate::repair::{Board, Parameters};
+use crate::secret::SecretScalar;
+use crate::session::possession;
+use crate::session::sealing::SecretKey;
 
 #[test]
 fn strangers_and_who_has_no_say_in_a_round_are_refused_and_change_nothing() {
@@ -214,7 +216,7 @@ fn a_share_with_another_weight_is_blamed() {
     for suite in Suite::ALL.iter().copied() {
         let scene = Scene::dealt(suite, 2);
         let helpers = ids([2, 3, 5]);
-        let quorum = crate::repair::summands::Quorum { helpers: &helpers, recipient: id(4) };
+        let quorum = crate::algebra::Quorum { helpers: &helpers, recipient: id(4) };
         let mut draw = |_| zeroize::Zeroizing::new([3; 64]);
         let share = scene.key.share(2);
         let split = suite.algebra().split(&share, id(2), quorum, &mut draw).unwrap();
@@ -322,7 +324,7 @@ fn a_sum_of_zero_does_no_harm() {
         session.post([(id(2), forger.sum(&session.board, &zero).encode())].into());
         let verdict = session.advance();
         session.play(verdict);
-        assert_eq!(session.repaired.unwrap().to_bytes(), key.shares[&id(4)].to_bytes());
+        assert_eq!(session.repaired().unwrap().to_bytes(), key.shares[&id(4)].to_bytes());
     }
 }
 
@@ -436,8 +438,7 @@ fn the_longest_messages_of_the_largest_repair_fit_into_the_log() {
         let dealing = Dealing { ephemeral: [0; 32], commitments: vec![0; length] };
         let sealed = (2..=most).map(|to| (id(to), [0; 48])).collect();
         let deal = Deal { view: [0; 32], dealing, proof: [0; 64], sealed };
-        let complaint =
-            || crate::keyshare::complaint::Complaint { shared: [0; 32], proof: [0; 64] };
+        let complaint = || crate::session::complaint::Complaint { shared: [0; 32], proof: [0; 64] };
         let all = |from| (from..=most).map(|helper| (id(helper), complaint())).collect();
         let sum = Sum { view: [0; 32], answer: Err(all(2)) };
         let verdict = Verdict { view: [0; 32], complaints: all(1) };
@@ -493,7 +494,7 @@ proptest! {
         for error in session.errors.values() {
             prop_assert!(error.culprits().is_subset(&only));
         }
-        if let Some(repaired) = session.repaired {
+        if let Some(repaired) = session.repaired() {
             prop_assert_eq!(repaired.to_bytes(), key.shares[&id(4)].to_bytes());
         } else {
             prop_assert!(forged == 4 || !missing.is_empty() || !session.board.culprits().is_empty());
@@ -522,7 +523,7 @@ proptest! {
                 *first = tag;
             }
             let board = &mut session.board;
-            let view = Round::of(&message).and_then(|round| board.view(round));
+            let view = board.round_of(&message).and_then(|round| board.view(round));
             if let (true, Some(view), Some(to)) = (right_view, view, message.get_mut(1..33)) {
                 to.copy_from_slice(&view);
             }

@@ -4,12 +4,12 @@ use super::session::{ED25519, Forger, Key, Messages, Session, id};
 use crate::Identifier;
 use crate::curve::Curve;
 use crate::curve::edwards25519::Edwards25519;
-use crate::keys::SecretScalar;
+use crate::curve::lagrange;
 use crate::keyshare::Phase;
-use crate::keyshare::lagrange;
 use crate::repair::Board;
 use crate::repair::message::Round;
 use crate::repair::message::Verdict;
+use crate::secret::SecretScalar;
 
 type Scalar = <Edwards25519 as Curve>::Scalar;
 type Point = <Edwards25519 as Curve>::Point;
@@ -132,5 +132,5 @@ fn what_a_helper_and_the_recipient_see_can_be_made_without_any_other_share() {
     }
     let verdict = session.advance();
     session.play(verdict);
-    assert_eq!(session.repaired.unwrap().to_bytes(), key.shares[&id(4)].to_bytes());
+    assert_eq!(session.repaired().unwrap().to_bytes(), key.shares[&id(4)].to_bytes());
 }

@@ -1,32 +1,22 @@
 //! A key with a lost share, and a repair with all participants in one place, one of whom may be forged.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use rand_chacha::ChaCha20Rng;
-use rand_core::SeedableRng;
-
-use crate::curve::SCALAR_LENGTH;
-use crate::keys::{KeyPackage, PublicKeyPackage, SecretScalar, VerifyingKey, VerifyingShare};
-use crate::keyshare::complaint::{Complaint, Complaints};
-use crate::keyshare::sealing::SecretKey;
-use crate::keyshare::{Error, Fault, Phase, Posted, SessionId, Weights, possession};
+use crate::algebra::Weights;
+use crate::keys::{KeyPackage, PublicKeyPackage, VerifyingKey, VerifyingShare};
+use crate::keyshare::{Fault, Phase, Posted, SessionId};
+use crate::repair::board::Repair;
 use crate::repair::message::{Announce, Deal, Dealing, Round, Sum, Verdict};
-use crate::repair::{Board, Parameters, ParametersError, Run, Step};
+use crate::repair::{Board, Parameters, ParametersError, Run};
+use crate::secret::SecretScalar;
+use crate::session::complaint::{Complaint, Complaints};
+use crate::session::sealing::SecretKey;
+use crate::session::{possession, test_session};
 use crate::{Identifier, Suite};
 
-pub(super) const ED25519: Suite = Suite::FrostEd25519Sha512;
-
-pub(super) fn id(value: u16) -> Identifier {
-    Identifier::try_from(value).unwrap()
-}
-
-pub(super) fn ids(values: impl IntoIterator<Item = u16>) -> BTreeSet<Identifier> {
-    values.into_iter().map(id).collect()
-}
-
-pub(super) fn rng(seed: u64) -> ChaCha20Rng {
-    ChaCha20Rng::seed_from_u64(seed)
-}
+pub(super) use crate::session::test_session::{
+    ED25519, Messages, add, encode_scalar, id, ids, is_of_another_view, off_by_one, rng,
+};
 
 /// A key and all its shares, made in one place.
 pub(super) struct Key {
@@ -91,101 +81,19 @@ impl Key {
             messages.insert(me, message);
         }
         let board = Board::new(parameters.clone());
-        let (repaired, left, errors) = (None, BTreeSet::new(), BTreeMap::new());
-        (Session { board, runs, repaired, left, errors, rng }, messages)
+        (Session::new(board, runs, rng), messages)
     }
 }
 
-/// Honest participants with their boards' common state.
-pub(super) struct Session {
-    pub(super) board: Board,
-    pub(super) runs: BTreeMap<Identifier, Run>,
-    pub(super) repaired: Option<KeyPackage>,
-    pub(super) left: BTreeSet<Identifier>,
-    pub(super) errors: BTreeMap<Identifier, Error>,
-    pub(super) rng: ChaCha20Rng,
-}
-
-pub(super) type Messages = BTreeMap<Identifier, Vec<u8>>;
+/// A repair among honest participants.
+pub(super) type Session = test_session::Session<Repair>;
 
 impl Session {
-    /// Posts messages that all must count.
-    pub(super) fn post(&mut self, messages: Messages) {
-        for (from, message) in messages {
-            assert_eq!(self.board.post(from, &message), Ok(Posted::Recorded), "from {from}");
-        }
-    }
-
-    /// Lets every run take a step; returns what they send.
-    pub(super) fn advance(&mut self) -> Messages {
-        let mut messages = BTreeMap::new();
-        for (me, run) in std::mem::take(&mut self.runs) {
-            match run.advance(&self.board, &mut self.rng) {
-                Ok(Step::Wait(run)) => drop(self.runs.insert(me, run)),
-                Ok(Step::Send(run, message)) => {
-                    self.runs.insert(me, run);
-                    messages.insert(me, message);
-                }
-                Ok(Step::Done(package)) => {
-                    assert_eq!(me, self.board.parameters().recipient());
-                    self.repaired = Some(package);
-                }
-                Ok(Step::Left) => drop(self.left.insert(me)),
-                Err(error) => drop(self.errors.insert(me, error)),
-            }
-        }
-        messages
-    }
-
-    /// Plays on with whoever is there until nothing happens any more.
-    pub(super) fn play(&mut self, mut messages: Messages) {
-        loop {
-            for (from, message) in &messages {
-                match self.board.post(*from, message) {
-                    Ok(_) | Err(Error::Ended | Error::OutOfOrder { .. }) => {}
-                    Err(error) => panic!("{from}: {error}"),
-                }
-            }
-            messages = self.advance();
-            if messages.is_empty() {
-                return;
-            }
-        }
-    }
-
-    /// Asserts that posting this message ends the session with exactly these faults, and that all honest runs learn the
-    /// culprits.
-    pub(super) fn fails(mut self, from: Identifier, message: &[u8], faults: &[(u16, Fault)]) {
-        assert_eq!(self.board.post(from, message), Ok(Posted::Failed));
-        self.failed(faults);
-    }
-
-    pub(super) fn failed(&mut self, faults: &[(u16, Fault)]) {
-        let faults: BTreeMap<_, _> = faults.iter().map(|(who, fault)| (id(*who), *fault)).collect();
-        assert_eq!(self.board.faults(), &faults);
-        assert_eq!(self.board.phase(), Phase::Failed);
-        assert_eq!(self.board.outcome(), None);
-        assert!(self.board.missing().is_empty());
-        let culprits: BTreeSet<_> = faults.keys().copied().collect();
-        assert_eq!(self.board.culprits(), culprits);
-        assert!(self.advance().is_empty());
-        assert!(self.repaired.is_none());
-        for error in self.errors.values() {
-            assert_eq!(error, &Error::Failed { culprits: culprits.clone() });
-            assert_eq!(error.culprits(), culprits);
-        }
-    }
-
-    /// A copy of the board without any runs.
-    pub(super) fn without_runs(&self) -> Self {
-        Self {
-            board: self.board.clone(),
-            runs: BTreeMap::new(),
-            repaired: None,
-            left: BTreeSet::new(),
-            errors: BTreeMap::new(),
-            rng: rng(0),
-        }
+    /// The repaired share: nobody else gets one.
+    pub(super) fn repaired(&self) -> Option<&KeyPackage> {
+        let recipient = self.board.parameters().recipient();
+        assert!(self.packages.keys().all(|owner| *owner == recipient));
+        self.packages.get(&recipient)
     }
 }
 
@@ -342,24 +250,5 @@ impl Scene {
     pub(super) fn fails(self, message: &[u8], fault: Fault) {
         let me = self.forger.me;
         self.session.fails(me, message, &[(me.get(), fault)]);
-    }
-}
-
-/// A scalar plus one.
-pub(super) fn off_by_one(suite: Suite, scalar: &SecretScalar) -> SecretScalar {
-    add(suite, scalar, &SecretScalar::copy_of(&encode_scalar(suite, 1)))
-}
-
-pub(super) fn add(suite: Suite, a: &SecretScalar, b: &SecretScalar) -> SecretScalar {
-    let terms = [a, b].map(|scalar| SecretScalar::copy_of(scalar.expose()));
-    let [a, b] = terms;
-    suite.algebra().sum(&[(id(1), a), (id(2), b)], Weights::Equal).unwrap()
-}
-
-pub(super) fn encode_scalar(suite: Suite, value: u64) -> [u8; SCALAR_LENGTH] {
-    use crate::curve::{Curve, edwards25519::Edwards25519, p256::P256};
-    match suite {
-        Suite::FrostEd25519Sha512 => Edwards25519::encode_scalar(&value.into()),
-        Suite::TestP256 => P256::encode_scalar(&value.into()),
     }
 }

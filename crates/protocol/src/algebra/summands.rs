@@ -14,9 +14,9 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use crate::Identifier;
-use crate::curve::Curve;
-use crate::keys::{PublicKeyPackage, SecretScalar};
-use crate::keyshare::{Fault, Feldman, expose, lagrange};
+use crate::curve::{Curve, Over, expose, lagrange};
+use crate::fault::Fault;
+use crate::secret::SecretScalar;
 
 /// Who helps whom.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,9 @@ pub(crate) struct Quorum<'a> {
 
 /// 64 secret uniform bytes for each helper.
 pub(crate) type Draw<'a> = &'a mut dyn FnMut(Identifier) -> Zeroizing<[u8; 64]>;
+
+/// The verifying share of a participant, encoded.
+pub(crate) type VerifyingShares<'a> = &'a dyn Fn(Identifier) -> Option<&'a [u8]>;
 
 /// What a suite's curve does for a repair.
 pub(crate) trait Splitting {
@@ -43,7 +46,7 @@ pub(crate) trait Splitting {
 
     /// The public side, empty. `None` if the verifying shares of helpers and recipient are not shares of one key, so that
     /// no summands could ever come to the lost share.
-    fn table(&self, quorum: Quorum<'_>, public: &PublicKeyPackage) -> Option<Box<dyn Table>>;
+    fn table(&self, quorum: Quorum<'_>, shares: VerifyingShares<'_>) -> Option<Box<dyn Table>>;
 }
 
 /// The commitments that helpers have published: a row for each.
@@ -70,7 +73,7 @@ impl Clone for Box<dyn Table> {
     }
 }
 
-impl<C: Curve> Splitting for Feldman<C> {
+impl<C: Curve> Splitting for Over<C> {
     fn split(
         &self,
         share: &SecretScalar,
@@ -94,8 +97,8 @@ impl<C: Curve> Splitting for Feldman<C> {
         Some(summands)
     }
 
-    fn table(&self, quorum: Quorum<'_>, public: &PublicKeyPackage) -> Option<Box<dyn Table>> {
-        let point = |id| C::decode_point(public.verifying_share(id)?.as_bytes());
+    fn table(&self, quorum: Quorum<'_>, shares: VerifyingShares<'_>) -> Option<Box<dyn Table>> {
+        let point = |id| C::decode_point(shares(id)?);
         let mut targets = BTreeMap::new();
         let mut sum = C::identity();
         for helper in quorum.helpers {

@@ -18,8 +18,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::Identifier;
-use crate::curve::SCALAR_LENGTH;
-use crate::keys::SecretScalar;
+use crate::secret::{SCALAR_LENGTH, SecretScalar};
 use crate::transcript::Transcript;
 
 /// The length of a sealed scalar: the scalar and a tag of 16 bytes.

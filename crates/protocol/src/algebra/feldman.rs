@@ -6,21 +6,20 @@
 //! What a dealer's constant term is makes the protocol. Random scalars generate a key. Shares of a key, with each
 //! dealer's polynomial weighted by its Lagrange coefficient at 0, share the same key anew.
 //!
-//! This file and the repair's `summands.rs` are the only ones that know points and scalars of the suite's curve. The rest
+//! This file and `summands.rs` are the only ones that know points and scalars of the suite's curve. The rest
 //! of the engine sees [`Algebra`], [`Dealer`] and [`Dealings`], which speak bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::marker::PhantomData;
 
 use rand_core::CryptoRngCore;
 use zeroize::Zeroizing;
 
-use super::Fault;
+use super::summands::Splitting;
 use crate::Identifier;
-use crate::curve::{Curve, SCALAR_LENGTH};
-use crate::keys::SecretScalar;
-use crate::repair::Splitting;
+use crate::curve::{Curve, Over, expose, lagrange};
+use crate::fault::Fault;
+use crate::secret::{SCALAR_LENGTH, SecretScalar};
 use crate::transcript::Transcript;
 
 /// What a suite's curve does for the engine.
@@ -110,6 +109,12 @@ pub(crate) trait Dealings: fmt::Debug + Send + Sync {
     fn clone_box(&self) -> Box<dyn Dealings>;
 }
 
+impl Clone for Box<dyn Dealings> {
+    fn clone(&self) -> Self {
+        (**self).clone_box()
+    }
+}
+
 /// What the dealings of all participants add up to. Points are encoded.
 pub(crate) struct Combined {
     pub(crate) verifying_key: Vec<u8>,
@@ -117,7 +122,7 @@ pub(crate) struct Combined {
     /// Whose verifying share is the identity, so that their share is zero, which RFC 9591 has no encoding for. With one
     /// honest dealer that happens by chance with a probability of about 2⁻²⁵². In a key generation it can't be brought
     /// about otherwise: the hash round makes dealings independent. In a reshare the dealer that deals last can, so what
-    /// becomes of it is decided by [`Board`](super::Board), with everybody's verdicts.
+    /// becomes of it is decided by the [`Board`](crate::keyshare::Board), with everybody's verdicts.
     pub(crate) zero_shares: BTreeSet<Identifier>,
 }
 
@@ -130,14 +135,7 @@ pub(crate) enum Rejection {
     Identity,
 }
 
-/// [`Algebra`] over a curve.
-pub(crate) struct Feldman<C>(PhantomData<C>);
-
-impl<C> Feldman<C> {
-    pub(crate) const NEW: Self = Self(PhantomData);
-}
-
-impl<C: Curve> Algebra for Feldman<C> {
+impl<C: Curve> Algebra for Over<C> {
     fn point_length(&self) -> usize {
         C::POINT_LENGTH
     }
@@ -202,23 +200,6 @@ impl Weights {
         };
         dealers.iter().map(weight).collect()
     }
-}
-
-/// The Lagrange coefficient of `of` among `all` for the value at an identifier, or at 0: what a polynomial's value at `of`
-/// is multiplied by when it is interpolated there. `None` only if two identifiers are the same modulo the group's order.
-pub(crate) fn lagrange<C: Curve>(
-    of: Identifier,
-    all: &BTreeSet<Identifier>,
-    at: Option<Identifier>,
-) -> Option<C::Scalar> {
-    let x = |id: Identifier| C::Scalar::from(u64::from(id.get()));
-    let at = at.map_or(C::Scalar::from(0), x);
-    let (mut numerator, mut denominator) = (C::Scalar::from(1), C::Scalar::from(1));
-    for other in all.iter().copied().filter(|other| *other != of) {
-        numerator = numerator * (x(other) + -at);
-        denominator = denominator * (x(other) + -x(of));
-    }
-    Some(numerator * C::vartime_invert(&denominator)?)
 }
 
 /// A secret polynomial; the constant term comes first. Wiped on drop.
@@ -418,10 +399,4 @@ fn encode<'a, C: Curve>(points: impl Iterator<Item = &'a C::Point>) -> Vec<u8> {
     let mut bytes = Vec::new();
     points.for_each(|point| C::encode_point(point, &mut bytes));
     bytes
-}
-
-/// Moves a scalar of the curve out of the arithmetic.
-pub(crate) fn expose<C: Curve>(scalar: &C::Scalar) -> SecretScalar {
-    let bytes: Zeroizing<[u8; SCALAR_LENGTH]> = Zeroizing::new(C::encode_scalar(scalar));
-    SecretScalar::copy_of(&bytes)
 }

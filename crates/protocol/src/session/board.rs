@@ -1,0 +1,277 @@
+//! The public half of a session: what the log's messages mean, the same for everybody.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use rand_core::CryptoRngCore;
+
+use super::error::Error;
+use super::phase::{Phase, Round};
+use super::run::{Run, Step};
+use super::{Fault, Parameters};
+use crate::Identifier;
+use crate::keys::PublicKeyPackage;
+use crate::transcript::Transcript;
+
+/// What a session's messages have led to: a fold over the log that needs no secret.
+///
+/// Give it the messages in log order. Boards that got the same messages in the same order
+/// are in the same state.
+#[derive(Clone, Debug)]
+pub struct Board<P: Phases> {
+    pub(crate) parameters: P::Parameters,
+    /// The hashes of the messages that count, by round and sender.
+    recorded: BTreeMap<(P::Round, Identifier), [u8; 32]>,
+    /// What the messages of the rounds so far must answer: the transcript of all before.
+    pub(crate) views: BTreeMap<P::Round, [u8; 32]>,
+    /// The message that ended the session, when it is not one of those.
+    offence: Option<(Identifier, [u8; 32])>,
+    /// Why the session failed, if it did.
+    failed: Option<Faults>,
+    pub(crate) phases: P,
+}
+
+/// Who is at fault, and how.
+pub type Faults = BTreeMap<Identifier, Fault>;
+
+/// A ceremony's own part of a session: what is left of its messages, who sends which, and what they
+/// lead to. Only this crate has any.
+pub trait Phases: Clone + fmt::Debug + Sized {
+    /// What everybody agrees on before the first message.
+    type Parameters: Parameters;
+    /// Its rounds of messages, in the order of their tags.
+    type Round: Round;
+    /// What a participant keeps to itself.
+    type Secrets;
+
+    /// Labels the hash of a message.
+    const MESSAGE: &'static str;
+    /// Labels the hash of all messages.
+    const TRANSCRIPT: &'static str;
+
+    /// Before the first message.
+    fn new(parameters: &Self::Parameters) -> Self;
+
+    /// Whether sessions with these parameters have this round.
+    fn has_round(parameters: &Self::Parameters, round: Self::Round) -> bool;
+
+    /// Whether somebody has something to say in a round, or ever.
+    fn may_speak(board: &Board<Self>, from: Identifier, round: Option<Self::Round>) -> bool;
+
+    /// Whether somebody was too late to take part: nothing that it says counts any more.
+    fn is_too_late(board: &Board<Self>, from: Identifier) -> bool;
+
+    /// The round whose messages the session waits for; `None` when it is complete.
+    fn round(board: &Board<Self>) -> Option<Self::Round>;
+
+    /// Whose messages the current round takes, also of those who have sent theirs. Nobody's if it has
+    /// enough.
+    fn awaited(board: &Board<Self>) -> BTreeSet<Identifier>;
+
+    /// Takes a message of the current round, or tells who is at fault with it.
+    fn take(
+        board: &mut Board<Self>,
+        round: Self::Round,
+        from: Identifier,
+        message: &[u8],
+    ) -> Result<(), Faults>;
+
+    /// Goes on to the next round, or fails.
+    fn finish_round(board: &mut Board<Self>) -> Result<(), Faults>;
+
+    /// The key of a session that is complete.
+    fn key(board: &Board<Self>) -> Option<&PublicKeyPackage>;
+
+    /// Does what is next for one participant: see [`Run::advance`], which has made sure that the board
+    /// is this run's.
+    ///
+    /// # Errors
+    ///
+    /// Every error ends the run.
+    fn advance(
+        run: Run<Self>,
+        board: &Board<Self>,
+        rng: &mut dyn CryptoRngCore,
+    ) -> Result<Step<Run<Self>>, Error>;
+
+    /// What the state of these secrets is called.
+    fn state_name(secrets: &Self::Secrets) -> &'static str;
+}
+
+/// What became of a message that the board took.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Posted {
+    /// It counts.
+    Recorded,
+    /// It had been posted before; nothing changed.
+    Repeated,
+    /// It showed that somebody, often its sender, broke the protocol: the session is over.
+    Failed,
+}
+
+impl<P: Phases> Board<P> {
+    /// The board of a session in which nobody has said anything yet.
+    pub fn new(parameters: P::Parameters) -> Self {
+        Self {
+            phases: P::new(&parameters),
+            parameters,
+            recorded: BTreeMap::new(),
+            views: BTreeMap::new(),
+            offence: None,
+            failed: None,
+        }
+    }
+
+    /// What the session is about.
+    pub fn parameters(&self) -> &P::Parameters {
+        &self.parameters
+    }
+
+    /// Takes the next message of the log, which the layer above authenticated as coming
+    /// from `from` in this session.
+    ///
+    /// # Errors
+    ///
+    /// An error means that the board is unchanged and the message does not count: it came
+    /// [from a stranger](Error::Stranger), [out of order](Error::OutOfOrder) or
+    /// [after the end](Error::Ended), or answers [other messages](Error::OtherView). Whatever a
+    /// candidate of a repair says when others are the helpers is out of order. A message that is
+    /// somebody's fault is not an error: it counts, and ends the session ([`Posted::Failed`]).
+    pub fn post(&mut self, from: Identifier, message: &[u8]) -> Result<Posted, Error> {
+        let round = self.round_of(message);
+        if !P::may_speak(self, from, round) {
+            return Err(Error::Stranger(from));
+        }
+        let hash = message_hash::<P>(message);
+        let previous = round.and_then(|round| self.recorded.get(&(round, from)));
+        if previous == Some(&hash) || self.offence == Some((from, hash)) {
+            return Ok(Posted::Repeated);
+        }
+        if matches!(self.phase(), Phase::Complete | Phase::Failed) {
+            return Err(Error::Ended);
+        }
+        let out_of_order = Error::OutOfOrder { from, phase: self.phase() };
+        // Nothing is wanted of it, so nothing that it says can end the session.
+        if P::is_too_late(self, from) {
+            return Err(out_of_order);
+        }
+        // Before anything is judged: what is right beside the messages that its sender saw
+        // may look like a fault beside these.
+        if let Some(round) = round
+            && let Some(named) = round.named_view(message)
+            && self.views.get(&round).is_some_and(|view| *view != named)
+        {
+            return Err(Error::OtherView { from });
+        }
+        let round = match round {
+            None => return Ok(self.fail(from, hash, [(from, Fault::Malformed)].into())),
+            Some(_) if previous.is_some() => {
+                return Ok(self.fail(from, hash, [(from, Fault::Equivocation)].into()));
+            }
+            Some(round) if P::round(self) != Some(round) => return Err(out_of_order),
+            Some(round) => round,
+        };
+        if let Err(faults) = P::take(self, round, from, message) {
+            return Ok(self.fail(from, hash, faults));
+        }
+        self.recorded.insert((round, from), hash);
+        if self.missing().is_empty() {
+            if let Err(faults) = P::finish_round(self) {
+                self.failed = Some(faults);
+                return Ok(Posted::Failed);
+            }
+            if let Some(next) = P::round(self) {
+                self.views.insert(next, self.transcript());
+            }
+        }
+        Ok(Posted::Recorded)
+    }
+
+    /// The round of an encoded message, if the session has such a round.
+    pub(crate) fn round_of(&self, message: &[u8]) -> Option<P::Round> {
+        let tag = *message.first()?;
+        let round = P::Round::ALL.iter().copied().find(|round| round.tag() == tag);
+        round.filter(|round| P::has_round(&self.parameters, *round))
+    }
+
+    fn fail(&mut self, from: Identifier, hash: [u8; 32], faults: Faults) -> Posted {
+        self.offence = Some((from, hash));
+        self.failed = Some(faults);
+        Posted::Failed
+    }
+
+    /// Where the session is.
+    pub fn phase(&self) -> Phase {
+        match &self.failed {
+            Some(_) => Phase::Failed,
+            None => P::round(self).map_or(Phase::Complete, Round::phase),
+        }
+    }
+
+    /// Who has not yet posted what the current phase waits for. Empty after the end. While a reshare waits for
+    /// dealings, these are all who may still deal, though not all of them have to. While a repair waits for
+    /// announcements, these are all who may still help, though not all of them have to, and the recipient.
+    ///
+    /// Whoever is late is not a culprit: a message may be held back by others.
+    pub fn missing(&self) -> BTreeSet<Identifier> {
+        match P::round(self) {
+            Some(round) if self.failed.is_none() => P::awaited(self)
+                .into_iter()
+                .filter(|id| !self.recorded.contains_key(&(round, *id)))
+                .collect(),
+            _ => BTreeSet::new(),
+        }
+    }
+
+    /// Who provably broke the protocol; empty unless the session [failed](Phase::Failed).
+    pub fn culprits(&self) -> BTreeSet<Identifier> {
+        self.faults().keys().copied().collect()
+    }
+
+    /// What each culprit did; empty unless the session [failed](Phase::Failed).
+    ///
+    /// A session ends with the first message that shows a fault, so there may be culprits
+    /// who are not in here. A repair that failed without any had a public key package whose verifying
+    /// shares are not shares of one key, which no key generation makes: trying again does not help.
+    pub fn faults(&self) -> &Faults {
+        static NONE: Faults = Faults::new();
+        self.failed.as_ref().unwrap_or(&NONE)
+    }
+
+    /// The key, once the session is [complete](Phase::Complete). After a reshare and a repair it is the
+    /// one that the session began with.
+    pub fn outcome(&self) -> Option<&PublicKeyPackage> {
+        P::key(self).filter(|_| self.phase() == Phase::Complete)
+    }
+
+    /// A hash of the parameters and of every message that counts, by round and sender.
+    ///
+    /// It is what participants of a key generation or reshare certify: who signed the same transcript
+    /// saw the same messages. And it is what the messages of each round but the first name as what they
+    /// answer. It does not depend on the order of the messages that count within a round.
+    pub fn transcript(&self) -> [u8; 32] {
+        let mut transcript = Transcript::new(P::TRANSCRIPT).field(self.parameters.binding());
+        for ((round, from), hash) in &self.recorded {
+            transcript = transcript.field(&[round.tag()]).field(&from.to_bytes()).field(hash);
+        }
+        if let Some((from, hash)) = &self.offence {
+            transcript = transcript.field(&[0]).field(&from.to_bytes()).field(hash);
+        }
+        transcript.digest()
+    }
+
+    /// What the messages of a round must answer; `None` before the round has begun.
+    pub(crate) fn view(&self, round: P::Round) -> Option<[u8; 32]> {
+        self.views.get(&round).copied()
+    }
+
+    /// The hash of the message that counts as `from`'s in a round.
+    pub(super) fn recorded(&self, round: P::Round, from: Identifier) -> Option<&[u8; 32]> {
+        self.recorded.get(&(round, from))
+    }
+}
+
+/// Names a message in transcripts.
+pub(super) fn message_hash<P: Phases>(message: &[u8]) -> [u8; 32] {
+    Transcript::new(P::MESSAGE).field(message).digest()
+}

@@ -1,0 +1,69 @@
+//! Where a session is, and the rounds of its messages.
+
+use std::fmt;
+
+use crate::fault::Fault;
+use crate::wire::Reader;
+
+/// Where a session is: which messages it waits for, or how it ended.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Phase {
+    /// Waits for everybody's encryption key, and in a key generation hash of a dealing. In a repair for the keys of the
+    /// recipient and of as many helpers as the key's min_signers.
+    Commit,
+    /// Waits for everybody's dealing; in a reshare, for those of as many as the old key's min_signers; in
+    /// a repair, for those of the helpers.
+    Reveal,
+    /// Only in a repair: waits for the sums of what the helpers got from each other.
+    Sum,
+    /// Waits for everybody to approve, or somebody to complain; in a repair, for the recipient.
+    Verdict,
+    /// There is a key, or the share is repaired. Final.
+    Complete,
+    /// There will be no key, or no repaired share: see [`Board::faults`](super::Board::faults). Final.
+    Failed,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Commit => "commit",
+            Self::Reveal => "reveal",
+            Self::Sum => "sum",
+            Self::Verdict => "verdict",
+            Self::Complete => "complete",
+            Self::Failed => "failed",
+        })
+    }
+}
+
+/// A round of messages.
+pub trait Round: Copy + fmt::Debug + Ord + 'static {
+    /// Every round that a ceremony of this kind can have.
+    const ALL: &'static [Self];
+
+    /// The first byte of the round's messages: round and version in one. No two rounds of any
+    /// ceremonies have one in common.
+    fn tag(self) -> u8;
+
+    /// What people call its messages.
+    fn message_name(self) -> &'static str;
+
+    /// The phase that waits for them.
+    fn phase(self) -> Phase;
+
+    /// The view that an encoded message of this round names. `None` if it is too short to
+    /// name one, and in the first round, which answers nothing.
+    fn named_view(self, message: &[u8]) -> Option<[u8; 32]> {
+        match self.phase() {
+            Phase::Commit => None,
+            _ => after_tag(message, self).ok()?.array(),
+        }
+    }
+}
+
+/// A message after its tag, or [`Fault::Malformed`].
+pub(crate) fn after_tag(message: &[u8], round: impl Round) -> Result<Reader<'_>, Fault> {
+    let mut reader = Reader::new(message);
+    (reader.byte() == Some(round.tag())).then_some(reader).ok_or(Fault::Malformed)
+}

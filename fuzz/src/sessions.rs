@@ -1,0 +1,266 @@
+//! Sessions of any ceremony, among participants that follow the protocol and one that posts what the
+//! fuzzer likes.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use quorate_protocol::Identifier;
+use quorate_protocol::keys::{KeyPackage, PublicKeyPackage};
+use quorate_protocol::session::{Board, Error, Phase, Phases, Posted, Run, Step};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+use super::script::Script;
+
+/// The participant that need not follow the protocol.
+const ATTACKER: u16 = 3;
+
+/// What is played.
+#[derive(Debug)]
+pub struct Play<P: Phases> {
+    /// What everybody agreed on.
+    pub parameters: fn() -> P::Parameters,
+    /// The participants that follow the protocol.
+    pub honest: &'static [u16],
+    /// Somebody that does not take part.
+    pub stranger: u16,
+    /// Starts an honest run, and returns its first message if it has one.
+    pub start: fn(Identifier, &mut ChaCha20Rng) -> (Run<P>, Option<Vec<u8>>),
+    /// Whether a participant gets a share.
+    pub gets_share: fn(&P::Parameters, Identifier) -> bool,
+    /// Checks the share of a participant that got one.
+    pub check: fn(Identifier, &KeyPackage),
+    /// Checks what always holds.
+    pub holds: fn(&Board<P>),
+    /// The phase in which the attacker's message is wrong in [`complaint`](Self::complaint).
+    pub wrong_in: Phase,
+    /// The session in which everybody follows the protocol.
+    pub genuine: OnceLock<Genuine>,
+}
+
+/// A session in which nobody cheats.
+#[derive(Debug)]
+pub struct Genuine {
+    /// What each participant posts, one message after the other.
+    messages: BTreeMap<Identifier, Vec<Vec<u8>>>,
+    /// All messages as lines of identifier and message in hex.
+    pub lines: Vec<u8>,
+    /// The encoded packages of those that get a share.
+    pub packages: Vec<Vec<u8>>,
+    /// The key.
+    pub public: PublicKeyPackage,
+}
+
+/// The identifier of a number.
+///
+/// # Panics
+///
+/// If the number is zero.
+pub fn id(number: u16) -> Identifier {
+    Identifier::try_from(number).unwrap()
+}
+
+/// A message as it is kept: who sent it, and what, in hex.
+fn line(from: Identifier, message: &[u8]) -> Vec<u8> {
+    format!("{from} {}\n", hex::encode(message)).into_bytes()
+}
+
+/// A participant that follows the protocol.
+struct Member<P: Phases> {
+    me: Identifier,
+    run: Option<Run<P>>,
+    rng: ChaCha20Rng,
+    outbox: Vec<Vec<u8>>,
+    package: Option<Vec<u8>>,
+}
+
+impl<P: Phases> Play<P> {
+    /// The genuine session.
+    pub fn genuine(&self) -> &Genuine {
+        self.genuine.get_or_init(|| {
+            let mut board = Board::<P>::new((self.parameters)());
+            let mut members = self.everybody();
+            let mut messages: BTreeMap<Identifier, Vec<Vec<u8>>> = BTreeMap::new();
+            let mut lines = Vec::new();
+            while board.phase() != Phase::Complete {
+                for member in &mut members {
+                    for message in member.outbox.drain(..) {
+                        assert_eq!(board.post(member.me, &message), Ok(Posted::Recorded));
+                        lines.extend(line(member.me, &message));
+                        messages.entry(member.me).or_default().push(message);
+                    }
+                }
+                self.advance(&mut members, &board);
+            }
+            self.check_shares(&members, &board);
+            let packages = members.into_iter().filter_map(|member| member.package).collect();
+            Genuine { messages, lines, packages, public: board.outcome().unwrap().clone() }
+        })
+    }
+
+    /// The lines of a session in which a message of the attacker ends with a wrong byte, and somebody
+    /// complains about it.
+    pub fn complaint(&self) -> Vec<u8> {
+        let mut board = Board::<P>::new((self.parameters)());
+        let mut members = self.everybody();
+        let mut lines = Vec::new();
+        while board.phase() != Phase::Failed {
+            for member in &mut members {
+                let Some(mut message) = member.outbox.pop() else { continue };
+                if member.me == id(ATTACKER)
+                    && board.phase() == self.wrong_in
+                    && let Some(last) = message.last_mut()
+                {
+                    *last ^= 1;
+                    // It would not recognise its own message any more.
+                    member.run = None;
+                }
+                lines.extend(line(member.me, &message));
+                if board.post(member.me, &message) == Ok(Posted::Failed) {
+                    break;
+                }
+            }
+            self.advance(&mut members, &board);
+        }
+        lines
+    }
+
+    fn start(&self, me: Identifier) -> Member<P> {
+        let mut rng = ChaCha20Rng::seed_from_u64(me.get().into());
+        let (run, message) = (self.start)(me, &mut rng);
+        let outbox = message.into_iter().collect();
+        Member { me, run: Some(run), rng, outbox, package: None }
+    }
+
+    /// Everybody's start, in order.
+    fn everybody(&self) -> Vec<Member<P>> {
+        let mut everybody = self.honest.to_vec();
+        everybody.push(ATTACKER);
+        everybody.sort_unstable();
+        everybody.into_iter().map(|number| self.start(id(number))).collect()
+    }
+
+    fn advance(&self, members: &mut [Member<P>], board: &Board<P>) {
+        members.iter_mut().for_each(|member| self.advance_one(member, board));
+    }
+
+    fn advance_one(&self, member: &mut Member<P>, board: &Board<P>) {
+        let Some(run) = member.run.take() else { return };
+        match run.advance(board, &mut member.rng) {
+            Ok(Step::Wait(run)) => member.run = Some(run),
+            Ok(Step::Send(run, message)) => {
+                member.run = Some(run);
+                member.outbox.push(message);
+            }
+            Ok(Step::Done(package)) => {
+                package.check(board.outcome().expect("a key")).unwrap();
+                (self.check)(member.me, &package);
+                member.package = Some(package.to_bytes().to_vec());
+            }
+            Ok(Step::Left) => assert!(!(self.gets_share)(board.parameters(), member.me)),
+            Err(Error::Failed { culprits }) => assert!(culprits.is_subset(&[id(ATTACKER)].into())),
+            Err(error) => panic!("an honest run fails: {error:?}"),
+        }
+    }
+
+    fn check_shares(&self, members: &[Member<P>], board: &Board<P>) {
+        let complete = board.phase() == Phase::Complete;
+        for member in members {
+            let gets_share = complete && (self.gets_share)(board.parameters(), member.me);
+            assert_eq!(member.package.is_some(), gets_share, "a key without a share");
+        }
+    }
+
+    /// Plays a session; returns whether it completes. Input: a script, in which the attacker and a
+    /// stranger post.
+    ///
+    /// A participant that follows the protocol is never blamed, and gets the share that it is to have
+    /// if the session completes.
+    ///
+    /// # Panics
+    ///
+    /// If something does not hold that should.
+    pub fn run(&self, bytes: &[u8]) -> bool {
+        let mut script = Script::new(bytes);
+        let mut board = Board::<P>::new((self.parameters)());
+        let mut members: Vec<_> = self.honest.iter().map(|me| self.start(id(*me))).collect();
+        let attacker = id(ATTACKER);
+        let genuine = &self.genuine().messages;
+        let theirs = &genuine[&attacker];
+        // Enough for all rounds whatever the script says, and for as much as it says.
+        for turn in 0..bytes.len().clamp(16, 64) {
+            match script.byte() % 8 {
+                0 | 1 => {
+                    let which = turn % members.len();
+                    let member = &mut members[which];
+                    if let Some(message) = member.outbox.pop() {
+                        let posted = post(&mut board, member.me, &message);
+                        let over = board.phase() == Phase::Failed;
+                        assert!(over || posted == Some(Posted::Recorded), "{posted:?}");
+                    }
+                    self.advance_one(member, &board);
+                }
+                2 => {
+                    let _ = post(&mut board, attacker, &theirs[script.index(theirs.len())]);
+                }
+                3 | 4 => {
+                    let which = script.index(theirs.len());
+                    let mut message = script.harm(&theirs[which]);
+                    // Otherwise hardly any changed message would answer the ones that are there.
+                    if script.coin()
+                        && let Some(view) = message.get_mut(1..33)
+                    {
+                        view.copy_from_slice(&board.transcript());
+                    }
+                    let _ = post(&mut board, attacker, &message);
+                }
+                5 => {
+                    let _ = post(&mut board, attacker, script.bytes());
+                }
+                6 => {
+                    // In somebody's own name, what was posted before: no new message of an honest
+                    // member.
+                    let member = &members[script.index(members.len())];
+                    let first = &genuine[&member.me][0];
+                    if member.outbox.first() != Some(first) {
+                        let _ = post(&mut board, member.me, first);
+                    }
+                }
+                _ => {
+                    let posted = post(&mut board, id(self.stranger), script.bytes());
+                    assert_eq!(posted, None, "a stranger is heard");
+                }
+            }
+            self.advance(&mut members, &board);
+            assert!(board.culprits().is_subset(&[attacker].into()), "an innocent is blamed");
+            assert_eq!(board.phase() == Phase::Complete, board.outcome().is_some());
+            (self.holds)(&board);
+        }
+        self.check_shares(&members, &board);
+        board.phase() == Phase::Complete
+    }
+
+    /// The part of a script that posts the attacker's message of a round with its last byte changed:
+    /// with the view as it is, or as the board says.
+    pub fn harm(&self, round: u8, keeps_view: bool) -> Vec<u8> {
+        let message = &self.genuine().messages[&id(ATTACKER)][usize::from(round)];
+        let last = u16::try_from(message.len() - 1).unwrap().to_be_bytes();
+        [&[3, 0, round, 1][..], &last, &[1, 1, 0x55, u8::from(keeps_view)]].concat()
+    }
+}
+
+/// Posts, and checks that a refused message leaves no trace.
+fn post<P: Phases>(board: &mut Board<P>, from: Identifier, message: &[u8]) -> Option<Posted> {
+    let before = format!("{board:?}");
+    match board.post(from, message) {
+        Ok(posted) => {
+            assert_eq!(posted == Posted::Repeated, before == format!("{board:?}"));
+            Some(posted)
+        }
+        Err(error) => {
+            assert_eq!(before, format!("{board:?}"), "a refused message left a trace");
+            assert!(error.culprits().is_empty());
+            None
+        }
+    }
+}
