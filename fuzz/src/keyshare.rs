@@ -4,12 +4,12 @@ use std::sync::OnceLock;
 
 use quorate_protocol::Suite;
 use quorate_protocol::keys::{KeyPackage, PublicKeyPackage};
-use quorate_protocol::keyshare::{Keyshare, Parameters, Phase, Run, SessionId};
+use quorate_protocol::keyshare::{Parameters, Phase, Run, Secrets, SessionId};
 
 use super::sessions::{Play, id};
 
 /// Three generate a key of which two sign.
-static GENERATION: Play<Keyshare> = Play {
+static GENERATION: Play<Secrets> = Play {
     parameters: || {
         let (suite, session) = (Suite::FrostEd25519Sha512, SessionId([7; 32]));
         Parameters::new(suite, session, [9; 32], 2, [1, 2, 3].map(id)).unwrap()
@@ -28,7 +28,7 @@ static GENERATION: Play<Keyshare> = Play {
 };
 
 /// That key's second and third holder deal it anew, to the first, the third, and a fourth.
-static RESHARE: Play<Keyshare> = Play {
+static RESHARE: Play<Secrets> = Play {
     parameters: || {
         let (key, _) = generate();
         let (members, dealers) = ([1, 3, 4].map(id), [2, 3].map(id));

@@ -6,13 +6,13 @@ use std::sync::OnceLock;
 use quorate_protocol::Identifier;
 use quorate_protocol::keys::KeyPackage;
 use quorate_protocol::keyshare::{Phase, SessionId};
-use quorate_protocol::repair::{Parameters, Repair, Run};
+use quorate_protocol::repair::{Parameters, Run, Secrets};
 
 use super::keyshare;
 use super::sessions::{Play, id};
 
 /// Of three of whom two sign, the first lost its share, and the others help.
-static REPAIR: Play<Repair> = Play {
+static REPAIR: Play<Secrets> = Play {
     parameters: || {
         let (key, _) = keyshare::generate();
         Parameters::new(SessionId([8; 32]), [9; 32], &key, [2, 3].map(id), id(1)).unwrap()

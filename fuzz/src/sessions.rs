@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use quorate_protocol::Identifier;
 use quorate_protocol::keys::{KeyPackage, PublicKeyPackage};
-use quorate_protocol::session::{Board, Error, Phase, Phases, Posted, Run, Step};
+use quorate_protocol::session::{Board, Error, Phase, Phases, Posted, Run, Secrets, Step};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
@@ -15,23 +15,25 @@ use super::script::Script;
 /// The participant that need not follow the protocol.
 const ATTACKER: u16 = 3;
 
+type ParametersOf<S> = <<S as Secrets>::Phases as Phases>::Parameters;
+
 /// What is played.
 #[derive(Debug)]
-pub struct Play<P: Phases> {
+pub struct Play<S: Secrets> {
     /// What everybody agreed on.
-    pub parameters: fn() -> P::Parameters,
+    pub parameters: fn() -> ParametersOf<S>,
     /// The participants that follow the protocol.
     pub honest: &'static [u16],
     /// Somebody that does not take part.
     pub stranger: u16,
     /// Starts an honest run, and returns its first message if it has one.
-    pub start: fn(Identifier, &mut ChaCha20Rng) -> (Run<P>, Option<Vec<u8>>),
+    pub start: fn(Identifier, &mut ChaCha20Rng) -> (Run<S>, Option<Vec<u8>>),
     /// Whether a participant gets a share.
-    pub gets_share: fn(&P::Parameters, Identifier) -> bool,
+    pub gets_share: fn(&ParametersOf<S>, Identifier) -> bool,
     /// Checks the share of a participant that got one.
     pub check: fn(Identifier, &KeyPackage),
     /// Checks what always holds.
-    pub holds: fn(&Board<P>),
+    pub holds: fn(&Board<S::Phases>),
     /// The phase in which the attacker's message is wrong in [`complaint`](Self::complaint).
     pub wrong_in: Phase,
     /// The session in which everybody follows the protocol.
@@ -66,19 +68,19 @@ fn line(from: Identifier, message: &[u8]) -> Vec<u8> {
 }
 
 /// A participant that follows the protocol.
-struct Member<P: Phases> {
+struct Member<S: Secrets> {
     me: Identifier,
-    run: Option<Run<P>>,
+    run: Option<Run<S>>,
     rng: ChaCha20Rng,
     outbox: Vec<Vec<u8>>,
     package: Option<Vec<u8>>,
 }
 
-impl<P: Phases> Play<P> {
+impl<S: Secrets> Play<S> {
     /// The genuine session.
     pub fn genuine(&self) -> &Genuine {
         self.genuine.get_or_init(|| {
-            let mut board = Board::<P>::new((self.parameters)());
+            let mut board = Board::<S::Phases>::new((self.parameters)());
             let mut members = self.everybody();
             let mut messages: BTreeMap<Identifier, Vec<Vec<u8>>> = BTreeMap::new();
             let mut lines = Vec::new();
@@ -101,7 +103,7 @@ impl<P: Phases> Play<P> {
     /// The lines of a session in which a message of the attacker ends with a wrong byte, and somebody
     /// complains about it.
     pub fn complaint(&self) -> Vec<u8> {
-        let mut board = Board::<P>::new((self.parameters)());
+        let mut board = Board::<S::Phases>::new((self.parameters)());
         let mut members = self.everybody();
         let mut lines = Vec::new();
         while board.phase() != Phase::Failed {
@@ -125,7 +127,7 @@ impl<P: Phases> Play<P> {
         lines
     }
 
-    fn start(&self, me: Identifier) -> Member<P> {
+    fn start(&self, me: Identifier) -> Member<S> {
         let mut rng = ChaCha20Rng::seed_from_u64(me.get().into());
         let (run, message) = (self.start)(me, &mut rng);
         let outbox = message.into_iter().collect();
@@ -133,18 +135,18 @@ impl<P: Phases> Play<P> {
     }
 
     /// Everybody's start, in order.
-    fn everybody(&self) -> Vec<Member<P>> {
+    fn everybody(&self) -> Vec<Member<S>> {
         let mut everybody = self.honest.to_vec();
         everybody.push(ATTACKER);
         everybody.sort_unstable();
         everybody.into_iter().map(|number| self.start(id(number))).collect()
     }
 
-    fn advance(&self, members: &mut [Member<P>], board: &Board<P>) {
+    fn advance(&self, members: &mut [Member<S>], board: &Board<S::Phases>) {
         members.iter_mut().for_each(|member| self.advance_one(member, board));
     }
 
-    fn advance_one(&self, member: &mut Member<P>, board: &Board<P>) {
+    fn advance_one(&self, member: &mut Member<S>, board: &Board<S::Phases>) {
         let Some(run) = member.run.take() else { return };
         match run.advance(board, &mut member.rng) {
             Ok(Step::Wait(run)) => member.run = Some(run),
@@ -163,7 +165,7 @@ impl<P: Phases> Play<P> {
         }
     }
 
-    fn check_shares(&self, members: &[Member<P>], board: &Board<P>) {
+    fn check_shares(&self, members: &[Member<S>], board: &Board<S::Phases>) {
         let complete = board.phase() == Phase::Complete;
         for member in members {
             let gets_share = complete && (self.gets_share)(board.parameters(), member.me);
@@ -182,7 +184,7 @@ impl<P: Phases> Play<P> {
     /// If something does not hold that should.
     pub fn run(&self, bytes: &[u8]) -> bool {
         let mut script = Script::new(bytes);
-        let mut board = Board::<P>::new((self.parameters)());
+        let mut board = Board::<S::Phases>::new((self.parameters)());
         let mut members: Vec<_> = self.honest.iter().map(|me| self.start(id(*me))).collect();
         let attacker = id(ATTACKER);
         let genuine = &self.genuine().messages;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Hash;
 use crate::decimal;
-use crate::key::{CosignerVerifier, LogVerifier, Timestamp};
+use crate::key::{CosignerSigner, CosignerVerifier, LogSigner, LogVerifier, Timestamp};
 use crate::note::{KeyName, MAX_SIGNATURES, Note, NoteError, NoteSignature};
 use crate::quorum::cosignatures_for_final;
 use crate::tree::{MAX_SIZE, TreeHead};
@@ -171,11 +171,6 @@ impl From<SignedCheckpoint> for String {
 pub struct VerifiedCheckpoint(SignedCheckpoint);
 
 impl VerifiedCheckpoint {
-    /// For the signer of the log, who knows that `note` has its signature.
-    pub(crate) fn new(checkpoint: Checkpoint, note: Note) -> Self {
-        Self(SignedCheckpoint { checkpoint, note })
-    }
-
     /// What the log signed.
     pub fn checkpoint(&self) -> &Checkpoint {
         &self.0.checkpoint
@@ -245,6 +240,31 @@ impl VerifiedCheckpoint {
 impl fmt::Display for VerifiedCheckpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+impl LogSigner {
+    /// Signs a checkpoint that states that the log has the tree `head`.
+    ///
+    /// A signer of two heads that are not [consistent](crate::proof::ConsistencyProof) has
+    /// provably forked the log.
+    pub fn sign(&self, head: TreeHead) -> VerifiedCheckpoint {
+        let checkpoint = Checkpoint::new(self.verifier().origin().as_str().to_owned(), head);
+        let text = checkpoint.to_string();
+        let signature = self.sign_text(&text);
+        let note = Note::from_parts(text, vec![signature]);
+        VerifiedCheckpoint(SignedCheckpoint { checkpoint, note })
+    }
+}
+
+impl CosignerSigner {
+    /// States that at `time` this checkpoint was the largest that the cosigner knew of the log,
+    /// and consistent with all earlier ones.
+    ///
+    /// The caller has checked that, and has durably stored the checkpoint before it sends the
+    /// cosignature.
+    pub fn cosign(&self, checkpoint: &VerifiedCheckpoint, time: Timestamp) -> NoteSignature {
+        self.cosign_text(checkpoint.note().text(), time)
     }
 }
 

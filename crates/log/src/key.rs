@@ -12,9 +12,7 @@ use secrecy::{ExposeSecret as _, SecretBox};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::checkpoint::{Checkpoint, VerifiedCheckpoint};
-use crate::note::{InvalidKeyName, KeyId, KeyName, Note, NoteSignature};
-use crate::tree::TreeHead;
+use crate::note::{InvalidKeyName, KeyId, KeyName, NoteSignature};
 
 /// The secret that a signer is derived from: 32 random bytes, RFC 8032 §5.1.5.
 ///
@@ -83,17 +81,8 @@ impl LogSigner {
         &self.verifier
     }
 
-    /// Signs a checkpoint that says that the log has the tree `head`.
-    ///
-    /// Whoever signs two heads that are not [consistent](crate::proof::ConsistencyProof) has
-    /// forked the log, provably.
-    pub fn sign(&self, head: TreeHead) -> VerifiedCheckpoint {
-        let origin = self.verifier.origin().as_str().to_owned();
-        let checkpoint = Checkpoint::new(origin, head);
-        let text = checkpoint.to_string();
-        let bytes = self.key.sign(text.as_bytes()).to_vec();
-        let signature = self.verifier.0.signature(bytes);
-        VerifiedCheckpoint::new(checkpoint, Note::from_parts(text, vec![signature]))
+    pub(crate) fn sign_text(&self, text: &str) -> NoteSignature {
+        self.verifier.0.signature(self.key.sign(text.as_bytes()).to_vec())
     }
 }
 
@@ -158,16 +147,9 @@ impl CosignerSigner {
         &self.verifier
     }
 
-    /// States that at `time` this checkpoint was the largest that the cosigner knew of the log,
-    /// and consistent with all before.
-    ///
-    /// The caller has checked that, and has durably stored the checkpoint before it sends the
-    /// cosignature.
-    pub fn cosign(&self, checkpoint: &VerifiedCheckpoint, time: Timestamp) -> NoteSignature {
-        let message = cosigned_message(time, checkpoint.note().text());
-        let signature = self.key.sign(message.as_bytes()).to_bytes();
-        let bytes = [time.0.to_be_bytes().as_slice(), &signature].concat();
-        self.verifier.0.signature(bytes)
+    pub(crate) fn cosign_text(&self, text: &str, time: Timestamp) -> NoteSignature {
+        let signature = self.key.sign(cosigned_message(time, text).as_bytes()).to_bytes();
+        self.verifier.0.signature([time.0.to_be_bytes().as_slice(), &signature].concat())
     }
 }
 

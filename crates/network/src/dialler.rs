@@ -18,7 +18,6 @@ use tokio_tungstenite::tungstenite;
 use crate::ca::{CaFingerprint, NodeCertificate, NodeKey};
 use crate::ivn::{HubAddress, IvnId};
 use crate::link::{self, Ended, GreetingError, Link, LinkOptions, PROTOCOL_VERSION};
-use crate::redial::MAX_PAUSE;
 use crate::stream::STREAM_PATH;
 use crate::tls::{self, TlsError};
 use crate::websocket;
@@ -50,7 +49,7 @@ impl Default for DialOptions {
     fn default() -> Self {
         Self {
             timeout: Duration::from_secs(10),
-            longest_pause: MAX_PAUSE,
+            longest_pause: Duration::from_secs(5),
             link: LinkOptions::default(),
         }
     }

@@ -1,7 +1,7 @@
-//! Turns: how many TLS handshakes run at the same time, and how many of them from one address.
+//! Limits how many TLS handshakes run at the same time, and how many of them from one address.
 //!
-//! Somebody who connects and then says nothing holds a turn until the handshake's time is over. With a limit for each
-//! address, it takes many addresses to hold all turns.
+//! A client that connects and then sends nothing holds its permit until the handshake times out.
+//! Because each address has a limit of its own, it takes many addresses to hold all permits.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -28,24 +28,24 @@ impl From<SocketAddr> for Origin {
     }
 }
 
-/// All turns of one hub.
+/// The handshake permits of one hub.
 #[derive(Debug)]
-pub(crate) struct Turns {
+pub(crate) struct HandshakeLimit {
     all: Semaphore,
     per_origin: usize,
     origins: Arc<Mutex<HashMap<Origin, Queue>>>,
 }
 
-/// The turns of one origin, and how many connections have or want one.
+/// The permits of one origin, and the number of connections that hold or await one.
 #[derive(Debug)]
 struct Queue {
-    turns: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     connections: usize,
 }
 
-/// One turn; given back when dropped.
+/// Permits one handshake; returned when dropped.
 #[derive(Debug)]
-pub(crate) struct Turn<'a> {
+pub(crate) struct Permit<'a> {
     _of_all: SemaphorePermit<'a>,
     _of_origin: OwnedSemaphorePermit,
     _place: Place,
@@ -58,30 +58,31 @@ struct Place {
     origins: Arc<Mutex<HashMap<Origin, Queue>>>,
 }
 
-impl Turns {
-    /// `all` at the same time, of which one address gets `per_origin`; at least one each.
+impl HandshakeLimit {
+    /// Permits `all` handshakes at the same time and `per_origin` of one address; at least one each.
     pub(crate) fn new(all: usize, per_origin: usize) -> Self {
         let origins = Arc::default();
         Self { all: Semaphore::new(all.max(1)), per_origin: per_origin.max(1), origins }
     }
 
-    /// Waits for a turn: first for one of this address's own, so that who waits for those holds up nobody else.
-    pub(crate) async fn take(&self, address: SocketAddr) -> Option<Turn<'_>> {
-        let (place, turns) = self.queue(address.into());
+    /// Waits for a permit. The address's own limit comes first, so that a connection that waits for it
+    /// delays no other address.
+    pub(crate) async fn acquire(&self, address: SocketAddr) -> Option<Permit<'_>> {
+        let (place, permits) = self.queue(address.into());
         // The semaphores are never closed.
-        let of_origin = turns.acquire_owned().await.ok()?;
+        let of_origin = permits.acquire_owned().await.ok()?;
         let of_all = self.all.acquire().await.ok()?;
-        Some(Turn { _of_all: of_all, _of_origin: of_origin, _place: place })
+        Some(Permit { _of_all: of_all, _of_origin: of_origin, _place: place })
     }
 
     fn queue(&self, origin: Origin) -> (Place, Arc<Semaphore>) {
         let mut origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
         let queue = origins.entry(origin).or_insert_with(|| Queue {
-            turns: Arc::new(Semaphore::new(self.per_origin)),
+            permits: Arc::new(Semaphore::new(self.per_origin)),
             connections: 0,
         });
         queue.connections += 1;
-        (Place { origin, origins: self.origins.clone() }, queue.turns.clone())
+        (Place { origin, origins: self.origins.clone() }, queue.permits.clone())
     }
 }
 
@@ -107,40 +108,40 @@ mod tests {
         format!("{address}:1234").parse().unwrap()
     }
 
-    /// A turn, if there is one without waiting.
-    fn at_once<'a>(turns: &'a Turns, address: &str) -> Option<Turn<'a>> {
-        turns.take(from(address)).now_or_never().flatten()
+    /// A permit, if there is one without waiting.
+    fn acquire<'a>(limit: &'a HandshakeLimit, address: &str) -> Option<Permit<'a>> {
+        limit.acquire(from(address)).now_or_never().flatten()
     }
 
     #[test]
     fn an_address_gets_its_share_and_leaves_the_rest_to_others() {
-        let turns = Turns::new(3, 2);
-        let first = at_once(&turns, "192.0.2.1");
-        let second = at_once(&turns, "192.0.2.1");
+        let limit = HandshakeLimit::new(3, 2);
+        let first = acquire(&limit, "192.0.2.1");
+        let second = acquire(&limit, "192.0.2.1");
         assert!(first.is_some() && second.is_some());
-        assert!(at_once(&turns, "192.0.2.1").is_none());
-        assert!(at_once(&turns, "192.0.2.2").is_some());
+        assert!(acquire(&limit, "192.0.2.1").is_none());
+        assert!(acquire(&limit, "192.0.2.2").is_some());
         drop(first);
-        assert!(at_once(&turns, "192.0.2.1").is_some());
+        assert!(acquire(&limit, "192.0.2.1").is_some());
     }
 
     #[test]
     fn addresses_of_one_ipv6_network_share() {
-        let turns = Turns::new(3, 1);
-        let _held = at_once(&turns, "[2001:db8::1]").unwrap();
-        assert!(at_once(&turns, "[2001:db8::2]").is_none());
-        assert!(at_once(&turns, "[2001:db8:0:1::1]").is_some());
-        let _mapped = at_once(&turns, "[::ffff:192.0.2.1]").unwrap();
-        assert!(at_once(&turns, "192.0.2.1").is_none());
+        let limit = HandshakeLimit::new(3, 1);
+        let _held = acquire(&limit, "[2001:db8::1]").unwrap();
+        assert!(acquire(&limit, "[2001:db8::2]").is_none());
+        assert!(acquire(&limit, "[2001:db8:0:1::1]").is_some());
+        let _mapped = acquire(&limit, "[::ffff:192.0.2.1]").unwrap();
+        assert!(acquire(&limit, "192.0.2.1").is_none());
     }
 
     #[test]
     fn nothing_is_remembered_of_addresses_that_are_gone() {
-        let turns = Turns::new(3, 1);
-        let held = at_once(&turns, "192.0.2.1");
-        assert!(at_once(&turns, "192.0.2.1").is_none());
-        assert_eq!(turns.origins.lock().unwrap().len(), 1);
+        let limit = HandshakeLimit::new(3, 1);
+        let held = acquire(&limit, "192.0.2.1");
+        assert!(acquire(&limit, "192.0.2.1").is_none());
+        assert_eq!(limit.origins.lock().unwrap().len(), 1);
         drop(held);
-        assert!(turns.origins.lock().unwrap().is_empty());
+        assert!(limit.origins.lock().unwrap().is_empty());
     }
 }

@@ -30,7 +30,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::ca::{self, CertificateAuthority};
-use crate::handshake_limit::Turns;
+use crate::handshake_limit::HandshakeLimit;
 use crate::ivn::{AccountName, IvnId};
 use crate::peer::{Connections, Peer, Severable};
 use crate::problem::problem;
@@ -85,7 +85,7 @@ pub struct Hub {
     options: HubOptions,
     /// By server name.
     ivns: RwLock<HashMap<String, Arc<Ivn>>>,
-    turns: Turns,
+    handshakes: HandshakeLimit,
     stopping: CancellationToken,
 }
 
@@ -103,7 +103,7 @@ impl Hub {
         Arc::new(Self {
             options,
             ivns: RwLock::default(),
-            turns: Turns::new(options.handshakes, options.handshakes_per_address),
+            handshakes: HandshakeLimit::new(options.handshakes, options.handshakes_per_address),
             stopping: CancellationToken::new(),
         })
     }
@@ -200,8 +200,9 @@ impl Hub {
 
     async fn connection(self: Arc<Self>, stream: TcpStream, address: SocketAddr) {
         let handshake = async {
-            // Waiting for a turn counts: who can't be served in time is better off dialling again.
-            let _turn = self.turns.take(address).await?;
+            // The time includes the wait for a permit: a client that cannot be served in time is better
+            // off dialling again.
+            let _permit = self.handshakes.acquire(address).await?;
             self.handshake(stream, address).await
         };
         match timeout(self.options.handshake_timeout, handshake).await {

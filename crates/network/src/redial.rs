@@ -12,9 +12,6 @@ use crate::link::Link;
 /// The shortest pause between two attempts.
 pub const MIN_PAUSE: Duration = Duration::from_millis(200);
 
-/// The longest pause between two attempts, if the dialler's options say nothing else.
-pub const MAX_PAUSE: Duration = Duration::from_secs(5);
-
 /// Keeps a node linked to its hub: [`next`](Self::next) whenever the last link is over.
 #[derive(Debug)]
 pub struct Redial {
@@ -98,7 +95,9 @@ mod tests {
 
     use super::*;
 
-    /// Gives the same number for ever.
+    const MAX_PAUSE: Duration = Duration::from_secs(5);
+
+    /// Returns the same number every time.
     struct Constant(u32);
 
     impl RngCore for Constant {

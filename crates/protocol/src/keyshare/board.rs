@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::message::{Announce, Commit, Dealing, Reveal, Verdict};
+use super::message::{Commit, Dealing, Reveal, Round};
+use super::parameters::Parameters;
 use crate::Identifier;
 use crate::algebra::{Combined, Dealings, Rejection, Weights};
 use crate::keys::{PublicKeyPackage, VerifyingKey, VerifyingShare};
 use crate::session::complaint::Complaint;
 use crate::session::discrete_log::Claim;
+use crate::session::message::{Announce, Verdict};
 use crate::session::sealing::{Envelope, PublicKey, Purpose, SEALED_LENGTH};
-use crate::session::{self, Fault, Faults, Parameters as _, Phase, possession};
+use crate::session::{self, Fault, Faults, Parameters as _, Phase, Phases, possession};
 
 /// The board of a key generation or reshare.
 pub type Board = session::Board<Keyshare>;
@@ -17,10 +19,10 @@ pub type Board = session::Board<Keyshare>;
 /// A key generation or reshare, as a kind of [session](crate::session): what is left of its messages.
 #[derive(Clone, Debug)]
 pub struct Keyshare {
-    pub(super) commits: BTreeMap<Identifier, Committed>,
-    pub(super) reveals: BTreeMap<Identifier, Revealed>,
-    pub(super) dealings: Box<dyn Dealings>,
-    pub(super) state: State,
+    commits: BTreeMap<Identifier, Committed>,
+    reveals: BTreeMap<Identifier, Revealed>,
+    dealings: Box<dyn Dealings>,
+    state: State,
 }
 
 /// What is left of a [`Commit`] or an [`Announce`].
@@ -41,7 +43,7 @@ pub(super) struct Revealed {
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum State {
+enum State {
     Commit,
     Reveal,
     /// All dealings are known, so this would be the key.
@@ -52,10 +54,103 @@ pub(super) enum State {
     Complete(PublicKeyPackage),
 }
 
+impl Phases for Keyshare {
+    type Parameters = Parameters;
+    type Round = Round;
+
+    const MESSAGE: &'static str = "quorate/keyshare/v1/message";
+    const TRANSCRIPT: &'static str = "quorate/keyshare/v1/transcript";
+
+    fn new(parameters: &Parameters) -> Self {
+        Self {
+            dealings: parameters.suite().algebra().dealings(),
+            commits: BTreeMap::new(),
+            reveals: BTreeMap::new(),
+            state: State::Commit,
+        }
+    }
+
+    fn has_round(parameters: &Parameters, round: Round) -> bool {
+        [Round::first(parameters), Round::second(parameters), Round::Verdict].contains(&round)
+    }
+
+    fn may_speak(board: &Board, from: Identifier, round: Option<Round>) -> bool {
+        let parameters = board.parameters();
+        match round {
+            None => {
+                parameters.participants().contains(&from) || parameters.dealers().contains(&from)
+            }
+            Some(Round::Reveal | Round::Deal) => parameters.dealers().contains(&from),
+            Some(Round::Commit | Round::Announce | Round::Verdict) => {
+                parameters.participants().contains(&from)
+            }
+        }
+    }
+
+    fn is_too_late(_: &Board, _: Identifier) -> bool {
+        false
+    }
+
+    fn round(board: &Board) -> Option<Round> {
+        match &board.phases.state {
+            State::Commit => Some(Round::first(board.parameters())),
+            State::Reveal => Some(Round::second(board.parameters())),
+            State::Verdict(_) | State::ZeroShares(_) => Some(Round::Verdict),
+            State::Complete(_) => None,
+        }
+    }
+
+    fn awaited(board: &Board) -> BTreeSet<Identifier> {
+        let parameters = board.parameters();
+        match &board.phases.state {
+            State::Reveal if board.phases.reveals.len() == parameters.dealings_needed() => {
+                BTreeSet::new()
+            }
+            State::Reveal => parameters.dealers().clone(),
+            State::Commit | State::Verdict(_) | State::ZeroShares(_) => {
+                parameters.participants().clone()
+            }
+            State::Complete(_) => BTreeSet::new(),
+        }
+    }
+
+    fn take(
+        board: &mut Board,
+        round: Round,
+        from: Identifier,
+        message: &[u8],
+    ) -> Result<(), Faults> {
+        let own = |fault| Faults::from([(from, fault)]);
+        match round {
+            Round::Commit | Round::Announce => board.commit(from, message).map_err(own),
+            Round::Reveal | Round::Deal => board.reveal(from, message).map_err(own),
+            Round::Verdict => board.verdict(from, message),
+        }
+    }
+
+    fn finish_round(board: &mut Board) -> Result<(), Faults> {
+        board.phases.state = match &board.phases.state {
+            State::Commit => State::Reveal,
+            State::Reveal => board.combine()?,
+            State::Verdict(package) | State::Complete(package) => State::Complete(package.clone()),
+            // Not reached: whatever the verdict of one whose share would be zero is, it shows a fault.
+            State::ZeroShares(_) => return Err(Faults::new()),
+        };
+        Ok(())
+    }
+
+    fn key(board: &Board) -> Option<&PublicKeyPackage> {
+        match &board.phases.state {
+            State::Complete(package) => Some(package),
+            State::Commit | State::Reveal | State::Verdict(_) | State::ZeroShares(_) => None,
+        }
+    }
+}
+
 impl Board {
-    pub(super) fn commit(&mut self, from: Identifier, message: &[u8]) -> Result<(), Fault> {
+    fn commit(&mut self, from: Identifier, message: &[u8]) -> Result<(), Fault> {
         let (opening, encryption_key) = if self.parameters.old().is_some() {
-            (None, Announce::decode(message)?.encryption_key)
+            (None, Announce::decode(message, Round::Announce)?.encryption_key)
         } else {
             let Commit { opening, encryption_key } = Commit::decode(message)?;
             (Some(opening), encryption_key)
@@ -65,7 +160,7 @@ impl Board {
         Ok(())
     }
 
-    pub(super) fn reveal(&mut self, from: Identifier, message: &[u8]) -> Result<(), Fault> {
+    fn reveal(&mut self, from: Identifier, message: &[u8]) -> Result<(), Fault> {
         let Reveal { view, dealing, possession, sealed } =
             Reveal::decode(message, from, &self.parameters)?;
         // First, because it is cheap and makes all that follows independent of others.
@@ -101,8 +196,10 @@ impl Board {
     /// others dealt, such that somebody's share is zero. To an honest recipient it can't send a right sub-share then:
     /// it would have to know what the others sent there. So an honest one always has a dealer to complain about, and
     /// one that approves has made its own share zero, with the last dealer or as the last dealer.
-    pub(super) fn verdict(&self, from: Identifier, message: &[u8]) -> Result<(), Faults> {
-        let verdict = Verdict::decode(message, from, &self.parameters)
+    fn verdict(&self, from: Identifier, message: &[u8]) -> Result<(), Faults> {
+        let deals = |id| id != from && self.parameters.dealers().contains(&id);
+        // Complaints about oneself, or about somebody who does not deal, are malformed.
+        let verdict = Verdict::decode(message, Round::Verdict, deals)
             .map_err(|fault| Faults::from([(from, fault)]))?;
         let mut faults = Faults::new();
         for (dealer, complaint) in verdict.complaints {
@@ -145,7 +242,7 @@ impl Board {
 
     /// Makes the key of all dealings. In a reshare, interpolating the old shares gives the old key: that it does is
     /// what makes the session worth anything, so it is not left to arithmetic alone.
-    pub(super) fn combine(&self) -> Result<State, Faults> {
+    fn combine(&self) -> Result<State, Faults> {
         let old = self.parameters.old();
         match self.dealings().combine(self.parameters.participants(), self.weights()) {
             Ok(combined) if !combined.zero_shares.is_empty() => match old {

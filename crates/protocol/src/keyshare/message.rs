@@ -33,7 +33,6 @@ use std::collections::BTreeMap;
 use super::parameters::Parameters;
 use crate::Identifier;
 use crate::secret::SCALAR_LENGTH;
-use crate::session::complaint::{Complaint, Complaints};
 use crate::session::sealing::SEALED_LENGTH;
 use crate::session::{Fault, Parameters as _, Phase, after_tag, possession};
 use crate::transcript::Transcript;
@@ -101,31 +100,11 @@ impl Commit {
     }
 
     pub(super) fn decode(message: &[u8]) -> Result<Self, Fault> {
-        let mut reader = after_tag(message, Round::Commit)?;
+        let mut reader = after_tag(message, Round::Commit).ok_or(Fault::Malformed)?;
         let mut read = || Some(Self { opening: reader.array()?, encryption_key: reader.array()? });
         let commit = read().ok_or(Fault::Malformed)?;
         reader.end().ok_or(Fault::Malformed)?;
         Ok(commit)
-    }
-}
-
-/// Round 1 of a reshare: what sub-shares are sealed to.
-#[derive(Clone, Debug)]
-pub(super) struct Announce {
-    /// A Ristretto255 point, made for this session only.
-    pub(super) encryption_key: [u8; 32],
-}
-
-impl Announce {
-    pub(super) fn encode(&self) -> Vec<u8> {
-        [&[Round::Announce as u8][..], &self.encryption_key].concat()
-    }
-
-    pub(super) fn decode(message: &[u8]) -> Result<Self, Fault> {
-        let mut reader = after_tag(message, Round::Announce)?;
-        let encryption_key = reader.array().ok_or(Fault::Malformed)?;
-        reader.end().ok_or(Fault::Malformed)?;
-        Ok(Self { encryption_key })
     }
 }
 
@@ -230,7 +209,7 @@ impl Reveal {
         let point_length = parameters.suite().algebra().point_length();
         let min_signers = parameters.min_signers();
         let round = Round::second(parameters);
-        let mut reader = after_tag(message, round)?;
+        let mut reader = after_tag(message, round).ok_or(Fault::Malformed)?;
 
         let view = reader.array().ok_or(Fault::Malformed)?;
         let ephemeral = reader.array().ok_or(Fault::Malformed)?;
@@ -258,34 +237,5 @@ impl Reveal {
         reader.end().ok_or(Fault::Malformed)?;
         let dealing = Dealing { ephemeral, coefficients, proof };
         Ok(Self { view, dealing, possession, sealed })
-    }
-}
-
-/// Round 3: approves of all dealers, or complains about some.
-#[derive(Clone, Debug)]
-pub(super) struct Verdict {
-    /// The transcript of rounds 1 and 2.
-    pub(super) view: [u8; 32],
-    pub(super) complaints: Complaints,
-}
-
-impl Verdict {
-    pub(super) fn encode(&self) -> Vec<u8> {
-        let complaints = Complaint::encode_all(&self.complaints);
-        [&[Round::Verdict as u8][..], &self.view, &complaints].concat()
-    }
-
-    /// Complaints about oneself, about who does not deal, or not in ascending order are malformed.
-    pub(super) fn decode(
-        message: &[u8],
-        from: Identifier,
-        parameters: &Parameters,
-    ) -> Result<Self, Fault> {
-        let mut reader = after_tag(message, Round::Verdict)?;
-        let view = reader.array().ok_or(Fault::Malformed)?;
-        let deals = |id| id != from && parameters.dealers().contains(&id);
-        let complaints = Complaint::decode_all(&mut reader, deals).ok_or(Fault::Malformed)?;
-        reader.end().ok_or(Fault::Malformed)?;
-        Ok(Self { view, complaints })
     }
 }

@@ -35,14 +35,13 @@
 mod board;
 mod message;
 mod parameters;
-mod phases;
 mod run;
 #[cfg(test)]
 mod tests;
 
-pub use board::{Board, Keyshare};
+pub use board::Board;
 pub(crate) use message::Round;
 pub use parameters::{Parameters, ParametersError};
-pub use run::{Run, Step};
+pub use run::{Run, Secrets, Step};
 
 pub use crate::session::{Error, Fault, MAX_PARTICIPANTS, Phase, Posted, SessionId};

@@ -5,18 +5,19 @@ use std::collections::BTreeMap;
 use rand_core::CryptoRngCore;
 
 use super::board::{Board, Keyshare};
-use super::message::{Announce, Commit, Dealing, Reveal, Round, Verdict};
+use super::message::{Commit, Dealing, Reveal, Round};
 use super::parameters::Parameters;
 use crate::Identifier;
 use crate::algebra::Dealer;
 use crate::keys::{KeyPackage, PublicKeyPackage};
 use crate::secret::SecretScalar;
 use crate::session::complaint::{Complaint, Complaints};
+use crate::session::message::{Announce, Verdict};
 use crate::session::sealing::{Envelope, PublicKey, Purpose, SecretKey};
 use crate::session::{self, Error, Parameters as _, Phase, possession};
 
 /// One participant's secrets in a key generation or reshare.
-pub type Run = session::Run<Keyshare>;
+pub type Run = session::Run<Secrets>;
 
 /// What [`Run::advance`] leads to.
 pub type Step<R = Run> = session::Step<R>;
@@ -31,15 +32,6 @@ pub struct Secrets {
 impl Secrets {
     fn new(decryption: SecretKey, prepared: Option<Prepared>) -> Self {
         Self { decryption, state: State::Committed(prepared) }
-    }
-
-    pub(super) fn name(&self) -> &'static str {
-        match &self.state {
-            State::Committed(_) => "committed",
-            State::Revealed { .. } => "revealed",
-            State::Approved { .. } => "approved",
-            State::NoShare => "without a share",
-        }
     }
 }
 
@@ -143,7 +135,7 @@ impl Run {
             prepared = Some(Prepared::new(parameters, me, dealer.ok_or(Error::Bug)?, rng));
         }
         let decryption = SecretKey::random(rng);
-        let announce = Announce { encryption_key: decryption.public() }.encode();
+        let announce = Announce { encryption_key: decryption.public() }.encode(Round::Announce);
         let run = Self::new(parameters, me, Secrets::new(decryption, prepared));
         if recipient {
             let (run, message) = run.sent(Round::Announce, announce);
@@ -152,15 +144,18 @@ impl Run {
             Ok((run, None))
         }
     }
+}
 
-    /// The step of [`advance`](Self::advance).
-    pub(super) fn step(self, board: &Board, rng: &mut dyn CryptoRngCore) -> Result<Step, Error> {
-        let me = self.me;
+impl session::Secrets for Secrets {
+    type Phases = Keyshare;
+
+    fn advance(run: Run, board: &Board, rng: &mut dyn CryptoRngCore) -> Result<Step, Error> {
+        let me = run.me;
         let parameters = board.parameters();
         let recipient = parameters.participants().contains(&me);
         // In a reshare a session may go on without a dealer: enough others were faster.
         let optional = parameters.old().is_some();
-        let (run, Secrets { decryption, state }) = self.split();
+        let (run, Secrets { decryption, state }) = run.split();
         let run = |state| run(Secrets { decryption, state });
         match (state, board.phase()) {
             (State::Committed(Some(prepared)), Phase::Reveal) => {
@@ -208,6 +203,17 @@ impl Run {
         }
     }
 
+    fn name(&self) -> &'static str {
+        match &self.state {
+            State::Committed(_) => "committed",
+            State::Revealed { .. } => "revealed",
+            State::Approved { .. } => "approved",
+            State::NoShare => "without a share",
+        }
+    }
+}
+
+impl Run {
     /// Reveals what was dealt and seals everybody's sub-share. In a reshare it also proves that the ephemeral key is its own.
     fn reveal(
         self,
@@ -299,7 +305,7 @@ impl Run {
                 return Err(Error::Bug);
             }
         }
-        Ok(self.send(Round::Verdict, verdict.encode()))
+        Ok(self.send(Round::Verdict, verdict.encode(Round::Verdict)))
     }
 
     /// Decrypts a dealer's sub-share. `None` if it was not sealed under the right key.

@@ -2,14 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::message::{Announce, Deal, Round, Sum, Verdict};
+use super::message::{Deal, Round, Sum};
+use super::parameters::Parameters;
 use crate::Identifier;
 use crate::algebra::{Quorum, Table};
+use crate::keys::{PublicKeyPackage, VerifyingShare};
 use crate::secret::SecretScalar;
 use crate::session::complaint::{Complaint, Complaints};
 use crate::session::discrete_log::Claim;
+use crate::session::message::{Announce, Verdict};
 use crate::session::sealing::{Envelope, PublicKey, Purpose, SEALED_LENGTH};
-use crate::session::{self, Fault, Faults, Parameters as _, Phase, possession};
+use crate::session::{self, Fault, Faults, Parameters as _, Phase, Phases, possession};
 
 /// The board of a repair.
 pub type Board = session::Board<Repair>;
@@ -18,23 +21,23 @@ pub type Board = session::Board<Repair>;
 #[derive(Clone, Debug)]
 pub struct Repair {
     /// The recipient's and the helpers' encryption keys.
-    pub(super) keys: BTreeMap<Identifier, PublicKey>,
-    pub(super) helpers: BTreeSet<Identifier>,
-    pub(super) dealt: BTreeMap<Identifier, Dealt>,
-    pub(super) sums: BTreeMap<Identifier, [u8; SEALED_LENGTH]>,
-    pub(super) state: State,
+    keys: BTreeMap<Identifier, PublicKey>,
+    helpers: BTreeSet<Identifier>,
+    dealt: BTreeMap<Identifier, Dealt>,
+    sums: BTreeMap<Identifier, [u8; SEALED_LENGTH]>,
+    state: State,
 }
 
 /// What is left of a [`Deal`]; the commitments are in the [`Table`].
 #[derive(Clone, Debug)]
-pub(super) struct Dealt {
+struct Dealt {
     digest: [u8; 32],
     ephemeral: PublicKey,
     sealed: BTreeMap<Identifier, [u8; SEALED_LENGTH]>,
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum State {
+enum State {
     Announce,
     Deal(Box<dyn Table>),
     Sum(Box<dyn Table>),
@@ -58,9 +61,101 @@ impl Purpose {
     };
 }
 
+impl Phases for Repair {
+    type Parameters = Parameters;
+    type Round = Round;
+
+    const MESSAGE: &'static str = "quorate/repair/v1/message";
+    const TRANSCRIPT: &'static str = "quorate/repair/v1/transcript";
+
+    fn new(_: &Parameters) -> Self {
+        Self {
+            keys: BTreeMap::new(),
+            helpers: BTreeSet::new(),
+            dealt: BTreeMap::new(),
+            sums: BTreeMap::new(),
+            state: State::Announce,
+        }
+    }
+
+    fn has_round(_: &Parameters, _: Round) -> bool {
+        true
+    }
+
+    fn may_speak(board: &Board, from: Identifier, round: Option<Round>) -> bool {
+        let recipient = from == board.parameters().recipient();
+        let candidate = board.parameters().candidates().contains(&from);
+        match round {
+            None | Some(Round::Announce) => recipient || candidate,
+            Some(Round::Deal | Round::Sum) => candidate,
+            Some(Round::Verdict) => recipient,
+        }
+    }
+
+    fn is_too_late(board: &Board, from: Identifier) -> bool {
+        let recipient = from == board.parameters().recipient();
+        board.has_all_helpers() && !recipient && !board.helpers().contains(&from)
+    }
+
+    fn round(board: &Board) -> Option<Round> {
+        match &board.phases.state {
+            State::Announce => Some(Round::Announce),
+            State::Deal(_) => Some(Round::Deal),
+            State::Sum(_) => Some(Round::Sum),
+            State::Verdict(_) => Some(Round::Verdict),
+            State::Complete => None,
+        }
+    }
+
+    fn awaited(board: &Board) -> BTreeSet<Identifier> {
+        let recipient = BTreeSet::from([board.parameters().recipient()]);
+        match &board.phases.state {
+            State::Announce if board.has_all_helpers() => recipient,
+            State::Announce => &recipient | board.parameters().candidates(),
+            State::Deal(_) | State::Sum(_) => board.helpers().clone(),
+            State::Verdict(_) => recipient,
+            State::Complete => BTreeSet::new(),
+        }
+    }
+
+    fn take(
+        board: &mut Board,
+        round: Round,
+        from: Identifier,
+        message: &[u8],
+    ) -> Result<(), Faults> {
+        let own = |fault| Faults::from([(from, fault)]);
+        match round {
+            Round::Announce => board.announce(from, message).map_err(own),
+            Round::Deal => board.deal(from, message).map_err(own),
+            Round::Sum => board.sum(from, message),
+            Round::Verdict => board.verdict(from, message),
+        }
+    }
+
+    fn finish_round(board: &mut Board) -> Result<(), Faults> {
+        board.phases.state = match std::mem::replace(&mut board.phases.state, State::Complete) {
+            State::Announce => {
+                let public = board.parameters().public();
+                let share = |id| public.verifying_share(id).map(VerifyingShare::as_bytes);
+                let table = public.suite().algebra().table(board.quorum(), &share);
+                State::Deal(table.ok_or_else(Faults::new)?)
+            }
+            State::Deal(table) => State::Sum(table),
+            State::Sum(table) => State::Verdict(table),
+            State::Verdict(_) | State::Complete => State::Complete,
+        };
+        Ok(())
+    }
+
+    fn key(board: &Board) -> Option<&PublicKeyPackage> {
+        Some(board.parameters().public())
+    }
+}
+
 impl Board {
-    pub(super) fn announce(&mut self, from: Identifier, message: &[u8]) -> Result<(), Fault> {
-        let Announce { encryption_key } = Announce::decode(message)?;
+    fn announce(&mut self, from: Identifier, message: &[u8]) -> Result<(), Fault> {
+        let Announce { encryption_key } = Announce::decode(message, Round::Announce)?;
         let key = PublicKey::from_bytes(encryption_key).ok_or(Fault::InvalidKey)?;
         self.phases.keys.insert(from, key);
         if from != self.parameters.recipient() {
@@ -69,7 +164,7 @@ impl Board {
         Ok(())
     }
 
-    pub(super) fn deal(&mut self, from: Identifier, message: &[u8]) -> Result<(), Fault> {
+    fn deal(&mut self, from: Identifier, message: &[u8]) -> Result<(), Fault> {
         // Always so: the caller asked for the round.
         let State::Deal(table) = &mut self.phases.state else { return Err(Fault::Malformed) };
         let Deal { view, dealing, proof, sealed } =
@@ -83,7 +178,7 @@ impl Board {
         Ok(())
     }
 
-    pub(super) fn sum(&mut self, from: Identifier, message: &[u8]) -> Result<(), Faults> {
+    fn sum(&mut self, from: Identifier, message: &[u8]) -> Result<(), Faults> {
         let Sum { answer, view: _ } = Sum::decode(message, from, &self.phases.helpers)
             .map_err(|fault| Faults::from([(from, fault)]))?;
         let sealed = answer.map_err(|complaints| self.judge(from, complaints))?;
@@ -91,8 +186,9 @@ impl Board {
         Ok(())
     }
 
-    pub(super) fn verdict(&self, from: Identifier, message: &[u8]) -> Result<(), Faults> {
-        let Verdict { complaints, view: _ } = Verdict::decode(message, &self.phases.helpers)
+    fn verdict(&self, from: Identifier, message: &[u8]) -> Result<(), Faults> {
+        let helps = |id| self.phases.helpers.contains(&id);
+        let Verdict { complaints, view: _ } = Verdict::decode(message, Round::Verdict, helps)
             .map_err(|fault| Faults::from([(from, fault)]))?;
         let faults = self.judge(from, complaints);
         if faults.is_empty() { Ok(()) } else { Err(faults) }
@@ -132,7 +228,7 @@ impl Board {
         })
     }
 
-    pub(super) fn has_all_helpers(&self) -> bool {
+    fn has_all_helpers(&self) -> bool {
         self.phases.helpers.len() == usize::from(self.parameters.min_signers())
     }
 

@@ -66,28 +66,6 @@ impl crate::session::Round for Round {
     }
 }
 
-/// Round 1: what is sealed to the sender.
-#[derive(Clone, Debug)]
-pub(super) struct Announce {
-    /// A Ristretto255 point, made for this session only.
-    pub(super) encryption_key: [u8; 32],
-}
-
-impl Announce {
-    pub(super) fn encode(&self) -> Vec<u8> {
-        [&[Round::Announce as u8][..], &self.encryption_key].concat()
-    }
-
-    pub(super) fn decode(message: &[u8]) -> Result<Self, Fault> {
-        let read = || {
-            let mut reader = after_tag(message, Round::Announce).ok()?;
-            let announce = Self { encryption_key: reader.array()? };
-            reader.end().map(|()| announce)
-        };
-        read().ok_or(Fault::Malformed)
-    }
-}
-
 /// What a helper publishes about the summands of its share.
 #[derive(Clone, Debug)]
 pub(super) struct Dealing {
@@ -157,7 +135,7 @@ impl Deal {
         parameters: &Parameters,
     ) -> Result<Self, Fault> {
         let read = || {
-            let mut reader = after_tag(message, Round::Deal).ok()?;
+            let mut reader = after_tag(message, Round::Deal)?;
             let (view, ephemeral) = (reader.array()?, reader.array()?);
             let proof = reader.array()?;
             let length = helpers.len() * parameters.suite().algebra().point_length();
@@ -197,41 +175,13 @@ impl Sum {
         helpers: &BTreeSet<Identifier>,
     ) -> Result<Self, Fault> {
         let read = || {
-            let mut reader = after_tag(message, Round::Sum).ok()?;
+            let mut reader = after_tag(message, Round::Sum)?;
             let view = reader.array()?;
             let deals = |id| id != from && helpers.contains(&id);
             let complaints = Complaint::decode_all(&mut reader, deals)?;
             let answer = if complaints.is_empty() { Ok(reader.array()?) } else { Err(complaints) };
             reader.end()?;
             Some(Self { view, answer })
-        };
-        read().ok_or(Fault::Malformed)
-    }
-}
-
-/// Round 4: the recipient has its share, or whose sums were wrong.
-#[derive(Clone, Debug)]
-pub(super) struct Verdict {
-    /// The transcript of rounds 1 to 3.
-    pub(super) view: [u8; 32],
-    pub(super) complaints: Complaints,
-}
-
-impl Verdict {
-    pub(super) fn encode(&self) -> Vec<u8> {
-        let complaints = Complaint::encode_all(&self.complaints);
-        [&[Round::Verdict as u8][..], &self.view, &complaints].concat()
-    }
-
-    /// Complaints about who did not help, or not in ascending order are malformed.
-    pub(super) fn decode(message: &[u8], helpers: &BTreeSet<Identifier>) -> Result<Self, Fault> {
-        let read = || {
-            let mut reader = after_tag(message, Round::Verdict).ok()?;
-            let view = reader.array()?;
-            let helps = |id| helpers.contains(&id);
-            let complaints = Complaint::decode_all(&mut reader, helps)?;
-            reader.end()?;
-            Some(Self { view, complaints })
         };
         read().ok_or(Fault::Malformed)
     }

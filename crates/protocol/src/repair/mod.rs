@@ -29,12 +29,11 @@
 mod board;
 mod message;
 mod parameters;
-mod phases;
 mod run;
 #[cfg(test)]
 mod tests;
 
-pub use board::{Board, Repair};
+pub use board::Board;
 pub(crate) use message::Round;
 pub use parameters::{Parameters, ParametersError};
-pub use run::{Run, Step};
+pub use run::{Run, Secrets, Step};

@@ -5,19 +5,20 @@ use std::collections::BTreeMap;
 use rand_core::CryptoRngCore;
 
 use super::board::{Board, Repair};
-use super::message::{Announce, Deal, Dealing, Round, Sum, Verdict};
+use super::message::{Deal, Dealing, Round, Sum};
 use super::parameters::Parameters;
 use crate::Identifier;
 use crate::algebra::Weights;
 use crate::keys::KeyPackage;
 use crate::secret::SecretScalar;
 use crate::session::complaint::{Complaint, Complaints};
+use crate::session::message::{Announce, Verdict};
 use crate::session::sealing::SecretKey;
 use crate::session::{self, Error, Parameters as _, Phase, possession};
 use crate::transcript::Transcript;
 
 /// One participant's secrets in a repair.
-pub type Run = session::Run<Repair>;
+pub type Run = session::Run<Secrets>;
 
 /// What [`Run::advance`] leads to.
 pub type Step<R = Run> = session::Step<R>;
@@ -38,19 +39,6 @@ enum State {
     Repaired { share: SecretScalar },
     /// Has complained. The complaint, when posted, ends the session.
     Complained,
-}
-
-impl Secrets {
-    pub(super) fn name(&self) -> &'static str {
-        match &self.0 {
-            State::Offered { .. } => "offered",
-            State::Dealt { .. } => "dealt",
-            State::Summed => "summed",
-            State::Lost { .. } => "lost",
-            State::Repaired { .. } => "repaired",
-            State::Complained => "complained",
-        }
-    }
 }
 
 impl Run {
@@ -79,7 +67,7 @@ impl Run {
         }
         let share = SecretScalar::copy_of(package.signing_share().expose());
         let decryption = SecretKey::random(rng);
-        let announce = Announce { encryption_key: decryption.public() }.encode();
+        let announce = Announce { encryption_key: decryption.public() }.encode(Round::Announce);
         let state = State::Offered { share, decryption };
         Ok(Self::new(parameters, me, Secrets(state)).sent(Round::Announce, announce))
     }
@@ -100,17 +88,20 @@ impl Run {
             return Err(Error::Stranger(me));
         }
         let decryption = SecretKey::random(rng);
-        let announce = Announce { encryption_key: decryption.public() }.encode();
+        let announce = Announce { encryption_key: decryption.public() }.encode(Round::Announce);
         Ok(Self::new(parameters, me, Secrets(State::Lost { decryption }))
             .sent(Round::Announce, announce))
     }
+}
 
-    /// The step of [`advance`](Self::advance).
-    pub(super) fn step(self, board: &Board, rng: &mut dyn CryptoRngCore) -> Result<Step, Error> {
-        let me = self.me;
+impl session::Secrets for Secrets {
+    type Phases = Repair;
+
+    fn advance(run: Run, board: &Board, rng: &mut dyn CryptoRngCore) -> Result<Step, Error> {
+        let me = run.me;
         let helps = board.helpers().contains(&me);
         let full = board.helpers().len() == usize::from(board.parameters().min_signers());
-        let (run, Secrets(state)) = self.split();
+        let (run, Secrets(state)) = run.split();
         let run = |state| run(Secrets(state));
         match (state, board.phase()) {
             (State::Offered { .. }, _) if full && !helps => Ok(Step::Left),
@@ -151,6 +142,19 @@ impl Run {
         }
     }
 
+    fn name(&self) -> &'static str {
+        match &self.0 {
+            State::Offered { .. } => "offered",
+            State::Dealt { .. } => "dealt",
+            State::Summed => "summed",
+            State::Lost { .. } => "lost",
+            State::Repaired { .. } => "repaired",
+            State::Complained => "complained",
+        }
+    }
+}
+
+impl Run {
     /// Splits the share, and seals to every other helper its summand.
     fn deal(
         mut self,
@@ -240,7 +244,7 @@ impl Run {
             }
             self.state.0 = State::Repaired { share };
         }
-        Ok(self.send(Round::Verdict, Verdict { view, complaints }.encode()))
+        Ok(self.send(Round::Verdict, Verdict { view, complaints }.encode(Round::Verdict)))
     }
 
     /// Opens what the other helpers have sealed to this participant: those values that are right, and complaints about

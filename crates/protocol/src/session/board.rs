@@ -3,11 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use rand_core::CryptoRngCore;
-
 use super::error::Error;
 use super::phase::{Phase, Round};
-use super::run::{Run, Step};
 use super::{Fault, Parameters};
 use crate::Identifier;
 use crate::keys::PublicKeyPackage;
@@ -41,8 +38,6 @@ pub trait Phases: Clone + fmt::Debug + Sized {
     type Parameters: Parameters;
     /// Its rounds of messages, in the order of their tags.
     type Round: Round;
-    /// What a participant keeps to itself.
-    type Secrets;
 
     /// Labels the hash of a message.
     const MESSAGE: &'static str;
@@ -81,21 +76,6 @@ pub trait Phases: Clone + fmt::Debug + Sized {
 
     /// The key of a session that is complete.
     fn key(board: &Board<Self>) -> Option<&PublicKeyPackage>;
-
-    /// Does what is next for one participant: see [`Run::advance`], which has made sure that the board
-    /// is this run's.
-    ///
-    /// # Errors
-    ///
-    /// Every error ends the run.
-    fn advance(
-        run: Run<Self>,
-        board: &Board<Self>,
-        rng: &mut dyn CryptoRngCore,
-    ) -> Result<Step<Run<Self>>, Error>;
-
-    /// What the state of these secrets is called.
-    fn state_name(secrets: &Self::Secrets) -> &'static str;
 }
 
 /// What became of a message that the board took.

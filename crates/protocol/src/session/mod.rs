@@ -10,6 +10,7 @@ mod board;
 pub(crate) mod complaint;
 pub(crate) mod discrete_log;
 mod error;
+pub(crate) mod message;
 mod phase;
 pub(crate) mod possession;
 mod run;
@@ -22,7 +23,7 @@ use std::fmt;
 pub use board::{Board, Faults, Phases, Posted};
 pub use error::Error;
 pub use phase::{Phase, Round};
-pub use run::{Run, Step};
+pub use run::{Run, Secrets, Step};
 
 pub(crate) use phase::after_tag;
 

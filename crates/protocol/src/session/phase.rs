@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use crate::fault::Fault;
 use crate::wire::Reader;
 
 /// Where a session is: which messages it waits for, or how it ended.
@@ -57,13 +56,13 @@ pub trait Round: Copy + fmt::Debug + Ord + 'static {
     fn named_view(self, message: &[u8]) -> Option<[u8; 32]> {
         match self.phase() {
             Phase::Commit => None,
-            _ => after_tag(message, self).ok()?.array(),
+            _ => after_tag(message, self)?.array(),
         }
     }
 }
 
-/// A message after its tag, or [`Fault::Malformed`].
-pub(crate) fn after_tag(message: &[u8], round: impl Round) -> Result<Reader<'_>, Fault> {
+/// A message after its tag. `None` if it has another.
+pub(crate) fn after_tag(message: &[u8], round: impl Round) -> Option<Reader<'_>> {
     let mut reader = Reader::new(message);
-    (reader.byte() == Some(round.tag())).then_some(reader).ok_or(Fault::Malformed)
+    (reader.byte()? == round.tag()).then_some(reader)
 }

@@ -17,12 +17,35 @@ use crate::keys::KeyPackage;
 /// It can't be copied or stored, and [`advance`](Self::advance) consumes it: after an
 /// error or a crash the session can only be given up, and a new one started. All secrets
 /// are wiped when it is dropped.
-pub struct Run<P: Phases> {
+pub struct Run<S: Secrets> {
     pub(crate) me: Identifier,
-    pub(crate) parameters: P::Parameters,
+    pub(crate) parameters: ParametersOf<S>,
     /// The hashes of what it has sent.
-    sent: BTreeMap<P::Round, [u8; 32]>,
-    pub(crate) state: P::Secrets,
+    sent: BTreeMap<RoundOf<S>, [u8; 32]>,
+    pub(crate) state: S,
+}
+
+type ParametersOf<S> = <<S as Secrets>::Phases as Phases>::Parameters;
+type RoundOf<S> = <<S as Secrets>::Phases as Phases>::Round;
+
+/// What a participant keeps to itself, and what it does with it. Only this crate has any.
+pub trait Secrets: Sized {
+    /// The public half of these sessions.
+    type Phases: Phases;
+
+    /// Does what is next: see [`Run::advance`], which has made sure that the board is this run's.
+    ///
+    /// # Errors
+    ///
+    /// Every error ends the run.
+    fn advance(
+        run: Run<Self>,
+        board: &Board<Self::Phases>,
+        rng: &mut dyn CryptoRngCore,
+    ) -> Result<Step<Run<Self>>, Error>;
+
+    /// What the state is called.
+    fn name(&self) -> &'static str;
 }
 
 /// What [`Run::advance`] leads to; `R` is the run that goes on.
@@ -39,8 +62,8 @@ pub enum Step<R> {
     Left,
 }
 
-impl<P: Phases> Run<P> {
-    pub(crate) fn new(parameters: &P::Parameters, me: Identifier, state: P::Secrets) -> Self {
+impl<S: Secrets> Run<S> {
+    pub(crate) fn new(parameters: &ParametersOf<S>, me: Identifier, state: S) -> Self {
         Self { me, parameters: parameters.clone(), sent: BTreeMap::new(), state }
     }
 
@@ -56,13 +79,13 @@ impl<P: Phases> Run<P> {
     /// session.
     pub fn advance(
         self,
-        board: &Board<P>,
+        board: &Board<S::Phases>,
         rng: &mut dyn CryptoRngCore,
     ) -> Result<Step<Self>, Error> {
         if board.parameters() != &self.parameters {
             return Err(Error::OtherBoard);
         }
-        for round in P::Round::ALL.iter().copied() {
+        for round in RoundOf::<S>::ALL.iter().copied() {
             let recorded = board.recorded(round, self.me);
             if recorded.is_some() && recorded != self.sent.get(&round) {
                 return Err(Error::Impersonated);
@@ -71,33 +94,33 @@ impl<P: Phases> Run<P> {
         if board.phase() == Phase::Failed {
             return Err(Error::Failed { culprits: board.culprits() });
         }
-        P::advance(self, board, rng)
+        S::advance(self, board, rng)
     }
 
     /// Takes the secrets out; the function makes a run of other ones.
-    pub(crate) fn split(self) -> (impl FnOnce(P::Secrets) -> Self, P::Secrets) {
+    pub(crate) fn split(self) -> (impl FnOnce(S) -> Self, S) {
         let Self { me, parameters, sent, state } = self;
         (move |state| Self { me, parameters, sent, state }, state)
     }
 
-    pub(crate) fn send(self, round: P::Round, message: Vec<u8>) -> Step<Self> {
+    pub(crate) fn send(self, round: RoundOf<S>, message: Vec<u8>) -> Step<Self> {
         let (run, message) = self.sent(round, message);
         Step::Send(run, message)
     }
 
     /// Remembers what is sent, to recognise a message that somebody else sends in our name.
-    pub(crate) fn sent(mut self, round: P::Round, message: Vec<u8>) -> (Self, Vec<u8>) {
-        self.sent.insert(round, message_hash::<P>(&message));
+    pub(crate) fn sent(mut self, round: RoundOf<S>, message: Vec<u8>) -> (Self, Vec<u8>) {
+        self.sent.insert(round, message_hash::<S::Phases>(&message));
         (self, message)
     }
 }
 
-impl<P: Phases> fmt::Debug for Run<P> {
+impl<S: Secrets> fmt::Debug for Run<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Run")
             .field("me", &self.me)
             .field("session", &self.parameters.session())
-            .field("state", &P::state_name(&self.state))
+            .field("state", &self.state.name())
             .finish_non_exhaustive()
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
-use super::{Board, Error, Fault, Phase, Phases, Posted, Run, Step};
+use super::{Board, Error, Fault, Phase, Phases, Posted, Run, Secrets, Step};
 use crate::algebra::Weights;
 use crate::curve::Curve;
 use crate::curve::edwards25519::Edwards25519;
@@ -29,9 +29,9 @@ pub(crate) fn rng(seed: u64) -> ChaCha20Rng {
 }
 
 /// Honest participants with their boards' common state.
-pub(crate) struct Session<P: Phases> {
-    pub(crate) board: Board<P>,
-    pub(crate) runs: BTreeMap<Identifier, Run<P>>,
+pub(crate) struct Session<S: Secrets> {
+    pub(crate) board: Board<S::Phases>,
+    pub(crate) runs: BTreeMap<Identifier, Run<S>>,
     pub(crate) packages: BTreeMap<Identifier, KeyPackage>,
     pub(crate) left: BTreeSet<Identifier>,
     pub(crate) errors: BTreeMap<Identifier, Error>,
@@ -40,10 +40,10 @@ pub(crate) struct Session<P: Phases> {
 
 pub(crate) type Messages = BTreeMap<Identifier, Vec<u8>>;
 
-impl<P: Phases> Session<P> {
+impl<S: Secrets> Session<S> {
     pub(crate) fn new(
-        board: Board<P>,
-        runs: BTreeMap<Identifier, Run<P>>,
+        board: Board<S::Phases>,
+        runs: BTreeMap<Identifier, Run<S>>,
         rng: ChaCha20Rng,
     ) -> Self {
         let (packages, left, errors) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
@@ -55,7 +55,7 @@ impl<P: Phases> Session<P> {
         Self::without_runs_of(&self.board)
     }
 
-    pub(crate) fn without_runs_of(board: &Board<P>) -> Self {
+    pub(crate) fn without_runs_of(board: &Board<S::Phases>) -> Self {
         Self::new(board.clone(), BTreeMap::new(), rng(0))
     }
 
@@ -88,7 +88,7 @@ impl<P: Phases> Session<P> {
     pub(crate) fn play(&mut self, mut messages: Messages) {
         loop {
             for (from, message) in &messages {
-                let too_late = P::is_too_late(&self.board, *from);
+                let too_late = S::Phases::is_too_late(&self.board, *from);
                 match self.board.post(*from, message) {
                     Ok(_) | Err(Error::Ended) => {}
                     Err(Error::OutOfOrder { .. }) if too_late => {}

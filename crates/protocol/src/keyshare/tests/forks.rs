@@ -6,11 +6,12 @@ use super::session::{
 };
 use crate::Suite;
 use crate::keys::PublicKeyPackage;
-use crate::keyshare::message::{Reveal, Verdict};
+use crate::keyshare::message::{Reveal, Round};
 use crate::keyshare::{
     Board, Error, Fault, MAX_PARTICIPANTS, Parameters, Phase, Posted, Run, SessionId, Step,
 };
 use crate::session::complaint::Complaint;
+use crate::session::message::Verdict;
 use crate::session::sealing::SecretKey;
 
 /// Two logs that share nothing but the parameters.
@@ -207,9 +208,9 @@ fn the_longest_messages_of_the_largest_session_fit_into_the_log() {
         let longest = Verdict { view: [0; 32], complaints };
         for message in [
             reveal.encode(&largest.unwrap()),
-            verdict.encode(),
+            verdict.encode(Round::Verdict),
             deal.encode(&reshare.unwrap()),
-            longest.encode(),
+            longest.encode(Round::Verdict),
         ] {
             assert!(in_the_log(&message) <= 65_535 - 4_000, "{}", message.len());
         }

@@ -12,9 +12,10 @@ use super::session::{Forger, Session, id, ids, rng};
 use crate::Suite;
 use crate::algebra::Polynomial;
 use crate::curve::edwards25519::Edwards25519;
-use crate::keyshare::message::{Announce, Dealing, Reveal};
+use crate::keyshare::message::{Dealing, Reveal, Round};
 use crate::keyshare::{Error, Fault, Parameters, Phase, Posted, Run};
 use crate::secret::SecretScalar;
+use crate::session::message::Announce;
 use crate::session::sealing::{PublicKey, SecretKey};
 
 /// Dealer 1 deals last and cheats; dealer 2, and all recipients but the corrupt ones, are honest.
@@ -44,7 +45,7 @@ impl LastDealer {
         if let Some(corrupt) = corrupt {
             session.runs.remove(&id(corrupt));
             let encryption_key = forger.decryption.public();
-            messages.insert(id(corrupt), Announce { encryption_key }.encode());
+            messages.insert(id(corrupt), Announce { encryption_key }.encode(Round::Announce));
         }
         session.post(messages);
         let dealings = session.advance();

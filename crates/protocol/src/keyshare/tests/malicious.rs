@@ -15,9 +15,10 @@ use super::session::{
 use crate::Suite;
 use crate::algebra::Polynomial;
 use crate::curve::edwards25519::Edwards25519;
-use crate::keyshare::message::{Commit, Dealing, Verdict};
+use crate::keyshare::message::{Commit, Dealing, Round};
 use crate::keyshare::{Board, Error, Fault, Parameters, Phase, Posted, SessionId};
 use crate::secret::SCALAR_LENGTH;
+use crate::session::message::Verdict;
 use crate::session::sealing::SecretKey;
 
 #[test]
@@ -42,7 +43,7 @@ fn a_message_out_of_order_is_refused_and_blames_nobody() {
 
     // Reveals before all commits, verdicts before all reveals.
     let mut early = Board::new(parameters);
-    let verdict = Verdict { view: [0; 32], complaints: BTreeMap::new() }.encode();
+    let verdict = Verdict { view: [0; 32], complaints: BTreeMap::new() }.encode(Round::Verdict);
     for (message, phase) in
         [(&reveals[&id(1)], Phase::Commit), (&verdict, Phase::Commit), (&verdict, Phase::Reveal)]
     {

@@ -10,13 +10,14 @@ use super::session::{
     ED25519, Forger, Messages, Session, id, ids, off_by_one, parameters, reconstruct, rng,
 };
 use crate::keys::{KeyPackage, PublicKeyPackage};
-use crate::keyshare::message::{Announce, Commit, Round};
+use crate::keyshare::message::{Commit, Round};
 use crate::keyshare::{
     Board, Error, Fault, Parameters, ParametersError, Phase, Posted, Run, SessionId, Step,
 };
 use crate::secret::SecretScalar;
 use crate::session::Parameters as _;
 use crate::session::complaint::Complaint;
+use crate::session::message::Announce;
 use crate::session::sealing::SecretKey;
 use crate::{Identifier, Suite};
 
@@ -342,7 +343,8 @@ fn who_joins_does_not_deal_and_who_leaves_does_not_judge() {
         let refused = session.board.post(id(stranger), &approval);
         assert_eq!(refused, Err(Error::Stranger(id(stranger))));
     }
-    let announce = Announce { encryption_key: SecretKey::random(&mut rng(1)).public() }.encode();
+    let announce = Announce { encryption_key: SecretKey::random(&mut rng(1)).public() }
+        .encode(Round::Announce);
     let mut fresh = Board::new(parameters);
     assert_eq!(fresh.post(id(1), &announce), Err(Error::Stranger(id(1))));
     assert_eq!(fresh.post(id(4), &announce), Ok(Posted::Recorded));
@@ -371,7 +373,7 @@ fn a_dealer_that_leaves_and_was_too_slow_to_deal_waits_for_the_end() {
 fn first_messages_of_the_other_kind_of_session_are_malformed() {
     let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
     let encryption_key = SecretKey::random(&mut rng(1)).public();
-    let announce = Announce { encryption_key }.encode();
+    let announce = Announce { encryption_key }.encode(Round::Announce);
     let commit = Commit { opening: [0; 32], encryption_key }.encode();
     let mut generation = Board::new(parameters(ED25519, 2, &[1, 2, 3]));
     let mut reshare = Board::new(key.reshare(2, &[1, 2, 3]));
@@ -485,10 +487,10 @@ fn dealings_that_do_not_come_to_the_old_key_make_none() {
 #[test]
 fn the_first_round_of_a_reshare_has_one_encoding() {
     let encryption_key = SecretKey::random(&mut rng(1)).public();
-    let message = Announce { encryption_key }.encode();
+    let message = Announce { encryption_key }.encode(Round::Announce);
     assert_eq!((message.len(), message[0]), (33, Round::Announce as u8));
     for length in 0..message.len() {
-        assert!(Announce::decode(&message[..length]).is_err());
+        assert!(Announce::decode(&message[..length], Round::Announce).is_err());
     }
-    assert!(Announce::decode(&[&message[..], &[0]].concat()).is_err());
+    assert!(Announce::decode(&[&message[..], &[0]].concat(), Round::Announce).is_err());
 }

@@ -7,11 +7,11 @@ use crate::curve::Curve;
 use crate::curve::edwards25519::Edwards25519;
 use crate::curve::p256::P256;
 use crate::keys::KeyPackage;
-use crate::keyshare::board::Keyshare;
-use crate::keyshare::message::{Commit, Dealing, Reveal, Round, Verdict};
+use crate::keyshare::message::{Commit, Dealing, Reveal, Round};
 use crate::keyshare::{Board, Parameters, Phase, Run, SessionId};
 use crate::secret::SecretScalar;
 use crate::session::complaint::Complaint;
+use crate::session::message::Verdict;
 use crate::session::sealing::{Envelope, PublicKey, Purpose, SecretKey};
 use crate::session::{Parameters as _, possession, test_session};
 use crate::{Identifier, Suite};
@@ -26,7 +26,7 @@ pub(super) fn parameters(suite: Suite, min_signers: u16, members: &[u16]) -> Par
 }
 
 /// A key generation or reshare among honest participants.
-pub(super) type Session = test_session::Session<Keyshare>;
+pub(super) type Session = test_session::Session<crate::keyshare::Secrets>;
 
 impl Session {
     /// Starts the runs of all participants; returns their first messages.
@@ -220,7 +220,7 @@ impl Board {
     /// A verdict about what is on this board.
     pub(super) fn verdict_of(&self, complaints: BTreeMap<Identifier, Complaint>) -> Vec<u8> {
         let view = self.view(Round::Verdict).unwrap();
-        Verdict { view, complaints }.encode()
+        Verdict { view, complaints }.encode(Round::Verdict)
     }
 
     pub(super) fn approval(&self) -> Vec<u8> {

@@ -14,9 +14,10 @@ use crate::curve::edwards25519::Edwards25519;
 use crate::curve::{Curve, p256::P256};
 use crate::keys::PublicKeyPackage;
 use crate::keyshare::{Error, Fault, MAX_PARTICIPANTS, Phase, Posted, SessionId};
-use crate::repair::message::{Announce, Deal, Dealing, Round, Sum, Verdict};
+use crate::repair::message::{Deal, Dealing, Round, Sum};
 use crate::repair::{Board, Parameters};
 use crate::secret::SecretScalar;
+use crate::session::message::{Announce, Verdict};
 use crate::session::possession;
 use crate::session::sealing::SecretKey;
 
@@ -28,7 +29,7 @@ fn strangers_and_who_has_no_say_in_a_round_are_refused_and_change_nothing() {
     let announce = scene.forger.announce();
     let view = board.view(Round::Sum).unwrap();
     let sum = Sum { view, answer: Ok([7; 48]) }.encode();
-    let verdict = Verdict { view, complaints: [].into() }.encode();
+    let verdict = Verdict { view, complaints: [].into() }.encode(Round::Verdict);
     // 6 is nobody, 4 gets the share, 1 does not.
     for (from, message) in
         [(6, &announce), (6, &sum), (6, &vec![0]), (4, &sum), (1, &verdict), (5, &verdict)]
@@ -166,7 +167,7 @@ fn a_malformed_announcement_blames_its_sender(#[case] message: &[u8]) {
 #[case::not_on_the_curve([0xff; 32])]
 fn an_invalid_encryption_key_blames_its_sender(#[case] encryption_key: [u8; 32]) {
     let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
-    let message = Announce { encryption_key }.encode();
+    let message = Announce { encryption_key }.encode(Round::Announce);
     for from in [2, 3] {
         let (session, _) = key.start(&key.repair(&[1, 2], 3), &[1, 2], 1);
         session.fails(id(from), &message, &[(from, Fault::InvalidKey)]);
@@ -442,7 +443,7 @@ fn the_longest_messages_of_the_largest_repair_fit_into_the_log() {
         let all = |from| (from..=most).map(|helper| (id(helper), complaint())).collect();
         let sum = Sum { view: [0; 32], answer: Err(all(2)) };
         let verdict = Verdict { view: [0; 32], complaints: all(1) };
-        for message in [deal.encode(), sum.encode(), verdict.encode()] {
+        for message in [deal.encode(), sum.encode(), verdict.encode(Round::Verdict)] {
             assert!(in_the_log(&message) <= 65_535 - 4_000, "{}", message.len());
         }
     }

@@ -8,8 +8,8 @@ use crate::curve::lagrange;
 use crate::keyshare::Phase;
 use crate::repair::Board;
 use crate::repair::message::Round;
-use crate::repair::message::Verdict;
 use crate::secret::SecretScalar;
+use crate::session::message::Verdict;
 
 type Scalar = <Edwards25519 as Curve>::Scalar;
 type Point = <Edwards25519 as Curve>::Point;
@@ -84,7 +84,7 @@ fn what_all_helpers_but_one_see_can_be_made_without_the_lost_share() {
     let anything = secret(Scalar::from(7_u64));
     session.post([(id(1), simulated.sum(&session.board, &anything).encode())].into());
     let view = session.board.view(Round::Verdict).unwrap();
-    let approval = Verdict { view, complaints: [].into() }.encode();
+    let approval = Verdict { view, complaints: [].into() }.encode(Round::Verdict);
     session.post([(id(4), approval)].into());
     assert_eq!(session.board.phase(), Phase::Complete);
     session.advance();

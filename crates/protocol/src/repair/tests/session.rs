@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use crate::algebra::Weights;
 use crate::keys::{KeyPackage, PublicKeyPackage, VerifyingKey, VerifyingShare};
 use crate::keyshare::{Fault, Phase, Posted, SessionId};
-use crate::repair::board::Repair;
-use crate::repair::message::{Announce, Deal, Dealing, Round, Sum, Verdict};
+use crate::repair::message::{Deal, Dealing, Round, Sum};
 use crate::repair::{Board, Parameters, ParametersError, Run};
 use crate::secret::SecretScalar;
 use crate::session::complaint::{Complaint, Complaints};
+use crate::session::message::{Announce, Verdict};
 use crate::session::sealing::SecretKey;
 use crate::session::{possession, test_session};
 use crate::{Identifier, Suite};
@@ -86,7 +86,7 @@ impl Key {
 }
 
 /// A repair among honest participants.
-pub(super) type Session = test_session::Session<Repair>;
+pub(super) type Session = test_session::Session<crate::repair::Secrets>;
 
 impl Session {
     /// The repaired share: nobody else gets one.
@@ -112,7 +112,7 @@ impl Forger {
     }
 
     pub(super) fn announce(&self) -> Vec<u8> {
-        Announce { encryption_key: self.decryption.public() }.encode()
+        Announce { encryption_key: self.decryption.public() }.encode(Round::Announce)
     }
 
     /// What an honest helper with this share would deal.
@@ -189,7 +189,7 @@ impl Forger {
     pub(super) fn complain(&self, board: &Board, complaints: Complaints) -> Vec<u8> {
         if self.me == board.parameters().recipient() {
             let view = board.view(Round::Verdict).unwrap();
-            return Verdict { view, complaints }.encode();
+            return Verdict { view, complaints }.encode(Round::Verdict);
         }
         let view = board.view(Round::Sum).unwrap();
         Sum { view, answer: Err(complaints) }.encode()
