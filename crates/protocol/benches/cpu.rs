@@ -1,16 +1,17 @@
 //! CPU time per participant, ours and that of `frost-ed25519` used plainly, in one run.
 //!
-//! `cargo bench -p quorate-protocol --bench cpu` prints one JSON object. Times are the
-//! thread's CPU time, medians, in milliseconds.
+//! `cargo bench -p quorate-protocol --bench cpu` prints one JSON object. Times are the thread's CPU
+//! time, medians, in milliseconds.
 //!
-//! What is counted as key generation: for ours everything that one participant does, from
-//! its first message to its key package, with the board that it computes and all decoding,
-//! sealing and proving; for the peer `part1` to `part3` and decoding what others sent, but
-//! no encryption, as it has none. Signing takes decoded commitments on both sides.
+//! Key generation counts for ours everything that one participant does, from its first message to
+//! its key package, with the board that it computes and all decoding, sealing and proving. For the
+//! peer it counts `part1` to `part3` and decoding what others sent, but no encryption, because the
+//! peer has none. Signing takes decoded commitments on both sides.
 //!
-//! A reshare is counted in the same way, for a member that deals and stays, one that deals and leaves, and one that
-//! joins; a repair for a helper, and for the member that gets its share back. The peer has no reshare, and its repair
-//! neither seals nor checks. These rows alone: `cargo bench -p quorate-protocol --bench cpu -- reshare`.
+//! A reshare is counted in the same way, for a member that deals and stays, one that deals and
+//! leaves, and one that joins; a repair for a helper, and for the member that recovers its share.
+//! The peer has no reshare, and its repair neither seals nor checks. These rows alone:
+//! `cargo bench -p quorate-protocol --bench cpu -- reshare`.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -27,9 +28,9 @@ use serde_json::{Value, json};
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
 const GROUPS: [(u16, u16); 4] = [(2, 3), (3, 5), (7, 10), (67, 100)];
-/// From this group to that: one member leaves, and as many as it takes to be so many join.
+/// The old and the new group: one member leaves, and members join until the new size is reached.
 const RESHARES: [((u16, u16), (u16, u16)); 2] = [((2, 3), (3, 5)), ((67, 100), (67, 100))];
-/// In which groups a share is repaired.
+/// The groups in which a share is repaired.
 const REPAIRS: [(u16, u16); 2] = [(3, 5), (67, 100)];
 const PEER: &str = "frost-ed25519 3.0.0";
 const MESSAGE: &[u8] = b"thirty-two bytes, like a digest.";
@@ -115,7 +116,7 @@ fn cpu_ms() -> f64 {
     time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
 }
 
-/// What it takes, in milliseconds of CPU time.
+/// The duration of a call in milliseconds of CPU time.
 fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<f64> {
     let before = cpu_ms();
     work()?;
@@ -153,7 +154,7 @@ struct Ours {
     shares: BTreeMap<Identifier, sign::SignatureShare>,
 }
 
-/// Each participant has randomness of its own, so that playing it again gives the same.
+/// Each participant has its own randomness, so that playing it again gives the same result.
 fn rng(of: Identifier) -> ChaCha20Rng {
     ChaCha20Rng::seed_from_u64(of.get().into())
 }
@@ -215,7 +216,7 @@ impl Ours {
         Ok(())
     }
 
-    /// All that the first participant does.
+    /// Everything that the first participant does.
     fn generate(&self) -> Result<KeyPackage> {
         let mut board = Board::new(self.parameters.clone());
         let (mut run, _) = Run::start(&self.parameters, self.first, &mut rng(self.first))?;
@@ -309,7 +310,7 @@ impl Reshare {
         [next(), next(), self.joins]
     }
 
-    /// All that one member does.
+    /// Everything that one member does.
     fn take_part(&self, me: Identifier) -> Result<Option<KeyPackage>> {
         let mut board = Board::new(self.parameters.clone());
         let (mut run, _) = Run::reshare(&self.parameters, me, self.old.get(&me), &mut rng(me))?;
@@ -327,7 +328,8 @@ impl Reshare {
     }
 }
 
-/// A repair that was played once, so that one member can play it again. The last member has lost its share.
+/// A repair that was played once, so that one member can play it again. The last member has lost
+/// its share.
 struct Repair {
     parameters: repair::Parameters,
     packages: BTreeMap<Identifier, KeyPackage>,
@@ -382,7 +384,7 @@ impl Repair {
         Ok(repair::Run::help(parameters, me, package, &mut rng(me))?)
     }
 
-    /// All that one member does.
+    /// Everything that one member does.
     fn take_part(&self, me: Identifier) -> Result<()> {
         let mut board = repair::Board::new(self.parameters.clone());
         let (mut run, _) = self.begin(me)?;
@@ -399,7 +401,7 @@ impl Repair {
     }
 }
 
-/// The same with frost-ed25519 alone.
+/// The same protocols with frost-ed25519 alone.
 struct Peer {
     group: (u16, u16),
     first: frost::Identifier,

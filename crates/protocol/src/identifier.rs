@@ -6,8 +6,8 @@ use std::num::NonZeroU16;
 /// A participant of one group: the non-zero x-coordinate, 1 to 65535, at which the shared
 /// polynomial is evaluated for it (RFC 9591, section 4.2).
 ///
-/// Small on purpose: multiplying a point by 16 bits costs a sixteenth of multiplying it by
-/// a scalar, which makes exact checks in the exponent cheap. Inside one epoch an
+/// Identifiers are small on purpose: multiplying a point by 16 bits costs a sixteenth of
+/// multiplying it by a scalar, which makes exact checks in the exponent cheap. Within one epoch an
 /// identifier is never given to another account.
 #[derive(
     Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, serde::Deserialize, serde::Serialize,

@@ -1,15 +1,14 @@
 //! Cryptographic protocols: one run, seen by one participant.
 //!
-//! * [`keyshare`] generates a key whose signing shares nobody but their owners ever holds.
+//! * [`keyshare`] generates a key whose signing shares only their owners ever hold.
 //! * [`repair`] gives a participant that lost its signing share that same share back.
 //! * [`keys`] is what a key generation leaves behind: a secret [`keys::KeyPackage`] for each
 //!   participant and one [`keys::PublicKeyPackage`] for everybody.
 //! * [`sign`] makes one ordinary signature with any `min_signers` of the shares.
 //!
-//! Nothing in here does I/O, reads a clock or makes its own randomness. Messages are
-//! canonical bytes; who sent them, and that everybody got the same ones in the same
-//! order, is certified by the layer above. `docs/protocols/` has a tour of every message
-//! with its fields, checks and their reasons.
+//! Nothing in here does I/O, reads a clock or makes its own randomness. Messages are canonical
+//! bytes; the layer above certifies who sent them, and that everybody received the same ones in the
+//! same order. `docs/protocols/` describes every message with its fields, checks and their reasons.
 //!
 //! ```
 //! use std::collections::BTreeMap;
@@ -95,7 +94,8 @@ mod wire;
 pub use identifier::{Identifier, ZeroIdentifier};
 pub use suite::{Suite, UnknownSuite};
 
-/// What people call a message of a ceremony. Its first byte tells: no two protocols have one in common.
+/// The name of a ceremony's message that people understand. The first byte decides: no two
+/// protocols have one in common.
 pub fn message_name(message: &[u8]) -> Option<&'static str> {
     let tag = *message.first()?;
     name_of::<keyshare::Round>(tag).or_else(|| name_of::<repair::Round>(tag))

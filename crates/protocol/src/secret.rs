@@ -19,7 +19,7 @@ impl SecretScalar {
         scalar
     }
 
-    /// To audit the uses of secrets, search for this name.
+    /// Search for this name to audit the uses of secrets.
     pub(crate) fn expose(&self) -> &[u8; SCALAR_LENGTH] {
         &self.0
     }

@@ -7,24 +7,24 @@ use crate::algebra::Algebra;
 use crate::curve::Over;
 use crate::curve::edwards25519::Edwards25519;
 
-/// A protocol × curve × hash. A group keeps its suite for ever.
+/// A protocol × curve × hash. A group keeps its suite permanently.
 #[derive(
     Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, serde::Deserialize, serde::Serialize,
 )]
 #[non_exhaustive]
 pub enum Suite {
-    /// FROST(Ed25519, SHA-512) of RFC 9591, section 6.1. Its signatures are ordinary
-    /// Ed25519 ones (RFC 8032). Written `frost-ed25519-sha512`.
+    /// FROST(Ed25519, SHA-512) of RFC 9591, section 6.1. Its signatures are ordinary Ed25519 ones
+    /// (RFC 8032). Written `frost-ed25519-sha512`.
     #[serde(rename = "frost-ed25519-sha512")]
     FrostEd25519Sha512,
-    /// Exists only in this crate's own tests: runs the keyshare engine on a curve with
-    /// other encodings, another generator and no cofactor.
+    /// Exists only in this crate's own tests: runs the keyshare engine on a curve with other
+    /// encodings, another generator and no cofactor.
     #[cfg(test)]
     #[serde(rename = "test-p256")]
     TestP256,
 }
 
-/// What the rest of the crate needs to know about a suite.
+/// The data of a suite that the rest of the crate needs.
 pub(crate) struct Registration {
     name: &'static str,
     /// Stands for the suite in encoded packages. Never reused.
@@ -81,7 +81,7 @@ impl fmt::Display for Suite {
     }
 }
 
-/// The name is not one of a suite that this version knows.
+/// The name is not a suite that this version knows.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("unknown suite: this version knows frost-ed25519-sha512")]
 pub struct UnknownSuite;

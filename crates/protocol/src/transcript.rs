@@ -1,4 +1,4 @@
-//! Domain-separated hashing: the one way in which this crate turns values into hashes.
+//! Domain-separated hashing: the only way in which this crate turns values into hashes.
 
 use rand_core::CryptoRngCore;
 use sha2::{Digest, Sha512};
@@ -6,14 +6,14 @@ use zeroize::Zeroizing;
 
 /// A SHA-512 over a label and fields.
 ///
-/// Every field, the label included, is preceded by its length in bytes (8 bytes,
-/// big-endian). So the encoding is injective: two different sequences of fields never
-/// hash the same input, and hashes with different labels are independent.
+/// Every field, the label included, is preceded by its length in bytes (8 bytes, big-endian). So
+/// the encoding is injective: two different sequences of fields never hash the same input, and
+/// hashes with different labels are independent.
 #[derive(Clone)]
 pub(crate) struct Transcript(Sha512);
 
 impl Transcript {
-    /// Starts a hash for one purpose; `label` names it and no other hash uses the same.
+    /// Starts a hash for one purpose; `label` names the purpose, and no other hash uses it.
     pub(crate) fn new(label: &'static str) -> Self {
         Self(Sha512::new()).field(label.as_bytes())
     }
@@ -36,12 +36,12 @@ impl Transcript {
         digest
     }
 
-    /// 64 secret bytes for the nonce of a proof that this is the statement of.
+    /// Derives 64 secret bytes for the nonce of a proof of this statement.
     ///
-    /// Hashed from 32 random bytes, the secret that is proved to be known, and the
-    /// statement: predictable only to who knows the secret, however bad the randomness is,
-    /// and repeated randomness gives another nonce for another statement. `label` is the
-    /// hash's own.
+    /// They are hashed from 32 random bytes, the secret that is proved to be known, and the
+    /// statement. So only someone who knows the secret can predict them, however bad the randomness
+    /// is, and repeated randomness gives another nonce for another statement. `label` belongs to
+    /// this hash alone.
     pub(crate) fn nonce(
         self,
         label: &'static str,

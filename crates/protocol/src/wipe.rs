@@ -1,4 +1,4 @@
-//! Wiping values whose own `zeroize` the optimiser may remove.
+//! Wipes values whose own `zeroize` the optimiser may remove.
 
 use std::hint::black_box;
 use std::sync::atomic::{Ordering, compiler_fence};
@@ -7,9 +7,9 @@ use zeroize::Zeroize;
 
 /// Overwrites a secret that is about to be dropped.
 ///
-/// frost-core implements `Zeroize` by assigning zero, and an assignment to what nobody
-/// reads afterwards is removed in release builds, together with the wiping on drop that is
-/// derived from it. Here the value counts as read after the assignment.
+/// frost-core implements `Zeroize` by assigning zero. The compiler removes an assignment that
+/// nobody reads afterwards in release builds, together with the wiping on drop that is derived from
+/// it. Here the value counts as read after the assignment.
 pub(crate) fn wipe<T: Zeroize>(secret: &mut T) {
     secret.zeroize();
     black_box(secret);

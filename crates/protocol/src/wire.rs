@@ -1,11 +1,11 @@
-//! Reading canonical messages: exact lengths, big-endian numbers, nothing left over.
+//! Reads canonical messages: exact lengths, big-endian numbers, nothing left over.
 
 use crate::Identifier;
 
 /// The rest of a message.
 ///
-/// Every method takes bytes from the front, or returns `None` and the message is
-/// malformed. Numbers are big-endian.
+/// Every method takes bytes from the front, or returns `None` and the message is malformed. Numbers
+/// are big-endian.
 pub(crate) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -37,12 +37,12 @@ impl<'a> Reader<'a> {
         Identifier::try_from(self.number()?).ok()
     }
 
-    /// How many bytes are left.
+    /// The number of bytes that are left.
     pub(crate) fn remaining(&self) -> usize {
         self.0.len()
     }
 
-    /// Trailing bytes are refused: they would be a second encoding of the same message.
+    /// Rejects trailing bytes: they would be a second encoding of the same message.
     pub(crate) fn end(self) -> Option<()> {
         self.0.is_empty().then_some(())
     }

@@ -64,7 +64,7 @@ impl Vector {
         KeyPackage::from_bytes(&bytes).unwrap()
     }
 
-    /// Of the signers only: the vectors don't list everybody's shares.
+    /// Shares of the signers only: the vectors do not list everybody's shares.
     fn public_key_package(&self) -> PublicKeyPackage {
         let mut bytes = vec![1, 1];
         bytes.extend(self.min_signers.to_be_bytes());

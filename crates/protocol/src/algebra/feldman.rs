@@ -1,13 +1,13 @@
-//! Feldman's verifiable secret sharing over a suite's curve: polynomials, and commitments
-//! to them that sub-shares can be checked against.
+//! Feldman's verifiable secret sharing over a suite's curve: polynomials, and commitments to them
+//! against which sub-shares can be checked.
 //!
 //! A dealer ℓ has a polynomial f_ℓ of degree t − 1 and publishes C_ℓ,k = a_ℓ,k·G for its
-//! coefficients. The key is F(0)·G for F = Σ f_ℓ; the share of participant j is F(j).
-//! What a dealer's constant term is makes the protocol. Random scalars generate a key. Shares of a key, with each
-//! dealer's polynomial weighted by its Lagrange coefficient at 0, share the same key anew.
+//! coefficients. The key is F(0)·G for F = Σ f_ℓ; the share of participant j is F(j). The dealers'
+//! constant terms decide which protocol it is. Random scalars generate a key. Shares of a key, with
+//! each dealer's polynomial weighted by its Lagrange coefficient at 0, reshare the same key.
 //!
-//! This file and `summands.rs` are the only ones that know points and scalars of the suite's curve. The rest
-//! of the engine sees [`Algebra`], [`Dealer`] and [`Dealings`], which speak bytes.
+//! This file and `summands.rs` are the only ones that know points and scalars of the suite's curve.
+//! The rest of the engine sees [`Algebra`], [`Dealer`] and [`Dealings`], which use bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -22,7 +22,7 @@ use crate::fault::Fault;
 use crate::secret::{SCALAR_LENGTH, SecretScalar};
 use crate::transcript::Transcript;
 
-/// What a suite's curve does for the engine.
+/// What the engine needs from a suite's curve.
 pub(crate) trait Algebra: Splitting + Sync {
     /// The length of an encoded point, in bytes.
     fn point_length(&self) -> usize;
@@ -33,13 +33,14 @@ pub(crate) trait Algebra: Splitting + Sync {
     /// `secret`·G. `None` if the secret is not a canonical scalar, or zero.
     fn public_key(&self, secret: &SecretScalar) -> Option<Vec<u8>>;
 
-    /// The sum of what each dealer contributes, weighted. `None` if one of the terms is not a canonical scalar.
+    /// The weighted sum of the dealers' terms. `None` if one of the terms is not a canonical
+    /// scalar.
     fn sum(&self, terms: &[(Identifier, SecretScalar)], weights: Weights) -> Option<SecretScalar>;
 
-    /// A dealer with a random constant term, for a key that takes `min_signers`.
+    /// Creates a dealer with a random constant term, for a key that takes `min_signers`.
     fn deal(&self, min_signers: u16, rng: &mut dyn CryptoRngCore) -> Box<dyn Dealer>;
 
-    /// A dealer with this constant term. `None` if it is not a canonical scalar.
+    /// Creates a dealer with this constant term. `None` if it is not a canonical scalar.
     fn deal_again(
         &self,
         constant: &SecretScalar,
@@ -47,20 +48,21 @@ pub(crate) trait Algebra: Splitting + Sync {
         rng: &mut dyn CryptoRngCore,
     ) -> Option<Box<dyn Dealer>>;
 
-    /// Whether `proof` shows knowledge of the discrete logarithm of `point`, which is encoded and of prime order: see
-    /// [`Dealer::prove`].
+    /// Whether `proof` shows knowledge of the discrete logarithm of `point`, which is encoded and
+    /// of prime order: see [`Dealer::prove`].
     fn verifies_knowledge(&self, point: &[u8], proof: &[u8], statement: Transcript) -> bool;
 
-    /// The public side, empty.
+    /// The public side, without any dealings.
     fn dealings(&self) -> Box<dyn Dealings>;
 }
 
-/// What each dealer's polynomial is multiplied by before they are added.
+/// The factor of each dealer's polynomial before the polynomials are added.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Weights {
     /// One.
     Equal,
-    /// Its Lagrange coefficient at 0 among all dealers: what interpolates their constant terms.
+    /// The dealer's Lagrange coefficient at 0 among all dealers, so that the sum interpolates their
+    /// constant terms.
     Lagrange,
 }
 
@@ -69,9 +71,9 @@ pub(crate) trait Dealer: Send + Sync {
     /// The commitments to its coefficients, the constant term first.
     fn coefficients(&self) -> Vec<u8>;
 
-    /// Proves knowledge of the constant term: a point R and a scalar z = r + c·a₀, where
-    /// c is the hash of `statement` and R (Schnorr's proof, after Fiat and Shamir). The
-    /// nonce r is [hedged](Transcript::nonce).
+    /// Proves knowledge of the constant term: a point R and a scalar z = r + c·a₀, where c is the
+    /// hash of `statement` and R (Schnorr's proof, after Fiat and Shamir). The nonce r is
+    /// [hedged](Transcript::nonce).
     fn prove(&self, statement: Transcript, rng: &mut dyn CryptoRngCore) -> Vec<u8>;
 
     /// The polynomial's value at the recipient's identifier.
@@ -82,8 +84,8 @@ pub(crate) trait Dealer: Send + Sync {
 pub(crate) trait Dealings: fmt::Debug + Send + Sync {
     /// Takes a dealer's commitments, if they are well-formed and the proof holds.
     ///
-    /// Checks canonical encodings, that no coefficient is zero, and the proof of knowledge
-    /// for `statement`. Not that points are in the prime-order group: see
+    /// Checks canonical encodings, that no coefficient is zero, and the proof of knowledge for
+    /// `statement`. Does not check that points are in the prime-order group: see
     /// [`combine`](Self::combine).
     fn add(
         &mut self,
@@ -95,15 +97,16 @@ pub(crate) trait Dealings: fmt::Debug + Send + Sync {
 
     /// The key and everybody's verifying shares, from the weighted sum of all commitments.
     ///
-    /// The key is no identity: that is rejected. A verifying share may be, and is then left out of those.
+    /// A key that is the identity is rejected. A verifying share may be the identity, and is then
+    /// left out.
     fn combine(
         &self,
         recipients: &BTreeSet<Identifier>,
         weights: Weights,
     ) -> Result<Combined, Rejection>;
 
-    /// Whether `sub_share` is the canonical encoding of the value that the dealer's
-    /// polynomial has at the recipient. Exact; false for a dealer that is unknown.
+    /// Whether `sub_share` is the canonical encoding of the value that the dealer's polynomial has
+    /// at the recipient. Exact; false for an unknown dealer.
     fn matches(&self, dealer: Identifier, recipient: Identifier, sub_share: &SecretScalar) -> bool;
 
     fn clone_box(&self) -> Box<dyn Dealings>;
@@ -115,23 +118,25 @@ impl Clone for Box<dyn Dealings> {
     }
 }
 
-/// What the dealings of all participants add up to. Points are encoded.
+/// The sum of all participants' dealings. Points are encoded.
 pub(crate) struct Combined {
     pub(crate) verifying_key: Vec<u8>,
     pub(crate) verifying_shares: BTreeMap<Identifier, Vec<u8>>,
-    /// Whose verifying share is the identity, so that their share is zero, which RFC 9591 has no encoding for. With one
-    /// honest dealer that happens by chance with a probability of about 2⁻²⁵². In a key generation it can't be brought
-    /// about otherwise: the hash round makes dealings independent. In a reshare the dealer that deals last can, so what
-    /// becomes of it is decided by the [`Board`](crate::keyshare::Board), with everybody's verdicts.
+    /// The participants whose verifying share is the identity, so that their share is zero, for
+    /// which RFC 9591 has no encoding. With one honest dealer that happens by chance with a
+    /// probability of about 2⁻²⁵². In a key generation it cannot be caused in any other way,
+    /// because the hash round makes dealings independent. In a reshare the dealer that deals last
+    /// can cause it, so the [`Board`](crate::keyshare::Board) decides the outcome together with
+    /// everybody's verdicts.
     pub(crate) zero_shares: BTreeSet<Identifier>,
 }
 
-/// Why dealings don't make a key.
+/// Why dealings do not make a key.
 pub(crate) enum Rejection {
-    /// These published points outside of the prime-order group.
+    /// These dealers published points outside of the prime-order group.
     Torsion(BTreeSet<Identifier>),
-    /// The key is the identity. In a key generation that takes all dealers together; in a reshare it is the key that
-    /// there was.
+    /// The key is the identity. In a key generation that takes all dealers together; in a reshare
+    /// the old key was the identity already.
     Identity,
 }
 
@@ -188,8 +193,8 @@ impl<C: Curve> Algebra for Over<C> {
 }
 
 impl Weights {
-    /// The weight of each of the dealers. `None` if two are the same modulo the group's order, which identifiers never
-    /// are: they are below 2¹⁶.
+    /// The weight of each dealer. `None` if two dealers are equal modulo the group's order;
+    /// identifiers never are, because they are below 2¹⁶.
     fn of<C: Curve>(
         self,
         dealers: &BTreeSet<Identifier>,
@@ -289,17 +294,16 @@ impl<C: Curve> Published<C> {
 
     /// Checks z·G = R + c·C₀, as R = z·G − c·C₀.
     ///
-    /// Soundness without a torsion check of C₀: let π be the projection onto the
-    /// prime-order group. If the equation holds, so does its image under π, and R, on which
-    /// the challenge depends, fixes π(R). Two answers for one R then give the discrete
-    /// logarithm of π(C₀) as usual. When the sum of all commitments is free of torsion,
-    /// the π(C₀) are what the key is the sum of.
+    /// Soundness without a torsion check of C₀: let π be the projection onto the prime-order group.
+    /// If the equation holds, so does its image under π, and R, on which the challenge depends,
+    /// fixes π(R). Two answers for one R then give the discrete logarithm of π(C₀) as usual. When
+    /// the sum of all commitments is free of torsion, the π(C₀) are what the key is the sum of.
     fn knows_constant(constant: &C::Point, proof: &[u8], statement: Transcript) -> Option<()> {
         let (commitment, response) = proof.split_at_checked(C::POINT_LENGTH)?;
         let response = C::decode_scalar(response.try_into().ok()?)?;
         let challenge = C::wide_scalar(&statement.field(commitment).wide());
         let expected = C::vartime_mul_add(&-challenge, constant, &response);
-        // Comparing encodings refuses all but the canonical one.
+        // Comparing encodings rejects all but the canonical one.
         (encode::<C>([expected].iter()) == commitment).then_some(())
     }
 }
@@ -333,14 +337,13 @@ impl<C: Curve> Dealings for Published<C> {
 
     /// Checks torsion only of the t sums instead of all n·t points.
     ///
-    /// That is enough because only sums are used from here on: key and verifying shares
-    /// are made from them, and so is the check of a participant's own share. If two
-    /// dealers' torsion cancels out, nothing is left of it. If the sums have torsion, then
-    /// at least one dealer's points do, and looking at each finds all of those, none of
-    /// whom can be honest.
+    /// That is enough because only sums are used from here on: key and verifying shares are made
+    /// from them, and so is the check of a participant's own share. If two dealers' torsion cancels
+    /// out, nothing is left of it. If the sums have torsion, then at least one dealer's points do,
+    /// and checking each dealer finds all of those, none of whom can be honest.
     ///
-    /// The same holds for weighted sums: a weight is an integer below the group's order, and multiplies the torsion,
-    /// too.
+    /// The same holds for weighted sums, because a weight is an integer below the group's order
+    /// that multiplies the torsion, too.
     fn combine(
         &self,
         recipients: &BTreeSet<Identifier>,
@@ -384,8 +387,9 @@ impl<C: Curve> Dealings for Published<C> {
     }
 }
 
-/// Σ xᵏ·Cₖ by Horner's method: t multiplications by a number of at most 16 bits, instead
-/// of t by scalars. Exact, also for points with torsion. In variable time: all is public.
+/// Σ xᵏ·Cₖ by Horner's method: t multiplications by a number of at most 16 bits, instead of t
+/// multiplications by scalars. Exact, also for points with torsion. Takes variable time: everything
+/// is public.
 pub(crate) fn evaluate_in_exponent<C: Curve>(
     coefficients: &[C::Point],
     at: Identifier,

@@ -1,12 +1,14 @@
-//! The arithmetic of a repair over a suite's curve: shares split into summands, and their commitments.
+//! The arithmetic of a repair over a suite's curve: shares split into summands, and their
+//! commitments.
 //!
-//! With the helpers H and λ_i the Lagrange coefficient of i among H at the recipient r, the lost share is
-//! s_r = Σ λ_i·s_i. Helper i chooses summands δ_ij at random with Σ_j δ_ij = λ_i·s_i and publishes D_ij = δ_ij·G. As
-//! Y_i = s_i·G is known, everybody checks Σ_j D_ij = λ_i·Y_i. Helper j's sum is σ_j = Σ_i δ_ij, with
-//! σ_j·G = Σ_i D_ij, and Σ_j σ_j = s_r.
+//! With the helpers H and λ_i the Lagrange coefficient of i among H at the recipient r, the lost
+//! share is s_r = Σ λ_i·s_i. Helper i chooses summands δ_ij at random with Σ_j δ_ij = λ_i·s_i and
+//! publishes D_ij = δ_ij·G. As Y_i = s_i·G is known, everybody checks Σ_j D_ij = λ_i·Y_i. Helper
+//! j's sum is σ_j = Σ_i δ_ij, with σ_j·G = Σ_i D_ij, and Σ_j σ_j = s_r.
 //!
-//! Points are compared as points of the curve, torsion included, and need no torsion check. A D_ij with torsion is no
-//! δ·G for any δ, so helper j can complain about it; if it does not, no sum of its is right either.
+//! Points are compared as points of the curve, torsion included, and need no torsion check. A D_ij
+//! with torsion is no δ·G for any δ, so helper j can complain about it; if helper j does not
+//! complain, none of its sums is right either.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -18,7 +20,7 @@ use crate::curve::{Curve, Over, expose, lagrange};
 use crate::fault::Fault;
 use crate::secret::SecretScalar;
 
-/// Who helps whom.
+/// The helpers of a repair, and the participant that they help.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Quorum<'a> {
     pub(crate) helpers: &'a BTreeSet<Identifier>,
@@ -31,11 +33,12 @@ pub(crate) type Draw<'a> = &'a mut dyn FnMut(Identifier) -> Zeroizing<[u8; 64]>;
 /// The verifying share of a participant, encoded.
 pub(crate) type VerifyingShares<'a> = &'a dyn Fn(Identifier) -> Option<&'a [u8]>;
 
-/// What a suite's curve does for a repair.
+/// What a repair needs from a suite's curve.
 pub(crate) trait Splitting {
-    /// Splits λ·`share` of the helper `of` into a summand for each helper: all but its own are what `draw` makes of
-    /// them, so nothing that it gives away depends on its share; its own is the rest. `None` if `share` is not a canonical
-    /// scalar, or `of` no helper.
+    /// Splits λ·`share` of the helper `of` into a summand for each helper. `draw` makes all
+    /// summands but the helper's own, so nothing that the helper gives away depends on its share;
+    /// its own summand is the rest. `None` if `share` is not a canonical scalar, or `of` is not a
+    /// helper.
     fn split(
         &self,
         share: &SecretScalar,
@@ -44,24 +47,26 @@ pub(crate) trait Splitting {
         draw: Draw<'_>,
     ) -> Option<BTreeMap<Identifier, SecretScalar>>;
 
-    /// The public side, empty. `None` if the verifying shares of helpers and recipient are not shares of one key, so that
-    /// no summands could ever come to the lost share.
+    /// The public side, without any commitments. `None` if the verifying shares of helpers and
+    /// recipient are not shares of one key, so that no summands could add up to the lost share.
     fn table(&self, quorum: Quorum<'_>, shares: VerifyingShares<'_>) -> Option<Box<dyn Table>>;
 }
 
 /// The commitments that helpers have published: a row for each.
 pub(crate) trait Table: fmt::Debug + Send + Sync {
-    /// Takes a helper's commitments to its summands for all helpers, in ascending order of those.
+    /// Takes a helper's commitments to its summands for all helpers, in the ascending order of the
+    /// helpers.
     ///
-    /// Checks that they are canonical encodings of points on the curve other than the identity, one for each helper, and
-    /// that they add up to what the helper has to give.
+    /// Checks that they are canonical encodings of points on the curve other than the identity, one
+    /// for each helper, and that they add up to the helper's weighted share.
     fn add(&mut self, from: Identifier, commitments: &[u8]) -> Result<(), Fault>;
 
-    /// Whether `summand` is the canonical encoding of the scalar to which `from` has committed for `to`. False for
-    /// helpers that are unknown.
+    /// Whether `summand` is the canonical encoding of the scalar to which `from` has committed for
+    /// `to`. False for unknown helpers.
     fn matches(&self, from: Identifier, to: Identifier, summand: &SecretScalar) -> bool;
 
-    /// Whether `sum` is the canonical encoding of the sum of all that was committed to for a helper.
+    /// Whether `sum` is the canonical encoding of the sum of all values that were committed to for
+    /// a helper.
     fn matches_sum(&self, of: Identifier, sum: &SecretScalar) -> bool;
 
     fn clone_box(&self) -> Box<dyn Table>;
@@ -123,7 +128,7 @@ impl Quorum<'_> {
 /// Everybody's commitments, decoded.
 #[derive(Clone, Debug)]
 struct Published<C: Curve> {
-    /// λ_i·Y_i for each helper i: what its row adds up to.
+    /// λ_i·Y_i for each helper i: the sum of its row.
     targets: BTreeMap<Identifier, C::Point>,
     /// D_ij by i and j.
     rows: BTreeMap<Identifier, BTreeMap<Identifier, C::Point>>,

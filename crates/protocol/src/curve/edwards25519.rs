@@ -8,7 +8,7 @@ use rand_core::CryptoRngCore;
 use super::Curve;
 use crate::secret::SCALAR_LENGTH;
 
-/// Curve25519 in Edwards form, as curve25519-dalek has it.
+/// Curve25519 in Edwards form, as implemented by curve25519-dalek.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Edwards25519;
 
@@ -74,12 +74,12 @@ impl Curve for Edwards25519 {
     }
 }
 
-/// Whether `bytes` is what encoding the point that they decode to would give.
+/// Whether `bytes` is the encoding of the point that they decode to.
 ///
-/// Decompression reduces y modulo p = 2²⁵⁵ − 19 and ignores the sign of x = 0. So an
-/// encoding is canonical if y < p, and the sign bit is clear where x = 0, that is, where
-/// y = ±1. (RFC 8032, section 5.1.3, demands the same.) Comparing with the encoding of
-/// the decoded point would say so as well, for an inversion per point.
+/// Decompression reduces y modulo p = 2²⁵⁵ − 19 and ignores the sign of x = 0. So an encoding is
+/// canonical if y < p, and the sign bit is clear where x = 0, that is, where y = ±1. (RFC 8032,
+/// section 5.1.3, demands the same.) Comparing with the encoding of the decoded point would give
+/// the same answer, at the cost of an inversion per point.
 fn is_canonical(bytes: &[u8; 32]) -> bool {
     let [low, middle @ .., high] = bytes;
     let negative = high & 0x80 != 0;
@@ -123,7 +123,7 @@ mod tests {
         })
     }
 
-    /// Encodings that are those of y = ±1 but for one byte: there the sign may be set.
+    /// Encodings that differ from those of y = ±1 in one byte: there the sign may be set.
     fn almost_edges() -> impl Iterator<Item = [u8; 32]> {
         let ones = [(1, 0, 0), (0xec, 0xff, 0x7f)];
         ones.into_iter().flat_map(|(low, middle, high)| {
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn exactly_the_encodings_that_re_encode_are_decoded_at_the_edges() {
+    fn only_encodings_that_re_encode_are_decoded_at_the_edges() {
         let mut refused = 0;
         for bytes in edges().chain(almost_edges()) {
             assert_eq!(Edwards25519::decode_point(&bytes).is_some(), re_encodes(&bytes));

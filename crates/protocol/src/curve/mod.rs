@@ -1,4 +1,4 @@
-//! What the keyshare engine needs of a curve.
+//! What the engines need from a curve.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -17,8 +17,8 @@ pub(crate) mod p256;
 
 /// A group of prime order, or one that contains it with a small cofactor.
 ///
-/// Scalars may be secret: operations on them, and [`mul_base`](Self::mul_base), take
-/// constant time. Points are public: everything else may take variable time.
+/// Scalars may be secret: operations on them, and [`mul_base`](Self::mul_base), take constant time.
+/// Points are public: all other operations may take variable time.
 pub(crate) trait Curve: Clone + Copy + fmt::Debug + Send + Sync + 'static {
     /// An integer modulo the prime order of the group.
     type Scalar: Copy
@@ -57,8 +57,8 @@ pub(crate) trait Curve: Clone + Copy + fmt::Debug + Send + Sync + 'static {
     /// 1/`scalar`; `None` for zero. In variable time: only for public values.
     fn vartime_invert(scalar: &Self::Scalar) -> Option<Self::Scalar>;
 
-    /// Σ `scalar`·`point`, with scalars as the integers below the group's order, so that it is exact also for points
-    /// with torsion. In variable time: only for public values.
+    /// Σ `scalar`·`point`, with scalars as the integers below the group's order, so that the sum is
+    /// exact also for points with torsion. In variable time: only for public values.
     fn vartime_sum(terms: &[(Self::Scalar, Self::Point)]) -> Self::Point {
         let zero = Self::Scalar::from(0);
         terms.iter().fold(Self::identity(), |sum, (scalar, point)| {
@@ -81,7 +81,7 @@ pub(crate) trait Curve: Clone + Copy + fmt::Debug + Send + Sync + 'static {
     /// [`is_torsion_free`](Self::is_torsion_free).
     fn decode_point(bytes: &[u8]) -> Option<Self::Point>;
 
-    /// Whether the point is in the group of prime order. Always, if the cofactor is 1.
+    /// Whether the point is in the group of prime order. Always true if the cofactor is 1.
     fn is_torsion_free(point: &Self::Point) -> bool;
 
     /// `x`·`point` for a small `x`, in variable time: at most 16 doublings and additions.
@@ -96,24 +96,25 @@ pub(crate) trait Curve: Clone + Copy + fmt::Debug + Send + Sync + 'static {
         product
     }
 
-    /// Decodes a point that must generate the prime-order group: canonical, not the
-    /// identity, without torsion.
+    /// Decodes a point that must generate the prime-order group: canonical, not the identity,
+    /// without torsion.
     fn decode_generator(bytes: &[u8]) -> Option<Self::Point> {
         Self::decode_point(bytes)
             .filter(|point| *point != Self::identity() && Self::is_torsion_free(point))
     }
 }
 
-/// Stands for a curve where no value of it is at hand: the arithmetic of a suite is implemented for
-/// this.
+/// Stands for a curve where no value of it exists: a suite's arithmetic is implemented for this
+/// type.
 pub(crate) struct Over<C>(PhantomData<C>);
 
 impl<C> Over<C> {
     pub(crate) const NEW: Self = Self(PhantomData);
 }
 
-/// The Lagrange coefficient of `of` among `all` for the value at an identifier, or at 0: what a polynomial's value at `of`
-/// is multiplied by when it is interpolated there. `None` only if two identifiers are the same modulo the group's order.
+/// The Lagrange coefficient of `of` among `all` for the value at an identifier, or at 0: the factor
+/// of a polynomial's value at `of` when the polynomial is interpolated there. `None` only if two
+/// identifiers are equal modulo the group's order.
 pub(crate) fn lagrange<C: Curve>(
     of: Identifier,
     all: &BTreeSet<Identifier>,

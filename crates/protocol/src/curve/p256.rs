@@ -9,7 +9,7 @@ use rand_core::CryptoRngCore;
 use super::Curve;
 use crate::secret::SCALAR_LENGTH;
 
-/// P-256, as the p256 crate has it.
+/// P-256, as implemented by the p256 crate.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct P256;
 

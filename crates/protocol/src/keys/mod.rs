@@ -1,4 +1,4 @@
-//! Keys: what a session leaves behind, and how it is stored.
+//! Keys: the result of a session, and its stored form.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -28,8 +28,8 @@ macro_rules! public_point {
             ///
             /// # Errors
             ///
-            /// Unless the bytes are the canonical encoding of a point in the prime-order
-            /// group other than the identity.
+            /// Unless the bytes are the canonical encoding of a point in the prime-order group
+            /// other than the identity.
             pub fn from_bytes(suite: Suite, bytes: &[u8]) -> Result<Self, InvalidPoint> {
                 if suite.algebra().is_public_key(bytes) {
                     Ok(Self::of_valid_point(suite, bytes.to_vec()))
@@ -43,7 +43,7 @@ macro_rules! public_point {
                 Self { suite, bytes }
             }
 
-            /// The suite whose encoding it is in.
+            /// The suite of the encoding.
             pub fn suite(&self) -> Suite {
                 self.suite
             }
@@ -79,14 +79,14 @@ public_point! {
 #[error("not the canonical encoding of a point of prime order")]
 pub struct InvalidPoint;
 
-/// A stored package can't be read.
+/// Why a stored package cannot be read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PackageError {
-    /// The first byte is not a version that is known.
+    /// The first byte is not a known version.
     #[error("the package is of an unknown version")]
     Version,
-    /// The second byte is not a suite that is known.
+    /// The second byte is not a known suite.
     #[error("the package is of an unknown suite")]
     Suite,
     /// It is too short or too long, or identifiers are zero or not in ascending order.
@@ -106,7 +106,7 @@ pub enum PackageError {
 /// The version of both encodings.
 const VERSION: u8 = 1;
 
-/// Reads what both packages begin with: version, suite, min_signers.
+/// Reads the fields with which both packages begin: version, suite, min_signers.
 fn header(reader: &mut Reader<'_>) -> Result<(Suite, u16), PackageError> {
     if reader.byte().ok_or(PackageError::Malformed)? != VERSION {
         return Err(PackageError::Version);
@@ -120,7 +120,7 @@ fn header(reader: &mut Reader<'_>) -> Result<(Suite, u16), PackageError> {
     Ok((suite, min_signers))
 }
 
-/// What everybody knows of a key.
+/// The public data of a key.
 #[derive(Clone)]
 pub struct PublicKeyPackage {
     min_signers: u16,
@@ -145,7 +145,7 @@ impl PublicKeyPackage {
         self.verifying_key.suite
     }
 
-    /// How many signers a signature needs: t.
+    /// The number of signers that a signature needs: t.
     pub fn min_signers(&self) -> u16 {
         self.min_signers
     }
@@ -160,7 +160,8 @@ impl PublicKeyPackage {
         &self.verifying_shares
     }
 
-    /// Whether `proof` shows that the participant can use its signing share: see [`KeyPackage::prove`].
+    /// Whether `proof` shows that the participant can use its signing share: see
+    /// [`KeyPackage::prove`].
     pub fn verifies_possession(&self, of: Identifier, context: &[u8; 32], proof: &[u8]) -> bool {
         self.verifying_share(of).is_some_and(|share| {
             let statement = possession(self.suite(), of, share, context);
@@ -168,14 +169,13 @@ impl PublicKeyPackage {
         })
     }
 
-    /// One participant's; `None` for a stranger.
+    /// One participant's verifying share; `None` for a stranger.
     pub fn verifying_share(&self, of: Identifier) -> Option<&VerifyingShare> {
         self.verifying_shares.get(&of)
     }
 
-    /// The one encoding: version 1 byte, suite 1, min_signers 2, verifying key, number of
-    /// shares 2, and for each in ascending order identifier 2 and verifying share. Numbers
-    /// are big-endian.
+    /// The one encoding: version 1 byte, suite 1, min_signers 2, verifying key, number of shares 2,
+    /// and for each in ascending order identifier 2 and verifying share. Numbers are big-endian.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = vec![VERSION, self.suite().code()];
         bytes.extend(self.min_signers.to_be_bytes());
@@ -193,8 +193,8 @@ impl PublicKeyPackage {
     ///
     /// # Errors
     ///
-    /// See [`PackageError`]. It is not checked that the shares are shares of the key: a
-    /// package is as good as where it comes from.
+    /// See [`PackageError`]. Does not check that the shares are shares of the key: a package is as
+    /// trustworthy as its source.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, PackageError> {
         let mut reader = Reader::new(bytes);
         let (suite, min_signers) = header(&mut reader)?;
@@ -245,9 +245,9 @@ impl fmt::Debug for PublicKeyPackage {
     }
 }
 
-/// What one participant stores of a key: its signing share, and what belongs to it.
+/// One participant's stored data of a key: its signing share, and what belongs to it.
 ///
-/// Secret. It can't be copied, printed or serialised by accident, and is wiped on drop.
+/// Secret. It cannot be copied, printed or serialised by accident, and is wiped on drop.
 pub struct KeyPackage {
     identifier: Identifier,
     min_signers: u16,
@@ -267,7 +267,8 @@ impl Drop for KeyPackage {
 }
 
 impl KeyPackage {
-    /// `None` if `identifier` is a stranger. That the share is right was checked.
+    /// Returns `None` if `identifier` is a stranger. The caller has checked that the share is
+    /// right.
     pub(crate) fn of_valid_share(
         identifier: Identifier,
         signing_share: SecretScalar,
@@ -288,12 +289,12 @@ impl KeyPackage {
         self.verifying_key.suite
     }
 
-    /// Whose share it is.
+    /// The owner of the share.
     pub fn identifier(&self) -> Identifier {
         self.identifier
     }
 
-    /// How many signers a signature needs: t.
+    /// The number of signers that a signature needs: t.
     pub fn min_signers(&self) -> u16 {
         self.min_signers
     }
@@ -312,9 +313,10 @@ impl KeyPackage {
         &self.signing_share
     }
 
-    /// Proves that the signing share is at hand, and nothing else: that whoever makes this knows the discrete logarithm
-    /// of the verifying share (Schnorr's proof, after Fiat and Shamir: a point, then a scalar of 32 bytes; 64 bytes for
-    /// Ed25519). `context` says for whom and when, so that no proof serves twice.
+    /// Proves possession of the signing share, and nothing else: that the prover knows the discrete
+    /// logarithm of the verifying share (Schnorr's proof, after Fiat and Shamir: a point, then a
+    /// scalar of 32 bytes; 64 bytes for Ed25519). `context` states for whom and when, so that no
+    /// proof serves twice.
     ///
     /// `None` is a fault of this program: a key package has a usable share.
     pub fn prove(&self, context: &[u8; 32], rng: &mut dyn CryptoRngCore) -> Option<Vec<u8>> {
@@ -326,8 +328,8 @@ impl KeyPackage {
 
     /// Checks that this is a share of the key that `public` describes.
     ///
-    /// That the signing share belongs to the verifying share was checked when the package
-    /// was made or read; so this compares with what the log says: do it after loading.
+    /// Call it after loading, to compare with the log. It was checked when the package was made or
+    /// read that the signing share belongs to the verifying share.
     ///
     /// # Errors
     ///
@@ -348,8 +350,8 @@ impl KeyPackage {
         }
     }
 
-    /// The one encoding: version 1 byte, suite 1, min_signers 2, identifier 2, signing
-    /// share 32, verifying share, verifying key. Numbers are big-endian. Secret.
+    /// The one encoding: version 1 byte, suite 1, min_signers 2, identifier 2, signing share 32,
+    /// verifying share, verifying key. Numbers are big-endian. Secret.
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         let points = [&self.verifying_share.bytes[..], &self.verifying_key.bytes].concat();
         // With its final capacity, so that growing leaves no copies behind.
@@ -393,7 +395,7 @@ impl KeyPackage {
     }
 }
 
-/// What a proof of possession is about. The prover appends its commitment.
+/// The statement of a proof of possession. The prover appends its commitment.
 fn possession(
     suite: Suite,
     of: Identifier,
@@ -420,20 +422,20 @@ impl fmt::Debug for KeyPackage {
     }
 }
 
-/// A key package and a public key package that don't belong together.
+/// Why a key package and a public key package do not belong together.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Mismatch {
-    /// They are of different keys.
+    /// They belong to different keys.
     #[error("the share is of another key")]
     VerifyingKey,
-    /// They disagree about how many signers are needed.
+    /// They have different values of min_signers.
     #[error("the share has another min_signers than the key")]
     MinSigners,
     /// The owner of the share does not take part in the key.
     #[error("{0} has no share of this key")]
     Stranger(Identifier),
-    /// The share is not the one that the key records: it is of another epoch, or damaged.
+    /// The share is not the one that the key records: it belongs to another epoch, or is damaged.
     #[error("the share of {0} is not the one that the key records")]
     VerifyingShare(Identifier),
 }

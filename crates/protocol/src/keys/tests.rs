@@ -1,4 +1,4 @@
-//! Stored packages: what is refused, and what does not belong together.
+//! Stored packages: what is rejected, and what does not belong together.
 
 use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
@@ -16,7 +16,7 @@ fn id(value: u16) -> Identifier {
     Identifier::try_from(value).unwrap()
 }
 
-/// A key of which these are shares: what a trusted dealer would hand out.
+/// A key with these shares, as a trusted dealer would hand them out.
 fn deal(suite: Suite, min_signers: u16, members: &[u16], seed: u64) -> Dealt {
     let algebra = suite.algebra();
     let dealer = algebra.deal(min_signers, &mut ChaCha20Rng::seed_from_u64(seed));
@@ -52,7 +52,7 @@ fn changed(bytes: &[u8], change: impl FnOnce(&mut Vec<u8>)) -> (PackageError, Pa
 }
 
 #[test]
-fn both_packages_refuse_other_versions_suites_lengths_and_min_signers() {
+fn packages_reject_unknown_versions_suites_and_lengths() {
     let Dealt { public, packages } = deal(Suite::FrostEd25519Sha512, 2, &[1, 2, 3], 1);
     for (secret, bytes) in [(false, public.to_bytes()), (true, packages[0].to_bytes().to_vec())] {
         let error = |change: fn(&mut Vec<u8>)| {
@@ -99,7 +99,7 @@ fn shares_of_other_keys_are_told_apart() {
 
     assert_eq!(packages[0].check(&public), Ok(()));
     assert_eq!(check(&deal(suite, 2, &[1, 2, 3], 2)), Err(Mismatch::VerifyingKey));
-    // The same constant term, other coefficients: what another epoch looks like.
+    // The same constant term and other coefficients: like another epoch.
     assert_eq!(check(&deal(suite, 3, &[1, 2, 3], 1)), Err(Mismatch::MinSigners));
     assert_eq!(check(&deal(suite, 2, &[2, 3], 1)), Err(Mismatch::Stranger(id(1))));
     let mut other = deal(suite, 2, &[1, 2, 3], 1);
@@ -109,7 +109,7 @@ fn shares_of_other_keys_are_told_apart() {
 }
 
 #[test]
-fn public_packages_are_equal_only_if_key_shares_and_min_signers_are() {
+fn public_packages_are_equal_only_if_all_fields_are() {
     let suite = Suite::FrostEd25519Sha512;
     let public = || deal(suite, 2, &[1, 2, 3], 1).public;
     let key = deal(suite, 2, &[1, 2, 3], 2).public.verifying_key;
@@ -130,7 +130,7 @@ fn a_key_package_says_whose_it_is_and_how_many_sign() {
     assert_eq!((packages[2].identifier(), packages[2].min_signers()), (id(9), 3));
 }
 
-/// What grows is copied, and the copy that it leaves behind is not wiped.
+/// A buffer that grows is copied, and the copy that it leaves behind is not wiped.
 #[test]
 fn a_secret_package_does_not_grow_while_it_is_written() {
     for suite in Suite::ALL.iter().copied() {
@@ -161,7 +161,7 @@ fn keys_are_points_of_prime_order_in_their_one_encoding() {
 }
 
 #[test]
-fn a_public_key_is_printed_as_hexadecimal_and_a_secret_one_is_not() {
+fn public_keys_are_printed_in_hexadecimal_and_secrets_are_not() {
     let Dealt { public, packages } = deal(Suite::FrostEd25519Sha512, 2, &[1, 2], 1);
     let key = public.verifying_key();
     assert_eq!(format!("{key:?}"), format!("VerifyingKey({})", hex::encode(key.as_bytes())));

@@ -1,4 +1,4 @@
-//! What the messages of a key generation or reshare lead to.
+//! The rounds of a key generation or reshare, and the results of their messages.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,8 @@ use crate::session::{self, Fault, Faults, Parameters as _, Phase, Phases, posses
 /// The board of a key generation or reshare.
 pub type Board = session::Board<Keyshare>;
 
-/// A key generation or reshare, as a kind of [session](crate::session): what is left of its messages.
+/// A key generation or reshare, as a kind of [session](crate::session): what it keeps of the
+/// messages.
 #[derive(Clone, Debug)]
 pub struct Keyshare {
     commits: BTreeMap<Identifier, Committed>,
@@ -25,7 +26,7 @@ pub struct Keyshare {
     state: State,
 }
 
-/// What is left of a [`Commit`] or an [`Announce`].
+/// The kept part of a [`Commit`] or an [`Announce`].
 #[derive(Clone, Debug)]
 pub(super) struct Committed {
     /// Absent in a reshare.
@@ -33,11 +34,12 @@ pub(super) struct Committed {
     pub(super) key: PublicKey,
 }
 
-/// What is left of a [`Reveal`] that was found to be right; the coefficients are in [`Dealings`].
+/// The kept part of a [`Reveal`] that is right; the coefficients are in [`Dealings`].
 #[derive(Clone, Debug)]
 pub(super) struct Revealed {
     opening: [u8; 32],
-    /// Nobody else's: fixed before others' were known, or with a proof of [possession].
+    /// Belongs to no other participant: it was fixed before the others' keys were known, or it came
+    /// with a proof of [possession].
     pub(super) ephemeral: PublicKey,
     pub(super) sealed: BTreeMap<Identifier, [u8; SEALED_LENGTH]>,
 }
@@ -48,8 +50,8 @@ enum State {
     Reveal,
     /// All dealings are known, so this would be the key.
     Verdict(PublicKeyPackage),
-    /// All dealings of a reshare are known, and these participants' shares would be zero. There will be no key: somebody
-    /// brought that about, and the verdicts show who, see [`Board::verdict`].
+    /// All dealings of a reshare are known, and these participants' shares would be zero. There
+    /// will be no key: somebody caused that, and the verdicts show who, see [`Board::verdict`].
     ZeroShares(BTreeSet<Identifier>),
     Complete(PublicKeyPackage),
 }
@@ -133,7 +135,7 @@ impl Phases for Keyshare {
             State::Commit => State::Reveal,
             State::Reveal => board.combine()?,
             State::Verdict(package) | State::Complete(package) => State::Complete(package.clone()),
-            // Not reached: whatever the verdict of one whose share would be zero is, it shows a fault.
+            // Not reached: any verdict of a participant whose share would be zero shows a fault.
             State::ZeroShares(_) => return Err(Faults::new()),
         };
         Ok(())
@@ -163,7 +165,8 @@ impl Board {
     fn reveal(&mut self, from: Identifier, message: &[u8]) -> Result<(), Fault> {
         let Reveal { view, dealing, possession, sealed } =
             Reveal::decode(message, from, &self.parameters)?;
-        // First, because it is cheap and makes all that follows independent of others.
+        // This check is first, because it is cheap and makes all that follows independent of
+        // others.
         let opening = dealing.opening(&self.parameters, from);
         let committed = || self.phases.commits.get(&from)?.opening;
         if self.parameters.old().is_none() && committed() != Some(opening) {
@@ -173,15 +176,16 @@ impl Board {
         let Dealing { ephemeral, coefficients, proof } = dealing;
         let statement = Dealing::statement(&self.parameters, from, &ephemeral, &coefficients);
         let ephemeral = PublicKey::from_bytes(ephemeral).ok_or(Fault::InvalidKey)?;
-        // Nobody can prove to know another constant that has this commitment, so a dealer that has the right one deals
-        // its share, whatever it is.
+        // Nobody can prove to know another constant that has this commitment, so a dealer that has
+        // the right one deals its share, whatever it is.
         if let Some(old) = self.parameters.old() {
             let share = old.public.verifying_share(from).map(VerifyingShare::as_bytes);
             if coefficients.get(..self.parameters.suite().algebra().point_length()) != share {
                 return Err(Fault::WrongConstant);
             }
-            // Before anybody can complain: a complaint opens what is sealed to the complainer under this key, so it must
-            // not be another dealer's. A dealing that is refused here ends the session, and no complaint is ever made.
+            // Checked before anybody can complain: a complaint opens what is sealed to the
+            // complainer under this key, so it must not be another dealer's key. A dealing that is
+            // rejected here ends the session, and no complaint is ever made.
             let possession = possession.ok_or(Fault::Malformed)?;
             possession::verify(&ephemeral, about, &possession).ok_or(Fault::WrongProof)?;
         }
@@ -192,10 +196,12 @@ impl Board {
 
     /// Judges each complaint: either its dealer is at fault or the complainer is.
     ///
-    /// Who approves of a share of zero is at fault, too. A dealer that deals last can choose its polynomial by what the
-    /// others dealt, such that somebody's share is zero. To an honest recipient it can't send a right sub-share then:
-    /// it would have to know what the others sent there. So an honest one always has a dealer to complain about, and
-    /// one that approves has made its own share zero, with the last dealer or as the last dealer.
+    /// A participant that approves of a share of zero is at fault, too. A dealer that deals last
+    /// can choose its polynomial by what the others dealt, such that somebody's share is zero. It
+    /// then cannot send a right sub-share to an honest recipient, because it would have to know
+    /// what the others sent to that recipient. So an honest recipient always has a dealer to
+    /// complain about. A recipient that approves has made its own share zero, with the last dealer
+    /// or as the last dealer.
     fn verdict(&self, from: Identifier, message: &[u8]) -> Result<(), Faults> {
         let deals = |id| id != from && self.parameters.dealers().contains(&id);
         // Complaints about oneself, or about somebody who does not deal, are malformed.
@@ -213,8 +219,8 @@ impl Board {
         if faults.is_empty() { Ok(()) } else { Err(faults) }
     }
 
-    /// Opens the sub-share that a complaint is about. `None` if the complaint's proof is
-    /// wrong, so that the sub-share can't be opened.
+    /// Opens the sub-share that a complaint is about. `None` if the complaint's proof is wrong, so
+    /// that the sub-share cannot be opened.
     fn judge(
         &self,
         complainer: Identifier,
@@ -223,8 +229,8 @@ impl Board {
     ) -> Option<(Identifier, Fault)> {
         let shared = self.claim(complainer, dealer, &complaint.shared)?.verify(&complaint.proof)?;
         let (envelope, sealed) = self.envelope(dealer, complainer)?;
-        // The proof fixes the shared point and with it the key, so there is one result of
-        // opening, and the dealer answers for it, whatever it encrypted.
+        // The proof fixes the shared point and with it the key, so opening has one result, and the
+        // dealer is responsible for it, whatever it encrypted.
         let right = envelope
             .open(&shared, sealed)
             .is_some_and(|sub_share| self.phases.dealings.matches(dealer, complainer, &sub_share));
@@ -240,14 +246,16 @@ impl Board {
         if self.parameters.old().is_some() { Weights::Lagrange } else { Weights::Equal }
     }
 
-    /// Makes the key of all dealings. In a reshare, interpolating the old shares gives the old key: that it does is
-    /// what makes the session worth anything, so it is not left to arithmetic alone.
+    /// Makes the key of all dealings. In a reshare, interpolating the old shares gives the old key.
+    /// The session is worthless unless it does, so this is checked and not left to arithmetic
+    /// alone.
     fn combine(&self) -> Result<State, Faults> {
         let old = self.parameters.old();
         match self.dealings().combine(self.parameters.participants(), self.weights()) {
             Ok(combined) if !combined.zero_shares.is_empty() => match old {
                 Some(_) => Ok(State::ZeroShares(combined.zero_shares)),
-                // All of them together, or chance: there is nobody to be named, and nobody to be fair to.
+                // All of them together caused this, or chance: there is nobody to name, and nobody
+                // to be fair to.
                 None => Err(Faults::new()),
             },
             Ok(combined) => {
@@ -276,8 +284,8 @@ impl Board {
         )
     }
 
-    /// Whose dealings make the key: all participants', or in a reshare those that came first. Complete from the
-    /// [verdict phase](Phase::Verdict) on.
+    /// The participants whose dealings make the key: all of them, or in a reshare the dealers that
+    /// came first. Complete from the [verdict phase](Phase::Verdict) on.
     pub fn dealers(&self) -> impl Iterator<Item = Identifier> {
         self.phases.reveals.keys().copied()
     }
@@ -294,7 +302,8 @@ impl Board {
         &*self.phases.dealings
     }
 
-    /// The key that will be if nobody complains. `None` also if [a share of it would be zero](Self::zero_shares).
+    /// The key that results if nobody complains. `None` also if [a share of it would be
+    /// zero](Self::zero_shares).
     pub(super) fn candidate(&self) -> Option<&PublicKeyPackage> {
         match &self.phases.state {
             _ if self.phase() == Phase::Failed => None,
@@ -303,7 +312,8 @@ impl Board {
         }
     }
 
-    /// Whose shares would be zero, in a reshare that can therefore only show who brought that about.
+    /// The participants whose shares would be zero, in a reshare that can therefore only show who
+    /// caused that.
     pub(super) fn zero_shares(&self) -> &BTreeSet<Identifier> {
         static NONE: BTreeSet<Identifier> = BTreeSet::new();
         match &self.phases.state {
@@ -312,7 +322,7 @@ impl Board {
         }
     }
 
-    /// A dealer's sealed sub-share for a recipient, and what opens it.
+    /// A dealer's sealed sub-share for a recipient, and the envelope that opens it.
     pub(super) fn envelope(
         &self,
         dealer: Identifier,
@@ -331,7 +341,7 @@ impl Board {
         Some((envelope, revealed.sealed.get(&recipient)?))
     }
 
-    /// What a complaint of `complainer` about a dealer proves.
+    /// The claim that a complaint of `complainer` about a dealer proves.
     pub(super) fn claim<'a>(
         &'a self,
         complainer: Identifier,

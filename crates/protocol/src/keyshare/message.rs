@@ -1,8 +1,8 @@
 //! The messages of a key generation and of a reshare, three in each, and their one encoding.
 //!
-//! Numbers are big-endian. The first byte is the round and the version in one: a later
-//! version of a message gets a tag of its own. Lengths are exact and nothing may follow.
-//! `P` is the length of a point: 32 bytes for Ed25519.
+//! Numbers are big-endian. The first byte is the round and the version in one: a later version of a
+//! message gets a tag of its own. Lengths are exact and nothing may follow. `P` is the length of a
+//! point: 32 bytes for Ed25519.
 //!
 //! ```text
 //! Commit   1 · opening 32 · encryption key 32           key generation
@@ -24,9 +24,9 @@
 //!
 //! 5 to 8 are [a repair's](crate::repair).
 //!
-//! A *view* is the [transcript](super::Board::transcript) of all rounds before: it says
-//! which messages the sender answers, so that a message can't be held against its sender
-//! beside other messages than those.
+//! A *view* is the [transcript](super::Board::transcript) of all earlier rounds. It names the
+//! messages that the sender answers, so that nobody can hold a message against its sender beside
+//! other messages than those.
 
 use std::collections::BTreeMap;
 
@@ -88,7 +88,7 @@ impl Round {
 /// Round 1: binds the dealer to its dealing before it has seen any other.
 #[derive(Clone, Debug)]
 pub(super) struct Commit {
-    /// [`Dealing::opening`].
+    /// See [`Dealing::opening`].
     pub(super) opening: [u8; 32],
     /// A Ristretto255 point, made for this session only.
     pub(super) encryption_key: [u8; 32],
@@ -108,7 +108,7 @@ impl Commit {
     }
 }
 
-/// What a dealer commits to in round 1 of a key generation, and makes known in round 2.
+/// The values that a dealer commits to in round 1 of a key generation, and reveals in round 2.
 #[derive(Clone, Debug)]
 pub(super) struct Dealing {
     /// The dealer's half of the key agreement that seals its sub-shares: Ristretto255.
@@ -120,7 +120,7 @@ pub(super) struct Dealing {
 }
 
 impl Dealing {
-    /// What the proof of knowledge is about. The prover appends its commitment.
+    /// The statement of the proof of knowledge. The prover appends its commitment.
     pub(super) fn statement(
         parameters: &Parameters,
         dealer: Identifier,
@@ -134,12 +134,13 @@ impl Dealing {
             .field(coefficients)
     }
 
-    /// The hash that is published in round 1 of a key generation. In a reshare nobody needs to be bound before seeing
-    /// the others' dealings: the constant terms are fixed, a key that is fixed can not be biased, and
-    /// [possession](Self::possession) shows that the ephemeral key is nobody else's. There it only stands for the dealing.
+    /// The hash that is published in round 1 of a key generation. In a reshare nobody needs to be
+    /// bound before seeing the others' dealings: the constant terms are fixed, a fixed key cannot
+    /// be biased, and [possession](Self::possession) shows that the ephemeral key belongs to no
+    /// other dealer. There the hash only stands for the dealing.
     ///
-    /// It needs no blinding: the coefficients are uniformly random points, so nobody can
-    /// guess them to compare hashes. It contains the dealer, so it can't be copied: whoever
+    /// The hash needs no blinding: the coefficients are uniformly random points, so nobody can
+    /// guess them to compare hashes. It contains the dealer, so it cannot be copied: a dealer that
     /// publishes another's hash has nothing that opens it in its own name.
     pub(super) fn opening(&self, parameters: &Parameters, dealer: Identifier) -> [u8; 32] {
         Transcript::new("quorate/keyshare/v1/opening")
@@ -151,8 +152,8 @@ impl Dealing {
             .digest()
     }
 
-    /// What a proof of [possession] of the ephemeral key is about, in a reshare. It binds the whole dealing to session,
-    /// dealer, and the messages that it answers.
+    /// The statement of a proof of [possession] of the ephemeral key, in a reshare. It binds the
+    /// whole dealing to session, dealer, and the messages that it answers.
     pub(super) fn possession(
         &self,
         parameters: &Parameters,
@@ -170,13 +171,14 @@ impl Dealing {
     }
 }
 
-/// Round 2: the dealing, and for each other recipient its sealed sub-share. In a reshare it is called `Deal`.
+/// Round 2: the dealing, and for each other recipient its sealed sub-share. In a reshare the
+/// message is called `Deal`.
 #[derive(Clone, Debug)]
 pub(super) struct Reveal {
     /// The transcript of round 1.
     pub(super) view: [u8; 32],
     pub(super) dealing: Dealing,
-    /// Of possession of the ephemeral key: in a reshare, and only there.
+    /// Proves possession of the ephemeral key; present only in a reshare.
     pub(super) possession: Option<[u8; 64]>,
     pub(super) sealed: BTreeMap<Identifier, [u8; SEALED_LENGTH]>,
 }

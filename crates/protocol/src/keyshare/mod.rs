@@ -1,10 +1,9 @@
 //! The keyshare engine: participants make shares of one key that nobody ever holds.
 //!
-//! Distributed key generation after Pedersen, with Feldman's commitments, in the form of
-//! FROST's PedPop (Komlo and Goldberg, 2020) with the additions that make it usable
-//! between parties who do not trust each other or the one who relays: hash commitments
-//! against a dealer who picks last, proofs bound to one session, sub-shares inside of the
-//! signed messages, and complaints that everybody can judge.
+//! Distributed key generation after Pedersen, with Feldman's commitments, in the form of FROST's
+//! PedPop (Komlo and Goldberg, 2020). Additions make it usable between parties that trust neither
+//! each other nor the relay: hash commitments against a dealer that picks last, proofs bound to one
+//! session, sub-shares inside of the signed messages, and complaints that everybody can judge.
 //!
 //! ```text
 //!          Commit              Reveal                 Verdict
@@ -14,20 +13,19 @@
 //! └─────────────────────┘   └────────────────────┘   └────────────────────────┘
 //! ```
 //!
-//! A *reshare* has the same rounds. Holders of an old key's shares deal those instead of
-//! random constants, and the same key is shared anew: among other members, with another
-//! min_signers, or only refreshed. It has no hash of the dealing in the first round, so
-//! that any min_signers old holders are enough; instead a dealer proves to know what is
-//! behind its ephemeral key.
+//! A *reshare* has the same rounds. Holders of an old key's shares deal those instead of random
+//! constants, so that the same key is shared again: among other members, with another min_signers,
+//! or only refreshed. The first round has no hash of the dealing, so that any min_signers old
+//! holders are enough; instead a dealer proves that it knows the secret of its ephemeral key.
 //!
-//! Messages travel through one totally ordered log. A [`Board`] is what that log says: a
-//! fold over the messages that needs no secret, so participants, coordinator and auditors
-//! all compute it and come to the same result, also about who is at fault. A [`Run`] is
-//! the secret half of one participant: it looks at the board and says what to post next.
+//! Messages travel through one totally ordered log. A [`Board`] is a fold over these messages that
+//! needs no secret, so participants, coordinator and auditors all compute it and reach the same
+//! result, also about who is at fault. A [`Run`] is the secret half of one participant: it looks at
+//! the board and returns the message to post next.
 //!
-//! A key counts only after all participants have signed the [transcript](Board::transcript)
-//! and have stored their packages; that certification is the layer above's, as are
-//! signatures on messages, deadlines for [missing](Board::missing) ones, and retries, each
+//! A key counts only after all participants have signed the [transcript](Board::transcript) and
+//! have stored their packages. The layer above is responsible for that certification, for
+//! signatures on messages, for deadlines for [missing](Board::missing) ones, and for retries, each
 //! under a new [`SessionId`].
 //!
 //! Every field, check and reason is in `docs/protocols/keyshare.md`.

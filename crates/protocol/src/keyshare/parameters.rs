@@ -1,4 +1,4 @@
-//! What a session is about: fixed before it starts, and hashed into everything it makes.
+//! The parameters of a session: fixed before it starts, and hashed into all its messages.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use crate::session::{self, MAX_PARTICIPANTS, SessionId};
 use crate::transcript::Transcript;
 use crate::{Identifier, Suite};
 
-/// The key that is shared anew, and who may deal.
+/// The key that is reshared, and the participants that may deal.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Old {
     pub(crate) public: PublicKeyPackage,
@@ -23,14 +23,14 @@ pub struct Parameters {
     min_signers: u16,
     participants: BTreeSet<Identifier>,
     old: Option<Old>,
-    /// A hash of all of the above.
+    /// A hash of all fields above.
     binding: [u8; 32],
 }
 
 impl Parameters {
     /// Checks and fixes the parameters of a session.
     ///
-    /// `context` is a hash of whatever else the participants agreed on: the manifest with
+    /// `context` is a hash of everything else that the participants agreed on: the manifest with
     /// the group, its policy, and who is behind each identifier.
     ///
     /// # Errors
@@ -57,16 +57,19 @@ impl Parameters {
         Ok(Self { suite, session, context, min_signers, participants, old: None, binding })
     }
 
-    /// Checks and fixes the parameters of a session that shares the key of `old` anew among `participants`, of whom
-    /// `min_signers` will be needed. Any number may have held shares before, or none.
+    /// Checks and fixes the parameters of a session that reshares the key of `old` among
+    /// `participants`, of whom `min_signers` will be needed. Any number of them may have held
+    /// shares before, or none.
     ///
-    /// An identifier is the same participant before and after: who joins has one that nobody had. `dealers` are those
-    /// old holders whose dealing is wanted: all, but for those who are known to cheat. As many as the old key's
-    /// min_signers have to deal, whichever are first in the log.
+    /// An identifier stands for the same participant before and after: a participant that joins has
+    /// an identifier that nobody had. `dealers` are the old holders whose dealing is wanted: all
+    /// except those that are known to cheat. As many as the old key's min_signers have to deal; the
+    /// first ones in the log count.
     ///
     /// # Errors
     ///
-    /// As for [`Self::new`]; and if a dealer has no share of the old key, or if they are too few.
+    /// As for [`Self::new`]; and if a dealer has no share of the old key, or if there are too few
+    /// dealers.
     pub fn reshare(
         session: SessionId,
         context: [u8; 32],
@@ -118,7 +121,7 @@ impl Parameters {
         self.session
     }
 
-    /// The hash of what else was agreed on.
+    /// The hash of everything else that was agreed on.
     pub fn context(&self) -> &[u8; 32] {
         &self.context
     }
@@ -128,24 +131,25 @@ impl Parameters {
         self.min_signers
     }
 
-    /// Everybody who gets a share: n identifiers.
+    /// All participants that get a share: n identifiers.
     pub fn participants(&self) -> &BTreeSet<Identifier> {
         &self.participants
     }
 
-    /// Everybody who may deal: in a key generation all participants, in a reshare holders of the old key's shares.
+    /// All participants that may deal: in a key generation all of them, in a reshare holders of the
+    /// old key's shares.
     pub fn dealers(&self) -> &BTreeSet<Identifier> {
         self.old.as_ref().map_or(&self.participants, |old| &old.dealers)
     }
 
-    /// How many dealings there will be.
+    /// The number of dealings that make the key.
     pub(crate) fn dealings_needed(&self) -> usize {
         self.old
             .as_ref()
             .map_or(self.participants.len(), |old| usize::from(old.public.min_signers()))
     }
 
-    /// The key that is shared anew, in a reshare.
+    /// The key that is reshared, in a reshare.
     pub(crate) fn old(&self) -> Option<&Old> {
         self.old.as_ref()
     }
@@ -192,33 +196,33 @@ pub enum ParametersError {
     /// Two participants would have the same x-coordinate, and so the same share.
     #[error("identifier {0} is given to two participants")]
     Duplicate(Identifier),
-    /// It is to deal, and has nothing to deal.
+    /// The identifier is listed as a dealer, but has no share to deal.
     #[error("identifier {0} has no share of the old key")]
     NoShare(Identifier),
-    /// Together they could not use the old key.
+    /// Together the dealers could not use the old key.
     #[error("the old key takes {min_signers} dealers, but there are only {dealers}")]
     TooFewDealers {
         /// The old key's min_signers.
         min_signers: u16,
-        /// How many there are.
+        /// The number of dealers.
         dealers: usize,
     },
     /// Their messages would not fit into the log.
     #[error("there are {participants} participants, but at most {MAX_PARTICIPANTS} are possible")]
     TooManyParticipants {
-        /// How many there are.
+        /// The number of participants.
         participants: usize,
     },
-    /// With one signer every participant would hold the whole key: that is an ordinary
-    /// key, not a threshold key. With none, nobody would be needed.
+    /// With one signer every participant would hold the whole key: that is an ordinary key, not a
+    /// threshold key. With none, nobody would be needed.
     #[error("min_signers is {0}, but must be at least 2")]
     TooFewSigners(u16),
-    /// Nobody could ever sign.
+    /// No group could ever sign.
     #[error("min_signers is {min_signers}, but there are only {participants} participants")]
     TooManySigners {
-        /// What was asked for.
+        /// The requested min_signers.
         min_signers: u16,
-        /// How many there are.
+        /// The number of participants.
         participants: usize,
     },
 }

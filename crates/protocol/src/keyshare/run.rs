@@ -19,7 +19,7 @@ use crate::session::{self, Error, Parameters as _, Phase, possession};
 /// One participant's secrets in a key generation or reshare.
 pub type Run = session::Run<Secrets>;
 
-/// What [`Run::advance`] leads to.
+/// The result of [`Run::advance`].
 pub type Step<R = Run> = session::Step<R>;
 
 /// What a participant keeps to itself.
@@ -36,14 +36,16 @@ impl Secrets {
 }
 
 enum State {
-    /// Has dealt, if it deals, and published at most a hash of it. Reveals when all recipients' keys are known.
+    /// Has dealt, if it deals, and published at most a hash of the dealing. Reveals when all
+    /// recipients' keys are known.
     Committed(Option<Prepared>),
     /// Has revealed. Judges the others' sub-shares when all are known, if it gets a share.
     Revealed { own: SecretScalar },
-    /// Holds a share of this key. Done when all others say so too.
+    /// Holds a share of this key. Done when all others have approved, too.
     Approved { share: SecretScalar, public: PublicKeyPackage },
-    /// Has judged, and gets no share: it complained, or found nothing wrong with the sub-shares that it got itself in a
-    /// session in which somebody's share would be zero. Its verdict or another's ends the session.
+    /// Has judged, and gets no share: it complained, or it found nothing wrong with its own
+    /// sub-shares in a session in which somebody's share would be zero. Its verdict or another's
+    /// ends the session.
     NoShare,
 }
 
@@ -73,9 +75,9 @@ impl Prepared {
 impl Run {
     /// Starts a session as participant `me`; returns the first message to post.
     ///
-    /// Never start the same session twice, not even after a crash: the second first message
-    /// would be [equivocation](super::Fault::Equivocation). Make durable that the session
-    /// was started before the message leaves.
+    /// Never start the same session twice, not even after a crash: the second first message would
+    /// be [equivocation](super::Fault::Equivocation). Make durable that the session was started
+    /// before the message leaves.
     ///
     /// # Errors
     ///
@@ -100,19 +102,19 @@ impl Run {
         Ok(run.sent(Round::Commit, message))
     }
 
-    /// Starts a session that shares a key anew, as participant `me`; returns the first message to post, if there is
-    /// one: who gets no share has nothing to say yet.
+    /// Starts a reshare as participant `me`; returns the first message to post, if there is one: a
+    /// participant that gets no share has nothing to post yet.
     ///
-    /// `old` is this participant's share of the key. Without it, one that gets a share takes part and does not deal:
-    /// because it never had one, or because it lost it. A share that is dealt stays good: the old key package may be
-    /// used until the layer above destroys it.
+    /// `old` is this participant's share of the key. Without it, a participant that gets a share
+    /// takes part but does not deal, because it never had a share or because it lost it. A share
+    /// that is dealt stays good: the old key package may be used until the layer above destroys it.
     ///
     /// As for [`Self::start`], never start the same session twice.
     ///
     /// # Errors
     ///
-    /// [`Error::Stranger`] if `me` neither gets a share nor is to deal one. [`Error::OldShare`] if `old` is not this
-    /// participant's share of that key, or if the session makes a new key.
+    /// [`Error::Stranger`] if `me` neither gets a share nor is to deal one. [`Error::OldShare`] if
+    /// `old` is not this participant's share of that key, or if the session makes a new key.
     pub fn reshare(
         parameters: &Parameters,
         me: Identifier,
@@ -153,7 +155,7 @@ impl session::Secrets for Secrets {
         let me = run.me;
         let parameters = board.parameters();
         let recipient = parameters.participants().contains(&me);
-        // In a reshare a session may go on without a dealer: enough others were faster.
+        // In a reshare a session may continue without a dealer: enough others were faster.
         let optional = parameters.old().is_some();
         let (run, Secrets { decryption, state }) = run.split();
         let run = |state| run(Secrets { decryption, state });
@@ -190,8 +192,8 @@ impl session::Secrets for Secrets {
             | (state @ (State::Approved { .. } | State::NoShare), Phase::Verdict) => {
                 Ok(Step::Wait(run(state)))
             }
-            // Behind: the board lacks messages that this run has already seen. Ahead: it
-            // has messages in this participant's name that this run did not send.
+            // Behind: the board lacks messages that this run has already seen. Ahead: it has
+            // messages in this participant's name that this run did not send.
             (State::Revealed { .. }, Phase::Commit)
             | (State::Approved { .. } | State::NoShare, Phase::Commit | Phase::Reveal) => {
                 Err(Error::OtherBoard)
@@ -214,7 +216,8 @@ impl session::Secrets for Secrets {
 }
 
 impl Run {
-    /// Reveals what was dealt and seals everybody's sub-share. In a reshare it also proves that the ephemeral key is its own.
+    /// Reveals the dealing and seals everybody's sub-share. In a reshare it also proves that the
+    /// ephemeral key is its own.
     fn reveal(
         self,
         board: &Board,
@@ -248,17 +251,16 @@ impl Run {
         Ok(self.send(round, message))
     }
 
-    /// Adds the sub-shares up and approves, or finds out whom to complain about.
+    /// Adds the sub-shares up and approves, or finds the dealers to complain about.
     ///
-    /// Only the (in a reshare weighted) sum s = Σ f_ℓ(me) is checked, as s·G against the verifying share that the
-    /// board computed from the summed commitments. That is enough, because s is all that
-    /// is kept: if it is right, it does not matter whether two dealers' errors cancelled
-    /// out. If it is wrong, so is at least one f_ℓ(me), and checking each against its
-    /// dealer's commitments finds exactly the wrong ones; the sum of equations that all
-    /// hold would hold too.
+    /// Only the (in a reshare weighted) sum s = Σ f_ℓ(me) is checked, as s·G against the verifying
+    /// share that the board computed from the summed commitments. That is enough, because only s is
+    /// kept: if s is right, it does not matter whether two dealers' errors cancelled out. If s is
+    /// wrong, so is at least one f_ℓ(me), and checking each against its dealer's commitments finds
+    /// exactly the wrong ones, because the sum of equations that all hold would hold too.
     ///
-    /// If somebody's share would be zero there is no sum to check, as there will be no key: then each dealer is
-    /// checked, to name those whose sub-shares are wrong.
+    /// If somebody's share would be zero there is no sum to check, because there will be no key:
+    /// then each dealer is checked, to name those whose sub-shares are wrong.
     fn judge(
         mut self,
         board: &Board,
@@ -268,7 +270,7 @@ impl Run {
         let algebra = self.parameters.suite().algebra();
         let mut terms = Vec::new();
         if board.reveals().contains_key(&self.me) {
-            // Without one, this run has not dealt what the board shows.
+            // Without it, this run has not dealt what the board shows.
             terms.push((self.me, own.ok_or(Error::Impersonated)?));
         }
         for dealer in self.others(board) {
@@ -297,8 +299,9 @@ impl Run {
                     verdict.complaints.insert(dealer, self.complain(board, dealer, rng)?);
                 }
             }
-            // With a share of zero whose parts are all right, somebody knew what it can't know: other dealers'
-            // sub-shares to this participant. Even then it does not approve.
+            // If the share is zero although all its parts are right, somebody knew what nobody can
+            // know: the other dealers' sub-shares to this participant. Even then this participant
+            // does not approve.
             let others_are_zero =
                 !board.zero_shares().is_empty() && !board.zero_shares().contains(&self.me);
             if verdict.complaints.is_empty() && !others_are_zero {
@@ -315,11 +318,12 @@ impl Run {
         Ok(envelope.open(&shared, sealed))
     }
 
-    /// Makes public what opens a dealer's sub-share.
+    /// Publishes what opens a dealer's sub-share.
     ///
-    /// Only ever of a dealing that counts: the board took it, so its ephemeral key is nobody else's. In a reshare that is
-    /// what a proof showed when the dealing was posted. Without a right one the session is over, and
-    /// [`advance`](Self::advance) says so and nothing else; there is no such dealing to complain about.
+    /// This is only ever done for a dealing that counts: the board accepted it, so its ephemeral
+    /// key belongs to no other dealer. In a reshare, a proof showed that when the dealing was
+    /// posted. Without a valid proof the session is over, and [`advance`](Self::advance) returns
+    /// that error and nothing else, so there is no such dealing to complain about.
     fn complain(
         &self,
         board: &Board,
@@ -333,7 +337,7 @@ impl Run {
         Ok(Complaint { shared, proof })
     }
 
-    /// Whose sub-shares are sealed to this participant.
+    /// The dealers whose sub-shares are sealed to this participant.
     fn others<'a>(&self, board: &'a Board) -> impl Iterator<Item = Identifier> + use<'a> {
         let me = self.me;
         board.dealers().filter(move |id| *id != me)

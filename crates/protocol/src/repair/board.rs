@@ -1,4 +1,4 @@
-//! What the messages of a repair lead to.
+//! The rounds of a repair, and the results of their messages.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ use crate::session::{self, Fault, Faults, Parameters as _, Phase, Phases, posses
 /// The board of a repair.
 pub type Board = session::Board<Repair>;
 
-/// A repair, as a kind of [session](crate::session): what is left of its messages.
+/// A repair, as a kind of [session](crate::session): what it keeps of the messages.
 #[derive(Clone, Debug)]
 pub struct Repair {
     /// The recipient's and the helpers' encryption keys.
@@ -28,7 +28,7 @@ pub struct Repair {
     state: State,
 }
 
-/// What is left of a [`Deal`]; the commitments are in the [`Table`].
+/// The kept part of a [`Deal`]; the commitments are in the [`Table`].
 #[derive(Clone, Debug)]
 struct Dealt {
     digest: [u8; 32],
@@ -46,14 +46,14 @@ enum State {
 }
 
 impl Purpose {
-    /// What helpers seal to each other.
+    /// For the summands that helpers seal to each other.
     const SUMMAND: &'static Self = &Self {
         seal: "quorate/repair/v1/summand/seal",
         complaint: "quorate/repair/v1/summand/complaint",
         nonce: "quorate/repair/v1/summand/complaint/nonce",
     };
 
-    /// What helpers seal to the recipient.
+    /// For the sums that helpers seal to the recipient.
     const SUM: &'static Self = &Self {
         seal: "quorate/repair/v1/sum/seal",
         complaint: "quorate/repair/v1/sum/complaint",
@@ -165,7 +165,7 @@ impl Board {
     }
 
     fn deal(&mut self, from: Identifier, message: &[u8]) -> Result<(), Fault> {
-        // Always so: the caller asked for the round.
+        // Always true: the caller asked for the round.
         let State::Deal(table) = &mut self.phases.state else { return Err(Fault::Malformed) };
         let Deal { view, dealing, proof, sealed } =
             Deal::decode(message, from, &self.phases.helpers, &self.parameters)?;
@@ -205,7 +205,8 @@ impl Board {
         faults
     }
 
-    /// Opens what a complaint is about. `None` if the complaint's proof is wrong, so that it can't be opened.
+    /// Opens the value that a complaint is about. `None` if the complaint's proof is wrong, so that
+    /// the value cannot be opened.
     fn open(
         &self,
         complainer: Identifier,
@@ -214,8 +215,8 @@ impl Board {
     ) -> Option<(Identifier, Fault)> {
         let shared = self.claim(complainer, helper, &complaint.shared)?.verify(&complaint.proof)?;
         let (envelope, sealed) = self.envelope(helper, complainer)?;
-        // The proof fixes the shared point and with it the key, so there is one result of opening, and the helper answers
-        // for it, whatever it encrypted.
+        // The proof fixes the shared point and with it the key, so opening has one result, and the
+        // helper is responsible for it, whatever it encrypted.
         let right = envelope
             .open(&shared, sealed)
             .is_some_and(|value| self.is_right(helper, complainer, &value));
@@ -232,8 +233,8 @@ impl Board {
         self.phases.helpers.len() == usize::from(self.parameters.min_signers())
     }
 
-    /// Who helps: those of the candidates who announced first, as many as the key's min_signers. Complete from
-    /// [`Phase::Reveal`] on, and earlier if only the recipient is missing.
+    /// The helpers: the candidates that announced first, as many as the key's min_signers. Complete
+    /// from [`Phase::Reveal`] on, and earlier if only the recipient is missing.
     pub fn helpers(&self) -> &BTreeSet<Identifier> {
         &self.phases.helpers
     }
@@ -242,18 +243,18 @@ impl Board {
         Quorum { helpers: &self.phases.helpers, recipient: self.parameters.recipient() }
     }
 
-    /// What was announced for sealing something to `to`.
+    /// The key that `to` announced, to which values for it are sealed.
     pub(super) fn key(&self, to: Identifier) -> Option<&PublicKey> {
         self.phases.keys.get(&to)
     }
 
-    /// The key with which a helper that has dealt seals.
+    /// The ephemeral key of a helper that has dealt.
     pub(super) fn ephemeral(&self, of: Identifier) -> Option<&PublicKey> {
         Some(&self.phases.dealt.get(&of)?.ephemeral)
     }
 
-    /// Whether a helper's value for another one, or its sum for the recipient, is what was committed to. False before
-    /// all have dealt.
+    /// Whether a helper's value for another helper, or its sum for the recipient, is the one that
+    /// was committed to. False before all have dealt.
     pub(super) fn is_right(&self, from: Identifier, to: Identifier, value: &SecretScalar) -> bool {
         match &self.phases.state {
             _ if self.phase() == Phase::Failed => false,
@@ -265,7 +266,7 @@ impl Board {
         }
     }
 
-    /// What seals a helper's summand for another one.
+    /// The envelope of a helper's summand for another helper.
     pub(super) fn summand_envelope<'a>(
         &'a self,
         from: Identifier,
@@ -284,7 +285,8 @@ impl Board {
         })
     }
 
-    /// What seals a helper's sum for the recipient. The view stands for all dealings, which the sum must match.
+    /// The envelope of a helper's sum for the recipient. The view stands for all dealings, which
+    /// the sum must match.
     pub(super) fn sum_envelope(&self, from: Identifier) -> Option<Envelope<'_>> {
         let recipient = self.parameters.recipient();
         Some(Envelope {
@@ -298,7 +300,8 @@ impl Board {
         })
     }
 
-    /// What a helper has sealed for another one, or for the recipient, and what opens it.
+    /// The value that a helper has sealed for another helper, or for the recipient, and the
+    /// envelope that opens it.
     pub(super) fn envelope(
         &self,
         from: Identifier,
@@ -312,7 +315,7 @@ impl Board {
         Some((envelope, sealed.get(&to)?))
     }
 
-    /// What a complaint of `complainer` about a helper proves.
+    /// The claim that a complaint of `complainer` about a helper proves.
     pub(super) fn claim<'a>(
         &'a self,
         complainer: Identifier,

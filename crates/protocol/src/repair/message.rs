@@ -1,8 +1,9 @@
 //! The four messages and their one encoding.
 //!
-//! Numbers are big-endian. The first byte is the round and the version in one; no message of key generation or of a
-//! reshare begins with the same. Lengths are exact and nothing may follow. `P` is the length of a point: 32 bytes for Ed25519; t is the key's
-//! min_signers, the number of helpers.
+//! Numbers are big-endian. The first byte is the round and the version in one; no message of key
+//! generation or of a reshare begins with the same. Lengths are exact and nothing may follow. `P`
+//! is the length of a point: 32 bytes for Ed25519; t is the key's min_signers, the number of
+//! helpers.
 //!
 //! ```text
 //! Announce 5 · encryption key 32
@@ -19,8 +20,8 @@
 //! complaint: helper 2 · shared point 32 · proof: challenge 32, response 32
 //! ```
 //!
-//! A *view* is the [transcript](super::Board::transcript) of all rounds before: it says which messages the sender
-//! answers, and with them who the helpers are.
+//! A *view* is the [transcript](super::Board::transcript) of all earlier rounds. It names the
+//! messages that the sender answers, and with them the helpers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -66,18 +67,19 @@ impl crate::session::Round for Round {
     }
 }
 
-/// What a helper publishes about the summands of its share.
+/// The values that a helper publishes about the summands of its share.
 #[derive(Clone, Debug)]
 pub(super) struct Dealing {
-    /// The helper's half of the key agreements that seal its summands, and later its sum: Ristretto255.
+    /// The helper's half of the key agreements that seal its summands, and later its sum:
+    /// Ristretto255.
     pub(super) ephemeral: [u8; 32],
     /// A point for each helper, ascending: see [`Table`](crate::algebra::Table).
     pub(super) commitments: Vec<u8>,
 }
 
 impl Dealing {
-    /// What a proof of [possession] of the ephemeral key is about. It binds the dealing to its helper and to those that it
-    /// is for.
+    /// The statement of a proof of [possession] of the ephemeral key. It binds the dealing to its
+    /// helper and to the helpers that it is for.
     pub(super) fn statement(
         &self,
         parameters: &Parameters,
@@ -114,7 +116,7 @@ pub(super) struct Deal {
     /// The transcript of round 1.
     pub(super) view: [u8; 32],
     pub(super) dealing: Dealing,
-    /// Of possession of the ephemeral key.
+    /// Proves possession of the ephemeral key.
     pub(super) proof: [u8; 64],
     pub(super) sealed: BTreeMap<Identifier, [u8; SEALED_LENGTH]>,
 }
@@ -151,7 +153,7 @@ impl Deal {
     }
 }
 
-/// Round 3: a helper's sum for the recipient, or whose summands were wrong.
+/// Round 3: a helper's sum for the recipient, or complaints about wrong summands.
 #[derive(Clone, Debug)]
 pub(super) struct Sum {
     /// The transcript of rounds 1 and 2.
@@ -168,7 +170,8 @@ impl Sum {
         [&[Round::Sum as u8][..], &self.view, &answer].concat()
     }
 
-    /// Complaints about oneself, about who did not deal, or not in ascending order are malformed.
+    /// Complaints about oneself, about a participant that did not deal, or not in ascending order
+    /// are malformed.
     pub(super) fn decode(
         message: &[u8],
         from: Identifier,

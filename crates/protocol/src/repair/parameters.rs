@@ -1,4 +1,4 @@
-//! What a repair is about: fixed before it starts, and hashed into everything it makes.
+//! The parameters of a repair: fixed before it starts, and hashed into all its messages.
 
 use std::collections::BTreeSet;
 
@@ -15,25 +15,27 @@ pub struct Parameters {
     public: PublicKeyPackage,
     candidates: BTreeSet<Identifier>,
     recipient: Identifier,
-    /// A hash of all of the above.
+    /// A hash of all fields above.
     binding: [u8; 32],
 }
 
 impl Parameters {
-    /// Checks and fixes the parameters of a session in which `recipient` gets its share of the key of `public` back.
+    /// Checks and fixes the parameters of a session in which `recipient` recovers its share of the
+    /// key of `public`.
     ///
-    /// `context` is a hash of whatever else was agreed on: the group and its epoch, who is behind each identifier, and why
-    /// the recipient may have its share. `candidates` are those who may help: all other holders, but for those who are
-    /// known to cheat. As many of them as the key's min_signers will, whoever announces first in the log.
+    /// `context` is a hash of everything else that was agreed on: the group and its epoch, who is
+    /// behind each identifier, and why the recipient may have its share. `candidates` are the
+    /// participants that may help: all other holders except those that are known to cheat. As many
+    /// of them as the key's min_signers will help; the first ones to announce in the log count.
     ///
-    /// The recipient must be one of the key's participants. Interpolating a share that nobody held would give somebody
-    /// new a vote; that takes a reshare.
+    /// The recipient must be one of the key's participants. Interpolating a share that nobody held
+    /// would give a new participant a vote; that takes a reshare.
     ///
     /// # Errors
     ///
-    /// If a candidate occurs twice, or is the recipient; if a candidate or the recipient has no verifying share in
-    /// `public`; if the candidates are fewer than the key's min_signers, or if those are more than
-    /// [`MAX_PARTICIPANTS`], so that messages would not fit into the log.
+    /// If a candidate occurs twice, or is the recipient; if a candidate or the recipient has no
+    /// verifying share in `public`; if the candidates are fewer than the key's min_signers, or if
+    /// those are more than [`MAX_PARTICIPANTS`], so that messages would not fit into the log.
     pub fn new(
         session: SessionId,
         context: [u8; 32],
@@ -84,27 +86,27 @@ impl Parameters {
         self.session
     }
 
-    /// The hash of what else was agreed on.
+    /// The hash of everything else that was agreed on.
     pub fn context(&self) -> &[u8; 32] {
         &self.context
     }
 
-    /// The key, with the verifying share of the share that was lost.
+    /// The key, with the verifying share of the lost share.
     pub fn public(&self) -> &PublicKeyPackage {
         &self.public
     }
 
-    /// How many helpers there will be: t, as many as sign.
+    /// The number of helpers: t, as many as sign.
     pub fn min_signers(&self) -> u16 {
         self.public.min_signers()
     }
 
-    /// Everybody who may help.
+    /// All participants that may help.
     pub fn candidates(&self) -> &BTreeSet<Identifier> {
         &self.candidates
     }
 
-    /// Who lost its share.
+    /// The participant that lost its share.
     pub fn recipient(&self) -> Identifier {
         self.recipient
     }
@@ -127,18 +129,18 @@ pub enum ParametersError {
     /// A candidate is listed twice.
     #[error("identifier {0} is listed twice among those who may help")]
     Duplicate(Identifier),
-    /// Who lost its share can not help to repair it.
-    #[error("identifier {0} can not help to repair its own share")]
+    /// The participant that lost its share cannot help to repair it.
+    #[error("identifier {0} cannot help to repair its own share")]
     Recipient(Identifier),
-    /// It has no share to help with, or none that could be lost.
+    /// The participant has no share that it could help with, or lose.
     #[error("identifier {0} has no share of the key")]
     NoShare(Identifier),
-    /// Together they could not use the key, so they can not interpolate a share either.
+    /// Together the candidates could not use the key, so they cannot interpolate a share either.
     #[error("a repair takes {min_signers} helpers, but only {candidates} may help")]
     TooFewCandidates {
         /// The key's min_signers.
         min_signers: u16,
-        /// How many may help.
+        /// The number of candidates.
         candidates: usize,
     },
     /// Their messages would not fit into the log.

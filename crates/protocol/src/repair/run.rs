@@ -20,39 +20,40 @@ use crate::transcript::Transcript;
 /// One participant's secrets in a repair.
 pub type Run = session::Run<Secrets>;
 
-/// What [`Run::advance`] leads to.
+/// The result of [`Run::advance`].
 pub type Step<R = Run> = session::Step<R>;
 
 /// What a participant keeps to itself.
 pub struct Secrets(State);
 
 enum State {
-    /// May help. Splits its share when it is known who the helpers are, if it is one.
+    /// May help. Splits its share once the helpers are known, if it is one of them.
     Offered { share: SecretScalar, decryption: SecretKey },
     /// Has dealt, and kept one summand. Adds up when all have dealt.
     Dealt { own: SecretScalar, ephemeral: SecretKey, decryption: SecretKey },
-    /// Has sealed its sum, and knows nothing any more.
+    /// Has sealed its sum, and keeps no more secrets.
     Summed,
-    /// Has lost its share. Adds up when all sums are there.
+    /// Has lost its share. Adds up when all sums are known.
     Lost { decryption: SecretKey },
-    /// Has its share, and has said so.
+    /// Has its share, and has approved.
     Repaired { share: SecretScalar },
     /// Has complained. The complaint, when posted, ends the session.
     Complained,
 }
 
 impl Run {
-    /// Starts a repair as `me`, one of those who may help; returns the first message to post.
+    /// Starts a repair as `me`, one of the candidates; returns the first message to post.
     ///
-    /// `package` is this participant's key package. Its share stays as it is, and good.
+    /// `package` is this participant's key package. Its share stays as it is, and stays good.
     ///
-    /// Never start the same session twice, not even after a crash: the second first message would be
-    /// [equivocation](session::Fault::Equivocation). Make durable that the session was started before the message leaves.
+    /// Never start the same session twice, not even after a crash: the second first message would
+    /// be [equivocation](session::Fault::Equivocation). Make durable that the session was started
+    /// before the message leaves.
     ///
     /// # Errors
     ///
-    /// [`Error::Stranger`] if `me` is not one of the candidates. [`Error::OtherShare`] if `package` is not its share of the
-    /// key that the parameters describe, for instance of an earlier epoch.
+    /// [`Error::Stranger`] if `me` is not one of the candidates. [`Error::OtherShare`] if `package`
+    /// is not its share of the key that the parameters describe, for instance of an earlier epoch.
     pub fn help(
         parameters: &Parameters,
         me: Identifier,
@@ -72,7 +73,8 @@ impl Run {
         Ok(Self::new(parameters, me, Secrets(state)).sent(Round::Announce, announce))
     }
 
-    /// Starts a repair as `me`, who lost its share; returns the first message to post.
+    /// Starts a repair as `me`, the participant that lost its share; returns the first message to
+    /// post.
     ///
     /// As for [`help`](Self::help), never start the same session twice.
     ///
@@ -115,7 +117,8 @@ impl session::Secrets for Secrets {
                 run(State::Complained).judge(board, &decryption, rng)
             }
             (State::Summed, Phase::Complete) => Ok(Step::Left),
-            // Its approval counts, so this is the board on which it got the share, which was checked against the key.
+            // Its approval counts, so this is the board on which it got the share, which was
+            // checked against the key.
             (State::Repaired { share }, Phase::Complete) => {
                 let package = KeyPackage::of_valid_share(me, share, board.parameters().public());
                 Ok(Step::Done(package.ok_or(Error::Bug)?))
@@ -128,7 +131,7 @@ impl session::Secrets for Secrets {
             | (state @ State::Complained, Phase::Sum | Phase::Verdict) => {
                 Ok(Step::Wait(run(state)))
             }
-            // The board lacks messages that this run has already seen, or has others.
+            // The board lacks messages that this run has already seen, or has different ones.
             (State::Dealt { .. } | State::Summed | State::Complained, Phase::Commit)
             | (State::Summed | State::Complained, Phase::Reveal)
             | (State::Repaired { .. }, Phase::Commit | Phase::Reveal | Phase::Sum) => {
@@ -165,8 +168,9 @@ impl Run {
     ) -> Result<Step, Error> {
         let algebra = self.parameters.suite().algebra();
         let view = board.view(Round::Deal).ok_or(Error::Bug)?;
-        // Not random alone. If the same summands were ever used with other helpers, for instance by a machine that was
-        // rolled back, then two remainders would differ by a known multiple of the share.
+        // Not random alone. If the same summands were ever used with other helpers, for instance by
+        // a machine that was rolled back, then two remainders would differ by a known multiple of
+        // the share.
         let mut draw = |helper: Identifier| {
             Transcript::new("quorate/repair/v1/summand")
                 .field(self.parameters.binding())
@@ -177,7 +181,7 @@ impl Run {
         };
         let mut summands =
             algebra.split(share, self.me, board.quorum(), &mut draw).ok_or(Error::Bug)?;
-        // None is zero, but for one time in 2²⁵².
+        // A summand is zero with a probability of about 2⁻²⁵² only.
         let points = summands.values().map(|summand| algebra.public_key(summand));
         let commitments = points.collect::<Option<Vec<_>>>().ok_or(Error::Bug)?.concat();
         let own = summands.remove(&self.me).ok_or(Error::Bug)?;
@@ -200,7 +204,8 @@ impl Run {
         Ok(self.send(Round::Deal, message))
     }
 
-    /// Adds up what this helper got, and seals the sum to the recipient; or complains about who sent something wrong.
+    /// Adds up the received summands, and seals the sum to the recipient; or complains about the
+    /// helpers that sent something wrong.
     fn sum(
         mut self,
         board: &Board,
@@ -225,7 +230,7 @@ impl Run {
         Ok(self.send(Round::Sum, Sum { view, answer }.encode()))
     }
 
-    /// Adds up the sums to the lost share; or complains about who sent a wrong one.
+    /// Adds up the sums to the lost share; or complains about the helpers that sent a wrong one.
     fn judge(
         mut self,
         board: &Board,
@@ -237,7 +242,8 @@ impl Run {
         if complaints.is_empty() {
             let algebra = self.parameters.suite().algebra();
             let share = algebra.sum(&sums, Weights::Equal).ok_or(Error::Bug)?;
-            // It follows from what the board checked. But it is what matters, so it is not left to that.
+            // This follows from what the board checked. But everything depends on it, so it is
+            // checked here, too.
             let lost = self.parameters.public().verifying_share(self.me).ok_or(Error::Bug)?;
             if algebra.public_key(&share).as_deref() != Some(lost.as_bytes()) {
                 return Err(Error::Bug);
@@ -247,8 +253,8 @@ impl Run {
         Ok(self.send(Round::Verdict, Verdict { view, complaints }.encode(Round::Verdict)))
     }
 
-    /// Opens what the other helpers have sealed to this participant: those values that are right, and complaints about
-    /// the others.
+    /// Opens what the other helpers have sealed to this participant: returns the values that are
+    /// right, and complaints about the others.
     fn open(
         &self,
         board: &Board,

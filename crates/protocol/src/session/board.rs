@@ -1,4 +1,5 @@
-//! The public half of a session: what the log's messages mean, the same for everybody.
+//! The public half of a session: what the messages in the log mean, with the same result for
+//! everybody.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,27 +13,27 @@ use crate::transcript::Transcript;
 
 /// What a session's messages have led to: a fold over the log that needs no secret.
 ///
-/// Give it the messages in log order. Boards that got the same messages in the same order
-/// are in the same state.
+/// Give it the messages in log order. Boards that received the same messages in the same order are
+/// in the same state.
 #[derive(Clone, Debug)]
 pub struct Board<P: Phases> {
     pub(crate) parameters: P::Parameters,
     /// The hashes of the messages that count, by round and sender.
     recorded: BTreeMap<(P::Round, Identifier), [u8; 32]>,
-    /// What the messages of the rounds so far must answer: the transcript of all before.
+    /// What the messages of each round so far must answer: the transcript of all earlier rounds.
     pub(crate) views: BTreeMap<P::Round, [u8; 32]>,
-    /// The message that ended the session, when it is not one of those.
+    /// The message that ended the session, if it is not one of those that count.
     offence: Option<(Identifier, [u8; 32])>,
     /// Why the session failed, if it did.
     failed: Option<Faults>,
     pub(crate) phases: P,
 }
 
-/// Who is at fault, and how.
+/// The participants at fault, each with its fault.
 pub type Faults = BTreeMap<Identifier, Fault>;
 
-/// A ceremony's own part of a session: what is left of its messages, who sends which, and what they
-/// lead to. Only this crate has any.
+/// A ceremony's own part of a session: what it keeps of the messages, who sends which, and where
+/// they lead. Only this crate implements it.
 pub trait Phases: Clone + fmt::Debug + Sized {
     /// What everybody agrees on before the first message.
     type Parameters: Parameters;
@@ -44,26 +45,26 @@ pub trait Phases: Clone + fmt::Debug + Sized {
     /// Labels the hash of all messages.
     const TRANSCRIPT: &'static str;
 
-    /// Before the first message.
+    /// The state before the first message.
     fn new(parameters: &Self::Parameters) -> Self;
 
     /// Whether sessions with these parameters have this round.
     fn has_round(parameters: &Self::Parameters, round: Self::Round) -> bool;
 
-    /// Whether somebody has something to say in a round, or ever.
+    /// Whether a participant may send messages of a round; with `None`, of any round.
     fn may_speak(board: &Board<Self>, from: Identifier, round: Option<Self::Round>) -> bool;
 
-    /// Whether somebody was too late to take part: nothing that it says counts any more.
+    /// Whether a participant was too late to take part, so that its messages no longer count.
     fn is_too_late(board: &Board<Self>, from: Identifier) -> bool;
 
     /// The round whose messages the session waits for; `None` when it is complete.
     fn round(board: &Board<Self>) -> Option<Self::Round>;
 
-    /// Whose messages the current round takes, also of those who have sent theirs. Nobody's if it has
-    /// enough.
+    /// The participants whose messages the current round accepts, including those that have sent
+    /// theirs. Empty if the round has enough.
     fn awaited(board: &Board<Self>) -> BTreeSet<Identifier>;
 
-    /// Takes a message of the current round, or tells who is at fault with it.
+    /// Takes a message of the current round, or returns who is at fault with it.
     fn take(
         board: &mut Board<Self>,
         round: Self::Round,
@@ -71,26 +72,27 @@ pub trait Phases: Clone + fmt::Debug + Sized {
         message: &[u8],
     ) -> Result<(), Faults>;
 
-    /// Goes on to the next round, or fails.
+    /// Proceeds to the next round, or fails.
     fn finish_round(board: &mut Board<Self>) -> Result<(), Faults>;
 
-    /// The key of a session that is complete.
+    /// The key of a complete session.
     fn key(board: &Board<Self>) -> Option<&PublicKeyPackage>;
 }
 
-/// What became of a message that the board took.
+/// How the board took a message.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Posted {
-    /// It counts.
+    /// The message counts.
     Recorded,
-    /// It had been posted before; nothing changed.
+    /// The message had been posted before; nothing changed.
     Repeated,
-    /// It showed that somebody, often its sender, broke the protocol: the session is over.
+    /// The message showed that a participant, often its sender, broke the protocol: the session is
+    /// over.
     Failed,
 }
 
 impl<P: Phases> Board<P> {
-    /// The board of a session in which nobody has said anything yet.
+    /// Creates the board of a session without any messages.
     pub fn new(parameters: P::Parameters) -> Self {
         Self {
             phases: P::new(&parameters),
@@ -107,16 +109,16 @@ impl<P: Phases> Board<P> {
         &self.parameters
     }
 
-    /// Takes the next message of the log, which the layer above authenticated as coming
-    /// from `from` in this session.
+    /// Takes the next message of the log, which the layer above authenticated as coming from `from`
+    /// in this session.
     ///
     /// # Errors
     ///
-    /// An error means that the board is unchanged and the message does not count: it came
-    /// [from a stranger](Error::Stranger), [out of order](Error::OutOfOrder) or
-    /// [after the end](Error::Ended), or answers [other messages](Error::OtherView). Whatever a
-    /// candidate of a repair says when others are the helpers is out of order. A message that is
-    /// somebody's fault is not an error: it counts, and ends the session ([`Posted::Failed`]).
+    /// An error means that the board is unchanged and the message does not count: it came [from a
+    /// stranger](Error::Stranger), [out of order](Error::OutOfOrder) or [after the
+    /// end](Error::Ended), or answers [other messages](Error::OtherView). In a repair, a message of
+    /// a candidate is out of order once others are the helpers. A message that is somebody's fault
+    /// is not an error: it counts, and ends the session ([`Posted::Failed`]).
     pub fn post(&mut self, from: Identifier, message: &[u8]) -> Result<Posted, Error> {
         let round = self.round_of(message);
         if !P::may_speak(self, from, round) {
@@ -131,12 +133,12 @@ impl<P: Phases> Board<P> {
             return Err(Error::Ended);
         }
         let out_of_order = Error::OutOfOrder { from, phase: self.phase() };
-        // Nothing is wanted of it, so nothing that it says can end the session.
+        // The session needs nothing from this participant, so none of its messages can end it.
         if P::is_too_late(self, from) {
             return Err(out_of_order);
         }
-        // Before anything is judged: what is right beside the messages that its sender saw
-        // may look like a fault beside these.
+        // Before anything is judged: a message that is right beside the messages its sender saw may
+        // look like a fault beside these.
         if let Some(round) = round
             && let Some(named) = round.named_view(message)
             && self.views.get(&round).is_some_and(|view| *view != named)
@@ -188,11 +190,12 @@ impl<P: Phases> Board<P> {
         }
     }
 
-    /// Who has not yet posted what the current phase waits for. Empty after the end. While a reshare waits for
-    /// dealings, these are all who may still deal, though not all of them have to. While a repair waits for
-    /// announcements, these are all who may still help, though not all of them have to, and the recipient.
+    /// The participants that have not yet posted what the current phase waits for. Empty after the
+    /// end. While a reshare waits for dealings, these are all who may still deal, though not all of
+    /// them have to. While a repair waits for announcements, these are the recipient and all who
+    /// may still help, though not all of them have to.
     ///
-    /// Whoever is late is not a culprit: a message may be held back by others.
+    /// A late participant is not a culprit, because others may hold its message back.
     pub fn missing(&self) -> BTreeSet<Identifier> {
         match P::round(self) {
             Some(round) if self.failed.is_none() => P::awaited(self)
@@ -203,32 +206,35 @@ impl<P: Phases> Board<P> {
         }
     }
 
-    /// Who provably broke the protocol; empty unless the session [failed](Phase::Failed).
+    /// The participants that provably broke the protocol; empty unless the session
+    /// [failed](Phase::Failed).
     pub fn culprits(&self) -> BTreeSet<Identifier> {
         self.faults().keys().copied().collect()
     }
 
     /// What each culprit did; empty unless the session [failed](Phase::Failed).
     ///
-    /// A session ends with the first message that shows a fault, so there may be culprits
-    /// who are not in here. A repair that failed without any had a public key package whose verifying
-    /// shares are not shares of one key, which no key generation makes: trying again does not help.
+    /// A session ends with the first message that shows a fault, so there may be culprits that are
+    /// not included. A repair without culprits fails if the verifying shares of its public key
+    /// package are not shares of one key. No key generation makes such a package, and retrying does
+    /// not help.
     pub fn faults(&self) -> &Faults {
         static NONE: Faults = Faults::new();
         self.failed.as_ref().unwrap_or(&NONE)
     }
 
-    /// The key, once the session is [complete](Phase::Complete). After a reshare and a repair it is the
-    /// one that the session began with.
+    /// The key, once the session is [complete](Phase::Complete). After a reshare or a repair it is
+    /// the key that the session began with.
     pub fn outcome(&self) -> Option<&PublicKeyPackage> {
         P::key(self).filter(|_| self.phase() == Phase::Complete)
     }
 
     /// A hash of the parameters and of every message that counts, by round and sender.
     ///
-    /// It is what participants of a key generation or reshare certify: who signed the same transcript
-    /// saw the same messages. And it is what the messages of each round but the first name as what they
-    /// answer. It does not depend on the order of the messages that count within a round.
+    /// The participants of a key generation or reshare certify this hash: participants that signed
+    /// the same transcript saw the same messages. The messages of each round but the first name the
+    /// transcript that they answer. The transcript does not depend on the order of the messages
+    /// that count within a round.
     pub fn transcript(&self) -> [u8; 32] {
         let mut transcript = Transcript::new(P::TRANSCRIPT).field(self.parameters.binding());
         for ((round, from), hash) in &self.recorded {
@@ -240,7 +246,7 @@ impl<P: Phases> Board<P> {
         transcript.digest()
     }
 
-    /// What the messages of a round must answer; `None` before the round has begun.
+    /// The view that the messages of a round must name; `None` before the round has begun.
     pub(crate) fn view(&self, round: P::Round) -> Option<[u8; 32]> {
         self.views.get(&round).copied()
     }
@@ -251,7 +257,7 @@ impl<P: Phases> Board<P> {
     }
 }
 
-/// Names a message in transcripts.
+/// The hash that stands for a message in transcripts.
 pub(super) fn message_hash<P: Phases>(message: &[u8]) -> [u8; 32] {
     Transcript::new(P::MESSAGE).field(message).digest()
 }

@@ -1,27 +1,28 @@
-//! Complaints: what lets everybody open one sealed value, and how a message lists several.
+//! Complaints: they let everybody open one sealed value. A message can list several.
 
 use std::collections::BTreeMap;
 
 use crate::Identifier;
 use crate::wire::Reader;
 
-/// What lets everybody open one sealed value.
+/// Lets everybody open one sealed value.
 #[derive(Clone, Debug)]
 pub(crate) struct Complaint {
     /// The point that only dealer and recipient could compute: Ristretto255.
     pub(crate) shared: [u8; 32],
-    /// That it is the right one: see [`discrete_log`](super::discrete_log).
+    /// Proves that the point is the right one: see [`discrete_log`](super::discrete_log).
     pub(crate) proof: [u8; 64],
 }
 
-/// Complaints by whom they are about.
+/// Complaints, by the participant that they are about.
 pub(crate) type Complaints = BTreeMap<Identifier, Complaint>;
 
 impl Complaint {
-    /// The length of an encoded complaint and of whom it is about.
+    /// The length of an encoded complaint with the identifier that it is about.
     const LENGTH: usize = Identifier::LENGTH + 32 + 64;
 
-    /// Their number, 2 bytes, and each in ascending order: whom it is about 2, shared point 32, proof 64.
+    /// Encodes the number of complaints in 2 bytes, then each complaint in ascending order: the
+    /// identifier that it is about 2, shared point 32, proof 64.
     pub(crate) fn encode_all(complaints: &Complaints) -> Vec<u8> {
         // There are fewer than 2¹⁶ identifiers.
         let mut bytes = (complaints.len() as u16).to_be_bytes().to_vec();
@@ -31,8 +32,8 @@ impl Complaint {
         bytes
     }
 
-    /// Reads what [`encode_all`](Self::encode_all) writes. `None` for anything else, and for complaints about somebody
-    /// whom `admissible` refuses.
+    /// Reads what [`encode_all`](Self::encode_all) writes. Returns `None` for anything else, and
+    /// for complaints about an identifier that `admissible` rejects.
     pub(crate) fn decode_all(
         reader: &mut Reader<'_>,
         admissible: impl Fn(Identifier) -> bool,

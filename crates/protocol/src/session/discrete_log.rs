@@ -1,11 +1,11 @@
 //! Chaum–Pedersen: a proof that two points have the same discrete logarithm.
 //!
-//! A complaint publishes the point K = x·E that a recipient with the key X = x·G agreed on
-//! with a dealer's ephemeral key E, and proves log_G X = log_E K with it. Then everybody
-//! can derive the key of that one sub-share and nobody learns x. Made non-interactive
-//! after Fiat and Shamir; complete, special sound (two answers to different challenges
-//! give x) and zero knowledge in the random oracle model. Sound without further checks, as
-//! Ristretto255 has prime order and neither G nor E is the identity.
+//! A complaint publishes the point K = x·E that a recipient with the key X = x·G agreed on with a
+//! dealer's ephemeral key E, and proves log_G X = log_E K with it. Then everybody can derive the
+//! key of that one sub-share, and nobody learns x. The proof is made non-interactive after Fiat and
+//! Shamir; it is complete, special sound (two answers to different challenges give x) and zero
+//! knowledge in the random oracle model. It is sound without further checks, because Ristretto255
+//! has prime order and neither G nor E is the identity.
 
 use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoPoint};
 use curve25519_dalek::scalar::Scalar;
@@ -17,9 +17,9 @@ use super::sealing::{PublicKey, Purpose, SecretKey, SharedPoint};
 use crate::Identifier;
 use crate::transcript::Transcript;
 
-/// What is proved, and in which context.
+/// The statement that is proved, with its context.
 pub(crate) struct Claim<'a> {
-    /// What kind of value is opened.
+    /// The kind of value that is opened.
     pub(crate) purpose: &'static Purpose,
     /// The hash of the session's parameters.
     pub(crate) binding: &'a [u8; 32],
@@ -29,7 +29,7 @@ pub(crate) struct Claim<'a> {
     pub(crate) key: &'a PublicKey,
     /// E, the dealer's ephemeral key.
     pub(crate) ephemeral: &'a PublicKey,
-    /// K.
+    /// K, the point that both agreed on.
     pub(crate) shared: &'a [u8; 32],
 }
 
@@ -52,7 +52,7 @@ impl Claim<'_> {
 
     /// Checks a proof: c = H(…, z·G − c·X, z·E − c·K), all encodings canonical.
     ///
-    /// Returns the shared point if the claim is true. In variable time: all is public.
+    /// Returns the shared point if the claim is true. Takes variable time: everything is public.
     pub(crate) fn verify(&self, proof: &[u8; 64]) -> Option<SharedPoint> {
         let (challenge, response) = proof.split_first_chunk::<32>()?;
         let response: &[u8; 32] = response.try_into().ok()?;

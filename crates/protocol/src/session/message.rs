@@ -1,11 +1,11 @@
-//! The messages that all ceremonies have: keys, and verdicts.
+//! The messages that all ceremonies have: encryption keys and verdicts.
 
 use super::Fault;
 use super::complaint::{Complaint, Complaints};
 use super::phase::{Round, after_tag};
 use crate::Identifier;
 
-/// What values are sealed to.
+/// Publishes the key that values are sealed to.
 #[derive(Clone, Debug)]
 pub(crate) struct Announce {
     /// A Ristretto255 point, made for this session only.
@@ -27,7 +27,7 @@ impl Announce {
     }
 }
 
-/// Approves of what was dealt or sent, or complains about some of it.
+/// Approves of everything that was dealt or sent, or complains about some of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Verdict {
     /// The transcript of all rounds before.
@@ -40,7 +40,8 @@ impl Verdict {
         [&[round.tag()][..], &self.view, &Complaint::encode_all(&self.complaints)].concat()
     }
 
-    /// Complaints about somebody who is not admissible, or not in ascending order, are malformed.
+    /// Complaints about a participant that is not admissible, or not in ascending order, are
+    /// malformed.
     pub(crate) fn decode(
         message: &[u8],
         round: impl Round,

@@ -7,19 +7,21 @@ use crate::wire::Reader;
 /// Where a session is: which messages it waits for, or how it ended.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Phase {
-    /// Waits for everybody's encryption key, and in a key generation hash of a dealing. In a repair for the keys of the
-    /// recipient and of as many helpers as the key's min_signers.
+    /// Waits for everybody's encryption key, and in a key generation for everybody's hash of a
+    /// dealing. In a repair, waits for the keys of the recipient and of as many helpers as the
+    /// key's min_signers.
     Commit,
-    /// Waits for everybody's dealing; in a reshare, for those of as many as the old key's min_signers; in
-    /// a repair, for those of the helpers.
+    /// Waits for everybody's dealing; in a reshare, for the dealings of as many dealers as the old
+    /// key's min_signers; in a repair, for those of the helpers.
     Reveal,
-    /// Only in a repair: waits for the sums of what the helpers got from each other.
+    /// Only in a repair: waits for the sums of what the helpers received from each other.
     Sum,
-    /// Waits for everybody to approve, or somebody to complain; in a repair, for the recipient.
+    /// Waits for everybody to approve, or for one complaint; in a repair, for the recipient.
     Verdict,
     /// There is a key, or the share is repaired. Final.
     Complete,
-    /// There will be no key, or no repaired share: see [`Board::faults`](super::Board::faults). Final.
+    /// There will be no key, or no repaired share: see [`Board::faults`](super::Board::faults).
+    /// Final.
     Failed,
 }
 
@@ -42,16 +44,16 @@ pub trait Round: Copy + fmt::Debug + Ord + 'static {
     const ALL: &'static [Self];
 
     /// The first byte of the round's messages: round and version in one. No two rounds of any
-    /// ceremonies have one in common.
+    /// ceremonies share a tag.
     fn tag(self) -> u8;
 
-    /// What people call its messages.
+    /// A name for the round's messages that people understand.
     fn message_name(self) -> &'static str;
 
-    /// The phase that waits for them.
+    /// The phase that waits for the round's messages.
     fn phase(self) -> Phase;
 
-    /// The view that an encoded message of this round names. `None` if it is too short to
+    /// The view that an encoded message of this round names. `None` if the message is too short to
     /// name one, and in the first round, which answers nothing.
     fn named_view(self, message: &[u8]) -> Option<[u8; 32]> {
         match self.phase() {
@@ -61,7 +63,7 @@ pub trait Round: Copy + fmt::Debug + Ord + 'static {
     }
 }
 
-/// A message after its tag. `None` if it has another.
+/// Reads the tag and returns the rest of the message. `None` if the message has another tag.
 pub(crate) fn after_tag(message: &[u8], round: impl Round) -> Option<Reader<'_>> {
     let mut reader = Reader::new(message);
     (reader.byte()? == round.tag()).then_some(reader)

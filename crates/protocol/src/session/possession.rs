@@ -1,11 +1,14 @@
-//! Schnorr's proof that a dealer of a reshare, or a helper of a repair, knows the secret of its ephemeral key.
+//! Schnorr's proof that a dealer of a reshare, or a helper of a repair, knows the secret of its
+//! ephemeral key.
 //!
-//! Why it must: a complaint publishes the point K = x·E that the complainer agreed on with an ephemeral key E. If E were
-//! another's key, or made from it, K would open what that other sealed to the complainer. Who proved to know e with
-//! E = e·G could have computed K = e·X all along, so nothing is given away. Where E is fixed by a hash before the others'
-//! are known, as in a key generation, it does not take that.
+//! The proof is needed because a complaint publishes the point K = x·E that the complainer agreed
+//! on with an ephemeral key E. If E were another participant's key, or derived from it, K would
+//! open what that participant sealed to the complainer. A participant that proved to know e with E
+//! = e·G could have computed K = e·X itself, so the complaint gives nothing away. The proof is not
+//! needed where a hash fixes E before the others' keys are known, as in a key generation.
 //!
-//! Made non-interactive after Fiat and Shamir. The group is Ristretto255, which has prime order, whatever the suite.
+//! The proof is made non-interactive after Fiat and Shamir. The group is Ristretto255, which has
+//! prime order, whatever the suite.
 
 use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
@@ -15,16 +18,17 @@ use zeroize::Zeroizing;
 use super::sealing::{PublicKey, SecretKey};
 use crate::transcript::Transcript;
 
-/// What a proof is about, and the hashes that it takes: every kind of session has its own.
+/// What a proof is about, and the labels of the hashes that it needs: every kind of session has its
+/// own.
 pub(crate) struct Statement {
-    /// Contains the key, who it belongs to, and for what. The prover appends its commitment.
+    /// Contains the key, its owner, and its purpose. The prover appends its commitment.
     pub(crate) about: Transcript,
     /// The label of the nonce's hash.
     pub(crate) nonce: &'static str,
 }
 
-/// Proves knowledge of the secret behind the key that `statement` is about: challenge c and response z = r + c·e, 32 bytes
-/// each. The nonce r is [hedged](Transcript::nonce).
+/// Proves knowledge of the secret behind the key that `statement` is about: challenge c and
+/// response z = r + c·e, 32 bytes each. The nonce r is [hedged](Transcript::nonce).
 pub(crate) fn prove(
     secret: &SecretKey,
     statement: Statement,
@@ -43,9 +47,10 @@ pub(crate) fn prove(
     proof
 }
 
-/// Checks a proof: c = H(statement, z·G − c·E), both scalars canonical. `None` if it is wrong.
+/// Checks a proof: c = H(statement, z·G − c·E), both scalars canonical. Returns `None` if the proof
+/// is wrong.
 ///
-/// In variable time: all is public.
+/// Takes variable time: everything is public.
 pub(crate) fn verify(key: &PublicKey, statement: Statement, proof: &[u8; 64]) -> Option<()> {
     let (first, response) = proof.split_first_chunk::<32>()?;
     let response: &[u8; 32] = response.try_into().ok()?;

@@ -14,13 +14,12 @@ use crate::keys::KeyPackage;
 
 /// One participant's secrets in one session.
 ///
-/// It can't be copied or stored, and [`advance`](Self::advance) consumes it: after an
-/// error or a crash the session can only be given up, and a new one started. All secrets
-/// are wiped when it is dropped.
+/// A run cannot be copied or stored, and [`advance`](Self::advance) consumes it: after an error or
+/// a crash the session must be abandoned, and a new one started. All secrets are wiped on drop.
 pub struct Run<S: Secrets> {
     pub(crate) me: Identifier,
     pub(crate) parameters: ParametersOf<S>,
-    /// The hashes of what it has sent.
+    /// The hashes of the messages that the run has sent.
     sent: BTreeMap<RoundOf<S>, [u8; 32]>,
     pub(crate) state: S,
 }
@@ -28,12 +27,14 @@ pub struct Run<S: Secrets> {
 type ParametersOf<S> = <<S as Secrets>::Phases as Phases>::Parameters;
 type RoundOf<S> = <<S as Secrets>::Phases as Phases>::Round;
 
-/// What a participant keeps to itself, and what it does with it. Only this crate has any.
+/// A participant's secrets in a ceremony, and what it does with them. Only this crate implements
+/// it.
 pub trait Secrets: Sized {
     /// The public half of these sessions.
     type Phases: Phases;
 
-    /// Does what is next: see [`Run::advance`], which has made sure that the board is this run's.
+    /// Takes the next step: see [`Run::advance`], which has made sure that the board belongs to
+    /// this run.
     ///
     /// # Errors
     ///
@@ -44,21 +45,23 @@ pub trait Secrets: Sized {
         rng: &mut dyn CryptoRngCore,
     ) -> Result<Step<Run<Self>>, Error>;
 
-    /// What the state is called.
+    /// The name of the current state.
     fn name(&self) -> &'static str;
 }
 
-/// What [`Run::advance`] leads to; `R` is the run that goes on.
+/// The result of [`Run::advance`]; `R` is the run that continues.
 #[derive(Debug)]
 #[must_use]
 pub enum Step<R> {
     /// The board waits for others, or for a message that was sent.
     Wait(R),
-    /// Post this message, and go on.
+    /// Post this message, and continue.
     Send(R, Vec<u8>),
-    /// The session is complete: this is the participant's share of the key, in a repair the one that it had lost.
+    /// The session is complete: this is the participant's share of the key. In a repair it is the
+    /// share that the participant had lost.
     Done(KeyPackage),
-    /// This participant's part is over, and it gets no share: it only dealt in a reshare, or helped in a repair.
+    /// This participant's part is over, and it gets no share: it only dealt in a reshare, or helped
+    /// in a repair.
     Left,
 }
 
@@ -67,16 +70,17 @@ impl<S: Secrets> Run<S> {
         Self { me, parameters: parameters.clone(), sent: BTreeMap::new(), state }
     }
 
-    /// Looks at the board and does what is next. Call it after posting to the board; it
-    /// takes at most one step, and [waits](Step::Wait) if there is none.
+    /// Looks at the board and takes the next step. Call it after posting to the board; it takes at
+    /// most one step, and [waits](Step::Wait) if it has to.
     ///
-    /// In a repair, who may help and finds others to be the helpers has [left](Step::Left) at once; a helper when the
-    /// session is complete. Only the recipient is ever [done](Step::Done).
+    /// In a repair, a candidate that finds others to be the helpers has [left](Step::Left)
+    /// immediately, and a helper leaves when the session is complete. Only the recipient is ever
+    /// [done](Step::Done).
     ///
     /// # Errors
     ///
-    /// Every error ends the run. [`Error::culprits`] says whom to leave out of the next
-    /// session.
+    /// Every error ends the run. [`Error::culprits`] returns the participants to leave out of the
+    /// next session.
     pub fn advance(
         self,
         board: &Board<S::Phases>,
@@ -97,7 +101,7 @@ impl<S: Secrets> Run<S> {
         S::advance(self, board, rng)
     }
 
-    /// Takes the secrets out; the function makes a run of other ones.
+    /// Takes the secrets out; the function puts new ones in.
     pub(crate) fn split(self) -> (impl FnOnce(S) -> Self, S) {
         let Self { me, parameters, sent, state } = self;
         (move |state| Self { me, parameters, sent, state }, state)

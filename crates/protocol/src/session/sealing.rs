@@ -1,9 +1,9 @@
 //! Seals sub-shares so that one of them can be opened in public without exposing a key.
 //!
-//! ECIES over Ristretto255: recipients publish a key for the session, a dealer publishes
-//! one ephemeral key, and each sub-share is encrypted under a key derived from the point
-//! that the two agree on. Ristretto255 for all suites: its group has prime order and one
-//! encoding for each element, so neither small subgroups nor second encodings need care.
+//! ECIES over Ristretto255: recipients publish a key for the session, a dealer publishes one
+//! ephemeral key, and each sub-share is encrypted under a key derived from the point that the two
+//! agree on. All suites use Ristretto255, because its group has prime order and one encoding for
+//! each element, so neither small subgroups nor second encodings need care.
 //!
 //! Why not HPKE: `docs/decisions/0002-sub-shares-are-sealed-with-ecies.md`.
 
@@ -24,15 +24,15 @@ use crate::transcript::Transcript;
 /// The length of a sealed scalar: the scalar and a tag of 16 bytes.
 pub(crate) const SEALED_LENGTH: usize = SCALAR_LENGTH + 16;
 
-/// What kind of value is sealed: the labels of the hashes that seal and open it. Every kind has its own, so that nothing
-/// that opens a value of one kind opens one of another.
+/// The kind of value that is sealed: the labels of the hashes that seal and open it. Every kind has
+/// its own labels, so that nothing that opens a value of one kind opens a value of another.
 #[derive(Debug)]
 pub(crate) struct Purpose {
-    /// Derives the key.
+    /// Labels the derivation of the key.
     pub(crate) seal: &'static str,
-    /// The challenge of the [proof](super::discrete_log) that opens a value.
+    /// Labels the challenge of the [proof](super::discrete_log) that opens a value.
     pub(crate) complaint: &'static str,
-    /// That proof's nonce.
+    /// Labels the nonce of that proof.
     pub(crate) nonce: &'static str,
 }
 
@@ -53,7 +53,8 @@ pub(crate) struct PublicKey {
 }
 
 impl PublicKey {
-    /// `None` for the identity and for what is not the canonical encoding of a point.
+    /// Returns `None` for the identity and for bytes that are not the canonical encoding of a
+    /// point.
     pub(crate) fn from_bytes(bytes: [u8; 32]) -> Option<Self> {
         let point = CompressedRistretto(bytes).decompress()?;
         (!point.is_identity()).then_some(Self { point, bytes })
@@ -68,8 +69,8 @@ impl PublicKey {
     }
 }
 
-/// The scalar behind a [`PublicKey`], for one session. On the heap, so that moving it
-/// leaves no copies behind; wiped on drop.
+/// The scalar behind a [`PublicKey`], for one session. On the heap, so that moving it leaves no
+/// copies behind; wiped on drop.
 pub(crate) struct SecretKey(Box<Zeroizing<Scalar>>);
 
 impl SecretKey {
@@ -94,12 +95,12 @@ impl SecretKey {
     }
 }
 
-/// The encoding of a point that two parties agreed on. On the heap, so that moving it
-/// leaves no copies behind; wiped on drop.
+/// The encoding of a point that two parties agreed on. On the heap, so that moving it leaves no
+/// copies behind; wiped on drop.
 pub(crate) struct SharedPoint(Box<Zeroizing<[u8; 32]>>);
 
 impl SharedPoint {
-    /// Of an agreement, or one that a complaint made public.
+    /// Copies a point from an agreement, or one that a complaint made public.
     pub(crate) fn copy_of(bytes: &[u8; 32]) -> Self {
         let mut point = Box::new(Zeroizing::new([0; 32]));
         point.copy_from_slice(bytes);
@@ -111,7 +112,7 @@ impl SharedPoint {
     }
 }
 
-/// From whom to whom one sub-share goes, and under which keys.
+/// Who sends one sub-share to whom, and under which keys.
 pub(crate) struct Envelope<'a> {
     pub(crate) purpose: &'static Purpose,
     /// The hash of the session's parameters: suite, session, context, roster.
@@ -120,8 +121,8 @@ pub(crate) struct Envelope<'a> {
     pub(crate) recipient: Identifier,
     pub(crate) ephemeral: &'a [u8; 32],
     pub(crate) recipient_key: &'a [u8; 32],
-    /// A hash of what the value must match: for a sub-share the dealer's coefficients,
-    /// [`Dealing::opening`](super::message::Dealing::opening).
+    /// A hash of what the value must match: for a sub-share, of the dealer's coefficients; see
+    /// `Dealing::opening`.
     pub(crate) opening: &'a [u8; 32],
 }
 
@@ -157,12 +158,12 @@ impl Envelope<'_> {
 
     /// Derives the key that is used for this one sub-share.
     ///
-    /// Everything that identifies the sub-share goes into the key, not into associated
-    /// data: what is copied from another session, dealer, recipient or dealing meets
-    /// another key. This is also why the recipients need not prove possession of their
-    /// keys. Who publishes another's key, or one derived from it, gets ciphertexts under
-    /// keys that neither of the two can compute with the other's identifier in place, and
-    /// a complaint opens exactly the one sub-share it is about.
+    /// Everything that identifies the sub-share goes into the key, not into associated data: a
+    /// ciphertext copied from another session, dealer, recipient or dealing meets another key. This
+    /// is also why the recipients need not prove possession of their keys. A participant that
+    /// publishes another's key, or one derived from it, gets ciphertexts under keys that neither of
+    /// the two can compute with the other's identifier in place, and a complaint opens exactly the
+    /// one sub-share that it is about.
     fn cipher(&self, shared: &SharedPoint) -> Option<ChaCha20Poly1305> {
         let info = Transcript::new(self.purpose.seal)
             .field(&self.dealer.to_bytes())

@@ -59,14 +59,14 @@ impl<S: Secrets> Session<S> {
         Self::new(board.clone(), BTreeMap::new(), rng(0))
     }
 
-    /// Posts messages that all must count.
+    /// Posts messages, all of which must count.
     pub(crate) fn post(&mut self, messages: Messages) {
         for (from, message) in messages {
             assert_eq!(self.board.post(from, &message), Ok(Posted::Recorded), "from {from}");
         }
     }
 
-    /// Lets every run take a step; returns what they send.
+    /// Lets every run take one step; returns the messages that they send.
     pub(crate) fn advance(&mut self) -> Messages {
         let mut messages = BTreeMap::new();
         for (me, run) in std::mem::take(&mut self.runs) {
@@ -84,7 +84,7 @@ impl<S: Secrets> Session<S> {
         messages
     }
 
-    /// Plays on with whoever is there until nothing happens any more.
+    /// Plays on with the present runs until nothing more happens.
     pub(crate) fn play(&mut self, mut messages: Messages) {
         loop {
             for (from, message) in &messages {
@@ -102,8 +102,8 @@ impl<S: Secrets> Session<S> {
         }
     }
 
-    /// Asserts that posting this message ends the session with exactly these faults, and
-    /// that all honest runs learn the culprits.
+    /// Asserts that posting this message ends the session with exactly these faults, and that all
+    /// honest runs learn the culprits.
     pub(crate) fn fails(mut self, from: Identifier, message: &[u8], faults: &[(u16, Fault)]) {
         assert_eq!(self.board.post(from, message), Ok(Posted::Failed));
         self.failed(faults);

@@ -15,49 +15,50 @@ pub enum Error {
     /// The key package is not a share of the key that is to sign.
     #[error("the share does not belong to the key")]
     Mismatch(#[from] Mismatch),
-    /// The nonces were made with another share.
+    /// The nonces were made for another share.
     #[error("the nonces were made with another share")]
     OtherNonces,
     /// The set of commitments does not contain ours.
     #[error("our commitments are not among those of the signers")]
     NotASigner,
-    /// The set of commitments contains others in our name than the ones for these nonces.
+    /// The set of commitments contains others in our name than those of these nonces.
     #[error("the commitments in our name are not the ones for these nonces")]
     OtherCommitments,
     /// There are too few signers.
     #[error("{signers} signers are too few: the key needs {min_signers}")]
     TooFewSigners {
-        /// How many have committed.
+        /// The number of signers that have committed.
         signers: usize,
-        /// How many are needed.
+        /// The number of signers that are needed.
         min_signers: u16,
     },
     /// Some of the signers have no share of the key.
     #[error("{} of the signers have no share of this key", strangers.len())]
     Strangers {
-        /// Who they are.
+        /// The signers without a share.
         strangers: BTreeSet<Identifier>,
     },
-    /// Some who committed have not sent a share.
+    /// Some signers that committed have not sent a share.
     #[error("{} signers have not sent their signature shares", missing.len())]
     MissingShares {
-        /// Who they are. Not culprits: their shares may be held back by others.
+        /// The signers without a signature share. They are not culprits, because others may hold
+        /// their shares back.
         missing: BTreeSet<Identifier>,
     },
-    /// There are shares of some who did not commit.
+    /// There are shares of signers that did not commit.
     #[error("{} signature shares are of participants who did not commit", unexpected.len())]
     UnexpectedShares {
-        /// Who they are.
+        /// The signers that did not commit.
         unexpected: BTreeSet<Identifier>,
     },
     /// Some shares are wrong.
     #[error("{} signature shares are wrong", culprits.len())]
     WrongShares {
-        /// All whose shares are wrong.
+        /// All signers whose shares are wrong.
         culprits: BTreeSet<Identifier>,
     },
-    /// Something that can't fail failed, or an aggregated signature does not verify. A
-    /// defect of this crate or of a library, never a participant's fault.
+    /// Something that cannot fail failed, or an aggregated signature does not verify. A defect of
+    /// this crate or of a library, never a participant's fault.
     #[error("internal error in signing")]
     Bug,
 }

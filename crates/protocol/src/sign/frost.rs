@@ -19,15 +19,15 @@ use crate::{Identifier, Suite};
 
 /// The secret nonces of one signature.
 ///
-/// Whoever learns them together with the signature share learns the signing share, and two
-/// shares made with the same nonces give it away as well. So they can't be copied, stored
-/// or printed, [`sign`] takes them by value, and they are wiped on drop. After a crash they
-/// are gone: announce new ones.
+/// Anyone who learns them together with the signature share learns the signing share, and two
+/// shares made with the same nonces give it away as well. So nonces cannot be copied, stored or
+/// printed, [`sign`] takes them by value, and they are wiped on drop. After a crash they are gone:
+/// announce new ones.
 #[must_use]
 pub struct Nonces {
     /// On the heap, so that moving leaves no copies behind.
     frost: Box<frost::round1::SigningNonces>,
-    /// Whose they are.
+    /// The verifying share of their owner.
     verifying_share: VerifyingShare,
 }
 
@@ -45,8 +45,8 @@ impl fmt::Debug for Nonces {
 
 /// Round 1: makes nonces for one signature, and the commitments to announce.
 ///
-/// The nonces depend on the randomness and on the signing share, so that bad randomness
-/// alone does not make them predictable (RFC 9591, section 4.1).
+/// The nonces depend on the randomness and on the signing share, so that bad randomness alone does
+/// not make them predictable (RFC 9591, section 4.1).
 ///
 /// # Errors
 ///
@@ -55,7 +55,7 @@ pub fn commit(
     key: &KeyPackage,
     rng: &mut dyn CryptoRngCore,
 ) -> Result<(Nonces, Commitments), Error> {
-    // Refuses keys that are not for FROST before any randomness is used.
+    // Rejects keys that are not for FROST before any randomness is used.
     signer(key)?;
     let mut hiding = nonce(key.signing_share(), rng)?;
     let mut binding = nonce(key.signing_share(), rng)?;
@@ -69,11 +69,11 @@ pub fn commit(
     Ok((nonces, commitments))
 }
 
-/// `nonce_generate` of RFC 9591, section 4.1: H3(32 random bytes ‖ secret), where H3 is
-/// that of FROST(Ed25519, SHA-512), section 6.1.
+/// `nonce_generate` of RFC 9591, section 4.1: H3(32 random bytes ‖ secret), where H3 is that of
+/// FROST(Ed25519, SHA-512), section 6.1.
 ///
-/// frost-core's would leave randomness and signing share behind in memory that it frees
-/// without wiping it.
+/// frost-core's own function would leave randomness and signing share behind in memory that it
+/// frees without wiping it.
 fn nonce(
     secret: &SecretScalar,
     rng: &mut dyn CryptoRngCore,
@@ -89,17 +89,16 @@ fn nonce(
     Nonce::deserialize(scalar.as_bytes()).map_err(|_| Error::Bug)
 }
 
-/// Round 2: signs `message` together with those whose `commitments` these are.
+/// Round 2: signs `message` together with the signers of `commitments`.
 ///
-/// The caller has decided that the message is to be signed, and has made durable that the
-/// nonces are used up, before it lets the result out of its hands.
+/// The caller has decided that the message is to be signed, and has made durable that the nonces
+/// are used up, before it releases the result.
 ///
 /// # Errors
 ///
-/// Refuses a key package that is not a share of the key in `public`, nonces of another
-/// share, commitments without ours or with others in our name, fewer signers than
-/// `min_signers`, and signers who have no share of the key. The nonces are gone in every
-/// case.
+/// Rejects a key package that is not a share of the key in `public`, nonces of another share,
+/// commitments that lack ours or contain others in our name, fewer signers than `min_signers`, and
+/// signers that have no share of the key. The nonces are gone in every case.
 pub fn sign(
     nonces: Nonces,
     key: &KeyPackage,
@@ -123,15 +122,15 @@ pub fn sign(
     share.map(SignatureShare).map_err(|_| Error::Bug)
 }
 
-/// Adds signature shares up to a signature, which has been verified.
+/// Adds signature shares up to a signature, and verifies it.
 ///
-/// If the signature is right, the shares have not been looked at one by one: two wrong
-/// ones may have cancelled out. Where each share is evidence, [`verify_share`] them.
+/// If the signature is right, the shares have not been checked one by one: two wrong ones may have
+/// cancelled out. Where each share is evidence, [`verify_share`] them.
 ///
 /// # Errors
 ///
-/// [`Error::WrongShares`] names all whose shares are wrong, if any are. Needs the share of
-/// everybody who committed, and of nobody else.
+/// [`Error::WrongShares`] names all signers whose shares are wrong, if any are. Needs the share of
+/// every signer that committed, and of nobody else.
 pub fn aggregate(
     public: &PublicKeyPackage,
     commitments: &BTreeMap<Identifier, Commitments>,
@@ -166,8 +165,7 @@ pub fn aggregate(
 ///
 /// # Errors
 ///
-/// [`Error::WrongShares`] if it is wrong; [`Error::UnexpectedShares`] if its sender did
-/// not commit.
+/// [`Error::WrongShares`] if it is wrong; [`Error::UnexpectedShares`] if its sender did not commit.
 pub fn verify_share(
     public: &PublicKeyPackage,
     commitments: &BTreeMap<Identifier, Commitments>,
@@ -203,8 +201,8 @@ fn signing_package(
     if signers < usize::from(min_signers) {
         return Err(Error::TooFewSigners { signers, min_signers });
     }
-    // frost-core does not check it when signing. A share that is made for a set with
-    // strangers is useless, and the set was not proposed in good faith.
+    // frost-core does not check this when signing. A share that is made for a set with strangers is
+    // useless, and the set was not proposed in good faith.
     let strangers: BTreeSet<_> = difference(commitments, public.verifying_shares());
     if !strangers.is_empty() {
         return Err(Error::Strangers { strangers });
@@ -224,7 +222,7 @@ fn blame(error: &frost::Error, shares: &BTreeMap<Identifier, SignatureShare>) ->
     if culprits.is_empty() { Error::Bug } else { Error::WrongShares { culprits } }
 }
 
-/// The keys of `a` that `b` has not.
+/// The keys of `a` that `b` does not have.
 fn difference<A, B>(
     a: &BTreeMap<Identifier, A>,
     b: &BTreeMap<Identifier, B>,

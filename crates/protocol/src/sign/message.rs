@@ -15,9 +15,9 @@ pub enum EncodingError {
     /// They are too few or too many.
     #[error("has {actual} bytes instead of {expected}")]
     Length {
-        /// How many there should be.
+        /// The required number of bytes.
         expected: usize,
-        /// How many there are.
+        /// The actual number of bytes.
         actual: usize,
     },
     /// A point is not canonically encoded, not on the curve, or not of prime order.
@@ -60,8 +60,7 @@ impl Commitments {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, EncodingError> {
         let bytes: &[u8; 64] = exactly(bytes)?;
         let (hiding, binding) = bytes.split_at(32);
-        // Refuses points with torsion, and so also all non-canonical encodings; and the
-        // identity.
+        // Rejects points with torsion, and so also all non-canonical encodings; and the identity.
         let point =
             |bytes| round1::NonceCommitment::deserialize(bytes).map_err(|_| EncodingError::Point);
         let frost = round1::SigningCommitments::new(point(hiding)?, point(binding)?);
@@ -115,7 +114,7 @@ impl fmt::Debug for SignatureShare {
     }
 }
 
-/// An Ed25519 signature (RFC 8032), made by however many.
+/// An Ed25519 signature (RFC 8032), whatever the number of its signers.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub struct Signature([u8; 64]);
 
@@ -125,13 +124,13 @@ impl Signature {
         self.0
     }
 
-    /// Takes 64 bytes that can be a signature. Whether they are one of something, only
-    /// [`verify`](super::verify()) knows.
+    /// Takes 64 bytes that can be a signature. Only [`verify`](super::verify()) tells whether it is
+    /// valid.
     ///
     /// # Errors
     ///
-    /// Unless there are exactly 64 bytes, R is the canonical encoding of a point that has
-    /// not a small order, and S is below the group order.
+    /// Unless there are exactly 64 bytes, R is the canonical encoding of a point that is not of
+    /// small order, and S is below the group order.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, EncodingError> {
         let bytes: &[u8; 64] = exactly(bytes)?;
         let (commitment, response) = bytes.split_at(32);

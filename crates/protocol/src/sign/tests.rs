@@ -143,7 +143,7 @@ proptest! {
         let (secrets, announced) = group.commit(&[1, 2, 3, 4], seed);
         let mut shares = group.sign(secrets, &announced, b"message");
         for culprit in &wrong {
-            // By different powers of two, which can't cancel out.
+            // By different powers of two, which cannot cancel out.
             let mut bytes = shares[&id(*culprit)].to_bytes();
             bytes[0] ^= 1 << culprit;
             shares.insert(id(*culprit), SignatureShare::from_bytes(&bytes).unwrap());
@@ -162,7 +162,7 @@ proptest! {
 }
 
 #[test]
-fn too_few_can_not_sign_even_if_they_lie_about_how_many_are_needed() {
+fn too_few_signers_cannot_sign_even_if_they_lie() {
     let group = Group::new(3, &[1, 2, 3, 4], 1);
     let (mut secrets, announced) = group.commit(&[1, 2], 1);
     let too_few = Error::TooFewSigners { signers: 2, min_signers: 3 };
@@ -171,7 +171,7 @@ fn too_few_can_not_sign_even_if_they_lie_about_how_many_are_needed() {
     assert_eq!(refused, Err(too_few.clone()));
     assert_eq!(aggregate(&group.public, &announced, &Shares::new(), b""), Err(too_few));
 
-    // With packages that say 2, frost-core lets them go through the motions.
+    // If the packages state 2, frost-core lets them go through the motions.
     let lie = |mut bytes: Vec<u8>| {
         bytes[2..4].copy_from_slice(&2_u16.to_be_bytes());
         bytes
@@ -186,11 +186,12 @@ fn too_few_can_not_sign_even_if_they_lie_about_how_many_are_needed() {
     };
     let (secrets, announced) = lying.commit(&[1, 2], 2);
     let shares = lying.sign(secrets, &announced, b"");
-    // The shares are right for what they are, so nobody is blamed; but it is no signature.
+    // The shares are right for what they are, so nobody is blamed; but the result is not a
+    // signature.
     assert_eq!(aggregate(&lying.public, &announced, &shares, b""), Err(Error::Bug));
 }
 
-/// The sum is right, so the signature is. Only checking each share tells.
+/// The sum is right, so the signature is. Only checking each share shows the difference.
 #[test]
 fn wrong_shares_that_cancel_out_still_make_a_signature() {
     let group = Group::new(2, &[1, 2], 1);
@@ -285,7 +286,7 @@ fn a_signer_refuses_nonces_or_keys_that_do_not_belong_together() {
 }
 
 #[test]
-fn an_aggregator_needs_the_shares_of_all_signers_and_of_nobody_else() {
+fn an_aggregator_needs_exactly_the_shares_of_all_signers() {
     let group = Group::new(2, &[1, 2, 3], 1);
     let (secrets, announced) = group.commit(&[1, 2], 1);
     let shares = group.sign(secrets, &announced, b"");
@@ -328,7 +329,7 @@ fn signature_bytes() -> [u8; 64] {
     aggregate(&group.public, &announced, &shares, b"").unwrap().to_bytes()
 }
 
-/// The group order ℓ, little-endian: the least number that is no scalar.
+/// The group order ℓ, little-endian: the least number that is not a scalar.
 const ORDER: &str = "edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010";
 
 #[test]

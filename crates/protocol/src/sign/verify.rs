@@ -1,23 +1,23 @@
-//! Verifies signatures, by other code than the one that makes them.
+//! Verifies signatures, with other code than the code that makes them.
 
 use super::Signature;
 use crate::Suite;
 use crate::keys::VerifyingKey;
 
-/// The signature is not one of this message under this key.
+/// The signature is not valid for this message and key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the signature is not valid for this message and key")]
 pub struct InvalidSignature;
 
 /// Verifies a signature with ed25519-dalek, as strictly as any common verifier.
 ///
-/// `verify_strict` (cofactorless, no keys or R of small order, S below the group order)
-/// accepts nothing that another verifier of RFC 8032 might refuse. It shares curve
-/// arithmetic with `frost-ed25519`, but neither the hashing nor the equation.
+/// `verify_strict` (cofactorless, no keys or R of small order, S below the group order) accepts
+/// nothing that another verifier of RFC 8032 might reject. It shares curve arithmetic with
+/// `frost-ed25519`, but neither the hashing nor the equation.
 ///
 /// # Errors
 ///
-/// If the signature is not valid, or the key is not an Ed25519 one.
+/// If the signature is not valid, or the key is not an Ed25519 key.
 pub fn verify(
     key: &VerifyingKey,
     message: &[u8],

@@ -178,8 +178,8 @@ fn complaints_have_one_encoding() {
     let mut long = encode(&[1]);
     long.push(0);
     let short = encode(&[1])[..82].to_vec();
-    // About oneself, strangers, nobody; twice; descending; too long; too short; a count only;
-    // a view only; less than a view.
+    // About oneself, strangers, nobody; twice; descending; too long; too short; a count only; a
+    // view only; less than a view.
     for message in [
         encode(&[2]),
         encode(&[4]),

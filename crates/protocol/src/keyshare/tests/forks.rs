@@ -1,5 +1,5 @@
-//! A log that shows different messages to different participants, and participants that
-//! lose their memory: no message of an honest one is held against it elsewhere.
+//! A log that shows different messages to different participants, and participants that lose their
+//! memory: no message of an honest participant is held against it in another log.
 
 use super::session::{
     ED25519, Forger, Messages, Session, id, ids, is_of_another_view, off_by_one, parameters, rng,
@@ -47,11 +47,11 @@ fn a_true_complaint_is_no_false_one_beside_other_ciphertexts() {
         let verdicts = session.advance();
         is_of_another_view(&mut right, 3, &verdicts[&id(3)]);
         is_of_another_view(&mut right, 1, &verdicts[&id(1)]);
-        // Nor is it a second verdict of one who approved in that log.
+        // Nor is it a second verdict of a participant that approved in that log.
         let approval = right.approval();
         post(&mut right, 3, &approval);
         is_of_another_view(&mut right, 3, &verdicts[&id(3)]);
-        // A second reveal for one view still is what it is.
+        // A second reveal for one view is still equivocation.
         let second = wrong.encode(&parameters);
         Session::without_runs_of(&right).fails(id(2), &second, &[(2, Fault::Equivocation)]);
 
@@ -61,7 +61,7 @@ fn a_true_complaint_is_no_false_one_beside_other_ciphertexts() {
 }
 
 #[test]
-fn a_dealer_is_not_blamed_for_having_sealed_to_the_key_that_it_saw() {
+fn a_dealer_is_not_blamed_for_sealing_to_the_key_it_saw() {
     for suite in Suite::ALL.iter().copied() {
         let parameters = parameters(suite, 2, &[1, 2, 3]);
         let (mut session, commits) = without_2(&parameters);
@@ -81,7 +81,7 @@ fn a_dealer_is_not_blamed_for_having_sealed_to_the_key_that_it_saw() {
             post(&mut session.board, from.get(), &reveal);
         }
         assert_eq!((other.phase(), other.missing()), (Phase::Reveal, ids([1, 2, 3])));
-        // Where they answered, all goes on.
+        // Where they answered, everything continues.
         let reveal = forger.honest_reveal(&session.board);
         post(&mut session.board, 2, &reveal);
         let approval = session.board.approval();
@@ -94,7 +94,7 @@ fn a_dealer_is_not_blamed_for_having_sealed_to_the_key_that_it_saw() {
 }
 
 #[test]
-fn a_participant_that_dealt_twice_is_not_blamed_for_revealing_either() {
+fn dealing_twice_and_revealing_either_blames_nobody() {
     let parameters = parameters(ED25519, 2, &[1, 2, 3]);
     let (mut session, commits) = Session::start(&parameters, 1);
     let (again, second) = Run::start(&parameters, id(3), &mut rng(99)).unwrap();
@@ -113,17 +113,17 @@ fn a_participant_that_dealt_twice_is_not_blamed_for_revealing_either() {
     is_of_another_view(&mut session.board, 3, &of_second);
     session.play(reveals);
     assert_eq!(session.board.phase(), Phase::Complete);
-    // Nor is it blamed later on.
+    // Nor is it blamed later.
     let before = session.board.transcript();
     assert_eq!(session.board.post(id(3), &of_second), Err(Error::Ended));
     assert_eq!(session.board.transcript(), before);
 }
 
-/// A complaint about a dealer publishes what opens all that is sealed to the complainer
-/// under the same ephemeral key. Whoever copies one has seen a reveal, which does not count
-/// in the log with the copy: so in that log nobody comes to complain.
+/// A complaint about a dealer publishes what opens everything that is sealed to the complainer
+/// under the same ephemeral key. A participant that copies one has seen a reveal, which does not
+/// count in the log with the copy, so nobody complains in that log.
 #[test]
-fn an_ephemeral_key_that_is_copied_into_another_log_opens_nothing() {
+fn an_ephemeral_key_copied_into_another_log_opens_nothing() {
     let parameters = parameters(ED25519, 2, &[1, 2, 3]);
     let (session, commits) = without_2(&parameters);
     let mut runs = session.runs;
@@ -178,7 +178,7 @@ fn a_run_finishes_only_on_the_board_that_it_judged() {
     assert_eq!(run.advance(&other, &mut rng(1)).unwrap_err(), Error::Impersonated);
 }
 
-/// Entries have at most 65,535 bytes; 4,000 are for what else is in one.
+/// Entries have at most 65,535 bytes; 4,000 are for the rest of an entry.
 #[test]
 fn the_longest_messages_of_the_largest_session_fit_into_the_log() {
     let most = u16::try_from(MAX_PARTICIPANTS).unwrap();
@@ -192,7 +192,7 @@ fn the_longest_messages_of_the_largest_session_fit_into_the_log() {
         let complaint = || Complaint { shared: [0; 32], proof: [0; 64] };
         let complaints = (2..=most).map(|dealer| (id(dealer), complaint())).collect();
         let verdict = Verdict { view: [0; 32], complaints };
-        // A reshare in which nobody who deals gets a share: dealings and verdicts are a bit longer.
+        // A reshare in which no dealer gets a share: dealings and verdicts are a bit longer.
         let key = super::reshare::Key::new(suite, 2, &[1, 2], 1).public;
         let share = key.verifying_share(id(1)).unwrap();
         let shares = (1..=most).map(|holder| (id(holder), share.clone())).collect();

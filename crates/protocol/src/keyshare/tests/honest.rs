@@ -13,7 +13,7 @@ use crate::keyshare::{
 };
 use crate::{Identifier, Suite};
 
-/// A suite, min_signers, and distinct identifiers of at least so many participants.
+/// A suite, min_signers, and distinct identifiers of at least that many participants.
 fn any_group() -> impl Strategy<Value = (Suite, u16, Vec<u16>)> {
     let pool: Vec<u16> = (1..=12).chain([255, 256, 257, 4096, 65534, 65535]).collect();
     (select(Suite::ALL), subsequence(pool, 2..=6))
@@ -24,7 +24,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn any_quorum_of_shares_interpolates_to_the_key_and_one_less_does_not(
+    fn exactly_a_quorum_of_shares_interpolates_to_the_key(
         (suite, min_signers, members) in any_group(),
         seed: u64,
         pick: prop::sample::Index,
@@ -224,7 +224,7 @@ fn a_run_that_never_spoke_refuses_a_board_on_which_it_did() {
     let parameters = parameters(Suite::ALL[0], 2, &[1, 2]);
     let session = Session::complete(&parameters, 1);
     let (late, messages) = Session::start(&parameters, 1);
-    // The same seed makes the same first message, as of a machine that was rolled back.
+    // The same seed makes the same first message, like a machine that was rolled back.
     let _ = messages;
     for (_, run) in late.runs {
         let error = run.advance(&session.board, &mut rng(1)).unwrap_err();
@@ -267,7 +267,7 @@ fn secrets_are_not_printed() {
 }
 
 #[test]
-fn a_complete_run_waits_for_everybody_before_it_gives_out_a_share() {
+fn a_run_waits_for_everybody_before_it_gives_out_a_share() {
     let parameters = parameters(Suite::ALL[0], 2, &[1, 2]);
     let (mut session, messages) = Session::start(&parameters, 1);
     session.post(messages);

@@ -1,4 +1,5 @@
-//! A reshare's dealer that deals last knows what the others dealt before it chooses: what it can not gain by that.
+//! The dealer that deals last in a reshare knows what the others dealt before it chooses: it cannot
+//! gain anything by that.
 
 use std::collections::BTreeMap;
 
@@ -22,18 +23,20 @@ use crate::session::sealing::{PublicKey, SecretKey};
 struct LastDealer {
     session: Session,
     forger: Forger,
-    /// What dealer 2 dealt: its commitments, and its sub-share to the corrupt recipient if there is one.
+    /// Dealer 2's dealing: its commitments, and its sub-share to the corrupt recipient if there is
+    /// one.
     seen: Dealing,
     leaked: Option<Scalar>,
     /// Dealer 1's share, and the rest of its polynomial as it would be.
     polynomial: Vec<Scalar>,
 }
 
-/// Of dealer 1's keys.
+/// The seed of dealer 1's keys.
 const SEED: u64 = 5;
 
 impl LastDealer {
-    /// `corrupt` is a recipient that shares all it gets with dealer 1; it may be dealer 1.
+    /// `corrupt` is a recipient that gives everything it receives to dealer 1; it may be dealer 1
+    /// itself.
     fn new(key: &Key, parameters: &Parameters, corrupt: Option<u16>) -> Self {
         let share = scalar(key.shares[&id(1)].signing_share());
         let mut rng = rng(9);
@@ -60,7 +63,8 @@ impl LastDealer {
         Self { session, forger, seen: seen.dealing, leaked, polynomial }
     }
 
-    /// What dealer 1 has to deal at `x` so that the share there is zero, as a point: its logarithm is unknown to it.
+    /// The value that dealer 1 has to deal at `x` so that the share there is zero, as a point:
+    /// dealer 1 does not know its logarithm.
     fn point_for_zero(&self, x: u16) -> EdwardsPoint {
         let seen = points(&self.seen.coefficients);
         let other = seen.iter().rev().fold(EdwardsPoint::identity(), |value, coefficient| {
@@ -69,7 +73,8 @@ impl LastDealer {
         other * -(weight(2) * weight(1).invert())
     }
 
-    /// Changes the commitment to coefficient `k` such that at `x` this is committed to. Everything else stays.
+    /// Changes the commitment to coefficient `k` such that the commitment at `x` is this point.
+    /// Everything else stays.
     fn commits(&mut self, k: usize, x: u16, value: EdwardsPoint) {
         let mut points = points(&self.forger.dealing.coefficients);
         let power = |k: usize| (0..k).fold(Scalar::ONE, |power, _| power * Scalar::from(x));
@@ -79,7 +84,7 @@ impl LastDealer {
         self.commits_to(&points);
     }
 
-    /// The proof of knowledge, which is of the constant term, is right.
+    /// The proof of knowledge is right, because it is about the constant term.
     fn commits_to(&mut self, points: &[EdwardsPoint]) {
         let parameters = self.forger.parameters.clone();
         let bytes = points.iter().flat_map(|point| point.compress().0);
@@ -87,12 +92,13 @@ impl LastDealer {
         self.forger.prove_for(&parameters, id(1));
     }
 
-    /// What cancels coefficient `k` of the others.
+    /// The point that cancels coefficient `k` of the others.
     fn cancels(&self, k: usize) -> EdwardsPoint {
         points(&self.seen.coefficients)[k] * -(weight(2) * weight(1).invert())
     }
 
-    /// Chooses the polynomial, and knows all of it, such that the corrupt recipient's share is zero.
+    /// Chooses the polynomial, and knows all of it, such that the corrupt recipient's share is
+    /// zero.
     fn makes_its_own_share_zero(&mut self, corrupt: u16) {
         let x = Scalar::from(corrupt);
         let value = self.leaked.unwrap() * -(weight(2) * weight(1).invert());
@@ -103,7 +109,7 @@ impl LastDealer {
         self.forger = forger(&self.forger.parameters, &self.polynomial);
     }
 
-    /// Posts the dealing: it looks right, and so it counts.
+    /// Posts the dealing: it looks right, so it counts.
     fn deals(mut self) -> Session {
         let message = self.forger.honest_reveal(&self.session.board);
         assert_eq!(self.session.board.post(id(1), &message), Ok(Posted::Recorded));
@@ -141,9 +147,10 @@ fn key() -> Key {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// It does not know what an honest member gets from the others, so it can not send it what would make zero of that.
+    /// The dealer does not know what an honest member receives from the others, so it cannot send
+    /// the value that would make zero of that.
     #[test]
-    fn a_last_dealer_that_makes_an_honest_members_share_zero_is_named(
+    fn making_an_honest_share_zero_names_the_last_dealer(
         (stays, min_signers) in (any::<bool>(), 2..=4_u16),
         victim: prop::sample::Index,
         coefficient: prop::sample::Index,
@@ -158,7 +165,7 @@ proptest! {
         last.commits(1 + coefficient.index(usize::from(min_signers) - 1), victim, value);
         let mut session = last.deals();
 
-        // All verdicts are true, so whichever comes first says who it was.
+        // All verdicts are true, so whichever comes first names the culprit.
         let verdicts = session.advance();
         prop_assert!(verdicts.contains_key(&id(victim)));
         let (from, message) = verdicts.iter().nth(before.index(verdicts.len())).unwrap();
@@ -171,9 +178,9 @@ proptest! {
     }
 }
 
-/// A proof of knowledge of all coefficients would not help: it knows them.
+/// A proof of knowledge of all coefficients would not help: the dealer knows them.
 #[test]
-fn a_last_dealer_that_makes_its_own_share_zero_is_named_as_soon_as_it_approves() {
+fn making_its_own_share_zero_names_the_last_dealer() {
     let key = key();
     for min_signers in 2..=3 {
         let parameters = key.reshare(min_signers, &[1, 2, 3]);
@@ -197,9 +204,10 @@ fn a_last_dealer_that_makes_its_own_share_zero_is_named_as_soon_as_it_approves()
     }
 }
 
-/// Whoever lets its share be made zero is one of those who did it: to know how, the dealer needs what it was sent.
+/// A participant whose share was made zero with its help is one of the culprits: to know how, the
+/// dealer needs what was sent to it.
 #[test]
-fn an_accomplice_whose_share_a_leaving_dealer_makes_zero_is_named() {
+fn an_accomplice_with_a_share_of_zero_is_named() {
     let key = key();
     let parameters = key.reshare(2, &[2, 3, 4]);
     let mut last = LastDealer::new(&key, &parameters, Some(4));
@@ -219,7 +227,8 @@ fn a_run_never_approves_of_a_share_of_zero() {
     let mut last = LastDealer::new(&key, &parameters, Some(4));
     last.makes_its_own_share_zero(4);
     let mut session = last.deals();
-    // Recipient 4 is honest after all, and dealer 1 has a copy of its key only because both drew it from one seed.
+    // Recipient 4 is honest here, and dealer 1 has a copy of its key only because both drew it from
+    // one seed.
     let mut same = rng(SEED + 1000);
     SecretKey::random(&mut same);
     let (run, _) = Run::reshare(&parameters, id(4), None, &mut same).unwrap();
@@ -229,9 +238,9 @@ fn a_run_never_approves_of_a_share_of_zero() {
     assert_eq!(session.errors, BTreeMap::from([(id(4), Error::Bug)]));
 }
 
-/// Then fewer shares than were agreed on would determine the key.
+/// Otherwise fewer shares than agreed would determine the key.
 #[test]
-fn a_last_dealer_that_cancels_the_others_highest_coefficients_is_named_by_everybody() {
+fn cancelling_the_highest_coefficients_names_the_last_dealer() {
     let key = key();
     let parameters = key.reshare(3, &[2, 3, 4]);
     let mut last = LastDealer::new(&key, &parameters, None);
@@ -245,16 +254,17 @@ fn a_last_dealer_that_cancels_the_others_highest_coefficients_is_named_by_everyb
     }
 }
 
-/// What it sends to as many honest members as the rest of its polynomial leaves it free to, is right, and to the next
-/// it is not.
+/// What it sends to honest members is right, up to the number of values that the rest of its
+/// polynomial leaves it free to choose; what it sends to the next one is wrong.
 #[test]
-fn a_last_dealer_that_cancels_coefficients_satisfies_fewer_members_than_it_takes_to_sign() {
+fn cancelling_coefficients_satisfies_too_few_members_to_sign() {
     let key = key();
     let parameters = key.reshare(4, &[2, 3, 4, 5, 6]);
     let mut last = LastDealer::new(&key, &parameters, None);
     let mut coefficients = points(&last.forger.dealing.coefficients);
     coefficients[3] = last.cancels(3);
-    // It is free to choose two coefficients, and so two values: those that its sub-shares have anyway.
+    // It is free to choose two coefficients, and so two values: those that its sub-shares have
+    // anyway.
     let wanted = [2_u16, 3].map(|x| {
         let x = Scalar::from(x);
         last.polynomial.iter().rev().fold(Scalar::ZERO, |value, a| value * x + a)

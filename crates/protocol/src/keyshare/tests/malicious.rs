@@ -1,4 +1,4 @@
-//! Attacks. Each must fail, blame whoever did it, and blame nobody else.
+//! Attacks. Each must fail, blame the attacker, and blame nobody else.
 
 use std::collections::BTreeMap;
 
@@ -59,7 +59,7 @@ fn a_message_out_of_order_is_refused_and_blames_nobody() {
 }
 
 #[test]
-fn two_different_messages_in_one_round_blame_their_sender_at_any_time() {
+fn two_messages_in_one_round_blame_their_sender_at_any_time() {
     let parameters = parameters(ED25519, 2, &[1, 2, 3]);
     let (mut session, commits) = Session::start(&parameters, 1);
     let other_commit = Forger::honest(&parameters, 2, 1).commit();
@@ -93,7 +93,7 @@ fn nothing_is_taken_after_the_end() {
 }
 
 #[test]
-fn a_failed_session_certifies_another_transcript_for_each_offence() {
+fn each_offence_gives_a_failed_session_another_transcript() {
     let transcript = |message: &[u8]| {
         let mut board = Board::new(parameters(ED25519, 2, &[1, 2]));
         assert_eq!(board.post(id(1), message), Ok(Posted::Failed));
@@ -227,11 +227,11 @@ fn an_invalid_point_on_the_other_curve_blames_its_dealer() {
 }
 
 #[test]
-fn revealing_another_dealing_than_the_committed_one_blames_its_dealer() {
+fn revealing_an_uncommitted_dealing_blames_its_dealer() {
     for suite in Suite::ALL.iter().copied() {
         let parameters = parameters(suite, 2, &[1, 2, 3]);
-        // Having seen the others, it would prefer another polynomial, ephemeral key (such
-        // as another dealer's), or proof. Each is consistent in itself.
+        // Having seen the others, it would prefer another polynomial, ephemeral key (such as
+        // another dealer's), or proof. Each is consistent in itself.
         let changes: [fn(&mut Forger); 3] = [
             |forger| forger.dealing = Forger::honest(&forger.parameters, 2, 50).dealing,
             |forger| {
@@ -268,7 +268,7 @@ fn a_copied_commitment_can_not_be_opened() {
 }
 
 #[test]
-fn a_proof_made_for_another_session_context_or_dealer_blames_its_dealer() {
+fn a_proof_for_another_session_or_dealer_blames_its_dealer() {
     for suite in Suite::ALL.iter().copied() {
         let agreed = parameters(suite, 2, &[1, 2, 3]);
         let with = |session, context| {
@@ -287,7 +287,7 @@ fn a_proof_made_for_another_session_context_or_dealer_blames_its_dealer() {
 }
 
 #[test]
-fn any_change_of_the_proof_or_of_what_it_is_about_blames_its_dealer() {
+fn changing_a_proof_or_its_statement_blames_its_dealer() {
     let parameters = parameters(ED25519, 2, &[1, 2, 3]);
     let changes: [fn(&mut Dealing); 6] = [
         |dealing| dealing.proof[0] ^= 1,
@@ -305,8 +305,8 @@ fn any_change_of_the_proof_or_of_what_it_is_about_blames_its_dealer() {
     }
 }
 
-/// Even someone who could break the hash commitments gains nothing: the constant term
-/// that cancels the others' needs a proof of knowledge.
+/// Even someone who could break the hash commitments gains nothing: the constant term that cancels
+/// the others' needs a proof of knowledge.
 #[test]
 fn a_rogue_key_has_no_proof() {
     let parameters = parameters(ED25519, 2, &[1, 2]);
@@ -344,8 +344,8 @@ fn the_others_commitments_and_proof_can_not_be_replayed() {
     }
 }
 
-/// Adds a point of small order to one coefficient's commitment; the proof still holds,
-/// with a probability of 1/8 for the constant term.
+/// Adds a point of small order to one coefficient's commitment; the proof still holds, with a
+/// probability of 1/8 for the constant term.
 fn with_torsion(parameters: &Parameters, me: u16, coefficient: usize, torsion: usize) -> Forger {
     let mut forger = Forger::honest(parameters, me, u64::from(me));
     let bytes = &mut forger.dealing.coefficients[32 * coefficient..][..32];
@@ -398,7 +398,7 @@ fn torsion_that_cancels_out_leaves_a_key_without_torsion() {
 }
 
 #[test]
-fn a_key_or_share_that_would_be_the_identity_fails_and_blames_nobody() {
+fn a_key_or_share_of_zero_fails_and_blames_nobody() {
     // Together: zero and a slope; or 2·x − 4, which is zero for participant 2.
     for coefficients in [[[5, 7], [-5, 7]], [[5, 7], [-9, -5]]] {
         let parameters = parameters(ED25519, 2, &[1, 2]);
@@ -423,8 +423,8 @@ fn a_key_or_share_that_would_be_the_identity_fails_and_blames_nobody() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
-    /// Whatever one participant's messages are changed to, the session completes with
-    /// consistent shares for all others, stalls for that one, or blames that one.
+    /// Whatever changes are made to one participant's messages, the session completes with
+    /// consistent shares for all others, waits for that participant, or blames it.
     #[test]
     fn only_the_one_whose_message_is_forged_is_ever_blamed(
         suite in select(Suite::ALL),

@@ -1,4 +1,5 @@
-//! A reshare's dealer proves that its ephemeral key is its own: what it could do if it need not.
+//! A reshare's dealer proves that its ephemeral key is its own: the attacks that would be possible
+//! without the proof.
 
 use curve25519_dalek::constants::RISTRETTO_BASEPOINT_POINT;
 use curve25519_dalek::ristretto::RistrettoPoint;
@@ -30,20 +31,22 @@ impl Scene {
         *self.session.board.reveals()[&id(2)].ephemeral.point()
     }
 
-    /// Dealer 1's dealing, as it may be. All sub-shares are right.
+    /// Dealer 1's dealing. All its sub-shares are right.
     fn dealing(&self) -> Reveal {
         self.forger.reveal(&self.session.board, |_, sub_share| sub_share)
     }
 
-    /// Its dealing with an ephemeral key that it may not know the secret of, so that nobody can open what it sealed. All
-    /// that it can prove it does: that it knows its share, and the secret of another key.
+    /// Its dealing with an ephemeral key whose secret it may not know, so that nobody can open what
+    /// it sealed. It proves everything that it can: that it knows its share, and the secret of
+    /// another key.
     fn dealing_under(&mut self, ephemeral: RistrettoPoint) -> Reveal {
         self.forger.dealing.ephemeral = ephemeral.compress().0;
         self.forger.prove_for(&self.forger.parameters.clone(), id(1));
         self.dealing()
     }
 
-    /// The dealing is refused, its dealer is named, and no honest participant complains, nor says anything else.
+    /// The dealing is rejected, its dealer is named, and no honest participant complains or sends
+    /// anything else.
     fn fails(mut self, dealing: &Reveal, fault: Fault) {
         let message = dealing.encode(&self.forger.parameters);
         assert_eq!(self.session.board.post(id(1), &message), Ok(Posted::Failed));
@@ -54,10 +57,11 @@ impl Scene {
     }
 }
 
-/// A complaint of 4 about this dealing would publish x₄·E₂, and that of 5 x₅·E₂. These open what dealer 2 sealed to the two,
-/// and the two values of its polynomial give its constant term: the old share of a member that did nothing wrong.
+/// A complaint of 4 about this dealing would publish x₄·E₂, and that of 5 x₅·E₂. These open what
+/// dealer 2 sealed to the two, and the two values of its polynomial give its constant term: the old
+/// share of a member that did nothing wrong.
 #[test]
-fn an_ephemeral_key_that_is_another_dealers_is_blamed_before_anybody_complains() {
+fn using_anothers_ephemeral_key_is_blamed_before_complaints() {
     let mut scene = Scene::new();
     let dealing = scene.dealing_under(scene.victims());
     scene.fails(&dealing, Fault::WrongProof);
@@ -73,7 +77,7 @@ fn an_ephemeral_key_with_its_owners_proof_is_blamed() {
     scene.fails(&dealing, Fault::WrongProof);
 }
 
-/// What dealer 2 said in the scene's session.
+/// What dealer 2 posted in the scene's session.
 fn dealt_by_the_victim(key: &Key) -> Reveal {
     let parameters = key.reshare(2, &[2, 4, 5]);
     let (mut session, messages) = key.start(&parameters, &[2]);
@@ -82,7 +86,7 @@ fn dealt_by_the_victim(key: &Key) -> Reveal {
     Reveal::decode(&dealings[&id(2)], id(2), &parameters).unwrap()
 }
 
-/// Who knows a and b can make x·E₂ of x·(a·E₂ + b·B), as x·B is public.
+/// Someone who knows a and b can make x·E₂ of x·(a·E₂ + b·B), because x·B is public.
 #[test]
 fn an_ephemeral_key_that_is_made_of_another_dealers_is_blamed() {
     for (a, b) in [(2, 0), (1, 1), (3, 7)] {
@@ -120,7 +124,7 @@ fn a_recipients_key_as_an_ephemeral_key_is_blamed() {
 }
 
 #[test]
-fn a_proof_of_possession_for_another_session_context_view_or_dealer_blames_its_dealer() {
+fn possession_proved_elsewhere_blames_its_dealer() {
     let old = Scene::new().key.public;
     let with = |session, context| {
         let (members, dealers) = (ids([2, 4, 5]), ids([1, 2, 3]));
@@ -151,7 +155,7 @@ fn a_proof_of_possession_for_another_session_context_view_or_dealer_blames_its_d
 
 /// With a right proof that it knows its share, for the dealing as it is then.
 #[test]
-fn a_proof_of_possession_for_another_dealing_or_key_blames_its_dealer() {
+fn possession_of_another_dealing_or_key_blames_its_dealer() {
     let mut scene = Scene::new();
     let before = scene.dealing().possession;
     let length = scene.forger.dealing.coefficients.len() / 2;
@@ -188,10 +192,10 @@ fn any_change_of_a_proof_of_possession_blames_its_dealer() {
     }
 }
 
-/// Every byte of a dealing: it ends the session and names its dealer, or answers another log, or is one of what is sealed,
-/// which only its recipient can judge.
+/// Changes every byte of a dealing: the change ends the session and names the dealer, or makes it
+/// answer another log, or hits a sealed value, which only its recipient can judge.
 #[test]
-fn a_byte_of_a_reshares_dealing_that_is_changed_blames_its_dealer_or_nobody() {
+fn a_changed_byte_of_a_dealing_blames_its_dealer_or_nobody() {
     let scene = Scene::new();
     let message = scene.dealing().encode(&scene.forger.parameters);
     let sealed = message.len() - 3 * 48;
@@ -233,7 +237,8 @@ fn a_dealing_of_a_reshare_has_one_encoding() {
     assert_eq!(Reveal::decode(&longer, id(1), parameters).unwrap_err(), Fault::Malformed);
 }
 
-/// Each kind of session has one kind of dealing: with a proof of possession, or with a hash before.
+/// Each kind of session has one kind of dealing: with a proof of possession, or with an earlier
+/// hash.
 #[test]
 fn dealings_of_the_other_kind_of_session_are_malformed() {
     let mut scene = Scene::new();
@@ -252,8 +257,7 @@ fn dealings_of_the_other_kind_of_session_are_malformed() {
 }
 
 #[test]
-fn proofs_of_possession_have_different_nonces_for_different_statements_even_if_randomness_repeats()
-{
+fn possession_nonces_differ_even_if_randomness_repeats() {
     let scene = Scene::new();
     let dealing = scene.dealing().dealing;
     let nonce = |view: &[u8; 32]| {

@@ -1,4 +1,4 @@
-//! Sharing a key anew: other members, another min_signers, the same key.
+//! Reshares: other members, another min_signers, the same key.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,7 +53,8 @@ impl Key {
         Parameters::reshare(session, [4; 32], min_signers, members, &self.public, dealers)
     }
 
-    /// Starts the runs of all who get a share, and of those of the others who are `online`; only these deal.
+    /// Starts the runs of all who get a share, and of those of the others that are `online`; only
+    /// these deal.
     pub(super) fn start(&self, parameters: &Parameters, online: &[u16]) -> (Session, Messages) {
         let mut rng = rng(8);
         let (mut runs, mut messages) = (BTreeMap::new(), BTreeMap::new());
@@ -68,7 +69,7 @@ impl Key {
         (Session::new(board, runs, rng), messages)
     }
 
-    /// Plays to the end in which late dealings come out of order.
+    /// Plays to the end; late dealings come out of order.
     fn played(&self, parameters: &Parameters, online: &[u16]) -> Session {
         let (mut session, mut messages) = self.start(parameters, online);
         while !messages.is_empty() {
@@ -83,7 +84,7 @@ impl Key {
         session
     }
 
-    /// Dealer 1's dealing is forged; 2, and whoever gets a share, are honest.
+    /// Dealer 1's dealing is forged; 2, and all who get a share, are honest.
     pub(super) fn with_forger(
         &self,
         parameters: &Parameters,
@@ -118,7 +119,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn any_roster_and_min_signers_get_shares_of_the_same_key_from_min_signers_old_holders(
+    fn any_new_roster_gets_shares_of_the_same_key(
         (suite, (t, old), (new_t, new)) in any_change(),
         pick: prop::sample::Index,
     ) {
@@ -162,7 +163,7 @@ proptest! {
         for package in key.shares.values() {
             prop_assert!(package.check(public).is_err());
         }
-        // As many as either epoch needs, but one of them of the other epoch.
+        // As many as either epoch needs, but one of them from the other epoch.
         let size = usize::from(t.max(new_t)) - 1;
         let stray = key.shares.values().next().unwrap();
         let others = || session.packages.values().filter(|p| p.identifier() != stray.identifier());
@@ -174,7 +175,7 @@ proptest! {
 }
 
 #[test]
-fn the_order_of_dealings_decides_whose_count_and_late_ones_blame_nobody() {
+fn the_first_dealings_count_and_late_ones_blame_nobody() {
     let key = Key::new(ED25519, 2, &[1, 2, 3, 4], 1);
     let (mut session, messages) = key.start(&key.reshare(3, &[3, 4, 5]), &[1, 2, 3, 4]);
     session.post(messages);
@@ -241,7 +242,7 @@ fn dealing_another_value_than_the_own_share_is_blamed() {
 }
 
 #[test]
-fn dealing_with_the_commitment_of_a_share_that_one_does_not_know_is_blamed() {
+fn dealing_with_a_commitment_to_an_unknown_share_is_blamed() {
     let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
     let parameters = key.reshare(2, &[2, 3, 4]);
     let share = key.public.verifying_share(id(1)).unwrap().as_bytes().to_vec();
@@ -272,7 +273,7 @@ fn a_dealing_of_another_degree_is_blamed() {
 }
 
 #[test]
-fn a_wrong_sub_share_is_blamed_and_the_next_session_does_without_its_dealer() {
+fn the_next_session_leaves_out_a_dealer_that_was_blamed() {
     let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
     let parameters = key.reshare(2, &[2, 3, 4]);
     let (mut session, forger) = key.with_forger(&parameters, |_| {});
@@ -295,7 +296,7 @@ fn owned((from, message): (&Identifier, &Vec<u8>)) -> (Identifier, Vec<u8>) {
 }
 
 #[test]
-fn a_complaint_about_somebody_who_did_not_deal_blames_the_complainer() {
+fn a_complaint_about_a_non_dealer_blames_the_complainer() {
     let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
     let parameters = key.reshare(2, &[2, 3, 4]);
     let (mut session, forger) = key.with_forger(&parameters, |_| {});
@@ -351,7 +352,7 @@ fn who_joins_does_not_deal_and_who_leaves_does_not_judge() {
 }
 
 #[test]
-fn a_dealer_that_leaves_and_was_too_slow_to_deal_waits_for_the_end() {
+fn a_leaving_dealer_that_was_too_slow_waits_for_the_end() {
     let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
     let (mut session, messages) = key.start(&key.reshare(2, &[4, 5]), &[1, 2, 3]);
     let slow = session.runs.remove(&id(3)).unwrap();
@@ -455,8 +456,8 @@ fn a_run_that_did_not_deal_refuses_a_board_on_which_it_did() {
     assert_eq!(run.advance(&session.board, &mut rng(1)).err(), Some(Error::Impersonated));
 }
 
-/// What interpolates the old shares is the old key; that the board compares it is shown with an old package that no
-/// key generation could have made.
+/// Interpolating the old shares gives the old key. An old package that no key generation could have
+/// made shows that the board compares it.
 #[test]
 fn dealings_that_do_not_come_to_the_old_key_make_none() {
     let key = Key::new(ED25519, 2, &[1, 2, 3], 1);

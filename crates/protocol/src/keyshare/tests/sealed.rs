@@ -71,9 +71,9 @@ fn the_identity_and_non_canonical_encodings_are_no_keys() {
     assert_eq!(PublicKey::from_bytes(odd), None);
 }
 
-/// Who knows the secret key can do half of the proof honestly, for whatever point.
+/// Someone who knows the secret key can do half of the proof honestly, for any point.
 #[test]
-fn not_even_the_holder_of_the_key_can_prove_a_wrong_shared_point() {
+fn the_key_holder_cannot_prove_a_wrong_shared_point() {
     let pair = Pair::new(1);
     let (key, ephemeral) = (public_key(&pair.recipient), public_key(&pair.dealer));
     let wrong = public_key(&SecretKey::random(&mut rng(2)));
@@ -94,7 +94,7 @@ fn not_even_the_holder_of_the_key_can_prove_a_wrong_shared_point() {
 
 /// Repeated randomness must not repeat a nonce: two answers with one nonce give the secret.
 #[test]
-fn proofs_of_different_statements_have_different_nonces_even_if_randomness_repeats() {
+fn nonces_differ_even_if_randomness_repeats() {
     let pair = Pair::new(1);
     let (key, ephemeral) = (public_key(&pair.recipient), public_key(&pair.dealer));
     let shared = *pair.recipient.agree(&ephemeral).bytes();

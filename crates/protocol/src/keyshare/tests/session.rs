@@ -59,12 +59,12 @@ pub(super) struct Forger {
     pub(super) ephemeral: SecretKey,
     pub(super) decryption: SecretKey,
     pub(super) dealing: Dealing,
-    /// How many proofs it has made: each has a nonce of its own.
+    /// The number of proofs made so far: each has a nonce of its own.
     proofs: u64,
 }
 
 impl Forger {
-    /// Prepares what an honest participant would.
+    /// Prepares what an honest participant would prepare.
     pub(super) fn honest(parameters: &Parameters, me: u16, seed: u64) -> Self {
         let dealer = parameters.suite().algebra().deal(parameters.min_signers(), &mut rng(seed));
         Self::with_dealer(parameters, me, seed, dealer)
@@ -133,7 +133,8 @@ impl Forger {
         Reveal { view, dealing, possession, sealed }
     }
 
-    /// Proves as a reshare wants it that it knows the secret of its ephemeral key, whichever the dealing has.
+    /// Proves, as a reshare requires, that it knows the secret of its ephemeral key, whichever key
+    /// the dealing has.
     pub(super) fn possession(&self, dealing: &Dealing, view: &[u8; 32]) -> [u8; 64] {
         let statement = dealing.possession(&self.parameters, view, self.me);
         possession::prove(&self.ephemeral, statement, &mut rng(77))
@@ -144,8 +145,8 @@ impl Forger {
     }
 }
 
-/// A session in which `me` is forged, until all have committed and the others' reveals
-/// have been posted. The forged one's dealing can be changed before it is committed to.
+/// A session in which `me` is forged, until all have committed and the others' reveals have been
+/// posted. The forged participant's dealing can be changed before it is committed to.
 pub(super) fn with_forger(
     parameters: &Parameters,
     me: u16,
@@ -182,7 +183,7 @@ pub(super) fn identity(suite: Suite) -> Vec<u8> {
     bytes
 }
 
-/// What the shares of these participants interpolate to at 0, times G. The only place
+/// The value at 0 that the shares of these participants interpolate to, times G. The only place
 /// where a key is ever put together.
 pub(super) fn reconstruct<'a>(
     suite: Suite,

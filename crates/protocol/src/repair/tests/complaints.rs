@@ -52,7 +52,7 @@ fn a_summand_that_does_not_open_blames_who_sent_it() {
     }
 }
 
-/// One complaint is true and one is not: both get what is due.
+/// One complaint is true and one is not: each has its own culprit.
 #[test]
 fn each_complaint_of_a_message_is_judged_by_itself() {
     let Scene { key, mut session, forger: complainer } = Scene::announced(ED25519, 3);
@@ -115,9 +115,9 @@ fn a_sum_that_does_not_open_blames_who_sent_it() {
     session.fails(id(4), &verdict, &[(2, Fault::WrongSum { recipient: id(4) })]);
 }
 
-/// Whoever accepts a wrong summand, because it is in it together with who sent it, has no right sum.
+/// A helper that accepts a wrong summand, because it colludes with the sender, has no right sum.
 #[test]
-fn a_helper_that_does_not_complain_of_a_wrong_summand_is_blamed_itself() {
+fn a_helper_that_accepts_a_wrong_summand_is_blamed() {
     let Scene { key, mut session, forger } = Scene::dealt(ED25519, 2);
     let mut values = forger.split(&session.board, &key.share(2));
     let commitments = super::session::commit(&session.board, &values);
@@ -128,7 +128,7 @@ fn a_helper_that_does_not_complain_of_a_wrong_summand_is_blamed_itself() {
     session.post([(id(1), honest[&id(1)].clone())].into());
     let right = forger.add_up(&session.board, &values[&id(2)]);
     session.post([(id(2), forger.sum(&session.board, &right).encode())].into());
-    // 3 keeps silent about it, and can only seal something else than was committed to.
+    // 3 does not complain, and can only seal something else than was committed to.
     session.runs.remove(&id(3));
     let view = session.board.view(Round::Sum).unwrap();
     let accomplice = crate::repair::message::Sum { view, answer: Ok([7; 48]) };
@@ -199,7 +199,7 @@ fn a_complaint_about_one_helper_is_none_about_another() {
     }
 }
 
-/// The proof says what kind of value it opens.
+/// The proof covers the kind of value that it opens.
 #[test]
 fn what_opens_a_summand_opens_no_sum() {
     let scene = until_verdict(ED25519);
@@ -250,7 +250,7 @@ fn complaints_have_one_encoding() {
             vec![tag],
         ];
         if tag == 7 {
-            // A sum beside a complaint, none, one that is too short, and one that is too long.
+            // A sum beside a complaint, no sum, one that is too short, and one that is too long.
             malformed.push([encode(&[1]), vec![0; 48]].concat());
             malformed.push(header(&[0, 0]));
             malformed.push([header(&[0, 0]), vec![0; 47]].concat());

@@ -1,5 +1,5 @@
-//! A log that shows different messages to different participants, and participants that lose their memory: no message of
-//! an honest one is held against it elsewhere.
+//! A log that shows different messages to different participants, and participants that lose their
+//! memory: no message of an honest participant is held against it in another log.
 
 use super::session::{ED25519, Forger, Key, Scene, id, ids, is_of_another_view, off_by_one, rng};
 use crate::Suite;
@@ -23,7 +23,7 @@ fn a_dealing_among_other_helpers_blames_nobody() {
         assert_eq!(session.left, ids([3]));
         // 1 helps in both, with another weight and other summands.
         is_of_another_view(&mut other, 1, &deals[&id(1)]);
-        // 2 is no helper here.
+        // 2 is not a helper here.
         let late = other.post(id(2), &deals[&id(2)]);
         assert_eq!(late, Err(Error::OutOfOrder { from: id(2), phase: Phase::Reveal }));
         session.play(deals);
@@ -33,7 +33,7 @@ fn a_dealing_among_other_helpers_blames_nobody() {
 }
 
 #[test]
-fn a_helper_is_not_blamed_for_having_sealed_to_the_key_that_it_saw() {
+fn a_helper_is_not_blamed_for_sealing_to_the_key_it_saw() {
     // Another key of another helper, or of the recipient.
     for twice in [3, 4] {
         let scene = Scene::announced(ED25519, 2);
@@ -73,7 +73,7 @@ fn a_true_complaint_is_no_false_one_beside_other_ciphertexts() {
         for from in [1, 3] {
             is_of_another_view(&mut right, from, &answers[&id(from)]);
         }
-        // A second dealing for one view still is what it is.
+        // A second dealing for one view is still equivocation.
         let mut second = session.without_runs();
         second.board = right;
         second.fails(id(2), &wrong, &[(2, Fault::Equivocation)]);
@@ -82,7 +82,7 @@ fn a_true_complaint_is_no_false_one_beside_other_ciphertexts() {
 }
 
 #[test]
-fn a_true_complaint_about_a_sum_is_no_false_one_beside_another_sum() {
+fn a_true_complaint_about_a_sum_is_not_false_in_another_log() {
     let (Scene { mut session, forger, .. }, summands) = Scene::dealt_honestly(ED25519, 2);
     let sums = session.advance();
     session.post(sums);
@@ -97,7 +97,7 @@ fn a_true_complaint_about_a_sum_is_no_false_one_beside_another_sum() {
 }
 
 #[test]
-fn a_participant_that_was_started_twice_is_not_blamed_for_dealing_in_either() {
+fn being_started_twice_and_dealing_in_either_blames_nobody() {
     let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
     let parameters = key.repair(&[1, 2], 3);
     let (mut session, messages) = key.start(&parameters, &[1, 2], 1);
@@ -152,9 +152,10 @@ fn a_message_of_one_session_is_none_in_another() {
     assert!(first.repaired().is_some() && second.repaired().is_some());
 }
 
-/// The worst that bad randomness could do: the same summands with another weight, of which two would give the share away.
+/// The worst that bad randomness could do: the same summands with another weight, of which two
+/// would give the share away.
 #[test]
-fn summands_differ_in_every_session_and_view_even_if_randomness_repeats() {
+fn summands_differ_even_if_randomness_repeats() {
     let key = Key::new(ED25519, 2, &[1, 2, 3, 4], 1);
     let received = |candidates: &[u16], helper: u16| {
         let parameters = key.repair(candidates, 4);

@@ -1,4 +1,5 @@
-//! What honest participants get, whoever of them helps, in whatever order their messages are logged.
+//! What honest participants get, whichever of them help, in whatever order their messages are
+//! logged.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +13,8 @@ use crate::keyshare::{Error, MAX_PARTICIPANTS, Phase, Posted, SessionId};
 use crate::repair::{Board, Parameters, ParametersError, Run, Step};
 use crate::{Suite, sign};
 
-/// A suite, min_signers, distinct identifiers of at least one more, and which of them helps or gets.
+/// A suite, min_signers, distinct identifiers of at least one more participant, and the order in
+/// which they help or recover.
 fn any_group() -> impl Strategy<Value = (Suite, u16, Vec<u16>)> {
     let pool: Vec<u16> = (1..=9).chain([255, 256, 257, 4096, 65534, 65535]).collect();
     (select(Suite::ALL), subsequence(pool, 3..=7)).prop_flat_map(|(suite, ids)| {
@@ -42,7 +44,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn any_min_signers_others_give_a_participant_exactly_its_share_back(
+    fn any_min_signers_helpers_restore_exactly_the_lost_share(
         (suite, min_signers, members) in any_group(),
         seed: u64,
     ) {
@@ -68,7 +70,7 @@ proptest! {
     }
 
     #[test]
-    fn the_first_min_signers_candidates_in_the_log_are_the_helpers_and_late_ones_leave(
+    fn the_first_candidates_help_and_late_ones_leave(
         suite in select(Suite::ALL),
         order in Just(vec![1, 2, 3, 4, 5, 6]).prop_shuffle(),
     ) {
@@ -100,7 +102,7 @@ proptest! {
     }
 
     #[test]
-    fn the_order_within_a_round_changes_nothing_when_the_helpers_are_the_same(
+    fn the_order_within_a_round_of_the_same_helpers_changes_nothing(
         suite in select(Suite::ALL),
         order in Just(vec![1, 2, 3, 4]).prop_shuffle(),
         repeat: bool,
@@ -126,7 +128,8 @@ proptest! {
     }
 }
 
-/// The published scheme as another implementation has it: the same shares, other random summands, the same result.
+/// The published scheme in another implementation: the same shares, other random summands, the same
+/// result.
 #[test]
 fn what_is_repaired_is_what_frost_core_repairs() {
     let key = Key::new(ED25519, 3, &[1, 2, 3, 4, 5], 1);
@@ -184,7 +187,7 @@ fn the_board_says_where_the_session_is_and_who_is_missing() {
     session.board.post(id(2), &messages[&id(2)]).unwrap();
     assert_eq!(session.board.missing(), ids([1, 3, 4]));
     session.board.post(id(1), &messages[&id(1)]).unwrap();
-    // Only the recipient is.
+    // Only the recipient is missing.
     assert_eq!((session.board.phase(), session.board.missing()), (Phase::Commit, ids([3])));
     assert!(session.advance().is_empty(), "everybody waits");
     session.board.post(id(3), &messages[&id(3)]).unwrap();
@@ -265,7 +268,7 @@ fn impossible_parameters_are_refused() {
         (key.try_repair(&[1, 2, 3, 4], 4), ParametersError::Recipient(id(4))),
         (key.try_repair(&[1, 2, 3, 1], 4), ParametersError::Duplicate(id(1))),
         (key.try_repair(&[1, 2, 6], 4), ParametersError::NoShare(id(6))),
-        // A share that nobody had is not repaired: it would be one more.
+        // A share that nobody had is not repaired, because it would be an additional one.
         (key.try_repair(&[1, 2, 3], 6), ParametersError::NoShare(id(6))),
     ];
     for (made, error) in errors {
@@ -332,7 +335,8 @@ fn a_run_refuses_the_board_of_another_session() {
 fn a_run_refuses_a_board_that_forgot_messages() {
     let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
     let parameters = key.repair(&[1, 2], 3);
-    // Runs that have sent so many messages after the first, with the boards of all phases before.
+    // Runs that have sent this many messages after the first, with the boards of all earlier
+    // phases.
     let after = |sent: usize| {
         let (mut session, mut messages) = key.start(&parameters, &[1, 2], 1);
         let mut boards = vec![session.board.clone()];
@@ -369,11 +373,11 @@ fn a_run_stops_when_somebody_else_speaks_in_its_name() {
 }
 
 #[test]
-fn a_run_that_was_started_twice_stops_before_it_says_a_second_thing() {
+fn a_run_started_twice_stops_before_a_second_message() {
     let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
     let parameters = key.repair(&[1, 2], 3);
     let (mut session, messages) = key.start(&parameters, &[1, 2], 1);
-    // The same seed, as of a machine that was rolled back: what it sends first is the same.
+    // The same seed, like a machine that was rolled back: the first message is the same.
     let (twins, again) = key.start(&parameters, &[1, 2], 1);
     assert_eq!(messages, again);
     session.post(messages);
@@ -416,7 +420,7 @@ fn a_share_is_given_out_only_when_the_approval_counts() {
 }
 
 #[test]
-fn the_helpers_shares_stay_what_they_were_and_a_repair_can_be_had_again_and_again() {
+fn repairs_change_no_helpers_share_and_can_be_repeated() {
     let key = Key::new(ED25519, 2, &[1, 2, 3, 4], 1);
     for (seed, (lost, helpers)) in
         [(4, [1, 2]), (1, [3, 4]), (4, [2, 3]), (4, [1, 2])].into_iter().enumerate()

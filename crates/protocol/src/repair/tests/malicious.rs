@@ -1,4 +1,4 @@
-//! Attacks. Each must fail, blame whoever did it, and blame nobody else.
+//! Attacks. Each must fail, blame the attacker, and blame nobody else.
 
 use curve25519_dalek::constants::EIGHT_TORSION;
 use curve25519_dalek::edwards::CompressedEdwardsY;
@@ -22,7 +22,7 @@ use crate::session::possession;
 use crate::session::sealing::SecretKey;
 
 #[test]
-fn strangers_and_who_has_no_say_in_a_round_are_refused_and_change_nothing() {
+fn strangers_and_uninvolved_senders_change_nothing() {
     let (scene, _) = Scene::dealt_honestly(ED25519, 2);
     let mut board = scene.session.board.clone();
     let before = board.transcript();
@@ -30,7 +30,7 @@ fn strangers_and_who_has_no_say_in_a_round_are_refused_and_change_nothing() {
     let view = board.view(Round::Sum).unwrap();
     let sum = Sum { view, answer: Ok([7; 48]) }.encode();
     let verdict = Verdict { view, complaints: [].into() }.encode(Round::Verdict);
-    // 6 is nobody, 4 gets the share, 1 does not.
+    // 6 does not exist, 4 gets the share, 1 does not.
     for (from, message) in
         [(6, &announce), (6, &sum), (6, &vec![0]), (4, &sum), (1, &verdict), (5, &verdict)]
     {
@@ -94,7 +94,7 @@ fn nothing_that_somebody_says_who_was_too_late_to_help_matters() {
 }
 
 #[test]
-fn two_different_messages_in_one_round_blame_their_sender_at_any_time() {
+fn two_messages_in_one_round_blame_their_sender_at_any_time() {
     let (scene, summands) = Scene::dealt_honestly(ED25519, 2);
     let announced = Scene::announced(ED25519, 2);
     let twice = (2, Fault::Equivocation);
@@ -112,7 +112,7 @@ fn two_different_messages_in_one_round_blame_their_sender_at_any_time() {
     let mut deal = again.deal(&Scene::announced(ED25519, 2).session.board, &summands);
     deal.view = view;
     scene.session.without_runs().fails(id(2), &deal.encode(), &[twice]);
-    // The recipient's.
+    // The recipient's message.
     let lost = Forger::new(4, 99).announce();
     scene.session.fails(id(4), &lost, &[(4, Fault::Equivocation)]);
 }
@@ -239,7 +239,8 @@ fn the_identity_as_a_commitment_blames_its_sender() {
         }
         for zero in [1, 2, 3] {
             let scene = Scene::dealt(suite, 2);
-            // What adds up all the same: zero for one, and what that one would have got for another.
+            // Commitments that still add up: zero for one helper, and that helper's value added to
+            // another's.
             let mut summands = scene.summands();
             let other = if zero == 3 { 1 } else { 3 };
             let both = add(suite, &summands[&id(zero)], &summands[&id(other)]);
@@ -266,9 +267,10 @@ fn an_invalid_point_as_a_commitment_blames_its_sender(#[case] point: &str) {
     scene.fails(&deal.encode(), Fault::InvalidSummand);
 }
 
-/// Points with torsion that add up all the same: no summand is right for them, so whoever gets one can say so.
+/// Points with torsion that still add up: no summand is right for them, so each helper that
+/// receives one can complain.
 #[test]
-fn torsion_in_a_commitment_blames_its_sender_when_its_recipient_complains() {
+fn torsion_in_a_commitment_blames_its_sender() {
     for torsion in 1..8 {
         let Scene { key, mut session, forger } = Scene::dealt(ED25519, 2);
         let summands = forger.split(&session.board, &key.share(2));
@@ -300,13 +302,13 @@ fn torsion_that_does_not_cancel_out_blames_its_sender() {
     scene.fails(&deal.encode(), Fault::WrongSummands);
 }
 
-/// A dealer that waited for all others may want one helper's sum to be zero. It can have that only if it knows what the
-/// others gave that helper, and then it does no harm.
+/// A dealer that waited for all others may want one helper's sum to be zero. That takes knowledge
+/// of what the others sent to that helper, and then it does no harm.
 #[test]
 fn a_sum_of_zero_does_no_harm() {
     for suite in Suite::ALL.iter().copied() {
         let Scene { key, mut session, forger } = Scene::dealt(suite, 2);
-        // What it got itself is all that it knows of the others' summands.
+        // It knows of the others' summands only those that it received itself.
         let mut summands = forger.split(&session.board, &key.share(2));
         let sum_of = |summands: &_| {
             let mut board = session.board.clone();
@@ -340,8 +342,9 @@ fn negate(suite: Suite, scalar: &SecretScalar) -> SecretScalar {
     SecretScalar::copy_of(&bytes)
 }
 
-/// A complaint publishes what opens all that is sealed to the complainer under an ephemeral key. If that could be another
-/// helper's, a cheat would learn what that one sealed: a summand, or the one sum that it lacks to have the lost share.
+/// A complaint publishes what opens everything that is sealed to the complainer under an ephemeral
+/// key. If that key could be another helper's, a cheat would learn what that helper sealed: a
+/// summand, or the one sum that it lacks to have the lost share.
 #[test]
 fn an_ephemeral_key_that_is_anothers_or_made_of_it_has_no_proof() {
     for double in [false, true] {
@@ -368,7 +371,7 @@ fn the_others_dealing_can_not_be_replayed() {
 }
 
 #[test]
-fn any_change_of_the_proof_or_of_what_it_is_about_blames_its_sender() {
+fn changing_a_proof_or_its_statement_blames_its_sender() {
     let changes: [fn(&mut Deal); 6] = [
         |deal| deal.proof[0] ^= 1,
         |deal| deal.proof[32] ^= 1,
@@ -386,7 +389,7 @@ fn any_change_of_the_proof_or_of_what_it_is_about_blames_its_sender() {
 }
 
 #[test]
-fn a_proof_made_for_another_session_context_view_or_helper_blames_its_sender() {
+fn a_proof_for_another_session_or_helper_blames_its_sender() {
     let scene = Scene::dealt(ED25519, 2);
     let board = &scene.session.board;
     let agreed = board.parameters();
@@ -412,9 +415,10 @@ fn a_proof_made_for_another_session_context_view_or_helper_blames_its_sender() {
     assert_eq!(board.post(id(2), &right.encode()), Ok(Posted::Recorded));
 }
 
-/// Only a public key package that no key generation makes is like that, and nobody who takes part is to blame for it.
+/// Only a public key package that no key generation makes is like that, and no participant is to
+/// blame for it.
 #[test]
-fn verifying_shares_of_different_keys_repair_nothing_and_blame_nobody() {
+fn shares_of_different_keys_repair_nothing_and_blame_nobody() {
     let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
     let other = Key::new(ED25519, 2, &[1, 2, 3], 2);
     let mut shares = key.public.verifying_shares().clone();
@@ -429,7 +433,7 @@ fn verifying_shares_of_different_keys_repair_nothing_and_blame_nobody() {
     assert!(board.culprits().is_empty() && board.missing().is_empty());
 }
 
-/// Entries have at most 65,535 bytes; 4,000 are for what else is in one.
+/// Entries have at most 65,535 bytes; 4,000 are for the rest of an entry.
 #[test]
 fn the_longest_messages_of_the_largest_repair_fit_into_the_log() {
     let in_the_log = |message: &[u8]| message.len().div_ceil(3).div_ceil(3) * 16;
@@ -452,8 +456,8 @@ fn the_longest_messages_of_the_largest_repair_fit_into_the_log() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
-    /// Whatever one participant's messages are changed to, the session completes with the right share, stalls for that
-    /// one, or blames that one.
+    /// Whatever changes are made to one participant's messages, the session completes with the
+    /// right share, waits for that participant, or blames it.
     #[test]
     fn only_the_one_whose_message_is_forged_is_ever_blamed(
         suite in select(Suite::ALL),
@@ -488,7 +492,7 @@ proptest! {
         let only = ids([forged]);
         prop_assert!(session.board.culprits().is_subset(&only));
         let missing = session.board.missing();
-        // 5 may still help if the forged one never announced.
+        // 5 may still help if the forged participant never announced.
         let late = &only | &ids([5]);
         let expected = if session.board.phase() == Phase::Commit { &late } else { &only };
         prop_assert!(missing.is_subset(expected));

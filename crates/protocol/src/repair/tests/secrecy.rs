@@ -1,4 +1,5 @@
-//! What min_signers − 1 who work together see can be made without what they are not to learn.
+//! Everything that min_signers − 1 colluding participants see can be made without what they must
+//! not learn.
 
 use super::session::{ED25519, Forger, Key, Messages, Session, id};
 use crate::Identifier;
@@ -31,8 +32,9 @@ fn target(board: &Board, helper: Identifier) -> Point {
     Edwards25519::decode_point(share.as_bytes()).unwrap() * weight
 }
 
-/// A helper's dealing by somebody who does not know its share: random summands, but for one of which only the commitment
-/// is known, as what is left. That one must go to somebody who plays along.
+/// A helper's dealing, made by somebody that does not know its share: random summands, except for
+/// the last, of which only the commitment is known, as the remainder. That one must go to a
+/// colluding helper.
 fn deal_without_share(
     forger: &Forger,
     board: &Board,
@@ -60,11 +62,12 @@ fn deal_without_share(
     (forger.deal_otherwise(board, &commitments, &values).encode(), known)
 }
 
-/// Helpers 2 and 3 work together, with everybody's messages and their own secrets. Somebody who knows neither the lost share nor
-/// the third helper's plays that one, and the recipient, and they accept all of it: what they see is made without either
-/// share, so it says nothing about them. (The sealed sum is a ciphertext to a key that they do not have.)
+/// Helpers 2 and 3 collude, with everybody's messages and their own secrets. Somebody that knows
+/// neither the lost share nor the third helper's plays that helper and the recipient, and they
+/// accept all of it. So what they see can be made without either share, and reveals nothing about
+/// them. (The sealed sum is a ciphertext to a key that they do not have.)
 #[test]
-fn what_all_helpers_but_one_see_can_be_made_without_the_lost_share() {
+fn all_helpers_but_one_learn_nothing_about_the_lost_share() {
     let key = Key::new(ED25519, 3, &[1, 2, 3, 4], 1);
     let parameters = key.repair(&[1, 2, 3], 4);
     let (mut session, mut messages) = key.start(&parameters, &[2, 3], 2);
@@ -91,10 +94,10 @@ fn what_all_helpers_but_one_see_can_be_made_without_the_lost_share() {
     assert_eq!(session.left.len(), 2);
 }
 
-/// Helper 3 and the recipient work together, and learn the lost share, as they may. Somebody who knows that and no other
-/// share plays helpers 1 and 2: so nothing is learned of theirs.
+/// Helper 3 and the recipient collude, and learn the lost share, as they may. Somebody that knows
+/// this share and no other plays helpers 1 and 2, so nothing is learned about theirs.
 #[test]
-fn what_a_helper_and_the_recipient_see_can_be_made_without_any_other_share() {
+fn a_helper_and_the_recipient_learn_no_other_share() {
     let key = Key::new(ED25519, 3, &[1, 2, 3, 4], 1);
     let parameters = key.repair(&[1, 2, 3], 4);
     let (mut session, mut messages): (Session, Messages) = key.start(&parameters, &[3], 2);
@@ -105,14 +108,14 @@ fn what_a_helper_and_the_recipient_see_can_be_made_without_any_other_share() {
     session.post(messages);
     let deals = session.advance();
     session.post(deals);
-    // What is unknown is in one column, that of 1.
+    // The unknown values are in one column, that of 1.
     let (first, by_one) = deal_without_share(&one, &session.board, 1, 5);
     let (second, by_two) = deal_without_share(&two, &session.board, 1, 6);
     session.post([(id(1), first), (id(2), second)].into());
 
     let of = |known: &[(Identifier, Scalar)], to| known.iter().find(|(of, _)| *of == to).unwrap().1;
     let of_two = scalar(&two.add_up(&session.board, &secret(of(&by_two, id(2)))));
-    // What 3 has to add, it has dealt to 1, to 2 and to itself.
+    // 3 has dealt its term to 1, to 2 and to itself.
     let weight = lagrange::<Edwards25519>(id(3), session.board.helpers(), Some(id(4))).unwrap();
     let from_three = |to: &Forger| {
         let received = to.received(&session.board).into_iter();

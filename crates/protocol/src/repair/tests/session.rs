@@ -1,4 +1,5 @@
-//! A key with a lost share, and a repair with all participants in one place, one of whom may be forged.
+//! A key with a lost share, and a repair with all participants in one place, one of whom may be
+//! forged.
 
 use std::collections::BTreeMap;
 
@@ -89,7 +90,7 @@ impl Key {
 pub(super) type Session = test_session::Session<crate::repair::Secrets>;
 
 impl Session {
-    /// The repaired share: nobody else gets one.
+    /// The repaired share; asserts that nobody else gets one.
     pub(super) fn repaired(&self) -> Option<&KeyPackage> {
         let recipient = self.board.parameters().recipient();
         assert!(self.packages.keys().all(|owner| *owner == recipient));
@@ -224,7 +225,7 @@ impl Scene {
         Self { key, session, forger }
     }
 
-    /// Until all who are honest have dealt.
+    /// Until all honest helpers have dealt.
     pub(super) fn dealt(suite: Suite, forged: u16) -> Self {
         let mut scene = Self::announced(suite, forged);
         let deals = scene.session.advance();
@@ -232,7 +233,7 @@ impl Scene {
         scene
     }
 
-    /// What the forged helper would deal if it were honest.
+    /// The summands that the forged helper would deal if it were honest.
     pub(super) fn summands(&self) -> Summands {
         self.forger.split(&self.session.board, &self.key.share(self.forger.me.get()))
     }
@@ -246,7 +247,7 @@ impl Scene {
         (scene, summands)
     }
 
-    /// As [`Session::fails`], for a message of the forged one.
+    /// Like [`Session::fails`], for a message of the forged participant.
     pub(super) fn fails(self, message: &[u8], fault: Fault) {
         let me = self.forger.me;
         self.session.fails(me, message, &[(me.get(), fault)]);
