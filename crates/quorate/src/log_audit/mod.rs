@@ -12,9 +12,9 @@
 mod documents;
 mod earlier_checkpoint;
 mod files;
+mod problem;
 mod proof;
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use quorate_ceremony::audit;
@@ -24,12 +24,12 @@ use quorate_ceremony::misbehaviour::{self, Misbehaviour, NotProved};
 use quorate_log::checkpoint::SignedCheckpoint;
 use quorate_log::key::LogVerifier;
 use quorate_log::note::MAX_NOTE_LEN;
-use quorate_log::tile::{Entries, TileError};
+use quorate_log::tile::Entries;
 
 use self::documents::Stored;
 use self::files::Files;
+use self::problem::{files_problem, unreadable};
 use crate::api::{Code, Problem};
-use crate::error_chain::chain;
 use crate::store::publish::CHECKPOINT;
 
 pub use earlier_checkpoint::{Since, compare_since};
@@ -181,21 +181,4 @@ fn read_checkpoint(directory: &Path) -> Result<SignedCheckpoint, Problem> {
     };
     let text = String::from_utf8(bytes).map_err(|_| damaged(&"it is not UTF-8 text"))?;
     text.parse().map_err(|error| damaged(&error))
-}
-
-fn unreadable(path: &Path, error: &io::Error) -> Problem {
-    Problem::new(Code::Failed, format!("{} can not be read: {error}", path.display()))
-        .hint("check its permissions, and the disk")
-}
-
-/// What is wrong with a file that the checkpoint's size asks for.
-fn files_problem(directory: &Path, error: &TileError<io::Error>) -> Problem {
-    let what = format!("the log in {} can not be checked: {}", directory.display(), chain(error));
-    match error {
-        TileError::Read(_) => {
-            Problem::new(Code::Failed, what).hint("check permissions, and the disk")
-        }
-        _ => Problem::new(Code::Verification, what)
-            .hint("get another copy of the log, from another place"),
-    }
 }

@@ -8,7 +8,7 @@ use quorate_ceremony::statement::Role;
 use serde::Serialize;
 
 use super::share_loss_check::{self, Loss};
-use super::{account, details};
+use super::show::{account, details};
 use crate::api::{AccountView, Ask, Code, Problem, ShortfallView, Standing};
 use crate::cli::approve::confirms;
 use crate::cli::context::Context;

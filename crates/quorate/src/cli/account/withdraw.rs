@@ -4,7 +4,8 @@ use clap::Args;
 use quorate_ceremony::names::AccountName;
 use serde::Serialize;
 
-use super::{accounts, share_loss_check};
+use super::share_loss_check;
+use super::show::accounts;
 use crate::api::{Ask, Code, InvitedView, Problem, Standing};
 use crate::cli::context::Context;
 use crate::cli::session::Session;

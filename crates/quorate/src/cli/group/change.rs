@@ -11,7 +11,7 @@ use quorate_ceremony::statement::GroupDefinition;
 use quorate_protocol::Suite;
 use serde::Serialize;
 
-use super::watch;
+use super::watch::watch;
 use crate::api::{Answer, Ask, Code, GroupView, Problem, ShareView};
 use crate::cli::context::{Context, now};
 use crate::cli::duration::DurationError;

@@ -9,7 +9,7 @@ use quorate_ceremony::policy::{Governance, Policy, Rule};
 use quorate_ceremony::statement::GroupDefinition;
 use quorate_protocol::Suite;
 
-use super::watch;
+use super::watch::watch;
 use crate::api::{Ask, Code, GroupStage, GroupView, Problem};
 use crate::cli::context::{Context, now};
 use crate::cli::session::Session;
