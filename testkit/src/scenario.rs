@@ -22,7 +22,8 @@ pub struct Scenario {
     pub automatic: Vec<bool>,
     /// Whether an account that is no member asks for a signature, too.
     pub outsider: bool,
-    /// Whether everybody is on the roster when the run begins; otherwise the admin invites them first.
+    /// Whether everybody is on the roster when the run begins; otherwise the admin invites them
+    /// first.
     pub admitted: bool,
     /// How many more accounts could become members.
     pub reserves: u16,
@@ -33,7 +34,8 @@ pub struct Scenario {
     /// The malicious members, and what each does wrong. They never heal; the first member, who is
     /// the admin, is not one of them.
     pub attacks: BTreeMap<usize, Vec<Attack>>,
-    /// How often a change of the group is proposed at most: what cheats make fail, the others may try without them.
+    /// How often a change of the group is proposed at most: after an attack made it fail, the
+    /// others may propose it without the attacker.
     pub proposals: usize,
     /// What goes wrong.
     pub faults: Faults,
@@ -46,7 +48,7 @@ pub struct PlannedChange {
     pub at: u64,
     /// How many members it is to take to sign.
     pub min_signers: u16,
-    /// Who the members are to be: indices of accounts. The first account, who proposes, is one of them.
+    /// The new members: indices of accounts. The first account, which proposes, is one of them.
     pub members: Vec<usize>,
     /// Whose node loses its share and is to get it back; then nothing else changes.
     pub repairs: Option<usize>,
@@ -55,7 +57,7 @@ pub struct PlannedChange {
 /// What one member is going to ask for.
 #[derive(Clone, Debug)]
 pub struct PlannedRequest {
-    /// Who asks: index of the account.
+    /// Index of the account that asks.
     pub by: usize,
     /// Not before this time, in milliseconds from the start.
     pub at: u64,
@@ -95,12 +97,12 @@ pub struct Faults {
     pub coordinator_crash: u64,
     /// How long a dead process stays dead at most, in milliseconds.
     pub downtime: u64,
-    /// Of a look at a document: it can not be had now.
+    /// Of a look at a document: it is not available now.
     pub no_document: u64,
     /// The most inputs that a process takes before it carries out their effects.
     pub batch: u64,
-    /// Whether a process makes everything in a batch durable at once before it sends anything; otherwise it carries out
-    /// effect by effect.
+    /// Whether a process makes everything in a batch durable at once before it sends anything;
+    /// otherwise it carries out effect by effect.
     pub durable_first: bool,
     /// By how much clocks differ at most, in milliseconds.
     pub skew: u64,
@@ -141,7 +143,8 @@ impl Faults {
     }
 
     fn random(chance: &mut Chance) -> Self {
-        // Every kind of fault is absent from some runs: what always fails together hides what it can do alone.
+        // Every kind of fault is absent from some runs: what always fails together hides what it
+        // can do alone.
         let mut level = |levels: &[u64]| {
             let most = u64::try_from(levels.len()).unwrap_or(1) - 1;
             let drawn = usize::try_from(chance.up_to(most)).unwrap_or(0);
@@ -244,7 +247,7 @@ impl Scenario {
         };
         let faults = Faults::random(&mut chance);
         // The others have to be enough.
-        // Neither who gets the share back nor, under some policies, who proposes it has a say.
+        // Neither the recipient nor, under some policies, the proposer has a vote.
         let voters = members - 1 - u16::from(!policy.rule.requester_may_approve);
         if changing && voters >= min_signers && chance.happens(400) {
             let repairs = Some(1 + index(&mut chance, people - 1));
@@ -273,17 +276,17 @@ impl Scenario {
         if index < members { Role::Member } else { Role::Requester }
     }
 
-    /// Whether there is anybody who does not keep to the rules.
+    /// Whether any account breaks the rules.
     pub(crate) fn has_malicious(&self) -> bool {
         !self.attacks.is_empty()
     }
 
-    /// Whether the account of this index does not.
+    /// Whether the account of this index breaks the rules.
     pub(crate) fn is_malicious(&self, index: usize) -> bool {
         self.attacks.contains_key(&index)
     }
 
-    /// Whether the account of this index keeps to the rules but in changes of the group.
+    /// Whether the account of this index breaks the rules only when the group changes, or never.
     pub(crate) fn cheats_in_changes_alone(&self, index: usize) -> bool {
         let attacks = self.attacks.get(&index).into_iter().flatten();
         attacks
@@ -297,7 +300,8 @@ impl Scenario {
     }
 }
 
-/// One or two changes among this many accounts, to any size that a group can have. Some only make new shares.
+/// One or two changes among this many accounts, to any size that a group can have. Some only make
+/// new shares.
 fn planned_changes(chance: &mut Chance, accounts: usize) -> Vec<PlannedChange> {
     let count = chance.choose(1, &[(1, 2)], 4);
     (0..count)

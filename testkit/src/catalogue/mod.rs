@@ -21,8 +21,8 @@ pub use table::{ATTACKS, Outcome, Row, Who};
 
 use crate::{Faults, Scenario, Simulation};
 
-/// What came of a run in which all invariants hold, and what an auditor finds in its log. A failure is played again, and
-/// told with what happened before it.
+/// The outcome of a run in which all invariants hold, and the auditor's report on its log. A run
+/// that fails is played again, and reported with the events before the failure.
 pub fn audited(scenario: Scenario, seed: u64) -> (crate::Outcome, AuditReport) {
     let run = Simulation::new(scenario.clone(), seed).and_then(Simulation::run_and_audit);
     match run {
@@ -56,22 +56,22 @@ pub fn troubled() -> Faults {
     }
 }
 
-/// Whom the aborts in a log name, by what they name them for.
+/// The members that the aborts in a log name, by the reason.
 #[derive(Debug, Default)]
 pub struct Named {
-    /// Who cheated.
+    /// The members that cheated.
     pub culprits: BTreeSet<AccountName>,
-    /// Who contradicted the log.
+    /// The members that contradicted the log.
     pub dissenters: BTreeSet<AccountName>,
-    /// Who was waited for.
+    /// The members that sessions waited for.
     pub missing: BTreeSet<AccountName>,
     /// What the culprits did, by the auditor's reading of their messages.
     pub faults: Vec<String>,
 }
 
 impl Named {
-    /// Notes an abort. Whether it is the session's own end: one that was called off, because of what the sessions before
-    /// show, names nobody.
+    /// Notes an abort. Returns whether the session itself failed; one that people cancelled names
+    /// nobody.
     pub fn note(&mut self, reason: &AbortReason, blame: &[Blame]) -> bool {
         self.faults.extend(blame.iter().map(|blame| blame.fault.to_string()));
         match reason {

@@ -1,4 +1,4 @@
-//! The table of attacks: what a member does wrong in which ceremony, and the outcome that it must have.
+//! The table of attacks: what a member does wrong in a ceremony, and the outcome.
 
 use crate::double::member::Certify::{Another, Early, ForAnother, Late, Never};
 use crate::double::member::Round::{Deal, First, Sum, Verdict};

@@ -92,7 +92,7 @@ fn a_member_that_cheated_without_effect_is_blamed_in_the_reshare() {
         for faults in [Faults::none(), troubled()] {
             let report = plays(reshare::STAYS_WITH_OTHERS, &attacks, faults.clone(), 3);
             assert_eq!(report.groups[0].epoch, Some(2), "{slip:?}");
-            // In a perfect world only the dealings of others can be faster than that of the attacker.
+            // In a perfect world, all rounds but that of the dealings wait for the attacker.
             let ends = reshare::ends(&report);
             if faults == Faults::none() && !slip.is_in_dealing() {
                 assert_eq!(ends.accused(), names(&[1]), "{slip:?}: {ends:?}");
@@ -101,8 +101,8 @@ fn a_member_that_cheated_without_effect_is_blamed_in_the_reshare() {
     }
 }
 
-/// A signer that cheats while the group changes stops neither the requests nor the activation of the
-/// new shares, whether it cheats in the reshare or not.
+/// A signer that cheats while the group changes stops neither the requests nor the activation of
+/// the new shares, whether it cheats in the reshare or not.
 #[test]
 fn a_signer_that_cheats_while_a_reshare_runs_stops_nobody() {
     let slips = [

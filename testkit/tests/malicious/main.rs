@@ -1,8 +1,8 @@
-//! The catalogue of what malicious members can do, and its outcome: a test for each row of the table.
+//! The catalogue of attacks by malicious members: a test for each row of the table.
 //!
-//! Each test runs whole IVNs with fewer than `min_signers` doubles. All invariants are checked after
-//! every step, and the log is audited offline at the end. Whatever the attack is, the requests that
-//! the members approved are signed, the last of them after all sessions have ended.
+//! Each test runs whole IVNs with fewer than `min_signers` doubles. All invariants are checked
+//! after every step, and the log is audited offline at the end. Whatever the attack is, the
+//! requests that the members approved are signed, the last of them after all sessions have ended.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,

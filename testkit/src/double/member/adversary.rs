@@ -1,4 +1,4 @@
-//! The driver of a malicious member: it reads the log, alters what its node sends, and speaks for it.
+//! Drives a malicious member: reads the log, alters what its node sends, and speaks for it.
 
 use std::collections::BTreeMap;
 

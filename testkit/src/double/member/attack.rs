@@ -1,4 +1,4 @@
-//! What a malicious member can do wrong: an attack is a slip in a ceremony, and one member can make several.
+//! What a malicious member can do wrong: an attack is a slip in a ceremony.
 
 use std::collections::BTreeSet;
 
@@ -78,7 +78,7 @@ pub enum Certify {
     ForAnother,
 }
 
-/// How a member breaks the rules. [`ATTACKS`](crate::catalogue::ATTACKS) describes each in its ceremonies.
+/// How a member breaks the rules. [`ATTACKS`](crate::catalogue::ATTACKS) describes each slip.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 #[expect(missing_docs, reason = "the table of attacks describes them")]
 pub enum Slip {

@@ -1,4 +1,4 @@
-//! Takes part in a key generation or a reshare: each message by the book, but for its slips.
+//! Takes part in a key generation or a reshare, by the book but for its slips.
 
 use rand_chacha::ChaCha20Rng;
 

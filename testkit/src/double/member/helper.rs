@@ -1,4 +1,4 @@
-//! Takes part in a repair, as a helper or as the recipient: each message by the book, but for its slips.
+//! Takes part in a repair as a helper or as the recipient, by the book but for its slips.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! A participant of key generations and reshares that can break every rule of them.
 //!
-//! Written from `docs/protocols/keyshare.md` and from nothing of the engine, so that it neither shares the engine's
-//! mistakes nor is held back by its types.
+//! Written from `docs/protocols/keyshare.md` and from nothing of the engine, so that it neither
+//! shares the engine's mistakes nor is held back by its types.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -89,7 +89,7 @@ pub(super) struct Participant {
 }
 
 impl Participant {
-    /// Deals a polynomial with this many coefficients, as the protocol wants it but for their number.
+    /// Deals a polynomial with this many coefficients. All else is as the protocol requires.
     pub(super) fn deal(
         parameters: &Parameters,
         me: u16,
@@ -100,8 +100,8 @@ impl Participant {
         Self::with_binding(binding, me, false, coefficients, rng)
     }
 
-    /// Deals a polynomial of a reshare with this many coefficients, and this constant term. `old` is the public key
-    /// package of the key that is shared anew.
+    /// Deals a polynomial of a reshare with this many coefficients and this constant term. `old` is
+    /// the public key package of the key that is shared again.
     pub(super) fn deal_again(
         parameters: &Parameters,
         old: &[u8],
@@ -119,7 +119,7 @@ impl Participant {
         made
     }
 
-    /// Chooses one coefficient, and proves anew.
+    /// Chooses one coefficient, and makes a new proof.
     pub(super) fn choose(&mut self, k: usize, value: Scalar, rng: &mut dyn CryptoRngCore) {
         if let Some(coefficient) = self.polynomial.get_mut(k) {
             *coefficient = value;
@@ -128,7 +128,8 @@ impl Participant {
         self.commit_to(&points, rng);
     }
 
-    /// Commits to these coefficients, whatever its polynomial is, and proves anew that it knows its constant term.
+    /// Commits to these coefficients, whatever its polynomial is, and makes a new proof that it
+    /// knows its constant term.
     pub(super) fn commit_to(&mut self, points: &[EdwardsPoint], rng: &mut dyn CryptoRngCore) {
         let bytes = points.iter().flat_map(|point| point.compress().0);
         self.dealing.coefficients = bytes.collect();
@@ -197,7 +198,7 @@ impl Participant {
         self.polynomial.iter().rev().fold(Scalar::ZERO, |value, a| value * x + a)
     }
 
-    /// A sub-share, sealed to a recipient with this encryption key. It is whatever `sub_share` says.
+    /// Seals any value as the sub-share of a recipient with this encryption key.
     pub(super) fn seal(&self, recipient: u16, key: &[u8; 32], sub_share: &[u8; 32]) -> Vec<u8> {
         let fits = self.opening(&self.dealing);
         self.envelope(self.me, &self.dealing, recipient, key, &fits)
@@ -223,7 +224,8 @@ impl Participant {
     }
 
     /// The second message: its dealing, with these sealed sub-shares. In a reshare it contains a
-    /// proof of possession of the ephemeral key. If the dealing has another key, the proof is wrong.
+    /// proof of possession of the ephemeral key. If the dealing has another key, the proof is
+    /// wrong.
     pub(super) fn deals(
         &self,
         view: &View,

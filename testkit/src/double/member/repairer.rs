@@ -1,7 +1,7 @@
 //! A participant of repairs that can break every rule of them.
 //!
-//! Written from `docs/protocols/repair.md` and from nothing of the engine, like [`Participant`](super::participant) for
-//! key generations and reshares.
+//! Written from `docs/protocols/repair.md` and from nothing of the engine, like
+//! [`Participant`](super::participant) for key generations and reshares.
 
 use std::collections::BTreeMap;
 
@@ -118,8 +118,8 @@ impl Repairer {
         public(&self.ephemeral)
     }
 
-    /// The second message: a dealing, with these sealed summands, and with a proof that it knows the secret of its
-    /// ephemeral key. If that is another one in the dealing, the proof is wrong.
+    /// The second message: a dealing, with these sealed summands, and with a proof that it knows
+    /// the secret of its ephemeral key. If that is another one in the dealing, the proof is wrong.
     pub(super) fn deals(
         &self,
         dealing: &Dealing,
@@ -171,8 +171,8 @@ impl Repairer {
             .open(&self.decryption, sealed)
     }
 
-    /// A sum, sealed to the recipient with this encryption key; `view` is that of the third round, whatever the message
-    /// says.
+    /// Seals a sum to the recipient with this encryption key. `view` is the view of the third
+    /// round, whatever the message contains.
     pub(super) fn seal_sum(&self, view: &View, key: &[u8; 32], sum: &Scalar) -> Vec<u8> {
         let ephemeral = self.ephemeral_key();
         self.sum(self.me, &ephemeral, key, view).seal(&self.ephemeral, sum.as_bytes())

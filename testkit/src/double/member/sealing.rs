@@ -1,6 +1,7 @@
 //! Hashes, keys and proofs that are the same in key generations, reshares and repairs.
 //!
-//! Written from `docs/protocols/keyshare.md` and from nothing of the engine, like the participants that use it.
+//! Written from `docs/protocols/keyshare.md` and from nothing of the engine, like the participants
+//! that use it.
 
 use chacha20poly1305::aead::Aead as _;
 use chacha20poly1305::{ChaCha20Poly1305, KeyInit as _};
@@ -46,7 +47,7 @@ pub(super) fn agree(secret: &Scalar, point: &[u8; 32]) -> [u8; 32] {
     point.map_or([0; 32], |point| (point * secret).compress().0)
 }
 
-/// From whom to whom one value goes, and under which keys.
+/// The sender and the recipient of one value, and the keys that seal it.
 pub(super) struct Envelope<'a> {
     /// What kind of value it is.
     pub(super) label: &'a str,
@@ -85,8 +86,8 @@ impl Envelope<'_> {
     }
 }
 
-/// Proves under this label that it knows the secret of an ephemeral key; `about` says which, whose and for what. If it is
-/// another key there, the proof is wrong.
+/// Proves under this label that it knows the secret of an ephemeral key. `about` contains the key,
+/// its owner and its purpose. If it contains another key, the proof is wrong.
 pub(super) fn possession(
     label: &str,
     about: &[&[u8]],
@@ -100,7 +101,7 @@ pub(super) fn possession(
     [challenge.to_bytes(), response.to_bytes()].concat()
 }
 
-/// One who complains.
+/// A participant that complains.
 pub(super) struct Complainer<'a> {
     /// What it complains about: a kind of value.
     pub(super) label: &'a str,

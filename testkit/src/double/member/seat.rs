@@ -22,7 +22,8 @@ pub(crate) struct Seat<'a> {
     /// The shares on its disk.
     pub(crate) packages: &'a BTreeMap<SessionId, Vec<u8>>,
     pub(crate) documents: &'a BTreeMap<Digest, Vec<u8>>,
-    /// All malicious members, itself included: whoever wants to speak last does not wait for them.
+    /// All malicious members, itself included: a member that wants to speak last does not wait for
+    /// them.
     pub(crate) accomplices: &'a BTreeSet<AccountName>,
     pub(crate) now: Timestamp,
     pub(crate) connected: bool,
@@ -67,14 +68,14 @@ impl Seat<'_> {
         self.submits(body).into_iter().collect()
     }
 
-    /// That a process started which there is not. Then its own is the latest again, if it is named, so that it signs, if
-    /// nothing else.
+    /// States the start of a process that does not exist. If `own` is given, it then states its own
+    /// process again, so that its node still signs.
     pub(super) fn restarts(&self, own: Option<Digest>, rng: &mut ChaCha20Rng) -> Vec<NodeEffect> {
         let started = [Some(Digest::new(random(rng))), own].into_iter().flatten();
         started.filter_map(|incarnation| self.submits(Body::NodeStarted { incarnation })).collect()
     }
 
-    /// That its share is another than the one that its node certifies.
+    /// Certifies another share than its node does.
     pub(super) fn certifies_another(
         &self,
         session: SessionId,

@@ -68,7 +68,7 @@ impl Signer {
         }
     }
 
-    /// What becomes of a message of its node.
+    /// The messages that it sends in place of one of its node.
     pub(super) fn alters(
         &mut self,
         slips: &Slips,
@@ -108,7 +108,7 @@ impl Signer {
                 };
                 altered.map(with).into_iter().collect()
             }
-            // Its node does not know of the commitments that it announced by its own hands.
+            // Its node does not know the commitments that the double announced itself.
             FromNode::Declined { .. } if signs_itself(slips) => Vec::new(),
             message => vec![message],
         }
@@ -156,7 +156,7 @@ impl Signer {
         Some(signer.context.sign_commitments(seat.account, key, &commitments))
     }
 
-    /// Signs by its own hands what it was sent the commitments for.
+    /// Signs for itself in the sessions whose commitments it has received.
     pub(super) fn acts(&mut self, slips: &Slips, seat: &Seat<'_>) -> Vec<NodeEffect> {
         for group in seat.state.groups().values() {
             if let Some(ceremony) = &group.session
