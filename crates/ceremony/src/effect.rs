@@ -6,6 +6,7 @@
 //! makes all that is to be persisted durable before it sends anything.
 
 use quorate_protocol::keys::KeyPackage;
+use rand_core::CryptoRngCore;
 
 use crate::entry::Entry;
 use crate::message::{FromCoordinator, FromNode};
@@ -225,6 +226,51 @@ pub enum CommandError {
     /// The statement is too long for the log.
     #[error("the statement is too long for the log")]
     TooLong,
+}
+
+/// One call of a state machine: when it happens, with which randomness, and what is to be done.
+pub(crate) struct Call<'a, E> {
+    pub(crate) now: Timestamp,
+    pub(crate) rng: &'a mut dyn CryptoRngCore,
+    effects: Vec<E>,
+}
+
+impl<'a, E> Call<'a, E> {
+    pub(crate) fn new(now: Timestamp, rng: &'a mut dyn CryptoRngCore) -> Self {
+        Self { now, rng, effects: Vec::new() }
+    }
+
+    /// Adds an effect after those before it.
+    pub(crate) fn push(&mut self, effect: E) {
+        self.effects.push(effect);
+    }
+
+    /// Returns what is to be done, in order.
+    pub(crate) fn into_effects(self) -> Vec<E> {
+        self.effects
+    }
+}
+
+impl Call<'_, NodeEffect> {
+    pub(crate) fn persist(&mut self, change: NodeChange) {
+        self.push(NodeEffect::Persist(change));
+    }
+
+    pub(crate) fn send(&mut self, message: FromNode) {
+        self.push(NodeEffect::Send(message));
+    }
+
+    pub(crate) fn respond(
+        &mut self,
+        command: CommandId,
+        answer: Result<Done, impl Into<CommandError>>,
+    ) {
+        self.push(NodeEffect::Respond(command, answer.map_err(Into::into)));
+    }
+
+    pub(crate) fn wake_at(&mut self, deadline: NodeDeadline, at: Timestamp) {
+        self.push(NodeEffect::SetDeadline(deadline, at));
+    }
 }
 
 /// Names each kind of an effect once, for whatever has to tell effects apart without looking into

@@ -1,372 +1,159 @@
-//! Following the log: entries are believed only under a checkpoint whose root this node recomputed.
+//! Following the log: from entries and checkpoints that arrive to what they ask of this node.
+//!
+//! - Upon entries: stage them.
+//! - Upon a checkpoint of the tree that they make: take them in, cosign it, and look at every group
+//!   and request that changed.
+//! - Upon a checkpoint of a different tree: keep it, as proof if it is one.
 
 use std::collections::BTreeSet;
 
-use quorate_log::checkpoint::{CheckpointError, SignedCheckpoint, VerifiedCheckpoint};
-use quorate_log::key::LogVerifier;
-use quorate_log::leaf_hash;
-use quorate_log::tree::{Frontier, MemoryTree, head_at};
-use rand_core::CryptoRngCore;
+use quorate_log::checkpoint::VerifiedCheckpoint;
 
-use super::contradiction::{Bad, Contradiction};
-use super::{Node, RestoreError, Saved};
-use crate::dsse::EntryError;
-use crate::effect::{NodeChange, NodeEffect};
+use super::log::Shown;
+use super::{Call, Node, View, maintenance};
 use crate::encoding::Base64;
-use crate::entry::{Author, Entry};
-use crate::message::FromNode;
-use crate::misbehaviour::is_false_signature;
-use crate::names::{EntryId, GroupName, IvnId, Timestamp};
-use crate::state::{Event, IvnState};
+use crate::names::{EntryId, GroupName};
+use crate::state::Event;
 use crate::statement::Body;
-
-/// The most entries that wait for their checkpoint. A coordinator that sends more without one only wastes memory.
-pub const MAX_STAGED: usize = 100_000;
-
-/// An entry that waits for its checkpoint.
-#[derive(Debug)]
-pub(super) struct Staged {
-    bytes: Vec<u8>,
-    /// What it says; if it is malformed, that is held against the coordinator when a checkpoint covers it.
-    entry: Result<Entry, EntryError>,
-}
-
-/// The latest verified checkpoint, with this node's cosignature.
-#[derive(Clone, Debug)]
-pub(super) struct Cosigned {
-    pub(super) checkpoint: VerifiedCheckpoint,
-    note: String,
-    line: Option<String>,
-}
-
-impl Cosigned {
-    pub(super) fn note(&self) -> &str {
-        &self.note
-    }
-
-    /// Size and cosignature line, for a message; none in this process yet if it has just started.
-    pub(super) fn cosignature(&self) -> Option<(u64, String)> {
-        Some((self.checkpoint.head().size, self.line.clone()?))
-    }
-}
-
-/// What replaying the stored log gives.
-pub(super) struct Replayed {
-    pub(super) state: IvnState,
-    pub(super) tree: MemoryTree,
-    pub(super) log_verifier: LogVerifier,
-    pub(super) cosigned: Option<Cosigned>,
-    /// Entries of the outbox that are in the log, so that they need not be sent any more.
-    pub(super) arrived: BTreeSet<EntryId>,
-}
-
-/// Rebuilds the state from stored entries, and checks them against what this node cosigned.
-pub(super) fn replay(
-    ivn: IvnId,
-    saved: &Saved,
-    outbox: &[Entry],
-) -> Result<Replayed, RestoreError> {
-    let (genesis, rest) = saved.entries.split_first().ok_or(RestoreError::Genesis)?;
-    let entry = Entry::from_bytes(genesis).map_err(|_| RestoreError::Genesis)?;
-    let mut state = IvnState::found(&entry).map_err(|_| RestoreError::Genesis)?;
-    if state.ivn() != ivn {
-        return Err(RestoreError::Genesis);
-    }
-    let log_verifier = log_verifier(&state).ok_or(RestoreError::LogKey)?;
-    let cosigned = match &saved.cosigned {
-        Some(note) => {
-            Some(verified_checkpoint(note, &log_verifier).map_err(|_| RestoreError::Cosigned)?)
-        }
-        None => None,
-    };
-    let waiting: BTreeSet<EntryId> = outbox.iter().map(Entry::id).collect();
-    let mut arrived = BTreeSet::new();
-    let mut tree = MemoryTree::default();
-    tree.append(leaf_hash(genesis));
-    let mut seen = cosigned.is_none();
-    let mut check = |tree: &MemoryTree| {
-        if let Some(checkpoint) = &cosigned
-            && checkpoint.head().size == tree.size()
-        {
-            seen = checkpoint.head() == tree.head();
-        }
-    };
-    check(&tree);
-    for bytes in rest {
-        let damaged = RestoreError::Entry { index: tree.size() };
-        let entry = Entry::from_bytes(bytes).map_err(|_| damaged)?;
-        state.apply(&entry).map_err(|_| damaged)?;
-        if waiting.contains(&entry.id()) {
-            arrived.insert(entry.id());
-        }
-        tree.append(leaf_hash(bytes));
-        check(&tree);
-    }
-    if !seen {
-        return Err(RestoreError::Cosigned);
-    }
-    let cosigned = cosigned.map(Cosigned::remembered);
-    Ok(Replayed { state, tree, log_verifier, cosigned, arrived })
-}
-
-impl Cosigned {
-    /// From disk. The cosignature itself is not stored: the coordinator shows its checkpoint on each connection, and
-    /// that one gets a new one.
-    fn remembered(checkpoint: VerifiedCheckpoint) -> Self {
-        let note = checkpoint.to_string();
-        Self { checkpoint, note, line: None }
-    }
-}
-
-/// A checkpoint that the log's key signed.
-pub(super) fn verified_checkpoint(
-    note: &str,
-    verifier: &LogVerifier,
-) -> Result<VerifiedCheckpoint, CheckpointError> {
-    note.parse::<SignedCheckpoint>()?.verify(verifier)
-}
-
-/// The verifier of the log's checkpoints, from the genesis.
-fn log_verifier(state: &IvnState) -> Option<LogVerifier> {
-    LogVerifier::new(state.origin().parse().ok()?, &state.genesis().log_key.0).ok()
-}
 
 impl Node {
     pub(super) fn follow(
         &mut self,
         first: u64,
         entries: Vec<Base64>,
-        checkpoint: Option<String>,
-        now: Timestamp,
-        rng: &mut dyn CryptoRngCore,
-        out: &mut Vec<NodeEffect>,
+        checkpoint: Option<&str>,
+        call: &mut Call<'_>,
     ) {
-        if self.frozen() {
+        if self.contradictions.is_proved() || !self.log.stage(first, entries, call) {
             return;
         }
-        let held = self.state.size().saturating_add(self.staged.len() as u64);
-        let Some(skip) = held.checked_sub(first) else {
-            // Entries between are missing: say again from where.
-            out.push(NodeEffect::Disconnect);
-            return;
-        };
-        for Base64(bytes) in entries.into_iter().skip(usize::try_from(skip).unwrap_or(usize::MAX)) {
-            if self.staged.len() >= MAX_STAGED {
-                self.hang_up(out);
-                return;
+        let Some(note) = checkpoint else { return };
+        match self.log.compare(note) {
+            Shown::Nothing => {}
+            Shown::Unusable => self.log.hang_up(call),
+            Shown::Behind { size } => self.contradictions.is_behind(size),
+            Shown::Contradicts(theirs) => {
+                let is_older = theirs.head().size < self.log.tree().size();
+                let proved = self.contradictions.add(&self.log, theirs, call);
+                self.stop_if(proved, call);
+                self.signing.drop_all();
+                if !is_older {
+                    self.log.hang_up(call);
+                }
             }
-            let entry = Entry::from_bytes(&bytes);
-            self.staged.push(Staged { bytes, entry });
-        }
-        if let Some(note) = checkpoint {
-            self.checkpointed(&note, now, rng, out);
+            Shown::Confirms(checkpoint) => self.believe(checkpoint, note, call),
         }
     }
 
-    /// What came over this connection can not be used.
-    fn hang_up(&mut self, out: &mut Vec<NodeEffect>) {
-        self.staged.clear();
-        out.push(NodeEffect::Disconnect);
-    }
-
-    /// A checkpoint: if it is of exactly the tree that the entries make, they are believed.
-    fn checkpointed(
-        &mut self,
-        note: &str,
-        now: Timestamp,
-        rng: &mut dyn CryptoRngCore,
-        out: &mut Vec<NodeEffect>,
-    ) {
-        // On every connection the coordinator shows the latest checkpoint, which is often the one that it showed before.
-        let known = self.cosigned.as_ref().filter(|cosigned| cosigned.note == note);
-        let checkpoint = match known {
-            Some(cosigned) => Ok(cosigned.checkpoint.clone()),
-            None => verified_checkpoint(note, &self.log_verifier),
-        };
-        let Ok(checkpoint) = checkpoint else { return self.hang_up(out) };
-        let shown = checkpoint.head();
-        if shown.size < self.tree.size() {
-            if head_at(&self.tree, shown.size).ok() != Some(shown) {
-                self.contradicted(checkpoint, out);
-            } else if !self.greeted {
-                // One that a newer overtook says nothing. As the first on a connection, it is the coordinator's answer
-                // to how many entries this node has: then the coordinator lost some.
-                self.trouble = Some(Contradiction::Behind { size: shown.size });
-            }
-            return;
-        }
-        let Ok(mut frontier) = Frontier::load(&self.tree, self.tree.size()) else { return };
-        let covered = shown.size.saturating_sub(self.tree.size());
-        let covered = usize::try_from(covered).unwrap_or(usize::MAX);
-        let Some(covered_entries) = self.staged.get(..covered) else {
-            // Entries between are missing: say again from where.
-            return self.hang_up(out);
-        };
-        covered_entries.iter().for_each(|staged| frontier.append(leaf_hash(&staged.bytes)));
-        if shown != frontier.head() {
-            self.contradicted(checkpoint, out);
-            return self.hang_up(out);
-        }
-        if covered == self.staged.len() {
-            self.greeted = true;
-            self.believe(checkpoint, note, now, rng, out);
+    /// With proof of the coordinator's misbehaviour, everything stops.
+    fn stop_if(&mut self, proved: bool, call: &mut Call<'_>) {
+        if proved {
+            self.signing.drop_all();
+            self.log.unstage();
+            self.outbox.close(call);
         }
     }
 
     /// Takes in the staged entries, which are those of this checkpoint.
-    fn believe(
-        &mut self,
-        checkpoint: VerifiedCheckpoint,
-        note: &str,
-        now: Timestamp,
-        rng: &mut dyn CryptoRngCore,
-        out: &mut Vec<NodeEffect>,
-    ) {
-        let first = self.state.size();
-        let mut touched = Touched::default();
-        let mut ours = Vec::new();
-        let mut admitted = Vec::new();
-        let mut handed_over = Vec::new();
-        let mut staged = std::mem::take(&mut self.staged).into_iter();
-        let mut bad = None;
-        for (index, Staged { bytes, entry }) in (first..).zip(&mut staged) {
-            match self.admit(entry) {
-                Ok((entry, events)) => {
-                    touched.note(events);
-                    if let Body::HandedOver { checkpoint, .. } = &entry.statement().body {
-                        handed_over
-                            .extend(verified_checkpoint(checkpoint, &self.log_verifier).ok());
-                    }
-                    if entry.statement().author == Author::Account(self.account.clone()) {
-                        ours.push((entry.id(), index));
-                        if let Body::NodeStarted { incarnation } = &entry.statement().body {
-                            self.note_start(*incarnation);
-                        }
-                    }
-                    admitted.push(bytes);
-                }
-                Err(found) => {
-                    bad = Some((index, bytes, found));
-                    break;
-                }
+    fn believe(&mut self, checkpoint: VerifiedCheckpoint, note: &str, call: &mut Call<'_>) {
+        let mut taken = self.log.take_in(&self.process, &self.approvals);
+        taken.starts.iter().for_each(|incarnation| self.process.note_start(*incarnation));
+        if let Some(theirs) = &taken.foreign {
+            let proved = self.contradictions.prove_fork(&self.log, &checkpoint, theirs, call);
+            self.stop_if(proved, call);
+        }
+        taken.persist(call);
+        if let Some(misplaced) = taken.misplaced {
+            let proved = self.contradictions.accuse(&self.log, &checkpoint, misplaced, call);
+            self.stop_if(proved, call);
+        } else if !self.contradictions.is_proved() {
+            let proved = self.contradictions.reconsider(&self.log, &checkpoint, call);
+            self.stop_if(proved, call);
+            if !proved {
+                self.log.cosign(checkpoint, note, &self.process, call);
             }
         }
-        // What came before a bad entry is under the checkpoint and admissible: it stays, so that state, tree and disk
-        // agree, and the proof says against what the entry was judged.
-        admitted.iter().for_each(|bytes| self.tree.append(leaf_hash(bytes)));
-        // The fold does not know the tree. Before the entries are durable, because they are looked at once.
-        let is_ours = |theirs: &VerifiedCheckpoint| {
-            head_at(&self.tree, theirs.head().size).is_ok_and(|ours| ours == theirs.head())
-        };
-        if let Some(theirs) = handed_over.into_iter().find(|theirs| !is_ours(theirs)) {
-            self.prove_fork(&checkpoint, &theirs, out);
+        for (id, index) in taken.ours {
+            self.outbox.arrived(id, index, call);
         }
-        if !admitted.is_empty() {
-            out.push(NodeEffect::Persist(NodeChange::Entries { first, entries: admitted }));
-        }
-        if let Some((index, bytes, found)) = bad {
-            let rest: Vec<Vec<u8>> = staged.map(|staged| staged.bytes).collect();
-            self.accuse_entry(&checkpoint, index, bytes, &rest, found, out);
-        } else if !self.frozen() && !self.unmask(&checkpoint, out) {
-            self.cosign(checkpoint, note, now, out);
-        }
-        for (id, index) in ours {
-            self.arrived(id, index, out);
-        }
-        if self.frozen() {
+        if self.contradictions.is_proved() {
             return;
         }
-        self.settle_disputes(out);
-        self.reconcile(touched, now, rng, out);
-    }
-
-    /// Applies an entry, if the log's rules admit it and no signature in it is known to be false.
-    fn admit(&mut self, entry: Result<Entry, EntryError>) -> Result<(Entry, Vec<Event>), Bad> {
-        let entry = entry.map_err(|error| Bad::Inadmissible(error.into()))?;
-        if let Body::Signature { request, .. } = &entry.statement().body
-            && let Some(message) = self.documents.get(request)
-            && is_false_signature(&self.state, &entry, message)
-        {
-            // It is the coordinator's own statement. The rules come first, because to see that they are broken takes no
-            // document.
-            let request = *request;
-            return Err(match self.state.clone().apply(&entry) {
-                Err(reason) => Bad::Inadmissible(reason),
-                Ok(_) => Bad::FalseSignature(request),
-            });
-        }
-        let events = self.state.apply(&entry).map_err(Bad::Inadmissible)?;
-        Ok((entry, events))
-    }
-
-    /// Checkpoint durable first: the node never cosigns a smaller or another tree after this.
-    fn cosign(
-        &mut self,
-        checkpoint: VerifiedCheckpoint,
-        note: &str,
-        now: Timestamp,
-        out: &mut Vec<NodeEffect>,
-    ) {
-        let Ok(time) = now.seconds().try_into() else { return };
-        let size = checkpoint.head().size;
-        out.push(NodeEffect::Persist(NodeChange::Cosigned { checkpoint: note.to_owned(), size }));
-        let line =
-            (!self.is_doubled()).then(|| self.cosigner.cosign(&checkpoint, time).to_string());
-        if let Some(cosignature) = line.clone() {
-            out.push(NodeEffect::Send(FromNode::Cosign { size, cosignature }));
-        }
-        self.cosigned = Some(Cosigned { checkpoint, note: note.to_owned(), line });
+        self.outbox.settle_disputes(self.log.state(), call);
+        let mut touched = Touched::default();
+        touched.note(taken.events);
+        self.reconcile(touched, call);
     }
 
     /// Looks at everything: after a start.
-    pub(super) fn reconcile_all(
-        &mut self,
-        now: Timestamp,
-        rng: &mut dyn CryptoRngCore,
-        out: &mut Vec<NodeEffect>,
-    ) {
+    pub(super) fn reconcile_all(&mut self, call: &mut Call<'_>) {
         let touched = Touched {
-            groups: self.state.groups().keys().cloned().collect(),
-            requests: self.state.requests().keys().copied().collect(),
-            epochs: BTreeSet::new(),
-            started: false,
-            accounts: false,
+            groups: self.log.state().groups().keys().cloned().collect(),
+            requests: self.log.state().requests().keys().copied().collect(),
             upkeep: true,
+            ..Touched::default()
         };
-        self.reconcile(touched, now, rng, out);
+        self.reconcile(touched, call);
     }
 
-    /// Does what the state of the groups and requests that changed asks of this node. Works from the state, not from
-    /// the events, so that catching up with a thousand entries does no more than is still needed.
-    fn reconcile(
-        &mut self,
-        touched: Touched,
-        now: Timestamp,
-        rng: &mut dyn CryptoRngCore,
-        out: &mut Vec<NodeEffect>,
-    ) {
-        self.drop_sessions_of_groups(&touched.epochs);
+    /// Does what the state of the groups and requests that changed asks of this node. Works from
+    /// the state, not from the events, so that catching up with a thousand entries does no more
+    /// than is still needed.
+    fn reconcile(&mut self, touched: Touched, call: &mut Call<'_>) {
+        self.signing.drop_groups(self.log.state(), &touched.epochs);
         // The start of an earlier process of this node may have come into the log after this one's.
         if touched.accounts || touched.started {
-            self.announce_process(now, out);
+            self.announce_process(call);
         }
-        self.look_for_copies(now, out);
-        let upkeep = touched.upkeep || touched.started;
-        // Sessions may have waited for our own announcement.
+        if let Some(body) = self.process.duplication(self.log.state()) {
+            self.outbox.state_once(&self.process, body.clone(), |stated| *stated == body, call);
+        }
+        // Sessions may have waited for this process's own announcement.
         let groups: Vec<GroupName> = if touched.started {
-            self.state.groups().keys().cloned().collect()
+            self.log.state().groups().keys().cloned().collect()
         } else {
             touched.groups.into_iter().collect()
         };
         for name in groups {
-            self.reconcile_group(&name, now, rng, out);
+            self.reconcile_group(&name, call);
         }
-        self.drop_ended_runs();
+        self.keyshares.drop_ended_runs(self.log.state());
         for id in touched.requests {
-            self.reconcile_request(id, now, out);
+            self.reconcile_request(id, call);
         }
-        if upkeep {
-            self.upkeep(now, rng, out);
+        if touched.upkeep || touched.started {
+            self.upkeep(call);
+        }
+    }
+
+    fn reconcile_group(&mut self, name: &GroupName, call: &mut Call<'_>) {
+        let view = View { state: self.log.state(), me: &self.process };
+        let Ok(group) = view.state.group(name) else { return };
+        let (keyshares, outbox) = (&mut self.keyshares, &mut self.outbox);
+        if self.config.auto_accept
+            && !view.me.is_doubled(view.state)
+            && let Some(definition) = self.approvals.acceptable(view.me, group)
+        {
+            let body = Body::GroupAccepted { group: name.clone(), definition };
+            outbox.state_once(view.me, body, |stated| matches!(stated, Body::GroupAccepted { definition: of, .. } if *of == definition), call);
+        }
+        keyshares.destroy_old(&view, name, outbox, call);
+        let next = keyshares.advance(&view, name, &self.approvals, &mut self.sessions, call);
+        if let Some(body) = next {
+            outbox.state(view.me, body, call.now, call);
+        }
+    }
+
+    pub(super) fn reconcile_request(&mut self, id: EntryId, call: &mut Call<'_>) {
+        let view = View { state: self.log.state(), me: &self.process };
+        let auto_approve = self.config.auto_approve;
+        self.approvals.reconcile(&view, auto_approve, &mut self.outbox, id, call);
+    }
+
+    pub(super) fn upkeep(&mut self, call: &mut Call<'_>) {
+        if !self.contradictions.is_proved() {
+            let view = View { state: self.log.state(), me: &self.process };
+            maintenance::run(&view, &self.keyshares, &mut self.outbox, call);
         }
     }
 }

@@ -1,172 +1,281 @@
-//! What a node states: signed, durable, and said until the log has it.
+//! What a node states: signed, durable, and sent until the log has it.
 //!
-//! A statement that was signed once is out of this node's hands: the coordinator can say that it does not take it, and
-//! log it later. So that answer is not believed. The statement is said again and again until the log shows it, or the
-//! log that this node verified does not admit it any more.
+//! A statement that was signed once is out of this node's hands: the coordinator can claim that it
+//! does not take the statement, and log it later. So that answer is not believed. The statement is
+//! sent again on each connection until the log shows it, or until the log that this node verified
+//! does not admit it any more.
+//!
+//! ```text
+//! state ──▶ signed, durable ──▶ sent ──▶ in the log: forgotten, its command is answered
+//!                                 │
+//!                                 └────▶ rejected: forgotten if this node's own log agrees,
+//!                                        otherwise disputed, and sent again
+//! ```
 
-use super::{CommandId, Node};
-use crate::effect::{CommandError, Done, NodeChange, NodeDeadline, NodeEffect};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Call;
+use super::process::Process;
+use crate::effect::{CommandError, CommandId, Done, NodeChange, NodeDeadline, NodeEffect};
 use crate::encoding::Base64;
-use crate::entry::{Author, Entry, Statement};
+use crate::entry::Entry;
 use crate::message::FromNode;
 use crate::names::{EntryId, Timestamp};
-use crate::state::Refusal;
+use crate::state::{IvnState, Refusal};
 use crate::statement::Body;
 
-/// How long a node waits before it says again what was refused because of its clock, in milliseconds.
+/// How long a node waits before it sends again what was rejected because of its clock, in
+/// milliseconds.
 const CLOCK_PAUSE: u64 = 30_000;
 
-impl Node {
+/// The statements that the log does not show yet, and the connection that they leave by.
+pub(super) struct Outbox {
+    /// The oldest first.
+    entries: Vec<Entry>,
+    /// Entries that the coordinator claims not to take, although this node's log admits them.
+    disputed: BTreeSet<EntryId>,
+    /// Entries that the stored log holds already: the process died before it forgot them.
+    arrived: BTreeSet<EntryId>,
+    commands: BTreeMap<EntryId, CommandId>,
+    connected: bool,
+    /// Set by proof of the coordinator's misbehaviour: nothing is stated any more.
+    closed: bool,
+    /// By how many seconds this machine's clock was ahead when the coordinator last rejected a
+    /// statement for it.
+    clock_lead: Option<u64>,
+}
+
+impl Outbox {
+    pub(super) fn new(entries: Vec<Entry>, arrived: BTreeSet<EntryId>, closed: bool) -> Self {
+        Self {
+            entries,
+            disputed: BTreeSet::new(),
+            arrived,
+            commands: BTreeMap::new(),
+            connected: false,
+            closed,
+            clock_lead: None,
+        }
+    }
+
+    /// Forgets what an earlier process left behind and nobody needs: what is in the log, and
+    /// messages of a run that died with that process.
+    pub(super) fn start(&mut self, call: &mut Call<'_>) {
+        let arrived = std::mem::take(&mut self.arrived);
+        self.forget_all(call, |entry| {
+            entry.statement().body.is_of_one_process() || arrived.contains(&entry.id())
+        });
+    }
+
+    /// Sends everything on a new connection.
+    pub(super) fn connected(&mut self, call: &mut Call<'_>) {
+        self.connected = true;
+        self.entries.iter().for_each(|entry| call.push(submission(entry)));
+    }
+
+    pub(super) fn disconnected(&mut self) {
+        self.connected = false;
+    }
+
+    /// Answers all commands, and states nothing any more.
+    pub(super) fn close(&mut self, call: &mut Call<'_>) {
+        self.closed = true;
+        for (_, command) in std::mem::take(&mut self.commands) {
+            call.respond(command, Err(CommandError::Frozen));
+        }
+    }
+
+    /// Whether it can state anything that the account holder orders.
+    pub(super) fn takes_orders(&self) -> Result<(), CommandError> {
+        match (self.closed, self.connected) {
+            (true, _) => Err(CommandError::Frozen),
+            (false, false) => Err(CommandError::Unreachable),
+            (false, true) => Ok(()),
+        }
+    }
+
     /// States `body` on behalf of a command, which is answered when the statement is in the log.
-    pub(super) fn command_states(
+    pub(super) fn state_for(
         &mut self,
         id: CommandId,
+        me: &Process,
         body: Body,
-        now: Timestamp,
-        out: &mut Vec<NodeEffect>,
+        call: &mut Call<'_>,
     ) {
-        // Said before, and the coordinator pretends that it can not be: the same words again, not others beside them.
+        // An equal statement that the coordinator rejected is sent again instead of a second one.
         let disputed = self
-            .outbox
+            .entries
             .iter()
             .find(|entry| self.disputed.contains(&entry.id()) && entry.statement().body == body);
         if let Some(entry) = disputed {
             self.commands.insert(entry.id(), id);
-            out.push(submission(entry));
+            call.push(submission(entry));
             return;
         }
-        match self.state_in_log(body, now, out) {
+        match self.state(me, body, call.now, call) {
             Some(entry) => {
                 self.commands.insert(entry, id);
             }
             None => {
-                let error =
-                    if self.frozen() { CommandError::Frozen } else { CommandError::TooLong };
-                out.push(NodeEffect::Respond(id, Err(error)));
+                let error = if self.closed { CommandError::Frozen } else { CommandError::TooLong };
+                call.respond(id, Err(error));
             }
         }
     }
 
-    /// Signs a statement and sees to it that it reaches the log, however often this process or the connection dies.
-    /// With proof of the coordinator's misbehaviour, nothing is stated any more.
-    pub(super) fn state_in_log(
+    /// Signs a statement as of `at` and sees to it that it reaches the log, however often this
+    /// process or the connection dies.
+    pub(super) fn state(
         &mut self,
+        me: &Process,
         body: Body,
-        now: Timestamp,
-        out: &mut Vec<NodeEffect>,
+        at: Timestamp,
+        call: &mut Call<'_>,
     ) -> Option<EntryId> {
-        if self.frozen() {
+        if self.closed {
             return None;
         }
-        let entry = self.signed(body, now)?;
+        let entry = me.sign(body, at)?;
         let id = entry.id();
-        out.push(NodeEffect::Persist(NodeChange::OutboxAdd(entry.clone())));
+        call.persist(NodeChange::OutboxAdd(entry.clone()));
         if self.connected {
-            out.push(submission(&entry));
+            call.push(submission(&entry));
         }
-        self.outbox.push(entry);
+        self.entries.push(entry);
         Some(id)
     }
 
-    /// `None` if it is too long for the log.
-    fn signed(&self, body: Body, now: Timestamp) -> Option<Entry> {
-        let statement = Statement {
-            ivn: Some(self.state.ivn()),
-            author: Author::Account(self.account.clone()),
-            at: now,
-            body,
-        };
-        Entry::sign(statement, &[&self.secrets.identity]).ok()
-    }
-
-    /// Whether the log, as this node verified it, would admit this of it now. The entry never leaves this function.
-    pub(super) fn judge(&self, body: Body, now: Timestamp) -> Result<(), CommandError> {
-        let entry = self.signed(body, now).ok_or(CommandError::TooLong)?;
-        self.state.clone().apply(&entry)?;
-        Ok(())
+    /// States `body`, unless a statement like it is on its way already.
+    pub(super) fn state_once(
+        &mut self,
+        me: &Process,
+        body: Body,
+        is_alike: impl Fn(&Body) -> bool,
+        call: &mut Call<'_>,
+    ) {
+        if !self.is_stating(is_alike) {
+            self.state(me, body, call.now, call);
+        }
     }
 
     /// Whether a statement like this is on its way to the log.
-    pub(super) fn is_stating(&self, alike: impl Fn(&Body) -> bool) -> bool {
-        self.outbox.iter().any(|entry| alike(&entry.statement().body))
+    pub(super) fn is_stating(&self, is_alike: impl Fn(&Body) -> bool) -> bool {
+        self.entries.iter().any(|entry| is_alike(&entry.statement().body))
     }
 
-    /// Takes an entry out of the outbox.
-    pub(super) fn forget(&mut self, id: EntryId, out: &mut Vec<NodeEffect>) {
-        let before = self.outbox.len();
-        self.outbox.retain(|entry| entry.id() != id);
+    /// Withdraws statements like this, which the log does not have. Their commands fail.
+    pub(super) fn withdraw(
+        &mut self,
+        me: &Process,
+        is_alike: impl Fn(&Body) -> bool,
+        call: &mut Call<'_>,
+    ) {
+        let withdrawn: Vec<EntryId> = self.ids(|entry| is_alike(&entry.statement().body));
+        for id in withdrawn {
+            self.forget(id, call);
+            if let Some(command) = self.commands.remove(&id) {
+                let account = me.account().clone();
+                call.respond(command, Err(Refusal::AlreadySaid { account }));
+            }
+        }
+    }
+
+    fn ids(&self, is_wanted: impl Fn(&Entry) -> bool) -> Vec<EntryId> {
+        self.entries.iter().filter(|entry| is_wanted(entry)).map(Entry::id).collect()
+    }
+
+    fn forget_all(&mut self, call: &mut Call<'_>, is_over: impl Fn(&Entry) -> bool) {
+        for id in self.ids(is_over) {
+            self.forget(id, call);
+        }
+    }
+
+    fn forget(&mut self, id: EntryId, call: &mut Call<'_>) {
+        let before = self.entries.len();
+        self.entries.retain(|entry| entry.id() != id);
         self.disputed.remove(&id);
-        if self.outbox.len() != before {
-            out.push(NodeEffect::Persist(NodeChange::OutboxRemove(id)));
+        if self.entries.len() != before {
+            call.persist(NodeChange::OutboxRemove(id));
         }
     }
 
-    /// An entry of ours is in the log.
-    pub(super) fn arrived(&mut self, id: EntryId, index: u64, out: &mut Vec<NodeEffect>) {
+    /// An entry of this account's is in the log.
+    pub(super) fn arrived(&mut self, id: EntryId, index: u64, call: &mut Call<'_>) {
         self.clock_lead = None;
-        self.forget(id, out);
+        self.forget(id, call);
         if let Some(command) = self.commands.remove(&id) {
-            out.push(NodeEffect::Respond(command, Ok(Done { entry: id, index })));
+            call.respond(command, Ok::<_, CommandError>(Done { entry: id, index }));
         }
     }
 
-    /// The coordinator says that it does not take an entry.
+    /// The coordinator claims that it does not take an entry.
     pub(super) fn rejected(
         &mut self,
+        state: &IvnState,
         id: EntryId,
         reason: Refusal,
-        now: Timestamp,
-        out: &mut Vec<NodeEffect>,
+        call: &mut Call<'_>,
     ) {
-        let Some(entry) = self.outbox.iter().find(|entry| entry.id() == id) else { return };
+        let Some(entry) = self.entries.iter().find(|entry| entry.id() == id) else { return };
         if let Refusal::ClockSkew { seconds } = reason {
             self.clock_lead = Some(seconds);
         }
-        // No log says anything of either.
+        // The log shows neither of the two.
         let is_of_the_moment =
             matches!(reason, Refusal::ClockSkew { .. } | Refusal::TooMuch { .. });
         if is_of_the_moment {
-            out.push(NodeEffect::SetDeadline(NodeDeadline::Clock, now.plus(CLOCK_PAUSE)));
+            call.wake_at(NodeDeadline::Clock, call.now.plus(CLOCK_PAUSE));
         }
-        // What belongs to this process or to a session means nothing without them, whenever it is logged. What is of the
-        // moment is for the account holder to say again: with a wrong clock, these words would have the wrong time for ever.
+        // A message of this process or of a session means nothing without them, whenever it is
+        // logged. What is of the moment is for the account holder to state again, because this
+        // statement would keep the wrong time.
         let body = &entry.statement().body;
         let is_of_a_session =
             body.is_of_one_process() || matches!(body, Body::CeremonyCertified { .. });
-        let is_moot = is_of_a_session || is_of_the_moment || self.refutes(entry);
+        let is_moot = is_of_a_session || is_of_the_moment || refutes(state, entry);
         if is_moot {
-            self.forget(id, out);
+            self.forget(id, call);
         } else {
             self.disputed.insert(id);
         }
         if let Some(command) = self.commands.remove(&id) {
             let error = if is_moot { reason.into() } else { CommandError::NotTaken(reason) };
-            out.push(NodeEffect::Respond(command, Err(error)));
+            call.respond(command, Err(error));
         }
     }
 
-    /// Lets go of rejected statements that the log, as it is now, does not admit either.
-    pub(super) fn settle_disputes(&mut self, out: &mut Vec<NodeEffect>) {
-        if self.disputed.is_empty() {
-            return;
-        }
-        let settled: Vec<EntryId> = self
-            .outbox
-            .iter()
-            .filter(|entry| self.disputed.contains(&entry.id()) && self.refutes(entry))
-            .map(Entry::id)
-            .collect();
-        for id in settled {
-            self.forget(id, out);
-        }
+    /// Forgets rejected statements that the log, as it is now, does not admit either.
+    pub(super) fn settle_disputes(&mut self, state: &IvnState, call: &mut Call<'_>) {
+        let disputed = self.disputed.clone();
+        self.forget_all(call, |entry| disputed.contains(&entry.id()) && refutes(state, entry));
     }
 
-    /// Whether the log, as this node verified it, does not admit this entry.
-    fn refutes(&self, entry: &Entry) -> bool {
-        self.state.clone().apply(entry).is_err()
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        self.connected
+    }
+
+    pub(super) fn clock_lead(&self) -> Option<u64> {
+        self.clock_lead
+    }
+
+    pub(super) fn disputed(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| self.disputed.contains(&entry.id()))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
     }
 }
 
-pub(super) fn submission(entry: &Entry) -> NodeEffect {
+/// Whether the log, as this node verified it, does not admit this entry.
+fn refutes(state: &IvnState, entry: &Entry) -> bool {
+    state.clone().apply(entry).is_err()
+}
+
+fn submission(entry: &Entry) -> NodeEffect {
     NodeEffect::Send(FromNode::Submit { entry: Base64(entry.to_bytes()) })
 }

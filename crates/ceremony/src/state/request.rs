@@ -217,7 +217,7 @@ impl IvnState {
     }
 
     /// The open request on which `author` may vote.
-    fn votable(
+    pub(crate) fn votable(
         &self,
         author: &AccountName,
         id: EntryId,

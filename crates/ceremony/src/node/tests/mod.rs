@@ -1,6 +1,7 @@
 //! A node with a coordinator that lies: what makes an honest node release a share, and what does not.
 
 mod holder;
+mod keyshares;
 mod lies;
 mod maintenance;
 

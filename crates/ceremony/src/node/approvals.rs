@@ -1,0 +1,318 @@
+//! What this account consents to: requests, after a look at the document; proposed changes of its
+//! groups; and to join a group.
+//!
+//! ```text
+//! approve ──▶ fetch the document ──▶ is it what the request commits to? ──▶ state the approval
+//! reject  ──▶ durable here, binding from now on ──▶ state the rejection
+//! ```
+//!
+//! - Upon a request that the account approved or approves automatically: have the document at hand,
+//!   because it will be asked to sign.
+//! - Upon a document: approve if that is wanted and the log's rules still admit it.
+//! - Upon a document that cannot be had: ask again later, with a doubling pause.
+//! - Upon a rejection: it binds this node whatever happens to the statement, because the coordinator
+//!   could hold it back and log an approval that it claimed not to have taken.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::outbox::Outbox;
+use super::process::Process;
+use super::{Call, View};
+use crate::document::Document;
+use crate::effect::{CommandError, CommandId, NodeChange, NodeDeadline, NodeEffect};
+use crate::names::{EntryId, Timestamp};
+use crate::state::clock::MAX_CLOCK_LEAD;
+use crate::state::{Group, Refusal, RequestState, Status};
+use crate::statement::Body;
+
+/// The pause before a document that cannot be had is asked for again, in milliseconds. It doubles
+/// up to [`MAX_RETRY_DOUBLINGS`] times.
+const DOCUMENT_RETRY: u64 = 1_000;
+const MAX_RETRY_DOUBLINGS: u32 = 6;
+
+/// Why a document was asked for.
+#[derive(Debug, Default)]
+struct Wanted {
+    /// Commands that approve when it comes.
+    commands: Vec<CommandId>,
+    /// Approve when it comes, by the policy and this node's own configuration.
+    automatically: bool,
+}
+
+/// The account holder's decisions, and the documents that they are about.
+pub(super) struct Approvals {
+    /// What is to be signed for each request.
+    documents: BTreeMap<EntryId, Vec<u8>>,
+    /// Documents asked for, and what to do when they come.
+    wanted: BTreeMap<EntryId, Wanted>,
+    /// Documents that could not be had, and how often in a row.
+    unavailable: BTreeMap<EntryId, u32>,
+    /// Requests and changes that the account holder rejected. Final, whatever the log shows.
+    refused: BTreeSet<EntryId>,
+}
+
+impl Approvals {
+    pub(super) fn new(refused: BTreeSet<EntryId>) -> Self {
+        Self {
+            documents: BTreeMap::new(),
+            wanted: BTreeMap::new(),
+            unavailable: BTreeMap::new(),
+            refused,
+        }
+    }
+
+    /// What a signature for this request covers, if the document is at hand.
+    pub(super) fn document(&self, request: EntryId) -> Option<&Vec<u8>> {
+        self.documents.get(&request)
+    }
+
+    pub(super) fn is_refused(&self, id: EntryId) -> bool {
+        self.refused.contains(&id)
+    }
+
+    fn refuse(&mut self, id: EntryId, call: &mut Call<'_>) -> bool {
+        let is_new = self.refused.insert(id);
+        if is_new {
+            call.persist(NodeChange::Refused(id));
+        }
+        is_new
+    }
+
+    /// The account holder approves: the node states it once it has seen the document.
+    pub(super) fn approve(
+        &mut self,
+        view: &View<'_>,
+        outbox: &mut Outbox,
+        command: CommandId,
+        request: EntryId,
+        call: &mut Call<'_>,
+    ) {
+        // A change has no document: the proposal is all there is.
+        let is_change = view.state.group_of_change(request).is_some();
+        let permitted = match is_change {
+            true => self.check_unrefused(view.me, request),
+            false => self.may_approve(view, outbox, request, call.now),
+        };
+        match permitted {
+            Ok(()) if is_change || self.documents.contains_key(&request) => {
+                outbox.state_for(command, view.me, Body::Approval { request }, call);
+            }
+            Ok(()) => self.want(request, call).commands.push(command),
+            Err(refusal) => call.respond(command, Err(refusal)),
+        }
+    }
+
+    /// The account holder rejects. Returns whether the rejection of a request is new and binds.
+    pub(super) fn reject(
+        &mut self,
+        view: &View<'_>,
+        outbox: &mut Outbox,
+        command: CommandId,
+        (request, reason): (EntryId, String),
+        call: &mut Call<'_>,
+    ) -> bool {
+        // Consent that the log does not have is withdrawn: the log takes one of the two.
+        outbox.withdraw(
+            view.me,
+            |body| match body {
+                Body::Approval { request: of } => *of == request,
+                Body::GroupAccepted { definition, .. } => *definition == request,
+                _ => false,
+            },
+            call,
+        );
+        if view.state.group_of_change(request).is_some() {
+            // It binds this node only where the log shows consent that was withdrawn.
+            self.refuse(request, call);
+            outbox.state_for(command, view.me, Body::Refusal { request, reason }, call);
+            return false;
+        }
+        let may_vote = may_vote(view, outbox, request, call.now);
+        let is_late = view.state.request(request).is_ok_and(|state| {
+            state.approvals.contains(view.me.account())
+                && matches!(state.status, Status::Open | Status::Approved)
+        });
+        let binds = (may_vote.is_ok() || is_late) && self.refuse(request, call);
+        match may_vote {
+            Ok(()) => outbox.state_for(command, view.me, Body::Refusal { request, reason }, call),
+            Err(refusal) if is_late => {
+                call.respond(command, Err(CommandError::RefusedHere(refusal)));
+            }
+            Err(refusal) => call.respond(command, Err(refusal)),
+        }
+        binds
+    }
+
+    /// Whether this account can still consent: not after it rejected, whether the log shows that or
+    /// not.
+    fn may_approve(
+        &self,
+        view: &View<'_>,
+        outbox: &Outbox,
+        request: EntryId,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        self.check_unrefused(view.me, request)?;
+        may_vote(view, outbox, request, now)
+    }
+
+    fn check_unrefused(&self, me: &Process, id: EntryId) -> Result<(), Refusal> {
+        match self.is_refused(id) {
+            true => Err(Refusal::AlreadySaid { account: me.account().clone() }),
+            false => Ok(()),
+        }
+    }
+
+    /// The definition, or the proposed change, that this account could accept and has not.
+    pub(super) fn acceptable(&self, me: &Process, group: &Group) -> Option<EntryId> {
+        if !group.not_accepted().any(|name| name == me.account()) {
+            return None;
+        }
+        let asked = group.change.as_ref().map_or(group.defined, |change| change.id);
+        (!self.is_refused(asked)).then_some(asked)
+    }
+
+    /// Whether nothing that this node alone knows speaks against carrying out the group's change:
+    /// its own clock, and a rejection in place of which the coordinator logged the consent that it
+    /// withdrew. That others approved is in the log.
+    pub(super) fn consents(&self, me: &Process, group: &Group, now: Timestamp) -> bool {
+        group.change.as_ref().is_none_or(|change| {
+            let earliest = Timestamp(now.0.saturating_sub(MAX_CLOCK_LEAD));
+            !self.took_back(me, group) && !change.lapsed(earliest)
+        })
+    }
+
+    /// Whether the account holder rejected the group's change after the consent that the log shows.
+    /// From then on this node takes no part in it, begun or not.
+    pub(super) fn took_back(&self, me: &Process, group: &Group) -> bool {
+        group.change.as_ref().is_some_and(|change| {
+            let consented = [&change.approvals, &change.accepted];
+            self.is_refused(change.id)
+                && consented.into_iter().any(|names| names.contains(me.account()))
+        })
+    }
+
+    /// Asks for a document, once.
+    fn want(&mut self, request: EntryId, call: &mut Call<'_>) -> &mut Wanted {
+        self.wanted.entry(request).or_insert_with(|| {
+            call.push(NodeEffect::FetchDocument(request));
+            Wanted::default()
+        })
+    }
+
+    /// Asks for the document of a request that this node is invited to sign.
+    pub(super) fn want_for_signing(&mut self, request: EntryId, call: &mut Call<'_>) {
+        self.want(request, call);
+    }
+
+    /// Asks again for what was asked for on a connection that is gone.
+    pub(super) fn want_again(&self, call: &mut Call<'_>) {
+        self.wanted.keys().for_each(|request| call.push(NodeEffect::FetchDocument(*request)));
+    }
+
+    /// Does what a request that changed asks of this node. `auto_approve` is the account holder's
+    /// wish.
+    pub(super) fn reconcile(
+        &mut self,
+        view: &View<'_>,
+        auto_approve: bool,
+        outbox: &mut Outbox,
+        id: EntryId,
+        call: &mut Call<'_>,
+    ) {
+        let Ok(state) = view.state.request(id) else { return };
+        if is_over(state, call.now) {
+            self.documents.remove(&id);
+            self.unavailable.remove(&id);
+            let wanted = self.wanted.remove(&id).unwrap_or_default();
+            for command in wanted.commands {
+                call.respond(command, Err(Refusal::RequestOver { request: id }));
+            }
+            return;
+        }
+        let consented = state.approvals.contains(view.me.account());
+        let automatic = auto_approve
+            && !view.me.is_doubled(view.state)
+            && state.policy.rule.auto_approve
+            && self.may_approve(view, outbox, id, call.now).is_ok();
+        if self.documents.contains_key(&id) {
+            if automatic {
+                outbox.state(view.me, Body::Approval { request: id }, call.now, call);
+            }
+        } else if consented || automatic {
+            // A member that consented will be asked to sign: have the document at hand by then.
+            self.want(id, call).automatically |= automatic;
+        }
+    }
+
+    /// A document came, or could not be had. Returns whether it is here now; `None` if nothing
+    /// waited for it, or nothing is approved any more.
+    pub(super) fn came(
+        &mut self,
+        view: &View<'_>,
+        outbox: &mut Outbox,
+        request: EntryId,
+        document: Option<Document>,
+        call: &mut Call<'_>,
+    ) -> Option<bool> {
+        let wanted = self.wanted.remove(&request)?;
+        let state = view.state.request(request).ok()?;
+        let genuine = document.filter(|document| document.commitment == state.request.document);
+        let Some(document) = genuine else {
+            for command in wanted.commands {
+                call.respond(command, Err(CommandError::NoDocument));
+            }
+            let failures = self.unavailable.entry(request).or_default();
+            let pause = DOCUMENT_RETRY << (*failures).min(MAX_RETRY_DOUBLINGS);
+            *failures = failures.saturating_add(1);
+            call.wake_at(NodeDeadline::Document(request), call.now.plus(pause));
+            return Some(false);
+        };
+        self.unavailable.remove(&request);
+        self.documents.insert(request, document.to_be_signed);
+        let may_approve = self.may_approve(view, outbox, request, call.now);
+        let mut commands = wanted.commands.into_iter();
+        if outbox.is_closed() {
+            commands.for_each(|id| call.respond(id, Err(CommandError::Frozen)));
+            return None;
+        }
+        let approval = Body::Approval { request };
+        match (may_approve, commands.next()) {
+            (Ok(()), Some(command)) => outbox.state_for(command, view.me, approval, call),
+            (Ok(()), None) if wanted.automatically => {
+                outbox.state(view.me, approval, call.now, call);
+            }
+            (Ok(()), None) => {}
+            (Err(refusal), first) => {
+                for command in first.into_iter().chain(&mut commands) {
+                    call.respond(command, Err(refusal.clone()));
+                }
+            }
+        }
+        for command in commands {
+            let account = view.me.account().clone();
+            call.respond(command, Err(Refusal::AlreadySaid { account }));
+        }
+        Some(true)
+    }
+}
+
+fn is_over(state: &RequestState, now: Timestamp) -> bool {
+    !matches!(state.status, Status::Open | Status::Approved) || state.lapsed(now)
+}
+
+/// Whether this account's vote on a request counts: the log's own rule, looked at before a document
+/// is fetched, and nothing on its way to the log.
+pub(super) fn may_vote(
+    view: &View<'_>,
+    outbox: &Outbox,
+    request: EntryId,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    let account = view.me.account();
+    view.state.votable(account, request, now)?;
+    match outbox.is_stating(|body| *body == Body::Approval { request }) {
+        true => Err(Refusal::AlreadySaid { account: account.clone() }),
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,241 @@
+//! What the account holder orders, and what waits for its decision.
+//!
+//! A command becomes one statement, which the node keeps sending until the log shows it; then the
+//! command is answered. The log's own rules judge, so a command that breaks one is answered with
+//! the refusal.
+
+use std::collections::BTreeSet;
+
+use super::approvals::may_vote;
+use super::{Call, Node, View};
+use crate::effect::{CommandError, CommandId};
+use crate::names::{AccountName, Digest, DocumentType, EntryId, GroupName, Timestamp};
+use crate::state::{Change, Group, Refusal, RequestState, Status};
+use crate::statement::{
+    AbortReason, Body, GroupChange, GroupDefinition, Invitation, Request, Role,
+};
+
+/// What an account holder can tell its node to state.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Command {
+    /// Invite an account. Needs the admin role.
+    Invite(Invitation),
+    /// Withdraw an open invitation of this name. Needs the admin role.
+    WithdrawInvitation(AccountName),
+    /// Suspend an account. Needs the admin role, as do the next three.
+    Suspend(AccountName),
+    /// Resume a suspended account.
+    Resume(AccountName),
+    /// Take an account off the roster, for ever.
+    Remove(AccountName),
+    /// Give an account these roles and no others.
+    SetRoles(AccountName, BTreeSet<Role>),
+    /// Define a group. Needs the admin role.
+    DefineGroup(GroupDefinition),
+    /// Accept a group's definition, or to join it by a proposed change.
+    AcceptGroup(GroupName),
+    /// Propose to change a group that has a key: what it is to be, against the epoch that it is in, and for how many
+    /// milliseconds that is good; the policy's limit if absent.
+    ChangeGroup {
+        /// What the group is to be.
+        definition: GroupDefinition,
+        /// The epoch that the proposer looked at.
+        epoch: u64,
+        /// For how long the proposal is good.
+        expires_in: Option<u64>,
+        /// A member that is to get its lost share back; the definition is the present one then.
+        repairs: Option<AccountName>,
+    },
+    /// Call off a running key generation, which needs the admin role, or take a proposed change back, which its proposer
+    /// may, too.
+    CancelCeremony(GroupName),
+    /// Ask a group to sign a document, which is already where the other members' nodes can fetch it.
+    Request {
+        /// Who shall sign.
+        group: GroupName,
+        /// What kind of document.
+        document_type: Option<DocumentType>,
+        /// The output format.
+        format: String,
+        /// Its namespace.
+        namespace: Option<String>,
+        /// Salted commitment to the document.
+        document: Digest,
+        /// For how long the request is good, in milliseconds; the policy's limit if absent.
+        expires_in: Option<u64>,
+    },
+    /// Consent to a request.
+    Approve(EntryId),
+    /// Refuse a request.
+    Reject {
+        /// Which.
+        request: EntryId,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Node {
+    pub(super) fn command(&mut self, id: CommandId, command: Command, call: &mut Call<'_>) {
+        if let Err(refusal) = self.outbox.takes_orders() {
+            return call.respond(id, Err(refusal));
+        }
+        let now = call.now;
+        let view = View { state: self.log.state(), me: &self.process };
+        let body = match command {
+            Command::Approve(request) => {
+                return self.approvals.approve(&view, &mut self.outbox, id, request, call);
+            }
+            Command::Reject { request, reason } => {
+                let rejected = (request, reason);
+                if self.approvals.reject(&view, &mut self.outbox, id, rejected, call) {
+                    self.signing.drop_request(request);
+                }
+                return;
+            }
+            Command::Invite(invitation) => Ok(Body::Invitation(invitation)),
+            Command::WithdrawInvitation(account) => {
+                view.state.withdrawal(&account, now).map(Body::Invitation)
+            }
+            Command::Suspend(account) => Ok(Body::AccountSuspended { account }),
+            Command::Resume(account) => Ok(Body::AccountResumed { account }),
+            Command::Remove(account) => Ok(Body::AccountRemoved { account }),
+            Command::SetRoles(account, roles) => Ok(Body::AccountRoles { account, roles }),
+            Command::DefineGroup(definition) => Ok(Body::GroupDefined(definition)),
+            Command::AcceptGroup(group) => self.acceptance(group),
+            Command::ChangeGroup { definition, epoch, expires_in, repairs } => {
+                self.proposal(definition, epoch, expires_in, repairs, now)
+            }
+            Command::CancelCeremony(group) => self.cancellation(&group),
+            Command::Request { group, document_type, format, namespace, document, expires_in } => {
+                self.draft(group, document_type, format, namespace, document, expires_in, now)
+            }
+        };
+        match body {
+            Ok(body) => self.outbox.state_for(id, &self.process, body, call),
+            Err(refusal) => call.respond(id, Err(refusal)),
+        }
+    }
+
+    /// The statement of a new request, under the group's policy as the log has it now.
+    #[expect(clippy::too_many_arguments, reason = "one for each field of the command")]
+    fn draft(
+        &self,
+        group: GroupName,
+        document_type: Option<DocumentType>,
+        format: String,
+        namespace: Option<String>,
+        document: Digest,
+        expires_in: Option<u64>,
+        now: Timestamp,
+    ) -> Result<Body, Refusal> {
+        let policy = &self.log.state().group(&group)?.definition.policy;
+        let expires_at = now.plus(expires_in.unwrap_or(policy.rule.expiry));
+        let policy = policy.hash();
+        Ok(Body::Request(Request {
+            group,
+            document_type,
+            format,
+            namespace,
+            document,
+            policy,
+            expires_at,
+        }))
+    }
+
+    fn proposal(
+        &self,
+        definition: GroupDefinition,
+        epoch: u64,
+        expires_in: Option<u64>,
+        repairs: Option<AccountName>,
+        now: Timestamp,
+    ) -> Result<Body, Refusal> {
+        let policy = &self.log.state().group(&definition.name)?.definition.policy;
+        let expires_at = now.plus(expires_in.unwrap_or(policy.rule.expiry));
+        Ok(Body::GroupChange(GroupChange { epoch, definition, expires_at, repairs }))
+    }
+
+    /// The consent to belong to a group; nothing is stated where nobody asked for it.
+    fn acceptance(&self, name: GroupName) -> Result<Body, Refusal> {
+        let group = self.log.state().group(&name)?;
+        if let Some(definition) = self.approvals.acceptable(&self.process, group) {
+            return Ok(Body::GroupAccepted { group: name, definition });
+        }
+        let asked = group.has_member(self.process.account())
+            || group.not_accepted().any(|it| it == self.process.account());
+        Err(match asked {
+            true => Refusal::AlreadySaid { account: self.process.account().clone() },
+            false => Refusal::NotAMember { account: self.process.account().clone(), group: name },
+        })
+    }
+
+    fn cancellation(&self, group: &GroupName) -> Result<Body, Refusal> {
+        let group = self.log.state().group(group)?;
+        if let Some(change) = &group.change {
+            return Ok(Body::GroupChangeWithdrawn { change: change.id });
+        }
+        let ceremony = group.session.as_ref().ok_or(Refusal::SessionOver)?;
+        let reason = AbortReason::Cancelled;
+        Ok(Body::CeremonyAborted { session: ceremony.session, reason })
+    }
+
+    /// Whether [`Command::ChangeGroup`] with these fields could be carried out now. The log's own rules judge; nothing is
+    /// stated, and the node is as before.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub fn judge_change(
+        &self,
+        definition: GroupDefinition,
+        epoch: u64,
+        expires_in: Option<u64>,
+        repairs: Option<AccountName>,
+        now: Timestamp,
+    ) -> Result<(), CommandError> {
+        self.outbox.takes_orders()?;
+        let body = self.proposal(definition, epoch, expires_in, repairs, now)?;
+        let entry = self.process.sign(body, now).ok_or(CommandError::TooLong)?;
+        self.log.state().clone().apply(&entry)?;
+        Ok(())
+    }
+
+    /// Proposed changes of groups that wait for this account: for its decision as a member, or for its acceptance to join.
+    pub fn changes_to_decide(&self, now: Timestamp) -> Vec<(&Change, &Group)> {
+        let pending = self.log.state().groups().values();
+        pending
+            .filter_map(|group| Some((group.change.as_ref()?, group)))
+            .filter(|(change, group)| {
+                let votes = !change.approved
+                    && change.undecided(group).any(|name| name == self.process.account());
+                let joins = self.approvals.acceptable(&self.process, group).is_some();
+                !change.lapsed(now) && (votes || joins)
+            })
+            .collect()
+    }
+
+    /// What it takes to say yes to this: an approval, or, of who would join by a change, acceptance.
+    pub fn consent(&self, to: EntryId) -> Command {
+        let joins = self.log.state().group_of_change(to).filter(|group| {
+            self.approvals.acceptable(&self.process, group) == Some(to)
+                && !group.has_member(self.process.account())
+        });
+        match joins {
+            Some(group) => Command::AcceptGroup(group.definition.name.clone()),
+            None => Command::Approve(to),
+        }
+    }
+
+    /// Requests that wait for this account's decision.
+    pub fn inbox(&self, now: Timestamp) -> Vec<(&RequestState, &Group)> {
+        self.log
+            .state()
+            .requests()
+            .values()
+            .filter(|state| may_vote(&self.view(), &self.outbox, state.id, now).is_ok())
+            .filter(|state| matches!(state.status, Status::Open))
+            .filter_map(|state| Some((state, self.log.state().group(&state.request.group).ok()?)))
+            .collect()
+    }
+}

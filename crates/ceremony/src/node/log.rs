@@ -1,0 +1,323 @@
+//! The log as this node verified it: entries are believed only under a checkpoint whose root this
+//! node recomputed.
+//!
+//! ```text
+//! entries ──▶ staged ──▶ compare(checkpoint) ──▶ take_in ──▶ state, tree ──▶ cosigned
+//! ```
+
+use quorate_log::checkpoint::VerifiedCheckpoint;
+use quorate_log::key::LogVerifier;
+use quorate_log::leaf_hash;
+use quorate_log::tree::{Frontier, MemoryTree, head_at};
+
+use super::Call;
+use super::approvals::Approvals;
+use super::process::Process;
+use super::replay::verified_checkpoint;
+use crate::dsse::EntryError;
+use crate::effect::{NodeChange, NodeEffect};
+use crate::encoding::Base64;
+use crate::entry::Entry;
+use crate::message::FromNode;
+use crate::misbehaviour::is_false_signature;
+use crate::names::{Digest, EntryId};
+use crate::state::{Event, IvnState, Refusal};
+use crate::statement::Body;
+
+/// The most entries that wait for their checkpoint. A coordinator that sends more without one only
+/// wastes memory.
+pub const MAX_STAGED: usize = 100_000;
+
+/// An entry that waits for its checkpoint.
+#[derive(Debug)]
+struct Staged {
+    bytes: Vec<u8>,
+    /// What it says; if it is malformed, that is held against the coordinator when a checkpoint
+    /// covers it.
+    entry: Result<Entry, EntryError>,
+}
+
+/// The latest verified checkpoint, with this node's cosignature.
+#[derive(Clone, Debug)]
+struct Cosigned {
+    checkpoint: VerifiedCheckpoint,
+    note: String,
+    /// None in this process yet if it has just started. The coordinator shows its checkpoint on
+    /// each connection, and that one is cosigned again.
+    line: Option<String>,
+}
+
+/// The log as far as this node verified it, and entries that wait for that.
+pub(super) struct VerifiedLog {
+    state: IvnState,
+    /// The tree of all entries that the state is of, 64 bytes an entry: whatever checkpoint of it
+    /// the coordinator signed, at whatever size, this node can judge and prove it.
+    tree: MemoryTree,
+    verifier: LogVerifier,
+    staged: Vec<Staged>,
+    cosigned: Option<Cosigned>,
+    /// Whether this connection brought a checkpoint that this node accepted.
+    greeted: bool,
+}
+
+/// What a checkpoint is to this node.
+pub(super) enum Shown {
+    /// Nothing new, or nothing that it can judge yet.
+    Nothing,
+    /// It is not the log's, or entries are missing.
+    Unusable,
+    /// It is of a smaller tree than this node's, as the first one on a connection: the coordinator
+    /// lost entries.
+    Behind { size: u64 },
+    /// It is of a different tree.
+    Contradicts(VerifiedCheckpoint),
+    /// It is of exactly the tree that the staged entries make.
+    Confirms(VerifiedCheckpoint),
+}
+
+/// Why an entry under a signed checkpoint can not be there.
+#[derive(Debug)]
+pub(super) enum Bad {
+    Inadmissible(Refusal),
+    FalseSignature(EntryId),
+}
+
+/// An entry that can not be in the log, and the entries that follow it.
+pub(super) struct Misplaced {
+    pub(super) index: u64,
+    pub(super) bytes: Vec<u8>,
+    pub(super) rest: Vec<Vec<u8>>,
+    pub(super) found: Bad,
+}
+
+/// What the entries under a checkpoint were.
+#[derive(Default)]
+pub(super) struct TakenIn {
+    first: u64,
+    admitted: Vec<Vec<u8>>,
+    pub(super) events: Vec<Event>,
+    /// Entries of this account, with their index.
+    pub(super) ours: Vec<(EntryId, u64)>,
+    /// Starts of processes of this account's node.
+    pub(super) starts: Vec<Digest>,
+    /// A checkpoint of another log that previous members of a group cosigned.
+    pub(super) foreign: Option<VerifiedCheckpoint>,
+    pub(super) misplaced: Option<Misplaced>,
+}
+
+impl VerifiedLog {
+    pub(super) fn new(
+        state: IvnState,
+        tree: MemoryTree,
+        verifier: LogVerifier,
+        cosigned: Option<VerifiedCheckpoint>,
+    ) -> Self {
+        let cosigned = cosigned.map(|checkpoint| Cosigned {
+            note: checkpoint.to_string(),
+            checkpoint,
+            line: None,
+        });
+        Self { state, tree, verifier, staged: Vec::new(), cosigned, greeted: false }
+    }
+
+    pub(super) fn state(&self) -> &IvnState {
+        &self.state
+    }
+
+    pub(super) fn tree(&self) -> &MemoryTree {
+        &self.tree
+    }
+
+    pub(super) fn verifier(&self) -> &LogVerifier {
+        &self.verifier
+    }
+
+    /// The latest checkpoint that this node verified and cosigned.
+    pub(super) fn cosigned(&self) -> Option<&VerifiedCheckpoint> {
+        self.cosigned.as_ref().map(|cosigned| &cosigned.checkpoint)
+    }
+
+    /// Its signed note.
+    pub(super) fn note(&self) -> Option<&str> {
+        self.cosigned.as_ref().map(|cosigned| cosigned.note.as_str())
+    }
+
+    /// Size and cosignature of a checkpoint that covers the whole state, if there is one.
+    pub(super) fn cosignature(&self) -> Option<(u64, &str)> {
+        let cosigned = self.cosigned.as_ref()?;
+        let size = cosigned.checkpoint.head().size;
+        let line = cosigned.line.as_deref()?;
+        (size == self.state.size()).then_some((size, line))
+    }
+
+    /// Begins with a new connection, and returns how much of the log this node has.
+    pub(super) fn connected(&mut self) -> u64 {
+        self.greeted = false;
+        self.staged.clear();
+        self.state.size()
+    }
+
+    /// Drops what came over this connection.
+    pub(super) fn unstage(&mut self) {
+        self.staged.clear();
+    }
+
+    /// What came over this connection can not be used.
+    pub(super) fn hang_up(&mut self, call: &mut Call<'_>) {
+        self.staged.clear();
+        call.push(NodeEffect::Disconnect);
+    }
+
+    /// Stages entries `first..`. Returns whether they can be used.
+    pub(super) fn stage(&mut self, first: u64, entries: Vec<Base64>, call: &mut Call<'_>) -> bool {
+        let held = self.state.size().saturating_add(self.staged.len() as u64);
+        let Some(skip) = held.checked_sub(first) else {
+            // Entries between are missing: state again from where.
+            call.push(NodeEffect::Disconnect);
+            return false;
+        };
+        for Base64(bytes) in entries.into_iter().skip(usize::try_from(skip).unwrap_or(usize::MAX)) {
+            if self.staged.len() >= MAX_STAGED {
+                self.hang_up(call);
+                return false;
+            }
+            let entry = Entry::from_bytes(&bytes);
+            self.staged.push(Staged { bytes, entry });
+        }
+        true
+    }
+
+    /// Compares a checkpoint with this node's tree and the staged entries.
+    pub(super) fn compare(&mut self, note: &str) -> Shown {
+        // On every connection the coordinator shows the latest checkpoint, which is often the one
+        // that it showed before.
+        let known = self.cosigned.as_ref().filter(|cosigned| cosigned.note == note);
+        let checkpoint = match known {
+            Some(cosigned) => Ok(cosigned.checkpoint.clone()),
+            None => verified_checkpoint(note, &self.verifier),
+        };
+        let Ok(checkpoint) = checkpoint else { return Shown::Unusable };
+        let shown = checkpoint.head();
+        if shown.size < self.tree.size() {
+            return if head_at(&self.tree, shown.size).ok() != Some(shown) {
+                Shown::Contradicts(checkpoint)
+            } else if self.greeted {
+                // A newer one overtook it.
+                Shown::Nothing
+            } else {
+                // The coordinator's answer to how many entries this node has.
+                Shown::Behind { size: shown.size }
+            };
+        }
+        let Ok(mut frontier) = Frontier::load(&self.tree, self.tree.size()) else {
+            return Shown::Nothing;
+        };
+        let covered = shown.size.saturating_sub(self.tree.size());
+        let covered = usize::try_from(covered).unwrap_or(usize::MAX);
+        let Some(covered_entries) = self.staged.get(..covered) else {
+            // Entries between are missing: state again from where.
+            return Shown::Unusable;
+        };
+        covered_entries.iter().for_each(|staged| frontier.append(leaf_hash(&staged.bytes)));
+        if shown != frontier.head() {
+            return Shown::Contradicts(checkpoint);
+        }
+        if covered != self.staged.len() {
+            return Shown::Nothing;
+        }
+        self.greeted = true;
+        Shown::Confirms(checkpoint)
+    }
+
+    /// Takes in the staged entries, all of which a checkpoint covers, up to the first that can not
+    /// be there. To be [made durable](Self::persist) next.
+    pub(super) fn take_in(&mut self, me: &Process, approvals: &Approvals) -> TakenIn {
+        let mut taken = TakenIn { first: self.state.size(), ..TakenIn::default() };
+        let mut confirmed_by = Vec::new();
+        let mut staged = std::mem::take(&mut self.staged).into_iter();
+        for (index, Staged { bytes, entry }) in (taken.first..).zip(&mut staged) {
+            match self.admit(entry, approvals) {
+                Ok((entry, events)) => {
+                    taken.events.extend(events);
+                    if let Body::HandedOver { checkpoint, .. } = &entry.statement().body {
+                        confirmed_by.extend(verified_checkpoint(checkpoint, &self.verifier).ok());
+                    }
+                    if me.is_author(&entry) {
+                        taken.ours.push((entry.id(), index));
+                        if let Body::NodeStarted { incarnation } = &entry.statement().body {
+                            taken.starts.push(*incarnation);
+                        }
+                    }
+                    taken.admitted.push(bytes);
+                }
+                Err(found) => {
+                    let rest = staged.map(|staged| staged.bytes).collect();
+                    taken.misplaced = Some(Misplaced { index, bytes, rest, found });
+                    break;
+                }
+            }
+        }
+        // What came before a bad entry is under the checkpoint and admissible: it stays, so that
+        // state, tree and disk agree, and the proof says against what the entry was judged.
+        taken.admitted.iter().for_each(|bytes| self.tree.append(leaf_hash(bytes)));
+        // The fold does not know the tree. Before the entries are durable, because they are looked
+        // at once.
+        let is_ours = |theirs: &VerifiedCheckpoint| {
+            head_at(&self.tree, theirs.head().size).is_ok_and(|ours| ours == theirs.head())
+        };
+        taken.foreign = confirmed_by.into_iter().find(|theirs| !is_ours(theirs));
+        taken
+    }
+
+    /// Applies an entry, if the log's rules admit it and no signature in it is known to be false.
+    fn admit(
+        &mut self,
+        entry: Result<Entry, EntryError>,
+        approvals: &Approvals,
+    ) -> Result<(Entry, Vec<Event>), Bad> {
+        let entry = entry.map_err(|error| Bad::Inadmissible(error.into()))?;
+        if let Body::Signature { request, .. } = &entry.statement().body
+            && let Some(message) = approvals.document(*request)
+            && is_false_signature(&self.state, &entry, message)
+        {
+            // It is the coordinator's own statement. The rules come first, because to see that they
+            // are broken takes no document.
+            let request = *request;
+            return Err(match self.state.clone().apply(&entry) {
+                Err(reason) => Bad::Inadmissible(reason),
+                Ok(_) => Bad::FalseSignature(request),
+            });
+        }
+        let events = self.state.apply(&entry).map_err(Bad::Inadmissible)?;
+        Ok((entry, events))
+    }
+
+    /// Notes a checkpoint that this node cosigns, unless a copy of it runs. It is durable first:
+    /// the node never cosigns a smaller or another tree after it.
+    pub(super) fn cosign(
+        &mut self,
+        checkpoint: VerifiedCheckpoint,
+        note: &str,
+        me: &Process,
+        call: &mut Call<'_>,
+    ) {
+        let Some(line) = me.cosign(&checkpoint, call.now) else { return };
+        let line = (!me.is_doubled(&self.state)).then_some(line);
+        let size = checkpoint.head().size;
+        call.persist(NodeChange::Cosigned { checkpoint: note.to_owned(), size });
+        if let Some(cosignature) = line.clone() {
+            call.send(FromNode::Cosign { size, cosignature });
+        }
+        self.cosigned = Some(Cosigned { checkpoint, note: note.to_owned(), line });
+    }
+}
+
+impl TakenIn {
+    /// Makes the admitted entries durable.
+    pub(super) fn persist(&mut self, call: &mut Call<'_>) {
+        let entries = std::mem::take(&mut self.admitted);
+        if !entries.is_empty() {
+            call.persist(NodeChange::Entries { first: self.first, entries });
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The process that runs: in whose name it speaks, and whether it is the account's latest.
+//!
+//! Each process of a node draws a random *incarnation* and states in the log that it started. The
+//! latest start in the log is the account's node; only that process signs.
+//!
+//! ```text
+//! log:    start A      start B          start C
+//!           │             │                │
+//! A:     announced     B is a copy: A stops, and states it unless the log shows it
+//! B:                   announced        C is B's own earlier process: no copy
+//! ```
+//!
+//! - Upon its own incarnation in the log: it is announced.
+//! - Upon another incarnation after that: a copy of the node runs elsewhere, for good. Exempt are
+//!   starts of this disk's earlier processes, which may reach the log late.
+
+use std::collections::BTreeSet;
+
+use quorate_log::checkpoint::VerifiedCheckpoint;
+use quorate_log::key::{CosignerSigner, Seed};
+use rand_core::CryptoRngCore;
+
+use super::replay::RestoreError;
+use crate::entry::{Author, Entry, Statement};
+use crate::identity::{AccountSecrets, PublicKey, SecretKey};
+use crate::names::{AccountName, Digest, IvnId, Timestamp};
+use crate::state::IvnState;
+use crate::statement::Body;
+
+/// This process of an account's node.
+pub(super) struct Process {
+    ivn: IvnId,
+    account: AccountName,
+    secrets: AccountSecrets,
+    cosigner: CosignerSigner,
+    incarnation: Digest,
+    /// Whether the log showed that this process started.
+    announced: bool,
+    /// Earlier processes of this node whose start may come into the log late.
+    former: BTreeSet<Digest>,
+    /// A process of this account's node that started after this one, and from another disk.
+    copy: Option<Digest>,
+}
+
+impl Process {
+    /// A new process. `unsent` is what earlier ones left in the outbox.
+    pub(super) fn new(
+        account: AccountName,
+        secrets: AccountSecrets,
+        state: &IvnState,
+        unsent: &[Entry],
+        rng: &mut dyn CryptoRngCore,
+    ) -> Result<Self, RestoreError> {
+        let name = format!("{}/{account}", state.origin());
+        let name = name.parse().map_err(|_| RestoreError::LogKey)?;
+        let cosigner = CosignerSigner::new(name, Seed::new(Box::new(*secrets.cosigner.seed())));
+        let mut incarnation = [0; 32];
+        rng.fill_bytes(&mut incarnation);
+        let starts = unsent.iter().filter_map(|entry| match entry.statement().body {
+            Body::NodeStarted { incarnation } => Some(incarnation),
+            _ => None,
+        });
+        Ok(Self {
+            ivn: state.ivn(),
+            account,
+            secrets,
+            cosigner,
+            incarnation: Digest::new(incarnation),
+            announced: false,
+            former: starts.collect(),
+            copy: None,
+        })
+    }
+
+    pub(super) fn account(&self) -> &AccountName {
+        &self.account
+    }
+
+    pub(super) fn incarnation(&self) -> Digest {
+        self.incarnation
+    }
+
+    /// The account's identity key as this process has it.
+    pub(super) fn identity(&self) -> &SecretKey {
+        &self.secrets.identity
+    }
+
+    pub(super) fn identity_key(&self) -> PublicKey {
+        self.secrets.identity.public()
+    }
+
+    /// Signs a statement; `None` if it is too long for the log.
+    pub(super) fn sign(&self, body: Body, at: Timestamp) -> Option<Entry> {
+        let author = Author::Account(self.account.clone());
+        let statement = Statement { ivn: Some(self.ivn), author, at, body };
+        Entry::sign(statement, &[&self.secrets.identity]).ok()
+    }
+
+    /// Whether this account made the entry.
+    pub(super) fn is_author(&self, entry: &Entry) -> bool {
+        entry.statement().author == Author::Account(self.account.clone())
+    }
+
+    /// Whether the log shows that this process is the account's latest, and no copy of it runs.
+    /// Only then does it sign. So a node that was restored from a backup signs as soon as the log
+    /// shows its start, and the node that it replaces, if that still runs, stops.
+    pub(super) fn is_announced(&self, state: &IvnState) -> bool {
+        state.account(&self.account).is_ok_and(|account| {
+            account.incarnation == Some(self.incarnation) && !account.duplicated
+        })
+    }
+
+    /// Whether a copy of this node runs, as far as the log shows. This process then states nothing
+    /// of its own accord, because it may not know all that its holder decided, and it cosigns
+    /// nothing, because the copy may be shown another log.
+    pub(super) fn is_doubled(&self, state: &IvnState) -> bool {
+        self.announced && !self.is_announced(state)
+    }
+
+    /// Whether a copy of this node was seen to start after it.
+    pub(super) fn is_superseded(&self) -> bool {
+        self.copy.is_some()
+    }
+
+    /// Notes that the log shows the start of a process of this account's node.
+    pub(super) fn note_start(&mut self, incarnation: Digest) {
+        if incarnation == self.incarnation {
+            self.announced = true;
+        } else if self.announced && !self.former.contains(&incarnation) {
+            self.copy = Some(incarnation);
+        }
+    }
+
+    /// The statement that this process started, and its time, unless the log shows it or a copy
+    /// started later.
+    pub(super) fn announcement(
+        &self,
+        state: &IvnState,
+        now: Timestamp,
+    ) -> Option<(Body, Timestamp)> {
+        let known = state.accounts().get(&self.account);
+        let announced = known.is_some_and(|account| account.incarnation == Some(self.incarnation));
+        if announced || self.copy.is_some() {
+            return None;
+        }
+        // Later than the one before, also if this machine's clock was set back.
+        let latest = known.map_or(now, |account| now.max(account.started.plus(1)));
+        Some((Body::NodeStarted { incarnation: self.incarnation }, latest))
+    }
+
+    /// The statement that a copy of this node started after it, unless the log shows it. The copy
+    /// does not know of this process.
+    pub(super) fn duplication(&self, state: &IvnState) -> Option<Body> {
+        let other = self.copy?;
+        let known = state.account(&self.account).is_ok_and(|account| {
+            account.duplicated || account.incarnation != Some(other) || account.suspended
+        });
+        (!known).then_some(Body::NodeDuplicated { incarnation: self.incarnation, other })
+    }
+
+    /// Cosigns a checkpoint; `None` if this machine's clock is out of range.
+    pub(super) fn cosign(&self, checkpoint: &VerifiedCheckpoint, now: Timestamp) -> Option<String> {
+        let time = now.seconds().try_into().ok()?;
+        Some(self.cosigner.cosign(checkpoint, time).to_string())
+    }
+}

@@ -1,0 +1,110 @@
+//! Restoring a node from its disk: the stored log, replayed, must be the one that it cosigned.
+
+use std::collections::BTreeSet;
+
+use quorate_log::checkpoint::{CheckpointError, SignedCheckpoint, VerifiedCheckpoint};
+use quorate_log::key::LogVerifier;
+use quorate_log::leaf_hash;
+use quorate_log::tree::MemoryTree;
+
+use super::Saved;
+use super::log::VerifiedLog;
+use crate::entry::Entry;
+use crate::names::{EntryId, IvnId};
+use crate::state::IvnState;
+
+/// Why a node cannot start from what it finds on disk.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum RestoreError {
+    /// No genesis, or that of another IVN.
+    #[error("the stored log does not start with the genesis of this IVN")]
+    Genesis,
+    /// A stored entry is damaged or not admissible.
+    #[error("entry {index} of the stored log is damaged")]
+    Entry {
+        /// Its index.
+        index: u64,
+    },
+    /// The stored log does not have the root that this node cosigned.
+    #[error(
+        "the stored log is not the one that this node cosigned: the database was changed or restored from elsewhere"
+    )]
+    Cosigned,
+    /// The log's key or name in the genesis can not be used.
+    #[error("the genesis names a log key that can not be used")]
+    LogKey,
+    /// A stored entry that was to be sent is damaged.
+    #[error("an entry that waits to be sent is damaged")]
+    Outbox,
+    /// What was stored as proof of the coordinator's misbehaviour is none.
+    #[error("the proof of the coordinator's misbehaviour that this node stored is damaged")]
+    Misbehaviour,
+}
+
+/// What replaying the stored log gives.
+pub(super) struct Replayed {
+    pub(super) log: VerifiedLog,
+    /// Entries of the outbox that are in the log, so that they need not be sent any more.
+    pub(super) arrived: BTreeSet<EntryId>,
+}
+
+/// Rebuilds the log from stored entries, and checks it against what this node cosigned.
+pub(super) fn replay(
+    ivn: IvnId,
+    saved: &Saved,
+    outbox: &[Entry],
+) -> Result<Replayed, RestoreError> {
+    let (genesis, rest) = saved.entries.split_first().ok_or(RestoreError::Genesis)?;
+    let entry = Entry::from_bytes(genesis).map_err(|_| RestoreError::Genesis)?;
+    let mut state = IvnState::found(&entry).map_err(|_| RestoreError::Genesis)?;
+    if state.ivn() != ivn {
+        return Err(RestoreError::Genesis);
+    }
+    let verifier = log_verifier(&state).ok_or(RestoreError::LogKey)?;
+    let cosigned = match &saved.cosigned {
+        Some(note) => {
+            Some(verified_checkpoint(note, &verifier).map_err(|_| RestoreError::Cosigned)?)
+        }
+        None => None,
+    };
+    let waiting: BTreeSet<EntryId> = outbox.iter().map(Entry::id).collect();
+    let mut arrived = BTreeSet::new();
+    let mut tree = MemoryTree::default();
+    tree.append(leaf_hash(genesis));
+    let mut seen = cosigned.is_none();
+    let mut check = |tree: &MemoryTree| {
+        if let Some(checkpoint) = &cosigned
+            && checkpoint.head().size == tree.size()
+        {
+            seen = checkpoint.head() == tree.head();
+        }
+    };
+    check(&tree);
+    for bytes in rest {
+        let damaged = RestoreError::Entry { index: tree.size() };
+        let entry = Entry::from_bytes(bytes).map_err(|_| damaged)?;
+        state.apply(&entry).map_err(|_| damaged)?;
+        if waiting.contains(&entry.id()) {
+            arrived.insert(entry.id());
+        }
+        tree.append(leaf_hash(bytes));
+        check(&tree);
+    }
+    if !seen {
+        return Err(RestoreError::Cosigned);
+    }
+    Ok(Replayed { log: VerifiedLog::new(state, tree, verifier, cosigned), arrived })
+}
+
+/// Parses a checkpoint and verifies that the log's key signed it.
+pub(super) fn verified_checkpoint(
+    note: &str,
+    verifier: &LogVerifier,
+) -> Result<VerifiedCheckpoint, CheckpointError> {
+    note.parse::<SignedCheckpoint>()?.verify(verifier)
+}
+
+/// The verifier of the log's checkpoints, from the genesis.
+fn log_verifier(state: &IvnState) -> Option<LogVerifier> {
+    LogVerifier::new(state.origin().parse().ok()?, &state.genesis().log_key.0).ok()
+}
