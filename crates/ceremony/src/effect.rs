@@ -273,6 +273,20 @@ impl Call<'_, NodeEffect> {
     }
 }
 
+impl Call<'_, CoordinatorEffect> {
+    pub(crate) fn persist(&mut self, change: CoordinatorChange) {
+        self.push(CoordinatorEffect::Persist(change));
+    }
+
+    pub(crate) fn send(&mut self, to: AccountName, message: FromCoordinator) {
+        self.push(CoordinatorEffect::Send(to, message));
+    }
+
+    pub(crate) fn wake_at(&mut self, deadline: CoordinatorDeadline, at: Timestamp) {
+        self.push(CoordinatorEffect::SetDeadline(deadline, at));
+    }
+}
+
 /// Names each kind of an effect once, for whatever has to tell effects apart without looking into
 /// them: fail points, traces, statistics.
 macro_rules! kinds {

@@ -8,11 +8,11 @@ use quorate_log::quorum::cosignatures_for_final;
 
 use super::checkpoint::{self, Cosigners};
 use super::fault::Fault;
+use super::replay::{Anchor, Auditor};
 use super::report::{
     AccountReport, AuditReport, ChangeReport, CheckpointReport, GroupReport, HandoverReport,
     PastEpochReport, RequestReport, Standing, Verdict,
 };
-use super::{Anchor, Auditor};
 use crate::names::{AccountName, Timestamp};
 use crate::state::{Group, Handover, PastChange, PastEpoch, RequestState, Status};
 

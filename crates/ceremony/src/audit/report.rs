@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_log::Hash;
-use quorate_protocol::{Suite, keyshare};
+use quorate_protocol::Suite;
 use serde::{Deserialize, Serialize};
 
-use super::fault::{Fault, as_text};
+use super::blame::Blame;
+use super::fault::Fault;
 use crate::document::NotChecked;
 use crate::identity::AccountKeys;
 use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
@@ -221,21 +222,6 @@ pub enum SessionOutcome {
         /// What each culprit did, recomputed from the session's messages.
         blame: Vec<Blame>,
     },
-}
-
-/// How a member provably broke the protocol.
-///
-/// What it takes to decide is in the log: the culprit's own signed messages and, where it is about a sub-share, a
-/// complaint that opens it, with a proof that it does so correctly.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Blame {
-    /// Who.
-    pub account: AccountName,
-    /// What it did. As text in JSON, with members by their identifiers.
-    #[serde(serialize_with = "as_text")]
-    pub fault: keyshare::Fault,
-    /// To whom, if it was one member.
-    pub against: Option<AccountName>,
 }
 
 /// One pair of nonces behind two signatures.

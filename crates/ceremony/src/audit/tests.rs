@@ -1,8 +1,10 @@
 //! Audits of logs that only the fold's own tests can make: with faults that it does not admit, and with changes of groups.
 
+use super::replay::Auditor;
 use super::*;
 use crate::document::NoDocuments;
-use crate::statement::{GroupChange, Role};
+use crate::state::Refusal;
+use crate::statement::{Body, GroupChange, Role};
 use crate::test_log::{TestLog, board, name, session};
 
 #[test]

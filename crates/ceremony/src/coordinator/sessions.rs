@@ -1,114 +1,116 @@
-//! The ceremonies' orchestrator: starts a group's session when all accepted and those who have to take part are connected,
-//! and starts another when one failed for a reason that is nobody's fault.
+//! When a group's next session starts, when a running one is aborted, and when it is signed with.
 //!
-//! It holds nothing of its own: where a session stands is in the log, so a coordinator that restarts goes on.
+//! - Upon a group that may start one, with all that it takes connected: start a session.
+//! - Upon a session that the log shows to be doomed: abort it.
+//! - Upon a session whose shares are certified: have them sign their activation record.
+//! - Upon an abort: pause, twice as long each time, before the next session.
+//! - Upon a step that takes too long: abort, naming the members whose message is missing.
+//!
+//! Except for the pauses it holds nothing: where a session stands is in the log, so a coordinator
+//! that restarts goes on.
 
-use rand_core::CryptoRngCore;
+use std::collections::BTreeMap;
 
-use super::Coordinator;
-use crate::effect::{CoordinatorDeadline, CoordinatorEffect};
+use super::input::Call;
+use super::peers::Peers;
+use crate::effect::CoordinatorDeadline;
 use crate::names::{GroupName, SessionId, Timestamp};
 use crate::signing::Subject;
-use crate::state::{SessionPhase, SessionPlan};
+use crate::state::{IvnState, SessionPhase, SessionPlan};
 use crate::statement::{AbortReason, Body};
 
 /// How often the pause between a group's sessions doubles at most.
 const MAX_DOUBLINGS: u32 = 9;
 
-impl Coordinator {
-    /// Does what the state of a group asks of the coordinator.
-    pub(super) fn tend_ceremony(
-        &mut self,
+/// What the state of a group asks of the coordinator.
+pub(super) enum Next {
+    Nothing,
+    Sign(Subject),
+    State(Body),
+}
+
+/// Until when each group's next session waits.
+#[derive(Default)]
+pub(super) struct Sessions(BTreeMap<GroupName, Timestamp>);
+
+impl Sessions {
+    /// Finds out what the state of a group asks of the coordinator.
+    pub(super) fn next(
+        &self,
+        state: &IvnState,
+        peers: &Peers,
         name: &GroupName,
-        now: Timestamp,
-        rng: &mut dyn CryptoRngCore,
-        out: &mut Vec<CoordinatorEffect>,
-    ) {
-        let Ok(group) = self.state.group(name) else { return };
-        let body = match (&group.session, group.phase()) {
-            (Some(ceremony), Some(SessionPhase::Doomed(reason))) => {
-                Body::CeremonyAborted { session: ceremony.session, reason }
+        call: &mut Call<'_>,
+    ) -> Next {
+        let Ok(group) = state.group(name) else { return Next::Nothing };
+        match (&group.session, group.phase()) {
+            (Some(running), Some(SessionPhase::Doomed(reason))) => {
+                Next::State(Body::CeremonyAborted { session: running.session, reason })
             }
-            (Some(ceremony), Some(SessionPhase::Activating)) => {
-                self.signing.wanted(Subject::Activation { session: ceremony.session });
-                return;
+            (Some(running), Some(SessionPhase::Activating)) => {
+                Next::Sign(Subject::Activation { session: running.session })
             }
-            (Some(_), Some(_)) => return,
-            _ if self.pauses.get(name).is_some_and(|until| now < *until) => return,
+            (Some(_), Some(_)) => Next::Nothing,
+            _ if self.0.get(name).is_some_and(|until| call.now < *until) => Next::Nothing,
             _ if group
-                .may_start(self.state.time().max(now))
-                .is_some_and(|terms| self.are_ready(&terms)) =>
+                .may_start(state.time().max(call.now))
+                .is_some_and(|plan| are_ready(peers, &plan)) =>
             {
                 let mut session = [0; 32];
-                rng.fill_bytes(&mut session);
+                call.rng.fill_bytes(&mut session);
                 let attempt = u32::try_from(group.past.len()).unwrap_or(u32::MAX).saturating_add(1);
                 let session = SessionId::new(session);
-                Body::CeremonyStarted { group: name.clone(), session, attempt }
+                Next::State(Body::CeremonyStarted { group: name.clone(), session, attempt })
             }
-            _ => return,
-        };
-        // The state was looked at just now, so this is admissible; if not, the next event tries again.
-        let _ = self.append_own(body, now, rng, out);
+            _ => Next::Nothing,
+        }
     }
 
-    /// Lets time pass before the next session of a group whose session has just ended without a key. A member that
-    /// restarts or is silent again and again would otherwise fill everybody's log.
-    pub(super) fn pause_ceremony(
+    /// Lets time pass before the next session of a group whose session has just ended without a
+    /// key; `first` is the first pause. A member that restarts or is silent again and again would
+    /// otherwise fill everybody's log.
+    pub(super) fn pause(
         &mut self,
+        state: &IvnState,
         name: &GroupName,
-        now: Timestamp,
-        out: &mut Vec<CoordinatorEffect>,
+        first: u64,
+        call: &mut Call<'_>,
     ) {
-        let Ok(group) = self.state.group(name) else { return };
+        let Ok(group) = state.group(name) else { return };
         let failed = group.past.len().saturating_sub(1);
         let doubled = u32::try_from(failed).unwrap_or(u32::MAX).min(MAX_DOUBLINGS);
-        let until = now.plus(self.config.pause.saturating_mul(1 << doubled));
-        self.pauses.insert(name.clone(), until);
-        let deadline = CoordinatorDeadline::NextCeremony(name.clone());
-        out.push(CoordinatorEffect::SetDeadline(deadline, until));
+        let until = call.now.plus(first.saturating_mul(1 << doubled));
+        self.0.insert(name.clone(), until);
+        call.wake_at(CoordinatorDeadline::NextCeremony(name.clone()), until);
     }
 
-    /// Gives the running session's next step its time. To be called when a step was made, and not when anything else
-    /// happens: somebody who keeps reconnecting must not keep a stalled session alive.
-    pub(super) fn expect_ceremony_step(
-        &self,
-        name: &GroupName,
-        now: Timestamp,
-        out: &mut Vec<CoordinatorEffect>,
-    ) {
-        let ceremony = self.state.group(name).ok().and_then(|group| group.session.as_ref());
-        if let Some(ceremony) = ceremony {
-            let deadline = CoordinatorDeadline::Ceremony(ceremony.session);
-            out.push(CoordinatorEffect::SetDeadline(deadline, now.plus(self.config.ceremony_step)));
-        }
+    /// Ends a group's pause.
+    pub(super) fn resume(&mut self, name: &GroupName) {
+        self.0.remove(name);
     }
+}
 
-    /// Whether those are there without whom a session comes to nothing: everybody who gets a share, and as many holders
-    /// of old shares as have to deal.
-    fn are_ready(&self, terms: &SessionPlan) -> bool {
-        terms.recipients().all(|recipient| self.is_ready(recipient))
-            && terms.dealers().filter(|dealer| self.is_ready(dealer)).count()
-                >= terms.dealers_needed()
+/// Gives the running session's next step its time. To be called when a step was made, and not when
+/// anything else happens: a member that keeps reconnecting must not keep a stalled session alive.
+pub(super) fn expect_step(state: &IvnState, name: &GroupName, step: u64, call: &mut Call<'_>) {
+    let running = state.group(name).ok().and_then(|group| group.session.as_ref());
+    if let Some(running) = running {
+        call.wake_at(CoordinatorDeadline::Ceremony(running.session), call.now.plus(step));
     }
+}
 
-    /// Connected, and past its hello.
-    pub(super) fn is_ready(&self, account: &crate::names::AccountName) -> bool {
-        self.peers.get(account).is_some_and(|peer| peer.sent.is_some())
-    }
+/// The abort of a session whose step took too long, if a message is missing.
+pub(super) fn overdue(state: &IvnState, session: SessionId) -> Option<Body> {
+    let group = state.group_of_session(session)?;
+    let running = group.session.as_ref().is_some_and(|running| running.session == session);
+    let missing = group.missing();
+    (running && !missing.is_empty())
+        .then_some(Body::CeremonyAborted { session, reason: AbortReason::TimedOut { missing } })
+}
 
-    pub(super) fn ceremony_overdue(
-        &mut self,
-        session: SessionId,
-        now: Timestamp,
-        rng: &mut dyn CryptoRngCore,
-        out: &mut Vec<CoordinatorEffect>,
-    ) {
-        let Some(group) = self.state.group_of_session(session) else { return };
-        let running = group.session.as_ref().is_some_and(|ceremony| ceremony.session == session);
-        let missing = group.missing();
-        if running && !missing.is_empty() {
-            let reason = AbortReason::TimedOut { missing };
-            let _ = self.append_own(Body::CeremonyAborted { session, reason }, now, rng, out);
-        }
-    }
+/// Whether those are there without whom a session fails: everybody who gets a share, and as many
+/// holders of old shares as have to deal.
+fn are_ready(peers: &Peers, plan: &SessionPlan) -> bool {
+    plan.recipients().all(|recipient| peers.is_ready(recipient))
+        && plan.dealers().filter(|dealer| peers.is_ready(dealer)).count() >= plan.dealers_needed()
 }

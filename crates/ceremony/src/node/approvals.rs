@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::outbox::Outbox;
 use super::process::Process;
-use super::{Call, View};
+use super::view::{Call, View};
 use crate::document::Document;
 use crate::effect::{CommandError, CommandId, NodeChange, NodeDeadline, NodeEffect};
 use crate::names::{EntryId, Timestamp};

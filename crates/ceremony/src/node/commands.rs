@@ -4,76 +4,14 @@
 //! command is answered. The log's own rules judge, so a command that breaks one is answered with
 //! the refusal.
 
-use std::collections::BTreeSet;
-
+use super::Node;
 use super::approvals::may_vote;
-use super::{Call, Node, View};
+use super::input::Command;
+use super::view::{Call, View};
 use crate::effect::{CommandError, CommandId};
 use crate::names::{AccountName, Digest, DocumentType, EntryId, GroupName, Timestamp};
 use crate::state::{Change, Group, Refusal, RequestState, Status};
-use crate::statement::{
-    AbortReason, Body, GroupChange, GroupDefinition, Invitation, Request, Role,
-};
-
-/// What an account holder can tell its node to state.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Command {
-    /// Invite an account. Needs the admin role.
-    Invite(Invitation),
-    /// Withdraw an open invitation of this name. Needs the admin role.
-    WithdrawInvitation(AccountName),
-    /// Suspend an account. Needs the admin role, as do the next three.
-    Suspend(AccountName),
-    /// Resume a suspended account.
-    Resume(AccountName),
-    /// Take an account off the roster, for ever.
-    Remove(AccountName),
-    /// Give an account these roles and no others.
-    SetRoles(AccountName, BTreeSet<Role>),
-    /// Define a group. Needs the admin role.
-    DefineGroup(GroupDefinition),
-    /// Accept a group's definition, or to join it by a proposed change.
-    AcceptGroup(GroupName),
-    /// Propose to change a group that has a key: what it is to be, against the epoch that it is in, and for how many
-    /// milliseconds that is good; the policy's limit if absent.
-    ChangeGroup {
-        /// What the group is to be.
-        definition: GroupDefinition,
-        /// The epoch that the proposer looked at.
-        epoch: u64,
-        /// For how long the proposal is good.
-        expires_in: Option<u64>,
-        /// A member that is to get its lost share back; the definition is the present one then.
-        repairs: Option<AccountName>,
-    },
-    /// Call off a running key generation, which needs the admin role, or take a proposed change back, which its proposer
-    /// may, too.
-    CancelCeremony(GroupName),
-    /// Ask a group to sign a document, which is already where the other members' nodes can fetch it.
-    Request {
-        /// Who shall sign.
-        group: GroupName,
-        /// What kind of document.
-        document_type: Option<DocumentType>,
-        /// The output format.
-        format: String,
-        /// Its namespace.
-        namespace: Option<String>,
-        /// Salted commitment to the document.
-        document: Digest,
-        /// For how long the request is good, in milliseconds; the policy's limit if absent.
-        expires_in: Option<u64>,
-    },
-    /// Consent to a request.
-    Approve(EntryId),
-    /// Refuse a request.
-    Reject {
-        /// Which.
-        request: EntryId,
-        /// Why.
-        reason: String,
-    },
-}
+use crate::statement::{AbortReason, Body, GroupChange, GroupDefinition, Request};
 
 impl Node {
     pub(super) fn command(&mut self, id: CommandId, command: Command, call: &mut Call<'_>) {

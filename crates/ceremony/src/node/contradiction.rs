@@ -13,9 +13,9 @@ use quorate_log::compare::Fork;
 use quorate_log::leaf_hash;
 use quorate_log::tree::{MemoryTree, head_at};
 
-use super::log::{Bad, Misplaced, VerifiedLog};
-use super::replay::{RestoreError, verified_checkpoint};
-use super::{Call, Saved};
+use super::log::{Bad, Misplaced, VerifiedLog, verified_checkpoint};
+use super::saved::{RestoreError, Saved};
+use super::view::Call;
 use crate::document::NoDocuments;
 use crate::effect::NodeChange;
 use crate::misbehaviour::{BadEntry, Misbehaviour, NotProved, Proved, proved_fork};

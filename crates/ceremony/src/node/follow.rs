@@ -10,7 +10,8 @@ use std::collections::BTreeSet;
 use quorate_log::checkpoint::VerifiedCheckpoint;
 
 use super::log::Shown;
-use super::{Call, Node, View, maintenance};
+use super::view::{Call, View};
+use super::{Node, maintenance};
 use crate::encoding::Base64;
 use crate::names::{EntryId, GroupName};
 use crate::state::Event;

@@ -28,7 +28,7 @@ use rand_core::CryptoRngCore;
 use super::approvals::Approvals;
 use super::outbox::Outbox;
 use super::sessions::Sessions;
-use super::{Call, View};
+use super::view::{Call, View};
 use crate::effect::NodeChange;
 use crate::encoding::Base64;
 use crate::names::{GroupName, SessionId};

@@ -5,15 +5,14 @@
 //! entries ──▶ staged ──▶ compare(checkpoint) ──▶ take_in ──▶ state, tree ──▶ cosigned
 //! ```
 
-use quorate_log::checkpoint::VerifiedCheckpoint;
+use quorate_log::checkpoint::{CheckpointError, SignedCheckpoint, VerifiedCheckpoint};
 use quorate_log::key::LogVerifier;
 use quorate_log::leaf_hash;
 use quorate_log::tree::{Frontier, MemoryTree, head_at};
 
-use super::Call;
 use super::approvals::Approvals;
 use super::process::Process;
-use super::replay::verified_checkpoint;
+use super::view::Call;
 use crate::dsse::EntryError;
 use crate::effect::{NodeChange, NodeEffect};
 use crate::encoding::Base64;
@@ -320,4 +319,12 @@ impl TakenIn {
             call.persist(NodeChange::Entries { first: self.first, entries });
         }
     }
+}
+
+/// Parses a checkpoint and verifies that the log's key signed it.
+pub(super) fn verified_checkpoint(
+    note: &str,
+    verifier: &LogVerifier,
+) -> Result<VerifiedCheckpoint, CheckpointError> {
+    note.parse::<SignedCheckpoint>()?.verify(verifier)
 }

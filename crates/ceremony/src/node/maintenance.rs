@@ -7,7 +7,7 @@
 
 use super::keyshares::Keyshares;
 use super::outbox::Outbox;
-use super::{Call, View};
+use super::view::{Call, View};
 use crate::effect::NodeDeadline;
 use crate::encoding::Base64;
 use crate::names::{GroupName, Timestamp};

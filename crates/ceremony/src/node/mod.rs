@@ -26,6 +26,7 @@ mod approvals;
 mod commands;
 mod contradiction;
 mod follow;
+mod input;
 mod keyshares;
 mod log;
 mod maintenance;
@@ -37,13 +38,14 @@ mod sessions;
 mod signing;
 #[cfg(test)]
 mod tests;
+mod view;
 
 use std::collections::BTreeSet;
 
 use rand_core::CryptoRngCore;
 
 use crate::document::Document;
-use crate::effect::{self, CommandId, NodeDeadline, NodeEffect};
+use crate::effect::{NodeDeadline, NodeEffect};
 use crate::entry::Entry;
 use crate::identity::AccountSecrets;
 use crate::message::{FromCoordinator, FromNode};
@@ -60,52 +62,12 @@ use outbox::Outbox;
 use process::Process;
 use sessions::Sessions;
 use signing::{Grounds, Signing};
+use view::{Call, View};
 
-pub use commands::Command;
 pub use contradiction::Contradiction;
+pub use input::{Command, Config, Input};
 pub use log::MAX_STAGED;
-pub use replay::RestoreError;
-pub use saved::{ChangeError, Saved};
-
-/// What an account holder decides about its node, once.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Config {
-    /// Accept group definitions that name this account, and to join a group by a change, without asking.
-    pub auto_accept: bool,
-    /// Approve requests without asking, where the group's policy says `auto_approve` too.
-    pub auto_approve: bool,
-}
-
-/// What happens to a node.
-#[derive(Debug)]
-pub enum Input {
-    /// A connection to the coordinator is up.
-    Connected,
-    /// It is gone.
-    Disconnected,
-    /// The coordinator says something.
-    Received(FromCoordinator),
-    /// Answers [`NodeEffect::FetchDocument`].
-    Document {
-        /// For which request.
-        request: EntryId,
-        /// The document, or `None` if it can not be had now.
-        document: Option<Document>,
-    },
-    /// The account holder wants something.
-    Command(CommandId, Command),
-    /// A deadline set by [`NodeEffect::SetDeadline`] has come.
-    Deadline(NodeDeadline),
-}
-
-type Call<'a> = effect::Call<'a, NodeEffect>;
-
-/// What every part may look at: the log's state as this node verified it, and who it is.
-#[derive(Clone, Copy)]
-struct View<'a> {
-    state: &'a IvnState,
-    me: &'a Process,
-}
+pub use saved::{ChangeError, RestoreError, Saved};
 
 /// One account's node.
 pub struct Node {

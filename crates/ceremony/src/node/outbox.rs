@@ -14,8 +14,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Call;
 use super::process::Process;
+use super::view::Call;
 use crate::effect::{CommandError, CommandId, Done, NodeChange, NodeDeadline, NodeEffect};
 use crate::encoding::Base64;
 use crate::entry::Entry;

@@ -20,7 +20,7 @@ use quorate_log::checkpoint::VerifiedCheckpoint;
 use quorate_log::key::{CosignerSigner, Seed};
 use rand_core::CryptoRngCore;
 
-use super::replay::RestoreError;
+use super::saved::RestoreError;
 use crate::entry::{Author, Entry, Statement};
 use crate::identity::{AccountSecrets, PublicKey, SecretKey};
 use crate::names::{AccountName, Digest, IvnId, Timestamp};

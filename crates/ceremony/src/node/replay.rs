@@ -2,44 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use quorate_log::checkpoint::{CheckpointError, SignedCheckpoint, VerifiedCheckpoint};
 use quorate_log::key::LogVerifier;
 use quorate_log::leaf_hash;
 use quorate_log::tree::MemoryTree;
 
-use super::Saved;
-use super::log::VerifiedLog;
+use super::log::{VerifiedLog, verified_checkpoint};
+use super::saved::{RestoreError, Saved};
 use crate::entry::Entry;
 use crate::names::{EntryId, IvnId};
 use crate::state::IvnState;
-
-/// Why a node cannot start from what it finds on disk.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum RestoreError {
-    /// No genesis, or that of another IVN.
-    #[error("the stored log does not start with the genesis of this IVN")]
-    Genesis,
-    /// A stored entry is damaged or not admissible.
-    #[error("entry {index} of the stored log is damaged")]
-    Entry {
-        /// Its index.
-        index: u64,
-    },
-    /// The stored log does not have the root that this node cosigned.
-    #[error(
-        "the stored log is not the one that this node cosigned: the database was changed or restored from elsewhere"
-    )]
-    Cosigned,
-    /// The log's key or name in the genesis can not be used.
-    #[error("the genesis names a log key that can not be used")]
-    LogKey,
-    /// A stored entry that was to be sent is damaged.
-    #[error("an entry that waits to be sent is damaged")]
-    Outbox,
-    /// What was stored as proof of the coordinator's misbehaviour is none.
-    #[error("the proof of the coordinator's misbehaviour that this node stored is damaged")]
-    Misbehaviour,
-}
 
 /// What replaying the stored log gives.
 pub(super) struct Replayed {
@@ -94,14 +65,6 @@ pub(super) fn replay(
         return Err(RestoreError::Cosigned);
     }
     Ok(Replayed { log: VerifiedLog::new(state, tree, verifier, cosigned), arrived })
-}
-
-/// Parses a checkpoint and verifies that the log's key signed it.
-pub(super) fn verified_checkpoint(
-    note: &str,
-    verifier: &LogVerifier,
-) -> Result<VerifiedCheckpoint, CheckpointError> {
-    note.parse::<SignedCheckpoint>()?.verify(verifier)
 }
 
 /// The verifier of the log's checkpoints, from the genesis.

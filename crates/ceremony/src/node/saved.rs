@@ -48,6 +48,34 @@ pub enum ChangeError {
     AlreadyReleased,
 }
 
+/// Why a node cannot start from what it finds on disk.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum RestoreError {
+    /// No genesis, or that of another IVN.
+    #[error("the stored log does not start with the genesis of this IVN")]
+    Genesis,
+    /// A stored entry is damaged or not admissible.
+    #[error("entry {index} of the stored log is damaged")]
+    Entry {
+        /// Its index.
+        index: u64,
+    },
+    /// The stored log does not have the root that this node cosigned.
+    #[error(
+        "the stored log is not the one that this node cosigned: the database was changed or restored from elsewhere"
+    )]
+    Cosigned,
+    /// The log's key or name in the genesis can not be used.
+    #[error("the genesis names a log key that can not be used")]
+    LogKey,
+    /// A stored entry that was to be sent is damaged.
+    #[error("an entry that waits to be sent is damaged")]
+    Outbox,
+    /// What was stored as proof of the coordinator's misbehaviour is none.
+    #[error("the proof of the coordinator's misbehaviour that this node stored is damaged")]
+    Misbehaviour,
+}
+
 impl<P> Default for Saved<P> {
     fn default() -> Self {
         Self {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Call;
+use super::view::Call;
 use crate::effect::NodeChange;
 use crate::names::SessionId;
 

@@ -28,7 +28,7 @@ use quorate_protocol::sign::{self, Nonces};
 use super::approvals::Approvals;
 use super::keyshares::Keyshares;
 use super::sessions::Sessions;
-use super::{Call, View};
+use super::view::{Call, View};
 use crate::effect::NodeDeadline;
 use crate::message::{DeclineReason, FromNode};
 use crate::names::{AccountName, EntryId, GroupName, SessionId, Timestamp};

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use quorate_log::key::{CosignerSigner, Seed};
 
-use super::{Config, Coordinator, CoordinatorSecrets, Input, STRETCH};
+use super::log::STRETCH;
+use super::{Config, Coordinator, CoordinatorSecrets, Input};
 use crate::document::Document;
 use crate::effect::{CoordinatorChange, CoordinatorDeadline, CoordinatorEffect, JoinId};
 use crate::encoding::Base64;

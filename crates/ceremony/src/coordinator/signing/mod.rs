@@ -1,28 +1,46 @@
-//! Signing as the coordinator sees it: what is to be signed, with whom, and what becomes of the answers.
+//! Signing as the coordinator sees it: what is to be signed, with whom, and what becomes of the
+//! answers.
 //!
-//! Which signers are asked and when others are tried is [`super::roast`]'s; here are the messages, their checks, and the
-//! result. A signature results while min_signers approving nodes answer (invariant L1), in at most
-//! max_signers − min_signers + 1 sessions. Nothing here is stored: after a restart, every approved request simply gets a
-//! new session.
+//! ```text
+//! wanted ──▶ roast: whom to ask ──▶ Invite ──▶ Commitments ──▶ Package ──▶ Share ──▶ signature
+//!   ▲                                                                                  │
+//!   └────────────── late, declined, wrong, or not taken by the log ◀───────────────────┘
+//! ```
+//!
+//! - Upon an approved request: get its document, then sign it. Upon certified shares: sign their
+//!   activation record.
+//! - Upon commitments or a share: check it; a wrong one counts as a failure of its signer.
+//! - Upon an answer that is late: try other signers beside it. The answer still counts.
+//! - Upon a signer's disconnection: end the sessions that need its nonces.
+//!
+//! Which signers are asked and when others are tried is [`roast`]'s; here are the messages, their
+//! checks, and the result. A signature results while min_signers approving nodes answer (invariant
+//! L1), in at most max_signers − min_signers + 1 sessions. Nothing here is stored: after a restart,
+//! every approved request simply gets a new session.
 
-use std::borrow::Cow;
+mod reliability;
+mod response_time;
+mod roast;
+mod target;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use quorate_protocol::keys::PublicKeyPackage;
-use quorate_protocol::{Identifier, sign};
-use rand_core::CryptoRngCore;
+use quorate_protocol::sign;
 
-use super::Coordinator;
-use super::response_time::ResponseTime;
-use super::roast::{Next, Package, Roast};
+use super::input::{Call, Config};
+use super::peers::Peers;
 use crate::document::Document;
 use crate::effect::{CoordinatorDeadline, CoordinatorEffect};
 use crate::encoding::{Base64, Encoder};
 use crate::message::FromCoordinator;
 use crate::names::{AccountName, EntryId, GroupName, SessionId, Timestamp};
 use crate::signing::{SignedPart, SigningSession, Subject};
-use crate::state::Status;
+use crate::state::{IvnState, Status};
 use crate::statement::{Body, SignerRecord};
+
+use reliability::Reliability;
+use roast::{Next, Package, Roast};
+use target::Target;
 
 /// A signer that declined, or whose answer was wrong, is not asked for a pause that doubles at most this often.
 const MAX_DOUBLINGS: u32 = 5;
@@ -30,8 +48,9 @@ const MAX_DOUBLINGS: u32 = 5;
 const DOCUMENT_PAUSES: u64 = 8;
 
 /// All signing that is wanted or under way.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Signing {
+    config: Config,
     /// Everything that is to be signed.
     efforts: BTreeMap<Subject, Roast>,
     /// What something changed for since sessions were last opened.
@@ -40,36 +59,36 @@ pub(super) struct Signing {
     subjects: BTreeMap<SessionId, Subject>,
     /// When something is looked at again for which nothing could be done.
     retry_at: Option<Timestamp>,
-    /// How often a node failed since it last delivered.
-    suspicion: BTreeMap<AccountName, u32>,
-    /// How fast each node answers.
-    paces: BTreeMap<AccountName, ResponseTime>,
+    reliability: Reliability,
     /// What is to be signed for each request.
     documents: BTreeMap<EntryId, Vec<u8>>,
 }
 
-/// What a session needs to know of its subject.
-struct Target<'a> {
-    epoch: u64,
-    identifiers: &'a BTreeMap<AccountName, Identifier>,
-    public: Cow<'a, PublicKeyPackage>,
-    /// Of a raw signature, the whole document: not to be copied for each message.
-    message: Cow<'a, [u8]>,
-    /// Who may sign.
-    eligible: Vec<&'a AccountName>,
-}
-
-impl Target<'_> {
-    fn min_signers(&self) -> usize {
-        usize::from(self.public.min_signers())
-    }
+/// A session whose shares are all here.
+pub(super) struct Finished {
+    pub(super) subject: Subject,
+    pub(super) session: SessionId,
+    /// The signature as a statement, if it verifies.
+    pub(super) body: Option<Body>,
 }
 
 impl Signing {
-    fn retry_at(&mut self, at: Timestamp, out: &mut Vec<CoordinatorEffect>) {
+    pub(super) fn new(config: Config) -> Self {
+        Self {
+            config,
+            efforts: BTreeMap::new(),
+            due: BTreeSet::new(),
+            subjects: BTreeMap::new(),
+            retry_at: None,
+            reliability: Reliability::default(),
+            documents: BTreeMap::new(),
+        }
+    }
+
+    fn retry_at(&mut self, at: Timestamp, call: &mut Call<'_>) {
         if self.retry_at.is_none_or(|set| at < set) {
             self.retry_at = Some(at);
-            out.push(CoordinatorEffect::SetDeadline(CoordinatorDeadline::Retry, at));
+            call.wake_at(CoordinatorDeadline::Retry, at);
         }
     }
 
@@ -96,13 +115,13 @@ impl Signing {
         self.look_again();
     }
 
-    /// Asks again for the documents without which something can not start.
-    pub(super) fn prepare_missing(&self, out: &mut Vec<CoordinatorEffect>) {
+    /// Asks again for the documents without which something cannot start.
+    pub(super) fn prepare_missing(&self, call: &mut Call<'_>) {
         for subject in &self.due {
             if let Subject::Request { request } = subject
                 && !self.documents.contains_key(request)
             {
-                out.push(CoordinatorEffect::PrepareDocument(*request));
+                call.push(CoordinatorEffect::PrepareDocument(*request));
             }
         }
     }
@@ -129,13 +148,6 @@ impl Signing {
         Some((subject, self.efforts.get_mut(&subject)?))
     }
 
-    fn suspect(&mut self, signers: &BTreeSet<AccountName>) {
-        for account in signers {
-            let suspicion = self.suspicion.entry(account.clone()).or_default();
-            *suspicion = suspicion.saturating_add(1);
-        }
-    }
-
     /// Ends sessions of each subject as `end` does, which says because of whom.
     fn end_sessions(&mut self, end: impl Fn(&mut Roast) -> BTreeSet<AccountName>) {
         let mut at_fault = BTreeSet::new();
@@ -146,155 +158,106 @@ impl Signing {
                 self.due.insert(*subject);
             }
         }
-        self.suspect(&at_fault);
+        self.reliability.suspect(&at_fault);
         let efforts = &self.efforts;
         self.subjects.retain(|session, subject| {
             efforts.get(subject).is_some_and(|roast| roast.opened(*session).is_some())
         });
     }
 
-    fn answered(&mut self, account: &AccountName, after: Option<u64>) {
-        if let Some(after) = after {
-            self.paces.entry(account.clone()).or_default().answered(after);
-        }
-    }
-
-    /// How long to wait for all of these; `longest` at most.
-    fn patience<'a>(&self, of: impl Iterator<Item = &'a AccountName>, longest: u64) -> u64 {
-        of.map(|account| self.paces.get(account).copied().unwrap_or_default().patience(longest))
-            .max()
-            .unwrap_or(longest)
-    }
-}
-
-impl Coordinator {
-    pub(super) fn request_changed(&mut self, id: EntryId, out: &mut Vec<CoordinatorEffect>) {
+    pub(super) fn request_changed(&mut self, state: &IvnState, id: EntryId, call: &mut Call<'_>) {
         let subject = Subject::Request { request: id };
-        let Ok(state) = self.state.request(id) else { return };
-        match state.status {
+        let Ok(request) = state.request(id) else { return };
+        match request.status {
             Status::Approved => {
-                if !self.signing.documents.contains_key(&id) {
-                    out.push(CoordinatorEffect::PrepareDocument(id));
+                if !self.documents.contains_key(&id) {
+                    call.push(CoordinatorEffect::PrepareDocument(id));
                 }
-                self.signing.wanted(subject);
+                self.wanted(subject);
             }
             Status::Open => {}
             Status::Refused(_) | Status::Rejected | Status::Signed { .. } => {
-                self.signing.drop_subject(subject);
+                self.drop_subject(subject);
             }
         }
     }
 
     pub(super) fn document(
         &mut self,
+        state: &IvnState,
         request: EntryId,
         document: Option<Document>,
-        now: Timestamp,
-        out: &mut Vec<CoordinatorEffect>,
+        call: &mut Call<'_>,
     ) {
-        let Ok(state) = self.state.request(request) else { return };
-        if state.status != Status::Approved || state.lapsed(now) {
+        let Ok(asked) = state.request(request) else { return };
+        if asked.status != Status::Approved || asked.lapsed(call.now) {
             return;
         }
-        if let Some(document) = document.filter(|d| d.commitment == state.request.document) {
-            self.signing.documents.insert(request, document.to_be_signed);
-            self.signing.wanted(Subject::Request { request });
+        if let Some(document) = document.filter(|d| d.commitment == asked.request.document) {
+            self.documents.insert(request, document.to_be_signed);
+            self.wanted(Subject::Request { request });
         } else {
             let pause = self.config.pause.saturating_mul(DOCUMENT_PAUSES);
-            self.signing.retry_at(now.plus(pause), out);
+            self.retry_at(call.now.plus(pause), call);
         }
     }
 
-    /// What a session of this subject needs; `None` if it can not have one now.
-    fn target(&self, subject: Subject, now: Timestamp) -> Option<Target<'_>> {
-        match subject {
-            Subject::Request { request } => {
-                let state = self.state.request(request).ok()?;
-                if state.status != Status::Approved || state.lapsed(now) {
-                    return None;
-                }
-                let key = self.state.group(&state.request.group).ok()?.key.as_ref()?;
-                Some(Target {
-                    epoch: key.epoch,
-                    identifiers: &key.identifiers,
-                    public: Cow::Borrowed(&key.public),
-                    message: Cow::Borrowed(self.signing.documents.get(&request)?.as_slice()),
-                    eligible: state.approvals.iter().collect(),
-                })
-            }
-            Subject::Activation { session } => {
-                let group = self.state.group_of_session(session)?;
-                let (record, public) = group.activation(self.state.ivn())?;
-                let terms = &group.session.as_ref()?.terms;
-                Some(Target {
-                    epoch: terms.epoch,
-                    identifiers: &terms.identifiers,
-                    public: Cow::Owned(public),
-                    message: Cow::Owned(record.to_be_signed()),
-                    eligible: terms.definition.members.iter().collect(),
-                })
-            }
-        }
+    fn target<'a>(
+        &'a self,
+        state: &'a IvnState,
+        subject: Subject,
+        now: Timestamp,
+    ) -> Option<Target<'a>> {
+        Target::of(subject, state, &self.documents, now)
     }
 
     /// Asks signers for everything that can go on.
-    pub(super) fn start_signing(
-        &mut self,
-        now: Timestamp,
-        rng: &mut dyn CryptoRngCore,
-        out: &mut Vec<CoordinatorEffect>,
-    ) {
-        for subject in std::mem::take(&mut self.signing.due) {
-            self.advance(subject, now, rng, out);
+    pub(super) fn start(&mut self, state: &IvnState, peers: &Peers, call: &mut Call<'_>) {
+        for subject in std::mem::take(&mut self.due) {
+            self.advance(state, peers, subject, call);
         }
     }
 
-    fn advance(
-        &mut self,
-        subject: Subject,
-        now: Timestamp,
-        rng: &mut dyn CryptoRngCore,
-        out: &mut Vec<CoordinatorEffect>,
-    ) {
+    fn advance(&mut self, state: &IvnState, peers: &Peers, subject: Subject, call: &mut Call<'_>) {
         // Not now: someone has to connect, or the document to be there.
-        let Some(target) = self.target(subject, now) else { return };
-        let Some(roast) = self.signing.efforts.get(&subject) else { return };
-        let free = self.free_signers(subject, &target, roast, now);
+        let Some(target) = self.target(state, subject, call.now) else { return };
+        let Some(roast) = self.efforts.get(&subject) else { return };
+        let free = self.free_signers(peers, subject, &target, roast, call.now);
         let min_signers = target.min_signers();
-        let rest_ends = roast.rest_ends(now);
+        let rest_ends = roast.rest_ends(call.now);
         let (session, count) = match roast.next(min_signers, free.len()) {
             Next::Wait => (None, 0),
             Next::Ask(session, count) => (Some(session), count),
             Next::Open => {
                 let mut session = [0; 32];
-                rng.fill_bytes(&mut session);
+                call.rng.fill_bytes(&mut session);
                 (Some(SessionId::new(session)), min_signers)
             }
         };
         let asked: Vec<AccountName> = free.into_iter().take(count).cloned().collect();
         if let Some(at) = rest_ends {
-            self.signing.retry_at(at, out);
+            self.retry_at(at, call);
         }
         let Some(session) = session.filter(|_| !asked.is_empty()) else { return };
-        let patience = self.signing.patience(asked.iter(), self.config.signing);
-        self.signing.subjects.insert(session, subject);
-        let Some(roast) = self.signing.efforts.get_mut(&subject) else { return };
+        let patience = self.reliability.patience(asked.iter(), self.config.signing);
+        self.subjects.insert(session, subject);
+        let Some(roast) = self.efforts.get_mut(&subject) else { return };
         if roast.opened(session).is_none() {
-            roast.open(session, now);
+            roast.open(session, call.now);
         }
         for account in asked {
-            roast.ask(session, account.clone(), now);
+            roast.ask(session, account.clone(), call.now);
             let invite = FromCoordinator::Invite { session, subject };
-            out.push(CoordinatorEffect::Send(account, invite));
+            call.send(account, invite);
         }
-        let deadline = CoordinatorDeadline::Signing(session);
-        out.push(CoordinatorEffect::SetDeadline(deadline, now.plus(patience)));
+        call.wake_at(CoordinatorDeadline::Signing(session), call.now.plus(patience));
     }
 
     /// Who can be asked now, best first: who failed least, in this subject and at all; among equals, another order for
     /// each subject spreads the work.
     fn free_signers<'a>(
         &self,
+        peers: &Peers,
         subject: Subject,
         target: &Target<'a>,
         roast: &Roast,
@@ -304,14 +267,14 @@ impl Coordinator {
             .eligible
             .iter()
             .copied()
-            .filter(|account| self.is_ready(account) && roast.is_free(account, now))
+            .filter(|account| peers.is_ready(account) && roast.is_free(account, now))
             .collect();
         let label = match subject {
             Subject::Request { request } => *request.as_bytes(),
             Subject::Activation { session } => *session.as_bytes(),
         };
         free.sort_by_cached_key(|account| {
-            let suspicion = self.signing.suspicion.get(*account).copied().unwrap_or(0);
+            let suspicion = self.reliability.suspicion(account);
             let spread =
                 Encoder::new("quorate/spread/v1").field(1, label).field(2, account.as_str());
             let spread = spread.digest();
@@ -322,49 +285,46 @@ impl Coordinator {
 
     pub(super) fn commitments(
         &mut self,
+        state: &IvnState,
         account: &AccountName,
         session: SessionId,
         signed: SignedPart,
-        now: Timestamp,
-        out: &mut Vec<CoordinatorEffect>,
+        call: &mut Call<'_>,
     ) {
-        let ivn = self.state.ivn();
-        let key = self.state.identity_key(account);
-        let subject = self.signing.subjects.get(&session).copied();
+        let ivn = state.ivn();
+        let key = state.identity_key(account);
+        let subject = self.subjects.get(&session).copied();
         let (Some(key), Some(subject)) = (key, subject) else { return };
-        let Some(epoch) = self.state.epoch_of(subject) else { return };
+        let Some(epoch) = state.epoch_of(subject) else { return };
         let awaits = |roast: &Roast| roast.awaits_commitments(session, account);
-        if !self.signing.efforts.get(&subject).is_some_and(awaits) {
+        if !self.efforts.get(&subject).is_some_and(awaits) {
             return;
         }
         let context = SigningSession { ivn, session, epoch, subject };
         let Ok(commitments) = context.open_commitments(account, key, &signed) else {
-            return self.signer_failed(account, session, now);
+            return self.signer_failed(account, session, call.now);
         };
-        let Some(roast) = self.signing.efforts.get_mut(&subject) else { return };
-        let took = roast.committed(session, account, (signed, commitments), now);
-        self.signing.answered(account, took);
-        self.send_package(session, now, out);
+        let Some(roast) = self.efforts.get_mut(&subject) else { return };
+        let took = roast.committed(session, account, (signed, commitments), call.now);
+        self.reliability.answered(account, took);
+        self.send_package(state, session, call);
     }
 
     /// Begins a session's second round, if enough commitments are here.
-    fn send_package(
-        &mut self,
-        session: SessionId,
-        now: Timestamp,
-        out: &mut Vec<CoordinatorEffect>,
-    ) {
-        let Some(subject) = self.signing.subjects.get(&session).copied() else { return };
-        let Some(target) = self.target(subject, now) else { return };
+    fn send_package(&mut self, state: &IvnState, session: SessionId, call: &mut Call<'_>) {
+        let Some(subject) = self.subjects.get(&session).copied() else { return };
+        let Some(target) = self.target(state, subject, call.now) else { return };
         let min_signers = target.min_signers();
         let members: BTreeMap<_, _> = target
             .eligible
             .iter()
             .filter_map(|account| Some(((*account).clone(), *target.identifiers.get(*account)?)))
             .collect();
-        let Some(roast) = self.signing.efforts.get_mut(&subject) else { return };
+        let Some(roast) = self.efforts.get_mut(&subject) else { return };
         let identify = |account: &AccountName| members.get(account).copied();
-        let Some(package) = roast.complete(session, min_signers, identify, now) else { return };
+        let Some(package) = roast.complete(session, min_signers, identify, call.now) else {
+            return;
+        };
         let signers: Vec<AccountName> = package.signers.keys().cloned().collect();
         let commitments: Vec<_> = package
             .signed
@@ -373,30 +333,28 @@ impl Coordinator {
             .collect();
         for signer in &signers {
             let package = FromCoordinator::Package { session, commitments: commitments.clone() };
-            out.push(CoordinatorEffect::Send(signer.clone(), package));
+            call.send(signer.clone(), package);
         }
-        let patience = self.signing.patience(signers.iter(), self.config.signing);
-        let deadline = CoordinatorDeadline::Signing(session);
-        out.push(CoordinatorEffect::SetDeadline(deadline, now.plus(patience)));
+        let patience = self.reliability.patience(signers.iter(), self.config.signing);
+        call.wake_at(CoordinatorDeadline::Signing(session), call.now.plus(patience));
     }
 
     pub(super) fn share(
         &mut self,
+        state: &IvnState,
         account: &AccountName,
         session: SessionId,
         signed: SignedPart,
-        now: Timestamp,
-        rng: &mut dyn CryptoRngCore,
-        out: &mut Vec<CoordinatorEffect>,
-    ) {
-        let key = self.state.identity_key(account);
-        let subject = self.signing.subjects.get(&session).copied();
-        let (Some(key), Some(subject)) = (key, subject) else { return };
-        let Some(target) = self.target(subject, now) else { return };
-        let package = self.signing.efforts.get(&subject).and_then(|roast| roast.package(session));
-        let Some(package) = package else { return };
-        let Some(identifier) = package.signers.get(account).copied() else { return };
-        let (ivn, epoch) = (self.state.ivn(), target.epoch);
+        call: &mut Call<'_>,
+    ) -> Option<Finished> {
+        let key = state.identity_key(account);
+        let subject = self.subjects.get(&session).copied();
+        let (Some(key), Some(subject)) = (key, subject) else { return None };
+        let Some(target) = self.target(state, subject, call.now) else { return None };
+        let package = self.efforts.get(&subject).and_then(|roast| roast.package(session));
+        let Some(package) = package else { return None };
+        let Some(identifier) = package.signers.get(account).copied() else { return None };
+        let (ivn, epoch) = (state.ivn(), target.epoch);
         let context = SigningSession { ivn, session, epoch, subject };
         let digest = context.package(&package.commitments);
         // Each on its own, not only their sum: two signers whose errors cancel would make a good signature whose
@@ -405,27 +363,28 @@ impl Coordinator {
             let (public, message) = (&target.public, &target.message);
             sign::verify_share(public, &package.commitments, identifier, share, message).is_ok()
         });
-        let Some(share) = share else { return self.signer_failed(account, session, now) };
-        let Some(roast) = self.signing.efforts.get_mut(&subject) else { return };
-        let took = roast.delivered(session, account, (signed, share), now);
-        self.signing.answered(account, took);
-        self.signing.suspicion.remove(account);
-        self.signing.due.insert(subject);
-        self.aggregate(subject, session, now, rng, out);
+        let Some(share) = share else {
+            self.signer_failed(account, session, call.now);
+            return None;
+        };
+        let Some(roast) = self.efforts.get_mut(&subject) else { return None };
+        let took = roast.delivered(session, account, (signed, share), call.now);
+        self.reliability.delivered(account, took);
+        self.due.insert(subject);
+        self.aggregate(state, subject, session, call.now)
     }
 
     /// If all shares are here, makes the signature. It is verified before it is logged.
     fn aggregate(
-        &mut self,
+        &self,
+        state: &IvnState,
         subject: Subject,
         session: SessionId,
         now: Timestamp,
-        rng: &mut dyn CryptoRngCore,
-        out: &mut Vec<CoordinatorEffect>,
-    ) {
-        let Some(target) = self.target(subject, now) else { return };
-        let package = self.signing.efforts.get(&subject).and_then(|roast| roast.package(session));
-        let Some(package) = package.filter(|package| package.is_complete()) else { return };
+    ) -> Option<Finished> {
+        let target = self.target(state, subject, now)?;
+        let package = self.efforts.get(&subject).and_then(|roast| roast.package(session));
+        let package = package.filter(|package| package.is_complete())?;
         let (public, message) = (&target.public, &target.message);
         let signature = sign::aggregate(public, &package.commitments, &package.shares(), message)
             .ok()
@@ -439,26 +398,36 @@ impl Coordinator {
                 }
             }
         });
-        // What the log does not take, or what does not verify although every share does, is tried again.
-        if body.is_some_and(|body| self.append_own(body, now, rng, out).is_ok()) {
-            self.signing.drop_subject(subject);
+        Some(Finished { subject, session, body })
+    }
+
+    /// A finished session's signature is in the log, or not: what the log does not take, or what
+    /// does not verify although every share does, is tried again.
+    pub(super) fn settle(
+        &mut self,
+        subject: Subject,
+        session: SessionId,
+        is_logged: bool,
+        call: &mut Call<'_>,
+    ) {
+        if is_logged {
+            self.drop_subject(subject);
         } else {
             self.end_session(session);
-            self.signing.due.remove(&subject);
-            self.signing.retry_at(now.plus(self.config.pause), out);
+            self.due.remove(&subject);
+            self.retry_at(call.now.plus(self.config.pause), call);
         }
     }
 
     /// The group's key is used with other shares from now on: sessions with the old ones are over.
-    pub(super) fn drop_sessions_of_group(&mut self, name: &GroupName) {
+    pub(super) fn drop_group(&mut self, state: &IvnState, name: &GroupName) {
         let of_group = |subject: &Subject| match subject {
             Subject::Request { request } => {
-                self.state.request(*request).is_ok_and(|state| state.request.group == *name)
+                state.request(*request).is_ok_and(|asked| asked.request.group == *name)
             }
             Subject::Activation { .. } => false,
         };
         let over: Vec<SessionId> = self
-            .signing
             .subjects
             .iter()
             .filter(|(_, subject)| of_group(subject))
@@ -468,44 +437,38 @@ impl Coordinator {
     }
 
     fn end_session(&mut self, session: SessionId) {
-        if let Some(subject) = self.signing.subjects.remove(&session)
-            && let Some(roast) = self.signing.efforts.get_mut(&subject)
+        if let Some(subject) = self.subjects.remove(&session)
+            && let Some(roast) = self.efforts.get_mut(&subject)
         {
             roast.end(session);
-            self.signing.due.insert(subject);
+            self.due.insert(subject);
         }
     }
 
     /// The time for an answer is over, or that for the whole session.
-    pub(super) fn signing_overdue(
-        &mut self,
-        session: SessionId,
-        now: Timestamp,
-        out: &mut Vec<CoordinatorEffect>,
-    ) {
-        let Some((subject, roast)) = self.signing.roast(session) else { return };
+    pub(super) fn overdue(&mut self, session: SessionId, call: &mut Call<'_>) {
+        let Some((subject, roast)) = self.roast(session) else { return };
         let Some(opened) = roast.opened(session) else { return };
         let late = roast.overdue(session);
         let end = opened.plus(self.config.session);
-        if now < end {
-            let deadline = CoordinatorDeadline::Signing(session);
-            out.push(CoordinatorEffect::SetDeadline(deadline, end));
+        if call.now < end {
+            call.wake_at(CoordinatorDeadline::Signing(session), end);
         } else {
             self.end_session(session);
         }
-        self.signing.suspect(&late);
-        self.signing.due.insert(subject);
+        self.reliability.suspect(&late);
+        self.due.insert(subject);
     }
 
     /// A node's connection is gone, and with it the nonces that it made on it.
     pub(super) fn signer_gone(&mut self, account: &AccountName) {
-        self.signing.end_sessions(|roast| roast.gone(account));
+        self.end_sessions(|roast| roast.gone(account));
     }
 
     /// An account may not act any more with the key that it had. It can come back with another, but what it signed
     /// before would make the log refuse a signature that the others have long delivered for.
     pub(super) fn signer_disowned(&mut self, account: &AccountName) {
-        self.signing.end_sessions(|roast| roast.disowned(account));
+        self.end_sessions(|roast| roast.disowned(account));
     }
 
     /// A signer takes no part, or its message is wrong: goes on without it, and does not ask it for a while. Of anybody
@@ -517,17 +480,17 @@ impl Coordinator {
         now: Timestamp,
     ) {
         let pause = self.config.pause;
-        let Some((subject, roast)) = self.signing.roast(session) else { return };
+        let Some((subject, roast)) = self.roast(session) else { return };
         let lost = roast.lost(session, account);
         if lost.is_empty() {
             return;
         }
         roast.rest(account, now, pause, MAX_DOUBLINGS);
         if roast.opened(session).is_none() {
-            self.signing.subjects.remove(&session);
+            self.subjects.remove(&session);
         }
-        self.signing.suspect(&lost);
-        self.signing.due.insert(subject);
+        self.reliability.suspect(&lost);
+        self.due.insert(subject);
     }
 }
 

@@ -1,18 +1,39 @@
-//! Who is asked to sign, and when others are tried: ROAST for one subject.
+//! ROAST for one subject: who is asked to sign, and when others are tried.
 //!
-//! ROAST (Ruffing, Ronge, Jin, Schneider-Bensch, Schröder: *Robust Asynchronous Schnorr Threshold Signatures*, CCS 2022,
-//! section 4) makes a signature come about while min_signers honest signers answer, whatever the others do. Its idea:
-//! a signer that owes an answer in one session is in no other, so each session that does not finish holds up at least one
-//! signer of its own, and max_signers − min_signers + 1 sessions are enough.
+//! ROAST (Ruffing, Ronge, Jin, Schneider-Bensch, Schröder: *Robust Asynchronous Schnorr Threshold
+//! Signatures*, CCS 2022, section 4) makes a signature result while min_signers honest signers
+//! answer, whatever the others do. Its idea: a signer that owes an answer in one session is in no
+//! other, so each session that does not finish holds up at least one signer of its own, and
+//! max_signers − min_signers + 1 sessions are enough.
 //!
-//! Two things differ from the paper's coordinator. It opens another session as soon as min_signers signers owe nothing;
-//! here that waits until an answer is late, because a session beside one that is about to finish is work for nothing.
-//! And commitments are asked for by session, not sent ahead with the share before, because a signer's message names its
-//! session; who is silent when asked is replaced in the same session, so it costs no session at all.
+//! ```text
+//!          open            min_signers have committed           all have delivered
+//! nothing ──────▶ Gathering ──────────────────────────▶ Signing ──────────────────▶ signature
+//!                  │    ▲                                  │
+//!             late │    │ ask others in                    │ late: open another session
+//!                  └────┘ the same session                 ▼ beside it; both may finish
+//! ```
 //!
-//! A session that is late is not given up: it finishes if the answers come before another one does. Which signers to
-//! prefer is advice of the caller's. Nothing in here is secret, and nobody has to believe it: a node signs what its own
-//! reading of the log allows, in as many sessions as it is invited to.
+//! - Upon min_signers signers that owe nothing, and no session on time: open a session.
+//! - Upon commitments from min_signers signers: go on to shares; the others are free again.
+//! - Upon a late answer in the first round: ask another signer in the same session.
+//! - Upon a late answer in the second round: open another session beside this one. The late one
+//!   still finishes if its answers come first.
+//! - Upon a signer that declines, answers wrongly or disconnects: end the sessions that need its
+//!   nonces. A signer that declined or answered wrongly rests for a pause that doubles.
+//!
+//! Deviations from the paper:
+//!
+//! - The paper's coordinator opens another session as soon as min_signers signers owe nothing. Here
+//!   that waits until an answer is late, because a session beside one that is about to finish is
+//!   work for nothing.
+//! - The paper's signers send the commitments for their next session along with a share. Here
+//!   commitments are asked for by session, because a signer's message names its session. A signer
+//!   that is silent when asked is replaced in the same session, so it costs no session at all.
+//! - Signers rest and are preferred by what their caller knows of them; the paper takes all alike.
+//!
+//! Nothing in here is secret, and nobody has to believe it: a node signs what its own reading of
+//! the log allows, in as many sessions as it is invited to.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,7 +49,7 @@ pub(super) struct Roast {
     sessions: BTreeMap<SessionId, Session>,
     /// How often a session of this subject waited for a signer for too long, or in vain.
     failures: BTreeMap<AccountName, u32>,
-    /// Who does not want to be asked before when.
+    /// Signers to leave alone, and until when.
     resting: BTreeMap<AccountName, Rest>,
 }
 

@@ -1,0 +1,263 @@
+//! The coordinator's log: the entries' order, their tree, its checkpoints, and who cosigned them.
+//!
+//! - Upon an admitted entry: append it to the tree.
+//! - Upon a seal: sign one checkpoint for all that was appended since the last one.
+//! - Upon a cosignature: add it to the checkpoint, and see whether it completes a confirmation by
+//!   the previous members of a group.
+
+use std::collections::{BTreeMap, HashMap};
+
+use quorate_log::checkpoint::{CosignerSet, SignedCheckpoint, VerifiedCheckpoint};
+use quorate_log::key::{CosignerVerifier, LogSigner, Seed};
+use quorate_log::leaf_hash;
+use quorate_log::note::NoteSignature;
+use quorate_log::tree::{Frontier, TreeHead};
+
+use super::input::{Call, CoordinatorSecrets};
+use crate::effect::{CoordinatorChange, CoordinatorEffect};
+use crate::entry::Entry;
+use crate::names::{AccountName, EntryId};
+use crate::state::{Event, IvnState, Refusal};
+use crate::statement::Body;
+
+/// How many entries a node gets at most before a checkpoint that confirms them: nodes hold no more
+/// than [`crate::node::MAX_STAGED`] unconfirmed ones.
+#[cfg(not(test))]
+const STRETCH: u64 = 20_000;
+#[cfg(test)]
+pub(super) const STRETCH: u64 = 8;
+/// How many recent checkpoints are remembered to check cosignatures against.
+const REMEMBERED_CHECKPOINTS: usize = 256;
+
+/// Why the coordinator can not start from what it finds on disk.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum RestoreError {
+    /// A stored entry is damaged or not admissible.
+    #[error("entry {index} of the stored log is damaged")]
+    Entry {
+        /// Its index.
+        index: u64,
+    },
+    /// The stored log is not the one of the last signed checkpoint. Signing another would fork the log.
+    #[error(
+        "the stored log is not the one that the last checkpoint was signed for; it was changed or restored from an old copy"
+    )]
+    Checkpoint,
+    /// The keys are not those that the genesis names.
+    #[error("the coordinator's keys are not those of this IVN's genesis")]
+    Keys,
+}
+
+/// The log and all that follows from it.
+pub(super) struct Log {
+    signer: LogSigner,
+    state: IvnState,
+    frontier: Frontier,
+    /// The tree after every [`STRETCH`] entries.
+    milestones: Vec<TreeHead>,
+    /// Where each entry stands, so that one submitted again is not appended again.
+    index: HashMap<EntryId, u64>,
+    checkpoint: Option<VerifiedCheckpoint>,
+    recent: BTreeMap<u64, VerifiedCheckpoint>,
+    /// The size of the latest tree that each node cosigned.
+    cosigned: BTreeMap<AccountName, u64>,
+}
+
+impl Log {
+    pub(super) fn restore(
+        secrets: &CoordinatorSecrets,
+        entries: impl IntoIterator<Item = Vec<u8>>,
+        checkpoint: Option<&str>,
+    ) -> Result<Self, RestoreError> {
+        let mut entries = entries.into_iter();
+        let damaged = |index| RestoreError::Entry { index };
+        let genesis = entries.next().ok_or(damaged(0))?;
+        let entry = Entry::from_bytes(&genesis).map_err(|_| damaged(0))?;
+        let state = IvnState::found(&entry).map_err(|_| damaged(0))?;
+        let named = (state.genesis().log_key, state.genesis().coordinator_key);
+        if named != (secrets.log.public(), secrets.identity.public()) {
+            return Err(RestoreError::Keys);
+        }
+        let origin = state.origin().parse().map_err(|_| RestoreError::Keys)?;
+        let signer = LogSigner::new(origin, Seed::new(Box::new(*secrets.log.seed())));
+        let checkpoint = match checkpoint {
+            Some(note) => Some(
+                note.parse::<SignedCheckpoint>()
+                    .and_then(|signed| signed.verify(signer.verifier()))
+                    .map_err(|_| RestoreError::Checkpoint)?,
+            ),
+            None => None,
+        };
+        let mut log = Self {
+            signer,
+            state,
+            frontier: Frontier::default(),
+            milestones: Vec::new(),
+            index: HashMap::from([(entry.id(), 0)]),
+            recent: checkpoint.iter().map(|c| (c.head().size, c.clone())).collect(),
+            checkpoint,
+            cosigned: BTreeMap::new(),
+        };
+        log.frontier.append(leaf_hash(&genesis));
+        let mut confirmed = log.checkpoint.is_none();
+        loop {
+            if let Some(checkpoint) = &log.checkpoint
+                && checkpoint.head().size == log.frontier.size()
+            {
+                confirmed = checkpoint.head() == log.frontier.head();
+            }
+            let Some(bytes) = entries.next() else { break };
+            let index = log.frontier.size();
+            let entry = Entry::from_bytes(&bytes).map_err(|_| damaged(index))?;
+            log.state.apply(&entry).map_err(|_| damaged(index))?;
+            log.append(entry.id(), &bytes);
+        }
+        if !confirmed {
+            return Err(RestoreError::Checkpoint);
+        }
+        Ok(log)
+    }
+
+    pub(super) fn state(&self) -> &IvnState {
+        &self.state
+    }
+
+    pub(super) fn index_of(&self, entry: EntryId) -> Option<u64> {
+        self.index.get(&entry).copied()
+    }
+
+    /// Applies an entry and appends it, if the log's rules admit it.
+    pub(super) fn admit(
+        &mut self,
+        entry: &Entry,
+        bytes: &[u8],
+    ) -> Result<(u64, Vec<Event>), Refusal> {
+        let events = self.state.apply(entry)?;
+        Ok((self.append(entry.id(), bytes), events))
+    }
+
+    fn append(&mut self, id: EntryId, bytes: &[u8]) -> u64 {
+        let index = self.frontier.size();
+        self.frontier.append(leaf_hash(bytes));
+        if self.frontier.size().is_multiple_of(STRETCH) {
+            self.milestones.push(self.frontier.head());
+        }
+        self.index.insert(id, index);
+        index
+    }
+
+    /// Signs a checkpoint for all that was appended, if there is none yet.
+    pub(super) fn seal(&mut self, call: &mut Call<'_>) {
+        let end = self.state.size();
+        if self.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.head().size >= end) {
+            return;
+        }
+        let checkpoint = self.signer.sign(self.frontier.head());
+        call.persist(CoordinatorChange::Checkpoint { note: checkpoint.to_string(), size: end });
+        self.recent.insert(end, checkpoint.clone());
+        while self.recent.len() > REMEMBERED_CHECKPOINTS {
+            self.recent.pop_first();
+        }
+        self.checkpoint = Some(checkpoint);
+    }
+
+    /// Sends an account's node everything from entry `first` on, and at least a checkpoint. Returns
+    /// where that ends.
+    pub(super) fn send(
+        &self,
+        account: &AccountName,
+        first: u64,
+        call: &mut Call<'_>,
+    ) -> Option<u64> {
+        let end = self.state.size();
+        let last = self.checkpoint.as_ref()?.to_string();
+        let mut send = |first, end, checkpoint| {
+            let to = account.clone();
+            call.push(CoordinatorEffect::SendLog { to, first, end, checkpoint });
+        };
+        let mut first = first;
+        while let Some((end, checkpoint)) = self.milestone_after(first, end) {
+            send(first, end, checkpoint);
+            first = end;
+        }
+        send(first, end, last);
+        Some(end)
+    }
+
+    /// The stretch of the log from entry `first` on: where it ends, and a checkpoint of the tree
+    /// there; `None` before there is a checkpoint.
+    pub(super) fn stretch(&self, first: u64) -> Option<(u64, String)> {
+        let latest = self.checkpoint.as_ref()?;
+        let end = latest.head().size;
+        Some(self.milestone_after(first, end).unwrap_or_else(|| (end, latest.to_string())))
+    }
+
+    /// The next size at which what is sent from entry `first` to `end` gets a checkpoint in
+    /// between, and that checkpoint.
+    fn milestone_after(&self, first: u64, end: u64) -> Option<(u64, String)> {
+        let next = self.milestones.partition_point(|head| head.size <= first);
+        let head = self.milestones.get(next).filter(|head| head.size < end)?;
+        Some((head.size, self.signer.sign(*head).to_string()))
+    }
+
+    /// Takes in a cosignature. Returns what it allows the coordinator to state: confirmations by
+    /// the previous members of groups.
+    pub(super) fn cosigned(
+        &mut self,
+        account: &AccountName,
+        size: u64,
+        line: &str,
+        call: &mut Call<'_>,
+    ) -> Vec<Body> {
+        let cosigner = self.cosigner(account);
+        let (Some(cosigner), Some(checkpoint)) = (cosigner, self.recent.get_mut(&size)) else {
+            return Vec::new();
+        };
+        let (Ok(signature), Ok(set)) =
+            (line.parse::<NoteSignature>(), CosignerSet::new([cosigner]))
+        else {
+            return Vec::new();
+        };
+        let fresh = self.cosigned.get(account).is_none_or(|latest| *latest < size);
+        if !fresh || checkpoint.add_cosignature(&set, signature).is_err() {
+            return Vec::new();
+        }
+        self.cosigned.insert(account.clone(), size);
+        let (account, line) = (account.clone(), line.to_owned());
+        call.persist(CoordinatorChange::Cosignature { account: account.clone(), size, line });
+        self.confirmations(&account, size)
+    }
+
+    /// The confirmations for which this checkpoint has enough cosignatures of previous members now,
+    /// the latest by `cosigner`.
+    fn confirmations(&self, cosigner: &AccountName, size: u64) -> Vec<Body> {
+        let Some(checkpoint) = self.recent.get(&size) else { return Vec::new() };
+        let origin = self.state.origin();
+        let shown = self.state.groups().values().flat_map(|group| {
+            let waiting = group.handovers.iter().filter(|handover| {
+                handover.waits_for(size) && handover.members.contains_key(cosigner)
+            });
+            waiting.filter_map(|handover| {
+                let checkpoint = handover.excerpt(&origin, checkpoint)?;
+                let (group, epoch) = (group.definition.name.clone(), handover.epoch);
+                Some(Body::HandedOver { group, epoch, checkpoint })
+            })
+        });
+        shown.collect()
+    }
+
+    fn cosigner(&self, account: &AccountName) -> Option<CosignerVerifier> {
+        let account_of = self.state.accounts().get(account).filter(|account| !account.suspended);
+        let key = account_of?.keys.cosigner;
+        let name = format!("{}/{account}", self.state.origin()).parse().ok()?;
+        CosignerVerifier::new(name, &key.0).ok()
+    }
+
+    pub(super) fn cosigned_sizes(&self) -> &BTreeMap<AccountName, u64> {
+        &self.cosigned
+    }
+
+    pub(super) fn published(&self) -> Option<&VerifiedCheckpoint> {
+        self.recent.last_key_value().map(|(_, checkpoint)| checkpoint)
+    }
+}

@@ -1,0 +1,65 @@
+//! What a signing session needs to know of its subject.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use quorate_protocol::Identifier;
+use quorate_protocol::keys::PublicKeyPackage;
+
+use crate::names::{AccountName, EntryId, Timestamp};
+use crate::signing::Subject;
+use crate::state::{IvnState, Status};
+
+/// What a session needs to know of its subject.
+pub(super) struct Target<'a> {
+    pub(super) epoch: u64,
+    pub(super) identifiers: &'a BTreeMap<AccountName, Identifier>,
+    pub(super) public: Cow<'a, PublicKeyPackage>,
+    /// Of a raw signature, the whole document: not to be copied for each message.
+    pub(super) message: Cow<'a, [u8]>,
+    /// Who may sign.
+    pub(super) eligible: Vec<&'a AccountName>,
+}
+
+impl<'a> Target<'a> {
+    /// What a session of this subject needs; `None` if it cannot have one now.
+    pub(super) fn of(
+        subject: Subject,
+        state: &'a IvnState,
+        documents: &'a BTreeMap<EntryId, Vec<u8>>,
+        now: Timestamp,
+    ) -> Option<Self> {
+        match subject {
+            Subject::Request { request } => {
+                let asked = state.request(request).ok()?;
+                if asked.status != Status::Approved || asked.lapsed(now) {
+                    return None;
+                }
+                let key = state.group(&asked.request.group).ok()?.key.as_ref()?;
+                Some(Self {
+                    epoch: key.epoch,
+                    identifiers: &key.identifiers,
+                    public: Cow::Borrowed(&key.public),
+                    message: Cow::Borrowed(documents.get(&request)?.as_slice()),
+                    eligible: asked.approvals.iter().collect(),
+                })
+            }
+            Subject::Activation { session } => {
+                let group = state.group_of_session(session)?;
+                let (record, public) = group.activation(state.ivn())?;
+                let terms = &group.session.as_ref()?.terms;
+                Some(Self {
+                    epoch: terms.epoch,
+                    identifiers: &terms.identifiers,
+                    public: Cow::Owned(public),
+                    message: Cow::Owned(record.to_be_signed()),
+                    eligible: terms.definition.members.iter().collect(),
+                })
+            }
+        }
+    }
+
+    pub(super) fn min_signers(&self) -> usize {
+        usize::from(self.public.min_signers())
+    }
+}
