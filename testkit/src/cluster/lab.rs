@@ -1,7 +1,8 @@
-//! Namespaces: a network with real hosts and lost packets, and disks that are soon full.
+//! Namespaces: a network with real hosts and lost packets, and small disks.
 //!
-//! A test runs itself again in namespaces of its own ([`isolated`]). There it is root, its loopback is nobody else's,
-//! and whatever it mounts, connects or starts is gone when it ends, however it ends. Nothing outside is touched.
+//! A test runs itself again in its own namespaces ([`isolated`]). There it is root, and no other
+//! process shares its loopback. Whatever it mounts, connects or starts disappears when it ends,
+//! however it ends. Nothing outside is touched.
 //!
 //! ```text
 //!  the test's own namespace: coordinator, proxies         namespace of ben
@@ -13,25 +14,25 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Tells a process that it is the copy in namespaces.
+/// The environment variable that marks a process as the copy in namespaces.
 const INSIDE: &str = "QUORATE_TESTKIT_ISOLATED";
 
-/// Why a machine has no lab.
+/// Why a machine cannot run a lab.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum NoLab {
     /// A program is missing.
     #[error("{0} is not installed")]
     Missing(&'static str),
-    /// Neither root nor unprivileged namespaces.
+    /// The process is not root, and the machine has no unprivileged namespaces.
     #[error("this machine allows no namespaces (they need root, or unprivileged user namespaces)")]
     Forbidden,
 }
 
-/// The command that runs `program` in namespaces of its own, or why there is none.
+/// Returns the command that runs `program` in its own namespaces.
 ///
 /// # Errors
 ///
-/// What is missing on this machine.
+/// Reports what this machine lacks.
 pub fn isolating(program: &Path) -> Result<Command, NoLab> {
     for tool in ["unshare", "nsenter", "mount", "ip", "nft"] {
         let mut asking = Command::new(tool);
@@ -40,9 +41,9 @@ pub fn isolating(program: &Path) -> Result<Command, NoLab> {
             return Err(NoLab::Missing(tool));
         }
     }
-    // With the process namespace, everything in it ends with its first process.
+    // When the first process of a process namespace ends, the kernel ends all others in it.
     let own = ["--net", "--pid", "--mount", "--mount-proc", "--fork", "--kill-child"];
-    // nft is what a kernel or a container most likely refuses.
+    // Of all that is needed, a kernel or container most often denies nft.
     let trial = "ip link set lo up && nft add table inet trial && mount -t tmpfs none /run";
     for user in [&[][..], &["--user", "--map-root-user"]] {
         let command = |program: &Path| {
@@ -61,15 +62,15 @@ pub fn isolating(program: &Path) -> Result<Command, NoLab> {
     Err(NoLab::Forbidden)
 }
 
-/// Whether this process is in namespaces of its own.
+/// Whether this process runs in its own namespaces.
 pub fn is_inside() -> bool {
     std::env::var_os(INSIDE).is_some()
 }
 
-/// Prepares the namespaces that this process is in.
+/// Prepares the namespaces in which this process runs.
 pub fn set_up() {
     shell("ip link set lo up");
-    // Names of namespaces are files here; nobody else sees these.
+    // Namespaces are named by files in this directory, which only this process sees.
     shell("mount -t tmpfs none /run");
     shell("mkdir -p /run/netns");
     shell("nft add table inet lab");
@@ -80,12 +81,12 @@ pub fn set_up() {
     }
 }
 
-/// Runs the body of the test `name` in namespaces of its own: the test's program is run again in them, for this test
-/// alone. Says visibly if that can not be.
+/// Runs the body of the test `name` in its own namespaces: runs the test's program again there, for
+/// this test alone. Prints that the test was skipped if the machine has no lab.
 ///
 /// # Panics
 ///
-/// If the test fails there.
+/// Panics if the test fails there.
 pub fn isolated(name: &str, body: impl FnOnce()) {
     if is_inside() {
         set_up();
@@ -100,7 +101,7 @@ pub fn isolated(name: &str, body: impl FnOnce()) {
     }
 }
 
-/// The test's own end of the cable to a host.
+/// The address of the test's own end of the cable to a host.
 pub fn gateway(number: u8) -> IpAddr {
     [198, 18, number, 1].into()
 }
@@ -120,27 +121,27 @@ pub fn host(name: &str, number: u8) {
     }
 }
 
-/// A command in a host's network.
+/// Returns a command that runs in a host's network.
 pub fn command_in(host: &str, program: &Path) -> Command {
     let mut command = Command::new("nsenter");
     command.arg(format!("--net=/run/netns/{host}")).arg(program);
     command
 }
 
-/// What happens to a host's packets, beside what happens to other hosts'.
+/// What happens to the packets of one host.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Packets {
-    /// None arrives, in either direction.
+    /// No packet arrives, in either direction.
     Partitioned,
-    /// Those that it sends do not arrive.
+    /// The packets that the host sends do not arrive.
     Unheard,
-    /// Those that are sent to it do not arrive.
+    /// The packets that are sent to the host do not arrive.
     Deaf,
-    /// This many of a hundred are lost, in each direction.
+    /// This many of a hundred packets are lost, in each direction.
     Lossy(u8),
 }
 
-/// Does something to a host's packets until [`heal`].
+/// Disturbs a host's packets until [`heal`].
 pub fn spoil(host: &str, packets: Packets) {
     let heard = format!("add rule inet lab in iifname p-{host}");
     let sent = format!("add rule inet lab out oifname p-{host}");
@@ -162,14 +163,14 @@ pub fn heal() {
     shell("nft flush chain inet lab out");
 }
 
-/// Makes a directory a disk of its own with room for this many bytes.
+/// Mounts a small disk with room for this many bytes on a directory.
 pub fn mount_small_disk(directory: &Path, bytes: u64) {
     shell(&format!("mount -t tmpfs -o size={bytes},mode=700 none {}", directory.display()));
 }
 
-/// Leaves no room on the small disk that a directory is.
+/// Fills the small disk that is mounted on a directory.
 pub fn fill_disk(directory: &Path) {
-    // A process may write in between, and no disk is smaller than what is on it.
+    // A process may write in between, and a disk cannot shrink below its contents.
     let fill = format!(
         "for i in 1 2 3 4 5 6 7 8; do mount -o remount,size=$(df -B1 --output=used {0} | tail -1) {0} && exit 0; done; exit 1",
         directory.display()

@@ -1,14 +1,15 @@
-//! A coordinator and nodes as real processes, and the commands that people give them.
+//! A coordinator and nodes as real processes, and the commands that users run.
 //!
-//! The one way in which tests start processes. The program is given as a path, so that this crate does not depend on
-//! what it tests. Every process ends with the [`Cluster`], also when a test panics.
+//! This is the only way in which tests start processes. The program is given as a path, so that
+//! this crate does not depend on the program that it tests. Every process ends with its
+//! [`Cluster`], also when a test panics.
 //!
 //! ```text
 //!  test ──commands──▶ quorate … --home ben ──socket──▶ node ──TCP──▶ Proxy ──▶ coordinator
 //!    └── kill -9, SIGSTOP, fail points, clocks ─────────┴──────────────┴─ stalls, cuts ─┘
 //! ```
 //!
-//! [`lab`] has what needs namespaces: real partitions, lost packets, small disks.
+//! [`lab`] contains everything that needs namespaces: real partitions, lost packets, small disks.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -40,9 +41,9 @@ use self::proxy::Proxy;
 /// The home of the coordinator.
 pub const COORDINATOR: &str = "coordinator";
 
-/// Only keeps a broken test from running for ever.
+/// Ends a broken test that would otherwise never end.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// How often what is waited for is looked at.
+/// The pause between two checks of a condition.
 const POLL: Duration = Duration::from_millis(10);
 
 /// How to start a cluster.
@@ -50,22 +51,24 @@ const POLL: Duration = Duration::from_millis(10);
 pub struct Plan {
     /// The `quorate` program.
     pub program: PathBuf,
-    /// Who has a node. The first is the admin.
+    /// The accounts that have a node. The first is the admin.
     pub names: Vec<String>,
-    /// Heartbeats, dead-peer times and the like are an N-th of what they are (debug builds only).
+    /// Divides heartbeats, dead-peer times and similar periods by this number (debug builds only).
     pub haste: u32,
-    /// Whether each node has its own [`Proxy`] on its way to the coordinator.
+    /// Whether each node connects to the coordinator through its own [`Proxy`].
     pub proxies: bool,
-    /// Whether each node has a network namespace of its own. Only in [`lab::isolated`] processes.
+    /// Whether each node has its own network namespace. Only in [`lab::isolated`] processes.
     pub lab: bool,
-    /// Whose homes are on small disks of this many bytes. Only in [`lab::isolated`] processes.
+    /// The accounts whose homes are on small disks of this many bytes. Only in [`lab::isolated`]
+    /// processes.
     pub small_disks: BTreeMap<String, u64>,
-    /// Whether Ctrl-C in the terminal does not reach its processes: for who ends them in an orderly way then.
+    /// Whether Ctrl-C in the terminal does not reach the processes, so that the caller can end them
+    /// in order.
     pub apart: bool,
 }
 
 impl Plan {
-    /// Nodes of these accounts on loopback, at their usual speed.
+    /// Returns a plan with nodes for these accounts on loopback, at their usual speed.
     pub fn new(program: impl Into<PathBuf>, names: &[&str]) -> Self {
         let names = names.iter().copied().map(str::to_owned).collect();
         let program = program.into();
@@ -78,17 +81,17 @@ impl Plan {
 #[derive(Debug)]
 pub struct Cluster {
     plan: Plan,
-    /// After the processes, which work in it.
+    /// Dropped after the processes, because they work in it.
     processes: Mutex<BTreeMap<String, Process>>,
     proxies: BTreeMap<String, Proxy>,
     directory: TempDir,
 }
 
 impl Cluster {
-    /// Founds an IVN, has everybody join, and starts all nodes.
+    /// Creates an IVN, lets every account join, and starts all nodes.
     pub fn start(plan: Plan) -> Self {
         let directory = TempDir::new().unwrap();
-        // Freed just before the coordinator takes it; nobody else asks for this port.
+        // The port is freed just before the coordinator binds it, and nobody else asks for it.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let hub = SocketAddr::from(([127, 0, 0, 1], port));
         let mut proxies = BTreeMap::new();
@@ -128,7 +131,7 @@ impl Cluster {
         }
     }
 
-    /// Has a node dial its proxy instead of the coordinator.
+    /// Makes a node dial its proxy instead of the coordinator.
     fn send_through_proxy(&self, name: &str) {
         let Some(proxy) = self.proxies.get(name) else { return };
         let path = self.path(name).join("home.json");
@@ -140,15 +143,16 @@ impl Cluster {
         fs::write(path, home.to_string()).unwrap();
     }
 
-    /// An invitation's URL.
+    /// Invites an account and returns the join URL.
     pub fn invite(&self, name: &str) -> String {
         self.run(&self.plan.names[0], &format!("invite {name}")).succeeds().stdout
     }
 
-    /// A machine is gone with all that was on it. Its account gets other keys on another one, and no share.
+    /// Loses an account's machine with everything on it. The account gets new keys on a new
+    /// machine, and no share.
     pub fn replace_machine(&self, name: &str) {
         self.kill(name);
-        // Commands may be at work in it: what they still write goes with it.
+        // Commands may still be running in this home. What they still write is lost with it.
         let gone = tempfile::tempdir_in(self.directory.path()).unwrap();
         fs::rename(self.path(name), gone.path().join(name)).unwrap();
         let line = format!("account replace-keys {name}");
@@ -163,28 +167,28 @@ impl Cluster {
         self.start_process(name);
     }
 
-    /// Everybody with a node.
+    /// All accounts with a node.
     pub fn names(&self) -> &[String] {
         &self.plan.names
     }
 
-    /// What is on a node's way to the coordinator.
+    /// The proxy between a node and the coordinator.
     pub fn proxy(&self, name: &str) -> &Proxy {
         &self.proxies[name]
     }
 
-    /// Starts the coordinator or a node and waits until it says that it is ready.
+    /// Starts the coordinator or a node and waits until it reports that it is ready.
     pub fn start_process(&self, home: &str) {
         if let Err(said) = self.try_start_process(home, &[]) {
             panic!("{home} does not start: {said}");
         }
     }
 
-    /// As [`Self::start_process`], with more in its environment.
+    /// Like [`Self::start_process`], with additional environment variables.
     ///
     /// # Errors
     ///
-    /// What it said, if it ended instead.
+    /// Returns what the process logged if it ended instead.
     pub fn try_start_process(
         &self,
         home: &str,
@@ -197,7 +201,7 @@ impl Cluster {
 
     fn long_running(&self, home: &str, environment: &[(&str, &str)]) -> Command {
         let line = if home == COORDINATOR { "serve --json" } else { "node run --json" };
-        // Only nodes have a network of their own. Who commands them does not need it.
+        // Only nodes have their own networks. Commands do not need one.
         let mut command = match self.plan.lab && home != COORDINATOR {
             true => self.prepare(lab::command_in(home, &self.plan.program), home, line),
             false => self.command(home, line),
@@ -212,12 +216,12 @@ impl Cluster {
         self.path(&format!("{home}.log"))
     }
 
-    /// Ends a process as kill -9 does.
+    /// Kills a process with SIGKILL.
     pub fn kill(&self, home: &str) {
         self.processes.lock().unwrap().remove(home);
     }
 
-    /// Asks a process to end, and waits until it has.
+    /// Sends SIGTERM to a process, and waits until it has ended.
     pub fn stop(&self, home: &str) {
         let process = self.processes.lock().unwrap().remove(home);
         if let Some(process) = process {
@@ -225,25 +229,25 @@ impl Cluster {
         }
     }
 
-    /// Whether a process has ended by itself, or was never started.
+    /// Whether a process has ended without being asked to, or was never started.
     pub fn has_ended(&self, home: &str) -> bool {
         let mut processes = self.processes.lock().unwrap();
         processes.get_mut(home).is_none_or(Process::has_ended)
     }
 
-    /// Stops a process as SIGSTOP does: it keeps its connections and says nothing.
+    /// Freezes a process with SIGSTOP: it keeps its connections and sends nothing.
     pub fn freeze(&self, home: &str) {
         self.processes.lock().unwrap()[home].freeze();
     }
 
-    /// Lets a frozen process go on.
+    /// Resumes a frozen process.
     pub fn thaw(&self, home: &str) {
         self.processes.lock().unwrap()[home].thaw();
     }
 
-    /// Sets a process's clock wrong by this many milliseconds.
+    /// Moves a process's clock by this many milliseconds.
     pub fn set_clock_error(&self, home: &str, milliseconds: i64) {
-        // Whole or not at all: the process may be reading it.
+        // Replaced atomically, because the process may be reading it.
         let new = self.path(&format!("{home}.clock.new"));
         fs::write(&new, milliseconds.to_string()).unwrap();
         fs::rename(new, self.clock_file(home)).unwrap();
@@ -253,56 +257,57 @@ impl Cluster {
         self.path(&format!("{home}.clock"))
     }
 
-    /// What a process has logged.
+    /// Returns what a process has logged.
     pub fn said(&self, home: &str) -> String {
         fs::read_to_string(self.log_file(home)).unwrap_or_default()
     }
 
-    /// A path in the directory where everything is, homes by their names.
+    /// Returns a path in the cluster's directory. A home is named after its account.
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
-    /// Writes a file there.
+    /// Writes a file in the cluster's directory.
     pub fn write(&self, name: &str, content: &[u8]) {
         fs::write(self.path(name), content).unwrap();
     }
 
-    /// Leaves the directory with everything in it for people to look at; says where.
+    /// Keeps the directory with everything in it, so that people can inspect it, and returns its
+    /// path.
     pub fn keep_directory(&mut self) -> &Path {
         self.directory.disable_cleanup(true);
         self.directory.path()
     }
 
-    /// The coordinator's directory of the IVN, with the published log and the documents.
+    /// The coordinator's directory for the IVN, with the published log and the documents.
     pub fn ivn_directory(&self) -> PathBuf {
         let mut ivns = fs::read_dir(self.path(COORDINATOR).join("ivns")).unwrap();
         ivns.next().unwrap().unwrap().path()
     }
 
-    /// A command given as somebody.
+    /// Runs a command as an account.
     pub fn run(&self, home: &str, line: &str) -> Ran {
         self.run_with(home, line, b"")
     }
 
-    /// A command with something to read.
+    /// Runs a command with standard input.
     pub fn run_with(&self, home: &str, line: &str, stdin: &[u8]) -> Ran {
         Ran::of(self.command(home, line), stdin)
     }
 
-    /// A command that dies at a fail point, if it gets there.
+    /// Runs a command that dies at a fail point if it reaches the point.
     pub fn run_to_death(&self, home: &str, line: &str, point: &str) -> Ran {
         let mut command = self.command(home, line);
         command.env("QUORATE_CRASH_AT", point);
         Ran::of(command, b"")
     }
 
-    /// A command that goes on meanwhile.
+    /// Starts a command that runs in the background.
     pub fn begin(&self, home: &str, line: &str) -> Pending {
         Pending::of(self.command(home, line))
     }
 
-    /// Begins to sign, and gives the request's id once it is in somebody's inbox.
+    /// Starts a signing request, and returns its id once it is in a member's inbox.
     pub fn sign(&self, name: &str, line: &str, inbox_of: &str) -> (Pending, String) {
         let pending = self.begin(name, line);
         let id = until("a request in the inbox", || {
@@ -331,18 +336,18 @@ impl Cluster {
         if self.plan.apart {
             command.process_group(0);
         }
-        // With it, a command that finds no node would be one itself.
+        // With the passphrase, a command that finds no running node would start one itself.
         if ["init", "join", "node"].iter().any(|own| line.starts_with(own)) {
             command.env("QUORATE_PASSPHRASE_FILE", self.path("pass"));
         }
         command
     }
 
-    /// Stops everything and replays the log: the report of `quorate log verify`.
+    /// Stops all processes and replays the log. Returns the report of `quorate log verify`.
     ///
     /// # Errors
     ///
-    /// What is wrong with the log, or which nonces were used twice.
+    /// Returns what is wrong with the log, or which nonces were used twice.
     pub fn audit(&self) -> Result<serde_json::Value, String> {
         for name in &self.plan.names {
             self.thaw_if_there(name);
@@ -370,7 +375,7 @@ impl Cluster {
 }
 
 impl Drop for Cluster {
-    /// Shows what the processes said last, if a test fails.
+    /// Prints the last log lines of each process if a test fails.
     fn drop(&mut self) {
         if !std::thread::panicking() {
             return;
@@ -385,21 +390,21 @@ impl Drop for Cluster {
     }
 }
 
-/// How many lines of each process a failing test shows.
+/// How many lines of each process a failing test prints.
 const LAST_WORDS: usize = 15;
 
-/// Asks again until there is an answer.
+/// Calls a function again until it returns a value.
 ///
 /// # Panics
 ///
-/// After two minutes, which only keep a broken test from running for ever.
+/// Panics after two minutes, so that a broken test ends.
 pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     while start.elapsed() < PATIENCE {
         if let Some(answer) = ask() {
             return answer;
         }
-        // tidy: sleep because those who are waited for need the processor; nothing depends on how long
+        // tidy: sleep because the awaited processes need the processor; nothing depends on how long
         std::thread::sleep(POLL);
     }
     panic!("what this test waits for does not happen: {what}");

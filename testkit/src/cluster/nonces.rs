@@ -1,4 +1,4 @@
-//! S1, as far as a published log shows it: no two signatures were made with the same nonces.
+//! S1 as far as a published log can show it: no two signatures were made with the same nonces.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -31,7 +31,7 @@ impl TileReader for Files<'_> {
 ///
 /// # Errors
 ///
-/// Which two entries show the same commitments.
+/// Returns the two entries that contain the same commitments.
 pub(super) fn check_unique(log: &Path) -> Result<(), String> {
     let note = fs::read_to_string(log.join("checkpoint")).unwrap();
     let size = note.parse::<SignedCheckpoint>().unwrap().unverified().head().size;

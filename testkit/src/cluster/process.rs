@@ -1,4 +1,4 @@
-//! Processes that tests start: those that go on, and commands that end.
+//! Processes that tests start: long-running ones, and commands.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read, Write as _};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// How long a process that was asked to end may take.
+/// How long a process may take to end after SIGTERM.
 const FAREWELL: Duration = Duration::from_secs(20);
 
 /// A child process; killed when dropped.
@@ -16,15 +16,15 @@ const FAREWELL: Duration = Duration::from_secs(20);
 pub struct Process(Child);
 
 impl Process {
-    /// Starts a process and waits until it says that it is ready. What it logs is added to a file.
+    /// Starts a process and waits until it reports that it is ready. Its log is appended to a file.
     ///
     /// # Errors
     ///
-    /// What it logged, if it ended instead.
+    /// Returns what the process logged if it ended instead.
     pub fn start(mut command: Command, log: &Path) -> Result<Self, String> {
         let file = fs::File::options().create(true).append(true).open(log).unwrap();
         let before = file.metadata().unwrap().len();
-        // Not through a pipe, which would fill up when nobody reads.
+        // The log does not go through a pipe, because a pipe that nobody reads fills up.
         let mut process = Self(command.stderr(file).spawn().unwrap());
         let mut ready = String::new();
         BufReader::new(process.0.stdout.take().unwrap()).read_line(&mut ready).unwrap();
@@ -42,40 +42,41 @@ impl Process {
         self.status().is_some()
     }
 
-    /// How it ended, if it has.
+    /// Returns how it ended, if it has ended.
     pub fn status(&mut self) -> Option<ExitStatus> {
         self.0.try_wait().unwrap()
     }
 
-    /// SIGSTOP.
+    /// Sends SIGSTOP.
     pub fn freeze(&self) {
         self.signal(Signal::STOP);
     }
 
-    /// SIGCONT.
+    /// Sends SIGCONT.
     pub fn thaw(&self) {
         self.signal(Signal::CONT);
     }
 
-    /// SIGTERM, and waits for the end.
+    /// Sends SIGTERM, and waits until the process has ended.
     pub fn stop(mut self) {
         self.signal(Signal::TERM);
         let asked = Instant::now();
         while !self.has_ended() && asked.elapsed() < FAREWELL {
-            // tidy: sleep because another process is waited for; nothing depends on how long
+            // tidy: sleep because this waits for another process; nothing depends on how long
             std::thread::sleep(Duration::from_millis(5));
         }
     }
 
     fn signal(&self, signal: Signal) {
-        // It is not waited for yet, so the id is still its own; it may have ended, and then hears nothing.
+        // Nothing has waited for the process yet, so the id is still its own. If the process has
+        // ended, the signal has no effect.
         let _ = kill_process(Pid::from_child(&self.0), signal);
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Fails only if it has ended already.
+        // Fails only if the process has ended already.
         drop(self.0.kill());
         drop(self.0.wait());
     }
@@ -85,7 +86,7 @@ impl Drop for Process {
 #[derive(Debug)]
 pub struct Pending {
     process: Process,
-    /// What was read of its stdout and stderr so far.
+    /// The part of stdout and stderr that was read so far.
     heard: [Vec<u8>; 2],
 }
 
@@ -99,35 +100,36 @@ impl Pending {
         self.process.has_ended()
     }
 
-    /// Waits until it printed this for programs.
+    /// Waits until the command printed this text on stdout.
     ///
     /// # Panics
     ///
-    /// If it ends before.
+    /// Panics if the command ends first.
     pub fn until_it_prints(&mut self, text: &str) {
         hear(self.process.0.stdout.as_mut().unwrap(), &mut self.heard[0], text);
     }
 
-    /// Waits until it told people this.
+    /// Waits until the command printed this text on stderr.
     ///
     /// # Panics
     ///
-    /// If it ends before.
+    /// Panics if the command ends first.
     pub fn until_it_says(&mut self, text: &str) {
         hear(self.process.0.stderr.as_mut().unwrap(), &mut self.heard[1], text);
     }
 
-    /// Ctrl-C, and waits for the end.
+    /// Sends SIGINT, like Ctrl-C, and waits until the command has ended.
     pub fn interrupt(self) -> Ran {
         self.process.signal(Signal::INT);
         self.end()
     }
 
-    /// Waits for its end.
+    /// Waits until the command has ended.
     pub fn end(mut self) -> Ran {
         let child = &mut self.process.0;
         let [mut stdout, mut stderr] = self.heard;
-        // A problem's text fits the pipe, so one after the other can not lock up.
+        // An error message fits into the pipe's buffer, so reading one after the other cannot
+        // deadlock.
         child.stdout.take().unwrap().read_to_end(&mut stdout).unwrap();
         child.stderr.take().unwrap().read_to_end(&mut stderr).unwrap();
         Ran {
@@ -138,7 +140,7 @@ impl Pending {
     }
 }
 
-/// Reads on until this was said.
+/// Reads until the output contains this text.
 fn hear(from: &mut impl Read, heard: &mut Vec<u8>, text: &str) {
     let mut byte = [0];
     while !String::from_utf8_lossy(heard).contains(text) {
@@ -147,21 +149,21 @@ fn hear(from: &mut impl Read, heard: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// What a command did.
+/// The result of a command.
 #[derive(Clone, Debug)]
 pub struct Ran {
-    /// Its exit code; -1 if a signal ended it.
+    /// The exit code; -1 if a signal ended the command.
     pub exit: i32,
-    /// What it printed for programs.
+    /// What the command printed for programs.
     pub stdout: String,
-    /// What it printed for people.
+    /// What the command printed for people.
     pub stderr: String,
 }
 
 impl Ran {
     pub(super) fn of(mut command: Command, stdin: &[u8]) -> Self {
         let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
-        // A command that does not read it may have ended by now.
+        // A command that does not read its input may have ended by now.
         drop(child.stdin.take().unwrap().write_all(stdin));
         let output = child.wait_with_output().unwrap();
         Self {
@@ -171,32 +173,32 @@ impl Ran {
         }
     }
 
-    /// Its stdout, as one JSON value.
+    /// Returns stdout as one JSON value.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout).unwrap()
     }
 
-    /// Checks that it succeeded.
+    /// Returns the output if the command succeeded.
     #[must_use = "or say `.exit` if the outcome does not matter"]
     pub fn checked(self) -> Result<Self, String> {
         if self.exit == 0 { Ok(self) } else { Err(format!("{}{}", self.stdout, self.stderr)) }
     }
 
-    /// Checks that it succeeded.
+    /// Checks that the command succeeded.
     ///
     /// # Panics
     ///
-    /// If it did not.
+    /// Panics if the command failed.
     pub fn succeeds(self) -> Self {
         assert_eq!(self.exit, 0, "{}{}", self.stdout, self.stderr);
         self
     }
 
-    /// Checks the exit code, and that stderr has these texts.
+    /// Checks the exit code, and that stderr contains these texts.
     ///
     /// # Panics
     ///
-    /// If not.
+    /// Panics if the exit code or the texts differ.
     pub fn fails(self, exit: i32, texts: &[&str]) {
         assert_eq!(self.exit, exit, "{}{}", self.stdout, self.stderr);
         for text in texts {

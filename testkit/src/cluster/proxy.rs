@@ -1,4 +1,4 @@
-//! A TCP proxy between a node and its coordinator, which does to their connections what bad networks do.
+//! A TCP proxy between a node and its coordinator that imitates bad networks.
 
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -6,20 +6,21 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// What the network does at the moment.
+/// What the network does to connections.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Weather {
-    /// Nothing.
+    /// Carries everything normally.
     Fair,
-    /// Everything takes this much longer, in each direction.
+    /// Delays everything by this much, in each direction.
     Slow(Duration),
-    /// What the node sends waits until the weather changes; the other direction works.
+    /// Holds back what the node sends until the weather changes; the other direction works.
     NodeUnheard,
-    /// What the coordinator sends waits until the weather changes; the other direction works.
+    /// Holds back what the coordinator sends until the weather changes; the other direction works.
     NodeDeaf,
-    /// Connections are dead for ever, and neither end is told: as if a machine in between had lost its memory.
+    /// Drops everything permanently without closing connections, as if a machine in between had
+    /// lost its state.
     HalfOpen,
-    /// Connections are closed and none is accepted.
+    /// Closes all connections and accepts no new ones.
     Cut,
 }
 
@@ -29,7 +30,7 @@ enum Direction {
     ToNode,
 }
 
-/// Stands between one node and the coordinator. Ends with the value.
+/// A proxy between one node and the coordinator. It ends when the value is dropped.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -47,7 +48,7 @@ struct Shared {
 #[derive(Debug)]
 struct Now {
     weather: Weather,
-    /// Set while the value that owns this is dropped.
+    /// Set when the owner of this value is dropped.
     over: bool,
     connections: Vec<Arc<Connection>>,
 }
@@ -56,7 +57,7 @@ struct Now {
 struct Connection {
     node: TcpStream,
     coordinator: TcpStream,
-    /// It has been through [`Weather::HalfOpen`].
+    /// Whether the connection has been through [`Weather::HalfOpen`].
     dead: Mutex<bool>,
 }
 
@@ -66,14 +67,14 @@ impl Connection {
     }
 
     fn close(&self) {
-        // Either end may have closed it already.
+        // Either end may have closed the connection already.
         drop(self.node.shutdown(Shutdown::Both));
         drop(self.coordinator.shutdown(Shutdown::Both));
     }
 }
 
 impl Proxy {
-    /// Listens at a free port of an address, for connections to `upstream`.
+    /// Listens on a free port of an address, for connections to `upstream`.
     pub fn start(listen: IpAddr, upstream: SocketAddr) -> Self {
         let listener = TcpListener::bind((listen, 0)).unwrap();
         let address = listener.local_addr().unwrap();
@@ -87,12 +88,12 @@ impl Proxy {
         Self { address, shared, accepting: Some(accepting) }
     }
 
-    /// Where it listens.
+    /// The address on which the proxy listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Changes what happens to all connections, present and new.
+    /// Changes what happens to all connections, existing and new.
     pub fn set(&self, weather: Weather) {
         let mut now = self.shared.weather.lock().unwrap();
         now.weather = weather;
@@ -109,7 +110,7 @@ impl Proxy {
         self.shared.changed.notify_all();
     }
 
-    /// How many connections go through.
+    /// How many connections are open.
     pub fn connections(&self) -> usize {
         self.shared.weather.lock().unwrap().connections.len()
     }
@@ -119,7 +120,7 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         self.shared.weather.lock().unwrap().over = true;
         self.set(Weather::Cut);
-        // Wakes it up.
+        // Wakes up the listener.
         drop(TcpStream::connect(self.address));
         if let Some(accepting) = self.accepting.take() {
             drop(accepting.join());
@@ -137,7 +138,7 @@ impl Shared {
             if self.weather.lock().unwrap().weather == Weather::Cut {
                 continue;
             }
-            // The node sees a closed connection when the coordinator is not there.
+            // The node sees a closed connection if the coordinator is not running.
             let Ok(coordinator) = TcpStream::connect(self.upstream) else { continue };
             drop(node.set_nodelay(true));
             drop(coordinator.set_nodelay(true));
@@ -169,7 +170,7 @@ impl Shared {
                 break;
             }
         }
-        // On a dead connection nobody hears that the other end has gone.
+        // On a dead connection, nobody learns that the other end has gone.
         if !connection.is_dead() {
             connection.close();
         }
@@ -202,7 +203,7 @@ impl Shared {
 mod tests {
     use super::*;
 
-    /// A proxy in front of somebody who sends back what comes.
+    /// Returns a proxy in front of an echo server.
     fn echo() -> (Proxy, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let proxy = Proxy::start([127, 0, 0, 1].into(), listener.local_addr().unwrap());

@@ -1,4 +1,5 @@
-//! Packets that arrive late and in another order: a queue of the kernel's packet filter, emptied at random times.
+//! Packets that arrive late and in a different order: a queue of the kernel's packet filter that is
+//! emptied at random times.
 
 use std::collections::BTreeMap;
 use std::io::{Error, ErrorKind};
@@ -12,15 +13,15 @@ use nfq::{Message, Queue, Verdict};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore as _, SeedableRng as _};
 
-/// The queue's number, in the network namespace of the test.
+/// The number of the queue in the test's network namespace.
 const QUEUE: u16 = 0;
-/// How often the queue is looked at.
+/// The pause between two reads of the queue.
 const LOOK: Duration = Duration::from_micros(300);
-/// More packets than two windows of TCP for each of the hosts of a test.
+/// The capacity of the queue: more than two TCP windows for each host of a test.
 const LONGEST: u32 = 100_000;
 
-/// Holds back the packets of [hosts](Self::host), until it is dropped. Only in [`lab::isolated`](super::lab::isolated)
-/// processes.
+/// Holds back the packets of [hosts](Self::host) until it is dropped. Only in
+/// [`lab::isolated`](super::lab::isolated) processes.
 #[derive(Debug)]
 pub struct Shuffle {
     over: Arc<AtomicBool>,
@@ -28,13 +29,13 @@ pub struct Shuffle {
 }
 
 impl Shuffle {
-    /// Each packet comes later by a time of its own, up to `most`.
+    /// Delays each packet by a random time of at most `most`.
     ///
     /// # Errors
     ///
-    /// If this kernel has no such queues.
+    /// Returns an error if this kernel has no such queues.
     pub fn start(most: Duration) -> Result<Self, Error> {
-        // nft's own way to queue is not everywhere where this one is.
+        // Some kernels have this kind of queue but not the one of nft.
         iptables("-N shuffled")?;
         iptables(&format!("-A shuffled -j NFQUEUE --queue-num {QUEUE} --queue-bypass"))?;
         let mut queue = Queue::open()?;
@@ -47,7 +48,7 @@ impl Shuffle {
         Ok(Self { over, thread: Some(thread) })
     }
 
-    /// From now on, the packets of this host, in both directions.
+    /// Starts to hold back the packets of this host, in both directions.
     pub fn host(&self, name: &str) {
         iptables(&format!("-A INPUT -i p-{name} -j shuffled")).unwrap();
         iptables(&format!("-A OUTPUT -o p-{name} -j shuffled")).unwrap();
@@ -66,7 +67,7 @@ fn iptables(line: &str) -> Result<(), Error> {
 impl Drop for Shuffle {
     fn drop(&mut self) {
         for chain in ["INPUT", "OUTPUT", "shuffled"] {
-            // With its namespace, all of it is gone anyway.
+            // If this fails, the rules disappear with their namespace.
             drop(iptables(&format!("-F {chain}")));
         }
         self.over.store(true, Ordering::Relaxed);

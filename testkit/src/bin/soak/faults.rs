@@ -1,4 +1,4 @@
-//! What a nemesis can do, to whom, and how it is undone.
+//! The faults that the nemesis can cause, their victims, and how they are undone.
 
 use std::time::Duration;
 
@@ -8,29 +8,29 @@ use quorate_testkit::cluster::{COORDINATOR, Cluster};
 
 use crate::{DISK, NAMES, SMALL_DISKS};
 
-/// One thing that goes wrong.
+/// One fault.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Fault {
-    /// kill -9, and a start when it is over.
+    /// The process is killed, and started again afterwards.
     Kill(&'static str),
-    /// kill -9 of everybody.
+    /// All processes are killed.
     PowerFailure,
-    /// A start with a fail point: it dies there when it gets there.
+    /// The process is started with a fail point, and dies if it reaches the point.
     Crash(&'static str, String),
-    /// SIGSTOP, and SIGCONT when it is over.
+    /// The process is frozen with SIGSTOP, and resumed with SIGCONT afterwards.
     Freeze(&'static str),
-    /// A node's connections.
+    /// The connections of a node are disturbed.
     Weather(&'static str, Weather),
-    /// A node's packets.
+    /// The packets of a node are disturbed.
     Packets(&'static str, Packets),
-    /// No room.
+    /// The disk of a node is full.
     FullDisk(&'static str),
-    /// A clock that is wrong by this many milliseconds.
+    /// The clock of a process is wrong by this many milliseconds.
     Clock(&'static str, i64),
 }
 
 impl Fault {
-    /// What the verdict counts it as.
+    /// The name under which the verdict counts it.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Kill(COORDINATOR) => "coordinator killed",
@@ -52,7 +52,7 @@ impl Fault {
         }
     }
 
-    /// Whom it is about; nobody in particular if it is everybody.
+    /// The victim, or `None` if all processes are affected.
     pub(crate) fn victim(&self) -> Option<&'static str> {
         match self {
             Self::PowerFailure => None,
@@ -72,7 +72,7 @@ impl Fault {
             Self::PowerFailure => everybody().for_each(|victim| cluster.kill(victim)),
             Self::Crash(victim, point) => {
                 cluster.kill(victim);
-                // It may die before it is ready.
+                // The process may die before it is ready.
                 let armed = [("QUORATE_CRASH_AT", point.as_str())];
                 drop(cluster.try_start_process(victim, &armed));
             }
@@ -89,7 +89,7 @@ fn everybody() -> impl Iterator<Item = &'static str> {
     [COORDINATOR].into_iter().chain(NAMES)
 }
 
-/// Undoes all faults; what has ended is for [`start_ended`].
+/// Undoes all faults. Processes that have ended are left to [`start_ended`].
 pub(crate) fn heal_all(cluster: &Cluster, faults: &[Fault]) {
     let in_lab = lab::is_inside();
     if in_lab {
@@ -101,15 +101,15 @@ pub(crate) fn heal_all(cluster: &Cluster, faults: &[Fault]) {
             Fault::Weather(victim, _) => cluster.proxy(victim).set(Weather::Fair),
             Fault::FullDisk(victim) => lab::free_disk(&cluster.path(victim), DISK),
             Fault::Clock(victim, _) => cluster.set_clock_error(victim, 0),
-            // The point would wait for its moment.
+            // Otherwise the fail point would stay armed.
             Fault::Crash(victim, _) => cluster.kill(victim),
             Fault::Kill(_) | Fault::PowerFailure | Fault::Packets(..) => {}
         }
     }
 }
 
-/// Starts again what has ended, as a service manager does. To be called until all is well: what has no room may notice
-/// it, and end, only after there is room again.
+/// Starts ended processes again, as a service manager does. Call it until everything works: a
+/// process may notice a full disk, and end, only after there is room again.
 pub(crate) fn start_ended(cluster: &Cluster) -> Result<(), String> {
     for process in everybody().filter(|process| cluster.has_ended(process)) {
         cluster
@@ -119,7 +119,7 @@ pub(crate) fn start_ended(cluster: &Cluster) -> Result<(), String> {
     Ok(())
 }
 
-/// Everything that can be done on this machine, by way of a number that is drawn: `draw(n)` is below `n`.
+/// Draws one of the faults that this machine supports. `draw(n)` returns a number below `n`.
 pub(crate) fn draw_fault(points: &[String], mut draw: impl FnMut(usize) -> usize) -> Fault {
     let node = NAMES[draw(NAMES.len())];
     let process = if draw(3) == 0 { COORDINATOR } else { node };

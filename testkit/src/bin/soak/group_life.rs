@@ -1,4 +1,5 @@
-//! The group's own life: new shares, members that leave and come back, a suspended one, a lost machine.
+//! Changes of the group: new shares, members that leave and return, a suspended member, a lost
+//! machine.
 
 use std::time::Instant;
 
@@ -8,12 +9,13 @@ use crate::faults::start_ended;
 use crate::users::PATIENCE;
 use crate::{NAMES, SMALL_DISKS};
 
-/// Who leaves and comes back.
+/// The member that leaves and returns.
 const GUEST: &str = SMALL_DISKS[1];
-/// Who is suspended, and whose machine is lost.
+/// The member that is suspended, and that loses its machine.
 const UNLUCKY: &str = "dan";
 
-/// One thing that is done to the group. Each leaves it as another one needs it, in the order of [`Turn::ALL`].
+/// One change of the group. In the order of [`Turn::ALL`], each leaves the group as the next one
+/// needs it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Turn {
     NewShares,
@@ -27,7 +29,7 @@ impl Turn {
     pub(crate) const ALL: [Self; 5] =
         [Self::NewShares, Self::Leave, Self::Return, Self::Suspend, Self::LoseMachine];
 
-    /// What an admin or a member types, if it is not done.
+    /// The command that begins the change, unless it is done already.
     fn line(self) -> String {
         match self {
             Self::NewShares => "group refresh board".to_owned(),
@@ -38,7 +40,7 @@ impl Turn {
         }
     }
 
-    /// What the verdict counts it as.
+    /// The name under which the verdict counts it.
     pub(crate) fn kind(self) -> &'static str {
         match self {
             Self::NewShares => "new shares",
@@ -49,12 +51,13 @@ impl Turn {
         }
     }
 
-    /// Begins it, when no fault is made any more. Who was cut off may notice that only now.
+    /// Begins the change after all faults have ended. A member that was cut off may notice that
+    /// only now.
     pub(crate) fn begin(self, cluster: &Cluster) -> Begun {
         let epoch = until("the group to be shown", || shown(cluster)?["epoch"].as_u64());
         match self {
             Self::NewShares | Self::Leave | Self::Return => {
-                // If it does not get through, it is said again later.
+                // If the command does not get through, it is repeated later.
                 let _ = cluster.run(NAMES[0], &self.line());
             }
             Self::Suspend => until("the suspension to get through", || {
@@ -67,20 +70,20 @@ impl Turn {
     }
 }
 
-/// The group, as the first member's node has it.
+/// The group as the first member's node reports it.
 fn shown(cluster: &Cluster) -> Option<serde_json::Value> {
     let shown = cluster.run(NAMES[0], "group show board --json");
     (shown.exit == 0).then(|| shown.json())
 }
 
-/// A turn that was begun, under this epoch.
+/// A change that was begun in this epoch.
 pub(crate) struct Begun {
     turn: Turn,
     epoch: u64,
 }
 
 impl Begun {
-    /// Whether nothing of it is to come.
+    /// Whether the change is complete.
     fn is_done(&self, cluster: &Cluster, group: &serde_json::Value) -> bool {
         if !group["change"].is_null() {
             return false;
@@ -101,7 +104,7 @@ impl Begun {
         }
     }
 
-    /// Has everybody do what it takes, now that nothing goes wrong.
+    /// Runs the commands that complete the change, after all faults have ended.
     pub(crate) fn finish(&self, cluster: &Cluster) -> Result<(), String> {
         let began = Instant::now();
         let mut started = Ok(());
@@ -112,7 +115,7 @@ impl Begun {
                 return Ok(());
             }
             match group["change"]["id"].as_str() {
-                // Those who have said so already are told so.
+                // Members that have approved already get an error, which does not matter.
                 Some(id) => {
                     NAMES.iter().for_each(|name| drop(cluster.run(name, &format!("approve {id}"))));
                 }

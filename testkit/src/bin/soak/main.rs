@@ -1,7 +1,7 @@
-//! A cluster of real processes under constant use, and a nemesis that does to it everything that can go wrong: ends in one
+//! A cluster of real processes under constant use, a nemesis that causes faults at random, and one
 //! verdict.
 //!
-//! Run by `cargo xtask soak`, which builds it and the program that it is about.
+//! `cargo xtask soak` builds this program and the program under test, and runs it.
 #![expect(clippy::unwrap_used, reason = "a surprise ends the soak, and is its verdict")]
 #![expect(clippy::indexing_slicing, reason = "a surprise ends the soak, and is its verdict")]
 
@@ -23,14 +23,14 @@ use quorate_testkit::cluster::{COORDINATOR, Cluster, Plan, lab};
 use crate::nemesis::Nemesis;
 use crate::users::People;
 
-/// Who has a node; the group needs [`MIN_SIGNERS`] of them, at times one less.
+/// The accounts with a node. The group needs [`MIN_SIGNERS`] of them, at times one fewer.
 pub(crate) const NAMES: [&str; 5] = ["ada", "ben", "carol", "dan", "eve"];
 pub(crate) const MIN_SIGNERS: usize = 3;
-/// Whose disks can be full.
+/// The accounts whose disks can be full.
 pub(crate) const SMALL_DISKS: [&str; 2] = [COORDINATOR, "eve"];
-/// How large those are, in bytes.
+/// The size of those disks in bytes.
 pub(crate) const DISK: u64 = 1 << 30;
-/// Heartbeats twice a second, and a peer that is silent for two seconds is dead.
+/// Divides all periods: a heartbeat twice a second, and a peer is dead after two silent seconds.
 const HASTE: u32 = 4;
 
 struct Options {
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
     };
     if !lab::is_inside() {
         match lab::isolating(&std::env::current_exe().unwrap()) {
-            // Returns only if it can not be done.
+            // Returns only if it fails.
             Ok(mut command) => {
                 eprintln!("error: {}", command.args(std::env::args_os().skip(1)).exec())
             }
@@ -96,7 +96,7 @@ fn plan(options: &Options) -> Plan {
     plan
 }
 
-/// Ctrl-C and SIGTERM end the soak early, with everything that it started.
+/// Makes Ctrl-C and SIGTERM end the soak early, with everything that it started.
 fn stop_on_signals(stop: Arc<AtomicBool>) {
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -124,7 +124,7 @@ fn soak(plan: Plan, options: &Options, stop: &AtomicBool) -> Result<String, Stri
     let people = People::new(&cluster, options.seed);
     let mut nemesis = Nemesis::new(&cluster, options.seed);
     let result = std::thread::scope(|scope| {
-        // Also when a surprise ends the nemesis: the scope waits for them.
+        // The users must stop also if the nemesis panics, because the scope waits for them.
         let _ends = people.until_dropped();
         let working: Vec<_> = (0..2).map(|_| scope.spawn(|| people.work())).collect();
         let mut result = Ok(());

@@ -1,4 +1,5 @@
-//! The nemesis: makes several things go wrong at once, lets them last, ends them, and measures until signing works again.
+//! The nemesis: causes several faults at the same time, lets them last, ends them, and measures
+//! how long signing takes to work again.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,13 +14,13 @@ use crate::group_life::Turn;
 use crate::users::{PATIENCE, People};
 use crate::{MIN_SIGNERS, NAMES};
 
-/// How many faults there are at once, at most.
+/// The largest number of simultaneous faults.
 const AT_ONCE: usize = 3;
-/// How long they last, at most, in milliseconds: longer than the time after which a peer is dead.
+/// How long faults last at most, in milliseconds: longer than the time after which a peer is dead.
 const LASTS: usize = 6_000;
-/// In every so many rounds, a key is made meanwhile.
+/// A key is generated in one of this many rounds.
 const KEY_EVERY: usize = 8;
-/// In every so many rounds, something is done to the group meanwhile.
+/// The group is changed in one of this many rounds.
 const TURN_EVERY: usize = 3;
 
 pub(crate) struct Nemesis<'a> {
@@ -51,11 +52,11 @@ impl<'a> Nemesis<'a> {
     }
 
     fn draw(&mut self, below: usize) -> usize {
-        // The bias is of no consequence.
+        // The bias does not matter.
         self.random.next_u32() as usize % below
     }
 
-    /// Some faults, from their beginning until a new request is signed after their end.
+    /// Plays some faults, from their beginning until a new request is signed after their end.
     pub(crate) fn round(&mut self, people: &People<'_>, stop: &AtomicBool) -> Result<(), String> {
         self.rounds += 1;
         let mut faults: Vec<Fault> = Vec::new();
@@ -63,7 +64,7 @@ impl<'a> Nemesis<'a> {
             let mut random = self.random.clone();
             let fault = draw_fault(&self.points, |below| random.next_u32() as usize % below);
             self.random = random;
-            // Two things done to one process would undo each other.
+            // Two faults of one process would undo each other.
             let alone = fault.victim().is_none() || faults.iter().any(|f| f.victim().is_none());
             let taken = faults.iter().any(|other| other.victim() == fault.victim());
             if faults.is_empty() || !(alone || taken) {
@@ -84,7 +85,7 @@ impl<'a> Nemesis<'a> {
         let lasts = Duration::from_millis(self.draw(LASTS) as u64);
         let began = Instant::now();
         while began.elapsed() < lasts && !stop.load(Ordering::Relaxed) {
-            // tidy: sleep because faults are to last in real time
+            // tidy: sleep because faults have to last in real time
             std::thread::sleep(Duration::from_millis(20));
         }
         self.signed_meanwhile += people.signed() - before;
@@ -107,11 +108,11 @@ impl<'a> Nemesis<'a> {
         key.map_or(Ok(()), |group| self.await_key(&group)).map_err(in_this_round)
     }
 
-    /// Defines a group whose key is made while things go wrong.
+    /// Defines a group whose key is generated during the faults.
     fn begin_key(&mut self) -> String {
         self.keys += 1;
         let group = format!("group-{}", self.keys);
-        // If it does not get through, it is defined later.
+        // If the command does not get through, the group is defined later.
         let _ = self.define(&group);
         group
     }

@@ -1,4 +1,4 @@
-//! The people of a soak: they ask for signatures and approve all the time, and try again what fails.
+//! The users of a soak: they request signatures and approve all the time, and retry what fails.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -12,14 +12,14 @@ use rand_core::{RngCore as _, SeedableRng as _};
 use crate::faults::start_ended;
 use crate::{MIN_SIGNERS, NAMES};
 
-/// The file that they have signed.
+/// The file that the users sign.
 pub(crate) const DOCUMENT: &str = "contract";
-/// How many requests are open at a time.
+/// How many requests are open at the same time.
 const OPEN: usize = 8;
-/// How long everything may take to be signed when all faults are over.
+/// How long it may take to sign everything after all faults have ended.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A request that somebody was told to be in the log.
+/// A request that a command reported as logged.
 #[derive(Clone, Debug)]
 struct Request {
     id: String,
@@ -36,7 +36,7 @@ pub(crate) struct People<'a> {
     over: AtomicBool,
 }
 
-/// Ends the people's work when it is dropped.
+/// Ends the users' work when it is dropped.
 pub(crate) struct Shift<'a>(&'a AtomicBool);
 
 impl Drop for Shift<'_> {
@@ -62,7 +62,7 @@ impl<'a> People<'a> {
         NAMES[drawn % NAMES.len()]
     }
 
-    /// Asks and approves until the [`Shift`] is over.
+    /// Requests and approves until the [`Shift`] is over.
     pub(crate) fn work(&self) {
         while !self.over.load(Ordering::Relaxed) {
             let open = self.open.lock().unwrap().len();
@@ -73,7 +73,7 @@ impl<'a> People<'a> {
         }
     }
 
-    /// What it gives is to be dropped when they are to stop.
+    /// Drop the returned value to stop the users.
     pub(crate) fn until_dropped(&self) -> Shift<'_> {
         Shift(&self.over)
     }
@@ -90,13 +90,13 @@ impl<'a> People<'a> {
         Some(Request { id, requester, approvals })
     }
 
-    /// The request that was looked at the longest time ago.
+    /// The request that was checked the longest time ago.
     fn take(&self) -> Option<Request> {
         let mut open = self.open.lock().unwrap();
         (!open.is_empty()).then(|| open.remove(0))
     }
 
-    /// Has somebody approve, and looks whether it is signed.
+    /// Lets a member approve, and checks whether the request is signed.
     fn advance(&self, request: &mut Request) {
         self.approve(request, self.anybody());
         if !self.settles(request) {
@@ -104,7 +104,8 @@ impl<'a> People<'a> {
         }
     }
 
-    /// Has this member approve. More than it takes, too: who approved may leave the group, or lose its share.
+    /// Lets this member approve. More members approve than necessary, because one that approved may
+    /// leave the group or lose its share.
     fn approve(&self, request: &mut Request, approver: &'static str) {
         if !request.approvals.contains(approver)
             && self.cluster.run(approver, &format!("approve {}", request.id)).exit == 0
@@ -113,7 +114,7 @@ impl<'a> People<'a> {
         }
     }
 
-    /// Looks whether it is signed, and counts it then.
+    /// Checks whether the request is signed, and counts it if so.
     fn settles(&self, request: &Request) -> bool {
         if request.approvals.len() < MIN_SIGNERS {
             return false;
@@ -127,7 +128,7 @@ impl<'a> People<'a> {
         signed
     }
 
-    /// Has one new request signed, beside all others.
+    /// Gets one new request signed, in addition to all others.
     pub(crate) fn probe(&self) -> Result<(), String> {
         let began = Instant::now();
         let mut request = None;
@@ -150,7 +151,7 @@ impl<'a> People<'a> {
         Err(format!("nothing was signed for {} s after all faults were over", PATIENCE.as_secs()))
     }
 
-    /// Has everything signed that is still open.
+    /// Gets every request signed that is still open.
     pub(crate) fn finish(&self) -> Result<(), String> {
         let began = Instant::now();
         while let Some(mut request) = self.take() {

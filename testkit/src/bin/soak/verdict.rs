@@ -1,4 +1,4 @@
-//! What must hold at the end of a soak.
+//! The checks at the end of a soak.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -8,8 +8,8 @@ use quorate_testkit::cluster::{COORDINATOR, Cluster};
 use crate::users::{DOCUMENT, People};
 use crate::{NAMES, SMALL_DISKS};
 
-/// Ends all processes and checks the log: nothing in it is wrong, everything that was signed is in it, and openssl accepts
-/// each signature.
+/// Ends all processes and checks the log: it audits clean, it contains everything that was signed,
+/// and openssl accepts each signature.
 pub(crate) fn check(cluster: &Cluster, people: &People<'_>) -> Result<String, String> {
     cluster.run(NAMES[0], "key export --group board --format pem --out board.pem").checked()?;
     for name in NAMES.iter().chain([&COORDINATOR]) {
@@ -43,7 +43,7 @@ pub(crate) fn check(cluster: &Cluster, people: &People<'_>) -> Result<String, St
     ))
 }
 
-/// `None` if it is not installed.
+/// Returns `None` if openssl is not installed.
 fn openssl_accepts(cluster: &Cluster, signature: &str) -> Option<bool> {
     let bytes: Option<Vec<u8>> = hex::decode(signature).ok();
     cluster.write("signature", &bytes?);
@@ -59,7 +59,7 @@ fn openssl_accepts(cluster: &Cluster, signature: &str) -> Option<bool> {
     status.ok().map(|status| status.success())
 }
 
-/// Copies what is on disks that end with this process to where people find it.
+/// Copies files from disks that disappear with this process to a place where people find them.
 pub(crate) fn save(cluster: &Cluster) {
     let saved = cluster.path("saved");
     drop(fs::create_dir(&saved));
