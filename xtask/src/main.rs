@@ -3,6 +3,7 @@
 mod bench;
 mod cargo;
 mod failure;
+mod kept;
 mod soak;
 mod terminal;
 mod test;
@@ -31,6 +32,9 @@ Commands:
         Measures in release mode and writes docs/benchmarks.md
         --quick       fewer requests; prints the page and does not write the file
         --date        the date to print on the page (default: today, UTC)
+  kept [--seeds]
+        Writes the files that are missing in vectors/kept, after a format got a new version
+        --seeds       writes the first inputs of the fuzz targets instead
   soak --minutes N [--seed S]
         Uses a cluster of real processes under random faults, and ends with one verdict
         --minutes N   the duration; 0.5 is half a minute
@@ -63,6 +67,7 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
             tidy::run(&Workspace::read()?)
         }
         Some("bench") => bench::run(&bench_options(arguments)?, &Workspace::read()?),
+        Some("kept") => kept::run(kept_seeds(arguments)?, &Workspace::read()?),
         Some("soak") => soak::run(&soak_options(arguments)?, &Workspace::read()?),
         Some("help" | "--help" | "-h") => {
             print!("{USAGE}");
@@ -130,6 +135,14 @@ fn soak_options<'a>(
     Ok(soak::Options { minutes, seed })
 }
 
+fn kept_seeds<'a>(mut arguments: impl Iterator<Item = &'a str>) -> Result<bool, Failure> {
+    match arguments.next() {
+        None => Ok(false),
+        Some("--seeds") => no_more(arguments).map(|()| true),
+        Some(other) => Err(Failure::Usage(format!("`kept` does not know `{other}`"))),
+    }
+}
+
 fn no_more<'a>(mut arguments: impl Iterator<Item = &'a str>) -> Result<(), Failure> {
     match arguments.next() {
         None => Ok(()),
@@ -153,9 +166,13 @@ mod tests {
 
     #[test]
     fn an_unknown_word_is_a_usage_error_that_repeats_it() {
-        for arguments in
-            [vec!["tset"], vec!["test", "--fast"], vec!["bench", "fast"], vec!["tidy", "x"]]
-        {
+        for arguments in [
+            vec!["tset"],
+            vec!["test", "--fast"],
+            vec!["bench", "fast"],
+            vec!["tidy", "x"],
+            vec!["kept", "x"],
+        ] {
             let arguments: Vec<String> = arguments.into_iter().map(String::from).collect();
 
             let Err(Failure::Usage(message)) = run(&arguments) else { panic!("{arguments:?}") };

@@ -11,6 +11,7 @@ mod demo;
 mod documents;
 mod error_chain;
 mod fail_points;
+pub mod file_problem;
 pub mod home;
 pub mod keystore;
 mod launch;

@@ -197,13 +197,13 @@ impl Backup {
     ///
     /// # Errors
     ///
-    /// [`KeystoreError::Damaged`] also when what was sealed is not what is sealed here.
+    /// A [damaged](crate::file_problem::FileProblem::Damaged) file also when what was sealed is not what is sealed here.
     pub fn open(
         path: &std::path::Path,
         file: &BackupFile,
         protector: &dyn KeyProtector,
     ) -> Result<Self, KeystoreError> {
-        let damaged = || KeystoreError::Damaged(path.to_owned());
+        let damaged = || KeystoreError::damaged(path);
         let label = label(file).map_err(|_| damaged())?;
         let (keys, parts) = file.open(label.ivn, &label.account, protector)?;
         let rest: Rest = serde_json::from_slice(&parts.rest).map_err(|_| damaged())?;

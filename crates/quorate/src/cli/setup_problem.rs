@@ -9,6 +9,7 @@ use quorate_network::dialler::DialError;
 use super::context::home_problem;
 use crate::api::{Code, Problem};
 use crate::error_chain::chain;
+use crate::file_problem::FileProblem;
 use crate::keystore::{KeystoreError, ProtectorError};
 use crate::setup::SetupError;
 
@@ -64,7 +65,7 @@ pub(super) fn setup_problem(error: &SetupError) -> Problem {
 pub(super) fn keystore_problem(error: &KeystoreError, path: &Path) -> Problem {
     let name = path.display();
     match error {
-        KeystoreError::Damaged(_) => Problem::new(
+        KeystoreError::File(FileProblem::Damaged { .. }) => Problem::new(
             Code::Failed,
             format!("the backup {name} is damaged or cut off; nothing was restored"),
         )

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::error::HomeError;
+use crate::file_problem::FileProblem;
 use crate::store::durable;
 
 /// What a node has to know to find its IVN and to recognise it.
@@ -104,11 +105,14 @@ pub(super) fn read<C: Config>(path: &Path) -> Result<Option<C>, HomeError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(HomeError::read(path, error)),
     };
-    let damaged = |source| HomeError::Damaged { path: path.to_owned(), source };
+    let damaged = |source: serde_json::Error| {
+        let source = Some(source.into());
+        HomeError::from(FileProblem::Damaged { path: path.to_owned(), source })
+    };
     let start: Start = serde_json::from_slice(&bytes).map_err(damaged)?;
     if start.format > FORMAT {
-        let path = path.to_owned();
-        return Err(HomeError::Newer { path, found: start.format, known: FORMAT });
+        let (path, found) = (path.to_owned(), u64::from(start.format));
+        return Err(FileProblem::Newer { path, found, known: u64::from(FORMAT) }.into());
     }
     if start.quorate_home != C::KIND {
         let home = durable::directory_of(path).to_owned();

@@ -1,12 +1,17 @@
 //! Why a directory can not be used as a home.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use crate::file_problem::FileProblem;
 
 /// Why a directory can not be used as a home. Nothing in it was changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HomeError {
+    /// What can be wrong with any file.
+    #[error(transparent)]
+    File(#[from] FileProblem),
     /// There is no such directory.
     #[error("there is no {kind} home at {}; make one first, or say with --home where it is", path.display())]
     Missing {
@@ -32,24 +37,6 @@ pub enum HomeError {
         kind: &'static str,
         /// What it is.
         found: &'static str,
-    },
-    /// Written by a newer version of Quorate.
-    #[error("{} has format {found}, and this version of Quorate knows formats up to {known}; use the version that wrote it", path.display())]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// Its format.
-        found: u32,
-        /// The newest that is known.
-        known: u32,
-    },
-    /// `home.json` is there, but is not what we write.
-    #[error("{} is damaged and was left as it is; restore it from a backup", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// Where.
-        source: serde_json::Error,
     },
     /// A new home would go where something is.
     #[error("{} is not empty; choose another directory with --home", .0.display())]
@@ -78,30 +65,14 @@ pub enum HomeError {
         "there is no home directory to put data in; set HOME, or say with --home where it goes"
     )]
     NoDataDirectory,
-    /// A file can not be read.
-    #[error("{} can not be read; check who owns it and that its disk is there", path.display())]
-    Unreadable {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A file can not be written.
-    #[error("{} can not be written; check its disk and permissions", path.display())]
-    NotWritten {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
 }
 
 impl HomeError {
-    pub(super) fn read(path: &std::path::Path, source: io::Error) -> Self {
-        Self::Unreadable { path: path.to_owned(), source }
+    pub(super) fn read(path: &Path, source: io::Error) -> Self {
+        FileProblem::read(path, source).into()
     }
 
-    pub(super) fn write(path: &std::path::Path, source: io::Error) -> Self {
-        Self::NotWritten { path: path.to_owned(), source }
+    pub(super) fn write(path: &Path, source: io::Error) -> Self {
+        FileProblem::write(path, source).into()
     }
 }

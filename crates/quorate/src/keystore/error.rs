@@ -3,16 +3,18 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::file_problem::FileProblem;
+
 /// Why a key file can not be read or made. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeystoreError {
+    /// What can be wrong with any file.
+    #[error(transparent)]
+    File(#[from] FileProblem),
     /// There is no such file.
     #[error("the keys are missing: there is no {}; restore it from a backup, or join again as a new account", .0.display())]
     Missing(PathBuf),
-    /// The file is not whole.
-    #[error("{} is damaged and was left as it is; restore it from a backup", .0.display())]
-    Damaged(PathBuf),
     /// The file is something else.
     #[error("{} is not a file of {expected}", path.display())]
     OtherKind {
@@ -20,16 +22,6 @@ pub enum KeystoreError {
         path: PathBuf,
         /// What it should be.
         expected: &'static str,
-    },
-    /// Written by a newer version of Quorate.
-    #[error("{} has format {found}, and this version of Quorate knows formats up to {known}; use the version that wrote it", path.display())]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// Its format.
-        found: u8,
-        /// The newest that is known.
-        known: u8,
     },
     /// The file is whole, but the protector can not open it.
     #[error("{} can not be opened", path.display())]
@@ -45,38 +37,24 @@ pub enum KeystoreError {
     /// Others than the owner can read the file.
     #[error("{} can be read by others than its owner; run: chmod 600 {}", .0.display(), .0.display())]
     TooOpen(PathBuf),
-    /// The file can not be read.
-    #[error("{} can not be read; check who owns it and that its disk is there", path.display())]
-    Unreadable {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The file can not be written.
-    #[error("{} can not be written; check its disk and permissions", path.display())]
-    NotWritten {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
 }
 
 impl KeystoreError {
+    pub(crate) fn damaged(path: &Path) -> Self {
+        FileProblem::damaged(path).into()
+    }
+
     pub(crate) fn read(path: &Path, source: io::Error) -> Self {
-        let path = path.to_owned();
         match source.kind() {
-            io::ErrorKind::NotFound => Self::Missing(path),
-            _ => Self::Unreadable { path, source },
+            io::ErrorKind::NotFound => Self::Missing(path.to_owned()),
+            _ => FileProblem::read(path, source).into(),
         }
     }
 
     pub(super) fn write(path: &Path, source: io::Error) -> Self {
-        let path = path.to_owned();
         match source.kind() {
-            io::ErrorKind::AlreadyExists => Self::Exists(path),
-            _ => Self::NotWritten { path, source },
+            io::ErrorKind::AlreadyExists => Self::Exists(path.to_owned()),
+            _ => FileProblem::write(path, source).into(),
         }
     }
 }

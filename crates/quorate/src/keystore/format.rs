@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::error::KeystoreError;
+use crate::file_problem::FileProblem;
 use crate::store::durable;
 
 /// A kind of key file.
@@ -66,7 +67,7 @@ impl Kind {
         path: &Path,
         bytes: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, KeystoreError> {
-        let damaged = || KeystoreError::Damaged(path.to_owned());
+        let damaged = || KeystoreError::damaged(path);
         if bytes.is_empty() || self.magic.starts_with(bytes) {
             return Err(damaged());
         }
@@ -84,8 +85,9 @@ impl Kind {
             return Err(damaged());
         }
         if *found > self.format {
-            let path = path.to_owned();
-            return Err(KeystoreError::Newer { path, found: *found, known: self.format });
+            let (path, found) = (path.to_owned(), u64::from(*found));
+            let known = u64::from(self.format);
+            return Err(FileProblem::Newer { path, found, known }.into());
         }
         let (body, _) = rest.split_last_chunk::<DIGEST>().ok_or_else(damaged)?;
         Ok(Zeroizing::new(body.to_vec()))

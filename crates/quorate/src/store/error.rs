@@ -5,21 +5,15 @@ use std::path::{Path, PathBuf};
 
 use quorate_log::tree::TreeHead;
 
+use crate::file_problem::FileProblem;
+
 /// Why a store can not be opened, read or written. Nothing was changed by what failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The database is there, but it is not whole.
-    #[error("{} is damaged and was left as it is; restore it from a backup, or put it aside and join again as a new account", .0.display())]
-    Damaged(PathBuf),
-    /// A file or directory is there, but can not be read.
-    #[error("{} can not be read; check who owns it and that its disk is there", path.display())]
-    Unreadable {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    /// What can be wrong with any file.
+    #[error(transparent)]
+    File(#[from] FileProblem),
     /// The database is gone, but what SQLite keeps beside it is not: somebody moved or deleted one of two files that
     /// belong together.
     #[error("{} is missing although its journal is there; put the database back beside it", .0.display())]
@@ -31,27 +25,6 @@ pub enum StoreError {
         path: PathBuf,
         /// What it should be.
         expected: &'static str,
-    },
-    /// Written by a newer version of Quorate.
-    #[error("{} has format {found}, and this version of Quorate knows formats up to {known}; use the version that wrote it", path.display())]
-    Newer {
-        /// Which file.
-        path: PathBuf,
-        /// Its format.
-        found: i64,
-        /// The newest that is known.
-        known: i64,
-    },
-    /// There is no space left. What was there before is still readable.
-    #[error("the disk of {} is full; nothing of this was stored, what was stored before is intact; make space and try again", .0.display())]
-    DiskFull(PathBuf),
-    /// The disk does not do what it should.
-    #[error("{} can not be written; check its disk and permissions", path.display())]
-    NotWritten {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
     },
     /// The database failed in another way.
     #[error("the database {} failed", path.display())]
@@ -160,7 +133,7 @@ impl StoreError {
         let path = path.to_owned();
         let sqlx::Error::Database(error) = &source else {
             return match source {
-                sqlx::Error::Io(source) => Self::NotWritten { path, source },
+                sqlx::Error::Io(source) => FileProblem::NotWritten { path, source }.into(),
                 source => Self::Database { path, source },
             };
         };
@@ -171,27 +144,25 @@ impl StoreError {
                 Some(refusal) => refusal.into(),
                 None => Self::Database { path, source },
             },
-            FULL => Self::DiskFull(path),
-            CORRUPT | NOT_A_DATABASE => Self::Damaged(path),
+            FULL => FileProblem::DiskFull(path).into(),
+            CORRUPT | NOT_A_DATABASE => Self::damaged(&path),
             IO_ERROR | READ_ONLY | CANNOT_OPEN => {
-                Self::NotWritten { path, source: io::Error::other(source) }
+                FileProblem::NotWritten { path, source: io::Error::other(source) }.into()
             }
             _ => Self::Database { path, source },
         }
     }
 
-    /// Sorts what writing a file gave.
-    pub(super) fn from_write(path: &Path, source: io::Error) -> Self {
-        let path = path.to_owned();
-        match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull(path),
-            _ => Self::NotWritten { path, source },
-        }
+    pub(super) fn damaged(path: &Path) -> Self {
+        FileProblem::damaged(path).into()
     }
 
-    /// Sorts what reading a file gave.
+    pub(super) fn from_write(path: &Path, source: io::Error) -> Self {
+        FileProblem::write(path, source).into()
+    }
+
     pub(super) fn from_read(path: &Path, source: io::Error) -> Self {
-        Self::Unreadable { path: path.to_owned(), source }
+        FileProblem::read(path, source).into()
     }
 }
 

@@ -11,3 +11,4 @@ mod fuzz;
 mod kept;
 #[path = "../../../../fuzz/src/lib.rs"]
 pub mod targets;
+mod written;

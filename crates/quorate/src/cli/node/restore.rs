@@ -69,8 +69,7 @@ impl Run for Restore {
         let bytes = file::read(&self.file, LARGEST)?;
         let refused = |error: KeystoreError| keystore_problem(&error, &self.file);
         let sealed = BackupFile::read(&self.file, &bytes).map_err(refused)?;
-        let label =
-            label(&sealed).map_err(|_| refused(KeystoreError::Damaged(self.file.clone())))?;
+        let label = label(&sealed).map_err(|_| refused(KeystoreError::damaged(&self.file)))?;
         if self.show {
             context.terminal.show("backup", &label, |page| {
                 page.verdict(

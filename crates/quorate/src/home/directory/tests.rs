@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use quorate_ceremony::encoding::Base64;
 
 use super::*;
+use crate::file_problem::FileProblem;
 use crate::home::Limits;
 
 fn node_config() -> NodeConfig {
@@ -153,16 +154,22 @@ fn a_home_of_the_other_kind_a_newer_or_a_damaged_one_is_refused_and_left_as_it_i
     let newer = text.replace("\"format\": 1", "\"format\": 2");
     fs::write(&file, &newer).unwrap();
     let error = NodeHome::open(root.path()).unwrap_err();
-    assert!(matches!(error, HomeError::Newer { found: 2, known: 1, .. }), "{error}");
+    assert!(
+        matches!(error, HomeError::File(FileProblem::Newer { found: 2, known: 1, .. })),
+        "{error}"
+    );
     for length in [0, 1, text.len() / 2, text.len() - 2] {
         fs::write(&file, &text[..length]).unwrap();
         let error = NodeHome::open(root.path()).unwrap_err();
-        assert!(matches!(error, HomeError::Damaged { .. }), "{error}");
+        assert!(matches!(error, HomeError::File(FileProblem::Damaged { .. })), "{error}");
         assert_eq!(fs::read(&file).unwrap(), &text.as_bytes()[..length]);
     }
     let misspelt = text.replace("auto_accept", "auto_except");
     fs::write(&file, misspelt).unwrap();
-    assert!(matches!(NodeHome::open(root.path()), Err(HomeError::Damaged { .. })));
+    assert!(matches!(
+        NodeHome::open(root.path()),
+        Err(HomeError::File(FileProblem::Damaged { .. }))
+    ));
 }
 
 #[test]

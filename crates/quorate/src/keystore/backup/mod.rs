@@ -143,7 +143,7 @@ impl BackupFile {
     }
 
     fn damaged(&self) -> KeystoreError {
-        KeystoreError::Damaged(self.path.clone())
+        KeystoreError::damaged(&self.path)
     }
 
     fn split(&self) -> Option<Split<'_>> {

@@ -6,6 +6,7 @@ use rand_core::SeedableRng as _;
 use sha2::{Digest as _, Sha256};
 
 use super::*;
+use crate::file_problem::FileProblem;
 use crate::keystore::{Cost, Passphrase, PassphraseProtector};
 
 static_assertions::assert_not_impl_any!(BackupFile: Clone, serde::Serialize);
@@ -93,7 +94,7 @@ fn every_flipped_bit_and_every_cut_is_noticed_and_told_from_a_wrong_passphrase()
             let error = open(&damaged, "sesame").unwrap_err();
             let as_expected = match error {
                 KeystoreError::OtherKind { .. } => position < KIND.magic.len(),
-                KeystoreError::Damaged(_) => position >= KIND.magic.len(),
+                KeystoreError::File(FileProblem::Damaged { .. }) => position >= KIND.magic.len(),
                 _ => false,
             };
             assert!(as_expected, "{position}: {error}");
@@ -101,7 +102,10 @@ fn every_flipped_bit_and_every_cut_is_noticed_and_told_from_a_wrong_passphrase()
     }
     for length in 0..bytes.len() {
         let error = open(&bytes[..length], "sesame").unwrap_err();
-        assert!(matches!(error, KeystoreError::Damaged(_)), "{length}: {error}");
+        assert!(
+            matches!(error, KeystoreError::File(FileProblem::Damaged { .. })),
+            "{length}: {error}"
+        );
     }
 }
 
@@ -123,8 +127,16 @@ fn newer_backups_and_other_files_are_not_called_damaged() {
         let mut other = bytes.clone();
         other[at] = format;
         let error = read(&with_new_digest(other)).unwrap_err();
-        assert_eq!(matches!(error, KeystoreError::Newer { known: 1, .. }), newer, "{error}");
-        assert_eq!(matches!(error, KeystoreError::Damaged(_)), !newer, "{error}");
+        assert_eq!(
+            matches!(error, KeystoreError::File(FileProblem::Newer { known: 1, .. })),
+            newer,
+            "{error}"
+        );
+        assert_eq!(
+            matches!(error, KeystoreError::File(FileProblem::Damaged { .. })),
+            !newer,
+            "{error}"
+        );
     }
     let directory = tempfile::tempdir().unwrap();
     let (keys, _) = node(directory.path(), "keys", 1);
@@ -152,7 +164,7 @@ fn a_key_file_of_another_node_is_not_sealed_into_a_backup() {
     let (_, sealer) = node(directory.path(), "ours", 1);
     let (theirs, _) = node(directory.path(), "theirs", 2);
     let sealed = BackupFile::seal(&sealer, Path::new("x"), &theirs, LABEL, &parts(&sealer));
-    assert!(matches!(sealed, Err(KeystoreError::Damaged(_))));
+    assert!(matches!(sealed, Err(KeystoreError::File(FileProblem::Damaged { .. }))));
 }
 
 #[test]

@@ -45,7 +45,7 @@ impl CoordinatorKeys {
     /// Also when others than its owner can read it.
     pub fn open(path: &Path) -> Result<Self, KeystoreError> {
         let body = KIND.read(path)?;
-        parse(&body).ok_or_else(|| KeystoreError::Damaged(path.to_owned()))
+        parse(&body).ok_or_else(|| KeystoreError::damaged(path))
     }
 }
 

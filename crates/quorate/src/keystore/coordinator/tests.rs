@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
+use crate::file_problem::FileProblem;
 
 static_assertions::assert_not_impl_any!(CoordinatorKeys: Clone, serde::Serialize);
 
@@ -53,13 +54,19 @@ fn a_damaged_file_is_refused_and_left_as_it_is() {
         damaged[position] ^= 0x80;
         fs::write(&path, &damaged).unwrap();
         let error = CoordinatorKeys::open(&path).unwrap_err();
-        assert!(matches!(error, KeystoreError::Damaged(_)), "{position}: {error}");
+        assert!(
+            matches!(error, KeystoreError::File(FileProblem::Damaged { .. })),
+            "{position}: {error}"
+        );
         assert!(fs::read(&path).unwrap() == damaged);
     }
     for length in 0..bytes.len() {
         fs::write(&path, &bytes[..length]).unwrap();
         let error = CoordinatorKeys::open(&path).unwrap_err();
-        assert!(matches!(error, KeystoreError::Damaged(_)), "{length}: {error}");
+        assert!(
+            matches!(error, KeystoreError::File(FileProblem::Damaged { .. })),
+            "{length}: {error}"
+        );
     }
 }
 

@@ -122,7 +122,7 @@ impl NodeKeys {
         protector: &dyn KeyProtector,
     ) -> Result<Self, KeystoreError> {
         let failed = |source| KeystoreError::Protector { path: path.to_owned(), source };
-        let damaged = || KeystoreError::Damaged(path.to_owned());
+        let damaged = || KeystoreError::damaged(path);
         let Body { kind, protected, head, nonce, sealed } = split(body).ok_or_else(damaged)?;
         if kind != protector.kind() {
             return Err(failed(ProtectorError::OtherKind));
@@ -164,7 +164,7 @@ impl NodeKeys {
 
 /// Whether a sealer's key is the one of this whole file: whoever opens the file then opens what the sealer sealed.
 pub(super) fn is_of(path: &Path, file: &[u8], sealer: &PackageSealer) -> Result<(), KeystoreError> {
-    let damaged = || KeystoreError::Damaged(path.to_owned());
+    let damaged = || KeystoreError::damaged(path);
     let body = KIND.body(path, file)?;
     let Body { head, nonce, sealed, .. } = split(&body).ok_or_else(damaged)?;
     sealer.decrypt(nonce, sealed, &associated(head)).map(drop).ok_or_else(damaged)

@@ -9,6 +9,7 @@ use rand_core::SeedableRng as _;
 use sha2::{Digest, Sha256};
 
 use super::*;
+use crate::file_problem::FileProblem;
 use crate::keystore::{Cost, Passphrase, PassphraseProtector};
 
 static_assertions::assert_not_impl_any!(NodeKeys: Clone, serde::Serialize);
@@ -85,7 +86,7 @@ fn a_wrong_passphrase_is_told_from_a_damaged_file() {
         let in_magic = position < KIND.magic.len();
         let as_expected = match error {
             KeystoreError::OtherKind { .. } => in_magic,
-            KeystoreError::Damaged(_) => !in_magic,
+            KeystoreError::File(FileProblem::Damaged { .. }) => !in_magic,
             _ => false,
         };
         assert!(as_expected, "{position}: {error}");
@@ -94,7 +95,10 @@ fn a_wrong_passphrase_is_told_from_a_damaged_file() {
     for length in 0..bytes.len() {
         fs::write(&path, &bytes[..length]).unwrap();
         let error = open(&path, "sesame").unwrap_err();
-        assert!(matches!(error, KeystoreError::Damaged(_)), "{length}: {error}");
+        assert!(
+            matches!(error, KeystoreError::File(FileProblem::Damaged { .. })),
+            "{length}: {error}"
+        );
     }
 }
 
@@ -113,11 +117,14 @@ fn what_was_changed_on_purpose_does_not_open() {
     newer[start - 1] = 0;
     fs::write(&path, with_new_digest(newer.clone())).unwrap();
     let error = open(&path, "sesame").unwrap_err();
-    assert!(matches!(error, KeystoreError::Damaged(_)), "{error}");
+    assert!(matches!(error, KeystoreError::File(FileProblem::Damaged { .. })), "{error}");
     newer[start - 1] = 2;
     fs::write(&path, with_new_digest(newer)).unwrap();
     let error = open(&path, "sesame").unwrap_err();
-    assert!(matches!(error, KeystoreError::Newer { found: 2, known: 1, .. }), "{error}");
+    assert!(
+        matches!(error, KeystoreError::File(FileProblem::Newer { found: 2, known: 1, .. })),
+        "{error}"
+    );
 }
 
 #[test]

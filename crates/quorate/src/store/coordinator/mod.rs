@@ -144,7 +144,7 @@ impl CoordinatorStore {
         let path = self.database.path().to_owned();
         let signed = self.kept().await?.checkpoint;
         let signed = signed.map(|note| note.parse::<SignedCheckpoint>()).transpose();
-        let signed = signed.map_err(|_| StoreError::Damaged(path.clone()))?;
+        let signed = signed.map_err(|_| StoreError::damaged(&path))?;
         let signed = signed.map(|signed| signed.unverified().head());
         loop {
             let entries = self.entries(self.size(), u64::MAX, READ_AT_ONCE).await?;
@@ -156,7 +156,7 @@ impl CoordinatorStore {
                 let head =
                     |wanted: Option<TreeHead>| wanted.filter(|w| w.size == self.frontier.size());
                 if head(signed).is_some_and(|signed| signed != self.frontier.head()) {
-                    return Err(StoreError::Damaged(path));
+                    return Err(StoreError::damaged(&path));
                 }
                 if let Some(published) = head(published).filter(|p| *p != self.frontier.head()) {
                     return Err(StoreError::OtherThanPublished { path, size: published.size });
@@ -164,7 +164,7 @@ impl CoordinatorStore {
             }
         }
         if signed.is_some_and(|signed| signed.size > self.size()) {
-            return Err(StoreError::Damaged(path));
+            return Err(StoreError::damaged(&path));
         }
         match published.map(|published| published.size).filter(|size| *size > self.size()) {
             Some(published) => {
@@ -256,7 +256,7 @@ pub(super) async fn read_entries(
 pub(super) async fn read_kept(database: &mut Database) -> Result<Kept, StoreError> {
     let path = database.path().to_owned();
     let failed = |error| StoreError::from_database(&path, error);
-    let damaged = || StoreError::Damaged(path.clone());
+    let damaged = || StoreError::damaged(&path);
     let checkpoint = sqlx::query_scalar("SELECT note FROM checkpoint")
         .fetch_optional(database.reading().await)
         .await

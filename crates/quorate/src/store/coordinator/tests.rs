@@ -4,6 +4,7 @@ use quorate_log::key::{CosignerSigner, LogSigner, Seed};
 use quorate_log::note::NoteSignature;
 
 use super::*;
+use crate::file_problem::FileProblem;
 use crate::home::{CoordinatorHome, Home};
 use crate::store::publish::Publisher;
 
@@ -184,7 +185,7 @@ async fn a_changed_entry_is_found_when_the_store_is_opened() {
     store.database.commit(change).await.unwrap();
     store.close().await.unwrap();
     let error = CoordinatorStore::open(&fixture.directory).await.err().unwrap();
-    assert!(matches!(error, StoreError::Damaged(_)), "{error}");
+    assert!(matches!(error, StoreError::File(FileProblem::Damaged { .. })), "{error}");
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ use sqlx::{
 
 use super::durable;
 use super::error::StoreError;
+use crate::file_problem::FileProblem;
 
 /// What a database is for, and how it came to its present tables.
 pub(super) struct Schema {
@@ -246,7 +247,7 @@ async fn inspect(path: &Path, schema: &Schema) -> Result<i64, StoreError> {
     let length = fs::metadata(path).map_err(|error| StoreError::from_read(path, error))?.len();
     // SQLite takes a very short file for a new database.
     if length < SMALLEST_PAGE {
-        return Err(StoreError::Damaged(path.to_owned()));
+        return Err(StoreError::damaged(path));
     }
     fs::File::open(path).map_err(|error| StoreError::from_read(path, error))?;
     let mut connection = connect(path, options(path).read_only(true)).await?;
@@ -270,7 +271,9 @@ async fn inspect_open(
     let found: i64 =
         query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await.map_err(failed)?;
     if found > schema.version() {
-        return Err(StoreError::Newer { path: path.to_owned(), found, known: schema.version() });
+        let (path, found) = (path.to_owned(), found.unsigned_abs());
+        let known = schema.version().unsigned_abs();
+        return Err(FileProblem::Newer { path, found, known }.into());
     }
     let verdict: String =
         query_scalar("PRAGMA quick_check(1)").fetch_one(&mut *connection).await.map_err(failed)?;
@@ -279,7 +282,7 @@ async fn inspect_open(
     let journal = fs::metadata(journal_of(path)).map_or(0, |metadata| metadata.len());
     let cut_off = journal == 0 && length.checked_rem(page.unsigned_abs()) != Some(0);
     if found < 1 || verdict != "ok" || cut_off {
-        return Err(StoreError::Damaged(path.to_owned()));
+        return Err(StoreError::damaged(path));
     }
     Ok(found)
 }

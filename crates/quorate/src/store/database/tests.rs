@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
+use crate::file_problem::FileProblem;
 use crate::store::Refusal;
 
 const SCHEMA: Schema = Schema { kind: "test", application_id: 7, migrations: &[CREATE] };
@@ -105,7 +106,10 @@ async fn a_damaged_database_is_refused_and_left_as_it_is() {
         fs::write(&path, &damaged).unwrap();
         let error = Database::open(&path, &SCHEMA).await.err();
         let error = error.unwrap_or_else(|| panic!("{number} was opened"));
-        assert!(matches!(error, StoreError::Damaged(_)), "{number}: {error}");
+        assert!(
+            matches!(error, StoreError::File(FileProblem::Damaged { .. })),
+            "{number}: {error}"
+        );
         assert!(error.to_string().contains("test.sqlite"), "{error}");
         assert!(fs::read(&path).unwrap() == damaged, "{number} was changed");
     }
@@ -123,7 +127,10 @@ async fn a_database_of_another_kind_or_version_is_refused() {
     assert!(matches!(error, StoreError::OtherKind { .. }), "{error}");
     let older = Schema { migrations: &[], ..SCHEMA };
     let error = Database::open(&path(&directory), &older).await.err().unwrap();
-    assert!(matches!(error, StoreError::Newer { found: 1, known: 0, .. }), "{error}");
+    assert!(
+        matches!(error, StoreError::File(FileProblem::Newer { found: 1, known: 0, .. })),
+        "{error}"
+    );
     assert_eq!(fs::read(path(&directory)).unwrap(), before);
 }
 
@@ -142,7 +149,7 @@ async fn an_older_format_is_brought_up_to_date_and_keeps_its_content() {
     }
     assert!(matches!(
         Database::open(&path(&directory), &SCHEMA).await,
-        Err(StoreError::Newer { found: 2, known: 1, .. })
+        Err(StoreError::File(FileProblem::Newer { found: 2, known: 1, .. }))
     ));
 }
 
@@ -163,7 +170,7 @@ async fn a_database_that_can_not_be_looked_at_is_not_taken_for_missing() {
     fs::write(directory.path().join("file"), b"").unwrap();
     let below_a_file = directory.path().join("file/test.sqlite");
     let error = Database::open(&below_a_file, &SCHEMA).await.err().unwrap();
-    assert!(matches!(error, StoreError::Unreadable { .. }), "{error}");
+    assert!(matches!(error, StoreError::File(FileProblem::Unreadable { .. })), "{error}");
 }
 
 #[tokio::test]
@@ -173,7 +180,7 @@ async fn a_full_database_is_an_error_of_its_own_and_stays_usable() {
     database.commit(insert([1])).await.unwrap();
     database.reading().await.execute("PRAGMA max_page_count = 4").await.unwrap();
     let error = database.commit(insert(2..1000)).await.unwrap_err();
-    assert!(matches!(error, StoreError::DiskFull(_)), "{error}");
+    assert!(matches!(error, StoreError::File(FileProblem::DiskFull(_))), "{error}");
     assert_eq!(rows(&mut database).await, [1]);
     database.commit(insert([2])).await.unwrap();
     assert_eq!(rows(&mut database).await, [1, 2]);
@@ -212,7 +219,7 @@ async fn on_a_full_disk_what_was_stored_before_is_readable_and_room_makes_it_go_
     let full = fs::write(&filler, vec![0; 1 << 20]).unwrap_err();
     assert_eq!(full.kind(), io::ErrorKind::StorageFull);
     let error = database.commit(insert(2..1000)).await.unwrap_err();
-    assert!(matches!(error, StoreError::DiskFull(_)), "{error}");
+    assert!(matches!(error, StoreError::File(FileProblem::DiskFull(_))), "{error}");
     assert_eq!(rows(&mut database).await, [1]);
     fs::remove_file(filler).unwrap();
     database.commit(insert([2])).await.unwrap();

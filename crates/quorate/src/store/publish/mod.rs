@@ -63,7 +63,7 @@ impl Publisher {
         let kept = read_kept(&mut self.database).await?;
         let Some(checkpoint) = &kept.checkpoint else { return Ok(0) };
         let signed: Result<SignedCheckpoint, _> = checkpoint.parse();
-        let signed = signed.map_err(|_| StoreError::Damaged(self.database.path().to_owned()))?;
+        let signed = signed.map_err(|_| StoreError::damaged(self.database.path()))?;
         let note = with_cosignatures(&signed, &kept);
         if self.published.as_ref().is_some_and(|published| published.note == note) {
             return Ok(signed.unverified().size());
@@ -77,7 +77,7 @@ impl Publisher {
             Some(extended) => extended,
             None => {
                 let anew = self.extend(None, &signed).await?;
-                anew.ok_or_else(|| StoreError::Damaged(self.database.path().to_owned()))?
+                anew.ok_or_else(|| StoreError::damaged(self.database.path()))?
             }
         };
         self.write_checkpoint(note.clone(), obsolete).await?;
@@ -108,7 +108,7 @@ impl Publisher {
             let from = writer.head().size;
             let entries = read_entries(&mut self.database, from, wanted.size, READ_AT_ONCE).await?;
             if entries.is_empty() {
-                return Err(StoreError::Damaged(self.database.path().to_owned()));
+                return Err(StoreError::damaged(self.database.path()));
             }
             let log = self.log.clone();
             let append = move || {

@@ -1,19 +1,5 @@
-//! Writes what the story of a small IVN leaves behind: bytes to keep for ever, and what fuzzers begin with.
-//!
-//! ```console
-//! $ cargo run -p quorate --example story -- kept     # what is missing in vectors/kept, and its SHA256SUMS
-//! $ cargo run -p quorate --example story -- seeds    # fuzz/corpus/*/seed-*
-//! ```
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a developer's program may stop at the first surprise"
-)]
-
-#[path = "../../../fuzz/src/lib.rs"]
-pub mod targets;
+//! Writes the bytes that the story of a small IVN leaves behind: those in `vectors/kept`, and what
+//! fuzzers begin with. Run by `cargo xtask kept`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -35,16 +21,24 @@ use quorate_log::tree::{Frontier, MemoryTree};
 use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use targets::story::{Said, name};
-use targets::{
-    TARGETS, documents, files, keyshare, log, machines, network, protocol, repair, state, story,
+
+use super::targets::story::{Said, name};
+use super::targets::{
+    self, TARGETS, documents, files, keyshare, log, machines, network, protocol, repair, state,
+    story,
 };
 
-fn main() {
+/// Names what to write before the test: `kept` (files that are missing in `vectors/kept`, and their
+/// lines in `SHA256SUMS`) or `seeds` (`fuzz/corpus/*/seed-*`).
+const WRITE: &str = "QUORATE_WRITE";
+
+#[test]
+fn each_file_that_is_written_today_is_kept() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    match std::env::args().nth(1).as_deref() {
-        Some("kept") => keep(&root.join("vectors/kept")),
-        Some("seeds") => {
+    let kept = root.join("vectors/kept");
+    match std::env::var(WRITE).as_deref() {
+        Ok("kept") => keep(&kept),
+        Ok("seeds") => {
             for target in TARGETS {
                 for (number, seed) in (target.seeds)().iter().enumerate() {
                     let path = root.join("fuzz/corpus").join(target.name);
@@ -52,7 +46,10 @@ fn main() {
                 }
             }
         }
-        _ => panic!("say `kept` or `seeds`"),
+        _ => {}
+    }
+    for file in made().into_keys() {
+        assert!(kept.join(&file).exists(), "{file} is not kept yet: cargo xtask kept");
     }
 }
 
@@ -94,15 +91,12 @@ fn made() -> BTreeMap<String, Vec<u8>> {
     let mut made: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     let mut add = |file: &str, bytes: Vec<u8>| drop(made.insert(file.to_owned(), bytes));
 
-    add("entry.1.jsonl", entries());
-    add("entry.2.jsonl", entries_of_changes());
-    add("entry.3.jsonl", entries_of_accounts());
-    add("entry.4.jsonl", entries_of_handovers());
-    add("entry.5.jsonl", entries_of_sessions());
+    let kinds = [entries(), entries_of_changes(), entries_of_accounts(), entries_of_handovers()];
+    add("entry.1.jsonl", kinds.concat());
     add("misbehaviour.1.jsonl", proofs());
     let (tiles, _) = log::tree(&story.log);
-    tiles.into_iter().for_each(|(path, bytes)| add(&format!("log.4/{path}"), bytes));
-    add("log.4/checkpoint", story.checkpoint.to_string().into_bytes());
+    tiles.into_iter().for_each(|(path, bytes)| add(&format!("log.1/{path}"), bytes));
+    add("log.1/checkpoint", story.checkpoint.to_string().into_bytes());
     let defined = |entry: &quorate_ceremony::entry::Entry| {
         matches!(entry.statement().body, Body::GroupDefined(_))
     };
@@ -163,7 +157,7 @@ fn made() -> BTreeMap<String, Vec<u8>> {
     add("node-backup.1.bin", files::node_backup());
     add("coordinator-keys.1.bin", files::coordinator_keys());
     let stores = files::store_seeds();
-    add("node-store.2.sqlite", stores[0].clone());
+    add("node-store.1.sqlite", stores[0].clone());
     add("coordinator-store.1.sqlite", stores[1].clone());
     made
 }
@@ -191,7 +185,7 @@ fn entries() -> Vec<u8> {
     lines
 }
 
-/// The kinds of entries that came with changes of groups; they do not happen in the story.
+/// The kinds of entries about changes of groups, which do not happen in the story.
 fn entries_of_changes() -> Vec<u8> {
     let story = story();
     let defined = story.entries().find_map(|entry| match &entry.statement().body {
@@ -219,7 +213,7 @@ fn entries_of_changes() -> Vec<u8> {
     lines.flatten().collect()
 }
 
-/// The kind of entry that came with the confirmation of changes by those before.
+/// The kind of entry that confirms a change, which does not happen in the story.
 fn entries_of_handovers() -> Vec<u8> {
     let story = story();
     let defined = story.entries().find_map(|entry| match &entry.statement().body {
@@ -233,17 +227,8 @@ fn entries_of_handovers() -> Vec<u8> {
     line(String::from_utf8(state::signed(statement).unwrap().to_bytes()).unwrap())
 }
 
-/// The start of a session.
-fn entries_of_sessions() -> Vec<u8> {
-    let started = |entry: &quorate_ceremony::entry::Entry| {
-        let body = &entry.statement().body;
-        matches!(body, Body::CeremonyStarted { .. })
-    };
-    let entry = story().entries().find(started).unwrap();
-    line(String::from_utf8(entry.to_bytes()).unwrap())
-}
-
-/// The kinds of entries, and the fields, that came with accounts that change and with lost shares.
+/// The kinds of entries, and the fields, about accounts that change and about lost shares, which do
+/// not happen in the story.
 fn entries_of_accounts() -> Vec<u8> {
     let story = story();
     let keys = AccountSecrets {
@@ -394,11 +379,11 @@ fn asks() -> Vec<serde_json::Value> {
         json!({"ask": "request", "id": "3f2a", "watch": false}),
         json!({
             "ask": "sign", "group": "board", "document_type": "contract", "format": "ssh", "namespace": "file",
-            "name": "contract.txt", "document": "YSBjb250cmFjdAo=", "expires_in": 3_600_000,
+            "name": "contract.txt", "expires_in": 3_600_000,
         }),
         json!({
             "ask": "sign", "group": "board", "document_type": null, "format": "raw", "namespace": null,
-            "name": "contract.txt", "document": "", "expires_in": null,
+            "name": "contract.txt", "expires_in": null,
         }),
         json!({"ask": "approve", "id": "3f2a"}),
         json!({"ask": "reject", "id": "3f2a", "reason": "not before Friday"}),
@@ -409,6 +394,7 @@ fn asks() -> Vec<serde_json::Value> {
         json!({"ask": "entries", "first": 0, "limit": 10}),
         json!({"ask": "prove", "index": 4}),
         json!({"ask": "document", "id": "3f2a"}),
+        json!({"ask": "backup"}),
     ]
 }
 
@@ -459,7 +445,8 @@ fn answers() -> Vec<serde_json::Value> {
             }],
         }),
         json!({"answer": "proof", "entry": "e30=", "proof": "c2sp.org/tlog-proof@v1\n", "log_key": "log+00+AA"}),
-        json!({"answer": "document", "name": "contract.txt", "document": "YSBjb250cmFjdAo="}),
+        json!({"answer": "document", "name": "contract.txt"}),
+        json!({"answer": "backup"}),
     ];
     for (code, exit) in [
         ("failed", "error"),
