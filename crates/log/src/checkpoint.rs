@@ -1,4 +1,4 @@
-//! Checkpoints: a tree head signed by the log and cosigned by those who follow it.
+//! Checkpoints: a tree head that the log signs and its followers cosign.
 //!
 //! <https://c2sp.org/tlog-checkpoint>, <https://c2sp.org/tlog-cosignature>. Three types, so that
 //! nothing unverified is trusted by mistake: [`SignedCheckpoint`] (somebody sent it) →
@@ -17,7 +17,7 @@ use crate::note::{KeyName, MAX_SIGNATURES, Note, NoteError, NoteSignature};
 use crate::quorum::cosignatures_for_final;
 use crate::tree::{MAX_SIZE, TreeHead};
 
-/// What a log says of itself at one time. Displays as the text that is signed.
+/// A log's statement about itself at one time. Displays as the text that is signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
     origin: String,
@@ -51,7 +51,7 @@ impl Checkpoint {
         self.head.root
     }
 
-    /// Lines that follow the root. They are signed, but nothing checks what they say; this crate
+    /// Lines that follow the root. They are signed, but nothing checks their content; this crate
     /// writes none.
     pub fn extensions(&self) -> &[String] {
         &self.extensions
@@ -102,7 +102,7 @@ pub struct SignedCheckpoint {
 }
 
 impl SignedCheckpoint {
-    /// What the note says, whoever wrote it.
+    /// The content of the note, which anybody may have written.
     pub fn unverified(&self) -> &Checkpoint {
         &self.checkpoint
     }
@@ -114,12 +114,12 @@ impl SignedCheckpoint {
 
     /// Checks that the checkpoint is of this log and signed by it.
     ///
-    /// Ignores signatures of other keys.
+    /// Ignores signatures of different keys.
     ///
     /// # Errors
     ///
-    /// When the origin is another, no signature is by the log's key, or one is that does not
-    /// verify.
+    /// When the origin is another, no signature is by the log's key, or a signature by the log's
+    /// key does not verify.
     pub fn verify(self, log: &LogVerifier) -> Result<VerifiedCheckpoint, CheckpointError> {
         if self.checkpoint.origin != log.origin().as_str() {
             return Err(CheckpointError::OtherLog);
@@ -191,12 +191,12 @@ impl VerifiedCheckpoint {
         &self.0
     }
 
-    /// Adds a cosignature of this very checkpoint, in place of an earlier one of that cosigner.
+    /// Adds a cosignature of this checkpoint, in place of an earlier one of that cosigner.
     ///
     /// # Errors
     ///
-    /// When it is not by one of `cosigners`, does not verify, or the note is full. Then the note
-    /// is as before.
+    /// When it is not by one of `cosigners`, does not verify, or the note is full. Then the note is
+    /// unchanged.
     pub fn add_cosignature(
         &mut self,
         cosigners: &CosignerSet,
@@ -217,12 +217,12 @@ impl VerifiedCheckpoint {
         Ok(time)
     }
 
-    /// Verifies the cosignatures of `cosigners`. Ignores signatures of other keys.
+    /// Verifies the cosignatures of `cosigners`. Ignores signatures of different keys.
     ///
     /// # Errors
     ///
-    /// When a cosignature of one of them does not verify: whoever handed out the note did not
-    /// check it.
+    /// When a cosignature of one of them does not verify: the party that handed out the note did
+    /// not check it.
     pub fn cosigned_by(&self, cosigners: &CosignerSet) -> Result<Cosigners, CheckpointError> {
         let mut times = BTreeMap::new();
         for signature in self.note().signatures() {
@@ -246,8 +246,8 @@ impl fmt::Display for VerifiedCheckpoint {
 impl LogSigner {
     /// Signs a checkpoint that states that the log has the tree `head`.
     ///
-    /// A signer of two heads that are not [consistent](crate::proof::ConsistencyProof) has
-    /// provably forked the log.
+    /// A signer of two heads that are not [consistent](crate::proof::ConsistencyProof) has provably
+    /// forked the log.
     pub fn sign(&self, head: TreeHead) -> VerifiedCheckpoint {
         let checkpoint = Checkpoint::new(self.verifier().origin().as_str().to_owned(), head);
         let text = checkpoint.to_string();
@@ -258,8 +258,8 @@ impl LogSigner {
 }
 
 impl CosignerSigner {
-    /// States that at `time` this checkpoint was the largest that the cosigner knew of the log,
-    /// and consistent with all earlier ones.
+    /// States that at `time` this checkpoint was the largest that the cosigner knew of the log, and
+    /// consistent with all earlier ones.
     ///
     /// The caller has checked that, and has durably stored the checkpoint before it sends the
     /// cosignature.
@@ -268,9 +268,9 @@ impl CosignerSigner {
     }
 }
 
-/// The cosigners that count, no two with one name or one key.
+/// The cosigners that count, no two with the same name or the same key.
 ///
-/// The second matters because a cosignature does not cover its name: one would count twice.
+/// The key matters because a cosignature does not cover its name: one cosigner would count twice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CosignerSet(BTreeMap<KeyName, CosignerVerifier>);
 
@@ -305,16 +305,16 @@ impl CosignerSet {
 #[error("cosigner {0} has the name or the key of another")]
 pub struct AmbiguousCosigner(pub KeyName);
 
-/// Who cosigned a checkpoint, and when; all verified.
+/// The cosigners of a checkpoint, with their times; all verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cosigners {
     times: BTreeMap<KeyName, Timestamp>,
-    /// Size of the set that was looked for.
+    /// The size of the set of cosigners that was searched for.
     of: usize,
 }
 
 impl Cosigners {
-    /// When each of them cosigned (last, if more than once).
+    /// The time at which each of them cosigned (the last, if more than once).
     pub fn times(&self) -> &BTreeMap<KeyName, Timestamp> {
         &self.times
     }
@@ -338,7 +338,7 @@ pub enum CheckpointError {
     /// The second line is not the shortest decimal form of a number up to [`MAX_SIZE`].
     #[error("the tree size of the checkpoint is not a plain decimal number")]
     Size,
-    /// The third line is not a hash, or not the one of the empty tree although the size is 0.
+    /// The third line is not a hash, or not the hash of the empty tree although the size is 0.
     #[error("the root of the checkpoint is not a hash that a tree of this size can have")]
     Root,
     /// The first line is not the log's origin.
@@ -347,13 +347,13 @@ pub enum CheckpointError {
     /// No signature names the log's key.
     #[error("the checkpoint is not signed by the log's key")]
     NotSignedByLog,
-    /// A cosignature is of a key that is not known.
+    /// A cosignature is by an unknown key.
     #[error("the cosignature is not by a known cosigner")]
     UnknownCosigner,
     /// A signature of a known key does not verify.
     #[error("the signature of {name} on the checkpoint does not verify")]
     BadSignature {
-        /// Whose signature it claims to be. That proves nothing against the holder of that name.
+        /// The name that the signature claims. That proves nothing against the holder of that name.
         name: KeyName,
     },
 }

@@ -1,4 +1,4 @@
-//! Forks: two checkpoints that one log signed although they can't both be true.
+//! Forks: two checkpoints that one log signed although they cannot both be true.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use crate::key::LogVerifier;
 use crate::proof::{ConsistencyProof, ProveError};
 use crate::tree::{HashReader, TreeHead, head_at};
 
-/// What two checkpoints of one log say of each other.
+/// How two checkpoints of one log relate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Comparison {
@@ -16,8 +16,8 @@ pub enum Comparison {
     Consistent,
     /// The log contradicts itself, provably.
     Fork(Box<Fork>),
-    /// The proof fails. Who made it may be wrong or lying, so this accuses nobody; but do not
-    /// follow the log further until somebody shows a proof.
+    /// The proof fails. The party that made it may be wrong or lying, so this accuses nobody; but
+    /// do not follow the log further until somebody provides a valid proof.
     Unproven,
 }
 
@@ -55,8 +55,8 @@ fn in_order<'a>(
     Ok(if one.head().size <= other.head().size { (one, other) } else { (other, one) })
 }
 
-/// Evidence that a log forked: two checkpoints with its signature, and why they exclude each
-/// other. Convinces anybody who has the log's key.
+/// Evidence that a log forked: two checkpoints with its signature, and why they exclude each other.
+/// Convinces anybody who has the log's key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fork {
@@ -72,17 +72,19 @@ enum Contradiction {
     SameSize,
     /// The newer tree begins with another tree of the older one's size.
     OtherBeginning {
-        /// The root of what the newer tree begins with.
+        /// The root of the beginning of the newer tree.
         root: Hash,
-        /// Shows that. A proof that merely fails would show nothing: anybody can make one.
+        /// Proves that root. A proof that merely fails would show nothing, because anybody can make
+        /// one.
         proof: ConsistencyProof,
     },
 }
 
 impl Fork {
-    /// Looks for a fork between two checkpoints, in any order, from the entries of the larger.
+    /// Searches for a fork between two checkpoints, in any order, from the entries of the larger
+    /// one.
     ///
-    /// `reader` must have the entries that the larger checkpoint is of.
+    /// `reader` must have the entries of the larger checkpoint.
     ///
     /// # Errors
     ///
@@ -141,7 +143,7 @@ impl Fork {
     }
 }
 
-/// Why evidence of a fork is none.
+/// Why the evidence does not prove a fork.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ForkError {
@@ -153,7 +155,7 @@ pub enum ForkError {
     NoContradiction,
 }
 
-/// Why a fork can't be looked for.
+/// Why the search for a fork is impossible.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FindForkError<E: std::error::Error + 'static> {
@@ -163,7 +165,7 @@ pub enum FindForkError<E: std::error::Error + 'static> {
     /// The entries are not those of the larger checkpoint.
     #[error("the entries at hand are not those of the larger checkpoint")]
     OtherEntries,
-    /// The entries can't be read, or are too few.
+    /// The entries cannot be read, or there are too few.
     #[error(transparent)]
     Prove(#[from] ProveError<E>),
 }

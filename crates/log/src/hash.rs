@@ -1,4 +1,4 @@
-//! SHA-256 hashes of the Merkle tree, with the prefixes that tell leaves from nodes.
+//! SHA-256 hashes of the Merkle tree, with the prefixes that distinguish leaves from nodes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -71,7 +71,7 @@ impl FromStr for Hash {
     type Err = InvalidHash;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // 44 characters encode 32 bytes; a longer text is refused before it is decoded.
+        // 44 characters encode 32 bytes; a longer text is rejected before it is decoded.
         if text.len() != 44 {
             return Err(InvalidHash);
         }

@@ -31,7 +31,7 @@ impl Seed {
     }
 }
 
-/// When a cosigner signed, in seconds since 1970-01-01 UTC, at most 2⁶³−1.
+/// The time at which a cosigner signed, in seconds since 1970-01-01 UTC, at most 2⁶³−1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "u64", try_from = "u64")]
 pub struct Timestamp(u64);
@@ -98,7 +98,7 @@ impl LogVerifier {
     ///
     /// # Errors
     ///
-    /// When the bytes are not a key that anybody can hold the private half of.
+    /// When nobody can hold the private half of such a key.
     pub fn new(origin: KeyName, public_key: &[u8; 32]) -> Result<Self, KeyError> {
         Ok(Self(NoteKey::new(origin, Algorithm::Note, public_key_from(public_key)?)))
     }
@@ -165,7 +165,7 @@ impl CosignerVerifier {
     ///
     /// # Errors
     ///
-    /// When the bytes are not a key that anybody can hold the private half of.
+    /// When nobody can hold the private half of such a key.
     pub fn new(name: KeyName, public_key: &[u8; 32]) -> Result<Self, KeyError> {
         Ok(Self(NoteKey::new(name, Algorithm::CosignatureV1, public_key_from(public_key)?)))
     }
@@ -189,7 +189,7 @@ impl CosignerVerifier {
         self.0.is_named_in(signature)
     }
 
-    /// Gives the time of the cosignature if it is valid for `text`.
+    /// Returns the time of the cosignature if it is valid for `text`.
     pub(crate) fn verify(&self, text: &str, signature: &NoteSignature) -> Option<Timestamp> {
         let (seconds, ed25519) = signature.bytes.split_first_chunk()?;
         let time = u64::from_be_bytes(*seconds).try_into().ok()?;
@@ -216,10 +216,10 @@ pub enum KeyError {
     Algorithm {
         /// 0x01 for a log's key, 0x04 for a cosigner's.
         expected: u8,
-        /// What the key says.
+        /// The signature type in the key.
         found: u8,
     },
-    /// The id is not the hash of name and key: probably a typing error in one of them.
+    /// The id is not the hash of name and key: probably one of them has a typing error.
     #[error("the key's id does not fit its name and content (is it copied completely?)")]
     Id,
     /// The 32 bytes are not a point of the curve, or one of small order.
@@ -227,7 +227,7 @@ pub enum KeyError {
     PublicKey,
 }
 
-/// Bytes that say what a key's signatures cover.
+/// The signature type of a key: what its signatures cover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Algorithm {
     Note = 0x01,

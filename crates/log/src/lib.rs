@@ -1,8 +1,8 @@
 //! The transparency log of an IVN, in C2SP formats.
 //!
-//! An append-only sequence of entries, each at most 65,535 bytes, under a Merkle tree of
-//! [RFC 9162 §2.1] with SHA-256. This crate knows nothing of what entries mean, holds no
-//! clock, and does no I/O beyond [`tile::TileReader`].
+//! An append-only sequence of entries, each at most 65,535 bytes, under a Merkle tree of [RFC 9162
+//! §2.1] with SHA-256. This crate knows nothing of what entries mean, holds no clock, and does no
+//! I/O beyond [`tile::TileReader`].
 //!
 //! ```text
 //! entries ──▶ tile::TileWriter ──▶ files (tlog-tiles)
@@ -13,9 +13,9 @@
 //!             proof, tlog_proof ─────┴──▶ checked by nodes and auditors
 //! ```
 //!
-//! Formats: [signed-note], [tlog-checkpoint], [tlog-cosignature], [tlog-tiles], [tlog-proof].
-//! Every decoder is total and bounded: no bytes make it panic or use memory beyond a small
-//! multiple of its input.
+//! Formats: [signed-note], [tlog-checkpoint], [tlog-cosignature], [tlog-tiles], [tlog-proof]. Every
+//! decoder is total and bounded: no bytes make it panic or use memory beyond a small multiple of
+//! its input.
 //!
 //! [RFC 9162 §2.1]: https://www.rfc-editor.org/rfc/rfc9162.html#section-2.1
 //! [signed-note]: https://c2sp.org/signed-note

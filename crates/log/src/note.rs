@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// Most bytes of a note, signatures included.
 pub const MAX_NOTE_LEN: usize = 1_000_000;
 
-/// Most signatures of a note. Other implementations stop at 100 and read no more.
+/// Most signatures of a note. Other implementations stop reading at 100.
 pub const MAX_SIGNATURES: usize = 1024;
 
 /// Most bytes of one signature, without the key id; the largest known is ML-DSA-87's.
@@ -65,13 +65,13 @@ impl From<KeyName> for String {
     }
 }
 
-/// A text can't be the name of a key.
+/// A text that cannot be the name of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a key name must be 1 to 255 bytes without spaces, `+` or control characters")]
 pub struct InvalidKeyName;
 
-/// Four bytes that tell apart the keys of one name and what they sign. Not a fingerprint:
-/// anybody can make a key that has a given id.
+/// Four bytes that distinguish the keys of one name and what they sign. Not a fingerprint: anybody
+/// can make a key with a given id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(pub(crate) [u8; KEY_ID_LEN]);
 
@@ -87,7 +87,7 @@ impl fmt::Display for KeyId {
 pub struct NoteSignature {
     pub(crate) name: KeyName,
     pub(crate) id: KeyId,
-    /// What follows the key id: 64 bytes for Ed25519, 72 for a cosignature.
+    /// The bytes after the key id: 64 for Ed25519, 72 for a cosignature.
     pub(crate) bytes: Vec<u8>,
 }
 
@@ -155,12 +155,13 @@ pub struct Note {
 }
 
 impl Note {
-    /// `text` must be what [`FromStr`] would accept: ends in a newline, no control characters.
+    /// `text` must be a text that [`FromStr`] accepts: it ends in a newline and has no control
+    /// characters.
     pub(crate) fn from_parts(text: String, signatures: Vec<NoteSignature>) -> Self {
         Self { text, signatures }
     }
 
-    /// What is signed, with its final newline.
+    /// The signed text, with its final newline.
     pub fn text(&self) -> &str {
         &self.text
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::tree::{HashReader, MAX_SIZE, TreeHead, range_hash};
 use crate::{Hash, node_hash};
 
-/// Shows that an entry is at its index in a tree.
+/// Proves that an entry is at its index in a tree.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InclusionProof {
     /// Zero-based index of the entry.
@@ -17,7 +17,7 @@ pub struct InclusionProof {
 impl InclusionProof {
     /// Makes the proof for the entry at `index` in the tree of the first `size` entries.
     ///
-    /// The hashes are as good as `reader`: [`verify`](Self::verify) the result against a
+    /// The hashes are as reliable as `reader`: [`verify`](Self::verify) the result against a
     /// checkpoint before relying on it.
     ///
     /// # Errors
@@ -50,7 +50,7 @@ impl InclusionProof {
     ///
     /// # Errors
     ///
-    /// [`InvalidProof`] when that is not shown.
+    /// [`InvalidProof`] when the proof does not show it.
     pub fn verify(&self, leaf: Hash, head: TreeHead) -> Result<(), InvalidProof> {
         if self.index >= head.size {
             return Err(InvalidProof);
@@ -62,7 +62,7 @@ impl InclusionProof {
             }
             if node & 1 == 1 || node == last {
                 hash = node_hash(*sibling, hash);
-                // A node that has no right sibling is its own parent on the levels above.
+                // A node without a right sibling is its own parent on the levels above.
                 let levels = if node == 0 { 0 } else { node.trailing_zeros() };
                 node >>= levels;
                 last >>= levels;
@@ -76,7 +76,7 @@ impl InclusionProof {
     }
 }
 
-/// Shows that a tree is the beginning of a later one.
+/// Proves that a tree is the beginning of a later one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ConsistencyProof {
@@ -88,7 +88,7 @@ pub struct ConsistencyProof {
 impl ConsistencyProof {
     /// Makes the proof that the first `older` entries begin the first `newer`.
     ///
-    /// The hashes are as good as `reader`: [`verify`](Self::verify) the result against
+    /// The hashes are as reliable as `reader`: [`verify`](Self::verify) the result against
     /// checkpoints before relying on it.
     ///
     /// # Errors
@@ -130,7 +130,7 @@ impl ConsistencyProof {
     ///
     /// # Errors
     ///
-    /// [`InvalidProof`] when that is not shown. It may be the proof that is wrong: to accuse a
+    /// [`InvalidProof`] when the proof does not show it. The proof itself may be wrong: accusing a
     /// log takes a [`Fork`](crate::compare::Fork).
     pub fn verify(&self, older: TreeHead, newer: TreeHead) -> Result<(), InvalidProof> {
         let shown = match (older.size, self.hashes.as_slice()) {
@@ -186,7 +186,7 @@ fn split(size: u64) -> u64 {
 #[error("the proof does not lead to the root of the checkpoint")]
 pub struct InvalidProof;
 
-/// Why a proof can't be made.
+/// Why a proof cannot be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProveError<E: std::error::Error + 'static> {
@@ -198,7 +198,7 @@ pub enum ProveError<E: std::error::Error + 'static> {
         /// The size of the tree.
         size: u64,
     },
-    /// A tree can't begin a smaller one.
+    /// A tree cannot begin a smaller one.
     #[error("a tree of {older} entries can't be the beginning of one of {newer}")]
     Shrinks {
         /// The size that should come first.
@@ -206,7 +206,7 @@ pub enum ProveError<E: std::error::Error + 'static> {
         /// The size that should come later.
         newer: u64,
     },
-    /// A hash can't be read.
+    /// A hash cannot be read.
     #[error("a hash of the tree can't be read")]
     Read(#[from] E),
 }

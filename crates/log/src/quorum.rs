@@ -1,10 +1,11 @@
-//! How many cosignatures make an entry final.
+//! The number of cosignatures that make an entry final.
 
 /// Cosignatures that make a checkpoint final: `⌊(n + f) / 2⌋ + 1` with `f = min_signers − 1`.
 ///
-/// Two checkpoints that both have so many cosignatures of the same `members` share more than
-/// `f` cosigners, hence an honest one while at most `f` members collude with the log; an honest
-/// cosigner never signs both sides of a fork. Never more than `members` if `min_signers` isn't.
+/// Two checkpoints that both have that many cosignatures of the same `members` share more than `f`
+/// cosigners, hence an honest one while at most `f` members collude with the log; an honest
+/// cosigner never signs both sides of a fork. The result exceeds `members` only if `min_signers`
+/// does.
 pub fn cosignatures_for_final(members: usize, min_signers: usize) -> usize {
     let faulty = min_signers.saturating_sub(1);
     members.midpoint(faulty).saturating_add(1)

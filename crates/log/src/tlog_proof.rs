@@ -21,8 +21,8 @@ const MAX_HASHES: usize = 63;
 
 const HEADER: &str = "c2sp.org/tlog-proof@v1\n";
 
-/// Shows, with the log's key alone, that an entry is in the log. Usually in a file whose name
-/// ends in `.tlog-proof`. Displays as the content of that file.
+/// Proves, with the log's key alone, that an entry is in the log. Usually in a file whose name ends
+/// in `.tlog-proof`. Displays as the content of that file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct TlogProof {
@@ -32,7 +32,7 @@ pub struct TlogProof {
 }
 
 impl TlogProof {
-    /// Puts a proof and its checkpoint, with cosignatures, together.
+    /// Combines a proof and its checkpoint with cosignatures.
     pub fn new(inclusion: InclusionProof, checkpoint: SignedCheckpoint) -> Self {
         Self { extra: None, inclusion, checkpoint }
     }
@@ -42,7 +42,7 @@ impl TlogProof {
         self.extra.as_deref()
     }
 
-    /// The zero-based index that the entry is shown to have.
+    /// The zero-based index that the proof gives the entry.
     pub fn index(&self) -> u64 {
         self.inclusion.index
     }
@@ -54,7 +54,7 @@ impl TlogProof {
 
     /// Checks that `entry` is in the log, at [`index`](Self::index).
     ///
-    /// Gives the checkpoint, whose cosigners the caller has yet to count.
+    /// Returns the checkpoint, whose cosigners the caller has yet to count.
     ///
     /// # Errors
     ///
@@ -141,7 +141,7 @@ pub enum TlogProofError {
     /// Longer than any proof that this crate writes.
     #[error("the proof is too long")]
     TooLong,
-    /// The first line is another.
+    /// The first line is not that of a proof.
     #[error("this is not a transparency log proof (its first line must be c2sp.org/tlog-proof@v1)")]
     Header,
     /// No empty line separates the hashes from a checkpoint.

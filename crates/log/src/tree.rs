@@ -1,4 +1,4 @@
-//! The Merkle tree: its head, its compact form that nodes keep, and its whole form in memory.
+//! The Merkle tree: its head, the compact form that nodes keep, and the whole form in memory.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use crate::{Hash, node_hash};
 /// The largest number of entries a log can have, 2⁶³−1 as in other implementations.
 pub const MAX_SIZE: u64 = u64::MAX >> 1;
 
-/// A tree's size and root: all that a checkpoint says of the entries.
+/// A tree's size and root: everything that a checkpoint states about the entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TreeHead {
     /// Number of entries, at most [`MAX_SIZE`] where this crate made it.
@@ -25,16 +25,16 @@ impl TreeHead {
     }
 }
 
-/// Gives the hashes of complete subtrees; what proofs are made from.
+/// Provides the hashes of complete subtrees, from which proofs are made.
 pub trait HashReader {
-    /// Why a hash can't be given.
+    /// Why a hash cannot be provided.
     type Error: std::error::Error + Send + Sync + 'static;
 
     /// The root of the `2^level` entries from `index * 2^level` on.
     ///
     /// # Errors
     ///
-    /// When these entries are not all in the tree, or can't be read.
+    /// When these entries are not all in the tree, or cannot be read.
     fn hash(&self, level: u32, index: u64) -> Result<Hash, Self::Error>;
 }
 
@@ -42,13 +42,13 @@ pub trait HashReader {
 ///
 /// # Errors
 ///
-/// As `reader` gives them.
+/// Those of `reader`.
 pub fn head_at<R: HashReader>(reader: &R, size: u64) -> Result<TreeHead, R::Error> {
     Ok(TreeHead { size, root: range_hash(reader, 0..size)? })
 }
 
-/// Computes the root of a range that RFC 9162 §2.1.1 splits off, so that its start is a
-/// multiple of the smallest power of two that is not below its length.
+/// Computes the root of a range that RFC 9162 §2.1.1 splits off, so that its start is a multiple of
+/// the smallest power of two that is not below its length.
 pub(crate) fn range_hash<R: HashReader>(reader: &R, range: Range<u64>) -> Result<Hash, R::Error> {
     Ok(fold(&complete_subtrees(reader, range)?))
 }
@@ -84,7 +84,7 @@ impl Frontier {
     ///
     /// # Errors
     ///
-    /// As `reader` gives them.
+    /// Those of `reader`.
     pub fn load<R: HashReader>(reader: &R, size: u64) -> Result<Self, R::Error> {
         Ok(Self { size, subtrees: complete_subtrees(reader, 0..size)? })
     }
@@ -145,7 +145,7 @@ impl Frontier {
 #[error("not an encoded frontier: its length does not fit its tree size")]
 pub struct InvalidFrontier;
 
-/// All hashes of a tree, 64 bytes an entry; gives proofs without tiles.
+/// All hashes of a tree, 64 bytes an entry; provides proofs without tiles.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MemoryTree {
     /// Roots of the complete subtrees of `2^i` entries, for `i` from 0.
@@ -202,7 +202,7 @@ impl FromIterator<Hash> for MemoryTree {
     }
 }
 
-/// A hash was asked for of entries that are not all in the tree.
+/// The requested hash covers entries that are not all in the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("these entries are not all in the tree")]
 pub struct NotInTree;

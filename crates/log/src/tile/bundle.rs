@@ -7,7 +7,7 @@ pub const MAX_ENTRY_LEN: usize = 65_535;
 ///
 /// # Errors
 ///
-/// When it has another number of entries, or bytes that are none.
+/// When it has another number of entries, or bytes that belong to no entry.
 pub fn parse_bundle(bytes: &[u8], width: u16) -> Result<Vec<&[u8]>, InvalidBundle> {
     let mut entries = Vec::new();
     let mut rest = bytes;
@@ -21,13 +21,13 @@ pub fn parse_bundle(bytes: &[u8], width: u16) -> Result<Vec<&[u8]>, InvalidBundl
     if rest.is_empty() { Ok(entries) } else { Err(InvalidBundle) }
 }
 
-/// Gives the big-endian length that goes before the entry.
+/// Returns the big-endian length that precedes the entry.
 pub(super) fn length_prefix(entry: &[u8]) -> Result<[u8; 2], EntryTooLong> {
     let len = u16::try_from(entry.len()).map_err(|_| EntryTooLong { len: entry.len() })?;
     Ok(len.to_be_bytes())
 }
 
-/// A bundle is cut off, has bytes to spare, or another number of entries than its path says.
+/// A bundle is cut off, has extra bytes, or does not have the number of entries in its path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the entry bundle does not hold the entries that its path promises")]
 pub struct InvalidBundle;

@@ -8,8 +8,8 @@
 //! tile/1/000.p/1          the root of tile/0/000
 //! ```
 //!
-//! Partial files (`.p/<width>`) are of one tree size; the full file takes their place. The
-//! checkpoint is a file of its own, written after the files that it commits to.
+//! Partial files (`.p/<width>`) belong to one tree size; the full file replaces them. The
+//! checkpoint is a separate file, written after the files that it commits to.
 
 mod bundle;
 mod path;

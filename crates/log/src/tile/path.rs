@@ -6,14 +6,14 @@ use std::str::FromStr;
 use super::TILE_WIDTH;
 use crate::decimal;
 
-/// What a file below `tile/` holds.
+/// The content of a file below `tile/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TileKind {
     /// Entries.
     Entries,
     /// Hashes of complete subtrees of `256^level` entries; `level` is at most 63.
     Hashes {
-        /// 0 for leaf hashes.
+        /// The level: 0 for leaf hashes.
         level: u8,
     },
 }
@@ -23,7 +23,7 @@ pub enum TileKind {
 pub struct TilePath {
     pub(super) kind: TileKind,
     pub(super) index: u64,
-    /// 1 to 256.
+    /// The number of items, 1 to 256.
     pub(super) width: u16,
 }
 
@@ -43,7 +43,7 @@ impl TilePath {
     }
 
     /// Names the file that holds item `index` of `kind` in the log of `size` entries. `None` if
-    /// there is none.
+    /// it does not exist.
     pub(super) fn holding(kind: TileKind, index: u64, size: u64) -> Option<Self> {
         let level = match kind {
             TileKind::Entries => 0,
@@ -58,7 +58,7 @@ impl TilePath {
         Some(Self { kind, index: tile, width: width.try_into().ok()? })
     }
 
-    /// What the file holds.
+    /// The content of the file.
     pub fn kind(&self) -> TileKind {
         self.kind
     }
@@ -131,7 +131,7 @@ impl FromStr for TilePath {
         };
         let index = decimal::parse(digits).ok_or(InvalidTilePath)?;
         let parsed = Self::new(kind, index, width)?;
-        // Each file has one path; anything else that reads like it is refused.
+        // Each file has one path; anything else that reads like it is rejected.
         if parsed.to_string() == path { Ok(parsed) } else { Err(InvalidTilePath) }
     }
 }

@@ -9,16 +9,16 @@ use super::{InvalidBundle, TileKind, TilePath, parse_bundle};
 use crate::tree::{Frontier, HashReader};
 use crate::{Hash, leaf_hash};
 
-/// Gives files of the log by the path that [`TilePath`] displays.
+/// Provides files of the log by the path that [`TilePath`] displays.
 pub trait TileReader {
-    /// Why a file that may be there can't be read.
+    /// Why a file that may exist cannot be read.
     type Error: std::error::Error + Send + Sync + 'static;
 
-    /// The whole file, or `None` if there is none.
+    /// The whole file, or `None` if it does not exist.
     ///
     /// # Errors
     ///
-    /// When the file is there but unreadable, or it is unknown whether it is there.
+    /// When the file exists but is unreadable, or it is unknown whether it exists.
     fn read(&self, path: &str) -> Result<Option<Vec<u8>>, Self::Error>;
 }
 
@@ -90,7 +90,7 @@ pub struct TileHashes<R> {
 }
 
 impl<R: TileReader> TileHashes<R> {
-    /// Reads tiles as the log of `size` entries has them.
+    /// Reads the tiles of a log of `size` entries.
     pub fn new(reader: R, size: u64) -> Self {
         Self { reader, size, tiles: RefCell::default() }
     }
@@ -136,7 +136,7 @@ pub struct Entries<R> {
 }
 
 impl<R: TileReader> Entries<R> {
-    /// Reads entries `range` of the log of `size` entries; those beyond `size` don't exist.
+    /// Reads entries `range` of the log of `size` entries; nothing exists beyond `size`.
     pub fn new(reader: R, size: u64, range: Range<u64>) -> Self {
         Self { reader, size, range: range.start..range.end.min(size), bundle: Vec::new() }
     }
@@ -171,20 +171,20 @@ pub(super) fn bundle_matches(entries: &[Vec<u8>], leaves: &[Hash]) -> bool {
         && entries.iter().zip(leaves).all(|(entry, leaf)| leaf_hash(entry) == *leaf)
 }
 
-/// Why a hash or an entry can't be had from the files of a log.
+/// Why a hash or an entry cannot be read from the files of a log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TileError<E: std::error::Error + 'static> {
-    /// A file that the tree size needs is not there, nor the full one in its place.
+    /// A file that the tree size requires does not exist, nor does the full one in its place.
     #[error("{0} is missing")]
     Missing(TilePath),
-    /// A file has not the length or form that its path promises.
+    /// A file does not have the length or form that its path promises.
     #[error("{0} is damaged: it does not hold what its path promises")]
     Malformed(TilePath),
-    /// Something was asked for that is not within the tree size.
+    /// The requested item is not within the tree size.
     #[error("this is not within the tree")]
     OutOfRange,
-    /// A file can't be read.
+    /// A file cannot be read.
     #[error("a file of the log can't be read")]
     Read(#[source] E),
 }

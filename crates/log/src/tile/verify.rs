@@ -1,4 +1,4 @@
-//! Checking the files of a whole log: everything is recomputed from the entries.
+//! Checks the files of a whole log: everything is recomputed from the entries.
 
 use super::read::{read_entries, read_file};
 use super::{
@@ -8,8 +8,8 @@ use crate::tree::TreeHead;
 
 /// Recomputes every tile and the root from the entry bundles.
 ///
-/// Afterwards the entries are those that `head` commits to, and whatever is read through the
-/// tiles is true. Reads every file once that a log of this size needs, and holds one bundle.
+/// Afterwards the entries are those that `head` commits to, and everything that is read through the
+/// tiles is true. Reads every file that a log of this size needs once, and holds one bundle.
 ///
 /// # Errors
 ///

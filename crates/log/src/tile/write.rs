@@ -1,4 +1,4 @@
-//! Writing: which files change when entries are appended.
+//! Writes the files that change when entries are appended.
 
 use super::bundle::length_prefix;
 use super::read::{bundle_matches, read_entries, read_hashes};
@@ -9,9 +9,10 @@ use crate::{Hash, leaf_hash};
 /// A file to write, whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TileFile {
-    /// Where. A file that an append left there whose checkpoint was never signed is overwritten.
+    /// Its path. A file that an append left there, and whose checkpoint was never signed, is
+    /// overwritten.
     pub path: TilePath,
-    /// What.
+    /// Its whole content.
     pub bytes: Vec<u8>,
 }
 
@@ -19,9 +20,10 @@ pub struct TileFile {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Append {
-    /// To write durably, in this order, before the checkpoint for [`head`](Self::head) is signed.
+    /// The files to write durably, in this order, before the checkpoint for [`head`](Self::head) is
+    /// signed.
     pub write: Vec<TileFile>,
-    /// The tree that then is in the files.
+    /// The tree that the files then contain.
     pub head: TreeHead,
     /// Directories of partial files that may be deleted once that checkpoint is published.
     pub obsolete: Vec<String>,
@@ -29,22 +31,22 @@ pub struct Append {
 
 /// The right edge of the log's files: at most 255 entries, and 255 hashes a level.
 ///
-/// Reads only when opened. Appending is all or nothing in memory; if writing the files then
-/// fails, drop the writer and open it again at the head of the last checkpoint.
+/// Reads only when opened. Appending is all or nothing in memory; if writing the files then fails,
+/// drop the writer and open it again at the head of the last checkpoint.
 #[derive(Clone, Debug, Default)]
 pub struct TileWriter {
     frontier: Frontier,
-    /// Entries that don't fill a bundle yet, as the bundle has them.
+    /// The entries that do not fill a bundle yet, as in the bundle.
     bundle: Vec<u8>,
-    /// Hashes that don't fill a tile yet, by level.
+    /// The hashes that do not fill a tile yet, by level.
     edges: Vec<Vec<Hash>>,
 }
 
 impl TileWriter {
     /// Continues the log whose files are of the tree `head`; for an empty one, reads nothing.
     ///
-    /// `head` must be what the log signed last, from a place that a restored backup of the files
-    /// does not take back.
+    /// `head` must be the tree that the log signed last, from a place that restoring a backup of
+    /// the files does not roll back.
     ///
     /// # Errors
     ///

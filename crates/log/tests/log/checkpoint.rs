@@ -187,7 +187,7 @@ fn a_signature_of_any_algorithm_is_carried_up_to_8_kib() {
 fn a_time_beyond_63_bits_is_refused_also_when_it_is_signed() {
     assert!(Timestamp::try_from(u64::MAX >> 1).is_ok());
     assert!(Timestamp::try_from((u64::MAX >> 1) + 1).is_err());
-    // Made by hand, as no signer of ours signs it.
+    // Made by hand, because no signer of ours signs it.
     let checkpoint = log_signer().sign(tree(9).head());
     let key = ed25519_dalek::SigningKey::from_bytes(&[9; 32]);
     let verifier =

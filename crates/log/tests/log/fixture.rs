@@ -1,4 +1,4 @@
-//! What several tests need: entries, keys, and the definition of the tree as RFC 9162 has it.
+//! Shared by several tests: entries, keys, and the definition of the tree in RFC 9162.
 
 use std::collections::BTreeMap;
 
@@ -58,7 +58,7 @@ pub(crate) fn log_of(size: u64) -> (Files, TreeHead) {
     (files, head)
 }
 
-/// Appends, and stores what the writer says.
+/// Appends, and stores the files that the writer returns.
 pub(crate) fn append(files: &mut Files, writer: &mut TileWriter, entries: &[Vec<u8>]) -> TreeHead {
     let append = writer.append(entries).unwrap();
     for file in append.write {

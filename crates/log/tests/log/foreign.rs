@@ -42,7 +42,7 @@ fn store(directory: &Path, files: &Files, checkpoint: &VerifiedCheckpoint, prove
     }
 }
 
-/// `None` when the tools are not installed, which the test then says.
+/// `None` when the tools are not installed, which the test then prints.
 fn run_script(directory: &Path) -> Option<Output> {
     for (tool, version) in [("python3", "--version"), ("openssl", "version")] {
         if !Command::new(tool).arg(version).output().is_ok_and(|output| output.status.success()) {

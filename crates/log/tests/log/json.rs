@@ -1,4 +1,4 @@
-//! The values that others put into JSON, in the one form that they have there.
+//! The values that other crates put into JSON, in the only form that they have there.
 
 use quorate_log::checkpoint::SignedCheckpoint;
 use quorate_log::key::{CosignerVerifier, LogVerifier, Timestamp};
@@ -35,7 +35,7 @@ fn names_times_and_keys_are_written_as_their_text() {
 }
 
 #[test]
-fn cosignatures_checkpoints_and_proofs_are_written_as_their_text() {
+fn signed_values_are_written_to_json_as_their_text() {
     let checkpoint = log_signer().sign(tree(300).head());
     let line: NoteSignature = cosigner(1).cosign(&checkpoint, time(1));
 

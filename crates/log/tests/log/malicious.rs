@@ -1,4 +1,4 @@
-//! Attacks on who reads a log, by name.
+//! Attacks on readers of a log, by name.
 
 use proptest::prelude::*;
 use quorate_log::checkpoint::{AmbiguousCosigner, CheckpointError, CosignerSet, SignedCheckpoint};
@@ -24,7 +24,7 @@ fn other_tree(size: u64, index: usize) -> MemoryTree {
 }
 
 #[test]
-fn a_checkpoint_of_another_log_is_refused_even_with_the_same_key() {
+fn another_logs_checkpoint_is_rejected_even_with_the_same_key() {
     let other = LogSigner::new("other.example".parse().unwrap(), Seed::new(Box::new([7; 32])));
     let signed = other.sign(tree(3).head());
     assert_eq!(reread(&signed.to_string()), Err(CheckpointError::OtherLog));
@@ -66,7 +66,7 @@ fn a_bad_signature_of_the_log_is_not_saved_by_a_good_one() {
 }
 
 #[test]
-fn a_cosignature_of_one_checkpoint_time_or_name_is_not_one_of_another() {
+fn a_cosignature_holds_for_one_checkpoint_time_and_name() {
     let signers = [cosigner(1), cosigner(2)];
     let set = CosignerSet::new(signers.iter().map(|s| s.verifier().clone())).unwrap();
     let mut checkpoint = log_signer().sign(tree(3).head());
@@ -195,7 +195,7 @@ fn extra_data_is_kept_and_not_trusted() {
 }
 
 #[test]
-fn the_largest_proof_is_read_and_what_is_longer_than_any_is_not_looked_at() {
+fn the_largest_proof_is_read_and_a_longer_text_is_rejected() {
     let root = leaf_hash(b"");
     let note = |len: usize| {
         let note = |extension: &str| format!("o\n9\n{root}\n{extension}\n\n— o AAAAAAA=\n");

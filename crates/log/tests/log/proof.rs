@@ -1,4 +1,5 @@
-//! Inclusion and consistency proofs: complete, sound against small changes, and as others make.
+//! Inclusion and consistency proofs: complete, sound against small changes, and equal to those of
+//! others.
 
 use proptest::prelude::*;
 use quorate_log::proof::{ConsistencyProof, InclusionProof, ProveError};
@@ -25,7 +26,7 @@ fn with_one_bit_changed(hashes: &[Hash]) -> impl Iterator<Item = Vec<Hash>> {
     })
 }
 
-/// Every list that has one hash less or one more.
+/// Every list that has one hash fewer or one more.
 fn with_another_length(hashes: &[Hash]) -> impl Iterator<Item = Vec<Hash>> {
     let shorter = (0..hashes.len()).map(|position| {
         let mut shorter = hashes.to_vec();
@@ -155,7 +156,7 @@ fn impossible_proofs_are_refused_with_the_numbers() {
 
 #[test]
 fn the_largest_tree_is_proved_and_no_larger_one() {
-    /// All that a tree larger than any could show.
+    /// Everything that a tree larger than any could show.
     struct Any;
     impl HashReader for Any {
         type Error = NotInTree;

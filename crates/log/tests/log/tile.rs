@@ -74,7 +74,7 @@ fn a_log_of_70000_entries_has_the_files_that_c2sp_names() {
 }
 
 #[test]
-fn a_full_tile_has_no_partial_one_beside_it_and_files_come_bottom_up() {
+fn a_full_tile_replaces_partial_ones_and_files_come_bottom_up() {
     let mut writer = TileWriter::default();
     let append = writer.append(&entries(0..256)).unwrap();
     let paths: Vec<_> = append.write.iter().map(|file| file.path.to_string()).collect();
@@ -128,7 +128,7 @@ fn proofs_from_tiles_are_those_from_memory() {
 }
 
 #[test]
-fn an_append_that_died_before_its_checkpoint_is_overwritten_without_a_trace() {
+fn an_append_without_a_checkpoint_is_overwritten() {
     let (mut files, head) = log_of(300);
     // The append reached the files, its checkpoint was never signed.
     let mut lost = TileWriter::open(&files, head).unwrap();

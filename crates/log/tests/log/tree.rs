@@ -39,7 +39,7 @@ fn hashes(texts: &[String]) -> Vec<Hash> {
 }
 
 #[test]
-fn the_tree_of_certificate_transparency_has_the_known_roots_and_proofs() {
+fn certificate_transparencys_tree_has_its_known_roots() {
     let vectors: Vectors =
         serde_json::from_str(include_str!("../../vectors/rfc6962-tree.json")).unwrap();
     let leaves: Vec<Hash> =
@@ -66,7 +66,7 @@ fn the_tree_of_certificate_transparency_has_the_known_roots_and_proofs() {
 }
 
 #[test]
-fn frontier_and_memory_tree_have_the_root_of_the_definition_at_every_size() {
+fn both_trees_have_the_root_of_the_definition_at_every_size() {
     let leaves: Vec<Hash> = entries(0..300).iter().map(|entry| leaf_hash(entry)).collect();
     let (mut frontier, mut memory) = (Frontier::default(), MemoryTree::default());
     for size in 0..=leaves.len() {
@@ -97,7 +97,7 @@ fn a_frontier_of_another_length_than_its_size_needs_is_refused() {
 }
 
 #[test]
-fn the_frontier_of_the_largest_tree_is_read_and_none_of_a_larger_one() {
+fn the_largest_frontier_is_read_and_a_larger_one_is_not() {
     let largest = [MAX_SIZE.to_be_bytes().as_slice(), &[7; 63 * 32]].concat();
     assert_eq!(Frontier::from_bytes(&largest).unwrap().to_bytes(), largest);
     let larger = [(MAX_SIZE + 1).to_be_bytes().as_slice(), &[7; 32]].concat();
