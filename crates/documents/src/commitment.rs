@@ -1,15 +1,16 @@
-//! Salted commitment to a document, for log entries that must not tell what the document says.
+//! Salted commitment to a document, for log entries that must not reveal its content.
 
 use sha2::{Digest, Sha256};
 
-/// Commits to `document` and its file's `name`:
-/// SHA-256(`"quorate/document/v1\0"` ‖ salt ‖ SHA-256(name) ‖ SHA-256(document)).
+/// Commits to `document` and its file's `name`: SHA-256(`"quorate/document/v1\0"` ‖ salt ‖
+/// SHA-256(name) ‖ SHA-256(document)).
 ///
-/// The name is what an approver reads first, so whoever relays the document must not be able to exchange it.
+/// The name is what an approver reads first, so the party that relays the document must not be able
+/// to exchange it.
 ///
-/// Binding as SHA-256 is collision-resistant. Hiding only while `salt` is 32 uniformly random bytes, used for this document
-/// alone and kept with it: without the salt a guessed document can not be confirmed, so deleting document and
-/// salt makes the entry meaningless for ever.
+/// Binding because SHA-256 is collision-resistant. Hiding only while `salt` is 32 uniformly random
+/// bytes, used for this document alone and kept with it: without the salt a guessed document cannot
+/// be confirmed, so deleting document and salt makes the entry meaningless permanently.
 pub fn commitment(salt: &[u8; 32], name: &str, document: &[u8]) -> [u8; 32] {
     Sha256::new()
         .chain_update(DOMAIN)

@@ -1,7 +1,7 @@
 //! Exports Ed25519 verifying keys for other tools, and reads them back.
 //!
-//! Keys are 32 bytes, compressed (RFC 8032 §5.1.2). The exporters take any 32 bytes; [`read`] refuses what no
-//! signature can be verified with.
+//! Keys are 32 bytes, compressed (RFC 8032 §5.1.2). The exporters take any 32 bytes; [`read`]
+//! rejects keys with which no signature can be verified.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -20,7 +20,8 @@ pub fn to_pem(verifying_key: &[u8; 32]) -> String {
 ///
 /// # Errors
 ///
-/// [`ExportError::Comment`], for a comment that has control characters, which could begin another line.
+/// [`ExportError::Comment`], for a comment that has control characters, which could begin another
+/// line.
 pub fn to_ssh(verifying_key: &[u8; 32], comment: &str) -> Result<String, ExportError> {
     if comment.chars().any(char::is_control) {
         return Err(ExportError::Comment);
@@ -31,17 +32,18 @@ pub fn to_ssh(verifying_key: &[u8; 32], comment: &str) -> Result<String, ExportE
 
 /// The key as a JSON Web Key (RFC 8037 §2), without a newline.
 pub fn to_jwk(verifying_key: &[u8; 32]) -> String {
-    // By hand because the members' order is that of RFC 8037's examples, and nothing here needs escaping.
+    // Written by hand because the members' order is that of RFC 8037's examples, and nothing here
+    // needs escaping.
     format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{}"}}"#, URL_SAFE_NO_PAD.encode(verifying_key))
 }
 
-/// A line of the file that `ssh-keygen -Y verify -f` takes: `verifying_key` may sign as `identity`, for `namespaces` only.
-/// Without a newline; no namespaces means any.
+/// A line of the file that `ssh-keygen -Y verify -f` takes: `verifying_key` may sign as `identity`,
+/// for `namespaces` only. Without a newline; no namespaces means any.
 ///
 /// # Errors
 ///
-/// [`ExportError::Identity`], for an identity that is empty, has spaces or control characters, or would be read as a
-/// pattern, list or comment.
+/// [`ExportError::Identity`], for an identity that is empty, has spaces or control characters, or
+/// would be read as a pattern, list or comment.
 pub fn allowed_signers_line(
     verifying_key: &[u8; 32],
     identity: &str,
@@ -59,7 +61,7 @@ pub fn allowed_signers_line(
     Ok(format!("{identity} {option}ssh-ed25519 {}", ssh_base64(verifying_key)))
 }
 
-/// A text that can not stand in the file it was meant for.
+/// A text that cannot stand in the file it was meant for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum ExportError {
     /// A comment of more than one line.
@@ -70,11 +72,12 @@ pub enum ExportError {
     Identity,
 }
 
-/// Reads a verifying key from PEM, an SSH public key line, a JWK, or 64 hex digits; surrounding white space is ignored.
+/// Reads a verifying key from PEM, an SSH public key line, a JWK, or 64 hex digits; surrounding
+/// white space is ignored.
 ///
 /// # Errors
 ///
-/// [`KeyError`], which says what the text is instead where that can be seen.
+/// [`KeyError`], which states what the text is instead if that is recognisable.
 pub fn read(text: &str) -> Result<[u8; 32], KeyError> {
     let text = text.trim();
     if text.is_empty() {
@@ -95,24 +98,25 @@ pub fn read(text: &str) -> Result<[u8; 32], KeyError> {
 /// The point of a key that all verifiers treat alike: canonically encoded and not of small order.
 pub(crate) fn usable(verifying_key: &[u8; 32]) -> Option<VerifyingKey> {
     let key = VerifyingKey::from_bytes(verifying_key).ok()?;
-    // `VerifyingKey::to_bytes` gives back what it was made from, so only compressing again shows a second encoding.
+    // `VerifyingKey::to_bytes` returns the bytes that the key was made from, so only compressing
+    // again reveals a second encoding.
     let canonical = key.to_edwards().compress().as_bytes() == verifying_key;
     (canonical && !key.is_weak()).then_some(key)
 }
 
-/// Why a text is no verifying key.
+/// Why a text is not a verifying key.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// Nothing but white space.
+    /// The text is only white space.
     #[error("the key is empty")]
     Empty,
-    /// Not one of the four notations.
+    /// The text has none of the four notations.
     #[error(
         "not a key: expected a PEM public key, an ssh-ed25519 line, a JWK, or 64 hex digits (found {length} characters)"
     )]
     Unrecognised {
-        /// Characters of the text.
+        /// The number of characters of the text.
         length: usize,
     },
     /// A private key where a public one belongs.
@@ -120,12 +124,12 @@ pub enum KeyError {
         "this is a private key; a signature is verified with the public key, and the private one belongs nowhere near"
     )]
     PrivateKey,
-    /// PEM of something else, or of a key that is not Ed25519.
+    /// PEM with other content, or with a key that is not Ed25519.
     #[error(
         "the PEM is not an Ed25519 public key (expected one SubjectPublicKeyInfo, as of `openssl pkey -pubout`)"
     )]
     Pem,
-    /// An SSH line that can not be read.
+    /// An SSH line that cannot be read.
     #[error("the SSH public key can not be read")]
     Ssh(#[source] ssh_key::Error),
     /// A key of another type; its name.
@@ -136,7 +140,8 @@ pub enum KeyError {
         "the JWK is not an Ed25519 public key (expected \"kty\":\"OKP\", \"crv\":\"Ed25519\" and a 32-byte \"x\")"
     )]
     Jwk,
-    /// Right notation, but no point of the curve, or one of small order, or one in a second encoding.
+    /// The right notation, but not a point of the curve, or one of small order, or one in a second
+    /// encoding.
     #[error("the key has the right form but is no usable Ed25519 key; was it copied completely?")]
     NotAPoint,
 }
@@ -199,7 +204,7 @@ fn ssh_base64(verifying_key: &[u8; 32]) -> String {
     STANDARD.encode(ssh::public_key_blob(verifying_key))
 }
 
-/// The members of a JWK that matter here; RFC 7517 §4 has readers ignore others.
+/// The members of a JWK that matter here; RFC 7517 §4 requires readers to ignore others.
 #[derive(Deserialize)]
 struct Jwk {
     kty: String,
@@ -210,7 +215,8 @@ struct Jwk {
 
 const PEM_BEGIN: &str = "-----BEGIN PUBLIC KEY-----";
 const PEM_END: &str = "-----END PUBLIC KEY-----";
-/// SubjectPublicKeyInfo of RFC 8410 §10.1 up to the key: SEQUENCE, algorithm 1.3.101.112, BIT STRING of 33 bytes.
+/// SubjectPublicKeyInfo of RFC 8410 §10.1 up to the key: SEQUENCE, algorithm 1.3.101.112, BIT
+/// STRING of 33 bytes.
 const SPKI_PREFIX: [u8; 12] =
     [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
@@ -259,7 +265,8 @@ mod tests {
 
     #[test]
     fn points_that_verify_anything_are_refused() {
-        // The neutral element, for which some signature over any message verifies without strictness.
+        // The neutral element, for which some signature over any message verifies without
+        // strictness.
         let identity = format!("01{}", "00".repeat(31));
         assert!(matches!(read(&identity), Err(KeyError::NotAPoint)));
         // No point has y = 2 (RFC 8032 decoding fails).

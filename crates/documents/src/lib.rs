@@ -1,17 +1,18 @@
-//! What bytes to sign for a document, and how to finish it.
+//! The bytes to sign for a document, and how to finish it.
 //!
 //! One seam for every format, so that a ceremony only ever signs bytes:
 //!
 //! ```text
-//! document ── prepare ──▶ to-be-signed bytes ── ceremony ──▶ raw signature ── finish ──▶ signature file
-//!                                                                                └── verify (other code)
+//! document ── prepare ──▶ to-be-signed bytes ── ceremony ──▶ raw signature ── finish ──▶ signature
+//!                                                                                 └── verify
 //! ```
 //!
-//! [`prepare`] depends on nothing but its arguments: each member's node calls it on the document that
-//! it received and compares, so nobody signs bytes that somebody else computed.
-//! [`finish`] hands out only what [`verify()`] accepts, and `verify` shares no code with the writers.
+//! [`prepare`] depends only on its arguments: each member's node calls it on the document that it
+//! received and compares, so no node signs bytes that somebody else computed. [`finish`] returns
+//! only what [`verify()`] accepts, and `verify` shares no code with the writers.
 //!
-//! Everything here is for Ed25519 keys (RFC 8032). Keys are 32 bytes, compressed; signatures 64 bytes, R ‖ S.
+//! Everything here is for Ed25519 keys (RFC 8032). Keys are 32 bytes, compressed; signatures 64
+//! bytes, R ‖ S.
 //!
 //! ```
 //! use quorate_documents::{Format, Output, prepare};
@@ -49,7 +50,7 @@ impl ToBeSigned {
     }
 }
 
-/// A signature that came out of a ceremony but does not verify: nothing was written.
+/// A ceremony's signature does not verify: nothing was written.
 #[derive(Debug, thiserror::Error)]
 #[error("the finished {format} signature does not verify, so it is not released")]
 pub struct FinishError {
@@ -57,13 +58,14 @@ pub struct FinishError {
     source: VerifyError,
 }
 
-/// What everything begins with that a group signs with its key about itself, such as that new shares are in use.
+/// The beginning of everything that a group signs with its key about itself, for instance that new
+/// shares are in use.
 pub const OWN: &[u8] = b"quorate/own/";
 
 /// A document that must not be signed in this format.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Ambiguous {
-    /// It begins like what an SSH signature covers.
+    /// It begins like the bytes that an SSH signature covers.
     #[error(
         "a raw signature over this file would also be an SSH signature over a document that is not in it"
     )]
@@ -75,10 +77,11 @@ pub enum Ambiguous {
     Own,
 }
 
-/// Refuses a document whose raw signature would mean something else.
+/// Rejects a document whose raw signature would mean something else.
 ///
-/// Of one that begins like what an SSH signature covers, the 64 bytes could be put into an SSH signature file for another
-/// document, of which the approvers saw only the hash. Of one that begins with [`OWN`], they could be put into the log.
+/// If the document begins like the bytes that an SSH signature covers, the 64 bytes could be put
+/// into an SSH signature file for another document, of which the approvers saw only the hash. If it
+/// begins with [`OWN`], they could be put into the log.
 ///
 /// # Errors
 ///
@@ -91,7 +94,7 @@ pub fn check(document: &[u8], output: &Output) -> Result<(), Ambiguous> {
     }
 }
 
-/// Computes what is to be signed for `document`, which may be empty.
+/// Computes the bytes to sign for `document`, which may be empty.
 ///
 /// Deterministic: the same document and output give the same bytes everywhere.
 pub fn prepare(document: &[u8], output: &Output) -> ToBeSigned {
@@ -105,8 +108,8 @@ pub fn prepare(document: &[u8], output: &Output) -> ToBeSigned {
 ///
 /// # Errors
 ///
-/// [`FinishError`] when the file does not [`verify()`] with `verifying_key`: the signature is over other bytes or by
-/// another key.
+/// [`FinishError`] when the file does not [`verify()`] with `verifying_key`: the signature is over
+/// other bytes or by another key.
 pub fn finish(
     document: &[u8],
     output: &Output,

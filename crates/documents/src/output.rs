@@ -1,4 +1,4 @@
-//! Which signature file is wanted: the format and its options, as a log entry states them.
+//! The requested signature file: the format and its options, as in a log entry.
 
 use std::fmt;
 use std::str::FromStr;
@@ -43,14 +43,14 @@ impl FromStr for Format {
     }
 }
 
-/// A name that is no [`Format`].
+/// A name that is not a [`Format`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("unknown signature format; the formats are raw and ssh")]
 pub struct UnknownFormat;
 
-/// What an SSH signature is for: a signature made for one namespace does not verify in another.
+/// The purpose of an SSH signature: a signature made for one namespace does not verify in another.
 ///
-/// 1 to 64 visible ASCII characters, without those that mean something in an `allowed_signers` file
+/// 1 to 64 visible ASCII characters, without those that have a meaning in an `allowed_signers` file
 /// (`"`, `,`, `*`, `?`, `!`, `\`).
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -60,7 +60,7 @@ impl Namespace {
     /// The longest namespace, in bytes.
     pub const MAX_LENGTH: usize = 64;
 
-    /// Checks and takes a namespace.
+    /// Checks a text and makes it a namespace.
     ///
     /// # Errors
     ///
@@ -120,10 +120,10 @@ impl From<Namespace> for String {
     }
 }
 
-/// Why a text is no [`Namespace`].
+/// Why a text is not a [`Namespace`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum NamespaceError {
-    /// No characters.
+    /// The text is empty.
     #[error("a namespace can not be empty; for ordinary files use \"file\"")]
     Empty,
     /// Longer than [`Namespace::MAX_LENGTH`]; its length in bytes.
@@ -134,9 +134,11 @@ pub enum NamespaceError {
     Character(char),
 }
 
-/// What to produce from a signature: everything beside the document that decides the bytes to be signed.
+/// What to produce from a signature: everything except the document that decides the bytes to be
+/// signed.
 ///
-/// In an entry: `{"format":"raw"}` or `{"format":"ssh","namespace":"file"}`, nothing else; a missing namespace reads as `file`.
+/// In an entry: `{"format":"raw"}` or `{"format":"ssh","namespace":"file"}`, nothing else; a
+/// missing namespace reads as `file`.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Fields", into = "Fields")]
 #[non_exhaustive]
@@ -145,17 +147,19 @@ pub enum Output {
     Raw,
     /// [`Format::Ssh`].
     Ssh {
-        /// What the signature is for.
+        /// The purpose of the signature.
         namespace: Namespace,
     },
 }
 
 impl Output {
-    /// Combines a format with its options; a missing namespace becomes [`Namespace::default`] where there is one.
+    /// Combines a format with its options; a missing namespace becomes [`Namespace::default`] where
+    /// there is one.
     ///
     /// # Errors
     ///
-    /// [`OutputError::NamespaceWithoutUse`], for a namespace with [`Format::Raw`]: the signature would not cover it.
+    /// [`OutputError::NamespaceWithoutUse`], for a namespace with [`Format::Raw`]: the signature
+    /// would not cover it.
     pub fn new(format: Format, namespace: Option<Namespace>) -> Result<Self, OutputError> {
         match (format, namespace) {
             (Format::Raw, None) => Ok(Self::Raw),
@@ -181,7 +185,7 @@ impl Output {
     }
 }
 
-/// Options that do not go together.
+/// Options that cannot be combined.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum OutputError {
     /// A namespace for a format without one.

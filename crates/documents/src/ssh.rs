@@ -8,7 +8,7 @@ use sha2::{Digest, Sha512};
 
 use crate::Namespace;
 
-/// The signed blob of `PROTOCOL.sshsig`: it has the document's hash, not the document.
+/// The signed blob of `PROTOCOL.sshsig`: it contains the document's hash, not the document.
 pub(crate) fn to_be_signed(document: &[u8], namespace: &Namespace) -> Vec<u8> {
     let mut blob = MAGIC.to_vec();
     put_string(&mut blob, namespace.as_str().as_bytes());
@@ -38,7 +38,7 @@ pub(crate) fn signature_file(
     armor(&blob)
 }
 
-/// The public key as `authorized_keys` has it in base64 (RFC 8709 §4).
+/// The public key in base64, as in `authorized_keys` (RFC 8709 §4).
 pub(crate) fn public_key_blob(verifying_key: &[u8; 32]) -> Vec<u8> {
     let mut blob = Vec::new();
     put_string(&mut blob, KEY_TYPE);
@@ -46,7 +46,8 @@ pub(crate) fn public_key_blob(verifying_key: &[u8; 32]) -> Vec<u8> {
     blob
 }
 
-/// Everything put here has a fixed length or is at most 64 bytes of namespace, so no length leaves u32.
+/// Everything put here has a fixed length or is at most 64 bytes of namespace, so no length leaves
+/// u32.
 fn put_string(blob: &mut Vec<u8>, bytes: &[u8]) {
     blob.extend(u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
     blob.extend(bytes);

@@ -1,4 +1,5 @@
-//! Verifies signature files, with other code than what writes them: `ssh-key` parses, `ed25519-dalek` verifies.
+//! Verifies signature files, with other code than the code that writes them: `ssh-key` parses,
+//! `ed25519-dalek` verifies.
 
 use ed25519_dalek::Signature;
 use ssh_key::public::KeyData;
@@ -17,12 +18,12 @@ enum Content {
 }
 
 impl SignatureFile {
-    /// Reads a signature file of either format: 64 bytes are a raw signature, text that begins with
-    /// `-----BEGIN SSH SIGNATURE-----` is an SSH one.
+    /// Reads a signature file of either format: 64 bytes are a raw signature, and text that begins
+    /// with `-----BEGIN SSH SIGNATURE-----` is an SSH one.
     ///
     /// # Errors
     ///
-    /// [`ReadError`], which says what the file is instead.
+    /// [`ReadError`], which states what the file is instead.
     pub fn read(file: &[u8]) -> Result<Self, ReadError> {
         if let Ok(signature) = <[u8; 64]>::try_from(file) {
             return Ok(Self(Content::Raw(signature)));
@@ -31,8 +32,8 @@ impl SignatureFile {
             return Err(ReadError::Unrecognised { length: file.len() });
         }
         let envelope = SshSig::from_pem(file.trim_ascii_start()).map_err(ReadError::Ssh)?;
-        // The parser does not compare an inner length with the outer one; OpenSSH does. Writing the file
-        // again does too.
+        // The parser does not compare an inner length with the outer one; OpenSSH does. Writing the
+        // file again does too.
         let again = envelope.to_pem(LineEnding::LF).map_err(ReadError::Ssh)?;
         if !visible(file).eq(visible(again.as_bytes())) {
             return Err(ReadError::Ssh(ssh_key::Error::FormatEncoding));
@@ -46,7 +47,7 @@ impl SignatureFile {
         Ok(Self(Content::Ssh { signature, verifying_key, envelope: Box::new(envelope) }))
     }
 
-    /// The format that the file has.
+    /// The format of the file.
     pub fn format(&self) -> Format {
         match self.0 {
             Content::Raw(_) => Format::Raw,
@@ -54,7 +55,8 @@ impl SignatureFile {
         }
     }
 
-    /// The key that the file says made it, where the format has that. A claim: [`verify()`] compares it.
+    /// The key that the file names, where the format has one. It is a claim: [`verify()`] compares
+    /// it.
     pub fn verifying_key(&self) -> Option<&[u8; 32]> {
         match &self.0 {
             Content::Raw(_) => None,
@@ -62,7 +64,8 @@ impl SignatureFile {
         }
     }
 
-    /// The namespace that the file states, where the format has one. It may be one that [`Namespace`](crate::Namespace) refuses.
+    /// The namespace of the file, where the format has one. It may be one that
+    /// [`Namespace`](crate::Namespace) rejects.
     pub fn namespace(&self) -> Option<&str> {
         match &self.0 {
             Content::Raw(_) => None,
@@ -78,15 +81,17 @@ impl SignatureFile {
     }
 }
 
-/// The bytes that matter in an armored file.
+/// The bytes of an armored file that carry the signature.
 fn visible(file: &[u8]) -> impl Iterator<Item = &u8> {
     file.iter().filter(|byte| !byte.is_ascii_whitespace())
 }
 
-/// Verifies that `signature_file` is a signature over `document` by `verifying_key`, in the format and namespace of `output`.
+/// Verifies that `signature_file` is a signature over `document` by `verifying_key`, in the format
+/// and namespace of `output`.
 ///
-/// Strict Ed25519 verification: small-order keys and non-canonical signatures are refused, so whoever verifies
-/// with other software comes to the same answer. SSH signatures with SHA-256, which we do not make, verify too.
+/// Strict Ed25519 verification: small-order keys and non-canonical signatures are rejected, so that
+/// other verifiers reach the same result. SSH signatures with SHA-256, which we do not make, verify
+/// too.
 ///
 /// # Errors
 ///
@@ -128,11 +133,11 @@ pub fn verify(
         .map_err(|_| VerifyError::Mismatch)
 }
 
-/// Why a file is no signature file that we read.
+/// Why a file is not a signature file that we read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// Neither format.
+    /// The file has neither format.
     #[error(
         "not a signature file: expected 64 raw bytes or an armored SSH signature, got {length} bytes of something else"
     )]
@@ -158,34 +163,35 @@ pub enum VerifyError {
     /// The file could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The key to verify with is not a curve point, or has small order, or is not canonically encoded.
+    /// The key to verify with is not a curve point, or has small order, or is not canonically
+    /// encoded.
     #[error("the key to verify with is not a usable Ed25519 key")]
     UnusableKey,
     /// The file has another format than asked for.
     #[error("expected a signature in {expected} format, got one in {found} format")]
     OtherFormat {
-        /// Asked for.
+        /// The requested format.
         expected: Format,
-        /// What the file has.
+        /// The format of the file.
         found: Format,
     },
-    /// The file says that another key made it.
+    /// The file names another key as its signer.
     #[error("signed by another key: expected {expected}, got {found}")]
     OtherKey {
-        /// Asked for, 64 hex digits.
+        /// The requested key, 64 hex digits.
         expected: String,
-        /// What the file has, 64 hex digits.
+        /// The key of the file, 64 hex digits.
         found: String,
     },
     /// The file was made for another purpose.
     #[error("signed for another namespace: expected {expected:?}, got {found:?}")]
     OtherNamespace {
-        /// Asked for.
+        /// The requested namespace.
         expected: String,
-        /// What the file has.
+        /// The namespace of the file.
         found: String,
     },
-    /// The signature is not one of this document by this key.
+    /// The signature is not valid for this document and key.
     #[error("the signature does not match: the document was changed, or another key signed it")]
     Mismatch,
 }

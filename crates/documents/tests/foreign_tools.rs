@@ -1,4 +1,4 @@
-//! Tools that others wrote accept our files, and refuse what we refuse: openssl and ssh-keygen.
+//! Tools of others accept our files, and reject what we reject: openssl and ssh-keygen.
 //!
 //! A tool that is not installed is reported as skipped, never as passed.
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
@@ -26,7 +26,7 @@ fn sign(document: &[u8], output: &Output, seed: u8) -> Vec<u8> {
     finish(document, output, &public(seed), &signature).unwrap()
 }
 
-/// Whether `tool` can be started; says so on stderr if not.
+/// Whether `tool` can be started; prints to stderr if not.
 fn installed(tool: &str) -> bool {
     let found = Command::new(tool)
         .arg("-?")

@@ -1,4 +1,4 @@
-//! `prepare`, sign, `finish`, `verify`: what must hold and what must be refused.
+//! `prepare`, sign, `finish`, `verify`: what must hold and what must be rejected.
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use ed25519_dalek::{Signer, SigningKey};
@@ -204,7 +204,7 @@ proptest! {
 }
 
 #[test]
-fn a_raw_document_that_is_what_an_ssh_signature_covers_is_refused() {
+fn a_raw_document_like_an_ssh_signatures_blob_is_rejected() {
     let ssh = Output::new(Format::Ssh, None).unwrap();
     let disguised = prepare(b"a contract that nobody was shown", &ssh).into_bytes();
     assert!(check(&disguised, &Output::Raw).is_err());
