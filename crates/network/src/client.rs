@@ -1,4 +1,5 @@
-//! HTTP requests to the hub over the same kind of connection as links: joining, documents, envelopes.
+//! HTTP requests to the hub over the same kind of connection as links: joining, documents,
+//! envelopes.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -23,7 +24,7 @@ pub struct HubClient {
     idle: Arc<Mutex<Vec<SendRequest<Full<Bytes>>>>>,
 }
 
-/// What a client puts up with.
+/// The limits of a client.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ClientOptions {
     /// The largest body of an answer, in bytes. Default 64 MiB.
@@ -38,7 +39,7 @@ impl Default for ClientOptions {
     }
 }
 
-/// What a request carries.
+/// The body of a request.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Body {
@@ -69,7 +70,8 @@ impl HubClient {
     ///
     /// # Errors
     ///
-    /// [`RequestError`]. After [`RequestError::Broken`] and [`RequestError::TimedOut`] the hub may have acted on the request.
+    /// [`RequestError`]. After [`RequestError::Broken`] and [`RequestError::TimedOut`] the hub may
+    /// have acted on the request.
     pub async fn request(
         &self,
         method: Method,
@@ -170,8 +172,9 @@ impl HubClient {
         Ok((connection, tokio::spawn(driver)))
     }
 
-    /// Why the first request on a connection failed: mostly because the hub refused the certificate, which TLS 1.3 lets a client
-    /// know no earlier, and which may have reached the connection's driver instead of the request.
+    /// Why the first request on a connection failed: mostly because the hub rejected the
+    /// certificate. With TLS 1.3 a client does not learn that earlier, and the alert may have
+    /// reached the connection's driver instead of the request.
     async fn first_failure(&self, error: hyper::Error, driver: Driver) -> RequestError {
         let driver = driver.await.ok().and_then(Result::err);
         for error in driver.iter().chain([&error]) {
@@ -189,15 +192,15 @@ impl HubClient {
 
 type Driver = JoinHandle<Result<(), hyper::Error>>;
 
-/// Why a request has no answer.
+/// Why there is no answer to a request.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// There is no connection; the request was not sent. After [`Refusal::Closed`] it may have been: a hub that dies before
-    /// its first answer looks the same.
+    /// There is no connection; the request was not sent. After [`Refusal::Closed`] it may have
+    /// been: a hub that dies before its first answer looks the same.
     #[error(transparent)]
     Dial(#[from] DialError),
-    /// The path is none.
+    /// The path is invalid.
     #[error("a request's path begins with / and has no spaces or control characters")]
     Path,
     /// The answer is larger than the limit, in bytes.

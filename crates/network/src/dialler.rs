@@ -1,4 +1,4 @@
-//! Dials a hub: the node's end of connections, and why there is none.
+//! Dials a hub: the node's end of connections, and why there is no connection.
 
 use std::error::Error as StdError;
 use std::io;
@@ -22,10 +22,10 @@ use crate::stream::STREAM_PATH;
 use crate::tls::{self, TlsError};
 use crate::websocket;
 
-/// The most bytes that are kept of a refusal.
+/// The most bytes that are kept of a rejection.
 const LONGEST_REFUSAL: usize = 4096;
 
-/// Knows how to reach one IVN's hub, and who we are there.
+/// Knows how to reach one IVN's hub, and the identity to present there.
 #[derive(Clone, Debug)]
 pub struct Dialler {
     address: HubAddress,
@@ -34,14 +34,14 @@ pub struct Dialler {
     options: DialOptions,
 }
 
-/// The dialler's patience, and the links' rhythm.
+/// The dialler's time limits, and those of its links.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct DialOptions {
     /// From the first packet to the established connection or link. Default 10 s.
     pub timeout: Duration,
     /// The longest pause before dialling again, see [`crate::redial`]. Default 5 s.
     pub longest_pause: Duration,
-    /// For links.
+    /// The options of links.
     pub link: LinkOptions,
 }
 
@@ -56,13 +56,14 @@ impl Default for DialOptions {
 }
 
 impl Dialler {
-    /// Dials `ivn` at `address`, trusting only a hub with a certificate of `authority`, and showing `identity`.
+    /// Dials `ivn` at `address`. Trusts only a hub with a certificate of `authority`, and presents
+    /// `identity`.
     ///
     /// Without an identity only the join routes can be reached.
     ///
     /// # Errors
     ///
-    /// [`TlsError`], when certificate and key can not be used.
+    /// [`TlsError`], when certificate and key cannot be used.
     pub fn new(
         address: HubAddress,
         ivn: IvnId,
@@ -74,7 +75,7 @@ impl Dialler {
         Ok(Self { address, server_name: ivn.server_name(), tls, options })
     }
 
-    /// Where the hub is.
+    /// The address of the hub.
     pub fn address(&self) -> &HubAddress {
         &self.address
     }
@@ -99,7 +100,7 @@ impl Dialler {
                 tungstenite::Error::Http(response) => {
                     let (head, body) = response.into_parts();
                     let mut body = body.unwrap_or_default();
-                    // The hub is not believed to be brief.
+                    // The hub is not trusted to be brief.
                     body.truncate(LONGEST_REFUSAL);
                     DialError::Refused(Refusal::Status { status: head.status, body })
                 }
@@ -115,7 +116,7 @@ impl Dialler {
         Ok(Link::start(socket, self.options.link))
     }
 
-    /// Connects and shakes hands. With TLS 1.3 the hub may still refuse the certificate afterwards.
+    /// Connects and shakes hands. With TLS 1.3 the hub may still reject the certificate afterwards.
     pub(crate) async fn dial(&self) -> Result<TlsStream<TcpStream>, DialError> {
         let stream = TcpStream::connect((self.address.host(), self.address.port()))
             .await
@@ -145,7 +146,8 @@ impl Dialler {
         DialError::Unreachable { address: self.address.clone(), source }
     }
 
-    /// Finds out what an error before the hub's first answer means: layers wrap the TLS library's, which knows.
+    /// Finds out what an error before the hub's first answer means: layers wrap the error of the
+    /// TLS library, which knows.
     pub(crate) fn classify(&self, error: &(dyn StdError + 'static)) -> DialError {
         let mut io_kind = None;
         let mut next = Some(error);
@@ -156,7 +158,7 @@ impl Dialler {
             next = match error.downcast_ref::<io::Error>() {
                 Some(error) => {
                     io_kind = io_kind.or(Some(error.kind()));
-                    // `source` of an io::Error leaves out the error that it wraps.
+                    // `source` of an `io::Error` leaves out the error that it wraps.
                     error.get_ref().map(|inner| inner as &(dyn StdError + 'static))
                 }
                 None => error.source(),
@@ -188,42 +190,43 @@ fn classify_tls(error: &rustls::Error) -> DialError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DialError {
-    /// Nobody answers there, or not in time.
+    /// The address does not answer, or not in time.
     #[error("the hub at {address} can not be reached")]
     Unreachable {
-        /// What was dialled.
+        /// The dialled address.
         address: HubAddress,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
-    /// Something answers that does not speak as a hub does.
+    /// Something answers that does not behave like a hub.
     #[error("what answers at this address is not a hub")]
     NotAHub,
-    /// A hub, whose certificate is not from the pinned authority: another installation, or someone in between.
+    /// The hub's certificate is not from the pinned authority: another installation, or someone in
+    /// between.
     #[error(
         "this is not the hub of the IVN: its certificate was not issued by the IVN's authority"
     )]
     OtherHub(#[source] rustls::Error),
-    /// A hub that does not have this IVN.
+    /// The hub does not have this IVN.
     #[error("the hub does not serve this IVN")]
     UnknownIvn,
-    /// The hub does not want us.
+    /// The hub rejects the connection.
     #[error("the hub refused the connection: {0}")]
     Refused(Refusal),
-    /// The hub's software is of another generation.
+    /// The hub's software has another protocol version.
     #[error(
         "the hub speaks version {theirs} of the protocol, this program version {ours}; update the older one"
     )]
     Version {
         /// [`PROTOCOL_VERSION`].
         ours: u16,
-        /// The hub's.
+        /// The hub's version.
         theirs: u16,
     },
 }
 
 impl DialError {
-    /// Whether trying again later can help without anybody doing something about it.
+    /// Whether trying again later can help without any further action.
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Refused(Refusal::Closed) => true,
@@ -239,22 +242,24 @@ impl DialError {
     }
 }
 
-/// How the hub said no.
+/// How the hub rejected the connection.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// In the handshake: it did not take our certificate (of another IVN, expired), or our TLS version.
+    /// In the handshake: it did not accept our certificate (of another IVN, expired), or our TLS
+    /// version.
     #[error("it did not accept this node's certificate ({0:?})")]
     Alert(AlertDescription),
     /// With an HTTP status: 403 for an account that may not connect, 429 for too many connections.
     #[error("status {}", .status.as_u16())]
     Status {
-        /// The status.
+        /// The HTTP status.
         status: StatusCode,
-        /// The beginning of the hub's answer, which gives the reason in a form that the caller knows.
+        /// The beginning of the hub's answer, which gives the reason in a form that the caller
+        /// knows.
         body: Vec<u8>,
     },
-    /// Without a word.
+    /// It closed the connection without an answer.
     #[error("it closed the connection")]
     Closed,
 }

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
-/// Where connections come from: an IPv4 address, or the first 64 bits of an IPv6 address, of which one host has many.
+/// The origin of a connection: an IPv4 address, or the first 64 bits of an IPv6 address, because
+/// one host has many of those.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 enum Origin {
     V4([u8; 4]),
@@ -59,14 +60,15 @@ struct Place {
 }
 
 impl HandshakeLimit {
-    /// Permits `all` handshakes at the same time and `per_origin` of one address; at least one each.
+    /// Permits `all` handshakes at the same time and `per_origin` of one address; at least one
+    /// each.
     pub(crate) fn new(all: usize, per_origin: usize) -> Self {
         let origins = Arc::default();
         Self { all: Semaphore::new(all.max(1)), per_origin: per_origin.max(1), origins }
     }
 
-    /// Waits for a permit. The address's own limit comes first, so that a connection that waits for it
-    /// delays no other address.
+    /// Waits for a permit. The address's own limit comes first, so that a connection that waits for
+    /// it delays no other address.
     pub(crate) async fn acquire(&self, address: SocketAddr) -> Option<Permit<'_>> {
         let (place, permits) = self.queue(address.into());
         // The semaphores are never closed.

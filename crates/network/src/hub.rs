@@ -1,8 +1,9 @@
 //! The hub: accepts the connections of many IVNs on one port and keeps them apart.
 //!
-//! The name in a connection's first message (SNI) selects the IVN, and with it the only authority whose client
-//! certificates are taken: a certificate of another IVN does not get through the handshake. What comes through is
-//! HTTP/1.1, given to that IVN's routes together with the authenticated [`Peer`].
+//! The name in a connection's first message (SNI) selects the IVN, and with it the only authority
+//! whose client certificates are accepted: a certificate of another IVN does not pass the
+//! handshake. The connection then carries HTTP/1.1, which goes to that IVN's routes together with
+//! the authenticated [`Peer`].
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -36,18 +37,19 @@ use crate::peer::{Connections, Peer, Severable};
 use crate::problem::problem;
 use crate::tls::{self, TlsError};
 
-/// What a hub grants to those who connect.
+/// The limits of a hub for its clients.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct HubOptions {
     /// From the connection to the end of the TLS handshake. Default 10 s.
     pub handshake_timeout: Duration,
     /// How long a connection may wait for a request, or take to send its headers. Default 30 s.
     pub header_timeout: Duration,
-    /// How long a connection without a certificate may last altogether. Default 60 s.
+    /// How long a connection without a certificate may last in total. Default 60 s.
     pub join_timeout: Duration,
     /// Handshakes at the same time; more connections wait. Default 256.
     pub handshakes: usize,
-    /// Handshakes from one address (IPv6: from one /64) at the same time; more wait, and hold up nobody else. Default 32.
+    /// Handshakes from one address (IPv6: from one /64) at the same time; more connections wait,
+    /// and delay nobody else. Default 32.
     pub handshakes_per_address: usize,
     /// Connections of one account at the same time, links and requests together. Default 16.
     pub connections_per_account: usize,
@@ -69,11 +71,11 @@ impl Default for HubOptions {
     }
 }
 
-/// What one IVN answers to. Every request has a [`Peer`] as an extension.
+/// The routes of one IVN. Every request has a [`Peer`] as an extension.
 #[derive(Clone, Debug)]
 pub struct Routes {
-    /// For connections with a certificate of the IVN's authority. Whether that account is still on the
-    /// roster is for the routes to check.
+    /// For connections with a certificate of the IVN's authority. The routes check whether that
+    /// account is still on the roster.
     pub members: Router,
     /// For connections without a certificate; only paths below `/join/` get here.
     pub join: Router,
@@ -83,7 +85,7 @@ pub struct Routes {
 #[derive(Debug)]
 pub struct Hub {
     options: HubOptions,
-    /// By server name.
+    /// The IVNs by server name.
     ivns: RwLock<HashMap<String, Arc<Ivn>>>,
     handshakes: HandshakeLimit,
     stopping: CancellationToken,
@@ -98,7 +100,7 @@ struct Ivn {
 }
 
 impl Hub {
-    /// A hub that serves no IVN yet.
+    /// Creates a hub without any IVN.
     pub fn new(options: HubOptions) -> Arc<Self> {
         Arc::new(Self {
             options,
@@ -108,13 +110,15 @@ impl Hub {
         })
     }
 
-    /// Serves the IVN of `authority` from now on, with a new hub certificate, valid for [`ca::VALIDITY`].
+    /// Serves the IVN of `authority` from now on, with a new hub certificate, valid for
+    /// [`ca::VALIDITY`].
     ///
-    /// Calling it again renews the certificate and replaces the routes; open connections go on with the old ones.
+    /// Calling it again renews the certificate and replaces the routes; open connections continue
+    /// with the old ones.
     ///
     /// # Errors
     ///
-    /// [`TlsError`], when the authority's key or certificate can not be used.
+    /// [`TlsError`], when the authority's key or certificate cannot be used.
     pub fn serve(
         &self,
         authority: &CertificateAuthority,
@@ -132,7 +136,7 @@ impl Hub {
         Ok(())
     }
 
-    /// Stops to serve an IVN and ends its connections.
+    /// Stops serving an IVN and ends its connections.
     pub fn stop_serving(&self, ivn: IvnId) {
         let mut ivns = self.ivns.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(ivn) = ivns.remove(&ivn.server_name()) {
@@ -140,15 +144,15 @@ impl Hub {
         }
     }
 
-    /// Ends all connections of an account, links and requests, and tells how many there were.
+    /// Ends all connections of an account, links and requests, and returns their number.
     ///
-    /// Its certificate stays valid: the routes have to refuse it from now on.
+    /// The account's certificate stays valid: the routes have to reject it from now on.
     pub fn disconnect(&self, ivn: IvnId, account: &AccountName) -> usize {
         self.ivn(&ivn.server_name()).map_or(0, |ivn| ivn.connections.sever(account))
     }
 
-    /// As [`Self::disconnect`], of the connections that there are now, once `farewell` is over: so that a link can still
-    /// carry what its account is to know. Later connections are not affected.
+    /// Like [`Self::disconnect`], for the present connections, once `farewell` is over: until then
+    /// a link can still carry what its account has to receive. Later connections are not affected.
     pub fn disconnect_after(
         &self,
         ivn: IvnId,
@@ -163,7 +167,8 @@ impl Hub {
         });
     }
 
-    /// Accepts connections until [`stop`](Self::stop). An error of one connection, or of accepting one, is logged and ends nothing else.
+    /// Accepts connections until [`stop`](Self::stop). An error of one connection, or of accepting
+    /// one, is logged and ends nothing else.
     pub async fn run(self: Arc<Self>, listener: TcpListener) {
         self.accept_from(|| listener.accept()).await;
     }
@@ -189,7 +194,7 @@ impl Hub {
                     connections.spawn(self.clone().connection(stream, address));
                 }
                 Err(error) => {
-                    // Mostly too many open files: trying again at once would only burn time.
+                    // Mostly too many open files: trying again immediately would only waste time.
                     tracing::warn!(%error, "could not accept a connection");
                     sleep(ACCEPT_PAUSE).await;
                 }
@@ -200,8 +205,8 @@ impl Hub {
 
     async fn connection(self: Arc<Self>, stream: TcpStream, address: SocketAddr) {
         let handshake = async {
-            // The time includes the wait for a permit: a client that cannot be served in time is better
-            // off dialling again.
+            // The time includes the wait for a permit: a client that cannot be served in time is
+            // better off dialling again.
             let _permit = self.handshakes.acquire(address).await?;
             self.handshake(stream, address).await
         };
@@ -234,7 +239,7 @@ impl Hub {
         let Some(ivn) = name.as_deref().and_then(|name| self.ivn(name)) else {
             tracing::debug!(%address, ?name, "no such IVN here");
             let mut stream = start.io;
-            // The library has no way to refuse a name, so this is its alert as RFC 8446 §6 has it.
+            // The library cannot reject a name, so this is its alert as in RFC 8446 §6.
             let _ = stream.write_all(&UNRECOGNIZED_NAME).await;
             linger(stream).await;
             return None;
@@ -267,7 +272,7 @@ impl Hub {
         };
         let Some(admission) = ivn.connections.enter(account.as_ref(), limit) else {
             tracing::warn!(%address, ivn = %ivn.id, ?account, limit, "too many connections");
-            // Outside the limit, so only for as long as it takes to say no.
+            // Outside the limit, so only for as long as the rejection takes.
             let refuse = serve_http(stream, too_many(), self.options.header_timeout);
             let _ = timeout(self.options.handshake_timeout, refuse).await;
             return;
@@ -298,7 +303,8 @@ impl Hub {
     }
 }
 
-/// Serves HTTP until the connection ends or becomes a WebSocket. Errors are the peer's or the network's, and end it.
+/// Serves HTTP until the connection ends or becomes a WebSocket. Errors are the peer's or the
+/// network's, and end it.
 async fn serve_http<IO, S, B>(stream: IO, service: S, header_timeout: Duration)
 where
     IO: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
@@ -333,8 +339,9 @@ fn too_many() -> TowerToHyperService<Router> {
     }))
 }
 
-/// Ends a connection so that the peer reads our last bytes: closing with its bytes unread would reset it,
-/// and the peer would see a failed network instead of the reason. The handshake's time limit ends this too.
+/// Ends a connection so that the peer reads our last bytes: closing with its bytes unread would
+/// reset it, and the peer would see a failed network instead of the reason. The handshake's time
+/// limit ends this too.
 async fn linger(mut stream: TcpStream) {
     let mut rest = [0; 1024];
     if stream.shutdown().await.is_ok() {

@@ -1,4 +1,4 @@
-//! Names on the wire: which IVN, which account, which hub.
+//! Names on the wire: of IVNs, accounts and hubs.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,8 +18,9 @@ impl IvnId {
         &self.0
     }
 
-    /// The name that connections to this IVN carry in the clear (SNI) and that its hub's certificate is for:
-    /// the first 32 hex digits of the id, because a DNS label has at most 63 characters, and `.ivn.internal`.
+    /// The name that connections to this IVN carry in the clear (SNI) and that its hub's
+    /// certificate is for: the first 32 hex digits of the id, because a DNS label has at most 63
+    /// characters, and `.ivn.internal`.
     pub fn server_name(&self) -> String {
         let (half, _) = self.0.split_at(16);
         format!("{}.ivn.internal", hex::encode(half))
@@ -48,17 +49,18 @@ impl FromStr for IvnId {
     }
 }
 
-/// A text that is no [`IvnId`].
+/// A text that is not an [`IvnId`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("an IVN id has 64 hex digits")]
 pub struct IvnIdError;
 
-/// An account as its certificate names it: 1 to 64 visible ASCII characters. Which of them are on the roster is not known here.
+/// An account as its certificate names it: 1 to 64 visible ASCII characters. This crate does not
+/// know which of them are on the roster.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct AccountName(String);
 
 impl AccountName {
-    /// Checks and takes a name.
+    /// Checks a text and makes it a name.
     ///
     /// # Errors
     ///
@@ -85,12 +87,13 @@ impl fmt::Display for AccountName {
     }
 }
 
-/// A text that is no [`AccountName`].
+/// A text that is not an [`AccountName`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("an account name in a certificate has 1 to 64 visible ASCII characters")]
 pub struct AccountNameError;
 
-/// Where a hub listens: `host:port`, where a host is a DNS name, an IPv4 address, or an IPv6 address in brackets.
+/// The address of a hub: `host:port`, where a host is a DNS name, an IPv4 address, or an IPv6
+/// address in brackets.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct HubAddress {
     host: String,
@@ -98,7 +101,7 @@ pub struct HubAddress {
 }
 
 impl HubAddress {
-    /// The host without brackets, as the resolver takes it.
+    /// The host without brackets, as the resolver expects it.
     pub fn host(&self) -> &str {
         self.host.trim_start_matches('[').trim_end_matches(']')
     }
@@ -147,16 +150,16 @@ impl FromStr for HubAddress {
     }
 }
 
-/// Why a text is no [`HubAddress`].
+/// Why a text is not a [`HubAddress`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum HubAddressError {
-    /// No colon.
+    /// The colon is missing.
     #[error("the address of a hub is HOST:PORT, the port is missing")]
     NoPort,
-    /// Not a number from 1 to 65535.
+    /// The port is not a number from 1 to 65535.
     #[error("the port of a hub is a number from 1 to 65535")]
     Port,
-    /// Neither a host name nor an address.
+    /// The host is neither a name nor an address.
     #[error("the host of a hub is a name, an IPv4 address, or an IPv6 address in brackets")]
     Host,
 }

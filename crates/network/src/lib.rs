@@ -1,19 +1,22 @@
 //! The IVN on the wire: identities, join tokens, TLS hub and dialler.
 //!
-//! Isolation and authentication of connections, and nothing else: what travels over them is bytes to this crate.
-//! Nodes only dial out, to a [`hub::Hub`] that serves many IVNs on one port:
+//! This crate isolates and authenticates connections, and does nothing else: their content is only
+//! bytes to it. Nodes only dial out, to a [`hub::Hub`] that serves many IVNs on one port:
 //!
 //! ```text
-//! node ── Dialler ── TLS 1.3, SNI = IVN ──▶ Hub ── that IVN's authority ──▶ Peer (IVN, account) ──▶ Routes of that IVN
-//!           ├── connect: a Link, frames both ways with heartbeats           ◀── StreamRequest::accept
+//! node ── Dialler ── TLS 1.3, SNI = IVN ──▶ Hub ── that IVN's authority ──▶ Peer (IVN, account)
+//!           │                                                           ──▶ Routes of that IVN
+//!           ├── connect: a Link, frames both ways with heartbeats       ◀── StreamRequest::accept
 //!           └── HubClient: single requests (join, documents)
 //! ```
 //!
-//! - [`ca`]: each IVN has its own certificate authority; a node is let in by a certificate of it.
+//! - [`ca`]: each IVN has its own certificate authority; a node needs a certificate of it.
 //! - [`token`]: a join URL pins hub, IVN and authority, and carries the invitation's secret.
-//! - [`link`], [`stream`], [`dialler`], [`redial`], [`client`]: connections that work, or say why not.
+//! - [`link`], [`stream`], [`dialler`], [`redial`], [`client`]: connections that work, or report
+//!   why not.
 //!
-//! The hub is not trusted with anything that travels: nodes sign and seal for each other above this crate.
+//! The hub is not trusted with anything that it transports: nodes sign and seal for each other
+//! above this crate.
 
 pub mod ca;
 pub mod client;

@@ -1,4 +1,4 @@
-//! Who is at the other end of a connection to the hub, and how many connections each has.
+//! The other end of a connection to the hub, and the number of connections of each account.
 
 use std::collections::HashMap;
 use std::io;
@@ -12,9 +12,11 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::ivn::{AccountName, IvnId};
 
-/// The authenticated other end of a connection: an extension of every request that the hub passes on.
+/// The authenticated other end of a connection: an extension of every request that the hub passes
+/// on.
 ///
-/// Only this says who a request comes from; what a request says about itself is not to be believed.
+/// Only this value states the origin of a request; a request's own statements about it must not be
+/// believed.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Peer {
     pub(crate) ivn: IvnId,
@@ -29,18 +31,18 @@ impl Peer {
         self.ivn
     }
 
-    /// The account of the certificate; None for a connection without one, which can only join.
+    /// The account of the certificate; `None` for a connection without one, which can only join.
     pub fn account(&self) -> Option<&AccountName> {
         self.account.as_ref()
     }
 
-    /// The account's identity key when the certificate was issued; None without one. Whether the account still has that key
-    /// is for the routes to check.
+    /// The account's identity key when the certificate was issued; `None` without one. The routes
+    /// check whether the account still has that key.
     pub fn identity(&self) -> Option<&[u8; 32]> {
         self.identity.as_ref()
     }
 
-    /// Where the connection comes from, for logs.
+    /// The address of the other end, for logs.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -60,12 +62,12 @@ struct Account {
 }
 
 impl Connections {
-    /// All of them are severed with `stopping`.
+    /// Severs all of them.
     pub(crate) fn new(stopping: CancellationToken) -> Self {
         Self { stopping, by_account: Mutex::default() }
     }
 
-    /// Counts a connection in, if that keeps the number of its account's at most `limit`.
+    /// Counts a connection in, if its account then has at most `limit`.
     pub(crate) fn enter(
         self: &Arc<Self>,
         account: Option<&AccountName>,
@@ -86,7 +88,7 @@ impl Connections {
         })
     }
 
-    /// Severs the connections of an account, and tells how many there were. New ones are not affected.
+    /// Severs the connections of an account, and returns their number. New ones are not affected.
     pub(crate) fn sever(&self, account: &AccountName) -> usize {
         let mut by_account = self.by_account.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(entry) = by_account.get_mut(&Some(account.clone())) else { return 0 };
@@ -95,7 +97,8 @@ impl Connections {
         entry.open
     }
 
-    /// What severs the connections that an account has now, and no later ones; `None` if it has none.
+    /// Severs the connections that an account has now, and no later ones; `None` if it has no
+    /// connections.
     pub(crate) fn take_sever(&self, account: &AccountName) -> Option<CancellationToken> {
         let mut by_account = self.by_account.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = by_account.get_mut(&Some(account.clone()))?;
@@ -133,7 +136,8 @@ impl Drop for Admission {
     }
 }
 
-/// A connection's bytes, until it is severed. Stays counted in as long as anyone holds it, also as a WebSocket.
+/// A connection's bytes, until it is severed. Stays counted as long as anyone holds it, also as a
+/// WebSocket.
 pub(crate) struct Severable<S> {
     stream: S,
     severed: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -157,7 +161,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Severable<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // Every connection has someone waiting to read, so waking readers is enough.
+        // Every connection has a waiting reader, so waking readers is enough.
         if self.severed.as_mut().poll(context).is_ready() {
             return Poll::Ready(Err(severed()));
         }

@@ -1,4 +1,4 @@
-//! Dials again and again, with pauses that grow and are random, so that a hub that comes back is not overrun.
+//! Dials repeatedly, with growing random pauses, so that a hub that comes back is not overrun.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub struct Redial {
 }
 
 impl Redial {
-    /// Nothing is dialled yet.
+    /// Creates a redialler that has not dialled yet.
     pub fn new(dialler: Dialler) -> Self {
         let backoff = Backoff::new(dialler.longest_pause());
         Self { dialler, backoff, last_link: None }
@@ -29,9 +29,10 @@ impl Redial {
 
     /// Dials until there is a link, asking each time for what comes after `after`.
     ///
-    /// The first attempt is made at once, unless the last link ended soon after it was made. Each failure is given to
-    /// `failed` together with the pause that follows; it decides whether to go on, as only the caller
-    /// knows which errors its user should see (see [`DialError::is_temporary`]). Cancel-safe.
+    /// The first attempt is made immediately, unless the last link ended soon after it was made.
+    /// `failed` receives each failure together with the pause that follows. It decides whether to
+    /// continue, because only the caller knows which errors its user should see (see
+    /// [`DialError::is_temporary`]). Cancel-safe.
     ///
     /// # Errors
     ///
@@ -46,7 +47,7 @@ impl Redial {
             if made.elapsed() >= longest {
                 self.backoff = Backoff::new(longest);
             } else {
-                // A hub that accepts and closes at once must not make us spin.
+                // A hub that accepts and closes immediately must not make this loop spin.
                 sleep(self.backoff.next(&mut OsRng)).await;
             }
         }
@@ -68,7 +69,8 @@ impl Redial {
     }
 }
 
-/// Pauses between [`MIN_PAUSE`] and a longest: each is random between the shortest and three times the one before.
+/// Pauses between [`MIN_PAUSE`] and a longest: each is random between the shortest and three times
+/// the one before.
 #[derive(Clone, Copy, Debug)]
 struct Backoff {
     last: Duration,

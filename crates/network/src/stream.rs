@@ -19,7 +19,7 @@ use crate::websocket;
 /// The path of links, to be routed among the members' routes.
 pub const STREAM_PATH: &str = "/ivn/v1/stream";
 
-/// A member's request for a link: an axum extractor that refuses everything else.
+/// A member's request for a link: an axum extractor that rejects everything else.
 ///
 /// The handler checks that the account may have one, and then calls [`accept`](Self::accept).
 #[derive(Debug)]
@@ -31,24 +31,24 @@ pub struct StreamRequest {
 }
 
 impl StreamRequest {
-    /// Who asks, as the connection authenticated it.
+    /// The requester, as authenticated by the connection.
     pub fn peer(&self) -> &Peer {
         &self.peer
     }
 
-    /// The account that asks.
+    /// The account of the requester.
     pub fn account(&self) -> &AccountName {
         &self.account
     }
 
-    /// The last sequence number that the node has; 0 when it has none.
+    /// The last sequence number that the node has; 0 if it has no message.
     pub fn after(&self) -> u64 {
         self.after
     }
 
     /// Answers the request, and runs `serve` with the link once the node has greeted.
     ///
-    /// The link ends when `serve` lets go of it.
+    /// The link ends when `serve` drops it.
     pub fn accept<F>(
         self,
         options: LinkOptions,

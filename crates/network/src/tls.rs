@@ -1,4 +1,5 @@
-//! TLS settings of both ends: version 1.3 only, one IVN's authority as the only root, no resumption.
+//! TLS settings of both ends: version 1.3 only, one IVN's authority as the only root, no
+//! resumption.
 //!
 //! The cryptographic provider is passed explicitly; nothing global is installed or relied on.
 
@@ -17,7 +18,8 @@ use rustls::{
 
 use crate::ca::{CaError, CaFingerprint, CertificateAuthority, NodeCertificate, NodeKey};
 
-/// The hub's settings for one IVN: shows a new certificate for the IVN's name, and takes client certificates of its authority or none.
+/// The hub's settings for one IVN: presents a new certificate for the IVN's name, and accepts
+/// client certificates of its authority or none.
 pub(crate) fn hub_config(
     authority: &CertificateAuthority,
     now: SystemTime,
@@ -32,14 +34,14 @@ pub(crate) fn hub_config(
         .with_protocol_versions(&[&version::TLS13])?
         .with_client_cert_verifier(clients)
         .with_single_cert(chain, key)?;
-    // A resumed session would not look at the client's certificate again.
+    // A resumed session would not check the client's certificate again.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     config.alpn_protocols = vec![ALPN.to_vec()];
     Ok(config)
 }
 
-/// A node's settings: trusts `authority` only, and shows its certificate if it has one.
+/// A node's settings: trusts `authority` only, and presents its certificate if it has one.
 pub(crate) fn dialler_config(
     authority: CaFingerprint,
     identity: Option<(&NodeCertificate, &NodeKey)>,
@@ -66,7 +68,8 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
-/// Accepts a hub whose chain contains the certificate with the pinned fingerprint, and is valid up to it.
+/// Accepts a hub whose chain contains the certificate with the pinned fingerprint, and is valid up
+/// to it.
 ///
 /// The usual verification does the work, with that one certificate as its only root.
 #[derive(Debug)]
@@ -124,14 +127,14 @@ impl ServerCertVerifier for PinnedAuthority {
     }
 }
 
-/// Why TLS settings could not be made: ours or the caller's fault, never a peer's.
+/// Why TLS settings could not be made: our fault or the caller's, never a peer's.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// The library refused a certificate or a key.
+    /// The library rejected a certificate or a key.
     #[error("the certificate and key can not be used for TLS; do they belong together?")]
     Settings(#[from] rustls::Error),
-    /// The root for client certificates was refused.
+    /// The root for client certificates was rejected.
     #[error("the IVN's authority can not be used to verify certificates")]
     Verifier(#[from] rustls::server::VerifierBuilderError),
     /// No certificate for the hub could be issued.
@@ -152,7 +155,7 @@ mod tests {
         crate::ca::NewAuthority::generate(SystemTime::now()).unwrap().for_ivn(IvnId::new([ivn; 32]))
     }
 
-    /// Shakes hands in memory, with `name` as SNI; gives the first error of either end.
+    /// Shakes hands in memory, with `name` as SNI; returns the first error of either end.
     fn shake_hands(
         client: ClientConfig,
         server: ServerConfig,
@@ -183,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_for_another_ivns_name_is_refused_even_from_the_pinned_authority() {
+    fn another_ivns_name_is_rejected_even_from_the_pinned_authority() {
         let a = authority(1);
         let client = dialler_config(a.fingerprint(), None).unwrap();
         let server = hub_config(&a, SystemTime::now()).unwrap();
@@ -198,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hub_that_shows_the_pinned_certificate_but_has_another_is_refused() {
+    fn a_hub_with_another_certificate_than_the_pinned_is_rejected() {
         let (ours, theirs) = (authority(1), authority(1));
         let (mut chain, key) = theirs.issue_hub_certificate(SystemTime::now()).unwrap();
         chain.push(ours.certificate().clone());

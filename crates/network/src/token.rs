@@ -1,11 +1,12 @@
-//! The join token: everything that a new node needs to find its IVN and to be let in, as one URL.
+//! The join token: everything that a new node needs to find its IVN and to be admitted, as one URL.
 //!
 //! ```text
-//! https://HOST:PORT/join/<IVN id, 64 hex digits>#<base64url without padding of: 1 ‖ seed (32) ‖ CA fingerprint (32)>
+//! https://HOST:PORT/join/<IVN id, 64 hex digits>#<base64url without padding of:
+//!                                                 1 ‖ seed (32) ‖ CA fingerprint (32)>
 //! ```
 //!
-//! The part after `#` is secret: with it, whoever comes first joins as the invited account. It is a URL fragment
-//! because programs don't send fragments to servers.
+//! The part after `#` is secret: the first node that uses it joins as the invited account. It is a
+//! URL fragment because programs do not send fragments to servers.
 
 use std::fmt;
 use std::str::FromStr;
@@ -28,7 +29,8 @@ pub struct JoinToken {
 }
 
 impl JoinToken {
-    /// Puts a token together; `seed` is the private half of the invitation's key pair (an RFC 8032 §5.1.5 private key).
+    /// Creates a token; `seed` is the private half of the invitation's key pair (an RFC 8032 §5.1.5
+    /// private key).
     pub fn new(
         hub: HubAddress,
         ivn: IvnId,
@@ -38,7 +40,7 @@ impl JoinToken {
         Self { hub, ivn, authority, seed }
     }
 
-    /// Where to dial.
+    /// The hub to dial.
     pub fn hub(&self) -> &HubAddress {
         &self.hub
     }
@@ -48,7 +50,7 @@ impl JoinToken {
         self.ivn
     }
 
-    /// The only certificate authority whose hub may be talked to.
+    /// The only certificate authority whose hub is trusted.
     pub fn authority(&self) -> CaFingerprint {
         self.authority
     }
@@ -58,7 +60,8 @@ impl JoinToken {
         &self.seed
     }
 
-    /// The token as a URL. This is the secret itself: show it to the invited person only, never log it.
+    /// The token as a URL. This is the secret itself: show it to the invited person only, never log
+    /// it.
     pub fn to_url(&self) -> Zeroizing<String> {
         let mut secret = Zeroizing::new([0; SECRET_LENGTH]);
         for (to, from) in secret
@@ -101,7 +104,8 @@ impl FromStr for JoinToken {
 }
 
 fn read_secret(text: &str) -> Result<(Zeroizing<[u8; 32]>, CaFingerprint), TokenError> {
-    // Room for more than a token, so that one of a later version is told apart from damage.
+    // Room for more than a token, so that a token of a later version is not mistaken for a damaged
+    // one.
     let mut buffer = Zeroizing::new([0_u8; 1024]);
     let length = URL_SAFE_NO_PAD
         .decode_slice(text, buffer.as_mut_slice())
@@ -126,7 +130,7 @@ fn read_secret(text: &str) -> Result<(Zeroizing<[u8; 32]>, CaFingerprint), Token
     }
 }
 
-/// A cut text is often no valid base64 either; the length says more to its reader.
+/// A cut text is often not valid base64 either; its length is the more useful hint.
 fn damaged_secret(characters: usize) -> TokenError {
     if characters < (SECRET_LENGTH * 4).div_ceil(3) {
         TokenError::Truncated
@@ -135,15 +139,15 @@ fn damaged_secret(characters: usize) -> TokenError {
     }
 }
 
-/// Why a text is no [`JoinToken`]. None of these repeat any part of the secret.
+/// Why a text is not a [`JoinToken`]. None of these repeat any part of the secret.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum TokenError {
-    /// Something else altogether.
+    /// The text is not a join URL at all.
     #[error(
         "not a join URL: expected https://HOST:PORT/join/IVN#SECRET, as `quorate invite` prints it"
     )]
     NotAJoinUrl,
-    /// Nothing after `#`, as shells and chat programs do it to URLs.
+    /// The part after `#` is missing; shells and chat programs do that to URLs.
     #[error(
         "the join URL has lost its secret, the part after '#'; put the URL in quotes and copy all of it"
     )]
@@ -151,7 +155,7 @@ pub enum TokenError {
     /// The end is missing.
     #[error("the join URL is cut short; copy all of it")]
     Truncated,
-    /// Some character is wrong.
+    /// A character is wrong.
     #[error("the join URL is damaged; copy it again")]
     Damaged,
     /// Made by another version of this software; the version in the token.
@@ -159,10 +163,10 @@ pub enum TokenError {
         "the join URL has version {0}, this program reads version 1; use the version that the hub's operator uses"
     )]
     Version(u8),
-    /// The IVN id is not one.
+    /// The IVN id is invalid.
     #[error("the join URL has a damaged IVN id; copy it again")]
     Ivn,
-    /// The hub's address is not one.
+    /// The hub's address is invalid.
     #[error("the join URL has an unusable hub address")]
     Hub(#[source] HubAddressError),
 }
@@ -187,7 +191,7 @@ mod tests {
         )
     }
 
-    /// The URL of `token([0x33; 32])`, so that the format can't change by accident.
+    /// The URL of `token([0x33; 32])`, so that the format cannot change by accident.
     const KEPT: &str = "https://hub.example.com:8443/join/1111111111111111111111111111111111111111111111111111111111111111#ATMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiI";
 
     fn error(text: &str) -> TokenError {

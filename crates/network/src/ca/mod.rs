@@ -1,10 +1,12 @@
 //! The certificate authority of one IVN, and the certificates that it issues.
 //!
-//! A node's certificate names its account and, as a serial number in the subject, the account's identity key at that time:
-//! an account that got other keys is told from whoever has the earlier ones. What the key is for is not known here.
+//! A node's certificate names its account and, as a serial number in the subject, the account's
+//! identity key at that time. So an account with new keys is distinguished from a holder of its
+//! earlier keys. This crate does not know what the key is for.
 //!
-//! Each IVN has its own, so a certificate of one IVN means nothing in another: there is no shared root. Keys are ECDSA
-//! P-256, because TPMs and PKCS#11 tokens have it. A node makes its key itself and sends a certificate request.
+//! Each IVN has its own authority, so a certificate of one IVN means nothing in another: there is
+//! no shared root. Keys are ECDSA P-256, because TPMs and PKCS#11 tokens support it. A node makes
+//! its own key and sends a certificate request.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -27,7 +29,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::ivn::{AccountName, IvnId};
 
-/// How long certificates of hubs and nodes are valid.
+/// The validity of certificates of hubs and nodes.
 pub const VALIDITY: Duration = Duration::from_secs(30 * DAY);
 
 /// Signs the certificates of one IVN's hub and nodes.
@@ -37,7 +39,8 @@ pub struct CertificateAuthority {
     issuer: Issuer<'static, Key>,
 }
 
-/// An authority that has no IVN yet: an IVN's id is the hash of its genesis, which pins the authority's certificate.
+/// An authority that has no IVN yet: an IVN's id is the hash of its genesis, which pins the
+/// authority's certificate.
 pub struct NewAuthority {
     certificate: CertificateDer<'static>,
     issuer: Issuer<'static, Key>,
@@ -51,7 +54,8 @@ impl NewAuthority {
     /// [`CaError::Crypto`], when the system has no randomness.
     pub fn generate(now: SystemTime) -> Result<Self, CaError> {
         let key = Key::generate()?;
-        // Authorities of the same name are told apart by a failed signature only, which reads like an attack.
+        // Authorities of the same name would be distinguished only by a failed signature, which
+        // looks like an attack.
         let key_id = hex::encode(Sha256::digest(key.subject_public_key_info()));
         let name = format!("Quorate IVN authority {key_id:.16}");
         let mut params = params("Quorate", &name, now, Duration::from_secs(20 * 365 * DAY));
@@ -61,7 +65,7 @@ impl NewAuthority {
         Ok(Self { certificate, issuer: Issuer::new(params, key) })
     }
 
-    /// What the genesis, join tokens and nodes pin.
+    /// The fingerprint that the genesis, join tokens and nodes pin.
     pub fn fingerprint(&self) -> CaFingerprint {
         CaFingerprint::of(&self.certificate)
     }
@@ -79,12 +83,14 @@ impl fmt::Debug for NewAuthority {
 }
 
 impl CertificateAuthority {
-    /// Loads what [`certificate_pem`](Self::certificate_pem) and [`key_pem`](Self::key_pem) gave.
+    /// Loads the texts of [`certificate_pem`](Self::certificate_pem) and
+    /// [`key_pem`](Self::key_pem).
     ///
     /// # Errors
     ///
-    /// [`CaError::Unreadable`] for text that is not that, [`CaError::Mismatch`] when key and certificate do not belong
-    /// together. Whether it is the authority that the genesis of `ivn` pins is for the caller to check.
+    /// [`CaError::Unreadable`] for any other text, [`CaError::Mismatch`] when key and certificate
+    /// do not belong together. The caller checks whether it is the authority that the genesis of
+    /// `ivn` pins.
     pub fn load(ivn: IvnId, certificate_pem: &str, key_pem: &str) -> Result<Self, CaError> {
         let certificate = CertificateDer::from_pem_slice(certificate_pem.as_bytes())
             .map_err(|_| CaError::Unreadable)?;
@@ -116,20 +122,21 @@ impl CertificateAuthority {
         self.issuer.key().to_pem()
     }
 
-    /// What join tokens and nodes pin.
+    /// The fingerprint that join tokens and nodes pin.
     pub fn fingerprint(&self) -> CaFingerprint {
         CaFingerprint::of(&self.certificate)
     }
 
-    /// Issues a certificate for the node of `account`, valid for [`VALIDITY`], to the key of `request`
-    /// (PKCS#10 DER, from [`NodeKey::certificate_request`]). Whatever else the request says is ignored. `identity` is
-    /// the account's identity key, for [`Peer::identity`](crate::Peer::identity).
+    /// Issues a certificate for the node of `account`, valid for [`VALIDITY`], to the key of
+    /// `request` (PKCS#10 DER, from [`NodeKey::certificate_request`]). The other content of the
+    /// request is ignored. `identity` is the account's identity key, for
+    /// [`Peer::identity`](crate::Peer::identity).
     ///
-    /// Whether the account may have one, and has that key, is the caller's to check.
+    /// The caller checks whether the account may have a certificate, and has that key.
     ///
     /// # Errors
     ///
-    /// [`CaError::Request`], for a request that can not be read or was not signed with its key.
+    /// [`CaError::Request`], for a request that cannot be read or was not signed with its key.
     pub fn issue_node_certificate(
         &self,
         account: &AccountName,
@@ -155,7 +162,8 @@ impl CertificateAuthority {
         &self.certificate
     }
 
-    /// A fresh key and certificate for the hub, with this authority's certificate behind it: dialers know only that one's fingerprint.
+    /// A new key and certificate for the hub, followed by this authority's certificate: dialers
+    /// know only the fingerprint of the latter.
     pub(crate) fn issue_hub_certificate(
         &self,
         now: SystemTime,
@@ -222,7 +230,7 @@ impl NodeKey {
         Key::generate().map(Self)
     }
 
-    /// Loads what [`to_pem`](Self::to_pem) gave.
+    /// Loads the text of [`to_pem`](Self::to_pem).
     ///
     /// # Errors
     ///
@@ -236,7 +244,8 @@ impl NodeKey {
         self.0.to_pem()
     }
 
-    /// The request for a certificate, PKCS#10 DER: it proves possession of the key and names nobody.
+    /// The request for a certificate, PKCS#10 DER: it proves possession of the key and names
+    /// nobody.
     ///
     /// # Errors
     ///
@@ -264,7 +273,7 @@ impl fmt::Debug for NodeKey {
 pub struct NodeCertificate(CertificateDer<'static>);
 
 impl NodeCertificate {
-    /// Loads what [`to_pem`](Self::to_pem) gave.
+    /// Loads the text of [`to_pem`](Self::to_pem).
     ///
     /// # Errors
     ///
@@ -282,7 +291,7 @@ impl NodeCertificate {
         pem_of(&self.0)
     }
 
-    /// The end of its validity, for whoever renews it.
+    /// The end of its validity, for its renewal.
     ///
     /// # Errors
     ///
@@ -341,10 +350,11 @@ impl SigningKey for Key {
     }
 }
 
-/// Whose node a certificate is for, and the account's identity key when it was issued. The handshake has already traced
-/// the certificate back to the authority of `ivn`.
+/// The account that a certificate is for, and the account's identity key when it was issued. The
+/// handshake has already traced the certificate back to the authority of `ivn`.
 ///
-/// None when it is of another IVN or names no account or key, which this IVN's authority never issues.
+/// `None` when it is of another IVN or names no account or key; this IVN's authority never issues
+/// such a certificate.
 pub(crate) fn account_of(
     certificate: &CertificateDer<'_>,
     ivn: IvnId,
@@ -360,7 +370,7 @@ pub(crate) fn account_of(
     Some((account, identity))
 }
 
-/// What all certificates have: who, from when until when, and a random serial number of 127 bits.
+/// The common part of all certificates: subject, validity, and a random serial number of 127 bits.
 fn params(
     organisation: &str,
     name: &str,
@@ -376,7 +386,7 @@ fn params(
     params.use_authority_key_identifier_extension = true;
     let mut serial = [0; 16];
     OsRng.fill_bytes(&mut serial);
-    // A positive number without leading zeros, so that DER has it as it is.
+    // A positive number without leading zeros, so that DER encodes it unchanged.
     serial[0] = serial[0] & 0x7F | 0x40;
     params.serial_number = Some(SerialNumber::from_slice(&serial));
     params
@@ -415,14 +425,14 @@ fn pem_of(certificate: &CertificateDer<'_>) -> String {
     pem
 }
 
-/// Why the authority could not do something.
+/// Why the authority could not do what was asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CaError {
     /// Stored text is not a certificate or key, or not of the kind that belongs there.
     #[error("the stored certificate or key can not be read; restore it from a backup")]
     Unreadable,
-    /// Readable, but not of one another.
+    /// The stored parts are readable, but do not belong together.
     #[error("the stored certificate, key and IVN do not belong together")]
     Mismatch,
     /// A peer's certificate request.
@@ -436,7 +446,7 @@ pub enum CaError {
 /// id-at-serialNumber (X.520): 1 to 64 characters, so that 32 bytes in hex fit.
 const SERIAL_NUMBER: &[u64] = &[2, 5, 4, 5];
 const DAY: u64 = 24 * 60 * 60;
-/// A node whose clock is behind still accepts a certificate that was issued just now.
+/// A node whose clock is behind still accepts a certificate that was just issued.
 const CLOCK_SKEW: Duration = Duration::from_secs(60 * 60);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Certificates: what they say, and what is refused.
+//! Certificates: their content, and what is rejected.
 
 use super::*;
 

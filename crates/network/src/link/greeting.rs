@@ -1,4 +1,5 @@
-//! A link's own messages, and how it begins: the node says hello with its version, the hub accepts or refuses.
+//! A link's own messages and its greeting: the node sends its version, and the hub accepts or
+//! rejects it.
 
 use futures_util::{SinkExt, StreamExt};
 use serde::{Deserialize, Serialize};
@@ -11,26 +12,26 @@ use super::{Ended, Frame, PROTOCOL_VERSION, Socket, SocketError};
 pub enum Control {
     /// The node's first message.
     Hello {
-        /// What it speaks.
+        /// The node's version.
         version: u16,
     },
     /// The hub's answer: the link is established.
     Accepted {
-        /// What both speak.
+        /// The common version.
         version: u16,
     },
-    /// The hub's other answer; it closes then.
+    /// The hub's other answer, after which it closes.
     Refused {
-        /// What the hub speaks.
+        /// The hub's version.
         version: u16,
     },
-    /// There is nothing else to say.
+    /// Sent when there is nothing else to send.
     Heartbeat,
 }
 
 impl Control {
     pub(super) fn frame(&self) -> Frame {
-        // None of the variants can fail to serialise; an empty message would be refused by the peer.
+        // None of the variants can fail to serialise; the peer would reject an empty message.
         Frame::Control(serde_json::to_string(self).unwrap_or_default())
     }
 
@@ -49,7 +50,7 @@ impl Control {
 /// Why there is no link although there is a connection.
 #[derive(Debug)]
 pub(crate) enum GreetingError {
-    /// The other end speaks this version.
+    /// The other end has this version.
     Version(u16),
     Ended(Ended),
 }

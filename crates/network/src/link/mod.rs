@@ -1,12 +1,14 @@
 //! A link: frames of bytes in both directions between a node and its hub, over one WebSocket.
 //!
-//! Binary messages are the frames; text messages are the link's own, in JSON: the greeting and heartbeats.
-//! The node says hello with its protocol version, the hub accepts or refuses, and only then is there a [`Link`]:
-//! a TLS 1.3 client learns only from the hub's first bytes whether its certificate was accepted.
+//! Binary messages are the frames; text messages are the link's own, in JSON: the greeting and
+//! heartbeats. The node sends its protocol version, and the hub accepts or rejects it. There is a
+//! [`Link`] only after that, because a TLS 1.3 client learns only from the hub's first bytes
+//! whether its certificate was accepted.
 //!
-//! Each end sends a heartbeat when it has sent nothing else for a while, and gives up when it
-//! hears nothing for longer, or can't get rid of its own bytes. A direction that fails is noticed by its receiver, who closes
-//! the connection and so tells the other end; heartbeats need not say what was heard.
+//! Each end sends a heartbeat when it has sent nothing else for a while. It ends the link when it
+//! receives nothing for longer, or cannot send its own bytes. The receiver of a direction that
+//! fails notices, and closes the connection, which informs the other end; heartbeats need not
+//! report what was received.
 
 mod greeting;
 
@@ -26,19 +28,21 @@ pub(crate) use greeting::{GreetingError, greet, welcome};
 /// The largest frame, in bytes. A larger one ends the link.
 pub const MAX_FRAME: usize = 1 << 20;
 
-/// The version of what is spoken on a link. Ends with different versions refuse each other.
+/// The version of the protocol on a link. Ends with different versions reject each other.
 pub const PROTOCOL_VERSION: u16 = 1;
 
-/// When to send heartbeats and when to give up.
+/// The times after which heartbeats are sent and a link is abandoned.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct LinkOptions {
     /// A heartbeat is sent after this long without another frame to send. Default 2 s.
     pub heartbeat: Duration,
-    /// A peer that is silent for this long is dead; so is one that takes no bytes for this long. Default 8 s.
+    /// A peer that sends nothing for this long is dead; so is one that takes no bytes for this
+    /// long. Default 8 s.
     ///
-    /// Because a frame counts when it is complete, the largest one has to get through within this time.
+    /// Because a frame counts when it is complete, the largest one has to arrive within this time.
     pub dead_after: Duration,
-    /// How many frames wait in each direction before `send` waits, or reading stops. At least 1, default 64.
+    /// The number of frames that wait in each direction before `send` waits, or reading stops. At
+    /// least 1, default 64.
     pub queue: usize,
 }
 
@@ -48,10 +52,11 @@ impl Default for LinkOptions {
     }
 }
 
-/// An established link. Dropping it, or its receiver after [`split`](Self::split), ends it: frames accepted for sending are
-/// still sent, then the peer is told.
+/// An established link. Dropping it, or its receiver after [`split`](Self::split), ends it: frames
+/// accepted for sending are still sent, then the peer is notified.
 ///
-/// Frames arrive in order and complete or not at all; the last ones before an end may be lost in either direction.
+/// Frames arrive in order and complete or not at all; the last ones before an end may be lost in
+/// either direction.
 #[derive(Debug)]
 pub struct Link {
     sender: LinkSender,
@@ -63,7 +68,7 @@ pub struct Link {
 pub struct LinkSender {
     frames: mpsc::Sender<Vec<u8>>,
     ended: watch::Receiver<Option<Ended>>,
-    /// Closed when the socket is let go of.
+    /// Closed when the socket is released.
     gone: watch::Receiver<()>,
 }
 
@@ -84,7 +89,7 @@ impl Link {
         self.sender.send(frame).await
     }
 
-    /// The next frame. Cancel-safe.
+    /// Returns the next frame. Cancel-safe.
     ///
     /// # Errors
     ///
@@ -93,7 +98,7 @@ impl Link {
         self.receiver.recv().await
     }
 
-    /// Takes the two directions apart.
+    /// Separates the two directions.
     pub fn split(self) -> (LinkSender, LinkReceiver) {
         (self.sender, self.receiver)
     }
@@ -117,7 +122,7 @@ impl Link {
 }
 
 impl LinkSender {
-    /// As [`Link::send`].
+    /// Like [`Link::send`].
     ///
     /// # Errors
     ///
@@ -147,13 +152,13 @@ impl LinkSender {
     /// Waits for the end of the link.
     pub async fn ended(&self) -> Ended {
         let mut ended = self.ended.clone();
-        // The other end of the channel goes away only after it has told the reason.
+        // The other end of the channel disappears only after it has reported the reason.
         let _ = ended.wait_for(Option::is_some).await;
         end_of(&ended)
     }
 
-    /// Waits until nothing is left of the link: after its [end](Self::ended), what was accepted for sending is sent, or
-    /// given up.
+    /// Waits until nothing is left of the link: after its [end](Self::ended), accepted frames are
+    /// sent, or abandoned.
     pub async fn gone(&self) {
         let mut gone = self.gone.clone();
         while gone.changed().await.is_ok() {}
@@ -161,7 +166,7 @@ impl LinkSender {
 }
 
 impl LinkReceiver {
-    /// As [`Link::recv`].
+    /// Like [`Link::recv`].
     ///
     /// # Errors
     ///
@@ -179,13 +184,13 @@ fn end_of(ended: &watch::Receiver<Option<Ended>>) -> Ended {
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Ended {
-    /// This end let go of it.
+    /// This end closed it.
     #[error("the link was closed at this end")]
     ClosedHere,
-    /// The other end let go of it, or its process ended.
+    /// The other end closed it, or its process ended.
     #[error("the link was closed by the other end")]
     ClosedByPeer,
-    /// Nothing was heard for this long.
+    /// Nothing was received for this long.
     #[error("nothing was heard from the other end for {0:?}")]
     Silent(Duration),
     /// Nothing could be sent for this long.
@@ -194,7 +199,7 @@ pub enum Ended {
     /// The other end sent a frame that is larger than [`MAX_FRAME`].
     #[error("the other end sent a frame of more than {MAX_FRAME} bytes")]
     TooLarge,
-    /// The other end sent something that is no frame.
+    /// The other end sent something that is not a frame.
     #[error("the other end does not keep to the protocol of links")]
     Misbehaved,
     /// The connection failed.
@@ -206,18 +211,18 @@ pub enum Ended {
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// More than [`MAX_FRAME`]; its bytes. The link goes on.
+    /// The frame is larger than [`MAX_FRAME`]; its bytes. The link continues.
     #[error("a frame of {0} bytes is larger than {MAX_FRAME}")]
     TooLarge(usize),
-    /// The queue has no room now. The link goes on.
+    /// The queue has no room now. The link continues.
     #[error("too many frames wait to be sent")]
     Full,
-    /// There is no link any more.
+    /// The link has ended.
     #[error("the link is over")]
     Ended(#[source] Ended),
 }
 
-/// What a message of the WebSocket means to a link.
+/// The meaning of a WebSocket message for a link.
 #[derive(Debug)]
 pub(crate) enum Frame {
     Control(String),
@@ -280,7 +285,8 @@ async fn run(
         () = incoming.closed() => Ended::ClosedHere,
     };
     let closed_here = matches!(why, Ended::ClosedHere);
-    // In this order: who waits for a frame must find the reason when the channel closes.
+    // In this order: a receiver that waits for a frame must find the reason when the channel
+    // closes.
     ended.send_replace(Some(why));
     drop(incoming);
     outgoing.close();
@@ -296,11 +302,11 @@ async fn run(
         }
         sink.close().await
     };
-    // The link is over whether the peer hears of it or not.
+    // The link is over whether the peer receives this or not.
     let _ = timeout(options.dead_after, farewell).await;
 }
 
-/// Sends frames as they come, those that are already waiting together.
+/// Sends frames as they come, and those that already wait together.
 async fn write_frames<S: Socket>(
     sink: &mut SplitSink<S, Frame>,
     outgoing: &mut mpsc::Receiver<Vec<u8>>,
@@ -343,7 +349,8 @@ async fn read_frames<S: Socket>(
     options: LinkOptions,
 ) -> Ended {
     loop {
-        // The clock runs only while we listen: a slow reader at this end is not the peer's silence.
+        // The clock runs only while this end listens: a slow reader at this end is not the peer's
+        // silence.
         match timeout(options.dead_after, stream.next()).await {
             Ok(Some(Ok(Frame::Payload(frame)))) => {
                 if incoming.send(frame.into()).await.is_err() {
@@ -361,7 +368,8 @@ async fn read_frames<S: Socket>(
     }
 }
 
-/// Bytes after which waiting frames are sent, so that a large one does not hold up a small one by much.
+/// The number of bytes after which waiting frames are sent, so that a large one does not delay a
+/// small one much.
 const BATCH: usize = 64 * 1024;
 
 #[cfg(test)]

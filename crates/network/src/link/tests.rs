@@ -44,7 +44,7 @@ async fn a_silent_peer_is_dead_after_the_time_and_not_before() {
     let (node, hub) = sockets().await;
     let mut link = Link::start(websocket::of_node(node), LinkOptions::default());
     let start = Instant::now();
-    // It takes what we send, and says nothing.
+    // It takes what we send, and sends nothing.
     let listener = tokio::spawn(hub.for_each(|_| std::future::ready(())));
     assert!(matches!(link.recv().await, Err(Ended::Silent(_))));
     let waited = start.elapsed();
@@ -75,7 +75,7 @@ async fn a_peer_that_takes_nothing_is_dead_although_it_talks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_reader_does_not_take_its_own_delay_for_the_peers_silence() {
+async fn a_slow_readers_own_delay_is_not_the_peers_silence() {
     let (node, mut hub) = sockets().await;
     let options = LinkOptions { queue: 1, ..LinkOptions::default() };
     let mut link = Link::start(websocket::of_node(node), options);
@@ -115,7 +115,7 @@ async fn what_was_accepted_is_sent_before_a_dropped_link_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_largest_frame_passes_and_a_larger_one_is_refused_before_it_is_sent() {
+async fn the_largest_frame_passes_and_a_larger_one_is_not_sent() {
     let (mut node, hub) = links().await;
     hub.send(vec![7; MAX_FRAME]).await.unwrap();
     assert_eq!(node.recv().await.unwrap(), vec![7; MAX_FRAME]);
@@ -239,7 +239,7 @@ async fn a_link_that_could_not_write_says_no_farewell() {
     let (_frames, outgoing) = mpsc::channel(1);
     let (incoming, _received) = mpsc::channel(1);
     let (set_ended, ended) = watch::channel(None);
-    // Not in a task of its own, so that a panic in it is one of this test.
+    // Not in a task of its own, so that a panic in it fails this test.
     let options = LinkOptions::default();
     run(websocket::of_node(socket), options, outgoing, incoming, set_ended).await;
     assert!(matches!(&*ended.borrow(), Some(Ended::Broken(_))));

@@ -30,7 +30,7 @@ pub(crate) const LINK: LinkOptions = LinkOptions {
     queue: 64,
 };
 
-/// Everybody's identity key: to a hub it is nothing but bytes.
+/// Everybody's identity key: to a hub it is only bytes.
 pub(crate) const IDENTITY: [u8; 32] = [0x1D; 32];
 
 pub(crate) struct TestHub {
@@ -151,7 +151,7 @@ impl TestIvn {
     }
 }
 
-/// Members get an echo by link and by request, and are told who they are; anyone may join.
+/// Members get an echo by link and by request, and the route returns who they are; anyone may join.
 pub(crate) fn routes(reached: &Arc<AtomicUsize>) -> Routes {
     let count = |router: Router| {
         let reached = reached.clone();

@@ -1,4 +1,4 @@
-//! Connections that do not behave are dropped, and others don't notice.
+//! Connections that do not behave are dropped, and others do not notice.
 
 use std::time::Duration;
 
@@ -63,14 +63,14 @@ async fn handshakes_that_stall_are_dropped() {
 }
 
 #[tokio::test]
-async fn stalled_handshakes_do_not_lock_out_others_for_longer_than_their_time() {
+async fn stalled_handshakes_lock_others_out_only_until_they_time_out() {
     let hub = TestHub::start(HubOptions { handshakes: 2, ..impatient() }).await;
     let ivn = hub.serve(1);
     let mut stalled = Vec::new();
     for _ in 0..2 {
         stalled.push(TcpStream::connect(hub.address).await.unwrap());
     }
-    // It may be turned away while the places are taken, but not once they are free again.
+    // It may be rejected while the places are taken, but not once they are free again.
     let dialler = hub.dialler(&ivn, Some(&ivn.admit("alice")));
     let mut link = loop {
         if let Ok(link) = dialler.connect(0).await {
@@ -82,7 +82,7 @@ async fn stalled_handshakes_do_not_lock_out_others_for_longer_than_their_time() 
 
 #[tokio::test]
 async fn an_address_that_stalls_leaves_the_other_turns_to_others() {
-    // Turns do not end by themselves here.
+    // Permits do not time out here.
     let options = HubOptions {
         handshake_timeout: Duration::from_secs(600),
         handshakes: 3,

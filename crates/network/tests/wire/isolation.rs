@@ -1,4 +1,4 @@
-//! What belongs to one IVN stays there: certificates, hubs, names, routes.
+//! Everything of one IVN stays there: certificates, hubs, names, routes.
 
 use std::time::SystemTime;
 
@@ -50,7 +50,8 @@ async fn a_certificate_of_one_ivn_gets_nothing_from_another() {
         |error| matches!(error, DialError::Refused(Refusal::Alert(AlertDescription::UnknownCA)));
     assert_refused(hub.dialler(&b, Some(&alice_of_a)), refused).await;
 
-    // The same with a client that is not ours. TLS 1.3 lets it believe that it is connected until it reads.
+    // The same with a client that is not ours. TLS 1.3 lets it believe that it is connected until
+    // it reads.
     let config = b.raw_config(&[&TLS13], Some(&alice_of_a));
     if let Ok(mut stream) = hub.raw_tls(config, b.server_name()).await {
         let _ = stream.write_all(b"GET /whoami HTTP/1.1\r\nHost: x\r\n\r\n").await;
@@ -63,7 +64,7 @@ async fn a_certificate_of_one_ivn_gets_nothing_from_another() {
 }
 
 #[tokio::test]
-async fn a_certificate_of_somebody_elses_authority_for_the_same_ivn_gets_nothing() {
+async fn a_foreign_authoritys_certificate_gets_nothing() {
     let hub = TestHub::start(HubOptions::default()).await;
     let ivn = hub.serve(1);
     let forger = TestIvn {
@@ -92,7 +93,8 @@ async fn an_expired_certificate_gets_nothing() {
 async fn a_hub_with_another_authority_is_refused() {
     let hub = TestHub::start(HubOptions::default()).await;
     let (a, b) = (hub.serve(1), hub.serve(2));
-    // What a node of A would see if the hub showed B's certificate for A's name, and the other way round.
+    // The handshake that a node of A would see if the hub presented B's certificate for A's name,
+    // and the other way round.
     for (ivn, authority) in [(&a, &b), (&b, &a)] {
         let dialler = Dialler::new(
             hub.address.into(),

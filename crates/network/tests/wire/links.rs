@@ -50,7 +50,7 @@ async fn a_removed_account_is_disconnected_and_others_are_not() {
 }
 
 #[tokio::test]
-async fn who_is_dismissed_gets_what_was_on_its_way_and_then_nothing_goes_on() {
+async fn a_dismissed_account_receives_only_what_was_on_its_way() {
     let hub = TestHub::start(HubOptions::default()).await;
     let ivn = hub.serve(1);
     let alice = AccountName::new("alice").unwrap();
@@ -60,7 +60,7 @@ async fn who_is_dismissed_gets_what_was_on_its_way_and_then_nothing_goes_on() {
     let farewell = async move { drop(farewell.await) };
     hub.hub.disconnect_after(ivn.authority.ivn(), &alice, farewell);
     assert_eq!(link.recv().await.unwrap(), b"on its way");
-    // A connection that was made since is none of those that are ended.
+    // A connection that was made since is not one of those that are ended.
     let mut later = hub.link(&ivn, "alice").await;
     over.send(()).unwrap();
     assert!(matches!(link.recv().await, Err(Ended::ClosedByPeer | Ended::Broken(_))));
@@ -141,7 +141,7 @@ async fn what_is_no_hub_is_told_from_what_is_not_there() {
     assert!(!error.is_temporary());
     drop(answer.await.unwrap());
 
-    // The listener is gone with the task, so nobody answers any more.
+    // The listener is gone with the task, so nothing answers any more.
     let error = other.dialler(&ivn, Some(&identity)).connect(0).await.unwrap_err();
     assert!(matches!(error, DialError::Unreachable { .. }), "{error:?}");
     assert!(error.is_temporary());

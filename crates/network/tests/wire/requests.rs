@@ -49,7 +49,7 @@ async fn a_connection_that_was_closed_while_idle_is_replaced() {
             client.request(Method::POST, "/echo", Body::Json(b"{}".to_vec())).await.unwrap();
         assert_eq!(answer.body, b"{}");
         assert_eq!(hub.hub.disconnect(ivn.authority.ivn(), &alice), 1);
-        // Until the end of it arrives here, the client can't know.
+        // The client cannot know before the end of it arrives here.
         while matches!(
             client.request(Method::GET, "/whoami", Body::Empty).await,
             Err(RequestError::Broken(_))
@@ -88,7 +88,7 @@ async fn paths_that_are_none_are_refused_before_dialling() {
 }
 
 #[tokio::test]
-async fn a_join_token_is_enough_to_reach_the_join_route_of_its_hub_only() {
+async fn a_join_token_reaches_only_the_join_route_of_its_hub() {
     let hub = TestHub::start(HubOptions::default()).await;
     let ivn = hub.serve(1);
     let url = JoinToken::new(
