@@ -27,7 +27,7 @@ static GENERATION: Play<Secrets> = Play {
     genuine: OnceLock::new(),
 };
 
-/// That key's second and third holder deal it anew, to the first, the third, and a fourth.
+/// That key's second and third holder reshare it, to the first, the third, and a fourth.
 static RESHARE: Play<Secrets> = Play {
     parameters: || {
         let (key, _) = generate();
@@ -58,8 +58,8 @@ pub fn generate() -> (PublicKeyPackage, Vec<Vec<u8>>) {
     (genuine.public.clone(), genuine.packages.clone())
 }
 
-/// Two key generations as lines of identifier and message in hex: one to the end, and one in which the second
-/// participant complains about a wrong sub-share of the third.
+/// Two key generations as lines of identifier and message in hex: one to the end, and one in which
+/// the second participant complains about a wrong sub-share of the third.
 pub fn sessions() -> (Vec<u8>, Vec<u8>) {
     (GENERATION.genuine().lines.clone(), GENERATION.complaint())
 }
@@ -91,7 +91,8 @@ pub fn seeds() -> Vec<Vec<u8>> {
 
 /// The same, for a reshare.
 pub fn reshare_seeds() -> Vec<Vec<u8>> {
-    // The three honest ones announce themselves, and the third does; the second deals, and the third; all judge.
+    // The three honest ones announce themselves, and the third does; the second deals, and the
+    // third; all judge.
     let announced = [0, 0, 0, 2, 0, 0, 0];
     let genuine = [&announced[..], &[2, 0, 1, 0, 0, 0, 2, 0, 2]].concat();
     let harmed = [&announced[..], &RESHARE.harm(1, false), &[0, 0, 0]].concat();

@@ -1,4 +1,5 @@
-//! What the network crate reads: join URLs, addresses, names, certificate requests and certificates.
+//! What the network crate reads: join URLs, addresses, names, certificate requests and
+//! certificates.
 
 use std::str::FromStr;
 use std::sync::OnceLock;

@@ -105,9 +105,10 @@ impl Session {
     }
 }
 
-/// Signs, and aggregates, with commitments and shares some of which are somebody else's idea. Input: a script.
+/// Signs and aggregates, with some commitments and shares changed. Input: a script.
 ///
-/// Whoever did nothing wrong is never blamed; a signature that comes out verifies; and with none changed there is one.
+/// A signer that did nothing wrong is never blamed; a resulting signature verifies; and without any
+/// change there is one.
 pub fn shares(bytes: &[u8]) -> bool {
     let mut script = Script::new(bytes);
     let genuine = Session::of(&[1, 2, 3]);

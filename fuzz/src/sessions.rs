@@ -1,5 +1,5 @@
-//! Sessions of any ceremony, among participants that follow the protocol and one that posts what the
-//! fuzzer likes.
+//! Sessions of any ceremony, among participants that follow the protocol and one that posts what
+//! the fuzzer likes.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -100,8 +100,8 @@ impl<S: Secrets> Play<S> {
         })
     }
 
-    /// The lines of a session in which a message of the attacker ends with a wrong byte, and somebody
-    /// complains about it.
+    /// The lines of a session in which a message of the attacker ends with a wrong byte, and
+    /// somebody complains about it.
     pub fn complaint(&self) -> Vec<u8> {
         let mut board = Board::<S::Phases>::new((self.parameters)());
         let mut members = self.everybody();
@@ -176,8 +176,8 @@ impl<S: Secrets> Play<S> {
     /// Plays a session; returns whether it completes. Input: a script, in which the attacker and a
     /// stranger post.
     ///
-    /// A participant that follows the protocol is never blamed, and gets the share that it is to have
-    /// if the session completes.
+    /// A participant that follows the protocol is never blamed, and gets the share that it is to
+    /// have if the session completes.
     ///
     /// # Panics
     ///
@@ -242,8 +242,8 @@ impl<S: Secrets> Play<S> {
         board.phase() == Phase::Complete
     }
 
-    /// The part of a script that posts the attacker's message of a round with its last byte changed:
-    /// with the view as it is, or as the board says.
+    /// The part of a script that posts the attacker's message of a round with its last byte
+    /// changed: with the view as it is, or as the board says.
     pub fn harm(&self, round: u8, keeps_view: bool) -> Vec<u8> {
         let message = &self.genuine().messages[&id(ATTACKER)][usize::from(round)];
         let last = u16::try_from(message.len() - 1).unwrap().to_be_bytes();
