@@ -130,7 +130,7 @@ pub enum KeyError {
     )]
     Pem,
     /// An SSH line that cannot be read.
-    #[error("the SSH public key can not be read")]
+    #[error("the SSH public key cannot be read")]
     Ssh(#[source] ssh_key::Error),
     /// A key of another type; its name.
     #[error("the key is of type {0}, only Ed25519 is supported")]

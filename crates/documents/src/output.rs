@@ -124,13 +124,13 @@ impl From<Namespace> for String {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum NamespaceError {
     /// The text is empty.
-    #[error("a namespace can not be empty; for ordinary files use \"file\"")]
+    #[error("a namespace cannot be empty; for ordinary files use \"file\"")]
     Empty,
     /// Longer than [`Namespace::MAX_LENGTH`]; its length in bytes.
     #[error("a namespace has at most 64 bytes, this one has {0}")]
     TooLong(usize),
     /// A character that is not allowed.
-    #[error("a namespace can not contain {0:?}; use letters, digits and - . _ @ /")]
+    #[error("a namespace cannot contain {0:?}; use letters, digits and - . _ @ /")]
     Character(char),
 }
 

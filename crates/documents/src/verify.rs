@@ -146,7 +146,7 @@ pub enum ReadError {
         length: usize,
     },
     /// An SSH signature that is damaged, or newer than we know.
-    #[error("the SSH signature can not be read; it is damaged or cut short")]
+    #[error("the SSH signature cannot be read; it is damaged or cut short")]
     Ssh(#[source] ssh_key::Error),
     /// An SSH signature by a key of another type; its name.
     #[error("the SSH signature was made by a key of type {0}, only ssh-ed25519 is supported")]

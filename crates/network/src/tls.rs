@@ -132,10 +132,10 @@ impl ServerCertVerifier for PinnedAuthority {
 #[non_exhaustive]
 pub enum TlsError {
     /// The library rejected a certificate or a key.
-    #[error("the certificate and key can not be used for TLS; do they belong together?")]
+    #[error("the certificate and key cannot be used for TLS; do they belong together?")]
     Settings(#[from] rustls::Error),
     /// The root for client certificates was rejected.
-    #[error("the IVN's authority can not be used to verify certificates")]
+    #[error("the IVN's authority cannot be used to verify certificates")]
     Verifier(#[from] rustls::server::VerifierBuilderError),
     /// No certificate for the hub could be issued.
     #[error("no certificate for the hub could be issued")]
