@@ -43,7 +43,7 @@ impl Default for ClientOptions {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Body {
-    /// Nothing.
+    /// No body.
     Empty,
     /// A JSON text, sent as `application/json`.
     Json(Vec<u8>),

@@ -9,7 +9,7 @@ use crate::decimal;
 /// The content of a file below `tile/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TileKind {
-    /// Entries.
+    /// Entries of the log.
     Entries,
     /// Hashes of complete subtrees of `256^level` entries; `level` is at most 63.
     Hashes {

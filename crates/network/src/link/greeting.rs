@@ -4,7 +4,10 @@
 use futures_util::{SinkExt, StreamExt};
 use serde::{Deserialize, Serialize};
 
-use super::{Ended, Frame, PROTOCOL_VERSION, Socket, SocketError};
+use super::socket::{Ended, Frame, Socket, SocketError};
+
+/// The version of the protocol on a link. Ends with different versions reject each other.
+pub const PROTOCOL_VERSION: u16 = 1;
 
 /// The link's own messages, each a text frame in JSON.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]

@@ -11,25 +11,20 @@
 //! report what was received.
 
 mod greeting;
+mod socket;
 
-use std::error::Error as StdError;
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use futures_util::{SinkExt, StreamExt};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
-pub use greeting::Control;
+pub use greeting::{Control, PROTOCOL_VERSION};
+pub use socket::{Ended, MAX_FRAME};
+
 pub(crate) use greeting::{GreetingError, greet, welcome};
-
-/// The largest frame, in bytes. A larger one ends the link.
-pub const MAX_FRAME: usize = 1 << 20;
-
-/// The version of the protocol on a link. Ends with different versions reject each other.
-pub const PROTOCOL_VERSION: u16 = 1;
+pub(crate) use socket::{Frame, Socket, SocketError};
 
 /// The times after which heartbeats are sent and a link is abandoned.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -180,33 +175,6 @@ fn end_of(ended: &watch::Receiver<Option<Ended>>) -> Ended {
     ended.borrow().clone().unwrap_or(Ended::ClosedHere)
 }
 
-/// Why a link is over.
-#[derive(Clone, Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Ended {
-    /// This end closed it.
-    #[error("the link was closed at this end")]
-    ClosedHere,
-    /// The other end closed it, or its process ended.
-    #[error("the link was closed by the other end")]
-    ClosedByPeer,
-    /// Nothing was received for this long.
-    #[error("nothing was heard from the other end for {0:?}")]
-    Silent(Duration),
-    /// Nothing could be sent for this long.
-    #[error("the other end has taken nothing for {0:?}")]
-    Stuck(Duration),
-    /// The other end sent a frame that is larger than [`MAX_FRAME`].
-    #[error("the other end sent a frame of more than {MAX_FRAME} bytes")]
-    TooLarge,
-    /// The other end sent something that is not a frame.
-    #[error("the other end does not keep to the protocol of links")]
-    Misbehaved,
-    /// The connection failed.
-    #[error("the connection failed")]
-    Broken(#[source] Arc<dyn StdError + Send + Sync>),
-}
-
 /// Why a frame was not sent.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -220,50 +188,6 @@ pub enum SendError {
     /// The link has ended.
     #[error("the link is over")]
     Ended(#[source] Ended),
-}
-
-/// The meaning of a WebSocket message for a link.
-#[derive(Debug)]
-pub(crate) enum Frame {
-    Control(String),
-    Payload(Bytes),
-}
-
-/// A failed socket.
-#[derive(Debug)]
-pub(crate) enum SocketError {
-    TooLarge,
-    Closed,
-    Broken(Arc<dyn StdError + Send + Sync>),
-}
-
-impl From<SocketError> for Ended {
-    fn from(error: SocketError) -> Self {
-        match error {
-            SocketError::TooLarge => Self::TooLarge,
-            SocketError::Closed => Self::ClosedByPeer,
-            SocketError::Broken(source) => Self::Broken(source),
-        }
-    }
-}
-
-/// Either end's WebSocket.
-pub(crate) trait Socket:
-    Stream<Item = Result<Frame, SocketError>>
-    + Sink<Frame, Error = SocketError>
-    + Send
-    + Unpin
-    + 'static
-{
-}
-
-impl<S> Socket for S where
-    S: Stream<Item = Result<Frame, SocketError>>
-        + Sink<Frame, Error = SocketError>
-        + Send
-        + Unpin
-        + 'static
-{
 }
 
 /// Owns the socket until the link is over.

@@ -59,7 +59,7 @@ pub(crate) trait Algebra: Splitting + Sync {
 /// The factor of each dealer's polynomial before the polynomials are added.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Weights {
-    /// One.
+    /// One for every dealer.
     Equal,
     /// The dealer's Lagrange coefficient at 0 among all dealers, so that the sum interpolates their
     /// constant terms.

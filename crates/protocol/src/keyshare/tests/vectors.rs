@@ -79,7 +79,7 @@ fn dealings_are_those_of_the_vector(#[files("vectors/frost-dkg/*.json")] path: P
 #[case(2, &[1, 2, 3])]
 #[case(3, &[2, 9, 300, 65535])]
 #[case(5, &[1, 2, 3, 4, 5, 6])]
-fn the_outcome_is_the_one_that_frost_core_computes_from_the_same_commitments(
+fn frost_core_computes_the_same_outcome_from_the_commitments(
     #[case] min_signers: u16,
     #[case] members: &[u16],
 ) {
