@@ -1,4 +1,4 @@
-//! The offline audit: what happened can be told from the log alone.
+//! The offline audit: the log alone shows what happened.
 
 use quorate_ceremony::audit;
 use quorate_ceremony::audit::{Anchor, AuditReport, Check, SessionOutcome};
@@ -10,10 +10,10 @@ use quorate_log::checkpoint::SignedCheckpoint;
 use super::{Invariant, Violation};
 use crate::simulation::world::World;
 
-/// Replays what the coordinator has on its disk, as `quorate log verify` does.
+/// Replays the log on the coordinator's disk, as `quorate log verify` does.
 ///
-/// Everything in it holds, every signature is checked with its document, and whoever is to blame by the auditor's own
-/// reading did break the rules.
+/// The log is valid, every signature is checked with its document, and every member that the
+/// auditor blames did break the rules.
 pub(crate) fn the_audit_says_what_happened(world: &World) -> Result<AuditReport, Violation> {
     let report = replay(world)?;
     Invariant::Audit.check(report.faults.is_empty(), || format!("{:?}", report.faults))?;

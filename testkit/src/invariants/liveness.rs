@@ -1,4 +1,4 @@
-//! L1 and L2: in the end everybody has what they wanted, and nobody had to do anything for it.
+//! L1 and L2: in the end every request is decided, without manual action.
 
 use quorate_ceremony::names::AccountName;
 use quorate_ceremony::node::Node;
@@ -8,10 +8,11 @@ use super::{Invariant, Violation};
 use crate::simulation::world::World;
 use crate::users::Plan;
 
-/// L1: "while ≥ min_signers approving nodes are connected, signing completes, whatever the others do".
+/// L1: "while ≥ min_signers approving nodes are connected, signing completes, whatever the others
+/// do".
 ///
-/// Looked at when the world has healed: all nodes are connected, so every request that has its approvals is signed,
-/// and every request that nobody wanted to refuse has its approvals.
+/// Checked after all faults have ended: all nodes are connected, so every request with enough
+/// approvals is signed, and every request that no member wanted to reject has enough approvals.
 pub(crate) fn l1_approved_requests_are_signed(plan: &Plan, world: &World) -> Result<(), Violation> {
     for request in world.reference.state.requests().values() {
         let required = usize::from(request.approvals_required);
@@ -23,9 +24,10 @@ pub(crate) fn l1_approved_requests_are_signed(plan: &Plan, world: &World) -> Res
     Ok(())
 }
 
-/// L2: "killing and restarting any process needs no manual action; ceremonies resume or are retried as a new session".
+/// L2: "killing and restarting any process needs no manual action; ceremonies resume or are retried
+/// as a new session".
 ///
-/// A node that was killed as often as it may be holds its share, follows the log, and has nothing left to say.
+/// A node holds its share, follows the log, and has an empty outbox, however often it was killed.
 pub(crate) fn l2_processes_restart_by_themselves(
     plan: &Plan,
     world: &World,

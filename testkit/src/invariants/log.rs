@@ -1,4 +1,4 @@
-//! What the invariants of the design rest on: one log, one fold, and no statement lost.
+//! The foundations of the design's invariants: one log, one fold, and no lost statement.
 
 use std::collections::BTreeMap;
 
@@ -12,14 +12,15 @@ use super::{Invariant, Seen, Violation};
 use crate::reference::summary;
 use crate::simulation::world::World;
 
-/// How far each node was looked at.
+/// How far each node was checked.
 #[derive(Default)]
 pub(crate) struct Logs {
     folded: BTreeMap<AccountName, u64>,
 }
 
 impl Logs {
-    /// Every node's log is a prefix of the coordinator's, byte by byte, and grows at its end only.
+    /// Every node's log is a byte-by-byte prefix of the coordinator's log, and grows only at its
+    /// end.
     pub(crate) fn every_log_is_a_prefix_of_the_coordinators(
         &mut self,
         world: &World,
@@ -48,7 +49,7 @@ impl Logs {
         }
     }
 
-    /// A node's state is what the log says at the size that is on its disk: no more, no less, nothing else.
+    /// A node's state is exactly the fold of the log up to the size that is on its disk.
     pub(crate) fn a_nodes_state_is_the_fold_of_its_disk(
         &mut self,
         world: &World,
@@ -71,7 +72,8 @@ impl Logs {
     }
 }
 
-/// "Persist before log, log before send" (DESIGN §3): what a node cosigns and submits is on its disk.
+/// "Persist before log, log before send" (DESIGN §3): everything that a node cosigns or submits is
+/// on its disk.
 pub(crate) fn a_node_promises_only_what_is_on_its_disk(
     world: &World,
     seen: &Seen<'_>,
@@ -100,9 +102,10 @@ pub(crate) fn a_node_promises_only_what_is_on_its_disk(
     }
 }
 
-/// A statement that a node made is in the log, or in the outbox on its disk, or the coordinator said why not.
+/// Every statement of a node is in the log or in the outbox on its disk, or the coordinator gave a
+/// reason to reject it.
 ///
-/// Except what belongs to a process that is gone: its announcement and its part of a DKG.
+/// The exceptions belong to a process that has ended: its announcement and its part of a DKG.
 pub(crate) fn no_statement_is_lost(world: &World, seen: &Seen<'_>) -> Result<(), Violation> {
     let Seen::NodeStored(by, NodeChange::OutboxRemove(id)) = seen else { return Ok(()) };
     let accounted = world.reference.ids.contains(id)

@@ -1,5 +1,5 @@
-//! The invariants of ARCHITECTURE.md, and a few that they rest on. Each is a function that is called with everything that
-//! happens, at once, so that a violation is found at the effect that causes it.
+//! The invariants of ARCHITECTURE.md, and a few on which they rest. Each is a function that is
+//! called immediately after every event, so that it reports the effect that causes a violation.
 
 mod audit;
 mod liveness;
@@ -35,9 +35,9 @@ pub enum Invariant {
     S2,
     /// No auditor accepts a split view.
     S3,
-    /// No share leaves a node.
+    /// No share leaves a node in the clear.
     S4,
-    /// One key certified by all, or a logged abort that blames nobody innocent.
+    /// One key certified by all, or a logged abort that blames no innocent participant.
     S6,
     /// A reshare keeps the key and strands nobody.
     S7,
@@ -51,9 +51,9 @@ pub enum Invariant {
     OneFold,
     /// No statement is lost.
     Outbox,
-    /// An auditor who has only the log finds what happened.
+    /// An auditor learns what happened from the log alone.
     Audit,
-    /// The simulator itself came to a point that can not be.
+    /// The simulator itself reached an impossible state.
     Simulator,
 }
 
@@ -77,13 +77,13 @@ impl fmt::Display for Invariant {
     }
 }
 
-/// An invariant that does not hold.
+/// A violated invariant.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{invariant}: {what}")]
 pub struct Violation {
     /// Which.
     pub invariant: Invariant,
-    /// What was seen, in words.
+    /// What happened, in words.
     pub what: String,
 }
 
@@ -98,23 +98,23 @@ impl Invariant {
     }
 }
 
-/// One thing that happened. The world is as it is right after.
+/// One event. The world is in the state right after it.
 pub(crate) enum Seen<'a> {
     /// A node wrote to its disk.
     NodeStored(&'a AccountName, &'a NodeChange),
-    /// A node let a message go.
+    /// A node sent a message.
     NodeSent(&'a AccountName, &'a FromNode, &'a [u8]),
-    /// A node carried out all effects so far.
+    /// A node has carried out all effects so far.
     NodeDone(&'a AccountName, &'a Node),
-    /// An entry went into the log.
+    /// An entry was appended to the log.
     Appended(&'a Entry),
     /// The coordinator wrote something else to its disk.
     CoordinatorStored(&'a CoordinatorChange),
-    /// The coordinator let a message go.
+    /// The coordinator sent a message.
     CoordinatorSent(&'a AccountName, &'a FromCoordinator, &'a [u8]),
 }
 
-/// All that has to be remembered to check the invariants.
+/// The history that the invariants need.
 #[derive(Default)]
 pub(crate) struct Invariants {
     nonces: s1::NoncePairs,
@@ -127,7 +127,7 @@ pub(crate) struct Invariants {
 
 impl Invariants {
     pub(crate) fn observe(&mut self, world: &World, seen: &Seen<'_>) -> Result<(), Violation> {
-        // What a malicious member does on its own premises proves nothing; what becomes of it, does.
+        // The internal events of a malicious member prove nothing. Their effects on others do.
         if let Seen::NodeStored(by, _) | Seen::NodeSent(by, ..) | Seen::NodeDone(by, _) = seen
             && world.malicious.contains(*by)
         {

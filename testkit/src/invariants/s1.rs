@@ -11,7 +11,7 @@ use quorate_protocol::sign::Commitments;
 use super::{Invariant, Seen, Violation};
 use crate::simulation::world::World;
 
-/// Every pair of nonces that was seen by its commitments, and what was made of it.
+/// Every pair of nonces, identified by its commitments, and the share that was made from it.
 #[derive(Default)]
 pub(crate) struct NoncePairs {
     subjects: BTreeMap<SessionId, Subject>,
@@ -19,28 +19,30 @@ pub(crate) struct NoncePairs {
     announced: BTreeMap<(AccountName, SessionId), Vec<u8>>,
     /// All commitments ever announced.
     known: BTreeSet<Vec<u8>>,
-    /// The sets of commitments that the coordinator showed in each session, and what they are called.
+    /// The sets of commitments that the coordinator sent in each session, and their identifiers.
     packages: BTreeMap<SessionId, Vec<Package>>,
-    /// Who had which identifier, in each epoch.
+    /// The identifier of each member, in each epoch.
     rosters: Vec<BTreeMap<AccountName, Identifier>>,
-    /// Which of them each node was shown.
+    /// The set that each node received.
     shown: BTreeMap<(AccountName, SessionId), BTreeSet<Digest>>,
-    /// The share that was released for each pair.
+    /// The share that was released for each pair of nonces.
     shares: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
-/// A set of commitments, and what members' shares call it.
+/// A set of commitments, and the identifiers that members' shares use for it.
 struct Package {
     commitments: Vec<(AccountName, SignedPart)>,
-    /// One for each epoch whose shares these signers could hold.
+    /// One identifier for each epoch whose shares these signers could hold.
     digests: BTreeSet<Digest>,
 }
 
 impl NoncePairs {
-    /// S1: "no two signature shares ever come from one nonce pair, also after kill -9 between any two steps".
+    /// S1: "no two signature shares ever come from one nonce pair, also after kill -9 between any
+    /// two steps".
     ///
-    /// Every share that a node lets go is attributed to the commitments that the node announced for that session.
-    /// A session is on the node's disk as committed before commitments leave, and as released before the share does.
+    /// Every share that a node sends belongs to the commitments that the node announced for that
+    /// session. The node's disk records a session as committed before commitments leave, and as
+    /// released before the share leaves.
     pub(crate) fn s1_no_two_shares_come_from_one_nonce_pair(
         &mut self,
         world: &World,
@@ -73,7 +75,7 @@ impl NoncePairs {
         Ok(SigningSession { ivn: world.reference.state.ivn(), session, epoch: 1, subject })
     }
 
-    /// Everybody who holds a share now, or is about to.
+    /// All accounts that hold a share now, or are about to.
     fn learn_rosters(&mut self, world: &World) {
         for group in world.reference.state.groups().values() {
             let key = group.key.as_ref().map(|key| &key.identifiers);
@@ -86,7 +88,7 @@ impl NoncePairs {
         }
     }
 
-    /// What this set of commitments is called.
+    /// Returns the identifier of this set of commitments.
     fn package(
         &mut self,
         world: &World,
@@ -162,7 +164,7 @@ impl NoncePairs {
     }
 }
 
-/// A signer says with which set of shares it signs, and may not have heard yet of the latest.
+/// A signer names the epoch of its share, and may not know the latest epoch yet.
 fn in_any_epoch(
     world: &World,
     context: SigningSession,

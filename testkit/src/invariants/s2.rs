@@ -14,7 +14,7 @@ use quorate_protocol::sign::{self, Signature};
 use super::{Invariant, Seen, Violation};
 use crate::simulation::world::World;
 
-/// Who passed the gate, and for what.
+/// The members that passed the gate, and the subjects for which they did.
 #[derive(Default)]
 pub(crate) struct Gate {
     subjects: BTreeMap<SessionId, Subject>,
@@ -22,8 +22,9 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// S2, first half: a share leaves only with its member's cosignature on a checkpoint in which the request (or the
-    /// new key) is approved, and by that member, too. That checkpoint was durable before.
+    /// S2, first half: a share leaves only together with its member's cosignature on a checkpoint
+    /// in which the request (or the new key) is approved, also by that member. That checkpoint is
+    /// durable first.
     pub(crate) fn s2_no_share_leaves_before_the_gate(
         &mut self,
         world: &World,
@@ -69,11 +70,12 @@ impl Gate {
         Ok(())
     }
 
-    /// S2: "no signature exists without a logged, sufficiently approved request in a checkpoint cosigned by its
-    /// signers".
+    /// S2: "no signature exists without a logged, sufficiently approved request in a checkpoint
+    /// cosigned by its signers".
     ///
-    /// Every signature in the log verifies over what the document asks to be signed, by other code than the one that
-    /// made it, and all its signers passed the gate in that session, for that request.
+    /// Every signature in the log verifies, with different code than the code that made it, over
+    /// the bytes that the document requires. All its signers passed the gate in that session, for
+    /// that request.
     pub(crate) fn s2_no_signature_without_an_approved_request(
         &mut self,
         world: &World,

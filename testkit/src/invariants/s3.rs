@@ -11,10 +11,11 @@ use super::s2::cosigns;
 use super::{Invariant, Seen, Violation};
 use crate::simulation::world::World;
 
-/// S3: "no auditor accepts a split view while at most min_signers−1 members collude with the coordinator".
+/// S3: "no auditor accepts a split view while at most min_signers−1 members collude with the
+/// coordinator".
 ///
-/// `views` are logs that one key signed, each with a cosigned checkpoint of all of it. Of two that contradict each
-/// other, the auditor calls at most one final.
+/// `views` are logs that one key signed, each with a cosigned checkpoint of all its entries. Of two
+/// contradictory views, the auditor accepts at most one as final.
 pub(crate) fn s3_of_two_views_at_most_one_is_final(
     views: &[(Vec<Vec<u8>>, VerifiedCheckpoint)],
 ) -> Result<(), Violation> {
@@ -46,7 +47,7 @@ pub(crate) fn s3_of_two_views_at_most_one_is_final(
     Ok(())
 }
 
-/// What S3 rests on: an honest member cosigns one history. Here, that is the coordinator's.
+/// The foundation of S3: an honest member cosigns one history, here the coordinator's.
 pub(crate) fn s3_a_node_cosigns_one_history(
     world: &World,
     seen: &Seen<'_>,
@@ -58,7 +59,7 @@ pub(crate) fn s3_a_node_cosigns_one_history(
         }
         _ => return Ok(()),
     };
-    // What is no cosignature at all says nothing to anybody.
+    // Bytes that are not a cosignature prove nothing.
     if line.parse::<NoteSignature>().is_err() {
         return Ok(());
     }

@@ -11,19 +11,21 @@ use quorate_ceremony::names::AccountName;
 use super::{Invariant, Seen, Violation};
 use crate::simulation::world::World;
 
-/// Where the signing share is in a stored key package: see `quorate_protocol::keys::KeyPackage::to_bytes`.
+/// The position of the signing share in a stored key package: see
+/// `quorate_protocol::keys::KeyPackage::to_bytes`.
 const SHARE: std::ops::Range<usize> = 6..38;
-/// How many layers of encoding are taken off.
+/// How many layers of encoding are removed.
 const LAYERS: usize = 6;
 
-/// All secrets that the simulator sees, and everything that left a node.
+/// All secrets in the simulation, and everything that left a node.
 pub(crate) struct Secrets {
-    /// What to look for, by its first two bytes: each secret as it is, in hexadecimal and in base64.
+    /// The needles by their first two bytes: each secret in plain, in hexadecimal and in base64.
     needles: BTreeMap<[u8; 2], Vec<(Vec<u8>, String)>>,
-    /// Whether any needle begins with these two bytes. Nearly nothing does, and this is asked for every byte sent.
+    /// Whether any needle begins with these two bytes. This is a fast filter, because it runs for
+    /// every byte sent.
     begins: Vec<bool>,
     known: BTreeSet<Vec<u8>>,
-    /// What left, with all layers of encoding.
+    /// Everything that left a node, with all layers of encoding.
     left: Vec<Vec<u8>>,
     looked_at: HashSet<Vec<u8>>,
 }
@@ -41,11 +43,13 @@ impl Default for Secrets {
 }
 
 impl Secrets {
-    /// S4: "no share leaves a node in the clear; nothing the coordinator holds or sees helps it to sign".
+    /// S4: "no share leaves a node in the clear; nothing the coordinator holds or sees helps it to
+    /// sign".
     ///
-    /// All signing shares on nodes' disks and all accounts' private keys are searched for in everything that was ever
-    /// sent or that the coordinator stores, in plain, hexadecimal and base64, under any layers of base64, hexadecimal
-    /// and JSON; also in what was sent before the share was on a disk.
+    /// Searches everything that was ever sent, or that the coordinator stores, for all signing
+    /// shares on nodes' disks and all accounts' private keys: in plain, hexadecimal and base64,
+    /// under any layers of base64, hexadecimal and JSON. The search includes what was sent before
+    /// the share was on a disk.
     pub(crate) fn s4_no_share_is_in_anything_sent_or_stored_elsewhere(
         &mut self,
         world: &World,
@@ -66,7 +70,7 @@ impl Secrets {
                 self.left.iter().try_for_each(|left| self.search(left))
             }
             Seen::NodeSent(_, _, bytes) => self.look_at(bytes),
-            // Entries are served from the disk as they are, and were looked at when they got there.
+            // Entries are sent from the disk unchanged, and were searched when they were stored.
             Seen::CoordinatorSent(_, FromCoordinator::Log { .. }, _) => Ok(()),
             Seen::CoordinatorSent(_, _, bytes) => self.look_at(bytes),
             Seen::Appended(entry) => self.look_at(&entry.to_bytes()),
@@ -83,8 +87,8 @@ impl Secrets {
             return;
         }
         let mut forms = vec![secret.to_vec(), hex::encode(secret).into_bytes()];
-        // Within longer base64 a secret begins at one of three places in a group of four characters; the characters at
-        // its edges depend on its neighbours.
+        // Within longer base64 a secret begins at one of three places in a group of four
+        // characters. The characters at its edges depend on the neighbouring bytes.
         for shift in 0..3 {
             let text = STANDARD_NO_PAD.encode([&vec![0; shift], secret].concat());
             forms.push(text.bytes().skip(shift * 2).take(38).collect());
@@ -132,7 +136,7 @@ impl Secrets {
     }
 }
 
-/// These bytes, and whatever is encoded in them.
+/// Returns these bytes, and all bytes that are encoded in them.
 fn unwrap(bytes: &[u8], layers: usize, out: &mut Vec<Vec<u8>>) {
     out.push(bytes.to_vec());
     if layers > 0

@@ -1,4 +1,4 @@
-//! S6: key generation, and what else makes shares.
+//! S6: key generation, reshares and repairs.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use quorate_protocol::keys::{KeyPackage, PublicKeyPackage};
 use super::{Invariant, Seen, Violation};
 use crate::simulation::world::World;
 
-/// The keys that were made.
+/// The keys that were generated.
 #[derive(Default)]
 pub(crate) struct Ceremonies {
     /// The public key package of each session, as its board had it before the epoch started.
@@ -22,8 +22,8 @@ pub(crate) struct Ceremonies {
 impl Ceremonies {
     /// S6: "a DKG ends with one key certified by all participants, or with a logged abort".
     ///
-    /// A node certifies only after its share is on its disk. When an epoch starts, each participant has certified the
-    /// same transcript and key, and has on its disk a share of exactly that key.
+    /// A node certifies only after its share is on its disk. When an epoch starts, each participant
+    /// has certified the same transcript and key, and its disk holds a share of exactly that key.
     pub(crate) fn s6_a_key_is_certified_by_all_who_hold_it(
         &mut self,
         world: &World,
@@ -35,10 +35,11 @@ impl Ceremonies {
                 let Body::CeremonyCertified { session, .. } = &entry.statement().body else {
                     return Ok(());
                 };
-                // Said again of a session that is over, it has no effect, and the share may be destroyed by now.
+                // A repeated certification of a session that is over has no effect, and the share
+                // may be destroyed by now.
                 let group = world.reference.state.group_of_session(*session);
                 let running = group.and_then(|group| group.session.as_ref());
-                // A share that is made again is one of those that another session made.
+                // A repaired share is one of the shares that an earlier session made.
                 let repairs = running.is_some_and(|running| running.terms.repairs().is_some());
                 let key = group.and_then(|group| group.key.as_ref()).filter(|_| repairs);
                 let made_by = key.map_or(*session, |key| key.session);
@@ -83,7 +84,7 @@ impl Ceremonies {
     }
 }
 
-/// When a repair is over, the lost share is on its owner's disk, and is one of the key that is in use.
+/// When a repair is over, the lost share is on its owner's disk and belongs to the current key.
 fn repaired(world: &World, session: SessionId) -> Result<(), Violation> {
     let group = world.reference.state.group_of_session(session);
     let Some(group) = group.filter(|group| group.session.is_none()) else { return Ok(()) };

@@ -10,7 +10,7 @@ use quorate_protocol::keys::{KeyPackage, VerifyingKey};
 use super::{Invariant, Seen, Violation};
 use crate::simulation::world::World;
 
-/// The keys that were ever in use.
+/// All keys that were ever in use.
 #[derive(Default)]
 pub(crate) struct Epochs {
     keys: BTreeMap<GroupName, (u64, VerifyingKey)>,
@@ -41,11 +41,11 @@ impl Epochs {
     }
 }
 
-/// S7: "old shares are destroyed only after the new epoch is certified and read back; a failed reshare leaves the old
-/// epoch signing".
+/// S7: "old shares are destroyed only after the new epoch is certified and read back; a failed
+/// reshare leaves the old epoch signing".
 ///
-/// Whenever a share is destroyed, it is not one of those in use, and everybody who should hold one of those has it on its
-/// disk. So whichever process dies now, the group can sign.
+/// When a share is destroyed, it is not in use, and the disk of every member that should hold a
+/// share in use has that share. So the group can sign whichever process dies now.
 pub(crate) fn s7_old_shares_are_destroyed_only_after_new_ones_are_in_use(
     world: &World,
     seen: &Seen<'_>,
@@ -66,7 +66,7 @@ pub(crate) fn s7_old_shares_are_destroyed_only_after_new_ones_are_in_use(
     Ok(())
 }
 
-/// Whether this account's disk has a share of every key that it should hold one of.
+/// Whether this account's disk has a share of every key of which it should hold one.
 fn holds(world: &World, holder: &AccountName) -> bool {
     let keys = world.reference.state.groups().values().filter_map(|group| group.key.as_ref());
     let mut held = keys.filter(|key| key.identifiers.contains_key(holder));

@@ -1,4 +1,5 @@
-//! Every fuzz target, with its seeds, the committed corpus, and a few changes of both: always the same ones.
+//! Every fuzz target, with its seeds, the committed corpus, and a few changes of both: always the
+//! same ones.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -70,7 +71,8 @@ fn smoke(name: &str) {
     }
 }
 
-/// How many times as much as usual is tried: where there is no libFuzzer, or no time to build for it.
+/// How many times as much as usual is tried: where there is no libFuzzer, or no time to build for
+/// it.
 fn times() -> usize {
     let Ok(times) = std::env::var("QUORATE_FUZZ_TIMES") else { return 1 };
     times.parse().expect("QUORATE_FUZZ_TIMES is a number")

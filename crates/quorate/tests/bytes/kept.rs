@@ -68,7 +68,8 @@ fn files() -> BTreeSet<String> {
     files
 }
 
-/// The kept files of a format: all versions of `NAME.VERSION` and `NAME.VERSION.EXTENSION`, and never none.
+/// The kept files of a format: all versions of `NAME.VERSION` and `NAME.VERSION.EXTENSION`, and
+/// never none.
 fn kept(format: &str) -> Vec<PathBuf> {
     let versions = |file: &&String| {
         let rest = file.strip_prefix(format).and_then(|rest| rest.strip_prefix('.'));

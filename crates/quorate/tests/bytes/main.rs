@@ -1,4 +1,5 @@
-//! What today's code makes of bytes: of those that are kept for ever, and of those that a fuzzer thinks of.
+//! What today's code makes of bytes: of those that are kept for ever, and of those that a fuzzer
+//! thinks of.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -58,7 +58,8 @@ fn write(path: &Path, bytes: &[u8]) {
     fs::write(path, bytes).unwrap();
 }
 
-/// Writes the files that are missing; those that are there stay as they are, whatever today's code would write.
+/// Writes the files that are missing; those that are there stay as they are, whatever today's code
+/// would write.
 fn keep(directory: &Path) {
     let listed = directory.join("SHA256SUMS");
     let mut sums: BTreeMap<String, String> = fs::read_to_string(&listed)
@@ -276,7 +277,8 @@ fn entries_of_accounts() -> Vec<u8> {
     lines.flatten().collect()
 }
 
-/// Proofs that the story's coordinator signed two histories, and one that no rules admit: with the genesis twice.
+/// Proofs that the story's coordinator signed two histories, and one that no rules admit: with the
+/// genesis twice.
 fn proofs() -> Vec<u8> {
     let story = story();
     let mut tree = MemoryTree::default();

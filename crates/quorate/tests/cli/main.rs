@@ -1,4 +1,5 @@
-//! The command line where no system has to run: help, usage, wording of errors, exit codes, and what is left behind.
+//! The command line without a running system: help, usage, error messages, exit codes, and
+//! leftovers.
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 #![expect(clippy::panic, reason = "tests fail by panicking")]
 
@@ -13,10 +14,10 @@ use quorate_ceremony::identity::SecretKey;
 use quorate_documents::{Output, finish, keys, prepare};
 use tempfile::TempDir;
 
-/// A directory to work in, and a clean environment.
+/// A working directory with a clean environment.
 struct Place(TempDir);
 
-/// What a command did.
+/// The result of a command.
 struct Ran {
     exit: i32,
     stdout: String,
@@ -55,7 +56,7 @@ impl Place {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // A command that does not read it may have ended by now.
+        // A command that does not read its input may have ended by now.
         drop(child.stdin.take().unwrap().write_all(stdin));
         let output = child.wait_with_output().unwrap();
         Ran {
@@ -71,7 +72,7 @@ impl Place {
         )
     }
 
-    /// All files below the place, but the locks.
+    /// Lists all files below the directory, except locks.
     fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         fn collect(directory: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
             for entry in fs::read_dir(directory).unwrap() {
@@ -95,7 +96,7 @@ impl Ran {
             .unwrap_or_else(|_| panic!("not one object: {}", self.stdout))
     }
 
-    /// Checks the exit code, and that stderr has these texts.
+    /// Checks the exit code, and that stderr contains these texts.
     fn says(&self, exit: i32, texts: &[&str]) {
         assert_eq!(self.exit, exit, "{}{}", self.stdout, self.stderr);
         for text in texts {
@@ -217,7 +218,7 @@ fn with_json_a_usage_error_is_one_object_too_and_help_is_none() {
         for said in [&problem["message"], &problem["hint"]] {
             assert!(said.as_str().is_some_and(|text| !text.is_empty()), "{line}: {problem}");
         }
-        // People are told as without it.
+        // The message on stderr is the same as without `--json`.
         let plain = place.run(&line.replace("--json", "--quiet"));
         assert_eq!((plain.exit, plain.stdout.as_str()), (2, ""), "{line}");
         ran.says(2, &[]);
@@ -369,7 +370,7 @@ fn a_signature_gets_one_verdict_and_its_checks() {
     assert_eq!(ran.exit, 9);
     assert!(ran.stdout.starts_with("✗ UNTRUSTED KEY"), "{}", ran.stdout);
     assert!(ran.stdout.contains(&format!("got {}", hex::encode(key.public().0))), "{}", ran.stdout);
-    // A raw signature does not say whose it is.
+    // A raw signature does not name its key.
     assert_eq!(place.run("verify contract -s contract.ed25519 --key other.pem").exit, 3);
     let ran = place.run("verify contract -s contract.sig --key key.pem --namespace git");
     assert_eq!(ran.exit, 3);

@@ -1,4 +1,5 @@
-//! Accounts come and go: cut off, let in again, given other keys; and what nobody, or no admin alone, may do to one.
+//! Accounts that are suspended, resumed, removed or get new keys, and what an admin may not do to
+//! an account.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +8,7 @@ use quorate_testkit::cluster::{COORDINATOR, Cluster, until};
 
 use super::{start, with_board};
 
-/// Waits until somebody's node says that it may not act, with these words; its exit code is 6.
+/// Waits until a node reports in these words that it may not act, with exit code 6.
 pub(super) fn is_hindered(system: &Cluster, home: &str, words: &str) {
     until(&format!("{home} to be told: {words}"), || {
         let status = system.run(home, "status --json");
@@ -22,7 +23,7 @@ pub(super) fn is_well(system: &Cluster, home: &str) {
     });
 }
 
-/// Waits until ada's node knows this of an account.
+/// Waits until ada's node reports this about an account.
 fn is_known(system: &Cluster, account: &str, what: impl Fn(&serde_json::Value) -> bool) {
     until(&format!("what is to be known of {account}"), || {
         let shown = system.run("ada", &format!("account show {account} --json")).succeeds().json();
@@ -30,7 +31,7 @@ fn is_known(system: &Cluster, account: &str, what: impl Fn(&serde_json::Value) -
     });
 }
 
-/// As ada, whose request is her own consent; the other one's makes it a signature.
+/// Signs a document that ada requests, which counts as her approval, and another member approves.
 fn ada_signs_with(system: &Cluster, other: &str) {
     let line = "sign contract --group board --wait --force";
     let (signing, id) = system.sign("ada", line, other);
@@ -43,7 +44,7 @@ pub(super) fn is_audited_without_faults(system: &Cluster) {
     assert_eq!(report["faults"].as_array().unwrap().len(), 0, "{report}");
 }
 
-/// Everything in a home but its socket.
+/// Copies everything in a home except its socket.
 pub(super) fn copy_home(system: &Cluster, from: &str, to: &str) {
     fn copy(from: &Path, to: &Path) {
         fs::create_dir(to).unwrap();
@@ -63,7 +64,7 @@ pub(super) fn copy_home(system: &Cluster, from: &str, to: &str) {
 }
 
 #[test]
-fn a_removed_accounts_node_is_cut_off_at_once_and_told_why_whenever_it_dials() {
+fn a_removed_accounts_node_is_disconnected_and_learns_why() {
     let system = with_board();
     let removed = system.run("ada", "account remove carol --yes").succeeds();
     assert!(removed.stdout.contains("carol is removed"), "{}", removed.stdout);
@@ -72,7 +73,8 @@ fn a_removed_accounts_node_is_cut_off_at_once_and_told_why_whenever_it_dials() {
     {
         assert!(removed.stderr.contains(text), "{}", removed.stderr);
     }
-    // By its own log, if its link got rid of that entry before it ended, or else by the coordinator's word.
+    // The node knows from its own log if the entry arrived before the link ended, or else from the
+    // coordinator's answer.
     is_hindered(&system, "carol", "account \"carol\" was removed");
     let shown = system.run("ada", "group show board").succeeds().stdout;
     assert!(shown.contains("it takes 2 of 3 members to sign, 2 can"), "{shown}");
@@ -102,7 +104,7 @@ fn a_removed_accounts_node_is_cut_off_at_once_and_told_why_whenever_it_dials() {
 }
 
 #[test]
-fn a_log_is_final_without_a_member_that_was_gone_only_for_who_knows_that_nobody_was_deceived() {
+fn a_log_without_a_lost_member_is_final_only_if_agreed() {
     let system = start(&["ada", "ben", "carol", "dan"]);
     system.run("ada", "group create board --members ada,ben,carol --min-signers 2").succeeds();
     system.stop("carol");
@@ -139,7 +141,7 @@ fn a_log_is_final_without_a_member_that_was_gone_only_for_who_knows_that_nobody_
 }
 
 #[test]
-fn a_suspended_account_can_do_nothing_and_goes_on_by_itself_when_it_is_resumed() {
+fn a_suspended_account_is_inert_until_it_is_resumed() {
     let system = with_board();
     let line = "sign contract --group board --json";
     let id = system.run("ada", line).succeeds().json()["id"].as_str().unwrap().to_owned();
@@ -157,7 +159,7 @@ fn a_suspended_account_can_do_nothing_and_goes_on_by_itself_when_it_is_resumed()
 }
 
 #[test]
-fn who_has_an_accounts_replaced_keys_is_refused_and_who_has_the_new_ones_has_no_say_yet() {
+fn replaced_keys_are_refused_and_new_keys_have_no_vote_yet() {
     let system = with_board();
     let replaced = system.run("ada", "account replace-keys ben").succeeds();
     for text in
@@ -167,7 +169,7 @@ fn who_has_an_accounts_replaced_keys_is_refused_and_who_has_the_new_ones_has_no_
     }
     let listed = system.run("ada", "account list").succeeds().stdout;
     assert!(listed.contains("ben: may join with new keys until"), "{listed}");
-    // Until the URL is used, nothing has changed.
+    // Nothing changes until the URL is used.
     ada_signs_with(&system, "ben");
 
     let url = replaced.stdout;
@@ -195,7 +197,7 @@ fn who_has_an_accounts_replaced_keys_is_refused_and_who_has_the_new_ones_has_no_
 }
 
 #[test]
-fn an_account_with_new_keys_of_its_own_still_signs_and_a_copy_of_its_old_home_is_refused() {
+fn rotated_keys_still_sign_and_the_old_home_is_refused() {
     let system = with_board();
     system.run("ben", "node rotate-keys").fails(1, &["is running", "stop it first"]);
     system.stop("ben");
@@ -216,7 +218,7 @@ fn an_account_with_new_keys_of_its_own_still_signs_and_a_copy_of_its_old_home_is
     system.kill("copy");
     let texts = ["the keys of account \"ben\" were replaced", "use the home that has the new keys"];
     system.run("copy", "node rotate-keys").fails(6, &texts);
-    // The certificate of the new keys is for them alone.
+    // The certificate for the new keys is valid for no others.
     system.stop("ben");
     let again = system.run("ben", "node rotate-keys --json").succeeds().json();
     assert_ne!(again["identity"], rotated["identity"]);
@@ -246,7 +248,7 @@ fn keys_that_can_not_be_stated_stay_as_they_are() {
     assert_eq!(fs::read(system.path("ben/keys.sealed")).unwrap(), before);
     assert!(!system.path("ben/keys.next").exists());
 
-    // What was signed with the present keys goes first.
+    // Statements that were signed with the current keys are submitted first.
     system.start_process(COORDINATOR);
     is_well(&system, "ada");
     let line = "sign contract --group board --json";
@@ -291,7 +293,7 @@ fn what_would_leave_a_group_without_enough_shares_takes_force() {
     }
     let refused = system.run("ada", "account suspend carol --json");
     assert_eq!((refused.exit, &refused.json()["exit"]), (6, &"not-allowed".into()));
-    // Whoever asks for less talk, or for JSON, is warned all the same.
+    // `--quiet` and `--json` do not suppress the warning.
     for line in ["account suspend carol --force --quiet", "account suspend carol --force --json"] {
         let forced = system.run("ada", line).succeeds();
         assert!(forced.stderr.contains("it can sign nothing then"), "{}", forced.stderr);
@@ -313,7 +315,7 @@ fn what_would_leave_a_group_without_enough_shares_takes_force() {
     is_well(&system, "carol");
     ada_signs_with(&system, "carol");
 
-    // A change that is approved, and waits for somebody who is suspended meanwhile.
+    // An approved change waits for a member that is suspended in the meantime.
     system.stop("ben");
     let line = "group change board --approvals 3 --json";
     let proposed = system.run("ada", line).succeeds().json();
@@ -329,7 +331,7 @@ fn what_would_leave_a_group_without_enough_shares_takes_force() {
 }
 
 #[test]
-fn decisions_about_accounts_are_an_admins_and_have_to_make_sense() {
+fn only_admins_decide_about_accounts_within_the_rules() {
     let system = start(&["ada", "ben", "carol"]);
     system.run("ada", "group create board --members ada,ben,carol --min-signers 2").succeeds();
     for (who, line, exit, texts) in [
@@ -370,13 +372,13 @@ fn decisions_about_accounts_are_an_admins_and_have_to_make_sense() {
     let expected =
         [("ada", "active"), ("ben", "active"), ("carol", "suspended"), ("dan", "active")];
     assert_eq!(standings, expected);
-    // Who made ben an admin can be suspended by him.
+    // Ben can suspend the admin that made him an admin.
     system.run("ben", "account suspend ada --force").succeeds();
     is_hindered(&system, "ada", "account \"ada\" is suspended");
 }
 
 #[test]
-fn two_copies_of_a_node_say_so_and_sign_nothing_until_one_is_gone() {
+fn two_copies_of_a_node_report_it_and_sign_nothing() {
     let system = with_board();
     system.stop("ben");
     copy_home(&system, "ben", "copy");

@@ -1,4 +1,4 @@
-//! A lost disk and what a backup is worth then; and two nodes that are one account's.
+//! Backups after a lost disk, and two nodes of one account.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -8,13 +8,13 @@ use quorate_testkit::cluster::{COORDINATOR, Cluster, until};
 use super::accounts::{copy_home, is_audited_without_faults, is_hindered, is_well};
 use super::{start, with_board};
 
-/// Ben's node ends, and his disk with it.
+/// Ends ben's node and deletes its disk.
 fn lose_ben(system: &Cluster) {
     system.stop("ben");
     fs::remove_dir_all(system.path("ben")).unwrap();
 }
 
-/// Carol asks, and whoever is `ben` consents: both have to sign while ada's node is off.
+/// Lets carol request and `ben` approve. Both must sign because ada's node is off.
 fn carol_signs_with(system: &Cluster, ben: &str) {
     let line = "sign contract --group board --wait --force";
     let (signing, id) = system.sign("carol", line, ben);
@@ -22,7 +22,7 @@ fn carol_signs_with(system: &Cluster, ben: &str) {
     signing.end().succeeds();
 }
 
-/// Names of everything beside the homes.
+/// Lists everything next to the homes.
 fn beside(system: &Cluster) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(system.path(""))
         .unwrap()
@@ -33,9 +33,10 @@ fn beside(system: &Cluster) -> Vec<String> {
 }
 
 #[test]
-fn a_node_whose_disk_is_lost_comes_back_from_its_backup_and_signs() {
+fn a_node_that_lost_its_disk_signs_after_a_restore() {
     let system = with_board();
-    // Of a running node, without its passphrase; of one that does not run; and under another passphrase.
+    // A backup of a running node without its passphrase, one of a stopped node, and one under a
+    // different passphrase.
     let made = system.run("ben", "node backup --out ben.backup --json").succeeds().json();
     assert_eq!(made["shares"][0]["group"], "board", "{made}");
     assert_eq!(made["shares"][0]["epoch"], 1, "{made}");
@@ -56,7 +57,7 @@ fn a_node_whose_disk_is_lost_comes_back_from_its_backup_and_signs() {
     lose_ben(&system);
     system.stop("ada");
 
-    // What can not be restored leaves nothing behind.
+    // A failed restore leaves nothing behind.
     let before = beside(&system);
     let mut damaged = first.clone();
     let middle = damaged.len() / 2;
@@ -88,7 +89,7 @@ fn a_node_whose_disk_is_lost_comes_back_from_its_backup_and_signs() {
     carol_signs_with(&system, "ben");
     lose_ben(&system);
     system.run("ben", "node restore other.backup --passphrase-file other").succeeds();
-    // The home has the passphrase that its backup had.
+    // The home has the passphrase of its backup.
     assert!(system.try_start_process("ben", &[]).unwrap_err().contains("wrong passphrase"));
     let other = system.path("other").display().to_string();
     system.try_start_process("ben", &[("QUORATE_PASSPHRASE_FILE", &other)]).unwrap();
@@ -97,7 +98,7 @@ fn a_node_whose_disk_is_lost_comes_back_from_its_backup_and_signs() {
 }
 
 #[test]
-fn a_backup_of_an_earlier_epoch_is_refused_with_the_way_out_and_the_way_leads_out() {
+fn a_backup_of_an_old_epoch_is_refused_with_a_working_hint() {
     let system = with_board();
     system.run("ben", "node backup --out ben.backup").succeeds();
     system.run("ada", "group refresh board --wait").succeeds();
@@ -123,7 +124,7 @@ fn a_backup_of_an_earlier_epoch_is_refused_with_the_way_out_and_the_way_leads_ou
     assert_eq!(restored["lost"][0]["epoch"], 2, "{restored}");
     system.start_process("ben");
     is_well(&system, "ben");
-    // He is who he was, and has a say, but no share: the others give it back.
+    // Ben is the same account and has a vote, but no share. The other members give it back.
     let doctor = system.run("ben", "doctor");
     assert_eq!(doctor.exit, 1);
     assert!(doctor.stdout.contains("this node has no share of board"), "{}", doctor.stdout);
@@ -144,7 +145,7 @@ fn a_backup_of_an_earlier_epoch_is_refused_with_the_way_out_and_the_way_leads_ou
     assert!(approved.stdout.contains("the approval of ada helps, too"), "{}", approved.stdout);
     assert!(approved.stderr.contains("this node has no share of board"), "{}", approved.stderr);
     let proposed = system.run("ada", "group repair board ben").succeeds();
-    // Ben's share was proved when it was made, a moment ago.
+    // Ben's node proved its share when it was made, a moment ago.
     assert!(proposed.stderr.contains("a repair is for one that is lost"), "{}", proposed.stderr);
     let id = until("the repair in carol's inbox", || {
         let inbox = system.run("carol", "inbox --json").succeeds().json();
@@ -162,7 +163,7 @@ fn a_backup_of_an_earlier_epoch_is_refused_with_the_way_out_and_the_way_leads_ou
 }
 
 #[test]
-fn a_restore_that_is_refused_does_not_cut_off_the_node_that_runs() {
+fn a_refused_restore_does_not_disconnect_the_running_node() {
     let system = with_board();
     system.run("ben", "node backup --out ben.backup").succeeds();
     system.run("ada", "group refresh board --wait").succeeds();
@@ -172,7 +173,7 @@ fn a_restore_that_is_refused_does_not_cut_off_the_node_that_runs() {
     for _ in 0..2 {
         system.run("ben2", "node restore ben.backup").fails(1, &["this backup is too old"]);
     }
-    // Had it lost its connection, it would need another one for this.
+    // If the node had lost its connection, this would need a new one.
     system.stop("ada");
     carol_signs_with(&system, "ben");
     assert_eq!(connections(), 1, "{}", system.said("ben"));
@@ -202,12 +203,12 @@ fn a_backup_from_before_new_keys_is_of_no_use() {
     let texts = ["keys", "nothing was restored; take a backup from after the keys were changed"];
     system.run("ben2", "node restore ben.backup").fails(6, &texts);
     assert!(!system.path("ben2").exists());
-    // The node that has the new ones never noticed.
+    // The node that holds the new shares never noticed.
     carol_signs_with(&system, "ben");
 }
 
 #[test]
-fn two_live_copies_of_a_node_stop_and_whichever_is_started_anew_alone_signs() {
+fn two_live_copies_stop_until_one_of_them_restarts_alone() {
     let system = with_board();
     system.run("ben", "node backup --out ben.backup").succeeds();
     system.run("ben2", "node restore ben.backup").succeeds();
@@ -232,7 +233,7 @@ fn two_live_copies_of_a_node_stop_and_whichever_is_started_anew_alone_signs() {
     };
     until("the request to be approved", || (state() == "approved").then_some(()));
 
-    // The one that is left has to start anew: the log shows then that it is alone.
+    // The remaining copy has to restart. The log then shows that it is the only one.
     system.stop("ben");
     system.stop("ben2");
     assert_eq!(state(), "approved");
@@ -240,7 +241,7 @@ fn two_live_copies_of_a_node_stop_and_whichever_is_started_anew_alone_signs() {
     until("the request to be signed", || (state() == "signed").then_some(()));
     is_well(&system, "ben2");
 
-    // The same with the copy of a directory, or a snapshot of a disk.
+    // The same holds for the copy of a directory, or a snapshot of a disk.
     system.stop("ben2");
     copy_home(&system, "ben2", "ben3");
     system.start_process("ben2");
@@ -257,7 +258,7 @@ fn two_live_copies_of_a_node_stop_and_whichever_is_started_anew_alone_signs() {
 }
 
 #[test]
-fn a_log_without_what_the_node_cosigned_is_refused_and_proved_when_it_is_long_enough() {
+fn a_rolled_back_log_is_refused_and_proved_once_long_enough() {
     let system = with_board();
     let everybody = [COORDINATOR, "ada", "ben", "carol"];
     everybody.iter().for_each(|home| system.stop(home));
@@ -277,7 +278,8 @@ fn a_log_without_what_the_node_cosigned_is_refused_and_proved_when_it_is_long_en
         3,
         &["the coordinator shows a log of", "restored from an old copy, or hides the rest"],
     );
-    // With its old log, the coordinator goes on as if nothing had been: that is another history.
+    // With its old log, the coordinator continues as if the rest never happened, which is a second
+    // history.
     system.start_process("ada");
     let proof = until("the log to be as long as the one that ben cosigned", || {
         drop(system.run("ada", "invite somebody"));

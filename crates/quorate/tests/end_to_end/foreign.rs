@@ -1,10 +1,11 @@
-//! Other people's tools.
+//! Foreign tools that verify signatures.
 
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Runs somebody else's tool; `None`, said aloud, if it is not installed.
+/// Runs a foreign tool. Returns `None`, and prints that the check was skipped, if the tool is not
+/// installed.
 pub(crate) fn foreign(directory: &Path, line: &str, stdin: &[u8]) -> Option<bool> {
     let mut words = line.split_whitespace();
     let tool = words.next().unwrap();

@@ -1,4 +1,4 @@
-//! Invitations that an admin takes back.
+//! Invitations that an admin withdraws.
 
 use quorate_testkit::cluster::until;
 
@@ -6,7 +6,7 @@ use super::accounts::is_well;
 use super::start;
 
 #[test]
-fn an_invitation_that_was_withdrawn_is_of_no_use_and_another_one_is() {
+fn a_withdrawn_invitation_fails_and_a_new_one_works() {
     let system = start(&["ada", "ben"]);
     let url = system.invite("dan");
     let listed = || system.run("ada", "account list").succeeds().stdout;
@@ -34,7 +34,7 @@ fn an_invitation_that_was_withdrawn_is_of_no_use_and_another_one_is() {
 }
 
 #[test]
-fn keys_that_were_to_be_replaced_stay_good_when_the_invitation_is_withdrawn() {
+fn keys_stay_valid_when_their_replacement_is_withdrawn() {
     let system = start(&["ada", "ben"]);
     let url = system.run("ada", "account replace-keys ben").succeeds().stdout;
     let withdrawn = system.run("ada", "account withdraw-invitation ben --json").succeeds().json();

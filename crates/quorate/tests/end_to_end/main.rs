@@ -1,4 +1,5 @@
-//! People use a whole system: a coordinator and three nodes as processes, over real sockets, through the command line.
+//! Users of a whole system: a coordinator and three nodes as processes, over real sockets, through
+//! the command line.
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 #![expect(clippy::indexing_slicing, reason = "tests fail by panicking")]
 
@@ -15,12 +16,12 @@ use quorate_testkit::cluster::{COORDINATOR, Cluster, Plan, until};
 
 use self::foreign::foreign;
 
-/// Nodes of these accounts.
+/// Starts nodes for these accounts.
 fn start(names: &[&str]) -> Cluster {
     Cluster::start(Plan::new(env!("CARGO_BIN_EXE_quorate"), names))
 }
 
-/// A system with the group `board`, 2 of ada, ben and carol.
+/// Starts a system with the group `board`, 2 of ada, ben and carol.
 fn with_board() -> Cluster {
     let system = start(&["ada", "ben", "carol"]);
     system.run("ada", "group create board --members ada,ben,carol --min-signers 2").succeeds();
@@ -99,7 +100,7 @@ fn a_signature_is_fetched_later_and_never_written_over_a_file() {
 }
 
 #[test]
-fn a_group_changes_its_members_and_min_signers_and_signs_under_the_key_that_was_exported_before() {
+fn a_changed_group_signs_under_its_exported_key() {
     let system = start(&["ada", "ben", "carol", "dan", "eve"]);
     system.run("ada", "group create board --members ada,ben,carol --min-signers 2").succeeds();
     system.write("contract", b"a contract");
@@ -187,7 +188,7 @@ fn a_group_changes_its_members_and_min_signers_and_signs_under_the_key_that_was_
     let line = "openssl pkeyutl -verify -pubin -inkey board.pem -rawin -sigfile contract.ed25519 -in contract";
     assert_ne!(foreign(&system.path(""), line, b""), Some(false));
 
-    // What carol asked for before she left takes three of those who are members now.
+    // Carol's request from before she left needs three of the current members.
     for approver in ["ada", "ben", "dan"] {
         system.run(approver, &format!("approve {pending}")).succeeds();
     }
@@ -202,7 +203,7 @@ fn a_group_changes_its_members_and_min_signers_and_signs_under_the_key_that_was_
 }
 
 #[test]
-fn who_is_asked_before_it_joins_can_decline_and_the_members_learn_why() {
+fn a_joiner_can_decline_and_the_members_learn_why() {
     let system = with_board();
     let url = system.run("ada", "invite dan").succeeds().stdout;
     system.run_with("dan", "join - --ask-before-groups", url.as_bytes()).succeeds();
@@ -227,7 +228,7 @@ fn who_is_asked_before_it_joins_can_decline_and_the_members_learn_why() {
 }
 
 #[test]
-fn a_change_can_be_refused_or_taken_back_and_leaves_the_group_as_it_was() {
+fn a_rejected_or_withdrawn_change_leaves_the_group_as_it_was() {
     let system = with_board();
     let line = "group change board --remove carol --json";
     let shown = system.run("ada", line).succeeds().json();
@@ -257,7 +258,7 @@ fn a_change_can_be_refused_or_taken_back_and_leaves_the_group_as_it_was() {
         let shown = system.run("ada", "group show board --json").succeeds().json();
         shown["change"].is_null().then_some(())
     });
-    // Whoever stops waiting knows what goes on without it.
+    // A user who stops waiting is shown what continues without the command.
     let waited = system.run("ada", "group change board --remove carol --wait --timeout 1s");
     let decide = ["Proposed, as", "quorate approve", "the proposal stands; members decide"];
     waited.fails(4, &decide);
@@ -374,7 +375,7 @@ fn a_join_whose_answer_was_lost_is_finished_by_the_same_command() {
     let system = start(&["ada"]);
     let url = system.invite("ben");
     system.run_with("ben", "join -", url.as_bytes()).succeeds();
-    // As if the process had died before it could write down what the hub answered.
+    // As if the process had died before it could store the hub's answer.
     fs::remove_file(system.path("ben/home.json")).unwrap();
     system.run("ben", "status").fails(1, &["not a node home"]);
     system.run_with("ben", "join -", url.as_bytes()).succeeds();
@@ -441,7 +442,7 @@ fn the_log_proves_what_happened_and_shows_every_change() {
 
     let shown = system.run("carol", "log show --all").succeeds().stdout;
     assert!(shown.contains("logs the signature of request"), "{shown}");
-    // What is published when the coordinator ends is all that there is.
+    // The coordinator publishes the whole log before it ends.
     let log = system.ivn_directory().join("log");
     let verify = format!(
         "log verify {} --documents {}",
@@ -454,7 +455,7 @@ fn the_log_proves_what_happened_and_shows_every_change() {
         (report["signatures"].as_array().unwrap().len() == 1).then_some(())
     });
     system.kill(COORDINATOR);
-    // Shorter ones are of earlier checkpoints, and no longer read.
+    // Shorter bundles belong to earlier checkpoints, and nothing reads them any longer.
     let bundles = walk(&log.join("tile/entries"));
     let bundle = bundles.iter().max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap();
     let mut bytes = fs::read(bundle).unwrap();
@@ -464,7 +465,7 @@ fn the_log_proves_what_happened_and_shows_every_change() {
     assert_eq!(system.run("ada", &verify).exit, 3);
 }
 
-/// All files below a directory.
+/// Lists all files below a directory.
 fn walk(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(directory).unwrap() {

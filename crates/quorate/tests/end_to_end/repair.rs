@@ -1,11 +1,12 @@
-//! Lost shares given back, by real processes: with other keys, by the others' consent, and of use at once.
+//! Repairs of lost shares by real processes: with new keys, with the other members' approval, and
+//! usable immediately.
 
 use quorate_testkit::cluster::{Cluster, until};
 
 use super::foreign::foreign;
 use super::with_board;
 
-/// Ben's machine is gone. He has other keys and another node, `ben2`, and no share.
+/// Loses ben's machine. He gets new keys and a new node, `ben2`, but no share.
 fn without_ben() -> Cluster {
     let system = with_board();
     system.run("ada", "key export --group board --format pem --out board.pem").succeeds();
@@ -24,7 +25,7 @@ fn without_ben() -> Cluster {
     system
 }
 
-/// The pending change in the inbox of `who`.
+/// Returns the pending change in the inbox of `who`.
 fn change_of(system: &Cluster, who: &str) -> String {
     until("the change in the inbox", || {
         let inbox = system.run(who, "inbox --json").succeeds().json();
@@ -32,7 +33,7 @@ fn change_of(system: &Cluster, who: &str) -> String {
     })
 }
 
-/// Waits until `who` sees ben's share healthy.
+/// Waits until the node of `who` reports ben's share as healthy.
 fn is_healthy(system: &Cluster, who: &str) {
     until(&format!("ben's share to be healthy, says the node of {who}"), || {
         let shown = system.run(who, "group show board --json").succeeds().json();
@@ -40,7 +41,7 @@ fn is_healthy(system: &Cluster, who: &str) {
     });
 }
 
-/// Ben's new node and carol's sign while ada's is off, under the key from before.
+/// Lets ben's new node and carol's node sign under the same key as before, while ada's node is off.
 fn signs_without_ada(system: &Cluster) {
     system.stop("ada");
     let (signing, id) = system.sign("ben2", "sign contract --group board --as raw --wait", "carol");
@@ -52,7 +53,7 @@ fn signs_without_ada(system: &Cluster) {
 }
 
 #[test]
-fn a_member_that_lost_its_machine_gets_its_share_back_and_signs_under_the_same_key() {
+fn a_member_that_lost_its_machine_gets_its_share_back() {
     let system = without_ben();
     let shown = system.run("carol", "group show board").succeeds().stdout;
     assert!(shown.contains("2 of 3 needed, 2 healthy; ben lost its share"), "{shown}");
@@ -78,7 +79,7 @@ fn a_member_that_lost_its_machine_gets_its_share_back_and_signs_under_the_same_k
 }
 
 #[test]
-fn new_shares_for_a_group_with_a_stolen_one_take_consent_and_give_its_owner_another() {
+fn a_stolen_share_is_replaced_by_an_approved_refresh() {
     let system = without_ben();
     system.run("ada", "group refresh board").succeeds();
     let id = change_of(&system, "carol");
@@ -97,7 +98,7 @@ fn new_shares_for_a_group_with_a_stolen_one_take_consent_and_give_its_owner_anot
 }
 
 #[test]
-fn a_repair_of_a_share_that_is_there_changes_nothing_and_ends_no_node() {
+fn repairing_an_existing_share_changes_nothing() {
     let system = with_board();
     system.run("ada", "key export --group board --format pem --out board.pem").succeeds();
     for _ in 0..2 {

@@ -1,14 +1,14 @@
-//! Commands that wait, and people who do not.
+//! Commands that wait, and users who interrupt them.
 
 use quorate_testkit::cluster::until;
 
 use super::{start, with_board};
 
-/// What Ctrl-C ends with: 128 and the number of the signal.
+/// The exit code after Ctrl-C: 128 plus the number of the signal.
 const INTERRUPTED: i32 = 130;
 
 #[test]
-fn who_stops_waiting_for_a_change_is_told_that_it_stands_and_it_does() {
+fn an_interrupted_wait_for_a_change_leaves_the_change_pending() {
     let system = with_board();
     let mut waiting = system.begin("ada", "group change board --remove carol --wait");
     waiting.until_it_says("Waiting for 1 approval");
@@ -31,7 +31,7 @@ fn who_stops_waiting_for_a_change_is_told_that_it_stands_and_it_does() {
 }
 
 #[test]
-fn who_stops_waiting_for_a_signature_is_told_how_to_wait_again_and_gets_it() {
+fn an_interrupted_wait_for_a_signature_can_be_resumed() {
     let system = with_board();
     let mut waiting = system.begin("ada", "sign contract --group board --wait --json");
     waiting.until_it_prints("Waiting for 1 approval");

@@ -1,4 +1,5 @@
-//! A cluster with the group `board`, 2 of ada, ben and carol, and what people do with it, again and again until it works.
+//! A cluster with the group `board`, 2 of ada, ben and carol, and commands that are repeated until
+//! they succeed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,7 +7,7 @@ use std::fs;
 use quorate_testkit::cluster::process::Pending;
 use quorate_testkit::cluster::{Cluster, Plan, until};
 
-/// Heartbeats twice a second, and a peer that is silent for two seconds is dead.
+/// Divides all periods: a heartbeat twice a second, and a peer is dead after two silent seconds.
 const HASTE: u32 = 4;
 
 pub(crate) struct Board {
@@ -14,7 +15,7 @@ pub(crate) struct Board {
 }
 
 impl Board {
-    /// `change` says what is special about the cluster.
+    /// Starts the cluster. `change` adapts its plan.
     pub(crate) fn new(change: impl FnOnce(&mut Plan)) -> Self {
         let mut plan = Plan::new(env!("CARGO_BIN_EXE_quorate"), &["ada", "ben", "carol"]);
         plan.haste = HASTE;
@@ -26,13 +27,13 @@ impl Board {
         board
     }
 
-    /// Has everybody make the key of a group.
+    /// Generates the key of a group.
     pub(crate) fn group(&self, name: &str, min_signers: u16) {
         self.define(name, min_signers);
         self.has_key(name);
     }
 
-    /// Defines a group, unless that was done. The key is made in the background.
+    /// Defines a group, unless it exists. The key is generated in the background.
     pub(crate) fn define(&self, name: &str, min_signers: u16) {
         let line = format!(
             "group create {name} --members ada,ben,carol --min-signers {min_signers} --no-wait"
@@ -43,7 +44,8 @@ impl Board {
         });
     }
 
-    /// Asks for new shares of a group's key; gives the epoch before. They are made in the background.
+    /// Requests new shares of a group's key and returns the previous epoch. The shares are made in
+    /// the background.
     pub(crate) fn refresh(&self, name: &str) -> u64 {
         until("new shares to be asked for", || {
             let shown = self.cluster.run("ada", &format!("group show {name} --json"));
@@ -52,7 +54,8 @@ impl Board {
         })
     }
 
-    /// Waits until all members sign with shares of a later epoch, and have destroyed those of the one before.
+    /// Waits until all members sign with shares of a later epoch and have destroyed those of the
+    /// previous one.
     pub(crate) fn is_refreshed(&self, name: &str, before: u64) {
         for member in self.cluster.names() {
             until("new shares in use", || {
@@ -62,7 +65,7 @@ impl Board {
         }
     }
 
-    /// Waits until a group has its key.
+    /// Waits until a group has a key.
     pub(crate) fn has_key(&self, name: &str) {
         until("a group's key", || {
             let shown = self.cluster.run("ada", &format!("group show {name} --json"));
@@ -70,7 +73,7 @@ impl Board {
         });
     }
 
-    /// Somebody asks a group to sign.
+    /// Requests a signature from a group.
     pub(crate) fn ask_group(&self, group: &str, requester: &str) -> String {
         let line = format!("sign contract --group {group} --json");
         until("a request in the log", || {
@@ -83,14 +86,14 @@ impl Board {
         self.ask_group("board", requester)
     }
 
-    /// Somebody approves.
+    /// Approves as a member.
     pub(crate) fn approve(&self, approver: &str, id: &str) {
         until("an approval in the log", || {
             (self.cluster.run(approver, &format!("approve {id}")).exit == 0).then_some(())
         });
     }
 
-    /// Waits until somebody's node has the signature.
+    /// Waits until an account's node has the signature.
     pub(crate) fn is_signed(&self, name: &str, id: &str) {
         until("a signature", || {
             let shown = self.cluster.run(name, &format!("request show {id} --json"));
@@ -98,14 +101,14 @@ impl Board {
         });
     }
 
-    /// These two ask and approve, and a signature results.
+    /// Gets one signature: the first account requests it, and the second approves.
     pub(crate) fn signs(&self, requester: &str, approver: &str) {
         let id = self.ask(requester);
         self.approve(approver, &id);
         self.is_signed(requester, &id);
     }
 
-    /// Waits until the coordinator has noticed that a node is, or is not, connected.
+    /// Waits until the coordinator reports a node as connected, or as disconnected.
     pub(crate) fn is_online(&self, name: &str, wanted: bool) {
         let asker = if name == "ada" { "carol" } else { "ada" };
         until("the coordinator to notice who is connected", || {
@@ -115,14 +118,15 @@ impl Board {
         });
     }
 
-    /// Waits until a node has noticed that it has no connection.
+    /// Waits until a node reports that it has no connection.
     pub(crate) fn notices_the_outage(&self, name: &str) {
         until("a node to notice that it is cut off", || {
             (self.cluster.run(name, "status").exit == 7).then_some(())
         });
     }
 
-    /// Ends everything: the log holds at least so many signatures, and nothing that is wrong.
+    /// Ends everything, and checks that the log audits clean and contains at least this many
+    /// signatures.
     pub(crate) fn audits_clean(&self, signatures: usize) {
         let report = self.cluster.audit().unwrap();
         assert_eq!(report["faults"].as_array().unwrap().len(), 0, "{report}");
@@ -134,7 +138,7 @@ impl Board {
     }
 }
 
-/// Commands that wait for processes that have died, so that nobody waits for the commands.
+/// Commands in the background that may wait for processes that have died.
 pub(crate) struct Insistence<'a> {
     cluster: &'a Cluster,
     waiting: BTreeMap<(String, String), Pending>,
@@ -145,7 +149,7 @@ impl<'a> Insistence<'a> {
         Self { cluster, waiting: BTreeMap::new() }
     }
 
-    /// Gives a command again, unless the one given before is still under way.
+    /// Runs a command again, unless the previous one is still running.
     pub(crate) fn says(&mut self, who: &str, line: &str) {
         let command = (who.to_owned(), line.to_owned());
         if self.waiting.get_mut(&command).is_none_or(Pending::has_ended) {

@@ -1,7 +1,9 @@
-//! A group changes, or a share is repaired, while a process dies: the coordinator, or a member in any of its parts.
+//! Changes and repairs during which a process dies: the coordinator, or a member in any of its
+//! parts.
 //!
-//! In [`super::fail_points`] a process dies at each kind of thing it does, once. Here it does so anywhere in one change:
-//! before the first thing, a while later, and so on until the change is made without it getting that far.
+//! In [`super::fail_points`] a process dies once at each kind of effect. Here it dies at every
+//! place within one change: before the first effect, some effects later, and so on, until the
+//! change completes before the process gets that far.
 
 use quorate_testkit::cluster::{COORDINATOR, until};
 use serde_json::Value;
@@ -39,10 +41,10 @@ fn a_share_is_repaired_wherever_its_holder_dies() {
 }
 
 #[test]
-fn who_takes_a_change_back_is_told_whose_nodes_have_new_shares_already_and_what_ends_that() {
+fn cancel_lists_members_with_unused_new_shares() {
     let board = Board::new(|_| {});
     let cluster = &board.cluster;
-    // Carol's node has its new share, and dies before it can say so: the others have said so of theirs.
+    // Carol's node stores its new share and dies before it can certify. The others have certified.
     cluster.kill("carol");
     let point = ("QUORATE_CRASH_AT", "node.persist.key-package.after");
     cluster.try_start_process("carol", &[point]).unwrap();
@@ -62,7 +64,7 @@ fn who_takes_a_change_back_is_told_whose_nodes_have_new_shares_already_and_what_
         assert!(told.contains(said), "{said}: {told}");
     }
     assert_eq!(unused()["certified"], serde_json::json!(["ada", "ben"]));
-    // What ends it, ends it.
+    // The suggested command ends the exposure.
     cluster.start_process("carol");
     let before = board.refresh("board");
     board.is_refreshed("board", before);
@@ -71,7 +73,7 @@ fn who_takes_a_change_back_is_told_whose_nodes_have_new_shares_already_and_what_
     board.audits_clean(1);
 }
 
-/// Dan joins and the threshold becomes 3, then he leaves and it becomes 2, again and again.
+/// Dan joins and min_signers becomes 3, then he leaves and it becomes 2, repeatedly.
 fn changes(victim: &str, kind: &str, stride: usize) {
     let board = Board::new(|plan| plan.names.push("dan".to_owned()));
     let cycle = [
@@ -81,7 +83,7 @@ fn changes(victim: &str, kind: &str, stride: usize) {
             is_made: |shown| shown["members"].as_array().is_some_and(|all| all.len() == 4),
             signers: &["ben", "dan"],
         },
-        // There is less to do when he leaves.
+        // There are fewer effects when he leaves.
         Change {
             line: "group change board --remove dan --min-signers 2",
             asked: &["ben", "carol", "dan"],
@@ -92,7 +94,7 @@ fn changes(victim: &str, kind: &str, stride: usize) {
     wherever_it_dies(&board, victim, kind, stride, &cycle);
 }
 
-/// Carol gets the share back that she lost, or so the others believe, again and again.
+/// Carol gets back the share that the others believe lost, repeatedly.
 fn repairs(victim: &str, kind: &str, stride: usize) {
     let board = Board::new(|_| {});
     let repair = Change {
@@ -104,20 +106,20 @@ fn repairs(victim: &str, kind: &str, stride: usize) {
     wherever_it_dies(&board, victim, kind, stride, &[repair]);
 }
 
-/// What is done to the group.
+/// A change of the group.
 struct Change {
-    /// What ada proposes.
+    /// The command by which ada proposes it.
     line: &'static str,
-    /// Who says yes to it.
+    /// The members that approve it.
     asked: &'static [&'static str],
-    /// Whether the group is as it is to be, when no change is pending.
+    /// Whether the group is in the intended state when no change is pending.
     is_made: fn(&Value) -> bool,
-    /// Who has to sign with ada's consent afterwards.
+    /// The member that must sign together with ada afterwards.
     signers: &'static [&'static str],
 }
 
-/// Makes these changes in turn. From one to the next, the victim gets `stride` things further before it dies, until it gets
-/// through the first of them.
+/// Makes these changes in turn. From one to the next, the victim executes `stride` more effects
+/// before it dies, until it survives the first of the changes.
 fn wherever_it_dies(board: &Board, victim: &str, kind: &str, stride: usize, cycle: &[Change]) {
     let cluster = &board.cluster;
     let key = || cluster.run("ada", "key export --group board --format pem").succeeds().stdout;
@@ -126,10 +128,10 @@ fn wherever_it_dies(board: &Board, victim: &str, kind: &str, stride: usize, cycl
     for (step, change) in cycle.iter().cycle().enumerate() {
         cluster.kill(victim);
         let armed = format!("{kind}.*:{}", 1 + step * stride);
-        // It may die before it is ready.
+        // The process may die before it is ready.
         drop(cluster.try_start_process(victim, &[("QUORATE_CRASH_AT", &armed)]));
         let died = change.is_made_although(board, victim);
-        // It may still be about to die.
+        // The process may still be about to die.
         cluster.kill(victim);
         cluster.start_process(victim);
         let request = board.ask("ada");
@@ -143,19 +145,19 @@ fn wherever_it_dies(board: &Board, victim: &str, kind: &str, stride: usize, cycl
             break;
         }
     }
-    // How often depends on how much it gets done at a time: what comes at once is written at once.
+    // How often depends on how much it handles at a time, because it writes in batches.
     assert!(deaths >= 2, "{victim} died only {deaths} times");
     assert_eq!(key(), before);
     board.audits_clean(signatures);
 }
 
 impl Change {
-    /// Has everybody do what it takes until the change is made; whether the victim died.
+    /// Runs the necessary commands until the change is complete. Returns whether the victim died.
     fn is_made_although(&self, board: &Board, victim: &str) -> bool {
         let cluster = &board.cluster;
         let (line, mut died) = (self.line, false);
         let mut insistence = Insistence::new(cluster);
-        // The last one may be of the same kind.
+        // The previous change may be of the same kind.
         let mut earlier = None;
         until(&format!("{line} to be carried out although {victim} dies"), || {
             if cluster.has_ended(victim) {

@@ -22,7 +22,7 @@ fn a_nodes_clock_may_jump_back_and_one_that_is_ahead_is_told_so() {
 }
 
 #[test]
-fn a_coordinators_clock_may_jump_and_what_it_held_up_goes_on_when_it_is_right_again() {
+fn signing_recovers_after_the_coordinators_clock_jumped() {
     let board = Board::new(|_| {});
     board.cluster.set_clock_error(COORDINATOR, HOUR / 12);
     board.signs("ada", "ben");

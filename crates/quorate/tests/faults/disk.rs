@@ -1,4 +1,4 @@
-//! Disks that are full, and have room again.
+//! Disks that are full for a while.
 
 use quorate_testkit::cluster::lab::{fill_disk, free_disk, isolated};
 use quorate_testkit::cluster::{COORDINATOR, until};
@@ -8,37 +8,33 @@ use crate::board::Board;
 const SMALL: u64 = 8 << 20;
 
 #[test]
-fn a_coordinator_without_room_refuses_clearly_and_goes_on_by_itself_when_there_is_room() {
-    isolated(
-        "disk::a_coordinator_without_room_refuses_clearly_and_goes_on_by_itself_when_there_is_room",
-        || {
-            let board =
-                Board::new(|plan| plan.small_disks = [(COORDINATOR.to_owned(), SMALL)].into());
-            let cluster = &board.cluster;
-            let id = board.ask("ada");
-            let home = cluster.path(COORDINATOR);
-            fill_disk(&home);
-            let refused = cluster.run("ada", "sign contract --group board");
-            assert_ne!(refused.exit, 0);
-            assert!(refused.stderr.contains("disk is full"), "{}", refused.stderr);
-            let approving = cluster.begin("ben", &format!("approve {id}"));
-            until("the coordinator to say what is wrong", || {
-                cluster.said(COORDINATOR).contains("full").then_some(())
-            });
-            free_disk(&home, SMALL);
-            approving.end();
-            board.approve("ben", &id);
-            board.is_signed("carol", &id);
-            board.signs("carol", "ben");
-            assert!(!cluster.has_ended(COORDINATOR));
-            board.audits_clean(2);
-        },
-    );
+fn a_coordinator_recovers_from_a_full_disk_unaided() {
+    isolated("disk::a_coordinator_recovers_from_a_full_disk_unaided", || {
+        let board = Board::new(|plan| plan.small_disks = [(COORDINATOR.to_owned(), SMALL)].into());
+        let cluster = &board.cluster;
+        let id = board.ask("ada");
+        let home = cluster.path(COORDINATOR);
+        fill_disk(&home);
+        let refused = cluster.run("ada", "sign contract --group board");
+        assert_ne!(refused.exit, 0);
+        assert!(refused.stderr.contains("disk is full"), "{}", refused.stderr);
+        let approving = cluster.begin("ben", &format!("approve {id}"));
+        until("the coordinator to say what is wrong", || {
+            cluster.said(COORDINATOR).contains("full").then_some(())
+        });
+        free_disk(&home, SMALL);
+        approving.end();
+        board.approve("ben", &id);
+        board.is_signed("carol", &id);
+        board.signs("carol", "ben");
+        assert!(!cluster.has_ended(COORDINATOR));
+        board.audits_clean(2);
+    });
 }
 
 #[test]
-fn a_node_without_room_says_so_and_signs_again_after_a_start_with_room() {
-    isolated("disk::a_node_without_room_says_so_and_signs_again_after_a_start_with_room", || {
+fn a_node_reports_a_full_disk_and_signs_after_a_restart() {
+    isolated("disk::a_node_reports_a_full_disk_and_signs_after_a_restart", || {
         let board = Board::new(|plan| plan.small_disks = [("ben".to_owned(), SMALL)].into());
         let cluster = &board.cluster;
         let id = board.ask("ada");

@@ -1,4 +1,4 @@
-//! A process dies at each point where it does something, is started again, and everything goes on.
+//! A process dies at each of its fail points and is started again, and everything continues.
 
 use std::fs;
 
@@ -6,14 +6,15 @@ use quorate_testkit::cluster::{COORDINATOR, until};
 
 use crate::board::{Board, Insistence};
 
-/// What only a lying coordinator brings a node to: the simulator has one, and dies there.
+/// Points that a node reaches only with a lying coordinator. The simulator has one, and dies there.
 const OF_A_FORK: [&str; 3] =
     ["node.persist.misbehaviour", "node.persist.unexplained", "node.disconnect"];
 
-/// What takes a coordinator that sends a right checkpoint with wrong entries: no real process does, the simulator's does.
+/// Points that need a coordinator that sends a correct checkpoint with wrong entries. No real
+/// process does; the simulator's does.
 const OF_A_LIE: &str = "node.persist.explained";
 
-/// Every N-th of the points that begin like this, from the list that the program itself gives.
+/// Returns every N-th fail point with this prefix, from the list that the program prints.
 fn names(board: &Board, process: &str, part: usize) -> Vec<String> {
     let list = board.cluster.run("ada", "fail-points").succeeds().stdout;
     let ours = list.lines().filter(|name| name.starts_with(process));
@@ -24,20 +25,21 @@ fn names(board: &Board, process: &str, part: usize) -> Vec<String> {
     names.into_iter().skip(part).step_by(PARTS).collect()
 }
 
-/// The points are spread over so many tests, which run at the same time.
+/// The points are spread over this many tests, which run at the same time.
 const PARTS: usize = 2;
 
 #[test]
-fn a_node_that_dies_at_any_point_comes_back_and_the_request_is_signed_part_1() {
+fn a_node_that_dies_at_any_point_recovers_and_signs_part_1() {
     nodes_die(0);
 }
 
 #[test]
-fn a_node_that_dies_at_any_point_comes_back_and_the_request_is_signed_part_2() {
+fn a_node_that_dies_at_any_point_recovers_and_signs_part_2() {
     nodes_die(1);
 }
 
-/// Ben dies while a key is made, another is shared anew, and a request is approved and signed that needs his share.
+/// Ben's node dies while one key is generated, another is refreshed, and a request that needs his
+/// share is approved and signed.
 fn nodes_die(part: usize) {
     let board = Board::new(|_| {});
     board.group("all", 3);
@@ -45,7 +47,7 @@ fn nodes_die(part: usize) {
     for (number, name) in names.iter().enumerate() {
         board.cluster.kill("ben");
         let armed = [("QUORATE_CRASH_AT", name.as_str())];
-        // It may die before it is ready.
+        // The process may die before it is ready.
         drop(board.cluster.try_start_process("ben", &armed));
         let group = format!("group-{number}");
         board.define(&group, 2);
@@ -59,7 +61,7 @@ fn nodes_die(part: usize) {
             drop(board.cluster.run("ben", &format!("reject {other} --reason no")));
         }
         until(&format!("ben to die at {name}"), || {
-            // The command fails when he does.
+            // The command fails when ben's node dies.
             drop(board.cluster.run("ben", &format!("approve {id}")));
             board.cluster.has_ended("ben").then_some(())
         });
@@ -73,7 +75,7 @@ fn nodes_die(part: usize) {
     board.audits_clean(names.len());
 }
 
-/// Ben's clock says that a request lapsed which he approved before.
+/// Moves ben's clock, so that a request that he approved has lapsed for him.
 fn decline(board: &Board) {
     let id = board.ask_group("all", "ada");
     board.approve("ben", &id);
@@ -82,21 +84,22 @@ fn decline(board: &Board) {
 }
 
 #[test]
-fn a_coordinator_that_dies_at_any_point_comes_back_and_the_request_is_signed_part_1() {
+fn a_coordinator_that_dies_at_any_point_recovers_and_signs_part_1() {
     coordinators_die(0);
 }
 
 #[test]
-fn a_coordinator_that_dies_at_any_point_comes_back_and_the_request_is_signed_part_2() {
+fn a_coordinator_that_dies_at_any_point_recovers_and_signs_part_2() {
     coordinators_die(1);
 }
 
-/// The coordinator dies while somebody joins, a key is made, and a request is approved and signed.
+/// The coordinator dies while an account joins, a key is generated, and a request is approved and
+/// signed.
 fn coordinators_die(part: usize) {
     let board = Board::new(|_| {});
     let cluster = &board.cluster;
     let names = names(&board, "coordinator.", part);
-    // Somebody whose connections end again and again.
+    // A member whose connections keep ending.
     let url = cluster.invite("lodger");
     cluster.run_with("lodger", "join -", url.as_bytes()).succeeds();
     for (number, name) in names.iter().enumerate() {
@@ -106,7 +109,7 @@ fn coordinators_die(part: usize) {
         let pending = board.ask("ada");
         cluster.kill(COORDINATOR);
         let armed = [("QUORATE_CRASH_AT", name.as_str())];
-        // It may die before it is ready.
+        // The process may die before it is ready.
         drop(cluster.try_start_process(COORDINATOR, &armed));
         let people = [
             ("ada", format!("group create {group} --members ada,ben,carol --min-signers 2")),
@@ -169,7 +172,7 @@ fn an_account_gets_its_new_keys_wherever_the_command_dies() {
 }
 
 #[test]
-fn a_backup_or_a_restored_home_is_whole_or_not_there_wherever_the_command_dies() {
+fn a_backup_or_restored_home_is_complete_or_absent() {
     let board = Board::new(|_| {});
     let cluster = &board.cluster;
     let list = cluster.run("ada", "fail-points").succeeds().stdout;

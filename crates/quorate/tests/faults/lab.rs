@@ -1,4 +1,4 @@
-//! Partitions and lost packets between hosts: each node is in a network namespace of its own.
+//! Partitions and lost packets between hosts: each node has its own network namespace.
 
 use std::time::Duration;
 
@@ -7,32 +7,29 @@ use quorate_testkit::cluster::shuffle::Shuffle;
 
 use crate::board::Board;
 
-/// A cluster whose nodes are hosts of their own.
+/// Starts a cluster whose nodes are separate hosts.
 fn board() -> Board {
     Board::new(|plan| plan.lab = true)
 }
 
 #[test]
-fn a_host_that_is_cut_off_in_one_or_both_directions_is_not_waited_for_and_comes_back() {
-    isolated(
-        "lab::a_host_that_is_cut_off_in_one_or_both_directions_is_not_waited_for_and_comes_back",
-        || {
-            let board = board();
-            let partitions = [Packets::Partitioned, Packets::Unheard, Packets::Deaf];
-            for packets in partitions {
-                let waiting = board.ask("ada");
-                spoil("ben", packets);
-                let approving = board.cluster.begin("ben", &format!("approve {waiting}"));
-                board.signs("ada", "carol");
-                board.is_online("ben", false);
-                heal();
-                approving.end();
-                board.approve("ben", &waiting);
-                board.is_signed("ben", &waiting);
-            }
-            board.audits_clean(2 * partitions.len());
-        },
-    );
+fn a_partitioned_host_delays_nobody_and_recovers() {
+    isolated("lab::a_partitioned_host_delays_nobody_and_recovers", || {
+        let board = board();
+        let partitions = [Packets::Partitioned, Packets::Unheard, Packets::Deaf];
+        for packets in partitions {
+            let waiting = board.ask("ada");
+            spoil("ben", packets);
+            let approving = board.cluster.begin("ben", &format!("approve {waiting}"));
+            board.signs("ada", "carol");
+            board.is_online("ben", false);
+            heal();
+            approving.end();
+            board.approve("ben", &waiting);
+            board.is_signed("ben", &waiting);
+        }
+        board.audits_clean(2 * partitions.len());
+    });
 }
 
 #[test]
@@ -58,8 +55,8 @@ fn everybody_cut_off_at_once_signs_when_the_network_is_back() {
 }
 
 #[test]
-fn a_network_that_loses_every_tenth_packet_delays_and_fails_nothing() {
-    isolated("lab::a_network_that_loses_every_tenth_packet_delays_and_fails_nothing", || {
+fn losing_every_tenth_packet_fails_nothing() {
+    isolated("lab::losing_every_tenth_packet_fails_nothing", || {
         let board = board();
         for name in ["ada", "ben", "carol"] {
             spoil(name, Packets::Lossy(10));
@@ -74,8 +71,8 @@ fn a_network_that_loses_every_tenth_packet_delays_and_fails_nothing() {
 }
 
 #[test]
-fn packets_that_come_late_and_in_another_order_delay_and_fail_nothing() {
-    const NAME: &str = "lab::packets_that_come_late_and_in_another_order_delay_and_fail_nothing";
+fn late_and_reordered_packets_fail_nothing() {
+    const NAME: &str = "lab::late_and_reordered_packets_fail_nothing";
     isolated(NAME, || {
         let shuffle = match Shuffle::start(Duration::from_millis(40)) {
             Ok(shuffle) => shuffle,

@@ -1,4 +1,4 @@
-//! What bad networks do to connections, between a node and the coordinator.
+//! Bad networks between a node and the coordinator.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use quorate_testkit::cluster::proxy::Weather;
 
 use crate::board::Board;
 
-/// While ben's connections suffer, the others sign; when it is over, he does, too.
+/// The others sign while ben's connections are disturbed. Afterwards ben signs, too.
 fn endures(weather: &[Weather]) {
     let board = Board::new(|plan| plan.proxies = true);
     for weather in weather {
         let waiting = board.ask("ada");
         board.cluster.proxy("ben").set(*weather);
-        // It may get through or not.
+        // The command may get through or not.
         let approving = board.cluster.begin("ben", &format!("approve {waiting}"));
         board.signs("ada", "carol");
         board.is_online("ben", false);
@@ -27,7 +27,7 @@ fn endures(weather: &[Weather]) {
 }
 
 #[test]
-fn a_connection_that_works_in_one_direction_only_is_given_up_and_made_again() {
+fn a_one_way_connection_is_abandoned_and_redialled() {
     endures(&[Weather::NodeUnheard, Weather::NodeDeaf]);
 }
 

@@ -1,11 +1,11 @@
-//! Processes that are killed, or stop for longer than it takes to be thought dead.
+//! Processes that are killed, or frozen for longer than the dead-peer time.
 
 use quorate_testkit::cluster::COORDINATOR;
 
 use crate::board::Board;
 
 #[test]
-fn a_power_failure_of_everybody_while_a_key_is_made_and_a_request_waits_costs_nothing() {
+fn a_total_power_failure_loses_nothing() {
     let board = Board::new(|_| {});
     let everybody = [COORDINATOR, "ada", "ben", "carol"];
     for round in 0..3 {
@@ -24,7 +24,7 @@ fn a_power_failure_of_everybody_while_a_key_is_made_and_a_request_waits_costs_no
 }
 
 #[test]
-fn a_node_that_stops_for_longer_than_the_dead_peer_time_is_not_waited_for_and_comes_back() {
+fn a_frozen_node_delays_nobody_and_recovers() {
     let board = Board::new(|_| {});
     board.group("all", 3);
     let all = board.ask_group("all", "ada");
@@ -40,7 +40,7 @@ fn a_node_that_stops_for_longer_than_the_dead_peer_time_is_not_waited_for_and_co
 }
 
 #[test]
-fn a_coordinator_that_stops_for_longer_than_the_dead_peer_time_goes_on_with_what_was_asked() {
+fn a_frozen_coordinator_continues_with_its_requests() {
     let board = Board::new(|_| {});
     let id = board.ask("ada");
     board.cluster.freeze(COORDINATOR);
@@ -57,7 +57,7 @@ fn a_coordinator_that_stops_for_longer_than_the_dead_peer_time_goes_on_with_what
 }
 
 #[test]
-fn a_node_that_stops_during_a_key_generation_delays_it_and_does_not_end_it() {
+fn a_node_frozen_in_a_dkg_delays_but_does_not_end_it() {
     let board = Board::new(|_| {});
     board.cluster.freeze("ben");
     board.define("late", 2);

@@ -1,4 +1,5 @@
-//! A flipped bit anywhere in a directory is noticed, or is in a file that a log of this size does not need.
+//! A flipped bit anywhere in a directory is detected, or it is in a file that a log of this size
+//! does not need.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use tempfile::TempDir;
 
 use super::{EVERYBODY, Log, long_log, needed, publish, signed_log};
 
-/// A directory that grew, with what each file is.
+/// A log directory that grew, with the role of each file.
 struct Grown {
     directory: TempDir,
     files: Vec<(String, bool)>,
@@ -46,9 +47,9 @@ static SHORT: LazyLock<Grown> = LazyLock::new(|| grown(&signed_log(), &[1, 7, 28
 static LONG: LazyLock<Grown> =
     LazyLock::new(|| grown(&long_log(), &[1, 200, 256, 270], &EVERYBODY));
 
-/// Which files of a directory that grew are irrelevant: those of earlier sizes, and those that are not the log's.
+/// The irrelevant files are those of earlier sizes, and those that do not belong to the log.
 #[test]
-fn irrelevant_are_partial_files_of_earlier_sizes_and_foreign_files() {
+fn only_old_partial_and_foreign_files_are_irrelevant() {
     let irrelevant: Vec<_> = LONG.files.iter().filter(|(_, needed)| !needed).collect();
     let irrelevant: Vec<_> = irrelevant.iter().map(|(path, _)| path.as_str()).collect();
     let expected = [
@@ -63,7 +64,7 @@ fn irrelevant_are_partial_files_of_earlier_sizes_and_foreign_files() {
     assert_eq!(irrelevant, expected);
 }
 
-/// The file in a copy of its directory, so that cases can not disturb each other.
+/// Copies the directory of the file, so that cases cannot disturb each other.
 fn verify_with(grown: &Grown, changed: &str, bytes: &[u8]) -> Result<String, Exit> {
     let copy = tempfile::tempdir().unwrap();
     for (path, _) in &grown.files {
@@ -104,7 +105,8 @@ proptest! {
     }
 }
 
-/// Every byte, since a note has parts that a verifier may be lax about: names, ids, base64, white space.
+/// Flips every byte, because a verifier may be lax about some parts of a note: names, ids, base64,
+/// white space.
 #[test]
 fn a_flipped_bit_in_any_byte_of_the_checkpoint_is_noticed() {
     let grown = grown(&Log::found(1), &[], &["ada"]);

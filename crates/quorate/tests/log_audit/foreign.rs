@@ -1,4 +1,5 @@
-//! The directory and proofs, checked by a script that shares no code with us: Python's hashlib and openssl.
+//! The log directory and proofs, checked by a script that shares no code with Quorate: Python's
+//! hashlib and openssl.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +13,7 @@ use super::{EVERYBODY, long_log, publish};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../log/tests/foreign/verify.py");
 
-/// `None` when the tools are not installed, which the test then says.
+/// Returns `None`, and prints that the check was skipped, if the tools are not installed.
 fn run_script(directory: &Path, log: &Log) -> Option<Output> {
     for (tool, version) in [("python3", "--version"), ("openssl", "version")] {
         if !Command::new(tool).arg(version).output().is_ok_and(|output| output.status.success()) {

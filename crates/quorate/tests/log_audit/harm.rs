@@ -1,4 +1,4 @@
-//! One harm each: exit code 3, and words that say what is wrong and where.
+//! Damaged logs: each kind of damage gives exit code 3 and a message that names it and its place.
 
 use std::fs;
 use std::path::Path;
@@ -20,14 +20,15 @@ fn problem(directory: &Path) -> Problem {
     problem
 }
 
-/// The message of what is wrong with a genuine log's directory after `harm`.
+/// Returns the error message for a genuine log's directory after `harm`.
 fn said_after(log: &Log, harm: impl FnOnce(&Path)) -> String {
     let directory = published(log);
     harm(directory.path());
     problem(directory.path()).message
 }
 
-/// The message of what is wrong with a log that the coordinator itself made, signed and published so.
+/// Returns the error message for a log that the coordinator itself made, signed and published this
+/// way.
 fn said_of(log: &Log) -> String {
     let directory = published(log);
     let problem = problem(directory.path());
@@ -87,7 +88,7 @@ fn a_flipped_byte_in_the_checkpoint_names_the_checkpoint() {
         let said = said_after(&log, |directory| flip(&directory.join("checkpoint"), position));
         assert!(said.contains("checkpoint"), "{said}");
     }
-    // Not only by what it is found: the size is on the second line, and no file is missing.
+    // The message must name the cause: the size is on the second line, and no file is missing.
     let said = said_after(&log, |directory| flip(&directory.join("checkpoint"), size_line));
     assert!(said.contains("the checkpoint is not the log's"), "{said}");
 }
@@ -148,7 +149,7 @@ fn a_checkpoint_of_other_entries_is_not_of_these_files() {
 }
 
 #[test]
-fn a_removed_entry_under_a_new_checkpoint_makes_a_later_one_inadmissible() {
+fn a_removed_entry_makes_a_later_one_inadmissible() {
     let mut log = signed_log();
     let approval = log.entries.len() - 2;
     log.entries.remove(approval);
@@ -223,7 +224,8 @@ fn another_ivns_log_with_this_ones_checkpoint_does_not_verify() {
     problem(directory.path());
 }
 
-/// The coordinator may say why a session ended. It is believed only if the members' own messages show it.
+/// The coordinator logs why a session ended. The reason counts only if the members' own messages
+/// prove it.
 #[test]
 fn an_abort_that_blames_somebody_for_nothing_is_not_believed() {
     let mut log = signed_log();

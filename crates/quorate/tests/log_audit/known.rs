@@ -1,4 +1,4 @@
-//! What a log is held against beside itself: an earlier checkpoint, and proof of the coordinator's misbehaviour.
+//! Comparing a log with an earlier checkpoint, and with proof of the coordinator's misbehaviour.
 
 use std::fs;
 
@@ -31,7 +31,7 @@ fn a_log_that_grew_goes_on_from_its_earlier_checkpoint() {
 }
 
 #[test]
-fn a_log_that_was_cut_short_does_not_hold_against_its_later_checkpoint() {
+fn a_truncated_log_fails_against_its_later_checkpoint() {
     let (log, _) = grown();
     let later = log.checkpoint(&EVERYBODY).to_string();
     let directory = published(&signed_log());
@@ -40,9 +40,9 @@ fn a_log_that_was_cut_short_does_not_hold_against_its_later_checkpoint() {
 }
 
 #[test]
-fn a_rewritten_log_is_proved_a_fork_by_a_checkpoint_from_before_and_anybody_can_check_that() {
+fn an_earlier_checkpoint_proves_that_a_log_was_rewritten() {
     let (mut log, earlier) = grown();
-    // The same log, but for an entry in the middle of it: the last one of the earlier checkpoint.
+    // The same log, except for an entry in the middle: the last one of the earlier checkpoint.
     let at = log.entries.len() - 2;
     log.entries.remove(at);
     log.by("bob", Body::NodeStarted { incarnation: Digest::new([2; 32]) });

@@ -1,4 +1,4 @@
-//! A published log on disk, genuine and harmed: what `quorate log verify` and `log prove` make of it.
+//! `quorate log verify` and `log prove` on published logs, genuine and damaged.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -39,12 +39,12 @@ fn package() -> DocumentPackage {
     }
 }
 
-/// A log with a group of three, and a signature by two over the package's document.
+/// Returns a log with a group of three, and a signature by two over the package's document.
 fn signed_log() -> Log {
     Log::with_signature(1, package().commitment(), b"a contract").0
 }
 
-/// As [`signed_log`], with two bundles, of which one is full.
+/// Like [`signed_log`], with two bundles, of which one is full.
 fn long_log() -> Log {
     let mut log = signed_log();
     for start in 0..260u16 {
@@ -55,7 +55,8 @@ fn long_log() -> Log {
     log
 }
 
-/// Writes the files of a log as it grows to `sizes` and then whole. Partial files of the sizes between stay.
+/// Writes the files of a log as it grows to `sizes` and then completely. Partial files of
+/// intermediate sizes stay.
 fn publish(log: &Log, sizes: &[usize], checkpoint: &VerifiedCheckpoint) -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     let mut writer = TileWriter::default();
@@ -70,7 +71,7 @@ fn publish(log: &Log, sizes: &[usize], checkpoint: &VerifiedCheckpoint) -> TempD
     directory
 }
 
-/// As [`publish`], with everybody's cosignatures.
+/// Like [`publish`], with the cosignatures of all members.
 fn published(log: &Log) -> TempDir {
     publish(log, &[], &log.checkpoint(&EVERYBODY))
 }
@@ -81,7 +82,7 @@ fn write(directory: &Path, path: &str, bytes: &[u8]) {
     fs::write(path, bytes).unwrap();
 }
 
-/// The files that a log of this size needs.
+/// Lists the files that a log of this size needs.
 fn needed(log: &Log) -> BTreeSet<String> {
     let append = TileWriter::default().append(&log.entries).unwrap();
     let tiles = append.write.iter().map(|file| file.path.to_string());
@@ -143,12 +144,12 @@ fn what_can_not_be_read_is_an_error_and_not_a_failed_check() {
     let directory = published(&log);
     let problem = verify_directory(directory.path(), &with_documents(&missing)).unwrap_err();
     assert_eq!(problem.exit(), Exit::Error, "{problem}");
-    // A directory in the place of a document.
+    // A directory takes the place of a document.
     fs::create_dir(empty.path().join(package().commitment().to_string())).unwrap();
     let problem = verify_directory(directory.path(), &with_documents(empty.path())).unwrap_err();
     assert_eq!(problem.exit(), Exit::Error, "{problem}");
     assert!(problem.message.contains("can not be read"), "{problem}");
-    // A directory in the place of the checkpoint.
+    // A directory takes the place of the checkpoint.
     fs::remove_file(directory.path().join("checkpoint")).unwrap();
     fs::create_dir(directory.path().join("checkpoint")).unwrap();
     let problem = verify_directory(directory.path(), &Options::default()).unwrap_err();

@@ -56,7 +56,7 @@ fn has_line(report: &AuditReport, is_wanted: impl Fn(&str) -> bool) -> bool {
 }
 
 #[test]
-fn the_report_of_a_genuine_log_ends_with_what_was_checked_of_its_signatures() {
+fn a_report_ends_with_the_checks_of_its_signatures() {
     let lines = narrow(&report());
     let last = [
         "1 signature, with the signed words of those who made them.",
@@ -135,7 +135,7 @@ fn a_signature_without_its_document_is_counted_as_not_checked() {
 }
 
 #[test]
-fn a_log_with_a_false_signature_is_not_said_to_have_only_good_ones() {
+fn a_report_never_calls_a_false_signature_valid() {
     let report = report_with(|report| {
         let why = SignatureFault::Share { account: name("ada") };
         let (index, request) = (report.signatures[0].index, report.signatures[0].request);
