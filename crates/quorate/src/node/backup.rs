@@ -5,7 +5,7 @@ use std::path::Path;
 use quorate_ceremony::node::{Config, Node};
 use rand_core::OsRng;
 
-use super::{damaged, problem};
+use super::opening::{damaged, load, problem};
 use crate::api::{Answer, Code, Problem};
 use crate::backup;
 use crate::home::{Home, NodeConfig, NodeHome};
@@ -40,7 +40,7 @@ pub(crate) async fn at_rest(home: NodeHome, keys: NodeKeys) -> Result<Vec<u8>, P
     let sealer = keys.sealer(config.ivn, config.account.clone());
     let mut store =
         NodeStore::open(&home.database(), sealer).await.map_err(|error| problem(&error))?;
-    let saved = super::load(&mut store, &config).await.map_err(|error| problem(&error))?;
+    let saved = load(&mut store, &config).await.map_err(|error| problem(&error))?;
     let (secrets, _) = keys.into_parts();
     let settings = Config { auto_accept: false, auto_approve: false };
     // Never started: it says nothing, and only tells what the log shows of the shares.

@@ -10,8 +10,9 @@ use quorate_network::ca::NodeKey;
 use rand_core::OsRng;
 use tokio::sync::watch;
 
+use super::hub;
+use super::opening::{authority, damaged, dialler, problem};
 use super::renewal::Renewal;
-use super::{authority, damaged, dialler, hub, problem};
 use crate::api::{Code, Problem};
 use crate::backup::Backup;
 use crate::home::NodeConfig;

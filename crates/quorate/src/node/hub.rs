@@ -7,12 +7,11 @@ use quorate_ceremony::message::FromCoordinator;
 use quorate_ceremony::names::Digest;
 use quorate_network::client::{Answer, Body, ClientOptions, HubClient, RequestError};
 use quorate_network::dialler::{DialError, Dialler, Refusal};
-use quorate_network::link::LinkSender;
 use quorate_network::redial::Redial;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::task::Event;
+use super::event::{Event, Outgoing};
 use crate::api::{Code, Exit, Problem};
 use crate::error_chain::chain;
 use crate::fail_points;
@@ -43,13 +42,6 @@ impl Requests {
         let options = ClientOptions { timeout: fail_points::patience(usual.timeout), ..usual };
         Self { client: HubClient::new(dialler, options), over: CancellationToken::new() }
     }
-}
-
-/// The way to the coordinator while a link is up.
-#[derive(Clone)]
-pub(crate) struct Outgoing {
-    pub(super) link: LinkSender,
-    pub(super) close: CancellationToken,
 }
 
 impl Hub {

@@ -3,31 +3,30 @@
 mod answer;
 pub(crate) mod backup;
 mod documents;
+mod event;
 pub(crate) mod follow;
 mod hub;
+mod opening;
 mod renewal;
 mod task;
 pub(crate) mod view;
 
 use std::sync::Arc;
 
-use quorate_ceremony::effect::NodeChange;
-use quorate_ceremony::entry::Entry;
 use quorate_ceremony::identity::SecretKey;
-use quorate_ceremony::node::{Config, Node, Saved};
-use quorate_ceremony::state::IvnState;
-use quorate_network::ca::{CaFingerprint, NodeCertificate, NodeKey};
-use quorate_network::dialler::Dialler;
+use quorate_ceremony::node::{Config, Node};
+use quorate_network::ca::NodeKey;
 use rand_core::OsRng;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use self::event::Event;
+use self::opening::{authority, damaged, dialler, load, problem};
 use self::renewal::Renewal;
 use crate::api::{Answer, Ask, Code, Problem};
 use crate::documents::Shelf;
-use crate::error_chain::chain;
-use crate::home::{NodeConfig, NodeHome};
+use crate::home::NodeHome;
 use crate::keystore::{Cost, NodeKeys, Passphrase, PassphraseProtector};
 use crate::proof_files;
 use crate::setup::rotate;
@@ -42,7 +41,7 @@ const QUEUE: usize = 4096;
 
 /// A node at work in this process. It holds the home's lock.
 pub(crate) struct Running {
-    events: mpsc::Sender<task::Event>,
+    events: mpsc::Sender<Event>,
     /// Why there is no connection, while there is none.
     pub(crate) outage: watch::Receiver<Option<Problem>>,
     /// Whether the node has been shown the whole log since it started.
@@ -146,47 +145,6 @@ async fn start_with(home: NodeHome, keys: NodeKeys) -> Result<Running, Problem> 
     let renewing = tokio::spawn(renewal.keep(home, set_dialler, stop.clone()));
     let linking = tokio::spawn(hub::keep_linked(diallers, hub, events.clone(), stop.clone()));
     Ok(Running { events, outage, caught_up, stop, task, linking, renewing })
-}
-
-/// What is on disk; a new node has nothing but the genesis that it was given when it joined.
-async fn load(store: &mut NodeStore, config: &NodeConfig) -> Result<Saved, StoreError> {
-    let saved = store.load().await?;
-    if !saved.entries.is_empty() {
-        return Ok(saved);
-    }
-    let entries = vec![config.genesis.0.clone()];
-    store.commit(vec![NodeChange::Entries { first: 0, entries }]).await?;
-    store.load().await
-}
-
-fn damaged(what: &str) -> Problem {
-    Problem::new(Code::Failed, format!("{what} in this home can not be used; it is damaged"))
-}
-
-/// The certificate authority that the IVN's genesis pins.
-fn authority(config: &NodeConfig) -> Result<CaFingerprint, Problem> {
-    let genesis = Entry::from_bytes(&config.genesis.0).map_err(|_| damaged("the genesis"))?;
-    let state = IvnState::found(&genesis).map_err(|_| damaged("the genesis"))?;
-    Ok(CaFingerprint::new(*state.genesis().ca.as_bytes()))
-}
-
-/// The way to the hub: as the account, or without a certificate if no key is given.
-fn dialler(
-    config: &NodeConfig,
-    authority: CaFingerprint,
-    key: Option<&NodeKey>,
-) -> Result<Dialler, Problem> {
-    let address = config.hub.parse().map_err(|_| damaged("the hub's address"))?;
-    let ivn = quorate_network::ivn::IvnId::new(*config.ivn.as_bytes());
-    let certificate = NodeCertificate::from_pem(&config.client_certificate)
-        .map_err(|_| damaged("the certificate"))?;
-    let identity = key.map(|key| (&certificate, key));
-    Dialler::new(address, ivn, authority, identity, renewal::options())
-        .map_err(|error| problem(&error))
-}
-
-fn problem(error: &dyn std::error::Error) -> Problem {
-    Problem::new(Code::Failed, chain(error))
 }
 
 impl Running {

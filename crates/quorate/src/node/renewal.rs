@@ -11,13 +11,12 @@ use quorate_ceremony::entry::Entry;
 use quorate_ceremony::identity::SecretKey;
 use quorate_network::ca::{self, CaFingerprint, NodeCertificate, NodeKey};
 use quorate_network::client::{Body, ClientOptions, HubClient};
-use quorate_network::dialler::{DialOptions, Dialler};
+use quorate_network::dialler::Dialler;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::opening::{dialler, problem};
 use crate::api::{Code, Problem};
-use crate::error_chain::chain;
-use crate::fail_points;
 use crate::home::{NodeConfig, NodeHome};
 use crate::setup::wire::{
     JOIN_ROUTE, JoinRequest, JoinResponse, MAX_JOIN_BODY, certificate_request_hash,
@@ -98,7 +97,7 @@ impl Renewal {
         };
         let body = serde_json::to_vec(&request).map_err(|error| problem(&error))?;
         let options = ClientOptions { max_answer: MAX_JOIN_BODY, ..ClientOptions::default() };
-        let client = HubClient::new(super::dialler(config, self.authority, None)?, options);
+        let client = HubClient::new(dialler(config, self.authority, None)?, options);
         let answer = client
             .request(http::Method::POST, JOIN_ROUTE, Body::Json(body))
             .await
@@ -118,23 +117,8 @@ impl Renewal {
     }
 
     fn adopt(&self, home: &mut NodeHome, config: NodeConfig) -> Result<Dialler, Problem> {
-        let dialler = super::dialler(&config, self.authority, Some(&self.key))?;
+        let dialler = dialler(&config, self.authority, Some(&self.key))?;
         home.save(config).map_err(|error| problem(&error))?;
         Ok(dialler)
     }
-}
-
-/// The options of every dialler of a node.
-pub(super) fn options() -> DialOptions {
-    let defaults = DialOptions::default();
-    let link = quorate_network::link::LinkOptions { queue: 1024, ..defaults.link };
-    DialOptions {
-        link: fail_points::links(link),
-        timeout: fail_points::patience(defaults.timeout),
-        longest_pause: fail_points::patience(defaults.longest_pause),
-    }
-}
-
-fn problem(error: &dyn std::error::Error) -> Problem {
-    Problem::new(Code::Failed, chain(error))
 }

@@ -3,8 +3,9 @@
 use quorate_ceremony::names::Digest;
 use tokio::sync::mpsc;
 
-use super::{Event, Task};
+use super::Task;
 use crate::api::{Answer, Ask};
+use crate::node::event::Event;
 use crate::node::{documents, view};
 use crate::store::documents::DocumentPackage;
 use crate::timers::now;

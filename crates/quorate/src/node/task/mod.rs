@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use quorate_ceremony::document::Document;
 use quorate_ceremony::effect::{
     CommandError, CommandId, Done, NodeChange, NodeDeadline, NodeEffect,
 };
@@ -22,7 +21,8 @@ use rand_core::OsRng;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::hub::{Hub, Outgoing};
+use super::event::{Event, Outgoing, Then};
+use super::hub::Hub;
 use super::{answer, backup, documents, view};
 use crate::api::{Answer, Ask, Code, Problem, SignAsk};
 use crate::documents::Shelf;
@@ -34,38 +34,6 @@ use crate::{fail_points, proof_files};
 
 /// How many inputs one batch takes at most.
 const BATCH: usize = 512;
-
-/// What reaches the task.
-pub(crate) enum Event {
-    /// The connection is up.
-    Connected(Outgoing),
-    /// It is gone.
-    Disconnected,
-    /// The coordinator says something.
-    Received(Box<FromCoordinator>),
-    /// A document that the machine asked for.
-    Document { request: EntryId, document: Option<Document> },
-    /// A question or order; answers go to `reply` until it is closed.
-    Ask {
-        ask: Box<Ask>,
-        reply: mpsc::Sender<Answer>,
-        /// Whether the documents that it is about were fetched already, as far as they can be had.
-        fetched: bool,
-    },
-    /// An order whose document is in place.
-    Order { command: Command, then: Then, reply: mpsc::Sender<Answer> },
-    /// A checkpoint with everybody's cosignatures came for a proof.
-    Prove { index: u64, checkpoint: Option<String>, reply: mpsc::Sender<Answer> },
-}
-
-/// What to answer when an order was carried out.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Then {
-    /// That it is in the log.
-    Logged,
-    /// The request that it made.
-    ShowRequest,
-}
 
 /// Somebody who wants to hear of changes.
 struct Watcher {

@@ -1,0 +1,66 @@
+//! Opening a node's home: its store, its configuration, and the way to its hub.
+
+use quorate_ceremony::effect::NodeChange;
+use quorate_ceremony::entry::Entry;
+use quorate_ceremony::node::Saved;
+use quorate_ceremony::state::IvnState;
+use quorate_network::ca::{CaFingerprint, NodeCertificate, NodeKey};
+use quorate_network::dialler::{DialOptions, Dialler};
+
+use crate::api::{Code, Problem};
+use crate::error_chain::chain;
+use crate::fail_points;
+use crate::home::NodeConfig;
+use crate::store::StoreError;
+use crate::store::node::NodeStore;
+
+/// What is on disk; a new node has nothing but the genesis that it was given when it joined.
+pub(super) async fn load(store: &mut NodeStore, config: &NodeConfig) -> Result<Saved, StoreError> {
+    let saved = store.load().await?;
+    if !saved.entries.is_empty() {
+        return Ok(saved);
+    }
+    let entries = vec![config.genesis.0.clone()];
+    store.commit(vec![NodeChange::Entries { first: 0, entries }]).await?;
+    store.load().await
+}
+
+pub(super) fn damaged(what: &str) -> Problem {
+    Problem::new(Code::Failed, format!("{what} in this home can not be used; it is damaged"))
+}
+
+/// The certificate authority that the IVN's genesis pins.
+pub(super) fn authority(config: &NodeConfig) -> Result<CaFingerprint, Problem> {
+    let genesis = Entry::from_bytes(&config.genesis.0).map_err(|_| damaged("the genesis"))?;
+    let state = IvnState::found(&genesis).map_err(|_| damaged("the genesis"))?;
+    Ok(CaFingerprint::new(*state.genesis().ca.as_bytes()))
+}
+
+/// The way to the hub: as the account, or without a certificate if no key is given.
+pub(super) fn dialler(
+    config: &NodeConfig,
+    authority: CaFingerprint,
+    key: Option<&NodeKey>,
+) -> Result<Dialler, Problem> {
+    let address = config.hub.parse().map_err(|_| damaged("the hub's address"))?;
+    let ivn = quorate_network::ivn::IvnId::new(*config.ivn.as_bytes());
+    let certificate = NodeCertificate::from_pem(&config.client_certificate)
+        .map_err(|_| damaged("the certificate"))?;
+    let identity = key.map(|key| (&certificate, key));
+    Dialler::new(address, ivn, authority, identity, options()).map_err(|error| problem(&error))
+}
+
+pub(super) fn problem(error: &dyn std::error::Error) -> Problem {
+    Problem::new(Code::Failed, chain(error))
+}
+
+/// The options of every dialler of a node.
+fn options() -> DialOptions {
+    let defaults = DialOptions::default();
+    let link = quorate_network::link::LinkOptions { queue: 1024, ..defaults.link };
+    DialOptions {
+        link: fail_points::links(link),
+        timeout: fail_points::patience(defaults.timeout),
+        longest_pause: fail_points::patience(defaults.longest_pause),
+    }
+}
