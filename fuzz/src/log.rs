@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use quorate_log::checkpoint::{Checkpoint, SignedCheckpoint};
 use quorate_log::compare::Fork;
-use quorate_log::key::{CosignerSigner, CosignerVerifier, LogVerifier, Seed};
+use quorate_log::key::{CosignerSigner, CosignerVerifier, LogSigner, LogVerifier, Seed};
 use quorate_log::note::{KeyName, Note, NoteSignature};
 use quorate_log::proof::{ConsistencyProof, InclusionProof};
 use quorate_log::tile::{Entries, TileHashes, TilePath, TileWriter, parse_bundle, verify_tiles};
@@ -61,6 +61,12 @@ pub fn log_key() -> LogVerifier {
     let key = super::story::coordinator_secrets().log.public();
     let origin = format!("sign.example.com/ivn/{}", story().ivn);
     LogVerifier::new(origin.parse().unwrap(), &key.0).unwrap()
+}
+
+/// The log's key, in wrong hands.
+pub fn log_signer() -> LogSigner {
+    let origin = log_key().origin().clone();
+    LogSigner::new(origin, Seed::new(Box::new(*super::story::coordinator_secrets().log.seed())))
 }
 
 /// What the node of an account cosigns with.

@@ -4,12 +4,12 @@
 //! process dies, and another begins with what was persisted: whatever happened, it can.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 
 use quorate_ceremony::coordinator::{self, Coordinator};
 use quorate_ceremony::document::Document;
 use quorate_ceremony::effect::{
-    CommandId, CoordinatorChange, CoordinatorDeadline, CoordinatorEffect, JoinId, NodeDeadline,
-    NodeEffect,
+    CommandId, CoordinatorChange, CoordinatorDeadline, JoinId, NodeChange, NodeDeadline,
 };
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::{Entry, Statement};
@@ -17,17 +17,15 @@ use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, SessionId, Timestamp};
 use quorate_ceremony::node::{Command, Input, Node};
 use quorate_ceremony::signing::Subject;
+use quorate_ceremony::test_world::{CoordinatorShell, NodeDisk, NodeShell, signed_checkpoint};
 use quorate_log::checkpoint::SignedCheckpoint;
-use quorate_log::key::{LogSigner, Seed};
-use quorate_log::leaf_hash;
-use quorate_log::tree::Frontier;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::script::Script;
-use super::story::{self, Disk, NODE_CONFIG, board, name};
+use super::story::{self, NODE_CONFIG, board, name};
 use super::{log, state};
 
 /// How much one input may make happen.
@@ -39,27 +37,19 @@ fn harmed<T: Serialize + DeserializeOwned>(script: &mut Script<'_>, message: &T)
     serde_json::from_slice(&script.harm(&json)).ok()
 }
 
-/// The log's key, in wrong hands.
-pub fn log_signer() -> LogSigner {
-    let origin = log::log_key().origin().clone();
-    LogSigner::new(origin, Seed::new(Box::new(*story::coordinator_secrets().log.seed())))
-}
-
 /// A log message over these entries, with a checkpoint that the log's key signed for exactly them.
 fn signed_log(entries: &[Vec<u8>], first: usize) -> FromCoordinator {
-    let mut frontier = Frontier::default();
-    entries.iter().for_each(|entry| frontier.append(leaf_hash(entry)));
     FromCoordinator::Log {
         first: first as u64,
         entries: entries.iter().skip(first).cloned().map(Base64).collect(),
-        checkpoint: Some(log_signer().sign(frontier.head()).to_string()),
+        checkpoint: Some(signed_checkpoint(&log::log_signer(), entries).to_string()),
     }
 }
 
 /// Ada's node and its disk.
 struct AtNode {
     node: Node,
-    disk: Disk,
+    disk: NodeDisk,
     now: Timestamp,
     rng: ChaCha20Rng,
     /// Sessions in which commitments, and in which shares were sent, by any process.
@@ -71,7 +61,7 @@ struct AtNode {
 }
 
 impl AtNode {
-    fn start(disk: Disk, now: Timestamp) -> Self {
+    fn start(disk: NodeDisk, now: Timestamp) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
         let node = Self::restore(&disk, &mut rng);
         let mut at = Self {
@@ -88,16 +78,16 @@ impl AtNode {
         at
     }
 
-    fn restore(disk: &Disk, rng: &mut ChaCha20Rng) -> Node {
+    fn restore(disk: &NodeDisk, rng: &mut ChaCha20Rng) -> Node {
         let ada = name("ada");
         let (secrets, ivn) = (story::secrets(&ada), super::story().ivn);
-        Node::restore(ada, secrets, NODE_CONFIG, ivn, disk.saved(), rng)
+        Node::restore(ada, secrets, NODE_CONFIG, ivn, disk.saved().unwrap(), rng)
             .expect("what was persisted can be read")
     }
 
     fn begin(&mut self) {
         let effects = self.node.start(self.now, &mut self.rng);
-        self.carry_out(effects);
+        self.carry_out(effects).unwrap();
         self.tell(Input::Connected);
     }
 
@@ -108,20 +98,7 @@ impl AtNode {
 
     fn tell(&mut self, input: Input) {
         let effects = self.node.handle(input, self.now, &mut self.rng);
-        self.carry_out(effects);
-    }
-
-    fn carry_out(&mut self, effects: Vec<NodeEffect>) {
-        for effect in effects {
-            match effect {
-                NodeEffect::Persist(change) => self.disk.write(change),
-                NodeEffect::Send(message) => self.check(&message),
-                NodeEffect::Disconnect
-                | NodeEffect::SetDeadline(..)
-                | NodeEffect::FetchDocument(_)
-                | NodeEffect::Respond(..) => {}
-            }
-        }
+        self.carry_out(effects).unwrap();
     }
 
     /// What must be true of whatever leaves.
@@ -225,6 +202,23 @@ impl AtNode {
     }
 }
 
+impl NodeShell for AtNode {
+    type Error = Infallible;
+
+    fn persist(&mut self, change: NodeChange) -> Result<(), Infallible> {
+        if let NodeChange::ShareDestroyed(session) = &change {
+            assert!(self.disk.packages.contains_key(session), "there is no such share");
+        }
+        self.disk.write(&change).expect("a change that the database takes");
+        Ok(())
+    }
+
+    fn send(&mut self, message: FromNode) -> Result<(), Infallible> {
+        self.check(&message);
+        Ok(())
+    }
+}
+
 /// An entry whose author really signed it, or one that is none.
 fn forged(script: &mut Script<'_>) -> Option<Vec<u8>> {
     let log = &super::story().log;
@@ -274,22 +268,22 @@ fn command(script: &mut Script<'_>) -> Command {
 }
 
 /// A disk of ada's as it was when her node had so many entries.
-fn disk_at(size: usize) -> Disk {
+fn disk_at(size: usize) -> NodeDisk {
     let story = super::story();
     let full = &story.disks[&name("ada")];
     if size >= full.entries.len() {
         return full.clone();
     }
     let FromCoordinator::Log { checkpoint, .. } = signed_log(&story.log[..size], size) else {
-        return Disk::default();
+        return NodeDisk::default();
     };
     // Sessions may be those of later: that only forbids more.
-    Disk {
+    NodeDisk {
         entries: story.log[..size].to_vec(),
         cosigned: checkpoint,
         packages: full.packages.clone(),
         sessions: full.sessions.clone(),
-        ..Disk::default()
+        ..NodeDisk::default()
     }
 }
 
@@ -336,49 +330,15 @@ impl AtCoordinator {
 
     fn begin(&mut self) {
         let effects = self.coordinator.start(self.now, &mut self.rng);
-        self.carry_out(effects);
+        self.carry_out(effects).unwrap();
         let effects = self.coordinator.seal(self.now, &mut self.rng);
-        self.carry_out(effects);
+        self.carry_out(effects).unwrap();
     }
 
     fn tell(&mut self, input: coordinator::Input) {
         let mut effects = self.coordinator.handle(input, self.now, &mut self.rng);
         effects.extend(self.coordinator.seal(self.now, &mut self.rng));
-        self.carry_out(effects);
-    }
-
-    fn carry_out(&mut self, effects: Vec<CoordinatorEffect>) {
-        for effect in effects {
-            match effect {
-                CoordinatorEffect::Append { index, entry } => {
-                    assert_eq!(index, self.log.len() as u64, "an entry out of order");
-                    self.log.push(entry.to_bytes());
-                    self.appended += 1;
-                }
-                CoordinatorEffect::Persist(CoordinatorChange::Checkpoint { note, size }) => {
-                    assert_eq!(
-                        size,
-                        self.log.len() as u64,
-                        "a checkpoint of entries that are not stored"
-                    );
-                    let before = self.checkpoint.as_ref().map_or(0, |(_, size)| *size);
-                    assert!(size > before, "the log is signed again");
-                    self.checkpoint = Some((note, size));
-                }
-                CoordinatorEffect::SendLog { first, end, .. } => {
-                    assert!(
-                        first <= end && end <= self.log.len() as u64,
-                        "entries that are not stored"
-                    );
-                }
-                CoordinatorEffect::Persist(CoordinatorChange::Cosignature { .. })
-                | CoordinatorEffect::Send(..)
-                | CoordinatorEffect::Disconnect(_)
-                | CoordinatorEffect::SetDeadline(..)
-                | CoordinatorEffect::PrepareDocument(_)
-                | CoordinatorEffect::RespondJoin(..) => {}
-            }
-        }
+        self.carry_out(effects).unwrap();
     }
 
     fn step(&mut self, script: &mut Script<'_>) {
@@ -431,6 +391,41 @@ impl AtCoordinator {
                 self.begin();
             }
         }
+    }
+}
+
+impl CoordinatorShell for AtCoordinator {
+    type Error = Infallible;
+
+    fn append(&mut self, index: u64, entry: Entry) -> Result<(), Infallible> {
+        assert_eq!(index, self.log.len() as u64, "an entry out of order");
+        self.log.push(entry.to_bytes());
+        self.appended += 1;
+        Ok(())
+    }
+
+    fn persist(&mut self, change: CoordinatorChange) -> Result<(), Infallible> {
+        if let CoordinatorChange::Checkpoint { note, size } = change {
+            assert_eq!(size, self.log.len() as u64, "a checkpoint of entries that are not stored");
+            let before = self.checkpoint.as_ref().map_or(0, |(_, size)| *size);
+            assert!(size > before, "the log is signed again");
+            self.checkpoint = Some((note, size));
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, _: AccountName, _: FromCoordinator) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn stored(
+        &mut self,
+        _: &AccountName,
+        first: u64,
+        end: u64,
+    ) -> Result<Vec<Vec<u8>>, Infallible> {
+        assert!(first <= end && end <= self.log.len() as u64, "entries that are not stored");
+        Ok(Vec::new())
     }
 }
 

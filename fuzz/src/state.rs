@@ -10,9 +10,7 @@ use quorate_ceremony::identity::SecretKey;
 use quorate_ceremony::names::{EntryId, Timestamp};
 use quorate_ceremony::state::IvnState;
 use quorate_ceremony::statement::{Body, Request};
-use quorate_log::key::{LogSigner, Seed};
-use quorate_log::leaf_hash;
-use quorate_log::tree::Frontier;
+use quorate_ceremony::test_world::signed_checkpoint;
 
 use super::script::Script;
 use super::story as told;
@@ -146,11 +144,7 @@ pub fn audit(bytes: &[u8]) -> bool {
             return false;
         }
     }
-    let mut frontier = Frontier::default();
-    entries.iter().for_each(|entry| frontier.append(leaf_hash(entry)));
-    let origin = format!("sign.example.com/ivn/{}", super::story().ivn).parse().unwrap();
-    let signer = LogSigner::new(origin, Seed::new(Box::new(*coordinator_secrets().log.seed())));
-    let checkpoint = signer.sign(frontier.head());
+    let checkpoint = signed_checkpoint(&super::log::log_signer(), &entries);
     let unchanged = entries == super::story().log;
     let report = replay(entries.clone(), checkpoint.as_signed(), &Anchor::default(), &mut Story);
     let Ok(report) = report else { return false };

@@ -5,28 +5,30 @@
 //! somebody who may not asks for a signature, and a request is refused by one and signed by two.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::convert::Infallible;
 
 use quorate_ceremony::coordinator::{self, Coordinator, CoordinatorSecrets};
 use quorate_ceremony::document::Document;
 use quorate_ceremony::effect::{
-    CommandId, CoordinatorChange, CoordinatorDeadline, CoordinatorEffect, JoinId, NodeChange,
-    NodeDeadline, NodeEffect,
+    CommandError, CommandId, CoordinatorChange, CoordinatorDeadline, Done, JoinId, NodeChange,
+    NodeDeadline,
 };
-use quorate_ceremony::encoding::Base64;
-use quorate_ceremony::entry::{Author, Entry, Statement};
+use quorate_ceremony::entry::Entry;
 use quorate_ceremony::identity::{AccountSecrets, SecretKey};
 use quorate_ceremony::message::{FromCoordinator, FromNode};
-use quorate_ceremony::names::{
-    AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp,
-};
+use quorate_ceremony::names::{AccountName, Digest, EntryId, IvnId, Timestamp};
 use quorate_ceremony::node;
-use quorate_ceremony::node::{Command, Node, Saved};
+use quorate_ceremony::node::{Command, Node};
 use quorate_ceremony::policy::Policy;
-use quorate_ceremony::statement::{Body, Genesis, GroupDefinition, Invitation, Role};
+use quorate_ceremony::state::Refusal;
+use quorate_ceremony::statement::{Body, GroupDefinition, Role};
+use quorate_ceremony::test_world::{
+    self, CoordinatorShell, NodeDisk, NodeShell, genesis_entry, invitation,
+};
+pub use quorate_ceremony::test_world::{board, name};
 use quorate_documents::{Format, Output, commitment, prepare};
 use quorate_log::checkpoint::VerifiedCheckpoint;
 use quorate_protocol::Suite;
-use quorate_protocol::keys::KeyPackage;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
@@ -39,8 +41,6 @@ pub const NAME: &str = "contract.txt";
 /// Its salt.
 pub const SALT: [u8; 32] = [0x5A; 32];
 
-const HOUR: u64 = 3_600_000;
-
 /// What came of it.
 pub struct Story {
     /// The IVN.
@@ -52,7 +52,7 @@ pub struct Story {
     /// Everything that was said, in order.
     pub said: Vec<Said>,
     /// What each node has on its disk.
-    pub disks: BTreeMap<AccountName, Disk>,
+    pub disks: BTreeMap<AccountName, NodeDisk>,
     /// What the coordinator keeps beside the log.
     pub kept: Vec<CoordinatorChange>,
     /// The request that was signed.
@@ -70,102 +70,6 @@ pub enum Said {
     ByNode(AccountName, FromNode),
     /// By the coordinator.
     ToNode(AccountName, FromCoordinator),
-}
-
-/// A node's disk.
-#[derive(Clone, Debug, Default)]
-pub struct Disk {
-    /// The log.
-    pub entries: Vec<Vec<u8>>,
-    /// The checkpoint that was cosigned last.
-    pub cosigned: Option<String>,
-    /// Proof of the coordinator's misbehaviour.
-    pub misbehaviour: Vec<String>,
-    /// Checkpoints that do not fit.
-    pub unexplained: Vec<String>,
-    /// Requests that ada refused.
-    pub refused: BTreeSet<EntryId>,
-    /// What waits to be sent.
-    pub outbox: Vec<Vec<u8>>,
-    /// Key packages.
-    pub packages: BTreeMap<SessionId, Vec<u8>>,
-    /// Sessions, and whether a share was released.
-    pub sessions: BTreeMap<SessionId, bool>,
-}
-
-impl Disk {
-    /// A disk with nothing but the genesis.
-    pub fn new(genesis: Vec<u8>) -> Self {
-        Self { entries: vec![genesis], ..Self::default() }
-    }
-
-    /// Keeps a change.
-    ///
-    /// # Panics
-    ///
-    /// If it contradicts what is kept, as a database would refuse it.
-    pub fn write(&mut self, change: NodeChange) {
-        match change {
-            NodeChange::Entries { first, entries } => {
-                assert_eq!(first, self.entries.len() as u64, "entries do not follow");
-                self.entries.extend(entries);
-            }
-            NodeChange::Cosigned { checkpoint, .. } => self.cosigned = Some(checkpoint),
-            NodeChange::Misbehaviour(proof) => self.misbehaviour.push(proof.to_json()),
-            NodeChange::Unexplained(note) => self.unexplained.push(note),
-            NodeChange::Explained(note) => self.unexplained.retain(|kept| *kept != note),
-            NodeChange::Refused(request) => {
-                self.refused.insert(request);
-            }
-            NodeChange::OutboxAdd(entry) => self.outbox.push(entry.to_bytes()),
-            NodeChange::OutboxRemove(id) => {
-                self.outbox.retain(|bytes| Entry::from_bytes(bytes).unwrap().id() != id);
-            }
-            NodeChange::KeyPackage { session, package } => {
-                let former = self.packages.insert(session, package.to_bytes().to_vec());
-                assert!(former.is_none(), "a key package is replaced");
-            }
-            NodeChange::ShareDestroyed(session) => {
-                let former = self.packages.remove(&session);
-                assert!(former.is_some(), "a share is destroyed that there is not");
-            }
-            NodeChange::Committed(session) => {
-                let former = self.sessions.insert(session, false);
-                assert!(former.is_none(), "a session is committed to twice");
-            }
-            NodeChange::Released(session) => {
-                let former = self.sessions.insert(session, true);
-                assert_ne!(former, Some(true), "a session's share is released twice");
-            }
-        }
-    }
-
-    /// What a process finds.
-    pub fn saved(&self) -> Saved {
-        let package = |(session, bytes): (&SessionId, &Vec<u8>)| {
-            (*session, KeyPackage::from_bytes(bytes).unwrap())
-        };
-        Saved {
-            entries: self.entries.clone(),
-            cosigned: self.cosigned.clone(),
-            misbehaviour: self.misbehaviour.clone(),
-            unexplained: self.unexplained.clone(),
-            refused: self.refused.clone(),
-            outbox: self.outbox.clone(),
-            packages: self.packages.iter().map(package).collect(),
-            sessions: self.sessions.clone(),
-        }
-    }
-}
-
-/// The name of an account.
-pub fn name(text: &str) -> AccountName {
-    text.parse().unwrap()
-}
-
-/// The group.
-pub fn board() -> GroupName {
-    "board".parse().unwrap()
 }
 
 /// A key that is a function of whose and what it is.
@@ -208,33 +112,13 @@ pub fn document() -> Document {
 
 /// The first entry.
 pub fn genesis() -> Entry {
-    let ada = secrets(&name("ada"));
-    let coordinator = coordinator_secrets();
-    let statement = Statement {
-        ivn: None,
-        author: Author::Account(name("ada")),
-        at: START,
-        body: Body::Genesis(Genesis {
-            deployment: "sign.example.com".to_owned(),
-            name: "Example Ltd".to_owned(),
-            admin: ada.public(),
-            roles: BTreeSet::from([Role::Admin, Role::Member]),
-            log_key: coordinator.log.public(),
-            coordinator_key: coordinator.identity.public(),
-            ca: Digest::new([0xCA; 32]),
-            nonce: Digest::new([0x01; 32]),
-        }),
-    };
-    Entry::sign(statement, &[&ada.identity, &coordinator.identity]).unwrap()
+    let (ada, nonce) = (name("ada"), Digest::new([0x01; 32]));
+    genesis_entry(&ada, &secrets(&ada), &coordinator_secrets(), nonce, START)
 }
 
 /// The admission of an invited account.
 pub fn admission(account: &AccountName, ivn: IvnId, at: Timestamp) -> Entry {
-    let keys = secrets(account);
-    let body = Body::AccountAdmitted { keys: keys.public() };
-    let author = Author::Account(account.clone());
-    let statement = Statement { ivn: Some(ivn), author, at, body };
-    Entry::sign(statement, &[&key(account.as_str(), 5), &keys.identity]).unwrap()
+    test_world::admission(account, &secrets(account), &key(account.as_str(), 5), ivn, at)
 }
 
 /// The definition of the group.
@@ -267,7 +151,7 @@ struct Stage {
     ivn: IvnId,
     coordinator: Coordinator,
     nodes: BTreeMap<AccountName, Node>,
-    disks: BTreeMap<AccountName, Disk>,
+    disks: BTreeMap<AccountName, NodeDisk>,
     log: Vec<Vec<u8>>,
     kept: Vec<CoordinatorChange>,
     queue: VecDeque<Delivery>,
@@ -304,20 +188,20 @@ impl Stage {
 
     fn start_node(&mut self, account: &str) {
         let account = name(account);
-        let disk = Disk::new(self.log[0].clone());
+        let disk = NodeDisk::new(self.log[0].clone());
         let mut node = Node::restore(
             account.clone(),
             secrets(&account),
             NODE_CONFIG,
             self.ivn,
-            disk.saved(),
+            disk.saved().unwrap(),
             &mut self.rng,
         )
         .unwrap();
         self.disks.insert(account.clone(), disk);
         let effects = node.start(self.now, &mut self.rng);
         self.nodes.insert(account.clone(), node);
-        self.carry_out(&account, effects);
+        self.at(&account).carry_out(effects).unwrap();
         self.tell_coordinator(coordinator::Input::Connected(account.clone()));
         self.tell(&account, node::Input::Connected);
         self.settle();
@@ -339,15 +223,13 @@ impl Stage {
     fn tell(&mut self, account: &AccountName, input: node::Input) {
         let node = self.nodes.get_mut(account).unwrap();
         let effects = node.handle(input, self.now, &mut self.rng);
-        self.carry_out(account, effects);
+        self.at(account).carry_out(effects).unwrap();
     }
 
     fn tell_coordinator(&mut self, input: coordinator::Input) {
         let mut effects = self.coordinator.handle(input, self.now, &mut self.rng);
         effects.extend(self.coordinator.seal(self.now, &mut self.rng));
-        for effect in effects {
-            self.carry_out_for_coordinator(effect);
-        }
+        self.carry_out(effects).unwrap();
     }
 
     fn settle(&mut self) {
@@ -396,74 +278,15 @@ impl Stage {
         self.settle();
     }
 
-    fn carry_out(&mut self, account: &AccountName, effects: Vec<NodeEffect>) {
-        for effect in effects {
-            match effect {
-                NodeEffect::Persist(change) => self.disks.get_mut(account).unwrap().write(change),
-                NodeEffect::Send(message) => {
-                    self.said.push(Said::ByNode(account.clone(), message.clone()));
-                    let input = coordinator::Input::Received(account.clone(), message);
-                    match self.held.get_mut(account) {
-                        Some(held) => held.push(Delivery::Coordinator(input)),
-                        None => self.queue.push_back(Delivery::Coordinator(input)),
-                    }
-                }
-                NodeEffect::SetDeadline(deadline, at) => {
-                    self.deadlines.insert(Deadline::Node(account.clone(), deadline), at);
-                }
-                NodeEffect::FetchDocument(request) => {
-                    let input = node::Input::Document { request, document: Some(document()) };
-                    self.queue.push_back(Delivery::Node(account.clone(), input));
-                }
-                NodeEffect::Respond(_, result) => drop(result.unwrap()),
-                NodeEffect::Disconnect => panic!("{account} disconnects"),
-            }
-        }
-    }
-
-    fn carry_out_for_coordinator(&mut self, effect: CoordinatorEffect) {
-        match effect {
-            CoordinatorEffect::Append { index, entry } => {
-                assert_eq!(index, self.log.len() as u64);
-                self.log.push(entry.to_bytes());
-            }
-            CoordinatorEffect::Persist(change) => self.kept.push(change),
-            CoordinatorEffect::Send(to, message) => self.send(to, message),
-            CoordinatorEffect::SendLog { to, first, end, checkpoint } => {
-                let range = usize::try_from(first).unwrap()..usize::try_from(end).unwrap();
-                let entries = self.log[range].iter().cloned().map(Base64).collect();
-                let checkpoint = Some(checkpoint);
-                self.send(to, FromCoordinator::Log { first, entries, checkpoint });
-            }
-            CoordinatorEffect::SetDeadline(deadline, at) => {
-                self.deadlines.insert(Deadline::Coordinator(deadline), at);
-            }
-            CoordinatorEffect::PrepareDocument(request) => {
-                let document = Some(document());
-                let input = coordinator::Input::Document { request, document };
-                self.queue.push_back(Delivery::Coordinator(input));
-            }
-            CoordinatorEffect::RespondJoin(_, result) => drop(result.unwrap()),
-            CoordinatorEffect::Disconnect(account) => panic!("{account} is disconnected"),
-        }
-    }
-
-    fn send(&mut self, to: AccountName, message: FromCoordinator) {
-        self.said.push(Said::ToNode(to.clone(), message.clone()));
-        self.queue.push_back(Delivery::Node(to, node::Input::Received(message)));
+    fn at<'a>(&'a mut self, account: &'a AccountName) -> AtNode<'a> {
+        AtNode { stage: self, account }
     }
 
     fn play(&mut self) {
         self.start_node("ada");
         let people = [("ben", Role::Member), ("cyd", Role::Member), ("out", Role::Requester)];
         for (account, role) in people {
-            let invitation = Invitation {
-                name: name(account),
-                roles: BTreeSet::from([role]),
-                key: key(account, 5).public(),
-                expires_at: self.now.plus(HOUR),
-                replaces: None,
-            };
+            let invitation = invitation(&name(account), role, &key(account, 5), self.now);
             self.command("ada", Command::Invite(invitation));
             self.join(account);
         }
@@ -503,6 +326,107 @@ impl Stage {
             document: document().commitment,
             expires_in: None,
         }
+    }
+}
+
+/// What surrounds a node in the story.
+struct AtNode<'a> {
+    stage: &'a mut Stage,
+    account: &'a AccountName,
+}
+
+impl NodeShell for AtNode<'_> {
+    type Error = Infallible;
+
+    fn persist(&mut self, change: NodeChange) -> Result<(), Infallible> {
+        self.stage.disks.get_mut(self.account).unwrap().write(&change).unwrap();
+        Ok(())
+    }
+
+    fn send(&mut self, message: FromNode) -> Result<(), Infallible> {
+        self.stage.said.push(Said::ByNode(self.account.clone(), message.clone()));
+        let input = coordinator::Input::Received(self.account.clone(), message);
+        match self.stage.held.get_mut(self.account) {
+            Some(held) => held.push(Delivery::Coordinator(input)),
+            None => self.stage.queue.push_back(Delivery::Coordinator(input)),
+        }
+        Ok(())
+    }
+
+    fn disconnect(&mut self) -> Result<(), Infallible> {
+        panic!("{} disconnects", self.account)
+    }
+
+    fn deadline(&mut self, deadline: NodeDeadline, at: Timestamp) -> Result<(), Infallible> {
+        self.stage.deadlines.insert(Deadline::Node(self.account.clone(), deadline), at);
+        Ok(())
+    }
+
+    fn fetch(&mut self, request: EntryId) -> Result<(), Infallible> {
+        let input = node::Input::Document { request, document: Some(document()) };
+        self.stage.queue.push_back(Delivery::Node(self.account.clone(), input));
+        Ok(())
+    }
+
+    fn respond(
+        &mut self,
+        _: CommandId,
+        answer: Result<Done, CommandError>,
+    ) -> Result<(), Infallible> {
+        answer.unwrap();
+        Ok(())
+    }
+}
+
+impl CoordinatorShell for Stage {
+    type Error = Infallible;
+
+    fn append(&mut self, index: u64, entry: Entry) -> Result<(), Infallible> {
+        assert_eq!(index, self.log.len() as u64);
+        self.log.push(entry.to_bytes());
+        Ok(())
+    }
+
+    fn persist(&mut self, change: CoordinatorChange) -> Result<(), Infallible> {
+        self.kept.push(change);
+        Ok(())
+    }
+
+    fn send(&mut self, to: AccountName, message: FromCoordinator) -> Result<(), Infallible> {
+        self.said.push(Said::ToNode(to.clone(), message.clone()));
+        self.queue.push_back(Delivery::Node(to, node::Input::Received(message)));
+        Ok(())
+    }
+
+    fn stored(
+        &mut self,
+        _: &AccountName,
+        first: u64,
+        end: u64,
+    ) -> Result<Vec<Vec<u8>>, Infallible> {
+        let range = usize::try_from(first).unwrap()..usize::try_from(end).unwrap();
+        Ok(self.log[range].to_vec())
+    }
+
+    fn disconnect(&mut self, account: AccountName) -> Result<(), Infallible> {
+        panic!("{account} is disconnected")
+    }
+
+    fn deadline(&mut self, deadline: CoordinatorDeadline, at: Timestamp) -> Result<(), Infallible> {
+        self.deadlines.insert(Deadline::Coordinator(deadline), at);
+        Ok(())
+    }
+
+    fn prepare(&mut self, request: EntryId) -> Result<(), Infallible> {
+        let document = Some(document());
+        let input = coordinator::Input::Document { request, document };
+        self.queue.push_back(Delivery::Coordinator(input));
+        Ok(())
+    }
+
+    fn respond_join(&mut self, _: JoinId, answer: Result<u64, Refusal>) -> Result<(), Infallible> {
+        answer.unwrap();
+        Ok(())
     }
 }
 

@@ -20,11 +20,11 @@ pub mod invariants;
 pub mod scenario;
 pub mod simulation;
 
-mod disk;
 mod reference;
 mod rng;
 mod users;
+mod world;
 
 pub use double::member::{Attack, Ceremony, Certify, Round, Slip, To};
 pub use scenario::{Faults, PlannedChange, PlannedRequest, Scenario, Vote};
-pub use simulation::{Failure, Outcome, Sabotage, Simulation};
+pub use simulation::{Change, Failure, Happening, Outcome, Sabotage, Simulation, Step, last_steps};

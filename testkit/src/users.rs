@@ -9,7 +9,7 @@ use quorate_ceremony::statement::{AbortReason, GroupDefinition, Invitation};
 use quorate_protocol::Suite;
 
 use crate::scenario::{Scenario, Vote};
-use crate::simulation::world::World;
+use crate::world::World;
 
 /// How many changes of the group are in force.
 fn changes_done(group: &Group) -> usize {

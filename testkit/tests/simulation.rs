@@ -1,59 +1,37 @@
 //! Thousands of random schedules of key generation and signing, each replayable by its seed.
 
-use std::fmt::Write as _;
+use std::process::Command;
 
-use quorate_testkit::{Failure, Outcome, Simulation};
+use quorate_testkit::{Failure, Happening, Outcome, Simulation, last_steps};
 
 /// How many schedules each of the sweeps below runs. Eight, so that a test runner can use all cores.
 const SCHEDULES: u64 = 250;
 
-/// How much of a failed run's trace is shown.
+/// How many steps of a failed run are shown.
 const SHOWN: usize = 250;
 
 fn run(seed: u64) -> Result<(), Failure> {
     Simulation::of_seed(seed)?.run().map(|_| ())
 }
 
-fn trace(lines: &[String], most: usize) -> String {
-    let skipped = lines.len().saturating_sub(most);
-    lines.iter().skip(skipped).fold(String::new(), |mut text, line| {
-        let _ = writeln!(text, "{line}");
-        text
-    })
-}
-
 /// What happened in a run that failed, and how to see it again.
 fn report(seed: u64) -> String {
-    match Simulation::of_seed(seed).and_then(|simulation| simulation.traced().run()) {
+    match Simulation::of_seed(seed).and_then(|simulation| simulation.recorded().run()) {
         Ok(_) => format!(
             "seed {seed} fails, but not a second time: something is not a function of the seed"
         ),
         Err(failure) => format!(
-            "{}seed {seed} {failure}\nreplay it with the whole trace:\n    \
-             QUORATE_SEED={seed} cargo nextest run -p quorate-testkit --no-capture schedules_0",
-            trace(&failure.trace, SHOWN),
+            "{}seed {seed} {failure}\nreplay it step by step:\n    \
+             cargo xtask replay --seed {seed} --step",
+            last_steps(&failure.steps, SHOWN),
         ),
     }
 }
 
-/// Runs its share of the schedules; or the one that was asked for, with everything that happens in it.
+/// Runs its share of the schedules.
 fn sweep(part: u64) -> Result<(), String> {
-    if let Ok(wanted) = std::env::var("QUORATE_SEED") {
-        let seed =
-            wanted.parse().map_err(|_| format!("QUORATE_SEED is a number, not {wanted:?}"))?;
-        return if part == 0 { replay(seed) } else { Ok(()) };
-    }
-    for seed in part * SCHEDULES..(part + 1) * SCHEDULES {
-        run(seed).map_err(|_| report(seed))?;
-    }
-    Ok(())
-}
-
-fn replay(seed: u64) -> Result<(), String> {
-    let result = Simulation::of_seed(seed).and_then(|simulation| simulation.traced().run());
-    let (Ok((_, lines)) | Err(Failure { trace: lines, .. })) = &result;
-    print!("{}", trace(lines, usize::MAX));
-    result.map(|_| ()).map_err(|failure| format!("seed {seed} {failure}"))
+    (part * SCHEDULES..(part + 1) * SCHEDULES)
+        .try_for_each(|seed| run(seed).map_err(|_| report(seed)))
 }
 
 macro_rules! sweeps {
@@ -82,12 +60,46 @@ sweeps! {
 
 #[test]
 fn one_seed_makes_one_run() {
-    let run = || Simulation::of_seed(7).unwrap().traced().run().unwrap();
+    let run = || Simulation::of_seed(7).unwrap().recorded().run().unwrap();
     let (first, second) = (run(), run());
     assert_eq!(first.0, second.0);
     assert_eq!(first.1, second.1);
     let (other, _) = Simulation::of_seed(8).unwrap().run().unwrap();
     assert_ne!(first.0.root, other.root);
+}
+
+/// The steps are data: what is appended in them is the log, and what they change adds up to it.
+#[test]
+fn recorded_steps_account_for_the_whole_log() {
+    let (outcome, steps) = Simulation::of_seed(7).unwrap().recorded().run().unwrap();
+    let happened = || steps.iter().flat_map(|step| &step.happened);
+    let appended = happened().filter(|one| matches!(one, Happening::Appended { .. })).count();
+    let changes = steps.iter().flat_map(|step| &step.changes);
+    let mut entries =
+        changes.filter(|change| (&*change.of, change.what) == ("coordinator", "entries"));
+    let before = entries.next().unwrap().before.parse::<u64>().unwrap();
+    assert_eq!(before + appended as u64, outcome.entries);
+    assert_eq!(entries.next_back().unwrap().after, outcome.entries.to_string());
+    assert_eq!(happened().last(), Some(&Happening::Settled));
+    let json = serde_json::to_value(&steps).unwrap();
+    assert!(json[0]["happened"][0]["is"].is_string(), "{}", json[0]);
+}
+
+#[test]
+fn a_replay_shows_each_step_with_what_it_changed() {
+    let replay = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_replay")).args(arguments).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, text) = replay(&["--seed", "7"]);
+    assert_eq!(code, Some(0), "{text}");
+    // Not on a terminal, steps are printed without waiting.
+    assert_eq!(replay(&["--seed", "7", "--step"]), (code, text.clone()));
+    for part in ["the coordinator starts", "coordinator: checkpoint 0 → ", "epoch 0 → 1", "signed"]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert_eq!(replay(&["--seed"]).0, Some(2));
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod bench;
 mod cargo;
 mod failure;
 mod kept;
+mod replay;
 mod soak;
 mod terminal;
 mod test;
@@ -39,6 +40,11 @@ Commands:
         Uses a cluster of real processes under random faults, and ends with one verdict
         --minutes N   the duration; 0.5 is half a minute
         --seed S      repeats the choices of an earlier run (default: a new seed, which is printed)
+  replay --seed N [--step] [--json]
+        Plays a schedule of the simulator again, with the change of state after each step
+        --seed N      the schedule, as a failed run names it
+        --step        waits for Enter after each step
+        --json        prints each step as a JSON object
   help  Prints this
 ";
 
@@ -69,6 +75,10 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
         Some("bench") => bench::run(&bench_options(arguments)?, &Workspace::read()?),
         Some("kept") => kept::run(kept_seeds(arguments)?, &Workspace::read()?),
         Some("soak") => soak::run(&soak_options(arguments)?, &Workspace::read()?),
+        Some("replay") => {
+            let arguments: Vec<&str> = arguments.collect();
+            replay::run(&arguments, &Workspace::read()?)
+        }
         Some("help" | "--help" | "-h") => {
             print!("{USAGE}");
             Ok(())

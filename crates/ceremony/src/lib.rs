@@ -21,5 +21,5 @@ pub mod policy;
 pub mod signing;
 pub mod state;
 pub mod statement;
-#[cfg(test)]
-mod test_log;
+#[cfg(any(test, feature = "test-world"))]
+pub mod test_world;

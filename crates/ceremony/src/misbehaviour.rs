@@ -272,7 +272,7 @@ mod tests {
 
     use super::*;
     use crate::document::NoDocuments;
-    use crate::test_log::TestLog;
+    use crate::test_world::TestLog;
 
     #[test]
     fn an_entry_that_stands_elsewhere_or_nowhere_in_the_log_accuses_nobody() {

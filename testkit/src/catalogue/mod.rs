@@ -19,7 +19,7 @@ use quorate_ceremony::statement::AbortReason;
 pub use page::{MARKS, markdown};
 pub use table::{ATTACKS, Outcome, Row, Who};
 
-use crate::{Faults, Scenario, Simulation};
+use crate::{Faults, Scenario, Simulation, last_steps};
 
 /// The outcome of a run in which all invariants hold, and the auditor's report on its log. A run
 /// that fails is played again, and reported with the events before the failure.
@@ -28,10 +28,8 @@ pub fn audited(scenario: Scenario, seed: u64) -> (crate::Outcome, AuditReport) {
     match run {
         Ok((outcome, report)) => (outcome, report.unwrap()),
         Err(failure) => {
-            let again = Simulation::new(scenario, seed).unwrap().traced().run().unwrap_err();
-            let skipped = again.trace.len().saturating_sub(200);
-            let trace = again.trace.get(skipped..).unwrap_or_default();
-            panic!("{}\nseed {seed}: {failure}", trace.join("\n"));
+            let again = Simulation::new(scenario, seed).unwrap().recorded().run().unwrap_err();
+            panic!("{}\nseed {seed}: {failure}", last_steps(&again.steps, 200));
         }
     }
 }

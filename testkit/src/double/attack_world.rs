@@ -1,5 +1,6 @@
-//! Where honest nodes meet a malicious coordinator: no faults but its lies, and an order of messages that the seed
-//! decides. After everything that a node does, it is held against what the people really said.
+//! Where honest nodes meet a malicious coordinator. The seed decides the order of messages and, if
+//! asked for, which of them are lost and where nodes crash. Everything that a node does is compared
+//! with what the people really want.
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -8,27 +9,29 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use quorate_ceremony::coordinator as hub;
 use quorate_ceremony::document::Document;
-use quorate_ceremony::effect::{
-    CommandError, CommandId, CoordinatorChange, CoordinatorEffect, NodeDeadline, NodeEffect,
-};
+use quorate_ceremony::effect::{CommandError, CommandId, NodeDeadline};
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::{Author, Entry, Statement};
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, Digest, EntryId, IvnId, Timestamp};
-use quorate_ceremony::node::{Command, Config, Node};
+use quorate_ceremony::node::{self, Command, Config, Node};
 use quorate_ceremony::statement::{Body, GroupDefinition};
-use quorate_ceremony::{coordinator as hub, node};
+use quorate_ceremony::test_world::{NodeDisk, document_of, due};
 use rand_chacha::ChaCha20Rng;
 
 use super::attacker_knowledge::AttackerKnowledge;
 use super::coordinator::{Liar, ViewId};
 use super::founding::board;
-use crate::disk::NodeDisk;
 use crate::rng::Chance;
-use crate::simulation::world::Secrets;
+use crate::world::Secrets;
 
 pub(super) const START: u64 = 1_750_000_000_000;
+/// How often a person asks again for what was lost.
+const PATIENCE: usize = 20;
+/// How many seconds it takes to recover from faults.
+const RECOVERY: usize = 12;
 /// The most messages in one go. More is a livelock.
 const MOST: usize = 20_000;
 
@@ -36,12 +39,29 @@ pub(super) struct Station {
     pub(super) node: Node,
     pub(super) disk: NodeDisk,
     rng: ChaCha20Rng,
-    connected: bool,
-    deadlines: BTreeMap<NodeDeadline, Timestamp>,
+    pub(super) connected: bool,
+    pub(super) deadlines: BTreeMap<NodeDeadline, Timestamp>,
     /// What commands were answered.
-    answers: BTreeMap<CommandId, Result<EntryId, CommandError>>,
-    inbound: VecDeque<FromCoordinator>,
-    outbound: VecDeque<FromNode>,
+    pub(super) answers: BTreeMap<CommandId, Result<EntryId, CommandError>>,
+    inbound: VecDeque<Inbound>,
+    pub(super) outbound: VecDeque<FromNode>,
+}
+
+/// A message on its way to a node.
+#[derive(Clone)]
+struct Inbound {
+    message: FromCoordinator,
+    /// The coordinator repeats its own lies until they arrive: faults only delay them.
+    is_lie: bool,
+}
+
+/// What goes wrong besides the coordinator. Chances are out of a thousand.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Trouble {
+    /// The chance that a node dies between two effects of an input.
+    pub crash: u64,
+    /// The chance that a message is lost, and its connection with it.
+    pub loss: u64,
 }
 
 /// Honest nodes, their holders, and a malicious coordinator.
@@ -59,6 +79,12 @@ pub struct Stage {
     /// The malicious coordinator.
     pub liar: Liar,
     pub(super) violations: Vec<String>,
+    /// What goes wrong besides; nothing at first.
+    pub trouble: Trouble,
+    /// How many nodes died, and how many messages were lost.
+    pub faults: usize,
+    /// Whether something went wrong since the last [`Self::recover`].
+    pub(super) hurt: bool,
 }
 
 impl Stage {
@@ -84,11 +110,13 @@ impl Stage {
     pub fn start(&mut self, account: &AccountName) {
         let disk = match self.stations.remove(account) {
             Some(station) => station.disk,
-            None => NodeDisk {
-                entries: self.liar.log_of(account).into_iter().take(1).collect(),
-                ..NodeDisk::default()
-            },
+            None => NodeDisk::new(self.liar.log_of(account).into_iter().next().unwrap_or_default()),
         };
+        self.boot(account, disk, VecDeque::new());
+    }
+
+    /// Starts a process from a disk; these lies are on their way to it.
+    fn boot(&mut self, account: &AccountName, disk: NodeDisk, lies: VecDeque<Inbound>) {
         let mut rng = self.chance.split();
         // Groups are accepted by themselves; approving is for people.
         let config = Config { auto_accept: true, auto_approve: false };
@@ -104,12 +132,38 @@ impl Stage {
             connected: false,
             deadlines: BTreeMap::new(),
             answers: BTreeMap::new(),
-            inbound: VecDeque::new(),
+            inbound: lies,
             outbound: VecDeque::new(),
         };
         self.stations.insert(account.clone(), station);
-        self.carry_out(account, effects);
+        if self.carry_out(account, effects) {
+            self.connect_keeping(account);
+        } else {
+            self.crash(account, None);
+        }
+    }
+
+    /// Kills a node's process, whose disk starts another. What the coordinator's lie was about to
+    /// do, it does again.
+    fn crash(&mut self, account: &AccountName, unfinished: Option<Inbound>) {
+        (self.faults, self.hurt) = (self.faults + 1, true);
+        let Some(station) = self.stations.remove(account) else { return };
+        for view in 0..self.liar.views.len() {
+            self.tell_view(ViewId(view), hub::Input::Disconnected(account.clone()));
+        }
+        let lies = unfinished.into_iter().chain(station.inbound).filter(|one| one.is_lie);
+        self.boot(account, station.disk, lies.collect());
+    }
+
+    /// Loses a node's connection, and what travels over it; it connects again.
+    fn connect_keeping(&mut self, account: &AccountName) {
+        let station = self.stations.get(account);
+        let lies = station.into_iter().flat_map(|station| &station.inbound);
+        let lies: Vec<Inbound> = lies.filter(|one| one.is_lie).cloned().collect();
         self.connect(account);
+        if let Some(station) = self.stations.get_mut(account) {
+            lies.into_iter().rev().for_each(|lie| station.inbound.push_front(lie));
+        }
     }
 
     /// Breaks a node's connection and makes another.
@@ -123,7 +177,7 @@ impl Stage {
         self.tell_node(account, node::Input::Connected);
     }
 
-    fn hang_up(&mut self, account: &AccountName) {
+    pub(super) fn hang_up(&mut self, account: &AccountName) {
         let Some(station) = self.stations.get_mut(account).filter(|station| station.connected)
         else {
             return;
@@ -180,9 +234,13 @@ impl Stage {
 
     /// Sends a node whatever the coordinator likes.
     pub fn says(&mut self, to: &AccountName, message: FromCoordinator) {
+        self.sends(to, message, true);
+    }
+
+    pub(super) fn sends(&mut self, to: &AccountName, message: FromCoordinator, is_lie: bool) {
         self.truth.shown(to, &message);
         if let Some(station) = self.stations.get_mut(to) {
-            station.inbound.push_back(message);
+            station.inbound.push_back(Inbound { message, is_lie });
         }
     }
 
@@ -210,12 +268,47 @@ impl Stage {
         account: &AccountName,
         command: Command,
     ) -> Result<EntryId, CommandError> {
-        self.commands += 1;
-        let id = CommandId(self.commands);
-        self.tell_node(account, node::Input::Command(id, command));
-        self.settle();
-        let answer = self.stations.get_mut(account).and_then(|s| s.answers.remove(&id));
-        answer.unwrap_or(Err(CommandError::Unreachable))
+        // A person whose node died looks whether it has stated what was wanted, and asks again.
+        for _ in 0..PATIENCE {
+            self.commands += 1;
+            let id = CommandId(self.commands);
+            let before = self.faults;
+            self.tell_node(account, node::Input::Command(id, command.clone()));
+            self.settle();
+            let answer = self.stations.get_mut(account).and_then(|s| s.answers.remove(&id));
+            if let Some(stated) = self.stated(account, &command).filter(|_| before < self.faults) {
+                return Ok(stated);
+            }
+            match answer {
+                Some(Err(CommandError::Unreachable)) | None if before < self.faults => {}
+                answer => return answer.unwrap_or(Err(CommandError::Unreachable)),
+            }
+        }
+        Err(CommandError::Unreachable)
+    }
+
+    /// The entry by which an account's node stated what its holder ordered.
+    fn stated(&self, account: &AccountName, command: &Command) -> Option<EntryId> {
+        let disk = &self.stations.get(account)?.disk;
+        let entries = disk.entries.iter().chain(&disk.outbox).rev();
+        let mut entries = entries.filter_map(|bytes| Entry::from_bytes(bytes).ok());
+        let author = Author::Account(account.clone());
+        let states = |body: &Body| match (command, body) {
+            (Command::Request { document, .. }, Body::Request(request)) => {
+                request.document == *document
+            }
+            (Command::Approve(wanted), Body::Approval { request })
+            | (Command::Reject { request: wanted, .. }, Body::Refusal { request, .. }) => {
+                wanted == request
+            }
+            (Command::ChangeGroup { definition, epoch, .. }, Body::GroupChange(change)) => {
+                (definition, epoch) == (&change.definition, &change.epoch)
+            }
+            _ => false,
+        };
+        let stated =
+            entries.find(|e| e.statement().author == author && states(&e.statement().body));
+        stated.map(|entry| entry.id())
     }
 
     /// A member asks for a signature of the document of this number.
@@ -274,8 +367,16 @@ impl Stage {
         self.orders(account, Command::Reject { request, reason: "no".to_owned() })
     }
 
-    /// Delivers messages, in an order that the seed decides (each connection's in order), until there are none.
+    /// Delivers messages, in an order that the seed decides (each connection's in order), until
+    /// there are none. After faults it takes the time to recover from them.
     pub fn settle(&mut self) {
+        self.deliver_all();
+        if self.hurt {
+            self.recover();
+        }
+    }
+
+    fn deliver_all(&mut self) {
         for _ in 0..MOST {
             let mut waiting = Vec::new();
             for (account, station) in &self.stations {
@@ -291,10 +392,15 @@ impl Stage {
             }
             let drawn = self.chance.up_to(waiting.len() as u64 - 1);
             let (account, is_inbound) = waiting.swap_remove(usize::try_from(drawn).unwrap_or(0));
+            if self.chance.happens(self.trouble.loss) {
+                (self.faults, self.hurt) = (self.faults + 1, true);
+                self.connect_keeping(&account);
+                continue;
+            }
             let Some(station) = self.stations.get_mut(&account) else { continue };
             if is_inbound {
-                if let Some(message) = station.inbound.pop_front() {
-                    self.tell_node(&account, node::Input::Received(message));
+                if let Some(inbound) = station.inbound.pop_front() {
+                    self.deliver_to_node(&account, inbound);
                 }
             } else if let Some(message) = station.outbound.pop_front()
                 && let Some(message) = (self.liar.incoming)(&account, message)
@@ -309,6 +415,20 @@ impl Stage {
 
     /// Lets time pass: nodes that hung up connect again, and deadlines come.
     pub fn pass(&mut self, milliseconds: u64) {
+        self.pass_once(milliseconds);
+        if self.hurt {
+            self.recover();
+        }
+    }
+
+    /// Nothing goes wrong for a while, so that what was lost is sent again.
+    fn recover(&mut self) {
+        let trouble = std::mem::take(&mut self.trouble);
+        (0..RECOVERY).for_each(|_| self.pass_once(1_000));
+        (self.trouble, self.hurt) = (trouble, false);
+    }
+
+    fn pass_once(&mut self, milliseconds: u64) {
         self.now += milliseconds;
         let now = self.clock();
         for account in self.names.clone() {
@@ -316,23 +436,16 @@ impl Stage {
                 self.connect(&account);
             }
             let Some(station) = self.stations.get_mut(&account) else { continue };
-            let (due, later): (BTreeMap<_, _>, BTreeMap<_, _>) =
-                std::mem::take(&mut station.deadlines).into_iter().partition(|(_, at)| *at <= now);
-            station.deadlines = later;
-            for deadline in due.into_keys() {
+            for deadline in due(&mut station.deadlines, now) {
                 self.tell_node(&account, node::Input::Deadline(deadline));
             }
         }
         for view in 0..self.liar.views.len() {
-            let deadlines = &mut self.liar.views[view].deadlines;
-            let (due, later): (BTreeMap<_, _>, BTreeMap<_, _>) =
-                std::mem::take(deadlines).into_iter().partition(|(_, at)| *at <= now);
-            *deadlines = later;
-            for deadline in due.into_keys() {
+            for deadline in due(&mut self.liar.views[view].deadlines, now) {
                 self.tell_view(ViewId(view), hub::Input::Deadline(deadline));
             }
         }
-        self.settle();
+        self.deliver_all();
     }
 
     fn note_cosignature(&mut self, view: ViewId, from: &AccountName, message: &FromNode) {
@@ -355,111 +468,39 @@ impl Stage {
         self.carry_out_for(id, effects);
     }
 
-    fn carry_out_for(&mut self, id: ViewId, effects: Vec<CoordinatorEffect>) {
-        let mut prepared = Vec::new();
-        for effect in effects {
-            let Some(view) = self.liar.views.get_mut(id.0) else { return };
-            match effect {
-                CoordinatorEffect::Append { entry, .. } => view.entries.push(entry.to_bytes()),
-                CoordinatorEffect::Persist(
-                    CoordinatorChange::Checkpoint { .. } | CoordinatorChange::Cosignature { .. },
-                )
-                | CoordinatorEffect::RespondJoin(..)
-                | CoordinatorEffect::Disconnect(_) => {}
-                CoordinatorEffect::Send(to, message) => self.deliver(id, &to, message),
-                CoordinatorEffect::SendLog { to, first, end, checkpoint } => {
-                    let range = usize::try_from(first).ok().zip(usize::try_from(end).ok());
-                    let stored = range.and_then(|(a, b)| view.entries.get(a..b));
-                    let entries = stored.unwrap_or_default().iter().cloned().map(Base64).collect();
-                    let checkpoint = Some(checkpoint);
-                    self.deliver(id, &to, FromCoordinator::Log { first, entries, checkpoint });
-                }
-                CoordinatorEffect::SetDeadline(deadline, at) => {
-                    view.deadlines.insert(deadline, at);
-                }
-                CoordinatorEffect::PrepareDocument(request) => {
-                    let asked = view.machine.state().request(request).ok();
-                    let document = asked.and_then(|asked| {
-                        let commitment = asked.request.document;
-                        let to_be_signed = self.documents.get(&commitment)?.clone();
-                        Some(Document { commitment, to_be_signed })
-                    });
-                    prepared.push(hub::Input::Document { request, document });
-                }
-            }
-        }
-        prepared.into_iter().for_each(|document| self.tell_view(id, document));
-    }
-
-    fn deliver(&mut self, from: ViewId, to: &AccountName, message: FromCoordinator) {
-        if self.liar.seat(to) != from {
-            return;
-        }
-        for message in (self.liar.outgoing)(to, message) {
-            self.says(to, message);
-        }
-    }
-
     fn tell_node(&mut self, account: &AccountName, input: node::Input) {
         let now = self.clock();
         let Some(station) = self.stations.get_mut(account) else { return };
         let effects = station.node.handle(input, now, &mut station.rng);
-        self.carry_out(account, effects);
-    }
-
-    fn carry_out(&mut self, account: &AccountName, effects: Vec<NodeEffect>) {
-        let mut hangs_up = false;
-        let mut wanted = Vec::new();
-        for effect in effects {
-            let Some(station) = self.stations.get_mut(account) else { return };
-            match effect {
-                NodeEffect::Persist(change) => station.disk.write(&change),
-                NodeEffect::Send(message) => {
-                    let state = station.node.state();
-                    let accomplices = &self.liar.accomplices;
-                    if let Err(what) = self.truth.let_go(account, &message, state, accomplices) {
-                        self.violations.push(what);
-                    }
-                    if station.connected {
-                        station.outbound.push_back(message);
-                    }
-                }
-                NodeEffect::Disconnect => hangs_up = true,
-                NodeEffect::SetDeadline(deadline, at) => {
-                    station.deadlines.insert(deadline, at);
-                }
-                NodeEffect::FetchDocument(request) => wanted.push(request),
-                NodeEffect::Respond(command, result) => {
-                    station.answers.insert(command, result.map(|done| done.entry));
-                }
-            }
-        }
-        self.look_at(account);
-        for request in wanted {
-            self.fetch(account, request);
-        }
-        if hangs_up {
-            self.hang_up(account);
+        if !self.carry_out(account, effects) {
+            self.crash(account, None);
         }
     }
 
-    fn fetch(&mut self, account: &AccountName, request: EntryId) {
-        let asked = self.node(account).state().request(request).ok();
-        let document = asked.and_then(|asked| {
-            let to_be_signed = self.documents.get(&asked.request.document)?.clone();
-            // What a node gets it hashes itself.
-            let commitment = asked.request.document;
-            Some(if self.liar.swaps_documents {
-                Document { commitment: Digest::new([0xEE; 32]), to_be_signed: vec![0xEE; 100] }
-            } else {
-                Document { commitment, to_be_signed }
-            })
-        });
+    fn deliver_to_node(&mut self, account: &AccountName, inbound: Inbound) {
+        let now = self.clock();
+        let Some(station) = self.stations.get_mut(account) else { return };
+        let input = node::Input::Received(inbound.message.clone());
+        let effects = station.node.handle(input, now, &mut station.rng);
+        if !self.carry_out(account, effects) {
+            self.crash(account, Some(inbound));
+        }
+    }
+
+    pub(super) fn fetch(&mut self, account: &AccountName, request: EntryId) {
+        let mut document = document_of(self.node(account).state(), &self.documents, request);
+        // What a node gets it hashes itself.
+        if self.liar.swaps_documents {
+            document = document.map(|_| Document {
+                commitment: Digest::new([0xEE; 32]),
+                to_be_signed: vec![0xEE; 100],
+            });
+        }
         self.tell_node(account, node::Input::Document { request, document });
     }
 
     /// A node's state is what its disk says, and nothing on its disk is taken back.
-    fn look_at(&mut self, account: &AccountName) {
+    pub(super) fn look_at(&mut self, account: &AccountName) {
         let Some(station) = self.stations.get(account) else { return };
         let (stored, size) = (station.disk.entries.len() as u64, station.node.state().size());
         if stored != size {

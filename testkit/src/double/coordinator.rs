@@ -13,13 +13,12 @@ use quorate_ceremony::identity::SecretKey;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, IvnId, Timestamp};
 use quorate_ceremony::statement::Body;
+use quorate_ceremony::test_world::signed_checkpoint;
 use quorate_log::checkpoint::{CosignerSet, VerifiedCheckpoint};
 use quorate_log::key::{CosignerSigner, CosignerVerifier, LogSigner, LogVerifier, Seed};
-use quorate_log::leaf_hash;
 use quorate_log::note::NoteSignature;
-use quorate_log::tree::Frontier;
 
-use crate::simulation::world::Secrets;
+use crate::world::Secrets;
 
 /// Names one of the logs that the coordinator keeps.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -59,7 +58,7 @@ pub struct Liar {
 const CONFIG: Config =
     Config { ceremony_step: 8_000, signing: 1_000, session: 20_000, pause: 100, credit: 100 };
 
-fn secrets(log: &[u8; 32], identity: &[u8; 32]) -> CoordinatorSecrets {
+pub(super) fn secrets(log: &[u8; 32], identity: &[u8; 32]) -> CoordinatorSecrets {
     CoordinatorSecrets { log: SecretKey::from_seed(log), identity: SecretKey::from_seed(identity) }
 }
 
@@ -119,9 +118,7 @@ impl Liar {
 
     /// A checkpoint of exactly these entries, signed with the log's key.
     pub fn checkpoint(&self, entries: &[Vec<u8>]) -> Option<VerifiedCheckpoint> {
-        let mut frontier = Frontier::default();
-        entries.iter().for_each(|entry| frontier.append(leaf_hash(entry)));
-        Some(self.log_signer()?.sign(frontier.head()))
+        Some(signed_checkpoint(&self.log_signer()?, entries))
     }
 
     /// An entry in the coordinator's own name.

@@ -9,19 +9,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_ceremony::coordinator as hub;
 use quorate_ceremony::effect::JoinId;
-use quorate_ceremony::entry::{Author, Entry, Statement};
-use quorate_ceremony::identity::SecretKey;
 use quorate_ceremony::names::{AccountName, Digest, GroupName, Timestamp};
 use quorate_ceremony::node::Command;
 use quorate_ceremony::policy::Policy;
-use quorate_ceremony::statement::{Body, Genesis, GroupDefinition, Invitation, Role};
+use quorate_ceremony::statement::{GroupDefinition, Role};
+use quorate_ceremony::test_world::{admission, genesis_entry, invitation};
 use quorate_protocol::Suite;
 
-use super::attack_world::{START, Stage};
+use super::attack_world::{START, Stage, Trouble};
 use super::attacker_knowledge::AttackerKnowledge;
-use super::coordinator::{Liar, ViewId};
+use super::coordinator::{Liar, ViewId, secrets as coordinator_secrets};
 use crate::rng::Chance;
-use crate::simulation::world::Secrets;
+use crate::world::Secrets;
 
 const NAMES: [&str; 5] = ["ada", "ben", "cyd", "dot", "eve"];
 
@@ -57,15 +56,11 @@ impl Stage {
         stage.settle();
         for account in &names[1..] {
             let token = stage.secrets[account].invitation();
-            let invitation = Invitation {
-                name: account.clone(),
-                roles: BTreeSet::from([Role::Member]),
-                key: token.public(),
-                expires_at: stage.clock().plus(3_600_000),
-                replaces: None,
-            };
+            let invitation = invitation(account, Role::Member, &token, stage.clock());
             stage.orders(&admin, Command::Invite(invitation)).expect("an invitation");
-            stage.join(account, &token);
+            let keys = stage.secrets[account].account();
+            let entry = admission(account, &keys, &token, stage.ivn, stage.clock());
+            stage.tell_view(ViewId(0), hub::Input::Join(JoinId(0), entry.to_bytes()));
             stage.start(account);
         }
         let definition = stage.definition(min_signers);
@@ -101,24 +96,9 @@ impl Stage {
             .collect();
         let (log, identity) = (chance.bytes(), chance.bytes());
         let founder = secrets[&names[0]].account();
-        let coordinator = SecretKey::from_seed(&identity);
-        let statement = Statement {
-            ivn: None,
-            author: Author::Account(names[0].clone()),
-            at: Timestamp(START),
-            body: Body::Genesis(Genesis {
-                deployment: "stage.test".to_owned(),
-                name: "a stage".to_owned(),
-                admin: founder.public(),
-                roles: BTreeSet::from([Role::Admin, Role::Member]),
-                log_key: SecretKey::from_seed(&log).public(),
-                coordinator_key: coordinator.public(),
-                ca: Digest::new([0xCA; 32]),
-                nonce: Digest::new(chance.bytes()),
-            }),
-        };
-        let genesis =
-            Entry::sign(statement, &[&founder.identity, &coordinator]).expect("a genesis");
+        let hub = coordinator_secrets(&log, &identity);
+        let nonce = Digest::new(chance.bytes());
+        let genesis = genesis_entry(&names[0], &founder, &hub, nonce, Timestamp(START));
         let liar = Liar::new(log, identity, &genesis).expect("a coordinator");
         Self {
             now: 0,
@@ -133,18 +113,9 @@ impl Stage {
             truth: AttackerKnowledge::default(),
             liar,
             violations: Vec::new(),
+            trouble: Trouble::default(),
+            faults: 0,
+            hurt: false,
         }
-    }
-
-    fn join(&mut self, account: &AccountName, token: &SecretKey) {
-        let keys = self.secrets[account].account();
-        let statement = Statement {
-            ivn: Some(self.ivn),
-            author: Author::Account(account.clone()),
-            at: self.clock(),
-            body: Body::AccountAdmitted { keys: keys.public() },
-        };
-        let entry = Entry::sign(statement, &[token, &keys.identity]).expect("an admission");
-        self.tell_view(ViewId(0), hub::Input::Join(JoinId(0), entry.to_bytes()));
     }
 }

@@ -6,7 +6,8 @@ pub mod coordinator;
 mod expected;
 mod founding;
 pub(crate) mod member;
+mod premises;
 
-pub use attack_world::Stage;
+pub use attack_world::{Stage, Trouble};
 pub use coordinator::{Liar, ViewId};
 pub use founding::{board, name};

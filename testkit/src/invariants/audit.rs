@@ -8,7 +8,7 @@ use quorate_ceremony::statement::{AbortReason, Request};
 use quorate_log::checkpoint::SignedCheckpoint;
 
 use super::{Invariant, Violation};
-use crate::simulation::world::World;
+use crate::world::World;
 
 /// Replays the log on the coordinator's disk, as `quorate log verify` does.
 ///

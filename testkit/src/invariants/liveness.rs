@@ -5,8 +5,8 @@ use quorate_ceremony::node::Node;
 use quorate_ceremony::state::Status;
 
 use super::{Invariant, Violation};
-use crate::simulation::world::World;
 use crate::users::Plan;
+use crate::world::World;
 
 /// L1: "while ≥ min_signers approving nodes are connected, signing completes, whatever the others
 /// do".

@@ -10,7 +10,7 @@ use quorate_ceremony::statement::Body;
 
 use super::{Invariant, Seen, Violation};
 use crate::reference::summary;
-use crate::simulation::world::World;
+use crate::world::World;
 
 /// How far each node was checked.
 #[derive(Default)]
@@ -83,7 +83,7 @@ pub(crate) fn a_node_promises_only_what_is_on_its_disk(
     match message {
         FromNode::Cosign { size, .. } => {
             let stored = u64::try_from(disk.entries.len()).unwrap_or(0);
-            let cosigned = disk.cosigned.as_ref().map_or(0, |(_, cosigned)| *cosigned);
+            let cosigned = disk.cosigned_size();
             Invariant::OneLog.check(stored >= *size && cosigned >= *size, || {
                 format!(
                     "{by} cosigns {size} entries and has {stored} on its disk, {cosigned} cosigned"

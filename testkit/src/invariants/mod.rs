@@ -19,7 +19,7 @@ use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::AccountName;
 use quorate_ceremony::node::Node;
 
-use crate::simulation::world::World;
+use crate::world::World;
 
 pub(crate) use audit::the_audit_says_what_happened;
 pub(crate) use liveness::{l1_approved_requests_are_signed, l2_processes_restart_by_themselves};

@@ -9,7 +9,7 @@ use quorate_protocol::Identifier;
 use quorate_protocol::sign::Commitments;
 
 use super::{Invariant, Seen, Violation};
-use crate::simulation::world::World;
+use crate::world::World;
 
 /// Every pair of nonces, identified by its commitments, and the share that was made from it.
 #[derive(Default)]

@@ -6,13 +6,14 @@ use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, EntryId, SessionId};
 use quorate_ceremony::signing::Subject;
 use quorate_ceremony::statement::Body;
+use quorate_ceremony::test_world::NodeDisk;
 use quorate_log::checkpoint::CosignerSet;
 use quorate_log::key::CosignerVerifier;
 use quorate_log::note::NoteSignature;
 use quorate_protocol::sign::{self, Signature};
 
 use super::{Invariant, Seen, Violation};
-use crate::simulation::world::World;
+use crate::world::World;
 
 /// The members that passed the gate, and the subjects for which they did.
 #[derive(Default)]
@@ -46,8 +47,8 @@ impl Gate {
                 "{by} releases a share without a cosignature on the checkpoint of {size} entries"
             )
         })?;
-        let durable = world.disk(by).and_then(|disk| disk.cosigned.as_ref());
-        Invariant::S2.check(durable.is_some_and(|(_, stored)| *stored >= size), || {
+        let durable = world.disk(by).map(NodeDisk::cosigned_size);
+        Invariant::S2.check(durable.is_some_and(|stored| stored >= size), || {
             format!("{by} shows a cosignature that is not on its disk")
         })?;
         let reference = &world.reference;

@@ -9,7 +9,7 @@ use quorate_log::note::NoteSignature;
 
 use super::s2::cosigns;
 use super::{Invariant, Seen, Violation};
-use crate::simulation::world::World;
+use crate::world::World;
 
 /// S3: "no auditor accepts a split view while at most min_signers−1 members collude with the
 /// coordinator".

@@ -9,7 +9,7 @@ use quorate_ceremony::message::FromCoordinator;
 use quorate_ceremony::names::AccountName;
 
 use super::{Invariant, Seen, Violation};
-use crate::simulation::world::World;
+use crate::world::World;
 
 /// The position of the signing share in a stored key package: see
 /// `quorate_protocol::keys::KeyPackage::to_bytes`.

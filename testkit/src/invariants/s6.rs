@@ -10,7 +10,7 @@ use quorate_ceremony::statement::{AbortReason, Body};
 use quorate_protocol::keys::{KeyPackage, PublicKeyPackage};
 
 use super::{Invariant, Seen, Violation};
-use crate::simulation::world::World;
+use crate::world::World;
 
 /// The keys that were generated.
 #[derive(Default)]

@@ -8,7 +8,7 @@ use quorate_ceremony::statement::Body;
 use quorate_protocol::keys::{KeyPackage, VerifyingKey};
 
 use super::{Invariant, Seen, Violation};
-use crate::simulation::world::World;
+use crate::world::World;
 
 /// All keys that were ever in use.
 #[derive(Default)]

@@ -3,18 +3,19 @@
 use std::collections::BTreeMap;
 
 use quorate_ceremony::coordinator::{Config, Coordinator, CoordinatorSecrets, Input};
-use quorate_ceremony::document::Document;
-use quorate_ceremony::effect::{CoordinatorDeadline, CoordinatorEffect, JoinId};
-use quorate_ceremony::encoding::Base64;
+use quorate_ceremony::effect::{CoordinatorChange, CoordinatorDeadline, CoordinatorEffect, JoinId};
+use quorate_ceremony::entry::Entry;
 use quorate_ceremony::identity::SecretKey;
 use quorate_ceremony::message::FromCoordinator;
-use quorate_ceremony::names::{AccountName, EntryId, Timestamp};
+use quorate_ceremony::names::{AccountName, COORDINATOR, EntryId, Timestamp};
+use quorate_ceremony::state::Refusal;
 use quorate_ceremony::statement::Body;
+use quorate_ceremony::test_world::{CoordinatorShell, document_of};
 use rand_chacha::ChaCha20Rng;
 
-use super::links::describe_entry;
 use super::network::ConnectionId;
-use super::{Event, Simulation};
+use super::record::appended;
+use super::{Event, Happening, Simulation};
 use crate::invariants::{Invariant, Seen, Violation};
 
 /// Deadlines of the simulated deployment.
@@ -80,12 +81,12 @@ impl Simulation {
             inputs: 0,
             most_inputs: 1,
         });
-        self.note(|| "the coordinator starts".to_owned());
+        self.note(|| Happening::CoordinatorStarted);
         self.flush_coordinator()
     }
 
     fn crash_coordinator(&mut self) {
-        self.note(|| "the coordinator dies".to_owned());
+        self.note(|| Happening::CoordinatorDied);
         self.outcome.crashes += 1;
         self.hub.process = None;
         let all: Vec<ConnectionId> = self.network.connections.keys().copied().collect();
@@ -139,121 +140,11 @@ impl Simulation {
             // What is written in one transaction is written as a whole or not at all.
             if after < durable { 0 } else { after }
         });
-        for effect in effects.into_iter().take(dies_after.unwrap_or(usize::MAX)) {
-            self.carry_out_for_coordinator(effect)?;
-        }
+        self.carry_out(effects.into_iter().take(dies_after.unwrap_or(usize::MAX)))?;
         if dies_after.is_some() {
             self.crash_coordinator();
         }
         Ok(())
-    }
-
-    fn carry_out_for_coordinator(&mut self, effect: CoordinatorEffect) -> Result<(), Violation> {
-        match effect {
-            CoordinatorEffect::Append { index, entry } => {
-                self.note(|| format!("entry {index}: {}", describe_entry(&entry.to_bytes())));
-                let next = u64::try_from(self.world.coordinator.entries.len()).ok();
-                Invariant::OneLog
-                    .check(next == Some(index), || format!("entry {index} comes after {next:?}"))?;
-                self.world.coordinator.entries.push(entry.to_bytes());
-                self.world.reference.append(&entry).map_err(|invalid| {
-                    Invariant::OneLog.broken(format!(
-                        "the coordinator appends what is not admissible: {invalid}"
-                    ))
-                })?;
-                match entry.statement().body {
-                    Body::CeremonyStarted { .. } => self.outcome.sessions += 1,
-                    Body::Signature { .. } => self.outcome.signatures += 1,
-                    _ => {}
-                }
-                self.see(&Seen::Appended(&entry))?;
-                // That is why somebody asks for it.
-                if let Body::GroupChange(proposal) = &entry.statement().body
-                    && let Some(member) = &proposal.repairs
-                    && let Ok(group) = self.world.reference.state.group(&proposal.definition.name)
-                    && let Some(session) = group.key.as_ref().map(|key| key.session)
-                {
-                    self.lose_share(member, session);
-                }
-                Ok(())
-            }
-            CoordinatorEffect::Persist(change) => {
-                self.world.coordinator.write(&change);
-                if let quorate_ceremony::effect::CoordinatorChange::Checkpoint { note, size } =
-                    &change
-                {
-                    let of = self.world.reference.checkpoint(note);
-                    Invariant::OneLog.check(of == Some(*size), || {
-                        format!("the checkpoint of {size} entries is not of the log on the disk")
-                    })?;
-                }
-                self.see(&Seen::CoordinatorStored(&change))
-            }
-            CoordinatorEffect::Send(to, message) => self.send_from_coordinator(&to, &message),
-            CoordinatorEffect::SendLog { to, first, end, checkpoint } => {
-                self.send_log(&to, first, end, &checkpoint)
-            }
-            CoordinatorEffect::Disconnect(account) => {
-                self.hang_up_on(&account);
-                Ok(())
-            }
-            CoordinatorEffect::SetDeadline(deadline, at) => {
-                let late = self.chance.up_to(20);
-                let now = self.clock();
-                let Some(process) = &mut self.hub.process else { return Ok(()) };
-                process.deadlines.insert(deadline.clone(), at);
-                let event = Event::CoordinatorDeadline { process: process.number, deadline, at };
-                self.schedule(at.0.saturating_sub(now.0) + late, event);
-                Ok(())
-            }
-            CoordinatorEffect::PrepareDocument(request) => {
-                let Some(process) = self.hub.process.as_ref().map(|process| process.number) else {
-                    return Ok(());
-                };
-                let delay = self.chance.up_to(5);
-                self.schedule(delay, Event::CoordinatorDocument { process, request });
-                Ok(())
-            }
-            CoordinatorEffect::RespondJoin(id, result) => {
-                let account =
-                    self.hub.process.as_mut().and_then(|process| process.joins.remove(&id));
-                let Some(account) = account else { return Ok(()) };
-                self.note(|| format!("{account} asked to join: {result:?}"));
-                let lost = self.chance.happens(self.faults.drop);
-                let delay = self.chance.up_to(self.faults.delay);
-                if result.is_ok() && !lost {
-                    self.schedule(delay, Event::Joined(account));
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// Serves the log from the disk, in frames of bounded length.
-    fn send_log(
-        &mut self,
-        to: &AccountName,
-        first: u64,
-        end: u64,
-        checkpoint: &str,
-    ) -> Result<(), Violation> {
-        let mut first = first;
-        loop {
-            let next = end.min(first + self.chance.between(1, 8));
-            let range = usize::try_from(first).ok().zip(usize::try_from(next).ok());
-            let stored = range.and_then(|(a, b)| self.world.coordinator.entries.get(a..b));
-            let stored = stored.ok_or_else(|| {
-                Invariant::OneLog
-                    .broken(format!("{to} is sent entries {first}..{next}, which are not stored"))
-            })?;
-            let entries = stored.iter().cloned().map(Base64).collect();
-            let checkpoint = (next == end).then(|| checkpoint.to_owned());
-            self.send_from_coordinator(to, &FromCoordinator::Log { first, entries, checkpoint })?;
-            if next == end {
-                return Ok(());
-            }
-            first = next;
-        }
     }
 
     pub(super) fn coordinator_deadline(
@@ -267,7 +158,10 @@ impl Simulation {
             return Ok(());
         }
         running.deadlines.remove(&deadline);
-        self.note(|| format!("the coordinator's deadline: {deadline:?}"));
+        self.note(|| Happening::DeadlineCame {
+            of: COORDINATOR.to_owned(),
+            deadline: format!("{deadline:?}"),
+        });
         self.tell_coordinator(Input::Deadline(deadline))
     }
 
@@ -281,12 +175,8 @@ impl Simulation {
         else {
             return Ok(());
         };
-        let state = running.coordinator.state().request(request).ok();
-        let document = state.filter(|_| !away).and_then(|state| {
-            let commitment = state.request.document;
-            let to_be_signed = self.world.documents.get(&commitment)?.clone();
-            Some(Document { commitment, to_be_signed })
-        });
+        let document = document_of(running.coordinator.state(), &self.world.documents, request);
+        let document = document.filter(|_| !away);
         self.tell_coordinator(Input::Document { request, document })
     }
 
@@ -296,6 +186,109 @@ impl Simulation {
         let Some(process) = &mut self.hub.process else { return Ok(()) };
         process.joins.insert(id, account.clone());
         self.tell_coordinator(Input::Join(id, bytes))
+    }
+}
+
+impl CoordinatorShell for Simulation {
+    type Error = Violation;
+
+    fn append(&mut self, index: u64, entry: Entry) -> Result<(), Violation> {
+        self.note(|| appended(index, &entry));
+        let next = u64::try_from(self.world.coordinator.entries.len()).ok();
+        Invariant::OneLog
+            .check(next == Some(index), || format!("entry {index} comes after {next:?}"))?;
+        self.world.coordinator.entries.push(entry.to_bytes());
+        self.world.reference.append(&entry).map_err(|refusal| {
+            Invariant::OneLog
+                .broken(format!("the coordinator appends what is not admissible: {refusal}"))
+        })?;
+        match entry.statement().body {
+            Body::CeremonyStarted { .. } => self.outcome.sessions += 1,
+            Body::Signature { .. } => self.outcome.signatures += 1,
+            _ => {}
+        }
+        self.see(&Seen::Appended(&entry))?;
+        // That is why somebody asks for it.
+        if let Body::GroupChange(proposal) = &entry.statement().body
+            && let Some(member) = &proposal.repairs
+            && let Ok(group) = self.world.reference.state.group(&proposal.definition.name)
+            && let Some(session) = group.key.as_ref().map(|key| key.session)
+        {
+            self.lose_share(member, session);
+        }
+        Ok(())
+    }
+
+    fn persist(&mut self, change: CoordinatorChange) -> Result<(), Violation> {
+        self.world.coordinator.write(&change);
+        if let CoordinatorChange::Checkpoint { note, size } = &change {
+            let of = self.world.reference.checkpoint(note);
+            Invariant::OneLog.check(of == Some(*size), || {
+                format!("the checkpoint of {size} entries is not of the log on the disk")
+            })?;
+        }
+        self.see(&Seen::CoordinatorStored(&change))
+    }
+
+    fn send(&mut self, to: AccountName, message: FromCoordinator) -> Result<(), Violation> {
+        self.send_from_coordinator(to, message)
+    }
+
+    fn stored(
+        &mut self,
+        to: &AccountName,
+        first: u64,
+        end: u64,
+    ) -> Result<Vec<Vec<u8>>, Violation> {
+        let stored = self.world.coordinator.stored(first, end).map(<[_]>::to_vec);
+        stored.ok_or_else(|| {
+            Invariant::OneLog
+                .broken(format!("{to} is sent entries {first}..{end}, which are not stored"))
+        })
+    }
+
+    fn frame(&mut self) -> u64 {
+        self.chance.between(1, 8)
+    }
+
+    fn disconnect(&mut self, account: AccountName) -> Result<(), Violation> {
+        self.hang_up_on(&account);
+        Ok(())
+    }
+
+    fn deadline(&mut self, deadline: CoordinatorDeadline, at: Timestamp) -> Result<(), Violation> {
+        let late = self.chance.up_to(20);
+        let now = self.clock();
+        let Some(process) = &mut self.hub.process else { return Ok(()) };
+        process.deadlines.insert(deadline.clone(), at);
+        let event = Event::CoordinatorDeadline { process: process.number, deadline, at };
+        self.schedule(at.0.saturating_sub(now.0) + late, event);
+        Ok(())
+    }
+
+    fn prepare(&mut self, request: EntryId) -> Result<(), Violation> {
+        let Some(process) = self.hub.process.as_ref().map(|process| process.number) else {
+            return Ok(());
+        };
+        let delay = self.chance.up_to(5);
+        self.schedule(delay, Event::CoordinatorDocument { process, request });
+        Ok(())
+    }
+
+    fn respond_join(&mut self, id: JoinId, answer: Result<u64, Refusal>) -> Result<(), Violation> {
+        let account = self.hub.process.as_mut().and_then(|process| process.joins.remove(&id));
+        let Some(account) = account else { return Ok(()) };
+        let joins = answer.is_ok();
+        self.note(|| Happening::JoinAnswered {
+            account: account.clone(),
+            answer: answer.map_err(|refusal| refusal.to_string()),
+        });
+        let lost = self.chance.happens(self.faults.drop);
+        let delay = self.chance.up_to(self.faults.delay);
+        if joins && !lost {
+            self.schedule(delay, Event::Joined(account));
+        }
+        Ok(())
     }
 }
 

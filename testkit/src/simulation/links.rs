@@ -1,12 +1,14 @@
 //! Connections: dialling, breaking, noticing, and what travels.
 
 use quorate_ceremony::coordinator as hub;
+use quorate_ceremony::effect::{CoordinatorEffect, NodeEffect};
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::AccountName;
 use quorate_ceremony::node;
+use serde::Serialize;
 
 use super::network::{ConnectionId, Direction};
-use super::{Event, Simulation};
+use super::{Event, Happening, Simulation};
 use crate::invariants::{Invariant, Seen, Violation};
 
 /// How long a node waits before it dials again, at most, in milliseconds.
@@ -32,7 +34,7 @@ impl Simulation {
         }
         let connection = self.network.connect(account.clone());
         self.outcome.connections += 1;
-        self.note(|| format!("{account} connects"));
+        self.note(|| Happening::Connected { account: account.clone() });
         // The hub knows one connection for each account: the newest.
         self.disconnect_from_hub(account)?;
         if let Some(process) = &mut self.hub.process {
@@ -73,7 +75,7 @@ impl Simulation {
         };
         connection.broken = true;
         let account = connection.account.clone();
-        self.note(|| format!("the connection of {account} breaks"));
+        self.note(|| Happening::ConnectionBroke { account });
         let (node, coordinator) =
             (self.chance.up_to(self.faults.notice), self.chance.up_to(self.faults.notice));
         self.schedule(node, Event::NodeNotices(id));
@@ -124,7 +126,10 @@ impl Simulation {
                 if self.process_mut(&account).is_none_or(|process| process.connection != Some(id)) {
                     return Ok(());
                 }
-                self.note(|| format!("{account} ◀ {}", describe_from_coordinator(&message)));
+                self.note(|| Happening::NodeReceived {
+                    account: account.clone(),
+                    message: message.clone(),
+                });
                 self.overheard(&account, &message);
                 self.tell_node(&account, node::Input::Received(message))
             }
@@ -134,7 +139,10 @@ impl Simulation {
                 if current != Some(&id) {
                     return Ok(());
                 }
-                self.note(|| format!("coordinator ◀ {account}: {}", describe_from_node(&message)));
+                self.note(|| Happening::CoordinatorReceived {
+                    account: account.clone(),
+                    message: message.clone(),
+                });
                 self.tell_coordinator(hub::Input::Received(account, message))
             }
         }
@@ -146,10 +154,11 @@ impl Simulation {
         account: &AccountName,
         message: FromNode,
     ) -> Result<(), Violation> {
-        let message = &message;
-        let bytes = serde_json::to_vec(message)
-            .map_err(|_| Invariant::Simulator.broken("a message can not be encoded"))?;
-        *self.outcome.from_nodes.entry(kind_from_node(message)).or_default() += 1;
+        let bytes = encoded(&message)?;
+        let effect = NodeEffect::Send(message);
+        let kind = effect.kind().trim_start_matches("node.send.");
+        *self.outcome.from_nodes.entry(kind).or_default() += 1;
+        let NodeEffect::Send(message) = &effect else { return Ok(()) };
         self.see(&Seen::NodeSent(account, message, &bytes))?;
         let connection = self.process_mut(account).and_then(|process| process.connection);
         match connection {
@@ -163,14 +172,16 @@ impl Simulation {
 
     pub(super) fn send_from_coordinator(
         &mut self,
-        to: &AccountName,
-        message: &FromCoordinator,
+        to: AccountName,
+        message: FromCoordinator,
     ) -> Result<(), Violation> {
         let Some(process) = &self.hub.process else { return Ok(()) };
-        let Some(connection) = process.connections.get(to).copied() else { return Ok(()) };
-        let bytes = serde_json::to_vec(message)
-            .map_err(|_| Invariant::Simulator.broken("a message can not be encoded"))?;
-        *self.outcome.from_coordinator.entry(kind_from_coordinator(message)).or_default() += 1;
+        let Some(connection) = process.connections.get(&to).copied() else { return Ok(()) };
+        let bytes = encoded(&message)?;
+        let effect = CoordinatorEffect::Send(to, message);
+        let kind = effect.kind().trim_start_matches("coordinator.send.");
+        *self.outcome.from_coordinator.entry(kind).or_default() += 1;
+        let CoordinatorEffect::Send(to, message) = &effect else { return Ok(()) };
         if let FromCoordinator::Rejected { entry, reason } = message {
             self.world.rejected.insert((to.clone(), *entry));
             self.outcome.refusals.insert((to.clone(), reason.to_string()));
@@ -196,68 +207,7 @@ impl Simulation {
     }
 }
 
-fn kind_from_node(message: &FromNode) -> &'static str {
-    match message {
-        FromNode::Hello { .. } => "hello",
-        FromNode::Submit { .. } => "submit",
-        FromNode::Cosign { .. } => "cosign",
-        FromNode::Commitments { .. } => "commitments",
-        FromNode::Share { .. } => "share",
-        FromNode::Declined { .. } => "declined",
-    }
-}
-
-fn kind_from_coordinator(message: &FromCoordinator) -> &'static str {
-    match message {
-        FromCoordinator::Log { .. } => "log",
-        FromCoordinator::Rejected { .. } => "rejected",
-        FromCoordinator::Invite { .. } => "invite",
-        FromCoordinator::Package { .. } => "package",
-        FromCoordinator::Presence { .. } => "presence",
-    }
-}
-
-fn describe_from_node(message: &FromNode) -> String {
-    match message {
-        FromNode::Hello { after } => format!("hello, I have {after} entries"),
-        FromNode::Submit { entry } => format!("submits {}", describe_entry(&entry.0)),
-        FromNode::Cosign { size, .. } => format!("cosigns {size} entries"),
-        FromNode::Commitments { session, .. } => format!("commitments for {}", session.short()),
-        FromNode::Share { session, size, .. } => {
-            format!("share for {}, {size} entries cosigned", session.short())
-        }
-        FromNode::Declined { session, reason } => {
-            format!("declines {}: {reason:?}", session.short())
-        }
-    }
-}
-
-fn describe_from_coordinator(message: &FromCoordinator) -> String {
-    match message {
-        FromCoordinator::Log { first, entries, checkpoint } => {
-            let end = first + u64::try_from(entries.len()).unwrap_or(0);
-            let signed = if checkpoint.is_some() { "with" } else { "without" };
-            format!("entries {first}..{end} {signed} checkpoint")
-        }
-        FromCoordinator::Rejected { entry, reason } => {
-            format!("{} rejected: {reason}", entry.short())
-        }
-        FromCoordinator::Invite { session, subject } => {
-            format!("invited to {} for {subject:?}", session.short())
-        }
-        FromCoordinator::Package { session, .. } => format!("package of {}", session.short()),
-        FromCoordinator::Presence { online } => format!("online are {online:?}"),
-    }
-}
-
-/// An entry's id, kind and author.
-pub(super) fn describe_entry(bytes: &[u8]) -> String {
-    let Ok(entry) = quorate_ceremony::entry::Entry::from_bytes(bytes) else {
-        return "what is no entry".to_owned();
-    };
-    let kind = serde_json::to_value(&entry.statement().body)
-        .ok()
-        .and_then(|body| body.get("kind").and_then(|kind| kind.as_str().map(str::to_owned)));
-    let kind = kind.unwrap_or_default();
-    format!("{kind} {} of {}", entry.id().short(), entry.statement().author)
+fn encoded(message: &impl Serialize) -> Result<Vec<u8>, Violation> {
+    let bytes = serde_json::to_vec(message);
+    bytes.map_err(|_| Invariant::Simulator.broken("a message can not be encoded"))
 }

@@ -1,18 +1,19 @@
 //! One IVN in one thread: the event loop, and who is who.
 
 mod coordinator;
+mod event;
 mod founding;
 mod links;
 pub(crate) mod network;
 mod node;
+mod record;
 pub(crate) mod sabotage;
-pub(crate) mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_ceremony::audit::AuditReport;
-use quorate_ceremony::effect::{CommandId, CoordinatorDeadline, NodeDeadline};
-use quorate_ceremony::names::{AccountName, EntryId, Timestamp};
+use quorate_ceremony::effect::CommandId;
+use quorate_ceremony::names::{AccountName, Timestamp};
 
 use crate::invariants::{
     Invariant, Invariants, Seen, Violation, l1_approved_requests_are_signed,
@@ -21,11 +22,14 @@ use crate::invariants::{
 use crate::rng::Chance;
 use crate::scenario::{Faults, Scenario};
 use crate::users::Plan;
+use crate::world::World;
 use coordinator::Hub;
-use network::{ConnectionId, Direction, Network};
+use event::Event;
+use network::Network;
 use node::Station;
+use record::Record;
+pub use record::{Change, Happening, Step, last_steps};
 pub use sabotage::Sabotage;
-use world::World;
 
 /// When runs start, in milliseconds since the Unix epoch.
 pub(crate) const START: u64 = 1_750_000_000_000;
@@ -33,53 +37,6 @@ pub(crate) const START: u64 = 1_750_000_000_000;
 const PATIENCE: u64 = 240_000;
 /// The most things that can happen in a run. A livelock without virtual time passing ends here.
 const MOST_EVENTS: u64 = 400_000;
-
-/// What is going to happen.
-#[derive(Debug)]
-enum Event {
-    Heal,
-    StartNode(AccountName),
-    StartCoordinator,
-    /// A person looks at its node.
-    Look(AccountName),
-    Join(AccountName),
-    Joined(AccountName),
-    Dial {
-        account: AccountName,
-        process: u64,
-    },
-    Arrive(ConnectionId, Direction, Vec<u8>),
-    Break(ConnectionId),
-    NodeNotices(ConnectionId),
-    CoordinatorNotices(ConnectionId),
-    NodeDeadline {
-        account: AccountName,
-        process: u64,
-        deadline: NodeDeadline,
-        at: Timestamp,
-    },
-    CoordinatorDeadline {
-        process: u64,
-        deadline: CoordinatorDeadline,
-        at: Timestamp,
-    },
-    NodeDocument {
-        account: AccountName,
-        process: u64,
-        request: EntryId,
-    },
-    CoordinatorDocument {
-        process: u64,
-        request: EntryId,
-    },
-    FlushNode {
-        account: AccountName,
-        process: u64,
-    },
-    FlushCoordinator {
-        process: u64,
-    },
-}
 
 /// A run that ended well, in numbers.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -116,13 +73,12 @@ pub struct Failure {
     pub violation: Violation,
     /// When, in milliseconds of the simulated world.
     pub milliseconds: u64,
-    /// What happened before, if the run was [traced](Simulation::traced).
-    pub trace: Vec<String>,
+    /// What happened before, if the run was [recorded](Simulation::recorded).
+    pub steps: Vec<Step>,
 }
 
 /// A whole IVN: people, nodes, network, coordinator and disks.
 pub struct Simulation {
-    seed: u64,
     now: u64,
     next_event: u64,
     queue: BTreeMap<(u64, u64), Event>,
@@ -139,7 +95,7 @@ pub struct Simulation {
     commands: u64,
     outcome: Outcome,
     audit: Option<AuditReport>,
-    trace: Option<Vec<String>>,
+    record: Option<Record>,
 }
 
 impl Simulation {
@@ -152,7 +108,7 @@ impl Simulation {
         founding::found(scenario, seed).map_err(|violation| Failure {
             violation,
             milliseconds: 0,
-            trace: Vec::new(),
+            steps: Vec::new(),
         })
     }
 
@@ -165,12 +121,9 @@ impl Simulation {
         Self::new(Scenario::random(seed), seed)
     }
 
-    /// Writes down what happens.
-    #[must_use]
-    pub fn traced(mut self) -> Self {
-        let scenario = &self.plan.scenario;
-        self.trace = Some(vec![format!("seed {}: {scenario:#?}", self.seed)]);
-        self
+    /// What the run is about.
+    pub fn scenario(&self) -> &Scenario {
+        &self.plan.scenario
     }
 
     /// Breaks the system on purpose.
@@ -185,13 +138,13 @@ impl Simulation {
     /// # Errors
     ///
     /// The first violation.
-    pub fn run(mut self) -> Result<(Outcome, Vec<String>), Failure> {
+    pub fn run(mut self) -> Result<(Outcome, Vec<Step>), Failure> {
         let result = self.drive();
         self.ended(result)
     }
 
-    fn ended(self, result: Result<(), Violation>) -> Result<(Outcome, Vec<String>), Failure> {
-        let trace = self.trace.unwrap_or_default();
+    fn ended(self, result: Result<(), Violation>) -> Result<(Outcome, Vec<Step>), Failure> {
+        let steps = self.record.map(|record| record.steps).unwrap_or_default();
         let head = self.world.reference.head();
         match result {
             Ok(()) => {
@@ -201,9 +154,9 @@ impl Simulation {
                     milliseconds: self.now,
                     ..self.outcome
                 };
-                Ok((outcome, trace))
+                Ok((outcome, steps))
             }
-            Err(violation) => Err(Failure { violation, milliseconds: self.now, trace }),
+            Err(violation) => Err(Failure { violation, milliseconds: self.now, steps }),
         }
     }
 
@@ -239,9 +192,13 @@ impl Simulation {
                 return Err(Invariant::L1.broken(what));
             }
             let looked = matches!(event, Event::Look(_));
-            self.happen(event)?;
+            let happened = self.happen(event);
+            self.end_step();
+            happened?;
             if looked && self.is_settled() {
-                return self.check_end();
+                let end = self.check_end();
+                self.end_step();
+                return end;
             }
         }
         Err(Invariant::Simulator.broken("nothing happens any more"))
@@ -251,7 +208,7 @@ impl Simulation {
         match event {
             Event::Heal => {
                 self.faults = self.faults.healed();
-                self.note(|| "the world heals".to_owned());
+                self.note(|| Happening::Healed);
                 Ok(())
             }
             Event::StartNode(account) => self.start_node(&account),
@@ -295,12 +252,6 @@ impl Simulation {
         self.invariants.observe(&self.world, seen)
     }
 
-    fn note(&mut self, what: impl FnOnce() -> String) {
-        if let Some(trace) = &mut self.trace {
-            trace.push(format!("{:>7} ms  {}", self.now, what()));
-        }
-    }
-
     /// The coordinator's clock.
     fn clock(&self) -> Timestamp {
         Timestamp(START + self.now)
@@ -325,8 +276,7 @@ impl Simulation {
     }
 
     fn check_end(&mut self) -> Result<(), Violation> {
-        let what = "everybody has what can be had";
-        self.note(|| what.to_owned());
+        self.note(|| Happening::Settled);
         if !self.world.malicious.is_empty() {
             self.audit = Some(the_audit_says_what_happened(&self.world)?);
         }

@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use quorate_ceremony::document::Document;
-use quorate_ceremony::effect::{CommandId, NodeChange, NodeDeadline, NodeEffect};
+use quorate_ceremony::effect::{
+    CommandError, CommandId, Done, NodeChange, NodeDeadline, NodeEffect,
+};
 use quorate_ceremony::entry::{Author, Entry, Statement};
-use quorate_ceremony::message::FromCoordinator;
+use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, EntryId, IvnId, SessionId, Timestamp};
 use quorate_ceremony::node::{Config, Input, Node};
 use quorate_ceremony::statement::Body;
+use quorate_ceremony::test_world::{NodeShell, document_of};
 use rand_chacha::ChaCha20Rng;
 
 use super::network::ConnectionId;
-use super::{Event, Simulation};
+use super::{Event, Happening, Simulation};
 use crate::double::member::{Adversary, Seat};
 use crate::invariants::{Invariant, Seen, Violation, is_volatile};
 
@@ -137,14 +139,14 @@ impl Simulation {
             inputs: 0,
             most_inputs,
         });
-        self.note(|| format!("{account} starts"));
+        self.note(|| Happening::NodeStarted { account: account.clone() });
         self.redial(account, number);
         self.flush_node(account)
     }
 
     /// A member's disk loses the share of the key that is in use.
     pub(super) fn lose_share(&mut self, account: &AccountName, session: SessionId) {
-        self.note(|| format!("the disk of {account} loses its share"));
+        self.note(|| Happening::ShareLost { account: account.clone() });
         self.crash_node(account);
         if let Some(disk) = self.world.disks.get_mut(account) {
             disk.packages.remove(&session);
@@ -153,7 +155,7 @@ impl Simulation {
     }
 
     fn crash_node(&mut self, account: &AccountName) {
-        self.note(|| format!("{account} dies"));
+        self.note(|| Happening::NodeDied { account: account.clone() });
         self.outcome.crashes += 1;
         let connection = self.stations.get_mut(account).and_then(|station| {
             station.pending = None;
@@ -256,9 +258,8 @@ impl Simulation {
             // What is written in one transaction is written as a whole or not at all.
             if after < durable { 0 } else { after }
         });
-        for effect in effects.into_iter().take(dies_after.unwrap_or(usize::MAX)) {
-            self.carry_out_for_node(account, effect)?;
-        }
+        let effects = effects.into_iter().take(dies_after.unwrap_or(usize::MAX));
+        Premises { simulation: self, account }.carry_out(effects)?;
         if dies_after.is_some() {
             self.crash_node(account);
             return Ok(());
@@ -268,70 +269,6 @@ impl Simulation {
             self.invariants.observe(&self.world, &Seen::NodeDone(account, &process.node))?;
         }
         Ok(())
-    }
-
-    fn carry_out_for_node(
-        &mut self,
-        account: &AccountName,
-        effect: NodeEffect,
-    ) -> Result<(), Violation> {
-        match effect {
-            NodeEffect::Persist(change) => {
-                if let NodeChange::OutboxAdd(entry) = &change
-                    && is_volatile(entry)
-                {
-                    self.world.volatile.insert(entry.id());
-                }
-                if let Some(disk) = self.world.disks.get_mut(account) {
-                    disk.write(&change);
-                }
-                if matches!(change, NodeChange::KeyPackage { .. }) {
-                    self.world.lost.remove(account);
-                }
-                self.see(&Seen::NodeStored(account, &change))
-            }
-            NodeEffect::Send(message) => self.send_from_node(account, message),
-            NodeEffect::Disconnect => {
-                self.note(|| format!("{account} hangs up"));
-                let connection = self.process_mut(account).and_then(|process| process.connection);
-                if let Some(connection) = connection {
-                    self.break_connection(connection);
-                }
-                Ok(())
-            }
-            NodeEffect::SetDeadline(deadline, at) => {
-                let now = self.node_clock(account);
-                let late = self.chance.up_to(20);
-                let Some(process) = self.process_mut(account) else { return Ok(()) };
-                process.deadlines.insert(deadline, at);
-                let process = process.number;
-                let account = account.clone();
-                let event = Event::NodeDeadline { account, process, deadline, at };
-                self.schedule(at.0.saturating_sub(now.0) + late, event);
-                Ok(())
-            }
-            NodeEffect::FetchDocument(request) => {
-                let Some(process) = self.process_mut(account).map(|process| process.number) else {
-                    return Ok(());
-                };
-                let delay = self.chance.up_to(self.faults.delay * 2);
-                let event = Event::NodeDocument { account: account.clone(), process, request };
-                self.schedule(delay, event);
-                Ok(())
-            }
-            NodeEffect::Respond(command, result) => {
-                self.note(|| match &result {
-                    Ok(done) => format!("{account} is told: entry {}", done.index),
-                    Err(error) => format!("{account} is told: {error}"),
-                });
-                if let Some(station) = self.stations.get_mut(account)
-                    && station.pending.is_some_and(|(pending, _)| pending == command)
-                {
-                    station.pending = None;
-                }
-                Ok(())
-            }
-        }
     }
 
     pub(super) fn node_deadline(
@@ -356,17 +293,17 @@ impl Simulation {
         request: EntryId,
     ) -> Result<(), Violation> {
         let away = self.chance.happens(self.faults.no_document) || self.hub.process.is_none();
-        let Some(running) = self.process_mut(account).filter(|running| running.number == process)
-        else {
+        let station = self.stations.get(account).and_then(|station| station.process.as_ref());
+        let Some(running) = station.filter(|running| running.number == process) else {
             return Ok(());
         };
-        let commitment = running.node.state().request(request).map(|state| state.request.document);
-        let document = commitment.ok().filter(|_| !away).and_then(|commitment| {
-            let to_be_signed = self.world.documents.get(&commitment)?.clone();
-            Some(Document { commitment, to_be_signed })
+        let document = document_of(running.node.state(), &self.world.documents, request);
+        let document = document.filter(|_| !away);
+        let account_name = account.clone();
+        self.note(|| match document {
+            Some(_) => Happening::DocumentArrived { account: account_name, request },
+            None => Happening::DocumentMissing { account: account_name, request },
         });
-        let here = if document.is_some() { "has" } else { "can not get" };
-        self.note(|| format!("{account} {here} the document of {}", request.short()));
         self.tell_node(account, Input::Document { request, document })
     }
 
@@ -396,7 +333,10 @@ impl Simulation {
         if let Some(station) = self.stations.get_mut(account) {
             station.pending = Some((id, now));
         }
-        self.note(|| format!("{account} wants: {command:?}"));
+        self.note(|| Happening::Ordered {
+            account: account.clone(),
+            command: format!("{command:?}"),
+        });
         self.tell_node(account, Input::Command(id, command))
     }
 
@@ -416,7 +356,7 @@ impl Simulation {
             let entry = Entry::sign(statement, &[&secrets.invitation(), &keys.identity]);
             station.admission = entry.ok().map(|entry| entry.to_bytes());
         }
-        self.note(|| format!("{account} asks to join"));
+        self.note(|| Happening::AskedToJoin { account: account.clone() });
         let delay = self.chance.up_to(self.faults.delay);
         if !self.chance.happens(self.faults.drop) {
             self.schedule(delay, Event::Join(account.clone()));
@@ -435,5 +375,84 @@ impl Simulation {
         station.is_on_roster = true;
         station.pending = None;
         self.start_node(account)
+    }
+}
+
+/// What surrounds a node.
+struct Premises<'a> {
+    simulation: &'a mut Simulation,
+    account: &'a AccountName,
+}
+
+impl NodeShell for Premises<'_> {
+    type Error = Violation;
+
+    fn persist(&mut self, change: NodeChange) -> Result<(), Violation> {
+        let world = &mut self.simulation.world;
+        if let NodeChange::OutboxAdd(entry) = &change
+            && is_volatile(entry)
+        {
+            world.volatile.insert(entry.id());
+        }
+        if let Some(disk) = world.disks.get_mut(self.account) {
+            let written = disk.write(&change);
+            written.map_err(|why| {
+                Invariant::Simulator.broken(format!("the disk of {}: {why}", self.account))
+            })?;
+        }
+        if matches!(change, NodeChange::KeyPackage { .. }) {
+            world.lost.remove(self.account);
+        }
+        self.simulation.see(&Seen::NodeStored(self.account, &change))
+    }
+
+    fn send(&mut self, message: FromNode) -> Result<(), Violation> {
+        self.simulation.send_from_node(self.account, message)
+    }
+
+    fn disconnect(&mut self) -> Result<(), Violation> {
+        self.simulation.note(|| Happening::HungUp { account: self.account.clone() });
+        let process = self.simulation.process_mut(self.account);
+        if let Some(connection) = process.and_then(|process| process.connection) {
+            self.simulation.break_connection(connection);
+        }
+        Ok(())
+    }
+
+    fn deadline(&mut self, deadline: NodeDeadline, at: Timestamp) -> Result<(), Violation> {
+        let now = self.simulation.node_clock(self.account);
+        let late = self.simulation.chance.up_to(20);
+        let Some(process) = self.simulation.process_mut(self.account) else { return Ok(()) };
+        process.deadlines.insert(deadline, at);
+        let (account, process) = (self.account.clone(), process.number);
+        let event = Event::NodeDeadline { account, process, deadline, at };
+        self.simulation.schedule(at.0.saturating_sub(now.0) + late, event);
+        Ok(())
+    }
+
+    fn fetch(&mut self, request: EntryId) -> Result<(), Violation> {
+        let process = self.simulation.process_mut(self.account).map(|process| process.number);
+        let Some(process) = process else { return Ok(()) };
+        let delay = self.simulation.chance.up_to(self.simulation.faults.delay * 2);
+        let event = Event::NodeDocument { account: self.account.clone(), process, request };
+        self.simulation.schedule(delay, event);
+        Ok(())
+    }
+
+    fn respond(
+        &mut self,
+        command: CommandId,
+        answer: Result<Done, CommandError>,
+    ) -> Result<(), Violation> {
+        self.simulation.note(|| Happening::Answered {
+            account: self.account.clone(),
+            answer: answer.map(|done| done.index).map_err(|error| error.to_string()),
+        });
+        if let Some(station) = self.simulation.stations.get_mut(self.account)
+            && station.pending.is_some_and(|(pending, _)| pending == command)
+        {
+            station.pending = None;
+        }
+        Ok(())
     }
 }

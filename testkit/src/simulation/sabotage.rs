@@ -15,8 +15,8 @@ use quorate_log::key::{CosignerSigner, Seed};
 use quorate_protocol::sign::SignatureShare;
 
 use super::START;
-use super::world::{Secrets, World};
-use crate::disk::NodeDisk;
+use crate::world::{Secrets, World};
+use quorate_ceremony::test_world::NodeDisk;
 
 /// What is broken.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

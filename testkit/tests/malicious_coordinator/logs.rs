@@ -56,6 +56,12 @@ fn forked_and_back(stage: &mut Stage, back: usize) {
     for number in 3..7 {
         let _ = stage.asks(&ada(), number);
     }
+    // Nodes that restart have made the other log longer.
+    for number in 7..20 {
+        if stage.liar.log_of(&ada()).len() as u64 <= stage.node(&ben()).state().size() {
+            let _ = stage.asks(&ada(), number);
+        }
+    }
     stage.pass(1_000);
     stage.pass(1_000);
 }

@@ -17,7 +17,7 @@ use quorate_ceremony::policy::Policy;
 use quorate_ceremony::signing::Subject;
 use quorate_ceremony::state::Refusal;
 use quorate_ceremony::statement::{AbortReason, Body, GroupDefinition, Request};
-use quorate_testkit::double::{Stage, board, name};
+use quorate_testkit::double::{Stage, Trouble, board, name};
 
 mod forged;
 mod logs;
@@ -27,6 +27,8 @@ mod rejected;
 mod reshares;
 
 const SEEDS: u64 = 3;
+/// What goes wrong besides, in the second half of each attack's runs.
+const TROUBLE: Trouble = Trouble { crash: 30, loss: 20 };
 
 fn ada() -> AccountName {
     name("ada")
@@ -40,12 +42,17 @@ fn cyd() -> AccountName {
     name("cyd")
 }
 
-/// Runs an attack on a group of 2 of 3 with several orders of messages, and then looks for anything wrong.
+/// Runs an attack on a group of 2 of 3 with several orders of messages, and then looks for anything wrong: first on a
+/// network without faults, then with nodes that die between two effects and messages that are lost.
 fn attack(script: impl Fn(&mut Stage)) {
-    for seed in 0..SEEDS {
-        let mut stage = Stage::new(2, 3, seed);
-        script(&mut stage);
-        assert_eq!(stage.violations(), Vec::<String>::new(), "seed {seed}");
+    for trouble in [Trouble::default(), TROUBLE] {
+        for seed in 0..SEEDS {
+            let mut stage = Stage::new(2, 3, seed);
+            stage.trouble = trouble;
+            script(&mut stage);
+            let of = format!("seed {seed} with {} faults", stage.faults);
+            assert_eq!(stage.violations(), Vec::<String>::new(), "{of}");
+        }
     }
 }
 

@@ -246,7 +246,7 @@ impl Contributions {
 mod tests {
     use super::*;
     use crate::document::NoDocuments;
-    use crate::test_log::{TestLog, board, session};
+    use crate::test_world::{TestLog, board, session};
 
     fn name(name: &str) -> AccountName {
         name.parse().unwrap()

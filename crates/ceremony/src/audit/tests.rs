@@ -5,7 +5,7 @@ use super::*;
 use crate::document::NoDocuments;
 use crate::state::Refusal;
 use crate::statement::{Body, GroupChange, Role};
-use crate::test_log::{TestLog, board, name, session};
+use crate::test_world::{TestLog, board, name, session};
 
 #[test]
 fn a_key_that_somebody_did_not_certify_is_a_fault_whatever_the_fold_admits() {

@@ -155,7 +155,7 @@ fn costs(body: &Body) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test_log::name;
+    use crate::test_world::name;
 
     const LIMIT: u64 = 3;
 

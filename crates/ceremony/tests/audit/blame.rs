@@ -14,8 +14,8 @@ use quorate_protocol::keyshare::{self, Run, Step};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
-use super::builder::{Log, name};
 use super::{audit, only_fault};
+use quorate_ceremony::test_world::{TestLog, name};
 
 /// Where the sealed sub-shares are in a reveal of two coefficients; those for the first of the others come first.
 const SEALED: usize = 67 + 2 * 32 + 64 + 2;
@@ -26,35 +26,33 @@ fn group() -> GroupName {
     "late".parse().unwrap()
 }
 
-/// A group of ada, bob and eve whose session has just started.
-fn begun() -> (Log, SessionId) {
-    let mut log = Log::found(1);
-    log.join("bob");
-    log.join("eve");
-    log.define(GroupDefinition {
+/// A group of ada, ben and cyd whose session has just started.
+fn begun() -> (TestLog, SessionId) {
+    let mut log = TestLog::of_three();
+    log.establishes(GroupDefinition {
         name: group(),
         suite: Suite::FrostEd25519Sha512,
         min_signers: 2,
-        members: ["ada", "bob", "eve"].map(name).to_vec(),
+        members: ["ada", "ben", "cyd"].map(name).to_vec(),
         document_types: BTreeSet::new(),
         policy: Policy::for_min_signers(2),
     });
-    let session = log.start_dkg("late", 1);
+    let session = log.begins("late", 1);
     (log, session)
 }
 
-fn message(log: &mut Log, session: SessionId, from: &str, message: Vec<u8>) {
+fn message(log: &mut TestLog, session: SessionId, from: &str, message: Vec<u8>) {
     let incarnation = log.state.account(&name(from)).unwrap().incarnation.unwrap();
     let message = Base64(message);
     log.by(from, Body::CeremonyMessage { session, incarnation, message });
 }
 
 /// Plays on while there is a session to be decided; `change` may change any message before it is signed by its sender.
-fn play(log: &mut Log, session: SessionId, mut change: impl FnMut(&str, &mut Vec<u8>)) {
+fn play(log: &mut TestLog, session: SessionId, mut change: impl FnMut(&str, &mut Vec<u8>)) {
     let mut rng = ChaCha20Rng::seed_from_u64(7);
     let mut runs = BTreeMap::new();
     let mut outbox = Vec::new();
-    for member in ["ada", "bob", "eve"] {
+    for member in ["ada", "ben", "cyd"] {
         let state = log.state.group(&group()).unwrap();
         let me = state.identifier(&name(member)).unwrap();
         let parameters = state.session.as_ref().unwrap().board.keyshare().unwrap().parameters();
@@ -94,11 +92,11 @@ fn play(log: &mut Log, session: SessionId, mut change: impl FnMut(&str, &mut Vec
     }
 }
 
-/// Eve deals a wrong sub-share to ada, who complains.
-fn complained() -> (Log, SessionId) {
+/// Cyd deals a wrong sub-share to ada, who complains.
+fn complained() -> (TestLog, SessionId) {
     let (mut log, session) = begun();
     play(&mut log, session, |from, bytes| {
-        if from == "eve" && bytes[0] == 2 {
+        if from == "cyd" && bytes[0] == 2 {
             bytes[SEALED] ^= 1;
         }
     });
@@ -110,8 +108,8 @@ fn fault(culprits: &[&str]) -> AbortReason {
 }
 
 /// Has the coordinator say that the session ended for this reason, whether that may be or not.
-fn aborts(log: &mut Log, session: SessionId, reason: AbortReason) {
-    let entry = log.statement(COORDINATOR, Body::CeremonyAborted { session, reason });
+fn aborts(log: &mut TestLog, session: SessionId, reason: AbortReason) {
+    let entry = log.signed(COORDINATOR, Body::CeremonyAborted { session, reason });
     log.entries.push(entry.to_bytes());
 }
 
@@ -122,13 +120,13 @@ fn outcome(report: &AuditReport) -> &SessionOutcome {
 #[test]
 fn an_auditor_finds_who_dealt_a_wrong_sub_share_from_the_signed_messages_alone() {
     let (mut log, session) = complained();
-    aborts(&mut log, session, fault(&["eve"]));
+    aborts(&mut log, session, fault(&["cyd"]));
     let report = audit(&log);
     assert_ne!(report.verdict, Verdict::Failed);
     let SessionOutcome::Aborted { reason, blame, .. } = outcome(&report) else { panic!() };
-    assert_eq!(*reason, fault(&["eve"]));
+    assert_eq!(*reason, fault(&["cyd"]));
     let [Blame { account, fault, against }] = blame.as_slice() else { panic!("{blame:?}") };
-    assert_eq!((account, against), (&name("eve"), &Some(name("ada"))));
+    assert_eq!((account, against), (&name("cyd"), &Some(name("ada"))));
     assert!(matches!(fault, keyshare::Fault::WrongSubShare { .. }));
 }
 
@@ -136,12 +134,12 @@ fn an_auditor_finds_who_dealt_a_wrong_sub_share_from_the_signed_messages_alone()
 fn blame_that_the_messages_do_not_show_is_not_believed() {
     let unjustified = [
         fault(&["ada"]),
-        fault(&["bob"]),
-        fault(&["ada", "eve"]),
+        fault(&["ben"]),
+        fault(&["ada", "cyd"]),
         fault(&[]),
-        AbortReason::Dissent { dissenters: BTreeSet::from([name("eve")]) },
-        AbortReason::TimedOut { missing: BTreeSet::from([name("bob")]) },
-        AbortReason::Restarted { nodes: BTreeSet::from([name("bob")]) },
+        AbortReason::Dissent { dissenters: BTreeSet::from([name("cyd")]) },
+        AbortReason::TimedOut { missing: BTreeSet::from([name("ben")]) },
+        AbortReason::Restarted { nodes: BTreeSet::from([name("ben")]) },
         AbortReason::Cancelled,
     ];
     for reason in unjustified {
@@ -161,7 +159,7 @@ fn blame_without_the_complaint_is_not_believed() {
     let complaint = log.entries.pop().unwrap();
     let statement = Entry::from_bytes(&complaint).unwrap();
     assert!(matches!(statement.statement().body, Body::CeremonyMessage { .. }));
-    aborts(&mut log, session, fault(&["eve"]));
+    aborts(&mut log, session, fault(&["cyd"]));
     let report = audit(&log);
     let inadmissible =
         matches!(only_fault(&report), Fault::Inadmissible { reason: Refusal::AbortReason, .. });
@@ -171,10 +169,10 @@ fn blame_without_the_complaint_is_not_believed() {
 /// Opened with another shared point every sub-share looks wrong; the proof says which point is the right one.
 #[test]
 fn a_complaint_with_a_forged_opening_convicts_the_complainer_and_nobody_else() {
-    let [framed, convicted] = [["eve"], ["ada"]].map(|culprits| {
+    let [framed, convicted] = [["cyd"], ["ada"]].map(|culprits| {
         let (mut log, session) = begun();
         play(&mut log, session, |from, bytes| match (from, bytes[0]) {
-            ("eve", 2) => bytes[SEALED] ^= 1,
+            ("cyd", 2) => bytes[SEALED] ^= 1,
             ("ada", 3) => bytes[SHARED] ^= 1,
             _ => {}
         });
@@ -190,7 +188,7 @@ fn a_complaint_with_a_forged_opening_convicts_the_complainer_and_nobody_else() {
     let report = audit(&convicted);
     let SessionOutcome::Aborted { blame, .. } = outcome(&report) else { panic!() };
     let [Blame { account, fault, against }] = blame.as_slice() else { panic!("{blame:?}") };
-    assert_eq!((account, against), (&name("ada"), &Some(name("eve"))));
+    assert_eq!((account, against), (&name("ada"), &Some(name("cyd"))));
     assert!(matches!(fault, keyshare::Fault::WrongComplaint { .. }));
 }
 
@@ -201,20 +199,20 @@ fn who_is_late_is_named_only_if_the_log_shows_no_message_and_is_not_blamed() {
         let (mut log, session) = begun();
         let state = log.state.group(&group()).unwrap();
         let parameters = state.session.as_ref().unwrap().board.keyshare().unwrap().parameters();
-        let bob = state.identifier(&name("bob")).unwrap();
-        let (_, first) = Run::start(parameters, bob, &mut ChaCha20Rng::seed_from_u64(7)).unwrap();
-        message(&mut log, session, "bob", first);
+        let ben = state.identifier(&name("ben")).unwrap();
+        let (_, first) = Run::start(parameters, ben, &mut ChaCha20Rng::seed_from_u64(7)).unwrap();
+        message(&mut log, session, "ben", first);
         aborts(&mut log, session, AbortReason::TimedOut { missing });
         audit(&log)
     };
     // Neither who posted, nor only some of those who did not.
-    for missing in [names(&["bob"]), names(&["ada"]), names(&["ada", "bob", "eve"])] {
+    for missing in [names(&["ben"]), names(&["ada"]), names(&["ada", "ben", "cyd"])] {
         let report = timed_out(missing);
         assert!(matches!(only_fault(&report), Fault::Inadmissible { .. }));
     }
-    let report = timed_out(names(&["ada", "eve"]));
+    let report = timed_out(names(&["ada", "cyd"]));
     assert_ne!(report.verdict, Verdict::Failed);
     let SessionOutcome::Aborted { reason, blame, .. } = outcome(&report) else { panic!() };
-    assert_eq!(*reason, AbortReason::TimedOut { missing: names(&["ada", "eve"]) });
+    assert_eq!(*reason, AbortReason::TimedOut { missing: names(&["ada", "cyd"]) });
     assert!(blame.is_empty());
 }

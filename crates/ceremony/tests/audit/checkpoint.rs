@@ -2,17 +2,17 @@
 
 use quorate_ceremony::audit::{Fault, Verdict};
 use quorate_ceremony::document::NoDocuments;
-use quorate_ceremony::identity::{AccountSecrets, PublicKey};
+use quorate_ceremony::identity::PublicKey;
 use quorate_ceremony::statement::Body;
 use quorate_log::key::{CosignerSigner, LogSigner, Seed};
 
-use super::builder::{Log, cosigned, name};
 use super::{DOCUMENT, MESSAGE, audit_with, only_fault, signed_log};
+use quorate_ceremony::test_world::{TestLog, cosigned, name};
 
 #[test]
 fn too_few_cosignatures_are_not_final() {
     let log = signed_log();
-    for cosigners in [vec![], vec!["ada", "bob"]] {
+    for cosigners in [vec![], vec!["ada", "ben"]] {
         let checkpoint = log.checkpoint(&cosigners);
         let report = audit_with(&log, checkpoint.as_signed(), &mut NoDocuments);
         assert_eq!(report.verdict, Verdict::NotFinal);
@@ -23,7 +23,7 @@ fn too_few_cosignatures_are_not_final() {
 
 #[test]
 fn a_log_in_which_no_group_has_a_key_is_not_final() {
-    let log = Log::found(1);
+    let log = TestLog::founded();
     let checkpoint = log.checkpoint(&["ada"]);
     let report = audit_with(&log, checkpoint.as_signed(), &mut NoDocuments);
     assert_eq!((report.verdict, report.groups.len()), (Verdict::NotFinal, 0));
@@ -32,12 +32,12 @@ fn a_log_in_which_no_group_has_a_key_is_not_final() {
 /// Both sides of a fork are valid; with one member in league with the coordinator only one of them can be final.
 #[test]
 fn of_two_views_at_most_one_is_final_while_one_member_colludes() {
-    let (log, request) = Log::with_signature(1, DOCUMENT, MESSAGE);
-    let mut fork = Log::with_group(1);
-    assert_eq!(fork.request("ada", "board", DOCUMENT), request);
-    fork.by("bob", Body::Refusal { request, reason: "no".to_owned() });
-    let here = log.checkpoint(&["ada", "eve"]);
-    let there = fork.checkpoint(&["bob", "eve"]);
+    let (log, request) = TestLog::with_signature(DOCUMENT, MESSAGE);
+    let mut fork = TestLog::with_key();
+    assert_eq!(fork.asks("ada", DOCUMENT), request);
+    fork.by("ben", Body::Refusal { request, reason: "no".to_owned() });
+    let here = log.checkpoint(&["ada", "cyd"]);
+    let there = fork.checkpoint(&["ben", "cyd"]);
     let verdicts = [
         audit_with(&log, here.as_signed(), &mut NoDocuments).verdict,
         audit_with(&fork, there.as_signed(), &mut NoDocuments).verdict,
@@ -48,7 +48,7 @@ fn of_two_views_at_most_one_is_final_while_one_member_colludes() {
 #[test]
 fn a_checkpoint_of_another_tree_is_a_fault_and_its_cosignatures_count_for_nothing() {
     let mut log = signed_log();
-    let checkpoint = log.checkpoint(&["ada", "bob", "eve"]);
+    let checkpoint = log.checkpoint(&["ada", "ben", "cyd"]);
     log.entries.pop();
     let report = audit_with(&log, checkpoint.as_signed(), &mut NoDocuments);
     assert!(matches!(only_fault(&report), Fault::OtherTree { .. }));
@@ -76,7 +76,7 @@ fn a_cosignature_by_a_stranger_is_a_fault_that_names_it() {
     {
         let stranger =
             CosignerSigner::new(line_name.parse().unwrap(), Seed::new(Box::new([3; 32])));
-        let checkpoint = cosigned(log.checkpoint(&["ada", "bob", "eve"]), &[stranger]);
+        let checkpoint = cosigned(log.checkpoint(&["ada", "ben", "cyd"]), &[stranger]);
         let report = audit_with(&log, checkpoint.as_signed(), &mut NoDocuments);
         let name = line_name.parse().unwrap();
         assert_eq!(only_fault(&report), &Fault::Stranger { name });
@@ -86,7 +86,7 @@ fn a_cosignature_by_a_stranger_is_a_fault_that_names_it() {
 #[test]
 fn a_signature_under_the_logs_name_by_another_key_is_a_strangers() {
     let log = signed_log();
-    let genuine = log.checkpoint(&["ada", "bob", "eve"]);
+    let genuine = log.checkpoint(&["ada", "ben", "cyd"]);
     let origin = log.signer().verifier().origin().clone();
     let other = LogSigner::new(origin.clone(), Seed::new(Box::new([3; 32]))).sign(genuine.head());
     let line = other.to_string().lines().last().unwrap().to_owned();
@@ -98,30 +98,28 @@ fn a_signature_under_the_logs_name_by_another_key_is_a_strangers() {
 #[test]
 fn a_cosignature_of_another_checkpoint_is_a_fault_that_names_the_account() {
     let mut log = signed_log();
-    let earlier = log.checkpoint(&["bob"]).to_string();
+    let earlier = log.checkpoint(&["ben"]).to_string();
     let line = earlier.lines().last().unwrap();
-    log.join("tom");
+    log.newcomer("tom");
     let note = format!("{}{line}\n", log.checkpoint(&["ada"]));
     let report = audit_with(&log, &note.parse().unwrap(), &mut NoDocuments);
-    assert_eq!(only_fault(&report), &Fault::Cosignature { account: name("bob") });
+    assert_eq!(only_fault(&report), &Fault::Cosignature { account: name("ben") });
 }
 
 #[test]
 fn an_account_with_an_unusable_cosigner_key_never_makes_a_log_final() {
-    let mut log = Log::found(1);
-    log.join("bob");
-    let mut rng = <rand_chacha::ChaCha20Rng as rand_core::SeedableRng>::seed_from_u64(7);
-    let eve = AccountSecrets::generate(&mut rng);
-    let mut keys = eve.public();
+    let mut log = TestLog::founded();
+    log.newcomer("ben");
+    let mut keys = log.secrets("cyd").public();
     // A point of small order: anybody could make signatures for it.
     keys.cosigner = PublicKey([0; 32]);
-    log.join_with("eve", eve, keys);
-    log.group("board", &["ada", "bob", "eve"], 2);
+    log.newcomer_with("cyd", keys);
+    log.makes_key(&["ada", "ben", "cyd"]);
 
-    let checkpoint = log.checkpoint(&["ada", "bob", "eve"]);
+    let checkpoint = log.checkpoint(&["ada", "ben", "cyd"]);
     let report = audit_with(&log, checkpoint.as_signed(), &mut NoDocuments);
     assert_eq!((report.verdict, report.faults.len()), (Verdict::NotFinal, 0));
-    assert_eq!(report.groups[0].cosigned_by, [name("ada"), name("bob")]);
-    let eve = report.accounts.iter().find(|account| account.name == name("eve")).unwrap();
-    assert!(!eve.cosigns);
+    assert_eq!(report.groups[0].cosigned_by, [name("ada"), name("ben")]);
+    let cyd = report.accounts.iter().find(|account| account.name == name("cyd")).unwrap();
+    assert!(!cyd.cosigns);
 }

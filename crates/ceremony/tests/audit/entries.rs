@@ -3,15 +3,14 @@
 use quorate_ceremony::audit::{Anchor, Fault, NoIvn, replay};
 use quorate_ceremony::document::NoDocuments;
 use quorate_ceremony::entry::{Author, Entry, Statement};
-use quorate_ceremony::names::Timestamp;
 use quorate_ceremony::state::Refusal;
 use quorate_ceremony::statement::Body;
 
-use super::builder::{Log, name};
 use super::{DOCUMENT, MESSAGE, audit, only_fault, signed_log};
+use quorate_ceremony::test_world::{TestLog, name};
 
 /// Index of the first entry of a kind, and the entry.
-fn first(log: &Log, wanted: impl Fn(&Body) -> bool) -> (usize, Entry) {
+fn first(log: &TestLog, wanted: impl Fn(&Body) -> bool) -> (usize, Entry) {
     let entries = log.entries.iter().map(|bytes| Entry::from_bytes(bytes).unwrap());
     entries.enumerate().find(|(_, entry)| wanted(&entry.statement().body)).unwrap()
 }
@@ -45,7 +44,7 @@ fn a_removed_entry_makes_one_after_it_inadmissible() {
     let genuine = signed_log();
     // The last is the signature: without it the log is an earlier one.
     for removed in 1..genuine.entries.len() - 1 {
-        let mut log = Log::with_signature(1, DOCUMENT, MESSAGE).0;
+        let mut log = TestLog::with_signature(DOCUMENT, MESSAGE).0;
         log.entries.remove(removed);
         let report = audit(&log);
         let Fault::Inadmissible { index, .. } = only_fault(&report) else {
@@ -60,11 +59,11 @@ fn a_forged_author_is_not_admissible() {
     let mut log = signed_log();
     let forged = Statement {
         ivn: Some(log.state.ivn()),
-        author: Author::Account(name("bob")),
-        at: Timestamp(1_700_000_001_000),
+        author: Author::Account(name("ben")),
+        at: log.now,
         body: Body::NodeStarted { incarnation: DOCUMENT },
     };
-    let forged = Entry::sign(forged, &[&log.secrets[&name("eve")].identity]).unwrap();
+    let forged = Entry::sign(forged, &[&log.secrets("cyd").identity]).unwrap();
     log.entries.push(forged.to_bytes());
     let report = audit(&log);
     let index = log.entries.len() as u64 - 1;
@@ -74,7 +73,8 @@ fn a_forged_author_is_not_admissible() {
 #[test]
 fn an_entry_of_another_ivn_is_not_admissible() {
     let mut log = signed_log();
-    let foreign = Log::found(2).statement("ada", Body::NodeStarted { incarnation: DOCUMENT });
+    let foreign =
+        TestLog::founded_elsewhere().signed("ada", Body::NodeStarted { incarnation: DOCUMENT });
     log.entries.push(foreign.to_bytes());
     let report = audit(&log);
     assert!(matches!(only_fault(&report), Fault::Inadmissible { reason: Refusal::OtherIvn, .. }));

@@ -6,12 +6,10 @@
 )]
 
 mod blame;
-mod builder;
 mod checkpoint;
 mod entries;
 mod signatures;
 
-use builder::{Log, name};
 use quorate_ceremony::audit::{
     Anchor, AuditReport, Check, Fault, SessionOutcome, Standing, Verdict, log_key, replay,
 };
@@ -20,6 +18,7 @@ use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::Entry;
 use quorate_ceremony::names::{COORDINATOR, Digest, EntryId, IvnId};
 use quorate_ceremony::statement::{AbortReason, Body, Request};
+use quorate_ceremony::test_world::{TestLog, name};
 use quorate_log::checkpoint::SignedCheckpoint;
 
 const DOCUMENT: Digest = Digest::new([9; 32]);
@@ -36,7 +35,7 @@ impl Documents for Always {
 }
 
 fn audit_with(
-    log: &Log,
+    log: &TestLog,
     checkpoint: &SignedCheckpoint,
     documents: &mut dyn Documents,
 ) -> AuditReport {
@@ -46,13 +45,13 @@ fn audit_with(
 }
 
 /// Audits the log with a checkpoint that everybody cosigned.
-fn audit(log: &Log) -> AuditReport {
-    let checkpoint = log.checkpoint(&["ada", "bob", "eve"]);
+fn audit(log: &TestLog) -> AuditReport {
+    let checkpoint = log.checkpoint(&["ada", "ben", "cyd"]);
     audit_with(log, checkpoint.as_signed(), &mut Always(Ok(MESSAGE)))
 }
 
-fn signed_log() -> Log {
-    Log::with_signature(1, DOCUMENT, MESSAGE).0
+fn signed_log() -> TestLog {
+    TestLog::with_signature(DOCUMENT, MESSAGE).0
 }
 
 /// The one fault of a log, the rest of whose report holds.
@@ -64,7 +63,7 @@ fn only_fault(report: &AuditReport) -> &Fault {
 
 #[test]
 fn a_genuine_log_holds_and_its_report_says_what_is_in_it() {
-    let (log, request) = Log::with_signature(1, DOCUMENT, MESSAGE);
+    let (log, request) = TestLog::with_signature(DOCUMENT, MESSAGE);
     let report = audit(&log);
     assert_eq!((report.verdict, report.faults.as_slice()), (Verdict::Final, [].as_slice()));
     assert_eq!(report.size, log.entries.len() as u64);
@@ -79,14 +78,14 @@ fn a_genuine_log_holds_and_its_report_says_what_is_in_it() {
     assert_eq!(group.verifying_key, Some(hex::encode(key.public.verifying_key().as_bytes())));
     assert!(group.is_final && group.cosignatures_for_final == 3);
     let [session] = group.sessions.as_slice() else { panic!("{:?}", group.sessions) };
-    assert_eq!(session.certified_by, [name("ada"), name("bob"), name("eve")]);
+    assert_eq!(session.certified_by, [name("ada"), name("ben"), name("cyd")]);
     assert!(matches!(session.outcome, SessionOutcome::Key { index, .. } if index == key.index));
 
     assert_eq!(report.requests[0].standing, Standing::Signed);
     let [signature] = report.signatures.as_slice() else { panic!("{:?}", report.signatures) };
     assert_eq!((signature.request, signature.late), (request, false));
     assert!(signature.request_index < signature.index);
-    assert_eq!(signature.signers, [name("ada"), name("bob")]);
+    assert_eq!(signature.signers, [name("ada"), name("ben")]);
     assert_eq!(signature.confirmed_by, signature.signers);
     let checks = [signature.sum, signature.shares, signature.document];
     assert_eq!(checks, [Check::Verified; 3]);
@@ -95,11 +94,11 @@ fn a_genuine_log_holds_and_its_report_says_what_is_in_it() {
 
 #[test]
 fn a_request_that_nobody_decided_in_time_is_reported_as_lapsed() {
-    let mut log = Log::with_group(1);
-    let open = log.request("ada", "board", DOCUMENT);
+    let mut log = TestLog::with_key();
+    let open = log.asks("ada", DOCUMENT);
     let expires_at = log.state.request(open).unwrap().request.expires_at;
     log.now = expires_at;
-    log.join("tom");
+    log.newcomer("tom");
     assert!(log.state.time() > expires_at);
     assert_eq!(audit(&log).requests[0].standing, Standing::Lapsed);
 }
@@ -119,7 +118,7 @@ fn kinds_are_counted_under_the_names_that_entries_have() {
 #[test]
 fn without_an_anchor_the_report_is_not_anchored() {
     let log = signed_log();
-    let checkpoint = log.checkpoint(&["ada", "bob", "eve"]);
+    let checkpoint = log.checkpoint(&["ada", "ben", "cyd"]);
     let audit = |anchor: Anchor| {
         replay(log.entries.clone(), checkpoint.as_signed(), &anchor, &mut NoDocuments).unwrap()
     };
@@ -131,8 +130,8 @@ fn without_an_anchor_the_report_is_not_anchored() {
 
 #[test]
 fn a_log_of_another_ivn_or_key_is_a_fault() {
-    let (log, other) = (signed_log(), Log::found(2));
-    let checkpoint = log.checkpoint(&["ada", "bob", "eve"]);
+    let (log, other) = (signed_log(), TestLog::founded_elsewhere());
+    let checkpoint = log.checkpoint(&["ada", "ben", "cyd"]);
     let audit = |anchor: Anchor| {
         replay(log.entries.clone(), checkpoint.as_signed(), &anchor, &mut NoDocuments).unwrap()
     };
@@ -145,21 +144,21 @@ fn a_log_of_another_ivn_or_key_is_a_fault() {
 
 #[test]
 fn sessions_that_made_no_key_are_reported_with_their_reason() {
-    let mut log = Log::found(1);
-    log.join("bob");
-    log.join("eve");
-    log.group("board", &["ada", "bob"], 2);
+    let mut log = TestLog::founded();
+    log.newcomer("ben");
+    log.newcomer("cyd");
+    log.makes_key(&["ada", "ben"]);
     let definition = log.state.group(&"board".parse().unwrap()).unwrap().definition.clone();
     let definition = quorate_ceremony::statement::GroupDefinition {
         name: "late".parse().unwrap(),
         ..definition
     };
-    log.define(definition);
-    let session = log.start_dkg("late", 1);
-    let missing = [name("ada"), name("bob")].into();
+    log.establishes(definition);
+    let session = log.begins("late", 1);
+    let missing = [name("ada"), name("ben")].into();
     let reason = AbortReason::TimedOut { missing };
     log.by(COORDINATOR, Body::CeremonyAborted { session, reason: reason.clone() });
-    log.start_dkg("late", 2);
+    log.begins("late", 2);
 
     let report = audit(&log);
     let late = report.groups.iter().find(|group| group.name.as_str() == "late").unwrap();
@@ -173,16 +172,16 @@ fn sessions_that_made_no_key_are_reported_with_their_reason() {
 
 #[test]
 fn every_standing_of_a_request_is_told_apart() {
-    let (mut log, _) = Log::with_signature(1, DOCUMENT, MESSAGE);
-    log.join("tom");
-    log.request("tom", "board", DOCUMENT);
-    log.request("ada", "board", DOCUMENT);
-    let rejected = log.request("ada", "board", DOCUMENT);
-    for member in ["bob", "eve"] {
+    let (mut log, _) = TestLog::with_signature(DOCUMENT, MESSAGE);
+    log.newcomer("tom");
+    log.asks("tom", DOCUMENT);
+    log.asks("ada", DOCUMENT);
+    let rejected = log.asks("ada", DOCUMENT);
+    for member in ["ben", "cyd"] {
         log.by(member, Body::Refusal { request: rejected, reason: "no".to_owned() });
     }
-    let approved = log.request("ada", "board", DOCUMENT);
-    log.by("eve", Body::Approval { request: approved });
+    let approved = log.asks("ada", DOCUMENT);
+    log.by("cyd", Body::Approval { request: approved });
     let report = audit(&log);
     let standings: Vec<_> = report.requests.iter().map(|request| &request.standing).collect();
     assert!(

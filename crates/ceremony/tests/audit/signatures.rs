@@ -6,13 +6,13 @@ use quorate_ceremony::names::{COORDINATOR, Timestamp};
 use quorate_ceremony::state::Refusal;
 use quorate_ceremony::statement::Body;
 
-use super::builder::{Log, name};
 use super::{Always, DOCUMENT, MESSAGE, audit, audit_with, only_fault, signed_log};
+use quorate_ceremony::test_world::{TestLog, name};
 
 #[test]
 fn a_signature_without_its_document_never_counts_as_verified() {
     let log = signed_log();
-    let checkpoint = log.checkpoint(&["ada", "bob", "eve"]);
+    let checkpoint = log.checkpoint(&["ada", "ben", "cyd"]);
     let report = audit_with(&log, checkpoint.as_signed(), &mut NoDocuments);
     let not_checked = Check::NotChecked { why: NotChecked::NoDocument };
     assert_eq!(report.verdict, Verdict::Final);
@@ -24,7 +24,7 @@ fn a_signature_without_its_document_never_counts_as_verified() {
 #[test]
 fn a_document_that_is_not_the_requested_one_is_a_fault() {
     let log = signed_log();
-    let checkpoint = log.checkpoint(&["ada", "bob", "eve"]);
+    let checkpoint = log.checkpoint(&["ada", "ben", "cyd"]);
     let mut other = Always(Err(NotChecked::OtherDocument));
     let report = audit_with(&log, checkpoint.as_signed(), &mut other);
     let why = &SignatureFault::OtherDocument;
@@ -34,7 +34,7 @@ fn a_document_that_is_not_the_requested_one_is_a_fault() {
 #[test]
 fn a_share_for_other_bytes_is_a_fault_of_that_signer() {
     let log = signed_log();
-    let checkpoint = log.checkpoint(&["ada", "bob", "eve"]);
+    let checkpoint = log.checkpoint(&["ada", "ben", "cyd"]);
     let mut other = Always(Ok(b"another contract"));
     let report = audit_with(&log, checkpoint.as_signed(), &mut other);
     let why = &SignatureFault::Share { account: name("ada") };
@@ -46,10 +46,10 @@ fn a_share_for_other_bytes_is_a_fault_of_that_signer() {
 #[test]
 fn a_signature_that_is_logged_after_its_request_lapsed_is_reported_as_late() {
     for (after, late) in [(0, false), (1, true)] {
-        let mut log = Log::with_group(1);
-        let request = log.request("ada", "board", DOCUMENT);
-        log.by("bob", Body::Approval { request });
-        let signature = log.signature(request, &["ada", "bob"], MESSAGE);
+        let mut log = TestLog::with_key();
+        let request = log.asks("ada", DOCUMENT);
+        log.by("ben", Body::Approval { request });
+        let signature = log.signature_over(request, &["ada", "ben"], MESSAGE);
         let expires_at = log.state.request(request).unwrap().request.expires_at;
         log.now = Timestamp(expires_at.0 + after - 1);
         log.by(COORDINATOR, signature);
@@ -62,11 +62,11 @@ fn a_signature_that_is_logged_after_its_request_lapsed_is_reported_as_late() {
 /// Two signatures with one pair of nonces give its maker's share away (invariant S1), whoever let it happen.
 #[test]
 fn nonces_that_were_used_twice_are_reported_with_who_and_where() {
-    let mut log = Log::with_group(1);
+    let mut log = TestLog::with_key();
     let mut requests = Vec::new();
     for _ in 0..3 {
-        let request = log.request("ada", "board", DOCUMENT);
-        log.by("bob", Body::Approval { request });
+        let request = log.asks("ada", DOCUMENT);
+        log.by("ben", Body::Approval { request });
         requests.push(request);
     }
     let randomness = log.rng.clone();
@@ -75,55 +75,56 @@ fn nonces_that_were_used_twice_are_reported_with_who_and_where() {
         if repeated {
             log.rng = randomness.clone();
         }
-        let signature = log.signature(request, &["ada", "bob"], MESSAGE);
+        let signature = log.signature_over(request, &["ada", "ben"], MESSAGE);
         entries.push(log.entries.len() as u64);
         log.by(COORDINATOR, signature);
     }
 
     let report = audit(&log);
     let reused = |account| ReusedNonces { account, first: entries[0], second: entries[1] };
-    assert_eq!(report.reused_nonces, ["ada", "bob"].map(|account| reused(name(account))));
+    assert_eq!(report.reused_nonces, ["ada", "ben"].map(|account| reused(name(account))));
 }
 
 #[test]
 fn a_signature_under_the_names_of_others_is_noticed_without_the_document() {
-    let mut log = Log::with_group(1);
-    let request = log.request("ada", "board", DOCUMENT);
-    log.by("bob", Body::Approval { request });
-    log.by("eve", Body::Approval { request });
-    let real = log.signature(request, &["ada", "bob"], MESSAGE);
-    let abandoned = log.signature(request, &["bob", "eve"], MESSAGE);
+    let mut log = TestLog::with_key();
+    let request = log.asks("ada", DOCUMENT);
+    log.by("ben", Body::Approval { request });
+    log.by("cyd", Body::Approval { request });
+    let real = log.signature_over(request, &["ada", "ben"], MESSAGE);
+    let abandoned = log.signature_over(request, &["ben", "cyd"], MESSAGE);
     let (Body::Signature { signature, .. }, Body::Signature { session, signers, .. }) =
         (real, abandoned)
     else {
         panic!("not signatures");
     };
     let body = Body::Signature { request, session, signature, signers };
-    let entry = log.statement(COORDINATOR, body);
+    let entry = log.signed(COORDINATOR, body);
     log.entries.push(entry.to_bytes());
 
-    let checkpoint = log.checkpoint(&["ada", "bob", "eve"]);
+    let checkpoint = log.checkpoint(&["ada", "ben", "cyd"]);
     let report = audit_with(&log, checkpoint.as_signed(), &mut NoDocuments);
     assert!(matches!(only_fault(&report), Fault::Inadmissible { reason: Refusal::Signers, .. }));
 }
 
 #[test]
 fn a_share_of_another_session_is_not_admissible() {
-    let mut log = Log::with_group(1);
-    let request = log.request("ada", "board", DOCUMENT);
-    log.by("bob", Body::Approval { request });
+    let mut log = TestLog::with_key();
+    let request = log.asks("ada", DOCUMENT);
+    log.by("ben", Body::Approval { request });
     let Body::Signature { signers: mut mixed, signature, session, .. } =
-        log.signature(request, &["ada", "bob"], MESSAGE)
+        log.signature_over(request, &["ada", "ben"], MESSAGE)
     else {
         panic!("not a signature");
     };
-    let Body::Signature { signers: others, .. } = log.signature(request, &["ada", "bob"], MESSAGE)
+    let Body::Signature { signers: others, .. } =
+        log.signature_over(request, &["ada", "ben"], MESSAGE)
     else {
         panic!("not a signature");
     };
     mixed[1].share = others[1].share.clone();
     let body = Body::Signature { request, session, signature, signers: mixed };
-    let entry = log.statement(COORDINATOR, body);
+    let entry = log.signed(COORDINATOR, body);
     log.entries.push(entry.to_bytes());
     let report = audit(&log);
     assert!(matches!(only_fault(&report), Fault::Inadmissible { reason: Refusal::Signers, .. }));
@@ -131,11 +132,11 @@ fn a_share_of_another_session_is_not_admissible() {
 
 #[test]
 fn a_signature_by_somebody_who_did_not_consent_is_not_admissible() {
-    let mut log = Log::with_group(1);
-    let request = log.request("ada", "board", DOCUMENT);
-    log.by("bob", Body::Approval { request });
-    let body = log.signature(request, &["bob", "eve"], MESSAGE);
-    let entry = log.statement(COORDINATOR, body);
+    let mut log = TestLog::with_key();
+    let request = log.asks("ada", DOCUMENT);
+    log.by("ben", Body::Approval { request });
+    let body = log.signature_over(request, &["ben", "cyd"], MESSAGE);
+    let entry = log.signed(COORDINATOR, body);
     log.entries.push(entry.to_bytes());
     let report = audit(&log);
     assert!(matches!(only_fault(&report), Fault::Inadmissible { reason: Refusal::Signers, .. }));
@@ -143,10 +144,10 @@ fn a_signature_by_somebody_who_did_not_consent_is_not_admissible() {
 
 #[test]
 fn a_signature_before_its_approval_is_not_admissible() {
-    let mut log = Log::with_group(1);
-    let request = log.request("ada", "board", DOCUMENT);
-    let body = log.signature(request, &["ada", "bob"], MESSAGE);
-    let entry = log.statement(COORDINATOR, body);
+    let mut log = TestLog::with_key();
+    let request = log.asks("ada", DOCUMENT);
+    let body = log.signature_over(request, &["ada", "ben"], MESSAGE);
+    let entry = log.signed(COORDINATOR, body);
     log.entries.push(entry.to_bytes());
     let report = audit(&log);
     let Fault::Inadmissible { reason, .. } = only_fault(&report) else { panic!() };

@@ -24,8 +24,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::targets::story::{Said, name};
 use super::targets::{
-    self, TARGETS, documents, files, keyshare, log, machines, network, protocol, repair, state,
-    story,
+    self, TARGETS, documents, files, keyshare, log, network, protocol, repair, state, story,
 };
 
 /// Names what to write before the test: `kept` (files that are missing in `vectors/kept`, and their
@@ -286,13 +285,13 @@ fn proofs() -> Vec<u8> {
     let (index, honest) = (tree.size(), tree.head());
     let mut other = MemoryTree::default();
     story.log.iter().rev().for_each(|entry| other.append(leaf_hash(entry)));
-    let [one, two] = [honest, other.head()].map(|head| machines::log_signer().sign(head));
+    let [one, two] = [honest, other.head()].map(|head| targets::log::log_signer().sign(head));
     let fork = Fork::find(&one, &two, &tree).unwrap().unwrap();
     let fork = Misbehaviour::Fork(Box::new(fork));
     let genesis = &story.log[0];
     tree.append(leaf_hash(genesis));
     let bad = json!({
-        "checkpoint": machines::log_signer().sign(tree.head()).as_signed(),
+        "checkpoint": targets::log::log_signer().sign(tree.head()).as_signed(),
         "index": index,
         "entry": Base64(genesis.clone()),
         "inclusion": InclusionProof::prove(&tree, index, index + 1).unwrap(),

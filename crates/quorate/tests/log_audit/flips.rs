@@ -10,7 +10,7 @@ use quorate::api::Exit;
 use quorate::log_audit::{Options, verify_directory};
 use tempfile::TempDir;
 
-use super::{EVERYBODY, Log, long_log, needed, publish, signed_log};
+use super::{EVERYBODY, TestLog, long_log, needed, publish, signed_log};
 
 /// A log directory that grew, with the role of each file.
 struct Grown {
@@ -18,7 +18,7 @@ struct Grown {
     files: Vec<(String, bool)>,
 }
 
-fn grown(log: &Log, sizes: &[usize], cosigners: &[&str]) -> Grown {
+fn grown(log: &TestLog, sizes: &[usize], cosigners: &[&str]) -> Grown {
     let directory = publish(log, sizes, &log.checkpoint(cosigners));
     super::write(directory.path(), "README", b"not a file of the log");
     let needed = needed(log);
@@ -109,7 +109,7 @@ proptest! {
 /// white space.
 #[test]
 fn a_flipped_bit_in_any_byte_of_the_checkpoint_is_noticed() {
-    let grown = grown(&Log::found(1), &[], &["ada"]);
+    let grown = grown(&TestLog::founded(), &[], &["ada"]);
     let note = fs::read(grown.directory.path().join("checkpoint")).unwrap();
     for position in 0..note.len() {
         let mut bytes = note.clone();

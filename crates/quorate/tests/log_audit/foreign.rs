@@ -8,13 +8,13 @@ use std::process::{Command, Output};
 use quorate::log_audit::{Options, prove, verify_directory};
 use quorate_ceremony::audit::Anchor;
 
-use super::builder::Log;
 use super::{EVERYBODY, long_log, publish};
+use quorate_ceremony::test_world::TestLog;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../log/tests/foreign/verify.py");
 
 /// Returns `None`, and prints that the check was skipped, if the tools are not installed.
-fn run_script(directory: &Path, log: &Log) -> Option<Output> {
+fn run_script(directory: &Path, log: &TestLog) -> Option<Output> {
     for (tool, version) in [("python3", "--version"), ("openssl", "version")] {
         if !Command::new(tool).arg(version).output().is_ok_and(|output| output.status.success()) {
             eprintln!("skipped: python3 or openssl not installed ({tool} is missing)");

@@ -7,12 +7,12 @@ use quorate::api::{Exit, Problem};
 use quorate::log_audit::{Options, audit_directory, verify_directory};
 use quorate_ceremony::audit::Verdict;
 use quorate_ceremony::entry::{Author, Entry, Statement};
-use quorate_ceremony::names::{COORDINATOR, Digest, Timestamp};
+use quorate_ceremony::names::{COORDINATOR, Digest};
 use quorate_ceremony::statement::{AbortReason, Body, GroupDefinition};
 use quorate_log::key::{CosignerSigner, Seed};
 
-use super::builder::{Log, cosigned, name};
 use super::{EVERYBODY, long_log, needed, package, publish, published, signed_log, write};
+use quorate_ceremony::test_world::{TestLog, cosigned, name};
 
 fn problem(directory: &Path) -> Problem {
     let problem = verify_directory(directory, &Options::default()).unwrap_err();
@@ -21,7 +21,7 @@ fn problem(directory: &Path) -> Problem {
 }
 
 /// Returns the error message for a genuine log's directory after `harm`.
-fn said_after(log: &Log, harm: impl FnOnce(&Path)) -> String {
+fn said_after(log: &TestLog, harm: impl FnOnce(&Path)) -> String {
     let directory = published(log);
     harm(directory.path());
     problem(directory.path()).message
@@ -29,7 +29,7 @@ fn said_after(log: &Log, harm: impl FnOnce(&Path)) -> String {
 
 /// Returns the error message for a log that the coordinator itself made, signed and published this
 /// way.
-fn said_of(log: &Log) -> String {
+fn said_of(log: &TestLog) -> String {
     let directory = published(log);
     let problem = problem(directory.path());
     assert!(problem.hint.unwrap().contains("it is proof"));
@@ -45,7 +45,7 @@ fn flip(file: &Path, position: usize) {
 }
 
 /// The path of the only bundle of a short log.
-fn bundle(log: &Log) -> String {
+fn bundle(log: &TestLog) -> String {
     format!("tile/entries/000.p/{}", log.entries.len())
 }
 
@@ -140,7 +140,7 @@ fn a_truncated_file_is_named() {
 fn a_checkpoint_of_other_entries_is_not_of_these_files() {
     let mut log = signed_log();
     let directory = published(&log);
-    log.by("bob", Body::NodeStarted { incarnation: Digest::new([1; 32]) });
+    log.by("ben", Body::NodeStarted { incarnation: Digest::new([1; 32]) });
     log.entries.remove(4);
     let checkpoint = log.checkpoint(&EVERYBODY);
     write(directory.path(), "checkpoint", checkpoint.to_string().as_bytes());
@@ -172,11 +172,11 @@ fn a_forged_author_under_a_new_checkpoint_is_inadmissible() {
     let mut log = signed_log();
     let forged = Statement {
         ivn: Some(log.state.ivn()),
-        author: Author::Account(name("bob")),
-        at: Timestamp(1_700_000_001_000),
+        author: Author::Account(name("ben")),
+        at: log.now,
         body: Body::NodeStarted { incarnation: Digest::new([1; 32]) },
     };
-    let forged = Entry::sign(forged, &[&log.secrets[&name("eve")].identity]).unwrap();
+    let forged = Entry::sign(forged, &[&log.secrets("cyd").identity]).unwrap();
     log.entries.push(forged.to_bytes());
     let index = log.entries.len() - 1;
     let said = said_of(&log);
@@ -186,10 +186,10 @@ fn a_forged_author_under_a_new_checkpoint_is_inadmissible() {
 
 #[test]
 fn a_signature_with_a_share_of_another_session_is_inadmissible() {
-    let mut log = Log::with_group(1);
-    let request = log.request("ada", "board", package().commitment());
-    log.by("bob", Body::Approval { request });
-    let mut take = || match log.signature(request, &["ada", "bob"], b"a contract") {
+    let mut log = TestLog::with_key();
+    let request = log.asks("ada", package().commitment());
+    log.by("ben", Body::Approval { request });
+    let mut take = || match log.signature_over(request, &["ada", "ben"], b"a contract") {
         Body::Signature { session, signature, signers, .. } => (session, signature, signers),
         other => panic!("{other:?}"),
     };
@@ -197,7 +197,7 @@ fn a_signature_with_a_share_of_another_session_is_inadmissible() {
     let (_, _, others) = take();
     signers[1].share = others[1].share.clone();
     let body = Body::Signature { request, session, signature, signers };
-    let entry = log.statement(COORDINATOR, body);
+    let entry = log.signed(COORDINATOR, body);
     log.entries.push(entry.to_bytes());
     let index = log.entries.len() - 1;
     let said = said_of(&log);
@@ -219,7 +219,7 @@ fn a_cosignature_by_a_stranger_names_the_stranger() {
 
 #[test]
 fn another_ivns_log_with_this_ones_checkpoint_does_not_verify() {
-    let (log, other) = (signed_log(), Log::with_group(2));
+    let (log, other) = (signed_log(), TestLog::of_three_elsewhere());
     let directory = publish(&other, &[], &log.checkpoint(&EVERYBODY));
     problem(directory.path());
 }
@@ -229,12 +229,12 @@ fn another_ivns_log_with_this_ones_checkpoint_does_not_verify() {
 #[test]
 fn an_abort_that_blames_somebody_for_nothing_is_not_believed() {
     let mut log = signed_log();
-    let members = ["ada", "bob"].map(name).to_vec();
+    let members = ["ada", "ben"].map(name).to_vec();
     let definition = log.state.group(&"board".parse().unwrap()).unwrap().definition.clone();
-    log.define(GroupDefinition { name: "late".parse().unwrap(), members, ..definition });
-    let session = log.start_dkg("late", 1);
-    let reason = AbortReason::Fault { culprits: [name("bob")].into() };
-    let entry = log.statement(COORDINATOR, Body::CeremonyAborted { session, reason });
+    log.establishes(GroupDefinition { name: "late".parse().unwrap(), members, ..definition });
+    let session = log.begins("late", 1);
+    let reason = AbortReason::Fault { culprits: [name("ben")].into() };
+    let entry = log.signed(COORDINATOR, Body::CeremonyAborted { session, reason });
     log.entries.push(entry.to_bytes());
     let said = said_of(&log);
     assert!(said.contains(&format!("entry {}", log.entries.len() - 1)), "{said}");

@@ -8,13 +8,13 @@ use quorate_ceremony::misbehaviour::Proved;
 use quorate_ceremony::names::Digest;
 use quorate_ceremony::statement::Body;
 
-use super::builder::Log;
 use super::{EVERYBODY, published, signed_log};
+use quorate_ceremony::test_world::TestLog;
 
-fn grown() -> (Log, String) {
+fn grown() -> (TestLog, String) {
     let mut log = signed_log();
     let earlier = log.checkpoint(&EVERYBODY).to_string();
-    log.by("bob", Body::NodeStarted { incarnation: Digest::new([1; 32]) });
+    log.by("ben", Body::NodeStarted { incarnation: Digest::new([1; 32]) });
     (log, earlier)
 }
 
@@ -45,7 +45,7 @@ fn an_earlier_checkpoint_proves_that_a_log_was_rewritten() {
     // The same log, except for an entry in the middle: the last one of the earlier checkpoint.
     let at = log.entries.len() - 2;
     log.entries.remove(at);
-    log.by("bob", Body::NodeStarted { incarnation: Digest::new([2; 32]) });
+    log.by("ben", Body::NodeStarted { incarnation: Digest::new([2; 32]) });
     let directory = published(&log);
     let key = log.signer().verifier().clone();
     let since = compare_since(directory.path(), &earlier, &key).unwrap();
@@ -54,7 +54,7 @@ fn an_earlier_checkpoint_proves_that_a_log_was_rewritten() {
     let text = misbehaviour.to_string();
     let proved = verify_misbehaviour(&text, &key, None, None).unwrap();
     assert!(matches!(proved, Proved::Fork { .. }));
-    let other = Log::with_group(2).signer().verifier().clone();
+    let other = TestLog::of_three_elsewhere().signer().verifier().clone();
     assert_eq!(
         verify_misbehaviour(&text, &other, None, None).unwrap_err().exit(),
         Exit::Verification
@@ -65,7 +65,7 @@ fn an_earlier_checkpoint_proves_that_a_log_was_rewritten() {
 #[test]
 fn a_checkpoint_of_another_log_is_not_compared() {
     let (log, _) = grown();
-    let other = Log::with_group(2);
+    let other = TestLog::of_three_elsewhere();
     let directory = published(&log);
     let theirs = other.checkpoint(&EVERYBODY).to_string();
     let problem = compare_since(directory.path(), &theirs, log.signer().verifier()).unwrap_err();

@@ -5,8 +5,6 @@
     reason = "a test may stop at the first surprise"
 )]
 
-#[path = "../../../ceremony/tests/audit/builder.rs"]
-mod builder;
 mod flips;
 mod foreign;
 mod harm;
@@ -17,7 +15,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use builder::Log;
 use quorate::api::Exit;
 use quorate::log_audit::{Options, prove, verify_directory, verify_proof};
 use quorate::store::documents::DocumentPackage;
@@ -25,11 +22,12 @@ use quorate_ceremony::audit::{Anchor, Check, Verdict};
 use quorate_ceremony::document::NotChecked;
 use quorate_ceremony::names::Digest;
 use quorate_ceremony::statement::Body;
+use quorate_ceremony::test_world::TestLog;
 use quorate_log::checkpoint::VerifiedCheckpoint;
 use quorate_log::tile::TileWriter;
 use tempfile::TempDir;
 
-const EVERYBODY: [&str; 3] = ["ada", "bob", "eve"];
+const EVERYBODY: [&str; 3] = ["ada", "ben", "cyd"];
 
 fn package() -> DocumentPackage {
     DocumentPackage {
@@ -40,24 +38,24 @@ fn package() -> DocumentPackage {
 }
 
 /// Returns a log with a group of three, and a signature by two over the package's document.
-fn signed_log() -> Log {
-    Log::with_signature(1, package().commitment(), b"a contract").0
+fn signed_log() -> TestLog {
+    TestLog::with_signature(package().commitment(), b"a contract").0
 }
 
 /// Like [`signed_log`], with two bundles, of which one is full.
-fn long_log() -> Log {
+fn long_log() -> TestLog {
     let mut log = signed_log();
     for start in 0..260u16 {
         let mut incarnation = [0; 32];
         incarnation[..2].copy_from_slice(&start.to_be_bytes());
-        log.by("bob", Body::NodeStarted { incarnation: Digest::new(incarnation) });
+        log.by("ben", Body::NodeStarted { incarnation: Digest::new(incarnation) });
     }
     log
 }
 
 /// Writes the files of a log as it grows to `sizes` and then completely. Partial files of
 /// intermediate sizes stay.
-fn publish(log: &Log, sizes: &[usize], checkpoint: &VerifiedCheckpoint) -> TempDir {
+fn publish(log: &TestLog, sizes: &[usize], checkpoint: &VerifiedCheckpoint) -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     let mut writer = TileWriter::default();
     let mut from = 0;
@@ -72,7 +70,7 @@ fn publish(log: &Log, sizes: &[usize], checkpoint: &VerifiedCheckpoint) -> TempD
 }
 
 /// Like [`publish`], with the cosignatures of all members.
-fn published(log: &Log) -> TempDir {
+fn published(log: &TestLog) -> TempDir {
     publish(log, &[], &log.checkpoint(&EVERYBODY))
 }
 
@@ -83,7 +81,7 @@ fn write(directory: &Path, path: &str, bytes: &[u8]) {
 }
 
 /// Lists the files that a log of this size needs.
-fn needed(log: &Log) -> BTreeSet<String> {
+fn needed(log: &TestLog) -> BTreeSet<String> {
     let append = TileWriter::default().append(&log.entries).unwrap();
     let tiles = append.write.iter().map(|file| file.path.to_string());
     tiles.chain(["checkpoint".to_owned()]).collect()
@@ -158,7 +156,7 @@ fn what_can_not_be_read_is_an_error_and_not_a_failed_check() {
 
 #[test]
 fn an_anchor_decides_whose_log_it_has_to_be() {
-    let (log, other) = (signed_log(), Log::with_group(2));
+    let (log, other) = (signed_log(), TestLog::of_three_elsewhere());
     let directory = published(&log);
     let verify = |anchor: Anchor| {
         verify_directory(directory.path(), &Options { anchor, ..Options::default() })
@@ -194,7 +192,7 @@ fn a_proof_of_any_entry_verifies_with_the_logs_key_alone() {
 
 #[test]
 fn a_proof_of_another_entry_or_log_or_nothing_does_not_verify() {
-    let (log, other) = (signed_log(), Log::with_group(2));
+    let (log, other) = (signed_log(), TestLog::of_three_elsewhere());
     let directory = published(&log);
     let proved = prove(directory.path(), 3, &Anchor::default()).unwrap();
     let other_key = other.signer().verifier().to_string();

@@ -14,8 +14,8 @@ use quorate_ceremony::statement::{AbortReason, Request};
 use quorate_protocol::Identifier;
 use quorate_protocol::keyshare;
 
-use super::builder::name;
 use super::{EVERYBODY, signed_log};
+use quorate_ceremony::test_world::name;
 
 /// Has the document of every request.
 struct Contract;
@@ -65,7 +65,7 @@ fn a_report_ends_with_the_checks_of_its_signatures() {
         "Verified with the document, each share too: 1 of 1.",
     ];
     assert!(lines.ends_with(&last.map(str::to_owned)), "{lines:?}");
-    assert!(lines.join(" ").contains("ada, bob and eve"), "{lines:?}");
+    assert!(lines.join(" ").contains("ada, ben and cyd"), "{lines:?}");
 }
 
 #[test]
@@ -86,10 +86,10 @@ fn too_few_cosignatures_are_reported_first() {
 #[test]
 fn a_cosigner_that_does_not_count_is_named() {
     let report = report_with(|report| {
-        let account = report.accounts.iter_mut().find(|account| account.name == name("eve"));
+        let account = report.accounts.iter_mut().find(|account| account.name == name("cyd"));
         account.unwrap().cosigns = false;
     });
-    assert!(has_line(&report, |line| line.contains("of eve do not count")));
+    assert!(has_line(&report, |line| line.contains("of cyd do not count")));
 }
 
 #[test]
@@ -178,17 +178,17 @@ fn blame_says_who_did_what_to_whom() {
         aborted(AbortReason::Fault { culprits }, vec![blame])
     };
     let (one, three) = (Identifier::try_from(1).unwrap(), Identifier::try_from(3).unwrap());
-    let text = of("eve", keyshare::Fault::WrongSubShare { recipient: one }, "ada");
-    assert!(text.contains("that eve sent a wrong sub-share to ada"), "{text}");
-    let text = of("ada", keyshare::Fault::WrongComplaint { dealer: three }, "eve");
-    assert!(text.contains("that ada complained about eve with an invalid proof."), "{text}");
+    let text = of("cyd", keyshare::Fault::WrongSubShare { recipient: one }, "ada");
+    assert!(text.contains("that cyd sent a wrong sub-share to ada"), "{text}");
+    let text = of("ada", keyshare::Fault::WrongComplaint { dealer: three }, "cyd");
+    assert!(text.contains("that ada complained about cyd with an invalid proof."), "{text}");
 }
 
 #[test]
 fn a_member_that_was_late_is_named_and_not_blamed() {
-    let missing = BTreeSet::from([name("ada"), name("eve")]);
+    let missing = BTreeSet::from([name("ada"), name("cyd")]);
     let text = aborted(AbortReason::TimedOut { missing }, Vec::new());
-    assert!(text.contains("no message came from ada and eve, which proves nothing"), "{text}");
+    assert!(text.contains("no message came from ada and cyd, which proves nothing"), "{text}");
 }
 
 /// The report of a log in which these have to have seen a change.

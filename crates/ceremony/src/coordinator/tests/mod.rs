@@ -19,7 +19,7 @@ use crate::signing::Subject;
 use crate::state::Refusal;
 use crate::state::clock::MAX_CLOCK_LEAD;
 use crate::statement::{Body, GroupChange, Role};
-use crate::test_log::{HOUR, TestLog, board, name, secrets, session};
+use crate::test_world::{HOUR, TestLog, board, name, secrets, session};
 
 fn coordinator(log: &TestLog) -> Coordinator {
     coordinator_with(log, Config::default())
@@ -275,7 +275,7 @@ fn garbage_from_members_and_strangers_changes_nothing() {
     let commitments = log.commitments_of("ada", session, subject);
     let inputs = [
         ("out", FromNode::Commitments { session, commitments: commitments.clone() }),
-        ("ada", FromNode::Commitments { session: crate::test_log::session(9), commitments }),
+        ("ada", FromNode::Commitments { session: crate::test_world::session(9), commitments }),
         ("ada", FromNode::Submit { entry: crate::encoding::Base64(b"{}".to_vec()) }),
         ("ada", FromNode::Cosign { size: u64::MAX, cosignature: "garbage".to_owned() }),
         ("ada", FromNode::Hello { after: u64::MAX }),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::names::{EntryId, Timestamp};
-use crate::test_log::HOUR;
+use crate::test_world::HOUR;
 
 /// Requests of ada that all three members approved, and a coordinator that has none of their documents.
 fn approved(log: &mut TestLog, count: usize) -> (Coordinator, Vec<EntryId>) {

@@ -15,7 +15,7 @@ use crate::message::FromCoordinator;
 use crate::names::SessionId;
 use crate::node::{Config, Input, Node, Saved};
 use crate::statement::Body;
-use crate::test_log::{TestLog, name, secrets, session};
+use crate::test_world::{TestLog, name, secrets, session};
 
 fn checkpoint(log: &TestLog) -> String {
     let mut frontier = Frontier::default();

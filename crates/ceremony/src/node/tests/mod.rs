@@ -21,7 +21,7 @@ use crate::misbehaviour::{Misbehaviour, NotProved, Proved};
 use crate::names::{AccountName, EntryId, SessionId};
 use crate::signing::{SignedPart, SigningSession, Subject};
 use crate::statement::{Body, Request};
-use crate::test_log::{HOUR, TestLog, board, checkpoint_of, name, secrets, session};
+use crate::test_world::{HOUR, TestLog, board, checkpoint_of, name, secrets, session};
 
 /// Ben's node, and whoever is at the other end of its connection.
 struct Bench {

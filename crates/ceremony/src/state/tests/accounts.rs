@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::entry::{Author, Entry};
 use crate::state::{ChangeEnd, Event, Refusal, Status, Unable};
 use crate::statement::{AbortReason, Body, Role};
-use crate::test_log::{TestLog, board, name, secrets, session, some};
+use crate::test_world::{TestLog, board, name, secrets, session, some};
 
 fn suspends(log: &mut TestLog, account: &str) -> Result<Vec<Event>, Refusal> {
     log.wait(1);

@@ -8,7 +8,7 @@ use crate::names::{AccountName, EntryId};
 use crate::signing::Subject;
 use crate::state::{ChangeEnd, Event, Refusal, SessionPhase, Status};
 use crate::statement::{AbortReason, Body, GroupChange, GroupDefinition, Role};
-use crate::test_log::{HOUR, TestLog, board, name, session, some};
+use crate::test_world::{HOUR, TestLog, board, name, session, some};
 
 /// The board of three with its key, and dan and eve, who could join it.
 fn keyed() -> TestLog {

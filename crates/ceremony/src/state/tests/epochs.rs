@@ -11,7 +11,7 @@ use crate::names::{AccountName, EntryId};
 use crate::signing::{SigningSession, Subject};
 use crate::state::Refusal;
 use crate::statement::{Body, Role, SignerRecord};
-use crate::test_log::{TestLog, name, secrets, session, some};
+use crate::test_world::{TestLog, name, secrets, session, some};
 
 const DOCUMENT: &[u8] = b"document";
 

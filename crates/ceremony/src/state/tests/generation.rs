@@ -7,7 +7,7 @@ use crate::entry::Entry;
 use crate::names::{Digest, IvnId};
 use crate::state::{Event, Refusal, SessionPhase};
 use crate::statement::{AbortReason, Body, Role};
-use crate::test_log::{TestLog, board, name, session, some};
+use crate::test_world::{TestLog, board, name, session, some};
 
 fn begun() -> TestLog {
     let mut log = TestLog::grouped();

@@ -4,7 +4,7 @@ use crate::names::{AccountName, EntryId};
 use crate::policy::{Policy, Rule};
 use crate::state::{Event, Refusal};
 use crate::statement::{AbortReason, Body, GroupDefinition};
-use crate::test_log::{TestLog, board, name, session};
+use crate::test_world::{TestLog, board, name, session};
 
 fn refused(change: impl Fn(&mut GroupDefinition)) -> Refusal {
     let mut log = TestLog::peopled();

@@ -5,7 +5,7 @@ use crate::names::Timestamp;
 use crate::signing::Subject;
 use crate::state::{Event, HEALTHY_FOR, Health, Refusal, Shortfall, Unable, possession_context};
 use crate::statement::Body;
-use crate::test_log::{HOUR, TestLog, board, name, session};
+use crate::test_world::{HOUR, TestLog, board, name, session};
 
 /// A proof of `account`'s with the share of `of`, as if made at `at`.
 fn proof(log: &mut TestLog, account: &str, of: &str, epoch: u64, at: Timestamp) -> Body {

@@ -8,7 +8,7 @@ use quorate_protocol::repair;
 use crate::names::{AccountName, EntryId};
 use crate::state::{ChangeEnd, Event, Health, Refusal, SessionPhase, Unable};
 use crate::statement::{AbortReason, Body, GroupChange, GroupDefinition, Role};
-use crate::test_log::{HOUR, TestLog, board, name, session, some};
+use crate::test_world::{HOUR, TestLog, board, name, session, some};
 
 /// Somebody proposes to give a member its share back.
 fn proposes(log: &mut TestLog, by: &str, member: &str) -> Result<EntryId, Refusal> {

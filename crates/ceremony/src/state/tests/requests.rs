@@ -7,7 +7,7 @@ use crate::policy::{DEFAULT_EXPIRY, Policy, Rule};
 use crate::state::clock::MAX_CLOCK_LEAD;
 use crate::state::{Event, Refusal, Refused, Status};
 use crate::statement::{Body, GroupDefinition, Request};
-use crate::test_log::{HOUR, TestLog, board, name};
+use crate::test_world::{HOUR, TestLog, board, name};
 
 fn keyed(policy: Policy) -> TestLog {
     let definition = TestLog::peopled().board_of_three();

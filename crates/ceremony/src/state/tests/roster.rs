@@ -8,7 +8,7 @@ use crate::identity::{AccountKeys, SecretKey};
 use crate::names::{Digest, IvnId};
 use crate::state::{Event, IvnState, Refusal};
 use crate::statement::{Body, Genesis, Role};
-use crate::test_log::{HOUR, TestLog, founding, genesis, name, secrets};
+use crate::test_world::{HOUR, TestLog, founding, genesis, name, secrets};
 
 #[test]
 fn a_log_begins_with_a_genesis_and_has_no_other() {
@@ -77,7 +77,7 @@ fn an_entry_counts_only_with_its_authors_signature() {
     let statement = log.statement(
         Author::Coordinator,
         Body::CeremonyAborted {
-            session: crate::test_log::session(1),
+            session: crate::test_world::session(1),
             reason: crate::statement::AbortReason::Cancelled,
         },
     );
@@ -108,10 +108,10 @@ fn the_coordinator_can_not_say_what_is_an_accounts_to_say() {
 #[test]
 fn an_account_can_not_say_what_is_the_coordinators_to_say() {
     let mut log = TestLog::grouped();
-    let session = crate::test_log::session(1);
+    let session = crate::test_world::session(1);
     let signature = crate::encoding::Base64(vec![0; 64]);
     let bodies = [
-        Body::CeremonyStarted { group: crate::test_log::board(), session, attempt: 1 },
+        Body::CeremonyStarted { group: crate::test_world::board(), session, attempt: 1 },
         Body::EpochStarted { session, signature },
     ];
     for body in bodies {

@@ -7,7 +7,7 @@ use crate::names::EntryId;
 use crate::signing::Subject;
 use crate::state::{Event, Refusal, Status};
 use crate::statement::{Body, SignerRecord};
-use crate::test_log::{TestLog, session};
+use crate::test_world::{TestLog, session};
 
 /// A request of ada that ben approved, and cyd did not.
 fn approved() -> (TestLog, EntryId) {
@@ -126,15 +126,15 @@ fn what_the_most_signers_sign_fits_one_entry_whatever_they_are_called() {
         epoch: 1,
         subject: Subject::Request { request },
     };
-    let key = crate::test_log::secrets("ada");
-    let ada = crate::test_log::name("ada");
+    let key = crate::test_world::secrets("ada");
+    let ada = crate::test_world::name("ada");
     let commitments =
         context.open_commitments(&ada, key.public().identity, &records[0].commitments);
     let package = crate::names::Digest::new([0; 32]);
     let bytes = quorate_protocol::sign::SignatureShare::from_bytes(&[1; 32]).unwrap();
     let signers: Vec<SignerRecord> = (0..crate::state::MOST_SIGNERS)
         .map(|number| {
-            let account = crate::test_log::name(&format!("{number:0>63}"));
+            let account = crate::test_world::name(&format!("{number:0>63}"));
             SignerRecord {
                 commitments: context.sign_commitments(
                     &account,

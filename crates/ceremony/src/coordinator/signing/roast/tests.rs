@@ -10,7 +10,7 @@ use rand_core::{RngCore as _, SeedableRng as _};
 use super::{Next, Roast};
 use crate::names::{AccountName, SessionId, Timestamp};
 use crate::signing::{SignedPart, Subject};
-use crate::test_log::{TestLog, session};
+use crate::test_world::{TestLog, session};
 
 /// What a signer does when it is asked something.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -53,8 +53,8 @@ fn commitments() -> (SignedPart, Commitments) {
         epoch: log.state.epoch_of(subject).unwrap_or(1),
         subject,
     };
-    let key = crate::test_log::secrets("ada").public().identity;
-    let opened = context.open_commitments(&crate::test_log::name("ada"), key, &signed).unwrap();
+    let key = crate::test_world::secrets("ada").public().identity;
+    let opened = context.open_commitments(&crate::test_world::name("ada"), key, &signed).unwrap();
     (signed, opened)
 }
 

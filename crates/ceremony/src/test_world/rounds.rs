@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use quorate_protocol::keyshare::{Run, Step};
 use quorate_protocol::repair;
 
-use super::{TestLog, name};
+use super::log::{TestLog, name};
 use crate::names::AccountName;
 use crate::state::Refusal;
 
 impl TestLog {
     /// A participant's first message.
-    pub(crate) fn first_message(&mut self, account: &str) -> (Run, Vec<u8>) {
+    pub fn first_message(&mut self, account: &str) -> (Run, Vec<u8>) {
         let group = self.group();
         let me = group.identifier(&name(account)).unwrap();
         let parameters = self.ceremony().board.keyshare().unwrap().parameters().clone();
@@ -19,10 +19,17 @@ impl TestLog {
     }
 
     /// All members go through the three rounds; afterwards they hold their packages.
-    pub(crate) fn generate(&mut self) {
+    pub fn generate(&mut self) {
+        self.generate_by(&["ada", "ben", "cyd"]);
+    }
+
+    /// These go through the three rounds of key generation.
+    pub fn generate_by(&mut self, members: &[&str]) {
         let mut runs = BTreeMap::new();
-        for member in ["ada", "ben", "cyd"] {
-            self.start_node(member, 1);
+        for member in members {
+            if self.state.account(&name(member)).unwrap().incarnation.is_none() {
+                self.start_node(member, 1);
+            }
             let (run, message) = self.first_message(member);
             runs.insert(name(member), run);
             self.posts(member, message).unwrap();
@@ -31,7 +38,7 @@ impl TestLog {
     }
 
     /// Somebody's first message in a reshare, if it gets a share; nothing more comes of it.
-    pub(crate) fn joins_reshare(&mut self, member: &str) -> Run {
+    pub fn joins_reshare(&mut self, member: &str) -> Run {
         self.runs_node(member);
         let me = self.ceremony().terms.identifiers[&name(member)];
         let parameters = self.ceremony().board.keyshare().unwrap().parameters().clone();
@@ -44,7 +51,7 @@ impl TestLog {
     }
 
     /// These go through the rounds of a reshare; afterwards, who gets a share holds its new package.
-    pub(crate) fn reshare(&mut self, participants: &[&str]) {
+    pub fn reshare(&mut self, participants: &[&str]) {
         let mut runs = BTreeMap::new();
         for member in participants {
             let run = self.joins_reshare(member);
@@ -54,7 +61,7 @@ impl TestLog {
     }
 
     /// Somebody announces that it takes part in a repair; nothing more comes of it.
-    pub(crate) fn announces(&mut self, member: &str) {
+    pub fn announces(&mut self, member: &str) {
         self.runs_node(member);
         let (_, message) = self.joins_repair(member);
         self.posts(member, message).unwrap();
@@ -70,16 +77,12 @@ impl TestLog {
     }
 
     /// These go through the rounds of a repair; afterwards, its recipient holds its share again.
-    pub(crate) fn repair(&mut self, participants: &[&str]) {
+    pub fn repair(&mut self, participants: &[&str]) {
         self.repair_until(participants, |_| false);
     }
 
     /// These go through the rounds of a repair until it stands like this, which is looked at before each message.
-    pub(crate) fn repair_until(
-        &mut self,
-        participants: &[&str],
-        stands: impl Fn(&repair::Board) -> bool,
-    ) {
+    pub fn repair_until(&mut self, participants: &[&str], stands: impl Fn(&repair::Board) -> bool) {
         let mut runs = BTreeMap::new();
         for member in participants {
             self.runs_node(member);

@@ -7,8 +7,8 @@ use quorate_ceremony::message::FromCoordinator;
 use quorate_ceremony::names::{AccountName, Digest, EntryId, SessionId};
 use quorate_ceremony::signing::{SignedPart, SigningSession, Subject};
 
-use crate::disk::{CoordinatorDisk, NodeDisk};
 use crate::reference::Reference;
+use quorate_ceremony::test_world::{CoordinatorDisk, NodeDisk};
 
 /// One account's secrets, from which its keys are made anew for each process.
 pub(crate) struct Secrets {

@@ -1,0 +1,171 @@
+//! Carries out effects, in order. Besides the real shells, this is the only place that knows what
+//! each effect means; a test world implements the methods that it cares about.
+
+use std::collections::BTreeMap;
+
+use crate::document::Document;
+use crate::effect::{
+    CommandError, CommandId, CoordinatorChange, CoordinatorDeadline, CoordinatorEffect, Done,
+    JoinId, NodeChange, NodeDeadline, NodeEffect,
+};
+use crate::encoding::Base64;
+use crate::entry::Entry;
+use crate::message::{FromCoordinator, FromNode};
+use crate::names::{AccountName, Digest, EntryId, Timestamp};
+use crate::state::{IvnState, Refusal};
+
+/// The surroundings of a node.
+pub trait NodeShell {
+    /// Why the test world stops.
+    type Error;
+
+    fn persist(&mut self, change: NodeChange) -> Result<(), Self::Error>;
+
+    fn send(&mut self, message: FromNode) -> Result<(), Self::Error>;
+
+    fn disconnect(&mut self) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    fn deadline(&mut self, _deadline: NodeDeadline, _at: Timestamp) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    fn fetch(&mut self, _request: EntryId) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    fn respond(
+        &mut self,
+        _command: CommandId,
+        _answer: Result<Done, CommandError>,
+    ) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    /// Carries out effects until one fails.
+    fn carry_out(
+        &mut self,
+        effects: impl IntoIterator<Item = NodeEffect>,
+    ) -> Result<(), Self::Error> {
+        effects.into_iter().try_for_each(|effect| match effect {
+            NodeEffect::Persist(change) => self.persist(change),
+            NodeEffect::Send(message) => self.send(message),
+            NodeEffect::Disconnect => self.disconnect(),
+            NodeEffect::SetDeadline(deadline, at) => self.deadline(deadline, at),
+            NodeEffect::FetchDocument(request) => self.fetch(request),
+            NodeEffect::Respond(command, answer) => self.respond(command, answer),
+        })
+    }
+}
+
+/// The surroundings of a coordinator.
+pub trait CoordinatorShell {
+    /// Why the test world stops.
+    type Error;
+
+    fn append(&mut self, index: u64, entry: Entry) -> Result<(), Self::Error>;
+
+    fn persist(&mut self, change: CoordinatorChange) -> Result<(), Self::Error>;
+
+    fn send(&mut self, to: AccountName, message: FromCoordinator) -> Result<(), Self::Error>;
+
+    /// The stored entries `first..end`, which are to be sent to this account.
+    fn stored(
+        &mut self,
+        to: &AccountName,
+        first: u64,
+        end: u64,
+    ) -> Result<Vec<Vec<u8>>, Self::Error>;
+
+    /// How many entries fit into the next frame.
+    fn frame(&mut self) -> u64 {
+        u64::MAX
+    }
+
+    fn disconnect(&mut self, _account: AccountName) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    fn deadline(
+        &mut self,
+        _deadline: CoordinatorDeadline,
+        _at: Timestamp,
+    ) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    fn prepare(&mut self, _request: EntryId) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    fn respond_join(
+        &mut self,
+        _join: JoinId,
+        _answer: Result<u64, Refusal>,
+    ) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    /// Carries out effects until one fails.
+    fn carry_out(
+        &mut self,
+        effects: impl IntoIterator<Item = CoordinatorEffect>,
+    ) -> Result<(), Self::Error> {
+        effects.into_iter().try_for_each(|effect| match effect {
+            CoordinatorEffect::Append { index, entry } => self.append(index, entry),
+            CoordinatorEffect::Persist(change) => self.persist(change),
+            CoordinatorEffect::Send(to, message) => self.send(to, message),
+            CoordinatorEffect::SendLog { to, first, end, checkpoint } => {
+                self.send_log(to, first, end, checkpoint)
+            }
+            CoordinatorEffect::Disconnect(account) => self.disconnect(account),
+            CoordinatorEffect::SetDeadline(deadline, at) => self.deadline(deadline, at),
+            CoordinatorEffect::PrepareDocument(request) => self.prepare(request),
+            CoordinatorEffect::RespondJoin(join, answer) => self.respond_join(join, answer),
+        })
+    }
+
+    /// Sends stored entries in frames, the last with the checkpoint.
+    fn send_log(
+        &mut self,
+        to: AccountName,
+        mut first: u64,
+        end: u64,
+        checkpoint: String,
+    ) -> Result<(), Self::Error> {
+        loop {
+            let next = end.min(first.saturating_add(self.frame()));
+            let entries = self.stored(&to, first, next)?.into_iter().map(Base64).collect();
+            let checkpoint = (next == end).then(|| checkpoint.clone());
+            self.send(to.clone(), FromCoordinator::Log { first, entries, checkpoint })?;
+            if next == end {
+                return Ok(());
+            }
+            first = next;
+        }
+    }
+}
+
+/// The document of a request, out of those that were handed in: what a signature covers, by
+/// commitment.
+pub fn document_of(
+    state: &IvnState,
+    documents: &BTreeMap<Digest, Vec<u8>>,
+    request: EntryId,
+) -> Option<Document> {
+    let commitment = state.request(request).ok()?.request.document;
+    let to_be_signed = documents.get(&commitment)?.clone();
+    Some(Document { commitment, to_be_signed })
+}
+
+/// Takes out of `deadlines` those that have come.
+pub fn due<Deadline: Ord>(
+    deadlines: &mut BTreeMap<Deadline, Timestamp>,
+    now: Timestamp,
+) -> Vec<Deadline> {
+    let all = std::mem::take(deadlines);
+    let (due, later): (BTreeMap<_, _>, _) = all.into_iter().partition(|(_, at)| *at <= now);
+    *deadlines = later;
+    due.into_keys().collect()
+}

@@ -1,0 +1,141 @@
+//! Signatures in a [`TestLog`]: real shares of real keys, with the records that signers leave.
+
+use std::collections::BTreeMap;
+
+use quorate_protocol::keys::KeyPackage;
+use quorate_protocol::{Identifier, sign};
+
+use super::log::{TestLog, name, session};
+use crate::encoding::Base64;
+use crate::names::{EntryId, SessionId};
+use crate::signing::{SignedPart, SigningSession, Subject};
+use crate::state::{Event, Refusal};
+use crate::statement::{Body, SignerRecord};
+
+impl TestLog {
+    /// Ada and ben sign the activation record.
+    pub fn activation_signature(&mut self) -> Base64 {
+        self.activation_signed_by(&["ada", "ben"])
+    }
+
+    /// These sign the activation record.
+    pub fn activation_signed_by(&mut self, signers: &[&str]) -> Base64 {
+        let (record, _) = self.group().activation(self.state.ivn()).unwrap();
+        self.signed_by(signers, &record.to_be_signed())
+    }
+
+    /// These sign with the new shares that the running session has made.
+    pub fn signed_by(&mut self, signers: &[&str], message: &[u8]) -> Base64 {
+        let public = self.ceremony().board.outcome().unwrap().clone();
+        let (mut nonces, mut commitments, mut shares) =
+            (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        for member in signers {
+            let package = &self.packages[&name(member)];
+            let (ours, announced) = sign::commit(package, &mut self.rng).unwrap();
+            commitments.insert(package.identifier(), announced);
+            nonces.push((package, ours));
+        }
+        for (package, ours) in nonces {
+            let share = sign::sign(ours, package, &public, &commitments, message).unwrap();
+            shares.insert(package.identifier(), share);
+        }
+        let signature = sign::aggregate(&public, &commitments, &shares, message).unwrap();
+        Base64(signature.to_bytes().to_vec())
+    }
+
+    /// A copy of a member's share of the key.
+    pub fn package_of(&self, account: &str) -> KeyPackage {
+        KeyPackage::from_bytes(&self.packages[&name(account)].to_bytes()).unwrap()
+    }
+
+    /// Fresh commitments of a member, signed for a session.
+    pub fn commitments_of(
+        &mut self,
+        account: &str,
+        session: SessionId,
+        subject: Subject,
+    ) -> SignedPart {
+        let context = SigningSession {
+            ivn: self.state.ivn(),
+            session,
+            epoch: self.state.epoch_of(subject).unwrap_or(1),
+            subject,
+        };
+        let (_, commitments) = sign::commit(&self.packages[&name(account)], &mut self.rng).unwrap();
+        context.sign_commitments(&name(account), &self.secrets(account).identity, &commitments)
+    }
+
+    /// What these signers would leave as evidence of having signed b"document" in this session.
+    pub fn records(
+        &mut self,
+        signers: &[&str],
+        session: SessionId,
+        subject: Subject,
+    ) -> Vec<SignerRecord> {
+        self.records_over(signers, session, subject, b"document")
+    }
+
+    /// The same of any message.
+    pub fn records_over(
+        &mut self,
+        signers: &[&str],
+        session: SessionId,
+        subject: Subject,
+        message: &[u8],
+    ) -> Vec<SignerRecord> {
+        let context = SigningSession {
+            ivn: self.state.ivn(),
+            session,
+            epoch: self.state.epoch_of(subject).unwrap_or(1),
+            subject,
+        };
+        let public = self.group().key.as_ref().unwrap().public.clone();
+        let (mut nonces, mut commitments) = (Vec::new(), BTreeMap::<Identifier, _>::new());
+        for signer in signers {
+            let package = &self.packages[&name(signer)];
+            let (ours, announced) = sign::commit(package, &mut self.rng).unwrap();
+            commitments.insert(package.identifier(), announced);
+            nonces.push((*signer, package, ours));
+        }
+        let digest = context.package(&commitments);
+        let (mut records, mut shares) = (Vec::new(), BTreeMap::new());
+        for (signer, package, ours) in nonces {
+            let key = self.secrets(signer).identity;
+            let share = sign::sign(ours, package, &public, &commitments, message).unwrap();
+            let announced = &commitments[&package.identifier()];
+            records.push(SignerRecord {
+                account: name(signer),
+                commitments: context.sign_commitments(&name(signer), &key, announced),
+                share: context.sign_share(&name(signer), &key, digest, &share),
+            });
+            shares.insert(package.identifier(), share);
+        }
+        let signature = sign::aggregate(&public, &commitments, &shares, message);
+        self.signature = signature.map(|s| s.to_bytes().to_vec()).unwrap_or_default();
+        records
+    }
+
+    /// These sign a request, in a session of this number.
+    pub fn signs(
+        &mut self,
+        request: EntryId,
+        by: &[&str],
+        number: u8,
+    ) -> Result<Vec<Event>, Refusal> {
+        let signers = self.records(by, session(number), Subject::Request { request });
+        let (signature, session) = (self.signature(), session(number));
+        self.coordinator_says(Body::Signature { request, session, signature, signers })
+    }
+
+    /// The signature that the latest [`Self::records`] make.
+    pub fn signature(&self) -> Base64 {
+        Base64(self.signature.clone())
+    }
+
+    /// The same with another point in it: to tell them apart takes the document.
+    pub fn false_signature(&self) -> Base64 {
+        let mut signature = self.signature();
+        signature.0[0] ^= 1;
+        signature
+    }
+}
