@@ -1,9 +1,10 @@
 //! Effects: what a state machine wants done, as data, in an order that matters.
 //!
-//! A shell executes the effects of one call in order and finishes each before the next: *persist* before *append*
-//! before *send*. If the process dies between two effects, the rest never happens; the machines are built so that every
-//! prefix is safe, and the simulator tries every prefix. A shell may run several calls' effects as one batch, if it
-//! makes all that is to be persisted durable before it sends anything.
+//! A shell executes the effects of one call in order and finishes each before the next: *persist*
+//! before *append* before *send*. If the process dies between two effects, the rest never happens;
+//! the machines are built so that every prefix is safe, and the simulator tries every prefix. A
+//! shell may run several calls' effects as one batch, if it makes all that is to be persisted
+//! durable before it sends anything.
 
 use quorate_protocol::keys::KeyPackage;
 use rand_core::CryptoRngCore;
@@ -25,10 +26,10 @@ pub enum NodeEffect {
     Persist(NodeChange),
     /// Send to the coordinator; dropped if there is no connection.
     Send(FromNode),
-    /// Drop the connection and dial again: what came over it can not be used.
+    /// Drop the connection and dial again: what came over it cannot be used.
     Disconnect,
-    /// Wake the machine up ([`crate::node::Input::Deadline`]) at this time or soon after. A later one for the same
-    /// [`NodeDeadline`] replaces an earlier one.
+    /// Wake the machine up ([`crate::node::Input::Deadline`]) at this time or soon after. A later
+    /// one for the same [`NodeDeadline`] replaces an earlier one.
     SetDeadline(NodeDeadline, Timestamp),
     /// Get the document of this request, derive what is to be signed, and hand both in as
     /// [`crate::node::Input::Document`]. Asked again after a restart or a reconnection.
@@ -51,7 +52,8 @@ pub enum NodeChange {
         /// The entries' bytes.
         entries: Vec<Vec<u8>>,
     },
-    /// The latest checkpoint that the node verified and is about to cosign. Replaces the one before.
+    /// The latest checkpoint that the node verified and is about to cosign. Replaces the one
+    /// before.
     Cosigned {
         /// The signed note.
         checkpoint: String,
@@ -60,30 +62,34 @@ pub enum NodeChange {
     },
     /// Proof that the log's key holder breaks the rules: the node signs nothing any more.
     Misbehaviour(Misbehaviour),
-    /// A checkpoint (the signed note) that does not fit the log that this node has, and that nothing proves wrong yet.
+    /// A checkpoint (the signed note) that does not fit the log that this node has, and that
+    /// nothing proves wrong yet.
     Unexplained(String),
     /// The log that this node has now shows that this checkpoint was right.
     Explained(String),
-    /// The account holder refuses this request: this node never releases a share for it, whatever the log shows.
+    /// The account holder refuses this request: this node never releases a share for it, whatever
+    /// the log shows.
     Refused(EntryId),
     /// An entry that must reach the log, until seen there.
     OutboxAdd(Entry),
     /// The entry is in the log, or will never be.
     OutboxRemove(EntryId),
-    /// A share of a key. Secret: to be sealed before it touches the disk. Durable before the node certifies.
+    /// A share of a key. Secret: to be sealed before it touches the disk. Durable before the node
+    /// certifies.
     KeyPackage {
         /// The session that made it.
         session: SessionId,
         /// The share.
         package: KeyPackage,
     },
-    /// The share that this session made is of no use any more: to be destroyed, so that nobody who gets hold of the disk
-    /// finds it. Durable before the node says so.
+    /// The share that this session made is not needed any more: to be destroyed, so that nobody who
+    /// gets hold of the disk finds it. Durable before the node says so.
     ShareDestroyed(SessionId),
-    /// The node is about to send commitments in this signing session, or its first message in this ceremony; it
-    /// begins neither twice. Once for a session.
+    /// The node is about to send commitments in this signing session, or its first message in this
+    /// ceremony; it begins neither twice. Once for a session.
     Committed(SessionId),
-    /// The node is about to release its signature share in this signing session; it never does so twice.
+    /// The node is about to release its signature share in this signing session; it never does so
+    /// twice.
     Released(SessionId),
 }
 
@@ -96,7 +102,7 @@ pub enum NodeDeadline {
     Clock,
     /// Another try at getting a document that could not be had.
     Document(EntryId),
-    /// What a node does by itself from time to time.
+    /// What a node does of its own accord from time to time.
     Upkeep,
 }
 
@@ -118,8 +124,8 @@ pub enum CoordinatorEffect {
     Persist(CoordinatorChange),
     /// Send to an account's node; dropped if it is not connected.
     Send(AccountName, FromCoordinator),
-    /// Send the stored entries `first..end` to an account's node, in as many [`FromCoordinator::Log`] messages as fit
-    /// the frames, the last with the checkpoint.
+    /// Send the stored entries `first..end` to an account's node, in as many
+    /// [`FromCoordinator::Log`] messages as fit the frames, the last with the checkpoint.
     SendLog {
         /// To whom.
         to: AccountName,
@@ -130,13 +136,15 @@ pub enum CoordinatorEffect {
         /// The signed checkpoint of the tree of `end` entries.
         checkpoint: String,
     },
-    /// End all connections of this account, and take no others while [`crate::state::IvnState::check_connection`] refuses
-    /// it. Not to be said back as [`crate::coordinator::Input::Disconnected`].
+    /// End all connections of this account, and take no others while
+    /// [`crate::state::IvnState::check_connection`] refuses it. Not to be said back as
+    /// [`crate::coordinator::Input::Disconnected`].
     Disconnect(AccountName),
-    /// Wake the machine up at this time or soon after. A later one for the same deadline replaces an earlier one.
+    /// Wake the machine up at this time or soon after. A later one for the same deadline replaces
+    /// an earlier one.
     SetDeadline(CoordinatorDeadline, Timestamp),
-    /// Take the document of this request from the store, derive what is to be signed, and hand it in as
-    /// [`crate::coordinator::Input::Document`].
+    /// Take the document of this request from the store, derive what is to be signed, and hand it
+    /// in as [`crate::coordinator::Input::Document`].
     PrepareDocument(EntryId),
     /// Answer the one who asked to join.
     RespondJoin(JoinId, Result<u64, Refusal>),
@@ -154,7 +162,7 @@ pub enum CoordinatorChange {
     },
     /// A node's latest cosignature.
     Cosignature {
-        /// Whose.
+        /// The account.
         account: AccountName,
         /// Entries in the cosigned checkpoint's tree.
         size: u64,
@@ -207,8 +215,8 @@ pub enum CommandError {
         "this node has proof that the coordinator does not keep to the rules of the log, and signs nothing any more"
     )]
     Frozen,
-    /// The coordinator does not take the statement, and this node's log does not show why. It is signed, and can still
-    /// come into the log.
+    /// The coordinator does not take the statement, and this node's log does not show why. It is
+    /// signed, and can still come into the log.
     #[error(
         "the coordinator does not take it ({0}), but this node's log does not show that; it may still come into the log"
     )]

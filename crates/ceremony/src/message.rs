@@ -1,9 +1,10 @@
 //! What nodes and the coordinator say to each other.
 //!
-//! Everything that must survive a crash or be believed is a log entry; the coordinator's word is never enough for
-//! anything. So most messages carry entries, and the log is every node's durable mailbox: a node that reconnects says
-//! how many entries it has and gets the rest. Signing messages are the exception: they belong to nonces that live in
-//! one process's memory and die with it, and are deliberately not kept.
+//! Everything that must survive a crash or be believed is a log entry; the coordinator's word is
+//! never enough for anything. So most messages carry entries, and the log is every node's durable
+//! mailbox: a node that reconnects says how many entries it has and gets the rest. Signing messages
+//! are the exception: they belong to nonces that live in one process's memory and die with it, and
+//! are deliberately not kept.
 
 use serde::{Deserialize, Serialize};
 
@@ -55,7 +56,7 @@ pub enum FromNode {
     Declined {
         /// The signing session.
         session: SessionId,
-        /// Why.
+        /// The reason.
         reason: DeclineReason,
     },
 }
@@ -76,7 +77,7 @@ pub enum FromCoordinator {
     },
     /// A submitted entry is not admitted to the log.
     Rejected {
-        /// Which.
+        /// The entry.
         entry: EntryId,
         /// Why: every honest reader of the log would say the same.
         reason: Refusal,
@@ -95,7 +96,8 @@ pub enum FromCoordinator {
         /// Each signer's signed commitments.
         commitments: Vec<(AccountName, SignedPart)>,
     },
-    /// Who is connected, as far as the coordinator tells. For people only: nothing is decided by it.
+    /// The accounts that are connected, by the coordinator's word. For people only: nothing is
+    /// decided by it.
     Presence {
         /// Names of connected accounts.
         online: Vec<AccountName>,
@@ -110,16 +112,18 @@ pub enum DeclineReason {
     NotApproved,
     /// It has no usable share of the key.
     NoShare,
-    /// It can not get the document, or the document is not what was committed to.
+    /// It cannot get the document, or the document is not what was committed to.
     NoDocument,
     /// Its clock says that the request has lapsed.
     Expired,
     /// It does not follow the log, or has proof that the coordinator broke its rules.
     Frozen,
-    /// Its log does not show yet that this process is the account's latest, or shows that a copy of the node runs.
+    /// Its log does not show yet that this process is the account's latest, or shows that a copy of
+    /// the node runs.
     NotAnnounced,
     /// Its account holder refuses the request, whatever the log shows.
     Refused,
-    /// The session is unknown to it (it restarted), was used before, or the messages do not fit together.
+    /// The session is unknown to it (it restarted), was used before, or the messages do not fit
+    /// together.
     Session,
 }

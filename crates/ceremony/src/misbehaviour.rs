@@ -1,9 +1,10 @@
-//! Proof that whoever holds the log's key does not keep to the rules of a log. It convinces everybody who has that key's
-//! public half, so it is kept, and can be handed on.
+//! Fraud proofs: that the holder of the log's key does not keep to the rules of a log. It convinces
+//! everybody who has that key's public half, so it is kept, and can be handed on.
 //!
-//! A statement that anybody could have made up proves nothing, so each proof rests on checkpoints that the log's key
-//! signed: two that can not both be true, or one over an entry that the log's own rules do not admit. That the
-//! coordinator is silent, late, or says in a message what is not so, can not be proved and is not in here.
+//! A statement that anybody could have made up proves nothing, so each proof rests on checkpoints
+//! that the log's key signed: two that cannot both be true, or one over an entry that the log's
+//! own rules do not admit. That the coordinator is silent, late, or says in a message what is not
+//! so, cannot be proved and is not in here.
 
 use quorate_log::checkpoint::{CheckpointError, SignedCheckpoint};
 use quorate_log::compare::{Fork, ForkError};
@@ -28,15 +29,16 @@ const VERSION: u8 = 1;
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Misbehaviour {
-    /// Two checkpoints that can not both be true.
+    /// Two checkpoints that cannot both be true.
     Fork(Box<Fork>),
-    /// A checkpoint over an entry that can not be in the log.
+    /// A checkpoint over an entry that cannot be in the log.
     BadEntry(Box<BadEntry>),
 }
 
-/// An entry that a signed checkpoint covers, and that can not stand where it stands.
+/// An entry that a signed checkpoint covers, and that cannot stand where it stands.
 ///
-/// To judge it takes the entries before it: those of any copy of the log that begins like the checkpoint's.
+/// To judge it takes the entries before it: those of any copy of the log that begins like the
+/// checkpoint's.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct BadEntry {
@@ -77,7 +79,7 @@ pub enum Proved {
         /// Which rule.
         reason: Refusal,
     },
-    /// A signature in the log is none.
+    /// A logged signature does not verify.
     #[error(
         "the log's key signed a log whose entry {index} holds a signature for request {request} that does not verify"
     )]
@@ -101,7 +103,8 @@ pub enum NotProved {
     /// The checkpoint is not the log's.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// The entry is not in the checkpoint's tree, or that tree begins with other entries than those at hand.
+    /// The entry is not in the checkpoint's tree, or that tree begins with other entries than those
+    /// at hand.
     #[error("the entries at hand are not those with which the checkpoint's log begins")]
     OtherLog,
     /// It takes the entries before the one that it accuses.
@@ -196,7 +199,8 @@ pub(crate) fn proved_fork(fork: &Fork, log: &LogVerifier) -> Result<Proved, Fork
 }
 
 impl BadEntry {
-    /// The accusation that entry `index` of the tree in `reader`, of which `checkpoint` is, can not be there.
+    /// The accusation that entry `index` of the tree in `reader`, of which `checkpoint` is, cannot
+    /// be there.
     pub(crate) fn new<R: HashReader>(
         checkpoint: SignedCheckpoint,
         index: u64,
@@ -255,7 +259,8 @@ impl BadEntry {
     }
 }
 
-/// Whether an entry states a signature that is none of `message` under the key of the group that was asked.
+/// Whether an entry states a signature that does not verify for `message` under the key of the
+/// group that was asked.
 pub(crate) fn is_false_signature(state: &IvnState, entry: &Entry, message: &[u8]) -> bool {
     let Body::Signature { request, signature, .. } = &entry.statement().body else { return false };
     let key = state.request(*request).and_then(|asked| state.group(&asked.request.group));

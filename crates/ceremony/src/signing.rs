@@ -1,9 +1,11 @@
-//! What members sign while they make a signature together: the messages that end up as evidence in the log.
+//! What members sign while they make a signature together: the messages that end up as evidence in
+//! the log.
 //!
-//! Commitments and signature shares go from a node to the coordinator, which relays them; each carries its author's
-//! signature over a statement of where it belongs, so that the coordinator can neither invent one nor move it to another
-//! session, and a bad share accuses its sender provably. Everybody knows where a message belongs, so only what it
-//! contributes and the signature travel and are kept ([`SignedPart`]); the statement is made again to check it.
+//! Commitments and signature shares go from a node to the coordinator, which relays them; each
+//! carries its author's signature over a statement of where it belongs, so that the coordinator can
+//! neither invent one nor move it to another session, and a bad share accuses its sender provably.
+//! Everybody knows where a message belongs, so only what it contributes and the signature travel
+//! and are kept ([`SignedPart`]); the statement is made again to check it.
 
 use std::collections::BTreeMap;
 
@@ -38,8 +40,8 @@ pub enum Subject {
     },
 }
 
-/// What a signer signs: the payload, as compact JSON with the members in this order, of a DSSE envelope of which only the
-/// signature is kept.
+/// What a signer signs: the payload, as compact JSON with the members in this order, of a DSSE
+/// envelope of which only the signature is kept.
 #[derive(Serialize)]
 struct SigningStatement<'a> {
     ivn: IvnId,
@@ -60,7 +62,8 @@ enum Part<'a> {
     Share { package: Digest, share: &'a Base64 },
 }
 
-/// What one signer contributes to one session, and its signature over the statement that the session makes of it.
+/// What one signer contributes to one session, and its signature over the statement that the
+/// session makes of it.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct SignedPart {
@@ -80,11 +83,12 @@ impl SignedPart {
 /// The frame that all messages of one signing session share.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct SigningSession {
-    /// Where.
+    /// The IVN.
     pub ivn: IvnId,
     /// Which attempt.
     pub session: SessionId,
-    /// With which set of shares: what is signed with one is of no use, and no fault, beside another.
+    /// With which set of shares: what is signed with one set neither fits another set nor is a
+    /// fault there.
     pub epoch: u64,
     /// What is being signed.
     pub subject: Subject,
@@ -132,7 +136,8 @@ impl SigningSession {
     ///
     /// # Errors
     ///
-    /// Why they are not that. Only [`SigningMessageError::Contents`] is provably the signer's fault.
+    /// Why they are not that. Only [`SigningMessageError::Contents`] is provably the signer's
+    /// fault.
     pub fn open_commitments(
         &self,
         signer: &AccountName,
@@ -172,8 +177,8 @@ impl SigningSession {
         SignatureShare::from_bytes(&signed.value.0).map_err(|_| SigningMessageError::Contents)
     }
 
-    /// Names a set of commitments: SHA-256 over the session and each signer's identifier and commitments, by
-    /// identifier. A share names the package that it was made for.
+    /// Names a set of commitments: SHA-256 over the session and each signer's identifier and
+    /// commitments, by identifier. A share names the package that it was made for.
     pub fn package(&self, commitments: &BTreeMap<Identifier, Commitments>) -> Digest {
         let mut package = Encoder::new("quorate/signing-package/v1")
             .field(1, self.ivn.as_bytes())
@@ -188,10 +193,11 @@ impl SigningSession {
     }
 }
 
-/// Whether these shares add up to the scalar of the signature (RFC 9591, section 5.3). Takes no document.
+/// Whether these shares add up to the scalar of the signature (RFC 9591, section 5.3). Takes no
+/// document.
 ///
-/// Otherwise a coordinator could log a signature under the names of others, whose shares are from a session that came to
-/// nothing, or shares that make no signature at all.
+/// Otherwise a coordinator could log a signature under the names of others, whose shares are from a
+/// session that failed, or shares that make no signature at all.
 pub(crate) fn add_up<'a>(
     shares: impl IntoIterator<Item = &'a SignatureShare>,
     signature: &[u8],
@@ -209,7 +215,8 @@ pub(crate) fn add_up<'a>(
 /// Why something is not the signing message that is expected.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum SigningMessageError {
-    /// Not signed by the signer for this IVN, session, subject, kind of message and set of commitments.
+    /// Not signed by the signer for this IVN, session, subject, kind of message and set of
+    /// commitments.
     #[error("not signed by its signer for this session")]
     Signature,
     /// Signed and for this session, but its bytes are no commitments or share.

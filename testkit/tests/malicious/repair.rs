@@ -87,7 +87,7 @@ fn plays(row: &Row, setting: Setting, seed: u64) -> bool {
     assert_eq!(ends.repaired, repaired.into_iter().collect::<Vec<_>>(), "{what}");
     let group = &report.groups[0];
     let [change] = &*group.changes else { panic!("{what}") };
-    let is_there = ChangeEnd::Repaired { epoch: 1 }.to_string();
+    let is_there = ChangeEnd::Repaired { epoch: 1 };
     assert_eq!(change.end == is_there, !given_up, "{what}");
     assert_eq!(group.epoch, Some(1), "{what}");
     assert_eq!(group.members.len(), usize::from(setting.group.1), "{what}");

@@ -9,11 +9,11 @@ use crate::state::Group;
 
 /// How a member provably broke the protocol.
 ///
-/// What it takes to decide is in the log: the culprit's own signed messages and, where it is about a sub-share, a
-/// complaint that opens it, with a proof that it does so correctly.
+/// What it takes to decide is in the log: the culprit's own signed messages and, where it is about
+/// a sub-share, a complaint that opens it, with a proof that it does so correctly.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Blame {
-    /// Who.
+    /// The member.
     pub account: AccountName,
     /// What it did. As text in JSON, with members by their identifiers.
     #[serde(serialize_with = "as_text")]

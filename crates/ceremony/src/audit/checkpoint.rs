@@ -1,4 +1,5 @@
-//! The checkpoint of an audited log: who signed it, who cosigned it, and for whom that makes it final.
+//! The checkpoint of an audited log: who signed it, who cosigned it, and for whom that makes it
+//! final.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,8 +20,8 @@ pub(super) struct Cosigners {
 }
 
 impl Cosigners {
-    /// Collects the roster's cosigner keys. No two are the same, the fold sees to that: a cosignature does not cover its
-    /// cosigner's name, so one would count for two.
+    /// Collects the roster's cosigner keys. No two are the same, the fold sees to that: a
+    /// cosignature does not cover its cosigner's name, so one would count for two.
     pub(super) fn of(state: &IvnState) -> Self {
         let mut cosigners = Self { count: BTreeMap::new(), ignored: BTreeSet::new() };
         for (name, account) in state.accounts() {
@@ -41,8 +42,8 @@ impl Cosigners {
         self.count.contains_key(account)
     }
 
-    /// Signature lines that are by neither the log nor somebody on the roster. Cosignatures that do not count are not
-    /// among them.
+    /// Signature lines that are by neither the log nor somebody on the roster. Cosignatures that do
+    /// not count are not among them.
     fn strangers(&self, signed: &SignedCheckpoint, log: &LogVerifier) -> Vec<Fault> {
         let known = |name: &str, id| {
             (name == log.origin().as_str() && id == log.id())

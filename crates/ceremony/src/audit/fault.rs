@@ -130,7 +130,7 @@ pub enum SignatureFault {
         /// How many it takes.
         min_signers: u16,
     },
-    /// The signers' messages can not be read back.
+    /// The signers' messages cannot be read back.
     #[error("the signed messages of \"{account}\" do not fit")]
     Messages {
         /// Whose.

@@ -10,11 +10,11 @@ use super::checkpoint::{self, Cosigners};
 use super::fault::Fault;
 use super::replay::{Anchor, Auditor};
 use super::report::{
-    AccountReport, AuditReport, ChangeReport, CheckpointReport, GroupReport, HandoverReport,
-    PastEpochReport, RequestReport, Standing, Verdict,
+    AccountReport, AuditReport, CheckpointReport, GroupReport, HandoverReport, RequestReport,
+    Standing, Verdict,
 };
 use crate::names::{AccountName, Timestamp};
-use crate::state::{Group, Handover, PastChange, PastEpoch, RequestState, Status};
+use crate::state::{Group, Handover, RequestState, Status};
 
 impl Auditor {
     /// Checks the checkpoint and sums up.
@@ -95,8 +95,8 @@ impl Auditor {
             .map(|(_, report)| report.clone())
             .collect();
         sessions.sort_by_key(|session| session.started);
-        // An admin can give members other keys, and suspend them: neither makes a log final. Only the group itself can
-        // decide that it takes fewer.
+        // An admin can give members new keys, and suspend them: neither makes a log final. Only
+        // the group itself can decide that it takes fewer.
         let able = definition.members.iter().filter(|member| group.has_say(member));
         let cosigned_by: Vec<_> =
             able.filter(|member| cosigned.contains(member)).cloned().collect();
@@ -116,8 +116,8 @@ impl Auditor {
                 .map(|key| hex::encode(key.public.verifying_key().as_bytes())),
             epoch: group.key.as_ref().map(|key| key.epoch),
             sessions,
-            changes: group.past_changes.iter().map(change_report).collect(),
-            past_epochs: group.past_epochs.iter().map(past_epoch_report).collect(),
+            changes: group.past_changes.clone(),
+            past_epochs: group.past_epochs.clone(),
             is_final: is_final(cosigned_by.len(), needed, &handovers),
             handovers,
             cosigned_by,
@@ -131,9 +131,9 @@ fn is_final(cosigned: usize, needed: usize, handovers: &[HandoverReport]) -> boo
 }
 
 impl AuditReport {
-    /// Takes the log's first `size` entries as agreed on: whoever verifies it knows, by another way than from this log,
-    /// that nobody was shown others. So it does not matter any more whether enough members' cosignatures show that they
-    /// saw a change of a group in there.
+    /// Takes the log's first `size` entries as agreed on: the verifier knows, by another way than
+    /// from this log, that nobody was shown others. So it does not matter any more whether enough
+    /// members' cosignatures show that they saw a change of a group in there.
     ///
     /// That these are the entries that were agreed on is not checked here.
     pub fn agree_up_to(&mut self, size: u64) {
@@ -177,27 +177,6 @@ fn verdict(faults: &[Fault], groups: &[GroupReport]) -> Verdict {
         Verdict::Final
     } else {
         Verdict::NotFinal
-    }
-}
-
-fn change_report(change: &PastChange) -> ChangeReport {
-    let definition = &change.proposal.definition;
-    ChangeReport {
-        id: change.id,
-        proposer: change.proposer.clone(),
-        min_signers: definition.min_signers,
-        members: definition.members.clone(),
-        repairs: change.proposal.repairs.clone(),
-        end: change.end.to_string(),
-    }
-}
-
-fn past_epoch_report(past: &PastEpoch) -> PastEpochReport {
-    PastEpochReport {
-        epoch: past.epoch,
-        holders: past.holders.clone(),
-        destroyed: past.destroyed.clone(),
-        lost: past.lost.clone(),
     }
 }
 

@@ -6,11 +6,12 @@
 //!    └──▶ Merkle tree ──▶ checkpoint: the log's signature, the roster's cosignatures
 //! ```
 //!
-//! An auditor trusts nobody: not the coordinator, who may have shown others another log (that takes cosignatures to
-//! rule out, see [`Verdict`]), and not whoever handed the log over, who may have made up an IVN of its own (that takes
-//! an [`Anchor`]). What could not be checked is reported as not checked.
+//! An auditor trusts nobody: not the coordinator, who may have shown others another log (that takes
+//! cosignatures to rule out, see [`Verdict`]), and not the person who handed the log over, who may
+//! have made up an IVN of its own (that takes an [`Anchor`]). What could not be checked is reported
+//! as not checked.
 //!
-//! A log that was cut short to an earlier checkpoint is a log. Whoever wants to notice compares sizes.
+//! A log that was cut short to an earlier checkpoint is a log. To notice that, compare sizes.
 
 mod blame;
 mod checkpoint;
@@ -26,7 +27,6 @@ pub use blame::Blame;
 pub use fault::{Fault, SignatureFault};
 pub use replay::{Anchor, NoIvn, log_key, replay};
 pub use report::{
-    AccountReport, AuditReport, ChangeReport, Check, CheckpointReport, GroupReport, HandoverReport,
-    PastEpochReport, RequestReport, ReusedNonces, SessionOutcome, SessionReport, SignatureReport,
-    Standing, Verdict,
+    AccountReport, AuditReport, Check, CheckpointReport, GroupReport, HandoverReport,
+    RequestReport, ReusedNonces, SessionOutcome, SessionReport, SignatureReport, Standing, Verdict,
 };

@@ -1,7 +1,7 @@
 //! The replay: every entry through the fold that nodes use, and what the fold leaves out.
 //!
 //! - Upon an entry that the fold does not admit: stop. What follows is hashed only.
-//! - Upon the start, certification, abort or success of a session: note what became of it.
+//! - Upon the start, certification, abort or success of a session: note its outcome.
 //! - Upon a request or an approval: count consents again, without the fold.
 //! - Upon a signature: check it against these consents, and its signers' shares and nonces.
 //! - Upon a confirmation by previous members: its checkpoint must be one of this log.
@@ -25,7 +25,8 @@ use super::fault::Fault;
 use super::report::{AuditReport, ReusedNonces, SessionOutcome, SessionReport, SignatureReport};
 use super::signature::{Consents, Signed};
 
-/// What the auditor knew of the log beforehand, from somebody it trusts. Either names the IVN beyond doubt.
+/// What the auditor knew of the log beforehand, from somebody it trusts. Either names the IVN
+/// beyond doubt.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Anchor {
     /// The IVN's id.
@@ -50,7 +51,8 @@ pub enum NoIvn {
 
 /// Replays the log with these entries, in order from 0, and this checkpoint.
 ///
-/// Every check is in [`AuditReport`]; the result does not depend on who asks, only on the arguments.
+/// Every check is in [`AuditReport`]; the result does not depend on who asks, only on the
+/// arguments.
 ///
 /// # Errors
 ///
@@ -89,7 +91,8 @@ pub(super) struct Auditor {
     pub(super) sessions: BTreeMap<SessionId, (GroupName, SessionReport)>,
     /// Those of them that are not over.
     pub(super) running: BTreeSet<SessionId>,
-    /// The tree's root by its size, from the first change of a group that those before have not confirmed yet.
+    /// The tree's root by its size, from the first change of a group that those before have not
+    /// confirmed yet.
     pub(super) roots: BTreeMap<u64, Hash>,
     pub(super) kinds: BTreeMap<&'static str, u64>,
     pub(super) signatures: Vec<SignatureReport>,
@@ -254,7 +257,7 @@ impl Auditor {
                 self.consents.void(account);
                 self.note_closed(index);
             }
-            // Of an account that is on the roster, other keys; of a new one there is nothing yet.
+            // An account on the roster gets new keys; a new account has consented to nothing yet.
             Body::AccountAdmitted { .. } => {
                 if let Author::Account(account) = &entry.statement().author {
                     self.consents.void(account);

@@ -11,13 +11,13 @@ use super::fault::Fault;
 use crate::document::NotChecked;
 use crate::identity::AccountKeys;
 use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
-use crate::state::Refused;
+use crate::state::{PastChange, PastEpoch, Refused};
 use crate::statement::{AbortReason, Role};
 
 /// What is true of a log.
 ///
-/// Everything in it was recomputed from the entries. If there are [`faults`](Self::faults), the rest says how far the
-/// audit came: state is that before the first inadmissible entry.
+/// Everything in it was recomputed from the entries. If there are [`faults`](Self::faults), the
+/// rest says how far the audit came: state is that before the first inadmissible entry.
 #[derive(Clone, Debug, Serialize)]
 pub struct AuditReport {
     /// All in all.
@@ -32,8 +32,8 @@ pub struct AuditReport {
     pub origin: String,
     /// The log's key as a C2SP vkey, from the genesis.
     pub log_key: String,
-    /// Whether the caller knew the IVN's id or the log's key beforehand. If not, this may be a genuine log of somebody
-    /// else: compare `ivn` with an id that came another way.
+    /// Whether the caller knew the IVN's id or the log's key beforehand. If not, this may be a
+    /// genuine log of somebody else: compare `ivn` with an id that came another way.
     pub anchored: bool,
     /// How many entries the log has.
     pub size: u64,
@@ -41,7 +41,8 @@ pub struct AuditReport {
     pub root: Hash,
     /// The latest time that any entry claims.
     pub time: Timestamp,
-    /// How many entries there are of each kind, as [`Body`](crate::statement::Body) names it in JSON.
+    /// How many entries there are of each kind, as [`Body`](crate::statement::Body) names it in
+    /// JSON.
     pub kinds: BTreeMap<&'static str, u64>,
     /// The roster.
     pub accounts: Vec<AccountReport>,
@@ -51,8 +52,8 @@ pub struct AuditReport {
     pub requests: Vec<RequestReport>,
     /// The signatures, in log order.
     pub signatures: Vec<SignatureReport>,
-    /// Whose nonces made more than one signature. No fault of the log, and it takes no signature back; but these
-    /// members' shares of the key are as good as public.
+    /// Whose nonces made more than one signature. No fault of the log, and it takes no signature
+    /// back; but these members' shares of the key are as good as public.
     pub reused_nonces: Vec<ReusedNonces>,
     /// Who cosigned the checkpoint.
     pub checkpoint: CheckpointReport,
@@ -62,11 +63,12 @@ pub struct AuditReport {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// All that was checked holds, and of each group with a key so many members confirm this log that nobody else can
-    /// be shown another one, as long as fewer than min_signers of them collude with the coordinator.
+    /// All that was checked holds, and of each group with a key so many members confirm this log
+    /// that nobody else can be shown another one, as long as fewer than min_signers of them collude
+    /// with the coordinator.
     Final,
-    /// All that was checked holds, but too few members of some group confirm this log, or no group has a key: somebody
-    /// else may be shown another log.
+    /// All that was checked holds, but too few members of some group confirm this log, or no group
+    /// has a key: somebody else may be shown another log.
     NotFinal,
     /// Something does not hold.
     Failed,
@@ -83,7 +85,8 @@ pub struct AccountReport {
     pub keys: AccountKeys,
     /// Index of the entry that admitted it.
     pub admitted: u64,
-    /// Whether its cosignatures count: not if its cosigner key is one with which anybody or nobody can sign.
+    /// Whether its cosignatures count: not if its cosigner key is one with which anybody or nobody
+    /// can sign.
     pub cosigns: bool,
 }
 
@@ -104,34 +107,36 @@ pub struct GroupReport {
     pub verifying_key: Option<String>,
     /// Which set of shares is in force, if there is a key.
     pub epoch: Option<u64>,
-    /// The sessions that made its key and shared it anew, or failed to, in log order.
+    /// The sessions that made its key and made new shares of it, or failed to, in log order.
     pub sessions: Vec<SessionReport>,
     /// Its changes, in log order.
-    pub changes: Vec<ChangeReport>,
+    pub changes: Vec<PastChange>,
     /// The sets of shares that were in force before, oldest first.
-    pub past_epochs: Vec<PastEpochReport>,
+    pub past_epochs: Vec<PastEpoch>,
     /// Which members' cosignatures are on the checkpoint.
     pub cosigned_by: Vec<AccountName>,
     /// How many are needed: [`quorate_log::quorum`].
     pub cosignatures_for_final: usize,
-    /// Each change of its members, of min_signers, or of a member's keys: whether enough of those before are known to have
-    /// seen it.
+    /// Each change of its members, of min_signers, or of a member's keys: whether enough of those
+    /// before are known to have seen it.
     pub handovers: Vec<HandoverReport>,
     /// Whether there are enough cosignatures, and all handovers are confirmed.
     pub is_final: bool,
 }
 
-/// A change of a group's members, of its min_signers, or of a member's keys ([`crate::state::Handover`]).
+/// A change of a group's members, of its min_signers, or of a member's keys
+/// ([`crate::state::Handover`]).
 #[derive(Clone, Debug, Serialize)]
 pub struct HandoverReport {
     /// The epoch that began with it, or in which it was.
     pub epoch: u64,
-    /// Who got its share back under other keys, if it was that.
+    /// The member that got its share back under new keys, if it was that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repaired: Option<AccountName>,
     /// Index of the entry with which it came into force.
     pub index: u64,
-    /// Who of the members before cosigned the checkpoint; not looked at if an entry shows enough of them.
+    /// Who of the members before cosigned the checkpoint; not looked at if an entry shows enough of
+    /// them.
     pub cosigned_by: Vec<AccountName>,
     /// How many are needed.
     pub needed: usize,
@@ -141,44 +146,13 @@ pub struct HandoverReport {
     pub agreed: bool,
 }
 
-/// A change of a group that is over.
-#[derive(Clone, Debug, Serialize)]
-pub struct ChangeReport {
-    /// Its entry.
-    pub id: EntryId,
-    /// Who proposed it.
-    pub proposer: AccountName,
-    /// How many were to sign, and who the members were to be.
-    pub min_signers: u16,
-    /// The members as proposed.
-    pub members: Vec<AccountName>,
-    /// Whose lost share was to be made again, if it was about that alone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub repairs: Option<AccountName>,
-    /// What became of it, in a sentence.
-    pub end: String,
-}
-
-/// Shares that are not in force any more.
-#[derive(Clone, Debug, Serialize)]
-pub struct PastEpochReport {
-    /// Their number.
-    pub epoch: u64,
-    /// Who held one.
-    pub holders: BTreeSet<AccountName>,
-    /// Who of them says that it is destroyed.
-    pub destroyed: BTreeSet<AccountName>,
-    /// Who of them never will, because its account is gone or has other keys: where those shares are is not known.
-    pub lost: BTreeSet<AccountName>,
-}
-
 /// A session of a key generation or of a reshare.
 #[derive(Clone, Debug, Serialize)]
 pub struct SessionReport {
     /// Its id.
     pub session: SessionId,
-    /// The number of the set of shares that it was to make; 1 is a key generation, all others are reshares. In a repair,
-    /// the set of the share that was lost.
+    /// The number of the set of shares that it was to make; 1 is a key generation, all others are
+    /// reshares. In a repair, the set of the share that was lost.
     pub epoch: u64,
     /// Whose lost share it is to make again, in a repair.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -210,7 +184,7 @@ pub enum SessionOutcome {
     Repaired {
         /// Index of the entry that says so.
         index: u64,
-        /// Who.
+        /// The member.
         account: AccountName,
     },
     /// Without a key.
@@ -227,7 +201,8 @@ pub enum SessionOutcome {
 /// One pair of nonces behind two signatures.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct ReusedNonces {
-    /// Whose node did so. Whoever has both entries can compute this member's share of the key.
+    /// The account whose node did so. Anyone who has both entries can compute this member's share
+    /// of the key.
     pub account: AccountName,
     /// Index of the earlier signature's entry.
     pub first: u64,
@@ -267,7 +242,7 @@ pub enum Standing {
     Open,
     /// Has its consents, waits for the signature.
     Approved,
-    /// Can not get its consents any more.
+    /// Cannot get its consents any more.
     Rejected,
     /// Was not decided in time.
     Lapsed,
@@ -296,10 +271,11 @@ pub struct SignatureReport {
     pub shares: Check,
     /// Whether the signature is one of the document under the group's key.
     pub document: Check,
-    /// Which signers' cosignatures are on the checkpoint: they confirm that the request was in this log.
+    /// Which signers' cosignatures are on the checkpoint: they confirm that the request was in this
+    /// log.
     pub confirmed_by: Vec<AccountName>,
-    /// Whether its entry came after the request had lapsed, by the entries' own times. Nodes sign by their clocks, so
-    /// a moment is no fault.
+    /// Whether its entry came after the request had lapsed, by the entries' own times. Nodes sign
+    /// by their clocks, so a moment is no fault.
     pub late: bool,
 }
 
@@ -327,7 +303,7 @@ pub struct CheckpointReport {
     pub root: Hash,
     /// Whether the log's key signed it.
     pub signed_by_log: bool,
-    /// Which accounts cosigned it, and when (seconds since 1970-01-01 UTC, by their clocks). Only cosignatures that
-    /// verify and count.
+    /// Which accounts cosigned it, and when (seconds since 1970-01-01 UTC, by their clocks). Only
+    /// cosignatures that verify and count.
     pub cosigned_by: BTreeMap<AccountName, u64>,
 }

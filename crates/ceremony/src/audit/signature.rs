@@ -1,5 +1,5 @@
-//! Checks of signatures that the fold leaves out: some take the document, and some are made again from the entries
-//! alone, so that invariant S2 does not rest on one piece of bookkeeping.
+//! Checks of signatures that the fold leaves out: some take the document, and some are made again
+//! from the entries alone, so that invariant S2 does not rest on one piece of bookkeeping.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,7 +40,8 @@ impl Consents {
         self.0.insert(state.id, asked);
     }
 
-    /// The group's key is shared anew: only consents of those who hold shares now count, and never fewer than before.
+    /// The group has started a new epoch: only consents of those who hold shares now count, and
+    /// never fewer than before.
     pub(super) fn moved(&mut self, group: &Group) {
         let definition = &group.definition;
         for asked in self.0.values_mut().filter(|asked| asked.group == definition.name) {
@@ -50,7 +51,7 @@ impl Consents {
         }
     }
 
-    /// An account that can not sign any more: what it consented to and is not signed takes others.
+    /// An account that cannot sign any more: what it consented to and is not signed takes others.
     pub(super) fn void(&mut self, account: &AccountName) {
         for asked in self.0.values_mut() {
             asked.consented.remove(account);
@@ -116,7 +117,8 @@ impl Checks {
 }
 
 impl Signed<'_> {
-    /// Checks shares and signature, as far as it goes without the document, and with it if `documents` has it.
+    /// Checks shares and signature, as far as it goes without the document, and with it if
+    /// `documents` has it.
     pub(super) fn check(&self, state: &IvnState, documents: &mut dyn Documents) -> Checks {
         let found = state.request(self.request).and_then(|request| {
             let group = state.group(&request.request.group)?;

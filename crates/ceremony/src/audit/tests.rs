@@ -1,4 +1,5 @@
-//! Audits of logs that only the fold's own tests can make: with faults that it does not admit, and with changes of groups.
+//! Audits of logs that only the fold's own tests can make: with faults that it does not admit, and
+//! with changes of groups.
 
 use super::replay::Auditor;
 use super::*;
@@ -173,7 +174,8 @@ fn replace_ben(log: &mut TestLog) {
     log.certifies("ben").unwrap();
 }
 
-/// Cyd is in league with the coordinator. Dan, and ben, whose earlier keys are still good there, see a log without that.
+/// Cyd is in league with the coordinator. Dan, and ben, whose earlier keys are still good there,
+/// see a log without that.
 #[test]
 fn a_member_with_other_keys_is_another_one_to_those_who_decide_on_a_final_log() {
     let mut without = board_of_four();

@@ -35,8 +35,8 @@ impl Coordinator {
     /// Somebody who was invited shows its admission.
     pub(super) fn join(&mut self, bytes: &[u8], call: &mut Call<'_>) -> Result<u64, Refusal> {
         let entry = Entry::from_bytes(bytes)?;
-        // Where the account's keys are in the log, that is shown again to get another certificate; the founder's are in
-        // the genesis. Keys that it has no more get none.
+        // Where the account's keys are in the log, that is shown again to get another certificate;
+        // the founder's are in the genesis. Keys that it has no more get none.
         let keys = match &entry.statement().body {
             Body::AccountAdmitted { keys } | Body::KeysRotated { keys } => keys,
             Body::Genesis(genesis) => &genesis.admin,
@@ -52,8 +52,8 @@ impl Coordinator {
         if matches!(entry.statement().body, Body::Genesis(_)) {
             return Err(Refusal::WrongAuthor);
         }
-        // The log knows the time only from what its entries claim, so an admission that claims to be old would pass
-        // with an invitation that has expired since.
+        // The log knows the time only from what its entries claim, so an admission that claims to
+        // be old would pass with an invitation that has expired since.
         let age = call.now.0.saturating_sub(entry.statement().at.0);
         if age > MAX_CLOCK_LEAD {
             return Err(Refusal::ClockSkew { seconds: age / 1000 });

@@ -14,15 +14,17 @@ pub(super) type Call<'a> = effect::Call<'a, CoordinatorEffect>;
 pub struct Config {
     /// How long a step of a ceremony may take before the session is given up and tried again.
     pub ceremony_step: u64,
-    /// How long signers may take to answer at most before others are tried beside them. For nodes that have answered
-    /// before, it is as long as their answers usually take.
+    /// How long signers may take to answer at most before others are tried beside them. For nodes
+    /// that have answered before, it is as long as their answers usually take.
     pub signing: u64,
-    /// How long a signing session may take before nothing is expected of it any more. Shorter than nodes keep nonces.
+    /// How long a signing session may take before nothing is expected of it any more. Shorter than
+    /// nodes keep nonces.
     pub session: u64,
-    /// The first pause before a signer that declined is asked again; doubles up to 32 times as much.
+    /// The first pause before a signer that declined is asked again; doubles up to 32 times as
+    /// much.
     pub pause: u64,
-    /// How many requests, starts and other statements that nothing in the log bounds an account may make at once. One
-    /// more after each second, and for each of its requests that is decided.
+    /// How many requests, starts and other statements that nothing in the log bounds an account may
+    /// make in a row. One more after each second, and for each of its requests that is decided.
     pub credit: u64,
 }
 
@@ -44,14 +46,15 @@ pub struct CoordinatorSecrets {
 /// What happens to the coordinator.
 #[derive(Debug)]
 pub enum Input {
-    /// A node's connection is up; the connection proved the account. It takes the place of an earlier one of that
-    /// account.
+    /// A node's connection is up; the connection proved the account. It takes the place of an
+    /// earlier one of that account.
     Connected(AccountName),
     /// It is gone. Not to be said of a connection after another took its place.
     Disconnected(AccountName),
     /// A node says something.
     Received(AccountName, FromNode),
-    /// Someone asks to join: an [`AccountAdmitted`](crate::statement::Body::AccountAdmitted) entry's bytes.
+    /// Someone asks to join: an [`AccountAdmitted`](crate::statement::Body::AccountAdmitted)
+    /// entry's bytes.
     Join(JoinId, Vec<u8>),
     /// Answers [`CoordinatorEffect::PrepareDocument`].
     Document {

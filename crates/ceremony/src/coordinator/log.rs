@@ -29,7 +29,7 @@ pub(super) const STRETCH: u64 = 8;
 /// How many recent checkpoints are remembered to check cosignatures against.
 const REMEMBERED_CHECKPOINTS: usize = 256;
 
-/// Why the coordinator can not start from what it finds on disk.
+/// Why the coordinator cannot start from what it finds on disk.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum RestoreError {
     /// A stored entry is damaged or not admissible.
@@ -38,7 +38,8 @@ pub enum RestoreError {
         /// Its index.
         index: u64,
     },
-    /// The stored log is not the one of the last signed checkpoint. Signing another would fork the log.
+    /// The stored log is not the one of the last signed checkpoint. Signing another would fork the
+    /// log.
     #[error(
         "the stored log is not the one that the last checkpoint was signed for; it was changed or restored from an old copy"
     )]

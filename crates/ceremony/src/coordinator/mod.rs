@@ -1,8 +1,8 @@
 //! The coordinator: orders entries, relays signing messages, and is trusted for availability only.
 //!
-//! It decides nothing that anyone has to believe: an entry is in the log because the fold admits it,
-//! a DKG succeeded because its participants certified it, a signature is good because it verifies.
-//! What it adds of its own are random session ids, deadlines, and the order of entries.
+//! It decides nothing that anyone has to believe: an entry is in the log because the fold admits
+//! it, a DKG succeeded because its participants certified it, a signature is good because it
+//! verifies. What it adds of its own are random session ids, deadlines, and the order of entries.
 //!
 //! ```text
 //!             admission.rs   quota.rs           log.rs
@@ -152,8 +152,8 @@ impl Coordinator {
         }
     }
 
-    /// Signs one checkpoint for all appended entries, sends everybody what they lack, and starts the signing sessions
-    /// that these entries made possible.
+    /// Signs one checkpoint for all appended entries, sends everybody what they lack, and starts
+    /// the signing sessions that these entries made possible.
     pub fn seal(&mut self, now: Timestamp, rng: &mut dyn CryptoRngCore) -> Vec<CoordinatorEffect> {
         let mut call = Call::new(now, rng);
         self.send_log(&mut call);
@@ -214,7 +214,8 @@ impl Coordinator {
         }
     }
 
-    /// A node says how much of the log it has: it gets the rest, and always a checkpoint, which it cosigns.
+    /// A node says how much of the log it has: it gets the rest, and always a checkpoint, which it
+    /// cosigns.
     fn hello(&mut self, account: &AccountName, after: u64, call: &mut Call<'_>) {
         // Once on each connection: the answer is the rest of the log, however long, and a node that
         // lost some of it dials again.
@@ -266,8 +267,9 @@ impl Coordinator {
         self.signing.request_changed(self.log.state(), id, call);
     }
 
-    /// The stretch of the log from entry `first` on: where it ends, and a checkpoint of the tree there. For who reads the log
-    /// without being its account's node; none before there is a checkpoint.
+    /// The stretch of the log from entry `first` on: where it ends, and a checkpoint of the tree
+    /// there. For who reads the log without being its account's node; none before there is a
+    /// checkpoint.
     pub fn stretch(&self, first: u64) -> Option<(u64, String)> {
         self.log.stretch(first)
     }
@@ -277,7 +279,7 @@ impl Coordinator {
         self.log.state()
     }
 
-    /// Who is connected.
+    /// The accounts whose nodes are connected.
     pub fn online(&self) -> impl Iterator<Item = &AccountName> {
         self.peers.online()
     }

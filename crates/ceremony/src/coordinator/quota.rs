@@ -3,8 +3,8 @@
 //! Most statements are bounded by what they answer: one acceptance for each definition, one vote on
 //! each request, one message for each round. The rest an account could make without end, and every
 //! reader of the log would have to keep them permanently. So each costs credit, which comes back
-//! with time, and at once when a request is decided. This is the coordinator's own business and not
-//! a rule of the log: nobody else has to agree with it.
+//! with time, and immediately when a request is decided. This is the coordinator's own business and
+//! not a rule of the log: nobody else has to agree with it.
 
 use std::collections::BTreeMap;
 
@@ -102,8 +102,8 @@ impl Quota {
     }
 }
 
-/// How many bytes others say at least because of an entry that nobody else need consent to: all members make new
-/// shares of their group's key.
+/// How many bytes others say at least because of an entry that nobody else need consent to: all
+/// members make new shares of their group's key.
 fn causes(entry: &Entry, state: &IvnState) -> usize {
     let group = match &entry.statement().body {
         Body::GroupChange(proposal) => state.group(&proposal.definition.name).ok(),

@@ -10,8 +10,8 @@
 //!   because it will be asked to sign.
 //! - Upon a document: approve if that is wanted and the log's rules still admit it.
 //! - Upon a document that cannot be had: ask again later, with a doubling pause.
-//! - Upon a rejection: it binds this node whatever happens to the statement, because the coordinator
-//!   could hold it back and log an approval that it claimed not to have taken.
+//! - Upon a rejection: it binds this node whatever happens to the statement, because the
+//!   coordinator could hold it back and log an approval that it claimed not to have taken.
 
 use std::collections::{BTreeMap, BTreeSet};
 

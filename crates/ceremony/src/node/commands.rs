@@ -9,89 +9,72 @@ use super::approvals::may_vote;
 use super::input::Command;
 use super::view::{Call, View};
 use crate::effect::{CommandError, CommandId};
-use crate::names::{AccountName, Digest, DocumentType, EntryId, GroupName, Timestamp};
+use crate::names::{EntryId, GroupName, Timestamp};
+use crate::policy::Policy;
 use crate::state::{Change, Group, Refusal, RequestState, Status};
-use crate::statement::{AbortReason, Body, GroupChange, GroupDefinition, Request};
+use crate::statement::{AbortReason, Body, GroupChange, Request};
 
 impl Node {
     pub(super) fn command(&mut self, id: CommandId, command: Command, call: &mut Call<'_>) {
         if let Err(refusal) = self.outbox.takes_orders() {
             return call.respond(id, Err(refusal));
         }
-        let now = call.now;
         let view = View { state: self.log.state(), me: &self.process };
-        let body = match command {
+        match command {
             Command::Approve(request) => {
-                return self.approvals.approve(&view, &mut self.outbox, id, request, call);
+                self.approvals.approve(&view, &mut self.outbox, id, request, call);
             }
             Command::Reject { request, reason } => {
                 let rejected = (request, reason);
                 if self.approvals.reject(&view, &mut self.outbox, id, rejected, call) {
                     self.signing.drop_request(request);
                 }
-                return;
             }
-            Command::Invite(invitation) => Ok(Body::Invitation(invitation)),
-            Command::WithdrawInvitation(account) => {
-                view.state.withdrawal(&account, now).map(Body::Invitation)
-            }
-            Command::Suspend(account) => Ok(Body::AccountSuspended { account }),
-            Command::Resume(account) => Ok(Body::AccountResumed { account }),
-            Command::Remove(account) => Ok(Body::AccountRemoved { account }),
-            Command::SetRoles(account, roles) => Ok(Body::AccountRoles { account, roles }),
-            Command::DefineGroup(definition) => Ok(Body::GroupDefined(definition)),
-            Command::AcceptGroup(group) => self.acceptance(group),
-            Command::ChangeGroup { definition, epoch, expires_in, repairs } => {
-                self.proposal(definition, epoch, expires_in, repairs, now)
-            }
-            Command::CancelCeremony(group) => self.cancellation(&group),
-            Command::Request { group, document_type, format, namespace, document, expires_in } => {
-                self.draft(group, document_type, format, namespace, document, expires_in, now)
-            }
-        };
-        match body {
-            Ok(body) => self.outbox.state_for(id, &self.process, body, call),
-            Err(refusal) => call.respond(id, Err(refusal)),
+            command => match self.statement(command, call.now) {
+                Ok(body) => self.outbox.state_for(id, &self.process, body, call),
+                Err(refusal) => call.respond(id, Err(refusal)),
+            },
         }
     }
 
-    /// The statement of a new request, under the group's policy as the log has it now.
-    #[expect(clippy::too_many_arguments, reason = "one for each field of the command")]
-    fn draft(
-        &self,
-        group: GroupName,
-        document_type: Option<DocumentType>,
-        format: String,
-        namespace: Option<String>,
-        document: Digest,
-        expires_in: Option<u64>,
-        now: Timestamp,
-    ) -> Result<Body, Refusal> {
-        let policy = &self.log.state().group(&group)?.definition.policy;
-        let expires_at = now.plus(expires_in.unwrap_or(policy.rule.expiry));
-        let policy = policy.hash();
-        Ok(Body::Request(Request {
-            group,
-            document_type,
-            format,
-            namespace,
-            document,
-            policy,
-            expires_at,
-        }))
-    }
-
-    fn proposal(
-        &self,
-        definition: GroupDefinition,
-        epoch: u64,
-        expires_in: Option<u64>,
-        repairs: Option<AccountName>,
-        now: Timestamp,
-    ) -> Result<Body, Refusal> {
-        let policy = &self.log.state().group(&definition.name)?.definition.policy;
-        let expires_at = now.plus(expires_in.unwrap_or(policy.rule.expiry));
-        Ok(Body::GroupChange(GroupChange { epoch, definition, expires_at, repairs }))
+    /// What a command states, under the group's policy as the log has it now.
+    fn statement(&self, command: Command, now: Timestamp) -> Result<Body, Refusal> {
+        let state = self.log.state();
+        let policy = |group: &GroupName| state.group(group).map(|group| &group.definition.policy);
+        let expiry = |policy: &Policy, expires_in: Option<u64>| {
+            now.plus(expires_in.unwrap_or(policy.rule.expiry))
+        };
+        Ok(match command {
+            Command::Approve(request) => Body::Approval { request },
+            Command::Reject { request, reason } => Body::Refusal { request, reason },
+            Command::Invite(invitation) => Body::Invitation(invitation),
+            Command::WithdrawInvitation(account) => {
+                Body::Invitation(state.withdrawal(&account, now)?)
+            }
+            Command::Suspend(account) => Body::AccountSuspended { account },
+            Command::Resume(account) => Body::AccountResumed { account },
+            Command::Remove(account) => Body::AccountRemoved { account },
+            Command::SetRoles(account, roles) => Body::AccountRoles { account, roles },
+            Command::DefineGroup(definition) => Body::GroupDefined(definition),
+            Command::AcceptGroup(group) => self.acceptance(group)?,
+            Command::ChangeGroup { definition, epoch, expires_in, repairs } => {
+                let expires_at = expiry(policy(&definition.name)?, expires_in);
+                Body::GroupChange(GroupChange { epoch, definition, expires_at, repairs })
+            }
+            Command::CancelCeremony(group) => self.cancellation(&group)?,
+            Command::Request { group, document_type, format, namespace, document, expires_in } => {
+                let policy = policy(&group)?;
+                Body::Request(Request {
+                    policy: policy.hash(),
+                    expires_at: expiry(policy, expires_in),
+                    group,
+                    document_type,
+                    format,
+                    namespace,
+                    document,
+                })
+            }
+        })
     }
 
     /// The consent to belong to a group; nothing is stated where nobody asked for it.
@@ -118,28 +101,22 @@ impl Node {
         Ok(Body::CeremonyAborted { session: ceremony.session, reason })
     }
 
-    /// Whether [`Command::ChangeGroup`] with these fields could be carried out now. The log's own rules judge; nothing is
+    /// Whether the log would admit now what a command states. Its own rules judge; nothing is
     /// stated, and the node is as before.
     ///
     /// # Errors
     ///
     /// Why not.
-    pub fn judge_change(
-        &self,
-        definition: GroupDefinition,
-        epoch: u64,
-        expires_in: Option<u64>,
-        repairs: Option<AccountName>,
-        now: Timestamp,
-    ) -> Result<(), CommandError> {
+    pub fn judge(&self, command: Command, now: Timestamp) -> Result<(), CommandError> {
         self.outbox.takes_orders()?;
-        let body = self.proposal(definition, epoch, expires_in, repairs, now)?;
+        let body = self.statement(command, now)?;
         let entry = self.process.sign(body, now).ok_or(CommandError::TooLong)?;
         self.log.state().clone().apply(&entry)?;
         Ok(())
     }
 
-    /// Proposed changes of groups that wait for this account: for its decision as a member, or for its acceptance to join.
+    /// Proposed changes of groups that wait for this account: for its decision as a member, or for
+    /// its acceptance to join.
     pub fn changes_to_decide(&self, now: Timestamp) -> Vec<(&Change, &Group)> {
         let pending = self.log.state().groups().values();
         pending
@@ -153,7 +130,8 @@ impl Node {
             .collect()
     }
 
-    /// What it takes to say yes to this: an approval, or, of who would join by a change, acceptance.
+    /// What it takes to say yes to this: an approval, or, of who would join by a change,
+    /// acceptance.
     pub fn consent(&self, to: EntryId) -> Command {
         let joins = self.log.state().group_of_change(to).filter(|group| {
             self.approvals.acceptable(&self.process, group) == Some(to)

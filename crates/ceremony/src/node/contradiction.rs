@@ -57,7 +57,7 @@ pub(super) struct Contradictions {
 }
 
 impl Contradictions {
-    /// Judges again what was stored, because a proof has to convince whoever looks at it.
+    /// Judges again what was stored, because a proof has to convince everybody.
     ///
     /// An entry that an earlier version of this program did not admit and this one does is no proof
     /// any more.
@@ -173,7 +173,7 @@ impl Contradictions {
         true
     }
 
-    /// Keeps as proof that an entry can not be in the log, although `checkpoint` covers it. Returns
+    /// Keeps as proof that an entry cannot be in the log, although `checkpoint` covers it. Returns
     /// whether that can be proved.
     pub(super) fn accuse(
         &mut self,

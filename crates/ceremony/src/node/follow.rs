@@ -164,7 +164,7 @@ impl Node {
 struct Touched {
     groups: BTreeSet<GroupName>,
     requests: BTreeSet<EntryId>,
-    /// Groups whose key is used with other shares now.
+    /// Groups that have started a new epoch.
     epochs: BTreeSet<GroupName>,
     started: bool,
     accounts: bool,

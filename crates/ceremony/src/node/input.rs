@@ -11,7 +11,8 @@ use crate::statement::{GroupDefinition, Invitation, Role};
 /// What an account holder decides about its node, once.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Config {
-    /// Accept group definitions that name this account, and to join a group by a change, without asking.
+    /// Accept group definitions that name this account, and to join a group by a change, without
+    /// asking.
     pub auto_accept: bool,
     /// Approve requests without asking, where the group's policy says `auto_approve` too.
     pub auto_approve: bool,
@@ -30,12 +31,13 @@ pub enum Input {
     Document {
         /// For which request.
         request: EntryId,
-        /// The document, or `None` if it can not be had now.
+        /// The document, or `None` if it cannot be had now.
         document: Option<Document>,
     },
     /// The account holder wants something.
     Command(CommandId, Command),
-    /// A deadline set by [`NodeEffect::SetDeadline`](crate::effect::NodeEffect::SetDeadline) has come.
+    /// A deadline set by [`NodeEffect::SetDeadline`](crate::effect::NodeEffect::SetDeadline) has
+    /// come.
     Deadline(NodeDeadline),
 }
 
@@ -50,7 +52,7 @@ pub enum Command {
     Suspend(AccountName),
     /// Resume a suspended account.
     Resume(AccountName),
-    /// Take an account off the roster, for ever.
+    /// Take an account off the roster, permanently.
     Remove(AccountName),
     /// Give an account these roles and no others.
     SetRoles(AccountName, BTreeSet<Role>),
@@ -58,8 +60,8 @@ pub enum Command {
     DefineGroup(GroupDefinition),
     /// Accept a group's definition, or to join it by a proposed change.
     AcceptGroup(GroupName),
-    /// Propose to change a group that has a key: what it is to be, against the epoch that it is in, and for how many
-    /// milliseconds that is good; the policy's limit if absent.
+    /// Propose to change a group that has a key: what it is to be, against the epoch that it is in,
+    /// and for how many milliseconds that is good; the policy's limit if absent.
     ChangeGroup {
         /// What the group is to be.
         definition: GroupDefinition,
@@ -70,12 +72,13 @@ pub enum Command {
         /// A member that is to get its lost share back; the definition is the present one then.
         repairs: Option<AccountName>,
     },
-    /// Call off a running key generation, which needs the admin role, or take a proposed change back, which its proposer
-    /// may, too.
+    /// Call off a running key generation, which needs the admin role, or take a proposed change
+    /// back, which its proposer may, too.
     CancelCeremony(GroupName),
-    /// Ask a group to sign a document, which is already where the other members' nodes can fetch it.
+    /// Ask a group to sign a document, which is already where the other members' nodes can fetch
+    /// it.
     Request {
-        /// Who shall sign.
+        /// The group that is asked to sign.
         group: GroupName,
         /// What kind of document.
         document_type: Option<DocumentType>,
@@ -92,9 +95,9 @@ pub enum Command {
     Approve(EntryId),
     /// Refuse a request.
     Reject {
-        /// Which.
+        /// The request or change.
         request: EntryId,
-        /// Why.
+        /// The reason that the log gives.
         reason: String,
     },
 }

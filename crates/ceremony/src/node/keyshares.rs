@@ -42,7 +42,8 @@ pub(super) enum SessionRun {
 }
 
 impl SessionRun {
-    /// Begins as `me`, who has this share of the group's key. `None` if there is nothing to take part with.
+    /// Begins as `me`, who has this share of the group's key. `None` if there is nothing to take
+    /// part with.
     fn begin(
         ceremony: &Session,
         me: Identifier,
@@ -52,7 +53,7 @@ impl SessionRun {
         let sends = |(run, message)| Step::Send(Self::Keyshare(Box::new(run)), message);
         Some(match &ceremony.board {
             SessionBoard::Keyshare(board) if ceremony.terms.is_reshare() => {
-                // Whoever lost its share takes part as one who never had any.
+                // A member that lost its share takes part like one that never had any.
                 let begun = Run::reshare(board.parameters(), me, package, rng);
                 begun.map(|(run, first)| match first {
                     Some(message) => sends((run, message)),
@@ -130,8 +131,8 @@ impl Keyshares {
 
     /// Destroys this node's shares of earlier epochs, and then states that. What the log shows is
     /// enough to do it: an epoch starts only with the signatures of all its holders, who have their
-    /// shares on disk, and of the new shares themselves. So a log that shows it is not a lie,
-    /// whoever shows it.
+    /// shares on disk, and of the new shares themselves. So a log that shows it is not a lie, even
+    /// if the coordinator lies elsewhere.
     pub(super) fn destroy_old(
         &mut self,
         view: &View<'_>,
@@ -180,7 +181,7 @@ impl Keyshares {
             return None;
         }
         let session = running.session;
-        // An account begins a session once, whatever becomes of the process: a second first message
+        // An account begins a session once, whatever happens to the process: a second first message
         // would be equivocation. The log counts too, for a disk that was restored from an older
         // copy.
         let begun = sessions.is_begun(session) || group.posted(view.me.account());

@@ -74,14 +74,14 @@ pub(super) enum Shown {
     Confirms(VerifiedCheckpoint),
 }
 
-/// Why an entry under a signed checkpoint can not be there.
+/// Why an entry under a signed checkpoint cannot be there.
 #[derive(Debug)]
 pub(super) enum Bad {
     Inadmissible(Refusal),
     FalseSignature(EntryId),
 }
 
-/// An entry that can not be in the log, and the entries that follow it.
+/// An entry that cannot be in the log, and the entries that follow it.
 pub(super) struct Misplaced {
     pub(super) index: u64,
     pub(super) bytes: Vec<u8>,
@@ -161,7 +161,7 @@ impl VerifiedLog {
         self.staged.clear();
     }
 
-    /// What came over this connection can not be used.
+    /// What came over this connection cannot be used.
     pub(super) fn hang_up(&mut self, call: &mut Call<'_>) {
         self.staged.clear();
         call.push(NodeEffect::Disconnect);
@@ -228,7 +228,7 @@ impl VerifiedLog {
         Shown::Confirms(checkpoint)
     }
 
-    /// Takes in the staged entries, all of which a checkpoint covers, up to the first that can not
+    /// Takes in the staged entries, all of which a checkpoint covers, up to the first that cannot
     /// be there. To be [made durable](Self::persist) next.
     pub(super) fn take_in(&mut self, me: &Process, approvals: &Approvals) -> TakenIn {
         let mut taken = TakenIn { first: self.state.size(), ..TakenIn::default() };
@@ -259,8 +259,8 @@ impl VerifiedLog {
         // What came before a bad entry is under the checkpoint and admissible: it stays, so that
         // state, tree and disk agree, and the proof says against what the entry was judged.
         taken.admitted.iter().for_each(|bytes| self.tree.append(leaf_hash(bytes)));
-        // The fold does not know the tree. Before the entries are durable, because they are looked
-        // at once.
+        // The fold does not know the tree. This comes before the entries are durable, because each
+        // is looked at only one time.
         let is_ours = |theirs: &VerifiedCheckpoint| {
             head_at(&self.tree, theirs.head().size).is_ok_and(|ours| ours == theirs.head())
         };

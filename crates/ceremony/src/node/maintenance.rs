@@ -57,7 +57,8 @@ pub(super) fn run(
     }
 }
 
-/// When this node is to show again that it can use its share of the group's key; never if it can not.
+/// When this node is to show again that it can use its share of the group's key; never if it can
+/// not.
 fn proof_is_due(view: &View<'_>, keyshares: &Keyshares, name: &GroupName) -> Option<Timestamp> {
     let group = view.state.group(name).ok()?;
     let key = group.key.as_ref()?;
@@ -86,8 +87,8 @@ fn prove_share(
     outbox.state(view.me, body, call.now, call);
 }
 
-/// When this node is to ask for new shares; never if the policy does not say so, or a change is pending. Members take
-/// turns, so that not all of them ask.
+/// When this node is to ask for new shares; never if the policy does not say so, or a change is
+/// pending. Members take turns, so that not all of them ask.
 fn refresh_is_due(view: &View<'_>, name: &GroupName) -> Option<Timestamp> {
     let group = view.state.group(name).ok()?;
     let key = group.key.as_ref()?;
@@ -103,7 +104,7 @@ fn refresh_is_due(view: &View<'_>, name: &GroupName) -> Option<Timestamp> {
     if !group.hinder_refresh().is_empty() {
         return None;
     }
-    // Refreshes that came to nothing by themselves: what somebody took back delays nothing.
+    // Refreshes that failed or lapsed: one that a member withdrew delays nothing.
     let failed = group.past_changes.iter().filter(|past| {
         past.proposal.epoch == key.epoch
             && past.proposal.definition == group.definition

@@ -1,5 +1,5 @@
-//! One account's node: follows the log, takes part in ceremonies, and releases a signature share for nothing that the
-//! log does not show to be approved.
+//! One account's node: follows the log, takes part in ceremonies, and releases a signature share
+//! for nothing that the log does not show to be approved.
 //!
 //! The node believes nothing that the coordinator says. It recomputes the tree's root from the
 //! entries that it got, checks every entry's signature against the roster at that point, evaluates
@@ -254,8 +254,8 @@ impl Node {
         &self.online
     }
 
-    /// Why this node may not connect any more, as far as its log shows: its account was suspended or removed, or has other
-    /// keys.
+    /// Why this node may not connect any more, as far as its log shows: its account was suspended
+    /// or removed, or has new keys.
     pub fn dismissal(&self) -> Option<Refusal> {
         let identity = self.process.identity_key();
         self.log.state().check_connection(self.process.account(), Some(identity)).err()
@@ -276,8 +276,8 @@ impl Node {
         self.contradictions.proof()
     }
 
-    /// Statements that the coordinator claims not to take, although the log as this node verified it admits them.
-    /// They are signed, and may come into the log.
+    /// Statements that the coordinator claims not to take, although the log as this node verified
+    /// it admits them. They are signed, and may come into the log.
     pub fn disputed(&self) -> impl Iterator<Item = &Entry> {
         self.outbox.disputed()
     }
@@ -292,7 +292,8 @@ impl Node {
         self.log.state().group(group).is_ok_and(|group| self.keyshares.usable(group).is_some())
     }
 
-    /// By how many seconds this machine's clock was ahead when the coordinator last rejected a statement for it.
+    /// By how many seconds this machine's clock was ahead when the coordinator last rejected a
+    /// statement for it.
     pub fn clock_lead(&self) -> Option<u64> {
         self.outbox.clock_lead()
     }

@@ -65,13 +65,13 @@ pub enum RestoreError {
         "the stored log is not the one that this node cosigned: the database was changed or restored from elsewhere"
     )]
     Cosigned,
-    /// The log's key or name in the genesis can not be used.
+    /// The log's key or name in the genesis cannot be used.
     #[error("the genesis names a log key that can not be used")]
     LogKey,
     /// A stored entry that was to be sent is damaged.
     #[error("an entry that waits to be sent is damaged")]
     Outbox,
-    /// What was stored as proof of the coordinator's misbehaviour is none.
+    /// What was stored as proof of the coordinator's misbehaviour proves nothing.
     #[error("the proof of the coordinator's misbehaviour that this node stored is damaged")]
     Misbehaviour,
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use quorate_protocol::Identifier;
+use serde::Serialize;
 
 use super::group::Group;
 use super::health::Unable;
@@ -48,7 +49,7 @@ pub struct Change {
 }
 
 /// A change that is over.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct PastChange {
     /// Its entry.
     pub id: EntryId,
@@ -63,7 +64,8 @@ pub struct PastChange {
 }
 
 /// How a change ended. In all cases but one the group is as before.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
 pub enum ChangeEnd {
     /// It is in force, with these shares.
     Done {

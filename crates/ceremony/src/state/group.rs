@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_protocol::Identifier;
 use quorate_protocol::keys::PublicKeyPackage;
+use serde::Serialize;
 
 use super::change::{Change, PastChange};
 use super::handover::Handover;
@@ -77,7 +78,7 @@ pub struct GroupKey {
 
 /// A set of shares that is not in force any more. Whoever kept min_signers of them can still sign: that they were
 /// destroyed is the holders' word.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct PastEpoch {
     /// Its number.
     pub epoch: u64,

@@ -5,9 +5,10 @@ use quorate_ceremony::audit::{
     SignatureReport, Standing, Verdict,
 };
 use quorate_ceremony::document::NotChecked;
-use quorate_ceremony::names::AccountName;
 use quorate_ceremony::statement::AbortReason;
 use quorate_protocol::keyshare;
+
+use super::text::{list, plural};
 
 /// The most characters in a line.
 const WIDTH: usize = 78;
@@ -71,7 +72,10 @@ fn contents(report: &AuditReport, page: &mut Page) {
         report.kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
     page.say(0, &format!("{} entries: {}.", report.size, kinds.join(", ")));
     let accounts: Vec<_> = report.accounts.iter().map(|account| &account.name).collect();
-    page.say(0, &format!("{}: {}.", counted(accounts.len(), "account"), list(&accounts)));
+    page.say(
+        0,
+        &format!("{}: {}.", plural(accounts.len(), "account", "accounts"), list(&accounts)),
+    );
     for account in report.accounts.iter().filter(|account| !account.cosigns) {
         page.say(
             0,
@@ -135,11 +139,11 @@ fn group_lines(group: &GroupReport, page: &mut Page) {
         page.say(2, &sentence);
     }
     for change in &group.changes {
-        let members: Vec<_> = change.members.iter().collect();
-        let what = match &change.repairs {
+        let members: Vec<_> = change.proposal.definition.members.iter().collect();
+        let what = match &change.proposal.repairs {
             Some(member) => format!("{member} get its lost share back"),
             None => {
-                let (min_signers, names) = (change.min_signers, list(&members));
+                let (min_signers, names) = (change.proposal.definition.min_signers, list(&members));
                 format!("{min_signers} of {} sign ({names})", members.len())
             }
         };
@@ -195,7 +199,7 @@ fn requests(report: &AuditReport, page: &mut Page) {
         0,
         &format!(
             "{}: {} signed, {} approved, {} open, {} rejected, {} lapsed, {} refused by rule.",
-            counted(report.requests.len(), "request"),
+            plural(report.requests.len(), "request", "requests"),
             standing(&|s| matches!(s, Standing::Signed)),
             standing(&|s| matches!(s, Standing::Approved)),
             standing(&|s| matches!(s, Standing::Open)),
@@ -216,7 +220,10 @@ fn signatures(report: &AuditReport, page: &mut Page) {
     let all = report.signatures.len();
     page.say(
         0,
-        &format!("{}, with the signed words of those who made them.", counted(all, "signature")),
+        &format!(
+            "{}, with the signed words of those who made them.",
+            plural(all, "signature", "signatures")
+        ),
     );
     if !report.faults.iter().any(|fault| matches!(fault, Fault::Signature { .. })) {
         page.say(0, "Each comes after its request, and after its signers' consents.");
@@ -283,21 +290,6 @@ fn capitalised(sentence: &str) -> String {
     let mut characters = sentence.chars();
     let first = characters.next().map(|first| first.to_ascii_uppercase());
     first.into_iter().chain(characters).collect()
-}
-
-fn counted(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
-}
-
-fn list(names: &[&AccountName]) -> String {
-    match names {
-        [] => "nobody".to_owned(),
-        [one] => one.to_string(),
-        [most @ .., last] => {
-            let most: Vec<_> = most.iter().map(ToString::to_string).collect();
-            format!("{} and {last}", most.join(", "))
-        }
-    }
 }
 
 /// Lines, as they fill up.

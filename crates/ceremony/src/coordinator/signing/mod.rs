@@ -1,5 +1,5 @@
-//! Signing as the coordinator sees it: what is to be signed, with whom, and what becomes of the
-//! answers.
+//! Signing as the coordinator sees it: what is to be signed, with whom, and what the answers lead
+//! to.
 //!
 //! ```text
 //! wanted ──▶ roast: whom to ask ──▶ Invite ──▶ Commitments ──▶ Package ──▶ Share ──▶ signature
@@ -42,7 +42,8 @@ use reliability::Reliability;
 use roast::{Next, Package, Roast};
 use target::Target;
 
-/// A signer that declined, or whose answer was wrong, is not asked for a pause that doubles at most this often.
+/// A signer that declined, or whose answer was wrong, is not asked for a pause that doubles at most
+/// this often.
 const MAX_DOUBLINGS: u32 = 5;
 /// How many first pauses pass before a missing document is looked for again.
 const DOCUMENT_PAUSES: u64 = 8;
@@ -253,8 +254,8 @@ impl Signing {
         call.wake_at(CoordinatorDeadline::Signing(session), call.now.plus(patience));
     }
 
-    /// Who can be asked now, best first: who failed least, in this subject and at all; among equals, another order for
-    /// each subject spreads the work.
+    /// The signers that can be asked now, best first: those that failed least, in this subject and
+    /// at all; among equals, another order for each subject spreads the work.
     fn free_signers<'a>(
         &self,
         peers: &Peers,
@@ -357,8 +358,8 @@ impl Signing {
         let (ivn, epoch) = (state.ivn(), target.epoch);
         let context = SigningSession { ivn, session, epoch, subject };
         let digest = context.package(&package.commitments);
-        // Each on its own, not only their sum: two signers whose errors cancel would make a good signature whose
-        // log entry does not show who made it.
+        // Each on its own, not only their sum: two signers whose errors cancel would make a good
+        // signature whose log entry does not show who made it.
         let share = context.open_share(account, key, digest, &signed).ok().filter(|share| {
             let (public, message) = (&target.public, &target.message);
             sign::verify_share(public, &package.commitments, identifier, share, message).is_ok()
@@ -419,7 +420,7 @@ impl Signing {
         }
     }
 
-    /// The group's key is used with other shares from now on: sessions with the old ones are over.
+    /// A group has started a new epoch: sessions with the earlier shares are over.
     pub(super) fn drop_group(&mut self, state: &IvnState, name: &GroupName) {
         let of_group = |subject: &Subject| match subject {
             Subject::Request { request } => {
@@ -465,14 +466,15 @@ impl Signing {
         self.end_sessions(|roast| roast.gone(account));
     }
 
-    /// An account may not act any more with the key that it had. It can come back with another, but what it signed
-    /// before would make the log refuse a signature that the others have long delivered for.
+    /// An account may not act any more with the key that it had. It can come back with another, but
+    /// what it signed before would make the log refuse a signature that the others have long
+    /// delivered for.
     pub(super) fn signer_disowned(&mut self, account: &AccountName) {
         self.end_sessions(|roast| roast.disowned(account));
     }
 
-    /// A signer takes no part, or its message is wrong: goes on without it, and does not ask it for a while. Of anybody
-    /// who is not in the session it means nothing.
+    /// A signer takes no part, or its message is wrong: goes on without it, and does not ask it for
+    /// a while. Of anybody who is not in the session it means nothing.
     pub(super) fn signer_failed(
         &mut self,
         account: &AccountName,

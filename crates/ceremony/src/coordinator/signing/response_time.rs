@@ -1,11 +1,13 @@
 //! How long a node takes to answer, and from when on its answer is late.
 //!
-//! The estimator of TCP ([RFC 6298] section 2) over the time from a signing message to its answer: network, queues and
-//! the node's disk together. Late does not mean given up: other signers are tried beside it, and an answer still counts.
+//! The estimator of TCP ([RFC 6298] section 2) over the time from a signing message to its answer:
+//! network, queues and the node's disk together. Late does not mean given up: other signers are
+//! tried beside it, and an answer still counts.
 //!
 //! [RFC 6298]: https://www.rfc-editor.org/rfc/rfc6298
 
-/// No answer is late sooner than this, in milliseconds: a disk that hesitates once is no reason to disturb others.
+/// No answer is late sooner than this, in milliseconds: a disk that hesitates once is no reason to
+/// disturb others.
 const SOONEST: u64 = 100;
 
 /// One node's answers so far. All times in milliseconds.
@@ -38,7 +40,8 @@ impl ResponseTime {
         });
     }
 
-    /// After this time without an answer, the node is late; `longest` if nothing is known, and at most.
+    /// After this time without an answer, the node is late; `longest` if nothing is known, and at
+    /// most.
     pub(super) fn patience(&self, longest: u64) -> u64 {
         let usual = self.0.map(|estimate| {
             (estimate.smoothed / 8).saturating_add(estimate.deviation).max(SOONEST)

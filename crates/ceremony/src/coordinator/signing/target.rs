@@ -17,7 +17,7 @@ pub(super) struct Target<'a> {
     pub(super) public: Cow<'a, PublicKeyPackage>,
     /// Of a raw signature, the whole document: not to be copied for each message.
     pub(super) message: Cow<'a, [u8]>,
-    /// Who may sign.
+    /// The accounts that may sign.
     pub(super) eligible: Vec<&'a AccountName>,
 }
 

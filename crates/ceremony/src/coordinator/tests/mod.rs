@@ -209,7 +209,8 @@ fn a_session_starts_when_the_last_member_is_here_and_not_before() {
     assert_eq!(coordinator.online().count(), 3);
 }
 
-/// An approved request of which ada and ben are the signers, and the session that they are invited to.
+/// An approved request of which ada and ben are the signers, and the session that they are invited
+/// to.
 fn invited(log: &mut TestLog) -> (Coordinator, SessionId) {
     let request = log.requests("ada", log.request()).unwrap();
     log.approves("ben", request).unwrap();
@@ -362,7 +363,8 @@ fn new_shares_cost_what_others_have_to_say_about_them() {
         assert_eq!(rejection(&submits(&mut coordinator, &mut log, "ben", &proposal)), None);
         let incarnation = log.random();
         let starts = log.entry("ben", Body::NodeStarted { incarnation });
-        // Four short statements of each, six sealed shares, and the proposal; what others decide on is the latter only.
+        // Four short statements of each, six sealed shares, and the proposal; what others decide on
+        // is the latter only.
         let refused = spent.map(|seconds| Refusal::TooMuch { account: name("ben"), seconds });
         assert_eq!(
             rejection(&submits(&mut coordinator, &mut log, "ben", &starts)),

@@ -6,7 +6,8 @@ use super::*;
 use crate::names::{EntryId, Timestamp};
 use crate::test_world::HOUR;
 
-/// Requests of ada that all three members approved, and a coordinator that has none of their documents.
+/// Requests of ada that all three members approved, and a coordinator that has none of their
+/// documents.
 fn approved(log: &mut TestLog, count: usize) -> (Coordinator, Vec<EntryId>) {
     let mut requests = Vec::new();
     for _ in 0..count {

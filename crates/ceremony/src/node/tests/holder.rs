@@ -288,7 +288,13 @@ fn a_change_is_judged_by_the_logs_rules_and_nothing_of_that_is_stated() {
     ];
     for (definition, epoch, expires_in) in cases {
         let now = bench.log.now;
-        let judged = bench.node.judge_change(definition.clone(), epoch, expires_in, None, now);
+        let change = Command::ChangeGroup {
+            definition: definition.clone(),
+            epoch,
+            expires_in,
+            repairs: None,
+        };
+        let judged = bench.node.judge(change, now);
         assert_eq!(bench.node.unsent(), 0);
         // What the coordinator would say to the same words.
         let expires_at = now.plus(expires_in.unwrap_or(definition.policy.rule.expiry));
@@ -297,9 +303,10 @@ fn a_change_is_judged_by_the_logs_rules_and_nothing_of_that_is_stated() {
         let admitted = bench.log.state.clone().apply(&entry);
         assert_eq!(judged, admitted.map(drop).map_err(CommandError::from));
     }
-    let change = of(&bench, &everybody, 3);
+    let definition = of(&bench, &everybody, 3);
     bench.tell(Input::Disconnected);
-    let judged = bench.node.judge_change(change, 1, None, None, bench.log.now);
+    let change = Command::ChangeGroup { definition, epoch: 1, expires_in: None, repairs: None };
+    let judged = bench.node.judge(change, bench.log.now);
     assert_eq!(judged, Err(CommandError::Unreachable));
 }
 

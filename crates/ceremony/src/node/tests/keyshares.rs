@@ -31,8 +31,8 @@ fn outgoing(effects: &[NodeEffect]) -> impl Iterator<Item = (usize, &Entry)> {
     })
 }
 
-/// What ben's node does when it starts with these `sessions` on its disk, and is shown that session 1 waits for
-/// everybody's first message.
+/// What ben's node does when it starts with these `sessions` on its disk, and is shown that session
+/// 1 waits for everybody's first message.
 fn invited_to_generate(sessions: BTreeMap<SessionId, bool>) -> Vec<NodeEffect> {
     let mut log = TestLog::grouped();
     log.begin(session(1), 1).unwrap();

@@ -369,7 +369,8 @@ fn a_refusal_that_comes_too_late_for_the_log_binds_the_node_and_drops_its_nonces
     assert_eq!((shares(&effects), declined(&effects)), (0, Some(DeclineReason::Session)));
 }
 
-/// Ada and cyd are the group, and have cosigned another log, in which dan came to them just as he does here.
+/// Ada and cyd are the group, and have cosigned another log, in which dan came to them just as he
+/// does here.
 #[test]
 fn a_checkpoint_of_another_log_in_an_entry_is_proof_of_a_fork() {
     let changed = |pause| {

@@ -65,7 +65,8 @@ fn a_node_proves_its_share_a_day_after_it_was_last_shown_to_have_it() {
 fn a_clock_that_was_wrong_puts_nothing_off_once_it_is_right_again() {
     let (mut bench, _) = started(TestLog::keyed());
     let due = activated(&bench.log).plus(PROVE_AFTER);
-    // As a machine's clock is that has no battery, until it hears from others; and as one that was set wrong.
+    // As a machine's clock is that has no battery, until it hears from others; and as one that was
+    // set wrong.
     for wrong in [Timestamp(0), Timestamp(due.0 - PROVE_AFTER), due.plus(30 * PROVE_AFTER)] {
         let before = wrong < due;
         let effects = woken(&mut bench, wrong);

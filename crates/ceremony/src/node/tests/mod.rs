@@ -1,4 +1,5 @@
-//! A node with a coordinator that lies: what makes an honest node release a share, and what does not.
+//! A node with a coordinator that lies: what makes an honest node release a share, and what does
+//! not.
 
 mod holder;
 mod keyshares;
@@ -81,7 +82,8 @@ impl Bench {
         self.show();
     }
 
-    /// Ben holds his share, is connected, and has cosigned all there is: a request of ada that he approved.
+    /// Ben holds his share, is connected, and has cosigned all there is: a request of ada that he
+    /// approved.
     fn approved() -> (Self, EntryId) {
         let mut log = TestLog::keyed();
         let request = log.requests("ada", log.request()).unwrap();

@@ -296,9 +296,8 @@ impl Task {
                 Ok(Command::ChangeGroup { definition, epoch, expires_in, repairs })
             }
             Ask::JudgeChange { definition, epoch, expires_in, repairs } => {
-                let judged =
-                    self.machine.judge_change(definition, epoch, expires_in, repairs, now());
-                let answer = match judged {
+                let change = Command::ChangeGroup { definition, epoch, expires_in, repairs };
+                let answer = match self.machine.judge(change, now()) {
                     Ok(()) => Answer::Admissible,
                     Err(error) => Answer::Problem(answer::told(&error, &self.machine, &self.hub)),
                 };

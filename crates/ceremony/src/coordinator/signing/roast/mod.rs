@@ -124,7 +124,8 @@ impl Roast {
         if under_way || free < min_signers { Next::Wait } else { Next::Open }
     }
 
-    /// Whether `account` owes no answer, is not resting, and is not in the session that gathers commitments.
+    /// Whether `account` owes no answer, is not resting, and is not in the session that gathers
+    /// commitments.
     pub(super) fn is_free(&self, account: &AccountName, now: Timestamp) -> bool {
         let rests = self.resting.get(account).is_some_and(|rest| now < rest.until);
         !rests
@@ -178,7 +179,8 @@ impl Roast {
         Some(now.0.saturating_sub(question.at.0))
     }
 
-    /// Goes on to the second round if `min_signers` have committed. The rest of those who were asked are free again.
+    /// Goes on to the second round if `min_signers` have committed. The rest of those who were
+    /// asked are free again.
     pub(super) fn complete(
         &mut self,
         id: SessionId,
@@ -220,7 +222,8 @@ impl Roast {
         }
     }
 
-    /// Takes in a share that was verified; how long it took. Whoever delivers is not at fault any more.
+    /// Takes in a share that was verified; how long it took. A signer that delivers is not at fault
+    /// any more.
     pub(super) fn delivered(
         &mut self,
         id: SessionId,
@@ -235,8 +238,8 @@ impl Roast {
         Some(took)
     }
 
-    /// The time for answers is over: other signers are tried beside those who did not answer, who are returned. Once for
-    /// each question.
+    /// The time for answers is over: other signers are tried beside those who did not answer, who
+    /// are returned. Once for each question.
     pub(super) fn overdue(&mut self, id: SessionId) -> BTreeSet<AccountName> {
         let mut signers = BTreeSet::new();
         match self.stage(id) {
@@ -256,8 +259,8 @@ impl Roast {
         self.note(signers)
     }
 
-    /// A signer will not answer in this session: it said so, or its answer was wrong. A session that needs it ends.
-    /// Returns the signer, if it was in the session.
+    /// A signer will not answer in this session: it declined, or its answer was wrong. A session
+    /// that needs it ends. Returns the signer, if it was in the session.
     pub(super) fn lost(&mut self, id: SessionId, account: &AccountName) -> BTreeSet<AccountName> {
         let declined = match self.stage(id) {
             Some(Stage::Gathering { asked, .. }) => asked.remove(account).is_some(),
@@ -289,15 +292,17 @@ impl Roast {
         self.sessions.remove(&id);
     }
 
-    /// A signer's connection is gone, and with it its nonces: also those whose commitments may be on their way, so that
-    /// it can not be asked in that session again. Returns the signer, if a session needed them.
+    /// A signer's connection is gone, and with it its nonces: also those whose commitments may be
+    /// on their way, so that it cannot be asked in that session again. Returns the signer, if a
+    /// session needed them.
     pub(super) fn gone(&mut self, account: &AccountName) -> BTreeSet<AccountName> {
         let ids: Vec<SessionId> = self.sessions.keys().copied().collect();
         ids.into_iter().flat_map(|id| self.unusable(id, account)).collect()
     }
 
-    /// A signer's identity key is not what it was, so that nothing it signed counts any more, delivered shares included:
-    /// every session that has something of it ends. Returns the signer, if one did.
+    /// A signer's identity key is not what it was, so that nothing it signed counts any more,
+    /// delivered shares included: every session that has something of it ends. Returns the signer,
+    /// if one did.
     pub(super) fn disowned(&mut self, account: &AccountName) -> BTreeSet<AccountName> {
         let before = self.sessions.len();
         self.sessions.retain(|_, session| match &session.stage {
@@ -310,8 +315,8 @@ impl Roast {
         self.note(ended.then(|| account.clone()).into_iter().collect())
     }
 
-    /// Does not ask this signer for a while: for `pause` the first time, each time twice as long, at most 2^`doublings`
-    /// times as long.
+    /// Does not ask this signer for a while: for `pause` the first time, each time twice as long,
+    /// at most 2^`doublings` times as long.
     pub(super) fn rest(
         &mut self,
         account: &AccountName,
@@ -344,7 +349,7 @@ impl Roast {
         self.sessions.keys()
     }
 
-    /// Whoever owes an answer.
+    /// The signers that owe an answer.
     pub(super) fn awaited(&self) -> BTreeSet<&AccountName> {
         self.sessions
             .values()
