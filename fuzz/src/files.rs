@@ -110,7 +110,8 @@ pub fn protector() -> PassphraseProtector {
     PassphraseProtector::new(Passphrase::new(passphrase).unwrap(), Cost::INSECURE)
 }
 
-/// Reads bytes as key files and as a backup, with the right hash at the end: whoever can write the file can hash it.
+/// Reads bytes as key files and as a backup, with the right hash at the end, because
+/// anyone who can write the file can hash it.
 pub fn keys(bytes: &[u8]) -> bool {
     let scratch = Scratch::new();
     let hashed = [bytes, &Sha256::digest(bytes)].concat();
@@ -142,7 +143,8 @@ pub fn keys(bytes: &[u8]) -> bool {
     accepted
 }
 
-/// Whether trying the passphrase takes no longer than it should here. The bounds themselves have a test.
+/// Whether trying the passphrase takes no longer than it should here. The bounds themselves have a
+/// test.
 fn is_cheap(bytes: &[u8]) -> bool {
     let at = b"quorate node keys\n".len() + 1 + 3;
     let number = |index: usize| {
@@ -154,7 +156,8 @@ fn is_cheap(bytes: &[u8]) -> bool {
     memory <= 1024 && passes <= 4 && lanes <= 4
 }
 
-/// Ada's key file. Sealed with new randomness each time that a seed is chosen; the seed is always the same.
+/// Ada's key file. Sealed with new randomness each time that a seed is chosen; the seed is always
+/// the same.
 pub fn sealed_keys() -> Vec<u8> {
     let scratch = Scratch::new();
     let path = scratch.0.path().join("keys.sealed");

@@ -1,5 +1,5 @@
-//! What is written in JSON: entries, messages between nodes and coordinator, signing messages, the control socket, and
-//! joining.
+//! What is written in JSON: entries, messages between nodes and coordinator, signing messages, the
+//! control socket, and joining.
 
 use quorate::api::{Answer, Ask, HttpProblem};
 use quorate::setup::wire::{JoinRequest, JoinResponse};
@@ -30,7 +30,8 @@ pub fn entry(bytes: &[u8]) -> bool {
     true
 }
 
-/// Opens a signing message whose contents are anything, truly signed: only the contents can be wrong with it.
+/// Opens a signing message whose contents are anything, truly signed: only the contents can be
+/// wrong with it.
 fn signing(bytes: &[u8]) -> bool {
     let ada = secrets(&name("ada"));
     let (ivn, request) = (story().ivn, story().request);

@@ -1,13 +1,15 @@
-//! Everything that reads what others wrote, as functions of bytes: one for each decoder and each state machine.
+//! Everything that reads what others wrote, as functions of bytes: one for each decoder and each
+//! state machine.
 //!
-//! Each [`Target`] runs in two ways: under libFuzzer (`fuzz_targets/`), which looks for inputs that reach new code, and
-//! as an ordinary test (`crates/quorate/tests/bytes`), with the committed corpus and a few changes of it. A target panics
-//! when something does not hold, so whatever it asserts is looked for as much as crashes are:
+//! Each [`Target`] runs in two ways: under libFuzzer (`fuzz_targets/`), which looks for inputs that
+//! reach new code, and as an ordinary test (`crates/quorate/tests/bytes`), with the committed
+//! corpus and a few changes of it. A target panics when something does not hold, so whatever it
+//! asserts is looked for as much as crashes are:
 //!
-//! - what a decoder accepts, it writes back byte for byte where the format has one spelling, and to an equal value
-//!   where it has several;
-//! - a state machine that refuses an input is as it was before; what it wants persisted and appended can be read back by
-//!   a new process; it never uses a session twice.
+//! - what a decoder accepts, it writes back byte for byte where the format has one spelling, and to
+//!   an equal value where it has several;
+//! - a state machine that refuses an input is as it was before; what it wants persisted and
+//!   appended can be read back by a new process; it never uses a session twice.
 
 pub mod documents;
 pub mod files;

@@ -1,7 +1,8 @@
 //! A node before a coordinator that says anything, and a coordinator before nodes that do.
 //!
-//! Both begin somewhere in the [`Story`](super::story::Story) with what their disks held then. Every so often the
-//! process dies, and another begins with what was persisted: whatever happened, it can.
+//! Both begin somewhere in the [`Story`](super::story::Story) with what their disks held then.
+//! Every so often the process dies, and another begins with what was persisted: whatever happened,
+//! it can.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -219,7 +220,8 @@ impl NodeShell for AtNode {
     }
 }
 
-/// An entry whose author really signed it, or one that is none.
+/// Returns a genuine entry, one with harmed bytes, or one with changed contents and a true
+/// signature.
 fn forged(script: &mut Script<'_>) -> Option<Vec<u8>> {
     let log = &super::story().log;
     let genuine = &log[script.index(log.len())];
@@ -450,7 +452,8 @@ fn two_bytes(number: usize) -> [u8; 2] {
     u16::try_from(number).unwrap().to_be_bytes()
 }
 
-/// What begins a fuzzer: an old disk, then all of the log, a document, an approval, an invitation, the log again.
+/// What begins a fuzzer: an old disk, then all of the log, a document, an approval, an invitation,
+/// the log again.
 pub fn node_seeds() -> Vec<Vec<u8>> {
     let count = super::story().log.len();
     let seed = |size: usize| {

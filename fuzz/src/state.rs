@@ -67,7 +67,8 @@ fn harmed(script: &mut Script<'_>) -> Option<Entry> {
 
 /// Applies statements at some point of the story. Input: a script.
 ///
-/// What is refused leaves no trace; what is accepted counts as one entry, and the time never goes back.
+/// What is refused leaves no trace; what is accepted counts as one entry, and the time never goes
+/// back.
 pub fn fold(bytes: &[u8]) -> bool {
     let mut script = Script::new(bytes);
     let states = states();
@@ -122,8 +123,8 @@ impl Documents for Story {
 
 /// Audits the story's log after a coordinator, and authors with it, changed it. Input: a script.
 ///
-/// The checkpoint is the log key's, over whatever the entries are. A log that does not fail contains only entries that
-/// the fold admits.
+/// The checkpoint is the log key's, over whatever the entries are. A log that does not fail
+/// contains only entries that the fold admits.
 pub fn audit(bytes: &[u8]) -> bool {
     let mut script = Script::new(bytes);
     let mut entries = super::story().log.clone();
@@ -178,7 +179,7 @@ pub fn after() -> Timestamp {
     states().last().unwrap().time()
 }
 
-/// Who is on the roster.
+/// Returns the names on the roster.
 pub fn names() -> Vec<quorate_ceremony::names::AccountName> {
     let accounts: BTreeMap<_, _> = states().last().unwrap().accounts().clone();
     accounts.into_keys().collect()

@@ -1,8 +1,9 @@
-//! The life of one small IVN, told by the real machines and always byte for byte the same: what fuzz targets start from,
-//! and what the kept bytes are made of.
+//! The life of one small IVN, told by the real machines and always byte for byte the same: what
+//! fuzz targets start from, and what the kept bytes are made of.
 //!
-//! Accounts are invited and join, a group is defined and accepted, one key generation times out and the next succeeds,
-//! somebody who may not asks for a signature, and a request is refused by one and signed by two.
+//! Accounts are invited and join, a group is defined and accepted, one key generation times out and
+//! the next succeeds, somebody who may not asks for a signature, and a request is refused by one
+//! and signed by two.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::convert::Infallible;

@@ -153,6 +153,12 @@ const RULES: &[Rule] = &[
         check: prose::test_names,
     },
     Rule {
+        name: "named-tests",
+        says: "a test that a page names exists: rename both",
+        excuse: None,
+        check: prose::named_tests,
+    },
+    Rule {
         name: "sentences",
         says: "Markdown has one sentence on each line, so that a change of one is a change of one line",
         excuse: None,

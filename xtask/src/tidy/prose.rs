@@ -1,5 +1,7 @@
 //! Rules about the English in comments, messages and Markdown. CONTRIBUTING.md has the style sheet.
 
+use std::collections::BTreeSet;
+
 use crate::tidy::problem::Problem;
 use crate::tidy::source::tokens;
 use crate::tidy::tree::{File, Tree};
@@ -265,6 +267,35 @@ fn has_second_sentence(line: &str) -> bool {
     })
 }
 
+/// Finds names of tests in Markdown, such as *a_test_like_this*, without a function of that name.
+/// A name may be the beginning of a function's, and `…` stands for any text.
+pub(super) fn named_tests(tree: &Tree) -> Vec<Problem> {
+    let mut functions = BTreeSet::new();
+    for (_, file) in tree.sources() {
+        let tokens = tokens(&file.code);
+        let pairs = tokens.iter().zip(tokens.iter().skip(1));
+        functions.extend(pairs.filter(|(word, _)| word.text == "fn").map(|(_, name)| name.text));
+    }
+    let mut problems = Vec::new();
+    for (path, file) in tree.files.iter().filter(|(path, _)| is_markdown(path)) {
+        for (index, line) in file.text.lines().enumerate() {
+            for name in line.split('*').filter(|name| is_test_name(name)) {
+                let (start, end) = name.split_once('…').unwrap_or((name, ""));
+                let is_there = |name: &&str| name.starts_with(start) && name.ends_with(end);
+                if !functions.iter().any(is_there) {
+                    problems.push(Problem::at(path, index + 1, format!("there is no test {name}")));
+                }
+            }
+        }
+    }
+    problems
+}
+
+fn is_test_name(text: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_…".contains(c);
+    text.matches('_').count() >= 2 && text.chars().all(is_part)
+}
+
 fn is_rust(path: &str) -> bool {
     path.ends_with(".rs")
 }
@@ -324,6 +355,16 @@ mod tests {
         );
 
         assert_eq!(lines(test_names, "a.rs", &text), [5, 7]);
+    }
+
+    #[test]
+    fn a_test_that_a_page_names_exists() {
+        let page =
+            "See *one_of_two_tests* and *one_of_…*.\n*one_of_no_tests* *a_b* *two words_a_b*\n";
+        let files = [("a.rs", "fn one_of_two_tests_part_1() {}"), ("a.md", page)];
+        let found = named_tests(&Tree::of(&files));
+
+        assert_eq!(found.iter().map(|problem| problem.line).collect::<Vec<_>>(), [2]);
     }
 
     #[test]
