@@ -5,11 +5,10 @@ use std::sync::OnceLock;
 
 use quorate_ceremony::audit::{Anchor, Verdict, replay};
 use quorate_ceremony::document::{Documents, NotChecked};
-use quorate_ceremony::entry::{Author, Entry, Statement};
+use quorate_ceremony::entry::{Author, Body, Entry, Request, Statement};
 use quorate_ceremony::identity::SecretKey;
 use quorate_ceremony::names::{EntryId, Timestamp};
 use quorate_ceremony::state::IvnState;
-use quorate_ceremony::statement::{Body, Request};
 use quorate_ceremony::test_world::signed_checkpoint;
 
 use super::script::Script;

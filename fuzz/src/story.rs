@@ -14,7 +14,7 @@ use quorate_ceremony::effect::{
     CommandError, CommandId, CoordinatorChange, CoordinatorDeadline, Done, JoinId, NodeChange,
     NodeDeadline,
 };
-use quorate_ceremony::entry::Entry;
+use quorate_ceremony::entry::{Body, Entry, GroupDefinition, Role};
 use quorate_ceremony::identity::{AccountSecrets, SecretKey};
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, Digest, EntryId, IvnId, Timestamp};
@@ -22,7 +22,6 @@ use quorate_ceremony::node;
 use quorate_ceremony::node::{Command, Node};
 use quorate_ceremony::policy::Policy;
 use quorate_ceremony::state::Refusal;
-use quorate_ceremony::statement::{Body, GroupDefinition, Role};
 use quorate_ceremony::test_world::{
     self, CoordinatorShell, NodeDisk, NodeShell, genesis_entry, invitation,
 };

@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use quorate_ceremony::entry::{Author, Entry};
+use quorate_ceremony::entry::{Author, Body, Entry};
 use quorate_ceremony::names::{AccountName, Digest, EntryId, SessionId};
 use quorate_ceremony::state::{Event, IvnState, Refusal};
-use quorate_ceremony::statement::Body;
 use quorate_log::checkpoint::{SignedCheckpoint, VerifiedCheckpoint};
 use quorate_log::key::LogVerifier;
 use quorate_log::leaf_hash;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use quorate_ceremony::entry::Role;
 use quorate_ceremony::policy::Policy;
-use quorate_ceremony::statement::Role;
 
 use crate::catalogue::ATTACKS;
 use crate::double::member::{Attack, Ceremony};

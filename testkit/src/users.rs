@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use quorate_ceremony::entry::{AbortReason, GroupDefinition, Invitation};
 use quorate_ceremony::names::{AccountName, Digest, GroupName, Timestamp};
 use quorate_ceremony::node::{Command, Node};
 use quorate_ceremony::state::{Change, ChangeEnd, Group, RequestState, Status};
-use quorate_ceremony::statement::{AbortReason, GroupDefinition, Invitation};
 use quorate_protocol::Suite;
 
 use crate::scenario::{Scenario, Vote};

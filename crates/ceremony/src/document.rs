@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::entry::Request;
 use crate::names::{Digest, EntryId};
-use crate::statement::Request;
 
 /// A document as the shell of a node or coordinator got and prepared it.
 #[derive(Clone, Debug, Eq, PartialEq)]

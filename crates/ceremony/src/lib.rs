@@ -2,7 +2,7 @@
 //! they exchange.
 //!
 //! No sockets, clocks, threads or randomness of its own: a shell gives it those, and the simulator in `quorate-testkit`
-//! gives it faulty ones. The truth is the log ([`entry`], [`statement`]); all state is a fold over it ([`state`]) that
+//! gives it faulty ones. The truth is the log ([`entry`]); all state is a fold over it ([`state`]) that
 //! node, coordinator and auditor share, so that nobody has to take the coordinator's word for anything.
 
 pub mod audit;
@@ -20,6 +20,5 @@ pub mod node;
 pub mod policy;
 pub mod signing;
 pub mod state;
-pub mod statement;
 #[cfg(any(test, feature = "test-world"))]
 pub mod test_world;

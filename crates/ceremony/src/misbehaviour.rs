@@ -17,10 +17,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::document::Documents;
 use crate::encoding::Base64;
-use crate::entry::Entry;
+use crate::entry::{Body, Entry};
 use crate::names::EntryId;
 use crate::state::{IvnState, Refusal};
-use crate::statement::Body;
 
 /// The version of the encoding.
 const VERSION: u8 = 1;

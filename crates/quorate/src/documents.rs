@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use quorate_ceremony::document::Document;
+use quorate_ceremony::entry::Request;
 use quorate_ceremony::names::Digest;
-use quorate_ceremony::statement::Request;
 use quorate_documents::{Format, Namespace, Output};
 
 use crate::store::documents::{DocumentError, DocumentPackage, Documents};

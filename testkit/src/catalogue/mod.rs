@@ -13,8 +13,8 @@ mod table;
 use std::collections::BTreeSet;
 
 use quorate_ceremony::audit::{AuditReport, Blame};
+use quorate_ceremony::entry::AbortReason;
 use quorate_ceremony::names::AccountName;
-use quorate_ceremony::statement::AbortReason;
 
 pub use page::{MARKS, markdown};
 pub use table::{ATTACKS, Outcome, Row, Who};

@@ -318,11 +318,11 @@ repair: Repair {
         "certifies the share of the recipient";
     a_withheld_certification_blames_nobody: Certify(Never) by Recipient => Absence,
         "never certifies";
-    an_early_certification_has_no_effect: Certify(Early) by Recipient => Refusal("the ceremony session is not at this step"),
+    an_early_certification_has_no_effect: Certify(Early) by Recipient => Refusal("the session is not at this step"),
         "certifies before there is a result";
     a_certification_of_another_share_is_dissent: Certify(Another) by Recipient => Dissent,
         "certifies a share that the messages do not give";
-    a_second_certification_has_no_effect: Certify(TWICE) by Recipient => Refusal("this ceremony session is over or was never started"),
+    a_second_certification_has_no_effect: Certify(TWICE) by Recipient => Refusal("this session is over or was never started"),
         "certifies, and then certifies something else";
     a_late_certification_has_no_effect: Certify(Late) by Recipient => Absence,
         "certifies after the session was abandoned";

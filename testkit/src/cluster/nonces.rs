@@ -1,14 +1,12 @@
 //! S1 as far as a published log can show it: no two signatures were made with the same nonces.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
 use std::path::Path;
+use std::{fs, io};
 
-use quorate_ceremony::entry::Entry;
+use quorate_ceremony::entry::{Body, Entry};
 use quorate_ceremony::signing::{SigningSession, Subject};
 use quorate_ceremony::state::IvnState;
-use quorate_ceremony::statement::Body;
 use quorate_log::checkpoint::SignedCheckpoint;
 use quorate_log::tile::{Entries, TileReader};
 

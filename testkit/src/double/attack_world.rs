@@ -13,11 +13,10 @@ use quorate_ceremony::coordinator as hub;
 use quorate_ceremony::document::Document;
 use quorate_ceremony::effect::{CommandError, CommandId, NodeDeadline};
 use quorate_ceremony::encoding::Base64;
-use quorate_ceremony::entry::{Author, Entry, Statement};
+use quorate_ceremony::entry::{Author, Body, Entry, GroupDefinition, Statement};
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, Digest, EntryId, IvnId, Timestamp};
 use quorate_ceremony::node::{self, Command, Config, Node};
-use quorate_ceremony::statement::{Body, GroupDefinition};
 use quorate_ceremony::test_world::{NodeDisk, document_of, due};
 use rand_chacha::ChaCha20Rng;
 

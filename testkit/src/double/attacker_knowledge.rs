@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use quorate_ceremony::entry::GroupDefinition;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, Digest, EntryId, SessionId};
 use quorate_ceremony::signing::{SignedPart, Subject};
 use quorate_ceremony::state::{Group, IvnState};
-use quorate_ceremony::statement::GroupDefinition;
 
 /// Who said what to its own node, and what honest nodes let go.
 #[derive(Default)]

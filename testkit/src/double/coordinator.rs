@@ -8,11 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_ceremony::coordinator::{Config, Coordinator, CoordinatorSecrets};
 use quorate_ceremony::effect::CoordinatorDeadline;
-use quorate_ceremony::entry::{Author, Entry, Statement};
+use quorate_ceremony::entry::{Author, Body, Entry, Statement};
 use quorate_ceremony::identity::SecretKey;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, IvnId, Timestamp};
-use quorate_ceremony::statement::Body;
 use quorate_ceremony::test_world::signed_checkpoint;
 use quorate_log::checkpoint::{CosignerSet, VerifiedCheckpoint};
 use quorate_log::key::{CosignerSigner, CosignerVerifier, LogSigner, LogVerifier, Seed};

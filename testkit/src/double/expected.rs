@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_ceremony::document::{Documents, NotChecked};
-use quorate_ceremony::entry::Entry;
+use quorate_ceremony::entry::{Entry, Request};
 use quorate_ceremony::misbehaviour::{Misbehaviour, Proved};
 use quorate_ceremony::names::{AccountName, Digest, EntryId};
 use quorate_ceremony::node::Contradiction;
 use quorate_ceremony::signing::Subject;
 use quorate_ceremony::state::{IvnState, Status};
-use quorate_ceremony::statement::Request;
 
 use super::attack_world::{START, Stage};
 use super::coordinator::ViewId;

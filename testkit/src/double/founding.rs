@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_ceremony::coordinator as hub;
 use quorate_ceremony::effect::JoinId;
+use quorate_ceremony::entry::{GroupDefinition, Role};
 use quorate_ceremony::names::{AccountName, Digest, GroupName, Timestamp};
 use quorate_ceremony::node::Command;
 use quorate_ceremony::policy::Policy;
-use quorate_ceremony::statement::{GroupDefinition, Role};
 use quorate_ceremony::test_world::{admission, genesis_entry, invitation};
 use quorate_protocol::Suite;
 

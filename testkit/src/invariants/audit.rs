@@ -3,8 +3,8 @@
 use quorate_ceremony::audit;
 use quorate_ceremony::audit::{Anchor, AuditReport, Check, SessionOutcome};
 use quorate_ceremony::document::{Documents, NotChecked};
+use quorate_ceremony::entry::{AbortReason, Request};
 use quorate_ceremony::names::EntryId;
-use quorate_ceremony::statement::{AbortReason, Request};
 use quorate_log::checkpoint::SignedCheckpoint;
 
 use super::{Invariant, Violation};

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use quorate_ceremony::effect::NodeChange;
-use quorate_ceremony::entry::Entry;
+use quorate_ceremony::entry::{Body, Entry};
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::AccountName;
-use quorate_ceremony::statement::Body;
 
 use super::{Invariant, Seen, Violation};
 use crate::reference::summary;

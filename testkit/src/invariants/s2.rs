@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use quorate_ceremony::entry::Body;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, EntryId, SessionId};
 use quorate_ceremony::signing::Subject;
-use quorate_ceremony::statement::Body;
 use quorate_ceremony::test_world::NodeDisk;
 use quorate_log::checkpoint::CosignerSet;
 use quorate_log::key::CosignerVerifier;

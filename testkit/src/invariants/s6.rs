@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use quorate_ceremony::entry::Entry;
+use quorate_ceremony::entry::{AbortReason, Body, Entry};
 use quorate_ceremony::message::FromNode;
 use quorate_ceremony::names::{AccountName, SessionId};
 use quorate_ceremony::state::ChangeEnd;
-use quorate_ceremony::statement::{AbortReason, Body};
 use quorate_protocol::keys::{KeyPackage, PublicKeyPackage};
 
 use super::{Invariant, Seen, Violation};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use quorate_ceremony::effect::NodeChange;
+use quorate_ceremony::entry::Body;
 use quorate_ceremony::names::{AccountName, GroupName};
-use quorate_ceremony::statement::Body;
 use quorate_protocol::keys::{KeyPackage, VerifyingKey};
 
 use super::{Invariant, Seen, Violation};

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use quorate_ceremony::coordinator::{Config, Coordinator, CoordinatorSecrets, Input};
 use quorate_ceremony::effect::{CoordinatorChange, CoordinatorDeadline, CoordinatorEffect, JoinId};
-use quorate_ceremony::entry::Entry;
+use quorate_ceremony::entry::{Body, Entry};
 use quorate_ceremony::identity::SecretKey;
 use quorate_ceremony::message::FromCoordinator;
 use quorate_ceremony::names::{AccountName, COORDINATOR, EntryId, Timestamp};
 use quorate_ceremony::state::Refusal;
-use quorate_ceremony::statement::Body;
 use quorate_ceremony::test_world::{CoordinatorShell, document_of};
 use rand_chacha::ChaCha20Rng;
 

@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quorate_ceremony::entry::{Author, Entry, Statement};
+use quorate_ceremony::entry::{Author, Body, Entry, Statement};
 use quorate_ceremony::names::{AccountName, Digest, Timestamp};
 use quorate_ceremony::node::Config;
-use quorate_ceremony::statement::Body;
 use quorate_ceremony::test_world::{
     CoordinatorDisk, NodeDisk, admission, genesis_entry, invitation,
 };

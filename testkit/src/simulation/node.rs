@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use quorate_ceremony::effect::{
     CommandError, CommandId, Done, NodeChange, NodeDeadline, NodeEffect,
 };
-use quorate_ceremony::entry::{Author, Entry, Statement};
+use quorate_ceremony::entry::{Author, Body, Entry, Statement};
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, EntryId, IvnId, SessionId, Timestamp};
 use quorate_ceremony::node::{Config, Input, Node};
-use quorate_ceremony::statement::Body;
 use quorate_ceremony::test_world::{NodeShell, document_of};
 use rand_chacha::ChaCha20Rng;
 

@@ -5,12 +5,11 @@ use base64::engine::general_purpose::STANDARD;
 use quorate_ceremony::coordinator::CoordinatorSecrets;
 use quorate_ceremony::effect::{CoordinatorEffect, NodeChange, NodeEffect};
 use quorate_ceremony::encoding::Base64;
-use quorate_ceremony::entry::Entry;
+use quorate_ceremony::entry::{Body, Entry};
 use quorate_ceremony::identity::SecretKey;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, SessionId};
 use quorate_ceremony::signing::SignedPart;
-use quorate_ceremony::statement::Body;
 use quorate_log::key::{CosignerSigner, Seed};
 use quorate_protocol::sign::SignatureShare;
 

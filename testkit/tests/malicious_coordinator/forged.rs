@@ -1,12 +1,13 @@
 //! Entries that it has no key for.
 
 use super::*;
+use quorate_ceremony::state::refusal::{Accounts, Entries};
 
 #[test]
 fn a_forged_request_is_proof_and_nothing_is_signed() {
     let entry =
         |stage: &Stage| stage.liar.forges(stage.clock(), &ada(), request(stage, 5)).unwrap();
-    forged(entry, |reason| *reason == Refusal::Signature);
+    forged(entry, |reason| *reason == Refusal::Entries(Entries::Signature));
 }
 
 #[test]
@@ -24,7 +25,10 @@ fn a_forged_approval_is_proof_and_nothing_is_signed() {
         );
         stage.settle();
         let proved = proved_and_frozen(stage, &ada());
-        assert!(matches!(proved, Proved::Inadmissible { reason: Refusal::Signature, .. }));
+        assert!(matches!(
+            proved,
+            Proved::Inadmissible { reason: Refusal::Entries(Entries::Signature), .. }
+        ));
         assert!(stage.released(request).is_empty());
     });
 }
@@ -48,16 +52,16 @@ fn an_approval_of_another_request_counts_for_none() {
 #[test]
 fn a_forged_invitation_is_proof() {
     let entry = |stage: &Stage| {
-        let invitation = quorate_ceremony::statement::Invitation {
+        let invitation = quorate_ceremony::entry::Invitation {
             name: name("mallory"),
-            roles: [quorate_ceremony::statement::Role::Admin].into(),
+            roles: [quorate_ceremony::entry::Role::Admin].into(),
             key: stage.node(&ada()).state().genesis().coordinator_key,
             expires_at: stage.clock().plus(1_000),
             replaces: None,
         };
         stage.liar.forges(stage.clock(), &ada(), Body::Invitation(invitation)).unwrap()
     };
-    forged(entry, |reason| *reason == Refusal::Signature);
+    forged(entry, |reason| *reason == Refusal::Entries(Entries::Signature));
 }
 
 #[test]
@@ -67,7 +71,7 @@ fn an_admission_without_invitation_is_proof() {
         let body = Body::AccountAdmitted { keys };
         stage.liar.forges(stage.clock(), &name("mallory"), body).unwrap()
     };
-    forged(entry, |reason| *reason == Refusal::NotInvited);
+    forged(entry, |reason| *reason == Refusal::Accounts(Accounts::NotInvited));
 }
 
 #[test]
@@ -77,7 +81,7 @@ fn a_forged_group_with_a_looser_policy_is_proof() {
         let definition = GroupDefinition { name, ..stage.definition(2) };
         stage.liar.forges(stage.clock(), &ada(), Body::GroupDefined(definition)).unwrap()
     };
-    forged(entry, |reason| *reason == Refusal::Signature);
+    forged(entry, |reason| *reason == Refusal::Entries(Entries::Signature));
 }
 
 #[test]
@@ -90,14 +94,14 @@ fn an_accomplice_who_is_no_admin_defines_no_group() {
         stage.settle();
         let proved = proved_and_frozen(stage, &ben());
         let Proved::Inadmissible { reason, .. } = proved else { panic!() };
-        assert_eq!(reason, Refusal::NotAdmin { account: cyd() });
+        assert_eq!(reason, Refusal::Accounts(Accounts::NotAdmin { account: cyd() }));
     });
 }
 
 #[test]
 fn a_statement_of_a_member_in_the_coordinators_name_is_proof() {
     let entry = |stage: &Stage| stage.liar.states(stage.clock(), request(stage, 5)).unwrap();
-    forged(entry, |reason| *reason == Refusal::WrongAuthor);
+    forged(entry, |reason| *reason == Refusal::Entries(Entries::WrongAuthor));
 }
 
 #[test]

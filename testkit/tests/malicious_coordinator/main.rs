@@ -8,7 +8,7 @@
 
 use quorate_ceremony::effect::CommandError;
 use quorate_ceremony::encoding::Base64;
-use quorate_ceremony::entry::{Author, Entry};
+use quorate_ceremony::entry::{AbortReason, Author, Body, Entry, GroupDefinition, Request};
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::misbehaviour::Proved;
 use quorate_ceremony::names::{AccountName, Digest, EntryId, SessionId};
@@ -16,7 +16,6 @@ use quorate_ceremony::node::Contradiction;
 use quorate_ceremony::policy::Policy;
 use quorate_ceremony::signing::Subject;
 use quorate_ceremony::state::Refusal;
-use quorate_ceremony::statement::{AbortReason, Body, GroupDefinition, Request};
 use quorate_testkit::double::{Stage, Trouble, board, name};
 
 mod forged;

@@ -1,6 +1,7 @@
 //! Entries in its own name, and signatures that it did not get like this.
 
 use super::*;
+use quorate_ceremony::state::refusal::Sessions;
 
 /// The signature entry of a request of ada that ben approved, which ben is not shown.
 fn signature_entry(stage: &mut Stage) -> (EntryId, Entry) {
@@ -22,7 +23,7 @@ fn signature_entry(stage: &mut Stage) -> (EntryId, Entry) {
 fn altered(
     stage: &Stage,
     entry: &Entry,
-    alter: impl Fn(&mut SessionId, &mut Vec<u8>, &mut Vec<quorate_ceremony::statement::SignerRecord>),
+    alter: impl Fn(&mut SessionId, &mut Vec<u8>, &mut Vec<quorate_ceremony::entry::SignerRecord>),
 ) -> Entry {
     let Body::Signature { request, mut session, mut signature, mut signers } =
         entry.statement().body.clone()
@@ -52,7 +53,7 @@ fn a_signature_with_other_shares_session_or_signers_is_proof() {
     let alterations: [fn(&mut SessionId, &mut Vec<u8>, &mut Vec<_>); 4] = [
         |_, signature, _| signature[40] ^= 1,
         |session, _, _| *session = SessionId::new([9; 32]),
-        |_, _, signers: &mut Vec<quorate_ceremony::statement::SignerRecord>| drop(signers.pop()),
+        |_, _, signers: &mut Vec<quorate_ceremony::entry::SignerRecord>| drop(signers.pop()),
         |_, _, signers| {
             for record in signers.iter_mut().filter(|record| record.account == ben()) {
                 record.account = cyd();
@@ -79,7 +80,9 @@ fn an_epoch_without_the_members_signature_is_proof() {
         let body = Body::EpochStarted { session, signature: Base64(vec![1; 64]) };
         stage.liar.states(stage.clock(), body).unwrap()
     };
-    forged(entry, |reason| matches!(reason, Refusal::SessionOver | Refusal::SessionStep));
+    forged(entry, |reason| {
+        matches!(reason, Refusal::Sessions(Sessions::SessionOver | Sessions::SessionStep))
+    });
 }
 
 #[test]
@@ -90,5 +93,7 @@ fn an_abort_that_blames_without_evidence_is_proof() {
         let reason = AbortReason::Fault { culprits: [ben()].into() };
         stage.liar.states(stage.clock(), Body::CeremonyAborted { session, reason }).unwrap()
     };
-    forged(entry, |reason| matches!(reason, Refusal::SessionOver | Refusal::AbortReason));
+    forged(entry, |reason| {
+        matches!(reason, Refusal::Sessions(Sessions::SessionOver | Sessions::AbortReason))
+    });
 }

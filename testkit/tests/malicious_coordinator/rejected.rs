@@ -1,6 +1,7 @@
 //! "Rejected": said of what it keeps and logs later.
 
 use super::*;
+use quorate_ceremony::state::refusal::Requests;
 
 /// The coordinator says that it does not take ben's approval, and keeps it.
 fn rejected_approval(stage: &mut Stage) -> (EntryId, Entry) {
@@ -18,7 +19,7 @@ fn rejected_approval(stage: &mut Stage) -> (EntryId, Entry) {
     let approval: Entry = kept.borrow().clone().unwrap();
     assert!(matches!(approval.statement().body, Body::Approval { .. }));
     assert_eq!(approval.statement().author, Author::Account(ben()));
-    let reason = Refusal::RequestOver { request };
+    let reason = Refusal::Requests(Requests::RequestOver { request });
     stage.says(&ben(), FromCoordinator::Rejected { entry: approval.id(), reason });
     stage.settle();
     (request, approval)

@@ -1,6 +1,7 @@
 //! Reshares: sessions that nobody approved, messages of sessions that are over, and epochs that not everybody is shown.
 
 use super::*;
+use quorate_ceremony::state::refusal::{Entries, Requests, Sessions};
 
 /// The group as it is: to propose it makes new shares, which takes no consents.
 fn same(stage: &Stage) -> GroupDefinition {
@@ -60,7 +61,7 @@ fn a_session_for_a_change_that_is_not_approved_is_proof() {
         stage.settle();
         let proved = proved_and_frozen(stage, &ben());
         let Proved::Inadmissible { reason, .. } = proved else { panic!("{proved:?}") };
-        assert!(matches!(reason, Refusal::NotApproved { .. }), "{reason:?}");
+        assert!(matches!(reason, Refusal::Requests(Requests::NotApproved { .. })), "{reason:?}");
         assert_eq!((stage.epoch_of(&ada()), stage.shares_held(&ben())), (1, 1));
         ada_and_cyd_sign(stage, 9);
     });
@@ -73,7 +74,7 @@ fn a_session_for_no_change_is_proof() {
         let body = Body::CeremonyStarted { group, session, attempt: 1 };
         stage.liar.states(stage.clock(), body).unwrap()
     };
-    forged(entry, |reason| matches!(reason, Refusal::SessionRunning { .. }));
+    forged(entry, |reason| matches!(reason, Refusal::Sessions(Sessions::SessionRunning { .. })));
 }
 
 /// An accomplice is one of three, and its consent one of two.
@@ -84,19 +85,15 @@ fn an_accomplices_consent_to_its_own_change_carries_nothing_out() {
         let epoch = stage.epoch_of(&ada());
         let definition = GroupDefinition { members: vec![ben(), cyd()], ..same(stage) };
         let expires_at = stage.clock().plus(1_000_000);
-        let change = quorate_ceremony::statement::GroupChange {
-            epoch,
-            definition,
-            expires_at,
-            repairs: None,
-        };
+        let change =
+            quorate_ceremony::entry::GroupChange { epoch, definition, expires_at, repairs: None };
         let proposed = stage.accomplice_states(&cyd(), Body::GroupChange(change));
         let approved = stage.accomplice_states(&cyd(), Body::Approval { request: proposed.id() });
         stage.shows(&ben(), &[proposed, approved]);
         stage.settle();
         let proved = proved_and_frozen(stage, &ben());
         // It proposed, so it has said so already.
-        let expected = Refusal::AlreadySaid { account: cyd() };
+        let expected = Refusal::Entries(Entries::AlreadySaid { account: cyd() });
         assert!(
             matches!(&proved, Proved::Inadmissible { reason, .. } if *reason == expected),
             "{proved:?}"
@@ -117,7 +114,7 @@ fn an_abort_that_blames_for_a_reshare_without_evidence_is_proof() {
         stage.shows(&ben(), &[entry]);
         stage.settle();
         let proved = proved_and_frozen(stage, &ben());
-        let expected = Refusal::AbortReason;
+        let expected = Refusal::Sessions(Sessions::AbortReason);
         assert!(matches!(&proved, Proved::Inadmissible { reason, .. } if *reason == expected));
         assert_eq!(stage.shares_held(&ben()), 1);
         ada_and_cyd_sign(stage, 9);
@@ -174,7 +171,7 @@ fn messages_of_a_session_that_was_given_up_are_of_no_use_in_the_next() {
         stage.shows(&ben(), &old[..1]);
         stage.settle();
         let proved = proved_and_frozen(stage, &ben());
-        let expected = Refusal::SessionOver;
+        let expected = Refusal::Sessions(Sessions::SessionOver);
         assert!(
             matches!(&proved, Proved::Inadmissible { reason, .. } if *reason == expected),
             "{proved:?}"

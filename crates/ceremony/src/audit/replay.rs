@@ -14,11 +14,10 @@ use quorate_log::tree::Frontier;
 use quorate_log::{Hash, leaf_hash};
 
 use crate::document::Documents;
-use crate::entry::{Author, Entry};
+use crate::entry::{AbortReason, Author, Body, Entry};
 use crate::names::{AccountName, Digest, GroupName, IvnId, SessionId, Timestamp};
 use crate::signing::FIRST_EPOCH;
 use crate::state::{Group, IvnState, Refusal};
-use crate::statement::{AbortReason, Body};
 
 use super::blame::blame;
 use super::fault::Fault;
@@ -265,19 +264,7 @@ impl Auditor {
                 self.note_closed(index);
             }
             Body::GroupChange(_) | Body::GroupChangeWithdrawn { .. } => self.note_closed(index),
-            Body::Genesis(_)
-            | Body::Invitation(_)
-            | Body::KeysRotated { .. }
-            | Body::AccountResumed { .. }
-            | Body::AccountRoles { .. }
-            | Body::NodeStarted { .. }
-            | Body::NodeDuplicated { .. }
-            | Body::ShareProved { .. }
-            | Body::GroupDefined(_)
-            | Body::GroupAccepted { .. }
-            | Body::ShareDestroyed { .. }
-            | Body::CeremonyMessage { .. }
-            | Body::Refusal { .. } => {}
+            _ => {}
         }
         Ok(())
     }

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::blame::Blame;
 use super::fault::Fault;
 use crate::document::NotChecked;
+use crate::entry::{AbortReason, Role};
 use crate::identity::AccountKeys;
 use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
 use crate::state::{PastChange, PastEpoch, Refused};
-use crate::statement::{AbortReason, Role};
 
 /// What is true of a log.
 ///
@@ -41,7 +41,7 @@ pub struct AuditReport {
     pub root: Hash,
     /// The latest time that any entry claims.
     pub time: Timestamp,
-    /// How many entries there are of each kind, as [`Body`](crate::statement::Body) names it in
+    /// How many entries there are of each kind, as [`Body`](crate::entry::Body) names it in
     /// JSON.
     pub kinds: BTreeMap<&'static str, u64>,
     /// The roster.

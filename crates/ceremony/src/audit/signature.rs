@@ -10,10 +10,10 @@ use quorate_protocol::sign::{self, Commitments, Signature, SignatureShare};
 use super::fault::SignatureFault;
 use super::report::Check;
 use crate::document::{Documents, NotChecked};
+use crate::entry::SignerRecord;
 use crate::names::{AccountName, EntryId, GroupName, SessionId};
 use crate::signing::{FIRST_EPOCH, SigningSession, Subject};
 use crate::state::{Group, GroupKey, IvnState, RequestState};
-use crate::statement::SignerRecord;
 
 /// Who consented to what, by the entries seen so far.
 #[derive(Debug, Default)]

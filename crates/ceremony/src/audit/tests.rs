@@ -4,8 +4,9 @@
 use super::replay::Auditor;
 use super::*;
 use crate::document::NoDocuments;
+use crate::entry::{Body, GroupChange, Role};
 use crate::state::Refusal;
-use crate::statement::{Body, GroupChange, Role};
+use crate::state::refusal::Confirmations;
 use crate::test_world::{TestLog, board, name, session};
 
 #[test]
@@ -93,10 +94,10 @@ fn a_change_that_was_agreed_on_otherwise_need_not_be_confirmed() {
 fn who_has_left_confirms_a_change_for_good() {
     let mut log = changed();
     let few = log.checkpoint(&["ada", "cyd", "dan", "eve"]).to_string();
-    assert_eq!(handed_over(&mut log, &few), Err(Refusal::Checkpoint));
+    assert_eq!(handed_over(&mut log, &few), Err(Refusal::Confirmations(Confirmations::Checkpoint)));
     let enough = log.checkpoint(&["ada", "ben", "cyd", "dan"]).to_string();
     assert_eq!(handed_over(&mut log, &enough), Ok(vec![]));
-    let again = Refusal::NoHandover { group: board(), epoch: 2 };
+    let again = Refusal::Confirmations(Confirmations::NoConfirmation { group: board(), epoch: 2 });
     assert_eq!(handed_over(&mut log, &enough), Err(again));
     log.wait(1);
     log.says("ada", Body::AccountRemoved { account: name("ben") }).unwrap();
@@ -113,7 +114,10 @@ fn a_change_is_confirmed_by_the_keys_that_its_members_had_then() {
     log.replace_keys("ben", "new").unwrap();
     // Ada is an admin. The keys that she gave to ben's account say nothing of what ben saw.
     let forged = log.checkpoint(&["ada", "ben", "cyd", "dan", "eve"]);
-    assert_eq!(handed_over(&mut log, &forged.to_string()), Err(Refusal::Checkpoint));
+    assert_eq!(
+        handed_over(&mut log, &forged.to_string()),
+        Err(Refusal::Confirmations(Confirmations::Checkpoint))
+    );
     let report = audited(&log, &["ada", "ben", "cyd", "dan", "eve"]);
     assert_eq!(report.verdict, Verdict::NotFinal);
     assert_eq!(report.groups[0].handovers[0].cosigned_by, [name("ada"), name("cyd")]);
@@ -122,7 +126,10 @@ fn a_change_is_confirmed_by_the_keys_that_its_members_had_then() {
 #[test]
 fn a_checkpoint_from_before_a_change_confirms_nothing() {
     let earlier = before().checkpoint(&["ada", "ben", "cyd"]).to_string();
-    assert_eq!(handed_over(&mut changed(), &earlier), Err(Refusal::Checkpoint));
+    assert_eq!(
+        handed_over(&mut changed(), &earlier),
+        Err(Refusal::Confirmations(Confirmations::Checkpoint))
+    );
 }
 
 #[test]
@@ -207,7 +214,10 @@ fn handovers_of_an_epoch_are_confirmed_each_by_those_before_it() {
     let seen = log.checkpoint(&["ada", "cyd", "dan"]).to_string();
     assert_eq!(handed_over(&mut log, &seen), Ok(vec![]));
     assert_eq!(confirmed(&log), [false, true], "before the first, dan was no member, and ben was");
-    assert_eq!(handed_over(&mut log, &seen), Err(Refusal::Checkpoint));
+    assert_eq!(
+        handed_over(&mut log, &seen),
+        Err(Refusal::Confirmations(Confirmations::Checkpoint))
+    );
 
     let mut log = board_of_four();
     let earlier = log.checkpoint(&["ada", "ben", "cyd"]).to_string();
@@ -229,7 +239,10 @@ fn who_changes_its_own_keys_confirms_with_the_new_ones() {
     assert_eq!(handed_over(&mut log, &before), Ok(vec![]), "and with the former ones before that");
     let (mut log, _) = rotated();
     let former = log.checkpoint(&["ada", "ben", "cyd"]).to_string();
-    assert_eq!(handed_over(&mut log, &former), Err(Refusal::Checkpoint));
+    assert_eq!(
+        handed_over(&mut log, &former),
+        Err(Refusal::Confirmations(Confirmations::Checkpoint))
+    );
     log.keys_of.insert(name("ben"), "new".to_owned());
     let present = log.checkpoint(&["ada", "ben", "cyd"]).to_string();
     assert_eq!(handed_over(&mut log, &present), Ok(vec![]));

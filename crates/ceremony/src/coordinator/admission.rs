@@ -9,12 +9,12 @@
 use super::Coordinator;
 use super::input::Call;
 use crate::effect::CoordinatorEffect;
-use crate::entry::{Author, Entry, Statement};
+use crate::entry::{Author, Body, Entry, Statement};
 use crate::message::FromCoordinator;
 use crate::names::AccountName;
 use crate::state::clock::MAX_CLOCK_LEAD;
+use crate::state::refusal::Entries;
 use crate::state::{Event, Refusal};
-use crate::statement::Body;
 
 impl Coordinator {
     /// A node submits an entry of its account's.
@@ -24,7 +24,7 @@ impl Coordinator {
         let result = if entry.statement().author == Author::Account(account.clone()) {
             self.append(entry.clone(), call)
         } else {
-            Err(Refusal::WrongAuthor)
+            Err(Refusal::Entries(Entries::WrongAuthor))
         };
         if let Err(reason) = result {
             let rejected = FromCoordinator::Rejected { entry: entry.id(), reason };
@@ -40,23 +40,23 @@ impl Coordinator {
         let keys = match &entry.statement().body {
             Body::AccountAdmitted { keys } | Body::KeysRotated { keys } => keys,
             Body::Genesis(genesis) => &genesis.admin,
-            _ => return Err(Refusal::WrongAuthor),
+            _ => return Err(Refusal::Entries(Entries::WrongAuthor)),
         };
         if let Some(index) = self.log.index_of(entry.id()) {
             let Author::Account(account) = &entry.statement().author else {
-                return Err(Refusal::WrongAuthor);
+                return Err(Refusal::Entries(Entries::WrongAuthor));
             };
             self.log.state().check_connection(account, Some(keys.identity))?;
             return Ok(index);
         }
         if matches!(entry.statement().body, Body::Genesis(_)) {
-            return Err(Refusal::WrongAuthor);
+            return Err(Refusal::Entries(Entries::WrongAuthor));
         }
         // The log knows the time only from what its entries claim, so an admission that claims to
         // be old would pass with an invitation that has expired since.
         let age = call.now.0.saturating_sub(entry.statement().at.0);
         if age > MAX_CLOCK_LEAD {
-            return Err(Refusal::ClockSkew { seconds: age / 1000 });
+            return Err(Refusal::Entries(Entries::ClockSkew { seconds: age / 1000 }));
         }
         self.append(entry, call)
     }
@@ -68,7 +68,7 @@ impl Coordinator {
         }
         let lead = entry.statement().at.0.saturating_sub(call.now.0);
         if lead > MAX_CLOCK_LEAD {
-            return Err(Refusal::ClockSkew { seconds: lead / 1000 });
+            return Err(Refusal::Entries(Entries::ClockSkew { seconds: lead / 1000 }));
         }
         let payer = self.quota.payer(&entry, call.now)?;
         let bytes = entry.to_bytes();

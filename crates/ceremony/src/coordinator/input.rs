@@ -53,7 +53,7 @@ pub enum Input {
     Disconnected(AccountName),
     /// A node says something.
     Received(AccountName, FromNode),
-    /// Someone asks to join: an [`AccountAdmitted`](crate::statement::Body::AccountAdmitted)
+    /// Someone asks to join: an [`AccountAdmitted`](crate::entry::Body::AccountAdmitted)
     /// entry's bytes.
     Join(JoinId, Vec<u8>),
     /// Answers [`CoordinatorEffect::PrepareDocument`].

@@ -15,10 +15,9 @@ use quorate_log::tree::{Frontier, TreeHead};
 
 use super::input::{Call, CoordinatorSecrets};
 use crate::effect::{CoordinatorChange, CoordinatorEffect};
-use crate::entry::Entry;
+use crate::entry::{Body, Entry};
 use crate::names::{AccountName, EntryId};
 use crate::state::{Event, IvnState, Refusal};
-use crate::statement::Body;
 
 /// How many entries a node gets at most before a checkpoint that confirms them: nodes hold no more
 /// than [`crate::node::MAX_STAGED`] unconfirmed ones.

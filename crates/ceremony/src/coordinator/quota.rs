@@ -6,12 +6,12 @@
 //! with time, and immediately when a request is decided. This is the coordinator's own business and
 //! not a rule of the log: nobody else has to agree with it.
 
+use crate::state::refusal::Entries;
 use std::collections::BTreeMap;
 
-use crate::entry::{Author, Entry};
+use crate::entry::{Author, Body, Cost, Entry};
 use crate::names::{AccountName, Timestamp};
 use crate::state::{IvnState, Refusal};
-use crate::statement::Body;
 
 /// How many bytes of an entry one credit pays for. Nearly all entries are shorter.
 const PAID: usize = 2_048;
@@ -45,14 +45,14 @@ impl Quota {
     ///
     /// # Errors
     ///
-    /// [`Refusal::TooMuch`] with the time after which there is some credit again.
+    /// [`Refusal::Entries(Entries::TooMuch)`] with the time after which there is some credit again.
     pub(super) fn payer(
         &mut self,
         entry: &Entry,
         now: Timestamp,
     ) -> Result<Option<AccountName>, Refusal> {
         match &entry.statement().author {
-            Author::Account(account) if costs(&entry.statement().body) => {
+            Author::Account(account) if entry.statement().body.class().cost == Cost::Metered => {
                 self.check(account, now)?;
                 Ok(Some(account.clone()))
             }
@@ -81,7 +81,7 @@ impl Quota {
             self.spent.remove(account);
         } else if spent.statements >= self.limit {
             let seconds = (spent.statements - self.limit + 1).saturating_mul(FORGIVEN) / 1_000;
-            return Err(Refusal::TooMuch { account: account.clone(), seconds });
+            return Err(Refusal::Entries(Entries::TooMuch { account: account.clone(), seconds }));
         }
         Ok(())
     }
@@ -120,38 +120,6 @@ fn causes(entry: &Entry, state: &IvnState) -> usize {
     })
 }
 
-/// Whether nothing in the log bounds how many of these there are.
-fn costs(body: &Body) -> bool {
-    match body {
-        Body::Invitation(_)
-        | Body::KeysRotated { .. }
-        | Body::AccountSuspended { .. }
-        | Body::AccountResumed { .. }
-        | Body::AccountRoles { .. }
-        | Body::NodeStarted { .. }
-        | Body::NodeDuplicated { .. }
-        | Body::ShareProved { .. }
-        | Body::GroupDefined(_)
-        | Body::GroupChange(_)
-        | Body::Request(_) => true,
-        Body::Genesis(_)
-        | Body::AccountAdmitted { .. }
-        | Body::AccountRemoved { .. }
-        | Body::GroupAccepted { .. }
-        | Body::GroupChangeWithdrawn { .. }
-        | Body::ShareDestroyed { .. }
-        | Body::CeremonyStarted { .. }
-        | Body::CeremonyMessage { .. }
-        | Body::CeremonyCertified { .. }
-        | Body::CeremonyAborted { .. }
-        | Body::EpochStarted { .. }
-        | Body::HandedOver { .. }
-        | Body::Approval { .. }
-        | Body::Refusal { .. }
-        | Body::Signature { .. } => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,7 +139,7 @@ mod tests {
         for _ in 0..LIMIT {
             assert_eq!(states(&mut credit, 10), Ok(()));
         }
-        let refused = Err(Refusal::TooMuch { account: name("ada"), seconds: 1 });
+        let refused = Err(Refusal::Entries(Entries::TooMuch { account: name("ada"), seconds: 1 }));
         assert_eq!(states(&mut credit, 10), refused);
         assert_eq!(states(&mut credit, 1_009), refused);
         assert_eq!(states(&mut credit, 1_010), Ok(()));
@@ -199,7 +167,7 @@ mod tests {
     fn a_long_statement_costs_as_much_as_many_short_ones() {
         let mut credit = Quota::new(LIMIT);
         credit.spend(&name("ada"), PAID * 2 + 1, Timestamp(10));
-        let refused = Err(Refusal::TooMuch { account: name("ada"), seconds: 1 });
+        let refused = Err(Refusal::Entries(Entries::TooMuch { account: name("ada"), seconds: 1 }));
         assert_eq!(states(&mut credit, 10), refused);
     }
 

@@ -14,10 +14,10 @@ use std::collections::BTreeMap;
 use super::input::Call;
 use super::peers::Peers;
 use crate::effect::CoordinatorDeadline;
+use crate::entry::{AbortReason, Body};
 use crate::names::{GroupName, SessionId, Timestamp};
 use crate::signing::Subject;
 use crate::state::{IvnState, SessionPhase, SessionPlan};
-use crate::statement::{AbortReason, Body};
 
 /// How often the pause between a group's sessions doubles at most.
 const MAX_DOUBLINGS: u32 = 9;

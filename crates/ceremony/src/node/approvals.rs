@@ -13,6 +13,7 @@
 //! - Upon a rejection: it binds this node whatever happens to the statement, because the
 //!   coordinator could hold it back and log an approval that it claimed not to have taken.
 
+use crate::state::refusal::{Entries, Requests};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::outbox::Outbox;
@@ -20,10 +21,10 @@ use super::process::Process;
 use super::view::{Call, View};
 use crate::document::Document;
 use crate::effect::{CommandError, CommandId, NodeChange, NodeDeadline, NodeEffect};
+use crate::entry::Body;
 use crate::names::{EntryId, Timestamp};
 use crate::state::clock::MAX_CLOCK_LEAD;
 use crate::state::{Group, Refusal, RequestState, Status};
-use crate::statement::Body;
 
 /// The pause before a document that cannot be had is asked for again, in milliseconds. It doubles
 /// up to [`MAX_RETRY_DOUBLINGS`] times.
@@ -158,7 +159,7 @@ impl Approvals {
 
     fn check_unrefused(&self, me: &Process, id: EntryId) -> Result<(), Refusal> {
         match self.is_refused(id) {
-            true => Err(Refusal::AlreadySaid { account: me.account().clone() }),
+            true => Err(Refusal::Entries(Entries::AlreadySaid { account: me.account().clone() })),
             false => Ok(()),
         }
     }
@@ -226,7 +227,10 @@ impl Approvals {
             self.unavailable.remove(&id);
             let wanted = self.wanted.remove(&id).unwrap_or_default();
             for command in wanted.commands {
-                call.respond(command, Err(Refusal::RequestOver { request: id }));
+                call.respond(
+                    command,
+                    Err(Refusal::Requests(Requests::RequestOver { request: id })),
+                );
             }
             return;
         }
@@ -291,7 +295,7 @@ impl Approvals {
         }
         for command in commands {
             let account = view.me.account().clone();
-            call.respond(command, Err(Refusal::AlreadySaid { account }));
+            call.respond(command, Err(Refusal::Entries(Entries::AlreadySaid { account })));
         }
         Some(true)
     }
@@ -312,7 +316,7 @@ pub(super) fn may_vote(
     let account = view.me.account();
     view.state.votable(account, request, now)?;
     match outbox.is_stating(|body| *body == Body::Approval { request }) {
-        true => Err(Refusal::AlreadySaid { account: account.clone() }),
+        true => Err(Refusal::Entries(Entries::AlreadySaid { account: account.clone() })),
         false => Ok(()),
     }
 }

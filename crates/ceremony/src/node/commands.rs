@@ -9,10 +9,11 @@ use super::approvals::may_vote;
 use super::input::Command;
 use super::view::{Call, View};
 use crate::effect::{CommandError, CommandId};
+use crate::entry::{AbortReason, Body, GroupChange, Request};
 use crate::names::{EntryId, GroupName, Timestamp};
 use crate::policy::Policy;
+use crate::state::refusal::{Entries, Groups, Sessions};
 use crate::state::{Change, Group, Refusal, RequestState, Status};
-use crate::statement::{AbortReason, Body, GroupChange, Request};
 
 impl Node {
     pub(super) fn command(&mut self, id: CommandId, command: Command, call: &mut Call<'_>) {
@@ -86,8 +87,13 @@ impl Node {
         let asked = group.has_member(self.process.account())
             || group.not_accepted().any(|it| it == self.process.account());
         Err(match asked {
-            true => Refusal::AlreadySaid { account: self.process.account().clone() },
-            false => Refusal::NotAMember { account: self.process.account().clone(), group: name },
+            true => {
+                Refusal::Entries(Entries::AlreadySaid { account: self.process.account().clone() })
+            }
+            false => Refusal::Groups(Groups::NotAMember {
+                account: self.process.account().clone(),
+                group: name,
+            }),
         })
     }
 
@@ -96,7 +102,7 @@ impl Node {
         if let Some(change) = &group.change {
             return Ok(Body::GroupChangeWithdrawn { change: change.id });
         }
-        let ceremony = group.session.as_ref().ok_or(Refusal::SessionOver)?;
+        let ceremony = group.session.as_ref().ok_or(Refusal::Sessions(Sessions::SessionOver))?;
         let reason = AbortReason::Cancelled;
         Ok(Body::CeremonyAborted { session: ceremony.session, reason })
     }

@@ -13,9 +13,9 @@ use super::log::Shown;
 use super::view::{Call, View};
 use super::{Node, maintenance};
 use crate::encoding::Base64;
+use crate::entry::Body;
 use crate::names::{EntryId, GroupName};
 use crate::state::Event;
-use crate::statement::Body;
 
 impl Node {
     pub(super) fn follow(

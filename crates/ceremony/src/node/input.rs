@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::document::Document;
 use crate::effect::{CommandId, NodeDeadline};
+use crate::entry::{GroupDefinition, Invitation, Role};
 use crate::message::FromCoordinator;
 use crate::names::{AccountName, Digest, DocumentType, EntryId, GroupName};
-use crate::statement::{GroupDefinition, Invitation, Role};
 
 /// What an account holder decides about its node, once.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -31,9 +31,9 @@ use super::sessions::Sessions;
 use super::view::{Call, View};
 use crate::effect::NodeChange;
 use crate::encoding::Base64;
+use crate::entry::Body;
 use crate::names::{GroupName, SessionId};
 use crate::state::{Group, IvnState, Session, SessionBoard, SessionPhase};
-use crate::statement::Body;
 
 /// The secret half of a session's protocol, whichever that is.
 pub(super) enum SessionRun {

@@ -16,12 +16,11 @@ use super::view::Call;
 use crate::dsse::EntryError;
 use crate::effect::{NodeChange, NodeEffect};
 use crate::encoding::Base64;
-use crate::entry::Entry;
+use crate::entry::{Body, Entry};
 use crate::message::FromNode;
 use crate::misbehaviour::is_false_signature;
 use crate::names::{Digest, EntryId};
 use crate::state::{Event, IvnState, Refusal};
-use crate::statement::Body;
 
 /// The most entries that wait for their checkpoint. A coordinator that sends more without one only
 /// wastes memory.

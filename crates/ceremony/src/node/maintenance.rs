@@ -10,9 +10,9 @@ use super::outbox::Outbox;
 use super::view::{Call, View};
 use crate::effect::NodeDeadline;
 use crate::encoding::Base64;
+use crate::entry::{Body, GroupChange};
 use crate::names::{GroupName, Timestamp};
 use crate::state::{ChangeEnd, possession_context};
-use crate::statement::{Body, GroupChange};
 
 /// How long after the last proof that this node has its share it proves it again, in milliseconds:
 /// a day. A signature proves it too, so a group that signs daily costs nothing.

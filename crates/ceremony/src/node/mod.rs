@@ -46,13 +46,12 @@ use rand_core::CryptoRngCore;
 
 use crate::document::Document;
 use crate::effect::{NodeDeadline, NodeEffect};
-use crate::entry::Entry;
+use crate::entry::{Body, Entry};
 use crate::identity::AccountSecrets;
 use crate::message::{FromCoordinator, FromNode};
 use crate::misbehaviour::Misbehaviour;
 use crate::names::{AccountName, EntryId, GroupName, IvnId, Timestamp};
 use crate::state::{IvnState, Refusal};
-use crate::statement::Body;
 
 use approvals::Approvals;
 use contradiction::Contradictions;

@@ -12,17 +12,17 @@
 //!                                        otherwise disputed, and sent again
 //! ```
 
+use crate::state::refusal::Entries;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::process::Process;
 use super::view::Call;
 use crate::effect::{CommandError, CommandId, Done, NodeChange, NodeDeadline, NodeEffect};
 use crate::encoding::Base64;
-use crate::entry::Entry;
+use crate::entry::{Body, Entry};
 use crate::message::FromNode;
 use crate::names::{EntryId, Timestamp};
 use crate::state::{IvnState, Refusal};
-use crate::statement::Body;
 
 /// How long a node waits before it sends again what was rejected because of its clock, in
 /// milliseconds.
@@ -63,7 +63,7 @@ impl Outbox {
     pub(super) fn start(&mut self, call: &mut Call<'_>) {
         let arrived = std::mem::take(&mut self.arrived);
         self.forget_all(call, |entry| {
-            entry.statement().body.is_of_one_process() || arrived.contains(&entry.id())
+            entry.statement().body.class().of_one_process || arrived.contains(&entry.id())
         });
     }
 
@@ -175,7 +175,7 @@ impl Outbox {
             self.forget(id, call);
             if let Some(command) = self.commands.remove(&id) {
                 let account = me.account().clone();
-                call.respond(command, Err(Refusal::AlreadySaid { account }));
+                call.respond(command, Err(Refusal::Entries(Entries::AlreadySaid { account })));
             }
         }
     }
@@ -217,12 +217,12 @@ impl Outbox {
         call: &mut Call<'_>,
     ) {
         let Some(entry) = self.entries.iter().find(|entry| entry.id() == id) else { return };
-        if let Refusal::ClockSkew { seconds } = reason {
+        if let Refusal::Entries(Entries::ClockSkew { seconds }) = reason {
             self.clock_lead = Some(seconds);
         }
         // The log shows neither of the two.
         let is_of_the_moment =
-            matches!(reason, Refusal::ClockSkew { .. } | Refusal::TooMuch { .. });
+            matches!(reason, Refusal::Entries(Entries::ClockSkew { .. } | Entries::TooMuch { .. }));
         if is_of_the_moment {
             call.wake_at(NodeDeadline::Clock, call.now.plus(CLOCK_PAUSE));
         }
@@ -231,7 +231,7 @@ impl Outbox {
         // statement would keep the wrong time.
         let body = &entry.statement().body;
         let is_of_a_session =
-            body.is_of_one_process() || matches!(body, Body::CeremonyCertified { .. });
+            body.class().of_one_process || matches!(body, Body::CeremonyCertified { .. });
         let is_moot = is_of_a_session || is_of_the_moment || refutes(state, entry);
         if is_moot {
             self.forget(id, call);

@@ -21,11 +21,10 @@ use quorate_log::key::{CosignerSigner, Seed};
 use rand_core::CryptoRngCore;
 
 use super::saved::RestoreError;
-use crate::entry::{Author, Entry, Statement};
+use crate::entry::{Author, Body, Entry, Statement};
 use crate::identity::{AccountSecrets, PublicKey, SecretKey};
 use crate::names::{AccountName, Digest, IvnId, Timestamp};
 use crate::state::IvnState;
-use crate::statement::Body;
 
 /// This process of an account's node.
 pub(super) struct Process {

@@ -7,37 +7,33 @@
 //!
 //! `apply` validates before it changes anything: an inadmissible entry leaves the state as it was.
 
-mod change;
 pub mod clock;
-mod group;
-mod handover;
 mod health;
-mod refusal;
-mod request;
-mod roster;
-mod session;
-mod session_plan;
+mod model;
+pub mod refusal;
+mod rules;
 #[cfg(test)]
 mod tests;
 
+use crate::state::refusal::{Accounts, Entries, Groups, Requests};
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::entry::{Author, Entry, Statement};
+use crate::entry::{Author, Body, Entry, Genesis, Invitation, Role, Statement};
 use crate::identity::PublicKey;
 use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
 use crate::signing::Subject;
-use crate::statement::{Body, Genesis, Invitation, Role};
 
-pub use change::{Change, ChangeEnd, PastChange};
-pub use group::{Group, GroupKey, MOST_SIGNERS, PastEpoch};
-pub use handover::Handover;
-pub use health::{HEALTHY_FOR, Health, Shortfall, Unable, possession_context};
+pub use health::Shortfall;
+pub use model::change::{Change, ChangeEnd, PastChange};
+pub use model::group::{Group, MOST_SIGNERS};
+pub use model::handover::Handover;
+pub use model::key::{GroupKey, HEALTHY_FOR, Health, PastEpoch, Unable, possession_context};
+pub use model::plan::{SessionBoard, SessionPlan};
+pub use model::request::{Refused, RequestState, Status};
+pub use model::roster::Account;
+use model::roster::{Decision, Invited, check_deployment};
+pub use model::session::{ActivationRecord, PastSession, Session, SessionPhase};
 pub use refusal::Refusal;
-pub use request::{Refused, RequestState, Status};
-pub use roster::Account;
-use roster::Decision;
-pub use session::{ActivationRecord, PastSession, Session, SessionPhase};
-pub use session_plan::{SessionBoard, SessionPlan};
 
 /// The most characters in the reason of a refusal.
 const MAX_REASON: usize = 500;
@@ -52,7 +48,7 @@ pub struct IvnState {
     accounts: BTreeMap<AccountName, Account>,
     invitations: BTreeMap<AccountName, Invitation>,
     /// The latest invitation of each name.
-    invited: BTreeMap<AccountName, roster::Invited>,
+    invited: BTreeMap<AccountName, Invited>,
     /// Every key that any account ever had.
     keys: BTreeSet<PublicKey>,
     /// Accounts that were removed, and the index of the entry that says so.
@@ -65,8 +61,9 @@ pub struct IvnState {
     requests: BTreeMap<EntryId, RequestState>,
     /// The first request for each document that was not refused.
     documents: BTreeMap<Digest, EntryId>,
-    /// Entries whose effect a later one may undo: votes of members who leave, too. To repeat such an entry would bring the old effect back, and the
-    /// coordinator could do so without any key.
+    /// Ids of entries whose effect a later entry can undo, such as votes by members who then leave.
+    /// Without them the coordinator could repeat such an entry, which needs no key, and restore the
+    /// effect.
     said: BTreeSet<EntryId>,
 }
 
@@ -129,12 +126,12 @@ impl IvnState {
             body: Body::Genesis(genesis),
         } = entry.statement()
         else {
-            return Err(Refusal::NotGenesis);
+            return Err(Refusal::Entries(Entries::NotGenesis));
         };
         entry.verify(&[genesis.admin.identity, genesis.coordinator_key])?;
-        roster::check_deployment(&genesis.deployment)?;
+        check_deployment(&genesis.deployment)?;
         if !genesis.roles.contains(&Role::Admin) {
-            return Err(Refusal::NotAdmin { account: admin.clone() });
+            return Err(Refusal::Accounts(Accounts::NotAdmin { account: admin.clone() }));
         }
         let founder = Account::new(genesis.roles.clone(), genesis.admin.clone(), 0);
         Ok(Self {
@@ -164,7 +161,7 @@ impl IvnState {
     pub fn apply(&mut self, entry: &Entry) -> Result<Vec<Event>, Refusal> {
         let statement = entry.statement();
         if statement.ivn != Some(self.ivn) {
-            return Err(Refusal::OtherIvn);
+            return Err(Refusal::Entries(Entries::OtherIvn));
         }
         let now = match statement.author {
             Author::Account(_) => self.time.max(statement.at),
@@ -174,23 +171,29 @@ impl IvnState {
                 statement.at.clamp(self.time, self.time.plus(crate::state::clock::MAX_CLOCK_LEAD))
             }
         };
-        let events = match (&statement.author, &statement.body) {
-            (Author::Account(name), Body::AccountAdmitted { keys }) => {
-                self.admit(entry, name, keys, now)
-            }
-            (Author::Account(name), Body::KeysRotated { keys }) => {
-                self.rotate_keys(entry, name, keys)
-            }
-            (Author::Account(name), body) => {
-                let key = self.active(name)?.keys.identity;
-                entry.verify(&[key])?;
-                self.apply_account(entry, name, body, now)
-            }
-            (Author::Coordinator, body) => {
-                entry.verify(&[self.genesis.coordinator_key])?;
-                self.apply_coordinator(body, now)
-            }
-        }?;
+        match (&statement.author, &statement.body) {
+            // Their keys are checked with what they say.
+            (Author::Account(_), Body::AccountAdmitted { .. } | Body::KeysRotated { .. }) => {}
+            (Author::Account(name), _) => entry.verify(&[self.active(name)?.keys.identity])?,
+            (Author::Coordinator, _) => entry.verify(&[self.genesis.coordinator_key])?,
+        }
+        if !statement.author.may_state(&statement.body) {
+            return Err(Refusal::Entries(Entries::WrongAuthor));
+        }
+        let reversible = statement.body.class().reversible;
+        if let Some(account) = statement.author.account()
+            && reversible
+            && self.said.contains(&entry.id())
+        {
+            // A more specific reason is the better answer.
+            let specific = self.clone().take(entry, now).err();
+            return Err(specific
+                .unwrap_or(Refusal::Entries(Entries::AlreadySaid { account: account.clone() })));
+        }
+        let events = self.take(entry, now)?;
+        if reversible {
+            self.said.insert(entry.id());
+        }
         self.size = self.size.saturating_add(1);
         if matches!(statement.author, Author::Account(_)) {
             self.time = now;
@@ -198,133 +201,79 @@ impl IvnState {
         Ok(events)
     }
 
-    fn apply_account(
-        &mut self,
-        entry: &Entry,
-        author: &AccountName,
-        body: &Body,
-        now: Timestamp,
-    ) -> Result<Vec<Event>, Refusal> {
+    /// Applies the rules for this kind of statement. Its author may make such statements.
+    fn take(&mut self, entry: &Entry, now: Timestamp) -> Result<Vec<Event>, Refusal> {
+        let Statement { author, at, body, .. } = entry.statement();
+        let id = entry.id();
+        let by = author.account().ok_or(Refusal::Entries(Entries::WrongAuthor));
         match body {
-            Body::Invitation(invitation) => self.invite(entry, author, invitation, now),
-            Body::NodeStarted { incarnation } => self.node_started(entry, author, *incarnation),
-            Body::NodeDuplicated { incarnation, other } => {
-                self.node_duplicated(author, *incarnation, *other)
-            }
-            Body::AccountSuspended { account } => {
-                self.decide(entry, author, account, Decision::Suspend)
-            }
-            Body::AccountResumed { account } => {
-                self.decide(entry, author, account, Decision::Resume)
-            }
-            Body::AccountRemoved { account } => {
-                self.decide(entry, author, account, Decision::Remove)
-            }
+            Body::Genesis(_) => Err(Refusal::Entries(Entries::WrongAuthor)),
+            Body::Invitation(invitation) => self.invite(by?, invitation, *at, now),
+            Body::AccountAdmitted { keys } => self.admit(entry, by?, keys, now),
+            Body::KeysRotated { keys } => self.rotate_keys(entry, by?, keys),
+            Body::AccountSuspended { account } => self.decide(by?, account, Decision::Suspend, *at),
+            Body::AccountResumed { account } => self.decide(by?, account, Decision::Resume, *at),
+            Body::AccountRemoved { account } => self.decide(by?, account, Decision::Remove, *at),
             Body::AccountRoles { account, roles } => {
-                self.decide(entry, author, account, Decision::Roles(roles))
+                self.decide(by?, account, Decision::Roles(roles), *at)
             }
-            Body::ShareProved { group, epoch, proof } => {
-                self.share_proved(author, group, *epoch, &proof.0, entry.statement().at)
+            Body::NodeStarted { incarnation } => self.node_started(by?, *incarnation, *at),
+            Body::NodeDuplicated { incarnation, other } => {
+                self.node_duplicated(by?, *incarnation, *other)
             }
-            Body::GroupDefined(definition) => self.define_group(entry, author, definition),
-            Body::GroupAccepted { group, definition } => {
-                self.accept_group(entry.id(), author, group, *definition)
-            }
-            Body::GroupChange(proposal) => self.propose_change(entry.id(), author, proposal, now),
-            Body::GroupChangeWithdrawn { change } => self.withdraw_change(author, *change),
-            Body::ShareDestroyed { group, epoch } => self.share_destroyed(author, group, *epoch),
-            Body::CeremonyMessage { session, incarnation, message } => {
-                self.ceremony_message(author, *session, *incarnation, &message.0)
-            }
-            Body::CeremonyCertified { session, transcript, public_key_package } => {
-                self.ceremony_certified(author, *session, *transcript, *public_key_package, now)
-            }
-            Body::CeremonyAborted { session, reason } => {
-                self.ceremony_cancelled(author, *session, reason)
-            }
-            Body::Request(request) => self.request_made(entry.id(), author, request, now),
-            Body::Approval { request } => self.vote(entry, author, *request, None, now),
-            Body::Refusal { reason, .. }
-                if reason.trim().is_empty() || reason.chars().count() > MAX_REASON =>
-            {
-                Err(Refusal::Reason)
-            }
-            Body::Refusal { request, reason } => {
-                self.vote(entry, author, *request, Some(reason), now)
-            }
-            Body::Genesis(_)
-            | Body::AccountAdmitted { .. }
-            | Body::KeysRotated { .. }
-            | Body::CeremonyStarted { .. }
-            | Body::EpochStarted { .. }
-            | Body::HandedOver { .. }
-            | Body::Signature { .. } => Err(Refusal::WrongAuthor),
-        }
-    }
-
-    /// Consent, or the reason for a refusal, on a request or on a change of a group.
-    fn vote(
-        &mut self,
-        entry: &Entry,
-        author: &AccountName,
-        on: EntryId,
-        refusal: Option<&str>,
-        now: Timestamp,
-    ) -> Result<Vec<Event>, Refusal> {
-        self.check_unsaid(entry.id(), author)?;
-        let events = match self.changes.contains_key(&on) {
-            true => self.vote_on_change(author, on, refusal, now),
-            false => self.vote_on_request(author, on, refusal, now),
-        }?;
-        self.said.insert(entry.id());
-        Ok(events)
-    }
-
-    fn apply_coordinator(&mut self, body: &Body, now: Timestamp) -> Result<Vec<Event>, Refusal> {
-        match body {
+            Body::GroupDefined(definition) => self.define_group(id, by?, definition, *at),
+            Body::GroupAccepted { group, definition } => self.accept_group(by?, group, *definition),
+            Body::GroupChange(proposal) => self.propose_change(id, by?, proposal, now),
+            Body::GroupChangeWithdrawn { change } => self.withdraw_change(by?, *change),
             Body::CeremonyStarted { group, session, attempt } => {
                 self.ceremony_started(group, *session, *attempt, now)
             }
-            Body::CeremonyAborted { session, reason } => self.ceremony_aborted(*session, reason),
+            Body::CeremonyMessage { session, incarnation, message } => {
+                self.ceremony_message(by?, *session, *incarnation, &message.0)
+            }
+            Body::CeremonyCertified { session, transcript, public_key_package } => {
+                self.ceremony_certified(by?, *session, *transcript, *public_key_package, now)
+            }
+            Body::CeremonyAborted { session, reason } => match by {
+                Ok(admin) => self.ceremony_cancelled(admin, *session, reason),
+                Err(_) => self.ceremony_aborted(*session, reason),
+            },
             Body::EpochStarted { session, signature } => {
                 self.epoch_started(*session, &signature.0, now)
             }
             Body::HandedOver { group, epoch, checkpoint } => {
                 self.handed_over(group, *epoch, checkpoint)
             }
+            Body::ShareDestroyed { group, epoch } => self.share_destroyed(by?, group, *epoch),
+            Body::ShareProved { group, epoch, proof } => {
+                self.share_proved(by?, group, *epoch, &proof.0, *at)
+            }
+            Body::Request(request) => self.request_made(id, by?, request, now),
+            Body::Approval { request } => self.vote(by?, *request, None, now),
+            Body::Refusal { reason, .. }
+                if reason.trim().is_empty() || reason.chars().count() > MAX_REASON =>
+            {
+                Err(Refusal::Requests(Requests::Reason))
+            }
+            Body::Refusal { request, reason } => self.vote(by?, *request, Some(reason), now),
             Body::Signature { request, session, signature, signers } => {
                 self.signed(*request, *session, &signature.0, signers, now)
             }
-            Body::Genesis(_)
-            | Body::Invitation(_)
-            | Body::AccountAdmitted { .. }
-            | Body::KeysRotated { .. }
-            | Body::AccountSuspended { .. }
-            | Body::AccountResumed { .. }
-            | Body::AccountRemoved { .. }
-            | Body::AccountRoles { .. }
-            | Body::NodeStarted { .. }
-            | Body::NodeDuplicated { .. }
-            | Body::ShareProved { .. }
-            | Body::GroupDefined(_)
-            | Body::GroupAccepted { .. }
-            | Body::GroupChange(_)
-            | Body::GroupChangeWithdrawn { .. }
-            | Body::ShareDestroyed { .. }
-            | Body::CeremonyMessage { .. }
-            | Body::CeremonyCertified { .. }
-            | Body::Request(_)
-            | Body::Approval { .. }
-            | Body::Refusal { .. } => Err(Refusal::WrongAuthor),
         }
     }
 
-    /// Whether this entry is not in the log yet. Asked about kinds that nothing else keeps from being repeated.
-    fn check_unsaid(&self, id: EntryId, author: &AccountName) -> Result<(), Refusal> {
-        if self.said.contains(&id) {
-            return Err(Refusal::AlreadySaid { account: author.clone() });
+    /// Consent, or the reason for a refusal, on a request or on a change of a group.
+    fn vote(
+        &mut self,
+        author: &AccountName,
+        on: EntryId,
+        refusal: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Vec<Event>, Refusal> {
+        match self.changes.contains_key(&on) {
+            true => self.vote_on_change(author, on, refusal, now),
+            false => self.vote_on_request(author, on, refusal, now),
         }
-        Ok(())
     }
 
     /// The IVN's id.
@@ -381,11 +330,11 @@ impl IvnState {
     ///
     /// # Errors
     ///
-    /// [`Refusal::UnknownAccount`], or [`Refusal::Removed`].
+    /// [`Accounts::UnknownAccount`], or [`Accounts::Removed`].
     pub fn account(&self, name: &AccountName) -> Result<&Account, Refusal> {
         self.accounts.get(name).ok_or_else(|| match self.former.get(name) {
-            Some(_) => Refusal::Removed { account: name.clone() },
-            None => Refusal::UnknownAccount { account: name.clone() },
+            Some(_) => Refusal::Accounts(Accounts::Removed { account: name.clone() }),
+            None => Refusal::Accounts(Accounts::UnknownAccount { account: name.clone() }),
         })
     }
 
@@ -398,9 +347,11 @@ impl IvnState {
     ///
     /// # Errors
     ///
-    /// [`Refusal::UnknownGroup`].
+    /// [`Groups::UnknownGroup`].
     pub fn group(&self, name: &GroupName) -> Result<&Group, Refusal> {
-        self.groups.get(name).ok_or_else(|| Refusal::UnknownGroup { group: name.clone() })
+        self.groups
+            .get(name)
+            .ok_or_else(|| Refusal::Groups(Groups::UnknownGroup { group: name.clone() }))
     }
 
     /// The group whose session this is or was.
@@ -431,8 +382,8 @@ impl IvnState {
     ///
     /// # Errors
     ///
-    /// [`Refusal::UnknownRequest`].
+    /// [`Requests::UnknownRequest`].
     pub fn request(&self, id: EntryId) -> Result<&RequestState, Refusal> {
-        self.requests.get(&id).ok_or(Refusal::UnknownRequest { request: id })
+        self.requests.get(&id).ok_or(Refusal::Requests(Requests::UnknownRequest { request: id }))
     }
 }

@@ -1,4 +1,4 @@
-//! Why an entry is not admissible.
+//! Why the log does not admit an entry: one enum for each family of rules, and [`Refusal`] as their sum.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,505 +6,323 @@ use crate::dsse::EntryError;
 use crate::names::{AccountName, EntryId, GroupName};
 
 /// Why the log does not admit an entry. All readers agree, since all compute it from the same log.
+///
+/// Two of them depend on more than the log, and only the coordinator checks them:
+/// [`Entries::ClockSkew`] and [`Entries::TooMuch`].
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error, Deserialize, Serialize)]
-#[serde(tag = "why", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(untagged)]
+#[error(transparent)]
+#[expect(missing_docs, reason = "each variant is a family, which says what it is about")]
 pub enum Refusal {
-    /// The first entry must be a genesis, and no other may be one.
-    #[error("not a genesis")]
-    NotGenesis,
-    /// The deployment can not be part of a log's origin.
-    #[error("a deployment name is 1 to 120 printable characters without spaces or '+'")]
-    Deployment,
-    /// The bytes are no entry.
-    #[error("not a well-formed entry")]
-    Malformed,
-    /// Not signed by its author.
-    #[error("not signed by its author")]
-    Signature,
-    /// Stated for another IVN.
-    #[error("the entry belongs to another IVN")]
-    OtherIvn,
-    /// Such statements are not this author's to make.
-    #[error("this author can not make such a statement")]
-    WrongAuthor,
-    /// The author's clock is too far from the coordinator's. Checked by the coordinator only.
-    #[error(
-        "the clocks of this machine and of the coordinator are {seconds} s apart; at most 300 s are accepted: set the clock"
-    )]
-    ClockSkew {
-        /// The distance in seconds.
-        seconds: u64,
-    },
-    /// The author has stated as much as the coordinator takes at a time. Checked by the coordinator only.
-    #[error("\"{account}\" has stated too much in too short a time; try again in {seconds} s")]
-    TooMuch {
-        /// Who.
-        account: AccountName,
-        /// When there is room again, in seconds.
-        seconds: u64,
-    },
-    /// Not on the roster.
-    #[error("there is no account \"{account}\"")]
-    UnknownAccount {
-        /// The name.
-        account: AccountName,
-    },
-    /// It was on the roster.
-    #[error("account \"{account}\" was removed; its name is not used again")]
-    Removed {
-        /// The name.
-        account: AccountName,
-    },
-    /// It may do nothing for now.
-    #[error("account \"{account}\" is suspended; an admin can resume it")]
-    Suspended {
-        /// Which.
-        account: AccountName,
-    },
-    /// The connection was proved with keys that are not the account's any more.
-    #[error("the keys of account \"{account}\" were replaced; this node has the earlier ones")]
-    KeysReplaced {
-        /// Whose.
-        account: AccountName,
-    },
-    /// An invitation for new keys does not change roles.
-    #[error(
-        "account \"{account}\" has other roles than this invitation says; it keeps those that it has"
-    )]
-    OtherRoles {
-        /// Whose.
-        account: AccountName,
-    },
-    /// Nothing would change.
-    #[error("that is so already of account \"{account}\"")]
-    AlreadySo {
-        /// Whose.
-        account: AccountName,
-    },
-    /// Somebody has to be able to decide.
-    #[error(
-        "\"{account}\" is the last admin that is not suspended; make another account an admin first"
-    )]
-    LastAdmin {
-        /// Who.
-        account: AccountName,
-    },
-    /// Another admin has to decide that.
-    #[error("\"{account}\" can not suspend, resume or remove itself; another admin can")]
-    OwnAccount {
-        /// Who.
-        account: AccountName,
-    },
-    /// Who is in a group has the member role.
-    #[error(
-        "account \"{account}\" is a member of group \"{group}\", for which it needs the member role; change the group first"
-    )]
-    StillMember {
-        /// Who.
-        account: AccountName,
-        /// One of its groups.
-        group: GroupName,
-    },
-    /// The member has no share that it can use, and so no say.
-    #[error(
-        "\"{account}\" has no share of the key of group \"{group}\" that it can use, and no say in it until it gets one back"
-    )]
-    NoShare {
-        /// Who.
-        account: AccountName,
-        /// The group.
-        group: GroupName,
-    },
-    /// Not enough members could consent: those count who can use their shares, who are not to get one back, and, where the
-    /// policy says so, who did not propose it themselves.
-    #[error(
-        "only {able} members of group \"{group}\" could consent to this, and it takes {needed}; if it is because the proposer's own consent does not count, let somebody else propose it"
-    )]
-    TooFewVoters {
-        /// The group.
-        group: GroupName,
-        /// How many could.
-        able: usize,
-        /// How many it takes.
-        needed: u16,
-    },
-    /// Without those who can not use their shares, the key can not be used.
-    #[error("only {able} members of group \"{group}\" can use their shares, and it takes {needed}")]
-    TooFewShares {
-        /// The group.
-        group: GroupName,
-        /// How many can.
-        able: usize,
-        /// How many it takes.
-        needed: usize,
-    },
-    /// Needs the admin role.
-    #[error("user account \"{account}\" not authorized: it is not an admin")]
-    NotAdmin {
-        /// Who tried.
-        account: AccountName,
-    },
-    /// The name is taken.
-    #[error("there is an account \"{account}\" already")]
-    AccountExists {
-        /// The name.
-        account: AccountName,
-    },
-    /// The keys belong to an account on the roster.
-    #[error("these keys are those of account \"{account}\"; every account has its own")]
-    KeysTaken {
-        /// Whose keys they are.
-        account: AccountName,
-    },
-    /// Keys are not used twice.
-    #[error("these keys were somebody's before; make others")]
-    KeysUsed,
-    /// No invitation for this name, or not this one.
-    #[error(
-        "this invitation is not valid here: it was withdrawn or replaced, or made for another account or IVN"
-    )]
-    NotInvited,
-    /// Too late.
-    #[error("this invitation has expired; ask an admin for a new one")]
-    InvitationExpired,
-    /// No such group.
-    #[error("there is no group \"{group}\"")]
-    UnknownGroup {
-        /// The name.
-        group: GroupName,
-    },
-    /// The group has a key, or is making one.
-    #[error("there is a group \"{group}\" already")]
-    GroupExists {
-        /// The name.
-        group: GroupName,
-    },
-    /// The log has a later statement about the same: this one was held back, or its author's clock is behind.
-    #[error(
-        "the log has a later statement about \"{name}\" than this one; look at it, and check this machine's clock"
-    )]
-    Outdated {
-        /// The account that is invited, or the group that is defined.
-        name: String,
-    },
-    /// A definition names someone twice.
-    #[error("\"{account}\" is named twice")]
-    MemberTwice {
-        /// Who.
-        account: AccountName,
-    },
-    /// A definition names an account without the member role.
-    #[error("account \"{account}\" does not have the member role")]
-    MemberRole {
-        /// Who.
-        account: AccountName,
-    },
-    /// min_signers out of range.
-    #[error("{}", min_signers_problem(*.min_signers, *.members))]
-    MinSigners {
-        /// What was asked for.
-        min_signers: u16,
-        /// How many members there are.
-        members: usize,
-    },
-    /// More signers than a signature entry can name.
-    #[error(
-        "min_signers can be at most {most}, not {min_signers}: what more signers sign does not fit one entry of the log"
-    )]
-    TooManySigners {
-        /// What was asked for.
-        min_signers: u16,
-        /// The most.
-        most: u16,
-    },
-    /// approvals_required out of range.
-    #[error(
-        "approvals_required must be {least} (min_signers) to {most} (those who may approve), not {approvals_required}"
-    )]
-    ApprovalsRequired {
-        /// What was asked for.
-        approvals_required: u16,
-        /// The least.
-        least: u16,
-        /// The most.
-        most: u16,
-    },
-    /// Only members of the group may.
-    #[error("user account \"{account}\" not authorized: it is not a member of group \"{group}\"")]
-    NotAMember {
-        /// Who tried.
-        account: AccountName,
-        /// The group.
-        group: GroupName,
-    },
-    /// Said before.
-    #[error("\"{account}\" has said so already")]
-    AlreadySaid {
-        /// Who.
-        account: AccountName,
-    },
-    /// Consent to a definition that was replaced.
-    #[error("the definition of group \"{group}\" was replaced; look at the new one")]
-    DefinitionChanged {
-        /// The group.
-        group: GroupName,
-    },
-    /// The last session of this group ended for a reason after which none follows.
-    #[error(
-        "the last session of group \"{group}\" failed for good; define the group again, or propose the change again"
-    )]
-    SessionFailed {
-        /// The group.
-        group: GroupName,
-    },
-    /// Not all members accepted the definition yet, or all who join the change.
-    #[error("not all members have accepted the group's definition")]
-    NotAccepted,
-    /// The change was proposed for another epoch of the group's shares.
-    #[error(
-        "the change is one of epoch {asked} of group \"{group}\", which is in epoch {current}; look at it and propose the change again"
-    )]
-    OtherEpoch {
-        /// The group.
-        group: GroupName,
-        /// Which it names.
-        asked: u64,
-        /// Which is in force.
-        current: u64,
-    },
-    /// One change at a time.
-    #[error(
-        "group \"{group}\" is being changed already, by {}; let that end, or take it back, first",
-        .change.short()
-    )]
-    ChangePending {
-        /// The group.
-        group: GroupName,
-        /// The change that was first.
-        change: EntryId,
-    },
-    /// The key stays, and with it what it can sign with.
-    #[error("the suite of a group can not be changed, since its key stays; define another group")]
-    SuiteFixed,
-    /// Somebody else has to propose that.
-    #[error(
-        "\"{account}\" can not propose to remove itself from the group; another member, or another admin, can"
-    )]
-    RemovesItself {
-        /// Who.
-        account: AccountName,
-    },
-    /// changes_required out of range.
-    #[error(
-        "a change can take the consent of {least} (min_signers) to {most} members, not of {changes_required}"
-    )]
-    ChangesRequired {
-        /// What was asked for.
-        changes_required: u16,
-        /// The least.
-        least: u16,
-        /// The most.
-        most: u16,
-    },
-    /// A repair gives a member its share back and changes nothing else.
-    #[error(
-        "a repair is for a member of the group, and changes nothing else about it; \"{account}\" is none, or more would change"
-    )]
-    Repair {
-        /// Who was to get a share back.
-        account: AccountName,
-    },
-    /// Each refresh takes all members and stays in the log.
-    #[error("a group can have new shares made every hour at most")]
-    RefreshEvery,
-    /// Who gets a share back has no say in that.
-    #[error("\"{account}\" gets its own share back by this, so the other members decide")]
-    OwnRepair {
-        /// Who.
-        account: AccountName,
-    },
-    /// With that epoch and in it the group's members, min_signers and members' keys stayed the same, or it has shown enough.
-    #[error("group \"{group}\" has nothing to show about changes of its members in epoch {epoch}")]
-    NoHandover {
-        /// The group.
-        group: GroupName,
-        /// Which was named.
-        epoch: u64,
-    },
-    /// A checkpoint in an entry is not one of this log, or not cosigned by those whose cosignatures it is to show.
-    #[error("the checkpoint is not the log's, or too few of those who have to have cosigned it")]
-    Checkpoint,
-    /// No shares of that epoch are there to be destroyed.
-    #[error("group \"{group}\" has no epoch {epoch} that is over")]
-    NotAPastEpoch {
-        /// The group.
-        group: GroupName,
-        /// Which was named.
-        epoch: u64,
-    },
-    /// A session of this group runs, or there is nothing to make: it has a key, and no change is proposed.
-    #[error("group \"{group}\" has a ceremony running or a key already")]
-    SessionRunning {
-        /// The group.
-        group: GroupName,
-    },
-    /// No such session, or it is over.
-    #[error("this ceremony session is over or was never started")]
-    SessionOver,
-    /// The session can not be in that step.
-    #[error("the ceremony session is not at this step")]
-    SessionStep,
-    /// Sent by an earlier process of that node.
-    #[error("the message comes from an earlier process of this node")]
-    StaleIncarnation,
-    /// The message does not fit the protocol at this point.
-    #[error("the message does not fit the protocol at this point")]
-    Protocol,
-    /// The reason given for an abort is not what the log shows.
-    #[error("the log does not show this reason for an abort")]
-    AbortReason,
-    /// The activation signature does not verify.
-    #[error("the signature does not verify under the group's key")]
-    BadSignature,
-    /// The group has no key yet.
-    #[error("group \"{group}\" has no key yet")]
-    NoKey {
-        /// The group.
-        group: GroupName,
-    },
-    /// The request names another policy than the group has.
-    #[error(
-        "the group's policy is not the one that the request was made under; make the request again"
-    )]
-    PolicyChanged,
-    /// Requests that lapse at once would be of no use.
-    #[error("requests to a group must be given some time: its expiry is zero")]
-    PolicyExpiry,
-    /// The expiry of the request or change is past, or later than the policy lets it be.
-    #[error(
-        "a request to this group, or a change of it, must expire between now and {longest_hours} hours from now"
-    )]
-    Expiry {
-        /// The policy's limit in hours.
-        longest_hours: u64,
-    },
-    /// No such request.
-    #[error("there is no request or proposed change {request}")]
-    UnknownRequest {
-        /// The id.
-        request: EntryId,
-    },
-    /// The request is decided.
-    #[error("{request} is decided already, or has lapsed")]
-    RequestOver {
-        /// The id.
-        request: EntryId,
-    },
-    /// The requester's consent does not count under this policy.
-    #[error("the policy does not let the requester approve its own request or change")]
-    RequesterMayNotApprove,
-    /// A refusal gives a reason of 1 to 500 characters.
-    #[error("a reason has 1 to 500 characters")]
-    Reason,
-    /// Not approved yet.
-    #[error("{request} is not approved, or has lapsed")]
-    NotApproved {
-        /// The id.
-        request: EntryId,
-    },
-    /// A signature entry does not show min_signers approving members' own signed messages, with shares that add up to
-    /// the signature.
-    #[error("the signature does not show who made it")]
-    Signers,
+    Entries(#[from] Entries),
+    Accounts(#[from] Accounts),
+    Groups(#[from] Groups),
+    Changes(#[from] Changes),
+    Sessions(#[from] Sessions),
+    Requests(#[from] Requests),
+    Possession(#[from] Possession),
+    Confirmations(#[from] Confirmations),
 }
 
 impl Refusal {
     /// The stable code of this refusal: the same word as `why` in its JSON.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::NotGenesis => "not-genesis",
-            Self::Deployment => "deployment",
-            Self::Malformed => "malformed",
-            Self::Signature => "signature",
-            Self::OtherIvn => "other-ivn",
-            Self::WrongAuthor => "wrong-author",
-            Self::ClockSkew { .. } => "clock-skew",
-            Self::TooMuch { .. } => "too-much",
-            Self::UnknownAccount { .. } => "unknown-account",
-            Self::Removed { .. } => "removed",
-            Self::Suspended { .. } => "suspended",
-            Self::KeysReplaced { .. } => "keys-replaced",
-            Self::OtherRoles { .. } => "other-roles",
-            Self::AlreadySo { .. } => "already-so",
-            Self::LastAdmin { .. } => "last-admin",
-            Self::OwnAccount { .. } => "own-account",
-            Self::StillMember { .. } => "still-member",
-            Self::NoShare { .. } => "no-share",
-            Self::TooFewVoters { .. } => "too-few-voters",
-            Self::TooFewShares { .. } => "too-few-shares",
-            Self::NotAdmin { .. } => "not-admin",
-            Self::AccountExists { .. } => "account-exists",
-            Self::KeysTaken { .. } => "keys-taken",
-            Self::KeysUsed => "keys-used",
-            Self::NotInvited => "not-invited",
-            Self::InvitationExpired => "invitation-expired",
-            Self::UnknownGroup { .. } => "unknown-group",
-            Self::GroupExists { .. } => "group-exists",
-            Self::Outdated { .. } => "outdated",
-            Self::MemberTwice { .. } => "member-twice",
-            Self::MemberRole { .. } => "member-role",
-            Self::MinSigners { .. } => "min-signers",
-            Self::TooManySigners { .. } => "too-many-signers",
-            Self::ApprovalsRequired { .. } => "approvals-required",
-            Self::NotAMember { .. } => "not-a-member",
-            Self::AlreadySaid { .. } => "already-said",
-            Self::DefinitionChanged { .. } => "definition-changed",
-            Self::SessionFailed { .. } => "session-failed",
-            Self::NotAccepted => "not-accepted",
-            Self::OtherEpoch { .. } => "other-epoch",
-            Self::ChangePending { .. } => "change-pending",
-            Self::SuiteFixed => "suite-fixed",
-            Self::RemovesItself { .. } => "removes-itself",
-            Self::ChangesRequired { .. } => "changes-required",
-            Self::Repair { .. } => "repair",
-            Self::RefreshEvery => "refresh-every",
-            Self::OwnRepair { .. } => "own-repair",
-            Self::NoHandover { .. } => "no-handover",
-            Self::Checkpoint => "checkpoint",
-            Self::NotAPastEpoch { .. } => "not-a-past-epoch",
-            Self::SessionRunning { .. } => "session-running",
-            Self::SessionOver => "session-over",
-            Self::SessionStep => "session-step",
-            Self::StaleIncarnation => "stale-incarnation",
-            Self::Protocol => "protocol",
-            Self::AbortReason => "abort-reason",
-            Self::BadSignature => "bad-signature",
-            Self::NoKey { .. } => "no-key",
-            Self::PolicyChanged => "policy-changed",
-            Self::PolicyExpiry => "policy-expiry",
-            Self::Expiry { .. } => "expiry",
-            Self::UnknownRequest { .. } => "unknown-request",
-            Self::RequestOver { .. } => "request-over",
-            Self::RequesterMayNotApprove => "requester-may-not-approve",
-            Self::Reason => "reason",
-            Self::NotApproved { .. } => "not-approved",
-            Self::Signers => "signers",
+            Self::Entries(refusal) => refusal.code(),
+            Self::Accounts(refusal) => refusal.code(),
+            Self::Groups(refusal) => refusal.code(),
+            Self::Changes(refusal) => refusal.code(),
+            Self::Sessions(refusal) => refusal.code(),
+            Self::Requests(refusal) => refusal.code(),
+            Self::Possession(refusal) => refusal.code(),
+            Self::Confirmations(refusal) => refusal.code(),
         }
     }
 }
 
-/// Two reasons: a quorum of one is none, and more than there are never come together.
+/// Defines a family of refusals. `code` is the kebab-case word for each variant.
+macro_rules! family {
+    ($(#[$meta:meta])* $name:ident { $($(#[$error:meta])* $variant:ident $({ $($field:ident: $type:ty),* })? = $code:literal,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error, Deserialize, Serialize)]
+        #[serde(tag = "why", deny_unknown_fields)]
+        #[expect(missing_docs, reason = "the names and the messages say it")]
+        pub enum $name {
+            $($(#[$error])* #[serde(rename = $code)] $variant $({ $($field: $type),* })?,)*
+        }
+
+        impl $name {
+            /// The codes of all variants.
+            pub const CODES: &'static [&'static str] = &[$($code),*];
+
+            /// The stable code of this refusal.
+            pub fn code(&self) -> &'static str {
+                match self {
+                    $(Self::$variant $({ $($field: _),* })? => $code,)*
+                }
+            }
+        }
+    };
+}
+
+family! {
+    /// Why an entry is refused whatever it is about.
+    Entries {
+        #[error("the first entry of a log must be a genesis, and no other entry may be one")]
+        NotGenesis = "not-genesis",
+        #[error("a deployment name is 1 to 120 printable characters without spaces or '+'")]
+        Deployment = "deployment",
+        #[error("not a well-formed entry")]
+        Malformed = "malformed",
+        #[error("not signed by its author")]
+        Signature = "signature",
+        #[error("the entry belongs to a different IVN")]
+        OtherIvn = "other-ivn",
+        #[error("this author cannot make such a statement")]
+        WrongAuthor = "wrong-author",
+        #[error(
+            "the clocks of this machine and of the coordinator are {seconds} s apart; at most \
+             300 s are accepted: set the clock"
+        )]
+        ClockSkew { seconds: u64 } = "clock-skew",
+        #[error(
+            "account \"{account}\" has used up its quota of statements; try again in {seconds} s"
+        )]
+        TooMuch { account: AccountName, seconds: u64 } = "too-much",
+        #[error("\"{account}\" has already stated this")]
+        AlreadySaid { account: AccountName } = "already-said",
+        #[error(
+            "the log has a later statement about \"{name}\" than this one; review it, and check \
+             this machine's clock"
+        )]
+        Outdated { name: String } = "outdated",
+    }
+}
+
+family! {
+    /// Why a statement about an account, or by it, is refused.
+    Accounts {
+        #[error("there is no account \"{account}\"")]
+        UnknownAccount { account: AccountName } = "unknown-account",
+        #[error("account \"{account}\" was removed; its name is not used again")]
+        Removed { account: AccountName } = "removed",
+        #[error("account \"{account}\" is suspended; an admin can resume it")]
+        Suspended { account: AccountName } = "suspended",
+        #[error("the keys of account \"{account}\" were replaced; this node has the old keys")]
+        KeysReplaced { account: AccountName } = "keys-replaced",
+        #[error(
+            "an invitation for new keys cannot change roles; account \"{account}\" keeps those \
+             that it has"
+        )]
+        OtherRoles { account: AccountName } = "other-roles",
+        #[error("account \"{account}\" is already in that state")]
+        AlreadySo { account: AccountName } = "already-so",
+        #[error(
+            "\"{account}\" is the last admin that is not suspended; make another account an \
+             admin first"
+        )]
+        LastAdmin { account: AccountName } = "last-admin",
+        #[error("\"{account}\" cannot suspend, resume or remove itself; another admin can")]
+        OwnAccount { account: AccountName } = "own-account",
+        #[error(
+            "account \"{account}\" is a member of group \"{group}\", for which it needs the \
+             member role; change the group first"
+        )]
+        StillMember { account: AccountName, group: GroupName } = "still-member",
+        #[error("user account \"{account}\" not authorized: it is not an admin")]
+        NotAdmin { account: AccountName } = "not-admin",
+        #[error("there is already an account \"{account}\"")]
+        AccountExists { account: AccountName } = "account-exists",
+        #[error("these keys belong to account \"{account}\"; every account has its own")]
+        KeysTaken { account: AccountName } = "keys-taken",
+        #[error("these keys were used before; generate new ones")]
+        KeysUsed = "keys-used",
+        #[error(
+            "this invitation is not valid here: it was withdrawn or replaced, or made for \
+             another account or IVN"
+        )]
+        NotInvited = "not-invited",
+        #[error("this invitation has expired; ask an admin for a new one")]
+        InvitationExpired = "invitation-expired",
+    }
+}
+
+family! {
+    /// Why a statement about a group, or by one of its members, is refused.
+    Groups {
+        #[error("there is no group \"{group}\"")]
+        UnknownGroup { group: GroupName } = "unknown-group",
+        #[error("there is already a group \"{group}\"")]
+        GroupExists { group: GroupName } = "group-exists",
+        #[error("\"{account}\" is listed twice")]
+        MemberTwice { account: AccountName } = "member-twice",
+        #[error("account \"{account}\" does not have the member role")]
+        MemberRole { account: AccountName } = "member-role",
+        #[error("{}", min_signers_problem(*.min_signers, *.members))]
+        MinSigners { min_signers: u16, members: usize } = "min-signers",
+        #[error(
+            "min_signers can be at most {most}, not {min_signers}: the signed messages of more \
+             signers do not fit one entry of the log"
+        )]
+        TooManySigners { min_signers: u16, most: u16 } = "too-many-signers",
+        #[error(
+            "approvals_required must be {least} (min_signers) to {most} (the members who may \
+             approve), not {approvals_required}"
+        )]
+        ApprovalsRequired { approvals_required: u16, least: u16, most: u16 } = "approvals-required",
+        #[error(
+            "a change can require {least} (min_signers) to {most} approvals, not \
+             {changes_required}"
+        )]
+        ChangesRequired { changes_required: u16, least: u16, most: u16 } = "changes-required",
+        #[error("a group can be refreshed every hour at most")]
+        RefreshEvery = "refresh-every",
+        #[error("the expiry of a policy must be greater than zero")]
+        PolicyExpiry = "policy-expiry",
+        #[error(
+            "user account \"{account}\" not authorized: it is not a member of group \"{group}\""
+        )]
+        NotAMember { account: AccountName, group: GroupName } = "not-a-member",
+        #[error(
+            "\"{account}\" has no usable share of the key of group \"{group}\", and no vote in \
+             it until it gets one back"
+        )]
+        NoShare { account: AccountName, group: GroupName } = "no-share",
+        #[error("the definition of group \"{group}\" was replaced; review the new one")]
+        DefinitionChanged { group: GroupName } = "definition-changed",
+        #[error("group \"{group}\" has no key yet")]
+        NoKey { group: GroupName } = "no-key",
+    }
+}
+
+family! {
+    /// Why a proposed change of a group is refused.
+    Changes {
+        #[error(
+            "only {able} members of group \"{group}\" could approve this, and {needed} must; if \
+             the proposer's own approval does not count, let another member propose it"
+        )]
+        TooFewVoters { group: GroupName, able: usize, needed: u16 } = "too-few-voters",
+        #[error(
+            "only {able} members of group \"{group}\" can use their shares, and {needed} are \
+             needed"
+        )]
+        TooFewShares { group: GroupName, able: usize, needed: usize } = "too-few-shares",
+        #[error(
+            "this is about epoch {asked} of group \"{group}\", which is now in epoch {current}; \
+             review the group, and propose a change again"
+        )]
+        OtherEpoch { group: GroupName, asked: u64, current: u64 } = "other-epoch",
+        #[error(
+            "group \"{group}\" is already being changed, by {}; wait until that change ends, or \
+             withdraw it", .change.short()
+        )]
+        ChangePending { group: GroupName, change: EntryId } = "change-pending",
+        #[error("the suite of a group cannot change, because its key stays; define a new group")]
+        SuiteFixed = "suite-fixed",
+        #[error(
+            "\"{account}\" cannot propose to remove itself from the group; another member, or \
+             another admin, can"
+        )]
+        RemovesItself { account: AccountName } = "removes-itself",
+        #[error(
+            "a repair is for a member of the group and changes nothing else; \"{account}\" is \
+             not a member, or the definition differs"
+        )]
+        Repair { account: AccountName } = "repair",
+        #[error("\"{account}\" would get its own share back, so the other members decide")]
+        OwnRepair { account: AccountName } = "own-repair",
+    }
+}
+
+family! {
+    /// Why a statement about a session is refused.
+    Sessions {
+        #[error(
+            "the last session of group \"{group}\" failed permanently; define the group again, \
+             or propose the change again"
+        )]
+        SessionFailed { group: GroupName } = "session-failed",
+        #[error("not all members have accepted the group's definition")]
+        NotAccepted = "not-accepted",
+        #[error("group \"{group}\" already has a running session or a key")]
+        SessionRunning { group: GroupName } = "session-running",
+        #[error("this session is over or was never started")]
+        SessionOver = "session-over",
+        #[error("the session is not at this step")]
+        SessionStep = "session-step",
+        #[error("the message comes from an earlier process of this node")]
+        StaleIncarnation = "stale-incarnation",
+        #[error("the message does not fit the protocol at this point")]
+        Protocol = "protocol",
+        #[error("the log does not show this reason for an abort")]
+        AbortReason = "abort-reason",
+        #[error("the signature does not verify under the group's key")]
+        BadSignature = "bad-signature",
+    }
+}
+
+family! {
+    /// Why a request, a vote, or a signature is refused.
+    Requests {
+        #[error(
+            "the group's policy is not the one that the request was made under; make the request \
+             again"
+        )]
+        PolicyChanged = "policy-changed",
+        #[error(
+            "a request to this group, or a change of it, must expire between now and \
+             {longest_hours} hours from now"
+        )]
+        Expiry { longest_hours: u64 } = "expiry",
+        #[error("there is no request or proposed change {request}")]
+        UnknownRequest { request: EntryId } = "unknown-request",
+        #[error("{request} is already decided, or has expired")]
+        RequestOver { request: EntryId } = "request-over",
+        #[error("the policy does not let the requester approve its own request or change")]
+        RequesterMayNotApprove = "requester-may-not-approve",
+        #[error("a reason has 1 to 500 characters")]
+        Reason = "reason",
+        #[error("{request} is not approved, or has expired")]
+        NotApproved { request: EntryId } = "not-approved",
+        #[error("the signature does not show who made it")]
+        Signers = "signers",
+    }
+}
+
+family! {
+    /// Why a statement about the author's own share is refused.
+    Possession {
+        #[error("group \"{group}\" has no past epoch {epoch}")]
+        NotAPastEpoch { group: GroupName, epoch: u64 } = "not-a-past-epoch",
+    }
+}
+
+family! {
+    /// Why a confirmation by the previous members is refused.
+    Confirmations {
+        #[error(
+            "group \"{group}\" needs no confirmation by the previous members for epoch {epoch}"
+        )]
+        NoConfirmation { group: GroupName, epoch: u64 } = "no-confirmation",
+        #[error(
+            "the checkpoint is not part of this log, or lacks cosignatures from enough of the \
+             previous members"
+        )]
+        Checkpoint = "checkpoint",
+    }
+}
+
+/// Explains which of the bounds of min_signers is broken.
 fn min_signers_problem(min_signers: u16, members: usize) -> String {
-    let there_are = if members == 1 { "1 member".to_owned() } else { format!("{members} members") };
     match min_signers {
         0 | 1 => format!(
             "min_signers must be at least 2, not {min_signers}: a quorum of one is an ordinary key"
         ),
-        _ if members < 2 => format!(
-            "{min_signers} of {there_are} could never sign, and a group has at least 2 members"
-        ),
+        _ if members == 1 => "that would leave 1 member; a group needs at least 2".to_owned(),
+        _ if members == 0 => "that would leave no member; a group needs at least 2".to_owned(),
         _ => format!(
-            "{min_signers} of {there_are} could never sign: min_signers is 2 to the number of members"
+            "{min_signers} of {members} members could never sign: min_signers must be 2 to {members}"
         ),
     }
 }
@@ -512,32 +330,51 @@ fn min_signers_problem(min_signers: u16, members: usize) -> String {
 impl From<EntryError> for Refusal {
     fn from(error: EntryError) -> Self {
         match error {
-            EntryError::Signature => Self::Signature,
+            EntryError::Signature => Entries::Signature.into(),
             EntryError::TooLong
             | EntryError::Json
             | EntryError::PayloadType
-            | EntryError::Spelling => Self::Malformed,
+            | EntryError::Spelling => Entries::Malformed.into(),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
     fn the_code_is_the_word_in_the_json() {
         let account: AccountName = "ben".parse().unwrap();
-        let refusals = [
-            Refusal::NotGenesis,
-            Refusal::ClockSkew { seconds: 400 },
-            Refusal::NotAMember { account: account.clone(), group: "board".parse().unwrap() },
-            Refusal::AlreadySo { account },
-            Refusal::MinSigners { min_signers: 1, members: 3 },
+        let refusals: [Refusal; 5] = [
+            Entries::NotGenesis.into(),
+            Entries::ClockSkew { seconds: 400 }.into(),
+            Groups::NotAMember { account: account.clone(), group: "board".parse().unwrap() }.into(),
+            Accounts::AlreadySo { account }.into(),
+            Groups::MinSigners { min_signers: 1, members: 3 }.into(),
         ];
         for refusal in refusals {
             let json = serde_json::to_value(&refusal).unwrap();
             assert_eq!(json["why"], refusal.code());
+            assert_eq!(serde_json::from_value::<Refusal>(json).unwrap(), refusal);
         }
+    }
+
+    #[test]
+    fn no_two_refusals_have_the_same_code() {
+        let families = [
+            Entries::CODES,
+            Accounts::CODES,
+            Groups::CODES,
+            Changes::CODES,
+            Sessions::CODES,
+            Requests::CODES,
+            Possession::CODES,
+            Confirmations::CODES,
+        ];
+        let all = families.concat();
+        assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
     }
 }

@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::coordinator::CoordinatorSecrets;
-use crate::entry::{Author, Entry, Statement};
+use crate::entry::{Author, Body, Entry, Genesis, Invitation, Role, Statement};
 use crate::identity::{AccountSecrets, SecretKey};
 use crate::names::{AccountName, Digest, IvnId, Timestamp};
-use crate::statement::{Body, Genesis, Invitation, Role};
 
 /// The genesis of an IVN whose admin is a member too, signed by both.
 pub fn genesis_entry(

@@ -12,12 +12,14 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore as _, SeedableRng as _};
 
 use crate::encoding::Base64;
-use crate::entry::{Author, Entry, Statement};
+use crate::entry::{
+    Author, Body, Entry, Genesis, GroupChange, GroupDefinition, Invitation, Request, Role,
+    Statement,
+};
 use crate::identity::{AccountSecrets, SecretKey};
 use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
 use crate::policy::Policy;
 use crate::state::{Event, Group, IvnState, Refusal, Session};
-use crate::statement::{Body, Genesis, GroupChange, GroupDefinition, Invitation, Request, Role};
 
 /// An hour, in milliseconds.
 pub const HOUR: u64 = 3_600_000;

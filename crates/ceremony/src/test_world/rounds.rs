@@ -1,5 +1,6 @@
 //! The rounds of ceremonies in a [`TestLog`]: real messages of real runs, posted by who makes them.
 
+use crate::state::refusal::Sessions;
 use std::collections::BTreeMap;
 
 use quorate_protocol::keyshare::{Run, Step};
@@ -90,7 +91,10 @@ impl TestLog {
             runs.insert(name(member), run);
             // Enough others may have announced by now.
             let posted = self.posts(member, message);
-            assert!(posted.is_ok() || posted == Err(Refusal::Protocol), "{posted:?}");
+            assert!(
+                posted.is_ok() || posted == Err(Refusal::Sessions(Sessions::Protocol)),
+                "{posted:?}"
+            );
         }
         while !runs.is_empty() {
             for member in runs.keys().cloned().collect::<Vec<_>>() {
@@ -125,7 +129,7 @@ impl TestLog {
                     Step::Send(run, message) => {
                         let posted = self.posts(member.as_str(), message);
                         // In a reshare enough others may have dealt by now.
-                        if posted != Err(Refusal::Protocol) {
+                        if posted != Err(Refusal::Sessions(Sessions::Protocol)) {
                             posted.unwrap();
                         }
                         runs.insert(member, run);

@@ -7,10 +7,10 @@ use quorate_protocol::{Identifier, sign};
 
 use super::log::{TestLog, name, session};
 use crate::encoding::Base64;
+use crate::entry::{Body, SignerRecord};
 use crate::names::{EntryId, SessionId};
 use crate::signing::{SignedPart, SigningSession, Subject};
 use crate::state::{Event, Refusal};
-use crate::statement::{Body, SignerRecord};
 
 impl TestLog {
     /// Ada and ben sign the activation record.

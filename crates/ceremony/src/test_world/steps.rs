@@ -1,11 +1,10 @@
 //! Whole stretches of a [`TestLog`] in one call each.
 
 use super::log::{TestLog, name};
-use crate::entry::{Author, Entry};
+use crate::entry::{Author, Body, Entry, GroupDefinition, Request, Role};
 use crate::identity::AccountKeys;
 use crate::names::{COORDINATOR, Digest, EntryId, SessionId};
 use crate::signing::Subject;
-use crate::statement::{Body, GroupDefinition, Request, Role};
 
 /// A story in a few lines: each step must be admissible, and takes a millisecond.
 impl TestLog {

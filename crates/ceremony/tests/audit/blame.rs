@@ -1,14 +1,14 @@
 //! Blame: an abort says who cheated, and an auditor believes it only if the signed messages show it.
 
+use quorate_ceremony::state::refusal::{Entries, Sessions};
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_ceremony::audit::{AuditReport, Blame, Fault, SessionOutcome, Verdict};
 use quorate_ceremony::encoding::Base64;
-use quorate_ceremony::entry::Entry;
+use quorate_ceremony::entry::{AbortReason, Body, Entry, GroupDefinition};
 use quorate_ceremony::names::{AccountName, COORDINATOR, GroupName, SessionId};
 use quorate_ceremony::policy::Policy;
 use quorate_ceremony::state::Refusal;
-use quorate_ceremony::statement::{AbortReason, Body, GroupDefinition};
 use quorate_protocol::Suite;
 use quorate_protocol::keyshare::{self, Run, Step};
 use rand_chacha::ChaCha20Rng;
@@ -148,7 +148,13 @@ fn blame_that_the_messages_do_not_show_is_not_believed() {
         let report = audit(&log);
         let Fault::Inadmissible { index, reason: why } = only_fault(&report) else { panic!() };
         assert_eq!(*index, log.entries.len() as u64 - 1, "{reason:?}");
-        assert!(matches!(why, Refusal::AbortReason | Refusal::WrongAuthor), "{reason:?}: {why:?}");
+        assert!(
+            matches!(
+                why,
+                Refusal::Sessions(Sessions::AbortReason) | Refusal::Entries(Entries::WrongAuthor)
+            ),
+            "{reason:?}: {why:?}"
+        );
         assert_eq!(outcome(&report), &SessionOutcome::Running, "{reason:?}");
     }
 }
@@ -161,8 +167,10 @@ fn blame_without_the_complaint_is_not_believed() {
     assert!(matches!(statement.statement().body, Body::CeremonyMessage { .. }));
     aborts(&mut log, session, fault(&["cyd"]));
     let report = audit(&log);
-    let inadmissible =
-        matches!(only_fault(&report), Fault::Inadmissible { reason: Refusal::AbortReason, .. });
+    let inadmissible = matches!(
+        only_fault(&report),
+        Fault::Inadmissible { reason: Refusal::Sessions(Sessions::AbortReason), .. }
+    );
     assert!(inadmissible, "{:?}", report.faults);
 }
 
@@ -182,7 +190,7 @@ fn a_complaint_with_a_forged_opening_convicts_the_complainer_and_nobody_else() {
     let report = audit(&framed);
     assert!(matches!(
         only_fault(&report),
-        Fault::Inadmissible { reason: Refusal::AbortReason, .. }
+        Fault::Inadmissible { reason: Refusal::Sessions(Sessions::AbortReason), .. }
     ));
 
     let report = audit(&convicted);

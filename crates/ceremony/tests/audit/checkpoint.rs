@@ -2,8 +2,8 @@
 
 use quorate_ceremony::audit::{Fault, Verdict};
 use quorate_ceremony::document::NoDocuments;
+use quorate_ceremony::entry::Body;
 use quorate_ceremony::identity::PublicKey;
-use quorate_ceremony::statement::Body;
 use quorate_log::key::{CosignerSigner, LogSigner, Seed};
 
 use super::{DOCUMENT, MESSAGE, audit_with, only_fault, signed_log};

@@ -2,9 +2,9 @@
 
 use quorate_ceremony::audit::{Anchor, Fault, NoIvn, replay};
 use quorate_ceremony::document::NoDocuments;
-use quorate_ceremony::entry::{Author, Entry, Statement};
+use quorate_ceremony::entry::{Author, Body, Entry, Statement};
 use quorate_ceremony::state::Refusal;
-use quorate_ceremony::statement::Body;
+use quorate_ceremony::state::refusal::{Entries, Requests};
 
 use super::{DOCUMENT, MESSAGE, audit, only_fault, signed_log};
 use quorate_ceremony::test_world::{TestLog, name};
@@ -24,8 +24,14 @@ fn entries_that_found_no_ivn_give_no_report() {
         replay(entries, checkpoint.as_signed(), &Anchor::default(), &mut NoDocuments).map(|_| ())
     };
     assert_eq!(replay(&[]), Err(NoIvn::Empty));
-    assert_eq!(replay(&log.entries[1..]), Err(NoIvn::Genesis(Refusal::NotGenesis)));
-    assert_eq!(replay(&[b"{}".to_vec()]), Err(NoIvn::Genesis(Refusal::Malformed)));
+    assert_eq!(
+        replay(&log.entries[1..]),
+        Err(NoIvn::Genesis(Refusal::Entries(Entries::NotGenesis)))
+    );
+    assert_eq!(
+        replay(&[b"{}".to_vec()]),
+        Err(NoIvn::Genesis(Refusal::Entries(Entries::Malformed)))
+    );
 }
 
 #[test]
@@ -36,7 +42,7 @@ fn swapped_entries_are_inadmissible_even_under_a_new_checkpoint() {
     let report = audit(&log);
     let Fault::Inadmissible { index, reason } = only_fault(&report) else { panic!() };
     assert_eq!(*index, approval as u64 - 1);
-    assert!(matches!(reason, Refusal::UnknownRequest { .. }), "{reason:?}");
+    assert!(matches!(reason, Refusal::Requests(Requests::UnknownRequest { .. })), "{reason:?}");
 }
 
 #[test]
@@ -67,7 +73,10 @@ fn a_forged_author_is_not_admissible() {
     log.entries.push(forged.to_bytes());
     let report = audit(&log);
     let index = log.entries.len() as u64 - 1;
-    assert_eq!(only_fault(&report), &Fault::Inadmissible { index, reason: Refusal::Signature });
+    assert_eq!(
+        only_fault(&report),
+        &Fault::Inadmissible { index, reason: Refusal::Entries(Entries::Signature) }
+    );
 }
 
 #[test]
@@ -77,7 +86,10 @@ fn an_entry_of_another_ivn_is_not_admissible() {
         TestLog::founded_elsewhere().signed("ada", Body::NodeStarted { incarnation: DOCUMENT });
     log.entries.push(foreign.to_bytes());
     let report = audit(&log);
-    assert!(matches!(only_fault(&report), Fault::Inadmissible { reason: Refusal::OtherIvn, .. }));
+    assert!(matches!(
+        only_fault(&report),
+        Fault::Inadmissible { reason: Refusal::Entries(Entries::OtherIvn), .. }
+    ));
 }
 
 #[test]
@@ -87,7 +99,10 @@ fn after_an_inadmissible_entry_the_rest_is_hashed_and_not_believed() {
     log.entries[index] = b"nonsense".to_vec();
     let report = audit(&log);
     let index = index as u64;
-    assert_eq!(only_fault(&report), &Fault::Inadmissible { index, reason: Refusal::Malformed });
+    assert_eq!(
+        only_fault(&report),
+        &Fault::Inadmissible { index, reason: Refusal::Entries(Entries::Malformed) }
+    );
     assert_eq!((report.size, report.root), (report.checkpoint.size, report.checkpoint.root));
     assert_eq!(report.kinds.values().sum::<u64>(), index);
     assert!(report.signatures.is_empty());

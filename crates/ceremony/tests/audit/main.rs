@@ -15,9 +15,8 @@ use quorate_ceremony::audit::{
 };
 use quorate_ceremony::document::{Documents, NoDocuments, NotChecked};
 use quorate_ceremony::encoding::Base64;
-use quorate_ceremony::entry::Entry;
+use quorate_ceremony::entry::{AbortReason, Body, Entry, Request};
 use quorate_ceremony::names::{COORDINATOR, Digest, EntryId, IvnId};
-use quorate_ceremony::statement::{AbortReason, Body, Request};
 use quorate_ceremony::test_world::{TestLog, name};
 use quorate_log::checkpoint::SignedCheckpoint;
 
@@ -149,10 +148,8 @@ fn sessions_that_made_no_key_are_reported_with_their_reason() {
     log.newcomer("cyd");
     log.makes_key(&["ada", "ben"]);
     let definition = log.state.group(&"board".parse().unwrap()).unwrap().definition.clone();
-    let definition = quorate_ceremony::statement::GroupDefinition {
-        name: "late".parse().unwrap(),
-        ..definition
-    };
+    let definition =
+        quorate_ceremony::entry::GroupDefinition { name: "late".parse().unwrap(), ..definition };
     log.establishes(definition);
     let session = log.begins("late", 1);
     let missing = [name("ada"), name("ben")].into();

@@ -2,9 +2,10 @@
 
 use quorate_ceremony::audit::{Check, Fault, ReusedNonces, SignatureFault, Verdict};
 use quorate_ceremony::document::{NoDocuments, NotChecked};
+use quorate_ceremony::entry::Body;
 use quorate_ceremony::names::{COORDINATOR, Timestamp};
 use quorate_ceremony::state::Refusal;
-use quorate_ceremony::statement::Body;
+use quorate_ceremony::state::refusal::Requests;
 
 use super::{Always, DOCUMENT, MESSAGE, audit, audit_with, only_fault, signed_log};
 use quorate_ceremony::test_world::{TestLog, name};
@@ -104,7 +105,10 @@ fn a_signature_under_the_names_of_others_is_noticed_without_the_document() {
 
     let checkpoint = log.checkpoint(&["ada", "ben", "cyd"]);
     let report = audit_with(&log, checkpoint.as_signed(), &mut NoDocuments);
-    assert!(matches!(only_fault(&report), Fault::Inadmissible { reason: Refusal::Signers, .. }));
+    assert!(matches!(
+        only_fault(&report),
+        Fault::Inadmissible { reason: Refusal::Requests(Requests::Signers), .. }
+    ));
 }
 
 #[test]
@@ -127,7 +131,10 @@ fn a_share_of_another_session_is_not_admissible() {
     let entry = log.signed(COORDINATOR, body);
     log.entries.push(entry.to_bytes());
     let report = audit(&log);
-    assert!(matches!(only_fault(&report), Fault::Inadmissible { reason: Refusal::Signers, .. }));
+    assert!(matches!(
+        only_fault(&report),
+        Fault::Inadmissible { reason: Refusal::Requests(Requests::Signers), .. }
+    ));
 }
 
 #[test]
@@ -139,7 +146,10 @@ fn a_signature_by_somebody_who_did_not_consent_is_not_admissible() {
     let entry = log.signed(COORDINATOR, body);
     log.entries.push(entry.to_bytes());
     let report = audit(&log);
-    assert!(matches!(only_fault(&report), Fault::Inadmissible { reason: Refusal::Signers, .. }));
+    assert!(matches!(
+        only_fault(&report),
+        Fault::Inadmissible { reason: Refusal::Requests(Requests::Signers), .. }
+    ));
 }
 
 #[test]
@@ -151,5 +161,5 @@ fn a_signature_before_its_approval_is_not_admissible() {
     log.entries.push(entry.to_bytes());
     let report = audit(&log);
     let Fault::Inadmissible { reason, .. } = only_fault(&report) else { panic!() };
-    assert_eq!(reason, &Refusal::NotApproved { request });
+    assert_eq!(reason, &Refusal::Requests(Requests::NotApproved { request }));
 }

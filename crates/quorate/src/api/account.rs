@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use quorate_ceremony::entry::Role;
 use quorate_ceremony::identity::PublicKey;
 use quorate_ceremony::names::{AccountName, GroupName, Timestamp};
-use quorate_ceremony::statement::Role;
 use serde::{Deserialize, Serialize};
 
 /// An account, present or former.

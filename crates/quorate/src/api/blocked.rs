@@ -2,6 +2,7 @@
 
 use quorate_ceremony::node::Node;
 use quorate_ceremony::state::Refusal;
+use quorate_ceremony::state::refusal::Accounts;
 use serde::{Deserialize, Serialize};
 
 use super::{Exit, Problem};
@@ -23,8 +24,8 @@ impl BlockedView {
         let refused = outage.filter(|problem| problem.exit() == Exit::NotAllowed);
         // While the node is connected, the coordinator has seen its present keys, and the log will show them.
         let logged = node.dismissal().filter(|why| match why {
-            Refusal::Suspended { .. } | Refusal::Removed { .. } => true,
-            Refusal::KeysReplaced { .. } => !node.connected(),
+            Refusal::Accounts(Accounts::Suspended { .. } | Accounts::Removed { .. }) => true,
+            Refusal::Accounts(Accounts::KeysReplaced { .. }) => !node.connected(),
             _ => false,
         });
         let is_of_the_hub = |why: &Refusal| {
@@ -55,10 +56,10 @@ impl BlockedView {
     fn logged(why: &Refusal) -> Self {
         let sentence = format!("This node may not connect: {why}.");
         let advice = match why {
-            Refusal::Suspended { account } => format!(
+            Refusal::Accounts(Accounts::Suspended { account }) => format!(
                 "ask an admin, who may run: quorate account resume {account}; this node then goes on by itself"
             ),
-            Refusal::Removed { .. } => {
+            Refusal::Accounts(Accounts::Removed { .. }) => {
                 "nothing brings the account back; to belong to the IVN again, ask an admin for an \
                  invitation under another name"
                     .to_owned()

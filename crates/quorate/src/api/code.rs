@@ -237,6 +237,7 @@ fn object(why: &Refusal) -> Map<String, Value> {
 
 #[cfg(test)]
 mod tests {
+    use quorate_ceremony::state::refusal::Accounts;
     use std::collections::BTreeMap;
 
     use super::*;
@@ -278,7 +279,7 @@ mod tests {
 
     #[test]
     fn every_code_survives_the_wire() {
-        let suspended = Refusal::Suspended { account: "ben".parse().unwrap() };
+        let suspended = Refusal::Accounts(Accounts::Suspended { account: "ben".parse().unwrap() });
         let with_rule = [Code::Refused, Code::NotTaken, Code::RejectedHere, Code::Blocked];
         let with_rule = with_rule.map(|code| code(suspended.clone()));
         for code in Code::PLAIN.iter().chain(&with_rule) {

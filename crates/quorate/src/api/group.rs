@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use quorate_ceremony::entry::GroupDefinition;
 use quorate_ceremony::names::{AccountName, DocumentType, EntryId, GroupName, Timestamp};
 use quorate_ceremony::policy::Policy;
 use quorate_ceremony::state::{Health, Unable};
-use quorate_ceremony::statement::GroupDefinition;
 use serde::{Deserialize, Serialize};
 
 use super::BlockedView;

@@ -10,8 +10,8 @@ mod status;
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_ceremony::encoding::Base64;
+use quorate_ceremony::entry::{GroupDefinition, Invitation, Role};
 use quorate_ceremony::names::{AccountName, Digest, DocumentType, EntryId, GroupName, Timestamp};
-use quorate_ceremony::statement::{GroupDefinition, Invitation, Role};
 use serde::{Deserialize, Serialize};
 
 pub use account::{AccountView, InvitedView, MembershipView, ShareState, ShortfallView, Standing};

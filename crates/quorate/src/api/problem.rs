@@ -132,9 +132,10 @@ impl From<Problem> for HttpProblem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use quorate_ceremony::state::refusal::Accounts;
 
     fn suspended() -> Refusal {
-        Refusal::Suspended { account: "ben".parse().unwrap() }
+        Refusal::Accounts(Accounts::Suspended { account: "ben".parse().unwrap() })
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use quorate_ceremony::entry::Role;
 use quorate_ceremony::names::{AccountName, IvnId, Timestamp};
 use quorate_ceremony::node::{Contradiction, Node};
-use quorate_ceremony::statement::Role;
 use serde::{Deserialize, Serialize};
 
 use super::{BlockedView, GroupView};

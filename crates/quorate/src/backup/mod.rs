@@ -19,11 +19,10 @@ mod restore_check;
 use std::collections::BTreeSet;
 
 use quorate_ceremony::encoding::Base64;
-use quorate_ceremony::entry::Entry;
+use quorate_ceremony::entry::{Body, Entry};
 use quorate_ceremony::names::{AccountName, EntryId, GroupName, IvnId, SessionId, Timestamp};
 use quorate_ceremony::node::Node;
 use quorate_ceremony::state::IvnState;
-use quorate_ceremony::statement::Body;
 use quorate_protocol::keys::KeyPackage;
 use serde::{Deserialize, Serialize};
 

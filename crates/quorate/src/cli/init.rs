@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
+use quorate_ceremony::entry::Role;
 use quorate_ceremony::names::{AccountName, IvnId};
-use quorate_ceremony::statement::Role;
 use quorate_network::ivn::HubAddress;
 use rand_core::OsRng;
 use serde::Serialize;

@@ -4,17 +4,16 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use quorate_ceremony::entry::{Invitation, Role};
 use quorate_ceremony::identity::PublicKey;
 use quorate_ceremony::names::{AccountName, Timestamp};
-use quorate_ceremony::statement::{Invitation, Role};
 use rand_core::OsRng;
 use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
 
 use super::context::{Context, now};
-use super::duration;
 use super::session::Session;
-use super::{Failure, Run};
+use super::{Failure, Run, duration};
 use crate::api::{Ask, Code, Problem};
 use crate::error_chain::chain;
 use crate::home::NodeConfig;

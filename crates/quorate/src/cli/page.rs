@@ -1,7 +1,7 @@
 //! How groups and requests look to a person: the sentence first, then the details.
 
+use quorate_ceremony::entry::GroupDefinition;
 use quorate_ceremony::names::Timestamp;
-use quorate_ceremony::statement::GroupDefinition;
 
 use super::file;
 use crate::api::{

@@ -1,5 +1,6 @@
 //! What to say when founding or joining fails, and how to exit.
 
+use quorate_ceremony::state::refusal::Accounts;
 use std::path::Path;
 
 use quorate_ceremony::state::Refusal;
@@ -27,7 +28,7 @@ pub(super) fn setup_problem(error: &SetupError) -> Problem {
         SetupError::Used { .. } => problem(Code::NotAllowed).hint(
             "if that was you, use the home that was made then; otherwise tell an admin: someone else had the URL",
         ),
-        SetupError::Refused(why @ (Refusal::InvitationExpired | Refusal::NotInvited)) => {
+        SetupError::Refused(why @ Refusal::Accounts(Accounts::InvitationExpired | Accounts::NotInvited)) => {
             problem(Code::Blocked(why.clone())).hint(ask_admin)
         }
         SetupError::Refused(why) => problem(Code::Blocked(why.clone())),

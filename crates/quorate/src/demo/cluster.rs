@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use quorate_ceremony::entry::Role;
 use quorate_ceremony::names::{AccountName, IvnId};
-use quorate_ceremony::statement::Role;
 use quorate_network::ivn::HubAddress;
 use rand_core::{OsRng, RngCore as _};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};

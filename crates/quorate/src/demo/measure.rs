@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use quorate_ceremony::entry::GroupDefinition;
 use quorate_ceremony::names::{AccountName, GroupName, NameError};
-use quorate_ceremony::statement::GroupDefinition;
 use serde::Serialize;
 use tokio::task::JoinSet;
 

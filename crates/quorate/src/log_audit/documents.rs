@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use quorate_ceremony::document::{Documents, NotChecked};
+use quorate_ceremony::entry::Request;
 use quorate_ceremony::names::EntryId;
-use quorate_ceremony::statement::Request;
 
 use super::unreadable;
 use crate::api::{Code, Problem};

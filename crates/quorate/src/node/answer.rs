@@ -5,6 +5,7 @@ use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::Entry;
 use quorate_ceremony::names::{EntryId, Timestamp};
 use quorate_ceremony::node::Node;
+use quorate_ceremony::state::refusal::Requests;
 use quorate_ceremony::state::{IvnState, Refusal, RequestState};
 use quorate_log::checkpoint::SignedCheckpoint;
 use quorate_log::key::LogVerifier;
@@ -50,7 +51,7 @@ pub(crate) fn told(error: &CommandError, node: &Node, hub: &Hub) -> Problem {
         (Some(BlockedView { sentence, advice }), _) => {
             Problem::new(Code::NotAllowed, sentence.trim_end_matches('.')).hint(advice)
         }
-        (None, CommandError::Refusal(Refusal::RequestOver { request })) => {
+        (None, CommandError::Refusal(Refusal::Requests(Requests::RequestOver { request }))) => {
             match node.state().group_of_change(*request) {
                 Some(group) => {
                     let name = &group.definition.name;

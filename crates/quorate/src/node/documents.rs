@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use quorate_ceremony::document::Document;
+use quorate_ceremony::entry::Request;
 use quorate_ceremony::names::Digest;
 use quorate_ceremony::node::Command;
-use quorate_ceremony::statement::Request;
 use quorate_documents::{Format, Output};
 use rand_core::{OsRng, RngCore as _};
 

@@ -5,7 +5,7 @@ use quorate_ceremony::audit::{
     SignatureReport, Standing, Verdict,
 };
 use quorate_ceremony::document::NotChecked;
-use quorate_ceremony::statement::AbortReason;
+use quorate_ceremony::entry::AbortReason;
 use quorate_protocol::keyshare;
 
 use super::text::{list, plural};

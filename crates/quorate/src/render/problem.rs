@@ -1,6 +1,9 @@
 //! What to do about a problem.
 
 use quorate_ceremony::state::Refusal;
+use quorate_ceremony::state::refusal::{
+    Accounts, Changes, Confirmations, Entries, Groups, Possession, Requests, Sessions,
+};
 
 use crate::api::{Code, Problem};
 
@@ -26,52 +29,62 @@ pub(crate) fn hint(problem: &Problem) -> Option<String> {
 /// The command that shows or removes what the log's rules object to.
 fn of_refusal(why: &Refusal) -> Option<String> {
     let hint = match why {
-        Refusal::RequestOver { request } | Refusal::NotApproved { request } => {
+        Refusal::Requests(
+            Requests::RequestOver { request } | Requests::NotApproved { request },
+        ) => {
             format!("quorate request show {}", request.short())
         }
-        Refusal::UnknownAccount { .. } => {
+        Refusal::Accounts(Accounts::UnknownAccount { .. }) => {
             "quorate account list shows them all; quorate invite NAME adds one".to_owned()
         }
-        Refusal::NoShare { account, group } => format!(
+        Refusal::Groups(Groups::NoShare { account, group }) => format!(
             "the group's members restore the share with: quorate group repair {group} {account}"
         ),
-        Refusal::UnknownGroup { .. } | Refusal::NotAccepted => "quorate group list".to_owned(),
-        Refusal::UnknownRequest { .. } => "quorate request list".to_owned(),
-        Refusal::ChangePending { group, .. } => format!(
+        Refusal::Groups(Groups::UnknownGroup { .. }) | Refusal::Sessions(Sessions::NotAccepted) => {
+            "quorate group list".to_owned()
+        }
+        Refusal::Requests(Requests::UnknownRequest { .. }) => "quorate request list".to_owned(),
+        Refusal::Changes(Changes::ChangePending { group, .. }) => format!(
             "quorate group show {group}; to withdraw the change: quorate group cancel {group}"
         ),
-        Refusal::OtherEpoch { group, .. }
-        | Refusal::NoKey { group }
-        | Refusal::GroupExists { group }
-        | Refusal::DefinitionChanged { group }
-        | Refusal::NotAPastEpoch { group, .. }
-        | Refusal::NoHandover { group, .. }
-        | Refusal::SessionRunning { group }
-        | Refusal::SessionFailed { group }
-        | Refusal::TooFewVoters { group, .. } => format!("quorate group show {group}"),
-        Refusal::TooFewShares { group, .. } => format!(
+        Refusal::Changes(
+            Changes::OtherEpoch { group, .. } | Changes::TooFewVoters { group, .. },
+        )
+        | Refusal::Groups(
+            Groups::NoKey { group }
+            | Groups::GroupExists { group }
+            | Groups::DefinitionChanged { group },
+        )
+        | Refusal::Possession(Possession::NotAPastEpoch { group, .. })
+        | Refusal::Confirmations(Confirmations::NoConfirmation { group, .. })
+        | Refusal::Sessions(
+            Sessions::SessionRunning { group } | Sessions::SessionFailed { group },
+        ) => format!("quorate group show {group}"),
+        Refusal::Changes(Changes::TooFewShares { group, .. }) => format!(
             "quorate group show {group} lists the missing shares: resume suspended members, or \
              restore their backups; otherwise make a new group with a new key"
         ),
-        Refusal::Removed { .. }
-        | Refusal::AlreadySo { .. }
-        | Refusal::OtherRoles { .. }
-        | Refusal::AccountExists { .. } => "quorate account list".to_owned(),
+        Refusal::Accounts(
+            Accounts::Removed { .. }
+            | Accounts::AlreadySo { .. }
+            | Accounts::OtherRoles { .. }
+            | Accounts::AccountExists { .. },
+        ) => "quorate account list".to_owned(),
         // People cannot cause these with this program.
-        Refusal::NotGenesis
-        | Refusal::Malformed
-        | Refusal::Signature
-        | Refusal::OtherIvn
-        | Refusal::KeysTaken { .. }
-        | Refusal::KeysUsed
-        | Refusal::SessionOver
-        | Refusal::SessionStep
-        | Refusal::StaleIncarnation
-        | Refusal::Protocol
-        | Refusal::AbortReason
-        | Refusal::BadSignature
-        | Refusal::Checkpoint
-        | Refusal::Signers => "quorate doctor".to_owned(),
+        Refusal::Entries(
+            Entries::NotGenesis | Entries::Malformed | Entries::Signature | Entries::OtherIvn,
+        )
+        | Refusal::Accounts(Accounts::KeysTaken { .. } | Accounts::KeysUsed)
+        | Refusal::Sessions(
+            Sessions::SessionOver
+            | Sessions::SessionStep
+            | Sessions::StaleIncarnation
+            | Sessions::Protocol
+            | Sessions::AbortReason
+            | Sessions::BadSignature,
+        )
+        | Refusal::Confirmations(Confirmations::Checkpoint)
+        | Refusal::Requests(Requests::Signers) => "quorate doctor".to_owned(),
         _ => return None,
     };
     Some(hint)

@@ -6,11 +6,10 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use quorate_ceremony::coordinator::CoordinatorSecrets;
 use quorate_ceremony::encoding::Base64;
-use quorate_ceremony::entry::{Author, Entry, Statement};
+use quorate_ceremony::entry::{Author, Body, Entry, Genesis, Role, Statement};
 use quorate_ceremony::identity::SecretKey;
 use quorate_ceremony::names::{AccountName, Digest, IvnId, Timestamp};
 use quorate_ceremony::state::IvnState;
-use quorate_ceremony::statement::{Body, Genesis, Role};
 use quorate_network::ca::{CertificateAuthority, NewAuthority, NodeKey};
 use quorate_network::ivn::HubAddress;
 use rand_core::CryptoRngCore;
@@ -194,12 +193,13 @@ fn node_config(
 }
 
 fn log_key(state: &IvnState, secrets: &CoordinatorSecrets) -> Result<String, SetupError> {
-    let origin = state
-        .origin()
-        .parse()
-        .map_err(|_| SetupError::Genesis(quorate_ceremony::state::Refusal::Deployment))?;
-    let verifier = quorate_log::key::LogVerifier::new(origin, &secrets.log.public().0)
-        .map_err(|_| SetupError::Genesis(quorate_ceremony::state::Refusal::Malformed))?;
+    let origin = state.origin().parse().map_err(|_| {
+        SetupError::Genesis(quorate_ceremony::state::refusal::Entries::Deployment.into())
+    })?;
+    let verifier =
+        quorate_log::key::LogVerifier::new(origin, &secrets.log.public().0).map_err(|_| {
+            SetupError::Genesis(quorate_ceremony::state::refusal::Entries::Malformed.into())
+        })?;
     Ok(verifier.to_string())
 }
 

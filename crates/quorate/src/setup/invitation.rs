@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use quorate_ceremony::entry::Entry;
+use quorate_ceremony::entry::{Entry, Invitation, Role};
 use quorate_ceremony::identity::SecretKey;
 use quorate_ceremony::names::{AccountName, Timestamp};
 use quorate_ceremony::state::IvnState;
-use quorate_ceremony::statement::{Invitation, Role};
 use quorate_network::ca::CaFingerprint;
 use quorate_network::ivn::{HubAddressError, IvnId};
 use quorate_network::token::JoinToken;

@@ -1,16 +1,16 @@
 //! Joins an IVN with an invitation.
 
+use quorate_ceremony::state::refusal::{Accounts, Entries};
 use std::path::Path;
 
 use axum::http::Method;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use quorate_ceremony::encoding::Base64;
-use quorate_ceremony::entry::{Author, Entry, Statement};
+use quorate_ceremony::entry::{Author, Body as StatementBody, Entry, Statement};
 use quorate_ceremony::identity::{AccountSecrets, SecretKey};
 use quorate_ceremony::names::{AccountName, IvnId, Timestamp};
 use quorate_ceremony::state::{IvnState, Refusal};
-use quorate_ceremony::statement::Body as StatementBody;
 use quorate_network::ca::NodeCertificate;
 use quorate_network::client::{Body, ClientOptions, HubClient};
 use quorate_network::dialler::{DialOptions, Dialler};
@@ -95,7 +95,7 @@ async fn admit(
     let dialler = dialler(link)?;
     let response = match ask(dialler.clone(), &request(account, &entry, &csr)).await {
         // The hub never saw the one that was kept, and by now it is too old.
-        Err(SetupError::Refused(Refusal::ClockSkew { .. })) if is_repeated => {
+        Err(SetupError::Refused(Refusal::Entries(Entries::ClockSkew { .. }))) if is_repeated => {
             let entry = write_admission(&kept, link, account, now)?;
             ask(dialler, &request(account, &entry, &csr)).await
         }
@@ -176,7 +176,7 @@ pub(super) async fn ask(
     let status = answer.status.as_u16();
     let problem = Problem::from_http(status, &answer.body);
     Err(match problem.code {
-        Code::Refused(Refusal::AccountExists { account }) => {
+        Code::Refused(Refusal::Accounts(Accounts::AccountExists { account })) => {
             SetupError::Used { account: account.into() }
         }
         Code::Refused(why) => SetupError::Refused(why),
@@ -244,7 +244,7 @@ mod tests {
         let plan = Plan {
             name: "test".to_owned(),
             admin: "ada".parse().unwrap(),
-            roles: [quorate_ceremony::statement::Role::Admin].into(),
+            roles: [quorate_ceremony::entry::Role::Admin].into(),
             deployment: "example.com".to_owned(),
             hub: "127.0.0.1:1".parse().unwrap(),
             listen: "127.0.0.1:1".to_owned(),
@@ -255,7 +255,7 @@ mod tests {
         let now = crate::timers::now();
         found(&plan, &node, &coordinator, &protector, now, &mut OsRng).await.unwrap();
         let admin = NodeHome::read(&node).unwrap();
-        let roles = [quorate_ceremony::statement::Role::Member].into();
+        let roles = [quorate_ceremony::entry::Role::Member].into();
         let (_, link) = invite(&admin, "ben".parse().unwrap(), roles, now, &mut OsRng).unwrap();
         let response = JoinResponse {
             genesis: admin.genesis,

@@ -13,15 +13,15 @@
 //! put the statement into the log although its answer was lost, or although it says that it did not. What was done is
 //! done again with the same result.
 
+use quorate_ceremony::state::refusal::Entries;
 use std::collections::HashSet;
 use std::path::Path;
 
 use quorate_ceremony::encoding::Base64;
-use quorate_ceremony::entry::{Author, Entry, Statement};
+use quorate_ceremony::entry::{Author, Body, Entry, Statement};
 use quorate_ceremony::identity::{AccountKeys, AccountSecrets};
 use quorate_ceremony::names::Timestamp;
 use quorate_ceremony::state::{IvnState, Refusal};
-use quorate_ceremony::statement::Body;
 use quorate_network::ca::{CaFingerprint, NodeCertificate, NodeKey};
 use quorate_network::client::RequestError;
 use quorate_network::dialler::{self, DialError, DialOptions, Dialler};
@@ -123,8 +123,8 @@ async fn check_said(
     }
     let logged: HashSet<&Vec<u8>> = saved.entries.iter().collect();
     let waits = |bytes: &&Vec<u8>| {
-        let dies =
-            Entry::from_bytes(bytes).is_ok_and(|entry| entry.statement().body.is_of_one_process());
+        let dies = Entry::from_bytes(bytes)
+            .is_ok_and(|entry| entry.statement().body.class().of_one_process);
         !dies && !logged.contains(bytes)
     };
     match saved.outbox.iter().filter(waits).count() {
@@ -159,7 +159,7 @@ async fn prepare_and_ask(
     let reached = fail_points::before(["rotation.ask"]);
     let response = match ask(dialler.clone(), &request(&next, &entry, &csr)).await {
         // The hub never saw the one that was kept, and by now it is too old. The keys in another are the same.
-        Err(SetupError::Refused(Refusal::ClockSkew { .. })) if is_repeated => {
+        Err(SetupError::Refused(Refusal::Entries(Entries::ClockSkew { .. }))) if is_repeated => {
             let entry = write(&kept, config, present.account(), next.account(), now)?;
             ask(dialler, &request(&next, &entry, &csr)).await
         }

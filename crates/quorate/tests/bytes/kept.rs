@@ -1,5 +1,6 @@
 //! Today's code reads everything that any version wrote: each file in `vectors/kept`.
 
+use quorate_ceremony::state::refusal::Entries;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -155,7 +156,7 @@ fn kept_proofs_of_misbehaviour_still_convince() {
     }
     let size = u64::try_from(entries_of(&log()).len()).unwrap();
     let fork = Proved::Fork { older: size, newer: size };
-    let twice = Proved::Inadmissible { index: size, reason: Refusal::OtherIvn };
+    let twice = Proved::Inadmissible { index: size, reason: Refusal::Entries(Entries::OtherIvn) };
     assert_eq!(proved, [fork, twice]);
 }
 

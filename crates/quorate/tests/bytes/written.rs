@@ -6,13 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use quorate_ceremony::encoding::Base64;
-use quorate_ceremony::entry::{Author, Statement};
+use quorate_ceremony::entry::{
+    AbortReason, Author, Body, GroupChange, GroupDefinition, Invitation, Role, Statement,
+};
 use quorate_ceremony::identity::{AccountSecrets, SecretKey};
 use quorate_ceremony::misbehaviour::Misbehaviour;
 use quorate_ceremony::names::{Digest, EntryId, SessionId};
-use quorate_ceremony::statement::{
-    AbortReason, Body, GroupChange, GroupDefinition, Invitation, Role,
-};
 use quorate_documents::keys::{to_jwk, to_pem, to_ssh};
 use quorate_log::compare::Fork;
 use quorate_log::leaf_hash;

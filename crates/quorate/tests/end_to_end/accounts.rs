@@ -183,7 +183,7 @@ fn replaced_keys_are_refused_and_new_keys_have_no_vote_yet() {
     system.start_process("ben2");
     is_well(&system, "ben2");
     let (signing, id) = system.sign("ada", "sign contract --group board --wait --force", "carol");
-    let wanted = ["no share of the key of group \"board\"", "group repair board ben"];
+    let wanted = ["no usable share of the key of group \"board\"", "group repair board ben"];
     until("the request to be known to ben's new node", || {
         (system.run("ben2", &format!("request show {id}")).exit == 0).then_some(())
     });
@@ -355,7 +355,7 @@ fn only_admins_decide_about_accounts_within_the_rules() {
     system.run("ada", "account roles ben --role member,admin").succeeds();
     system
         .run("ada", "account remove ada --yes")
-        .fails(6, &["can not suspend, resume or remove itself"]);
+        .fails(6, &["cannot suspend, resume or remove itself"]);
     system.run("ada", "account suspend carol").succeeds();
     system.run("ada", "account suspend carol").fails(1, &["is suspended already"]);
     let url = system.run("ben", "account add dan").succeeds().stdout;

@@ -66,7 +66,7 @@ fn a_member_that_lost_its_machine_gets_its_share_back() {
         let shown = system.run("ben2", "group show board --json").succeeds().json();
         (shown["change"]["id"] == id.as_str()).then_some(())
     });
-    system.run("ben2", &format!("approve {id}")).fails(6, &["no share of the key"]);
+    system.run("ben2", &format!("approve {id}")).fails(6, &["no usable share of the key"]);
     system
         .run("carol", "group refresh board")
         .fails(1, &["is being changed already", "group show board"]);

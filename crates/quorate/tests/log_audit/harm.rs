@@ -6,9 +6,8 @@ use std::path::Path;
 use quorate::api::{Exit, Problem};
 use quorate::log_audit::{Options, audit_directory, verify_directory};
 use quorate_ceremony::audit::Verdict;
-use quorate_ceremony::entry::{Author, Entry, Statement};
+use quorate_ceremony::entry::{AbortReason, Author, Body, Entry, GroupDefinition, Statement};
 use quorate_ceremony::names::{COORDINATOR, Digest};
-use quorate_ceremony::statement::{AbortReason, Body, GroupDefinition};
 use quorate_log::key::{CosignerSigner, Seed};
 
 use super::{EVERYBODY, long_log, needed, package, publish, published, signed_log, write};

@@ -4,9 +4,9 @@ use std::fs;
 
 use quorate::api::Exit;
 use quorate::log_audit::{Since, compare_since, verify_misbehaviour};
+use quorate_ceremony::entry::Body;
 use quorate_ceremony::misbehaviour::Proved;
 use quorate_ceremony::names::Digest;
-use quorate_ceremony::statement::Body;
 
 use super::{EVERYBODY, published, signed_log};
 use quorate_ceremony::test_world::TestLog;

@@ -8,11 +8,10 @@ use quorate_ceremony::audit::{
     SignatureFault, Standing, Verdict, replay,
 };
 use quorate_ceremony::document::{Documents, NotChecked};
+use quorate_ceremony::entry::{AbortReason, Request};
 use quorate_ceremony::names::EntryId;
 use quorate_ceremony::state::Refused;
-use quorate_ceremony::statement::{AbortReason, Request};
-use quorate_protocol::Identifier;
-use quorate_protocol::keyshare;
+use quorate_protocol::{Identifier, keyshare};
 
 use super::{EVERYBODY, signed_log};
 use quorate_ceremony::test_world::name;

@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use curve25519_dalek::scalar::Scalar;
 use quorate_ceremony::effect::{NodeChange, NodeEffect};
 use quorate_ceremony::encoding::Base64;
-use quorate_ceremony::entry::{Author, Entry};
+use quorate_ceremony::entry::{Author, Body, Entry};
 use quorate_ceremony::message::{DeclineReason, FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, Digest, SessionId, Timestamp};
 use quorate_ceremony::signing::Subject;
 use quorate_ceremony::state::{Group, Session, SessionPhase};
-use quorate_ceremony::statement::Body;
 use quorate_protocol::keys::KeyPackage;
 use rand_chacha::ChaCha20Rng;
 

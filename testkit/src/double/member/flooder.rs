@@ -4,10 +4,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use quorate_ceremony::effect::NodeEffect;
 use quorate_ceremony::encoding::Base64;
+use quorate_ceremony::entry::{Body, Request};
 use quorate_ceremony::message::{DeclineReason, FromNode};
 use quorate_ceremony::names::{Digest, SessionId};
 use quorate_ceremony::signing::SignedPart;
-use quorate_ceremony::statement::{Body, Request};
 use rand_chacha::ChaCha20Rng;
 
 use super::attack::Slip;

@@ -3,10 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use quorate_ceremony::effect::NodeEffect;
-use quorate_ceremony::entry::Entry;
+use quorate_ceremony::entry::{Body, Entry};
 use quorate_ceremony::names::{AccountName, EntryId};
 use quorate_ceremony::state::{RequestState, Status};
-use quorate_ceremony::statement::Body;
 use rand_chacha::ChaCha20Rng;
 
 use super::attack::Slip;

@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_ceremony::effect::NodeEffect;
 use quorate_ceremony::encoding::Base64;
-use quorate_ceremony::entry::{Author, Entry, Statement};
+use quorate_ceremony::entry::{Author, Body, Entry, Statement};
 use quorate_ceremony::identity::{AccountSecrets, SecretKey};
 use quorate_ceremony::message::FromNode;
 use quorate_ceremony::names::{AccountName, Digest, SessionId, Timestamp};
 use quorate_ceremony::state::IvnState;
-use quorate_ceremony::statement::Body;
 use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore as _;
 

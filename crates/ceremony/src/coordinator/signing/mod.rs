@@ -32,11 +32,11 @@ use super::peers::Peers;
 use crate::document::Document;
 use crate::effect::{CoordinatorDeadline, CoordinatorEffect};
 use crate::encoding::{Base64, Encoder};
+use crate::entry::{Body, SignerRecord};
 use crate::message::FromCoordinator;
 use crate::names::{AccountName, EntryId, GroupName, SessionId, Timestamp};
 use crate::signing::{SignedPart, SigningSession, Subject};
 use crate::state::{IvnState, Status};
-use crate::statement::{Body, SignerRecord};
 
 use reliability::Reliability;
 use roast::{Next, Package, Roast};

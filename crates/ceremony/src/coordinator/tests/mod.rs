@@ -2,6 +2,7 @@
 
 mod signing;
 
+use crate::state::refusal::Entries;
 use std::collections::BTreeMap;
 
 use quorate_log::key::{CosignerSigner, Seed};
@@ -11,14 +12,13 @@ use super::{Config, Coordinator, CoordinatorSecrets, Input};
 use crate::document::Document;
 use crate::effect::{CoordinatorChange, CoordinatorDeadline, CoordinatorEffect, JoinId};
 use crate::encoding::Base64;
-use crate::entry::Entry;
+use crate::entry::{Body, Entry, GroupChange, Role};
 use crate::identity::SecretKey;
 use crate::message::{DeclineReason, FromCoordinator, FromNode};
 use crate::names::{AccountName, SessionId};
 use crate::signing::Subject;
 use crate::state::Refusal;
 use crate::state::clock::MAX_CLOCK_LEAD;
-use crate::statement::{Body, GroupChange, Role};
 use crate::test_world::{HOUR, TestLog, board, name, secrets, session};
 
 fn coordinator(log: &TestLog) -> Coordinator {
@@ -110,7 +110,7 @@ fn an_admission_that_claims_to_be_old_is_not_taken() {
     assert!(joins(&mut TestLog::founded(), MAX_CLOCK_LEAD).is_ok());
     let seconds = MAX_CLOCK_LEAD / 1000 + 1;
     let late = joins(&mut TestLog::founded(), seconds * 1000);
-    assert_eq!(late, Err(Refusal::ClockSkew { seconds }));
+    assert_eq!(late, Err(Refusal::Entries(Entries::ClockSkew { seconds })));
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn an_admission_is_shown_again_for_its_index_and_nothing_else_is() {
     };
     // Genesis, an invitation, its admission.
     assert_eq!(shows(0), Some(Ok(0)));
-    assert_eq!(shows(1), Some(Err(Refusal::WrongAuthor)));
+    assert_eq!(shows(1), Some(Err(Refusal::Entries(Entries::WrongAuthor))));
     assert_eq!(shows(2), Some(Ok(2)));
 }
 
@@ -144,7 +144,7 @@ fn a_statement_from_the_future_is_taken_only_within_the_clocks_tolerance() {
         let entry = log.entry("ada", Body::Request(log.request()));
         log.now = now;
         let effects = submits(&mut coordinator, &mut log, "ada", &entry);
-        let skew = seconds.map(|seconds| Refusal::ClockSkew { seconds });
+        let skew = seconds.map(|seconds| Refusal::Entries(Entries::ClockSkew { seconds }));
         assert_eq!(rejection(&effects), skew.as_ref());
     }
 }
@@ -337,7 +337,7 @@ fn an_account_that_states_too_much_is_stopped_and_no_other_is() {
     for _ in 0..3 {
         assert_eq!(starts(&mut log, "ben"), None);
     }
-    let refused = Some(Refusal::TooMuch { account: name("ben"), seconds: 1 });
+    let refused = Some(Refusal::Entries(Entries::TooMuch { account: name("ben"), seconds: 1 }));
     assert_eq!(starts(&mut log, "ben"), refused);
     assert_eq!(starts(&mut log, "cyd"), None);
     log.wait(1_000);
@@ -365,7 +365,8 @@ fn new_shares_cost_what_others_have_to_say_about_them() {
         let starts = log.entry("ben", Body::NodeStarted { incarnation });
         // Four short statements of each, six sealed shares, and the proposal; what others decide on
         // is the latter only.
-        let refused = spent.map(|seconds| Refusal::TooMuch { account: name("ben"), seconds });
+        let refused = spent
+            .map(|seconds| Refusal::Entries(Entries::TooMuch { account: name("ben"), seconds }));
         assert_eq!(
             rejection(&submits(&mut coordinator, &mut log, "ben", &starts)),
             refused.as_ref()

@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::effect::{Done, NodeDeadline};
-use crate::entry::Entry;
+use crate::entry::{Entry, GroupChange};
 use crate::message::FromCoordinator::{Presence, Rejected};
 use crate::names::{Digest, GroupName};
 use crate::state::Refusal;
-use crate::statement::GroupChange;
+use crate::state::refusal::{Entries, Requests, Sessions};
 
 /// What the node signs and keeps for the log.
 fn states(effects: &[NodeEffect]) -> Vec<Body> {
@@ -80,21 +80,29 @@ fn a_vote_that_would_not_count_is_not_signed() {
         let Some(Err(CommandError::Refusal(reason))) = answer(&effects) else { panic!() };
         reason
     };
-    let said = Refusal::AlreadySaid { account: name("ben") };
+    let said = Refusal::Entries(Entries::AlreadySaid { account: name("ben") });
     assert_eq!(refused(Bench::approved(), 0), said);
     let (bench, request) = asked("ada", |_| {});
-    assert_eq!(refused((bench, request), HOUR), Refusal::RequestOver { request });
+    assert_eq!(
+        refused((bench, request), HOUR),
+        Refusal::Requests(Requests::RequestOver { request })
+    );
     let maker_is_not_checker = |policy: &mut crate::policy::Policy| {
         policy.rule.requester_may_approve = false;
     };
-    assert_eq!(refused(asked("ben", maker_is_not_checker), 0), Refusal::RequesterMayNotApprove);
+    assert_eq!(
+        refused(asked("ben", maker_is_not_checker), 0),
+        Refusal::Requests(Requests::RequesterMayNotApprove)
+    );
     let (mut bench, request) = asked("ada", maker_is_not_checker);
     assert!(fetches(&command(&mut bench, Command::Approve(request)), request));
 }
 
 #[test]
 fn who_refused_or_consents_already_can_not_consent_again() {
-    let said = Some(Err(CommandError::Refusal(Refusal::AlreadySaid { account: name("ben") })));
+    let said = Some(Err(CommandError::Refusal(Refusal::Entries(Entries::AlreadySaid {
+        account: name("ben"),
+    }))));
     let (mut bench, request) = asked("ada", |_| {});
     command(&mut bench, Command::Reject { request, reason: "no".to_owned() });
     let effects = command(&mut bench, Command::Approve(request));
@@ -130,7 +138,7 @@ fn who_waits_for_the_document_of_a_request_that_others_decide_is_told() {
     assert_eq!(answer(&command(&mut bench, Command::Approve(request))), None);
     bench.log.approves("cyd", request).unwrap();
     let effects = signed_by(&mut bench, &["ada", "cyd"], request);
-    let over = CommandError::Refusal(Refusal::RequestOver { request });
+    let over = CommandError::Refusal(Refusal::Requests(Requests::RequestOver { request }));
     assert_eq!(answer(&effects), Some(Err(over)));
 }
 
@@ -196,7 +204,7 @@ fn forgets(effects: &[NodeEffect], id: EntryId) -> bool {
 
 #[test]
 fn what_was_rejected_without_reason_is_said_in_the_same_words_and_other_things_in_others() {
-    let (mut bench, entry, again, _) = rejected_request(Refusal::Protocol);
+    let (mut bench, entry, again, _) = rejected_request(Refusal::Sessions(Sessions::Protocol));
     assert_eq!(bench.node.disputed().map(Entry::id).collect::<Vec<_>>(), [entry.id()]);
     let effects = bench.tell(Input::Command(CommandId(2), again));
     assert!(matches!(effects[..], [NodeEffect::Send(FromNode::Submit { .. })]), "{effects:?}");
@@ -219,7 +227,7 @@ fn what_was_rejected_without_reason_is_said_in_the_same_words_and_other_things_i
 
 #[test]
 fn what_was_rejected_for_the_clock_is_forgotten_and_the_lead_is_told() {
-    let skew = Refusal::ClockSkew { seconds: 100 };
+    let skew = Refusal::Entries(Entries::ClockSkew { seconds: 100 });
     let (bench, entry, _, effects) = rejected_request(skew.clone());
     assert!(forgets(&effects, entry.id()));
     assert_eq!(answer(&effects), Some(Err(CommandError::Refusal(skew))));
@@ -243,7 +251,10 @@ fn the_announcement_of_a_process_is_made_once_and_forgotten_when_rejected() {
     });
     let announcement = sent.unwrap();
     assert!(matches!(announcement.statement().body, Body::NodeStarted { .. }));
-    let effects = bench.receive(Rejected { entry: announcement.id(), reason: Refusal::Protocol });
+    let effects = bench.receive(Rejected {
+        entry: announcement.id(),
+        reason: Refusal::Sessions(Sessions::Protocol),
+    });
     assert!(forgets(&effects, announcement.id()));
 }
 
@@ -374,10 +385,11 @@ fn who_refused_a_change_does_not_approve_it_although_the_log_never_got_the_refus
     bench.announce();
     let reason = "no".to_owned();
     let refusal = entry_in(&command(&mut bench, Command::Reject { request: change, reason }));
-    let skew = Refusal::ClockSkew { seconds: 400 };
+    let skew = Refusal::Entries(Entries::ClockSkew { seconds: 400 });
     bench.receive(Rejected { entry: refusal.id(), reason: skew });
     let effects = command(&mut bench, Command::Approve(change));
-    let said = CommandError::Refusal(Refusal::AlreadySaid { account: name("ben") });
+    let said =
+        CommandError::Refusal(Refusal::Entries(Entries::AlreadySaid { account: name("ben") }));
     assert_eq!((answer(&effects), states(&effects).len()), (Some(Err(said)), 0));
     // To refuse it again is another matter.
     let again = command(&mut bench, Command::Reject { request: change, reason: "no".to_owned() });

@@ -10,11 +10,10 @@ use rand_core::SeedableRng as _;
 
 use crate::effect::{NodeChange, NodeEffect};
 use crate::encoding::Base64;
-use crate::entry::Entry;
+use crate::entry::{Body, Entry};
 use crate::message::FromCoordinator;
 use crate::names::SessionId;
 use crate::node::{Config, Input, Node, Saved};
-use crate::statement::Body;
 use crate::test_world::{TestLog, name, secrets, session};
 
 fn checkpoint(log: &TestLog) -> String {

@@ -1,9 +1,9 @@
 //! What a node keeps of lies, and what it believes in spite of them.
 
 use super::*;
-use crate::entry::Entry;
+use crate::entry::{Entry, Role};
+use crate::state::refusal::{Entries, Requests};
 use crate::state::{Refusal, Status};
-use crate::statement::Role;
 
 /// Another history of the same length.
 fn board_again(bench: &mut Bench, other: &str) -> TestLog {
@@ -201,7 +201,10 @@ fn what_is_no_entry_at_all_is_proof_under_a_checkpoint_and_nothing_without() {
     let effects = bench.receive(log_message(bench.shown, &[garbage], checkpoint(&all, &origin)));
     let proved = bench.judge(&proof_in(&effects).unwrap());
     let index = bench.log.state.size();
-    assert_eq!(proved, Ok(Proved::Inadmissible { index, reason: Refusal::Malformed }));
+    assert_eq!(
+        proved,
+        Ok(Proved::Inadmissible { index, reason: Refusal::Entries(Entries::Malformed) })
+    );
 }
 
 #[test]
@@ -271,7 +274,7 @@ fn disputed() -> (Bench, EntryId, Entry, Vec<NodeEffect>) {
             _ => None,
         })
         .unwrap();
-    let reason = Refusal::RequestOver { request };
+    let reason = Refusal::Requests(Requests::RequestOver { request });
     let effects = bench.receive(FromCoordinator::Rejected { entry: approval.id(), reason });
     (bench, request, approval, effects)
 }
@@ -321,7 +324,7 @@ fn a_statement_that_the_log_does_not_admit_either_is_let_go_at_once() {
         _ => None,
     });
     let entry = refusal.unwrap();
-    let reason = Refusal::RequestOver { request };
+    let reason = Refusal::Requests(Requests::RequestOver { request });
     let effects = bench.receive(FromCoordinator::Rejected { entry, reason: reason.clone() });
     assert!(removes(&effects, entry));
     let told = |e: &NodeEffect| matches!(e, NodeEffect::Respond(_, Err(CommandError::Refusal(r))) if *r == reason);

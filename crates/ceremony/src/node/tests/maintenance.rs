@@ -2,11 +2,12 @@
 
 use super::*;
 use crate::effect::NodeDeadline;
+use crate::entry::GroupChange;
 use crate::names::Timestamp;
 use crate::node::maintenance::{PAUSE, PROVE_AFTER, RETRY, TURN};
 use crate::policy::SHORTEST_REFRESH;
+use crate::state::refusal::Entries;
 use crate::state::{Event, Refusal};
-use crate::statement::GroupChange;
 
 fn states(effects: &[NodeEffect]) -> Vec<&Entry> {
     let stated = effects.iter().filter_map(|effect| match effect {
@@ -74,7 +75,8 @@ fn a_clock_that_was_wrong_puts_nothing_off_once_it_is_right_again() {
         assert_eq!(states(&effects).is_empty(), before);
         // What was stated with that time is not taken, and forgotten.
         for entry in states(&effects) {
-            let (entry, reason) = (entry.id(), Refusal::ClockSkew { seconds: 99 });
+            let (entry, reason) =
+                (entry.id(), Refusal::Entries(Entries::ClockSkew { seconds: 99 }));
             bench.tell(Input::Received(FromCoordinator::Rejected { entry, reason }));
         }
         // It is the next hour, and the clock is right.

@@ -16,12 +16,11 @@ use super::{Command, Config, Contradiction, Input, Node, Saved};
 use crate::document::{Document, Documents, NotChecked};
 use crate::effect::{CommandError, CommandId, NodeChange, NodeEffect};
 use crate::encoding::Base64;
-use crate::entry::Entry;
+use crate::entry::{Body, Entry, Request};
 use crate::message::{DeclineReason, FromCoordinator, FromNode};
 use crate::misbehaviour::{Misbehaviour, NotProved, Proved};
 use crate::names::{AccountName, EntryId, SessionId};
 use crate::signing::{SignedPart, SigningSession, Subject};
-use crate::statement::{Body, Request};
 use crate::test_world::{HOUR, TestLog, board, checkpoint_of, name, secrets, session};
 
 /// Ben's node, and whoever is at the other end of its connection.

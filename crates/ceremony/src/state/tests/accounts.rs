@@ -1,10 +1,10 @@
 //! What becomes of an account, of its say, and of what it said: suspended, resumed, removed, with other keys.
 
+use crate::state::refusal::{Accounts, Changes, Entries, Groups, Requests, Sessions};
 use std::collections::BTreeSet;
 
-use crate::entry::{Author, Entry};
+use crate::entry::{AbortReason, Author, Body, Entry, Role};
 use crate::state::{ChangeEnd, Event, Refusal, Status, Unable};
-use crate::statement::{AbortReason, Body, Role};
 use crate::test_world::{TestLog, board, name, secrets, session, some};
 
 fn suspends(log: &mut TestLog, account: &str) -> Result<Vec<Event>, Refusal> {
@@ -43,7 +43,7 @@ fn a_suspended_account_says_nothing_until_it_is_resumed() {
     let request = log.requests("ada", log.request()).unwrap();
     let events = suspends(&mut log, "ben").unwrap();
     assert!(events.contains(&Event::Dismissed(name("ben"))));
-    let suspended = Refusal::Suspended { account: name("ben") };
+    let suspended = Refusal::Accounts(Accounts::Suspended { account: name("ben") });
     assert_eq!(log.approves("ben", request), Err(suspended.clone()));
     assert_eq!(log.state.check_connection(&name("ben"), None), Err(suspended));
     resumes(&mut log, "ben").unwrap();
@@ -62,10 +62,13 @@ fn consents_of_who_is_suspended_are_void_and_stay_so() {
     let events = suspends(&mut log, "ben").unwrap();
     assert!(events.contains(&Event::RequestVoted(request)));
     assert_eq!(log.state.request(request).unwrap().status, Status::Open);
-    assert_eq!(log.signs(request, &["ada", "ben"], 9), Err(Refusal::NotApproved { request }));
+    assert_eq!(
+        log.signs(request, &["ada", "ben"], 9),
+        Err(Refusal::Requests(Requests::NotApproved { request }))
+    );
     resumes(&mut log, "ben").unwrap();
     assert_eq!(log.state.request(request).unwrap().approvals, some(&["ada"]));
-    let said = Refusal::AlreadySaid { account: name("ben") };
+    let said = Refusal::Entries(Entries::AlreadySaid { account: name("ben") });
     assert_eq!(log.enter(&approval), Err(said), "the coordinator can not bring it back");
     log.approves("ben", request).unwrap();
     assert_eq!(log.state.request(request).unwrap().status, Status::Approved);
@@ -87,7 +90,7 @@ fn what_is_signed_stays_signed_whatever_becomes_of_its_signers() {
 fn a_removed_account_is_gone_for_ever_and_its_name_is_not_used_again() {
     let mut log = keyed();
     removes(&mut log, "ben").unwrap();
-    let removed = Refusal::Removed { account: name("ben") };
+    let removed = Refusal::Accounts(Accounts::Removed { account: name("ben") });
     let body = Body::NodeStarted { incarnation: log.random() };
     assert_eq!(log.says("ben", body), Err(removed.clone()));
     assert_eq!(log.state.check_connection(&name("ben"), None), Err(removed.clone()));
@@ -104,23 +107,29 @@ fn a_removed_account_is_gone_for_ever_and_its_name_is_not_used_again() {
 #[test]
 fn only_an_admin_decides_and_not_about_itself_nor_about_the_last_one() {
     let mut log = keyed();
-    let not_admin = Err(Refusal::NotAdmin { account: name("ben") });
+    let not_admin = Err(Refusal::Accounts(Accounts::NotAdmin { account: name("ben") }));
     let account = name("cyd");
     assert_eq!(log.says("ben", Body::AccountSuspended { account: account.clone() }), not_admin);
     assert_eq!(log.says("ben", Body::AccountRemoved { account: account.clone() }), not_admin);
     let roles = BTreeSet::from([Role::Admin]);
     assert_eq!(log.says("ben", Body::AccountRoles { account: account.clone(), roles }), not_admin);
-    assert_eq!(log.coordinator_says(Body::AccountRemoved { account }), Err(Refusal::WrongAuthor));
-    let own = Err(Refusal::OwnAccount { account: name("ada") });
+    assert_eq!(
+        log.coordinator_says(Body::AccountRemoved { account }),
+        Err(Refusal::Entries(Entries::WrongAuthor))
+    );
+    let own = Err(Refusal::Accounts(Accounts::OwnAccount { account: name("ada") }));
     assert_eq!(suspends(&mut log, "ada"), own);
     assert_eq!(removes(&mut log, "ada"), own);
     suspends(&mut log, "fay").unwrap();
-    let last = Err(Refusal::LastAdmin { account: name("ada") });
+    let last = Err(Refusal::Accounts(Accounts::LastAdmin { account: name("ada") }));
     assert_eq!(removes(&mut log, "ada"), last, "one that is suspended is none");
     assert_eq!(sets_roles(&mut log, "ada", &[Role::Member]), last);
     resumes(&mut log, "fay").unwrap();
     sets_roles(&mut log, "ada", &[Role::Member]).unwrap();
-    assert_eq!(suspends(&mut log, "ben"), Err(Refusal::NotAdmin { account: name("ada") }));
+    assert_eq!(
+        suspends(&mut log, "ben"),
+        Err(Refusal::Accounts(Accounts::NotAdmin { account: name("ada") }))
+    );
 }
 
 #[test]
@@ -128,18 +137,30 @@ fn a_decision_that_was_held_back_or_is_said_again_does_not_undo_a_later_one() {
     let mut log = keyed();
     let held_back = log.entry("ada", Body::AccountResumed { account: name("ben") });
     suspends(&mut log, "ben").unwrap();
-    assert_eq!(suspends(&mut log, "ben"), Err(Refusal::AlreadySo { account: name("ben") }));
-    assert_eq!(log.enter(&held_back), Err(Refusal::Outdated { name: "ben".to_owned() }));
+    assert_eq!(
+        suspends(&mut log, "ben"),
+        Err(Refusal::Accounts(Accounts::AlreadySo { account: name("ben") }))
+    );
+    assert_eq!(
+        log.enter(&held_back),
+        Err(Refusal::Entries(Entries::Outdated { name: "ben".to_owned() }))
+    );
     let suspended = log.entries.last().unwrap().clone();
     resumes(&mut log, "ben").unwrap();
     let again = Entry::from_bytes(&suspended).unwrap();
-    assert_eq!(log.enter(&again), Err(Refusal::Outdated { name: "ben".to_owned() }));
+    assert_eq!(
+        log.enter(&again),
+        Err(Refusal::Entries(Entries::Outdated { name: "ben".to_owned() }))
+    );
     // Two decisions of one moment: the first can not be brought back by saying it again.
     let suspend = log.entry("ada", Body::AccountSuspended { account: name("cyd") });
     let resume = log.entry("ada", Body::AccountResumed { account: name("cyd") });
     log.enter(&suspend).unwrap();
     log.enter(&resume).unwrap();
-    assert_eq!(log.enter(&suspend), Err(Refusal::AlreadySaid { account: name("ada") }));
+    assert_eq!(
+        log.enter(&suspend),
+        Err(Refusal::Entries(Entries::AlreadySaid { account: name("ada") }))
+    );
 }
 
 #[test]
@@ -150,7 +171,7 @@ fn what_an_admin_handed_out_ends_with_its_being_one() {
         log.says("fay", Body::Invitation(invitation)).unwrap();
         log.invite("gil", Role::Member);
         end(&mut log, "fay").unwrap();
-        assert_eq!(log.join("eve"), Err(Refusal::NotInvited));
+        assert_eq!(log.join("eve"), Err(Refusal::Accounts(Accounts::NotInvited)));
         log.join("gil").unwrap();
     }
 }
@@ -158,11 +179,11 @@ fn what_an_admin_handed_out_ends_with_its_being_one() {
 #[test]
 fn a_member_of_a_group_keeps_the_member_role() {
     let mut log = keyed();
-    let still = Refusal::StillMember { account: name("ben"), group: board() };
+    let still = Refusal::Accounts(Accounts::StillMember { account: name("ben"), group: board() });
     assert_eq!(sets_roles(&mut log, "ben", &[Role::Auditor]), Err(still));
     sets_roles(&mut log, "ben", &[Role::Auditor, Role::Member]).unwrap();
     sets_roles(&mut log, "out", &[Role::Auditor]).unwrap();
-    let same = Refusal::AlreadySo { account: name("out") };
+    let same = Refusal::Accounts(Accounts::AlreadySo { account: name("out") });
     assert_eq!(sets_roles(&mut log, "out", &[Role::Auditor]), Err(same));
 }
 
@@ -172,30 +193,29 @@ fn keys_are_replaced_only_by_an_invitation_that_names_those_that_are_there() {
     let roles = BTreeSet::from([Role::Member]);
     log.wait(1);
     let invitation = log.invitation("ben", Role::Member);
-    let exists = Refusal::AccountExists { account: name("ben") };
+    let exists = Refusal::Accounts(Accounts::AccountExists { account: name("ben") });
     assert_eq!(log.says("ada", Body::Invitation(invitation.clone())), Err(exists.clone()));
     let with = |keys: &str, roles: &BTreeSet<Role>| {
         let replaces = Some(secrets(keys).identity.public());
         let invitation = invitation.clone();
-        Body::Invitation(crate::statement::Invitation {
-            replaces,
-            roles: roles.clone(),
-            ..invitation
-        })
+        Body::Invitation(crate::entry::Invitation { replaces, roles: roles.clone(), ..invitation })
     };
     assert_eq!(log.says("ada", with("cyd", &roles)), Err(exists));
     let admin = BTreeSet::from([Role::Admin]);
-    let other = Refusal::OtherRoles { account: name("ben") };
+    let other = Refusal::Accounts(Accounts::OtherRoles { account: name("ben") });
     assert_eq!(log.says("ada", with("ben", &admin)), Err(other));
-    let unknown = Refusal::UnknownAccount { account: name("zoe") };
+    let unknown = Refusal::Accounts(Accounts::UnknownAccount { account: name("zoe") });
     assert_eq!(log.replace_keys("zoe", "new"), Err(unknown));
     log.wait(1);
     log.says("ada", with("ben", &roles)).unwrap();
-    let taken = Err(Refusal::KeysTaken { account: name("ben") });
+    let taken = Err(Refusal::Accounts(Accounts::KeysTaken { account: name("ben") }));
     assert_eq!(log.join("ben"), taken, "with the keys that it has");
     log.keys_of.insert(name("ben"), "new".to_owned());
     log.join("ben").unwrap();
-    assert_eq!(log.join("ben"), Err(Refusal::AccountExists { account: name("ben") }));
+    assert_eq!(
+        log.join("ben"),
+        Err(Refusal::Accounts(Accounts::AccountExists { account: name("ben") }))
+    );
 }
 
 #[test]
@@ -208,7 +228,7 @@ fn who_got_other_keys_from_an_admin_has_no_share_and_no_say() {
     assert!(events.contains(&Event::Dismissed(name("ben"))));
     assert_eq!(log.state.request(request).unwrap().approvals, some(&["ada"]));
     let no_share: Result<Vec<Event>, _> =
-        Err(Refusal::NoShare { account: name("ben"), group: board() });
+        Err(Refusal::Groups(Groups::NoShare { account: name("ben"), group: board() }));
     assert_eq!(log.approves("ben", request), no_share);
     assert_eq!(log.refuses("ben", request), no_share);
     log.wait(1);
@@ -244,9 +264,15 @@ fn an_admin_can_not_get_a_share_by_giving_members_other_keys() {
     // New shares for everybody would give one to whoever has the new keys, and a refresh takes nobody's consent.
     let refresh = log.group().definition.clone();
     let change = log.proposes("fay", refresh).unwrap();
-    assert_eq!(log.begin(session(2), 1), Err(Refusal::NotApproved { request: change }));
+    assert_eq!(
+        log.begin(session(2), 1),
+        Err(Refusal::Requests(Requests::NotApproved { request: change }))
+    );
     log.approves("ada", change).unwrap();
-    assert_eq!(log.begin(session(2), 1), Err(Refusal::NotApproved { request: change }));
+    assert_eq!(
+        log.begin(session(2), 1),
+        Err(Refusal::Requests(Requests::NotApproved { request: change }))
+    );
     log.approves("cyd", change).unwrap();
     log.begin(session(2), 1).unwrap();
     // It does not deal: it has nothing to deal.
@@ -261,7 +287,7 @@ fn an_admin_can_not_get_a_share_by_giving_members_other_keys() {
     let past = log.group().past_epochs.last().unwrap();
     assert_eq!(past.lost, some(&["ben"]), "where the earlier one is, nobody knows");
     let body = Body::ShareDestroyed { group: board(), epoch: 1 };
-    let stranger = Refusal::NotAMember { account: name("ben"), group: board() };
+    let stranger = Refusal::Groups(Groups::NotAMember { account: name("ben"), group: board() });
     assert_eq!(log.says("ben", body), Err(stranger));
 }
 
@@ -316,7 +342,11 @@ fn a_session_ends_with_the_suspension_of_a_participant_and_follows_by_itself() {
         session: session(3),
         reason: AbortReason::RosterChanged { account: name("ben") },
     };
-    assert_eq!(log.coordinator_says(body), Err(Refusal::WrongAuthor), "it is not for saying");
+    assert_eq!(
+        log.coordinator_says(body),
+        Err(Refusal::Entries(Entries::WrongAuthor)),
+        "it is not for saying"
+    );
 }
 
 #[test]
@@ -325,7 +355,7 @@ fn without_enough_members_who_can_use_their_shares_nothing_is_changed() {
     log.replace_keys("ben", "new").unwrap();
     log.wait(1);
     log.replace_keys("cyd", "other").unwrap();
-    let few = Refusal::TooFewShares { group: board(), able: 1, needed: 2 };
+    let few = Refusal::Changes(Changes::TooFewShares { group: board(), able: 1, needed: 2 });
     assert_eq!(log.proposes("ada", log.group().definition.clone()).unwrap_err(), few);
     let health = log.group().health(log.now);
     let unable = health.iter().filter(|(_, h)| matches!(h, crate::state::Health::Unable(_)));
@@ -338,22 +368,29 @@ fn an_account_rotates_its_keys_and_keeps_its_share_and_its_say() {
     let request = log.requests("ada", log.request()).unwrap();
     log.approves("ben", request).unwrap();
     let forged = log.rotation("ben", "cyd", "new");
-    assert_eq!(log.enter(&forged), Err(Refusal::Signature));
+    assert_eq!(log.enter(&forged), Err(Refusal::Entries(Entries::Signature)));
     let own = log.rotation("ben", "ben", "cyd");
-    assert_eq!(log.enter(&own), Err(Refusal::KeysTaken { account: name("cyd") }));
+    assert_eq!(
+        log.enter(&own),
+        Err(Refusal::Accounts(Accounts::KeysTaken { account: name("cyd") }))
+    );
     let rotated = log.rotation("ben", "ben", "new");
     // Whoever still has the earlier keys is not to go on with them.
     let events = vec![Event::Dismissed(name("ben")), Event::Account(name("ben"))];
     assert_eq!(log.enter(&rotated), Ok(events));
-    assert_eq!(log.enter(&rotated), Err(Refusal::Signature));
+    assert_eq!(log.enter(&rotated), Err(Refusal::Entries(Entries::Signature)));
     log.wait(1);
     // With keys that come back, the coordinator could say the rotation again.
     let back = log.rotation("ben", "new", "ben");
-    assert_eq!(log.enter(&back), Err(Refusal::KeysUsed));
-    assert_eq!(log.requests("ben", log.request()), Err(Refusal::Signature), "with the former key");
+    assert_eq!(log.enter(&back), Err(Refusal::Accounts(Accounts::KeysUsed)));
+    assert_eq!(
+        log.requests("ben", log.request()),
+        Err(Refusal::Entries(Entries::Signature)),
+        "with the former key"
+    );
     log.keys_of.insert(name("ben"), "new".to_owned());
     log.signs(request, &["ada", "ben"], 9).unwrap();
-    let replaced = Err(Refusal::KeysReplaced { account: name("ben") });
+    let replaced = Err(Refusal::Accounts(Accounts::KeysReplaced { account: name("ben") }));
     let former = secrets("ben").identity.public();
     assert_eq!(log.state.check_connection(&name("ben"), Some(former)), replaced);
     suspends(&mut log, "cyd").unwrap();
@@ -361,7 +398,10 @@ fn an_account_rotates_its_keys_and_keeps_its_share_and_its_say() {
     let body = Body::KeysRotated { keys: keys.public() };
     let statement = log.statement(Author::Account(name("cyd")), body);
     let entry = Entry::sign(statement, &[&secrets("cyd").identity, &keys.identity]).unwrap();
-    assert_eq!(log.enter(&entry), Err(Refusal::Suspended { account: name("cyd") }));
+    assert_eq!(
+        log.enter(&entry),
+        Err(Refusal::Accounts(Accounts::Suspended { account: name("cyd") }))
+    );
 }
 
 #[test]
@@ -373,15 +413,15 @@ fn a_copy_of_a_node_is_known_until_one_of_the_two_starts_anew() {
     let says = |log: &mut TestLog, incarnation, other| {
         log.says("ben", Body::NodeDuplicated { incarnation, other })
     };
-    assert_eq!(says(&mut log, second, first), Err(Refusal::StaleIncarnation));
-    assert_eq!(says(&mut log, second, second), Err(Refusal::StaleIncarnation));
+    assert_eq!(says(&mut log, second, first), Err(Refusal::Sessions(Sessions::StaleIncarnation)));
+    assert_eq!(says(&mut log, second, second), Err(Refusal::Sessions(Sessions::StaleIncarnation)));
     says(&mut log, first, second).unwrap();
     assert!(duplicated(&log));
-    let said = Err(Refusal::AlreadySaid { account: name("ben") });
+    let said = Err(Refusal::Entries(Entries::AlreadySaid { account: name("ben") }));
     assert_eq!(says(&mut log, first, second), said);
     log.start_node("ben", 3);
     assert!(!duplicated(&log));
-    assert_eq!(says(&mut log, first, second), Err(Refusal::StaleIncarnation));
+    assert_eq!(says(&mut log, first, second), Err(Refusal::Sessions(Sessions::StaleIncarnation)));
 }
 
 #[test]
@@ -393,7 +433,7 @@ fn before_there_is_a_key_everybody_has_to_accept_again_when_a_member_gets_other_
     for member in ["ben", "cyd"] {
         log.accept(member).unwrap();
     }
-    assert_eq!(log.begin(session(1), 1), Err(Refusal::NotAccepted));
+    assert_eq!(log.begin(session(1), 1), Err(Refusal::Sessions(Sessions::NotAccepted)));
     log.accept("ada").unwrap();
     log.begin(session(1), 1).unwrap();
 }
@@ -409,8 +449,11 @@ fn an_acceptance_that_is_void_is_not_brought_back_by_saying_it_again() {
     log.enter(&accepted).unwrap();
     suspends(&mut log, "dan").unwrap();
     resumes(&mut log, "dan").unwrap();
-    assert_eq!(log.enter(&accepted), Err(Refusal::AlreadySaid { account: name("dan") }));
-    let still = Refusal::StillMember { account: name("dan"), group: board() };
+    assert_eq!(
+        log.enter(&accepted),
+        Err(Refusal::Entries(Entries::AlreadySaid { account: name("dan") }))
+    );
+    let still = Refusal::Accounts(Accounts::StillMember { account: name("dan"), group: board() });
     assert_eq!(sets_roles(&mut log, "dan", &[]), Err(still), "it is about to be a member");
 }
 
@@ -429,7 +472,7 @@ fn what_was_handed_out_with_former_keys_is_void() {
         } else {
             log.replace_keys("fay", "new").unwrap();
         }
-        assert_eq!(log.join("eve"), Err(Refusal::NotInvited));
+        assert_eq!(log.join("eve"), Err(Refusal::Accounts(Accounts::NotInvited)));
     }
 }
 
@@ -440,5 +483,8 @@ fn a_start_that_was_held_back_is_no_later_start() {
     let earlier = log.entry("ben", earlier);
     log.wait(1);
     log.start_node("ben", 8);
-    assert_eq!(log.enter(&earlier), Err(Refusal::Outdated { name: "ben".to_owned() }));
+    assert_eq!(
+        log.enter(&earlier),
+        Err(Refusal::Entries(Entries::Outdated { name: "ben".to_owned() }))
+    );
 }

@@ -1,13 +1,14 @@
 //! Changes of groups that have a key: who decides, what stays, and what becomes of everything that was under way.
 
+use crate::state::refusal::{Accounts, Changes, Entries, Groups, Possession, Requests, Sessions};
 use std::collections::BTreeSet;
 
 use quorate_protocol::keyshare::{Run, Step};
 
+use crate::entry::{AbortReason, Body, GroupChange, GroupDefinition, Role};
 use crate::names::{AccountName, EntryId};
 use crate::signing::Subject;
 use crate::state::{ChangeEnd, Event, Refusal, SessionPhase, Status};
-use crate::statement::{AbortReason, Body, GroupChange, GroupDefinition, Role};
 use crate::test_world::{HOUR, TestLog, board, name, session, some};
 
 /// The board of three with its key, and dan and eve, who could join it.
@@ -84,15 +85,24 @@ fn it_takes_the_consents_of_as_many_members_as_sign_and_no_admin_is_enough() {
     log.join("fay").unwrap();
     let smaller = log.board_of(&["ada", "ben"], 2);
     let change = log.proposes("fay", smaller).unwrap();
-    assert_eq!(log.begin(session(2), 1), Err(Refusal::NotApproved { request: change }));
-    let stranger = Refusal::NotAMember { account: name("fay"), group: board() };
+    assert_eq!(
+        log.begin(session(2), 1),
+        Err(Refusal::Requests(Requests::NotApproved { request: change }))
+    );
+    let stranger = Refusal::Groups(Groups::NotAMember { account: name("fay"), group: board() });
     assert_eq!(log.approves("fay", change), Err(stranger));
     log.approves("cyd", change).unwrap();
-    assert_eq!(log.begin(session(2), 1), Err(Refusal::NotApproved { request: change }));
-    assert_eq!(log.approves("cyd", change), Err(Refusal::AlreadySaid { account: name("cyd") }));
+    assert_eq!(
+        log.begin(session(2), 1),
+        Err(Refusal::Requests(Requests::NotApproved { request: change }))
+    );
+    assert_eq!(
+        log.approves("cyd", change),
+        Err(Refusal::Entries(Entries::AlreadySaid { account: name("cyd") }))
+    );
     log.approves("ben", change).unwrap();
     assert_eq!(log.begin(session(2), 1), Ok(vec![Event::Ceremony(board())]));
-    let over = Refusal::RequestOver { request: change };
+    let over = Refusal::Requests(Requests::RequestOver { request: change });
     assert_eq!(log.approves("ada", change), Err(over), "it is decided");
 }
 
@@ -114,7 +124,10 @@ fn a_policy_can_ask_for_more_consents_and_keep_the_proposer_out() {
     let mut log = TestLog::keyed_with(definition);
     let change = log.proposes("ada", log.board_of(&["ada", "ben"], 2)).unwrap();
     assert!(log.group().change.as_ref().unwrap().approvals.is_empty());
-    assert_eq!(log.approves("ada", change), Err(Refusal::RequesterMayNotApprove));
+    assert_eq!(
+        log.approves("ada", change),
+        Err(Refusal::Requests(Requests::RequesterMayNotApprove))
+    );
 }
 
 #[test]
@@ -127,7 +140,7 @@ fn a_change_that_enough_refuse_is_over_and_the_group_is_as_before() {
     let past = &log.group().past_changes[0];
     assert_eq!(past.end, ChangeEnd::Rejected);
     assert!(past.refusals.keys().eq(&some(&["ben", "cyd"])), "who refused, and why, is kept");
-    let running = Err(Refusal::SessionRunning { group: board() });
+    let running = Err(Refusal::Sessions(Sessions::SessionRunning { group: board() }));
     assert_eq!(log.begin(session(2), 1), running, "there is nothing to make");
     let request = log.requests("ada", log.request()).unwrap();
     log.approves("cyd", request).unwrap();
@@ -144,24 +157,27 @@ fn who_would_join_and_does_not_want_to_ends_the_change_approved_or_not() {
             log.approves("ben", change).unwrap();
         }
         accepts(&mut log, "eve", change).unwrap();
-        let said = Err(Refusal::AlreadySaid { account: name("eve") });
+        let said = Err(Refusal::Entries(Entries::AlreadySaid { account: name("eve") }));
         assert_eq!(log.refuses("eve", change), said, "to accept is final");
-        let stranger = Refusal::NotAMember { account: name("out"), group: board() };
+        let stranger = Refusal::Groups(Groups::NotAMember { account: name("out"), group: board() });
         assert_eq!(log.refuses("out", change), Err(stranger));
         log.refuses("dan", change).unwrap();
         let past = &log.group().past_changes[0];
         assert_eq!(past.end, ChangeEnd::Declined { by: name("dan") });
         assert!(past.refusals.keys().eq(&some(&["dan"])), "who declined, and why, is kept");
-        let running = Err(Refusal::SessionRunning { group: board() });
+        let running = Err(Refusal::Sessions(Sessions::SessionRunning { group: board() }));
         assert_eq!(log.begin(session(2), 1), running, "there is nothing to make");
-        let over = Err(Refusal::RequestOver { request: change });
+        let over = Err(Refusal::Requests(Requests::RequestOver { request: change }));
         assert_eq!(log.approves("cyd", change), over);
         log.proposes("ben", log.board_of(&["ada", "ben", "cyd", "eve"], 2)).unwrap();
     }
     let mut log = keyed();
     let change = log.proposes("ada", log.board_of(&["ada", "ben", "cyd", "dan"], 2)).unwrap();
     log.wait(HOUR + 1);
-    assert_eq!(log.refuses("dan", change), Err(Refusal::RequestOver { request: change }));
+    assert_eq!(
+        log.refuses("dan", change),
+        Err(Refusal::Requests(Requests::RequestOver { request: change }))
+    );
 }
 
 #[test]
@@ -170,21 +186,22 @@ fn what_can_not_be_is_refused_with_the_reason() {
     let mut refused = |members: &[&str], min_signers| {
         log.proposes("ada", log.board_of(members, min_signers)).unwrap_err()
     };
-    let min_signers = |min_signers, members| Refusal::MinSigners { min_signers, members };
+    let min_signers =
+        |min_signers, members| Refusal::Groups(Groups::MinSigners { min_signers, members });
     assert_eq!(refused(&["ada", "ben", "cyd"], 0), min_signers(0, 3));
     assert_eq!(refused(&["ada", "ben", "cyd"], 1), min_signers(1, 3));
     assert_eq!(refused(&["ada", "ben", "cyd"], 4), min_signers(4, 3));
-    let twice = Refusal::MemberTwice { account: name("ben") };
+    let twice = Refusal::Groups(Groups::MemberTwice { account: name("ben") });
     assert_eq!(refused(&["ada", "ben", "ben"], 2), twice);
-    let unknown = Refusal::UnknownAccount { account: name("zoe") };
+    let unknown = Refusal::Accounts(Accounts::UnknownAccount { account: name("zoe") });
     assert_eq!(refused(&["ada", "ben", "zoe"], 2), unknown);
-    let no_member = Refusal::MemberRole { account: name("out") };
+    let no_member = Refusal::Groups(Groups::MemberRole { account: name("out") });
     assert_eq!(refused(&["ada", "ben", "out"], 2), no_member);
-    let itself = Refusal::RemovesItself { account: name("ada") };
+    let itself = Refusal::Changes(Changes::RemovesItself { account: name("ada") });
     assert_eq!(refused(&["ben", "cyd"], 2), itself);
 
     let others = log.board_of(&["ada", "ben"], 2);
-    let stranger = Refusal::NotAMember { account: name("out"), group: board() };
+    let stranger = Refusal::Groups(Groups::NotAMember { account: name("out"), group: board() });
     assert_eq!(log.proposes("out", others.clone()), Err(stranger));
     let propose = |log: &mut TestLog, epoch, expires_at| {
         let definition = others.clone();
@@ -194,16 +211,19 @@ fn what_can_not_be_is_refused_with_the_reason() {
         )
     };
     let at = log.now.plus(HOUR);
-    let old = Refusal::OtherEpoch { group: board(), asked: 2, current: 1 };
+    let old = Refusal::Changes(Changes::OtherEpoch { group: board(), asked: 2, current: 1 });
     assert_eq!(propose(&mut log, 2, at), Err(old));
     let now = log.now;
-    assert!(matches!(propose(&mut log, 1, now), Err(Refusal::Expiry { .. })));
+    assert!(matches!(propose(&mut log, 1, now), Err(Refusal::Requests(Requests::Expiry { .. }))));
     let late = log.now.plus(200 * 24 * HOUR);
-    assert!(matches!(propose(&mut log, 1, late), Err(Refusal::Expiry { .. })));
+    assert!(matches!(propose(&mut log, 1, late), Err(Refusal::Requests(Requests::Expiry { .. }))));
 
     let mut without_key = TestLog::grouped();
     let change = without_key.board_of(&["ada", "ben"], 2);
-    assert_eq!(without_key.proposes("ada", change), Err(Refusal::NoKey { group: board() }));
+    assert_eq!(
+        without_key.proposes("ada", change),
+        Err(Refusal::Groups(Groups::NoKey { group: board() }))
+    );
 }
 
 #[test]
@@ -211,14 +231,14 @@ fn of_two_changes_the_second_is_refused_and_names_the_first_until_that_is_over()
     let mut log = keyed();
     let first = log.proposes("ada", log.board_of(&["ada", "ben"], 2)).unwrap();
     let other = log.board_of(&["ada", "ben", "cyd", "dan"], 2);
-    let pending = Err(Refusal::ChangePending { group: board(), change: first });
+    let pending = Err(Refusal::Changes(Changes::ChangePending { group: board(), change: first }));
     assert_eq!(log.proposes("ben", other.clone()), pending);
-    let not_admin = Err(Refusal::NotAdmin { account: name("ben") });
+    let not_admin = Err(Refusal::Accounts(Accounts::NotAdmin { account: name("ben") }));
     assert_eq!(log.says("ben", Body::GroupChangeWithdrawn { change: first }), not_admin);
     log.says("ada", Body::GroupChangeWithdrawn { change: first }).unwrap();
     let second = log.proposes("ben", other.clone()).unwrap();
     log.wait(HOUR + 1);
-    let over = Err(Refusal::RequestOver { request: second });
+    let over = Err(Refusal::Requests(Requests::RequestOver { request: second }));
     assert_eq!(log.approves("ada", second), over, "it has lapsed");
     log.proposes("cyd", other).unwrap();
     let ends: Vec<_> = log.group().past_changes.iter().map(|past| past.end.clone()).collect();
@@ -230,13 +250,13 @@ fn nobody_is_made_a_member_without_accepting() {
     let mut log = keyed();
     let change = log.proposes("ada", log.board_of(&["ada", "ben", "cyd", "dan"], 2)).unwrap();
     log.approves("ben", change).unwrap();
-    assert_eq!(log.begin(session(2), 1), Err(Refusal::NotAccepted));
-    let member = Refusal::NotAMember { account: name("ben"), group: board() };
+    assert_eq!(log.begin(session(2), 1), Err(Refusal::Sessions(Sessions::NotAccepted)));
+    let member = Refusal::Groups(Groups::NotAMember { account: name("ben"), group: board() });
     assert_eq!(accepts(&mut log, "ben", change), Err(member), "it is one already");
-    let stranger = Refusal::NotAMember { account: name("eve"), group: board() };
+    let stranger = Refusal::Groups(Groups::NotAMember { account: name("eve"), group: board() });
     assert_eq!(accepts(&mut log, "eve", change), Err(stranger));
     accepts(&mut log, "dan", change).unwrap();
-    let said = Refusal::AlreadySaid { account: name("dan") };
+    let said = Refusal::Entries(Entries::AlreadySaid { account: name("dan") });
     assert_eq!(accepts(&mut log, "dan", change), Err(said));
     log.begin(session(2), 1).unwrap();
 }
@@ -301,7 +321,7 @@ fn until_the_new_shares_are_in_use_the_old_ones_sign_and_afterwards_they_do_not(
     let mut before = keyed_again(&log);
     before.coordinator_says(body.clone()).unwrap();
     log.change(&["ada", "ben", "cyd", "dan", "eve"], 2, session(2));
-    assert_eq!(log.coordinator_says(body), Err(Refusal::Signers));
+    assert_eq!(log.coordinator_says(body), Err(Refusal::Requests(Requests::Signers)));
     log.signs(request, &["ada", "ben"], 10).unwrap();
 }
 
@@ -339,7 +359,7 @@ fn a_session_that_fails_leaves_the_old_shares_and_is_tried_again() {
     let request = log.requests("ada", log.request()).unwrap();
     log.approves("cyd", request).unwrap();
     log.signs(request, &["ada", "cyd"], 9).unwrap();
-    assert_eq!(log.begin(session(2), 2), Err(Refusal::SessionOver));
+    assert_eq!(log.begin(session(2), 2), Err(Refusal::Sessions(Sessions::SessionOver)));
     log.begin(session(3), 2).unwrap();
     assert_eq!(log.group().key.as_ref().unwrap().epoch, 1);
 }
@@ -383,7 +403,7 @@ fn who_deals_and_leaves_and_then_runs_from_an_older_disk_is_not_accused_of_sayin
     let (one, other) = (message(&mut log, one), message(&mut log, other));
     log.posts("cyd", one).unwrap();
     log.start_node("cyd", 2);
-    assert_eq!(log.posts("cyd", other), Err(Refusal::StaleIncarnation));
+    assert_eq!(log.posts("cyd", other), Err(Refusal::Sessions(Sessions::StaleIncarnation)));
     assert_eq!(log.group().phase(), Some(SessionPhase::Revealing));
 }
 
@@ -415,7 +435,10 @@ fn somebody_who_cheats_is_given_no_new_share() {
     let aborted = Body::CeremonyAborted { session: session(2), reason: reason.clone() };
     log.coordinator_says(aborted).unwrap();
     assert_eq!(log.group().past_changes[0].end, ChangeEnd::Failed(reason));
-    assert_eq!(log.begin(session(3), 2), Err(Refusal::SessionRunning { group: board() }));
+    assert_eq!(
+        log.begin(session(3), 2),
+        Err(Refusal::Sessions(Sessions::SessionRunning { group: board() }))
+    );
     log.change(&["ada", "ben", "eve"], 2, session(3));
 }
 
@@ -428,7 +451,7 @@ fn whoever_proposed_a_change_can_stop_it_until_it_is_in_force() {
     log.says("ada", Body::GroupChangeWithdrawn { change }).unwrap();
     assert!(log.group().session.is_none());
     assert_eq!(log.group().definition, log.board_of_three());
-    let over = Err(Refusal::RequestOver { request: change });
+    let over = Err(Refusal::Requests(Requests::RequestOver { request: change }));
     assert_eq!(log.says("ada", Body::GroupChangeWithdrawn { change }), over);
 }
 
@@ -446,14 +469,15 @@ fn a_restart_of_one_who_only_deals_costs_nothing() {
 fn only_holders_of_shares_that_are_not_in_force_say_that_they_destroyed_theirs() {
     let mut log = keyed();
     let destroyed = |epoch| Body::ShareDestroyed { group: board(), epoch };
-    let early = Err(Refusal::NotAPastEpoch { group: board(), epoch: 1 });
+    let early = Err(Refusal::Possession(Possession::NotAPastEpoch { group: board(), epoch: 1 }));
     assert_eq!(log.says("ada", destroyed(1)), early);
     log.change(&["ada", "ben", "dan"], 2, session(2));
-    let newcomer = Err(Refusal::NotAMember { account: name("dan"), group: board() });
+    let newcomer =
+        Err(Refusal::Groups(Groups::NotAMember { account: name("dan"), group: board() }));
     assert_eq!(log.says("dan", destroyed(1)), newcomer);
     log.says("cyd", destroyed(1)).unwrap();
     log.says("ada", destroyed(1)).unwrap();
-    let said = Err(Refusal::AlreadySaid { account: name("ada") });
+    let said = Err(Refusal::Entries(Entries::AlreadySaid { account: name("ada") }));
     assert_eq!(log.says("ada", destroyed(1)), said);
     assert_eq!(log.group().past_epochs[0].destroyed, some(&["ada", "cyd"]));
 }
@@ -483,7 +507,10 @@ fn a_vote_of_somebody_who_left_and_came_back_can_not_be_said_again_by_others() {
     log.change(&["ada", "ben"], 2, session(2));
     log.change(&["ada", "ben", "cyd"], 2, session(3));
     assert_eq!(log.state.request(request).unwrap().approvals, some(&["ada"]));
-    assert_eq!(log.enter(&approval), Err(Refusal::AlreadySaid { account: name("cyd") }));
+    assert_eq!(
+        log.enter(&approval),
+        Err(Refusal::Entries(Entries::AlreadySaid { account: name("cyd") }))
+    );
     log.wait(1);
     log.approves("cyd", request).unwrap();
     assert_eq!(log.state.request(request).unwrap().status, Status::Approved);
@@ -495,7 +522,10 @@ fn new_shares_give_way_to_a_change_but_not_to_other_new_shares() {
     let first = log.proposes("cyd", log.board_of_three()).unwrap();
     log.begin(session(2), 1).unwrap();
     let again = log.proposes("ben", log.board_of_three());
-    assert_eq!(again, Err(Refusal::ChangePending { group: board(), change: first }));
+    assert_eq!(
+        again,
+        Err(Refusal::Changes(Changes::ChangePending { group: board(), change: first }))
+    );
     let change = log.proposes("ada", log.board_of(&["ada", "ben"], 2)).unwrap();
     assert_eq!(log.group().past_changes[0].end, ChangeEnd::Replaced { by: change });
     assert!(log.group().session.is_none());
@@ -515,13 +545,12 @@ fn an_identifier_of_a_session_that_was_called_off_is_not_given_to_somebody_else(
 
 #[test]
 fn why_min_signers_is_out_of_range_is_said_for_each_end_of_it() {
-    let said = |min_signers, members| Refusal::MinSigners { min_signers, members }.to_string();
+    let said = |min_signers, members| {
+        Refusal::Groups(Groups::MinSigners { min_signers, members }).to_string()
+    };
     for min_signers in [0, 1] {
         assert!(said(min_signers, 3).contains("a quorum of one is an ordinary key"));
     }
-    assert_eq!(
-        said(9, 3),
-        "9 of 3 members could never sign: min_signers is 2 to the number of members"
-    );
-    assert!(said(2, 1).starts_with("2 of 1 member could never sign"));
+    assert_eq!(said(9, 3), "9 of 3 members could never sign: min_signers must be 2 to 3");
+    assert!(said(2, 1).starts_with("that would leave 1 member"));
 }

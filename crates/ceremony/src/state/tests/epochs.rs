@@ -1,5 +1,6 @@
 //! Shares of two epochs of one key: whatever changed between the two, they are of no use beside each other.
 
+use crate::state::refusal::Requests;
 use std::collections::BTreeMap;
 
 use curve25519_dalek::Scalar;
@@ -7,10 +8,10 @@ use quorate_protocol::keys::{KeyPackage, PublicKeyPackage};
 use quorate_protocol::sign;
 
 use crate::encoding::Base64;
+use crate::entry::{Body, Role, SignerRecord};
 use crate::names::{AccountName, EntryId};
 use crate::signing::{SigningSession, Subject};
 use crate::state::Refusal;
-use crate::statement::{Body, Role, SignerRecord};
 use crate::test_world::{TestLog, name, secrets, session, some};
 
 const DOCUMENT: &[u8] = b"document";
@@ -188,7 +189,11 @@ fn shares_of_two_epochs_never_combine_whatever_changed_between_them() {
                 if is_mixed(set) {
                     assert!(signature.is_err(), "{before:?} and {after:?} made a signature");
                     let refused = log.coordinator_says(entry(request, records));
-                    assert_eq!(refused, Err(Refusal::Signers), "{before:?} → {after:?}");
+                    assert_eq!(
+                        refused,
+                        Err(Refusal::Requests(Requests::Signers)),
+                        "{before:?} → {after:?}"
+                    );
                 } else {
                     // It is not by accident that the others fail. Old shares alone still make signatures: a
                     // reshare does not revoke copies.
@@ -198,7 +203,7 @@ fn shares_of_two_epochs_never_combine_whatever_changed_between_them() {
                         let refused = log.coordinator_says(entry(request, records));
                         assert_eq!(
                             refused,
-                            Err(Refusal::Signers),
+                            Err(Refusal::Requests(Requests::Signers)),
                             "shares of an epoch that is over"
                         );
                     }

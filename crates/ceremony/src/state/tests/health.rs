@@ -1,10 +1,11 @@
 //! Proofs of possession, and what they and everything else say of members' shares.
 
 use crate::encoding::Base64;
+use crate::entry::Body;
 use crate::names::Timestamp;
 use crate::signing::Subject;
+use crate::state::refusal::{Changes, Entries, Groups, Sessions};
 use crate::state::{Event, HEALTHY_FOR, Health, Refusal, Shortfall, Unable, possession_context};
-use crate::statement::Body;
 use crate::test_world::{HOUR, TestLog, board, name, session};
 
 /// A proof of `account`'s with the share of `of`, as if made at `at`.
@@ -32,7 +33,7 @@ fn only_who_has_the_share_proves_that_it_has_it_and_for_one_moment_only() {
     let mut log = TestLog::keyed();
     log.wait(HOUR);
     let now = log.now;
-    let bad = Err(Refusal::BadSignature);
+    let bad = Err(Refusal::Sessions(Sessions::BadSignature));
     let of_another = proof(&mut log, "ben", "cyd", 1, now);
     assert_eq!(log.says("ben", of_another), bad);
     let made_before = proof(&mut log, "ben", "ben", 1, Timestamp(now.0 - 1));
@@ -46,7 +47,10 @@ fn only_who_has_the_share_proves_that_it_has_it_and_for_one_moment_only() {
     }
     assert_eq!(proves(&mut log, "ben"), Ok(vec![Event::ShareProved(board())]));
     assert_eq!(health_of(&log, "ben", now), Health::Healthy { proved: now });
-    assert_eq!(proves(&mut log, "ben"), Err(Refusal::AlreadySaid { account: name("ben") }));
+    assert_eq!(
+        proves(&mut log, "ben"),
+        Err(Refusal::Entries(Entries::AlreadySaid { account: name("ben") }))
+    );
 }
 
 #[test]
@@ -55,13 +59,13 @@ fn shares_of_other_epochs_and_of_strangers_prove_nothing() {
     log.wait(HOUR);
     let now = log.now;
     let later = proof(&mut log, "ben", "ben", 2, now);
-    let other = Refusal::OtherEpoch { group: board(), asked: 2, current: 1 };
+    let other = Refusal::Changes(Changes::OtherEpoch { group: board(), asked: 2, current: 1 });
     assert_eq!(log.says("ben", later), Err(other));
     let stranger = proof(&mut log, "out", "ben", 1, now);
-    let no_share = Err(Refusal::NoShare { account: name("out"), group: board() });
+    let no_share = Err(Refusal::Groups(Groups::NoShare { account: name("out"), group: board() }));
     assert_eq!(log.says("out", stranger), no_share);
     log.replace_keys("ben", "new").unwrap();
-    let no_share = Err(Refusal::NoShare { account: name("ben"), group: board() });
+    let no_share = Err(Refusal::Groups(Groups::NoShare { account: name("ben"), group: board() }));
     assert_eq!(proves(&mut log, "ben"), no_share);
 }
 

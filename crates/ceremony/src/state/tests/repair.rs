@@ -1,13 +1,14 @@
 //! Repairs: a member that lost its share gets it back, if the others want that.
 
+use crate::state::refusal::{Accounts, Changes, Groups, Requests, Sessions};
 use std::collections::BTreeSet;
 
 use quorate_protocol::keyshare::Phase;
 use quorate_protocol::repair;
 
+use crate::entry::{AbortReason, Body, GroupChange, GroupDefinition, Role};
 use crate::names::{AccountName, EntryId};
 use crate::state::{ChangeEnd, Event, Health, Refusal, SessionPhase, Unable};
-use crate::statement::{AbortReason, Body, GroupChange, GroupDefinition, Role};
 use crate::test_world::{HOUR, TestLog, board, name, session, some};
 
 /// Somebody proposes to give a member its share back.
@@ -88,8 +89,11 @@ fn it_takes_the_consents_of_others_as_for_a_change() {
     let mut log = TestLog::keyed();
     log.replace_keys("ben", "new").unwrap();
     let change = proposes(&mut log, "ada", "ben").unwrap();
-    assert_eq!(log.begin(session(2), 1), Err(Refusal::NotApproved { request: change }));
-    let no_share = Refusal::NoShare { account: name("ben"), group: board() };
+    assert_eq!(
+        log.begin(session(2), 1),
+        Err(Refusal::Requests(Requests::NotApproved { request: change }))
+    );
+    let no_share = Refusal::Groups(Groups::NoShare { account: name("ben"), group: board() });
     assert_eq!(log.approves("ben", change).unwrap_err(), no_share);
     log.approves("cyd", change).unwrap();
     log.begin(session(2), 1).unwrap();
@@ -101,9 +105,15 @@ fn who_gets_a_share_back_has_no_say_in_that_whatever_keys_it_has() {
     let mut log = TestLog::keyed();
     let change = proposes(&mut log, "ben", "ben").unwrap();
     assert!(log.group().change.as_ref().unwrap().approvals.is_empty());
-    assert_eq!(log.approves("ben", change), Err(Refusal::OwnRepair { account: name("ben") }));
+    assert_eq!(
+        log.approves("ben", change),
+        Err(Refusal::Changes(Changes::OwnRepair { account: name("ben") }))
+    );
     log.approves("ada", change).unwrap();
-    assert_eq!(log.begin(session(2), 1), Err(Refusal::NotApproved { request: change }));
+    assert_eq!(
+        log.begin(session(2), 1),
+        Err(Refusal::Requests(Requests::NotApproved { request: change }))
+    );
     log.approves("cyd", change).unwrap();
     log.begin(session(2), 1).unwrap();
     let terms = &log.group().session.as_ref().unwrap().terms;
@@ -116,16 +126,16 @@ fn a_repair_is_for_a_member_and_changes_nothing_else() {
     let mut log = TestLog::keyed();
     log.invite("dan", Role::Member);
     log.join("dan").unwrap();
-    let stranger = Refusal::Repair { account: name("dan") };
+    let stranger = Refusal::Changes(Changes::Repair { account: name("dan") });
     assert_eq!(proposes(&mut log, "ada", "dan").unwrap_err(), stranger);
     let more = log.board_of(&["ada", "ben", "cyd"], 3);
-    let refused = Refusal::Repair { account: name("ben") };
+    let refused = Refusal::Changes(Changes::Repair { account: name("ben") });
     assert_eq!(proposes_with(&mut log, "ada", "ben", more).unwrap_err(), refused);
     log.says("ada", Body::AccountSuspended { account: name("ben") }).unwrap();
-    let suspended = Refusal::Suspended { account: name("ben") };
+    let suspended = Refusal::Accounts(Accounts::Suspended { account: name("ben") });
     assert_eq!(proposes(&mut log, "ada", "ben").unwrap_err(), suspended);
     log.says("ada", Body::AccountRemoved { account: name("ben") }).unwrap();
-    let removed = Refusal::Removed { account: name("ben") };
+    let removed = Refusal::Accounts(Accounts::Removed { account: name("ben") });
     assert_eq!(proposes(&mut log, "ada", "ben").unwrap_err(), removed);
 }
 
@@ -134,7 +144,7 @@ fn too_few_who_can_help_repair_nothing() {
     let mut log = TestLog::keyed();
     log.replace_keys("ben", "new").unwrap();
     log.says("ada", Body::AccountSuspended { account: name("cyd") }).unwrap();
-    let few = Refusal::TooFewShares { group: board(), able: 1, needed: 2 };
+    let few = Refusal::Changes(Changes::TooFewShares { group: board(), able: 1, needed: 2 });
     assert_eq!(proposes(&mut log, "ada", "ben").unwrap_err(), few);
 }
 
@@ -176,7 +186,7 @@ fn only_the_recipient_certifies_and_only_what_the_messages_come_to() {
     log.begin(session(2), 1).unwrap();
     log.wait(1);
     log.repair(&["ada", "ben", "cyd"]);
-    let stranger = Refusal::NotAMember { account: name("ada"), group: board() };
+    let stranger = Refusal::Groups(Groups::NotAMember { account: name("ada"), group: board() });
     assert_eq!(log.certifies("ada"), Err(stranger));
     let (transcript, _) = log.certificate();
     let other =
@@ -225,7 +235,7 @@ fn restarts_cost_a_repair_only_what_it_needs() {
     assert_eq!(restart(done(), "ben"), restarted("ben"), "its share was in memory only");
     let mut log = done();
     log.start_node("ben", 2);
-    assert_eq!(log.certifies("ben"), Err(Refusal::SessionStep));
+    assert_eq!(log.certifies("ben"), Err(Refusal::Sessions(Sessions::SessionStep)));
     let reason = AbortReason::Restarted { nodes: some(&["ben"]) };
     let body = Body::CeremonyAborted { session: session(2), reason };
     log.coordinator_says(body).unwrap();
@@ -241,7 +251,7 @@ fn no_record_activates_a_repaired_share() {
     assert!(log.group().activation(log.state.ivn()).is_none());
     let signature = crate::encoding::Base64(vec![0; 64]);
     let body = Body::EpochStarted { session: session(2), signature };
-    assert_eq!(log.coordinator_says(body), Err(Refusal::SessionStep));
+    assert_eq!(log.coordinator_says(body), Err(Refusal::Sessions(Sessions::SessionStep)));
 }
 
 #[test]
@@ -313,7 +323,7 @@ fn what_too_few_could_consent_to_is_not_even_proposed() {
     definition.policy.rule.requester_may_approve = false;
     let mut log = TestLog::keyed_with(definition);
     // Neither ada, who proposes, nor ben, who gets the share.
-    let few = Refusal::TooFewVoters { group: board(), able: 1, needed: 2 };
+    let few = Refusal::Changes(Changes::TooFewVoters { group: board(), able: 1, needed: 2 });
     assert_eq!(proposes(&mut log, "ada", "ben").unwrap_err(), few);
     let change = proposes(&mut log, "ben", "ben").unwrap();
     log.approves("ada", change).unwrap();

@@ -1,12 +1,13 @@
 //! Requests, consents and refusals.
 
+use crate::state::refusal::{Entries, Groups, Requests};
 use std::collections::BTreeSet;
 
+use crate::entry::{Body, GroupDefinition, Request};
 use crate::names::{EntryId, GroupName};
 use crate::policy::{DEFAULT_EXPIRY, Policy, Rule};
 use crate::state::clock::MAX_CLOCK_LEAD;
 use crate::state::{Event, Refusal, Refused, Status};
-use crate::statement::{Body, GroupDefinition, Request};
 use crate::test_world::{HOUR, TestLog, board, name};
 
 fn keyed(policy: Policy) -> TestLog {
@@ -39,10 +40,13 @@ fn what_the_coordinator_says_of_the_time_lets_nothing_lapse() {
 #[test]
 fn a_request_needs_a_group_with_a_key() {
     let mut log = TestLog::grouped();
-    assert_eq!(log.requests("ada", log.request()), Err(Refusal::NoKey { group: board() }));
+    assert_eq!(
+        log.requests("ada", log.request()),
+        Err(Refusal::Groups(Groups::NoKey { group: board() }))
+    );
     let group: GroupName = "other".parse().unwrap();
     let request = Request { group: group.clone(), ..log.request() };
-    assert_eq!(log.requests("ada", request), Err(Refusal::UnknownGroup { group }));
+    assert_eq!(log.requests("ada", request), Err(Refusal::Groups(Groups::UnknownGroup { group })));
 }
 
 #[test]
@@ -52,7 +56,10 @@ fn whoever_is_no_member_is_refused_and_that_is_logged() {
     let refused = Refused::NotAuthorized { requester: name("out"), group: board() };
     assert!(refused.to_string().starts_with("user account not authorized"), "{refused}");
     assert_eq!(status(&log, id), Status::Refused(refused));
-    assert_eq!(log.approves("ada", id), Err(Refusal::RequestOver { request: id }));
+    assert_eq!(
+        log.approves("ada", id),
+        Err(Refusal::Requests(Requests::RequestOver { request: id }))
+    );
 }
 
 #[test]
@@ -78,7 +85,7 @@ fn a_request_pins_the_policy() {
     let mut log = TestLog::keyed();
     let policy = Policy::for_min_signers(3).hash();
     let request = Request { policy, ..log.request() };
-    assert_eq!(log.requests("ada", request), Err(Refusal::PolicyChanged));
+    assert_eq!(log.requests("ada", request), Err(Refusal::Requests(Requests::PolicyChanged)));
 }
 
 #[test]
@@ -87,7 +94,10 @@ fn a_request_expires_within_the_policys_time() {
     let longest_hours = DEFAULT_EXPIRY / HOUR;
     for expires_at in [log.now, log.now.plus(DEFAULT_EXPIRY + 1)] {
         let request = Request { expires_at, ..log.request() };
-        assert_eq!(log.requests("ada", request), Err(Refusal::Expiry { longest_hours }));
+        assert_eq!(
+            log.requests("ada", request),
+            Err(Refusal::Requests(Requests::Expiry { longest_hours }))
+        );
     }
     let request = Request { expires_at: log.now.plus(DEFAULT_EXPIRY), ..log.request() };
     assert!(log.requests("ada", request).is_ok());
@@ -98,7 +108,7 @@ fn the_same_request_is_made_once() {
     let mut log = TestLog::keyed();
     log.requests("ada", log.request()).unwrap();
     let again = log.requests("ada", log.request());
-    assert_eq!(again, Err(Refusal::AlreadySaid { account: name("ada") }));
+    assert_eq!(again, Err(Refusal::Entries(Entries::AlreadySaid { account: name("ada") })));
 }
 
 #[test]
@@ -106,7 +116,10 @@ fn a_request_counts_as_its_requesters_consent_where_the_policy_says_so() {
     let mut log = TestLog::keyed();
     let id = log.requests("ada", log.request()).unwrap();
     assert_eq!(log.state.request(id).unwrap().approvals, BTreeSet::from([name("ada")]));
-    assert_eq!(log.approves("ada", id), Err(Refusal::AlreadySaid { account: name("ada") }));
+    assert_eq!(
+        log.approves("ada", id),
+        Err(Refusal::Entries(Entries::AlreadySaid { account: name("ada") }))
+    );
     let events = log.approves("ben", id).unwrap();
     assert_eq!(events, [Event::RequestVoted(id), Event::RequestApproved(id)]);
     assert_eq!(status(&log, id), Status::Approved);
@@ -117,8 +130,8 @@ fn a_requester_may_not_approve_where_the_policy_says_so() {
     let policy = Policy::from(Rule { requester_may_approve: false, ..Rule::for_min_signers(2) });
     let mut log = keyed(policy);
     let id = log.requests("ada", log.request()).unwrap();
-    assert_eq!(log.approves("ada", id), Err(Refusal::RequesterMayNotApprove));
-    assert_eq!(log.refuses("ada", id), Err(Refusal::RequesterMayNotApprove));
+    assert_eq!(log.approves("ada", id), Err(Refusal::Requests(Requests::RequesterMayNotApprove)));
+    assert_eq!(log.refuses("ada", id), Err(Refusal::Requests(Requests::RequesterMayNotApprove)));
     log.approves("ben", id).unwrap();
     assert_eq!(status(&log, id), Status::Open);
     log.approves("cyd", id).unwrap();
@@ -129,9 +142,13 @@ fn a_requester_may_not_approve_where_the_policy_says_so() {
 fn only_members_vote_on_requests_that_exist() {
     let mut log = TestLog::keyed();
     let unknown = EntryId::new([0; 32]);
-    assert_eq!(log.approves("ben", unknown), Err(Refusal::UnknownRequest { request: unknown }));
+    assert_eq!(
+        log.approves("ben", unknown),
+        Err(Refusal::Requests(Requests::UnknownRequest { request: unknown }))
+    );
     let id = log.requests("ada", log.request()).unwrap();
-    let stranger = Err(Refusal::NotAMember { account: name("out"), group: board() });
+    let stranger =
+        Err(Refusal::Groups(Groups::NotAMember { account: name("out"), group: board() }));
     assert_eq!(log.approves("out", id), stranger);
     assert_eq!(log.refuses("out", id), stranger);
 }
@@ -141,7 +158,7 @@ fn nobody_votes_twice_or_changes_a_vote() {
     let mut log = keyed(Policy::from(Rule { approvals_required: 3, ..Rule::for_min_signers(2) }));
     let id = log.requests("ada", log.request()).unwrap();
     log.approves("ben", id).unwrap();
-    let said = Err(Refusal::AlreadySaid { account: name("ben") });
+    let said = Err(Refusal::Entries(Entries::AlreadySaid { account: name("ben") }));
     assert_eq!(log.approves("ben", id), said);
     assert_eq!(log.refuses("ben", id), said);
 }
@@ -151,7 +168,10 @@ fn an_approved_request_takes_spare_approvals_and_no_refusals() {
     let mut log = TestLog::keyed();
     let id = log.requests("ada", log.request()).unwrap();
     log.approves("ben", id).unwrap();
-    assert_eq!(log.refuses("cyd", id), Err(Refusal::RequestOver { request: id }));
+    assert_eq!(
+        log.refuses("cyd", id),
+        Err(Refusal::Requests(Requests::RequestOver { request: id }))
+    );
     assert_eq!(log.approves("cyd", id), Ok(vec![Event::RequestVoted(id)]));
     assert_eq!(log.state.request(id).unwrap().approvals.len(), 3);
 }
@@ -174,7 +194,10 @@ fn a_request_that_can_not_be_approved_any_more_is_rejected() {
     let events = log.refuses("cyd", id).unwrap();
     assert_eq!(events, [Event::RequestVoted(id), Event::RequestRejected(id)]);
     assert_eq!(status(&log, id), Status::Rejected);
-    assert_eq!(log.approves("cyd", id), Err(Refusal::AlreadySaid { account: name("cyd") }));
+    assert_eq!(
+        log.approves("cyd", id),
+        Err(Refusal::Entries(Entries::AlreadySaid { account: name("cyd") }))
+    );
 }
 
 #[test]
@@ -183,7 +206,7 @@ fn a_refusal_gives_a_reason() {
     let id = log.requests("ada", log.request()).unwrap();
     for reason in ["", "  ", &"x".repeat(501)] {
         let body = Body::Refusal { request: id, reason: reason.to_owned() };
-        assert_eq!(log.says("ben", body), Err(Refusal::Reason), "{reason:?}");
+        assert_eq!(log.says("ben", body), Err(Refusal::Requests(Requests::Reason)), "{reason:?}");
     }
     let body = Body::Refusal { request: id, reason: "ä".repeat(500) };
     assert!(log.says("ben", body).is_ok());
@@ -195,8 +218,14 @@ fn a_lapsed_request_takes_no_votes() {
     let id = log.requests("ada", log.request()).unwrap();
     log.wait(HOUR + 1);
     assert!(log.state.request(id).unwrap().lapsed(log.now));
-    assert_eq!(log.approves("ben", id), Err(Refusal::RequestOver { request: id }));
-    assert_eq!(log.refuses("ben", id), Err(Refusal::RequestOver { request: id }));
+    assert_eq!(
+        log.approves("ben", id),
+        Err(Refusal::Requests(Requests::RequestOver { request: id }))
+    );
+    assert_eq!(
+        log.refuses("ben", id),
+        Err(Refusal::Requests(Requests::RequestOver { request: id }))
+    );
 }
 
 #[test]

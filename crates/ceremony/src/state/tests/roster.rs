@@ -1,30 +1,45 @@
 //! Genesis, authors, invitations, admissions.
 
+use crate::state::refusal::{Accounts, Entries};
 use std::collections::BTreeSet;
 
 use crate::dsse::EntryError;
-use crate::entry::{Author, Entry, Statement};
+use crate::entry::{Author, Body, Entry, Genesis, Role, Statement};
 use crate::identity::{AccountKeys, SecretKey};
 use crate::names::{Digest, IvnId};
 use crate::state::{Event, IvnState, Refusal};
-use crate::statement::{Body, Genesis, Role};
 use crate::test_world::{HOUR, TestLog, founding, genesis, name, secrets};
 
 #[test]
 fn a_log_begins_with_a_genesis_and_has_no_other() {
     let mut log = TestLog::founded();
     let started = Body::NodeStarted { incarnation: Digest::new([0; 32]) };
-    assert_eq!(IvnState::found(&log.entry("ada", started)).unwrap_err(), Refusal::NotGenesis);
-    assert_eq!(log.says("ada", Body::Genesis(genesis())), Err(Refusal::WrongAuthor));
-    assert_eq!(log.coordinator_says(Body::Genesis(genesis())), Err(Refusal::WrongAuthor));
+    assert_eq!(
+        IvnState::found(&log.entry("ada", started)).unwrap_err(),
+        Refusal::Entries(Entries::NotGenesis)
+    );
+    assert_eq!(
+        log.says("ada", Body::Genesis(genesis())),
+        Err(Refusal::Entries(Entries::WrongAuthor))
+    );
+    assert_eq!(
+        log.coordinator_says(Body::Genesis(genesis())),
+        Err(Refusal::Entries(Entries::WrongAuthor))
+    );
 }
 
 #[test]
 fn a_genesis_is_signed_by_the_admin_and_the_coordinator_that_it_names() {
     let other = Genesis { coordinator_key: SecretKey::from_seed(&[77; 32]).public(), ..genesis() };
-    assert_eq!(IvnState::found(&founding(other)).unwrap_err(), Refusal::Signature);
+    assert_eq!(
+        IvnState::found(&founding(other)).unwrap_err(),
+        Refusal::Entries(Entries::Signature)
+    );
     let other = Genesis { admin: secrets("eve").public(), ..genesis() };
-    assert_eq!(IvnState::found(&founding(other)).unwrap_err(), Refusal::Signature);
+    assert_eq!(
+        IvnState::found(&founding(other)).unwrap_err(),
+        Refusal::Entries(Entries::Signature)
+    );
 }
 
 #[test]
@@ -41,7 +56,7 @@ fn a_deployment_that_can_not_be_an_origin_founds_nothing() {
         let bad = Genesis { deployment: deployment.to_owned(), ..genesis() };
         assert_eq!(
             IvnState::found(&founding(bad)).unwrap_err(),
-            Refusal::Deployment,
+            Refusal::Entries(Entries::Deployment),
             "{deployment:?}"
         );
     }
@@ -53,7 +68,7 @@ fn a_deployment_that_can_not_be_an_origin_founds_nothing() {
 fn somebody_must_be_admin_from_the_beginning() {
     let nobody = Genesis { roles: BTreeSet::from([Role::Member]), ..genesis() };
     let invalid = IvnState::found(&founding(nobody)).unwrap_err();
-    assert_eq!(invalid, Refusal::NotAdmin { account: name("ada") });
+    assert_eq!(invalid, Refusal::Accounts(Accounts::NotAdmin { account: name("ada") }));
 }
 
 #[test]
@@ -63,7 +78,7 @@ fn an_entry_of_another_ivn_is_refused() {
         let body = Body::NodeStarted { incarnation: Digest::new([0; 32]) };
         let statement = Statement { ivn, ..log.statement(Author::Account(name("ada")), body) };
         let entry = Entry::sign(statement, &[&secrets("ada").identity]).unwrap();
-        assert_eq!(log.enter(&entry), Err(Refusal::OtherIvn));
+        assert_eq!(log.enter(&entry), Err(Refusal::Entries(Entries::OtherIvn)));
     }
 }
 
@@ -73,18 +88,18 @@ fn an_entry_counts_only_with_its_authors_signature() {
     let body = Body::NodeStarted { incarnation: Digest::new([0; 32]) };
     let statement = log.statement(Author::Account(name("ben")), body.clone());
     let forged = Entry::sign(statement, &[&secrets("cyd").identity]).unwrap();
-    assert_eq!(log.enter(&forged), Err(Refusal::Signature));
+    assert_eq!(log.enter(&forged), Err(Refusal::Entries(Entries::Signature)));
     let statement = log.statement(
         Author::Coordinator,
         Body::CeremonyAborted {
             session: crate::test_world::session(1),
-            reason: crate::statement::AbortReason::Cancelled,
+            reason: crate::entry::AbortReason::Cancelled,
         },
     );
     let forged = Entry::sign(statement, &[&secrets("ada").identity]).unwrap();
-    assert_eq!(log.enter(&forged), Err(Refusal::Signature));
+    assert_eq!(log.enter(&forged), Err(Refusal::Entries(Entries::Signature)));
     let stranger = log.says("eve", body);
-    assert_eq!(stranger, Err(Refusal::UnknownAccount { account: name("eve") }));
+    assert_eq!(stranger, Err(Refusal::Accounts(Accounts::UnknownAccount { account: name("eve") })));
 }
 
 #[test]
@@ -101,7 +116,7 @@ fn the_coordinator_can_not_say_what_is_an_accounts_to_say() {
         Body::Refusal { request, reason: "no".to_owned() },
     ];
     for body in bodies {
-        assert_eq!(log.coordinator_says(body), Err(Refusal::WrongAuthor));
+        assert_eq!(log.coordinator_says(body), Err(Refusal::Entries(Entries::WrongAuthor)));
     }
 }
 
@@ -115,7 +130,7 @@ fn an_account_can_not_say_what_is_the_coordinators_to_say() {
         Body::EpochStarted { session, signature },
     ];
     for body in bodies {
-        assert_eq!(log.says("ada", body), Err(Refusal::WrongAuthor));
+        assert_eq!(log.says("ada", body), Err(Refusal::Entries(Entries::WrongAuthor)));
     }
 }
 
@@ -123,14 +138,17 @@ fn an_account_can_not_say_what_is_the_coordinators_to_say() {
 fn only_an_admin_invites() {
     let mut log = TestLog::peopled();
     let invitation = Body::Invitation(log.invitation("eve", Role::Admin));
-    assert_eq!(log.says("ben", invitation), Err(Refusal::NotAdmin { account: name("ben") }));
+    assert_eq!(
+        log.says("ben", invitation),
+        Err(Refusal::Accounts(Accounts::NotAdmin { account: name("ben") }))
+    );
 }
 
 #[test]
 fn an_account_that_exists_can_not_be_invited_or_admitted_again() {
     let mut log = TestLog::peopled();
     log.wait(1);
-    let exists = Err(Refusal::AccountExists { account: name("ben") });
+    let exists = Err(Refusal::Accounts(Accounts::AccountExists { account: name("ben") }));
     let invitation = Body::Invitation(log.invitation("ben", Role::Member));
     assert_eq!(log.says("ada", invitation), exists);
     assert_eq!(log.join("ben"), exists, "a token works once");
@@ -149,7 +167,7 @@ fn an_invitation_admits_with_its_roles_and_is_used_up() {
 #[test]
 fn without_an_invitation_nobody_joins() {
     let mut log = TestLog::founded();
-    assert_eq!(log.join("eve"), Err(Refusal::NotInvited));
+    assert_eq!(log.join("eve"), Err(Refusal::Accounts(Accounts::NotInvited)));
 }
 
 #[test]
@@ -160,26 +178,32 @@ fn a_token_admits_no_other_account_and_in_no_other_ivn() {
     let ivn = log.state.ivn();
     let token_of_ben = TestLog::invitation_key("ben");
     let entry = log.admission("cyd", &token_of_ben, ivn);
-    assert_eq!(log.enter(&entry), Err(Refusal::NotInvited));
+    assert_eq!(log.enter(&entry), Err(Refusal::Accounts(Accounts::NotInvited)));
     let entry = log.admission("ben", &token_of_ben, IvnId::new([0; 32]));
-    assert_eq!(log.enter(&entry), Err(Refusal::OtherIvn));
+    assert_eq!(log.enter(&entry), Err(Refusal::Entries(Entries::OtherIvn)));
 }
 
 #[test]
 fn a_withdrawn_invitation_lets_nobody_in_and_another_one_does() {
     let mut log = TestLog::founded();
-    assert_eq!(log.state.withdrawal(&name("ben"), log.now), Err(Refusal::NotInvited));
+    assert_eq!(
+        log.state.withdrawal(&name("ben"), log.now),
+        Err(Refusal::Accounts(Accounts::NotInvited))
+    );
     log.invite("ben", Role::Member);
     let (invited, now) = (log.entries.last().unwrap().clone(), log.now);
     let withdrawal = log.state.withdrawal(&name("ben"), now).unwrap();
     assert!(withdrawal.is_withdrawal());
     log.says("ada", Body::Invitation(withdrawal)).unwrap();
     assert_eq!(log.state.open_invitations(now).count(), 0);
-    assert_eq!(log.join("ben"), Err(Refusal::NotInvited));
-    assert_eq!(log.state.withdrawal(&name("ben"), now), Err(Refusal::NotInvited));
+    assert_eq!(log.join("ben"), Err(Refusal::Accounts(Accounts::NotInvited)));
+    assert_eq!(
+        log.state.withdrawal(&name("ben"), now),
+        Err(Refusal::Accounts(Accounts::NotInvited))
+    );
     // Nor does the coordinator bring it back.
     let again = log.enter(&crate::entry::Entry::from_bytes(&invited).unwrap());
-    assert_eq!(again, Err(Refusal::AlreadySaid { account: name("ada") }));
+    assert_eq!(again, Err(Refusal::Entries(Entries::AlreadySaid { account: name("ada") })));
     log.wait(1);
     log.invite("ben", Role::Member);
     log.join("ben").unwrap();
@@ -189,14 +213,14 @@ fn a_withdrawn_invitation_lets_nobody_in_and_another_one_does() {
 fn an_invitation_to_replace_keys_is_withdrawn_and_the_present_ones_stay() {
     let mut log = TestLog::keyed();
     let present = log.state.account(&name("ben")).unwrap().clone();
-    let open = crate::statement::Invitation {
+    let open = crate::entry::Invitation {
         roles: present.roles.clone(),
         replaces: Some(present.keys.identity),
         ..log.invitation("ben", Role::Member)
     };
     log.says("ada", Body::Invitation(open)).unwrap();
     let withdrawal = log.state.withdrawal(&name("ben"), log.now).unwrap();
-    let not_admin = Err(Refusal::NotAdmin { account: name("cyd") });
+    let not_admin = Err(Refusal::Accounts(Accounts::NotAdmin { account: name("cyd") }));
     assert_eq!(log.says("cyd", Body::Invitation(withdrawal.clone())), not_admin);
     log.says("ada", Body::Invitation(withdrawal)).unwrap();
     let token = TestLog::invitation_key("ben");
@@ -206,7 +230,7 @@ fn an_invitation_to_replace_keys_is_withdrawn_and_the_present_ones_stay() {
         ..log.entry("ben", Body::AccountAdmitted { keys: keys.public() }).statement().clone()
     };
     let joins = crate::entry::Entry::sign(joins, &[&token, &keys.identity]).unwrap();
-    assert_eq!(log.enter(&joins), Err(Refusal::NotInvited));
+    assert_eq!(log.enter(&joins), Err(Refusal::Accounts(Accounts::NotInvited)));
     assert_eq!(log.state.account(&name("ben")).unwrap(), &present);
 }
 
@@ -221,7 +245,7 @@ fn a_withdrawal_is_said_in_time_although_other_clocks_are_ahead() {
     log.start_node("cyd", 1);
     log.now = now;
     log.says("ada", Body::Invitation(withdrawal)).unwrap();
-    assert_eq!(log.join("eve"), Err(Refusal::NotInvited));
+    assert_eq!(log.join("eve"), Err(Refusal::Accounts(Accounts::NotInvited)));
 }
 
 #[test]
@@ -230,9 +254,9 @@ fn a_second_invitation_replaces_the_first() {
     log.invite("ben", Role::Member);
     let new = SecretKey::from_seed(&[55; 32]);
     let again =
-        crate::statement::Invitation { key: new.public(), ..log.invitation("ben", Role::Member) };
+        crate::entry::Invitation { key: new.public(), ..log.invitation("ben", Role::Member) };
     log.says("ada", Body::Invitation(again)).unwrap();
-    assert_eq!(log.join("ben"), Err(Refusal::NotInvited));
+    assert_eq!(log.join("ben"), Err(Refusal::Accounts(Accounts::NotInvited)));
     let entry = log.admission("ben", &new, log.state.ivn());
     assert!(log.enter(&entry).is_ok());
 }
@@ -244,7 +268,10 @@ fn repeating_a_replaced_invitation_does_not_bring_it_back() {
     log.enter(&first).unwrap();
     log.wait(1);
     log.invite("ben", Role::Member);
-    assert_eq!(log.enter(&first), Err(Refusal::AlreadySaid { account: name("ada") }));
+    assert_eq!(
+        log.enter(&first),
+        Err(Refusal::Entries(Entries::AlreadySaid { account: name("ada") }))
+    );
 }
 
 #[test]
@@ -253,7 +280,10 @@ fn an_invitation_that_was_held_back_does_not_replace_a_later_one() {
     let held_back = log.entry("ada", Body::Invitation(log.invitation("ben", Role::Admin)));
     log.wait(1);
     log.invite("ben", Role::Member);
-    assert_eq!(log.enter(&held_back), Err(Refusal::Outdated { name: "ben".to_owned() }));
+    assert_eq!(
+        log.enter(&held_back),
+        Err(Refusal::Entries(Entries::Outdated { name: "ben".to_owned() }))
+    );
 }
 
 #[test]
@@ -264,10 +294,13 @@ fn an_expired_invitation_admits_nobody() {
     log.wait(HOUR);
     assert!(log.join("eve").is_ok(), "in its last millisecond");
     log.wait(1);
-    assert_eq!(log.join("ben"), Err(Refusal::InvitationExpired));
+    assert_eq!(log.join("ben"), Err(Refusal::Accounts(Accounts::InvitationExpired)));
     let late = log.invitation("cyd", Role::Member);
     log.wait(2 * HOUR);
-    assert_eq!(log.says("ada", Body::Invitation(late)), Err(Refusal::InvitationExpired));
+    assert_eq!(
+        log.says("ada", Body::Invitation(late)),
+        Err(Refusal::Accounts(Accounts::InvitationExpired))
+    );
 }
 
 #[test]
@@ -277,7 +310,7 @@ fn time_in_the_log_does_not_go_back() {
     log.wait(HOUR + 1);
     log.start_node("ada", 1);
     log.now = crate::names::Timestamp(0);
-    assert_eq!(log.join("ben"), Err(Refusal::InvitationExpired));
+    assert_eq!(log.join("ben"), Err(Refusal::Accounts(Accounts::InvitationExpired)));
 }
 
 #[test]
@@ -290,7 +323,10 @@ fn keys_belong_to_one_account() {
     let keys = AccountKeys { cosigner: secrets("ben").public().cosigner, ..own.public() };
     let statement = log.statement(Author::Account(name("eve")), Body::AccountAdmitted { keys });
     let entry = Entry::sign(statement, &[&token, &own.identity]).unwrap();
-    assert_eq!(log.enter(&entry), Err(Refusal::KeysTaken { account: name("ben") }));
+    assert_eq!(
+        log.enter(&entry),
+        Err(Refusal::Accounts(Accounts::KeysTaken { account: name("ben") }))
+    );
 }
 
 #[test]
@@ -298,21 +334,24 @@ fn an_incarnation_is_announced_once() {
     let mut log = TestLog::founded();
     log.start_node("ada", 1);
     let again = Body::NodeStarted { incarnation: TestLog::incarnation("ada", 1) };
-    assert_eq!(log.says("ada", again.clone()), Err(Refusal::AlreadySaid { account: name("ada") }));
+    assert_eq!(
+        log.says("ada", again.clone()),
+        Err(Refusal::Entries(Entries::AlreadySaid { account: name("ada") }))
+    );
     log.start_node("ada", 2);
     assert_eq!(
         log.says("ada", again),
-        Err(Refusal::AlreadySaid { account: name("ada") }),
+        Err(Refusal::Entries(Entries::AlreadySaid { account: name("ada") })),
         "an old start does not come back"
     );
 }
 
 #[test]
 fn what_is_wrong_with_an_entry_is_malformed_or_its_signature() {
-    assert_eq!(Refusal::from(EntryError::Signature), Refusal::Signature);
+    assert_eq!(Refusal::from(EntryError::Signature), Refusal::Entries(Entries::Signature));
     for error in
         [EntryError::TooLong, EntryError::Json, EntryError::PayloadType, EntryError::Spelling]
     {
-        assert_eq!(Refusal::from(error), Refusal::Malformed);
+        assert_eq!(Refusal::from(error), Refusal::Entries(Entries::Malformed));
     }
 }

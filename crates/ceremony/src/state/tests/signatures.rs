@@ -1,12 +1,13 @@
 //! Signature entries: what they must show.
 
+use crate::state::refusal::{Entries, Requests};
 use curve25519_dalek::Scalar;
 
 use crate::encoding::Base64;
+use crate::entry::{Body, SignerRecord};
 use crate::names::EntryId;
 use crate::signing::Subject;
 use crate::state::{Event, Refusal, Status};
-use crate::statement::{Body, SignerRecord};
 use crate::test_world::{TestLog, session};
 
 /// A request of ada that ben approved, and cyd did not.
@@ -36,7 +37,7 @@ fn a_signature_shows_approving_members_own_messages() {
     assert_eq!(events, [Event::RequestSigned(request)]);
     assert!(matches!(log.state.request(request).unwrap().status, Status::Signed { .. }));
     let again = log.coordinator_says(signature(request, signers));
-    assert_eq!(again, Err(Refusal::NotApproved { request }), "once");
+    assert_eq!(again, Err(Refusal::Requests(Requests::NotApproved { request })), "once");
 }
 
 #[test]
@@ -45,24 +46,30 @@ fn what_is_not_approved_is_not_signed() {
     let request = log.requests("ada", log.request()).unwrap();
     let signers = log.records(&["ada", "ben"], session(7), Subject::Request { request });
     let early = log.coordinator_says(signature(request, signers));
-    assert_eq!(early, Err(Refusal::NotApproved { request }));
+    assert_eq!(early, Err(Refusal::Requests(Requests::NotApproved { request })));
     let unknown = EntryId::new([0; 32]);
     let nothing = log.coordinator_says(signature(unknown, Vec::new()));
-    assert_eq!(nothing, Err(Refusal::UnknownRequest { request: unknown }));
+    assert_eq!(nothing, Err(Refusal::Requests(Requests::UnknownRequest { request: unknown })));
 }
 
 #[test]
 fn only_the_coordinator_logs_signatures() {
     let (mut log, request) = approved();
     let signers = log.records(&["ada", "ben"], session(7), Subject::Request { request });
-    assert_eq!(log.says("ada", signature(request, signers)), Err(Refusal::WrongAuthor));
+    assert_eq!(
+        log.says("ada", signature(request, signers)),
+        Err(Refusal::Entries(Entries::WrongAuthor))
+    );
 }
 
 #[test]
 fn a_signer_who_did_not_approve_does_not_count() {
     let (mut log, request) = approved();
     let signers = log.records(&["ada", "cyd"], session(7), Subject::Request { request });
-    assert_eq!(log.coordinator_says(signature(request, signers)), Err(Refusal::Signers));
+    assert_eq!(
+        log.coordinator_says(signature(request, signers)),
+        Err(Refusal::Requests(Requests::Signers))
+    );
 }
 
 #[test]
@@ -70,10 +77,19 @@ fn fewer_than_min_signers_or_one_twice_do_not_count() {
     let (mut log, request) = approved();
     let signers = log.records(&["ada", "ben"], session(7), Subject::Request { request });
     let one = vec![signers[0].clone()];
-    assert_eq!(log.coordinator_says(signature(request, one)), Err(Refusal::Signers));
+    assert_eq!(
+        log.coordinator_says(signature(request, one)),
+        Err(Refusal::Requests(Requests::Signers))
+    );
     let twice = vec![signers[0].clone(), signers[0].clone()];
-    assert_eq!(log.coordinator_says(signature(request, twice)), Err(Refusal::Signers));
-    assert_eq!(log.coordinator_says(signature(request, Vec::new())), Err(Refusal::Signers));
+    assert_eq!(
+        log.coordinator_says(signature(request, twice)),
+        Err(Refusal::Requests(Requests::Signers))
+    );
+    assert_eq!(
+        log.coordinator_says(signature(request, Vec::new())),
+        Err(Refusal::Requests(Requests::Signers))
+    );
 }
 
 #[test]
@@ -89,7 +105,10 @@ fn messages_of_another_session_request_or_set_of_commitments_do_not_count() {
     let swapped = SignerRecord { account: good[1].account.clone(), ..good[0].clone() };
     let swapped = vec![good[0].clone(), swapped];
     for signers in [other_session, other_request, mixed, swapped] {
-        assert_eq!(log.coordinator_says(signature(request, signers)), Err(Refusal::Signers));
+        assert_eq!(
+            log.coordinator_says(signature(request, signers)),
+            Err(Refusal::Requests(Requests::Signers))
+        );
     }
 }
 
@@ -102,7 +121,7 @@ fn a_signature_has_64_bytes() {
     };
     signature.0.remove(0);
     let body = Body::Signature { request, session: session(7), signature, signers };
-    assert_eq!(log.coordinator_says(body), Err(Refusal::Signers));
+    assert_eq!(log.coordinator_says(body), Err(Refusal::Requests(Requests::Signers)));
 }
 
 #[test]
@@ -113,7 +132,7 @@ fn shares_that_do_not_add_up_to_the_signature_do_not_count() {
     let others = log.records(&["ada", "ben"], session(7), subject);
     let Body::Signature { signature: other, .. } = signature(request, others) else { panic!() };
     let body = Body::Signature { request, session: session(7), signature: other, signers };
-    assert_eq!(log.coordinator_says(body), Err(Refusal::Signers));
+    assert_eq!(log.coordinator_says(body), Err(Refusal::Requests(Requests::Signers)));
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use clap::Args;
+use quorate_ceremony::entry::Role;
 use quorate_ceremony::names::AccountName;
-use quorate_ceremony::statement::Role;
 use serde::Serialize;
 
 use super::share_loss_check::{self, Loss};

@@ -4,9 +4,10 @@ use crate::api::{AccountView, Code, Problem, ShareState};
 use crate::cli::context::Context;
 use crate::cli::session::Session;
 use crate::render::Page;
+use quorate_ceremony::entry::Role;
 use quorate_ceremony::names::{AccountName, GroupName};
 use quorate_ceremony::state::Refusal;
-use quorate_ceremony::statement::Role;
+use quorate_ceremony::state::refusal::Accounts;
 
 /// How an account's shares are given up.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -80,7 +81,7 @@ pub(super) fn check_admin(session: &Session) -> Result<(), Problem> {
     let status = session.status()?;
     match status.roles.contains(&Role::Admin) {
         true => Ok(()),
-        false => Err(Refusal::NotAdmin { account: status.account }.into()),
+        false => Err(Refusal::Accounts(Accounts::NotAdmin { account: status.account }).into()),
     }
 }
 

@@ -1,13 +1,14 @@
 //! `quorate group change` and `quorate group refresh`: other members or another min_signers, and the same key.
 
+use quorate_ceremony::state::refusal::{Accounts, Groups};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::Args;
+use quorate_ceremony::entry::GroupDefinition;
 use quorate_ceremony::names::{AccountName, EntryId, GroupName};
 use quorate_ceremony::policy::Policy;
 use quorate_ceremony::state::Refusal;
-use quorate_ceremony::statement::GroupDefinition;
 use quorate_protocol::Suite;
 use serde::Serialize;
 
@@ -288,9 +289,8 @@ fn refusal(
     let gone = [removed.as_slice(), &suspended].concat();
     let is_about = match &problem.code {
         Code::Refused(
-            Refusal::Removed { account }
-            | Refusal::Suspended { account }
-            | Refusal::MemberRole { account },
+            Refusal::Accounts(Accounts::Removed { account } | Accounts::Suspended { account })
+            | Refusal::Groups(Groups::MemberRole { account }),
         ) => gone.iter().any(|name| name == account.as_str()),
         _ => false,
     };

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::Args;
+use quorate_ceremony::entry::GroupDefinition;
 use quorate_ceremony::names::{AccountName, DocumentType, GroupName};
 use quorate_ceremony::policy::{Governance, Policy, Rule};
-use quorate_ceremony::statement::GroupDefinition;
 use quorate_protocol::Suite;
 
 use super::watch::watch;

@@ -7,6 +7,7 @@ mod watch;
 use clap::{Args, Subcommand};
 use quorate_ceremony::names::{AccountName, GroupName};
 use quorate_ceremony::state::Refusal;
+use quorate_ceremony::state::refusal::Accounts;
 use serde::Serialize;
 
 use super::context::{Context, now};
@@ -207,7 +208,12 @@ fn refused(group: &GroupView, nothing: Option<String>, problem: Problem) -> Prob
         (Some(nothing), _) if problem.exit() == Exit::Error => {
             Problem::new(Code::Failed, nothing).hint(show)
         }
-        (_, Some(change)) if matches!(problem.code, Code::Refused(Refusal::NotAdmin { .. })) => {
+        (_, Some(change))
+            if matches!(
+                problem.code,
+                Code::Refused(Refusal::Accounts(Accounts::NotAdmin { .. }))
+            ) =>
+        {
             let message = format!("{}, and did not propose this change", problem.message);
             Problem::new(problem.code, message).hint(format!(
                 "{}, who did, can take it back, and any admin; to refuse it: quorate reject {} --reason TEXT",

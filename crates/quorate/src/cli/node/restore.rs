@@ -1,5 +1,6 @@
 //! `quorate node restore`: a node's home from a backup.
 
+use quorate_ceremony::state::refusal::Accounts;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -229,11 +230,11 @@ fn not_followed(failed: NotFollowed, home: &Path, account: &AccountName) -> Prob
         // There is no node yet that could be asked.
         NotFollowed::Problem(problem) if problem.exit() == Exit::NotAllowed => {
             let advice = match problem.code.refusal() {
-                Some(Refusal::KeysReplaced { .. }) => format!(
+                Some(Refusal::Accounts(Accounts::KeysReplaced { .. })) => format!(
                     "nothing was restored; take a backup from after the keys were changed, or ask an admin for others: \
                      quorate account replace-keys {account}"
                 ),
-                Some(Refusal::Suspended { .. }) => format!(
+                Some(Refusal::Accounts(Accounts::Suspended { .. })) => format!(
                     "nothing was restored; when an admin has run `quorate account resume {account}`, run this again"
                 ),
                 _ => format!(

@@ -4,6 +4,7 @@ use clap::Args;
 use quorate_ceremony::identity::PublicKey;
 use quorate_ceremony::names::AccountName;
 use quorate_ceremony::state::Refusal;
+use quorate_ceremony::state::refusal::Entries;
 use rand_core::OsRng;
 use serde::Serialize;
 
@@ -60,7 +61,9 @@ impl Run for RotateKeys {
         let stated =
             context.wait_for(state(&mut home, &protector, now(), &mut OsRng)).map_err(|error| {
                 match error {
-                    SetupError::Refused(Refusal::Signature) => superseded(&account),
+                    SetupError::Refused(Refusal::Entries(Entries::Signature)) => {
+                        superseded(&account)
+                    }
                     error => setup_problem(&error),
                 }
             })?;

@@ -12,11 +12,11 @@ use std::sync::Arc;
 use quorate_ceremony::effect::{
     CommandError, CommandId, Done, NodeChange, NodeDeadline, NodeEffect,
 };
+use quorate_ceremony::entry::Request;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{Digest, EntryId};
 use quorate_ceremony::node::{Command, Input, Node};
 use quorate_ceremony::state::RequestState;
-use quorate_ceremony::statement::Request;
 use rand_core::OsRng;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;

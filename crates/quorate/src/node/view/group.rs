@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use quorate_ceremony::entry::AbortReason;
 use quorate_ceremony::names::{AccountName, Timestamp};
 use quorate_ceremony::node::Node;
 use quorate_ceremony::state::{
     Change, ChangeEnd, Group, Health, IvnState, PastChange, Session, SessionPhase, Unable,
 };
-use quorate_ceremony::statement::AbortReason;
 
 use super::hex;
 use super::shares::{self, Signing, lacks_share};

@@ -6,11 +6,10 @@ mod shares;
 
 use std::collections::BTreeSet;
 
-use quorate_ceremony::entry::Entry;
+use quorate_ceremony::entry::{Body, Entry, GroupChange, Invitation};
 use quorate_ceremony::names::{AccountName, EntryId, Timestamp};
 use quorate_ceremony::node::Node;
 use quorate_ceremony::state::{IvnState, RequestState, Status};
-use quorate_ceremony::statement::{Body, GroupChange, Invitation};
 use sha2::{Digest as _, Sha256};
 
 use crate::api::{EntryView, RequestStage, RequestView};

@@ -4,11 +4,10 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
-use quorate_ceremony::entry::{Author, Entry, Statement};
+use quorate_ceremony::entry::{Author, Body, Entry, Statement};
 use quorate_ceremony::identity::{AccountSecrets, SecretKey};
 use quorate_ceremony::misbehaviour::Misbehaviour;
 use quorate_ceremony::names::{EntryId, IvnId, Timestamp};
-use quorate_ceremony::statement::Body;
 use quorate_log::compare::Fork;
 use quorate_log::key::{LogSigner, Seed};
 use quorate_log::leaf_hash;

@@ -6,13 +6,24 @@
 //!
 //! [DSSE]: https://github.com/secure-systems-lab/dsse/blob/v1.0.2/protocol.md
 
+mod abort;
+mod account;
+mod body;
+mod group;
+mod request;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::dsse::{EntryError, Envelope, MAX_ENTRY};
 use crate::identity::{PublicKey, SecretKey};
 use crate::names::{AccountName, COORDINATOR, EntryId, IvnId, NameError, Timestamp};
-use crate::statement::Body;
+
+pub use abort::AbortReason;
+pub use account::{Genesis, Invitation, Role};
+pub use body::{Authors, Body, Class, Cost};
+pub use group::{GroupChange, GroupDefinition};
+pub use request::{Request, SignerRecord};
 
 /// The DSSE payload type of a statement.
 pub const PAYLOAD_TYPE: &str = "application/vnd.quorate.statement+json";
@@ -27,6 +38,26 @@ pub enum Author {
     Account(AccountName),
     /// The coordinator, for the few statements that anyone can check without trusting it.
     Coordinator,
+}
+
+impl Author {
+    /// The account, if it is one.
+    pub fn account(&self) -> Option<&AccountName> {
+        match self {
+            Self::Account(name) => Some(name),
+            Self::Coordinator => None,
+        }
+    }
+
+    /// Whether this author may make statements of that kind in a log that has begun.
+    pub fn may_state(&self, body: &Body) -> bool {
+        match body.class().author {
+            Authors::Founder => false,
+            Authors::Account => matches!(self, Self::Account(_)),
+            Authors::Coordinator => matches!(self, Self::Coordinator),
+            Authors::Either => true,
+        }
+    }
 }
 
 impl TryFrom<String> for Author {

@@ -1,7 +1,7 @@
-//! SessionPlan: what a session is for, who takes part and as what, and the cryptographic protocol that runs under them.
+//! What a session is for, who takes part and in which role, and the cryptographic protocol that it runs.
 //!
-//! There are three kinds: a first key, the same key shared anew, and one member's lost share made again. Each follows from
-//! what is in the log, so that nobody has to be believed about who takes part.
+//! There are three kinds of sessions: a first key, the same key shared again, and one member's lost share restored.
+//! Each follows from the log alone, so nobody has to be believed about who takes part.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,13 +12,13 @@ use quorate_protocol::keyshare::{
 };
 use quorate_protocol::repair;
 
-use super::Refusal;
-use super::change::Change;
-use super::group::{Group, GroupKey};
-use super::roster::Account;
 use crate::encoding::Encoder;
+use crate::entry::GroupDefinition;
 use crate::names::{AccountName, Digest, EntryId, IvnId, SessionId};
-use crate::statement::GroupDefinition;
+use crate::state::model::change::Change;
+use crate::state::model::key::{GroupKey, name_of};
+use crate::state::model::roster::Account;
+use crate::state::refusal::{Changes, Refusal, Sessions};
 
 /// What a session is to bring into force.
 #[derive(Clone, Debug)]
@@ -47,20 +47,23 @@ enum Aim {
 
 impl SessionPlan {
     /// A group's first key: identifiers are positions in the definition, from 1.
-    pub(super) fn of_new_key(group: &Group) -> Result<Self, Refusal> {
-        let definition = group.definition.clone();
+    pub(in crate::state) fn of_new_key(
+        definition: &GroupDefinition,
+        authority: EntryId,
+    ) -> Result<Self, Refusal> {
+        let definition = definition.clone();
         let numbered = (1u16..).zip(&definition.members);
         let identifiers = numbered.map(|(number, name)| Some((name.clone(), identifier(number)?)));
         let identifiers: Option<BTreeMap<_, _>> = identifiers.collect();
         let identifiers = identifiers
             .filter(|all| all.len() == definition.members.len())
-            .ok_or(Refusal::Protocol)?;
+            .ok_or(Refusal::Sessions(Sessions::Protocol))?;
         let aim = Aim::NewKey;
-        Ok(Self { definition, authority: group.defined, epoch: 1, identifiers, aim })
+        Ok(Self { definition, authority, epoch: 1, identifiers, aim })
     }
 
     /// What an approved change of a group with this key comes to.
-    pub(super) fn of_change(key: &GroupKey, change: &Change) -> Result<Self, Refusal> {
+    pub(in crate::state) fn of_change(key: &GroupKey, change: &Change) -> Result<Self, Refusal> {
         let definition = &change.proposal.definition;
         match &change.proposal.repairs {
             None => {
@@ -76,7 +79,7 @@ impl SessionPlan {
 
     /// The same key, shared anew: who holds a share keeps its identifier, who joins gets one that nobody else ever had:
     /// that of the change's earlier sessions, where it was `numbered` in one.
-    pub(super) fn of_reshare(
+    pub(in crate::state) fn of_reshare(
         key: &GroupKey,
         definition: &GroupDefinition,
         authority: EntryId,
@@ -89,8 +92,8 @@ impl SessionPlan {
             if let Some(same) = numbered.get(name) {
                 identifiers.entry(name.clone()).or_insert(*same);
             } else if !identifiers.contains_key(name) {
-                highest = highest.checked_add(1).ok_or(Refusal::Protocol)?;
-                let new = identifier(highest).ok_or(Refusal::Protocol)?;
+                highest = highest.checked_add(1).ok_or(Refusal::Sessions(Sessions::Protocol))?;
+                let new = identifier(highest).ok_or(Refusal::Sessions(Sessions::Protocol))?;
                 identifiers.insert(name.clone(), new);
             }
         }
@@ -98,14 +101,14 @@ impl SessionPlan {
         Ok(Self {
             definition: definition.clone(),
             authority,
-            epoch: key.epoch.checked_add(1).ok_or(Refusal::Protocol)?,
+            epoch: key.epoch.checked_add(1).ok_or(Refusal::Sessions(Sessions::Protocol))?,
             identifiers,
             aim: Aim::Reshare { old, dealers: key.dealers(culprits).cloned().collect() },
         })
     }
 
     /// The same shares, one of which is made again.
-    pub(super) fn of_repair(
+    pub(in crate::state) fn of_repair(
         key: &GroupKey,
         definition: &GroupDefinition,
         authority: EntryId,
@@ -125,7 +128,7 @@ impl SessionPlan {
 
     /// Whether a session can be held under these terms: who takes part are numbers that the protocol accepts, and those
     /// who can use their shares are enough.
-    pub(super) fn check(&self, ivn: IvnId) -> Result<(), Refusal> {
+    pub(in crate::state) fn check(&self, ivn: IvnId) -> Result<(), Refusal> {
         self.check_dealers()?;
         // It makes no difference to that which session it is, and with which keys.
         self.board(ivn, SessionId::new([0; 32]), Digest::new([0; 32])).map(drop)
@@ -133,24 +136,26 @@ impl SessionPlan {
 
     /// Whether as many can deal or help as have to: the others could not use the key without those who can not use their
     /// shares.
-    pub(super) fn check_dealers(&self) -> Result<(), Refusal> {
+    pub(in crate::state) fn check_dealers(&self) -> Result<(), Refusal> {
         let (able, needed) = (self.dealers().count(), self.dealers_needed());
         if able < needed {
             let group = self.definition.name.clone();
-            return Err(Refusal::TooFewShares { group, able, needed });
+            return Err(Refusal::Changes(Changes::TooFewShares { group, able, needed }));
         }
         Ok(())
     }
 
     /// The protocol of a session under these terms, before anybody has said anything. `keys` is what
     /// [`Self::keys`] gives: its messages are bound to that.
-    pub(super) fn board(
+    pub(in crate::state) fn board(
         &self,
         ivn: IvnId,
         session: SessionId,
         keys: Digest,
     ) -> Result<SessionBoard, Refusal> {
-        let of = |name: &AccountName| self.identifiers.get(name).copied().ok_or(Refusal::Protocol);
+        let of = |name: &AccountName| {
+            self.identifiers.get(name).copied().ok_or(Refusal::Sessions(Sessions::Protocol))
+        };
         let participants: Result<Vec<_>, _> = self.definition.members.iter().map(of).collect();
         let (participants, min_signers) = (participants?, self.definition.min_signers);
         let aim = match &self.aim {
@@ -182,16 +187,16 @@ impl SessionPlan {
                     .map(|parameters| {
                         SessionBoard::Repair(Box::new(repair::Board::new(parameters)))
                     })
-                    .map_err(|_| Refusal::Protocol);
+                    .map_err(|_| Refusal::Sessions(Sessions::Protocol));
             }
         };
-        let parameters = parameters.map_err(|_| Refusal::Protocol)?;
+        let parameters = parameters.map_err(|_| Refusal::Sessions(Sessions::Protocol))?;
         Ok(SessionBoard::Keyshare(Box::new(keyshare::Board::new(parameters))))
     }
 
     /// Who is behind each identifier: a hash of all participants' names and of the public keys of their accounts, as the
     /// roster has them now. The same names with other keys are others, who must not come to the same key.
-    pub(super) fn keys(&self, roster: &BTreeMap<AccountName, Account>) -> Digest {
+    pub(in crate::state) fn keys(&self, roster: &BTreeMap<AccountName, Account>) -> Digest {
         let participant = |name: &AccountName| {
             let keys = roster.get(name).map(|account| &account.keys);
             Encoder::default()
@@ -254,17 +259,12 @@ impl SessionPlan {
         name_of(&self.identifiers, identifier)
     }
 
-    pub(super) fn names(&self, identifiers: &BTreeSet<Identifier>) -> BTreeSet<AccountName> {
+    pub(in crate::state) fn names(
+        &self,
+        identifiers: &BTreeSet<Identifier>,
+    ) -> BTreeSet<AccountName> {
         identifiers.iter().filter_map(|id| self.name(*id).cloned()).collect()
     }
-}
-
-/// Who has this identifier.
-pub(super) fn name_of(
-    identifiers: &BTreeMap<AccountName, Identifier>,
-    identifier: Identifier,
-) -> Option<&AccountName> {
-    identifiers.iter().find(|(_, id)| **id == identifier).map(|(name, _)| name)
 }
 
 fn identifier(number: u16) -> Option<Identifier> {
@@ -297,7 +297,11 @@ impl SessionBoard {
         }
     }
 
-    pub(super) fn post(&mut self, from: Identifier, message: &[u8]) -> Result<Posted, Error> {
+    pub(in crate::state) fn post(
+        &mut self,
+        from: Identifier,
+        message: &[u8],
+    ) -> Result<Posted, Error> {
         match self {
             Self::Keyshare(board) => board.post(from, message),
             Self::Repair(board) => board.post(from, message),
@@ -312,21 +316,21 @@ impl SessionBoard {
         }
     }
 
-    pub(super) fn missing(&self) -> BTreeSet<Identifier> {
+    pub(in crate::state) fn missing(&self) -> BTreeSet<Identifier> {
         match self {
             Self::Keyshare(board) => board.missing(),
             Self::Repair(board) => board.missing(),
         }
     }
 
-    pub(super) fn culprits(&self) -> BTreeSet<Identifier> {
+    pub(in crate::state) fn culprits(&self) -> BTreeSet<Identifier> {
         match self {
             Self::Keyshare(board) => board.culprits(),
             Self::Repair(board) => board.culprits(),
         }
     }
 
-    pub(super) fn faults(&self) -> &BTreeMap<Identifier, Fault> {
+    pub(in crate::state) fn faults(&self) -> &BTreeMap<Identifier, Fault> {
         match self {
             Self::Keyshare(board) => board.faults(),
             Self::Repair(board) => board.faults(),
@@ -341,7 +345,7 @@ impl SessionBoard {
         }
     }
 
-    pub(super) fn transcript(&self) -> [u8; 32] {
+    pub(in crate::state) fn transcript(&self) -> [u8; 32] {
         match self {
             Self::Keyshare(board) => board.transcript(),
             Self::Repair(board) => board.transcript(),

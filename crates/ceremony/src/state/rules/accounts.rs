@@ -1,109 +1,63 @@
-//! The roster: who belongs to the IVN, with which keys and roles; how accounts get in, change, and leave.
+//! Who belongs to the IVN, with which keys and roles; how accounts join, change, and leave.
 //!
-//! What happens to an account can only take something from what its consents did so far, never add to it: whose keys an
-//! admin replaced has no say in its groups until their members give it a share again, so an admin can not vote in other
-//! people's names.
+//! What happens to an account can only take something from the effect of its votes so far, never add to it. A member
+//! whose keys an admin replaced has no vote in its groups until their members give it a share again; otherwise an admin
+//! could vote in other people's names.
 
-use std::collections::BTreeSet;
-
-use super::health::Unable;
-use super::{Event, IvnState, Refusal};
-use crate::entry::Entry;
+use crate::entry::{Entry, Invitation, Role};
 use crate::identity::{AccountKeys, PublicKey};
 use crate::names::{AccountName, Digest, Timestamp};
 use crate::state::clock::MAX_CLOCK_LEAD;
-use crate::statement::{Invitation, Role};
-
-/// An account on the roster.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Account {
-    /// What it may do.
-    pub roles: BTreeSet<Role>,
-    /// Its keys.
-    pub keys: AccountKeys,
-    /// Index of the entry that admitted it.
-    pub admitted: u64,
-    /// Index of the entry with its present keys.
-    pub keyed: u64,
-    /// Index of the entry by which it last got keys from an admin in place of its own.
-    pub replaced: Option<u64>,
-    /// Its node's latest process, once it started one.
-    pub incarnation: Option<Digest>,
-    /// When it started, by the account's clock.
-    pub started: Timestamp,
-    /// An admin suspended it.
-    pub suspended: bool,
-    /// Two copies of its node ran at the same time, and none has started anew since.
-    pub duplicated: bool,
-    /// When its roles or its suspension were last decided, by that admin's clock.
-    decided: Timestamp,
-}
-
-impl Account {
-    /// An account that was just admitted.
-    pub(super) fn new(roles: BTreeSet<Role>, keys: AccountKeys, admitted: u64) -> Self {
-        Self {
-            roles,
-            keys,
-            admitted,
-            keyed: admitted,
-            replaced: None,
-            incarnation: None,
-            started: Timestamp(0),
-            suspended: false,
-            duplicated: false,
-            decided: Timestamp(0),
-        }
-    }
-}
-
-/// An open invitation.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Invited {
-    pub(super) by: AccountName,
-    /// By its author's clock.
-    pub(super) at: Timestamp,
-}
-
-/// What an admin decides about an account on the roster.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Decision<'a> {
-    Suspend,
-    Resume,
-    Remove,
-    Roles(&'a BTreeSet<Role>),
-}
-
-/// Whether `deployment` can be the first part of a signed note's origin (C2SP tlog-checkpoint: no spaces, no plus).
-pub(super) fn check_deployment(deployment: &str) -> Result<(), Refusal> {
-    let printable = deployment.chars().all(|c| c.is_ascii_graphic() && c != '+');
-    // A cosigner's key name, `<deployment>/ivn/<64 digits>/<account>`, has at most 255 bytes.
-    if deployment.is_empty() || deployment.len() > 120 || !printable {
-        return Err(Refusal::Deployment);
-    }
-    Ok(())
-}
+use crate::state::model::key::Unable;
+use crate::state::model::roster::Decision;
+use crate::state::model::roster::{Account, Invited};
+use crate::state::refusal::{Accounts, Entries, Refusal, Sessions};
+use crate::state::{Event, IvnState};
 
 impl IvnState {
-    pub(super) fn check_admin(&self, name: &AccountName) -> Result<(), Refusal> {
+    pub(in crate::state) fn check_admin(&self, name: &AccountName) -> Result<(), Refusal> {
         if self.account(name)?.roles.contains(&Role::Admin) {
             Ok(())
         } else {
-            Err(Refusal::NotAdmin { account: name.clone() })
+            Err(Refusal::Accounts(Accounts::NotAdmin { account: name.clone() }))
         }
     }
 
+    /// The account, if it may do anything now.
+    pub(in crate::state) fn active(&self, name: &AccountName) -> Result<&Account, Refusal> {
+        let account = self.account(name)?;
+        if account.suspended {
+            return Err(Refusal::Accounts(Accounts::Suspended { account: name.clone() }));
+        }
+        Ok(account)
+    }
+
+    /// Whether this account may connect: it is on the roster and not suspended, and these are its keys.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub fn check_connection(
+        &self,
+        name: &AccountName,
+        identity: Option<PublicKey>,
+    ) -> Result<(), Refusal> {
+        let account = self.active(name)?;
+        if identity.is_some_and(|identity| identity != account.keys.identity) {
+            return Err(Refusal::Accounts(Accounts::KeysReplaced { account: name.clone() }));
+        }
+        Ok(())
+    }
+
     /// An admin invites. A second invitation of one name replaces the first.
-    pub(super) fn invite(
+    pub(in crate::state) fn invite(
         &mut self,
-        entry: &Entry,
         author: &AccountName,
         invitation: &Invitation,
+        at: Timestamp,
         now: Timestamp,
     ) -> Result<Vec<Event>, Refusal> {
         self.check_admin(author)?;
-        self.check_unsaid(entry.id(), author)?;
-        let at = entry.statement().at;
         match (self.accounts.get(&invitation.name), invitation.replaces) {
             (None, None) => self.check_unused(&invitation.name)?,
             (None, Some(_)) => {
@@ -112,23 +66,26 @@ impl IvnState {
             // Against the keys that its author looked at: one that was held back is of no use after another.
             (Some(account), Some(replaced)) if account.keys.identity == replaced => {
                 if account.roles != invitation.roles {
-                    return Err(Refusal::OtherRoles { account: invitation.name.clone() });
+                    return Err(Refusal::Accounts(Accounts::OtherRoles {
+                        account: invitation.name.clone(),
+                    }));
                 }
             }
             (Some(_), _) => {
-                return Err(Refusal::AccountExists { account: invitation.name.clone() });
+                return Err(Refusal::Accounts(Accounts::AccountExists {
+                    account: invitation.name.clone(),
+                }));
             }
         }
         if invitation.expires_at <= now {
-            return Err(Refusal::InvitationExpired);
+            return Err(Refusal::Accounts(Accounts::InvitationExpired));
         }
         // One that was held back must not bring back what the author has replaced since.
         if self.invited.get(&invitation.name).is_some_and(|latest| at < latest.at) {
-            return Err(Refusal::Outdated { name: invitation.name.to_string() });
+            return Err(Refusal::Entries(Entries::Outdated { name: invitation.name.to_string() }));
         }
         self.invited.insert(invitation.name.clone(), Invited { by: author.clone(), at });
         self.invitations.insert(invitation.name.clone(), invitation.clone());
-        self.said.insert(entry.id());
         Ok(vec![Event::Invited(invitation.name.clone())])
     }
 
@@ -137,12 +94,12 @@ impl IvnState {
     ///
     /// # Errors
     ///
-    /// [`Refusal::NotInvited`], if none is open.
+    /// [`Accounts::NotInvited`], if none is open.
     pub fn withdrawal(&self, name: &AccountName, now: Timestamp) -> Result<Invitation, Refusal> {
         let (_, open) = self
             .open_invitations(now)
             .find(|(invited, _)| *invited == name)
-            .ok_or(Refusal::NotInvited)?;
+            .ok_or(Refusal::Accounts(Accounts::NotInvited))?;
         let expires_at = now.max(self.time).plus(MAX_CLOCK_LEAD);
         Ok(Invitation { key: PublicKey::NOBODYS, expires_at, ..open.clone() })
     }
@@ -158,7 +115,7 @@ impl IvnState {
     }
 
     /// An invited person's node joins: the invitation's key and the account's new key both sign.
-    pub(super) fn admit(
+    pub(in crate::state) fn admit(
         &mut self,
         entry: &Entry,
         name: &AccountName,
@@ -168,17 +125,19 @@ impl IvnState {
         let present = self.accounts.get(name).map(|account| account.keys.identity);
         let Some(invitation) = self.invitations.get(name) else {
             return Err(match present {
-                Some(_) => Refusal::AccountExists { account: name.clone() },
-                None => Refusal::NotInvited,
+                Some(_) => Refusal::Accounts(Accounts::AccountExists { account: name.clone() }),
+                None => Refusal::Accounts(Accounts::NotInvited),
             });
         };
-        entry.verify(&[invitation.key, keys.identity]).map_err(|_| Refusal::NotInvited)?;
+        entry
+            .verify(&[invitation.key, keys.identity])
+            .map_err(|_| Refusal::Accounts(Accounts::NotInvited))?;
         // The keys were replaced, or the account is gone, since it was invited.
         if invitation.replaces != present {
-            return Err(Refusal::NotInvited);
+            return Err(Refusal::Accounts(Accounts::NotInvited));
         }
         if invitation.expires_at < now {
-            return Err(Refusal::InvitationExpired);
+            return Err(Refusal::Accounts(Accounts::InvitationExpired));
         }
         self.check_new_keys(keys)?;
         let roles = invitation.roles.clone();
@@ -200,7 +159,7 @@ impl IvnState {
     }
 
     /// An account replaces its own keys.
-    pub(super) fn rotate_keys(
+    pub(in crate::state) fn rotate_keys(
         &mut self,
         entry: &Entry,
         author: &AccountName,
@@ -221,19 +180,18 @@ impl IvnState {
     }
 
     /// An admin decides about an account.
-    pub(super) fn decide(
+    pub(in crate::state) fn decide(
         &mut self,
-        entry: &Entry,
         author: &AccountName,
         name: &AccountName,
         decision: Decision<'_>,
+        at: Timestamp,
     ) -> Result<Vec<Event>, Refusal> {
         self.check_admin(author)?;
-        let at = entry.statement().at;
         let account = self.account(name)?;
         // One that was held back must not undo what was decided since.
         if at < account.decided {
-            return Err(Refusal::Outdated { name: name.to_string() });
+            return Err(Refusal::Entries(Entries::Outdated { name: name.to_string() }));
         }
         let said = match decision {
             Decision::Suspend => account.suspended,
@@ -242,9 +200,8 @@ impl IvnState {
             Decision::Roles(roles) => account.roles == *roles,
         };
         if said {
-            return Err(Refusal::AlreadySo { account: name.clone() });
+            return Err(Refusal::Accounts(Accounts::AlreadySo { account: name.clone() }));
         }
-        self.check_unsaid(entry.id(), author)?;
         let stays_admin = match decision {
             Decision::Resume => true,
             Decision::Suspend | Decision::Remove => false,
@@ -256,17 +213,20 @@ impl IvnState {
                 *other != name && account.roles.contains(&Role::Admin) && !account.suspended
             });
             if others.count() == 0 {
-                return Err(Refusal::LastAdmin { account: name.clone() });
+                return Err(Refusal::Accounts(Accounts::LastAdmin { account: name.clone() }));
             }
         }
         if author == name && !matches!(decision, Decision::Roles(_)) {
-            return Err(Refusal::OwnAccount { account: author.clone() });
+            return Err(Refusal::Accounts(Accounts::OwnAccount { account: author.clone() }));
         }
         if let Decision::Roles(roles) = decision
             && !roles.contains(&Role::Member)
             && let Some(group) = self.groups_of(name).chain(self.groups_to_be_of(name)).next()
         {
-            return Err(Refusal::StillMember { account: name.clone(), group: group.clone() });
+            return Err(Refusal::Accounts(Accounts::StillMember {
+                account: name.clone(),
+                group: group.clone(),
+            }));
         }
         // What an admin handed out is worth as much as the admin.
         if is_admin && !stays_admin {
@@ -296,7 +256,6 @@ impl IvnState {
             }
             Decision::Roles(_) => {}
         }
-        self.said.insert(entry.id());
         Ok(events)
     }
 
@@ -309,56 +268,56 @@ impl IvnState {
         }
     }
 
+    /// A new process of an account's node: its part in unfinished DKG sessions is lost.
+    pub(in crate::state) fn node_started(
+        &mut self,
+        author: &AccountName,
+        incarnation: Digest,
+        at: Timestamp,
+    ) -> Result<Vec<Event>, Refusal> {
+        let account = self.accounts.get_mut(author).ok_or_else(|| {
+            Refusal::Accounts(Accounts::UnknownAccount { account: author.clone() })
+        })?;
+        if account.incarnation == Some(incarnation) {
+            return Err(Refusal::Entries(Entries::AlreadySaid { account: author.clone() }));
+        }
+        // One that was held back would make the process that runs look like a copy.
+        if at < account.started {
+            return Err(Refusal::Entries(Entries::Outdated { name: author.to_string() }));
+        }
+        account.incarnation = Some(incarnation);
+        account.started = at;
+        account.duplicated = false;
+        for group in self.groups.values_mut() {
+            group.note_restart(author);
+        }
+        Ok(vec![Event::NodeStarted(author.clone())])
+    }
+
     /// Two copies of the author's node run.
-    pub(super) fn node_duplicated(
+    pub(in crate::state) fn node_duplicated(
         &mut self,
         author: &AccountName,
         incarnation: Digest,
         other: Digest,
     ) -> Result<Vec<Event>, Refusal> {
         let Some(account) = self.accounts.get_mut(author) else {
-            return Err(Refusal::UnknownAccount { account: author.clone() });
+            return Err(Refusal::Accounts(Accounts::UnknownAccount { account: author.clone() }));
         };
         if account.incarnation != Some(other) || incarnation == other {
-            return Err(Refusal::StaleIncarnation);
+            return Err(Refusal::Sessions(Sessions::StaleIncarnation));
         }
         if std::mem::replace(&mut account.duplicated, true) {
-            return Err(Refusal::AlreadySaid { account: author.clone() });
+            return Err(Refusal::Entries(Entries::AlreadySaid { account: author.clone() }));
         }
         self.void_invitations(author);
         Ok(vec![Event::Account(author.clone())])
     }
 
-    /// The account, if it may do anything now.
-    pub(super) fn active(&self, name: &AccountName) -> Result<&Account, Refusal> {
-        let account = self.account(name)?;
-        if account.suspended {
-            return Err(Refusal::Suspended { account: name.clone() });
-        }
-        Ok(account)
-    }
-
-    /// Whether this account may connect: it is on the roster and not suspended, and these are its keys.
-    ///
-    /// # Errors
-    ///
-    /// Why not.
-    pub fn check_connection(
-        &self,
-        name: &AccountName,
-        identity: Option<PublicKey>,
-    ) -> Result<(), Refusal> {
-        let account = self.active(name)?;
-        if identity.is_some_and(|identity| identity != account.keys.identity) {
-            return Err(Refusal::KeysReplaced { account: name.clone() });
-        }
-        Ok(())
-    }
-
     /// A name is one account's, also when that is gone: entries name people.
     fn check_unused(&self, name: &AccountName) -> Result<(), Refusal> {
         match self.former.get(name) {
-            Some(_) => Err(Refusal::Removed { account: name.clone() }),
+            Some(_) => Err(Refusal::Accounts(Accounts::Removed { account: name.clone() })),
             None => Ok(()),
         }
     }
@@ -371,39 +330,13 @@ impl IvnState {
             new.contains(&account.keys.identity) || new.contains(&account.keys.cosigner)
         });
         match taken {
-            Some((account, _)) => Err(Refusal::KeysTaken { account: account.clone() }),
-            None if new.iter().any(|key| self.keys.contains(key)) => Err(Refusal::KeysUsed),
+            Some((account, _)) => {
+                Err(Refusal::Accounts(Accounts::KeysTaken { account: account.clone() }))
+            }
+            None if new.iter().any(|key| self.keys.contains(key)) => {
+                Err(Refusal::Accounts(Accounts::KeysUsed))
+            }
             None => Ok(()),
         }
-    }
-
-    /// A new process of an account's node: its part in unfinished DKG sessions is lost.
-    pub(super) fn node_started(
-        &mut self,
-        entry: &Entry,
-        author: &AccountName,
-        incarnation: Digest,
-    ) -> Result<Vec<Event>, Refusal> {
-        let (id, at) = (entry.id(), entry.statement().at);
-        self.check_unsaid(id, author)?;
-        let account = self
-            .accounts
-            .get_mut(author)
-            .ok_or_else(|| Refusal::UnknownAccount { account: author.clone() })?;
-        if account.incarnation == Some(incarnation) {
-            return Err(Refusal::AlreadySaid { account: author.clone() });
-        }
-        // One that was held back would make the process that runs look like a copy.
-        if at < account.started {
-            return Err(Refusal::Outdated { name: author.to_string() });
-        }
-        account.incarnation = Some(incarnation);
-        account.started = at;
-        account.duplicated = false;
-        for group in self.groups.values_mut() {
-            group.note_restart(author);
-        }
-        self.said.insert(id);
-        Ok(vec![Event::NodeStarted(author.clone())])
     }
 }

@@ -1,0 +1,10 @@
+//! What the log says, as data. Files import only those above them in this list.
+
+pub(crate) mod change;
+pub(crate) mod group;
+pub(crate) mod handover;
+pub(crate) mod key;
+pub(crate) mod plan;
+pub(crate) mod request;
+pub(crate) mod roster;
+pub(crate) mod session;

@@ -1,0 +1,205 @@
+//! Changes of a group that has a key: one proposes, the holders of shares decide, a reshare or a repair carries it out.
+//!
+//! Nobody changes a group alone, admins included: a change takes as many approvals as a signature takes shares, or more
+//! if the group's policy says so. The key stays, and until the new shares are in use the old ones are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::entry::{AbortReason, GroupChange, Role};
+use crate::names::{AccountName, EntryId, Timestamp};
+use crate::policy::Decision;
+use crate::state::model::change::{Change, ChangeEnd};
+use crate::state::model::group::Group;
+use crate::state::model::plan::SessionPlan;
+use crate::state::refusal::{Changes, Entries, Groups, Refusal, Requests};
+use crate::state::{Event, IvnState};
+
+impl IvnState {
+    pub(in crate::state) fn propose_change(
+        &mut self,
+        id: EntryId,
+        author: &AccountName,
+        proposal: &GroupChange,
+        now: Timestamp,
+    ) -> Result<Vec<Event>, Refusal> {
+        let definition = &proposal.definition;
+        let name = definition.name.clone();
+        if self.changes.contains_key(&id) {
+            return Err(Refusal::Entries(Entries::AlreadySaid { account: author.clone() }));
+        }
+        let group = self.group(&name)?;
+        let key = group
+            .key
+            .as_ref()
+            .ok_or_else(|| Refusal::Groups(Groups::NoKey { group: name.clone() }))?;
+        if !group.has_member(author) && !self.account(author)?.roles.contains(&Role::Admin) {
+            return Err(Refusal::Groups(Groups::NotAMember {
+                account: author.clone(),
+                group: name,
+            }));
+        }
+        if proposal.epoch != key.epoch {
+            let (asked, current) = (proposal.epoch, key.epoch);
+            return Err(Refusal::Changes(Changes::OtherEpoch { group: name, asked, current }));
+        }
+        // Otherwise one member could keep the others from ever changing anything, by asking for new shares.
+        let more = proposal.repairs.is_some() || *definition != group.definition;
+        let gives_way = |change: &Change| change.is_refresh(group) && more;
+        let in_the_way = group.changing(now).filter(|change| !gives_way(change));
+        if let Some(change) = in_the_way {
+            return Err(Refusal::Changes(Changes::ChangePending {
+                group: name,
+                change: change.id,
+            }));
+        }
+        let policy = &group.definition.policy;
+        if proposal.expires_at <= now || proposal.expires_at > now.plus(policy.rule.expiry) {
+            return Err(Refusal::Requests(Requests::Expiry {
+                longest_hours: policy.rule.expiry / 3_600_000,
+            }));
+        }
+        if definition.suite != group.definition.suite {
+            return Err(Refusal::Changes(Changes::SuiteFixed));
+        }
+        if group.has_member(author) && !definition.members.contains(author) {
+            return Err(Refusal::Changes(Changes::RemovesItself { account: author.clone() }));
+        }
+        match &proposal.repairs {
+            None => self.check_definition(definition)?,
+            Some(member) => drop(self.active(member)?),
+        }
+        let nobody = BTreeSet::new();
+        let terms = match &proposal.repairs {
+            None => SessionPlan::of_reshare(key, definition, id, &BTreeMap::new(), &nobody)?,
+            Some(member) if *definition != group.definition || !group.has_member(member) => {
+                return Err(Refusal::Changes(Changes::Repair { account: member.clone() }));
+            }
+            Some(member) => SessionPlan::of_repair(key, definition, id, member, &nobody),
+        };
+        terms.check(self.ivn)?;
+        let approvals_required =
+            policy.governance.changes_required.unwrap_or(group.definition.min_signers);
+        let consents = policy.rule.requester_may_approve
+            && group.has_say(author)
+            && proposal.repairs.as_ref() != Some(author);
+        let mut change = Change {
+            id,
+            index: self.size,
+            proposer: author.clone(),
+            at: now,
+            proposal: proposal.clone(),
+            approvals: consents.then(|| author.clone()).into_iter().collect(),
+            refusals: BTreeMap::new(),
+            approvals_required,
+            accepted: BTreeSet::new(),
+            approved: false,
+            identifiers: BTreeMap::new(),
+            culprits: BTreeSet::new(),
+            late: BTreeSet::new(),
+        };
+        change.approved = change.is_approved(group);
+        let (able, needed) =
+            (change.approvals.len() + change.undecided(group).count(), approvals_required);
+        if !change.approved && able < usize::from(needed) {
+            return Err(Refusal::Changes(Changes::TooFewVoters { group: name, able, needed }));
+        }
+        let group = self.group_mut(&name)?;
+        let replaced = group.changing(now).is_some();
+        group.close_session(AbortReason::Cancelled);
+        group.end_change(if replaced { ChangeEnd::Replaced { by: id } } else { ChangeEnd::Lapsed });
+        group.past = Vec::new();
+        group.change = Some(change);
+        self.changes.insert(id, name.clone());
+        Ok(vec![Event::Change(name)])
+    }
+
+    /// A word on a proposed change: a member's consent, or the reason for a refusal, of a member or of who would join.
+    pub(in crate::state) fn vote_on_change(
+        &mut self,
+        author: &AccountName,
+        id: EntryId,
+        refusal: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Vec<Event>, Refusal> {
+        let name = self
+            .changes
+            .get(&id)
+            .ok_or(Refusal::Requests(Requests::UnknownRequest { request: id }))?
+            .clone();
+        let group = self.group_mut(&name)?;
+        if let Some(reason) = refusal
+            && group.would_join(author, id)
+        {
+            group.decline(author, id, reason, now)?;
+            return Ok(vec![Event::Change(name)]);
+        }
+        if !group.has_member(author) {
+            return Err(Refusal::Groups(Groups::NotAMember {
+                account: author.clone(),
+                group: name,
+            }));
+        }
+        let over = Refusal::Requests(Requests::RequestOver { request: id });
+        let open = |change: &Change| change.id == id && !change.approved && !change.lapsed(now);
+        let Some(change) = group.change.as_ref().filter(|change| open(change)) else {
+            return Err(over);
+        };
+        if change.approvals.contains(author) || change.refusals.contains_key(author) {
+            return Err(Refusal::Entries(Entries::AlreadySaid { account: author.clone() }));
+        }
+        if !group.has_say(author) {
+            return Err(Refusal::Groups(Groups::NoShare { account: author.clone(), group: name }));
+        }
+        if change.proposal.repairs.as_ref() == Some(author) {
+            return Err(Refusal::Changes(Changes::OwnRepair { account: author.clone() }));
+        }
+        if !change.undecided(group).any(|name| name == author) {
+            return Err(Refusal::Requests(Requests::RequesterMayNotApprove));
+        }
+        let undecided = change.undecided(group).filter(|name| *name != author).count();
+        let Some(change) = &mut group.change else { return Err(over) };
+        match refusal {
+            None => {
+                change.approvals.insert(author.clone());
+                change.approved = change.decision(undecided) == Decision::Approved;
+            }
+            Some(reason) => {
+                change.refusals.insert(author.clone(), reason.to_owned());
+                if change.decision(undecided) == Decision::Rejected {
+                    group.end_change(ChangeEnd::Rejected);
+                }
+            }
+        }
+        Ok(vec![Event::Change(name)])
+    }
+
+    /// Takes a change back, with the session that carries it out: who proposed it may, and any admin.
+    pub(in crate::state) fn withdraw_change(
+        &mut self,
+        author: &AccountName,
+        id: EntryId,
+    ) -> Result<Vec<Event>, Refusal> {
+        let name = self
+            .changes
+            .get(&id)
+            .ok_or(Refusal::Requests(Requests::UnknownRequest { request: id }))?
+            .clone();
+        let group = self.group(&name)?;
+        let change = group.change.as_ref().filter(|change| change.id == id);
+        let change = change.ok_or(Refusal::Requests(Requests::RequestOver { request: id }))?;
+        if change.proposer != *author {
+            self.check_admin(author)?;
+        }
+        let group = self.group_mut(&name)?;
+        let ran = group.session.is_some();
+        group.close_session(AbortReason::Cancelled);
+        group.end_change(ChangeEnd::Withdrawn { by: author.clone() });
+        let over = Event::CeremonyAborted(name.clone());
+        Ok(if ran { vec![Event::Change(name), over] } else { vec![Event::Change(name)] })
+    }
+
+    /// The group to which this is or was a proposed change.
+    pub fn group_of_change(&self, id: EntryId) -> Option<&Group> {
+        self.changes.get(&id).and_then(|group| self.groups.get(group))
+    }
+}

@@ -1,0 +1,154 @@
+//! How a group is defined, and how its members accept it.
+
+use std::collections::BTreeSet;
+
+use crate::entry::{GroupDefinition, Role};
+use crate::names::{AccountName, EntryId, GroupName, Timestamp};
+use crate::policy::SHORTEST_REFRESH;
+use crate::state::model::group::{Group, MOST_SIGNERS};
+use crate::state::model::plan::SessionPlan;
+use crate::state::refusal::{Entries, Groups, Refusal};
+use crate::state::{Event, IvnState};
+
+impl IvnState {
+    pub(in crate::state) fn define_group(
+        &mut self,
+        id: EntryId,
+        author: &AccountName,
+        definition: &GroupDefinition,
+        at: Timestamp,
+    ) -> Result<Vec<Event>, Refusal> {
+        self.check_admin(author)?;
+        if let Some(group) = self.groups.get(&definition.name) {
+            if group.key.is_some() || group.session.is_some() {
+                return Err(Refusal::Groups(Groups::GroupExists {
+                    group: definition.name.clone(),
+                }));
+            }
+            // One that was held back must not bring back what the author has replaced since.
+            if at < group.defined_at {
+                return Err(Refusal::Entries(Entries::Outdated {
+                    name: definition.name.to_string(),
+                }));
+            }
+        }
+        self.check_definition(definition)?;
+        let group = Group {
+            definition: definition.clone(),
+            defined: id,
+            defined_at: at,
+            accepted: BTreeSet::new(),
+            session: None,
+            past: Vec::new(),
+            key: None,
+            change: None,
+            past_changes: Vec::new(),
+            past_epochs: Vec::new(),
+            handovers: Vec::new(),
+        };
+        SessionPlan::of_new_key(&group.definition, group.defined)?.check(self.ivn)?;
+        self.groups.insert(definition.name.clone(), group);
+        Ok(vec![Event::GroupDefined(definition.name.clone())])
+    }
+
+    /// Whether such a group can be.
+    pub(in crate::state) fn check_definition(
+        &self,
+        definition: &GroupDefinition,
+    ) -> Result<(), Refusal> {
+        let mut seen = BTreeSet::new();
+        for name in &definition.members {
+            if !seen.insert(name) {
+                return Err(Refusal::Groups(Groups::MemberTwice { account: name.clone() }));
+            }
+            if !self.active(name)?.roles.contains(&Role::Member) {
+                return Err(Refusal::Groups(Groups::MemberRole { account: name.clone() }));
+            }
+        }
+        check_numbers(definition)
+    }
+
+    /// Consent to belong to a group: as defined, or as it will be after the change of that entry.
+    pub(in crate::state) fn accept_group(
+        &mut self,
+        author: &AccountName,
+        name: &GroupName,
+        definition: EntryId,
+    ) -> Result<Vec<Event>, Refusal> {
+        let group = self.group(name)?;
+        let proposed = group.change.as_ref().is_some_and(|change| change.id == definition);
+        if !proposed && group.defined != definition {
+            return Err(Refusal::Groups(Groups::DefinitionChanged { group: name.clone() }));
+        }
+        let group = self.group_mut(name)?;
+        let not_a_member =
+            || Refusal::Groups(Groups::NotAMember { account: author.clone(), group: name.clone() });
+        let said = Refusal::Entries(Entries::AlreadySaid { account: author.clone() });
+        if let Some(change) = &mut group.change
+            && change.id == definition
+        {
+            // Who belongs to it already has consented before.
+            let joins = change.proposal.definition.members.contains(author)
+                && !group.definition.members.contains(author);
+            if !joins {
+                return Err(not_a_member());
+            }
+            if !change.accepted.insert(author.clone()) {
+                return Err(said);
+            }
+            return Ok(vec![Event::Change(name.clone())]);
+        }
+        if !group.has_member(author) {
+            return Err(not_a_member());
+        }
+        if !group.accepted.insert(author.clone()) {
+            return Err(said);
+        }
+        Ok(vec![Event::GroupAccepted(name.clone())])
+    }
+
+    pub(in crate::state) fn group_mut(&mut self, name: &GroupName) -> Result<&mut Group, Refusal> {
+        self.groups
+            .get_mut(name)
+            .ok_or_else(|| Refusal::Groups(Groups::UnknownGroup { group: name.clone() }))
+    }
+}
+
+fn check_numbers(definition: &GroupDefinition) -> Result<(), Refusal> {
+    let members = definition.members.len();
+    let min_signers = definition.min_signers;
+    if min_signers < 2 || usize::from(min_signers) > members {
+        return Err(Refusal::Groups(Groups::MinSigners { min_signers, members }));
+    }
+    if min_signers > MOST_SIGNERS {
+        return Err(Refusal::Groups(Groups::TooManySigners { min_signers, most: MOST_SIGNERS }));
+    }
+    let policy = &definition.policy;
+    let voters = members.saturating_sub(usize::from(!policy.rule.requester_may_approve));
+    let most = u16::try_from(voters).unwrap_or(u16::MAX);
+    if policy.rule.approvals_required < min_signers || policy.rule.approvals_required > most {
+        return Err(Refusal::Groups(Groups::ApprovalsRequired {
+            approvals_required: policy.rule.approvals_required,
+            least: min_signers,
+            most,
+        }));
+    }
+    if let Some(changes_required) = policy.governance.changes_required
+        && !(min_signers..=most).contains(&changes_required)
+    {
+        return Err(Refusal::Groups(Groups::ChangesRequired {
+            changes_required,
+            least: min_signers,
+            most,
+        }));
+    }
+    if let Some(every) = policy.governance.refresh_every
+        && every < SHORTEST_REFRESH
+    {
+        return Err(Refusal::Groups(Groups::RefreshEvery));
+    }
+    if policy.rule.expiry == 0 {
+        return Err(Refusal::Groups(Groups::PolicyExpiry));
+    }
+    Ok(())
+}

@@ -1,0 +1,260 @@
+//! Requests: how they are made, voted on, and signed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::entry::{Request, SignerRecord};
+use crate::names::{AccountName, Digest, EntryId, GroupName, SessionId, Timestamp};
+use crate::policy::Decision;
+use crate::signing::{SigningSession, Subject, add_up};
+use crate::state::model::key::{GroupKey, Unable};
+use crate::state::model::request::{Refused, RequestState, Status};
+use crate::state::refusal::{Entries, Groups, Refusal, Requests};
+use crate::state::{Event, IvnState};
+
+impl IvnState {
+    pub(in crate::state) fn request_made(
+        &mut self,
+        id: EntryId,
+        author: &AccountName,
+        request: &Request,
+        now: Timestamp,
+    ) -> Result<Vec<Event>, Refusal> {
+        if self.requests.contains_key(&id) {
+            return Err(Refusal::Entries(Entries::AlreadySaid { account: author.clone() }));
+        }
+        let group = self.group(&request.group)?;
+        if group.key.is_none() {
+            return Err(Refusal::Groups(Groups::NoKey { group: request.group.clone() }));
+        }
+        // Who has its keys from an admin asks nobody in the member's name: nodes may approve without asking.
+        if group.has_member(author) && !group.has_say(author) {
+            return Err(Refusal::Groups(Groups::NoShare {
+                account: author.clone(),
+                group: request.group.clone(),
+            }));
+        }
+        let policy = &group.definition.policy;
+        if policy.hash() != request.policy {
+            return Err(Refusal::Requests(Requests::PolicyChanged));
+        }
+        if request.expires_at <= now || request.expires_at > now.plus(policy.rule.expiry) {
+            return Err(Refusal::Requests(Requests::Expiry {
+                longest_hours: policy.rule.expiry / 3_600_000,
+            }));
+        }
+        let refused = if !group.has_member(author) {
+            Some(Refused::NotAuthorized { requester: author.clone(), group: request.group.clone() })
+        } else if !group.serves(request.document_type.as_ref()) {
+            Some(Refused::TypeNotServed {
+                group: request.group.clone(),
+                document_type: request.document_type.clone(),
+            })
+        } else {
+            None
+        };
+        let consents = refused.is_none() && policy.rule.requester_may_approve;
+        let mut state = RequestState {
+            id,
+            index: self.size,
+            requester: author.clone(),
+            at: now,
+            request: request.clone(),
+            policy: policy.clone(),
+            approvals_required: policy.rule.approvals_required,
+            approvals: BTreeSet::new(),
+            refusals: BTreeMap::new(),
+            status: Status::Open,
+        };
+        if consents {
+            state.approvals.insert(author.clone());
+        }
+        let event = match refused {
+            Some(refused) => {
+                state.status = Status::Refused(refused);
+                Event::RequestRefused(id)
+            }
+            None => Event::RequestOpened(id),
+        };
+        if event == Event::RequestOpened(id) {
+            self.documents.entry(request.document).or_insert(id);
+        }
+        self.requests.insert(id, state);
+        Ok(vec![event])
+    }
+
+    /// The undecided request, if `author` may vote on it at `now`.
+    ///
+    /// # Errors
+    ///
+    /// Why it may not.
+    pub fn votable(
+        &self,
+        author: &AccountName,
+        id: EntryId,
+        now: Timestamp,
+    ) -> Result<&RequestState, Refusal> {
+        let state = self.request(id)?;
+        let group = self.group(&state.request.group)?;
+        if !group.has_member(author) {
+            return Err(Refusal::Groups(Groups::NotAMember {
+                account: author.clone(),
+                group: state.request.group.clone(),
+            }));
+        }
+        if !group.has_say(author) {
+            let group = state.request.group.clone();
+            return Err(Refusal::Groups(Groups::NoShare { account: author.clone(), group }));
+        }
+        if state.approvals.contains(author) || state.refusals.contains_key(author) {
+            return Err(Refusal::Entries(Entries::AlreadySaid { account: author.clone() }));
+        }
+        // An approved request takes more consents: each is one more spare signer.
+        if !matches!(state.status, Status::Open | Status::Approved) || state.lapsed(now) {
+            return Err(Refusal::Requests(Requests::RequestOver { request: id }));
+        }
+        if !state.policy.rule.requester_may_approve && state.requester == *author {
+            return Err(Refusal::Requests(Requests::RequesterMayNotApprove));
+        }
+        Ok(state)
+    }
+
+    /// A member's approval of a request, or the reason for which it rejects it.
+    pub(in crate::state) fn vote_on_request(
+        &mut self,
+        author: &AccountName,
+        id: EntryId,
+        refusal: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Vec<Event>, Refusal> {
+        let state = self.votable(author, id, now)?;
+        if refusal.is_some() && state.status == Status::Approved {
+            return Err(Refusal::Requests(Requests::RequestOver { request: id }));
+        }
+        let group = state.request.group.clone();
+        let (Some(state), Some(group)) = (self.requests.get_mut(&id), self.groups.get(&group))
+        else {
+            return Err(Refusal::Requests(Requests::UnknownRequest { request: id }));
+        };
+        let mut events = vec![Event::RequestVoted(id)];
+        match refusal {
+            None => drop(state.approvals.insert(author.clone())),
+            Some(reason) => drop(state.refusals.insert(author.clone(), reason.to_owned())),
+        }
+        // An approval never rejects: a suspended member that is resumed can approve again.
+        match (state.decision(group), refusal) {
+            (Decision::Approved, None) if state.status == Status::Open => {
+                state.status = Status::Approved;
+                events.push(Event::RequestApproved(id));
+            }
+            (Decision::Rejected, Some(_)) => {
+                state.status = Status::Rejected;
+                events.push(Event::RequestRejected(id));
+            }
+            _ => {}
+        }
+        Ok(events)
+    }
+
+    /// A signature was made. Whether it verifies takes the document, which the log does not hold: whoever has it
+    /// checks. Who took part is checked here, by each signer's own signed messages and the sum of their shares.
+    pub(in crate::state) fn signed(
+        &mut self,
+        id: EntryId,
+        session: SessionId,
+        signature: &[u8],
+        signers: &[SignerRecord],
+        now: Timestamp,
+    ) -> Result<Vec<Event>, Refusal> {
+        let state = self.request(id)?;
+        if state.status != Status::Approved {
+            return Err(Refusal::Requests(Requests::NotApproved { request: id }));
+        }
+        let key = self
+            .group(&state.request.group)?
+            .key
+            .as_ref()
+            .ok_or(Refusal::Requests(Requests::Signers))?;
+        let subject = Subject::Request { request: id };
+        let context = SigningSession { ivn: self.ivn, session, epoch: key.epoch, subject };
+        let shown = self.check_signers(key, &context, signature, signers)?;
+        if signature.len() != 64 || !shown.iter().all(|name| state.approvals.contains(name)) {
+            return Err(Refusal::Requests(Requests::Signers));
+        }
+        let index = self.size;
+        let Some(state) = self.requests.get_mut(&id) else {
+            return Err(Refusal::Requests(Requests::UnknownRequest { request: id }));
+        };
+        // Nobody makes a signature share without a share of the key.
+        if let Some(group) = self.groups.get_mut(&state.request.group) {
+            group.note_proof(&shown, now);
+        }
+        state.status = Status::Signed { index, signature: signature.to_vec(), signers: shown };
+        Ok(vec![Event::RequestSigned(id)])
+    }
+
+    /// The accounts in `signers`, if each signed commitments and a share for the same package in this session, and the
+    /// shares add up to the signature.
+    fn check_signers(
+        &self,
+        key: &GroupKey,
+        context: &SigningSession,
+        signature: &[u8],
+        signers: &[SignerRecord],
+    ) -> Result<Vec<AccountName>, Refusal> {
+        let mut commitments = BTreeMap::new();
+        for record in signers {
+            let identifier =
+                key.identifiers.get(&record.account).ok_or(Refusal::Requests(Requests::Signers))?;
+            let identity = self.account(&record.account)?.keys.identity;
+            let theirs = context
+                .open_commitments(&record.account, identity, &record.commitments)
+                .map_err(|_| Refusal::Requests(Requests::Signers))?;
+            if commitments.insert(*identifier, theirs).is_some() {
+                return Err(Refusal::Requests(Requests::Signers));
+            }
+        }
+        if commitments.len() < key.min_signers() {
+            return Err(Refusal::Requests(Requests::Signers));
+        }
+        let package = context.package(&commitments);
+        let mut shares = Vec::with_capacity(signers.len());
+        for record in signers {
+            let identity = self.account(&record.account)?.keys.identity;
+            let share = context.open_share(&record.account, identity, package, &record.share);
+            shares.push(share.map_err(|_| Refusal::Requests(Requests::Signers))?);
+        }
+        if !add_up(&shares, signature) {
+            return Err(Refusal::Requests(Requests::Signers));
+        }
+        Ok(signers.iter().map(|record| record.account.clone()).collect())
+    }
+
+    /// The undecided requests to a group go on under its new members and key.
+    pub(in crate::state) fn move_requests(&mut self, name: &GroupName) -> Vec<Event> {
+        let Some(group) = self.groups.get(name) else { return Vec::new() };
+        let requests = self.requests.values_mut();
+        requests
+            .filter(|state| state.request.group == *name)
+            .filter(|state| matches!(state.status, Status::Open | Status::Approved))
+            .map(|state| state.move_to(group))
+            .collect()
+    }
+
+    /// Whether an account has to do with a document: as the requester of a request for it, or as a member of the group
+    /// that is asked. Others need not see it.
+    pub fn may_read(&self, account: &AccountName, document: Digest) -> bool {
+        // The first request only: anyone can copy a commitment from the log into a request of its own.
+        let first = self.documents.get(&document).and_then(|id| self.requests.get(id));
+        first.is_some_and(|state| {
+            let replaced = self.accounts.get(account).and_then(|account| account.replaced);
+            // Nor who has the requester's keys from an admin,
+            let asked =
+                state.requester == *account && replaced.is_none_or(|since| since < state.index);
+            // or a member's, until the other members give it a share.
+            let decides = self.groups.get(&state.request.group).is_some_and(|group| {
+                group.has_member(account) && group.unable(account) != Some(Unable::Replaced)
+            });
+            asked || decides
+        })
+    }
+}

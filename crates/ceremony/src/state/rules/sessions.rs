@@ -1,0 +1,254 @@
+//! How a session starts, proceeds, and ends: with a key, with new shares, with a restored share, or with nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quorate_protocol::keyshare::Posted;
+use quorate_protocol::sign::{self, Signature};
+
+use crate::entry::AbortReason;
+use crate::names::{AccountName, Digest, GroupName, SessionId, Timestamp};
+use crate::state::model::change::ChangeEnd;
+use crate::state::model::group::Group;
+use crate::state::model::key::{GroupKey, PastEpoch};
+use crate::state::model::plan::SessionPlan;
+use crate::state::model::session::{Session, SessionPhase};
+use crate::state::refusal::{Entries, Groups, Refusal, Sessions};
+use crate::state::{Event, IvnState};
+
+impl IvnState {
+    pub(in crate::state) fn ceremony_started(
+        &mut self,
+        name: &GroupName,
+        session: SessionId,
+        attempt: u32,
+        now: Timestamp,
+    ) -> Result<Vec<Event>, Refusal> {
+        let (ivn, index) = (self.ivn, self.size);
+        if self.sessions.contains_key(&session) {
+            return Err(Refusal::Sessions(Sessions::SessionOver));
+        }
+        let terms = self.group(name)?.next_terms(now)?;
+        let keys = terms.keys(&self.accounts);
+        let group = self.group_mut(name)?;
+        if usize::try_from(attempt).ok() != group.past.len().checked_add(1) {
+            return Err(Refusal::Sessions(Sessions::SessionStep));
+        }
+        let board = terms.board(ivn, session, keys)?;
+        // Who gets a share in a session that is called off may keep it: its identifier is nobody else's ever after.
+        if let Some(key) = &mut group.key {
+            let numbers = terms.identifiers.values().map(|identifier| identifier.get());
+            key.highest = numbers.max().unwrap_or(0).max(key.highest);
+        }
+        // In the change's next session it gets the same one: otherwise sessions that fail would use them all up.
+        if let Some(change) = &mut group.change {
+            change.identifiers.clone_from(&terms.identifiers);
+        }
+        group.session = Some(Session {
+            session,
+            attempt,
+            started: now,
+            terms,
+            board,
+            posted: BTreeMap::new(),
+            certified: BTreeMap::new(),
+            restarted: BTreeSet::new(),
+        });
+        self.sessions.insert(session, (name.clone(), index));
+        Ok(vec![Event::Ceremony(name.clone())])
+    }
+
+    pub(in crate::state) fn ceremony_message(
+        &mut self,
+        author: &AccountName,
+        session: SessionId,
+        incarnation: Digest,
+        message: &[u8],
+    ) -> Result<Vec<Event>, Refusal> {
+        let current = self.account(author)?.incarnation;
+        let (name, group) = self.running(session)?;
+        let phase = group.phase();
+        let Some(ceremony) = &mut group.session else {
+            return Err(Refusal::Sessions(Sessions::SessionOver));
+        };
+        let identifier = ceremony.terms.identifiers.get(author).copied();
+        let identifier = identifier.ok_or_else(|| {
+            Refusal::Groups(Groups::NotAMember { account: author.clone(), group: name.clone() })
+        })?;
+        // Otherwise a message of the process before a restart could stand beside one of the process after it, and
+        // look like equivocation.
+        if current != Some(incarnation) {
+            return Err(Refusal::Sessions(Sessions::StaleIncarnation));
+        }
+        // Nor may two processes speak for one account in one session: a node that was restored from an older disk does not
+        // know what the one before it said.
+        if ceremony.posted.get(author).is_some_and(|before| *before != incarnation) {
+            return Err(Refusal::Sessions(Sessions::StaleIncarnation));
+        }
+        if matches!(phase, Some(SessionPhase::Doomed(_))) {
+            return Err(Refusal::Sessions(Sessions::SessionStep));
+        }
+        match ceremony.board.post(identifier, message) {
+            Ok(Posted::Repeated) => {
+                return Err(Refusal::Entries(Entries::AlreadySaid { account: author.clone() }));
+            }
+            // A message that proves its author's fault belongs in the log: it is the proof.
+            Ok(Posted::Recorded | Posted::Failed) => {}
+            Err(_) => return Err(Refusal::Sessions(Sessions::Protocol)),
+        }
+        ceremony.posted.insert(author.clone(), incarnation);
+        Ok(vec![Event::Ceremony(name)])
+    }
+
+    pub(in crate::state) fn ceremony_certified(
+        &mut self,
+        author: &AccountName,
+        session: SessionId,
+        transcript: Digest,
+        public_key_package: Digest,
+        now: Timestamp,
+    ) -> Result<Vec<Event>, Refusal> {
+        let handover = self
+            .group_of_session(session)
+            .and_then(|group| self.handover_by_repair(group, self.size));
+        let (name, group) = self.running(session)?;
+        if !group.session.as_ref().is_some_and(|it| it.terms.is_recipient(author)) {
+            return Err(Refusal::Groups(Groups::NotAMember {
+                account: author.clone(),
+                group: name,
+            }));
+        }
+        if group.certified(author) {
+            return Err(Refusal::Entries(Entries::AlreadySaid { account: author.clone() }));
+        }
+        if group.phase() != Some(SessionPhase::Certifying) {
+            return Err(Refusal::Sessions(Sessions::SessionStep));
+        }
+        let agrees = group.certificate() == Some((transcript, public_key_package));
+        if let Some(ceremony) = &mut group.session {
+            ceremony.certified.insert(author.clone(), agrees);
+        }
+        Ok(match group.phase() {
+            Some(SessionPhase::Activating) if group.finish_repair(author, handover, now) => {
+                vec![Event::Change(name.clone()), Event::ShareProved(name)]
+            }
+            Some(SessionPhase::Activating) => vec![Event::CeremonyCertified(name)],
+            _ => vec![Event::Ceremony(name)],
+        })
+    }
+
+    /// The coordinator's abort: only for a reason that the log shows.
+    pub(in crate::state) fn ceremony_aborted(
+        &mut self,
+        session: SessionId,
+        reason: &AbortReason,
+    ) -> Result<Vec<Event>, Refusal> {
+        let (name, group) = self.running(session)?;
+        let shown = match (reason, group.phase()) {
+            (AbortReason::TimedOut { missing }, Some(phase)) => {
+                !matches!(phase, SessionPhase::Doomed(_))
+                    && !missing.is_empty()
+                    && *missing == group.missing()
+            }
+            (AbortReason::Cancelled | AbortReason::RosterChanged { .. }, _) => {
+                return Err(Refusal::Entries(Entries::WrongAuthor));
+            }
+            (reason, Some(SessionPhase::Doomed(shown))) => *reason == shown,
+            _ => false,
+        };
+        if !shown {
+            return Err(Refusal::Sessions(Sessions::AbortReason));
+        }
+        group.end_session(reason.clone());
+        Ok(vec![Event::CeremonyAborted(name)])
+    }
+
+    /// An admin calls a session off, at any step. Certified keys too: members that certify and then refuse the activation
+    /// signature would otherwise keep the group in that step for ever. Which came first, this or the activation, is
+    /// decided by the log's order. A change whose session is called off is over.
+    pub(in crate::state) fn ceremony_cancelled(
+        &mut self,
+        author: &AccountName,
+        session: SessionId,
+        reason: &AbortReason,
+    ) -> Result<Vec<Event>, Refusal> {
+        self.check_admin(author)?;
+        if *reason != AbortReason::Cancelled {
+            return Err(Refusal::Entries(Entries::WrongAuthor));
+        }
+        let (name, group) = self.running(session)?;
+        group.end_session(AbortReason::Cancelled);
+        Ok(vec![Event::CeremonyAborted(name)])
+    }
+
+    pub(in crate::state) fn epoch_started(
+        &mut self,
+        session: SessionId,
+        signature: &[u8],
+        now: Timestamp,
+    ) -> Result<Vec<Event>, Refusal> {
+        let (ivn, index) = (self.ivn, self.size);
+        let handover = self.group_of_session(session).and_then(|group| {
+            let terms = &group.session.as_ref()?.terms;
+            self.handover_to(group, &terms.definition, terms.epoch, index)
+        });
+        let (name, group) = self.running(session)?;
+        let (record, public) =
+            group.activation(ivn).ok_or(Refusal::Sessions(Sessions::SessionStep))?;
+        let signature = Signature::from_bytes(signature)
+            .map_err(|_| Refusal::Sessions(Sessions::BadSignature))?;
+        sign::verify(public.verifying_key(), &record.to_be_signed(), &signature)
+            .map_err(|_| Refusal::Sessions(Sessions::BadSignature))?;
+        let old = group.key.as_ref();
+        if old.is_some_and(|old| old.public.verifying_key() != public.verifying_key()) {
+            return Err(Refusal::Sessions(Sessions::Protocol));
+        }
+        let Some(Session { terms, started, .. }) = group.session.take() else {
+            return Err(Refusal::Sessions(Sessions::SessionStep));
+        };
+        let SessionPlan { definition, authority, epoch, mut identifiers, .. } = terms;
+        let highest = identifiers.values().map(|identifier| identifier.get()).max().unwrap_or(0);
+        let highest = old.map_or(highest, |old| highest.max(old.highest));
+        identifiers.retain(|name, _| definition.members.contains(name));
+        let new = GroupKey {
+            epoch,
+            session,
+            identifiers,
+            public,
+            index,
+            started,
+            activated: now,
+            proved: BTreeMap::new(),
+            unable: BTreeMap::new(),
+            lost: BTreeSet::new(),
+            highest,
+        };
+        if let Some(old) = group.key.replace(new) {
+            group.past_epochs.push(PastEpoch {
+                epoch: old.epoch,
+                session: old.session,
+                lost: old.lost,
+                holders: old.identifiers.into_keys().collect(),
+                destroyed: BTreeSet::new(),
+            });
+            group.handovers.extend(handover);
+            group.accepted = definition.members.iter().cloned().collect();
+            group.definition = definition;
+            group.defined = authority;
+            group.end_change(ChangeEnd::Done { epoch });
+        }
+        let mut events = vec![Event::EpochStarted(name.clone())];
+        events.extend(self.move_requests(&name));
+        Ok(events)
+    }
+
+    /// The group whose running session this is.
+    fn running(&mut self, session: SessionId) -> Result<(GroupName, &mut Group), Refusal> {
+        let (name, _) =
+            self.sessions.get(&session).ok_or(Refusal::Sessions(Sessions::SessionOver))?.clone();
+        let group = self.groups.get_mut(&name).ok_or(Refusal::Sessions(Sessions::SessionOver))?;
+        if group.session.as_ref().map(|ceremony| ceremony.session) != Some(session) {
+            return Err(Refusal::Sessions(Sessions::SessionOver));
+        }
+        Ok((name, group))
+    }
+}
