@@ -11,7 +11,8 @@ use quorate_log::key::LogVerifier;
 use quorate_log::leaf_hash;
 use quorate_log::tree::{Frontier, TreeHead};
 
-use crate::simulation::START;
+/// The start of every run, in milliseconds since the Unix epoch.
+pub(crate) const START: u64 = 1_750_000_000_000;
 
 /// The log as it is on the coordinator's disk, read once more.
 pub(crate) struct Reference {

@@ -12,10 +12,10 @@ use quorate_ceremony::test_world::{
 use super::coordinator::Hub;
 use super::network::Network;
 use super::node::Station;
-use super::{Outcome, START, Simulation};
+use super::{Outcome, Simulation};
 use crate::double::member::Adversary;
 use crate::invariants::{Invariant, Invariants, Violation};
-use crate::reference::Reference;
+use crate::reference::{Reference, START};
 use crate::rng::Chance;
 use crate::scenario::Scenario;
 use crate::users::Plan;

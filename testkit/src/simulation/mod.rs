@@ -19,6 +19,7 @@ use crate::invariants::{
     Invariant, Invariants, Seen, Violation, l1_approved_requests_are_signed,
     l2_processes_restart_by_themselves, the_audit_says_what_happened,
 };
+use crate::reference::START;
 use crate::rng::Chance;
 use crate::scenario::{Faults, Scenario};
 use crate::users::Plan;
@@ -31,8 +32,6 @@ use record::Record;
 pub use record::{Change, Happening, Step, last_steps};
 pub use sabotage::Sabotage;
 
-/// When runs start, in milliseconds since the Unix epoch.
-pub(crate) const START: u64 = 1_750_000_000_000;
 /// How long a healed world may take to get everything done, in milliseconds.
 const PATIENCE: u64 = 240_000;
 /// The most things that can happen in a run. A livelock without virtual time passing ends here.

@@ -13,7 +13,7 @@ use quorate_ceremony::signing::SignedPart;
 use quorate_log::key::{CosignerSigner, Seed};
 use quorate_protocol::sign::SignatureShare;
 
-use super::START;
+use crate::reference::START;
 use crate::world::{Secrets, World};
 use quorate_ceremony::test_world::NodeDisk;
 
