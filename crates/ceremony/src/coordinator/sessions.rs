@@ -23,6 +23,7 @@ use crate::state::{IvnState, SessionPhase, SessionPlan};
 const MAX_DOUBLINGS: u32 = 9;
 
 /// What the state of a group asks of the coordinator.
+#[expect(clippy::large_enum_variant, reason = "it is carried out and dropped")]
 pub(super) enum Next {
     Nothing,
     Sign(Subject),

@@ -348,13 +348,11 @@ impl Signing {
         signed: SignedPart,
         call: &mut Call<'_>,
     ) -> Option<Finished> {
-        let key = state.identity_key(account);
-        let subject = self.subjects.get(&session).copied();
-        let (Some(key), Some(subject)) = (key, subject) else { return None };
-        let Some(target) = self.target(state, subject, call.now) else { return None };
-        let package = self.efforts.get(&subject).and_then(|roast| roast.package(session));
-        let Some(package) = package else { return None };
-        let Some(identifier) = package.signers.get(account).copied() else { return None };
+        let key = state.identity_key(account)?;
+        let subject = *self.subjects.get(&session)?;
+        let target = self.target(state, subject, call.now)?;
+        let package = self.efforts.get(&subject)?.package(session)?;
+        let identifier = *package.signers.get(account)?;
         let (ivn, epoch) = (state.ivn(), target.epoch);
         let context = SigningSession { ivn, session, epoch, subject };
         let digest = context.package(&package.commitments);
@@ -368,7 +366,7 @@ impl Signing {
             self.signer_failed(account, session, call.now);
             return None;
         };
-        let Some(roast) = self.efforts.get_mut(&subject) else { return None };
+        let roast = self.efforts.get_mut(&subject)?;
         let took = roast.delivered(session, account, (signed, share), call.now);
         self.reliability.delivered(account, took);
         self.due.insert(subject);
@@ -384,8 +382,10 @@ impl Signing {
         now: Timestamp,
     ) -> Option<Finished> {
         let target = self.target(state, subject, now)?;
-        let package = self.efforts.get(&subject).and_then(|roast| roast.package(session));
-        let package = package.filter(|package| package.is_complete())?;
+        let package = self.efforts.get(&subject)?.package(session)?;
+        if !package.is_complete() {
+            return None;
+        }
         let (public, message) = (&target.public, &target.message);
         let signature = sign::aggregate(public, &package.commitments, &package.shares(), message)
             .ok()
