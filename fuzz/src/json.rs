@@ -39,7 +39,7 @@ fn signing(bytes: &[u8]) -> bool {
     let value = serde_json::to_string(&Base64(bytes.to_vec())).unwrap();
     let signed = |part: &str| {
         let payload = format!(
-            r#"{{"ivn":"{ivn}","session":"{session}","subject":{{"of":"request","request":"{request}"}},"signer":"ada","part":{part}}}"#
+            r#"{{"ivn":"{ivn}","session":"{session}","epoch":1,"subject":{{"of":"request","request":"{request}"}},"signer":"ada","part":{part}}}"#
         );
         let payload_type = "application/vnd.quorate.signing+json";
         let covered =
