@@ -1,9 +1,10 @@
-//! A whole IVN with faults and invariants: in one thread, or in real processes ([`cluster`]).
+//! A whole IVN with faults and invariants, in one thread or in real processes ([`cluster`]).
 //!
-//! [`Simulation`] runs any number of nodes and their coordinator with virtual time, one seed, a network that delays,
-//! drops, repeats and reorders, disks that keep only what was persisted, and processes that die between any two
-//! effects. The machines are the real ones of `quorate-ceremony`; only what a shell would do is replaced. After
-//! everything that happens, the [`invariants`] of the design are checked.
+//! [`Simulation`] runs any number of nodes and their coordinator with virtual time and one seed.
+//! Its network delays, drops, repeats and reorders messages, its disks keep only what was
+//! persisted, and its processes die between any two effects. The machines are those of
+//! `quorate-ceremony`; only the shell is replaced. After every event, it checks the [`invariants`]
+//! of the design.
 //!
 //! ```text
 //!  people ──commands──▶ Node ◀──faulty network──▶ Coordinator
@@ -11,7 +12,7 @@
 //!    └── look at ────────┴─▶ disk     invariants ◀────┴─▶ disk
 //! ```
 //!
-//! A run is a function of its [`Scenario`] and its seed, so a failure is replayed by its seed.
+//! A run is a function of its [`Scenario`] and its seed, so the seed reproduces a failure.
 
 pub mod catalogue;
 pub mod cluster;

@@ -1,4 +1,4 @@
-//! What the log says at each size, by a fold of the simulator's own.
+//! The state of the log at each size, from the simulator's own fold.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -14,26 +14,26 @@ use quorate_log::tree::{Frontier, TreeHead};
 /// The start of every run, in milliseconds since the Unix epoch.
 pub(crate) const START: u64 = 1_750_000_000_000;
 
-/// The log as it is on the coordinator's disk, read once more.
+/// The log on the coordinator's disk, read independently.
 pub(crate) struct Reference {
     pub(crate) state: IvnState,
     frontier: Frontier,
     log_verifier: Option<LogVerifier>,
     /// [`summary`] at size 1, 2, …
     summaries: Vec<String>,
-    /// Which entries are in the log.
+    /// The ids of the entries in the log.
     pub(crate) ids: BTreeSet<EntryId>,
-    /// The size at which each request had its approvals.
+    /// The size at which each request had enough approvals.
     pub(crate) approved_at: BTreeMap<EntryId, u64>,
-    /// The size at which each approval counted. The requester's own counts with the request.
+    /// The size from which each approval counts. The requester's own counts with the request.
     pub(crate) consents: BTreeMap<(EntryId, AccountName), u64>,
-    /// The size at which each session was certified by everybody.
+    /// The size at which every participant had certified each session.
     pub(crate) certified_at: BTreeMap<SessionId, u64>,
-    /// When each session started, in milliseconds from the start, by the coordinator's clock.
+    /// When each session started by the coordinator's clock, in milliseconds from the start.
     pub(crate) started_at: BTreeMap<SessionId, u64>,
     /// What each participant certified.
     pub(crate) certificates: BTreeMap<SessionId, BTreeMap<AccountName, (Digest, Digest)>>,
-    /// Every checkpoint that the coordinator signed, with the tree that it is of.
+    /// Every checkpoint that the coordinator signed, by the size of its tree.
     pub(crate) checkpoints: BTreeMap<u64, VerifiedCheckpoint>,
 }
 
@@ -93,7 +93,7 @@ impl Reference {
         for event in events {
             match event {
                 Event::RequestApproved(id) => {
-                    // It may be said again when the group changes.
+                    // A later change of the group may repeat it.
                     self.approved_at.entry(id).or_insert(size);
                 }
                 Event::CeremonyCertified(group) => {
@@ -109,7 +109,7 @@ impl Reference {
         Ok(())
     }
 
-    /// Keeps a checkpoint, if the log's key signed it for the tree that there is.
+    /// Keeps a checkpoint if the log's key signed it for the present tree.
     pub(crate) fn checkpoint(&mut self, note: &str) -> Option<u64> {
         let checkpoint = note.parse::<SignedCheckpoint>().ok()?;
         let checkpoint = checkpoint.verify(self.log_verifier.as_ref()?).ok()?;
@@ -123,17 +123,17 @@ impl Reference {
         self.frontier.head()
     }
 
-    /// [`summary`] of the first `size` entries.
+    /// Returns the [`summary`] of the first `size` entries.
     pub(crate) fn summary_at(&self, size: u64) -> Option<&str> {
         let index = usize::try_from(size).ok()?.checked_sub(1)?;
         self.summaries.get(index).map(String::as_str)
     }
 }
 
-/// Everything that a state says about accounts, groups and requests, in one line.
+/// Returns everything that a state contains about accounts, groups and requests, in one line.
 pub(crate) fn summary(state: &IvnState) -> String {
     let mut text = format!("{} entries at {}", state.size(), state.time().0);
-    // Writing to a string can not fail.
+    // Writing to a string cannot fail.
     for (name, account) in state.accounts() {
         let _ = write!(text, "; {name} {:?}", account.incarnation);
     }

@@ -11,7 +11,7 @@ impl Chance {
         Self(ChaCha20Rng::seed_from_u64(seed))
     }
 
-    /// A stream of its own, for somebody whose number of draws must not change what others draw.
+    /// Returns a separate stream, for a user whose number of draws must not affect other draws.
     pub(crate) fn split(&mut self) -> ChaCha20Rng {
         ChaCha20Rng::from_seed(self.bytes())
     }
@@ -22,23 +22,23 @@ impl Chance {
         bytes
     }
 
-    /// Uniform in `0..=most`.
+    /// Returns a uniform number in `0..=most`.
     pub(crate) fn up_to(&mut self, most: u64) -> u64 {
         let scaled = u128::from(self.0.next_u64()) * (u128::from(most) + 1);
         u64::try_from(scaled >> 64).unwrap_or(most)
     }
 
-    /// Uniform in `least..=most`.
+    /// Returns a uniform number in `least..=most`.
     pub(crate) fn between(&mut self, least: u64, most: u64) -> u64 {
         least + self.up_to(most.saturating_sub(least))
     }
 
-    /// True this many times in a thousand.
+    /// Returns true this many times in a thousand.
     pub(crate) fn happens(&mut self, in_a_thousand: u64) -> bool {
         in_a_thousand > 0 && self.up_to(999) < in_a_thousand
     }
 
-    /// One of the weighted choices.
+    /// Returns one of the weighted choices.
     pub(crate) fn choose<T: Copy>(
         &mut self,
         first: T,

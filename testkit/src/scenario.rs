@@ -1,4 +1,4 @@
-//! What a run is about: who takes part, what they want, and what goes wrong.
+//! The scenario of a run: its people, their wishes, and its faults.
 
 use std::collections::BTreeMap;
 
@@ -12,106 +12,106 @@ use crate::rng::Chance;
 /// A run's people, wishes and faults.
 #[derive(Clone, Debug)]
 pub struct Scenario {
-    /// How many members it takes to sign.
+    /// How many members are needed to sign.
     pub min_signers: u16,
-    /// How many members there are. The first is the admin, too.
+    /// The number of members. The first is also the admin.
     pub members: u16,
     /// The group's rule.
     pub policy: Policy,
     /// For each member, whether its node accepts groups and approves requests without asking.
     pub automatic: Vec<bool>,
-    /// Whether an account that is no member asks for a signature, too.
+    /// Whether an account outside the group also requests a signature.
     pub outsider: bool,
-    /// Whether everybody is on the roster when the run begins; otherwise the admin invites them
+    /// Whether all accounts are on the roster when the run begins. Otherwise the admin invites them
     /// first.
     pub admitted: bool,
-    /// How many more accounts could become members.
+    /// How many other accounts can become members.
     pub reserves: u16,
-    /// What the members want signed.
+    /// The signatures that members request.
     pub requests: Vec<PlannedRequest>,
-    /// What the group is to become, one after the other.
+    /// The changes of the group, in order.
     pub changes: Vec<PlannedChange>,
-    /// The malicious members, and what each does wrong. They never heal; the first member, who is
-    /// the admin, is not one of them.
+    /// The malicious members and their attacks. They never heal. The first member, who is the
+    /// admin, is not malicious.
     pub attacks: BTreeMap<usize, Vec<Attack>>,
-    /// How often a change of the group is proposed at most: after an attack made it fail, the
+    /// The most times that a change of the group is proposed. After an attack made it fail, the
     /// others may propose it without the attacker.
     pub proposals: usize,
-    /// What goes wrong.
+    /// The faults of the network and the processes.
     pub faults: Faults,
 }
 
-/// What the admin is going to propose, and all members approve.
+/// A change that the admin proposes and all members approve.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PlannedChange {
-    /// Not before this time, in milliseconds from the start.
+    /// The earliest time, in milliseconds from the start.
     pub at: u64,
-    /// How many members it is to take to sign.
+    /// How many members will be needed to sign.
     pub min_signers: u16,
     /// The new members: indices of accounts. The first account, which proposes, is one of them.
     pub members: Vec<usize>,
-    /// Whose node loses its share and is to get it back; then nothing else changes.
+    /// The account whose node loses its share and has it repaired. Then nothing else changes.
     pub repairs: Option<usize>,
 }
 
-/// What one member is going to ask for.
+/// A request that one account makes.
 #[derive(Clone, Debug)]
 pub struct PlannedRequest {
-    /// Index of the account that asks.
+    /// The index of the requester.
     pub by: usize,
-    /// Not before this time, in milliseconds from the start.
+    /// The earliest time, in milliseconds from the start.
     pub at: u64,
-    /// What each member will say to it.
+    /// The vote of each member.
     pub votes: Vec<Vote>,
 }
 
-/// What a member says to a request.
+/// How a member votes on a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Vote {
-    /// Consents, when it sees the request.
+    /// Approves when it sees the request.
     Approve,
-    /// Refuses, when it sees the request.
+    /// Rejects when it sees the request.
     Reject,
     /// Never looks at it.
     Ignore,
 }
 
-/// What goes wrong, until it heals. Chances are out of a thousand.
+/// The faults of a run until it heals. Chances are out of a thousand.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Faults {
-    /// The longest time that a message travels, in milliseconds.
+    /// The longest delay of a message, in milliseconds.
     pub delay: u64,
-    /// Of a message: it is lost. The connection turns out to be bad within [`Self::notice`].
+    /// The chance that a message is lost. Its connection breaks within [`Self::notice`].
     pub drop: u64,
-    /// Of a message: it comes twice.
+    /// The chance that a message arrives twice.
     pub duplicate: u64,
-    /// Of a message: later ones may overtake it, or it overtakes earlier ones.
+    /// The chance that a message overtakes earlier ones, or later ones overtake it.
     pub reorder: u64,
-    /// Of a message: its connection breaks.
+    /// The chance that a message breaks its connection.
     pub disconnect: u64,
-    /// How long it takes each side to notice a broken connection at most, in milliseconds.
+    /// The longest time until each side notices a broken connection, in milliseconds.
     pub notice: u64,
-    /// Of a batch: the node dies in it.
+    /// The chance that the node dies in a batch.
     pub node_crash: u64,
-    /// Of a batch: the coordinator dies in it.
+    /// The chance that the coordinator dies in a batch.
     pub coordinator_crash: u64,
-    /// How long a dead process stays dead at most, in milliseconds.
+    /// The longest time that a dead process stays dead, in milliseconds.
     pub downtime: u64,
-    /// Of a look at a document: it is not available now.
+    /// The chance that a document is temporarily not available.
     pub no_document: u64,
     /// The most inputs that a process takes before it carries out their effects.
     pub batch: u64,
-    /// Whether a process makes everything in a batch durable at once before it sends anything;
-    /// otherwise it carries out effect by effect.
+    /// Whether a process makes everything in a batch durable before it sends anything. Otherwise it
+    /// carries out effect by effect.
     pub durable_first: bool,
-    /// By how much clocks differ at most, in milliseconds.
+    /// The largest difference between clocks, in milliseconds.
     pub skew: u64,
-    /// When all this ends, in milliseconds from the start.
+    /// When all faults end, in milliseconds from the start.
     pub heal: u64,
 }
 
 impl Faults {
-    /// A perfect world, except that messages take a millisecond.
+    /// Returns no faults, except that messages take a millisecond.
     pub fn none() -> Self {
         Self {
             delay: 1,
@@ -131,7 +131,7 @@ impl Faults {
         }
     }
 
-    /// What remains after the world healed.
+    /// Returns the faults that remain after the world has healed.
     pub(crate) fn healed(&self) -> Self {
         Self {
             delay: 20,
@@ -143,8 +143,8 @@ impl Faults {
     }
 
     fn random(chance: &mut Chance) -> Self {
-        // Every kind of fault is absent from some runs: what always fails together hides what it
-        // can do alone.
+        // Every kind of fault is absent from some runs, because faults that always occur together
+        // hide what each does alone.
         let mut level = |levels: &[u64]| {
             let most = u64::try_from(levels.len()).unwrap_or(1) - 1;
             let drawn = usize::try_from(chance.up_to(most)).unwrap_or(0);
@@ -170,7 +170,8 @@ impl Faults {
 }
 
 impl Scenario {
-    /// A group in a perfect world: as many members as are needed approve one request of the first.
+    /// Returns a group in a perfect world. As many members as needed approve one request of the
+    /// first.
     pub fn calm(min_signers: u16, members: u16) -> Self {
         let people = usize::from(members);
         let votes = (0..members)
@@ -191,9 +192,9 @@ impl Scenario {
         }
     }
 
-    /// The scenario of a seed: some group size, some requests, some faults.
+    /// Returns the scenario of a seed: some group size, some requests, some faults.
     pub fn random(seed: u64) -> Self {
-        // A stream of its own: the run draws from another one of the same seed.
+        // The run draws from a different stream of the same seed.
         let mut chance = Chance::from_seed(seed ^ 0x5CE7_A810);
         let sizes =
             [(26, (3, 5)), (20, (2, 2)), (5, (2, 4)), (5, (3, 4)), (1, (4, 7)), (1, (5, 5))];
@@ -201,7 +202,7 @@ impl Scenario {
         let approvals_required =
             min_signers + if chance.happens(300) { u16::from(members > min_signers) } else { 0 };
         let people = usize::from(members);
-        // Signing must not depend on it: the others are enough, and all of them consent.
+        // Signing must not depend on the attacker: the others are enough, and all of them approve.
         let attacks = if members > min_signers && chance.happens(250) {
             let who = 1 + index(&mut chance, people - 1);
             // Groups with attackers do not change.
@@ -270,7 +271,7 @@ impl Scenario {
         }
     }
 
-    /// What the account of this index may do.
+    /// Returns the role of the account with this index.
     pub(crate) fn role(&self, index: usize) -> Role {
         let members = usize::from(self.members) + usize::from(self.reserves);
         if index < members { Role::Member } else { Role::Requester }
@@ -281,12 +282,12 @@ impl Scenario {
         !self.attacks.is_empty()
     }
 
-    /// Whether the account of this index breaks the rules.
+    /// Whether the account with this index breaks the rules.
     pub(crate) fn is_malicious(&self, index: usize) -> bool {
         self.attacks.contains_key(&index)
     }
 
-    /// Whether the account of this index breaks the rules only when the group changes, or never.
+    /// Whether the account with this index breaks the rules only when the group changes, or never.
     pub(crate) fn cheats_in_changes_alone(&self, index: usize) -> bool {
         let attacks = self.attacks.get(&index).into_iter().flatten();
         attacks
@@ -294,21 +295,21 @@ impl Scenario {
             .all(|ceremony| matches!(ceremony, Ceremony::Reshare | Ceremony::Repair))
     }
 
-    /// How many accounts there are.
+    /// Returns the number of accounts.
     pub(crate) fn accounts(&self) -> usize {
         usize::from(self.members) + usize::from(self.reserves) + usize::from(self.outsider)
     }
 }
 
-/// One or two changes among this many accounts, to any size that a group can have. Some only make
-/// new shares.
+/// Returns one or two changes among this many accounts, to any size that a group can have. Some
+/// only make new shares.
 fn planned_changes(chance: &mut Chance, accounts: usize) -> Vec<PlannedChange> {
     let count = chance.choose(1, &[(1, 2)], 4);
     (0..count)
         .map(|_| {
             let mut members = vec![0];
             members.extend((1..accounts).filter(|_| chance.happens(650)));
-            // Two are the least.
+            // A group has at least two members.
             if members.len() == 1 {
                 members.push(1);
             }

@@ -1,4 +1,4 @@
-//! People: they look at their node now and then, and tell it what they want, as with the command line.
+//! People, who look at their node now and then and give it commands, as with the command line.
 
 use std::collections::BTreeSet;
 
@@ -11,23 +11,23 @@ use quorate_protocol::Suite;
 use crate::scenario::{Scenario, Vote};
 use crate::world::World;
 
-/// How many changes of the group are in force.
+/// Returns how many changes of the group are in force.
 fn changes_done(group: &Group) -> usize {
     let done = |end: &ChangeEnd| matches!(end, ChangeEnd::Done { .. } | ChangeEnd::Repaired { .. });
     group.past_changes.iter().filter(|past| done(&past.end)).count()
 }
 
-/// How long an invitation is good, in milliseconds: an hour.
+/// How long an invitation is valid, in milliseconds: an hour.
 pub(crate) const INVITATION: u64 = 3_600_000;
 
-/// Everybody's plan.
+/// The plans of all people.
 pub(crate) struct Plan {
     pub(crate) scenario: Scenario,
     pub(crate) group: GroupName,
 }
 
 impl Plan {
-    /// The commitment to the document of a planned request.
+    /// Returns the commitment to the document of a planned request.
     pub(crate) fn document(&self, request: usize) -> Digest {
         let mut bytes = [0xD0; 32];
         for (to, from) in bytes.iter_mut().zip(request.to_be_bytes()) {
@@ -36,12 +36,12 @@ impl Plan {
         Digest::new(bytes)
     }
 
-    /// Which planned request this is.
+    /// Returns the index of this request in the plan.
     fn planned(&self, request: &RequestState) -> Option<usize> {
         (0..self.scenario.requests.len()).find(|k| self.document(*k) == request.request.document)
     }
 
-    /// What the person behind the account of this index wants of its node now; one thing at a time.
+    /// Returns the next command of the holder of the account with this index, one at a time.
     pub(crate) fn wish(
         &self,
         index: usize,
@@ -50,7 +50,8 @@ impl Plan {
         now: Timestamp,
         passed: u64,
     ) -> Option<Command> {
-        // What was said before is on its way: wait for the answer. A malicious member's node may wait for ever.
+        // Earlier statements are on their way: wait for the answer. A malicious member's node may
+        // wait forever.
         let waits = node.unsent() > 0 && !world.malicious.contains(node.account());
         if waits || !node.connected() {
             return None;
@@ -101,7 +102,7 @@ impl Plan {
         })
     }
 
-    /// The admin defines the group anew, without those whom the log names.
+    /// Returns the admin's new definition of the group, without the members that the log names.
     fn wish_to_leave_out(&self, index: usize, world: &World, node: &Node) -> Option<Command> {
         let group = node.state().group(&self.group).ok()?;
         let named = self.named(world, group);
@@ -123,8 +124,9 @@ impl Plan {
         Some(Command::DefineGroup(GroupDefinition { members, policy, ..group.definition.clone() }))
     }
 
-    /// Whom an admin leaves out of the next definition, by what the log says of this one's sessions: who is blamed, and
-    /// who twice was the one that a session waited for, when nothing was wrong with the network any more.
+    /// Returns the members that an admin leaves out of the next definition, according to the
+    /// sessions of this one: members that are blamed, and members that sessions waited for twice
+    /// after the network had healed.
     fn named(&self, world: &World, group: &Group) -> BTreeSet<AccountName> {
         let mut named = BTreeSet::new();
         let mut once = BTreeSet::new();
@@ -151,7 +153,7 @@ impl Plan {
         named
     }
 
-    /// Whether too few would be left.
+    /// Whether too few members would remain.
     fn is_hopeless(&self, world: &World, group: &Group) -> bool {
         let named = self.named(world, group);
         let left = group.definition.members.iter().filter(|name| !named.contains(*name)).count();
@@ -167,7 +169,7 @@ impl Plan {
         asked.then(|| Command::AcceptGroup(self.group.clone()))
     }
 
-    /// The admin proposes the next change of the group.
+    /// Returns the admin's proposal of the next change of the group.
     fn wish_to_change(
         &self,
         index: usize,
@@ -180,7 +182,7 @@ impl Plan {
         let epoch = group.key.as_ref()?.epoch;
         let named = self.named(world, group);
         if index == 0 && group.change.is_some() && !named.is_empty() {
-            // It waits for somebody who does not answer.
+            // It waits for a member that does not answer.
             let is_hopeless = |change: &Change| {
                 let repaired = usize::from(change.proposal.repairs.is_some());
                 let left = group.definition.members.len().saturating_sub(named.len() + repaired);
@@ -200,7 +202,7 @@ impl Plan {
         }
         let wanted = planned.members.iter().map(|index| world.names.get(*index).cloned());
         let wanted: Vec<AccountName> = wanted.collect::<Option<_>>()?;
-        // Whoever was left out of an earlier proposal stays so.
+        // A member that an earlier proposal left out stays out.
         let earlier = group.past_changes.iter().filter(|past| past.proposal.epoch == epoch);
         let before: Vec<&GroupDefinition> = earlier.map(|past| &past.proposal.definition).collect();
         let members: Vec<AccountName> = wanted
@@ -221,14 +223,14 @@ impl Plan {
         Some(Command::ChangeGroup { definition, epoch, expires_in: None, repairs: None })
     }
 
-    /// Whether it is left at that: who was to get its share back does not get it.
+    /// Whether the repair is abandoned, so that the account's share stays lost.
     pub(crate) fn leaves_lost(&self, world: &World, account: &AccountName) -> bool {
         let group = world.reference.state.groups().get(&self.group);
         let due = |group: &Group| changes_done(group) < self.scenario.changes.len();
         world.lost.contains(account) && group.is_some_and(|group| due(group) && self.gave_up(group))
     }
 
-    /// Whether the change that is due was proposed as often as it is going to be.
+    /// Whether the due change was proposed as often as it may be.
     fn gave_up(&self, group: &Group) -> bool {
         let epoch = group.key.as_ref().map(|key| key.epoch);
         let tried = group.past_changes.iter().filter(|past| Some(past.proposal.epoch) == epoch);
@@ -267,7 +269,7 @@ impl Plan {
         let mut asked: Vec<&RequestState> =
             node.inbox(now).into_iter().map(|(request, _)| request).collect();
         if self.scenario.has_malicious() {
-            // The consents are there and the signature is not: whoever can help does.
+            // The approvals are there and the signature is not: every member that can help does.
             let spare = node.state().requests().values().filter(|request| {
                 request.status == Status::Approved && !request.approvals.contains(node.account())
             });
@@ -282,7 +284,7 @@ impl Plan {
         })
     }
 
-    /// Whether the node does by itself what it may do by itself.
+    /// Whether the node accepts and approves automatically.
     fn is_automatic(&self, index: usize) -> bool {
         self.scenario.automatic.get(index) == Some(&true)
     }
@@ -291,7 +293,7 @@ impl Plan {
         self.scenario.requests.get(self.planned(request)?)?.votes.get(index).copied()
     }
 
-    /// What is still to come, in a few words; nothing if everybody has what can be had.
+    /// Returns short descriptions of what is not done yet; none if everything possible is done.
     pub(crate) fn unfinished(&self, world: &World) -> Vec<String> {
         let state = &world.reference.state;
         let Some(group) = state.groups().get(&self.group) else {
@@ -349,11 +351,12 @@ impl Plan {
         self.scenario.requests.get(request).map_or(usize::MAX, |planned| planned.by)
     }
 
-    /// Whether nothing but consent was planned for a request, by enough members that keep to the rules.
+    /// Whether only approvals are planned for a request, by enough honest members.
     pub(crate) fn must_be_signed(&self, world: &World, request: &RequestState) -> bool {
         let planned = self.planned(request).and_then(|k| self.scenario.requests.get(k));
         let Some(group) = world.reference.state.groups().get(&self.group) else { return false };
-        // A change can leave too few members to approve what was asked before it, and that is never made easier.
+        // A change can leave too few members to approve earlier requests, whose requirements never
+        // become weaker.
         let stranded = request.status == Status::Rejected && !group.past_epochs.is_empty();
         if stranded {
             return false;

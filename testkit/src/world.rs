@@ -1,4 +1,4 @@
-//! What there is besides processes: disks, documents, and everybody's secrets. What the invariants look at.
+//! The world outside processes, which the invariants inspect: disks, documents and secrets.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use quorate_ceremony::signing::{SignedPart, SigningSession, Subject};
 use crate::reference::Reference;
 use quorate_ceremony::test_world::{CoordinatorDisk, NodeDisk};
 
-/// One account's secrets, from which its keys are made anew for each process.
+/// One account's secrets, from which each process derives its keys again.
 pub(crate) struct Secrets {
     pub(crate) identity: [u8; 32],
     pub(crate) cosigner: [u8; 32],
@@ -25,7 +25,7 @@ impl Secrets {
         }
     }
 
-    /// The key that an admin hands to the person, outside of everything that is simulated.
+    /// Returns the key that an admin gives the person outside of the simulation.
     pub(crate) fn invitation(&self) -> SecretKey {
         SecretKey::from_seed(&self.invitation)
     }
@@ -33,30 +33,30 @@ impl Secrets {
 
 /// Everything that outlives processes.
 pub(crate) struct World {
-    /// All accounts; the admin first, then the other members, then the outsider.
+    /// All accounts: the admin, then the other members, then the outsider.
     pub(crate) names: Vec<AccountName>,
     pub(crate) secrets: BTreeMap<AccountName, Secrets>,
     pub(crate) disks: BTreeMap<AccountName, NodeDisk>,
     pub(crate) coordinator: CoordinatorDisk,
     pub(crate) reference: Reference,
-    /// What is to be signed for each document.
+    /// The message to sign for each document.
     pub(crate) documents: BTreeMap<Digest, Vec<u8>>,
-    /// What the coordinator told a node that it would not take.
+    /// The entries that the coordinator rejected, with the node it told.
     pub(crate) rejected: BTreeSet<(AccountName, EntryId)>,
-    /// Statements that die with the process that made them.
+    /// Statements that are lost with the process that made them.
     pub(crate) volatile: BTreeSet<EntryId>,
-    /// What each signing session is for.
+    /// The subject of each signing session.
     pub(crate) subjects: BTreeMap<SessionId, Subject>,
-    /// The commitments that a node was last sent to sign with.
+    /// The last set of commitments that each node received to sign with.
     pub(crate) packages: BTreeMap<(AccountName, SessionId), Vec<(AccountName, SignedPart)>>,
-    /// Whose disk has lost its share of the key.
+    /// The accounts whose disks have lost their share of the key.
     pub(crate) lost: BTreeSet<AccountName>,
-    /// Who does not keep to the rules. Nobody may be blamed but these.
+    /// The malicious accounts. Only these may be blamed.
     pub(crate) malicious: BTreeSet<AccountName>,
 }
 
 impl World {
-    /// Remembers what the coordinator tells a node about a signing session.
+    /// Records what the coordinator sends a node about a signing session.
     pub(crate) fn note_signing(&mut self, to: &AccountName, message: &FromCoordinator) {
         match message {
             FromCoordinator::Invite { session, subject } => {
@@ -69,7 +69,7 @@ impl World {
         }
     }
 
-    /// The session and the set of commitments that this node's share is for.
+    /// Returns the session and the set of commitments that this node's share is for.
     pub(crate) fn package_of(
         &self,
         by: &AccountName,

@@ -1,4 +1,4 @@
-//! Runs without faults, counted: a round or a message too many shows here.
+//! Counts the messages of runs without faults, so that a superfluous round or message is found.
 
 use quorate_testkit::{Failure, Outcome, Scenario, Simulation};
 
@@ -7,7 +7,7 @@ fn run(min_signers: u16, members: u16) -> Result<Outcome, Failure> {
     Ok(outcome)
 }
 
-/// Entries, then messages of each kind in both directions.
+/// Returns the number of entries, then of messages of each kind in both directions.
 fn counted(outcome: &Outcome) -> String {
     format!("{} entries; {:?}; {:?}", outcome.entries, outcome.from_nodes, outcome.from_coordinator)
 }
@@ -16,8 +16,9 @@ fn counted(outcome: &Outcome) -> String {
 fn two_of_three_need_this_many_messages() {
     let outcome = run(2, 3).unwrap();
     assert_eq!((outcome.crashes, outcome.connections, outcome.sessions), (0, 3, 1));
-    // Genesis; for each other account an invitation and an admission; for each account a start, an acceptance, three
-    // DKG messages and a certification; the group, the session and the epoch; request, one more approval, signature.
+    // Genesis; for each other account an invitation and an admission; for each account a start, an
+    // acceptance, three DKG messages and a certification; the group, the session and the epoch;
+    // request, one more approval, signature.
     assert_eq!(outcome.entries, 1 + 2 * 2 + 3 * 6 + 3 + 3);
     let expected = "29 entries; \
         {\"commitments\": 4, \"cosign\": 74, \"hello\": 3, \"share\": 4, \"submit\": 23}; \

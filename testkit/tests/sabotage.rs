@@ -1,10 +1,10 @@
-//! A check that can not fail is no check: the system is broken on purpose, and the invariant that this breaks is seen
-//! to break.
+//! Proves that the checks can fail: each test breaks the system on purpose and expects the
+//! violation of an invariant.
 
 use quorate_testkit::invariants::Invariant;
 use quorate_testkit::{Failure, Faults, PlannedChange, Sabotage, Scenario, Simulation};
 
-/// The invariant that a sabotage breaks, in a scenario in which nothing breaks without it.
+/// Returns the invariant that a sabotage breaks, in a scenario that breaks none without it.
 fn broken_by(sabotage: Sabotage, scenario: &Scenario) -> Result<Option<Invariant>, Failure> {
     Simulation::new(scenario.clone(), 1)?.run()?;
     let broken = Simulation::new(scenario.clone(), 1)?.with(sabotage).run();
@@ -43,7 +43,7 @@ breaks! {
 }
 
 #[test]
-fn an_old_share_that_is_destroyed_before_the_new_ones_are_in_use_is_seen() {
+fn destroying_an_old_share_before_the_new_one_is_in_use_is_seen() {
     let change = PlannedChange { at: 0, min_signers: 2, members: vec![0, 1, 2], repairs: None };
     let scenario = Scenario { changes: vec![change], ..Scenario::calm(2, 3) };
     assert_eq!(broken_by(Sabotage::DestroyEarly, &scenario).unwrap(), Some(Invariant::S7));

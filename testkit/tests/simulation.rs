@@ -4,7 +4,7 @@ use std::process::Command;
 
 use quorate_testkit::{Failure, Happening, Outcome, Simulation, last_steps};
 
-/// How many schedules each of the sweeps below runs. Eight, so that a test runner can use all cores.
+/// How many schedules each of the eight sweeps below runs, in parallel.
 const SCHEDULES: u64 = 250;
 
 /// How many steps of a failed run are shown.
@@ -14,7 +14,7 @@ fn run(seed: u64) -> Result<(), Failure> {
     Simulation::of_seed(seed)?.run().map(|_| ())
 }
 
-/// What happened in a run that failed, and how to see it again.
+/// Returns what happened in a failed run, and how to replay it.
 fn report(seed: u64) -> String {
     match Simulation::of_seed(seed).and_then(|simulation| simulation.recorded().run()) {
         Ok(_) => format!(
@@ -68,7 +68,7 @@ fn one_seed_makes_one_run() {
     assert_ne!(first.0.root, other.root);
 }
 
-/// The steps are data: what is appended in them is the log, and what they change adds up to it.
+/// The entries that the steps append are the log, and their changes add up to its state.
 #[test]
 fn recorded_steps_account_for_the_whole_log() {
     let (outcome, steps) = Simulation::of_seed(7).unwrap().recorded().run().unwrap();
@@ -93,7 +93,7 @@ fn a_replay_shows_each_step_with_what_it_changed() {
     };
     let (code, text) = replay(&["--seed", "7"]);
     assert_eq!(code, Some(0), "{text}");
-    // Not on a terminal, steps are printed without waiting.
+    // Without a terminal, steps are printed without waiting.
     assert_eq!(replay(&["--seed", "7", "--step"]), (code, text.clone()));
     for part in ["the coordinator starts", "coordinator: checkpoint 0 → ", "epoch 0 → 1", "signed"]
     {
@@ -115,7 +115,8 @@ fn the_schedules_contain_every_kind_of_trouble() {
             *seen.from_nodes.entry(kind).or_default() += count;
         }
     }
-    // Groups that lose nothing would need 60 sessions, connect at most 300 times, and decline nothing.
+    // Without losses, groups would need 60 sessions, connect at most 300 times, and decline
+    // nothing.
     assert!(seen.sessions > 70, "{seen:?}");
     assert!(seen.crashes > 100, "{seen:?}");
     assert!(seen.connections > 500, "{seen:?}");

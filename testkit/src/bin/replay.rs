@@ -1,4 +1,4 @@
-//! Plays one schedule of the simulator again and displays it, with the change of state after each step.
+//! Plays one schedule of the simulator again and displays the change of state after each step.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -11,7 +11,7 @@ struct Options {
     seed: u64,
     /// Waits for Enter after each step.
     step: bool,
-    /// One JSON object for each step.
+    /// Prints one JSON object for each step.
     json: bool,
 }
 

@@ -1,5 +1,5 @@
-//! The catalogue of attacks by members, and what its tests share: a run with its audit, a bad
-//! network, and the members that a log names.
+//! The catalogue of attacks by members. Its tests share a run with its audit, a bad network, and
+//! the members that a log names.
 #![expect(
     clippy::panic,
     clippy::unwrap_used,
@@ -21,8 +21,8 @@ pub use table::{ATTACKS, Outcome, Row, Who};
 
 use crate::{Faults, Scenario, Simulation, last_steps};
 
-/// The outcome of a run in which all invariants hold, and the auditor's report on its log. A run
-/// that fails is played again, and reported with the events before the failure.
+/// Returns the outcome of a run in which all invariants hold, and the auditor's report on its log.
+/// A run that fails is played again and reported with the events before the failure.
 pub fn audited(scenario: Scenario, seed: u64) -> (crate::Outcome, AuditReport) {
     let run = Simulation::new(scenario.clone(), seed).and_then(Simulation::run_and_audit);
     match run {
@@ -34,7 +34,7 @@ pub fn audited(scenario: Scenario, seed: u64) -> (crate::Outcome, AuditReport) {
     }
 }
 
-/// A network that loses and reorders, and nodes that die, for five seconds.
+/// Returns faults for five seconds: a network that loses and reorders, and nodes that die.
 pub fn troubled() -> Faults {
     Faults {
         delay: 40,
@@ -54,7 +54,7 @@ pub fn troubled() -> Faults {
     }
 }
 
-/// The members that the aborts in a log name, by the reason.
+/// The members that the aborts in a log name, by reason.
 #[derive(Debug, Default)]
 pub struct Named {
     /// The members that cheated.
@@ -63,12 +63,12 @@ pub struct Named {
     pub dissenters: BTreeSet<AccountName>,
     /// The members that sessions waited for.
     pub missing: BTreeSet<AccountName>,
-    /// What the culprits did, by the auditor's reading of their messages.
+    /// What the culprits did, according to the auditor.
     pub faults: Vec<String>,
 }
 
 impl Named {
-    /// Notes an abort. Returns whether the session itself failed; one that people cancelled names
+    /// Records an abort. Returns whether the session failed. A session that people cancelled names
     /// nobody.
     pub fn note(&mut self, reason: &AbortReason, blame: &[Blame]) -> bool {
         self.faults.extend(blame.iter().map(|blame| blame.fault.to_string()));
@@ -84,7 +84,7 @@ impl Named {
     }
 }
 
-/// Whether a text is this one, with anything in place of "…", or begins with it.
+/// Whether a text is or begins with this pattern, in which "…" stands for anything.
 pub fn is_like(text: &str, pattern: &str) -> bool {
     let (before, after) = pattern.split_once('…').unwrap_or((pattern, ""));
     text.starts_with(before) && text.ends_with(after)

@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use super::table::{ATTACKS, Outcome, Row, Who};
 use crate::double::member::Ceremony;
 
-/// The line before the generated tables, and the one after them.
+/// The line before the generated tables, and the line after them.
 pub const MARKS: [&str; 2] = [
     "<!-- generated from testkit/src/catalogue/table.rs: begin -->",
     "<!-- generated from testkit/src/catalogue/table.rs: end -->",
 ];
 
-/// The tables, one for each ceremony.
+/// Returns the tables, one for each ceremony.
 pub fn markdown() -> String {
     let mut text = String::new();
     let titles = [

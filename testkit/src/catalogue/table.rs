@@ -1,25 +1,25 @@
-//! The table of attacks: what a member does wrong in a ceremony, and the outcome.
+//! The table of attacks: what a member does wrong in a ceremony, and the expected outcome.
 
 use crate::double::member::Certify::{Another, Early, ForAnother, Late, Never};
 use crate::double::member::Round::{Deal, First, Sum, Verdict};
 use crate::double::member::To::{All, One};
 use crate::double::member::{Attack, Ceremony, Certify, Slip};
 
-/// What must come of an attack, where it has an effect.
+/// The expected outcome of an attack that has an effect.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Outcome {
-    /// Nothing: the ceremony succeeds with the attacker.
+    /// The ceremony succeeds with the attacker.
     Nothing,
-    /// Nothing either: the log does not admit a statement of the attacker, for this reason; "…"
-    /// stands for any name.
+    /// The ceremony succeeds too, but the log rejects a statement of the attacker for this reason.
+    /// "…" stands for any name.
     Refusal(&'static str),
-    /// The log proves which member it was and that it did this; "…" stands for any name. The
-    /// member is named as a culprit, and the others go on without it.
+    /// The log proves that the attacker did this. "…" stands for any name. The log names it as a
+    /// culprit, and the others continue without it.
     Blame(&'static str),
-    /// The attacker contradicts the log in its own signed words. It is named as a dissenter, and
-    /// the others go on without it.
+    /// The attacker's own signed statements contradict the log. The log names it as a dissenter,
+    /// and the others continue without it.
     Dissent,
-    /// The attacker is as good as absent: sessions wait for it and end, and nobody is blamed.
+    /// The attacker seems absent: sessions wait for it and time out, and nobody is blamed.
     Absence,
     /// The attacker has a share, and the others sign without it.
     Spare,
@@ -30,17 +30,17 @@ pub enum Outcome {
 pub enum Who {
     /// Any member, in groups of all sizes.
     Member,
-    /// A holder of a share that deals in a reshare: one that stays, and one that leaves.
+    /// A holder of a share that deals in a reshare, whether it stays or leaves.
     Dealer,
-    /// A dealer that receives a share, too.
+    /// A dealer that also receives a share.
     StayingDealer,
-    /// A member that receives a share: one that joins, and one that stays.
+    /// A member that receives a share, whether it joins or stays.
     Recipient,
-    /// A helper in a repair: one that is needed, and one that is not.
+    /// A helper in a repair, whether it is needed or not.
     Helper,
     /// A helper without which the repair is impossible.
     NeededHelper,
-    /// A helper beside enough others.
+    /// A helper besides enough others.
     SpareHelper,
 }
 
@@ -80,7 +80,7 @@ macro_rules! rows {
 
 const TWICE: Certify = Certify::Twice;
 
-/// Hands the table to a macro: the tests make a test of each row.
+/// Passes the table to a macro. The tests make a test of each row.
 #[macro_export]
 macro_rules! attacks {
     ($rows:ident) => {

@@ -1,10 +1,10 @@
-//! Where honest nodes meet a malicious coordinator. The seed decides the order of messages and, if
-//! asked for, which of them are lost and where nodes crash. Everything that a node does is compared
-//! with what the people really want.
+//! The stage on which honest nodes meet a malicious coordinator. The seed decides the order of
+//! messages and, if asked for, which of them are lost and where nodes crash. The stage compares
+//! everything that a node does with what the people really want.
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
-    reason = "a stage that can not be set up fails the test that asked for it"
+    reason = "a stage that cannot be set up fails the test that asked for it"
 )]
 
 use std::collections::{BTreeMap, VecDeque};
@@ -27,11 +27,11 @@ use crate::rng::Chance;
 use crate::world::Secrets;
 
 pub(super) const START: u64 = 1_750_000_000_000;
-/// How often a person asks again for what was lost.
+/// How often a person repeats a command that was lost.
 const PATIENCE: usize = 20;
-/// How many seconds it takes to recover from faults.
+/// Seconds that recovery from faults takes.
 const RECOVERY: usize = 12;
-/// The most messages in one go. More is a livelock.
+/// The most messages in one run of [`Stage::settle`]. More is a livelock.
 const MOST: usize = 20_000;
 
 pub(super) struct Station {
@@ -40,7 +40,7 @@ pub(super) struct Station {
     rng: ChaCha20Rng,
     pub(super) connected: bool,
     pub(super) deadlines: BTreeMap<NodeDeadline, Timestamp>,
-    /// What commands were answered.
+    /// The answers to commands.
     pub(super) answers: BTreeMap<CommandId, Result<EntryId, CommandError>>,
     inbound: VecDeque<Inbound>,
     pub(super) outbound: VecDeque<FromNode>,
@@ -50,16 +50,16 @@ pub(super) struct Station {
 #[derive(Clone)]
 struct Inbound {
     message: FromCoordinator,
-    /// The coordinator repeats its own lies until they arrive: faults only delay them.
+    /// Whether the coordinator repeats this message until it arrives. Faults only delay its lies.
     is_lie: bool,
 }
 
-/// What goes wrong besides the coordinator. Chances are out of a thousand.
+/// Faults besides the coordinator. Chances are out of a thousand.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Trouble {
     /// The chance that a node dies between two effects of an input.
     pub crash: u64,
-    /// The chance that a message is lost, and its connection with it.
+    /// The chance that a message is lost together with its connection.
     pub loss: u64,
 }
 
@@ -78,34 +78,34 @@ pub struct Stage {
     /// The malicious coordinator.
     pub liar: Liar,
     pub(super) violations: Vec<String>,
-    /// What goes wrong besides; nothing at first.
+    /// Faults besides the coordinator; none at first.
     pub trouble: Trouble,
-    /// How many nodes died, and how many messages were lost.
+    /// The number of nodes that died and messages that were lost.
     pub faults: usize,
-    /// Whether something went wrong since the last [`Self::recover`].
+    /// Whether a fault happened since the last [`Self::recover`].
     pub(super) hurt: bool,
 }
 
 impl Stage {
-    /// The time.
+    /// Returns the time.
     pub fn clock(&self) -> Timestamp {
         Timestamp(START + self.now)
     }
 
-    /// A member's node.
+    /// Returns a member's node.
     ///
     /// # Panics
     ///
-    /// If there is none.
+    /// If the member has no node.
     pub fn node(&self, account: &AccountName) -> &Node {
         &self.stations[account].node
     }
 
-    /// Starts a member's node, or starts it again from its disk; it connects.
+    /// Starts a member's node, or restarts it from its disk. The node connects.
     ///
     /// # Panics
     ///
-    /// If it can not start from its disk.
+    /// If the node cannot start from its disk.
     pub fn start(&mut self, account: &AccountName) {
         let disk = match self.stations.remove(account) {
             Some(station) => station.disk,
@@ -114,10 +114,10 @@ impl Stage {
         self.boot(account, disk, VecDeque::new());
     }
 
-    /// Starts a process from a disk; these lies are on their way to it.
+    /// Starts a process from a disk. These lies are on their way to it.
     fn boot(&mut self, account: &AccountName, disk: NodeDisk, lies: VecDeque<Inbound>) {
         let mut rng = self.chance.split();
-        // Groups are accepted by themselves; approving is for people.
+        // Nodes accept groups automatically; people approve requests.
         let config = Config { auto_accept: true, auto_approve: false };
         let secrets = self.secrets[account].account();
         let saved = disk.saved().expect("readable shares");
@@ -142,8 +142,8 @@ impl Stage {
         }
     }
 
-    /// Kills a node's process, whose disk starts another. What the coordinator's lie was about to
-    /// do, it does again.
+    /// Kills a node's process and starts a new one from its disk. An unfinished lie of the
+    /// coordinator is delivered again.
     fn crash(&mut self, account: &AccountName, unfinished: Option<Inbound>) {
         (self.faults, self.hurt) = (self.faults + 1, true);
         let Some(station) = self.stations.remove(account) else { return };
@@ -154,7 +154,7 @@ impl Stage {
         self.boot(account, station.disk, lies.collect());
     }
 
-    /// Loses a node's connection, and what travels over it; it connects again.
+    /// Loses a node's connection with its messages in flight. The node connects again.
     fn connect_keeping(&mut self, account: &AccountName) {
         let station = self.stations.get(account);
         let lies = station.into_iter().flat_map(|station| &station.inbound);
@@ -165,7 +165,7 @@ impl Stage {
         }
     }
 
-    /// Breaks a node's connection and makes another.
+    /// Breaks a node's connection and makes a new one.
     pub fn connect(&mut self, account: &AccountName) {
         self.hang_up(account);
         let view = self.liar.seat(account);
@@ -190,12 +190,12 @@ impl Stage {
         self.tell_node(account, node::Input::Disconnected);
     }
 
-    /// From now on the coordinator keeps another log, which begins with the first `size` entries of the first one, and
-    /// shows it to these members.
+    /// Makes the coordinator keep another log, which begins with the first `size` entries of the
+    /// first one, and show it to these members from now on.
     ///
     /// # Panics
     ///
-    /// If there are not so many.
+    /// If the first log has fewer entries.
     pub fn split(&mut self, size: usize, members: &[AccountName]) -> ViewId {
         let entries = self.liar.views[0].entries[..size].to_vec();
         let view = self.liar.begin(entries).expect("a log");
@@ -219,7 +219,7 @@ impl Stage {
         self.liar.accomplices.insert(account.clone());
     }
 
-    /// An entry that an accomplice signs.
+    /// Returns an entry that an accomplice signs.
     ///
     /// # Panics
     ///
@@ -231,7 +231,7 @@ impl Stage {
         Entry::sign(statement, &[&self.secrets[account].account().identity]).expect("an entry")
     }
 
-    /// Sends a node whatever the coordinator likes.
+    /// Sends a node any message of the coordinator.
     pub fn says(&mut self, to: &AccountName, message: FromCoordinator) {
         self.sends(to, message, true);
     }
@@ -243,7 +243,8 @@ impl Stage {
         }
     }
 
-    /// Shows a node these entries after those that it has, under a checkpoint that the log's key signs.
+    /// Shows a node these entries after those that it has, under a checkpoint that the log's key
+    /// signs.
     ///
     /// # Panics
     ///
@@ -261,13 +262,14 @@ impl Stage {
         self.says(to, message);
     }
 
-    /// A person tells its node something; the answer, if there is one by the time that nothing happens any more.
+    /// Gives a node a command of its holder. Returns the answer, if there is one when everything
+    /// has settled.
     pub fn orders(
         &mut self,
         account: &AccountName,
         command: Command,
     ) -> Result<EntryId, CommandError> {
-        // A person whose node died looks whether it has stated what was wanted, and asks again.
+        // If its node died, a person checks whether it stated what was wanted, and asks again.
         for _ in 0..PATIENCE {
             self.commands += 1;
             let id = CommandId(self.commands);
@@ -286,7 +288,7 @@ impl Stage {
         Err(CommandError::Unreachable)
     }
 
-    /// The entry by which an account's node stated what its holder ordered.
+    /// Returns the entry by which an account's node carried out its holder's command.
     fn stated(&self, account: &AccountName, command: &Command) -> Option<EntryId> {
         let disk = &self.stations.get(account)?.disk;
         let entries = disk.entries.iter().chain(&disk.outbox).rev();
@@ -310,7 +312,7 @@ impl Stage {
         stated.map(|entry| entry.id())
     }
 
-    /// A member asks for a signature of the document of this number.
+    /// Makes a member request a signature of the document with this number.
     pub fn asks(&mut self, account: &AccountName, number: u8) -> Result<EntryId, CommandError> {
         let document = Digest::new([number; 32]);
         self.documents.insert(document, vec![number; 100]);
@@ -328,7 +330,7 @@ impl Stage {
         )
     }
 
-    /// A member looks at a request and consents.
+    /// Makes a member look at a request and approve it.
     pub fn approves(
         &mut self,
         account: &AccountName,
@@ -338,11 +340,11 @@ impl Stage {
         self.orders(account, Command::Approve(request))
     }
 
-    /// A member proposes that the group become this; returns the change's entry.
+    /// Makes a member propose this definition of the group. Returns the entry of the change.
     ///
     /// # Errors
     ///
-    /// Why its node does not.
+    /// If its node rejects the command.
     pub fn proposes(
         &mut self,
         account: &AccountName,
@@ -350,13 +352,13 @@ impl Stage {
     ) -> Result<EntryId, CommandError> {
         let group = self.node(account).state().group(&definition.name);
         let epoch = group.ok().and_then(|group| group.key.as_ref()).map_or(0, |key| key.epoch);
-        // Its node carries out what it can at once, so the truth has to be known before.
+        // Its node acts immediately, so the truth has to be known before.
         self.truth.wanted = Some((account.clone(), definition.clone()));
         let command = Command::ChangeGroup { definition, epoch, expires_in: None, repairs: None };
         self.orders(account, command)
     }
 
-    /// A member refuses.
+    /// Makes a member reject a request.
     pub fn refuses(
         &mut self,
         account: &AccountName,
@@ -366,8 +368,8 @@ impl Stage {
         self.orders(account, Command::Reject { request, reason: "no".to_owned() })
     }
 
-    /// Delivers messages, in an order that the seed decides (each connection's in order), until
-    /// there are none. After faults it takes the time to recover from them.
+    /// Delivers messages until there are none, in an order that the seed decides. The messages of
+    /// each connection stay in order. After faults, time passes until everything has recovered.
     pub fn settle(&mut self) {
         self.deliver_all();
         if self.hurt {
@@ -412,7 +414,7 @@ impl Stage {
         self.violations.push("messages do not come to an end".to_owned());
     }
 
-    /// Lets time pass: nodes that hung up connect again, and deadlines come.
+    /// Lets time pass: nodes that hung up connect again, and deadlines expire.
     pub fn pass(&mut self, milliseconds: u64) {
         self.pass_once(milliseconds);
         if self.hurt {
@@ -420,7 +422,7 @@ impl Stage {
         }
     }
 
-    /// Nothing goes wrong for a while, so that what was lost is sent again.
+    /// Suspends all faults for a while, so that lost messages are sent again.
     fn recover(&mut self) {
         let trouble = std::mem::take(&mut self.trouble);
         (0..RECOVERY).for_each(|_| self.pass_once(1_000));
@@ -488,7 +490,7 @@ impl Stage {
 
     pub(super) fn fetch(&mut self, account: &AccountName, request: EntryId) {
         let mut document = document_of(self.node(account).state(), &self.documents, request);
-        // What a node gets it hashes itself.
+        // The node hashes what it receives.
         if self.liar.swaps_documents {
             document = document.map(|_| Document {
                 commitment: Digest::new([0xEE; 32]),
@@ -498,7 +500,7 @@ impl Stage {
         self.tell_node(account, node::Input::Document { request, document });
     }
 
-    /// A node's state is what its disk says, and nothing on its disk is taken back.
+    /// Checks that a node's state has as many entries as its disk.
     pub(super) fn look_at(&mut self, account: &AccountName) {
         let Some(station) = self.stations.get(account) else { return };
         let (stored, size) = (station.disk.entries.len() as u64, station.node.state().size());

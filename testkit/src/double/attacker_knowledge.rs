@@ -1,4 +1,4 @@
-//! What the people really said: the ground truth that nodes can not see, and that no lie changes.
+//! What the people really want: the ground truth, which nodes cannot see and no lie changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,31 +8,32 @@ use quorate_ceremony::names::{AccountName, Digest, EntryId, SessionId};
 use quorate_ceremony::signing::{SignedPart, Subject};
 use quorate_ceremony::state::{Group, IvnState};
 
-/// Who said what to its own node, and what honest nodes let go.
+/// What people told their own nodes, and what honest nodes released.
 #[derive(Default)]
 pub(super) struct AttackerKnowledge {
     pub(super) asked: BTreeSet<(AccountName, Digest)>,
     pub(super) approved: BTreeSet<(AccountName, EntryId)>,
     pub(super) refused: BTreeSet<(AccountName, EntryId)>,
     pub(super) defined: Vec<GroupDefinition>,
-    /// What somebody wanted the group to become, the last time.
+    /// The last proposed definition of the group, with its proposer.
     pub(super) wanted: Option<(AccountName, GroupDefinition)>,
     invited: BTreeMap<(AccountName, SessionId), Subject>,
     committed: BTreeMap<Vec<u8>, (AccountName, SessionId)>,
     shares: BTreeMap<(AccountName, SessionId), SignedPart>,
-    /// Requests for which honest nodes released shares, each with the node.
+    /// The subjects for which honest nodes released shares, each with the node.
     pub(super) released: Vec<(AccountName, Subject)>,
 }
 
 impl AttackerKnowledge {
-    /// Remembers what a node was first invited to: it looks at no second invitation to the same session.
+    /// Remembers what a node was first invited to. A node ignores a second invitation to the same
+    /// session.
     pub(super) fn shown(&mut self, to: &AccountName, message: &FromCoordinator) {
         if let FromCoordinator::Invite { session, subject } = message {
             self.invited.entry((to.clone(), *session)).or_insert(*subject);
         }
     }
 
-    /// Looks at what an honest node lets go, whose log says `state`.
+    /// Checks what an honest node releases when its log has the state `state`.
     pub(super) fn let_go(
         &mut self,
         by: &AccountName,
@@ -77,7 +78,7 @@ impl AttackerKnowledge {
         }
     }
 
-    /// Whether the people want the shares that the group's session makes.
+    /// Whether the people want the new shares of the group's session.
     fn may_activate(&self, group: &Group) -> bool {
         let Some(ceremony) = &group.session else { return false };
         let terms = &ceremony.terms;

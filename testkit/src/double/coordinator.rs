@@ -1,8 +1,9 @@
-//! A malicious coordinator: it has the log's key, everything that the coordinator stores, and the keys of accomplices.
+//! A malicious coordinator with the log's key, everything that the coordinator stores, and the keys
+//! of its accomplices.
 //!
-//! It can do whatever can be done with these: hold several logs and show each member one of them, sign any checkpoint,
-//! write any entry in its own or its accomplices' names, and let any message go, change it, or keep it. What it has no
-//! key for it can only make up.
+//! It can keep several logs and show each member one of them, sign any checkpoint, write any entry
+//! in its own name or an accomplice's, and pass on, change or withhold any message. Where it lacks
+//! the key, it can only forge.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,18 +24,18 @@ use crate::world::Secrets;
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct ViewId(pub usize);
 
-/// A log, and the machine that goes on with it as if it were the only one.
+/// A log, and the machine that continues it as if it were the only one.
 pub(super) struct View {
     pub(super) machine: Coordinator,
     pub(super) entries: Vec<Vec<u8>>,
     pub(super) deadlines: BTreeMap<CoordinatorDeadline, Timestamp>,
-    /// By the size of the tree: who sent a cosignature of a checkpoint of that size, and the line.
+    /// For each size of the tree, the cosignature lines of checkpoints of that size by account.
     pub(super) cosignatures: BTreeMap<u64, BTreeMap<AccountName, String>>,
 }
 
-/// What becomes of a message on its way to a node: nothing, itself, or others.
+/// Replaces a message to a node with any number of messages.
 pub type Outgoing = Box<dyn FnMut(&AccountName, FromCoordinator) -> Vec<FromCoordinator>>;
-/// What becomes of a message on its way from a node.
+/// Changes or drops a message from a node.
 pub type Incoming = Box<dyn FnMut(&AccountName, FromNode) -> Option<FromNode>>;
 
 /// The malicious coordinator.
@@ -44,13 +45,13 @@ pub struct Liar {
     ivn: IvnId,
     origin: String,
     pub(super) views: Vec<View>,
-    /// Whom it shows which log.
+    /// The log that each account is shown.
     pub(super) seats: BTreeMap<AccountName, ViewId>,
-    /// Members who gave it their keys.
+    /// Members that gave the coordinator their keys.
     pub(super) accomplices: BTreeSet<AccountName>,
     pub(super) outgoing: Outgoing,
     pub(super) incoming: Incoming,
-    /// Shows other documents than those that were handed in.
+    /// Whether it replaces the documents that were submitted.
     pub(super) swaps_documents: bool,
 }
 
@@ -80,7 +81,7 @@ impl Liar {
         Some(liar)
     }
 
-    /// Keeps another log from now on, which begins with these entries.
+    /// Begins another log with these entries.
     pub(super) fn begin(&mut self, entries: Vec<Vec<u8>>) -> Option<ViewId> {
         let secrets = secrets(&self.log, &self.identity);
         let machine = Coordinator::restore(secrets, CONFIG, entries.clone(), None).ok()?;
@@ -93,7 +94,7 @@ impl Liar {
         self.seats.get(account).copied().unwrap_or(ViewId(0))
     }
 
-    /// The log that a member is shown.
+    /// Returns the log that a member is shown.
     pub fn log_of(&self, account: &AccountName) -> Vec<Vec<u8>> {
         self.view(self.seat(account)).map(|view| view.entries.clone()).unwrap_or_default()
     }
@@ -110,22 +111,22 @@ impl Liar {
         Some(LogSigner::new(self.origin.parse().ok()?, Seed::new(Box::new(self.log))))
     }
 
-    /// The public half of the log's key.
+    /// Returns the public half of the log's key.
     pub fn log_verifier(&self) -> Option<LogVerifier> {
         self.log_signer().map(|signer| signer.verifier().clone())
     }
 
-    /// A checkpoint of exactly these entries, signed with the log's key.
+    /// Signs a checkpoint of exactly these entries with the log's key.
     pub fn checkpoint(&self, entries: &[Vec<u8>]) -> Option<VerifiedCheckpoint> {
         Some(signed_checkpoint(&self.log_signer()?, entries))
     }
 
-    /// An entry in the coordinator's own name.
+    /// Returns an entry in the coordinator's own name.
     pub fn states(&self, at: Timestamp, body: Body) -> Option<Entry> {
         self.sign(at, Author::Coordinator, body, &SecretKey::from_seed(&self.identity))
     }
 
-    /// An entry in somebody's name, with the coordinator's key: it has no other.
+    /// Returns an entry in an account's name, signed with the coordinator's key: it has no other.
     pub fn forges(&self, at: Timestamp, author: &AccountName, body: Body) -> Option<Entry> {
         let key = SecretKey::from_seed(&self.identity);
         self.sign(at, Author::Account(author.clone()), body, &key)
@@ -135,8 +136,8 @@ impl Liar {
         Entry::sign(Statement { ivn: Some(self.ivn), author, at, body }, &[key]).ok()
     }
 
-    /// The checkpoint of a view at a size, with all cosignatures that nodes sent for it, and those of all accomplices,
-    /// who cosign whatever they are asked to.
+    /// Returns the checkpoint of a view at a size, with all cosignatures that nodes sent for it,
+    /// and those of all accomplices, which cosign anything.
     pub(super) fn cosigned(
         &self,
         id: ViewId,
@@ -166,9 +167,9 @@ impl Liar {
     }
 }
 
-/// What it does to messages.
+/// Ways to alter messages.
 impl Liar {
-    /// From now on, this becomes of messages to nodes.
+    /// Passes every message to nodes through `alter` from now on.
     pub fn alter(
         &mut self,
         alter: impl FnMut(&AccountName, FromCoordinator) -> Vec<FromCoordinator> + 'static,
@@ -176,7 +177,7 @@ impl Liar {
         self.outgoing = Box::new(alter);
     }
 
-    /// From now on, these messages do not reach this node.
+    /// Withholds these messages from this node from now on.
     pub fn withhold_from(
         &mut self,
         victim: &AccountName,
@@ -190,7 +191,7 @@ impl Liar {
         );
     }
 
-    /// From now on, this becomes of messages from nodes.
+    /// Passes every message from nodes through `intercept` from now on.
     pub fn intercept(
         &mut self,
         intercept: impl FnMut(&AccountName, FromNode) -> Option<FromNode> + 'static,
@@ -198,12 +199,12 @@ impl Liar {
         self.incoming = Box::new(intercept);
     }
 
-    /// From now on, it shows nodes other documents than those that were handed in.
+    /// Shows nodes different documents from now on.
     pub fn swap_documents(&mut self) {
         self.swaps_documents = true;
     }
 
-    /// From its next connection on, this node is shown the first log again.
+    /// Shows this node the first log again, from its next connection on.
     pub fn seat_at_first(&mut self, account: &AccountName) {
         self.seats.insert(account.clone(), ViewId(0));
     }

@@ -1,4 +1,4 @@
-//! What came of an attack: whether anything went wrong, and what the victims know and can prove.
+//! The outcome of an attack: whether anything went wrong, and what the victims know and can prove.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,8 +17,8 @@ use crate::invariants::{Violation, s3_of_two_views_at_most_one_is_final};
 use crate::reference::summary;
 
 impl Stage {
-    /// What went wrong: what a node did that its holder did not want, a state that is not what its disk says, or two
-    /// logs that auditors accept.
+    /// Returns what went wrong: acts of a node against its holder's will, a state that differs from
+    /// its disk, or two contradictory logs that auditors accept.
     pub fn violations(&self) -> Vec<String> {
         let mut found = self.violations.clone();
         for (account, station) in &self.stations {
@@ -38,7 +38,7 @@ impl Stage {
         found
     }
 
-    /// S3, asked of the auditor that people have, for every checkpoint that anybody cosigned.
+    /// Checks S3 with the real auditor, for every cosigned checkpoint.
     fn split_views(&self) -> Result<(), Violation> {
         let mut views = Vec::new();
         if self.liar.views.len() < 2 {
@@ -53,7 +53,7 @@ impl Stage {
                 .chain([latest])
                 .filter(|s| *s <= latest)
                 .collect();
-            // What came last is what most would cosign; earlier ones are subsets of it in time.
+            // Most would cosign the latest size; earlier ones are its subsets in time.
             for size in sizes.into_iter().rev().take(4) {
                 let now = START / 1000;
                 let checkpoint = self.liar.cosigned(ViewId(number), size, &self.secrets, now);
@@ -64,7 +64,8 @@ impl Stage {
         s3_of_two_views_at_most_one_is_final(&views)
     }
 
-    /// What a node stored as proof, judged by the log's public key and the node's own entries.
+    /// Returns the proof that a node stored, judged by the log's public key and the node's own
+    /// entries.
     pub fn proof_of(&self, account: &AccountName) -> Option<Proved> {
         let station = self.stations.get(account)?;
         let proof = Misbehaviour::from_json(station.disk.misbehaviour.first()?).ok()?;
@@ -73,42 +74,42 @@ impl Stage {
         proof.verify(&key, station.disk.entries.clone(), &mut documents).ok()
     }
 
-    /// What keeps a node from signing.
+    /// Returns the contradiction that keeps a node from signing.
     pub fn trouble_of(&self, account: &AccountName) -> Option<Contradiction> {
         self.stations.get(account)?.node.trouble().cloned()
     }
 
-    /// Whether a request is signed, as a member's node sees it.
+    /// Whether a request is signed, according to a member's node.
     pub fn is_signed(&self, account: &AccountName, request: EntryId) -> bool {
         let state = self.node(account).state().request(request);
         state.is_ok_and(|state| matches!(state.status, Status::Signed { .. }))
     }
 
-    /// Which honest nodes released a share for a request.
+    /// Returns the honest nodes that released a share for a request.
     pub fn released(&self, request: EntryId) -> BTreeSet<AccountName> {
         let subject = Subject::Request { request };
         let theirs = self.truth.released.iter().filter(|(_, of)| *of == subject);
         theirs.map(|(by, _)| by.clone()).collect()
     }
 
-    /// How many shares of keys a node has on its disk.
+    /// Returns how many shares of keys a node has on its disk.
     pub fn shares_held(&self, account: &AccountName) -> usize {
         self.stations.get(account).map_or(0, |station| station.disk.packages.len())
     }
 
-    /// Which epoch is in force, as a member's node sees it.
+    /// Returns the epoch in force, according to a member's node.
     pub fn epoch_of(&self, account: &AccountName) -> u64 {
         let group = self.node(account).state().group(&board());
         group.ok().and_then(|group| group.key.as_ref()).map_or(0, |key| key.epoch)
     }
 
-    /// How many shares honest nodes released so far.
+    /// Returns how many shares honest nodes have released so far.
     pub fn shares_released(&self) -> usize {
         self.truth.released.len()
     }
 }
 
-/// The documents that were handed in.
+/// The documents that were submitted.
 struct Known<'a>(&'a BTreeMap<Digest, Vec<u8>>);
 
 impl Documents for Known<'_> {

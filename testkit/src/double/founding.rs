@@ -1,8 +1,8 @@
-//! How a stage is set: an IVN that was founded in the honest way, up to a group with a key.
+//! Sets a stage: founds an IVN honestly, up to a group with a key.
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
-    reason = "a stage that can not be set up fails the test that asked for it"
+    reason = "a stage that cannot be set up fails the test that asked for it"
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,16 +24,16 @@ use crate::world::Secrets;
 
 const NAMES: [&str; 5] = ["ada", "ben", "cyd", "dot", "eve"];
 
-/// An account's name.
+/// Returns an account's name.
 ///
 /// # Panics
 ///
-/// If it can not be one.
+/// If the text is not a valid name.
 pub fn name(text: &str) -> AccountName {
     text.parse().expect("an account's name")
 }
 
-/// The only group.
+/// Returns the name of the only group.
 ///
 /// # Panics
 ///
@@ -43,11 +43,11 @@ pub fn board() -> GroupName {
 }
 
 impl Stage {
-    /// An IVN of `members`, admitted, with a group that has a key of which `min_signers` are needed.
+    /// Founds an IVN of `members` admitted accounts, with a group whose key needs `min_signers`.
     ///
     /// # Panics
     ///
-    /// If the honest beginning fails.
+    /// If the honest founding fails.
     pub fn new(min_signers: u16, members: usize, seed: u64) -> Self {
         let mut stage = Self::founded(members, seed);
         let names = stage.names.clone();
@@ -72,7 +72,7 @@ impl Stage {
         stage
     }
 
-    /// The definition of the only group.
+    /// Returns the definition of the only group.
     pub fn definition(&self, min_signers: u16) -> GroupDefinition {
         GroupDefinition {
             name: board(),

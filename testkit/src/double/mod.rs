@@ -1,4 +1,4 @@
-//! Test doubles: those who belong here and do not keep to the rules.
+//! Test doubles: participants that break the rules.
 
 mod attack_world;
 mod attacker_knowledge;

@@ -1,5 +1,5 @@
-//! What surrounds honest nodes and the machines of a malicious coordinator: a [`Stage`] carries out
-//! their effects.
+//! The surroundings of honest nodes and of a malicious coordinator's machines: a [`Stage`] carries
+//! out their effects.
 #![expect(
     clippy::indexing_slicing,
     reason = "a view that is not there fails the test that asked for it"
@@ -27,7 +27,7 @@ impl Stage {
         at.prepared.into_iter().for_each(|document| self.tell_view(id, document));
     }
 
-    /// Carries out effects, all of them unless the node dies before. Returns whether it lives.
+    /// Carries out all effects unless the node dies first. Returns whether the node lives.
     pub(super) fn carry_out(&mut self, account: &AccountName, effects: Vec<NodeEffect>) -> bool {
         let dies_after = self.chance.happens(self.trouble.crash).then(|| {
             let after = self.chance.up_to(effects.len() as u64);
@@ -51,7 +51,7 @@ impl Stage {
     }
 }
 
-/// What surrounds an honest node.
+/// The surroundings of an honest node.
 struct AtNode<'a> {
     stage: &'a mut Stage,
     account: &'a AccountName,
@@ -113,7 +113,7 @@ impl NodeShell for AtNode<'_> {
     }
 }
 
-/// What surrounds the machine that goes on with one of the coordinator's logs.
+/// The surroundings of the machine that continues one of the coordinator's logs.
 struct AtView<'a> {
     stage: &'a mut Stage,
     id: ViewId,
@@ -132,7 +132,7 @@ impl CoordinatorShell for AtView<'_> {
         Ok(())
     }
 
-    /// Only a node that is shown this log hears of it, and only what the coordinator lets go.
+    /// Sends only to nodes that are shown this log, and only what the coordinator lets pass.
     fn send(&mut self, to: AccountName, message: FromCoordinator) -> Result<(), Infallible> {
         if self.stage.liar.seat(&to) == self.id {
             for message in (self.stage.liar.outgoing)(&to, message) {

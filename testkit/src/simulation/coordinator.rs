@@ -66,7 +66,7 @@ impl Simulation {
         let restored =
             Coordinator::restore(self.hub.secrets(), CONFIG, disk.entries.clone(), checkpoint);
         let mut coordinator = restored.map_err(|error| {
-            Invariant::L2.broken(format!("the coordinator can not restart: {error}"))
+            Invariant::L2.broken(format!("the coordinator cannot restart: {error}"))
         })?;
         let batch = coordinator.start(self.clock(), &mut rng);
         self.hub.process = Some(HubProcess {
@@ -94,7 +94,7 @@ impl Simulation {
         self.schedule(downtime, Event::StartCoordinator);
     }
 
-    /// Hands something to the coordinator. It seals after one or several inputs.
+    /// Passes an input to the coordinator, which seals after one or several inputs.
     pub(super) fn tell_coordinator(&mut self, input: Input) -> Result<(), Violation> {
         let now = self.clock();
         let Some(process) = &mut self.hub.process else { return Ok(()) };
@@ -136,7 +136,7 @@ impl Simulation {
         let dies_after = self.chance.happens(self.faults.coordinator_crash).then(|| {
             let after = self.chance.up_to(u64::try_from(effects.len()).unwrap_or(0));
             let after = usize::try_from(after).unwrap_or(0);
-            // What is written in one transaction is written as a whole or not at all.
+            // A transaction is written as a whole or not at all.
             if after < durable { 0 } else { after }
         });
         self.carry_out(effects.into_iter().take(dies_after.unwrap_or(usize::MAX)))?;
@@ -207,7 +207,7 @@ impl CoordinatorShell for Simulation {
             _ => {}
         }
         self.see(&Seen::Appended(&entry))?;
-        // That is why somebody asks for it.
+        // The loss is the reason for the repair.
         if let Body::GroupChange(proposal) = &entry.statement().body
             && let Some(member) = &proposal.repairs
             && let Ok(group) = self.world.reference.state.group(&proposal.definition.name)

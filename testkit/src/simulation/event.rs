@@ -1,11 +1,11 @@
-//! What is going to happen in a run, and when.
+//! The scheduled events of a run.
 
 use quorate_ceremony::effect::{CoordinatorDeadline, NodeDeadline};
 use quorate_ceremony::names::{AccountName, EntryId, Timestamp};
 
 use super::network::{ConnectionId, Direction};
 
-/// What is going to happen.
+/// A scheduled event.
 #[derive(Debug)]
 pub(super) enum Event {
     Heal,

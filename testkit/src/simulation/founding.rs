@@ -1,4 +1,4 @@
-//! How a run begins: accounts, keys, the genesis, and empty disks.
+//! The beginning of a run: accounts, keys, the genesis, and empty disks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,7 +56,7 @@ pub(super) fn found(scenario: Scenario, seed: u64) -> Result<Simulation, Violati
                 body: Body::Invitation(invitation(name, role, &token, at)),
             };
             let invited = Entry::sign(statement, &[&admin_secrets.identity])
-                .map_err(|_| Invariant::Simulator.broken("an invitation can not be made"))?;
+                .map_err(|_| Invariant::Simulator.broken("an invitation cannot be made"))?;
             for entry in [invited, admission(name, &joining.account(), &token, ivn, at)] {
                 log.push(entry.to_bytes());
                 reference.append(&entry).map_err(|refusal| {

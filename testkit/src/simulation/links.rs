@@ -1,4 +1,4 @@
-//! Connections: dialling, breaking, noticing, and what travels.
+//! Connections: how they begin, break, and carry messages.
 
 use quorate_ceremony::coordinator as hub;
 use quorate_ceremony::effect::{CoordinatorEffect, NodeEffect};
@@ -11,7 +11,7 @@ use super::network::{ConnectionId, Direction};
 use super::{Event, Happening, Simulation};
 use crate::invariants::{Invariant, Seen, Violation};
 
-/// How long a node waits before it dials again, at most, in milliseconds.
+/// The longest time until a node dials again, in milliseconds.
 const REDIAL: u64 = 400;
 /// The longest message that a connection carries, in bytes.
 const MAX_FRAME: usize = 1 << 20;
@@ -35,7 +35,7 @@ impl Simulation {
         let connection = self.network.connect(account.clone());
         self.outcome.connections += 1;
         self.note(|| Happening::Connected { account: account.clone() });
-        // The hub knows one connection for each account: the newest.
+        // The hub knows only the newest connection of each account.
         self.disconnect_from_hub(account)?;
         if let Some(process) = &mut self.hub.process {
             process.connections.insert(account.clone(), connection);
@@ -52,7 +52,7 @@ impl Simulation {
         self.schedule(pause, Event::Dial { account: account.clone(), process });
     }
 
-    /// The coordinator ends an account's connection.
+    /// Lets the coordinator end an account's connection.
     pub(super) fn hang_up_on(&mut self, account: &AccountName) {
         let connections = self.hub.process.as_mut().map(|process| &mut process.connections);
         if let Some(id) = connections.and_then(|connections| connections.remove(account)) {
@@ -68,7 +68,7 @@ impl Simulation {
         Ok(())
     }
 
-    /// Nothing gets through any more; both ends learn of it in their own time.
+    /// Stops all messages of a connection. Each end notices this later.
     pub(super) fn break_connection(&mut self, id: ConnectionId) {
         let Some(connection) = self.network.connections.get_mut(&id).filter(|c| !c.broken) else {
             return;
@@ -148,7 +148,8 @@ impl Simulation {
         }
     }
 
-    /// Lets a node's message go. It counts as sent even if there is nothing to carry it: the node has let it out.
+    /// Sends a node's message. It counts as sent even without a connection, because the node has
+    /// released it.
     pub(super) fn send_from_node(
         &mut self,
         account: &AccountName,
@@ -162,7 +163,7 @@ impl Simulation {
         self.see(&Seen::NodeSent(account, message, &bytes))?;
         let connection = self.process_mut(account).and_then(|process| process.connection);
         match connection {
-            // The hub ends a connection over which such a thing comes.
+            // The hub ends a connection that carries so long a message.
             Some(connection) if bytes.len() > MAX_FRAME => self.break_connection(connection),
             Some(connection) => self.carry(connection, Direction::ToCoordinator, bytes),
             None => {}
@@ -209,5 +210,5 @@ impl Simulation {
 
 fn encoded(message: &impl Serialize) -> Result<Vec<u8>, Violation> {
     let bytes = serde_json::to_vec(message);
-    bytes.map_err(|_| Invariant::Simulator.broken("a message can not be encoded"))
+    bytes.map_err(|_| Invariant::Simulator.broken("a message cannot be encoded"))
 }

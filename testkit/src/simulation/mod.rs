@@ -1,4 +1,4 @@
-//! One IVN in one thread: the event loop, and who is who.
+//! One IVN in one thread: the event loop and its participants.
 
 mod coordinator;
 mod event;
@@ -32,12 +32,12 @@ use record::Record;
 pub use record::{Change, Happening, Step, last_steps};
 pub use sabotage::Sabotage;
 
-/// How long a healed world may take to get everything done, in milliseconds.
+/// How long a healed world may take to finish everything, in milliseconds.
 const PATIENCE: u64 = 240_000;
-/// The most things that can happen in a run. A livelock without virtual time passing ends here.
+/// The most events of a run, so that a livelock in which virtual time stands still ends.
 const MOST_EVENTS: u64 = 400_000;
 
-/// A run that ended well, in numbers.
+/// The counts of a successful run.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Outcome {
     /// Entries in the log.
@@ -48,9 +48,9 @@ pub struct Outcome {
     pub from_nodes: BTreeMap<&'static str, u64>,
     /// Messages from the coordinator to nodes, by kind.
     pub from_coordinator: BTreeMap<&'static str, u64>,
-    /// Whose statements were not admitted to the log, and why.
+    /// The accounts whose statements the log rejected, and why.
     pub refusals: BTreeSet<(AccountName, String)>,
-    /// How often a process died.
+    /// How many times a process died.
     pub crashes: u64,
     /// How many connections were made.
     pub connections: u64,
@@ -60,7 +60,7 @@ pub struct Outcome {
     pub signatures: u64,
     /// How many milliseconds passed in the simulated world.
     pub milliseconds: u64,
-    /// How many things happened.
+    /// How many events happened.
     pub events: u64,
 }
 
@@ -68,11 +68,11 @@ pub struct Outcome {
 #[derive(Debug, thiserror::Error)]
 #[error("after {milliseconds} ms: {violation}")]
 pub struct Failure {
-    /// What does not hold.
+    /// The violation of the invariant.
     pub violation: Violation,
-    /// When, in milliseconds of the simulated world.
+    /// The time of the violation, in milliseconds of the simulated world.
     pub milliseconds: u64,
-    /// What happened before, if the run was [recorded](Simulation::recorded).
+    /// The steps before it, if the run was [recorded](Simulation::recorded).
     pub steps: Vec<Step>,
 }
 
@@ -98,11 +98,11 @@ pub struct Simulation {
 }
 
 impl Simulation {
-    /// A run of `scenario` in which everything random comes from `seed`.
+    /// Prepares a run of `scenario` in which all randomness comes from `seed`.
     ///
     /// # Errors
     ///
-    /// If the IVN can not be founded.
+    /// If the IVN cannot be founded.
     pub fn new(scenario: Scenario, seed: u64) -> Result<Self, Failure> {
         founding::found(scenario, seed).map_err(|violation| Failure {
             violation,
@@ -111,7 +111,7 @@ impl Simulation {
         })
     }
 
-    /// The run of a seed: scenario and all.
+    /// Prepares the run of a seed, including its scenario.
     ///
     /// # Errors
     ///
@@ -120,7 +120,7 @@ impl Simulation {
         Self::new(Scenario::random(seed), seed)
     }
 
-    /// What the run is about.
+    /// Returns the scenario of the run.
     pub fn scenario(&self) -> &Scenario {
         &self.plan.scenario
     }
@@ -132,11 +132,11 @@ impl Simulation {
         self
     }
 
-    /// Runs until everybody has what can be had, and checks every invariant after everything that happens.
+    /// Runs until everything possible is done, and checks every invariant after each event.
     ///
     /// # Errors
     ///
-    /// The first violation.
+    /// If an invariant does not hold, with the first violation.
     pub fn run(mut self) -> Result<(Outcome, Vec<Step>), Failure> {
         let result = self.drive();
         self.ended(result)
@@ -159,11 +159,12 @@ impl Simulation {
         }
     }
 
-    /// Like [`Self::run`]; gives what an auditor finds in the log afterwards, if there are malicious members.
+    /// Runs like [`Self::run`]. If there are malicious members, also returns an auditor's report on
+    /// the log.
     ///
     /// # Errors
     ///
-    /// The first violation.
+    /// If an invariant does not hold, with the first violation.
     pub fn run_and_audit(mut self) -> Result<(Outcome, Option<AuditReport>), Failure> {
         let result = self.drive();
         let audit = self.audit.take();
@@ -251,7 +252,7 @@ impl Simulation {
         self.invariants.observe(&self.world, seen)
     }
 
-    /// The coordinator's clock.
+    /// Returns the time of the coordinator's clock.
     fn clock(&self) -> Timestamp {
         Timestamp(START + self.now)
     }
@@ -266,7 +267,7 @@ impl Simulation {
         self.processes
     }
 
-    /// Everybody is there, and nobody waits for anything.
+    /// Whether all nodes are connected and nobody waits for anything.
     fn is_settled(&self) -> bool {
         let size = self.world.reference.state.size();
         self.plan.unfinished(&self.world).is_empty()

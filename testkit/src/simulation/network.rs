@@ -7,7 +7,7 @@ use quorate_ceremony::names::AccountName;
 use crate::rng::Chance;
 use crate::scenario::Faults;
 
-/// Names a connection; a node that dials again gets another.
+/// Names a connection. A node that dials again gets a new one.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct ConnectionId(pub(crate) u64);
 
@@ -20,17 +20,17 @@ pub(crate) enum Direction {
 
 pub(crate) struct Connection {
     pub(crate) account: AccountName,
-    /// Nothing gets through any more, whether the ends know or not.
+    /// Whether no message arrives any more, even if the ends do not know.
     pub(crate) broken: bool,
     /// When the last message in order arrives at the node, and at the coordinator.
     last: [u64; 2],
 }
 
-/// What becomes of a message.
+/// The outcome of sending a message.
 pub(crate) struct Fate {
-    /// When it arrives: never, once or twice.
+    /// The times at which it arrives: none, one or two.
     pub(crate) arrivals: Vec<u64>,
-    /// When the connection breaks because of it.
+    /// When it breaks the connection, if it does.
     pub(crate) breaks: Option<u64>,
 }
 
@@ -54,8 +54,8 @@ impl Network {
 
     /// Decides when a message arrives.
     ///
-    /// A message that is lost on a stream means that the stream is broken: both ends learn of it, but later messages
-    /// may still come before they do.
+    /// A lost message breaks its stream. Both ends notice this later, and other messages may still
+    /// arrive before they do.
     pub(crate) fn send(
         &mut self,
         id: ConnectionId,

@@ -1,4 +1,4 @@
-//! A node's shell: a process that dies, a disk that stays, and a person in front of it.
+//! A node's shell: a process that dies, a disk that stays, and the holder.
 
 use std::collections::BTreeMap;
 
@@ -17,23 +17,23 @@ use super::{Event, Happening, Simulation};
 use crate::double::member::{Adversary, Seat};
 use crate::invariants::{Invariant, Seen, Violation, is_volatile};
 
-/// How long a person waits for the answer to a command before it looks again, in milliseconds.
+/// How long a person waits for the answer to a command, in milliseconds.
 const ANSWER: u64 = 5_000;
 
-/// Where an account's node runs.
+/// The machine on which an account's node runs.
 pub(super) struct Station {
     pub(super) index: usize,
     ivn: IvnId,
     config: Config,
-    /// How far its clock is ahead, in milliseconds.
+    /// How far its clock is fast, in milliseconds.
     skew: u64,
-    /// The account's admission; made once, so that asking twice is asking once.
+    /// The account's admission, made once, so that a repeated request has the same bytes.
     admission: Option<Vec<u8>>,
     pub(super) is_on_roster: bool,
-    /// What the person waits for, and since when.
+    /// The command whose answer the person awaits, and since when.
     pending: Option<(CommandId, u64)>,
     pub(super) process: Option<Process>,
-    /// Who sits there instead, if the account is malicious.
+    /// The adversary that drives the node, if the account is malicious.
     double: Option<Adversary>,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct Process {
     pub(super) connection: Option<ConnectionId>,
     rng: ChaCha20Rng,
     deadlines: BTreeMap<NodeDeadline, Timestamp>,
-    /// Effects of inputs so far that are not carried out yet.
+    /// Effects that are not carried out yet.
     batch: Vec<NodeEffect>,
     inputs: u64,
     most_inputs: u64,
@@ -72,7 +72,8 @@ impl Station {
         }
     }
 
-    /// Connected, up to date, and with nothing left to do; or malicious, which never ends.
+    /// Whether the node is connected, up to date and without work. A malicious node, which may
+    /// never finish, always counts as idle.
     pub(super) fn is_idle(&self, size: u64) -> bool {
         self.double.is_some()
             || self.process.as_ref().is_some_and(|process| {
@@ -85,7 +86,7 @@ impl Station {
 }
 
 impl Simulation {
-    /// What the coordinator says to a node, its double hears, too.
+    /// Lets the double of a node read a message of the coordinator.
     pub(super) fn overheard(&mut self, account: &AccountName, message: &FromCoordinator) {
         let station = self.stations.get_mut(account);
         if let Some(double) = station.and_then(|station| station.double.as_mut()) {
@@ -120,8 +121,8 @@ impl Simulation {
         if let Some(sabotage) = self.sabotage {
             sabotage.of_disk(disk);
         }
-        let fails = |why: String| Invariant::L2.broken(format!("{account} can not restart: {why}"));
-        let saved = disk.saved().ok_or_else(|| fails("its share can not be read".to_owned()))?;
+        let fails = |why: String| Invariant::L2.broken(format!("{account} cannot restart: {why}"));
+        let saved = disk.saved().ok_or_else(|| fails("its share cannot be read".to_owned()))?;
         let secrets = secrets.account();
         let node =
             Node::restore(account.clone(), secrets, station.config, station.ivn, saved, &mut rng);
@@ -143,7 +144,7 @@ impl Simulation {
         self.flush_node(account)
     }
 
-    /// A member's disk loses the share of the key that is in use.
+    /// Removes the share in use from a member's disk.
     pub(super) fn lose_share(&mut self, account: &AccountName, session: SessionId) {
         self.note(|| Happening::ShareLost { account: account.clone() });
         self.crash_node(account);
@@ -167,7 +168,8 @@ impl Simulation {
         self.schedule(downtime, Event::StartNode(account.clone()));
     }
 
-    /// Hands something to the node. Its effects are carried out at once, or together with those of what comes next.
+    /// Passes an input to the node. Its effects are carried out immediately, or together with those
+    /// of the next inputs.
     pub(super) fn tell_node(
         &mut self,
         account: &AccountName,
@@ -202,7 +204,7 @@ impl Simulation {
         self.flush(account, false)
     }
 
-    /// What the node wants done, as its double would have it.
+    /// Returns the effects of a node, as its double alters them.
     fn as_its_double(
         &mut self,
         account: &AccountName,
@@ -254,7 +256,7 @@ impl Simulation {
         let dies_after = self.chance.happens(self.faults.node_crash).then(|| {
             let after = self.chance.up_to(u64::try_from(effects.len()).unwrap_or(0));
             let after = usize::try_from(after).unwrap_or(0);
-            // What is written in one transaction is written as a whole or not at all.
+            // A transaction is written as a whole or not at all.
             if after < durable { 0 } else { after }
         });
         let effects = effects.into_iter().take(dies_after.unwrap_or(usize::MAX));
@@ -306,7 +308,7 @@ impl Simulation {
         self.tell_node(account, Input::Document { request, document })
     }
 
-    /// A person looks at its node, and tells it what it wants.
+    /// Lets a person look at its node and give it a command.
     pub(super) fn look(&mut self, account: &AccountName) -> Result<(), Violation> {
         let again = self.chance.between(30, 250);
         self.schedule(again, Event::Look(account.clone()));
@@ -339,7 +341,7 @@ impl Simulation {
         self.tell_node(account, Input::Command(id, command))
     }
 
-    /// Asks the coordinator to be admitted; again, with the same bytes, until it says yes.
+    /// Asks the coordinator for admission, with the same bytes each time, until it agrees.
     fn ask_to_join(&mut self, account: &AccountName) {
         let at = self.node_clock(account);
         let Some(station) = self.stations.get_mut(account) else { return };
@@ -377,7 +379,7 @@ impl Simulation {
     }
 }
 
-/// What surrounds a node.
+/// The surroundings of a node.
 struct Premises<'a> {
     simulation: &'a mut Simulation,
     account: &'a AccountName,

@@ -1,4 +1,4 @@
-//! What happened in a run, as data: steps that a program can compare, and a person can read.
+//! The record of a run: steps that a program can compare and a person can read.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,16 +11,16 @@ use serde::Serialize;
 
 use super::Simulation;
 
-/// One event of the schedule, with everything that followed from it at once.
+/// One event of the schedule with its immediate consequences.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Step {
     /// Its place in the schedule. Events that led to nothing are not recorded.
     pub number: u64,
-    /// When, in milliseconds of the simulated world.
+    /// The time, in milliseconds of the simulated world.
     pub at: u64,
     /// What happened, in order.
     pub happened: Vec<Happening>,
-    /// How the state of the world differs from before.
+    /// The facts about the world that changed.
     pub changes: Vec<Change>,
 }
 
@@ -51,22 +51,22 @@ pub enum Happening {
     Settled,
 }
 
-/// A fact about the world that is different after a step.
+/// A fact about the world that changed in a step.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Change {
     /// An account, the coordinator, a group or a request.
     pub of: String,
-    /// Which of its properties.
+    /// The property that changed.
     pub what: &'static str,
-    /// What it was; empty if it was not there.
+    /// The old value; empty if there was none.
     pub before: String,
-    /// What it is; empty if it is not there any more.
+    /// The new value; empty if there is none.
     pub after: String,
 }
 
 type Facts = BTreeMap<(String, &'static str), String>;
 
-/// The steps so far, and what the next one is compared with.
+/// The steps so far, and the facts after the last one.
 #[derive(Default)]
 pub(super) struct Record {
     pub(super) steps: Vec<Step>,
@@ -102,7 +102,7 @@ fn differences(before: &Facts, after: &Facts) -> Vec<Change> {
 }
 
 impl Simulation {
-    /// Records what happens as data.
+    /// Records the steps of the run.
     #[must_use]
     pub fn recorded(mut self) -> Self {
         self.record = Some(Record { facts: self.facts(), ..Record::default() });
@@ -124,7 +124,7 @@ impl Simulation {
         }
     }
 
-    /// What a person wants to know of the state of the world.
+    /// Returns what a person wants to know about the state of the world.
     fn facts(&self) -> Facts {
         let mut facts = Facts::new();
         let mut note =
@@ -177,7 +177,7 @@ fn running(runs: bool, connected: bool) -> &'static str {
     }
 }
 
-/// What an appended entry is.
+/// Describes an appended entry.
 pub(super) fn appended(index: u64, entry: &Entry) -> Happening {
     let (id, kind, author) = described(entry);
     Happening::Appended { index, id, kind, author }
@@ -310,7 +310,7 @@ fn from_coordinator(message: &FromCoordinator, f: &mut fmt::Formatter<'_>) -> fm
     }
 }
 
-/// The last `most` of these steps, as text.
+/// Returns the last `most` of these steps as text.
 pub fn last_steps(steps: &[Step], most: usize) -> String {
     let skipped = steps.len().saturating_sub(most);
     steps.iter().skip(skipped).map(Step::to_string).collect()

@@ -1,4 +1,4 @@
-//! Ways to break the system on purpose: a check that can not fail is no check.
+//! Ways to break the system on purpose, to prove that the checks can fail.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,28 +17,28 @@ use crate::reference::START;
 use crate::world::{Secrets, World};
 use quorate_ceremony::test_world::NodeDisk;
 
-/// What is broken.
+/// A way to break the system.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Sabotage {
     /// Nodes release a second share of each nonce pair.
     SecondShare,
     /// Nodes write to their disks after they have sent.
     PersistLate,
-    /// Nodes do not write down that they released a share.
+    /// Nodes do not record that they released a share.
     ForgetReleased,
-    /// Nodes do not write down their shares of the key.
+    /// Nodes do not record their shares of the key.
     ForgetPackage,
-    /// Nodes do not write down the log.
+    /// Nodes do not record the log.
     ForgetEntries,
-    /// Nodes write down neither the log nor what they cosign, and do not cosign.
+    /// Nodes record neither the log nor what they cosign, and do not cosign.
     ForgetLog,
-    /// Nodes write down another log.
+    /// Nodes record a different log.
     RewriteLog,
-    /// Nodes do not write down what they are about to state.
+    /// Nodes do not record what they are about to state.
     ForgetStatements,
-    /// Nodes take what they state out of the outbox at once.
+    /// Nodes immediately remove their statements from the outbox.
     DropStatements,
-    /// Nodes destroy their old shares when they have new ones, before those are in use.
+    /// Nodes destroy their old shares before the new ones are in use.
     DestroyEarly,
     /// Nodes send their share of the key.
     LeakShare,
@@ -46,15 +46,15 @@ pub enum Sabotage {
     NoCosignature,
     /// Nodes release signature shares with a cosignature on a checkpoint from before the request.
     OldCosignature,
-    /// Nodes cosign the first checkpoint, whatever they are shown.
+    /// Nodes always cosign the first checkpoint.
     CosignOther,
-    /// Nodes send rubbish in the DKG, so that they are blamed.
+    /// Nodes send garbage in the DKG, so that they are blamed.
     Rubbish,
-    /// Nodes approve in key generation where they should complain.
+    /// Nodes approve key generations about which they should complain.
     Complacent,
     /// The coordinator logs wrong signatures.
     WrongSignature,
-    /// The coordinator never sends anybody the others' commitments.
+    /// The coordinator never sends the sets of commitments.
     LosePackages,
     /// Nodes' disks are damaged while they are off.
     DamageDisk,
@@ -200,13 +200,13 @@ impl Sabotage {
         }
     }
 
-    /// Another message of key generation than this one.
+    /// Returns a different message of key generation.
     fn other_message(self, entry: &Entry, key: &SecretKey) -> Option<Entry> {
         let mut statement = entry.statement().clone();
         let Body::CeremonyMessage { message, .. } = &mut statement.body else { return None };
         match (self, message.0.as_slice()) {
             (Self::Rubbish, _) => message.0 = vec![0xFF],
-            // The view, and no complaints.
+            // The view without complaints.
             (Self::Complacent, [3, ..]) => {
                 message.0.truncate(33);
                 message.0.extend([0, 0]);
@@ -242,7 +242,7 @@ fn forget(effects: &mut Vec<NodeEffect>, what: impl Fn(&NodeChange) -> bool) {
     effects.retain(|effect| !matches!(effect, NodeEffect::Persist(change) if what(change)));
 }
 
-/// The same signed message with another share in it.
+/// Returns the same signed message with a different share in it.
 pub(super) fn other_share(
     world: &World,
     by: &AccountName,
@@ -257,7 +257,7 @@ pub(super) fn other_share(
     Some(context.sign_share(by, key, package, &share))
 }
 
-/// The account's cosignature on the oldest checkpoint.
+/// Returns the account's cosignature on the oldest checkpoint.
 fn first_cosignature(
     account: &AccountName,
     secrets: &Secrets,
@@ -273,7 +273,7 @@ fn first_cosignature(
 fn wrong_signature(entry: &Entry, key: &SecretKey) -> Option<Entry> {
     let mut statement = entry.statement().clone();
     let Body::Signature { signature, .. } = &mut statement.body else { return None };
-    // In the point: the scalar has to be the sum of the shares, which the log's own rules see to.
+    // Change the point. The scalar has to be the sum of the shares, which the log's rules ensure.
     *signature.0.first_mut()? ^= 1;
     Entry::sign(statement, &[key]).ok()
 }

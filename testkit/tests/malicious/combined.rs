@@ -1,5 +1,5 @@
-//! Attacks that are combined: by one member in several ceremonies, or by two in one. Each runs in a
-//! perfect world, and on a network that loses and reorders, with nodes that die.
+//! Combined attacks, by one member in several ceremonies or by two in one. Each runs in a perfect
+//! world, and on a network that loses and reorders, with nodes that die.
 
 use std::collections::BTreeMap;
 
@@ -31,8 +31,8 @@ const fn signing(slip: Slip) -> Attack {
     attack(Ceremony::Signing, slip)
 }
 
-/// The log of a run in which the change is proposed up to four times. All requests are signed, and
-/// nobody but the attackers is blamed.
+/// Plays a run in which the change is proposed up to four times, and returns the report on its log.
+/// All requests are signed, and only the attackers are blamed.
 fn plays(
     setting: Setting,
     attacks: &BTreeMap<usize, Vec<Attack>>,
@@ -49,8 +49,8 @@ fn plays(
     report
 }
 
-/// A member that was left out of the group for its attack on the key generation joins it later, and
-/// attacks the reshare that gives it a share.
+/// A member that was left out of the group for its attack on the key generation joins the group
+/// later, and attacks the reshare that gives it a share.
 #[test]
 fn a_member_that_cheats_in_both_key_ceremonies_is_blamed_twice() {
     const LATER: Setting = Setting::new((2, 3), &[1]).reshares(2, &[0, 1, 2, 3]);
@@ -79,7 +79,7 @@ fn a_member_that_cheats_in_both_key_ceremonies_is_blamed_twice() {
 
 /// A member whose attack on the key generation has no effect keeps its share, and deals with it.
 #[test]
-fn a_member_that_cheated_without_effect_is_blamed_in_the_reshare() {
+fn a_member_whose_first_attack_fails_is_blamed_in_the_reshare() {
     let slips = [
         Slip::WrongPart(To::One),
         Slip::Twice(Round::Deal),
@@ -92,7 +92,7 @@ fn a_member_that_cheated_without_effect_is_blamed_in_the_reshare() {
         for faults in [Faults::none(), troubled()] {
             let report = plays(reshare::STAYS_WITH_OTHERS, &attacks, faults.clone(), 3);
             assert_eq!(report.groups[0].epoch, Some(2), "{slip:?}");
-            // In a perfect world, all rounds but that of the dealings wait for the attacker.
+            // In a perfect world, all rounds except that of the dealings wait for the attacker.
             let ends = reshare::ends(&report);
             if faults == Faults::none() && !slip.is_in_dealing() {
                 assert_eq!(ends.accused(), names(&[1]), "{slip:?}: {ends:?}");
@@ -102,7 +102,7 @@ fn a_member_that_cheated_without_effect_is_blamed_in_the_reshare() {
 }
 
 /// A signer that cheats while the group changes stops neither the requests nor the activation of
-/// the new shares, whether it cheats in the reshare or not.
+/// the new shares, even if it also cheats in the reshare.
 #[test]
 fn a_signer_that_cheats_while_a_reshare_runs_stops_nobody() {
     let slips = [
@@ -140,7 +140,7 @@ fn a_signer_that_cheats_while_a_reshare_runs_stops_nobody() {
     }
 }
 
-/// Two helpers that cheat in one repair are both left out: the others repair the share.
+/// Two helpers that cheat in one repair are both left out, and the others repair the share.
 #[test]
 fn two_accomplices_in_one_repair_stop_nobody() {
     const BOTH_HELP: Setting = Setting::new((3, 6), &[1, 2]).repairs(5);
@@ -161,7 +161,7 @@ fn two_accomplices_in_one_repair_stop_nobody() {
     }
 }
 
-/// A recipient and a helper that cheat together frame no other helper, and change nothing.
+/// A recipient and a helper that cheat together cannot frame another helper or change anything.
 #[test]
 fn a_recipient_and_a_helper_together_frame_nobody() {
     const BOTH: Setting = Setting::new((3, 5), &[1, 4]).repairs(4);

@@ -7,28 +7,28 @@ use quorate_ceremony::names::AccountName;
 use quorate_testkit::Scenario;
 use quorate_testkit::catalogue::{self, Named, Outcome, is_like};
 
-/// The auditor's report on the log of a run.
+/// Returns the auditor's report on the log of a run.
 pub(crate) fn audited(scenario: Scenario, seed: u64) -> AuditReport {
     catalogue::audited(scenario, seed).1
 }
 
-/// How a log's sessions ended.
+/// How the sessions of a log ended.
 #[derive(Debug, Default)]
 pub(crate) struct Ends {
     /// The members that aborts name, and why.
     pub(crate) named: Named,
-    /// How many were aborted, without those that people cancelled.
+    /// How many were aborted, not counting those that people cancelled.
     pub(crate) aborted: usize,
     /// How many have not ended.
     pub(crate) running: usize,
-    /// The members that have their shares again.
+    /// The members whose shares were repaired.
     pub(crate) repaired: Vec<AccountName>,
-    /// Index of the last end in the log.
+    /// The index of the last end in the log.
     pub(crate) last: u64,
 }
 
 impl Ends {
-    /// The ends of those sessions that are meant.
+    /// Returns the ends of the selected sessions.
     pub(crate) fn of(report: &AuditReport, is_meant: impl Fn(&SessionReport) -> bool) -> Self {
         let mut ends = Self::default();
         let sessions = report.groups.iter().flat_map(|group| &group.sessions);
@@ -49,19 +49,19 @@ impl Ends {
         ends
     }
 
-    /// All members that the log names.
+    /// Returns all members that the log names.
     pub(crate) fn all_named(&self) -> BTreeSet<AccountName> {
         let Named { culprits, dissenters, missing, .. } = &self.named;
         [culprits, dissenters, missing].into_iter().flatten().cloned().collect()
     }
 
-    /// The members that the log blames for something.
+    /// Returns the members that the log blames.
     pub(crate) fn accused(&self) -> BTreeSet<AccountName> {
         &self.named.culprits | &self.named.dissenters
     }
 
-    /// What does not fit, if the log does not name the attackers as this outcome wants it. Of the
-    /// members that sessions waited for, it says nothing.
+    /// Returns what differs, if the log does not name the attackers as this outcome requires.
+    /// Ignores the members that sessions waited for.
     pub(crate) fn misfit(
         &self,
         outcome: Outcome,
@@ -86,7 +86,7 @@ impl Ends {
     }
 }
 
-/// How many requests are signed.
+/// Returns how many requests are signed.
 pub(crate) fn signed(report: &AuditReport) -> usize {
     report.requests.iter().filter(|request| request.standing == Standing::Signed).count()
 }

@@ -1,5 +1,7 @@
-//! Attacks on key generation, on signing, and on the log: 2 of 2, 2 of 3 and 3 of 5 members, in a
-//! perfect world and on a network that loses and reorders, with nodes that die.
+//! Attacks on key generation, on signing, and on the log.
+//!
+//! The groups have 2 of 2, 2 of 3 and 3 of 5 members. Each attack runs in a perfect world, and on a
+//! network that loses and reorders, with nodes that die.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,14 +15,14 @@ use quorate_testkit::{
 use crate::expected::{Ends, audited};
 use crate::setting::{Setting, name, names};
 
-/// Two requests are signed in these groups, the later one when there is a key for sure.
+/// Two requests are signed in these groups, the later one after the key certainly exists.
 const SETTINGS: [Setting; 2] = [Setting::new((2, 3), &[1]), Setting::new((3, 5), &[2, 4])];
 
 fn scenario(setting: Setting, attack: Attack) -> Scenario {
     setting.scenario(attack, [0, 3_000])
 }
 
-/// The row of the table with this slip.
+/// Returns the row of the table with this slip.
 fn attack_with(slip: Slip) -> Attack {
     let mut attacks = ATTACKS.iter().map(|row| row.attack);
     attacks.find(|attack| attack.slip == slip && is_played_here(*attack)).unwrap()
@@ -30,12 +32,13 @@ fn is_played_here(attack: Attack) -> bool {
     matches!(attack.ceremony, Ceremony::Dkg | Ceremony::Signing | Ceremony::Log)
 }
 
-/// An attack in a group of three.
+/// Returns the scenario of an attack in a group of three.
 fn small(slip: Slip) -> Scenario {
     scenario(SETTINGS[0], attack_with(slip))
 }
 
-/// Two requests are signed, and the one that only its requester approved is not.
+/// Asserts that two requests are signed, and that the one with only its requester's approval is
+/// not.
 fn signs_what_was_approved(report: &AuditReport) {
     let standings: Vec<_> = report
         .requests
@@ -47,7 +50,7 @@ fn signs_what_was_approved(report: &AuditReport) {
     assert_eq!((count(Standing::Signed), count(Standing::Open)), (2, 1), "{standings:?}");
 }
 
-/// What does not fit, if a run did not have this outcome.
+/// Returns what differs, if a run did not have this outcome.
 fn refute(report: &AuditReport, outcome: Outcome, attackers: &[usize]) -> Option<String> {
     let attackers = names(attackers);
     let nobody = BTreeSet::new();
@@ -91,7 +94,7 @@ pub(crate) fn attack(row: &Row) {
         let report = audited(Scenario { faults, ..scenario(setting, row.attack) }, 3);
         signs_what_was_approved(&report);
     }
-    // If one of two members cheats, the other one can only say so.
+    // If one of two members cheats, the other one can only report it.
     if matches!(row.outcome, Outcome::Blame(_) | Outcome::Dissent | Outcome::Absence) {
         let report = audited(scenario(Setting::new((2, 2), &[1]), row.attack), 1);
         assert_eq!(Ends::of(&report, |_| true).all_named(), names(&[1]));
@@ -99,7 +102,7 @@ pub(crate) fn attack(row: &Row) {
     }
 }
 
-/// Two members attack in different ways: neither attack hides or excuses the other.
+/// Two members attack in different ways. Neither attack hides or excuses the other.
 #[test]
 fn different_attackers_stop_nobody_and_frame_nobody() {
     let pairs = [
@@ -155,11 +158,11 @@ fn each_outcome_is_refuted_by_the_runs_of_other_attacks() {
     }
 }
 
-/// An engine that never complains would not be seen in runs in which nobody cheats.
+/// Runs in which nobody cheats would not reveal an engine that never complains.
 #[test]
 fn members_that_never_complain_are_seen() {
     Simulation::new(small(Slip::ByTheBook), 1).unwrap().with(Sabotage::Complacent).run().unwrap();
-    // The victim has no share and says nothing: nobody knows who cheated, and there is never a key.
+    // The victim has no share and is silent: nobody knows who cheated, and there is never a key.
     let run = Simulation::new(small(Slip::WrongPart(To::One)), 1).unwrap();
     let failure = run.with(Sabotage::Complacent).run().unwrap_err();
     assert_eq!(failure.violation.invariant, Invariant::L1);
@@ -188,7 +191,7 @@ fn signing_that_never_completes_is_seen_beside_a_stall() {
 
 #[test]
 fn an_auditor_sees_reused_nonces_and_the_signatures_are_good() {
-    // Whether ben signs twice depends on which member is faster: not in every run.
+    // Ben does not sign twice in every run: it depends on which member is faster.
     let reports = (1..=20).map(|seed| audited(small(Slip::ReusedCommitments), seed));
     let report = reports.into_iter().find(|report| !report.reused_nonces.is_empty()).unwrap();
     let theirs: BTreeSet<_> = report.reused_nonces.iter().map(|r| r.account.clone()).collect();
@@ -196,14 +199,14 @@ fn an_auditor_sees_reused_nonces_and_the_signatures_are_good() {
     assert!(audited(small(Slip::ReplayedShares), 1).reused_nonces.is_empty());
 }
 
-/// The rate of statements of an account is bounded, whatever it sends.
+/// The rate of an account's statements is bounded.
 #[test]
 fn a_flood_adds_at_most_one_entry_per_second_to_the_log() {
     let run = Simulation::new(small(Slip::Flood), 1).unwrap();
     let (outcome, report) = run.run_and_audit().unwrap();
     let report = report.unwrap();
     let unbounded = ["node-started", "request"].map(|kind| report.kinds[kind]);
-    // What the simulated coordinator takes immediately, and the honest starts and requests.
+    // What the simulated coordinator admits immediately, and the honest starts and requests.
     let most = 100 + outcome.milliseconds / 1_000 + 10;
     assert!(unbounded.iter().sum::<u64>() <= most, "{unbounded:?} after {outcome:?}");
     assert!(unbounded.iter().sum::<u64>() > 100, "{unbounded:?}: there was no flood");

@@ -1,8 +1,8 @@
 //! The catalogue of attacks by malicious members: a test for each row of the table.
 //!
-//! Each test runs whole IVNs with fewer than `min_signers` doubles. All invariants are checked
-//! after every step, and the log is audited offline at the end. Whatever the attack is, the
-//! requests that the members approved are signed, the last of them after all sessions have ended.
+//! Each test runs whole IVNs with fewer than `min_signers` doubles. It checks all invariants after
+//! every step, and audits the log offline at the end. In every attack, the requests that the
+//! members approved are signed, the last of them after all sessions have ended.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,

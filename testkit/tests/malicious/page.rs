@@ -1,10 +1,10 @@
-//! The threat model contains the table of attacks as it is.
+//! Checks that the threat model contains the current table of attacks.
 
 use std::path::Path;
 
 use quorate_testkit::catalogue::{MARKS, markdown};
 
-/// With this variable set, the page is written instead of compared.
+/// If this variable is set, the test writes the page instead of comparing it.
 const UPDATE: &str = "QUORATE_UPDATE_PAGES";
 
 #[test]

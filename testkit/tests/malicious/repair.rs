@@ -1,6 +1,6 @@
-//! Attacks on repairs, by a helper that is needed, by one that is not, or by the recipient.
+//! Attacks on repairs by a helper that is needed, a helper that is not, or the recipient.
 //!
-//! Whatever the attack is, the lost share is repaired if there are enough other helpers.
+//! Enough other helpers always repair the lost share.
 
 use std::collections::BTreeSet;
 
@@ -31,16 +31,16 @@ fn settings(row: &Row) -> &'static [Setting] {
     }
 }
 
-/// A helper that is not needed may be too late to help, with one order of messages. With one of so
-/// many orders it is not.
+/// Orders of messages to try. A helper that is not needed may be too late in some of them, but not
+/// in all.
 const SEEDS: u64 = 16;
 
-/// The sessions that repair a share.
+/// Returns how the sessions that repair a share ended.
 pub(crate) fn ends(report: &AuditReport) -> Ends {
     Ends::of(report, |session| session.repairs.is_some())
 }
 
-/// Whether the attack had an effect; panics if it was not the expected one.
+/// Whether the attack had an effect. Panics if the effect was not the expected one.
 fn is_hit(ends: &Ends, attacker: usize, outcome: Outcome) -> bool {
     if ends.all_named().is_empty() {
         return false;
@@ -52,10 +52,10 @@ fn is_hit(ends: &Ends, attacker: usize, outcome: Outcome) -> bool {
     true
 }
 
-/// One run of an attack; whether it had an effect.
+/// Runs an attack once. Returns whether it had an effect.
 fn plays(row: &Row, setting: Setting, seed: u64) -> bool {
     let Change::Repair(recipient) = setting.change else { panic!("{setting:?}") };
-    // Silence is noticed after a while, and has to happen twice.
+    // Silence takes time to notice, and has to happen twice.
     let late = if row.outcome == Outcome::Absence { 90_000 } else { 20_000 };
     let scenario = setting.scenario(row.attack, [3_000, late]);
     let (played, report) = catalogue::audited(Scenario { proposals: 1, ..scenario }, seed);
@@ -76,12 +76,13 @@ fn plays(row: &Row, setting: Setting, seed: u64) -> bool {
     assert_eq!(signed(&report), 2, "{what}");
     assert!(ends.last < report.signatures.last().unwrap().index, "{what}");
 
-    // A member that cheats once has no second chance. If nothing is proved, one that is needed has.
+    // A member that cheats has no second chance. A needed member against which nothing is proved
+    // has one.
     let more = row.outcome == Outcome::Absence && setting.is_needed;
     let fits = if more { ends.aborted > 1 } else { ends.aborted == 1 };
     assert!(!hit || fits, "{what}");
 
-    // The share is repaired, unless the attacker decides that. In no case does anything else change.
+    // The share is repaired unless the attacker can prevent it. Nothing else changes.
     let given_up = hit && setting.is_needed;
     let repaired = (!given_up).then(|| name(recipient));
     assert_eq!(ends.repaired, repaired.into_iter().collect::<Vec<_>>(), "{what}");
@@ -96,7 +97,7 @@ fn plays(row: &Row, setting: Setting, seed: u64) -> bool {
 
 /// Plays a row in all its settings.
 pub(crate) fn attack(row: &Row) {
-    // Messages come in another order for each slip.
+    // Messages arrive in a different order for each slip.
     let mut slips: Vec<Slip> = Vec::new();
     for other in ATTACKS.iter().filter(|other| other.attack.ceremony == Ceremony::Repair) {
         if !slips.contains(&other.attack.slip) {
@@ -113,14 +114,14 @@ pub(crate) fn attack(row: &Row) {
         } else if setting.is_needed {
             assert_eq!(hits.next(), Some(true), "{what}");
         } else {
-            // If others can help as well, they may be faster, but not always.
+            // Other helpers may be faster, but not always.
             assert!(hits.any(|hit| hit), "{what}");
         }
     }
 }
 
-/// On a network that loses and reorders, with nodes that die: nobody innocent is named, nothing is
-/// lost, and all requests are signed.
+/// On a network that loses and reorders, with nodes that die, no innocent member is named, nothing
+/// is lost, and all requests are signed.
 #[test]
 fn no_attack_on_a_repair_gains_from_a_bad_network() {
     let attacks = [

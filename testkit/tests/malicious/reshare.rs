@@ -1,6 +1,7 @@
-//! Attacks on reshares, by members that deal and stay, deal and leave, or join.
+//! Attacks on reshares by members that deal and stay, deal and leave, or join.
 //!
-//! The last request is signed with the new shares or, if the change was given up, with the old ones.
+//! The last request is signed with the new shares or, if the change was abandoned, with the old
+//! ones.
 
 use std::collections::BTreeSet;
 
@@ -29,12 +30,12 @@ fn settings(who: Who) -> &'static [Setting] {
     }
 }
 
-/// The sessions after the first epoch.
+/// Returns how the sessions after the first epoch ended.
 pub(crate) fn ends(report: &AuditReport) -> Ends {
     Ends::of(report, |session| session.epoch > 1)
 }
 
-/// Whether the attack had an effect; panics if it was not the expected one.
+/// Whether the attack had an effect. Panics if the effect was not the expected one.
 fn is_hit(ends: &Ends, attacker: usize, outcome: Outcome) -> bool {
     if ends.aborted == 0 {
         return false;
@@ -50,10 +51,10 @@ fn is_hit(ends: &Ends, attacker: usize, outcome: Outcome) -> bool {
     true
 }
 
-/// One run of an attack; whether it had an effect.
+/// Runs an attack once. Returns whether it had an effect.
 fn plays(row: &Row, setting: Setting, proposals: usize, seed: u64) -> bool {
     let Change::Reshare(_, members) = setting.change else { panic!("{setting:?}") };
-    // Silence is noticed after a while, and has to happen twice.
+    // Silence takes time to notice, and has to happen twice.
     let late = if row.outcome == Outcome::Absence { 90_000 } else { 20_000 };
     let scenario = setting.scenario(row.attack, [3_000, late]);
     let report = audited(Scenario { proposals, ..scenario }, seed);
@@ -66,7 +67,7 @@ fn plays(row: &Row, setting: Setting, proposals: usize, seed: u64) -> bool {
     assert_eq!(signed(&report), 3, "{what}");
     assert!(ends.last < report.signatures.last().unwrap().index, "{what}");
 
-    // The change is in force if the others could carry it out and were to try again.
+    // The change is in force if the others could carry it out and try again.
     let group = &report.groups[0];
     let refreshed = u64::from(row.attack.slip == Slip::OlderShare);
     let gets_a_share = members.contains(&setting.attacker());
@@ -85,12 +86,12 @@ fn plays(row: &Row, setting: Setting, proposals: usize, seed: u64) -> bool {
 /// Plays a row in all its settings, with several orders of messages.
 pub(crate) fn attack(row: &Row) {
     for setting in settings(row.who) {
-        // Without a dealing that it needs, the group can only stay as it is.
+        // Without a needed dealing, the group cannot change.
         let proposals = if setting.is_needed { 1..=1 } else { 1..=2 };
         for proposals in proposals {
             let hits = (1..=SEEDS).filter(|seed| plays(row, *setting, proposals, *seed));
             let hits = hits.count() as u64;
-            // If others can deal as well, they may be faster. All other rounds wait for it.
+            // Other dealers may be faster. All other rounds wait for the attacker.
             let always = setting.is_needed || !row.attack.slip.is_in_dealing();
             let (least, most) = match row.outcome {
                 Outcome::Nothing => (0, 0),
@@ -101,8 +102,8 @@ pub(crate) fn attack(row: &Row) {
     }
 }
 
-/// On a network that loses and reorders, with nodes that die: nobody innocent is named, nothing is
-/// lost, and all requests are signed.
+/// On a network that loses and reorders, with nodes that die, no innocent member is named, nothing
+/// is lost, and all requests are signed.
 #[test]
 fn no_attack_on_a_reshare_gains_from_a_bad_network() {
     let attacks = [

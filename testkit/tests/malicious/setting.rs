@@ -26,10 +26,10 @@ pub(crate) enum Change {
     Repair(usize),
 }
 
-/// Who attacks in which group.
+/// A group and its attackers.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Setting {
-    /// min_signers and members of the group at first.
+    /// The first min_signers and number of members of the group.
     pub(crate) group: (u16, u16),
     pub(crate) change: Change,
     pub(crate) attackers: &'static [usize],
@@ -54,20 +54,21 @@ impl Setting {
         Self { is_needed: true, ..self }
     }
 
-    /// The only attacker.
+    /// Returns the only attacker.
     pub(crate) fn attacker(self) -> usize {
         let [attacker] = self.attackers else { panic!("{self:?}") };
         *attacker
     }
 
-    /// All attackers do the same.
+    /// Returns the scenario in which all attackers do the same.
     pub(crate) fn scenario(self, attack: Attack, times: [u64; 2]) -> Scenario {
         let attacks = self.attackers.iter().map(|index| (*index, vec![attack]));
         self.scenario_of(attacks.collect(), times)
     }
 
-    /// Everyone approves requests of the first member, the last ones at these times. In a group that
-    /// does not change, one more request has the approval of its requester alone.
+    /// Returns the scenario in which everyone approves requests of the first member, the last ones
+    /// at these times. In a group that does not change, one more request has only its requester's
+    /// approval.
     pub(crate) fn scenario_of(
         self,
         attacks: BTreeMap<usize, Vec<Attack>>,
@@ -89,7 +90,7 @@ impl Setting {
                 (usize::from(members), wanted.chain([unwanted]).collect(), Vec::new())
             }
             Change::Reshare(new, to) => {
-                // There must be an older epoch for its shares to be dealt.
+                // Dealing shares of an older epoch takes an older epoch.
                 let deals_older = |attack: &Attack| attack.slip == Slip::OlderShare;
                 let refreshes = attacks.values().flatten().any(deals_older);
                 let refresh = refreshes.then(|| change(500, min_signers, &all, None));

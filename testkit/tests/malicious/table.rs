@@ -1,4 +1,4 @@
-//! The rows of the table, each as a test.
+//! One test for each row of the table.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,7 +34,7 @@ macro_rules! tests {
 
 quorate_testkit::attacks!(tests);
 
-/// Attacks are added to the table, and never dropped from it.
+/// Attacks are added to the table and never removed.
 #[test]
 fn the_table_has_all_attacks() {
     let mut attacks: BTreeMap<Ceremony, BTreeSet<_>> = BTreeMap::new();

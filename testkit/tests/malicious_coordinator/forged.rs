@@ -1,4 +1,4 @@
-//! Entries that it has no key for.
+//! Entries for which the coordinator has no key.
 
 use super::*;
 use quorate_ceremony::state::refusal::{Accounts, Entries};

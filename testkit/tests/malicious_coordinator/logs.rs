@@ -1,10 +1,11 @@
-//! Several logs, and checkpoints that do not fit.
+//! Several logs, and checkpoints that do not match.
 
 use super::*;
 
 #[test]
-fn a_split_view_is_accepted_by_no_auditor_and_gets_no_signature_beyond_what_was_approved() {
-    // 3 of 5: two accomplices confirm both logs. Each side grows by itself; no honest node is ever shown the other.
+fn no_auditor_accepts_a_split_view_and_nothing_more_is_signed() {
+    // 3 of 5: two accomplices confirm both logs. Each side grows alone, and no honest node is ever
+    // shown the other.
     for seed in 0..SEEDS {
         let mut stage = Stage::new(3, 5, seed);
         let (dot, eve) = (name("dot"), name("eve"));
@@ -25,8 +26,8 @@ fn a_split_view_is_accepted_by_no_auditor_and_gets_no_signature_beyond_what_was_
 }
 
 #[test]
-fn a_split_view_can_be_accepted_with_as_many_accomplices_as_sign() {
-    // The check can fail: with min_signers accomplices there is no promise.
+fn a_split_view_can_be_accepted_with_min_signers_accomplices() {
+    // The check can fail: with min_signers accomplices, nothing is guaranteed.
     let mut stage = Stage::new(2, 4, 0);
     stage.corrupt(&cyd());
     stage.corrupt(&name("dot"));
@@ -41,7 +42,8 @@ fn a_split_view_can_be_accepted_with_as_many_accomplices_as_sign() {
     );
 }
 
-/// Ben is moved to another log that forks off `back` entries before the end of his; both logs grow; he is moved back.
+/// Moves ben to another log that forks off `back` entries before the end of his, lets both logs
+/// grow, and moves him back.
 fn forked_and_back(stage: &mut Stage, back: usize) {
     for number in 20..28 {
         stage.asks(&ada(), number).unwrap();
@@ -67,7 +69,7 @@ fn forked_and_back(stage: &mut Stage, back: usize) {
 }
 
 #[test]
-fn a_node_that_is_moved_to_a_fork_and_back_has_proof_wherever_it_forks() {
+fn a_node_that_is_moved_to_any_fork_and_back_has_proof() {
     for back in [0, 1, 4, 7] {
         attack(|stage| {
             forked_and_back(stage, back);
@@ -78,7 +80,7 @@ fn a_node_that_is_moved_to_a_fork_and_back_has_proof_wherever_it_forks() {
 }
 
 #[test]
-fn one_checkpoint_of_a_larger_fork_stops_signing_at_once_and_is_proof_later() {
+fn one_checkpoint_of_a_larger_fork_stops_signing_then_is_proof() {
     attack(|stage| {
         let mut other = stage.liar.log_of(&ben());
         other.pop();
@@ -112,7 +114,7 @@ fn one_checkpoint_of_a_larger_fork_stops_signing_at_once_and_is_proof_later() {
 }
 
 #[test]
-fn a_checkpoint_of_the_same_or_a_smaller_size_with_another_root_is_proof_at_once() {
+fn a_different_root_at_the_same_or_a_smaller_size_is_proof() {
     for missing in [0, 1, 7] {
         attack(|stage| {
             let mut other = stage.liar.log_of(&ben());
@@ -129,7 +131,7 @@ fn a_checkpoint_of_the_same_or_a_smaller_size_with_another_root_is_proof_at_once
 }
 
 #[test]
-fn a_rollback_to_an_old_checkpoint_stops_signing_until_the_log_is_whole_again() {
+fn a_rollback_stops_signing_until_the_log_is_whole_again() {
     attack(|stage| {
         let request = stage.asks(&ada(), 1).unwrap();
         let size = stage.liar.log_of(&ben()).len();
@@ -156,7 +158,7 @@ fn a_rollback_to_an_old_checkpoint_stops_signing_until_the_log_is_whole_again() 
 }
 
 #[test]
-fn entries_that_a_checkpoint_is_not_of_are_not_believed_and_the_node_recovers() {
+fn a_node_rejects_entries_outside_the_checkpoint_and_recovers() {
     attack(|stage| {
         let mut done = false;
         stage.liar.alter(move |to, message| match message {

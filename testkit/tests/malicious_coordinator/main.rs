@@ -1,9 +1,10 @@
-//! A catalogue of what a coordinator can do that has the log's key, everything that it stores, and up to
-//! min_signers − 1 accomplices among the members. One attack each, over several orders of messages.
+//! The catalogue of attacks by a malicious coordinator with the log's key, everything that it
+//! stores, and up to min_signers − 1 accomplices among the members.
 //!
-//! Every attack is held against the same ground truth: honest nodes release shares for nothing but what their own
-//! holders approved, S1 holds, what a node believes is what its disk says and admissible, and of two logs that contradict
-//! each other the auditor accepts at most one (S3). Beyond that, each test says what the victim knows afterwards.
+//! Each test runs one attack with several orders of messages, and compares it with the same ground
+//! truth. Honest nodes release shares only for what their own holders approved. S1 holds. What a
+//! node believes matches its disk and is admissible. The auditor accepts at most one of two logs
+//! that contradict each other (S3). Each test also states what the victim knows afterwards.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 use quorate_ceremony::effect::CommandError;
@@ -26,7 +27,7 @@ mod rejected;
 mod reshares;
 
 const SEEDS: u64 = 3;
-/// What goes wrong besides, in the second half of each attack's runs.
+/// The faults in the second half of each attack's runs.
 const TROUBLE: Trouble = Trouble { crash: 30, loss: 20 };
 
 fn ada() -> AccountName {
@@ -41,8 +42,9 @@ fn cyd() -> AccountName {
     name("cyd")
 }
 
-/// Runs an attack on a group of 2 of 3 with several orders of messages, and then looks for anything wrong: first on a
-/// network without faults, then with nodes that die between two effects and messages that are lost.
+/// Runs an attack on a group of 2 of 3 with several orders of messages, and then looks for
+/// violations: first on a network without faults, then with nodes that die between two effects and
+/// messages that are lost.
 fn attack(script: impl Fn(&mut Stage)) {
     for trouble in [Trouble::default(), TROUBLE] {
         for seed in 0..SEEDS {
@@ -55,7 +57,8 @@ fn attack(script: impl Fn(&mut Stage)) {
     }
 }
 
-/// The victim has proof of a bad entry, keeps it over a restart, and releases no share for a request that it approved.
+/// Asserts that the victim has proof of a bad entry, keeps it over a restart, and releases no share
+/// for a request that it approved.
 fn proved_and_frozen(stage: &mut Stage, victim: &AccountName) -> Proved {
     let proved = stage.proof_of(victim).unwrap();
     for _ in 0..2 {
@@ -67,7 +70,7 @@ fn proved_and_frozen(stage: &mut Stage, victim: &AccountName) -> Proved {
     proved
 }
 
-/// Shows ben an entry at the end of the log that is not admissible there, for this reason.
+/// Shows ben an entry at the end of the log that is inadmissible there for this reason.
 fn forged(entry: impl Fn(&Stage) -> Entry, expected: impl Fn(&Refusal) -> bool) {
     attack(|stage| {
         let entry = entry(stage);
@@ -78,7 +81,7 @@ fn forged(entry: impl Fn(&Stage) -> Entry, expected: impl Fn(&Refusal) -> bool) 
         let Proved::Inadmissible { index, reason } = proved else { panic!("{proved:?}") };
         assert!(expected(&reason), "{reason:?}");
         assert_eq!((index, stage.node(&ben()).state().size()), (before, before));
-        // The others were shown nothing, and go on without ben.
+        // The others were shown nothing, and continue without ben.
         let request = stage.asks(&ada(), 9).unwrap();
         stage.approves(&cyd(), request).unwrap();
         stage.settle();

@@ -1,9 +1,9 @@
-//! Messages: held back, repeated, in another order, for other sessions.
+//! Messages that are withheld, repeated, reordered, or moved to other sessions.
 
 use super::*;
 
 #[test]
-fn an_invitation_to_sign_what_is_not_approved_gets_no_commitments() {
+fn an_invitation_to_sign_without_approval_gets_no_commitments() {
     attack(|stage| {
         let request = stage.asks(&ada(), 1).unwrap();
         for (number, subject) in (1..).zip([
@@ -119,7 +119,7 @@ fn an_old_sessions_messages_get_no_second_share() {
         let count = |stage: &Stage| stage.shares_released();
         let before = count(stage);
         let old = kept.borrow().clone();
-        // As they were, to other members, after a restart, and under another session's id.
+        // Unchanged, to other members, after a restart, and under the id of a different session.
         for restart in [false, true] {
             if restart {
                 stage.start(&ben());

@@ -1,9 +1,9 @@
-//! Entries in its own name, and signatures that it did not get like this.
+//! Entries in the coordinator's own name, and signatures that it did not receive in this form.
 
 use super::*;
 use quorate_ceremony::state::refusal::Sessions;
 
-/// The signature entry of a request of ada that ben approved, which ben is not shown.
+/// Returns the signature entry, which ben is not shown, of a request of ada that ben approved.
 fn signature_entry(stage: &mut Stage) -> (EntryId, Entry) {
     let request = stage.asks(&ada(), 1).unwrap();
     stage.liar.withhold_from(&ben(), |message| match message {
@@ -36,7 +36,7 @@ fn altered(
 }
 
 #[test]
-fn a_signature_that_does_not_verify_is_proof_for_those_who_have_the_document() {
+fn a_wrong_signature_is_proof_for_holders_of_the_document() {
     attack(|stage| {
         let (request, entry) = signature_entry(stage);
         let entry = altered(stage, &entry, |_, signature, _| signature[0] ^= 1);
@@ -66,7 +66,7 @@ fn a_signature_with_other_shares_session_or_signers_is_proof() {
             let entry = altered(stage, &entry, alter);
             stage.shows(&ben(), &[entry]);
             stage.settle();
-            // Ben has the document, and would notice the first by it alone.
+            // Ben has the document, which would suffice to notice the first.
             proved_and_frozen(stage, &ben());
         });
     }

@@ -1,9 +1,9 @@
-//! "Rejected": said of what it keeps and logs later.
+//! Entries that the coordinator claims to reject, but keeps and logs later.
 
 use super::*;
 use quorate_ceremony::state::refusal::Requests;
 
-/// The coordinator says that it does not take ben's approval, and keeps it.
+/// Lets the coordinator claim to reject ben's approval, and keep it.
 fn rejected_approval(stage: &mut Stage) -> (EntryId, Entry) {
     let request = stage.asks(&ada(), 1).unwrap();
     let kept = std::rc::Rc::new(std::cell::RefCell::new(None));
@@ -26,12 +26,12 @@ fn rejected_approval(stage: &mut Stage) -> (EntryId, Entry) {
 }
 
 #[test]
-fn an_approval_that_the_coordinator_says_it_does_not_take_stays_alive_and_is_told_so() {
+fn an_approval_that_the_coordinator_rejected_stays_pending() {
     attack(|stage| {
         let (request, approval) = rejected_approval(stage);
         let disputed: Vec<EntryId> = stage.node(&ben()).disputed().map(Entry::id).collect();
         assert_eq!(disputed, [approval.id()]);
-        // Logged later, it counts: its holder gave it, and never took it back.
+        // Logged later, it counts, because its holder gave it and never withdrew it.
         stage.liar.intercept(|_, message| Some(message));
         stage.connect(&ben());
         stage.settle();
@@ -42,11 +42,12 @@ fn an_approval_that_the_coordinator_says_it_does_not_take_stays_alive_and_is_tol
 }
 
 #[test]
-fn an_approval_that_is_logged_after_its_holder_said_no_gets_no_share_of_that_holder() {
+fn an_approval_that_is_logged_after_a_rejection_gets_no_share() {
     attack(|stage| {
         let (request, approval) = rejected_approval(stage);
         let _ = stage.refuses(&ben(), request);
-        // The refusal is held back, the approval logged, and then ben is asked to sign; also after a restart.
+        // The rejection is withheld, the approval logged, and then ben is asked to sign, also after
+        // a restart.
         for (number, member) in (1..).zip([ada(), ben(), cyd()]) {
             stage.shows(&member, std::slice::from_ref(&approval));
             stage.settle();

@@ -1,14 +1,15 @@
-//! Reshares: sessions that nobody approved, messages of sessions that are over, and epochs that not everybody is shown.
+//! Reshares: sessions that nobody approved, messages of sessions that are over, and epochs that
+//! some members are not shown.
 
 use super::*;
 use quorate_ceremony::state::refusal::{Entries, Requests, Sessions};
 
-/// The group as it is: to propose it makes new shares, which takes no consents.
+/// Returns the current group. Proposing it makes new shares, which takes no approvals.
 fn same(stage: &Stage) -> GroupDefinition {
     stage.definition(2)
 }
 
-/// The group without cyd, which takes the consents of two.
+/// Returns the group without cyd, which takes the approvals of two.
 fn smaller(stage: &Stage) -> GroupDefinition {
     GroupDefinition { members: vec![ada(), ben()], ..stage.definition(2) }
 }
@@ -25,7 +26,7 @@ fn entries(stage: &Stage, kind: impl Fn(&Body) -> bool) -> Vec<Entry> {
     all.filter(|entry| kind(&entry.statement().body)).collect()
 }
 
-/// The others, who were shown nothing, sign without the victim.
+/// The others, which were shown nothing, sign without the victim.
 fn ada_and_cyd_sign(stage: &mut Stage, number: u8) {
     let request = stage.asks(&ada(), number).unwrap();
     stage.approves(&cyd(), request).unwrap();
@@ -33,7 +34,7 @@ fn ada_and_cyd_sign(stage: &mut Stage, number: u8) {
     assert!(stage.is_signed(&ada(), request));
 }
 
-/// From now on, nobody's messages of ceremonies reach the log.
+/// Keeps the messages of ceremonies from the log from now on.
 fn hold_up_ceremonies(stage: &mut Stage) {
     stage.liar.intercept(|_, message| match &message {
         FromNode::Submit { entry } => {
@@ -77,7 +78,7 @@ fn a_session_for_no_change_is_proof() {
     forged(entry, |reason| matches!(reason, Refusal::Sessions(Sessions::SessionRunning { .. })));
 }
 
-/// An accomplice is one of three, and its consent one of two.
+/// An accomplice is one of three, and its approval one of two.
 #[test]
 fn an_accomplices_consent_to_its_own_change_carries_nothing_out() {
     attack(|stage| {
@@ -92,7 +93,7 @@ fn an_accomplices_consent_to_its_own_change_carries_nothing_out() {
         stage.shows(&ben(), &[proposed, approved]);
         stage.settle();
         let proved = proved_and_frozen(stage, &ben());
-        // It proposed, so it has said so already.
+        // It proposed the change, so it has approved already.
         let expected = Refusal::Entries(Entries::AlreadySaid { account: cyd() });
         assert!(
             matches!(&proved, Proved::Inadmissible { reason, .. } if *reason == expected),
@@ -122,7 +123,7 @@ fn an_abort_that_blames_for_a_reshare_without_evidence_is_proof() {
 }
 
 #[test]
-fn an_epoch_that_nobody_signed_for_is_proof_and_destroys_nothing() {
+fn an_epoch_that_nobody_signed_is_proof_and_destroys_nothing() {
     attack(|stage| {
         let first = entries(stage, |body| matches!(body, Body::EpochStarted { .. }));
         let Body::EpochStarted { signature, .. } = first[0].statement().body.clone() else {
@@ -141,9 +142,9 @@ fn an_epoch_that_nobody_signed_for_is_proof_and_destroys_nothing() {
 }
 
 #[test]
-fn messages_of_a_session_that_was_given_up_are_of_no_use_in_the_next() {
+fn messages_of_an_abandoned_session_are_proof_in_the_next() {
     attack(|stage| {
-        // Everybody's dealings but ada's are held back, until the session is given up.
+        // All dealings except ada's are withheld until the session is abandoned.
         const DEAL: u8 = 9;
         let mut seen = 0;
         stage.liar.intercept(move |from, message| {
@@ -176,13 +177,13 @@ fn messages_of_a_session_that_was_given_up_are_of_no_use_in_the_next() {
             matches!(&proved, Proved::Inadmissible { reason, .. } if *reason == expected),
             "{proved:?}"
         );
-        // Nobody got another one, and what a frozen node holds it keeps.
+        // Nobody received a new share, and a frozen node keeps its shares.
         assert_eq!(stage.shares_held(&ben()), 1);
     });
 }
 
 #[test]
-fn a_member_that_is_not_shown_that_an_epoch_started_keeps_both_shares_until_it_is() {
+fn a_member_keeps_both_shares_until_it_sees_the_new_epoch() {
     attack(|stage| {
         stage.liar.withhold_from(&ben(), |message| {
             shows_kind(message, |body| matches!(body, Body::EpochStarted { .. }))
@@ -209,7 +210,7 @@ fn a_member_that_is_not_shown_that_an_epoch_started_keeps_both_shares_until_it_i
 }
 
 #[test]
-fn a_member_on_a_fork_without_the_new_epoch_loses_nothing_and_has_proof_later() {
+fn a_member_on_a_fork_without_the_epoch_has_proof_later() {
     attack(|stage| {
         stage.proposes(&ada(), same(stage)).unwrap();
         (0..3).for_each(|_| stage.pass(1_000));
@@ -219,7 +220,7 @@ fn a_member_on_a_fork_without_the_new_epoch_loses_nothing_and_has_proof_later() 
             matches!(body, Body::EpochStarted { .. })
         });
         assert_eq!((epochs.count(), stage.shares_held(&ben())), (2, 1));
-        // Another epoch, which ben is shown up to where it would start.
+        // A new epoch, which ben is shown up to where it would start.
         stage.liar.withhold_from(&ben(), |message| {
             shows_kind(message, |body| matches!(body, Body::EpochStarted { .. }))
         });
@@ -229,7 +230,7 @@ fn a_member_on_a_fork_without_the_new_epoch_loses_nothing_and_has_proof_later() 
         let size = usize::try_from(stage.node(&ben()).state().size()).unwrap();
         stage.liar.alter(|_, message| vec![message]);
         stage.split(size, &[ben()]);
-        // The fork grows beyond the log that the others see: a checkpoint of theirs is proof then.
+        // The fork grows beyond the log that the others see. Then their checkpoint is proof.
         for number in 40..60 {
             let _ = stage.asks(&ben(), number);
         }
@@ -246,10 +247,11 @@ fn a_member_on_a_fork_without_the_new_epoch_loses_nothing_and_has_proof_later() 
     });
 }
 
-/// Two of five sign. Eve is in league with the coordinator, which shows a change to ada and eve alone: it is final for the
-/// two who are the group then, and the log without it for the four who are shown that.
+/// Two of five sign. Eve is an accomplice of the coordinator, which shows a change only to ada and
+/// eve. For these two, which are then the group, the change is final. For the four that are shown
+/// the log without the change, that log is final.
 #[test]
-fn a_change_that_others_are_not_shown_is_not_accepted_beside_a_log_without_it() {
+fn a_hidden_change_is_not_accepted_alongside_a_log_without_it() {
     for seed in 0..SEEDS {
         let mut stage = Stage::new(2, 5, seed);
         let eve = name("eve");

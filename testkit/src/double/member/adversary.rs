@@ -1,4 +1,5 @@
-//! Drives a malicious member: reads the log, alters what its node sends, and speaks for it.
+//! Drives a malicious member: reads the log, alters what its node sends, and sends messages of its
+//! own.
 
 use std::collections::BTreeMap;
 
@@ -22,31 +23,31 @@ use super::seat::{Seat, random, submission, submitted};
 use super::signer::Signer;
 use super::{flooder, forger};
 
-/// How long a message may take to appear in the log before it is sent again, in milliseconds.
+/// Milliseconds that a message may take to appear in the log before it is sent again.
 const PATIENCE: u64 = 500;
 
-/// A malicious member. It remembers more than its node, and longer.
+/// A malicious member. It remembers more than its node does, and for longer.
 pub(crate) struct Adversary {
     attacks: Vec<Attack>,
     rng: ChaCha20Rng,
-    /// What each session was for that it saw running.
+    /// The ceremony of each session that it saw running.
     kinds: BTreeMap<SessionId, Ceremony>,
-    /// The messages of all members, as the log has them.
+    /// The logged messages of all members.
     read: BTreeMap<SessionId, Vec<(AccountName, Vec<u8>)>>,
-    /// The sessions in which it speaks for itself.
+    /// The sessions in which it speaks instead of its node.
     parts: BTreeMap<SessionId, Part>,
     /// Certifications that it sends when their sessions are over.
     held_back: BTreeMap<SessionId, Entry>,
-    /// Its key packages, oldest first: it destroys none.
+    /// All its key packages, oldest first. It never destroys one.
     packages: Vec<(SessionId, Vec<u8>)>,
-    /// The process of its node, as the node itself stated it.
+    /// The process that its node stated last.
     process: Option<Digest>,
     signer: Signer,
-    /// The approvals of other members, as the log has them.
+    /// The logged approvals of other members.
     approvals: Vec<Entry>,
 }
 
-/// A session in which a double speaks for itself.
+/// A session in which a double speaks instead of its node.
 struct Part {
     kind: Ceremony,
     rounds: Rounds,
@@ -88,25 +89,25 @@ impl Adversary {
         Slips::of(&self.attacks, ceremony)
     }
 
-    /// What it does wrong in a session that makes shares.
+    /// Returns what it does wrong in a session that makes shares.
     fn slips_in(&self, session: SessionId) -> Option<(Ceremony, Slips)> {
         let kind = *self.kinds.get(&session)?;
         Some((kind, self.slips(kind)))
     }
 
-    /// Whether it speaks for itself in sessions of a kind, instead of its node.
+    /// Whether it speaks instead of its node in sessions of a kind.
     fn speaks(&self, slips: &Slips) -> bool {
-        // Until it has a share that is not in force any more, its node makes one.
+        // Its node takes part until the double has a share that is no longer in force.
         let waits = slips.has(Slip::OlderShare) && self.packages.len() < 2;
         slips.are_in_messages() && !waits
     }
 
-    /// The coordinator says something to its node.
+    /// Reads a message of the coordinator to its node.
     pub(crate) fn hears(&mut self, message: &FromCoordinator) {
         self.signer.hears(message);
     }
 
-    /// What its node wants done, altered, and what it does itself.
+    /// Alters the effects of its node, and adds its own.
     pub(crate) fn acts(&mut self, seat: &Seat<'_>, effects: Vec<NodeEffect>) -> Vec<NodeEffect> {
         for (session, package) in seat.packages {
             if !self.packages.iter().any(|(known, _)| known == session) {
@@ -197,7 +198,7 @@ impl Adversary {
             }
             Body::CeremonyCertified { session, .. } => {
                 let Some((kind, slips)) = self.slips_in(*session) else { return vec![effect] };
-                // The double's share of a stale epoch is that of a session that it made fail.
+                // The double's share of a stale epoch is from a session that it caused to fail.
                 let is_first = self.read.keys().all(|known| known == session);
                 let withholds = kind == Ceremony::Dkg
                     && is_first
@@ -211,7 +212,7 @@ impl Adversary {
         }
     }
 
-    /// What it sends in place of a message of the protocol that its node submits.
+    /// Returns what it sends in place of a protocol message that its node submits.
     fn alters_message(
         &mut self,
         seat: &Seat<'_>,
@@ -245,7 +246,7 @@ impl Adversary {
         done
     }
 
-    /// What it sends in place of a right certification.
+    /// Returns what it sends in place of a correct certification.
     fn certifies(&mut self, seat: &Seat<'_>, slips: &Slips, entry: &Entry) -> Vec<NodeEffect> {
         let Body::CeremonyCertified { session, transcript, public_key_package } =
             &entry.statement().body
@@ -267,7 +268,7 @@ impl Adversary {
         }
     }
 
-    /// The certifications that were held back while their sessions ran.
+    /// Returns the certifications that it held back while their sessions ran.
     fn certifies_late(&mut self, seat: &Seat<'_>) -> Vec<NodeEffect> {
         let runs = |session: SessionId| {
             let mut running =
@@ -278,7 +279,7 @@ impl Adversary {
         late.map(|(_, entry)| submission(&entry)).collect()
     }
 
-    /// Speaks for itself in the round in which a group's session is.
+    /// Speaks in the current round of a group's session.
     fn plays(&mut self, seat: &Seat<'_>, group: &Group) -> Option<Vec<NodeEffect>> {
         let session = group.session.as_ref()?;
         let (kind, slips) = self.slips_in(session.session)?;
@@ -317,7 +318,7 @@ impl Adversary {
         }
         let incarnation = seat.state.account(seat.account).ok()?.incarnation?;
         let (messages, at) = part.said.get_mut(&round)?;
-        // The log takes messages only of a process that it knows.
+        // The log admits messages only from a process that it knows.
         if at.plus(PATIENCE) > seat.now || self.process != Some(incarnation) {
             return None;
         }
@@ -329,7 +330,7 @@ impl Adversary {
         Some(bodies.filter_map(|body| seat.submits(body)).collect())
     }
 
-    /// Its messages of a round; `None` while it wants to see more first.
+    /// Returns its messages of a round, or `None` while it waits to see more.
     fn messages(
         &mut self,
         group: &Group,
@@ -363,7 +364,7 @@ impl Adversary {
         part.script.says(&turn, &mut self.rng)
     }
 
-    /// Certifies the result of a session in which it spoke for itself, whatever its node has.
+    /// Certifies the result of a session in which it spoke instead of its node.
     fn certifies_itself(
         &mut self,
         seat: &Seat<'_>,
@@ -388,7 +389,7 @@ impl Adversary {
         Some(done)
     }
 
-    /// Writes the share that was made again for it to the disk, unless it is there.
+    /// Writes its repaired share to the disk, unless it is there already.
     fn stores(&self, seat: &Seat<'_>, group: &Group, repaired: Scalar) -> Option<Vec<NodeEffect>> {
         let session = group.key.as_ref()?.session;
         let (_, package) = self.packages.iter().find(|(made_in, _)| *made_in == session)?;
@@ -401,7 +402,7 @@ impl Adversary {
     }
 
     fn states(&mut self, seat: &Seat<'_>) -> Vec<NodeEffect> {
-        // These attacks begin when there is a key: before that there is nothing to stop.
+        // These attacks begin when there is a key, because they have nothing to stop before.
         let keyed = seat.state.groups().values().any(|group| group.key.is_some());
         if !seat.looks || !keyed {
             return Vec::new();
@@ -415,7 +416,7 @@ impl Adversary {
     }
 }
 
-/// The signing share in a key package.
+/// Returns the signing share in a key package.
 fn share(package: &[u8]) -> Option<Scalar> {
     Option::from(Scalar::from_canonical_bytes(package.get(6..38)?.try_into().ok()?))
 }

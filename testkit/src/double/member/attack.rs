@@ -1,4 +1,4 @@
-//! What a malicious member can do wrong: an attack is a slip in a ceremony.
+//! Attacks of malicious members: an attack is a slip in a ceremony.
 
 use std::collections::BTreeSet;
 
@@ -12,12 +12,12 @@ pub enum Ceremony {
     Reshare,
     Repair,
     Signing,
-    /// In what it states in the log, outside of sessions.
+    /// In its log entries outside of sessions.
     Log,
 }
 
 impl Ceremony {
-    /// What a session with these terms is.
+    /// Returns the ceremony of a session with these terms.
     pub(super) fn of(plan: &SessionPlan) -> Self {
         match (plan.repairs(), plan.is_reshare()) {
             (Some(_), _) => Self::Repair,
@@ -41,7 +41,7 @@ pub enum Round {
 }
 
 impl Round {
-    /// The round that a message belongs to.
+    /// Returns the round that a message belongs to.
     pub(super) fn of_message(message: &[u8]) -> Option<Self> {
         match message.first()? {
             1 | 4 | 5 => Some(Self::First),
@@ -53,7 +53,7 @@ impl Round {
     }
 }
 
-/// The part of the others that a slip is about.
+/// The members that a slip affects.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum To {
@@ -70,9 +70,9 @@ pub enum Certify {
     Early,
     /// After the session was abandoned.
     Late,
-    /// A result that the messages do not give.
+    /// A result that does not follow from the messages.
     Another,
-    /// The result, and then another one.
+    /// The result, and then a different one.
     Twice,
     /// The share of the recipient that it helps.
     ForAnother,
@@ -154,12 +154,12 @@ pub enum Slip {
 }
 
 impl Slip {
-    /// Whether the double speaks for itself in a session that makes shares, instead of its node.
+    /// Whether the double speaks instead of its node in a session that makes shares.
     fn is_in_messages(self) -> bool {
         self < Self::EarlierProcess
     }
 
-    /// Whether it concerns only a dealer. Of the members that may deal, not all are waited for.
+    /// Whether only a dealer can make this slip. A session does not wait for all possible dealers.
     pub fn is_in_dealing(self) -> bool {
         matches!(self, Self::OtherView | Self::Silent(Round::Deal) | Self::Twice(Round::Deal))
             || (Self::HigherDegree..Self::WrongSum).contains(&self)
@@ -179,7 +179,7 @@ pub struct Attack {
 pub(super) struct Slips(BTreeSet<Slip>);
 
 impl Slips {
-    /// What is to be done in a ceremony, of all these attacks.
+    /// Selects the attacks on a ceremony.
     pub(super) fn of(attacks: &[Attack], ceremony: Ceremony) -> Self {
         let these = attacks.iter().filter(|attack| attack.ceremony == ceremony);
         Self(these.map(|attack| attack.slip).collect())
@@ -198,14 +198,14 @@ impl Slips {
         slips.iter().any(|slip| self.has(*slip))
     }
 
-    /// Whether it speaks for itself in a session that makes shares.
+    /// Whether the double speaks instead of its node in a session that makes shares.
     pub(super) fn are_in_messages(&self) -> bool {
         self.iter().any(Slip::is_in_messages)
     }
 
-    /// Whether it says nothing in a round of such a ceremony.
+    /// Whether the double is silent in a round of such a ceremony.
     pub(super) fn are_silent_in(&self, ceremony: Ceremony, round: Round) -> bool {
-        // To say something old, there must have been a session that failed.
+        // Repeating an old message takes a session that failed.
         let fails_in = if ceremony == Ceremony::Repair { Round::Sum } else { Round::Verdict };
         self.has(Slip::Silent(round))
             || round == fails_in && self.has_any(&[Slip::LastSessionsMessages, Slip::ReplayedProof])

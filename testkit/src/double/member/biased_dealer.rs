@@ -1,4 +1,4 @@
-//! Deals last, and chooses its coefficients by what the others dealt.
+//! Deals last, with coefficients that depend on the other dealings.
 
 use curve25519_dalek::edwards::EdwardsPoint;
 use curve25519_dalek::scalar::Scalar;
@@ -9,7 +9,7 @@ use super::participant::{Dealing, Participant};
 use super::rounds::Rounds;
 use super::script::Turn;
 
-/// Slips of a reshare in which the others' dealings are needed first.
+/// Slips of a reshare that need the other dealings first.
 const DEALS_LAST: [Slip; 5] = [
     Slip::ZeroShareOfAnother,
     Slip::ZeroShareOfItself,
@@ -18,14 +18,14 @@ const DEALS_LAST: [Slip; 5] = [
     Slip::AnothersEphemeralKey,
 ];
 
-/// Whether it waits for others before it says something.
+/// Whether the double waits for others before it speaks.
 pub(super) fn waits(turn: &Turn<'_>) -> bool {
     let deals_last = turn.round == Round::Deal && turn.slips.has_any(&DEALS_LAST);
     deals_last && !turn.rounds.deals_last()
         || turn.has(Slip::RogueKey) && !turn.rounds.speaks_last()
 }
 
-/// Changes a dealing so that the sum of all has the property that this double wants.
+/// Changes a dealing so that the sum of all dealings has the property that this double wants.
 pub(super) fn biases(
     turn: &Turn<'_>,
     participant: &mut Participant,
@@ -71,8 +71,8 @@ pub(super) fn biases(
     Some(())
 }
 
-/// The contributions of the other dealers, each times the factor with which their sum cancels them
-/// when this double deals last.
+/// Returns the contributions of the other dealers, each times the factor with which their sum
+/// cancels them when this double deals last.
 fn weighted<T: std::ops::Mul<Scalar, Output = T>>(
     rounds: &Rounds,
     contribution: impl Fn(&Dealing, u16) -> Option<T>,

@@ -1,4 +1,4 @@
-//! Takes part in a key generation or a reshare, by the book but for its slips.
+//! Takes part in a key generation or a reshare, following the protocol except for its slips.
 
 use rand_chacha::ChaCha20Rng;
 
@@ -46,7 +46,7 @@ impl Script for Dealer {
     }
 }
 
-/// A polynomial, and commitments to it.
+/// Deals a polynomial and commitments to it.
 fn deal(turn: &Turn<'_>, rng: &mut ChaCha20Rng) -> Option<Participant> {
     let (parameters, me) = (turn.rounds.keyshare()?, turn.rounds.me.get());
     let min_signers = parameters.min_signers();

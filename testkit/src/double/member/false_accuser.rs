@@ -1,11 +1,12 @@
-//! Complains about a dealer or helper that did nothing wrong.
+//! Complains about an innocent dealer or helper.
 
 use rand_chacha::ChaCha20Rng;
 
 use super::attack::{Round, Slip, Slips};
 use super::sealing::Complainer;
 
-/// Complaints about an innocent participant with this ephemeral key. `own_key` is the accuser's.
+/// Returns complaints about an innocent participant with this ephemeral key. `own_key` is the
+/// accuser's.
 pub(super) fn complaints(
     slips: &Slips,
     complainer: &Complainer<'_>,
@@ -19,7 +20,7 @@ pub(super) fn complaints(
     }
     if slips.has(Slip::ForgedComplaint) {
         let mut complaint = complainer.complains(innocent, ephemeral, rng);
-        // Another shared point, with the proof of the right one.
+        // A different shared point, with the proof of the correct one.
         complaint.get_mut(2..34)?.copy_from_slice(own_key);
         complaints.push(complaint);
     }

@@ -1,4 +1,4 @@
-//! Sends too much: messages of unknown sessions, messages that are too long, and too many of all.
+//! Sends messages of unknown sessions, messages that are too long, and too many of every kind.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,10 +13,10 @@ use rand_chacha::ChaCha20Rng;
 use super::attack::Slip;
 use super::seat::{Seat, random};
 
-/// How many messages of each kind a flood has each time.
+/// How many messages of each kind one wave of a flood has.
 const WAVE: usize = 12;
 
-/// The messages of a slip when the double looks at its node.
+/// Returns the messages of a slip when the double looks at its node.
 pub(super) fn says(slip: Slip, seat: &Seat<'_>, rng: &mut ChaCha20Rng) -> Vec<NodeEffect> {
     match slip {
         Slip::UnknownSessions => unknown_sessions(seat, rng),
@@ -46,7 +46,7 @@ fn unknown_sessions(seat: &Seat<'_>, rng: &mut ChaCha20Rng) -> Vec<NodeEffect> {
     messages.into_iter().map(NodeEffect::Send).collect()
 }
 
-/// A contribution that nobody signed.
+/// Returns a contribution that nobody signed.
 fn part(value: &[u8]) -> Option<SignedPart> {
     let value = STANDARD.encode(value);
     serde_json::from_value(serde_json::json!({ "value": value, "sig": value })).ok()
@@ -62,7 +62,7 @@ fn oversized(seat: &Seat<'_>) -> Vec<NodeEffect> {
     messages.extend([
         FromNode::Submit { entry: Base64(long.clone().into_bytes()) },
         FromNode::Cosign { size: seat.state.size(), cosignature: long },
-        // Longer than a frame can be: the last that comes over this connection.
+        // Longer than a frame can be, so the last message of this connection.
         FromNode::Cosign { size: seat.state.size(), cosignature: "y".repeat((1 << 20) + 1) },
     ]);
     messages.into_iter().map(NodeEffect::Send).collect()
@@ -85,7 +85,7 @@ fn flood(seat: &Seat<'_>, rng: &mut ChaCha20Rng) -> Vec<NodeEffect> {
     messages
 }
 
-/// A request for a document that nobody has.
+/// Returns a request for a document that nobody has.
 fn request(seat: &Seat<'_>, rng: &mut ChaCha20Rng) -> Option<Request> {
     let group = seat.state.groups().values().find(|group| group.key.is_some())?;
     let policy = &group.definition.policy;

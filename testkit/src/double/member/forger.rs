@@ -1,4 +1,4 @@
-//! Makes statements that are not its own to make.
+//! Makes statements that a member has no right to make.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +11,7 @@ use rand_chacha::ChaCha20Rng;
 use super::attack::Slip;
 use super::seat::{Seat, random, submission};
 
-/// The statements of a slip when the double looks at its node.
+/// Returns the statements of a slip when the double looks at its node.
 pub(super) fn says(
     slip: Slip,
     seat: &Seat<'_>,
@@ -52,7 +52,7 @@ fn in_others_names(seat: &Seat<'_>, body: impl Fn(&RequestState) -> Body) -> Vec
         .collect()
 }
 
-/// Each open request, approved by others' signatures under what else they approved.
+/// Returns an approval of each open request, with others' signatures of different approvals.
 fn moved_approvals(seat: &Seat<'_>, approvals: &[Entry]) -> Vec<NodeEffect> {
     let pairs = open(seat).flat_map(|to| approvals.iter().map(move |approval| (approval, to)));
     pairs
@@ -61,7 +61,7 @@ fn moved_approvals(seat: &Seat<'_>, approvals: &[Entry]) -> Vec<NodeEffect> {
         .collect()
 }
 
-/// An approval with another request in it, and the signature that it had.
+/// Returns an approval with a different request in it and its old signature.
 fn moved(approval: &Entry, to: EntryId) -> Option<Entry> {
     let Body::Approval { request } = &approval.statement().body else { return None };
     let text = String::from_utf8(approval.to_bytes()).ok()?;

@@ -1,4 +1,5 @@
-//! Takes part in a repair as a helper or as the recipient, by the book but for its slips.
+//! Takes part in a repair as a helper or as the recipient, following the protocol except for its
+//! slips.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +19,7 @@ use super::seat::random;
 #[derive(Default)]
 pub(super) struct Helper {
     repairer: Option<Repairer>,
-    /// The summand that it kept of its own dealing.
+    /// The summand of its own dealing that it kept.
     kept: Scalar,
     repaired: Option<Scalar>,
 }
@@ -68,7 +69,7 @@ fn announces(turn: &Turn<'_>, repairer: &Repairer, rng: &mut ChaCha20Rng) -> Opt
     Some(messages)
 }
 
-/// The summand that it keeps, and its messages.
+/// Returns the summand that it keeps, and its messages.
 fn deals(
     turn: &Turn<'_>,
     repairer: &Repairer,
@@ -129,7 +130,7 @@ fn deals(
     Some((kept, messages))
 }
 
-/// The sealed summands of a row; these helpers receive others than those.
+/// Seals the summands of a row. These helpers receive different ones.
 fn sealed_row(
     turn: &Turn<'_>,
     repairer: &Repairer,
@@ -167,7 +168,7 @@ fn adds_up(
         })
         .collect();
     let mut sum = match opened {
-        // All that it can do is guess.
+        // It can only guess.
         None if turn.has(Slip::AnothersEncryptionKey) => Scalar::random(rng),
         opened => kept + opened?.iter().sum::<Scalar>(),
     };
@@ -194,7 +195,7 @@ fn adds_up(
     Some(messages)
 }
 
-/// The share that was made again for it, and its messages.
+/// Returns its repaired share, and its messages.
 fn judges(
     turn: &Turn<'_>,
     repairer: &Repairer,
@@ -212,7 +213,7 @@ fn judges(
     if !says_both && !complaints.is_empty() {
         return Some((None, vec![complaint]));
     }
-    // The view that the sums had to fit is that of round 3.
+    // The sums had to match the view of round 3.
     let fits = rounds.view(Round::Sum)?;
     let opened: Option<Vec<Scalar>> = rounds
         .helpers()
@@ -222,7 +223,7 @@ fn judges(
             repairer.open_sum(helper, &ephemeral, fits, sealed)
         })
         .collect();
-    // If the sums do not give the lost share, it says nothing.
+    // If the sums do not add up to the lost share, it is silent.
     let share = opened?.iter().sum::<Scalar>();
     if rounds.lost()? != EdwardsPoint::mul_base(&share).compress().as_bytes() {
         return None;
@@ -235,7 +236,7 @@ fn complaints(turn: &Turn<'_>, repairer: &Repairer, rng: &mut ChaCha20Rng) -> Op
     let accused = turn.rounds.accused()?;
     let theirs = turn.rounds.split_of(accused)?.ephemeral;
     let (complainer, own) = (repairer.complainer(), repairer.ephemeral_key());
-    // A helper with a copied key guesses. The recipient can guess nothing, and can only complain.
+    // A helper with a copied key guesses. The recipient cannot guess, so it can only complain.
     if turn.has(Slip::AnothersEncryptionKey) && turn.rounds.is_recipient() {
         return Some(vec![complainer.complains(accused, &theirs, rng)]);
     }

@@ -1,21 +1,22 @@
 //! Malicious members: a double is an account's real node whose messages are altered.
 //!
-//! A double is a legitimate member. It holds its account's identity key, and its share if it has
-//! one, so the messages that it sends are properly signed by it. It does not hold the coordinator's
-//! keys: attacks that need a forked log are the malicious coordinator's. All messages of key
-//! generation are entries of one log, so a member cannot send something to some members only: each
-//! attack is the strongest form that is left.
+//! A double is a legitimate member. It holds its account's identity key, and a share if the account
+//! has one, so its messages are properly signed. It does not hold the coordinator's keys: attacks
+//! that need a forked log belong to the malicious coordinator. All messages of key generation are
+//! entries of one log, so a member cannot send different messages to different members. Each attack
+//! is the strongest form that remains.
 //!
 //! ```text
 //! node ──effects──▶ Adversary ──altered effects──▶ coordinator
-//!                     │ in sessions that make shares, it can also speak for itself:
+//!                     │ in sessions that make shares, it can also speak instead of the node:
 //!                     ├─ Dealer   key generations and reshares  (biased_dealer)
 //!                     ├─ Helper   repairs                       (false_accuser, for both)
 //!                     ├─ Signer   signing sessions
 //!                     └─ forger, flooder                        the log
 //! ```
 //!
-//! An [`Attack`] is a slip in a ceremony. A double can have several, also in different ceremonies.
+//! An [`Attack`] is a slip in a ceremony. A double can combine several, also in different
+//! ceremonies.
 
 mod adversary;
 mod attack;

@@ -1,7 +1,7 @@
-//! A participant of key generations and reshares that can break every rule of them.
+//! A participant of key generations and reshares that can break every rule.
 //!
-//! Written from `docs/protocols/keyshare.md` and from nothing of the engine, so that it neither
-//! shares the engine's mistakes nor is held back by its types.
+//! It is written from `docs/protocols/keyshare.md` alone and shares nothing with the engine, so
+//! that it neither repeats the engine's mistakes nor is limited by its types.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +22,7 @@ pub(super) struct Dealing {
 }
 
 impl Dealing {
-    /// The dealing in a second message with `min_signers` coefficients.
+    /// Reads the dealing in a second message with `min_signers` coefficients.
     pub(super) fn of_message(message: &[u8], min_signers: u16) -> Option<Self> {
         let coefficients = coefficients(message, min_signers);
         Some(Self {
@@ -32,26 +32,27 @@ impl Dealing {
         })
     }
 
-    /// All coefficients' commitments.
+    /// Returns the commitments to all coefficients.
     pub(super) fn points(&self) -> Vec<EdwardsPoint> {
         let decode = |bytes| CompressedEdwardsY::from_slice(bytes).ok()?.decompress();
         self.coefficients.chunks(32).filter_map(decode).collect()
     }
 }
 
-/// Where the coefficients are in a dealing; in a reshare a proof of possession comes before them.
+/// Returns where the coefficients are in a dealing. In a reshare, a proof of possession precedes
+/// them.
 fn coefficients(message: &[u8], min_signers: u16) -> std::ops::Range<usize> {
     let start = if message.first() == Some(&9) { 131 } else { 67 };
     start..start + 32 * usize::from(min_signers)
 }
 
-/// The sealed sub-share that is at this place in a dealing.
+/// Returns the sealed sub-share at this place in a dealing.
 pub(super) fn sealed(message: &[u8], min_signers: u16, place: usize) -> Option<&[u8]> {
     let start = coefficients(message, min_signers).end + 64 + 2 + 48 * place;
     message.get(start..start + 48)
 }
 
-/// The encryption key in a commit, or in an announcement.
+/// Returns the encryption key in a commit or an announcement.
 pub(super) fn encryption_key(message: &[u8]) -> Option<[u8; 32]> {
     let place = if message.first() == Some(&4) { 1..33 } else { 33..65 };
     message.get(place)?.try_into().ok()
@@ -61,7 +62,7 @@ fn list(identifiers: &BTreeSet<Identifier>) -> Vec<u8> {
     identifiers.iter().flat_map(|id| id.get().to_be_bytes()).collect()
 }
 
-/// P, the hash of the parameters, with what a reshare adds to them.
+/// Returns P, the hash of the parameters with what a reshare adds to them.
 fn binding(label: &str, parameters: &Parameters, more: &[&[u8]]) -> [u8; 32] {
     let (participants, min_signers) =
         (list(parameters.participants()), parameters.min_signers().to_be_bytes());
@@ -77,7 +78,7 @@ fn binding(label: &str, parameters: &Parameters, more: &[&[u8]]) -> [u8; 32] {
 
 /// One participant's secrets in one session.
 pub(super) struct Participant {
-    /// P: the hash of the parameters, which begins every other hash.
+    /// P, the hash of the parameters, which begins every other hash.
     binding: [u8; 32],
     /// Its own identifier.
     me: u16,
@@ -89,7 +90,7 @@ pub(super) struct Participant {
 }
 
 impl Participant {
-    /// Deals a polynomial with this many coefficients. All else is as the protocol requires.
+    /// Deals a polynomial with this many coefficients. Everything else follows the protocol.
     pub(super) fn deal(
         parameters: &Parameters,
         me: u16,
@@ -101,7 +102,7 @@ impl Participant {
     }
 
     /// Deals a polynomial of a reshare with this many coefficients and this constant term. `old` is
-    /// the public key package of the key that is shared again.
+    /// the public key package of the key that is reshared.
     pub(super) fn deal_again(
         parameters: &Parameters,
         old: &[u8],
@@ -128,8 +129,8 @@ impl Participant {
         self.commit_to(&points, rng);
     }
 
-    /// Commits to these coefficients, whatever its polynomial is, and makes a new proof that it
-    /// knows its constant term.
+    /// Commits to these coefficients, even if they differ from its polynomial, and makes a new
+    /// proof of knowledge of its constant term.
     pub(super) fn commit_to(&mut self, points: &[EdwardsPoint], rng: &mut dyn CryptoRngCore) {
         let bytes = points.iter().flat_map(|point| point.compress().0);
         self.dealing.coefficients = bytes.collect();
@@ -159,7 +160,7 @@ impl Participant {
         made
     }
 
-    /// A proof of knowledge of the constant term, for the dealing as it is.
+    /// Proves knowledge of the constant term, for the current dealing.
     pub(super) fn prove(&self, rng: &mut dyn CryptoRngCore) -> Vec<u8> {
         let nonce = Scalar::random(rng);
         let commitment = EdwardsPoint::mul_base(&nonce).compress().0;
@@ -171,7 +172,7 @@ impl Participant {
         [commitment, response.to_bytes()].concat()
     }
 
-    /// The hash of a dealing that is published in the first round.
+    /// Returns the hash of a dealing that is published in the first round.
     pub(super) fn opening(&self, dealing: &Dealing) -> [u8; 32] {
         self.opening_of(self.me, dealing)
     }
@@ -183,7 +184,8 @@ impl Participant {
         digest("quorate/keyshare/v1/opening", &fields)
     }
 
-    /// The first message: an announcement in a reshare, otherwise a commitment to the dealing.
+    /// Returns the first message: an announcement in a reshare, otherwise a commitment to the
+    /// dealing.
     pub(super) fn first_message(&self) -> Vec<u8> {
         let key = public(&self.decryption);
         match self.is_reshare {
@@ -192,7 +194,7 @@ impl Participant {
         }
     }
 
-    /// The polynomial's value for a recipient.
+    /// Returns the polynomial's value for a recipient.
     pub(super) fn sub_share(&self, recipient: u16) -> Scalar {
         let x = Scalar::from(recipient);
         self.polynomial.iter().rev().fold(Scalar::ZERO, |value, a| value * x + a)
@@ -205,7 +207,7 @@ impl Participant {
             .seal(&self.ephemeral, sub_share)
     }
 
-    /// What a dealer sealed to this participant, whose message this is.
+    /// Opens the sub-share that the dealer of this message sealed to this participant.
     pub(super) fn open(&self, dealer: u16, dealing: &Dealing, sealed: &[u8]) -> Option<Scalar> {
         let (key, fits) = (public(&self.decryption), self.opening_of(dealer, dealing));
         self.envelope(dealer, dealing, self.me, &key, &fits).open(&self.decryption, sealed)
@@ -223,9 +225,9 @@ impl Participant {
         Envelope { label, binding: &self.binding, from, to, ephemeral, key, fits }
     }
 
-    /// The second message: its dealing, with these sealed sub-shares. In a reshare it contains a
-    /// proof of possession of the ephemeral key. If the dealing has another key, the proof is
-    /// wrong.
+    /// Returns the second message: its dealing with these sealed sub-shares. In a reshare it
+    /// contains a proof of possession of the ephemeral key. If the dealing contains a different
+    /// key, the proof is wrong.
     pub(super) fn deals(
         &self,
         view: &View,
@@ -256,14 +258,14 @@ impl Participant {
         message
     }
 
-    /// The participant as one that complains.
+    /// Returns the means to complain.
     pub(super) fn complainer(&self) -> Complainer<'_> {
         let (label, binding) = ("quorate/keyshare/v1/complaint", &self.binding);
         Complainer { label, binding, me: self.me, secret: &self.decryption }
     }
 }
 
-/// The third message, with these complaints. Without any, it approves.
+/// Returns the third message with these complaints. Without complaints, it approves.
 pub(super) fn verdict(view: &View, complaints: &[Vec<u8>]) -> Vec<u8> {
     sealing::answer(3, view, complaints)
 }

@@ -1,6 +1,6 @@
-//! A participant of repairs that can break every rule of them.
+//! A participant of repairs that can break every rule.
 //!
-//! Written from `docs/protocols/repair.md` and from nothing of the engine, like
+//! It is written from `docs/protocols/repair.md` alone and shares nothing with the engine, like
 //! [`Participant`](super::participant) for key generations and reshares.
 
 use std::collections::BTreeMap;
@@ -12,17 +12,17 @@ use rand_core::CryptoRngCore;
 
 use super::sealing::{self, Complainer, Envelope, View, digest, public};
 
-/// What a helper says of the summands of its share.
+/// What a helper publishes about the summands of its share.
 #[derive(Clone, Debug)]
 pub(super) struct Dealing {
     pub(super) view: View,
     pub(super) ephemeral: [u8; 32],
-    /// A point for each helper, ascending.
+    /// A point for each helper, in ascending order.
     pub(super) commitments: Vec<u8>,
 }
 
 impl Dealing {
-    /// The dealing in a second message, among this many helpers.
+    /// Reads the dealing in a second message, among this many helpers.
     pub(super) fn of_message(message: &[u8], helpers: usize) -> Option<Self> {
         Some(Self {
             view: message.get(1..33)?.try_into().ok()?,
@@ -37,35 +37,35 @@ pub(super) const SUM: u8 = 7;
 /// The tag of a verdict.
 pub(super) const VERDICT: u8 = 8;
 
-/// The sealed summand that is at this place in a dealing among this many helpers.
+/// Returns the sealed summand at this place in a dealing among this many helpers.
 pub(super) fn sealed_summand(message: &[u8], helpers: usize, place: usize) -> Option<&[u8]> {
     let start = 129 + 32 * helpers + 48 * place;
     message.get(start..start + 48)
 }
 
-/// The sealed sum in a third message.
+/// Returns the sealed sum in a third message.
 pub(super) fn sealed_sum(message: &[u8]) -> Option<&[u8]> {
     message.get(35..83)
 }
 
-/// The encryption key in an announcement.
+/// Returns the encryption key in an announcement.
 pub(super) fn encryption_key(message: &[u8]) -> Option<[u8; 32]> {
     message.get(1..33)?.try_into().ok()
 }
 
-/// An announcement of this encryption key.
+/// Returns an announcement of this encryption key.
 pub(super) fn announcement(key: &[u8; 32]) -> Vec<u8> {
     [&[5][..], key].concat()
 }
 
-/// The Lagrange coefficient at `at` of one of these helpers.
+/// Returns the Lagrange coefficient at `at` of one of these helpers.
 pub(super) fn weight(of: u16, helpers: &[u16], at: u16) -> Scalar {
     let x = Scalar::from;
     let others = helpers.iter().filter(|other| **other != of);
     others.map(|other| (x(at) - x(*other)) * (x(of) - x(*other)).invert()).product()
 }
 
-/// Random summands of a value, one for each helper; its own is the rest.
+/// Splits a value into summands, one for each helper. All are random except the splitter's own.
 pub(super) fn split(
     value: Scalar,
     me: u16,
@@ -81,7 +81,7 @@ pub(super) fn split(
 
 /// One participant's secrets in one repair.
 pub(super) struct Repairer {
-    /// P: the hash of the parameters, which begins every other hash.
+    /// P, the hash of the parameters, which begins every other hash.
     binding: [u8; 32],
     me: u16,
     recipient: u16,
@@ -108,18 +108,19 @@ impl Repairer {
         Self { binding, me, recipient, decryption, ephemeral }
     }
 
-    /// What is sealed to it is sealed to this key.
+    /// Returns the key to which others seal values for this participant.
     pub(super) fn key(&self) -> [u8; 32] {
         public(&self.decryption)
     }
 
-    /// What it seals with.
+    /// Returns the key with which this participant seals.
     pub(super) fn ephemeral_key(&self) -> [u8; 32] {
         public(&self.ephemeral)
     }
 
-    /// The second message: a dealing, with these sealed summands, and with a proof that it knows
-    /// the secret of its ephemeral key. If that is another one in the dealing, the proof is wrong.
+    /// Returns the second message: a dealing with these sealed summands, and a proof that this
+    /// participant knows the secret of its ephemeral key. If the dealing contains a different
+    /// ephemeral key, the proof is wrong.
     pub(super) fn deals(
         &self,
         dealing: &Dealing,
@@ -135,7 +136,7 @@ impl Repairer {
         message
     }
 
-    /// d: what stands for a helper's dealing elsewhere.
+    /// Returns d, the hash that represents a helper's dealing elsewhere.
     fn stands_for(&self, helper: u16, dealing: &Dealing) -> [u8; 32] {
         let Dealing { view, ephemeral, commitments } = dealing;
         let fields: [&[u8]; 5] =
@@ -143,7 +144,7 @@ impl Repairer {
         digest("quorate/repair/v1/dealing", &fields)
     }
 
-    /// A summand, sealed to a helper with this encryption key. It is whatever `summand` says.
+    /// Seals any summand to a helper with this encryption key.
     pub(super) fn seal_summand(
         &self,
         dealing: &Dealing,
@@ -157,7 +158,7 @@ impl Repairer {
             .seal(&self.ephemeral, summand.as_bytes())
     }
 
-    /// What a helper sealed to this one.
+    /// Opens a summand that another helper sealed to this one.
     pub(super) fn open_summand(
         &self,
         from: u16,
@@ -172,13 +173,13 @@ impl Repairer {
     }
 
     /// Seals a sum to the recipient with this encryption key. `view` is the view of the third
-    /// round, whatever the message contains.
+    /// round, even if the message contains a different one.
     pub(super) fn seal_sum(&self, view: &View, key: &[u8; 32], sum: &Scalar) -> Vec<u8> {
         let ephemeral = self.ephemeral_key();
         self.sum(self.me, &ephemeral, key, view).seal(&self.ephemeral, sum.as_bytes())
     }
 
-    /// What a helper with this ephemeral key sealed to this recipient.
+    /// Opens a sum that a helper with this ephemeral key sealed to this recipient.
     pub(super) fn open_sum(
         &self,
         from: u16,
@@ -200,7 +201,7 @@ impl Repairer {
         Envelope { label, binding: &self.binding, from, to, ephemeral, key, fits: view }
     }
 
-    /// The participant as one that complains: a helper about summands, the recipient about sums.
+    /// Returns the means to complain: a helper complains about summands, the recipient about sums.
     pub(super) fn complainer(&self) -> Complainer<'_> {
         let label = match self.me == self.recipient {
             true => "quorate/repair/v1/sum/complaint",

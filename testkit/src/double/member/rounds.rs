@@ -1,4 +1,4 @@
-//! A session's rounds, as the log shows them to a double.
+//! The rounds of a session, as a double reads them in the log.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,22 +13,22 @@ use super::participant::{self, Participant};
 use super::repairer;
 use super::sealing::View;
 
-/// A session, as the log has it.
+/// The logged part of a session.
 pub(super) struct Rounds {
     pub(super) me: Identifier,
     pub(super) board: SessionBoard,
-    /// How many of the log's messages it has read.
+    /// How many of the logged messages it has read.
     read: usize,
     views: BTreeMap<Round, View>,
     messages: BTreeMap<(Round, u16), Vec<u8>>,
-    /// The identifiers of all malicious members, its own included.
+    /// The identifiers of all malicious members, including its own.
     accomplices: BTreeSet<Identifier>,
     /// How many dealings a reshare waits for.
     dealings: usize,
 }
 
 impl Rounds {
-    /// A session without messages, or `None` if this account has no part in it.
+    /// Returns a session without messages, or `None` if this account does not take part in it.
     pub(super) fn of(
         session: &Session,
         account: &AccountName,
@@ -58,7 +58,7 @@ impl Rounds {
         })
     }
 
-    /// Takes the messages that the log has more by now.
+    /// Reads the messages that are new in the log.
     pub(super) fn read(&mut self, session: &Session, messages: &[(AccountName, Vec<u8>)]) {
         for (author, message) in messages.iter().skip(self.read) {
             self.read += 1;
@@ -102,14 +102,14 @@ impl Rounds {
         self.messages.get(&(round, from))
     }
 
-    /// The announcement of any other participant.
+    /// Returns the announcement of any other participant.
     pub(super) fn anothers_announcement(&self) -> Option<&Vec<u8>> {
         let mut all = self.messages.iter();
         let is_anothers = |slot: &(Round, u16)| slot.0 == Round::First && slot.1 != self.me.get();
         all.find(|(slot, _)| is_anothers(slot)).map(|(_, message)| message)
     }
 
-    /// Whether this double has something to say in a round.
+    /// Whether this double may send a message in a round.
     pub(super) fn has_a_say(&self, round: Round) -> bool {
         match &self.board {
             SessionBoard::Keyshare(board) => match round {
@@ -129,25 +129,25 @@ impl Rounds {
         }
     }
 
-    /// Whether only accomplices have still to speak in this round.
+    /// Whether this round waits only for accomplices.
     pub(super) fn speaks_last(&self) -> bool {
         let missing = self.board.keyshare().map(keyshare::Board::missing);
         missing.is_some_and(|missing| missing.is_subset(&self.accomplices))
     }
 
-    /// Whether the dealing of this double completes a reshare's.
+    /// Whether the dealing of this double is the last that a reshare waits for.
     pub(super) fn deals_last(&self) -> bool {
         self.dealers().len() + 1 >= self.dealings
     }
 
-    /// The first of these participants that keeps to the rules; if none does, the first other one.
+    /// Returns the first honest of these participants; if there is none, the first other one.
     fn first_honest(&self, all: &[u16]) -> Option<u16> {
         let is_accomplice = |id: &u16| self.accomplices.iter().any(|other| other.get() == *id);
         let honest = all.iter().find(|id| !is_accomplice(id));
         honest.or_else(|| all.iter().find(|id| **id != self.me.get())).copied()
     }
 
-    /// The participant that wrong parts go to: one that keeps to the rules.
+    /// Returns the honest participant that receives wrong parts.
     pub(super) fn victim(&self) -> Option<u16> {
         match &self.board {
             SessionBoard::Keyshare(board) => {
@@ -158,7 +158,7 @@ impl Rounds {
         }
     }
 
-    /// The dealer or helper that complaints are about: one that keeps to the rules.
+    /// Returns the honest dealer or helper that complaints are about.
     pub(super) fn accused(&self) -> Option<u16> {
         match &self.board {
             SessionBoard::Keyshare(_) => self.first_honest(&self.dealers()),
@@ -167,7 +167,7 @@ impl Rounds {
     }
 }
 
-/// Key generations and reshares.
+/// The rounds of key generations and reshares.
 impl Rounds {
     pub(super) fn keyshare(&self) -> Option<&keyshare::Parameters> {
         Some(self.board.keyshare()?.parameters())
@@ -183,13 +183,13 @@ impl Rounds {
         participants.filter(|id| **id != self.me).map(|id| id.get())
     }
 
-    /// The dealers whose dealings count so far.
+    /// Returns the dealers whose dealings count so far.
     pub(super) fn dealers(&self) -> Vec<u16> {
         let dealt = self.messages.keys().filter(|(round, _)| *round == Round::Deal);
         dealt.map(|(_, from)| *from).collect()
     }
 
-    /// The sub-share that a dealer sealed to this participant.
+    /// Returns the sub-share that a dealer sealed to this participant.
     pub(super) fn sealed_to_me(&self, dealer: u16) -> Option<&[u8]> {
         let parameters = self.keyshare()?;
         let recipients = parameters.participants().iter().filter(|id| id.get() != dealer);
@@ -197,8 +197,8 @@ impl Rounds {
         participant::sealed(self.message(Round::Deal, dealer)?, parameters.min_signers(), place)
     }
 
-    /// The sealed sub-shares of a participant for all others; these get one that is not on its
-    /// polynomial.
+    /// Returns the sealed sub-shares of a participant for all others. These participants receive
+    /// one that is not on its polynomial.
     pub(super) fn sealed(
         &self,
         participant: &Participant,
@@ -215,7 +215,7 @@ impl Rounds {
     }
 }
 
-/// Repairs.
+/// The rounds of repairs.
 impl Rounds {
     pub(super) fn repair(&self) -> Option<&repair::Parameters> {
         Some(self.board.repair()?.parameters())
@@ -229,13 +229,13 @@ impl Rounds {
         self.recipient() == Some(self.me.get())
     }
 
-    /// The helpers, ascending; before all have announced, those that did so far.
+    /// Returns the helpers, in ascending order; before all have announced, those that have.
     pub(super) fn helpers(&self) -> Vec<u16> {
         let helpers = self.board.repair().into_iter().flat_map(repair::Board::helpers);
         helpers.map(|helper| helper.get()).collect()
     }
 
-    /// The key that messages for this participant are sealed to.
+    /// Returns the key to which values for this participant are sealed.
     pub(super) fn key_of(&self, participant: u16) -> Option<[u8; 32]> {
         repairer::encryption_key(self.message(Round::First, participant)?)
     }
@@ -245,7 +245,7 @@ impl Rounds {
         repairer::Dealing::of_message(message, self.helpers().len())
     }
 
-    /// The summand that a helper sealed to this one.
+    /// Returns the summand that a helper sealed to this one.
     pub(super) fn summand_of(&self, helper: u16) -> Option<&[u8]> {
         let helpers = self.helpers();
         let recipients = helpers.iter().filter(|other| **other != helper);
@@ -253,12 +253,12 @@ impl Rounds {
         repairer::sealed_summand(self.message(Round::Deal, helper)?, helpers.len(), place)
     }
 
-    /// The sum that a helper sealed to the recipient.
+    /// Returns the sum that a helper sealed to the recipient.
     pub(super) fn sum_of(&self, helper: u16) -> Option<&[u8]> {
         repairer::sealed_sum(self.message(Round::Sum, helper)?)
     }
 
-    /// The public half of the share that was lost.
+    /// Returns the public half of the lost share.
     pub(super) fn lost(&self) -> Option<&[u8]> {
         let parameters = self.repair()?;
         parameters.public().verifying_share(parameters.recipient()).map(|share| share.as_bytes())

@@ -1,4 +1,4 @@
-//! What a double says in a session that makes shares: the questions that its script answers.
+//! The interface of the scripts by which a double speaks in sessions that make shares.
 
 use curve25519_dalek::scalar::Scalar;
 use quorate_ceremony::names::SessionId;
@@ -8,14 +8,14 @@ use rand_chacha::ChaCha20Rng;
 use super::attack::{Round, Slip, Slips};
 use super::rounds::Rounds;
 
-/// A round in which a double has something to say.
+/// A round in which a double may send a message.
 pub(super) struct Turn<'a> {
     pub(super) round: Round,
     pub(super) slips: &'a Slips,
     pub(super) rounds: &'a Rounds,
     /// Its other sessions of the same kind.
     pub(super) earlier: Vec<&'a Rounds>,
-    /// The key that is shared again, or a share of which was lost.
+    /// The key that is reshared, or whose share is repaired.
     pub(super) key: Option<&'a GroupKey>,
     /// Its shares, oldest first.
     pub(super) shares: &'a [(SessionId, Scalar)],
@@ -26,19 +26,19 @@ impl Turn<'_> {
         self.slips.has(slip)
     }
 
-    /// Its share of the key.
+    /// Returns its share of the key.
     pub(super) fn share(&self) -> Option<Scalar> {
         let session = self.key?.session;
         self.shares.iter().find(|(made_in, _)| *made_in == session).map(|(_, share)| *share)
     }
 }
 
-/// A double's part in one session. It has its own arithmetic, written from the specification.
+/// A double's part in one session. Its arithmetic is its own, written from the specification.
 pub(super) trait Script {
-    /// The messages of this round; `None` while it wants to see more first.
+    /// Returns the messages of this round, or `None` while it waits to see more.
     fn says(&mut self, turn: &Turn<'_>, rng: &mut ChaCha20Rng) -> Option<Vec<Vec<u8>>>;
 
-    /// The share that was made again for it.
+    /// Returns its repaired share.
     fn repaired(&self) -> Option<Scalar> {
         None
     }

@@ -1,7 +1,7 @@
-//! Hashes, keys and proofs that are the same in key generations, reshares and repairs.
+//! Hashes, keys and proofs that key generations, reshares and repairs have in common.
 //!
-//! Written from `docs/protocols/keyshare.md` and from nothing of the engine, like the participants
-//! that use it.
+//! They are written from `docs/protocols/keyshare.md` alone and share nothing with the engine, like
+//! the participants that use them.
 
 use chacha20poly1305::aead::Aead as _;
 use chacha20poly1305::{ChaCha20Poly1305, KeyInit as _};
@@ -11,10 +11,10 @@ use hkdf::Hkdf;
 use rand_core::CryptoRngCore;
 use sha2::{Digest as _, Sha256, Sha512};
 
-/// The view of a message: what the transcript of the rounds before was.
+/// The view of a message: the hash of the transcript of the previous rounds.
 pub(super) type View = [u8; 32];
 
-/// SHA-512 over a label and fields, each behind its length.
+/// Returns SHA-512 of a label and fields, each after its length.
 fn hash(label: &str, fields: &[&[u8]]) -> [u8; 64] {
     let mut hash = Sha512::new();
     for field in std::iter::once(&label.as_bytes()).chain(fields) {
@@ -36,12 +36,12 @@ pub(super) fn challenge(label: &str, fields: &[&[u8]]) -> Scalar {
     Scalar::from_bytes_mod_order_wide(&hash(label, fields))
 }
 
-/// The public half of a secret for encryption.
+/// Returns the public half of a secret for encryption.
 pub(super) fn public(secret: &Scalar) -> [u8; 32] {
     RistrettoPoint::mul_base(secret).compress().0
 }
 
-/// `secret` times the point; the identity's encoding for what is no point.
+/// Returns `secret` times the point, or the encoding of the identity if `point` is invalid.
 pub(super) fn agree(secret: &Scalar, point: &[u8; 32]) -> [u8; 32] {
     let point = CompressedRistretto(*point).decompress();
     point.map_or([0; 32], |point| (point * secret).compress().0)
@@ -51,18 +51,18 @@ pub(super) fn agree(secret: &Scalar, point: &[u8; 32]) -> [u8; 32] {
 pub(super) struct Envelope<'a> {
     /// What kind of value it is.
     pub(super) label: &'a str,
-    /// P: the hash of the parameters.
+    /// P, the hash of the parameters.
     pub(super) binding: &'a [u8; 32],
     pub(super) from: u16,
     pub(super) to: u16,
     pub(super) ephemeral: &'a [u8; 32],
     pub(super) key: &'a [u8; 32],
-    /// The hash of what the value has to fit.
+    /// The hash of what the value must match.
     pub(super) fits: &'a [u8; 32],
 }
 
 impl Envelope<'_> {
-    /// Seals with the secret of the ephemeral key. It is whatever `value` says.
+    /// Seals any value with the secret of the ephemeral key.
     pub(super) fn seal(&self, secret: &Scalar, value: &[u8; 32]) -> Vec<u8> {
         let cipher = self.cipher(&agree(secret, self.key));
         cipher.encrypt(&[0; 12].into(), value.as_slice()).unwrap_or_default()
@@ -80,14 +80,14 @@ impl Envelope<'_> {
         let fields: [&[u8]; 5] = [&from, &to, self.ephemeral, self.key, self.fits];
         let info = digest(self.label, &fields);
         let mut secret = [0; 32];
-        // 32 bytes are within what HKDF can give, and encrypting to memory does not fail.
+        // HKDF can output 32 bytes, and encrypting in memory does not fail.
         let _ = Hkdf::<Sha256>::new(Some(self.binding), shared).expand(&info, &mut secret);
         ChaCha20Poly1305::new(&secret.into())
     }
 }
 
-/// Proves under this label that it knows the secret of an ephemeral key. `about` contains the key,
-/// its owner and its purpose. If it contains another key, the proof is wrong.
+/// Proves, under this label, knowledge of the secret of an ephemeral key. `about` contains the key,
+/// its owner and its purpose. If it contains a different key, the proof is wrong.
 pub(super) fn possession(
     label: &str,
     about: &[&[u8]],
@@ -103,17 +103,17 @@ pub(super) fn possession(
 
 /// A participant that complains.
 pub(super) struct Complainer<'a> {
-    /// What it complains about: a kind of value.
+    /// The kind of value that it complains about.
     pub(super) label: &'a str,
-    /// P: the hash of the parameters.
+    /// P, the hash of the parameters.
     pub(super) binding: &'a [u8; 32],
     pub(super) me: u16,
-    /// What opens everything that is sealed to it.
+    /// The secret that opens every value sealed to this participant.
     pub(super) secret: &'a Scalar,
 }
 
 impl Complainer<'_> {
-    /// A complaint about somebody with this ephemeral key. The proof is right.
+    /// Returns a complaint, with a correct proof, about a participant with this ephemeral key.
     pub(super) fn complains(
         &self,
         about: u16,
@@ -138,7 +138,7 @@ impl Complainer<'_> {
     }
 }
 
-/// What answers a view with these complaints, or with none.
+/// Returns the message that answers a view, with or without complaints.
 pub(super) fn answer(tag: u8, view: &View, complaints: &[Vec<u8>]) -> Vec<u8> {
     let count = u16::try_from(complaints.len()).unwrap_or_default();
     [&[tag][..], view, &count.to_be_bytes(), &complaints.concat()].concat()

@@ -1,4 +1,4 @@
-//! The place of a malicious member: what it sees, and statements that it can sign.
+//! The position of a malicious member: what it sees, and what it can sign.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,22 +16,22 @@ use rand_core::RngCore as _;
 pub(crate) struct Seat<'a> {
     pub(crate) account: &'a AccountName,
     pub(crate) secrets: AccountSecrets,
-    /// The log as its node has it.
+    /// The state of the log as its node knows it.
     pub(crate) state: &'a IvnState,
     /// The shares on its disk.
     pub(crate) packages: &'a BTreeMap<SessionId, Vec<u8>>,
     pub(crate) documents: &'a BTreeMap<Digest, Vec<u8>>,
-    /// All malicious members, itself included: a member that wants to speak last does not wait for
+    /// All malicious members, including itself. A member that wants to speak last does not wait for
     /// them.
     pub(crate) accomplices: &'a BTreeSet<AccountName>,
     pub(crate) now: Timestamp,
     pub(crate) connected: bool,
-    /// Whether this is one of the moments at which a person looks at a node: now and then.
+    /// Whether a person looks at the node at this moment, as happens now and then.
     pub(crate) looks: bool,
 }
 
 impl Seat<'_> {
-    /// A statement of this account, properly signed.
+    /// Returns a properly signed statement of this account.
     pub(super) fn entry(&self, body: Body) -> Option<Entry> {
         self.entry_as(self.account, &self.secrets.identity, body)
     }
@@ -55,7 +55,7 @@ impl Seat<'_> {
         self.entry(body).map(|entry| submission(&entry))
     }
 
-    /// A message of a ceremony, as if an earlier process of its node had sent it.
+    /// Returns a message of a ceremony as if an earlier process of its node had sent it.
     pub(super) fn submits_as_earlier_process(
         &self,
         session: SessionId,
@@ -67,14 +67,14 @@ impl Seat<'_> {
         self.submits(body).into_iter().collect()
     }
 
-    /// States the start of a process that does not exist. If `own` is given, it then states its own
+    /// States the start of a process that does not exist. With `own`, it then states its own
     /// process again, so that its node still signs.
     pub(super) fn restarts(&self, own: Option<Digest>, rng: &mut ChaCha20Rng) -> Vec<NodeEffect> {
         let started = [Some(Digest::new(random(rng))), own].into_iter().flatten();
         started.filter_map(|incarnation| self.submits(Body::NodeStarted { incarnation })).collect()
     }
 
-    /// Certifies another share than its node does.
+    /// Certifies a different share than its node does.
     pub(super) fn certifies_another(
         &self,
         session: SessionId,
@@ -92,7 +92,7 @@ pub(super) fn submission(entry: &Entry) -> NodeEffect {
     NodeEffect::Send(FromNode::Submit { entry: Base64(entry.to_bytes()) })
 }
 
-/// The entry that an effect submits.
+/// Returns the entry that an effect submits.
 pub(super) fn submitted(effect: &NodeEffect) -> Option<Entry> {
     match effect {
         NodeEffect::Send(FromNode::Submit { entry }) => Entry::from_bytes(&entry.0).ok(),

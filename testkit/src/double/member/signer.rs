@@ -1,4 +1,4 @@
-//! Takes part in signing sessions: each message as its node has it, but for its slips.
+//! Takes part in signing sessions: sends the messages of its node, except for its slips.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,24 +19,24 @@ use rand_core::SeedableRng as _;
 use super::attack::{Slip, Slips};
 use super::seat::{Seat, random};
 
-/// What a double knows of signing sessions.
+/// What a double knows about signing sessions.
 #[derive(Default)]
 pub(super) struct Signer {
     subjects: BTreeMap<SessionId, Subject>,
-    /// Sets of commitments that it signs for itself.
+    /// Sets of commitments that it signs instead of its node.
     packages: BTreeMap<SessionId, Vec<(AccountName, SignedPart)>>,
-    /// From which seed it made its nonces.
+    /// The seed of its nonces in each session.
     seeds: BTreeMap<SessionId, [u8; 32]>,
-    /// The public half of each key that its node was about to certify.
+    /// The public key packages that its node was about to certify.
     keys: BTreeMap<SessionId, PublicKeyPackage>,
-    /// What it kept from earlier sessions.
+    /// The part that it kept from an earlier session.
     kept: Option<SignedPart>,
     sent: Vec<FromNode>,
     done: BTreeSet<SessionId>,
     cosignature: Option<(u64, String)>,
 }
 
-/// A key, and what is to be signed with it.
+/// A key and the message to sign with it.
 struct Material {
     context: SigningSession,
     key: KeyPackage,
@@ -45,7 +45,7 @@ struct Material {
 }
 
 impl Signer {
-    /// What signing session `session` is for.
+    /// Returns the subject of a signing session.
     pub(super) fn subject(&self, session: SessionId) -> Option<Subject> {
         self.subjects.get(&session).copied()
     }
@@ -68,7 +68,7 @@ impl Signer {
         }
     }
 
-    /// The messages that it sends in place of one of its node.
+    /// Returns the messages that it sends in place of one of its node.
     pub(super) fn alters(
         &mut self,
         slips: &Slips,
@@ -108,7 +108,7 @@ impl Signer {
                 };
                 altered.map(with).into_iter().collect()
             }
-            // Its node does not know the commitments that the double announced itself.
+            // Its node does not know the commitments that the double announced.
             FromNode::Declined { .. } if signs_itself(slips) => Vec::new(),
             message => vec![message],
         }
@@ -156,7 +156,7 @@ impl Signer {
         Some(signer.context.sign_commitments(seat.account, key, &commitments))
     }
 
-    /// Signs for itself in the sessions whose commitments it has received.
+    /// Signs instead of its node in the sessions whose commitments it has received.
     pub(super) fn acts(&mut self, slips: &Slips, seat: &Seat<'_>) -> Vec<NodeEffect> {
         for group in seat.state.groups().values() {
             if let Some(ceremony) = &group.session
@@ -193,7 +193,7 @@ impl Signer {
         Some(FromNode::Share { session, share, size, cosignature })
     }
 
-    /// The commitments that were sent to be signed for.
+    /// Returns the set of commitments that it received for signing.
     fn opened(
         &self,
         seat: &Seat<'_>,
@@ -209,7 +209,7 @@ impl Signer {
         .collect()
     }
 
-    /// Any bytes as a signature share, as `docs/protocols/signing.md` says that shares are signed.
+    /// Signs any bytes as a signature share, as `docs/protocols/signing.md` specifies.
     fn signs(
         &self,
         seat: &Seat<'_>,
@@ -246,7 +246,7 @@ impl Signer {
         }
     }
 
-    /// With which key it signs in a session, and what.
+    /// Returns the key and the message that it signs in a session.
     fn signer(&self, slips: &Slips, seat: &Seat<'_>, session: SessionId) -> Option<Material> {
         let subject = *self.subjects.get(&session)?;
         let group = self.group(seat, subject)?;
@@ -279,7 +279,7 @@ impl Signer {
     }
 }
 
-/// Whether the double makes its own commitments and shares.
+/// Whether the double makes its own commitments and signature shares.
 fn signs_itself(slips: &Slips) -> bool {
     slips.has_any(&[Slip::ShareOfOtherMessage, Slip::ReusedCommitments, Slip::StaleShare])
 }
