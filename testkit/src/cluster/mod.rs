@@ -160,7 +160,7 @@ impl Cluster {
             let ran = self.run(&self.plan.names[0], &line);
             (ran.exit == 0).then_some(ran.stdout)
         });
-        until(&format!("{name} to join with other keys"), || {
+        until(&format!("{name} to join with new keys"), || {
             (self.run_with(name, "join -", url.as_bytes()).exit == 0).then_some(())
         });
         self.send_through_proxy(name);
