@@ -6,7 +6,7 @@ use quorate_documents::{Format, Namespace, Output, SignatureFile, finish, verify
 
 use super::story::{self, DOCUMENT, NAME, SALT};
 
-/// Reads bytes as everything of that.
+/// Reads bytes as each of these.
 pub fn run(bytes: &[u8]) -> bool {
     let mut accepted = false;
     if let Ok(file) = SignatureFile::read(bytes) {
@@ -15,7 +15,7 @@ pub fn run(bytes: &[u8]) -> bool {
         let story = super::story();
         for output in [Output::Raw, story::output()] {
             if verify(DOCUMENT, bytes, &story.verifying_key, &output).is_ok() {
-                // The group signed nothing but what an SSH signature covers.
+                // The group signed only what an SSH signature covers.
                 assert_eq!(output, story::output());
             }
         }
@@ -44,19 +44,19 @@ pub fn run(bytes: &[u8]) -> bool {
     accepted
 }
 
-/// The document as it is stored.
+/// Returns the document as it is stored.
 pub fn package() -> Vec<u8> {
     let document = DOCUMENT.to_vec();
     DocumentPackage { salt: SALT, name: NAME.parse().unwrap(), document }.to_bytes()
 }
 
-/// The group's signature file.
+/// Returns the group's signature file.
 pub fn signature_file() -> Vec<u8> {
     let story = super::story();
     finish(DOCUMENT, &story::output(), &story.verifying_key, &story.signature).unwrap()
 }
 
-/// What begins a fuzzer.
+/// Returns the inputs with which a fuzzer begins.
 pub fn seeds() -> Vec<Vec<u8>> {
     let key = super::story().verifying_key;
     vec![

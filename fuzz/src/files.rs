@@ -45,7 +45,7 @@ impl Scratch {
     }
 }
 
-/// The configuration of a node's home.
+/// Returns the configuration of a node's home.
 pub fn node_config() -> NodeConfig {
     let story = super::story();
     NodeConfig {
@@ -62,7 +62,7 @@ pub fn node_config() -> NodeConfig {
     }
 }
 
-/// The configuration of a coordinator's home.
+/// Returns the configuration of a coordinator's home.
 pub fn coordinator_config() -> CoordinatorConfig {
     CoordinatorConfig {
         deployment: "sign.example.com".to_owned(),
@@ -93,7 +93,7 @@ pub fn home(bytes: &[u8]) -> bool {
     accepted
 }
 
-/// `home.json` of a node, and of a coordinator.
+/// Returns `home.json` of a node and of a coordinator.
 pub fn home_seeds() -> Vec<Vec<u8>> {
     let node = Scratch::new();
     NodeHome::create(node.0.path()).unwrap().save(node_config()).unwrap();
@@ -103,14 +103,14 @@ pub fn home_seeds() -> Vec<Vec<u8>> {
     vec![read(&node), read(&coordinator)]
 }
 
-/// The passphrase of all key files here.
+/// Returns the passphrase of all key files here.
 pub fn protector() -> PassphraseProtector {
     let passphrase = Zeroizing::new(b"correct horse battery staple".to_vec());
     PassphraseProtector::new(Passphrase::new(passphrase).unwrap(), Cost::INSECURE)
 }
 
-/// Reads bytes as key files and as a backup, with the right hash at the end, because
-/// anyone who can write the file can hash it.
+/// Reads bytes as key files and as a backup. The hash at the end is correct, because anyone who can
+/// write the file can hash it.
 pub fn keys(bytes: &[u8]) -> bool {
     let scratch = Scratch::new();
     let hashed = [bytes, &Sha256::digest(bytes)].concat();
@@ -142,8 +142,7 @@ pub fn keys(bytes: &[u8]) -> bool {
     accepted
 }
 
-/// Whether trying the passphrase takes no longer than it should here. The bounds themselves have a
-/// test.
+/// Whether trying the passphrase is quick enough here. The bounds themselves have a test.
 fn is_cheap(bytes: &[u8]) -> bool {
     let at = b"quorate node keys\n".len() + 1 + 3;
     let number = |index: usize| {
@@ -155,8 +154,7 @@ fn is_cheap(bytes: &[u8]) -> bool {
     memory <= 1024 && passes <= 4 && lanes <= 4
 }
 
-/// Ada's key file. Sealed with new randomness each time that a seed is chosen; the seed is always
-/// the same.
+/// Returns ada's key file. It is sealed with new randomness each time; the seed is always the same.
 pub fn sealed_keys() -> Vec<u8> {
     let scratch = Scratch::new();
     let path = scratch.0.path().join("keys.sealed");
@@ -166,7 +164,7 @@ pub fn sealed_keys() -> Vec<u8> {
     fs::read(path).unwrap()
 }
 
-/// The coordinator's key file.
+/// Returns the coordinator's key file.
 pub fn coordinator_keys() -> Vec<u8> {
     let scratch = Scratch::new();
     let path = scratch.0.path().join("coordinator.keys");
@@ -175,7 +173,7 @@ pub fn coordinator_keys() -> Vec<u8> {
     fs::read(path).unwrap()
 }
 
-/// What begins a fuzzer.
+/// Returns the inputs with which a fuzzer begins.
 pub fn keys_seeds() -> Vec<Vec<u8>> {
     let without_hash = |file: Vec<u8>| file[..file.len() - 32].to_vec();
     vec![without_hash(sealed_keys()), without_hash(coordinator_keys()), without_hash(node_backup())]
@@ -187,7 +185,7 @@ fn runtime() -> &'static Runtime {
         .get_or_init(|| tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap())
 }
 
-/// Ada's keys, to seal packages with.
+/// Returns ada's keys, which seal packages.
 pub fn node_keys(directory: &Path) -> NodeKeys {
     let path = directory.join("keys.sealed");
     if !path.exists() {
@@ -202,7 +200,7 @@ pub async fn open_node_store(directory: &Path) -> Result<NodeStore, quorate::sto
     NodeStore::open(&directory.join("node.sqlite"), sealer).await
 }
 
-/// A backup of ada's node. Sealed with new randomness each time.
+/// Returns a backup of ada's node, sealed with new randomness each time.
 pub fn node_backup() -> Vec<u8> {
     let scratch = Scratch::new();
     let path = scratch.0.path();
@@ -225,14 +223,14 @@ pub fn node_backup() -> Vec<u8> {
     })
 }
 
-/// What is kept of a coordinator that lies, in form: with one checkpoint twice it proves nothing.
+/// Returns evidence of a lying coordinator in form only: one checkpoint twice proves nothing.
 pub fn misbehaviour(note: &str) -> Misbehaviour {
     let fork = serde_json::json!({ "older": note, "newer": note, "contradiction": "same-size" });
     let file = serde_json::json!({ "version": 1, "misbehaviour": { "fork": fork } });
     Misbehaviour::from_json(&file.to_string()).unwrap()
 }
 
-/// Fills a node's database with all that ada's node kept.
+/// Fills a node's database with everything that ada's node kept.
 pub async fn fill_node_store(store: &mut NodeStore) {
     let disk = &super::story().disks[&name("ada")];
     let size = disk.entries.len() as u64;
@@ -257,7 +255,7 @@ pub async fn fill_node_store(store: &mut NodeStore) {
     store.commit(changes).await.unwrap();
 }
 
-/// What the coordinator of the story keeps.
+/// Returns what the coordinator of the story writes to its database.
 pub fn coordinator_writes() -> Vec<CoordinatorWrite> {
     let story = super::story();
     let append = |(index, entry): (usize, &Vec<u8>)| CoordinatorWrite::Append {
@@ -294,7 +292,7 @@ pub fn store(bytes: &[u8]) -> bool {
     })
 }
 
-/// A database of each kind.
+/// Returns a database of each kind.
 pub fn store_seeds() -> Vec<Vec<u8>> {
     let scratch = Scratch::new();
     let path = scratch.0.path();

@@ -1,5 +1,5 @@
-//! What is written in JSON: entries, messages between nodes and coordinator, signing messages, the
-//! control socket, and joining.
+//! The JSON formats: entries, messages between nodes and coordinator, signing messages, the control
+//! socket, and joining.
 
 use quorate::api::{Answer, Ask, HttpProblem};
 use quorate::setup::wire::{JoinRequest, JoinResponse};
@@ -30,8 +30,8 @@ pub fn entry(bytes: &[u8]) -> bool {
     true
 }
 
-/// Opens a signing message whose contents are anything, truly signed: only the contents can be
-/// wrong with it.
+/// Opens a properly signed signing message with any contents, so that only the contents can be
+/// wrong.
 fn signing(bytes: &[u8]) -> bool {
     let ada = secrets(&name("ada"));
     let (ivn, request) = (story().ivn, story().request);
@@ -70,7 +70,7 @@ fn signing(bytes: &[u8]) -> bool {
     commitments.is_ok() || share.is_ok()
 }
 
-/// What begins a fuzzer.
+/// Returns the inputs with which a fuzzer begins.
 pub fn entry_seeds() -> Vec<Vec<u8>> {
     let mut seeds = story().log.clone();
     for (_, message) in story().by_nodes() {
@@ -83,7 +83,7 @@ pub fn entry_seeds() -> Vec<Vec<u8>> {
     seeds
 }
 
-/// Reads a JSON text as a value, writes it, and reads that again.
+/// Reads a JSON text as a value, writes the value, and reads it again.
 fn stable<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> bool {
     let Ok(value) = serde_json::from_slice::<T>(bytes) else { return false };
     let once = serde_json::to_vec(&value).unwrap();
@@ -108,12 +108,12 @@ pub fn messages(bytes: &[u8]) -> bool {
     .contains(&true)
 }
 
-/// What begins a fuzzer.
+/// Returns the inputs with which a fuzzer begins.
 pub fn messages_seeds() -> Vec<Vec<u8>> {
     let mut seeds: Vec<Vec<u8>> = ["{\"ask\":\"status\"}", "{\"type\":\"hello\",\"version\":1}"]
         .map(|text| text.as_bytes().to_vec())
         .to_vec();
-    // One of each kind: those of the same are alike.
+    // One message of each kind, because messages of the same kind are alike.
     let mut kinds = std::collections::BTreeSet::new();
     for said in &story().said {
         let json = match said {

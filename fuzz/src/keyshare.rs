@@ -8,7 +8,7 @@ use quorate_protocol::keyshare::{Parameters, Phase, Run, Secrets, SessionId};
 
 use super::sessions::{Play, id};
 
-/// Three generate a key of which two sign.
+/// Three participants generate a key; two are needed to sign.
 static GENERATION: Play<Secrets> = Play {
     parameters: || {
         let (suite, session) = (Suite::FrostEd25519Sha512, SessionId([7; 32]));
@@ -27,7 +27,7 @@ static GENERATION: Play<Secrets> = Play {
     genuine: OnceLock::new(),
 };
 
-/// That key's second and third holder reshare it, to the first, the third, and a fourth.
+/// The second and third holder of that key reshare it to the first, the third, and a fourth.
 static RESHARE: Play<Secrets> = Play {
     parameters: || {
         let (key, _) = generate();
@@ -52,19 +52,19 @@ static RESHARE: Play<Secrets> = Play {
     genuine: OnceLock::new(),
 };
 
-/// The key of an honest session, and everybody's encoded package.
+/// Returns the key of an honest session, and the encoded package of each participant.
 pub fn generate() -> (PublicKeyPackage, Vec<Vec<u8>>) {
     let genuine = GENERATION.genuine();
     (genuine.public.clone(), genuine.packages.clone())
 }
 
-/// Two key generations as lines of identifier and message in hex: one to the end, and one in which
-/// the second participant complains about a wrong sub-share of the third.
+/// Returns two key generations as lines of identifier and message in hex: a complete one, and one
+/// in which the second participant complains about a wrong sub-share of the third.
 pub fn sessions() -> (Vec<u8>, Vec<u8>) {
     (GENERATION.genuine().lines.clone(), GENERATION.complaint())
 }
 
-/// Two reshares, the same way. In the second it is the fourth participant who complains.
+/// Returns two reshares in the same way. In the second, the fourth participant complains.
 pub fn reshares() -> (Vec<u8>, Vec<u8>) {
     (RESHARE.genuine().lines.clone(), RESHARE.complaint())
 }
@@ -79,9 +79,10 @@ pub fn reshare(bytes: &[u8]) -> bool {
     RESHARE.run(bytes)
 }
 
-/// What begins a fuzzer.
+/// Returns the inputs with which a fuzzer begins.
 pub fn seeds() -> Vec<Vec<u8>> {
-    // Both honest ones, and the third's genuine message of the round: three times.
+    // Three times: the two honest participants' messages and the third's genuine message of the
+    // round.
     let round = |number: u8| vec![0, 0, 2, 0, number];
     let genuine = [round(0), round(1), round(2)].concat();
     let harm = GENERATION.harm(1, false);
@@ -89,10 +90,10 @@ pub fn seeds() -> Vec<Vec<u8>> {
     vec![genuine, harmed, vec![0, 0, 2, 0, 0, 5, 0, 1, 2, 7, 0, 0, 6, 0, 0, 6, 0, 1]]
 }
 
-/// The same, for a reshare.
+/// Returns the inputs with which a fuzzer of reshares begins.
 pub fn reshare_seeds() -> Vec<Vec<u8>> {
-    // The three honest ones announce themselves, and the third does; the second deals, and the
-    // third; all judge.
+    // The three honest participants announce themselves, then the third; the second deals, then
+    // the third; then all judge.
     let announced = [0, 0, 0, 2, 0, 0, 0];
     let genuine = [&announced[..], &[2, 0, 1, 0, 0, 0, 2, 0, 2]].concat();
     let harmed = [&announced[..], &RESHARE.harm(1, false), &[0, 0, 0]].concat();

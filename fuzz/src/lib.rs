@@ -1,15 +1,15 @@
-//! Everything that reads what others wrote, as functions of bytes: one for each decoder and each
-//! state machine.
+//! Fuzz targets: functions of bytes, one for each decoder and each state machine that reads what
+//! others wrote.
 //!
 //! Each [`Target`] runs in two ways: under libFuzzer (`fuzz_targets/`), which looks for inputs that
 //! reach new code, and as an ordinary test (`crates/quorate/tests/bytes`), with the committed
-//! corpus and a few changes of it. A target panics when something does not hold, so whatever it
-//! asserts is looked for as much as crashes are:
+//! corpus and a few changes of it. A target panics when an assertion fails, so the fuzzer looks for
+//! failed assertions as well as crashes:
 //!
-//! - what a decoder accepts, it writes back byte for byte where the format has one spelling, and to
+//! - a decoder writes back what it accepts: byte for byte where the format has one spelling, and as
 //!   an equal value where it has several;
-//! - a state machine that refuses an input is as it was before; what it wants persisted and
-//!   appended can be read back by a new process; it never uses a session twice.
+//! - a state machine that rejects an input does not change; a new process can read back what it
+//!   persisted and appended; it never uses a session twice.
 
 pub mod documents;
 pub mod files;
@@ -29,18 +29,18 @@ use std::sync::OnceLock;
 
 use story::Story;
 
-/// Something that takes any bytes.
+/// A function that takes any bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
-    /// Its name, also of its directory in `corpus/`.
+    /// Its name, and that of its directory in `corpus/`.
     pub name: &'static str,
-    /// Takes bytes, and says whether anything in them was accepted.
+    /// Takes bytes, and returns whether it accepted anything in them.
     ///
     /// # Panics
     ///
-    /// If something does not hold that should.
+    /// If an assertion fails.
     pub run: fn(&[u8]) -> bool,
-    /// Inputs that are accepted: where a fuzzer begins.
+    /// Returns accepted inputs, with which a fuzzer begins.
     pub seeds: fn() -> Vec<Vec<u8>>,
     /// How many changed inputs an ordinary test run tries.
     pub tries: usize,
@@ -74,17 +74,17 @@ pub const TARGETS: &[Target] = &[
     Target { name: "tiles", run: log::tiles, seeds: log::tiles_seeds, tries: 200 },
 ];
 
-/// Runs the target of this name.
+/// Runs the target with this name.
 ///
 /// # Panics
 ///
-/// If there is none, or if something does not hold.
+/// If there is none, or if an assertion fails.
 pub fn run(name: &str, bytes: &[u8]) {
     let target = TARGETS.iter().find(|target| target.name == name).expect("a target");
     (target.run)(bytes);
 }
 
-/// The [`Story`], told once.
+/// Returns the [`Story`], which is played once.
 pub fn story() -> &'static Story {
     static STORY: OnceLock<Story> = OnceLock::new();
     STORY.get_or_init(Story::tell)

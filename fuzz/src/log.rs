@@ -22,7 +22,7 @@ fn read<T: FromStr + ToString>(text: &str) -> bool {
     true
 }
 
-/// Reads a text as everything that has one in the log.
+/// Reads a text as each text format of the log.
 pub fn text(bytes: &[u8]) -> bool {
     let Ok(text) = str::from_utf8(bytes) else { return false };
     let mut accepted = [
@@ -42,7 +42,7 @@ pub fn text(bytes: &[u8]) -> bool {
     ]
     .contains(&true);
     if let Ok(signed) = text.parse::<SignedCheckpoint>() {
-        // The corpus has checkpoints of this log as it was when they were committed.
+        // The corpus has checkpoints of older versions of this log.
         if let Ok(verified) = signed.verify(&log_key()) {
             assert_eq!(verified.checkpoint().origin(), log_key().origin().as_str());
             accepted = true;
@@ -56,27 +56,27 @@ pub fn text(bytes: &[u8]) -> bool {
     accepted
 }
 
-/// The verifier of the log.
+/// Returns the verifier of the log.
 pub fn log_key() -> LogVerifier {
     let key = super::story::coordinator_secrets().log.public();
     let origin = format!("sign.example.com/ivn/{}", story().ivn);
     LogVerifier::new(origin.parse().unwrap(), &key.0).unwrap()
 }
 
-/// The log's key, in wrong hands.
+/// Returns the log's key, which an attacker holds.
 pub fn log_signer() -> LogSigner {
     let origin = log_key().origin().clone();
     LogSigner::new(origin, Seed::new(Box::new(*super::story::coordinator_secrets().log.seed())))
 }
 
-/// What the node of an account cosigns with.
+/// Returns the key with which an account's node cosigns.
 pub fn cosigner(account: &str) -> CosignerSigner {
     let secrets = super::story::secrets(&super::story::name(account));
     let name = format!("{}/{account}", log_key().origin());
     CosignerSigner::new(name.parse().unwrap(), Seed::new(Box::new(*secrets.cosigner.seed())))
 }
 
-/// The head of the tree after each entry.
+/// Returns the head of the tree after each entry.
 fn heads() -> BTreeMap<u64, TreeHead> {
     let mut frontier = Frontier::default();
     let mut add = |entry: &Vec<u8>| {
@@ -86,7 +86,7 @@ fn heads() -> BTreeMap<u64, TreeHead> {
     story().log.iter().map(&mut add).collect()
 }
 
-/// A proof that an entry is in the log.
+/// Returns a proof that an entry is in the log.
 pub fn proof(index: u64) -> TlogProof {
     let (files, head) = tree(&story().log);
     let hashes = TileHashes::new(&files, head.size);
@@ -94,7 +94,7 @@ pub fn proof(index: u64) -> TlogProof {
     TlogProof::new(inclusion, story().checkpoint.as_signed().clone())
 }
 
-/// What begins a fuzzer.
+/// Returns the inputs with which a fuzzer begins.
 pub fn text_seeds() -> Vec<Vec<u8>> {
     let story = story();
     let checkpoint = &story.checkpoint;
@@ -115,14 +115,14 @@ pub fn text_seeds() -> Vec<Vec<u8>> {
     .to_vec()
 }
 
-/// The files of a log with these entries.
+/// Returns the files of a log with these entries.
 pub fn tree(entries: &[Vec<u8>]) -> (BTreeMap<String, Vec<u8>>, TreeHead) {
     let mut writer = TileWriter::default();
     let files = writer.append(entries).unwrap().write.into_iter();
     (files.map(|file| (file.path.to_string(), file.bytes)).collect(), writer.head())
 }
 
-/// Reads the files of a log after some of them were changed, lost or swapped. Input: a script.
+/// Reads the files of a log after some were changed, lost or swapped. The input is a script.
 pub fn tiles(bytes: &[u8]) -> bool {
     let mut script = Script::new(bytes);
     let bundle = script.bytes();
@@ -179,7 +179,7 @@ pub fn tiles(bytes: &[u8]) -> bool {
     accepted
 }
 
-/// What begins a fuzzer.
+/// Returns the inputs with which a fuzzer begins.
 pub fn tiles_seeds() -> Vec<Vec<u8>> {
     let with_length = |bytes: &[u8]| {
         [u16::try_from(bytes.len()).unwrap().to_be_bytes().as_slice(), bytes].concat()

@@ -1,8 +1,7 @@
-//! A node before a coordinator that says anything, and a coordinator before nodes that do.
+//! A node with a coordinator that sends anything, and a coordinator with nodes that do.
 //!
-//! Both begin somewhere in the [`Story`](super::story::Story) with what their disks held then.
-//! Every so often the process dies, and another begins with what was persisted: whatever happened,
-//! it can.
+//! Both begin somewhere in the [`Story`](super::story::Story) with what their disks held then. Now
+//! and then the process dies, and a new one begins with what was persisted, which always succeeds.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -29,16 +28,17 @@ use super::script::Script;
 use super::story::{self, NODE_CONFIG, board, name};
 use super::{log, state};
 
-/// How much one input may make happen.
+/// The most steps of one input.
 const MOST_STEPS: usize = 40;
 
-/// A message with changes that is still a message.
+/// Returns a changed message that is still a message.
 fn harmed<T: Serialize + DeserializeOwned>(script: &mut Script<'_>, message: &T) -> Option<T> {
     let json = serde_json::to_vec(message).unwrap();
     serde_json::from_slice(&script.harm(&json)).ok()
 }
 
-/// A log message over these entries, with a checkpoint that the log's key signed for exactly them.
+/// Returns a log message with these entries and a checkpoint that the log's key signed for exactly
+/// them.
 fn signed_log(entries: &[Vec<u8>], first: usize) -> FromCoordinator {
     FromCoordinator::Log {
         first: first as u64,
@@ -53,10 +53,10 @@ struct AtNode {
     disk: NodeDisk,
     now: Timestamp,
     rng: ChaCha20Rng,
-    /// Sessions in which commitments, and in which shares were sent, by any process.
+    /// Sessions in which any process sent commitments, or shares.
     committed: BTreeSet<SessionId>,
     released: BTreeSet<SessionId>,
-    /// The checkpoint that was cosigned last.
+    /// The last cosigned checkpoint.
     cosigned: Option<SignedCheckpoint>,
     sent: usize,
 }
@@ -102,7 +102,7 @@ impl AtNode {
         self.carry_out(effects).unwrap();
     }
 
-    /// What must be true of whatever leaves.
+    /// Checks a message that the node sends.
     fn check(&mut self, message: &FromNode) {
         self.sent += 1;
         match message {
@@ -140,7 +140,7 @@ impl AtNode {
         }
     }
 
-    /// One thing that a script says.
+    /// Carries out one instruction of a script.
     fn step(&mut self, script: &mut Script<'_>) {
         let story = super::story();
         let said: Vec<&FromCoordinator> = story.to_node(self.node.account()).collect();
@@ -157,12 +157,12 @@ impl AtNode {
                     self.tell(Input::Received(message));
                 }
             }
-            // The log as it was, up to some point.
+            // The genuine log, up to some point.
             3 => {
                 let end = 1 + script.index(story.log.len());
                 self.tell(Input::Received(signed_log(&story.log[..end], self.disk.entries.len())));
             }
-            // Another one: something else after what the node has.
+            // A different log: something else after what the node has.
             4 => {
                 let mut entries = self.disk.entries.clone();
                 let first = entries.len() - usize::from(script.byte() % 2).min(entries.len() - 1);
@@ -220,7 +220,7 @@ impl NodeShell for AtNode {
     }
 }
 
-/// Returns a genuine entry, one with harmed bytes, or one with changed contents and a true
+/// Returns a genuine entry, one with changed bytes, or one with changed contents and a valid
 /// signature.
 fn forged(script: &mut Script<'_>) -> Option<Vec<u8>> {
     let log = &super::story().log;
@@ -237,7 +237,7 @@ fn forged(script: &mut Script<'_>) -> Option<Vec<u8>> {
     }
 }
 
-/// Some session: one of the story, or another.
+/// Returns a session of the story, or an unknown one.
 fn session(script: &mut Script<'_>) -> SessionId {
     let known: Vec<SessionId> =
         super::story().disks[&name("ada")].sessions.keys().copied().collect();
@@ -269,7 +269,7 @@ fn command(script: &mut Script<'_>) -> Command {
     }
 }
 
-/// A disk of ada's as it was when her node had so many entries.
+/// Returns ada's disk as it was when her node had this many entries.
 fn disk_at(size: usize) -> NodeDisk {
     let story = super::story();
     let full = &story.disks[&name("ada")];
@@ -279,7 +279,7 @@ fn disk_at(size: usize) -> NodeDisk {
     let FromCoordinator::Log { checkpoint, .. } = signed_log(&story.log[..size], size) else {
         return NodeDisk::default();
     };
-    // Sessions may be those of later: that only forbids more.
+    // Some sessions may be from later, which only forbids more.
     NodeDisk {
         entries: story.log[..size].to_vec(),
         cosigned: checkpoint,
@@ -289,7 +289,7 @@ fn disk_at(size: usize) -> NodeDisk {
     }
 }
 
-/// Ada's node. Input: where in the story it begins, and a script.
+/// Runs ada's node. The input is where in the story it begins, and a script.
 pub fn node(bytes: &[u8]) -> bool {
     let mut script = Script::new(bytes);
     let size = 1 + script.index(super::story().log.len());
@@ -431,7 +431,7 @@ impl CoordinatorShell for AtCoordinator {
     }
 }
 
-/// The coordinator. Input: where in the story it begins, and a script.
+/// Runs the coordinator. The input is where in the story it begins, and a script.
 pub fn coordinator(bytes: &[u8]) -> bool {
     let mut script = Script::new(bytes);
     let log = &super::story().log;
@@ -452,8 +452,8 @@ fn two_bytes(number: usize) -> [u8; 2] {
     u16::try_from(number).unwrap().to_be_bytes()
 }
 
-/// What begins a fuzzer: an old disk, then all of the log, a document, an approval, an invitation,
-/// the log again.
+/// Returns the inputs with which a fuzzer begins: an old disk, then the whole log, a document, an
+/// approval, an invitation, and the log again.
 pub fn node_seeds() -> Vec<Vec<u8>> {
     let count = super::story().log.len();
     let seed = |size: usize| {
@@ -465,7 +465,8 @@ pub fn node_seeds() -> Vec<Vec<u8>> {
     [0, 10, 20, count - 6, count - 1].map(seed).to_vec()
 }
 
-/// What begins a fuzzer: everybody connects, and says again what was said next in the story.
+/// Returns the inputs with which a fuzzer begins: all nodes connect, and repeat the next messages
+/// of the story.
 pub fn coordinator_seeds() -> Vec<Vec<u8>> {
     let story = super::story();
     let said: Vec<&FromNode> = story.by_nodes().map(|(_, message)| message).collect();

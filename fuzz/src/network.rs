@@ -1,4 +1,4 @@
-//! What the network crate reads: join URLs, addresses, names, certificate requests and
+//! The inputs of the network crate: join URLs, addresses, names, certificate requests and
 //! certificates.
 
 use std::str::FromStr;
@@ -63,7 +63,7 @@ pub fn links(bytes: &[u8]) -> bool {
     accepted
 }
 
-/// An invitation.
+/// Returns an invitation.
 pub fn link() -> JoinLink {
     let token = JoinToken::new(
         "hub.example.com:8443".parse().unwrap(),
@@ -74,7 +74,7 @@ pub fn link() -> JoinLink {
     JoinLink { token, account: "ben".parse().unwrap() }
 }
 
-/// What begins a fuzzer.
+/// Returns the inputs with which a fuzzer begins.
 pub fn links_seeds() -> Vec<Vec<u8>> {
     [
         link().to_url().to_string(),
@@ -99,7 +99,7 @@ fn now() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(super::story::START.seconds())
 }
 
-/// Asks for a certificate with any bytes, and reads them as PEM of keys and certificates.
+/// Requests a certificate with any bytes, and reads them as PEM of keys and certificates.
 pub fn csr(bytes: &[u8]) -> bool {
     let ada = ivn::AccountName::new("ada").unwrap();
     let mut accepted = false;
@@ -124,7 +124,8 @@ pub fn csr(bytes: &[u8]) -> bool {
     accepted
 }
 
-/// What begins a fuzzer. New keys each time: this system's library makes no others.
+/// Returns the inputs with which a fuzzer begins. The keys are new each time, because the library
+/// makes only random ones.
 pub fn csr_seeds() -> Vec<Vec<u8>> {
     let key = NodeKey::generate().unwrap();
     let request = key.certificate_request().unwrap();

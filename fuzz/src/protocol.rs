@@ -1,4 +1,4 @@
-//! The encodings of the protocol crate, and signing with values that others made.
+//! The encodings of the protocol crate, and signing with values from others.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -36,7 +36,7 @@ pub fn run(bytes: &[u8]) -> bool {
     accepted
 }
 
-/// What begins a fuzzer.
+/// Returns the inputs with which a fuzzer begins.
 pub fn seeds() -> Vec<Vec<u8>> {
     let key = key();
     let rng = &mut ChaCha20Rng::seed_from_u64(3);
@@ -56,7 +56,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
     ]
 }
 
-/// A key of three, two of whom sign.
+/// A key of three participants, two of which sign.
 struct Key {
     public: PublicKeyPackage,
     packages: Vec<Vec<u8>>,
@@ -105,10 +105,10 @@ impl Session {
     }
 }
 
-/// Signs and aggregates, with some commitments and shares changed. Input: a script.
+/// Signs and aggregates, with some commitments and shares changed. The input is a script.
 ///
-/// A signer that did nothing wrong is never blamed; a resulting signature verifies; and without any
-/// change there is one.
+/// An honest signer is never blamed. A resulting signature verifies, and without any change there
+/// is one.
 pub fn shares(bytes: &[u8]) -> bool {
     let mut script = Script::new(bytes);
     let genuine = Session::of(&[1, 2, 3]);
@@ -169,7 +169,7 @@ pub fn shares(bytes: &[u8]) -> bool {
     }
 }
 
-/// What begins a fuzzer.
+/// Returns the inputs with which a fuzzer begins.
 pub fn shares_seeds() -> Vec<Vec<u8>> {
     vec![vec![], vec![1, 1, 1, 3], vec![2, 2, 1, 0, 3, 1, 1, 7], vec![4, 0, 0, 4, 2, 0]]
 }

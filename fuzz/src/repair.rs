@@ -11,7 +11,7 @@ use quorate_protocol::repair::{Parameters, Run, Secrets};
 use super::keyshare;
 use super::sessions::{Play, id};
 
-/// Of three of whom two sign, the first lost its share, and the others help.
+/// Two of three participants sign. The first lost its share, and the others help.
 static REPAIR: Play<Secrets> = Play {
     parameters: || {
         let (key, _) = keyshare::generate();
@@ -41,8 +41,8 @@ fn package(of: Identifier) -> KeyPackage {
     KeyPackage::from_bytes(&packages[usize::from(of.get()) - 1]).unwrap()
 }
 
-/// Two sessions as lines of identifier and message in hex: one to the end, and one in which the
-/// first participant complains about a wrong sum of the third.
+/// Returns two sessions as lines of identifier and message in hex: a complete one, and one in which
+/// the first participant complains about a wrong sum of the third.
 pub fn sessions() -> (Vec<u8>, Vec<u8>) {
     (REPAIR.genuine().lines.clone(), REPAIR.complaint())
 }
@@ -52,14 +52,13 @@ pub fn run(bytes: &[u8]) -> bool {
     REPAIR.run(bytes)
 }
 
-/// What begins a fuzzer.
+/// Returns the inputs with which a fuzzer begins.
 pub fn seeds() -> Vec<Vec<u8>> {
-    // Both honest ones, and the third's genuine message of the round: three times; then the
-    // recipient's verdict.
+    // Three times: the two honest participants' messages and the third's genuine message of the
+    // round. Then the recipient's verdict.
     let round = |number: u8| vec![0, 0, 2, 0, number];
     let genuine = [round(0), round(1), round(2), vec![0, 0]].concat();
-    // A wrong summand, and a wrong sum: the third's dealing, or its sum, with the last byte
-    // changed.
+    // A wrong summand or a wrong sum: the third's dealing or sum with the last byte changed.
     let summand = [&[0, 0, 2, 0, 0, 0, 0][..], &REPAIR.harm(1, true), &[0, 0, 0, 0]].concat();
     let sum = [round(0), round(1), vec![0, 0], REPAIR.harm(2, true), vec![0, 0, 0]].concat();
     vec![genuine, summand, sum, vec![0, 0, 2, 0, 0, 5, 0, 1, 6, 7, 0, 0, 6, 0, 0, 6, 0, 1]]

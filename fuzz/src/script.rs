@@ -1,6 +1,6 @@
-//! Reads instructions out of bytes: what a fuzzer varies becomes what happens next.
+//! Reads instructions from bytes, so that a fuzzer decides what happens next.
 
-/// The rest of an input. What is missing reads as zeros, so every input means something.
+/// The rest of an input. Missing bytes read as zeros, so every input is a script.
 #[derive(Debug)]
 pub struct Script<'a>(&'a [u8]);
 
@@ -15,45 +15,45 @@ impl<'a> Script<'a> {
         self.0.is_empty()
     }
 
-    /// A byte.
+    /// Reads a byte.
     pub fn byte(&mut self) -> u8 {
         self.take(1).first().copied().unwrap_or(0)
     }
 
-    /// One of two.
+    /// Reads a boolean.
     pub fn coin(&mut self) -> bool {
         self.byte().is_multiple_of(2)
     }
 
-    /// A number, big-endian.
+    /// Reads a big-endian number.
     pub fn number(&mut self) -> u16 {
         u16::from_be_bytes([self.byte(), self.byte()])
     }
 
-    /// An index into so many things. 0 if there are none.
+    /// Reads an index below `count`, or 0 if `count` is 0.
     pub fn index(&mut self, count: usize) -> usize {
         usize::from(self.number()).checked_rem(count).unwrap_or(0)
     }
 
-    /// As many bytes as the next number says, or as there are.
+    /// Reads as many bytes as the next number says, or as remain.
     pub fn bytes(&mut self) -> &'a [u8] {
         let length = usize::from(self.number());
         self.take(length)
     }
 
-    /// At most so many bytes.
+    /// Reads at most this many bytes.
     pub fn take(&mut self, length: usize) -> &'a [u8] {
         let (taken, rest) = self.0.split_at(length.min(self.0.len()));
         self.0 = rest;
         taken
     }
 
-    /// All that is left.
+    /// Reads all remaining bytes.
     pub fn rest(&mut self) -> &'a [u8] {
         std::mem::take(&mut self.0)
     }
 
-    /// `bytes` with a few changes: at a place each, some bytes replaced by others.
+    /// Returns `bytes` with a few changes, each of which replaces some bytes at one place.
     pub fn harm(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut harmed = bytes.to_vec();
         for _ in 0..self.byte() % 4 {

@@ -1,5 +1,5 @@
-//! Sessions of any ceremony, among participants that follow the protocol and one that posts what
-//! the fuzzer likes.
+//! Sessions of any ceremony, among participants that follow the protocol and one that posts
+//! whatever the fuzzer chooses.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -17,14 +17,14 @@ const ATTACKER: u16 = 3;
 
 type ParametersOf<S> = <<S as Secrets>::Phases as Phases>::Parameters;
 
-/// What is played.
+/// A ceremony to play.
 #[derive(Debug)]
 pub struct Play<S: Secrets> {
-    /// What everybody agreed on.
+    /// Returns the parameters that all participants agreed on.
     pub parameters: fn() -> ParametersOf<S>,
     /// The participants that follow the protocol.
     pub honest: &'static [u16],
-    /// Somebody that does not take part.
+    /// An identifier that does not take part.
     pub stranger: u16,
     /// Starts an honest run, and returns its first message if it has one.
     pub start: fn(Identifier, &mut ChaCha20Rng) -> (Run<S>, Option<Vec<u8>>),
@@ -32,7 +32,7 @@ pub struct Play<S: Secrets> {
     pub gets_share: fn(&ParametersOf<S>, Identifier) -> bool,
     /// Checks the share of a participant that got one.
     pub check: fn(Identifier, &KeyPackage),
-    /// Checks what always holds.
+    /// Checks what holds in every session.
     pub holds: fn(&Board<S::Phases>),
     /// The phase in which the attacker's message is wrong in [`complaint`](Self::complaint).
     pub wrong_in: Phase,
@@ -43,7 +43,7 @@ pub struct Play<S: Secrets> {
 /// A session in which nobody cheats.
 #[derive(Debug)]
 pub struct Genuine {
-    /// What each participant posts, one message after the other.
+    /// The messages that each participant posts, in order.
     messages: BTreeMap<Identifier, Vec<Vec<u8>>>,
     /// All messages as lines of identifier and message in hex.
     pub lines: Vec<u8>,
@@ -53,7 +53,7 @@ pub struct Genuine {
     pub public: PublicKeyPackage,
 }
 
-/// The identifier of a number.
+/// Returns the identifier with a number.
 ///
 /// # Panics
 ///
@@ -62,7 +62,7 @@ pub fn id(number: u16) -> Identifier {
     Identifier::try_from(number).unwrap()
 }
 
-/// A message as it is kept: who sent it, and what, in hex.
+/// Returns a message as a line of sender and content in hex.
 fn line(from: Identifier, message: &[u8]) -> Vec<u8> {
     format!("{from} {}\n", hex::encode(message)).into_bytes()
 }
@@ -77,7 +77,7 @@ struct Member<S: Secrets> {
 }
 
 impl<S: Secrets> Play<S> {
-    /// The genuine session.
+    /// Returns the genuine session.
     pub fn genuine(&self) -> &Genuine {
         self.genuine.get_or_init(|| {
             let mut board = Board::<S::Phases>::new((self.parameters)());
@@ -100,8 +100,8 @@ impl<S: Secrets> Play<S> {
         })
     }
 
-    /// The lines of a session in which a message of the attacker ends with a wrong byte, and
-    /// somebody complains about it.
+    /// Returns the lines of a session in which a message of the attacker ends with a wrong byte,
+    /// and a participant complains about it.
     pub fn complaint(&self) -> Vec<u8> {
         let mut board = Board::<S::Phases>::new((self.parameters)());
         let mut members = self.everybody();
@@ -114,7 +114,7 @@ impl<S: Secrets> Play<S> {
                     && let Some(last) = message.last_mut()
                 {
                     *last ^= 1;
-                    // It would not recognise its own message any more.
+                    // It would no longer recognise its own message.
                     member.run = None;
                 }
                 lines.extend(line(member.me, &message));
@@ -134,7 +134,7 @@ impl<S: Secrets> Play<S> {
         Member { me, run: Some(run), rng, outbox, package: None }
     }
 
-    /// Everybody's start, in order.
+    /// Starts all participants, in order.
     fn everybody(&self) -> Vec<Member<S>> {
         let mut everybody = self.honest.to_vec();
         everybody.push(ATTACKER);
@@ -173,15 +173,15 @@ impl<S: Secrets> Play<S> {
         }
     }
 
-    /// Plays a session; returns whether it completes. Input: a script, in which the attacker and a
-    /// stranger post.
+    /// Plays a session, and returns whether it completes. The input is a script in which the
+    /// attacker and a stranger post.
     ///
-    /// A participant that follows the protocol is never blamed, and gets the share that it is to
-    /// have if the session completes.
+    /// A participant that follows the protocol is never blamed, and receives its share if the
+    /// session completes.
     ///
     /// # Panics
     ///
-    /// If something does not hold that should.
+    /// If a property does not hold.
     pub fn run(&self, bytes: &[u8]) -> bool {
         let mut script = Script::new(bytes);
         let mut board = Board::<S::Phases>::new((self.parameters)());
@@ -189,7 +189,7 @@ impl<S: Secrets> Play<S> {
         let attacker = id(ATTACKER);
         let genuine = &self.genuine().messages;
         let theirs = &genuine[&attacker];
-        // Enough for all rounds whatever the script says, and for as much as it says.
+        // Enough turns for all rounds and for the whole script.
         for turn in 0..bytes.len().clamp(16, 64) {
             match script.byte() % 8 {
                 0 | 1 => {
@@ -208,7 +208,7 @@ impl<S: Secrets> Play<S> {
                 3 | 4 => {
                     let which = script.index(theirs.len());
                     let mut message = script.harm(&theirs[which]);
-                    // Otherwise hardly any changed message would answer the ones that are there.
+                    // Otherwise hardly any changed message would answer the posted ones.
                     if script.coin()
                         && let Some(view) = message.get_mut(1..33)
                     {
@@ -220,8 +220,8 @@ impl<S: Secrets> Play<S> {
                     let _ = post(&mut board, attacker, script.bytes());
                 }
                 6 => {
-                    // In somebody's own name, what was posted before: no new message of an honest
-                    // member.
+                    // Repeat in a member's own name what was posted before: that is no new message
+                    // of an honest member.
                     let member = &members[script.index(members.len())];
                     let first = &genuine[&member.me][0];
                     if member.outbox.first() != Some(first) {
@@ -242,8 +242,8 @@ impl<S: Secrets> Play<S> {
         board.phase() == Phase::Complete
     }
 
-    /// The part of a script that posts the attacker's message of a round with its last byte
-    /// changed: with the view as it is, or as the board says.
+    /// Returns the part of a script that posts the attacker's message of a round with its last
+    /// byte changed, either with its own view or with the board's.
     pub fn harm(&self, round: u8, keeps_view: bool) -> Vec<u8> {
         let message = &self.genuine().messages[&id(ATTACKER)][usize::from(round)];
         let last = u16::try_from(message.len() - 1).unwrap().to_be_bytes();
@@ -251,7 +251,7 @@ impl<S: Secrets> Play<S> {
     }
 }
 
-/// Posts, and checks that a refused message leaves no trace.
+/// Posts a message, and checks that a rejected one leaves no trace.
 fn post<P: Phases>(board: &mut Board<P>, from: Identifier, message: &[u8]) -> Option<Posted> {
     let before = format!("{board:?}");
     match board.post(from, message) {

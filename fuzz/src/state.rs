@@ -1,4 +1,4 @@
-//! The fold over the log, and the audit, fed with statements that their authors really signed.
+//! The fold over the log and the audit, with statements that their authors really signed.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -15,7 +15,7 @@ use super::script::Script;
 use super::story as told;
 use super::story::{self, coordinator_secrets};
 
-/// The state after each entry of the story.
+/// Returns the state after each entry of the story.
 fn states() -> &'static [IvnState] {
     static STATES: OnceLock<Vec<IvnState>> = OnceLock::new();
     STATES.get_or_init(|| {
@@ -30,7 +30,7 @@ fn states() -> &'static [IvnState] {
     })
 }
 
-/// Signs a statement as its author would: an entry that only the fold can refuse.
+/// Signs a statement as its author would, so that only the fold can reject the entry.
 pub fn signed(statement: Statement) -> Option<Entry> {
     let coordinator = coordinator_secrets().identity;
     let identity = |name: &_| story::secrets(name).identity;
@@ -50,7 +50,7 @@ fn invitation_key(name: &str) -> Option<SecretKey> {
     (name.len() < 32).then(|| story::key(name, 5))
 }
 
-/// A genuine statement with changes that are still a statement.
+/// Returns a changed genuine statement that is still a statement.
 fn harmed(script: &mut Script<'_>) -> Option<Entry> {
     let log = &super::story().log;
     let genuine = Entry::from_bytes(&log[script.index(log.len())]).unwrap();
@@ -59,15 +59,15 @@ fn harmed(script: &mut Script<'_>) -> Option<Entry> {
         json = script.harm(&json);
     }
     let mut statement: Statement = serde_json::from_slice(&json).ok()?;
-    // Where it is stated is not what is looked for here.
+    // Statements for other IVNs are not tested here.
     statement.ivn = genuine.statement().ivn;
     signed(statement)
 }
 
-/// Applies statements at some point of the story. Input: a script.
+/// Applies statements at some point of the story. The input is a script.
 ///
-/// What is refused leaves no trace; what is accepted counts as one entry, and the time never goes
-/// back.
+/// A rejected statement leaves no trace. An accepted one counts as one entry, and the time never
+/// goes back.
 pub fn fold(bytes: &[u8]) -> bool {
     let mut script = Script::new(bytes);
     let states = states();
@@ -96,7 +96,7 @@ pub fn fold(bytes: &[u8]) -> bool {
     accepted
 }
 
-/// What begins a fuzzer.
+/// Returns the inputs with which a fuzzer begins.
 pub fn fold_seeds() -> Vec<Vec<u8>> {
     let count = super::story().log.len();
     let next = |index: usize| {
@@ -120,10 +120,10 @@ impl Documents for Story {
     }
 }
 
-/// Audits the story's log after a coordinator, and authors with it, changed it. Input: a script.
+/// Audits the story's log after a coordinator and authors changed it. The input is a script.
 ///
-/// The checkpoint is the log key's, over whatever the entries are. A log that does not fail
-/// contains only entries that the fold admits.
+/// The log's key signs a checkpoint of the changed entries. A log that passes contains only entries
+/// that the fold admits.
 pub fn audit(bytes: &[u8]) -> bool {
     let mut script = Script::new(bytes);
     let mut entries = super::story().log.clone();
@@ -162,7 +162,7 @@ pub fn audit(bytes: &[u8]) -> bool {
     report.faults.is_empty()
 }
 
-/// What begins a fuzzer.
+/// Returns the inputs with which a fuzzer begins.
 pub fn audit_seeds() -> Vec<Vec<u8>> {
     vec![
         vec![],
@@ -173,7 +173,7 @@ pub fn audit_seeds() -> Vec<Vec<u8>> {
     ]
 }
 
-/// When the story is over.
+/// Returns a time after the end of the story.
 pub fn after() -> Timestamp {
     states().last().unwrap().time()
 }

@@ -1,9 +1,9 @@
-//! The life of one small IVN, told by the real machines and always byte for byte the same: what
-//! fuzz targets start from, and what the kept bytes are made of.
+//! The life of one small IVN, played by the real machines and always the same byte for byte. Fuzz
+//! targets start from it, and the kept bytes come from it.
 //!
 //! Accounts are invited and join, a group is defined and accepted, one key generation times out and
-//! the next succeeds, somebody who may not asks for a signature, and a request is refused by one
-//! and signed by two.
+//! the next succeeds, an account without permission requests a signature, and a request is rejected
+//! by one member and signed by two.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::convert::Infallible;
@@ -32,28 +32,28 @@ use quorate_protocol::Suite;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
-/// When it begins.
+/// The time at which the story begins.
 pub const START: Timestamp = Timestamp(1_700_000_000_000);
-/// The file that is signed.
+/// The content of the signed file.
 pub const DOCUMENT: &[u8] = b"a contract\n";
-/// Its name.
+/// The name of the signed file.
 pub const NAME: &str = "contract.txt";
-/// Its salt.
+/// The salt of the signed file.
 pub const SALT: [u8; 32] = [0x5A; 32];
 
-/// What came of it.
+/// The result of the story.
 pub struct Story {
     /// The IVN.
     pub ivn: IvnId,
-    /// The log: every entry's bytes.
+    /// The bytes of every log entry.
     pub log: Vec<Vec<u8>>,
-    /// Of all of it, with the members' cosignatures.
+    /// The checkpoint of the whole log, with the members' cosignatures.
     pub checkpoint: VerifiedCheckpoint,
-    /// Everything that was said, in order.
+    /// All messages, in order.
     pub said: Vec<Said>,
-    /// What each node has on its disk.
+    /// The disk of each node.
     pub disks: BTreeMap<AccountName, NodeDisk>,
-    /// What the coordinator keeps beside the log.
+    /// What the coordinator keeps besides the log.
     pub kept: Vec<CoordinatorChange>,
     /// The request that was signed.
     pub request: EntryId,
@@ -63,7 +63,7 @@ pub struct Story {
     pub verifying_key: [u8; 32],
 }
 
-/// A message, from or to the node of an account.
+/// A message from or to the node of an account.
 #[derive(Clone, Debug)]
 pub enum Said {
     /// To the coordinator.
@@ -72,37 +72,37 @@ pub enum Said {
     ToNode(AccountName, FromCoordinator),
 }
 
-/// A key that is a function of whose and what it is.
+/// Returns the key that its owner and purpose determine.
 pub fn key(of: &str, purpose: u8) -> SecretKey {
     let mut seed = [purpose; 32];
     seed[..of.len()].copy_from_slice(of.as_bytes());
     SecretKey::from_seed(&seed)
 }
 
-/// An account's keys.
+/// Returns an account's keys.
 pub fn secrets(of: &AccountName) -> AccountSecrets {
     AccountSecrets { identity: key(of.as_str(), 1), cosigner: key(of.as_str(), 2) }
 }
 
-/// The coordinator's keys.
+/// Returns the coordinator's keys.
 pub fn coordinator_secrets() -> CoordinatorSecrets {
     CoordinatorSecrets { log: key("coordinator", 3), identity: key("coordinator", 4) }
 }
 
-/// The deadlines of the coordinator.
+/// Returns the deadlines of the coordinator.
 pub fn coordinator_config() -> coordinator::Config {
     coordinator::Config::default()
 }
 
-/// How the members' nodes are set.
+/// The configuration of the members' nodes.
 pub const NODE_CONFIG: node::Config = node::Config { auto_accept: false, auto_approve: false };
 
-/// The format of the signature file.
+/// Returns the format of the signature file.
 pub fn output() -> Output {
     Output::new(Format::Ssh, None).unwrap()
 }
 
-/// The document, as a node's shell hands it in.
+/// Returns the document as a node's shell submits it.
 pub fn document() -> Document {
     Document {
         commitment: Digest::new(commitment(&SALT, NAME, DOCUMENT)),
@@ -110,18 +110,18 @@ pub fn document() -> Document {
     }
 }
 
-/// The first entry.
+/// Returns the first entry.
 pub fn genesis() -> Entry {
     let (ada, nonce) = (name("ada"), Digest::new([0x01; 32]));
     genesis_entry(&ada, &secrets(&ada), &coordinator_secrets(), nonce, START)
 }
 
-/// The admission of an invited account.
+/// Returns the admission of an invited account.
 pub fn admission(account: &AccountName, ivn: IvnId, at: Timestamp) -> Entry {
     test_world::admission(account, &secrets(account), &key(account.as_str(), 5), ivn, at)
 }
 
-/// The definition of the group.
+/// Returns the definition of the group.
 pub fn definition() -> GroupDefinition {
     GroupDefinition {
         name: board(),
@@ -156,7 +156,7 @@ struct Stage {
     kept: Vec<CoordinatorChange>,
     queue: VecDeque<Delivery>,
     deadlines: BTreeMap<Deadline, Timestamp>,
-    /// Whose messages do not get through, until they do.
+    /// Messages that are withheld, by account.
     held: BTreeMap<AccountName, Vec<Delivery>>,
     said: Vec<Said>,
 }
@@ -241,7 +241,7 @@ impl Stage {
         }
     }
 
-    /// Lets time pass, and deadlines with it.
+    /// Lets time pass and deadlines expire.
     fn wait(&mut self, milliseconds: u64) {
         let until = self.now.plus(milliseconds);
         loop {
@@ -267,12 +267,12 @@ impl Stage {
         self.now = until;
     }
 
-    /// Keeps what this node says from the coordinator.
+    /// Withholds this node's messages from the coordinator.
     fn hold(&mut self, account: &str) {
         self.held.insert(name(account), Vec::new());
     }
 
-    /// Lets it through.
+    /// Delivers the withheld messages of this node.
     fn let_through(&mut self, account: &str) {
         self.queue.extend(self.held.remove(&name(account)).unwrap());
         self.settle();
@@ -329,7 +329,7 @@ impl Stage {
     }
 }
 
-/// What surrounds a node in the story.
+/// The surroundings of a node in the story.
 struct AtNode<'a> {
     stage: &'a mut Stage,
     account: &'a AccountName,
@@ -431,11 +431,11 @@ impl CoordinatorShell for Stage {
 }
 
 impl Story {
-    /// Tells it.
+    /// Plays the story.
     ///
     /// # Panics
     ///
-    /// If it does not come out as it should.
+    /// If the outcome is not as expected.
     pub fn tell() -> Self {
         let mut stage = Stage::new();
         stage.play();
@@ -461,12 +461,12 @@ impl Story {
         }
     }
 
-    /// The entries.
+    /// Returns the entries.
     pub fn entries(&self) -> impl Iterator<Item = Entry> {
         self.log.iter().map(|bytes| Entry::from_bytes(bytes).unwrap())
     }
 
-    /// The messages of nodes.
+    /// Returns the messages of nodes.
     pub fn by_nodes(&self) -> impl Iterator<Item = (&AccountName, &FromNode)> {
         self.said.iter().filter_map(|said| match said {
             Said::ByNode(account, message) => Some((account, message)),
@@ -474,7 +474,7 @@ impl Story {
         })
     }
 
-    /// The messages to the node of `account`.
+    /// Returns the messages to the node of `account`.
     pub fn to_node(&self, account: &AccountName) -> impl Iterator<Item = &FromCoordinator> {
         self.said.iter().filter_map(move |said| match said {
             Said::ToNode(to, message) if to == account => Some(message),
