@@ -180,19 +180,10 @@ impl IvnState {
         if !statement.author.may_state(&statement.body) {
             return Err(Refusal::Entries(Entries::WrongAuthor));
         }
-        let reversible = statement.body.class().reversible;
-        if let Some(account) = statement.author.account()
-            && reversible
-            && self.said.contains(&entry.id())
-        {
-            // A more specific reason is the better answer.
-            let specific = self.clone().take(entry, now).err();
-            return Err(specific
-                .unwrap_or(Refusal::Entries(Entries::AlreadySaid { account: account.clone() })));
-        }
         let events = self.take(entry, now)?;
-        if reversible {
-            self.said.insert(entry.id());
+        if statement.body.class().reversible {
+            let is_new = self.said.insert(entry.id());
+            debug_assert!(is_new, "the rule for {} calls `check_unsaid`", statement.body.kind());
         }
         self.size = self.size.saturating_add(1);
         if matches!(statement.author, Author::Account(_)) {
@@ -208,21 +199,29 @@ impl IvnState {
         let by = author.account().ok_or(Refusal::Entries(Entries::WrongAuthor));
         match body {
             Body::Genesis(_) => Err(Refusal::Entries(Entries::WrongAuthor)),
-            Body::Invitation(invitation) => self.invite(by?, invitation, *at, now),
+            Body::Invitation(invitation) => self.invite(id, by?, invitation, *at, now),
             Body::AccountAdmitted { keys } => self.admit(entry, by?, keys, now),
             Body::KeysRotated { keys } => self.rotate_keys(entry, by?, keys),
-            Body::AccountSuspended { account } => self.decide(by?, account, Decision::Suspend, *at),
-            Body::AccountResumed { account } => self.decide(by?, account, Decision::Resume, *at),
-            Body::AccountRemoved { account } => self.decide(by?, account, Decision::Remove, *at),
-            Body::AccountRoles { account, roles } => {
-                self.decide(by?, account, Decision::Roles(roles), *at)
+            Body::AccountSuspended { account } => {
+                self.decide(id, by?, account, Decision::Suspend, *at)
             }
-            Body::NodeStarted { incarnation } => self.node_started(by?, *incarnation, *at),
+            Body::AccountResumed { account } => {
+                self.decide(id, by?, account, Decision::Resume, *at)
+            }
+            Body::AccountRemoved { account } => {
+                self.decide(id, by?, account, Decision::Remove, *at)
+            }
+            Body::AccountRoles { account, roles } => {
+                self.decide(id, by?, account, Decision::Roles(roles), *at)
+            }
+            Body::NodeStarted { incarnation } => self.node_started(id, by?, *incarnation, *at),
             Body::NodeDuplicated { incarnation, other } => {
                 self.node_duplicated(by?, *incarnation, *other)
             }
             Body::GroupDefined(definition) => self.define_group(id, by?, definition, *at),
-            Body::GroupAccepted { group, definition } => self.accept_group(by?, group, *definition),
+            Body::GroupAccepted { group, definition } => {
+                self.accept_group(id, by?, group, *definition)
+            }
             Body::GroupChange(proposal) => self.propose_change(id, by?, proposal, now),
             Body::GroupChangeWithdrawn { change } => self.withdraw_change(by?, *change),
             Body::CeremonyStarted { group, session, attempt } => {
@@ -249,13 +248,13 @@ impl IvnState {
                 self.share_proved(by?, group, *epoch, &proof.0, *at)
             }
             Body::Request(request) => self.request_made(id, by?, request, now),
-            Body::Approval { request } => self.vote(by?, *request, None, now),
+            Body::Approval { request } => self.vote(id, by?, *request, None, now),
             Body::Refusal { reason, .. }
                 if reason.trim().is_empty() || reason.chars().count() > MAX_REASON =>
             {
                 Err(Refusal::Requests(Requests::Reason))
             }
-            Body::Refusal { request, reason } => self.vote(by?, *request, Some(reason), now),
+            Body::Refusal { request, reason } => self.vote(id, by?, *request, Some(reason), now),
             Body::Signature { request, session, signature, signers } => {
                 self.signed(*request, *session, &signature.0, signers, now)
             }
@@ -265,14 +264,25 @@ impl IvnState {
     /// Consent, or the reason for a refusal, on a request or on a change of a group.
     fn vote(
         &mut self,
+        id: EntryId,
         author: &AccountName,
         on: EntryId,
         refusal: Option<&str>,
         now: Timestamp,
     ) -> Result<Vec<Event>, Refusal> {
+        self.check_unsaid(id, author)?;
         match self.changes.contains_key(&on) {
             true => self.vote_on_change(author, on, refusal, now),
             false => self.vote_on_request(author, on, refusal, now),
+        }
+    }
+
+    /// Refuses an entry that is in the log already. Every rule for a kind that
+    /// [`crate::entry::Class::reversible`] names asks for it.
+    fn check_unsaid(&self, id: EntryId, author: &AccountName) -> Result<(), Refusal> {
+        match self.said.contains(&id) {
+            true => Err(Entries::AlreadySaid { account: author.clone() }.into()),
+            false => Ok(()),
         }
     }
 

@@ -6,7 +6,7 @@
 
 use crate::entry::{Entry, Invitation, Role};
 use crate::identity::{AccountKeys, PublicKey};
-use crate::names::{AccountName, Digest, Timestamp};
+use crate::names::{AccountName, Digest, EntryId, Timestamp};
 use crate::state::clock::MAX_CLOCK_LEAD;
 use crate::state::model::key::Unable;
 use crate::state::model::roster::Decision;
@@ -52,12 +52,14 @@ impl IvnState {
     /// An admin invites. A second invitation of one name replaces the first.
     pub(in crate::state) fn invite(
         &mut self,
+        id: EntryId,
         author: &AccountName,
         invitation: &Invitation,
         at: Timestamp,
         now: Timestamp,
     ) -> Result<Vec<Event>, Refusal> {
         self.check_admin(author)?;
+        self.check_unsaid(id, author)?;
         match (self.accounts.get(&invitation.name), invitation.replaces) {
             (None, None) => self.check_unused(&invitation.name)?,
             (None, Some(_)) => {
@@ -182,6 +184,7 @@ impl IvnState {
     /// An admin decides about an account.
     pub(in crate::state) fn decide(
         &mut self,
+        id: EntryId,
         author: &AccountName,
         name: &AccountName,
         decision: Decision<'_>,
@@ -202,6 +205,7 @@ impl IvnState {
         if said {
             return Err(Refusal::Accounts(Accounts::AlreadySo { account: name.clone() }));
         }
+        self.check_unsaid(id, author)?;
         let stays_admin = match decision {
             Decision::Resume => true,
             Decision::Suspend | Decision::Remove => false,
@@ -271,10 +275,12 @@ impl IvnState {
     /// A new process of an account's node: its part in unfinished DKG sessions is lost.
     pub(in crate::state) fn node_started(
         &mut self,
+        id: EntryId,
         author: &AccountName,
         incarnation: Digest,
         at: Timestamp,
     ) -> Result<Vec<Event>, Refusal> {
+        self.check_unsaid(id, author)?;
         let account = self.accounts.get_mut(author).ok_or_else(|| {
             Refusal::Accounts(Accounts::UnknownAccount { account: author.clone() })
         })?;

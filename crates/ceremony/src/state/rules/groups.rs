@@ -19,6 +19,7 @@ impl IvnState {
         at: Timestamp,
     ) -> Result<Vec<Event>, Refusal> {
         self.check_admin(author)?;
+        self.check_unsaid(id, author)?;
         if let Some(group) = self.groups.get(&definition.name) {
             if group.key.is_some() || group.session.is_some() {
                 return Err(Refusal::Groups(Groups::GroupExists {
@@ -71,6 +72,7 @@ impl IvnState {
     /// Consent to belong to a group: as defined, or as it will be after the change of that entry.
     pub(in crate::state) fn accept_group(
         &mut self,
+        id: EntryId,
         author: &AccountName,
         name: &GroupName,
         definition: EntryId,
@@ -80,6 +82,7 @@ impl IvnState {
         if !proposed && group.defined != definition {
             return Err(Refusal::Groups(Groups::DefinitionChanged { group: name.clone() }));
         }
+        self.check_unsaid(id, author)?;
         let group = self.group_mut(name)?;
         let not_a_member =
             || Refusal::Groups(Groups::NotAMember { account: author.clone(), group: name.clone() });
