@@ -53,6 +53,13 @@ fn forked_and_back(stage: &mut Stage, back: usize) {
     stage.asks(&ada(), 1).unwrap();
     let _ = stage.asks(&ben(), 2);
     stage.pass(1_000);
+    // Nodes that restart may have made the first log longer than the one that ben has. A checkpoint
+    // of more entries than he has would only stop him: he has no other log to compare it with.
+    for number in 30..45 {
+        if stage.node(&ben()).state().size() <= stage.liar.log_of(&ada()).len() as u64 {
+            let _ = stage.asks(&ben(), number);
+        }
+    }
     stage.liar.seat_at_first(&ben());
     stage.connect(&ben());
     for number in 3..7 {
