@@ -157,8 +157,8 @@ impl session::Secrets for Secrets {
         let recipient = parameters.participants().contains(&me);
         // In a reshare a session may continue without a dealer: enough others were faster.
         let optional = parameters.old().is_some();
-        let (run, Secrets { decryption, state }) = run.split();
-        let run = |state| run(Secrets { decryption, state });
+        let (run, Self { decryption, state }) = run.split();
+        let run = |state| run(Self { decryption, state });
         match (state, board.phase()) {
             (State::Committed(Some(prepared)), Phase::Reveal) => {
                 let own = prepared.dealer.sub_share(me);

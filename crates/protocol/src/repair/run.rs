@@ -103,8 +103,8 @@ impl session::Secrets for Secrets {
         let me = run.me;
         let helps = board.helpers().contains(&me);
         let full = board.helpers().len() == usize::from(board.parameters().min_signers());
-        let (run, Secrets(state)) = run.split();
-        let run = |state| run(Secrets(state));
+        let (run, Self(state)) = run.split();
+        let run = |state| run(Self(state));
         match (state, board.phase()) {
             (State::Offered { .. }, _) if full && !helps => Ok(Step::Left),
             (State::Offered { share, decryption }, Phase::Reveal) => {

@@ -150,7 +150,7 @@ fn a_changed_group_signs_under_its_exported_key() {
     for dry_run in ["", " --dry-run"] {
         system
             .run("ben", &format!("group change board --add dan{dry_run}"))
-            .fails(1, &["is being changed already", "quorate group cancel board"]);
+            .fails(1, &["is already being changed", "quorate group cancel board"]);
     }
     let id = until("the change in ben's inbox", || {
         let inbox = system.run("ben", "inbox --json").succeeds().json();

@@ -69,7 +69,7 @@ fn a_member_that_lost_its_machine_gets_its_share_back() {
     system.run("ben2", &format!("approve {id}")).fails(6, &["no usable share of the key"]);
     system
         .run("carol", "group refresh board")
-        .fails(1, &["is being changed already", "group show board"]);
+        .fails(1, &["is already being changed", "group show board"]);
     system.run("carol", &format!("approve {id}")).succeeds();
     is_healthy(&system, "carol");
     is_healthy(&system, "ben2");

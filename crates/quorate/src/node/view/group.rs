@@ -290,7 +290,7 @@ fn change_sentence(
     not_accepted: &BTreeSet<AccountName>,
 ) -> String {
     let round = |number: u8, what: &str| {
-        format!("Under way, round {number} of 5: waiting for {what} of {}.", list(&group.missing()))
+        format!("Under way, round {number} of 5: waiting for {what} of {}.", list(group.missing()))
     };
     if let Some(ceremony) = &group.session
         && let Some(member) = ceremony.terms.repairs()
@@ -310,7 +310,7 @@ fn change_sentence(
         Some(SessionPhase::Committing) => return round(1, "announcements"),
         Some(SessionPhase::Revealing) => {
             let needed = group.session.as_ref().map_or(0, |it| it.terms.dealers_needed());
-            let of = list_or(&group.missing());
+            let of = list_or(group.missing());
             return format!(
                 "Under way, round 2 of 5: waiting for the sealed shares of {of}; {needed} are enough."
             );
