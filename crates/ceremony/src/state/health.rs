@@ -5,20 +5,31 @@
 //! member that is unable has no vote and deals no share. The second is for people, because it depends on the time. The
 //! same applies to a duplicated node: neither copy signs, the account keeps its vote, and restarting either copy ends it.
 
+use serde::{Deserialize, Serialize};
+
 use crate::names::{AccountName, GroupName, Timestamp};
 use crate::state::IvnState;
 use crate::state::model::group::Group;
 use crate::state::model::key::Health;
 
 /// A group that would have too few healthy shares, or just enough.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Shortfall {
     /// Which.
     pub group: GroupName,
     /// How many it takes to sign.
     pub min_signers: usize,
+    /// How many members there are.
+    pub members: usize,
     /// How many there would be.
     pub healthy: usize,
+}
+
+impl Shortfall {
+    /// Whether nothing could be signed any more.
+    pub fn is_fatal(&self) -> bool {
+        self.healthy < self.min_signers
+    }
 }
 
 impl IvnState {
@@ -66,8 +77,9 @@ impl IvnState {
                 *name != without && matches!(health, Health::Healthy { .. })
             });
             let healthy = healthy.count();
-            let (group, min_signers) = (group.definition.name.clone(), key.min_signers());
-            (healthy <= min_signers).then_some(Shortfall { group, min_signers, healthy })
+            let (members, min_signers) = (group.definition.members.len(), key.min_signers());
+            let group = group.definition.name.clone();
+            (healthy <= min_signers).then_some(Shortfall { group, min_signers, members, healthy })
         };
         self.groups.values().filter_map(of).collect()
     }

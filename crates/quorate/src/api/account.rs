@@ -1,17 +1,17 @@
-//! What a node tells of accounts: who they are, whether they may act, and what depends on their shares.
+//! What a node answers about accounts: who they are, whether they may act, and what depends on
+//! their shares.
 
 use std::collections::BTreeSet;
 
 use quorate_ceremony::entry::Role;
 use quorate_ceremony::identity::PublicKey;
 use quorate_ceremony::names::{AccountName, GroupName, Timestamp};
+use quorate_ceremony::state::{Health, Shortfall};
 use serde::{Deserialize, Serialize};
 
 /// An account, present or former.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct AccountView {
-    /// How it stands, in one sentence.
-    pub sentence: String,
     /// Its name.
     pub account: AccountName,
     /// Whether it may act.
@@ -33,7 +33,7 @@ pub struct AccountView {
     /// The groups that it is a member of, by their definitions.
     pub groups: Vec<MembershipView>,
     /// The groups that would have as few healthy shares as a signature takes, or fewer, without its own.
-    pub shortfalls: Vec<ShortfallView>,
+    pub shortfalls: Vec<Shortfall>,
 }
 
 /// Whether an account may act.
@@ -53,55 +53,8 @@ pub enum Standing {
 pub struct MembershipView {
     /// The group.
     pub group: GroupName,
-    /// What the log shows of the share.
-    pub share: ShareState,
-    /// That in words.
-    pub detail: String,
-    /// When it was shown last that the share can be used.
-    pub proved: Option<Timestamp>,
-}
-
-/// What the log shows of a share.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ShareState {
-    /// The group has no key yet.
-    NoKey,
-    /// It was shown lately that its node has it.
-    Healthy,
-    /// Nothing has shown that for a while.
-    Silent,
-    /// Two copies of its node ran, and none has started anew since: neither signs.
-    Doubled,
-    /// It can not be used.
-    Unable,
-}
-
-/// A group that would have too few healthy shares, or just enough.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct ShortfallView {
-    /// Which.
-    pub group: GroupName,
-    /// How many members it takes to sign.
-    pub min_signers: usize,
-    /// How many members there are.
-    pub members: usize,
-    /// How many healthy shares there would be.
-    pub healthy: usize,
-}
-
-impl ShortfallView {
-    /// Whether nothing could be signed any more.
-    pub fn is_fatal(&self) -> bool {
-        self.healthy < self.min_signers
-    }
-}
-
-impl std::fmt::Display for ShortfallView {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { group, min_signers, members, healthy } = self;
-        write!(f, "{group}: {min_signers} of {members} sign, {healthy} healthy would be left")
-    }
+    /// What the log shows of the share; nothing while the group has no key.
+    pub health: Option<Health>,
 }
 
 /// An open invitation.

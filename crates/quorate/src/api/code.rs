@@ -79,6 +79,10 @@ codes! {
     NotAllowed = "not-allowed", NotAllowed, 403;
     /// The coordinator cannot be reached.
     Unreachable = "unreachable", Unreachable, 503;
+    /// The coordinator refuses the node, for a reason that the node's log does not show.
+    Unwanted = "unwanted", NotAllowed, 403;
+    /// Two copies of the node run, and neither signs.
+    Duplicated = "duplicated", NotAllowed, 409;
     /// Too few nodes are online.
     TooFewNodes = "too-few-nodes", TooFewNodes, 503;
     /// Signed by, or issued under, a key that is not trusted.
@@ -237,15 +241,14 @@ fn object(why: &Refusal) -> Map<String, Value> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use quorate_ceremony::state::refusal::{
         Accounts, Changes, Confirmations, Entries, Groups, Possession, Requests, Sessions,
     };
+    use std::collections::BTreeMap;
 
     use super::*;
 
-    /// The codes of the log's rules.
+    /// The codes of the log's rules, of all families of refusals.
     fn rules() -> Vec<String> {
         let families = [
             Entries::CODES,

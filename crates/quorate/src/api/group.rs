@@ -1,27 +1,31 @@
-//! What a node tells of groups: where they stand, how their shares are, and what is proposed to change about them.
+//! What a node answers about groups: where they stand, how their shares are, and what is proposed
+//! to change about them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quorate_ceremony::entry::GroupDefinition;
+use quorate_ceremony::entry::{AbortReason, GroupDefinition};
 use quorate_ceremony::names::{AccountName, DocumentType, EntryId, GroupName, Timestamp};
 use quorate_ceremony::policy::Policy;
-use quorate_ceremony::state::{Health, Unable};
+use quorate_ceremony::state::{Health, PastChange, SessionPhase, Unable};
 use serde::{Deserialize, Serialize};
-
-use super::BlockedView;
 
 /// A group.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct GroupView {
-    /// Where it stands, in one sentence.
-    pub sentence: String,
     /// Its name.
     pub name: GroupName,
-    /// What to do about it, where something is wrong.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub advice: Option<String>,
+    /// The account whose node answers.
+    pub seen_by: AccountName,
+    /// Whether that node is connected: otherwise nothing is known of who is online.
+    pub connected: bool,
     /// Where it stands.
     pub state: GroupStage,
+    /// The session that is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionView>,
+    /// How the latest session ended, if it was to make the key and there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<StoppedView>,
     /// Whether it can sign now, once there is a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing: Option<SigningStage>,
@@ -41,26 +45,25 @@ pub struct GroupView {
     pub verifying_key: Option<String>,
     /// Counts the key's sets of shares.
     pub epoch: Option<u64>,
-    /// Whether this node should have a share of the key and has none: its data was lost, or restored without it.
+    /// Whether this node should have a share of the key and has none: its data was lost, or
+    /// restored without it.
     #[serde(default)]
     pub lacks_share: bool,
     /// How many members' nodes showed lately that they have their shares, once there is a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub healthy: Option<usize>,
-    /// How the shares are, in one sentence, once there is a key: `3 of 5 needed, 4 healthy; carol not proved for 9 days`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shares: Option<String>,
     /// How many members can use their shares, as far as is known, once there is a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub able: Option<usize>,
-    /// When new shares are to be made by themselves, if the policy says so.
+    /// When new shares are to be made automatically, if the policy asks for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh: Option<RefreshView>,
     /// What is proposed to change, or under way.
     pub change: Option<Box<ChangeView>>,
-    /// How the latest change ended that is not pending any more.
-    pub past_change: Option<PastChangeView>,
-    /// Shares that were made by the latest change, or attempts to carry it out, and never came into use.
+    /// The latest change that is not pending any more.
+    pub past_change: Option<PastChange>,
+    /// Shares that were made by the latest change, or attempts to carry it out, and never came into
+    /// use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unused: Option<UnusedView>,
     /// Sessions so far.
@@ -69,29 +72,34 @@ pub struct GroupView {
     pub dkg_ms: Option<u64>,
 }
 
-/// A change of a group that is over.
+/// A session under way.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct PastChangeView {
-    /// Its id.
-    pub id: EntryId,
-    /// Whether it is in force.
-    pub done: bool,
-    /// What became of it, in a sentence.
-    pub end: String,
-    /// Of which group.
-    pub group: GroupName,
-    /// What was proposed, in a few words.
-    pub what: String,
-    /// Who proposed it.
-    pub proposer: AccountName,
-    /// Who refused, and why.
-    pub refusals: BTreeMap<AccountName, String>,
+pub struct SessionView {
+    /// Its step.
+    pub phase: SessionPhase,
+    /// Whose message it waits for.
+    pub missing: Vec<AccountName>,
+    /// How many dealers, or in a repair helpers, are enough.
+    pub dealers_needed: usize,
+    /// The member whose share it repairs.
+    pub repairs: Option<AccountName>,
+    /// Where it cannot succeed: whether another session follows automatically.
+    pub is_tried_again: bool,
+}
+
+/// How a session ended without a key.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct StoppedView {
+    /// Why.
+    pub reason: AbortReason,
+    /// Whether another session follows automatically.
+    pub is_tried_again: bool,
 }
 
 /// Shares that never came into use. Nodes keep them until later ones are in use.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct UnusedView {
-    /// Who stated to have one. Others may have theirs, too, without having said so.
+    /// Who stated to have one. Others may have theirs, too.
     pub certified: BTreeSet<AccountName>,
     /// How many were to get one.
     pub holders: usize,
@@ -99,14 +107,14 @@ pub struct UnusedView {
     pub min_signers: u16,
 }
 
-/// New shares that a group's policy wants made by themselves.
+/// New shares that a group's policy wants made automatically.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct RefreshView {
     /// When.
     pub due: Timestamp,
-    /// Why that does not happen by itself, and what to do.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hindered: Option<BlockedView>,
+    /// The members because of whom that does not happen.
+    #[serde(default)]
+    pub hindered_by: Vec<(AccountName, Unable)>,
 }
 
 /// Whether a group with a key can sign.
@@ -119,31 +127,45 @@ pub enum SigningStage {
     TooFewOnline,
     /// Too few members can use their shares, online or not.
     TooFewShares,
-    /// Enough members can use their shares; who is online is not known while there is no connection.
+    /// Enough members can use their shares; who is online is not known while there is no
+    /// connection.
     Unknown,
+}
+
+impl SigningStage {
+    /// By how many members it takes, how many can use their shares, and how many of these are
+    /// online, if that is known.
+    pub fn of(needed: usize, able: usize, online: Option<usize>) -> Self {
+        match online {
+            _ if able < needed => Self::TooFewShares,
+            None => Self::Unknown,
+            Some(online) if online >= needed => Self::Ready,
+            Some(_) => Self::TooFewOnline,
+        }
+    }
 }
 
 /// A proposed change of a group.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct ChangeView {
-    /// Where it stands, who is missing, and what happens next, in one sentence.
-    pub sentence: String,
     /// Its id.
     pub id: EntryId,
     /// Of which group.
     pub group: GroupName,
     /// Who proposes it.
     pub proposer: AccountName,
-    /// Whether only the shares are to be others.
+    /// The session that carries it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionView>,
+    /// Whether it only makes new shares.
     pub refresh: bool,
-    /// The member that is to get its lost share back, where that is all.
+    /// The member whose lost share is to be restored, where that is all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repairs: Option<AccountName>,
-    /// When the log last showed that this member's node has its share, if that was lately: is it really lost?
+    /// When the log last showed that this member's node has its share, if that was lately.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share_shown: Option<Timestamp>,
-    /// Members with other keys than when they got their shares, who would get one again: whoever approves should know that
-    /// it is they who have the new keys.
+    /// Members with new keys, who would receive a share again.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub regains: BTreeSet<AccountName>,
     /// The whole group as it is.
@@ -160,12 +182,18 @@ pub struct ChangeView {
     pub approvals_required: u16,
     /// Who approved.
     pub approvals: BTreeSet<AccountName>,
-    /// Who refused, and why.
+    /// Who rejected, and why.
     pub refusals: BTreeMap<AccountName, String>,
     /// Members who have not decided and still can.
     pub undecided: BTreeSet<AccountName>,
     /// Who has not accepted yet to join.
     pub not_accepted: BTreeSet<AccountName>,
+    /// Who would receive a share, and is suspended.
+    #[serde(default)]
+    pub suspended: Vec<AccountName>,
+    /// Who would receive a share, and is offline.
+    #[serde(default)]
+    pub offline: Vec<AccountName>,
     /// Whether it waits for this account's decision.
     pub decides: bool,
     /// Whether it waits for this account to accept to join.
@@ -190,8 +218,22 @@ pub enum GroupStage {
     Activating,
     /// The key is in use.
     Ready,
-    /// The DKG ended without a key, and no other follows by itself.
+    /// The DKG ended without a key, and no other follows automatically.
     Failed,
+}
+
+impl GroupStage {
+    /// Whether nothing more happens automatically.
+    pub fn is_final(self) -> bool {
+        match self {
+            Self::Defined
+            | Self::Accepted
+            | Self::Generating
+            | Self::Certifying
+            | Self::Activating => false,
+            Self::Ready | Self::Failed => true,
+        }
+    }
 }
 
 /// A member of a group.
@@ -207,69 +249,37 @@ pub struct MemberView {
     pub accepted: bool,
     /// Whether the running DKG waits for it.
     pub awaited: bool,
-    /// What the log shows of its share, once there is a key.
+    /// Its share, once there is a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub share: Option<ShareView>,
+    pub share: Option<Share>,
 }
 
-/// What the log shows of a member's share.
+/// A member's share, as the node that answers knows it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
-#[serde(tag = "state", rename_all = "kebab-case")]
-pub enum ShareView {
-    /// Its node showed lately that it has it.
-    Healthy {
-        /// When.
-        proved: Timestamp,
-    },
-    /// Its node has not shown that for more than three days.
-    Silent {
-        /// When it did last.
-        proved: Timestamp,
-    },
-    /// Two copies of its node ran, and none has started anew since: neither signs.
-    Doubled,
-    /// Of the node that is asked: it should have the share, and has not.
+#[serde(rename_all = "kebab-case")]
+pub enum Share {
+    /// What the log shows of it.
+    Shown(Health),
+    /// It is the answering node's own, which should have it and has not.
     Missing,
-    /// An admin suspended the account.
-    Suspended,
-    /// An admin replaced the account's keys; the share went with the former ones.
-    Lost,
-    /// The account is not on the roster any more.
-    Removed,
 }
 
-impl ShareView {
+impl Share {
     /// Whether its holder can sign with it, as far as is known.
     pub fn is_usable(self) -> bool {
-        match self {
-            Self::Healthy { .. } | Self::Silent { .. } => true,
-            Self::Doubled | Self::Missing | Self::Suspended | Self::Lost | Self::Removed => false,
-        }
+        matches!(self, Self::Shown(Health::Healthy { .. } | Health::Silent { .. }))
     }
-}
 
-impl From<Health> for ShareView {
-    fn from(health: Health) -> Self {
-        match health {
-            Health::Healthy { proved } => Self::Healthy { proved },
-            Health::Silent { proved } => Self::Silent { proved },
-            Health::Doubled => Self::Doubled,
-            Health::Unable(Unable::Suspended) => Self::Suspended,
-            Health::Unable(Unable::Replaced) => Self::Lost,
-            Health::Unable(Unable::Removed) => Self::Removed,
-        }
+    /// Whether its holder showed lately that it has it.
+    pub fn is_healthy(self) -> bool {
+        matches!(self, Self::Shown(Health::Healthy { .. }))
     }
-}
-impl GroupStage {
-    /// Whether nothing more happens by itself.
-    pub fn is_final(self) -> bool {
+
+    /// When its holder last showed that it has it, if it can use it.
+    pub fn proved(self) -> Option<Timestamp> {
         match self {
-            Self::Defined
-            | Self::Accepted
-            | Self::Generating
-            | Self::Certifying
-            | Self::Activating => false,
-            Self::Ready | Self::Failed => true,
+            Self::Shown(Health::Healthy { proved } | Health::Silent { proved }) => Some(proved),
+            _ => None,
         }
     }
 }

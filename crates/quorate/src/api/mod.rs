@@ -10,19 +10,20 @@ mod status;
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_ceremony::encoding::Base64;
-use quorate_ceremony::entry::{GroupDefinition, Invitation, Role};
+use quorate_ceremony::entry::{Body, GroupDefinition, Invitation, Role};
 use quorate_ceremony::names::{AccountName, Digest, DocumentType, EntryId, GroupName, Timestamp};
+use quorate_ceremony::state::{PastChange, Refused};
 use serde::{Deserialize, Serialize};
 
-pub use account::{AccountView, InvitedView, MembershipView, ShareState, ShortfallView, Standing};
+pub use account::{AccountView, InvitedView, MembershipView, Standing};
 pub use blocked::BlockedView;
 pub use code::{Code, Exit};
 pub use group::{
-    ChangeView, GroupStage, GroupView, MemberView, PastChangeView, RefreshView, ShareView,
-    SigningStage, UnusedView,
+    ChangeView, GroupStage, GroupView, MemberView, RefreshView, SessionView, Share, SigningStage,
+    StoppedView, UnusedView,
 };
 pub use problem::{HttpProblem, PROBLEM_TYPE, Problem};
-pub use status::{StatusView, TroubleView};
+pub use status::{StatusView, TroubleKind, TroubleView};
 
 /// A question or an order to a node.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -36,7 +37,7 @@ pub enum Ask {
     Accounts,
     /// All groups.
     Groups,
-    /// One group. With `watch`, again at every step until it has a key or can not get one, and no change is pending.
+    /// One group. With `watch`, again at every step until it has a key or cannot get one, and no change is pending.
     Group {
         /// Its name.
         name: GroupName,
@@ -248,7 +249,7 @@ pub enum Answer {
     /// To [`Ask::PastChange`], if there is exactly one.
     PastChange {
         /// What became of it.
-        change: Option<PastChangeView>,
+        change: Option<PastChange>,
     },
     /// To [`Ask::Entries`].
     Entries {
@@ -287,8 +288,6 @@ pub enum Answer {
 /// A request.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct RequestView {
-    /// Where it stands, who is missing, and what happens next, in one sentence.
-    pub sentence: String,
     /// Its id.
     pub id: EntryId,
     /// Index of its entry.
@@ -334,7 +333,23 @@ pub struct RequestView {
     /// Whose shares made it.
     pub signers: Vec<AccountName>,
     /// Why it was refused by rule.
-    pub refused: Option<String>,
+    pub refused: Option<Refused>,
+    /// What the signature of an approved request waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits: Option<SigningWait>,
+}
+
+/// What the signature of an approved request waits for.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct SigningWait {
+    /// Whether the node that answers is connected: otherwise nothing is known of who is online.
+    pub connected: bool,
+    /// How many shares it takes.
+    pub min_signers: u16,
+    /// The shares of the members who approved.
+    pub shares: Vec<(AccountName, Share)>,
+    /// Who is online.
+    pub online: BTreeSet<AccountName>,
 }
 
 /// Where a request stands.
@@ -378,6 +393,10 @@ pub struct EntryView {
     pub at: Timestamp,
     /// What kind of statement.
     pub kind: String,
-    /// What it says, in one sentence.
-    pub sentence: String,
+    /// The statement.
+    pub body: Box<Body>,
+    /// The group of the session that it belongs to.
+    pub group: Option<GroupName>,
+    /// Whether it is a vote on a change of a group, and not on a request.
+    pub is_on_change: bool,
 }

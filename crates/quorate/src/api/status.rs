@@ -1,4 +1,4 @@
-//! How a node and its IVN are, and why it does not follow the log any more.
+//! How a node and its IVN are, and why the node does not follow the log any more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,8 +12,6 @@ use super::{BlockedView, GroupView};
 /// How a node and its IVN are.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct StatusView {
-    /// In one sentence.
-    pub sentence: String,
     /// The account.
     pub account: AccountName,
     /// Its roles; empty while the log that this node has does not show its admission.
@@ -29,6 +27,10 @@ pub struct StatusView {
     pub hub: String,
     /// Whether there is a connection.
     pub connected: bool,
+    /// How far this machine's clock is ahead of the coordinator's, in seconds, if the coordinator
+    /// accepts nothing from it because of that.
+    #[serde(default)]
+    pub clock_lead: Option<u64>,
     /// Entries that this node verified.
     pub log_size: u64,
     /// The log's verifier key.
@@ -52,44 +54,47 @@ pub struct StatusView {
     pub now: Timestamp,
 }
 
-/// [`Contradiction`], for people.
+/// [`Contradiction`], as data.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct TroubleView {
     /// What it is.
-    pub sentence: String,
-    /// The two checkpoints that do not fit together, where that is the trouble and proves nothing yet.
+    pub kind: TroubleKind,
+    /// The two checkpoints that do not fit together, where that is the trouble and proves nothing
+    /// yet.
     pub checkpoints: Option<(String, String)>,
-    /// The proof of misbehaviour, where there is one, as it is handed on.
+    /// The proof of misbehaviour, where there is one, in the form in which it is handed to others.
     pub proof: Option<serde_json::Value>,
+}
+
+/// What keeps a node from signing.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TroubleKind {
+    /// The coordinator is proved to break the rules: what the proof shows.
+    Misbehaviour(String),
+    /// The coordinator signed a checkpoint that does not fit the log that the node verified.
+    Unexplained,
+    /// The coordinator shows a log with fewer entries than the node has verified.
+    Behind {
+        /// How many it shows.
+        size: u64,
+    },
 }
 
 impl TroubleView {
     /// What keeps this node from signing.
     pub(crate) fn of(node: &Node) -> Option<Self> {
-        let (sentence, checkpoints) = match node.trouble()? {
-            Contradiction::Misbehaviour(proved) => (
-                format!(
-                    "The coordinator is proved to break the rules: {proved}. This node keeps the proof and signs \
-                     nothing any more."
-                ),
-                None,
-            ),
-            Contradiction::Unexplained { ours, theirs } => (
-                "The coordinator signed a checkpoint that does not fit the log that this node verified; this node \
-                 signs nothing until the log shows which is right."
-                    .to_owned(),
-                ours.clone().map(|ours| (ours, theirs.clone())),
-            ),
-            Contradiction::Behind { size } => (
-                format!(
-                    "The coordinator shows a log of only {size} entries, fewer than this node has verified: it was \
-                     restored from an old copy."
-                ),
-                None,
-            ),
+        let (kind, checkpoints) = match node.trouble()? {
+            Contradiction::Misbehaviour(proved) => {
+                (TroubleKind::Misbehaviour(proved.to_string()), None)
+            }
+            Contradiction::Unexplained { ours, theirs } => {
+                (TroubleKind::Unexplained, ours.clone().map(|ours| (ours, theirs.clone())))
+            }
+            Contradiction::Behind { size } => (TroubleKind::Behind { size: *size }, None),
         };
         let proof =
             node.misbehaviour().and_then(|proof| serde_json::from_str(&proof.to_json()).ok());
-        Some(Self { sentence, checkpoints, proof })
+        Some(Self { kind, checkpoints, proof })
     }
 }

@@ -1,4 +1,4 @@
-//! `quorate approve`: consents to a request, or to a proposed change of a group.
+//! `quorate approve`: approves a request, or a proposed change of a group.
 
 use std::io::{BufRead as _, Write as _};
 
@@ -8,15 +8,18 @@ use quorate_ceremony::names::AccountName;
 use super::context::{Context, now};
 use super::session::Session;
 use super::sign::decided;
-use super::{Failure, Run, page};
+use super::{Failure, Run};
 use crate::api::{Ask, ChangeView, Code, Problem, RequestStage, RequestView};
-use crate::render::{Page, Tone};
+use crate::render::{
+    self, Page, Tone, change_end, change_sentence, group_advice, group_sentence, is_done, json,
+    request_details, request_sentence,
+};
 
 /// Approve a request, or a proposed change of a group
 ///
-/// Shows what is to be signed and asks, on a terminal; elsewhere, or with --yes or --no-input, giving the id is the
-/// decision. Your node signs an approval of exactly this document. The signature is made when enough members approved
-/// and enough nodes are online, whether you wait or not.
+/// On a terminal, shows what is to be signed and asks for confirmation. Elsewhere, or with --yes or --no-input, the id
+/// alone is the decision. Your node signs an approval of exactly this document. The signature is made when enough
+/// members have approved and enough nodes are online, whether you wait or not.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -48,26 +51,29 @@ impl Run for Approve {
         }
         if let Some(reason) = request.refusals.get(&account) {
             let message = format!(
-                "you refused request {} already ({reason}), and that is final",
+                "you rejected request {} already ({reason}), and that is final",
                 request.id.short()
             );
             return Err(Problem::new(Code::Failed, message)
-                .hint("if it is wanted after all, have the document asked for again: quorate sign")
+                .hint(
+                    "to approve it after all, the document has to be submitted again: quorate sign",
+                )
                 .into());
         }
         self.check_hash(&request)?;
         self.confirm(context, &request.id.short(), |page| {
             page.sentence("This is what would be signed:");
-            page::request_details(page, &request, now());
+            request_details(page, &request, now());
         })?;
         session.order(Ask::Approve { id: request.id.to_string() })?;
         let request = session.request(&request.id.to_string())?;
         show(context, &request, "approved")?;
         let group = session.group(&request.group)?;
         if group.lacks_share {
-            let advice = group.advice.map(|advice| format!(": {advice}")).unwrap_or_default();
+            let advice =
+                group_advice(&group).map(|advice| format!(": {advice}")).unwrap_or_default();
             context.terminal.warn(&format!(
-                "the approval counts, but this node has no share of {}, so it can not help to sign{advice}",
+                "the approval counts, but this node has no share of {}, so it cannot help to sign{advice}",
                 group.name
             ));
         }
@@ -85,7 +91,7 @@ impl Approve {
     ) -> Result<(), Failure> {
         let id = change.id.short();
         if let Some(reason) = change.refusals.get(account) {
-            let message = format!("you refused change {id} already ({reason}), and that is final");
+            let message = format!("you rejected change {id} already ({reason}), and that is final");
             return Err(Problem::new(Code::Failed, message).hint(decide_again(change)).into());
         }
         if self.sha256.is_some() {
@@ -97,7 +103,7 @@ impl Approve {
         }
         self.confirm(context, &id, |page| {
             page.sentence("This is what would change:");
-            page::change(page, change, now());
+            render::change(page, change, now());
         })?;
         session.order(Ask::Approve { id: change.id.to_string() })?;
         show_change(context, session, change, "approved")
@@ -118,7 +124,7 @@ impl Approve {
             return Ok(());
         }
         Err(Problem::new(Code::Failed, "not approved: nothing was changed")
-            .hint(format!("to refuse it: quorate reject {id} --reason TEXT")))
+            .hint(format!("to reject it: quorate reject {id} --reason TEXT")))
     }
 
     fn check_hash(&self, request: &RequestView) -> Result<(), Problem> {
@@ -139,9 +145,9 @@ impl Approve {
 }
 
 fn show(context: &Context, request: &RequestView, done: &str) -> Result<(), Failure> {
-    context.terminal.show("request", request, |page| {
+    context.terminal.show("request", &json::request(request), |page| {
         page.verdict(Tone::Good, format!("{done}: request {}", request.id.short()));
-        page.note(&request.sentence);
+        page.note(request_sentence(request));
     })?;
     Ok(())
 }
@@ -154,16 +160,19 @@ pub(super) fn show_change(
     said: &str,
 ) -> Result<(), Failure> {
     let group = session.group(&change.group)?;
-    context.terminal.show("group", &group, |page| {
+    context.terminal.show("group", &json::group(&group, now()), |page| {
         page.verdict(Tone::Good, format!("{said}: change {} of {}", change.id.short(), group.name));
         match (&group.change, &group.past_change) {
-            (Some(pending), _) if pending.id == change.id => page.note(&pending.sentence),
-            (_, Some(past)) if past.id == change.id && past.done => page.note(&group.sentence),
+            (Some(pending), _) if pending.id == change.id => page.note(change_sentence(pending)),
+            (_, Some(past)) if past.id == change.id && is_done(past) => {
+                page.note(group_sentence(&group))
+            }
             (_, Some(past)) if past.id == change.id => page.note(format!(
                 "That is the end of the change, and {} stays as it is: {}.",
-                group.name, past.end
+                group.name,
+                change_end(past)
             )),
-            _ => page.note(&group.sentence),
+            _ => page.note(group_sentence(&group)),
         }
     })?;
     Ok(())
@@ -172,7 +181,7 @@ pub(super) fn show_change(
 /// What to do about a vote on a change that was not meant so.
 pub(super) fn decide_again(change: &ChangeView) -> String {
     format!(
-        "{} or an admin can take the change back, to propose it again: quorate group cancel {}",
+        "{} or an admin can withdraw the change, to propose it again: quorate group cancel {}",
         change.proposer, change.group
     )
 }
@@ -180,7 +189,7 @@ pub(super) fn decide_again(change: &ChangeView) -> String {
 /// Asks a person.
 pub(super) fn confirms(question: &str) -> Result<bool, Problem> {
     let failed =
-        |error| Problem::new(Code::Failed, format!("the terminal can not be used: {error}"));
+        |error| Problem::new(Code::Failed, format!("the terminal cannot be used: {error}"));
     let mut stderr = std::io::stderr().lock();
     stderr.write_all(question.as_bytes()).and_then(|()| stderr.flush()).map_err(failed)?;
     let mut answer = String::new();

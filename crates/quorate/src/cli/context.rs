@@ -137,9 +137,9 @@ pub(super) fn home_problem(error: &HomeError) -> Problem {
     let problem = Problem::new(Code::Failed, chain(error));
     match error {
         HomeError::Missing { kind: "node", .. } => problem.hint(
-            "`quorate init` founds an IVN; `quorate join URL` joins one; --home says where a home is",
+            "`quorate init` creates an IVN; `quorate join URL` joins one; --home says where a home is",
         ),
-        HomeError::Missing { .. } => problem.hint("`quorate init` founds an IVN"),
+        HomeError::Missing { .. } => problem.hint("`quorate init` creates an IVN"),
         HomeError::Ambiguous { names, .. } => {
             problem.hint(format!("they are of: {}", names.join(", ")))
         }

@@ -12,11 +12,14 @@ use serde::Serialize;
 
 use super::context::{Context, now};
 use super::session::Session;
-use super::{Failure, Run, file, log};
+use super::{Failure, Run, log};
 use crate::api::{Exit, GroupStage, GroupView, Problem, SigningStage, StatusView};
 use crate::home::NodeConfig;
 use crate::proof_files;
-use crate::render::{Tone, plural, relative, rough};
+use crate::render::{
+    Tone, blocked_advice, blocked_sentence, group_advice, group_sentence, hindered, plural,
+    relative, rough, size, trouble_sentence,
+};
 
 /// Check the home, the node, the connection, the clock, the disk and the tools
 ///
@@ -120,7 +123,7 @@ fn home_checks(home: &Path) -> Vec<Check> {
     let private = |name, path: &Path| match std::fs::metadata(path) {
         Err(error) => Check::fail(
             name,
-            format!("{} can not be read: {error}", path.display()),
+            format!("{} cannot be read: {error}", path.display()),
             "restore it from a backup",
         ),
         Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => Check::fail(
@@ -133,7 +136,7 @@ fn home_checks(home: &Path) -> Vec<Check> {
     let mut checks = vec![private("home", home), private("keys", &home.join("keys.sealed"))];
     if home.join("keys.next").exists() {
         let detail =
-            "this account is getting new keys, and that is not finished: its node does not start";
+            "this account is receiving new keys, and that is not finished: its node does not start";
         checks.push(Check::fail("new keys", detail, "quorate node rotate-keys"));
     }
     checks
@@ -146,7 +149,7 @@ fn disk(home: &Path) -> Check {
         }
         Ok(disk) => {
             let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-            let detail = format!("{} free", file::size(free));
+            let detail = format!("{} free", size(free));
             match free {
                 ..TOO_LITTLE => {
                     Check::fail("disk", detail, "make room: nothing can be stored on a full disk")
@@ -163,7 +166,7 @@ fn disk(home: &Path) -> Check {
 fn certificate(config: &NodeConfig) -> Check {
     let end = NodeCertificate::from_pem(&config.client_certificate).and_then(|pem| pem.not_after());
     let Ok(end) = end else {
-        return Check::fail("certificate", "it can not be read", "restore home.json from a backup");
+        return Check::fail("certificate", "it cannot be read", "restore home.json from a backup");
     };
     match end.duration_since(SystemTime::now()) {
         Err(_) => Check::fail(
@@ -183,7 +186,7 @@ fn certificate(config: &NodeConfig) -> Check {
 /// Proof that the coordinator broke the rules, whether a node runs or not.
 fn misbehaviour(home: &Path) -> Vec<Check> {
     let unreadable = |error: &dyn std::fmt::Display| {
-        let detail = format!("{} can not be listed: {error}", home.display());
+        let detail = format!("{} cannot be listed: {error}", home.display());
         vec![Check::fail("coordinator", detail, "look at its permissions, and at the disk")]
     };
     let found = match proof_files::list(home) {
@@ -194,9 +197,7 @@ fn misbehaviour(home: &Path) -> Vec<Check> {
         let path = path.display().to_string();
         Check::fail(
             "coordinator",
-            format!(
-                "{path} proves that it broke the rules of the log; this node signs nothing any more"
-            ),
+            format!("{path} proves that it broke the rules of the log; this node no longer signs"),
             format!(
                 "send the file to the other members and find out who runs the coordinator; anybody can check it: quorate log verify --misbehaviour {} --log-key KEY",
                 super::shell_quote::quoted(&path)
@@ -245,13 +246,15 @@ fn running(context: &Context) -> Result<Option<(Session, StatusView)>, Problem> 
 
 fn connection(status: &StatusView) -> Vec<Check> {
     let connected = match status.connected {
-        _ if let Some(hindrance) = &status.hindrance => {
-            Check::fail("account", hindrance.sentence.clone(), hindrance.advice.clone())
-        }
+        _ if let Some(hindrance) = &status.hindrance => Check::fail(
+            "account",
+            blocked_sentence(hindrance),
+            blocked_advice(hindrance, &status.account),
+        ),
         true => Check::ok("connection", format!("connected to the coordinator at {}", status.hub)),
         false => Check::fail(
             "connection",
-            format!("the coordinator at {} can not be reached", status.hub),
+            format!("the coordinator at {} cannot be reached", status.hub),
             "is it running (quorate serve), and is the network up? the node keeps trying",
         ),
     };
@@ -261,7 +264,7 @@ fn connection(status: &StatusView) -> Vec<Check> {
         }
         Some(trouble) => Check::fail(
             "log",
-            trouble.sentence.clone(),
+            trouble_sentence(trouble),
             "keep this home as it is, tell the other members, and find out who runs the coordinator",
         ),
     };
@@ -334,9 +337,9 @@ fn lacking(status: &StatusView) -> Vec<Check> {
         let (name, account) = (&group.name, &status.account);
         Check::fail(
             "share",
-            format!("this node has no share of {name}: it can not sign for it"),
+            format!("this node has no share of {name}: it cannot sign for it"),
             format!(
-                "a newer backup has it, or the others give it back: quorate group repair {name} {account}"
+                "restore a newer backup that contains it, or have the others restore it: quorate group repair {name} {account}"
             ),
         )
     };
@@ -348,26 +351,26 @@ fn short(status: &StatusView) -> Vec<Check> {
     let mine = status.groups.iter().filter(|group| is_of(group, status));
     let short = mine.filter(|group| group.signing == Some(SigningStage::TooFewShares));
     let check = |group: &GroupView| {
-        Check::fail("group", group.sentence.clone(), group.advice.clone().unwrap_or_default())
+        Check::fail("group", group_sentence(group), group_advice(group).unwrap_or_default())
     };
     short.map(check).collect()
 }
 
-/// Groups of this account whose new shares are overdue, and nobody makes them by themselves.
+/// Groups of this account whose new shares are overdue, and are not made automatically.
 fn overdue(status: &StatusView, now: Timestamp) -> Vec<Check> {
     let mine = status.groups.iter().filter(|group| is_of(group, status));
     let check = |group: &GroupView| {
         let refresh = group.refresh.as_ref().filter(|refresh| refresh.due < now)?;
-        let hindered = refresh.hindered.as_ref()?;
+        let (why, advice) = hindered(&group.name, &refresh.hindered_by)?;
         Some(Check::warn(
             "new shares",
             format!(
-                "those of {} were due {}, and are not made by themselves, because {}",
+                "those of {} were due {}, and are not made automatically, because {}",
                 group.name,
                 relative(now, refresh.due),
-                hindered.sentence
+                why
             ),
-            hindered.advice.clone(),
+            advice,
         ))
     };
     mine.filter_map(check).collect()
@@ -390,7 +393,7 @@ fn hub(address: &str) -> Check {
         ),
         Err(error) => Check::fail(
             "connection",
-            format!("the name in {address} can not be resolved: {error}"),
+            format!("the name in {address} cannot be resolved: {error}"),
             "check the network's name servers",
         ),
     }

@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::api::{Code, Problem};
+use crate::render::size;
 
 /// Stands for stdin or stdout.
 pub(super) const DASH: &str = "-";
@@ -56,7 +57,7 @@ impl Failure {
                 Problem::new(Code::Failed, format!("there is no file {name}"))
             }
             Self::Io(error) => {
-                Problem::new(Code::Failed, format!("{name} can not be read: {error}"))
+                Problem::new(Code::Failed, format!("{name} cannot be read: {error}"))
             }
         }
     }
@@ -111,7 +112,7 @@ impl Target {
         written.map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => self.exists(),
             _ => {
-                let message = format!("{} can not be written: {error}", self.path.display());
+                let message = format!("{} cannot be written: {error}", self.path.display());
                 Problem::new(Code::Failed, message).hint("say where with --out")
             }
         })
@@ -149,21 +150,6 @@ impl Target {
     }
 }
 
-/// `12 bytes`, `3.4 MiB`.
-pub(super) fn size(bytes: u64) -> String {
-    let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-    for (unit, name) in units {
-        if bytes >= unit {
-            let tenths = u128::from(bytes) * 10 / u128::from(unit);
-            return match tenths % 10 {
-                0 => format!("{} {name}", tenths / 10),
-                rest => format!("{}.{rest} {name}", tenths / 10),
-            };
-        }
-    }
-    format!("{bytes} byte{}", if bytes == 1 { "" } else { "s" })
-}
-
 const SHORT: u64 = 64 << 10;
 
 #[cfg(test)]
@@ -193,14 +179,5 @@ mod tests {
         fs::write(&path, "four").unwrap();
         assert_eq!(read(&path, 4).unwrap(), b"four");
         assert!(read(&path, 3).unwrap_err().message.contains("larger than 3 bytes"));
-    }
-
-    #[test]
-    fn sizes_are_readable() {
-        for (bytes, text) in
-            [(0, "0 bytes"), (1, "1 byte"), (1536, "1.5 KiB"), (32 << 20, "32 MiB")]
-        {
-            assert_eq!(size(bytes), text);
-        }
     }
 }

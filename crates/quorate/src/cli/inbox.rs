@@ -4,9 +4,9 @@ use clap::Args;
 use serde::Serialize;
 
 use super::context::{Context, now};
-use super::{Failure, Run, page};
+use super::{Failure, Run};
 use crate::api::{Ask, ChangeView, RequestView};
-use crate::render::Tone;
+use crate::render::{self, Tone, json, request_in_list};
 
 /// List the requests, and proposed changes of groups, that wait for your decision
 #[derive(Args, Debug)]
@@ -18,8 +18,18 @@ pub(super) struct Inbox {}
 
 #[derive(Serialize)]
 struct InboxView {
+    #[serde(serialize_with = "requests")]
     requests: Vec<RequestView>,
+    #[serde(serialize_with = "changes")]
     changes: Vec<ChangeView>,
+}
+
+fn requests<S: serde::Serializer>(views: &[RequestView], to: S) -> Result<S::Ok, S::Error> {
+    json::each(views, json::request).serialize(to)
+}
+
+fn changes<S: serde::Serializer>(views: &[ChangeView], to: S) -> Result<S::Ok, S::Error> {
+    json::each(views, json::change).serialize(to)
 }
 
 impl Run for Inbox {
@@ -37,10 +47,10 @@ impl Run for Inbox {
                 page.verdict(Tone::Good, "nothing waits for you");
             }
             for request in &view.requests {
-                page::request_in_list(page, request, now());
+                request_in_list(page, request, now());
             }
             for change in &view.changes {
-                page::change(page, change, now());
+                render::change(page, change, now());
             }
         })?;
         if let Some(change) = view.changes.first() {

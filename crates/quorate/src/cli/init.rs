@@ -1,4 +1,4 @@
-//! `quorate init`: founds an IVN.
+//! `quorate init`: creates an IVN.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -21,11 +21,11 @@ use crate::keystore::{Cost, PassphraseProtector, Purpose};
 use crate::render::Tone;
 use crate::setup::create_ivn::{Plan, found};
 
-/// Found an IVN: an isolated network with its own accounts, groups, rules and log
+/// Create an IVN: an isolated network with its own accounts, groups, rules and log
 ///
-/// Makes two homes. The admin's has the first account's keys, under a passphrase. The coordinator's has the log and the
-/// keys that run the network; it can not sign documents, and may move to another machine. Nothing that exists is
-/// overwritten, and nothing is left behind if a step fails.
+/// Makes two homes. The admin's contains the first account's keys, sealed under a passphrase. The coordinator's contains
+/// the log and the keys that run the network; it cannot sign documents, and can be moved to another machine. Existing
+/// files are never overwritten, and nothing is left behind if a step fails.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -39,7 +39,7 @@ pub(super) struct Init {
     /// Name of the first account, an admin
     #[arg(long, value_name = "ACCOUNT", default_value = "admin")]
     admin: AccountName,
-    /// The admin only administers: it can not be a member of groups
+    /// The admin only administers: it cannot be a member of groups
     #[arg(long)]
     admin_only: bool,
     /// Where the coordinator's home goes
@@ -172,7 +172,7 @@ fn show(context: &Context, view: &InitView, other_coordinator_home: bool) -> Res
         page.blank();
         page.sentence(
             "Keep the passphrase: without it the admin's keys are lost. The coordinator's keys are in its home, \
-             readable by this user only; they can not sign documents.",
+             readable by this user only; they cannot sign documents.",
         );
     });
     Ok(())

@@ -23,7 +23,7 @@ use crate::setup::invitation::invite;
 /// Invite someone: prints a URL for `quorate join`
 ///
 /// The URL goes to stdout, alone. It is a secret and works once: whoever uses it first becomes this account. Inviting the
-/// same name again replaces the earlier URL, and `quorate account withdraw-invitation` takes it back. Needs the admin role.
+/// same name again replaces the earlier URL, and `quorate account withdraw-invitation` revokes it. Needs the admin role.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -122,7 +122,7 @@ impl Run for Invite {
                 issued.account
             ));
             page.copyable("quorate join 'URL'");
-            page.sentence("To take it back before it is used:");
+            page.sentence("To revoke it before it is used:");
             let withdraw = format!("quorate account withdraw-invitation {}", issued.account);
             page.copyable(context.command(&withdraw));
         });

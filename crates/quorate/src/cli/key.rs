@@ -118,7 +118,7 @@ impl Run for Export {
 /// The key in a format, with a line end.
 fn written(verifying_key: &str, group: &str, format: KeyFormat) -> Result<String, Problem> {
     let failed =
-        |error: String| Problem::new(Code::Failed, format!("the key can not be written: {error}"));
+        |error: String| Problem::new(Code::Failed, format!("the key cannot be written: {error}"));
     let mut key = [0; 32];
     hex::decode_to_slice(verifying_key, &mut key).map_err(|error| failed(error.to_string()))?;
     let mut text = match format {

@@ -1,4 +1,4 @@
-//! The command line: what can be said, and how it is answered.
+//! The command line: its commands, and how they are carried out.
 //!
 //! A command is a file here and a line in the list below: its type takes the arguments ([`clap::Args`]) and does the
 //! work (`Run`). Data goes to stdout, talk to stderr; exit codes are [`Exit`]'s.
@@ -21,7 +21,6 @@ mod join;
 mod key;
 mod log;
 mod node;
-mod page;
 mod progress;
 mod reject;
 mod request;
@@ -120,14 +119,14 @@ struct CommandLine {
 const START: &str = "\
 Start here:
   quorate demo            see it work, on a file of yours
-  quorate init            found an IVN
+  quorate init            create an IVN
   quorate join 'URL'      join one that you are invited to
   quorate sign --help     have a file signed
   quorate --help          a first signature, step by step";
 
 const START_LONG: &str = "\
 A first signature, with everything on one machine:
-  quorate init --admin ada            founds an IVN; ada is its first admin
+  quorate init --admin ada            creates an IVN; ada is its first admin
   quorate serve                       runs the coordinator (leave it running)
   quorate node run                    runs ada's node (leave it running)
   quorate invite ben                  prints a URL for ben
@@ -141,10 +140,10 @@ A first signature, with everything on one machine:
 Exit codes:
   0  done                              5  rejected or expired
   1  another error                     6  not allowed
-  2  the command was not understood    7  the coordinator can not be reached
+  2  the command was not understood    7  the coordinator cannot be reached
   3  verification failed               8  too few nodes are online
   4  still waiting when time was over  9  signed by a key that is not trusted
-130  ended by Ctrl-C while it waited: what it waited for goes on
+130  ended by Ctrl-C while it waited: what it waited for continues
 
 Environment: QUORATE_HOME, QUORATE_PASSPHRASE_FILE, QUORATE_LOG (for serve and node run: error, warn,
 info, debug), NO_COLOR.";

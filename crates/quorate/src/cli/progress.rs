@@ -4,10 +4,11 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Duration;
 
 use super::context::now;
-use super::page::member_state;
 use super::terminal::Terminal;
 use crate::api::{GroupView, Problem, RequestView};
-use crate::render::{Tone, clean, utc, wrap};
+use crate::render::{
+    Tone, change_sentence, clean, group_sentence, json, member_state, request_sentence, utc, wrap,
+};
 
 /// What is shown of one piece of work.
 pub(super) struct Progress<'a> {
@@ -36,31 +37,31 @@ impl<'a> Progress<'a> {
     /// A group whose key is being made: its members are the rows.
     pub(super) fn group(&mut self, view: &GroupView) -> Result<(), Problem> {
         if self.terminal.is_json() {
-            return self.terminal.object("group", view);
+            return self.terminal.object("group", &json::group(view, now()));
         }
         let rows = view.members.iter().map(|member| {
             let (tone, state) = member_state(view, member);
             (tone, format!("{}: {state}", member.account))
         });
-        let sentence = view.change.as_ref().map_or(&view.sentence, |change| &change.sentence);
-        self.show(sentence, rows.collect());
+        let sentence = view.change.as_deref().map_or_else(|| group_sentence(view), change_sentence);
+        self.show(&sentence, rows.collect());
         Ok(())
     }
 
     /// A request that waits: those who still have to do something are the rows.
     pub(super) fn request(&mut self, view: &RequestView) -> Result<(), Problem> {
         if self.terminal.is_json() {
-            return self.terminal.object("request", view);
+            return self.terminal.object("request", &json::request(view));
         }
         let approved = view.approvals.iter().map(|name| (Tone::Good, format!("{name}: approved")));
-        let refused = view.refusals.keys().map(|name| (Tone::Bad, format!("{name}: refused")));
+        let refused = view.refusals.keys().map(|name| (Tone::Bad, format!("{name}: rejected")));
         let waiting = match view.state {
             crate::api::RequestStage::Open => view.undecided.iter().collect(),
             _ => Vec::new(),
         };
         let waiting =
             waiting.into_iter().map(|name| (Tone::Warn, format!("{name}: has not decided")));
-        self.show(&view.sentence, approved.chain(refused).chain(waiting).collect());
+        self.show(&request_sentence(view), approved.chain(refused).chain(waiting).collect());
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! `quorate reject`: refuses a request, or a proposed change of a group.
+//! `quorate reject`: rejects a request, or a proposed change of a group.
 
 use clap::Args;
 use quorate_ceremony::names::AccountName;
@@ -8,12 +8,13 @@ use super::context::Context;
 use super::sign::decided;
 use super::{Failure, Run};
 use crate::api::{Ask, ChangeView, Code, Exit, Problem};
-use crate::render::Tone;
+use crate::render::{Tone, json, request_sentence};
 
-/// Refuse a request, or a proposed change of a group, with a reason that everybody can read
+/// Reject a request, or a proposed change of a group, with a reason that everybody can read
 ///
-/// A request is rejected when so many members refuse that it can not get its approvals any more. A change ends at once if
-/// somebody refuses who would join by it. An approval that was given is not taken back by this.
+/// A request is over when so many members have rejected it that it cannot reach its approvals any more. A change ends
+/// immediately if an account that would join by it rejects it. Rejecting does not withdraw an approval that is in the
+/// log already.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -33,7 +34,7 @@ impl Run for Reject {
         let account = context.node_config()?.account;
         if let Some(change) = session.change(&self.id)? {
             if change.refusals.contains_key(&account) {
-                return show_change(context, &session, &change, "refused already");
+                return show_change(context, &session, &change, "rejected already");
             }
             // Ordered even after consent: the node takes no part in carrying the change out then.
             let consented = change.approvals.contains(&account) || has_accepted(&change, &account);
@@ -44,22 +45,22 @@ impl Run for Reject {
                 }
                 _ => problem,
             })?;
-            return show_change(context, &session, &change, "refused");
+            return show_change(context, &session, &change, "rejected");
         }
         let before = session.request(&self.id)?;
         let id = before.id.to_string();
         let done = match before.refusals.contains_key(&account) {
-            true => "refused already",
+            true => "rejected already",
             false => {
                 decided(before)?;
                 session.order(Ask::Reject { id: id.clone(), reason: self.reason })?;
-                "refused"
+                "rejected"
             }
         };
         let request = session.request(&id)?;
-        context.terminal.show("request", &request, |page| {
+        context.terminal.show("request", &json::request(&request), |page| {
             page.verdict(Tone::Good, format!("{done}: request {}", request.id.short()));
-            page.note(&request.sentence);
+            page.note(request_sentence(&request));
         })?;
         Ok(())
     }
@@ -74,7 +75,7 @@ fn has_accepted(change: &ChangeView, account: &AccountName) -> bool {
 fn too_late(change: &ChangeView, account: &AccountName, code: Code) -> Problem {
     let did = if has_accepted(change, account) { "accepted to join by" } else { "approved" };
     let message = format!(
-        "you {did} change {} already, which is final; but from now on this node takes no part in carrying it out",
+        "you {did} change {} already, which is final; but from now on this node takes no part in it",
         change.id.short()
     );
     Problem::new(code, message).hint(decide_again(change))

@@ -10,9 +10,9 @@ use serde::Serialize;
 use super::context::{Context, now};
 use super::file::{self, Target};
 use super::sign::{decided, ending, wait, write_signature};
-use super::{Failure, Run, duration, page};
+use super::{Failure, Run, duration};
 use crate::api::{Ask, Code, Problem, RequestView};
-use crate::render::{Tone, clean};
+use crate::render::{self, Tone, clause, clean, json, request_in_list, request_sentence, size};
 
 /// Look at requests, and get their documents and signatures
 #[derive(Args, Debug)]
@@ -81,7 +81,7 @@ struct Download {
 
 #[derive(Serialize)]
 struct RequestsView {
-    requests: Vec<RequestView>,
+    requests: Vec<serde_json::Value>,
 }
 
 #[derive(Serialize)]
@@ -104,22 +104,25 @@ impl Run for Request {
 impl Run for Show {
     fn run(self, context: &Context) -> Result<(), Failure> {
         let request = context.session()?.request(&self.id)?;
-        context.terminal.show("request", &request, |page| page::request(page, &request, now()))?;
+        context.terminal.show("request", &json::request(&request), |page| {
+            render::request(page, &request, now())
+        })?;
         Ok(())
     }
 }
 
 impl Run for List {
     fn run(self, context: &Context) -> Result<(), Failure> {
-        let view = RequestsView { requests: context.session()?.requests(Ask::Requests)? };
+        let requests = context.session()?.requests(Ask::Requests)?;
+        let view = RequestsView { requests: json::each(&requests, json::request) };
         context.terminal.show("requests", &view, |page| {
-            if view.requests.is_empty() {
+            if requests.is_empty() {
                 page.sentence(
                     "There are no requests yet; `quorate sign FILE --group GROUP` makes one.",
                 );
             }
-            for request in &view.requests {
-                page::request_in_list(page, request, now());
+            for request in &requests {
+                request_in_list(page, request, now());
             }
         })?;
         Ok(())
@@ -144,7 +147,8 @@ impl Run for Download {
         let target = self.target(context, file::with_ending(&name, ending(format)))?;
         if !request.state.is_final() {
             if !self.wait {
-                let sentence = request.sentence.trim_end_matches('.').to_owned();
+                let sentence = request_sentence(&request);
+                let sentence = clause(&sentence);
                 return Err(Problem::new(Code::Waiting, format!("not signed yet: {sentence}"))
                     .hint("--wait waits for the signature")
                     .into());
@@ -161,7 +165,7 @@ impl Download {
     fn target(&self, context: &Context, default: PathBuf) -> Result<Target, Problem> {
         let path = self.out.clone().unwrap_or(default);
         if file::is_dash(&path) && context.terminal.is_json() {
-            return Err(Problem::new(Code::Usage, "--json and the file can not both go to stdout")
+            return Err(Problem::new(Code::Usage, "--json and the file cannot both go to stdout")
                 .hint("say where the file goes with --out FILE"));
         }
         Target::new(path, self.force)
@@ -185,7 +189,7 @@ fn save_document(
         bytes: document.len(),
     };
     context.terminal.show("document", &view, |page| {
-        let size = file::size(document.len() as u64);
+        let size = size(document.len() as u64);
         page.verdict(Tone::Good, format!("the document of request {}: {size}", request.id.short()));
         page.field("file", target.path().display());
     })?;

@@ -15,7 +15,7 @@ use crate::render::Tone;
 /// Run the coordinator of this machine's IVNs, until Ctrl-C
 ///
 /// Relays between the members' nodes, keeps the log in order and publishes it. It holds no share of any key: whoever
-/// owns it can delay or drop things, and can not sign, approve, or change history unnoticed. Restart it at any time.
+/// owns it can delay or drop things, and cannot sign, approve, or change history unnoticed. Restart it at any time.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_ceremony::names::{AccountName, EntryId, GroupName};
+use quorate_ceremony::state::PastChange;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::suggest;
 use crate::api::{
-    Answer, Ask, ChangeView, Code, Exit, GroupView, PastChangeView, Problem, RequestView,
-    StatusView,
+    Answer, Ask, ChangeView, Code, Exit, GroupView, Problem, RequestView, StatusView,
 };
 use crate::launch::Client;
+use crate::render::change_end;
 
 /// A conversation with the node of one home.
 pub(super) struct Session {
@@ -67,7 +68,7 @@ impl Session {
         });
         let mut interrupts = None;
         let ended = self.runtime.block_on(async {
-            // Where signals can not be handled, Ctrl-C ends the process as ever.
+            // Where signals cannot be handled, Ctrl-C ends the process as ever.
             interrupts = signal(SignalKind::interrupt()).ok();
             tokio::select! {
                 ended = watching => Some(ended),
@@ -101,7 +102,7 @@ impl Session {
             sentence => format!(". {sentence}"),
         };
         let message = format!(
-            "stopped waiting; nothing is lost: {what} goes on without this command{sentence}"
+            "stopped waiting; nothing is lost: {what} continues without this command{sentence}"
         );
         let problem = Problem::new(Code::Interrupted, message);
         match self.is_running_node() {
@@ -146,7 +147,7 @@ impl Session {
     }
 
     /// The change that is over and whose id begins like this, if there is exactly one.
-    fn past_change(&self, id: &str) -> Result<Option<PastChangeView>, Problem> {
+    fn past_change(&self, id: &str) -> Result<Option<PastChange>, Problem> {
         match self.ask(Ask::PastChange { id: id.to_owned() })? {
             Answer::PastChange { change } => Ok(change),
             other => Err(unexpected(&other)),
@@ -234,8 +235,8 @@ impl Session {
             return problem;
         }
         if let Ok(Some(past)) = self.past_change(id) {
-            let (id, group) = (past.id.short(), &past.group);
-            let message = format!("{id} is a change of {group}, and over: {}", past.end);
+            let (id, group) = (past.id.short(), &past.proposal.definition.name);
+            let message = format!("{id} is a change of {group}, and over: {}", change_end(&past));
             return Problem::new(Code::Rejected, message)
                 .hint(format!("quorate group show {group}"));
         }
@@ -284,6 +285,6 @@ fn stopped() -> Problem {
 
 /// The node answered another question.
 pub(super) fn unexpected(_: &Answer) -> Problem {
-    Problem::new(Code::Failed, "the node answered something else than it was asked")
+    Problem::new(Code::Failed, "the node answered another question than the one asked")
         .hint("is it of another version than this command? `quorate doctor` checks")
 }

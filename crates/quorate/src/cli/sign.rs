@@ -16,13 +16,13 @@ use super::session::{Session, Watched, unexpected};
 use super::shell_quote::quoted;
 use super::{Failure, Run, duration};
 use crate::api::{Answer, Ask, Code, Problem, RequestStage, RequestView, SignAsk};
-use crate::render::{Tone, commas};
+use crate::render::{Tone, clause, commas, json, request_sentence};
 
 /// Ask a group to sign a file
 ///
-/// The members' nodes get the file, compute themselves what is to be signed, and ask their account holders. With --wait
-/// this command shows who is missing until there is a decision, checks the finished signature with independent code, and
-/// writes it next to the file: FILE.sig for ssh, FILE.ed25519 for raw.
+/// The members' nodes receive the file, compute the bytes to be signed themselves, and ask their account holders. With
+/// --wait, this command displays who is missing until there is a decision, checks the finished signature with independent
+/// code, and writes it next to the file: FILE.sig for ssh, FILE.ed25519 for raw.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -34,7 +34,7 @@ pub(super) struct Sign {
     /// The file to be signed; - reads stdin
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Who shall sign
+    /// The group that signs
     #[arg(long, short, value_name = "GROUP", env = "QUORATE_GROUP", hide_env_values = true)]
     group: GroupName,
     /// What kind of document it is, for groups that sign certain kinds only
@@ -52,7 +52,7 @@ pub(super) struct Sign {
     /// Wait for the signature and write it
     #[arg(long, short)]
     wait: bool,
-    /// Stop waiting after this time (exit code 4, or 8 if only nodes are missing); the request goes on
+    /// Stop waiting after this time (exit code 4, or 8 if only nodes are missing); the request continues
     #[arg(long, value_name = "TIME", value_parser = duration::parse, requires = "wait")]
     timeout: Option<Duration>,
     /// Where the signature goes; - writes it to stdout
@@ -114,7 +114,7 @@ impl Sign {
         if file::is_dash(&path) && context.terminal.is_json() {
             return Err(Problem::new(
                 Code::Usage,
-                "--json and the signature can not both go to stdout",
+                "--json and the signature cannot both go to stdout",
             )
             .hint("say where the signature goes with --out FILE"));
         }
@@ -149,12 +149,12 @@ impl Sign {
 
     /// Without `--wait`: says what happens next.
     fn leave(&self, context: &Context, request: &RequestView) -> Result<(), Failure> {
-        context.terminal.show("request", request, |page| {
+        context.terminal.show("request", &json::request(request), |page| {
             page.verdict(
                 Tone::Good,
                 format!("asked {}: request {}", request.group, request.id.short()),
             );
-            page.note(&request.sentence);
+            page.note(request_sentence(request));
         })?;
         let id = request.id.short();
         context.terminal.note(|page| {
@@ -184,8 +184,8 @@ pub(super) fn decided(request: RequestView) -> Result<RequestView, Problem> {
         RequestStage::Rejected | RequestStage::Expired => Code::Rejected,
     };
     let message = match &request.refused {
-        Some(refused) => refused.clone(),
-        None => request.sentence.trim_end_matches('.').to_owned(),
+        Some(refused) => refused.to_string(),
+        None => clause(&request_sentence(&request)).to_owned(),
     };
     Err(Problem::new(code, message)
         .hint(format!("the log has it: quorate request show {}", request.id.short())))
@@ -225,16 +225,17 @@ pub(super) fn wait(
         Watched::Interrupted => {
             let what = format!("request {} of {}", id.short(), latest.group);
             let look = format!("wait again with: {again}");
-            Err(session.interrupted(&what, &latest.sentence, &look))
+            Err(session.interrupted(&what, &request_sentence(&latest), &look))
         }
         Watched::TimedOut => {
             let code = match latest.state {
                 RequestStage::Approved => Code::TooFewNodes,
                 _ => Code::Waiting,
             };
-            let sentence = latest.sentence.trim_end_matches('.');
+            let sentence = request_sentence(&latest);
+            let sentence = clause(&sentence);
             Err(Problem::new(code, format!("not signed yet: {sentence}"))
-                .hint(format!("the request goes on; wait again with: {again}")))
+                .hint(format!("the request continues; to wait again: {again}")))
         }
     }
 }
@@ -300,7 +301,7 @@ pub(super) fn write_signature(
 /// The signature file of a signed request; it verifies with the group's key.
 fn signature_file(request: &RequestView, document: &[u8]) -> Result<Vec<u8>, Problem> {
     let damaged =
-        || Problem::new(Code::Failed, "the node's answer about the signature can not be read");
+        || Problem::new(Code::Failed, "the node's answer about the signature cannot be read");
     let mut key = [0; 32];
     let mut signature = [0; 64];
     hex::decode_to_slice(request.verifying_key.as_deref().unwrap_or_default(), &mut key)

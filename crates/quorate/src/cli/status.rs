@@ -3,14 +3,17 @@
 use clap::Args;
 
 use super::context::Context;
-use super::{Failure, Run, page};
+use super::{Failure, Run};
 use crate::api::{Exit, StatusView};
-use crate::render::{Page, Tone, commas, plural};
+use crate::render::{
+    Page, Tone, blocked_advice, commas, group_advice, group_sentence, group_tone, json, plural,
+    status_sentence,
+};
 
-/// Say in one sentence how your node and its IVN are, then the details
+/// Report the state of your node and its IVN: one sentence, then the details
 ///
-/// Exit code 0 if all is well, 7 if the coordinator can not be reached, 6 if this account may not act (it is suspended or
-/// removed, or has other keys), 3 if the coordinator's log contradicts what this node has verified.
+/// Exit code 0 if all is well, 7 if the coordinator cannot be reached, 6 if this account may not act (it is suspended or
+/// removed, or has new keys), 3 if the coordinator's log contradicts what this node has verified.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -34,10 +37,10 @@ impl Run for Status {
             None if status.groups.iter().any(|group| group.lacks_share) => Tone::Warn,
             None => Tone::Good,
         };
-        context.terminal.show("status", &status, |page| {
-            page.verdict(tone, &status.sentence);
+        context.terminal.show("status", &json::status(&status), |page| {
+            page.verdict(tone, status_sentence(&status));
             if let Some(hindrance) = &status.hindrance {
-                page.advice(&hindrance.advice);
+                page.advice(blocked_advice(hindrance, &status.account));
             }
             details(page, &status);
         })?;
@@ -52,7 +55,7 @@ impl Run for Status {
         } else if status.inbox > 0 {
             context.terminal.note(|page| {
                 page.blank();
-                page.sentence("Requests wait for you:");
+                page.sentence("Requests are waiting for you:");
                 page.copyable(context.command("quorate inbox"));
             });
         }
@@ -65,7 +68,7 @@ impl Run for Status {
 
 fn details(page: &mut Page, status: &StatusView) {
     let roles = match status.roles.is_empty() {
-        true if status.removed => "removed, for ever".to_owned(),
+        true if status.removed => "removed permanently".to_owned(),
         true => "not admitted yet, as far as this node knows".to_owned(),
         false => commas(&status.roles),
     };
@@ -84,8 +87,8 @@ fn details(page: &mut Page, status: &StatusView) {
     }
     page.title("Groups");
     for group in &status.groups {
-        page.item(page::group_tone(group), &group.sentence);
-        if let Some(advice) = &group.advice {
+        page.item(group_tone(group), group_sentence(group));
+        if let Some(advice) = group_advice(group) {
             page.advice(advice);
         }
     }

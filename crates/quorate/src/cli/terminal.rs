@@ -132,7 +132,7 @@ fn write_out(bytes: &[u8]) -> Result<(), Problem> {
     match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Problem::new(
             Code::Failed,
-            format!("the answer can not be written to stdout: {error}"),
+            format!("the answer cannot be written to stdout: {error}"),
         )),
         _ => Ok(()),
     }

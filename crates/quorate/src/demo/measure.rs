@@ -176,7 +176,7 @@ async fn measure_reshares(
         expect_logged(client.ask(ask).await?)?;
         let group = settled(client, &name).await?;
         if group.epoch <= Some(epoch) {
-            return Err(Problem::new(Code::Failed, group.sentence));
+            return Err(Problem::new(Code::Failed, crate::render::group_sentence(&group)));
         }
         epoch = group.epoch.unwrap_or_default();
         took.extend(group.dkg_ms);
@@ -219,7 +219,9 @@ async fn measure_changes(
         approve(cluster, &before.name, names).await?;
         let group = settled(&client, &before.name).await?;
         let ms = group.dkg_ms.filter(|_| group.epoch > Some(epoch));
-        took.push(ms.ok_or_else(|| Problem::new(Code::Failed, group.sentence))?);
+        took.push(
+            ms.ok_or_else(|| Problem::new(Code::Failed, crate::render::group_sentence(&group)))?,
+        );
     }
     took.sort_unstable();
     Ok(Change {

@@ -54,7 +54,7 @@ impl<T: FnMut(Step)> Show<'_, T> {
         }
         let group = settled(client, &before.name).await?;
         if group.epoch <= Some(epoch) {
-            return Err(Problem::new(Code::Failed, group.sentence));
+            return Err(Problem::new(Code::Failed, crate::render::group_sentence(&group)));
         }
         let reshare_ms = group.dkg_ms.unwrap_or_default();
         let now = group.verifying_key.unwrap_or_default();

@@ -106,7 +106,7 @@ impl<T: FnMut(Step)> Show<'_, T> {
         let group = settled(client, &name).await?;
         match group.state {
             GroupStage::Ready => Ok(group),
-            _ => Err(Problem::new(Code::Failed, group.sentence)),
+            _ => Err(Problem::new(Code::Failed, crate::render::group_sentence(&group))),
         }
     }
 
@@ -195,7 +195,7 @@ pub(super) async fn signed(client: &Client, request: EntryId) -> Result<RequestV
         .await?;
     match last {
         Some(view) if view.state == RequestStage::Signed => Ok(view),
-        Some(view) => Err(Problem::new(Code::Rejected, view.sentence)),
+        Some(view) => Err(Problem::new(Code::Rejected, crate::render::request_sentence(&view))),
         None => Err(Problem::new(Code::Failed, "the node says nothing about the request")),
     }
 }

@@ -6,7 +6,7 @@ use quorate_ceremony::entry::Entry;
 use quorate_ceremony::names::{EntryId, Timestamp};
 use quorate_ceremony::node::Node;
 use quorate_ceremony::state::refusal::Requests;
-use quorate_ceremony::state::{IvnState, Refusal, RequestState};
+use quorate_ceremony::state::{IvnState, PastChange, Refusal, RequestState};
 use quorate_log::checkpoint::SignedCheckpoint;
 use quorate_log::key::LogVerifier;
 use quorate_log::leaf_hash;
@@ -16,9 +16,7 @@ use quorate_log::tree::MemoryTree;
 
 use super::hub::Hub;
 use super::view;
-use crate::api::{
-    Answer, BlockedView, Code, EntryView, PastChangeView, Problem, StatusView, TroubleView,
-};
+use crate::api::{Answer, BlockedView, Code, EntryView, Problem, StatusView, TroubleView};
 
 /// The fewest hex digits that name a request.
 const SHORTEST_ID: usize = 4;
@@ -47,20 +45,18 @@ pub(crate) fn told(error: &CommandError, node: &Node, hub: &Hub) -> Problem {
         CommandError::Unreachable => BlockedView::of(node, hub.outage.borrow().as_ref()),
         _ => None,
     };
-    match (blocked, error) {
-        (Some(BlockedView { sentence, advice }), _) => {
-            Problem::new(Code::NotAllowed, sentence.trim_end_matches('.')).hint(advice)
+    if let Some(blocked) = blocked {
+        return blocked.into();
+    }
+    let about_change = match error {
+        CommandError::Refusal(Refusal::Requests(Requests::RequestOver { request })) => {
+            node.state().group_of_change(*request)
         }
-        (None, CommandError::Refusal(Refusal::Requests(Requests::RequestOver { request }))) => {
-            match node.state().group_of_change(*request) {
-                Some(group) => {
-                    let name = &group.definition.name;
-                    problem(error).hint(format!("quorate group show {name}"))
-                }
-                None => problem(error),
-            }
-        }
-        _ => problem(error),
+        _ => None,
+    };
+    match about_change {
+        Some(group) => problem(error).hint(format!("quorate group show {}", group.definition.name)),
+        None => problem(error),
     }
 }
 
@@ -77,13 +73,13 @@ pub(crate) fn find_votable(state: &IvnState, id: &str) -> Result<EntryId, Proble
 }
 
 /// The one change that is over and whose id begins like this.
-pub(crate) fn find_past_change(state: &IvnState, id: &str) -> Option<PastChangeView> {
+pub(crate) fn find_past_change(state: &IvnState, id: &str) -> Option<PastChange> {
     let wanted = well_formed(id).ok()?;
     let groups = state.groups().values();
     let past = groups.flat_map(|group| group.past_changes.iter());
     let mut found = past.filter(|past| past.id.to_string().starts_with(&wanted));
     let first = found.next()?;
-    found.next().is_none().then(|| view::past_change(first))
+    found.next().is_none().then(|| first.clone())
 }
 
 fn well_formed(id: &str) -> Result<String, Problem> {
@@ -134,41 +130,7 @@ pub(crate) fn status(
     let state = node.state();
     let inbox = node.inbox(now).len() + node.changes_to_decide(now).len();
     let roles = state.account(node.account()).map(|account| account.roles.clone());
-    let trouble = TroubleView::of(node);
-    let hindrance = BlockedView::of(node, outage);
-    let sentence = match (&trouble, node.connected()) {
-        (Some(trouble), _) => trouble.sentence.clone(),
-        (None, _) if let Some(hindrance) = &hindrance => hindrance.sentence.clone(),
-        (None, true) if let Some(seconds) = node.clock_lead() => format!(
-            "This machine's clock is {seconds} s ahead of the coordinator's, which takes nothing from it; set the clock."
-        ),
-        (None, false) => format!("Not connected to the coordinator at {hub}; trying again."),
-        (None, true) => {
-            let online = node.online().len();
-            let lacking: Vec<&str> = state
-                .groups()
-                .values()
-                .filter(|group| view::lacks_share(node, group))
-                .map(|group| group.definition.name.as_str())
-                .collect();
-            let needs = match inbox {
-                0 if !lacking.is_empty() => String::new(),
-                0 => "; nothing needs you".to_owned(),
-                1 => "; 1 request or change needs you".to_owned(),
-                count => format!("; {count} requests or changes need you"),
-            };
-            let lacks = match lacking.is_empty() {
-                true => String::new(),
-                false => format!("; this node has no share of {}", lacking.join(", ")),
-            };
-            format!(
-                "Connected; {online} of {} accounts are online{needs}{lacks}.",
-                state.accounts().len()
-            )
-        }
-    };
     StatusView {
-        sentence,
         account: node.account().clone(),
         roles: roles.unwrap_or_default(),
         removed: state.former_accounts().contains_key(node.account()),
@@ -184,8 +146,9 @@ pub(crate) fn status(
             .iter()
             .map(|(name, account)| (name.clone(), account.roles.clone()))
             .collect(),
-        trouble,
-        hindrance,
+        clock_lead: node.clock_lead(),
+        trouble: TroubleView::of(node),
+        hindrance: BlockedView::of(node, outage),
         groups: state.groups().values().map(|group| view::group(node, group, now)).collect(),
         inbox,
         unsent: node.unsent(),

@@ -33,7 +33,7 @@ pub(super) async fn answer(
 /// If its data is damaged, or it is getting other keys.
 pub(crate) async fn at_rest(home: NodeHome, keys: NodeKeys) -> Result<Vec<u8>, Problem> {
     if rotate::is_begun(&home) {
-        let message = "this account is getting new keys, and that is not finished: a backup of the earlier ones would be of no use";
+        let message = "this account is receiving new keys, and that is not finished: a backup of the earlier ones would not work";
         return Err(Problem::new(Code::Failed, message).hint("quorate node rotate-keys"));
     }
     let config = home.config().cloned().ok_or_else(|| damaged("home.json"))?;

@@ -19,7 +19,7 @@ pub(super) async fn package(shelf: &Shelf, hub: &Hub, commitment: Digest) -> Opt
     match shelf.get(commitment).await {
         Ok(Some(package)) => return Some(package),
         Ok(None) => {}
-        Err(error) => tracing::warn!(%error, "a stored document can not be read"),
+        Err(error) => tracing::warn!(%error, "a stored document cannot be read"),
     }
     let bytes = hub.document(commitment, shelf.limit()).await.ok()?;
     let genuine =

@@ -153,7 +153,7 @@ fn check(machine: &Node) -> Result<(), Problem> {
     if let Some(invalid) = machine.dismissal() {
         let message = invalid.to_string();
         return Err(Problem::new(Code::Blocked(invalid), message)
-            .hint("what to do is an admin's to say; a backup from before new keys is of no use"));
+            .hint("ask an admin what to do; a backup from before new keys does not work"));
     }
     let size = machine.state().size();
     match machine.trouble() {

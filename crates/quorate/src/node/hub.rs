@@ -149,7 +149,7 @@ pub(crate) fn dial_problem(error: &DialError) -> Problem {
         DialError::UnknownIvn | DialError::OtherHub(_) => {
             problem.hint("the address may belong to another coordinator: see home.json")
         }
-        // Not that it can not be reached: it says no, and why.
+        // Not that it cannot be reached: it says no, and why.
         DialError::Refused(Refusal::Status { status, body }) => {
             match Problem::from_http(status.as_u16(), body) {
                 refused if refused.exit() == Exit::NotAllowed => refused.hint("quorate status"),

@@ -60,7 +60,7 @@ pub(crate) struct Running {
 /// If its passphrase is another, or its data damaged.
 pub(crate) async fn start(home: NodeHome, passphrase: Passphrase) -> Result<Running, Problem> {
     if rotate::is_begun(&home) {
-        let message = "this account is getting new keys, and that is not finished";
+        let message = "this account is receiving new keys, and that is not finished";
         return Err(Problem::new(Code::Failed, message).hint("quorate node rotate-keys"));
     }
     // Argon2id takes its time and memory on purpose: not on a thread that serves others.

@@ -1,10 +1,28 @@
 //! Sentences and tables for people, made from data that holds none.
 
+mod account;
 pub mod audit;
+mod change;
+mod entry;
+mod group;
+pub(crate) mod json;
 mod page;
 mod problem;
+mod request;
+mod share;
+mod status;
 mod text;
 
+pub(crate) use account::{account_details, account_line, account_sentence, shortfall};
+pub(crate) use change::{Difference, change, change_sentence, rule_differences};
+pub(crate) use entry::entry_sentence;
+pub(crate) use group::{
+    change_end, group, group_advice, group_sentence, group_tone, is_done, member_names,
+    member_state, standing, unused,
+};
 pub(crate) use page::{Page, Stream, Tone, clean, wrap};
 pub(crate) use problem::hint;
-pub(crate) use text::{commas, list, list_or, plural, relative, rough, utc};
+pub(crate) use request::{request, request_details, request_in_list, request_sentence};
+pub(crate) use share::hindered;
+pub(crate) use status::{blocked_advice, blocked_sentence, status_sentence, trouble_sentence};
+pub(crate) use text::{clause, commas, list, list_or, plural, relative, rough, size, utc};

@@ -273,7 +273,7 @@ pub(crate) fn clean(text: &str) -> String {
 
 /// Columns of a label.
 const FIELD: usize = 13;
-/// Columns of a longer one: `requests lapse after`, and a space.
+/// Columns of a longer one: `nodes, automatically`, and a space.
 const WIDE_FIELD: usize = 21;
 /// Columns of the first of two values side by side.
 const SIDE: usize = 24;

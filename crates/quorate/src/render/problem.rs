@@ -5,6 +5,7 @@ use quorate_ceremony::state::refusal::{
     Accounts, Changes, Confirmations, Entries, Groups, Possession, Requests, Sessions,
 };
 
+use super::status::{DUPLICATED, of_account};
 use crate::api::{Code, Problem};
 
 /// What to do next about a problem, where it does not say so itself.
@@ -20,6 +21,18 @@ pub(crate) fn hint(problem: &Problem) -> Option<String> {
             "to withdraw it, reject the request; ask whoever runs the coordinator for the reason"
                 .to_owned(),
         ),
+        Code::Unwanted => Some(
+            "if you did not expect that, ask an admin what the log shows: quorate account show"
+                .to_owned(),
+        ),
+        Code::Duplicated => Some(DUPLICATED.to_owned()),
+        Code::Blocked(
+            why @ Refusal::Accounts(
+                Accounts::Suspended { .. }
+                | Accounts::Removed { .. }
+                | Accounts::KeysReplaced { .. },
+            ),
+        ) => Some(of_account(why)),
         Code::Refused(why) | Code::RejectedHere(why) => of_refusal(why),
         _ => None,
     };

@@ -34,6 +34,11 @@ pub(crate) fn plural(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
+/// A sentence without its final stop, to be part of another.
+pub(crate) fn clause(sentence: &str) -> &str {
+    sentence.trim_end_matches('.')
+}
+
 /// `in 6 days`, `3 minutes ago`.
 pub(crate) fn relative(now: Timestamp, then: Timestamp) -> String {
     let seconds = now.0.abs_diff(then.0).saturating_add(500) / 1000;
@@ -77,6 +82,21 @@ fn date(days: u64) -> (u64, u64, u64) {
     (era * 400 + year + u64::from(month <= 2), month, day - (153 * from_march + 2) / 5 + 1)
 }
 
+/// `12 bytes`, `3.4 MiB`.
+pub(crate) fn size(bytes: u64) -> String {
+    let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    for (unit, name) in units {
+        if bytes >= unit {
+            let tenths = u128::from(bytes) * 10 / u128::from(unit);
+            return match tenths % 10 {
+                0 => format!("{} {name}", tenths / 10),
+                rest => format!("{}.{rest} {name}", tenths / 10),
+            };
+        }
+    }
+    format!("{bytes} byte{}", if bytes == 1 { "" } else { "s" })
+}
+
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
@@ -105,5 +125,14 @@ mod tests {
         assert_eq!(relative(now, now.plus(86_399_900)), "in 24 hours");
         assert_eq!(relative(now, now.plus(7 * 86_400_000 - 1)), "in 7 days");
         assert_eq!(relative(now.plus(2 * 86_400_000), now), "2 days ago");
+    }
+
+    #[test]
+    fn sizes_are_readable() {
+        for (bytes, text) in
+            [(0, "0 bytes"), (1, "1 byte"), (1536, "1.5 KiB"), (32 << 20, "32 MiB")]
+        {
+            assert_eq!(size(bytes), text);
+        }
     }
 }

@@ -403,7 +403,7 @@ fn answers() -> Vec<serde_json::Value> {
     let story = story();
     let key = hex::encode(story.verifying_key);
     let group = json!({
-        "sentence": "The group board is ready.", "name": "board", "state": "ready", "suite": "frost-ed25519-sha512",
+        "name": "board", "seen_by": "ada", "connected": true, "state": "ready", "suite": "frost-ed25519-sha512",
         "min_signers": 2, "max_signers": 3, "document_types": ["contract"],
         "policy": {
             "rule": {"approvals_required": 2, "requester_may_approve": true, "auto_approve": false, "expiry": 604_800_000},
@@ -413,7 +413,7 @@ fn answers() -> Vec<serde_json::Value> {
         "verifying_key": key, "epoch": 1, "attempts": 2, "dkg_ms": 12,
     });
     let request = json!({
-        "sentence": "Signed.", "id": story.request, "index": 30, "state": "signed", "requester": "ada",
+        "id": story.request, "index": 30, "state": "signed", "requester": "ada",
         "group": "board", "document_type": null, "format": "ssh", "namespace": "file",
         "document": targets::story::document().commitment, "file_name": "contract.txt", "file_size": 11,
         "file_sha256": hex::encode(Sha256::digest(targets::story::DOCUMENT)), "at": 1, "expires_at": 2,
@@ -422,10 +422,10 @@ fn answers() -> Vec<serde_json::Value> {
         "signature_index": 34, "signers": ["ada", "ben"], "refused": null,
     });
     let status = json!({
-        "answer": "status", "sentence": "All is well.", "account": "ada", "roles": ["admin", "member"], "ivn": story.ivn,
+        "answer": "status", "account": "ada", "roles": ["admin", "member"], "ivn": story.ivn,
         "ivn_name": "Example Ltd", "hub": "hub.example.com:8443", "connected": true, "log_size": 35,
         "log_key": log::log_key().to_string(), "online": ["ada"], "accounts": {"ada": ["admin", "member"]},
-        "trouble": {"sentence": "Two logs.", "checkpoints": ["one", "another"]}, "groups": [group], "inbox": 0,
+        "trouble": {"kind": "unexplained", "checkpoints": ["one", "another"]}, "groups": [group], "inbox": 0,
         "unsent": 0, "now": 3,
     });
     let tagged = |tag: &str, mut value: serde_json::Value| {
@@ -441,7 +441,8 @@ fn answers() -> Vec<serde_json::Value> {
         json!({"answer": "logged", "entry": story.request, "index": 30}),
         json!({
             "answer": "entries", "size": 35, "entries": [{
-                "index": 0, "id": story.request, "author": "ada", "at": 1, "kind": "genesis", "sentence": "Founded.",
+                "index": 0, "id": story.request, "author": "ada", "at": 1, "kind": "account-suspended",
+                "body": {"kind": "account-suspended", "account": "ben"}, "group": null, "is_on_change": false,
             }],
         }),
         json!({"answer": "proof", "entry": "e30=", "proof": "c2sp.org/tlog-proof@v1\n", "log_key": "log+00+AA"}),

@@ -69,7 +69,7 @@ fn a_removed_accounts_node_is_disconnected_and_learns_why() {
     let removed = system.run("ada", "account remove carol --yes").succeeds();
     assert!(removed.stdout.contains("carol is removed"), "{}", removed.stdout);
     for text in
-        ["2 healthy would be left; it can not lose another", "group change board --remove carol"]
+        ["2 healthy would be left; it cannot lose another", "group change board --remove carol"]
     {
         assert!(removed.stderr.contains(text), "{}", removed.stderr);
     }
@@ -95,7 +95,7 @@ fn a_removed_accounts_node_is_disconnected_and_learns_why() {
 
     system.run("carol", "sign contract --group board").fails(6, &["account \"carol\" was removed"]);
     system.run("ada", "invite carol").fails(1, &["was removed; its name is not used again"]);
-    system.run("ada", "account resume carol").fails(1, &["removed already, for ever"]);
+    system.run("ada", "account resume carol").fails(1, &["removed already, permanently"]);
     is_known(&system, "carol", |shown| {
         shown["standing"] == "removed" && shown["groups"][0]["share"] == "unable"
     });
@@ -163,7 +163,7 @@ fn replaced_keys_are_refused_and_new_keys_have_no_vote_yet() {
     let system = with_board();
     let replaced = system.run("ada", "account replace-keys ben").succeeds();
     for text in
-        ["quorate join 'URL'", "Until then the present keys are good", "group repair board ben"]
+        ["quorate join 'URL'", "Until then the present keys are valid", "group repair board ben"]
     {
         assert!(replaced.stderr.contains(text), "{}", replaced.stderr);
     }
@@ -298,7 +298,7 @@ fn what_would_leave_a_group_without_enough_shares_takes_force() {
         let forced = system.run("ada", line).succeeds();
         assert!(forced.stderr.contains("it can sign nothing then"), "{}", forced.stderr);
         let shown = system.run("ada", "group show board").succeeds().stdout;
-        let short = "✗ board can sign nothing now: it takes 2 of 3 members, and only 1 can use their shares; ben and \
+        let short = "✗ board cannot sign now: it takes 2 of 3 members, and only 1 can use their shares; ben and \
                      carol are suspended";
         assert!(shown.contains(short), "{shown}");
         assert!(shown.contains("quorate account resume ben"), "{shown}");

@@ -133,7 +133,7 @@ fn a_backup_of_an_old_epoch_is_refused_with_a_working_hint() {
         assert!(status.contains(text), "{status}");
     }
     let shown = system.run("ben", "group show board").succeeds().stdout;
-    assert!(shown.contains("2 healthy; ben has none on this node"), "{shown}");
+    assert!(shown.contains("2 healthy; ben has no share on this node"), "{shown}");
     let made = system.run("ben", "node backup --out poor.backup").succeeds();
     assert!(made.stderr.contains("no share of board is in the backup"), "{}", made.stderr);
     let asked = system.run("carol", "sign contract --group board --json").succeeds().json();
@@ -142,7 +142,7 @@ fn a_backup_of_an_old_epoch_is_refused_with_a_working_hint() {
         let ran = system.run("ben", &format!("approve {asked}"));
         (ran.exit == 0).then_some(ran)
     });
-    assert!(approved.stdout.contains("the approval of ada helps, too"), "{}", approved.stdout);
+    assert!(approved.stdout.contains("an approval by ada would help, too"), "{}", approved.stdout);
     assert!(approved.stderr.contains("this node has no share of board"), "{}", approved.stderr);
     let proposed = system.run("ada", "group repair board ben").succeeds();
     // Ben's node proved its share when it was made, a moment ago.
@@ -221,7 +221,7 @@ fn two_live_copies_stop_until_one_of_them_restarts_alone() {
         assert!(doctor.stdout.contains("Two copies of this node run"), "{}", doctor.stdout);
     }
     let shown = system.run("carol", "log show --all").succeeds().stdout;
-    assert!(shown.contains("says that two copies of its node run"), "{shown}");
+    assert!(shown.contains("reports that two copies of its node run"), "{shown}");
     let asked = system.run("carol", "sign contract --group board --json").succeeds().json();
     let id = asked["id"].as_str().unwrap().to_owned();
     until("one of the copies to state the approval", || {

@@ -37,7 +37,7 @@ fn three_members_sign_a_file_that_other_peoples_tools_accept() {
         let (signing, id) =
             system.sign("ada", &format!("sign contract --group board --as {format} --wait"), "ben");
         let shown = system.run("carol", &format!("request show {}", &id[..6])).succeeds().stdout;
-        assert!(shown.contains("Waiting for 1 approval of ben or carol"), "{shown}");
+        assert!(shown.contains("Waiting for 1 approval by ben or carol"), "{shown}");
         system.run("ben", &format!("approve {id}")).succeeds();
         let signed = signing.end().succeeds();
         assert!(signed.stdout.contains(&format!("contract.{ending}")), "{}", signed.stdout);
@@ -127,7 +127,7 @@ fn a_changed_group_signs_under_its_exported_key() {
         ("group change board --remove dan", 2, ["dan is not a member of board", ""]),
         ("group change board --add dan,dan", 2, ["dan is named twice", ""]),
         ("group change board --remove ben,ben", 2, ["ben is named twice", ""]),
-        ("group change board --remove ben --add ben", 2, ["ben can not both leave and join", ""]),
+        ("group change board --remove ben --add ben", 2, ["ben cannot both leave and join", ""]),
         ("group change board --add zoe", 1, ["there is no account \"zoe\"", "quorate invite zoe"]),
         (
             "group change board --remove ada",
@@ -158,13 +158,13 @@ fn a_changed_group_signs_under_its_exported_key() {
     });
     until("carol's node to know of the change, and of what it waits for", || {
         let shown = system.run("carol", "group show board").succeeds().stdout;
-        let proposed = shown.contains("any 3 of 4 members shall sign, ada proposes");
-        (proposed && shown.contains("Waiting for 1 approval of ben or carol")).then_some(())
+        let proposed = shown.contains("any 3 of 4 members sign, ada proposes");
+        (proposed && shown.contains("Waiting for 1 approval by ben or carol")).then_some(())
     });
     system.run("carol", &format!("reject {id} --reason no")).succeeds();
     system
         .run("carol", &format!("approve {id}"))
-        .fails(1, &["you refused change", "(no), and that is final", "group cancel board"]);
+        .fails(1, &["you rejected change", "(no), and that is final", "group cancel board"]);
     let again = system.run("ada", &format!("approve {id}")).succeeds().stdout;
     assert!(again.contains("approved already: change"), "{again}");
     system.run("ben", &format!("request show {id}")).fails(1, &["a proposed change of board"]);
@@ -222,7 +222,7 @@ fn a_joiner_can_decline_and_the_members_learn_why() {
     assert!(declined.contains("dan does not want to join (busy)"), "{declined}");
     until("carol's node to know of it", || {
         let shown = system.run("carol", "group show board").succeeds().stdout;
-        shown.contains("came to nothing: dan does not want to join (busy)").then_some(())
+        shown.contains("failed: dan does not want to join (busy)").then_some(())
     });
     system.run("carol", &format!("approve {id}")).fails(5, &["dan does not want to join"]);
 }
@@ -239,17 +239,19 @@ fn a_rejected_or_withdrawn_change_leaves_the_group_as_it_was() {
             (ran.exit == 0).then_some(ran.stdout)
         })
     };
-    assert!(rejects("ben").contains("Waiting for 1 approval of carol"));
+    assert!(rejects("ben").contains("Waiting for 1 approval by carol"));
     let ended = rejects("carol");
-    for text in ["refused: change", "the end of the change", "refused by ben (no) and carol (no)"] {
+    for text in ["rejected: change", "the end of the change", "rejected by ben (no) and carol (no)"]
+    {
         assert!(ended.contains(text), "{ended}");
     }
-    let over = ["is a change of board, and over: refused by ben (no) and carol (no)", "group show"];
+    let over =
+        ["is a change of board, and over: rejected by ben (no) and carol (no)", "group show"];
     system.run("carol", &format!("approve {id}")).fails(5, &over);
     let shown = system.run("carol", "group show board").succeeds().stdout;
-    assert!(shown.contains("came to nothing: refused by ben (no) and carol (no)"), "{shown}");
+    assert!(shown.contains("failed: rejected by ben (no) and carol (no)"), "{shown}");
     for (order, text) in
-        [("cancel", "nothing of board to call off"), ("accept", "nothing waits for you to accept")]
+        [("cancel", "nothing of board to cancel"), ("accept", "nothing waits for you to accept")]
     {
         system.run("carol", &format!("group {order} board")).fails(1, &[text, "group show board"]);
     }
@@ -283,7 +285,7 @@ fn a_request_that_too_many_refuse_ends_with_exit_5() {
     let (signing, id) = system.sign("ada", "sign contract --group board --wait", "ben");
     system.run("ben", &format!("reject {id} --reason no")).succeeds();
     let again = system.run("ben", &format!("reject {id} --reason no")).succeeds();
-    assert!(again.stdout.contains("refused already"), "{}", again.stdout);
+    assert!(again.stdout.contains("rejected already"), "{}", again.stdout);
     system.run("carol", &format!("reject {id} --reason never")).succeeds();
     signing.end().fails(5, &["Rejected by ben and carol"]);
     system.run("ben", &format!("approve {id}")).fails(5, &["Rejected"]);

@@ -18,7 +18,7 @@ fn an_interrupted_wait_for_a_change_leaves_the_change_pending() {
     };
     let id = until("the change at ben's node", change);
     let short = id[..8].to_owned();
-    let stands = format!("change {short} of board goes on without this command");
+    let stands = format!("change {short} of board continues without this command");
     let approve = format!("quorate approve {short}");
     let texts = ["nothing is lost", &stands, &approve, "quorate group show board --home ada"];
     waiting.interrupt().fails(INTERRUPTED, &texts);
@@ -63,7 +63,7 @@ fn a_key_is_made_although_nobody_waits_for_it_any_more() {
     system.stop("ben");
     let mut waiting = system.begin("ada", "group create board --members ada,ben --min-signers 2");
     waiting.until_it_says("board waits for ben");
-    let texts = ["the key generation of board goes on without this command", "group show board"];
+    let texts = ["the key generation of board continues without this command", "group show board"];
     waiting.interrupt().fails(INTERRUPTED, &texts);
     system.start_process("ben");
     until("the key", || {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use quorate_protocol::Identifier;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::entry::{AbortReason, GroupChange};
 use crate::names::{AccountName, EntryId, Timestamp};
@@ -42,7 +42,7 @@ pub struct Change {
 }
 
 /// A change that is over.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct PastChange {
     /// Its entry.
     pub id: EntryId,
@@ -57,7 +57,7 @@ pub struct PastChange {
 }
 
 /// How a change ended. In all cases but one the group is as before.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
 pub enum ChangeEnd {
     /// It is in force, with these shares.

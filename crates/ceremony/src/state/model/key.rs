@@ -5,7 +5,7 @@ use std::fmt;
 
 use quorate_protocol::Identifier;
 use quorate_protocol::keys::PublicKeyPackage;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::encoding::Encoder;
 use crate::names::{AccountName, Digest, GroupName, IvnId, SessionId, Timestamp};
@@ -90,7 +90,8 @@ impl PastEpoch {
 }
 
 /// Why a holder can not use its share, or must not.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Unable {
     /// An admin suspended its account.
     Suspended,
@@ -111,7 +112,8 @@ impl fmt::Display for Unable {
 }
 
 /// What the log shows of a member's share.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Health {
     /// It was shown lately that its node has it.
     Healthy {

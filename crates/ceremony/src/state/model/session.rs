@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_protocol::keys::PublicKeyPackage;
 use quorate_protocol::keyshare::Phase;
+use serde::{Deserialize, Serialize};
 
 use crate::encoding::Encoder;
 use crate::entry::AbortReason;
@@ -62,7 +63,8 @@ pub struct PastSession {
 }
 
 /// The step of a session, as people see it.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum SessionPhase {
     /// Round 1: hash commitments, or in a reshare announcements.
     Committing,

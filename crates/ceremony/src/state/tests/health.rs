@@ -96,7 +96,7 @@ fn a_share_is_healthy_for_three_days_after_what_showed_that_it_is_there() {
 #[test]
 fn a_group_is_short_of_shares_when_without_somebody_no_more_are_healthy_than_sign() {
     let mut log = TestLog::keyed();
-    let short = |healthy| vec![Shortfall { group: board(), min_signers: 2, healthy }];
+    let short = |healthy| vec![Shortfall { group: board(), min_signers: 2, members: 3, healthy }];
     let now = log.now;
     assert_eq!(log.state.shortfalls(&name("ben"), now), short(2));
     assert_eq!(log.state.shortfalls(&name("out"), now), []);
@@ -116,7 +116,7 @@ fn a_share_whose_node_runs_twice_is_not_healthy_and_its_owner_keeps_its_say() {
     let now = log.now;
     assert_eq!(health_of(&log, "ben", now), Health::Doubled);
     assert_eq!(log.state.healthy(log.group(), now), 2);
-    let short = Shortfall { group: board(), min_signers: 2, healthy: 1 };
+    let short = Shortfall { group: board(), min_signers: 2, members: 3, healthy: 1 };
     assert_eq!(log.state.shortfalls(&name("cyd"), now), [short]);
     assert!(log.group().has_say(&name("ben")));
     let request = log.requests("ada", log.request()).unwrap();

@@ -5,22 +5,24 @@ use std::collections::BTreeSet;
 use clap::Args;
 use quorate_ceremony::entry::Role;
 use quorate_ceremony::names::AccountName;
+use quorate_ceremony::state::Shortfall;
 use serde::Serialize;
 
 use super::share_loss_check::{self, Loss};
-use super::show::{account, details};
-use crate::api::{AccountView, Ask, Code, Problem, ShortfallView, Standing};
+use super::show::account;
+use crate::api::{AccountView, Ask, Code, Problem, Standing};
 use crate::cli::approve::confirms;
-use crate::cli::context::Context;
+use crate::cli::context::{Context, now};
 use crate::cli::invite::RoleName;
 use crate::cli::session::Session;
 use crate::cli::{Failure, Run};
-use crate::render::{Page, Tone, commas};
+use crate::render::{Page, Tone, account_details, account_sentence, commas, json};
 
-/// Suspend an account: from now on its node may not connect, and nothing that it says counts
+/// Suspend an account: its node may not connect, and its statements no longer count
 ///
-/// Its consents to undecided requests are void, and it has no say in its groups, until an admin resumes it; it keeps its
-/// shares. For a lost device that may turn up again, or while you find out what happened. Needs the admin role.
+/// Its approvals of undecided requests become void, and it has no vote in its groups until an admin resumes it. It keeps
+/// its shares. Use this for a lost device that may turn up again, or while you find out what happened. Needs the admin
+/// role.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -34,9 +36,9 @@ pub(super) struct Suspend {
     force: Force,
 }
 
-/// Resume a suspended account: its node connects again by itself
+/// Resume a suspended account: its node reconnects automatically
 ///
-/// What was void stays void: requests that it had approved need its approval again. Needs the admin role.
+/// Void approvals stay void: requests that the account had approved need its approval again. Needs the admin role.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -47,11 +49,11 @@ pub(super) struct Resume {
     name: AccountName,
 }
 
-/// Remove an account, for ever: its name is not used again
+/// Remove an account permanently: its name is not used again
 ///
-/// Its node is cut off at once. It can sign nothing any more, but still has its shares: its groups' members should change
-/// them, so that their shares do not fit those. Whoever is to come back gets another name. Asks first, on a terminal.
-/// Needs the admin role.
+/// Its node is disconnected immediately and can no longer sign, but it still has its shares: the members of its groups
+/// should change the groups, so that the remaining shares do not combine with those. To return, a person needs a new
+/// name. Asks for confirmation on a terminal. Needs the admin role.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -69,9 +71,9 @@ pub(super) struct Remove {
     force: Force,
 }
 
-/// Give an account these roles, and no others
+/// Set the roles of an account
 ///
-/// Members of groups need the member role. Needs the admin role, of which one account always keeps it.
+/// Members of groups need the member role. At least one account always keeps the admin role. Needs the admin role.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -95,8 +97,8 @@ pub(super) struct Roles {
 
 #[derive(Args, Clone, Copy, Debug)]
 pub(super) struct Force {
-    /// Do it even if a group is left with fewer healthy shares than it takes to sign: for an account that has to be cut
-    /// off whatever it costs
+    /// Do it even if a group is left with fewer healthy shares than it takes to sign: for an account that has to be
+    /// disconnected at any cost
     #[arg(long)]
     pub(super) force: bool,
 }
@@ -104,11 +106,11 @@ pub(super) struct Force {
 #[derive(Serialize)]
 struct DecidedView<'a> {
     #[serde(flatten)]
-    account: &'a AccountView,
+    account: serde_json::Value,
     /// Of the decision's entry.
     index: u64,
     /// The groups that were judged to have too few healthy shares by it, or just enough.
-    judged: &'a [ShortfallView],
+    judged: &'a [Shortfall],
 }
 
 impl Run for Suspend {
@@ -123,7 +125,7 @@ impl Run for Suspend {
         let ask = Ask::Suspend { account: self.name.clone() };
         decide(context, &session, &view, ask, "suspended", |page, after| {
             page.sentence(format!(
-                "{} can be resumed: quorate account resume {0}. If it is not to come back, have its groups changed:",
+                "{} can be resumed: quorate account resume {0}. If it will not return, change its groups:",
                 after.account
             ));
             share_loss_check::needs(page, after, Loss::Suspended);
@@ -152,12 +154,12 @@ impl Run for Remove {
         let ask = Ask::Remove { account: self.name.clone() };
         decide(context, &session, &view, ask, "removed", |page, after| {
             page.sentence(
-                "Its groups still count it, and it still has its shares. Have them changed, which makes all others new:",
+                "Its groups still count it, and it still has its shares. Change the groups, which gives all others new shares:",
             );
             share_loss_check::needs(page, after, Loss::Removed);
             page.sentence(
-                "A change does not take back copies: if those who left have as many shares as it takes to sign, make \
-                 a group with a new key.",
+                "A change does not revoke copies: if those who left hold as many shares as it takes to sign, make a \
+                 group with a new key.",
             );
         })
     }
@@ -184,12 +186,12 @@ impl Remove {
         }
         context.terminal.note(|page| {
             page.sentence("This account would be removed, and its name never used again:");
-            details(page, account);
+            account_details(page, account, now());
         });
-        if confirms(&format!("Remove {} for ever? [y/N] ", self.name))? {
+        if confirms(&format!("Remove {} permanently? [y/N] ", self.name))? {
             return Ok(());
         }
-        let hint = format!("to cut it off for now: quorate account suspend {}", self.name);
+        let hint = format!("to disconnect it for now: quorate account suspend {}", self.name);
         Err(Problem::new(Code::Failed, "not removed: nothing was changed").hint(hint))
     }
 }
@@ -203,7 +205,7 @@ pub(super) fn find(
     let view = account(&session, name)?;
     share_loss_check::check_admin(&session)?;
     if view.standing == Standing::Removed {
-        return Err(already(name, "removed already, for ever"));
+        return Err(already(name, "removed already, permanently"));
     }
     Ok((session, view))
 }
@@ -231,10 +233,10 @@ fn decide(
     let (_, index) = session.order(ask)?;
     let after = account(session, name)?;
     let judged = if takes_shares { before.shortfalls.as_slice() } else { &[] };
-    let view = DecidedView { account: &after, index, judged };
+    let view = DecidedView { account: json::account(&after), index, judged };
     context.terminal.show("account", &view, |page| {
         page.verdict(Tone::Good, format!("{name} is {done}"));
-        page.note(&after.sentence);
+        page.note(account_sentence(&after));
     })?;
     if takes_shares && !after.groups.is_empty() {
         context.terminal.note(|page| {

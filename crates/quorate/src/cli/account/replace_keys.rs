@@ -1,26 +1,27 @@
-//! `quorate account replace-keys`: an invitation that gives an account other keys, for whoever lost its device.
+//! `quorate account replace-keys`: an invitation that gives an account new keys, after its device
+//! was lost.
 
 use std::time::Duration;
 
 use clap::Args;
 use quorate_ceremony::names::{AccountName, GroupName};
+use quorate_ceremony::state::Shortfall;
 use serde::Serialize;
 
 use super::commands::{Force, find};
 use super::share_loss_check::{self, Loss};
-use crate::api::{ShareState, ShortfallView, Standing};
+use crate::api::Standing;
 use crate::cli::context::{Context, now};
 use crate::cli::invite::{Issued, issue_join_url};
 use crate::cli::{Failure, Run, duration};
 use crate::render::{relative, utc};
 
-/// Give an account other keys, after its device was lost: prints a URL for `quorate join`
+/// Give an account new keys, after its device was lost: prints a URL for `quorate join`
 ///
-/// Whoever joins with the URL, in a new home, has the account with its roles; the node that was there before is refused
-/// from then on. The account has no share and no say in its groups until their members give it a share back (`quorate
-/// group repair`), so that an admin can not vote in other people's names. Until the URL is used, the present keys are
-/// good: if they may be in wrong hands, suspend the account first, and resume it when it has joined. Needs the admin
-/// role.
+/// Joining with the URL, in a new home, takes over the account with its roles; the previous node is refused from then on.
+/// The account has no share and no vote in its groups until their members restore its share (`quorate group repair`), so
+/// that an admin cannot vote in other people's names. Until the URL is used, the present keys are valid: if somebody else
+/// may have them, suspend the account first, and resume it when it has joined. Needs the admin role.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -44,7 +45,7 @@ struct InvitationView<'a> {
     /// Where the account will have no share until it gets one back.
     groups: Vec<GroupName>,
     /// The groups that were judged to have too few healthy shares by it, or just enough.
-    judged: &'a [ShortfallView],
+    judged: &'a [Shortfall],
 }
 
 impl Run for ReplaceKeys {
@@ -55,7 +56,7 @@ impl Run for ReplaceKeys {
         let (roles, replaces) = (view.roles.clone(), view.identity);
         let issued = issue_join_url(&config, &session, self.name, roles, self.expires, replaces)?;
         if context.terminal.is_json() {
-            let with_key = view.groups.iter().filter(|group| group.share != ShareState::NoKey);
+            let with_key = view.groups.iter().filter(|group| group.health.is_some());
             let groups = with_key.map(|group| group.group.clone()).collect();
             let judged = &view.shortfalls;
             let view = InvitationView { issued: &issued, groups, judged };
@@ -75,7 +76,7 @@ impl Run for ReplaceKeys {
             page.copyable("quorate join 'URL'");
             if view.standing == Standing::Active {
                 page.sentence(format!(
-                    "Until then the present keys are good. If they may be in wrong hands: quorate account suspend \
+                    "Until then the present keys are valid. If somebody else may have them: quorate account suspend \
                      {name}, and resume it afterwards."
                 ));
             } else {
@@ -84,7 +85,7 @@ impl Run for ReplaceKeys {
             }
             if !view.groups.is_empty() {
                 page.sentence(format!(
-                    "Then {name} has no share and no say in its groups until their members give it one back:"
+                    "Then {name} has no share and no vote in its groups until their members restore its shares:"
                 ));
                 share_loss_check::needs(page, &view, Loss::Replaced);
                 page.sentence(

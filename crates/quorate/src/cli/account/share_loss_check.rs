@@ -1,9 +1,10 @@
-//! What an admin is told before an account's shares are given up: which groups could not sign any more, or just.
+//! What an admin is shown before an account's shares are lost: the groups that could no longer sign,
+//! or only just.
 
-use crate::api::{AccountView, Code, Problem, ShareState};
+use crate::api::{AccountView, Code, Problem};
 use crate::cli::context::Context;
 use crate::cli::session::Session;
-use crate::render::Page;
+use crate::render::{Page, shortfall};
 use quorate_ceremony::entry::Role;
 use quorate_ceremony::names::{AccountName, GroupName};
 use quorate_ceremony::state::Refusal;
@@ -34,12 +35,12 @@ impl Loss {
     fn instead(self, group: &GroupName, name: &AccountName) -> String {
         match self {
             Self::Suspended | Self::Removed => format!(
-                "have them changed first: quorate group change {group} --remove {name} …; or, if {name} has to be cut \
-                 off whatever it costs, add --force"
+                "change them first: quorate group change {group} --remove {name} …; or, if {name} has to be \
+                 disconnected at any cost, add --force"
             ),
             Self::Replaced => format!(
                 "the others could not give the shares back either; restore a backup of the node of {name}, if there is \
-                 one: quorate node restore; or, if the present keys must not be used whatever it costs, add --force"
+                 one: quorate node restore; or, if the present keys must not be used at any cost, add --force"
             ),
         }
     }
@@ -57,7 +58,7 @@ pub(super) fn check(
     let (fatal, just): (Vec<_>, Vec<_>) =
         account.shortfalls.iter().partition(|short| short.is_fatal());
     if let Some(first) = fatal.first().filter(|_| !force) {
-        let figures: Vec<String> = fatal.iter().map(ToString::to_string).collect();
+        let figures: Vec<String> = fatal.iter().map(|short| shortfall(short)).collect();
         let message = format!(
             "not {}: without {name} these groups could sign nothing: {}",
             loss.participle(),
@@ -68,15 +69,15 @@ pub(super) fn check(
     for short in fatal.iter().chain(&just) {
         let what = match short.is_fatal() {
             true => "it can sign nothing then",
-            false => "it can not lose another",
+            false => "it cannot lose another",
         };
         // With --quiet and --json, too: it is about what others can do.
-        context.terminal.warn(&format!("{short}; {what}"));
+        context.terminal.warn(&format!("{}; {what}", shortfall(short)));
     }
     Ok(())
 }
 
-/// Only an admin is shown figures and asked: everybody else is told at once that it is an admin's.
+/// Refuses everyone but admins immediately: only an admin is shown figures and asked.
 pub(super) fn check_admin(session: &Session) -> Result<(), Problem> {
     let status = session.status()?;
     match status.roles.contains(&Role::Admin) {
@@ -88,7 +89,7 @@ pub(super) fn check_admin(session: &Session) -> Result<(), Problem> {
 /// What the groups of an account need from their members now.
 pub(super) fn needs(page: &mut Page, account: &AccountView, loss: Loss) {
     let name = &account.account;
-    for group in account.groups.iter().filter(|group| group.share != ShareState::NoKey) {
+    for group in account.groups.iter().filter(|group| group.health.is_some()) {
         let group = &group.group;
         page.copyable(match loss {
             Loss::Replaced => format!("quorate group repair {group} {name}"),
@@ -97,7 +98,7 @@ pub(super) fn needs(page: &mut Page, account: &AccountView, loss: Loss) {
             }
         });
     }
-    for group in account.groups.iter().filter(|group| group.share == ShareState::NoKey) {
+    for group in account.groups.iter().filter(|group| group.health.is_none()) {
         let group = &group.group;
         if loss == Loss::Replaced {
             page.sentence(format!("{group} has no key yet; all its members have to accept again:"));

@@ -1,14 +1,14 @@
 //! `quorate account list` and `quorate account show`.
 
 use clap::Args;
-use quorate_ceremony::names::{AccountName, Timestamp};
+use quorate_ceremony::names::AccountName;
 use serde::Serialize;
 
-use crate::api::{AccountView, Answer, Ask, Code, InvitedView, Problem, ShareState, Standing};
+use crate::api::{AccountView, Answer, Ask, Code, InvitedView, Problem};
 use crate::cli::context::{Context, now};
 use crate::cli::session::{Session, unexpected};
 use crate::cli::{Failure, Run, suggest};
-use crate::render::{Page, Tone, commas, relative, utc};
+use crate::render::{Tone, account_details, account_line, json, relative, utc};
 
 /// List all accounts: roles, groups, and whether they may act; and open invitations
 #[derive(Args, Debug)]
@@ -32,8 +32,13 @@ pub(super) struct Show {
 
 #[derive(Serialize)]
 pub(super) struct AccountsView {
+    #[serde(serialize_with = "for_programs")]
     pub(super) accounts: Vec<AccountView>,
     pub(super) invitations: Vec<InvitedView>,
+}
+
+fn for_programs<S: serde::Serializer>(accounts: &[AccountView], to: S) -> Result<S::Ok, S::Error> {
+    json::each(accounts, json::account).serialize(to)
 }
 
 impl Run for List {
@@ -41,7 +46,7 @@ impl Run for List {
         let view = accounts(&context.session()?)?;
         context.terminal.show("accounts", &view, |page| {
             for account in &view.accounts {
-                line(page, account);
+                account_line(page, account);
             }
             if !view.invitations.is_empty() {
                 page.title("Invitations");
@@ -59,7 +64,9 @@ impl Run for List {
 impl Run for Show {
     fn run(self, context: &Context) -> Result<(), Failure> {
         let account = account(&context.session()?, &self.name)?;
-        context.terminal.show("account", &account, |page| details(page, &account))?;
+        context.terminal.show("account", &json::account(&account), |page| {
+            account_details(page, &account, now())
+        })?;
         Ok(())
     }
 }
@@ -84,75 +91,5 @@ pub(super) fn account(session: &Session, name: &AccountName) -> Result<AccountVi
                 None => unknown.hint("`quorate account list` shows them all"),
             })
         }
-    }
-}
-
-fn tone(account: &AccountView) -> Tone {
-    match account.standing {
-        Standing::Active if account.duplicated => Tone::Bad,
-        Standing::Active if account.online => Tone::Good,
-        Standing::Active | Standing::Removed => Tone::Faint,
-        Standing::Suspended => Tone::Bad,
-    }
-}
-
-fn line(page: &mut Page, account: &AccountView) {
-    let is = match account.standing {
-        Standing::Removed => "removed",
-        Standing::Suspended => "suspended",
-        Standing::Active if account.duplicated => "two copies of its node run",
-        Standing::Active if account.online => "online",
-        Standing::Active => "offline",
-    };
-    let mut text = format!("{}: {is}", account.account);
-    if !account.roles.is_empty() {
-        text.push_str(&format!(" ({})", commas(&account.roles)));
-    }
-    if !account.groups.is_empty() {
-        text.push_str(&format!("; {}", commas(account.groups.iter().map(|it| &it.group))));
-    }
-    page.item(tone(account), text);
-}
-
-pub(super) fn details(page: &mut Page, view: &AccountView) {
-    page.verdict(tone(view), &view.sentence);
-    if !view.roles.is_empty() {
-        page.field("roles", commas(&view.roles));
-    }
-    if let Some(identity) = &view.identity {
-        page.field("identity key", hex::encode(identity.0));
-    }
-    if let (Some(admitted), Some(keyed)) = (view.admitted, view.keyed) {
-        page.field("admitted", format!("by entry {admitted} of the log"));
-        if keyed != admitted {
-            page.field("present keys", format!("since entry {keyed}"));
-        }
-    }
-    if let Some(removed) = view.removed {
-        page.field("removed", format!("by entry {removed} of the log"));
-    }
-    if !view.groups.is_empty() {
-        page.title("Groups");
-    }
-    for group in &view.groups {
-        let tone = match group.share {
-            ShareState::Healthy => Tone::Good,
-            ShareState::NoKey | ShareState::Silent => Tone::Warn,
-            ShareState::Doubled | ShareState::Unable => Tone::Bad,
-        };
-        page.item(tone, format!("{}: {}", group.group, at(&group.detail, group.proved)));
-    }
-    if !view.shortfalls.is_empty() {
-        page.title(format!("Without {}", view.account));
-    }
-    for short in &view.shortfalls {
-        page.item(if short.is_fatal() { Tone::Bad } else { Tone::Warn }, short);
-    }
-}
-
-fn at(text: &str, proved: Option<Timestamp>) -> String {
-    match proved {
-        Some(proved) => format!("{text}; shown last {}", relative(now(), proved)),
-        None => text.to_owned(),
     }
 }

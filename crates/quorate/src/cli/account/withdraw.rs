@@ -1,4 +1,4 @@
-//! `quorate account withdraw-invitation`: takes back a URL that nobody has used yet.
+//! `quorate account withdraw-invitation`: revokes a URL that nobody has used yet.
 
 use clap::Args;
 use quorate_ceremony::names::AccountName;
@@ -12,10 +12,10 @@ use crate::cli::session::Session;
 use crate::cli::{Failure, Run};
 use crate::render::Tone;
 
-/// Withdraw an invitation that was not used yet: its URL is of no use from then on
+/// Withdraw an invitation that was not used yet: its URL stops working
 ///
-/// For an invitation to join (`quorate invite`) and for one to replace keys (`quorate account replace-keys`), whichever
-/// admin made it. It is in the log, so the coordinator can not bring it back. Needs the admin role.
+/// Works for an invitation to join (`quorate invite`) and for one to replace keys (`quorate account replace-keys`),
+/// whichever admin made it. The withdrawal is in the log, so the coordinator cannot undo it. Needs the admin role.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -52,9 +52,9 @@ impl Run for WithdrawInvitation {
             let name = &view.account;
             page.verdict(Tone::Good, format!("the invitation of {name} is withdrawn"));
             page.note(match view.replaces_keys {
-                true => format!("Its URL is of no use any more; {name} keeps the keys that it has."),
+                true => format!("Its URL no longer works; {name} keeps its present keys."),
                 false => format!(
-                    "Its URL is of no use any more. To invite {name} after all: quorate invite {name}"
+                    "Its URL no longer works. To invite {name} after all: quorate invite {name}"
                 ),
             });
         })?;

@@ -8,26 +8,29 @@ use clap::Args;
 use quorate_ceremony::entry::GroupDefinition;
 use quorate_ceremony::names::{AccountName, EntryId, GroupName};
 use quorate_ceremony::policy::Policy;
-use quorate_ceremony::state::Refusal;
+use quorate_ceremony::state::{Health, Refusal, Unable};
 use quorate_protocol::Suite;
 use serde::Serialize;
 
 use super::watch::watch;
-use crate::api::{Answer, Ask, Code, GroupView, Problem, ShareView};
+use crate::api::{Answer, Ask, Code, GroupView, Problem, Share};
 use crate::cli::context::{Context, now};
 use crate::cli::duration::DurationError;
 use crate::cli::session::{Session, unexpected};
-use crate::cli::{Failure, Run, duration, page};
-use crate::render::{Page, Tone, commas, plural, relative};
+use crate::cli::{Failure, Run, duration};
+use crate::render::{
+    self, Difference, Page, Tone, change_end, commas, group_sentence, is_done, json, plural,
+    relative, rule_differences,
+};
 
 /// Propose to change a group's members or min_signers; its key stays
 ///
-/// An admin or a member proposes; as many members as it takes to sign have to approve, on their own nodes, and who joins
-/// has to accept. Then the nodes share the key anew: everybody gets another share, and until these are in use the old
-/// ones sign. The public key, and everything that was ever signed with it, stays as it is.
+/// An admin or a member proposes a change. As many members as it takes to sign have to approve it on their own nodes, and
+/// accounts that join have to accept. Then the nodes share the key again: every member receives a new share, and the old
+/// shares sign until the new ones are in use. The public key, and everything signed with it, stays valid.
 ///
-/// A change does not take back copies: people who have left and kept copies of their old shares can still sign together
-/// if they are as many as it took before. If they might, make a new group with a new key instead.
+/// A change does not revoke copies: people who have left and kept copies of their old shares can still sign together if
+/// they are as many as it took before. If that is a risk, make a new group with a new key instead.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -38,7 +41,7 @@ pub(super) struct Change {
     /// The group
     #[arg(value_name = "GROUP")]
     name: GroupName,
-    /// How many members it shall take to sign; at least 2
+    /// How many members it takes to sign; at least 2
     #[arg(long, value_name = "N")]
     min_signers: Option<u16>,
     /// How many members must approve a request from then on; follows --min-signers if it was the same before
@@ -47,16 +50,16 @@ pub(super) struct Change {
     /// How many members must approve a change from then on; at least --min-signers
     #[arg(long, value_name = "N")]
     approvals_to_change: Option<u16>,
-    /// Have new shares made by themselves after this time, again and again; `never` to stop that
+    /// Make new shares automatically, each time this time has passed; `never` to stop that
     #[arg(long, value_name = "TIME", value_parser = parse_every)]
     refresh_every: Option<Every>,
-    /// Who joins, separated by commas; each needs the member role
+    /// Accounts that join, separated by commas; each needs the member role
     #[arg(long, value_name = "ACCOUNT,…", value_delimiter = ',')]
     add: Vec<AccountName>,
-    /// Who leaves, separated by commas
+    /// Members that leave, separated by commas
     #[arg(long, value_name = "ACCOUNT,…", value_delimiter = ',')]
     remove: Vec<AccountName>,
-    /// For how long it can be decided, and its carrying out begun; the group's own limit if not given
+    /// How long it can be decided and begun; the group's own limit if not given
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     expiry: Option<Duration>,
     /// Only show what would change
@@ -68,9 +71,9 @@ pub(super) struct Change {
 
 /// Have a group's nodes make new shares of its key; nothing else changes
 ///
-/// Old shares are destroyed when the new ones are in use: whoever stole some of them, but fewer than it takes to sign,
-/// has nothing. An admin or a member can start it; nobody has to approve, but all members' nodes have to be online.
-/// To have it done regularly: quorate group change GROUP --refresh-every 30d.
+/// Old shares are destroyed when the new ones are in use: a thief with fewer old shares than it takes to sign can then do
+/// nothing with them. An admin or a member can start it; nobody has to approve, but all members' nodes have to be online.
+/// To do it regularly: quorate group change GROUP --refresh-every 30d.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -84,12 +87,12 @@ pub(super) struct Refresh {
     waiting: Waiting,
 }
 
-/// Give a member its lost share back
+/// Restore the lost share of a member
 ///
-/// For a member whose node lost its data, or that got new keys (quorate account replace-keys). Other members have to
-/// approve, as many as it takes to sign; then as many nodes make the share again together, for that member alone: nobody
-/// else learns anything of it, and nobody else's share changes. If the lost device may be in wrong hands, run
-/// `quorate group refresh` instead: the member gets another share, and the one on the device is of no use any more.
+/// For a member whose node lost its data, or that has new keys (quorate account replace-keys). As many other members as it
+/// takes to sign have to approve; then as many nodes rebuild the share together, for that member alone: nobody else learns
+/// anything about it, and nobody else's share changes. If somebody else may have the lost device, run `quorate group
+/// refresh` instead: the member receives a new share, and the one on the device stops working.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -108,10 +111,10 @@ pub(super) struct Repair {
 
 #[derive(Args, Debug)]
 struct Waiting {
-    /// Wait until it is in force, or can not come into force
+    /// Wait until it is in force, or has failed
     #[arg(long)]
     wait: bool,
-    /// Stop waiting after this time (exit code 4, or 8 if nodes are offline); it goes on
+    /// Stop waiting after this time (exit code 4, or 8 if nodes are offline); the change continues
     #[arg(long, value_name = "TIME", value_parser = duration::parse, requires = "wait")]
     timeout: Option<Duration>,
 }
@@ -125,7 +128,7 @@ struct DryRun {
     after: Figures,
     /// Everything else that differs, for people; programs find it in the policies.
     #[serde(skip)]
-    rules: Vec<page::Difference>,
+    rules: Vec<Difference>,
 }
 
 /// A group in figures.
@@ -146,7 +149,7 @@ struct Figures {
 }
 
 impl Figures {
-    /// As it is: shares that are lost already can not be lost again.
+    /// As it is: shares that are lost already cannot be lost again.
     fn now(definition: &GroupDefinition, healthy: Option<usize>) -> Self {
         let mut figures = Self::of(definition);
         let healthy = healthy.unwrap_or(figures.max_signers);
@@ -195,7 +198,7 @@ impl Run for Change {
             dry_run: true,
             now: Figures::now(&before, group.healthy),
             after: Figures::of(&after),
-            rules: page::rule_differences(&before, &after),
+            rules: rule_differences(&before, &after),
         });
         let proposal = Proposal { expires_in, added: self.add.clone(), ..Proposal::of(after) };
         if let Some(view) = dry_run {
@@ -228,7 +231,9 @@ impl Run for Repair {
                 .into());
         }
         let proved = group.members.iter().find_map(|it| match it.share {
-            Some(ShareView::Healthy { proved }) if it.account == self.member => Some(proved),
+            Some(Share::Shown(Health::Healthy { proved })) if it.account == self.member => {
+                Some(proved)
+            }
             _ => None,
         });
         if let Some(proved) = proved {
@@ -271,7 +276,7 @@ impl Proposal {
     }
 }
 
-/// Why a change can not be proposed: `problem`, or a better one.
+/// Why a change cannot be proposed: `problem`, or a better one.
 fn refusal(
     session: &Session,
     group: &GroupView,
@@ -280,12 +285,13 @@ fn refusal(
     problem: Problem,
 ) -> Problem {
     let problem = session.about_accounts(added, problem);
-    let of = |share| {
+    let of = |why| {
+        let share = Share::Shown(Health::Unable(why));
         let members = group.members.iter().filter(|it| members.contains(&it.account));
         let of = members.filter(|it| it.share == Some(share));
         of.map(|it| it.account.to_string()).collect::<Vec<_>>()
     };
-    let (removed, suspended) = (of(ShareView::Removed), of(ShareView::Suspended));
+    let (removed, suspended) = (of(Unable::Removed), of(Unable::Suspended));
     let gone = [removed.as_slice(), &suspended].concat();
     let is_about = match &problem.code {
         Code::Refused(
@@ -306,9 +312,9 @@ fn refusal(
         .into_iter()
         .flatten()
         .collect();
-    let message = format!("{}, and can get no share of {}", why.join(", "), group.name);
+    let message = format!("{}, and cannot receive a share of {}", why.join(", "), group.name);
     Problem::new(problem.code, message).hint(format!(
-        "have them leave: quorate group change {} --remove {} …",
+        "remove them, too: quorate group change {} --remove {} …",
         group.name,
         gone.join(",")
     ))
@@ -338,7 +344,7 @@ impl Change {
             return Err(usage(format!("{name} is named twice")));
         }
         if let Some(name) = self.add.iter().find(|name| self.remove.contains(name)) {
-            return Err(usage(format!("{name} can not both leave and join")).hint(format!(
+            return Err(usage(format!("{name} cannot both leave and join")).hint(format!(
                 "for new shares of the same members: quorate group refresh {}",
                 self.name
             )));
@@ -390,7 +396,7 @@ fn parse_every(text: &str) -> Result<Every, DurationError> {
 /// The definition in force, as the node tells it.
 fn definition_of(group: &GroupView) -> Result<GroupDefinition, Problem> {
     if group.epoch.is_none() {
-        let message = format!("{} has no key yet, so it can simply be defined again", group.name);
+        let message = format!("{} has no key yet; define it again instead", group.name);
         return Err(Problem::new(Code::Failed, message)
             .hint(format!("quorate group create {} …", group.name)));
     }
@@ -424,7 +430,7 @@ fn propose(
         // Whoever stops waiting has to know that the proposal stands, and how it is decided.
         context.terminal.note(|page| {
             page.sentence(format!(
-                "Proposed, as {}. It goes on whether you wait or not; to take it back: quorate group cancel {}",
+                "Proposed, as {}. It continues whether you wait or not; to withdraw it: quorate group cancel {}",
                 id.short(),
                 group.name
             ));
@@ -432,12 +438,13 @@ fn propose(
         how_to_decide(context, &group);
         group = outcome(context, session, &group.name, id, waiting.timeout)?;
     }
-    context.terminal.show("group", &group, |page| match &group.change {
-        Some(change) => page::change(page, change, now()),
+    let data = json::group(&group, now());
+    context.terminal.show("group", &data, |page| match &group.change {
+        Some(change) => render::change(page, change, now()),
         None => {
             let epoch = group.epoch.unwrap_or_default();
             page.verdict(Tone::Good, format!("{} is in epoch {epoch}", group.name));
-            page.note(&group.sentence);
+            page.note(group_sentence(&group));
         }
     })?;
     how_to_decide(context, &group);
@@ -451,7 +458,7 @@ fn how_to_decide(context: &Context, group: &GroupView) {
     {
         context.terminal.note(|page| {
             page.blank();
-            page.sentence("Members find it in their inbox, and decide with:");
+            page.sentence("Members find it in their inbox, and approve it with:");
             page.copyable(format!("quorate approve {}", change.id.short()));
         });
     }
@@ -470,13 +477,13 @@ fn outcome(
         group.change.as_ref().is_none_or(|change| change.id != id)
     })?;
     match &group.past_change {
-        Some(past) if past.id == id && past.done => Ok(group),
+        Some(past) if past.id == id && is_done(past) => Ok(group),
         Some(past) if past.id == id => {
-            let message = format!("the change of {name} came to nothing: {}", past.end);
+            let message = format!("the change of {name} failed: {}", change_end(past));
             Err(Problem::new(Code::Rejected, message).hint(format!("quorate group show {name}")))
         }
         _ => {
-            let message = format!("the change of {name} is over, and others came after it");
+            let message = format!("the change of {name} is over, and later changes followed");
             Err(Problem::new(Code::Failed, message).hint("quorate log show"))
         }
     }

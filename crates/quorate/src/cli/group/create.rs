@@ -13,13 +13,14 @@ use super::watch::watch;
 use crate::api::{Ask, Code, GroupStage, GroupView, Problem};
 use crate::cli::context::{Context, now};
 use crate::cli::session::Session;
-use crate::cli::{Failure, Run, duration, page};
+use crate::cli::{Failure, Run, duration};
+use crate::render::{self, json, standing};
 
 /// Define a signing group and have its members' nodes make its key
 ///
-/// Needs the admin role. The members' nodes make the key together: each gets a share, nobody ever has the key. That
-/// starts when all members have accepted and are online, goes on by itself, and is tried again if a node fails; this
-/// command only watches. Any --min-signers of the shares can sign.
+/// Needs the admin role. The members' nodes make the key together: each receives a share, and nobody ever has the key.
+/// Key generation starts when all members have accepted and are online, runs automatically, and is tried again if a node
+/// fails; this command only watches. Any --min-signers of the shares can sign.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -43,7 +44,7 @@ pub(super) struct Create {
     /// How many members must approve a change of the group; at least --min-signers, which is the default
     #[arg(long, value_name = "N")]
     approvals_to_change: Option<u16>,
-    /// Have new shares made by themselves after this time, again and again; an hour at least
+    /// Make new shares automatically, each time this time has passed; at least an hour
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     refresh_every: Option<Duration>,
     /// A kind of document that the group signs, and no others; may be given several times
@@ -64,7 +65,7 @@ pub(super) struct Create {
     /// Return as soon as the definition is in the log
     #[arg(long, overrides_with = "wait", conflicts_with = "timeout")]
     no_wait: bool,
-    /// Stop waiting after this time (exit code 4, or 8 if nodes are offline); the ceremony goes on
+    /// Stop waiting after this time (exit code 4, or 8 if nodes are offline); the key generation continues
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     timeout: Option<Duration>,
 }
@@ -79,12 +80,13 @@ impl Run for Create {
             true => session.group(&self.name)?,
             false => self.watch(context, &session)?,
         };
-        context.terminal.show("group", &group, |page| page::group(page, &group, now()))?;
+        let data = json::group(&group, now());
+        context.terminal.show("group", &data, |page| render::group(page, &group, now()))?;
         context.terminal.note(|page| {
             page.blank();
             page.sentence(match group.state {
-                GroupStage::Ready => "Members have documents signed with:",
-                _ => "The key is made as soon as everybody is there. See how it goes with:",
+                GroupStage::Ready => "Members can now submit documents with:",
+                _ => "The key is made as soon as all members are online. To see the progress:",
             });
             let command = match (group.state, group.document_types.first()) {
                 (GroupStage::Ready, Some(kind)) => {
@@ -102,7 +104,7 @@ impl Run for Create {
 }
 
 impl Create {
-    /// Waits until the group has its key, or can not get one.
+    /// Waits until the group has its key, or cannot get one.
     fn watch(&self, context: &Context, session: &Session) -> Result<GroupView, Problem> {
         let name = &self.name;
         let what = format!("the key generation of {name}");
@@ -112,8 +114,8 @@ impl Create {
         if group.state == GroupStage::Ready {
             return Ok(group);
         }
-        Err(Problem::new(Code::Failed, group.sentence.trim_end_matches('.').to_owned())
-            .hint(format!("the log has all of it: quorate log show; then define {name} again")))
+        Err(Problem::new(Code::Failed, standing(&group))
+            .hint(format!("quorate log show lists what happened; then define {name} again")))
     }
 
     fn definition(&self) -> GroupDefinition {

@@ -11,9 +11,9 @@ use quorate_ceremony::state::refusal::Accounts;
 use serde::Serialize;
 
 use super::context::{Context, now};
-use super::{Failure, Run, page};
+use super::{Failure, Run};
 use crate::api::{Ask, Code, Exit, GroupStage, GroupView, Problem};
-use crate::render::{Page, Tone, commas};
+use crate::render::{self, Page, Tone, commas, group_sentence, group_tone, json, unused};
 
 /// Make signing groups, look at them, and change them
 #[derive(Args, Debug)]
@@ -54,9 +54,9 @@ Examples:
   quorate group list --json | jq -r '.groups[].name'")]
 struct List {}
 
-/// Accept to belong to a group, as an admin defined it or as a change proposes
+/// Accept membership of a group, as an admin defined it or as a change proposes
 ///
-/// Only needed if this account joined with --ask-before-groups. The key is made, or shared anew, once all have accepted.
+/// Only needed if this account joined with --ask-before-groups. The key or the new shares are made once all members have accepted.
 /// Look at the group first, with `quorate group show`.
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -69,11 +69,12 @@ struct Accept {
     name: GroupName,
 }
 
-/// Call off a group's running key generation, or take back a proposed change
+/// Cancel a group's running key generation, or withdraw a proposed change
 ///
-/// Needs the admin role, or to have proposed the change. A group without a key can then be defined again under the same
-/// name; a group that has its key keeps it, and stays as it is. Those who were to get shares by the change may have them already,
-/// unused, and what is known of that is said: as many of them as were to sign could sign, so that `group refresh` afterwards is wise.
+/// Admins can do this, and the account that proposed the change. A group without a key can then be defined again under
+/// the same name. A group with a key keeps it, and stays as it is. Some members may already hold new shares from the
+/// cancelled change; `group cancel` lists those that are known. Enough of them together could still sign, so run
+/// `group refresh` afterwards.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -86,7 +87,7 @@ struct Cancel {
 
 #[derive(Serialize)]
 struct GroupsView {
-    groups: Vec<GroupView>,
+    groups: Vec<serde_json::Value>,
 }
 
 impl Run for Group {
@@ -107,22 +108,24 @@ impl Run for Group {
 impl Run for Show {
     fn run(self, context: &Context) -> Result<(), Failure> {
         let group = context.session()?.group(&self.name)?;
-        context.terminal.show("group", &group, |page| page::group(page, &group, now()))?;
+        let data = json::group(&group, now());
+        context.terminal.show("group", &data, |page| render::group(page, &group, now()))?;
         Ok(())
     }
 }
 
 impl Run for List {
     fn run(self, context: &Context) -> Result<(), Failure> {
-        let view = GroupsView { groups: context.session()?.groups()? };
+        let groups = context.session()?.groups()?;
+        let view = GroupsView { groups: json::each(&groups, |group| json::group(group, now())) };
         context.terminal.show("groups", &view, |page| {
-            if view.groups.is_empty() {
+            if groups.is_empty() {
                 page.sentence(
                     "There are no groups yet; an admin makes one with `quorate group create`.",
                 );
             }
-            for group in &view.groups {
-                page.verdict(page::group_tone(group), &group.sentence);
+            for group in &groups {
+                page.verdict(group_tone(group), group_sentence(group));
                 let members = commas(group.members.iter().map(|member| &member.account));
                 page.note(format!("{} of {}: {members}", group.min_signers, group.max_signers));
             }
@@ -160,14 +163,14 @@ impl Run for Cancel {
                 None
             }
             (None, _) => Some(format!(
-                "there is nothing of {} to call off: no change is proposed, and no key is being made",
+                "there is nothing of {} to cancel: no change is proposed, and no key is being made",
                 group.name
             )),
         };
         let ask = Ask::CancelCeremony { name: self.name.clone() };
         // Whoever takes a change back may think that nothing is left of it.
         order(context, &self.name, "cancelled", ask, nothing, |page, group| {
-            if let Some(unused) = page::unused(group) {
+            if let Some(unused) = unused(group) {
                 page.item(Tone::Warn, unused);
             }
         })
@@ -193,9 +196,10 @@ fn order(
         Ok(group) => refused(&group, nothing(&group, &account), problem),
     })?;
     let group = session.group(name)?;
-    context.terminal.show("group", &group, |page| {
+    let data = json::group(&group, now());
+    context.terminal.show("group", &data, |page| {
         page.verdict(Tone::Good, format!("{done}: {name}"));
-        page.note(&group.sentence);
+        page.note(group_sentence(&group));
         rest(page, &group);
     })?;
     Ok(())
@@ -216,7 +220,7 @@ fn refused(group: &GroupView, nothing: Option<String>, problem: Problem) -> Prob
         {
             let message = format!("{}, and did not propose this change", problem.message);
             Problem::new(problem.code, message).hint(format!(
-                "{}, who did, can take it back, and any admin; to refuse it: quorate reject {} --reason TEXT",
+                "{}, who did, and any admin can withdraw it; to reject it: quorate reject {} --reason TEXT",
                 change.proposer,
                 change.id.short()
             ))

@@ -9,7 +9,7 @@ use crate::api::{Answer, Ask, Code, GroupView, Problem};
 use crate::cli::context::Context;
 use crate::cli::progress::Progress;
 use crate::cli::session::{Session, Watched, unexpected};
-use crate::render::commas;
+use crate::render::{commas, member_names, standing};
 
 /// Shows the progress of a group until it is settled. `what` names what the command waits for.
 pub(super) fn watch(
@@ -42,15 +42,13 @@ pub(super) fn watch(
             change.id.short()
         ),
         Some(change) if !change.not_accepted.is_empty() => {
-            format!("it goes on when {} accepted; see: {show}", commas(&change.not_accepted))
+            format!("it continues when {} accepted; see: {show}", commas(&change.not_accepted))
         }
-        _ => format!("it goes on by itself; see how: {show}"),
+        _ => format!("it continues automatically; see: {show}"),
     };
     match (watched?, latest) {
         (Watched::Interrupted, latest) => {
-            let sentence = latest.map_or(String::new(), |group| {
-                group.change.map_or(group.sentence, |change| change.sentence)
-            });
+            let sentence = latest.as_ref().map(standing).unwrap_or_default();
             Err(session.interrupted(what, &sentence, &show))
         }
         (Watched::Done(done), Some(group)) => done.map(|()| group),
@@ -59,17 +57,17 @@ pub(super) fn watch(
             let online = session.status().map(|status| status.online).unwrap_or_default();
             let members: Vec<AccountName> = match &group.change {
                 Some(change) => change.after.members.clone(),
-                None => group.members.iter().map(|member| member.account.clone()).collect(),
+                None => member_names(&group),
             };
             let code = match members.iter().all(|member| online.contains(member)) {
                 true => Code::Waiting,
                 false => Code::TooFewNodes,
             };
-            let sentence = group.change.map_or(group.sentence, |change| change.sentence);
-            Err(Problem::new(code, sentence.trim_end_matches('.').to_owned()).hint(show))
+            Err(Problem::new(code, standing(&group)).hint(show))
         }
         (_, None) => {
-            Err(Problem::new(Code::Waiting, "the node did not say how the group is").hint(show))
+            Err(Problem::new(Code::Waiting, "the node did not report the state of the group")
+                .hint(show))
         }
     }
 }

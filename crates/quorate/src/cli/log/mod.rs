@@ -10,7 +10,7 @@ use super::context::Context;
 use super::session::{Session, unexpected};
 use super::{Failure, Run};
 use crate::api::{Answer, Ask, EntryView, Problem};
-use crate::render::{Page, utc};
+use crate::render::{Page, entry_sentence, json, utc};
 
 /// Read the log, prove what is in it, and check logs of others
 #[derive(Args, Debug)]
@@ -47,8 +47,13 @@ struct Show {
 
 #[derive(Serialize)]
 struct EntriesView {
+    #[serde(serialize_with = "for_programs")]
     entries: Vec<EntryView>,
     size: u64,
+}
+
+fn for_programs<S: serde::Serializer>(entries: &[EntryView], to: S) -> Result<S::Ok, S::Error> {
+    json::each(entries, json::entry).serialize(to)
 }
 
 impl Run for Log {
@@ -89,7 +94,7 @@ fn entries(session: &Session, first: u64, limit: u64) -> Result<EntriesView, Pro
 fn entry_line(page: &mut Page, entry: &EntryView) {
     page.row(
         &format!("{:>6}", entry.index),
-        format!("{}  {} {}", utc(entry.at), entry.author, entry.sentence),
+        format!("{}  {} {}", utc(entry.at), entry.author, entry_sentence(entry)),
     );
 }
 

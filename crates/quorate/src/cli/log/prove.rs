@@ -11,7 +11,7 @@ use crate::cli::file::{Target, with_ending};
 use crate::cli::session::{Session, unexpected};
 use crate::cli::shell_quote::quoted;
 use crate::cli::{Failure, Run};
-use crate::render::Tone;
+use crate::render::{Tone, clause, request_sentence};
 
 /// Write a proof that a signature, or any entry, is in the log
 ///
@@ -50,7 +50,7 @@ impl Run for Prove {
         if proof_target.is_stdout() {
             return Err(Problem::new(
                 Code::Usage,
-                "a proof is two files, so it can not go to stdout",
+                "a proof is two files, so it cannot go to stdout",
             )
             .into());
         }
@@ -77,7 +77,7 @@ impl Run for Prove {
         context.terminal.note(|page| {
             let proof = quoted(&view.proof_file.display().to_string());
             page.blank();
-            page.sentence("Whoever trusts that log key checks both files with:");
+            page.sentence("Anyone who trusts that log key can check both files with:");
             page.copyable(format!(
                 "quorate log verify --proof {proof} --log-key '{}'",
                 view.log_key
@@ -93,7 +93,8 @@ impl Prove {
         let as_index = self.what.parse::<u64>().ok();
         match (session.request(&self.what), as_index) {
             (Ok(request), _) => request.signature_index.ok_or_else(|| {
-                let sentence = request.sentence.trim_end_matches('.');
+                let sentence = request_sentence(&request);
+                let sentence = clause(&sentence);
                 Problem::new(Code::Waiting, format!("there is no signature to prove: {sentence}"))
                     .hint(format!(
                         "its request is entry {}: quorate log prove {} --out FILE",

@@ -17,7 +17,6 @@ use crate::cli::{Failure, Run};
 use crate::log_audit::{
     Options, Since, audit_directory, compare_since, verify_misbehaviour, verify_proof,
 };
-use crate::render;
 
 /// Check a whole log, or a proof that one entry is in it
 ///
@@ -142,7 +141,7 @@ fn check_log(
     let too_few = known.require_final && report.verdict == Verdict::NotFinal;
     let view = AuditView { report: &report, since: since.as_ref() };
     context.terminal.show("audit", &view, |page| {
-        render::audit::lines(&report).iter().for_each(|line| page.sentence(line));
+        crate::render::audit::lines(&report).iter().for_each(|line| page.sentence(line));
         if let Some(since) = &since {
             page.blank();
             page.sentence(since.sentence());
@@ -203,7 +202,7 @@ fn read_key(text: &str) -> Result<LogVerifier, Problem> {
     let path = Path::new(text);
     let content = if path.is_file() { file::read_text(path)? } else { text.to_owned() };
     content.trim().parse().map_err(|error| {
-        Problem::new(Code::Usage, format!("the log key can not be used: {error}"))
+        Problem::new(Code::Usage, format!("the log key cannot be used: {error}"))
             .hint("copy the whole line that `quorate status` shows as log key")
     })
 }

@@ -26,12 +26,12 @@ use crate::store::durable;
 
 /// Back up this account's node to a file, sealed under its passphrase
 ///
-/// In it is what can not be had again: the account's keys, its shares, and what the node must not forget. Not in it: the
-/// log and documents, which come back from the coordinator. Works whether the node runs or not; a running node needs no
-/// passphrase for it, so it can be done from cron.
+/// The backup contains what cannot be recovered otherwise: the account's keys, its shares, and what the node must not
+/// forget. It does not contain the log and documents, which the coordinator provides. Works whether the node runs or not;
+/// a running node needs no passphrase for it, so cron can do it.
 ///
-/// A share is good for one epoch of its group: back up after each change or refresh of a group, and after each change of
-/// the account's keys. An older backup is refused when it is restored.
+/// A share is valid for one epoch of its group: back up after each change or refresh of a group, and after each change of
+/// the account's keys. `quorate node restore` refuses an older backup.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -130,7 +130,7 @@ impl Run for Backup {
                 false => "It opens with its own passphrase. Without it nobody can restore anything.",
             });
             page.sentence(
-                "Back up again after each change of a group: a share is of no use when the group has new ones.",
+                "Back up again after each change of a group: a share stops working when the group has new ones.",
             );
         });
         Ok(())
@@ -147,7 +147,7 @@ impl Backup {
         written.map_err(|error| match error.kind() {
             std::io::ErrorKind::AlreadyExists => exists(&self.out),
             _ => {
-                let message = format!("{} can not be written: {error}", self.out.display());
+                let message = format!("{} cannot be written: {error}", self.out.display());
                 Problem::new(Code::Failed, message).hint("say where with --out")
             }
         })?;

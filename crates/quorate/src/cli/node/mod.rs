@@ -36,8 +36,8 @@ enum Action {
 
 /// Run the node until Ctrl-C: it holds this account's shares and acts for it
 ///
-/// Keeps trying when the coordinator can not be reached. Other commands with the same home talk to it, so they need no
-/// passphrase. It can be killed and restarted at any time; what was going on is resumed or tried again.
+/// Keeps trying when the coordinator cannot be reached. Other commands with the same home talk to it, so they need no
+/// passphrase. It can be killed and restarted at any time; interrupted work is resumed or tried again.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -88,7 +88,7 @@ impl Run for RunNode {
 
 /// Cancelled by Ctrl-C or SIGTERM.
 pub(super) fn until_stopped() -> Result<CancellationToken, Problem> {
-    let failed = |error| Problem::new(Code::Failed, format!("signals can not be handled: {error}"));
+    let failed = |error| Problem::new(Code::Failed, format!("signals cannot be handled: {error}"));
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let stop = CancellationToken::new();

@@ -22,13 +22,13 @@ use crate::render::{Page, Tone, relative};
 use crate::setup::restore::restore;
 use crate::store::durable;
 
-/// Make a node's home again, from a backup
+/// Restore a node's home from a backup
 ///
-/// For a node whose machine or disk is lost. Verifies the whole log first, which takes a connection to the coordinator: it
-/// has to contain what the node cosigned last, and it shows which shares are still good. A backup with a share of an
-/// earlier epoch is refused: restore a newer one, or use --even-if-older, which leaves such shares out.
+/// For a node whose machine or disk is lost. Verifies the whole log first, which takes a connection to the coordinator:
+/// the log has to contain what the node cosigned last, and it shows which shares are still valid. A backup with a share
+/// of an earlier epoch is refused: restore a newer one, or use --even-if-older, which leaves such shares out.
 ///
-/// End the node that it replaces first. Two copies of one node are noticed, and neither signs then.
+/// Stop the node that it replaces first. Two copies of one node are detected, and then neither signs.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -180,12 +180,12 @@ fn show(page: &mut Page, view: &RestoreView) {
     }
 }
 
-/// Why the share in the backup is of no use.
+/// Why the share in the backup does not work.
 fn why(lost: &Lost) -> String {
     let Lost { group, backup_epoch, epoch, .. } = lost;
     match backup_epoch {
         Some(old) if old < epoch => format!(
-            "the backup has the share of epoch {old}, and {group} is in epoch {epoch} now: its members have other shares"
+            "the backup has the share of epoch {old}, and {group} is in epoch {epoch} now: its members have new shares"
         ),
         Some(_) => format!("the one in the backup does not fit the key of {group}"),
         None => format!(
@@ -203,7 +203,7 @@ fn way_out(account: &AccountName, lost: &Lost) -> String {
              may have the lost disk, quorate group refresh {group} gives everybody another one"
         ),
         false => format!(
-            "fewer than {min_signers} others have theirs, so it can not be had again; look for a newer backup, or make a \
+            "fewer than {min_signers} others have theirs, so it cannot be had again; look for a newer backup, or make a \
              new group with a new key: quorate group create"
         ),
     }
@@ -231,7 +231,7 @@ fn not_followed(failed: NotFollowed, home: &Path, account: &AccountName) -> Prob
         NotFollowed::Problem(problem) if problem.exit() == Exit::NotAllowed => {
             let advice = match problem.code.refusal() {
                 Some(Refusal::Accounts(Accounts::KeysReplaced { .. })) => format!(
-                    "nothing was restored; take a backup from after the keys were changed, or ask an admin for others: \
+                    "nothing was restored; take a backup from after the keys were changed, or ask an admin for new ones: \
                      quorate account replace-keys {account}"
                 ),
                 Some(Refusal::Accounts(Accounts::Suspended { .. })) => format!(
@@ -244,7 +244,7 @@ fn not_followed(failed: NotFollowed, home: &Path, account: &AccountName) -> Prob
             problem.hint(advice)
         }
         NotFollowed::Problem(problem) if problem.hint.is_none() => problem.hint(
-            "nothing was restored; if the account was suspended, removed or given other keys since, an admin knows",
+            "nothing was restored; an admin knows whether the account was suspended, removed or given new keys since",
         ),
         NotFollowed::Problem(problem) => problem,
         NotFollowed::Misbehaviour(proof) => {
@@ -258,7 +258,7 @@ fn not_followed(failed: NotFollowed, home: &Path, account: &AccountName) -> Prob
                     "the proof is in {}, misbehaviour-….json: send it to the other members; anybody can check it with quorate log verify --misbehaviour",
                     place.display()
                 )),
-                Err(error) => problem.hint(format!("the proof can not be written: {error}")),
+                Err(error) => problem.hint(format!("the proof cannot be written: {error}")),
             }
         }
     }

@@ -1,4 +1,4 @@
-//! `quorate node rotate-keys`: other keys for the same account, by its holder's own will.
+//! `quorate node rotate-keys`: gives an account new keys, on its holder's own initiative.
 
 use clap::Args;
 use quorate_ceremony::identity::PublicKey;
@@ -105,6 +105,6 @@ fn superseded(account: &AccountName) -> Problem {
     let message =
         format!("the keys of account \"{account}\" were replaced; this home has the earlier ones");
     Problem::new(Code::NotAllowed, message).hint(
-        "use the home that has the new keys; if nobody of yours replaced them, tell the other members at once",
+        "use the home that has the new keys; if you did not replace them, tell the other members immediately",
     )
 }

@@ -97,7 +97,7 @@ impl Verify {
             return Ok(vec![Candidate { key, group: None }]);
         }
         if context.node_config().is_err() {
-            let message = "whether to trust the signer can not be told: there is no --key, and no home whose groups could be asked";
+            let message = "the signer cannot be judged: there is no --key, and no home whose groups are known";
             return Err(Problem::new(Code::UntrustedKey, message)
                 .hint("give the signer's public key: --key FILE"));
         }

@@ -160,7 +160,7 @@ impl Finding<'_> {
             (None, Some(Ok(()))) => (
                 UntrustedKey,
                 format!(
-                    "{name} was signed by a key that is of no group of this home; nobody said to trust it"
+                    "{name} was signed by a key that belongs to no group of this home; give --key to trust it"
                 ),
             ),
             (None, Some(Err(_))) => (

@@ -1,4 +1,4 @@
-//! What a node's state looks like to a person: sentences that say where things stand and who is missing.
+//! What a node's state looks like from outside, as data.
 
 mod account;
 mod group;
@@ -6,19 +6,17 @@ mod shares;
 
 use std::collections::BTreeSet;
 
-use quorate_ceremony::entry::{Body, Entry, GroupChange, Invitation};
-use quorate_ceremony::names::{AccountName, EntryId, Timestamp};
+use quorate_ceremony::entry::{Body, Entry};
+use quorate_ceremony::names::{AccountName, Timestamp};
 use quorate_ceremony::node::Node;
 use quorate_ceremony::state::{IvnState, RequestState, Status};
 use sha2::{Digest as _, Sha256};
 
-use crate::api::{EntryView, RequestStage, RequestView};
-use crate::render::{list, list_or, plural};
+use crate::api::{EntryView, RequestStage, RequestView, SigningWait};
 use crate::store::documents::DocumentPackage;
 
 pub(crate) use self::account::accounts;
-pub(crate) use self::group::{group, past_change};
-pub(crate) use self::shares::lacks_share;
+pub(crate) use self::group::group;
 
 /// What this node knows of a document.
 #[derive(Clone, Debug)]
@@ -54,11 +52,11 @@ pub(crate) fn request(
         }
         _ => (None, None, Vec::new()),
     };
+    let stage = request_stage(state, now);
     RequestView {
-        sentence: request_sentence(node, state, now),
         id: state.id,
         index: state.index,
-        state: request_stage(state, now),
+        state: stage,
         requester: state.requester.clone(),
         group: state.request.group.clone(),
         document_type: state.request.document_type.clone(),
@@ -81,9 +79,19 @@ pub(crate) fn request(
         signature_index,
         signers,
         refused: match &state.status {
-            Status::Refused(refused) => Some(refused.to_string()),
+            Status::Refused(refused) => Some(refused.clone()),
             _ => None,
         },
+        waits: group.filter(|_| stage == RequestStage::Approved).map(|group| {
+            let shares = shares::shares(node, group, now).into_iter();
+            let approving = shares.filter(|(name, _)| state.approvals.contains(*name));
+            SigningWait {
+                connected: node.connected(),
+                min_signers: group.definition.min_signers,
+                shares: approving.map(|(name, share)| (name.clone(), share)).collect(),
+                online: node.online().clone(),
+            }
+        }),
     }
 }
 
@@ -104,164 +112,26 @@ fn request_stage(state: &RequestState, now: Timestamp) -> RequestStage {
     }
 }
 
-fn request_sentence(node: &Node, state: &RequestState, now: Timestamp) -> String {
-    let Some(group) = node.state().groups().get(&state.request.group) else {
-        return "The group of this request is unknown.".to_owned();
-    };
-    match request_stage(state, now) {
-        RequestStage::Refused => match &state.status {
-            Status::Refused(refused) => format!("Refused: {refused}."),
-            _ => "Refused.".to_owned(),
-        },
-        RequestStage::Signed => match &state.status {
-            Status::Signed { signers, .. } => {
-                format!("Signed, with the shares of {}.", list(signers))
-            }
-            _ => "Signed.".to_owned(),
-        },
-        RequestStage::Expired => format!(
-            "Expired with {} of {} approvals; ask again if it is still wanted.",
-            state.approvals.len(),
-            state.approvals_required
-        ),
-        RequestStage::Rejected => format!(
-            "Rejected by {}: {}",
-            list(state.refusals.keys()),
-            state.refusals.values().next().map_or("", String::as_str)
-        ),
-        RequestStage::Open => {
-            let missing = state.missing_approvals();
-            let undecided: Vec<&AccountName> = state.undecided(group).collect();
-            let who = if undecided.len() == missing { list(undecided) } else { list_or(undecided) };
-            let refused = match state.refusals.len() {
-                0 => String::new(),
-                count => format!(" ({} refused)", plural(count, "member", "members")),
-            };
-            format!(
-                "Waiting for {} of {who}: {} of {} so far{refused}.",
-                plural(missing, "approval", "approvals"),
-                state.approvals.len(),
-                state.approvals_required
-            )
-        }
-        RequestStage::Approved if !node.connected() => {
-            "Approved; whether it is signed shows when the coordinator can be reached.".to_owned()
-        }
-        RequestStage::Approved => {
-            let shares = shares::shares(node, group, now);
-            let approving = shares.into_iter().filter(|(name, _)| state.approvals.contains(*name));
-            shares::of_approved(
-                &group.definition.name,
-                usize::from(group.definition.min_signers),
-                &approving.collect::<Vec<_>>(),
-                &state.undecided(group).collect::<Vec<_>>(),
-                node.online(),
-            )
-        }
-    }
-}
-
-/// An entry of the log, in a sentence.
+/// An entry of the log.
 pub(crate) fn entry(state: &IvnState, index: u64, entry: &Entry) -> EntryView {
     let statement = entry.statement();
+    let (session, vote) = match &statement.body {
+        Body::CeremonyMessage { session, .. }
+        | Body::CeremonyCertified { session, .. }
+        | Body::CeremonyAborted { session, .. }
+        | Body::EpochStarted { session, .. } => (Some(*session), None),
+        Body::Approval { request } | Body::Refusal { request, .. } => (None, Some(*request)),
+        _ => (None, None),
+    };
+    let group = session.and_then(|session| state.group_of_session(session));
     EntryView {
         index,
         id: entry.id(),
         author: statement.author.to_string(),
         at: statement.at,
         kind: statement.body.kind().to_owned(),
-        sentence: sentence(state, &statement.body),
+        body: Box::new(statement.body.clone()),
+        group: group.map(|group| group.definition.name.clone()),
+        is_on_change: vote.is_some_and(|id| state.group_of_change(id).is_some()),
     }
-}
-
-fn sentence(state: &IvnState, body: &Body) -> String {
-    let group_of = |session| {
-        state.group_of_session(session).map_or_else(
-            || "an unknown group".to_owned(),
-            |group| group.definition.name.to_string(),
-        )
-    };
-    match body {
-        Body::Genesis(genesis) => format!("founds the IVN \"{}\"", genesis.name),
-        Body::Invitation(invitation) if invitation.is_withdrawal() => {
-            format!("withdraws the invitation of {}", invitation.name)
-        }
-        Body::Invitation(Invitation { name, replaces: None, .. }) => format!("invites {name}"),
-        Body::Invitation(Invitation { name, replaces: Some(_), .. }) => {
-            format!("lets {name} replace its lost keys")
-        }
-        Body::AccountAdmitted { .. } => "joins".to_owned(),
-        Body::KeysRotated { .. } => "replaces its own keys".to_owned(),
-        Body::AccountSuspended { account } => format!("suspends {account}"),
-        Body::AccountResumed { account } => format!("resumes {account}"),
-        Body::AccountRemoved { account } => format!("removes {account}"),
-        Body::AccountRoles { account, roles } => {
-            let roles: Vec<_> = roles.iter().map(ToString::to_string).collect();
-            format!("gives {account} the roles {}", roles.join(", "))
-        }
-        Body::NodeStarted { .. } => "starts its node".to_owned(),
-        Body::NodeDuplicated { .. } => "says that two copies of its node run".to_owned(),
-        Body::ShareProved { group, epoch, .. } => {
-            format!("proves its share of {group}, epoch {epoch}")
-        }
-        Body::GroupDefined(definition) => format!(
-            "defines group {}: any {} of {} can sign",
-            definition.name,
-            definition.min_signers,
-            list(&definition.members)
-        ),
-        Body::GroupAccepted { group, .. } => format!("accepts to belong to {group}"),
-        Body::GroupChange(GroupChange { definition, repairs: Some(member), .. }) => {
-            format!("proposes that {member} get its lost share of {} back", definition.name)
-        }
-        Body::GroupChange(GroupChange { definition, repairs: None, .. }) => format!(
-            "proposes that {} be: any {} of {} can sign",
-            definition.name,
-            definition.min_signers,
-            list(&definition.members)
-        ),
-        Body::GroupChangeWithdrawn { change } => {
-            format!("takes back the change {}", change.short())
-        }
-        Body::ShareDestroyed { group, epoch } => {
-            format!("has destroyed its share of {group}, epoch {epoch}")
-        }
-        Body::CeremonyStarted { group, attempt, .. } => {
-            format!("starts session {attempt} of {group}")
-        }
-        Body::CeremonyMessage { session, message, .. } => {
-            let what = quorate_protocol::message_name(&message.0).unwrap_or("message");
-            format!("posts its {what} for {}", group_of(*session))
-        }
-        Body::CeremonyCertified { session, .. } => {
-            format!("certifies what the session of {} came to", group_of(*session))
-        }
-        Body::CeremonyAborted { session, reason } => {
-            format!("ends a session of {}: {reason}", group_of(*session))
-        }
-        Body::EpochStarted { session, .. } => {
-            format!("puts the new shares of the key of {} into use", group_of(*session))
-        }
-        Body::HandedOver { group, epoch, .. } => format!(
-            "shows that those who were members of {group} before saw how it changed in epoch {epoch}: their cosignatures"
-        ),
-        Body::Request(request) => {
-            format!("asks {} for a signature ({})", request.group, request.format)
-        }
-        Body::Approval { request } => format!("approves {}", what(state, *request)),
-        Body::Refusal { request, reason } => {
-            format!("refuses {}: {reason}", what(state, *request))
-        }
-        Body::Signature { request, signers, .. } => format!(
-            "logs the signature of request {}, made by {}",
-            request.short(),
-            list(signers.iter().map(|record| &record.account))
-        ),
-    }
-}
-
-/// What a vote is on.
-fn what(state: &IvnState, id: EntryId) -> String {
-    let kind = if state.group_of_change(id).is_some() { "the change" } else { "request" };
-    format!("{kind} {}", id.short())
 }

@@ -1,0 +1,120 @@
+//! Requests for people.
+
+use quorate_ceremony::names::Timestamp;
+
+use super::change::awaited_approvals;
+use super::share::approved;
+use super::{Page, Tone, clause, commas, list, relative, size, utc};
+use crate::api::{RequestStage, RequestView};
+
+/// Where a request stands, who is missing, and what happens next, in one sentence.
+pub(crate) fn request_sentence(view: &RequestView) -> String {
+    match view.state {
+        RequestStage::Refused => match &view.refused {
+            Some(refused) => format!("Refused: {refused}."),
+            None => "Refused.".to_owned(),
+        },
+        RequestStage::Signed => format!("Signed, with the shares of {}.", list(&view.signers)),
+        RequestStage::Expired => format!(
+            "Expired with {} of {} approvals; ask again if it is still wanted.",
+            view.approvals.len(),
+            view.approvals_required
+        ),
+        RequestStage::Rejected => format!(
+            "Rejected by {}: {}",
+            list(view.refusals.keys()),
+            view.refusals.values().next().map_or("", String::as_str)
+        ),
+        RequestStage::Open => awaited_approvals(
+            usize::from(view.approvals_required),
+            view.approvals.len(),
+            view.refusals.len(),
+            &view.undecided,
+        ),
+        RequestStage::Approved => match &view.waits {
+            Some(wait) => approved(&view.group, wait, &view.undecided),
+            None => "Approved.".to_owned(),
+        },
+    }
+}
+
+pub(crate) fn request_tone(stage: RequestStage) -> Tone {
+    match stage {
+        RequestStage::Signed => Tone::Good,
+        RequestStage::Open | RequestStage::Approved => Tone::Warn,
+        RequestStage::Refused | RequestStage::Rejected | RequestStage::Expired => Tone::Bad,
+    }
+}
+
+pub(crate) fn request(page: &mut Page, view: &RequestView, now: Timestamp) {
+    page.verdict(request_tone(view.state), request_sentence(view));
+    request_details(page, view, now);
+}
+
+/// What is to be signed, and who said what about it.
+pub(crate) fn request_details(page: &mut Page, view: &RequestView, now: Timestamp) {
+    page.field("request", view.id);
+    page.field("group", &view.group);
+    page.field(
+        "asked by",
+        format!("{}, {} ({})", view.requester, utc(view.at), relative(now, view.at)),
+    );
+    match (&view.file_name, view.file_size) {
+        (Some(name), Some(bytes)) => page.field("file", format!("{name}, {}", size(bytes))),
+        _ => page.field("file", "not on this node"),
+    }
+    if let Some(sha256) = &view.file_sha256 {
+        page.field("SHA-256", sha256);
+    }
+    if let Some(kind) = &view.document_type {
+        page.field("type", kind);
+    }
+    let format = match &view.namespace {
+        Some(namespace) => format!("{}, namespace {namespace}", view.format),
+        None => view.format.clone(),
+    };
+    page.field("format", format);
+    let missing = match view.undecided.is_empty() || view.state != RequestStage::Open {
+        true => String::new(),
+        false => format!("; undecided: {}", commas(&view.undecided)),
+    };
+    page.field(
+        "approvals",
+        format!(
+            "{} of {}: {}{missing}",
+            view.approvals.len(),
+            view.approvals_required,
+            commas(&view.approvals)
+        ),
+    );
+    for (account, reason) in &view.refusals {
+        page.field("rejected by", format!("{account}: {reason}"));
+    }
+    if !view.state.is_final() {
+        page.field(
+            "expires",
+            format!("{} ({})", utc(view.expires_at), relative(now, view.expires_at)),
+        );
+    }
+    if let Some(index) = view.signature_index {
+        page.field(
+            "signed by",
+            format!("the shares of {}; entry {index} of the log", commas(&view.signers)),
+        );
+    }
+}
+
+/// A request in a list: what it is, then where it stands.
+pub(crate) fn request_in_list(page: &mut Page, view: &RequestView, now: Timestamp) {
+    let file = view.file_name.as_deref().unwrap_or("a document");
+    let kind = view.document_type.as_ref().map(|kind| format!(" ({kind})")).unwrap_or_default();
+    page.verdict(
+        request_tone(view.state),
+        format!("{}  {file}{kind}, {} asks {}", view.id.short(), view.requester, view.group),
+    );
+    let lapses = match view.state.is_final() {
+        true => format!("asked {}", relative(now, view.at)),
+        false => format!("expires {}", relative(now, view.expires_at)),
+    };
+    page.note(format!("{} ({lapses})", clause(&request_sentence(view))));
+}
