@@ -17,6 +17,9 @@ const ATTACKER: u16 = 3;
 
 type ParametersOf<S> = <<S as Secrets>::Phases as Phases>::Parameters;
 
+/// A function that starts a participant's run, and returns its first message if it has one.
+pub type Start<S> = fn(Identifier, &mut ChaCha20Rng) -> (Run<S>, Option<Vec<u8>>);
+
 /// A ceremony to play.
 #[derive(Debug)]
 pub struct Play<S: Secrets> {
@@ -27,7 +30,7 @@ pub struct Play<S: Secrets> {
     /// An identifier that does not take part.
     pub stranger: u16,
     /// Starts an honest run, and returns its first message if it has one.
-    pub start: fn(Identifier, &mut ChaCha20Rng) -> (Run<S>, Option<Vec<u8>>),
+    pub start: Start<S>,
     /// Whether a participant gets a share.
     pub gets_share: fn(&ParametersOf<S>, Identifier) -> bool,
     /// Checks the share of a participant that got one.
