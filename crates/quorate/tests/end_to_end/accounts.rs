@@ -81,7 +81,7 @@ fn a_removed_accounts_node_is_disconnected_and_learns_why() {
     assert!(shown.contains("✗ carol: removed from the roster"), "{shown}");
     system
         .run("ada", "group change board --min-signers 3 --dry-run")
-        .fails(1, &["carol is removed, and can get no share of board", "--remove carol"]);
+        .fails(1, &["carol is removed, and cannot receive a share of board", "--remove carol"]);
     until("carol's node to be gone", || {
         let online = system.run("ada", "status --json").succeeds().json()["online"].clone();
         (online == serde_json::json!(["ada", "ben"])).then_some(())
