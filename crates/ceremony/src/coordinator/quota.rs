@@ -6,11 +6,11 @@
 //! with time, and immediately when a request is decided. This is the coordinator's own business and
 //! not a rule of the log: nobody else has to agree with it.
 
-use crate::state::refusal::Entries;
 use std::collections::BTreeMap;
 
 use crate::entry::{Author, Body, Cost, Entry};
 use crate::names::{AccountName, Timestamp};
+use crate::state::refusal::Entries;
 use crate::state::{IvnState, Refusal};
 
 /// How many bytes of an entry one credit pays for. Nearly all entries are shorter.
@@ -45,7 +45,7 @@ impl Quota {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Entries(Entries::TooMuch)`] with the time after which there is some credit again.
+    /// [`Entries::TooMuch`] with the time after which there is some credit again.
     pub(super) fn payer(
         &mut self,
         entry: &Entry,

@@ -228,7 +228,7 @@ impl VerifiedLog {
     }
 
     /// Takes in the staged entries, all of which a checkpoint covers, up to the first that cannot
-    /// be there. To be [made durable](Self::persist) next.
+    /// be there. To be [made durable](TakenIn::persist) next.
     pub(super) fn take_in(&mut self, me: &Process, approvals: &Approvals) -> TakenIn {
         let mut taken = TakenIn { first: self.state.size(), ..TakenIn::default() };
         let mut confirmed_by = Vec::new();

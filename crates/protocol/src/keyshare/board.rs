@@ -16,7 +16,7 @@ use crate::session::{self, Fault, Faults, Parameters as _, Phase, Phases, posses
 /// The board of a key generation or reshare.
 pub type Board = session::Board<Keyshare>;
 
-/// A key generation or reshare, as a kind of [session](crate::session): what it keeps of the
+/// A key generation or reshare, as a kind of [session]: what it keeps of the
 /// messages.
 #[derive(Clone, Debug)]
 pub struct Keyshare {

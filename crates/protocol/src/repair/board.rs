@@ -17,7 +17,7 @@ use crate::session::{self, Fault, Faults, Parameters as _, Phase, Phases, posses
 /// The board of a repair.
 pub type Board = session::Board<Repair>;
 
-/// A repair, as a kind of [session](crate::session): what it keeps of the messages.
+/// A repair, as a kind of [session]: what it keeps of the messages.
 #[derive(Clone, Debug)]
 pub struct Repair {
     /// The recipient's and the helpers' encryption keys.

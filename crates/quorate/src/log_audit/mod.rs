@@ -50,8 +50,8 @@ pub struct Options {
 ///
 /// # Errors
 ///
-/// [`Exit::Verification`] when the files are not those of the log that the checkpoint states, so that there is no log
-/// to report on. [`Exit::Error`] when something can not be read.
+/// [`Code::Verification`] when the files are not those of the log that the checkpoint states, so that there is no log
+/// to report on. [`Code::Failed`] when something can not be read.
 pub fn audit_directory(directory: &Path, options: &Options) -> Result<AuditReport, Problem> {
     let mut stored = options.documents.as_deref().map(Stored::open).transpose()?;
     let report = match &mut stored {
@@ -68,7 +68,7 @@ pub fn audit_directory(directory: &Path, options: &Options) -> Result<AuditRepor
 ///
 /// # Errors
 ///
-/// As [`audit_directory`]; also [`Exit::Verification`], with the first of the report's
+/// As [`audit_directory`]; also [`Code::Verification`], with the first of the report's
 /// [faults](AuditReport::faults), when there are any.
 pub fn verify_directory(directory: &Path, options: &Options) -> Result<AuditReport, Problem> {
     let report = audit_directory(directory, options)?;
@@ -96,7 +96,7 @@ pub fn verify_directory(directory: &Path, options: &Options) -> Result<AuditRepo
 ///
 /// # Errors
 ///
-/// [`Exit::Verification`] when it proves nothing. [`Exit::Usage`] when it takes a log or documents to judge it.
+/// [`Code::Verification`] when it proves nothing. [`Code::Usage`] when it takes a log or documents to judge it.
 pub fn verify_misbehaviour(
     text: &str,
     log: &LogVerifier,

@@ -33,7 +33,7 @@ pub struct Proved {
 ///
 /// # Errors
 ///
-/// [`Exit::Verification`] when the files do not prove it, [`Exit::Error`] when there is no such entry or something
+/// [`Code::Verification`] when the files do not prove it, [`Code::Failed`] when there is no such entry or something
 /// can not be read.
 pub fn prove(directory: &Path, index: u64, anchor: &Anchor) -> Result<Proved, Problem> {
     let files = Files::new(directory);
@@ -101,7 +101,7 @@ pub struct EntryReport {
 ///
 /// # Errors
 ///
-/// [`Exit::Verification`] when the proof does not show it, [`Exit::Usage`] when the key is none.
+/// [`Code::Verification`] when the proof does not show it, [`Code::Usage`] when the key is none.
 pub fn verify_proof(proof: &str, entry: &[u8], log_key: &str) -> Result<ProofReport, Problem> {
     let log_key: LogVerifier = log_key.parse().map_err(|error| {
         Problem::new(Code::Usage, format!("the log key can not be used: {error}"))

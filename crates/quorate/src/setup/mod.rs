@@ -1,6 +1,6 @@
 //! How an IVN begins, and how accounts get into it.
 //!
-//! [`found`] makes an IVN: its genesis, its certificate authority, the coordinator's home and the first admin's.
+//! [`create_ivn`] makes an IVN: its genesis, its certificate authority, the coordinator's home and the first admin's.
 //! [`invitation`] makes a join URL; [`join`] uses one, and speaks [`wire`] with the hub; so does [`rotate`], for an account
 //! that gets other keys.
 //! [`restore`] makes a node's home again, from a backup.

@@ -93,7 +93,8 @@ impl Group {
         self.has_member(name) && self.unable(name).is_none()
     }
 
-    /// What the group's own entries show of each member's share at `now`; [`IvnState::health`] knows the roster, too.
+    /// Returns what the group's own entries show of each member's share at `now`.
+    /// [`IvnState::health`](crate::state::IvnState::health) also considers the roster.
     pub(in crate::state) fn health(&self, now: Timestamp) -> Vec<(&AccountName, Health)> {
         let Some(key) = &self.key else { return Vec::new() };
         let of = |name| {
