@@ -158,8 +158,14 @@ fn plan(selection: &Selection<'_>, has: impl Fn(&str) -> bool) -> Vec<Step> {
         Work::cargo([own(first), middle.to_vec(), own(last)].concat())
     };
 
-    let mut steps = vec![
-        Step { name: "tidy", work: Work::Tidy },
+    let mut steps = vec![Step { name: "tidy", work: Work::Tidy }];
+    if !selection.narrowed {
+        // `fuzz` is a workspace of its own, so no other step notices that its lock file is stale.
+        let manifest = ["--manifest-path".into(), "fuzz/Cargo.toml".into()];
+        let work = cargo(&["update", "--workspace", "--locked", "--quiet"], &manifest, &[]);
+        steps.push(Step { name: "fuzz lock", work });
+    }
+    steps.extend([
         Step { name: "format", work: component("fmt", cargo(&["fmt"], &formatted, &["--check"])) },
         Step {
             name: "clippy",
@@ -175,7 +181,7 @@ fn plan(selection: &Selection<'_>, has: impl Fn(&str) -> bool) -> Vec<Step> {
                 .denying_rustdoc_warnings(),
         },
         Step { name: "tests", work: tests },
-    ];
+    ]);
     if !with_libraries.is_empty() {
         let arguments = narrowed_to(&with_libraries);
         let work = Work::libtest([vec!["test".into(), "--doc".into()], arguments].concat());
@@ -215,6 +221,7 @@ mod tests {
             lines(&[], |_| true),
             [
                 "cargo xtask tidy",
+                "cargo update --workspace --locked --quiet --manifest-path fuzz/Cargo.toml",
                 "cargo fmt --all --check",
                 "cargo clippy --workspace --all-targets -- -D warnings",
                 "RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items",
