@@ -1,17 +1,17 @@
-//! What this account consents to: requests, after a look at the document; proposed changes of its
-//! groups; and to join a group.
+//! What this account consents to: requests (after the node has seen the document), proposed changes
+//! of its groups, and membership of a group.
 //!
 //! ```text
 //! approve ──▶ fetch the document ──▶ is it what the request commits to? ──▶ state the approval
 //! reject  ──▶ durable here, binding from now on ──▶ state the rejection
 //! ```
 //!
-//! - Upon a request that the account approved or approves automatically: have the document at hand,
-//!   because it will be asked to sign.
-//! - Upon a document: approve if that is wanted and the log's rules still admit it.
-//! - Upon a document that cannot be had: ask again later, with a doubling pause.
-//! - Upon a rejection: it binds this node whatever happens to the statement, because the
-//!   coordinator could hold it back and log an approval that it claimed not to have taken.
+//! - Upon a request that the account approved or that the node approves automatically: fetch the
+//!   document, because the node will be asked to sign it.
+//! - Upon a document: approve the request if that is wanted and the log's rules still admit it.
+//! - Upon a document that is unavailable: ask again later, with a doubling pause.
+//! - Upon a rejection: it binds this node whatever happens to the statement. Otherwise the
+//!   coordinator could hold it back and log an approval that it claimed to have rejected.
 
 use crate::state::refusal::{Entries, Requests};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,29 +26,28 @@ use crate::names::{EntryId, Timestamp};
 use crate::state::clock::MAX_CLOCK_LEAD;
 use crate::state::{Group, Refusal, RequestState, Status};
 
-/// The pause before a document that cannot be had is asked for again, in milliseconds. It doubles
-/// up to [`MAX_RETRY_DOUBLINGS`] times.
+/// The pause before an unavailable document is requested again, in milliseconds. It doubles up to
+/// [`MAX_RETRY_DOUBLINGS`] times.
 const DOCUMENT_RETRY: u64 = 1_000;
 const MAX_RETRY_DOUBLINGS: u32 = 6;
 
-/// Why a document was asked for.
+/// Why the node asked for a document.
 #[derive(Debug, Default)]
 struct Wanted {
-    /// Commands that approve when it comes.
+    /// Commands that approve when the document arrives.
     commands: Vec<CommandId>,
-    /// Approve when it comes, by the policy and this node's own configuration.
+    /// Whether to approve when the document arrives, by the policy and this node's configuration.
     automatically: bool,
 }
 
 /// The account holder's decisions, and the documents that they are about.
 pub(super) struct Approvals {
-    /// What is to be signed for each request.
+    /// The bytes to sign, by request.
     documents: BTreeMap<EntryId, Vec<u8>>,
-    /// Documents asked for, and what to do when they come.
     wanted: BTreeMap<EntryId, Wanted>,
-    /// Documents that could not be had, and how often in a row.
+    /// Unavailable documents, and the number of consecutive failures.
     unavailable: BTreeMap<EntryId, u32>,
-    /// Requests and changes that the account holder rejected. Final, whatever the log shows.
+    /// Requests and changes that the account holder rejected. Final, whatever the log contains.
     refused: BTreeSet<EntryId>,
 }
 
@@ -62,7 +61,7 @@ impl Approvals {
         }
     }
 
-    /// What a signature for this request covers, if the document is at hand.
+    /// The bytes that a signature for this request covers, if the node has the document.
     pub(super) fn document(&self, request: EntryId) -> Option<&Vec<u8>> {
         self.documents.get(&request)
     }
@@ -79,7 +78,7 @@ impl Approvals {
         is_new
     }
 
-    /// The account holder approves: the node states it once it has seen the document.
+    /// Approves a request: the node states the approval once it has seen the document.
     pub(super) fn approve(
         &mut self,
         view: &View<'_>,
@@ -88,7 +87,7 @@ impl Approvals {
         request: EntryId,
         call: &mut Call<'_>,
     ) {
-        // A change has no document: the proposal is all there is.
+        // A change has no document.
         let is_change = view.state.group_of_change(request).is_some();
         let permitted = match is_change {
             true => self.check_unrefused(view.me, request),
@@ -103,7 +102,7 @@ impl Approvals {
         }
     }
 
-    /// The account holder rejects. Returns whether the rejection of a request is new and binds.
+    /// Rejects a request or change. Returns whether the rejection of a request is new and binds.
     pub(super) fn reject(
         &mut self,
         view: &View<'_>,
@@ -112,7 +111,7 @@ impl Approvals {
         (request, reason): (EntryId, String),
         call: &mut Call<'_>,
     ) -> bool {
-        // Consent that the log does not have is withdrawn: the log takes one of the two.
+        // Withdraws the consent if the log does not contain it: the log accepts one of the two.
         outbox.withdraw(
             view.me,
             |body| match body {
@@ -123,7 +122,7 @@ impl Approvals {
             call,
         );
         if view.state.group_of_change(request).is_some() {
-            // It binds this node only where the log shows consent that was withdrawn.
+            // It binds this node only where the log contains consent that was withdrawn.
             self.refuse(request, call);
             outbox.state_for(command, view.me, Body::Refusal { request, reason }, call);
             return false;
@@ -144,8 +143,8 @@ impl Approvals {
         binds
     }
 
-    /// Whether this account can still consent: not after it rejected, whether the log shows that or
-    /// not.
+    /// Whether this account can still consent. After a rejection it cannot, whether or not the log
+    /// contains the rejection.
     fn may_approve(
         &self,
         view: &View<'_>,
@@ -164,7 +163,7 @@ impl Approvals {
         }
     }
 
-    /// The definition, or the proposed change, that this account could accept and has not.
+    /// The definition or proposed change that this account could accept and has not accepted.
     pub(super) fn acceptable(&self, me: &Process, group: &Group) -> Option<EntryId> {
         if !group.not_accepted().any(|name| name == me.account()) {
             return None;
@@ -173,9 +172,9 @@ impl Approvals {
         (!self.is_refused(asked)).then_some(asked)
     }
 
-    /// Whether nothing that this node alone knows speaks against carrying out the group's change:
-    /// its own clock, and a rejection in place of which the coordinator logged the consent that it
-    /// withdrew. That others approved is in the log.
+    /// Whether this node's own clock and rejections permit the group's change. The coordinator
+    /// could have logged a withdrawn consent in place of the rejection. The log shows whether the
+    /// others approved.
     pub(super) fn consents(&self, me: &Process, group: &Group, now: Timestamp) -> bool {
         group.change.as_ref().is_none_or(|change| {
             let earliest = Timestamp(now.0.saturating_sub(MAX_CLOCK_LEAD));
@@ -183,8 +182,8 @@ impl Approvals {
         })
     }
 
-    /// Whether the account holder rejected the group's change after the consent that the log shows.
-    /// From then on this node takes no part in it, begun or not.
+    /// Whether the account holder rejected the group's change after the logged consent. From then
+    /// on this node takes no part in the change, even if it has begun.
     pub(super) fn took_back(&self, me: &Process, group: &Group) -> bool {
         group.change.as_ref().is_some_and(|change| {
             let consented = [&change.approvals, &change.accepted];
@@ -193,7 +192,7 @@ impl Approvals {
         })
     }
 
-    /// Asks for a document, once.
+    /// Asks for a document, unless the node already did.
     fn want(&mut self, request: EntryId, call: &mut Call<'_>) -> &mut Wanted {
         self.wanted.entry(request).or_insert_with(|| {
             call.push(NodeEffect::FetchDocument(request));
@@ -201,18 +200,16 @@ impl Approvals {
         })
     }
 
-    /// Asks for the document of a request that this node is invited to sign.
     pub(super) fn want_for_signing(&mut self, request: EntryId, call: &mut Call<'_>) {
         self.want(request, call);
     }
 
-    /// Asks again for what was asked for on a connection that is gone.
+    /// Requests the documents again that were requested on a closed connection.
     pub(super) fn want_again(&self, call: &mut Call<'_>) {
         self.wanted.keys().for_each(|request| call.push(NodeEffect::FetchDocument(*request)));
     }
 
-    /// Does what a request that changed asks of this node. `auto_approve` is the account holder's
-    /// wish.
+    /// Acts on a request that changed. `auto_approve` is the account holder's setting.
     pub(super) fn reconcile(
         &mut self,
         view: &View<'_>,
@@ -244,13 +241,13 @@ impl Approvals {
                 outbox.state(view.me, Body::Approval { request: id }, call.now, call);
             }
         } else if consented || automatic {
-            // A member that consented will be asked to sign: have the document at hand by then.
+            // A member that consented will be asked to sign, so fetch the document now.
             self.want(id, call).automatically |= automatic;
         }
     }
 
-    /// A document came, or could not be had. Returns whether it is here now; `None` if nothing
-    /// waited for it, or nothing is approved any more.
+    /// Takes a document, or the news that it is unavailable. Returns whether the document is here
+    /// now, or `None` if nothing waited for it or nothing is approved any more.
     pub(super) fn came(
         &mut self,
         view: &View<'_>,
@@ -305,8 +302,8 @@ fn is_over(state: &RequestState, now: Timestamp) -> bool {
     !matches!(state.status, Status::Open | Status::Approved) || state.lapsed(now)
 }
 
-/// Whether this account's vote on a request counts: the log's own rule, looked at before a document
-/// is fetched, and nothing on its way to the log.
+/// Whether this account's vote on a request counts: the log's rules admit it, and no vote is
+/// already on its way to the log. Checked before a document is fetched.
 pub(super) fn may_vote(
     view: &View<'_>,
     outbox: &Outbox,

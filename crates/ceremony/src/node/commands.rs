@@ -1,8 +1,7 @@
-//! What the account holder orders, and what waits for its decision.
+//! The account holder's commands, and what waits for its decision.
 //!
-//! A command becomes one statement, which the node keeps sending until the log shows it; then the
-//! command is answered. The log's own rules judge, so a command that breaks one is answered with
-//! the refusal.
+//! A command becomes one statement. The node sends the statement until the log contains it, and
+//! then answers the command. A command that breaks the log's rules is answered with the refusal.
 
 use super::Node;
 use super::approvals::may_vote;
@@ -38,7 +37,7 @@ impl Node {
         }
     }
 
-    /// What a command states, under the group's policy as the log has it now.
+    /// The statement of a command, under the group's policy as currently logged.
     fn statement(&self, command: Command, now: Timestamp) -> Result<Body, Refusal> {
         let state = self.log.state();
         let policy = |group: &GroupName| state.group(group).map(|group| &group.definition.policy);
@@ -78,7 +77,7 @@ impl Node {
         })
     }
 
-    /// The consent to belong to a group; nothing is stated where nobody asked for it.
+    /// The consent to belong to a group. Fails if nobody asked for it.
     fn acceptance(&self, name: GroupName) -> Result<Body, Refusal> {
         let group = self.log.state().group(&name)?;
         if let Some(definition) = self.approvals.acceptable(&self.process, group) {
@@ -107,12 +106,11 @@ impl Node {
         Ok(Body::CeremonyAborted { session: ceremony.session, reason })
     }
 
-    /// Whether the log would admit now what a command states. Its own rules judge; nothing is
-    /// stated, and the node is as before.
+    /// Checks whether the log would now admit the statement of a command. Changes nothing.
     ///
     /// # Errors
     ///
-    /// Why not.
+    /// Fails with the reason if the log would not admit it.
     pub fn judge(&self, command: Command, now: Timestamp) -> Result<(), CommandError> {
         self.outbox.takes_orders()?;
         let body = self.statement(command, now)?;
@@ -121,8 +119,8 @@ impl Node {
         Ok(())
     }
 
-    /// Proposed changes of groups that wait for this account: for its decision as a member, or for
-    /// its acceptance to join.
+    /// Returns the proposed changes that wait for this account, either for its decision as a member
+    /// or for its acceptance to join.
     pub fn changes_to_decide(&self, now: Timestamp) -> Vec<(&Change, &Group)> {
         let pending = self.log.state().groups().values();
         pending
@@ -136,8 +134,8 @@ impl Node {
             .collect()
     }
 
-    /// What it takes to say yes to this: an approval, or, of who would join by a change,
-    /// acceptance.
+    /// Returns the command that consents to `to`: an acceptance if the account would join by this
+    /// change, otherwise an approval.
     pub fn consent(&self, to: EntryId) -> Command {
         let joins = self.log.state().group_of_change(to).filter(|group| {
             self.approvals.acceptable(&self.process, group) == Some(to)
@@ -149,7 +147,7 @@ impl Node {
         }
     }
 
-    /// Requests that wait for this account's decision.
+    /// Returns the requests that wait for this account's decision.
     pub fn inbox(&self, now: Timestamp) -> Vec<(&RequestState, &Group)> {
         self.log
             .state()

@@ -1,12 +1,14 @@
-//! Contradictions of the coordinator: which can be proved, which cannot yet, and what this node
-//! stops doing.
+//! Contradictions of the coordinator: which of them are proof, which are not yet proof, and what
+//! this node stops doing.
 //!
-//! | upon | keep | stop |
-//! |---|---|---|
-//! | a checkpoint that contradicts its own tree, of whatever size | both checkpoints and why they exclude each other | everything, permanently |
-//! | an entry that the rules do not admit, or a false signature, under a signed checkpoint | the checkpoint, the entry, and that it is in there | everything, permanently |
-//! | a checkpoint larger than its tree that does not fit the entries that came with it | the checkpoint | signing, until its own tree is so large: then it was right, or it is proof |
-//! | a checkpoint smaller than its tree, and of it | nothing | signing, until the coordinator has all entries again |
+//! - Upon a checkpoint that contradicts its own tree, of any size: keep both checkpoints and why
+//!   they exclude each other; stop everything, permanently.
+//! - Upon an entry that the rules do not admit, or a false signature, under a signed checkpoint: keep
+//!   the checkpoint, the entry, and its inclusion proof; stop everything, permanently.
+//! - Upon a checkpoint larger than its tree that does not fit the entries that came with it: keep the
+//!   checkpoint; stop signing until its own tree has that size. Then it was right, or it is proof.
+//! - Upon a checkpoint of its tree at a smaller size: keep nothing; stop signing until the
+//!   coordinator has all entries again.
 
 use quorate_log::checkpoint::VerifiedCheckpoint;
 use quorate_log::compare::Fork;
@@ -20,47 +22,45 @@ use crate::document::NoDocuments;
 use crate::effect::NodeChange;
 use crate::misbehaviour::{BadEntry, Misbehaviour, NotProved, Proved, proved_fork};
 
-/// How many checkpoints that do not fit are kept. The first says most.
+/// How many checkpoints that do not fit are kept. The first one is the most important.
 const MOST_UNEXPLAINED: usize = 16;
 
 /// Why a node signs nothing.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Contradiction {
-    /// The coordinator broke the rules of the log, and
-    /// [this node can prove it](super::Node::misbehaviour). Final.
+    /// The coordinator broke the rules of the log, and [this node can prove
+    /// it](super::Node::misbehaviour). Final.
     Misbehaviour(Proved),
-    /// A checkpoint was signed for another tree than the entries that came with it make, or than
-    /// this node has. Nothing shows yet which of the two is wrong.
+    /// The log's key signed a checkpoint of a different tree than the node has, or than the entries
+    /// with it make. It is not yet known which of the two is wrong.
     Unexplained {
-        /// The latest that the node cosigned.
+        /// The latest checkpoint that the node cosigned.
         ours: Option<String>,
-        /// The one that does not fit.
+        /// The checkpoint that does not fit.
         theirs: String,
     },
-    /// The coordinator's log is shorter than what this node verified: it was restored from an old
-    /// copy.
-    Behind {
-        /// The size that it shows.
-        size: u64,
-    },
+    /// The coordinator's log is shorter than the log that this node verified: it was restored from
+    /// an old copy.
+    Behind { size: u64 },
 }
 
-/// What this node holds against the coordinator.
+/// The evidence that this node holds against the coordinator.
 #[derive(Default)]
 pub(super) struct Contradictions {
-    /// Proof that the coordinator broke the rules. With it, nothing is followed or signed any more.
+    /// Proof that the coordinator broke the rules. With it, the node follows and signs nothing any
+    /// more.
     proof: Option<Misbehaviour>,
-    /// Signed checkpoints that do not fit the tree, and that nothing proves wrong yet.
+    /// Signed checkpoints that do not fit the tree and that are not yet proved wrong.
     unexplained: Vec<VerifiedCheckpoint>,
-    /// What keeps this node from signing.
     trouble: Option<Contradiction>,
 }
 
 impl Contradictions {
-    /// Judges again what was stored, because a proof has to convince everybody.
+    /// Judges the stored proofs again, because a proof has to convince everybody.
     ///
-    /// An entry that an earlier version of this program did not admit and this one does is no proof
-    /// any more.
+    /// An entry that an earlier version of this program did not admit and this one admits is not
+    /// proof any more.
     pub(super) fn restore(saved: &Saved, log: &VerifiedLog) -> Result<Self, RestoreError> {
         let mut restored = Self::default();
         for stored in &saved.misbehaviour {
@@ -88,7 +88,6 @@ impl Contradictions {
         Ok(restored)
     }
 
-    /// Whether this node holds proof of the coordinator's misbehaviour.
     pub(super) fn is_proved(&self) -> bool {
         self.proof.is_some()
     }
@@ -101,7 +100,7 @@ impl Contradictions {
         self.trouble.as_ref()
     }
 
-    /// The coordinator's log is shorter than what this node verified.
+    /// Notes that the coordinator's log is shorter than the log that this node verified.
     pub(super) fn is_behind(&mut self, size: u64) {
         self.trouble = Some(Contradiction::Behind { size });
     }
@@ -113,8 +112,8 @@ impl Contradictions {
         });
     }
 
-    /// A signed checkpoint does not fit this node's tree. If the tree is large enough, and of a
-    /// checkpoint that the log's key signed too, that is proof. Returns whether it is.
+    /// Adds a signed checkpoint that does not fit this node's tree. Returns whether it is proof:
+    /// the tree is large enough, and the log's key also signed a checkpoint of that tree.
     pub(super) fn add(
         &mut self,
         log: &VerifiedLog,
@@ -136,8 +135,8 @@ impl Contradictions {
         false
     }
 
-    /// Looks again at what did not fit, now that the tree is that of `latest`. Returns whether it
-    /// proves a fork.
+    /// Checks the unexplained checkpoints again, now that the tree is that of `latest`. Returns
+    /// whether one proves a fork.
     pub(super) fn reconsider(
         &mut self,
         log: &VerifiedLog,
@@ -159,7 +158,7 @@ impl Contradictions {
         false
     }
 
-    /// Keeps both as proof if one excludes the other. Returns whether that is so.
+    /// Keeps both checkpoints as proof if they exclude each other. Returns whether they do.
     pub(super) fn prove_fork(
         &mut self,
         log: &VerifiedLog,
@@ -173,7 +172,7 @@ impl Contradictions {
         true
     }
 
-    /// Keeps as proof that an entry cannot be in the log, although `checkpoint` covers it. Returns
+    /// Keeps as proof that an entry cannot be in the log although `checkpoint` covers it. Returns
     /// whether that can be proved.
     pub(super) fn accuse(
         &mut self,
@@ -206,7 +205,7 @@ impl Contradictions {
 fn judge(proof: &Misbehaviour, log: &VerifiedLog) -> Result<Proved, NotProved> {
     match proof {
         Misbehaviour::Fork(fork) => Ok(proved_fork(fork, log.verifier())?),
-        // The node went on after it: by then it had been found sound.
+        // The node accepted later entries, so it had found this one sound.
         Misbehaviour::BadEntry(bad) if bad.index() < log.tree().size() => {
             Err(NotProved::Sound { index: bad.index() })
         }

@@ -1,9 +1,9 @@
-//! Following the log: from entries and checkpoints that arrive to what they ask of this node.
+//! Following the log: how the node acts on new entries and checkpoints.
 //!
 //! - Upon entries: stage them.
-//! - Upon a checkpoint of the tree that they make: take them in, cosign it, and look at every group
-//!   and request that changed.
-//! - Upon a checkpoint of a different tree: keep it, as proof if it is one.
+//! - Upon a checkpoint of the tree that they make: admit them, cosign it, and check every group and
+//!   request that changed.
+//! - Upon a checkpoint of a different tree: keep it, as proof if it proves misbehaviour.
 
 use std::collections::BTreeSet;
 
@@ -46,7 +46,7 @@ impl Node {
         }
     }
 
-    /// With proof of the coordinator's misbehaviour, everything stops.
+    /// Stops everything if there is proof of the coordinator's misbehaviour.
     fn stop_if(&mut self, proved: bool, call: &mut Call<'_>) {
         if proved {
             self.signing.drop_all();
@@ -55,7 +55,7 @@ impl Node {
         }
     }
 
-    /// Takes in the staged entries, which are those of this checkpoint.
+    /// Admits the staged entries, which this checkpoint covers.
     fn believe(&mut self, checkpoint: VerifiedCheckpoint, note: &str, call: &mut Call<'_>) {
         let mut taken = self.log.take_in(&self.process, &self.approvals);
         taken.starts.iter().for_each(|incarnation| self.process.note_start(*incarnation));
@@ -86,7 +86,7 @@ impl Node {
         self.reconcile(touched, call);
     }
 
-    /// Looks at everything: after a start.
+    /// Checks everything, after a start.
     pub(super) fn reconcile_all(&mut self, call: &mut Call<'_>) {
         let touched = Touched {
             groups: self.log.state().groups().keys().cloned().collect(),
@@ -97,19 +97,18 @@ impl Node {
         self.reconcile(touched, call);
     }
 
-    /// Does what the state of the groups and requests that changed asks of this node. Works from
-    /// the state, not from the events, so that catching up with a thousand entries does no more
-    /// than is still needed.
+    /// Acts on the groups and requests that changed. Works from the state and not from the events,
+    /// so that catching up with a thousand entries does only what is still needed.
     fn reconcile(&mut self, touched: Touched, call: &mut Call<'_>) {
         self.signing.drop_groups(self.log.state(), &touched.epochs);
-        // The start of an earlier process of this node may have come into the log after this one's.
+        // The start of an earlier process of this node may be logged after the start of this one.
         if touched.accounts || touched.started {
             self.announce_process(call);
         }
         if let Some(body) = self.process.duplication(self.log.state()) {
             self.outbox.state_once(&self.process, body.clone(), |stated| *stated == body, call);
         }
-        // Sessions may have waited for this process's own announcement.
+        // Sessions may have waited for this process's announcement.
         let groups: Vec<GroupName> = if touched.started {
             self.log.state().groups().keys().cloned().collect()
         } else {
@@ -159,7 +158,6 @@ impl Node {
     }
 }
 
-/// What a batch of entries changed.
 #[derive(Debug, Default)]
 struct Touched {
     groups: BTreeSet<GroupName>,
@@ -168,7 +166,7 @@ struct Touched {
     epochs: BTreeSet<GroupName>,
     started: bool,
     accounts: bool,
-    /// Something that is seen to from time to time may have another time now.
+    /// Whether a periodic task may now be due at a different time.
     upkeep: bool,
 }
 
@@ -177,7 +175,7 @@ impl Touched {
         for event in events {
             match event {
                 Event::Invited(_) | Event::Admitted(_) | Event::Dismissed(_) => {}
-                // An account that was resumed has to announce its node.
+                // A resumed account has to announce its node.
                 Event::Account(_) => {
                     self.accounts = true;
                     self.upkeep = true;

@@ -1,4 +1,4 @@
-//! What happens to a node, and what its account holder wants.
+//! The inputs and commands of a node.
 
 use std::collections::BTreeSet;
 
@@ -8,96 +8,84 @@ use crate::entry::{GroupDefinition, Invitation, Role};
 use crate::message::FromCoordinator;
 use crate::names::{AccountName, Digest, DocumentType, EntryId, GroupName};
 
-/// What an account holder decides about its node, once.
+/// The settings of an account holder for its node.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Config {
-    /// Accept group definitions that name this account, and to join a group by a change, without
-    /// asking.
+    /// Accept group definitions that name this account, and invitations to join a group by a
+    /// change, without asking.
     pub auto_accept: bool,
-    /// Approve requests without asking, where the group's policy says `auto_approve` too.
+    /// Approve requests without asking if the group's policy has `auto_approve` too.
     pub auto_approve: bool,
 }
 
-/// What happens to a node.
+/// An input of a node.
 #[derive(Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Input {
-    /// A connection to the coordinator is up.
     Connected,
-    /// It is gone.
     Disconnected,
-    /// The coordinator says something.
     Received(FromCoordinator),
-    /// Answers [`NodeEffect::FetchDocument`](crate::effect::NodeEffect::FetchDocument).
+    /// The answer to [`NodeEffect::FetchDocument`](crate::effect::NodeEffect::FetchDocument).
     Document {
-        /// For which request.
         request: EntryId,
-        /// The document, or `None` if it cannot be had now.
+        /// The document, or `None` if it is unavailable now.
         document: Option<Document>,
     },
-    /// The account holder wants something.
     Command(CommandId, Command),
     /// A deadline set by [`NodeEffect::SetDeadline`](crate::effect::NodeEffect::SetDeadline) has
-    /// come.
+    /// passed.
     Deadline(NodeDeadline),
 }
 
-/// What an account holder can tell its node to state.
+/// A command of an account holder to its node.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Command {
-    /// Invite an account. Needs the admin role.
+    /// Needs the admin role.
     Invite(Invitation),
-    /// Withdraw an open invitation of this name. Needs the admin role.
+    /// Withdraws the open invitation of this name. Needs the admin role.
     WithdrawInvitation(AccountName),
-    /// Suspend an account. Needs the admin role, as do the next three.
+    /// Needs the admin role.
     Suspend(AccountName),
-    /// Resume a suspended account.
+    /// Needs the admin role.
     Resume(AccountName),
-    /// Take an account off the roster, permanently.
+    /// Removes an account permanently. Needs the admin role.
     Remove(AccountName),
-    /// Give an account these roles and no others.
+    /// Replaces all roles of an account. Needs the admin role.
     SetRoles(AccountName, BTreeSet<Role>),
-    /// Define a group. Needs the admin role.
+    /// Needs the admin role.
     DefineGroup(GroupDefinition),
-    /// Accept a group's definition, or to join it by a proposed change.
+    /// Accepts a group's definition, or membership by a proposed change.
     AcceptGroup(GroupName),
-    /// Propose to change a group that has a key: what it is to be, against the epoch that it is in,
-    /// and for how many milliseconds that is good; the policy's limit if absent.
+    /// Proposes to change a group that has a key.
     ChangeGroup {
-        /// What the group is to be.
         definition: GroupDefinition,
-        /// The epoch that the proposer looked at.
+        /// The epoch that the proposer saw.
         epoch: u64,
-        /// For how long the proposal is good.
+        /// The lifetime of the proposal, in milliseconds. Absent: the policy's limit.
         expires_in: Option<u64>,
-        /// A member that is to get its lost share back; the definition is the present one then.
+        /// The member whose lost share is repaired. The definition is then the present one.
         repairs: Option<AccountName>,
     },
-    /// Call off a running key generation, which needs the admin role, or take a proposed change
-    /// back, which its proposer may, too.
+    /// Cancels a running key generation (needs the admin role), or withdraws a proposed change (as
+    /// its proposer or an admin).
     CancelCeremony(GroupName),
-    /// Ask a group to sign a document, which is already where the other members' nodes can fetch
-    /// it.
+    /// Asks a group to sign a document that the other members' nodes can already fetch.
     Request {
-        /// The group that is asked to sign.
         group: GroupName,
-        /// What kind of document.
         document_type: Option<DocumentType>,
-        /// The output format.
         format: String,
-        /// Its namespace.
         namespace: Option<String>,
-        /// Salted commitment to the document.
+        /// The salted commitment to the document.
         document: Digest,
-        /// For how long the request is good, in milliseconds; the policy's limit if absent.
+        /// The lifetime of the request, in milliseconds. Absent: the policy's limit.
         expires_in: Option<u64>,
     },
-    /// Consent to a request.
+    /// Consents to a request or change.
     Approve(EntryId),
-    /// Refuse a request.
     Reject {
         /// The request or change.
         request: EntryId,
-        /// The reason that the log gives.
         reason: String,
     },
 }

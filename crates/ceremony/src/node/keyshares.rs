@@ -1,12 +1,12 @@
 //! A node's part in the ceremonies of its groups: key generation, reshares, and repairs.
 //!
-//! Round messages go to the log and come back from it; the node acts on what the log shows. What it
-//! keeps in memory (its polynomial, its decryption key) is never written down, so a restart ends
-//! the session and the coordinator starts another.
+//! Round messages go to the log and come back from it, and the node acts on the log. The polynomial
+//! and the decryption key exist only in memory, so a restart ends the session and the coordinator
+//! starts a new one.
 //!
 //! ```text
-//! session in the log ──▶ begun: durable ──▶ messages, round by round ──▶ share: durable ──▶ certified
-//!                                                                                              │
+//! session in the log ──▶ begun: durable ──▶ messages ──▶ share: durable ──▶ certified
+//!                                                                              │
 //! earlier shares destroyed: durable, then stated ◀── the new epoch has started ◀── all certified
 //! ```
 //!
@@ -14,9 +14,9 @@
 //!   rejected the change or this node's clock contradicts the coordinator's.
 //! - Upon a complete round: take the next step of the run.
 //! - Upon a finished run: store the share, then certify.
-//! - Upon a new epoch: destroy the earlier shares, then state that. This can strand nobody, because
-//!   an epoch starts only when all who get a share hold theirs on disk, and min_signers of them
-//!   have signed with it.
+//! - Upon a new epoch: destroy the earlier shares, then state that. No member loses access, because
+//!   an epoch starts only when all new holders have their shares on disk, and min_signers of them
+//!   have signed with theirs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,15 +35,15 @@ use crate::entry::Body;
 use crate::names::{GroupName, SessionId};
 use crate::state::{Group, IvnState, Session, SessionBoard, SessionPhase};
 
-/// The secret half of a session's protocol, whichever that is.
+/// The secret half of a session's protocol.
 pub(super) enum SessionRun {
     Keyshare(Box<Run>),
     Repair(Box<repair::Run>),
 }
 
 impl SessionRun {
-    /// Begins as `me`, who has this share of the group's key. `None` if there is nothing to take
-    /// part with.
+    /// Begins as `me`, which holds this share of the group's key. Returns `None` if the share is
+    /// missing or cannot be used.
     fn begin(
         ceremony: &Session,
         me: Identifier,
@@ -53,7 +53,7 @@ impl SessionRun {
         let sends = |(run, message)| Step::Send(Self::Keyshare(Box::new(run)), message);
         Some(match &ceremony.board {
             SessionBoard::Keyshare(board) if ceremony.terms.is_reshare() => {
-                // A member that lost its share takes part like one that never had any.
+                // A member that lost its share takes part like a new member.
                 let begun = Run::reshare(board.parameters(), me, package, rng);
                 begun.map(|(run, first)| match first {
                     Some(message) => sends((run, message)),
@@ -102,7 +102,7 @@ fn map<R, S>(step: Step<R>, of: impl FnOnce(R) -> S) -> Step<S> {
 /// This node's shares, and its part in running sessions.
 pub(super) struct Keyshares {
     runs: BTreeMap<SessionId, SessionRun>,
-    /// Its shares, by the session that made them.
+    /// The shares, by the session that made them.
     packages: BTreeMap<SessionId, KeyPackage>,
 }
 
@@ -117,22 +117,21 @@ impl Keyshares {
         self.packages.get(&key.session).filter(|package| package.check(&key.public).is_ok())
     }
 
-    /// The share that this session made.
     pub(super) fn made_by(&self, session: SessionId) -> Option<&KeyPackage> {
         self.packages.get(&session)
     }
 
-    /// Wipes what this process holds of sessions that are over.
+    /// Wipes the secrets of sessions that are over.
     pub(super) fn drop_ended_runs(&mut self, state: &IvnState) {
         let running = state.groups().values().filter_map(|group| group.session.as_ref());
         let running: BTreeSet<SessionId> = running.map(|session| session.session).collect();
         self.runs.retain(|session, _| running.contains(session));
     }
 
-    /// Destroys this node's shares of earlier epochs, and then states that. What the log shows is
-    /// enough to do it: an epoch starts only with the signatures of all its holders, who have their
-    /// shares on disk, and of the new shares themselves. So a log that shows it is not a lie, even
-    /// if the coordinator lies elsewhere.
+    /// Destroys this node's shares of earlier epochs, and then states that. The log is sufficient
+    /// evidence, because an epoch starts only with the signatures of all its holders, who have
+    /// their shares on disk, and a signature by the new shares. So this part of the log is true
+    /// even if the coordinator lies elsewhere.
     pub(super) fn destroy_old(
         &mut self,
         view: &View<'_>,
@@ -142,7 +141,8 @@ impl Keyshares {
     ) {
         let Ok(group) = view.state.group(name) else { return };
         // Shares from failed sessions are destroyed too, but only once a later session has
-        // succeeded: until then another node may have been shown a log in which they succeeded.
+        // succeeded. Until then, another node may have received a log in which the earlier session
+        // succeeded.
         let in_force = group.key.as_ref().and_then(|key| view.state.session_index(key.session));
         let earlier = |session: &&SessionId| {
             let of = view.state.group_of_session(**session);
@@ -161,8 +161,8 @@ impl Keyshares {
         }
     }
 
-    /// Takes the next step of the group's running session, if there is one to take, and returns
-    /// what is to be stated.
+    /// Takes the next step of the group's running session, if possible, and returns the resulting
+    /// statement.
     pub(super) fn advance(
         &mut self,
         view: &View<'_>,
@@ -174,15 +174,15 @@ impl Keyshares {
         let group = view.state.group(name).ok()?;
         let (running, phase) = (group.session.as_ref()?, group.phase()?);
         let me = *running.terms.identifiers.get(view.me.account())?;
-        // In these cases the log would not take this process's messages.
+        // In these cases the log would not accept this process's messages.
         if !view.me.is_announced(view.state)
             || matches!(phase, SessionPhase::Doomed(_) | SessionPhase::Activating)
         {
             return None;
         }
         let session = running.session;
-        // An account begins a session once, whatever happens to the process: a second first message
-        // would be equivocation. The log counts too, for a disk that was restored from an older
+        // An account begins a session once, even if the process restarts: a second first message
+        // would be equivocation. The log counts too, because the disk may be restored from an older
         // copy.
         let begun = sessions.is_begun(session) || group.posted(view.me.account());
         let may_begin = phase == SessionPhase::Committing
@@ -210,15 +210,15 @@ impl Keyshares {
                 Some(Body::CeremonyMessage { session, incarnation, message })
             }
             Ok(Step::Done(package)) => self.certify(group, session, package, call),
-            // It dealt or helped, and gets no share: nothing is left to do.
+            // A dealer or helper that gets no share is finished.
             Ok(Step::Left) => None,
-            // The run is consumed. If the log shows why, the session is doomed and the coordinator
-            // says so; if not, this node stays silent and the session times out.
+            // The run is consumed. If the log shows the cause, the coordinator aborts the session.
+            // Otherwise this node stays silent and the session times out.
             Err(_) => None,
         }
     }
 
-    /// The share is made: it is durable before the statement that it is.
+    /// Makes the new share durable, then returns the statement that certifies it.
     fn certify(
         &mut self,
         group: &Group,
@@ -230,13 +230,13 @@ impl Keyshares {
         let running = group.session.as_ref()?;
         package.check(running.board.outcome()?).ok()?;
         let copy = KeyPackage::from_bytes(&package.to_bytes()).ok()?;
-        // A share that was lost is one of those that another session made.
+        // A repaired share is one that an earlier session made.
         let repaired = running.terms.repairs().is_some();
         let made_by = match &group.key {
             Some(key) if repaired => key.session,
             _ => session,
         };
-        // A repair may have to be tried again after this node had its share, or be of one that is
+        // A repair may be repeated after this node stored its share, or may concern a share that is
         // not lost.
         let stored = self.packages.get(&made_by).map(KeyPackage::to_bytes);
         if stored.as_deref() != Some(&*copy.to_bytes()) {

@@ -1,5 +1,5 @@
-//! The log as this node verified it: entries are believed only under a checkpoint whose root this
-//! node recomputed.
+//! The log as this node verified it. The node believes entries only under a checkpoint whose root
+//! it recomputed.
 //!
 //! ```text
 //! entries ──▶ staged ──▶ compare(checkpoint) ──▶ take_in ──▶ state, tree ──▶ cosigned
@@ -22,16 +22,15 @@ use crate::misbehaviour::is_false_signature;
 use crate::names::{Digest, EntryId};
 use crate::state::{Event, IvnState, Refusal};
 
-/// The most entries that wait for their checkpoint. A coordinator that sends more without one only
-/// wastes memory.
+/// How many entries may wait for their checkpoint. A coordinator that sends more without a
+/// checkpoint only wastes memory.
 pub const MAX_STAGED: usize = 100_000;
 
 /// An entry that waits for its checkpoint.
 #[derive(Debug)]
 struct Staged {
     bytes: Vec<u8>,
-    /// What it says; if it is malformed, that is held against the coordinator when a checkpoint
-    /// covers it.
+    /// A malformed entry is kept as evidence until a checkpoint covers it.
     entry: Result<Entry, EntryError>,
 }
 
@@ -40,16 +39,16 @@ struct Staged {
 struct Cosigned {
     checkpoint: VerifiedCheckpoint,
     note: String,
-    /// None in this process yet if it has just started. The coordinator shows its checkpoint on
-    /// each connection, and that one is cosigned again.
+    /// `None` until this process has cosigned the checkpoint. The coordinator sends its checkpoint
+    /// on each connection, and the node cosigns it again.
     line: Option<String>,
 }
 
-/// The log as far as this node verified it, and entries that wait for that.
+/// The log as far as this node verified it, and the staged entries.
 pub(super) struct VerifiedLog {
     state: IvnState,
-    /// The tree of all entries that the state is of, 64 bytes an entry: whatever checkpoint of it
-    /// the coordinator signed, at whatever size, this node can judge and prove it.
+    /// The tree of all entries in the state, at 64 bytes an entry. With it, this node can judge any
+    /// checkpoint that the coordinator signed, at any size.
     tree: MemoryTree,
     verifier: LogVerifier,
     staged: Vec<Staged>,
@@ -58,14 +57,14 @@ pub(super) struct VerifiedLog {
     greeted: bool,
 }
 
-/// What a checkpoint is to this node.
+/// How a checkpoint relates to this node's log.
 pub(super) enum Shown {
-    /// Nothing new, or nothing that it can judge yet.
+    /// It contains nothing new, or nothing that the node can judge yet.
     Nothing,
-    /// It is not the log's, or entries are missing.
+    /// It is not a checkpoint of the log, or entries are missing.
     Unusable,
-    /// It is of a smaller tree than this node's, as the first one on a connection: the coordinator
-    /// lost entries.
+    /// It is the first on a connection and smaller than this node's tree: the coordinator lost
+    /// entries.
     Behind { size: u64 },
     /// It is of a different tree.
     Contradicts(VerifiedCheckpoint),
@@ -73,7 +72,7 @@ pub(super) enum Shown {
     Confirms(VerifiedCheckpoint),
 }
 
-/// Why an entry under a signed checkpoint cannot be there.
+/// Why an entry cannot be under a signed checkpoint.
 #[derive(Debug)]
 pub(super) enum Bad {
     Inadmissible(Refusal),
@@ -88,7 +87,7 @@ pub(super) struct Misplaced {
     pub(super) found: Bad,
 }
 
-/// What the entries under a checkpoint were.
+/// The result of admitting the entries under a checkpoint.
 #[derive(Default)]
 pub(super) struct TakenIn {
     first: u64,
@@ -98,7 +97,7 @@ pub(super) struct TakenIn {
     pub(super) ours: Vec<(EntryId, u64)>,
     /// Starts of processes of this account's node.
     pub(super) starts: Vec<Digest>,
-    /// A checkpoint of another log that previous members of a group cosigned.
+    /// A checkpoint of a different log that previous members of a group cosigned.
     pub(super) foreign: Option<VerifiedCheckpoint>,
     pub(super) misplaced: Option<Misplaced>,
 }
@@ -130,17 +129,15 @@ impl VerifiedLog {
         &self.verifier
     }
 
-    /// The latest checkpoint that this node verified and cosigned.
     pub(super) fn cosigned(&self) -> Option<&VerifiedCheckpoint> {
         self.cosigned.as_ref().map(|cosigned| &cosigned.checkpoint)
     }
 
-    /// Its signed note.
     pub(super) fn note(&self) -> Option<&str> {
         self.cosigned.as_ref().map(|cosigned| cosigned.note.as_str())
     }
 
-    /// Size and cosignature of a checkpoint that covers the whole state, if there is one.
+    /// Size and cosignature of the checkpoint that covers the whole state, if there is one.
     pub(super) fn cosignature(&self) -> Option<(u64, &str)> {
         let cosigned = self.cosigned.as_ref()?;
         let size = cosigned.checkpoint.head().size;
@@ -148,19 +145,18 @@ impl VerifiedLog {
         (size == self.state.size()).then_some((size, line))
     }
 
-    /// Begins with a new connection, and returns how much of the log this node has.
+    /// Begins a new connection, and returns how many entries this node has.
     pub(super) fn connected(&mut self) -> u64 {
         self.greeted = false;
         self.staged.clear();
         self.state.size()
     }
 
-    /// Drops what came over this connection.
     pub(super) fn unstage(&mut self) {
         self.staged.clear();
     }
 
-    /// What came over this connection cannot be used.
+    /// Drops the connection after unusable input.
     pub(super) fn hang_up(&mut self, call: &mut Call<'_>) {
         self.staged.clear();
         call.push(NodeEffect::Disconnect);
@@ -170,7 +166,7 @@ impl VerifiedLog {
     pub(super) fn stage(&mut self, first: u64, entries: Vec<Base64>, call: &mut Call<'_>) -> bool {
         let held = self.state.size().saturating_add(self.staged.len() as u64);
         let Some(skip) = held.checked_sub(first) else {
-            // Entries between are missing: state again from where.
+            // Entries are missing in between: reconnect to report this node's size again.
             call.push(NodeEffect::Disconnect);
             return false;
         };
@@ -187,8 +183,8 @@ impl VerifiedLog {
 
     /// Compares a checkpoint with this node's tree and the staged entries.
     pub(super) fn compare(&mut self, note: &str) -> Shown {
-        // On every connection the coordinator shows the latest checkpoint, which is often the one
-        // that it showed before.
+        // On every connection the coordinator sends its latest checkpoint, often the same as
+        // before.
         let known = self.cosigned.as_ref().filter(|cosigned| cosigned.note == note);
         let checkpoint = match known {
             Some(cosigned) => Ok(cosigned.checkpoint.clone()),
@@ -203,7 +199,7 @@ impl VerifiedLog {
                 // A newer one overtook it.
                 Shown::Nothing
             } else {
-                // The coordinator's answer to how many entries this node has.
+                // This answers the number of entries that this node reported.
                 Shown::Behind { size: shown.size }
             };
         }
@@ -213,7 +209,7 @@ impl VerifiedLog {
         let covered = shown.size.saturating_sub(self.tree.size());
         let covered = usize::try_from(covered).unwrap_or(usize::MAX);
         let Some(covered_entries) = self.staged.get(..covered) else {
-            // Entries between are missing: state again from where.
+            // Entries are missing in between.
             return Shown::Unusable;
         };
         covered_entries.iter().for_each(|staged| frontier.append(leaf_hash(&staged.bytes)));
@@ -227,8 +223,8 @@ impl VerifiedLog {
         Shown::Confirms(checkpoint)
     }
 
-    /// Takes in the staged entries, all of which a checkpoint covers, up to the first that cannot
-    /// be there. To be [made durable](TakenIn::persist) next.
+    /// Admits the staged entries, all of which a checkpoint covers, up to the first that cannot be
+    /// in the log. The caller makes them [durable](TakenIn::persist) next.
     pub(super) fn take_in(&mut self, me: &Process, approvals: &Approvals) -> TakenIn {
         let mut taken = TakenIn { first: self.state.size(), ..TakenIn::default() };
         let mut confirmed_by = Vec::new();
@@ -255,11 +251,11 @@ impl VerifiedLog {
                 }
             }
         }
-        // What came before a bad entry is under the checkpoint and admissible: it stays, so that
-        // state, tree and disk agree, and the proof says against what the entry was judged.
+        // The entries before a bad one are admissible and covered, so they stay. Thus state, tree
+        // and disk agree, and the proof contains what the entry was judged against.
         taken.admitted.iter().for_each(|bytes| self.tree.append(leaf_hash(bytes)));
-        // The fold does not know the tree. This comes before the entries are durable, because each
-        // is looked at only one time.
+        // The state does not know the tree. This comes before the entries are durable, because each
+        // is checked only one time.
         let is_ours = |theirs: &VerifiedCheckpoint| {
             head_at(&self.tree, theirs.head().size).is_ok_and(|ours| ours == theirs.head())
         };
@@ -267,7 +263,7 @@ impl VerifiedLog {
         taken
     }
 
-    /// Applies an entry, if the log's rules admit it and no signature in it is known to be false.
+    /// Applies an entry if the log's rules admit it and no signature in it is known to be false.
     fn admit(
         &mut self,
         entry: Result<Entry, EntryError>,
@@ -278,8 +274,8 @@ impl VerifiedLog {
             && let Some(message) = approvals.document(*request)
             && is_false_signature(&self.state, &entry, message)
         {
-            // It is the coordinator's own statement. The rules come first, because to see that they
-            // are broken takes no document.
+            // The coordinator stated the signature itself. The rules come first, because checking
+            // them needs no document.
             let request = *request;
             return Err(match self.state.clone().apply(&entry) {
                 Err(reason) => Bad::Inadmissible(reason),
@@ -290,8 +286,8 @@ impl VerifiedLog {
         Ok((entry, events))
     }
 
-    /// Notes a checkpoint that this node cosigns, unless a copy of it runs. It is durable first:
-    /// the node never cosigns a smaller or another tree after it.
+    /// Cosigns a checkpoint, unless a copy of this node runs. The checkpoint is durable first, so
+    /// that the node never cosigns a smaller or different tree later.
     pub(super) fn cosign(
         &mut self,
         checkpoint: VerifiedCheckpoint,
@@ -311,7 +307,6 @@ impl VerifiedLog {
 }
 
 impl TakenIn {
-    /// Makes the admitted entries durable.
     pub(super) fn persist(&mut self, call: &mut Call<'_>) {
         let entries = std::mem::take(&mut self.admitted);
         if !entries.is_empty() {

@@ -1,9 +1,9 @@
-//! What a node does of its own accord from time to time: it proves that it can use its shares, and
-//! asks for new ones as often as the group's policy says.
+//! Periodic tasks of a node: it proves that it can use its shares, and proposes new shares as often
+//! as the group's policy requires.
 //!
 //! - Upon a day without proof: prove possession of the share.
-//! - Upon the age of shares that the policy sets: propose a refresh, if it is this member's turn.
-//! - Afterwards: look again when the next of these is due, but within the hour.
+//! - Upon shares as old as the policy's limit: propose a refresh, if it is this member's turn.
+//! - Afterwards: check again when the next task is due, but within the hour.
 
 use super::keyshares::Keyshares;
 use super::outbox::Outbox;
@@ -14,21 +14,19 @@ use crate::entry::{Body, GroupChange};
 use crate::names::{GroupName, Timestamp};
 use crate::state::{ChangeEnd, possession_context};
 
-/// How long after the last proof that this node has its share it proves it again, in milliseconds:
-/// a day. A signature proves it too, so a group that signs daily costs nothing.
+/// How long after its last proof a node proves again that it has its share, in milliseconds: a day.
+/// A signature counts as proof, so a group that signs daily has no extra cost.
 pub(super) const PROVE_AFTER: u64 = 24 * 3_600_000;
-/// How long a node waits before it looks again at what it has just done, and at most before it
-/// looks whether anything is due, in milliseconds: an hour. A deadline may look distant only
-/// because the clock was wrong when it was set, and timers may not count time spent asleep.
+/// The longest time between two checks for due tasks, and the pause after a task, in milliseconds:
+/// an hour. A deadline may look distant only because the clock was wrong when it was set, and
+/// timers may not count time spent asleep.
 pub(super) const PAUSE: u64 = 3_600_000;
-/// How long each of the members before this one has to ask for new shares, in milliseconds: ten
-/// minutes.
+/// How long each member before this one has to propose new shares, in milliseconds: ten minutes.
 pub(super) const TURN: u64 = 600_000;
-/// How much later new shares are asked for again after they could not be made, in milliseconds: a
-/// day.
+/// How long after a failed refresh the next is proposed, in milliseconds: a day.
 pub(super) const RETRY: u64 = 24 * 3_600_000;
 
-/// Does what is due, and sets a deadline for the next look.
+/// Performs due tasks, and sets a deadline for the next check.
 pub(super) fn run(
     view: &View<'_>,
     keyshares: &Keyshares,
@@ -57,8 +55,7 @@ pub(super) fn run(
     }
 }
 
-/// When this node is to show again that it can use its share of the group's key; never if it can
-/// not.
+/// When this node has to prove again that it can use its share, or `None` if it cannot.
 fn proof_is_due(view: &View<'_>, keyshares: &Keyshares, name: &GroupName) -> Option<Timestamp> {
     let group = view.state.group(name).ok()?;
     let key = group.key.as_ref()?;
@@ -87,8 +84,8 @@ fn prove_share(
     outbox.state(view.me, body, call.now, call);
 }
 
-/// When this node is to ask for new shares; never if the policy does not say so, or a change is
-/// pending. Members take turns, so that not all of them ask.
+/// When this node has to propose new shares, or `None` if the policy does not require it or a
+/// change is pending. Members take turns, so that not all of them propose.
 fn refresh_is_due(view: &View<'_>, name: &GroupName) -> Option<Timestamp> {
     let group = view.state.group(name).ok()?;
     let key = group.key.as_ref()?;
@@ -100,11 +97,11 @@ fn refresh_is_due(view: &View<'_>, name: &GroupName) -> Option<Timestamp> {
         Some(change) => Some(change.proposal.expires_at.plus(RETRY)),
         None => None,
     };
-    // Somebody has to decide first: views say so, and what.
+    // Somebody has to decide first; the views display what.
     if !group.hinder_refresh().is_empty() {
         return None;
     }
-    // Refreshes that failed or lapsed: one that a member withdrew delays nothing.
+    // Refreshes that failed or expired. A refresh that a member withdrew delays nothing.
     let failed = group.past_changes.iter().filter(|past| {
         past.proposal.epoch == key.epoch
             && past.proposal.definition == group.definition

@@ -1,12 +1,11 @@
 //! One account's node: follows the log, takes part in ceremonies, and releases a signature share
-//! for nothing that the log does not show to be approved.
+//! only for what the log shows to be approved.
 //!
-//! The node believes nothing that the coordinator says. It recomputes the tree's root from the
-//! entries that it got, checks every entry's signature against the roster at that point, evaluates
-//! the policy on the members' own signed approvals, and takes what is to be signed from a document
-//! that it fetched and compared itself. Since it holds every entry up to each checkpoint that it
-//! accepts, that checkpoint includes the request and is consistent with all before, without a
-//! separate proof.
+//! The node does not trust the coordinator. It recomputes the tree's root from the entries,
+//! verifies every entry's signature against the roster at that point, evaluates the policy on the
+//! members' signed approvals, and derives what it signs from a document that it fetched and
+//! compared. It holds every entry up to each checkpoint that it accepts. So that checkpoint
+//! includes the request and is consistent with the log so far, without a separate proof.
 //!
 //! ```text
 //!            log.rs                       keyshares.rs    approvals.rs       signing.rs
@@ -14,13 +13,13 @@
 //!         cosign                          ceremonies,      approvals         signature share
 //!            contradiction.rs             certification       maintenance.rs
 //!         lies are kept, as proof                          share proofs, refreshes
-//!            process.rs                   sessions.rs: what was begun, so that nothing is begun twice
+//!            process.rs                   sessions.rs: nothing is begun twice
 //!         announced, or a copy            outbox.rs: what is stated, until the log has it
 //! ```
 //!
-//! Each part owns its data; what it needs of other parts, its functions take as arguments. What
-//! takes several parts is in [`Node`]: here what happens, in `follow.rs` what the log asks of it,
-//! in `commands.rs` what its account holder does.
+//! Each part owns its data; its functions take what they need of other parts as arguments. [`Node`]
+//! contains what involves several parts: here the inputs, in `follow.rs` the reactions to the log,
+//! in `commands.rs` the account holder's commands.
 
 mod approvals;
 mod commands;
@@ -79,16 +78,17 @@ pub struct Node {
     keyshares: Keyshares,
     sessions: Sessions,
     signing: Signing,
-    /// Accounts that are connected, by the coordinator's word.
+    /// Accounts that are connected, as the coordinator reports.
     online: BTreeSet<AccountName>,
 }
 
+#[expect(missing_docs, reason = "the names say it")]
 impl Node {
     /// Rebuilds a node from its disk.
     ///
     /// # Errors
     ///
-    /// What is wrong with the stored data. Nothing is changed.
+    /// Fails if the stored data is damaged, or is not of this IVN.
     pub fn restore(
         account: AccountName,
         secrets: AccountSecrets,
@@ -117,7 +117,7 @@ impl Node {
         })
     }
 
-    /// What to do first, once, after [`Self::restore`].
+    /// Returns what to do first. The caller calls it once after [`Self::restore`].
     pub fn start(&mut self, now: Timestamp, rng: &mut dyn CryptoRngCore) -> Vec<NodeEffect> {
         let mut call = Call::new(now, rng);
         self.outbox.start(&mut call);
@@ -125,7 +125,7 @@ impl Node {
         call.into_effects()
     }
 
-    /// Takes in what happened and says what to do, in order.
+    /// Processes an input and returns what to do, in order.
     pub fn handle(
         &mut self,
         input: Input,
@@ -148,7 +148,7 @@ impl Node {
             Input::Disconnected => {
                 self.outbox.disconnected();
                 self.online.clear();
-                // Their sessions die with the connection; the nonces need not outlive it.
+                // Their sessions end with the connection, so the nonces must not outlive it.
                 self.signing.drop_all();
             }
             Input::Received(message) => self.receive(message, call),
@@ -188,7 +188,7 @@ impl Node {
         }
     }
 
-    /// A document came, or could not be had: it may be approved, or signed.
+    /// Acts on a document, or on the news that it is unavailable: it may be approved or signed.
     fn document(&mut self, request: EntryId, document: Option<Document>, call: &mut Call<'_>) {
         let view = View { state: self.log.state(), me: &self.process };
         match self.approvals.came(&view, &mut self.outbox, request, document, call) {
@@ -212,7 +212,7 @@ impl Node {
         step(&mut self.signing, &mut self.sessions, &grounds)
     }
 
-    /// States that this process runs, and what else this node has to state of its own accord.
+    /// States that this process runs, and everything else that is due.
     fn announce(&mut self, call: &mut Call<'_>) {
         self.announce_process(call);
         if !self.contradictions.is_proved() {
@@ -233,34 +233,32 @@ impl Node {
         View { state: self.log.state(), me: &self.process }
     }
 
-    /// The account.
     pub fn account(&self) -> &AccountName {
         self.process.account()
     }
 
-    /// What the log says, as far as this node has verified it.
+    /// Returns the state of the log as far as this node has verified it.
     pub fn state(&self) -> &IvnState {
         self.log.state()
     }
 
-    /// Whether there is a connection to the coordinator.
     pub fn connected(&self) -> bool {
         self.outbox.is_connected()
     }
 
-    /// Accounts that are connected, by the coordinator's word.
+    /// Returns the accounts that are connected, as the coordinator reports.
     pub fn online(&self) -> &BTreeSet<AccountName> {
         &self.online
     }
 
-    /// Why this node may not connect any more, as far as its log shows: its account was suspended
-    /// or removed, or has new keys.
+    /// Why this node may not connect any more according to its log: its account was suspended or
+    /// removed, or has new keys.
     pub fn dismissal(&self) -> Option<Refusal> {
         let identity = self.process.identity_key();
         self.log.state().check_connection(self.process.account(), Some(identity)).err()
     }
 
-    /// Whether a copy of this node was seen to start after it: this process signs nothing any more.
+    /// Whether a copy of this node started after it. This process then signs nothing any more.
     pub fn superseded(&self) -> bool {
         self.process.is_superseded()
     }
@@ -270,18 +268,18 @@ impl Node {
         self.contradictions.trouble()
     }
 
-    /// Proof that the coordinator broke the rules, if this node has any.
+    /// Returns proof that the coordinator broke the rules, if this node has any.
     pub fn misbehaviour(&self) -> Option<&Misbehaviour> {
         self.contradictions.proof()
     }
 
-    /// Statements that the coordinator claims not to take, although the log as this node verified
-    /// it admits them. They are signed, and may come into the log.
+    /// Returns statements that the coordinator claims to have rejected although the log, as this
+    /// node verified it, admits them. They are signed, and may still be logged.
     pub fn disputed(&self) -> impl Iterator<Item = &Entry> {
         self.outbox.disputed()
     }
 
-    /// The signed note of the latest checkpoint that this node verified and cosigned.
+    /// Returns the signed note of the latest checkpoint that this node verified and cosigned.
     pub fn checkpoint(&self) -> Option<&str> {
         self.log.note()
     }
@@ -292,12 +290,12 @@ impl Node {
     }
 
     /// By how many seconds this machine's clock was ahead when the coordinator last rejected a
-    /// statement for it.
+    /// statement because of it.
     pub fn clock_lead(&self) -> Option<u64> {
         self.outbox.clock_lead()
     }
 
-    /// How many entries wait to reach the log.
+    /// The number of entries that wait to be logged.
     pub fn unsent(&self) -> usize {
         self.outbox.len()
     }

@@ -1,8 +1,8 @@
-//! What a node states: signed, durable, and sent until the log has it.
+//! A node's statements: signed, durable, and sent until the log contains them.
 //!
-//! A statement that was signed once is out of this node's hands: the coordinator can claim that it
-//! does not take the statement, and log it later. So that answer is not believed. The statement is
-//! sent again on each connection until the log shows it, or until the log that this node verified
+//! The node cannot recall a signed statement: the coordinator can claim that it rejected the
+//! statement, and log it later. So the node does not believe a rejection. It sends the statement
+//! again on each connection until the log contains it, or until the log that this node verified
 //! does not admit it any more.
 //!
 //! ```text
@@ -24,24 +24,25 @@ use crate::message::FromNode;
 use crate::names::{EntryId, Timestamp};
 use crate::state::{IvnState, Refusal};
 
-/// How long a node waits before it sends again what was rejected because of its clock, in
-/// milliseconds.
+/// How long a node waits before it sends a statement again that was rejected because of its clock,
+/// in milliseconds.
 const CLOCK_PAUSE: u64 = 30_000;
 
-/// The statements that the log does not show yet, and the connection that they leave by.
+/// The statements that are not yet logged, and the connection.
 pub(super) struct Outbox {
     /// The oldest first.
     entries: Vec<Entry>,
-    /// Entries that the coordinator claims not to take, although this node's log admits them.
+    /// Entries that the coordinator claims to have rejected although this node's log admits them.
     disputed: BTreeSet<EntryId>,
-    /// Entries that the stored log holds already: the process died before it forgot them.
+    /// Entries that the stored log already contains: the process died before it removed them.
     arrived: BTreeSet<EntryId>,
     commands: BTreeMap<EntryId, CommandId>,
     connected: bool,
-    /// Set by proof of the coordinator's misbehaviour: nothing is stated any more.
+    /// Whether there is proof of the coordinator's misbehaviour, so that nothing is stated any
+    /// more.
     closed: bool,
     /// By how many seconds this machine's clock was ahead when the coordinator last rejected a
-    /// statement for it.
+    /// statement because of it.
     clock_lead: Option<u64>,
 }
 
@@ -58,8 +59,8 @@ impl Outbox {
         }
     }
 
-    /// Forgets what an earlier process left behind and nobody needs: what is in the log, and
-    /// messages of a run that died with that process.
+    /// Removes what an earlier process left behind: entries that are in the log, and messages of a
+    /// run that ended with that process.
     pub(super) fn start(&mut self, call: &mut Call<'_>) {
         let arrived = std::mem::take(&mut self.arrived);
         self.forget_all(call, |entry| {
@@ -85,7 +86,7 @@ impl Outbox {
         }
     }
 
-    /// Whether it can state anything that the account holder orders.
+    /// Whether the node can state anything on the account holder's command.
     pub(super) fn takes_orders(&self) -> Result<(), CommandError> {
         match (self.closed, self.connected) {
             (true, _) => Err(CommandError::Frozen),
@@ -94,7 +95,7 @@ impl Outbox {
         }
     }
 
-    /// States `body` on behalf of a command, which is answered when the statement is in the log.
+    /// States `body` on behalf of a command, which is answered when the log contains the statement.
     pub(super) fn state_for(
         &mut self,
         id: CommandId,
@@ -123,8 +124,8 @@ impl Outbox {
         }
     }
 
-    /// Signs a statement as of `at` and sees to it that it reaches the log, however often this
-    /// process or the connection dies.
+    /// Signs a statement as of `at` and ensures that it reaches the log, even if this process or
+    /// the connection ends.
     pub(super) fn state(
         &mut self,
         me: &Process,
@@ -145,7 +146,7 @@ impl Outbox {
         Some(id)
     }
 
-    /// States `body`, unless a statement like it is on its way already.
+    /// States `body`, unless a similar statement is already on its way.
     pub(super) fn state_once(
         &mut self,
         me: &Process,
@@ -158,12 +159,11 @@ impl Outbox {
         }
     }
 
-    /// Whether a statement like this is on its way to the log.
     pub(super) fn is_stating(&self, is_alike: impl Fn(&Body) -> bool) -> bool {
         self.entries.iter().any(|entry| is_alike(&entry.statement().body))
     }
 
-    /// Withdraws statements like this, which the log does not have. Their commands fail.
+    /// Withdraws matching statements that are not in the log. Their commands fail.
     pub(super) fn withdraw(
         &mut self,
         me: &Process,
@@ -199,7 +199,6 @@ impl Outbox {
         }
     }
 
-    /// An entry of this account's is in the log.
     pub(super) fn arrived(&mut self, id: EntryId, index: u64, call: &mut Call<'_>) {
         self.clock_lead = None;
         self.forget(id, call);
@@ -208,7 +207,7 @@ impl Outbox {
         }
     }
 
-    /// The coordinator claims that it does not take an entry.
+    /// Handles the coordinator's claim that it rejects an entry.
     pub(super) fn rejected(
         &mut self,
         state: &IvnState,
@@ -220,15 +219,15 @@ impl Outbox {
         if let Refusal::Entries(Entries::ClockSkew { seconds }) = reason {
             self.clock_lead = Some(seconds);
         }
-        // The log shows neither of the two.
+        // The log contains neither of the two.
         let is_of_the_moment =
             matches!(reason, Refusal::Entries(Entries::ClockSkew { .. } | Entries::TooMuch { .. }));
         if is_of_the_moment {
             call.wake_at(NodeDeadline::Clock, call.now.plus(CLOCK_PAUSE));
         }
-        // A message of this process or of a session means nothing without them, whenever it is
-        // logged. What is of the moment is for the account holder to state again, because this
-        // statement would keep the wrong time.
+        // A message of this process or of a session has no meaning without them, whenever it is
+        // logged. The account holder has to repeat a time-dependent statement, because this one
+        // would keep the wrong time.
         let body = &entry.statement().body;
         let is_of_a_session =
             body.class().of_one_process || matches!(body, Body::CeremonyCertified { .. });
@@ -244,7 +243,7 @@ impl Outbox {
         }
     }
 
-    /// Forgets rejected statements that the log, as it is now, does not admit either.
+    /// Removes rejected statements that the log, as it is now, does not admit either.
     pub(super) fn settle_disputes(&mut self, state: &IvnState, call: &mut Call<'_>) {
         let disputed = self.disputed.clone();
         self.forget_all(call, |entry| disputed.contains(&entry.id()) && refutes(state, entry));

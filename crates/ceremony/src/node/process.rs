@@ -1,4 +1,4 @@
-//! The process that runs: in whose name it speaks, and whether it is the account's latest.
+//! The running process of a node: its identity, and whether it is the account's latest process.
 //!
 //! Each process of a node draws a random *incarnation* and states in the log that it started. The
 //! latest start in the log is the account's node; only that process signs.
@@ -11,8 +11,9 @@
 //! ```
 //!
 //! - Upon its own incarnation in the log: it is announced.
-//! - Upon another incarnation after that: a copy of the node runs elsewhere, for good. Exempt are
-//!   starts of this disk's earlier processes, which may reach the log late.
+//! - Upon a different incarnation after that: a copy of the node runs elsewhere, so this process
+//!   stops permanently. Exempt are starts of this disk's earlier processes, which may reach the log
+//!   late.
 
 use std::collections::BTreeSet;
 
@@ -26,23 +27,22 @@ use crate::identity::{AccountSecrets, PublicKey, SecretKey};
 use crate::names::{AccountName, Digest, IvnId, Timestamp};
 use crate::state::IvnState;
 
-/// This process of an account's node.
 pub(super) struct Process {
     ivn: IvnId,
     account: AccountName,
     secrets: AccountSecrets,
     cosigner: CosignerSigner,
     incarnation: Digest,
-    /// Whether the log showed that this process started.
+    /// Whether the log contains the start of this process.
     announced: bool,
-    /// Earlier processes of this node whose start may come into the log late.
+    /// Earlier processes of this node whose start may be logged late.
     former: BTreeSet<Digest>,
-    /// A process of this account's node that started after this one, and from another disk.
+    /// A process of this account's node that started after this one, from a different disk.
     copy: Option<Digest>,
 }
 
 impl Process {
-    /// A new process. `unsent` is what earlier ones left in the outbox.
+    /// Creates a process. `unsent` is what earlier processes left in the outbox.
     pub(super) fn new(
         account: AccountName,
         secrets: AccountSecrets,
@@ -79,7 +79,6 @@ impl Process {
         self.incarnation
     }
 
-    /// The account's identity key as this process has it.
     pub(super) fn identity(&self) -> &SecretKey {
         &self.secrets.identity
     }
@@ -88,40 +87,39 @@ impl Process {
         self.secrets.identity.public()
     }
 
-    /// Signs a statement; `None` if it is too long for the log.
+    /// Signs a statement. Returns `None` if it is too long for the log.
     pub(super) fn sign(&self, body: Body, at: Timestamp) -> Option<Entry> {
         let author = Author::Account(self.account.clone());
         let statement = Statement { ivn: Some(self.ivn), author, at, body };
         Entry::sign(statement, &[&self.secrets.identity]).ok()
     }
 
-    /// Whether this account made the entry.
     pub(super) fn is_author(&self, entry: &Entry) -> bool {
         entry.statement().author == Author::Account(self.account.clone())
     }
 
-    /// Whether the log shows that this process is the account's latest, and no copy of it runs.
-    /// Only then does it sign. So a node that was restored from a backup signs as soon as the log
-    /// shows its start, and the node that it replaces, if that still runs, stops.
+    /// Whether this process is the account's latest in the log and no copy of it runs. Only then
+    /// does it sign. So a node that was restored from a backup signs as soon as the log contains
+    /// its start, and the node that it replaces stops if it still runs.
     pub(super) fn is_announced(&self, state: &IvnState) -> bool {
         state.account(&self.account).is_ok_and(|account| {
             account.incarnation == Some(self.incarnation) && !account.duplicated
         })
     }
 
-    /// Whether a copy of this node runs, as far as the log shows. This process then states nothing
-    /// of its own accord, because it may not know all that its holder decided, and it cosigns
-    /// nothing, because the copy may be shown another log.
+    /// Whether a copy of this node runs, according to the log. This process then states nothing
+    /// automatically, because it may not know all decisions of its holder, and it cosigns nothing,
+    /// because the copy may receive a different log.
     pub(super) fn is_doubled(&self, state: &IvnState) -> bool {
         self.announced && !self.is_announced(state)
     }
 
-    /// Whether a copy of this node was seen to start after it.
+    /// Whether a copy of this node started after it.
     pub(super) fn is_superseded(&self) -> bool {
         self.copy.is_some()
     }
 
-    /// Notes that the log shows the start of a process of this account's node.
+    /// Notes a logged start of a process of this account's node.
     pub(super) fn note_start(&mut self, incarnation: Digest) {
         if incarnation == self.incarnation {
             self.announced = true;
@@ -130,8 +128,8 @@ impl Process {
         }
     }
 
-    /// The statement that this process started, and its time, unless the log shows it or a copy
-    /// started later.
+    /// The statement that this process started, and its time, unless it is logged or a copy started
+    /// later.
     pub(super) fn announcement(
         &self,
         state: &IvnState,
@@ -142,13 +140,13 @@ impl Process {
         if announced || self.copy.is_some() {
             return None;
         }
-        // Later than the one before, also if this machine's clock was set back.
+        // Later than the previous start, even if this machine's clock was set back.
         let latest = known.map_or(now, |account| now.max(account.started.plus(1)));
         Some((Body::NodeStarted { incarnation: self.incarnation }, latest))
     }
 
-    /// The statement that a copy of this node started after it, unless the log shows it. The copy
-    /// does not know of this process.
+    /// The statement that a copy of this node started after it, unless it is logged. The copy does
+    /// not know of this process.
     pub(super) fn duplication(&self, state: &IvnState) -> Option<Body> {
         let other = self.copy?;
         let known = state.account(&self.account).is_ok_and(|account| {
@@ -157,7 +155,7 @@ impl Process {
         (!known).then_some(Body::NodeDuplicated { incarnation: self.incarnation, other })
     }
 
-    /// Cosigns a checkpoint; `None` if this machine's clock is out of range.
+    /// Cosigns a checkpoint. Returns `None` if this machine's clock is out of range.
     pub(super) fn cosign(&self, checkpoint: &VerifiedCheckpoint, now: Timestamp) -> Option<String> {
         let time = now.seconds().try_into().ok()?;
         Some(self.cosigner.cosign(checkpoint, time).to_string())

@@ -12,10 +12,9 @@ use crate::entry::Entry;
 use crate::names::{EntryId, IvnId};
 use crate::state::IvnState;
 
-/// What replaying the stored log gives.
 pub(super) struct Replayed {
     pub(super) log: VerifiedLog,
-    /// Entries of the outbox that are in the log, so that they need not be sent any more.
+    /// Entries of the outbox that are already in the log.
     pub(super) arrived: BTreeSet<EntryId>,
 }
 
@@ -67,7 +66,6 @@ pub(super) fn replay(
     Ok(Replayed { log: VerifiedLog::new(state, tree, verifier, cosigned), arrived })
 }
 
-/// The verifier of the log's checkpoints, from the genesis.
 fn log_verifier(state: &IvnState) -> Option<LogVerifier> {
     LogVerifier::new(state.origin().parse().ok()?, &state.genesis().log_key.0).ok()
 }

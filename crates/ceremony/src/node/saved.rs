@@ -1,4 +1,4 @@
-//! What a node keeps on its disk, and how one change alters it.
+//! The data that a node keeps on its disk, and the changes to it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use crate::effect::NodeChange;
 use crate::entry::Entry;
 use crate::names::{EntryId, SessionId};
 
-/// What a node finds on its disk when it starts.
+/// The data that a node finds on its disk when it starts.
 ///
 /// `P` is the form of its shares: key packages for a machine, sealed bytes for a database.
 #[derive(Clone, Debug)]
@@ -17,12 +17,12 @@ pub struct Saved<P = KeyPackage> {
     pub entries: Vec<Vec<u8>>,
     /// The latest checkpoint that the node cosigned.
     pub cosigned: Option<String>,
-    /// Proof of the coordinator's misbehaviour, the oldest first, as
-    /// [`Misbehaviour::to_json`](crate::misbehaviour::Misbehaviour::to_json) wrote it.
+    /// Proof of the coordinator's misbehaviour, the oldest first, in the form of
+    /// [`Misbehaviour::to_json`](crate::misbehaviour::Misbehaviour::to_json).
     pub misbehaviour: Vec<String>,
     /// Checkpoints that do not fit the log that the node has.
     pub unexplained: Vec<String>,
-    /// Requests that the account holder refuses.
+    /// Requests that the account holder rejected.
     pub refused: BTreeSet<EntryId>,
     /// Entries that may not have reached the log, the oldest first.
     pub outbox: Vec<Vec<u8>>,
@@ -32,7 +32,7 @@ pub struct Saved<P = KeyPackage> {
     pub sessions: BTreeMap<SessionId, bool>,
 }
 
-/// Why a change does not fit what is kept. Nothing is changed.
+/// Why a change does not fit the stored data. Nothing is changed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum ChangeError {
@@ -48,18 +48,16 @@ pub enum ChangeError {
     AlreadyReleased,
 }
 
-/// Why a node cannot start from what it finds on disk.
+/// Why a node cannot start from its stored data.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum RestoreError {
-    /// No genesis, or that of another IVN.
+    /// The genesis is missing, or belongs to a different IVN.
     #[error("the stored log does not start with the genesis of this IVN")]
     Genesis,
     /// A stored entry is damaged or not admissible.
     #[error("entry {index} of the stored log is damaged")]
-    Entry {
-        /// Its index.
-        index: u64,
-    },
+    Entry { index: u64 },
     /// The stored log does not have the root that this node cosigned.
     #[error(
         "the stored log is not the one that this node cosigned: the database was changed or restored from elsewhere"
@@ -68,10 +66,10 @@ pub enum RestoreError {
     /// The log's key or name in the genesis cannot be used.
     #[error("the genesis names a log key that can not be used")]
     LogKey,
-    /// A stored entry that was to be sent is damaged.
+    /// An entry in the outbox is damaged.
     #[error("an entry that waits to be sent is damaged")]
     Outbox,
-    /// What was stored as proof of the coordinator's misbehaviour proves nothing.
+    /// A stored proof of the coordinator's misbehaviour proves nothing.
     #[error("the proof of the coordinator's misbehaviour that this node stored is damaged")]
     Misbehaviour,
 }
@@ -96,7 +94,7 @@ impl<P> Saved<P> {
     ///
     /// # Errors
     ///
-    /// The first error of `open`.
+    /// Returns the first error of `open`.
     pub fn open<E>(
         self,
         mut open: impl FnMut(SessionId, P) -> Result<KeyPackage, E>,
@@ -116,12 +114,12 @@ impl<P> Saved<P> {
         })
     }
 
-    /// Applies one change, as a node's database does. `seal` turns a new share into the form that
-    /// is kept.
+    /// Applies one change, as a node's database does. `seal` turns a new share into its stored
+    /// form.
     ///
     /// # Errors
     ///
-    /// When the change contradicts what is kept.
+    /// Fails if the change contradicts the stored data.
     pub fn apply(
         &mut self,
         change: &NodeChange,

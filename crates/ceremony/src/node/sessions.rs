@@ -1,5 +1,5 @@
-//! The sessions that this node took part in, so that it begins none twice and releases no second
-//! signature share in one.
+//! The sessions that this node took part in, so that it begins each only once and releases at most
+//! one signature share in each.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,8 @@ use super::view::Call;
 use crate::effect::NodeChange;
 use crate::names::SessionId;
 
-/// Every signing session and ceremony that this node ever began, and whether it released a
-/// signature share in it.
+/// Every signing session and ceremony that this node began, and whether it released a signature
+/// share in it.
 pub(super) struct Sessions(BTreeMap<SessionId, bool>);
 
 impl Sessions {
@@ -24,13 +24,13 @@ impl Sessions {
         self.0.get(&session) == Some(&true)
     }
 
-    /// Begins a session: durable before its first message leaves.
+    /// Begins a session. This is durable before the first message leaves.
     pub(super) fn begin(&mut self, session: SessionId, call: &mut Call<'_>) {
         self.0.insert(session, false);
         call.persist(NodeChange::Committed(session));
     }
 
-    /// Notes that the share is about to leave: durable before it does.
+    /// Notes that the share is about to leave. This is durable before it does.
     pub(super) fn release(&mut self, session: SessionId, call: &mut Call<'_>) {
         self.0.insert(session, true);
         call.persist(NodeChange::Released(session));

@@ -1,22 +1,22 @@
-//! A node's part in signing sessions: where a signature share is released, or not.
+//! A node's part in signing sessions: the decision whether to release a signature share.
 //!
 //! ```text
 //! Invite ──▶ may it sign? ──▶ nonces, durable as begun ──▶ Commitments
 //! Package ─▶ may it sign? ──▶ the gate ──▶ share, durable as released ──▶ Share
 //! ```
 //!
-//! - Upon an invitation: make a fresh pair of nonces for this session, and no other. They live in
-//!   memory only, are consumed by value when the share is made, and are dropped when the session's
-//!   deadline passes, when the connection breaks, and with the process (invariant S1).
-//! - Upon an invitation whose document is not at hand: fetch the document first.
-//! - Upon a package: release the share only if this node's own reading of the log permits it
+//! - Upon an invitation: make a new pair of nonces for this session only. They exist in memory
+//!   only, are consumed by value when the share is made, and are dropped when the session's
+//!   deadline passes, when the connection closes, and with the process (invariant S1).
+//! - Upon an invitation whose document is not available yet: fetch the document first.
+//! - Upon a package: release the share only if the log, as this node verified it, permits it
 //!   (invariant S2), together with a cosignature on a checkpoint that includes what is signed (the
 //!   gate).
 //! - Before commitments leave, the session is on disk as begun; before the share leaves, as
-//!   released. A session that is on disk is never joined again.
+//!   released. The node never joins a session again that is on disk.
 //!
-//! Several sessions may be under way for one subject, because the coordinator tries other signers
-//! while it waits for slow ones; each has nonces of its own.
+//! Several sessions may run for one subject, because the coordinator tries different signers while
+//! it waits for slow ones. Each session has its own nonces.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,22 +38,21 @@ use crate::state::{IvnState, Status};
 /// How long a node keeps nonces for a session, in milliseconds. The coordinator gives up much
 /// earlier.
 const NONCE_LIFETIME: u64 = 30_000;
-/// How many sessions one node is in at a time. More invitations push the oldest out.
+/// How many sessions one node can be in at a time. Further invitations drop the oldest.
 const MAX_SESSIONS: usize = 4096;
 
 /// A session that this node is invited to.
 struct Pending {
     subject: Subject,
     since: Timestamp,
-    /// Absent while the document is fetched.
+    /// `None` while the document is fetched.
     nonces: Option<Nonces>,
 }
 
-/// The signing sessions that this node is invited to.
 #[derive(Default)]
 pub(super) struct Signing(BTreeMap<SessionId, Pending>);
 
-/// What decides whether this node may sign. Signing changes none of it.
+/// The data that decides whether this node may sign. Signing does not change it.
 pub(super) struct Grounds<'a> {
     pub(super) view: View<'a>,
     pub(super) approvals: &'a Approvals,
@@ -64,14 +63,14 @@ pub(super) struct Grounds<'a> {
     pub(super) contradicted: bool,
 }
 
-/// What a node needs to sign: found only if it may.
+/// What a node needs to sign. It exists only if the node may sign.
 struct Permission<'a> {
     key: &'a KeyPackage,
     public: Cow<'a, PublicKeyPackage>,
     epoch: u64,
     /// The holders of shares of that epoch that may sign.
     holders: BTreeMap<&'a AccountName, Identifier>,
-    /// Of a raw signature, the whole document: not to be copied at each look.
+    /// For a raw signature this is the whole document, which is expensive to copy.
     message: Cow<'a, [u8]>,
 }
 
@@ -84,7 +83,7 @@ impl Permission<'_> {
 }
 
 impl Grounds<'_> {
-    /// Whether the log, as this node verified it, lets this node sign this now, and together with
+    /// Whether the log, as this node verified it, permits this node to sign this now, and with
     /// whom.
     fn permission(
         &self,
@@ -195,8 +194,8 @@ impl Grounds<'_> {
                 .map_err(|_| DeclineReason::Session)?;
             opened.insert(*identifier, theirs);
         }
-        // The gate. The permission was read from the whole state, so nothing less than the whole
-        // state is cosigned: the request, and every approval that was counted.
+        // The gate. The permission depends on the whole state, so the cosignature covers the whole
+        // state: the request, and every approval that was counted.
         let (size, cosignature) = self.cosignature.ok_or(DeclineReason::NotApproved)?;
         let share =
             sign::sign(nonces, permission.key, &permission.public, &opened, &permission.message)
@@ -208,8 +207,8 @@ impl Grounds<'_> {
 }
 
 impl Signing {
-    /// The coordinator invites this node to a session. Returns the request whose document is to be
-    /// fetched first, if that is so.
+    /// Handles the coordinator's invitation to a session. Returns the request whose document has to
+    /// be fetched first, if it is missing.
     pub(super) fn invited(
         &mut self,
         grounds: &Grounds<'_>,
@@ -246,7 +245,7 @@ impl Signing {
         }
     }
 
-    /// Round one: a fresh pair of nonces for this session and no other.
+    /// Round one: makes a new pair of nonces for this session only.
     fn commit(
         &mut self,
         grounds: &Grounds<'_>,
@@ -256,7 +255,7 @@ impl Signing {
     ) {
         let Some(pending) = self.0.get_mut(&session) else { return };
         let subject = pending.subject;
-        // Meanwhile the coordinator may have given a ceremony the same id, which this node began.
+        // The coordinator may have given the same id to a ceremony that this node began meanwhile.
         let begun = match sessions.is_begun(session) {
             true => Err(DeclineReason::Session),
             false => grounds.permission(subject, call.now),
@@ -282,8 +281,7 @@ impl Signing {
         call.send(FromNode::Commitments { session, commitments });
     }
 
-    /// Round two: everybody's commitments are here; the share is made from nonces that are gone
-    /// afterwards.
+    /// Round two: makes the share from everybody's commitments, and consumes the nonces.
     pub(super) fn package(
         &mut self,
         grounds: &Grounds<'_>,
@@ -292,11 +290,11 @@ impl Signing {
         commitments: &[(AccountName, SignedPart)],
         call: &mut Call<'_>,
     ) {
-        // A repeated message, or one for a process that is gone: the share has left.
+        // The message was repeated or meant for an earlier process: the share has already left.
         if sessions.is_released(session) {
             return;
         }
-        // Taken out whatever comes next: nonces serve one attempt to make one share.
+        // Removed in any case: nonces serve one attempt to make one share.
         let Some(Pending { subject, nonces: Some(nonces), .. }) = self.0.remove(&session) else {
             return decline(session, DeclineReason::Session, call);
         };
@@ -309,7 +307,7 @@ impl Signing {
         }
     }
 
-    /// A document that invitations waited for is here.
+    /// Continues the invitations that waited for this document.
     pub(super) fn with_document(
         &mut self,
         grounds: &Grounds<'_>,
@@ -322,7 +320,7 @@ impl Signing {
         }
     }
 
-    /// A document that invitations waited for cannot be had.
+    /// Declines the invitations that waited for this document.
     pub(super) fn without_document(&mut self, request: EntryId, call: &mut Call<'_>) {
         for session in self.waiting_for(request) {
             self.0.remove(&session);
@@ -339,23 +337,20 @@ impl Signing {
             .collect()
     }
 
-    /// Drops the nonces of all sessions.
     pub(super) fn drop_all(&mut self) {
         self.0.clear();
     }
 
-    /// Drops the nonces of a session.
     pub(super) fn drop_session(&mut self, session: SessionId) {
         self.0.remove(&session);
     }
 
-    /// Drops the nonces of all sessions for a request.
     pub(super) fn drop_request(&mut self, request: EntryId) {
         let subject = Subject::Request { request };
         self.0.retain(|_, pending| pending.subject != subject);
     }
 
-    /// Drops the nonces of all sessions for requests to these groups, whose shares are new.
+    /// Drops the nonces for requests to these groups, whose shares are new.
     pub(super) fn drop_groups(&mut self, state: &IvnState, groups: &BTreeSet<GroupName>) {
         self.0.retain(|_, pending| match pending.subject {
             Subject::Request { request } => {

@@ -1,13 +1,12 @@
-//! What every part of a node may look at, and what a call carries.
+//! The data that every part of a node can read, and the context of a call.
 
 use super::process::Process;
 use crate::effect::{self, NodeEffect};
 use crate::state::IvnState;
 
-/// One call of the node.
 pub(super) type Call<'a> = effect::Call<'a, NodeEffect>;
 
-/// The log's state as this node verified it, and who the node is.
+/// The log's state as this node verified it, and the node's process.
 #[derive(Clone, Copy)]
 pub(super) struct View<'a> {
     pub(super) state: &'a IvnState,

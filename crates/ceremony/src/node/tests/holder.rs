@@ -1,4 +1,4 @@
-//! What the account holder and the configuration let a node state, and what it answers.
+//! The node's statements and answers on command of the account holder and by configuration.
 
 use super::*;
 use crate::effect::{Done, NodeDeadline};
@@ -8,7 +8,7 @@ use crate::names::{Digest, GroupName};
 use crate::state::Refusal;
 use crate::state::refusal::{Entries, Requests, Sessions};
 
-/// What the node signs and keeps for the log.
+/// The statements that the node signs and keeps for the log.
 fn states(effects: &[NodeEffect]) -> Vec<Body> {
     let stated = effects.iter().filter_map(|effect| match effect {
         NodeEffect::Persist(NodeChange::OutboxAdd(entry)) => Some(entry.statement().body.clone()),
@@ -17,7 +17,6 @@ fn states(effects: &[NodeEffect]) -> Vec<Body> {
     stated.collect()
 }
 
-/// The first of these.
 fn entry_in(effects: &[NodeEffect]) -> Entry {
     let entry = effects.iter().find_map(|effect| match effect {
         NodeEffect::Persist(NodeChange::OutboxAdd(entry)) => Some(entry.clone()),
@@ -37,7 +36,7 @@ fn fetches(effects: &[NodeEffect], request: EntryId) -> bool {
     effects.iter().any(|e| matches!(e, NodeEffect::FetchDocument(id) if *id == request))
 }
 
-/// A request of `requester` that ben's node sees, in a group whose policy is changed like this.
+/// A request of `requester` that ben's node sees, in a group with this policy.
 fn asked(requester: &str, change: impl Fn(&mut crate::policy::Policy)) -> (Bench, EntryId) {
     let mut definition = TestLog::peopled().board_of_three();
     change(&mut definition.policy);
@@ -55,7 +54,7 @@ fn command(bench: &mut Bench, command: Command) -> Vec<NodeEffect> {
 }
 
 #[test]
-fn a_node_consents_without_being_asked_only_where_policy_and_configuration_both_say_so() {
+fn automatic_consent_needs_both_policy_and_configuration() {
     for (policy, own) in [(false, false), (false, true), (true, false), (true, true)] {
         let mut definition = TestLog::peopled().board_of_three();
         definition.policy.rule.auto_approve = policy;
@@ -99,7 +98,7 @@ fn a_vote_that_would_not_count_is_not_signed() {
 }
 
 #[test]
-fn who_refused_or_consents_already_can_not_consent_again() {
+fn an_account_that_consented_or_rejected_cannot_consent_again() {
     let said = Some(Err(CommandError::Refusal(Refusal::Entries(Entries::AlreadySaid {
         account: name("ben"),
     }))));
@@ -125,7 +124,7 @@ fn signed_by(bench: &mut Bench, signers: &[&str], request: EntryId) -> Vec<NodeE
 }
 
 #[test]
-fn a_refusal_of_what_is_signed_already_binds_nobody() {
+fn rejecting_a_signed_request_binds_nobody() {
     let (mut bench, request) = Bench::approved();
     signed_by(&mut bench, &["ada", "ben"], request);
     let effects = command(&mut bench, Command::Reject { request, reason: "no".to_owned() });
@@ -133,7 +132,7 @@ fn a_refusal_of_what_is_signed_already_binds_nobody() {
 }
 
 #[test]
-fn who_waits_for_the_document_of_a_request_that_others_decide_is_told() {
+fn approving_ends_when_others_decide_the_request_first() {
     let (mut bench, request) = asked("ada", |_| {});
     assert_eq!(answer(&command(&mut bench, Command::Approve(request))), None);
     bench.log.approves("cyd", request).unwrap();
@@ -143,7 +142,7 @@ fn who_waits_for_the_document_of_a_request_that_others_decide_is_told() {
 }
 
 #[test]
-fn a_document_is_asked_for_again_on_each_connection_and_after_longer_and_longer_pauses() {
+fn documents_are_fetched_again_on_connect_and_after_pauses() {
     let (mut bench, request) = Bench::approved();
     bench.tell(Input::Disconnected);
     assert!(fetches(&bench.tell(Input::Connected), request));
@@ -165,7 +164,7 @@ fn a_document_is_asked_for_again_on_each_connection_and_after_longer_and_longer_
 }
 
 #[test]
-fn a_document_serves_the_sessions_of_its_own_request_and_no_others() {
+fn a_document_serves_only_sessions_of_its_own_request() {
     let (mut bench, request) = Bench::approved();
     bench.log.wait(1);
     let other = bench.log.requests("ada", bench.log.request()).unwrap();
@@ -178,7 +177,7 @@ fn a_document_serves_the_sessions_of_its_own_request_and_no_others() {
     assert!(commits(&bench.give_document(other)));
 }
 
-/// A request of ben's own that the coordinator says it does not take, and the command that made it.
+/// A request of ben's that the coordinator claims to reject, and the command that made it.
 fn rejected_request(reason: Refusal) -> (Bench, Entry, Command, Vec<NodeEffect>) {
     let (mut bench, _) = Bench::approved();
     let command = Command::Request {
@@ -203,7 +202,7 @@ fn forgets(effects: &[NodeEffect], id: EntryId) -> bool {
 }
 
 #[test]
-fn what_was_rejected_without_reason_is_said_in_the_same_words_and_other_things_in_others() {
+fn only_an_equal_command_repeats_a_disputed_statement() {
     let (mut bench, entry, again, _) = rejected_request(Refusal::Sessions(Sessions::Protocol));
     assert_eq!(bench.node.disputed().map(Entry::id).collect::<Vec<_>>(), [entry.id()]);
     let effects = bench.tell(Input::Command(CommandId(2), again));
@@ -218,7 +217,7 @@ fn what_was_rejected_without_reason_is_said_in_the_same_words_and_other_things_i
         expires_in: Some(HOUR),
     };
     assert_eq!(states(&bench.tell(Input::Command(CommandId(3), other))).len(), 1);
-    // What the log shows of other things does not settle it.
+    // Unrelated log entries do not settle it.
     bench.log.wait(1);
     bench.log.requests("cyd", bench.log.request()).unwrap();
     bench.show();
@@ -226,7 +225,7 @@ fn what_was_rejected_without_reason_is_said_in_the_same_words_and_other_things_i
 }
 
 #[test]
-fn what_was_rejected_for_the_clock_is_forgotten_and_the_lead_is_told() {
+fn a_clock_rejection_is_forgotten_and_the_lead_is_reported() {
     let skew = Refusal::Entries(Entries::ClockSkew { seconds: 100 });
     let (bench, entry, _, effects) = rejected_request(skew.clone());
     assert!(forgets(&effects, entry.id()));
@@ -235,7 +234,7 @@ fn what_was_rejected_for_the_clock_is_forgotten_and_the_lead_is_told() {
 }
 
 #[test]
-fn the_announcement_of_a_process_is_made_once_and_forgotten_when_rejected() {
+fn an_announcement_is_made_once_and_forgotten_when_rejected() {
     let log = TestLog::keyed();
     let saved = saved(&log);
     let mut bench = Bench::with(log, saved);
@@ -279,7 +278,7 @@ fn a_node_tells_how_it_stands() {
 }
 
 #[test]
-fn a_change_is_judged_by_the_logs_rules_and_nothing_of_that_is_stated() {
+fn judging_a_change_applies_the_logs_rules_and_states_nothing() {
     let mut bench = Bench::with(TestLog::keyed(), saved(&TestLog::keyed()));
     bench.announce();
     let of =
@@ -307,7 +306,7 @@ fn a_change_is_judged_by_the_logs_rules_and_nothing_of_that_is_stated() {
         };
         let judged = bench.node.judge(change, now);
         assert_eq!(bench.node.unsent(), 0);
-        // What the coordinator would say to the same words.
+        // The hash that the coordinator would compute.
         let expires_at = now.plus(expires_in.unwrap_or(definition.policy.rule.expiry));
         let proposal = GroupChange { epoch, definition, expires_at, repairs: None };
         let entry = bench.log.entry("ben", Body::GroupChange(proposal));
@@ -322,8 +321,7 @@ fn a_change_is_judged_by_the_logs_rules_and_nothing_of_that_is_stated() {
 }
 
 #[test]
-fn who_declines_to_join_takes_no_part_though_the_acceptance_that_was_taken_back_gets_into_the_log()
-{
+fn declining_to_join_binds_although_the_acceptance_is_logged() {
     for declines in [false, true] {
         let mut log = TestLog::keyed();
         log.change(&["ada", "cyd"], 2, session(2));
@@ -353,7 +351,7 @@ fn who_declines_to_join_takes_no_part_though_the_acceptance_that_was_taken_back_
 }
 
 #[test]
-fn who_refuses_a_change_in_the_middle_of_it_takes_no_further_part() {
+fn rejecting_a_running_change_ends_taking_part() {
     for refuses in [false, true] {
         let mut log = TestLog::keyed();
         let change = log.proposes("ada", log.board_of(&["ada", "ben"], 2)).unwrap();
@@ -377,7 +375,7 @@ fn who_refuses_a_change_in_the_middle_of_it_takes_no_further_part() {
 }
 
 #[test]
-fn who_refused_a_change_does_not_approve_it_although_the_log_never_got_the_refusal() {
+fn a_rejected_change_is_not_approved_if_the_rejection_is_lost() {
     let mut log = TestLog::keyed();
     let change = log.proposes("ada", log.board_of(&["ada", "ben"], 2)).unwrap();
     let saved = saved(&log);
@@ -391,7 +389,7 @@ fn who_refused_a_change_does_not_approve_it_although_the_log_never_got_the_refus
     let said =
         CommandError::Refusal(Refusal::Entries(Entries::AlreadySaid { account: name("ben") }));
     assert_eq!((answer(&effects), states(&effects).len()), (Some(Err(said)), 0));
-    // To refuse it again is another matter.
+    // A second rejection is judged differently.
     let again = command(&mut bench, Command::Reject { request: change, reason: "no".to_owned() });
     assert!(matches!(states(&again)[..], [Body::Refusal { .. }]));
 }

@@ -30,8 +30,8 @@ fn outgoing(effects: &[NodeEffect]) -> impl Iterator<Item = (usize, &Entry)> {
     })
 }
 
-/// What ben's node does when it starts with these `sessions` on its disk, and is shown that session
-/// 1 waits for everybody's first message.
+/// What ben's node does when it starts with these `sessions` on its disk and the log shows that
+/// session 1 waits for everybody's first message.
 fn invited_to_generate(sessions: BTreeMap<SessionId, bool>) -> Vec<NodeEffect> {
     let mut log = TestLog::grouped();
     log.begin(session(1), 1).unwrap();
@@ -59,7 +59,7 @@ fn first_message(effects: &[NodeEffect]) -> Option<usize> {
 }
 
 #[test]
-fn a_session_is_durably_begun_before_its_first_message_is_even_stored() {
+fn a_session_is_durably_begun_before_its_first_message() {
     let effects = invited_to_generate(BTreeMap::new());
     let begun = effects.iter().position(|effect| match effect {
         NodeEffect::Persist(NodeChange::Committed(begun)) => *begun == session(1),

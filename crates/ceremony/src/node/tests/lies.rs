@@ -1,11 +1,11 @@
-//! What a node keeps of lies, and what it believes in spite of them.
+//! The lies that a node keeps, and what it believes in spite of them.
 
 use super::*;
 use crate::entry::{Entry, Role};
 use crate::state::refusal::{Entries, Requests};
 use crate::state::{Refusal, Status};
 
-/// Another history of the same length.
+/// A different history of the same length.
 fn board_again(bench: &mut Bench, other: &str) -> TestLog {
     let mut log = TestLog::keyed();
     log.requests("ada", log.request()).unwrap();
@@ -25,7 +25,7 @@ fn log_message(first: usize, entries: &[Vec<u8>], checkpoint: String) -> FromCoo
 }
 
 #[test]
-fn a_smaller_checkpoint_of_another_history_is_proved_by_the_nodes_own_tree() {
+fn the_nodes_tree_disproves_a_smaller_checkpoint() {
     let (mut bench, _) = Bench::approved();
     let origin = bench.log.state.origin();
     for size in [1, 5, bench.log.entries.len() - 1] {
@@ -37,14 +37,14 @@ fn a_smaller_checkpoint_of_another_history_is_proved_by_the_nodes_own_tree() {
         let (older, newer) = (u64::try_from(size).unwrap(), bench.log.state.size());
         assert_eq!(bench.judge(&proof), Ok(Proved::Fork { older, newer }));
     }
-    // Its own history at an earlier size says nothing.
+    // Its own history at an earlier size proves nothing.
     let old = checkpoint(&bench.log.entries[..5], &origin);
     let effects = bench.receive(log_message(5, &[], old));
     assert_eq!((proof_in(&effects), bench.node.trouble()), (None, None));
 }
 
 #[test]
-fn a_larger_checkpoint_that_does_not_fit_is_kept_and_is_proof_once_the_tree_is_so_large() {
+fn a_larger_contradiction_is_proof_once_the_tree_has_its_size() {
     let (mut bench, request) = Bench::approved();
     let mut other = board_again(&mut bench, "cyd");
     other.wait(1);
@@ -60,7 +60,7 @@ fn a_larger_checkpoint_that_does_not_fit_is_kept_and_is_proof_once_the_tree_is_s
     );
     assert_eq!(bench.node.state().size(), bench.log.state.size(), "nothing was believed");
 
-    // Over a restart, and although the coordinator goes on as if nothing had been.
+    // After a restart, even if the coordinator continues normally.
     let saved = Saved { unexplained: vec![theirs], ..saved(&bench.log) };
     let mut bench = Bench::with(bench.log, saved);
     bench.show();
@@ -76,7 +76,7 @@ fn a_larger_checkpoint_that_does_not_fit_is_kept_and_is_proof_once_the_tree_is_s
 }
 
 #[test]
-fn what_does_not_fit_is_kept_once_and_not_without_end() {
+fn contradictions_are_kept_once_and_up_to_a_limit() {
     let (mut bench, _) = Bench::approved();
     let origin = bench.log.state.origin();
     let kept = |bench: &mut Bench, number: u8| {
@@ -94,7 +94,7 @@ fn what_does_not_fit_is_kept_once_and_not_without_end() {
 }
 
 #[test]
-fn a_stored_proof_is_none_for_a_node_that_went_on_after_it() {
+fn a_stored_proof_is_damage_for_a_node_that_followed_on() {
     let (mut bench, _) = Bench::approved();
     let origin = bench.log.state.origin();
     let garbage = b"no entry".to_vec();
@@ -109,7 +109,7 @@ fn a_stored_proof_is_none_for_a_node_that_went_on_after_it() {
 }
 
 #[test]
-fn a_stored_log_that_is_not_the_cosigned_one_is_not_started_from() {
+fn a_node_does_not_start_from_a_log_that_it_did_not_cosign() {
     let (bench, _) = Bench::approved();
     let (entries, origin) = (&bench.log.entries, bench.log.state.origin());
     let mut other = entries.clone();
@@ -133,7 +133,7 @@ fn a_checkpoint_that_turns_out_right_is_forgiven() {
     bench.log.wait(1);
     bench.log.requests("ada", bench.log.request()).unwrap();
     let right = checkpoint(&bench.log.entries, &bench.log.state.origin());
-    // Right, but with another entry than it is of.
+    // A valid proof for a different entry.
     let wrong = vec![bench.log.entries[3].clone()];
     bench.receive(log_message(bench.shown, &wrong, right.clone()));
     assert!(matches!(bench.node.trouble(), Some(Contradiction::Unexplained { .. })));
@@ -148,7 +148,7 @@ fn a_checkpoint_that_turns_out_right_is_forgiven() {
 }
 
 #[test]
-fn an_inadmissible_entry_under_a_checkpoint_is_proof_and_what_came_before_it_stays() {
+fn an_inadmissible_entry_is_proof_and_earlier_entries_stay() {
     let (mut bench, request) = Bench::approved();
     let before = bench.log.state.size();
     bench.log.wait(1);
@@ -181,7 +181,7 @@ fn an_inadmissible_entry_under_a_checkpoint_is_proof_and_what_came_before_it_sta
     let invited = bench.invite(session(8), request);
     assert_eq!(declined(&invited), Some(DeclineReason::Frozen));
 
-    // Without the entries before it, or with others, it proves nothing.
+    // Without the preceding entries, or with different ones, it proves nothing.
     let key = bench.log.state.genesis().log_key.0;
     let key = LogVerifier::new(origin.parse().unwrap(), &key).unwrap();
     let judge = |entries: Vec<Vec<u8>>| proof.verify(&key, entries, &mut Contract);
@@ -193,7 +193,7 @@ fn an_inadmissible_entry_under_a_checkpoint_is_proof_and_what_came_before_it_sta
 }
 
 #[test]
-fn what_is_no_entry_at_all_is_proof_under_a_checkpoint_and_nothing_without() {
+fn a_malformed_entry_is_proof_only_under_a_checkpoint() {
     let (mut bench, _) = Bench::approved();
     let origin = bench.log.state.origin();
     let garbage = b"no entry".to_vec();
@@ -208,7 +208,7 @@ fn what_is_no_entry_at_all_is_proof_under_a_checkpoint_and_nothing_without() {
 }
 
 #[test]
-fn a_signature_that_does_not_verify_is_proof_for_whoever_has_the_document() {
+fn a_false_signature_is_proof_for_holders_of_the_document() {
     let (mut bench, request) = Bench::approved();
     bench.give_document(request);
     let subject = Subject::Request { request };
@@ -224,7 +224,7 @@ fn a_signature_that_does_not_verify_is_proof_for_whoever_has_the_document() {
     assert_eq!(bench.judge(&proof), Ok(Proved::FalseSignature { index, request }));
     assert_eq!(bench.node.state().request(request).unwrap().status, Status::Approved);
 
-    // It stays proof over a restart, where the document is not at hand.
+    // It stays proof after a restart, when the document is unavailable.
     bench.log = TestLog::keyed();
     bench.log.requests("ada", bench.log.request()).unwrap();
     bench.log.approves("ben", request).unwrap();
@@ -236,7 +236,7 @@ fn a_signature_that_does_not_verify_is_proof_for_whoever_has_the_document() {
 }
 
 #[test]
-fn a_stored_proof_that_proves_nothing_is_damage_and_no_accusation() {
+fn a_stored_proof_that_proves_nothing_is_reported_as_damage() {
     let (mut bench, _) = Bench::approved();
     let origin = bench.log.state.origin();
     let garbage = b"no entry".to_vec();
@@ -247,7 +247,7 @@ fn a_stored_proof_that_proves_nothing_is_damage_and_no_accusation() {
     let moved = text.replace(&format!("\"index\":{index}"), &format!("\"index\":{}", index - 1));
     assert_ne!(text, moved);
     let misbehaviour = vec![moved];
-    // The node that stored it has that many entries and no more.
+    // The node that stored it has exactly that many entries.
     let mut entries = bench.log.entries.clone();
     entries.pop();
     let saved = Saved { misbehaviour, entries, ..saved(&bench.log) };
@@ -258,7 +258,7 @@ fn a_stored_proof_that_proves_nothing_is_damage_and_no_accusation() {
     assert_eq!(restored.err(), Some(crate::node::RestoreError::Misbehaviour));
 }
 
-/// An approval of ben for a new request of ada, which the coordinator says it does not take.
+/// An approval of ben for a new request of ada that the coordinator claims to reject.
 fn disputed() -> (Bench, EntryId, Entry, Vec<NodeEffect>) {
     let mut log = TestLog::keyed();
     let request = log.requests("ada", log.request()).unwrap();
@@ -286,18 +286,18 @@ fn removes(effects: &[NodeEffect], id: EntryId) -> bool {
 }
 
 #[test]
-fn a_statement_lives_until_the_log_itself_shows_that_it_can_not_come() {
+fn a_statement_is_kept_until_the_log_itself_excludes_it() {
     let (mut bench, request, approval, effects) = disputed();
     assert!(!removes(&effects, approval.id()));
     assert!(
         effects.iter().any(|e| matches!(e, NodeEffect::Respond(_, Err(CommandError::NotTaken(_)))))
     );
     assert_eq!(bench.node.disputed().map(Entry::id).collect::<Vec<_>>(), [approval.id()]);
-    // Said again, it is the same statement.
+    // The repeated command yields the same statement.
     let again = bench.tell(Input::Command(CommandId(2), Command::Approve(request)));
     assert!(!again.iter().any(|e| matches!(e, NodeEffect::Persist(_))), "{again:?}");
 
-    // The request is decided without it: now it is void, by ben's own reading.
+    // The request is decided without the approval, which is then void by ben's own log.
     bench.log.approves("cyd", request).unwrap();
     let records = bench.log.records(&["ada", "cyd"], session(7), Subject::Request { request });
     let signature = bench.log.signature();
@@ -310,7 +310,7 @@ fn a_statement_lives_until_the_log_itself_shows_that_it_can_not_come() {
 }
 
 #[test]
-fn a_statement_that_the_log_does_not_admit_either_is_let_go_at_once() {
+fn a_statement_that_the_log_excludes_is_forgotten_immediately() {
     let mut log = TestLog::keyed();
     let request = log.requests("ada", log.request()).unwrap();
     log.approves("cyd", request).unwrap();
@@ -332,7 +332,7 @@ fn a_statement_that_the_log_does_not_admit_either_is_let_go_at_once() {
 }
 
 #[test]
-fn after_its_holders_no_a_node_releases_no_share_whatever_the_log_shows() {
+fn after_a_rejection_no_share_leaves_whatever_the_log_shows() {
     let (mut bench, request, approval, _) = disputed();
     let reject = Command::Reject { request, reason: "no".to_owned() };
     let effects = bench.tell(Input::Command(CommandId(2), reject));
@@ -340,14 +340,14 @@ fn after_its_holders_no_a_node_releases_no_share_whatever_the_log_shows() {
     assert!(effects.iter().any(durable));
     assert!(removes(&effects, approval.id()), "the approval is not said any more");
 
-    // The coordinator holds back the refusal and logs the approval that it claimed not to take.
+    // The coordinator holds back the refusal and logs the approval that it claimed to reject.
     bench.log.enter(&approval).unwrap();
     bench.show();
     assert_eq!(bench.node.state().request(request).unwrap().status, Status::Approved);
     let effects = bench.invite(session(8), request);
     assert_eq!(declined(&effects), Some(DeclineReason::Refused));
 
-    // Over a restart, too.
+    // Also after a restart.
     let refused = std::collections::BTreeSet::from([request]);
     let saved = Saved { refused, ..saved(&bench.log) };
     let mut bench = Bench::with(bench.log, saved);
@@ -358,7 +358,7 @@ fn after_its_holders_no_a_node_releases_no_share_whatever_the_log_shows() {
 }
 
 #[test]
-fn a_refusal_that_comes_too_late_for_the_log_binds_the_node_and_drops_its_nonces() {
+fn a_late_rejection_binds_the_node_and_drops_its_nonces() {
     let (mut bench, request, ours) = Bench::committed();
     let reject = Command::Reject { request, reason: "no".to_owned() };
     let effects = bench.tell(Input::Command(CommandId(2), reject));
@@ -372,10 +372,10 @@ fn a_refusal_that_comes_too_late_for_the_log_binds_the_node_and_drops_its_nonces
     assert_eq!((shares(&effects), declined(&effects)), (0, Some(DeclineReason::Session)));
 }
 
-/// Ada and cyd are the group, and have cosigned another log, in which dan came to them just as he
-/// does here.
+/// Ada and cyd are the group, and have cosigned a different log, in which dan joined them just as
+/// he does here.
 #[test]
-fn a_checkpoint_of_another_log_in_an_entry_is_proof_of_a_fork() {
+fn a_checkpoint_of_a_different_log_in_an_entry_proves_a_fork() {
     let changed = |pause| {
         let mut log = TestLog::keyed();
         log.invite("dan", Role::Member);
@@ -388,7 +388,7 @@ fn a_checkpoint_of_another_log_in_an_entry_is_proof_of_a_fork() {
     };
     for (pause, is_other) in [(0, false), (7, true)] {
         let shown = changed(pause).checkpoint(&["ada", "cyd"]);
-        // All at once, or when the node has verified a log of that size.
+        // In one step, or once the node has verified a log of that size.
         for known in [5, changed(0).entries.len()] {
             let mut log = changed(0);
             let saved = Saved { entries: log.entries[..known].to_vec(), ..Saved::default() };

@@ -1,4 +1,4 @@
-//! What a node does by itself from time to time, and that it is one of a kind.
+//! The periodic tasks of a node, and its reaction to copies of itself.
 
 use super::*;
 use crate::effect::NodeDeadline;
@@ -17,7 +17,7 @@ fn states(effects: &[NodeEffect]) -> Vec<&Entry> {
     stated.collect()
 }
 
-/// When the node is to be woken up to look after itself.
+/// When the node is to be woken up for maintenance.
 fn wakes(effects: &[NodeEffect]) -> Option<Timestamp> {
     let wakes = effects.iter().filter_map(|effect| match effect {
         NodeEffect::SetDeadline(NodeDeadline::Upkeep, at) => Some(*at),
@@ -26,13 +26,12 @@ fn wakes(effects: &[NodeEffect]) -> Option<Timestamp> {
     wakes.last()
 }
 
-/// What the node does when it is woken up at `at`.
 fn woken(bench: &mut Bench, at: Timestamp) -> Vec<NodeEffect> {
     bench.log.now = at;
     bench.tell(Input::Deadline(NodeDeadline::Upkeep))
 }
 
-/// Ben's node in a group with this definition; announced, with what it did then.
+/// Ben's node, announced in a group with this definition, and its effects at the start.
 fn started(log: TestLog) -> (Bench, Vec<NodeEffect>) {
     let saved = saved(&log);
     let mut bench = Bench::with(log, saved);
@@ -47,7 +46,7 @@ fn activated(log: &TestLog) -> Timestamp {
 }
 
 #[test]
-fn a_node_proves_its_share_a_day_after_it_was_last_shown_to_have_it() {
+fn a_node_proves_its_share_a_day_after_the_last_proof() {
     let (mut bench, _) = started(TestLog::keyed());
     let due = activated(&bench.log).plus(PROVE_AFTER);
     let effects = woken(&mut bench, Timestamp(due.0 - 1));
@@ -63,23 +62,22 @@ fn a_node_proves_its_share_a_day_after_it_was_last_shown_to_have_it() {
 }
 
 #[test]
-fn a_clock_that_was_wrong_puts_nothing_off_once_it_is_right_again() {
+fn a_corrected_clock_delays_no_task() {
     let (mut bench, _) = started(TestLog::keyed());
     let due = activated(&bench.log).plus(PROVE_AFTER);
-    // As a machine's clock is that has no battery, until it hears from others; and as one that was
-    // set wrong.
+    // A machine without a battery-backed clock before it has the time, and clocks that are wrong.
     for wrong in [Timestamp(0), Timestamp(due.0 - PROVE_AFTER), due.plus(30 * PROVE_AFTER)] {
         let before = wrong < due;
         let effects = woken(&mut bench, wrong);
         assert_eq!(wakes(&effects), Some(wrong.plus(PAUSE)), "whatever is due, an hour later");
         assert_eq!(states(&effects).is_empty(), before);
-        // What was stated with that time is not taken, and forgotten.
+        // The statements with the wrong time are rejected and forgotten.
         for entry in states(&effects) {
             let (entry, reason) =
                 (entry.id(), Refusal::Entries(Entries::ClockSkew { seconds: 99 }));
             bench.tell(Input::Received(FromCoordinator::Rejected { entry, reason }));
         }
-        // It is the next hour, and the clock is right.
+        // An hour later the clock is right.
         let effects = woken(&mut bench, Timestamp(due.0 - 1));
         assert!(states(&effects).is_empty());
         assert_eq!(wakes(&effects), Some(due));
@@ -88,7 +86,7 @@ fn a_clock_that_was_wrong_puts_nothing_off_once_it_is_right_again() {
 }
 
 #[test]
-fn a_node_that_was_off_for_long_proves_its_share_when_it_is_back() {
+fn a_node_that_was_off_for_long_proves_its_share_on_return() {
     let mut log = TestLog::keyed();
     log.wait(9 * PROVE_AFTER);
     let (mut bench, effects) = started(log);
@@ -108,11 +106,10 @@ fn a_node_without_its_share_proves_nothing() {
 }
 
 #[test]
-fn members_ask_for_new_shares_in_turn_as_often_as_the_policy_says() {
+fn members_propose_refreshes_in_turn_as_the_policy_requires() {
     let mut definition = TestLog::peopled().board_of_three();
     definition.policy.governance.refresh_every = Some(SHORTEST_REFRESH);
     let (mut bench, _) = started(TestLog::keyed_with(definition.clone()));
-    // Ben is the second member.
     let due = activated(&bench.log).plus(SHORTEST_REFRESH).plus(TURN);
     let effects = woken(&mut bench, Timestamp(due.0 - 1));
     assert!(states(&effects).is_empty());
@@ -125,7 +122,7 @@ fn members_ask_for_new_shares_in_turn_as_often_as_the_policy_says() {
     bench.log.enter(refresh).unwrap();
     bench.show();
     assert!(states(&woken(&mut bench, due.plus(1))).is_empty(), "it is asked for");
-    // What somebody takes back delays nothing.
+    // A withdrawn refresh delays nothing.
     let change = bench.log.state.group(&board()).unwrap().change.as_ref().unwrap().id;
     bench.log.says("ben", Body::GroupChangeWithdrawn { change }).unwrap();
     bench.show();
@@ -133,7 +130,7 @@ fn members_ask_for_new_shares_in_turn_as_often_as_the_policy_says() {
     let [refresh] = states(&effects)[..] else { panic!("{effects:?}") };
     bench.log.enter(refresh).unwrap();
     bench.show();
-    // What lapses, because somebody was not there, is asked for again a day later.
+    // A refresh that expires because a member was absent is proposed again a day later.
     let lapses = bench.log.state.group(&board()).unwrap().change.as_ref().unwrap();
     let lapses = lapses.proposal.expires_at;
     let asks = |effects: &[NodeEffect]| {
@@ -148,7 +145,7 @@ fn members_ask_for_new_shares_in_turn_as_often_as_the_policy_says() {
 }
 
 #[test]
-fn nobody_asks_for_new_shares_without_a_policy_that_says_so() {
+fn nobody_proposes_a_refresh_without_a_policy_that_requires_it() {
     let (mut bench, _) = started(TestLog::keyed());
     let late = activated(&bench.log).plus(99 * PROVE_AFTER);
     let effects = woken(&mut bench, late);
@@ -156,7 +153,7 @@ fn nobody_asks_for_new_shares_without_a_policy_that_says_so() {
 }
 
 #[test]
-fn a_node_that_sees_a_copy_of_itself_start_says_so_and_signs_nothing() {
+fn a_node_with_a_copy_states_that_and_signs_nothing() {
     let (mut bench, request) = Bench::approved();
     bench.give_document(request);
     bench.log.wait(1);
@@ -169,7 +166,7 @@ fn a_node_that_sees_a_copy_of_itself_start_says_so_and_signs_nothing() {
     let effects = bench.invite(session(8), request);
     assert_eq!(declined(&effects), Some(DeclineReason::NotAnnounced));
     bench.show();
-    // Another start of the copy is said again, and not more than once.
+    // A second start of the copy is reported once.
     bench.log.wait(1);
     bench.log.start_node("ben", 10);
     assert_eq!(states(&bench.show()).len(), 1);
@@ -193,9 +190,9 @@ fn the_copy_stops_too_when_the_log_shows_that_there_are_two() {
 }
 
 #[test]
-fn a_start_of_this_disks_earlier_process_that_comes_late_is_no_copy() {
+fn a_late_start_of_an_earlier_process_of_this_disk_is_no_copy() {
     let mut log = TestLog::keyed();
-    // It was made when this machine's clock was ahead.
+    // The earlier start was stated while this machine's clock was ahead.
     let now = log.now;
     log.wait(1_000);
     let earlier = Body::NodeStarted { incarnation: TestLog::incarnation("ben", 5) };
@@ -207,7 +204,7 @@ fn a_start_of_this_disks_earlier_process_that_comes_late_is_no_copy() {
     bench.log.enter(&earlier).unwrap();
     let effects = bench.show();
     assert!(!bench.node.superseded());
-    // This process is the latest all the same, and says so again.
+    // This process is still the latest, and states so again.
     let [again] = states(&effects)[..] else { panic!("{effects:?}") };
     bench.log.enter(again).unwrap();
     let incarnation = bench.log.state.account(&name("ben")).unwrap().incarnation;
@@ -215,7 +212,7 @@ fn a_start_of_this_disks_earlier_process_that_comes_late_is_no_copy() {
 }
 
 #[test]
-fn a_node_signs_nothing_before_the_log_shows_that_it_has_started() {
+fn a_node_signs_nothing_before_its_start_is_logged() {
     let mut log = TestLog::keyed();
     let request = log.requests("ada", log.request()).unwrap();
     log.approves("ben", request).unwrap();
@@ -230,7 +227,7 @@ fn a_node_signs_nothing_before_the_log_shows_that_it_has_started() {
     assert!(commits(&bench.invite(session(8), request)));
 }
 
-/// What the holder of these keys has its node say, of destroyed shares, when it starts after `log`.
+/// How often the holder of these keys states destroyed shares when it starts after `log`.
 fn says_it_destroyed(log: &TestLog, keys: &str) -> usize {
     let mut rng = ChaCha20Rng::seed_from_u64(1);
     let saved = Saved {
@@ -247,7 +244,7 @@ fn says_it_destroyed(log: &TestLog, keys: &str) -> usize {
 }
 
 #[test]
-fn a_node_does_not_say_that_it_destroyed_a_share_that_is_with_the_former_keys() {
+fn a_node_states_no_destruction_of_shares_under_former_keys() {
     let mut log = TestLog::keyed();
     log.change(&["ada", "ben", "cyd"], 2, session(2));
     assert_eq!(says_it_destroyed(&log, "ben"), 1);
@@ -258,7 +255,7 @@ fn a_node_does_not_say_that_it_destroyed_a_share_that_is_with_the_former_keys() 
 }
 
 #[test]
-fn a_doubled_node_cosigns_nothing_and_approves_nothing_by_itself() {
+fn a_doubled_node_neither_cosigns_nor_approves_automatically() {
     let mut definition = TestLog::peopled().board_of_three();
     definition.policy.rule.auto_approve = true;
     let mut log = TestLog::keyed_with(definition);

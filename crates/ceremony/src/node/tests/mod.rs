@@ -23,7 +23,7 @@ use crate::names::{AccountName, EntryId, SessionId};
 use crate::signing::{SignedPart, SigningSession, Subject};
 use crate::test_world::{HOUR, TestLog, board, checkpoint_of, name, secrets, session};
 
-/// Ben's node, and whoever is at the other end of its connection.
+/// Ben's node and the other end of its connection.
 struct Bench {
     log: TestLog,
     node: Node,
@@ -74,15 +74,14 @@ impl Bench {
         bench
     }
 
-    /// What the node announced comes into the log, and the node is shown that.
+    /// Logs the node's announcement, and shows the log to the node.
     fn announce(&mut self) {
         let announcement = self.announcement.take().unwrap();
         self.log.enter(&announcement).unwrap();
         self.show();
     }
 
-    /// Ben holds his share, is connected, and has cosigned all there is: a request of ada that he
-    /// approved.
+    /// Ben holds his share, is connected, has cosigned everything, and approved a request of ada.
     fn approved() -> (Self, EntryId) {
         let mut log = TestLog::keyed();
         let request = log.requests("ada", log.request()).unwrap();
@@ -93,7 +92,7 @@ impl Bench {
         (bench, request)
     }
 
-    /// The same, invited with ada, document at hand, committed.
+    /// Like `approved`, and also invited with ada, with the document, and committed.
     fn committed() -> (Self, EntryId, SignedPart) {
         let (mut bench, request) = Self::approved();
         bench.invite(session(7), request);
@@ -109,7 +108,7 @@ impl Bench {
         self.tell(Input::Received(message))
     }
 
-    /// Shows what is new in the log, under a checkpoint.
+    /// Shows the new entries of the log, under a checkpoint.
     fn show(&mut self) -> Vec<NodeEffect> {
         let entries = self.log.entries[self.shown..].iter().cloned().map(Base64).collect();
         let first = u64::try_from(self.shown).unwrap();
@@ -136,7 +135,7 @@ impl Bench {
         self.receive(FromCoordinator::Package { session, commitments })
     }
 
-    /// What anybody makes of a proof who has the log's key, this log, and the document.
+    /// How anyone with the log's key, this log and the document judges the proof.
     fn judge(&self, proof: &Misbehaviour) -> Result<Proved, NotProved> {
         let state = &self.log.state;
         let key = LogVerifier::new(state.origin().parse().unwrap(), &state.genesis().log_key.0);
@@ -149,7 +148,7 @@ impl Bench {
         self.commitments_of("ada", session, request)
     }
 
-    /// What an account would commit to in a session; one that has no share signs what is another's.
+    /// An account's commitments in a session. An account without a share uses that of another.
     fn commitments_of(&mut self, by: &str, session: SessionId, request: EntryId) -> SignedPart {
         let subject = Subject::Request { request };
         let context = SigningSession {
@@ -212,7 +211,7 @@ fn an_approved_request_is_signed_once_and_durably() {
         matches!(&effects[sent], NodeEffect::Send(FromNode::Share { size: of, .. }) if *of == size)
     );
 
-    // The same again, and another one.
+    // The same package again, and a different one.
     assert_eq!(shares(&bench.package(session(7), package)), 0);
     let other = bench.commitments_of_ada(session(7), request);
     let other = vec![(name("ada"), other), (name("ben"), ours)];
@@ -221,7 +220,7 @@ fn an_approved_request_is_signed_once_and_durably() {
 }
 
 #[test]
-fn nonces_serve_one_attempt_whatever_comes_of_it() {
+fn nonces_serve_one_attempt_whatever_its_outcome() {
     let (mut bench, request, ours) = Bench::committed();
     let theirs = bench.commitments_of_ada(session(7), request);
     let other_session = bench.commitments_of_ada(session(8), request);
@@ -355,7 +354,7 @@ fn another_document_is_not_signed() {
 }
 
 #[test]
-fn a_document_that_can_not_be_had_is_asked_for_again_after_a_while() {
+fn an_unavailable_document_is_requested_again_after_a_pause() {
     let (mut bench, request) = Bench::approved();
     let effects = bench.tell(Input::Document { request, document: None });
     let deadline = effects.iter().find_map(|effect| match effect {
@@ -368,7 +367,7 @@ fn a_document_that_can_not_be_had_is_asked_for_again_after_a_while() {
 }
 
 #[test]
-fn whether_it_may_sign_is_asked_again_before_the_share_leaves() {
+fn the_permission_is_checked_again_before_the_share_leaves() {
     let (mut bench, request, ours) = Bench::committed();
     let theirs = bench.commitments_of_ada(session(7), request);
     bench.log.wait(HOUR + 1);
@@ -377,7 +376,7 @@ fn whether_it_may_sign_is_asked_again_before_the_share_leaves() {
 }
 
 #[test]
-fn without_a_checkpoint_that_it_cosigned_since_it_started_no_share_leaves() {
+fn no_share_leaves_before_this_process_has_cosigned() {
     let (bench, request) = Bench::approved();
     let saved = saved(&bench.log);
     let mut bench = Bench::with(bench.log, saved);
@@ -394,7 +393,7 @@ fn without_a_checkpoint_that_it_cosigned_since_it_started_no_share_leaves() {
 }
 
 #[test]
-fn two_checkpoints_of_one_size_freeze_the_node_for_ever() {
+fn two_checkpoints_of_one_size_freeze_the_node_permanently() {
     let (mut bench, request, _) = Bench::committed();
     let mut other = bench.log.entries.clone();
     other.last_mut().unwrap().push(b' ');
@@ -428,7 +427,7 @@ fn two_checkpoints_of_one_size_freeze_the_node_for_ever() {
 }
 
 #[test]
-fn a_coordinator_that_lost_entries_is_noticed_and_a_late_checkpoint_is_not_taken_for_that() {
+fn lost_entries_are_noticed_and_a_late_checkpoint_is_harmless() {
     let (mut bench, request) = Bench::approved();
     let old = checkpoint(&bench.log.entries[..5], &bench.log.state.origin());
     let late = FromCoordinator::Log { first: 5, entries: Vec::new(), checkpoint: Some(old) };
@@ -469,7 +468,7 @@ fn a_key_is_activated_only_when_all_have_certified_it() {
 }
 
 #[test]
-fn what_is_in_the_log_is_not_sent_again_after_a_crash() {
+fn logged_statements_are_not_sent_again_after_a_crash() {
     let mut log = TestLog::keyed();
     let request = log.requests("ada", log.request()).unwrap();
     let approval = log.entry("ben", Body::Approval { request });
