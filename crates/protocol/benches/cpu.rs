@@ -18,7 +18,8 @@ use std::error::Error;
 
 use frost_ed25519 as frost;
 use quorate_protocol::keys::{KeyPackage, PublicKeyPackage};
-use quorate_protocol::keyshare::{Board, Parameters, Run, SessionId, Step};
+use quorate_protocol::keyshare::{Board, Parameters, Run, SessionId};
+use quorate_protocol::session::{self, Secrets, Step};
 use quorate_protocol::{Identifier, Suite, repair, sign};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -99,15 +100,12 @@ fn row_alone(name: &str, (min_signers, max_signers): (u16, u16), ours: f64) -> V
     })
 }
 
-fn row(name: &str, (min_signers, max_signers): (u16, u16), ours: f64, peer: f64) -> Value {
-    json!({
-        "name": name,
-        "min_signers": min_signers,
-        "max_signers": max_signers,
-        "ours_ms": ours,
-        "peer": PEER,
-        "peer_ms": peer,
-    })
+fn row(name: &str, group: (u16, u16), ours: f64, peer: f64) -> Value {
+    let mut row = row_alone(name, group, ours);
+    if let Some(row) = row.as_object_mut() {
+        row.extend([("peer".into(), PEER.into()), ("peer_ms".into(), peer.into())]);
+    }
+    row
 }
 
 /// The CPU time that this thread has used, in milliseconds.
@@ -142,13 +140,63 @@ fn median(mut times: Vec<f64>) -> Result<f64> {
     Ok(*times.get(times.len() / 2).ok_or("nothing was measured")?)
 }
 
+/// The messages of a session, by round, in log order; of a reshare's dealings those that count.
+type Rounds = Vec<Vec<(Identifier, Vec<u8>)>>;
+
+type Packages = BTreeMap<Identifier, KeyPackage>;
+
+/// Plays a session to its end with these runs and their first messages; returns all messages and
+/// the packages that result.
+fn play<S: Secrets>(
+    board: &mut session::Board<S::Phases>,
+    mut runs: Vec<(Identifier, session::Run<S>)>,
+    mut sent: Vec<(Identifier, Vec<u8>)>,
+) -> Result<(Rounds, Packages)> {
+    let (mut rounds, mut packages) = (Vec::new(), BTreeMap::new());
+    while board.outcome().is_none() {
+        sent.retain(|(from, message)| board.post(*from, message).is_ok());
+        rounds.push(std::mem::take(&mut sent));
+        for (me, run) in std::mem::take(&mut runs) {
+            match run.advance(board, &mut rng(me))? {
+                Step::Wait(run) => runs.push((me, run)),
+                Step::Send(run, message) => {
+                    sent.push((me, message));
+                    runs.push((me, run));
+                }
+                Step::Done(package) => drop(packages.insert(me, package)),
+                Step::Left => {}
+            }
+        }
+    }
+    Ok((rounds, packages))
+}
+
+/// Everything that one participant does in a session that was played before.
+fn play_again<S: Secrets>(
+    mut board: session::Board<S::Phases>,
+    me: Identifier,
+    mut run: session::Run<S>,
+    rounds: &Rounds,
+) -> Result<Option<KeyPackage>> {
+    for round in rounds {
+        for (from, message) in round {
+            board.post(*from, message)?;
+        }
+        run = match run.advance(&board, &mut rng(me))? {
+            Step::Wait(run) | Step::Send(run, _) => run,
+            Step::Done(package) => return Ok(Some(package)),
+            Step::Left => return Ok(None),
+        };
+    }
+    Err("not done".into())
+}
+
 /// A session that was played once, so that one participant can play it again.
 struct Ours {
     parameters: Parameters,
     first: Identifier,
-    /// All messages, by round.
-    rounds: Vec<BTreeMap<Identifier, Vec<u8>>>,
-    packages: BTreeMap<Identifier, KeyPackage>,
+    rounds: Rounds,
+    packages: Packages,
     public: PublicKeyPackage,
     announced: BTreeMap<Identifier, sign::Commitments>,
     shares: BTreeMap<Identifier, sign::SignatureShare>,
@@ -167,33 +215,13 @@ impl Ours {
         let parameters =
             Parameters::new(suite, SessionId([1; 32]), [2; 32], min_signers, ids.iter().copied())?;
         let mut board = Board::new(parameters.clone());
-        let mut runs = Vec::new();
-        let mut rounds = vec![BTreeMap::new()];
+        let (mut runs, mut sent) = (Vec::new(), Vec::new());
         for me in ids {
             let (run, message) = Run::start(&parameters, me, &mut rng(me))?;
             runs.push((me, run));
-            rounds.iter_mut().for_each(|round| drop(round.insert(me, message.clone())));
+            sent.push((me, message));
         }
-        let mut packages = BTreeMap::new();
-        while packages.is_empty() {
-            for (from, message) in rounds.last().ok_or("no round")? {
-                board.post(*from, message)?;
-            }
-            let mut sent = BTreeMap::new();
-            let mut next = Vec::new();
-            for (me, run) in runs {
-                match run.advance(&board, &mut rng(me))? {
-                    Step::Wait(_) | Step::Left => return Err("a run waits".into()),
-                    Step::Send(run, message) => {
-                        sent.insert(me, message);
-                        next.push((me, run));
-                    }
-                    Step::Done(package) => drop(packages.insert(me, package)),
-                }
-            }
-            runs = next;
-            rounds.push(sent);
-        }
+        let (rounds, packages) = play(&mut board, runs, sent)?;
         let public = board.outcome().ok_or("incomplete")?.clone();
         let (announced, shares) = (BTreeMap::new(), BTreeMap::new());
         let mut ours = Self { parameters, first, rounds, packages, public, announced, shares };
@@ -217,20 +245,10 @@ impl Ours {
     }
 
     /// Everything that the first participant does.
-    fn generate(&self) -> Result<KeyPackage> {
-        let mut board = Board::new(self.parameters.clone());
-        let (mut run, _) = Run::start(&self.parameters, self.first, &mut rng(self.first))?;
-        for round in &self.rounds {
-            for (from, message) in round {
-                board.post(*from, message)?;
-            }
-            run = match run.advance(&board, &mut rng(self.first))? {
-                Step::Wait(run) | Step::Send(run, _) => run,
-                Step::Done(package) => return Ok(package),
-                Step::Left => break,
-            };
-        }
-        Err("not done".into())
+    fn generate(&self) -> Result<Option<KeyPackage>> {
+        let board = Board::new(self.parameters.clone());
+        let (run, _) = Run::start(&self.parameters, self.first, &mut rng(self.first))?;
+        play_again(board, self.first, run, &self.rounds)
     }
 
     fn package(&self) -> Result<&KeyPackage> {
@@ -256,9 +274,8 @@ impl Ours {
 /// A reshare that was played once, so that one member can play it again. Identifier 2 leaves.
 struct Reshare {
     parameters: Parameters,
-    old: BTreeMap<Identifier, KeyPackage>,
-    /// All messages, by round, in log order; of the dealings those that count.
-    rounds: Vec<Vec<(Identifier, Vec<u8>)>>,
+    old: Packages,
+    rounds: Rounds,
     joins: Identifier,
 }
 
@@ -277,29 +294,13 @@ impl Reshare {
             Parameters::reshare(session, context, min_signers, members, &public, dealers)?;
         let mut board = Board::new(parameters.clone());
         let everybody = parameters.participants().union(parameters.dealers());
-        let (mut runs, mut rounds) = (Vec::new(), vec![Vec::new()]);
+        let (mut runs, mut sent) = (Vec::new(), Vec::new());
         for me in everybody.copied() {
             let (run, message) = Run::reshare(&parameters, me, packages.get(&me), &mut rng(me))?;
             runs.push((me, run));
-            rounds.iter_mut().for_each(|round| round.extend(message.clone().map(|m| (me, m))));
+            sent.extend(message.map(|message| (me, message)));
         }
-        while board.outcome().is_none() {
-            let round = rounds.last_mut().ok_or("no round")?;
-            round.retain(|(from, message)| board.post(*from, message).is_ok());
-            let (mut sent, mut next) = (Vec::new(), Vec::new());
-            for (me, run) in runs {
-                match run.advance(&board, &mut rng(me))? {
-                    Step::Wait(run) => next.push((me, run)),
-                    Step::Send(run, message) => {
-                        sent.push((me, message));
-                        next.push((me, run));
-                    }
-                    Step::Done(_) | Step::Left => {}
-                }
-            }
-            runs = next;
-            rounds.push(sent);
-        }
+        let (rounds, _) = play(&mut board, runs, sent)?;
         Ok(Self { parameters, old: packages, rounds, joins })
     }
 
@@ -312,19 +313,9 @@ impl Reshare {
 
     /// Everything that one member does.
     fn take_part(&self, me: Identifier) -> Result<Option<KeyPackage>> {
-        let mut board = Board::new(self.parameters.clone());
-        let (mut run, _) = Run::reshare(&self.parameters, me, self.old.get(&me), &mut rng(me))?;
-        for round in &self.rounds {
-            for (from, message) in round {
-                board.post(*from, message)?;
-            }
-            run = match run.advance(&board, &mut rng(me))? {
-                Step::Wait(run) | Step::Send(run, _) => run,
-                Step::Done(package) => return Ok(Some(package)),
-                Step::Left => return Ok(None),
-            };
-        }
-        Err("not done".into())
+        let board = Board::new(self.parameters.clone());
+        let (run, _) = Run::reshare(&self.parameters, me, self.old.get(&me), &mut rng(me))?;
+        play_again(board, me, run, &self.rounds)
     }
 }
 
@@ -332,9 +323,8 @@ impl Reshare {
 /// its share.
 struct Repair {
     parameters: repair::Parameters,
-    packages: BTreeMap<Identifier, KeyPackage>,
-    /// All messages, by round, in log order.
-    rounds: Vec<Vec<(Identifier, Vec<u8>)>>,
+    packages: Packages,
+    rounds: Rounds,
     helper: Identifier,
     lost: Identifier,
 }
@@ -354,24 +344,7 @@ impl Repair {
             runs.push((me, run));
             sent.push((me, message));
         }
-        while board.outcome().is_none() {
-            for (from, message) in &sent {
-                board.post(*from, message)?;
-            }
-            made.rounds.push(std::mem::take(&mut sent));
-            let mut next = Vec::new();
-            for (me, run) in runs {
-                match run.advance(&board, &mut rng(me))? {
-                    Step::Wait(run) => next.push((me, run)),
-                    Step::Send(run, message) => {
-                        sent.push((me, message));
-                        next.push((me, run));
-                    }
-                    Step::Done(_) | Step::Left => {}
-                }
-            }
-            runs = next;
-        }
+        made.rounds = play(&mut board, runs, sent)?.0;
         Ok(made)
     }
 
@@ -385,19 +358,10 @@ impl Repair {
     }
 
     /// Everything that one member does.
-    fn take_part(&self, me: Identifier) -> Result<()> {
-        let mut board = repair::Board::new(self.parameters.clone());
-        let (mut run, _) = self.begin(me)?;
-        for round in &self.rounds {
-            for (from, message) in round {
-                board.post(*from, message)?;
-            }
-            run = match run.advance(&board, &mut rng(me))? {
-                Step::Wait(run) | Step::Send(run, _) => run,
-                Step::Done(_) | Step::Left => return Ok(()),
-            };
-        }
-        Err("not done".into())
+    fn take_part(&self, me: Identifier) -> Result<Option<KeyPackage>> {
+        let board = repair::Board::new(self.parameters.clone());
+        let (run, _) = self.begin(me)?;
+        play_again(board, me, run, &self.rounds)
     }
 }
 

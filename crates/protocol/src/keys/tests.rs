@@ -1,10 +1,9 @@
 //! Stored packages: what is rejected, and what does not belong together.
 
 use proptest::prelude::*;
-use rand_chacha::ChaCha20Rng;
-use rand_core::SeedableRng;
 
 use super::*;
+use crate::session::test_session::{Key, id, rng};
 
 static_assertions::assert_not_impl_any!(KeyPackage: Clone, Copy, PartialEq, serde::Serialize);
 static_assertions::assert_impl_all!(frost::KeyPackage: zeroize::ZeroizeOnDrop);
@@ -12,29 +11,10 @@ static_assertions::assert_not_impl_any!(SecretScalar: Clone, Copy, PartialEq, se
 static_assertions::assert_impl_all!(KeyPackage: Send, Sync, fmt::Debug);
 static_assertions::assert_impl_all!(PublicKeyPackage: Send, Sync, Clone, Eq, fmt::Debug);
 
-fn id(value: u16) -> Identifier {
-    Identifier::try_from(value).unwrap()
-}
-
 /// A key with these shares, as a trusted dealer would hand them out.
 fn deal(suite: Suite, min_signers: u16, members: &[u16], seed: u64) -> Dealt {
-    let algebra = suite.algebra();
-    let dealer = algebra.deal(min_signers, &mut ChaCha20Rng::seed_from_u64(seed));
-    let key = dealer.coefficients()[..algebra.point_length()].to_vec();
-    let share = |member: &u16| {
-        let public = algebra.public_key(&dealer.sub_share(id(*member))).unwrap();
-        (id(*member), VerifyingShare::from_bytes(suite, &public).unwrap())
-    };
-    let public = PublicKeyPackage::of_valid_points(
-        min_signers,
-        VerifyingKey::from_bytes(suite, &key).unwrap(),
-        members.iter().map(share).collect(),
-    );
-    let package = |member: &u16| {
-        KeyPackage::of_valid_share(id(*member), dealer.sub_share(id(*member)), &public).unwrap()
-    };
-    let packages = members.iter().map(package).collect();
-    Dealt { public, packages }
+    let Key { public, shares } = Key::dealt(suite, min_signers, members, seed);
+    Dealt { public, packages: shares.into_values().collect() }
 }
 
 struct Dealt {
@@ -196,7 +176,7 @@ proptest! {
 #[test]
 fn a_proof_of_possession_is_good_for_one_share_and_one_context() {
     let Dealt { public, packages } = deal(Suite::FrostEd25519Sha512, 2, &[1, 2, 3], 1);
-    let mut rng = ChaCha20Rng::seed_from_u64(2);
+    let mut rng = rng(2);
     let package = &packages[0];
     let me = package.identifier();
     let proof = package.prove(&[1; 32], &mut rng).unwrap();
@@ -219,7 +199,7 @@ fn a_proof_of_possession_is_good_for_one_share_and_one_context() {
 #[test]
 fn proofs_of_possession_are_never_the_same_twice() {
     let packages = deal(Suite::FrostEd25519Sha512, 2, &[1, 2, 3], 1).packages;
-    let mut rng = ChaCha20Rng::seed_from_u64(2);
+    let mut rng = rng(2);
     let mut prove = || packages[0].prove(&[1; 32], &mut rng).unwrap();
     assert_ne!(prove(), prove());
 }

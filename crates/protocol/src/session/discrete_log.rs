@@ -13,6 +13,7 @@ use curve25519_dalek::traits::VartimeMultiscalarMul;
 use rand_core::CryptoRngCore;
 use zeroize::Zeroizing;
 
+use super::possession;
 use super::sealing::{PublicKey, Purpose, SecretKey, SharedPoint};
 use crate::Identifier;
 use crate::transcript::Transcript;
@@ -41,23 +42,14 @@ impl Claim<'_> {
         let nonce = Zeroizing::new(Scalar::from_bytes_mod_order_wide(&nonce));
         let challenge =
             self.challenge(&RistrettoPoint::mul_base(&nonce), &(self.ephemeral.point() * *nonce));
-        let response = *nonce + challenge * secret.scalar();
-
-        let mut proof = [0; 64];
-        let (first, second) = proof.split_at_mut(32);
-        first.copy_from_slice(challenge.as_bytes());
-        second.copy_from_slice(response.as_bytes());
-        proof
+        possession::encode(challenge, *nonce + challenge * secret.scalar())
     }
 
     /// Checks a proof: c = H(…, z·G − c·X, z·E − c·K), all encodings canonical.
     ///
     /// Returns the shared point if the claim is true. Takes variable time: everything is public.
     pub(crate) fn verify(&self, proof: &[u8; 64]) -> Option<SharedPoint> {
-        let (challenge, response) = proof.split_first_chunk::<32>()?;
-        let response: &[u8; 32] = response.try_into().ok()?;
-        let challenge = Option::<Scalar>::from(Scalar::from_canonical_bytes(*challenge))?;
-        let response = Option::<Scalar>::from(Scalar::from_canonical_bytes(*response))?;
+        let (challenge, response) = possession::decode(proof)?;
         let shared = CompressedRistretto(*self.shared).decompress()?;
 
         let of_base = RistrettoPoint::vartime_double_scalar_mul_basepoint(

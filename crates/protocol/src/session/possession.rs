@@ -38,13 +38,7 @@ pub(crate) fn prove(
     let nonce = about.clone().nonce(label, secret.scalar().as_bytes(), rng);
     let nonce = Zeroizing::new(Scalar::from_bytes_mod_order_wide(&nonce));
     let challenge = challenge(about, &RistrettoPoint::mul_base(&nonce));
-    let response = *nonce + challenge * secret.scalar();
-
-    let mut proof = [0; 64];
-    let (first, second) = proof.split_at_mut(32);
-    first.copy_from_slice(challenge.as_bytes());
-    second.copy_from_slice(response.as_bytes());
-    proof
+    encode(challenge, *nonce + challenge * secret.scalar())
 }
 
 /// Checks a proof: c = H(statement, z·G − c·E), both scalars canonical. Returns `None` if the proof
@@ -52,13 +46,26 @@ pub(crate) fn prove(
 ///
 /// Takes variable time: everything is public.
 pub(crate) fn verify(key: &PublicKey, statement: Statement, proof: &[u8; 64]) -> Option<()> {
-    let (first, response) = proof.split_first_chunk::<32>()?;
-    let response: &[u8; 32] = response.try_into().ok()?;
-    let claimed = Option::<Scalar>::from(Scalar::from_canonical_bytes(*first))?;
-    let response = Option::<Scalar>::from(Scalar::from_canonical_bytes(*response))?;
+    let (claimed, response) = decode(proof)?;
     let commitment =
         RistrettoPoint::vartime_double_scalar_mul_basepoint(&-claimed, key.point(), &response);
     (challenge(statement.about, &commitment) == claimed).then_some(())
+}
+
+/// Writes a proof: challenge and response, 32 bytes each.
+pub(super) fn encode(challenge: Scalar, response: Scalar) -> [u8; 64] {
+    let mut proof = [0; 64];
+    let (first, second) = proof.split_at_mut(32);
+    first.copy_from_slice(challenge.as_bytes());
+    second.copy_from_slice(response.as_bytes());
+    proof
+}
+
+/// Reads challenge and response; `None` unless both are canonical.
+pub(super) fn decode(proof: &[u8; 64]) -> Option<(Scalar, Scalar)> {
+    let (challenge, response) = proof.split_first_chunk::<32>()?;
+    let scalar = |bytes: &[u8; 32]| Option::<Scalar>::from(Scalar::from_canonical_bytes(*bytes));
+    Some((scalar(challenge)?, scalar(response.try_into().ok()?)?))
 }
 
 fn challenge(about: Transcript, commitment: &RistrettoPoint) -> Scalar {

@@ -10,7 +10,7 @@ use crate::algebra::Weights;
 use crate::curve::Curve;
 use crate::curve::edwards25519::Edwards25519;
 use crate::curve::p256::P256;
-use crate::keys::KeyPackage;
+use crate::keys::{KeyPackage, PublicKeyPackage, VerifyingKey, VerifyingShare};
 use crate::secret::{SCALAR_LENGTH, SecretScalar};
 use crate::{Identifier, Suite};
 
@@ -28,6 +28,40 @@ pub(crate) fn rng(seed: u64) -> ChaCha20Rng {
     ChaCha20Rng::seed_from_u64(seed)
 }
 
+/// A key and all its shares.
+pub(crate) struct Key {
+    pub(crate) public: PublicKeyPackage,
+    pub(crate) shares: BTreeMap<Identifier, KeyPackage>,
+}
+
+impl Key {
+    /// Deals a key in one place, as a trusted dealer would.
+    pub(crate) fn dealt(suite: Suite, min_signers: u16, members: &[u16], seed: u64) -> Self {
+        let algebra = suite.algebra();
+        let dealer = algebra.deal(min_signers, &mut rng(seed));
+        let constant = dealer.coefficients()[..algebra.point_length()].to_vec();
+        let share_of = |member: &u16| {
+            let point = algebra.public_key(&dealer.sub_share(id(*member))).unwrap();
+            (id(*member), VerifyingShare::of_valid_point(suite, point))
+        };
+        let public = PublicKeyPackage::of_valid_points(
+            min_signers,
+            VerifyingKey::of_valid_point(suite, constant),
+            members.iter().map(share_of).collect(),
+        );
+        let package = |member: &u16| {
+            let share = dealer.sub_share(id(*member));
+            (id(*member), KeyPackage::of_valid_share(id(*member), share, &public).unwrap())
+        };
+        let shares = members.iter().map(package).collect();
+        Self { public, shares }
+    }
+
+    pub(crate) fn share(&self, of: u16) -> SecretScalar {
+        SecretScalar::copy_of(self.shares[&id(of)].signing_share().expose())
+    }
+}
+
 /// Honest participants with their boards' common state.
 pub(crate) struct Session<S: Secrets> {
     pub(crate) board: Board<S::Phases>,
@@ -39,6 +73,13 @@ pub(crate) struct Session<S: Secrets> {
 }
 
 pub(crate) type Messages = BTreeMap<Identifier, Vec<u8>>;
+
+impl<P: Phases> Board<P> {
+    /// Posts a message that must count.
+    pub(crate) fn takes(&mut self, from: Identifier, message: &[u8]) {
+        assert_eq!(self.post(from, message), Ok(Posted::Recorded), "from {from}");
+    }
+}
 
 impl<S: Secrets> Session<S> {
     pub(crate) fn new(
@@ -61,9 +102,13 @@ impl<S: Secrets> Session<S> {
 
     /// Posts messages, all of which must count.
     pub(crate) fn post(&mut self, messages: Messages) {
-        for (from, message) in messages {
-            assert_eq!(self.board.post(from, &message), Ok(Posted::Recorded), "from {from}");
-        }
+        messages.iter().for_each(|(from, message)| self.board.takes(*from, message));
+    }
+
+    /// Lets every run take one step, and posts the messages that they send.
+    pub(crate) fn step(&mut self) {
+        let messages = self.advance();
+        self.post(messages);
     }
 
     /// Lets every run take one step; returns the messages that they send.

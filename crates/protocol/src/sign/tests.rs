@@ -6,77 +6,32 @@ use curve25519_dalek::scalar::Scalar;
 use frost_ed25519 as frost;
 use proptest::prelude::*;
 use proptest::sample::subsequence;
-use rand_chacha::ChaCha20Rng;
-use rand_core::SeedableRng;
 
 use super::{
     Commitments, EncodingError, Error, InvalidSignature, Nonces, Signature, SignatureShare,
     aggregate, commit, sign, verify, verify_share,
 };
 use crate::keys::{KeyPackage, Mismatch, PublicKeyPackage};
-use crate::keyshare::{Board, Parameters, Run, SessionId, Step};
+use crate::session::test_session::{ED25519, Key, id, rng};
 use crate::{Identifier, Suite};
 
 static_assertions::assert_not_impl_any!(Nonces: Clone, Copy, PartialEq, serde::Serialize);
 static_assertions::assert_impl_all!(Nonces: Send, Sync, std::fmt::Debug);
 static_assertions::assert_impl_all!(frost::round1::SigningNonces: zeroize::ZeroizeOnDrop);
 
-fn id(value: u16) -> Identifier {
-    Identifier::try_from(value).unwrap()
-}
-
-fn rng(seed: u64) -> ChaCha20Rng {
-    ChaCha20Rng::seed_from_u64(seed)
-}
-
-/// A group that made its key together.
-struct Group {
-    public: PublicKeyPackage,
-    packages: BTreeMap<Identifier, KeyPackage>,
-}
-
 type Secrets = BTreeMap<Identifier, Nonces>;
 type Announced = BTreeMap<Identifier, Commitments>;
 type Shares = BTreeMap<Identifier, SignatureShare>;
 
-impl Group {
-    fn of(suite: Suite, min_signers: u16, members: &[u16], seed: u64) -> Self {
-        let members = || members.iter().copied().map(id);
-        let session = SessionId([3; 32]);
-        let parameters = Parameters::new(suite, session, [4; 32], min_signers, members()).unwrap();
-        let mut rng = rng(seed);
-        let mut board = Board::new(parameters.clone());
-        let mut runs = Vec::new();
-        for me in members() {
-            let (run, message) = Run::start(&parameters, me, &mut rng).unwrap();
-            board.post(me, &message).unwrap();
-            runs.push((me, run));
-        }
-        let mut packages = BTreeMap::new();
-        while !runs.is_empty() {
-            let before = board.clone();
-            for (me, run) in std::mem::take(&mut runs) {
-                match run.advance(&before, &mut rng).unwrap() {
-                    Step::Wait(run) => runs.push((me, run)),
-                    Step::Send(run, message) => {
-                        board.post(me, &message).unwrap();
-                        runs.push((me, run));
-                    }
-                    Step::Done(package) => drop(packages.insert(me, package)),
-                    Step::Left => panic!("not a reshare"),
-                }
-            }
-        }
-        Self { public: board.outcome().unwrap().clone(), packages }
-    }
+/// A group that made its key together.
+fn group(min_signers: u16, members: &[u16], seed: u64) -> Key {
+    Key::generated(ED25519, min_signers, members, seed)
+}
 
-    fn new(min_signers: u16, members: &[u16], seed: u64) -> Self {
-        Self::of(Suite::FrostEd25519Sha512, min_signers, members, seed)
-    }
-
+impl Key {
     fn commit(&self, signers: &[u16], seed: u64) -> (Secrets, Announced) {
         let mut rng = rng(seed);
-        let make = |signer| commit(&self.packages[signer], &mut rng).unwrap();
+        let make = |signer| commit(&self.shares[signer], &mut rng).unwrap();
         let signers: Vec<_> = signers.iter().copied().map(id).collect();
         let (nonces, commitments): (Vec<_>, Vec<_>) = signers.iter().map(make).unzip();
         let of = |values: Vec<_>| signers.iter().copied().zip(values).collect();
@@ -85,7 +40,7 @@ impl Group {
 
     fn sign(&self, secrets: Secrets, announced: &Announced, message: &[u8]) -> Shares {
         let make = |(signer, nonces)| {
-            let share = sign(nonces, &self.packages[&signer], &self.public, announced, message);
+            let share = sign(nonces, &self.shares[&signer], &self.public, announced, message);
             (signer, share.unwrap())
         };
         secrets.into_iter().map(make).collect()
@@ -112,7 +67,7 @@ proptest! {
         message: Vec<u8>,
         seed: u64,
     ) {
-        let group = Group::new(min_signers, &members, seed);
+        let group = group(min_signers, &members, seed);
         let (secrets, announced) = group.commit(&signers, seed ^ 1);
         let shares = group.sign(secrets, &announced, &message);
         for (signer, share) in &shares {
@@ -139,7 +94,7 @@ proptest! {
         wrong in subsequence(vec![1_u16, 2, 3, 4], 1..=4),
         seed: u64,
     ) {
-        let group = Group::new(3, &[1, 2, 3, 4, 5], seed);
+        let group = group(3, &[1, 2, 3, 4, 5], seed);
         let (secrets, announced) = group.commit(&[1, 2, 3, 4], seed);
         let mut shares = group.sign(secrets, &announced, b"message");
         for culprit in &wrong {
@@ -163,11 +118,11 @@ proptest! {
 
 #[test]
 fn too_few_signers_cannot_sign_even_if_they_lie() {
-    let group = Group::new(3, &[1, 2, 3, 4], 1);
+    let group = group(3, &[1, 2, 3, 4], 1);
     let (mut secrets, announced) = group.commit(&[1, 2], 1);
     let too_few = Error::TooFewSigners { signers: 2, min_signers: 3 };
     let nonces = secrets.remove(&id(1)).unwrap();
-    let refused = sign(nonces, &group.packages[&id(1)], &group.public, &announced, b"");
+    let refused = sign(nonces, &group.shares[&id(1)], &group.public, &announced, b"");
     assert_eq!(refused, Err(too_few.clone()));
     assert_eq!(aggregate(&group.public, &announced, &Shares::new(), b""), Err(too_few));
 
@@ -176,10 +131,10 @@ fn too_few_signers_cannot_sign_even_if_they_lie() {
         bytes[2..4].copy_from_slice(&2_u16.to_be_bytes());
         bytes
     };
-    let lying = Group {
+    let lying = Key {
         public: PublicKeyPackage::from_bytes(&lie(group.public.to_bytes())).unwrap(),
-        packages: group
-            .packages
+        shares: group
+            .shares
             .iter()
             .map(|(id, p)| (*id, KeyPackage::from_bytes(&lie(p.to_bytes().to_vec())).unwrap()))
             .collect(),
@@ -194,7 +149,7 @@ fn too_few_signers_cannot_sign_even_if_they_lie() {
 /// The sum is right, so the signature is. Only checking each share shows the difference.
 #[test]
 fn wrong_shares_that_cancel_out_still_make_a_signature() {
-    let group = Group::new(2, &[1, 2], 1);
+    let group = group(2, &[1, 2], 1);
     let (secrets, announced) = group.commit(&[1, 2], 1);
     let mut shares = group.sign(secrets, &announced, b"message");
     for (signer, error) in [(id(1), Scalar::ONE), (id(2), -Scalar::ONE)] {
@@ -212,10 +167,10 @@ fn wrong_shares_that_cancel_out_still_make_a_signature() {
 
 #[test]
 fn frost_core_signs_with_our_packages() {
-    let group = Group::new(2, &[1, 5, 9], 3);
+    let group = group(2, &[1, 5, 9], 3);
     let frost_id = |id: Identifier| frost::Identifier::try_from(id.get()).unwrap();
     let package = |id: Identifier| {
-        let ours = &group.packages[&id];
+        let ours = &group.shares[&id];
         let share = frost::keys::SigningShare::deserialize(ours.signing_share().expose()).unwrap();
         // frost-core derives the verifying share itself, and it must be ours.
         let verifying_share = frost::keys::VerifyingShare::from(share);
@@ -252,8 +207,8 @@ fn frost_core_signs_with_our_packages() {
 
 #[test]
 fn a_signer_refuses_a_set_without_its_own_commitments() {
-    let group = Group::new(2, &[1, 2, 3], 1);
-    let one = &group.packages[&id(1)];
+    let group = group(2, &[1, 2, 3], 1);
+    let one = &group.shares[&id(1)];
     let sign_as_one = |change: fn(&mut Announced)| {
         let (mut secrets, mut announced) = group.commit(&[1, 2, 3], 1);
         change(&mut announced);
@@ -271,9 +226,9 @@ fn a_signer_refuses_a_set_without_its_own_commitments() {
 
 #[test]
 fn a_signer_refuses_nonces_or_keys_that_do_not_belong_together() {
-    let (group, other) = (Group::new(2, &[1, 2, 3], 1), Group::new(2, &[1, 2, 3], 2));
+    let (group, other) = (group(2, &[1, 2, 3], 1), group(2, &[1, 2, 3], 2));
     let (mut secrets, announced) = group.commit(&[1, 2], 1);
-    let (one, two) = (&group.packages[&id(1)], &group.packages[&id(2)]);
+    let (one, two) = (&group.shares[&id(1)], &group.shares[&id(2)]);
 
     let nonces = secrets.remove(&id(1)).unwrap();
     let refused = sign(nonces, two, &group.public, &announced, b"");
@@ -287,7 +242,7 @@ fn a_signer_refuses_nonces_or_keys_that_do_not_belong_together() {
 
 #[test]
 fn an_aggregator_needs_exactly_the_shares_of_all_signers() {
-    let group = Group::new(2, &[1, 2, 3], 1);
+    let group = group(2, &[1, 2, 3], 1);
     let (secrets, announced) = group.commit(&[1, 2], 1);
     let shares = group.sign(secrets, &announced, b"");
 
@@ -311,19 +266,19 @@ fn an_aggregator_needs_exactly_the_shares_of_all_signers() {
 
 #[test]
 fn a_key_of_another_suite_does_not_sign_with_frost() {
-    let group = Group::of(Suite::TestP256, 2, &[1, 2], 1);
-    let refused = commit(&group.packages[&id(1)], &mut rng(1));
+    let other = Key::generated(Suite::TestP256, 2, &[1, 2], 1);
+    let refused = commit(&other.shares[&id(1)], &mut rng(1));
     assert_eq!(refused.unwrap_err(), Error::OtherSuite);
-    let (_, announced) = Group::new(2, &[1, 2], 1).commit(&[1, 2], 1);
+    let (_, announced) = group(2, &[1, 2], 1).commit(&[1, 2], 1);
     let share = SignatureShare::from_bytes(&[1; 32]).unwrap();
     let shares = BTreeMap::from([(id(1), share.clone()), (id(2), share)]);
-    assert_eq!(aggregate(&group.public, &announced, &shares, b""), Err(Error::OtherSuite));
+    assert_eq!(aggregate(&other.public, &announced, &shares, b""), Err(Error::OtherSuite));
     let signature = Signature::from_bytes(&signature_bytes()).unwrap();
-    assert_eq!(verify(group.public.verifying_key(), b"", &signature), Err(InvalidSignature));
+    assert_eq!(verify(other.public.verifying_key(), b"", &signature), Err(InvalidSignature));
 }
 
 fn signature_bytes() -> [u8; 64] {
-    let group = Group::new(2, &[1, 2], 1);
+    let group = group(2, &[1, 2], 1);
     let (secrets, announced) = group.commit(&[1, 2], 1);
     let shares = group.sign(secrets, &announced, b"");
     aggregate(&group.public, &announced, &shares, b"").unwrap().to_bytes()
@@ -345,7 +300,7 @@ fn values_that_are_out_of_range_are_not_decoded() {
     let long = EncodingError::Length { expected: 64, actual: 65 };
     assert_eq!(Signature::from_bytes(&[&valid[..], &[0]].concat()), Err(long));
 
-    let (_, announced) = Group::new(2, &[1, 2], 1).commit(&[1], 1);
+    let (_, announced) = group(2, &[1, 2], 1).commit(&[1], 1);
     let commitments = announced[&id(1)].to_bytes();
     assert_eq!(Commitments::from_bytes(&commitments), Ok(announced[&id(1)].clone()));
     let short = EncodingError::Length { expected: 64, actual: 63 };
@@ -363,7 +318,7 @@ fn invalid_points_are_not_decoded() {
     let mut invalid = vec![identity, negative_identity, above_p, [2; 32]];
     invalid.extend(curve25519_dalek::constants::EIGHT_TORSION.iter().map(|p| p.compress().0));
 
-    let (_, announced) = Group::new(2, &[1, 2], 1).commit(&[1], 1);
+    let (_, announced) = group(2, &[1, 2], 1).commit(&[1], 1);
     let valid = announced[&id(1)].to_bytes();
     let signature = signature_bytes();
     for point in invalid {
@@ -378,7 +333,7 @@ fn invalid_points_are_not_decoded() {
 
 #[test]
 fn nonces_are_not_printed() {
-    let group = Group::new(2, &[1, 2], 1);
+    let group = group(2, &[1, 2], 1);
     let (secrets, _) = group.commit(&[1], 1);
     assert_eq!(format!("{:?}", secrets[&id(1)]), "Nonces([REDACTED])");
 }

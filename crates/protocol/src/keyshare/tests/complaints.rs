@@ -10,7 +10,7 @@ use super::session::{
 };
 use crate::Suite;
 use crate::keyshare::message::Round;
-use crate::keyshare::{Error, Fault, Phase, Posted, Step};
+use crate::keyshare::{Error, Fault, Phase, Step};
 use crate::secret::SecretScalar;
 use crate::session::Parameters as _;
 use crate::session::complaint::Complaint;
@@ -31,11 +31,10 @@ fn a_wrong_sub_share_blames_its_dealer_whatever_it_is() {
             let reveal = forger.reveal(&session.board, |to, sub_share| {
                 if to == id(3) { forge(sub_share) } else { sub_share }
             });
-            let reveal = reveal.encode(&forger.parameters);
-            assert_eq!(session.board.post(id(2), &reveal), Ok(Posted::Recorded));
+            session.board.takes(id(2), &reveal.encode(&forger.parameters));
 
             let verdicts = session.advance();
-            assert_eq!(session.board.post(id(1), &verdicts[&id(1)]), Ok(Posted::Recorded));
+            session.board.takes(id(1), &verdicts[&id(1)]);
             let fault = Fault::WrongSubShare { recipient: id(3) };
             session.fails(id(3), &verdicts[&id(3)], &[(2, fault)]);
         }
@@ -48,8 +47,7 @@ fn a_ciphertext_that_does_not_open_blames_its_dealer() {
         let (mut session, forger) = with_forger(&parameters(suite, 2, &[1, 2, 3]), 2, |_| {});
         let mut reveal = forger.reveal(&session.board, |_, sub_share| sub_share);
         reveal.sealed.get_mut(&id(3)).unwrap()[0] ^= 1;
-        let reveal = reveal.encode(&forger.parameters);
-        assert_eq!(session.board.post(id(2), &reveal), Ok(Posted::Recorded));
+        session.board.takes(id(2), &reveal.encode(&forger.parameters));
 
         let verdicts = session.advance();
         let fault = Fault::WrongSubShare { recipient: id(3) };
@@ -65,8 +63,7 @@ fn all_dealers_of_wrong_sub_shares_are_blamed_at_once() {
         let mut session = until_revealed(&parameters, &[&forgers[0], &forgers[1]]);
         for forger in &forgers {
             let reveal = forger.reveal(&session.board, |_, s| off_by_one(suite, &s));
-            let reveal = reveal.encode(&parameters);
-            assert_eq!(session.board.post(forger.me, &reveal), Ok(Posted::Recorded));
+            session.board.takes(forger.me, &reveal.encode(&parameters));
         }
         let verdicts = session.advance();
         let fault = Fault::WrongSubShare { recipient: id(3) };
@@ -83,14 +80,11 @@ fn wrong_sub_shares_that_cancel_out_do_no_harm() {
     for (forger, error) in forgers.iter().zip([Scalar::ONE, -Scalar::ONE]) {
         let error = || SecretScalar::copy_of(error.as_bytes());
         let wrong = |_, share| add(ED25519, &share, &error());
-        let reveal = forger.reveal(&session.board, wrong).encode(&parameters);
-        assert_eq!(session.board.post(forger.me, &reveal), Ok(Posted::Recorded));
+        session.board.takes(forger.me, &forger.reveal(&session.board, wrong).encode(&parameters));
     }
-    let verdicts = session.advance();
-    session.post(verdicts);
+    session.step();
     for forger in &forgers {
-        let verdict = session.board.approval();
-        assert_eq!(session.board.post(forger.me, &verdict), Ok(Posted::Recorded));
+        session.board.takes(forger.me, &session.board.approval());
     }
     session.advance();
 
@@ -117,8 +111,7 @@ fn complaint(session: &Session, forger: &Forger, dealer: u16) -> Complaint {
 
 fn until_verdict(suite: Suite) -> (Session, Forger) {
     let (mut session, forger) = with_forger(&parameters(suite, 2, &[1, 2, 3]), 2, |_| {});
-    let reveal = forger.honest_reveal(&session.board);
-    assert_eq!(session.board.post(id(2), &reveal), Ok(Posted::Recorded));
+    session.board.takes(id(2), &forger.honest_reveal(&session.board));
     (session, forger)
 }
 
@@ -203,16 +196,14 @@ fn complaints_have_one_encoding() {
 fn a_run_whose_complaint_is_withheld_never_gets_a_share() {
     let (mut session, forger) = with_forger(&parameters(ED25519, 2, &[1, 2, 3]), 2, |_| {});
     let reveal = forger.reveal(&session.board, |_, s| off_by_one(ED25519, &s));
-    let reveal = reveal.encode(&forger.parameters);
-    assert_eq!(session.board.post(id(2), &reveal), Ok(Posted::Recorded));
+    session.board.takes(id(2), &reveal.encode(&forger.parameters));
     session.advance();
 
     // Somebody approves in its name.
     let run = session.runs.remove(&id(3)).unwrap();
     let Ok(Step::Wait(run)) = run.advance(&session.board, &mut rng(1)) else { panic!() };
     for from in [1, 2, 3] {
-        let verdict = session.board.approval();
-        assert_eq!(session.board.post(id(from), &verdict), Ok(Posted::Recorded));
+        session.board.takes(id(from), &session.board.approval());
     }
     assert_eq!(session.board.phase(), Phase::Complete);
     let error = run.advance(&session.board, &mut rng(1)).unwrap_err();

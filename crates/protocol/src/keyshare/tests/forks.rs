@@ -2,13 +2,14 @@
 //! memory: no message of an honest participant is held against it in another log.
 
 use super::session::{
-    ED25519, Forger, Messages, Session, id, ids, is_of_another_view, off_by_one, parameters, rng,
+    ED25519, Forger, Key, Messages, Session, id, ids, is_of_another_view, off_by_one, parameters,
+    rng,
 };
 use crate::Suite;
 use crate::keys::PublicKeyPackage;
 use crate::keyshare::message::{Reveal, Round};
 use crate::keyshare::{
-    Board, Error, Fault, MAX_PARTICIPANTS, Parameters, Phase, Posted, Run, SessionId, Step,
+    Board, Error, Fault, MAX_PARTICIPANTS, Parameters, Phase, Run, SessionId, Step,
 };
 use crate::session::complaint::Complaint;
 use crate::session::message::Verdict;
@@ -20,7 +21,7 @@ fn two_boards(parameters: &Parameters) -> [Board; 2] {
 }
 
 fn post(board: &mut Board, from: u16, message: &[u8]) {
-    assert_eq!(board.post(id(from), message), Ok(Posted::Recorded));
+    board.takes(id(from), message);
 }
 
 /// Participants 1 and 3, with 2 forged; what they commit to.
@@ -193,7 +194,7 @@ fn the_longest_messages_of_the_largest_session_fit_into_the_log() {
         let complaints = (2..=most).map(|dealer| (id(dealer), complaint())).collect();
         let verdict = Verdict { view: [0; 32], complaints };
         // A reshare in which no dealer gets a share: dealings and verdicts are a bit longer.
-        let key = super::reshare::Key::new(suite, 2, &[1, 2], 1).public;
+        let key = Key::generated(suite, 2, &[1, 2], 1).public;
         let share = key.verifying_share(id(1)).unwrap();
         let shares = (1..=most).map(|holder| (id(holder), share.clone())).collect();
         let key = PublicKeyPackage::of_valid_points(most, key.verifying_key().clone(), shares);

@@ -196,8 +196,7 @@ fn a_run_refuses_a_board_that_forgot_messages() {
     let parameters = parameters(Suite::ALL[0], 2, &[1, 2]);
     let (mut session, messages) = Session::start(&parameters, 1);
     session.post(messages);
-    let reveals = session.advance();
-    session.post(reveals);
+    session.step();
     session.advance();
 
     for (_, run) in session.runs {
@@ -239,8 +238,7 @@ fn a_run_that_revealed_nothing_refuses_a_board_on_which_it_did() {
     // It has sent the same first message.
     let (mut twins, _) = Session::start(&parameters, 1);
     session.post(messages);
-    let reveals = session.advance();
-    session.post(reveals);
+    session.step();
     assert_eq!(session.board.phase(), Phase::Verdict);
 
     let run = twins.runs.remove(&id(1)).unwrap();
@@ -271,8 +269,7 @@ fn a_run_waits_for_everybody_before_it_gives_out_a_share() {
     let parameters = parameters(Suite::ALL[0], 2, &[1, 2]);
     let (mut session, messages) = Session::start(&parameters, 1);
     session.post(messages);
-    let reveals = session.advance();
-    session.post(reveals);
+    session.step();
     let verdicts = session.advance();
     session.board.post(id(1), &verdicts[&id(1)]).unwrap();
 

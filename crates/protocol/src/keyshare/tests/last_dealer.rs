@@ -8,8 +8,7 @@ use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::Identity;
 use proptest::prelude::*;
 
-use super::reshare::Key;
-use super::session::{Forger, Session, id, ids, rng};
+use super::session::{Forger, Key, Session, id, ids, rng};
 use crate::Suite;
 use crate::algebra::Polynomial;
 use crate::curve::edwards25519::Edwards25519;
@@ -111,8 +110,7 @@ impl LastDealer {
 
     /// Posts the dealing: it looks right, so it counts.
     fn deals(mut self) -> Session {
-        let message = self.forger.honest_reveal(&self.session.board);
-        assert_eq!(self.session.board.post(id(1), &message), Ok(Posted::Recorded));
+        self.session.board.takes(id(1), &self.forger.honest_reveal(&self.session.board));
         assert_eq!(self.session.board.phase(), Phase::Verdict);
         assert_eq!(self.session.board.outcome(), None);
         self.session
@@ -141,7 +139,7 @@ fn weight(dealer: u16) -> Scalar {
 }
 
 fn key() -> Key {
-    Key::new(Suite::FrostEd25519Sha512, 2, &[1, 2, 3], 1)
+    Key::generated(Suite::FrostEd25519Sha512, 2, &[1, 2, 3], 1)
 }
 
 proptest! {

@@ -131,8 +131,7 @@ fn an_invalid_ephemeral_key_blames_its_sender() {
             forger.dealing.ephemeral = [0; 32];
             forger.prove_for(&forger.parameters.clone(), forger.me);
         });
-        let message = forger.honest_reveal(&session.board);
-        session.fails(id(2), &message, &[(2, Fault::InvalidKey)]);
+        session.rejects(&forger, Fault::InvalidKey);
     }
 }
 
@@ -198,8 +197,7 @@ fn the_identity_as_a_coefficient_blames_its_dealer() {
                 forger.dealing.coefficients[coefficient * length..][..length]
                     .copy_from_slice(&identity(suite));
             });
-            let message = forger.honest_reveal(&session.board);
-            session.fails(id(2), &message, &[(2, Fault::IdentityPoint)]);
+            session.rejects(&forger, Fault::IdentityPoint);
         }
     }
 }
@@ -212,8 +210,7 @@ fn an_invalid_point_as_a_coefficient_blames_its_dealer(#[case] point: &str) {
     let (session, forger) = with_forger(&parameters(ED25519, 2, &[1, 2, 3]), 2, |forger| {
         forger.dealing.coefficients[32..].copy_from_slice(&hex::decode(point).unwrap());
     });
-    let message = forger.honest_reveal(&session.board);
-    session.fails(id(2), &message, &[(2, Fault::InvalidPoint)]);
+    session.rejects(&forger, Fault::InvalidPoint);
 }
 
 #[test]
@@ -222,8 +219,7 @@ fn an_invalid_point_on_the_other_curve_blames_its_dealer() {
         f.dealing.coefficients[33..].copy_from_slice(&[2; 33]);
         f.dealing.coefficients[34..].fill(0xff);
     });
-    let message = forger.honest_reveal(&session.board);
-    session.fails(id(2), &message, &[(2, Fault::InvalidPoint)]);
+    session.rejects(&forger, Fault::InvalidPoint);
 }
 
 #[test]
@@ -248,8 +244,7 @@ fn revealing_an_uncommitted_dealing_blames_its_dealer() {
         for change in changes {
             let (session, mut forger) = with_forger(&parameters, 2, |_| {});
             change(&mut forger);
-            let message = forger.honest_reveal(&session.board);
-            session.fails(id(2), &message, &[(2, Fault::WrongOpening)]);
+            session.rejects(&forger, Fault::WrongOpening);
         }
     }
 }
@@ -280,8 +275,7 @@ fn a_proof_for_another_session_or_dealer_blames_its_dealer() {
         {
             let (session, forger) =
                 with_forger(&agreed, 2, |forger| forger.prove_for(&elsewhere, id(me)));
-            let message = forger.honest_reveal(&session.board);
-            session.fails(id(2), &message, &[(2, Fault::WrongProof)]);
+            session.rejects(&forger, Fault::WrongProof);
         }
     }
 }
@@ -300,8 +294,7 @@ fn changing_a_proof_or_its_statement_blames_its_dealer() {
     ];
     for change in changes {
         let (session, forger) = with_forger(&parameters, 2, |forger| change(&mut forger.dealing));
-        let message = forger.honest_reveal(&session.board);
-        session.fails(id(2), &message, &[(2, Fault::WrongProof)]);
+        session.rejects(&forger, Fault::WrongProof);
     }
 }
 
@@ -321,9 +314,9 @@ fn a_rogue_key_has_no_proof() {
 
     let mut board = Board::new(parameters);
     for forger in [&victim, &rogue] {
-        assert_eq!(board.post(forger.me, &forger.commit()), Ok(Posted::Recorded));
+        board.takes(forger.me, &forger.commit());
     }
-    assert_eq!(board.post(id(1), &victim.honest_reveal(&board)), Ok(Posted::Recorded));
+    board.takes(id(1), &victim.honest_reveal(&board));
     let message = rogue.honest_reveal(&board);
     Session::without_runs_of(&board).fails(id(2), &message, &[(2, Fault::WrongProof)]);
 }
@@ -337,7 +330,7 @@ fn the_others_commitments_and_proof_can_not_be_replayed() {
         copy.dealing = victim.dealing.clone();
         let mut board = Board::new(parameters);
         for forger in [&victim, &copy] {
-            assert_eq!(board.post(forger.me, &forger.commit()), Ok(Posted::Recorded));
+            board.takes(forger.me, &forger.commit());
         }
         let message = copy.honest_reveal(&board);
         Session::without_runs_of(&board).fails(id(2), &message, &[(2, Fault::WrongProof)]);
@@ -361,13 +354,12 @@ fn torsion_in_a_commitment_blames_its_dealers_and_no_one_else() {
     for torsion in 1..8 {
         let two = with_torsion(&parameters, 2, 1, torsion);
         let session = until_revealed(&parameters, &[&two]);
-        let message = two.honest_reveal(&session.board);
-        session.fails(id(2), &message, &[(2, Fault::Torsion)]);
+        session.rejects(&two, Fault::Torsion);
     }
     let (two, three) = (with_torsion(&parameters, 2, 1, 1), with_torsion(&parameters, 3, 1, 2));
     let mut session = until_revealed(&parameters, &[&two, &three]);
     let reveals = [&two, &three].map(|forger| forger.honest_reveal(&session.board));
-    assert_eq!(session.board.post(id(2), &reveals[0]), Ok(Posted::Recorded));
+    session.board.takes(id(2), &reveals[0]);
     session.fails(id(3), &reveals[1], &[(2, Fault::Torsion), (3, Fault::Torsion)]);
 }
 
@@ -377,14 +369,11 @@ fn torsion_that_cancels_out_leaves_a_key_without_torsion() {
     let (two, three) = (with_torsion(&parameters, 2, 1, 1), with_torsion(&parameters, 3, 1, 7));
     let mut session = until_revealed(&parameters, &[&two, &three]);
     for forger in [&two, &three] {
-        let reveal = forger.honest_reveal(&session.board);
-        assert_eq!(session.board.post(forger.me, &reveal), Ok(Posted::Recorded));
+        session.board.takes(forger.me, &forger.honest_reveal(&session.board));
     }
-    let verdicts = session.advance();
-    session.post(verdicts);
+    session.step();
     for forger in [&two, &three] {
-        let verdict = session.board.approval();
-        assert_eq!(session.board.post(forger.me, &verdict), Ok(Posted::Recorded));
+        session.board.takes(forger.me, &session.board.approval());
     }
     session.advance();
 
@@ -412,9 +401,9 @@ fn a_key_or_share_of_zero_fails_and_blames_nobody() {
         });
         let mut board = Board::new(parameters);
         for forger in [&one, &two] {
-            assert_eq!(board.post(forger.me, &forger.commit()), Ok(Posted::Recorded));
+            board.takes(forger.me, &forger.commit());
         }
-        assert_eq!(board.post(id(1), &one.honest_reveal(&board)), Ok(Posted::Recorded));
+        board.takes(id(1), &one.honest_reveal(&board));
         let message = two.honest_reveal(&board);
         Session::without_runs_of(&board).fails(id(2), &message, &[]);
     }

@@ -5,8 +5,7 @@ use curve25519_dalek::constants::RISTRETTO_BASEPOINT_POINT;
 use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
 
-use super::reshare::Key;
-use super::session::{ED25519, Forger, Session, id, ids, parameters, rng};
+use super::session::{ED25519, Forger, Key, Session, id, ids, parameters, rng};
 use crate::keyshare::message::{Reveal, Round};
 use crate::keyshare::{Error, Fault, Parameters, Posted, SessionId};
 use crate::session::possession;
@@ -21,7 +20,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
+        let key = Key::generated(ED25519, 2, &[1, 2, 3], 1);
         let (session, forger) = key.with_forger(&key.reshare(2, &[2, 4, 5]), |_| {});
         Self { key, session, forger }
     }
@@ -150,7 +149,7 @@ fn possession_proved_elsewhere_blames_its_dealer() {
     let mut dealing = scene.dealing();
     let statement = dealing.dealing.possession(&agreed, &view, id(1));
     dealing.possession = Some(possession::prove(&scene.forger.ephemeral, statement, &mut rng(1)));
-    assert_eq!(scene.session.board.post(id(1), &dealing.encode(&agreed)), Ok(Posted::Recorded));
+    scene.session.board.takes(id(1), &dealing.encode(&agreed));
 }
 
 /// With a right proof that it knows its share, for the dealing as it is then.

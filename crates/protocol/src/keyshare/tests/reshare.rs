@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use super::session::{
-    ED25519, Forger, Messages, Session, id, ids, off_by_one, parameters, reconstruct, rng,
+    ED25519, Forger, Key, Messages, Session, id, ids, off_by_one, parameters, reconstruct, rng,
 };
 use crate::keys::{KeyPackage, PublicKeyPackage};
 use crate::keyshare::message::{Commit, Round};
@@ -21,18 +21,18 @@ use crate::session::message::Announce;
 use crate::session::sealing::SecretKey;
 use crate::{Identifier, Suite};
 
-/// A key that was generated, and everybody's shares of it.
-pub(super) struct Key {
-    pub(super) public: PublicKeyPackage,
-    pub(super) shares: BTreeMap<Identifier, KeyPackage>,
+/// A key of 1, 2 and 3, of whom two sign.
+fn key() -> Key {
+    Key::generated(ED25519, 2, &[1, 2, 3], 1)
+}
+
+/// A reshare of [`key`] among 2, 3 and 4, in which dealer 1 is forged.
+fn forged(change: impl FnOnce(&mut Forger)) -> (Session, Forger) {
+    let key = key();
+    key.with_forger(&key.reshare(2, &[2, 3, 4]), change)
 }
 
 impl Key {
-    pub(super) fn new(suite: Suite, min_signers: u16, members: &[u16], seed: u64) -> Self {
-        let session = Session::complete(&parameters(suite, min_signers, members), seed);
-        Self { public: session.board.outcome().unwrap().clone(), shares: session.packages }
-    }
-
     fn holders(&self) -> Vec<u16> {
         self.shares.keys().map(|id| id.get()).collect()
     }
@@ -97,8 +97,7 @@ impl Key {
         change(&mut forger);
         let (mut session, messages) = self.start(parameters, &[2]);
         session.post(messages);
-        let dealings = session.advance();
-        session.post(dealings);
+        session.step();
         (session, forger)
     }
 }
@@ -123,7 +122,7 @@ proptest! {
         (suite, (t, old), (new_t, new)) in any_change(),
         pick: prop::sample::Index,
     ) {
-        let key = Key::new(suite, t, &old, 1);
+        let key = Key::generated(suite, t, &old, 1);
         let parameters = key.reshare(new_t, &new);
         // The others are offline, or have lost their shares.
         let online: Vec<u16> =
@@ -154,7 +153,7 @@ proptest! {
     fn shares_of_different_epochs_never_combine(
         (suite, (t, old), (new_t, new)) in any_change(),
     ) {
-        let key = Key::new(suite, t, &old, 1);
+        let key = Key::generated(suite, t, &old, 1);
         let session = key.played(&key.reshare(new_t, &new), &old);
         let public = session.board.outcome().unwrap();
         for package in session.packages.values() {
@@ -176,14 +175,13 @@ proptest! {
 
 #[test]
 fn the_first_dealings_count_and_late_ones_blame_nobody() {
-    let key = Key::new(ED25519, 2, &[1, 2, 3, 4], 1);
+    let key = Key::generated(ED25519, 2, &[1, 2, 3, 4], 1);
     let (mut session, messages) = key.start(&key.reshare(3, &[3, 4, 5]), &[1, 2, 3, 4]);
     session.post(messages);
     let mut dealings = session.advance();
     assert_eq!(session.board.missing(), ids([1, 2, 3, 4]));
     for from in [4, 1] {
-        let message = dealings.remove(&id(from)).unwrap();
-        assert_eq!(session.board.post(id(from), &message), Ok(Posted::Recorded));
+        session.board.takes(id(from), &dealings.remove(&id(from)).unwrap());
     }
     assert_eq!(session.board.phase(), Phase::Verdict);
     for (from, message) in dealings {
@@ -201,7 +199,7 @@ fn the_first_dealings_count_and_late_ones_blame_nobody() {
 
 #[test]
 fn a_key_is_shared_anew_again_and_again() {
-    let mut key = Key::new(ED25519, 2, &[1, 2, 3], 1);
+    let mut key = key();
     let verifying_key = key.public.verifying_key().clone();
     for (min_signers, members) in
         [(2, vec![1, 2, 3]), (3, vec![2, 3, 4, 5]), (2, vec![6, 7]), (5, vec![1, 2, 6, 7, 8])]
@@ -215,7 +213,7 @@ fn a_key_is_shared_anew_again_and_again() {
 
 #[test]
 fn refreshed_shares_are_all_other_ones() {
-    let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
+    let key = key();
     let session = key.played(&key.reshare(2, &[1, 2, 3]), &[1, 2, 3]);
     for (owner, package) in &session.packages {
         assert_ne!(package.to_bytes(), key.shares[owner].to_bytes());
@@ -224,7 +222,7 @@ fn refreshed_shares_are_all_other_ones() {
 
 #[test]
 fn a_member_that_lost_its_share_gets_one_from_the_others() {
-    let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
+    let key = key();
     let session = key.played(&key.reshare(2, &[1, 2, 3]), &[1, 3]);
     assert!(session.packages.contains_key(&id(2)));
     assert_eq!(session.board.dealers().collect::<BTreeSet<_>>(), ids([1, 3]));
@@ -232,18 +230,15 @@ fn a_member_that_lost_its_share_gets_one_from_the_others() {
 
 #[test]
 fn dealing_another_value_than_the_own_share_is_blamed() {
-    let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
-    let parameters = key.reshare(2, &[2, 3, 4]);
-    let (session, forger) = key.with_forger(&parameters, |forger| {
-        *forger = Forger::honest(&parameters, 1, 7);
+    let (session, forger) = forged(|forger| {
+        *forger = Forger::honest(&forger.parameters, 1, 7);
     });
-    let message = forger.honest_reveal(&session.board);
-    session.fails(id(1), &message, &[(1, Fault::WrongConstant)]);
+    session.rejects(&forger, Fault::WrongConstant);
 }
 
 #[test]
 fn dealing_with_a_commitment_to_an_unknown_share_is_blamed() {
-    let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
+    let key = key();
     let parameters = key.reshare(2, &[2, 3, 4]);
     let share = key.public.verifying_share(id(1)).unwrap().as_bytes().to_vec();
     let (session, forger) = key.with_forger(&parameters, |forger| {
@@ -251,13 +246,12 @@ fn dealing_with_a_commitment_to_an_unknown_share_is_blamed() {
         forger.dealing.coefficients[..32].copy_from_slice(&share);
         forger.prove_for(&parameters, id(1));
     });
-    let message = forger.honest_reveal(&session.board);
-    session.fails(id(1), &message, &[(1, Fault::WrongProof)]);
+    session.rejects(&forger, Fault::WrongProof);
 }
 
 #[test]
 fn a_dealing_of_another_degree_is_blamed() {
-    let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
+    let key = key();
     let parameters = key.reshare(2, &[2, 3, 4]);
     let (session, forger) = key.with_forger(&parameters, |_| {});
     let other = key.reshare(3, &[2, 3, 4]);
@@ -274,13 +268,12 @@ fn a_dealing_of_another_degree_is_blamed() {
 
 #[test]
 fn the_next_session_leaves_out_a_dealer_that_was_blamed() {
-    let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
+    let key = key();
     let parameters = key.reshare(2, &[2, 3, 4]);
     let (mut session, forger) = key.with_forger(&parameters, |_| {});
     let wrong =
         |to: Identifier, share| if to == id(4) { off_by_one(ED25519, &share) } else { share };
-    let message = forger.reveal(&session.board, wrong).encode(&parameters);
-    assert_eq!(session.board.post(id(1), &message), Ok(Posted::Recorded));
+    session.board.takes(id(1), &forger.reveal(&session.board, wrong).encode(&parameters));
     let verdicts = session.advance();
     session.post(verdicts.iter().filter(|(from, _)| **from != id(4)).map(owned).collect());
     let fault = Fault::WrongSubShare { recipient: id(4) };
@@ -297,9 +290,7 @@ fn owned((from, message): (&Identifier, &Vec<u8>)) -> (Identifier, Vec<u8>) {
 
 #[test]
 fn a_complaint_about_a_non_dealer_blames_the_complainer() {
-    let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
-    let parameters = key.reshare(2, &[2, 3, 4]);
-    let (mut session, forger) = key.with_forger(&parameters, |_| {});
+    let (mut session, forger) = forged(|_| {});
     let message = forger.honest_reveal(&session.board);
     session.post([(id(1), message)].into());
     let complaint = Complaint { shared: SecretKey::random(&mut rng(1)).public(), proof: [1; 64] };
@@ -316,23 +307,18 @@ fn torsion_in_a_dealing_is_blamed() {
             .try_into()
             .unwrap();
     let torsion = CompressedEdwardsY(torsion).decompress().unwrap();
-    let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
-    let parameters = key.reshare(2, &[2, 3, 4]);
-    let (session, forger) = key.with_forger(&parameters, |forger| {
+    let (session, forger) = forged(|forger| {
         let point = forger.dealing.coefficients[32..].try_into().unwrap();
         let point = CompressedEdwardsY(point).decompress().unwrap() + torsion;
         forger.dealing.coefficients[32..].copy_from_slice(point.compress().as_bytes());
-        forger.prove_for(&parameters, id(1));
+        forger.prove_for(&forger.parameters.clone(), id(1));
     });
-    let message = forger.honest_reveal(&session.board);
-    session.fails(id(1), &message, &[(1, Fault::Torsion)]);
+    session.rejects(&forger, Fault::Torsion);
 }
 
 #[test]
 fn who_joins_does_not_deal_and_who_leaves_does_not_judge() {
-    let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
-    let parameters = key.reshare(2, &[2, 3, 4]);
-    let (mut session, forger) = key.with_forger(&parameters, |_| {});
+    let (mut session, forger) = forged(|_| {});
     let dealing = forger.honest_reveal(&session.board);
     for stranger in [4, 5] {
         let refused = session.board.post(id(stranger), &dealing);
@@ -346,33 +332,31 @@ fn who_joins_does_not_deal_and_who_leaves_does_not_judge() {
     }
     let announce = Announce { encryption_key: SecretKey::random(&mut rng(1)).public() }
         .encode(Round::Announce);
-    let mut fresh = Board::new(parameters);
+    let mut fresh = Board::new(forger.parameters);
     assert_eq!(fresh.post(id(1), &announce), Err(Error::Stranger(id(1))));
-    assert_eq!(fresh.post(id(4), &announce), Ok(Posted::Recorded));
+    fresh.takes(id(4), &announce);
 }
 
 #[test]
 fn a_leaving_dealer_that_was_too_slow_waits_for_the_end() {
-    let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
+    let key = key();
     let (mut session, messages) = key.start(&key.reshare(2, &[4, 5]), &[1, 2, 3]);
     let slow = session.runs.remove(&id(3)).unwrap();
     session.post(messages);
-    let dealings = session.advance();
-    session.post(dealings);
+    session.step();
     assert_eq!(session.board.phase(), Phase::Verdict);
 
     let Ok(Step::Wait(slow)) = slow.advance(&session.board, &mut rng(1)) else {
         panic!("it neither judges nor gives up")
     };
-    let verdicts = session.advance();
-    session.post(verdicts);
+    session.step();
     assert_eq!(session.board.phase(), Phase::Complete);
     assert!(matches!(slow.advance(&session.board, &mut rng(1)), Ok(Step::Left)));
 }
 
 #[test]
 fn first_messages_of_the_other_kind_of_session_are_malformed() {
-    let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
+    let key = key();
     let encryption_key = SecretKey::random(&mut rng(1)).public();
     let announce = Announce { encryption_key }.encode(Round::Announce);
     let commit = Commit { opening: [0; 32], encryption_key }.encode();
@@ -386,7 +370,7 @@ fn first_messages_of_the_other_kind_of_session_are_malformed() {
 
 #[test]
 fn a_dealing_of_one_session_is_none_in_another() {
-    let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
+    let key = key();
     let (one, other) = (key.reshare(2, &[2, 3, 4]), key.reshare(3, &[2, 3, 4]));
     assert_ne!(one.binding(), other.binding());
     let again = Parameters::reshare(
@@ -400,14 +384,13 @@ fn a_dealing_of_one_session_is_none_in_another() {
     let (session, forger) = key.with_forger(&one, |forger| {
         forger.prove_for(&again.unwrap(), id(1));
     });
-    let message = forger.honest_reveal(&session.board);
-    session.fails(id(1), &message, &[(1, Fault::WrongProof)]);
+    session.rejects(&forger, Fault::WrongProof);
 }
 
 #[test]
 fn only_the_own_share_of_the_same_epoch_is_dealt() {
-    let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
-    let other = Key::new(ED25519, 2, &[1, 2, 3], 2);
+    let key = key();
+    let other = Key::generated(ED25519, 2, &[1, 2, 3], 2);
     let epoch = key.played(&key.reshare(2, &[1, 2, 3]), &[1, 2, 3]);
     let parameters = key.reshare(2, &[1, 2, 3]);
     for wrong in [&other.shares[&id(1)], &epoch.packages[&id(1)], &key.shares[&id(2)]] {
@@ -424,7 +407,7 @@ fn only_the_own_share_of_the_same_epoch_is_dealt() {
 
 #[test]
 fn impossible_reshares_are_refused() {
-    let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
+    let key = key();
     let errors = [
         (
             key.reshare_by(2, &[1, 2], &[1]),
@@ -446,13 +429,12 @@ fn impossible_reshares_are_refused() {
 
 #[test]
 fn a_run_that_did_not_deal_refuses_a_board_on_which_it_did() {
-    let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
+    let key = key();
     let parameters = key.reshare(2, &[1, 2, 3]);
     let (run, _) = Run::reshare(&parameters, id(1), None, &mut rng(1)).unwrap();
     let (mut session, messages) = key.start(&parameters, &[1, 2]);
     session.post(messages);
-    let dealings = session.advance();
-    session.post(dealings);
+    session.step();
     assert_eq!(run.advance(&session.board, &mut rng(1)).err(), Some(Error::Impersonated));
 }
 
@@ -460,8 +442,8 @@ fn a_run_that_did_not_deal_refuses_a_board_on_which_it_did() {
 /// made shows that the board compares it.
 #[test]
 fn dealings_that_do_not_come_to_the_old_key_make_none() {
-    let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
-    let other = Key::new(ED25519, 2, &[1, 2, 3], 2);
+    let key = key();
+    let other = Key::generated(ED25519, 2, &[1, 2, 3], 2);
     let public = PublicKeyPackage::of_valid_points(
         2,
         other.public.verifying_key().clone(),

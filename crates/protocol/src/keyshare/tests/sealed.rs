@@ -10,23 +10,44 @@ use crate::session::discrete_log::Claim;
 use crate::session::sealing::{Envelope, PublicKey, Purpose, SecretKey};
 use crate::transcript::Transcript;
 
-/// Dealer, recipient, and what is bound to them.
+/// Dealer and recipient.
 struct Pair {
     dealer: SecretKey,
     recipient: SecretKey,
+    ephemeral: PublicKey,
+    key: PublicKey,
 }
 
 impl Pair {
     fn new(seed: u64) -> Self {
         let mut rng = rng(seed);
-        Self { dealer: SecretKey::random(&mut rng), recipient: SecretKey::random(&mut rng) }
+        let (dealer, recipient) = (SecretKey::random(&mut rng), SecretKey::random(&mut rng));
+        let (ephemeral, key) = (public_key(&dealer), public_key(&recipient));
+        Self { dealer, recipient, ephemeral, key }
+    }
+
+    fn shared(&self) -> [u8; 32] {
+        *self.recipient.agree(&self.ephemeral).bytes()
+    }
+
+    /// The claim of a complaint that publishes this point.
+    fn claim<'a>(&'a self, shared: &'a [u8; 32]) -> Claim<'a> {
+        Claim {
+            purpose: Purpose::SUB_SHARE,
+            binding: &[1; 32],
+            complainer: id(2),
+            dealer: id(1),
+            key: &self.key,
+            ephemeral: &self.ephemeral,
+            shared,
+        }
     }
 }
 
 #[test]
 fn both_ends_agree_and_any_other_context_does_not_open() {
     let pair = Pair::new(1);
-    let (ephemeral, key) = (public_key(&pair.dealer), public_key(&pair.recipient));
+    let Pair { ephemeral, key, .. } = &pair;
     let envelope = Envelope {
         purpose: Purpose::SUB_SHARE,
         binding: &[1; 32],
@@ -37,10 +58,9 @@ fn both_ends_agree_and_any_other_context_does_not_open() {
         opening: &[2; 32],
     };
     let secret = SecretScalar::copy_of(&[7; 32]);
-    let shared = pair.dealer.agree(&key);
-    let sealed = envelope.seal(&shared, &secret).unwrap();
+    let sealed = envelope.seal(&pair.dealer.agree(key), &secret).unwrap();
 
-    let theirs = pair.recipient.agree(&ephemeral);
+    let theirs = pair.recipient.agree(ephemeral);
     assert_eq!(envelope.open(&theirs, &sealed).unwrap().expose(), &[7; 32]);
     assert_ne!(&sealed[..32], &[7; 32]);
 
@@ -55,7 +75,7 @@ fn both_ends_agree_and_any_other_context_does_not_open() {
     ] {
         assert!(changed.open(&theirs, &sealed).is_none());
     }
-    assert!(envelope.open(&pair.dealer.agree(&ephemeral), &sealed).is_none());
+    assert!(envelope.open(&pair.dealer.agree(ephemeral), &sealed).is_none());
 }
 
 #[test]
@@ -75,18 +95,9 @@ fn the_identity_and_non_canonical_encodings_are_no_keys() {
 #[test]
 fn the_key_holder_cannot_prove_a_wrong_shared_point() {
     let pair = Pair::new(1);
-    let (key, ephemeral) = (public_key(&pair.recipient), public_key(&pair.dealer));
     let wrong = public_key(&SecretKey::random(&mut rng(2)));
-    for shared in [wrong.bytes(), key.bytes(), ephemeral.bytes(), &[0; 32]] {
-        let claim = Claim {
-            purpose: Purpose::SUB_SHARE,
-            binding: &[1; 32],
-            complainer: id(2),
-            dealer: id(1),
-            key: &key,
-            ephemeral: &ephemeral,
-            shared,
-        };
+    for shared in [wrong.bytes(), pair.key.bytes(), pair.ephemeral.bytes(), &[0; 32]] {
+        let claim = pair.claim(shared);
         let proof = claim.prove(&pair.recipient, &mut rng(3));
         assert!(claim.verify(&proof).is_none());
     }
@@ -96,19 +107,9 @@ fn the_key_holder_cannot_prove_a_wrong_shared_point() {
 #[test]
 fn nonces_differ_even_if_randomness_repeats() {
     let pair = Pair::new(1);
-    let (key, ephemeral) = (public_key(&pair.recipient), public_key(&pair.dealer));
-    let shared = *pair.recipient.agree(&ephemeral).bytes();
     let nonce = |binding: &[u8; 32]| {
-        let claim = Claim {
-            purpose: Purpose::SUB_SHARE,
-            binding,
-            complainer: id(2),
-            dealer: id(1),
-            key: &key,
-            ephemeral: &ephemeral,
-            shared: &shared,
-        };
-        let proof = claim.prove(&pair.recipient, &mut rng(1));
+        let shared = pair.shared();
+        let proof = Claim { binding, ..pair.claim(&shared) }.prove(&pair.recipient, &mut rng(1));
         let scalar = |bytes: &[u8]| Scalar::from_bytes_mod_order(bytes.try_into().unwrap());
         // r = z − c·x
         scalar(&proof[32..]) - scalar(&proof[..32]) * pair.recipient.scalar()
@@ -133,17 +134,8 @@ proptest! {
     #[test]
     fn a_proof_holds_for_its_claim_and_no_other(seed: u64, bit in 0_usize..512) {
         let pair = Pair::new(seed);
-        let (key, ephemeral) = (public_key(&pair.recipient), public_key(&pair.dealer));
-        let shared = *pair.recipient.agree(&ephemeral).bytes();
-        let claim = Claim {
-            purpose: Purpose::SUB_SHARE,
-            binding: &[1; 32],
-            complainer: id(2),
-            dealer: id(1),
-            key: &key,
-            ephemeral: &ephemeral,
-            shared: &shared,
-        };
+        let shared = pair.shared();
+        let claim = pair.claim(&shared);
         let proof = claim.prove(&pair.recipient, &mut rng(seed));
         prop_assert!(claim.verify(&proof).is_some());
 

@@ -8,7 +8,7 @@ use crate::curve::edwards25519::Edwards25519;
 use crate::curve::p256::P256;
 use crate::keys::KeyPackage;
 use crate::keyshare::message::{Commit, Dealing, Reveal, Round};
-use crate::keyshare::{Board, Parameters, Phase, Run, SessionId};
+use crate::keyshare::{Board, Fault, Parameters, Phase, Run, SessionId};
 use crate::secret::SecretScalar;
 use crate::session::complaint::Complaint;
 use crate::session::message::Verdict;
@@ -17,8 +17,16 @@ use crate::session::{Parameters as _, possession, test_session};
 use crate::{Identifier, Suite};
 
 pub(super) use crate::session::test_session::{
-    ED25519, Messages, add, encode_scalar, id, ids, is_of_another_view, off_by_one, rng,
+    ED25519, Key, Messages, add, encode_scalar, id, ids, is_of_another_view, off_by_one, rng,
 };
+
+impl Key {
+    /// A key that its members generated.
+    pub(crate) fn generated(suite: Suite, min_signers: u16, members: &[u16], seed: u64) -> Self {
+        let session = Session::complete(&parameters(suite, min_signers, members), seed);
+        Self { public: session.board.outcome().unwrap().clone(), shares: session.packages }
+    }
+}
 
 pub(super) fn parameters(suite: Suite, min_signers: u16, members: &[u16]) -> Parameters {
     let participants = members.iter().copied().map(id);
@@ -48,6 +56,12 @@ impl Session {
         session.play(messages);
         assert_eq!(session.board.phase(), Phase::Complete);
         session
+    }
+
+    /// Posts the forger's reveal: it ends the session, and names the forger alone.
+    pub(super) fn rejects(self, forger: &Forger, fault: Fault) {
+        let message = forger.honest_reveal(&self.board);
+        self.fails(forger.me, &message, &[(forger.me.get(), fault)]);
     }
 }
 
@@ -166,8 +180,7 @@ pub(super) fn until_revealed(parameters: &Parameters, forgers: &[&Forger]) -> Se
         messages.insert(forger.me, forger.commit());
     }
     session.post(messages);
-    let reveals = session.advance();
-    session.post(reveals);
+    session.step();
     session
 }
 

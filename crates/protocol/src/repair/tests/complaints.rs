@@ -2,10 +2,10 @@
 
 use super::session::{ED25519, Forger, Scene, Summands, add, encode_scalar, id, off_by_one, rng};
 use crate::Suite;
-use crate::keyshare::{Error, Fault, Phase, Posted, Step};
+use crate::keyshare::{Error, Fault, Phase, Step};
 use crate::repair::message::Round;
 use crate::secret::SecretScalar;
-use crate::session::complaint::{Complaint, Complaints};
+use crate::session::complaint::Complaint;
 use crate::session::sealing::SecretKey;
 
 /// What a helper may seal instead of the right value.
@@ -28,10 +28,10 @@ fn a_wrong_summand_blames_who_sent_it_whatever_it_is() {
             let [a, b, c] = wrong_values(suite, &values[&id(3)]);
             values.insert(id(3), [a, b, c].into_iter().nth(which).unwrap());
             let deal = forger.deal_otherwise(&session.board, &commitments, &values).encode();
-            assert_eq!(session.board.post(id(2), &deal), Ok(Posted::Recorded));
+            session.board.takes(id(2), &deal);
 
             let sums = session.advance();
-            assert_eq!(session.board.post(id(1), &sums[&id(1)]), Ok(Posted::Recorded));
+            session.board.takes(id(1), &sums[&id(1)]);
             let fault = Fault::WrongSummand { helper: id(3) };
             assert_eq!(fault.against(), Some(id(3)));
             session.fails(id(3), &sums[&id(3)], &[(2, fault)]);
@@ -46,7 +46,7 @@ fn a_summand_that_does_not_open_blames_who_sent_it() {
         let summands = forger.split(&session.board, &key.share(2));
         let mut deal = forger.deal(&session.board, &summands);
         deal.sealed.get_mut(&id(3)).unwrap()[0] ^= 1;
-        assert_eq!(session.board.post(id(2), &deal.encode()), Ok(Posted::Recorded));
+        session.board.takes(id(2), &deal.encode());
         let sums = session.advance();
         session.fails(id(3), &sums[&id(3)], &[(2, Fault::WrongSummand { helper: id(3) })]);
     }
@@ -59,14 +59,13 @@ fn each_complaint_of_a_message_is_judged_by_itself() {
     let cheat = Forger::new(2, 9);
     let parameters = session.board.parameters().clone();
     // 3 complains about 2, who cheats, and about 1, who does not.
-    let (mut again, mut messages) = key.start(&parameters, &[1], 6);
+    let (mut again, mut messages) = key.start_repair(&parameters, &[1], 6);
     for forger in [&cheat, &complainer] {
         messages.insert(forger.me, forger.announce());
     }
     again.post(messages);
     session = again;
-    let deals = session.advance();
-    session.post(deals);
+    session.step();
     let board = &mut session.board;
     let mut values = cheat.split(board, &key.share(2));
     let commitments = super::session::commit(board, &values);
@@ -88,10 +87,8 @@ fn a_wrong_sum_blames_who_sent_it_whatever_it_is() {
             let (Scene { mut session, forger, .. }, summands) = Scene::dealt_honestly(suite, 2);
             let right = forger.add_up(&session.board, &summands[&id(2)]);
             let wrong = wrong_values(suite, &right).into_iter().nth(which).unwrap();
-            let sums = session.advance();
-            session.post(sums);
-            let sum = forger.sum(&session.board, &wrong).encode();
-            assert_eq!(session.board.post(id(2), &sum), Ok(Posted::Recorded));
+            session.step();
+            session.board.takes(id(2), &forger.sum(&session.board, &wrong).encode());
             assert_eq!(session.board.phase(), Phase::Verdict);
 
             let verdict = session.advance().remove(&id(4)).unwrap();
@@ -108,9 +105,8 @@ fn a_sum_that_does_not_open_blames_who_sent_it() {
     let sum = forger.add_up(&session.board, &summands[&id(2)]);
     let mut sum = forger.sum(&session.board, &sum);
     sum.answer.as_mut().unwrap()[47] ^= 1;
-    let sums = session.advance();
-    session.post(sums);
-    assert_eq!(session.board.post(id(2), &sum.encode()), Ok(Posted::Recorded));
+    session.step();
+    session.board.takes(id(2), &sum.encode());
     let verdict = session.advance().remove(&id(4)).unwrap();
     session.fails(id(4), &verdict, &[(2, Fault::WrongSum { recipient: id(4) })]);
 }
@@ -141,18 +137,14 @@ fn a_helper_that_accepts_a_wrong_summand_is_blamed() {
 fn a_complaint_about_a_right_summand_blames_the_complainer() {
     for suite in Suite::ALL.iter().copied() {
         let (scene, _) = Scene::dealt_honestly(suite, 2);
-        let complaints =
-            Complaints::from([(id(1), scene.forger.complaint(&scene.session.board, 1))]);
-        let message = scene.forger.complain(&scene.session.board, complaints);
-        scene.fails(&message, Fault::FalseComplaint { dealer: id(1) });
+        scene.complains(1, |_| {}, Fault::FalseComplaint { dealer: id(1) });
     }
 }
 
 /// All helpers are honest, and have sealed their sums; the recipient is forged.
 fn until_verdict(suite: Suite) -> Scene {
     let mut scene = Scene::dealt(suite, 4);
-    let sums = scene.session.advance();
-    scene.session.post(sums);
+    scene.session.step();
     assert_eq!(scene.session.board.phase(), Phase::Verdict);
     scene
 }
@@ -160,11 +152,7 @@ fn until_verdict(suite: Suite) -> Scene {
 #[test]
 fn a_complaint_about_a_right_sum_blames_the_recipient() {
     for suite in Suite::ALL.iter().copied() {
-        let scene = until_verdict(suite);
-        let complaints =
-            Complaints::from([(id(1), scene.forger.complaint(&scene.session.board, 1))]);
-        let message = scene.forger.complain(&scene.session.board, complaints);
-        scene.fails(&message, Fault::FalseComplaint { dealer: id(1) });
+        until_verdict(suite).complains(1, |_| {}, Fault::FalseComplaint { dealer: id(1) });
     }
 }
 
@@ -180,11 +168,7 @@ fn a_complaint_with_a_wrong_proof_blames_the_complainer() {
     ];
     for change in changes {
         for scene in [Scene::dealt_honestly(ED25519, 2).0, until_verdict(ED25519)] {
-            let mut complaint = scene.forger.complaint(&scene.session.board, 1);
-            change(&mut complaint);
-            let complaints = Complaints::from([(id(1), complaint)]);
-            let message = scene.forger.complain(&scene.session.board, complaints);
-            scene.fails(&message, Fault::WrongComplaint { dealer: id(1) });
+            scene.complains(1, change, Fault::WrongComplaint { dealer: id(1) });
         }
     }
 }
@@ -192,10 +176,7 @@ fn a_complaint_with_a_wrong_proof_blames_the_complainer() {
 #[test]
 fn a_complaint_about_one_helper_is_none_about_another() {
     for scene in [Scene::dealt_honestly(ED25519, 2).0, until_verdict(ED25519)] {
-        let complaints =
-            Complaints::from([(id(3), scene.forger.complaint(&scene.session.board, 1))]);
-        let message = scene.forger.complain(&scene.session.board, complaints);
-        scene.fails(&message, Fault::WrongComplaint { dealer: id(3) });
+        scene.complains(3, |_| {}, Fault::WrongComplaint { dealer: id(3) });
     }
 }
 
@@ -281,6 +262,6 @@ fn a_run_whose_complaint_is_withheld_never_goes_on() {
     let Ok(Step::Wait(run)) = run.advance(&session.board, &mut rng(1)) else { panic!() };
     let view = session.board.view(Round::Sum).unwrap();
     let sum = crate::repair::message::Sum { view, answer: Ok([7; 48]) }.encode();
-    assert_eq!(session.board.post(id(3), &sum), Ok(Posted::Recorded));
+    session.board.takes(id(3), &sum);
     assert_eq!(run.advance(&session.board, &mut rng(1)).unwrap_err(), Error::Impersonated);
 }

@@ -3,20 +3,20 @@
 
 use super::session::{ED25519, Forger, Key, Scene, id, ids, is_of_another_view, off_by_one, rng};
 use crate::Suite;
-use crate::keyshare::{Error, Fault, Phase, Posted, Step};
+use crate::keyshare::{Error, Fault, Phase, Step};
 use crate::repair::{Board, Run};
 
 #[test]
 fn a_dealing_among_other_helpers_blames_nobody() {
     for suite in Suite::ALL.iter().copied() {
-        let key = Key::new(suite, 2, &[1, 2, 3, 4], 1);
+        let key = Key::dealt(suite, 2, &[1, 2, 3, 4], 1);
         let parameters = key.repair(&[1, 2, 3], 4);
-        let (mut session, mut messages) = key.start(&parameters, &[1, 2, 3], 1);
+        let (mut session, mut messages) = key.start_repair(&parameters, &[1, 2, 3], 1);
         let mut other = session.board.clone();
         let third = messages.remove(&id(3)).unwrap();
         let [first, lost] = [1, 4].map(|from| messages[&id(from)].clone());
         for (from, message) in [(1, first), (3, third), (4, lost)] {
-            assert_eq!(other.post(id(from), &message), Ok(Posted::Recorded));
+            other.takes(id(from), &message);
         }
         session.post(messages);
         let deals = session.advance();
@@ -39,11 +39,11 @@ fn a_helper_is_not_blamed_for_sealing_to_the_key_it_saw() {
         let scene = Scene::announced(ED25519, 2);
         let mut other = Board::new(scene.session.board.parameters().clone());
         let (mut session, mut messages) =
-            scene.key.start(scene.session.board.parameters(), &[1, 2, 3], 6);
+            scene.key.start_repair(scene.session.board.parameters(), &[1, 2, 3], 6);
         session.post(messages.clone());
         messages.insert(id(twice), Forger::new(twice, 99).announce());
         for (from, message) in &messages {
-            assert_eq!(other.post(*from, message), Ok(Posted::Recorded));
+            other.takes(*from, message);
         }
         let deals = session.advance();
         for (from, deal) in &deals {
@@ -67,7 +67,7 @@ fn a_true_complaint_is_no_false_one_beside_other_ciphertexts() {
         values.insert(id(3), off_by_one(suite, &values[&id(3)]));
         let wrong = forger.deal_otherwise(&session.board, &commitments, &values).encode();
         session.post([(id(2), wrong.clone())].into());
-        assert_eq!(right.post(id(2), &honest), Ok(Posted::Recorded));
+        right.takes(id(2), &honest);
 
         let answers = session.advance();
         for from in [1, 3] {
@@ -84,8 +84,7 @@ fn a_true_complaint_is_no_false_one_beside_other_ciphertexts() {
 #[test]
 fn a_true_complaint_about_a_sum_is_not_false_in_another_log() {
     let (Scene { mut session, forger, .. }, summands) = Scene::dealt_honestly(ED25519, 2);
-    let sums = session.advance();
-    session.post(sums);
+    session.step();
     let mut right = session.board.clone();
     let sum = forger.add_up(&session.board, &summands[&id(2)]);
     right.post(id(2), &forger.sum(&right, &sum).encode()).unwrap();
@@ -98,14 +97,14 @@ fn a_true_complaint_about_a_sum_is_not_false_in_another_log() {
 
 #[test]
 fn being_started_twice_and_dealing_in_either_blames_nobody() {
-    let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
+    let key = Key::dealt(ED25519, 2, &[1, 2, 3], 1);
     let parameters = key.repair(&[1, 2], 3);
-    let (mut session, messages) = key.start(&parameters, &[1, 2], 1);
+    let (mut session, messages) = key.start_repair(&parameters, &[1, 2], 1);
     let (again, second) = Run::help(&parameters, id(2), &key.shares[&id(2)], &mut rng(99)).unwrap();
     let mut other = session.board.clone();
     for (from, message) in &messages {
         let message = if *from == id(2) { &second } else { message };
-        assert_eq!(other.post(*from, message), Ok(Posted::Recorded));
+        other.takes(*from, message);
     }
     session.post(messages);
     let Ok(Step::Send(_, of_second)) = again.advance(&other, &mut rng(1)) else { panic!() };
@@ -121,7 +120,7 @@ fn being_started_twice_and_dealing_in_either_blames_nobody() {
 
 #[test]
 fn a_message_of_one_session_is_none_in_another() {
-    let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
+    let key = Key::dealt(ED25519, 2, &[1, 2, 3], 1);
     let one = key.repair(&[1, 2], 3);
     let other = crate::repair::Parameters::new(
         crate::keyshare::SessionId([9; 32]),
@@ -132,8 +131,8 @@ fn a_message_of_one_session_is_none_in_another() {
     )
     .unwrap();
     // Even with the same keys and randomness, which no two sessions have.
-    let (mut first, mut messages) = key.start(&one, &[1, 2], 1);
-    let (mut second, again) = key.start(&other, &[1, 2], 1);
+    let (mut first, mut messages) = key.start_repair(&one, &[1, 2], 1);
+    let (mut second, again) = key.start_repair(&other, &[1, 2], 1);
     assert_eq!(messages, again);
     first.post(messages);
     second.post(again);
@@ -156,7 +155,7 @@ fn a_message_of_one_session_is_none_in_another() {
 /// would give the share away.
 #[test]
 fn summands_differ_even_if_randomness_repeats() {
-    let key = Key::new(ED25519, 2, &[1, 2, 3, 4], 1);
+    let key = Key::dealt(ED25519, 2, &[1, 2, 3, 4], 1);
     let received = |candidates: &[u16], helper: u16| {
         let parameters = key.repair(candidates, 4);
         let spy = Forger::new(helper, 5);

@@ -48,11 +48,11 @@ proptest! {
         (suite, min_signers, members) in any_group(),
         seed: u64,
     ) {
-        let key = Key::new(suite, min_signers, &members, seed);
+        let key = Key::dealt(suite, min_signers, &members, seed);
         let (lost, others) = members.split_first().unwrap();
         let online = &others[..usize::from(min_signers)];
         let parameters = key.repair(others, *lost);
-        let (mut session, messages) = key.start(&parameters, online, seed ^ 1);
+        let (mut session, messages) = key.start_repair(&parameters, online, seed ^ 1);
         session.play(messages);
 
         prop_assert_eq!(session.board.phase(), Phase::Complete);
@@ -74,9 +74,9 @@ proptest! {
         suite in select(Suite::ALL),
         order in Just(vec![1, 2, 3, 4, 5, 6]).prop_shuffle(),
     ) {
-        let key = Key::new(suite, 3, &[1, 2, 3, 4, 5, 6], 1);
+        let key = Key::dealt(suite, 3, &[1, 2, 3, 4, 5, 6], 1);
         let parameters = key.repair(&[1, 2, 3, 5, 6], 4);
-        let (mut session, messages) = key.start(&parameters, &[1, 2, 3, 5, 6], 2);
+        let (mut session, messages) = key.start_repair(&parameters, &[1, 2, 3, 5, 6], 2);
         let mut helpers = BTreeSet::new();
         for from in order.iter().copied().map(id) {
             let posted = session.board.post(from, &messages[&from]);
@@ -107,11 +107,11 @@ proptest! {
         order in Just(vec![1, 2, 3, 4]).prop_shuffle(),
         repeat: bool,
     ) {
-        let key = Key::new(suite, 3, &[1, 2, 3, 4], 1);
+        let key = Key::dealt(suite, 3, &[1, 2, 3, 4], 1);
         let parameters = key.repair(&[1, 2, 3], 4);
-        let (mut straight, messages) = key.start(&parameters, &[1, 2, 3], 9);
+        let (mut straight, messages) = key.start_repair(&parameters, &[1, 2, 3], 9);
         straight.play(messages);
-        let (mut session, mut messages) = key.start(&parameters, &[1, 2, 3], 9);
+        let (mut session, mut messages) = key.start_repair(&parameters, &[1, 2, 3], 9);
         while !messages.is_empty() {
             for from in order.iter().copied().map(id) {
                 let Some(message) = messages.get(&from) else { continue };
@@ -132,7 +132,7 @@ proptest! {
 /// result.
 #[test]
 fn what_is_repaired_is_what_frost_core_repairs() {
-    let key = Key::new(ED25519, 3, &[1, 2, 3, 4, 5], 1);
+    let key = Key::dealt(ED25519, 3, &[1, 2, 3, 4, 5], 1);
     let frost_id = |id: u16| frost_ed25519::Identifier::try_from(id).unwrap();
     let helpers = [1, 3, 5].map(frost_id);
     let mut received: BTreeMap<_, Vec<_>> = BTreeMap::new();
@@ -159,7 +159,7 @@ fn what_is_repaired_is_what_frost_core_repairs() {
     let theirs = repairable::repair_share_part3(&sigmas, frost_id(4), &public).unwrap();
 
     let parameters = key.repair(&[1, 3, 5], 4);
-    let (mut session, messages) = key.start(&parameters, &[1, 3, 5], 2);
+    let (mut session, messages) = key.start_repair(&parameters, &[1, 3, 5], 2);
     session.play(messages);
     let ours = session.repaired().unwrap();
     assert_eq!(theirs.signing_share().serialize(), ours.signing_share().expose());
@@ -177,8 +177,8 @@ fn of_frost(package: &KeyPackage) -> frost::KeyPackage {
 
 #[test]
 fn the_board_says_where_the_session_is_and_who_is_missing() {
-    let key = Key::new(ED25519, 2, &[1, 2, 3, 4], 1);
-    let (mut session, messages) = key.start(&key.repair(&[1, 2, 4], 3), &[1, 2], 1);
+    let key = Key::dealt(ED25519, 2, &[1, 2, 3, 4], 1);
+    let (mut session, messages) = key.start_repair(&key.repair(&[1, 2, 4], 3), &[1, 2], 1);
     assert_eq!(
         (session.board.phase(), session.board.missing()),
         (Phase::Commit, ids([1, 2, 3, 4]))
@@ -200,8 +200,7 @@ fn the_board_says_where_the_session_is_and_who_is_missing() {
     ] {
         assert_eq!((session.board.phase(), session.board.missing()), (phase, missing));
         assert!(session.repaired().is_none());
-        let messages = session.advance();
-        session.post(messages);
+        session.step();
     }
     assert!(session.repaired().is_some());
     assert!(session.board.culprits().is_empty() && session.board.faults().is_empty());
@@ -209,8 +208,8 @@ fn the_board_says_where_the_session_is_and_who_is_missing() {
 
 #[test]
 fn nobody_deals_before_the_recipient_has_announced() {
-    let key = Key::new(ED25519, 2, &[1, 2, 3, 4], 1);
-    let (mut session, mut messages) = key.start(&key.repair(&[1, 2, 4], 3), &[1, 2, 4], 1);
+    let key = Key::dealt(ED25519, 2, &[1, 2, 3, 4], 1);
+    let (mut session, mut messages) = key.start_repair(&key.repair(&[1, 2, 4], 3), &[1, 2, 4], 1);
     let lost = messages.remove(&id(3)).unwrap();
     session.board.post(id(4), &messages[&id(4)]).unwrap();
     session.board.post(id(1), &messages[&id(1)]).unwrap();
@@ -223,17 +222,17 @@ fn nobody_deals_before_the_recipient_has_announced() {
 
 #[test]
 fn transcripts_differ_when_any_message_or_parameter_does() {
-    let key = Key::new(ED25519, 2, &[1, 2, 3, 4], 1);
+    let key = Key::dealt(ED25519, 2, &[1, 2, 3, 4], 1);
     let base = key.repair(&[1, 2, 3], 4);
     let played = |seed| {
-        let (mut session, messages) = key.start(&base, &[1, 2], seed);
+        let (mut session, messages) = key.start_repair(&base, &[1, 2], seed);
         session.play(messages);
         session.board.transcript()
     };
     let mut transcripts = vec![played(1), played(2), Board::new(base.clone()).transcript()];
-    let other = Key::new(ED25519, 2, &[1, 2, 3, 4], 2);
-    let three = Key::new(ED25519, 3, &[1, 2, 3, 4], 1);
-    let p256 = Key::new(Suite::TestP256, 2, &[1, 2, 3, 4], 1);
+    let other = Key::dealt(ED25519, 2, &[1, 2, 3, 4], 2);
+    let three = Key::dealt(ED25519, 3, &[1, 2, 3, 4], 1);
+    let p256 = Key::dealt(Suite::TestP256, 2, &[1, 2, 3, 4], 1);
     let with = |session, context| {
         Parameters::new(SessionId(session), context, &key.public, ids([1, 2, 3]), id(4)).unwrap()
     };
@@ -255,7 +254,7 @@ fn transcripts_differ_when_any_message_or_parameter_does() {
 
 #[test]
 fn impossible_parameters_are_refused() {
-    let key = Key::new(ED25519, 3, &[1, 2, 3, 4, 5], 1);
+    let key = Key::dealt(ED25519, 3, &[1, 2, 3, 4, 5], 1);
     let errors = [
         (
             key.try_repair(&[1, 2], 4),
@@ -292,7 +291,7 @@ fn impossible_parameters_are_refused() {
 
 #[test]
 fn parameters_say_what_was_agreed_on() {
-    let key = Key::new(ED25519, 3, &[1, 2, 3, 4, 5], 1);
+    let key = Key::dealt(ED25519, 3, &[1, 2, 3, 4, 5], 1);
     let parameters = key.repair(&[1, 2, 3], 4);
     assert_eq!((parameters.suite(), parameters.session()), (ED25519, SessionId([1; 32])));
     assert_eq!((parameters.context(), parameters.min_signers()), (&[2; 32], 3));
@@ -302,8 +301,8 @@ fn parameters_say_what_was_agreed_on() {
 
 #[test]
 fn only_the_own_share_of_the_same_epoch_helps() {
-    let key = Key::new(ED25519, 2, &[1, 2, 3, 4], 1);
-    let other = Key::new(ED25519, 2, &[1, 2, 3, 4], 2);
+    let key = Key::dealt(ED25519, 2, &[1, 2, 3, 4], 1);
+    let other = Key::dealt(ED25519, 2, &[1, 2, 3, 4], 2);
     let parameters = key.repair(&[1, 2, 3], 4);
     for wrong in [&other.shares[&id(1)], &key.shares[&id(2)]] {
         let refused = Run::help(&parameters, id(1), wrong, &mut rng(1));
@@ -322,10 +321,10 @@ fn only_the_own_share_of_the_same_epoch_helps() {
 
 #[test]
 fn a_run_refuses_the_board_of_another_session() {
-    let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
+    let key = Key::dealt(ED25519, 2, &[1, 2, 3], 1);
     let other = Parameters::new(SessionId([9; 32]), [2; 32], &key.public, ids([1, 2]), id(3));
     let other = Board::new(other.unwrap());
-    let (session, _) = key.start(&key.repair(&[1, 2], 3), &[1, 2], 1);
+    let (session, _) = key.start_repair(&key.repair(&[1, 2], 3), &[1, 2], 1);
     for run in session.runs.into_values() {
         assert_eq!(run.advance(&other, &mut rng(1)).unwrap_err(), Error::OtherBoard);
     }
@@ -333,12 +332,12 @@ fn a_run_refuses_the_board_of_another_session() {
 
 #[test]
 fn a_run_refuses_a_board_that_forgot_messages() {
-    let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
+    let key = Key::dealt(ED25519, 2, &[1, 2, 3], 1);
     let parameters = key.repair(&[1, 2], 3);
     // Runs that have sent this many messages after the first, with the boards of all earlier
     // phases.
     let after = |sent: usize| {
-        let (mut session, mut messages) = key.start(&parameters, &[1, 2], 1);
+        let (mut session, mut messages) = key.start_repair(&parameters, &[1, 2], 1);
         let mut boards = vec![session.board.clone()];
         for _ in 0..sent {
             session.post(messages);
@@ -361,9 +360,9 @@ fn a_run_refuses_a_board_that_forgot_messages() {
 
 #[test]
 fn a_run_stops_when_somebody_else_speaks_in_its_name() {
-    let key = Key::new(ED25519, 3, &[1, 2, 3, 4, 5], 1);
+    let key = Key::dealt(ED25519, 3, &[1, 2, 3, 4, 5], 1);
     let parameters = key.repair(&[1, 2, 3, 5], 4);
-    let (mut session, messages) = key.start(&parameters, &[1, 2, 3], 1);
+    let (mut session, messages) = key.start_repair(&parameters, &[1, 2, 3], 1);
     let (_copy, of_copy) =
         Run::help(&parameters, id(1), &key.shares[&id(1)], &mut rng(99)).unwrap();
     session.board.post(id(1), &of_copy).unwrap();
@@ -374,15 +373,14 @@ fn a_run_stops_when_somebody_else_speaks_in_its_name() {
 
 #[test]
 fn a_run_started_twice_stops_before_a_second_message() {
-    let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
+    let key = Key::dealt(ED25519, 2, &[1, 2, 3], 1);
     let parameters = key.repair(&[1, 2], 3);
-    let (mut session, messages) = key.start(&parameters, &[1, 2], 1);
+    let (mut session, messages) = key.start_repair(&parameters, &[1, 2], 1);
     // The same seed, like a machine that was rolled back: the first message is the same.
-    let (twins, again) = key.start(&parameters, &[1, 2], 1);
+    let (twins, again) = key.start_repair(&parameters, &[1, 2], 1);
     assert_eq!(messages, again);
     session.post(messages);
-    let deals = session.advance();
-    session.post(deals);
+    session.step();
     for (me, run) in twins.runs {
         let refused = run.advance(&session.board, &mut rng(1));
         if me != id(3) {
@@ -393,8 +391,8 @@ fn a_run_started_twice_stops_before_a_second_message() {
 
 #[test]
 fn secrets_are_not_printed() {
-    let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
-    let (session, _) = key.start(&key.repair(&[1, 2], 3), &[1, 2], 1);
+    let key = Key::dealt(ED25519, 2, &[1, 2, 3], 1);
+    let (session, _) = key.start_repair(&key.repair(&[1, 2], 3), &[1, 2], 1);
     let session_id = "01".repeat(32);
     let printed = |of, state| {
         format!(
@@ -407,8 +405,8 @@ fn secrets_are_not_printed() {
 
 #[test]
 fn a_share_is_given_out_only_when_the_approval_counts() {
-    let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
-    let (mut session, mut messages) = key.start(&key.repair(&[1, 2], 3), &[1, 2], 1);
+    let key = Key::dealt(ED25519, 2, &[1, 2, 3], 1);
+    let (mut session, mut messages) = key.start_repair(&key.repair(&[1, 2], 3), &[1, 2], 1);
     for _ in 0..3 {
         session.post(messages);
         messages = session.advance();
@@ -421,12 +419,12 @@ fn a_share_is_given_out_only_when_the_approval_counts() {
 
 #[test]
 fn repairs_change_no_helpers_share_and_can_be_repeated() {
-    let key = Key::new(ED25519, 2, &[1, 2, 3, 4], 1);
+    let key = Key::dealt(ED25519, 2, &[1, 2, 3, 4], 1);
     for (seed, (lost, helpers)) in
         [(4, [1, 2]), (1, [3, 4]), (4, [2, 3]), (4, [1, 2])].into_iter().enumerate()
     {
         let parameters = key.repair(&helpers, lost);
-        let (mut session, messages) = key.start(&parameters, &helpers, seed as u64);
+        let (mut session, messages) = key.start_repair(&parameters, &helpers, seed as u64);
         session.play(messages);
         let repaired = session.repaired().unwrap();
         assert_eq!(repaired.to_bytes(), key.shares[&id(lost)].to_bytes());

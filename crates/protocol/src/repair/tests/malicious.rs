@@ -43,9 +43,9 @@ fn strangers_and_uninvolved_senders_change_nothing() {
 
 #[test]
 fn a_message_out_of_order_is_refused_and_blames_nobody() {
-    let key = Key::new(ED25519, 3, &[1, 2, 3, 4, 5], 1);
+    let key = Key::dealt(ED25519, 3, &[1, 2, 3, 4, 5], 1);
     let parameters = key.repair(&[1, 2, 3, 5], 4);
-    let (mut session, mut messages) = key.start(&parameters, &[1, 2, 3], 1);
+    let (mut session, mut messages) = key.start_repair(&parameters, &[1, 2, 3], 1);
     let mut rounds = Vec::new();
     let mut boards = Vec::new();
     while !messages.is_empty() {
@@ -119,8 +119,8 @@ fn two_messages_in_one_round_blame_their_sender_at_any_time() {
 
 #[test]
 fn nothing_is_taken_after_the_end() {
-    let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
-    let (mut session, messages) = key.start(&key.repair(&[1, 2], 3), &[1, 2], 1);
+    let key = Key::dealt(ED25519, 2, &[1, 2, 3], 1);
+    let (mut session, messages) = key.start_repair(&key.repair(&[1, 2], 3), &[1, 2], 1);
     let garbage = vec![1, 2, 3];
     let mut failed = session.board.clone();
     assert_eq!(failed.post(id(1), &garbage), Ok(Posted::Failed));
@@ -138,7 +138,7 @@ fn nothing_is_taken_after_the_end() {
 
 #[test]
 fn a_failed_session_has_another_transcript_for_each_offence() {
-    let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
+    let key = Key::dealt(ED25519, 2, &[1, 2, 3], 1);
     let transcript = |message: &[u8]| {
         let mut board = Board::new(key.repair(&[1, 2], 3));
         assert_eq!(board.post(id(1), message), Ok(Posted::Failed));
@@ -155,9 +155,9 @@ fn a_failed_session_has_another_transcript_for_each_offence() {
 #[case::too_short(&[5; 32])]
 #[case::too_long(&[5; 34])]
 fn a_malformed_announcement_blames_its_sender(#[case] message: &[u8]) {
-    let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
+    let key = Key::dealt(ED25519, 2, &[1, 2, 3], 1);
     for from in [2, 3] {
-        let (session, _) = key.start(&key.repair(&[1, 2], 3), &[1, 2], 1);
+        let (session, _) = key.start_repair(&key.repair(&[1, 2], 3), &[1, 2], 1);
         session.fails(id(from), message, &[(from, Fault::Malformed)]);
     }
 }
@@ -166,10 +166,10 @@ fn a_malformed_announcement_blames_its_sender(#[case] message: &[u8]) {
 #[case::identity([0; 32])]
 #[case::not_on_the_curve([0xff; 32])]
 fn an_invalid_encryption_key_blames_its_sender(#[case] encryption_key: [u8; 32]) {
-    let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
+    let key = Key::dealt(ED25519, 2, &[1, 2, 3], 1);
     let message = Announce { encryption_key }.encode(Round::Announce);
     for from in [2, 3] {
-        let (session, _) = key.start(&key.repair(&[1, 2], 3), &[1, 2], 1);
+        let (session, _) = key.start_repair(&key.repair(&[1, 2], 3), &[1, 2], 1);
         session.fails(id(from), &message, &[(from, Fault::InvalidKey)]);
     }
 }
@@ -178,7 +178,7 @@ fn an_invalid_encryption_key_blames_its_sender(#[case] encryption_key: [u8; 32])
 fn an_invalid_ephemeral_key_blames_its_sender() {
     for ephemeral in [[0; 32], [0xff; 32]] {
         let scene = Scene::dealt(ED25519, 2);
-        let mut deal = scene.forger.deal(&scene.session.board, &scene.summands());
+        let mut deal = scene.deal();
         deal.dealing.ephemeral = ephemeral;
         scene.fails(&deal.encode(), Fault::InvalidKey);
     }
@@ -187,7 +187,7 @@ fn an_invalid_ephemeral_key_blames_its_sender() {
 #[test]
 fn a_truncated_or_extended_dealing_blames_its_sender() {
     let scene = Scene::dealt(ED25519, 2);
-    let message = scene.forger.deal(&scene.session.board, &scene.summands()).encode();
+    let message = scene.deal().encode();
     assert_eq!(message.len(), 1 + 32 + 32 + 64 + 3 * 32 + 2 * 48);
     let malformed = [(2, Fault::Malformed)];
     for length in 1..message.len() {
@@ -199,7 +199,7 @@ fn a_truncated_or_extended_dealing_blames_its_sender() {
 #[test]
 fn the_share_of_another_epoch_or_participant_is_blamed() {
     for suite in Suite::ALL.iter().copied() {
-        let other = Key::new(suite, 3, &[1, 2, 3, 4, 5], 2);
+        let other = Key::dealt(suite, 3, &[1, 2, 3, 4, 5], 2);
         let one = Scene::dealt(suite, 2).key.share(1);
         let wrong = [other.share(2), one, SecretScalar::copy_of(&encode_scalar(suite, 7))];
         for share in wrong {
@@ -322,8 +322,7 @@ fn a_sum_of_zero_does_no_harm() {
         let zero = sum_of(&summands);
         assert_eq!(zero.expose(), &encode_scalar(suite, 0));
         session.post([(id(2), forger.deal(&session.board, &summands).encode())].into());
-        let sums = session.advance();
-        session.post(sums);
+        session.step();
         session.post([(id(2), forger.sum(&session.board, &zero).encode())].into());
         let verdict = session.advance();
         session.play(verdict);
@@ -350,7 +349,7 @@ fn an_ephemeral_key_that_is_anothers_or_made_of_it_has_no_proof() {
     for double in [false, true] {
         let scene = Scene::dealt(ED25519, 2);
         let board = &scene.session.board;
-        let mut deal = scene.forger.deal(board, &scene.summands());
+        let mut deal = scene.deal();
         let victim = *board.ephemeral(id(1)).unwrap();
         let stolen = if double { victim.point() + victim.point() } else { *victim.point() };
         deal.dealing.ephemeral = stolen.compress().0;
@@ -382,7 +381,7 @@ fn changing_a_proof_or_its_statement_blames_its_sender() {
     ];
     for change in changes {
         let scene = Scene::dealt(ED25519, 2);
-        let mut deal = scene.forger.deal(&scene.session.board, &scene.summands());
+        let mut deal = scene.deal();
         change(&mut deal);
         scene.fails(&deal.encode(), Fault::WrongProof);
     }
@@ -397,7 +396,7 @@ fn a_proof_for_another_session_or_helper_blames_its_sender() {
         let candidates = agreed.candidates().iter().copied();
         Parameters::new(SessionId(session), context, agreed.public(), candidates, id(4)).unwrap()
     };
-    let right = scene.forger.deal(board, &scene.summands());
+    let right = scene.deal();
     let view = right.view;
     for (parameters, view, me) in [
         (with([9; 32], [2; 32]), view, 2),
@@ -412,15 +411,15 @@ fn a_proof_for_another_session_or_helper_blames_its_sender() {
         scene.session.without_runs().fails(id(2), &deal.encode(), &fault);
     }
     let mut board = scene.session.board.clone();
-    assert_eq!(board.post(id(2), &right.encode()), Ok(Posted::Recorded));
+    board.takes(id(2), &right.encode());
 }
 
 /// Only a public key package that no key generation makes is like that, and no participant is to
 /// blame for it.
 #[test]
 fn shares_of_different_keys_repair_nothing_and_blame_nobody() {
-    let key = Key::new(ED25519, 2, &[1, 2, 3], 1);
-    let other = Key::new(ED25519, 2, &[1, 2, 3], 2);
+    let key = Key::dealt(ED25519, 2, &[1, 2, 3], 1);
+    let other = Key::dealt(ED25519, 2, &[1, 2, 3], 2);
     let mut shares = key.public.verifying_shares().clone();
     shares.insert(id(3), other.public.verifying_share(id(3)).unwrap().clone());
     let public = PublicKeyPackage::of_valid_points(2, key.public.verifying_key().clone(), shares);
@@ -467,9 +466,9 @@ proptest! {
         flip in 1..=255_u8,
         cut in prop::option::weighted(0.2, any::<prop::sample::Index>()),
     ) {
-        let key = Key::new(suite, 3, &[1, 2, 3, 4, 5], 1);
+        let key = Key::dealt(suite, 3, &[1, 2, 3, 4, 5], 1);
         let parameters = key.repair(&[1, 2, 3, 5], 4);
-        let (mut session, mut messages) = key.start(&parameters, &[1, 2, 3], 1);
+        let (mut session, mut messages) = key.start_repair(&parameters, &[1, 2, 3], 1);
         for current in 0..4 {
             if let Some(message) = messages.get_mut(&id(forged)).filter(|_| current == round) {
                 let position = position.index(message.len());
@@ -515,9 +514,9 @@ proptest! {
             1..8,
         ),
     ) {
-        let key = Key::new(suite, 3, &[1, 2, 3, 4, 5], 1);
+        let key = Key::dealt(suite, 3, &[1, 2, 3, 4, 5], 1);
         let parameters = key.repair(&[1, 2, 3, 5], 4);
-        let (mut session, mut messages) = key.start(&parameters, &[1, 2, 3], 1);
+        let (mut session, mut messages) = key.start_repair(&parameters, &[1, 2, 3], 1);
         for _ in 0..phase {
             session.post(messages);
             messages = session.advance();
@@ -551,8 +550,7 @@ fn a_wrong_own_summand_blames_who_kept_it() {
     let (Scene { mut session, forger, .. }, summands) = Scene::dealt_honestly(ED25519, 2);
     let own = off_by_one(ED25519, &summands[&id(2)]);
     let wrong = forger.add_up(&session.board, &own);
-    let sums = session.advance();
-    session.post(sums);
+    session.step();
     session.post([(id(2), forger.sum(&session.board, &wrong).encode())].into());
     let verdict = session.advance().remove(&id(4)).unwrap();
     session.fails(id(4), &verdict, &[(2, Fault::WrongSum { recipient: id(4) })]);

@@ -68,22 +68,20 @@ fn deal_without_share(
 /// them. (The sealed sum is a ciphertext to a key that they do not have.)
 #[test]
 fn all_helpers_but_one_learn_nothing_about_the_lost_share() {
-    let key = Key::new(ED25519, 3, &[1, 2, 3, 4], 1);
+    let key = Key::dealt(ED25519, 3, &[1, 2, 3, 4], 1);
     let parameters = key.repair(&[1, 2, 3], 4);
-    let (mut session, mut messages) = key.start(&parameters, &[2, 3], 2);
+    let (mut session, mut messages) = key.start_repair(&parameters, &[2, 3], 2);
     let (simulated, recipient) = (Forger::new(1, 3), Forger::new(4, 4));
     session.runs.remove(&id(4));
     for forger in [&simulated, &recipient] {
         messages.insert(forger.me, forger.announce());
     }
     session.post(messages);
-    let deals = session.advance();
-    session.post(deals);
+    session.step();
     let (deal, _) = deal_without_share(&simulated, &session.board, 1, 5);
     session.post([(id(1), deal)].into());
 
-    let sums = session.advance();
-    session.post(sums);
+    session.step();
     let anything = secret(Scalar::from(7_u64));
     session.post([(id(1), simulated.sum(&session.board, &anything).encode())].into());
     let view = session.board.view(Round::Verdict).unwrap();
@@ -98,16 +96,15 @@ fn all_helpers_but_one_learn_nothing_about_the_lost_share() {
 /// this share and no other plays helpers 1 and 2, so nothing is learned about theirs.
 #[test]
 fn a_helper_and_the_recipient_learn_no_other_share() {
-    let key = Key::new(ED25519, 3, &[1, 2, 3, 4], 1);
+    let key = Key::dealt(ED25519, 3, &[1, 2, 3, 4], 1);
     let parameters = key.repair(&[1, 2, 3], 4);
-    let (mut session, mut messages): (Session, Messages) = key.start(&parameters, &[3], 2);
+    let (mut session, mut messages): (Session, Messages) = key.start_repair(&parameters, &[3], 2);
     let (one, two) = (Forger::new(1, 3), Forger::new(2, 4));
     for forger in [&one, &two] {
         messages.insert(forger.me, forger.announce());
     }
     session.post(messages);
-    let deals = session.advance();
-    session.post(deals);
+    session.step();
     // The unknown values are in one column, that of 1.
     let (first, by_one) = deal_without_share(&one, &session.board, 1, 5);
     let (second, by_two) = deal_without_share(&two, &session.board, 1, 6);
@@ -128,8 +125,7 @@ fn a_helper_and_the_recipient_learn_no_other_share() {
     let kept = weight * scalar(&key.share(3)) - from_three(&one) - from_three(&two);
     let of_three = of(&by_one, id(3)) + of(&by_two, id(3)) + kept;
     let of_one = scalar(&key.share(4)) - of_two - of_three;
-    let sums = session.advance();
-    session.post(sums);
+    session.step();
     for (forger, sum) in [(&one, of_one), (&two, of_two)] {
         session.post([(forger.me, forger.sum(&session.board, &secret(sum)).encode())].into());
     }

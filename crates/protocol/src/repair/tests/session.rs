@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::algebra::Weights;
-use crate::keys::{KeyPackage, PublicKeyPackage, VerifyingKey, VerifyingShare};
-use crate::keyshare::{Fault, Phase, Posted, SessionId};
+use crate::keys::KeyPackage;
+use crate::keyshare::{Fault, Phase, SessionId};
 use crate::repair::message::{Deal, Dealing, Round, Sum};
 use crate::repair::{Board, Parameters, ParametersError, Run};
 use crate::secret::SecretScalar;
@@ -16,41 +16,10 @@ use crate::session::{possession, test_session};
 use crate::{Identifier, Suite};
 
 pub(super) use crate::session::test_session::{
-    ED25519, Messages, add, encode_scalar, id, ids, is_of_another_view, off_by_one, rng,
+    ED25519, Key, Messages, add, encode_scalar, id, ids, is_of_another_view, off_by_one, rng,
 };
 
-/// A key and all its shares, made in one place.
-pub(super) struct Key {
-    pub(super) public: PublicKeyPackage,
-    pub(super) shares: BTreeMap<Identifier, KeyPackage>,
-}
-
 impl Key {
-    pub(super) fn new(suite: Suite, min_signers: u16, members: &[u16], seed: u64) -> Self {
-        let algebra = suite.algebra();
-        let dealer = algebra.deal(min_signers, &mut rng(seed));
-        let constant = dealer.coefficients()[..algebra.point_length()].to_vec();
-        let share_of = |member: &u16| {
-            let point = algebra.public_key(&dealer.sub_share(id(*member))).unwrap();
-            (id(*member), VerifyingShare::of_valid_point(suite, point))
-        };
-        let public = PublicKeyPackage::of_valid_points(
-            min_signers,
-            VerifyingKey::of_valid_point(suite, constant),
-            members.iter().map(share_of).collect(),
-        );
-        let package = |member: &u16| {
-            let share = dealer.sub_share(id(*member));
-            (id(*member), KeyPackage::of_valid_share(id(*member), share, &public).unwrap())
-        };
-        let shares = members.iter().map(package).collect();
-        Self { public, shares }
-    }
-
-    pub(super) fn share(&self, of: u16) -> SecretScalar {
-        SecretScalar::copy_of(self.shares[&id(of)].signing_share().expose())
-    }
-
     pub(super) fn try_repair(
         &self,
         candidates: &[u16],
@@ -65,7 +34,7 @@ impl Key {
     }
 
     /// Starts the runs of the recipient and of those candidates who are online.
-    pub(super) fn start(
+    pub(super) fn start_repair(
         &self,
         parameters: &Parameters,
         online: &[u16],
@@ -214,10 +183,10 @@ pub(super) struct Scene {
 impl Scene {
     /// Until 1, 2, 3 and 4 have announced.
     pub(super) fn announced(suite: Suite, forged: u16) -> Self {
-        let key = Key::new(suite, 3, &[1, 2, 3, 4, 5], 1);
+        let key = Key::dealt(suite, 3, &[1, 2, 3, 4, 5], 1);
         let parameters = key.repair(&[1, 2, 3, 5], 4);
         let forger = Forger::new(forged, 5);
-        let (mut session, mut messages) = key.start(&parameters, &[1, 2, 3], 6);
+        let (mut session, mut messages) = key.start_repair(&parameters, &[1, 2, 3], 6);
         session.runs.remove(&id(forged));
         messages.insert(id(forged), forger.announce());
         session.post(messages);
@@ -228,8 +197,7 @@ impl Scene {
     /// Until all honest helpers have dealt.
     pub(super) fn dealt(suite: Suite, forged: u16) -> Self {
         let mut scene = Self::announced(suite, forged);
-        let deals = scene.session.advance();
-        scene.session.post(deals);
+        scene.session.step();
         scene
     }
 
@@ -238,13 +206,26 @@ impl Scene {
         self.forger.split(&self.session.board, &self.key.share(self.forger.me.get()))
     }
 
+    /// What the forged helper would deal if it were honest.
+    pub(super) fn deal(&self) -> Deal {
+        self.forger.deal(&self.session.board, &self.summands())
+    }
+
     /// Until the forged helper has dealt as an honest one.
     pub(super) fn dealt_honestly(suite: Suite, forged: u16) -> (Self, Summands) {
         let mut scene = Self::dealt(suite, forged);
         let summands = scene.summands();
-        let deal = scene.forger.deal(&scene.session.board, &summands).encode();
-        assert_eq!(scene.session.board.post(id(forged), &deal), Ok(Posted::Recorded));
+        scene.session.board.takes(id(forged), &scene.deal().encode());
         (scene, summands)
+    }
+
+    /// The forged participant's complaint about `about` fails, however `change` changes it.
+    pub(super) fn complains(self, about: u16, change: impl FnOnce(&mut Complaint), fault: Fault) {
+        let Self { session: Session { board, .. }, forger, .. } = &self;
+        let mut complaint = forger.complaint(board, 1);
+        change(&mut complaint);
+        let message = forger.complain(board, Complaints::from([(id(about), complaint)]));
+        self.fails(&message, fault);
     }
 
     /// Like [`Session::fails`], for a message of the forged participant.
