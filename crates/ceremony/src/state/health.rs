@@ -1,9 +1,11 @@
 //! Which members can use their shares, as far as the log shows.
 //!
-//! A member can be *unable*, by what the log says of its account. It can also be *silent*: nothing has shown for a while
-//! that its node still has its share. Certifying, signing, and a proof of possession show it. The first is a rule: a
-//! member that is unable has no vote and deals no share. The second is for people, because it depends on the time. The
-//! same applies to a duplicated node: neither copy signs, the account keeps its vote, and restarting either copy ends it.
+//! The roster can show that a member is *unable*. A member can also be *silent*: the log contains
+//! no recent proof (a certification, a signature, or a proof of possession) that its node still has
+//! its share. The first is a rule: a member that is unable has no vote and deals no share. The
+//! second is for people, because it depends on the time. The same applies to a duplicated node:
+//! neither copy signs, but the account keeps its vote, and the state ends when either copy
+//! restarts.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,28 +14,28 @@ use crate::state::IvnState;
 use crate::state::model::group::Group;
 use crate::state::model::key::Health;
 
-/// A group that would have too few healthy shares, or just enough.
+/// A group that would have only min_signers healthy shares or fewer.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Shortfall {
-    /// Which.
     pub group: GroupName,
-    /// How many it takes to sign.
     pub min_signers: usize,
-    /// How many members there are.
     pub members: usize,
     /// How many there would be.
     pub healthy: usize,
 }
 
 impl Shortfall {
-    /// Whether nothing could be signed any more.
+    /// Whether the group could not sign any more.
     pub fn is_fatal(&self) -> bool {
         self.healthy < self.min_signers
     }
 }
 
+#[expect(missing_docs, reason = "the names say it")]
 impl IvnState {
-    /// What is known of each member's share at `now`, in the order of the definition. Empty before there is a key.
+    /// The health of each member's share at `now`, in the order of the definition. Empty before
+    /// there is a key.
     pub fn health<'a>(&self, group: &'a Group, now: Timestamp) -> Vec<(&'a AccountName, Health)> {
         let doubled = |name| self.account(name).is_ok_and(|account| account.duplicated);
         let with_roster = |(name, health)| match health {
@@ -45,19 +47,17 @@ impl IvnState {
         group.health(now).into_iter().map(with_roster).collect()
     }
 
-    /// How many members' shares are healthy at `now`.
     pub fn healthy(&self, group: &Group, now: Timestamp) -> usize {
         let health = self.health(group, now).into_iter();
         health.filter(|(_, health)| matches!(health, Health::Healthy { .. })).count()
     }
 
-    /// The groups that this account is a member of.
     pub fn groups_of(&self, name: &AccountName) -> impl Iterator<Item = &GroupName> {
         let of = self.groups.values().filter(move |group| group.has_member(name));
         of.map(|group| &group.definition.name)
     }
 
-    /// The groups that this account would become a member of by a change that is pending.
+    /// The groups that this account would join by a pending change.
     pub(in crate::state) fn groups_to_be_of(
         &self,
         name: &AccountName,
@@ -68,7 +68,8 @@ impl IvnState {
         pending.map(|group| &group.definition.name)
     }
 
-    /// The groups that would have as few healthy shares as a signature takes, or fewer, at `now` without this member's.
+    /// The groups that would have at most min_signers healthy shares at `now` without this
+    /// member's.
     pub fn shortfalls(&self, without: &AccountName, now: Timestamp) -> Vec<Shortfall> {
         let of = |group: &Group| {
             let key = group.key.as_ref().filter(|_| group.has_member(without))?;

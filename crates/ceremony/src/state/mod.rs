@@ -1,9 +1,10 @@
 //! The one fold over log entries that node, coordinator and auditor share.
 //!
-//! [`IvnState::apply`] decides whether an entry is admissible and, if so, what it changes. An honest coordinator appends
-//! only entries that its own fold admits, so an entry in the log that is not admissible is the coordinator's fault, and
-//! a node that meets one stops following. A request by an account that may not make it *is* admissible: it stands in
-//! the log as refused, and everybody computes that refusal for themselves.
+//! [`IvnState::apply`] decides whether an entry is admissible and, if so, what it changes. An
+//! honest coordinator appends only entries that its own fold admits. So an inadmissible entry in
+//! the log is the coordinator's fault, and a node that meets one stops following. A request by an
+//! account that may not make it *is* admissible: the log records it as refused, and every reader
+//! computes that refusal.
 //!
 //! `apply` validates before it changes anything: an inadmissible entry leaves the state as it was.
 
@@ -35,10 +36,10 @@ use model::roster::{Decision, Invited, check_deployment};
 pub use model::session::{ActivationRecord, PastSession, Session, SessionPhase};
 pub use refusal::Refusal;
 
-/// The most characters in the reason of a refusal.
+/// The most characters in the reason of a rejection.
 const MAX_REASON: usize = 500;
 
-/// Everything that the log says, at one size.
+/// The state of the log at one size.
 #[derive(Clone, Debug)]
 pub struct IvnState {
     ivn: IvnId,
@@ -47,77 +48,63 @@ pub struct IvnState {
     time: Timestamp,
     accounts: BTreeMap<AccountName, Account>,
     invitations: BTreeMap<AccountName, Invitation>,
-    /// The latest invitation of each name.
     invited: BTreeMap<AccountName, Invited>,
     /// Every key that any account ever had.
     keys: BTreeSet<PublicKey>,
-    /// Accounts that were removed, and the index of the entry that says so.
+    /// Removed accounts, and the index of the entry that removed each.
     former: BTreeMap<AccountName, u64>,
     groups: BTreeMap<GroupName, Group>,
-    /// Every session that ever started: whose, and the index of the entry that started it.
+    /// Every session that ever started: its group, and the index of the entry that started it.
     sessions: BTreeMap<SessionId, (GroupName, u64)>,
-    /// Every change that was ever proposed.
     changes: BTreeMap<EntryId, GroupName>,
     requests: BTreeMap<EntryId, RequestState>,
     /// The first request for each document that was not refused.
     documents: BTreeMap<Digest, EntryId>,
     /// Ids of entries whose effect a later entry can undo, such as votes by members who then leave.
-    /// Without them the coordinator could repeat such an entry, which needs no key, and restore the
-    /// effect.
+    /// Without this set the coordinator could replay such an entry, which needs no key, and restore
+    /// the old effect.
     said: BTreeSet<EntryId>,
 }
 
-/// What an entry changed: for those who have something to do about it.
+/// What an entry changed, for callers that act on it.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Event {
-    /// An account may join.
     Invited(AccountName),
-    /// An account is on the roster.
     Admitted(AccountName),
-    /// Something about this account is other than before: its keys, its roles, or that it may act again.
+    /// This account has new keys or roles, or may act again.
     Account(AccountName),
-    /// This account may not act any more, or those who had its keys may not.
+    /// This account, or the owner of its former keys, may not act any more.
     Dismissed(AccountName),
-    /// A process of this account's node started.
     NodeStarted(AccountName),
-    /// A group waits for its members' acceptance.
     GroupDefined(GroupName),
-    /// A member accepted.
     GroupAccepted(GroupName),
-    /// A change of the group was proposed, voted on, accepted by who would join, or taken back.
+    /// A change of the group was proposed, voted on, accepted by a joiner, or withdrawn.
     Change(GroupName),
-    /// A session moved: started, a message, a certification.
+    /// A session started, or recorded a message or a certification.
     Ceremony(GroupName),
-    /// A session ended without a key.
     CeremonyAborted(GroupName),
-    /// All participants certified: the shares are to be activated.
+    /// All participants certified, so that the shares can be activated.
     CeremonyCertified(GroupName),
-    /// The group's key is in use, with these shares and no others.
     EpochStarted(GroupName),
-    /// Somebody destroyed its share of an earlier epoch.
     ShareDestroyed(GroupName),
-    /// Somebody showed that its node can use its share.
     ShareProved(GroupName),
-    /// A request is open for approval.
     RequestOpened(EntryId),
-    /// A consent or refusal was counted.
     RequestVoted(EntryId),
-    /// A request has the consents that it needs.
     RequestApproved(EntryId),
-    /// A request can not get the consents that it needs any more.
     RequestRejected(EntryId),
-    /// A request was refused by rule.
     RequestRefused(EntryId),
-    /// A request is signed.
     RequestSigned(EntryId),
 }
 
+#[expect(missing_docs, reason = "the names say it")]
 impl IvnState {
-    /// The state after the genesis entry.
+    /// Returns the state after the genesis entry.
     ///
     /// # Errors
     ///
-    /// If it is no genesis, or not signed by the admin and the coordinator that it names.
+    /// Fails if the entry is not a genesis, or is not signed by the admin and the coordinator that
+    /// it names.
     pub fn found(entry: &Entry) -> Result<Self, Refusal> {
         let Statement {
             ivn: None,
@@ -157,7 +144,7 @@ impl IvnState {
     ///
     /// # Errors
     ///
-    /// Why the entry is not admissible here; the state is as before.
+    /// Fails if the entry is not admissible here; the state is then as before.
     pub fn apply(&mut self, entry: &Entry) -> Result<Vec<Event>, Refusal> {
         let statement = entry.statement();
         if statement.ivn != Some(self.ivn) {
@@ -165,14 +152,14 @@ impl IvnState {
         }
         let now = match statement.author {
             Author::Account(_) => self.time.max(statement.at),
-            // The time is what members say it is. Otherwise one entry that the coordinator made with a wrong clock would
-            // let everything lapse, for ever.
+            // Only members' statements advance the time. Otherwise one entry that the coordinator
+            // made with a wrong clock would make every deadline pass, permanently.
             Author::Coordinator => {
                 statement.at.clamp(self.time, self.time.plus(crate::state::clock::MAX_CLOCK_LEAD))
             }
         };
         match (&statement.author, &statement.body) {
-            // Their keys are checked with what they say.
+            // These rules check the statement together with its keys.
             (Author::Account(_), Body::AccountAdmitted { .. } | Body::KeysRotated { .. }) => {}
             (Author::Account(name), _) => entry.verify(&[self.active(name)?.keys.identity])?,
             (Author::Coordinator, _) => entry.verify(&[self.genesis.coordinator_key])?,
@@ -192,7 +179,8 @@ impl IvnState {
         Ok(events)
     }
 
-    /// Applies the rules for this kind of statement. Its author may make such statements.
+    /// Applies the rules for this kind of statement. The caller has checked that the author may
+    /// make such statements.
     fn take(&mut self, entry: &Entry, now: Timestamp) -> Result<Vec<Event>, Refusal> {
         let Statement { author, at, body, .. } = entry.statement();
         let id = entry.id();
@@ -261,7 +249,7 @@ impl IvnState {
         }
     }
 
-    /// Consent, or the reason for a refusal, on a request or on a change of a group.
+    /// An approval, or the reason for a rejection, of a request or of a change of a group.
     fn vote(
         &mut self,
         id: EntryId,
@@ -277,8 +265,8 @@ impl IvnState {
         }
     }
 
-    /// Refuses an entry that is in the log already. Every rule for a kind that
-    /// [`crate::entry::Class::reversible`] names asks for it.
+    /// Rejects an entry that is already in the log. Every rule for a kind that
+    /// [`crate::entry::Class::reversible`] names calls this.
     fn check_unsaid(&self, id: EntryId, author: &AccountName) -> Result<(), Refusal> {
         match self.said.contains(&id) {
             true => Err(Entries::AlreadySaid { account: author.clone() }.into()),
@@ -286,22 +274,20 @@ impl IvnState {
         }
     }
 
-    /// The IVN's id.
     pub fn ivn(&self) -> IvnId {
         self.ivn
     }
 
-    /// The founding statement.
     pub fn genesis(&self) -> &Genesis {
         &self.genesis
     }
 
-    /// How many entries this is the state of.
+    /// The number of entries that make this state.
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// The latest time that any account claims.
+    /// The latest time that any account states.
     pub fn time(&self) -> Timestamp {
         self.time
     }
@@ -311,32 +297,29 @@ impl IvnState {
         format!("{}/ivn/{}", self.genesis.deployment, self.ivn)
     }
 
-    /// All accounts on the roster.
     pub fn accounts(&self) -> &BTreeMap<AccountName, Account> {
         &self.accounts
     }
 
-    /// Accounts that were removed, and the index of the entry that says so.
+    /// Removed accounts, and the index of the entry that removed each.
     pub fn former_accounts(&self) -> &BTreeMap<AccountName, u64> {
         &self.former
     }
 
-    /// All open invitations, by the name that they admit.
+    /// All invitations, by the name that they admit.
     pub fn invitations(&self) -> &BTreeMap<AccountName, Invitation> {
         &self.invitations
     }
 
-    /// All groups.
     pub fn groups(&self) -> &BTreeMap<GroupName, Group> {
         &self.groups
     }
 
-    /// All requests.
     pub fn requests(&self) -> &BTreeMap<EntryId, RequestState> {
         &self.requests
     }
 
-    /// The account of that name.
+    /// Returns an account of the roster.
     ///
     /// # Errors
     ///
@@ -348,12 +331,11 @@ impl IvnState {
         })
     }
 
-    /// The identity key of an account, if it is on the roster.
     pub fn identity_key(&self, name: &AccountName) -> Option<PublicKey> {
         self.accounts.get(name).map(|account| account.keys.identity)
     }
 
-    /// The group of that name.
+    /// Returns the group of that name.
     ///
     /// # Errors
     ///
@@ -364,12 +346,11 @@ impl IvnState {
             .ok_or_else(|| Refusal::Groups(Groups::UnknownGroup { group: name.clone() }))
     }
 
-    /// The group whose session this is or was.
     pub fn group_of_session(&self, session: SessionId) -> Option<&Group> {
         self.sessions.get(&session).and_then(|(group, _)| self.groups.get(group))
     }
 
-    /// With which set of shares this is signed now.
+    /// The epoch of the shares that sign this now.
     pub fn epoch_of(&self, subject: Subject) -> Option<u64> {
         match subject {
             Subject::Request { request } => {
@@ -383,12 +364,12 @@ impl IvnState {
         }
     }
 
-    /// Index of the entry that started this session.
+    /// The index of the entry that started this session.
     pub fn session_index(&self, session: SessionId) -> Option<u64> {
         self.sessions.get(&session).map(|(_, index)| *index)
     }
 
-    /// The request of that id.
+    /// Returns the request of that id.
     ///
     /// # Errors
     ///

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::dsse::EntryError;
 use crate::names::{AccountName, EntryId, GroupName};
 
-/// Why the log does not admit an entry. All readers agree, since all compute it from the same log.
+/// Why the log does not admit an entry. All readers agree, because all compute it from the same
+/// log.
 ///
 /// Two of them depend on more than the log, and only the coordinator checks them:
 /// [`Entries::ClockSkew`] and [`Entries::TooMuch`].
@@ -25,7 +26,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The stable code of this refusal: the same word as `why` in its JSON.
+    /// The stable code of this refusal, which is the value of `why` in its JSON.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Entries(refusal) => refusal.code(),
@@ -66,7 +67,7 @@ macro_rules! family {
 }
 
 family! {
-    /// Why an entry is refused whatever it is about.
+    /// Why the log does not admit an entry, whatever its kind.
     Entries {
         #[error("the first entry of a log must be a genesis, and no other entry may be one")]
         NotGenesis = "not-genesis",
@@ -100,7 +101,7 @@ family! {
 }
 
 family! {
-    /// Why a statement about an account, or by it, is refused.
+    /// Why the log does not admit a statement about an account, or by it.
     Accounts {
         #[error("there is no account \"{account}\"")]
         UnknownAccount { account: AccountName } = "unknown-account",
@@ -148,7 +149,7 @@ family! {
 }
 
 family! {
-    /// Why a statement about a group, or by one of its members, is refused.
+    /// Why the log does not admit a statement about a group, or by one of its members.
     Groups {
         #[error("there is no group \"{group}\"")]
         UnknownGroup { group: GroupName } = "unknown-group",
@@ -196,7 +197,7 @@ family! {
 }
 
 family! {
-    /// Why a proposed change of a group is refused.
+    /// Why the log does not admit a proposed change of a group.
     Changes {
         #[error(
             "only {able} members of group \"{group}\" could approve this, and {needed} must; if \
@@ -236,7 +237,7 @@ family! {
 }
 
 family! {
-    /// Why a statement about a session is refused.
+    /// Why the log does not admit a statement about a session.
     Sessions {
         #[error(
             "the last session of group \"{group}\" failed permanently; define the group again, \
@@ -263,7 +264,7 @@ family! {
 }
 
 family! {
-    /// Why a request, a vote, or a signature is refused.
+    /// Why the log does not admit a request, a vote, or a signature.
     Requests {
         #[error(
             "the group's policy is not the one that the request was made under; make the request \
@@ -291,7 +292,7 @@ family! {
 }
 
 family! {
-    /// Why a statement about the author's own share is refused.
+    /// Why the log does not admit a statement about the author's own share.
     Possession {
         #[error("group \"{group}\" has no past epoch {epoch}")]
         NotAPastEpoch { group: GroupName, epoch: u64 } = "not-a-past-epoch",
@@ -299,7 +300,7 @@ family! {
 }
 
 family! {
-    /// Why a confirmation by the previous members is refused.
+    /// Why the log does not admit a confirmation by the previous members.
     Confirmations {
         #[error(
             "group \"{group}\" needs no confirmation by the previous members for epoch {epoch}"
@@ -313,7 +314,6 @@ family! {
     }
 }
 
-/// Explains which of the bounds of min_signers is broken.
 fn min_signers_problem(min_signers: u16, members: usize) -> String {
     match min_signers {
         0 | 1 => format!(

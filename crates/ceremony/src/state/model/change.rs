@@ -10,92 +10,78 @@ use crate::entry::{AbortReason, GroupChange};
 use crate::names::{AccountName, EntryId, Timestamp};
 use crate::policy::{Decision, decide};
 
-/// A change that is proposed or under way.
+/// A change that is proposed or is being carried out.
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Change {
-    /// Its entry.
     pub id: EntryId,
-    /// That entry's index.
+    /// The index of its entry.
     pub index: u64,
-    /// Who proposed it.
     pub proposer: AccountName,
-    /// When, by the log's time.
+    /// By the log's time.
     pub at: Timestamp,
-    /// What the group is to be.
     pub proposal: GroupChange,
-    /// Members who consented.
     pub approvals: BTreeSet<AccountName>,
-    /// Members who refused, and why.
+    /// Members that rejected it, and their reasons.
     pub refusals: BTreeMap<AccountName, String>,
-    /// How many consents it takes.
     pub approvals_required: u16,
-    /// Who would join, and consents to that.
+    /// Accounts that would join, and accepted that.
     pub accepted: BTreeSet<AccountName>,
-    /// Whether it has the consents: it is carried out when all who join have accepted and everybody is there.
+    /// Whether it has enough approvals. It is carried out once all joiners have accepted and all
+    /// participants are connected.
     pub approved: bool,
-    /// What the participants of its latest session were numbered, once there was one.
+    /// The identifiers of the participants in its latest session.
     pub(in crate::state) identifiers: BTreeMap<AccountName, Identifier>,
-    /// Who was caught cheating while it was carried out.
+    /// Accounts that were caught cheating while it was carried out.
     pub(in crate::state) culprits: BTreeSet<AccountName>,
-    /// In a repair, who announced to help and then held it up. That proves nothing, and the others are tried first.
+    /// Members that announced to help in a repair and then held it up. That proves nothing, but the
+    /// others are tried first.
     pub(in crate::state) late: BTreeSet<AccountName>,
 }
 
 /// A change that is over.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct PastChange {
-    /// Its entry.
     pub id: EntryId,
-    /// Who proposed it.
     pub proposer: AccountName,
-    /// What was proposed.
     pub proposal: GroupChange,
-    /// Who had refused, members and who would join, and why.
+    /// Members and joiners that rejected it, and their reasons.
     pub refusals: BTreeMap<AccountName, String>,
-    /// What became of it.
     pub end: ChangeEnd,
 }
 
-/// How a change ended. In all cases but one the group is as before.
+/// How a change ended. The group is as before unless the change is `Done`.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum ChangeEnd {
-    /// It is in force, with these shares.
     Done {
-        /// Their epoch.
         epoch: u64,
     },
-    /// The member has its share back.
+    /// The member has its share again.
     Repaired {
-        /// Of which set of shares.
         epoch: u64,
     },
-    /// Too many members refused.
     Rejected,
-    /// Who would join by it does not want to.
     Declined {
-        /// Who.
         by: AccountName,
     },
     /// It was not carried out in time.
     Lapsed,
-    /// It was to make new shares only, and gave way to a change.
+    /// It was a refresh, and gave way to this change.
     Replaced {
-        /// The change's entry.
         by: EntryId,
     },
-    /// It was taken back.
     Withdrawn {
-        /// By whom.
         by: AccountName,
     },
-    /// This account was to get a share by it, and was removed or given other keys meanwhile: it is not who the members
-    /// consented to.
+    /// This account was to get a share, and was removed or got new keys meanwhile. It is not the
+    /// account that the members approved.
     Void {
-        /// Whose.
         account: AccountName,
     },
-    /// The session that was to carry it out failed, for a reason that would not go away.
+    /// Its session failed, for a reason that a new session would not remove.
     Failed(AbortReason),
 }
 
@@ -117,13 +103,13 @@ impl fmt::Display for ChangeEnd {
     }
 }
 
+#[expect(missing_docs, reason = "the names say it")]
 impl Change {
     /// Whether it is too late at `now` to decide on it or to begin to carry it out.
     pub fn lapsed(&self, now: Timestamp) -> bool {
         now > self.proposal.expires_at
     }
 
-    /// Whether this account is to get a share by it.
     pub fn gives_share_to(&self, name: &AccountName) -> bool {
         match &self.proposal.repairs {
             Some(member) => member == name,
@@ -131,7 +117,7 @@ impl Change {
         }
     }
 
-    /// How its vote stands while so many members may still decide.
+    /// The result of its vote while this many members may still decide.
     pub(in crate::state) fn decision(&self, undecided: usize) -> Decision {
         decide(self.approvals_required, self.approvals.len(), undecided)
     }

@@ -1,4 +1,4 @@
-//! A group: its definition, its members' consent, its key, and what is being changed about it.
+//! A group: its definition, its members' acceptances, its key, and its pending change.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,38 +17,38 @@ use crate::state::model::session::{
 };
 use crate::state::refusal::{Entries, Refusal, Requests, Sessions};
 
-/// The most signers whose signed messages fit one signature entry, whatever they are called.
+/// The most signers whose signed messages fit one signature entry, whatever their names.
 pub const MOST_SIGNERS: u16 = 100;
 
-/// A group.
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Group {
-    /// What is in force: what an admin defined, or what the latest change made of it.
+    /// The definition by an admin, or by the latest change.
     pub definition: GroupDefinition,
-    /// The entry that says so.
+    /// The entry that defined it.
     pub defined: EntryId,
-    /// When it was stated, by its author's clock.
+    /// The time of that entry, by its author's clock.
     pub defined_at: Timestamp,
-    /// Which members accepted it.
+    /// Members that accepted the definition.
     pub accepted: BTreeSet<AccountName>,
-    /// The running session that makes the key, or shares it anew.
+    /// The running session that makes the key or new shares of it, or repairs a share.
     pub session: Option<Session>,
-    /// The sessions without a key since the group was defined, or since the latest change was proposed.
+    /// The failed sessions since the group was defined, or since the latest change was proposed.
     pub past: Vec<PastSession>,
-    /// The key, once activated.
     pub key: Option<GroupKey>,
-    /// The proposed change, or the one that is being carried out.
+    /// The change that is proposed or is being carried out.
     pub change: Option<Change>,
-    /// How earlier changes ended, oldest first.
+    /// How earlier changes ended, the oldest first.
     pub past_changes: Vec<PastChange>,
-    /// The epochs before the key's present one, oldest first.
+    /// The epochs before the present one, the oldest first.
     pub past_epochs: Vec<PastEpoch>,
-    /// What those before have to show about each change of members, of min_signers, or of a member's keys, oldest first.
+    /// What the previous members have to confirm about each change of members, of min_signers, or
+    /// of a member's keys, the oldest first.
     pub handovers: Vec<Handover>,
 }
 
+#[expect(missing_docs, reason = "the names say it")]
 impl Group {
-    /// Whether the group signs documents of that type.
     pub fn serves(&self, document_type: Option<&DocumentType>) -> bool {
         match document_type {
             Some(kind) => self.definition.document_types.contains(kind),
@@ -56,7 +56,8 @@ impl Group {
         }
     }
 
-    /// The protocol identifier of somebody who holds a share, or is to get one: its own in all epochs.
+    /// The protocol identifier of an account that holds or is to get a share. It stays the same in
+    /// all epochs.
     pub fn identifier(&self, name: &AccountName) -> Option<Identifier> {
         let holds = self.key.as_ref().and_then(|key| key.identifiers.get(name).copied());
         let takes_part = || self.session.as_ref()?.terms.identifiers.get(name).copied();
@@ -71,24 +72,25 @@ impl Group {
         holds.or_else(takes_part).or_else(defined)
     }
 
-    /// Whether this account is a member now.
     pub fn has_member(&self, name: &AccountName) -> bool {
         self.definition.members.contains(name)
     }
 
-    /// Whose acceptance is missing: of the definition, or of the proposed change by who would join.
+    /// Members that have not accepted the definition, and joiners that have not accepted the
+    /// change.
     pub fn not_accepted(&self) -> impl Iterator<Item = &AccountName> {
         let joiners = self.change.iter().flat_map(move |change| change.not_accepted(self));
         let members = self.definition.members.iter().filter(|_| self.key.is_none());
         members.filter(|name| !self.accepted.contains(*name)).chain(joiners)
     }
 
-    /// Why this member can not use its share of the group's key, if it can not.
+    /// Why this member cannot use its share of the group's key, or `None` if it can.
     pub fn unable(&self, name: &AccountName) -> Option<Unable> {
         self.key.as_ref()?.unable.get(name).copied()
     }
 
-    /// Whether this account has a say: a member that can use its share, or, before there is a key, any member.
+    /// Whether this account has a vote: it is a member that can use its share or, before there is a
+    /// key, any member.
     pub fn has_say(&self, name: &AccountName) -> bool {
         self.has_member(name) && self.unable(name).is_none()
     }
@@ -108,19 +110,19 @@ impl Group {
         self.definition.members.iter().map(|name| (name, of(name))).collect()
     }
 
-    /// When the policy wants new shares made by themselves; never if it does not, or there is no key.
+    /// When the policy requires a refresh. `None` if it requires none, or if there is no key.
     pub fn refresh_due(&self) -> Option<Timestamp> {
         Some(self.key.as_ref()?.activated.plus(self.definition.policy.governance.refresh_every?))
     }
 
-    /// Members who keep new shares from being made by themselves, since not everybody can get one without anybody's
-    /// consent. Empty before there is a key.
+    /// Members that prevent automatic refreshes, because giving them a share takes consent. Empty
+    /// before there is a key.
     pub fn hinder_refresh(&self) -> Vec<(&AccountName, Unable)> {
         let members = self.definition.members.iter();
         members.filter_map(|name| Some((name, self.unable(name)?))).collect()
     }
 
-    /// Whether a change stands in the way of another one.
+    /// The change that prevents a new one.
     pub(in crate::state) fn changing(&self, now: Timestamp) -> Option<&Change> {
         self.change.as_ref().filter(|change| self.session.is_some() || !change.lapsed(now))
     }
@@ -131,7 +133,8 @@ impl Group {
         change.is_some_and(|change| change.gives_share_to(account) && !self.has_member(account))
     }
 
-    /// Who would join does not want to. The change is over: it was proposed and approved with everybody in it.
+    /// A joiner declines. This ends the change, because all members that approved it approved it
+    /// with this joiner.
     pub(in crate::state) fn decline(
         &mut self,
         joiner: &AccountName,
@@ -156,11 +159,11 @@ impl Group {
         }
     }
 
-    /// What the next session would be for; none if nothing is to be made.
+    /// Returns the plan of the next session.
     ///
     /// # Errors
     ///
-    /// Why no session may start now.
+    /// Fails if no session may start now.
     pub(in crate::state) fn next_terms(&self, now: Timestamp) -> Result<SessionPlan, Refusal> {
         let name = &self.definition.name;
         if self.session.is_some() {
@@ -186,18 +189,18 @@ impl Group {
         Ok(terms)
     }
 
-    /// What a session that may start now would be for.
     pub fn may_start(&self, now: Timestamp) -> Option<SessionPlan> {
         self.next_terms(now).ok()
     }
 
-    /// Whether another session may follow by itself one that ended for this reason.
+    /// Whether a new session can follow automatically after one that ended for this reason.
     pub fn goes_on_after(&self, reason: &AbortReason) -> bool {
         match reason {
             AbortReason::TimedOut { .. }
             | AbortReason::Restarted { .. }
             | AbortReason::RosterChanged { .. } => true,
-            // Whoever only had to deal is done without; whoever was to get a share shows that it should get none.
+            // A culprit that was only a dealer can be left out of the next attempt. A culprit that
+            // was to receive a share must not receive one, so the change fails.
             AbortReason::Fault { culprits } => self.change.as_ref().is_some_and(|change| {
                 !culprits.is_empty() && culprits.iter().all(|name| !change.gives_share_to(name))
             }),
@@ -205,7 +208,6 @@ impl Group {
         }
     }
 
-    /// The step of the running session.
     pub fn phase(&self) -> Option<SessionPhase> {
         let ceremony = self.session.as_ref()?;
         if ceremony.board.phase() == Phase::Failed {
@@ -236,15 +238,16 @@ impl Group {
         })
     }
 
-    /// What each culprit of the running session did: decided from its messages alone.
+    /// The fault of each culprit of the running session, derived from the session's messages alone.
     pub fn faults(&self) -> BTreeMap<AccountName, Fault> {
         let Some(ceremony) = &self.session else { return BTreeMap::new() };
         let faults = ceremony.board.faults().iter();
         faults.filter_map(|(id, fault)| Some((ceremony.terms.name(*id)?.clone(), *fault))).collect()
     }
 
-    /// Whose message the running session waits for. Empty while activating. While a reshare waits for dealings, these
-    /// are all who may still deal, though not all of them have to.
+    /// Accounts whose messages the running session waits for. Empty while activating. While a
+    /// reshare waits for dealings, these are all that may still deal, though not all of them have
+    /// to.
     pub fn missing(&self) -> BTreeSet<AccountName> {
         let Some(ceremony) = &self.session else { return BTreeSet::new() };
         let terms = &ceremony.terms;
@@ -263,24 +266,24 @@ impl Group {
         }
     }
 
-    /// Whether `name` posted a message to the running session.
     pub fn posted(&self, name: &AccountName) -> bool {
         self.session.as_ref().is_some_and(|ceremony| ceremony.posted.contains_key(name))
     }
 
-    /// Whether `name` certified the running session.
     pub fn certified(&self, name: &AccountName) -> bool {
         self.session.as_ref().is_some_and(|ceremony| ceremony.certified.contains_key(name))
     }
 
-    /// What a participant of the running session certifies: the transcript's hash and the public key package's.
+    /// What participants of the running session certify: the hashes of the transcript and of the
+    /// public key package.
     pub fn certificate(&self) -> Option<(Digest, Digest)> {
         let board = &self.session.as_ref()?.board;
         let package = package_hash(board.outcome()?);
         Some((Digest::new(board.transcript()), package))
     }
 
-    /// The record that activates the running session's shares, once all certified.
+    /// The record that activates the running session's shares, once all participants have
+    /// certified.
     pub fn activation(&self, ivn: IvnId) -> Option<(ActivationRecord, PublicKeyPackage)> {
         if self.phase() != Some(SessionPhase::Activating) {
             return None;
@@ -298,9 +301,9 @@ impl Group {
         Some((record, ceremony.board.outcome()?.clone()))
     }
 
-    /// A restart costs a session only what the restarted node held in memory: nothing before its first message, and
-    /// nothing after its certification, when its package is on disk. Who only deals says it all in one message. In a
-    /// repair, helpers have more to say after their dealing, and nothing after their sums.
+    /// A restart loses only what the restarted node held in memory. That is nothing before its
+    /// first message, and nothing after its certification, when its package is on disk. A member
+    /// that only deals sends one message. In a repair, a helper is finished only after its sums.
     pub(in crate::state) fn note_restart(&mut self, name: &AccountName) {
         if let Some(ceremony) = &mut self.session
             && ceremony.posted.contains_key(name)
@@ -323,14 +326,15 @@ impl Group {
         }
     }
 
-    /// Whether those who may deal in the pending change are enough to use the key.
+    /// Whether enough members may deal in the pending change.
     pub(in crate::state) fn enough_dealers(&self) -> bool {
         let (Some(key), Some(change)) = (&self.key, &self.change) else { return true };
         SessionPlan::of_change(key, change).is_ok_and(|terms| terms.check_dealers().is_ok())
     }
 
-    /// Notes who announced to help in a repair and then held it up, as long as there are enough others. Otherwise one who
-    /// always announces first could keep a repair from ever being done.
+    /// Notes members that announced to help in a repair and then held it up, as long as enough
+    /// others are left. Otherwise a member that always announces first could prevent the repair
+    /// forever.
     fn note_late(&mut self, reason: &AbortReason) {
         let (Some(key), Some(change), Some(ceremony)) =
             (&self.key, &mut self.change, &self.session)
@@ -352,7 +356,8 @@ impl Group {
         }
     }
 
-    /// If the running session is a repair, it is done: its recipient has its share on disk and can use it.
+    /// Completes the running session if it is a repair: its recipient has its share on disk and can
+    /// use it. Returns whether it is.
     pub(in crate::state) fn finish_repair(
         &mut self,
         recipient: &AccountName,
@@ -375,7 +380,6 @@ impl Group {
         true
     }
 
-    /// Ends the running session, if there is one.
     pub(in crate::state) fn close_session(&mut self, reason: AbortReason) {
         if let Some(ceremony) = self.session.take() {
             let certified = ceremony.certified.into_keys().collect();
@@ -383,7 +387,6 @@ impl Group {
         }
     }
 
-    /// Something showed that these can use their shares.
     pub(in crate::state) fn note_proof<'a>(
         &mut self,
         names: impl IntoIterator<Item = &'a AccountName>,
@@ -396,9 +399,9 @@ impl Group {
         }
     }
 
-    /// Takes the say of one who can not use its share any more. What its consents did so far is undone where it is
-    /// undecided; a change that would give a share to somebody who is not who was approved is over. Whether anything in the
-    /// group has changed by that.
+    /// Takes the vote of an account that cannot use its share any more. Its approvals are void
+    /// where the result is undecided, and a change that would give it a share ends, because the
+    /// members approved a different person. Returns whether anything in the group changed.
     pub(in crate::state) fn disable(&mut self, name: &AccountName, why: Unable) -> bool {
         let mut concerned = false;
         if let Some(key) = &mut self.key
@@ -413,12 +416,12 @@ impl Group {
         }
         if why != Unable::Suspended {
             concerned |= self.accepted.remove(name);
-            // The others agreed to have a key together with whoever that was.
+            // The others agreed to share a key with the previous owner of that account.
             if self.key.is_none() && self.has_member(name) {
                 self.accepted.clear();
                 concerned = true;
             }
-            // Whether these copies are destroyed, nobody will ever say.
+            // Nobody will ever state that these copies are destroyed.
             for past in self.past_epochs.iter_mut().filter(|past| past.is_owed_by(name)) {
                 past.lost.insert(name.clone());
             }
@@ -449,8 +452,9 @@ impl Group {
 }
 
 impl Change {
-    /// Whether it only makes new shares of the same group. Nobody need consent to that: it changes nothing that anyone
-    /// can do. To give a share to one whose keys were replaced is no refresh: whoever has the new ones could do more than before.
+    /// Whether it only makes new shares of the same group. This needs no approval, because it gives
+    /// no account more power. Giving a share to an account whose keys were replaced is no refresh,
+    /// because it does give the new keys more power.
     pub fn is_refresh(&self, group: &Group) -> bool {
         let definition = &self.proposal.definition;
         self.proposal.repairs.is_none()
@@ -458,12 +462,11 @@ impl Change {
             && definition.members.iter().all(|name| group.unable(name) != Some(Unable::Replaced))
     }
 
-    /// Whether it has the consents that it takes.
     pub(in crate::state) fn is_approved(&self, group: &Group) -> bool {
         self.is_refresh(group) || self.approvals.len() >= usize::from(self.approvals_required)
     }
 
-    /// Who would join, and has not accepted yet that it would.
+    /// Joiners that have not accepted yet.
     pub(in crate::state) fn not_accepted<'a>(
         &'a self,
         group: &'a Group,
@@ -472,7 +475,8 @@ impl Change {
         members.filter(|name| !group.has_member(name) && !self.accepted.contains(*name))
     }
 
-    /// Members who can still say something about it. Who is to get a share back has no say in that.
+    /// Members that can still vote on it. A member that is to get its share back has no vote on
+    /// that.
     pub fn undecided<'a>(&'a self, group: &'a Group) -> impl Iterator<Item = &'a AccountName> {
         group.definition.members.iter().filter(|name| {
             group.has_say(name)

@@ -1,15 +1,19 @@
-//! Handovers: when a group goes over to others, those before show that they saw it.
+//! Confirmations: the previous members of a group prove that they saw its change.
 //!
-//! A log is final for a group when so many of its members have cosigned it that two such majorities have an honest member
-//! in common ([`quorate_log::quorum`]). That holds for one set of members, each with one key. A change takes fewer: as many
-//! consents as sign. So the coordinator could keep the change from the other members, and have a log without it cosigned
-//! by the majority from before, and one with it by the majority after. Both would be final. A member whose keys an admin
-//! replaced is another one, too, whatever its name: it may be another person, and is another node.
+//! A log is final for a group when so many of its members have cosigned it that two such majorities
+//! have an honest member in common ([`quorate_log::quorum`]). That holds for one set of members,
+//! each with one key. A change takes fewer: as many approvals as signers. So the coordinator could
+//! hide the change from the other members, have a log without it cosigned by the majority from
+//! before, and have a log with it cosigned by the majority after. Both would be final. The same
+//! applies to a member whose keys an admin replaced: it may be a different person, and is a
+//! different node.
 //!
-//! Therefore a log is final only if, for each change of members or of min_signers, and for each member that has a say
-//! again under other keys, a majority of those *before* cosigned a checkpoint of a log with that. Whoever leaves may soon
-//! have no account and no node any more, so their cosignatures are put into the log. Nothing waits for that: a group that
-//! changes because a member is gone for good can go on, though nobody can ever show that no one was kept in the dark.
+//! Therefore a log is final only if, for each change of members or of min_signers, and for each
+//! member that gets its vote back under new keys, a majority of the *previous* members cosigned a
+//! checkpoint of a log that contains it. A member that leaves may soon have no account and no node,
+//! so the log contains these cosignatures. This blocks nothing: a group that lost a member
+//! permanently can continue, but its log is then not final, because nobody can prove that all
+//! previous members saw the change.
 
 use std::collections::BTreeMap;
 
@@ -20,30 +24,31 @@ use crate::dsse::MAX_ENTRY;
 use crate::identity::PublicKey;
 use crate::names::AccountName;
 
-/// A change of a group's members or of its min_signers, or of the keys of a member.
+/// A change of a group's members, of its min_signers, or of the keys of a member.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Handover {
-    /// The epoch that began with it, or in which it was.
+    /// The epoch that began with it, or during which it happened.
     pub epoch: u64,
-    /// Who got its share back under other keys by a repair, if it was that; otherwise an epoch began.
+    /// The member that got its share back under new keys by a repair. `None` if an epoch began.
     pub repaired: Option<AccountName>,
-    /// Index of the entry with which the shares of those after came into use.
+    /// The index of the entry that brought the new shares into use.
     pub index: u64,
-    /// The members before who had a say, with the keys of their cosignatures, and from which size of the tree on each
-    /// counts: keys that an account changes itself later are its own, too. Those that an admin gives it prove nothing
-    /// about what it saw then.
+    /// The previous members that had a vote, their cosigner keys, and the size of the tree from
+    /// which each key counts. Keys to which an account changes itself later count too. Keys from an
+    /// admin prove nothing about what the account saw before.
     pub members: BTreeMap<AccountName, Vec<(u64, PublicKey)>>,
-    /// How many of them have to have cosigned a log with that entry.
+    /// How many of them must have cosigned a log with that entry.
     pub needed: usize,
-    /// Size of the tree that they cosigned, once that is in the log.
+    /// The size of the tree that they cosigned, once the log contains the cosignatures.
     pub confirmed: Option<u64>,
 }
 
-/// Fewer bytes than a cosignature takes in an entry besides the log's origin, in base64 twice.
+/// A lower bound for the bytes that a cosignature takes in an entry, in addition to twice the log's
+/// origin, in base64.
 const COSIGNATURE: usize = 140;
 
 impl Handover {
-    /// Who of the members before cosigned this checkpoint.
+    /// The previous members that cosigned this checkpoint.
     pub fn cosigners(&self, origin: &str, checkpoint: &VerifiedCheckpoint) -> Vec<AccountName> {
         let size = checkpoint.head().size;
         let cosigned = |(name, keys): &(&AccountName, &Vec<(u64, PublicKey)>)| {
@@ -57,13 +62,13 @@ impl Handover {
         self.members.iter().filter(cosigned).map(|(name, _)| name.clone()).collect()
     }
 
-    /// Whether a checkpoint of so many entries could show what is to be shown.
+    /// Whether a checkpoint of this size could be the confirmation that is missing.
     pub fn waits_for(&self, size: u64) -> bool {
         self.confirmed.is_none() && self.index < size
     }
 
-    /// The checkpoint with as many of their cosignatures as are needed, and no others; `None` if it has too few, or if
-    /// these would not fit an entry.
+    /// The checkpoint with as many of their cosignatures as are needed. `None` if it has too few,
+    /// or if they would not fit an entry.
     pub fn excerpt(&self, origin: &str, checkpoint: &VerifiedCheckpoint) -> Option<String> {
         let note = checkpoint.to_string();
         let (text, lines) = note.split_once("\n\n")?;
@@ -72,7 +77,7 @@ impl Handover {
             let name = signer(line)?.strip_prefix(origin)?.strip_prefix('/')?.parse().ok()?;
             self.members.contains_key::<AccountName>(&name).then_some(name)
         };
-        // Signatures are verified again, with the keys of then, only where they could be enough.
+        // Verifying takes time, so do it only where there could be enough.
         let most = lines.lines().filter(|line| account(line).is_some()).count();
         if most < self.needed || self.needed.saturating_mul(origin.len() + COSIGNATURE) > MAX_ENTRY
         {

@@ -1,4 +1,4 @@
-//! A group's key: who holds which share of it, who can use its share, and the epochs before.
+//! A group's key: the holders of its shares, which of them can use theirs, and earlier epochs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,48 +10,48 @@ use serde::{Deserialize, Serialize};
 use crate::encoding::Encoder;
 use crate::names::{AccountName, Digest, GroupName, IvnId, SessionId, Timestamp};
 
-/// For how long what showed that a node has its share is good, in milliseconds: three days.
+/// How long a proof of possession counts, in milliseconds: three days.
 pub const HEALTHY_FOR: u64 = 3 * 24 * 3_600_000;
 
-/// A group's key, and who holds which share of it.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct GroupKey {
     /// Counts the key's sets of shares; 1 after the DKG.
     pub epoch: u64,
     /// The session that made these shares.
     pub session: SessionId,
-    /// Who holds a share, and which: a holder's identifier stays its own in all epochs.
+    /// The holders of shares. Each keeps its identifier in all epochs.
     pub identifiers: BTreeMap<AccountName, Identifier>,
-    /// Verifying key and all verifying shares.
+    /// The verifying key and all verifying shares.
     pub public: PublicKeyPackage,
-    /// Index of the entry that activated it.
+    /// The index of the entry that activated it.
     pub index: u64,
     /// When that session started, by the log's time.
     pub started: Timestamp,
-    /// When it was activated, by the log's time.
+    /// By the log's time.
     pub activated: Timestamp,
-    /// When it was last shown that a holder's node has its share, where that was after the activation.
+    /// The time of each holder's latest proof of possession after the activation.
     pub proved: BTreeMap<AccountName, Timestamp>,
-    /// Holders that can not use their shares, or must not.
+    /// Holders that cannot use their shares, or must not.
     pub unable: BTreeMap<AccountName, Unable>,
-    /// Whose shares may also be where nobody will say that they are destroyed: with an account's former keys.
+    /// Holders whose shares may also exist with an account's former keys, where nobody will state
+    /// that they are destroyed.
     pub lost: BTreeSet<AccountName>,
-    /// The highest identifier that anybody ever had: whoever joins gets a higher one.
+    /// The highest identifier that was ever given out. A joiner gets a higher one.
     pub(in crate::state) highest: u16,
 }
 
+#[expect(missing_docs, reason = "the names say it")]
 impl GroupKey {
-    /// How many of its shares make a signature.
     pub fn min_signers(&self) -> usize {
         usize::from(self.public.min_signers())
     }
 
-    /// The holder with that identifier.
     pub fn holder(&self, identifier: Identifier) -> Option<&AccountName> {
         name_of(&self.identifiers, identifier)
     }
 
-    /// Whose shares may be dealt: all holders' that can, but for those who were caught cheating.
+    /// Holders that can deal their shares, except for these culprits.
     pub(in crate::state) fn dealers<'a>(
         &'a self,
         culprits: &'a BTreeSet<AccountName>,
@@ -61,43 +61,40 @@ impl GroupKey {
     }
 }
 
-/// A set of shares that is not in force any more. Whoever kept min_signers of them can still sign: that they were
-/// destroyed is the holders' word.
+/// A set of shares that is not in force any more. Anyone who kept min_signers of them can still
+/// sign: only the holders' statements say that they were destroyed.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct PastEpoch {
-    /// Its number.
     pub epoch: u64,
-    /// The session that made its shares.
     pub session: SessionId,
-    /// Who held one.
     pub holders: BTreeSet<AccountName>,
-    /// Who of them stated that it destroyed its own.
+    /// Holders that stated that they destroyed their shares.
     pub destroyed: BTreeSet<AccountName>,
-    /// Who of them never will: their accounts are gone, or their keys were replaced, and where the copies are is not known.
+    /// Holders that will never state it, because they were removed or their keys were replaced.
     pub lost: BTreeSet<AccountName>,
 }
 
 impl PastEpoch {
-    /// Whether this account held a share of it that may still be on its node's disk: it is to destroy it, and to say so.
+    /// Whether this account still has to destroy its share and to state that.
     pub fn is_owed_by(&self, name: &AccountName) -> bool {
         self.holders.contains(name) && !self.destroyed.contains(name) && !self.lost.contains(name)
     }
 
-    /// Whose shares of it may still be on their nodes' disks.
+    /// Holders that still have to destroy their shares.
     pub fn owed_by(&self) -> impl Iterator<Item = &AccountName> {
         self.holders.iter().filter(|name| self.is_owed_by(name))
     }
 }
 
-/// Why a holder can not use its share, or must not.
+/// Why a holder cannot use its share, or must not.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Unable {
-    /// An admin suspended its account.
     Suspended,
-    /// An admin replaced its keys: the share is with whoever has the node that was there before.
+    /// An admin replaced its keys: the share is on the disk of its earlier node.
     Replaced,
-    /// It is not on the roster any more.
     Removed,
 }
 
@@ -111,27 +108,25 @@ impl fmt::Display for Unable {
     }
 }
 
-/// What the log shows of a member's share.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Health {
-    /// It was shown lately that its node has it.
+    /// A recent proof shows that its node has it.
     Healthy {
-        /// When.
         proved: Timestamp,
     },
-    /// Nothing has shown that for longer than [`HEALTHY_FOR`].
+    /// There is no proof younger than [`HEALTHY_FOR`].
     Silent {
-        /// When it was shown last.
         proved: Timestamp,
     },
-    /// Two copies of its node ran, and none has started anew since: neither signs.
+    /// Two copies of its node ran, and neither has restarted since, so neither signs.
     Doubled,
-    /// It can not be used.
     Unable(Unable),
 }
 
-/// What a proof that `account` can use its share is about. Without a time of its own it would be good for ever.
+/// The context of `account`'s proof that it can use its share. The time prevents that an old proof
+/// is repeated later.
 pub fn possession_context(
     ivn: IvnId,
     group: &GroupName,
@@ -148,7 +143,6 @@ pub fn possession_context(
         .digest()
 }
 
-/// Who has this identifier.
 pub(in crate::state) fn name_of(
     identifiers: &BTreeMap<AccountName, Identifier>,
     identifier: Identifier,

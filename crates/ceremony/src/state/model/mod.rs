@@ -1,4 +1,4 @@
-//! What the log says, as data. Files import only those above them in this list.
+//! The contents of the log, as data. Files import only those above them in this list.
 
 pub(crate) mod change;
 pub(crate) mod group;

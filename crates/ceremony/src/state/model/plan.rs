@@ -1,7 +1,9 @@
-//! What a session is for, who takes part and in which role, and the cryptographic protocol that it runs.
+//! The plan of a session: its purpose, its participants and their roles, and the cryptographic
+//! protocol that it runs.
 //!
-//! There are three kinds of sessions: a first key, the same key shared again, and one member's lost share restored.
-//! Each follows from the log alone, so nobody has to be believed about who takes part.
+//! There are three kinds of sessions: they make a first key, new shares of the same key (a
+//! reshare), or one member's lost share again (a repair). Each plan follows from the log alone, so
+//! nobody has to be trusted about the participants.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,16 +22,15 @@ use crate::state::model::key::{GroupKey, name_of};
 use crate::state::model::roster::Account;
 use crate::state::refusal::{Changes, Refusal, Sessions};
 
-/// What a session is to bring into force.
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct SessionPlan {
-    /// The group as it will be.
     pub definition: GroupDefinition,
-    /// The entry that it follows from: a definition, or an approved change.
+    /// The definition or approved change from which it follows.
     pub authority: EntryId,
-    /// The number of the set of shares that it makes, or of which it makes one again.
+    /// The epoch that it begins or, in a repair, in which it makes a share again.
     pub epoch: u64,
-    /// Everybody who takes part: who gets a share, and who holds one of use for that.
+    /// All participants: those that get a share, and those that hold a useful one.
     pub identifiers: BTreeMap<AccountName, Identifier>,
     aim: Aim,
 }
@@ -38,15 +39,16 @@ pub struct SessionPlan {
 enum Aim {
     /// A first key.
     NewKey,
-    /// New shares of this key, of which these may deal theirs: all who hold one and can use it, but for those who were
-    /// caught cheating.
+    /// New shares of this key. These holders can use their shares and may deal: all except for
+    /// culprits.
     Reshare { old: PublicKeyPackage, dealers: BTreeSet<AccountName> },
-    /// This member's share of this key, again, with the help of as many of these as sign.
+    /// This member's lost share of this key, with the help of min_signers of these helpers.
     Repair { public: PublicKeyPackage, member: AccountName, helpers: BTreeSet<AccountName> },
 }
 
+#[expect(missing_docs, reason = "the names say it")]
 impl SessionPlan {
-    /// A group's first key: identifiers are positions in the definition, from 1.
+    /// A group's first key. Identifiers are positions in the definition, from 1.
     pub(in crate::state) fn of_new_key(
         definition: &GroupDefinition,
         authority: EntryId,
@@ -62,7 +64,7 @@ impl SessionPlan {
         Ok(Self { definition, authority, epoch: 1, identifiers, aim })
     }
 
-    /// What an approved change of a group with this key comes to.
+    /// Returns the plan of an approved change of a group with this key.
     pub(in crate::state) fn of_change(key: &GroupKey, change: &Change) -> Result<Self, Refusal> {
         let definition = &change.proposal.definition;
         match &change.proposal.repairs {
@@ -77,8 +79,8 @@ impl SessionPlan {
         }
     }
 
-    /// The same key, shared anew: who holds a share keeps its identifier, who joins gets one that nobody else ever had:
-    /// that of the change's earlier sessions, where it was `numbered` in one.
+    /// The same key with new shares. Holders keep their identifiers, and a joiner gets one that no
+    /// other account ever had: that of the change's earlier sessions if it was `numbered` in one.
     pub(in crate::state) fn of_reshare(
         key: &GroupKey,
         definition: &GroupDefinition,
@@ -126,16 +128,15 @@ impl SessionPlan {
         }
     }
 
-    /// Whether a session can be held under these terms: who takes part are numbers that the protocol accepts, and those
-    /// who can use their shares are enough.
+    /// Checks whether a session with this plan can succeed: the protocol accepts its numbers, and
+    /// enough participants can use their shares.
     pub(in crate::state) fn check(&self, ivn: IvnId) -> Result<(), Refusal> {
         self.check_dealers()?;
-        // It makes no difference to that which session it is, and with which keys.
+        // The protocol's checks depend neither on the session nor on the keys.
         self.board(ivn, SessionId::new([0; 32]), Digest::new([0; 32])).map(drop)
     }
 
-    /// Whether as many can deal or help as have to: the others could not use the key without those who can not use their
-    /// shares.
+    /// Checks whether enough members can deal or help.
     pub(in crate::state) fn check_dealers(&self) -> Result<(), Refusal> {
         let (able, needed) = (self.dealers().count(), self.dealers_needed());
         if able < needed {
@@ -145,8 +146,8 @@ impl SessionPlan {
         Ok(())
     }
 
-    /// The protocol of a session under these terms, before anybody has said anything. `keys` is what
-    /// [`Self::keys`] gives: its messages are bound to that.
+    /// Returns the protocol of a session before any message. Its messages are bound to `keys`,
+    /// which [`Self::keys`] returns.
     pub(in crate::state) fn board(
         &self,
         ivn: IvnId,
@@ -194,8 +195,9 @@ impl SessionPlan {
         Ok(SessionBoard::Keyshare(Box::new(keyshare::Board::new(parameters))))
     }
 
-    /// Who is behind each identifier: a hash of all participants' names and of the public keys of their accounts, as the
-    /// roster has them now. The same names with other keys are others, who must not come to the same key.
+    /// A hash of the participants' names and of the public keys of their accounts, as the roster
+    /// contains them now. Members with new keys are different participants, who must not arrive at
+    /// the same key.
     pub(in crate::state) fn keys(&self, roster: &BTreeMap<AccountName, Account>) -> Digest {
         let participant = |name: &AccountName| {
             let keys = roster.get(name).map(|account| &account.keys);
@@ -208,12 +210,11 @@ impl SessionPlan {
         self.identifiers.keys().fold(all, |all, name| all.nested(1, participant(name))).digest()
     }
 
-    /// Whether the group has a key already, which is shared anew.
     pub fn is_reshare(&self) -> bool {
         matches!(self.aim, Aim::Reshare { .. })
     }
 
-    /// Whose lost share is made again, if that is what the session is for.
+    /// The member whose lost share is repaired, if the session is a repair.
     pub fn repairs(&self) -> Option<&AccountName> {
         match &self.aim {
             Aim::Repair { member, .. } => Some(member),
@@ -221,18 +222,17 @@ impl SessionPlan {
         }
     }
 
-    /// Who gets a share, and certifies that it has it.
+    /// Members that get a share, and certify that.
     pub fn recipients(&self) -> impl Iterator<Item = &AccountName> {
         let all = self.definition.members.iter();
         all.filter(|name| self.repairs().is_none_or(|member| member == *name))
     }
 
-    /// Whether this account gets a share.
     pub fn is_recipient(&self, name: &AccountName) -> bool {
         self.recipients().any(|recipient| recipient == name)
     }
 
-    /// Whose shares are of use: who may deal in a reshare, who may help in a repair.
+    /// Holders that may deal in a reshare, or help in a repair.
     pub fn dealers(&self) -> impl Iterator<Item = &AccountName> {
         match &self.aim {
             Aim::NewKey => None,
@@ -244,7 +244,7 @@ impl SessionPlan {
         .flatten()
     }
 
-    /// How many of them have to.
+    /// How many of the dealers are needed.
     pub fn dealers_needed(&self) -> usize {
         match &self.aim {
             Aim::NewKey => 0,
@@ -254,7 +254,6 @@ impl SessionPlan {
         }
     }
 
-    /// Who takes part under that identifier.
     pub fn name(&self, identifier: Identifier) -> Option<&AccountName> {
         name_of(&self.identifiers, identifier)
     }
@@ -271,17 +270,17 @@ fn identifier(number: u16) -> Option<Identifier> {
     Identifier::try_from(number).ok()
 }
 
-/// The public half of a session's protocol, whichever that is.
+/// The public half of a session's protocol.
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum SessionBoard {
-    /// Makes a key, or shares it anew.
+    /// For a new key or a reshare.
     Keyshare(Box<keyshare::Board>),
-    /// Makes one lost share again.
     Repair(Box<repair::Board>),
 }
 
+#[expect(missing_docs, reason = "the names say it")]
 impl SessionBoard {
-    /// The protocol, if it makes a key or shares it anew.
     pub fn keyshare(&self) -> Option<&keyshare::Board> {
         match self {
             Self::Keyshare(board) => Some(board),
@@ -289,7 +288,6 @@ impl SessionBoard {
         }
     }
 
-    /// The protocol, if it makes one lost share again.
     pub fn repair(&self) -> Option<&repair::Board> {
         match self {
             Self::Keyshare(_) => None,
@@ -308,7 +306,6 @@ impl SessionBoard {
         }
     }
 
-    /// Where the protocol is.
     pub fn phase(&self) -> Phase {
         match self {
             Self::Keyshare(board) => board.phase(),
@@ -337,7 +334,7 @@ impl SessionBoard {
         }
     }
 
-    /// The key that the shares are of, once the protocol is complete.
+    /// The public key package, once the protocol is complete.
     pub fn outcome(&self) -> Option<&PublicKeyPackage> {
         match self {
             Self::Keyshare(board) => board.outcome(),

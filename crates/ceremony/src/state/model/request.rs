@@ -1,4 +1,4 @@
-//! A request, as the log has it.
+//! A request, as recorded in the log.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,49 +10,45 @@ use crate::policy::{Decision, Policy, decide};
 use crate::state::Event;
 use crate::state::model::group::Group;
 
-/// A request as the log has it.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct RequestState {
-    /// The request's entry.
     pub id: EntryId,
-    /// That entry's index.
+    /// The index of its entry.
     pub index: u64,
-    /// Who asks.
     pub requester: AccountName,
-    /// When it was asked, by the log's time.
+    /// By the log's time.
     pub at: Timestamp,
-    /// What is asked.
     pub request: Request,
-    /// The rule in force, as pinned when the request was made.
+    /// The policy in force when the request was made.
     pub policy: Policy,
-    /// How many consents it takes: what the pinned rule asks for, or as many as the group's key has come to need since.
+    /// The number of approvals that the pinned policy requires, or that the group's key has
+    /// required since, if that is more.
     pub approvals_required: u16,
-    /// Who consented, of those who are members of the group now.
+    /// The present members that approved.
     pub approvals: BTreeSet<AccountName>,
-    /// Who refused, and why, of those who are members of the group now.
+    /// The present members that rejected, and their reasons.
     pub refusals: BTreeMap<AccountName, String>,
-    /// Where it stands.
     pub status: Status,
 }
 
-/// Where a request stands. That it lapsed is a matter of the reader's clock: [`RequestState::lapsed`].
+/// The status of a request. Whether it expired depends on the reader's clock:
+/// [`RequestState::lapsed`].
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Status {
     /// Refused by rule; final.
     Refused(Refused),
-    /// Waits for consents.
     Open,
-    /// Has its consents; waits for the signature.
     Approved,
-    /// Can not get its consents any more; final.
+    /// It cannot get enough approvals any more; final.
     Rejected,
     /// Signed; final.
     Signed {
-        /// Index of the signature's entry.
+        /// The index of the signature's entry.
         index: u64,
-        /// The signature, 64 bytes.
+        /// 64 bytes.
         signature: Vec<u8>,
-        /// Who took part.
         signers: Vec<AccountName>,
     },
 }
@@ -60,32 +56,23 @@ pub enum Status {
 /// Why a request is refused by rule.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error, Deserialize, Serialize)]
 #[serde(tag = "why", rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Refused {
-    /// The requester is no member of the group.
     #[error("user account not authorized: \"{requester}\" is not a member of group \"{group}\"")]
-    NotAuthorized {
-        /// Who asked.
-        requester: AccountName,
-        /// Of whom.
-        group: GroupName,
-    },
-    /// The group does not sign such documents.
+    NotAuthorized { requester: AccountName, group: GroupName },
     #[error("group \"{group}\" does not sign {}", match document_type { Some(kind) => format!("documents of type \"{kind}\""), None => "documents without a type".to_owned() })]
-    TypeNotServed {
-        /// Of whom it was asked.
-        group: GroupName,
-        /// The type.
-        document_type: Option<DocumentType>,
-    },
+    TypeNotServed { group: GroupName, document_type: Option<DocumentType> },
 }
 
+#[expect(missing_docs, reason = "the names say it")]
 impl RequestState {
-    /// Whether the request is past its expiry at `now` and not decided.
+    /// Whether the request has expired at `now` without a decision.
     pub fn lapsed(&self, now: Timestamp) -> bool {
         matches!(self.status, Status::Open | Status::Approved) && now > self.request.expires_at
     }
 
-    /// Members who may still consent: not refused, not consented, and not the requester where the rule forbids it.
+    /// Members that may still approve or reject: they have a vote that they have not used, and the
+    /// rule permits the requester's.
     pub fn undecided<'a>(&'a self, group: &'a Group) -> impl Iterator<Item = &'a AccountName> {
         group.definition.members.iter().filter(|name| {
             group.has_say(name)
@@ -95,18 +82,17 @@ impl RequestState {
         })
     }
 
-    /// How many consents are still missing.
     pub fn missing_approvals(&self) -> usize {
         usize::from(self.approvals_required).saturating_sub(self.approvals.len())
     }
 
-    /// How its vote stands.
     pub(in crate::state) fn decision(&self, group: &Group) -> Decision {
         decide(self.approvals_required, self.approvals.len(), self.undecided(group).count())
     }
 
-    /// Goes on under other members and another key's min_signers. It never takes less than before: what the pinned rule
-    /// asks for stays, and consents of those who have left do not count any more.
+    /// Continues under the group's new members and min_signers. The request never needs fewer
+    /// approvals than before: the number of the pinned rule stays, and approvals of members that
+    /// left do not count any more.
     pub(in crate::state) fn move_to(&mut self, group: &Group) -> Event {
         self.approvals.retain(|name| group.has_member(name));
         self.refusals.retain(|name, _| group.has_member(name));

@@ -1,7 +1,8 @@
-//! A session in which a group's key is made or shared again, or a lost share restored.
+//! A session that makes a key, new shares of one, or a lost share again.
 //!
-//! The log is the broadcast channel of the protocol: every participant's messages are entries, so all who follow the
-//! log hold the same [`SessionBoard`], and a participant that breaks the protocol does so in writing.
+//! The log is the broadcast channel of the protocol. All messages are entries, so all readers of
+//! the log hold the same [`SessionBoard`], and each violation of the protocol is recorded with its
+//! author's signature.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,29 +15,29 @@ use crate::entry::AbortReason;
 use crate::names::{AccountName, Digest, EntryId, IvnId, SessionId, Timestamp};
 use crate::state::model::plan::{SessionBoard, SessionPlan};
 
-/// A session in progress.
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Session {
-    /// Its id.
     pub session: SessionId,
     /// 1 for the first.
     pub attempt: u32,
-    /// When it started, by the log's time.
+    /// By the log's time.
     pub started: Timestamp,
-    /// What it is for.
     pub terms: SessionPlan,
     /// The public half of the protocol.
     pub board: SessionBoard,
-    /// Who posted anything, and which process of its node did.
+    /// Participants that posted a message, and the incarnation of the process that did.
     pub(in crate::state) posted: BTreeMap<AccountName, Digest>,
-    /// Who certified, and whether it agrees with the log's own transcript.
+    /// Participants that certified, and whether each certificate agrees with the log's own
+    /// transcript.
     pub(in crate::state) certified: BTreeMap<AccountName, bool>,
-    /// Who restarted after posting and before certifying.
+    /// Participants that restarted between a message and their certification.
     pub(in crate::state) restarted: BTreeSet<AccountName>,
 }
 
 impl Session {
-    /// Whether the session can not go on without what this participant's process has in memory, after it posted anything.
+    /// Whether this participant's process, after its first message, holds secrets in memory that
+    /// the session still needs.
     pub(in crate::state) fn needs_memory_of(&self, name: &AccountName) -> bool {
         let Some(board) = self.board.repair() else { return self.terms.is_recipient(name) };
         let helps = || {
@@ -53,20 +54,20 @@ impl Session {
 
 /// A session that ended without a key.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct PastSession {
-    /// Its id.
     pub session: SessionId,
-    /// Why it ended.
     pub reason: AbortReason,
-    /// Who had certified by then: their nodes have the shares that it made on disk, though no node uses them.
+    /// Participants that had certified. Their disks contain the new shares, although no node uses
+    /// them.
     pub certified: BTreeSet<AccountName>,
 }
 
-/// The step of a session, as people see it.
+/// The step of a session, as displayed.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SessionPhase {
-    /// Round 1: hash commitments, or in a reshare announcements.
+    /// Round 1: hash commitments or, in a reshare, announcements.
     Committing,
     /// Round 2: commitments, proofs and sealed sub-shares.
     Revealing,
@@ -74,20 +75,20 @@ pub enum SessionPhase {
     Summing,
     /// Round 3: acknowledgements or complaints.
     Judging,
-    /// Round 4: everybody has its package on disk and signs the transcript. In a repair, the recipient does, and then it is
-    /// done.
+    /// Round 4: the recipients have their packages on disk and sign the transcript. A repair ends
+    /// with this round.
     Certifying,
-    /// Round 5: min_signers sign the activation record with the new shares.
+    /// Round 5: min_signers members sign the activation record with the new shares.
     Activating,
-    /// The session can not succeed; the abort that says why is due.
+    /// The session cannot succeed. The coordinator has to abort it for this reason.
     Doomed(AbortReason),
 }
 
-/// What the members sign with the new shares before they count.
+/// The record that members sign with the new shares before these are used.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ActivationRecord {
     pub(in crate::state) ivn: IvnId,
-    /// The definition, or the change.
+    /// The definition or change.
     pub(in crate::state) definition: EntryId,
     pub(in crate::state) epoch: u64,
     pub(in crate::state) session: SessionId,
@@ -95,17 +96,16 @@ pub struct ActivationRecord {
     pub(in crate::state) public_key_package: Digest,
 }
 
-/// What the bytes to be signed for an activation begin with. No document that is signed as it is may begin with the first
-/// part of it (`quorate_documents::OWN`), so that neither can pass for the other.
+/// The first bytes of a signed activation. A document that is signed as it is must not begin with
+/// the first part (`quorate_documents::OWN`), so that neither can be mistaken for the other.
 const ACTIVATION: &[u8] = b"quorate/own/activation/v1\0";
 
 impl ActivationRecord {
-    /// The bytes to be signed: `quorate/own/activation/v1`, a zero byte, and SHA-256 over all fields.
+    /// The bytes to sign: `quorate/own/activation/v1`, a zero byte, and SHA-256 over all fields.
     pub fn to_be_signed(&self) -> Vec<u8> {
         [ACTIVATION, self.hash().as_bytes()].concat()
     }
 
-    /// The hash over all fields.
     fn hash(&self) -> Digest {
         Encoder::new("quorate/activation/v1")
             .field(1, self.ivn.as_bytes())

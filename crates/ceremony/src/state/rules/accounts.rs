@@ -1,8 +1,8 @@
-//! Who belongs to the IVN, with which keys and roles; how accounts join, change, and leave.
+//! The accounts of the IVN, their keys and roles, and how accounts join, change, and leave.
 //!
-//! What happens to an account can only take something from the effect of its votes so far, never add to it. A member
-//! whose keys an admin replaced has no vote in its groups until their members give it a share again; otherwise an admin
-//! could vote in other people's names.
+//! An event in the life of an account can only reduce the effect of its earlier votes. A member
+//! whose keys an admin replaced has no vote in its groups until their members give it a share
+//! again. Otherwise an admin could vote in other members' names.
 
 use crate::entry::{Entry, Invitation, Role};
 use crate::identity::{AccountKeys, PublicKey};
@@ -14,6 +14,7 @@ use crate::state::model::roster::{Account, Invited};
 use crate::state::refusal::{Accounts, Entries, Refusal, Sessions};
 use crate::state::{Event, IvnState};
 
+#[expect(missing_docs, reason = "the names say it")]
 impl IvnState {
     pub(in crate::state) fn check_admin(&self, name: &AccountName) -> Result<(), Refusal> {
         if self.account(name)?.roles.contains(&Role::Admin) {
@@ -23,7 +24,6 @@ impl IvnState {
         }
     }
 
-    /// The account, if it may do anything now.
     pub(in crate::state) fn active(&self, name: &AccountName) -> Result<&Account, Refusal> {
         let account = self.account(name)?;
         if account.suspended {
@@ -32,11 +32,12 @@ impl IvnState {
         Ok(account)
     }
 
-    /// Whether this account may connect: it is on the roster and not suspended, and these are its keys.
+    /// Checks that this account may connect: it is on the roster and not suspended, and these are
+    /// its keys.
     ///
     /// # Errors
     ///
-    /// Why not.
+    /// Fails with the reason if it may not.
     pub fn check_connection(
         &self,
         name: &AccountName,
@@ -49,7 +50,7 @@ impl IvnState {
         Ok(())
     }
 
-    /// An admin invites. A second invitation of one name replaces the first.
+    /// A second invitation of the same name replaces the first.
     pub(in crate::state) fn invite(
         &mut self,
         id: EntryId,
@@ -65,7 +66,8 @@ impl IvnState {
             (None, Some(_)) => {
                 self.account(&invitation.name)?;
             }
-            // Against the keys that its author looked at: one that was held back is of no use after another.
+            // It names the keys that its author saw. So the coordinator cannot hold it back and log
+            // it after the keys have changed.
             (Some(account), Some(replaced)) if account.keys.identity == replaced => {
                 if account.roles != invitation.roles {
                     return Err(Refusal::Accounts(Accounts::OtherRoles {
@@ -82,7 +84,8 @@ impl IvnState {
         if invitation.expires_at <= now {
             return Err(Refusal::Accounts(Accounts::InvitationExpired));
         }
-        // One that was held back must not bring back what the author has replaced since.
+        // The coordinator must not restore what the author has replaced by logging an old entry
+        // late.
         if self.invited.get(&invitation.name).is_some_and(|latest| at < latest.at) {
             return Err(Refusal::Entries(Entries::Outdated { name: invitation.name.to_string() }));
         }
@@ -91,8 +94,9 @@ impl IvnState {
         Ok(vec![Event::Invited(invitation.name.clone())])
     }
 
-    /// What an admin says at `now` to withdraw the open invitation of this name: another one in its place, which nobody can
-    /// accept. It is said as soon as it is in the log, so it lapses soon; not so soon that somebody's fast clock makes it late.
+    /// Returns the statement that withdraws the open invitation of this name at `now`: an
+    /// invitation in its place that nobody can accept. It takes effect when it is logged and may
+    /// therefore expire soon, but not so soon that another member's fast clock makes it late.
     ///
     /// # Errors
     ///
@@ -106,7 +110,6 @@ impl IvnState {
         Ok(Invitation { key: PublicKey::NOBODYS, expires_at, ..open.clone() })
     }
 
-    /// The invitations that somebody can accept at `now`.
     pub fn open_invitations(
         &self,
         now: Timestamp,
@@ -116,7 +119,7 @@ impl IvnState {
         })
     }
 
-    /// An invited person's node joins: the invitation's key and the account's new key both sign.
+    /// An invited account joins. The invitation's key and the account's new key both sign.
     pub(in crate::state) fn admit(
         &mut self,
         entry: &Entry,
@@ -134,7 +137,7 @@ impl IvnState {
         entry
             .verify(&[invitation.key, keys.identity])
             .map_err(|_| Refusal::Accounts(Accounts::NotInvited))?;
-        // The keys were replaced, or the account is gone, since it was invited.
+        // Since the invitation, the keys were replaced or the account was removed.
         if invitation.replaces != present {
             return Err(Refusal::Accounts(Accounts::NotInvited));
         }
@@ -160,7 +163,6 @@ impl IvnState {
         Ok(events)
     }
 
-    /// An account replaces its own keys.
     pub(in crate::state) fn rotate_keys(
         &mut self,
         entry: &Entry,
@@ -177,11 +179,10 @@ impl IvnState {
         self.void_invitations(author);
         self.hand_over_with(author, former.cosigner, keys.cosigner);
         self.keys.extend([keys.identity, keys.cosigner]);
-        // Whoever still has the earlier ones may not act any more.
+        // A connection with the earlier keys may not act any more.
         Ok(vec![Event::Dismissed(author.clone()), Event::Account(author.clone())])
     }
 
-    /// An admin decides about an account.
     pub(in crate::state) fn decide(
         &mut self,
         id: EntryId,
@@ -192,7 +193,7 @@ impl IvnState {
     ) -> Result<Vec<Event>, Refusal> {
         self.check_admin(author)?;
         let account = self.account(name)?;
-        // One that was held back must not undo what was decided since.
+        // The coordinator must not undo a later decision by logging this one late.
         if at < account.decided {
             return Err(Refusal::Entries(Entries::Outdated { name: name.to_string() }));
         }
@@ -232,7 +233,7 @@ impl IvnState {
                 group: group.clone(),
             }));
         }
-        // What an admin handed out is worth as much as the admin.
+        // Open invitations end with the admin's role.
         if is_admin && !stays_admin {
             self.void_invitations(name);
         }
@@ -263,7 +264,8 @@ impl IvnState {
         Ok(events)
     }
 
-    /// Takes back what this account handed out. Whoever used its keys before may have handed out something, too.
+    /// Withdraws this account's invitations, because an earlier user of its keys may have made some
+    /// of them.
     fn void_invitations(&mut self, by: &AccountName) {
         let open = self.invited.iter().filter(|(_, invited)| invited.by == *by);
         let open: Vec<AccountName> = open.map(|(name, _)| name.clone()).collect();
@@ -272,7 +274,7 @@ impl IvnState {
         }
     }
 
-    /// A new process of an account's node: its part in unfinished DKG sessions is lost.
+    /// A new process of an account's node started. Its part in unfinished sessions is lost.
     pub(in crate::state) fn node_started(
         &mut self,
         id: EntryId,
@@ -287,7 +289,7 @@ impl IvnState {
         if account.incarnation == Some(incarnation) {
             return Err(Refusal::Entries(Entries::AlreadySaid { account: author.clone() }));
         }
-        // One that was held back would make the process that runs look like a copy.
+        // An old start that is logged late would make the running process look like a copy.
         if at < account.started {
             return Err(Refusal::Entries(Entries::Outdated { name: author.to_string() }));
         }
@@ -300,7 +302,6 @@ impl IvnState {
         Ok(vec![Event::NodeStarted(author.clone())])
     }
 
-    /// Two copies of the author's node run.
     pub(in crate::state) fn node_duplicated(
         &mut self,
         author: &AccountName,
@@ -320,7 +321,7 @@ impl IvnState {
         Ok(vec![Event::Account(author.clone())])
     }
 
-    /// A name is one account's, also when that is gone: entries name people.
+    /// A name belongs to one account, even after it was removed, because entries name accounts.
     fn check_unused(&self, name: &AccountName) -> Result<(), Refusal> {
         match self.former.get(name) {
             Some(_) => Err(Refusal::Accounts(Accounts::Removed { account: name.clone() })),
@@ -328,8 +329,9 @@ impl IvnState {
         }
     }
 
-    /// Every key is one account's: a cosignature does not commit to its cosigner's name, so the copy of somebody's key
-    /// would count for two. And it is so once: with keys that come back, what was said with them before could be said again.
+    /// Every key belongs to one account. A cosignature does not commit to its cosigner's name, so a
+    /// copied key would count twice. An account cannot return to an earlier key, because statements
+    /// under that key could be repeated.
     fn check_new_keys(&self, keys: &AccountKeys) -> Result<(), Refusal> {
         let new = [keys.identity, keys.cosigner];
         let taken = self.accounts.iter().find(|(_, account)| {

@@ -1,7 +1,9 @@
-//! Changes of a group that has a key: one proposes, the holders of shares decide, a reshare or a repair carries it out.
+//! Changes of a group that has a key: a member or an admin proposes, the holders of shares decide,
+//! and a reshare or a repair carries it out.
 //!
-//! Nobody changes a group alone, admins included: a change takes as many approvals as a signature takes shares, or more
-//! if the group's policy says so. The key stays, and until the new shares are in use the old ones are.
+//! No account can change a group alone, not even an admin: a change needs as many approvals as a
+//! signature needs shares, or more if the group's policy requires more. The key stays, and the old
+//! shares are in use until the new ones are.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +16,7 @@ use crate::state::model::plan::SessionPlan;
 use crate::state::refusal::{Changes, Entries, Groups, Refusal, Requests};
 use crate::state::{Event, IvnState};
 
+#[expect(missing_docs, reason = "the names say it")]
 impl IvnState {
     pub(in crate::state) fn propose_change(
         &mut self,
@@ -42,7 +45,7 @@ impl IvnState {
             let (asked, current) = (proposal.epoch, key.epoch);
             return Err(Refusal::Changes(Changes::OtherEpoch { group: name, asked, current }));
         }
-        // Otherwise one member could keep the others from ever changing anything, by asking for new shares.
+        // Otherwise one member could prevent all changes by proposing refreshes.
         let more = proposal.repairs.is_some() || *definition != group.definition;
         let gives_way = |change: &Change| change.is_refresh(group) && more;
         let in_the_way = group.changing(now).filter(|change| !gives_way(change));
@@ -113,7 +116,8 @@ impl IvnState {
         Ok(vec![Event::Change(name)])
     }
 
-    /// A word on a proposed change: a member's consent, or the reason for a refusal, of a member or of who would join.
+    /// A vote on a proposed change: a member's approval, or the reason for a rejection by a member
+    /// or joiner.
     pub(in crate::state) fn vote_on_change(
         &mut self,
         author: &AccountName,
@@ -173,7 +177,7 @@ impl IvnState {
         Ok(vec![Event::Change(name)])
     }
 
-    /// Takes a change back, with the session that carries it out: who proposed it may, and any admin.
+    /// Withdraws a change and its session. Its proposer and any admin may do this.
     pub(in crate::state) fn withdraw_change(
         &mut self,
         author: &AccountName,
@@ -198,7 +202,6 @@ impl IvnState {
         Ok(if ran { vec![Event::Change(name), over] } else { vec![Event::Change(name)] })
     }
 
-    /// The group to which this is or was a proposed change.
     pub fn group_of_change(&self, id: EntryId) -> Option<&Group> {
         self.changes.get(&id).and_then(|group| self.groups.get(group))
     }

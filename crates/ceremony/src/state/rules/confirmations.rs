@@ -14,8 +14,8 @@ use crate::state::refusal::{Confirmations, Refusal};
 use crate::state::{Event, IvnState};
 
 impl IvnState {
-    /// What a group's members have to show about its becoming `after` with the epoch that begins at entry `index`; nothing if
-    /// who decides on a final log stays the same.
+    /// What the previous members have to confirm when the group becomes `after` with the epoch that
+    /// begins at entry `index`. `None` if the members and their keys and min_signers stay the same.
     pub(in crate::state) fn handover_to(
         &self,
         group: &Group,
@@ -33,7 +33,7 @@ impl IvnState {
         (!is_same).then(|| self.handover(group, epoch, index))
     }
 
-    /// The same, about the running repair, if it gives a share back to a member with other keys.
+    /// The same for the running repair, if it gives a share to a member with new keys.
     pub(in crate::state) fn handover_by_repair(
         &self,
         group: &Group,
@@ -61,7 +61,8 @@ impl IvnState {
         }
     }
 
-    /// An account changes its own keys. It says so itself, so what it cosigns with the new ones, from here on, shows what it
+    /// An account changes its own keys. It signs the change, so its cosignatures with the new keys,
+    /// from here on, prove what it saw before.
     /// saw before.
     pub(in crate::state) fn hand_over_with(
         &mut self,
@@ -79,9 +80,9 @@ impl IvnState {
         }
     }
 
-    /// The coordinator shows that those before cosigned a log in which the epoch has begun, or in which a member with other
-    /// keys has its share of that epoch back. Whether it is this log, its
-    /// auditor sees: the fold does not know the tree.
+    /// The coordinator proves that the previous members cosigned a log in which the epoch has
+    /// begun, or in which a member with new keys has its share again. Only the auditor checks that
+    /// it is this log, because the fold does not know the tree.
     pub(in crate::state) fn handed_over(
         &mut self,
         name: &GroupName,

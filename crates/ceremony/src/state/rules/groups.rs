@@ -26,7 +26,8 @@ impl IvnState {
                     group: definition.name.clone(),
                 }));
             }
-            // One that was held back must not bring back what the author has replaced since.
+            // The coordinator must not restore what the author has replaced by logging an old entry
+            // late.
             if at < group.defined_at {
                 return Err(Refusal::Entries(Entries::Outdated {
                     name: definition.name.to_string(),
@@ -52,7 +53,6 @@ impl IvnState {
         Ok(vec![Event::GroupDefined(definition.name.clone())])
     }
 
-    /// Whether such a group can be.
     pub(in crate::state) fn check_definition(
         &self,
         definition: &GroupDefinition,
@@ -69,7 +69,7 @@ impl IvnState {
         check_numbers(definition)
     }
 
-    /// Consent to belong to a group: as defined, or as it will be after the change of that entry.
+    /// Accepts membership of a group, as defined, or as proposed by the change of that entry.
     pub(in crate::state) fn accept_group(
         &mut self,
         id: EntryId,
@@ -90,7 +90,7 @@ impl IvnState {
         if let Some(change) = &mut group.change
             && change.id == definition
         {
-            // Who belongs to it already has consented before.
+            // Members have already accepted.
             let joins = change.proposal.definition.members.contains(author)
                 && !group.definition.members.contains(author);
             if !joins {

@@ -1,4 +1,4 @@
-//! What the kinds of statements do: one file for each family, none of which imports another.
+//! The effects of the kinds of statements: one file for each family, none of which imports another.
 
 mod accounts;
 mod changes;

@@ -1,4 +1,5 @@
-//! Who can use its share: what members prove about theirs, and what the fate of an account takes from it.
+//! Which members can use their shares: their proofs, and how the state of an account affects its
+//! shares.
 
 use crate::names::{AccountName, GroupName, Timestamp};
 use crate::state::model::key::{Unable, possession_context};
@@ -7,7 +8,6 @@ use crate::state::refusal::{Changes, Entries, Groups, Possession, Refusal, Sessi
 use crate::state::{Event, IvnState};
 
 impl IvnState {
-    /// A member shows that its node can use its share.
     pub(in crate::state) fn share_proved(
         &mut self,
         author: &AccountName,
@@ -45,7 +45,6 @@ impl IvnState {
         Ok(vec![Event::ShareProved(name.clone())])
     }
 
-    /// A holder of a share of an earlier epoch says that its copy is gone.
     pub(in crate::state) fn share_destroyed(
         &mut self,
         author: &AccountName,
@@ -70,7 +69,7 @@ impl IvnState {
         Ok(vec![Event::ShareDestroyed(name.clone())])
     }
 
-    /// Takes an account's say in all its groups.
+    /// Takes an account's vote in all its groups.
     pub(in crate::state) fn disable(&mut self, name: &AccountName, why: Unable) -> Vec<Event> {
         let mut events = Vec::new();
         for group in self.groups.values_mut() {
@@ -88,7 +87,7 @@ impl IvnState {
         events
     }
 
-    /// Gives it back after a suspension. What was void stays void.
+    /// Restores the vote after a suspension. Void approvals stay void.
     pub(in crate::state) fn enable(&mut self, name: &AccountName) {
         for group in self.groups.values_mut() {
             if let Some(key) = &mut group.key
@@ -99,7 +98,7 @@ impl IvnState {
         }
     }
 
-    /// This account's consents to undecided requests do not count any more.
+    /// This account's votes on undecided requests do not count any more.
     fn void_consents(&mut self, name: &AccountName) -> Vec<Event> {
         let undecided = self
             .requests

@@ -26,7 +26,8 @@ impl IvnState {
         if group.key.is_none() {
             return Err(Refusal::Groups(Groups::NoKey { group: request.group.clone() }));
         }
-        // Who has its keys from an admin asks nobody in the member's name: nodes may approve without asking.
+        // A member with keys from an admin cannot make requests in the member's name, because nodes
+        // may approve them automatically.
         if group.has_member(author) && !group.has_say(author) {
             return Err(Refusal::Groups(Groups::NoShare {
                 account: author.clone(),
@@ -82,11 +83,11 @@ impl IvnState {
         Ok(vec![event])
     }
 
-    /// The undecided request, if `author` may vote on it at `now`.
+    /// Returns the undecided request if `author` may vote on it at `now`.
     ///
     /// # Errors
     ///
-    /// Why it may not.
+    /// Fails with the reason if the author may not.
     pub fn votable(
         &self,
         author: &AccountName,
@@ -108,7 +109,7 @@ impl IvnState {
         if state.approvals.contains(author) || state.refusals.contains_key(author) {
             return Err(Refusal::Entries(Entries::AlreadySaid { account: author.clone() }));
         }
-        // An approved request takes more consents: each is one more spare signer.
+        // An approved request accepts more approvals: each adds a spare signer.
         if !matches!(state.status, Status::Open | Status::Approved) || state.lapsed(now) {
             return Err(Refusal::Requests(Requests::RequestOver { request: id }));
         }
@@ -118,7 +119,7 @@ impl IvnState {
         Ok(state)
     }
 
-    /// A member's approval of a request, or the reason for which it rejects it.
+    /// A member's approval of a request, or the reason for its rejection.
     pub(in crate::state) fn vote_on_request(
         &mut self,
         author: &AccountName,
@@ -155,8 +156,9 @@ impl IvnState {
         Ok(events)
     }
 
-    /// A signature was made. Whether it verifies takes the document, which the log does not hold: whoever has it
-    /// checks. Who took part is checked here, by each signer's own signed messages and the sum of their shares.
+    /// Records a signature. Its signers are checked here, by each signer's own signed messages and
+    /// the sum of their shares. Whether the signature verifies can be checked only with the
+    /// document, which the log does not contain.
     pub(in crate::state) fn signed(
         &mut self,
         id: EntryId,
@@ -184,7 +186,7 @@ impl IvnState {
         let Some(state) = self.requests.get_mut(&id) else {
             return Err(Refusal::Requests(Requests::UnknownRequest { request: id }));
         };
-        // Nobody makes a signature share without a share of the key.
+        // Each signature share proves possession of a share of the key.
         if let Some(group) = self.groups.get_mut(&state.request.group) {
             group.note_proof(&shown, now);
         }
@@ -192,8 +194,8 @@ impl IvnState {
         Ok(vec![Event::RequestSigned(id)])
     }
 
-    /// The accounts in `signers`, if each signed commitments and a share for the same package in this session, and the
-    /// shares add up to the signature.
+    /// Returns the accounts in `signers`, if each signed commitments and a share for the same
+    /// package in this session, and the shares add up to the signature.
     fn check_signers(
         &self,
         key: &GroupKey,
@@ -229,7 +231,7 @@ impl IvnState {
         Ok(signers.iter().map(|record| record.account.clone()).collect())
     }
 
-    /// The undecided requests to a group go on under its new members and key.
+    /// Continues the group's undecided requests under its new members and key.
     pub(in crate::state) fn move_requests(&mut self, name: &GroupName) -> Vec<Event> {
         let Some(group) = self.groups.get(name) else { return Vec::new() };
         let requests = self.requests.values_mut();
@@ -240,17 +242,19 @@ impl IvnState {
             .collect()
     }
 
-    /// Whether an account has to do with a document: as the requester of a request for it, or as a member of the group
-    /// that is asked. Others need not see it.
+    /// Whether an account may read a document: it requested it, or is a member of the group that is
+    /// to sign it.
     pub fn may_read(&self, account: &AccountName, document: Digest) -> bool {
-        // The first request only: anyone can copy a commitment from the log into a request of its own.
+        // Only the first request counts: anyone can copy a commitment from the log into a new
+        // request.
         let first = self.documents.get(&document).and_then(|id| self.requests.get(id));
         first.is_some_and(|state| {
             let replaced = self.accounts.get(account).and_then(|account| account.replaced);
-            // Nor who has the requester's keys from an admin,
+            // The owner of keys that an admin gave to the requester may not read it,
             let asked =
                 state.requester == *account && replaced.is_none_or(|since| since < state.index);
-            // or a member's, until the other members give it a share.
+            // nor the owner of keys that an admin gave to a member, until the other members give it
+            // a share.
             let decides = self.groups.get(&state.request.group).is_some_and(|group| {
                 group.has_member(account) && group.unable(account) != Some(Unable::Replaced)
             });

@@ -1,4 +1,4 @@
-//! How a session starts, proceeds, and ends: with a key, with new shares, with a restored share, or with nothing.
+//! How sessions start, proceed, and end: with a key, new shares, a repaired share, or a failure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,12 +34,14 @@ impl IvnState {
             return Err(Refusal::Sessions(Sessions::SessionStep));
         }
         let board = terms.board(ivn, session, keys)?;
-        // Who gets a share in a session that is called off may keep it: its identifier is nobody else's ever after.
+        // A participant may keep a share from a cancelled session, so its identifier is never given
+        // to another account.
         if let Some(key) = &mut group.key {
             let numbers = terms.identifiers.values().map(|identifier| identifier.get());
             key.highest = numbers.max().unwrap_or(0).max(key.highest);
         }
-        // In the change's next session it gets the same one: otherwise sessions that fail would use them all up.
+        // The change's next session reuses the identifiers. Otherwise failing sessions would use
+        // them all up.
         if let Some(change) = &mut group.change {
             change.identifiers.clone_from(&terms.identifiers);
         }
@@ -74,13 +76,12 @@ impl IvnState {
         let identifier = identifier.ok_or_else(|| {
             Refusal::Groups(Groups::NotAMember { account: author.clone(), group: name.clone() })
         })?;
-        // Otherwise a message of the process before a restart could stand beside one of the process after it, and
-        // look like equivocation.
+        // Otherwise messages from before and after a restart could look like equivocation.
         if current != Some(incarnation) {
             return Err(Refusal::Sessions(Sessions::StaleIncarnation));
         }
-        // Nor may two processes speak for one account in one session: a node that was restored from an older disk does not
-        // know what the one before it said.
+        // The same applies to two processes in one session: a node that was restored from an older
+        // disk does not know its earlier messages.
         if ceremony.posted.get(author).is_some_and(|before| *before != incarnation) {
             return Err(Refusal::Sessions(Sessions::StaleIncarnation));
         }
@@ -91,7 +92,7 @@ impl IvnState {
             Ok(Posted::Repeated) => {
                 return Err(Refusal::Entries(Entries::AlreadySaid { account: author.clone() }));
             }
-            // A message that proves its author's fault belongs in the log: it is the proof.
+            // A message that proves its author's fault belongs in the log as the proof.
             Ok(Posted::Recorded | Posted::Failed) => {}
             Err(_) => return Err(Refusal::Sessions(Sessions::Protocol)),
         }
@@ -136,7 +137,7 @@ impl IvnState {
         })
     }
 
-    /// The coordinator's abort: only for a reason that the log shows.
+    /// The coordinator aborts a session, only for a reason that the log proves.
     pub(in crate::state) fn ceremony_aborted(
         &mut self,
         session: SessionId,
@@ -162,9 +163,10 @@ impl IvnState {
         Ok(vec![Event::CeremonyAborted(name)])
     }
 
-    /// An admin calls a session off, at any step. Certified keys too: members that certify and then refuse the activation
-    /// signature would otherwise keep the group in that step for ever. Which came first, this or the activation, is
-    /// decided by the log's order. A change whose session is called off is over.
+    /// An admin cancels a session, at any step. This includes certified keys: otherwise members
+    /// that certify and then do not sign the activation would keep the group in that step
+    /// permanently. The log's order decides whether this or the activation came first. Cancelling a
+    /// change's session ends the change.
     pub(in crate::state) fn ceremony_cancelled(
         &mut self,
         author: &AccountName,
@@ -241,7 +243,6 @@ impl IvnState {
         Ok(events)
     }
 
-    /// The group whose running session this is.
     fn running(&mut self, session: SessionId) -> Result<(GroupName, &mut Group), Refusal> {
         let (name, _) =
             self.sessions.get(&session).ok_or(Refusal::Sessions(Sessions::SessionOver))?.clone();
