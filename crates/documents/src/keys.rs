@@ -63,11 +63,10 @@ pub fn allowed_signers_line(
 
 /// A text that cannot stand in the file it was meant for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum ExportError {
-    /// A comment of more than one line.
     #[error("the comment of a key is one line without control characters")]
     Comment,
-    /// An identity that would be read as something else.
     #[error("an identity in allowed_signers is one word without any of \" \\ , * ? ! #")]
     Identity,
 }
@@ -107,32 +106,24 @@ pub(crate) fn usable(verifying_key: &[u8; 32]) -> Option<VerifyingKey> {
 /// Why a text is not a verifying key.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum KeyError {
-    /// The text is only white space.
     #[error("the key is empty")]
     Empty,
-    /// The text has none of the four notations.
     #[error(
         "not a key: expected a PEM public key, an ssh-ed25519 line, a JWK, or 64 hex digits (found {length} characters)"
     )]
-    Unrecognised {
-        /// The number of characters of the text.
-        length: usize,
-    },
-    /// A private key where a public one belongs.
+    Unrecognised { length: usize },
     #[error(
         "this is a private key; a signature is verified with the public key, and the private one belongs nowhere near"
     )]
     PrivateKey,
-    /// PEM with other content, or with a key that is not Ed25519.
     #[error(
         "the PEM is not an Ed25519 public key (expected one SubjectPublicKeyInfo, as of `openssl pkey -pubout`)"
     )]
     Pem,
-    /// An SSH line that cannot be read.
     #[error("the SSH public key cannot be read")]
     Ssh(#[source] ssh_key::Error),
-    /// A key of another type; its name.
     #[error("the key is of type {0}, only Ed25519 is supported")]
     OtherType(String),
     /// JSON that is not a JWK with a 32-byte `x`.

@@ -64,8 +64,8 @@ pub const OWN: &[u8] = b"quorate/own/";
 
 /// A document that must not be signed in this format.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum Ambiguous {
-    /// It begins like the bytes that an SSH signature covers.
     #[error(
         "a raw signature over this file would also be an SSH signature over a document that is not in it"
     )]

@@ -122,14 +122,13 @@ impl From<Namespace> for String {
 
 /// Why a text is not a [`Namespace`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum NamespaceError {
-    /// The text is empty.
     #[error("a namespace cannot be empty; for ordinary files use \"file\"")]
     Empty,
     /// Longer than [`Namespace::MAX_LENGTH`]; its length in bytes.
     #[error("a namespace has at most 64 bytes, this one has {0}")]
     TooLong(usize),
-    /// A character that is not allowed.
     #[error("a namespace cannot contain {0:?}; use letters, digits and - . _ @ /")]
     Character(char),
 }
@@ -142,14 +141,12 @@ pub enum NamespaceError {
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Fields", into = "Fields")]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Output {
     /// [`Format::Raw`].
     Raw,
     /// [`Format::Ssh`].
-    Ssh {
-        /// The purpose of the signature.
-        namespace: Namespace,
-    },
+    Ssh { namespace: Namespace },
 }
 
 impl Output {
@@ -187,8 +184,8 @@ impl Output {
 
 /// Options that cannot be combined.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum OutputError {
-    /// A namespace for a format without one.
     #[error("a raw signature has no namespace; leave it out or choose the ssh format")]
     NamespaceWithoutUse,
 }

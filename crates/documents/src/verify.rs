@@ -136,22 +136,16 @@ pub fn verify(
 /// Why a file is not a signature file that we read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum ReadError {
-    /// The file has neither format.
     #[error(
         "not a signature file: expected 64 raw bytes or an armored SSH signature, got {length} bytes of something else"
     )]
-    Unrecognised {
-        /// Size of the file, in bytes.
-        length: usize,
-    },
-    /// An SSH signature that is damaged, or newer than we know.
+    Unrecognised { length: usize },
     #[error("the SSH signature cannot be read; it is damaged or cut short")]
     Ssh(#[source] ssh_key::Error),
-    /// An SSH signature by a key of another type; its name.
     #[error("the SSH signature was made by a key of type {0}, only ssh-ed25519 is supported")]
     KeyType(String),
-    /// An SSH signature whose inner signature has a wrong length, in bytes.
     #[error("the SSH signature contains {0} bytes where an Ed25519 signature has 64")]
     SignatureLength(usize),
 }
@@ -159,39 +153,20 @@ pub enum ReadError {
 /// Why a signature was not accepted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum VerifyError {
-    /// The file could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
     /// The key to verify with is not a curve point, or has small order, or is not canonically
     /// encoded.
     #[error("the key to verify with is not a usable Ed25519 key")]
     UnusableKey,
-    /// The file has another format than asked for.
     #[error("expected a signature in {expected} format, got one in {found} format")]
-    OtherFormat {
-        /// The requested format.
-        expected: Format,
-        /// The format of the file.
-        found: Format,
-    },
-    /// The file names another key as its signer.
+    OtherFormat { expected: Format, found: Format },
     #[error("signed by another key: expected {expected}, got {found}")]
-    OtherKey {
-        /// The requested key, 64 hex digits.
-        expected: String,
-        /// The key of the file, 64 hex digits.
-        found: String,
-    },
-    /// The file was made for another purpose.
+    OtherKey { expected: String, found: String },
     #[error("signed for another namespace: expected {expected:?}, got {found:?}")]
-    OtherNamespace {
-        /// The requested namespace.
-        expected: String,
-        /// The namespace of the file.
-        found: String,
-    },
-    /// The signature is not valid for this document and key.
+    OtherNamespace { expected: String, found: String },
     #[error("the signature does not match: the document was changed, or another key signed it")]
     Mismatch,
 }

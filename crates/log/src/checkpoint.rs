@@ -328,29 +328,23 @@ impl Cosigners {
 /// Why a checkpoint is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum CheckpointError {
-    /// Not a signed note.
     #[error(transparent)]
     Note(#[from] NoteError),
-    /// Fewer than three lines, or an empty one.
     #[error("a checkpoint must have three or more lines, none of them empty")]
     Lines,
     /// The second line is not the shortest decimal form of a number up to [`MAX_SIZE`].
     #[error("the tree size of the checkpoint is not a plain decimal number")]
     Size,
-    /// The third line is not a hash, or not the hash of the empty tree although the size is 0.
     #[error("the root of the checkpoint is not a hash that a tree of this size can have")]
     Root,
-    /// The first line is not the log's origin.
     #[error("the checkpoint is of another log")]
     OtherLog,
-    /// No signature names the log's key.
     #[error("the checkpoint is not signed by the log's key")]
     NotSignedByLog,
-    /// A cosignature is by an unknown key.
     #[error("the cosignature is not by a known cosigner")]
     UnknownCosigner,
-    /// A signature of a known key does not verify.
     #[error("the signature of {name} on the checkpoint does not verify")]
     BadSignature {
         /// The name that the signature claims. That proves nothing against the holder of that name.

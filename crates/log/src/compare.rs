@@ -146,11 +146,11 @@ impl Fork {
 /// Why the evidence does not prove a fork.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum ForkError {
     /// A checkpoint is not by the log.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// The log may have signed both honestly.
     #[error("the two checkpoints do not contradict each other")]
     NoContradiction,
 }
@@ -158,11 +158,10 @@ pub enum ForkError {
 /// Why the search for a fork is impossible.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum FindForkError<E: std::error::Error + 'static> {
-    /// The checkpoints have different origins.
     #[error("the checkpoints are of different logs")]
     OtherLog,
-    /// The entries are not those of the larger checkpoint.
     #[error("the entries at hand are not those of the larger checkpoint")]
     OtherEntries,
     /// The entries cannot be read, or there are too few.

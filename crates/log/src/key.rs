@@ -204,11 +204,11 @@ fn cosigned_message(time: Timestamp, text: &str) -> String {
 /// Why a text or bytes are not a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum KeyError {
     /// Not of the form name, `+`, eight lower-case hex digits, `+`, base64 of 33 bytes.
     #[error("a log or cosigner key must look like name+12345678+base64")]
     Format,
-    /// The name is not allowed.
     #[error(transparent)]
     Name(#[from] InvalidKeyName),
     /// A log's key where a cosigner's is needed, the other way around, or neither.
@@ -219,7 +219,6 @@ pub enum KeyError {
         /// The signature type in the key.
         found: u8,
     },
-    /// The id is not the hash of name and key: probably one of them has a typing error.
     #[error("the key's id does not fit its name and content (is it copied completely?)")]
     Id,
     /// The 32 bytes are not a point of the curve, or one of small order.

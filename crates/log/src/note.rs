@@ -203,20 +203,17 @@ impl FromStr for Note {
 /// Why a text is not a signed note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum NoteError {
-    /// Above [`MAX_NOTE_LEN`].
     #[error("the note is longer than {MAX_NOTE_LEN} bytes")]
     TooLong,
-    /// A character below U+0020 that is not a newline, such as a carriage return.
     #[error("the note contains a control character (is it saved with CRLF line ends?)")]
     ControlCharacter,
     /// No empty line separates a text from signatures.
     #[error("the note has no signatures")]
     NoSignatures,
-    /// The last line does not end in a newline: perhaps cut off.
     #[error("the note does not end in a newline")]
     NoFinalNewline,
-    /// Above [`MAX_SIGNATURES`].
     #[error("the note has more than {MAX_SIGNATURES} signatures")]
     TooManySignatures,
     /// Not of the form em dash, space, name, space, base64 of more than four bytes.

@@ -189,24 +189,12 @@ pub struct InvalidProof;
 /// Why a proof cannot be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum ProveError<E: std::error::Error + 'static> {
-    /// There is no such entry in the tree.
     #[error("there is no entry {index} in a tree of {size} entries")]
-    IndexOutOfRange {
-        /// The entry asked for.
-        index: u64,
-        /// The size of the tree.
-        size: u64,
-    },
-    /// A tree cannot begin a smaller one.
+    IndexOutOfRange { index: u64, size: u64 },
     #[error("a tree of {older} entries can't be the beginning of one of {newer}")]
-    Shrinks {
-        /// The size that should come first.
-        older: u64,
-        /// The size that should come later.
-        newer: u64,
-    },
-    /// A hash cannot be read.
+    Shrinks { older: u64, newer: u64 },
     #[error("a hash of the tree can't be read")]
     Read(#[from] E),
 }

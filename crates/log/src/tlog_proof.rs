@@ -137,29 +137,23 @@ impl From<TlogProof> for String {
 /// Why a text is not a proof, or does not prove that an entry is in the log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum TlogProofError {
-    /// Longer than any proof that this crate writes.
     #[error("the proof is too long")]
     TooLong,
-    /// The first line is not that of a proof.
     #[error("this is not a transparency log proof (its first line must be c2sp.org/tlog-proof@v1)")]
     Header,
-    /// No empty line separates the hashes from a checkpoint.
     #[error("the proof has no checkpoint")]
     Lines,
-    /// The extra data is not base64 or too long.
     #[error("the extra data of the proof must be base64 of at most {MAX_EXTRA_LEN} bytes")]
     Extra,
-    /// The index line is missing or not in the shortest decimal form.
     #[error("the index of the proof is missing or not a plain decimal number")]
     Index,
     /// A line is not a hash, or there are more than 63.
     #[error("the hashes of the proof are malformed or too many")]
     Hash,
-    /// The checkpoint is malformed, or not by the log.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// The entry is not at that index in the log.
     #[error(transparent)]
     NotIncluded(#[from] InvalidProof),
 }

@@ -195,21 +195,18 @@ type Driver = JoinHandle<Result<(), hyper::Error>>;
 /// Why there is no answer to a request.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum RequestError {
     /// There is no connection; the request was not sent. After [`Refusal::Closed`] it may have
     /// been: a hub that dies before its first answer looks the same.
     #[error(transparent)]
     Dial(#[from] DialError),
-    /// The path is invalid.
     #[error("a request's path begins with / and has no spaces or control characters")]
     Path,
-    /// The answer is larger than the limit, in bytes.
     #[error("the hub's answer has more than {0} bytes")]
     TooLarge(usize),
-    /// The connection failed between request and answer.
     #[error("the connection to the hub failed before its answer was complete")]
     Broken(#[source] hyper::Error),
-    /// The answer did not come in time.
     #[error("the hub did not answer within {0:?}")]
     TimedOut(Duration),
 }

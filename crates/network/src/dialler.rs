@@ -189,16 +189,10 @@ fn classify_tls(error: &rustls::Error) -> DialError {
 /// Why there is no connection to the hub.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum DialError {
-    /// The address does not answer, or not in time.
     #[error("the hub at {address} can not be reached")]
-    Unreachable {
-        /// The dialled address.
-        address: HubAddress,
-        /// The error of the system.
-        source: io::Error,
-    },
-    /// Something answers that does not behave like a hub.
+    Unreachable { address: HubAddress, source: io::Error },
     #[error("what answers at this address is not a hub")]
     NotAHub,
     /// The hub's certificate is not from the pinned authority: another installation, or someone in
@@ -207,22 +201,14 @@ pub enum DialError {
         "this is not the hub of the IVN: its certificate was not issued by the IVN's authority"
     )]
     OtherHub(#[source] rustls::Error),
-    /// The hub does not have this IVN.
     #[error("the hub does not serve this IVN")]
     UnknownIvn,
-    /// The hub rejects the connection.
     #[error("the hub refused the connection: {0}")]
     Refused(Refusal),
-    /// The hub's software has another protocol version.
     #[error(
         "the hub speaks version {theirs} of the protocol, this program version {ours}; update the older one"
     )]
-    Version {
-        /// [`PROTOCOL_VERSION`].
-        ours: u16,
-        /// The hub's version.
-        theirs: u16,
-    },
+    Version { ours: u16, theirs: u16 },
 }
 
 impl DialError {
@@ -245,6 +231,7 @@ impl DialError {
 /// How the hub rejected the connection.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum Refusal {
     /// In the handshake: it did not accept our certificate (of another IVN, expired), or our TLS
     /// version.
@@ -259,7 +246,6 @@ pub enum Refusal {
         /// knows.
         body: Vec<u8>,
     },
-    /// It closed the connection without an answer.
     #[error("it closed the connection")]
     Closed,
 }

@@ -152,14 +152,12 @@ impl FromStr for HubAddress {
 
 /// Why a text is not a [`HubAddress`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum HubAddressError {
-    /// The colon is missing.
     #[error("the address of a hub is HOST:PORT, the port is missing")]
     NoPort,
-    /// The port is not a number from 1 to 65535.
     #[error("the port of a hub is a number from 1 to 65535")]
     Port,
-    /// The host is neither a name nor an address.
     #[error("the host of a hub is a name, an IPv4 address, or an IPv6 address in brackets")]
     Host,
 }

@@ -130,14 +130,12 @@ impl ServerCertVerifier for PinnedAuthority {
 /// Why TLS settings could not be made: our fault or the caller's, never a peer's.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum TlsError {
-    /// The library rejected a certificate or a key.
     #[error("the certificate and key cannot be used for TLS; do they belong together?")]
     Settings(#[from] rustls::Error),
-    /// The root for client certificates was rejected.
     #[error("the IVN's authority cannot be used to verify certificates")]
     Verifier(#[from] rustls::server::VerifierBuilderError),
-    /// No certificate for the hub could be issued.
     #[error("no certificate for the hub could be issued")]
     Authority(#[from] CaError),
 }

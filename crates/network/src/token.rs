@@ -141,8 +141,8 @@ fn damaged_secret(characters: usize) -> TokenError {
 
 /// Why a text is not a [`JoinToken`]. None of these repeat any part of the secret.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum TokenError {
-    /// The text is not a join URL at all.
     #[error(
         "not a join URL: expected https://HOST:PORT/join/IVN#SECRET, as `quorate invite` prints it"
     )]
@@ -152,21 +152,16 @@ pub enum TokenError {
         "the join URL has lost its secret, the part after '#'; put the URL in quotes and copy all of it"
     )]
     NoSecret,
-    /// The end is missing.
     #[error("the join URL is cut short; copy all of it")]
     Truncated,
-    /// A character is wrong.
     #[error("the join URL is damaged; copy it again")]
     Damaged,
-    /// Made by another version of this software; the version in the token.
     #[error(
         "the join URL has version {0}, this program reads version 1; use the version that the hub's operator uses"
     )]
     Version(u8),
-    /// The IVN id is invalid.
     #[error("the join URL has a damaged IVN id; copy it again")]
     Ivn,
-    /// The hub's address is invalid.
     #[error("the join URL has an unusable hub address")]
     Hub(#[source] HubAddressError),
 }

@@ -174,17 +174,15 @@ pub(super) fn bundle_matches(entries: &[Vec<u8>], leaves: &[Hash]) -> bool {
 /// Why a hash or an entry cannot be read from the files of a log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum TileError<E: std::error::Error + 'static> {
     /// A file that the tree size requires does not exist, nor does the full one in its place.
     #[error("{0} is missing")]
     Missing(TilePath),
-    /// A file does not have the length or form that its path promises.
     #[error("{0} is damaged: it does not hold what its path promises")]
     Malformed(TilePath),
-    /// The requested item is not within the tree size.
     #[error("this is not within the tree")]
     OutOfRange,
-    /// A file cannot be read.
     #[error("a file of the log can't be read")]
     Read(#[source] E),
 }

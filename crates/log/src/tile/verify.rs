@@ -48,14 +48,12 @@ fn check<R: TileReader>(reader: &R, file: &TileFile) -> Result<(), VerifyTilesEr
 /// What is wrong with the files of a log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum VerifyTilesError<E: std::error::Error + 'static> {
-    /// A tile does not hold the hashes of the entries.
     #[error("{0} does not hold the hashes of the entries")]
     OtherHashes(TilePath),
-    /// The entries are not those of the checkpoint.
     #[error("the entries do not lead to the root of the checkpoint")]
     OtherRoot,
-    /// A file is missing, damaged or unreadable.
     #[error(transparent)]
     Tile(#[from] TileError<E>),
 }

@@ -169,17 +169,13 @@ fn concat(hashes: &[Hash]) -> Vec<u8> {
 /// Why a log can't be continued from its files.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum OpenError<E: std::error::Error + 'static> {
     /// The hashes in the tiles don't lead to the root. To sign anything now would fork the log.
     #[error("the tiles are not those of the checkpoint at {size} entries")]
-    OtherRoot {
-        /// The size of the tree that was expected.
-        size: u64,
-    },
-    /// The last entries are not those that their hashes are of.
+    OtherRoot { size: u64 },
     #[error("{0} does not hold the entries that the tiles are of")]
     OtherEntries(TilePath),
-    /// A file is missing, damaged or unreadable.
     #[error(transparent)]
     Tile(#[from] TileError<E>),
 }

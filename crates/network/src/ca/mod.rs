@@ -428,17 +428,14 @@ fn pem_of(certificate: &CertificateDer<'_>) -> String {
 /// Why the authority could not do what was asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum CaError {
-    /// Stored text is not a certificate or key, or not of the kind that belongs there.
     #[error("the stored certificate or key cannot be read; restore it from a backup")]
     Unreadable,
-    /// The stored parts are readable, but do not belong together.
     #[error("the stored certificate, key and IVN do not belong together")]
     Mismatch,
-    /// A peer's certificate request.
     #[error("the certificate request cannot be read, or is not signed with its own key")]
     Request(#[source] rcgen::Error),
-    /// The cryptographic library failed.
     #[error("the cryptographic library failed")]
     Crypto(#[source] rcgen::Error),
 }

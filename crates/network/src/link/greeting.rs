@@ -12,22 +12,14 @@ pub const PROTOCOL_VERSION: u16 = 1;
 /// The link's own messages, each a text frame in JSON.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Control {
     /// The node's first message.
-    Hello {
-        /// The node's version.
-        version: u16,
-    },
+    Hello { version: u16 },
     /// The hub's answer: the link is established.
-    Accepted {
-        /// The common version.
-        version: u16,
-    },
+    Accepted { version: u16 },
     /// The hub's other answer, after which it closes.
-    Refused {
-        /// The hub's version.
-        version: u16,
-    },
+    Refused { version: u16 },
     /// Sent when there is nothing else to send.
     Heartbeat,
 }

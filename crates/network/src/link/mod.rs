@@ -178,6 +178,7 @@ fn end_of(ended: &watch::Receiver<Option<Ended>>) -> Ended {
 /// Why a frame was not sent.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum SendError {
     /// The frame is larger than [`MAX_FRAME`]; its bytes. The link continues.
     #[error("a frame of {0} bytes is larger than {MAX_FRAME}")]
@@ -185,7 +186,6 @@ pub enum SendError {
     /// The queue has no room now. The link continues.
     #[error("too many frames wait to be sent")]
     Full,
-    /// The link has ended.
     #[error("the link is over")]
     Ended(#[source] Ended),
 }

@@ -13,26 +13,20 @@ pub const MAX_FRAME: usize = 1 << 20;
 /// Why a link is over.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum Ended {
-    /// This end closed it.
     #[error("the link was closed at this end")]
     ClosedHere,
-    /// The other end closed it, or its process ended.
     #[error("the link was closed by the other end")]
     ClosedByPeer,
-    /// Nothing was received for this long.
     #[error("nothing was heard from the other end for {0:?}")]
     Silent(Duration),
-    /// Nothing could be sent for this long.
     #[error("the other end has taken nothing for {0:?}")]
     Stuck(Duration),
-    /// The other end sent a frame that is larger than [`MAX_FRAME`].
     #[error("the other end sent a frame of more than {MAX_FRAME} bytes")]
     TooLarge,
-    /// The other end sent something that is not a frame.
     #[error("the other end does not keep to the protocol of links")]
     Misbehaved,
-    /// The connection failed.
     #[error("the connection failed")]
     Broken(#[source] Arc<dyn StdError + Send + Sync>),
 }

@@ -82,11 +82,10 @@ pub struct InvalidPoint;
 /// Why a stored package cannot be read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum PackageError {
-    /// The first byte is not a known version.
     #[error("the package is of an unknown version")]
     Version,
-    /// The second byte is not a known suite.
     #[error("the package is of an unknown suite")]
     Suite,
     /// It is too short or too long, or identifiers are zero or not in ascending order.
@@ -98,7 +97,6 @@ pub enum PackageError {
     /// A key or share is not canonically encoded, not of prime order, or zero.
     #[error("the package contains an invalid key or share")]
     InvalidPoint,
-    /// The signing share does not belong to the verifying share.
     #[error("the package's signing share does not match its verifying share")]
     WrongShare,
 }
@@ -425,14 +423,12 @@ impl fmt::Debug for KeyPackage {
 /// Why a key package and a public key package do not belong together.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum Mismatch {
-    /// They belong to different keys.
     #[error("the share is of another key")]
     VerifyingKey,
-    /// They have different values of min_signers.
     #[error("the share has another min_signers than the key")]
     MinSigners,
-    /// The owner of the share does not take part in the key.
     #[error("{0} has no share of this key")]
     Stranger(Identifier),
     /// The share is not the one that the key records: it belongs to another epoch, or is damaged.

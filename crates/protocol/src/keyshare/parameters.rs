@@ -192,37 +192,22 @@ fn checked(
 /// Parameters that no session can have.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum ParametersError {
     /// Two participants would have the same x-coordinate, and so the same share.
     #[error("identifier {0} is given to two participants")]
     Duplicate(Identifier),
-    /// The identifier is listed as a dealer, but has no share to deal.
     #[error("identifier {0} has no share of the old key")]
     NoShare(Identifier),
-    /// Together the dealers could not use the old key.
     #[error("the old key takes {min_signers} dealers, but there are only {dealers}")]
-    TooFewDealers {
-        /// The old key's min_signers.
-        min_signers: u16,
-        /// The number of dealers.
-        dealers: usize,
-    },
+    TooFewDealers { min_signers: u16, dealers: usize },
     /// Their messages would not fit into the log.
     #[error("there are {participants} participants, but at most {MAX_PARTICIPANTS} are possible")]
-    TooManyParticipants {
-        /// The number of participants.
-        participants: usize,
-    },
+    TooManyParticipants { participants: usize },
     /// With one signer every participant would hold the whole key: that is an ordinary key, not a
     /// threshold key. With none, nobody would be needed.
     #[error("min_signers is {0}, but must be at least 2")]
     TooFewSigners(u16),
-    /// No group could ever sign.
     #[error("min_signers is {min_signers}, but there are only {participants} participants")]
-    TooManySigners {
-        /// The requested min_signers.
-        min_signers: u16,
-        /// The number of participants.
-        participants: usize,
-    },
+    TooManySigners { min_signers: u16, participants: usize },
 }

@@ -125,24 +125,17 @@ impl session::Parameters for Parameters {
 /// Parameters that no repair can have.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum ParametersError {
-    /// A candidate is listed twice.
     #[error("identifier {0} is listed twice among those who may help")]
     Duplicate(Identifier),
-    /// The participant that lost its share cannot help to repair it.
     #[error("identifier {0} cannot help to repair its own share")]
     Recipient(Identifier),
-    /// The participant has no share that it could help with, or lose.
     #[error("identifier {0} has no share of the key")]
     NoShare(Identifier),
     /// Together the candidates could not use the key, so they cannot interpolate a share either.
     #[error("a repair takes {min_signers} helpers, but only {candidates} may help")]
-    TooFewCandidates {
-        /// The key's min_signers.
-        min_signers: u16,
-        /// The number of candidates.
-        candidates: usize,
-    },
+    TooFewCandidates { min_signers: u16, candidates: usize },
     /// Their messages would not fit into the log.
     #[error("the key takes {0} signers, but a repair can have at most {MAX_PARTICIPANTS} helpers")]
     TooManySigners(u16),

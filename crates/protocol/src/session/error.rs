@@ -8,31 +8,22 @@ use crate::Identifier;
 /// Why a message was not taken, or why a run cannot continue.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum Error {
-    /// The sender is not one of the participants.
     #[error("{0} does not take part in this session")]
     Stranger(Identifier),
     /// The message belongs to another round than the current one.
     ///
     /// Nobody is blamed, because the party that orders the log may have misplaced the message.
     #[error("a message of {from} came out of order, while the session was in phase {phase}")]
-    OutOfOrder {
-        /// The sender of the message.
-        from: Identifier,
-        /// The phase of the session.
-        phase: Phase,
-    },
+    OutOfOrder { from: Identifier, phase: Phase },
     /// The message names [other messages](super::Board::transcript) of the earlier rounds than
     /// those that count here.
     ///
     /// Nobody is blamed, because the party that orders the log may have shown the sender another
     /// log. The message does not count, whatever else it contains.
     #[error("a message of {from} answers other messages than the ones in this log")]
-    OtherView {
-        /// The sender of the message.
-        from: Identifier,
-    },
-    /// The session is over, and takes no new messages.
+    OtherView { from: Identifier },
     #[error("the session has ended")]
     Ended,
     /// The session failed. [`Board::faults`](super::Board::faults) contains the reasons.

@@ -11,15 +11,11 @@ use crate::curve::edwards25519::{Edwards25519, is_small_order};
 /// The bytes are not a value of the expected kind.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum EncodingError {
     /// They are too few or too many.
     #[error("has {actual} bytes instead of {expected}")]
-    Length {
-        /// The required number of bytes.
-        expected: usize,
-        /// The actual number of bytes.
-        actual: usize,
-    },
+    Length { expected: usize, actual: usize },
     /// A point is not canonically encoded, not on the curve, or not of prime order.
     #[error("contains an invalid point")]
     Point,
