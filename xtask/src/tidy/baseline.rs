@@ -7,16 +7,16 @@ use crate::tidy::problem::Problem;
 /// A rule, a directory, and how many problems with files below it are tolerated. The longest
 /// directory counts. Where there are more, all are printed. When you remove some, lower the number.
 const ALLOWED: &[(&str, &str, usize)] = &[
-    ("comment-width", "crates/ceremony/", 72),
+    ("comment-width", "crates/ceremony/", 64),
     ("comment-width", "crates/quorate/", 318),
     ("module-cycles", "crates/ceremony/", 2),
     ("module-cycles", "testkit/", 7),
     ("one-word-docs", "crates/ceremony/", 15),
     ("one-word-docs", "crates/quorate/", 25),
-    ("phrases", "crates/ceremony/", 49),
+    ("phrases", "crates/ceremony/", 38),
     ("phrases", "crates/network/", 1),
     ("phrases", "crates/quorate/", 304),
-    ("test-names", "crates/ceremony/", 86),
+    ("test-names", "crates/ceremony/", 35),
     ("test-names", "crates/quorate/", 28),
 ];
 

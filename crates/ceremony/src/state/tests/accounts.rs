@@ -1,4 +1,5 @@
-//! What becomes of an account, of its say, and of what it said: suspended, resumed, removed, with other keys.
+//! What suspending, resuming, removing and replacing keys do to an account, its vote, and its
+//! statements.
 
 use crate::state::refusal::{Accounts, Changes, Entries, Groups, Requests, Sessions};
 use std::collections::BTreeSet;
@@ -28,8 +29,7 @@ fn sets_roles(log: &mut TestLog, account: &str, roles: &[Role]) -> Result<Vec<Ev
     log.says("ada", Body::AccountRoles { account: name(account), roles })
 }
 
-/// Has these sign a request that they have approved.
-/// The board of three with its key, and a second admin, fay, who is no member of it.
+/// The board of three with its key, and a second admin, fay, who is not a member of it.
 fn keyed() -> TestLog {
     let mut log = TestLog::keyed();
     log.invite("fay", Role::Admin);
@@ -38,7 +38,7 @@ fn keyed() -> TestLog {
 }
 
 #[test]
-fn a_suspended_account_says_nothing_until_it_is_resumed() {
+fn a_suspended_account_states_nothing_until_it_is_resumed() {
     let mut log = keyed();
     let request = log.requests("ada", log.request()).unwrap();
     let events = suspends(&mut log, "ben").unwrap();
@@ -53,7 +53,7 @@ fn a_suspended_account_says_nothing_until_it_is_resumed() {
 }
 
 #[test]
-fn consents_of_who_is_suspended_are_void_and_stay_so() {
+fn approvals_of_a_suspended_account_are_and_stay_void() {
     let mut log = keyed();
     let request = log.requests("ada", log.request()).unwrap();
     let approval = log.entry("ben", Body::Approval { request });
@@ -75,7 +75,7 @@ fn consents_of_who_is_suspended_are_void_and_stay_so() {
 }
 
 #[test]
-fn what_is_signed_stays_signed_whatever_becomes_of_its_signers() {
+fn a_signed_request_stays_signed_when_a_signer_is_removed() {
     let mut log = keyed();
     let request = log.requests("ada", log.request()).unwrap();
     log.approves("ben", request).unwrap();
@@ -87,7 +87,7 @@ fn what_is_signed_stays_signed_whatever_becomes_of_its_signers() {
 }
 
 #[test]
-fn a_removed_account_is_gone_for_ever_and_its_name_is_not_used_again() {
+fn a_removal_is_permanent_and_the_name_is_not_reused() {
     let mut log = keyed();
     removes(&mut log, "ben").unwrap();
     let removed = Refusal::Accounts(Accounts::Removed { account: name("ben") });
@@ -105,7 +105,7 @@ fn a_removed_account_is_gone_for_ever_and_its_name_is_not_used_again() {
 }
 
 #[test]
-fn only_an_admin_decides_and_not_about_itself_nor_about_the_last_one() {
+fn only_admins_decide_but_not_about_themselves_or_the_last_one() {
     let mut log = keyed();
     let not_admin = Err(Refusal::Accounts(Accounts::NotAdmin { account: name("ben") }));
     let account = name("cyd");
@@ -133,7 +133,7 @@ fn only_an_admin_decides_and_not_about_itself_nor_about_the_last_one() {
 }
 
 #[test]
-fn a_decision_that_was_held_back_or_is_said_again_does_not_undo_a_later_one() {
+fn a_late_or_repeated_decision_does_not_undo_a_later_one() {
     let mut log = keyed();
     let held_back = log.entry("ada", Body::AccountResumed { account: name("ben") });
     suspends(&mut log, "ben").unwrap();
@@ -152,7 +152,7 @@ fn a_decision_that_was_held_back_or_is_said_again_does_not_undo_a_later_one() {
         log.enter(&again),
         Err(Refusal::Entries(Entries::Outdated { name: "ben".to_owned() }))
     );
-    // Two decisions of one moment: the first can not be brought back by saying it again.
+    // Of two decisions at the same time, repeating the first does not restore it.
     let suspend = log.entry("ada", Body::AccountSuspended { account: name("cyd") });
     let resume = log.entry("ada", Body::AccountResumed { account: name("cyd") });
     log.enter(&suspend).unwrap();
@@ -164,7 +164,7 @@ fn a_decision_that_was_held_back_or_is_said_again_does_not_undo_a_later_one() {
 }
 
 #[test]
-fn what_an_admin_handed_out_ends_with_its_being_one() {
+fn invitations_of_an_admin_end_with_its_role() {
     for end in [suspends, removes, |log: &mut TestLog, who: &str| sets_roles(log, who, &[])] {
         let mut log = keyed();
         let invitation = log.invitation("eve", Role::Admin);
@@ -188,7 +188,7 @@ fn a_member_of_a_group_keeps_the_member_role() {
 }
 
 #[test]
-fn keys_are_replaced_only_by_an_invitation_that_names_those_that_are_there() {
+fn only_an_invitation_that_names_the_present_keys_replaces_them() {
     let mut log = keyed();
     let roles = BTreeSet::from([Role::Member]);
     log.wait(1);
@@ -219,7 +219,7 @@ fn keys_are_replaced_only_by_an_invitation_that_names_those_that_are_there() {
 }
 
 #[test]
-fn who_got_other_keys_from_an_admin_has_no_share_and_no_say() {
+fn an_account_with_keys_from_an_admin_has_no_share_and_no_vote() {
     let mut log = keyed();
     let request = log.requests("ada", log.request()).unwrap();
     log.approves("ben", request).unwrap();
@@ -242,7 +242,7 @@ fn who_got_other_keys_from_an_admin_has_no_share_and_no_say() {
 }
 
 #[test]
-fn who_got_other_keys_from_an_admin_reads_nothing_that_the_account_asked_for_before() {
+fn keys_from_an_admin_cannot_read_earlier_requests() {
     let mut log = keyed();
     let document = log.request().document;
     log.requests("ben", log.request()).unwrap();
@@ -250,7 +250,7 @@ fn who_got_other_keys_from_an_admin_reads_nothing_that_the_account_asked_for_bef
     assert!(log.state.may_read(&name("ben"), document));
     log.replace_keys("ben", "new").unwrap();
     assert!(!log.state.may_read(&name("ben"), document));
-    // Nor when the others have put the account out of the group.
+    // The same applies when the others have removed the account from the group.
     log.change(&["ada", "cyd"], 2, session(2));
     assert!(!log.group().has_member(&name("ben")));
     assert!(!log.state.may_read(&name("ben"), document));
@@ -258,10 +258,10 @@ fn who_got_other_keys_from_an_admin_reads_nothing_that_the_account_asked_for_bef
 }
 
 #[test]
-fn an_admin_can_not_get_a_share_by_giving_members_other_keys() {
+fn an_admin_cannot_get_a_share_by_replacing_keys() {
     let mut log = keyed();
     log.replace_keys("ben", "new").unwrap();
-    // New shares for everybody would give one to whoever has the new keys, and a refresh takes nobody's consent.
+    // A refresh would give a share to the new keys, and it needs no approval.
     let refresh = log.group().definition.clone();
     let change = log.proposes("fay", refresh).unwrap();
     assert_eq!(
@@ -275,7 +275,7 @@ fn an_admin_can_not_get_a_share_by_giving_members_other_keys() {
     );
     log.approves("cyd", change).unwrap();
     log.begin(session(2), 1).unwrap();
-    // It does not deal: it has nothing to deal.
+    // It holds no share that it could deal.
     let terms = &log.group().session.as_ref().unwrap().terms;
     assert_eq!(terms.dealers().cloned().collect::<BTreeSet<_>>(), some(&["ada", "cyd"]));
     log.wait(1);
@@ -292,7 +292,7 @@ fn an_admin_can_not_get_a_share_by_giving_members_other_keys() {
 }
 
 #[test]
-fn a_change_is_over_when_who_would_get_a_share_by_it_is_not_who_was_approved() {
+fn a_change_ends_when_a_recipient_is_removed_or_replaced() {
     for end in [removes, |log: &mut TestLog, who: &str| log.replace_keys(who, "new")] {
         for account in ["dan", "ben"] {
             let mut log = keyed();
@@ -310,7 +310,7 @@ fn a_change_is_over_when_who_would_get_a_share_by_it_is_not_who_was_approved() {
 }
 
 #[test]
-fn a_change_goes_on_without_the_consent_of_who_leaves_by_it_and_is_removed() {
+fn a_change_continues_when_the_leaving_member_is_removed() {
     let mut log = keyed();
     let change = log.proposes("ada", log.board_of(&["ada", "cyd"], 2)).unwrap();
     log.approves("ben", change).unwrap();
@@ -330,7 +330,7 @@ fn a_change_goes_on_without_the_consent_of_who_leaves_by_it_and_is_removed() {
 }
 
 #[test]
-fn a_session_ends_with_the_suspension_of_a_participant_and_follows_by_itself() {
+fn a_suspension_ends_the_session_and_a_new_one_may_follow() {
     let mut log = keyed();
     log.proposes("ada", log.group().definition.clone()).unwrap();
     log.begin(session(2), 1).unwrap();
@@ -350,7 +350,7 @@ fn a_session_ends_with_the_suspension_of_a_participant_and_follows_by_itself() {
 }
 
 #[test]
-fn without_enough_members_who_can_use_their_shares_nothing_is_changed() {
+fn without_enough_usable_shares_nothing_is_changed() {
     let mut log = keyed();
     log.replace_keys("ben", "new").unwrap();
     log.wait(1);
@@ -363,7 +363,7 @@ fn without_enough_members_who_can_use_their_shares_nothing_is_changed() {
 }
 
 #[test]
-fn an_account_rotates_its_keys_and_keeps_its_share_and_its_say() {
+fn an_account_rotates_its_keys_and_keeps_its_share_and_vote() {
     let mut log = keyed();
     let request = log.requests("ada", log.request()).unwrap();
     log.approves("ben", request).unwrap();
@@ -375,12 +375,12 @@ fn an_account_rotates_its_keys_and_keeps_its_share_and_its_say() {
         Err(Refusal::Accounts(Accounts::KeysTaken { account: name("cyd") }))
     );
     let rotated = log.rotation("ben", "ben", "new");
-    // Whoever still has the earlier keys is not to go on with them.
+    // Connections with the earlier keys end.
     let events = vec![Event::Dismissed(name("ben")), Event::Account(name("ben"))];
     assert_eq!(log.enter(&rotated), Ok(events));
     assert_eq!(log.enter(&rotated), Err(Refusal::Entries(Entries::Signature)));
     log.wait(1);
-    // With keys that come back, the coordinator could say the rotation again.
+    // If keys could return, the coordinator could replay the rotation.
     let back = log.rotation("ben", "new", "ben");
     assert_eq!(log.enter(&back), Err(Refusal::Accounts(Accounts::KeysUsed)));
     assert_eq!(
@@ -405,7 +405,7 @@ fn an_account_rotates_its_keys_and_keeps_its_share_and_its_say() {
 }
 
 #[test]
-fn a_copy_of_a_node_is_known_until_one_of_the_two_starts_anew() {
+fn a_copy_of_a_node_is_recorded_until_one_of_the_two_restarts() {
     let mut log = keyed();
     let (first, second) = (TestLog::incarnation("ben", 1), TestLog::incarnation("ben", 2));
     log.start_node("ben", 2);
@@ -425,7 +425,7 @@ fn a_copy_of_a_node_is_known_until_one_of_the_two_starts_anew() {
 }
 
 #[test]
-fn before_there_is_a_key_everybody_has_to_accept_again_when_a_member_gets_other_keys() {
+fn new_keys_before_the_dkg_void_all_acceptances() {
     let mut log = TestLog::grouped();
     log.replace_keys("ben", "new").unwrap();
     assert!(log.group().accepted.is_empty());
@@ -439,7 +439,7 @@ fn before_there_is_a_key_everybody_has_to_accept_again_when_a_member_gets_other_
 }
 
 #[test]
-fn an_acceptance_that_is_void_is_not_brought_back_by_saying_it_again() {
+fn repeating_a_void_acceptance_does_not_restore_it() {
     let mut log = keyed();
     log.invite("dan", Role::Member);
     log.join("dan").unwrap();
@@ -458,7 +458,7 @@ fn an_acceptance_that_is_void_is_not_brought_back_by_saying_it_again() {
 }
 
 #[test]
-fn what_was_handed_out_with_former_keys_is_void() {
+fn invitations_made_with_former_keys_are_void() {
     for rotates in [true, false] {
         let mut log = keyed();
         let invitation = log.invitation("eve", Role::Admin);
@@ -477,7 +477,7 @@ fn what_was_handed_out_with_former_keys_is_void() {
 }
 
 #[test]
-fn a_start_that_was_held_back_is_no_later_start() {
+fn a_start_that_was_held_back_is_rejected() {
     let mut log = keyed();
     let earlier = Body::NodeStarted { incarnation: TestLog::incarnation("ben", 7) };
     let earlier = log.entry("ben", earlier);

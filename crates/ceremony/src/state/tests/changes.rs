@@ -1,4 +1,5 @@
-//! Changes of groups that have a key: who decides, what stays, and what becomes of everything that was under way.
+//! Changes of groups that have a key: who decides, what stays, and what happens to requests and
+//! sessions in progress.
 
 use crate::state::refusal::{Accounts, Changes, Entries, Groups, Possession, Requests, Sessions};
 use std::collections::BTreeSet;
@@ -29,7 +30,6 @@ fn accepts(log: &mut TestLog, account: &str, change: EntryId) -> Result<Vec<Even
     log.says(account, Body::GroupAccepted { group: board(), definition: change })
 }
 
-/// Has these sign a request that they have approved, in this session.
 #[test]
 fn any_group_can_become_any_other_and_its_key_stays() {
     let groups: [(&[&str], u16); 7] = [
@@ -60,7 +60,7 @@ fn any_group_can_become_any_other_and_its_key_stays() {
 }
 
 #[test]
-fn changes_follow_one_another_and_identifiers_are_never_given_twice() {
+fn changes_can_follow_and_identifiers_are_never_reused() {
     let mut log = keyed();
     let key = verifying_key(&log);
     let of =
@@ -79,7 +79,7 @@ fn changes_follow_one_another_and_identifiers_are_never_given_twice() {
 }
 
 #[test]
-fn it_takes_the_consents_of_as_many_members_as_sign_and_no_admin_is_enough() {
+fn a_change_needs_min_signers_approvals_and_no_admin_counts() {
     let mut log = keyed();
     log.invite("fay", Role::Admin);
     log.join("fay").unwrap();
@@ -107,7 +107,7 @@ fn it_takes_the_consents_of_as_many_members_as_sign_and_no_admin_is_enough() {
 }
 
 #[test]
-fn a_policy_can_ask_for_more_consents_and_keep_the_proposer_out() {
+fn a_policy_can_require_more_approvals_and_exclude_the_proposer() {
     let mut definition = TestLog::peopled().board_of_three();
     definition.policy.governance.changes_required = Some(3);
     let mut log = TestLog::keyed_with(definition.clone());
@@ -131,7 +131,7 @@ fn a_policy_can_ask_for_more_consents_and_keep_the_proposer_out() {
 }
 
 #[test]
-fn a_change_that_enough_refuse_is_over_and_the_group_is_as_before() {
+fn a_rejected_change_leaves_the_group_as_before() {
     let mut log = keyed();
     let change = log.proposes("ada", log.board_of(&["ada", "ben"], 2)).unwrap();
     log.refuses("ben", change).unwrap();
@@ -148,7 +148,7 @@ fn a_change_that_enough_refuse_is_over_and_the_group_is_as_before() {
 }
 
 #[test]
-fn who_would_join_and_does_not_want_to_ends_the_change_approved_or_not() {
+fn a_joiner_that_declines_ends_the_change_approved_or_not() {
     for approved in [false, true] {
         let mut log = keyed();
         let change =
@@ -181,7 +181,7 @@ fn who_would_join_and_does_not_want_to_ends_the_change_approved_or_not() {
 }
 
 #[test]
-fn what_can_not_be_is_refused_with_the_reason() {
+fn an_impossible_change_is_rejected_with_the_reason() {
     let mut log = keyed();
     let mut refused = |members: &[&str], min_signers| {
         log.proposes("ada", log.board_of(members, min_signers)).unwrap_err()
@@ -227,7 +227,7 @@ fn what_can_not_be_is_refused_with_the_reason() {
 }
 
 #[test]
-fn of_two_changes_the_second_is_refused_and_names_the_first_until_that_is_over() {
+fn a_pending_change_prevents_a_second_until_it_is_over() {
     let mut log = keyed();
     let first = log.proposes("ada", log.board_of(&["ada", "ben"], 2)).unwrap();
     let other = log.board_of(&["ada", "ben", "cyd", "dan"], 2);
@@ -262,7 +262,7 @@ fn nobody_is_made_a_member_without_accepting() {
 }
 
 #[test]
-fn new_shares_of_the_same_group_need_no_consent() {
+fn a_refresh_needs_no_approval() {
     let mut log = keyed();
     let key = verifying_key(&log);
     let change = log.proposes("cyd", log.board_of_three()).unwrap();
@@ -275,7 +275,7 @@ fn new_shares_of_the_same_group_need_no_consent() {
 }
 
 #[test]
-fn requests_that_wait_go_on_under_the_new_members_and_never_need_less() {
+fn open_requests_continue_under_the_new_members() {
     let mut log = keyed();
     let approved = log.requests("ada", log.request()).unwrap();
     log.approves("cyd", approved).unwrap();
@@ -300,7 +300,7 @@ fn requests_that_wait_go_on_under_the_new_members_and_never_need_less() {
 }
 
 #[test]
-fn a_request_that_asks_for_more_consents_than_there_are_members_left_is_rejected() {
+fn a_request_that_needs_more_approvals_than_members_is_rejected() {
     let mut definition = TestLog::peopled().board_of_three();
     definition.policy.rule.approvals_required = 3;
     let mut log = TestLog::keyed_with(definition);
@@ -311,7 +311,7 @@ fn a_request_that_asks_for_more_consents_than_there_are_members_left_is_rejected
 }
 
 #[test]
-fn until_the_new_shares_are_in_use_the_old_ones_sign_and_afterwards_they_do_not() {
+fn the_old_shares_sign_until_the_new_ones_are_in_use() {
     let mut log = keyed();
     let request = log.requests("ada", log.request()).unwrap();
     log.approves("ben", request).unwrap();
@@ -325,7 +325,7 @@ fn until_the_new_shares_are_in_use_the_old_ones_sign_and_afterwards_they_do_not(
     log.signs(request, &["ada", "ben"], 10).unwrap();
 }
 
-/// The same log, to go on with in another way.
+/// A copy of the log that can continue differently.
 fn keyed_again(log: &TestLog) -> TestLog {
     let mut again = keyed();
     for bytes in log.entries.iter().skip(again.entries.len()) {
@@ -335,7 +335,7 @@ fn keyed_again(log: &TestLog) -> TestLog {
     again
 }
 
-/// A change of the board of three to these, approved and begun.
+/// A change of the board of three to these members, approved and begun.
 fn begun(members: &[&str], min_signers: u16) -> TestLog {
     let mut log = keyed();
     let change = log.proposes("ada", log.board_of(members, min_signers)).unwrap();
@@ -350,7 +350,7 @@ fn begun(members: &[&str], min_signers: u16) -> TestLog {
 }
 
 #[test]
-fn a_session_that_fails_leaves_the_old_shares_and_is_tried_again() {
+fn a_failed_session_keeps_the_old_shares_and_is_tried_again() {
     let mut log = begun(&["ada", "ben", "cyd", "dan", "eve"], 3);
     let missing = log.group().missing();
     assert_eq!(missing, some(&["ada", "ben", "cyd", "dan", "eve"]));
@@ -365,7 +365,7 @@ fn a_session_that_fails_leaves_the_old_shares_and_is_tried_again() {
 }
 
 #[test]
-fn a_dealer_that_cheats_and_leaves_is_done_without() {
+fn a_dealer_that_cheats_and_leaves_is_left_out() {
     let mut log = begun(&["ada", "ben", "dan"], 2);
     log.posts("cyd", b"nonsense".to_vec()).unwrap();
     let reason = AbortReason::Fault { culprits: some(&["cyd"]) };
@@ -381,7 +381,7 @@ fn a_dealer_that_cheats_and_leaves_is_done_without() {
 }
 
 #[test]
-fn who_deals_and_leaves_and_then_runs_from_an_older_disk_is_not_accused_of_saying_two_things() {
+fn a_dealer_restored_from_an_old_disk_is_not_accused() {
     let mut log = begun(&["ada", "ben", "dan"], 2);
     let deals = |log: &mut TestLog| {
         let me = log.ceremony().terms.identifiers[&name("cyd")];
@@ -408,7 +408,7 @@ fn who_deals_and_leaves_and_then_runs_from_an_older_disk_is_not_accused_of_sayin
 }
 
 #[test]
-fn a_joiner_keeps_its_number_in_all_sessions_of_a_change_and_nobody_else_ever_gets_it() {
+fn a_joiner_keeps_its_identifier_for_all_sessions_of_a_change() {
     let mut log = begun(&["ada", "ben", "dan"], 2);
     let number = |log: &TestLog, who: &str| log.ceremony().terms.identifiers[&name(who)].get();
     assert_eq!(number(&log, "dan"), 4);
@@ -427,7 +427,7 @@ fn a_joiner_keeps_its_number_in_all_sessions_of_a_change_and_nobody_else_ever_ge
 }
 
 #[test]
-fn somebody_who_cheats_is_given_no_new_share() {
+fn a_joiner_that_cheats_gets_no_share() {
     let mut log = begun(&["ada", "ben", "dan"], 2);
     log.start_node("dan", 1);
     log.posts("dan", b"nonsense".to_vec()).unwrap();
@@ -443,7 +443,7 @@ fn somebody_who_cheats_is_given_no_new_share() {
 }
 
 #[test]
-fn whoever_proposed_a_change_can_stop_it_until_it_is_in_force() {
+fn the_proposer_can_withdraw_a_change_until_it_is_in_force() {
     let mut log = begun(&["ada", "ben"], 2);
     let change = log.group().change.as_ref().unwrap().id;
     log.reshare(&["ada", "ben", "cyd"]);
@@ -456,7 +456,7 @@ fn whoever_proposed_a_change_can_stop_it_until_it_is_in_force() {
 }
 
 #[test]
-fn a_restart_of_one_who_only_deals_costs_nothing() {
+fn a_restart_of_a_member_that_only_deals_costs_nothing() {
     let mut log = begun(&["ada", "ben"], 2);
     log.reshare(&["ada", "ben", "cyd"]);
     log.start_node("cyd", 2);
@@ -466,7 +466,7 @@ fn a_restart_of_one_who_only_deals_costs_nothing() {
 }
 
 #[test]
-fn only_holders_of_shares_that_are_not_in_force_say_that_they_destroyed_theirs() {
+fn only_holders_of_past_shares_state_their_destruction() {
     let mut log = keyed();
     let destroyed = |epoch| Body::ShareDestroyed { group: board(), epoch };
     let early = Err(Refusal::Possession(Possession::NotAPastEpoch { group: board(), epoch: 1 }));
@@ -483,7 +483,7 @@ fn only_holders_of_shares_that_are_not_in_force_say_that_they_destroyed_theirs()
 }
 
 #[test]
-fn a_request_never_needs_less_again_when_a_later_change_needs_less() {
+fn a_later_change_never_lowers_the_approvals_of_a_request() {
     let mut log = keyed();
     let request = log.requests("ada", log.request()).unwrap();
     log.change(&["ada", "ben", "cyd", "dan"], 3, session(2));
@@ -499,7 +499,7 @@ fn a_request_never_needs_less_again_when_a_later_change_needs_less() {
 }
 
 #[test]
-fn a_vote_of_somebody_who_left_and_came_back_can_not_be_said_again_by_others() {
+fn votes_from_before_a_member_left_cannot_be_repeated() {
     let mut log = keyed();
     let request = log.requests("ada", log.request()).unwrap();
     let approval = log.entry("cyd", Body::Approval { request });
@@ -517,7 +517,7 @@ fn a_vote_of_somebody_who_left_and_came_back_can_not_be_said_again_by_others() {
 }
 
 #[test]
-fn new_shares_give_way_to_a_change_but_not_to_other_new_shares() {
+fn a_refresh_gives_way_to_a_change_but_not_to_a_refresh() {
     let mut log = keyed();
     let first = log.proposes("cyd", log.board_of_three()).unwrap();
     log.begin(session(2), 1).unwrap();
@@ -534,7 +534,7 @@ fn new_shares_give_way_to_a_change_but_not_to_other_new_shares() {
 }
 
 #[test]
-fn an_identifier_of_a_session_that_was_called_off_is_not_given_to_somebody_else() {
+fn identifiers_of_a_cancelled_session_are_not_reused() {
     let mut log = begun(&["ada", "ben", "dan"], 2);
     let change = log.group().change.as_ref().unwrap().id;
     assert_eq!(log.group().identifier(&name("dan")).unwrap().get(), 4);
@@ -544,7 +544,7 @@ fn an_identifier_of_a_session_that_was_called_off_is_not_given_to_somebody_else(
 }
 
 #[test]
-fn why_min_signers_is_out_of_range_is_said_for_each_end_of_it() {
+fn the_message_explains_which_bound_of_min_signers_is_broken() {
     let said = |min_signers, members| {
         Refusal::Groups(Groups::MinSigners { min_signers, members }).to_string()
     };

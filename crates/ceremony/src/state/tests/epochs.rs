@@ -1,4 +1,4 @@
-//! Shares of two epochs of one key: whatever changed between the two, they are of no use beside each other.
+//! Shares of two epochs of one key never combine, whatever changed between the epochs.
 
 use crate::state::refusal::Requests;
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use crate::test_world::{TestLog, name, secrets, session, some};
 
 const DOCUMENT: &[u8] = b"document";
 
-/// min_signers and members. Ada, who proposes, is always one of them.
+/// min_signers and members. Ada proposes and is always a member.
 const ROSTERS: [(u16, &[&str]); 6] = [
     (2, &["ada", "ben", "cyd"]),
     (3, &["ada", "ben", "cyd"]),
@@ -26,17 +26,16 @@ const ROSTERS: [(u16, &[&str]); 6] = [
     (4, &["ada", "ben", "dan", "eve"]),
 ];
 
-/// What forged packages say that it takes to sign: no more than any set has.
+/// The min_signers of the forged packages: no larger than any group's.
 const MIN_SIGNERS: [u8; 2] = 2_u16.to_be_bytes();
 
-/// One epoch of a group, with everybody's shares.
 struct Epoch {
     number: u64,
     public: PublicKeyPackage,
     shares: BTreeMap<AccountName, KeyPackage>,
 }
 
-/// A signer, and of which of two epochs its share is.
+/// A signer, and the epoch of its share.
 type Signer<'a> = (&'a AccountName, &'a Epoch);
 
 impl Epoch {
@@ -49,7 +48,7 @@ impl Epoch {
     }
 }
 
-/// All members want this.
+/// Makes a change that all members approve.
 fn change(log: &mut TestLog, (min_signers, members): (u16, &[&str]), number: u8) {
     let change = log.proposes("ada", log.board_of(members, min_signers)).unwrap();
     for member in log.group().definition.members.clone() {
@@ -60,7 +59,7 @@ fn change(log: &mut TestLog, (min_signers, members): (u16, &[&str]), number: u8)
     log.carry_out(change, session(number));
 }
 
-/// Every set of as many signers, each with its share of one of the two epochs.
+/// Every set of this many signers, each with its share of one of the two epochs.
 fn sets<'a>(old: &'a Epoch, new: &'a Epoch, size: usize) -> Vec<Vec<Signer<'a>>> {
     let of = |epoch: &'a Epoch| epoch.shares.keys().map(move |member| (member, epoch));
     let all: Vec<Signer<'a>> = of(old).chain(of(new)).collect();
@@ -81,8 +80,8 @@ fn is_mixed(set: &[Signer<'_>]) -> bool {
     set.iter().any(|(_, epoch)| epoch.number != set[0].1.number)
 }
 
-/// What nobody's node would take: a public key package in which each signer's verifying share of its own epoch stands.
-/// Under it everybody signs, and shares add up.
+/// A public key package that combines the signers' verifying shares of their own epochs, which no
+/// node would accept. With it all of them sign, and their shares add up.
 fn forged_public(set: &[Signer<'_>]) -> PublicKeyPackage {
     let shares: BTreeMap<_, _> = set
         .iter()
@@ -103,14 +102,14 @@ fn forged_public(set: &[Signer<'_>]) -> PublicKeyPackage {
     PublicKeyPackage::from_bytes(&bytes).unwrap()
 }
 
-/// A share that says that its key takes as many as that package says.
+/// A share with the min_signers of that package.
 fn forged(share: &KeyPackage) -> KeyPackage {
     let mut bytes = share.to_bytes();
     bytes[2..4].copy_from_slice(&MIN_SIGNERS);
     KeyPackage::from_bytes(&bytes).unwrap()
 }
 
-/// These sign, with no regard to what a node would refuse. Each says in its messages of which epoch its share is.
+/// Signs without the checks of a node. Each signer's messages contain the epoch of its own share.
 fn signs(
     log: &mut TestLog,
     request: EntryId,
@@ -146,7 +145,7 @@ fn signs(
     (sign::aggregate(&public, &commitments, &shares, DOCUMENT), records)
 }
 
-/// A signature entry that its signers' shares add up to, whatever they are.
+/// A signature entry with the sum of its signers' shares.
 fn entry(request: EntryId, signers: Vec<SignerRecord>) -> Body {
     let scalar = |record: &SignerRecord| {
         Scalar::from_canonical_bytes(record.share.value_unverified().try_into().unwrap()).unwrap()
@@ -157,7 +156,7 @@ fn entry(request: EntryId, signers: Vec<SignerRecord>) -> Body {
 }
 
 #[test]
-fn shares_of_two_epochs_never_combine_whatever_changed_between_them() {
+fn shares_of_two_epochs_never_combine_whatever_changed() {
     for before in ROSTERS {
         for after in ROSTERS {
             let mut log = TestLog::keyed();
@@ -175,7 +174,7 @@ fn shares_of_two_epochs_never_combine_whatever_changed_between_them() {
                 new.public.verifying_key().as_bytes()
             );
 
-            // What a node checks before it signs.
+            // A node checks this before it signs.
             assert!(old.shares.values().all(|share| share.check(&new.public).is_err()));
             assert!(new.shares.values().all(|share| share.check(&old.public).is_err()));
 
@@ -195,8 +194,8 @@ fn shares_of_two_epochs_never_combine_whatever_changed_between_them() {
                         "{before:?} → {after:?}"
                     );
                 } else {
-                    // It is not by accident that the others fail. Old shares alone still make signatures: a
-                    // reshare does not revoke copies.
+                    // The other signatures do not fail by accident. Old shares alone still make
+                    // signatures, because a reshare does not revoke copies.
                     sign::verify(new.public.verifying_key(), DOCUMENT, &signature.unwrap())
                         .unwrap();
                     if set[0].1.number == old.number {
@@ -215,8 +214,7 @@ fn shares_of_two_epochs_never_combine_whatever_changed_between_them() {
 }
 
 #[test]
-fn who_had_certified_is_known_of_a_session_that_comes_to_nothing_until_another_change_is_proposed()
-{
+fn certifiers_of_a_failed_session_are_kept_until_a_new_change() {
     let mut log = TestLog::keyed();
     let refresh = log.board_of(&["ada", "ben", "cyd"], 2);
     let change = log.proposes("ada", refresh.clone()).unwrap();

@@ -116,7 +116,7 @@ fn a_message_of_a_later_round_does_not_count_and_accuses_nobody() {
 }
 
 #[test]
-fn whoever_breaks_the_protocol_does_so_in_writing() {
+fn the_log_records_a_violation_of_the_protocol() {
     let mut log = begun();
     log.posts("ben", vec![0xFF]).unwrap();
     let shown = AbortReason::Fault { culprits: some(&["ben"]) };
@@ -163,7 +163,7 @@ fn a_time_out_names_exactly_those_whose_message_is_missing() {
 }
 
 #[test]
-fn an_abort_for_a_reason_that_the_log_does_not_show_is_refused() {
+fn an_abort_for_a_reason_that_the_log_contradicts_is_rejected() {
     let mut log = begun();
     let reasons = [
         AbortReason::Restarted { nodes: some(&["ada"]) },
@@ -300,7 +300,7 @@ fn a_key_is_in_use_when_it_signed_its_own_activation() {
 }
 
 #[test]
-fn the_activation_record_of_another_ivn_or_session_is_signed_as_other_bytes() {
+fn activation_records_depend_on_ivn_and_session() {
     let record = |number| {
         let mut log = TestLog::grouped();
         log.begin(session(number), 1).unwrap();
@@ -362,9 +362,9 @@ fn nobody_certifies_before_all_have_judged() {
     assert_eq!(phase(&log), Some(SessionPhase::Certifying));
 }
 
-/// The log parts before ben joins, who is another person in each.
+/// Two logs that differ only in the keys with which ben joins.
 #[test]
-fn what_is_said_in_a_session_is_bound_to_who_is_behind_the_names() {
+fn messages_of_a_session_are_bound_to_the_participants_keys() {
     let started = |keys: &str| {
         let mut log = TestLog::founded();
         log.keys_of.insert(name("ben"), keys.to_owned());

@@ -114,7 +114,7 @@ fn only_members_accept_and_each_once() {
 }
 
 #[test]
-fn consent_to_a_replaced_definition_is_no_consent_to_its_successor() {
+fn accepting_a_replaced_definition_does_not_accept_the_next() {
     let mut log = TestLog::peopled();
     let first = log.entry("ada", Body::GroupDefined(log.board_of_three()));
     log.enter(&first).unwrap();
@@ -151,7 +151,7 @@ fn repeating_a_replaced_definition_does_not_bring_it_back() {
 }
 
 #[test]
-fn of_two_definitions_of_one_moment_the_second_in_the_log_counts() {
+fn of_two_simultaneous_definitions_the_second_counts() {
     let mut log = TestLog::peopled();
     log.define(log.board_of_three());
     log.define(GroupDefinition {

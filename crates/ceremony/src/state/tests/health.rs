@@ -1,4 +1,4 @@
-//! Proofs of possession, and what they and everything else say of members' shares.
+//! Proofs of possession, and the health of shares.
 
 use crate::encoding::Base64;
 use crate::entry::Body;
@@ -8,7 +8,7 @@ use crate::state::refusal::{Changes, Entries, Groups, Sessions};
 use crate::state::{Event, HEALTHY_FOR, Health, Refusal, Shortfall, Unable, possession_context};
 use crate::test_world::{HOUR, TestLog, board, name, session};
 
-/// A proof of `account`'s with the share of `of`, as if made at `at`.
+/// A proof by `account` with the share of `of`, as if made at `at`.
 fn proof(log: &mut TestLog, account: &str, of: &str, epoch: u64, at: Timestamp) -> Body {
     let context = possession_context(log.state.ivn(), &board(), epoch, &name(account), at);
     let package = log.package_of(of);
@@ -29,7 +29,7 @@ fn health_of(log: &TestLog, account: &str, now: Timestamp) -> Health {
 }
 
 #[test]
-fn only_who_has_the_share_proves_that_it_has_it_and_for_one_moment_only() {
+fn only_its_holder_proves_a_share_and_each_proof_counts_once() {
     let mut log = TestLog::keyed();
     log.wait(HOUR);
     let now = log.now;
@@ -70,13 +70,13 @@ fn shares_of_other_epochs_and_of_strangers_prove_nothing() {
 }
 
 #[test]
-fn a_share_is_healthy_for_three_days_after_what_showed_that_it_is_there() {
+fn a_share_is_healthy_for_three_days_after_its_last_proof() {
     let mut log = TestLog::keyed();
     let made = log.state.group(&board()).unwrap().key.as_ref().unwrap().activated;
     let last = made.plus(HEALTHY_FOR);
     assert_eq!(health_of(&log, "cyd", last), Health::Healthy { proved: made });
     assert_eq!(health_of(&log, "cyd", last.plus(1)), Health::Silent { proved: made });
-    // Signing shows it, too.
+    // A signature is a proof, too.
     log.wait(2 * HOUR);
     let request = log.requests("ada", log.request()).unwrap();
     log.approves("ben", request).unwrap();
@@ -94,7 +94,7 @@ fn a_share_is_healthy_for_three_days_after_what_showed_that_it_is_there() {
 }
 
 #[test]
-fn a_group_is_short_of_shares_when_without_somebody_no_more_are_healthy_than_sign() {
+fn a_shortfall_is_reported_when_one_loss_leaves_no_spare_share() {
     let mut log = TestLog::keyed();
     let short = |healthy| vec![Shortfall { group: board(), min_signers: 2, members: 3, healthy }];
     let now = log.now;
@@ -107,7 +107,7 @@ fn a_group_is_short_of_shares_when_without_somebody_no_more_are_healthy_than_sig
 }
 
 #[test]
-fn a_share_whose_node_runs_twice_is_not_healthy_and_its_owner_keeps_its_say() {
+fn a_doubled_share_is_not_healthy_and_its_owner_keeps_its_vote() {
     let mut log = TestLog::keyed();
     log.start_node("ben", 9);
     let other = log.state.account(&name("ben")).unwrap().incarnation.unwrap();
@@ -121,7 +121,7 @@ fn a_share_whose_node_runs_twice_is_not_healthy_and_its_owner_keeps_its_say() {
     assert!(log.group().has_say(&name("ben")));
     let request = log.requests("ada", log.request()).unwrap();
     log.approves("ben", request).unwrap();
-    // The one that is left starts anew.
+    // One of the two copies restarts.
     log.wait(1);
     log.start_node("ben", 10);
     assert_eq!(log.state.healthy(log.group(), log.now), 3);
@@ -130,7 +130,7 @@ fn a_share_whose_node_runs_twice_is_not_healthy_and_its_owner_keeps_its_say() {
 }
 
 #[test]
-fn new_shares_are_due_by_the_policy_and_hindered_by_whoever_can_not_use_its_share() {
+fn refreshes_are_due_by_policy_and_wait_for_usable_shares() {
     let mut definition = TestLog::peopled().board_of_three();
     definition.policy.governance.refresh_every = Some(2 * HOUR);
     let mut log = TestLog::keyed_with(definition);

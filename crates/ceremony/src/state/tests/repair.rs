@@ -1,4 +1,4 @@
-//! Repairs: a member that lost its share gets it back, if the others want that.
+//! Repairs: a member that lost its share gets it back if the others approve.
 
 use crate::state::refusal::{Accounts, Changes, Groups, Requests, Sessions};
 use std::collections::BTreeSet;
@@ -11,7 +11,6 @@ use crate::names::{AccountName, EntryId};
 use crate::state::{ChangeEnd, Event, Health, Refusal, SessionPhase, Unable};
 use crate::test_world::{HOUR, TestLog, board, name, session, some};
 
-/// Somebody proposes to give a member its share back.
 fn proposes(log: &mut TestLog, by: &str, member: &str) -> Result<EntryId, Refusal> {
     proposes_with(log, by, member, log.group().definition.clone())
 }
@@ -30,7 +29,8 @@ fn proposes_with(
     log.enter(&entry).map(|_| entry.id())
 }
 
-/// The board of three; ben has lost his share and has other keys, and ada and cyd have approved that he gets it back.
+/// The board of three. Ben has lost his share and has new keys, and ada and cyd have approved a
+/// repair.
 fn approved() -> (TestLog, EntryId) {
     let mut log = TestLog::keyed();
     log.replace_keys("ben", "new").unwrap();
@@ -39,7 +39,7 @@ fn approved() -> (TestLog, EntryId) {
     (log, change)
 }
 
-/// Has these sign a request that they have approved.
+/// Has these members sign an approved request.
 fn sign(log: &mut TestLog, by: &[&str], number: u8) -> Result<(), Refusal> {
     let request = log.requests(by[0], log.request()).unwrap();
     log.approves(by[1], request)?;
@@ -47,7 +47,7 @@ fn sign(log: &mut TestLog, by: &[&str], number: u8) -> Result<(), Refusal> {
 }
 
 #[test]
-fn a_member_with_other_keys_gets_its_share_back_and_has_a_say_again() {
+fn a_member_with_new_keys_gets_its_share_and_vote_back() {
     let (mut log, _) = approved();
     let before = log.group().key.clone().unwrap();
     let lost = log.package_of("ben").to_bytes();
@@ -69,9 +69,9 @@ fn a_member_with_other_keys_gets_its_share_back_and_has_a_say_again() {
     sign(&mut log, &["ben", "cyd"], 9).unwrap();
 }
 
-/// Whoever has the earlier keys has the share as well.
+/// The owner of the earlier keys still holds the share.
 #[test]
-fn where_a_share_is_that_was_lost_with_keys_is_never_known_again() {
+fn a_share_lost_with_its_keys_stays_lost_after_a_repair() {
     let (mut log, _) = approved();
     log.begin(session(2), 1).unwrap();
     log.wait(1);
@@ -85,7 +85,7 @@ fn where_a_share_is_that_was_lost_with_keys_is_never_known_again() {
 }
 
 #[test]
-fn it_takes_the_consents_of_others_as_for_a_change() {
+fn a_repair_needs_the_same_approvals_as_a_change() {
     let mut log = TestLog::keyed();
     log.replace_keys("ben", "new").unwrap();
     let change = proposes(&mut log, "ada", "ben").unwrap();
@@ -100,8 +100,8 @@ fn it_takes_the_consents_of_others_as_for_a_change() {
 }
 
 #[test]
-fn who_gets_a_share_back_has_no_say_in_that_whatever_keys_it_has() {
-    // Ben lost his share and nothing else.
+fn the_recipient_of_a_repair_has_no_vote_on_it() {
+    // Ben lost only his share.
     let mut log = TestLog::keyed();
     let change = proposes(&mut log, "ben", "ben").unwrap();
     assert!(log.group().change.as_ref().unwrap().approvals.is_empty());
@@ -149,7 +149,7 @@ fn too_few_who_can_help_repair_nothing() {
 }
 
 #[test]
-fn other_keys_in_the_middle_end_a_repair() {
+fn replacing_keys_ends_a_running_repair() {
     let (mut log, _) = approved();
     log.begin(session(2), 1).unwrap();
     log.wait(1);
@@ -160,7 +160,7 @@ fn other_keys_in_the_middle_end_a_repair() {
 }
 
 #[test]
-fn a_helper_that_is_suspended_ends_the_session_and_not_the_repair() {
+fn suspending_a_helper_ends_the_session_but_not_the_repair() {
     let mut log = TestLog::keyed();
     log.invite("dan", Role::Member);
     log.join("dan").unwrap();
@@ -181,7 +181,7 @@ fn a_helper_that_is_suspended_ends_the_session_and_not_the_repair() {
 }
 
 #[test]
-fn only_the_recipient_certifies_and_only_what_the_messages_come_to() {
+fn only_the_recipient_certifies_and_only_the_true_outcome() {
     let (mut log, _) = approved();
     log.begin(session(2), 1).unwrap();
     log.wait(1);
@@ -199,7 +199,7 @@ fn only_the_recipient_certifies_and_only_what_the_messages_come_to() {
     assert_eq!(log.group().unable(&name("ben")), Some(Unable::Replaced));
 }
 
-/// A repair that ada and cyd help with, up to where `stands` says.
+/// A repair with the help of ada and cyd, up to where `stands` is true.
 fn underway(stands: impl Fn(&repair::Board) -> bool) -> TestLog {
     let (mut log, _) = approved();
     log.begin(session(2), 1).unwrap();
@@ -208,7 +208,7 @@ fn underway(stands: impl Fn(&repair::Board) -> bool) -> TestLog {
     log
 }
 
-/// What becomes of a session when a node restarts in it.
+/// How a session ends when a node restarts in it, if it does.
 fn restart(mut log: TestLog, account: &str) -> Option<SessionPhase> {
     log.start_node(account, 2);
     log.group().phase()
@@ -219,7 +219,7 @@ fn restarts_cost_a_repair_only_what_it_needs() {
     let restarted =
         |account| Some(SessionPhase::Doomed(AbortReason::Restarted { nodes: some(&[account]) }));
     let dealt = |board: &repair::Board| board.phase() == Phase::Sum;
-    // Ada's number is 1, cyd's is 3.
+    // Ada's identifier is 1, cyd's is 3.
     let one_summed = |board: &repair::Board| dealt(board) && board.missing().len() == 1;
     let summed = |board: &repair::Board| board.phase() == Phase::Verdict;
 
@@ -268,7 +268,7 @@ fn helpers(log: &TestLog) -> BTreeSet<AccountName> {
     log.ceremony().terms.dealers().cloned().collect()
 }
 
-/// This one announces that it helps, and then its node restarts, which ends the session.
+/// The helper announces, and then its node restarts, which ends the session.
 fn holds_up(log: &mut TestLog, helper: &str) {
     let session = log.ceremony().session;
     log.announces(helper);
@@ -284,7 +284,7 @@ fn holds_up(log: &mut TestLog, helper: &str) {
 }
 
 #[test]
-fn a_helper_that_holds_a_repair_up_is_done_without_while_others_can_help() {
+fn a_helper_that_delays_a_repair_is_left_out_if_others_can_help() {
     let mut log = TestLog::keyed();
     log.invite("dan", Role::Member);
     log.join("dan").unwrap();
@@ -296,14 +296,14 @@ fn a_helper_that_holds_a_repair_up_is_done_without_while_others_can_help() {
     holds_up(&mut log, "dan");
     log.begin(session(4), 2).unwrap();
     assert_eq!(helpers(&log), some(&["ada", "cyd"]));
-    // Without ada too, there would be too few: then all are tried again.
+    // Without ada there would be too few helpers, so all are tried again.
     holds_up(&mut log, "ada");
     log.begin(session(5), 3).unwrap();
     assert_eq!(helpers(&log), some(&["ada", "cyd", "dan"]));
 }
 
 #[test]
-fn a_repair_ends_when_those_who_did_not_cheat_are_too_few() {
+fn a_repair_fails_when_too_few_honest_helpers_are_left() {
     let mut log = TestLog::keyed();
     let change = proposes(&mut log, "ada", "ben").unwrap();
     log.approves("ada", change).unwrap_err();
@@ -318,11 +318,11 @@ fn a_repair_ends_when_those_who_did_not_cheat_are_too_few() {
 }
 
 #[test]
-fn what_too_few_could_consent_to_is_not_even_proposed() {
+fn a_change_that_too_few_can_approve_is_not_proposed() {
     let mut definition = TestLog::peopled().board_of_three();
     definition.policy.rule.requester_may_approve = false;
     let mut log = TestLog::keyed_with(definition);
-    // Neither ada, who proposes, nor ben, who gets the share.
+    // Ada proposes, and ben gets the share, so neither votes.
     let few = Refusal::Changes(Changes::TooFewVoters { group: board(), able: 1, needed: 2 });
     assert_eq!(proposes(&mut log, "ada", "ben").unwrap_err(), few);
     let change = proposes(&mut log, "ben", "ben").unwrap();

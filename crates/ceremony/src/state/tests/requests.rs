@@ -20,11 +20,11 @@ fn status(log: &TestLog, id: EntryId) -> Status {
 }
 
 #[test]
-fn what_the_coordinator_says_of_the_time_lets_nothing_lapse() {
+fn the_coordinators_time_makes_nothing_expire() {
     let mut log = TestLog::keyed();
     let request = log.requests("ada", log.request()).unwrap();
     log.approves("ben", request).unwrap();
-    // Its clock is a year ahead for a moment.
+    // The coordinator's clock is a year ahead for a moment.
     let right = log.now;
     log.wait(365 * 24 * HOUR);
     log.signs(request, &["ada", "ben"], 7).unwrap();
@@ -50,7 +50,7 @@ fn a_request_needs_a_group_with_a_key() {
 }
 
 #[test]
-fn whoever_is_no_member_is_refused_and_that_is_logged() {
+fn a_request_by_an_outsider_is_refused_and_logged() {
     let mut log = TestLog::keyed();
     let id = log.requests("out", log.request()).unwrap();
     let refused = Refused::NotAuthorized { requester: name("out"), group: board() };
@@ -63,7 +63,7 @@ fn whoever_is_no_member_is_refused_and_that_is_logged() {
 }
 
 #[test]
-fn a_type_that_the_group_does_not_serve_is_refused_and_that_is_logged() {
+fn a_request_for_an_unserved_type_is_refused_and_logged() {
     let contract = Some("contract".parse().unwrap());
     let mut log = TestLog::keyed();
     let request = Request { document_type: contract.clone(), ..log.request() };
@@ -112,7 +112,7 @@ fn the_same_request_is_made_once() {
 }
 
 #[test]
-fn a_request_counts_as_its_requesters_consent_where_the_policy_says_so() {
+fn a_request_counts_as_an_approval_if_the_policy_permits() {
     let mut log = TestLog::keyed();
     let id = log.requests("ada", log.request()).unwrap();
     assert_eq!(log.state.request(id).unwrap().approvals, BTreeSet::from([name("ada")]));
@@ -126,7 +126,7 @@ fn a_request_counts_as_its_requesters_consent_where_the_policy_says_so() {
 }
 
 #[test]
-fn a_requester_may_not_approve_where_the_policy_says_so() {
+fn a_requester_may_not_approve_if_the_policy_forbids_it() {
     let policy = Policy::from(Rule { requester_may_approve: false, ..Rule::for_min_signers(2) });
     let mut log = keyed(policy);
     let id = log.requests("ada", log.request()).unwrap();
@@ -177,7 +177,7 @@ fn an_approved_request_takes_spare_approvals_and_no_refusals() {
 }
 
 #[test]
-fn one_refusal_does_not_stop_what_others_can_approve() {
+fn one_rejection_does_not_stop_what_others_can_approve() {
     let mut log = TestLog::keyed();
     let id = log.requests("ada", log.request()).unwrap();
     log.refuses("ben", id).unwrap();
@@ -187,7 +187,7 @@ fn one_refusal_does_not_stop_what_others_can_approve() {
 }
 
 #[test]
-fn a_request_that_can_not_be_approved_any_more_is_rejected() {
+fn a_request_that_cannot_be_approved_any_more_is_rejected() {
     let mut log = TestLog::keyed();
     let id = log.requests("ada", log.request()).unwrap();
     log.refuses("ben", id).unwrap();
@@ -238,7 +238,7 @@ fn a_request_lapses_after_its_last_millisecond() {
 }
 
 #[test]
-fn who_asks_is_undecided_only_where_it_may_consent() {
+fn the_requester_is_undecided_only_if_it_may_approve() {
     for (allowed, undecided) in [(true, vec!["ben", "cyd"]), (false, vec!["ada", "cyd"])] {
         let mut log = keyed(Policy::from(Rule {
             requester_may_approve: allowed,
@@ -253,13 +253,13 @@ fn who_asks_is_undecided_only_where_it_may_consent() {
 }
 
 #[test]
-fn a_document_is_for_its_first_requester_and_the_members_who_were_asked() {
+fn only_the_first_requester_and_the_members_read_a_document() {
     let mut log = TestLog::keyed();
     let document = log.request().document;
     let may_read = |log: &TestLog| {
         ["ada", "ben", "cyd", "out"].map(|account| log.state.may_read(&name(account), document))
     };
-    // A request that the rules refuse opens nothing.
+    // A request that the rules refuse does not permit reading.
     log.requests("out", log.request()).unwrap();
     assert_eq!(may_read(&log), [false; 4]);
     log.requests("ada", log.request()).unwrap();

@@ -29,7 +29,7 @@ fn a_log_begins_with_a_genesis_and_has_no_other() {
 }
 
 #[test]
-fn a_genesis_is_signed_by_the_admin_and_the_coordinator_that_it_names() {
+fn a_genesis_is_signed_by_its_admin_and_its_coordinator() {
     let other = Genesis { coordinator_key: SecretKey::from_seed(&[77; 32]).public(), ..genesis() };
     assert_eq!(
         IvnState::found(&founding(other)).unwrap_err(),
@@ -51,7 +51,7 @@ fn the_id_of_an_ivn_is_the_hash_of_its_genesis() {
 }
 
 #[test]
-fn a_deployment_that_can_not_be_an_origin_founds_nothing() {
+fn a_deployment_that_cannot_be_an_origin_is_rejected() {
     for deployment in ["", "two words", "a+b", "line\nbreak", "ä.org", &"x".repeat(121)] {
         let bad = Genesis { deployment: deployment.to_owned(), ..genesis() };
         assert_eq!(
@@ -103,7 +103,7 @@ fn an_entry_counts_only_with_its_authors_signature() {
 }
 
 #[test]
-fn the_coordinator_can_not_say_what_is_an_accounts_to_say() {
+fn the_coordinator_cannot_make_statements_of_accounts() {
     let mut log = TestLog::keyed();
     let request = log.requests("ada", log.request()).unwrap();
     let bodies = [
@@ -121,7 +121,7 @@ fn the_coordinator_can_not_say_what_is_an_accounts_to_say() {
 }
 
 #[test]
-fn an_account_can_not_say_what_is_the_coordinators_to_say() {
+fn an_account_cannot_make_statements_of_the_coordinator() {
     let mut log = TestLog::grouped();
     let session = crate::test_world::session(1);
     let signature = crate::encoding::Base64(vec![0; 64]);
@@ -145,7 +145,7 @@ fn only_an_admin_invites() {
 }
 
 #[test]
-fn an_account_that_exists_can_not_be_invited_or_admitted_again() {
+fn an_existing_account_cannot_be_invited_or_admitted_again() {
     let mut log = TestLog::peopled();
     log.wait(1);
     let exists = Err(Refusal::Accounts(Accounts::AccountExists { account: name("ben") }));
@@ -184,7 +184,7 @@ fn a_token_admits_no_other_account_and_in_no_other_ivn() {
 }
 
 #[test]
-fn a_withdrawn_invitation_lets_nobody_in_and_another_one_does() {
+fn a_withdrawn_invitation_admits_nobody_and_a_new_one_does() {
     let mut log = TestLog::founded();
     assert_eq!(
         log.state.withdrawal(&name("ben"), log.now),
@@ -201,7 +201,7 @@ fn a_withdrawn_invitation_lets_nobody_in_and_another_one_does() {
         log.state.withdrawal(&name("ben"), now),
         Err(Refusal::Accounts(Accounts::NotInvited))
     );
-    // Nor does the coordinator bring it back.
+    // The coordinator cannot restore it.
     let again = log.enter(&crate::entry::Entry::from_bytes(&invited).unwrap());
     assert_eq!(again, Err(Refusal::Entries(Entries::AlreadySaid { account: name("ada") })));
     log.wait(1);
@@ -210,7 +210,7 @@ fn a_withdrawn_invitation_lets_nobody_in_and_another_one_does() {
 }
 
 #[test]
-fn an_invitation_to_replace_keys_is_withdrawn_and_the_present_ones_stay() {
+fn withdrawing_a_replacement_of_keys_keeps_the_present_keys() {
     let mut log = TestLog::keyed();
     let present = log.state.account(&name("ben")).unwrap().clone();
     let open = crate::entry::Invitation {
@@ -235,12 +235,12 @@ fn an_invitation_to_replace_keys_is_withdrawn_and_the_present_ones_stay() {
 }
 
 #[test]
-fn a_withdrawal_is_said_in_time_although_other_clocks_are_ahead() {
+fn a_withdrawal_is_in_time_although_other_clocks_are_ahead() {
     let mut log = TestLog::peopled();
     log.invite("eve", Role::Member);
     let now = log.now;
     let withdrawal = log.state.withdrawal(&name("eve"), now).unwrap();
-    // As far ahead as a coordinator takes it.
+    // The largest lead that a coordinator accepts.
     log.wait(crate::state::clock::MAX_CLOCK_LEAD - 1);
     log.start_node("cyd", 1);
     log.now = now;
@@ -275,7 +275,7 @@ fn repeating_a_replaced_invitation_does_not_bring_it_back() {
 }
 
 #[test]
-fn an_invitation_that_was_held_back_does_not_replace_a_later_one() {
+fn an_invitation_logged_late_does_not_replace_a_later_one() {
     let mut log = TestLog::founded();
     let held_back = log.entry("ada", Body::Invitation(log.invitation("ben", Role::Admin)));
     log.wait(1);
@@ -319,7 +319,7 @@ fn keys_belong_to_one_account() {
     log.invite("eve", Role::Member);
     let token = TestLog::invitation_key("eve");
     let own = secrets("eve");
-    // Whose cosignature it is, a cosignature does not say: eve takes ben's key without having it.
+    // A cosignature does not name its cosigner: eve takes ben's key without having it.
     let keys = AccountKeys { cosigner: secrets("ben").public().cosigner, ..own.public() };
     let statement = log.statement(Author::Account(name("eve")), Body::AccountAdmitted { keys });
     let entry = Entry::sign(statement, &[&token, &own.identity]).unwrap();
@@ -347,7 +347,7 @@ fn an_incarnation_is_announced_once() {
 }
 
 #[test]
-fn what_is_wrong_with_an_entry_is_malformed_or_its_signature() {
+fn a_defective_entry_is_malformed_or_has_a_bad_signature() {
     assert_eq!(Refusal::from(EntryError::Signature), Refusal::Entries(Entries::Signature));
     for error in
         [EntryError::TooLong, EntryError::Json, EntryError::PayloadType, EntryError::Spelling]

@@ -1,4 +1,4 @@
-//! Signature entries: what they must show.
+//! Signature entries: what they must contain.
 
 use crate::state::refusal::{Entries, Requests};
 use curve25519_dalek::Scalar;
@@ -10,7 +10,7 @@ use crate::signing::Subject;
 use crate::state::{Event, Refusal, Status};
 use crate::test_world::{TestLog, session};
 
-/// A request of ada that ben approved, and cyd did not.
+/// A request of ada that ben approved and cyd did not.
 fn approved() -> (TestLog, EntryId) {
     let mut log = TestLog::keyed();
     let request = log.requests("ada", log.request()).unwrap();
@@ -93,7 +93,7 @@ fn fewer_than_min_signers_or_one_twice_do_not_count() {
 }
 
 #[test]
-fn messages_of_another_session_request_or_set_of_commitments_do_not_count() {
+fn signers_messages_count_only_for_their_session_and_package() {
     let (mut log, request) = approved();
     let subject = Subject::Request { request };
     let good = log.records(&["ada", "ben"], session(7), subject);
@@ -136,7 +136,7 @@ fn shares_that_do_not_add_up_to_the_signature_do_not_count() {
 }
 
 #[test]
-fn what_the_most_signers_sign_fits_one_entry_whatever_they_are_called() {
+fn a_signature_by_the_most_signers_fits_one_entry() {
     let (mut log, request) = approved();
     let records = log.records(&["ada", "ben"], session(7), Subject::Request { request });
     let context = crate::signing::SigningSession {
