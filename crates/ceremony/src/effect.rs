@@ -208,7 +208,7 @@ pub enum CommandError {
     #[error(transparent)]
     Refusal(#[from] Refusal),
     /// There is no connection to the coordinator.
-    #[error("the coordinator can not be reached")]
+    #[error("the coordinator cannot be reached")]
     Unreachable,
     /// The node holds [proof](crate::misbehaviour) of the coordinator's misbehaviour.
     #[error(
@@ -223,7 +223,7 @@ pub enum CommandError {
     NotTaken(Refusal),
     /// A refusal that the log does not admit binds this node all the same.
     #[error(
-        "the refusal comes too late for the log, where the approval stands for ever; this node releases no signature share for this request any more"
+        "the rejection comes too late for the log, where the approval is permanent; this node releases no signature share for this request any more"
     )]
     RefusedHere(Refusal),
     /// The document could not be had, or is not what the request commits to.

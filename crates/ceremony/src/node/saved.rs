@@ -64,7 +64,7 @@ pub enum RestoreError {
     )]
     Cosigned,
     /// The log's key or name in the genesis cannot be used.
-    #[error("the genesis names a log key that can not be used")]
+    #[error("the genesis names a log key that cannot be used")]
     LogKey,
     /// An entry in the outbox is damaged.
     #[error("an entry that waits to be sent is damaged")]

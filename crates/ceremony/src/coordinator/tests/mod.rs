@@ -409,7 +409,7 @@ fn a_group_whose_sessions_time_out_waits_longer_each_time() {
     for _ in 0..3 {
         let overdue = CoordinatorDeadline::Ceremony(session.unwrap());
         let effects = tell(&mut coordinator, &mut log, Input::Deadline(overdue));
-        assert_eq!(started(&effects), None, "at once");
+        assert_eq!(started(&effects), None, "immediately");
         let next = effects.iter().find_map(|effect| match effect {
             CoordinatorEffect::SetDeadline(next @ CoordinatorDeadline::NextCeremony(_), at) => {
                 Some((next.clone(), *at))

@@ -160,7 +160,7 @@ fn documents_are_fetched_again_on_connect_and_after_pauses() {
         assert!(fetches(&bench.tell(Input::Deadline(deadline)), request));
     }
     bench.tell(Input::Document { request, document: None });
-    assert!(fetches(&bench.invite(session(7), request), request), "to sign, at once");
+    assert!(fetches(&bench.invite(session(7), request), request), "to sign, immediately");
 }
 
 #[test]

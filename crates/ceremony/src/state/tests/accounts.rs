@@ -69,7 +69,7 @@ fn approvals_of_a_suspended_account_are_and_stay_void() {
     resumes(&mut log, "ben").unwrap();
     assert_eq!(log.state.request(request).unwrap().approvals, some(&["ada"]));
     let said = Refusal::Entries(Entries::AlreadySaid { account: name("ben") });
-    assert_eq!(log.enter(&approval), Err(said), "the coordinator can not bring it back");
+    assert_eq!(log.enter(&approval), Err(said), "the coordinator cannot restore it");
     log.approves("ben", request).unwrap();
     assert_eq!(log.state.request(request).unwrap().status, Status::Approved);
 }
@@ -122,7 +122,7 @@ fn only_admins_decide_but_not_about_themselves_or_the_last_one() {
     assert_eq!(removes(&mut log, "ada"), own);
     suspends(&mut log, "fay").unwrap();
     let last = Err(Refusal::Accounts(Accounts::LastAdmin { account: name("ada") }));
-    assert_eq!(removes(&mut log, "ada"), last, "one that is suspended is none");
+    assert_eq!(removes(&mut log, "ada"), last, "a suspended admin does not count");
     assert_eq!(sets_roles(&mut log, "ada", &[Role::Member]), last);
     resumes(&mut log, "fay").unwrap();
     sets_roles(&mut log, "ada", &[Role::Member]).unwrap();
