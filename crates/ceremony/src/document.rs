@@ -39,20 +39,16 @@ impl Documents for NoDocuments {
 /// Why something was not checked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum NotChecked {
-    /// It takes the document, which is not there.
     #[error("document not at hand")]
     NoDocument,
-    /// It takes the document, which can not be read.
     #[error("document unreadable")]
     UnreadableDocument,
-    /// What is there in the document's place is not what the request commits to.
     #[error("another document in its place")]
     OtherDocument,
-    /// The request asks for a format that this version does not know.
     #[error("unknown format")]
     UnknownFormat,
-    /// Something before it failed.
     #[error("failed before")]
     FailedBefore,
 }

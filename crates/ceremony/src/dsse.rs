@@ -95,20 +95,16 @@ impl Envelope {
 
 /// Why bytes are no entry, or not one by the right author.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum EntryError {
-    /// Longer than [`MAX_ENTRY`] bytes.
     #[error("longer than {MAX_ENTRY} bytes")]
     TooLong,
-    /// Not an envelope around a statement of a known kind.
     #[error("not a statement that this version of Quorate knows")]
     Json,
-    /// An envelope of something else.
     #[error("not a Quorate statement")]
     PayloadType,
-    /// Not in the one spelling that the log accepts.
     #[error("not in compact form")]
     Spelling,
-    /// A signature is missing, superfluous, or wrong.
     #[error("not signed by its author")]
     Signature,
 }

@@ -44,22 +44,13 @@ pub enum NodeEffect {
     clippy::large_enum_variant,
     reason = "an effect is carried out and dropped; boxing would cost more than the room"
 )]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum NodeChange {
     /// The next entries of the log, from index `first` on.
-    Entries {
-        /// Index of the first.
-        first: u64,
-        /// The entries' bytes.
-        entries: Vec<Vec<u8>>,
-    },
+    Entries { first: u64, entries: Vec<Vec<u8>> },
     /// The latest checkpoint that the node verified and is about to cosign. Replaces the one
     /// before.
-    Cosigned {
-        /// The signed note.
-        checkpoint: String,
-        /// Entries in its tree.
-        size: u64,
-    },
+    Cosigned { checkpoint: String, size: u64 },
     /// Proof that the log's key holder breaks the rules: the node signs nothing any more.
     Misbehaviour(Misbehaviour),
     /// A checkpoint (the signed note) that does not fit the log that this node has, and that
@@ -76,12 +67,7 @@ pub enum NodeChange {
     OutboxRemove(EntryId),
     /// A share of a key. Secret: to be sealed before it touches the disk. Durable before the node
     /// certifies.
-    KeyPackage {
-        /// The session that made it.
-        session: SessionId,
-        /// The share.
-        package: KeyPackage,
-    },
+    KeyPackage { session: SessionId, package: KeyPackage },
     /// The share that this session made is not needed any more: to be destroyed, so that nobody who
     /// gets hold of the disk finds it. Durable before the node says so.
     ShareDestroyed(SessionId),
@@ -112,14 +98,10 @@ pub enum NodeDeadline {
     clippy::large_enum_variant,
     reason = "an effect is carried out and dropped; boxing would cost more than the room"
 )]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum CoordinatorEffect {
     /// Append to the log: durable, with this index, before anything that follows.
-    Append {
-        /// The entry's index.
-        index: u64,
-        /// The entry.
-        entry: Entry,
-    },
+    Append { index: u64, entry: Entry },
     /// Make this durable before anything that follows.
     Persist(CoordinatorChange),
     /// Send to an account's node; dropped if it is not connected.
@@ -152,23 +134,12 @@ pub enum CoordinatorEffect {
 
 /// What the coordinator keeps on disk beside the entries.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum CoordinatorChange {
     /// The latest signed checkpoint. Never replaced by one of a smaller or another tree.
-    Checkpoint {
-        /// The signed note.
-        note: String,
-        /// Entries in its tree.
-        size: u64,
-    },
+    Checkpoint { note: String, size: u64 },
     /// A node's latest cosignature.
-    Cosignature {
-        /// The account.
-        account: AccountName,
-        /// Entries in the cosigned checkpoint's tree.
-        size: u64,
-        /// The note's signature line.
-        line: String,
-    },
+    Cosignature { account: AccountName, size: u64, line: String },
 }
 
 /// What the coordinator waits for.
@@ -203,14 +174,12 @@ pub struct Done {
 
 /// Why a command was not carried out. Nothing was changed.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum CommandError {
-    /// The log does not admit it.
     #[error(transparent)]
     Refusal(#[from] Refusal),
-    /// There is no connection to the coordinator.
     #[error("the coordinator cannot be reached")]
     Unreachable,
-    /// The node holds [proof](crate::misbehaviour) of the coordinator's misbehaviour.
     #[error(
         "this node has proof that the coordinator does not keep to the rules of the log, and signs nothing any more"
     )]
@@ -221,17 +190,14 @@ pub enum CommandError {
         "the coordinator does not take it ({0}), but this node's log does not show that; it may still come into the log"
     )]
     NotTaken(Refusal),
-    /// A refusal that the log does not admit binds this node all the same.
     #[error(
         "the rejection comes too late for the log, where the approval is permanent; this node releases no signature share for this request any more"
     )]
     RefusedHere(Refusal),
-    /// The document could not be had, or is not what the request commits to.
     #[error(
         "the document of this request is not available, or is not the one that was asked to be signed"
     )]
     NoDocument,
-    /// The statement is too long for the log.
     #[error("the statement is too long for the log")]
     TooLong,
 }

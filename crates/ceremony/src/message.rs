@@ -16,54 +16,27 @@ use crate::state::Refusal;
 /// From a node to the coordinator.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(tag = "is", rename_all = "kebab-case", deny_unknown_fields)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum FromNode {
     /// First on each connection: how many entries the node holds.
-    Hello {
-        /// Index of the first entry that it wants.
-        after: u64,
-    },
+    Hello { after: u64 },
     /// An entry for the log. Sent again until seen in the log; the coordinator appends it once.
-    Submit {
-        /// The entry's bytes.
-        entry: Base64,
-    },
+    Submit { entry: Base64 },
     /// The node's cosignature on a checkpoint that it verified.
-    Cosign {
-        /// Entries in the checkpoint's tree.
-        size: u64,
-        /// The cosignature line of the C2SP signed note.
-        cosignature: String,
-    },
+    Cosign { size: u64, cosignature: String },
     /// Answers [`FromCoordinator::Invite`].
-    Commitments {
-        /// The signing session.
-        session: SessionId,
-        /// Signed commitments, see [`crate::signing`].
-        commitments: SignedPart,
-    },
-    /// Answers [`FromCoordinator::Package`]; never without the cosignature (the gate).
-    Share {
-        /// The signing session.
-        session: SessionId,
-        /// Signed signature share.
-        share: SignedPart,
-        /// Entries in the tree of a checkpoint that includes what the share is for.
-        size: u64,
-        /// The node's cosignature on it.
-        cosignature: String,
-    },
+    Commitments { session: SessionId, commitments: SignedPart },
+    /// Answers [`FromCoordinator::Package`]; never without the node's
+    /// cosignature (the gate) on a checkpoint of `size` entries that includes what the share is for.
+    Share { session: SessionId, share: SignedPart, size: u64, cosignature: String },
     /// The node will not take part in this session: choose another.
-    Declined {
-        /// The signing session.
-        session: SessionId,
-        /// The reason.
-        reason: DeclineReason,
-    },
+    Declined { session: SessionId, reason: DeclineReason },
 }
 
 /// From the coordinator to a node.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(tag = "is", rename_all = "kebab-case", deny_unknown_fields)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum FromCoordinator {
     /// Entries `first..first + entries.len()`, and a checkpoint of the tree with exactly these.
     Log {
@@ -76,32 +49,14 @@ pub enum FromCoordinator {
         checkpoint: Option<String>,
     },
     /// A submitted entry is not admitted to the log.
-    Rejected {
-        /// The entry.
-        entry: EntryId,
-        /// Why: every honest reader of the log would say the same.
-        reason: Refusal,
-    },
+    Rejected { entry: EntryId, reason: Refusal },
     /// Take part in a signing session.
-    Invite {
-        /// The session.
-        session: SessionId,
-        /// What is to be signed.
-        subject: Subject,
-    },
+    Invite { session: SessionId, subject: Subject },
     /// The commitments of those who sign, this node among them: sign.
-    Package {
-        /// The session.
-        session: SessionId,
-        /// Each signer's signed commitments.
-        commitments: Vec<(AccountName, SignedPart)>,
-    },
+    Package { session: SessionId, commitments: Vec<(AccountName, SignedPart)> },
     /// The accounts that are connected, by the coordinator's word. For people only: nothing is
     /// decided by it.
-    Presence {
-        /// Names of connected accounts.
-        online: Vec<AccountName>,
-    },
+    Presence { online: Vec<AccountName> },
 }
 
 /// Why a node takes no part in a signing session.

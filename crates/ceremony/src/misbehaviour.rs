@@ -59,73 +59,40 @@ struct File {
 
 /// What was proved.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum Proved {
-    /// The log's key signed two histories.
     #[error(
         "the log's key signed two checkpoints that contradict each other, of {older} and of {newer} entries"
     )]
-    Fork {
-        /// Entries in the smaller tree.
-        older: u64,
-        /// Entries in the larger tree, or in the other one of the same size.
-        newer: u64,
-    },
-    /// An entry breaks the log's rules.
+    Fork { older: u64, newer: u64 },
     #[error("the log's key signed a log whose entry {index} breaks the log's rules: {reason}")]
-    Inadmissible {
-        /// The entry's index.
-        index: u64,
-        /// Which rule.
-        reason: Refusal,
-    },
-    /// A logged signature does not verify.
+    Inadmissible { index: u64, reason: Refusal },
     #[error(
         "the log's key signed a log whose entry {index} holds a signature for request {request} that does not verify"
     )]
-    FalseSignature {
-        /// The entry's index.
-        index: u64,
-        /// What it claims to sign.
-        request: EntryId,
-    },
+    FalseSignature { index: u64, request: EntryId },
 }
 
 /// Why something proves nothing.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum NotProved {
-    /// Not a proof in a form that this version knows.
     #[error("not a proof of misbehaviour that this version can read")]
     Malformed,
-    /// The two checkpoints are no fork.
     #[error(transparent)]
     Fork(#[from] ForkError),
-    /// The checkpoint is not the log's.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     /// The entry is not in the checkpoint's tree, or that tree begins with other entries than those
     /// at hand.
     #[error("the entries at hand are not those with which the checkpoint's log begins")]
     OtherLog,
-    /// It takes the entries before the one that it accuses.
     #[error("to judge entry {index} takes a copy of the log with the entries before it")]
-    NeedsLog {
-        /// The entry's index.
-        index: u64,
-    },
-    /// It takes the document that the request is about.
+    NeedsLog { index: u64 },
     #[error("to judge entry {index} takes the document of request {request}")]
-    NeedsDocument {
-        /// The entry's index.
-        index: u64,
-        /// The request.
-        request: EntryId,
-    },
-    /// The entry is as it should be, as far as this version can tell.
+    NeedsDocument { index: u64, request: EntryId },
     #[error("nothing is wrong with entry {index}")]
-    Sound {
-        /// The entry's index.
-        index: u64,
-    },
+    Sound { index: u64 },
 }
 
 impl Misbehaviour {

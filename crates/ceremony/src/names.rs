@@ -13,16 +13,14 @@ pub const MAX_NAME: usize = 63;
 
 /// Why a text is no name.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum NameError {
-    /// Empty, or longer than [`MAX_NAME`] bytes.
     #[error("a name has 1 to {MAX_NAME} characters, this one has {0}")]
     Length(usize),
-    /// A character outside the alphabet, or a first character that is neither letter nor digit.
     #[error(
         "a name is made of a-z, 0-9, '-', '_' and '.', and starts with a letter or a digit; {0:?} does not fit"
     )]
     Character(char),
-    /// A name with a meaning of its own.
     #[error("the name \"{COORDINATOR}\" is taken by the coordinator itself")]
     Reserved,
 }

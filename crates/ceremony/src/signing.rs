@@ -27,17 +27,12 @@ pub(crate) const FIRST_EPOCH: u64 = 1;
 /// What is being signed.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Deserialize, Serialize)]
 #[serde(tag = "of", rename_all = "kebab-case", deny_unknown_fields)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Subject {
     /// A requested document.
-    Request {
-        /// The request's entry.
-        request: EntryId,
-    },
+    Request { request: EntryId },
     /// The activation record of new shares: a ceremony's last round.
-    Activation {
-        /// The ceremony's session.
-        session: SessionId,
-    },
+    Activation { session: SessionId },
 }
 
 /// What a signer signs: the payload, as compact JSON with the members in this order, of a DSSE

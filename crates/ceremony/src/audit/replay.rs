@@ -36,14 +36,12 @@ pub struct Anchor {
 
 /// Why there is nothing to report on.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum NoIvn {
-    /// There are no entries.
     #[error("the log has no entries")]
     Empty,
-    /// The first entry is not the genesis of an IVN.
     #[error("entry 0 does not found an IVN: {0}")]
     Genesis(#[source] Refusal),
-    /// The genesis names an origin or a log key with which nobody can sign a checkpoint.
     #[error("the genesis in entry 0 names an origin or a log key that no log can have")]
     LogKey,
 }

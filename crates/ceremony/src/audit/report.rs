@@ -170,32 +170,17 @@ pub struct SessionReport {
 /// How a session ended.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum SessionOutcome {
     /// Not yet.
     Running,
-    /// With a key that all participants certified and min_signers of them have signed with.
-    Key {
-        /// Index of the entry that started to use it.
-        index: u64,
-        /// The transcript, recomputed from parameters and messages.
-        transcript: Digest,
-    },
+    /// With a key that all participants certified and min_signers of them have signed with. The
+    /// transcript is recomputed from parameters and messages.
+    Key { index: u64, transcript: Digest },
     /// A member has a lost share back, and certified that.
-    Repaired {
-        /// Index of the entry that says so.
-        index: u64,
-        /// The member.
-        account: AccountName,
-    },
-    /// Without a key.
-    Aborted {
-        /// Index of the entry that says so.
-        index: u64,
-        /// Why; the log shows that it is so.
-        reason: AbortReason,
-        /// What each culprit did, recomputed from the session's messages.
-        blame: Vec<Blame>,
-    },
+    Repaired { index: u64, account: AccountName },
+    /// Without a key. The blame is recomputed from the session's messages.
+    Aborted { index: u64, reason: AbortReason, blame: Vec<Blame> },
 }
 
 /// One pair of nonces behind two signatures.
@@ -232,12 +217,10 @@ pub struct RequestReport {
 /// Where a request stands at the log's own time.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Standing {
     /// Refused by rule.
-    Refused {
-        /// The rule.
-        refused: Refused,
-    },
+    Refused { refused: Refused },
     /// Waits for consents.
     Open,
     /// Has its consents, waits for the signature.
@@ -282,16 +265,14 @@ pub struct SignatureReport {
 /// Whether something was checked, and holds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Check {
     /// It holds.
     Verified,
     /// It does not hold.
     Failed,
     /// It was not checked.
-    NotChecked {
-        /// Why not.
-        why: NotChecked,
-    },
+    NotChecked { why: NotChecked },
 }
 
 /// The checkpoint.

@@ -45,6 +45,7 @@ pub struct CoordinatorSecrets {
 
 /// What happens to the coordinator.
 #[derive(Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Input {
     /// A node's connection is up; the connection proved the account. It takes the place of an
     /// earlier one of that account.
@@ -57,12 +58,7 @@ pub enum Input {
     /// entry's bytes.
     Join(JoinId, Vec<u8>),
     /// Answers [`CoordinatorEffect::PrepareDocument`].
-    Document {
-        /// For which request.
-        request: EntryId,
-        /// The document, or `None` if it is not in the store.
-        document: Option<Document>,
-    },
+    Document { request: EntryId, document: Option<Document> },
     /// A deadline has come.
     Deadline(CoordinatorDeadline),
 }

@@ -30,20 +30,16 @@ const REMEMBERED_CHECKPOINTS: usize = 256;
 
 /// Why the coordinator cannot start from what it finds on disk.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum RestoreError {
-    /// A stored entry is damaged or not admissible.
     #[error("entry {index} of the stored log is damaged")]
-    Entry {
-        /// Its index.
-        index: u64,
-    },
+    Entry { index: u64 },
     /// The stored log is not the one of the last signed checkpoint. Signing another would fork the
     /// log.
     #[error(
         "the stored log is not the one that the last checkpoint was signed for; it was changed or restored from an old copy"
     )]
     Checkpoint,
-    /// The keys are not those that the genesis names.
     #[error("the coordinator's keys are not those of this IVN's genesis")]
     Keys,
 }

@@ -10,32 +10,19 @@ use crate::names::AccountName;
 /// Why a session ended without a key.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(tag = "why", rename_all = "kebab-case", deny_unknown_fields)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum AbortReason {
-    /// The coordinator's deadline passed; these had not posted. They are not accused of anything.
-    TimedOut {
-        /// Whose message was missing: exactly those whose message the log does not show.
-        missing: BTreeSet<AccountName>,
-    },
+    /// The coordinator's deadline passed; `missing` are exactly those whose message the log does not
+    /// show. They are not accused of anything.
+    TimedOut { missing: BTreeSet<AccountName> },
     /// These participants' node restarted with their part in memory.
-    Restarted {
-        /// Whose process changed.
-        nodes: BTreeSet<AccountName>,
-    },
+    Restarted { nodes: BTreeSet<AccountName> },
     /// These participants provably broke the protocol: the log shows how.
-    Fault {
-        /// Who.
-        culprits: BTreeSet<AccountName>,
-    },
+    Fault { culprits: BTreeSet<AccountName> },
     /// The certifications differ: someone saw another transcript. It does not tell who is to blame.
-    Dissent {
-        /// Who certified something else than the log's own transcript.
-        dissenters: BTreeSet<AccountName>,
-    },
+    Dissent { dissenters: BTreeSet<AccountName> },
     /// This account, which took part, was suspended, removed, or given other keys. Nobody states that: it follows.
-    RosterChanged {
-        /// Whose.
-        account: AccountName,
-    },
+    RosterChanged { account: AccountName },
     /// It was called off: by an admin, or with the change that it was to carry out, when that was taken back or gave way to
     /// another one.
     Cancelled,

@@ -23,120 +23,65 @@ use crate::names::{AccountName, Digest, EntryId, GroupName, SessionId};
     rename_all_fields = "snake_case",
     deny_unknown_fields
 )]
+#[expect(missing_docs, reason = "the names of the fields say it")]
 pub enum Body {
-    /// The first entry: founds the IVN. By its first admin; signed by the admin and by the coordinator.
+    /// The first entry: founds the IVN. By its first admin; signed by the admin and by the
+    /// coordinator.
     Genesis(Genesis),
-    /// Lets the holder of a one-time key join, and nobody who was invited under the same name before. By an admin.
+    /// Lets the holder of a one-time key join, and nobody who was invited under the same name
+    /// before. By an admin.
     Invitation(Invitation),
     /// Puts an account on the roster. By the account; signed with the invitation's key and its own.
-    AccountAdmitted {
-        /// The account's keys.
-        keys: AccountKeys,
-    },
-    /// Replaces the author's own keys. By the account; signed with its present identity key and with the new one. It keeps
-    /// its shares.
-    KeysRotated {
-        /// The new keys.
-        keys: AccountKeys,
-    },
-    /// Stops an account from doing anything until it is resumed; its consents to what is undecided are void. By an admin.
-    AccountSuspended {
-        /// Whom.
-        account: AccountName,
-    },
+    AccountAdmitted { keys: AccountKeys },
+    /// Replaces the author's own keys. By the account; signed with its present identity key and
+    /// with the new one. The account keeps its shares.
+    KeysRotated { keys: AccountKeys },
+    /// Stops an account from doing anything until it is resumed; its consents to what is undecided
+    /// are void. By an admin.
+    AccountSuspended { account: AccountName },
     /// Ends a suspension. By an admin.
-    AccountResumed {
-        /// Whose.
-        account: AccountName,
-    },
-    /// Takes an account off the roster, for ever: its name is not used again. By an admin.
-    AccountRemoved {
-        /// Whom.
-        account: AccountName,
-    },
-    /// Changes what an account may do. By an admin.
-    AccountRoles {
-        /// Whom.
-        account: AccountName,
-        /// All that it may do from now on.
-        roles: BTreeSet<Role>,
-    },
-    /// Announces that a node process of the author started: shares in memory of earlier processes are gone, and a
-    /// cloned node shows as two processes that alternate. By the account.
-    NodeStarted {
-        /// Random; the author's ceremony messages name it until its next start.
-        incarnation: Digest,
-    },
-    /// A process of the author's node finds that another one started after it, though it still runs: there are two copies
-    /// of the node. Neither signs until one of them starts anew. By the account.
-    NodeDuplicated {
-        /// The process that says so.
-        incarnation: Digest,
-        /// The one that the log shows.
-        other: Digest,
-    },
+    AccountResumed { account: AccountName },
+    /// Takes an account off the roster permanently: its name is not used again. By an admin.
+    AccountRemoved { account: AccountName },
+    /// Replaces all roles of an account. By an admin.
+    AccountRoles { account: AccountName, roles: BTreeSet<Role> },
+    /// Announces that a node process of the author started: shares in memory of earlier processes
+    /// are gone, and a cloned node shows as two processes that alternate. By the account. Its
+    /// ceremony messages name the random `incarnation` until the next start.
+    NodeStarted { incarnation: Digest },
+    /// A process of the author's node finds that another one, which the log shows, started after
+    /// it, though it still runs: there are two copies of the node. Neither signs until one of them
+    /// starts again. By the account.
+    NodeDuplicated { incarnation: Digest, other: Digest },
     /// Defines a signing group. By an admin; in force when each member has accepted.
     GroupDefined(GroupDefinition),
-    /// A member's consent to belong to a group as defined, or as proposed. By the member.
-    GroupAccepted {
-        /// Which group.
-        group: GroupName,
-        /// The entry of the definition, or of the proposed change: consent to one is none to a later one of the same
-        /// name.
-        definition: EntryId,
-    },
-    /// Proposes to change a group that has a key. By an admin, or by a member, whose consent it is where the policy says
-    /// so. In force when enough members approved, all who join accepted, and the key was shared anew.
+    /// A member's consent to belong to a group as defined, or as proposed. By the member. Consent
+    /// to the entry of one definition or change is no consent to a later one of the same name.
+    GroupAccepted { group: GroupName, definition: EntryId },
+    /// Proposes to change a group that has a key. By an admin, or by a member, whose consent it is
+    /// where the policy says so. In force when enough members approved, all who join accepted, and
+    /// the key was shared again.
     GroupChange(GroupChange),
-    /// Takes a proposed change back. By its author, or by an admin.
-    GroupChangeWithdrawn {
-        /// The change's entry.
-        change: EntryId,
-    },
-    /// Opens a session in which a group's key is made, or shared anew. By the coordinator, which contributes a random
-    /// session id and nothing else: all parameters come from the group's definition, or from the approved change.
-    CeremonyStarted {
-        /// Whose key.
-        group: GroupName,
-        /// The session.
-        session: SessionId,
-        /// 1 for the first attempt.
-        attempt: u32,
-    },
-    /// One round's message of one participant ([`quorate_protocol::keyshare`], [`quorate_protocol::repair`]). By the
-    /// participant.
-    CeremonyMessage {
-        /// The session.
-        session: SessionId,
-        /// The author's running process, see [`Body::NodeStarted`].
-        incarnation: Digest,
-        /// The message's canonical bytes.
-        message: Base64,
-    },
-    /// A participant has its key package on disk and agrees with what this says. By the participant.
-    CeremonyCertified {
-        /// The session.
-        session: SessionId,
-        /// Hash of the parameters and of all messages.
-        transcript: Digest,
-        /// Hash of the public key package: verifying key, all verifying shares, min_signers.
-        public_key_package: Digest,
-    },
-    /// Ends a session without a key. By the coordinator (for a reason that the log shows), or by an admin (cancelled).
-    CeremonyAborted {
-        /// The session.
-        session: SessionId,
-        /// Why.
-        reason: AbortReason,
-    },
-    /// The new shares work: min_signers members signed the activation record with them. By the coordinator; the signature
-    /// proves it.
-    EpochStarted {
-        /// The session that made the shares.
-        session: SessionId,
-        /// The group's signature (64 bytes) over the activation record.
-        signature: Base64,
-    },
+    /// Withdraws a proposed change. By its author, or by an admin.
+    GroupChangeWithdrawn { change: EntryId },
+    /// Opens a session in which a group's key is made or shared again; attempts count from one. By
+    /// the coordinator, which contributes a random session id and nothing else: all parameters come
+    /// from the group's definition, or from the approved change.
+    CeremonyStarted { group: GroupName, session: SessionId, attempt: u32 },
+    /// One round's message of one participant, in its canonical bytes
+    /// ([`quorate_protocol::keyshare`], [`quorate_protocol::repair`]). By the participant, whose
+    /// running process is the `incarnation` of [`Body::NodeStarted`].
+    CeremonyMessage { session: SessionId, incarnation: Digest, message: Base64 },
+    /// A participant has its key package on disk and agrees with two hashes: of the parameters and
+    /// all messages; and of the public key package, which contains the verifying key, all verifying
+    /// shares and min_signers. By the participant.
+    CeremonyCertified { session: SessionId, transcript: Digest, public_key_package: Digest },
+    /// Ends a session without a key. By the coordinator (for a reason that the log shows), or by an
+    /// admin (cancelled).
+    CeremonyAborted { session: SessionId, reason: AbortReason },
+    /// The new shares of a session work: min_signers members signed the activation record with
+    /// them. By the coordinator; the group's signature (64 bytes) proves it.
+    EpochStarted { session: SessionId, signature: Base64 },
     /// A majority of those who were a group's members before a change cosigned a log with that change
     /// ([`crate::state::Handover`]). By the coordinator; the cosignatures prove it.
     HandedOver {
@@ -147,48 +92,31 @@ pub enum Body {
         /// A checkpoint of this log with their cosignatures (C2SP tlog-checkpoint, tlog-cosignature).
         checkpoint: String,
     },
-    /// Asks a group to sign a document. By the requester, whose consent it is where the policy says so.
+    /// Asks a group to sign a document. By the requester, whose consent it is where the policy says
+    /// so.
     Request(Request),
-    /// The author's node destroyed its share of an earlier epoch. By who held one. It is the author's word: copies can
-    /// not be proved to be gone.
-    ShareDestroyed {
-        /// Whose key.
-        group: GroupName,
-        /// Which of its sets of shares.
-        epoch: u64,
-    },
-    /// The author's node can still use its share. By who holds one.
+    /// The author's node destroyed its share of an earlier epoch. By the account that held it, whose
+    /// word it is: nobody can prove that no copy is left.
+    ShareDestroyed { group: GroupName, epoch: u64 },
+    /// The author's node can still use its share. By an account that holds one.
     ShareProved {
-        /// Whose key.
         group: GroupName,
-        /// Which of its sets of shares.
         epoch: u64,
         /// 64 bytes: that the author knows the discrete logarithm of its verifying share
         /// ([`quorate_protocol::keys::KeyPackage::prove`]), in the context of
         /// [`crate::state::possession_context`].
         proof: Base64,
     },
-    /// A member's consent. By the member.
-    Approval {
-        /// The entry of the request, or of the proposed change of a group.
-        request: EntryId,
-    },
-    /// A member's refusal. By the member.
-    Refusal {
-        /// The entry of the request, or of the proposed change of a group.
-        request: EntryId,
-        /// Why, in the member's words; 1 to 500 characters.
-        reason: String,
-    },
-    /// The result, with who took part. By the coordinator; the signatures in it prove it.
+    /// A member's consent to a request or to a proposed change of a group. By the member.
+    Approval { request: EntryId },
+    /// A member's refusal of either, with a reason of 1 to 500 characters. By the member.
+    Refusal { request: EntryId, reason: String },
+    /// The result, 64 bytes, with each signer's own signed messages. By the coordinator; the
+    /// signatures in it prove it.
     Signature {
-        /// The request's entry.
         request: EntryId,
-        /// The signing session.
         session: SessionId,
-        /// The group's signature: 64 bytes.
         signature: Base64,
-        /// Each signer's own signed messages.
         signers: Vec<SignerRecord>,
     },
 }
