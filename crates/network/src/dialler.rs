@@ -191,7 +191,7 @@ fn classify_tls(error: &rustls::Error) -> DialError {
 #[non_exhaustive]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum DialError {
-    #[error("the hub at {address} can not be reached")]
+    #[error("the hub at {address} cannot be reached")]
     Unreachable { address: HubAddress, source: io::Error },
     #[error("what answers at this address is not a hub")]
     NotAHub,

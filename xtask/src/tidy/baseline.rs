@@ -14,7 +14,6 @@ const ALLOWED: &[(&str, &str, usize)] = &[
     ("one-word-docs", "crates/ceremony/", 15),
     ("one-word-docs", "crates/quorate/", 25),
     ("phrases", "crates/ceremony/", 31),
-    ("phrases", "crates/network/", 1),
     ("phrases", "crates/quorate/", 304),
     ("test-names", "crates/ceremony/", 35),
     ("test-names", "crates/quorate/", 28),

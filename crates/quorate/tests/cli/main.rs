@@ -307,12 +307,12 @@ fn a_coordinator_that_can_not_be_reached_is_exit_7() {
     let status = place.run("status --home ada --passphrase-file pass --json");
     assert_eq!(status.exit, 7);
     assert_eq!(status.json()["connected"], false);
-    place.run("invite ben --home ada --passphrase-file pass").says(7, &["can not be reached"]);
+    place.run("invite ben --home ada --passphrase-file pass").says(7, &["cannot be reached"]);
     let url =
         format!("https://127.0.0.1:1/join/{}/ben#{}", "ab".repeat(32), "AQAA".repeat(21) + "AQA");
     place
         .run_with("join - --home ben --passphrase-file pass", url.as_bytes())
-        .says(7, &["can not be reached", "quorate serve"]);
+        .says(7, &["cannot be reached", "quorate serve"]);
     assert!(!place.path("ben").exists());
 }
 

@@ -244,7 +244,7 @@ fn keys_that_can_not_be_stated_stay_as_they_are() {
     system.stop("ben");
     system.kill(COORDINATOR);
     let before = fs::read(system.path("ben/keys.sealed")).unwrap();
-    system.run("ben", "node rotate-keys").fails(7, &["can not be reached"]);
+    system.run("ben", "node rotate-keys").fails(7, &["cannot be reached"]);
     assert_eq!(fs::read(system.path("ben/keys.sealed")).unwrap(), before);
     assert!(!system.path("ben/keys.next").exists());
 

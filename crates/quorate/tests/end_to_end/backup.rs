@@ -73,7 +73,7 @@ fn a_node_that_lost_its_disk_signs_after_a_restore() {
     }
     system.run("carol", "node restore ben.backup").fails(1, &["is a home already"]);
     system.stop(COORDINATOR);
-    system.run("ben", "node restore ben.backup").fails(7, &["can not be reached"]);
+    system.run("ben", "node restore ben.backup").fails(7, &["cannot be reached"]);
     system.start_process(COORDINATOR);
     fs::remove_file(system.path("x.backup")).unwrap();
     assert_eq!(beside(&system), before);

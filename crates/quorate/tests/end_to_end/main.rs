@@ -398,7 +398,7 @@ fn a_home_is_used_by_one_node_and_survives_every_kill() {
     until("the node to notice that the coordinator is gone", || {
         (system.run("ada", "status").exit == 7).then_some(())
     });
-    system.run("ada", "sign contract --group board").fails(7, &["can not be reached"]);
+    system.run("ada", "sign contract --group board").fails(7, &["cannot be reached"]);
     let doctor = system.run("ada", "doctor");
     assert_eq!(doctor.exit, 1);
     assert!(doctor.stdout.contains("✗ connection"), "{}", doctor.stdout);
