@@ -42,7 +42,7 @@ pub enum Fault {
         "entry {index} shows cosignatures of former members of group \"{group}\" on another log than this one: \
          the coordinator shows different logs"
     )]
-    OtherHandover { index: u64, group: GroupName },
+    ConfirmsOtherLog { index: u64, group: GroupName },
     /// A key came into use whose session somebody certified otherwise than it was.
     #[error(
         "entry {index} starts to use a key of group \"{group}\" that \"{account}\" did not certify"
@@ -92,7 +92,7 @@ impl Fault {
         match self {
             Self::Inadmissible { index, .. }
             | Self::Certification { index, .. }
-            | Self::OtherHandover { index, .. }
+            | Self::ConfirmsOtherLog { index, .. }
             | Self::Signature { index, .. } => Some(*index),
             Self::OtherIvn { .. }
             | Self::OtherLogKey { .. }

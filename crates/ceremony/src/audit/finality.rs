@@ -10,11 +10,11 @@ use super::checkpoint::{self, Cosigners};
 use super::fault::Fault;
 use super::replay::{Anchor, Auditor};
 use super::report::{
-    AccountReport, AuditReport, CheckpointReport, GroupReport, HandoverReport, RequestReport,
+    AccountReport, AuditReport, CheckpointReport, ConfirmationReport, GroupReport, RequestReport,
     Standing, Verdict,
 };
 use crate::names::{AccountName, Timestamp};
-use crate::state::{Group, Handover, RequestState, Status};
+use crate::state::{Confirmation, Group, RequestState, Status};
 
 impl Auditor {
     /// Checks the checkpoint and sums up.
@@ -102,8 +102,11 @@ impl Auditor {
             able.filter(|member| cosigned.contains(member)).cloned().collect();
         let needed =
             cosignatures_for_final(definition.members.len(), usize::from(definition.min_signers));
-        let handovers: Vec<_> =
-            group.handovers.iter().map(|handover| self.handover(handover, checkpoint)).collect();
+        let confirmations: Vec<_> = group
+            .confirmations
+            .iter()
+            .map(|confirmation| self.confirmation(confirmation, checkpoint))
+            .collect();
         GroupReport {
             name: definition.name.clone(),
             suite: definition.suite,
@@ -118,16 +121,16 @@ impl Auditor {
             sessions,
             changes: group.past_changes.clone(),
             past_epochs: group.past_epochs.clone(),
-            is_final: is_final(cosigned_by.len(), needed, &handovers),
-            handovers,
+            is_final: is_final(cosigned_by.len(), needed, &confirmations),
+            confirmations,
             cosigned_by,
             cosignatures_for_final: needed,
         }
     }
 }
 
-fn is_final(cosigned: usize, needed: usize, handovers: &[HandoverReport]) -> bool {
-    cosigned >= needed && handovers.iter().all(|it| it.confirmed || it.agreed)
+fn is_final(cosigned: usize, needed: usize, confirmations: &[ConfirmationReport]) -> bool {
+    cosigned >= needed && confirmations.iter().all(|it| it.confirmed || it.agreed)
 }
 
 impl AuditReport {
@@ -138,33 +141,33 @@ impl AuditReport {
     /// That these are the entries that were agreed on is not checked here.
     pub fn agree_up_to(&mut self, size: u64) {
         for group in &mut self.groups {
-            group.handovers.iter_mut().for_each(|it| it.agreed = it.index < size);
+            group.confirmations.iter_mut().for_each(|it| it.agreed = it.index < size);
             let cosigned = group.cosigned_by.len();
-            group.is_final = is_final(cosigned, group.cosignatures_for_final, &group.handovers);
+            group.is_final = is_final(cosigned, group.cosignatures_for_final, &group.confirmations);
         }
         self.verdict = verdict(&self.faults, &self.groups);
     }
 }
 
 impl Auditor {
-    fn handover(
+    fn confirmation(
         &self,
-        handover: &Handover,
+        confirmation: &Confirmation,
         checkpoint: Option<&VerifiedCheckpoint>,
-    ) -> HandoverReport {
-        let unconfirmed = checkpoint.filter(|_| handover.confirmed.is_none());
+    ) -> ConfirmationReport {
+        let unconfirmed = checkpoint.filter(|_| confirmation.confirmed.is_none());
         let origin = self.state.origin();
         let cosigned_by = unconfirmed
-            .map(|checkpoint| handover.cosigners(&origin, checkpoint))
+            .map(|checkpoint| confirmation.cosigners(&origin, checkpoint))
             .unwrap_or_default();
-        HandoverReport {
-            epoch: handover.epoch,
-            repaired: handover.repaired.clone(),
-            index: handover.index,
-            confirmed: handover.confirmed.is_some() || cosigned_by.len() >= handover.needed,
+        ConfirmationReport {
+            epoch: confirmation.epoch,
+            repaired: confirmation.repaired.clone(),
+            index: confirmation.index,
+            confirmed: confirmation.confirmed.is_some() || cosigned_by.len() >= confirmation.needed,
             agreed: false,
             cosigned_by,
-            needed: handover.needed,
+            needed: confirmation.needed,
         }
     }
 }

@@ -27,6 +27,6 @@ pub use blame::Blame;
 pub use fault::{Fault, SignatureFault};
 pub use replay::{Anchor, NoIvn, log_key, replay};
 pub use report::{
-    AccountReport, AuditReport, Check, CheckpointReport, GroupReport, HandoverReport,
+    AccountReport, AuditReport, Check, CheckpointReport, ConfirmationReport, GroupReport,
     RequestReport, ReusedNonces, SessionOutcome, SessionReport, SignatureReport, Standing, Verdict,
 };

@@ -88,7 +88,7 @@ pub(super) struct Auditor {
     pub(super) sessions: BTreeMap<SessionId, (GroupName, SessionReport)>,
     /// Those of them that are not over.
     pub(super) running: BTreeSet<SessionId>,
-    /// The tree's root by its size, from the first change of a group that those before have not
+    /// The tree's root by its size, from the first change of a group that previous members have not
     /// confirmed yet.
     pub(super) roots: BTreeMap<u64, Hash>,
     pub(super) kinds: BTreeMap<&'static str, u64>,
@@ -229,8 +229,8 @@ impl Auditor {
                     self.consents.moved(group);
                 }
             }
-            Body::HandedOver { group, checkpoint, .. } => {
-                self.check_handover(index, group, checkpoint);
+            Body::ChangeConfirmed { group, checkpoint, .. } => {
+                self.check_confirmation(index, group, checkpoint);
             }
             Body::Request(request) => {
                 let state = self.state.request(entry.id())?;
@@ -269,8 +269,8 @@ impl Auditor {
 
     /// Remembers the tree's root as long as a checkpoint of it may be shown by a later entry.
     fn note_root(&mut self) {
-        let mut handovers = self.state.groups().values().flat_map(|group| &group.handovers);
-        if handovers.any(|handover| handover.confirmed.is_none()) {
+        let mut confirmations = self.state.groups().values().flat_map(|group| &group.confirmations);
+        if confirmations.any(|confirmation| confirmation.confirmed.is_none()) {
             let head = self.frontier.head();
             self.roots.insert(head.size, head.root);
         } else {
@@ -278,12 +278,12 @@ impl Auditor {
         }
     }
 
-    /// The checkpoint in a handover has to be one of this log.
-    fn check_handover(&mut self, index: u64, group: &GroupName, checkpoint: &str) {
+    /// The checkpoint in a confirmation has to be one of this log.
+    fn check_confirmation(&mut self, index: u64, group: &GroupName, checkpoint: &str) {
         let head = checkpoint.parse::<SignedCheckpoint>().map(|it| it.unverified().head());
         let is_ours = head.is_ok_and(|head| self.roots.get(&head.size) == Some(&head.root));
         if !is_ours {
-            self.faults.push(Fault::OtherHandover { index, group: group.clone() });
+            self.faults.push(Fault::ConfirmsOtherLog { index, group: group.clone() });
         }
     }
 

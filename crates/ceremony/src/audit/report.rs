@@ -117,26 +117,23 @@ pub struct GroupReport {
     pub cosigned_by: Vec<AccountName>,
     /// How many are needed: [`quorate_log::quorum`].
     pub cosignatures_for_final: usize,
-    /// Each change of its members, of min_signers, or of a member's keys: whether enough of those
-    /// before are known to have seen it.
-    pub handovers: Vec<HandoverReport>,
-    /// Whether there are enough cosignatures, and all handovers are confirmed.
+    /// The confirmations of its changes by the previous members.
+    pub confirmations: Vec<ConfirmationReport>,
+    /// Whether there are enough cosignatures, and all changes are confirmed.
     pub is_final: bool,
 }
 
-/// A change of a group's members, of its min_signers, or of a member's keys
-/// ([`crate::state::Handover`]).
+/// The confirmation of one change by the previous members ([`crate::state::Confirmation`]).
 #[derive(Clone, Debug, Serialize)]
-pub struct HandoverReport {
-    /// The epoch that began with it, or in which it was.
+pub struct ConfirmationReport {
+    /// The epoch that began with the change, or in which the repair took place.
     pub epoch: u64,
-    /// The member that got its share back under new keys, if it was that.
+    /// The member with new keys whose share was repaired, if the change was a repair.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repaired: Option<AccountName>,
     /// Index of the entry with which it came into force.
     pub index: u64,
-    /// Who of the members before cosigned the checkpoint; not looked at if an entry shows enough of
-    /// them.
+    /// The previous members that cosigned the checkpoint; empty if the log contains the confirmation.
     pub cosigned_by: Vec<AccountName>,
     /// How many are needed.
     pub needed: usize,

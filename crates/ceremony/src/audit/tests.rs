@@ -50,9 +50,12 @@ fn changed() -> TestLog {
     log
 }
 
-fn handed_over(log: &mut TestLog, checkpoint: &str) -> Result<Vec<crate::state::Event>, Refusal> {
+fn change_confirmed(
+    log: &mut TestLog,
+    checkpoint: &str,
+) -> Result<Vec<crate::state::Event>, Refusal> {
     let checkpoint = checkpoint.to_owned();
-    log.coordinator_says(Body::HandedOver { group: board(), epoch: 2, checkpoint })
+    log.coordinator_says(Body::ChangeConfirmed { group: board(), epoch: 2, checkpoint })
 }
 
 /// Cyd, one of two who sign, is in league with the coordinator and cosigns both.
@@ -61,9 +64,9 @@ fn a_change_that_was_kept_from_members_makes_no_log_final() {
     let (with, without) = (changed(), before());
     let report = audited(&with, &["cyd", "dan", "eve"]);
     assert_eq!((report.verdict, report.groups[0].is_final), (Verdict::NotFinal, false));
-    let handover = &report.groups[0].handovers[0];
-    assert_eq!((handover.epoch, handover.needed, handover.confirmed), (2, 3, false));
-    assert_eq!(handover.cosigned_by, [name("cyd")]);
+    let confirmation = &report.groups[0].confirmations[0];
+    assert_eq!((confirmation.epoch, confirmation.needed, confirmation.confirmed), (2, 3, false));
+    assert_eq!(confirmation.cosigned_by, [name("cyd")]);
     assert_eq!(audited(&without, &["ada", "ben", "cyd"]).verdict, Verdict::Final);
     // Only if ben and ada have seen it.
     let all = ["ada", "ben", "cyd", "dan", "eve"];
@@ -73,19 +76,19 @@ fn a_change_that_was_kept_from_members_makes_no_log_final() {
 #[test]
 fn a_change_that_was_agreed_on_otherwise_need_not_be_confirmed() {
     let log = changed();
-    let epoch_started = log.group().handovers[0].index;
+    let epoch_started = log.group().confirmations[0].index;
     let mut report = audited(&log, &["cyd", "dan", "eve"]);
     report.agree_up_to(epoch_started);
     assert_eq!(report.verdict, Verdict::NotFinal, "it was agreed on what was before the change");
     report.agree_up_to(epoch_started + 1);
     assert_eq!((report.verdict, report.groups[0].is_final), (Verdict::Final, true));
-    let handover = &report.groups[0].handovers[0];
-    assert!(handover.agreed && !handover.confirmed);
-    assert_eq!((handover.epoch, handover.index), (2, epoch_started));
+    let confirmation = &report.groups[0].confirmations[0];
+    assert!(confirmation.agreed && !confirmation.confirmed);
+    assert_eq!((confirmation.epoch, confirmation.index), (2, epoch_started));
     let mut report = audited(&log, &["dan", "eve"]);
     report.agree_up_to(epoch_started + 1);
     assert_eq!(report.verdict, Verdict::NotFinal, "those after have to cosign it");
-    report.faults.push(Fault::OtherHandover { index: 0, group: board() });
+    report.faults.push(Fault::ConfirmsOtherLog { index: 0, group: board() });
     report.agree_up_to(epoch_started + 1);
     assert_eq!(report.verdict, Verdict::Failed);
 }
@@ -94,17 +97,20 @@ fn a_change_that_was_agreed_on_otherwise_need_not_be_confirmed() {
 fn who_has_left_confirms_a_change_for_good() {
     let mut log = changed();
     let few = log.checkpoint(&["ada", "cyd", "dan", "eve"]).to_string();
-    assert_eq!(handed_over(&mut log, &few), Err(Refusal::Confirmations(Confirmations::Checkpoint)));
+    assert_eq!(
+        change_confirmed(&mut log, &few),
+        Err(Refusal::Confirmations(Confirmations::Checkpoint))
+    );
     let enough = log.checkpoint(&["ada", "ben", "cyd", "dan"]).to_string();
-    assert_eq!(handed_over(&mut log, &enough), Ok(vec![]));
+    assert_eq!(change_confirmed(&mut log, &enough), Ok(vec![]));
     let again = Refusal::Confirmations(Confirmations::NoConfirmation { group: board(), epoch: 2 });
-    assert_eq!(handed_over(&mut log, &enough), Err(again));
+    assert_eq!(change_confirmed(&mut log, &enough), Err(again));
     log.wait(1);
     log.says("ada", Body::AccountRemoved { account: name("ben") }).unwrap();
     let report = audited(&log, &["cyd", "dan", "eve"]);
     assert_eq!((report.verdict, report.faults.as_slice()), (Verdict::Final, &[][..]));
-    let handover = &report.groups[0].handovers[0];
-    assert_eq!((handover.epoch, handover.confirmed), (2, true));
+    let confirmation = &report.groups[0].confirmations[0];
+    assert_eq!((confirmation.epoch, confirmation.confirmed), (2, true));
 }
 
 #[test]
@@ -115,19 +121,19 @@ fn a_change_is_confirmed_by_the_keys_that_its_members_had_then() {
     // Ada is an admin. The keys that she gave to ben's account say nothing of what ben saw.
     let forged = log.checkpoint(&["ada", "ben", "cyd", "dan", "eve"]);
     assert_eq!(
-        handed_over(&mut log, &forged.to_string()),
+        change_confirmed(&mut log, &forged.to_string()),
         Err(Refusal::Confirmations(Confirmations::Checkpoint))
     );
     let report = audited(&log, &["ada", "ben", "cyd", "dan", "eve"]);
     assert_eq!(report.verdict, Verdict::NotFinal);
-    assert_eq!(report.groups[0].handovers[0].cosigned_by, [name("ada"), name("cyd")]);
+    assert_eq!(report.groups[0].confirmations[0].cosigned_by, [name("ada"), name("cyd")]);
 }
 
 #[test]
 fn a_checkpoint_from_before_a_change_confirms_nothing() {
     let earlier = before().checkpoint(&["ada", "ben", "cyd"]).to_string();
     assert_eq!(
-        handed_over(&mut changed(), &earlier),
+        change_confirmed(&mut changed(), &earlier),
         Err(Refusal::Confirmations(Confirmations::Checkpoint))
     );
 }
@@ -143,10 +149,10 @@ fn cosignatures_of_another_log_confirm_no_change() {
     assert_ne!(log.entries.last(), other.entries.last());
     let elsewhere = other.checkpoint(&["ada", "ben", "cyd"]).to_string();
     // The fold does not know the tree. The auditor does.
-    handed_over(&mut log, &elsewhere).unwrap();
+    change_confirmed(&mut log, &elsewhere).unwrap();
     let index = log.entries.len() as u64 - 1;
     let report = audited(&log, &["cyd", "dan", "eve"]);
-    assert_eq!(report.faults, [Fault::OtherHandover { index, group: board() }]);
+    assert_eq!(report.faults, [Fault::ConfirmsOtherLog { index, group: board() }]);
     assert_eq!(report.verdict, Verdict::Failed);
 }
 
@@ -154,7 +160,7 @@ fn cosignatures_of_another_log_confirm_no_change() {
 fn new_shares_for_the_same_members_need_no_confirmation() {
     let mut log = before();
     log.change(&["cyd", "ben", "ada"], 2, session(2));
-    assert!(log.group().handovers.is_empty());
+    assert!(log.group().confirmations.is_empty());
     assert_eq!(audited(&log, &["ada", "ben", "cyd"]).verdict, Verdict::Final);
 }
 
@@ -187,42 +193,42 @@ fn replace_ben(log: &mut TestLog) {
 fn a_member_with_other_keys_is_another_one_to_those_who_decide_on_a_final_log() {
     let mut without = board_of_four();
     let seen = without.checkpoint(&["ada", "ben", "cyd"]).to_string();
-    handed_over(&mut without, &seen).unwrap();
+    change_confirmed(&mut without, &seen).unwrap();
     let mut with = board_of_four();
-    handed_over(&mut with, &seen).unwrap();
+    change_confirmed(&mut with, &seen).unwrap();
     replace_ben(&mut with);
 
     assert_eq!(audited(&without, &["ben", "cyd", "dan"]).verdict, Verdict::Final);
     let report = audited(&with, &["ada", "ben", "cyd"]);
     assert_eq!((report.verdict, report.groups[0].cosigned_by.len()), (Verdict::NotFinal, 3));
-    let [_, handover] = &*report.groups[0].handovers else { panic!() };
-    assert_eq!((&handover.repaired, handover.needed), (&Some(name("ben")), 3));
-    assert_eq!(handover.cosigned_by, [name("ada"), name("cyd")]);
-    assert!(!handover.confirmed);
+    let [_, confirmation] = &*report.groups[0].confirmations else { panic!() };
+    assert_eq!((&confirmation.repaired, confirmation.needed), (&Some(name("ben")), 3));
+    assert_eq!(confirmation.cosigned_by, [name("ada"), name("cyd")]);
+    assert!(!confirmation.confirmed);
     // Only if dan has seen it.
     assert_eq!(audited(&with, &["ada", "ben", "cyd", "dan"]).verdict, Verdict::Final);
 }
 
 #[test]
-fn handovers_of_an_epoch_are_confirmed_each_by_those_before_it() {
+fn changes_in_an_epoch_are_confirmed_by_their_previous_members() {
     let mut log = board_of_four();
     replace_ben(&mut log);
     let confirmed = |log: &TestLog| {
-        let all = log.group().handovers.iter();
-        all.map(|handover| handover.confirmed.is_some()).collect::<Vec<_>>()
+        let all = log.group().confirmations.iter();
+        all.map(|confirmation| confirmation.confirmed.is_some()).collect::<Vec<_>>()
     };
     let seen = log.checkpoint(&["ada", "cyd", "dan"]).to_string();
-    assert_eq!(handed_over(&mut log, &seen), Ok(vec![]));
+    assert_eq!(change_confirmed(&mut log, &seen), Ok(vec![]));
     assert_eq!(confirmed(&log), [false, true], "before the first, dan was no member, and ben was");
     assert_eq!(
-        handed_over(&mut log, &seen),
+        change_confirmed(&mut log, &seen),
         Err(Refusal::Confirmations(Confirmations::Checkpoint))
     );
 
     let mut log = board_of_four();
     let earlier = log.checkpoint(&["ada", "ben", "cyd"]).to_string();
     replace_ben(&mut log);
-    assert_eq!(handed_over(&mut log, &earlier), Ok(vec![]));
+    assert_eq!(change_confirmed(&mut log, &earlier), Ok(vec![]));
     assert_eq!(confirmed(&log), [true, false], "it is from before the second");
 }
 
@@ -236,16 +242,20 @@ fn who_changes_its_own_keys_confirms_with_the_new_ones() {
         (log, before)
     };
     let (mut log, before) = rotated();
-    assert_eq!(handed_over(&mut log, &before), Ok(vec![]), "and with the former ones before that");
+    assert_eq!(
+        change_confirmed(&mut log, &before),
+        Ok(vec![]),
+        "and with the former ones before that"
+    );
     let (mut log, _) = rotated();
     let former = log.checkpoint(&["ada", "ben", "cyd"]).to_string();
     assert_eq!(
-        handed_over(&mut log, &former),
+        change_confirmed(&mut log, &former),
         Err(Refusal::Confirmations(Confirmations::Checkpoint))
     );
     log.keys_of.insert(name("ben"), "new".to_owned());
     let present = log.checkpoint(&["ada", "ben", "cyd"]).to_string();
-    assert_eq!(handed_over(&mut log, &present), Ok(vec![]));
+    assert_eq!(change_confirmed(&mut log, &present), Ok(vec![]));
 }
 
 #[test]
@@ -255,7 +265,7 @@ fn new_shares_with_which_a_member_with_other_keys_gets_one_are_confirmed_by_the_
     let change = log.proposes("ada", log.group().definition.clone()).unwrap();
     log.approves("cyd", change).unwrap();
     log.carry_out(change, session(2));
-    let [handover] = &*log.group().handovers else { panic!() };
-    assert!(handover.members.keys().eq([&name("ada"), &name("cyd")]));
+    let [confirmation] = &*log.group().confirmations else { panic!() };
+    assert!(confirmation.members.keys().eq([&name("ada"), &name("cyd")]));
     assert_eq!(audited(&log, &["ada", "ben", "cyd"]).verdict, Verdict::NotFinal);
 }

@@ -230,13 +230,13 @@ impl Log {
         let Some(checkpoint) = self.recent.get(&size) else { return Vec::new() };
         let origin = self.state.origin();
         let shown = self.state.groups().values().flat_map(|group| {
-            let waiting = group.handovers.iter().filter(|handover| {
-                handover.waits_for(size) && handover.members.contains_key(cosigner)
+            let waiting = group.confirmations.iter().filter(|confirmation| {
+                confirmation.waits_for(size) && confirmation.members.contains_key(cosigner)
             });
-            waiting.filter_map(|handover| {
-                let checkpoint = handover.excerpt(&origin, checkpoint)?;
-                let (group, epoch) = (group.definition.name.clone(), handover.epoch);
-                Some(Body::HandedOver { group, epoch, checkpoint })
+            waiting.filter_map(|confirmation| {
+                let checkpoint = confirmation.excerpt(&origin, checkpoint)?;
+                let (group, epoch) = (group.definition.name.clone(), confirmation.epoch);
+                Some(Body::ChangeConfirmed { group, epoch, checkpoint })
             })
         });
         shown.collect()

@@ -82,12 +82,11 @@ pub enum Body {
     /// The new shares of a session work: min_signers members signed the activation record with
     /// them. By the coordinator; the group's signature (64 bytes) proves it.
     EpochStarted { session: SessionId, signature: Base64 },
-    /// A majority of those who were a group's members before a change cosigned a log with that change
-    /// ([`crate::state::Handover`]). By the coordinator; the cosignatures prove it.
-    HandedOver {
-        /// Whose members, min_signers, or members' keys changed.
+    /// A majority of a group's previous members cosigned a log with its change
+    /// ([`crate::state::Confirmation`]). By the coordinator; the cosignatures prove it.
+    ChangeConfirmed {
         group: GroupName,
-        /// The epoch that began with it, or in which it was.
+        /// The epoch that began with the change, or in which the repair took place.
         epoch: u64,
         /// A checkpoint of this log with their cosignatures (C2SP tlog-checkpoint, tlog-cosignature).
         checkpoint: String,
@@ -207,7 +206,7 @@ impl Body {
             Self::CeremonyCertified { .. } => Class::of("ceremony-certified", Account, Free),
             Self::CeremonyAborted { .. } => Class::of("ceremony-aborted", Either, Free),
             Self::EpochStarted { .. } => Class::of("epoch-started", Coordinator, Free),
-            Self::HandedOver { .. } => Class::of("handed-over", Coordinator, Free),
+            Self::ChangeConfirmed { .. } => Class::of("change-confirmed", Coordinator, Free),
             Self::ShareDestroyed { .. } => Class::of("share-destroyed", Account, Free),
             Self::ShareProved { .. } => Class::of("share-proved", Account, Metered),
             Self::Request(_) => Class::of("request", Account, Metered),

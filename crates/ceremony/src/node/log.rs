@@ -233,7 +233,7 @@ impl VerifiedLog {
             match self.admit(entry, approvals) {
                 Ok((entry, events)) => {
                     taken.events.extend(events);
-                    if let Body::HandedOver { checkpoint, .. } = &entry.statement().body {
+                    if let Body::ChangeConfirmed { checkpoint, .. } = &entry.statement().body {
                         confirmed_by.extend(verified_checkpoint(checkpoint, &self.verifier).ok());
                     }
                     if me.is_author(&entry) {

@@ -26,8 +26,8 @@ use crate::signing::Subject;
 
 pub use health::Shortfall;
 pub use model::change::{Change, ChangeEnd, PastChange};
+pub use model::confirmation::{Confirmation, CosignerKeys};
 pub use model::group::{Group, MOST_SIGNERS};
-pub use model::handover::Handover;
 pub use model::key::{GroupKey, HEALTHY_FOR, Health, PastEpoch, Unable, possession_context};
 pub use model::plan::{SessionBoard, SessionPlan};
 pub use model::request::{Refused, RequestState, Status};
@@ -228,8 +228,8 @@ impl IvnState {
             Body::EpochStarted { session, signature } => {
                 self.epoch_started(*session, &signature.0, now)
             }
-            Body::HandedOver { group, epoch, checkpoint } => {
-                self.handed_over(group, *epoch, checkpoint)
+            Body::ChangeConfirmed { group, epoch, checkpoint } => {
+                self.change_confirmed(group, *epoch, checkpoint)
             }
             Body::ShareDestroyed { group, epoch } => self.share_destroyed(by?, group, *epoch),
             Body::ShareProved { group, epoch, proof } => {

@@ -1,8 +1,8 @@
 //! An audit's report in sentences.
 
 use quorate_ceremony::audit::{
-    AuditReport, Blame, Check, Fault, GroupReport, HandoverReport, ReusedNonces, SessionOutcome,
-    SignatureReport, Standing, Verdict,
+    AuditReport, Blame, Check, ConfirmationReport, Fault, GroupReport, ReusedNonces,
+    SessionOutcome, SignatureReport, Standing, Verdict,
 };
 use quorate_ceremony::document::NotChecked;
 use quorate_ceremony::entry::AbortReason;
@@ -179,7 +179,10 @@ fn group_lines(group: &GroupReport, page: &mut Page) {
     page.say(2, &format!("Key     {key}"));
     let cosigned: Vec<_> = group.cosigned_by.iter().collect();
     let needed = group.cosignatures_for_final;
-    group.handovers.iter().for_each(|handover| page.say(2, &handover_line(handover)));
+    group
+        .confirmations
+        .iter()
+        .for_each(|confirmation| page.say(2, &confirmation_line(confirmation)));
     let finality = if group.is_final { "final" } else { "NOT final" };
     page.say(
         2,
@@ -325,28 +328,28 @@ impl Page {
     }
 }
 
-/// Whether enough of those before a change are known to have seen it.
-fn handover_line(handover: &HandoverReport) -> String {
-    let index = handover.index;
-    let (others, seen) = match &handover.repaired {
+/// Reports whether enough previous members confirmed a change.
+fn confirmation_line(confirmation: &ConfirmationReport) -> String {
+    let index = confirmation.index;
+    let (others, seen) = match &confirmation.repaired {
         Some(name) => {
             (format!("the members beside {name}"), "it get its share back with other keys")
         }
-        None => (format!("the members before epoch {}", handover.epoch), "it begin"),
+        None => (format!("the members before epoch {}", confirmation.epoch), "it begin"),
     };
-    if handover.confirmed {
+    if confirmation.confirmed {
         return format!("Enough of {others} (entry {index}) saw {seen}.");
     }
-    if handover.agreed {
+    if confirmation.agreed {
         return format!("That enough of {others} (entry {index}) saw {seen} was agreed on.");
     }
-    let cosigned: Vec<_> = handover.cosigned_by.iter().collect();
+    let cosigned: Vec<_> = confirmation.cosigned_by.iter().collect();
     format!(
         "Of {others} (entry {index}), too few are known to have seen {seen}: {} ({} of {} needed). The others may have \
          been shown a log without it.",
         list(&cosigned),
         cosigned.len(),
-        handover.needed
+        confirmation.needed
     )
 }
 

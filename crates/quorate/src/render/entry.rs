@@ -74,7 +74,7 @@ pub(crate) fn entry_sentence(view: &EntryView) -> String {
         Body::EpochStarted { .. } => {
             format!("puts the new shares of the key of {} into use", group)
         }
-        Body::HandedOver { group, epoch, .. } => format!(
+        Body::ChangeConfirmed { group, epoch, .. } => format!(
             "records that the previous members of {group} have cosigned its change to epoch {epoch}"
         ),
         Body::Request(request) => {

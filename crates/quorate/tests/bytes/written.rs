@@ -90,7 +90,8 @@ fn made() -> BTreeMap<String, Vec<u8>> {
     let mut made: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     let mut add = |file: &str, bytes: Vec<u8>| drop(made.insert(file.to_owned(), bytes));
 
-    let kinds = [entries(), entries_of_changes(), entries_of_accounts(), entries_of_handovers()];
+    let kinds =
+        [entries(), entries_of_changes(), entries_of_accounts(), entries_of_confirmations()];
     add("entry.1.jsonl", kinds.concat());
     add("misbehaviour.1.jsonl", proofs());
     let (tiles, _) = log::tree(&story.log);
@@ -213,14 +214,14 @@ fn entries_of_changes() -> Vec<u8> {
 }
 
 /// The kind of entry that confirms a change, which does not happen in the story.
-fn entries_of_handovers() -> Vec<u8> {
+fn entries_of_confirmations() -> Vec<u8> {
     let story = story();
     let defined = story.entries().find_map(|entry| match &entry.statement().body {
         Body::GroupDefined(definition) => Some(definition.name.clone()),
         _ => None,
     });
     let (group, checkpoint) = (defined.unwrap(), story.checkpoint.to_string());
-    let body = Body::HandedOver { group, epoch: 2, checkpoint };
+    let body = Body::ChangeConfirmed { group, epoch: 2, checkpoint };
     let (ivn, at) = (Some(story.ivn), targets::story::START);
     let statement = Statement { ivn, author: Author::Coordinator, at, body };
     line(String::from_utf8(state::signed(statement).unwrap().to_bytes()).unwrap())

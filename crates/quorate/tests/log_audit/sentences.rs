@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use quorate::render::audit::lines;
 use quorate_ceremony::audit::{
-    Anchor, AuditReport, Blame, Check, Fault, HandoverReport, ReusedNonces, SessionOutcome,
+    Anchor, AuditReport, Blame, Check, ConfirmationReport, Fault, ReusedNonces, SessionOutcome,
     SignatureFault, Standing, Verdict, replay,
 };
 use quorate_ceremony::document::{Documents, NotChecked};
@@ -191,13 +191,13 @@ fn a_member_that_was_late_is_named_and_not_blamed() {
 }
 
 /// The report of a log in which these have to have seen a change.
-fn handover(handover: HandoverReport) -> String {
-    text(&report_with(|report| report.groups[0].handovers = vec![handover]))
+fn confirmation(confirmation: ConfirmationReport) -> String {
+    text(&report_with(|report| report.groups[0].confirmations = vec![confirmation]))
 }
 
 #[test]
 fn a_change_says_whether_the_previous_members_have_seen_it() {
-    let few = HandoverReport {
+    let few = ConfirmationReport {
         epoch: 2,
         repaired: None,
         index: 17,
@@ -206,18 +206,18 @@ fn a_change_says_whether_the_previous_members_have_seen_it() {
         confirmed: false,
         agreed: false,
     };
-    let said = handover(few.clone());
+    let said = confirmation(few.clone());
     assert!(
         said.contains("too few are known to have seen it begin: cyd (1 of 3 needed)"),
         "{said}"
     );
-    let said = handover(HandoverReport { agreed: true, ..few.clone() });
+    let said = confirmation(ConfirmationReport { agreed: true, ..few.clone() });
     let agreed = "That enough of the members before epoch 2 (entry 17) saw it begin was agreed on.";
     assert!(said.contains(agreed), "{said}");
-    let said = handover(HandoverReport { confirmed: true, ..few.clone() });
+    let said = confirmation(ConfirmationReport { confirmed: true, ..few.clone() });
     assert!(said.contains("Enough of the members before epoch 2 (entry "), "{said}");
     let cosigned_by = vec![name("ada"), name("cyd")];
-    let said = handover(HandoverReport { repaired: Some(name("ben")), cosigned_by, ..few });
+    let said = confirmation(ConfirmationReport { repaired: Some(name("ben")), cosigned_by, ..few });
     let line = "too few are known to have seen it get its share back with other keys: ada and cyd";
     assert!(said.contains(line), "{said}");
 }

@@ -463,11 +463,11 @@ fn what_those_before_a_change_cosigned_is_put_into_the_log_when_it_is_enough() {
     assert_eq!(cosigns(&mut coordinator, &mut log, "ada"), None);
     assert_eq!(cosigns(&mut coordinator, &mut log, "ben"), None);
     let shown = cosigns(&mut coordinator, &mut log, "cyd").unwrap();
-    let Body::HandedOver { epoch: 2, checkpoint, .. } = &shown.statement().body else {
+    let Body::ChangeConfirmed { epoch: 2, checkpoint, .. } = &shown.statement().body else {
         panic!("{shown:?}")
     };
     // Three cosignatures are needed, and the log's own.
     assert_eq!(checkpoint.lines().filter(|line| line.starts_with("— ")).count(), 4);
     log.enter(&shown).unwrap();
-    assert_eq!(log.group().handovers[0].confirmed, Some(size));
+    assert_eq!(log.group().confirmations[0].confirmed, Some(size));
 }

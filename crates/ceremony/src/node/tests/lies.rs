@@ -393,7 +393,7 @@ fn a_checkpoint_of_a_different_log_in_an_entry_proves_a_fork() {
             let mut log = changed(0);
             let saved = Saved { entries: log.entries[..known].to_vec(), ..Saved::default() };
             let checkpoint = shown.to_string();
-            log.coordinator_says(Body::HandedOver { group: board(), epoch: 3, checkpoint })
+            log.coordinator_says(Body::ChangeConfirmed { group: board(), epoch: 3, checkpoint })
                 .unwrap();
             let mut bench = Bench::with(log, saved);
             bench.shown = known;

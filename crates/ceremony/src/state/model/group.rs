@@ -9,7 +9,7 @@ use quorate_protocol::keyshare::{Fault, Phase};
 use crate::entry::{AbortReason, GroupDefinition};
 use crate::names::{AccountName, Digest, DocumentType, EntryId, IvnId, Timestamp};
 use crate::state::model::change::{Change, ChangeEnd, PastChange};
-use crate::state::model::handover::Handover;
+use crate::state::model::confirmation::Confirmation;
 use crate::state::model::key::{GroupKey, HEALTHY_FOR, Health, PastEpoch, Unable};
 use crate::state::model::plan::SessionPlan;
 use crate::state::model::session::{
@@ -42,9 +42,8 @@ pub struct Group {
     pub past_changes: Vec<PastChange>,
     /// The epochs before the present one, the oldest first.
     pub past_epochs: Vec<PastEpoch>,
-    /// What the previous members have to confirm about each change of members, of min_signers, or
-    /// of a member's keys, the oldest first.
-    pub handovers: Vec<Handover>,
+    /// The confirmations by previous members, oldest first.
+    pub confirmations: Vec<Confirmation>,
 }
 
 #[expect(missing_docs, reason = "the names say it")]
@@ -361,7 +360,7 @@ impl Group {
     pub(in crate::state) fn finish_repair(
         &mut self,
         recipient: &AccountName,
-        handover: Option<Handover>,
+        confirmation: Option<Confirmation>,
         now: Timestamp,
     ) -> bool {
         let Some(epoch) = self
@@ -374,7 +373,7 @@ impl Group {
         if let Some(key) = &mut self.key {
             key.unable.remove(recipient);
         }
-        self.handovers.extend(handover);
+        self.confirmations.extend(confirmation);
         self.note_proof([recipient], now);
         self.end_change(ChangeEnd::Repaired { epoch });
         true

@@ -1,8 +1,8 @@
 //! The contents of the log, as data. Files import only those above them in this list.
 
 pub(crate) mod change;
+pub(crate) mod confirmation;
 pub(crate) mod group;
-pub(crate) mod handover;
 pub(crate) mod key;
 pub(crate) mod plan;
 pub(crate) mod request;

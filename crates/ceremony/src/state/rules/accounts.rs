@@ -177,7 +177,7 @@ impl IvnState {
             account.keyed = self.size;
         }
         self.void_invitations(author);
-        self.hand_over_with(author, former.cosigner, keys.cosigner);
+        self.add_cosigner_key(author, former.cosigner, keys.cosigner);
         self.keys.extend([keys.identity, keys.cosigner]);
         // A connection with the earlier keys may not act any more.
         Ok(vec![Event::Dismissed(author.clone()), Event::Account(author.clone())])

@@ -7,22 +7,22 @@ use quorate_log::quorum::cosignatures_for_final;
 use crate::entry::GroupDefinition;
 use crate::identity::PublicKey;
 use crate::names::{AccountName, GroupName};
+use crate::state::model::confirmation::{Confirmation, CosignerKeys};
 use crate::state::model::group::Group;
-use crate::state::model::handover::Handover;
 use crate::state::model::key::Unable;
 use crate::state::refusal::{Confirmations, Refusal};
 use crate::state::{Event, IvnState};
 
 impl IvnState {
-    /// What the previous members have to confirm when the group becomes `after` with the epoch that
-    /// begins at entry `index`. `None` if the members and their keys and min_signers stay the same.
-    pub(in crate::state) fn handover_to(
+    /// The confirmation that is needed if the group becomes `after` with the epoch that begins at
+    /// entry `index`; `None` if the members that make a log final stay the same.
+    pub(in crate::state) fn confirmation_of_change(
         &self,
         group: &Group,
         after: &GroupDefinition,
         epoch: u64,
         index: u64,
-    ) -> Option<Handover> {
+    ) -> Option<Confirmation> {
         let before = &group.definition;
         let mut names =
             [&before.members, &after.members].map(|names| names.iter().collect::<Vec<_>>());
@@ -30,28 +30,28 @@ impl IvnState {
         let [old, new] = names;
         let other_keys = new.iter().any(|name| group.unable(name) == Some(Unable::Replaced));
         let is_same = old == new && before.min_signers == after.min_signers && !other_keys;
-        (!is_same).then(|| self.handover(group, epoch, index))
+        (!is_same).then(|| self.confirmation(group, epoch, index))
     }
 
-    /// The same for the running repair, if it gives a share to a member with new keys.
-    pub(in crate::state) fn handover_by_repair(
+    /// The confirmation that the running repair needs, if its member has keys from an admin.
+    pub(in crate::state) fn confirmation_of_repair(
         &self,
         group: &Group,
         index: u64,
-    ) -> Option<Handover> {
+    ) -> Option<Confirmation> {
         let member = group.session.as_ref()?.terms.repairs()?;
         let key = group.key.as_ref().filter(|_| group.unable(member) == Some(Unable::Replaced))?;
-        let handover = self.handover(group, key.epoch, index);
-        Some(Handover { repaired: Some(member.clone()), ..handover })
+        let confirmation = self.confirmation(group, key.epoch, index);
+        Some(Confirmation { repaired: Some(member.clone()), ..confirmation })
     }
 
-    fn handover(&self, group: &Group, epoch: u64, index: u64) -> Handover {
+    fn confirmation(&self, group: &Group, epoch: u64, index: u64) -> Confirmation {
         let before = &group.definition;
         let able = before.members.iter().filter(|name| group.has_say(name));
         let key = |name: &AccountName| {
-            Some((name.clone(), vec![(0, self.accounts().get(name)?.keys.cosigner)]))
+            Some((name.clone(), CosignerKeys::new(self.accounts().get(name)?.keys.cosigner)))
         };
-        Handover {
+        Confirmation {
             epoch,
             repaired: None,
             index,
@@ -61,49 +61,43 @@ impl IvnState {
         }
     }
 
-    /// An account changes its own keys. It signs the change, so its cosignatures with the new keys,
-    /// from here on, prove what it saw before.
-    /// saw before.
-    pub(in crate::state) fn hand_over_with(
+    /// Lets the new cosigner key of an account that replaced its own keys count from the next size
+    /// on: what it cosigns with that key proves what it saw before.
+    pub(in crate::state) fn add_cosigner_key(
         &mut self,
         name: &AccountName,
         former: PublicKey,
         present: PublicKey,
     ) {
         let from = self.size + 1;
-        let groups = self.groups.values_mut();
-        let handovers = groups.flat_map(|group| group.handovers.iter_mut());
-        for handover in handovers.filter(|handover| handover.confirmed.is_none()) {
-            let keys = handover.members.get_mut(name);
-            let keys = keys.filter(|keys| keys.last().is_some_and(|(_, key)| *key == former));
-            keys.into_iter().for_each(|keys| keys.push((from, present)));
+        let confirmations = self.groups.values_mut().flat_map(|group| &mut group.confirmations);
+        for it in confirmations.filter(|it| it.confirmed.is_none()) {
+            if let Some(keys) = it.members.get_mut(name) {
+                keys.replace(former, present, from);
+            }
         }
     }
 
-    /// The coordinator proves that the previous members cosigned a log in which the epoch has
-    /// begun, or in which a member with new keys has its share again. Only the auditor checks that
-    /// it is this log, because the fold does not know the tree.
-    pub(in crate::state) fn handed_over(
+    /// The coordinator proves that the previous members cosigned a log with the change. Only nodes and
+    /// auditors check that it is this log, because the fold does not know the tree.
+    pub(in crate::state) fn change_confirmed(
         &mut self,
         name: &GroupName,
         epoch: u64,
         checkpoint: &str,
     ) -> Result<Vec<Event>, Refusal> {
-        let log = LogVerifier::new(
-            self.origin().parse().map_err(|_| Refusal::Confirmations(Confirmations::Checkpoint))?,
-            &self.genesis().log_key.0,
-        );
-        let log = log.map_err(|_| Refusal::Confirmations(Confirmations::Checkpoint))?;
-        let signed: SignedCheckpoint =
-            checkpoint.parse().map_err(|_| Refusal::Confirmations(Confirmations::Checkpoint))?;
-        let checkpoint =
-            signed.verify(&log).map_err(|_| Refusal::Confirmations(Confirmations::Checkpoint))?;
-        let (origin, size) = (self.origin(), checkpoint.head().size);
+        let origin = self.origin();
+        let refused = || Refusal::Confirmations(Confirmations::Checkpoint);
+        let log = origin.parse().map_err(|_| refused())?;
+        let log = LogVerifier::new(log, &self.genesis().log_key.0).map_err(|_| refused())?;
+        let signed: SignedCheckpoint = checkpoint.parse().map_err(|_| refused())?;
+        let checkpoint = signed.verify(&log).map_err(|_| refused())?;
+        let size = checkpoint.head().size;
         let (now, group) = (self.size(), self.group_mut(name)?);
         let mut waiting = group
-            .handovers
+            .confirmations
             .iter_mut()
-            .filter(|handover| handover.epoch == epoch && handover.confirmed.is_none())
+            .filter(|confirmation| confirmation.epoch == epoch && confirmation.confirmed.is_none())
             .peekable();
         if waiting.peek().is_none() {
             return Err(Refusal::Confirmations(Confirmations::NoConfirmation {
@@ -111,19 +105,15 @@ impl IvnState {
                 epoch,
             }));
         }
-        let shown = waiting.filter(|handover| {
-            let covers = handover.index < size && size <= now;
-            covers && handover.cosigners(&origin, &checkpoint).len() >= handover.needed
+        let proved = waiting.filter(|confirmation| {
+            let covers = confirmation.index < size && size <= now;
+            covers && confirmation.cosigners(&origin, &checkpoint).len() >= confirmation.needed
         });
         let mut confirmed = 0;
-        for handover in shown {
-            handover.confirmed = Some(size);
+        for confirmation in proved {
+            confirmation.confirmed = Some(size);
             confirmed += 1;
         }
-        if confirmed == 0 {
-            Err(Refusal::Confirmations(Confirmations::Checkpoint))
-        } else {
-            Ok(Vec::new())
-        }
+        if confirmed == 0 { Err(refused()) } else { Ok(Vec::new()) }
     }
 }

@@ -46,7 +46,7 @@ impl IvnState {
             change: None,
             past_changes: Vec::new(),
             past_epochs: Vec::new(),
-            handovers: Vec::new(),
+            confirmations: Vec::new(),
         };
         SessionPlan::of_new_key(&group.definition, group.defined)?.check(self.ivn)?;
         self.groups.insert(definition.name.clone(), group);

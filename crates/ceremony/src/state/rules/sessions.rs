@@ -108,9 +108,9 @@ impl IvnState {
         public_key_package: Digest,
         now: Timestamp,
     ) -> Result<Vec<Event>, Refusal> {
-        let handover = self
+        let confirmation = self
             .group_of_session(session)
-            .and_then(|group| self.handover_by_repair(group, self.size));
+            .and_then(|group| self.confirmation_of_repair(group, self.size));
         let (name, group) = self.running(session)?;
         if !group.session.as_ref().is_some_and(|it| it.terms.is_recipient(author)) {
             return Err(Refusal::Groups(Groups::NotAMember {
@@ -129,7 +129,7 @@ impl IvnState {
             ceremony.certified.insert(author.clone(), agrees);
         }
         Ok(match group.phase() {
-            Some(SessionPhase::Activating) if group.finish_repair(author, handover, now) => {
+            Some(SessionPhase::Activating) if group.finish_repair(author, confirmation, now) => {
                 vec![Event::Change(name.clone()), Event::ShareProved(name)]
             }
             Some(SessionPhase::Activating) => vec![Event::CeremonyCertified(name)],
@@ -189,9 +189,9 @@ impl IvnState {
         now: Timestamp,
     ) -> Result<Vec<Event>, Refusal> {
         let (ivn, index) = (self.ivn, self.size);
-        let handover = self.group_of_session(session).and_then(|group| {
+        let confirmation = self.group_of_session(session).and_then(|group| {
             let terms = &group.session.as_ref()?.terms;
-            self.handover_to(group, &terms.definition, terms.epoch, index)
+            self.confirmation_of_change(group, &terms.definition, terms.epoch, index)
         });
         let (name, group) = self.running(session)?;
         let (record, public) =
@@ -232,7 +232,7 @@ impl IvnState {
                 holders: old.identifiers.into_keys().collect(),
                 destroyed: BTreeSet::new(),
             });
-            group.handovers.extend(handover);
+            group.confirmations.extend(confirmation);
             group.accepted = definition.members.iter().cloned().collect();
             group.definition = definition;
             group.defined = authority;
