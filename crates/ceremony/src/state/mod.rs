@@ -9,6 +9,7 @@
 //! `apply` validates before it changes anything: an inadmissible entry leaves the state as it was.
 
 pub mod clock;
+mod event;
 mod health;
 mod model;
 pub mod refusal;
@@ -24,6 +25,7 @@ use crate::identity::PublicKey;
 use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
 use crate::signing::Subject;
 
+pub use event::Event;
 pub use health::Shortfall;
 pub use model::change::{Change, ChangeEnd, PastChange};
 pub use model::confirmation::{Confirmation, CosignerKeys};
@@ -64,37 +66,6 @@ pub struct IvnState {
     /// Without this set the coordinator could replay such an entry, which needs no key, and restore
     /// the old effect.
     said: BTreeSet<EntryId>,
-}
-
-/// What an entry changed, for callers that act on it.
-#[derive(Clone, Debug, Eq, PartialEq)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Event {
-    Invited(AccountName),
-    Admitted(AccountName),
-    /// This account has new keys or roles, or may act again.
-    Account(AccountName),
-    /// This account, or the owner of its former keys, may not act any more.
-    Dismissed(AccountName),
-    NodeStarted(AccountName),
-    GroupDefined(GroupName),
-    GroupAccepted(GroupName),
-    /// A change of the group was proposed, voted on, accepted by a joiner, or withdrawn.
-    Change(GroupName),
-    /// A session started, or recorded a message or a certification.
-    Ceremony(GroupName),
-    CeremonyAborted(GroupName),
-    /// All participants certified, so that the shares can be activated.
-    CeremonyCertified(GroupName),
-    EpochStarted(GroupName),
-    ShareDestroyed(GroupName),
-    ShareProved(GroupName),
-    RequestOpened(EntryId),
-    RequestVoted(EntryId),
-    RequestApproved(EntryId),
-    RequestRejected(EntryId),
-    RequestRefused(EntryId),
-    RequestSigned(EntryId),
 }
 
 #[expect(missing_docs, reason = "the names say it")]

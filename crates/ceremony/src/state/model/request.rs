@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::entry::Request;
 use crate::names::{AccountName, DocumentType, EntryId, GroupName, Timestamp};
 use crate::policy::{Decision, Policy, decide};
-use crate::state::Event;
+use crate::state::event::Event;
 use crate::state::model::group::Group;
 
 #[derive(Clone, Debug, Eq, PartialEq)]
