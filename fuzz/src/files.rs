@@ -164,7 +164,6 @@ pub fn sealed_keys() -> Vec<u8> {
     fs::read(path).unwrap()
 }
 
-/// Returns the coordinator's key file.
 pub fn coordinator_keys() -> Vec<u8> {
     let scratch = Scratch::new();
     let path = scratch.0.path().join("coordinator.keys");

@@ -92,7 +92,6 @@ fn stable<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> bool {
     true
 }
 
-/// Reads bytes as each of the messages.
 pub fn messages(bytes: &[u8]) -> bool {
     [
         stable::<FromNode>(bytes),

@@ -74,7 +74,6 @@ pub fn run(bytes: &[u8]) -> bool {
     GENERATION.run(bytes)
 }
 
-/// Reshares a key.
 pub fn reshare(bytes: &[u8]) -> bool {
     RESHARE.run(bytes)
 }

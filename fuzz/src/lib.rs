@@ -10,6 +10,7 @@
 //!   an equal value where it has several;
 //! - a state machine that rejects an input does not change; a new process can read back what it
 //!   persisted and appended; it never uses a session twice.
+#![expect(missing_docs, reason = "only tests use this crate, and most names say it")]
 
 pub mod documents;
 pub mod files;
@@ -35,10 +36,6 @@ pub struct Target {
     /// Its name, and that of its directory in `corpus/`.
     pub name: &'static str,
     /// Takes bytes, and returns whether it accepted anything in them.
-    ///
-    /// # Panics
-    ///
-    /// If an assertion fails.
     pub run: fn(&[u8]) -> bool,
     /// Returns accepted inputs, with which a fuzzer begins.
     pub seeds: fn() -> Vec<Vec<u8>>,
@@ -46,7 +43,6 @@ pub struct Target {
     pub tries: usize,
 }
 
-/// All targets.
 pub const TARGETS: &[Target] = &[
     Target { name: "audit", run: state::audit, seeds: state::audit_seeds, tries: 10 },
     Target {
@@ -75,10 +71,6 @@ pub const TARGETS: &[Target] = &[
 ];
 
 /// Runs the target with this name.
-///
-/// # Panics
-///
-/// If there is none, or if an assertion fails.
 pub fn run(name: &str, bytes: &[u8]) {
     let target = TARGETS.iter().find(|target| target.name == name).expect("a target");
     (target.run)(bytes);

@@ -56,7 +56,6 @@ pub fn text(bytes: &[u8]) -> bool {
     accepted
 }
 
-/// Returns the verifier of the log.
 pub fn log_key() -> LogVerifier {
     let key = super::story::coordinator_secrets().log.public();
     let origin = format!("sign.example.com/ivn/{}", story().ivn);
@@ -86,7 +85,6 @@ fn heads() -> BTreeMap<u64, TreeHead> {
     story().log.iter().map(&mut add).collect()
 }
 
-/// Returns a proof that an entry is in the log.
 pub fn proof(index: u64) -> TlogProof {
     let (files, head) = tree(&story().log);
     let hashes = TileHashes::new(&files, head.size);

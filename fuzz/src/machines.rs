@@ -28,7 +28,6 @@ use super::script::Script;
 use super::story::{self, NODE_CONFIG, board, name};
 use super::{log, state};
 
-/// The most steps of one input.
 const MOST_STEPS: usize = 40;
 
 /// Returns a changed message that is still a message.
@@ -56,7 +55,6 @@ struct AtNode {
     /// Sessions in which any process sent commitments, or shares.
     committed: BTreeSet<SessionId>,
     released: BTreeSet<SessionId>,
-    /// The last cosigned checkpoint.
     cosigned: Option<SignedCheckpoint>,
     sent: usize,
 }
@@ -102,7 +100,6 @@ impl AtNode {
         self.carry_out(effects).unwrap();
     }
 
-    /// Checks a message that the node sends.
     fn check(&mut self, message: &FromNode) {
         self.sent += 1;
         match message {
@@ -305,7 +302,6 @@ pub fn node(bytes: &[u8]) -> bool {
     at.sent > sent
 }
 
-/// The coordinator and its disk.
 struct AtCoordinator {
     coordinator: Coordinator,
     log: Vec<Vec<u8>>,

@@ -63,7 +63,6 @@ pub fn links(bytes: &[u8]) -> bool {
     accepted
 }
 
-/// Returns an invitation.
 pub fn link() -> JoinLink {
     let token = JoinToken::new(
         "hub.example.com:8443".parse().unwrap(),

@@ -47,7 +47,6 @@ pub fn sessions() -> (Vec<u8>, Vec<u8>) {
     (REPAIR.genuine().lines.clone(), REPAIR.complaint())
 }
 
-/// Repairs a share.
 pub fn run(bytes: &[u8]) -> bool {
     REPAIR.run(bytes)
 }

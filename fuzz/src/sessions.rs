@@ -20,7 +20,6 @@ type ParametersOf<S> = <<S as Secrets>::Phases as Phases>::Parameters;
 /// A function that starts a participant's run, and returns its first message if it has one.
 pub type Start<S> = fn(Identifier, &mut ChaCha20Rng) -> (Run<S>, Option<Vec<u8>>);
 
-/// A ceremony to play.
 #[derive(Debug)]
 pub struct Play<S: Secrets> {
     /// Returns the parameters that all participants agreed on.
@@ -31,7 +30,6 @@ pub struct Play<S: Secrets> {
     pub stranger: u16,
     /// Starts an honest run, and returns its first message if it has one.
     pub start: Start<S>,
-    /// Whether a participant gets a share.
     pub gets_share: fn(&ParametersOf<S>, Identifier) -> bool,
     /// Checks the share of a participant that got one.
     pub check: fn(Identifier, &KeyPackage),
@@ -52,15 +50,10 @@ pub struct Genuine {
     pub lines: Vec<u8>,
     /// The encoded packages of those that get a share.
     pub packages: Vec<Vec<u8>>,
-    /// The key.
     pub public: PublicKeyPackage,
 }
 
 /// Returns the identifier with a number.
-///
-/// # Panics
-///
-/// If the number is zero.
 pub fn id(number: u16) -> Identifier {
     Identifier::try_from(number).unwrap()
 }
@@ -80,7 +73,6 @@ struct Member<S: Secrets> {
 }
 
 impl<S: Secrets> Play<S> {
-    /// Returns the genuine session.
     pub fn genuine(&self) -> &Genuine {
         self.genuine.get_or_init(|| {
             let mut board = Board::<S::Phases>::new((self.parameters)());
@@ -181,10 +173,6 @@ impl<S: Secrets> Play<S> {
     ///
     /// A participant that follows the protocol is never blamed, and receives its share if the
     /// session completes.
-    ///
-    /// # Panics
-    ///
-    /// If a property does not hold.
     pub fn run(&self, bytes: &[u8]) -> bool {
         let mut script = Script::new(bytes);
         let mut board = Board::<S::Phases>::new((self.parameters)());

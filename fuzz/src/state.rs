@@ -106,7 +106,6 @@ pub fn fold_seeds() -> Vec<Vec<u8>> {
     (1..count).step_by(4).map(next).collect()
 }
 
-/// Has the documents of the story.
 struct Story;
 
 impl Documents for Story {
@@ -178,7 +177,6 @@ pub fn after() -> Timestamp {
     states().last().unwrap().time()
 }
 
-/// Returns the names on the roster.
 pub fn names() -> Vec<quorate_ceremony::names::AccountName> {
     let accounts: BTreeMap<_, _> = states().last().unwrap().accounts().clone();
     accounts.into_keys().collect()

@@ -41,9 +41,7 @@ pub const NAME: &str = "contract.txt";
 /// The salt of the signed file.
 pub const SALT: [u8; 32] = [0x5A; 32];
 
-/// The result of the story.
 pub struct Story {
-    /// The IVN.
     pub ivn: IvnId,
     /// The bytes of every log entry.
     pub log: Vec<Vec<u8>>,
@@ -51,11 +49,9 @@ pub struct Story {
     pub checkpoint: VerifiedCheckpoint,
     /// All messages, in order.
     pub said: Vec<Said>,
-    /// The disk of each node.
     pub disks: BTreeMap<AccountName, NodeDisk>,
     /// What the coordinator keeps besides the log.
     pub kept: Vec<CoordinatorChange>,
-    /// The request that was signed.
     pub request: EntryId,
     /// The group's signature.
     pub signature: [u8; 64],
@@ -66,9 +62,7 @@ pub struct Story {
 /// A message from or to the node of an account.
 #[derive(Clone, Debug)]
 pub enum Said {
-    /// To the coordinator.
     ByNode(AccountName, FromNode),
-    /// By the coordinator.
     ToNode(AccountName, FromCoordinator),
 }
 
@@ -89,7 +83,6 @@ pub fn coordinator_secrets() -> CoordinatorSecrets {
     CoordinatorSecrets { log: key("coordinator", 3), identity: key("coordinator", 4) }
 }
 
-/// Returns the deadlines of the coordinator.
 pub fn coordinator_config() -> coordinator::Config {
     coordinator::Config::default()
 }
@@ -110,18 +103,15 @@ pub fn document() -> Document {
     }
 }
 
-/// Returns the first entry.
 pub fn genesis() -> Entry {
     let (ada, nonce) = (name("ada"), Digest::new([0x01; 32]));
     genesis_entry(&ada, &secrets(&ada), &coordinator_secrets(), nonce, START)
 }
 
-/// Returns the admission of an invited account.
 pub fn admission(account: &AccountName, ivn: IvnId, at: Timestamp) -> Entry {
     test_world::admission(account, &secrets(account), &key(account.as_str(), 5), ivn, at)
 }
 
-/// Returns the definition of the group.
 pub fn definition() -> GroupDefinition {
     GroupDefinition {
         name: board(),
@@ -329,7 +319,6 @@ impl Stage {
     }
 }
 
-/// The surroundings of a node in the story.
 struct AtNode<'a> {
     stage: &'a mut Stage,
     account: &'a AccountName,
@@ -432,10 +421,6 @@ impl CoordinatorShell for Stage {
 
 impl Story {
     /// Plays the story.
-    ///
-    /// # Panics
-    ///
-    /// If the outcome is not as expected.
     pub fn tell() -> Self {
         let mut stage = Stage::new();
         stage.play();
@@ -461,12 +446,10 @@ impl Story {
         }
     }
 
-    /// Returns the entries.
     pub fn entries(&self) -> impl Iterator<Item = Entry> {
         self.log.iter().map(|bytes| Entry::from_bytes(bytes).unwrap())
     }
 
-    /// Returns the messages of nodes.
     pub fn by_nodes(&self) -> impl Iterator<Item = (&AccountName, &FromNode)> {
         self.said.iter().filter_map(|said| match said {
             Said::ByNode(account, message) => Some((account, message)),
@@ -474,7 +457,6 @@ impl Story {
         })
     }
 
-    /// Returns the messages to the node of `account`.
     pub fn to_node(&self, account: &AccountName) -> impl Iterator<Item = &FromCoordinator> {
         self.said.iter().filter_map(move |said| match said {
             Said::ToNode(to, message) if to == account => Some(message),

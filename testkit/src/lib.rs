@@ -13,6 +13,7 @@
 //! ```
 //!
 //! A run is a function of its [`Scenario`] and its seed, so the seed reproduces a failure.
+#![expect(missing_docs, reason = "only tests use this crate, and most names say it")]
 
 pub mod catalogue;
 pub mod cluster;

@@ -61,7 +61,6 @@ pub struct PlannedRequest {
     pub by: usize,
     /// The earliest time, in milliseconds from the start.
     pub at: u64,
-    /// The vote of each member.
     pub votes: Vec<Vote>,
 }
 
@@ -271,7 +270,6 @@ impl Scenario {
         }
     }
 
-    /// Returns the role of the account with this index.
     pub(crate) fn role(&self, index: usize) -> Role {
         let members = usize::from(self.members) + usize::from(self.reserves);
         if index < members { Role::Member } else { Role::Requester }
@@ -295,7 +293,6 @@ impl Scenario {
             .all(|ceremony| matches!(ceremony, Ceremony::Reshare | Ceremony::Repair))
     }
 
-    /// Returns the number of accounts.
     pub(crate) fn accounts(&self) -> usize {
         usize::from(self.members) + usize::from(self.reserves) + usize::from(self.outsider)
     }

@@ -20,7 +20,6 @@ fn changes_done(group: &Group) -> usize {
 /// How long an invitation is valid, in milliseconds: an hour.
 pub(crate) const INVITATION: u64 = 3_600_000;
 
-/// The plans of all people.
 pub(crate) struct Plan {
     pub(crate) scenario: Scenario,
     pub(crate) group: GroupName,
@@ -36,7 +35,6 @@ impl Plan {
         Digest::new(bytes)
     }
 
-    /// Returns the index of this request in the plan.
     fn planned(&self, request: &RequestState) -> Option<usize> {
         (0..self.scenario.requests.len()).find(|k| self.document(*k) == request.request.document)
     }

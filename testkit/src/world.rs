@@ -45,7 +45,6 @@ pub(crate) struct World {
     pub(crate) rejected: BTreeSet<(AccountName, EntryId)>,
     /// Statements that are lost with the process that made them.
     pub(crate) volatile: BTreeSet<EntryId>,
-    /// The subject of each signing session.
     pub(crate) subjects: BTreeMap<SessionId, Subject>,
     /// The last set of commitments that each node received to sign with.
     pub(crate) packages: BTreeMap<(AccountName, SessionId), Vec<(AccountName, SignedPart)>>,

@@ -13,13 +13,11 @@ use crate::failure::Failure;
 pub(crate) struct Workspace {
     /// The directory of the root manifest.
     pub(crate) root: PathBuf,
-    /// The target directory.
     pub(crate) target: PathBuf,
     /// Every member.
     pub(crate) packages: Vec<Package>,
 }
 
-/// A workspace member.
 #[derive(Clone, Debug)]
 pub(crate) struct Package {
     /// The name in the manifest, such as `quorate-log`.
@@ -28,7 +26,6 @@ pub(crate) struct Package {
     pub(crate) manifest: String,
     /// Whether the package has a library, without which it has no doc tests.
     pub(crate) has_library: bool,
-    /// Whether the package has examples to build.
     pub(crate) has_examples: bool,
     /// The dependencies on other members.
     pub(crate) dependencies: Vec<Dependency>,

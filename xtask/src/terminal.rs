@@ -20,7 +20,6 @@ pub(crate) fn print_line(line: Arguments<'_>) {
 /// The meaning of a colour.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Tone {
-    /// A heading.
     Strong,
     /// Something passed.
     Good,

@@ -62,7 +62,6 @@ struct Account {
 }
 
 impl Connections {
-    /// Severs all of them.
     pub(crate) fn new(stopping: CancellationToken) -> Self {
         Self { stopping, by_account: Mutex::default() }
     }
@@ -105,7 +104,6 @@ impl Connections {
         Some(std::mem::replace(&mut entry.sever, self.stopping.child_token()))
     }
 
-    /// Severs all.
     pub(crate) fn sever_all(&self) {
         let mut by_account = self.by_account.lock().unwrap_or_else(PoisonError::into_inner);
         for entry in by_account.values_mut() {

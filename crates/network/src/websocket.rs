@@ -19,7 +19,6 @@ pub(crate) fn config() -> WebSocketConfig {
     WebSocketConfig::default().max_message_size(Some(MAX_FRAME)).max_frame_size(Some(MAX_FRAME))
 }
 
-/// A node's end.
 pub(crate) fn of_node<S>(socket: WebSocketStream<S>) -> impl Socket
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,

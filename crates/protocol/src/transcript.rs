@@ -18,7 +18,6 @@ impl Transcript {
         Self(Sha512::new()).field(label.as_bytes())
     }
 
-    /// Appends a field.
     pub(crate) fn field(mut self, bytes: &[u8]) -> Self {
         self.0.update((bytes.len() as u64).to_be_bytes());
         self.0.update(bytes);

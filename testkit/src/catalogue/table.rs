@@ -46,14 +46,11 @@ pub enum Who {
 
 /// A line of the table. It is one test of `testkit/tests/malicious`.
 #[derive(Clone, Copy, Debug)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct Row {
-    /// The name of the test.
     pub test: &'static str,
     pub attack: Attack,
     pub who: Who,
     pub outcome: Outcome,
-    /// What the attacker does.
     pub does: &'static str,
 }
 

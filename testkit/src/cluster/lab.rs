@@ -20,7 +20,6 @@ const INSIDE: &str = "QUORATE_TESTKIT_ISOLATED";
 /// Why a machine cannot run a lab.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum NoLab {
-    /// A program is missing.
     #[error("{0} is not installed")]
     Missing(&'static str),
     /// The process is not root, and the machine has no unprivileged namespaces.
@@ -29,10 +28,6 @@ pub enum NoLab {
 }
 
 /// Returns the command that runs `program` in its own namespaces.
-///
-/// # Errors
-///
-/// Reports what this machine lacks.
 pub fn isolating(program: &Path) -> Result<Command, NoLab> {
     for tool in ["unshare", "nsenter", "mount", "ip", "nft"] {
         let mut asking = Command::new(tool);
@@ -83,10 +78,6 @@ pub fn set_up() {
 
 /// Runs the body of the test `name` in its own namespaces: runs the test's program again there, for
 /// this test alone. Prints that the test was skipped if the machine has no lab.
-///
-/// # Panics
-///
-/// Panics if the test fails there.
 pub fn isolated(name: &str, body: impl FnOnce()) {
     if is_inside() {
         set_up();

@@ -38,7 +38,6 @@ use tempfile::TempDir;
 use self::process::{Pending, Process, Ran};
 use self::proxy::Proxy;
 
-/// The home of the coordinator.
 pub const COORDINATOR: &str = "coordinator";
 
 /// Ends a broken test that would otherwise never end.
@@ -49,7 +48,6 @@ const POLL: Duration = Duration::from_millis(10);
 /// How to start a cluster.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The `quorate` program.
     pub program: PathBuf,
     /// The accounts that have a node. The first is the admin.
     pub names: Vec<String>,
@@ -185,10 +183,6 @@ impl Cluster {
     }
 
     /// Like [`Self::start_process`], with additional environment variables.
-    ///
-    /// # Errors
-    ///
-    /// Returns what the process logged if it ended instead.
     pub fn try_start_process(
         &self,
         home: &str,
@@ -344,10 +338,6 @@ impl Cluster {
     }
 
     /// Stops all processes and replays the log. Returns the report of `quorate log verify`.
-    ///
-    /// # Errors
-    ///
-    /// Returns what is wrong with the log, or which nonces were used twice.
     pub fn audit(&self) -> Result<serde_json::Value, String> {
         for name in &self.plan.names {
             self.thaw_if_there(name);
@@ -394,10 +384,6 @@ impl Drop for Cluster {
 const LAST_WORDS: usize = 15;
 
 /// Calls a function again until it returns a value.
-///
-/// # Panics
-///
-/// Panics after two minutes, so that a broken test ends.
 pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     while start.elapsed() < PATIENCE {

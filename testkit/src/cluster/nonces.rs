@@ -26,10 +26,6 @@ impl TileReader for Files<'_> {
 }
 
 /// Compares the commitments of all signers of all signatures in a log that verifies.
-///
-/// # Errors
-///
-/// Returns the two entries that contain the same commitments.
 pub(super) fn check_unique(log: &Path) -> Result<(), String> {
     let note = fs::read_to_string(log.join("checkpoint")).unwrap();
     let size = note.parse::<SignedCheckpoint>().unwrap().unverified().head().size;

@@ -17,10 +17,6 @@ pub struct Process(Child);
 
 impl Process {
     /// Starts a process and waits until it reports that it is ready. Its log is appended to a file.
-    ///
-    /// # Errors
-    ///
-    /// Returns what the process logged if it ended instead.
     pub fn start(mut command: Command, log: &Path) -> Result<Self, String> {
         let file = fs::File::options().create(true).append(true).open(log).unwrap();
         let before = file.metadata().unwrap().len();
@@ -37,7 +33,6 @@ impl Process {
         Ok(process)
     }
 
-    /// Whether it has ended.
     pub fn has_ended(&mut self) -> bool {
         self.status().is_some()
     }
@@ -95,25 +90,16 @@ impl Pending {
         Self { process: Process(command.spawn().unwrap()), heard: Default::default() }
     }
 
-    /// Whether it has ended.
     pub fn has_ended(&mut self) -> bool {
         self.process.has_ended()
     }
 
     /// Waits until the command printed this text on stdout.
-    ///
-    /// # Panics
-    ///
-    /// Panics if the command ends first.
     pub fn until_it_prints(&mut self, text: &str) {
         hear(self.process.0.stdout.as_mut().unwrap(), &mut self.heard[0], text);
     }
 
     /// Waits until the command printed this text on stderr.
-    ///
-    /// # Panics
-    ///
-    /// Panics if the command ends first.
     pub fn until_it_says(&mut self, text: &str) {
         hear(self.process.0.stderr.as_mut().unwrap(), &mut self.heard[1], text);
     }
@@ -173,7 +159,6 @@ impl Ran {
         }
     }
 
-    /// Returns stdout as one JSON value.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout).unwrap()
     }
@@ -185,20 +170,12 @@ impl Ran {
     }
 
     /// Checks that the command succeeded.
-    ///
-    /// # Panics
-    ///
-    /// Panics if the command failed.
     pub fn succeeds(self) -> Self {
         assert_eq!(self.exit, 0, "{}{}", self.stdout, self.stderr);
         self
     }
 
     /// Checks the exit code, and that stderr contains these texts.
-    ///
-    /// # Panics
-    ///
-    /// Panics if the exit code or the texts differ.
     pub fn fails(self, exit: i32, texts: &[&str]) {
         assert_eq!(self.exit, exit, "{}{}", self.stdout, self.stderr);
         for text in texts {

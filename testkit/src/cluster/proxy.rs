@@ -88,7 +88,6 @@ impl Proxy {
         Self { address, shared, accepting: Some(accepting) }
     }
 
-    /// The address on which the proxy listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

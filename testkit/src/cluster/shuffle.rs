@@ -30,10 +30,6 @@ pub struct Shuffle {
 
 impl Shuffle {
     /// Delays each packet by a random time of at most `most`.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if this kernel has no such queues.
     pub fn start(most: Duration) -> Result<Self, Error> {
         // Some kernels have this kind of queue but not the one of nft.
         iptables("-N shuffled")?;

@@ -40,7 +40,6 @@ pub(super) struct Station {
     rng: ChaCha20Rng,
     pub(super) connected: bool,
     pub(super) deadlines: BTreeMap<NodeDeadline, Timestamp>,
-    /// The answers to commands.
     pub(super) answers: BTreeMap<CommandId, Result<EntryId, CommandError>>,
     inbound: VecDeque<Inbound>,
     pub(super) outbound: VecDeque<FromNode>,
@@ -87,25 +86,16 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Returns the time.
     pub fn clock(&self) -> Timestamp {
         Timestamp(START + self.now)
     }
 
     /// Returns a member's node.
-    ///
-    /// # Panics
-    ///
-    /// If the member has no node.
     pub fn node(&self, account: &AccountName) -> &Node {
         &self.stations[account].node
     }
 
     /// Starts a member's node, or restarts it from its disk. The node connects.
-    ///
-    /// # Panics
-    ///
-    /// If the node cannot start from its disk.
     pub fn start(&mut self, account: &AccountName) {
         let disk = match self.stations.remove(account) {
             Some(station) => station.disk,
@@ -192,10 +182,6 @@ impl Stage {
 
     /// Makes the coordinator keep another log, which begins with the first `size` entries of the
     /// first one, and show it to these members from now on.
-    ///
-    /// # Panics
-    ///
-    /// If the first log has fewer entries.
     pub fn split(&mut self, size: usize, members: &[AccountName]) -> ViewId {
         let entries = self.liar.views[0].entries[..size].to_vec();
         let view = self.liar.begin(entries).expect("a log");
@@ -220,10 +206,6 @@ impl Stage {
     }
 
     /// Returns an entry that an accomplice signs.
-    ///
-    /// # Panics
-    ///
-    /// If the coordinator does not have that member's keys.
     pub fn accomplice_states(&self, account: &AccountName, body: Body) -> Entry {
         assert!(self.liar.accomplices.contains(account), "{account} is honest");
         let author = Author::Account(account.clone());
@@ -245,10 +227,6 @@ impl Stage {
 
     /// Shows a node these entries after those that it has, under a checkpoint that the log's key
     /// signs.
-    ///
-    /// # Panics
-    ///
-    /// If no checkpoint can be made.
     pub fn shows(&mut self, to: &AccountName, entries: &[Entry]) {
         let held = self.stations[to].disk.entries.clone();
         let new: Vec<Vec<u8>> = entries.iter().map(Entry::to_bytes).collect();
@@ -341,10 +319,6 @@ impl Stage {
     }
 
     /// Makes a member propose this definition of the group. Returns the entry of the change.
-    ///
-    /// # Errors
-    ///
-    /// If its node rejects the command.
     pub fn proposes(
         &mut self,
         account: &AccountName,

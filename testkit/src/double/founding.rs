@@ -25,29 +25,17 @@ use crate::world::Secrets;
 const NAMES: [&str; 5] = ["ada", "ben", "cyd", "dot", "eve"];
 
 /// Returns an account's name.
-///
-/// # Panics
-///
-/// If the text is not a valid name.
 pub fn name(text: &str) -> AccountName {
     text.parse().expect("an account's name")
 }
 
 /// Returns the name of the only group.
-///
-/// # Panics
-///
-/// Never.
 pub fn board() -> GroupName {
     "board".parse().expect("a group's name")
 }
 
 impl Stage {
     /// Founds an IVN of `members` admitted accounts, with a group whose key needs `min_signers`.
-    ///
-    /// # Panics
-    ///
-    /// If the honest founding fails.
     pub fn new(min_signers: u16, members: usize, seed: u64) -> Self {
         let mut stage = Self::founded(members, seed);
         let names = stage.names.clone();
@@ -72,7 +60,6 @@ impl Stage {
         stage
     }
 
-    /// Returns the definition of the only group.
     pub fn definition(&self, min_signers: u16) -> GroupDefinition {
         GroupDefinition {
             name: board(),

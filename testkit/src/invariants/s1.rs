@@ -25,7 +25,6 @@ pub(crate) struct NoncePairs {
     rosters: Vec<BTreeMap<AccountName, Identifier>>,
     /// The set that each node received.
     shown: BTreeMap<(AccountName, SessionId), BTreeSet<Digest>>,
-    /// The share that was released for each pair of nonces.
     shares: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 

@@ -63,7 +63,6 @@ impl fmt::Display for Invariant {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{invariant}: {what}")]
 pub struct Violation {
-    /// The invariant.
     pub invariant: Invariant,
     /// What happened, in words.
     pub what: String,
@@ -84,14 +83,11 @@ impl Invariant {
 pub(crate) enum Seen<'a> {
     /// A node wrote to its disk.
     NodeStored(&'a AccountName, &'a NodeChange),
-    /// A node sent a message.
     NodeSent(&'a AccountName, &'a FromNode, &'a [u8]),
     /// A node has carried out all effects so far.
     NodeDone(&'a AccountName, &'a Node),
-    /// An entry was appended to the log.
     Appended(&'a Entry),
     /// The coordinator wrote something else to its disk.
     CoordinatorStored(&'a CoordinatorChange),
-    /// The coordinator sent a message.
     CoordinatorSent(&'a AccountName, &'a FromCoordinator, &'a [u8]),
 }

@@ -5,7 +5,6 @@ use quorate_ceremony::names::{AccountName, EntryId, Timestamp};
 
 use super::network::{ConnectionId, Direction};
 
-/// A scheduled event.
 #[derive(Debug)]
 pub(super) enum Event {
     Heal,

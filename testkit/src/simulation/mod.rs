@@ -40,7 +40,6 @@ const MOST_EVENTS: u64 = 400_000;
 /// The counts of a successful run.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Outcome {
-    /// Entries in the log.
     pub entries: u64,
     /// The root of the log's tree, in base64.
     pub root: String,
@@ -68,7 +67,6 @@ pub struct Outcome {
 #[derive(Debug, thiserror::Error)]
 #[error("after {milliseconds} ms: {violation}")]
 pub struct Failure {
-    /// The violation of the invariant.
     pub violation: Violation,
     /// The time of the violation, in milliseconds of the simulated world.
     pub milliseconds: u64,
@@ -99,10 +97,6 @@ pub struct Simulation {
 
 impl Simulation {
     /// Prepares a run of `scenario` in which all randomness comes from `seed`.
-    ///
-    /// # Errors
-    ///
-    /// If the IVN cannot be founded.
     pub fn new(scenario: Scenario, seed: u64) -> Result<Self, Failure> {
         founding::found(scenario, seed).map_err(|violation| Failure {
             violation,
@@ -112,15 +106,10 @@ impl Simulation {
     }
 
     /// Prepares the run of a seed, including its scenario.
-    ///
-    /// # Errors
-    ///
-    /// See [`Self::new`].
     pub fn of_seed(seed: u64) -> Result<Self, Failure> {
         Self::new(Scenario::random(seed), seed)
     }
 
-    /// Returns the scenario of the run.
     pub fn scenario(&self) -> &Scenario {
         &self.plan.scenario
     }
@@ -133,10 +122,6 @@ impl Simulation {
     }
 
     /// Runs until everything possible is done, and checks every invariant after each event.
-    ///
-    /// # Errors
-    ///
-    /// If an invariant does not hold, with the first violation.
     pub fn run(mut self) -> Result<(Outcome, Vec<Step>), Failure> {
         let result = self.drive();
         self.ended(result)
@@ -161,10 +146,6 @@ impl Simulation {
 
     /// Runs like [`Self::run`]. If there are malicious members, also returns an auditor's report on
     /// the log.
-    ///
-    /// # Errors
-    ///
-    /// If an invariant does not hold, with the first violation.
     pub fn run_and_audit(mut self) -> Result<(Outcome, Option<AuditReport>), Failure> {
         let result = self.drive();
         let audit = self.audit.take();

@@ -37,7 +37,6 @@ pub(super) struct Station {
     double: Option<Adversary>,
 }
 
-/// A running node.
 pub(super) struct Process {
     pub(super) number: u64,
     pub(super) node: Node,

@@ -27,7 +27,6 @@ pub struct Step {
 /// Something that happened.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Happening {
     Healed,
     NodeStarted { account: AccountName },
@@ -56,7 +55,6 @@ pub enum Happening {
 pub struct Change {
     /// An account, the coordinator, a group or a request.
     pub of: String,
-    /// The property that changed.
     pub what: &'static str,
     /// The old value; empty if there was none.
     pub before: String,
@@ -177,7 +175,6 @@ fn running(runs: bool, connected: bool) -> &'static str {
     }
 }
 
-/// Describes an appended entry.
 pub(super) fn appended(index: u64, entry: &Entry) -> Happening {
     let (id, kind, author) = described(entry);
     Happening::Appended { index, id, kind, author }

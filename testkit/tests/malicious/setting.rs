@@ -54,7 +54,6 @@ impl Setting {
         Self { is_needed: true, ..self }
     }
 
-    /// Returns the only attacker.
     pub(crate) fn attacker(self) -> usize {
         let [attacker] = self.attackers else { panic!("{self:?}") };
         *attacker

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use quorate_testkit::Ceremony;
 use quorate_testkit::catalogue::ATTACKS;
 
-/// Plays the row of this test.
 fn play(module: &str, test: &str) {
     let test = format!("{module}::{test}");
     let row = ATTACKS.iter().find(|row| row.test == test).unwrap();

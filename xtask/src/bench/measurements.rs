@@ -87,7 +87,6 @@ pub(crate) struct Change {
 }
 
 impl Measurements {
-    /// Adds the output of `source`.
     pub(crate) fn add(&mut self, source: Source) {
         let before = self.len();
         let reason = match source.output {

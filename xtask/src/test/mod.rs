@@ -85,7 +85,6 @@ fn verdict(steps: usize, failed: &[&str], skipped: &[&str]) -> (Tone, String) {
     }
 }
 
-/// Returns the members that `wanted` names, or all of them if it names no member.
 fn select<'a>(wanted: &[String], members: &'a [Package]) -> Result<Selection<'a>, Failure> {
     let mut chosen = Vec::new();
     for name in wanted {

@@ -16,7 +16,6 @@ use crate::tidy;
 pub(crate) struct Step {
     /// The name in headings and in the summary.
     pub(crate) name: &'static str,
-    /// The work itself.
     pub(crate) work: Work,
 }
 
@@ -25,7 +24,6 @@ pub(crate) struct Step {
 pub(crate) enum Work {
     /// `cargo xtask tidy`, in this process.
     Tidy,
-    /// A Cargo command.
     Cargo {
         arguments: Vec<String>,
         /// Whether rustdoc warnings are errors.
@@ -47,7 +45,6 @@ pub(crate) enum Results {
     Libtest,
 }
 
-/// The outcome of a step.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     Passed {

@@ -17,7 +17,6 @@ pub(super) struct Import<'a> {
 }
 
 impl Import<'_> {
-    /// Whether it is `use a::*`.
     pub(super) fn is_glob(&self) -> bool {
         self.name == "*"
     }

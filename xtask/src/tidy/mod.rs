@@ -207,7 +207,6 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
     }
 }
 
-/// Returns the problems with `rule` that have no excuse.
 fn broken(rule: &Rule, tree: &Tree) -> Vec<Problem> {
     let mut problems = (rule.check)(tree);
     if let Some(excuse) = rule.excuse {

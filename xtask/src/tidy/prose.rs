@@ -42,7 +42,6 @@ const PHRASES: &[(&str, &str)] = &[
     ("other shares", "new shares, the other members' shares"),
 ];
 
-/// The file with the list.
 const LIST: &str = "xtask/src/tidy/prose.rs";
 
 /// Verbs that show, after `Who` at the beginning of a sentence, that a clause without a noun is

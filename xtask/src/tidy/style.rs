@@ -69,7 +69,6 @@ fn parts(name: &str) -> Vec<String> {
     parts
 }
 
-/// Finds `#[ignore]`.
 pub(super) fn ignored_tests(tree: &Tree) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (path, file) in tree.sources() {

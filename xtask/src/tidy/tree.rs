@@ -20,10 +20,8 @@ pub(crate) struct Tree {
     pub(crate) packages: Vec<Package>,
 }
 
-/// A text file.
 #[derive(Debug)]
 pub(crate) struct File {
-    /// The unchanged text.
     pub(crate) text: String,
     /// The text without comments and literals; empty unless the file is Rust.
     pub(crate) code: String,
@@ -87,7 +85,6 @@ impl Tree {
         Self { files, packages }
     }
 
-    /// The `.rs` files.
     pub(crate) fn sources(&self) -> impl Iterator<Item = (&str, &File)> {
         let files = self.files.iter().map(|(path, file)| (path.as_str(), file));
         files.filter(|(path, _)| path.ends_with(".rs"))

@@ -58,7 +58,6 @@ pub(crate) fn log_of(size: u64) -> (Files, TreeHead) {
     (files, head)
 }
 
-/// Appends, and stores the files that the writer returns.
 pub(crate) fn append(files: &mut Files, writer: &mut TileWriter, entries: &[Vec<u8>]) -> TreeHead {
     let append = writer.append(entries).unwrap();
     for file in append.write {

@@ -10,7 +10,6 @@ use serde::de::DeserializeOwned;
 
 use crate::fixture::{ORIGIN, cosigner, log_signer, time, tree};
 
-/// The value is written as this JSON, and read from it.
 fn is_written_as<T>(value: &T, json: &str)
 where
     T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug,

@@ -38,7 +38,6 @@ pub(crate) enum Frame {
     Payload(Bytes),
 }
 
-/// A failed socket.
 #[derive(Debug)]
 pub(crate) enum SocketError {
     TooLarge,

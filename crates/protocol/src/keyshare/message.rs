@@ -74,7 +74,6 @@ impl crate::session::Round for Round {
 }
 
 impl Round {
-    /// The first round of a session.
     pub(super) fn first(parameters: &Parameters) -> Self {
         if parameters.old().is_some() { Self::Announce } else { Self::Commit }
     }

@@ -80,7 +80,6 @@ impl SecretKey {
         Self(scalar)
     }
 
-    /// The encoding of the public key.
     pub(crate) fn public(&self) -> [u8; 32] {
         RistrettoPoint::mul_base(self.scalar()).compress().0
     }

@@ -28,7 +28,6 @@ pub(crate) fn rng(seed: u64) -> ChaCha20Rng {
     ChaCha20Rng::seed_from_u64(seed)
 }
 
-/// A key and all its shares.
 pub(crate) struct Key {
     pub(crate) public: PublicKeyPackage,
     pub(crate) shares: BTreeMap<Identifier, KeyPackage>,
@@ -188,7 +187,6 @@ pub(crate) fn add(suite: Suite, a: &SecretScalar, b: &SecretScalar) -> SecretSca
     suite.algebra().sum(&[(id(1), a), (id(2), b)], Weights::Equal).unwrap()
 }
 
-/// A scalar plus one.
 pub(crate) fn off_by_one(suite: Suite, scalar: &SecretScalar) -> SecretScalar {
     add(suite, scalar, &SecretScalar::copy_of(&encode_scalar(suite, 1)))
 }

@@ -8,7 +8,6 @@ use quorate_testkit::cluster::{COORDINATOR, Cluster};
 
 use crate::{DISK, NAMES, SMALL_DISKS};
 
-/// One fault.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Fault {
     /// The process is killed, and started again afterwards.
@@ -23,7 +22,6 @@ pub(crate) enum Fault {
     Weather(&'static str, Weather),
     /// The packets of a node are disturbed.
     Packets(&'static str, Packets),
-    /// The disk of a node is full.
     FullDisk(&'static str),
     /// The clock of a process is wrong by this many milliseconds.
     Clock(&'static str, i64),

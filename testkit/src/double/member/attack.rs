@@ -6,7 +6,6 @@ use quorate_ceremony::state::SessionPlan;
 
 /// Where a member breaks the rules.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Ceremony {
     Dkg,
     Reshare,
@@ -41,7 +40,6 @@ pub enum Round {
 }
 
 impl Round {
-    /// Returns the round that a message belongs to.
     pub(super) fn of_message(message: &[u8]) -> Option<Self> {
         match message.first()? {
             1 | 4 | 5 => Some(Self::First),
@@ -55,7 +53,6 @@ impl Round {
 
 /// The members that a slip affects.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum To {
     One,
     All,
@@ -63,7 +60,6 @@ pub enum To {
 
 /// How a member certifies the result of a session.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Certify {
     Never,
     /// Before there is a result.
@@ -80,7 +76,6 @@ pub enum Certify {
 
 /// How a member breaks the rules. [`ATTACKS`](crate::catalogue::ATTACKS) describes each slip.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-#[expect(missing_docs, reason = "the table of attacks describes them")]
 pub enum Slip {
     // In the messages of a session that makes shares.
     ByTheBook,
@@ -168,7 +163,6 @@ impl Slip {
 
 /// One thing that a member does wrong.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct Attack {
     pub ceremony: Ceremony,
     pub slip: Slip,

@@ -32,9 +32,7 @@ impl Dealing {
     }
 }
 
-/// The tag of a sum.
 pub(super) const SUM: u8 = 7;
-/// The tag of a verdict.
 pub(super) const VERDICT: u8 = 8;
 
 /// Returns the sealed summand at this place in a dealing among this many helpers.
@@ -43,17 +41,14 @@ pub(super) fn sealed_summand(message: &[u8], helpers: usize, place: usize) -> Op
     message.get(start..start + 48)
 }
 
-/// Returns the sealed sum in a third message.
 pub(super) fn sealed_sum(message: &[u8]) -> Option<&[u8]> {
     message.get(35..83)
 }
 
-/// Returns the encryption key in an announcement.
 pub(super) fn encryption_key(message: &[u8]) -> Option<[u8; 32]> {
     message.get(1..33)?.try_into().ok()
 }
 
-/// Returns an announcement of this encryption key.
 pub(super) fn announcement(key: &[u8; 32]) -> Vec<u8> {
     [&[5][..], key].concat()
 }

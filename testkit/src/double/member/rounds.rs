@@ -215,7 +215,6 @@ impl Rounds {
     }
 }
 
-/// The rounds of repairs.
 impl Rounds {
     pub(super) fn repair(&self) -> Option<&repair::Parameters> {
         Some(self.board.repair()?.parameters())
@@ -245,7 +244,6 @@ impl Rounds {
         repairer::Dealing::of_message(message, self.helpers().len())
     }
 
-    /// Returns the summand that a helper sealed to this one.
     pub(super) fn summand_of(&self, helper: u16) -> Option<&[u8]> {
         let helpers = self.helpers();
         let recipients = helpers.iter().filter(|other| **other != helper);

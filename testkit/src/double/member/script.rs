@@ -26,7 +26,6 @@ impl Turn<'_> {
         self.slips.has(slip)
     }
 
-    /// Returns its share of the key.
     pub(super) fn share(&self) -> Option<Scalar> {
         let session = self.key?.session;
         self.shares.iter().find(|(made_in, _)| *made_in == session).map(|(_, share)| *share)
@@ -38,7 +37,6 @@ pub(super) trait Script {
     /// Returns the messages of this round, or `None` while it waits to see more.
     fn says(&mut self, turn: &Turn<'_>, rng: &mut ChaCha20Rng) -> Option<Vec<Vec<u8>>>;
 
-    /// Returns its repaired share.
     fn repaired(&self) -> Option<Scalar> {
         None
     }

@@ -92,7 +92,6 @@ pub(super) fn submission(entry: &Entry) -> NodeEffect {
     NodeEffect::Send(FromNode::Submit { entry: Base64(entry.to_bytes()) })
 }
 
-/// Returns the entry that an effect submits.
 pub(super) fn submitted(effect: &NodeEffect) -> Option<Entry> {
     match effect {
         NodeEffect::Send(FromNode::Submit { entry }) => Entry::from_bytes(&entry.0).ok(),

@@ -25,7 +25,6 @@ pub(super) struct Signer {
     subjects: BTreeMap<SessionId, Subject>,
     /// Sets of commitments that it signs instead of its node.
     packages: BTreeMap<SessionId, Vec<(AccountName, SignedPart)>>,
-    /// The seed of its nonces in each session.
     seeds: BTreeMap<SessionId, [u8; 32]>,
     /// The public key packages that its node was about to certify.
     keys: BTreeMap<SessionId, PublicKeyPackage>,
@@ -45,7 +44,6 @@ struct Material {
 }
 
 impl Signer {
-    /// Returns the subject of a signing session.
     pub(super) fn subject(&self, session: SessionId) -> Option<Subject> {
         self.subjects.get(&session).copied()
     }

@@ -21,7 +21,6 @@ pub(super) use crate::session::test_session::{
 };
 
 impl Key {
-    /// A key that its members generated.
     pub(crate) fn generated(suite: Suite, min_signers: u16, members: &[u16], seed: u64) -> Self {
         let session = Session::complete(&parameters(suite, min_signers, members), seed);
         Self { public: session.board.outcome().unwrap().clone(), shares: session.packages }
@@ -231,7 +230,6 @@ pub(super) fn public_key(secret: &SecretKey) -> PublicKey {
 }
 
 impl Board {
-    /// A verdict about what is on this board.
     pub(super) fn verdict_of(&self, complaints: BTreeMap<Identifier, Complaint>) -> Vec<u8> {
         let view = self.view(Round::Verdict).unwrap();
         Verdict { view, complaints }.encode(Round::Verdict)
