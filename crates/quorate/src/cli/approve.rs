@@ -1,4 +1,4 @@
-//! `quorate approve`: approves a request, or a proposed change of a group.
+//! `quorate approve`.
 
 use std::io::{BufRead as _, Write as _};
 
@@ -17,9 +17,10 @@ use crate::render::{
 
 /// Approve a request, or a proposed change of a group
 ///
-/// On a terminal, shows what is to be signed and asks for confirmation. Elsewhere, or with --yes or --no-input, the id
-/// alone is the decision. Your node signs an approval of exactly this document. The signature is made when enough
-/// members have approved and enough nodes are online, whether you wait or not.
+/// On a terminal, displays what is to be signed and asks for confirmation. Elsewhere, or with --yes
+/// or --no-input, the id alone is the decision. Your node signs an approval of exactly this
+/// document. The signature is made when enough members have approved and enough nodes are online,
+/// whether you wait or not.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -30,7 +31,7 @@ pub(super) struct Approve {
     /// The request's id, or the beginning of it
     #[arg(value_name = "ID")]
     id: String,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long, short)]
     yes: bool,
     /// Approve only if the file has this SHA-256
@@ -109,7 +110,7 @@ impl Approve {
         show_change(context, session, change, "approved")
     }
 
-    /// Asks the person who is there, if one is to be asked.
+    /// Asks for confirmation on a terminal, except with `--yes`.
     fn confirm(
         &self,
         context: &Context,
@@ -152,7 +153,7 @@ fn show(context: &Context, request: &RequestView, done: &str) -> Result<(), Fail
     Ok(())
 }
 
-/// What was said about a change, and where it stands by that.
+/// Displays `done`, the vote on a change, and where the change stands.
 pub(super) fn show_change(
     context: &Context,
     session: &Session,
@@ -178,7 +179,7 @@ pub(super) fn show_change(
     Ok(())
 }
 
-/// What to do about a vote on a change that was not meant so.
+/// Explains how to correct a vote on a change that was cast by mistake.
 pub(super) fn decide_again(change: &ChangeView) -> String {
     format!(
         "{} or an admin can withdraw the change, to propose it again: quorate group cancel {}",
@@ -186,7 +187,6 @@ pub(super) fn decide_again(change: &ChangeView) -> String {
     )
 }
 
-/// Asks a person.
 pub(super) fn confirms(question: &str) -> Result<bool, Problem> {
     let failed =
         |error| Problem::new(Code::Failed, format!("the terminal cannot be used: {error}"));

@@ -1,4 +1,4 @@
-//! `quorate bench-cluster`: measures a whole IVN on this machine, for `cargo xtask bench`.
+//! `quorate bench-cluster`, which `cargo xtask bench` runs.
 
 use std::path::PathBuf;
 
@@ -21,10 +21,11 @@ pub(super) struct BenchCluster {
     /// How many signatures for each row
     #[arg(long, default_value_t = 500, value_name = "N")]
     requests: usize,
-    /// How many requests are under way at a time, in the row for throughput
+    /// How many requests run at the same time, in the row for throughput
     #[arg(long, default_value_t = 64, value_name = "N")]
     concurrency: usize,
-    /// Where the homes are made; on a real disk [default: a new one in the system's temporary directory, removed at the end]
+    /// A directory on a real disk for the homes [default: a new one in the system's temporary
+    /// directory, removed at the end]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }
@@ -44,7 +45,7 @@ impl Run for BenchCluster {
             }
         })?;
         if self.dir.is_none() {
-            // What is left over in the temporary directory hurts nobody.
+            // Files left in the temporary directory do no harm.
             let _ = std::fs::remove_dir_all(&directory);
         }
         context.terminal.object("bench-cluster", &measurements)?;

@@ -1,4 +1,4 @@
-//! `quorate completions`: scripts that complete commands in a shell.
+//! `quorate completions`.
 
 use clap::Args;
 use clap_complete::Shell;

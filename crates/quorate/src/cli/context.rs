@@ -15,12 +15,12 @@ use crate::home::{HOME_VARIABLE, HomeError, Locations, NodeConfig, NodeHome};
 use crate::keystore::{PASSPHRASE_VARIABLE, Passphrase, Purpose};
 use crate::launch::Client;
 
-/// The options that every command has, put to use.
+/// What the options of every command give to it.
 pub(super) struct Context {
     pub(super) terminal: Terminal,
-    /// Makes the grammar of all commands, which completions are generated from.
+    /// Makes the grammar of all commands, from which completions are generated.
     pub(super) grammar: fn(Color) -> clap::Command,
-    /// `--home`, or QUORATE_HOME.
+    /// From `--home` or QUORATE_HOME.
     pub(super) home: Option<PathBuf>,
     passphrase_file: Option<PathBuf>,
     may_ask: bool,
@@ -41,7 +41,7 @@ impl Context {
         Ok(Self { terminal, grammar, home, passphrase_file, may_ask, runtime: Arc::new(runtime) })
     }
 
-    /// A command as it has to be typed to mean this home.
+    /// Adds the option to `command` that selects this home, if it needs one.
     pub(super) fn command(&self, command: &str) -> String {
         let variable = std::env::var_os(HOME_VARIABLE).map(PathBuf::from);
         match &self.home {
@@ -52,22 +52,22 @@ impl Context {
         }
     }
 
-    /// Waits for work that is done elsewhere.
+    /// Blocks until `work` is done.
     pub(super) fn wait_for<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
     }
 
-    /// The node home that is meant.
+    /// Finds the node home that the options select.
     pub(super) fn node_home(&self) -> Result<PathBuf, Problem> {
         Locations::from_environment().node(self.home.clone()).map_err(|error| home_problem(&error))
     }
 
-    /// What that home is of, whether its node runs or not.
+    /// Reads the configuration of the node home, whether its node runs or not.
     pub(super) fn node_config(&self) -> Result<NodeConfig, Problem> {
         NodeHome::read(&self.node_home()?).map_err(|error| home_problem(&error))
     }
 
-    /// The passphrase of a home's keys.
+    /// Reads the passphrase of a home's keys, or asks for it.
     pub(super) fn passphrase(&self, purpose: Purpose) -> Result<Passphrase, Problem> {
         let is_given = self.passphrase_file.is_some()
             || std::env::var_os(PASSPHRASE_VARIABLE).is_some_and(|value| !value.is_empty());
@@ -80,7 +80,7 @@ impl Context {
             .map_err(|error| Problem::new(Code::Failed, chain(&error)))
     }
 
-    /// A passphrase that is not the home's: from a file, or asked for twice.
+    /// Reads a passphrase other than the home's from `file`, or asks for it twice.
     pub(super) fn other_passphrase(&self, file: Option<&Path>) -> Result<Passphrase, Problem> {
         if file.is_none() && !self.may_ask {
             let message = "another passphrase is needed, and --no-input says not to ask";
@@ -95,20 +95,20 @@ impl Context {
         .map_err(|error| Problem::new(Code::Failed, chain(&error)))
     }
 
-    /// The node of the home that is meant: the running one, or one in this process.
+    /// Connects to the running node of the home, or opens the node in this process.
     pub(super) fn session(&self) -> Result<Session, Problem> {
         let home = self.node_home()?;
-        // Before a passphrase is asked for, so that nobody types one in vain.
+        // Checked first, so that nobody types a passphrase in vain.
         NodeHome::read(&home).map_err(|error| home_problem(&error))?;
         let client = self.wait_for(Client::open(&home, || self.passphrase(Purpose::Open)))?;
         Ok(Session::new(client, self.runtime.clone()))
     }
 
-    /// The running node of the home that is meant, if it runs.
+    /// Connects to the node of the home, if it is running.
     pub(super) fn running_session(&self) -> Result<Option<Session>, Problem> {
         let home = self.node_home()?;
         let mut is_running = true;
-        // A passphrase is only asked for where no node runs.
+        // A passphrase is only asked for when no node runs.
         let opening = Client::open(&home, || {
             is_running = false;
             Err(Problem::new(Code::Failed, "no node is running"))
@@ -120,19 +120,19 @@ impl Context {
         }
     }
 
-    /// Whether a person is there to be asked.
+    /// Whether a person can be asked.
     pub(super) fn may_ask(&self) -> bool {
         use std::io::IsTerminal as _;
         self.may_ask && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }
 }
 
-/// The time, as the log counts.
+/// Returns the current time in milliseconds, as in the log.
 pub(super) fn now() -> Timestamp {
     crate::timers::now()
 }
 
-/// Says which command makes what is missing.
+/// Names the command that makes a missing home.
 pub(super) fn home_problem(error: &HomeError) -> Problem {
     let problem = Problem::new(Code::Failed, chain(error));
     match error {

@@ -1,4 +1,4 @@
-//! `quorate demo`: an IVN in a minute, on a file of yours.
+//! `quorate demo`.
 
 use std::path::PathBuf;
 
@@ -15,9 +15,10 @@ use crate::render::{Page, Tone};
 
 /// Watch a quorum make a key and sign a file, checked by ssh-keygen and openssl
 ///
-/// Starts a coordinator and the members' nodes as processes of their own on free loopback ports, has them generate a key
-/// that nobody holds, sign the file, and sign again after one node was killed. Leaves the signed files in a directory
-/// and ends all its processes. Needs no configuration, no network and no rights.
+/// Starts a coordinator and the members' nodes as separate processes on free loopback ports. They
+/// generate a key that nobody holds, sign the file, and sign again after one node was killed. Then
+/// all the processes are ended, and the signed files stay in a directory. Needs no configuration,
+/// no network and no privileges.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -25,7 +26,7 @@ Examples:
   quorate demo contract.pdf --dir ./signed
   quorate demo --members 7 --min-signers 4 --json")]
 pub(super) struct Demo {
-    /// The file to sign; without it, a short contract that comes with the program
+    /// The file to sign [default: a short contract that comes with the program]
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
     /// How many members the signing group has (2 to 30)
@@ -34,10 +35,11 @@ pub(super) struct Demo {
     /// How many of them it takes to sign
     #[arg(long, default_value_t = 3, value_name = "N")]
     min_signers: u16,
-    /// Leave the files here; a new or empty directory [default: a new one in the system's temporary directory]
+    /// A new or empty directory for the files [default: a new one in the system's temporary
+    /// directory]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
-    /// Leave the homes of the coordinator and the nodes too, to go on with them
+    /// Keep the homes of the coordinator and the nodes too, for further use
     #[arg(long)]
     keep: bool,
 }
@@ -70,7 +72,7 @@ impl Run for Demo {
     }
 }
 
-/// A name that nobody else has taken.
+/// Returns the path of a directory that does not exist yet.
 pub(super) fn new_directory() -> PathBuf {
     let mut random = [0; 32];
     OsRng.fill_bytes(&mut random);

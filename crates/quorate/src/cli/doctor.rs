@@ -1,4 +1,4 @@
-//! `quorate doctor`: looks for what may be wrong.
+//! `quorate doctor`.
 
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -44,7 +44,6 @@ struct Check {
     name: &'static str,
     outcome: Outcome,
     detail: String,
-    /// What to do.
     advice: Option<String>,
 }
 
@@ -183,7 +182,7 @@ fn certificate(config: &NodeConfig) -> Check {
     }
 }
 
-/// Proof that the coordinator broke the rules, whether a node runs or not.
+/// Looks for proof that the coordinator broke the rules, whether a node runs or not.
 fn misbehaviour(home: &Path) -> Vec<Check> {
     let unreadable = |error: &dyn std::fmt::Display| {
         let detail = format!("{} cannot be listed: {error}", home.display());
@@ -207,7 +206,7 @@ fn misbehaviour(home: &Path) -> Vec<Check> {
     found.iter().map(proof).collect()
 }
 
-/// What only a running node knows; without one, whether the hub answers at all.
+/// Asks the running node. If none runs, checks that the hub answers.
 fn node_checks(context: &Context, config: &NodeConfig) -> Vec<Check> {
     match running(context) {
         Ok(Some((session, status))) => {
@@ -282,7 +281,7 @@ fn connection(status: &StatusView) -> Vec<Check> {
     [connected, log].into_iter().chain(unsent).collect()
 }
 
-/// The log tells the time of others: an entry from the future means that somebody's clock is wrong.
+/// Compares this clock with the log's latest entry. If that lies in the future, a clock is wrong.
 fn clock(latest: Option<Timestamp>, now: Timestamp) -> Check {
     match latest {
         None => Check::warn(
@@ -330,7 +329,7 @@ fn shares(status: &StatusView) -> Check {
     }
 }
 
-/// Groups whose share this node should have, and has not.
+/// Reports groups whose share is missing on this node.
 fn lacking(status: &StatusView) -> Vec<Check> {
     let lacking = status.groups.iter().filter(|group| group.lacks_share);
     let check = |group: &GroupView| {
@@ -346,7 +345,7 @@ fn lacking(status: &StatusView) -> Vec<Check> {
     lacking.map(check).collect()
 }
 
-/// Groups of this account that too few members could sign for, whoever is online.
+/// Reports groups of this account that cannot sign even if all nodes are online.
 fn short(status: &StatusView) -> Vec<Check> {
     let mine = status.groups.iter().filter(|group| is_of(group, status));
     let short = mine.filter(|group| group.signing == Some(SigningStage::TooFewShares));
@@ -356,7 +355,7 @@ fn short(status: &StatusView) -> Vec<Check> {
     short.map(check).collect()
 }
 
-/// Groups of this account whose new shares are overdue, and are not made automatically.
+/// Reports groups of this account whose new shares are overdue and are not made automatically.
 fn overdue(status: &StatusView, now: Timestamp) -> Vec<Check> {
     let mine = status.groups.iter().filter(|group| is_of(group, status));
     let check = |group: &GroupView| {
@@ -399,7 +398,7 @@ fn hub(address: &str) -> Check {
     }
 }
 
-/// Other people's tools that verify our signatures; nothing here needs them.
+/// Looks for an independent tool that verifies signatures. Quorate itself does not need it.
 fn tool(name: &'static str) -> Check {
     let paths = std::env::var_os("PATH").unwrap_or_default();
     let found =
@@ -412,7 +411,7 @@ fn tool(name: &'static str) -> Check {
 
 const PATIENCE: Duration = Duration::from_secs(3);
 const SOON: Duration = Duration::from_secs(7 * 24 * 3600);
-/// How far clocks may be apart, in milliseconds, as the coordinator has it.
+/// The coordinator's limit for the difference between two clocks, in milliseconds.
 const SKEW: u64 = 300_000;
 const TOO_LITTLE: u64 = 16 << 20;
 const LITTLE: u64 = 256 << 20;

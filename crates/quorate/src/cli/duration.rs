@@ -1,19 +1,17 @@
-//! Lengths of time as people write them: `90s`, `10m`, `24h`, `7d`, `2w`.
+//! Durations as people write them: `90s`, `10m`, `24h`, `7d`, `2w`.
 
 use std::time::Duration;
 
-/// Why a text is no length of time.
+/// Why a text is not a duration.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub(super) enum DurationError {
-    /// No number and unit.
     #[error("expected a number and a unit, such as 90s, 10m, 24h, 7d or 2w")]
     Form,
-    /// Zero, or beyond what a log's times reach.
+    /// Zero, or more than the log's timestamps allow.
     #[error("expected between 1 second and 10 years")]
     Range,
 }
 
-/// Reads a length of time.
 pub(super) fn parse(text: &str) -> Result<Duration, DurationError> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or(DurationError::Form)?;
     let (number, unit) = text.split_at(digits);
@@ -32,7 +30,7 @@ pub(super) fn parse(text: &str) -> Result<Duration, DurationError> {
     }
 }
 
-/// Milliseconds, as the log counts.
+/// Converts to milliseconds, the unit of the log.
 pub(super) fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

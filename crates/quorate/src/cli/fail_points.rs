@@ -1,4 +1,4 @@
-//! `quorate fail-points`: where a test can make this program die.
+//! `quorate fail-points`.
 
 use clap::Args;
 
@@ -6,7 +6,7 @@ use super::context::Context;
 use super::{Failure, Run};
 use crate::fail_points;
 
-/// List the points at which tests can make a node or coordinator of this build die; a release has none
+/// List the points at which tests can end a node or coordinator of this build; a release has none
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:

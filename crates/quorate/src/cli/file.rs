@@ -1,4 +1,5 @@
-//! Files that people name on the command line: read whole, written whole or not at all, never overwritten unasked.
+//! Files named on the command line. They are read whole, written whole or not at all, and
+//! overwritten only on request.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -9,7 +10,6 @@ use std::path::{Path, PathBuf};
 use crate::api::{Code, Problem};
 use crate::render::size;
 
-/// Stands for stdin or stdout.
 pub(super) const DASH: &str = "-";
 
 /// Whether `path` stands for stdin or stdout.
@@ -17,7 +17,7 @@ pub(super) fn is_dash(path: &Path) -> bool {
     path.as_os_str() == DASH
 }
 
-/// Reads a file, or stdin for `-`, of at most `limit` bytes.
+/// Reads a file of at most `limit` bytes, or stdin for `-`.
 pub(super) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Problem> {
     if is_dash(path) {
         let stdin = io::stdin().lock();
@@ -33,7 +33,7 @@ pub(super) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Problem> {
     read_from(file, limit).map_err(|failure| failure.problem(&name, limit))
 }
 
-/// Reads a text file, of at most 64 KiB.
+/// Reads a text file of at most 64 KiB.
 pub(super) fn read_text(path: &Path) -> Result<String, Problem> {
     String::from_utf8(read(path, SHORT)?)
         .map_err(|_| Problem::new(Code::Failed, format!("{} is not a text file", path.display())))
@@ -69,7 +69,7 @@ fn read_from(source: impl io::Read, limit: u64) -> Result<Vec<u8>, Failure> {
     if bytes.len() as u64 > limit { Err(Failure::TooLarge) } else { Ok(bytes) }
 }
 
-/// `path` with `.ending` after its whole name.
+/// Appends `.ending` to the whole name of `path`.
 pub(super) fn with_ending(path: &Path, ending: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(".");
@@ -77,7 +77,7 @@ pub(super) fn with_ending(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Where a result goes.
+/// The file, or stdout, to which a result is written.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Target {
     path: PathBuf,
@@ -85,11 +85,11 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// A file, or stdout for `-`.
+    /// Checks the path, or takes stdout for `-`.
     ///
     /// # Errors
     ///
-    /// If a file is there, unless it `may_replace` it; so that this is known before anybody is bothered.
+    /// If the file exists and `may_replace` is false. This is reported before any work is done.
     pub(super) fn new(path: PathBuf, may_replace: bool) -> Result<Self, Problem> {
         let target = Self { path, may_replace };
         match fs::symlink_metadata(&target.path) {
@@ -106,7 +106,7 @@ impl Target {
         &self.path
     }
 
-    /// Writes the whole file, readable like any other file of this person's.
+    /// Writes the whole file, with the permissions of the user's other files.
     pub(super) fn write(&self, bytes: &[u8]) -> Result<(), Problem> {
         let written = if self.may_replace { self.replace(bytes) } else { self.create(bytes) };
         written.map_err(|error| match error.kind() {
@@ -120,7 +120,7 @@ impl Target {
 
     fn create(&self, bytes: &[u8]) -> io::Result<()> {
         let unfinished = self.write_unfinished(bytes)?;
-        // Unlike a rename, a link never takes the place of anything.
+        // Unlike a rename, a link never replaces an existing file.
         let linked = fs::hard_link(&unfinished, &self.path);
         drop(fs::remove_file(&unfinished));
         linked

@@ -1,4 +1,4 @@
-//! `quorate inbox`: what waits for this account's decision.
+//! `quorate inbox`.
 
 use clap::Args;
 use serde::Serialize;

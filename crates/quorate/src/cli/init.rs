@@ -1,4 +1,4 @@
-//! `quorate init`: creates an IVN.
+//! `quorate init`.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -23,9 +23,10 @@ use crate::setup::create_ivn::{Plan, found};
 
 /// Create an IVN: an isolated network with its own accounts, groups, rules and log
 ///
-/// Makes two homes. The admin's contains the first account's keys, sealed under a passphrase. The coordinator's contains
-/// the log and the keys that run the network; it cannot sign documents, and can be moved to another machine. Existing
-/// files are never overwritten, and nothing is left behind if a step fails.
+/// Makes two homes. The admin's contains the first account's keys, sealed under a passphrase. The
+/// coordinator's contains the log and the keys that run the network; it cannot sign documents, and
+/// can be moved to another machine. Existing files are never overwritten, and nothing is left
+/// behind if a step fails.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -33,7 +34,7 @@ Examples:
   quorate init --name acme --admin ada --hub sign.acme.example:7420
   quorate init --admin ada --home ./ada --coordinator-home ./coordinator --passphrase-file ./pass")]
 pub(super) struct Init {
-    /// What people call this IVN
+    /// The name that people see for this IVN
     #[arg(long, value_name = "IVN", default_value = "main", value_parser = ivn_name)]
     name: String,
     /// Name of the first account, an admin
@@ -42,20 +43,21 @@ pub(super) struct Init {
     /// The admin only administers: it cannot be a member of groups
     #[arg(long)]
     admin_only: bool,
-    /// Where the coordinator's home goes
+    /// The coordinator's home [default: $XDG_DATA_HOME/quorate/coordinator]
     ///
-    /// Without it: $XDG_DATA_HOME/quorate/coordinator. A coordinator home that exists gets one more IVN.
+    /// If it exists, the new IVN is added to it.
     #[arg(long, value_name = "DIR")]
     coordinator_home: Option<PathBuf>,
-    /// Where members will find the coordinator
+    /// The address at which members reach the coordinator
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7420")]
     hub: HubAddress,
-    /// Where the coordinator listens, if not at the hub's address
+    /// The address at which the coordinator listens
     ///
-    /// Without it: the hub's address if that is a loopback address, else the hub's port on all addresses.
+    /// Without it: the hub's address if that is a loopback address, otherwise the hub's port on all
+    /// addresses.
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<std::net::SocketAddr>,
-    /// The first part of the log's name, for auditors; the hub's host if not given
+    /// The first part of the log's name, for auditors [default: the hub's host]
     #[arg(long, value_name = "HOST")]
     deployment: Option<String>,
     #[command(flatten)]
@@ -129,7 +131,7 @@ impl Init {
     }
 }
 
-/// Before a passphrase is asked for, so that nobody types one in vain.
+/// Fails if the home exists, before anybody types a passphrase in vain.
 fn refuse_existing(home: &std::path::Path) -> Result<(), Problem> {
     match home.join("home.json").exists() {
         true => Err(home_problem(&crate::home::HomeError::Exists(home.to_owned()))),
@@ -137,7 +139,8 @@ fn refuse_existing(home: &std::path::Path) -> Result<(), Problem> {
     }
 }
 
-/// Where to listen so that members reach the hub: a host name does not say which of our addresses it means.
+/// Returns the address to listen at: the hub's if that is a loopback address, otherwise all
+/// addresses, because the hub's name does not determine one of this machine.
 fn listen_for(hub: &HubAddress) -> String {
     match hub.host().parse::<std::net::IpAddr>() {
         Ok(ip) if ip.is_loopback() => std::net::SocketAddr::new(ip, hub.port()).to_string(),

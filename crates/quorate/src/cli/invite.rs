@@ -1,4 +1,4 @@
-//! `quorate invite`: lets someone join.
+//! `quorate invite`.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -22,8 +22,9 @@ use crate::setup::invitation::invite;
 
 /// Invite someone: prints a URL for `quorate join`
 ///
-/// The URL goes to stdout, alone. It is a secret and works once: whoever uses it first becomes this account. Inviting the
-/// same name again replaces the earlier URL, and `quorate account withdraw-invitation` revokes it. Needs the admin role.
+/// Only the URL is written to stdout. It is a secret and works once: the first person to use it
+/// becomes this account. Inviting the same name again replaces the earlier URL, and `quorate
+/// account withdraw-invitation` revokes it. Needs the admin role.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -31,7 +32,7 @@ Examples:
   quorate invite ben --expires 7d --role member,admin
   quorate invite ben > url.txt          then give url.txt to ben, and to nobody else")]
 pub(super) struct Invite {
-    /// Name of the account to be: a-z, 0-9, - _ .
+    /// Name of the new account: a-z, 0-9, - _ .
     #[arg(value_name = "NAME")]
     name: AccountName,
     /// What the account may do: member, requester, auditor, admin
@@ -44,7 +45,7 @@ pub(super) struct Invite {
         hide_possible_values = true
     )]
     role: Vec<RoleName>,
-    /// For how long the URL is good: 30m, 24h, 7d
+    /// How long the URL works: 30m, 24h, 7d
     #[arg(long, value_name = "TIME", default_value = "24h", value_parser = duration::parse)]
     expires: Duration,
 }
@@ -68,16 +69,13 @@ impl From<RoleName> for Role {
     }
 }
 
-/// A join URL and what belongs to it.
 #[derive(Serialize)]
 pub(super) struct Issued {
     pub(super) account: AccountName,
     roles: BTreeSet<Role>,
     pub(super) expires_at: Timestamp,
-    /// Secret.
     #[serde(serialize_with = "serialize_url")]
     pub(super) url: Zeroizing<String>,
-    /// Index of the invitation's entry.
     index: u64,
 }
 
@@ -85,8 +83,8 @@ fn serialize_url<S: Serializer>(url: &Zeroizing<String>, to: S) -> Result<S::Ok,
     to.serialize_str(url)
 }
 
-/// Invites `account` and returns the URL to join with. With `replaces`, the account exists and gets
-/// new keys in place of these.
+/// Invites `account` and returns its join URL. With `replaces`, the account exists and gets new
+/// keys instead of these.
 pub(super) fn issue_join_url(
     config: &NodeConfig,
     session: &Session,

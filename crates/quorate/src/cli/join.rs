@@ -1,4 +1,4 @@
-//! `quorate join`: joins an IVN with an invitation.
+//! `quorate join`.
 
 use std::path::PathBuf;
 
@@ -18,10 +18,11 @@ use crate::render::Tone;
 use crate::setup::join::{Choices, join};
 use crate::setup::link::JoinLink;
 
-/// Join an IVN that you are invited to
+/// Join an IVN with an invitation
 ///
-/// Makes this account's keys and home on this machine, and has the account put on the roster; the keys never leave. The
-/// hub is believed only what the URL vouches for. A URL works once; it is a secret until then.
+/// Makes this account's keys and home on this machine, and adds the account to the roster. The keys
+/// never leave this machine. Everything the hub sends is checked against the URL. A URL works once;
+/// it is a secret until then.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -36,18 +37,19 @@ pub(super) struct Join {
     autonomy: Autonomy,
 }
 
-/// What a node does without asking its account holder.
 #[derive(Args, Clone, Copy, Debug)]
 pub(super) struct Autonomy {
-    /// Do not join a group before that was accepted by hand
+    /// Ask before this account becomes a member of a group
     ///
-    /// Without it the node accepts definitions of groups that name this account, and to join groups that are changed to
-    /// have it as a member: it makes its share of the key. Every request still asks for approval.
+    /// Without it, the node accepts membership of every group that an admin defines with this
+    /// account, or that is changed to include it, and makes its share of the key. Requests still
+    /// ask for approval.
     #[arg(long)]
     ask_before_groups: bool,
     /// Approve requests without asking, in groups whose policy allows that
     ///
-    /// For unattended nodes. Both the group (`group create --auto-approve`) and the node must say so.
+    /// For unattended nodes. Both the group (`group create --auto-approve`) and the node must allow
+    /// it.
     #[arg(long)]
     auto_approve: bool,
 }
@@ -64,7 +66,6 @@ struct JoinView {
     ivn: IvnId,
     ivn_name: String,
     home: PathBuf,
-    /// Of the admission's entry.
     index: u64,
 }
 

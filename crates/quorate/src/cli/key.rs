@@ -1,4 +1,4 @@
-//! `quorate key`: a group's public key.
+//! `quorate key`.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use super::{Failure, Run};
 use crate::api::{Code, Problem};
 use crate::render::Tone;
 
-/// Give a group's public key to others
+/// Export a group's public key
 #[derive(Args, Debug)]
 pub(super) struct Key {
     #[command(subcommand)]
@@ -27,7 +27,8 @@ enum Action {
 
 /// Print a group's public key, for tools that verify its signatures
 ///
-/// The key is public: give it to everybody who has to check signatures, over a way that they trust.
+/// The key is public: give it to everybody who has to check signatures, over a channel that they
+/// trust.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -40,10 +41,10 @@ struct Export {
     /// The group
     #[arg(long, short, value_name = "GROUP", env = "QUORATE_GROUP", hide_env_values = true)]
     group: GroupName,
-    /// How to write the key
+    /// The format of the key
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     format: KeyFormat,
-    /// Where it goes, instead of stdout
+    /// Write it to this file instead of stdout
     #[arg(long, short, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Replace the file if it exists
@@ -57,9 +58,9 @@ enum KeyFormat {
     /// SubjectPublicKeyInfo, for openssl
     #[default]
     Pem,
-    /// A line as in authorized_keys
+    /// A line for authorized_keys
     Ssh,
-    /// A line for the file that ssh-keygen -Y verify takes; the identity is the group's name
+    /// A line for the file that ssh-keygen -Y verify reads; the identity is the group's name
     AllowedSigners,
     /// A JSON Web Key
     Jwk,
@@ -115,7 +116,7 @@ impl Run for Export {
     }
 }
 
-/// The key in a format, with a line end.
+/// Returns the key with a line end.
 fn written(verifying_key: &str, group: &str, format: KeyFormat) -> Result<String, Problem> {
     let failed =
         |error: String| Problem::new(Code::Failed, format!("the key cannot be written: {error}"));

@@ -1,7 +1,8 @@
-//! The command line: its commands, and how they are carried out.
+//! The command line.
 //!
-//! A command is a file here and a line in the list below: its type takes the arguments ([`clap::Args`]) and does the
-//! work (`Run`). Data goes to stdout, talk to stderr; exit codes are [`Exit`]'s.
+//! A command is a file here and a line in the list below: its type takes the arguments
+//! ([`clap::Args`]) and does the work (`Run`). Data goes to stdout, messages go to stderr; exit
+//! codes are those of [`Exit`].
 
 mod account;
 mod approve;
@@ -95,8 +96,9 @@ commands! {
 
 /// Electronic signatures with a key that nobody holds.
 ///
-/// The members of a signing group make a key together, and no one ever has all of it. A document is signed when enough
-/// members approve; the signature verifies with ordinary tools (ssh-keygen, openssl).
+/// The members of a signing group make a key together, and no one ever has all of it. A document is
+/// signed when enough members approve; the signature verifies with ordinary tools (ssh-keygen,
+/// openssl).
 #[derive(Debug, Parser)]
 #[command(
     name = "quorate",
@@ -148,33 +150,34 @@ Exit codes:
 Environment: QUORATE_HOME, QUORATE_PASSPHRASE_FILE, QUORATE_LOG (for serve and node run: error, warn,
 info, debug), NO_COLOR.";
 
-/// Options of every command.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Options of every command")]
 struct Global {
     /// The home: the directory with this account's keys, or the coordinator's
     ///
-    /// Without it: the only node home in $XDG_DATA_HOME/quorate/nodes (for `serve`: $XDG_DATA_HOME/quorate/coordinator).
+    /// Without it: the only node home in $XDG_DATA_HOME/quorate/nodes (for `serve`:
+    /// $XDG_DATA_HOME/quorate/coordinator).
     #[arg(long, global = true, value_name = "DIR", env = HOME_VARIABLE, hide_env_values = true)]
     home: Option<PathBuf>,
     /// Read the passphrase from the first line of a file
     ///
-    /// Only its owner may be able to read it (chmod 600). Without it, the passphrase is asked for, where one is needed.
+    /// Only its owner may be able to read it (chmod 600). Without it, the passphrase is asked for
+    /// where one is needed.
     #[arg(long, global = true, value_name = "FILE", env = PASSPHRASE_VARIABLE, hide_env_values = true)]
     passphrase_file: Option<PathBuf>,
     /// Print JSON to stdout, for programs
     ///
-    /// One object with a "schema" such as "quorate.request/v1"; one per line while waiting. Members are only ever added
-    /// to a schema. A failure prints "quorate.problem/v1".
+    /// One object with a "schema" such as "quorate.request/v1"; one per line while waiting. A
+    /// schema only ever gets more members. A failure prints "quorate.problem/v1".
     #[arg(long, global = true)]
     json: bool,
-    /// Say nothing on stderr but errors and warnings
+    /// Print only errors and warnings to stderr
     #[arg(long, short, global = true)]
     quiet: bool,
-    /// Never ask; fail, and say which option is missing
+    /// Never ask; fail, and name the missing option
     #[arg(long, global = true)]
     no_input: bool,
-    /// When to use colour; NO_COLOR counts too
+    /// When to use colour: auto, always, never; auto respects NO_COLOR
     #[arg(
         long,
         global = true,
@@ -186,7 +189,7 @@ struct Global {
     color: Color,
 }
 
-/// Does what the command line of this process says.
+/// Runs the command of this process's command line.
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let read = grammar(wanted_color(&arguments)).try_get_matches_from(&arguments);
@@ -217,7 +220,6 @@ fn exit_code(exit: Exit) -> ExitCode {
     ExitCode::from(exit as u8)
 }
 
-/// The grammar, as clap knows it.
 fn grammar(color: Color) -> clap::Command {
     CommandLine::command().color(match color {
         Color::Auto => clap::ColorChoice::Auto,
@@ -226,7 +228,7 @@ fn grammar(color: Color) -> clap::Command {
     })
 }
 
-/// What `--color` says, which clap has to know before it reads the command line.
+/// Reads `--color`, which clap has to know before it parses the command line.
 fn wanted_color(arguments: &[OsString]) -> Color {
     let text = |argument: &OsString| argument.to_str().map(str::to_owned);
     let mut wanted = Color::Auto;
@@ -254,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn every_command_and_option_has_help_and_every_command_an_example() {
+    fn every_command_has_an_example_and_every_option_help() {
         fn check(command: &clap::Command, path: &str) {
             let name = format!("{path} {}", command.get_name());
             assert!(command.get_about().is_some(), "{name} has no help");

@@ -1,4 +1,5 @@
-//! Shows how long work goes on: rows that change on a terminal, a line for each change elsewhere, JSON lines for programs.
+//! Displays the progress of work: rows that change on a terminal, a line for each change elsewhere,
+//! JSON lines for programs.
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Duration;
@@ -10,14 +11,13 @@ use crate::render::{
     Tone, change_sentence, clean, group_sentence, json, member_state, request_sentence, utc, wrap,
 };
 
-/// What is shown of one piece of work.
 pub(super) struct Progress<'a> {
     terminal: &'a Terminal,
     live: Option<Live>,
     last: String,
 }
 
-/// Rows on a terminal; the first is the sentence.
+/// Rows on a terminal. The first contains the sentence.
 struct Live {
     rows: MultiProgress,
     bars: Vec<ProgressBar>,
@@ -34,7 +34,7 @@ impl<'a> Progress<'a> {
         Self { terminal, live, last: String::new() }
     }
 
-    /// A group whose key is being made: its members are the rows.
+    /// Displays a group and its members while a key or new shares are made.
     pub(super) fn group(&mut self, view: &GroupView) -> Result<(), Problem> {
         if self.terminal.is_json() {
             return self.terminal.object("group", &json::group(view, now()));
@@ -48,7 +48,7 @@ impl<'a> Progress<'a> {
         Ok(())
     }
 
-    /// A request that waits: those who still have to do something are the rows.
+    /// Displays a request and the members' decisions while it waits.
     pub(super) fn request(&mut self, view: &RequestView) -> Result<(), Problem> {
         if self.terminal.is_json() {
             return self.terminal.object("request", &json::request(view));
@@ -80,7 +80,7 @@ impl<'a> Progress<'a> {
 }
 
 impl Live {
-    /// Each line has a bar of its own; the first one turns.
+    /// Gives each line its own bar, the first with a spinner.
     fn show(&mut self, lines: &[String]) {
         while self.bars.len() > lines.len() {
             if let Some(bar) = self.bars.pop() {
@@ -103,8 +103,8 @@ impl Live {
     }
 }
 
-/// The sentence, behind which there is room for what turns, and the rows below it; nothing is wider than the terminal, which
-/// would cut it off.
+/// Returns the sentence, with room for the spinner, and the rows below it. They are wrapped,
+/// because the terminal would cut them off.
 fn lines(
     sentence: &str,
     rows: &[(Tone, String)],
@@ -128,7 +128,7 @@ fn lines(
 }
 
 impl Drop for Live {
-    /// Leaves the terminal as it was: the outcome follows on stdout.
+    /// Removes the rows from the terminal, because the outcome follows on stdout.
     fn drop(&mut self) {
         for bar in &self.bars {
             bar.finish_and_clear();

@@ -1,4 +1,4 @@
-//! `quorate reject`: rejects a request, or a proposed change of a group.
+//! `quorate reject`.
 
 use clap::Args;
 use quorate_ceremony::names::AccountName;
@@ -12,9 +12,9 @@ use crate::render::{Tone, json, request_sentence};
 
 /// Reject a request, or a proposed change of a group, with a reason that everybody can read
 ///
-/// A request is over when so many members have rejected it that it cannot reach its approvals any more. A change ends
-/// immediately if an account that would join by it rejects it. Rejecting does not withdraw an approval that is in the
-/// log already.
+/// A request ends when so many members have rejected it that the rest cannot give enough approvals.
+/// A change ends immediately if an account that would join by it rejects it. Rejecting does not
+/// withdraw an approval that is in the log already.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -36,7 +36,8 @@ impl Run for Reject {
             if change.refusals.contains_key(&account) {
                 return show_change(context, &session, &change, "rejected already");
             }
-            // Ordered even after consent: the node takes no part in carrying the change out then.
+            // Sent even after consent, because the node then takes no part in carrying the change
+            // out.
             let consented = change.approvals.contains(&account) || has_accepted(&change, &account);
             let ask = Ask::Reject { id: change.id.to_string(), reason: self.reason };
             session.order(ask).map_err(|problem| match problem.exit() {
@@ -66,12 +67,12 @@ impl Run for Reject {
     }
 }
 
-/// Whether this account would join by the change, and said that it wants to.
+/// Whether this account would join by the change and has accepted.
 fn has_accepted(change: &ChangeView, account: &AccountName) -> bool {
     change.added.contains(account) && !change.not_accepted.contains(account)
 }
 
-/// The log has the consent of who refuses now.
+/// Explains that the log already contains this account's consent.
 fn too_late(change: &ChangeView, account: &AccountName, code: Code) -> Problem {
     let did = if has_accepted(change, account) { "accepted to join by" } else { "approved" };
     let message = format!(

@@ -1,4 +1,4 @@
-//! `quorate request`: what was asked, where it stands, and its files.
+//! `quorate request`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::{Failure, Run, duration};
 use crate::api::{Ask, Code, Problem, RequestView};
 use crate::render::{self, Tone, clause, clean, json, request_in_list, request_sentence, size};
 
-/// Look at requests, and get their documents and signatures
+/// Show requests, and download their documents and signatures
 #[derive(Args, Debug)]
 pub(super) struct Request {
     #[command(subcommand)]
@@ -50,8 +50,8 @@ struct List {}
 
 /// Write a request's signature, or its document, to a file
 ///
-/// The signature goes to FILE.sig (ssh) or FILE.ed25519 (raw) in this directory, where FILE is the document's name. It
-/// is checked with independent code before it is written.
+/// The signature is written to FILE.sig (ssh) or FILE.ed25519 (raw) in this directory, where FILE
+/// is the document's name, after a check with independent code.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -62,7 +62,7 @@ struct Download {
     /// The request's id, or the beginning of it (at least 4 digits)
     #[arg(value_name = "ID")]
     id: String,
-    /// The document that is to be signed, instead of the signature
+    /// Write the document instead of the signature
     #[arg(long, conflicts_with_all = ["wait", "timeout"])]
     document: bool,
     /// Wait until it is signed
@@ -71,7 +71,7 @@ struct Download {
     /// Stop waiting after this time (exit code 4, or 8 if only nodes are missing)
     #[arg(long, value_name = "TIME", value_parser = duration::parse, requires = "wait")]
     timeout: Option<Duration>,
-    /// Where it goes; - writes it to stdout
+    /// Write it to this file; - writes it to stdout
     #[arg(long, short, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Replace the file if it exists
@@ -196,7 +196,8 @@ fn save_document(
     Ok(())
 }
 
-/// The requester chose the name; it must not choose a directory, or a file that something else reads.
+/// Returns a name that is safe to write to. The requester chose the document's name, and must not
+/// choose a directory or a hidden file.
 fn plain_name(name: &str) -> PathBuf {
     let name: String = clean(name).chars().map(|c| if c == '/' { '_' } else { c }).collect();
     match name.trim_start_matches(['.', '-']) {
@@ -210,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_requester_can_not_choose_where_a_file_goes() {
+    fn a_requester_cannot_choose_where_a_file_goes() {
         for (name, plain) in [
             ("contract.pdf", "contract.pdf"),
             ("../../etc/passwd", "_.._etc_passwd"),

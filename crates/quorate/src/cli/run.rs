@@ -5,7 +5,6 @@ use crate::api::{Exit, Problem};
 
 /// A command with its arguments.
 pub(super) trait Run {
-    /// Does what the command is for.
     fn run(self, context: &Context) -> Result<(), Failure>;
 }
 
@@ -14,7 +13,7 @@ pub(super) trait Run {
 pub(super) enum Failure {
     /// A problem that has not been printed yet.
     Problem(Problem),
-    /// The output on stdout reports the failure already; only the exit code is missing.
+    /// The output on stdout already reports the failure; only the exit code is missing.
     Shown(Exit),
 }
 

@@ -1,4 +1,4 @@
-//! `quorate serve`: runs the coordinator.
+//! `quorate serve`.
 
 use std::net::SocketAddr;
 
@@ -14,8 +14,9 @@ use crate::render::Tone;
 
 /// Run the coordinator of this machine's IVNs, until Ctrl-C
 ///
-/// Relays between the members' nodes, keeps the log in order and publishes it. It holds no share of any key: whoever
-/// owns it can delay or drop things, and cannot sign, approve, or change history unnoticed. Restart it at any time.
+/// Relays between the members' nodes, keeps the log in order and publishes it. It holds no share of
+/// any key: its owner can delay or drop things, but cannot sign, approve, or change history
+/// unnoticed. It can be restarted at any time.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -23,7 +24,7 @@ Examples:
   quorate serve --home ./coordinator --listen 0.0.0.0:7420
   QUORATE_LOG=debug quorate serve")]
 pub(super) struct Serve {
-    /// Listen here, instead of where `quorate init` said; port 0 takes a free one
+    /// Listen here instead of at the address that `quorate init` recorded; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
 }
@@ -44,7 +45,7 @@ impl Run for Serve {
         context.wait_for(async {
             let stop = until_stopped()?;
             serve(&home, options, stop, |address| {
-                // A reader that is gone does not stop the coordinator.
+                // The coordinator continues if nobody reads stdout.
                 let _ = context.terminal.show("serving", &ServingView { address }, |page| {
                     page.verdict(Tone::Good, format!("serving at {address}; Ctrl-C stops"));
                 });

@@ -1,4 +1,4 @@
-//! The commands' way to a node: questions, and waiting for answers.
+//! How commands ask a node and wait for its answers.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -16,21 +16,18 @@ use crate::api::{
 use crate::launch::Client;
 use crate::render::change_end;
 
-/// A conversation with the node of one home.
+/// A connection to the node of one home.
 pub(super) struct Session {
-    /// Always there, except while it is dropped.
+    /// Present until the session is dropped.
     client: Option<Client>,
     runtime: Arc<Runtime>,
 }
 
-/// How watching ended.
 #[derive(Debug)]
 pub(super) enum Watched<T> {
-    /// What was waited for came.
     Done(T),
-    /// The time was over.
     TimedOut,
-    /// Somebody pressed Ctrl-C.
+    /// By Ctrl-C.
     Interrupted,
 }
 
@@ -39,18 +36,17 @@ impl Session {
         Self { client: Some(client), runtime }
     }
 
-    /// Whether the node runs in a process of its own.
+    /// Whether the node runs in a separate process.
     pub(super) fn is_running_node(&self) -> bool {
         self.client.as_ref().is_some_and(Client::is_running_node)
     }
 
-    /// One question, one answer.
     pub(super) fn ask(&self, ask: Ask) -> Result<Answer, Problem> {
         let client = self.client.as_ref().ok_or_else(stopped)?;
         self.runtime.block_on(client.ask(ask))
     }
 
-    /// Hears every answer until `each` breaks or the time is over.
+    /// Passes every answer to `each` until it breaks or the time is over.
     pub(super) fn watch<T>(
         &self,
         ask: Ask,
@@ -68,7 +64,7 @@ impl Session {
         });
         let mut interrupts = None;
         let ended = self.runtime.block_on(async {
-            // Where signals cannot be handled, Ctrl-C ends the process as ever.
+            // If signals cannot be handled, Ctrl-C ends the process as usual.
             interrupts = signal(SignalKind::interrupt()).ok();
             tokio::select! {
                 ended = watching => Some(ended),
@@ -85,7 +81,8 @@ impl Session {
         }
     }
 
-    /// Once Ctrl-C was handled, the process has to end by itself at another one, while it does something else than wait.
+    /// Ends the process at the next Ctrl-C. After the first one was handled, the system no longer
+    /// does that.
     fn end_at_the_next(&self, interrupts: Option<Signal>) {
         if let Some(mut interrupts) = interrupts {
             self.runtime.spawn(async move {
@@ -95,7 +92,8 @@ impl Session {
         }
     }
 
-    /// What to say to whoever stops a command that waits for `what`, which stands like this; `look` says how to see it again.
+    /// Explains what happens when a person stops a command that waits for `what`. `sentence` is the
+    /// state of `what`, and `look` explains how to look at it later.
     pub(super) fn interrupted(&self, what: &str, sentence: &str, look: &str) -> Problem {
         let sentence = match sentence.trim_end_matches('.') {
             "" => String::new(),
@@ -135,9 +133,9 @@ impl Session {
         }
     }
 
-    /// The pending change of a group whose id begins like this, if there is exactly one.
+    /// Returns the pending change whose id begins with `id`, if there is exactly one.
     pub(super) fn change(&self, id: &str) -> Result<Option<ChangeView>, Problem> {
-        // Shorter ones are refused where requests are looked for.
+        // The lookup of requests rejects shorter ids.
         let wanted = Some(id.to_ascii_lowercase()).filter(|id| id.len() >= 4);
         let Some(wanted) = wanted else { return Ok(None) };
         let pending = self.groups()?.into_iter().filter_map(|group| group.change);
@@ -146,7 +144,7 @@ impl Session {
         Ok(first.filter(|_| found.next().is_none()).map(|change| *change))
     }
 
-    /// The change that is over and whose id begins like this, if there is exactly one.
+    /// Returns the ended change whose id begins with `id`, if there is exactly one.
     fn past_change(&self, id: &str) -> Result<Option<PastChange>, Problem> {
         match self.ask(Ask::PastChange { id: id.to_owned() })? {
             Answer::PastChange { change } => Ok(change),
@@ -169,7 +167,7 @@ impl Session {
         }
     }
 
-    /// The document of a request: its name and bytes.
+    /// Returns the name and the bytes of a request's document.
     pub(super) fn document(&self, id: EntryId) -> Result<(String, Vec<u8>), Problem> {
         match self.ask(Ask::Document { id: id.to_string() })? {
             Answer::Document { name, document } => Ok((name, document)),
@@ -177,7 +175,7 @@ impl Session {
         }
     }
 
-    /// Something that becomes an entry of the log; its index.
+    /// Gives an order that becomes an entry of the log; returns its id and index.
     pub(super) fn order(&self, ask: Ask) -> Result<(EntryId, u64), Problem> {
         match self.ask(ask)? {
             Answer::Logged { entry, index } => Ok((entry, index)),
@@ -185,7 +183,7 @@ impl Session {
         }
     }
 
-    /// `problem`, or a better one if there is no such group.
+    /// Explains `problem` better if there is no such group.
     pub(super) fn about_group(&self, name: &GroupName, problem: Problem) -> Problem {
         let Ok(groups) = self.groups() else { return problem };
         if groups.iter().any(|group| group.name == *name) {
@@ -201,7 +199,7 @@ impl Session {
         }
     }
 
-    /// `problem`, or a better one if there is no such account.
+    /// Explains `problem` better if there is no such account.
     pub(super) fn about_accounts(&self, names: &[AccountName], problem: Problem) -> Problem {
         let Ok(status) = self.status() else { return problem };
         let Some(unknown) = names.iter().find(|name| !status.accounts.contains_key(*name)) else {
@@ -227,7 +225,7 @@ impl Session {
         }
     }
 
-    /// `problem`, or a better one if no request has this id.
+    /// Explains `problem` better if no request has this id.
     fn about_request(&self, id: &str, problem: Problem) -> Problem {
         let Ok(requests) = self.requests(Ask::Requests) else { return problem };
         let ids: Vec<String> = requests.iter().map(|request| request.id.to_string()).collect();
@@ -257,13 +255,13 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         if let Some(client) = self.client.take() {
-            // What was answered is durable; a disk that fails now loses nothing of it.
+            // All answers are durable, so a disk that fails now loses nothing of them.
             drop(self.runtime.block_on(client.close()));
         }
     }
 }
 
-/// The end of the time that waiting may take, if there is one.
+/// Waits until the timeout, or forever without one.
 async fn after(timeout: Option<Duration>) {
     match timeout {
         Some(timeout) => tokio::time::sleep(timeout).await,
@@ -283,7 +281,7 @@ fn stopped() -> Problem {
         .hint("start it again with `quorate node run`; nothing is lost")
 }
 
-/// The node answered another question.
+/// Reports an answer that does not belong to the question.
 pub(super) fn unexpected(_: &Answer) -> Problem {
     Problem::new(Code::Failed, "the node answered another question than the one asked")
         .hint("is it of another version than this command? `quorate doctor` checks")

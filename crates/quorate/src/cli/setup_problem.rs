@@ -1,4 +1,4 @@
-//! What to say when founding or joining fails, and how to exit.
+//! Exit codes and hints when founding, joining or restoring fails.
 
 use quorate_ceremony::state::refusal::Accounts;
 use std::path::Path;
@@ -14,7 +14,6 @@ use crate::file_problem::FileProblem;
 use crate::keystore::{KeystoreError, ProtectorError};
 use crate::setup::SetupError;
 
-/// The one place where setup's errors get their exit codes and hints.
 pub(super) fn setup_problem(error: &SetupError) -> Problem {
     let problem = |code| Problem::new(code, chain(error));
     let ask_admin = "ask an admin for a new one: quorate invite NAME";

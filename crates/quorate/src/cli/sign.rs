@@ -1,4 +1,4 @@
-//! `quorate sign`: asks a group to sign a file.
+//! `quorate sign`.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -20,9 +20,10 @@ use crate::render::{Tone, clause, commas, json, request_sentence};
 
 /// Ask a group to sign a file
 ///
-/// The members' nodes receive the file, compute the bytes to be signed themselves, and ask their account holders. With
-/// --wait, this command displays who is missing until there is a decision, checks the finished signature with independent
-/// code, and writes it next to the file: FILE.sig for ssh, FILE.ed25519 for raw.
+/// The members' nodes receive the file, compute the bytes to be signed themselves, and ask their
+/// account holders. With --wait, this command displays who is missing until there is a decision,
+/// checks the finished signature with independent code, and writes it next to the file: FILE.sig
+/// for ssh, FILE.ed25519 for raw.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -37,25 +38,28 @@ pub(super) struct Sign {
     /// The group that signs
     #[arg(long, short, value_name = "GROUP", env = "QUORATE_GROUP", hide_env_values = true)]
     group: GroupName,
-    /// What kind of document it is, for groups that sign certain kinds only
+    /// The type of the document, for groups that sign certain types only
     #[arg(long = "type", value_name = "TYPE")]
     document_type: Option<DocumentType>,
-    /// The signature's format: ssh (for ssh-keygen -Y verify and git) or raw (64 bytes, for openssl)
+    /// The signature's format: ssh (for ssh-keygen -Y verify and git) or raw (64 bytes, for
+    /// openssl)
     #[arg(long = "as", value_name = "FORMAT", default_value = "ssh")]
     format: Format,
-    /// What the signature is for, in the ssh format; it verifies for nothing else ["file" if not given]
+    /// The purpose of the signature, in the ssh format; it verifies for no other [default: file]
     #[arg(long, value_name = "NAME")]
     namespace: Option<Namespace>,
-    /// For how long the request is good: 30m, 24h, 7d; the group's policy sets the longest and the default
+    /// How long the request can be approved: 30m, 24h, 7d; the group's policy sets the maximum and
+    /// the default
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     expires: Option<Duration>,
     /// Wait for the signature and write it
     #[arg(long, short)]
     wait: bool,
-    /// Stop waiting after this time (exit code 4, or 8 if only nodes are missing); the request continues
+    /// Stop waiting after this time (exit code 4, or 8 if only nodes are missing); the request
+    /// continues
     #[arg(long, value_name = "TIME", value_parser = duration::parse, requires = "wait")]
     timeout: Option<Duration>,
-    /// Where the signature goes; - writes it to stdout
+    /// Write the signature to this file; - writes it to stdout
     #[arg(long, short, value_name = "FILE", requires = "wait")]
     out: Option<PathBuf>,
     /// Replace the signature file if it exists
@@ -147,7 +151,7 @@ impl Sign {
         }
     }
 
-    /// Without `--wait`: says what happens next.
+    /// Displays what happens next, without `--wait`.
     fn leave(&self, context: &Context, request: &RequestView) -> Result<(), Failure> {
         context.terminal.show("request", &json::request(request), |page| {
             page.verdict(
@@ -167,16 +171,15 @@ impl Sign {
     }
 }
 
-/// What a signature file's name ends in.
 pub(super) fn ending(format: Format) -> &'static str {
     match format {
         Format::Raw => "ed25519",
-        // Ssh, and what may come: `.sig` is what people expect.
+        // People expect `.sig` for ssh and future formats.
         _ => "sig",
     }
 }
 
-/// The request, unless it will never be signed.
+/// Returns the request, or an error if it will never be signed.
 pub(super) fn decided(request: RequestView) -> Result<RequestView, Problem> {
     let code = match request.state {
         RequestStage::Open | RequestStage::Approved | RequestStage::Signed => return Ok(request),
@@ -191,7 +194,7 @@ pub(super) fn decided(request: RequestView) -> Result<RequestView, Problem> {
         .hint(format!("the log has it: quorate request show {}", request.id.short())))
 }
 
-/// Waits until a request is signed, and shows who is missing meanwhile.
+/// Waits until a request is signed, and displays who is missing meanwhile.
 pub(super) fn wait(
     context: &Context,
     session: &Session,
@@ -240,7 +243,7 @@ pub(super) fn wait(
     }
 }
 
-/// Puts the signature file together, which checks it with other code than what made it, and writes it.
+/// Assembles the signature file, checks it with independent code, and writes it.
 pub(super) fn write_signature(
     context: &Context,
     request: &RequestView,
@@ -298,7 +301,7 @@ pub(super) fn write_signature(
     Ok(())
 }
 
-/// The signature file of a signed request; it verifies with the group's key.
+/// Returns the signature file of a signed request, verified with the group's key.
 fn signature_file(request: &RequestView, document: &[u8]) -> Result<Vec<u8>, Problem> {
     let damaged =
         || Problem::new(Code::Failed, "the node's answer about the signature cannot be read");
@@ -313,7 +316,7 @@ fn signature_file(request: &RequestView, document: &[u8]) -> Result<Vec<u8>, Pro
         .map_err(|error| Problem::new(Code::Verification, crate::error_chain::chain(&error)))
 }
 
-/// How a request wants its document signed.
+/// Returns the output format that a request asks for.
 fn output_of(request: &RequestView) -> Result<Output, Problem> {
     let unknown = || {
         Problem::new(

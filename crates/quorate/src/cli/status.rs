@@ -1,4 +1,4 @@
-//! `quorate status`: how the node and its IVN are.
+//! `quorate status`.
 
 use clap::Args;
 
@@ -12,8 +12,9 @@ use crate::render::{
 
 /// Report the state of your node and its IVN: one sentence, then the details
 ///
-/// Exit code 0 if all is well, 7 if the coordinator cannot be reached, 6 if this account may not act (it is suspended or
-/// removed, or has new keys), 3 if the coordinator's log contradicts what this node has verified.
+/// Exit code 0 if all is well, 7 if the coordinator cannot be reached, 6 if this account may not
+/// act (it is suspended or removed, or has new keys), 3 if the coordinator's log contradicts what
+/// this node has verified.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:

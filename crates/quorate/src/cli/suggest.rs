@@ -1,6 +1,6 @@
-//! "Did you mean": the known name that is nearest to an unknown one.
+//! "Did you mean": suggests a known name for an unknown one.
 
-/// The candidate that most probably was meant, if any is near.
+/// Returns the candidate nearest to `unknown`, if one is near enough.
 pub(super) fn nearest<'a>(
     unknown: &str,
     candidates: impl IntoIterator<Item = &'a str>,
@@ -14,7 +14,7 @@ pub(super) fn nearest<'a>(
         .map(|(_, candidate)| candidate)
 }
 
-/// How many characters have to be put in, taken out, replaced, or swapped with their neighbour.
+/// Returns the number of characters to insert, remove, replace, or swap with their neighbour.
 fn distance(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.chars().collect();
     let mut before_last: Vec<usize> = Vec::new();

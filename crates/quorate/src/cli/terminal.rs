@@ -1,4 +1,4 @@
-//! Where words go: data to stdout, talk to stderr, colour only where a person looks.
+//! Output: data to stdout, messages to stderr, colour only on a terminal.
 
 use std::io::{self, IsTerminal, Write as _};
 
@@ -8,19 +8,16 @@ use serde::Serialize;
 use crate::api::{Code, Problem};
 use crate::render::{Page, Stream, Tone};
 
-/// When to use colour.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
 pub(super) enum Color {
     /// On a terminal, unless NO_COLOR is set.
     #[default]
     Auto,
-    /// Always.
     Always,
-    /// Never.
     Never,
 }
 
-/// Both output streams, and what was asked of them.
+/// Both output streams, with the options for them.
 #[derive(Debug)]
 pub(super) struct Terminal {
     json: bool,
@@ -36,28 +33,27 @@ impl Terminal {
         Self { json, quiet, out, err }
     }
 
-    /// Whether stdout is for a program.
     pub(super) fn is_json(&self) -> bool {
         self.json
     }
 
-    /// Whether stderr may have colours.
     pub(super) fn has_color(&self) -> bool {
         self.err.color
     }
 
-    /// How wide a line on stderr may be; `None` where nobody looks.
+    /// The width of a line on stderr in columns; `None` if it is not a terminal.
     pub(super) fn width(&self) -> Option<usize> {
         self.err.width()
     }
 
-    /// Whether a person watches stderr and may see it change.
+    /// Whether stderr can display rows that change.
     pub(super) fn is_live(&self) -> bool {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         self.err.is_terminal && !self.quiet && !self.json && !dumb
     }
 
-    /// The answer of a command: `view` as JSON under `quorate.<noun>/v1`, or what `page` writes.
+    /// Prints the answer of a command: `view` as JSON under `quorate.<noun>/v1`, or what `page`
+    /// writes.
     pub(super) fn show<T: Serialize>(
         &self,
         noun: &'static str,
@@ -72,7 +68,7 @@ impl Terminal {
         write_out(lines.text.as_bytes())
     }
 
-    /// One line of JSON on stdout.
+    /// Prints one line of JSON to stdout.
     pub(super) fn object<T: Serialize>(&self, noun: &'static str, view: &T) -> Result<(), Problem> {
         let document = Document { schema: format!("quorate.{noun}/v1"), view };
         let mut line = serde_json::to_vec(&document).map_err(|error| {
@@ -82,12 +78,12 @@ impl Terminal {
         write_out(&line)
     }
 
-    /// Bytes on stdout as they are: a key, a signature, a script.
+    /// Writes raw bytes to stdout: a key, a signature, a script.
     pub(super) fn bytes(&self, bytes: &[u8]) -> Result<(), Problem> {
         write_out(bytes)
     }
 
-    /// Something that a person may want to know, on stderr; nothing with `--quiet` or `--json`.
+    /// Prints information to stderr, but not with `--quiet` or `--json`.
     pub(super) fn note(&self, page: impl FnOnce(&mut Page)) {
         if !self.quiet && !self.json {
             let mut lines = Page::new(self.err);
@@ -96,14 +92,14 @@ impl Terminal {
         }
     }
 
-    /// Something that may be wrong, on stderr.
+    /// Prints a warning to stderr.
     pub(super) fn warn(&self, text: &str) {
         let mut lines = Page::new(self.err);
         lines.labelled("warning:", Tone::Warn, text);
         write_err(&lines.text);
     }
 
-    /// Why a command failed: on stderr, and with `--json` on stdout too.
+    /// Prints a problem to stderr, and with `--json` to stdout too.
     pub(super) fn problem(&self, problem: &Problem) {
         let mut lines = Page::new(self.err);
         lines.labelled("error:", Tone::Bad, &problem.message);
@@ -113,7 +109,7 @@ impl Terminal {
         }
         write_err(&lines.text);
         if self.json {
-            // Nothing is left to tell if stdout is gone.
+            // Nothing more can be done if stdout is closed.
             let _ = self.object("problem", &Problem { hint, ..problem.clone() });
         }
     }
@@ -126,7 +122,7 @@ struct Document<'a, T> {
     view: &'a T,
 }
 
-/// A reader who has seen enough (`| head`) is no error of ours.
+/// Writes to stdout. A closed pipe (`| head`) is not an error.
 fn write_out(bytes: &[u8]) -> Result<(), Problem> {
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
@@ -139,7 +135,7 @@ fn write_out(bytes: &[u8]) -> Result<(), Problem> {
 }
 
 fn write_err(text: &str) {
-    // If stderr is gone, there is nobody to tell.
+    // Nothing more can be done if stderr is closed.
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 

@@ -1,4 +1,5 @@
-//! A command line that is not understood: said by clap to people, and as every other problem to programs.
+//! Reports a command line that is not understood: clap's message for people, and a problem for
+//! programs.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -8,9 +9,9 @@ use clap::error::ErrorKind;
 use super::terminal::{Color, Terminal};
 use crate::api::{Code, Exit, Problem};
 
-/// Says why `arguments` are not understood, or shows the help that they ask for; the exit code.
+/// Prints why `arguments` are not understood, or the help that they ask for. Returns the exit code.
 pub(super) fn tell(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
-    // If there is nobody to tell, the exit code is all that is left.
+    // If stderr is closed, the exit code must be enough.
     let _ = error.print();
     if error.use_stderr() && wants_json(arguments) {
         let _ = Terminal::new(true, true, Color::Never).object("problem", &problem(error));
@@ -18,12 +19,12 @@ pub(super) fn tell(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage as u8))
 }
 
-/// Whether `--json` is among the options: the grammar, which would know, gave up before it said so.
+/// Whether `--json` is among the options. Parsing failed, so clap did not report it.
 fn wants_json(arguments: &[OsString]) -> bool {
     arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json")
 }
 
-/// What clap says, in the parts that a problem has.
+/// Converts clap's message to a problem.
 fn problem(error: &clap::Error) -> Problem {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return Problem::new(Code::Usage, "the command is not complete").hint("quorate --help");

@@ -1,4 +1,4 @@
-//! What an admin decides about an account: suspended, resumed, removed, other roles.
+//! `quorate account suspend`, `resume`, `remove` and `roles`.
 
 use std::collections::BTreeSet;
 
@@ -20,9 +20,9 @@ use crate::render::{Page, Tone, account_details, account_sentence, commas, json}
 
 /// Suspend an account: its node may not connect, and its statements no longer count
 ///
-/// Its approvals of undecided requests become void, and it has no vote in its groups until an admin resumes it. It keeps
-/// its shares. Use this for a lost device that may turn up again, or while you find out what happened. Needs the admin
-/// role.
+/// Its approvals of undecided requests become void, and it has no vote in its groups until an
+/// admin resumes it. It keeps its shares. Use this for a lost device that may turn up again, or
+/// while you find out what happened. Needs the admin role.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -38,7 +38,8 @@ pub(super) struct Suspend {
 
 /// Resume a suspended account: its node reconnects automatically
 ///
-/// Void approvals stay void: requests that the account had approved need its approval again. Needs the admin role.
+/// Void approvals stay void: requests that the account had approved need its approval again. Needs
+/// the admin role.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -51,9 +52,10 @@ pub(super) struct Resume {
 
 /// Remove an account permanently: its name is not used again
 ///
-/// Its node is disconnected immediately and can no longer sign, but it still has its shares: the members of its groups
-/// should change the groups, so that the remaining shares do not combine with those. To return, a person needs a new
-/// name. Asks for confirmation on a terminal. Needs the admin role.
+/// Its node is disconnected immediately and can no longer sign, but it still has its shares. The
+/// members of its groups should change the groups, so that those shares do not combine with the
+/// others. To return, a person needs a new name. Asks for confirmation on a terminal. Needs the
+/// admin role.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -64,7 +66,7 @@ pub(super) struct Remove {
     /// The account
     #[arg(value_name = "NAME")]
     name: AccountName,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long, short)]
     yes: bool,
     #[command(flatten)]
@@ -73,7 +75,8 @@ pub(super) struct Remove {
 
 /// Set the roles of an account
 ///
-/// Members of groups need the member role. At least one account always keeps the admin role. Needs the admin role.
+/// Members of groups need the member role. At least one account always keeps the admin role. Needs
+/// the admin role.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -83,7 +86,7 @@ pub(super) struct Roles {
     /// The account
     #[arg(value_name = "NAME")]
     name: AccountName,
-    /// All that it may do: member, requester, auditor, admin
+    /// All its roles: member, requester, auditor, admin
     #[arg(
         long,
         required = true,
@@ -97,8 +100,8 @@ pub(super) struct Roles {
 
 #[derive(Args, Clone, Copy, Debug)]
 pub(super) struct Force {
-    /// Do it even if a group is left with fewer healthy shares than it takes to sign: for an account that has to be
-    /// disconnected at any cost
+    /// Do it even if a group is left with too few healthy shares to sign, because the account has
+    /// to be disconnected at any cost
     #[arg(long)]
     pub(super) force: bool,
 }
@@ -107,9 +110,8 @@ pub(super) struct Force {
 struct DecidedView<'a> {
     #[serde(flatten)]
     account: serde_json::Value,
-    /// Of the decision's entry.
     index: u64,
-    /// The groups that were judged to have too few healthy shares by it, or just enough.
+    /// The groups that are left with too few healthy shares to sign, or with just enough.
     judged: &'a [Shortfall],
 }
 
@@ -196,7 +198,6 @@ impl Remove {
     }
 }
 
-/// The account that an admin is about to decide about.
 pub(super) fn find(
     context: &Context,
     name: &AccountName,
@@ -210,7 +211,8 @@ pub(super) fn find(
     Ok((session, view))
 }
 
-/// Nobody decides these things about itself, which the log's rules say better than figures would.
+/// Whether the node's own account is `name`. The log's rules reject that, and their message
+/// explains more than a warning about healthy shares.
 fn is_self(session: &Session, name: &AccountName) -> Result<bool, Problem> {
     Ok(session.status()?.account == *name)
 }

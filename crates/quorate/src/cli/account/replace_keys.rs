@@ -1,5 +1,4 @@
-//! `quorate account replace-keys`: an invitation that gives an account new keys, after its device
-//! was lost.
+//! `quorate account replace-keys`.
 
 use std::time::Duration;
 
@@ -18,10 +17,11 @@ use crate::render::{relative, utc};
 
 /// Give an account new keys, after its device was lost: prints a URL for `quorate join`
 ///
-/// Joining with the URL, in a new home, takes over the account with its roles; the previous node is refused from then on.
-/// The account has no share and no vote in its groups until their members restore its share (`quorate group repair`), so
-/// that an admin cannot vote in other people's names. Until the URL is used, the present keys are valid: if somebody else
-/// may have them, suspend the account first, and resume it when it has joined. Needs the admin role.
+/// Joining with the URL, in a new home, takes over the account with its roles; its previous node is
+/// refused from then on. The account has no share and no vote in its groups until their members
+/// restore its share (`quorate group repair`), so that an admin cannot vote in other people's
+/// names. Until the URL is used, the present keys stay valid: if somebody else may have them,
+/// suspend the account first, and resume it when it has joined. Needs the admin role.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -31,7 +31,7 @@ pub(super) struct ReplaceKeys {
     /// The account
     #[arg(value_name = "NAME")]
     name: AccountName,
-    /// For how long the URL is good: 30m, 24h, 7d
+    /// How long the URL works: 30m, 24h, 7d
     #[arg(long, value_name = "TIME", default_value = "24h", value_parser = duration::parse)]
     expires: Duration,
     #[command(flatten)]
@@ -42,9 +42,9 @@ pub(super) struct ReplaceKeys {
 struct InvitationView<'a> {
     #[serde(flatten)]
     issued: &'a Issued,
-    /// Where the account will have no share until it gets one back.
+    /// The groups in which the account has no share until their members restore it.
     groups: Vec<GroupName>,
-    /// The groups that were judged to have too few healthy shares by it, or just enough.
+    /// The groups that are left with too few healthy shares to sign, or with just enough.
     judged: &'a [Shortfall],
 }
 

@@ -1,5 +1,4 @@
-//! What an admin is shown before an account's shares are lost: the groups that could no longer sign,
-//! or only just.
+//! Checks, before an account loses its shares, which groups could no longer sign, or only just.
 
 use crate::api::{AccountView, Code, Problem};
 use crate::cli::context::Context;
@@ -10,19 +9,17 @@ use quorate_ceremony::names::{AccountName, GroupName};
 use quorate_ceremony::state::Refusal;
 use quorate_ceremony::state::refusal::Accounts;
 
-/// How an account's shares are given up.
+/// Why an account can no longer use its shares.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Loss {
-    /// Until it is resumed.
     Suspended,
-    /// For ever.
     Removed,
-    /// Until the others give them back.
+    /// It gets new keys, and no share until the other members restore it.
     Replaced,
 }
 
 impl Loss {
-    /// `not …`: what is not done.
+    /// Completes "not …", for a command that was not carried out.
     fn participle(self) -> &'static str {
         match self {
             Self::Suspended => "suspended",
@@ -31,7 +28,6 @@ impl Loss {
         }
     }
 
-    /// What to do instead.
     fn instead(self, group: &GroupName, name: &AccountName) -> String {
         match self {
             Self::Suspended | Self::Removed => format!(
@@ -46,8 +42,8 @@ impl Loss {
     }
 }
 
-/// Refuses what would leave a group with fewer healthy shares than it takes to sign, unless it is wanted all the same;
-/// warns of what leaves it with just enough.
+/// Fails if a group would be left with too few healthy shares to sign, except with `force`. Warns
+/// if it would be left with just enough.
 pub(super) fn check(
     context: &Context,
     account: &AccountView,
@@ -71,13 +67,13 @@ pub(super) fn check(
             true => "it can sign nothing then",
             false => "it cannot lose another",
         };
-        // With --quiet and --json, too: it is about what others can do.
+        // With --quiet and --json too, because it affects what other people can do.
         context.terminal.warn(&format!("{}; {what}", shortfall(short)));
     }
     Ok(())
 }
 
-/// Refuses everyone but admins immediately: only an admin is shown figures and asked.
+/// Fails for everyone but admins, before any figures are displayed or questions asked.
 pub(super) fn check_admin(session: &Session) -> Result<(), Problem> {
     let status = session.status()?;
     match status.roles.contains(&Role::Admin) {
@@ -86,7 +82,7 @@ pub(super) fn check_admin(session: &Session) -> Result<(), Problem> {
     }
 }
 
-/// What the groups of an account need from their members now.
+/// Displays what the members of the account's groups should do now.
 pub(super) fn needs(page: &mut Page, account: &AccountView, loss: Loss) {
     let name = &account.account;
     for group in account.groups.iter().filter(|group| group.health.is_some()) {

@@ -10,7 +10,7 @@ use crate::cli::session::{Session, unexpected};
 use crate::cli::{Failure, Run, suggest};
 use crate::render::{Tone, account_details, account_line, json, relative, utc};
 
-/// List all accounts: roles, groups, and whether they may act; and open invitations
+/// List all accounts, with their roles and groups and whether they may act, and open invitations
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -18,7 +18,7 @@ Examples:
   quorate account list --json | jq -r '.accounts[] | select(.standing == \"suspended\").account'")]
 pub(super) struct List {}
 
-/// Show one account: its roles, its keys, what is known of its shares, and what depends on them
+/// Show one account: its roles, its keys, the state of its shares, and what depends on them
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -78,7 +78,7 @@ pub(super) fn accounts(session: &Session) -> Result<AccountsView, Problem> {
     }
 }
 
-/// The account of that name, or which one may be meant.
+/// Returns the account of that name. The error suggests a similar name.
 pub(super) fn account(session: &Session, name: &AccountName) -> Result<AccountView, Problem> {
     let mut all = accounts(session)?.accounts;
     match all.iter().position(|account| account.account == *name) {

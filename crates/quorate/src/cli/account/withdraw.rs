@@ -1,4 +1,4 @@
-//! `quorate account withdraw-invitation`: revokes a URL that nobody has used yet.
+//! `quorate account withdraw-invitation`.
 
 use clap::Args;
 use quorate_ceremony::names::AccountName;
@@ -14,15 +14,16 @@ use crate::render::Tone;
 
 /// Withdraw an invitation that was not used yet: its URL stops working
 ///
-/// Works for an invitation to join (`quorate invite`) and for one to replace keys (`quorate account replace-keys`),
-/// whichever admin made it. The withdrawal is in the log, so the coordinator cannot undo it. Needs the admin role.
+/// Works for an invitation to join (`quorate invite`) and for one to replace keys (`quorate account
+/// replace-keys`), whichever admin made it. The withdrawal is in the log, so the coordinator cannot
+/// undo it. Needs the admin role.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   quorate account list                     which invitations are open
   quorate account withdraw-invitation ben")]
 pub(super) struct WithdrawInvitation {
-    /// Who was invited
+    /// The account that was invited
     #[arg(value_name = "NAME")]
     name: AccountName,
 }
@@ -30,9 +31,8 @@ pub(super) struct WithdrawInvitation {
 #[derive(Serialize)]
 struct WithdrawalView {
     account: AccountName,
-    /// Whether it was to give an account on the roster other keys.
+    /// Whether the invitation was to give an account on the roster new keys.
     replaces_keys: bool,
-    /// Of the withdrawal's entry.
     index: u64,
 }
 
@@ -62,7 +62,6 @@ impl Run for WithdrawInvitation {
     }
 }
 
-/// The open invitation of that name.
 fn open(session: &Session, name: &AccountName) -> Result<Option<InvitedView>, Problem> {
     let mut all = accounts(session)?.invitations.into_iter();
     Ok(all.find(|open| open.account == *name))
@@ -86,7 +85,7 @@ fn not_open(session: &Session, name: &AccountName) -> Problem {
     }
 }
 
-/// `problem`, or a better one if somebody has used the URL meanwhile.
+/// Explains `problem` better if somebody has used the URL meanwhile.
 fn too_late(session: &Session, before: &InvitedView, problem: Problem) -> Problem {
     let name = &before.account;
     match open(session, name) {

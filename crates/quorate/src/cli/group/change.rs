@@ -1,4 +1,4 @@
-//! `quorate group change` and `quorate group refresh`: other members or another min_signers, and the same key.
+//! `quorate group change`, `refresh` and `repair`: new members, min_signers or shares of a key.
 
 use quorate_ceremony::state::refusal::{Accounts, Groups};
 use std::collections::BTreeSet;
@@ -25,12 +25,14 @@ use crate::render::{
 
 /// Propose to change a group's members or min_signers; its key stays
 ///
-/// An admin or a member proposes a change. As many members as it takes to sign have to approve it on their own nodes, and
-/// accounts that join have to accept. Then the nodes share the key again: every member receives a new share, and the old
-/// shares sign until the new ones are in use. The public key, and everything signed with it, stays valid.
+/// An admin or a member proposes a change. As many members as it takes to sign have to approve it
+/// on their own nodes, and accounts that join have to accept. Then the nodes share the key again:
+/// every member receives a new share, and the old shares sign until the new ones are in use. The
+/// public key, and everything signed with it, stays valid.
 ///
-/// A change does not revoke copies: people who have left and kept copies of their old shares can still sign together if
-/// they are as many as it took before. If that is a risk, make a new group with a new key instead.
+/// A change does not revoke copies: former members who kept copies of their old shares can still
+/// sign together if they are as many as it took before. If that is a risk, make a new group with a
+/// new key instead.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -44,13 +46,14 @@ pub(super) struct Change {
     /// How many members it takes to sign; at least 2
     #[arg(long, value_name = "N")]
     min_signers: Option<u16>,
-    /// How many members must approve a request from then on; follows --min-signers if it was the same before
+    /// How many members must approve a request from then on; if it was the same as --min-signers,
+    /// it stays the same
     #[arg(long, value_name = "N")]
     approvals: Option<u16>,
     /// How many members must approve a change from then on; at least --min-signers
     #[arg(long, value_name = "N")]
     approvals_to_change: Option<u16>,
-    /// Make new shares automatically, each time this time has passed; `never` to stop that
+    /// How often new shares are made automatically; `never` stops that
     #[arg(long, value_name = "TIME", value_parser = parse_every)]
     refresh_every: Option<Every>,
     /// Accounts that join, separated by commas; each needs the member role
@@ -59,7 +62,7 @@ pub(super) struct Change {
     /// Members that leave, separated by commas
     #[arg(long, value_name = "ACCOUNT,…", value_delimiter = ',')]
     remove: Vec<AccountName>,
-    /// How long it can be decided and begun; the group's own limit if not given
+    /// How long the change can be decided and begun [default: the group's own limit]
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     expiry: Option<Duration>,
     /// Only show what would change
@@ -71,9 +74,10 @@ pub(super) struct Change {
 
 /// Have a group's nodes make new shares of its key; nothing else changes
 ///
-/// Old shares are destroyed when the new ones are in use: a thief with fewer old shares than it takes to sign can then do
-/// nothing with them. An admin or a member can start it; nobody has to approve, but all members' nodes have to be online.
-/// To do it regularly: quorate group change GROUP --refresh-every 30d.
+/// Old shares are destroyed when the new ones are in use: a thief with fewer old shares than it
+/// takes to sign can then do nothing with them. An admin or a member can start it; nobody has to
+/// approve, but all members' nodes have to be online. To do it regularly: quorate group change
+/// GROUP --refresh-every 30d.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -89,10 +93,11 @@ pub(super) struct Refresh {
 
 /// Restore the lost share of a member
 ///
-/// For a member whose node lost its data, or that has new keys (quorate account replace-keys). As many other members as it
-/// takes to sign have to approve; then as many nodes rebuild the share together, for that member alone: nobody else learns
-/// anything about it, and nobody else's share changes. If somebody else may have the lost device, run `quorate group
-/// refresh` instead: the member receives a new share, and the one on the device stops working.
+/// For a member whose node lost its data, or that has new keys (quorate account replace-keys). As
+/// many other members as it takes to sign have to approve; then as many nodes rebuild the share
+/// together, for that member alone: nobody else learns anything about it, and nobody else's share
+/// changes. If somebody else may have the lost device, run `quorate group refresh` instead: the
+/// member receives a new share, and the one on the device stops working.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -111,7 +116,7 @@ pub(super) struct Repair {
 
 #[derive(Args, Debug)]
 struct Waiting {
-    /// Wait until it is in force, or has failed
+    /// Wait until the change is in force, or has failed
     #[arg(long)]
     wait: bool,
     /// Stop waiting after this time (exit code 4, or 8 if nodes are offline); the change continues
@@ -119,37 +124,33 @@ struct Waiting {
     timeout: Option<Duration>,
 }
 
-/// What a change does, side by side.
 #[derive(Debug, Serialize)]
 struct DryRun {
     group: GroupName,
     dry_run: bool,
     now: Figures,
     after: Figures,
-    /// Everything else that differs, for people; programs find it in the policies.
+    /// All other differences, for people. Programs compare the policies.
     #[serde(skip)]
     rules: Vec<Difference>,
 }
 
-/// A group in figures.
 #[derive(Debug, Serialize)]
 struct Figures {
     members: Vec<AccountName>,
     min_signers: u16,
     max_signers: usize,
-    /// How many shares can be lost before nothing can be signed any more.
+    /// How many more shares can be lost until the group cannot sign.
     may_be_lost: usize,
-    /// How many members have to conspire to sign what the others do not want.
+    /// How many members can sign together against the will of the others.
     must_collude: u16,
     approvals_required: u16,
-    /// How many members have to approve a change.
     approvals_to_change: u16,
-    /// The whole rule.
     policy: Policy,
 }
 
 impl Figures {
-    /// As it is: shares that are lost already cannot be lost again.
+    /// The present figures. Shares that are lost already cannot be lost again.
     fn now(definition: &GroupDefinition, healthy: Option<usize>) -> Self {
         let mut figures = Self::of(definition);
         let healthy = healthy.unwrap_or(figures.max_signers);
@@ -157,7 +158,7 @@ impl Figures {
         figures
     }
 
-    /// As it would be, with new shares for all.
+    /// The figures after a change, which gives all members new shares.
     fn of(definition: &GroupDefinition) -> Self {
         let max_signers = definition.members.len();
         Self {
@@ -248,12 +249,10 @@ impl Run for Repair {
     }
 }
 
-/// What is proposed.
 struct Proposal {
     definition: GroupDefinition,
     expires_in: Option<u64>,
     repairs: Option<AccountName>,
-    /// Who joins.
     added: Vec<AccountName>,
 }
 
@@ -262,7 +261,7 @@ impl Proposal {
         Self { definition, expires_in: None, repairs: None, added: Vec::new() }
     }
 
-    /// Asks the node whether it could be proposed now.
+    /// Asks the node whether the change can be proposed now.
     fn judge(self, session: &Session, group: &GroupView) -> Result<(), Problem> {
         let epoch = group.epoch.unwrap_or_default();
         let Self { definition, expires_in, repairs, added } = self;
@@ -276,7 +275,7 @@ impl Proposal {
     }
 }
 
-/// Why a change cannot be proposed: `problem`, or a better one.
+/// Explains why a change cannot be proposed, better than `problem` where possible.
 fn refusal(
     session: &Session,
     group: &GroupView,
@@ -320,7 +319,7 @@ fn refusal(
     ))
 }
 
-/// Whether they differ in nothing; the order in which members are named makes no group another.
+/// Whether the definitions are the same, apart from the order of the members.
 fn is_same(before: &GroupDefinition, after: &GroupDefinition) -> bool {
     let sorted = |of: &GroupDefinition| {
         let mut of = of.clone();
@@ -330,14 +329,14 @@ fn is_same(before: &GroupDefinition, after: &GroupDefinition) -> bool {
     sorted(before) == sorted(after)
 }
 
-/// A name that is there twice.
+/// Returns a name that occurs twice.
 fn twice<'a>(mut names: impl Iterator<Item = &'a AccountName>) -> Option<&'a AccountName> {
     let mut seen = BTreeSet::new();
     names.find(|name| !seen.insert(*name))
 }
 
 impl Change {
-    /// The group as it would be.
+    /// Returns the definition after the change.
     fn applied_to(&self, mut definition: GroupDefinition) -> Result<GroupDefinition, Problem> {
         let usage = |message: String| Problem::new(Code::Usage, message);
         if let Some(name) = twice(self.add.iter()).or_else(|| twice(self.remove.iter())) {
@@ -382,7 +381,7 @@ impl Change {
     }
 }
 
-/// How often; not at all if absent.
+/// An interval; `None` for never.
 #[derive(Clone, Copy, Debug)]
 struct Every(Option<Duration>);
 
@@ -393,7 +392,7 @@ fn parse_every(text: &str) -> Result<Every, DurationError> {
     }
 }
 
-/// The definition in force, as the node tells it.
+/// Returns the definition in force.
 fn definition_of(group: &GroupView) -> Result<GroupDefinition, Problem> {
     if group.epoch.is_none() {
         let message = format!("{} has no key yet; define it again instead", group.name);
@@ -427,7 +426,7 @@ fn propose(
         session.order(ask).map_err(|problem| refusal(session, group, &members, &added, problem))?;
     let mut group = session.group(&group.name)?;
     if waiting.wait {
-        // Whoever stops waiting has to know that the proposal stands, and how it is decided.
+        // A person who stops waiting has to know that the proposal stands, and how it is decided.
         context.terminal.note(|page| {
             page.sentence(format!(
                 "Proposed, as {}. It continues whether you wait or not; to withdraw it: quorate group cancel {}",
@@ -451,7 +450,7 @@ fn propose(
     Ok(())
 }
 
-/// What the members do about a proposed change, each on its own node: so without `--home`.
+/// Displays how members decide on the change, without `--home`, because each uses its own node.
 fn how_to_decide(context: &Context, group: &GroupView) {
     if let Some(change) = &group.change
         && !change.undecided.is_empty()
@@ -464,7 +463,7 @@ fn how_to_decide(context: &Context, group: &GroupView) {
     }
 }
 
-/// Waits until the change is in force, or is over.
+/// Waits until the change is in force or has failed.
 fn outcome(
     context: &Context,
     session: &Session,
@@ -489,7 +488,6 @@ fn outcome(
     }
 }
 
-/// Now and after, side by side.
 fn table(page: &mut Page, view: &DryRun) {
     let (now, after) = (&view.now, &view.after);
     page.verdict(Tone::Warn, format!("{} would change; nothing was changed", view.group));

@@ -1,4 +1,4 @@
-//! `quorate group create`: defines a group, and shows how its key is made.
+//! `quorate group create`.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,9 +18,10 @@ use crate::render::{self, json, standing};
 
 /// Define a signing group and have its members' nodes make its key
 ///
-/// Needs the admin role. The members' nodes make the key together: each receives a share, and nobody ever has the key.
-/// Key generation starts when all members have accepted and are online, runs automatically, and is tried again if a node
-/// fails; this command only watches. Any --min-signers of the shares can sign.
+/// The members' nodes make the key together: each receives a share, and nobody ever has the key.
+/// Key generation starts when all members have accepted and are online, runs automatically, and is
+/// tried again if a node fails; this command only watches. Any --min-signers of the shares can
+/// sign. Needs the admin role.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -35,28 +36,30 @@ pub(super) struct Create {
     /// The members, separated by commas; each needs the member role
     #[arg(long, value_name = "ACCOUNT,…", value_delimiter = ',', required = true)]
     members: Vec<AccountName>,
-    /// How many members it takes to sign; at least 2. The mathematics enforces it
+    /// How many members it takes to sign; at least 2. Enforced by the mathematics
     #[arg(long, value_name = "N")]
     min_signers: u16,
-    /// How many members must approve a request; at least --min-signers, which is the default. Every node enforces it
+    /// How many members must approve a request; at least --min-signers, which is the default.
+    /// Enforced by every node
     #[arg(long, value_name = "N")]
     approvals: Option<u16>,
-    /// How many members must approve a change of the group; at least --min-signers, which is the default
+    /// How many members must approve a change of the group; at least --min-signers, which is the
+    /// default
     #[arg(long, value_name = "N")]
     approvals_to_change: Option<u16>,
-    /// Make new shares automatically, each time this time has passed; at least an hour
+    /// How often new shares are made automatically; at least an hour
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     refresh_every: Option<Duration>,
-    /// A kind of document that the group signs, and no others; may be given several times
+    /// A type of document that the group signs; if given, it signs no other types; repeatable
     #[arg(long, value_name = "TYPE", value_delimiter = ',')]
     document_type: Vec<DocumentType>,
-    /// Nodes that are set to may approve without asking their account holders
+    /// Nodes that are configured to approve automatically may do so
     #[arg(long)]
     auto_approve: bool,
     /// A member's own request does not count as its approval
     #[arg(long)]
     requester_may_not_approve: bool,
-    /// For how long a request may wait at most
+    /// How long a request can be approved at most
     #[arg(long, value_name = "TIME", default_value = "7d", value_parser = duration::parse)]
     expiry: Duration,
     /// Wait until the group has its key; this is the default
@@ -65,7 +68,8 @@ pub(super) struct Create {
     /// Return as soon as the definition is in the log
     #[arg(long, overrides_with = "wait", conflicts_with = "timeout")]
     no_wait: bool,
-    /// Stop waiting after this time (exit code 4, or 8 if nodes are offline); the key generation continues
+    /// Stop waiting after this time (exit code 4, or 8 if nodes are offline); the key generation
+    /// continues
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     timeout: Option<Duration>,
 }
@@ -104,7 +108,7 @@ impl Run for Create {
 }
 
 impl Create {
-    /// Waits until the group has its key, or cannot get one.
+    /// Waits until the group has its key, or key generation has failed.
     fn watch(&self, context: &Context, session: &Session) -> Result<GroupView, Problem> {
         let name = &self.name;
         let what = format!("the key generation of {name}");

@@ -1,4 +1,4 @@
-//! `quorate group`: signing groups.
+//! `quorate group`.
 
 mod change;
 mod create;
@@ -15,7 +15,7 @@ use super::{Failure, Run};
 use crate::api::{Ask, Code, Exit, GroupStage, GroupView, Problem};
 use crate::render::{self, Page, Tone, commas, group_sentence, group_tone, json, unused};
 
-/// Make signing groups, look at them, and change them
+/// Make, show and change signing groups
 #[derive(Args, Debug)]
 pub(super) struct Group {
     #[command(subcommand)]
@@ -56,8 +56,8 @@ struct List {}
 
 /// Accept membership of a group, as an admin defined it or as a change proposes
 ///
-/// Only needed if this account joined with --ask-before-groups. The key or the new shares are made once all members have accepted.
-/// Look at the group first, with `quorate group show`.
+/// Only needed if this account joined with --ask-before-groups. The key or the new shares are made
+/// once all members have accepted. Look at the group first, with `quorate group show`.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -71,10 +71,10 @@ struct Accept {
 
 /// Cancel a group's running key generation, or withdraw a proposed change
 ///
-/// Admins can do this, and the account that proposed the change. A group without a key can then be defined again under
-/// the same name. A group with a key keeps it, and stays as it is. Some members may already hold new shares from the
-/// cancelled change; `group cancel` lists those that are known. Enough of them together could still sign, so run
-/// `group refresh` afterwards.
+/// Admins can do this, and the account that proposed the change. A group without a key can then be
+/// defined again under the same name. A group with a key keeps it, and stays as it is. Some members
+/// may already hold new shares from the cancelled change; `group cancel` lists those that are
+/// known. Enough of them together could still sign, so run `group refresh` afterwards.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -168,7 +168,7 @@ impl Run for Cancel {
             )),
         };
         let ask = Ask::CancelCeremony { name: self.name.clone() };
-        // Whoever takes a change back may think that nothing is left of it.
+        // Displays members that hold new shares, because those still exist after the withdrawal.
         order(context, &self.name, "cancelled", ask, nothing, |page, group| {
             if let Some(unused) = unused(group) {
                 page.item(Tone::Warn, unused);
@@ -177,10 +177,10 @@ impl Run for Cancel {
     }
 }
 
-/// Gives an order about a group, and shows what became of it.
+/// Gives the node an order about a group, and displays the group afterwards, with `rest`.
 ///
-/// `nothing` says what to tell people instead, where there is nothing that the order could be about: the log's own words
-/// are about sessions and entries then. `rest` says what else there is to know afterwards.
+/// `nothing` returns a message if the order has no object. The log's own message is then about
+/// sessions and entries, which people do not know.
 fn order(
     context: &Context,
     name: &GroupName,
@@ -205,7 +205,7 @@ fn order(
     Ok(())
 }
 
-/// `problem`, or a better one.
+/// Explains `problem` better where possible.
 fn refused(group: &GroupView, nothing: Option<String>, problem: Problem) -> Problem {
     let show = format!("quorate group show {}", group.name);
     match (nothing, &group.change) {

@@ -1,4 +1,4 @@
-//! Waiting for a group, with progress.
+//! Waits for a group and displays its progress.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -11,7 +11,8 @@ use crate::cli::progress::Progress;
 use crate::cli::session::{Session, Watched, unexpected};
 use crate::render::{commas, member_names, standing};
 
-/// Shows the progress of a group until it is settled. `what` names what the command waits for.
+/// Displays the progress of a group until `settled` returns a result. `what` names what the command
+/// waits for.
 pub(super) fn watch(
     context: &Context,
     session: &Session,

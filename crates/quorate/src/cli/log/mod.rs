@@ -1,4 +1,4 @@
-//! `quorate log`: what happened, and proof of it.
+//! `quorate log`.
 
 mod prove;
 mod verify;
@@ -12,7 +12,7 @@ use super::{Failure, Run};
 use crate::api::{Answer, Ask, EntryView, Problem};
 use crate::render::{Page, entry_sentence, json, utc};
 
-/// Read the log, prove what is in it, and check logs of others
+/// Show the log, prove what it contains, and check other logs
 #[derive(Args, Debug)]
 pub(super) struct Log {
     #[command(subcommand)]
@@ -34,10 +34,10 @@ Examples:
   quorate log show --first 0 --limit 100
   quorate log show --all --json | jq -r '.entries[].sentence'")]
 struct Show {
-    /// Index of the first entry; without it, the latest are shown
+    /// Index of the first entry [default: the latest entries are shown]
     #[arg(long, value_name = "INDEX", conflicts_with = "all")]
     first: Option<u64>,
-    /// How many entries at most
+    /// The largest number of entries
     #[arg(long, value_name = "N", default_value_t = 20, conflicts_with = "all")]
     limit: u64,
     /// All entries
@@ -98,7 +98,7 @@ fn entry_line(page: &mut Page, entry: &EntryView) {
     );
 }
 
-/// Of the latest entry, by its author's clock; `None` if there is none to be seen.
+/// Returns the time of the latest entry by its author's clock, if this node can read it.
 pub(super) fn latest_time(session: &Session) -> Option<quorate_ceremony::names::Timestamp> {
     let size = entries(session, 0, 0).ok()?.size;
     entries(session, size.checked_sub(1)?, 1).ok()?.entries.first().map(|entry| entry.at)

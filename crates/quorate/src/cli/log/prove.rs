@@ -1,4 +1,4 @@
-//! `quorate log prove`: a file that shows to anyone with the log's key that something is in the log.
+//! `quorate log prove`.
 
 use std::path::PathBuf;
 
@@ -15,8 +15,8 @@ use crate::render::{Tone, clause, request_sentence};
 
 /// Write a proof that a signature, or any entry, is in the log
 ///
-/// Writes two files: the proof (C2SP tlog-proof) and, beside it, the entry (.entry). Whoever has them and the log's key
-/// can check them without asking anybody.
+/// Writes two files: the proof (C2SP tlog-proof) and, next to it, the entry (.entry). Anyone who
+/// has them and the log's key can check them offline.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -27,7 +27,7 @@ pub(super) struct Prove {
     /// A request's id or the beginning of it (for its signature), or an entry's index
     #[arg(value_name = "REQUEST|INDEX")]
     what: String,
-    /// Where the proof goes
+    /// Write the proof to this file
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
     /// Replace the files if they exist
@@ -88,7 +88,8 @@ impl Run for Prove {
 }
 
 impl Prove {
-    /// A request's id has at least 4 digits and is looked for first; few logs have so many entries that it matters.
+    /// Returns the index of the entry to prove. A request's id has at least 4 digits and takes
+    /// precedence over an index, which few logs are long enough to notice.
     fn index(&self, session: &Session) -> Result<u64, Problem> {
         let as_index = self.what.parse::<u64>().ok();
         match (session.request(&self.what), as_index) {

@@ -1,4 +1,4 @@
-//! `quorate log verify`: checks a log, or a proof from one, without asking anybody.
+//! `quorate log verify`.
 
 use std::path::{Path, PathBuf};
 
@@ -20,9 +20,10 @@ use crate::log_audit::{
 
 /// Check a whole log, or a proof that one entry is in it
 ///
-/// A log is a directory as coordinators publish it (C2SP tlog-tiles), copied from anywhere. Everything in it is computed
-/// again: the Merkle tree, who signed each entry and was allowed to, the key generations, the signatures. Exit code 3 if
-/// anything does not hold. Needs no network and no home.
+/// A log is a directory as coordinators publish it (C2SP tlog-tiles), copied from anywhere.
+/// Everything in it is computed again: the Merkle tree, who signed each entry and was allowed to,
+/// the key generations, the signatures. Exit code 3 if any check fails. Needs no network and no
+/// home.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -35,38 +36,41 @@ pub(super) struct Verify {
     /// The log's directory
     #[arg(value_name = "DIR", required_unless_present_any = ["proof", "misbehaviour"])]
     directory: Option<PathBuf>,
-    /// Check this proof instead, as `quorate log prove` wrote it
+    /// Check this proof instead, which `quorate log prove` wrote
     #[arg(long, value_name = "FILE", conflicts_with_all = ["directory", "ivn", "documents"])]
     proof: Option<PathBuf>,
-    /// The entry that the proof is about [the proof's name with .entry, if not given]
+    /// The entry that the proof is about [default: the proof's name with .entry]
     #[arg(long, value_name = "FILE", requires = "proof")]
     entry: Option<PathBuf>,
-    /// The log's key that you trust, or a file with it [for a proof: that of your home's IVN, if not given]
+    /// The log's key that you trust, or a file with it [default for a proof: the key of your home's
+    /// IVN]
     #[arg(long, value_name = "KEY|FILE")]
     log_key: Option<String>,
-    /// The IVN that it must be the log of
+    /// The id of the IVN whose log this must be
     #[arg(long, value_name = "ID")]
     ivn: Option<IvnId>,
-    /// A directory of documents, as the coordinator keeps them: then the signatures over them are checked, too
+    /// A directory of documents, as the coordinator keeps them, to check the signatures over them
+    /// too
     #[arg(long, value_name = "DIR")]
     documents: Option<PathBuf>,
-    /// A checkpoint of the log from earlier or from elsewhere: the log must go on from there
+    /// An earlier checkpoint of the log, or one from elsewhere, which the log must continue
     #[arg(long, value_name = "FILE", requires = "directory", conflicts_with = "misbehaviour")]
     since: Option<PathBuf>,
-    /// You know by another way that nobody was shown another log up to that checkpoint: changes of groups in there need
-    /// not be confirmed by those who were members before
+    /// Assume that nobody was shown a different log up to that checkpoint, because you have checked
+    /// it by other means: earlier changes of groups then need no confirmation by the previous
+    /// members
     #[arg(long, requires = "since")]
     agreed: bool,
-    /// Fail unless so many members cosigned the log that nobody can be shown another one
+    /// Fail unless enough members cosigned the log that nobody can be shown a different one
     #[arg(long, requires = "directory", conflicts_with = "misbehaviour")]
     require_final: bool,
-    /// Check this proof that the coordinator broke the rules, as nodes keep it. Where it accuses an entry it takes DIR,
-    /// a copy of the log that begins in the same way
+    /// Check this proof that the coordinator broke the rules, as nodes keep it. If it accuses an
+    /// entry, give a copy of the log with the same beginning as DIR
     #[arg(long, value_name = "FILE", conflicts_with_all = ["proof", "ivn"])]
     misbehaviour: Option<PathBuf>,
 }
 
-/// An audit, and how the log compares with what was known of it.
+/// An audit, and how the log compares with an earlier checkpoint.
 #[derive(Serialize)]
 struct AuditView<'a> {
     #[serde(flatten)]
@@ -75,7 +79,6 @@ struct AuditView<'a> {
     since: Option<&'a Since>,
 }
 
-/// What a proof of misbehaviour proves.
 #[derive(Serialize)]
 struct MisbehaviourView {
     proved: bool,
@@ -108,7 +111,7 @@ impl Run for Verify {
     }
 }
 
-/// What the log is held against, beside itself.
+/// What the log is compared with besides itself, and whether it has to be final.
 struct Known {
     since: Option<PathBuf>,
     agreed: bool,
@@ -133,7 +136,7 @@ fn check_log(
     };
     if let Some(Since::Continues { from, to, root }) = since
         && known.agreed
-        // The directory may have become another one since.
+        // The directory may have changed meanwhile.
         && (to, root) == (report.size, report.root)
     {
         report.agree_up_to(from);
@@ -197,7 +200,7 @@ fn check_proof(
     Ok(())
 }
 
-/// A key as text, or in a file.
+/// Reads a key that is given as text or in a file.
 fn read_key(text: &str) -> Result<LogVerifier, Problem> {
     let path = Path::new(text);
     let content = if path.is_file() { file::read_text(path)? } else { text.to_owned() };
@@ -207,7 +210,7 @@ fn read_key(text: &str) -> Result<LogVerifier, Problem> {
     })
 }
 
-/// The log key that the home's genesis names.
+/// Returns the log key that the home's genesis contains.
 fn key_of_home(context: &Context) -> Result<LogVerifier, Problem> {
     let untrusted = || {
         Problem::new(
@@ -223,5 +226,5 @@ fn key_of_home(context: &Context) -> Result<LogVerifier, Problem> {
     LogVerifier::new(origin, &state.genesis().log_key.0).map_err(|_| untrusted())
 }
 
-/// More than an entry can have, in bytes.
+/// In bytes; larger than any entry.
 const ENTRY_LIMIT: u64 = 128 << 10;

@@ -1,4 +1,4 @@
-//! `quorate node backup`: the node in a file.
+//! `quorate node backup`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,12 +26,13 @@ use crate::store::durable;
 
 /// Back up this account's node to a file, sealed under its passphrase
 ///
-/// The backup contains what cannot be recovered otherwise: the account's keys, its shares, and what the node must not
-/// forget. It does not contain the log and documents, which the coordinator provides. Works whether the node runs or not;
-/// a running node needs no passphrase for it, so cron can do it.
+/// The backup contains what cannot be recovered otherwise: the account's keys, its shares, and what
+/// the node must not forget. It does not contain the log and documents, which the coordinator
+/// provides. Works whether the node runs or not; if it runs, no passphrase is needed, so cron can
+/// do it.
 ///
-/// A share is valid for one epoch of its group: back up after each change or refresh of a group, and after each change of
-/// the account's keys. `quorate node restore` refuses an older backup.
+/// A share is valid for one epoch of its group: back up after each change or refresh of a group,
+/// and after each change of the account's keys. `quorate node restore` rejects an older backup.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -39,13 +40,13 @@ Examples:
   quorate node backup --out /media/stick/ben.backup --force --home ./ben
   quorate node backup --out ben.backup --other-passphrase")]
 pub(super) struct Backup {
-    /// Where to; - for stdout
+    /// Write the backup to this file; - writes it to stdout
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Replace a file that is there
+    /// Replace the file if it exists
     #[arg(long)]
     force: bool,
-    /// Seal it under another passphrase than the home's, which is asked for twice
+    /// Seal it under a passphrase other than the home's, which is asked for twice
     ///
     /// For a node whose own passphrase is in a file that would be lost with it.
     #[arg(long)]
@@ -61,7 +62,7 @@ struct BackupView {
     label: Label,
     file: PathBuf,
     bytes: usize,
-    /// Whether it opens with the passphrase of the home.
+    /// Whether the backup opens with the passphrase of the home.
     home_passphrase: bool,
 }
 
@@ -165,7 +166,7 @@ impl Backup {
     }
 }
 
-/// The same backup under another passphrase.
+/// Seals the same backup under a different passphrase.
 fn under_another(
     made: &BackupFile,
     label: &Label,
@@ -182,7 +183,7 @@ fn exists(path: &Path) -> Problem {
         .hint("--force replaces it; --out writes somewhere else")
 }
 
-/// What a backup says of itself.
+/// Displays the label of a backup.
 pub(super) fn describe(page: &mut Page, label: &Label) {
     let Label { ivn, log_size, shares, .. } = label;
     page.field("IVN", ivn);

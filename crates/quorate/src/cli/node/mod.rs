@@ -1,4 +1,4 @@
-//! `quorate node`: runs this account's node, and looks after its home.
+//! `quorate node`.
 
 mod backup;
 mod restore;
@@ -19,7 +19,7 @@ use crate::keystore::Purpose;
 use crate::launch::run;
 use crate::render::Tone;
 
-/// Run this account's node, and look after its home
+/// Run this account's node, back it up, restore it, and rotate its keys
 #[derive(Args, Debug)]
 pub(super) struct Node {
     #[command(subcommand)]
@@ -36,8 +36,9 @@ enum Action {
 
 /// Run the node until Ctrl-C: it holds this account's shares and acts for it
 ///
-/// Keeps trying when the coordinator cannot be reached. Other commands with the same home talk to it, so they need no
-/// passphrase. It can be killed and restarted at any time; interrupted work is resumed or tried again.
+/// Keeps trying when the coordinator cannot be reached. Other commands with the same home use the
+/// running node, so they need no passphrase. It can be killed and restarted at any time;
+/// interrupted work is resumed or tried again.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -72,7 +73,7 @@ impl Run for RunNode {
         context.wait_for(async {
             let stop = until_stopped()?;
             run(&view.home, passphrase, stop, || {
-                // A reader that is gone does not stop the node.
+                // The node continues if nobody reads stdout.
                 let _ = context.terminal.show("running", &view, |page| {
                     page.verdict(
                         Tone::Good,
@@ -86,7 +87,7 @@ impl Run for RunNode {
     }
 }
 
-/// Cancelled by Ctrl-C or SIGTERM.
+/// Returns a token that Ctrl-C or SIGTERM cancels.
 pub(super) fn until_stopped() -> Result<CancellationToken, Problem> {
     let failed = |error| Problem::new(Code::Failed, format!("signals cannot be handled: {error}"));
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
@@ -103,7 +104,7 @@ pub(super) fn until_stopped() -> Result<CancellationToken, Problem> {
     Ok(stop)
 }
 
-/// Sends what long-running commands log to stderr; QUORATE_LOG says how much.
+/// Sends the messages of long-running commands to stderr, at the level of QUORATE_LOG.
 pub(super) fn log_to_stderr(context: &Context) {
     let filter = tracing_subscriber::EnvFilter::builder()
         .with_default_directive(tracing::level_filters::LevelFilter::INFO.into())
@@ -115,6 +116,6 @@ pub(super) fn log_to_stderr(context: &Context) {
         .with_target(false)
         .with_ansi(context.terminal.has_color())
         .finish();
-    // Somebody who set up logging before us wants it otherwise.
+    // Fails if logging was already set up, which then takes precedence.
     let _ = tracing::subscriber::set_global_default(subscriber);
 }

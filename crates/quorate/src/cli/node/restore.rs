@@ -1,4 +1,4 @@
-//! `quorate node restore`: a node's home from a backup.
+//! `quorate node restore`.
 
 use quorate_ceremony::state::refusal::Accounts;
 use std::path::{Path, PathBuf};
@@ -24,11 +24,13 @@ use crate::store::durable;
 
 /// Restore a node's home from a backup
 ///
-/// For a node whose machine or disk is lost. Verifies the whole log first, which takes a connection to the coordinator:
-/// the log has to contain what the node cosigned last, and it shows which shares are still valid. A backup with a share
-/// of an earlier epoch is refused: restore a newer one, or use --even-if-older, which leaves such shares out.
+/// For a node whose machine or disk is lost. Verifies the whole log first, which takes a connection
+/// to the coordinator: the log has to contain what the node cosigned last, and it shows which
+/// shares are still valid. A backup with a share of an earlier epoch is rejected: restore a newer
+/// one, or use --even-if-older, which leaves such shares out.
 ///
-/// Stop the node that it replaces first. Two copies of one node are detected, and then neither signs.
+/// First stop the node that this one replaces. Two copies of one node are detected, and then
+/// neither signs.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -40,13 +42,14 @@ pub(super) struct Restore {
     /// The backup; - reads it from stdin
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Restore the account although shares in the backup are missing or of an earlier epoch; these are left out
+    /// Restore the account even if shares in the backup are missing or of an earlier epoch, without
+    /// these shares
     #[arg(long)]
     even_if_older: bool,
-    /// Where the coordinator is now, if it has moved since
+    /// The address of the coordinator, if it has moved since the backup
     #[arg(long, value_name = "HOST:PORT")]
     hub: Option<String>,
-    /// Only show what the backup says of itself; needs no passphrase, and proves nothing
+    /// Only show the label of the backup; needs no passphrase, and proves nothing
     #[arg(long, conflicts_with_all = ["even_if_older", "hub"])]
     show: bool,
 }
@@ -57,11 +60,10 @@ struct RestoreView {
     ivn: IvnId,
     home: PathBuf,
     made_at: Timestamp,
-    /// Entries of the log, all verified.
+    /// The number of entries in the log, all verified.
     log_size: u64,
-    /// The shares that are restored.
     shares: Vec<LabelledShare>,
-    /// Those that the account should have, and that are not in the backup.
+    /// Shares that the account should have, and that are not in the backup.
     lost: Vec<Lost>,
 }
 
@@ -148,7 +150,7 @@ impl Run for Restore {
     }
 }
 
-/// Before a passphrase is asked for.
+/// Fails if the home exists, before a passphrase is asked for.
 fn check_free(home: &Path) -> Result<(), Problem> {
     let exists = home.join("home.json").exists();
     let is_empty = std::fs::read_dir(home).map_or(true, |mut entries| entries.next().is_none());
@@ -180,7 +182,6 @@ fn show(page: &mut Page, view: &RestoreView) {
     }
 }
 
-/// Why the share in the backup does not work.
 fn why(lost: &Lost) -> String {
     let Lost { group, backup_epoch, epoch, .. } = lost;
     match backup_epoch {
@@ -194,7 +195,7 @@ fn why(lost: &Lost) -> String {
     }
 }
 
-/// How to get a share again.
+/// Explains how to get a share back.
 fn way_out(account: &AccountName, lost: &Lost) -> String {
     let Lost { group, min_signers, .. } = lost;
     match lost.others_can_repair {
@@ -209,7 +210,7 @@ fn way_out(account: &AccountName, lost: &Lost) -> String {
     }
 }
 
-/// The backup is of an earlier epoch.
+/// Rejects a backup of an earlier epoch.
 fn older(account: &AccountName, lost: &[Lost], file: &Path) -> Problem {
     let reasons: Vec<String> = lost.iter().map(why).collect();
     let ways: Vec<String> = lost.iter().map(|lost| way_out(account, lost)).collect();
@@ -227,7 +228,7 @@ fn older(account: &AccountName, lost: &[Lost], file: &Path) -> Problem {
 
 fn not_followed(failed: NotFollowed, home: &Path, account: &AccountName) -> Problem {
     match failed {
-        // There is no node yet that could be asked.
+        // The usual advice needs a node that can be asked, and there is none yet.
         NotFollowed::Problem(problem) if problem.exit() == Exit::NotAllowed => {
             let advice = match problem.code.refusal() {
                 Some(Refusal::Accounts(Accounts::KeysReplaced { .. })) => format!(
@@ -264,5 +265,5 @@ fn not_followed(failed: NotFollowed, home: &Path, account: &AccountName) -> Prob
     }
 }
 
-/// The largest backup that is read: some million signatures.
+/// The largest backup that is read, in bytes: some million signatures.
 const LARGEST: u64 = 256 << 20;

@@ -1,4 +1,4 @@
-//! `quorate node rotate-keys`: gives an account new keys, on its holder's own initiative.
+//! `quorate node rotate-keys`.
 
 use clap::Args;
 use quorate_ceremony::identity::PublicKey;
@@ -22,10 +22,10 @@ use crate::setup::rotate::{finish, state};
 
 /// Give this account new keys; copies of the earlier ones are refused from then on
 ///
-/// For when somebody may have seen them: those that sign this account's statements and cosign the log, and the key of its
-/// certificate. Its shares of groups' keys stay as they are; `quorate group refresh` makes those new. The node must be
-/// stopped, and have sent all that it had to say. It can be killed at any moment and run again: it finishes what was
-/// begun.
+/// For when somebody may have seen the present ones: the keys that sign this account's statements
+/// and cosign the log, and the key of its certificate. Its shares of groups' keys stay as they are;
+/// `quorate group refresh` makes new ones. The node must be stopped and have sent all its
+/// statements. This command can be killed at any moment and run again: it finishes what was begun.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -36,11 +36,10 @@ pub(super) struct RotateKeys {}
 #[derive(Serialize)]
 struct RotationView {
     account: AccountName,
-    /// The new identity key.
     identity: PublicKey,
-    /// Of the entry that states them.
+    /// Of the entry that contains the new keys.
     index: u64,
-    /// Whether this finished what an earlier run had begun.
+    /// Whether this run finished what an earlier one had begun.
     resumed: bool,
 }
 
@@ -69,7 +68,8 @@ impl Run for RotateKeys {
             })?;
         let identity = stated.next.account().identity.public();
         let again = context.command("quorate node rotate-keys");
-        // What the coordinator says is not believed: the present keys are given up when the log shows the next ones.
+        // The coordinator's word is not enough: the present keys stay until the log shows the new
+        // ones.
         let is_shown = context.wait_for(log_shows(home, stated.next)).map_err(|problem| {
             Problem::new(problem.code, format!("not finished: {}", problem.message))
                 .hint(format!("run it again: {again}"))
@@ -100,7 +100,7 @@ impl Run for RotateKeys {
     }
 }
 
-/// The log does not take what is signed with this home's keys.
+/// Explains that the log rejects statements that are signed with this home's keys.
 fn superseded(account: &AccountName) -> Problem {
     let message =
         format!("the keys of account \"{account}\" were replaced; this home has the earlier ones");

@@ -1,4 +1,4 @@
-//! `quorate verify`: checks a signature, and says whose it is.
+//! `quorate verify`.
 
 mod verdict;
 
@@ -15,8 +15,9 @@ use crate::api::{Code, Problem};
 
 /// Check a signature: one verdict, then the checks
 ///
-/// With --key: whether that key signed this file. Without: whether a group of your home's IVN did. Exit code 0 if the
-/// signature is valid, 3 if it is not, 9 if it was made by a key that you did not say you trust.
+/// With --key: whether that key signed this file. Without: whether a group of your home's IVN did.
+/// Exit code 0 if the signature is valid, 3 if it is not, 9 if it was made by a key that is not
+/// trusted.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -27,13 +28,13 @@ pub(super) struct Verify {
     /// The file that was signed; - reads stdin
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The signature [FILE.sig or FILE.ed25519 if not given]
+    /// The signature [default: FILE.sig or FILE.ed25519]
     #[arg(long, short, value_name = "FILE")]
     signature: Option<PathBuf>,
-    /// The public key that you trust: a file with PEM, an ssh-ed25519 line, JWK or 64 hex digits
+    /// A file with the public key that you trust: PEM, an ssh-ed25519 line, JWK or 64 hex digits
     #[arg(long, short, value_name = "FILE")]
     key: Option<PathBuf>,
-    /// What the signature must be for, in the ssh format
+    /// The purpose that the signature must have, in the ssh format
     #[arg(long, short, value_name = "NAME", default_value_t)]
     namespace: Namespace,
 }
@@ -83,7 +84,8 @@ impl Verify {
         }
     }
 
-    /// Whom to trust: the given key, or else the groups of this home that may have made this signature.
+    /// Returns the keys to trust: the given one, or those of the home's groups that may have made
+    /// this signature.
     fn trusted(
         &self,
         context: &Context,
@@ -141,5 +143,5 @@ impl Verify {
     }
 }
 
-/// Far more than any signature file has, in bytes.
+/// In bytes; larger than any signature file.
 const SIGNATURE_LIMIT: u64 = 64 << 10;

@@ -1,4 +1,4 @@
-//! What is true of a signature: one verdict, and the checks that it comes from.
+//! The result of checking a signature: one verdict, and the checks behind it.
 
 use std::path::{Path, PathBuf};
 
@@ -8,15 +8,14 @@ use serde::Serialize;
 use crate::api::Exit;
 use crate::render::{Page, Tone};
 
-/// Says what is true of a signature.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Verdict {
-    /// By a trusted key, over this file.
+    /// A signature over this file by a trusted key.
     Valid,
-    /// Not a signature over this file by the key that it should be by.
+    /// Not a signature over this file by a trusted key.
     Refusal,
-    /// Over this file, or maybe so, by a key that nobody said to trust.
+    /// A signature, possibly over this file, by a key that is not trusted.
     UntrustedKey,
 }
 
@@ -35,7 +34,7 @@ impl Verdict {
 pub(super) enum Outcome {
     Passed,
     Failed,
-    /// A check before it failed.
+    /// Because an earlier check failed.
     NotDone,
 }
 
@@ -68,14 +67,14 @@ pub(super) struct VerificationView {
     signature_file: PathBuf,
     format: Format,
     namespace: Option<String>,
-    /// Who signed, in hex, where that is known.
+    /// The key that signed, in hex, if known.
     verifying_key: Option<String>,
-    /// The group of this home with that key.
+    /// The group of this home that has this key.
     group: Option<String>,
     checks: Vec<Check>,
 }
 
-/// A key that may have signed, and why it would be trusted.
+/// A trusted key that may have signed, with its group if it is from this home.
 pub(super) struct Candidate {
     pub(super) key: [u8; 32],
     pub(super) group: Option<String>,
@@ -90,14 +89,14 @@ impl Candidate {
     }
 }
 
-/// What trying the trusted keys has shown.
+/// The result of trying the trusted keys.
 pub(super) struct Finding<'a> {
     pub(super) signature: &'a SignatureFile,
-    /// The key that the file names.
+    /// The key that the signature file contains.
     pub(super) named: Option<[u8; 32]>,
     pub(super) signer: Option<Candidate>,
     pub(super) failure: Option<(Candidate, VerifyError)>,
-    /// Whether the person said which key.
+    /// Whether `--key` was given.
     pub(super) by_key: bool,
 }
 
@@ -111,7 +110,8 @@ impl Finding<'_> {
         bytes: &[u8],
         output: &Output,
     ) -> VerificationView {
-        // Whether the file is intact, by the key that the signature itself names: worth saying, and no reason to trust.
+        // Whether the file is intact, by the key that the signature itself contains. That is worth
+        // reporting, but no reason for trust.
         let intact = self.named.map(|key| quorate_documents::verify(document, bytes, &key, output));
         let (verdict, sentence) = self.sentence(&file.display().to_string(), intact.as_ref());
         let checks = self.checks(namespace, intact.as_ref());
