@@ -8,14 +8,14 @@ use crate::tidy::problem::Problem;
 /// directory counts. Where there are more, all are printed. When you remove some, lower the number.
 const ALLOWED: &[(&str, &str, usize)] = &[
     ("comment-width", "crates/ceremony/", 64),
-    ("comment-width", "crates/quorate/", 318),
+    ("comment-width", "crates/quorate/", 200),
     ("module-cycles", "testkit/", 7),
     ("one-word-docs", "crates/ceremony/", 15),
-    ("one-word-docs", "crates/quorate/", 25),
+    ("one-word-docs", "crates/quorate/", 21),
     ("phrases", "crates/ceremony/", 31),
-    ("phrases", "crates/quorate/", 304),
+    ("phrases", "crates/quorate/", 153),
     ("test-names", "crates/ceremony/", 35),
-    ("test-names", "crates/quorate/", 28),
+    ("test-names", "crates/quorate/", 27),
 ];
 
 /// Those of `problems` that are in directories with more of them than the rule `name` tolerates,
