@@ -7,22 +7,22 @@ use super::fault::as_text;
 use crate::names::AccountName;
 use crate::state::Group;
 
-/// How a member provably broke the protocol.
+/// A provable violation of the protocol by a member.
 ///
-/// What it takes to decide is in the log: the culprit's own signed messages and, where it is about
-/// a sub-share, a complaint that opens it, with a proof that it does so correctly.
+/// The evidence is in the log: the culprit's own signed messages and, if it is about a sub-share, a
+/// complaint that opens it, with a proof that it does so correctly.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Blame {
-    /// The member.
     pub account: AccountName,
-    /// What it did. As text in JSON, with members by their identifiers.
+    /// Text in JSON, with members by their identifiers.
     #[serde(serialize_with = "as_text")]
     pub fault: keyshare::Fault,
-    /// To whom, if it was one member.
+    /// The victim, if it was one member.
     pub against: Option<AccountName>,
 }
 
-/// What the culprits of a group's running session did.
+/// The faults of the culprits of a group's running session.
 pub(super) fn blame(group: &Group) -> Vec<Blame> {
     let faults = group.faults().into_iter();
     faults

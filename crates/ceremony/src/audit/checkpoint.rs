@@ -1,4 +1,4 @@
-//! The checkpoint of an audited log: who signed it, who cosigned it, and for whom that makes it
+//! The checkpoint of an audited log: its signer, its cosigners, and the groups for which it is
 //! final.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,17 +11,16 @@ use super::fault::Fault;
 use crate::names::AccountName;
 use crate::state::IvnState;
 
-/// The cosigners on the roster.
 pub(super) struct Cosigners {
-    /// Those whose cosignatures count.
+    /// The accounts whose cosignatures count.
     count: BTreeMap<AccountName, CosignerVerifier>,
-    /// The names of those who have no usable key, or are suspended.
+    /// The names of accounts that have no usable key or are suspended.
     ignored: BTreeSet<String>,
 }
 
 impl Cosigners {
-    /// Collects the roster's cosigner keys. No two are the same, the fold sees to that: a
-    /// cosignature does not cover its cosigner's name, so one would count for two.
+    /// Collects the roster's cosigner keys. They are all different, because the fold rejects
+    /// copies: a cosignature does not cover its cosigner's name, so a copied key would count twice.
     pub(super) fn of(state: &IvnState) -> Self {
         let mut cosigners = Self { count: BTreeMap::new(), ignored: BTreeSet::new() };
         for (name, account) in state.accounts() {
@@ -37,13 +36,12 @@ impl Cosigners {
         cosigners
     }
 
-    /// Whether this account's cosignatures count.
     pub(super) fn counts(&self, account: &AccountName) -> bool {
         self.count.contains_key(account)
     }
 
-    /// Signature lines that are by neither the log nor somebody on the roster. Cosignatures that do
-    /// not count are not among them.
+    /// The signature lines that are neither by the log nor by an account on the roster.
+    /// Cosignatures that do not count are not included.
     fn strangers(&self, signed: &SignedCheckpoint, log: &LogVerifier) -> Vec<Fault> {
         let known = |name: &str, id| {
             (name == log.origin().as_str() && id == log.id())
@@ -57,7 +55,7 @@ impl Cosigners {
             .collect()
     }
 
-    /// Who cosigned, and when.
+    /// Returns the accounts that cosigned, and when.
     fn verify(
         &self,
         checkpoint: &VerifiedCheckpoint,
@@ -65,7 +63,7 @@ impl Cosigners {
     ) -> BTreeMap<AccountName, u64> {
         let mut cosigned_by = BTreeMap::new();
         for (account, verifier) in &self.count {
-            // A set of one is not ambiguous.
+            // A set of one cannot be ambiguous.
             let one = CosignerSet::new([verifier.clone()]).unwrap_or_default();
             match checkpoint.cosigned_by(&one) {
                 Ok(cosigners) => {
@@ -79,16 +77,14 @@ impl Cosigners {
     }
 }
 
-/// What a checkpoint is worth.
 pub(super) struct Checked {
     pub(super) signed_by_log: bool,
-    /// Empty unless the checkpoint is the log's, and of the entries' tree.
+    /// Empty unless the checkpoint is by the log's key, and of the entries' tree.
     pub(super) cosigned_by: BTreeMap<AccountName, u64>,
 }
 
-/// Checks a checkpoint of the log whose entries make the tree `entries`.
-///
-/// Only a whole roster tells who is a stranger.
+/// Checks a checkpoint of the log whose entries make the tree `entries`. Strangers are found only
+/// if the roster is complete.
 pub(super) fn check(
     signed: &SignedCheckpoint,
     log: &LogVerifier,

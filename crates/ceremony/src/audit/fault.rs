@@ -1,4 +1,4 @@
-//! What can be wrong with a log, each with where it is.
+//! The faults of a log, and where they are.
 
 use quorate_log::note::KeyName;
 use quorate_log::tree::TreeHead;
@@ -7,7 +7,6 @@ use serde::{Serialize, Serializer};
 use crate::names::{AccountName, EntryId, GroupName, IvnId};
 use crate::state::Refusal;
 
-/// Something that does not hold.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error, Serialize)]
 #[serde(tag = "fault", rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -17,12 +16,11 @@ pub enum Fault {
     OtherIvn { expected: IvnId, found: IvnId },
     #[error("the log's genesis names the log key {found}, not {expected}")]
     OtherLogKey { expected: String, found: String },
-    /// An entry breaks the log's rules. Entries after it were only hashed.
+    /// An entry breaks the log's rules. Later entries were only hashed.
     #[error("entry {index} is not admissible: {reason}")]
     Inadmissible { index: u64, reason: Refusal },
     #[error("the checkpoint is not the log's: {reason}")]
     Checkpoint {
-        /// Why not.
         #[serde(serialize_with = "as_text")]
         reason: quorate_log::checkpoint::CheckpointError,
     },
@@ -33,7 +31,7 @@ pub enum Fault {
     OtherTree { entries: TreeHead, checkpoint: TreeHead },
     #[error("the cosignature of \"{account}\" on the checkpoint does not verify")]
     Cosignature {
-        /// Whose it claims to be. That proves nothing against that account.
+        /// The account that the cosignature names. This proves nothing against that account.
         account: AccountName,
     },
     #[error("the checkpoint carries a signature by {name}, who is not on the roster with that key")]
@@ -43,23 +41,16 @@ pub enum Fault {
          the coordinator shows different logs"
     )]
     ConfirmsOtherLog { index: u64, group: GroupName },
-    /// A key came into use whose session somebody certified otherwise than it was.
+    /// A key came into use without this participant's certification of the recomputed transcript
+    /// and key.
     #[error(
         "entry {index} starts to use a key of group \"{group}\" that \"{account}\" did not certify"
     )]
-    Certification {
-        /// Index of the entry.
-        index: u64,
-        /// The group.
-        group: GroupName,
-        /// Whose certification is missing, or of another transcript or key.
-        account: AccountName,
-    },
+    Certification { index: u64, group: GroupName, account: AccountName },
     #[error("the signature in entry {index} for request {request} does not hold: {why}")]
     Signature { index: u64, request: EntryId, why: SignatureFault },
 }
 
-/// What is wrong with a signature.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error, Serialize)]
 #[serde(tag = "why", rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the messages say it")]
@@ -74,10 +65,10 @@ pub enum SignatureFault {
     TooFewSigners { signers: usize, min_signers: u16 },
     #[error("the signed messages of \"{account}\" do not fit")]
     Messages { account: AccountName },
-    /// The shares make another signature: the entry names the wrong signers.
+    /// The shares make a different signature: the entry names the wrong signers.
     #[error("the shares of its signers do not add up to it")]
     Sum,
-    /// A share is not one of that signer's for the document.
+    /// The share is not that signer's share for the document.
     #[error("the share of \"{account}\" is not one for this document")]
     Share { account: AccountName },
     #[error("it does not verify under the group's key for the document that was requested")]
@@ -87,7 +78,7 @@ pub enum SignatureFault {
 }
 
 impl Fault {
-    /// Index of the entry that it is about, if it is about one.
+    /// The index of the entry that it is about, if any.
     pub fn index(&self) -> Option<u64> {
         match self {
             Self::Inadmissible { index, .. }

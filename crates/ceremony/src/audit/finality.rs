@@ -1,4 +1,4 @@
-//! The end of an audit: the checkpoint, for whom it is final, and the report.
+//! The end of an audit: the checkpoint, the groups for which it is final, and the report.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ use crate::names::{AccountName, Timestamp};
 use crate::state::{Confirmation, Group, RequestState, Status};
 
 impl Auditor {
-    /// Checks the checkpoint and sums up.
+    /// Checks the checkpoint and makes the report.
     pub(super) fn report(
         mut self,
         signed: &SignedCheckpoint,
@@ -95,8 +95,8 @@ impl Auditor {
             .map(|(_, report)| report.clone())
             .collect();
         sessions.sort_by_key(|session| session.started);
-        // An admin can give members new keys, and suspend them: neither makes a log final. Only
-        // the group itself can decide that it takes fewer.
+        // An admin can suspend members and give them new keys, but this does not make a log final.
+        // Only the group itself can reduce the number of cosignatures.
         let able = definition.members.iter().filter(|member| group.has_say(member));
         let cosigned_by: Vec<_> =
             able.filter(|member| cosigned.contains(member)).cloned().collect();
@@ -134,11 +134,11 @@ fn is_final(cosigned: usize, needed: usize, confirmations: &[ConfirmationReport]
 }
 
 impl AuditReport {
-    /// Takes the log's first `size` entries as agreed on: the verifier knows, by another way than
-    /// from this log, that nobody was shown others. So it does not matter any more whether enough
-    /// members' cosignatures show that they saw a change of a group in there.
+    /// Takes the log's first `size` entries as agreed: the verifier knows from a different source
+    /// that all members have these entries. Changes of groups in these entries then need no
+    /// cosignatures.
     ///
-    /// That these are the entries that were agreed on is not checked here.
+    /// This function does not check that these are the entries that were agreed.
     pub fn agree_up_to(&mut self, size: u64) {
         for group in &mut self.groups {
             group.confirmations.iter_mut().for_each(|it| it.agreed = it.index < size);

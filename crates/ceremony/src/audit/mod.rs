@@ -1,4 +1,4 @@
-//! Audit: replays a whole log offline and says what is true.
+//! Audit: replays a whole log offline and reports what is true.
 //!
 //! ```text
 //! entries ──▶ the fold that nodes and coordinator use ──▶ roster, groups, requests
@@ -6,12 +6,11 @@
 //!    └──▶ Merkle tree ──▶ checkpoint: the log's signature, the roster's cosignatures
 //! ```
 //!
-//! An auditor trusts nobody: not the coordinator, who may have shown others another log (that takes
-//! cosignatures to rule out, see [`Verdict`]), and not the person who handed the log over, who may
-//! have made up an IVN of its own (that takes an [`Anchor`]). What could not be checked is reported
-//! as not checked.
+//! An auditor trusts nobody. The coordinator may have shown a different log to others, which only
+//! cosignatures can exclude (see [`Verdict`]). The person that delivered the log may have made up
+//! an IVN, which only an [`Anchor`] can exclude. Checks that were impossible are reported as such.
 //!
-//! A log that was cut short to an earlier checkpoint is a log. To notice that, compare sizes.
+//! A log that was cut to an earlier checkpoint is a valid log. Compare sizes to notice that.
 
 mod blame;
 mod checkpoint;

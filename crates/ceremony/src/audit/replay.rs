@@ -1,9 +1,10 @@
-//! The replay: every entry through the fold that nodes use, and what the fold leaves out.
+//! The replay: every entry goes through the fold that nodes use and through checks that the fold
+//! leaves out.
 //!
-//! - Upon an entry that the fold does not admit: stop. What follows is hashed only.
+//! - Upon an entry that the fold does not admit: stop. Later entries are only hashed.
 //! - Upon the start, certification, abort or success of a session: note its outcome.
-//! - Upon a request or an approval: count consents again, without the fold.
-//! - Upon a signature: check it against these consents, and its signers' shares and nonces.
+//! - Upon a request or an approval: count approvals again, without the fold.
+//! - Upon a signature: check it against these approvals, and its signers' shares and nonces.
 //! - Upon a confirmation by previous members: its checkpoint must be one of this log.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,17 +25,16 @@ use super::fault::Fault;
 use super::report::{AuditReport, ReusedNonces, SessionOutcome, SessionReport, SignatureReport};
 use super::signature::{Consents, Signed};
 
-/// What the auditor knew of the log beforehand, from somebody it trusts. Either names the IVN
-/// beyond doubt.
+/// What the auditor knew of the log beforehand, from a trusted source. Either field identifies the
+/// IVN.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Anchor {
-    /// The IVN's id.
     pub ivn: Option<IvnId>,
-    /// The log's key and name.
     pub log_key: Option<LogVerifier>,
 }
 
-/// Why there is nothing to report on.
+/// Why there is nothing to report.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum NoIvn {
@@ -48,12 +48,11 @@ pub enum NoIvn {
 
 /// Replays the log with these entries, in order from 0, and this checkpoint.
 ///
-/// Every check is in [`AuditReport`]; the result does not depend on who asks, only on the
-/// arguments.
+/// All checks are in [`AuditReport`], which depends only on the arguments.
 ///
 /// # Errors
 ///
-/// [`NoIvn`] if the entries are not those of any IVN. Whatever else is wrong is in the report:
+/// [`NoIvn`] if the entries are not those of any IVN. All other problems are in
 /// [`AuditReport::faults`].
 pub fn replay(
     entries: impl IntoIterator<Item = Vec<u8>>,
@@ -71,7 +70,7 @@ pub fn replay(
     Ok(auditor.report(checkpoint, anchor, &log))
 }
 
-/// The verifier of the log that `genesis`, the bytes of an entry 0, founds.
+/// Returns the verifier of the log that `genesis`, the bytes of entry 0, founds.
 ///
 /// # Errors
 ///
@@ -80,24 +79,23 @@ pub fn log_key(genesis: &[u8]) -> Result<LogVerifier, NoIvn> {
     Auditor::found(genesis).map(|(_, log)| log)
 }
 
-/// An audit under way.
 pub(super) struct Auditor {
     pub(super) state: IvnState,
     pub(super) frontier: Frontier,
     pub(super) consents: Consents,
     pub(super) sessions: BTreeMap<SessionId, (GroupName, SessionReport)>,
-    /// Those of them that are not over.
+    /// The sessions that are not over.
     pub(super) running: BTreeSet<SessionId>,
-    /// The tree's root by its size, from the first change of a group that previous members have not
-    /// confirmed yet.
+    /// The tree's root by its size, from the first change of a group that the previous members have
+    /// not confirmed.
     pub(super) roots: BTreeMap<u64, Hash>,
     pub(super) kinds: BTreeMap<&'static str, u64>,
     pub(super) signatures: Vec<SignatureReport>,
-    /// Which signature's entry each pair of commitments is in.
+    /// The index of the signature entry that contains each pair of commitments.
     pub(super) commitments: BTreeMap<(AccountName, [u8; 64]), u64>,
     pub(super) reused_nonces: Vec<ReusedNonces>,
     pub(super) faults: Vec<Fault>,
-    /// After an inadmissible entry nothing that follows means anything.
+    /// After an inadmissible entry, later entries have no meaning.
     pub(super) stopped: bool,
 }
 
@@ -127,7 +125,7 @@ impl Auditor {
         Ok((auditor, log))
     }
 
-    /// Compares with what the caller knew.
+    /// Compares the log with the caller's prior knowledge.
     fn compare(&mut self, anchor: &Anchor, log: &LogVerifier) {
         let found = self.state.ivn();
         if let Some(expected) = anchor.ivn.filter(|expected| *expected != found) {
@@ -139,7 +137,6 @@ impl Auditor {
         }
     }
 
-    /// Takes the next entry.
     pub(super) fn add(&mut self, bytes: &[u8], documents: &mut dyn Documents) {
         let index = self.frontier.size();
         self.frontier.append(leaf_hash(bytes));
@@ -164,14 +161,14 @@ impl Auditor {
         documents: &mut dyn Documents,
     ) -> Result<(), Refusal> {
         let body = &entry.statement().body;
-        // The fold lets go of a session's messages when its key comes into use.
+        // The fold drops a session's messages when its key comes into use.
         let transcript = match body {
             Body::EpochStarted { session, .. } => {
                 self.state.group_of_session(*session).and_then(Group::certificate)
             }
             _ => None,
         };
-        // It lets go of a repair when its recipient has certified.
+        // The fold drops a repair when its recipient has certified.
         let repaired = match body {
             Body::CeremonyCertified { session, .. } => {
                 let group = self.state.group_of_session(*session);
@@ -254,7 +251,7 @@ impl Auditor {
                 self.consents.void(account);
                 self.note_closed(index);
             }
-            // An account on the roster gets new keys; a new account has consented to nothing yet.
+            // An account on the roster gets new keys. A new account has not approved anything.
             Body::AccountAdmitted { .. } => {
                 if let Author::Account(account) = &entry.statement().author {
                     self.consents.void(account);
@@ -267,7 +264,7 @@ impl Auditor {
         Ok(())
     }
 
-    /// Remembers the tree's root as long as a checkpoint of it may be shown by a later entry.
+    /// Remembers the tree's root as long as a later confirmation may contain a checkpoint of it.
     fn note_root(&mut self) {
         let mut confirmations = self.state.groups().values().flat_map(|group| &group.confirmations);
         if confirmations.any(|confirmation| confirmation.confirmed.is_none()) {
@@ -278,7 +275,7 @@ impl Auditor {
         }
     }
 
-    /// The checkpoint in a confirmation has to be one of this log.
+    /// The checkpoint in a confirmation must be one of this log.
     fn check_confirmation(&mut self, index: u64, group: &GroupName, checkpoint: &str) {
         let head = checkpoint.parse::<SignedCheckpoint>().map(|it| it.unverified().head());
         let is_ours = head.is_ok_and(|head| self.roots.get(&head.size) == Some(&head.root));
@@ -287,14 +284,14 @@ impl Auditor {
         }
     }
 
-    /// Notes the sessions that entry `index` closed without saying so itself.
+    /// Notes the sessions that entry `index` closed as a side effect.
     fn note_closed(&mut self, index: u64) {
         let mut closed = Vec::new();
         for session in &self.running {
             let Some((group, _)) = self.sessions.get(session) else { continue };
             let Ok(group) = self.state.group(group) else { continue };
             if group.session.as_ref().is_none_or(|running| running.session != *session) {
-                // A change that displaces another one forgets its sessions: they were called off.
+                // A change that replaces another one drops its cancelled sessions.
                 let past = group.past.iter().find(|past| past.session == *session);
                 let reason = past.map_or(AbortReason::Cancelled, |past| past.reason.clone());
                 closed.push((*session, reason));
@@ -313,7 +310,7 @@ impl Auditor {
         }
     }
 
-    /// Notes a certification, if it is of what the messages come to.
+    /// Notes a certification if it matches the messages.
     fn certified(&mut self, session: SessionId, entry: &Entry, certificate: (Digest, Digest)) {
         let recomputed = self.state.group_of_session(session).and_then(Group::certificate);
         if recomputed == Some(certificate)
@@ -324,7 +321,7 @@ impl Auditor {
         }
     }
 
-    /// A key counts only if everybody certified it.
+    /// A key counts only if all participants certified it.
     fn check_certified(&mut self, index: u64, session: SessionId) {
         let Some((name, report)) = self.sessions.get(&session) else { return };
         let Ok(group) = self.state.group(name) else { return };

@@ -1,5 +1,6 @@
-//! Checks of signatures that the fold leaves out: some take the document, and some are made again
-//! from the entries alone, so that invariant S2 does not rest on one piece of bookkeeping.
+//! Checks of signatures that the fold leaves out. Some need the document, and some repeat the
+//! fold's checks from the entries alone, so that invariant S2 does not depend on one piece of
+//! bookkeeping.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +16,7 @@ use crate::names::{AccountName, EntryId, GroupName, SessionId};
 use crate::signing::{FIRST_EPOCH, SigningSession, Subject};
 use crate::state::{Group, GroupKey, IvnState, RequestState};
 
-/// Who consented to what, by the entries seen so far.
+/// The approvals in the entries so far.
 #[derive(Debug, Default)]
 pub(super) struct Consents(BTreeMap<EntryId, Asked>);
 
@@ -28,7 +29,7 @@ struct Asked {
 }
 
 impl Consents {
-    /// A request, admitted as `state`, to `group`.
+    /// Adds a request, admitted as `state`, to `group`.
     pub(super) fn requested(&mut self, state: &RequestState, group: &Group) {
         let consents = state.policy.rule.requester_may_approve && group.has_say(&state.requester);
         let asked = Asked {
@@ -40,8 +41,8 @@ impl Consents {
         self.0.insert(state.id, asked);
     }
 
-    /// The group has started a new epoch: only consents of those who hold shares now count, and
-    /// never fewer than before.
+    /// The group has started a new epoch. Only approvals of the present holders count, and never
+    /// fewer than before.
     pub(super) fn moved(&mut self, group: &Group) {
         let definition = &group.definition;
         for asked in self.0.values_mut().filter(|asked| asked.group == definition.name) {
@@ -51,21 +52,20 @@ impl Consents {
         }
     }
 
-    /// An account that cannot sign any more: what it consented to and is not signed takes others.
+    /// This account cannot sign any more, so its approvals of unsigned requests are void.
     pub(super) fn void(&mut self, account: &AccountName) {
         for asked in self.0.values_mut() {
             asked.consented.remove(account);
         }
     }
 
-    /// A member's consent.
     pub(super) fn consented(&mut self, request: EntryId, account: &AccountName) {
         if let Some(asked) = self.0.get_mut(&request) {
             asked.consented.insert(account.clone());
         }
     }
 
-    /// What is wrong with a signature by these signers that comes now.
+    /// Returns what is wrong with a new signature by these signers.
     pub(super) fn fault(
         &self,
         request: EntryId,
@@ -94,7 +94,6 @@ pub(super) struct Signed<'a> {
     pub(super) signers: &'a [SignerRecord],
 }
 
-/// What could be checked.
 #[derive(Debug)]
 pub(super) struct Checks {
     pub(super) sum: Check,
@@ -117,8 +116,7 @@ impl Checks {
 }
 
 impl Signed<'_> {
-    /// Checks shares and signature, as far as it goes without the document, and with it if
-    /// `documents` has it.
+    /// Checks the shares and the signature, with the document if `documents` contains it.
     pub(super) fn check(&self, state: &IvnState, documents: &mut dyn Documents) -> Checks {
         let found = state.request(self.request).and_then(|request| {
             let group = state.group(&request.request.group)?;
@@ -162,7 +160,7 @@ impl Signed<'_> {
         }
     }
 
-    /// Opens the signers' messages, which takes that each signed its own.
+    /// Opens the signers' messages. Fails if one is not signed by its signer.
     fn contributions(
         &self,
         state: &IvnState,
@@ -214,7 +212,6 @@ fn messages_of(record: &SignerRecord) -> SignatureFault {
     SignatureFault::Messages { account: record.account.clone() }
 }
 
-/// What the signers contributed.
 struct Contributions {
     commitments: BTreeMap<Identifier, Commitments>,
     shares: BTreeMap<Identifier, SignatureShare>,
@@ -223,7 +220,7 @@ struct Contributions {
 impl Contributions {
     /// Whether the shares' sum is the scalar of the signature (RFC 9591, section 5.3).
     ///
-    /// Takes no document. The fold asks the same; here it is asked once more by other code.
+    /// This needs no document. It repeats a check of the fold with different code.
     fn add_up_to(&self, signature: &[u8]) -> bool {
         let Some((_, scalar)) = signature.split_first_chunk::<32>() else { return false };
         let mut sum = Scalar::ZERO;
@@ -235,7 +232,7 @@ impl Contributions {
         sum.as_bytes() == scalar
     }
 
-    /// A signer whose share is not one for `message`.
+    /// The signer whose share is wrong for `message`.
     fn wrong_share(&self, key: &GroupKey, message: &[u8]) -> Option<AccountName> {
         let wrong = self.shares.iter().find(|(from, share)| {
             sign::verify_share(&key.public, &self.commitments, **from, share, message).is_err()

@@ -1,5 +1,5 @@
-//! Audits of logs that only the fold's own tests can make: with faults that it does not admit, and
-//! with changes of groups.
+//! Audits of logs with changes of groups, and of logs with faults that the fold does not admit,
+//! which only its own tests can make.
 
 use super::replay::Auditor;
 use super::*;
@@ -30,7 +30,7 @@ fn audited(log: &TestLog, cosigners: &[&str]) -> AuditReport {
     replay(entries, checkpoint.as_signed(), &Anchor::default(), &mut NoDocuments).unwrap()
 }
 
-/// A board of ada, ben and cyd, two of whom sign; dan and eve could join.
+/// A board of ada, ben and cyd, two of whom sign. Dan and eve could join.
 fn before() -> TestLog {
     let mut log = TestLog::keyed();
     for account in ["dan", "eve"] {
@@ -40,7 +40,7 @@ fn before() -> TestLog {
     log
 }
 
-/// Cyd, dan and eve are the board: proposed by cyd and approved by ada. Ben knows nothing of it.
+/// Cyd proposed a board of cyd, dan and eve, and ada approved. Ben does not know of it.
 fn changed() -> TestLog {
     let mut log = before();
     let after = log.board_of(&["cyd", "dan", "eve"], 2);
@@ -58,7 +58,7 @@ fn change_confirmed(
     log.coordinator_says(Body::ChangeConfirmed { group: board(), epoch: 2, checkpoint })
 }
 
-/// Cyd, one of two who sign, is in league with the coordinator and cosigns both.
+/// Cyd, one of the two signers, colludes with the coordinator and cosigns both.
 #[test]
 fn a_change_that_was_kept_from_members_makes_no_log_final() {
     let (with, without) = (changed(), before());
@@ -68,7 +68,7 @@ fn a_change_that_was_kept_from_members_makes_no_log_final() {
     assert_eq!((confirmation.epoch, confirmation.needed, confirmation.confirmed), (2, 3, false));
     assert_eq!(confirmation.cosigned_by, [name("cyd")]);
     assert_eq!(audited(&without, &["ada", "ben", "cyd"]).verdict, Verdict::Final);
-    // Only if ben and ada have seen it.
+    // The log is final only if ben and ada have cosigned it.
     let all = ["ada", "ben", "cyd", "dan", "eve"];
     assert_eq!(audited(&with, &all).verdict, Verdict::Final);
 }
@@ -118,7 +118,7 @@ fn a_change_is_confirmed_by_the_keys_that_its_members_had_then() {
     let mut log = changed();
     log.wait(1);
     log.replace_keys("ben", "new").unwrap();
-    // Ada is an admin. The keys that she gave to ben's account say nothing of what ben saw.
+    // Ada is an admin. The keys that she gave to ben's account prove nothing about what ben saw.
     let forged = log.checkpoint(&["ada", "ben", "cyd", "dan", "eve"]);
     assert_eq!(
         change_confirmed(&mut log, &forged.to_string()),
@@ -148,7 +148,7 @@ fn cosignatures_of_another_log_confirm_no_change() {
     assert_eq!(log.entries.len(), other.entries.len());
     assert_ne!(log.entries.last(), other.entries.last());
     let elsewhere = other.checkpoint(&["ada", "ben", "cyd"]).to_string();
-    // The fold does not know the tree. The auditor does.
+    // The fold does not know the tree, but the auditor does.
     change_confirmed(&mut log, &elsewhere).unwrap();
     let index = log.entries.len() as u64 - 1;
     let report = audited(&log, &["cyd", "dan", "eve"]);
@@ -164,14 +164,14 @@ fn new_shares_for_the_same_members_need_no_confirmation() {
     assert_eq!(audited(&log, &["ada", "ben", "cyd"]).verdict, Verdict::Final);
 }
 
-/// A board of four of whom two sign.
+/// A board of four, of whom two sign.
 fn board_of_four() -> TestLog {
     let mut log = before();
     log.change(&["ada", "ben", "cyd", "dan"], 2, session(2));
     log
 }
 
-/// Ben's account gets other keys, and with ada's consent his share.
+/// Ben's account gets new keys and, with ada's approval, his share.
 fn replace_ben(log: &mut TestLog) {
     log.replace_keys("ben", "new").unwrap();
     let definition = log.group().definition.clone();
@@ -187,8 +187,8 @@ fn replace_ben(log: &mut TestLog) {
     log.certifies("ben").unwrap();
 }
 
-/// Cyd is in league with the coordinator. Dan, and ben, whose earlier keys are still good there,
-/// see a log without that.
+/// Cyd colludes with the coordinator. Dan, and ben with his earlier keys, see a log without the
+/// change.
 #[test]
 fn a_member_with_other_keys_is_another_one_to_those_who_decide_on_a_final_log() {
     let mut without = board_of_four();
@@ -205,7 +205,7 @@ fn a_member_with_other_keys_is_another_one_to_those_who_decide_on_a_final_log() 
     assert_eq!((&confirmation.repaired, confirmation.needed), (&Some(name("ben")), 3));
     assert_eq!(confirmation.cosigned_by, [name("ada"), name("cyd")]);
     assert!(!confirmation.confirmed);
-    // Only if dan has seen it.
+    // The log is final only if dan has cosigned it.
     assert_eq!(audited(&with, &["ada", "ben", "cyd", "dan"]).verdict, Verdict::Final);
 }
 

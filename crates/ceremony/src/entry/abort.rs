@@ -7,24 +7,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::names::AccountName;
 
-/// Why a session ended without a key.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(tag = "why", rename_all = "kebab-case", deny_unknown_fields)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum AbortReason {
-    /// The coordinator's deadline passed; `missing` are exactly those whose message the log does not
-    /// show. They are not accused of anything.
+    /// The coordinator's deadline passed. The log contains no message of exactly these
+    /// participants, which accuses nobody.
     TimedOut { missing: BTreeSet<AccountName> },
-    /// These participants' node restarted with their part in memory.
+    /// The node of these participants restarted and lost secrets of the session.
     Restarted { nodes: BTreeSet<AccountName> },
-    /// These participants provably broke the protocol: the log shows how.
+    /// The log proves that these participants broke the protocol.
     Fault { culprits: BTreeSet<AccountName> },
-    /// The certifications differ: someone saw another transcript. It does not tell who is to blame.
+    /// The certifications differ from the log's own transcript. This does not prove who is to
+    /// blame.
     Dissent { dissenters: BTreeSet<AccountName> },
-    /// This account, which took part, was suspended, removed, or given other keys. Nobody states that: it follows.
+    /// This participant was suspended or removed, or got new keys. It follows from the log, so
+    /// nobody states it.
     RosterChanged { account: AccountName },
-    /// It was called off: by an admin, or with the change that it was to carry out, when that was taken back or gave way to
-    /// another one.
+    /// An admin cancelled the session, or the change that it was to carry out was withdrawn or
+    /// replaced.
     Cancelled,
 }
 

@@ -1,4 +1,4 @@
-//! The founding of an IVN, and how accounts get in.
+//! The founding of an IVN, and the invitations of accounts.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 use crate::identity::{AccountKeys, PublicKey};
 use crate::names::{AccountName, Digest, Timestamp};
 
-/// What an account may do. Roles add up.
+/// The permissions of an account, which add up.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
-    /// Decides who is on the roster, with which roles, and defines groups. Can not sign by this role.
+    /// Decides about accounts and their roles, and defines groups. This role alone cannot sign.
     Admin,
-    /// Can be a member of signing groups.
+    /// Can be a member of groups.
     Member,
-    /// Can submit documents where a policy lets it.
+    /// Can make requests if a group's policy permits that.
     Requester,
     /// Reads the log.
     Auditor,
@@ -36,14 +36,15 @@ impl fmt::Display for Role {
 /// The founding statement.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Genesis {
-    /// First part of the log's origin, `<deployment>/ivn/<ivn id>`: a host name or another schema-less URL.
+    /// The first part of the log's origin, `<deployment>/ivn/<ivn id>`: a host name or a
+    /// schema-less URL.
     pub deployment: String,
-    /// What people call this IVN.
+    /// The display name.
     pub name: String,
-    /// The first admin's keys; its name is the statement's author.
+    /// The first admin's keys. Its name is the statement's author.
     pub admin: AccountKeys,
-    /// The first admin's roles.
     pub roles: BTreeSet<Role>,
     /// Signs checkpoints.
     pub log_key: PublicKey,
@@ -51,32 +52,29 @@ pub struct Genesis {
     pub coordinator_key: PublicKey,
     /// SHA-256 of the DER of the IVN's CA certificate.
     pub ca: Digest,
-    /// Random, so that no two IVNs have one id.
+    /// Random, so that no two IVNs have the same id.
     pub nonce: Digest,
 }
 
-/// An invitation.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Invitation {
-    /// The name of the account to be.
     pub name: AccountName,
-    /// Its roles.
     pub roles: BTreeSet<Role>,
-    /// The public half of a one-time key, whose private half is in the join URL; [`PublicKey::NOBODYS`] where an earlier
-    /// invitation is only taken back.
+    /// The public half of a one-time key, whose private half is in the join URL.
+    /// [`PublicKey::NOBODYS`] if this only withdraws an earlier invitation.
     pub key: PublicKey,
-    /// When it stops being good.
     pub expires_at: Timestamp,
-    /// Of an account that is on the roster and has lost its keys: the identity key that it has. Who accepts gives it
-    /// others, and the roles are those that it has. It holds no shares then, and has no say in its groups, until their
-    /// members give it one back.
+    /// The present identity key of an account that lost its keys. The person that accepts gives the
+    /// account new keys. It keeps its roles, but holds no shares and has no vote in its groups
+    /// until their members give it a share again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<PublicKey>,
 }
 
 impl Invitation {
-    /// Whether it lets nobody in: it takes the place of one that is withdrawn.
+    /// Whether it admits nobody and only withdraws an earlier invitation.
     pub fn is_withdrawal(&self) -> bool {
         self.key == PublicKey::NOBODYS
     }

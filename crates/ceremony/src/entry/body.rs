@@ -1,7 +1,7 @@
-//! What can be stated in the log: one variant of [`Body`] for each kind of entry, and one row for it in
+//! The statements in the log: one variant of [`Body`] for each kind of entry, and one row for it in
 //! [`Body::class`].
 //!
-//! All state is a fold over these ([`crate::state`]), which decides when each is admissible.
+//! The state is a fold over entries ([`crate::state`]), which decides when each is admissible.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use crate::encoding::Base64;
 use crate::identity::AccountKeys;
 use crate::names::{AccountName, Digest, EntryId, GroupName, SessionId};
 
-/// The kinds of entries and their contents.
+/// The kinds of entries and their contents. Each comment names the author.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(
     tag = "kind",
@@ -25,79 +25,75 @@ use crate::names::{AccountName, Digest, EntryId, GroupName, SessionId};
 )]
 #[expect(missing_docs, reason = "the names of the fields say it")]
 pub enum Body {
-    /// The first entry: founds the IVN. By its first admin; signed by the admin and by the
-    /// coordinator.
+    /// The first admin founds the IVN with the first entry. The coordinator signs it too.
     Genesis(Genesis),
-    /// Lets the holder of a one-time key join, and nobody who was invited under the same name
-    /// before. By an admin.
+    /// An admin permits the holder of a one-time key to join. This replaces earlier invitations of
+    /// the same name.
     Invitation(Invitation),
-    /// Puts an account on the roster. By the account; signed with the invitation's key and its own.
+    /// An account joins the roster. Signed with the invitation's key and with its own.
     AccountAdmitted { keys: AccountKeys },
-    /// Replaces the author's own keys. By the account; signed with its present identity key and
-    /// with the new one. The account keeps its shares.
+    /// An account replaces its own keys and keeps its shares. Signed with its present identity key
+    /// and with the new one.
     KeysRotated { keys: AccountKeys },
-    /// Stops an account from doing anything until it is resumed; its consents to what is undecided
-    /// are void. By an admin.
+    /// An admin suspends an account. Its votes on undecided requests and changes are void.
     AccountSuspended { account: AccountName },
-    /// Ends a suspension. By an admin.
+    /// An admin ends a suspension.
     AccountResumed { account: AccountName },
-    /// Takes an account off the roster permanently: its name is not used again. By an admin.
+    /// An admin removes an account permanently. Its name cannot be used again.
     AccountRemoved { account: AccountName },
-    /// Replaces all roles of an account. By an admin.
+    /// An admin replaces all roles of an account.
     AccountRoles { account: AccountName, roles: BTreeSet<Role> },
-    /// Announces that a node process of the author started: shares in memory of earlier processes
-    /// are gone, and a cloned node shows as two processes that alternate. By the account. Its
-    /// ceremony messages name the random `incarnation` until the next start.
+    /// An account announces that a process of its node started. The secrets in memory of earlier
+    /// processes are lost, and the log shows a cloned node as two processes that alternate. The
+    /// process's ceremony messages contain its random `incarnation`.
     NodeStarted { incarnation: Digest },
-    /// A process of the author's node finds that another one, which the log shows, started after
-    /// it, though it still runs: there are two copies of the node. Neither signs until one of them
-    /// starts again. By the account.
+    /// An account states that another process of its node started while this one runs, so there are
+    /// two copies. Neither signs until one of them restarts.
     NodeDuplicated { incarnation: Digest, other: Digest },
-    /// Defines a signing group. By an admin; in force when each member has accepted.
+    /// An admin defines a group, which is in force when each member has accepted.
     GroupDefined(GroupDefinition),
-    /// A member's consent to belong to a group as defined, or as proposed. By the member. Consent
-    /// to the entry of one definition or change is no consent to a later one of the same name.
+    /// A member accepts membership of a group as defined, or as proposed by a change. This does not
+    /// accept a later definition or change of the same name.
     GroupAccepted { group: GroupName, definition: EntryId },
-    /// Proposes to change a group that has a key. By an admin, or by a member, whose consent it is
-    /// where the policy says so. In force when enough members approved, all who join accepted, and
-    /// the key was shared again.
+    /// An admin or a member proposes to change a group that has a key. It counts as a member's
+    /// approval if the policy permits that. The change is in force once enough members have
+    /// approved, all joiners have accepted, and the members hold new shares.
     GroupChange(GroupChange),
-    /// Withdraws a proposed change. By its author, or by an admin.
+    /// Its author or an admin withdraws a proposed change.
     GroupChangeWithdrawn { change: EntryId },
-    /// Opens a session in which a group's key is made or shared again; attempts count from one. By
-    /// the coordinator, which contributes a random session id and nothing else: all parameters come
-    /// from the group's definition, or from the approved change.
+    /// The coordinator starts a session that makes a group's key, new shares, or a lost share
+    /// again. Attempts count from one. The coordinator chooses only a random session id: all
+    /// parameters follow from the group's definition or the approved change.
     CeremonyStarted { group: GroupName, session: SessionId, attempt: u32 },
     /// One round's message of one participant, in its canonical bytes
     /// ([`quorate_protocol::keyshare`], [`quorate_protocol::repair`]). By the participant, whose
     /// running process is the `incarnation` of [`Body::NodeStarted`].
     CeremonyMessage { session: SessionId, incarnation: Digest, message: Base64 },
-    /// A participant has its key package on disk and agrees with two hashes: of the parameters and
-    /// all messages; and of the public key package, which contains the verifying key, all verifying
-    /// shares and min_signers. By the participant.
+    /// A participant has its key package on disk and certifies two hashes: of the parameters and
+    /// all messages, and of the public key package with the verifying key, all verifying shares and
+    /// min_signers.
     CeremonyCertified { session: SessionId, transcript: Digest, public_key_package: Digest },
-    /// Ends a session without a key. By the coordinator (for a reason that the log shows), or by an
-    /// admin (cancelled).
+    /// The coordinator aborts a session for a reason that the log shows, or an admin cancels it.
     CeremonyAborted { session: SessionId, reason: AbortReason },
-    /// The new shares of a session work: min_signers members signed the activation record with
-    /// them. By the coordinator; the group's signature (64 bytes) proves it.
+    /// The coordinator starts an epoch. The group's signature (64 bytes) over the activation record
+    /// proves that min_signers members can sign with the new shares.
     EpochStarted { session: SessionId, signature: Base64 },
-    /// A majority of a group's previous members cosigned a log with its change
-    /// ([`crate::state::Confirmation`]). By the coordinator; the cosignatures prove it.
+    /// A majority of those who were a group's members before a change cosigned a log with that change
+    /// ([`crate::state::Handover`]). By the coordinator; the cosignatures prove it.
     ChangeConfirmed {
         group: GroupName,
-        /// The epoch that began with the change, or in which the repair took place.
+        /// The epoch that began with the change, or during which it happened.
         epoch: u64,
         /// A checkpoint of this log with their cosignatures (C2SP tlog-checkpoint, tlog-cosignature).
         checkpoint: String,
     },
-    /// Asks a group to sign a document. By the requester, whose consent it is where the policy says
-    /// so.
+    /// A requester asks a group to sign a document. It counts as a member's approval if the policy
+    /// permits that.
     Request(Request),
-    /// The author's node destroyed its share of an earlier epoch. By the account that held it, whose
-    /// word it is: nobody can prove that no copy is left.
+    /// A holder states that its node destroyed its share of an earlier epoch. The destruction of
+    /// all copies cannot be proved.
     ShareDestroyed { group: GroupName, epoch: u64 },
-    /// The author's node can still use its share. By an account that holds one.
+    /// A holder proves that its node can still use its share.
     ShareProved {
         group: GroupName,
         epoch: u64,
@@ -106,12 +102,12 @@ pub enum Body {
         /// [`crate::state::possession_context`].
         proof: Base64,
     },
-    /// A member's consent to a request or to a proposed change of a group. By the member.
+    /// A member approves a request or a proposed change.
     Approval { request: EntryId },
-    /// A member's refusal of either, with a reason of 1 to 500 characters. By the member.
+    /// A member rejects a request or a proposed change, with a reason of 1 to 500 characters.
     Refusal { request: EntryId, reason: String },
-    /// The result, 64 bytes, with each signer's own signed messages. By the coordinator; the
-    /// signatures in it prove it.
+    /// The coordinator logs a signature (64 bytes), with each signer's own signed messages as
+    /// proof.
     Signature {
         request: EntryId,
         session: SessionId,
@@ -120,25 +116,25 @@ pub enum Body {
     },
 }
 
-/// What is true of all statements of one kind, in all states of the log.
+/// The properties of all statements of one kind, in every state of the log.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Class {
     /// The kind's name in JSON.
     pub kind: &'static str,
-    /// Who may state it.
     pub author: Authors,
-    /// What it costs its author.
     pub cost: Cost,
     /// Whether a later entry can undo its effect. Its id is then remembered, so that the coordinator
     /// cannot restore the effect by repeating the entry.
     pub reversible: bool,
-    /// Whether it is useful only while the process that made it runs; a later process does not state it
-    /// again.
+    /// Whether it has a meaning only while the process that made it runs. A later process does not
+    /// state it again.
     pub of_one_process: bool,
 }
 
-/// Who may make a kind of statement.
+/// The possible authors of a kind of statement.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Authors {
     /// The first admin, in the first entry.
     Founder,
@@ -146,16 +142,15 @@ pub enum Authors {
     Account,
     /// The coordinator. Anyone can check such a statement without trusting it.
     Coordinator,
-    /// An account or the coordinator.
     Either,
 }
 
-/// Whether a statement takes some of the quota that the coordinator gives each account.
+/// Whether a statement costs some of the quota that the coordinator gives each account.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Cost {
-    /// It does not: the rules of the log bound how many there can be.
+    /// No: the rules of the log limit how many there can be.
     Free,
-    /// It does: nothing in the log bounds how many there can be.
+    /// Yes: nothing in the log limits how many there can be.
     Metered,
 }
 
@@ -173,8 +168,8 @@ impl Class {
     }
 }
 
+#[expect(missing_docs, reason = "the names say it")]
 impl Body {
-    /// What is true of all statements of this kind.
     pub fn class(&self) -> Class {
         use Authors::{Account, Coordinator, Either, Founder};
         use Cost::{Free, Metered};
@@ -216,7 +211,7 @@ impl Body {
         }
     }
 
-    /// The kind of statement: its name in JSON.
+    /// Returns the name of the kind in JSON.
     pub fn kind(&self) -> &'static str {
         self.class().kind
     }

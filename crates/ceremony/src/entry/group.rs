@@ -8,36 +8,36 @@ use serde::{Deserialize, Serialize};
 use crate::names::{AccountName, DocumentType, GroupName, Timestamp};
 use crate::policy::Policy;
 
-/// A group's definition.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct GroupDefinition {
-    /// Its name, unique within the IVN.
+    /// Unique within the IVN.
     pub name: GroupName,
     /// Protocol × curve × hash.
     pub suite: Suite,
-    /// How many members it takes to sign: enforced by the mathematics.
+    /// How many members it takes to sign, enforced by the mathematics.
     pub min_signers: u16,
-    /// The members. Of a group without a key, the first has identifier 1, and so on; with a key, each keeps the identifier
-    /// that it has.
+    /// In a group without a key, the first has identifier 1, and so on. In a group with a key, each
+    /// keeps its identifier.
     pub members: Vec<AccountName>,
-    /// Which documents it signs. Empty: those without a type.
+    /// The types of documents that it signs. Empty: documents without a type.
     pub document_types: BTreeSet<DocumentType>,
-    /// What a request needs: enforced by every member's node.
+    /// What a request needs, enforced by every member's node.
     pub policy: Policy,
 }
 
-/// A proposed change of a group.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct GroupChange {
-    /// The epoch that the group is in: a change is of no use after another one.
+    /// The group's epoch. The change is not valid in a later one.
     pub epoch: u64,
-    /// The whole group as it is to be. Its name and its suite stay.
+    /// The whole new definition. The group's name and suite stay.
     pub definition: GroupDefinition,
-    /// Until when it can be decided, and its carrying out begun.
+    /// When it is too late to decide on the change or to begin to carry it out.
     pub expires_at: Timestamp,
-    /// A member that lost its share and is to get it back. Nothing else changes then: the definition is the one in force.
+    /// The member that is to get its lost share back. The definition is then the present one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repairs: Option<AccountName>,
 }

@@ -1,8 +1,9 @@
-//! Log entries: DSSE envelopes around JSON statements, signed by whoever makes the statement.
+//! Log entries: DSSE envelopes around JSON statements, signed by their authors.
 //!
-//! The payload's bytes are signed as they are ([DSSE] v1), so nothing depends on a JSON canonicalisation. The bytes of
-//! an entry in the log are the one compact JSON form that [`Entry::to_bytes`] writes; any other spelling of the same
-//! envelope is refused, so an entry has one leaf hash.
+//! The payload's bytes are signed as they are ([DSSE] v1), so nothing depends on a JSON
+//! canonicalisation. The bytes of an entry in the log are the one compact JSON form that
+//! [`Entry::to_bytes`] writes. Any other spelling of the same envelope is malformed, so an entry
+//! has one leaf hash.
 //!
 //! [DSSE]: https://github.com/secure-systems-lab/dsse/blob/v1.0.2/protocol.md
 
@@ -30,18 +31,18 @@ pub const PAYLOAD_TYPE: &str = "application/vnd.quorate.statement+json";
 /// The most signatures on one envelope. An admission has two: the invitation's and the account's.
 const MAX_SIGNATURES: usize = 4;
 
-/// Who makes a statement.
+/// The author of a statement.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Author {
-    /// An account on the roster (or, in an admission, about to be).
+    /// An account on the roster or, in an admission, one that joins it.
     Account(AccountName),
     /// The coordinator, for the few statements that anyone can check without trusting it.
     Coordinator,
 }
 
+#[expect(missing_docs, reason = "the names say it")]
 impl Author {
-    /// The account, if it is one.
     pub fn account(&self) -> Option<&AccountName> {
         match self {
             Self::Account(name) => Some(name),
@@ -49,7 +50,7 @@ impl Author {
         }
     }
 
-    /// Whether this author may make statements of that kind in a log that has begun.
+    /// Whether this author may make statements of that kind after the genesis.
     pub fn may_state(&self, body: &Body) -> bool {
         match body.class().author {
             Authors::Founder => false,
@@ -86,25 +87,24 @@ impl std::fmt::Display for Author {
     }
 }
 
-/// What an author states: the payload of an entry.
+/// The payload of an entry.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Statement {
-    /// The IVN in which it is stated. Absent in the genesis alone, whose hash is the id.
+    /// The IVN of the statement. Only the genesis has none: its hash is the id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ivn: Option<IvnId>,
-    /// Who states it.
     pub author: Author,
-    /// When, by the author's clock.
+    /// By the author's clock.
     pub at: Timestamp,
-    /// What.
     pub body: Body,
 }
 
-/// An entry as it stands in the log: well-formed, its signatures not yet checked.
+/// A well-formed entry of the log, whose signatures are not yet checked.
 ///
-/// Who had to sign is a question about the roster at that point of the log, so the signatures are checked by
-/// [`crate::state::IvnState::apply`].
+/// The required signers depend on the roster at that point of the log, so
+/// [`crate::state::IvnState::apply`] checks the signatures.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Entry {
     envelope: Envelope,
@@ -112,8 +112,9 @@ pub struct Entry {
     id: EntryId,
 }
 
+#[expect(missing_docs, reason = "the names say it")]
 impl Entry {
-    /// Makes and signs an entry. `keys` in the order that the statement's kind asks for.
+    /// Makes and signs an entry with `keys`, in the order that the statement's kind requires.
     ///
     /// # Errors
     ///
@@ -130,16 +131,16 @@ impl Entry {
 
     /// The bytes in the log: compact JSON.
     pub fn to_bytes(&self) -> Vec<u8> {
-        // Serialising strings and byte strings to memory has no way to fail; an empty entry would be refused by every
-        // reader all the same.
+        // Serialising strings and byte strings to memory cannot fail. Every reader would reject an
+        // empty entry.
         serde_json::to_vec(&self.envelope).unwrap_or_default()
     }
 
-    /// Parses an entry; refuses any spelling but the one that [`Self::to_bytes`] writes.
+    /// Parses an entry in the spelling that [`Self::to_bytes`] writes.
     ///
     /// # Errors
     ///
-    /// What is malformed. Signatures are not checked here.
+    /// Fails if the bytes are malformed. Signatures are not checked here.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, EntryError> {
         if bytes.len() > MAX_ENTRY {
             return Err(EntryError::TooLong);
@@ -160,12 +161,11 @@ impl Entry {
         Ok(entry)
     }
 
-    /// The entry's id: SHA-256 of the bytes that its author signed.
+    /// SHA-256 of the bytes that the author signed.
     pub fn id(&self) -> EntryId {
         self.id
     }
 
-    /// What it states.
     pub fn statement(&self) -> &Statement {
         &self.statement
     }
@@ -179,7 +179,7 @@ impl Entry {
         self.envelope.verify(PAYLOAD_TYPE, keys).map(|_| ())
     }
 
-    /// The IVN id that this entry gives to its IVN, if it is a genesis: SHA-256 of the payload.
+    /// The id of the IVN that this entry founds if it is a genesis: SHA-256 of the payload.
     pub fn ivn_id_as_genesis(&self) -> IvnId {
         IvnId::new(Sha256::digest(self.envelope.payload_unverified()).into())
     }

@@ -1,40 +1,36 @@
-//! A request for a signature, and what a signer contributes to the signature.
+//! A request for a signature, and the record of a signer.
 
 use serde::{Deserialize, Serialize};
 
 use crate::names::{AccountName, Digest, DocumentType, GroupName, Timestamp};
 use crate::signing::SignedPart;
 
-/// A request.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Request {
-    /// Who shall sign.
     pub group: GroupName,
-    /// What kind of document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document_type: Option<DocumentType>,
-    /// The output format, such as `ssh`: which bytes are signed for a document. Opaque here.
+    /// The output format, such as `ssh`, which determines the bytes to sign. Not interpreted here.
     pub format: String,
-    /// The format's namespace, where it has one.
+    /// The format's namespace, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// Salted commitment to the document.
+    /// The salted commitment to the document.
     pub document: Digest,
-    /// The policy that the requester saw ([`crate::policy::Policy::hash`]): a later change never loosens this request.
+    /// The hash of the policy that the requester saw ([`crate::policy::Policy::hash`]). A later
+    /// change never loosens this request.
     pub policy: Digest,
-    /// When it lapses.
     pub expires_at: Timestamp,
 }
 
-/// One signer's part in a finished signature, in its own signed words.
+/// One signer's part in a signature: the messages that it signed.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct SignerRecord {
-    /// Who.
     pub account: AccountName,
-    /// Its signed commitments.
     pub commitments: SignedPart,
-    /// Its signed share.
     pub share: SignedPart,
 }

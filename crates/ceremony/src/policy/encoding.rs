@@ -1,6 +1,7 @@
 //! The canonical encoding of a policy, of which a request pins the hash.
 //!
-//! It is that of [`crate::encoding::Encoder`] with the label `quorate/policy/v1` and these fields:
+//! It is the encoding of [`crate::encoding::Encoder`] with the label `quorate/policy/v1` and these
+//! fields:
 //!
 //! | tag | field | bytes |
 //! |---|---|---|
@@ -20,7 +21,6 @@ use super::{Governance, Policy, Rule};
 use crate::encoding::Encoder;
 
 impl Policy {
-    /// The canonical encoding.
     pub(super) fn encode(&self) -> Encoder {
         let Self { rule, governance } = self;
         Encoder::new("quorate/policy/v1").nested(1, rule.encode()).nested(2, governance.encode())
@@ -160,8 +160,8 @@ mod tests {
         }
     }
 
-    /// What a third optional field would have done to an encoding that tells optional fields apart
-    /// by their lengths alone.
+    /// What a third optional field would do to an encoding that distinguishes optional fields only
+    /// by their lengths.
     #[test]
     fn without_tags_the_next_optional_field_would_collide() {
         let next = |refresh: Option<u64>, next: Option<u64>| {

@@ -1,4 +1,4 @@
-//! A group's policy: what its nodes ask for before they sign a request, and how the group itself is governed.
+//! A group's policy: what its nodes require before they sign a request, and how the group changes.
 
 mod encoding;
 mod governance;
@@ -11,9 +11,9 @@ use crate::names::Digest;
 pub use governance::{Governance, SHORTEST_REFRESH};
 pub use rule::{DEFAULT_EXPIRY, Rule};
 
-/// A group's policy.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Policy {
     /// What a request needs before members' nodes sign it.
     pub rule: Rule,
@@ -27,8 +27,8 @@ impl Policy {
         Self::from(Rule::for_min_signers(min_signers))
     }
 
-    /// What a request pins: SHA-256 of the whole policy's canonical encoding, which the submodule
-    /// `encoding` documents byte for byte.
+    /// The hash that a request pins: SHA-256 of the whole policy's canonical encoding, which the
+    /// submodule `encoding` documents byte for byte.
     ///
     /// A request is admitted only if it names the policy in force, so its requester and its
     /// approvers mean the same policy. The request then keeps that policy: a later change of the
@@ -40,7 +40,7 @@ impl Policy {
     }
 }
 
-/// That rule, with the default governance.
+/// The rule with the default governance.
 impl From<Rule> for Policy {
     fn from(rule: Rule) -> Self {
         Self { rule, governance: Governance::default() }

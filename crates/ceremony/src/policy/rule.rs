@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A week, in milliseconds: how long a request waits unless its group says otherwise.
+/// How long a request waits by default, in milliseconds: a week.
 pub const DEFAULT_EXPIRY: u64 = 7 * 24 * 3600 * 1000;
 
 /// What a request needs before members' nodes sign it. Every node evaluates it from the log.
@@ -13,9 +13,10 @@ pub struct Rule {
     pub approvals_required: u16,
     /// Whether a member's own request counts as its approval.
     pub requester_may_approve: bool,
-    /// Whether members' nodes may approve automatically, where their own configuration says so too.
+    /// Whether members' nodes may approve automatically if their own configuration permits that
+    /// too.
     pub auto_approve: bool,
-    /// For how long a request, or a proposed change of the group, may wait, in milliseconds.
+    /// How long a request or a proposed change of the group may wait, in milliseconds.
     pub expiry: u64,
 }
 
