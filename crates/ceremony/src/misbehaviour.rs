@@ -246,7 +246,7 @@ mod tests {
     use crate::test_world::TestLog;
 
     #[test]
-    fn an_entry_that_stands_elsewhere_or_nowhere_in_the_log_accuses_nobody() {
+    fn an_entry_elsewhere_or_nowhere_in_the_log_accuses_nobody() {
         let log = TestLog::keyed();
         let origin = log.state.origin().parse().unwrap();
         let signer = LogSigner::new(origin, Seed::new(Box::new([1; 32])));

@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_before_enough_consents_is_a_fault() {
+    fn a_signature_before_enough_approvals_is_a_fault() {
         let mut consents = consents(&["ada", "bob"]);
         let fault = consents.fault(REQUEST, &names(&["ada", "bob"]));
         assert_eq!(fault, Some(SignatureFault::NotApproved { approvals: 2, required: 3 }));
@@ -284,13 +284,13 @@ mod tests {
     }
 
     #[test]
-    fn a_signer_who_did_not_consent_is_a_fault() {
+    fn a_signer_that_did_not_approve_is_a_fault() {
         let fault = consents(&["ada", "bob", "eve"]).fault(REQUEST, &names(&["ada", "mallory"]));
         assert_eq!(fault, Some(SignatureFault::WithoutConsent { account: name("mallory") }));
     }
 
     #[test]
-    fn shares_that_make_another_signature_do_not_add_up_to_it() {
+    fn shares_of_a_different_signature_do_not_add_up() {
         let share = |number: u8| {
             let mut bytes = [0; 32];
             bytes[0] = number;
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_requester_consents_by_asking_only_as_a_member_whose_policy_lets_it() {
+    fn a_request_approves_only_by_a_member_whose_policy_permits_it() {
         for (requester_may_approve, requester, consents) in
             [(true, "ada", true), (false, "ada", false), (true, "out", false)]
         {
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_that_is_not_of_its_signers_shares_is_a_fault_whatever_the_fold_admits() {
+    fn a_signature_that_is_not_the_sum_of_shares_is_a_fault() {
         let mut log = TestLog::keyed();
         let request = log.requests("ada", log.request()).unwrap();
         log.approves("ben", request).unwrap();

@@ -10,7 +10,7 @@ use crate::state::refusal::Confirmations;
 use crate::test_world::{TestLog, board, name, session};
 
 #[test]
-fn a_key_that_somebody_did_not_certify_is_a_fault_whatever_the_fold_admits() {
+fn a_key_that_a_participant_did_not_certify_is_a_fault() {
     let log = TestLog::keyed();
     let (mut auditor, _) = Auditor::found(&log.entries[0]).unwrap();
     for bytes in &log.entries[1..] {
@@ -60,7 +60,7 @@ fn change_confirmed(
 
 /// Cyd, one of the two signers, colludes with the coordinator and cosigns both.
 #[test]
-fn a_change_that_was_kept_from_members_makes_no_log_final() {
+fn a_change_hidden_from_members_makes_no_log_final() {
     let (with, without) = (changed(), before());
     let report = audited(&with, &["cyd", "dan", "eve"]);
     assert_eq!((report.verdict, report.groups[0].is_final), (Verdict::NotFinal, false));
@@ -74,7 +74,7 @@ fn a_change_that_was_kept_from_members_makes_no_log_final() {
 }
 
 #[test]
-fn a_change_that_was_agreed_on_otherwise_need_not_be_confirmed() {
+fn a_change_that_was_agreed_on_needs_no_confirmation() {
     let log = changed();
     let epoch_started = log.group().confirmations[0].index;
     let mut report = audited(&log, &["cyd", "dan", "eve"]);
@@ -94,7 +94,7 @@ fn a_change_that_was_agreed_on_otherwise_need_not_be_confirmed() {
 }
 
 #[test]
-fn who_has_left_confirms_a_change_for_good() {
+fn a_logged_confirmation_by_former_members_is_permanent() {
     let mut log = changed();
     let few = log.checkpoint(&["ada", "cyd", "dan", "eve"]).to_string();
     assert_eq!(
@@ -114,7 +114,7 @@ fn who_has_left_confirms_a_change_for_good() {
 }
 
 #[test]
-fn a_change_is_confirmed_by_the_keys_that_its_members_had_then() {
+fn the_members_keys_before_a_change_confirm_it() {
     let mut log = changed();
     log.wait(1);
     log.replace_keys("ben", "new").unwrap();
@@ -157,7 +157,7 @@ fn cosignatures_of_another_log_confirm_no_change() {
 }
 
 #[test]
-fn new_shares_for_the_same_members_need_no_confirmation() {
+fn a_refresh_needs_no_confirmation() {
     let mut log = before();
     log.change(&["cyd", "ben", "ada"], 2, session(2));
     assert!(log.group().confirmations.is_empty());
@@ -190,7 +190,7 @@ fn replace_ben(log: &mut TestLog) {
 /// Cyd colludes with the coordinator. Dan, and ben with his earlier keys, see a log without the
 /// change.
 #[test]
-fn a_member_with_other_keys_is_another_one_to_those_who_decide_on_a_final_log() {
+fn a_member_with_replaced_keys_counts_as_a_new_member() {
     let mut without = board_of_four();
     let seen = without.checkpoint(&["ada", "ben", "cyd"]).to_string();
     change_confirmed(&mut without, &seen).unwrap();
@@ -233,7 +233,7 @@ fn changes_in_an_epoch_are_confirmed_by_their_previous_members() {
 }
 
 #[test]
-fn who_changes_its_own_keys_confirms_with_the_new_ones() {
+fn a_member_that_rotated_its_keys_confirms_with_the_new_ones() {
     let rotated = || {
         let mut log = changed();
         let before = log.checkpoint(&["ada", "ben", "cyd"]).to_string();
@@ -259,7 +259,7 @@ fn who_changes_its_own_keys_confirms_with_the_new_ones() {
 }
 
 #[test]
-fn new_shares_with_which_a_member_with_other_keys_gets_one_are_confirmed_by_the_others() {
+fn the_others_confirm_shares_for_a_member_with_replaced_keys() {
     let mut log = before();
     log.replace_keys("ben", "new").unwrap();
     let change = log.proposes("ada", log.group().definition.clone()).unwrap();

@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_reason_of_an_abort_is_a_sentence_with_everybody_in_it() {
+    fn the_reason_of_an_abort_names_all_participants_concerned() {
         let names = |list: &[&str]| list.iter().map(|name| name.parse().unwrap()).collect();
         let said = |list: &[&str]| AbortReason::Restarted { nodes: names(list) }.to_string();
         assert_eq!(said(&[]), "the node of nobody restarted");

@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn white_space_makes_another_entry_and_is_refused() {
+    fn an_entry_with_white_space_is_rejected() {
         let bytes = entry().to_bytes();
         let spaced = String::from_utf8(bytes).unwrap().replacen(":", ": ", 1);
         assert_eq!(Entry::from_bytes(spaced.as_bytes()), Err(EntryError::Spelling));
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn an_oversized_entry_is_refused_before_it_is_parsed() {
+    fn an_oversized_entry_is_rejected_before_it_is_parsed() {
         assert_eq!(Entry::from_bytes(&vec![b' '; MAX_ENTRY + 1]), Err(EntryError::TooLong));
         assert_eq!(Entry::from_bytes(&vec![b' '; MAX_ENTRY]), Err(EntryError::Json));
     }

@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn by_default_a_request_waits_a_week_for_min_signers_consents() {
+    fn by_default_a_request_waits_a_week_for_min_signers_approvals() {
         let rule = Policy::for_min_signers(3).rule;
         assert_eq!((rule.approvals_required, rule.expiry), (3, 604_800_000));
         assert!(rule.requester_may_approve && !rule.auto_approve);

@@ -1,4 +1,4 @@
-//! Blame: an abort says who cheated, and an auditor believes it only if the signed messages show it.
+//! An abort names culprits, and an auditor accepts that only if the signed messages prove it.
 
 use quorate_ceremony::state::refusal::{Entries, Sessions};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,9 +17,10 @@ use rand_core::SeedableRng;
 use super::{audit, only_fault};
 use quorate_ceremony::test_world::{TestLog, name};
 
-/// Where the sealed sub-shares are in a reveal of two coefficients; those for the first of the others come first.
+/// The offset of the sealed sub-shares in a reveal of two coefficients. The one for the first other
+/// participant comes first.
 const SEALED: usize = 67 + 2 * 32 + 64 + 2;
-/// Where the shared point of the first complaint is in a verdict.
+/// The offset of the shared point of the first complaint in a verdict.
 const SHARED: usize = 35 + 2;
 
 fn group() -> GroupName {
@@ -47,7 +48,8 @@ fn message(log: &mut TestLog, session: SessionId, from: &str, message: Vec<u8>) 
     log.by(from, Body::CeremonyMessage { session, incarnation, message });
 }
 
-/// Plays on while there is a session to be decided; `change` may change any message before it is signed by its sender.
+/// Continues until the session is decided. `change` may change any message before its sender signs
+/// it.
 fn play(log: &mut TestLog, session: SessionId, mut change: impl FnMut(&str, &mut Vec<u8>)) {
     let mut rng = ChaCha20Rng::seed_from_u64(7);
     let mut runs = BTreeMap::new();
@@ -79,7 +81,7 @@ fn play(log: &mut TestLog, session: SessionId, mut change: impl FnMut(&str, &mut
                 .board
                 .keyshare()
                 .unwrap();
-            // Who changed its own message is not heard of again.
+            // The sender of a changed message sends nothing more.
             match run.advance(board, &mut rng) {
                 Ok(Step::Wait(run)) => drop(runs.insert(member, run)),
                 Ok(Step::Send(run, next)) => {
@@ -107,7 +109,7 @@ fn fault(culprits: &[&str]) -> AbortReason {
     AbortReason::Fault { culprits: culprits.iter().map(|culprit| name(culprit)).collect() }
 }
 
-/// Has the coordinator say that the session ended for this reason, whether that may be or not.
+/// Logs an abort for this reason, whether the log admits it or not.
 fn aborts(log: &mut TestLog, session: SessionId, reason: AbortReason) {
     let entry = log.signed(COORDINATOR, Body::CeremonyAborted { session, reason });
     log.entries.push(entry.to_bytes());
@@ -118,7 +120,7 @@ fn outcome(report: &AuditReport) -> &SessionOutcome {
 }
 
 #[test]
-fn an_auditor_finds_who_dealt_a_wrong_sub_share_from_the_signed_messages_alone() {
+fn an_auditor_finds_the_dealer_of_a_wrong_sub_share() {
     let (mut log, session) = complained();
     aborts(&mut log, session, fault(&["cyd"]));
     let report = audit(&log);
@@ -174,9 +176,9 @@ fn blame_without_the_complaint_is_not_believed() {
     assert!(inadmissible, "{:?}", report.faults);
 }
 
-/// Opened with another shared point every sub-share looks wrong; the proof says which point is the right one.
+/// With a different shared point every sub-share looks wrong. The proof shows which point is right.
 #[test]
-fn a_complaint_with_a_forged_opening_convicts_the_complainer_and_nobody_else() {
+fn a_complaint_with_a_forged_opening_convicts_only_its_author() {
     let [framed, convicted] = [["cyd"], ["ada"]].map(|culprits| {
         let (mut log, session) = begun();
         play(&mut log, session, |from, bytes| match (from, bytes[0]) {
@@ -201,7 +203,7 @@ fn a_complaint_with_a_forged_opening_convicts_the_complainer_and_nobody_else() {
 }
 
 #[test]
-fn who_is_late_is_named_only_if_the_log_shows_no_message_and_is_not_blamed() {
+fn late_members_are_named_if_no_message_is_logged_and_not_blamed() {
     let names = |list: &[&str]| -> BTreeSet<AccountName> { list.iter().map(|n| name(n)).collect() };
     let timed_out = |missing: BTreeSet<AccountName>| {
         let (mut log, session) = begun();
@@ -213,7 +215,7 @@ fn who_is_late_is_named_only_if_the_log_shows_no_message_and_is_not_blamed() {
         aborts(&mut log, session, AbortReason::TimedOut { missing });
         audit(&log)
     };
-    // Neither who posted, nor only some of those who did not.
+    // Neither participants that posted, nor only some of those that did not.
     for missing in [names(&["ben"]), names(&["ada"]), names(&["ada", "ben", "cyd"])] {
         let report = timed_out(missing);
         assert!(matches!(only_fault(&report), Fault::Inadmissible { .. }));

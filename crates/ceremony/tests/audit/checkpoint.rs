@@ -1,4 +1,4 @@
-//! Checkpoints: whose they are, and for whom they are final.
+//! Checkpoints: their signers, and the groups for which they are final.
 
 use quorate_ceremony::audit::{Fault, Verdict};
 use quorate_ceremony::document::NoDocuments;
@@ -29,7 +29,8 @@ fn a_log_in_which_no_group_has_a_key_is_not_final() {
     assert_eq!((report.verdict, report.groups.len()), (Verdict::NotFinal, 0));
 }
 
-/// Both sides of a fork are valid; with one member in league with the coordinator only one of them can be final.
+/// Both sides of a fork are valid. If one member colludes with the coordinator, only one of them
+/// can be final.
 #[test]
 fn of_two_views_at_most_one_is_final_while_one_member_colludes() {
     let (log, request) = TestLog::with_signature(DOCUMENT, MESSAGE);
@@ -46,7 +47,7 @@ fn of_two_views_at_most_one_is_final_while_one_member_colludes() {
 }
 
 #[test]
-fn a_checkpoint_of_another_tree_is_a_fault_and_its_cosignatures_count_for_nothing() {
+fn a_checkpoint_of_a_different_tree_is_a_fault() {
     let mut log = signed_log();
     let checkpoint = log.checkpoint(&["ada", "ben", "cyd"]);
     log.entries.pop();
@@ -84,7 +85,7 @@ fn a_cosignature_by_a_stranger_is_a_fault_that_names_it() {
 }
 
 #[test]
-fn a_signature_under_the_logs_name_by_another_key_is_a_strangers() {
+fn a_signature_under_the_logs_name_needs_the_logs_key() {
     let log = signed_log();
     let genuine = log.checkpoint(&["ada", "ben", "cyd"]);
     let origin = log.signer().verifier().origin().clone();
@@ -94,9 +95,9 @@ fn a_signature_under_the_logs_name_by_another_key_is_a_strangers() {
     assert_eq!(only_fault(&report), &Fault::Stranger { name: origin });
 }
 
-/// The cosignature of another checkpoint, put under this one.
+/// A cosignature of a different checkpoint under this one.
 #[test]
-fn a_cosignature_of_another_checkpoint_is_a_fault_that_names_the_account() {
+fn a_cosignature_of_a_different_checkpoint_is_a_fault() {
     let mut log = signed_log();
     let earlier = log.checkpoint(&["ben"]).to_string();
     let line = earlier.lines().last().unwrap();
@@ -107,11 +108,11 @@ fn a_cosignature_of_another_checkpoint_is_a_fault_that_names_the_account() {
 }
 
 #[test]
-fn an_account_with_an_unusable_cosigner_key_never_makes_a_log_final() {
+fn an_account_with_an_unusable_key_never_makes_a_log_final() {
     let mut log = TestLog::founded();
     log.newcomer("ben");
     let mut keys = log.secrets("cyd").public();
-    // A point of small order: anybody could make signatures for it.
+    // A point of small order: anyone can make signatures for it.
     keys.cosigner = PublicKey([0; 32]);
     log.newcomer_with("cyd", keys);
     log.makes_key(&["ada", "ben", "cyd"]);

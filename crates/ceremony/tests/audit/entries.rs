@@ -1,4 +1,4 @@
-//! Entries that the log's rules do not admit, under checkpoints that its own key signed.
+//! Entries that the log's rules do not admit, under checkpoints by the log's own key.
 
 use quorate_ceremony::audit::{Anchor, Fault, NoIvn, replay};
 use quorate_ceremony::document::NoDocuments;
@@ -9,7 +9,7 @@ use quorate_ceremony::state::refusal::{Entries, Requests};
 use super::{DOCUMENT, MESSAGE, audit, only_fault, signed_log};
 use quorate_ceremony::test_world::{TestLog, name};
 
-/// Index of the first entry of a kind, and the entry.
+/// The index of the first entry of a kind, and the entry.
 fn first(log: &TestLog, wanted: impl Fn(&Body) -> bool) -> (usize, Entry) {
     let entries = log.entries.iter().map(|bytes| Entry::from_bytes(bytes).unwrap());
     entries.enumerate().find(|(_, entry)| wanted(&entry.statement().body)).unwrap()
@@ -48,7 +48,7 @@ fn swapped_entries_are_inadmissible_even_under_a_new_checkpoint() {
 #[test]
 fn a_removed_entry_makes_one_after_it_inadmissible() {
     let genuine = signed_log();
-    // The last is the signature: without it the log is an earlier one.
+    // Without the last entry, the signature, the log is a valid earlier one.
     for removed in 1..genuine.entries.len() - 1 {
         let mut log = TestLog::with_signature(DOCUMENT, MESSAGE).0;
         log.entries.remove(removed);
@@ -93,7 +93,7 @@ fn an_entry_of_another_ivn_is_not_admissible() {
 }
 
 #[test]
-fn after_an_inadmissible_entry_the_rest_is_hashed_and_not_believed() {
+fn after_an_inadmissible_entry_the_rest_is_only_hashed() {
     let mut log = signed_log();
     let (index, _) = first(&log, |body| matches!(body, Body::EpochStarted { .. }));
     log.entries[index] = b"nonsense".to_vec();
@@ -109,7 +109,7 @@ fn after_an_inadmissible_entry_the_rest_is_hashed_and_not_believed() {
 }
 
 #[test]
-fn flipping_any_byte_of_any_entry_is_noticed_under_a_new_checkpoint() {
+fn flipping_any_byte_is_noticed_under_a_new_checkpoint() {
     let log = signed_log();
     for index in 0..log.entries.len() {
         for position in (index % 7..log.entries[index].len()).step_by(7) {

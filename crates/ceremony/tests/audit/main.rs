@@ -1,4 +1,4 @@
-//! Whole logs, genuine and harmed, and what an audit says of them.
+//! Audits of whole logs, genuine and manipulated.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -23,7 +23,7 @@ use quorate_log::checkpoint::SignedCheckpoint;
 const DOCUMENT: Digest = Digest::new([9; 32]);
 const MESSAGE: &[u8] = b"a contract";
 
-/// Has these bytes for every request.
+/// Returns these bytes for every request.
 struct Always(Result<&'static [u8], NotChecked>);
 
 impl Documents for Always {
@@ -43,7 +43,7 @@ fn audit_with(
     report
 }
 
-/// Audits the log with a checkpoint that everybody cosigned.
+/// Audits the log with a checkpoint that all accounts cosigned.
 fn audit(log: &TestLog) -> AuditReport {
     let checkpoint = log.checkpoint(&["ada", "ben", "cyd"]);
     audit_with(log, checkpoint.as_signed(), &mut Always(Ok(MESSAGE)))
@@ -53,7 +53,7 @@ fn signed_log() -> TestLog {
     TestLog::with_signature(DOCUMENT, MESSAGE).0
 }
 
-/// The one fault of a log, the rest of whose report holds.
+/// The only fault of a log. The rest of the report holds.
 fn only_fault(report: &AuditReport) -> &Fault {
     assert_eq!(report.verdict, Verdict::Failed);
     assert_eq!(report.faults.len(), 1, "{:?}", report.faults);
@@ -61,7 +61,7 @@ fn only_fault(report: &AuditReport) -> &Fault {
 }
 
 #[test]
-fn a_genuine_log_holds_and_its_report_says_what_is_in_it() {
+fn the_report_of_a_genuine_log_contains_everything() {
     let (log, request) = TestLog::with_signature(DOCUMENT, MESSAGE);
     let report = audit(&log);
     assert_eq!((report.verdict, report.faults.as_slice()), (Verdict::Final, [].as_slice()));
@@ -92,7 +92,7 @@ fn a_genuine_log_holds_and_its_report_says_what_is_in_it() {
 }
 
 #[test]
-fn a_request_that_nobody_decided_in_time_is_reported_as_lapsed() {
+fn an_undecided_request_is_reported_as_lapsed() {
     let mut log = TestLog::with_key();
     let open = log.asks("ada", DOCUMENT);
     let expires_at = log.state.request(open).unwrap().request.expires_at;
@@ -163,7 +163,7 @@ fn sessions_that_made_no_key_are_reported_with_their_reason() {
     let index = log.entries.len() as u64 - 2;
     let aborted = SessionOutcome::Aborted { index, reason, blame: Vec::new() };
     assert_eq!(outcomes, [&aborted, &SessionOutcome::Running]);
-    // A group without a key has nothing that could be final.
+    // A group without a key cannot be final.
     assert_eq!((late.verifying_key.as_ref(), report.verdict), (None, Verdict::Final));
 }
 

@@ -1,4 +1,4 @@
-//! Signatures: what can be said of them without the document, and with it.
+//! Checks of signatures, without the document and with it.
 
 use quorate_ceremony::audit::{Check, Fault, ReusedNonces, SignatureFault, Verdict};
 use quorate_ceremony::document::{NoDocuments, NotChecked};
@@ -45,7 +45,7 @@ fn a_share_for_other_bytes_is_a_fault_of_that_signer() {
 }
 
 #[test]
-fn a_signature_that_is_logged_after_its_request_lapsed_is_reported_as_late() {
+fn a_signature_after_its_request_lapsed_is_reported_as_late() {
     for (after, late) in [(0, false), (1, true)] {
         let mut log = TestLog::with_key();
         let request = log.asks("ada", DOCUMENT);
@@ -60,9 +60,10 @@ fn a_signature_that_is_logged_after_its_request_lapsed_is_reported_as_late() {
     }
 }
 
-/// Two signatures with one pair of nonces give its maker's share away (invariant S1), whoever let it happen.
+/// Two signatures with one pair of nonces reveal its owner's share (invariant S1), whatever the
+/// cause.
 #[test]
-fn nonces_that_were_used_twice_are_reported_with_who_and_where() {
+fn reused_nonces_are_reported_with_account_and_entries() {
     let mut log = TestLog::with_key();
     let mut requests = Vec::new();
     for _ in 0..3 {
@@ -87,7 +88,7 @@ fn nonces_that_were_used_twice_are_reported_with_who_and_where() {
 }
 
 #[test]
-fn a_signature_under_the_names_of_others_is_noticed_without_the_document() {
+fn wrong_signers_are_noticed_without_the_document() {
     let mut log = TestLog::with_key();
     let request = log.asks("ada", DOCUMENT);
     log.by("ben", Body::Approval { request });
@@ -138,7 +139,7 @@ fn a_share_of_another_session_is_not_admissible() {
 }
 
 #[test]
-fn a_signature_by_somebody_who_did_not_consent_is_not_admissible() {
+fn a_signer_that_did_not_approve_is_not_admissible() {
     let mut log = TestLog::with_key();
     let request = log.asks("ada", DOCUMENT);
     log.by("ben", Body::Approval { request });
