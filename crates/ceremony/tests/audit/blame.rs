@@ -203,7 +203,7 @@ fn a_complaint_with_a_forged_opening_convicts_only_its_author() {
 }
 
 #[test]
-fn late_members_are_named_if_no_message_is_logged_and_not_blamed() {
+fn late_members_without_a_message_are_named_and_not_blamed() {
     let names = |list: &[&str]| -> BTreeSet<AccountName> { list.iter().map(|n| name(n)).collect() };
     let timed_out = |missing: BTreeSet<AccountName>| {
         let (mut log, session) = begun();
