@@ -78,8 +78,8 @@ pub enum Body {
     /// The coordinator starts an epoch. The group's signature (64 bytes) over the activation record
     /// proves that min_signers members can sign with the new shares.
     EpochStarted { session: SessionId, signature: Base64 },
-    /// A majority of those who were a group's members before a change cosigned a log with that change
-    /// ([`crate::state::Handover`]). By the coordinator; the cosignatures prove it.
+    /// The coordinator proves that a majority of a group's previous members cosigned a log with a
+    /// change ([`crate::state::Confirmation`]).
     ChangeConfirmed {
         group: GroupName,
         /// The epoch that began with the change, or during which it happened.
