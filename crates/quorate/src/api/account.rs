@@ -12,9 +12,7 @@ use serde::{Deserialize, Serialize};
 /// An account, present or former.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct AccountView {
-    /// Its name.
     pub account: AccountName,
-    /// Whether it may act.
     pub standing: Standing,
     /// What it may do; empty if it was removed.
     pub roles: BTreeSet<Role>,
@@ -40,18 +38,15 @@ pub struct AccountView {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
-    /// It may.
     Active,
     /// Not until an admin resumes it.
     Suspended,
-    /// Never again.
     Removed,
 }
 
 /// An account's share of a group's key.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct MembershipView {
-    /// The group.
     pub group: GroupName,
     /// What the log shows of the share; nothing while the group has no key.
     pub health: Option<Health>,
@@ -60,11 +55,8 @@ pub struct MembershipView {
 /// An open invitation.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct InvitedView {
-    /// Whom it lets in.
     pub account: AccountName,
-    /// With which roles.
     pub roles: BTreeSet<Role>,
-    /// Until when.
     pub expires_at: Timestamp,
     /// Whether it gives an account on the roster other keys.
     pub replaces_keys: bool,

@@ -12,15 +12,12 @@ use serde::{Deserialize, Serialize};
 /// A group.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct GroupView {
-    /// Its name.
     pub name: GroupName,
     /// The account whose node answers.
     pub seen_by: AccountName,
     /// Whether that node is connected: otherwise nothing is known of who is online.
     pub connected: bool,
-    /// Where it stands.
     pub state: GroupStage,
-    /// The session that is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionView>,
     /// How the latest session ended, if it was to make the key and there is none.
@@ -29,7 +26,6 @@ pub struct GroupView {
     /// Whether it can sign now, once there is a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing: Option<SigningStage>,
-    /// The suite's name.
     pub suite: String,
     /// How many members it takes to sign.
     pub min_signers: u16,
@@ -37,9 +33,7 @@ pub struct GroupView {
     pub max_signers: u16,
     /// Which documents it signs; empty: those without a type.
     pub document_types: BTreeSet<DocumentType>,
-    /// What a request needs.
     pub policy: Policy,
-    /// The members.
     pub members: Vec<MemberView>,
     /// The verifying key in hex, once there is one.
     pub verifying_key: Option<String>,
@@ -75,7 +69,6 @@ pub struct GroupView {
 /// A session under way.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct SessionView {
-    /// Its step.
     pub phase: SessionPhase,
     /// Whose message it waits for.
     pub missing: Vec<AccountName>,
@@ -90,7 +83,6 @@ pub struct SessionView {
 /// How a session ended without a key.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct StoppedView {
-    /// Why.
     pub reason: AbortReason,
     /// Whether another session follows automatically.
     pub is_tried_again: bool,
@@ -110,7 +102,6 @@ pub struct UnusedView {
 /// New shares that a group's policy wants made automatically.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct RefreshView {
-    /// When.
     pub due: Timestamp,
     /// The members because of whom that does not happen.
     #[serde(default)]
@@ -148,13 +139,9 @@ impl SigningStage {
 /// A proposed change of a group.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct ChangeView {
-    /// Its id.
     pub id: EntryId,
-    /// Of which group.
     pub group: GroupName,
-    /// Who proposes it.
     pub proposer: AccountName,
-    /// The session that carries it out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionView>,
     /// Whether it only makes new shares.
@@ -168,19 +155,14 @@ pub struct ChangeView {
     /// Members with new keys, who would receive a share again.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub regains: BTreeSet<AccountName>,
-    /// The whole group as it is.
     pub now: GroupDefinition,
-    /// The whole group as it would be.
     pub after: GroupDefinition,
     /// Who would join.
     pub added: BTreeSet<AccountName>,
     /// Who would leave.
     pub removed: BTreeSet<AccountName>,
-    /// Whether it has the approvals that it needs.
     pub approved: bool,
-    /// How many that is.
     pub approvals_required: u16,
-    /// Who approved.
     pub approvals: BTreeSet<AccountName>,
     /// Who rejected, and why.
     pub refusals: BTreeMap<AccountName, String>,
@@ -216,7 +198,6 @@ pub enum GroupStage {
     Certifying,
     /// DKG round 5.
     Activating,
-    /// The key is in use.
     Ready,
     /// The DKG ended without a key, and no other follows automatically.
     Failed,
@@ -239,13 +220,10 @@ impl GroupStage {
 /// A member of a group.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct MemberView {
-    /// Its name.
     pub account: AccountName,
-    /// Its protocol identifier.
     pub identifier: u16,
     /// Whether its node is connected, by the coordinator's word.
     pub online: bool,
-    /// Whether it accepted the definition.
     pub accepted: bool,
     /// Whether the running DKG waits for it.
     pub awaited: bool,

@@ -16,11 +16,9 @@ const LONGEST_DETAIL: usize = 300;
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(from = "Wire", into = "Wire")]
 pub struct Problem {
-    /// What decisions are taken by.
     pub code: Code,
     /// What happened and why. A sentence without a final stop.
     pub message: String,
-    /// What to do next.
     pub hint: Option<String>,
 }
 
@@ -110,14 +108,12 @@ pub struct HttpProblem {
     /// A URI reference that names the kind of problem; programs use `code`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The HTTP status.
     pub status: u16,
     /// The code, as listed in `docs/codes.md`.
     pub code: String,
     /// The code's parameters.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub params: Map<String, Value>,
-    /// What happened, for people.
     pub detail: String,
 }
 

@@ -12,20 +12,16 @@ use super::{BlockedView, GroupView};
 /// How a node and its IVN are.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct StatusView {
-    /// The account.
     pub account: AccountName,
     /// Its roles; empty while the log that this node has does not show its admission.
     pub roles: BTreeSet<Role>,
     /// Whether the log that this node has shows that the account was removed.
     #[serde(default)]
     pub removed: bool,
-    /// The IVN.
     pub ivn: IvnId,
-    /// What people call it.
     pub ivn_name: String,
     /// The coordinator's address.
     pub hub: String,
-    /// Whether there is a connection.
     pub connected: bool,
     /// How far this machine's clock is ahead of the coordinator's, in seconds, if the coordinator
     /// accepts nothing from it because of that.
@@ -33,18 +29,15 @@ pub struct StatusView {
     pub clock_lead: Option<u64>,
     /// Entries that this node verified.
     pub log_size: u64,
-    /// The log's verifier key.
     pub log_key: String,
     /// Who is connected, by the coordinator's word.
     pub online: BTreeSet<AccountName>,
-    /// All accounts.
     pub accounts: BTreeMap<AccountName, BTreeSet<Role>>,
     /// Why the node does not follow the log any more.
     pub trouble: Option<TroubleView>,
     /// Why it may not act, or may not connect.
     #[serde(default)]
     pub hindrance: Option<BlockedView>,
-    /// The groups.
     pub groups: Vec<GroupView>,
     /// Requests that wait for this account.
     pub inbox: usize,
@@ -57,7 +50,6 @@ pub struct StatusView {
 /// [`Contradiction`], as data.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct TroubleView {
-    /// What it is.
     pub kind: TroubleKind,
     /// The two checkpoints that do not fit together, where that is the trouble and proves nothing
     /// yet.
@@ -75,10 +67,7 @@ pub enum TroubleKind {
     /// The coordinator signed a checkpoint that does not fit the log that the node verified.
     Unexplained,
     /// The coordinator shows a log with fewer entries than the node has verified.
-    Behind {
-        /// How many it shows.
-        size: u64,
-    },
+    Behind { size: u64 },
 }
 
 impl TroubleView {

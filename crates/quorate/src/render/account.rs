@@ -62,7 +62,6 @@ fn tone(account: &AccountView) -> Tone {
     }
 }
 
-/// An account in a list.
 pub(crate) fn account_line(page: &mut Page, account: &AccountView) {
     let is = match account.standing {
         Standing::Removed => "removed",
@@ -81,7 +80,6 @@ pub(crate) fn account_line(page: &mut Page, account: &AccountView) {
     page.item(tone(account), text);
 }
 
-/// All that is known of an account.
 pub(crate) fn account_details(page: &mut Page, view: &AccountView, now: Timestamp) {
     page.verdict(tone(view), account_sentence(view));
     if !view.roles.is_empty() {

@@ -260,7 +260,6 @@ pub(crate) fn unused(view: &GroupView) -> Option<String> {
     ))
 }
 
-/// Whether a change is in force.
 pub(crate) fn is_done(past: &PastChange) -> bool {
     matches!(past.end, ChangeEnd::Done { .. } | ChangeEnd::Repaired { .. })
 }
@@ -280,7 +279,6 @@ pub(crate) fn change_end(past: &PastChange) -> String {
     }
 }
 
-/// What was proposed, as a clause.
 pub(crate) fn proposed(past: &PastChange) -> String {
     let definition = &past.proposal.definition;
     match &past.proposal.repairs {
@@ -304,7 +302,6 @@ pub(crate) fn standing(view: &GroupView) -> String {
     clause(&sentence).to_owned()
 }
 
-/// The names of a group's members.
 pub(crate) fn member_names(view: &GroupView) -> Vec<AccountName> {
     view.members.iter().map(|member| member.account.clone()).collect()
 }

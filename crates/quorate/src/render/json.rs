@@ -14,7 +14,6 @@ use super::share::{hindered, share_state, shares};
 use super::status::{blocked_advice, blocked_sentence, status_sentence, trouble_sentence};
 use crate::api::{AccountView, ChangeView, EntryView, GroupView, RequestView, Share, StatusView};
 
-/// A view with more members.
 fn with<const N: usize>(view: &impl Serialize, members: [(&str, Value); N]) -> Value {
     let mut value = serde_json::to_value(view).unwrap_or_default();
     if let Some(object) = value.as_object_mut() {
@@ -25,12 +24,10 @@ fn with<const N: usize>(view: &impl Serialize, members: [(&str, Value); N]) -> V
     value
 }
 
-/// Each of them.
 pub(crate) fn each<'a, T: 'a>(views: &'a [T], of: impl Fn(&'a T) -> Value) -> Vec<Value> {
     views.iter().map(of).collect()
 }
 
-/// A group.
 pub(crate) fn group(view: &GroupView, now: Timestamp) -> Value {
     let members = each(&view.members, |member| {
         let share = member.share.map_or(Value::Null, share);
@@ -74,18 +71,15 @@ fn past_change(past: &PastChange) -> Value {
     )
 }
 
-/// A proposed change.
 pub(crate) fn change(view: &ChangeView) -> Value {
     with(view, [("sentence", change_sentence(view).into())])
 }
 
-/// A request.
 pub(crate) fn request(view: &RequestView) -> Value {
     let refused = view.refused.as_ref().map(ToString::to_string);
     with(view, [("sentence", request_sentence(view).into()), ("refused", refused.into())])
 }
 
-/// An account.
 pub(crate) fn account(view: &AccountView) -> Value {
     let groups = each(&view.groups, |member| {
         let share = match member.health {

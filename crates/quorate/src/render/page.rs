@@ -20,11 +20,9 @@ impl Stream {
 /// How a word is meant.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Tone {
-    /// As it should be.
     Good,
     /// May need attention.
     Warn,
-    /// Wrong.
     Bad,
     /// Stands out.
     Strong,
@@ -94,7 +92,6 @@ impl Page {
         page.text
     }
 
-    /// A sentence.
     pub(crate) fn sentence(&mut self, text: impl Display) {
         self.wrapped("", 0, &clean(&text.to_string()), None);
     }
@@ -121,7 +118,6 @@ impl Page {
         self.wrapped("  ", 2, &clean(&text.to_string()), Some(Tone::Faint));
     }
 
-    /// A label and its value.
     pub(crate) fn field(&mut self, label: &str, value: impl Display) {
         self.value(label, FIELD, &clean(&value.to_string()));
     }
