@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use quorate_ceremony::entry::{AbortReason, GroupDefinition, Invitation};
 use quorate_ceremony::names::{AccountName, Digest, GroupName, Timestamp};
-use quorate_ceremony::node::{Command, Node};
+use quorate_ceremony::node::{Command, Node, Proposal};
 use quorate_ceremony::state::{Change, ChangeEnd, Group, RequestState, Status};
 use quorate_protocol::Suite;
 
@@ -196,7 +196,8 @@ impl Plan {
         if let Some(member) = planned.repairs {
             let (definition, repairs) =
                 (group.definition.clone(), world.names.get(member).cloned());
-            return Some(Command::ChangeGroup { definition, epoch, expires_in: None, repairs });
+            let proposal = Proposal { repairs, ..Proposal::new(definition, epoch) };
+            return Some(Command::ChangeGroup(proposal));
         }
         let wanted = planned.members.iter().map(|index| world.names.get(*index).cloned());
         let wanted: Vec<AccountName> = wanted.collect::<Option<_>>()?;
@@ -218,7 +219,7 @@ impl Plan {
         let voters = members.len() - usize::from(!policy.rule.requester_may_approve);
         policy.rule.requester_may_approve |= voters < usize::from(min_signers);
         let definition = GroupDefinition { members, min_signers, policy, ..old.clone() };
-        Some(Command::ChangeGroup { definition, epoch, expires_in: None, repairs: None })
+        Some(Command::ChangeGroup(Proposal::new(definition, epoch)))
     }
 
     /// Whether the repair is abandoned, so that the account's share stays lost.

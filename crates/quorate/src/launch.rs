@@ -4,10 +4,11 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use quorate_ceremony::names::EntryId;
 use tokio::net::UnixStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{Answer, Ask, Code, Problem};
+use crate::api::{Answer, Ask, Code, Command, Problem};
 use crate::control::{client, server, socket};
 use crate::error_chain::chain;
 use crate::home::{HomeError, NodeHome};
@@ -71,7 +72,7 @@ impl Client {
     /// # Errors
     ///
     /// The node's [`Answer::Problem`], or that it went away.
-    pub(crate) async fn ask(&self, ask: Ask) -> Result<Answer, Problem> {
+    pub(crate) async fn ask(&self, ask: impl Into<Ask>) -> Result<Answer, Problem> {
         let mut answer = None;
         self.watch(ask, |first| {
             answer = Some(first);
@@ -81,6 +82,18 @@ impl Client {
         answer.ok_or_else(client::gone)
     }
 
+    /// Has the node state something in the log; returns the entry and its index.
+    ///
+    /// # Errors
+    ///
+    /// Why the log does not have it, or that the node went away.
+    pub(crate) async fn order(&self, command: Command) -> Result<(EntryId, u64), Problem> {
+        match self.ask(Ask::Command(command)).await? {
+            Answer::Logged { entry, index } => Ok((entry, index)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     /// Asks a question, and passes every answer to `each` until there are no more or `each` breaks.
     ///
     /// # Errors
@@ -88,7 +101,7 @@ impl Client {
     /// The node's [`Answer::Problem`], or that it went away.
     pub(crate) async fn watch(
         &self,
-        ask: Ask,
+        ask: impl Into<Ask>,
         mut each: impl FnMut(Answer) -> ControlFlow<()>,
     ) -> Result<(), Problem> {
         let mut take = |answer| match answer {
@@ -105,7 +118,7 @@ impl Client {
                 }
                 Ok(())
             }
-            Way::Socket(path) => client::watch(path, ask, take).await,
+            Way::Socket(path) => client::watch(path, ask.into(), take).await,
         }
     }
 
@@ -120,6 +133,12 @@ impl Client {
             Way::Here(running) => running.stop().await,
         }
     }
+}
+
+/// The node answered another question than the one asked.
+pub(crate) fn unexpected(_: &Answer) -> Problem {
+    Problem::new(Code::Failed, "the node answered another question than the one asked")
+        .hint("is it of another version than this command? `quorate doctor` checks")
 }
 
 /// The node of a home.

@@ -16,7 +16,7 @@ use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::{Author, Body, Entry, GroupDefinition, Statement};
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, Digest, EntryId, IvnId, Timestamp};
-use quorate_ceremony::node::{self, Command, Config, Node};
+use quorate_ceremony::node::{self, Command, Config, Node, Proposal};
 use quorate_ceremony::test_world::{NodeDisk, document_of, due};
 use rand_chacha::ChaCha20Rng;
 
@@ -280,8 +280,8 @@ impl Stage {
             | (Command::Reject { request: wanted, .. }, Body::Refusal { request, .. }) => {
                 wanted == request
             }
-            (Command::ChangeGroup { definition, epoch, .. }, Body::GroupChange(change)) => {
-                (definition, epoch) == (&change.definition, &change.epoch)
+            (Command::ChangeGroup(wanted), Body::GroupChange(change)) => {
+                (&wanted.definition, wanted.epoch) == (&change.definition, change.epoch)
             }
             _ => false,
         };
@@ -328,8 +328,7 @@ impl Stage {
         let epoch = group.ok().and_then(|group| group.key.as_ref()).map_or(0, |key| key.epoch);
         // Its node acts immediately, so the truth has to be known before.
         self.truth.wanted = Some((account.clone(), definition.clone()));
-        let command = Command::ChangeGroup { definition, epoch, expires_in: None, repairs: None };
-        self.orders(account, command)
+        self.orders(account, Command::ChangeGroup(Proposal::new(definition, epoch)))
     }
 
     /// Makes a member reject a request.

@@ -5,7 +5,7 @@
 
 use super::Node;
 use super::approvals::may_vote;
-use super::input::Command;
+use super::input::{Command, Proposal};
 use super::view::{Call, View};
 use crate::effect::{CommandError, CommandId};
 use crate::entry::{AbortReason, Body, GroupChange, Request};
@@ -21,7 +21,7 @@ impl Node {
         }
         let view = View { state: self.log.state(), me: &self.process };
         match command {
-            Command::Approve(request) => {
+            Command::Approve(request) if self.joins_by(request).is_none() => {
                 self.approvals.approve(&view, &mut self.outbox, id, request, call);
             }
             Command::Reject { request, reason } => {
@@ -45,7 +45,10 @@ impl Node {
             now.plus(expires_in.unwrap_or(policy.rule.expiry))
         };
         Ok(match command {
-            Command::Approve(request) => Body::Approval { request },
+            Command::Approve(request) => match self.joins_by(request) {
+                Some(group) => self.acceptance(group)?,
+                None => Body::Approval { request },
+            },
             Command::Reject { request, reason } => Body::Refusal { request, reason },
             Command::Invite(invitation) => Body::Invitation(invitation),
             Command::WithdrawInvitation(account) => {
@@ -57,7 +60,7 @@ impl Node {
             Command::SetRoles(account, roles) => Body::AccountRoles { account, roles },
             Command::DefineGroup(definition) => Body::GroupDefined(definition),
             Command::AcceptGroup(group) => self.acceptance(group)?,
-            Command::ChangeGroup { definition, epoch, expires_in, repairs } => {
+            Command::ChangeGroup(Proposal { definition, epoch, expires_in, repairs }) => {
                 let expires_at = expiry(policy(&definition.name)?, expires_in);
                 Body::GroupChange(GroupChange { epoch, definition, expires_at, repairs })
             }
@@ -134,17 +137,13 @@ impl Node {
             .collect()
     }
 
-    /// Returns the command that consents to `to`: an acceptance if the account would join by this
-    /// change, otherwise an approval.
-    pub fn consent(&self, to: EntryId) -> Command {
-        let joins = self.log.state().group_of_change(to).filter(|group| {
-            self.approvals.acceptable(&self.process, group) == Some(to)
+    /// Returns the group that this account would join by this change, if it can accept that.
+    fn joins_by(&self, change: EntryId) -> Option<GroupName> {
+        let group = self.log.state().group_of_change(change).filter(|group| {
+            self.approvals.acceptable(&self.process, group) == Some(change)
                 && !group.has_member(self.process.account())
         });
-        match joins {
-            Some(group) => Command::AcceptGroup(group.definition.name.clone()),
-            None => Command::Approve(to),
-        }
+        group.map(|group| group.definition.name.clone())
     }
 
     /// Returns the requests that wait for this account's decision.

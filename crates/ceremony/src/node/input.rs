@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use crate::document::Document;
 use crate::effect::{CommandId, NodeDeadline};
 use crate::entry::{GroupDefinition, Invitation, Role};
@@ -38,7 +40,8 @@ pub enum Input {
 }
 
 /// A command of an account holder to its node.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Command {
     /// Needs the admin role.
@@ -58,15 +61,7 @@ pub enum Command {
     /// Accepts a group's definition, or membership by a proposed change.
     AcceptGroup(GroupName),
     /// Proposes to change a group that has a key.
-    ChangeGroup {
-        definition: GroupDefinition,
-        /// The epoch that the proposer saw.
-        epoch: u64,
-        /// The lifetime of the proposal, in milliseconds. Absent: the policy's limit.
-        expires_in: Option<u64>,
-        /// The member whose lost share is repaired. The definition is then the present one.
-        repairs: Option<AccountName>,
-    },
+    ChangeGroup(Proposal),
     /// Cancels a running key generation (needs the admin role), or withdraws a proposed change (as
     /// its proposer or an admin).
     CancelCeremony(GroupName),
@@ -81,11 +76,32 @@ pub enum Command {
         /// The lifetime of the request, in milliseconds. Absent: the policy's limit.
         expires_in: Option<u64>,
     },
-    /// Consents to a request or change.
+    /// Consents to a request or a change of a group: as a member by an approval, or by acceptance
+    /// if the account would join by the change.
     Approve(EntryId),
     Reject {
         /// The request or change.
         request: EntryId,
         reason: String,
     },
+}
+
+/// A change of a group, as it is proposed.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+pub struct Proposal {
+    /// The whole group as it will be.
+    pub definition: GroupDefinition,
+    /// The epoch that the proposer saw.
+    pub epoch: u64,
+    /// The lifetime of the proposal, in milliseconds. Absent: the policy's limit.
+    pub expires_in: Option<u64>,
+    /// The member whose lost share is repaired. The definition is then the present one.
+    pub repairs: Option<AccountName>,
+}
+
+impl Proposal {
+    /// Proposes a change that repairs no share, for as long as the policy permits.
+    pub fn new(definition: GroupDefinition, epoch: u64) -> Self {
+        Self { definition, epoch, expires_in: None, repairs: None }
+    }
 }

@@ -10,7 +10,7 @@ mod status;
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_ceremony::encoding::Base64;
-use quorate_ceremony::entry::{Body, GroupDefinition, Invitation, Role};
+use quorate_ceremony::entry::Body;
 use quorate_ceremony::names::{AccountName, Digest, DocumentType, EntryId, GroupName, Timestamp};
 use quorate_ceremony::state::{PastChange, Refused};
 use serde::{Deserialize, Serialize};
@@ -23,12 +23,27 @@ pub use group::{
     StoppedView, UnusedView,
 };
 pub use problem::{HttpProblem, PROBLEM_TYPE, Problem};
+pub use quorate_ceremony::node::{Command, Proposal};
 pub use status::{StatusView, TroubleKind, TroubleView};
 
-/// A question or an order to a node.
+/// What is asked of a node.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(tag = "ask", rename_all = "kebab-case")]
 pub enum Ask {
+    /// What the node knows.
+    Query(Query),
+    /// To state something in the log.
+    Command(Command),
+    /// Whether the log would admit what the command states. Nothing is stated.
+    Judge(Command),
+    /// To have a group sign a document.
+    Sign(SignAsk),
+}
+
+/// A question about what a node knows; it changes nothing.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Query {
     /// How the node and its IVN are.
     Status,
     /// Requests that wait for this account's decision.
@@ -37,12 +52,18 @@ pub enum Ask {
     Accounts,
     /// All groups.
     Groups,
-    /// One group. With `watch`, again at every step until it has a key or cannot get one, and no change is pending.
+    /// One group. With `watch`, again at every step until it has a key or cannot get one, and no
+    /// change is pending.
     Group {
         /// Its name.
         name: GroupName,
         /// Keep answering.
         watch: bool,
+    },
+    /// A change of a group that is over.
+    PastChange {
+        /// Its id, or the beginning of it (at least 4 hex digits).
+        id: String,
     },
     /// All requests, newest first.
     Requests,
@@ -52,88 +73,6 @@ pub enum Ask {
         id: String,
         /// Keep answering.
         watch: bool,
-    },
-    /// Ask a group to sign a document.
-    Sign(SignAsk),
-    /// Consent to a request, or to a proposed change of a group.
-    Approve {
-        /// Its id, or the beginning of it.
-        id: String,
-    },
-    /// Refuse a request, or a proposed change of a group.
-    Reject {
-        /// Its id, or the beginning of it.
-        id: String,
-        /// Why.
-        reason: String,
-    },
-    /// Invite an account.
-    Invite(Invitation),
-    /// Withdraw an open invitation.
-    WithdrawInvitation {
-        /// Whose.
-        account: AccountName,
-    },
-    /// Define a group.
-    DefineGroup(GroupDefinition),
-    /// Propose to change a group that has a key.
-    ChangeGroup {
-        /// What it is to be.
-        definition: GroupDefinition,
-        /// The epoch that the proposer looked at.
-        epoch: u64,
-        /// For how long that is good, in milliseconds.
-        expires_in: Option<u64>,
-        /// A member that is to get its lost share back.
-        repairs: Option<AccountName>,
-    },
-    /// Whether [`Ask::ChangeGroup`] with the same fields could be carried out. Nothing is stated.
-    JudgeChange {
-        /// What it is to be.
-        definition: GroupDefinition,
-        /// The epoch that the proposer looked at.
-        epoch: u64,
-        /// For how long that is good, in milliseconds.
-        expires_in: Option<u64>,
-        /// A member that is to get its lost share back.
-        repairs: Option<AccountName>,
-    },
-    /// A change of a group that is over.
-    PastChange {
-        /// Its id, or the beginning of it (at least 4 hex digits).
-        id: String,
-    },
-    /// Suspend an account.
-    Suspend {
-        /// Which.
-        account: AccountName,
-    },
-    /// Resume a suspended account.
-    Resume {
-        /// Which.
-        account: AccountName,
-    },
-    /// Take an account off the roster, for ever.
-    Remove {
-        /// Which.
-        account: AccountName,
-    },
-    /// Give an account these roles and no others.
-    SetRoles {
-        /// Which.
-        account: AccountName,
-        /// All that it may do from then on.
-        roles: BTreeSet<Role>,
-    },
-    /// Accept a group's definition, or to join it by a proposed change.
-    AcceptGroup {
-        /// Which.
-        name: GroupName,
-    },
-    /// Call off a group's running key generation, or take a proposed change back.
-    CancelCeremony {
-        /// Which.
-        name: GroupName,
     },
     /// Entries of the log, as this node verified them.
     Entries {
@@ -156,37 +95,9 @@ pub enum Ask {
     Backup,
 }
 
-impl Ask {
-    /// Whether it is to be stated in the log, or judged as if it were, which takes a connection.
-    pub(crate) fn is_order(&self) -> bool {
-        match self {
-            Self::Sign(_)
-            | Self::Approve { .. }
-            | Self::Reject { .. }
-            | Self::Invite(_)
-            | Self::WithdrawInvitation { .. }
-            | Self::DefineGroup(_)
-            | Self::ChangeGroup { .. }
-            | Self::JudgeChange { .. }
-            | Self::Suspend { .. }
-            | Self::Resume { .. }
-            | Self::Remove { .. }
-            | Self::SetRoles { .. }
-            | Self::AcceptGroup { .. }
-            | Self::CancelCeremony { .. } => true,
-            Self::Status
-            | Self::Inbox
-            | Self::Accounts
-            | Self::Groups
-            | Self::Group { .. }
-            | Self::PastChange { .. }
-            | Self::Requests
-            | Self::Request { .. }
-            | Self::Entries { .. }
-            | Self::Prove { .. }
-            | Self::Document { .. }
-            | Self::Backup => false,
-        }
+impl From<Query> for Ask {
+    fn from(query: Query) -> Self {
+        Self::Query(query)
     }
 }
 
@@ -214,28 +125,28 @@ pub struct SignAsk {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(tag = "answer", rename_all = "kebab-case")]
 pub enum Answer {
-    /// To [`Ask::Status`].
+    /// To [`Query::Status`].
     Status(Box<StatusView>),
-    /// To [`Ask::Inbox`] and [`Ask::Requests`].
+    /// To [`Query::Inbox`] and [`Query::Requests`].
     Requests {
         /// The requests.
         requests: Vec<RequestView>,
     },
-    /// To [`Ask::Accounts`].
+    /// To [`Query::Accounts`].
     Accounts {
         /// Those on the roster, and then those that were.
         accounts: Vec<AccountView>,
         /// Who may join, or join again.
         invitations: Vec<InvitedView>,
     },
-    /// To [`Ask::Groups`].
+    /// To [`Query::Groups`].
     Groups {
         /// The groups.
         groups: Vec<GroupView>,
     },
-    /// To [`Ask::Group`].
+    /// To [`Query::Group`].
     Group(Box<GroupView>),
-    /// To [`Ask::Request`] and [`Ask::Sign`].
+    /// To [`Query::Request`] and [`Ask::Sign`].
     Request(Box<RequestView>),
     /// What was ordered is in the log.
     Logged {
@@ -244,21 +155,21 @@ pub enum Answer {
         /// Its index.
         index: u64,
     },
-    /// To [`Ask::JudgeChange`]: the log would admit it.
+    /// To [`Ask::Judge`]: the log would admit it.
     Admissible,
-    /// To [`Ask::PastChange`], if there is exactly one.
+    /// To [`Query::PastChange`], if there is exactly one.
     PastChange {
         /// What became of it.
         change: Option<PastChange>,
     },
-    /// To [`Ask::Entries`].
+    /// To [`Query::Entries`].
     Entries {
         /// The entries.
         entries: Vec<EntryView>,
         /// Entries in the log.
         size: u64,
     },
-    /// To [`Ask::Prove`].
+    /// To [`Query::Prove`].
     Proof {
         /// The entry's bytes.
         entry: Base64,
@@ -267,7 +178,7 @@ pub enum Answer {
         /// The log's verifier key (C2SP signed-note vkey).
         log_key: String,
     },
-    /// To [`Ask::Document`].
+    /// To [`Query::Document`].
     Document {
         /// The file's name.
         name: String,
@@ -275,7 +186,7 @@ pub enum Answer {
         #[serde(skip)]
         document: Vec<u8>,
     },
-    /// To [`Ask::Backup`].
+    /// To [`Query::Backup`].
     Backup {
         /// The whole file, under the passphrase of the node's home.
         #[serde(skip)]

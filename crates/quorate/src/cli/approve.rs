@@ -9,7 +9,7 @@ use super::context::{Context, now};
 use super::session::Session;
 use super::sign::decided;
 use super::{Failure, Run};
-use crate::api::{Ask, ChangeView, Code, Problem, RequestStage, RequestView};
+use crate::api::{ChangeView, Code, Command, Problem, RequestStage, RequestView};
 use crate::render::{
     self, Page, Tone, change_end, change_sentence, group_advice, group_sentence, is_done, json,
     request_details, request_sentence,
@@ -66,7 +66,7 @@ impl Run for Approve {
             page.sentence("This is what would be signed:");
             request_details(page, &request, now());
         })?;
-        session.order(Ask::Approve { id: request.id.to_string() })?;
+        session.order(Command::Approve(request.id))?;
         let request = session.request(&request.id.to_string())?;
         show(context, &request, "approved")?;
         let group = session.group(&request.group)?;
@@ -106,7 +106,7 @@ impl Approve {
             page.sentence("This is what would change:");
             render::change(page, change, now());
         })?;
-        session.order(Ask::Approve { id: change.id.to_string() })?;
+        session.order(Command::Approve(change.id))?;
         show_change(context, session, change, "approved")
     }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::context::{Context, now};
 use super::{Failure, Run};
-use crate::api::{Ask, ChangeView, RequestView};
+use crate::api::{ChangeView, Query, RequestView};
 use crate::render::{self, Tone, json, request_in_list};
 
 /// List the requests, and proposed changes of groups, that wait for your decision
@@ -38,7 +38,7 @@ impl Run for Inbox {
         let pending = session.groups()?.into_iter().filter_map(|group| group.change);
         let waits = |change: &ChangeView| change.decides || change.accepts;
         let view = InboxView {
-            requests: session.requests(Ask::Inbox)?,
+            requests: session.requests(Query::Inbox)?,
             changes: pending.map(|change| *change).filter(waits).collect(),
         };
         let first = view.requests.first().map(|request| request.id.short());

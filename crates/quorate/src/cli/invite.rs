@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::context::{Context, now};
 use super::session::Session;
 use super::{Failure, Run, duration};
-use crate::api::{Ask, Code, Problem};
+use crate::api::{Code, Command, Problem};
 use crate::error_chain::chain;
 use crate::home::NodeConfig;
 use crate::render::{relative, utc};
@@ -96,7 +96,7 @@ pub(super) fn issue_join_url(
     let expires_at = now().plus(duration::milliseconds(valid_for));
     let (invitation, link) = invite(config, account.clone(), roles.clone(), expires_at, &mut OsRng)
         .map_err(|error| Problem::new(Code::Failed, chain(&error)))?;
-    let (_, index) = session.order(Ask::Invite(Invitation { replaces, ..invitation }))?;
+    let (_, index) = session.order(Command::Invite(Invitation { replaces, ..invitation }))?;
     Ok(Issued { account, roles, expires_at, url: link.to_url(), index })
 }
 

@@ -7,7 +7,7 @@ use super::approve::{decide_again, show_change};
 use super::context::Context;
 use super::sign::decided;
 use super::{Failure, Run};
-use crate::api::{Ask, ChangeView, Code, Exit, Problem};
+use crate::api::{ChangeView, Code, Command, Exit, Problem};
 use crate::render::{Tone, json, request_sentence};
 
 /// Reject a request, or a proposed change of a group, with a reason that everybody can read
@@ -39,8 +39,8 @@ impl Run for Reject {
             // Sent even after consent, because the node then takes no part in carrying the change
             // out.
             let consented = change.approvals.contains(&account) || has_accepted(&change, &account);
-            let ask = Ask::Reject { id: change.id.to_string(), reason: self.reason };
-            session.order(ask).map_err(|problem| match problem.exit() {
+            let command = Command::Reject { request: change.id, reason: self.reason };
+            session.order(command).map_err(|problem| match problem.exit() {
                 Exit::Error | Exit::Rejected if consented => {
                     too_late(&change, &account, problem.code)
                 }
@@ -49,16 +49,16 @@ impl Run for Reject {
             return show_change(context, &session, &change, "rejected");
         }
         let before = session.request(&self.id)?;
-        let id = before.id.to_string();
+        let id = before.id;
         let done = match before.refusals.contains_key(&account) {
             true => "rejected already",
             false => {
                 decided(before)?;
-                session.order(Ask::Reject { id: id.clone(), reason: self.reason })?;
+                session.order(Command::Reject { request: id, reason: self.reason })?;
                 "rejected"
             }
         };
-        let request = session.request(&id)?;
+        let request = session.request(&id.to_string())?;
         context.terminal.show("request", &json::request(&request), |page| {
             page.verdict(Tone::Good, format!("{done}: request {}", request.id.short()));
             page.note(request_sentence(&request));

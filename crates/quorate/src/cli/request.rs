@@ -11,7 +11,7 @@ use super::context::{Context, now};
 use super::file::{self, Target};
 use super::sign::{decided, ending, wait, write_signature};
 use super::{Failure, Run, duration};
-use crate::api::{Ask, Code, Problem, RequestView};
+use crate::api::{Code, Problem, Query, RequestView};
 use crate::render::{self, Tone, clause, clean, json, request_in_list, request_sentence, size};
 
 /// Show requests, and download their documents and signatures
@@ -113,7 +113,7 @@ impl Run for Show {
 
 impl Run for List {
     fn run(self, context: &Context) -> Result<(), Failure> {
-        let requests = context.session()?.requests(Ask::Requests)?;
+        let requests = context.session()?.requests(Query::Requests)?;
         let view = RequestsView { requests: json::each(&requests, json::request) };
         context.terminal.show("requests", &view, |page| {
             if requests.is_empty() {

@@ -11,9 +11,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::suggest;
 use crate::api::{
-    Answer, Ask, ChangeView, Code, Exit, GroupView, Problem, RequestView, StatusView,
+    Answer, Ask, ChangeView, Code, Command, Exit, GroupView, Problem, Query, RequestView,
+    StatusView,
 };
-use crate::launch::Client;
+use crate::launch::{Client, unexpected};
 use crate::render::change_end;
 
 /// A connection to the node of one home.
@@ -41,7 +42,7 @@ impl Session {
         self.client.as_ref().is_some_and(Client::is_running_node)
     }
 
-    pub(super) fn ask(&self, ask: Ask) -> Result<Answer, Problem> {
+    pub(super) fn ask(&self, ask: impl Into<Ask>) -> Result<Answer, Problem> {
         let client = self.client.as_ref().ok_or_else(stopped)?;
         self.runtime.block_on(client.ask(ask))
     }
@@ -49,7 +50,7 @@ impl Session {
     /// Passes every answer to `each` until it breaks or the time is over.
     pub(super) fn watch<T>(
         &self,
-        ask: Ask,
+        ask: impl Into<Ask>,
         timeout: Option<Duration>,
         mut each: impl FnMut(Answer) -> ControlFlow<T>,
     ) -> Result<Watched<T>, Problem> {
@@ -112,21 +113,21 @@ impl Session {
     }
 
     pub(super) fn status(&self) -> Result<StatusView, Problem> {
-        match self.ask(Ask::Status)? {
+        match self.ask(Query::Status)? {
             Answer::Status(status) => Ok(*status),
             other => Err(unexpected(&other)),
         }
     }
 
     pub(super) fn groups(&self) -> Result<Vec<GroupView>, Problem> {
-        match self.ask(Ask::Groups)? {
+        match self.ask(Query::Groups)? {
             Answer::Groups { groups } => Ok(groups),
             other => Err(unexpected(&other)),
         }
     }
 
     pub(super) fn group(&self, name: &GroupName) -> Result<GroupView, Problem> {
-        match self.ask(Ask::Group { name: name.clone(), watch: false }) {
+        match self.ask(Query::Group { name: name.clone(), watch: false }) {
             Ok(Answer::Group(group)) => Ok(*group),
             Ok(other) => Err(unexpected(&other)),
             Err(problem) => Err(self.about_group(name, problem)),
@@ -146,21 +147,21 @@ impl Session {
 
     /// Returns the ended change whose id begins with `id`, if there is exactly one.
     fn past_change(&self, id: &str) -> Result<Option<PastChange>, Problem> {
-        match self.ask(Ask::PastChange { id: id.to_owned() })? {
+        match self.ask(Query::PastChange { id: id.to_owned() })? {
             Answer::PastChange { change } => Ok(change),
             other => Err(unexpected(&other)),
         }
     }
 
-    pub(super) fn requests(&self, ask: Ask) -> Result<Vec<RequestView>, Problem> {
-        match self.ask(ask)? {
+    pub(super) fn requests(&self, query: Query) -> Result<Vec<RequestView>, Problem> {
+        match self.ask(query)? {
             Answer::Requests { requests } => Ok(requests),
             other => Err(unexpected(&other)),
         }
     }
 
     pub(super) fn request(&self, id: &str) -> Result<RequestView, Problem> {
-        match self.ask(Ask::Request { id: id.to_owned(), watch: false }) {
+        match self.ask(Query::Request { id: id.to_owned(), watch: false }) {
             Ok(Answer::Request(request)) => Ok(*request),
             Ok(other) => Err(unexpected(&other)),
             Err(problem) => Err(self.about_request(id, problem)),
@@ -169,18 +170,16 @@ impl Session {
 
     /// Returns the name and the bytes of a request's document.
     pub(super) fn document(&self, id: EntryId) -> Result<(String, Vec<u8>), Problem> {
-        match self.ask(Ask::Document { id: id.to_string() })? {
+        match self.ask(Query::Document { id: id.to_string() })? {
             Answer::Document { name, document } => Ok((name, document)),
             other => Err(unexpected(&other)),
         }
     }
 
-    /// Gives an order that becomes an entry of the log; returns its id and index.
-    pub(super) fn order(&self, ask: Ask) -> Result<(EntryId, u64), Problem> {
-        match self.ask(ask)? {
-            Answer::Logged { entry, index } => Ok((entry, index)),
-            other => Err(unexpected(&other)),
-        }
+    /// Gives a command that becomes an entry of the log; returns its id and index.
+    pub(super) fn order(&self, command: Command) -> Result<(EntryId, u64), Problem> {
+        let client = self.client.as_ref().ok_or_else(stopped)?;
+        self.runtime.block_on(client.order(command))
     }
 
     /// Explains `problem` better if there is no such group.
@@ -205,7 +204,7 @@ impl Session {
         let Some(unknown) = names.iter().find(|name| !status.accounts.contains_key(*name)) else {
             return problem;
         };
-        let is_invited = match self.ask(Ask::Accounts) {
+        let is_invited = match self.ask(Query::Accounts) {
             Ok(Answer::Accounts { invitations, .. }) => {
                 invitations.iter().any(|open| open.account == *unknown)
             }
@@ -227,7 +226,7 @@ impl Session {
 
     /// Explains `problem` better if no request has this id.
     fn about_request(&self, id: &str, problem: Problem) -> Problem {
-        let Ok(requests) = self.requests(Ask::Requests) else { return problem };
+        let Ok(requests) = self.requests(Query::Requests) else { return problem };
         let ids: Vec<String> = requests.iter().map(|request| request.id.to_string()).collect();
         if ids.iter().any(|known| known.starts_with(id)) {
             return problem;
@@ -279,10 +278,4 @@ async fn next(interrupts: Option<&mut Signal>) {
 fn stopped() -> Problem {
     Problem::new(Code::Failed, "the node stopped while this command waited")
         .hint("start it again with `quorate node run`; nothing is lost")
-}
-
-/// Reports an answer that does not belong to the question.
-pub(super) fn unexpected(_: &Answer) -> Problem {
-    Problem::new(Code::Failed, "the node answered another question than the one asked")
-        .hint("is it of another version than this command? `quorate doctor` checks")
 }

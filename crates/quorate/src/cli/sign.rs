@@ -12,10 +12,11 @@ use serde::Serialize;
 use super::context::Context;
 use super::file::{self, Target};
 use super::progress::Progress;
-use super::session::{Session, Watched, unexpected};
+use super::session::{Session, Watched};
 use super::shell_quote::quoted;
 use super::{Failure, Run, duration};
-use crate::api::{Answer, Ask, Code, Problem, RequestStage, RequestView, SignAsk};
+use crate::api::{Answer, Ask, Code, Problem, Query, RequestStage, RequestView, SignAsk};
+use crate::launch::unexpected;
 use crate::render::{Tone, clause, commas, json, request_sentence};
 
 /// Ask a group to sign a file
@@ -207,7 +208,7 @@ pub(super) fn wait(
     let id = request.id;
     let mut latest = request;
     let mut progress = Progress::new(&context.terminal);
-    let ask = Ask::Request { id: id.to_string(), watch: true };
+    let ask = Query::Request { id: id.to_string(), watch: true };
     let watched = session.watch(ask, timeout, |answer| {
         let Answer::Request(view) = answer else {
             return ControlFlow::Break(Err(unexpected(&answer)));

@@ -164,7 +164,7 @@ pub(super) async fn read<M: Message>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::SignAsk;
+    use crate::api::{Query, SignAsk};
 
     fn sign(document: &[u8]) -> Ask {
         Ask::Sign(SignAsk {
@@ -236,14 +236,17 @@ mod tests {
         let expected = "it carries 134217729 bytes; at most 134217728 are accepted";
         assert_eq!(refused::<Ask>(claimed.as_bytes()).await, expected);
         let mut sent = Vec::new();
-        let ask = Ask::Approve { id: "0".repeat(1 << 20) };
-        assert!(matches!(write(&mut sent, ask).await, Err(FrameError::LineTooLong { .. })));
+        let ask = Query::PastChange { id: "0".repeat(1 << 20) };
+        assert!(matches!(
+            write(&mut sent, Ask::from(ask)).await,
+            Err(FrameError::LineTooLong { .. })
+        ));
         assert!(sent.is_empty());
     }
 
     #[tokio::test]
     async fn bytes_with_a_message_that_has_none_are_refused() {
-        let whole = String::from_utf8(written(Ask::Status).await).unwrap();
+        let whole = String::from_utf8(written(Ask::from(Query::Status)).await).unwrap();
         let claimed = whole.replace("\"bytes\":0", "\"bytes\":3") + "abc";
         let expected = "it carries 3 bytes, and a message of its kind carries none";
         assert_eq!(refused::<Ask>(claimed.as_bytes()).await, expected);

@@ -82,13 +82,14 @@ mod tests {
     use tokio::io::{AsyncWriteExt as _, BufReader};
 
     use super::*;
+    use crate::api::Query;
 
     /// Sends these bytes to a server that answers every question at length, and reads an answer.
     async fn answer_to(bytes: &[u8], ends: bool) -> Option<Answer> {
         let (mut ours, theirs) = UnixStream::pair().unwrap();
         let serving = tokio::spawn(client(theirs, |ask| async move {
             let (reply, answers) = mpsc::channel(1);
-            if matches!(ask, Ask::Backup) {
+            if matches!(ask, Ask::Query(Query::Backup)) {
                 reply.send(Answer::Backup { file: vec![7; 1 << 20] }).await.unwrap();
             } else {
                 // Keeps the client waiting.
@@ -115,7 +116,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_large_answer_arrives_whole() {
-        let question = b"{\"bytes\":0,\"message\":{\"ask\":\"backup\"}}\n";
+        let question = b"{\"bytes\":0,\"message\":{\"ask\":\"query\",\"backup\":null}}\n";
         let Some(Answer::Backup { file }) = answer_to(question, false).await else {
             panic!("no backup")
         };

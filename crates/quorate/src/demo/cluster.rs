@@ -13,7 +13,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use zeroize::Zeroizing;
 
-use crate::api::{Answer, Ask, Code, Problem};
+use crate::api::{self, Code, Problem};
 use crate::error_chain::chain;
 use crate::home::NodeHome;
 use crate::keystore::{Cost, Passphrase, PassphraseProtector};
@@ -104,7 +104,7 @@ impl Cluster {
         let expires_at = now().plus(INVITATION);
         let (invitation, link) =
             invite(&config, name.clone(), roles, expires_at, &mut OsRng).map_err(problem)?;
-        expect_logged(client.ask(Ask::Invite(invitation)).await?)?;
+        client.order(api::Command::Invite(invitation)).await?;
         let home = directory.join("nodes").join(name.as_str());
         let protector = protector(&self.passphrase_file)?;
         join(&link, &home, &protector, choices, now(), &mut OsRng).await.map_err(problem)?;
@@ -217,23 +217,6 @@ impl Process {
         }
         Ok(())
     }
-}
-
-/// That an order is in the log.
-pub(crate) fn expect_logged(answer: Answer) -> Result<u64, Problem> {
-    match answer {
-        Answer::Logged { index, .. } => Ok(index),
-        other => Err(unexpected(&other)),
-    }
-}
-
-/// An answer to another question.
-pub(crate) fn unexpected(answer: &Answer) -> Problem {
-    let kind = serde_json::to_value(answer)
-        .ok()
-        .and_then(|value| value.get("answer").map(ToString::to_string))
-        .unwrap_or_default();
-    Problem::new(Code::Failed, format!("the node answered another question: {kind}"))
 }
 
 fn problem(error: impl std::error::Error) -> Problem {

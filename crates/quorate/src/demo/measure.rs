@@ -9,11 +9,11 @@ use quorate_ceremony::names::{AccountName, GroupName, NameError};
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-use super::cluster::{Cluster, expect_logged, unexpected};
+use super::cluster::Cluster;
 use super::reshare::approve;
 use super::stage::{GROUP, definition, settled, signed};
-use crate::api::{Answer, Ask, Code, Problem, SignAsk};
-use crate::launch::Client;
+use crate::api::{Answer, Ask, Code, Command, Problem, Proposal, SignAsk};
+use crate::launch::{Client, unexpected};
 use crate::setup::join::Choices;
 
 /// What was measured.
@@ -131,7 +131,7 @@ async fn measure_one(
     let mut definition = definition(GROUP, names, min_signers)?;
     definition.policy.rule.auto_approve = true;
     let name = definition.name.clone();
-    expect_logged(client.ask(Ask::DefineGroup(definition.clone())).await?)?;
+    client.order(Command::DefineGroup(definition.clone())).await?;
     let ready = settled(&client, &name).await?.dkg_ms;
     let ms = ready.ok_or_else(|| Problem::new(Code::Failed, "the group has no key"))?;
     let dkg = Dkg { min_signers, max_signers: names.len(), ms };
@@ -172,8 +172,8 @@ async fn measure_reshares(
     while !load.is_finished() {
         let definition = definition.clone();
         let name = definition.name.clone();
-        let ask = Ask::ChangeGroup { definition, epoch, expires_in: None, repairs: None };
-        expect_logged(client.ask(ask).await?)?;
+        let command = Command::ChangeGroup(Proposal::new(definition, epoch));
+        client.order(command).await?;
         let group = settled(client, &name).await?;
         if group.epoch <= Some(epoch) {
             return Err(Problem::new(Code::Failed, crate::render::group_sentence(&group)));
@@ -211,11 +211,11 @@ async fn measure_changes(
     for number in 1..=CHANGES {
         let group = format!("desk-{number}");
         let before = definition(&group, few, FEW_SIGN)?;
-        expect_logged(client.ask(Ask::DefineGroup(before.clone())).await?)?;
+        client.order(Command::DefineGroup(before.clone())).await?;
         let epoch = settled(&client, &before.name).await?.epoch.unwrap_or_default();
         let definition = definition(&group, names, min_signers)?;
-        let ask = Ask::ChangeGroup { definition, epoch, expires_in: None, repairs: None };
-        expect_logged(client.ask(ask).await?)?;
+        let command = Command::ChangeGroup(Proposal::new(definition, epoch));
+        client.order(command).await?;
         approve(cluster, &before.name, names).await?;
         let group = settled(&client, &before.name).await?;
         let ms = group.dkg_ms.filter(|_| group.epoch > Some(epoch));

@@ -18,12 +18,12 @@ use quorate_ceremony::names::{AccountName, EntryId};
 use serde::Serialize;
 
 use self::checks::Signed;
-use self::cluster::{Cluster, expect_logged, unexpected};
+use self::cluster::Cluster;
 use self::reshare::Reshare;
 pub(crate) use self::stage::{Check, Plan, Step};
 use self::stage::{GROUP, Show, create, definition, hears, join, signed, unwritable, write};
-use crate::api::{Answer, Ask, Code, Problem, RequestView};
-use crate::launch::Client;
+use crate::api::{Answer, Code, Command, Problem, Query, RequestView};
+use crate::launch::{Client, unexpected};
 use crate::setup::join::Choices;
 
 /// What is signed if no file is given.
@@ -148,7 +148,7 @@ impl<T: FnMut(Step)> Show<'_, T> {
         let reshare = self.reshare(cluster, &client, document).await?;
         self.lose_a_node(cluster, &client, document).await?;
         let proof_file = self.prove(&client, &ssh).await?;
-        let log_size = match client.ask(Ask::Status).await? {
+        let log_size = match client.ask(Query::Status).await? {
             Answer::Status(status) => status.log_size,
             other => return Err(unexpected(&other)),
         };
@@ -172,7 +172,7 @@ impl<T: FnMut(Step)> Show<'_, T> {
         for name in &approvers {
             let client = cluster.client(name).await?;
             await_request(&client, request).await?;
-            expect_logged(client.ask(Ask::Approve { id: request.to_string() }).await?)?;
+            client.order(Command::Approve(request)).await?;
         }
         Ok(format!("{} (each node fetched the file and hashed it itself)", join(&approvers)))
     }
@@ -232,7 +232,7 @@ impl<T: FnMut(Step)> Show<'_, T> {
     async fn prove(&mut self, client: &Client, view: &RequestView) -> Result<PathBuf, Problem> {
         let index = view.signature_index.unwrap_or_default();
         let path = self.plan.directory.join("signature.tlog-proof");
-        match client.ask(Ask::Prove { index }).await? {
+        match client.ask(Query::Prove { index }).await? {
             Answer::Proof { entry, proof, log_key } => {
                 write(&path, proof.as_bytes())?;
                 let check = checks::inclusion(&entry.0, &proof, &log_key);
@@ -295,7 +295,7 @@ impl Made {
 
 /// Waits until a node has seen a request: the coordinator tells its requester and the other members at the same time.
 async fn await_request(client: &Client, request: EntryId) -> Result<(), Problem> {
-    let ask = || Ask::Request { id: request.to_string(), watch: false };
+    let ask = || Query::Request { id: request.to_string(), watch: false };
     hears("the request", || async { client.ask(ask()).await.ok() }).await.map(drop)
 }
 

@@ -6,9 +6,9 @@ use quorate_ceremony::names::{AccountName, GroupName};
 use serde::Serialize;
 
 use super::checks::Signed;
-use super::cluster::{Cluster, expect_logged};
+use super::cluster::Cluster;
 use super::stage::{Check, Show, Step, definition, hears, join, settled, signed, write};
-use crate::api::{Answer, Ask, Code, Problem};
+use crate::api::{Answer, Code, Command, Problem, Proposal, Query};
 use crate::launch::Client;
 
 /// The group's name.
@@ -47,8 +47,8 @@ impl<T: FnMut(Step)> Show<'_, T> {
         let (min_signers, max_signers) = (after.min_signers, more);
         // Of two members there are no more: they only get other shares, which nobody has to approve.
         let decided = after == before;
-        let ask = Ask::ChangeGroup { definition: after, epoch, expires_in: None, repairs: None };
-        expect_logged(client.ask(ask).await?)?;
+        let command = Command::ChangeGroup(Proposal::new(after, epoch));
+        client.order(command).await?;
         if !decided {
             approve(cluster, &before.name, self.names).await?;
         }
@@ -92,11 +92,11 @@ pub(super) async fn approve(
     let second = names.get(1).ok_or_else(|| Problem::new(Code::Usage, "there is one member"))?;
     let approver = cluster.client(second).await?;
     let id = hears("the change", || async {
-        match approver.ask(Ask::Group { name: name.clone(), watch: false }).await {
+        match approver.ask(Query::Group { name: name.clone(), watch: false }).await {
             Ok(Answer::Group(view)) => view.change.map(|change| change.id),
             _ => None,
         }
     })
     .await?;
-    expect_logged(approver.ask(Ask::Approve { id: id.to_string() }).await?).map(drop)
+    approver.order(Command::Approve(id)).await.map(drop)
 }

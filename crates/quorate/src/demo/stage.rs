@@ -10,11 +10,11 @@ use quorate_ceremony::policy::Policy;
 use quorate_protocol::Suite;
 use serde::Serialize;
 
-use super::cluster::{expect_logged, unexpected};
 use crate::api::{
-    Answer, Ask, Code, GroupStage, GroupView, Problem, RequestStage, RequestView, SignAsk,
+    Answer, Ask, Code, Command, GroupStage, GroupView, Problem, Query, RequestStage, RequestView,
+    SignAsk,
 };
-use crate::launch::Client;
+use crate::launch::{Client, unexpected};
 
 pub(super) const GROUP: &str = "board";
 pub(super) const NAMESPACE: &str = "file";
@@ -102,7 +102,7 @@ impl<T: FnMut(Step)> Show<'_, T> {
         definition: GroupDefinition,
     ) -> Result<GroupView, Problem> {
         let name = definition.name.clone();
-        expect_logged(client.ask(Ask::DefineGroup(definition)).await?)?;
+        client.order(Command::DefineGroup(definition)).await?;
         let group = settled(client, &name).await?;
         match group.state {
             GroupStage::Ready => Ok(group),
@@ -155,7 +155,7 @@ pub(super) async fn hears<T, F: Future<Output = Option<T>>>(
 pub(super) async fn settled(client: &Client, name: &GroupName) -> Result<GroupView, Problem> {
     let mut last = None;
     client
-        .watch(Ask::Group { name: name.clone(), watch: true }, |answer| {
+        .watch(Query::Group { name: name.clone(), watch: true }, |answer| {
             last = Some(answer);
             ControlFlow::Continue(())
         })
@@ -186,7 +186,7 @@ pub(super) fn definition(
 pub(super) async fn signed(client: &Client, request: EntryId) -> Result<RequestView, Problem> {
     let mut last = None;
     client
-        .watch(Ask::Request { id: request.to_string(), watch: true }, |answer| {
+        .watch(Query::Request { id: request.to_string(), watch: true }, |answer| {
             if let Answer::Request(view) = answer {
                 last = Some(*view);
             }

@@ -3,7 +3,7 @@
 use quorate_ceremony::effect::CommandError;
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::Entry;
-use quorate_ceremony::names::{EntryId, Timestamp};
+use quorate_ceremony::names::Timestamp;
 use quorate_ceremony::node::Node;
 use quorate_ceremony::state::refusal::Requests;
 use quorate_ceremony::state::{IvnState, PastChange, Refusal, RequestState};
@@ -57,18 +57,6 @@ pub(crate) fn told(error: &CommandError, node: &Node, hub: &Hub) -> Problem {
     match about_change {
         Some(group) => problem(error).hint(format!("quorate group show {}", group.definition.name)),
         None => problem(error),
-    }
-}
-
-/// The request, or the pending change of a group, whose id begins like this.
-pub(crate) fn find_votable(state: &IvnState, id: &str) -> Result<EntryId, Problem> {
-    let wanted = well_formed(id)?;
-    let pending = state.groups().values().filter_map(|group| group.change.as_ref());
-    let mut found =
-        pending.map(|change| change.id).filter(|id| id.to_string().starts_with(&wanted));
-    match (found.next(), found.next()) {
-        (Some(change), None) => Ok(change),
-        _ => find_request(state, id).map(|request| request.id),
     }
 }
 

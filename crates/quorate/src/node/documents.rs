@@ -5,12 +5,11 @@ use std::sync::Arc;
 use quorate_ceremony::document::Document;
 use quorate_ceremony::entry::Request;
 use quorate_ceremony::names::Digest;
-use quorate_ceremony::node::Command;
 use quorate_documents::{Format, Output};
 use rand_core::{OsRng, RngCore as _};
 
 use super::hub::Hub;
-use crate::api::{Code, Problem, SignAsk};
+use crate::api::{Code, Command, Problem, SignAsk};
 use crate::documents::{Shelf, prepared};
 use crate::store::documents::{DocumentPackage, InvalidName};
 

@@ -3,12 +3,11 @@
 use quorate_ceremony::document::Document;
 use quorate_ceremony::message::FromCoordinator;
 use quorate_ceremony::names::EntryId;
-use quorate_ceremony::node::Command;
 use quorate_network::link::LinkSender;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{Answer, Ask};
+use crate::api::{Answer, Ask, Command, Query};
 
 /// What reaches the task.
 pub(crate) enum Event {
@@ -20,13 +19,10 @@ pub(crate) enum Event {
     Received(Box<FromCoordinator>),
     /// A document that the machine asked for.
     Document { request: EntryId, document: Option<Document> },
-    /// A question or order; answers go to `reply` until it is closed.
-    Ask {
-        ask: Box<Ask>,
-        reply: mpsc::Sender<Answer>,
-        /// Whether the documents that it is about were fetched already, as far as they can be had.
-        fetched: bool,
-    },
+    /// What the account holder asks; answers go to `reply` until it is closed.
+    Ask { ask: Box<Ask>, reply: mpsc::Sender<Answer> },
+    /// A question whose documents were fetched, as far as they can be had.
+    Query { query: Query, reply: mpsc::Sender<Answer> },
     /// An order whose document is in place.
     Order { command: Command, then: Then, reply: mpsc::Sender<Answer> },
     /// A checkpoint with everybody's cosignatures came for a proof.

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use self::event::Event;
 use self::opening::{authority, damaged, dialler, load, problem};
 use self::renewal::Renewal;
-use crate::api::{Answer, Ask, Code, Problem};
+use crate::api::{Answer, Code, Problem, Query};
 use crate::documents::Shelf;
 use crate::home::NodeHome;
 use crate::keystore::{Cost, NodeKeys, Passphrase, PassphraseProtector};
@@ -90,7 +90,7 @@ pub(crate) async fn log_shows(home: NodeHome, keys: NodeKeys) -> Result<bool, Pr
         outage = outage.wait_for(Option::is_some) => outage.ok().and_then(|outage| outage.clone()),
         () = tokio::time::sleep(CATCH_UP) => None,
     };
-    let answer = running.asker().ask(Ask::Accounts).await?.recv().await;
+    let answer = running.asker().ask(Query::Accounts).await?.recv().await;
     running.stop().await?;
     match (problem, answer) {
         (Some(problem), _) => Err(problem),

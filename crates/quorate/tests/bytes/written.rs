@@ -367,17 +367,19 @@ fn joining() -> Vec<(&'static str, Vec<u8>)> {
 /// One question of each kind. Those of today's code with every field.
 fn asks() -> Vec<serde_json::Value> {
     let invitation = json!({
-        "ask": "invite", "name": "ben", "roles": ["member"], "key": hex::encode([9; 32]), "expires_at": 1_700_000_000_000_u64,
+        "name": "ben", "roles": ["member"], "key": hex::encode([9; 32]), "expires_at": 1_700_000_000_000_u64,
     });
-    let mut definition = serde_json::to_value(targets::story::definition()).unwrap();
-    definition["ask"] = json!("define-group");
+    let request = story().request;
+    let definition = targets::story::definition();
+    let change =
+        json!({"definition": definition, "epoch": 1, "expires_in": null, "repairs": "cyd"});
     vec![
-        json!({"ask": "status"}),
-        json!({"ask": "inbox"}),
-        json!({"ask": "groups"}),
-        json!({"ask": "group", "name": "board", "watch": true}),
-        json!({"ask": "requests"}),
-        json!({"ask": "request", "id": "3f2a", "watch": false}),
+        json!({"ask": "query", "status": null}),
+        json!({"ask": "query", "inbox": null}),
+        json!({"ask": "query", "groups": null}),
+        json!({"ask": "query", "group": {"name": "board", "watch": true}}),
+        json!({"ask": "query", "requests": null}),
+        json!({"ask": "query", "request": {"id": "3f2a", "watch": false}}),
         json!({
             "ask": "sign", "group": "board", "document_type": "contract", "format": "ssh", "namespace": "file",
             "name": "contract.txt", "expires_in": 3_600_000,
@@ -386,16 +388,18 @@ fn asks() -> Vec<serde_json::Value> {
             "ask": "sign", "group": "board", "document_type": null, "format": "raw", "namespace": null,
             "name": "contract.txt", "expires_in": null,
         }),
-        json!({"ask": "approve", "id": "3f2a"}),
-        json!({"ask": "reject", "id": "3f2a", "reason": "not before Friday"}),
-        invitation,
-        definition,
-        json!({"ask": "accept-group", "name": "board"}),
-        json!({"ask": "cancel-ceremony", "name": "board"}),
-        json!({"ask": "entries", "first": 0, "limit": 10}),
-        json!({"ask": "prove", "index": 4}),
-        json!({"ask": "document", "id": "3f2a"}),
-        json!({"ask": "backup"}),
+        json!({"ask": "command", "approve": request}),
+        json!({"ask": "command", "reject": {"request": request, "reason": "not before Friday"}}),
+        json!({"ask": "command", "invite": invitation}),
+        json!({"ask": "command", "define-group": definition}),
+        json!({"ask": "command", "change-group": change}),
+        json!({"ask": "judge", "change-group": change}),
+        json!({"ask": "command", "accept-group": "board"}),
+        json!({"ask": "command", "cancel-ceremony": "board"}),
+        json!({"ask": "query", "entries": {"first": 0, "limit": 10}}),
+        json!({"ask": "query", "prove": {"index": 4}}),
+        json!({"ask": "query", "document": {"id": "3f2a"}}),
+        json!({"ask": "query", "backup": null}),
     ]
 }
 

@@ -298,13 +298,8 @@ fn judging_a_change_applies_the_logs_rules_and_states_nothing() {
     ];
     for (definition, epoch, expires_in) in cases {
         let now = bench.log.now;
-        let change = Command::ChangeGroup {
-            definition: definition.clone(),
-            epoch,
-            expires_in,
-            repairs: None,
-        };
-        let judged = bench.node.judge(change, now);
+        let proposal = Proposal { expires_in, ..Proposal::new(definition.clone(), epoch) };
+        let judged = bench.node.judge(Command::ChangeGroup(proposal), now);
         assert_eq!(bench.node.unsent(), 0);
         // The hash that the coordinator would compute.
         let expires_at = now.plus(expires_in.unwrap_or(definition.policy.rule.expiry));
@@ -315,7 +310,7 @@ fn judging_a_change_applies_the_logs_rules_and_states_nothing() {
     }
     let definition = of(&bench, &everybody, 3);
     bench.tell(Input::Disconnected);
-    let change = Command::ChangeGroup { definition, epoch: 1, expires_in: None, repairs: None };
+    let change = Command::ChangeGroup(Proposal::new(definition, 1));
     let judged = bench.node.judge(change, bench.log.now);
     assert_eq!(judged, Err(CommandError::Unreachable));
 }
@@ -330,7 +325,7 @@ fn declining_to_join_binds_although_the_acceptance_is_logged() {
         let saved = Saved { entries: log.entries.clone(), ..Saved::default() };
         let mut bench = Bench::with(log, saved);
         bench.announce();
-        let accepts = bench.node.consent(change);
+        let accepts = Command::Approve(change);
         let accepted = entry_in(&command(&mut bench, accepts.clone()));
         assert!(matches!(accepted.statement().body, Body::GroupAccepted { .. }));
         if declines {

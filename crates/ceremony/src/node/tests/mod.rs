@@ -12,7 +12,7 @@ use quorate_log::key::LogVerifier;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 
-use super::{Command, Config, Contradiction, Input, Node, Saved};
+use super::{Command, Config, Contradiction, Input, Node, Proposal, Saved};
 use crate::document::{Document, Documents, NotChecked};
 use crate::effect::{CommandError, CommandId, NodeChange, NodeEffect};
 use crate::encoding::Base64;

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::share_loss_check::{self, Loss};
 use super::show::account;
-use crate::api::{AccountView, Ask, Code, Problem, Standing};
+use crate::api::{AccountView, Code, Command, Problem, Standing};
 use crate::cli::approve::confirms;
 use crate::cli::context::{Context, now};
 use crate::cli::invite::RoleName;
@@ -124,8 +124,8 @@ impl Run for Suspend {
         if !is_self(&session, &self.name)? {
             share_loss_check::check(context, &view, Loss::Suspended, self.force.force)?;
         }
-        let ask = Ask::Suspend { account: self.name.clone() };
-        decide(context, &session, &view, ask, "suspended", |page, after| {
+        let command = Command::Suspend(self.name.clone());
+        decide(context, &session, &view, command, "suspended", |page, after| {
             page.sentence(format!(
                 "{} can be resumed: quorate account resume {0}. If it will not return, change its groups:",
                 after.account
@@ -141,8 +141,8 @@ impl Run for Resume {
         if view.standing == Standing::Active {
             return Err(already(&self.name, "not suspended").into());
         }
-        let ask = Ask::Resume { account: self.name.clone() };
-        decide(context, &session, &view, ask, "resumed", |_, _| {})
+        let command = Command::Resume(self.name.clone());
+        decide(context, &session, &view, command, "resumed", |_, _| {})
     }
 }
 
@@ -153,8 +153,8 @@ impl Run for Remove {
             share_loss_check::check(context, &view, Loss::Removed, self.force.force)?;
             self.confirm(context, &view)?;
         }
-        let ask = Ask::Remove { account: self.name.clone() };
-        decide(context, &session, &view, ask, "removed", |page, after| {
+        let command = Command::Remove(self.name.clone());
+        decide(context, &session, &view, command, "removed", |page, after| {
             page.sentence(
                 "Its groups still count it, and it still has its shares. Change the groups, which gives all others new shares:",
             );
@@ -176,8 +176,8 @@ impl Run for Roles {
             return Err(Problem::new(Code::Failed, message).into());
         }
         let done = format!("now {}", commas(&roles));
-        let ask = Ask::SetRoles { account: self.name.clone(), roles };
-        decide(context, &session, &view, ask, &done, |_, _| {})
+        let command = Command::SetRoles(self.name.clone(), roles);
+        decide(context, &session, &view, command, &done, |_, _| {})
     }
 }
 
@@ -226,13 +226,13 @@ fn decide(
     context: &Context,
     session: &Session,
     before: &AccountView,
-    ask: Ask,
+    command: Command,
     done: &str,
     next: impl FnOnce(&mut Page, &AccountView),
 ) -> Result<(), Failure> {
     let name = &before.account;
-    let takes_shares = matches!(ask, Ask::Suspend { .. } | Ask::Remove { .. });
-    let (_, index) = session.order(ask)?;
+    let takes_shares = matches!(command, Command::Suspend(_) | Command::Remove(_));
+    let (_, index) = session.order(command)?;
     let after = account(session, name)?;
     let judged = if takes_shares { before.shortfalls.as_slice() } else { &[] };
     let view = DecidedView { account: json::account(&after), index, judged };

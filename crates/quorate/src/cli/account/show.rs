@@ -4,10 +4,11 @@ use clap::Args;
 use quorate_ceremony::names::AccountName;
 use serde::Serialize;
 
-use crate::api::{AccountView, Answer, Ask, Code, InvitedView, Problem};
+use crate::api::{AccountView, Answer, Code, InvitedView, Problem, Query};
 use crate::cli::context::{Context, now};
-use crate::cli::session::{Session, unexpected};
+use crate::cli::session::Session;
 use crate::cli::{Failure, Run, suggest};
+use crate::launch::unexpected;
 use crate::render::{Tone, account_details, account_line, json, relative, utc};
 
 /// List all accounts, with their roles and groups and whether they may act, and open invitations
@@ -72,7 +73,7 @@ impl Run for Show {
 }
 
 pub(super) fn accounts(session: &Session) -> Result<AccountsView, Problem> {
-    match session.ask(Ask::Accounts)? {
+    match session.ask(Query::Accounts)? {
         Answer::Accounts { accounts, invitations } => Ok(AccountsView { accounts, invitations }),
         other => Err(unexpected(&other)),
     }

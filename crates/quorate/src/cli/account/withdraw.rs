@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::share_loss_check;
 use super::show::accounts;
-use crate::api::{Ask, Code, InvitedView, Problem, Standing};
+use crate::api::{Code, Command, InvitedView, Problem, Standing};
 use crate::cli::context::Context;
 use crate::cli::session::Session;
 use crate::cli::{Failure, Run};
@@ -43,9 +43,9 @@ impl Run for WithdrawInvitation {
             return Err(not_open(&session, &self.name).into());
         };
         share_loss_check::check_admin(&session)?;
-        let ask = Ask::WithdrawInvitation { account: self.name.clone() };
+        let command = Command::WithdrawInvitation(self.name.clone());
         let (_, index) =
-            session.order(ask).map_err(|problem| too_late(&session, &open, problem))?;
+            session.order(command).map_err(|problem| too_late(&session, &open, problem))?;
         let replaces_keys = open.replaces_keys;
         let view = WithdrawalView { account: self.name, replaces_keys, index };
         context.terminal.show("withdrawal", &view, |page| {

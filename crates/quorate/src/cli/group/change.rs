@@ -13,11 +13,12 @@ use quorate_protocol::Suite;
 use serde::Serialize;
 
 use super::watch::watch;
-use crate::api::{Answer, Ask, Code, GroupView, Problem, Share};
+use crate::api::{Answer, Ask, Code, Command, GroupView, Problem, Proposal, Share};
 use crate::cli::context::{Context, now};
 use crate::cli::duration::DurationError;
-use crate::cli::session::{Session, unexpected};
+use crate::cli::session::Session;
 use crate::cli::{Failure, Run, duration};
+use crate::launch::unexpected;
 use crate::render::{
     self, Difference, Page, Tone, change_end, commas, group_sentence, is_done, json, plural,
     relative, rule_differences,
@@ -201,9 +202,9 @@ impl Run for Change {
             after: Figures::of(&after),
             rules: rule_differences(&before, &after),
         });
-        let proposal = Proposal { expires_in, added: self.add.clone(), ..Proposal::of(after) };
+        let proposal = Proposal { expires_in, ..proposal(&group, after) };
         if let Some(view) = dry_run {
-            proposal.judge(&session, &group)?;
+            judge(&session, &group, proposal)?;
             context.terminal.show("change", &view, |page| table(page, &view))?;
             return Ok(());
         }
@@ -216,7 +217,7 @@ impl Run for Refresh {
         let session = context.session()?;
         let group = session.group(&self.name)?;
         let same = definition_of(&group)?;
-        propose(context, &session, &group, Proposal::of(same), &self.waiting)
+        propose(context, &session, &group, proposal(&group, same), &self.waiting)
     }
 }
 
@@ -244,34 +245,23 @@ impl Run for Repair {
                 relative(now(), proved)
             ));
         }
-        let proposal = Proposal { repairs: Some(self.member.clone()), ..Proposal::of(same) };
+        let proposal = Proposal { repairs: Some(self.member.clone()), ..proposal(&group, same) };
         propose(context, &session, &group, proposal, &self.waiting)
     }
 }
 
-struct Proposal {
-    definition: GroupDefinition,
-    expires_in: Option<u64>,
-    repairs: Option<AccountName>,
-    added: Vec<AccountName>,
+/// The proposal that the group, as the node knows it, becomes this.
+fn proposal(group: &GroupView, after: GroupDefinition) -> Proposal {
+    Proposal::new(after, group.epoch.unwrap_or_default())
 }
 
-impl Proposal {
-    fn of(definition: GroupDefinition) -> Self {
-        Self { definition, expires_in: None, repairs: None, added: Vec::new() }
-    }
-
-    /// Asks the node whether the change can be proposed now.
-    fn judge(self, session: &Session, group: &GroupView) -> Result<(), Problem> {
-        let epoch = group.epoch.unwrap_or_default();
-        let Self { definition, expires_in, repairs, added } = self;
-        let members = definition.members.clone();
-        let ask = Ask::JudgeChange { definition, epoch, expires_in, repairs };
-        match session.ask(ask) {
-            Ok(Answer::Admissible) => Ok(()),
-            Ok(other) => Err(unexpected(&other)),
-            Err(problem) => Err(refusal(session, group, &members, &added, problem)),
-        }
+/// Asks the node whether the change can be proposed now.
+fn judge(session: &Session, group: &GroupView, proposal: Proposal) -> Result<(), Problem> {
+    let members = proposal.definition.members.clone();
+    match session.ask(Ask::Judge(Command::ChangeGroup(proposal))) {
+        Ok(Answer::Admissible) => Ok(()),
+        Ok(other) => Err(unexpected(&other)),
+        Err(problem) => Err(refusal(session, group, &members, problem)),
     }
 }
 
@@ -280,10 +270,11 @@ fn refusal(
     session: &Session,
     group: &GroupView,
     members: &[AccountName],
-    added: &[AccountName],
     problem: Problem,
 ) -> Problem {
-    let problem = session.about_accounts(added, problem);
+    let is_member = |name: &&AccountName| group.members.iter().any(|it| it.account == **name);
+    let added: Vec<AccountName> = members.iter().filter(|name| !is_member(name)).cloned().collect();
+    let problem = session.about_accounts(&added, problem);
     let of = |why| {
         let share = Share::Shown(Health::Unable(why));
         let members = group.members.iter().filter(|it| members.contains(&it.account));
@@ -418,12 +409,10 @@ fn propose(
     proposal: Proposal,
     waiting: &Waiting,
 ) -> Result<(), Failure> {
-    let epoch = group.epoch.unwrap_or_default();
-    let Proposal { definition, expires_in, repairs, added } = proposal;
-    let members = definition.members.clone();
-    let ask = Ask::ChangeGroup { definition, epoch, expires_in, repairs };
-    let (id, _) =
-        session.order(ask).map_err(|problem| refusal(session, group, &members, &added, problem))?;
+    let members = proposal.definition.members.clone();
+    let (id, _) = session
+        .order(Command::ChangeGroup(proposal))
+        .map_err(|problem| refusal(session, group, &members, problem))?;
     let mut group = session.group(&group.name)?;
     if waiting.wait {
         // A person who stops waiting has to know that the proposal stands, and how it is decided.

@@ -10,7 +10,7 @@ use quorate_ceremony::policy::{Governance, Policy, Rule};
 use quorate_protocol::Suite;
 
 use super::watch::watch;
-use crate::api::{Ask, Code, GroupStage, GroupView, Problem};
+use crate::api::{Code, Command, GroupStage, GroupView, Problem};
 use crate::cli::context::{Context, now};
 use crate::cli::session::Session;
 use crate::cli::{Failure, Run, duration};
@@ -78,7 +78,7 @@ impl Run for Create {
     fn run(self, context: &Context) -> Result<(), Failure> {
         let session = context.session()?;
         session
-            .order(Ask::DefineGroup(self.definition()))
+            .order(Command::DefineGroup(self.definition()))
             .map_err(|problem| session.about_accounts(&self.members, problem))?;
         let group = match self.no_wait && !self.wait {
             true => session.group(&self.name)?,

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::context::{Context, now};
 use super::{Failure, Run};
-use crate::api::{Ask, Code, Exit, GroupStage, GroupView, Problem};
+use crate::api::{Code, Command, Exit, GroupStage, GroupView, Problem};
 use crate::render::{self, Page, Tone, commas, group_sentence, group_tone, json, unused};
 
 /// Make, show and change signing groups
@@ -150,8 +150,8 @@ impl Run for Accept {
                 None => None,
             }
         };
-        let ask = Ask::AcceptGroup { name: self.name.clone() };
-        order(context, &self.name, "accepted", ask, nothing, |_, _| {})
+        let command = Command::AcceptGroup(self.name.clone());
+        order(context, &self.name, "accepted", command, nothing, |_, _| {})
     }
 }
 
@@ -167,9 +167,9 @@ impl Run for Cancel {
                 group.name
             )),
         };
-        let ask = Ask::CancelCeremony { name: self.name.clone() };
+        let command = Command::CancelCeremony(self.name.clone());
         // Displays members that hold new shares, because those still exist after the withdrawal.
-        order(context, &self.name, "cancelled", ask, nothing, |page, group| {
+        order(context, &self.name, "cancelled", command, nothing, |page, group| {
             if let Some(unused) = unused(group) {
                 page.item(Tone::Warn, unused);
             }
@@ -185,13 +185,13 @@ fn order(
     context: &Context,
     name: &GroupName,
     done: &str,
-    ask: Ask,
+    command: Command,
     nothing: impl Fn(&GroupView, &AccountName) -> Option<String>,
     rest: impl Fn(&mut Page, &GroupView),
 ) -> Result<(), Failure> {
     let session = context.session()?;
     let account = context.node_config()?.account;
-    session.order(ask).map_err(|problem| match session.group(name) {
+    session.order(command).map_err(|problem| match session.group(name) {
         Err(unknown) => unknown,
         Ok(group) => refused(&group, nothing(&group, &account), problem),
     })?;

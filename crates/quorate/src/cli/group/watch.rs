@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use quorate_ceremony::names::{AccountName, GroupName};
 
-use crate::api::{Answer, Ask, Code, GroupView, Problem};
+use crate::api::{Answer, Code, GroupView, Problem, Query};
 use crate::cli::context::Context;
 use crate::cli::progress::Progress;
-use crate::cli::session::{Session, Watched, unexpected};
+use crate::cli::session::{Session, Watched};
+use crate::launch::unexpected;
 use crate::render::{commas, member_names, standing};
 
 /// Displays the progress of a group until `settled` returns a result. `what` names what the command
@@ -23,7 +24,7 @@ pub(super) fn watch(
 ) -> Result<GroupView, Problem> {
     let mut latest: Option<GroupView> = None;
     let mut progress = Progress::new(&context.terminal);
-    let ask = Ask::Group { name: name.clone(), watch: true };
+    let ask = Query::Group { name: name.clone(), watch: true };
     let watched = session.watch(ask, timeout, |answer| {
         let Answer::Group(view) = answer else {
             return ControlFlow::Break(Err(unexpected(&answer)));

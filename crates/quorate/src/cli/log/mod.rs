@@ -7,9 +7,10 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::context::Context;
-use super::session::{Session, unexpected};
+use super::session::Session;
 use super::{Failure, Run};
-use crate::api::{Answer, Ask, EntryView, Problem};
+use crate::api::{Answer, EntryView, Problem, Query};
+use crate::launch::unexpected;
 use crate::render::{Page, entry_sentence, json, utc};
 
 /// Show the log, prove what it contains, and check other logs
@@ -85,7 +86,7 @@ impl Run for Show {
 }
 
 fn entries(session: &Session, first: u64, limit: u64) -> Result<EntriesView, Problem> {
-    match session.ask(Ask::Entries { first, limit })? {
+    match session.ask(Query::Entries { first, limit })? {
         Answer::Entries { entries, size } => Ok(EntriesView { entries, size }),
         other => Err(unexpected(&other)),
     }

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use crate::api::{Answer, Ask, Code, Problem};
+use crate::api::{Answer, Code, Problem, Query};
 use crate::cli::context::Context;
 use crate::cli::file::{Target, with_ending};
-use crate::cli::session::{Session, unexpected};
+use crate::cli::session::Session;
 use crate::cli::shell_quote::quoted;
 use crate::cli::{Failure, Run};
+use crate::launch::unexpected;
 use crate::render::{Tone, clause, request_sentence};
 
 /// Write a proof that a signature, or any entry, is in the log
@@ -56,7 +57,7 @@ impl Run for Prove {
         }
         let session = context.session()?;
         let index = self.index(&session)?;
-        let (entry, proof, log_key) = match session.ask(Ask::Prove { index })? {
+        let (entry, proof, log_key) = match session.ask(Query::Prove { index })? {
             Answer::Proof { entry, proof, log_key } => (entry.0, proof, log_key),
             other => return Err(unexpected(&other).into()),
         };

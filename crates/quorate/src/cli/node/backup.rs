@@ -8,10 +8,9 @@ use quorate_ceremony::names::GroupName;
 use rand_core::OsRng;
 use serde::Serialize;
 
-use crate::api::{Answer, Ask, Code, Problem};
+use crate::api::{Answer, Code, Problem, Query};
 use crate::backup::{Label, label};
 use crate::cli::context::{Context, home_problem};
-use crate::cli::session::unexpected;
 use crate::cli::setup_problem::keystore_problem;
 use crate::cli::{Failure, Run, file};
 use crate::error_chain::chain;
@@ -20,6 +19,7 @@ use crate::home::NodeHome;
 use crate::keystore::{
     BackupFile, Cost, KeystoreError, NodeKeys, Passphrase, PassphraseProtector, Purpose,
 };
+use crate::launch::unexpected;
 use crate::node::backup::at_rest;
 use crate::render::{Page, Tone};
 use crate::store::durable;
@@ -79,7 +79,7 @@ impl Run for Backup {
         };
         let mut protector = None;
         let bytes = match context.running_session()? {
-            Some(session) => match session.ask(Ask::Backup)? {
+            Some(session) => match session.ask(Query::Backup)? {
                 Answer::Backup { file } => {
                     for group in session.groups()?.iter().filter(|group| group.lacks_share) {
                         context.terminal.warn(&format!(

@@ -4,7 +4,7 @@ use quorate_ceremony::names::Digest;
 use tokio::sync::mpsc;
 
 use super::Task;
-use crate::api::{Answer, Ask};
+use crate::api::{Answer, Query};
 use crate::node::event::Event;
 use crate::node::{documents, view};
 use crate::store::documents::DocumentPackage;
@@ -12,16 +12,16 @@ use crate::timers::now;
 
 impl Task {
     /// The documents that a question is about.
-    pub(super) fn documents_of(&self, ask: &Ask) -> Vec<Digest> {
+    pub(super) fn documents_of(&self, query: &Query) -> Vec<Digest> {
         let state = self.machine.state();
-        match ask {
-            Ask::Request { id, .. } | Ask::Approve { id } | Ask::Document { id } => {
+        match query {
+            Query::Request { id, .. } | Query::Document { id } => {
                 self.request(id).ok().into_iter().map(|state| state.request.document).collect()
             }
-            Ask::Inbox => {
+            Query::Inbox => {
                 self.machine.inbox(now()).iter().map(|(state, _)| state.request.document).collect()
             }
-            Ask::Requests => {
+            Query::Requests => {
                 state.requests().values().map(|state| state.request.document).collect()
             }
             _ => Vec::new(),
@@ -29,13 +29,13 @@ impl Task {
     }
 
     /// Those of them that this node has no copy of, where it should have one.
-    pub(super) async fn absent(&mut self, ask: &Ask) -> Vec<Digest> {
+    pub(super) async fn absent(&mut self, query: &Query) -> Vec<Digest> {
         // A list of everything shows what is at hand; it is no reason to fetch every document there ever was.
-        if self.link.is_none() || matches!(ask, Ask::Requests) {
+        if self.link.is_none() || matches!(query, Query::Requests) {
             return Vec::new();
         }
-        self.learn_facts(ask).await;
-        let mut documents = self.documents_of(ask);
+        self.learn_facts(query).await;
+        let mut documents = self.documents_of(query);
         documents.retain(|commitment| !self.facts.contains_key(commitment));
         documents
     }
@@ -44,7 +44,7 @@ impl Task {
     pub(super) fn fetch_then_ask(
         &self,
         documents: Vec<Digest>,
-        ask: Box<Ask>,
+        query: Query,
         reply: mpsc::Sender<Answer>,
     ) {
         let (shelf, hub, events) = (self.shelf.clone(), self.hub.clone(), self.events.clone());
@@ -52,13 +52,13 @@ impl Task {
             for commitment in documents {
                 documents::package(&shelf, &hub, commitment).await;
             }
-            let _ = events.send(Event::Ask { ask, reply, fetched: true }).await;
+            let _ = events.send(Event::Query { query, reply }).await;
         });
     }
 
     /// Reads name, size and hash of the documents that a question is about, where this node has a copy.
-    pub(super) async fn learn_facts(&mut self, ask: &Ask) {
-        for commitment in self.documents_of(ask) {
+    pub(super) async fn learn_facts(&mut self, query: &Query) {
+        for commitment in self.documents_of(query) {
             if self.facts.contains_key(&commitment) {
                 continue;
             }

@@ -12,10 +12,9 @@ use std::sync::Arc;
 use quorate_ceremony::effect::{
     CommandError, CommandId, Done, NodeChange, NodeDeadline, NodeEffect,
 };
-use quorate_ceremony::entry::Request;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{Digest, EntryId};
-use quorate_ceremony::node::{Command, Input, Node};
+use quorate_ceremony::node::{Input, Node};
 use quorate_ceremony::state::RequestState;
 use rand_core::OsRng;
 use tokio::sync::{mpsc, watch};
@@ -24,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::event::{Event, Outgoing, Then};
 use super::hub::Hub;
 use super::{answer, backup, documents, view};
-use crate::api::{Answer, Ask, Code, Problem, SignAsk};
+use crate::api::{Answer, Ask, Code, Command, Problem, Query, SignAsk};
 use crate::documents::Shelf;
 use crate::store::StoreError;
 use crate::store::documents::DocumentPackage;
@@ -37,7 +36,7 @@ const BATCH: usize = 512;
 
 /// Somebody who wants to hear of changes.
 struct Watcher {
-    ask: Ask,
+    query: Query,
     last: Option<String>,
     reply: mpsc::Sender<Answer>,
 }
@@ -136,7 +135,7 @@ impl Task {
             }
             if !self.is_starting() {
                 for (ask, reply) in std::mem::take(&mut self.early) {
-                    self.take(Event::Ask { ask, reply, fetched: false }, &mut effects).await;
+                    self.take(Event::Ask { ask, reply }, &mut effects).await;
                 }
             }
             for deadline in self.deadlines.due() {
@@ -174,17 +173,8 @@ impl Task {
                 return;
             }
             Event::Document { request, document } => Input::Document { request, document },
-            Event::Ask { ask, reply, .. } if self.is_starting() && ask.is_order() => {
-                self.early.push((ask, reply));
-                return;
-            }
-            Event::Ask { ask, reply, fetched } => {
-                let absent = if fetched { Vec::new() } else { self.absent(&ask).await };
-                if absent.is_empty() {
-                    return self.ask(*ask, reply, effects).await;
-                }
-                return self.fetch_then_ask(absent, ask, reply);
-            }
+            Event::Ask { ask, reply } => return self.ask(*ask, reply, effects).await,
+            Event::Query { query, reply } => return self.query(query, reply).await,
             Event::Order { command, then, reply } => {
                 return self.order(command, then, reply, effects);
             }
@@ -282,35 +272,27 @@ impl Task {
     }
 
     async fn ask(&mut self, ask: Ask, reply: mpsc::Sender<Answer>, effects: &mut Vec<NodeEffect>) {
-        let command = match ask {
-            Ask::Sign(ask) => return self.sign(ask, reply),
-            Ask::Approve { ref id } => {
-                answer::find_votable(self.machine.state(), id).map(|id| self.machine.consent(id))
-            }
-            Ask::Reject { ref id, ref reason } => answer::find_votable(self.machine.state(), id)
-                .map(|request| Command::Reject { request, reason: reason.clone() }),
-            Ask::Invite(invitation) => Ok(Command::Invite(invitation)),
-            Ask::WithdrawInvitation { account } => Ok(Command::WithdrawInvitation(account)),
-            Ask::DefineGroup(definition) => Ok(Command::DefineGroup(definition)),
-            Ask::ChangeGroup { definition, epoch, expires_in, repairs } => {
-                Ok(Command::ChangeGroup { definition, epoch, expires_in, repairs })
-            }
-            Ask::JudgeChange { definition, epoch, expires_in, repairs } => {
-                let change = Command::ChangeGroup { definition, epoch, expires_in, repairs };
-                let answer = match self.machine.judge(change, now()) {
+        match ask {
+            Ask::Query(query) => match self.absent(&query).await {
+                absent if absent.is_empty() => self.query(query, reply).await,
+                absent => self.fetch_then_ask(absent, query, reply),
+            },
+            ask if self.is_starting() => self.early.push((Box::new(ask), reply)),
+            Ask::Command(command) => self.order(command, Then::Logged, reply, effects),
+            Ask::Judge(command) => {
+                let answer = match self.machine.judge(command, now()) {
                     Ok(()) => Answer::Admissible,
                     Err(error) => Answer::Problem(answer::told(&error, &self.machine, &self.hub)),
                 };
                 let _ = reply.send(answer).await;
-                return;
             }
-            Ask::Suspend { account } => Ok(Command::Suspend(account)),
-            Ask::Resume { account } => Ok(Command::Resume(account)),
-            Ask::Remove { account } => Ok(Command::Remove(account)),
-            Ask::SetRoles { account, roles } => Ok(Command::SetRoles(account, roles)),
-            Ask::AcceptGroup { name } => Ok(Command::AcceptGroup(name)),
-            Ask::CancelCeremony { name } => Ok(Command::CancelCeremony(name)),
-            Ask::Prove { index } => {
+            Ask::Sign(ask) => self.sign(ask, reply),
+        }
+    }
+
+    async fn query(&mut self, query: Query, reply: mpsc::Sender<Answer>) {
+        let answer = match query {
+            Query::Prove { index } => {
                 let (hub, events) = (self.hub.clone(), self.events.clone());
                 tokio::spawn(async move {
                     let checkpoint = hub.checkpoint().await.ok();
@@ -318,44 +300,18 @@ impl Task {
                 });
                 return;
             }
-            Ask::Backup => {
-                self.backups.push(reply);
-                return;
-            }
-            Ask::Document { ref id } => {
-                let answer = match self.request(id).map(|state| state.request.clone()) {
-                    Ok(request) => self.document(&request).await,
-                    Err(problem) => Err(problem),
-                };
-                let _ = reply.send(answer.unwrap_or_else(Answer::Problem)).await;
-                return;
-            }
-            Ask::Entries { first, limit } => {
-                let answer = self.entries(first, limit).await;
-                let _ = reply.send(answer.unwrap_or_else(Answer::Problem)).await;
-                return;
-            }
-            ask @ (Ask::Status
-            | Ask::Inbox
-            | Ask::Accounts
-            | Ask::Groups
-            | Ask::Requests
-            | Ask::Group { .. }
-            | Ask::PastChange { .. }
-            | Ask::Request { .. }) => {
-                let mut watcher = Watcher { ask, last: None, reply };
+            Query::Backup => return self.backups.push(reply),
+            Query::Document { id } => self.document(&id).await,
+            Query::Entries { first, limit } => self.entries(first, limit).await,
+            query => {
+                let mut watcher = Watcher { query, last: None, reply };
                 if self.tell(&mut watcher).await {
                     self.watchers.push(watcher);
                 }
                 return;
             }
         };
-        match command {
-            Ok(command) => self.order(command, Then::Logged, reply, effects),
-            Err(problem) => {
-                let _ = reply.send(Answer::Problem(problem)).await;
-            }
-        }
+        let _ = reply.send(answer.unwrap_or_else(Answer::Problem)).await;
     }
 
     fn order(
@@ -418,11 +374,12 @@ impl Task {
     }
 
     /// From this node's own copy: it was fetched before the question came here.
-    async fn document(&mut self, request: &Request) -> Result<Answer, Problem> {
-        let package = self.shelf.get(request.document).await.ok().flatten();
+    async fn document(&self, id: &str) -> Result<Answer, Problem> {
+        let commitment = self.request(id)?.request.document;
+        let package = self.shelf.get(commitment).await.ok().flatten();
         let package = package
             .and_then(|bytes| DocumentPackage::from_bytes(&bytes).ok())
-            .filter(|package| package.matches(request.document))
+            .filter(|package| package.matches(commitment))
             .ok_or_else(|| answer::problem(&CommandError::NoDocument))?;
         let name = package.name.as_str().to_owned();
         Ok(Answer::Document { name, document: package.document })
@@ -456,8 +413,8 @@ impl Task {
 
     /// Answers if there is something new, and says whether to go on.
     async fn tell(&mut self, watcher: &mut Watcher) -> bool {
-        self.learn_facts(&watcher.ask).await;
-        let (answer, more) = self.look(&watcher.ask);
+        self.learn_facts(&watcher.query).await;
+        let (answer, more) = self.look(&watcher.query);
         let text = serde_json::to_string(&answer).unwrap_or_default();
         if watcher.last.as_ref() != Some(&text) {
             watcher.last = Some(text);
@@ -470,23 +427,23 @@ impl Task {
     }
 
     /// The present answer to a question, and whether it may change.
-    fn look(&self, ask: &Ask) -> (Answer, bool) {
+    fn look(&self, query: &Query) -> (Answer, bool) {
         let state = self.machine.state();
-        match ask {
-            Ask::Status => (Answer::Status(Box::new(self.status())), false),
-            Ask::Inbox => {
+        match query {
+            Query::Status => (Answer::Status(Box::new(self.status())), false),
+            Query::Inbox => {
                 let open = self.machine.inbox(now());
                 let requests = open.iter().map(|(state, _)| self.request_view(state)).collect();
                 (Answer::Requests { requests }, false)
             }
-            Ask::Requests => {
+            Query::Requests => {
                 let mut all: Vec<&RequestState> = state.requests().values().collect();
                 all.sort_by_key(|request| std::cmp::Reverse(request.index));
                 let requests = all.into_iter().map(|state| self.request_view(state)).collect();
                 (Answer::Requests { requests }, false)
             }
-            Ask::Accounts => (view::accounts(&self.machine, now()), false),
-            Ask::Groups => {
+            Query::Accounts => (view::accounts(&self.machine, now()), false),
+            Query::Groups => {
                 let groups = state
                     .groups()
                     .values()
@@ -494,7 +451,7 @@ impl Task {
                     .collect();
                 (Answer::Groups { groups }, false)
             }
-            Ask::Group { name, watch } => match state.group(name) {
+            Query::Group { name, watch } => match state.group(name) {
                 Ok(group) => {
                     let view = view::group(&self.machine, group, now());
                     let more = *watch && (!view.state.is_final() || view.change.is_some());
@@ -502,11 +459,11 @@ impl Task {
                 }
                 Err(invalid) => (Answer::Problem(answer::problem(&invalid.into())), false),
             },
-            Ask::PastChange { id } => {
+            Query::PastChange { id } => {
                 let change = answer::find_past_change(state, id);
                 (Answer::PastChange { change }, false)
             }
-            Ask::Request { id, watch } => match self.request(id) {
+            Query::Request { id, watch } => match self.request(id) {
                 Ok(state) => {
                     let view = self.request_view(state);
                     let more = *watch && !view.state.is_final();
@@ -536,11 +493,11 @@ impl Asker {
     }
 
     /// Asks one question, and returns all its answers.
-    pub(crate) async fn ask(&self, ask: Ask) -> Result<mpsc::Receiver<Answer>, Problem> {
+    pub(crate) async fn ask(&self, ask: impl Into<Ask>) -> Result<mpsc::Receiver<Answer>, Problem> {
         let (reply, answers) = mpsc::channel(64);
         let gone = |_| Problem::new(Code::NodeStopped, "the node has stopped");
-        let ask = Box::new(ask);
-        self.0.send(Event::Ask { ask, reply, fetched: false }).await.map_err(gone)?;
+        let ask = Box::new(ask.into());
+        self.0.send(Event::Ask { ask, reply }).await.map_err(gone)?;
         Ok(answers)
     }
 }
