@@ -1,10 +1,10 @@
-//! What gets into the log, and what follows from it.
+//! The admission of entries to the log, and the coordinator's reactions.
 //!
 //! - Upon a submitted entry: its author must own the connection, and its time must not be in the
-//!   future. The quota and the fold decide the rest. A rejected entry is answered with the refusal.
-//! - Upon an admission that somebody shows who was invited: its time must not be long past, either.
-//! - Upon an entry that is in the log already: answer with where it stands.
-//! - Upon each event of an admitted entry: whatever the coordinator has to do about it.
+//!   future. The quota and the fold decide the rest. A rejected entry is answered with the reason.
+//! - Upon an admission by an invited account: its time must not be in the distant past, either.
+//! - Upon an entry that is already in the log: answer with its index.
+//! - Upon each event of an admitted entry: do what it requires of the coordinator.
 
 use super::Coordinator;
 use super::input::Call;
@@ -17,9 +17,8 @@ use crate::state::refusal::Entries;
 use crate::state::{Event, Refusal};
 
 impl Coordinator {
-    /// A node submits an entry of its account's.
     pub(super) fn submitted(&mut self, account: AccountName, bytes: &[u8], call: &mut Call<'_>) {
-        // Without an id there is nothing to name in an answer.
+        // Without an id the answer could not name the entry.
         let Ok(entry) = Entry::from_bytes(bytes) else { return };
         let result = if entry.statement().author == Author::Account(account.clone()) {
             self.append(entry.clone(), call)
@@ -32,11 +31,11 @@ impl Coordinator {
         }
     }
 
-    /// Somebody who was invited shows its admission.
+    /// An invited account submits its admission.
     pub(super) fn join(&mut self, bytes: &[u8], call: &mut Call<'_>) -> Result<u64, Refusal> {
         let entry = Entry::from_bytes(bytes)?;
-        // Where the account's keys are in the log, that is shown again to get another certificate;
-        // the founder's are in the genesis. Keys that it has no more get none.
+        // An account whose present keys are in the log submits its admission again to get a new
+        // certificate. The founder's keys are in the genesis. Replaced keys get no certificate.
         let keys = match &entry.statement().body {
             Body::AccountAdmitted { keys } | Body::KeysRotated { keys } => keys,
             Body::Genesis(genesis) => &genesis.admin,
@@ -52,8 +51,8 @@ impl Coordinator {
         if matches!(entry.statement().body, Body::Genesis(_)) {
             return Err(Refusal::Entries(Entries::WrongAuthor));
         }
-        // The log knows the time only from what its entries claim, so an admission that claims to
-        // be old would pass with an invitation that has expired since.
+        // The log's time comes only from its entries, so an admission with an old time would pass
+        // although its invitation has expired since.
         let age = call.now.0.saturating_sub(entry.statement().at.0);
         if age > MAX_CLOCK_LEAD {
             return Err(Refusal::Entries(Entries::ClockSkew { seconds: age / 1000 }));
@@ -61,7 +60,7 @@ impl Coordinator {
         self.append(entry, call)
     }
 
-    /// Puts an entry into the log, unless it is there, and does what follows from it.
+    /// Appends an entry unless it is in the log, and reacts to it.
     fn append(&mut self, entry: Entry, call: &mut Call<'_>) -> Result<u64, Refusal> {
         if let Some(index) = self.log.index_of(entry.id()) {
             return Ok(index);
@@ -119,7 +118,7 @@ impl Coordinator {
                 self.pause_ceremony(&group, call);
                 self.tend_ceremony(&group, call);
             }
-            // What went wrong with the definition before says nothing about this one.
+            // Failures with the previous definition do not count for the new one.
             Event::GroupDefined(group) => {
                 self.sessions.resume(&group);
                 self.tend_ceremony(&group, call);

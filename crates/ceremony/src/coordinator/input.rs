@@ -1,4 +1,4 @@
-//! What happens to the coordinator, and what it is given.
+//! The inputs and settings of the coordinator.
 
 use crate::document::Document;
 use crate::effect::{self, CoordinatorDeadline, CoordinatorEffect, JoinId};
@@ -6,25 +6,24 @@ use crate::identity::SecretKey;
 use crate::message::FromNode;
 use crate::names::{AccountName, EntryId};
 
-/// One call of the coordinator.
 pub(super) type Call<'a> = effect::Call<'a, CoordinatorEffect>;
 
 /// Deadlines, in milliseconds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Config {
-    /// How long a step of a ceremony may take before the session is given up and tried again.
+    /// How long a step of a ceremony may take before the session is aborted and tried again.
     pub ceremony_step: u64,
-    /// How long signers may take to answer at most before others are tried beside them. For nodes
-    /// that have answered before, it is as long as their answers usually take.
+    /// The longest time that signers may take to answer before others are asked too. For nodes that
+    /// have answered before, it is as long as their answers usually take.
     pub signing: u64,
-    /// How long a signing session may take before nothing is expected of it any more. Shorter than
-    /// nodes keep nonces.
+    /// How long a signing session may take before it ends. Shorter than nodes keep nonces.
     pub session: u64,
-    /// The first pause before a signer that declined is asked again; doubles up to 32 times as
+    /// The first pause before a signer that declined is asked again. It doubles up to 32 times as
     /// much.
     pub pause: u64,
-    /// How many requests, starts and other statements that nothing in the log bounds an account may
-    /// make in a row. One more after each second, and for each of its requests that is decided.
+    /// How many requests, starts and other statements without a limit in the log an account may
+    /// make in a row. One more is permitted after each second, and for each of its requests that is
+    /// decided.
     pub credit: u64,
 }
 
@@ -43,22 +42,22 @@ pub struct CoordinatorSecrets {
     pub identity: SecretKey,
 }
 
-/// What happens to the coordinator.
+/// An input of the coordinator.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Input {
-    /// A node's connection is up; the connection proved the account. It takes the place of an
-    /// earlier one of that account.
+    /// A node connected and proved its account. The connection replaces an earlier one of that
+    /// account.
     Connected(AccountName),
-    /// It is gone. Not to be said of a connection after another took its place.
+    /// The connection is closed. Not sent for a connection that was replaced.
     Disconnected(AccountName),
-    /// A node says something.
+    /// A message of an account's node.
     Received(AccountName, FromNode),
-    /// Someone asks to join: an [`AccountAdmitted`](crate::entry::Body::AccountAdmitted)
-    /// entry's bytes.
+    /// A request to join: the bytes of an [`AccountAdmitted`](crate::entry::Body::AccountAdmitted)
+    /// entry.
     Join(JoinId, Vec<u8>),
-    /// Answers [`CoordinatorEffect::PrepareDocument`].
+    /// The answer to [`CoordinatorEffect::PrepareDocument`].
     Document { request: EntryId, document: Option<Document> },
-    /// A deadline has come.
+    /// A deadline has passed.
     Deadline(CoordinatorDeadline),
 }

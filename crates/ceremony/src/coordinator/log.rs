@@ -1,8 +1,8 @@
-//! The coordinator's log: the entries' order, their tree, its checkpoints, and who cosigned them.
+//! The coordinator's log: the order of entries, their tree, its checkpoints, and the cosignatures.
 //!
 //! - Upon an admitted entry: append it to the tree.
-//! - Upon a seal: sign one checkpoint for all that was appended since the last one.
-//! - Upon a cosignature: add it to the checkpoint, and see whether it completes a confirmation by
+//! - Upon a seal: sign one checkpoint for all entries since the last one.
+//! - Upon a cosignature: add it to the checkpoint, and check whether it completes a confirmation by
 //!   the previous members of a group.
 
 use std::collections::{BTreeMap, HashMap};
@@ -19,23 +19,23 @@ use crate::entry::{Body, Entry};
 use crate::names::{AccountName, EntryId};
 use crate::state::{Event, IvnState, Refusal};
 
-/// How many entries a node gets at most before a checkpoint that confirms them: nodes hold no more
-/// than [`crate::node::MAX_STAGED`] unconfirmed ones.
+/// The most entries that a node gets before a checkpoint that confirms them. Nodes hold at most
+/// [`crate::node::MAX_STAGED`] unconfirmed entries.
 #[cfg(not(test))]
 const STRETCH: u64 = 20_000;
 #[cfg(test)]
 pub(super) const STRETCH: u64 = 8;
-/// How many recent checkpoints are remembered to check cosignatures against.
+/// How many recent checkpoints are kept to verify cosignatures.
 const REMEMBERED_CHECKPOINTS: usize = 256;
 
-/// Why the coordinator cannot start from what it finds on disk.
+/// Why the coordinator cannot start from its stored data.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum RestoreError {
     #[error("entry {index} of the stored log is damaged")]
     Entry { index: u64 },
-    /// The stored log is not the one of the last signed checkpoint. Signing another would fork the
-    /// log.
+    /// The stored log is not that of the last signed checkpoint. A checkpoint of a different log
+    /// would be a fork.
     #[error(
         "the stored log is not the one that the last checkpoint was signed for; it was changed or restored from an old copy"
     )]
@@ -44,14 +44,13 @@ pub enum RestoreError {
     Keys,
 }
 
-/// The log and all that follows from it.
 pub(super) struct Log {
     signer: LogSigner,
     state: IvnState,
     frontier: Frontier,
     /// The tree after every [`STRETCH`] entries.
     milestones: Vec<TreeHead>,
-    /// Where each entry stands, so that one submitted again is not appended again.
+    /// The index of each entry, so that an entry that is submitted again is not appended again.
     index: HashMap<EntryId, u64>,
     checkpoint: Option<VerifiedCheckpoint>,
     recent: BTreeMap<u64, VerifiedCheckpoint>,
@@ -122,7 +121,6 @@ impl Log {
         self.index.get(&entry).copied()
     }
 
-    /// Applies an entry and appends it, if the log's rules admit it.
     pub(super) fn admit(
         &mut self,
         entry: &Entry,
@@ -142,7 +140,7 @@ impl Log {
         index
     }
 
-    /// Signs a checkpoint for all that was appended, if there is none yet.
+    /// Signs a checkpoint for all appended entries, unless there is one.
     pub(super) fn seal(&mut self, call: &mut Call<'_>) {
         let end = self.state.size();
         if self.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.head().size >= end) {
@@ -157,8 +155,8 @@ impl Log {
         self.checkpoint = Some(checkpoint);
     }
 
-    /// Sends an account's node everything from entry `first` on, and at least a checkpoint. Returns
-    /// where that ends.
+    /// Sends an account's node all entries from `first` on, or at least a checkpoint. Returns the
+    /// end of the sent range.
     pub(super) fn send(
         &self,
         account: &AccountName,
@@ -180,24 +178,24 @@ impl Log {
         Some(end)
     }
 
-    /// The stretch of the log from entry `first` on: where it ends, and a checkpoint of the tree
-    /// there; `None` before there is a checkpoint.
+    /// The end of the stretch of entries from `first` on, and a checkpoint of the tree at that
+    /// size. `None` if there is no checkpoint.
     pub(super) fn stretch(&self, first: u64) -> Option<(u64, String)> {
         let latest = self.checkpoint.as_ref()?;
         let end = latest.head().size;
         Some(self.milestone_after(first, end).unwrap_or_else(|| (end, latest.to_string())))
     }
 
-    /// The next size at which what is sent from entry `first` to `end` gets a checkpoint in
-    /// between, and that checkpoint.
+    /// The first size between `first` and `end` at which an intermediate checkpoint is sent, and
+    /// that checkpoint.
     fn milestone_after(&self, first: u64, end: u64) -> Option<(u64, String)> {
         let next = self.milestones.partition_point(|head| head.size <= first);
         let head = self.milestones.get(next).filter(|head| head.size < end)?;
         Some((head.size, self.signer.sign(*head).to_string()))
     }
 
-    /// Takes in a cosignature. Returns what it allows the coordinator to state: confirmations by
-    /// the previous members of groups.
+    /// Adds a cosignature. Returns the confirmations by previous members that the coordinator can
+    /// now log.
     pub(super) fn cosigned(
         &mut self,
         account: &AccountName,
@@ -224,7 +222,7 @@ impl Log {
         self.confirmations(&account, size)
     }
 
-    /// The confirmations for which this checkpoint has enough cosignatures of previous members now,
+    /// The confirmations for which this checkpoint now has enough cosignatures of previous members,
     /// the latest by `cosigner`.
     fn confirmations(&self, cosigner: &AccountName, size: u64) -> Vec<Body> {
         let Some(checkpoint) = self.recent.get(&size) else { return Vec::new() };

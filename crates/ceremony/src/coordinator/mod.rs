@@ -1,8 +1,8 @@
 //! The coordinator: orders entries, relays signing messages, and is trusted for availability only.
 //!
-//! It decides nothing that anyone has to believe: an entry is in the log because the fold admits
-//! it, a DKG succeeded because its participants certified it, a signature is good because it
-//! verifies. What it adds of its own are random session ids, deadlines, and the order of entries.
+//! Nobody has to trust its decisions: an entry is in the log because the fold admits it, a DKG
+//! succeeded because its participants certified it, and a signature is valid because it verifies.
+//! The coordinator itself contributes random session ids, deadlines, and the order of entries.
 //!
 //! ```text
 //!             admission.rs   quota.rs           log.rs
@@ -12,11 +12,11 @@
 //!                 when a session starts or ends         who is asked to sign, and what results
 //! ```
 //!
-//! Each part owns its data; what it needs of other parts, its functions take as arguments.
+//! Each part owns its data; its functions take what they need of other parts as arguments.
 //!
 //! After one or more calls of [`Coordinator::handle`] the shell calls [`Coordinator::seal`], which
-//! signs one checkpoint for all that was appended and sends it out: that is how many entries share
-//! one write to disk.
+//! signs one checkpoint for all appended entries and sends it. Thus many entries share one write to
+//! disk.
 
 mod admission;
 mod input;
@@ -48,7 +48,7 @@ use signing::Signing;
 pub use input::{Config, CoordinatorSecrets, Input};
 pub use log::RestoreError;
 
-/// The coordinator of one IVN.
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Coordinator {
     config: Config,
     key: SecretKey,
@@ -57,16 +57,17 @@ pub struct Coordinator {
     sessions: Sessions,
     signing: Signing,
     quota: Quota,
-    /// Accounts whose connections are to end when they were told why.
+    /// Accounts whose connections end once they have received the reason.
     dismissed: BTreeSet<AccountName>,
 }
 
+#[expect(missing_docs, reason = "the names say it")]
 impl Coordinator {
     /// Rebuilds the coordinator from its log.
     ///
     /// # Errors
     ///
-    /// What is wrong with the stored data.
+    /// Fails if the stored data is damaged.
     pub fn restore(
         secrets: CoordinatorSecrets,
         config: Config,
@@ -86,7 +87,7 @@ impl Coordinator {
         })
     }
 
-    /// What to do first, once, after [`Self::restore`]: whatever was under way goes on.
+    /// Returns what to do first. The caller calls it once after [`Self::restore`].
     pub fn start(&mut self, now: Timestamp, rng: &mut dyn CryptoRngCore) -> Vec<CoordinatorEffect> {
         let mut call = Call::new(now, rng);
         for group in self.groups() {
@@ -100,7 +101,8 @@ impl Coordinator {
         call.into_effects()
     }
 
-    /// Takes in what happened and says what to do, in order. [`Self::seal`] must follow soon.
+    /// Processes an input and returns what to do, in order. The caller calls [`Self::seal`] soon
+    /// after.
     pub fn handle(
         &mut self,
         input: Input,
@@ -115,7 +117,8 @@ impl Coordinator {
     fn dispatch(&mut self, input: Input, call: &mut Call<'_>) {
         match input {
             Input::Connected(account) => {
-                // The process at the other end, and what it had in memory, may be another.
+                // The new connection may be of a different process, without the secrets in memory
+                // of the previous one.
                 self.signing.signer_gone(&account);
                 self.peers.connect(account);
                 self.peers.announce(call);
@@ -152,8 +155,8 @@ impl Coordinator {
         }
     }
 
-    /// Signs one checkpoint for all appended entries, sends everybody what they lack, and starts
-    /// the signing sessions that these entries made possible.
+    /// Signs one checkpoint for all appended entries, sends the nodes all missing entries, and
+    /// starts the signing sessions that the entries made possible.
     pub fn seal(&mut self, now: Timestamp, rng: &mut dyn CryptoRngCore) -> Vec<CoordinatorEffect> {
         let mut call = Call::new(now, rng);
         self.send_log(&mut call);
@@ -162,7 +165,7 @@ impl Coordinator {
         call.into_effects()
     }
 
-    /// Ends the connections of those who may have none any more.
+    /// Closes the connections of dismissed accounts.
     fn dismiss(&mut self, call: &mut Call<'_>) {
         let dismissed = std::mem::take(&mut self.dismissed);
         if dismissed.is_empty() {
@@ -183,7 +186,7 @@ impl Coordinator {
         }
     }
 
-    /// Sends an account's node everything from entry `first` on, and at least a checkpoint.
+    /// Sends an account's node all entries from `first` on, or at least a checkpoint.
     fn catch_up(&mut self, account: &AccountName, first: u64, call: &mut Call<'_>) {
         if let Some(end) = self.log.send(account, first, call) {
             self.peers.was_sent(account, end);
@@ -214,11 +217,11 @@ impl Coordinator {
         }
     }
 
-    /// A node says how much of the log it has: it gets the rest, and always a checkpoint, which it
-    /// cosigns.
+    /// Answers a node's size of the log with the missing entries, and always with a checkpoint,
+    /// which the node cosigns.
     fn hello(&mut self, account: &AccountName, after: u64, call: &mut Call<'_>) {
-        // Once on each connection: the answer is the rest of the log, however long, and a node that
-        // lost some of it dials again.
+        // Only the first hello on a connection is answered, because the answer can be the whole
+        // log. A node that lost entries reconnects.
         if !self.peers.awaits_hello(account) {
             return;
         }
@@ -232,8 +235,8 @@ impl Coordinator {
 
     fn cosigned(&mut self, account: &AccountName, size: u64, line: &str, call: &mut Call<'_>) {
         for body in self.log.cosigned(account, size, line, call) {
-            // Too long an entry is not made; then the latest checkpoint shows it as long as all of
-            // them cosign it. Nor is one that shows nothing more than the one before.
+            // An entry that is too long is not made; then the latest checkpoint confirms the change
+            // as long as all of them cosign it. A repeated confirmation is rejected.
             let _ = self.append_own(body, call);
         }
     }
@@ -242,14 +245,14 @@ impl Coordinator {
         self.log.state().groups().keys().cloned().collect()
     }
 
-    /// Does what the state of a group asks of the coordinator.
+    /// Does what the state of a group requires of the coordinator.
     fn tend_ceremony(&mut self, name: &GroupName, call: &mut Call<'_>) {
         match self.sessions.next(self.log.state(), &self.peers, name, call) {
             Next::Nothing => {}
             Next::Sign(subject) => self.signing.wanted(subject),
             Next::State(body) => {
-                // The state was looked at just now, so this is admissible; if not, the next event
-                // tries again.
+                // This is admissible, because it follows from the present state. Otherwise, the
+                // next event tries again.
                 let _ = self.append_own(body, call);
             }
         }
@@ -267,39 +270,35 @@ impl Coordinator {
         self.signing.request_changed(self.log.state(), id, call);
     }
 
-    /// The stretch of the log from entry `first` on: where it ends, and a checkpoint of the tree
-    /// there. For who reads the log without being its account's node; none before there is a
-    /// checkpoint.
+    /// Returns the end of the stretch of entries from `first` on, and a checkpoint of the tree at
+    /// that size, for readers that are not nodes. `None` if there is no checkpoint.
     pub fn stretch(&self, first: u64) -> Option<(u64, String)> {
         self.log.stretch(first)
     }
 
-    /// What the log says.
     pub fn state(&self) -> &IvnState {
         self.log.state()
     }
 
-    /// The accounts whose nodes are connected.
     pub fn online(&self) -> impl Iterator<Item = &AccountName> {
         self.peers.online()
     }
 
-    /// The latest cosignature of each node: the size of the tree that it cosigned.
+    /// The size of the tree that each node cosigned last.
     pub fn cosigned_sizes(&self) -> &BTreeMap<AccountName, u64> {
         self.log.cosigned_sizes()
     }
 
-    /// The latest checkpoint with the cosignatures that have come in for it: what is published.
+    /// The latest checkpoint with all its cosignatures.
     pub fn published(&self) -> Option<&VerifiedCheckpoint> {
         self.log.published()
     }
 
-    /// Whose answers are awaited to sign this.
+    /// Signers whose answers are awaited to sign this.
     pub fn awaited_signers(&self, subject: Subject) -> BTreeSet<&AccountName> {
         self.signing.awaited(subject)
     }
 
-    /// The session of a group's ceremony, if one runs.
     pub fn ceremony_session(&self, group: &GroupName) -> Option<SessionId> {
         self.log.state().groups().get(group)?.session.as_ref().map(|ceremony| ceremony.session)
     }

@@ -1,4 +1,4 @@
-//! The connected nodes, and how much of the log each was sent.
+//! The connected nodes, and how much of the log each has.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::effect::CoordinatorEffect;
 use crate::message::FromCoordinator;
 use crate::names::AccountName;
 
-/// The connected nodes: how many entries each was sent, absent until its hello.
+/// The connected nodes, and how many entries each has: `None` until its hello.
 #[derive(Default)]
 pub(super) struct Peers(BTreeMap<AccountName, Option<u64>>);
 
@@ -20,12 +20,12 @@ impl Peers {
         self.0.remove(account);
     }
 
-    /// Whether this node is connected and has not said how much of the log it has.
+    /// Whether this node is connected and has not sent its hello.
     pub(super) fn awaits_hello(&self, account: &AccountName) -> bool {
         self.0.get(account) == Some(&None)
     }
 
-    /// Whether this node is connected, and past its hello.
+    /// Whether this node is connected and has sent its hello.
     pub(super) fn is_ready(&self, account: &AccountName) -> bool {
         self.0.get(account).is_some_and(Option::is_some)
     }
@@ -37,7 +37,7 @@ impl Peers {
         }
     }
 
-    /// The nodes that lack entries of a log of this size, and from where on.
+    /// The nodes that lack entries of a log of this size, and the size that each has.
     pub(super) fn behind(&self, size: u64) -> Vec<(AccountName, u64)> {
         let sent = self.0.iter().filter_map(|(account, sent)| Some((account.clone(), (*sent)?)));
         sent.filter(|(_, sent)| *sent < size).collect()
@@ -47,7 +47,7 @@ impl Peers {
         self.0.keys()
     }
 
-    /// Tells everybody who is connected.
+    /// Sends the connected accounts to all nodes.
     pub(super) fn announce(&self, call: &mut Call<'_>) {
         let online: Vec<AccountName> = self.0.keys().cloned().collect();
         for account in self.0.keys() {

@@ -1,10 +1,10 @@
-//! How much an account may put into the log.
+//! How many entries an account may put into the log.
 //!
-//! Most statements are bounded by what they answer: one acceptance for each definition, one vote on
-//! each request, one message for each round. The rest an account could make without end, and every
-//! reader of the log would have to keep them permanently. So each costs credit, which comes back
-//! with time, and immediately when a request is decided. This is the coordinator's own business and
-//! not a rule of the log: nobody else has to agree with it.
+//! Most statements are limited by what they answer: one acceptance for each definition, one vote on
+//! each request, one message for each round. The others have no limit, and all readers of the log
+//! must keep them permanently. Therefore each costs credit, which comes back with time, and
+//! immediately when a request is decided. This is not a rule of the log: only the coordinator
+//! applies it.
 
 use std::collections::BTreeMap;
 
@@ -15,14 +15,14 @@ use crate::state::{IvnState, Refusal};
 
 /// How many bytes of an entry one credit pays for. Nearly all entries are shorter.
 const PAID: usize = 2_048;
-/// How many statements each member makes about new shares, besides what it deals.
+/// How many statements each member makes about new shares, in addition to its dealing.
 const SHORT_STATEMENTS: usize = 4;
 /// How many bytes a sealed sub-share takes in an entry.
 const SEALED: usize = 128;
-/// After how many milliseconds one statement is forgotten.
+/// The time after which one credit comes back, in milliseconds.
 const FORGIVEN: u64 = 1_000;
 
-/// What each account has stated lately, out of a limit.
+/// The recent statements of each account, and their limit.
 #[derive(Debug)]
 pub(super) struct Quota {
     limit: u64,
@@ -32,7 +32,7 @@ pub(super) struct Quota {
 #[derive(Debug)]
 struct Spent {
     statements: u64,
-    /// Up to when time was counted as credit.
+    /// The time up to which credit has come back.
     since: Timestamp,
 }
 
@@ -41,11 +41,11 @@ impl Quota {
         Self { limit, spent: BTreeMap::new() }
     }
 
-    /// The account that pays for an entry, if it costs anything and the account has credit left.
+    /// Returns the account that pays for an entry, if the entry costs anything.
     ///
     /// # Errors
     ///
-    /// [`Entries::TooMuch`] with the time after which there is some credit again.
+    /// [`Entries::TooMuch`] with the time until the account has credit again.
     pub(super) fn payer(
         &mut self,
         entry: &Entry,
@@ -60,7 +60,7 @@ impl Quota {
         }
     }
 
-    /// Takes the credit for an entry that was admitted and has this length.
+    /// Takes the credit for an admitted entry of this length.
     pub(super) fn pay(
         &mut self,
         account: &AccountName,
@@ -86,7 +86,7 @@ impl Quota {
         Ok(())
     }
 
-    /// What is long costs as many short statements.
+    /// Long entries cost as much as several short ones.
     fn spend(&mut self, account: &AccountName, length: usize, now: Timestamp) {
         let new = Spent { statements: 0, since: now };
         let spent = self.spent.entry(account.clone()).or_insert(new);
@@ -94,7 +94,7 @@ impl Quota {
         spent.statements = spent.statements.saturating_add(cost);
     }
 
-    /// Gives one back.
+    /// Gives one credit back.
     pub(super) fn give_back(&mut self, account: &AccountName) {
         if let Some(spent) = self.spent.get_mut(account) {
             spent.statements = spent.statements.saturating_sub(1);
@@ -102,7 +102,7 @@ impl Quota {
     }
 }
 
-/// How many bytes others say at least because of an entry that nobody else need consent to: all
+/// The fewest bytes that other members write because of an entry that needs no approval: all
 /// members make new shares of their group's key.
 fn causes(entry: &Entry, state: &IvnState) -> usize {
     let group = match &entry.statement().body {

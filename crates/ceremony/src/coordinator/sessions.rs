@@ -1,13 +1,13 @@
-//! When a group's next session starts, when a running one is aborted, and when it is signed with.
+//! When a group's next session starts, when a running one is aborted, and when its shares sign.
 //!
-//! - Upon a group that may start one, with all that it takes connected: start a session.
+//! - Upon a group that may start a session, with all necessary members connected: start it.
 //! - Upon a session that the log shows to be doomed: abort it.
-//! - Upon a session whose shares are certified: have them sign their activation record.
-//! - Upon an abort: pause, twice as long each time, before the next session.
-//! - Upon a step that takes too long: abort, naming the members whose message is missing.
+//! - Upon a session whose shares are certified: sign its activation record with them.
+//! - Upon an abort: pause before the next session, twice as long each time.
+//! - Upon a step that takes too long: abort, naming the members whose messages are missing.
 //!
-//! Except for the pauses it holds nothing: where a session stands is in the log, so a coordinator
-//! that restarts goes on.
+//! Only the pauses are state of this part. The sessions are in the log, so a coordinator that
+//! restarts continues.
 
 use std::collections::BTreeMap;
 
@@ -19,10 +19,10 @@ use crate::names::{GroupName, SessionId, Timestamp};
 use crate::signing::Subject;
 use crate::state::{IvnState, SessionPhase, SessionPlan};
 
-/// How often the pause between a group's sessions doubles at most.
+/// The pause between a group's sessions doubles at most this often.
 const MAX_DOUBLINGS: u32 = 9;
 
-/// What the state of a group asks of the coordinator.
+/// What the state of a group requires of the coordinator.
 #[expect(clippy::large_enum_variant, reason = "it is carried out and dropped")]
 pub(super) enum Next {
     Nothing,
@@ -30,12 +30,12 @@ pub(super) enum Next {
     State(Body),
 }
 
-/// Until when each group's next session waits.
+/// The end of the pause before each group's next session.
 #[derive(Default)]
 pub(super) struct Sessions(BTreeMap<GroupName, Timestamp>);
 
 impl Sessions {
-    /// Finds out what the state of a group asks of the coordinator.
+    /// Returns what the state of a group requires of the coordinator.
     pub(super) fn next(
         &self,
         state: &IvnState,
@@ -67,9 +67,9 @@ impl Sessions {
         }
     }
 
-    /// Lets time pass before the next session of a group whose session has just ended without a
-    /// key; `first` is the first pause. A member that restarts or is silent again and again would
-    /// otherwise fill everybody's log.
+    /// Pauses before the next session of a group whose session has ended without a key. `first` is
+    /// the first pause. Otherwise a member that repeatedly restarts or is silent would fill the
+    /// log.
     pub(super) fn pause(
         &mut self,
         state: &IvnState,
@@ -85,14 +85,13 @@ impl Sessions {
         call.wake_at(CoordinatorDeadline::NextCeremony(name.clone()), until);
     }
 
-    /// Ends a group's pause.
     pub(super) fn resume(&mut self, name: &GroupName) {
         self.0.remove(name);
     }
 }
 
-/// Gives the running session's next step its time. To be called when a step was made, and not when
-/// anything else happens: a member that keeps reconnecting must not keep a stalled session alive.
+/// Sets the deadline of the running session's next step. Only called after a step: a member that
+/// keeps reconnecting must not keep a stalled session alive.
 pub(super) fn expect_step(state: &IvnState, name: &GroupName, step: u64, call: &mut Call<'_>) {
     let running = state.group(name).ok().and_then(|group| group.session.as_ref());
     if let Some(running) = running {
@@ -109,8 +108,7 @@ pub(super) fn overdue(state: &IvnState, session: SessionId) -> Option<Body> {
         .then_some(Body::CeremonyAborted { session, reason: AbortReason::TimedOut { missing } })
 }
 
-/// Whether those are there without whom a session fails: everybody who gets a share, and as many
-/// holders of old shares as have to deal.
+/// Whether all recipients and enough dealers are connected.
 fn are_ready(peers: &Peers, plan: &SessionPlan) -> bool {
     plan.recipients().all(|recipient| peers.is_ready(recipient))
         && plan.dealers().filter(|dealer| peers.is_ready(dealer)).count() >= plan.dealers_needed()

@@ -1,5 +1,5 @@
-//! Signing as the coordinator sees it: what is to be signed, with whom, and what the answers lead
-//! to.
+//! The coordinator's part in signing: the subjects to sign, the signers, and the results of their
+//! answers.
 //!
 //! ```text
 //! wanted ──▶ roast: whom to ask ──▶ Invite ──▶ Commitments ──▶ Package ──▶ Share ──▶ signature
@@ -10,13 +10,13 @@
 //! - Upon an approved request: get its document, then sign it. Upon certified shares: sign their
 //!   activation record.
 //! - Upon commitments or a share: check it; a wrong one counts as a failure of its signer.
-//! - Upon an answer that is late: try other signers beside it. The answer still counts.
+//! - Upon a late answer: ask other signers in parallel. The answer still counts.
 //! - Upon a signer's disconnection: end the sessions that need its nonces.
 //!
-//! Which signers are asked and when others are tried is [`roast`]'s; here are the messages, their
-//! checks, and the result. A signature results while min_signers approving nodes answer (invariant
-//! L1), in at most max_signers − min_signers + 1 sessions. Nothing here is stored: after a restart,
-//! every approved request simply gets a new session.
+//! [`roast`] decides which signers are asked, and when others are tried. This file handles the
+//! messages, their checks, and the results. A signature results while min_signers approving nodes
+//! answer (invariant L1), in at most max_signers − min_signers + 1 sessions. Nothing here is
+//! stored: after a restart, every approved request gets a new session.
 
 mod reliability;
 mod response_time;
@@ -42,34 +42,32 @@ use reliability::Reliability;
 use roast::{Next, Package, Roast};
 use target::Target;
 
-/// A signer that declined, or whose answer was wrong, is not asked for a pause that doubles at most
-/// this often.
+/// The pause of a signer that declined or gave a wrong answer doubles at most this often.
 const MAX_DOUBLINGS: u32 = 5;
-/// How many first pauses pass before a missing document is looked for again.
+/// How many first pauses pass before a missing document is requested again.
 const DOCUMENT_PAUSES: u64 = 8;
 
-/// All signing that is wanted or under way.
 #[derive(Debug)]
 pub(super) struct Signing {
     config: Config,
-    /// Everything that is to be signed.
+    /// All subjects to sign, with their sessions.
     efforts: BTreeMap<Subject, Roast>,
-    /// What something changed for since sessions were last opened.
+    /// Subjects that changed since sessions were last opened.
     due: BTreeSet<Subject>,
-    /// What each session is for.
+    /// The subject of each session.
     subjects: BTreeMap<SessionId, Subject>,
-    /// When something is looked at again for which nothing could be done.
+    /// When subjects that could not start are tried again.
     retry_at: Option<Timestamp>,
     reliability: Reliability,
-    /// What is to be signed for each request.
+    /// The bytes to sign, by request.
     documents: BTreeMap<EntryId, Vec<u8>>,
 }
 
-/// A session whose shares are all here.
+/// A session with all shares.
 pub(super) struct Finished {
     pub(super) subject: Subject,
     pub(super) session: SessionId,
-    /// The signature as a statement, if it verifies.
+    /// The statement with the signature, if it verifies.
     pub(super) body: Option<Body>,
 }
 
@@ -98,7 +96,7 @@ impl Signing {
         self.due.insert(subject);
     }
 
-    /// The time to look at everything again has come.
+    /// Tries all subjects again at the end of a pause.
     pub(super) fn resume(&mut self) {
         self.retry_at = None;
         self.look_again();
@@ -108,7 +106,7 @@ impl Signing {
         self.due.extend(self.efforts.keys().copied());
     }
 
-    /// A node is here, and ready: nothing that it said before counts against asking it.
+    /// A node is ready. Its earlier failures do not prevent asking it.
     pub(super) fn wake(&mut self, account: &AccountName) {
         for roast in self.efforts.values_mut() {
             roast.wake(account);
@@ -116,7 +114,7 @@ impl Signing {
         self.look_again();
     }
 
-    /// Asks again for the documents without which something cannot start.
+    /// Requests the missing documents again.
     pub(super) fn prepare_missing(&self, call: &mut Call<'_>) {
         for subject in &self.due {
             if let Subject::Request { request } = subject
@@ -143,13 +141,13 @@ impl Signing {
         }
     }
 
-    /// The sessions of what this one is for.
+    /// The subject of a session, and all sessions of that subject.
     fn roast(&mut self, session: SessionId) -> Option<(Subject, &mut Roast)> {
         let subject = *self.subjects.get(&session)?;
         Some((subject, self.efforts.get_mut(&subject)?))
     }
 
-    /// Ends sessions of each subject as `end` does, which says because of whom.
+    /// Ends sessions of each subject with `end`, which returns the signers at fault.
     fn end_sessions(&mut self, end: impl Fn(&mut Roast) -> BTreeSet<AccountName>) {
         let mut at_fault = BTreeSet::new();
         for (subject, roast) in &mut self.efforts {
@@ -212,7 +210,7 @@ impl Signing {
         Target::of(subject, state, &self.documents, now)
     }
 
-    /// Asks signers for everything that can go on.
+    /// Asks signers for all subjects that can continue.
     pub(super) fn start(&mut self, state: &IvnState, peers: &Peers, call: &mut Call<'_>) {
         for subject in std::mem::take(&mut self.due) {
             self.advance(state, peers, subject, call);
@@ -220,7 +218,7 @@ impl Signing {
     }
 
     fn advance(&mut self, state: &IvnState, peers: &Peers, subject: Subject, call: &mut Call<'_>) {
-        // Not now: someone has to connect, or the document to be there.
+        // This waits for a connection or for the document.
         let Some(target) = self.target(state, subject, call.now) else { return };
         let Some(roast) = self.efforts.get(&subject) else { return };
         let free = self.free_signers(peers, subject, &target, roast, call.now);
@@ -254,8 +252,8 @@ impl Signing {
         call.wake_at(CoordinatorDeadline::Signing(session), call.now.plus(patience));
     }
 
-    /// The signers that can be asked now, best first: those that failed least, in this subject and
-    /// at all; among equals, another order for each subject spreads the work.
+    /// The signers that can be asked now. Those that failed least, for this subject and in total,
+    /// come first. Among equals, a different order for each subject distributes the work.
     fn free_signers<'a>(
         &self,
         peers: &Peers,
@@ -311,7 +309,7 @@ impl Signing {
         self.send_package(state, session, call);
     }
 
-    /// Begins a session's second round, if enough commitments are here.
+    /// Begins a session's second round if there are enough commitments.
     fn send_package(&mut self, state: &IvnState, session: SessionId, call: &mut Call<'_>) {
         let Some(subject) = self.subjects.get(&session).copied() else { return };
         let Some(target) = self.target(state, subject, call.now) else { return };
@@ -356,8 +354,8 @@ impl Signing {
         let (ivn, epoch) = (state.ivn(), target.epoch);
         let context = SigningSession { ivn, session, epoch, subject };
         let digest = context.package(&package.commitments);
-        // Each on its own, not only their sum: two signers whose errors cancel would make a good
-        // signature whose log entry does not show who made it.
+        // Each share is checked, not only their sum: two signers whose errors cancel would make a
+        // valid signature whose log entry does not prove who made it.
         let share = context.open_share(account, key, digest, &signed).ok().filter(|share| {
             let (public, message) = (&target.public, &target.message);
             sign::verify_share(public, &package.commitments, identifier, share, message).is_ok()
@@ -373,7 +371,7 @@ impl Signing {
         self.aggregate(state, subject, session, call.now)
     }
 
-    /// If all shares are here, makes the signature. It is verified before it is logged.
+    /// Makes the signature if all shares are present. It is verified before it is logged.
     fn aggregate(
         &self,
         state: &IvnState,
@@ -402,8 +400,8 @@ impl Signing {
         Some(Finished { subject, session, body })
     }
 
-    /// A finished session's signature is in the log, or not: what the log does not take, or what
-    /// does not verify although every share does, is tried again.
+    /// Ends a finished session. If the log does not admit its signature, or the signature does not
+    /// verify although every share does, a new session is tried.
     pub(super) fn settle(
         &mut self,
         subject: Subject,
@@ -420,7 +418,7 @@ impl Signing {
         }
     }
 
-    /// A group has started a new epoch: sessions with the earlier shares are over.
+    /// The group has started a new epoch, so sessions with the earlier shares are over.
     pub(super) fn drop_group(&mut self, state: &IvnState, name: &GroupName) {
         let of_group = |subject: &Subject| match subject {
             Subject::Request { request } => {
@@ -446,7 +444,7 @@ impl Signing {
         }
     }
 
-    /// The time for an answer is over, or that for the whole session.
+    /// The time for an answer, or for the whole session, is over.
     pub(super) fn overdue(&mut self, session: SessionId, call: &mut Call<'_>) {
         let Some((subject, roast)) = self.roast(session) else { return };
         let Some(opened) = roast.opened(session) else { return };
@@ -461,20 +459,19 @@ impl Signing {
         self.due.insert(subject);
     }
 
-    /// A node's connection is gone, and with it the nonces that it made on it.
+    /// A node disconnected, and its nonces are lost.
     pub(super) fn signer_gone(&mut self, account: &AccountName) {
         self.end_sessions(|roast| roast.gone(account));
     }
 
-    /// An account may not act any more with the key that it had. It can come back with another, but
-    /// what it signed before would make the log refuse a signature that the others have long
-    /// delivered for.
+    /// An account has new keys or may not act any more. The log would reject a signature with its
+    /// earlier messages, so its sessions end.
     pub(super) fn signer_disowned(&mut self, account: &AccountName) {
         self.end_sessions(|roast| roast.disowned(account));
     }
 
-    /// A signer takes no part, or its message is wrong: goes on without it, and does not ask it for
-    /// a while. Of anybody who is not in the session it means nothing.
+    /// A signer declined or its message is wrong. Continues without it, and does not ask it for a
+    /// while. Ignored for accounts that are not in the session.
     pub(super) fn signer_failed(
         &mut self,
         account: &AccountName,

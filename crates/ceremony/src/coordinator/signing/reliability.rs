@@ -1,15 +1,15 @@
-//! How nodes did as signers: how fast they answer, and how often they failed.
+//! The reliability of nodes as signers: how fast they answer, and how often they failed.
 //!
 //! - Upon an answer: note how long it took.
-//! - Upon a late or wrong answer, or a signer that is gone: suspect the signer.
-//! - Upon a good share: suspect it no more.
+//! - Upon a late or wrong answer, or a signer that disconnected: suspect the signer.
+//! - Upon a valid share: clear the suspicion.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::response_time::ResponseTime;
 use crate::names::AccountName;
 
-/// What the coordinator knows of all nodes as signers.
+/// The coordinator's experience with all nodes as signers.
 #[derive(Debug, Default)]
 pub(super) struct Reliability {
     /// How often a node failed since it last delivered.
@@ -40,7 +40,7 @@ impl Reliability {
         self.suspicion.remove(account);
     }
 
-    /// How long to wait for all of these; `longest` at most.
+    /// How long to wait for all of these, at most `longest`.
     pub(super) fn patience<'a>(
         &self,
         of: impl Iterator<Item = &'a AccountName>,

@@ -1,20 +1,20 @@
-//! How long a node takes to answer, and from when on its answer is late.
+//! How long a node takes to answer, and when its answer is late.
 //!
-//! The estimator of TCP ([RFC 6298] section 2) over the time from a signing message to its answer:
-//! network, queues and the node's disk together. Late does not mean given up: other signers are
-//! tried beside it, and an answer still counts.
+//! The estimator of TCP ([RFC 6298] section 2) for the time from a signing message to its answer:
+//! network, queues and the node's disk together. If an answer is late, other signers are asked in
+//! parallel, but the answer still counts.
 //!
 //! [RFC 6298]: https://www.rfc-editor.org/rfc/rfc6298
 
-/// No answer is late sooner than this, in milliseconds: a disk that hesitates once is no reason to
-/// disturb others.
+/// The shortest time after which an answer is late, in milliseconds. A disk that hesitates once
+/// should not disturb others.
 const SOONEST: u64 = 100;
 
 /// One node's answers so far. All times in milliseconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ResponseTime(Option<Estimate>);
 
-/// In eighths and quarters, so that the smoothing loses nothing to rounding.
+/// In eighths and quarters, so that smoothing loses nothing to rounding.
 #[derive(Clone, Copy, Debug)]
 struct Estimate {
     /// Eight times the smoothed time.
@@ -24,7 +24,6 @@ struct Estimate {
 }
 
 impl ResponseTime {
-    /// The node answered after this time.
     pub(super) fn answered(&mut self, after: u64) {
         self.0 = Some(match self.0 {
             // RFC 6298 (2.2): the deviation is half of the first time.
@@ -40,8 +39,8 @@ impl ResponseTime {
         });
     }
 
-    /// After this time without an answer, the node is late; `longest` if nothing is known, and at
-    /// most.
+    /// The time after which the node's answer is late. It is at most `longest`, which is also the
+    /// value without an estimate.
     pub(super) fn patience(&self, longest: u64) -> u64 {
         let usual = self.0.map(|estimate| {
             (estimate.smoothed / 8).saturating_add(estimate.deviation).max(SOONEST)

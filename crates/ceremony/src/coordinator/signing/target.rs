@@ -1,4 +1,4 @@
-//! What a signing session needs to know of its subject.
+//! The data about its subject that a signing session needs.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,19 +10,17 @@ use crate::names::{AccountName, EntryId, Timestamp};
 use crate::signing::Subject;
 use crate::state::{IvnState, Status};
 
-/// What a session needs to know of its subject.
 pub(super) struct Target<'a> {
     pub(super) epoch: u64,
     pub(super) identifiers: &'a BTreeMap<AccountName, Identifier>,
     pub(super) public: Cow<'a, PublicKeyPackage>,
-    /// Of a raw signature, the whole document: not to be copied for each message.
+    /// For a raw signature this is the whole document, which is expensive to copy.
     pub(super) message: Cow<'a, [u8]>,
-    /// The accounts that may sign.
     pub(super) eligible: Vec<&'a AccountName>,
 }
 
 impl<'a> Target<'a> {
-    /// What a session of this subject needs; `None` if it cannot have one now.
+    /// Returns the data about `subject`, or `None` if it cannot be signed now.
     pub(super) fn of(
         subject: Subject,
         state: &'a IvnState,

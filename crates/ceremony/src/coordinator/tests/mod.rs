@@ -1,4 +1,4 @@
-//! What the coordinator does that no honest schedule shows.
+//! Tests of the coordinator with schedules that honest nodes do not produce.
 
 mod signing;
 
@@ -50,7 +50,7 @@ fn says_hello(
 }
 
 #[test]
-fn a_node_that_is_far_behind_gets_the_log_in_stretches_with_a_checkpoint_each() {
+fn a_node_far_behind_gets_the_log_in_stretches_with_checkpoints() {
     let mut log = TestLog::keyed();
     let size = log.state.size();
     assert!(size > 3 * STRETCH, "{size}");
@@ -72,7 +72,7 @@ fn a_node_that_is_far_behind_gets_the_log_in_stretches_with_a_checkpoint_each() 
 }
 
 #[test]
-fn who_only_reads_gets_the_same_stretches_and_comes_to_the_end() {
+fn readers_get_the_same_stretches_up_to_the_end() {
     let mut log = TestLog::keyed();
     let size = log.state.size();
     let mut coordinator = coordinator(&log);
@@ -106,7 +106,7 @@ fn joins(log: &mut TestLog, late: u64) -> Result<u64, Refusal> {
 }
 
 #[test]
-fn an_admission_that_claims_to_be_old_is_not_taken() {
+fn an_admission_with_an_old_time_is_rejected() {
     assert!(joins(&mut TestLog::founded(), MAX_CLOCK_LEAD).is_ok());
     let seconds = MAX_CLOCK_LEAD / 1000 + 1;
     let late = joins(&mut TestLog::founded(), seconds * 1000);
@@ -114,7 +114,7 @@ fn an_admission_that_claims_to_be_old_is_not_taken() {
 }
 
 #[test]
-fn an_admission_is_shown_again_for_its_index_and_nothing_else_is() {
+fn only_admissions_can_be_submitted_again_for_their_index() {
     let mut log = TestLog::grouped();
     let mut coordinator = coordinator(&log);
     let entries = log.entries.clone();
@@ -133,7 +133,7 @@ fn an_admission_is_shown_again_for_its_index_and_nothing_else_is() {
 }
 
 #[test]
-fn a_statement_from_the_future_is_taken_only_within_the_clocks_tolerance() {
+fn statements_from_the_future_are_accepted_within_a_tolerance() {
     let mut log = TestLog::keyed();
     for (lead, seconds) in
         [(MAX_CLOCK_LEAD, None), (MAX_CLOCK_LEAD + 1_000, Some(MAX_CLOCK_LEAD / 1000 + 1))]
@@ -160,7 +160,7 @@ fn submits(
 }
 
 #[test]
-fn a_cosignature_is_kept_if_it_is_its_senders_and_newer_than_the_one_before() {
+fn a_cosignature_must_be_its_senders_and_newer_than_the_last() {
     let mut log = TestLog::keyed();
     let mut coordinator = coordinator(&log);
     says_hello(&mut coordinator, &mut log, "ben", 0);
@@ -195,7 +195,7 @@ fn a_cosignature_is_kept_if_it_is_its_senders_and_newer_than_the_one_before() {
 }
 
 #[test]
-fn a_session_starts_when_the_last_member_is_here_and_not_before() {
+fn a_session_starts_when_the_last_member_connects() {
     let mut log = TestLog::grouped();
     let mut coordinator = coordinator(&log);
     let after = log.state.size();
@@ -209,8 +209,7 @@ fn a_session_starts_when_the_last_member_is_here_and_not_before() {
     assert_eq!(coordinator.online().count(), 3);
 }
 
-/// An approved request of which ada and ben are the signers, and the session that they are invited
-/// to.
+/// An approved request with the signers ada and ben, and the session to which they are invited.
 fn invited(log: &mut TestLog) -> (Coordinator, SessionId) {
     let request = log.requests("ada", log.request()).unwrap();
     log.approves("ben", request).unwrap();
@@ -247,7 +246,7 @@ fn invitation(effects: &[CoordinatorEffect]) -> Option<SessionId> {
 }
 
 #[test]
-fn only_a_chosen_signer_can_decline_and_is_asked_again_after_a_pause() {
+fn only_a_chosen_signer_declines_and_it_is_asked_again_later() {
     let mut log = TestLog::keyed();
     let (mut coordinator, session) = invited(&mut log);
     let decline = FromNode::Declined { session, reason: DeclineReason::NoDocument };
@@ -297,7 +296,7 @@ fn request_of(log: &TestLog) -> crate::names::EntryId {
 }
 
 #[test]
-fn a_document_that_is_not_there_is_asked_for_again() {
+fn a_missing_document_is_requested_again() {
     let mut log = TestLog::keyed();
     let request = log.requests("ada", log.request()).unwrap();
     log.approves("ben", request).unwrap();
@@ -325,7 +324,7 @@ fn rejection(effects: &[CoordinatorEffect]) -> Option<&Refusal> {
 }
 
 #[test]
-fn an_account_that_states_too_much_is_stopped_and_no_other_is() {
+fn only_the_account_that_states_too_much_is_stopped() {
     let mut log = TestLog::keyed();
     let mut coordinator = coordinator_with(&log, Config { credit: 3, ..Config::default() });
     let mut starts = |log: &mut TestLog, account: &str| {
@@ -343,7 +342,7 @@ fn an_account_that_states_too_much_is_stopped_and_no_other_is() {
     log.wait(1_000);
     assert_eq!(starts(&mut log, "ben"), None);
     assert_eq!(starts(&mut log, "ben"), refused);
-    // A vote costs nothing: there is one for each request, which somebody has paid for.
+    // A vote costs nothing: there is one for each request, which the requester has paid for.
     let request = log.requests("ada", log.request()).unwrap();
     let asks = Entry::from_bytes(log.entries.last().unwrap()).unwrap();
     assert_eq!(rejection(&submits(&mut coordinator, &mut log, "ada", &asks)), None);
@@ -352,7 +351,7 @@ fn an_account_that_states_too_much_is_stopped_and_no_other_is() {
 }
 
 #[test]
-fn new_shares_cost_what_others_have_to_say_about_them() {
+fn a_refresh_costs_the_entries_that_others_make_because_of_it() {
     for (min_signers, spent) in [(3, None), (2, Some(9))] {
         let mut log = TestLog::keyed();
         let mut coordinator = coordinator_with(&log, Config { credit: 5, ..Config::default() });
@@ -363,8 +362,8 @@ fn new_shares_cost_what_others_have_to_say_about_them() {
         assert_eq!(rejection(&submits(&mut coordinator, &mut log, "ben", &proposal)), None);
         let incarnation = log.random();
         let starts = log.entry("ben", Body::NodeStarted { incarnation });
-        // Four short statements of each, six sealed shares, and the proposal; what others decide on
-        // is the latter only.
+        // Four short statements of each member, six sealed shares, and the proposal. A change that
+        // others must approve costs only the proposal.
         let refused = spent
             .map(|seconds| Refusal::Entries(Entries::TooMuch { account: name("ben"), seconds }));
         assert_eq!(
@@ -375,7 +374,7 @@ fn new_shares_cost_what_others_have_to_say_about_them() {
 }
 
 #[test]
-fn only_the_first_hello_on_a_connection_is_answered_with_the_log() {
+fn only_the_first_hello_on_a_connection_is_answered() {
     let mut log = TestLog::keyed();
     let mut coordinator = coordinator(&log);
     let sends_log = |effects: &[CoordinatorEffect]| {
@@ -438,7 +437,7 @@ fn reconnecting_does_not_keep_a_stalled_session_alive() {
 }
 
 #[test]
-fn what_those_before_a_change_cosigned_is_put_into_the_log_when_it_is_enough() {
+fn enough_cosignatures_of_previous_members_are_logged() {
     let mut log = TestLog::keyed();
     log.invite("dan", Role::Member);
     log.join("dan").unwrap();
@@ -466,7 +465,7 @@ fn what_those_before_a_change_cosigned_is_put_into_the_log_when_it_is_enough() {
     let Body::ChangeConfirmed { epoch: 2, checkpoint, .. } = &shown.statement().body else {
         panic!("{shown:?}")
     };
-    // Three cosignatures are needed, and the log's own.
+    // Three cosignatures are needed, in addition to the log's signature.
     assert_eq!(checkpoint.lines().filter(|line| line.starts_with("— ")).count(), 4);
     log.enter(&shown).unwrap();
     assert_eq!(log.group().confirmations[0].confirmed, Some(size));

@@ -1,4 +1,4 @@
-//! Who is asked to sign when time passes, documents are missing, and connections break.
+//! Which signers are asked when time passes, documents are missing, and connections break.
 
 use std::collections::BTreeSet;
 
@@ -6,8 +6,7 @@ use super::*;
 use crate::names::{EntryId, Timestamp};
 use crate::test_world::HOUR;
 
-/// Requests of ada that all three members approved, and a coordinator that has none of their
-/// documents.
+/// Requests of ada that all three members approved, and a coordinator without their documents.
 fn approved(log: &mut TestLog, count: usize) -> (Coordinator, Vec<EntryId>) {
     let mut requests = Vec::new();
     for _ in 0..count {
@@ -66,7 +65,7 @@ fn nobody_is_asked_to_sign_a_request_that_has_lapsed() {
 }
 
 #[test]
-fn of_several_pauses_only_the_first_to_end_wakes_the_coordinator() {
+fn only_the_first_of_several_pauses_wakes_the_coordinator() {
     let mut log = TestLog::keyed();
     let (mut coordinator, requests) = approved(&mut log, 2);
     assert!(has_no_document(&mut coordinator, &mut log, requests[0]).is_some());
@@ -76,7 +75,7 @@ fn of_several_pauses_only_the_first_to_end_wakes_the_coordinator() {
 }
 
 #[test]
-fn a_session_goes_on_when_its_signers_are_late_and_ends_with_its_time() {
+fn a_session_with_late_signers_continues_until_its_deadline() {
     let mut log = TestLog::keyed();
     let (mut coordinator, session) = invited(&mut log);
     let Config { signing, session: lifetime, .. } = Config::default();
@@ -96,7 +95,7 @@ fn a_session_goes_on_when_its_signers_are_late_and_ends_with_its_time() {
 }
 
 #[test]
-fn in_place_of_a_signer_whose_connection_breaks_another_is_asked_at_once() {
+fn a_signer_that_disconnects_is_replaced_immediately() {
     let mut log = TestLog::keyed();
     let (mut coordinator, requests) = approved(&mut log, 1);
     all_here(&mut coordinator, &mut log);
@@ -109,7 +108,7 @@ fn in_place_of_a_signer_whose_connection_breaks_another_is_asked_at_once() {
 }
 
 #[test]
-fn a_signer_that_gets_other_keys_does_not_spoil_what_the_others_sign() {
+fn new_keys_of_a_signer_do_not_prevent_a_signature() {
     let mut log = TestLog::keyed();
     let (mut coordinator, requests) = approved(&mut log, 1);
     all_here(&mut coordinator, &mut log);
@@ -128,7 +127,7 @@ fn a_signer_that_gets_other_keys_does_not_spoil_what_the_others_sign() {
         FromNode::Share { session, share: record.share, size: 0, cosignature: String::new() };
     tell(&mut coordinator, &mut log, Input::Received(first.clone(), share));
 
-    // It owes nothing any more, and now nothing of its is worth anything.
+    // It owes no answer, but its messages become invalid.
     let rotated = log.rotation(first.as_str(), first.as_str(), "other-keys");
     let submission = FromNode::Submit { entry: Base64(rotated.to_bytes()) };
     let effects = tell(&mut coordinator, &mut log, Input::Received(first.clone(), submission));
@@ -139,7 +138,7 @@ fn a_signer_that_gets_other_keys_does_not_spoil_what_the_others_sign() {
 }
 
 #[test]
-fn who_was_late_for_one_request_is_asked_after_others_for_the_next() {
+fn a_signer_late_for_one_request_is_asked_last_for_the_next() {
     let mut log = TestLog::keyed();
     let (mut coordinator, requests) = approved(&mut log, 6);
     all_here(&mut coordinator, &mut log);

@@ -1,10 +1,10 @@
-//! ROAST for one subject: who is asked to sign, and when others are tried.
+//! ROAST for one subject: which signers are asked, and when others are tried.
 //!
 //! ROAST (Ruffing, Ronge, Jin, Schneider-Bensch, Schröder: *Robust Asynchronous Schnorr Threshold
-//! Signatures*, CCS 2022, section 4) makes a signature result while min_signers honest signers
+//! Signatures*, CCS 2022, section 4) guarantees a signature while min_signers honest signers
 //! answer, whatever the others do. Its idea: a signer that owes an answer in one session is in no
-//! other, so each session that does not finish holds up at least one signer of its own, and
-//! max_signers − min_signers + 1 sessions are enough.
+//! other session. Each session that does not finish therefore blocks at least one signer of its
+//! own, and max_signers − min_signers + 1 sessions are enough.
 //!
 //! ```text
 //!          open            min_signers have committed           all have delivered
@@ -15,25 +15,25 @@
 //! ```
 //!
 //! - Upon min_signers signers that owe nothing, and no session on time: open a session.
-//! - Upon commitments from min_signers signers: go on to shares; the others are free again.
+//! - Upon commitments from min_signers signers: continue with shares; the others are free again.
 //! - Upon a late answer in the first round: ask another signer in the same session.
-//! - Upon a late answer in the second round: open another session beside this one. The late one
-//!   still finishes if its answers come first.
+//! - Upon a late answer in the second round: open another session in parallel. The late one still
+//!   finishes if its answers come first.
 //! - Upon a signer that declines, answers wrongly or disconnects: end the sessions that need its
 //!   nonces. A signer that declined or answered wrongly rests for a pause that doubles.
 //!
 //! Deviations from the paper:
 //!
-//! - The paper's coordinator opens another session as soon as min_signers signers owe nothing. Here
-//!   that waits until an answer is late, because a session beside one that is about to finish is
-//!   work for nothing.
-//! - The paper's signers send the commitments for their next session along with a share. Here
-//!   commitments are asked for by session, because a signer's message names its session. A signer
-//!   that is silent when asked is replaced in the same session, so it costs no session at all.
-//! - Signers rest and are preferred by what their caller knows of them; the paper takes all alike.
+//! - The paper's coordinator opens another session as soon as min_signers signers owe nothing. This
+//!   one waits until an answer is late, because a session in parallel to one that is about to
+//!   finish is wasted work.
+//! - The paper's signers send the commitments for their next session along with a share. Here they
+//!   send commitments for one session at a time, because a signer's message names its session. A
+//!   signer that is silent when asked is replaced in the same session, so it costs no session.
+//! - Signers rest, and the caller orders them by reliability. The paper treats all alike.
 //!
-//! Nothing in here is secret, and nobody has to believe it: a node signs what its own reading of
-//! the log allows, in as many sessions as it is invited to.
+//! Nothing here is secret, and nobody has to trust it: a node signs what its own log permits, in as
+//! many sessions as it is invited to.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,24 +43,23 @@ use quorate_protocol::sign::{Commitments, SignatureShare};
 use crate::names::{AccountName, SessionId, Timestamp};
 use crate::signing::SignedPart;
 
-/// All sessions of one subject, and how its signers did in them.
+/// All sessions of one subject, and the behaviour of its signers in them.
 #[derive(Debug, Default)]
 pub(super) struct Roast {
     sessions: BTreeMap<SessionId, Session>,
-    /// How often a session of this subject waited for a signer for too long, or in vain.
+    /// How often a session of this subject waited for a signer too long or in vain.
     failures: BTreeMap<AccountName, u32>,
-    /// Signers to leave alone, and until when.
+    /// Signers that are not asked for a while.
     resting: BTreeMap<AccountName, Rest>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Rest {
     until: Timestamp,
-    /// Rests so far.
+    /// The number of rests so far.
     times: u32,
 }
 
-/// One session.
 #[derive(Debug)]
 struct Session {
     opened: Timestamp,
@@ -69,13 +68,12 @@ struct Session {
 
 #[derive(Debug)]
 enum Stage {
-    /// Commitments are wanted of anybody.
+    /// Any signer may send commitments.
     Gathering { asked: BTreeMap<AccountName, Asked>, commitments: Committed },
-    /// Shares are wanted of those whose commitments came first.
+    /// The signers whose commitments came first send shares.
     Signing(Package),
 }
 
-/// What signers committed to.
 pub(super) type Committed = BTreeMap<AccountName, (SignedPart, Commitments)>;
 
 /// A question that waits for its answer.
@@ -96,19 +94,17 @@ pub(super) struct Package {
     late: bool,
 }
 
-/// What to do next for a subject.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) enum Next {
-    /// Answers are on their way, or too few signers are free.
+    /// Answers are pending, or too few signers are free.
     Wait,
-    /// Ask so many more signers for commitments in this session.
+    /// Ask this many more signers for commitments in this session.
     Ask(SessionId, usize),
-    /// Open a session.
     Open,
 }
 
 impl Roast {
-    /// What to do next, with `free` signers ready and owing nothing.
+    /// Returns what to do next, with `free` signers that are ready and owe nothing.
     pub(super) fn next(&self, min_signers: usize, free: usize) -> Next {
         for (id, session) in &self.sessions {
             if let Stage::Gathering { asked, commitments } = &session.stage {
@@ -137,18 +133,16 @@ impl Roast {
             })
     }
 
-    /// How often this signer failed this subject.
     pub(super) fn failures(&self, account: &AccountName) -> u32 {
         self.failures.get(account).copied().unwrap_or(0)
     }
 
-    /// Opens a session that has asked nobody yet.
+    /// Opens a session that has not asked any signer.
     pub(super) fn open(&mut self, id: SessionId, now: Timestamp) {
         let stage = Stage::Gathering { asked: BTreeMap::new(), commitments: BTreeMap::new() };
         self.sessions.insert(id, Session { opened: now, stage });
     }
 
-    /// Notes that `account` was asked for commitments.
     pub(super) fn ask(&mut self, id: SessionId, account: AccountName, now: Timestamp) {
         if let Some(Stage::Gathering { asked, .. }) = self.stage(id) {
             asked.insert(account, Asked { at: now, late: false });
@@ -159,13 +153,12 @@ impl Roast {
         Some(&mut self.sessions.get_mut(&id)?.stage)
     }
 
-    /// Whether this session waits for this signer's commitments.
     pub(super) fn awaits_commitments(&self, id: SessionId, account: &AccountName) -> bool {
         let stage = self.sessions.get(&id).map(|session| &session.stage);
         matches!(stage, Some(Stage::Gathering { asked, .. }) if asked.contains_key(account))
     }
 
-    /// Takes in commitments that the session waits for; how long they took.
+    /// Adds commitments that the session waits for. Returns how long they took.
     pub(super) fn committed(
         &mut self,
         id: SessionId,
@@ -179,8 +172,7 @@ impl Roast {
         Some(now.0.saturating_sub(question.at.0))
     }
 
-    /// Goes on to the second round if `min_signers` have committed. The rest of those who were
-    /// asked are free again.
+    /// Begins the second round if `min_signers` have committed. The other signers are free again.
     pub(super) fn complete(
         &mut self,
         id: SessionId,
@@ -222,8 +214,8 @@ impl Roast {
         }
     }
 
-    /// Takes in a share that was verified; how long it took. A signer that delivers is not at fault
-    /// any more.
+    /// Adds a verified share. Returns how long it took. A signer that delivers is not at fault any
+    /// more.
     pub(super) fn delivered(
         &mut self,
         id: SessionId,
@@ -238,8 +230,8 @@ impl Roast {
         Some(took)
     }
 
-    /// The time for answers is over: other signers are tried beside those who did not answer, who
-    /// are returned. Once for each question.
+    /// The time for answers is over, so other signers are asked too. Returns the late signers, once
+    /// for each question.
     pub(super) fn overdue(&mut self, id: SessionId) -> BTreeSet<AccountName> {
         let mut signers = BTreeSet::new();
         match self.stage(id) {
@@ -259,8 +251,8 @@ impl Roast {
         self.note(signers)
     }
 
-    /// A signer will not answer in this session: it declined, or its answer was wrong. A session
-    /// that needs it ends. Returns the signer, if it was in the session.
+    /// A signer declined, or its answer was wrong. A session that needs it ends. Returns the signer
+    /// if it was in the session.
     pub(super) fn lost(&mut self, id: SessionId, account: &AccountName) -> BTreeSet<AccountName> {
         let declined = match self.stage(id) {
             Some(Stage::Gathering { asked, .. }) => asked.remove(account).is_some(),
@@ -272,7 +264,7 @@ impl Roast {
         self.unusable(id, account)
     }
 
-    /// Ends a session if it needs nonces of this signer's.
+    /// Ends a session that needs this signer's nonces.
     fn unusable(&mut self, id: SessionId, account: &AccountName) -> BTreeSet<AccountName> {
         let needs = self.sessions.get(&id).is_some_and(|session| match &session.stage {
             Stage::Gathering { asked, commitments } => {
@@ -287,22 +279,21 @@ impl Roast {
         self.note(BTreeSet::from([account.clone()]))
     }
 
-    /// Ends a session.
     pub(super) fn end(&mut self, id: SessionId) {
         self.sessions.remove(&id);
     }
 
-    /// A signer's connection is gone, and with it its nonces: also those whose commitments may be
-    /// on their way, so that it cannot be asked in that session again. Returns the signer, if a
-    /// session needed them.
+    /// A signer disconnected, and its nonces are lost. Commitments of it may still be on their way,
+    /// so it cannot be asked in that session again. Returns the signer if a session needed its
+    /// nonces.
     pub(super) fn gone(&mut self, account: &AccountName) -> BTreeSet<AccountName> {
         let ids: Vec<SessionId> = self.sessions.keys().copied().collect();
         ids.into_iter().flat_map(|id| self.unusable(id, account)).collect()
     }
 
-    /// A signer's identity key is not what it was, so that nothing it signed counts any more,
-    /// delivered shares included: every session that has something of it ends. Returns the signer,
-    /// if one did.
+    /// A signer has a new identity key, so its earlier messages do not count any more, not even
+    /// delivered shares. Every session with one of its messages ends. Returns the signer if a
+    /// session did.
     pub(super) fn disowned(&mut self, account: &AccountName) -> BTreeSet<AccountName> {
         let before = self.sessions.len();
         self.sessions.retain(|_, session| match &session.stage {
@@ -315,8 +306,8 @@ impl Roast {
         self.note(ended.then(|| account.clone()).into_iter().collect())
     }
 
-    /// Does not ask this signer for a while: for `pause` the first time, each time twice as long,
-    /// at most 2^`doublings` times as long.
+    /// Does not ask this signer for `pause` the first time, and each time twice as long, up to
+    /// 2^`doublings` times as long.
     pub(super) fn rest(
         &mut self,
         account: &AccountName,
@@ -334,17 +325,16 @@ impl Roast {
         self.resting.values().map(|rest| rest.until).filter(|until| now < *until).min()
     }
 
-    /// Ends a signer's rest: it is another process now, or knows more.
+    /// Ends a signer's rest, because its process or its data has changed.
     pub(super) fn wake(&mut self, account: &AccountName) {
         self.resting.remove(account);
     }
 
-    /// When this session was opened, if it still goes on.
+    /// When this session was opened, if it is still running.
     pub(super) fn opened(&self, id: SessionId) -> Option<Timestamp> {
         Some(self.sessions.get(&id)?.opened)
     }
 
-    /// All sessions under way.
     pub(super) fn sessions(&self) -> impl Iterator<Item = &SessionId> {
         self.sessions.keys()
     }
@@ -378,12 +368,10 @@ impl Package {
         self.signers.contains_key(account) && !self.shares.contains_key(account)
     }
 
-    /// Whether all shares are here.
     pub(super) fn is_complete(&self) -> bool {
         self.shares.len() == self.signers.len()
     }
 
-    /// The shares by identifier.
     pub(super) fn shares(&self) -> BTreeMap<Identifier, SignatureShare> {
         self.shares
             .iter()

@@ -1,4 +1,4 @@
-//! ROAST against signers who stall, decline and send rubbish, in any order.
+//! ROAST with signers that stall, decline and send garbage, in any order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,14 +12,14 @@ use crate::names::{AccountName, SessionId, Timestamp};
 use crate::signing::{SignedPart, Subject};
 use crate::test_world::{TestLog, session};
 
-/// What a signer does when it is asked something.
+/// How a signer answers.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Conduct {
-    /// Answers before anybody loses patience.
+    /// Before anyone loses patience.
     Prompt,
-    /// Answers, but may be given up on before.
+    /// Possibly after other signers were asked.
     Slow,
-    /// Does anything.
+    /// In any way.
     Hostile,
 }
 
@@ -111,7 +111,7 @@ impl Trial {
         }
     }
 
-    /// Lets one question be answered or not; whether a signature is complete.
+    /// Answers one question or not. Returns whether a signature is complete.
     fn answer(&mut self, question: &Question, now: Timestamp) -> bool {
         let Question { session, to, share } = question;
         if self.conduct[to] == Conduct::Hostile {
@@ -154,7 +154,7 @@ impl Trial {
         false
     }
 
-    /// Runs until there is a signature; whether there is one.
+    /// Runs until there is a signature. Returns whether there is one.
     fn run(&mut self) -> bool {
         let mut now = Timestamp(0);
         for _ in 0..10_000 {
@@ -164,7 +164,7 @@ impl Trial {
             let sessions: Vec<SessionId> = self.roast.sessions().copied().collect();
             let slow_wait = self.pending.iter().all(|q| self.conduct[&q.to] == Conduct::Slow);
             if self.pending.is_empty() || (slow_wait && self.one_in(2)) {
-                // Time passes: whoever has not answered is late.
+                // Time passes, and the signers that have not answered are late.
                 now = now.plus(100_000);
                 if sessions.is_empty() && self.pending.is_empty() {
                     continue;
@@ -183,7 +183,7 @@ impl Trial {
         false
     }
 
-    /// ROAST's invariant: nobody owes two answers.
+    /// ROAST's invariant: no signer owes two answers.
     fn owes_once(&self) {
         let mut owing = BTreeSet::new();
         for session in self.roast.sessions.values() {
@@ -200,7 +200,7 @@ impl Trial {
     }
 }
 
-/// All groups of up to six, with as many hostile members as there can be.
+/// All groups of up to six members, with as many hostile members as possible.
 fn trials(others: Conduct) -> impl Iterator<Item = (Trial, usize)> {
     let part = commitments();
     (0..40_u64).flat_map(move |seed| {
@@ -219,7 +219,7 @@ fn trials(others: Conduct) -> impl Iterator<Item = (Trial, usize)> {
 }
 
 #[test]
-fn min_signers_prompt_signers_sign_in_one_session_more_than_there_are_hostile_ones() {
+fn prompt_signers_need_one_session_more_than_hostile_signers() {
     for (mut trial, hostile) in trials(Conduct::Prompt) {
         assert!(trial.run(), "{:?}", trial.roast);
         let (sessions, members) = (trial.packages, trial.conduct.len());
@@ -228,7 +228,7 @@ fn min_signers_prompt_signers_sign_in_one_session_more_than_there_are_hostile_on
 }
 
 #[test]
-fn signers_who_are_slower_than_anybody_waits_for_sign_all_the_same() {
+fn signers_slower_than_the_patience_still_sign() {
     for (mut trial, _) in trials(Conduct::Slow) {
         assert!(trial.run(), "{:?}", trial.roast);
     }
@@ -254,7 +254,7 @@ fn names(list: [&str; 2]) -> [AccountName; 2] {
     list.map(|name| name.parse().unwrap())
 }
 
-/// A session that gathers: ada was asked and has committed, ben was asked.
+/// A session that gathers commitments: ada was asked and has committed, ben was asked.
 fn gathering() -> (Roast, SessionId, AccountName, AccountName) {
     let mut roast = Roast::default();
     let ([ada, ben], id, now) = (names(["ada", "ben"]), SessionId::new([1; 32]), Timestamp(1));
@@ -266,14 +266,14 @@ fn gathering() -> (Roast, SessionId, AccountName, AccountName) {
 }
 
 #[test]
-fn commitments_are_awaited_of_those_who_were_asked_and_have_not_answered() {
+fn commitments_are_awaited_from_signers_that_were_asked() {
     let (roast, id, ada, ben) = gathering();
     assert!(roast.awaits_commitments(id, &ben) && !roast.awaits_commitments(id, &ada));
     assert!(!roast.awaits_commitments(SessionId::new([2; 32]), &ben));
 }
 
 #[test]
-fn a_session_ends_with_the_connection_of_any_signer_whose_nonces_it_needs() {
+fn a_session_ends_when_a_signer_with_its_nonces_disconnects() {
     let (roast, id, ada, ben) = gathering();
     drop(roast);
     for gone in [ada, ben] {
@@ -286,7 +286,7 @@ fn a_session_ends_with_the_connection_of_any_signer_whose_nonces_it_needs() {
 }
 
 #[test]
-fn a_session_ends_with_the_keys_of_any_signer_even_one_that_has_delivered() {
+fn a_session_ends_with_the_keys_of_a_signer_that_has_delivered() {
     let (mut roast, id, ada, _) = gathering();
     assert_eq!(roast.disowned(&"eve".parse().unwrap()), BTreeSet::new());
     assert!(roast.opened(id).is_some());
@@ -295,7 +295,7 @@ fn a_session_ends_with_the_keys_of_any_signer_even_one_that_has_delivered() {
 }
 
 #[test]
-fn who_is_late_with_a_share_is_said_once() {
+fn late_signers_are_reported_once() {
     let (mut roast, id, _, ben) = gathering();
     roast.committed(id, &ben, commitments(), Timestamp(1)).unwrap();
     let identify =
