@@ -17,16 +17,15 @@ use quorate_ceremony::entry::{Author, Body, Entry, GroupDefinition, Statement};
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, Digest, EntryId, IvnId, Timestamp};
 use quorate_ceremony::node::{self, Command, Config, Node, Proposal};
-use quorate_ceremony::test_world::{NodeDisk, document_of, due};
+use quorate_ceremony::test_world::{NodeDisk, board, document_of, due};
 use rand_chacha::ChaCha20Rng;
 
 use super::attacker_knowledge::AttackerKnowledge;
 use super::coordinator::{Liar, ViewId};
-use super::founding::board;
+use crate::reference::START;
 use crate::rng::Chance;
 use crate::world::Secrets;
 
-pub(super) const START: u64 = 1_750_000_000_000;
 /// How often a person repeats a command that was lost.
 const PATIENCE: usize = 20;
 /// Seconds that recovery from faults takes.
@@ -113,7 +112,7 @@ impl Stage {
         let saved = disk.saved().expect("readable shares");
         let node = Node::restore(account.clone(), secrets, config, self.ivn, saved, &mut rng);
         let mut node = node.expect("a disk that a node starts from");
-        let effects = node.start(Timestamp(START + self.now), &mut rng);
+        let effects = node.start(self.clock(), &mut rng);
         let station = Station {
             node,
             disk,
@@ -186,7 +185,7 @@ impl Stage {
         let entries = self.liar.views[0].entries[..size].to_vec();
         let view = self.liar.begin(entries).expect("a log");
         let effects = {
-            let now = Timestamp(START + self.now);
+            let now = self.clock();
             self.liar.views[view.0].machine.start(now, &mut self.rng)
         };
         for account in members {

@@ -9,12 +9,12 @@ use quorate_ceremony::names::{AccountName, Digest, EntryId};
 use quorate_ceremony::node::Contradiction;
 use quorate_ceremony::signing::Subject;
 use quorate_ceremony::state::{IvnState, Status};
+use quorate_ceremony::test_world::board;
 
-use super::attack_world::{START, Stage};
+use super::attack_world::Stage;
 use super::coordinator::ViewId;
-use super::founding::board;
 use crate::invariants::{Violation, s3_of_two_views_at_most_one_is_final};
-use crate::reference::summary;
+use crate::reference::{START, summary};
 
 impl Stage {
     /// Returns what went wrong: acts of a node against its holder's will, a state that differs from

@@ -10,29 +10,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use quorate_ceremony::coordinator as hub;
 use quorate_ceremony::effect::JoinId;
 use quorate_ceremony::entry::{GroupDefinition, Role};
-use quorate_ceremony::names::{AccountName, Digest, GroupName, Timestamp};
+use quorate_ceremony::names::{AccountName, Digest, Timestamp};
 use quorate_ceremony::node::Command;
 use quorate_ceremony::policy::Policy;
-use quorate_ceremony::test_world::{admission, genesis_entry, invitation};
+use quorate_ceremony::test_world::{admission, board, genesis_entry, invitation, name};
 use quorate_protocol::Suite;
 
-use super::attack_world::{START, Stage, Trouble};
+use super::attack_world::{Stage, Trouble};
 use super::attacker_knowledge::AttackerKnowledge;
 use super::coordinator::{Liar, ViewId, secrets as coordinator_secrets};
+use crate::reference::START;
 use crate::rng::Chance;
 use crate::world::Secrets;
 
 const NAMES: [&str; 5] = ["ada", "ben", "cyd", "dot", "eve"];
-
-/// Returns an account's name.
-pub fn name(text: &str) -> AccountName {
-    text.parse().expect("an account's name")
-}
-
-/// Returns the name of the only group.
-pub fn board() -> GroupName {
-    "board".parse().expect("a group's name")
-}
 
 impl Stage {
     /// Founds an IVN of `members` admitted accounts, with a group whose key needs `min_signers`.

@@ -10,4 +10,4 @@ mod premises;
 
 pub use attack_world::{Stage, Trouble};
 pub use coordinator::{Liar, ViewId};
-pub use founding::{board, name};
+pub use quorate_ceremony::test_world::{board, name};

@@ -2,60 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use quorate_ceremony::coordinator::{Config, Coordinator, CoordinatorSecrets, Input};
+use quorate_ceremony::coordinator::{Config, Coordinator, Input};
 use quorate_ceremony::effect::{CoordinatorChange, CoordinatorDeadline, CoordinatorEffect, JoinId};
 use quorate_ceremony::entry::{Body, Entry};
-use quorate_ceremony::identity::SecretKey;
 use quorate_ceremony::message::FromCoordinator;
 use quorate_ceremony::names::{AccountName, COORDINATOR, EntryId, Timestamp};
 use quorate_ceremony::state::Refusal;
 use quorate_ceremony::test_world::{CoordinatorShell, document_of};
-use rand_chacha::ChaCha20Rng;
 
+use super::Simulation;
+use super::event::Event;
+use super::hub::HubProcess;
 use super::network::ConnectionId;
-use super::record::appended;
-use super::{Event, Happening, Simulation};
+use super::record::{Happening, appended};
 use crate::invariants::{Invariant, Seen, Violation};
 
 /// Deadlines of the simulated deployment.
 const CONFIG: Config =
     Config { ceremony_step: 8_000, signing: 1_000, session: 20_000, pause: 100, credit: 100 };
-
-pub(super) struct Hub {
-    log: [u8; 32],
-    identity: [u8; 32],
-    pub(super) process: Option<HubProcess>,
-}
-
-pub(super) struct HubProcess {
-    number: u64,
-    coordinator: Coordinator,
-    /// The connection of each account, as far as the hub knows.
-    pub(super) connections: BTreeMap<AccountName, ConnectionId>,
-    rng: ChaCha20Rng,
-    deadlines: BTreeMap<CoordinatorDeadline, Timestamp>,
-    joins: BTreeMap<JoinId, AccountName>,
-    batch: Vec<CoordinatorEffect>,
-    inputs: u64,
-    most_inputs: u64,
-}
-
-impl Hub {
-    pub(super) fn new(log: [u8; 32], identity: [u8; 32]) -> Self {
-        Self { log, identity, process: None }
-    }
-
-    pub(super) fn secrets(&self) -> CoordinatorSecrets {
-        CoordinatorSecrets {
-            log: SecretKey::from_seed(&self.log),
-            identity: SecretKey::from_seed(&self.identity),
-        }
-    }
-
-    pub(super) fn is_idle(&self) -> bool {
-        self.process.as_ref().is_some_and(|process| process.inputs == 0)
-    }
-}
 
 impl Simulation {
     pub(super) fn start_coordinator(&mut self) -> Result<(), Violation> {

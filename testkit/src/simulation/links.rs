@@ -7,8 +7,10 @@ use quorate_ceremony::names::AccountName;
 use quorate_ceremony::node;
 use serde::Serialize;
 
+use super::Simulation;
+use super::event::Event;
 use super::network::{ConnectionId, Direction};
-use super::{Event, Happening, Simulation};
+use super::record::Happening;
 use crate::invariants::{Invariant, Seen, Violation};
 
 /// The longest time until a node dials again, in milliseconds.

@@ -2,12 +2,15 @@
 
 mod coordinator;
 mod event;
+mod facts;
 mod founding;
+mod hub;
 mod links;
 pub(crate) mod network;
 mod node;
 mod record;
 pub(crate) mod sabotage;
+mod station;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,13 +27,13 @@ use crate::rng::Chance;
 use crate::scenario::{Faults, Scenario};
 use crate::users::Plan;
 use crate::world::World;
-use coordinator::Hub;
 use event::Event;
+use hub::Hub;
 use network::Network;
-use node::Station;
 use record::Record;
 pub use record::{Change, Happening, Step, last_steps};
 pub use sabotage::Sabotage;
+use station::Station;
 
 /// How long a healed world may take to finish everything, in milliseconds.
 const PATIENCE: u64 = 240_000;
@@ -98,7 +101,7 @@ pub struct Simulation {
 impl Simulation {
     /// Prepares a run of `scenario` in which all randomness comes from `seed`.
     pub fn new(scenario: Scenario, seed: u64) -> Result<Self, Failure> {
-        founding::found(scenario, seed).map_err(|violation| Failure {
+        Self::found(scenario, seed).map_err(|violation| Failure {
             violation,
             milliseconds: 0,
             steps: Vec::new(),

@@ -7,82 +7,19 @@ use quorate_ceremony::effect::{
 };
 use quorate_ceremony::entry::{Author, Body, Entry, Statement};
 use quorate_ceremony::message::{FromCoordinator, FromNode};
-use quorate_ceremony::names::{AccountName, EntryId, IvnId, SessionId, Timestamp};
-use quorate_ceremony::node::{Config, Input, Node};
+use quorate_ceremony::names::{AccountName, EntryId, SessionId, Timestamp};
+use quorate_ceremony::node::{Input, Node};
 use quorate_ceremony::test_world::{NodeShell, document_of};
-use rand_chacha::ChaCha20Rng;
 
-use super::network::ConnectionId;
-use super::{Event, Happening, Simulation};
-use crate::double::member::{Adversary, Seat};
+use super::Simulation;
+use super::event::Event;
+use super::record::Happening;
+use super::station::Process;
+use crate::double::member::Seat;
 use crate::invariants::{Invariant, Seen, Violation, is_volatile};
 
 /// How long a person waits for the answer to a command, in milliseconds.
 const ANSWER: u64 = 5_000;
-
-/// The machine on which an account's node runs.
-pub(super) struct Station {
-    pub(super) index: usize,
-    ivn: IvnId,
-    config: Config,
-    /// How far its clock is fast, in milliseconds.
-    skew: u64,
-    /// The account's admission, made once, so that a repeated request has the same bytes.
-    admission: Option<Vec<u8>>,
-    pub(super) is_on_roster: bool,
-    /// The command whose answer the person awaits, and since when.
-    pending: Option<(CommandId, u64)>,
-    pub(super) process: Option<Process>,
-    /// The adversary that drives the node, if the account is malicious.
-    double: Option<Adversary>,
-}
-
-pub(super) struct Process {
-    pub(super) number: u64,
-    pub(super) node: Node,
-    pub(super) connection: Option<ConnectionId>,
-    rng: ChaCha20Rng,
-    deadlines: BTreeMap<NodeDeadline, Timestamp>,
-    /// Effects that are not carried out yet.
-    batch: Vec<NodeEffect>,
-    inputs: u64,
-    most_inputs: u64,
-}
-
-impl Station {
-    pub(super) fn new(
-        index: usize,
-        ivn: IvnId,
-        config: Config,
-        skew: u64,
-        is_on_roster: bool,
-        double: Option<Adversary>,
-    ) -> Self {
-        Self {
-            index,
-            ivn,
-            config,
-            skew,
-            admission: None,
-            is_on_roster,
-            pending: None,
-            process: None,
-            double,
-        }
-    }
-
-    /// Whether the node is connected, up to date and without work. A malicious node, which may
-    /// never finish, always counts as idle.
-    pub(super) fn is_idle(&self, size: u64) -> bool {
-        self.double.is_some()
-            || self.process.as_ref().is_some_and(|process| {
-                process.connection.is_some()
-                    && process.batch.is_empty()
-                    && process.node.unsent() == 0
-                    && process.node.state().size() == size
-            })
-    }
-}
 
 impl Simulation {
     /// Lets the double of a node read a message of the coordinator.
