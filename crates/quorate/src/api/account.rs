@@ -1,5 +1,4 @@
-//! What a node answers about accounts: who they are, whether they may act, and what depends on
-//! their shares.
+//! Views of accounts.
 
 use std::collections::BTreeSet;
 
@@ -9,18 +8,18 @@ use quorate_ceremony::names::{AccountName, GroupName, Timestamp};
 use quorate_ceremony::state::{Health, Shortfall};
 use serde::{Deserialize, Serialize};
 
-/// An account, present or former.
+/// A present or former account.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct AccountView {
     pub account: AccountName,
     pub standing: Standing,
-    /// What it may do; empty if it was removed.
+    /// Empty if the account was removed.
     pub roles: BTreeSet<Role>,
-    /// Whether its node is connected, by the coordinator's word.
+    /// Whether the coordinator reports its node as connected.
     pub online: bool,
-    /// Whether two copies of its node ran, and none has started anew since.
+    /// Whether two copies of its node ran, and neither was restarted since.
     pub duplicated: bool,
-    /// Its present identity key, in hex; none if it was removed.
+    /// The present identity key; `None` if the account was removed.
     pub identity: Option<PublicKey>,
     /// Index of the entry that admitted it, if it is on the roster.
     pub admitted: Option<u64>,
@@ -28,9 +27,10 @@ pub struct AccountView {
     pub keyed: Option<u64>,
     /// Index of the entry that removed it.
     pub removed: Option<u64>,
-    /// The groups that it is a member of, by their definitions.
+    /// The groups whose definitions have it as a member.
     pub groups: Vec<MembershipView>,
-    /// The groups that would have as few healthy shares as a signature takes, or fewer, without its own.
+    /// The groups that without its share would have at most as many healthy shares as a signature
+    /// takes.
     pub shortfalls: Vec<Shortfall>,
 }
 
@@ -39,8 +39,9 @@ pub struct AccountView {
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
     Active,
-    /// Not until an admin resumes it.
+    /// It may not act until an admin resumes it.
     Suspended,
+    /// It may never act again.
     Removed,
 }
 
@@ -48,7 +49,7 @@ pub enum Standing {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct MembershipView {
     pub group: GroupName,
-    /// What the log shows of the share; nothing while the group has no key.
+    /// The state of the share in the log; `None` while the group has no key.
     pub health: Option<Health>,
 }
 
@@ -58,6 +59,6 @@ pub struct InvitedView {
     pub account: AccountName,
     pub roles: BTreeSet<Role>,
     pub expires_at: Timestamp,
-    /// Whether it gives an account on the roster other keys.
+    /// Whether it gives an account on the roster new keys.
     pub replaces_keys: bool,
 }

@@ -13,19 +13,20 @@ use super::{Code, Exit, Problem};
 pub enum BlockedView {
     /// The log shows that the account may not act, or has new keys.
     Account(Refusal),
-    /// The coordinator refuses the node for a reason that this node's log does not show; its words.
+    /// The coordinator's message, for a reason that this node's log does not show.
     Coordinator(String),
     /// Two copies of the node run.
     Duplicated,
 }
 
 impl BlockedView {
-    /// By what the log shows, and by what the coordinator answered when it was dialled last, which
-    /// the log that this node has need not show: it receives no more of it.
+    /// Combines what the log shows with the coordinator's answer to the last connection attempt.
+    /// This node's log may not show the reason, because a rejected node receives no more of it.
     pub(crate) fn of(node: &Node, outage: Option<&Problem>) -> Option<Self> {
-        // The hub refuses for a reason that concerns the account, and not for want of a network.
+        // A rejection that concerns the account, not a network failure.
         let refused = outage.filter(|problem| problem.exit() == Exit::NotAllowed);
-        // While the node is connected, the coordinator has seen its present keys, and the log will show them.
+        // While the node is connected, the coordinator has seen its present keys, and the log will
+        // show them.
         let logged = node.dismissal().filter(|why| match why {
             Refusal::Accounts(Accounts::Suspended { .. } | Accounts::Removed { .. }) => true,
             Refusal::Accounts(Accounts::KeysReplaced { .. }) => !node.connected(),
@@ -45,7 +46,7 @@ impl BlockedView {
     }
 }
 
-/// Why a command was not carried out: there is no connection, and this is the reason.
+/// Explains why a command was not carried out without a connection.
 impl From<BlockedView> for Problem {
     fn from(blocked: BlockedView) -> Self {
         match blocked {

@@ -1,10 +1,10 @@
-//! The codes by which programs recognise a problem. Text is for people: nothing is decided by it.
+//! The codes by which programs recognise a problem. Messages are only for people.
 
 use quorate_ceremony::state::Refusal;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// Exit codes; stable.
+/// Exit codes. They are stable.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Exit {
@@ -26,23 +26,23 @@ pub enum Exit {
     TooFewNodes = 8,
     /// Signed by a key that is not trusted.
     UntrustedKey = 9,
-    /// Ctrl-C while the command waited: 128 and the number of the signal, as shells have it.
+    /// Ctrl-C while the command waited: 128 plus the number of the signal, as in shells.
     Interrupted = 130,
 }
 
-/// Declares the codes that are not the log's: name, exit code of the command line, HTTP status.
+/// Declares the codes that are not rules of the log: name, exit code of the command, HTTP status.
 macro_rules! codes {
     ($($(#[doc = $meaning:literal])+ $code:ident = $name:literal, $exit:ident, $status:literal;)+) => {
-        /// What kind of problem it is.
+        /// The kind of a problem.
         #[derive(Clone, Debug, Eq, PartialEq)]
         pub enum Code {
             $($(#[doc = $meaning])+ $code,)+
-            /// The rules of the log do not admit the statement: the code is the refusal's own, with
-            /// its parameters.
+            /// The rules of the log reject the statement. The code and the parameters are those of
+            /// the refusal.
             Refused(Refusal),
-            /// The coordinator does not take a statement, and this node's log does not show why.
+            /// The coordinator rejects a statement, and this node's log does not show why.
             NotTaken(Refusal),
-            /// The log does not admit the rejection, which binds this node all the same.
+            /// The log does not accept the rejection, but this node still observes it.
             RejectedHere(Refusal),
             /// The coordinator does not let this account's node connect.
             Blocked(Refusal),
@@ -52,7 +52,8 @@ macro_rules! codes {
             /// The codes without parameters.
             const PLAIN: &[Self] = &[$(Self::$code,)+];
 
-            /// The name on the wire, the exit code and the HTTP status of a code without parameters.
+            /// The name on the wire, the exit code and the HTTP status of a code without
+            /// parameters.
             fn plain(&self) -> Option<(&'static str, Exit, u16)> {
                 match self {
                     $(Self::$code => Some(($name, Exit::$exit, $status)),)+
@@ -71,7 +72,7 @@ codes! {
     Usage = "usage", Usage, 400;
     /// A signature, proof or log does not verify.
     Verification = "verification-failed", Verification, 422;
-    /// The time to wait is over, or the answer is not there yet.
+    /// The time to wait is over, or there is no answer yet.
     Waiting = "still-waiting", Waiting, 409;
     /// Rejected or expired.
     Rejected = "rejected", Rejected, 409;
@@ -79,13 +80,13 @@ codes! {
     NotAllowed = "not-allowed", NotAllowed, 403;
     /// The coordinator cannot be reached.
     Unreachable = "unreachable", Unreachable, 503;
-    /// The coordinator refuses the node, for a reason that the node's log does not show.
+    /// The coordinator rejects the node, for a reason that the node's log does not show.
     Unwanted = "unwanted", NotAllowed, 403;
     /// Two copies of the node run, and neither signs.
     Duplicated = "duplicated", NotAllowed, 409;
     /// Too few nodes are online.
     TooFewNodes = "too-few-nodes", TooFewNodes, 503;
-    /// Signed by, or issued under, a key that is not trusted.
+    /// Signed or issued with a key that is not trusted.
     UntrustedKey = "untrusted-key", UntrustedKey, 502;
     /// Ctrl-C while the command waited.
     Interrupted = "interrupted", Interrupted, 500;
@@ -93,37 +94,37 @@ codes! {
     Frozen = "frozen", Error, 409;
     /// The statement does not fit an entry of the log.
     TooLong = "too-long", Error, 413;
-    /// The node does not run any more.
+    /// The node no longer runs.
     NodeStopped = "node-stopped", Error, 503;
     /// The node and the program that asks are of different versions.
     Version = "version", Error, 400;
-    /// The text is not the beginning of an id.
+    /// The text cannot be the beginning of an id.
     MalformedId = "malformed-id", Error, 400;
-    /// No request or change has such an id.
+    /// No request or change has an id that begins like this.
     NoSuchId = "no-such-id", Error, 404;
-    /// Several requests have ids that begin like this.
+    /// Several requests have an id that begins like this.
     AmbiguousId = "ambiguous-id", Error, 409;
     /// The document of a request is not available.
     NoDocument = "no-document", Error, 404;
     /// Only the requester and the group's members receive a document.
     NoReader = "no-reader", NotAllowed, 403;
-    /// The document is larger than the coordinator takes.
+    /// The document exceeds the coordinator's limit.
     DocumentTooLarge = "document-too-large", Error, 413;
-    /// The document is not the one that its commitment is of.
+    /// The document does not match its commitment.
     OtherDocument = "other-document", Error, 422;
-    /// Another document is stored under this commitment.
+    /// A different document is stored under this commitment.
     DocumentTaken = "document-taken", Error, 409;
     /// The coordinator's disk is full.
     DiskFull = "disk-full", Error, 507;
     /// The coordinator is not ready.
     NotReady = "not-ready", Unreachable, 503;
-    /// The account has as many connections as the coordinator grants.
+    /// The account has as many connections as the coordinator allows.
     TooManyConnections = "too-many-connections", Unreachable, 429;
-    /// The route takes a certificate of the IVN.
+    /// The route requires a certificate of the IVN.
     NoCertificate = "no-certificate", NotAllowed, 401;
 }
 
-/// The codes of the log's rules that say who may do something; their exit code is 6.
+/// The codes of rules about who may do something. Their exit code is 6.
 const NOT_ALLOWED: &[&str] = &[
     "not-admin",
     "not-a-member",
@@ -142,14 +143,14 @@ const NOT_ALLOWED: &[&str] = &[
     "no-share",
 ];
 
-/// The codes of the log's rules that say that something is over; their exit code is 5.
+/// The codes of rules about something that has ended. Their exit code is 5.
 const OVER: &[&str] = &["request-over"];
 
-/// The member of a refusal's JSON form that is its code.
+/// The member of a refusal's JSON that contains its code.
 const TAG: &str = "why";
 
 impl Code {
-    /// How a command that ends with it exits.
+    /// Returns the exit code of a command that fails with it.
     pub fn exit(&self) -> Exit {
         match self {
             Self::Refused(why) | Self::NotTaken(why) | Self::RejectedHere(why) => {
@@ -160,7 +161,7 @@ impl Code {
         }
     }
 
-    /// The HTTP status of an answer with it.
+    /// Returns the HTTP status of an answer with it.
     pub fn status(&self) -> u16 {
         match (self.plain(), self.exit()) {
             (Some((_, _, status)), _) => status,
@@ -169,7 +170,7 @@ impl Code {
         }
     }
 
-    /// The rule of the log that is behind it.
+    /// Returns the rule of the log behind it.
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::Refused(why)
@@ -180,7 +181,7 @@ impl Code {
         }
     }
 
-    /// The name and the parameters on the wire.
+    /// Returns the name and the parameters on the wire.
     pub(super) fn to_wire(&self) -> (String, Map<String, Value>) {
         let whole = |name: &str, why| (name.to_owned(), object(why));
         match self {
@@ -199,7 +200,7 @@ impl Code {
         }
     }
 
-    /// What [`Code::to_wire`] wrote; `None` for a code that this version does not know.
+    /// Reads what [`Code::to_wire`] wrote; `None` for a code that this version does not know.
     pub(super) fn from_wire(name: &str, mut params: Map<String, Value>) -> Option<Self> {
         let is_named = |code: &&Self| code.plain().is_some_and(|(known, ..)| known == name);
         if let Some(plain) = Self::PLAIN.iter().find(is_named) {
@@ -217,7 +218,7 @@ impl Code {
         serde_json::from_value(Value::Object(params)).ok().map(wrapped)
     }
 
-    /// The code without parameters that ends a command like this.
+    /// Returns the first code without parameters that has this exit code.
     pub(super) fn general(exit: Exit) -> Self {
         let ends_so = |code: &&Self| code.plain().is_some_and(|(_, of, _)| of == exit);
         Self::PLAIN.iter().find(ends_so).cloned().unwrap_or(Self::Failed)
@@ -248,7 +249,6 @@ mod tests {
 
     use super::*;
 
-    /// The codes of the log's rules, of all families of refusals.
     fn rules() -> Vec<String> {
         let families = [
             Entries::CODES,

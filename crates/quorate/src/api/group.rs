@@ -1,5 +1,4 @@
-//! What a node answers about groups: where they stand, how their shares are, and what is proposed
-//! to change about them.
+//! Views of groups, their shares, and proposed changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,74 +8,70 @@ use quorate_ceremony::policy::Policy;
 use quorate_ceremony::state::{Health, PastChange, SessionPhase, Unable};
 use serde::{Deserialize, Serialize};
 
-/// A group.
+/// A group, as one node knows it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct GroupView {
     pub name: GroupName,
     /// The account whose node answers.
     pub seen_by: AccountName,
-    /// Whether that node is connected: otherwise nothing is known of who is online.
+    /// Whether that node is connected. Otherwise it does not know who is online.
     pub connected: bool,
     pub state: GroupStage,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionView>,
-    /// How the latest session ended, if it was to make the key and there is none.
+    /// How the latest key generation ended, if the group has no key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<StoppedView>,
-    /// Whether it can sign now, once there is a key.
+    /// Whether the group can sign now, once there is a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing: Option<SigningStage>,
     pub suite: String,
-    /// How many members it takes to sign.
     pub min_signers: u16,
-    /// How many members there are.
     pub max_signers: u16,
-    /// Which documents it signs; empty: those without a type.
+    /// The types of documents that the group signs. Empty for documents without a type.
     pub document_types: BTreeSet<DocumentType>,
     pub policy: Policy,
     pub members: Vec<MemberView>,
-    /// The verifying key in hex, once there is one.
+    /// In hex, once there is a key.
     pub verifying_key: Option<String>,
-    /// Counts the key's sets of shares.
     pub epoch: Option<u64>,
-    /// Whether this node should have a share of the key and has none: its data was lost, or
-    /// restored without it.
+    /// Whether this node's share of the key is missing, because its data was lost or restored
+    /// without it.
     #[serde(default)]
     pub lacks_share: bool,
-    /// How many members' nodes showed lately that they have their shares, once there is a key.
+    /// How many members' nodes recently proved their shares, once there is a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub healthy: Option<usize>,
     /// How many members can use their shares, as far as is known, once there is a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub able: Option<usize>,
-    /// When new shares are to be made automatically, if the policy asks for it.
+    /// When new shares are due, if the policy asks for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh: Option<RefreshView>,
-    /// What is proposed to change, or under way.
+    /// The proposed or running change.
     pub change: Option<Box<ChangeView>>,
-    /// The latest change that is not pending any more.
+    /// The latest change that is no longer pending.
     pub past_change: Option<PastChange>,
-    /// Shares that were made by the latest change, or attempts to carry it out, and never came into
-    /// use.
+    /// Shares of the latest change or its attempts that never came into use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unused: Option<UnusedView>,
-    /// Sessions so far.
+    /// How many sessions there were so far.
     pub attempts: usize,
-    /// How long the successful DKG took, in milliseconds by the log's own times.
+    /// The duration of the successful DKG, in milliseconds by the log's times.
     pub dkg_ms: Option<u64>,
 }
 
-/// A session under way.
+/// A running session.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct SessionView {
     pub phase: SessionPhase,
-    /// Whose message it waits for.
+    /// The members whose messages it waits for.
     pub missing: Vec<AccountName>,
-    /// How many dealers, or in a repair helpers, are enough.
+    /// How many dealers, or helpers in a repair, are enough.
     pub dealers_needed: usize,
     /// The member whose share it repairs.
     pub repairs: Option<AccountName>,
-    /// Where it cannot succeed: whether another session follows automatically.
+    /// If it cannot succeed: whether another session follows automatically.
     pub is_tried_again: bool,
 }
 
@@ -91,11 +86,10 @@ pub struct StoppedView {
 /// Shares that never came into use. Nodes keep them until later ones are in use.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct UnusedView {
-    /// Who stated to have one. Others may have theirs, too.
+    /// The accounts that certified their shares. Others may have theirs as well.
     pub certified: BTreeSet<AccountName>,
-    /// How many were to get one.
+    /// How many accounts were to receive a share.
     pub holders: usize,
-    /// How many of them make a signature.
     pub min_signers: u16,
 }
 
@@ -103,7 +97,7 @@ pub struct UnusedView {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct RefreshView {
     pub due: Timestamp,
-    /// The members because of whom that does not happen.
+    /// The members that prevent it.
     #[serde(default)]
     pub hindered_by: Vec<(AccountName, Unable)>,
 }
@@ -112,20 +106,20 @@ pub struct RefreshView {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SigningStage {
-    /// Enough members who can use their shares are online.
+    /// Enough members that can use their shares are online.
     Ready,
-    /// Not before more of them are online.
+    /// Too few of them are online.
     TooFewOnline,
     /// Too few members can use their shares, online or not.
     TooFewShares,
-    /// Enough members can use their shares; who is online is not known while there is no
-    /// connection.
+    /// Enough members can use their shares, but without a connection this node does not know who is
+    /// online.
     Unknown,
 }
 
 impl SigningStage {
-    /// By how many members it takes, how many can use their shares, and how many of these are
-    /// online, if that is known.
+    /// Decides by how many members it takes, how many can use their shares, and how many of these
+    /// are online, if that is known.
     pub fn of(needed: usize, able: usize, online: Option<usize>) -> Self {
         match online {
             _ if able < needed => Self::TooFewShares,
@@ -142,55 +136,55 @@ pub struct ChangeView {
     pub id: EntryId,
     pub group: GroupName,
     pub proposer: AccountName,
+    /// The session that carries it out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionView>,
     /// Whether it only makes new shares.
     pub refresh: bool,
-    /// The member whose lost share is to be restored, where that is all.
+    /// The member whose lost share is to be restored, if nothing else changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repairs: Option<AccountName>,
-    /// When the log last showed that this member's node has its share, if that was lately.
+    /// When this member's node last proved its share, if that was recently.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share_shown: Option<Timestamp>,
-    /// Members with new keys, who would receive a share again.
+    /// Members with new keys that would receive a share again.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub regains: BTreeSet<AccountName>,
     pub now: GroupDefinition,
     pub after: GroupDefinition,
-    /// Who would join.
     pub added: BTreeSet<AccountName>,
-    /// Who would leave.
     pub removed: BTreeSet<AccountName>,
+    /// Whether the change has the required approvals.
     pub approved: bool,
     pub approvals_required: u16,
     pub approvals: BTreeSet<AccountName>,
-    /// Who rejected, and why.
+    /// The members that rejected the change, with their reasons.
     pub refusals: BTreeMap<AccountName, String>,
-    /// Members who have not decided and still can.
+    /// Members that have not decided and still can.
     pub undecided: BTreeSet<AccountName>,
-    /// Who has not accepted yet to join.
+    /// Accounts that would join and have not accepted yet.
     pub not_accepted: BTreeSet<AccountName>,
-    /// Who would receive a share, and is suspended.
+    /// Suspended accounts that would receive a share.
     #[serde(default)]
     pub suspended: Vec<AccountName>,
-    /// Who would receive a share, and is offline.
+    /// Offline accounts that would receive a share.
     #[serde(default)]
     pub offline: Vec<AccountName>,
-    /// Whether it waits for this account's decision.
+    /// Whether the change waits for this account's decision.
     pub decides: bool,
-    /// Whether it waits for this account to accept to join.
+    /// Whether the change waits for this account to accept membership.
     pub accepts: bool,
-    /// Until when it can be decided and begun.
+    /// When the change can no longer be decided and begun.
     pub expires_at: Timestamp,
 }
 
-/// Where a group stands.
+/// The state of a group.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GroupStage {
     /// Waits for members to accept the definition.
     Defined,
-    /// All accepted; the DKG starts when all are connected.
+    /// All have accepted. The DKG starts when all are connected.
     Accepted,
     /// DKG rounds 1 to 3.
     Generating,
@@ -199,12 +193,12 @@ pub enum GroupStage {
     /// DKG round 5.
     Activating,
     Ready,
-    /// The DKG ended without a key, and no other follows automatically.
+    /// The DKG failed, and is not tried again automatically.
     Failed,
 }
 
 impl GroupStage {
-    /// Whether nothing more happens automatically.
+    /// Whether no further step follows automatically.
     pub fn is_final(self) -> bool {
         match self {
             Self::Defined
@@ -222,23 +216,22 @@ impl GroupStage {
 pub struct MemberView {
     pub account: AccountName,
     pub identifier: u16,
-    /// Whether its node is connected, by the coordinator's word.
+    /// Whether the coordinator reports its node as connected.
     pub online: bool,
     pub accepted: bool,
     /// Whether the running DKG waits for it.
     pub awaited: bool,
-    /// Its share, once there is a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share: Option<Share>,
 }
 
-/// A member's share, as the node that answers knows it.
+/// A member's share, as the answering node knows it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Share {
-    /// What the log shows of it.
+    /// The state of the share in the log.
     Shown(Health),
-    /// It is the answering node's own, which should have it and has not.
+    /// The answering node's own share, which is missing.
     Missing,
 }
 
@@ -248,12 +241,12 @@ impl Share {
         matches!(self, Self::Shown(Health::Healthy { .. } | Health::Silent { .. }))
     }
 
-    /// Whether its holder showed lately that it has it.
+    /// Whether its holder recently proved it.
     pub fn is_healthy(self) -> bool {
         matches!(self, Self::Shown(Health::Healthy { .. }))
     }
 
-    /// When its holder last showed that it has it, if it can use it.
+    /// Returns when its holder last proved it, if the holder can use it.
     pub fn proved(self) -> Option<Timestamp> {
         match self {
             Self::Shown(Health::Healthy { proved } | Health::Silent { proved }) => Some(proved),

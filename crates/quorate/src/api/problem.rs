@@ -1,4 +1,4 @@
-//! What went wrong: a code for programs, and words for people.
+//! Problems: a code for programs and a message for people.
 
 use quorate_ceremony::state::Refusal;
 use serde::{Deserialize, Serialize};
@@ -9,21 +9,22 @@ use super::{Code, Exit};
 /// The media type of an [`HttpProblem`] (RFC 9457).
 pub const PROBLEM_TYPE: &str = "application/problem+json";
 
-/// The most characters of another's text that are shown.
+/// The most characters of a peer's message that are displayed.
 const LONGEST_DETAIL: usize = 300;
 
-/// What went wrong.
+/// Why something failed.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(from = "Wire", into = "Wire")]
 pub struct Problem {
+    /// The basis of all decisions.
     pub code: Code,
-    /// What happened and why. A sentence without a final stop.
+    /// What happened and why, as a sentence without a full stop.
     pub message: String,
     pub hint: Option<String>,
 }
 
 impl Problem {
-    /// A problem without a hint.
+    /// Makes a problem without a hint.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), hint: None }
     }
@@ -35,13 +36,13 @@ impl Problem {
         self
     }
 
-    /// How a command that ends with it exits.
+    /// Returns the exit code of a command that fails with it.
     pub fn exit(&self) -> Exit {
         self.code.exit()
     }
 
-    /// What a peer answered with this HTTP status. Its text is shown only where its code has no
-    /// words of its own.
+    /// Reads a peer's answer with this HTTP status. The peer's message is used only if its code has
+    /// no message.
     pub fn from_http(status: u16, body: &[u8]) -> Self {
         let general = || match status {
             401 | 403 => Code::NotAllowed,
@@ -96,7 +97,7 @@ impl From<Problem> for Wire {
 impl From<Wire> for Problem {
     fn from(wire: Wire) -> Self {
         let Wire { code, params, exit, message, hint } = wire;
-        // A code of a later version is as good as its exit code.
+        // For a code of a later version, the exit code decides.
         let code = Code::from_wire(&code, params).unwrap_or_else(|| Code::general(exit));
         Self { code, message, hint }
     }
@@ -105,7 +106,7 @@ impl From<Wire> for Problem {
 /// A [`Problem`] as an HTTP answer (RFC 9457).
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct HttpProblem {
-    /// A URI reference that names the kind of problem; programs use `code`.
+    /// A URI reference for the kind of problem. Programs use `code`.
     #[serde(rename = "type")]
     pub kind: String,
     pub status: u16,

@@ -1,4 +1,4 @@
-//! How a node and its IVN are, and why the node does not follow the log any more.
+//! The view of a node and its IVN, and why the node no longer follows the log.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{BlockedView, GroupView};
 
-/// How a node and its IVN are.
+/// The state of a node and its IVN.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct StatusView {
     pub account: AccountName,
-    /// Its roles; empty while the log that this node has does not show its admission.
+    /// Empty while this node's log does not contain the account's admission.
     pub roles: BTreeSet<Role>,
-    /// Whether the log that this node has shows that the account was removed.
+    /// Whether this node's log contains the account's removal.
     #[serde(default)]
     pub removed: bool,
     pub ivn: IvnId,
@@ -24,24 +24,24 @@ pub struct StatusView {
     pub hub: String,
     pub connected: bool,
     /// How far this machine's clock is ahead of the coordinator's, in seconds, if the coordinator
-    /// accepts nothing from it because of that.
+    /// therefore accepts nothing from it.
     #[serde(default)]
     pub clock_lead: Option<u64>,
-    /// Entries that this node verified.
+    /// The number of entries that this node verified.
     pub log_size: u64,
     pub log_key: String,
-    /// Who is connected, by the coordinator's word.
+    /// The accounts whose nodes the coordinator reports as connected.
     pub online: BTreeSet<AccountName>,
     pub accounts: BTreeMap<AccountName, BTreeSet<Role>>,
-    /// Why the node does not follow the log any more.
+    /// Why the node no longer follows the log.
     pub trouble: Option<TroubleView>,
-    /// Why it may not act, or may not connect.
+    /// Why the node may not act, or may not connect.
     #[serde(default)]
     pub hindrance: Option<BlockedView>,
     pub groups: Vec<GroupView>,
-    /// Requests that wait for this account.
+    /// The number of requests and changes that wait for this account.
     pub inbox: usize,
-    /// Statements on their way to the log.
+    /// The number of statements on their way to the log.
     pub unsent: usize,
     /// The node's clock.
     pub now: Timestamp,
@@ -51,10 +51,9 @@ pub struct StatusView {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct TroubleView {
     pub kind: TroubleKind,
-    /// The two checkpoints that do not fit together, where that is the trouble and proves nothing
-    /// yet.
+    /// Two checkpoints that do not fit together, if they prove nothing yet.
     pub checkpoints: Option<(String, String)>,
-    /// The proof of misbehaviour, where there is one, in the form in which it is handed to others.
+    /// The proof of misbehaviour, if there is one, in the form for other people.
     pub proof: Option<serde_json::Value>,
 }
 
@@ -62,7 +61,7 @@ pub struct TroubleView {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TroubleKind {
-    /// The coordinator is proved to break the rules: what the proof shows.
+    /// The coordinator provably broke the rules. Contains what the proof shows.
     Misbehaviour(String),
     /// The coordinator signed a checkpoint that does not fit the log that the node verified.
     Unexplained,
@@ -71,7 +70,6 @@ pub enum TroubleKind {
 }
 
 impl TroubleView {
-    /// What keeps this node from signing.
     pub(crate) fn of(node: &Node) -> Option<Self> {
         let (kind, checkpoints) = match node.trouble()? {
             Contradiction::Misbehaviour(proved) => {

@@ -1,4 +1,4 @@
-//! A node's backup, by the node itself or, while none runs, from its home.
+//! Backups of a node, by the node itself or, while it does not run, from its home.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::setup::rotate;
 use crate::store::node::NodeStore;
 use crate::timers::now;
 
-/// The answer of a running node; `home` is where it lives.
+/// Answers for a running node with the home `home`.
 pub(super) async fn answer(
     machine: &Node,
     store: &mut NodeStore,
@@ -26,11 +26,11 @@ pub(super) async fn answer(
     Ok(Answer::Backup { file: file.map_err(|error| backup_problem(&error))? })
 }
 
-/// The backup of a node that does not run, with its keys. Nothing is sent or changed.
+/// Backs up a node that does not run. Nothing is sent or changed.
 ///
 /// # Errors
 ///
-/// If its data is damaged, or it is getting other keys.
+/// If its data is damaged, or it is receiving new keys.
 pub(crate) async fn at_rest(home: NodeHome, keys: NodeKeys) -> Result<Vec<u8>, Problem> {
     if rotate::is_begun(&home) {
         let message = "this account is receiving new keys, and that is not finished: a backup of the earlier ones would not work";
@@ -43,7 +43,7 @@ pub(crate) async fn at_rest(home: NodeHome, keys: NodeKeys) -> Result<Vec<u8>, P
     let saved = load(&mut store, &config).await.map_err(|error| problem(&error))?;
     let (secrets, _) = keys.into_parts();
     let settings = Config { auto_accept: false, auto_approve: false };
-    // Never started: it says nothing, and only tells what the log shows of the shares.
+    // This machine is never started and sends nothing. It only evaluates the log's shares.
     let machine =
         Node::restore(config.account.clone(), secrets, settings, config.ivn, saved, &mut OsRng)
             .map_err(|error| problem(&error))?;

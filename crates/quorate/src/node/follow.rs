@@ -1,4 +1,4 @@
-//! Following the log for a node that is to be restored: in memory, and without a word to the log.
+//! Follows the log in memory for a node that is being restored, without adding to it.
 
 use quorate_ceremony::effect::{NodeChange, NodeEffect};
 use quorate_ceremony::identity::{AccountSecrets, SecretKey};
@@ -18,20 +18,18 @@ use crate::backup::Backup;
 use crate::home::NodeConfig;
 use crate::timers::now;
 
-/// What the log of the coordinator says, after all of it was verified.
+/// The coordinator's log, all of it verified.
 pub(crate) struct Followed {
     /// A machine that was never started, with the log's state.
     pub(crate) machine: Node,
-    /// The log.
     pub(crate) entries: Vec<Vec<u8>>,
-    /// The node's configuration, with a certificate that is good for a while.
+    /// The node's configuration, with a new certificate.
     pub(crate) config: NodeConfig,
 }
 
 /// Why the log was not followed to its end.
 #[derive(Debug)]
 pub(crate) enum NotFollowed {
-    /// Something else.
     Problem(Problem),
     /// The log is not the one whose checkpoint the node cosigned.
     Misbehaviour(Box<Misbehaviour>),
@@ -43,7 +41,8 @@ impl From<Problem> for NotFollowed {
     }
 }
 
-/// Verifies the whole log that the coordinator shows, from the genesis on. It has to contain what the node cosigned last.
+/// Verifies the coordinator's whole log from the genesis on. It has to contain the checkpoint that
+/// the node cosigned last.
 pub(crate) async fn follow(backup: &Backup) -> Result<Followed, NotFollowed> {
     let authority = authority(&backup.config)?;
     let key = std::str::from_utf8(backup.keys.tls()).ok();
@@ -69,7 +68,8 @@ async fn follow_as(
     key: &NodeKey,
 ) -> Result<Followed, NotFollowed> {
     let (_keep, diallers) = watch::channel(dialler(&config, authority, Some(key))?);
-    // Not over a link: the node that is to be replaced may still run, and would lose its own, also where nothing is restored.
+    // Not over a link: the node to be replaced may still run, and would lose its link even if
+    // nothing is restored.
     let hub = hub::Hub::new(diallers);
     let mut following = Following::new(backup, &config)?;
     loop {
@@ -89,7 +89,7 @@ async fn follow_as(
 struct Following {
     machine: Node,
     entries: Vec<Vec<u8>>,
-    /// How many entries the coordinator has shown.
+    /// The number of entries that the coordinator has shown.
     read: u64,
 }
 
@@ -101,8 +101,9 @@ impl Following {
             cosigner: SecretKey::from_seed(&account.cosigner.seed()),
         };
         let entries = vec![config.genesis.0.clone()];
-        // What it cosigned is a signed checkpoint of a log that it does not have yet. Until it has as much, nothing is
-        // sure; if it is not in there then, two checkpoints prove it.
+        // The cosigned checkpoint is of a log that the machine does not have yet. Nothing is
+        // certain until it has as many entries. If the log then does not contain it, two
+        // checkpoints prove misbehaviour.
         let unexplained = backup.unexplained.iter().chain(&backup.cosigned).cloned().collect();
         let saved = Saved { entries: entries.clone(), unexplained, ..Saved::default() };
         let settings = Config { auto_accept: false, auto_approve: false };
@@ -112,8 +113,7 @@ impl Following {
         Ok(Self { machine, entries, read: 1 })
     }
 
-    /// Takes in a part of the log; of what the machine wants then, nothing is said. Says whether all parts so far were
-    /// verified.
+    /// Reads a part of the log, and sends nothing. Returns whether all parts so far were verified.
     fn take(&mut self, part: FromCoordinator) -> Result<bool, NotFollowed> {
         let FromCoordinator::Log { first, entries, checkpoint } = &part else {
             return Err(silent().into());
@@ -130,7 +130,7 @@ impl Following {
                 NodeEffect::Persist(NodeChange::Misbehaviour(proof)) => {
                     return Err(NotFollowed::Misbehaviour(Box::new(proof)));
                 }
-                // What it showed does not fit together.
+                // The coordinator's entries and checkpoint contradict each other.
                 NodeEffect::Disconnect => {
                     check(&self.machine)?;
                     return Err(unfit().into());
@@ -141,14 +141,14 @@ impl Following {
         Ok(is_whole)
     }
 
-    /// Whether this is all that the coordinator has, by its own word.
+    /// Whether this is all that the coordinator has, according to its checkpoint.
     fn is_at_the_end(&self, checkpoint: &str) -> bool {
         let latest = checkpoint.parse::<SignedCheckpoint>();
         latest.is_ok_and(|latest| latest.unverified().size() <= self.machine.state().size())
     }
 }
 
-/// Whether a node that has this log may go on from it.
+/// Checks that a node may continue from this log.
 fn check(machine: &Node) -> Result<(), Problem> {
     if let Some(invalid) = machine.dismissal() {
         let message = invalid.to_string();

@@ -1,4 +1,5 @@
-//! A node's way to its hub: the link that is dialled again whenever it ends, and requests beside it.
+//! A node's connections to its hub: a link that is dialled again whenever it ends, and separate
+//! requests.
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,23 +17,24 @@ use crate::api::{Code, Exit, Problem};
 use crate::error_chain::chain;
 use crate::fail_points;
 
-/// How many requests are under way at once: a hub grants an account 16 connections, its link included.
+/// How many requests run at the same time. A hub allows an account 16 connections, including its
+/// link.
 const REQUESTS_AT_ONCE: usize = 8;
 
-/// Requests to the hub. Shared by all that fetch and store documents.
+/// Sends requests to the hub. Shared by everything that fetches and stores documents.
 pub(crate) struct Hub {
     diallers: watch::Receiver<Dialler>,
     client: Mutex<Requests>,
     turns: Semaphore,
-    /// Why there is no connection, while there is none.
+    /// Why there is no connection; `None` while there is one.
     pub(super) outage: watch::Sender<Option<Problem>>,
 }
 
-/// Requests while nothing says that their connections are dead.
+/// The requests of one link and certificate.
 #[derive(Clone)]
 struct Requests {
     client: HubClient,
-    /// Cancelled when the link ended, or another certificate came.
+    /// Cancelled when the link ends or a new certificate arrives.
     over: CancellationToken,
 }
 
@@ -55,8 +57,8 @@ impl Hub {
         self.diallers.borrow().address().to_string()
     }
 
-    /// Gives up the requests under way and their connections: what ended the link, or a certificate that is not valid any
-    /// more, concerns them too, and each would find out alone and late.
+    /// Abandons the running requests and their connections. A broken link or an old certificate
+    /// affects them too, and each would notice only later.
     fn renew(&self) {
         let new = Requests::new(self.diallers.borrow().clone());
         let mut current = self.client.lock().unwrap_or_else(PoisonError::into_inner);
@@ -88,7 +90,7 @@ impl Hub {
         })
     }
 
-    /// A document's package, which the caller compares with its commitment.
+    /// Fetches a document's package. The caller compares it with its commitment.
     pub(super) async fn document(
         &self,
         commitment: Digest,
@@ -111,7 +113,7 @@ impl Hub {
         if answer.status.is_success() { Ok(()) } else { Err(refusal(&answer)) }
     }
 
-    /// The log from an entry on, as far as one answer goes.
+    /// Fetches the log from an entry on, as much as fits into one answer.
     pub(super) async fn log(&self, first: u64) -> Result<FromCoordinator, Problem> {
         let path = format!("/ivn/v1/log/{first}");
         let answer = self.request(http::Method::GET, &path, Body::Empty).await?;
@@ -123,7 +125,7 @@ impl Hub {
         })
     }
 
-    /// The latest checkpoint with the cosignatures that the coordinator has.
+    /// Fetches the latest checkpoint with the cosignatures that the coordinator has.
     pub(super) async fn checkpoint(&self) -> Result<String, Problem> {
         let answer = self.request(http::Method::GET, "/ivn/v1/checkpoint", Body::Empty).await?;
         if !answer.status.is_success() {
@@ -141,7 +143,7 @@ fn refusal(answer: &Answer) -> Problem {
     Problem { message, ..problem }
 }
 
-/// Why there is no connection, and what to do about it.
+/// Explains why there is no connection, and what to do.
 pub(crate) fn dial_problem(error: &DialError) -> Problem {
     let problem = Problem::new(Code::Unreachable, chain(error));
     match error {
@@ -149,7 +151,7 @@ pub(crate) fn dial_problem(error: &DialError) -> Problem {
         DialError::UnknownIvn | DialError::OtherHub(_) => {
             problem.hint("the address may belong to another coordinator: see home.json")
         }
-        // Not that it cannot be reached: it says no, and why.
+        // It can be reached, and its answer contains the reason.
         DialError::Refused(Refusal::Status { status, body }) => {
             match Problem::from_http(status.as_u16(), body) {
                 refused if refused.exit() == Exit::NotAllowed => refused.hint("quorate status"),
@@ -190,7 +192,7 @@ pub(super) async fn keep_linked(
             tracing::debug!(?pause, "dialling again");
             ControlFlow::Continue(())
         };
-        // The node itself says how much of the log it has, in its first message.
+        // The node's first message contains how much of the log it has.
         let link = tokio::select! {
             () = stop.cancelled() => return,
             link = redial.next(0, failed) => link,

@@ -1,4 +1,4 @@
-//! Opening a node's home: its store, its configuration, and the way to its hub.
+//! Opens a node's home: its store, its configuration, and a dialler for its hub.
 
 use quorate_ceremony::effect::NodeChange;
 use quorate_ceremony::entry::Entry;
@@ -14,7 +14,7 @@ use crate::home::NodeConfig;
 use crate::store::StoreError;
 use crate::store::node::NodeStore;
 
-/// What is on disk; a new node has nothing but the genesis that it was given when it joined.
+/// Loads the saved state. A new node has only the genesis that it received when it joined.
 pub(super) async fn load(store: &mut NodeStore, config: &NodeConfig) -> Result<Saved, StoreError> {
     let saved = store.load().await?;
     if !saved.entries.is_empty() {
@@ -29,14 +29,14 @@ pub(super) fn damaged(what: &str) -> Problem {
     Problem::new(Code::Failed, format!("{what} in this home can not be used; it is damaged"))
 }
 
-/// The certificate authority that the IVN's genesis pins.
+/// Returns the certificate authority that the IVN's genesis pins.
 pub(super) fn authority(config: &NodeConfig) -> Result<CaFingerprint, Problem> {
     let genesis = Entry::from_bytes(&config.genesis.0).map_err(|_| damaged("the genesis"))?;
     let state = IvnState::found(&genesis).map_err(|_| damaged("the genesis"))?;
     Ok(CaFingerprint::new(*state.genesis().ca.as_bytes()))
 }
 
-/// The way to the hub: as the account, or without a certificate if no key is given.
+/// Returns a dialler for the hub: as the account, or without a certificate if `key` is absent.
 pub(super) fn dialler(
     config: &NodeConfig,
     authority: CaFingerprint,
@@ -54,7 +54,6 @@ pub(super) fn problem(error: &dyn std::error::Error) -> Problem {
     Problem::new(Code::Failed, chain(error))
 }
 
-/// The options of every dialler of a node.
 fn options() -> DialOptions {
     let defaults = DialOptions::default();
     let link = quorate_network::link::LinkOptions { queue: 1024, ..defaults.link };

@@ -1,8 +1,9 @@
-//! Renewing a node's certificate before it ends.
+//! Renews a node's certificate before it expires.
 //!
-//! A new certificate is asked for as the first one was: without a certificate, by the entry with the account's keys in the
-//! log (its admission, as a rule) and a proof by its identity key. So a node that was off for longer than its certificate lasted comes back by itself, and one
-//! whose account is off the roster does not.
+//! The node asks for it as for the first one: without a certificate, with the log entry that
+//! contains the account's keys (usually its admission) and a proof by its identity key. So a node
+//! that was off until its certificate expired returns automatically, and one whose account was
+//! removed does not.
 
 use std::time::{Duration, SystemTime};
 
@@ -22,10 +23,10 @@ use crate::setup::wire::{
     JOIN_ROUTE, JoinRequest, JoinResponse, MAX_JOIN_BODY, certificate_request_hash,
 };
 
-/// How often the certificate's end is looked at.
+/// How often the certificate is checked.
 const LOOK_EVERY: Duration = Duration::from_secs(6 * 3600);
 
-/// What asking for a certificate takes.
+/// Asks for new certificates.
 pub(super) struct Renewal {
     pub(super) identity: SecretKey,
     pub(super) key: NodeKey,
@@ -44,7 +45,7 @@ impl Renewal {
         left.is_none_or(|left| left < ca::VALIDITY / 2)
     }
 
-    /// Keeps the certificate fresh until `stop`; hands out a dialler with each new one.
+    /// Renews the certificate until `stop`, and publishes a dialler with each new one.
     pub(super) async fn keep(
         self,
         mut home: NodeHome,

@@ -6,7 +6,7 @@ use quorate_ceremony::state::{Health, Shortfall};
 use super::{Page, Tone, commas, relative};
 use crate::api::{AccountView, MembershipView, Share, Standing};
 
-/// How an account stands, in one sentence.
+/// Describes the state of an account in one sentence.
 pub(crate) fn account_sentence(view: &AccountView) -> String {
     let name = &view.account;
     let groups = commas(view.groups.iter().map(|member| &member.group));
@@ -34,7 +34,7 @@ pub(crate) fn account_sentence(view: &AccountView) -> String {
     }
 }
 
-/// What is known of an account's share of a group's key.
+/// Describes the state of an account's share of a group's key.
 pub(crate) fn membership(view: &MembershipView) -> String {
     match view.health {
         None => "the group has no key yet".to_owned(),

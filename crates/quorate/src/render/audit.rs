@@ -12,12 +12,12 @@ use super::text::{list, plural};
 
 /// The most characters in a line.
 const WIDTH: usize = 78;
-/// The most faults that are listed. The first one says most.
+/// The most faults that are listed. The first one explains most.
 const MAX_FAULTS: usize = 20;
 
 /// Renders the report in lines of at most 78 characters, the verdict first.
 ///
-/// Nothing in them can control a terminal, whatever the log says.
+/// The lines contain no control characters, whatever the log contains.
 pub fn lines(report: &AuditReport) -> Vec<String> {
     let mut page = Page::default();
     page.say(0, &verdict(report));
@@ -262,7 +262,7 @@ fn signatures(report: &AuditReport, page: &mut Page) {
     }
 }
 
-/// Why a session ended, in a sentence.
+/// Explains why a session was aborted.
 fn aborted(reason: &AbortReason, blame: &[Blame]) -> String {
     if blame.is_empty() {
         return reason.to_string();
@@ -271,7 +271,7 @@ fn aborted(reason: &AbortReason, blame: &[Blame]) -> String {
     format!("the messages prove that {}", did.join(", and that "))
 }
 
-/// What a member provably did.
+/// Describes what a member provably did.
 fn blamed(blame: &Blame) -> String {
     let Blame { account, fault, against } = blame;
     let Some(against) = against else { return format!("{account} {fault}") };
@@ -295,12 +295,12 @@ fn capitalised(sentence: &str) -> String {
     first.into_iter().chain(characters).collect()
 }
 
-/// Lines, as they fill up.
+/// The lines of the report.
 #[derive(Default)]
 struct Page(Vec<String>);
 
 impl Page {
-    /// Adds a paragraph that stands `indent` columns from the left; its further lines two more.
+    /// Adds a paragraph that is indented by `indent` columns, and its further lines by two more.
     fn say(&mut self, indent: usize, paragraph: &str) {
         let mut line = " ".repeat(indent);
         let mut empty = true;
@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_filled_to_its_width_and_what_does_not_fit_is_indented() {
+    fn the_rest_of_a_line_that_does_not_fit_is_indented() {
         let (most, rest) = ("a".repeat(WIDTH - 5), "b".repeat(4));
         assert_eq!(said(0, &format!("{most} {rest}")), [format!("{most} {rest}")]);
         assert_eq!(said(0, &format!("{most} {rest}b")), [most, format!("  {rest}b")]);

@@ -7,7 +7,7 @@ use quorate_ceremony::state::SessionPhase;
 use super::{Page, Tone, commas, list, list_or, plural, relative, rough, utc};
 use crate::api::{ChangeView, SessionView};
 
-/// Where a change stands, who is missing, and what happens next, in one sentence.
+/// Describes where a change stands, who is missing, and what happens next.
 pub(crate) fn change_sentence(view: &ChangeView) -> String {
     if let Some(session) = &view.session {
         return under_way(session);
@@ -99,7 +99,7 @@ fn under_way(session: &SessionView) -> String {
     }
 }
 
-/// The session that was to carry a change out cannot, and its end is due.
+/// Describes a session that cannot succeed and is about to end.
 fn doomed(session: &SessionView, reason: &AbortReason) -> String {
     match session.is_tried_again {
         true => format!("It is tried again: {reason}."),
@@ -107,10 +107,10 @@ fn doomed(session: &SessionView, reason: &AbortReason) -> String {
     }
 }
 
-/// Something that differs: what it is, as it is now, and as it is to be.
+/// A label, the present value, and the proposed value.
 pub(crate) type Difference = (&'static str, String, String);
 
-/// Everything but the members that differs: who approves a change approves all of it.
+/// Returns all differences except in the members, because an approval covers all of them.
 fn differences(now: &GroupDefinition, after: &GroupDefinition) -> Vec<Difference> {
     let figures = |of: &GroupDefinition| {
         [
@@ -121,7 +121,7 @@ fn differences(now: &GroupDefinition, after: &GroupDefinition) -> Vec<Difference
     [differing(figures(now), figures(after)), rule_differences(now, after)].concat()
 }
 
-/// All that differs but the members, how many of them sign, and how many approve.
+/// Returns the differences except in the members, min_signers and approvals of requests.
 pub(crate) fn rule_differences(now: &GroupDefinition, after: &GroupDefinition) -> Vec<Difference> {
     let rules = |of: &GroupDefinition| {
         let policy = &of.policy;
@@ -153,7 +153,7 @@ fn differing<const N: usize>(
     differing.map(|((label, now), (_, after))| (label, now, after)).collect()
 }
 
-/// A proposed change of a group.
+/// Writes a proposed change of a group.
 pub(crate) fn change(page: &mut Page, view: &ChangeView, now: Timestamp) {
     let what = match (&view.repairs, view.now == view.after) {
         (Some(member), _) => format!("{}: restore the lost share of {member}", view.group),

@@ -6,7 +6,7 @@ use quorate_ceremony::names::EntryId;
 use super::list;
 use crate::api::EntryView;
 
-/// What an entry states, as a sentence without its subject, which is the author.
+/// Describes an entry as a sentence without its subject, which is the author.
 pub(crate) fn entry_sentence(view: &EntryView) -> String {
     let group = view.group.as_ref().map_or("an unknown group", |group| group.as_str());
     let what = |id: EntryId| {

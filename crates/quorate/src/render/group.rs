@@ -1,4 +1,4 @@
-//! Groups for people: where they stand, how their shares are, and how the latest change ended.
+//! Groups for people: their state, their shares, and how the latest change ended.
 
 use quorate_ceremony::entry::AbortReason;
 use quorate_ceremony::names::{AccountName, GroupName, Timestamp};
@@ -27,17 +27,17 @@ pub(crate) fn group_tone(view: &GroupView) -> Tone {
     }
 }
 
-/// Where a group stands, in one sentence.
+/// Describes where a group stands, in one sentence.
 pub(crate) fn group_sentence(view: &GroupView) -> String {
     signing(view).map_or_else(|| making(view), |(sentence, _)| sentence)
 }
 
-/// What to do about a group that cannot sign, or whose share this node lacks.
+/// Advises on a group that cannot sign, or whose share this node lacks.
 pub(crate) fn group_advice(view: &GroupView) -> Option<String> {
     signing(view)?.1
 }
 
-/// How far a group without a key is from one.
+/// Describes how far the key generation of a group is.
 fn making(view: &GroupView) -> String {
     let name = &view.name;
     let names = |of: fn(&MemberView) -> bool| {
@@ -106,7 +106,7 @@ fn aborted(name: &GroupName, reason: &AbortReason) -> String {
     }
 }
 
-/// What a member's node is doing for its group.
+/// Describes what a member's node is doing for its group.
 pub(crate) fn member_state(group: &GroupView, member: &MemberView) -> (Tone, &'static str) {
     let is_waiting = match group.state {
         GroupStage::Defined if !member.accepted => {
@@ -134,7 +134,8 @@ pub(crate) fn member_state(group: &GroupView, member: &MemberView) -> (Tone, &'s
     }
 }
 
-/// What a member's node is doing, and what is known of its share; the worse of the two is the tone.
+/// Describes what a member's node is doing, and the state of its share. The worse of the two
+/// determines the tone.
 fn member_line(group: &GroupView, member: &MemberView, now: Timestamp) -> (Tone, String) {
     let (tone, state) = member_state(group, member);
     let (worse, share) = match member.share {
@@ -150,7 +151,7 @@ fn member_line(group: &GroupView, member: &MemberView, now: Timestamp) -> (Tone,
         Some(Share::Shown(Health::Doubled)) => {
             (Tone::Bad, "two copies of its node run, and neither signs".to_owned())
         }
-        // It is never online again.
+        // A removed account is never online again, so that is not reported.
         Some(Share::Shown(Health::Unable(why @ Unable::Removed))) => {
             return (Tone::Bad, why.to_string());
         }
@@ -159,7 +160,7 @@ fn member_line(group: &GroupView, member: &MemberView, now: Timestamp) -> (Tone,
     (worse, format!("{state}; {share}"))
 }
 
-/// When new shares are made automatically, and why that does not happen.
+/// Describes when new shares are made automatically, or why not.
 fn refresh_line(name: &GroupName, view: &RefreshView, now: Timestamp) -> String {
     let when = match view.due >= now {
         true => format!("next {}", relative(now, view.due)),
@@ -205,7 +206,7 @@ pub(crate) fn group(page: &mut Page, view: &GroupView, now: Timestamp) {
         page.field("key", key);
     }
     if let Some(milliseconds) = view.dkg_ms {
-        // The key is made once; later sessions share it anew.
+        // The key is made once; later sessions make new shares of it.
         let label = if view.epoch == Some(1) { "key made in" } else { "shared in" };
         page.field(label, format!("{milliseconds} ms, attempt {}", view.attempts));
     }
@@ -244,7 +245,7 @@ pub(crate) fn group(page: &mut Page, view: &GroupView, now: Timestamp) {
     }
 }
 
-/// What is known of shares that were made and are not in use, and when they are destroyed.
+/// Describes shares that were made and are not in use, and when they are destroyed.
 pub(crate) fn unused(view: &GroupView) -> Option<String> {
     let UnusedView { certified, holders, min_signers } = view.unused.as_ref()?;
     let share = if certified.len() == 1 { "a new share" } else { "new shares" };
@@ -264,7 +265,7 @@ pub(crate) fn is_done(past: &PastChange) -> bool {
     matches!(past.end, ChangeEnd::Done { .. } | ChangeEnd::Repaired { .. })
 }
 
-/// How a change ended, as a clause.
+/// Describes how a change ended, as a clause.
 pub(crate) fn change_end(past: &PastChange) -> String {
     match &past.end {
         ChangeEnd::Rejected if !past.refusals.is_empty() => {
@@ -289,13 +290,13 @@ pub(crate) fn proposed(past: &PastChange) -> String {
     }
 }
 
-/// What was proposed, and how it ended.
+/// Describes what was proposed, and how it ended.
 fn past_change(past: &PastChange) -> String {
     let (what, end) = (proposed(past), change_end(past));
     format!("{}, proposed by {}, that {what}, failed: {end}", past.id.short(), past.proposer)
 }
 
-/// Where a group or its pending change stands, as a clause: what somebody waits for.
+/// Describes where a group or its pending change stands, as a clause.
 pub(crate) fn standing(view: &GroupView) -> String {
     let sentence =
         view.change.as_deref().map_or_else(|| group_sentence(view), super::change_sentence);
@@ -325,7 +326,7 @@ mod tests {
         })
     }
 
-    /// A group of two of three with a key, all online and healthy, with these fields other than that.
+    /// A 2-of-3 group with a key, all members online and healthy, except for these fields.
     fn group_with(fields: Value) -> GroupView {
         let member = |name: &str| {
             json!({
@@ -400,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_that_came_to_nothing_is_told_with_who_refused_and_why() {
+    fn a_failed_change_is_shown_with_who_rejected_it_and_why() {
         let definition = json!({
             "name": "board", "suite": "frost-ed25519-sha512", "min_signers": 2, "members": ["ada", "ben"],
             "document_types": [], "policy": policy(),
@@ -423,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_that_were_made_and_are_not_in_use_are_told_of_with_what_ends_them() {
+    fn unused_shares_are_shown_with_what_destroys_them() {
         let view = group_with(json!({
             "unused": { "certified": ["ada", "ben"], "holders": 3, "min_signers": 2 },
         }));
@@ -439,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn how_long_it_took_is_of_the_key_only_while_its_first_shares_are_in_use() {
+    fn a_duration_is_the_key_generations_only_in_the_first_epoch() {
         assert!(shown(&group_with(json!({}))).contains("key made in  69 ms"));
         let later = shown(&group_with(json!({ "epoch": 2 })));
         assert!(later.contains("shared in    69 ms") && !later.contains("key made in"), "{later}");

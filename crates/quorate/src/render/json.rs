@@ -1,4 +1,4 @@
-//! Views as JSON for programs: the data, with the sentences that people are shown.
+//! Views as JSON for programs: the data, with the sentences for people.
 
 use quorate_ceremony::names::Timestamp;
 use quorate_ceremony::state::{Health, PastChange};
@@ -95,7 +95,7 @@ pub(crate) fn account(view: &AccountView) -> Value {
     with(view, [("sentence", account_sentence(view).into()), ("groups", groups.into())])
 }
 
-/// An entry of the log; of its statement, only the sentence.
+/// Contains only the sentence of the entry's statement.
 pub(crate) fn entry(view: &EntryView) -> Value {
     let mut value = with(view, [("sentence", entry_sentence(view).into())]);
     if let Some(object) = value.as_object_mut() {
@@ -104,7 +104,6 @@ pub(crate) fn entry(view: &EntryView) -> Value {
     value
 }
 
-/// How a node and its IVN are.
 pub(crate) fn status(view: &StatusView) -> Value {
     let blocked = view.hindrance.as_ref().map(|blocked| {
         let advice = blocked_advice(blocked, &view.account);

@@ -1,4 +1,4 @@
-//! Sentences and tables for people, made from data that holds none.
+//! Makes sentences and tables for people from the views, which are data only.
 
 mod account;
 pub mod audit;

@@ -1,8 +1,8 @@
-//! Lines for a person: wrapped to the terminal, coloured where a person looks.
+//! Lines for a person, wrapped and coloured on a terminal.
 
 use std::fmt::Display;
 
-/// Where lines go.
+/// The stream that lines are written to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stream {
     pub(crate) color: bool,
@@ -10,21 +10,20 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// How wide a line may be, in columns; `None` where nobody looks.
+    /// The width of a line in columns; `None` if the stream is not a terminal.
     pub(crate) fn width(self) -> Option<usize> {
         let (terminal_size::Width(width), _) = terminal_size::terminal_size()?;
         self.is_terminal.then(|| usize::from(width).clamp(MIN_WIDTH, MAX_WIDTH))
     }
 }
 
-/// How a word is meant.
+/// The meaning that a mark or a colour gives to text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Tone {
     Good,
     /// May need attention.
     Warn,
     Bad,
-    /// Stands out.
     Strong,
     /// Less important.
     Faint,
@@ -41,7 +40,6 @@ impl Tone {
         }
     }
 
-    /// The mark, in colour if there may be any.
     pub(crate) fn painted_mark(self, color: bool) -> String {
         match color {
             true => format!("\x1b[{}m{}\x1b[0m", self.code(), self.mark()),
@@ -49,7 +47,7 @@ impl Tone {
         }
     }
 
-    /// The sign in front of an item.
+    /// Returns the sign in front of an item.
     pub(crate) fn mark(self) -> &'static str {
         match self {
             Self::Good => "✓",
@@ -61,8 +59,8 @@ impl Tone {
     }
 }
 
-/// Lines for a person, wrapped to the terminal. Whatever is written on it is printed without control characters:
-/// file names and reasons are other people's.
+/// Lines for a person, wrapped to the terminal. Text is printed without control characters, because
+/// file names and reasons come from other people.
 #[derive(Debug)]
 pub(crate) struct Page {
     pub(crate) text: String,
@@ -75,7 +73,7 @@ impl Page {
         Self { text: String::new(), stream, width: stream.width() }
     }
 
-    /// What `write` writes, as where nobody looks.
+    /// Returns what `write` writes without a terminal.
     #[cfg(test)]
     pub(crate) fn text_of(write: impl FnOnce(&mut Self)) -> String {
         let mut page = Self::new(Stream { color: false, is_terminal: false });
@@ -83,7 +81,7 @@ impl Page {
         page.text
     }
 
-    /// What `write` writes, on a terminal of so many columns.
+    /// Returns what `write` writes on a terminal of `width` columns.
     #[cfg(test)]
     pub(crate) fn text_within(width: usize, write: impl FnOnce(&mut Self)) -> String {
         let stream = Stream { color: false, is_terminal: false };
@@ -96,24 +94,24 @@ impl Page {
         self.wrapped("", 0, &clean(&text.to_string()), None);
     }
 
-    /// The most important line: a mark and a sentence.
+    /// Writes the most important line: a mark and a sentence.
     pub(crate) fn verdict(&mut self, tone: Tone, text: impl Display) {
         let mark = self.paint(tone, tone.mark());
         self.wrapped(&format!("{mark} "), 2, &clean(&text.to_string()), Some(Tone::Strong));
     }
 
-    /// A line below a verdict.
+    /// Writes a line below a verdict.
     pub(crate) fn item(&mut self, tone: Tone, text: impl Display) {
         let mark = self.paint(tone, tone.mark());
         self.wrapped(&format!("  {mark} "), 4, &clean(&text.to_string()), None);
     }
 
-    /// What to do about an item.
+    /// Writes what to do about an item.
     pub(crate) fn advice(&mut self, text: impl Display) {
         self.wrapped("    → ", 6, &clean(&text.to_string()), None);
     }
 
-    /// A line below a verdict, less important.
+    /// Writes a less important line below a verdict.
     pub(crate) fn note(&mut self, text: impl Display) {
         self.wrapped("  ", 2, &clean(&text.to_string()), Some(Tone::Faint));
     }
@@ -122,12 +120,12 @@ impl Page {
         self.value(label, FIELD, &clean(&value.to_string()));
     }
 
-    /// As [`Self::field`], in a column for longer labels.
+    /// Like [`Self::field`], with a column for longer labels.
     pub(crate) fn wide_field(&mut self, label: &str, value: impl Display) {
         self.value(label, WIDE_FIELD, &clean(&value.to_string()));
     }
 
-    /// A value beside its label, or below it where it would get too narrow a column.
+    /// Writes a value beside its label, or below it if its column would be too narrow.
     fn value(&mut self, label: &str, column: usize, value: &str) {
         let longest = value.split(' ').map(|word| word.chars().count()).max().unwrap_or(0);
         let is_narrow = self.width.is_some_and(|width| {
@@ -144,7 +142,8 @@ impl Page {
         self.wrapped(BELOW, BELOW.len(), value, None);
     }
 
-    /// Things that have two values, side by side under these titles; or below each other, where they are too wide for that.
+    /// Writes pairs of values side by side under these titles, or below each other if they are too
+    /// wide.
     pub(crate) fn comparison(
         &mut self,
         titles: [&str; 2],
@@ -173,32 +172,31 @@ impl Page {
         }
     }
 
-    /// A line of a list, behind its number.
+    /// Writes a numbered line of a list.
     pub(crate) fn row(&mut self, number: &str, text: impl Display) {
         let start = format!("{}  ", self.paint(Tone::Faint, number));
         self.wrapped(&start, number.chars().count() + 2, &clean(&text.to_string()), None);
     }
 
-    /// A command or file that is to be copied: never wrapped.
+    /// Writes a command or file name for copying, which is never wrapped.
     pub(crate) fn copyable(&mut self, text: impl Display) {
         self.text.push_str("    ");
         self.text.push_str(&clean(&text.to_string()));
         self.text.push('\n');
     }
 
-    /// A title over what follows.
+    /// Writes a title over what follows.
     pub(crate) fn title(&mut self, text: impl Display) {
         let title = self.paint(Tone::Strong, &clean(&text.to_string()));
         self.text.push_str(&title);
         self.text.push('\n');
     }
 
-    /// An empty line.
     pub(crate) fn blank(&mut self) {
         self.text.push('\n');
     }
 
-    /// A line behind a label.
+    /// Writes a line behind a label.
     pub(crate) fn labelled(&mut self, label: &str, tone: Tone, text: &str) {
         let indent = label.chars().count() + 1;
         let label = self.paint(tone, label);
@@ -213,7 +211,7 @@ impl Page {
         }
     }
 
-    /// Writes `text` behind `start`, which takes `indent` columns, and below it.
+    /// Writes `text` wrapped, behind `start`, which takes `indent` columns.
     fn wrapped(&mut self, start: &str, indent: usize, text: &str, tone: Option<Tone>) {
         let width = self.width.map_or(usize::MAX, |width| width.saturating_sub(indent));
         for (position, line) in wrap(text, width).into_iter().enumerate() {
@@ -231,7 +229,7 @@ impl Page {
     }
 }
 
-/// Splits at spaces. A word longer than a line keeps its line to itself, so that it can be copied.
+/// Splits at spaces. A word longer than a line gets its own line, so that it can be copied.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
@@ -253,7 +251,8 @@ pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// `text` as one line, without what would move the cursor, colour the screen, or turn the direction of writing.
+/// Returns `text` as one line, without characters that move the cursor, colour the screen, or
+/// change the direction of writing.
 pub(crate) fn clean(text: &str) -> String {
     let hidden = |c: char| {
         c.is_control()
@@ -267,15 +266,15 @@ pub(crate) fn clean(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
-/// Columns of a label.
+/// The width of a label in columns.
 const FIELD: usize = 13;
-/// Columns of a longer one: `nodes, automatically`, and a space.
+/// The width of a longer label: `nodes, automatically`, and a space.
 const WIDE_FIELD: usize = 21;
-/// Columns of the first of two values side by side.
+/// The width of the first of two values side by side.
 const SIDE: usize = 24;
-/// What is in front of a value that stands below its label.
+/// The indentation of a value below its label.
 const BELOW: &str = "    ";
-/// The narrowest column that a value may have beside its label.
+/// The narrowest column for a value beside its label.
 const LEAST_ROOM: usize = 20;
 const MIN_WIDTH: usize = 20;
 const MAX_WIDTH: usize = 110;
@@ -291,13 +290,12 @@ mod tests {
         assert_eq!(wrap("", 80), [""]);
     }
 
-    /// The longest of these lines, in columns.
     fn widest(text: &str) -> usize {
         text.lines().map(|line| line.chars().count()).max().unwrap_or(0)
     }
 
     #[test]
-    fn a_value_is_below_its_label_where_it_would_get_too_narrow_a_column() {
+    fn a_value_is_below_its_label_if_its_column_would_be_narrow() {
         let write = |page: &mut Page| {
             page.wide_field("approve a request", "2 of those who are members (now: 3)");
             page.field("signs", "documents without a type");
@@ -314,16 +312,16 @@ mod tests {
         assert_eq!(
             Page::text_within(110, write),
             Page::text_of(write),
-            "where there is room, as where nobody looks"
+            "a wide terminal is like none"
         );
-        // A word that fits nowhere stays whole, and where it was.
+        // A word that fits nowhere stays whole, beside its label.
         let long = "0123456789abcdef".repeat(4);
         let text = Page::text_within(40, |page| page.field("key", &long));
         assert_eq!(text, format!("  key          {long}\n"));
     }
 
     #[test]
-    fn two_values_are_side_by_side_or_below_each_other_and_never_mixed_up() {
+    fn two_values_are_either_side_by_side_or_below_each_other() {
         let write = |page: &mut Page| {
             page.comparison(
                 ["Now", "After"],

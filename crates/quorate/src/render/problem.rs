@@ -1,4 +1,4 @@
-//! What to do about a problem.
+//! Advice about problems.
 
 use quorate_ceremony::state::Refusal;
 use quorate_ceremony::state::refusal::{
@@ -8,7 +8,7 @@ use quorate_ceremony::state::refusal::{
 use super::status::{DUPLICATED, of_account};
 use crate::api::{Code, Problem};
 
-/// What to do next about a problem, where it does not say so itself.
+/// Returns the problem's own hint, or one that depends on its code.
 pub(crate) fn hint(problem: &Problem) -> Option<String> {
     let known = match &problem.code {
         Code::Frozen => Some("for the details, run: quorate doctor".to_owned()),
@@ -39,7 +39,7 @@ pub(crate) fn hint(problem: &Problem) -> Option<String> {
     problem.hint.clone().or(known)
 }
 
-/// The command that shows or removes what the log's rules object to.
+/// Names the command that shows or removes what the log's rules object to.
 fn of_refusal(why: &Refusal) -> Option<String> {
     let hint = match why {
         Refusal::Requests(
@@ -83,7 +83,7 @@ fn of_refusal(why: &Refusal) -> Option<String> {
             | Accounts::OtherRoles { .. }
             | Accounts::AccountExists { .. },
         ) => "quorate account list".to_owned(),
-        // People cannot cause these with this program.
+        // This program does not cause these.
         Refusal::Entries(
             Entries::NotGenesis | Entries::Malformed | Entries::Signature | Entries::OtherIvn,
         )

@@ -7,7 +7,7 @@ use super::share::approved;
 use super::{Page, Tone, clause, commas, list, relative, size, utc};
 use crate::api::{RequestStage, RequestView};
 
-/// Where a request stands, who is missing, and what happens next, in one sentence.
+/// Describes where a request stands, who is missing, and what happens next.
 pub(crate) fn request_sentence(view: &RequestView) -> String {
     match view.state {
         RequestStage::Refused => match &view.refused {
@@ -51,7 +51,7 @@ pub(crate) fn request(page: &mut Page, view: &RequestView, now: Timestamp) {
     request_details(page, view, now);
 }
 
-/// What is to be signed, and who said what about it.
+/// Writes what is to be signed, and the members' decisions.
 pub(crate) fn request_details(page: &mut Page, view: &RequestView, now: Timestamp) {
     page.field("request", view.id);
     page.field("group", &view.group);
@@ -104,7 +104,7 @@ pub(crate) fn request_details(page: &mut Page, view: &RequestView, now: Timestam
     }
 }
 
-/// A request in a list: what it is, then where it stands.
+/// Writes a request in a list: what it is, then where it stands.
 pub(crate) fn request_in_list(page: &mut Page, view: &RequestView, now: Timestamp) {
     let file = view.file_name.as_deref().unwrap_or("a document");
     let kind = view.document_type.as_ref().map(|kind| format!(" ({kind})")).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! A group's shares in sentences: who can use its own, whether those are enough to sign, and what
-//! to do where they are not.
+//! A group's shares in sentences: which members can use theirs, whether they can sign, and what to
+//! do if not.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use quorate_ceremony::state::{Health, Unable};
 use super::{list, list_or, plural};
 use crate::api::{GroupView, Share, SigningStage, SigningWait};
 
-/// A day, in milliseconds.
+/// In milliseconds.
 const DAY: u64 = 24 * 3_600_000;
 
 const LOST: Share = Share::Shown(Health::Unable(Unable::Replaced));
@@ -17,7 +17,7 @@ const REMOVED: Share = Share::Shown(Health::Unable(Unable::Removed));
 const SUSPENDED: Share = Share::Shown(Health::Unable(Unable::Suspended));
 const DOUBLED: Share = Share::Shown(Health::Doubled);
 
-/// What the JSON of this program calls the state of a share.
+/// Returns the name of a share's state in JSON.
 pub(crate) fn share_state(share: Share) -> &'static str {
     match share {
         Share::Missing => "missing",
@@ -52,18 +52,17 @@ pub(crate) fn shares(view: &GroupView, now: Timestamp) -> String {
     sentence
 }
 
-/// Whether a group can sign.
 struct Known<'a> {
     name: &'a GroupName,
     needed: usize,
     stage: SigningStage,
     shares: &'a [(&'a AccountName, Share)],
     online: &'a BTreeSet<&'a AccountName>,
-    /// The answering node's account, where it should have a share and has none.
+    /// The answering node's account, if its share is missing.
     lacking: Option<&'a AccountName>,
 }
 
-/// Whether a group with a key can sign, in one sentence, and what to do where it cannot.
+/// Describes whether a group with a key can sign, and what to do if it cannot.
 pub(crate) fn signing(view: &GroupView) -> Option<(String, Option<String>)> {
     let of = |member: &'_ crate::api::MemberView| member.share;
     let shares: Vec<_> =
@@ -118,7 +117,7 @@ fn judge(known: &Known<'_>) -> (String, Option<String>) {
     (sentence + ".", advice)
 }
 
-/// Fewer members can use their shares than it takes.
+/// Describes a group in which too few members can use their shares.
 fn short(known: &Known<'_>, able: usize) -> (String, String) {
     let Known { name, needed, shares, .. } = *known;
     let comes_back = |share: &Share| matches!(*share, SUSPENDED | DOUBLED | Share::Missing);
@@ -164,7 +163,7 @@ fn reasons(shares: &[(&AccountName, Share)]) -> String {
     parts.collect::<Vec<_>>().join(", ")
 }
 
-/// How members can sign again who cannot now.
+/// Advises how members that cannot sign can do so again.
 fn ways(group: &GroupName, shares: &[(&AccountName, Share)]) -> String {
     let ways: Vec<String> =
         shares.iter().filter_map(|(member, share)| way(group, member, *share)).collect();
@@ -182,7 +181,7 @@ fn way(group: &GroupName, member: &AccountName, share: Share) -> Option<String> 
             "restore a newer backup that contains the share, or have the others restore it: \
              quorate group repair {group} {member}"
         )),
-        // No backup fits keys that were replaced.
+        // After the keys were replaced, backups no longer work.
         LOST => Some(format!(
             "have the others restore the share: quorate group repair {group} {member}"
         )),
@@ -190,7 +189,7 @@ fn way(group: &GroupName, member: &AccountName, share: Share) -> Option<String> 
     }
 }
 
-/// Why new shares are not made automatically, and what to do.
+/// Explains why new shares are not made automatically, and what to do.
 pub(crate) fn hindered(
     name: &GroupName,
     hindering: &[(AccountName, Unable)],
@@ -222,8 +221,8 @@ pub(crate) fn hindered(
     (!because.is_empty()).then(|| (because.join(", "), ways.join("; ")))
 }
 
-/// What the signature of an approved request waits for. Those who make it are among those who
-/// approved; `others` can still approve.
+/// Describes what the signature of an approved request waits for. Its signers are among the members
+/// that approved; `others` can still approve.
 pub(crate) fn approved(
     group: &GroupName,
     wait: &SigningWait,
@@ -287,7 +286,8 @@ mod tests {
         advice: Option<String>,
     }
 
-    /// A group of these members, of whom `needed` sign and all are online; its node lacks its share if `lacks` names one.
+    /// A group of these members, of whom `needed` sign and all are online. The share of `lacks` is
+    /// missing on its node.
     fn judged(needed: usize, shares: &[(&str, Share)], lacks: &str) -> Judged {
         let members: Vec<(AccountName, Share)> =
             shares.iter().map(|(name, share)| (name.parse().unwrap(), *share)).collect();
@@ -322,7 +322,7 @@ mod tests {
              were removed from the roster, carol lost its share with its former keys."
         );
         assert!(short.advice.unwrap().contains("quorate group create"));
-        // With enough of them, those who are gone are not counted as online, or as missing.
+        // Removed members count neither as online nor as missing.
         let enough = judged(2, &shares, "");
         assert_eq!(enough.stage, SigningStage::Ready);
         assert_eq!(
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_that_waits_for_somebody_who_can_come_back_names_the_way() {
+    fn a_group_waiting_for_a_member_names_the_way_back() {
         let suspended = judged(2, &[("ada", HEALTHY), ("bob", SUSPENDED), ("eve", REMOVED)], "");
         assert!(suspended.sentence.contains("cannot sign now"), "{}", suspended.sentence);
         assert_eq!(suspended.advice.as_deref(), Some("quorate account resume bob"));
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn who_keeps_new_shares_from_being_made_is_named_with_the_way_out() {
+    fn members_that_prevent_new_shares_are_named_with_advice() {
         let board = "board".parse().unwrap();
         let [hank, ivy] = ["hank", "ivy"].map(|name| name.parse::<AccountName>().unwrap());
         assert_eq!(hindered(&board, &[]), None);

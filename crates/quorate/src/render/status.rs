@@ -1,11 +1,11 @@
-//! How a node and its IVN are, for people.
+//! The state of a node and its IVN for people.
 
 use crate::api::{BlockedView, StatusView, TroubleKind, TroubleView};
 use quorate_ceremony::names::AccountName;
 use quorate_ceremony::state::Refusal;
 use quorate_ceremony::state::refusal::Accounts;
 
-/// How the node and its IVN are, in one sentence.
+/// Describes the state of the node and its IVN in one sentence.
 pub(crate) fn status_sentence(view: &StatusView) -> String {
     if let Some(trouble) = &view.trouble {
         return trouble_sentence(trouble);
@@ -42,7 +42,7 @@ pub(crate) fn status_sentence(view: &StatusView) -> String {
     format!("Connected; {online} of {accounts} accounts are online{needs}{lacks}.")
 }
 
-/// Why a node does not follow the log.
+/// Explains why a node does not follow the log.
 pub(crate) fn trouble_sentence(view: &TroubleView) -> String {
     match &view.kind {
         TroubleKind::Misbehaviour(proved) => format!(
@@ -60,7 +60,7 @@ pub(crate) fn trouble_sentence(view: &TroubleView) -> String {
     }
 }
 
-/// Why a node may not act for its account.
+/// Explains why a node may not act for its account.
 pub(crate) fn blocked_sentence(view: &BlockedView) -> String {
     match view {
         BlockedView::Account(why) => format!("This node may not connect: {why}."),
@@ -73,7 +73,7 @@ pub(crate) fn blocked_sentence(view: &BlockedView) -> String {
     }
 }
 
-/// What to do about it.
+/// Advises on a node that may not act.
 pub(crate) fn blocked_advice(view: &BlockedView, account: &AccountName) -> String {
     match view {
         BlockedView::Account(why) => of_account(why),

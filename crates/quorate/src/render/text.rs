@@ -1,4 +1,4 @@
-//! Words of every page: lists, plurals, times.
+//! Lists, plurals and times as text.
 
 use std::fmt::Display;
 
@@ -34,7 +34,7 @@ pub(crate) fn plural(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
-/// A sentence without its final stop, to be part of another.
+/// Removes the full stop of a sentence, so that it can be part of another.
 pub(crate) fn clause(sentence: &str) -> &str {
     sentence.trim_end_matches('.')
 }
@@ -54,7 +54,7 @@ pub(crate) fn relative(now: Timestamp, then: Timestamp) -> String {
 
 /// `6 days`: one unit, rounded.
 pub(crate) fn rough(seconds: u64) -> String {
-    // A unit is used from about twice its length on, so that rounding never misleads by much.
+    // A unit is used from about twice its length, so that rounding is never far off.
     let units = [(DAY, "day"), (HOUR, "hour"), (MINUTE, "minute")];
     let (length, unit) =
         units.into_iter().find(|(length, _)| seconds >= 2 * length).unwrap_or((1, "second"));
@@ -71,7 +71,8 @@ pub(crate) fn utc(time: Timestamp) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
 }
 
-/// The Gregorian date of a day since 1970-01-01, by counting years of 365.2425 days that begin in March.
+/// Returns the Gregorian date of a day since 1970-01-01, by counting years of 365.2425 days that
+/// begin in March.
 fn date(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
     let (era, day) = (days / 146_097, days % 146_097);

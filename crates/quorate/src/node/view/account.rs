@@ -1,4 +1,4 @@
-//! Accounts as data: how they stand, and what depends on their shares.
+//! Makes the views of accounts.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use quorate_ceremony::state::{Account, Group, IvnState};
 
 use crate::api::{AccountView, Answer, InvitedView, MembershipView, Standing};
 
-/// All accounts, those on the roster first, and the open invitations.
+/// Returns all accounts, those on the roster first, and the open invitations.
 pub(crate) fn accounts(node: &Node, now: Timestamp) -> Answer {
     let state = node.state();
     let present = state.accounts().iter().map(|(name, account)| present(node, name, account, now));

@@ -1,4 +1,4 @@
-//! Groups as data: where they stand, what is proposed to change about them, and how far that is.
+//! Makes the views of groups and their proposed changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,6 @@ use crate::api::{
     StoppedView, UnusedView,
 };
 
-/// A group, as this node sees it.
 pub(crate) fn group(node: &Node, group: &Group, now: Timestamp) -> GroupView {
     let definition = &group.definition;
     let missing = group.missing();
@@ -67,13 +66,14 @@ pub(crate) fn group(node: &Node, group: &Group, now: Timestamp) -> GroupView {
     }
 }
 
-/// The shares of sessions after the one whose shares are in use, as far as the log shows that anybody has them.
+/// Returns the shares of later sessions than the one whose shares are in use, if the log shows that
+/// an account has them.
 fn unused(state: &IvnState, group: &Group) -> Option<UnusedView> {
     let in_use = state.session_index(group.key.as_ref()?.session);
     let later = group.past.iter().filter(|past| state.session_index(past.session) > in_use);
     let certified: BTreeSet<AccountName> =
         later.flat_map(|past| &past.certified).cloned().collect();
-    // All of them were to carry out one change: the one that is pending, or else the latest.
+    // All of them belong to one change: the pending one, or else the latest.
     let pending = group.change.as_ref().map(|change| &change.proposal);
     let latest = || group.past_changes.last().map(|past| &past.proposal);
     let definition = &pending.or_else(latest)?.definition;
@@ -81,7 +81,7 @@ fn unused(state: &IvnState, group: &Group) -> Option<UnusedView> {
     (!certified.is_empty()).then_some(UnusedView { certified, holders, min_signers })
 }
 
-/// When new shares are to be made automatically, and because of whom that does not happen.
+/// Returns when new shares are due, and the members that prevent them.
 fn refresh(group: &Group) -> Option<RefreshView> {
     let hindering = group.hinder_refresh().into_iter();
     let hindered_by = hindering.map(|(name, why)| (name.clone(), why)).collect();
@@ -133,12 +133,11 @@ fn stage(group: &Group) -> GroupStage {
     }
 }
 
-/// Whether something can still come of a change: it is being carried out, or there is time left to decide on it.
+/// Whether a change can still succeed: it is being carried out, or it has not lapsed.
 fn is_alive(group: &Group, change: &Change, now: Timestamp) -> bool {
     group.session.is_some() || !change.lapsed(now)
 }
 
-/// A proposed change of a group, as this node sees it.
 fn change(node: &Node, group: &Group, change: &Change, now: Timestamp) -> ChangeView {
     let after = &change.proposal.definition;
     let undecided: BTreeSet<AccountName> = match change.approved {

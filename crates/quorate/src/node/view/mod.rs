@@ -1,4 +1,4 @@
-//! What a node's state looks like from outside, as data.
+//! Makes views of a node's state.
 
 mod account;
 mod group;
@@ -18,7 +18,7 @@ use crate::store::documents::DocumentPackage;
 pub(crate) use self::account::accounts;
 pub(crate) use self::group::group;
 
-/// What this node knows of a document.
+/// What this node knows about a document.
 #[derive(Clone, Debug)]
 pub(crate) struct FileFacts {
     pub(crate) name: String,
@@ -36,7 +36,6 @@ impl FileFacts {
     }
 }
 
-/// A request, as this node sees it.
 pub(crate) fn request(
     node: &Node,
     state: &RequestState,
@@ -112,7 +111,6 @@ fn request_stage(state: &RequestState, now: Timestamp) -> RequestStage {
     }
 }
 
-/// An entry of the log.
 pub(crate) fn entry(state: &IvnState, index: u64, entry: &Entry) -> EntryView {
     let statement = entry.statement();
     let (session, vote) = match &statement.body {

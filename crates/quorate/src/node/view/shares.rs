@@ -1,4 +1,4 @@
-//! A group's shares: who can use its own, and whether this node has its own.
+//! The state of a group's shares.
 
 use quorate_ceremony::names::{AccountName, Timestamp};
 use quorate_ceremony::node::Node;
@@ -6,8 +6,8 @@ use quorate_ceremony::state::{Group, Unable};
 
 use crate::api::Share;
 
-/// What is known of each member's share: what the log shows, and of this node's own what it has on its disk. Empty before
-/// there is a key.
+/// Returns the state of each member's share: from the log, and for this node's own share from its
+/// disk. Empty before there is a key.
 pub(super) fn shares<'a>(
     node: &Node,
     group: &'a Group,
@@ -21,7 +21,7 @@ pub(super) fn shares<'a>(
     node.state().health(group, now).into_iter().map(of).collect()
 }
 
-/// Whether this node should have a share of the group's key, and has none.
+/// Whether this node's share of the group's key is missing.
 pub(crate) fn lacks_share(node: &Node, group: &Group) -> bool {
     let account = node.account();
     let should = matches!(group.unable(account), None | Some(Unable::Replaced));
