@@ -3,6 +3,7 @@
 //! <https://c2sp.org/signed-note#verifier-keys>, <https://c2sp.org/tlog-cosignature>.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
 use base64::Engine as _;
@@ -62,138 +63,156 @@ impl From<Timestamp> for u64 {
 #[error("a timestamp must not be above 2^63-1 seconds")]
 pub struct TimestampTooLarge;
 
-/// Signs checkpoints as the log. The key's name is the log's origin.
-pub struct LogSigner {
-    key: Box<SigningKey>,
-    verifier: LogVerifier,
+/// What the signatures of a key cover, which its textual form states.
+pub trait Kind: Clone + fmt::Debug + Eq {
+    /// The signature type.
+    const TYPE: u8;
 }
 
-impl LogSigner {
-    /// Derives the log key of the log called `origin`.
-    pub fn new(origin: KeyName, seed: Seed) -> Self {
+/// A log's own signatures: the text of a note.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {}
+
+impl Kind for Note {
+    const TYPE: u8 = 0x01;
+}
+
+/// A cosigner's signatures: a time, and the text of a note.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CosignatureV1 {}
+
+impl Kind for CosignatureV1 {
+    const TYPE: u8 = 0x04;
+}
+
+/// A secret key and its name, to sign checkpoints.
+pub struct Signer<K> {
+    key: Box<SigningKey>,
+    verifier: Verifier<K>,
+}
+
+/// Signs checkpoints as the log. The key's name is the log's origin.
+pub type LogSigner = Signer<Note>;
+
+/// Cosigns checkpoints as a node, as `cosignature/v1`.
+pub type CosignerSigner = Signer<CosignatureV1>;
+
+impl<K: Kind> Signer<K> {
+    /// Derives the key called `name`. No two cosigners may share a seed: a cosignature does not
+    /// cover the name.
+    pub fn new(name: KeyName, seed: Seed) -> Self {
         let key = seed.into_signing_key();
-        let verifier = LogVerifier(NoteKey::new(origin, Algorithm::Note, key.verifying_key()));
+        let verifier = Verifier::of(name, key.verifying_key());
         Self { key, verifier }
     }
 
     /// The public half.
-    pub fn verifier(&self) -> &LogVerifier {
+    pub fn verifier(&self) -> &Verifier<K> {
         &self.verifier
     }
+}
 
+impl LogSigner {
     pub(crate) fn sign_text(&self, text: &str) -> NoteSignature {
-        self.verifier.0.signature(self.key.sign(text.as_bytes()).to_vec())
+        self.verifier.signature(self.key.sign(text.as_bytes()).to_vec())
     }
-}
-
-/// Verifies the log's own signatures; the trust anchor of an auditor.
-///
-/// Displays and parses as a vkey of signature type 0x01.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub struct LogVerifier(NoteKey);
-
-impl LogVerifier {
-    /// Takes the public key of the log called `origin`, 32 bytes as in RFC 8032.
-    ///
-    /// # Errors
-    ///
-    /// When nobody can hold the private half of such a key.
-    pub fn new(origin: KeyName, public_key: &[u8; 32]) -> Result<Self, KeyError> {
-        Ok(Self(NoteKey::new(origin, Algorithm::Note, public_key_from(public_key)?)))
-    }
-
-    /// The log's name.
-    pub fn origin(&self) -> &KeyName {
-        &self.0.name
-    }
-
-    /// The key id of the log's signature lines.
-    pub fn id(&self) -> KeyId {
-        self.0.id
-    }
-
-    /// The public key, 32 bytes as in RFC 8032.
-    pub fn public_key(&self) -> [u8; 32] {
-        self.0.key.to_bytes()
-    }
-
-    pub(crate) fn signed(&self, signature: &NoteSignature) -> bool {
-        self.0.is_named_in(signature)
-    }
-
-    pub(crate) fn verifies(&self, text: &str, signature: &NoteSignature) -> bool {
-        self.0.verifies(text.as_bytes(), &signature.bytes)
-    }
-}
-
-/// Cosigns checkpoints as a node, as `cosignature/v1`.
-pub struct CosignerSigner {
-    key: Box<SigningKey>,
-    verifier: CosignerVerifier,
 }
 
 impl CosignerSigner {
-    /// Derives the cosigner key called `name`. No two names may share a seed: the signature does
-    /// not cover the name.
-    pub fn new(name: KeyName, seed: Seed) -> Self {
-        let key = seed.into_signing_key();
-        let key_of = NoteKey::new(name, Algorithm::CosignatureV1, key.verifying_key());
-        Self { key, verifier: CosignerVerifier(key_of) }
-    }
-
-    /// The public half.
-    pub fn verifier(&self) -> &CosignerVerifier {
-        &self.verifier
-    }
-
     pub(crate) fn cosign_text(&self, text: &str, time: Timestamp) -> NoteSignature {
         let signature = self.key.sign(cosigned_message(time, text).as_bytes()).to_bytes();
-        self.verifier.0.signature([time.0.to_be_bytes().as_slice(), &signature].concat())
+        self.verifier.signature([time.0.to_be_bytes().as_slice(), &signature].concat())
     }
 }
 
-/// Verifies the cosignatures of one cosigner.
+/// A public key and its name, to verify signatures on checkpoints.
 ///
-/// Displays and parses as a vkey of signature type 0x04.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub struct CosignerVerifier(NoteKey);
+/// Displays and parses as a vkey.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String", bound = "K: Kind")]
+pub struct Verifier<K> {
+    name: KeyName,
+    id: KeyId,
+    key: VerifyingKey,
+    kind: PhantomData<K>,
+}
 
-impl CosignerVerifier {
-    /// Takes the public key of the cosigner called `name`, 32 bytes as in RFC 8032.
+/// Verifies the log's own signatures; the trust anchor of an auditor.
+pub type LogVerifier = Verifier<Note>;
+
+/// Verifies the cosignatures of one cosigner.
+pub type CosignerVerifier = Verifier<CosignatureV1>;
+
+impl<K: Kind> Verifier<K> {
+    /// Takes a name and the public key, 32 bytes as in RFC 8032.
     ///
     /// # Errors
     ///
     /// When nobody can hold the private half of such a key.
     pub fn new(name: KeyName, public_key: &[u8; 32]) -> Result<Self, KeyError> {
-        Ok(Self(NoteKey::new(name, Algorithm::CosignatureV1, public_key_from(public_key)?)))
+        match VerifyingKey::from_bytes(public_key) {
+            Ok(key) if !key.is_weak() => Ok(Self::of(name, key)),
+            _ => Err(KeyError::PublicKey),
+        }
     }
 
-    /// The cosigner's name.
+    fn of(name: KeyName, key: VerifyingKey) -> Self {
+        let digest: [u8; 32] = Sha256::new()
+            .chain_update(name.as_str())
+            .chain_update([b'\n', K::TYPE])
+            .chain_update(key.as_bytes())
+            .finalize()
+            .into();
+        let [a, b, c, d, ..] = digest;
+        Self { name, id: KeyId([a, b, c, d]), key, kind: PhantomData }
+    }
+
+    /// The name of the log or of the cosigner.
     pub fn name(&self) -> &KeyName {
-        &self.0.name
+        &self.name
     }
 
-    /// The key id of the cosigner's signature lines.
+    /// The key id of signature lines by this key.
     pub fn id(&self) -> KeyId {
-        self.0.id
+        self.id
     }
 
     /// The public key, 32 bytes as in RFC 8032.
     pub fn public_key(&self) -> [u8; 32] {
-        self.0.key.to_bytes()
+        self.key.to_bytes()
+    }
+
+    fn signature(&self, bytes: Vec<u8>) -> NoteSignature {
+        NoteSignature { name: self.name.clone(), id: self.id, bytes }
     }
 
     pub(crate) fn signed(&self, signature: &NoteSignature) -> bool {
-        self.0.is_named_in(signature)
+        self.id == signature.id && self.name == signature.name
     }
 
+    fn verifies_bytes(&self, message: &[u8], ed25519: &[u8]) -> bool {
+        Signature::from_slice(ed25519)
+            .is_ok_and(|signature| self.key.verify_strict(message, &signature).is_ok())
+    }
+}
+
+impl LogVerifier {
+    /// The log's name.
+    pub fn origin(&self) -> &KeyName {
+        &self.name
+    }
+
+    pub(crate) fn verifies(&self, text: &str, signature: &NoteSignature) -> bool {
+        self.verifies_bytes(text.as_bytes(), &signature.bytes)
+    }
+}
+
+impl CosignerVerifier {
     /// Returns the time of the cosignature if it is valid for `text`.
     pub(crate) fn verify(&self, text: &str, signature: &NoteSignature) -> Option<Timestamp> {
         let (seconds, ed25519) = signature.bytes.split_first_chunk()?;
         let time = u64::from_be_bytes(*seconds).try_into().ok()?;
-        self.0.verifies(cosigned_message(time, text).as_bytes(), ed25519).then_some(time)
+        self.verifies_bytes(cosigned_message(time, text).as_bytes(), ed25519).then_some(time)
     }
 }
 
@@ -226,107 +245,43 @@ pub enum KeyError {
     PublicKey,
 }
 
-/// The signature type of a key: what its signatures cover.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Algorithm {
-    Note = 0x01,
-    CosignatureV1 = 0x04,
-}
-
-#[derive(Clone, PartialEq, Eq)]
-struct NoteKey {
-    name: KeyName,
-    id: KeyId,
-    algorithm: Algorithm,
-    key: VerifyingKey,
-}
-
-impl NoteKey {
-    fn new(name: KeyName, algorithm: Algorithm, key: VerifyingKey) -> Self {
-        let digest: [u8; 32] = Sha256::new()
-            .chain_update(name.as_str())
-            .chain_update([b'\n', algorithm as u8])
-            .chain_update(key.as_bytes())
-            .finalize()
-            .into();
-        let [a, b, c, d, ..] = digest;
-        Self { name, id: KeyId([a, b, c, d]), algorithm, key }
-    }
-
-    fn parse(vkey: &str, algorithm: Algorithm) -> Result<Self, KeyError> {
-        let (name, rest) = vkey.split_once('+').ok_or(KeyError::Format)?;
-        let (id, blob) = rest.split_once('+').ok_or(KeyError::Format)?;
-        let blob = STANDARD.decode(blob).map_err(|_| KeyError::Format)?;
-        let (found, key) = blob.split_first().ok_or(KeyError::Format)?;
-        if *found != algorithm as u8 {
-            return Err(KeyError::Algorithm { expected: algorithm as u8, found: *found });
-        }
-        let key = public_key_from(key.try_into().map_err(|_| KeyError::Format)?)?;
-        let parsed = Self::new(name.parse()?, algorithm, key);
-        if parsed.id.to_string() == id { Ok(parsed) } else { Err(KeyError::Id) }
-    }
-
-    fn signature(&self, bytes: Vec<u8>) -> NoteSignature {
-        NoteSignature { name: self.name.clone(), id: self.id, bytes }
-    }
-
-    fn is_named_in(&self, signature: &NoteSignature) -> bool {
-        self.id == signature.id && self.name == signature.name
-    }
-
-    fn verifies(&self, message: &[u8], ed25519: &[u8]) -> bool {
-        Signature::from_slice(ed25519)
-            .is_ok_and(|signature| self.key.verify_strict(message, &signature).is_ok())
-    }
-}
-
-impl fmt::Display for NoteKey {
+impl<K: Kind> fmt::Display for Verifier<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let blob = [[self.algorithm as u8].as_slice(), self.key.as_bytes()].concat();
+        let blob = [[K::TYPE].as_slice(), self.key.as_bytes()].concat();
         write!(f, "{}+{}+{}", self.name, self.id, STANDARD.encode(blob))
     }
 }
 
-impl fmt::Debug for NoteKey {
+impl<K: Kind> fmt::Debug for Verifier<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
+        write!(f, "Verifier({self})")
     }
 }
 
-fn public_key_from(bytes: &[u8; 32]) -> Result<VerifyingKey, KeyError> {
-    match VerifyingKey::from_bytes(bytes) {
-        Ok(key) if !key.is_weak() => Ok(key),
-        _ => Err(KeyError::PublicKey),
-    }
-}
-
-impl fmt::Debug for LogSigner {
+impl<K: Kind> fmt::Debug for Signer<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LogSigner").field("verifier", &self.verifier).finish_non_exhaustive()
+        f.debug_struct("Signer").field("verifier", &self.verifier).finish_non_exhaustive()
     }
 }
 
-impl fmt::Debug for CosignerSigner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CosignerSigner").field("verifier", &self.verifier).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Display for LogVerifier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl FromStr for LogVerifier {
+impl<K: Kind> FromStr for Verifier<K> {
     type Err = KeyError;
 
     fn from_str(vkey: &str) -> Result<Self, Self::Err> {
-        NoteKey::parse(vkey, Algorithm::Note).map(Self)
+        let (name, rest) = vkey.split_once('+').ok_or(KeyError::Format)?;
+        let (id, blob) = rest.split_once('+').ok_or(KeyError::Format)?;
+        let blob = STANDARD.decode(blob).map_err(|_| KeyError::Format)?;
+        let (found, key) = blob.split_first().ok_or(KeyError::Format)?;
+        if *found != K::TYPE {
+            return Err(KeyError::Algorithm { expected: K::TYPE, found: *found });
+        }
+        let key: &[u8; 32] = key.try_into().map_err(|_| KeyError::Format)?;
+        let parsed = Self::new(name.parse()?, key)?;
+        if parsed.id.to_string() == id { Ok(parsed) } else { Err(KeyError::Id) }
     }
 }
 
-impl TryFrom<String> for LogVerifier {
+impl<K: Kind> TryFrom<String> for Verifier<K> {
     type Error = KeyError;
 
     fn try_from(vkey: String) -> Result<Self, Self::Error> {
@@ -334,36 +289,8 @@ impl TryFrom<String> for LogVerifier {
     }
 }
 
-impl From<LogVerifier> for String {
-    fn from(verifier: LogVerifier) -> Self {
-        verifier.to_string()
-    }
-}
-
-impl fmt::Display for CosignerVerifier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl FromStr for CosignerVerifier {
-    type Err = KeyError;
-
-    fn from_str(vkey: &str) -> Result<Self, Self::Err> {
-        NoteKey::parse(vkey, Algorithm::CosignatureV1).map(Self)
-    }
-}
-
-impl TryFrom<String> for CosignerVerifier {
-    type Error = KeyError;
-
-    fn try_from(vkey: String) -> Result<Self, Self::Error> {
-        vkey.parse()
-    }
-}
-
-impl From<CosignerVerifier> for String {
-    fn from(verifier: CosignerVerifier) -> Self {
+impl<K: Kind> From<Verifier<K>> for String {
+    fn from(verifier: Verifier<K>) -> Self {
         verifier.to_string()
     }
 }
