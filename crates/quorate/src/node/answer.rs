@@ -18,10 +18,10 @@ use super::hub::Hub;
 use super::view;
 use crate::api::{Answer, BlockedView, Code, EntryView, Problem, StatusView, TroubleView};
 
-/// The fewest hex digits that name a request.
+/// The fewest hex digits that select a request.
 const SHORTEST_ID: usize = 4;
 
-/// How a failed command looks to whoever gave it.
+/// Converts the error of a command to a problem.
 pub(crate) fn problem(error: &CommandError) -> Problem {
     let code = match error {
         CommandError::Unreachable => {
@@ -38,8 +38,7 @@ pub(crate) fn problem(error: &CommandError) -> Problem {
     Problem::new(code, error.to_string())
 }
 
-/// As [`problem`]; that there is no connection has another reason if the coordinator does not want
-/// this node.
+/// Like [`problem`], but explains a missing connection if the coordinator rejects this node.
 pub(crate) fn told(error: &CommandError, node: &Node, hub: &Hub) -> Problem {
     let blocked = match error {
         CommandError::Unreachable => BlockedView::of(node, hub.outage.borrow().as_ref()),
@@ -60,7 +59,7 @@ pub(crate) fn told(error: &CommandError, node: &Node, hub: &Hub) -> Problem {
     }
 }
 
-/// The one change that is over and whose id begins like this.
+/// Returns the ended change whose id begins with `id`, if there is exactly one.
 pub(crate) fn find_past_change(state: &IvnState, id: &str) -> Option<PastChange> {
     let wanted = well_formed(id).ok()?;
     let groups = state.groups().values();
@@ -80,7 +79,7 @@ fn well_formed(id: &str) -> Result<String, Problem> {
     Err(Problem::new(Code::MalformedId, message))
 }
 
-/// The one request whose id begins like this.
+/// Finds the only request whose id begins with `id`.
 pub(crate) fn find_request<'a>(state: &'a IvnState, id: &str) -> Result<&'a RequestState, Problem> {
     let wanted = well_formed(id)?;
     let mut found =
@@ -94,7 +93,7 @@ pub(crate) fn find_request<'a>(state: &'a IvnState, id: &str) -> Result<&'a Requ
     }
 }
 
-/// Entries from `first` on.
+/// Converts entries from `first` on to views.
 pub(crate) fn entries(state: &IvnState, stored: &[Vec<u8>], first: u64) -> Vec<EntryView> {
     (first..)
         .zip(stored)
@@ -108,7 +107,7 @@ fn usize_of(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-/// How the node and its IVN are.
+/// Describes the node and its IVN.
 pub(crate) fn status(
     node: &Node,
     hub: String,
@@ -148,8 +147,8 @@ fn log_verifier(state: &IvnState) -> Option<LogVerifier> {
     LogVerifier::new(state.origin().parse().ok()?, &state.genesis().log_key.0).ok()
 }
 
-/// A proof that entry `index` is in the log, under `checkpoint`: one that the coordinator handed out, which is used only
-/// if it is of the tree that this node verified itself.
+/// Proves that entry `index` is in the log, under a checkpoint from the coordinator. It must belong
+/// to the tree that this node verified itself.
 pub(crate) fn prove(
     state: &IvnState,
     stored: &[Vec<u8>],

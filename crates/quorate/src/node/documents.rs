@@ -1,4 +1,4 @@
-//! A node's documents: from its own copies or the coordinator, and to where the other members find them.
+//! Fetches a node's documents from its own copies or the coordinator, and stores new ones in both.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::api::{Code, Command, Problem, SignAsk};
 use crate::documents::{Shelf, prepared};
 use crate::store::documents::{DocumentPackage, InvalidName};
 
-/// A package from this node's own copies, or from the coordinator.
+/// Gets a package from this node's own copies, or from the coordinator.
 pub(super) async fn package(shelf: &Shelf, hub: &Hub, commitment: Digest) -> Option<Arc<[u8]>> {
     match shelf.get(commitment).await {
         Ok(Some(package)) => return Some(package),
@@ -27,19 +27,19 @@ pub(super) async fn package(shelf: &Shelf, hub: &Hub, commitment: Digest) -> Opt
         tracing::warn!(%commitment, "the coordinator sent another document than the one asked for");
         return None;
     }
-    // The coordinator has it; signing need not wait for this node's own disk.
+    // The coordinator has it, so signing need not wait for this node's own disk.
     let bytes: Arc<[u8]> = bytes.into();
     shelf.keep(commitment, bytes.clone());
     Some(bytes)
 }
 
-/// A request's document, prepared for the machine.
+/// Gets a request's document for the machine.
 pub(super) async fn fetch(shelf: &Shelf, hub: &Hub, request: &Request) -> Option<Document> {
     let bytes = package(shelf, hub, request.document).await?;
     prepared(&bytes, request)
 }
 
-/// Stores a document here and at the coordinator; gives the order to request its signature.
+/// Stores a document here and at the coordinator. Returns the command that requests its signature.
 pub(super) async fn place(shelf: &Shelf, hub: &Hub, ask: SignAsk) -> Result<Command, Problem> {
     if ask.format == Format::Raw.name() {
         quorate_documents::check(&ask.document, &Output::Raw)

@@ -9,36 +9,34 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{Answer, Ask, Command, Query};
 
-/// What reaches the task.
 pub(crate) enum Event {
-    /// The connection is up.
+    /// The link is up.
     Connected(Outgoing),
-    /// It is gone.
+    /// The link has ended.
     Disconnected,
-    /// The coordinator says something.
+    /// A message of the coordinator.
     Received(Box<FromCoordinator>),
     /// A document that the machine asked for.
     Document { request: EntryId, document: Option<Document> },
-    /// What the account holder asks; answers go to `reply` until it is closed.
+    /// Answers are sent to `reply` until it is closed.
     Ask { ask: Box<Ask>, reply: mpsc::Sender<Answer> },
-    /// A question whose documents were fetched, as far as they can be had.
+    /// A question whose documents were fetched, as far as they are available.
     Query { query: Query, reply: mpsc::Sender<Answer> },
-    /// An order whose document is in place.
+    /// An order whose document is stored.
     Order { command: Command, then: Then, reply: mpsc::Sender<Answer> },
-    /// A checkpoint with everybody's cosignatures came for a proof.
+    /// A checkpoint with all cosignatures, for a proof.
     Prove { index: u64, checkpoint: Option<String>, reply: mpsc::Sender<Answer> },
 }
 
-/// What to answer when an order was carried out.
+/// The answer to an order that was carried out.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Then {
-    /// That it is in the log.
     Logged,
-    /// The request that it made.
+    /// With the request that it made.
     ShowRequest,
 }
 
-/// The way to the coordinator while a link is up.
+/// Sends to the coordinator while a link is up.
 #[derive(Clone)]
 pub(crate) struct Outgoing {
     pub(super) link: LinkSender,

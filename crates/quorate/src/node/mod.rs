@@ -34,17 +34,17 @@ use crate::store::StoreError;
 use crate::store::documents::Documents;
 use crate::store::node::NodeStore;
 
-/// How long it may take to get the log before its beginning has to do.
+/// How long [`log_shows`] waits for the whole log before it decides by the part that it has.
 const CATCH_UP: std::time::Duration = std::time::Duration::from_secs(30);
-/// How many inputs wait before the connection is slowed down.
+/// How many inputs can wait before the connection is slowed down.
 const QUEUE: usize = 4096;
 
-/// A node at work in this process. It holds the home's lock.
+/// A node that runs in this process. It holds the home's lock.
 pub(crate) struct Running {
     events: mpsc::Sender<Event>,
-    /// Why there is no connection, while there is none.
+    /// Why there is no connection; `None` while there is one.
     pub(crate) outage: watch::Receiver<Option<Problem>>,
-    /// Whether the node has been shown the whole log since it started.
+    /// Whether the node has received the whole log since it started.
     pub(crate) caught_up: watch::Receiver<bool>,
     stop: CancellationToken,
     task: JoinHandle<Result<(), StoreError>>,
@@ -57,13 +57,13 @@ pub(crate) struct Running {
 ///
 /// # Errors
 ///
-/// If its passphrase is another, or its data damaged.
+/// If the passphrase is wrong, or its data is damaged.
 pub(crate) async fn start(home: NodeHome, passphrase: Passphrase) -> Result<Running, Problem> {
     if rotate::is_begun(&home) {
         let message = "this account is receiving new keys, and that is not finished";
         return Err(Problem::new(Code::Failed, message).hint("quorate node rotate-keys"));
     }
-    // Argon2id takes its time and memory on purpose: not on a thread that serves others.
+    // Argon2id is slow on purpose, so it must not run on a thread that serves other tasks.
     let path = home.keys();
     let keys = tokio::task::spawn_blocking(move || {
         NodeKeys::open(&path, &PassphraseProtector::new(passphrase, Cost::RECOMMENDED))
@@ -74,8 +74,8 @@ pub(crate) async fn start(home: NodeHome, passphrase: Passphrase) -> Result<Runn
     start_with(home, keys).await
 }
 
-/// Whether the log shows that these are the account's keys, as far as a node that has them is shown all of it. The home is
-/// let go of.
+/// Whether the log contains these keys as the account's. Starts a node with them to read the log,
+/// and releases the home.
 ///
 /// # Errors
 ///
@@ -148,12 +148,11 @@ async fn start_with(home: NodeHome, keys: NodeKeys) -> Result<Running, Problem> 
 }
 
 impl Running {
-    /// What asks this node.
     pub(crate) fn asker(&self) -> Asker {
         Asker::new(self.events.clone())
     }
 
-    /// Waits until the node ends without being told to. Not to be followed by [`Self::stop`].
+    /// Waits until the node ends unexpectedly. [`Self::stop`] must not be called afterwards.
     ///
     /// # Errors
     ///

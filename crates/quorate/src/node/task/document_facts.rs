@@ -1,4 +1,4 @@
-//! Which documents a question is about, and what this node knows of them.
+//! Which documents a question is about, and what this node knows about them.
 
 use quorate_ceremony::names::Digest;
 use tokio::sync::mpsc;
@@ -11,7 +11,6 @@ use crate::store::documents::DocumentPackage;
 use crate::timers::now;
 
 impl Task {
-    /// The documents that a question is about.
     pub(super) fn documents_of(&self, query: &Query) -> Vec<Digest> {
         let state = self.machine.state();
         match query {
@@ -28,9 +27,9 @@ impl Task {
         }
     }
 
-    /// Those of them that this node has no copy of, where it should have one.
+    /// Returns the documents that a question needs and this node does not have.
     pub(super) async fn absent(&mut self, query: &Query) -> Vec<Digest> {
-        // A list of everything shows what is at hand; it is no reason to fetch every document there ever was.
+        // A list of all requests must not fetch every document there ever was.
         if self.link.is_none() || matches!(query, Query::Requests) {
             return Vec::new();
         }
@@ -40,7 +39,7 @@ impl Task {
         documents
     }
 
-    /// Fetches in the background, so that signing goes on meanwhile, and asks again then.
+    /// Fetches in the background, so that signing continues meanwhile, and then asks again.
     pub(super) fn fetch_then_ask(
         &self,
         documents: Vec<Digest>,
@@ -56,7 +55,7 @@ impl Task {
         });
     }
 
-    /// Reads name, size and hash of the documents that a question is about, where this node has a copy.
+    /// Reads name, size and hash of the documents of a question, if this node has copies.
     pub(super) async fn learn_facts(&mut self, query: &Query) {
         for commitment in self.documents_of(query) {
             if self.facts.contains_key(&commitment) {

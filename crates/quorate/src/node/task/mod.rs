@@ -1,7 +1,8 @@
-//! A node as a task: the deterministic machine, its disk, its connection, and its account holder's questions.
+//! A node as a task: the deterministic machine, its disk, its connection, and its account holder's
+//! questions.
 //!
-//! As in the coordinator, whatever has come in meanwhile is one batch: what must be durable is written in one commit,
-//! and only then anything is sent.
+//! As in the coordinator, all waiting inputs are one batch: everything that must be durable is
+//! written in one commit, and only then is anything sent.
 
 mod document_facts;
 
@@ -31,10 +32,10 @@ use crate::store::node::NodeStore;
 use crate::timers::{Deadlines, now};
 use crate::{fail_points, proof_files};
 
-/// How many inputs one batch takes at most.
+/// The most inputs in one batch.
 const BATCH: usize = 512;
 
-/// Somebody who wants to hear of changes.
+/// A caller that receives a new answer at every change.
 struct Watcher {
     query: Query,
     last: Option<String>,
@@ -54,16 +55,16 @@ pub(crate) struct Task {
     watchers: Vec<Watcher>,
     /// Orders that came before the first connection was up or had failed.
     early: Vec<(Box<Ask>, mpsc::Sender<Answer>)>,
-    /// Who wants a backup: made when all that the machine wanted to have on disk is there.
+    /// Callers that wait for a backup, which is made when the machine's changes are on disk.
     backups: Vec<mpsc::Sender<Answer>>,
     facts: BTreeMap<Digest, view::FileFacts>,
     tell: Tell,
     home: PathBuf,
 }
 
-/// What others in this process wait to hear.
+/// State that other tasks of this process wait for.
 pub(crate) struct Tell {
-    /// The node has been shown the whole log since it started.
+    /// Whether the node has received the whole log since it started.
     pub(crate) caught_up: watch::Sender<bool>,
     /// The entry with the account's present keys.
     pub(crate) admission: watch::Sender<Option<Vec<u8>>>,
@@ -102,7 +103,7 @@ impl Task {
     ///
     /// # Errors
     ///
-    /// When the disk fails: what was stored before stays readable, nothing unstored was sent, and the process ends.
+    /// If the disk fails. Everything stored before stays readable, and nothing unstored was sent.
     pub(crate) async fn run(
         mut self,
         mut events: mpsc::Receiver<Event>,
@@ -191,8 +192,8 @@ impl Task {
         effects.extend(self.machine.handle(input, now(), &mut OsRng));
     }
 
-    /// Whether the node has neither seen the whole log nor failed to, since it started: an order is kept for so long,
-    /// instead of being told that there is no connection yet.
+    /// Whether the node has neither received the whole log nor failed to, since it started. Until
+    /// then orders are kept, because there is no connection yet.
     fn is_starting(&self) -> bool {
         !*self.tell.caught_up.borrow() && self.hub.outage.borrow().is_none()
     }
@@ -240,8 +241,7 @@ impl Task {
         Ok(())
     }
 
-    /// Says which entry gave this account its present keys, once the log that this node has shows it, and if they are this
-    /// node's.
+    /// Publishes the entry with this account's present keys, if they are this node's.
     async fn tell_admission(&mut self) -> Result<(), StoreError> {
         if self.machine.dismissal().is_none()
             && let Ok(account) = self.machine.state().account(self.machine.account())
@@ -254,7 +254,7 @@ impl Task {
 
     fn send(&self, message: &FromNode) {
         let Some(link) = &self.link else { return };
-        // Serialising to memory has no way to fail, and the hub refuses an empty frame.
+        // Serialising to memory cannot fail, and the hub rejects an empty frame.
         if link.link.try_send(serde_json::to_vec(message).unwrap_or_default()).is_err() {
             link.close.cancel();
         }
@@ -342,7 +342,7 @@ impl Task {
         let _ = reply.send(answer).await;
     }
 
-    /// Puts the document where the other members' nodes find it, then states the request.
+    /// Stores the document where the other members' nodes find it, then states the request.
     fn sign(&mut self, ask: SignAsk, reply: mpsc::Sender<Answer>) {
         if self.link.is_none() {
             let problem = answer::told(&CommandError::Unreachable, &self.machine, &self.hub);
@@ -368,12 +368,11 @@ impl Task {
         });
     }
 
-    /// The one request whose id begins like this.
     fn request(&self, id: &str) -> Result<&RequestState, Problem> {
         answer::find_request(self.machine.state(), id)
     }
 
-    /// From this node's own copy: it was fetched before the question came here.
+    /// Reads the document from this node's own copy, because it was fetched before.
     async fn document(&self, id: &str) -> Result<Answer, Problem> {
         let commitment = self.request(id)?.request.document;
         let package = self.shelf.get(commitment).await.ok().flatten();
@@ -411,14 +410,14 @@ impl Task {
         self.watchers = kept;
     }
 
-    /// Answers if there is something new, and says whether to go on.
+    /// Sends the answer if it is new, and returns whether to continue.
     async fn tell(&mut self, watcher: &mut Watcher) -> bool {
         self.learn_facts(&watcher.query).await;
         let (answer, more) = self.look(&watcher.query);
         let text = serde_json::to_string(&answer).unwrap_or_default();
         if watcher.last.as_ref() != Some(&text) {
             watcher.last = Some(text);
-            // A watcher that does not read is not waited for.
+            // The task does not wait for a watcher that does not read.
             if watcher.reply.try_send(answer).is_err() {
                 return false;
             }
@@ -426,7 +425,7 @@ impl Task {
         more
     }
 
-    /// The present answer to a question, and whether it may change.
+    /// Returns the present answer to a question, and whether it can still change.
     fn look(&self, query: &Query) -> (Answer, bool) {
         let state = self.machine.state();
         match query {
@@ -483,7 +482,6 @@ impl Task {
     }
 }
 
-/// Asks a task.
 #[derive(Clone)]
 pub(crate) struct Asker(mpsc::Sender<Event>);
 
@@ -492,7 +490,6 @@ impl Asker {
         Self(events)
     }
 
-    /// Asks one question, and returns all its answers.
     pub(crate) async fn ask(&self, ask: impl Into<Ask>) -> Result<mpsc::Receiver<Answer>, Problem> {
         let (reply, answers) = mpsc::channel(64);
         let gone = |_| Problem::new(Code::NodeStopped, "the node has stopped");
