@@ -45,7 +45,7 @@ impl fmt::Display for AbortReason {
                 Names(dissenters)
             ),
             Self::RosterChanged { account } => {
-                write!(f, "{account} was suspended, removed, or given other keys")
+                write!(f, "{account} was suspended, removed, or given new keys")
             }
             Self::Cancelled => f.write_str("it was called off"),
         }

@@ -96,7 +96,7 @@ impl fmt::Display for ChangeEnd {
             Self::Replaced { by } => write!(f, "it gave way to the change {}", by.short()),
             Self::Withdrawn { by } => write!(f, "{by} took it back"),
             Self::Void { account } => {
-                write!(f, "{account} was removed or given other keys meanwhile")
+                write!(f, "{account} was removed or given new keys meanwhile")
             }
             Self::Failed(reason) => write!(f, "it failed: {reason}"),
         }
