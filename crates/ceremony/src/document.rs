@@ -1,33 +1,33 @@
-//! Documents: what a shell prepares for the machines, and where an auditor gets them from.
+//! Documents: prepared by a shell for the machines, or given to an auditor.
 
 use serde::{Deserialize, Serialize};
 
 use crate::entry::Request;
 use crate::names::{Digest, EntryId};
 
-/// A document as the shell of a node or coordinator got and prepared it.
+/// A document that the shell of a node or coordinator has prepared.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Document {
-    /// The salted commitment to the bytes that were got.
+    /// The salted commitment to the received bytes.
     pub commitment: Digest,
-    /// What a signature in the request's format covers.
+    /// The bytes that a signature in the request's format covers.
     pub to_be_signed: Vec<u8>,
 }
 
-/// Gives the documents that the log has commitments of.
+/// Provides the documents of the log's requests.
 pub trait Documents {
-    /// The bytes to be signed for this request: from a document that the caller compared with `request.document`, in
-    /// `request.format` and `request.namespace`.
+    /// Returns the bytes to sign for this request, in `request.format` and `request.namespace`,
+    /// from a document that the caller compared with `request.document`.
     ///
     /// # Errors
     ///
-    /// Why there are none. [`NotChecked::OtherDocument`] is a fault; with the others the signature counts as not
-    /// checked, never as verified.
+    /// Fails if there are no such bytes. [`NotChecked::OtherDocument`] is a fault. The other errors
+    /// mean that the signature was not checked.
     fn to_be_signed(&mut self, id: EntryId, request: &Request) -> Result<Vec<u8>, NotChecked>;
 }
 
-/// No document is at hand.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct NoDocuments;
 
 impl Documents for NoDocuments {
@@ -36,7 +36,7 @@ impl Documents for NoDocuments {
     }
 }
 
-/// Why something was not checked.
+/// Why a signature was not checked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the messages say it")]

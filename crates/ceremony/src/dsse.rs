@@ -11,16 +11,15 @@ use crate::identity::{PublicKey, SecretKey};
 /// The longest entry in bytes: a C2SP entry bundle has 16-bit lengths.
 pub const MAX_ENTRY: usize = 65_535;
 
-/// One signature of an envelope.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct EnvelopeSignature {
-    /// The signing public key in hex: which signature is whose.
+    /// The signing public key in hex.
     keyid: PublicKey,
     sig: Base64,
 }
 
-/// A DSSE envelope with its payload still as bytes.
+/// A DSSE envelope. Its payload is not yet parsed.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Envelope {
@@ -37,8 +36,8 @@ pub(crate) fn pre_authentication_encoding(payload_type: &str, payload: &[u8]) ->
     bytes
 }
 
+#[expect(missing_docs, reason = "the names say it")]
 impl Envelope {
-    /// Signs `payload` with each of `keys`.
     pub fn sign(payload_type: &str, payload: Vec<u8>, keys: &[&SecretKey]) -> Self {
         let signed = pre_authentication_encoding(payload_type, &payload);
         let signatures = keys
@@ -51,14 +50,14 @@ impl Envelope {
         Self { payload_type: payload_type.to_owned(), payload: Base64(payload), signatures }
     }
 
-    /// The payload, if its type is `payload_type` and every one of `keys` signed it.
+    /// Returns the payload if its type is `payload_type` and every one of `keys` signed it.
     pub fn verify(&self, payload_type: &str, keys: &[PublicKey]) -> Result<&[u8], EntryError> {
         if self.payload_type != payload_type {
             return Err(EntryError::PayloadType);
         }
         let signed = pre_authentication_encoding(payload_type, &self.payload.0);
-        // Exactly the keys asked for: a stray signature could be swapped without breaking the others, and then one
-        // statement would have many spellings.
+        // Exactly these keys: an additional signature could be replaced without invalidating the
+        // others, so one statement would have many spellings.
         if self.signatures.len() != keys.len() {
             return Err(EntryError::Signature);
         }
@@ -77,23 +76,20 @@ impl Envelope {
         Sha256::digest(pre_authentication_encoding(&self.payload_type, &self.payload.0)).into()
     }
 
-    /// The type of the payload, unverified.
     pub(crate) fn payload_type(&self) -> &str {
         &self.payload_type
     }
 
-    /// The payload, whoever signed it.
     pub(crate) fn payload_unverified(&self) -> &[u8] {
         &self.payload.0
     }
 
-    /// The number of signatures.
     pub(crate) fn signatures(&self) -> usize {
         self.signatures.len()
     }
 }
 
-/// Why bytes are no entry, or not one by the right author.
+/// Why bytes are not an entry by the right author.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum EntryError {

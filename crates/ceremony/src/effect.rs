@@ -1,10 +1,10 @@
-//! Effects: what a state machine wants done, as data, in an order that matters.
+//! Effects: the requests of a state machine, as data, in an order that matters.
 //!
 //! A shell executes the effects of one call in order and finishes each before the next: *persist*
-//! before *append* before *send*. If the process dies between two effects, the rest never happens;
-//! the machines are built so that every prefix is safe, and the simulator tries every prefix. A
-//! shell may run several calls' effects as one batch, if it makes all that is to be persisted
-//! durable before it sends anything.
+//! before *append* before *send*. If the process dies between two effects, the rest never happens.
+//! The machines are built so that every prefix is safe, and the simulator tries every prefix. A
+//! shell may execute the effects of several calls as one batch if it makes all changes durable
+//! before it sends anything.
 
 use quorate_protocol::keys::KeyPackage;
 use rand_core::CryptoRngCore;
@@ -15,30 +15,30 @@ use crate::misbehaviour::Misbehaviour;
 use crate::names::{AccountName, EntryId, GroupName, SessionId, Timestamp};
 use crate::state::Refusal;
 
-/// What a node wants done.
+/// An effect of a node.
 #[derive(Debug)]
 #[expect(
     clippy::large_enum_variant,
     reason = "an effect is carried out and dropped; boxing would cost more than the room"
 )]
 pub enum NodeEffect {
-    /// Make this durable before anything that follows.
+    /// Make this durable before the following effects.
     Persist(NodeChange),
-    /// Send to the coordinator; dropped if there is no connection.
+    /// Send to the coordinator. Dropped if there is no connection.
     Send(FromNode),
-    /// Drop the connection and dial again: what came over it cannot be used.
+    /// Reconnect, because the connection delivered unusable data.
     Disconnect,
-    /// Wake the machine up ([`crate::node::Input::Deadline`]) at this time or soon after. A later
-    /// one for the same [`NodeDeadline`] replaces an earlier one.
+    /// Send [`crate::node::Input::Deadline`] at this time or soon after. Replaces an earlier
+    /// deadline of the same [`NodeDeadline`].
     SetDeadline(NodeDeadline, Timestamp),
-    /// Get the document of this request, derive what is to be signed, and hand both in as
-    /// [`crate::node::Input::Document`]. Asked again after a restart or a reconnection.
+    /// Fetch the document of this request, derive the bytes to sign, and send both as
+    /// [`crate::node::Input::Document`]. Repeated after a restart or a reconnection.
     FetchDocument(EntryId),
-    /// Answer the person or program that gave this command.
+    /// Answer this command.
     Respond(CommandId, Result<Done, CommandError>),
 }
 
-/// What a node keeps on disk.
+/// A change of a node's disk.
 #[derive(Debug)]
 #[expect(
     clippy::large_enum_variant,
@@ -48,51 +48,51 @@ pub enum NodeEffect {
 pub enum NodeChange {
     /// The next entries of the log, from index `first` on.
     Entries { first: u64, entries: Vec<Vec<u8>> },
-    /// The latest checkpoint that the node verified and is about to cosign. Replaces the one
-    /// before.
+    /// The latest checkpoint that the node verified and is about to cosign. Replaces the previous
+    /// one.
     Cosigned { checkpoint: String, size: u64 },
-    /// Proof that the log's key holder breaks the rules: the node signs nothing any more.
+    /// Proof that the coordinator broke the rules. The node then signs nothing any more.
     Misbehaviour(Misbehaviour),
-    /// A checkpoint (the signed note) that does not fit the log that this node has, and that
-    /// nothing proves wrong yet.
+    /// A signed checkpoint that does not fit this node's log, and that nothing proves wrong yet.
     Unexplained(String),
-    /// The log that this node has now shows that this checkpoint was right.
+    /// This node's log now shows that this checkpoint was right.
     Explained(String),
-    /// The account holder refuses this request: this node never releases a share for it, whatever
+    /// The account holder rejected this request. This node never releases a share for it, whatever
     /// the log shows.
     Refused(EntryId),
-    /// An entry that must reach the log, until seen there.
+    /// An entry that must reach the log.
     OutboxAdd(Entry),
     /// The entry is in the log, or will never be.
     OutboxRemove(EntryId),
-    /// A share of a key. Secret: to be sealed before it touches the disk. Durable before the node
-    /// certifies.
+    /// A share of a key. Secret: the shell seals it before it touches the disk. Durable before the
+    /// node certifies.
     KeyPackage { session: SessionId, package: KeyPackage },
-    /// The share that this session made is not needed any more: to be destroyed, so that nobody who
-    /// gets hold of the disk finds it. Durable before the node says so.
+    /// The shell destroys the share that this session made, so that it cannot be recovered from the
+    /// disk. Durable before the node states it.
     ShareDestroyed(SessionId),
     /// The node is about to send commitments in this signing session, or its first message in this
-    /// ceremony; it begins neither twice. Once for a session.
+    /// ceremony. It does so only once for each session.
     Committed(SessionId),
-    /// The node is about to release its signature share in this signing session; it never does so
-    /// twice.
+    /// The node is about to release its signature share in this signing session. It does so only
+    /// once.
     Released(SessionId),
 }
 
-/// What a node waits for.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum NodeDeadline {
-    /// The rest of a signing session.
+    /// The remaining messages of a signing session.
     Signing(SessionId),
-    /// Another try at what the coordinator did not take because this machine's clock is ahead.
+    /// A new attempt at a statement that the coordinator rejected because this machine's clock is
+    /// ahead.
     Clock,
-    /// Another try at getting a document that could not be had.
+    /// A new attempt at fetching an unavailable document.
     Document(EntryId),
-    /// What a node does of its own accord from time to time.
+    /// The node's periodic tasks.
     Upkeep,
 }
 
-/// What the coordinator wants done.
+/// An effect of the coordinator.
 #[derive(Debug)]
 #[expect(
     clippy::large_enum_variant,
@@ -100,79 +100,75 @@ pub enum NodeDeadline {
 )]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum CoordinatorEffect {
-    /// Append to the log: durable, with this index, before anything that follows.
+    /// Append to the log, durably and with this index, before the following effects.
     Append { index: u64, entry: Entry },
-    /// Make this durable before anything that follows.
+    /// Make this durable before the following effects.
     Persist(CoordinatorChange),
-    /// Send to an account's node; dropped if it is not connected.
+    /// Send to an account's node. Dropped if it is not connected.
     Send(AccountName, FromCoordinator),
     /// Send the stored entries `first..end` to an account's node, in as many
-    /// [`FromCoordinator::Log`] messages as fit the frames, the last with the checkpoint.
+    /// [`FromCoordinator::Log`] messages as necessary, the last with the checkpoint.
     SendLog {
-        /// To whom.
         to: AccountName,
-        /// Index of the first.
         first: u64,
-        /// Index after the last.
         end: u64,
         /// The signed checkpoint of the tree of `end` entries.
         checkpoint: String,
     },
-    /// End all connections of this account, and take no others while
-    /// [`crate::state::IvnState::check_connection`] refuses it. Not to be said back as
+    /// Close all connections of this account, and accept no new ones while
+    /// [`crate::state::IvnState::check_connection`] fails. Not followed by
     /// [`crate::coordinator::Input::Disconnected`].
     Disconnect(AccountName),
-    /// Wake the machine up at this time or soon after. A later one for the same deadline replaces
-    /// an earlier one.
+    /// Send [`crate::coordinator::Input::Deadline`] at this time or soon after. Replaces an earlier
+    /// time of the same deadline.
     SetDeadline(CoordinatorDeadline, Timestamp),
-    /// Take the document of this request from the store, derive what is to be signed, and hand it
-    /// in as [`crate::coordinator::Input::Document`].
+    /// Take the document of this request from the store, derive the bytes to sign, and send both as
+    /// [`crate::coordinator::Input::Document`].
     PrepareDocument(EntryId),
-    /// Answer the one who asked to join.
+    /// Answer this request to join.
     RespondJoin(JoinId, Result<u64, Refusal>),
 }
 
-/// What the coordinator keeps on disk beside the entries.
+/// A change of the coordinator's disk, apart from its entries.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum CoordinatorChange {
-    /// The latest signed checkpoint. Never replaced by one of a smaller or another tree.
+    /// The latest signed checkpoint. Never replaced by one of a smaller or different tree.
     Checkpoint { note: String, size: u64 },
     /// A node's latest cosignature.
     Cosignature { account: AccountName, size: u64, line: String },
 }
 
-/// What the coordinator waits for.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum CoordinatorDeadline {
     /// The next step of a ceremony.
     Ceremony(SessionId),
-    /// The answers to a signing session.
+    /// The answers in a signing session.
     Signing(SessionId),
-    /// Another try at what could not start.
+    /// A new attempt at subjects that could not start.
     Retry,
-    /// The pause before a group's next session is over.
+    /// The end of the pause before a group's next session.
     NextCeremony(GroupName),
 }
 
-/// Names a command, so that its answer finds the one who gave it.
+/// Identifies a command and its answer.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct CommandId(pub u64);
 
-/// Names a request to join.
+/// Identifies a request to join and its answer.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct JoinId(pub u64);
 
-/// A command was carried out: what it states is in the log.
+/// A command succeeded: the log contains its statement.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Done {
-    /// The entry.
     pub entry: EntryId,
-    /// Its index.
     pub index: u64,
 }
 
-/// Why a command was not carried out. Nothing was changed.
+/// Why a command failed. Nothing was changed.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum CommandError {
@@ -184,8 +180,8 @@ pub enum CommandError {
         "this node has proof that the coordinator does not keep to the rules of the log, and signs nothing any more"
     )]
     Frozen,
-    /// The coordinator does not take the statement, and this node's log does not show why. It is
-    /// signed, and can still come into the log.
+    /// The coordinator rejects the statement although this node's log admits it. The statement is
+    /// signed, and may still be logged.
     #[error(
         "the coordinator does not take it ({0}), but this node's log does not show that; it may still come into the log"
     )]
@@ -202,7 +198,7 @@ pub enum CommandError {
     TooLong,
 }
 
-/// One call of a state machine: when it happens, with which randomness, and what is to be done.
+/// One call of a state machine: its time, its randomness, and its effects so far.
 pub(crate) struct Call<'a, E> {
     pub(crate) now: Timestamp,
     pub(crate) rng: &'a mut dyn CryptoRngCore,
@@ -214,12 +210,10 @@ impl<'a, E> Call<'a, E> {
         Self { now, rng, effects: Vec::new() }
     }
 
-    /// Adds an effect after those before it.
     pub(crate) fn push(&mut self, effect: E) {
         self.effects.push(effect);
     }
 
-    /// Returns what is to be done, in order.
     pub(crate) fn into_effects(self) -> Vec<E> {
         self.effects
     }
@@ -261,12 +255,11 @@ impl Call<'_, CoordinatorEffect> {
     }
 }
 
-/// Names each kind of an effect once, for whatever has to tell effects apart without looking into
-/// them: fail points, traces, statistics.
+/// Names each kind of an effect once, for fail points, traces and statistics.
 macro_rules! kinds {
     ($effect:ty $(, persists $change:ident)?: $($pattern:pat => $name:literal,)+) => {
         impl $effect {
-            /// The names of all kinds; those of what is persisted are the change's.
+            /// The names of all kinds. Those of `Persist` are the names of its changes.
             pub const KINDS: &'static [&'static str] = &[$($name),+];
 
             /// The name of its kind.

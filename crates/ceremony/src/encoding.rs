@@ -1,4 +1,4 @@
-//! How bytes are written in JSON, and domain-separated hashing.
+//! Bytes in JSON, and domain-separated hashing.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::names::Digest;
 
-/// Bytes that JSON shows in base64 (RFC 4648 §4, padded).
+/// Bytes in base64 in JSON (RFC 4648 §4, padded).
 #[derive(Clone, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Base64(pub Vec<u8>);
 
@@ -24,8 +24,7 @@ impl<'de> Deserialize<'de> for Base64 {
     }
 }
 
-/// The canonical encoding of a structured value: the one that is hashed wherever a hash stands for
-/// such a value.
+/// The canonical encoding of a structured value, whose hash represents the value.
 ///
 /// ```text
 /// value  = label ‖ 0x00 ‖ fields     label: ASCII; names the kind of value and the version
@@ -38,13 +37,14 @@ impl<'de> Deserialize<'de> for Base64 {
 /// * A list repeats its tag once for each element, in order.
 /// * A struct within a struct is a field that contains the inner struct's `fields`.
 ///
-/// Since a field states its tag and its length, an encoding can be read in one way only: distinct
-/// values of one label have distinct encodings, and a new optional field changes none of them.
+/// A field contains its tag and its length, so an encoding has only one meaning: distinct values of
+/// one label have distinct encodings, and a new optional field changes none of them.
 #[derive(Clone, Debug, Default)]
 pub struct Encoder(Vec<u8>);
 
+#[expect(missing_docs, reason = "the names say it")]
 impl Encoder {
-    /// An empty value of the kind that `label` names. [`Self::default`] starts a nested one.
+    /// Begins a value of the kind that `label` names. [`Self::default`] begins a nested one.
     pub fn new(label: &str) -> Self {
         Self([label.as_bytes(), &[0]].concat())
     }
@@ -59,7 +59,6 @@ impl Encoder {
         self
     }
 
-    /// Adds a field that may be absent.
     #[must_use]
     pub fn optional(self, tag: u8, value: Option<impl AsRef<[u8]>>) -> Self {
         match value {
@@ -68,13 +67,11 @@ impl Encoder {
         }
     }
 
-    /// Adds a nested struct.
     #[must_use]
     pub fn nested(self, tag: u8, inner: Self) -> Self {
         self.field(tag, inner.0)
     }
 
-    /// The encoding.
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
@@ -85,7 +82,6 @@ impl Encoder {
     }
 }
 
-/// The first 8 hex digits of `bytes`.
 pub(crate) fn short_hex(bytes: &[u8]) -> String {
     let mut text = hex::encode(bytes);
     text.truncate(8);

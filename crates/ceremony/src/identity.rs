@@ -1,4 +1,4 @@
-//! An account's keys: what it signs entries and checkpoints with.
+//! The keys with which an account signs entries and checkpoints.
 
 use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 use rand_core::CryptoRngCore;
@@ -7,23 +7,23 @@ use zeroize::Zeroizing;
 
 use crate::encoding;
 
-/// An Ed25519 public key, 32 bytes, hex in JSON. Checked only when used.
+/// An Ed25519 public key, 32 bytes, hex in JSON. Its point is checked only when it is used.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Deserialize, Serialize)]
 #[serde(transparent)]
 pub struct PublicKey(#[serde(with = "hex::serde")] pub [u8; 32]);
 
 impl PublicKey {
-    /// A key that nobody has, and nobody ever can: these bytes (y = 2) encode no point of the curve.
+    /// A key that nobody can have: these bytes (y = 2) are not the encoding of a curve point.
     pub const NOBODYS: Self = {
         let mut bytes = [0; 32];
         bytes[0] = 2;
         Self(bytes)
     };
 
-    /// Whether `signature` (64 bytes) is this key's over `message`.
+    /// Whether `signature` (64 bytes) is by this key over `message`.
     ///
-    /// Strict verification (no small-order keys, canonical encodings), so that every reader of a log agrees on
-    /// whether an entry is valid.
+    /// Verification is strict (no small-order keys, canonical encodings), so that all readers of a
+    /// log agree on whether an entry is valid.
     pub fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         VerifyingKey::from_bytes(&self.0).is_ok_and(|key| {
             key.verify_strict(message, &ed25519_dalek::Signature::from_bytes(signature)).is_ok()
@@ -31,43 +31,43 @@ impl PublicKey {
     }
 }
 
-/// The public halves of an account's keys, as its admission states them.
+/// The public keys of an account.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccountKeys {
     /// Signs statements.
     pub identity: PublicKey,
-    /// Cosigns checkpoints. A key of its own: a C2SP cosignature does not commit to the cosigner's name.
+    /// Cosigns checkpoints. A separate key, because a C2SP cosignature does not commit to the
+    /// cosigner's name.
     pub cosigner: PublicKey,
 }
 
-/// A secret Ed25519 key. Not printable, not copyable; wiped on drop.
+/// A secret Ed25519 key. It cannot be printed or copied, and is wiped on drop.
 pub struct SecretKey(SigningKey);
 
+#[expect(missing_docs, reason = "the names say it")]
 impl SecretKey {
-    /// A new key.
     pub fn generate(rng: &mut dyn CryptoRngCore) -> Self {
         let mut seed = Zeroizing::new([0; 32]);
         rng.fill_bytes(seed.as_mut());
         Self::from_seed(&seed)
     }
 
-    /// The key of a 32-byte seed (RFC 8032 private key).
+    /// From a 32-byte seed (RFC 8032 private key).
     pub fn from_seed(seed: &[u8; 32]) -> Self {
         Self(SigningKey::from_bytes(seed))
     }
 
-    /// The 32-byte seed, for storage under seal.
+    /// The 32-byte seed, to be stored sealed.
     pub fn seed(&self) -> Zeroizing<[u8; 32]> {
         Zeroizing::new(self.0.to_bytes())
     }
 
-    /// The public half.
     pub fn public(&self) -> PublicKey {
         PublicKey(self.0.verifying_key().to_bytes())
     }
 
-    /// Signs `message`; 64 bytes.
+    /// 64 bytes.
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {
         self.0.sign(message).to_bytes()
     }
@@ -79,8 +79,8 @@ impl std::fmt::Debug for SecretKey {
     }
 }
 
-/// All secret keys of an account.
 #[derive(Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct AccountSecrets {
     /// Signs statements.
     pub identity: SecretKey,
@@ -88,13 +88,12 @@ pub struct AccountSecrets {
     pub cosigner: SecretKey,
 }
 
+#[expect(missing_docs, reason = "the names say it")]
 impl AccountSecrets {
-    /// New keys.
     pub fn generate(rng: &mut dyn CryptoRngCore) -> Self {
         Self { identity: SecretKey::generate(rng), cosigner: SecretKey::generate(rng) }
     }
 
-    /// The public halves.
     pub fn public(&self) -> AccountKeys {
         AccountKeys { identity: self.identity.public(), cosigner: self.cosigner.public() }
     }

@@ -1,9 +1,10 @@
-//! The distributed system as deterministic state machines: [`node::Node`] and [`coordinator::Coordinator`], and what
-//! they exchange.
+//! The distributed system as deterministic state machines ([`node::Node`] and
+//! [`coordinator::Coordinator`]), and their messages.
 //!
-//! No sockets, clocks, threads or randomness of its own: a shell gives it those, and the simulator in `quorate-testkit`
-//! gives it faulty ones. The truth is the log ([`entry`]); all state is a fold over it ([`state`]) that
-//! node, coordinator and auditor share, so that nobody has to take the coordinator's word for anything.
+//! The crate has no sockets, clocks, threads or randomness of its own: a shell provides them, and
+//! the simulator in `quorate-testkit` provides faulty ones. All state is a fold over the log's
+//! entries ([`entry`]). Node, coordinator and auditor share this fold ([`state`]), so nobody has to
+//! trust the coordinator.
 
 pub mod audit;
 pub mod coordinator;

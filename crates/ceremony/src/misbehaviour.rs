@@ -1,10 +1,10 @@
-//! Fraud proofs: that the holder of the log's key does not keep to the rules of a log. It convinces
-//! everybody who has that key's public half, so it is kept, and can be handed on.
+//! Fraud proofs: evidence that the coordinator broke the rules of the log. A proof convinces
+//! everybody who has the log's public key, so it is stored and can be passed on.
 //!
-//! A statement that anybody could have made up proves nothing, so each proof rests on checkpoints
-//! that the log's key signed: two that cannot both be true, or one over an entry that the log's
-//! own rules do not admit. That the coordinator is silent, late, or says in a message what is not
-//! so, cannot be proved and is not in here.
+//! A statement that anyone could have made up proves nothing, so each proof contains checkpoints
+//! that the log's key signed: two that exclude each other, or one over an entry that the log's own
+//! rules do not admit. Silence, delays and false messages of the coordinator cannot be proved and
+//! are not included.
 
 use quorate_log::checkpoint::{CheckpointError, SignedCheckpoint};
 use quorate_log::compare::{Fork, ForkError};
@@ -21,22 +21,21 @@ use crate::entry::{Body, Entry};
 use crate::names::EntryId;
 use crate::state::{IvnState, Refusal};
 
-/// The version of the encoding.
 const VERSION: u8 = 1;
 
-/// A proof.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Misbehaviour {
-    /// Two checkpoints that cannot both be true.
+    /// Two checkpoints that exclude each other.
     Fork(Box<Fork>),
     /// A checkpoint over an entry that cannot be in the log.
     BadEntry(Box<BadEntry>),
 }
 
-/// An entry that a signed checkpoint covers, and that cannot stand where it stands.
+/// An entry that a signed checkpoint covers, but that cannot be at that index.
 ///
-/// To judge it takes the entries before it: those of any copy of the log that begins like the
+/// To judge it, the preceding entries are needed, from any copy of the log that begins like the
 /// checkpoint's.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -44,9 +43,9 @@ pub struct BadEntry {
     checkpoint: SignedCheckpoint,
     index: u64,
     entry: Base64,
-    /// Shows that the checkpoint's tree has the entry at the index.
+    /// Proves that the checkpoint's tree contains the entry at the index.
     inclusion: InclusionProof,
-    /// Shows with which entries the checkpoint's tree begins.
+    /// Proves with which entries the checkpoint's tree begins.
     beginning: ConsistencyProof,
 }
 
@@ -57,7 +56,7 @@ struct File {
     misbehaviour: Misbehaviour,
 }
 
-/// What was proved.
+/// The proved violation.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum Proved {
@@ -73,7 +72,7 @@ pub enum Proved {
     FalseSignature { index: u64, request: EntryId },
 }
 
-/// Why something proves nothing.
+/// Why evidence proves nothing.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum NotProved {
@@ -83,8 +82,8 @@ pub enum NotProved {
     Fork(#[from] ForkError),
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// The entry is not in the checkpoint's tree, or that tree begins with other entries than those
-    /// at hand.
+    /// The entry is not in the checkpoint's tree, or that tree begins with different entries than
+    /// the given ones.
     #[error("the entries at hand are not those with which the checkpoint's log begins")]
     OtherLog,
     #[error("to judge entry {index} takes a copy of the log with the entries before it")]
@@ -96,14 +95,14 @@ pub enum NotProved {
 }
 
 impl Misbehaviour {
-    /// As JSON, for a file or a database.
+    /// Returns JSON, for a file or a database.
     pub fn to_json(&self) -> String {
         let file = File { version: VERSION, misbehaviour: self.clone() };
-        // Serialising plain structs to memory has no way to fail, and an empty text is no proof.
+        // Serialising plain structs to memory cannot fail. An empty text is not a proof.
         serde_json::to_string(&file).unwrap_or_default()
     }
 
-    /// Reads what [`Self::to_json`] wrote. Nothing is verified.
+    /// Parses the JSON of [`Self::to_json`]. Nothing is verified.
     ///
     /// # Errors
     ///
@@ -113,7 +112,7 @@ impl Misbehaviour {
         (file.version == VERSION).then_some(file.misbehaviour).ok_or(NotProved::Malformed)
     }
 
-    /// How many entries of the log it takes to judge this.
+    /// How many entries of the log are needed to judge this.
     pub fn entries_needed(&self) -> u64 {
         match self {
             Self::Fork(_) => 0,
@@ -121,12 +120,12 @@ impl Misbehaviour {
         }
     }
 
-    /// Judges this by the log's key, the log's entries from the genesis on (as many as
-    /// [are needed](Self::entries_needed), more are ignored), and documents.
+    /// Judges this with the log's key, the log's entries from the genesis on (as many as [are
+    /// needed](Self::entries_needed), more are ignored), and documents.
     ///
     /// # Errors
     ///
-    /// Why it proves nothing, or not with what is at hand.
+    /// Fails if this proves nothing, or not with the given data.
     pub fn verify(
         &self,
         log: &LogVerifier,
@@ -157,7 +156,7 @@ impl Misbehaviour {
     }
 }
 
-/// What two checkpoints prove.
+/// Returns what two checkpoints prove.
 pub(crate) fn proved_fork(fork: &Fork, log: &LogVerifier) -> Result<Proved, ForkError> {
     fork.verify(log)?;
     let [older, newer] = fork.checkpoints().map(|checkpoint| checkpoint.unverified().size());
@@ -165,8 +164,7 @@ pub(crate) fn proved_fork(fork: &Fork, log: &LogVerifier) -> Result<Proved, Fork
 }
 
 impl BadEntry {
-    /// The accusation that entry `index` of the tree in `reader`, of which `checkpoint` is, cannot
-    /// be there.
+    /// Accuses entry `index` of the tree in `reader`, whose checkpoint is `checkpoint`.
     pub(crate) fn new<R: HashReader>(
         checkpoint: SignedCheckpoint,
         index: u64,
@@ -179,7 +177,6 @@ impl BadEntry {
         Some(Self { checkpoint, index, entry: Base64(entry), inclusion, beginning })
     }
 
-    /// Where the entry stands.
     pub(crate) fn index(&self) -> u64 {
         self.index
     }
@@ -225,8 +222,8 @@ impl BadEntry {
     }
 }
 
-/// Whether an entry states a signature that does not verify for `message` under the key of the
-/// group that was asked.
+/// Whether an entry contains a signature that does not verify for `message` under the key of the
+/// group.
 pub(crate) fn is_false_signature(state: &IvnState, entry: &Entry, message: &[u8]) -> bool {
     let Body::Signature { request, signature, .. } = &entry.statement().body else { return false };
     let key = state.request(*request).and_then(|asked| state.group(&asked.request.group));
@@ -265,7 +262,7 @@ mod tests {
             proof.verify(signer.verifier(), log.entries.clone(), &mut NoDocuments)
         };
         assert_eq!(accuse(8, &log.entries[8], 8, 8), Err(NotProved::Sound { index: 8 }));
-        // Said twice it would break the rules; it stands there once.
+        // A repetition would break the rules, but the log contains it only once.
         assert_eq!(accuse(8, &log.entries[5], 5, 8), Err(NotProved::OtherLog));
         assert_eq!(accuse(8, b"no entry", 8, 8), Err(NotProved::OtherLog));
         assert_eq!(accuse(8, &log.entries[8], 8, 7), Err(NotProved::OtherLog));

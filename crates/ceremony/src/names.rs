@@ -1,17 +1,17 @@
-//! Names and identifiers: newtypes that can only hold what they promise.
+//! Names and identifiers: newtypes that can contain only valid values.
 //!
-//! Names are chosen by people; they appear in the log, in file names and on the command line, so their alphabet is
-//! small. Identifiers are 32-byte hashes or random strings, written in hex.
+//! People choose names, which appear in the log, in file names and on the command line, so their
+//! alphabet is small. Identifiers are 32-byte hashes or random strings, written in hex.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The longest name, in bytes: what fits a DNS label.
+/// The longest name, in bytes: the limit of a DNS label.
 pub const MAX_NAME: usize = 63;
 
-/// Why a text is no name.
+/// Why a text is not a name.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum NameError {
@@ -25,7 +25,7 @@ pub enum NameError {
     Reserved,
 }
 
-/// The author name under which the coordinator signs its own entries. No account can have it.
+/// The author name of the coordinator's own entries. No account can have it.
 pub const COORDINATOR: &str = "coordinator";
 
 fn check_name(text: &str) -> Result<(), NameError> {
@@ -52,8 +52,8 @@ macro_rules! name {
         #[serde(try_from = "String", into = "String")]
         pub struct $name(String);
 
+        #[expect(missing_docs, reason = "the names say it")]
         impl $name {
-            /// The name as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -94,19 +94,19 @@ macro_rules! name {
 }
 
 name! {
-    /// The name of a user account on an IVN's roster: 1–63 of `a-z 0-9 - _ .`.
+    /// The name of an account on an IVN's roster: 1–63 of `a-z 0-9 - _ .`.
     AccountName
 }
 name! {
-    /// The name of a signing group within an IVN: 1–63 of `a-z 0-9 - _ .`.
+    /// The name of a group within an IVN: 1–63 of `a-z 0-9 - _ .`.
     GroupName
 }
 name! {
-    /// A kind of document that a group serves, such as `contract`: 1–63 of `a-z 0-9 - _ .`.
+    /// A kind of document that a group signs, such as `contract`: 1–63 of `a-z 0-9 - _ .`.
     DocumentType
 }
 
-/// A text is not 64 hex digits.
+/// The text is not 64 hex digits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("expected 64 hexadecimal digits")]
 pub struct IdError;
@@ -118,18 +118,17 @@ macro_rules! id {
         #[serde(try_from = "String", into = "String")]
         pub struct $name([u8; 32]);
 
+        #[expect(missing_docs, reason = "the names say it")]
         impl $name {
-            /// Wraps 32 bytes.
             pub const fn new(bytes: [u8; 32]) -> Self {
                 Self(bytes)
             }
 
-            /// The 32 bytes.
             pub const fn as_bytes(&self) -> &[u8; 32] {
                 &self.0
             }
 
-            /// The first 8 hex digits: enough to tell apart what one person sees on one screen.
+            /// The first 8 hex digits, which usually suffice for display.
             pub fn short(&self) -> String {
                 let mut text = self.to_string();
                 text.truncate(8);
@@ -180,21 +179,22 @@ id! {
     IvnId
 }
 id! {
-    /// A log entry: SHA-256 of what its author signed (the DSSE pre-authentication encoding).
+    /// A log entry: SHA-256 of the bytes that its author signed (the DSSE pre-authentication
+    /// encoding).
     EntryId
 }
 id! {
-    /// One attempt at a ceremony. Random, unique for ever.
+    /// One session of a ceremony or signature. Random and never repeated.
     SessionId
 }
 id! {
-    /// A SHA-256 hash of something public or salted: a policy, a transcript, a document commitment.
+    /// A SHA-256 hash of public or salted data: a policy, a transcript, a document commitment.
     Digest
 }
 
 /// A point in time: milliseconds since the Unix epoch, UTC.
 ///
-/// The deterministic core never reads a clock; whoever drives it passes the time in.
+/// The deterministic core never reads a clock; its caller passes the time.
 #[derive(
     Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd, Deserialize, Serialize,
 )]
@@ -202,7 +202,7 @@ id! {
 pub struct Timestamp(pub u64);
 
 impl Timestamp {
-    /// This time plus a duration in milliseconds.
+    /// Adds a duration in milliseconds.
     pub const fn plus(self, milliseconds: u64) -> Self {
         Self(self.0.saturating_add(milliseconds))
     }

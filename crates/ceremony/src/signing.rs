@@ -1,11 +1,11 @@
-//! What members sign while they make a signature together: the messages that end up as evidence in
-//! the log.
+//! The messages that members sign while they make a signature together. The log stores them as
+//! evidence.
 //!
-//! Commitments and signature shares go from a node to the coordinator, which relays them; each
-//! carries its author's signature over a statement of where it belongs, so that the coordinator can
-//! neither invent one nor move it to another session, and a bad share accuses its sender provably.
-//! Everybody knows where a message belongs, so only what it contributes and the signature travel
-//! and are kept ([`SignedPart`]); the statement is made again to check it.
+//! Commitments and signature shares go from a node to the coordinator, which relays them. Each
+//! carries its author's signature over a statement of its context, so that the coordinator can
+//! neither invent one nor move it to a different session, and a wrong share accuses its sender
+//! provably. All participants know the context, so only the contribution and the signature are sent
+//! and stored ([`SignedPart`]); a verifier makes the statement again.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,6 @@ const PAYLOAD_TYPE: &str = "application/vnd.quorate.signing+json";
 /// The shares that a key generation makes.
 pub(crate) const FIRST_EPOCH: u64 = 1;
 
-/// What is being signed.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Deserialize, Serialize)]
 #[serde(tag = "of", rename_all = "kebab-case", deny_unknown_fields)]
 #[expect(missing_docs, reason = "the names say it")]
@@ -35,8 +34,8 @@ pub enum Subject {
     Activation { session: SessionId },
 }
 
-/// What a signer signs: the payload, as compact JSON with the members in this order, of a DSSE
-/// envelope of which only the signature is kept.
+/// The signed statement: the payload, as compact JSON with the members in this order, of a DSSE
+/// envelope. Only its signature is stored.
 #[derive(Serialize)]
 struct SigningStatement<'a> {
     ivn: IvnId,
@@ -47,7 +46,6 @@ struct SigningStatement<'a> {
     part: Part<'a>,
 }
 
-/// What the message contributes.
 #[derive(Clone, Copy, Serialize)]
 #[serde(tag = "part", rename_all = "kebab-case")]
 enum Part<'a> {
@@ -57,8 +55,8 @@ enum Part<'a> {
     Share { package: Digest, share: &'a Base64 },
 }
 
-/// What one signer contributes to one session, and its signature over the statement that the
-/// session makes of it.
+/// One signer's contribution to one session, and its signature over the session's statement about
+/// it.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct SignedPart {
@@ -68,33 +66,32 @@ pub struct SignedPart {
     sig: Base64,
 }
 
+#[expect(missing_docs, reason = "the names say it")]
 impl SignedPart {
-    /// The contribution as bytes, unverified.
     pub fn value_unverified(&self) -> &[u8] {
         &self.value.0
     }
 }
 
-/// The frame that all messages of one signing session share.
+/// The context that all messages of one signing session share.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct SigningSession {
-    /// The IVN.
     pub ivn: IvnId,
-    /// Which attempt.
     pub session: SessionId,
-    /// With which set of shares: what is signed with one set neither fits another set nor is a
+    /// The epoch of the shares. A message for one epoch is not valid for another, and is not a
     /// fault there.
     pub epoch: u64,
-    /// What is being signed.
     pub subject: Subject,
 }
 
+#[expect(missing_docs, reason = "the names say it")]
 impl SigningSession {
     /// The bytes that the signer's signature covers.
     fn covered(&self, signer: &AccountName, part: Part<'_>) -> Vec<u8> {
         let Self { ivn, session, epoch, subject } = *self;
         let statement = SigningStatement { ivn, session, epoch, subject, signer, part };
-        // Serialising plain structs to memory has no way to fail.
+        // Serialising plain structs to memory cannot fail.
         let payload = serde_json::to_vec(&statement).unwrap_or_default();
         pre_authentication_encoding(PAYLOAD_TYPE, &payload)
     }
@@ -115,7 +112,6 @@ impl SigningSession {
         }
     }
 
-    /// Signs `commitments` as `signer`.
     pub fn sign_commitments(
         &self,
         signer: &AccountName,
@@ -127,12 +123,12 @@ impl SigningSession {
         SignedPart { value, sig: Base64(key.sign(&covered).to_vec()) }
     }
 
-    /// The commitments that `signer` must have signed for this session.
+    /// Returns the commitments that `signer` signed for this session.
     ///
     /// # Errors
     ///
-    /// Why they are not that. Only [`SigningMessageError::Contents`] is provably the signer's
-    /// fault.
+    /// Fails if `part` is not such a message. Only [`SigningMessageError::Contents`] is provably
+    /// the signer's fault.
     pub fn open_commitments(
         &self,
         signer: &AccountName,
@@ -156,11 +152,12 @@ impl SigningSession {
         SignedPart { value, sig: Base64(key.sign(&covered).to_vec()) }
     }
 
-    /// The signature share that `signer` must have signed for this session and `package`.
+    /// Returns the signature share that `signer` signed for this session and `package`.
     ///
     /// # Errors
     ///
-    /// Why it is not that. Only [`SigningMessageError::Contents`] is provably the signer's fault.
+    /// Fails if `part` is not such a message. Only [`SigningMessageError::Contents`] is provably
+    /// the signer's fault.
     pub fn open_share(
         &self,
         signer: &AccountName,
@@ -172,8 +169,8 @@ impl SigningSession {
         SignatureShare::from_bytes(&signed.value.0).map_err(|_| SigningMessageError::Contents)
     }
 
-    /// Names a set of commitments: SHA-256 over the session and each signer's identifier and
-    /// commitments, by identifier. A share names the package that it was made for.
+    /// The hash that identifies a set of commitments: SHA-256 over the session and each signer's
+    /// identifier and commitments, by identifier. A share names the package that it was made for.
     pub fn package(&self, commitments: &BTreeMap<Identifier, Commitments>) -> Digest {
         let mut package = Encoder::new("quorate/signing-package/v1")
             .field(1, self.ivn.as_bytes())
@@ -188,11 +185,11 @@ impl SigningSession {
     }
 }
 
-/// Whether these shares add up to the scalar of the signature (RFC 9591, section 5.3). Takes no
-/// document.
+/// Whether these shares add up to the scalar of the signature (RFC 9591, section 5.3). No document
+/// is needed.
 ///
-/// Otherwise a coordinator could log a signature under the names of others, whose shares are from a
-/// session that failed, or shares that make no signature at all.
+/// Otherwise a coordinator could log a signature under the names of other members, with shares from
+/// a failed session or shares that make no signature.
 pub(crate) fn add_up<'a>(
     shares: impl IntoIterator<Item = &'a SignatureShare>,
     signature: &[u8],
@@ -207,14 +204,14 @@ pub(crate) fn add_up<'a>(
     sum.as_bytes() == scalar
 }
 
-/// Why something is not the signing message that is expected.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum SigningMessageError {
     /// Not signed by the signer for this IVN, session, subject, kind of message and set of
     /// commitments.
     #[error("not signed by its signer for this session")]
     Signature,
-    /// Signed and for this session, but its bytes are no commitments or share.
+    /// Signed for this session, but its bytes are not commitments or a share.
     #[error("commitments or share are malformed")]
     Contents,
 }

@@ -84,7 +84,8 @@ pub enum Body {
         group: GroupName,
         /// The epoch that began with the change, or during which it happened.
         epoch: u64,
-        /// A checkpoint of this log with their cosignatures (C2SP tlog-checkpoint, tlog-cosignature).
+        /// A checkpoint of this log with their cosignatures (C2SP tlog-checkpoint,
+        /// tlog-cosignature).
         checkpoint: String,
     },
     /// A requester asks a group to sign a document. It counts as a member's approval if the policy
@@ -124,8 +125,8 @@ pub struct Class {
     pub kind: &'static str,
     pub author: Authors,
     pub cost: Cost,
-    /// Whether a later entry can undo its effect. Its id is then remembered, so that the coordinator
-    /// cannot restore the effect by repeating the entry.
+    /// Whether a later entry can undo its effect. Its id is then remembered, so that the
+    /// coordinator cannot restore the effect by repeating the entry.
     pub reversible: bool,
     /// Whether it has a meaning only while the process that made it runs. A later process does not
     /// state it again.

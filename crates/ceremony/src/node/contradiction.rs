@@ -3,10 +3,11 @@
 //!
 //! - Upon a checkpoint that contradicts its own tree, of any size: keep both checkpoints and why
 //!   they exclude each other; stop everything, permanently.
-//! - Upon an entry that the rules do not admit, or a false signature, under a signed checkpoint: keep
-//!   the checkpoint, the entry, and its inclusion proof; stop everything, permanently.
-//! - Upon a checkpoint larger than its tree that does not fit the entries that came with it: keep the
-//!   checkpoint; stop signing until its own tree has that size. Then it was right, or it is proof.
+//! - Upon an entry that the rules do not admit, or a false signature, under a signed checkpoint:
+//!   keep the checkpoint, the entry, and its inclusion proof; stop everything, permanently.
+//! - Upon a checkpoint larger than its tree that does not fit the entries that came with it: keep
+//!   the checkpoint; stop signing until its own tree has that size. Then it was right, or it is
+//!   proof.
 //! - Upon a checkpoint of its tree at a smaller size: keep nothing; stop signing until the
 //!   coordinator has all entries again.
 

@@ -58,8 +58,8 @@ pub enum Decision {
     Rejected,
 }
 
-/// Decides a vote that needs `required` approvals and has `approvals`, while `undecided` members may
-/// still approve.
+/// Decides a vote that needs `required` approvals and has `approvals`, while `undecided` members
+/// may still approve.
 ///
 /// One rejection alone decides nothing; otherwise a single member could block every signature.
 pub fn decide(required: u16, approvals: usize, undecided: usize) -> Decision {

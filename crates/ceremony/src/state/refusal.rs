@@ -1,4 +1,5 @@
-//! Why the log does not admit an entry: one enum for each family of rules, and [`Refusal`] as their sum.
+//! Why the log does not admit an entry: one enum for each family of rules, and [`Refusal`] as their
+//! sum.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,5 @@
-//! Disks: what is left when a process dies. Made of `Persist` and `Append` effects, and of nothing else.
+//! Disks: the data that remains when a process dies. Only `Persist` and `Append` effects change
+//! them.
 
 use std::collections::BTreeMap;
 
@@ -14,17 +15,15 @@ use crate::node::{ChangeError, Saved};
 pub type NodeDisk = Saved<Vec<u8>>;
 
 impl NodeDisk {
-    /// A disk that holds nothing but the genesis.
     pub fn new(genesis: Vec<u8>) -> Self {
         Self { entries: vec![genesis], ..Self::default() }
     }
 
-    /// Keeps a change, as the database of a node does.
     pub fn write(&mut self, change: &NodeChange) -> Result<(), ChangeError> {
         self.apply(change, |package| package.to_bytes().to_vec())
     }
 
-    /// What a process finds when it starts. `None` if a package cannot be read.
+    /// The data that a process finds when it starts. `None` if a package cannot be read.
     pub fn saved(&self) -> Option<Saved> {
         self.clone().open(|_, bytes| KeyPackage::from_bytes(&bytes)).ok()
     }
@@ -35,14 +34,12 @@ impl NodeDisk {
         waiting.any(|entry| entry.id() == id)
     }
 
-    /// How many entries the latest cosigned checkpoint is of.
     pub fn cosigned_size(&self) -> u64 {
         let checkpoint = self.cosigned.as_ref().and_then(|note| note.parse().ok());
         checkpoint.map_or(0, |checkpoint: SignedCheckpoint| checkpoint.unverified().size())
     }
 }
 
-/// The coordinator's disk.
 #[derive(Clone, Debug, Default)]
 pub struct CoordinatorDisk {
     pub entries: Vec<Vec<u8>>,
@@ -52,12 +49,10 @@ pub struct CoordinatorDisk {
 }
 
 impl CoordinatorDisk {
-    /// A disk that holds these entries.
     pub fn new(entries: Vec<Vec<u8>>) -> Self {
         Self { entries, ..Self::default() }
     }
 
-    /// Keeps a change.
     pub fn write(&mut self, change: &CoordinatorChange) {
         match change {
             CoordinatorChange::Checkpoint { note, size } => {
@@ -69,7 +64,6 @@ impl CoordinatorDisk {
         }
     }
 
-    /// The stored entries `first..end`.
     pub fn stored(&self, first: u64, end: u64) -> Option<&[Vec<u8>]> {
         self.entries.get(usize::try_from(first).ok()?..usize::try_from(end).ok()?)
     }

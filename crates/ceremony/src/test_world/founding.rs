@@ -1,4 +1,4 @@
-//! How an IVN begins: its genesis, invitations, and admissions.
+//! The genesis, invitations, and admissions of an IVN.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use crate::entry::{Author, Body, Entry, Genesis, Invitation, Role, Statement};
 use crate::identity::{AccountSecrets, SecretKey};
 use crate::names::{AccountName, Digest, IvnId, Timestamp};
 
-/// The genesis of an IVN whose admin is a member too, signed by both.
+/// The genesis of an IVN whose admin is also a member, signed by both.
 pub fn genesis_entry(
     admin: &AccountName,
     secrets: &AccountSecrets,
@@ -41,7 +41,6 @@ pub fn invitation(name: &AccountName, role: Role, token: &SecretKey, at: Timesta
     }
 }
 
-/// The admission of an invited account.
 pub fn admission(
     account: &AccountName,
     secrets: &AccountSecrets,

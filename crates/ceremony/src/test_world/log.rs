@@ -1,4 +1,4 @@
-//! Makes logs in a few lines: accounts with keys, and what they say.
+//! Makes logs in a few lines: accounts with keys, and their statements.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Ti
 use crate::policy::Policy;
 use crate::state::{Event, Group, IvnState, Refusal, Session};
 
-/// An hour, in milliseconds.
+/// In milliseconds.
 pub const HOUR: u64 = 3_600_000;
 
 /// Every byte of the seed of the log's key.
@@ -45,19 +45,16 @@ pub fn session(number: u8) -> SessionId {
     SessionId::new([number; 32])
 }
 
-/// The checkpoint that the log's key signs for these entries.
 pub fn checkpoint_of(entries: &[Vec<u8>], origin: &str) -> VerifiedCheckpoint {
     signed_checkpoint(&LogSigner::new(origin.parse().unwrap(), seed(LOG_KEY)), entries)
 }
 
-/// A checkpoint of exactly these entries.
 pub fn signed_checkpoint(signer: &LogSigner, entries: &[Vec<u8>]) -> VerifiedCheckpoint {
     let mut frontier = Frontier::default();
     entries.iter().for_each(|entry| frontier.append(leaf_hash(entry)));
     signer.sign(frontier.head())
 }
 
-/// Adds cosignatures to a checkpoint.
 pub fn cosigned(
     mut checkpoint: VerifiedCheckpoint,
     cosigners: &[CosignerSigner],
@@ -74,20 +71,18 @@ fn seed(byte: u8) -> Seed {
     Seed::new(Box::new([byte; 32]))
 }
 
-/// A log that is being written.
 pub struct TestLog {
     pub state: IvnState,
     pub now: Timestamp,
     pub coordinator: SecretKey,
     log_key: u8,
     pub(super) packages: BTreeMap<AccountName, KeyPackage>,
-    /// Shares of earlier epochs, as if nobody had destroyed them.
+    /// Shares of earlier epochs, as if no node had destroyed them.
     pub former_packages: Vec<(AccountName, KeyPackage)>,
-    /// All entries' bytes.
     pub entries: Vec<Vec<u8>>,
     pub rng: ChaCha20Rng,
     pub(super) signature: Vec<u8>,
-    /// Accounts that have other keys than those of their name, and of which name they are.
+    /// Accounts with new keys, and the names from which these are derived.
     pub keys_of: BTreeMap<AccountName, String>,
 }
 
@@ -104,7 +99,6 @@ pub fn genesis() -> Genesis {
     }
 }
 
-/// The genesis entry, signed by the admin and by the coordinator.
 pub fn founding(genesis: Genesis) -> Entry {
     let statement = Statement {
         ivn: None,
@@ -116,7 +110,7 @@ pub fn founding(genesis: Genesis) -> Entry {
     Entry::sign(statement, &keys).unwrap()
 }
 
-/// An account's keys: a function of its name.
+/// An account's keys, derived from its name.
 pub fn secrets(account: &str) -> AccountSecrets {
     let mut seed = [0; 32];
     seed[..account.len()].copy_from_slice(account.as_bytes());
@@ -126,7 +120,7 @@ pub fn secrets(account: &str) -> AccountSecrets {
 }
 
 impl TestLog {
-    /// A new IVN with its admin `ada`, who is a member too.
+    /// A new IVN with its admin `ada`, who is also a member.
     pub fn founded() -> Self {
         Self::with_genesis(genesis(), LOG_KEY)
     }
@@ -154,12 +148,12 @@ impl TestLog {
         }
     }
 
-    /// The keys that an account has now.
+    /// The present keys of an account.
     pub fn secrets(&self, account: &str) -> AccountSecrets {
         secrets(self.keys_of.get(&name(account)).map_or(account, String::as_str))
     }
 
-    /// An admin gives `account` the keys of another name, as after the loss of its own.
+    /// An admin gives `account` the keys of a different name, as after a loss.
     pub fn replace_keys(&mut self, account: &str, keys_of: &str) -> Result<Vec<Event>, Refusal> {
         let present = self.state.account(&name(account))?;
         let (roles, identity) = (present.roles.clone(), present.keys.identity);
@@ -173,7 +167,8 @@ impl TestLog {
         self.join(account)
     }
 
-    /// What an account says to replace its keys, which are those of the name `before`, by those of `after`.
+    /// The statement that replaces an account's keys, derived from the name `before`, by those of
+    /// `after`.
     pub fn rotation(&self, account: &str, before: &str, after: &str) -> Entry {
         let keys = secrets(after);
         let body = Body::KeysRotated { keys: keys.public() };
@@ -181,7 +176,7 @@ impl TestLog {
         Entry::sign(statement, &[&secrets(before).identity, &keys.identity]).unwrap()
     }
 
-    /// Besides ada, the members ben and cyd and the requester out.
+    /// With ada, the members ben and cyd and the requester out.
     pub fn peopled() -> Self {
         let mut log = Self::founded();
         for (account, role) in
@@ -193,7 +188,7 @@ impl TestLog {
         log
     }
 
-    /// With the group `board` of ada, ben and cyd: two of three, accepted by all.
+    /// With the group `board` of ada, ben and cyd: two of three sign, and all have accepted.
     pub fn grouped() -> Self {
         let mut log = Self::peopled();
         log.define(log.board_of_three());
@@ -203,7 +198,6 @@ impl TestLog {
         log
     }
 
-    /// With a key.
     pub fn keyed() -> Self {
         Self::keyed_with(Self::peopled().board_of_three())
     }
@@ -223,29 +217,26 @@ impl TestLog {
         log
     }
 
-    /// The checkpoint of all that is there, cosigned by these.
+    /// A checkpoint of the whole log, cosigned by these accounts.
     pub fn checkpoint(&self, cosigners: &[&str]) -> VerifiedCheckpoint {
         let cosigners: Vec<_> = cosigners.iter().map(|account| self.cosigner(account)).collect();
         cosigned(signed_checkpoint(&self.signer(), &self.entries), &cosigners)
     }
 
-    /// The log's signer.
     pub fn signer(&self) -> LogSigner {
         LogSigner::new(self.state.origin().parse().unwrap(), seed(self.log_key))
     }
 
-    /// An account's cosigner.
     pub fn cosigner(&self, account: &str) -> CosignerSigner {
         let key = format!("{}/{account}", self.state.origin()).parse().unwrap();
         CosignerSigner::new(key, Seed::new(Box::new(*self.secrets(account).cosigner.seed())))
     }
 
-    /// Lets time pass.
     pub fn wait(&mut self, milliseconds: u64) {
         self.now = self.now.plus(milliseconds);
     }
 
-    /// Adds an entry; if it is not admissible, the state is as before.
+    /// Adds an entry. If it is not admissible, the state is as before.
     pub fn enter(&mut self, entry: &Entry) -> Result<Vec<Event>, Refusal> {
         let before = self.state.clone();
         let result = self.state.apply(entry);
@@ -344,12 +335,10 @@ impl TestLog {
         crate::encoding::Encoder::new("test").field(1, account).field(2, [number]).digest()
     }
 
-    /// The board, as the log has it.
     pub fn group(&self) -> &Group {
         self.state.group(&board()).unwrap()
     }
 
-    /// The board's running session.
     pub fn ceremony(&self) -> &Session {
         self.group().session.as_ref().unwrap()
     }
@@ -357,7 +346,7 @@ impl TestLog {
     /// Starts an account's node, unless it runs.
     pub(super) fn runs_node(&mut self, account: &str) {
         if self.state.account(&name(account)).unwrap().incarnation.is_none() {
-            // A moment later than what is the same otherwise: before other keys it may have said so.
+            // Later than an equal statement that the account may have made with earlier keys.
             self.wait(1);
             self.start_node(account, 1);
         }
@@ -401,7 +390,7 @@ impl TestLog {
         }
     }
 
-    /// Proposes that the group be this; returns the change's id.
+    /// Proposes this definition. Returns the change's id.
     pub fn proposes(
         &mut self,
         account: &str,
@@ -414,15 +403,15 @@ impl TestLog {
         self.enter(&entry).map(|_| entry.id())
     }
 
-    /// The group's definition with these members and that min_signers.
+    /// The group's definition with these members and this min_signers.
     pub fn board_of(&self, members: &[&str], min_signers: u16) -> GroupDefinition {
         let members = members.iter().map(|member| name(member)).collect();
         let policy = Policy::for_min_signers(min_signers);
         GroupDefinition { members, min_signers, policy, ..self.board_of_three() }
     }
 
-    /// The group is changed to this, all told: proposed by ada, approved by ben or, if he has no say, by cyd, accepted by who joins, and carried out
-    /// in this session by everybody who takes part.
+    /// Changes the group in all steps: ada proposes, ben approves (or cyd, if ben has no vote), the
+    /// joiners accept, and all participants carry it out in this session.
     pub fn change(&mut self, members: &[&str], min_signers: u16, id: SessionId) {
         let change = self.proposes("ada", self.board_of(members, min_signers)).unwrap();
         if !self.group().change.as_ref().unwrap().approved {
@@ -432,7 +421,7 @@ impl TestLog {
         self.carry_out(change, id);
     }
 
-    /// An approved change is accepted and carried out.
+    /// Accepts an approved change, and carries it out.
     pub fn carry_out(&mut self, change: EntryId, id: SessionId) {
         let group = self.group();
         let joiners: Vec<AccountName> = group.not_accepted().cloned().collect();
@@ -468,7 +457,6 @@ impl TestLog {
         }
     }
 
-    /// Makes a request; returns its id.
     pub fn requests(&mut self, account: &str, request: Request) -> Result<EntryId, Refusal> {
         let entry = self.entry(account, Body::Request(request));
         self.enter(&entry).map(|_| entry.id())

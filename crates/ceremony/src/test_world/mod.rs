@@ -1,5 +1,5 @@
-//! One small IVN for all tests: a log in a few lines ([`TestLog`]), disks, and what carries out
-//! effects. Unit tests, the simulator, doubles, fuzz targets and tests of audits are made of these.
+//! One small IVN for all tests: a log in a few lines ([`TestLog`]), disks, and shells that execute
+//! effects. Unit tests, the simulator, doubles, fuzz targets and tests of audits use it.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -1,4 +1,4 @@
-//! The rounds of ceremonies in a [`TestLog`]: real messages of real runs, posted by who makes them.
+//! The rounds of ceremonies in a [`TestLog`], with real messages of real runs.
 
 use crate::state::refusal::Sessions;
 use std::collections::BTreeMap;
@@ -11,7 +11,6 @@ use crate::names::AccountName;
 use crate::state::Refusal;
 
 impl TestLog {
-    /// A participant's first message.
     pub fn first_message(&mut self, account: &str) -> (Run, Vec<u8>) {
         let group = self.group();
         let me = group.identifier(&name(account)).unwrap();
@@ -19,12 +18,12 @@ impl TestLog {
         Run::start(&parameters, me, &mut self.rng).unwrap()
     }
 
-    /// All members go through the three rounds; afterwards they hold their packages.
+    /// All members complete the three rounds and hold their packages.
     pub fn generate(&mut self) {
         self.generate_by(&["ada", "ben", "cyd"]);
     }
 
-    /// These go through the three rounds of key generation.
+    /// These members complete the three rounds of key generation.
     pub fn generate_by(&mut self, members: &[&str]) {
         let mut runs = BTreeMap::new();
         for member in members {
@@ -38,7 +37,7 @@ impl TestLog {
         self.finish_rounds(runs);
     }
 
-    /// Somebody's first message in a reshare, if it gets a share; nothing more comes of it.
+    /// The first message of a recipient in a reshare. Its later messages are omitted.
     pub fn joins_reshare(&mut self, member: &str) -> Run {
         self.runs_node(member);
         let me = self.ceremony().terms.identifiers[&name(member)];
@@ -51,7 +50,8 @@ impl TestLog {
         run
     }
 
-    /// These go through the rounds of a reshare; afterwards, who gets a share holds its new package.
+    /// These participants complete the rounds of a reshare, and the recipients hold their new
+    /// packages.
     pub fn reshare(&mut self, participants: &[&str]) {
         let mut runs = BTreeMap::new();
         for member in participants {
@@ -61,7 +61,7 @@ impl TestLog {
         self.finish_rounds(runs);
     }
 
-    /// Somebody announces that it takes part in a repair; nothing more comes of it.
+    /// An announcement in a repair. Later messages are omitted.
     pub fn announces(&mut self, member: &str) {
         self.runs_node(member);
         let (_, message) = self.joins_repair(member);
@@ -77,19 +77,20 @@ impl TestLog {
         repair::Run::help(&parameters, me, &self.packages[&name(member)], &mut self.rng).unwrap()
     }
 
-    /// These go through the rounds of a repair; afterwards, its recipient holds its share again.
+    /// These participants complete the rounds of a repair, and the recipient holds its share again.
     pub fn repair(&mut self, participants: &[&str]) {
         self.repair_until(participants, |_| false);
     }
 
-    /// These go through the rounds of a repair until it stands like this, which is looked at before each message.
+    /// These participants send the messages of a repair until `stands` is true, which is checked
+    /// before each message.
     pub fn repair_until(&mut self, participants: &[&str], stands: impl Fn(&repair::Board) -> bool) {
         let mut runs = BTreeMap::new();
         for member in participants {
             self.runs_node(member);
             let (run, message) = self.joins_repair(member);
             runs.insert(name(member), run);
-            // Enough others may have announced by now.
+            // Enough others may have announced already.
             let posted = self.posts(member, message);
             assert!(
                 posted.is_ok() || posted == Err(Refusal::Sessions(Sessions::Protocol)),
@@ -128,7 +129,7 @@ impl TestLog {
                     }
                     Step::Send(run, message) => {
                         let posted = self.posts(member.as_str(), message);
-                        // In a reshare enough others may have dealt by now.
+                        // In a reshare, enough others may have dealt already.
                         if posted != Err(Refusal::Sessions(Sessions::Protocol)) {
                             posted.unwrap();
                         }

@@ -1,5 +1,5 @@
-//! Carries out effects, in order. Besides the real shells, this is the only place that knows what
-//! each effect means; a test world implements the methods that it cares about.
+//! Executes effects in order. Apart from the real shells, only this file interprets each effect. A
+//! test world implements the methods that it needs.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,6 @@ use crate::message::{FromCoordinator, FromNode};
 use crate::names::{AccountName, Digest, EntryId, Timestamp};
 use crate::state::{IvnState, Refusal};
 
-/// The surroundings of a node.
 pub trait NodeShell {
     /// Why the test world stops.
     type Error;
@@ -43,7 +42,7 @@ pub trait NodeShell {
         Ok(())
     }
 
-    /// Carries out effects until one fails.
+    /// Executes effects until one fails.
     fn carry_out(
         &mut self,
         effects: impl IntoIterator<Item = NodeEffect>,
@@ -59,7 +58,6 @@ pub trait NodeShell {
     }
 }
 
-/// The surroundings of a coordinator.
 pub trait CoordinatorShell {
     /// Why the test world stops.
     type Error;
@@ -107,7 +105,7 @@ pub trait CoordinatorShell {
         Ok(())
     }
 
-    /// Carries out effects until one fails.
+    /// Executes effects until one fails.
     fn carry_out(
         &mut self,
         effects: impl IntoIterator<Item = CoordinatorEffect>,
@@ -147,8 +145,7 @@ pub trait CoordinatorShell {
     }
 }
 
-/// The document of a request, out of those that were handed in: what a signature covers, by
-/// commitment.
+/// The bytes to sign for a request, from those that were submitted, by commitment.
 pub fn document_of(
     state: &IvnState,
     documents: &BTreeMap<Digest, Vec<u8>>,
@@ -159,7 +156,7 @@ pub fn document_of(
     Some(Document { commitment, to_be_signed })
 }
 
-/// Takes out of `deadlines` those that have come.
+/// Removes the deadlines that have passed from `deadlines`, and returns them.
 pub fn due<Deadline: Ord>(
     deadlines: &mut BTreeMap<Deadline, Timestamp>,
     now: Timestamp,

@@ -1,4 +1,4 @@
-//! Signatures in a [`TestLog`]: real shares of real keys, with the records that signers leave.
+//! Signatures in a [`TestLog`]: real shares of real keys, with the records of the signers.
 
 use std::collections::BTreeMap;
 
@@ -13,18 +13,16 @@ use crate::signing::{SignedPart, SigningSession, Subject};
 use crate::state::{Event, Refusal};
 
 impl TestLog {
-    /// Ada and ben sign the activation record.
     pub fn activation_signature(&mut self) -> Base64 {
         self.activation_signed_by(&["ada", "ben"])
     }
 
-    /// These sign the activation record.
     pub fn activation_signed_by(&mut self, signers: &[&str]) -> Base64 {
         let (record, _) = self.group().activation(self.state.ivn()).unwrap();
         self.signed_by(signers, &record.to_be_signed())
     }
 
-    /// These sign with the new shares that the running session has made.
+    /// Signs with the new shares of the running session.
     pub fn signed_by(&mut self, signers: &[&str], message: &[u8]) -> Base64 {
         let public = self.ceremony().board.outcome().unwrap().clone();
         let (mut nonces, mut commitments, mut shares) =
@@ -43,12 +41,11 @@ impl TestLog {
         Base64(signature.to_bytes().to_vec())
     }
 
-    /// A copy of a member's share of the key.
     pub fn package_of(&self, account: &str) -> KeyPackage {
         KeyPackage::from_bytes(&self.packages[&name(account)].to_bytes()).unwrap()
     }
 
-    /// Fresh commitments of a member, signed for a session.
+    /// New commitments of a member, signed for a session.
     pub fn commitments_of(
         &mut self,
         account: &str,
@@ -65,7 +62,7 @@ impl TestLog {
         context.sign_commitments(&name(account), &self.secrets(account).identity, &commitments)
     }
 
-    /// What these signers would leave as evidence of having signed b"document" in this session.
+    /// The records of these signers when they sign b"document" in this session.
     pub fn records(
         &mut self,
         signers: &[&str],
@@ -75,7 +72,7 @@ impl TestLog {
         self.records_over(signers, session, subject, b"document")
     }
 
-    /// The same of any message.
+    /// The same for any message.
     pub fn records_over(
         &mut self,
         signers: &[&str],
@@ -115,7 +112,7 @@ impl TestLog {
         records
     }
 
-    /// These sign a request, in a session of this number.
+    /// Signs a request in a session of this number.
     pub fn signs(
         &mut self,
         request: EntryId,
@@ -132,7 +129,7 @@ impl TestLog {
         Base64(self.signature.clone())
     }
 
-    /// The same with another point in it: to tell them apart takes the document.
+    /// The same with a different point, which only a reader with the document can distinguish.
     pub fn false_signature(&self) -> Base64 {
         let mut signature = self.signature();
         signature.0[0] ^= 1;

@@ -1,4 +1,4 @@
-//! Whole stretches of a [`TestLog`] in one call each.
+//! Several steps of a [`TestLog`] in one call.
 
 use super::log::{TestLog, name};
 use crate::entry::{Author, Body, Entry, GroupDefinition, Request, Role};
@@ -6,9 +6,9 @@ use crate::identity::AccountKeys;
 use crate::names::{COORDINATOR, Digest, EntryId, SessionId};
 use crate::signing::Subject;
 
-/// A story in a few lines: each step must be admissible, and takes a millisecond.
+/// Each step must be admissible, and takes a millisecond.
 impl TestLog {
-    /// The members ada, ben and cyd, whose nodes run, and nobody else.
+    /// The members ada, ben and cyd with running nodes.
     pub fn of_three() -> Self {
         Self::founded().with_newcomers()
     }
@@ -25,15 +25,15 @@ impl TestLog {
         self
     }
 
-    /// [`Self::of_three`] with their group, two of whom sign, and its key.
+    /// [`Self::of_three`] with their group, in which two sign, and its key.
     pub fn with_key() -> Self {
         let mut log = Self::of_three();
         log.makes_key(&["ada", "ben", "cyd"]);
         log
     }
 
-    /// As [`Self::with_key`]; ada asks to sign `message`, ben consents, both sign. Returns the
-    /// request.
+    /// [`Self::with_key`] with a request of ada to sign `message` that ben approves and both sign.
+    /// Returns the request.
     pub fn with_signature(document: Digest, message: &[u8]) -> (Self, EntryId) {
         let mut log = Self::with_key();
         let request = log.asks("ada", document);
@@ -53,20 +53,19 @@ impl TestLog {
         Entry::sign(statement, &[&self.coordinator]).unwrap()
     }
 
-    /// Signs and enters a statement of an account or of the coordinator.
     pub fn by(&mut self, author: &str, body: Body) -> EntryId {
         let entry = self.signed(author, body);
         self.enter(&entry).unwrap();
         entry.id()
     }
 
-    /// Invites and admits a member, whose node starts.
+    /// Invites and admits a member, and starts its node.
     pub fn newcomer(&mut self, account: &str) {
         let keys = self.secrets(account).public();
         self.newcomer_with(account, keys);
     }
 
-    /// The same, but the account states that it has these keys.
+    /// The same with these keys.
     pub fn newcomer_with(&mut self, account: &str, keys: AccountKeys) {
         self.wait(1);
         self.invite(account, Role::Member);
@@ -77,7 +76,7 @@ impl TestLog {
         self.runs_node(account);
     }
 
-    /// Defines a group that all its members accept.
+    /// Defines a group, which all its members accept.
     pub fn establishes(&mut self, definition: GroupDefinition) {
         let (group, members) = (definition.name.clone(), definition.members.clone());
         let definition = self.by("ada", Body::GroupDefined(definition));
@@ -94,7 +93,7 @@ impl TestLog {
         session
     }
 
-    /// The group `board` of these members is established, and makes its key; two sign.
+    /// Defines the group `board` of these members, two of whom sign, and makes its key.
     pub fn makes_key(&mut self, members: &[&str]) {
         self.establishes(self.board_of(members, 2));
         let session = self.begins("board", 1);
@@ -104,13 +103,12 @@ impl TestLog {
         self.by(COORDINATOR, Body::EpochStarted { session, signature });
     }
 
-    /// An account asks the group to sign a document.
     pub fn asks(&mut self, requester: &str, document: Digest) -> EntryId {
         let request = Request { document, ..self.request() };
         self.by(requester, Body::Request(request))
     }
 
-    /// These sign `message` for a request; returns the statement that logs it.
+    /// Signs `message` for a request. Returns the statement that logs the signature.
     pub fn signature_over(&mut self, request: EntryId, signers: &[&str], message: &[u8]) -> Body {
         let session = SessionId::new(*self.random().as_bytes());
         let subject = Subject::Request { request };

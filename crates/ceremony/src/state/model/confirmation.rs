@@ -11,26 +11,27 @@
 //! each majority is 3 members:
 //!
 //! ```text
-//! entry                             checkpoint  cosigned by           final?
-//!  41 group-change by cyd           size 50     ada ben cyd           yes: the change is not in force
-//!  58 epoch-started                 size 59     cyd dan eve           no: ada and ben may not have seen it
-//!                                   size 59     ada ben cyd dan eve   yes: both majorities
-//!  59 change-confirmed by ada ben   size 60     cyd dan eve           yes: entry 59 contains the others
+//! entry                            checkpoint  cosigned by          final?
+//!  41 group-change by cyd          size 50     ada ben cyd          yes: no change is in force
+//!  58 epoch-started                size 59     cyd dan eve          no: ada and ben may not know it
+//!                                  size 59     ada ben cyd dan eve  yes: both majorities
+//!  59 change-confirmed by ada ben  size 60     cyd dan eve          yes: entry 59 proves the others
 //!     cyd, with their checkpoint
 //! ```
 //!
 //! - Upon a new epoch with different members, different min_signers or a member with keys from an
-//!   admin, and upon a repair for such a member: record a [`Confirmation`] with the previous members.
+//!   admin, and upon a repair for such a member: record a [`Confirmation`] with the previous
+//!   members.
 //! - Upon new keys that an account gives itself: its new cosigner key counts from the next size on.
 //! - Upon a cosignature: if enough previous members cosigned a checkpoint that includes the change,
 //!   the coordinator appends `change-confirmed`, because members that left may soon have no node.
 //! - Upon `change-confirmed`: verify the cosignatures and note the confirmation. Nodes and auditors
 //!   also compare the checkpoint with their own tree.
 //!
-//! A log is **final** for a group if its checkpoint has the cosignatures of a majority of the members,
-//! and each confirmation either is in the log or has enough cosignatures on that checkpoint. Nothing
-//! waits for a confirmation: a group that lost a member permanently continues, but is never final
-//! again, because nobody can prove that all previous members saw the change.
+//! A log is **final** for a group if its checkpoint has the cosignatures of a majority of the
+//! members, and each confirmation either is in the log or has enough cosignatures on that
+//! checkpoint. Nothing waits for a confirmation: a group that lost a member permanently continues,
+//! but is never final again, because nobody can prove that all previous members saw the change.
 
 use std::collections::BTreeMap;
 
@@ -58,8 +59,9 @@ pub struct Confirmation {
     pub confirmed: Option<u64>,
 }
 
-/// The cosigner keys of a previous member, each with the size of the tree from which it counts. Keys
-/// that an admin gives the account later prove nothing about what the member saw, and are left out.
+/// The cosigner keys of a previous member, each with the size of the tree from which it counts.
+/// Keys that an admin gives the account later prove nothing about what the member saw, and are left
+/// out.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CosignerKeys(Vec<(u64, PublicKey)>);
 
@@ -103,8 +105,8 @@ impl Confirmation {
         self.confirmed.is_none() && self.index < size
     }
 
-    /// The checkpoint with exactly as many cosignatures of previous members as are needed; `None` if
-    /// it has too few, or if these would not fit into an entry.
+    /// The checkpoint with exactly as many cosignatures of previous members as are needed; `None`
+    /// if it has too few, or if these would not fit into an entry.
     pub fn excerpt(&self, origin: &str, checkpoint: &VerifiedCheckpoint) -> Option<String> {
         let note = checkpoint.to_string();
         let (text, lines) = note.split_once("\n\n")?;

@@ -78,8 +78,8 @@ impl IvnState {
         }
     }
 
-    /// The coordinator proves that the previous members cosigned a log with the change. Only nodes and
-    /// auditors check that it is this log, because the fold does not know the tree.
+    /// The coordinator proves that the previous members cosigned a log with the change. Only nodes
+    /// and auditors check that it is this log, because the fold does not know the tree.
     pub(in crate::state) fn change_confirmed(
         &mut self,
         name: &GroupName,
