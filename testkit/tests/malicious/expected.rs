@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use quorate_ceremony::audit::{AuditReport, SessionOutcome, SessionReport, Standing};
+use quorate_ceremony::audit::{AuditReport, SessionOutcome, SessionReport};
 use quorate_ceremony::names::AccountName;
+use quorate_ceremony::state::RequestStage;
 use quorate_testkit::Scenario;
 use quorate_testkit::catalogue::{self, Named, Outcome, is_like};
 
@@ -88,5 +89,5 @@ impl Ends {
 
 /// Returns how many requests are signed.
 pub(crate) fn signed(report: &AuditReport) -> usize {
-    report.requests.iter().filter(|request| request.standing == Standing::Signed).count()
+    report.requests.iter().filter(|request| request.standing == RequestStage::Signed).count()
 }

@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quorate_ceremony::audit::{AuditReport, SessionOutcome, SignatureReport, Standing, Verdict};
+use quorate_ceremony::audit::{AuditReport, SessionOutcome, SignatureReport, Verdict};
+use quorate_ceremony::state::RequestStage;
 use quorate_testkit::catalogue::{ATTACKS, Outcome, Row, troubled};
 use quorate_testkit::invariants::Invariant;
 use quorate_testkit::{
@@ -46,8 +47,8 @@ fn signs_what_was_approved(report: &AuditReport) {
         .filter(|request| request.requester.as_str() == "ada")
         .map(|request| &request.standing)
         .collect();
-    let count = |standing: Standing| standings.iter().filter(|s| ***s == standing).count();
-    assert_eq!((count(Standing::Signed), count(Standing::Open)), (2, 1), "{standings:?}");
+    let count = |standing: RequestStage| standings.iter().filter(|s| ***s == standing).count();
+    assert_eq!((count(RequestStage::Signed), count(RequestStage::Open)), (2, 1), "{standings:?}");
 }
 
 /// Returns what differs, if a run did not have this outcome.

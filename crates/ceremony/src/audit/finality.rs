@@ -11,10 +11,10 @@ use super::fault::Fault;
 use super::replay::{Anchor, Auditor};
 use super::report::{
     AccountReport, AuditReport, CheckpointReport, ConfirmationReport, GroupReport, RequestReport,
-    Standing, Verdict,
+    Verdict,
 };
 use crate::names::{AccountName, Timestamp};
-use crate::state::{Confirmation, Group, RequestState, Status};
+use crate::state::{Confirmation, Group, RequestState};
 
 impl Auditor {
     /// Checks the checkpoint and makes the report.
@@ -184,20 +184,12 @@ fn verdict(faults: &[Fault], groups: &[GroupReport]) -> Verdict {
 }
 
 fn request_report(request: &RequestState, now: Timestamp) -> RequestReport {
-    let standing = match &request.status {
-        Status::Refused(refused) => Standing::Refused { refused: refused.clone() },
-        Status::Open | Status::Approved if request.lapsed(now) => Standing::Lapsed,
-        Status::Open => Standing::Open,
-        Status::Approved => Standing::Approved,
-        Status::Rejected => Standing::Rejected,
-        Status::Signed { .. } => Standing::Signed,
-    };
     RequestReport {
         id: request.id,
         index: request.index,
         requester: request.requester.clone(),
         group: request.request.group.clone(),
-        standing,
+        standing: request.stage(now),
         approvals: request.approvals.clone(),
         refusals: request.refusals.clone(),
     }

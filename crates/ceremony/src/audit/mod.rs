@@ -27,5 +27,5 @@ pub use fault::{Fault, SignatureFault};
 pub use replay::{Anchor, NoIvn, log_key, replay};
 pub use report::{
     AccountReport, AuditReport, Check, CheckpointReport, ConfirmationReport, GroupReport,
-    RequestReport, ReusedNonces, SessionOutcome, SessionReport, SignatureReport, Standing, Verdict,
+    RequestReport, ReusedNonces, SessionOutcome, SessionReport, SignatureReport, Verdict,
 };

@@ -12,7 +12,7 @@ use crate::document::NotChecked;
 use crate::entry::{AbortReason, Role};
 use crate::identity::AccountKeys;
 use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
-use crate::state::{PastChange, PastEpoch, Refused};
+use crate::state::{PastChange, PastEpoch, RequestStage};
 
 /// The true contents of a log, recomputed from the entries.
 ///
@@ -184,22 +184,10 @@ pub struct RequestReport {
     pub index: u64,
     pub requester: AccountName,
     pub group: GroupName,
-    pub standing: Standing,
+    /// At the log's own time.
+    pub standing: RequestStage,
     pub approvals: BTreeSet<AccountName>,
     pub refusals: BTreeMap<AccountName, String>,
-}
-
-/// The status of a request at the log's own time.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-#[serde(tag = "is", rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Standing {
-    Refused { refused: Refused },
-    Open,
-    Approved,
-    Rejected,
-    Lapsed,
-    Signed,
 }
 
 #[derive(Clone, Debug, Serialize)]

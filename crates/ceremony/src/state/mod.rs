@@ -32,7 +32,7 @@ pub use model::confirmation::{Confirmation, CosignerKeys};
 pub use model::group::{Group, MOST_SIGNERS};
 pub use model::key::{GroupKey, HEALTHY_FOR, Health, PastEpoch, Unable, possession_context};
 pub use model::plan::{SessionBoard, SessionPlan};
-pub use model::request::{Refused, RequestState, Status};
+pub use model::request::{Refused, RequestStage, RequestState, Status};
 pub use model::roster::Account;
 use model::roster::{Decision, Invited, check_deployment};
 pub use model::session::{ActivationRecord, PastSession, Session, SessionPhase};

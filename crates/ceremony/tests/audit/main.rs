@@ -11,12 +11,13 @@ mod entries;
 mod signatures;
 
 use quorate_ceremony::audit::{
-    Anchor, AuditReport, Check, Fault, SessionOutcome, Standing, Verdict, log_key, replay,
+    Anchor, AuditReport, Check, Fault, SessionOutcome, Verdict, log_key, replay,
 };
 use quorate_ceremony::document::{Documents, NoDocuments, NotChecked};
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::{AbortReason, Body, Entry, Request};
 use quorate_ceremony::names::{COORDINATOR, Digest, EntryId, IvnId};
+use quorate_ceremony::state::RequestStage;
 use quorate_ceremony::test_world::{TestLog, name};
 use quorate_log::checkpoint::SignedCheckpoint;
 
@@ -80,7 +81,7 @@ fn the_report_of_a_genuine_log_contains_everything() {
     assert_eq!(session.certified_by, [name("ada"), name("ben"), name("cyd")]);
     assert!(matches!(session.outcome, SessionOutcome::Key { index, .. } if index == key.index));
 
-    assert_eq!(report.requests[0].standing, Standing::Signed);
+    assert_eq!(report.requests[0].standing, RequestStage::Signed);
     let [signature] = report.signatures.as_slice() else { panic!("{:?}", report.signatures) };
     assert_eq!((signature.request, signature.late), (request, false));
     assert!(signature.request_index < signature.index);
@@ -99,7 +100,7 @@ fn an_undecided_request_is_reported_as_lapsed() {
     log.now = expires_at;
     log.newcomer("tom");
     assert!(log.state.time() > expires_at);
-    assert_eq!(audit(&log).requests[0].standing, Standing::Lapsed);
+    assert_eq!(audit(&log).requests[0].standing, RequestStage::Expired);
 }
 
 #[test]
@@ -185,11 +186,11 @@ fn every_standing_of_a_request_is_told_apart() {
         matches!(
             standings.as_slice(),
             [
-                Standing::Signed,
-                Standing::Refused { .. },
-                Standing::Open,
-                Standing::Rejected,
-                Standing::Approved
+                RequestStage::Signed,
+                RequestStage::Refused { .. },
+                RequestStage::Open,
+                RequestStage::Rejected,
+                RequestStage::Approved
             ]
         ),
         "{standings:?}"

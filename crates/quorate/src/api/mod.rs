@@ -1,7 +1,6 @@
 //! Questions and orders to a node, and its answers: data only, no transport.
 
 mod account;
-mod blocked;
 mod code;
 mod group;
 mod problem;
@@ -12,11 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::Body;
 use quorate_ceremony::names::{AccountName, Digest, DocumentType, EntryId, GroupName, Timestamp};
-use quorate_ceremony::state::{PastChange, Refused};
+use quorate_ceremony::state::PastChange;
 use serde::{Deserialize, Serialize};
 
 pub use account::{AccountView, InvitedView, MembershipView, Standing};
-pub use blocked::BlockedView;
 pub use code::{Code, Exit};
 pub use group::{
     ChangeView, GroupStage, GroupView, MemberView, RefreshView, SessionView, Share, SigningStage,
@@ -24,7 +22,8 @@ pub use group::{
 };
 pub use problem::{HttpProblem, PROBLEM_TYPE, Problem};
 pub use quorate_ceremony::node::{Command, Proposal};
-pub use status::{StatusView, TroubleKind, TroubleView};
+pub use quorate_ceremony::state::RequestStage;
+pub use status::{BlockedView, StatusView, TroubleKind, TroubleView};
 
 /// A question or an order to a node.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -188,8 +187,6 @@ pub struct RequestView {
     pub signature_index: Option<u64>,
     /// The members whose shares made the signature.
     pub signers: Vec<AccountName>,
-    /// Why the request was rejected by rule.
-    pub refused: Option<Refused>,
     /// What the signature of an approved request waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waits: Option<SigningWait>,
@@ -204,31 +201,6 @@ pub struct SigningWait {
     /// The shares of the members that approved.
     pub shares: Vec<(AccountName, Share)>,
     pub online: BTreeSet<AccountName>,
-}
-
-/// The state of a request.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RequestStage {
-    /// By rule, not by members.
-    Refused,
-    Open,
-    /// It has its approvals and waits for nodes to make the signature.
-    Approved,
-    /// By members.
-    Rejected,
-    Expired,
-    Signed,
-}
-
-impl RequestStage {
-    /// Whether the state of the request will not change again.
-    pub fn is_final(self) -> bool {
-        match self {
-            Self::Open | Self::Approved => false,
-            Self::Refused | Self::Rejected | Self::Expired | Self::Signed => true,
-        }
-    }
 }
 
 /// An entry of the log.

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_ceremony::entry::Role;
 use quorate_ceremony::names::{AccountName, IvnId, Timestamp};
-use quorate_ceremony::node::{Contradiction, Node};
+use quorate_ceremony::state::Refusal;
 use serde::{Deserialize, Serialize};
 
-use super::{BlockedView, GroupView};
+use super::GroupView;
 
 /// The state of a node and its IVN.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -47,7 +47,7 @@ pub struct StatusView {
     pub now: Timestamp,
 }
 
-/// [`Contradiction`], as data.
+/// A [`Contradiction`](quorate_ceremony::node::Contradiction), as data.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct TroubleView {
     pub kind: TroubleKind,
@@ -69,19 +69,14 @@ pub enum TroubleKind {
     Behind { size: u64 },
 }
 
-impl TroubleView {
-    pub(crate) fn of(node: &Node) -> Option<Self> {
-        let (kind, checkpoints) = match node.trouble()? {
-            Contradiction::Misbehaviour(proved) => {
-                (TroubleKind::Misbehaviour(proved.to_string()), None)
-            }
-            Contradiction::Unexplained { ours, theirs } => {
-                (TroubleKind::Unexplained, ours.clone().map(|ours| (ours, theirs.clone())))
-            }
-            Contradiction::Behind { size } => (TroubleKind::Behind { size: *size }, None),
-        };
-        let proof =
-            node.misbehaviour().and_then(|proof| serde_json::from_str(&proof.to_json()).ok());
-        Some(Self { kind, checkpoints, proof })
-    }
+/// What keeps a node from acting for its account.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BlockedView {
+    /// The log shows that the account may not act, or has new keys.
+    Account(Refusal),
+    /// The coordinator's message, for a reason that this node's log does not show.
+    Coordinator(String),
+    /// Two copies of the node run.
+    Duplicated,
 }

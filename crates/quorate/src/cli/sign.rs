@@ -182,14 +182,14 @@ pub(super) fn ending(format: Format) -> &'static str {
 
 /// Returns the request, or an error if it will never be signed.
 pub(super) fn decided(request: RequestView) -> Result<RequestView, Problem> {
-    let code = match request.state {
+    let code = match &request.state {
         RequestStage::Open | RequestStage::Approved | RequestStage::Signed => return Ok(request),
-        RequestStage::Refused => Code::NotAllowed,
+        RequestStage::Refused { .. } => Code::NotAllowed,
         RequestStage::Rejected | RequestStage::Expired => Code::Rejected,
     };
-    let message = match &request.refused {
-        Some(refused) => refused.to_string(),
-        None => clause(&request_sentence(&request)).to_owned(),
+    let message = match &request.state {
+        RequestStage::Refused { refused } => refused.to_string(),
+        _ => clause(&request_sentence(&request)).to_owned(),
     };
     Err(Problem::new(code, message)
         .hint(format!("the log has it: quorate request show {}", request.id.short())))

@@ -3,12 +3,10 @@
 use quorate_ceremony::effect::CommandError;
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::Entry;
-use quorate_ceremony::names::Timestamp;
 use quorate_ceremony::node::Node;
 use quorate_ceremony::state::refusal::Requests;
 use quorate_ceremony::state::{IvnState, PastChange, Refusal, RequestState};
 use quorate_log::checkpoint::SignedCheckpoint;
-use quorate_log::key::LogVerifier;
 use quorate_log::leaf_hash;
 use quorate_log::proof::InclusionProof;
 use quorate_log::tlog_proof::TlogProof;
@@ -16,7 +14,7 @@ use quorate_log::tree::MemoryTree;
 
 use super::hub::Hub;
 use super::view;
-use crate::api::{Answer, BlockedView, Code, EntryView, Problem, StatusView, TroubleView};
+use crate::api::{Answer, BlockedView, Code, EntryView, Problem};
 
 /// The fewest hex digits that select a request.
 const SHORTEST_ID: usize = 4;
@@ -41,11 +39,11 @@ pub(crate) fn problem(error: &CommandError) -> Problem {
 /// Like [`problem`], but explains a missing connection if the coordinator rejects this node.
 pub(crate) fn told(error: &CommandError, node: &Node, hub: &Hub) -> Problem {
     let blocked = match error {
-        CommandError::Unreachable => BlockedView::of(node, hub.outage.borrow().as_ref()),
+        CommandError::Unreachable => view::blocked(node, hub.outage.borrow().as_ref()),
         _ => None,
     };
     if let Some(blocked) = blocked {
-        return blocked.into();
+        return blocked_problem(blocked);
     }
     let about_change = match error {
         CommandError::Refusal(Refusal::Requests(Requests::RequestOver { request })) => {
@@ -56,6 +54,22 @@ pub(crate) fn told(error: &CommandError, node: &Node, hub: &Hub) -> Problem {
     match about_change {
         Some(group) => problem(error).hint(format!("quorate group show {}", group.definition.name)),
         None => problem(error),
+    }
+}
+
+/// Explains why a command was not carried out without a connection.
+fn blocked_problem(blocked: BlockedView) -> Problem {
+    match blocked {
+        BlockedView::Account(why) => {
+            let message = format!("this node may not connect: {why}");
+            Problem::new(Code::Blocked(why), message)
+        }
+        BlockedView::Coordinator(message) => {
+            Problem::new(Code::Unwanted, format!("the coordinator refuses this node: {message}"))
+        }
+        BlockedView::Duplicated => {
+            Problem::new(Code::Duplicated, "two copies of this node run, and neither signs")
+        }
     }
 }
 
@@ -107,46 +121,6 @@ fn usize_of(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-/// Describes the node and its IVN.
-pub(crate) fn status(
-    node: &Node,
-    hub: String,
-    outage: Option<&Problem>,
-    now: Timestamp,
-) -> StatusView {
-    let state = node.state();
-    let inbox = node.inbox(now).len() + node.changes_to_decide(now).len();
-    let roles = state.account(node.account()).map(|account| account.roles.clone());
-    StatusView {
-        account: node.account().clone(),
-        roles: roles.unwrap_or_default(),
-        removed: state.former_accounts().contains_key(node.account()),
-        ivn: state.ivn(),
-        ivn_name: state.genesis().name.clone(),
-        hub,
-        connected: node.connected(),
-        log_size: state.size(),
-        log_key: log_verifier(state).map(|verifier| verifier.to_string()).unwrap_or_default(),
-        online: node.online().clone(),
-        accounts: state
-            .accounts()
-            .iter()
-            .map(|(name, account)| (name.clone(), account.roles.clone()))
-            .collect(),
-        clock_lead: node.clock_lead(),
-        trouble: TroubleView::of(node),
-        hindrance: BlockedView::of(node, outage),
-        groups: state.groups().values().map(|group| view::group(node, group, now)).collect(),
-        inbox,
-        unsent: node.unsent(),
-        now,
-    }
-}
-
-fn log_verifier(state: &IvnState) -> Option<LogVerifier> {
-    LogVerifier::new(state.origin().parse().ok()?, &state.genesis().log_key.0).ok()
-}
-
 /// Proves that entry `index` is in the log, under a checkpoint from the coordinator. It must belong
 /// to the tree that this node verified itself.
 pub(crate) fn prove(
@@ -160,7 +134,7 @@ pub(crate) fn prove(
         let message = format!("the log has {} entries; there is no entry {index}", stored.len());
         Problem::new(Code::Failed, message)
     })?;
-    let verifier = log_verifier(state).ok_or_else(bug)?;
+    let verifier = view::log_verifier(state).ok_or_else(bug)?;
     let checkpoint = checkpoint.ok_or_else(|| problem(&CommandError::Unreachable))?;
     let checkpoint = checkpoint
         .parse::<SignedCheckpoint>()

@@ -2,10 +2,11 @@
 
 use quorate_ceremony::audit::{
     AuditReport, Blame, Check, ConfirmationReport, Fault, GroupReport, ReusedNonces,
-    SessionOutcome, SignatureReport, Standing, Verdict,
+    SessionOutcome, SignatureReport, Verdict,
 };
 use quorate_ceremony::document::NotChecked;
 use quorate_ceremony::entry::AbortReason;
+use quorate_ceremony::state::RequestStage;
 use quorate_protocol::keyshare;
 
 use super::text::{list, plural};
@@ -195,7 +196,7 @@ fn group_lines(group: &GroupReport, page: &mut Page) {
 }
 
 fn requests(report: &AuditReport, page: &mut Page) {
-    let standing = |wanted: &dyn Fn(&Standing) -> bool| {
+    let standing = |wanted: &dyn Fn(&RequestStage) -> bool| {
         report.requests.iter().filter(|request| wanted(&request.standing)).count()
     };
     page.say(
@@ -203,12 +204,12 @@ fn requests(report: &AuditReport, page: &mut Page) {
         &format!(
             "{}: {} signed, {} approved, {} open, {} rejected, {} lapsed, {} refused by rule.",
             plural(report.requests.len(), "request", "requests"),
-            standing(&|s| matches!(s, Standing::Signed)),
-            standing(&|s| matches!(s, Standing::Approved)),
-            standing(&|s| matches!(s, Standing::Open)),
-            standing(&|s| matches!(s, Standing::Rejected)),
-            standing(&|s| matches!(s, Standing::Lapsed)),
-            standing(&|s| matches!(s, Standing::Refused { .. })),
+            standing(&|s| matches!(s, RequestStage::Signed)),
+            standing(&|s| matches!(s, RequestStage::Approved)),
+            standing(&|s| matches!(s, RequestStage::Open)),
+            standing(&|s| matches!(s, RequestStage::Rejected)),
+            standing(&|s| matches!(s, RequestStage::Expired)),
+            standing(&|s| matches!(s, RequestStage::Refused { .. })),
         ),
     );
 }

@@ -12,7 +12,9 @@ use super::group::{change_end, group_advice, group_sentence, is_done, proposed};
 use super::request::request_sentence;
 use super::share::{hindered, share_state, shares};
 use super::status::{blocked_advice, blocked_sentence, status_sentence, trouble_sentence};
-use crate::api::{AccountView, ChangeView, EntryView, GroupView, RequestView, Share, StatusView};
+use crate::api::{
+    AccountView, ChangeView, EntryView, GroupView, RequestStage, RequestView, Share, StatusView,
+};
 
 fn with<const N: usize>(view: &impl Serialize, members: [(&str, Value); N]) -> Value {
     let mut value = serde_json::to_value(view).unwrap_or_default();
@@ -76,8 +78,19 @@ pub(crate) fn change(view: &ChangeView) -> Value {
 }
 
 pub(crate) fn request(view: &RequestView) -> Value {
-    let refused = view.refused.as_ref().map(ToString::to_string);
-    with(view, [("sentence", request_sentence(view).into()), ("refused", refused.into())])
+    let (state, refused) = match &view.state {
+        RequestStage::Refused { refused } => ("refused", Some(refused.to_string())),
+        RequestStage::Open => ("open", None),
+        RequestStage::Approved => ("approved", None),
+        RequestStage::Rejected => ("rejected", None),
+        RequestStage::Expired => ("expired", None),
+        RequestStage::Signed => ("signed", None),
+    };
+    let sentence = request_sentence(view);
+    with(
+        view,
+        [("sentence", sentence.into()), ("state", state.into()), ("refused", refused.into())],
+    )
 }
 
 pub(crate) fn account(view: &AccountView) -> Value {

@@ -9,11 +9,8 @@ use crate::api::{RequestStage, RequestView};
 
 /// Describes where a request stands, who is missing, and what happens next.
 pub(crate) fn request_sentence(view: &RequestView) -> String {
-    match view.state {
-        RequestStage::Refused => match &view.refused {
-            Some(refused) => format!("Refused: {refused}."),
-            None => "Refused.".to_owned(),
-        },
+    match &view.state {
+        RequestStage::Refused { refused } => format!("Refused: {refused}."),
         RequestStage::Signed => format!("Signed, with the shares of {}.", list(&view.signers)),
         RequestStage::Expired => format!(
             "Expired with {} of {} approvals; ask again if it is still wanted.",
@@ -38,16 +35,16 @@ pub(crate) fn request_sentence(view: &RequestView) -> String {
     }
 }
 
-pub(crate) fn request_tone(stage: RequestStage) -> Tone {
+pub(crate) fn request_tone(stage: &RequestStage) -> Tone {
     match stage {
         RequestStage::Signed => Tone::Good,
         RequestStage::Open | RequestStage::Approved => Tone::Warn,
-        RequestStage::Refused | RequestStage::Rejected | RequestStage::Expired => Tone::Bad,
+        RequestStage::Refused { .. } | RequestStage::Rejected | RequestStage::Expired => Tone::Bad,
     }
 }
 
 pub(crate) fn request(page: &mut Page, view: &RequestView, now: Timestamp) {
-    page.verdict(request_tone(view.state), request_sentence(view));
+    page.verdict(request_tone(&view.state), request_sentence(view));
     request_details(page, view, now);
 }
 
@@ -109,7 +106,7 @@ pub(crate) fn request_in_list(page: &mut Page, view: &RequestView, now: Timestam
     let file = view.file_name.as_deref().unwrap_or("a document");
     let kind = view.document_type.as_ref().map(|kind| format!(" ({kind})")).unwrap_or_default();
     page.verdict(
-        request_tone(view.state),
+        request_tone(&view.state),
         format!("{}  {file}{kind}, {} asks {}", view.id.short(), view.requester, view.group),
     );
     let lapses = match view.state.is_final() {

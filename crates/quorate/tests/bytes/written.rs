@@ -418,13 +418,13 @@ fn answers() -> Vec<serde_json::Value> {
         "verifying_key": key, "epoch": 1, "attempts": 2, "dkg_ms": 12,
     });
     let request = json!({
-        "id": story.request, "index": 30, "state": "signed", "requester": "ada",
+        "id": story.request, "index": 30, "state": {"is": "signed"}, "requester": "ada",
         "group": "board", "document_type": null, "format": "ssh", "namespace": "file",
         "document": targets::story::document().commitment, "file_name": "contract.txt", "file_size": 11,
         "file_sha256": hex::encode(Sha256::digest(targets::story::DOCUMENT)), "at": 1, "expires_at": 2,
         "approvals_required": 2, "approvals": ["ada", "ben"], "refusals": {"cyd": "not before Friday"},
         "undecided": [], "verifying_key": key, "signature": hex::encode(story.signature),
-        "signature_index": 34, "signers": ["ada", "ben"], "refused": null,
+        "signature_index": 34, "signers": ["ada", "ben"],
     });
     let status = json!({
         "answer": "status", "account": "ada", "roles": ["admin", "member"], "ivn": story.ivn,

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use quorate::render::audit::lines;
 use quorate_ceremony::audit::{
     Anchor, AuditReport, Blame, Check, ConfirmationReport, Fault, ReusedNonces, SessionOutcome,
-    SignatureFault, Standing, Verdict, replay,
+    SignatureFault, Verdict, replay,
 };
 use quorate_ceremony::document::{Documents, NotChecked};
 use quorate_ceremony::entry::{AbortReason, Request};
 use quorate_ceremony::names::EntryId;
-use quorate_ceremony::state::Refused;
+use quorate_ceremony::state::{Refused, RequestStage};
 use quorate_protocol::{Identifier, keyshare};
 
 use super::{EVERYBODY, signed_log};
@@ -111,10 +111,12 @@ fn the_first_twenty_faults_are_listed_and_the_others_counted() {
 fn every_standing_of_a_request_is_counted() {
     let report = report_with(|report| {
         let signed = report.requests[0].clone();
-        let refused = Standing::Refused {
+        let refused = RequestStage::Refused {
             refused: Refused::NotAuthorized { requester: name("tom"), group: signed.group.clone() },
         };
-        for standing in [refused, Standing::Open, Standing::Rejected, Standing::Approved] {
+        for standing in
+            [refused, RequestStage::Open, RequestStage::Rejected, RequestStage::Approved]
+        {
             let mut request = signed.clone();
             request.standing = standing;
             report.requests.push(request);

@@ -53,6 +53,31 @@ pub enum Status {
     },
 }
 
+/// Where a request stands at a certain time, without the details of [`Status`].
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum RequestStage {
+    /// Refused by rule.
+    Refused {
+        refused: Refused,
+    },
+    Open,
+    Approved,
+    Rejected,
+    /// Not decided in time.
+    #[serde(rename = "lapsed")]
+    Expired,
+    Signed,
+}
+
+impl RequestStage {
+    /// Whether nothing more happens to the request.
+    pub fn is_final(&self) -> bool {
+        !matches!(self, Self::Open | Self::Approved)
+    }
+}
+
 /// Why a request is refused by rule.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error, Deserialize, Serialize)]
 #[serde(tag = "why", rename_all = "kebab-case")]
@@ -69,6 +94,18 @@ impl RequestState {
     /// Whether the request has expired at `now` without a decision.
     pub fn lapsed(&self, now: Timestamp) -> bool {
         matches!(self.status, Status::Open | Status::Approved) && now > self.request.expires_at
+    }
+
+    /// Where the request stands at `now`.
+    pub fn stage(&self, now: Timestamp) -> RequestStage {
+        match &self.status {
+            _ if self.lapsed(now) => RequestStage::Expired,
+            Status::Refused(refused) => RequestStage::Refused { refused: refused.clone() },
+            Status::Open => RequestStage::Open,
+            Status::Approved => RequestStage::Approved,
+            Status::Rejected => RequestStage::Rejected,
+            Status::Signed { .. } => RequestStage::Signed,
+        }
     }
 
     /// Members that may still approve or reject: they have a vote that they have not used, and the

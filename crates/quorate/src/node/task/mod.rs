@@ -478,7 +478,7 @@ impl Task {
     }
 
     fn status(&self) -> crate::api::StatusView {
-        answer::status(&self.machine, self.hub.address(), self.hub.outage.borrow().as_ref(), now())
+        view::status(&self.machine, self.hub.address(), self.hub.outage.borrow().as_ref(), now())
     }
 }
 

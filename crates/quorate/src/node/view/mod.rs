@@ -3,6 +3,7 @@
 mod account;
 mod group;
 mod shares;
+mod status;
 
 use std::collections::BTreeSet;
 
@@ -17,6 +18,7 @@ use crate::store::documents::DocumentPackage;
 
 pub(crate) use self::account::accounts;
 pub(crate) use self::group::group;
+pub(crate) use self::status::{blocked, log_verifier, status};
 
 /// What this node knows about a document.
 #[derive(Clone, Debug)]
@@ -51,11 +53,10 @@ pub(crate) fn request(
         }
         _ => (None, None, Vec::new()),
     };
-    let stage = request_stage(state, now);
+    let stage = state.stage(now);
     RequestView {
         id: state.id,
         index: state.index,
-        state: stage,
         requester: state.requester.clone(),
         group: state.request.group.clone(),
         document_type: state.request.document_type.clone(),
@@ -77,10 +78,6 @@ pub(crate) fn request(
         signature,
         signature_index,
         signers,
-        refused: match &state.status {
-            Status::Refused(refused) => Some(refused.clone()),
-            _ => None,
-        },
         waits: group.filter(|_| stage == RequestStage::Approved).map(|group| {
             let shares = shares::shares(node, group, now).into_iter();
             let approving = shares.filter(|(name, _)| state.approvals.contains(*name));
@@ -91,24 +88,12 @@ pub(crate) fn request(
                 online: node.online().clone(),
             }
         }),
+        state: stage,
     }
 }
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn request_stage(state: &RequestState, now: Timestamp) -> RequestStage {
-    if state.lapsed(now) {
-        return RequestStage::Expired;
-    }
-    match state.status {
-        Status::Refused(_) => RequestStage::Refused,
-        Status::Open => RequestStage::Open,
-        Status::Approved => RequestStage::Approved,
-        Status::Rejected => RequestStage::Rejected,
-        Status::Signed { .. } => RequestStage::Signed,
-    }
 }
 
 pub(crate) fn entry(state: &IvnState, index: u64, entry: &Entry) -> EntryView {
