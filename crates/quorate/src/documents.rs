@@ -1,4 +1,4 @@
-//! Documents on their way to be signed: kept by commitment, prepared as their request says.
+//! Documents for signing: stored by commitment, and prepared as their request specifies.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,7 @@ use quorate_documents::{Format, Namespace, Output};
 
 use crate::store::documents::{DocumentError, DocumentPackage, Documents};
 
-/// How many bytes of the latest documents stay in memory.
+/// Bytes of the latest documents that stay in memory.
 const IN_MEMORY: usize = 64 << 20;
 
 /// Document packages on disk, the latest also in memory. Cheap to clone.
@@ -28,17 +28,17 @@ struct Latest {
 }
 
 impl Shelf {
-    /// A shelf over a directory; no package has more than `limit` bytes.
+    /// Creates a shelf over a directory. No package may have more than `limit` bytes.
     pub(crate) fn new(documents: Documents, limit: u64) -> Self {
         Self { documents, limit, latest: Arc::default() }
     }
 
-    /// The longest package that it takes, in bytes.
+    /// Returns the length of the longest accepted package, in bytes.
     pub(crate) fn limit(&self) -> u64 {
         self.limit
     }
 
-    /// Stores a package, durably.
+    /// Stores a package durably.
     pub(crate) async fn put(
         &self,
         commitment: Digest,
@@ -49,7 +49,7 @@ impl Shelf {
         Ok(())
     }
 
-    /// Keeps a copy of a package that can be had again elsewhere: at once in memory, on disk soon.
+    /// Keeps a copy of a package that can be downloaded again: in memory immediately, on disk soon.
     pub(crate) fn keep(&self, commitment: Digest, package: Arc<[u8]>) {
         self.remember(commitment, package.clone());
         let shelf = self.clone();
@@ -60,7 +60,7 @@ impl Shelf {
         });
     }
 
-    /// A package that was put in, or `None`.
+    /// Returns a stored package, or `None`.
     pub(crate) async fn get(&self, commitment: Digest) -> Result<Option<Arc<[u8]>>, DocumentError> {
         if let Some(package) = self.recall(commitment) {
             return Ok(Some(package));
@@ -93,9 +93,10 @@ impl Shelf {
     }
 }
 
-/// How a request wants its document signed.
+/// Returns how a request wants its document signed.
 ///
-/// `None` if this version does not know the format: then it can not say what a signature would cover.
+/// Returns `None` if this version does not know the format, because it cannot determine what a
+/// signature would cover.
 pub(crate) fn output(request: &Request) -> Option<Output> {
     let format: Format = request.format.parse().ok()?;
     let namespace = match &request.namespace {
@@ -105,8 +106,8 @@ pub(crate) fn output(request: &Request) -> Option<Output> {
     Output::new(format, namespace).ok()
 }
 
-/// A document package as a machine wants it: what it commits to, and what is to be signed. `None` also for a document that
-/// must not be signed in the format that is asked for.
+/// Prepares a document package for a state machine: the commitment and the bytes to sign. Returns
+/// `None` also for a document that must not be signed in the requested format.
 pub(crate) fn prepared(package: &[u8], request: &Request) -> Option<Document> {
     let package = DocumentPackage::from_bytes(package).ok()?;
     let output = output(request)?;

@@ -1,6 +1,6 @@
-//! Errors on their way to a person.
+//! Errors as one line of text.
 
-/// An error and what caused it, in one line.
+/// Returns an error and its causes in one line.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -1,12 +1,13 @@
-//! What tests need to rehearse failures with the real binary: dying at a named point, losing patience sooner, a wrong
-//! clock. Only builds with debug assertions listen to it; in a release every function here does nothing.
+//! Faults that tests inject into the real binary: dying at a named point, shorter timeouts, a wrong
+//! clock. Only builds with debug assertions have them; in a release every function here does
+//! nothing.
 //!
 //! | environment variable | effect |
 //! |---|---|
 //! | `QUORATE_CRASH_AT=NAME` or `NAME:N` | the process aborts the N-th time that it reaches this [fail point](names) |
-//! | `QUORATE_CRASH_AT=KIND.*:N` | the process aborts before the N-th thing that it does at any point of a kind (`node`, …) |
-//! | `QUORATE_HASTE=N` | heartbeats, the time after which a peer is dead and the like are an N-th of what they are |
-//! | `QUORATE_CLOCK_FILE=FILE` | the wall clock is off by as many milliseconds as the file says at that moment |
+//! | `QUORATE_CRASH_AT=KIND.*:N` | the process aborts before the N-th action at any point of a kind (`node`, …) |
+//! | `QUORATE_HASTE=N` | divides heartbeat intervals, dead-peer times and similar periods by N |
+//! | `QUORATE_CLOCK_FILE=FILE` | the wall clock is off by the number of milliseconds in the file at that moment |
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -42,16 +43,16 @@ const ALL: [&[&str]; 5] = [
 
 const BEFORE: &str = "before";
 const AFTER: &str = "after";
-/// How long a process that is to die after something lives on, so that what it sent can leave.
+/// How long a process that dies after an action continues to run, so that what it sent can leave.
 const LAST_BREATH: Duration = Duration::from_millis(30);
 
-/// The fail points that this build has; none in a release.
+/// Returns the fail points of this build; none in a release.
 pub(crate) fn names() -> Vec<String> {
     let all = if cfg!(debug_assertions) { ALL.concat() } else { Vec::new() };
     all.iter().flat_map(|name| [BEFORE, AFTER].map(|moment| format!("{name}.{moment}"))).collect()
 }
 
-/// Must be called before something is carried out. Pass the result to [`after`].
+/// Must be called before an action. Pass the result to [`after`].
 pub(crate) fn before(names: impl IntoIterator<Item = &'static str>) -> Vec<&'static str> {
     if !cfg!(debug_assertions) || wanted().is_none() {
         return Vec::new();
@@ -61,12 +62,12 @@ pub(crate) fn before(names: impl IntoIterator<Item = &'static str>) -> Vec<&'sta
     names
 }
 
-/// Must be called after something was carried out, with what [`before`] returned.
+/// Must be called after an action, with the result of [`before`].
 pub(crate) fn after(names: Vec<&'static str>) {
     names.into_iter().for_each(|name| reach(name, AFTER));
 }
 
-/// Where this process is to die, and how often it may still get there.
+/// Where this process dies, and how many times it still passes that point.
 fn wanted() -> Option<&'static (String, AtomicU32)> {
     static WANTED: OnceLock<Option<(String, AtomicU32)>> = OnceLock::new();
     WANTED
@@ -105,18 +106,16 @@ fn number_in_environment(name: &str) -> Option<u32> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// A time that a rehearsal shortens.
+/// Shortens a period during a rehearsal.
 pub(crate) fn patience(usual: Duration) -> Duration {
     usual / number_in_environment("QUORATE_HASTE").unwrap_or(1).max(1)
 }
 
-/// The rhythm of links.
 pub(crate) fn links(usual: LinkOptions) -> LinkOptions {
     let (heartbeat, dead_after) = (patience(usual.heartbeat), patience(usual.dead_after));
     LinkOptions { heartbeat, dead_after, ..usual }
 }
 
-/// The coordinator's deadlines.
 pub(crate) fn deadlines(usual: Config) -> Config {
     let step = patience(Duration::from_millis(usual.ceremony_step));
     Config {
@@ -125,7 +124,7 @@ pub(crate) fn deadlines(usual: Config) -> Config {
     }
 }
 
-/// By how many milliseconds the wall clock is off.
+/// Returns the error of the wall clock in milliseconds.
 pub(crate) fn clock_error() -> i64 {
     static FILE: OnceLock<Option<std::ffi::OsString>> = OnceLock::new();
     if !cfg!(debug_assertions) {

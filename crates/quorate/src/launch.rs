@@ -1,4 +1,4 @@
-//! The node of a home: the running one, or one that is started for a command.
+//! The client of a home's node: a running node, or one that is started for the command.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -15,31 +15,28 @@ use crate::home::{HomeError, NodeHome};
 use crate::keystore::Passphrase;
 use crate::node::{self, Running};
 
-/// How long a node in this process may take to get the whole log before it is asked anyway.
+/// How long a node in this process may take to receive the whole log before it is asked anyway.
 const CATCH_UP: Duration = Duration::from_secs(15);
 
-/// How long to wait for a home that is in use: longer than a command with a node of its own usually
+/// How long to wait for a home that is in use: longer than a command with its own node usually
 /// takes.
 const MAY_LET_GO: Duration = Duration::from_secs(20);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// A node to ask.
 pub(crate) struct Client(Way);
 
 enum Way {
-    /// A running node.
     Socket(PathBuf),
-    /// A node in this process, for as long as the client lives.
+    /// A node in this process. It ends with the client.
     Here(Box<Running>),
 }
 
 impl Client {
-    /// Finds the node of a home: the running one, or else starts one in this process, for which the
-    /// passphrase is needed.
+    /// Finds the running node of a home, or starts one in this process, which needs the passphrase.
     ///
     /// # Errors
     ///
-    /// If there is no such home, its passphrase is another, or its data is damaged.
+    /// If there is no such home, the passphrase is wrong, or the data is damaged.
     pub(crate) async fn open(
         home: &Path,
         passphrase: impl FnOnce() -> Result<Passphrase, Problem>,
@@ -51,8 +48,8 @@ impl Client {
         let mut running = node::start(home, passphrase()?).await?;
         let mut outage = running.outage.clone();
         let mut caught_up = running.caught_up.clone();
-        // Whichever comes first: with no connection, questions about what is known are answered all
-        // the same.
+        // Whichever comes first: without a connection, questions about known facts are still
+        // answered.
         tokio::select! {
             _ = caught_up.wait_for(|caught_up| *caught_up) => {}
             _ = outage.wait_for(Option::is_some) => {}
@@ -62,7 +59,7 @@ impl Client {
         Ok(Self(Way::Here(Box::new(running))))
     }
 
-    /// Whether the node runs in a process of its own.
+    /// Whether the node runs in its own process.
     pub(crate) fn is_running_node(&self) -> bool {
         matches!(self.0, Way::Socket(_))
     }
@@ -71,7 +68,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// The node's [`Answer::Problem`], or that it went away.
+    /// The node's [`Answer::Problem`], or that the node ended.
     pub(crate) async fn ask(&self, ask: impl Into<Ask>) -> Result<Answer, Problem> {
         let mut answer = None;
         self.watch(ask, |first| {
@@ -82,11 +79,11 @@ impl Client {
         answer.ok_or_else(client::gone)
     }
 
-    /// Has the node state something in the log; returns the entry and its index.
+    /// Has the node state a command in the log. Returns the entry and its index.
     ///
     /// # Errors
     ///
-    /// Why the log does not have it, or that the node went away.
+    /// The node's [`Answer::Problem`], or that the node ended.
     pub(crate) async fn order(&self, command: Command) -> Result<(EntryId, u64), Problem> {
         match self.ask(Ask::Command(command)).await? {
             Answer::Logged { entry, index } => Ok((entry, index)),
@@ -98,7 +95,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// The node's [`Answer::Problem`], or that it went away.
+    /// The node's [`Answer::Problem`], or that the node ended.
     pub(crate) async fn watch(
         &self,
         ask: impl Into<Ask>,
@@ -122,7 +119,7 @@ impl Client {
         }
     }
 
-    /// Lets go of the node; one in this process ends.
+    /// Releases the node. A node in this process ends.
     ///
     /// # Errors
     ///
@@ -135,25 +132,23 @@ impl Client {
     }
 }
 
-/// The node answered another question than the one asked.
 pub(crate) fn unexpected(_: &Answer) -> Problem {
-    Problem::new(Code::Failed, "the node answered another question than the one asked")
+    Problem::new(Code::Failed, "the node answered a different question")
         .hint("is it of another version than this command? `quorate doctor` checks")
 }
 
-/// The node of a home.
 #[derive(Debug)]
 pub(crate) enum Found {
-    /// It runs, and answers at this socket.
+    /// The node runs and answers at this socket.
     Running(PathBuf),
-    /// It does not run: the home is the caller's now.
+    /// The node does not run. The caller now holds the home.
     AtRest(NodeHome),
 }
 
 /// Finds the node of a home.
 ///
-/// A home that is in use while no node answers belongs to a node that is just starting or stopping,
-/// or to a command that found no node and lets go again. That is waited for, but not for long.
+/// A home that is in use although no node answers belongs to a node that is starting or stopping,
+/// or to a command that runs its own node. The function waits for that, but not for long.
 pub(crate) async fn find(home: &Path) -> Result<Found, Problem> {
     let path = socket::trusted_path(home)?;
     let began = Instant::now();
@@ -173,7 +168,7 @@ pub(crate) async fn find(home: &Path) -> Result<Found, Problem> {
 
 /// Runs the node of a home until `stop`, and answers on its control socket.
 ///
-/// `ready` is called once, when the socket answers. There may be no connection by then, since the
+/// `ready` is called once, when the socket answers. There may be no connection by then, because the
 /// node keeps trying.
 ///
 /// # Errors
@@ -187,7 +182,7 @@ pub(crate) async fn run(
 ) -> Result<(), Problem> {
     let own = match find(home).await? {
         Found::AtRest(own) => own,
-        // Fails, and says which process has it.
+        // Fails, and names the process that uses the home.
         Found::Running(_) => {
             NodeHome::open(home).map_err(|error| Problem::new(Code::Failed, chain(&error)))?
         }
@@ -207,7 +202,7 @@ pub(crate) async fn run(
     };
     stop.cancel();
     let _ = serving.await;
-    // While the home is still this process's.
+    // Before this process releases the home.
     socket::unbind(home);
     match ended {
         None => running.stop().await,

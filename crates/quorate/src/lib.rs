@@ -1,6 +1,8 @@
 //! The shell around the deterministic core: disk, sockets, clock and people.
 //!
-//! Decides nothing that a test would want to replay; that is in `quorate-ceremony`.
+//! The shell around the deterministic core: disk, sockets, clock and people.
+//!
+//! Decisions that a test would want to replay are made in `quorate-ceremony`.
 #![expect(missing_docs, reason = "only this program and its tests use the library")]
 
 pub mod api;

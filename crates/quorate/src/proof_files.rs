@@ -1,7 +1,7 @@
-//! Proof of the coordinator's misbehaviour as files in a node's home, to be handed on.
+//! Files with proof of the coordinator's misbehaviour in a node's home, for handing on.
 //!
-//! The database is what counts; these are copies that people can send to each other and that `quorate log verify
-//! --misbehaviour` judges. They can be read while no node runs.
+//! The database is authoritative. These copies can be read while no node runs; people can send them
+//! to each other and judge them with `quorate log verify --misbehaviour`.
 
 use std::fs;
 use std::io;
@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 const PREFIX: &str = "misbehaviour-";
 const SUFFIX: &str = ".json";
 
-/// Writes a proof beside the other files of a home, under a name that is its own.
+/// Writes a proof next to the other files of a home, under a name of its own.
 pub(crate) fn write(home: &Path, proof: &Misbehaviour) -> io::Result<()> {
     let text = proof.to_json();
     let name = hex::encode(Sha256::digest(&text).split_at(8).0);
@@ -21,7 +21,7 @@ pub(crate) fn write(home: &Path, proof: &Misbehaviour) -> io::Result<()> {
     if path.exists() { Ok(()) } else { fs::write(path, text + "\n") }
 }
 
-/// The proofs in a home.
+/// Lists the proofs in a home.
 pub(crate) fn list(home: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(home)? {
@@ -36,7 +36,8 @@ pub(crate) fn list(home: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Puts a copy of a proof where people find it. The database is what counts.
+/// Writes a copy of a proof into the home. A failure is only logged, because the database has it
+/// too.
 pub(crate) fn hand_on(home: &Path, proof: &Misbehaviour) {
     if let Err(error) = write(home, proof) {
         tracing::warn!(%error, "the copy of the proof for handing on can not be written");

@@ -1,4 +1,4 @@
-//! Deadlines of a state machine, on the shell's clock.
+//! Deadlines of a state machine, measured by the shell's clock.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -7,16 +7,17 @@ use quorate_ceremony::names::Timestamp;
 
 use crate::fail_points;
 
-/// The wall clock, as the state machines count: milliseconds since the Unix epoch.
+/// Returns the wall clock as the state machines count: milliseconds since the Unix epoch.
 pub(crate) fn now() -> Timestamp {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let shown = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
     Timestamp(shown.saturating_add_signed(fail_points::clock_error()))
 }
 
-/// What is due when. Setting a deadline again moves it.
+/// The pending deadlines. Setting a deadline again moves it.
 ///
-/// Kept on the monotonic clock, so that a jump of the wall clock neither fires all deadlines nor stops them.
+/// They use the monotonic clock, so that a jump of the wall clock neither fires all deadlines nor
+/// stops them.
 #[derive(Debug)]
 pub(crate) struct Deadlines<K>(BTreeMap<K, tokio::time::Instant>);
 
@@ -30,7 +31,7 @@ impl<K: Ord + Clone> Deadlines<K> {
         self.0.insert(what, tokio::time::Instant::now() + ahead);
     }
 
-    /// Takes out all that is due.
+    /// Removes and returns all that are due.
     pub(crate) fn due(&mut self) -> Vec<K> {
         let now = tokio::time::Instant::now();
         let due: Vec<K> =
@@ -41,7 +42,7 @@ impl<K: Ord + Clone> Deadlines<K> {
         due
     }
 
-    /// Waits for the next to be due; for ever if there is none.
+    /// Waits for the next deadline; forever if there is none.
     pub(crate) async fn next(&self) {
         match self.0.values().min() {
             Some(at) => tokio::time::sleep_until(*at).await,

@@ -1,18 +1,19 @@
-//! Backups of a node: what is in them, and what of it is still good.
+//! Backups of a node: their content, and which parts of it are still valid.
 //!
-//! In it is what can not be had again: keys, shares, and what the node must not forget. The log comes back from the
-//! coordinator, and has to contain the checkpoint that this node cosigned last; documents come back, too.
+//! A backup contains what cannot be downloaded again: keys, shares, and what the node must not
+//! forget. The log comes back from the coordinator, and has to contain the checkpoint that this
+//! node cosigned last. Documents come back, too.
 //!
 //! | in a backup | why |
 //! |---|---|
-//! | `keys.sealed`, `home.json` | who the node is, and where its IVN is; the genesis pins that |
+//! | `keys.sealed`, `home.json` | the node's identity, and where its IVN is; the genesis pins that |
 //! | key packages | the shares |
 //! | the latest cosigned checkpoint, and those that did not fit | the node never cosigns a fork of what it cosigned |
-//! | sessions, refusals | nothing is done twice, and a no stays a no |
-//! | the entry with the account's keys | an expired certificate is renewed with it |
+//! | sessions, refusals | nothing is done twice, and a refusal stays a refusal |
+//! | the entry with the account's keys | renews an expired certificate |
 //!
-//! Of the statements that had not reached the log, only refusals are kept: whether the account holder took back something
-//! else since, a backup can not know.
+//! Of the statements that had not reached the log, only refusals are kept, because a backup cannot
+//! know whether the account holder has withdrawn the others since.
 
 mod restore_check;
 
@@ -32,35 +33,34 @@ use crate::store::node::NodeStore;
 
 pub use restore_check::{Judgement, Lost, judge};
 
-/// What people can read on a backup without its passphrase.
+/// The part of a backup that people can read without its passphrase.
+#[expect(missing_docs, reason = "the names say it")]
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Label {
-    /// Whose node.
     pub account: AccountName,
-    /// In which IVN.
     pub ivn: IvnId,
-    /// When, by the node's clock.
+    /// When the backup was made, by the node's clock.
     pub made_at: Timestamp,
-    /// How many entries of the log the node had verified.
+    /// The number of log entries that the node had verified.
     pub log_size: u64,
-    /// The shares in it, by the names of their groups.
+    /// The shares in the backup, by the names of their groups.
     pub shares: Vec<LabelledShare>,
 }
 
 /// A share in a backup.
+#[expect(missing_docs, reason = "the names say it")]
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct LabelledShare {
-    /// Of which group's key.
     pub group: GroupName,
-    /// Of which epoch; absent if it was not in use, as far as the node knew.
+    /// Absent if the share was not in use, as far as the node knew.
     pub epoch: Option<u64>,
-    /// The session that made it.
+    /// The session that made the share.
     pub session: SessionId,
 }
 
-/// The sealed part that is neither keys nor sessions.
+/// The sealed part other than keys and sessions.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Rest {
@@ -72,57 +72,52 @@ struct Rest {
     refusals: Vec<Base64>,
 }
 
-/// An open backup.
+/// An opened backup.
+#[expect(missing_docs, reason = "the names say it")]
 #[derive(Debug)]
 pub struct Backup {
-    /// What is on it.
     pub label: Label,
-    /// The node's configuration.
     pub config: NodeConfig,
     /// The entry that gave the account its keys.
     pub keyed: Option<Entry>,
-    /// The account's keys.
     pub keys: NodeKeys,
-    /// The file that they were in.
+    /// The file that contained the keys.
     pub key_file: Vec<u8>,
-    /// The shares.
     pub packages: Vec<(SessionId, KeyPackage)>,
     /// Sessions that the node took part in, and whether it released a share.
     pub sessions: Vec<(SessionId, bool)>,
-    /// The latest checkpoint that it cosigned.
+    /// The latest checkpoint that the node cosigned.
     pub cosigned: Option<String>,
-    /// Checkpoints that did not fit its log.
+    /// Checkpoints that did not fit the node's log.
     pub unexplained: Vec<String>,
-    /// What the account holder refuses.
+    /// The ids of the entries that the account holder refuses.
     pub refused: BTreeSet<EntryId>,
     /// Refusals that may not be in the log.
     pub refusals: Vec<Entry>,
 }
 
 /// Why no backup is made.
+#[expect(missing_docs, reason = "the names say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    /// There would be nothing to restore.
     #[error(
         "this node holds proof that the coordinator broke the rules, and signs nothing any more: there is nothing to restore from a backup of it"
     )]
     Frozen,
-    /// The node's database can not be read.
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),
-    /// The node's key file can not be used.
     #[error(transparent)]
     Keystore(#[from] KeystoreError),
-    /// What is in the backup has no form.
     #[error("the backup can not be written down")]
     Json(#[from] serde_json::Error),
 }
 
-/// Makes a backup of a node, at a moment when all that the machine wanted to have on disk is there. `keys` is its key file.
+/// Makes a backup of a node, at a moment when everything that the machine wants stored is on disk.
+/// `keys` is the node's key file.
 ///
 /// # Errors
 ///
-/// When there is no use in a backup of this node, or its disk can not be read.
+/// When a backup of this node could not be used, or its disk cannot be read.
 pub async fn make(
     machine: &Node,
     store: &mut NodeStore,
@@ -168,7 +163,7 @@ pub async fn make(
     Ok(BackupFile::seal(store.sealer(), keys, &file, &label, &parts)?)
 }
 
-/// Which shares these are, by what the log shows of their sessions.
+/// Labels shares by what the log shows of their sessions.
 fn labels(state: &IvnState, sessions: impl Iterator<Item = SessionId>) -> Vec<LabelledShare> {
     let label = |session| {
         let group = state.group_of_session(session)?;
@@ -182,11 +177,11 @@ fn labels(state: &IvnState, sessions: impl Iterator<Item = SessionId>) -> Vec<La
     labels
 }
 
-/// Reads the label. Nobody vouches for it before the backup was [opened](Backup::open).
+/// Reads the label, which is not authenticated before the backup was [opened](Backup::open).
 ///
 /// # Errors
 ///
-/// When it is not one.
+/// When the bytes are not a label.
 pub fn label(file: &BackupFile) -> Result<Label, serde_json::Error> {
     serde_json::from_slice(file.label())
 }
@@ -196,7 +191,8 @@ impl Backup {
     ///
     /// # Errors
     ///
-    /// A [damaged](crate::file_problem::FileProblem::Damaged) file also when what was sealed is not what is sealed here.
+    /// A file also counts as [damaged](crate::file_problem::FileProblem::Damaged) when its sealed
+    /// content does not match its label or does not decode.
     pub fn open(
         path: &std::path::Path,
         file: &BackupFile,

@@ -1,4 +1,4 @@
-//! Which shares of a backup are still good, by a log that was followed to its end.
+//! Which shares of a backup are still valid, according to the complete log.
 
 use std::collections::BTreeSet;
 
@@ -9,31 +9,31 @@ use serde::Serialize;
 
 use super::Label;
 
-/// What of a backup is restored, and what is missing then.
+/// Which shares are restored, and which are missing then.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Judgement {
     /// The sessions whose shares are in use, or may come into use.
     pub good: BTreeSet<SessionId>,
-    /// Groups in which the account is to have a share that the backup does not have.
+    /// Groups in which the account should have a share that the backup lacks.
     pub lost: Vec<Lost>,
 }
 
 /// A share that the account should have, and that is not in the backup.
+#[expect(missing_docs, reason = "the names say it")]
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Lost {
-    /// Of which group's key.
     pub group: GroupName,
-    /// The epoch of the share that is in the backup, if there is one.
+    /// The epoch of the share in the backup, if it contains one.
     pub backup_epoch: Option<u64>,
-    /// The epoch in which the group is.
+    /// The group's current epoch.
     pub epoch: u64,
-    /// How many members it takes to sign, and to repair a share.
+    /// The number of members that signing, and repairing a share, takes.
     pub min_signers: u16,
-    /// Whether there are as many others who have their shares.
+    /// Whether that many other members have their shares.
     pub others_can_repair: bool,
 }
 
-/// Judges what is in a backup by what the log shows now.
+/// Judges the shares of a backup by the log.
 pub fn judge(state: &IvnState, label: &Label, packages: &[(SessionId, KeyPackage)]) -> Judgement {
     let good = packages.iter().filter(|(session, package)| is_good(state, *session, package));
     let good: BTreeSet<SessionId> = good.map(|(session, _)| *session).collect();
@@ -41,8 +41,8 @@ pub fn judge(state: &IvnState, label: &Label, packages: &[(SessionId, KeyPackage
     Judgement { good, lost }
 }
 
-/// Whether a share is the one of the present epoch, or of a session after it that may have come to something: the node
-/// itself keeps these.
+/// Whether a share is of the current epoch, or of a later session that may have succeeded. The node
+/// itself keeps the same ones.
 fn is_good(state: &IvnState, session: SessionId, package: &KeyPackage) -> bool {
     let Some(group) = state.group_of_session(session) else { return false };
     match &group.key {

@@ -1,4 +1,4 @@
-//! Asks a running node over its control socket.
+//! The client of a running node's control socket.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::api::{Answer, Ask, Code, Problem};
 ///
 /// # Errors
 ///
-/// When the node goes away, or its answer is not one.
+/// When the node ends, or its answer is not valid.
 pub(crate) async fn watch(
     path: &Path,
     ask: Ask,
@@ -22,7 +22,7 @@ pub(crate) async fn watch(
     let stream = UnixStream::connect(path).await.map_err(|_| gone())?;
     let (read, mut write) = stream.into_split();
     match frame::write(&mut write, ask).await {
-        // A node that refuses the question before all of it was sent has said why.
+        // A node that refused the question before it was complete has sent the reason.
         Ok(()) | Err(FrameError::Io(_)) => {}
         Err(error) => {
             let message = format!("the question cannot be sent to the node: {error}");
@@ -49,7 +49,7 @@ pub(crate) async fn watch(
     }
 }
 
-/// The problem of a node that went away.
+/// Reports that the node ended.
 pub(crate) fn gone() -> Problem {
     Problem::new(Code::NodeStopped, "the node has stopped")
 }

@@ -17,15 +17,15 @@ use tokio::io::{
 
 use crate::api::{Answer, Ask};
 
-/// The most bytes that follow a line: a document or a backup.
+/// The most bytes after a line: a document or a backup.
 pub(crate) const MAX_BYTES: u64 = 128 << 20;
 
-/// Something that travels in a frame.
+/// A message that can be sent in a frame.
 pub(super) trait Message: DeserializeOwned + Serialize {
     /// The longest line with such a message, in bytes.
     const MAX_LINE: u64;
 
-    /// The content that is sent raw, if this kind of message has any. Serde skips it.
+    /// Returns the content that is sent raw, if this kind of message has any. Serde skips it.
     fn content(&mut self) -> Option<&mut Vec<u8>>;
 }
 
@@ -55,7 +55,7 @@ impl Message for Answer {
     }
 }
 
-/// The line.
+/// The line of a frame.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Line<M> {
@@ -66,39 +66,21 @@ struct Line<M> {
 /// Why there is no message.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FrameError {
-    /// The line does not end in time.
+    /// The line does not end within the limit.
     #[error("its line is longer than {limit} bytes")]
-    LineTooLong {
-        /// The limit.
-        limit: u64,
-    },
-    /// It announces too much.
+    LineTooLong { limit: u64 },
+    /// The line announces too many bytes.
     #[error("it carries {bytes} bytes; at most {MAX_BYTES} are accepted")]
-    TooLarge {
-        /// What it announces.
-        bytes: u64,
-    },
-    /// The connection ended before the frame did.
+    TooLarge { bytes: u64 },
     #[error("it ends after {read} of {expected} bytes")]
-    CutOff {
-        /// What there is.
-        read: u64,
-        /// What the line announces.
-        expected: u64,
-    },
-    /// The connection ended within the line.
+    CutOff { read: u64, expected: u64 },
     #[error("its line is cut off")]
     LineCutOff,
-    /// There are bytes, but the message has no room for them.
+    /// Bytes follow, but the message has no room for them.
     #[error("it carries {bytes} bytes, and a message of its kind carries none")]
-    Unexpected {
-        /// How many.
-        bytes: u64,
-    },
-    /// The line is not what it should be.
+    Unexpected { bytes: u64 },
     #[error("{0}")]
     Json(#[from] serde_json::Error),
-    /// The connection failed.
     #[error("{0}")]
     Io(#[from] io::Error),
 }
@@ -107,7 +89,7 @@ pub(super) enum FrameError {
 ///
 /// # Errors
 ///
-/// Without sending anything, when it is longer than a reader accepts.
+/// When it is longer than a reader accepts. Nothing is sent then.
 pub(super) async fn write<M: Message>(
     to: &mut (impl AsyncWrite + Unpin),
     mut message: M,
@@ -126,7 +108,7 @@ pub(super) async fn write<M: Message>(
     Ok(to.write_all(&content).await?)
 }
 
-/// Receives a message, or `None` if the connection ends before one begins.
+/// Receives a message. Returns `None` if the connection ends before one begins.
 pub(super) async fn read<M: Message>(
     from: &mut (impl AsyncBufRead + Unpin),
 ) -> Result<Option<M>, FrameError> {

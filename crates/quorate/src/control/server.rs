@@ -1,4 +1,4 @@
-//! Answers clients on the control socket.
+//! The control socket's server.
 
 use tokio::io::{AsyncReadExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::frame;
 use crate::api::{Answer, Ask, Code, Problem};
 
-/// Passes what clients ask to `ask`, and its answers back to them, until `stop`.
+/// Passes clients' questions to `ask`, and its answers to the clients, until `stop`.
 pub(crate) async fn serve<F>(
     listener: UnixListener,
     ask: impl Fn(Ask) -> F + Clone + Send + 'static,
@@ -64,7 +64,7 @@ where
                 }
                 None => return,
             },
-            // Nothing more is expected, so this ends when the client goes away.
+            // No further bytes are expected, so this ends when the client disconnects.
             more = reader.read_u8() => {
                 if more.is_ok() {
                     let message = "more bytes came after the question than it announces";
@@ -98,7 +98,7 @@ mod tests {
             Ok(answers)
         }));
         ours.write_all(bytes).await.unwrap();
-        // A client that has gone is not answered.
+        // A client that has disconnected receives no answer.
         if ends {
             ours.shutdown().await.unwrap();
         }

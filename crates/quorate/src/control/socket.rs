@@ -12,8 +12,8 @@ use crate::api::{Code, Problem};
 /// The longest path that a Unix socket can be bound to on all systems, with some room.
 const LONGEST_PATH: usize = 100;
 
-/// Where the control socket of a home is: in the home, or, if that path is too long for a socket, in a directory of its
-/// own below the system's temporary one.
+/// Returns the path of a home's control socket: in the home, or, if that is too long for a socket,
+/// in a directory of its own below the system's temporary one.
 fn path(home: &Path) -> PathBuf {
     let home = std::path::absolute(home).unwrap_or_else(|_| home.to_owned());
     let inside = home.join("node.sock");
@@ -25,7 +25,7 @@ fn path(home: &Path) -> PathBuf {
     std::env::temp_dir().join(format!("quorate-{name}")).join("node.sock")
 }
 
-/// Where a client may connect: not to a socket in a directory that somebody else could have put there.
+/// Returns the path for a client, unless somebody else could have put the socket there.
 pub(crate) fn trusted_path(home: &Path) -> Result<PathBuf, Problem> {
     let path = path(home);
     match path.parent() {
@@ -34,7 +34,7 @@ pub(crate) fn trusted_path(home: &Path) -> Result<PathBuf, Problem> {
     }
 }
 
-/// That nobody else can put a socket into this directory.
+/// Checks that nobody else can put a socket into this directory.
 fn check_owner(directory: &Path) -> Result<(), Problem> {
     let ours = directory.symlink_metadata().is_ok_and(|metadata| {
         metadata.is_dir()
@@ -48,7 +48,7 @@ fn check_owner(directory: &Path) -> Result<(), Problem> {
     Err(Problem::new(Code::Failed, message).hint("remove it, or make it private: chmod 700"))
 }
 
-/// Binds the socket. The caller holds the home's lock, so a socket that is there belongs to nobody.
+/// Binds the socket. The caller holds the home's lock, so an existing socket is unused.
 pub(crate) fn bind(home: &Path) -> Result<UnixListener, Problem> {
     let path = path(home);
     let failed = |error: std::io::Error| {
@@ -73,7 +73,6 @@ pub(crate) fn bind(home: &Path) -> Result<UnixListener, Problem> {
     Ok(listener)
 }
 
-/// Removes the socket.
 pub(crate) fn unbind(home: &Path) {
     let _ = std::fs::remove_file(path(home));
 }

@@ -1,8 +1,10 @@
-//! One IVN's coordinator as a task: the deterministic machine, its disk, and the connections to its nodes.
+//! One IVN's coordinator as a task: the deterministic machine, its disk, and the connections to its
+//! nodes.
 //!
-//! The task takes everything that has come in meanwhile as one batch: the machine handles each input, one commit makes
-//! all that it appended durable, and only then anything is sent. That is where throughput comes from, and it keeps the
-//! machine's order (persist, append, send), since nothing is sent earlier than it asks.
+//! The task handles all inputs that have arrived as one batch: the machine handles each input, one
+//! commit makes everything that it appended durable, and only then is anything sent. The batches
+//! give throughput and keep the machine's order (persist, append, send), because nothing is sent
+//! earlier than it asks.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -30,42 +32,66 @@ use crate::store::coordinator::{CoordinatorStore, CoordinatorWrite};
 use crate::store::publish::Publisher;
 use crate::timers::{Deadlines, now};
 
-/// How many inputs one batch takes at most.
 const BATCH: usize = 512;
 /// How many inputs wait before connections are slowed down.
 pub(super) const QUEUE: usize = 4096;
-/// How many bytes of entries one message to a node carries at most; in base64 it fits the frames.
+/// How many bytes of entries one message to a node contains at most; in base64 they fit a frame.
 const CHUNK: usize = 512 << 10;
-/// How many bytes of the latest entries stay in memory, to be sent without asking the disk.
+/// How many bytes of the latest entries stay in memory, to be sent without reading the disk.
 const RECENT: usize = 8 << 20;
-/// How long a link whose account may not connect any more has to carry the entry that says so.
+/// How long a link stays open for the entry that ends its account's right to connect.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// How often the published log directory follows.
+/// How often the published log directory is updated.
 const PUBLISH_EVERY: Duration = Duration::from_millis(500);
 
-/// What reaches the task.
+/// An input of the task.
 pub(super) enum Event {
-    /// A node's stream is up.
-    Connected { peer: Member, link: u64, out: Outgoing },
-    /// It is gone.
-    Disconnected { account: AccountName, link: u64 },
-    /// A node says something.
-    Received { account: AccountName, link: u64, message: Box<FromNode> },
-    /// Someone asks to join.
-    Join { entry: Vec<u8>, reply: oneshot::Sender<Result<u64, Refusal>> },
-    /// Someone wants the latest checkpoint, with its cosignatures.
-    Checkpoint { reply: oneshot::Sender<Option<String>> },
-    /// Someone wants to read the log from this entry on, beside its account's node if that runs.
-    Read { first: u64, reply: oneshot::Sender<Vec<u8>> },
-    /// An account wants a document.
-    MayRead { account: AccountName, commitment: Digest, reply: oneshot::Sender<bool> },
-    /// Someone joined and wants the log's first entry.
-    Genesis { reply: oneshot::Sender<Vec<u8>> },
-    /// Someone wants to know whether this account may connect.
-    MayConnect { peer: Member, reply: oneshot::Sender<Result<(), Refusal>> },
+    /// A node's stream is open.
+    Connected {
+        peer: Member,
+        link: u64,
+        out: Outgoing,
+    },
+    Disconnected {
+        account: AccountName,
+        link: u64,
+    },
+    Received {
+        account: AccountName,
+        link: u64,
+        message: Box<FromNode>,
+    },
+    Join {
+        entry: Vec<u8>,
+        reply: oneshot::Sender<Result<u64, Refusal>>,
+    },
+    /// A request for the latest checkpoint, with its cosignatures.
+    Checkpoint {
+        reply: oneshot::Sender<Option<String>>,
+    },
+    /// A request for the log from this entry on, independent of a running node of the account.
+    Read {
+        first: u64,
+        reply: oneshot::Sender<Vec<u8>>,
+    },
+    /// Whether an account may read a document.
+    MayRead {
+        account: AccountName,
+        commitment: Digest,
+        reply: oneshot::Sender<bool>,
+    },
+    /// A request for the log's first entry, by an account that joined.
+    Genesis {
+        reply: oneshot::Sender<Vec<u8>>,
+    },
+    /// Whether this account may connect.
+    MayConnect {
+        peer: Member,
+        reply: oneshot::Sender<Result<(), Refusal>>,
+    },
 }
 
-/// Whom the certificate of a connection is for.
+/// The subject of a connection's certificate.
 #[derive(Clone, Debug)]
 pub(super) struct Member {
     pub(super) account: AccountName,
@@ -73,7 +99,8 @@ pub(super) struct Member {
     pub(super) identity: PublicKey,
 }
 
-/// The way to one node: whole messages, in order. When it is full or closed, the connection is given up.
+/// The way to one node: whole messages, in order. When it is full or closed, the connection is
+/// abandoned.
 #[derive(Clone)]
 pub(super) struct Outgoing {
     pub(super) link: LinkSender,
@@ -93,18 +120,16 @@ impl Outgoing {
     }
 }
 
-/// Why the task ended.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum IvnError {
-    /// The disk.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// What is on the disk is not what was written there.
+    /// The stored data differs from what was written.
     #[error(transparent)]
     Restore(#[from] RestoreError),
 }
 
-/// What the task is given to work with, for as long as the process lives.
+/// The resources of the task, which live as long as the process.
 #[derive(Clone)]
 pub(super) struct Means {
     pub(super) config: Config,
@@ -112,8 +137,8 @@ pub(super) struct Means {
     pub(super) hub: Arc<Hub>,
 }
 
-/// Runs until `stop`. When the disk fails, starts again from what the disk has, so that it goes on by itself once there
-/// is room again.
+/// Runs until `stop`. After a disk failure it starts again from the stored data, so that it
+/// continues automatically once there is room again.
 pub(super) async fn run(
     directory: IvnDirectory,
     secrets: impl Fn() -> CoordinatorSecrets,
@@ -131,7 +156,7 @@ pub(super) async fn run(
                     task.disconnect_all();
                 }
             },
-            // A disk that was full when the log was written may still be when it is opened again.
+            // A disk that was full on writing the log may still be full when it is opened again.
             Err(IvnError::Store(error)) if has_run => {
                 tracing::error!(%error, "the log can not be opened; trying again");
             }
@@ -155,11 +180,11 @@ struct Task {
     links: BTreeMap<AccountName, (u64, Outgoing)>,
     joins: BTreeMap<JoinId, oneshot::Sender<Result<u64, Refusal>>>,
     next_join: u64,
-    /// Who wants to read the log, and from where.
+    /// Pending requests for the log from an entry on.
     readers: Vec<(u64, oneshot::Sender<Vec<u8>>)>,
     deadlines: Deadlines<CoordinatorDeadline>,
     recent: Recent,
-    /// Latest cosignatures. They need no write of their own: they ride with the next one.
+    /// Latest cosignatures. They need no write of their own, because the next one includes them.
     cosignatures: BTreeMap<AccountName, CoordinatorChange>,
 }
 
@@ -247,7 +272,7 @@ impl Task {
     fn take(&mut self, event: Event, effects: &mut Vec<CoordinatorEffect>) {
         let input = match event {
             Event::Connected { peer: Member { account, identity }, link, out } => {
-                // It was asked for before, but that may have changed since.
+                // It was allowed before, but that may have changed since.
                 if let Err(why) = self.machine.state().check_connection(&account, Some(identity)) {
                     tracing::info!(%account, %why, "a link is refused");
                     out.close.cancel();
@@ -303,9 +328,10 @@ impl Task {
         effects.extend(self.machine.handle(input, now(), &mut OsRng));
     }
 
-    /// Seals the batch and carries out what it asks for.
+    /// Commits the batch and executes its effects.
     async fn finish(&mut self, mut effects: Vec<CoordinatorEffect>) -> Result<(), StoreError> {
-        // Documents are at hand, so that what became approved in this batch can be invited in the same.
+        // The documents are ready now, so that sessions for requests approved in this batch start
+        // in the same.
         let prepare =
             effects.iter().filter(|effect| matches!(effect, CoordinatorEffect::PrepareDocument(_)));
         let reached = fail_points::before(prepare.map(CoordinatorEffect::kind));
@@ -388,8 +414,8 @@ impl Task {
         Ok(())
     }
 
-    /// Ends all connections of an account, its requests' too. Its link may first carry what is on its way: the entry that
-    /// says why.
+    /// Ends all connections of an account, including those of its requests. Its link may first
+    /// deliver the pending messages, which contain the reason.
     fn dismiss(&mut self, account: &AccountName) {
         let Ok(name) = quorate_network::ivn::AccountName::new(account.as_str()) else { return };
         let ivn = quorate_network::ivn::IvnId::new(*self.machine.state().ivn().as_bytes());
@@ -423,8 +449,8 @@ impl Task {
         }
     }
 
-    /// Entries `first..end`, as many as fit one message; what comes after them, and the message. The last one has the
-    /// checkpoint.
+    /// Returns the index after a chunk, and the message with it: as many of the entries
+    /// `first..end` as fit. The last chunk has the checkpoint.
     async fn chunk(
         &mut self,
         first: u64,
@@ -442,7 +468,8 @@ impl Task {
         Ok((after, FromCoordinator::Log { first, entries, checkpoint }))
     }
 
-    /// Answers with the log from `first` on, as far as it fits one message. Without a checkpoint yet there is no answer.
+    /// Answers with the log from `first` on, as far as it fits one message. Before the first
+    /// checkpoint there is no answer.
     async fn read(
         &mut self,
         first: u64,
@@ -459,7 +486,7 @@ impl Task {
         std::mem::take(&mut self.cosignatures).into_values().map(CoordinatorWrite::Change)
     }
 
-    /// Brings the published directory up to date. A failure costs nothing but freshness.
+    /// Updates the published directory. A failure only makes it stale.
     async fn publish(&mut self) {
         let reached = fail_points::before(["coordinator.publish"]);
         let cosignatures: Vec<_> = self.take_cosignatures().collect();
@@ -480,7 +507,7 @@ impl Task {
     }
 }
 
-/// The document of a request, as the machine wants it.
+/// Returns the document of a request, prepared for the machine.
 async fn document(shelf: &Shelf, state: &IvnState, request: EntryId) -> Option<Document> {
     let request = &state.request(request).ok()?.request;
     let package = shelf.get(request.document).await.ok()??;
@@ -488,7 +515,7 @@ async fn document(shelf: &Shelf, state: &IvnState, request: EntryId) -> Option<D
 }
 
 fn frame(message: &FromCoordinator) -> Vec<u8> {
-    // Serialising to memory has no way to fail, and an empty frame is refused by every node.
+    // Serialising to memory cannot fail, and every node refuses an empty frame.
     serde_json::to_vec(message).unwrap_or_default()
 }
 
@@ -517,8 +544,8 @@ impl Recent {
         }
     }
 
-    /// Entries `first..end`, as many as have together at most `max_bytes` but at least one; `None` if they are not all
-    /// here.
+    /// Returns as many of the entries `first..end` as have together at most `max_bytes`, but at
+    /// least one. Returns `None` if any of them is missing here.
     fn range(&self, first: u64, end: u64, max_bytes: usize) -> Option<Vec<Vec<u8>>> {
         if first >= end {
             return Some(Vec::new());

@@ -1,8 +1,9 @@
 //! The coordinator's process: one hub for all its IVNs, and one task for each.
 //!
-//! What the hub's routes do is admit, relay and store; everything else is the deterministic machine's
-//! ([`quorate_ceremony::coordinator`]). Each IVN has its own task, database, documents and certificate authority; a
-//! route only ever knows the IVN whose authority issued the certificate of the connection that it serves.
+//! The hub's routes only admit, relay and store; the deterministic machine
+//! ([`quorate_ceremony::coordinator`]) does everything else. Each IVN has its own task, database,
+//! documents and certificate authority. A route has access only to the IVN whose authority issued
+//! the connection's certificate.
 
 mod ivn;
 mod routes;
@@ -30,13 +31,14 @@ use crate::home::{CoordinatorHome, IvnDirectory, Limits};
 use crate::keystore::CoordinatorKeys;
 use crate::store::documents::Documents;
 
-/// How long before its end a hub certificate is renewed: it is renewed daily, so any outage shorter than this is survived.
+/// How long before its end a hub certificate is renewed. It is renewed daily, so that it survives
+/// any outage shorter than this.
 const RENEW_EVERY: Duration = Duration::from_secs(24 * 3600);
 
-/// What a coordinator is told on the command line.
+/// The options of the command line.
 #[derive(Clone, Debug, Default)]
 pub struct ServeOptions {
-    /// Where to listen, instead of what `home.json` says.
+    /// Replaces the address in `home.json`.
     pub listen: Option<SocketAddr>,
     /// Deadlines of ceremonies.
     pub deadlines: Config,
@@ -48,8 +50,8 @@ pub struct ServeOptions {
 ///
 /// # Errors
 ///
-/// If the home can not be used, the address is taken, or an IVN's stored log is damaged: then nothing is served, since a
-/// coordinator that went on with another log would fork it.
+/// If the home cannot be used, the address is taken, or an IVN's stored log is damaged. Then
+/// nothing is served, because a coordinator that continued with a different log would fork it.
 pub async fn serve(
     home: &Path,
     options: ServeOptions,
@@ -98,7 +100,7 @@ pub async fn serve(
     ended
 }
 
-/// One IVN's keys and places.
+/// One IVN's keys and paths.
 struct Service {
     ivn: IvnId,
     directory: IvnDirectory,

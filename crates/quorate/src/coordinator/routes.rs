@@ -1,4 +1,5 @@
-//! What the hub answers to nodes of one IVN: the stream, documents, the log and its checkpoint; and to strangers: joining.
+//! The hub's routes of one IVN: for nodes the stream, documents, the log and its checkpoint; for
+//! strangers joining.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,10 +33,10 @@ use crate::setup::wire::{
 };
 use crate::store::documents::{DocumentError, DocumentPackage};
 
-/// How many messages wait for one node: enough for a long log that it catches up with.
+/// How many messages wait for one node: enough for a long log while the node catches up.
 const NODE_QUEUE: usize = 1024;
 
-/// What the routes of one IVN share.
+/// The data that the routes of one IVN share.
 #[derive(Clone)]
 pub(super) struct Context {
     pub(super) events: mpsc::Sender<Event>,
@@ -59,8 +60,8 @@ pub(super) fn routes(context: Context) -> Routes {
     Routes { members, join }
 }
 
-/// Whose connection this is, if that account may connect, and still has the keys that the certificate was issued for: a
-/// certificate alone is not enough.
+/// Returns the account of a connection, if it may connect and still has the keys of its
+/// certificate: a certificate alone is not enough.
 async fn member(context: &Context, peer: &Peer) -> Result<Member, Response> {
     let named = peer.account().and_then(|name| name.as_str().parse::<AccountName>().ok());
     let (Some(account), Some(identity)) = (named, peer.identity()) else {
@@ -88,7 +89,7 @@ fn not_ready() -> Problem {
     Problem::new(Code::NotReady, "the coordinator is not ready; try again")
 }
 
-/// A refusal with its code (RFC 9457).
+/// Returns a refusal with its code (RFC 9457).
 fn problem(problem: Problem) -> Response {
     let problem = HttpProblem::from(problem);
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -107,7 +108,7 @@ async fn stream(State(context): State<Context>, request: StreamRequest) -> Respo
     request.accept(options, move |connection| relay(context, member, link, connection))
 }
 
-/// Carries what a node says to the task, until either lets go.
+/// Relays a node's messages to the task, until either ends.
 async fn relay(context: Context, peer: Member, link: u64, connection: Link) {
     let account = peer.account.clone();
     let (sender, mut receiver) = connection.split();
@@ -131,7 +132,7 @@ async fn relay(context: Context, peer: Member, link: u64, connection: Link) {
             }
         };
         match serde_json::from_slice(&frame) {
-            // Each costs reading and sending what the node lacks of the log.
+            // Each hello costs reading and sending the part of the log that the node lacks.
             Ok(FromNode::Hello { .. }) if std::mem::replace(&mut greeted, true) => {
                 tracing::warn!(%account, "a node said hello twice; its link is closed");
                 break;
@@ -229,8 +230,9 @@ async fn checkpoint(State(context): State<Context>, peer: axum::Extension<Peer>)
     }
 }
 
-/// The log from an entry on, as the stream has it. A stream is its account's node; this is for who is to become it again,
-/// and must not cut it off before that.
+/// Returns the log from an entry on, in the form of the stream. A stream belongs to the account's
+/// running node; this route lets a future node of the account read the log without disconnecting
+/// that one.
 async fn log(
     State(context): State<Context>,
     peer: axum::Extension<Peer>,
@@ -249,8 +251,8 @@ async fn log(
     }
 }
 
-/// Lets somebody in who holds an invitation, or takes the new keys of somebody who is in: the log's rules decide, and then
-/// the account gets its certificate.
+/// Admits the holder of an invitation, or accepts a member's new keys, according to the log's
+/// rules. Then it issues the account's certificate.
 async fn join(
     State(context): State<Context>,
     axum::Json(request): axum::Json<JoinRequest>,
@@ -281,8 +283,9 @@ async fn admitted(context: &Context, request: &JoinRequest) -> Result<JoinRespon
         return Err(Problem::new(Code::NotAllowed, detail));
     }
     let name = quorate_network::ivn::AccountName::new(account.as_str()).map_err(|_| malformed())?;
-    // Issued first: an account that is admitted and then gets no certificate could not connect, and its invitation
-    // would be used up. It is handed out only if the log admits the account.
+    // Issued first, because an account that is admitted and then receives no certificate could not
+    // connect, and its invitation would be used up. The certificate is sent only if the log admits
+    // the account.
     let certificate = context
         .authority
         .issue_node_certificate(&name, &keys.identity.0, &request.csr.0, SystemTime::now())

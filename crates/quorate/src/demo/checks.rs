@@ -1,4 +1,4 @@
-//! What the demonstration checks, with tools that are not ours, and the files that they read.
+//! The demonstration's checks, with foreign tools, and the files that these read.
 
 use std::path::{Path, PathBuf};
 use std::process::{Output as Outcome, Stdio};
@@ -15,14 +15,13 @@ use crate::log_audit::{Options, verify_directory, verify_proof};
 /// The identity in the allowed-signers file.
 pub(super) const IDENTITY: &str = "board@demo.example";
 
-/// What a foreign tool said.
+/// A foreign tool's verdict on a signature.
 #[derive(Clone, Debug)]
 pub(super) enum Verdict {
-    /// It accepts the signature.
     Accepted,
-    /// It does not; what it said.
+    /// The signature is refused, with the tool's output.
     Refused(String),
-    /// It is not on this machine.
+    /// The tool is not on this machine.
     NotInstalled(&'static str),
 }
 
@@ -45,7 +44,7 @@ pub(super) struct Signed {
 }
 
 impl Signed {
-    /// From hex.
+    /// Decodes hex.
     pub(super) fn new(key: &str, signature: &str) -> Result<Self, Problem> {
         let bug = || Problem::new(Code::Failed, "the node gave no key or signature");
         Ok(Self { key: unhex(key).ok_or_else(bug)?, signature: unhex(signature).ok_or_else(bug)? })
@@ -73,8 +72,8 @@ fn ssh_output() -> Result<Output, Problem> {
 }
 
 impl Files {
-    /// Writes document, keys and signatures; each signature is verified by code other than what made it before it is
-    /// written.
+    /// Writes document, keys and signatures. Code other than the signing code verifies each
+    /// signature before it is written.
     pub(super) fn write(
         directory: &Path,
         (name, document): &(String, Vec<u8>),
@@ -112,7 +111,7 @@ impl Files {
         Ok(files)
     }
 
-    /// `ssh-keygen -Y verify` on a document and the SSH signature.
+    /// Runs `ssh-keygen -Y verify` on a document and the SSH signature.
     pub(super) async fn ssh_keygen(&self, document: &Path) -> Result<Verdict, Problem> {
         let bytes = std::fs::read(document).map_err(|error| unwritable(document, &error))?;
         let mut command = Command::new("ssh-keygen");
@@ -124,7 +123,7 @@ impl Files {
         run("ssh-keygen", command, &bytes).await
     }
 
-    /// `openssl pkeyutl -verify -rawin` on a document and the raw signature.
+    /// Runs `openssl pkeyutl -verify -rawin` on a document and the raw signature.
     pub(super) async fn openssl(&self, document: &Path) -> Result<Verdict, Problem> {
         let empty = std::fs::metadata(document).is_ok_and(|metadata| metadata.len() == 0);
         if empty {
@@ -151,7 +150,7 @@ impl Files {
         Ok(ssh || raw)
     }
 
-    /// A copy of the document with one bit flipped (or one byte added, if it is empty).
+    /// Writes a copy of the document with one bit flipped (or one byte added, if it is empty).
     pub(super) fn tampered_copy(&self) -> Result<PathBuf, Problem> {
         let path = self.directory.join("tampered-copy");
         let mut bytes =
@@ -192,7 +191,7 @@ async fn run(tool: &'static str, mut command: Command, input: &[u8]) -> Result<V
     Ok(Verdict::Refused(format!("{tool}: {}", String::from_utf8_lossy(&said).trim())))
 }
 
-/// The tool had to accept.
+/// Passes if the tool accepted.
 pub(super) fn accepted(verdict: Verdict) -> Check {
     match verdict {
         Verdict::Accepted => Check::Passed,
@@ -201,7 +200,7 @@ pub(super) fn accepted(verdict: Verdict) -> Check {
     }
 }
 
-/// Every tool that is there had to refuse, and so had we.
+/// Passes if every installed tool refused, and this program too.
 pub(super) fn refused(verdicts: &[Verdict], verifies: bool) -> Check {
     let accepted = verdicts.iter().any(|verdict| matches!(verdict, Verdict::Accepted));
     if accepted || verifies {
@@ -211,7 +210,7 @@ pub(super) fn refused(verdicts: &[Verdict], verifies: bool) -> Check {
     }
 }
 
-/// An inclusion proof had to hold under the log's key.
+/// Passes if the inclusion proof holds under the log's key.
 pub(super) fn inclusion(entry: &[u8], proof: &str, log_key: &str) -> Check {
     match verify_proof(proof, entry, log_key) {
         Ok(_) => Check::Passed,
@@ -219,7 +218,7 @@ pub(super) fn inclusion(entry: &[u8], proof: &str, log_key: &str) -> Check {
     }
 }
 
-/// The published log had to hold, with every signature checked against its document.
+/// Passes if the published log audits clean and every signature fits its document.
 pub(super) fn audit(log: &Path, documents: &Path) -> Check {
     let options = Options { documents: Some(documents.to_owned()), ..Options::default() };
     match verify_directory(log, &options) {

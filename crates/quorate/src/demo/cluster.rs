@@ -1,4 +1,4 @@
-//! A whole IVN on one machine: a coordinator and members' nodes as processes of their own, on loopback.
+//! A whole IVN on one machine: a coordinator and members' nodes in separate processes on loopback.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, TcpListener};
@@ -23,7 +23,7 @@ use crate::setup::invitation::invite;
 use crate::setup::join::{Choices, join};
 use crate::timers::now;
 
-/// How long an invitation of the demonstration is good, in milliseconds.
+/// The validity of the demonstration's invitations, in milliseconds.
 const INVITATION: u64 = 600_000;
 
 /// An IVN whose processes end with this value.
@@ -45,7 +45,8 @@ struct Member {
 struct Process(Child);
 
 impl Cluster {
-    /// Founds an IVN in `directory`, the first of `names` being its admin, and starts the coordinator and all nodes.
+    /// Founds an IVN in `directory`, with the first of `names` as admin, and starts the coordinator
+    /// and all nodes.
     pub(crate) async fn start(
         directory: &Path,
         names: &[AccountName],
@@ -119,7 +120,7 @@ impl Cluster {
         })
     }
 
-    /// A member's running node, to be asked.
+    /// Connects to a member's running node.
     pub(crate) async fn client(&self, name: &AccountName) -> Result<Client, Problem> {
         Client::open(&self.member(name)?.home, || {
             Err(Problem::new(Code::Failed, format!("the node of {name} does not run")))
@@ -127,7 +128,7 @@ impl Cluster {
         .await
     }
 
-    /// Kills a member's node, without warning.
+    /// Kills a member's node without warning.
     pub(crate) async fn kill(&mut self, name: &AccountName) -> Result<(), Problem> {
         if let Some(mut process) = self.nodes.get_mut(name).and_then(|member| member.process.take())
         {
@@ -136,17 +137,15 @@ impl Cluster {
         Ok(())
     }
 
-    /// The directory of the coordinator's published log.
     pub(crate) fn log(&self) -> PathBuf {
         self.coordinator_home.join("ivns").join(self.ivn.to_string()).join("log")
     }
 
-    /// The coordinator's documents.
     pub(crate) fn documents(&self) -> PathBuf {
         self.coordinator_home.join("ivns").join(self.ivn.to_string()).join("documents")
     }
 
-    /// Ends all processes, the coordinator last, so that it publishes what it has.
+    /// Ends all processes, the coordinator last, so that it publishes the whole log.
     pub(crate) async fn stop(mut self) -> Result<(), Problem> {
         for member in self.nodes.values_mut() {
             if let Some(process) = &mut member.process {
@@ -158,7 +157,7 @@ impl Cluster {
 }
 
 impl Process {
-    /// Starts this very program and waits until it says that it is ready.
+    /// Starts this program and waits until it reports that it is ready.
     async fn start(
         home: &Path,
         passphrase_file: Option<&Path>,
@@ -190,7 +189,7 @@ impl Process {
             let message = format!("quorate {} ended: {}", arguments.join(" "), said.trim());
             return Err(Problem::new(Code::Failed, message));
         }
-        // What it says from now on has to be read, or it would stop when the pipe is full.
+        // The pipe must be emptied, because a full one would block the process.
         if let Some(stderr) = child.stderr.take() {
             tokio::spawn(async move {
                 let mut lines = BufReader::new(stderr).lines();
@@ -202,12 +201,12 @@ impl Process {
         Ok(Self(child))
     }
 
-    /// Asks it to end, and waits until it has.
+    /// Requests the end of the process, and waits for it.
     async fn end(&mut self) -> Result<(), Problem> {
         if let Some(id) = self.0.id() {
             let id = i32::try_from(id).ok().and_then(rustix::process::Pid::from_raw);
             if let Some(id) = id {
-                // If it is gone already, so much the better.
+                // The process may have ended already.
                 let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
             }
         }
@@ -223,7 +222,7 @@ fn problem(error: impl std::error::Error) -> Problem {
     Problem::new(Code::Failed, chain(&error))
 }
 
-/// A loopback address that is free now.
+/// Returns a loopback address that is free now.
 fn free_address() -> Result<HubAddress, Problem> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(problem)?;
     Ok(listener.local_addr().map_err(problem)?.into())

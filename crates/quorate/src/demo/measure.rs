@@ -1,4 +1,4 @@
-//! How fast a whole IVN is: the same processes as the demonstration's, with nodes that approve by themselves.
+//! Measures a whole IVN: the demonstration's processes, with nodes that approve automatically.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::api::{Answer, Ask, Code, Command, Problem, Proposal, SignAsk};
 use crate::launch::{Client, unexpected};
 use crate::setup::join::Choices;
 
-/// What was measured.
+/// The results.
 #[derive(Debug, Serialize)]
 pub(crate) struct Measurements {
     end_to_end: Vec<EndToEnd>,
@@ -45,18 +45,18 @@ struct Dkg {
     ms: u64,
 }
 
-/// New shares again and again, while signatures are made. A request that fails ends the measurement with its problem, so
-/// these are figures of runs in which none did.
+/// Repeated new shares during signing. A request that fails ends the measurement with its problem,
+/// so these figures are of runs without failures.
 #[derive(Debug, Serialize)]
 struct Reshare {
     min_signers: u16,
     max_signers: usize,
     concurrency: usize,
-    /// How many times new shares came into use while the requests were made.
+    /// How many times new shares came into use during the requests.
     reshares: usize,
-    /// From the start of a session to its shares in use, by the log's own times: the median.
+    /// From the start of a session to its shares in use, by the log's times: the median.
     p50_ms: u64,
-    /// All that were made meanwhile, and signed.
+    /// All requests of that period, each of them signed.
     requests: usize,
     /// From a request to its signature.
     request_p50_ms: f64,
@@ -64,7 +64,8 @@ struct Reshare {
     request_longest_ms: f64,
 }
 
-/// A group of [`FEW`] that becomes one of all, with another threshold, while nothing else happens.
+/// A group of [`FEW`] that becomes one of all, with a different threshold, while nothing else
+/// happens.
 #[derive(Debug, Serialize)]
 struct Change {
     old_min_signers: u16,
@@ -73,16 +74,18 @@ struct Change {
     max_signers: usize,
     /// How many groups changed, one after the other.
     times: usize,
-    /// From the start of a session to its shares in use, by the log's own times: the median.
+    /// From the start of a session to its shares in use, by the log's times: the median.
     p50_ms: u64,
 }
 
-/// How many members a group has before it changes, how many of them sign, and how many such groups there are.
+/// How many members a group has before it changes, how many of them sign, and how many such groups
+/// there are.
 const FEW: usize = 3;
 const FEW_SIGN: u16 = 2;
 const CHANGES: usize = 9;
 
-/// Measures `requests` signatures one after another and as many `concurrency` at a time, for 2-of-3 and 3-of-5.
+/// Measures `requests` signatures one after another and as many `concurrency` at a time, for 2-of-3
+/// and 3-of-5.
 pub(crate) async fn measure(
     directory: &Path,
     requests: usize,
@@ -135,7 +138,7 @@ async fn measure_one(
     let ready = settled(&client, &name).await?.dkg_ms;
     let ms = ready.ok_or_else(|| Problem::new(Code::Failed, "the group has no key"))?;
     let dkg = Dkg { min_signers, max_signers: names.len(), ms };
-    // Whatever the first signatures have to load, they have loaded.
+    // The first signatures have loaded everything that is loaded once.
     sign_many(&client, &name, requests.div_ceil(10), 1).await?;
     let mut rows = Vec::new();
     for concurrency in [1, concurrency] {
@@ -158,7 +161,8 @@ async fn measure_one(
     Ok((rows, dkg, reshare))
 }
 
-/// Has new shares made, one set after the other, while `requests` documents are signed, `concurrency` at a time.
+/// Has new shares made, one set after the other, while `requests` documents are signed,
+/// `concurrency` at a time.
 async fn measure_reshares(
     client: &Arc<Client>,
     definition: &GroupDefinition,
@@ -198,7 +202,7 @@ async fn measure_reshares(
     })
 }
 
-/// Has small groups become one of all members, one group after the other.
+/// Changes small groups to all members, one group after the other.
 async fn measure_changes(
     cluster: &Cluster,
     names: &[AccountName],
@@ -234,7 +238,7 @@ async fn measure_changes(
     })
 }
 
-/// Signs `count` documents, `concurrency` at a time; gives how long each took.
+/// Signs `count` documents, `concurrency` at a time, and returns the duration of each.
 async fn sign_many(
     client: &Arc<Client>,
     name: &GroupName,

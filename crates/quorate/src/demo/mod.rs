@@ -1,8 +1,8 @@
-//! The demonstration: an IVN whose members generate a key together and sign a real file, checked by tools that are not
-//! ours.
+//! The demonstration: an IVN whose members generate a key together and sign a real file, checked by
+//! foreign tools.
 //!
-//! Everything is real: the coordinator and each member's node are processes of this program that talk TLS over
-//! loopback; the demonstration only plays the people.
+//! The coordinator and each member's node are real processes of this program that use TLS over
+//! loopback. The demonstration plays only the people.
 
 mod checks;
 pub(crate) mod cluster;
@@ -26,7 +26,7 @@ use crate::api::{Answer, Code, Command, Problem, Query, RequestView};
 use crate::launch::{Client, unexpected};
 use crate::setup::join::Choices;
 
-/// What is signed if no file is given.
+/// The document if no file is given.
 const SAMPLE: &str = "\
 CONTRACT
 
@@ -34,28 +34,24 @@ between Aurelia Finance and Nordwind Logistik: haulage in the fourth quarter,
 EUR 75,000.00, payable within 30 days.
 ";
 
-/// The names of the first members; more are called member-7, member-8 and so on.
+/// The names of the first members; further ones are called member-7, member-8 and so on.
 const NAMES: [&str; 6] = ["ada", "ben", "carol", "dan", "eve", "frank"];
-/// What the demonstration made and saw.
+/// The files and results of a demonstration.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Report {
-    /// The document.
     pub(crate) document: PathBuf,
     /// The group's verifying key in hex.
     pub(crate) verifying_key: String,
-    /// The same as PEM (RFC 8410).
+    /// The verifying key as PEM (RFC 8410).
     pub(crate) public_key_file: PathBuf,
     /// The raw signature, 64 bytes.
     pub(crate) signature_file: PathBuf,
-    /// The SSH signature.
     pub(crate) sshsig_file: PathBuf,
     /// The allowed-signers file for `ssh-keygen -Y verify`.
     pub(crate) allowed_signers_file: PathBuf,
-    /// The identity in it.
+    /// The identity in the allowed-signers file.
     pub(crate) ssh_identity: String,
-    /// How many members it takes to sign.
     pub(crate) min_signers: u16,
-    /// How many members there are.
     pub(crate) max_signers: u16,
     /// From the group's acceptance to its key in use, in milliseconds.
     pub(crate) dkg_ms: u64,
@@ -69,17 +65,18 @@ pub(crate) struct Report {
     pub(crate) log_dir: PathBuf,
     /// The proof that the signature is in the log.
     pub(crate) proof_file: PathBuf,
-    /// What was checked, and how it went: "passed", "failed" or "skipped".
+    /// The result of each check: "passed", "failed" or "skipped".
     pub(crate) checks: BTreeMap<&'static str, &'static str>,
-    /// Why, for those that did not pass.
+    /// The reasons of those that did not pass.
     pub(crate) reasons: BTreeMap<&'static str, String>,
 }
 
-/// Runs the demonstration. All its processes have ended when it returns, and also if its future is dropped.
+/// Runs the demonstration. All its processes have ended when it returns, also if its future is
+/// dropped.
 ///
 /// # Errors
 ///
-/// If something can not be done at all. A check that fails is no error but in the report.
+/// If a step fails. A failed check is part of the report instead.
 pub(crate) async fn run(plan: &Plan, mut tell: impl FnMut(Step)) -> Result<Report, Problem> {
     let names = names(plan)?;
     let document = read_document(plan)?;
@@ -96,7 +93,7 @@ pub(crate) async fn run(plan: &Plan, mut tell: impl FnMut(Step)) -> Result<Repor
     let documents = cluster.documents();
     cluster.stop().await?;
     let made = result?;
-    // The coordinator has published all of its log when it has ended.
+    // The coordinator has published the whole log once it has ended.
     let log_dir = plan.directory.join("log");
     copy_directory(&log, &log_dir)?;
     show.audit(&log_dir, &documents);
@@ -106,7 +103,7 @@ pub(crate) async fn run(plan: &Plan, mut tell: impl FnMut(Step)) -> Result<Repor
     Ok(made.report(plan, log_dir, show.checks))
 }
 
-/// What came out of it.
+/// The files and values of the signing part.
 struct Made {
     files: checks::Files,
     dkg_ms: u64,
@@ -155,7 +152,8 @@ impl<T: FnMut(Step)> Show<'_, T> {
         Ok(Made { files, dkg_ms, sign_ms, reshare, log_size, proof_file })
     }
 
-    /// As many members approve as it takes beside the requester, whose request is its consent.
+    /// Has as many members approve as are needed besides the requester, whose request is its
+    /// consent.
     async fn approve(
         &self,
         cluster: &Cluster,
@@ -198,7 +196,7 @@ impl<T: FnMut(Step)> Show<'_, T> {
         Ok(())
     }
 
-    /// A node that is not needed dies, and the others sign again.
+    /// Kills a node that is not needed, and has the others sign again.
     async fn lose_a_node(
         &mut self,
         cluster: &mut Cluster,
@@ -228,7 +226,7 @@ impl<T: FnMut(Step)> Show<'_, T> {
         Ok(())
     }
 
-    /// The signature's entry is proved to be in the log, with nothing but the log's key.
+    /// Proves with only the log's key that the signature's entry is in the log.
     async fn prove(&mut self, client: &Client, view: &RequestView) -> Result<PathBuf, Problem> {
         let index = view.signature_index.unwrap_or_default();
         let path = self.plan.directory.join("signature.tlog-proof");
@@ -293,7 +291,8 @@ impl Made {
     }
 }
 
-/// Waits until a node has seen a request: the coordinator tells its requester and the other members at the same time.
+/// Waits until a node has received a request, which the coordinator sends to all members at the
+/// same time.
 async fn await_request(client: &Client, request: EntryId) -> Result<(), Problem> {
     let ask = || Query::Request { id: request.to_string(), watch: false };
     hears("the request", || async { client.ask(ask()).await.ok() }).await.map(drop)

@@ -1,4 +1,5 @@
-//! The demonstration's second group: it changes its members and its min_signers, and signs under the key that it had.
+//! The demonstration's second group, which changes its members and min_signers, and signs under the
+//! same key.
 
 use std::path::PathBuf;
 
@@ -11,17 +12,14 @@ use super::stage::{Check, Show, Step, definition, hears, join, settled, signed, 
 use crate::api::{Answer, Code, Command, Problem, Proposal, Query};
 use crate::launch::Client;
 
-/// The group's name.
 const GROUP: &str = "desk";
 
-/// What came out of it.
+/// The result of the second group's change.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Reshare {
-    /// How many members it takes to sign afterwards.
     pub(crate) min_signers: u16,
-    /// How many members there are afterwards.
     pub(crate) max_signers: u16,
-    /// The verifying key in hex: the one that the group had before.
+    /// The verifying key in hex, unchanged by the reshare.
     pub(crate) verifying_key: String,
     /// From the beginning of the reshare to the new shares in use, in milliseconds.
     pub(crate) reshare_ms: u64,
@@ -30,7 +28,7 @@ pub(crate) struct Reshare {
 }
 
 impl<T: FnMut(Step)> Show<'_, T> {
-    /// Three members, of whom two sign, become all members, of whom three do.
+    /// Changes a group from 2 of 3 members to 3 of all members.
     pub(super) async fn reshare(
         &mut self,
         cluster: &Cluster,
@@ -45,7 +43,8 @@ impl<T: FnMut(Step)> Show<'_, T> {
         let more = u16::try_from(self.names.len()).unwrap_or(u16::MAX);
         let after = definition(GROUP, self.names, more.min(3))?;
         let (min_signers, max_signers) = (after.min_signers, more);
-        // Of two members there are no more: they only get other shares, which nobody has to approve.
+        // In a cluster of two members, the change only replaces the shares, which nobody has to
+        // approve.
         let decided = after == before;
         let command = Command::ChangeGroup(Proposal::new(after, epoch));
         client.order(command).await?;
@@ -83,7 +82,7 @@ impl<T: FnMut(Step)> Show<'_, T> {
     }
 }
 
-/// Has the second member approve the change, as soon as its node hears of it.
+/// Approves the change as the second member, as soon as its node has received it.
 pub(super) async fn approve(
     cluster: &Cluster,
     name: &GroupName,

@@ -1,4 +1,4 @@
-//! The stage of the demonstration: what it demonstrates, how it reports, and what its people ask their nodes.
+//! The demonstration's script: its plan, its reports, and the questions to its nodes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -19,61 +19,49 @@ use crate::launch::{Client, unexpected};
 pub(super) const GROUP: &str = "board";
 pub(super) const NAMESPACE: &str = "file";
 
-/// What to demonstrate.
+/// The plan of a demonstration.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     /// The file to be signed, or the sample.
     pub(crate) file: Option<PathBuf>,
-    /// How many members.
     pub(crate) members: u16,
-    /// How many it takes to sign.
     pub(crate) min_signers: u16,
     /// Where to leave the signed files. Empty or new.
     pub(crate) directory: PathBuf,
-    /// Leave the homes of coordinator and nodes too.
+    /// Whether to leave the homes of coordinator and nodes too.
     pub(crate) keep: bool,
 }
 
-/// How a check went.
+/// The result of a check.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(tag = "result", rename_all = "kebab-case")]
 pub(crate) enum Check {
-    /// It held.
     Passed,
-    /// It did not.
     Failed {
-        /// What was seen.
         why: String,
     },
-    /// It could not be made.
+    /// The check could not be made.
     Skipped {
-        /// Why.
         why: String,
     },
 }
 
-/// What is told while it goes on.
+/// A report during the demonstration.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
-    /// Something was done.
     Done {
-        /// What, in one or two words.
         what: &'static str,
-        /// The result.
         text: String,
     },
-    /// Something was checked.
     Checked {
-        /// What.
         what: &'static str,
-        /// How it went.
         check: Check,
-        /// With what.
+        /// The tool.
         text: String,
     },
 }
 
-/// The play: who does what.
+/// The running demonstration.
 pub(super) struct Show<'a, T> {
     pub(super) plan: &'a Plan,
     pub(super) names: &'a [AccountName],
@@ -133,7 +121,7 @@ impl<T: FnMut(Step)> Show<'_, T> {
     }
 }
 
-/// Asks a node until it has heard of something.
+/// Asks a node until it has an answer.
 pub(super) async fn hears<T, F: Future<Output = Option<T>>>(
     what: &str,
     ask: impl Fn() -> F,
@@ -151,7 +139,7 @@ pub(super) async fn hears<T, F: Future<Output = Option<T>>>(
         .map_err(|_| Problem::new(Code::Waiting, format!("a node was not shown {what} in time")))
 }
 
-/// Waits until a group has its key or can not get one, and nothing about it is pending.
+/// Waits until a group has its key or cannot get one, and nothing about it is pending.
 pub(super) async fn settled(client: &Client, name: &GroupName) -> Result<GroupView, Problem> {
     let mut last = None;
     client
@@ -166,7 +154,7 @@ pub(super) async fn settled(client: &Client, name: &GroupName) -> Result<GroupVi
     }
 }
 
-/// A group that signs documents without a type.
+/// Returns a group that signs documents without a type.
 pub(super) fn definition(
     name: &str,
     members: &[AccountName],

@@ -1,4 +1,4 @@
-//! `home.json`: what a home is of. Nothing in it is secret.
+//! `home.json`: the public settings of a home.
 
 use std::fs;
 use std::io;
@@ -13,33 +13,33 @@ use super::error::HomeError;
 use crate::file_problem::FileProblem;
 use crate::store::durable;
 
-/// What a node has to know to find its IVN and to recognise it.
+/// The data with which a node finds and recognises its IVN.
+#[expect(missing_docs, reason = "the names say it")]
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct NodeConfig {
-    /// The IVN.
     pub ivn: IvnId,
-    /// Whose node this is.
     pub account: AccountName,
     /// The coordinator's hub, `host:port`.
     pub hub: String,
-    /// The name in the hub's certificate, which chooses the IVN.
+    /// The name in the hub's certificate, which selects the IVN.
     pub server_name: String,
     /// The IVN's CA certificate, PEM.
     pub ca_certificate: String,
     /// The account's own certificate, PEM. Its private key is in the key store.
     pub client_certificate: String,
-    /// The first entry of the log, as it is in the log.
+    /// The first entry of the log, in its encoding in the log.
     pub genesis: Base64,
-    /// Accept group definitions that name this account, and to join a group by a change, without asking.
+    /// Whether to accept group definitions that name this account, and joining a group by a change,
+    /// without asking.
     pub auto_accept: bool,
-    /// Approve requests without asking, where the group's policy says so too.
+    /// Whether to approve requests without asking, where the group's policy permits that too.
     pub auto_approve: bool,
-    /// What the node takes.
     pub limits: Limits,
 }
 
-/// What a coordinator has to know to serve.
+/// The settings with which a coordinator serves.
+#[expect(missing_docs, reason = "the names say it")]
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct CoordinatorConfig {
@@ -49,7 +49,6 @@ pub struct CoordinatorConfig {
     pub listen: String,
     /// Where members find the hub, `host:port`.
     pub hub: String,
-    /// What the coordinator takes.
     pub limits: Limits,
 }
 
@@ -70,7 +69,7 @@ impl Default for Limits {
 
 /// A kind of home.
 pub trait Config: DeserializeOwned + Serialize {
-    /// What people call it.
+    /// The name of the kind, for people.
     const KIND: &'static str;
 }
 
@@ -82,7 +81,7 @@ impl Config for CoordinatorConfig {
     const KIND: &'static str = COORDINATOR;
 }
 
-/// The file.
+/// The content of the file.
 #[derive(Serialize)]
 struct File<'a, C> {
     quorate_home: &'static str,
@@ -90,7 +89,7 @@ struct File<'a, C> {
     config: &'a C,
 }
 
-/// What every format of the file starts with.
+/// The fields that every format of the file begins with.
 #[derive(Deserialize)]
 struct Start {
     quorate_home: String,
@@ -98,7 +97,7 @@ struct Start {
     config: Box<serde_json::value::RawValue>,
 }
 
-/// Reads the file at `path`, or gives `None` if there is none.
+/// Reads the file at `path`. Returns `None` if there is none.
 pub(super) fn read<C: Config>(path: &Path) -> Result<Option<C>, HomeError> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
@@ -122,7 +121,7 @@ pub(super) fn read<C: Config>(path: &Path) -> Result<Option<C>, HomeError> {
     serde_json::from_str(start.config.get()).map(Some).map_err(damaged)
 }
 
-/// Puts the file at `path`, in place of what is there.
+/// Writes the file at `path`, and replaces an existing one.
 pub(super) fn write<C: Config>(path: &Path, config: &C) -> Result<(), HomeError> {
     let file = File { quorate_home: C::KIND, format: FORMAT, config };
     let mut bytes = serde_json::to_vec_pretty(&file)

@@ -1,4 +1,4 @@
-//! Where homes are when nobody says.
+//! Default locations of homes.
 
 use std::env;
 use std::ffi::OsString;
@@ -11,7 +11,7 @@ use super::error::HomeError;
 /// The environment variable that stands in for `--home`.
 pub const HOME_VARIABLE: &str = "QUORATE_HOME";
 
-/// The places that the environment gives.
+/// The locations that the environment gives.
 #[derive(Clone, Debug)]
 pub struct Locations {
     home: Option<PathBuf>,
@@ -26,13 +26,13 @@ impl Locations {
 
     fn new(variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let path = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        // The XDG specification has relative paths ignored.
+        // The XDG specification requires relative paths to be ignored.
         let xdg = path("XDG_DATA_HOME").filter(|path| path.is_absolute());
         let data = xdg.or_else(|| path("HOME").map(|home| home.join(".local/share")));
         Self { home: path(HOME_VARIABLE), data: data.map(|data| data.join("quorate")) }
     }
 
-    /// The home of a new node: `flag` if it was given, else `QUORATE_HOME`, else
+    /// Returns the home of a new node: `flag` if it was given, else `QUORATE_HOME`, else
     /// `$XDG_DATA_HOME/quorate/nodes/<name>`.
     ///
     /// # Errors
@@ -42,7 +42,7 @@ impl Locations {
         self.given(flag).map_or_else(|| Ok(self.data()?.join(NODES).join(name)), Ok)
     }
 
-    /// The home of the node that is meant: as [`Self::new_node`], or the only one that there is.
+    /// Returns the home of an existing node: as [`Self::new_node`], or the only one that there is.
     ///
     /// # Errors
     ///
@@ -60,7 +60,7 @@ impl Locations {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(HomeError::read(&nodes, error)),
         };
-        // What a restore has not finished.
+        // Unfinished restores.
         names.retain(|name| !name.starts_with('.'));
         names.sort();
         match names.as_slice() {
@@ -70,7 +70,8 @@ impl Locations {
         }
     }
 
-    /// The coordinator's home: `flag` if it was given, else `QUORATE_HOME`, else `$XDG_DATA_HOME/quorate/coordinator`.
+    /// Returns the coordinator's home: `flag` if it was given, else `QUORATE_HOME`, else
+    /// `$XDG_DATA_HOME/quorate/coordinator`.
     ///
     /// # Errors
     ///

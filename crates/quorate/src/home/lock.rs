@@ -10,12 +10,12 @@ use crate::store::durable;
 /// Held while a process uses a home. Ends with the process, however it ends.
 #[derive(Debug)]
 pub struct Lock {
-    // The operating system lets go of the lock when the file is closed.
+    // The operating system releases the lock when the file is closed.
     _file: File,
 }
 
 impl Lock {
-    /// Locks the home, with the file at `path`.
+    /// Locks the home with the file at `path`.
     pub(super) fn acquire(home: &Path, path: &Path) -> Result<Self, HomeError> {
         let mut file =
             durable::open_or_create(path).map_err(|error| HomeError::write(path, error))?;
@@ -23,7 +23,7 @@ impl Lock {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut text = String::new();
-                // Only to name the process; the lock itself says that there is one.
+                // The text only names the process; the lock itself proves that there is one.
                 drop(file.take(MAX_NUMBER).read_to_string(&mut text));
                 let process = text.trim().parse().ok();
                 return Err(HomeError::InUse { path: home.to_owned(), process });

@@ -1,9 +1,9 @@
-//! Homes: the directories that a node or a coordinator lives in.
+//! Homes: the directories of a node or a coordinator.
 //!
 //! ```text
 //! <node home>/                      <coordinator home>/
-//!   home.json    what is public       home.json
-//!   lock         who uses it          lock
+//!   home.json    public settings      home.json
+//!   lock         names its user       lock
 //!   keys.sealed  under a passphrase   ivns/<ivn id>/
 //!   node.sqlite                         coordinator.keys  its own keys, readable by the owner
 //!                                       ca.pem            the IVN's CA certificate
@@ -11,8 +11,9 @@
 //!                                       documents/  log/
 //! ```
 //!
-//! A directory is a home once `home.json` is there, which is written last. One with a `lock` and no `home.json` is an
-//! unfinished home: making it can be tried again, and finds the keys that were made for it.
+//! A directory is a home once it contains `home.json`, which is written last. One with a `lock` and
+//! no `home.json` is an unfinished home: creating it can be tried again, with the keys that were
+//! made for it.
 
 mod config;
 mod directory;

@@ -1,40 +1,26 @@
-//! Why keys can not be had or kept.
+//! Why keys cannot be read or stored.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::file_problem::FileProblem;
 
-/// Why a key file can not be read or made. Nothing was changed.
+/// Why a key file cannot be read or created. Nothing was changed.
+#[expect(missing_docs, reason = "the names say it")]
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeystoreError {
-    /// What can be wrong with any file.
     #[error(transparent)]
     File(#[from] FileProblem),
-    /// There is no such file.
     #[error("the keys are missing: there is no {}; restore it from a backup, or join again as a new account", .0.display())]
     Missing(PathBuf),
-    /// The file is something else.
     #[error("{} is not a file of {expected}", path.display())]
-    OtherKind {
-        /// Which file.
-        path: PathBuf,
-        /// What it should be.
-        expected: &'static str,
-    },
-    /// The file is whole, but the protector can not open it.
+    OtherKind { path: PathBuf, expected: &'static str },
+    /// The file is whole, but the protector cannot open it.
     #[error("{} can not be opened", path.display())]
-    Protector {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: ProtectorError,
-    },
-    /// There are keys already.
+    Protector { path: PathBuf, source: ProtectorError },
     #[error("there are keys in {} already, and keys are never overwritten; choose another home", .0.display())]
     Exists(PathBuf),
-    /// Others than the owner can read the file.
     #[error("{} can be read by others than its owner; run: chmod 600 {}", .0.display(), .0.display())]
     TooOpen(PathBuf),
 }
@@ -59,17 +45,16 @@ impl KeystoreError {
     }
 }
 
-/// Why a protector does not give the key.
+/// Why a protector does not return the key.
+#[expect(missing_docs, reason = "the names say it")]
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProtectorError {
-    /// The passphrase is another than the one that the keys were sealed with.
     #[error("wrong passphrase; try again")]
     WrongPassphrase,
-    /// Another kind of protector made the file.
     #[error("these keys are not protected by a passphrase")]
     OtherKind,
-    /// What the protector wrote is not what it would write.
+    /// The bytes are not what the protector would write.
     #[error("the protection of the keys is malformed")]
     Malformed,
     /// There is not enough memory, or the operating system refuses.
@@ -78,10 +63,10 @@ pub enum ProtectorError {
 }
 
 /// Why there is no passphrase.
+#[expect(missing_docs, reason = "the names say it")]
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PassphraseError {
-    /// Nobody can be asked.
     #[error(
         "a passphrase is needed, and there is no terminal to ask on; give a file with --passphrase-file or QUORATE_PASSPHRASE_FILE"
     )]
@@ -89,27 +74,14 @@ pub enum PassphraseError {
     /// Nothing was entered, or the file's first line is empty.
     #[error("the passphrase is empty; choose one of some length")]
     Empty,
-    /// More bytes than a passphrase may have.
     #[error("the passphrase is longer than {limit} bytes; is this the right file?")]
-    TooLong {
-        /// The limit in bytes.
-        limit: u64,
-    },
-    /// Asked twice, answered differently.
+    TooLong { limit: u64 },
     #[error("the two passphrases differ; try again")]
     Differ,
-    /// Others than the owner can read the file.
     #[error("the passphrase file {} can be read by others than its owner; run: chmod 600 {}", .0.display(), .0.display())]
     TooOpen(PathBuf),
-    /// The file can not be read.
     #[error("the passphrase file {} can not be read", path.display())]
-    Unreadable {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The terminal failed.
+    Unreadable { path: PathBuf, source: io::Error },
     #[error("the passphrase can not be read from the terminal")]
     Terminal(#[source] io::Error),
 }

@@ -1,4 +1,4 @@
-//! What key files and backups have in common: what they are, their format, and whether they are whole.
+//! The common format of key files and backups: kind, version, and digest.
 //!
 //! ```text
 //! magic ‖ format (1 byte) ‖ body ‖ SHA-256 of all before (32 bytes)
@@ -18,23 +18,23 @@ use crate::store::durable;
 
 /// A kind of key file.
 pub(super) struct Kind {
-    /// What is in it, for people.
+    /// The content, for people.
     pub(super) name: &'static str,
     /// The first bytes.
     pub(super) magic: &'static [u8],
     /// The newest format.
     pub(super) format: u8,
-    /// Whether it has secrets in the clear.
+    /// Whether it contains unencrypted secrets.
     pub(super) secret: bool,
 }
 
 impl Kind {
-    /// What comes before the body.
+    /// Returns what comes before the body.
     pub(super) fn head(&self) -> Vec<u8> {
         [self.magic, &[self.format]].concat()
     }
 
-    /// The bytes of a file.
+    /// Returns the bytes of a file.
     pub(super) fn file(&self, body: &[u8]) -> Zeroizing<Vec<u8>> {
         let mut bytes =
             Zeroizing::new(Vec::with_capacity(self.magic.len() + 1 + body.len() + DIGEST));
@@ -45,12 +45,10 @@ impl Kind {
         bytes
     }
 
-    /// Writes a new file.
     pub(super) fn create(&self, path: &Path, body: &[u8]) -> Result<(), KeystoreError> {
         durable::create(path, &self.file(body)).map_err(|error| KeystoreError::write(path, error))
     }
 
-    /// Reads a file's body.
     pub(super) fn read(&self, path: &Path) -> Result<Zeroizing<Vec<u8>>, KeystoreError> {
         let unreadable = |error: io::Error| KeystoreError::read(path, error);
         let metadata = fs::metadata(path).map_err(unreadable)?;
@@ -61,7 +59,7 @@ impl Kind {
         self.body(path, &bytes)
     }
 
-    /// The body of a file that was read from `path`.
+    /// Returns the body of a file that was read from `path`.
     pub(super) fn body(
         &self,
         path: &Path,

@@ -1,20 +1,21 @@
 //! Where secret keys are kept.
 //!
-//! A node's keys are in `keys.sealed`, sealed under a random key that a [`KeyProtector`] protects; only the account's
-//! holder can start the node. That random key also seals the node's key packages before they reach the database, so
-//! whoever deletes `keys.sealed` has destroyed them all, wherever a disk keeps old blocks of the database.
+//! A node's keys are in `keys.sealed`, sealed under a random key that a [`KeyProtector`] protects;
+//! only the account's holder can start the node. That random key also seals the node's key packages
+//! before they reach the database, so that deleting `keys.sealed` destroys them all, wherever a
+//! disk keeps old blocks of the database.
 //!
-//! A coordinator's keys are in `coordinator.keys`, which is *not* sealed: a coordinator restarts without anybody being
-//! there. It is readable by its owner only. Whoever reads it can sign checkpoints, the coordinator's own entries, and
-//! certificates in its name, which gives them what owning the coordinator's host gives (nodes believe none of it); they
-//! can sign no document.
+//! A coordinator's keys are in `coordinator.keys`, which is *not* sealed, because a coordinator
+//! restarts unattended. Only its owner can read it. Anyone who reads it can sign checkpoints, the
+//! coordinator's own entries, and certificates in its name. That is what owning the coordinator's
+//! host gives, and nodes trust none of it. The keys can sign no document.
 //!
-//! A backup of a node is a [`BackupFile`]: its `keys.sealed` as it is, and the rest sealed under that random key, so that a
-//! running node, which does not know the passphrase, can make one.
+//! A backup of a node is a [`BackupFile`]: its `keys.sealed` unchanged, and the rest sealed under
+//! that random key, so that a running node, which does not know the passphrase, can make one.
 //!
-//! All of these end in a SHA-256 of what comes before, so that a damaged file is told from a wrong passphrase. Key files are
-//! written once and never overwritten; but a node's account can get other keys, and then a second file, `keys.next`, takes
-//! the place of the first, with the same random key in it.
+//! All of these end in a SHA-256 of what comes before, which distinguishes a damaged file from a
+//! wrong passphrase. Key files are written once and never overwritten. When an account gets new
+//! keys, a second file, `keys.next`, replaces the first, with the same random key in it.
 
 mod backup;
 mod coordinator;

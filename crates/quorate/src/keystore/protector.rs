@@ -1,4 +1,4 @@
-//! What protects the key that seals all others: a passphrase, so far.
+//! The protection of the key that seals all others: a passphrase, so far.
 
 use std::fmt;
 
@@ -17,12 +17,12 @@ use super::passphrase::Passphrase;
 pub struct KeyEncryptionKey(SecretBox<[u8; 32]>);
 
 impl KeyEncryptionKey {
-    /// A new key.
+    /// Generates a new key.
     pub fn generate(rng: &mut dyn CryptoRngCore) -> Self {
         Self(SecretBox::init_with_mut(|bytes: &mut [u8; 32]| rng.fill_bytes(bytes)))
     }
 
-    /// The same key, for another file with keys of the same node.
+    /// Returns the same key, for another file with keys of the same node.
     pub(super) fn duplicate(&self) -> Self {
         Self(SecretBox::init_with_mut(|bytes: &mut [u8; 32]| *bytes = *self.expose()))
     }
@@ -38,49 +38,49 @@ impl fmt::Debug for KeyEncryptionKey {
     }
 }
 
-/// Keeps a [`KeyEncryptionKey`] so that only the right person or machine gets it back.
+/// Protects a [`KeyEncryptionKey`] so that only the right person or machine gets it back.
 pub trait KeyProtector {
-    /// Stands for the kind of protector in files. Never reused.
+    /// Returns the number of the kind of protector in files. Never reused.
     fn kind(&self) -> u8;
 
-    /// Protects the key; at most 65,535 bytes, which are public.
+    /// Protects the key. The result has at most 65,535 bytes, which are public.
     ///
     /// # Errors
     ///
-    /// When the machine can not.
+    /// When the machine lacks the means.
     fn protect(
         &self,
         key: &KeyEncryptionKey,
         rng: &mut dyn CryptoRngCore,
     ) -> Result<Vec<u8>, ProtectorError>;
 
-    /// Gives the key back.
+    /// Returns the protected key.
     ///
     /// # Errors
     ///
-    /// When this is not who protected it, or the bytes are not what [`Self::protect`] gave.
+    /// When a different secret protected it, or the bytes do not come from [`Self::protect`].
     fn unprotect(&self, protected: &[u8]) -> Result<KeyEncryptionKey, ProtectorError>;
 }
 
-/// How much work it is to try one passphrase (Argon2id, RFC 9106).
+/// The work for trying one passphrase (Argon2id, RFC 9106).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Cost {
     /// Memory in KiB.
     memory: u32,
-    /// Passes over it.
+    /// Passes over the memory.
     passes: u32,
-    /// Lanes.
     lanes: u32,
 }
 
 impl Cost {
-    /// 64 MiB, 3 passes, 4 lanes: the second recommended option of RFC 9106 §4, about 0.2 s of one processor.
+    /// 64 MiB, 3 passes, 4 lanes: the second recommended option of RFC 9106 §4, about 0.2 s of one
+    /// processor.
     pub const RECOMMENDED: Self = Self { memory: 64 * 1024, passes: 3, lanes: 4 };
 
-    /// No work at all, for keys that are thrown away: tests and demonstrations.
+    /// Almost no work, for keys that are thrown away: tests and demonstrations.
     pub const INSECURE: Self = Self { memory: 8, passes: 1, lanes: 1 };
 
-    /// At most 1 GiB, 64 passes, 16 lanes.
+    /// Accepts at most 1 GiB, 64 passes, 16 lanes.
     fn from_parts(memory: u32, passes: u32, lanes: u32) -> Result<Self, InvalidCost> {
         let bounded = memory <= 1 << 20 && passes <= 64 && lanes <= 16;
         Params::new(memory, passes, lanes, None)
@@ -101,7 +101,8 @@ pub struct InvalidCost;
 /// Protects a key with a passphrase.
 ///
 /// ```text
-/// memory, passes, lanes (4 bytes each, big-endian) ‖ salt (16) ‖ nonce (24) ‖ XChaCha20-Poly1305 of the key (48)
+/// memory, passes, lanes (4 bytes each, big-endian) ‖ salt (16) ‖ nonce (24)
+/// ‖ XChaCha20-Poly1305 of the key (48)
 /// ```
 #[derive(Debug)]
 pub struct PassphraseProtector {
@@ -110,7 +111,7 @@ pub struct PassphraseProtector {
 }
 
 impl PassphraseProtector {
-    /// Protects with `passphrase`; new keys at this cost, existing ones at the cost that they were protected with.
+    /// Protects with `passphrase`. New keys get this cost; existing ones keep theirs.
     pub fn new(passphrase: Passphrase, cost: Cost) -> Self {
         Self { passphrase, cost }
     }

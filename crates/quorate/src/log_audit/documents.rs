@@ -1,4 +1,4 @@
-//! Documents for an audit, from a directory as a coordinator keeps them.
+//! Documents for an audit, from a directory like a coordinator's.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -12,7 +12,7 @@ use crate::api::{Code, Problem};
 use crate::documents::output;
 use crate::store::documents::DocumentPackage;
 
-/// A directory of document packages, each in a file with its commitment as name.
+/// A directory of document packages, each in a file whose name is its commitment.
 pub(super) struct Stored {
     directory: PathBuf,
     unreadable: Option<Problem>,
@@ -33,7 +33,7 @@ impl Stored {
         }
     }
 
-    /// The first file that was there but could not be read.
+    /// Returns the first file that exists but cannot be read.
     pub(super) fn unreadable(self) -> Option<Problem> {
         self.unreadable
     }

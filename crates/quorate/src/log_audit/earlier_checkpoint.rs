@@ -1,4 +1,4 @@
-//! Comparing a log with a checkpoint that somebody has from earlier, or from elsewhere.
+//! Comparison of a log with an earlier checkpoint, or one from elsewhere.
 
 use std::path::Path;
 
@@ -15,28 +15,28 @@ use super::files::Files;
 use super::{files_problem, read_checkpoint};
 use crate::api::{Code, Problem};
 
-/// What two checkpoints of one log say of each other.
+/// The result of comparing two checkpoints of one log.
 #[derive(Debug, Serialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
 pub enum Since {
-    /// The log goes on from the earlier checkpoint.
+    /// The log continues from the earlier checkpoint.
     Continues {
-        /// Entries that it had then.
+        /// Entries at the earlier checkpoint.
         from: u64,
-        /// Entries that it has now.
+        /// Entries now.
         to: u64,
-        /// Its root now.
+        /// The root now.
         #[serde(skip)]
         root: Hash,
     },
-    /// The log is shorter than it was.
+    /// The log is shorter than at the earlier checkpoint.
     Shorter {
-        /// Entries that it had then.
+        /// Entries at the earlier checkpoint.
         from: u64,
-        /// Entries that it has now.
+        /// Entries now.
         to: u64,
     },
-    /// Both can not be true.
+    /// Both checkpoints cannot belong to one log.
     Fork {
         /// The proof, in the form in which it is handed on.
         misbehaviour: serde_json::Value,
@@ -44,7 +44,7 @@ pub enum Since {
 }
 
 impl Since {
-    /// In one sentence.
+    /// Returns the result in one sentence.
     pub fn sentence(&self) -> String {
         match self {
             Self::Continues { from, to, .. } => format!(
@@ -57,17 +57,17 @@ impl Since {
         }
     }
 
-    /// Whether the log is what it was, and perhaps more.
+    /// Whether the log is the same, possibly with more entries.
     pub fn holds(&self) -> bool {
         matches!(self, Self::Continues { .. })
     }
 }
 
-/// Compares the log in a directory, which was audited, with a checkpoint by the same key.
+/// Compares an audited log with a checkpoint by the same key.
 ///
 /// # Errors
 ///
-/// If either can not be read, or the checkpoint is not by the log's key.
+/// If either cannot be read, or the log's key did not sign the checkpoint.
 pub fn compare_since(directory: &Path, note: &str, log: &LogVerifier) -> Result<Since, Problem> {
     let verified = |what: &str, signed: SignedCheckpoint| {
         signed.verify(log).map_err(|error| {

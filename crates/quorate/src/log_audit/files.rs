@@ -1,4 +1,4 @@
-//! The files of a published log: read with limits, recomputed, and if they do not fit, told apart.
+//! The files of a published log: read with limits, recomputed, and diagnosed if they do not fit.
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -16,16 +16,16 @@ use quorate_log::tree::{Frontier, HashReader as _, TreeHead};
 use super::files_problem;
 use crate::api::{Code, Problem};
 
-/// The longest that a bundle can be, in bytes; no file of a log is longer.
+/// The longest possible bundle in bytes; no file of a log is longer.
 const MAX_FILE: usize = (TILE_WIDTH as usize) * (2 + MAX_ENTRY_LEN);
 
-/// The files below a directory.
+/// The files in a directory.
 pub(super) struct Files<'a> {
     directory: &'a Path,
 }
 
-/// Reads a whole file of at most `limit` bytes, and the first `limit + 1` bytes of a longer one. `None` if there is
-/// none.
+/// Reads a whole file of at most `limit` bytes, or the first `limit + 1` bytes of a longer one.
+/// Returns `None` if there is no file.
 pub(super) fn read(path: &Path, limit: usize) -> io::Result<Option<Vec<u8>>> {
     let file = match fs::File::open(path) {
         Ok(file) => file,
@@ -54,7 +54,7 @@ impl<'a> Files<'a> {
         Self { directory }
     }
 
-    /// Recomputes every tile and the root.
+    /// Recomputes every tree and the root.
     pub(super) fn verify(
         &self,
         checkpoint: &SignedCheckpoint,
@@ -67,7 +67,7 @@ impl<'a> Files<'a> {
             if matches!(error, TileError::Read(_)) {
                 return Err(problem);
             }
-            // The size, on which all paths depend, may be what was changed.
+            // The changed byte may be in the size, on which all paths depend.
             return Err(self.signature_problem(checkpoint, anchor).unwrap_or(problem));
         }
         let what = if let Some(index) = self.changed_entry(head) {
@@ -94,7 +94,7 @@ impl<'a> Files<'a> {
             .hint("get another copy of the log, from another place")
     }
 
-    /// The first entry that differs from the leaf hashes beside it, if those are the checkpoint's.
+    /// Returns the first entry that differs from its leaf hash, if the hashes match the checkpoint.
     fn changed_entry(&self, head: TreeHead) -> Option<u64> {
         let hashes = TileHashes::new(self, head.size);
         let mut frontier = Frontier::default();
@@ -110,7 +110,7 @@ impl<'a> Files<'a> {
             .map(|(index, _)| index)
     }
 
-    /// The tree that the entries alone make.
+    /// Computes the tree head from the entries alone.
     fn entries_head(&self, size: u64) -> Option<TreeHead> {
         let mut frontier = Frontier::default();
         for entry in Entries::new(self, size, 0..size) {
@@ -119,8 +119,8 @@ impl<'a> Files<'a> {
         Some(frontier.head())
     }
 
-    /// Says that the checkpoint was changed, if its signature does not verify with the anchor's key, or else with that
-    /// of the genesis as it is in the files.
+    /// Reports a changed checkpoint, if its signature does not verify with the anchor's key or,
+    /// without one, with that of the genesis in the files.
     fn signature_problem(&self, checkpoint: &SignedCheckpoint, anchor: &Anchor) -> Option<Problem> {
         let key = match &anchor.log_key {
             Some(key) => key.clone(),
@@ -130,7 +130,7 @@ impl<'a> Files<'a> {
         Some(self.problem(&format!("the checkpoint is not the log's: {error}")))
     }
 
-    /// The first entry of any first bundle, of whatever width.
+    /// Returns the first entry of any first bundle, of any width.
     fn genesis(&self) -> Option<Vec<u8>> {
         let first = self.directory.join("tile/entries/000");
         let partial = fs::read_dir(self.directory.join("tile/entries/000.p")).ok();
@@ -144,7 +144,7 @@ impl<'a> Files<'a> {
     }
 }
 
-/// What the bundle of an entry is called, whatever its width.
+/// Returns the path of an entry's full bundle.
 fn bundle_name(index: u64) -> String {
     let bundle = TilePath::new(TileKind::Entries, index / u64::from(TILE_WIDTH), TILE_WIDTH);
     bundle.map_or_else(|_| "the bundles".to_owned(), |path| path.to_string())

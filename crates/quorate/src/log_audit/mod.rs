@@ -1,4 +1,4 @@
-//! Auditing a published log: a directory that anyone may have copied from anywhere (C2SP tlog-tiles).
+//! Auditing a published log: a directory that may be copied from anywhere (C2SP tlog-tiles).
 //!
 //! ```text
 //! DIR/checkpoint      the tree, signed by the log and cosigned by nodes
@@ -6,8 +6,9 @@
 //! DIR/tile/0/… 1/…    hashes, from which others make proofs
 //! ```
 //!
-//! Every file that a log of the checkpoint's size needs is read and recomputed. Nothing else is: partial tiles and
-//! bundles of other widths than the size asks for are left from earlier checkpoints, and other files are not the log's.
+//! Every file that a log of the checkpoint's size needs is read and recomputed. Nothing else is
+//! read: partial tiles and bundles of other widths belong to earlier checkpoints, and further files
+//! are not part of the log.
 
 mod documents;
 mod earlier_checkpoint;
@@ -35,23 +36,23 @@ use crate::store::publish::CHECKPOINT;
 pub use earlier_checkpoint::{Since, compare_since};
 pub use proof::{EntryReport, ProofReport, Proved, prove, verify_proof};
 
-/// What an audit goes by, beside the directory.
+/// The inputs of an audit other than the directory.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// What is known of the log from somebody trustworthy. Without, the log's word is taken for who it is, and the
-    /// report says so.
+    /// What a trustworthy source states about the log. Without it, the audit trusts the log about
+    /// its own identity, and the report contains a warning.
     pub anchor: Anchor,
-    /// A directory of document packages by commitment, as a coordinator keeps them. Without, signatures are not checked
-    /// against documents, and the report says so.
+    /// A directory of document packages by commitment, as a coordinator has. Without it, signatures
+    /// are not checked against documents, and the report contains a warning.
     pub documents: Option<PathBuf>,
 }
 
-/// Audits a log and reports what is true of it, also if something does not hold.
+/// Audits a log and reports its valid content, even if a part is not valid.
 ///
 /// # Errors
 ///
-/// [`Code::Verification`] when the files are not those of the log that the checkpoint states, so that there is no log
-/// to report on. [`Code::Failed`] when something can not be read.
+/// [`Code::Verification`] when the files are not those of the checkpoint's log, so that there is no
+/// log to report on. [`Code::Failed`] when something cannot be read.
 pub fn audit_directory(directory: &Path, options: &Options) -> Result<AuditReport, Problem> {
     let mut stored = options.documents.as_deref().map(Stored::open).transpose()?;
     let report = match &mut stored {
@@ -64,12 +65,12 @@ pub fn audit_directory(directory: &Path, options: &Options) -> Result<AuditRepor
     }
 }
 
-/// As [`audit_directory`], but what does not hold is an error.
+/// As [`audit_directory`], but a fault in the log is an error.
 ///
 /// # Errors
 ///
 /// As [`audit_directory`]; also [`Code::Verification`], with the first of the report's
-/// [faults](AuditReport::faults), when there are any.
+/// [faults](AuditReport::faults), if it has any.
 pub fn verify_directory(directory: &Path, options: &Options) -> Result<AuditReport, Problem> {
     let report = audit_directory(directory, options)?;
     match report.faults.as_slice() {
@@ -91,12 +92,13 @@ pub fn verify_directory(directory: &Path, options: &Options) -> Result<AuditRepo
     }
 }
 
-/// Judges a proof of the coordinator's misbehaviour: by the log's key, and, where it accuses an entry, by a copy of the log
-/// that begins in the same way.
+/// Judges a proof of the coordinator's misbehaviour by the log's key and, where it accuses an
+/// entry, by a copy of the log that begins in the same way.
 ///
 /// # Errors
 ///
-/// [`Code::Verification`] when it proves nothing. [`Code::Usage`] when it takes a log or documents to judge it.
+/// [`Code::Verification`] when it proves nothing. [`Code::Usage`] when judging it requires a log or
+/// documents.
 pub fn verify_misbehaviour(
     text: &str,
     log: &LogVerifier,
@@ -156,7 +158,7 @@ fn replay(
     })
 }
 
-/// The checkpoint, well-formed and nothing more.
+/// Reads the checkpoint and checks only its form.
 fn read_checkpoint(directory: &Path) -> Result<SignedCheckpoint, Problem> {
     let path = directory.join(CHECKPOINT);
     let bytes = match files::read(&path, MAX_NOTE_LEN) {

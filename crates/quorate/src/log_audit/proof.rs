@@ -23,18 +23,18 @@ pub struct Proved {
     pub entry: Vec<u8>,
     /// The proof, a text in the form of c2sp.org/tlog-proof.
     pub proof: String,
-    /// The log's key, a C2SP vkey. Whoever verifies has it from somewhere else.
+    /// The log's key, a C2SP vkey. A verifier must have it from an independent source.
     pub log_key: String,
 }
 
-/// Makes the proof that an entry is in a published log, and verifies it.
+/// Creates and verifies the proof that an entry is in a published log.
 ///
-/// Reads only the tiles on the way to the root, so nothing is said of the other entries.
+/// Reads only the tiles on the way to the root, so it does not check the other entries.
 ///
 /// # Errors
 ///
-/// [`Code::Verification`] when the files do not prove it, [`Code::Failed`] when there is no such entry or something
-/// can not be read.
+/// [`Code::Verification`] when the files do not prove it, [`Code::Failed`] when there is no such
+/// entry or something cannot be read.
 pub fn prove(directory: &Path, index: u64, anchor: &Anchor) -> Result<Proved, Problem> {
     let files = Files::new(directory);
     let checkpoint = read_checkpoint(directory)?;
@@ -66,42 +66,41 @@ pub fn prove(directory: &Path, index: u64, anchor: &Anchor) -> Result<Proved, Pr
     Ok(Proved { entry, proof: proof.to_string(), log_key: log_key.to_string() })
 }
 
-/// What a proof shows.
+/// The result of verifying a proof.
+#[expect(missing_docs, reason = "the names say it")]
 #[derive(Clone, Debug, Serialize)]
 pub struct ProofReport {
-    /// The log.
     pub origin: String,
-    /// The entry's index.
     pub index: u64,
-    /// How many entries the log had when the checkpoint in the proof was signed.
+    /// The number of entries in the log when the checkpoint in the proof was signed.
     pub size: u64,
-    /// The root that the checkpoint states.
+    /// The root in the checkpoint.
     pub root: Hash,
-    /// What the entry says. `None` if it is no entry that this version knows.
+    /// The entry's content. `None` if this version does not know such entries.
     pub entry: Option<EntryReport>,
 }
 
-/// What an entry says. That its author signed it, the log's rules made the coordinator check and everyone who audits
-/// the log checks again; the proof alone does not show it.
+/// The content of an entry. The proof does not show that the author signed it: the coordinator
+/// checked that by the log's rules, and everyone who audits the log checks it again.
+#[expect(missing_docs, reason = "the names say it")]
 #[derive(Clone, Debug, Serialize)]
 pub struct EntryReport {
-    /// Its id.
     pub id: EntryId,
-    /// Who is said to state it.
+    /// The author that the entry names.
     pub author: Author,
-    /// When, by the author's clock.
+    /// The time of the statement by the author's clock.
     pub at: Timestamp,
-    /// What kind of statement it is.
+    /// The kind of statement.
     pub kind: &'static str,
 }
 
-/// Checks that an entry is in a log, with the log's key alone.
+/// Verifies with only the log's key that an entry is in a log.
 ///
 /// `proof` is a text in the form of c2sp.org/tlog-proof, `log_key` a C2SP vkey.
 ///
 /// # Errors
 ///
-/// [`Code::Verification`] when the proof does not show it, [`Code::Usage`] when the key is none.
+/// [`Code::Verification`] when the proof does not hold, [`Code::Usage`] when the key is not valid.
 pub fn verify_proof(proof: &str, entry: &[u8], log_key: &str) -> Result<ProofReport, Problem> {
     let log_key: LogVerifier = log_key.parse().map_err(|error| {
         Problem::new(Code::Usage, format!("the log key can not be used: {error}"))
@@ -125,7 +124,8 @@ pub fn verify_proof(proof: &str, entry: &[u8], log_key: &str) -> Result<ProofRep
 }
 
 impl ProofReport {
-    /// The report in sentences, the verdict first. Nothing in them can control a terminal.
+    /// Returns the report in sentences, the verdict first. They contain no terminal control
+    /// characters.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = vec![format!(
             "The entry is number {} of the {} that the log signed for.",

@@ -1,4 +1,5 @@
-//! Founds an IVN: genesis, certificate authority, log key, the coordinator's home and the first admin's.
+//! Founds an IVN: genesis, certificate authority, log key, the coordinator's home and the first
+//! admin's.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -24,39 +25,39 @@ use crate::keystore::{CoordinatorKeys, KeyProtector};
 use crate::store::coordinator::{CoordinatorStore, CoordinatorWrite};
 use crate::store::durable;
 
-/// What is to be founded.
+/// The properties of a new IVN.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// What people call the IVN.
+    /// Its display name.
     pub name: String,
     /// The first admin.
     pub admin: AccountName,
-    /// Its roles; with [`Role::Admin`].
+    /// The first admin's roles, including [`Role::Admin`].
     pub roles: BTreeSet<Role>,
     /// First part of the log's origin: a host name or another schema-less URL.
     pub deployment: String,
-    /// Where members find the hub.
+    /// The address at which members find the hub.
     pub hub: HubAddress,
     /// Where the hub listens, `address:port`.
     pub listen: String,
-    /// What the first admin's node does by itself.
+    /// What the first admin's node decides automatically.
     pub choices: Choices,
 }
 
-/// What was founded.
+/// A new IVN.
+#[expect(missing_docs, reason = "the names say it")]
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Founded {
-    /// The IVN.
     pub ivn: IvnId,
     /// Its log's verifier key, C2SP signed-note: the trust anchor of auditors.
     pub log_key: String,
 }
 
-/// Founds an IVN and makes both homes. A coordinator home that is there already gets one more IVN.
+/// Founds an IVN and creates both homes. An existing coordinator home gets one more IVN.
 ///
 /// # Errors
 ///
-/// [`SetupError`]; then nothing is left that was not there before.
+/// [`SetupError`]; then everything new is removed again.
 pub async fn found(
     plan: &Plan,
     node_path: &Path,
@@ -109,7 +110,7 @@ pub async fn found(
     if coordinator.config().is_none() {
         coordinator.save(coordinator_config(plan))?;
     }
-    // Last, because it makes the node's home one: whatever fails before is undone.
+    // Last, because it makes the node's directory a home. A failure before this is undone.
     node.save(config)?;
     undo.keep();
     Ok(Founded { ivn: state.ivn(), log_key })
@@ -203,7 +204,7 @@ fn log_key(state: &IvnState, secrets: &CoordinatorSecrets) -> Result<String, Set
     Ok(verifier.to_string())
 }
 
-/// Whether two paths are one directory, as far as that shows before they are made.
+/// Whether two paths are the same directory, as far as known before they are created.
 fn is_same(one: &Path, other: &Path) -> bool {
     let absolute = |path: &Path| {
         std::path::absolute(path).map(|path| path.canonicalize().unwrap_or(path)).ok()

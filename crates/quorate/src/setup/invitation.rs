@@ -1,4 +1,5 @@
-//! Makes invitations: a one-time key, whose public half goes into the log and whose private half into a URL.
+//! Creates invitations: a one-time key whose public half goes into the log and whose private half
+//! goes into a URL.
 
 use std::collections::BTreeSet;
 
@@ -14,12 +15,12 @@ use rand_core::CryptoRngCore;
 use super::link::JoinLink;
 use crate::home::NodeConfig;
 
-/// Makes an invitation: what an admin states in the log, and the link for the invited person, which is good once that
-/// is in the log.
+/// Creates an invitation: the admin's statement for the log, and the link for the invited person,
+/// which is valid once the statement is logged.
 ///
 /// # Errors
 ///
-/// When the admin's home does not say where the hub is, or has no genesis.
+/// When the admin's home has no valid hub address, or no genesis.
 pub fn invite(
     admin: &NodeConfig,
     account: AccountName,
@@ -42,12 +43,11 @@ pub fn invite(
 }
 
 /// Why there is no invitation.
+#[expect(missing_docs, reason = "the names say it")]
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum InviteError {
-    /// The home's genesis is no genesis.
     #[error("this home is damaged: it has no genesis; restore it from a backup")]
     Genesis,
-    /// The home's hub address can not be used.
     #[error("this home does not say where the hub is")]
     Hub(#[source] HubAddressError),
 }

@@ -27,33 +27,33 @@ use crate::home::{Limits, NodeConfig, NodeHome};
 use crate::keystore::KeyProtector;
 use crate::store::durable;
 
-/// What the account's holder decides beforehand.
+/// Decisions that the account's holder makes beforehand.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Choices {
-    /// Accept group definitions that name this account without asking.
+    /// Whether to accept group definitions that name this account without asking.
     pub auto_accept: bool,
-    /// Approve requests without asking, where the group's policy says so too.
+    /// Whether to approve requests without asking, where the group's policy permits that too.
     pub auto_approve: bool,
 }
 
 /// A new member of an IVN.
+#[expect(missing_docs, reason = "the names say it")]
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Joined {
-    /// Its name.
     pub account: AccountName,
-    /// The IVN.
     pub ivn: IvnId,
-    /// What people call the IVN.
+    /// The display name of the IVN.
     pub ivn_name: String,
     /// Index of the admission in the log.
     pub index: u64,
 }
 
-/// Makes keys and a home at `path`, and has the hub put the account on the roster.
+/// Creates keys and a home at `path`, and asks the hub to admit the account.
 ///
 /// # Errors
 ///
-/// [`SetupError`]. If the answer was lost, the home keeps its keys, and the same join can be tried again.
+/// [`SetupError`]. If the answer was lost, the home keeps its keys, and the same join can be tried
+/// again.
 pub async fn join(
     link: &JoinLink,
     path: &Path,
@@ -94,7 +94,7 @@ async fn admit(
     };
     let dialler = dialler(link)?;
     let response = match ask(dialler.clone(), &request(account, &entry, &csr)).await {
-        // The hub never saw the one that was kept, and by now it is too old.
+        // The hub has never seen the stored admission, which is too old by now.
         Err(SetupError::Refused(Refusal::Entries(Entries::ClockSkew { .. }))) if is_repeated => {
             let entry = write_admission(&kept, link, account, now)?;
             ask(dialler, &request(account, &entry, &csr)).await
@@ -107,8 +107,8 @@ async fn admit(
     Ok(Joined { account: link.account.clone(), ivn, ivn_name, index: response.index })
 }
 
-/// The admission that an earlier attempt with this invitation and these keys may have sent. The hub recognises it, and
-/// answers again.
+/// Returns the admission that an earlier attempt with this invitation and these keys may have sent.
+/// The hub recognises it and answers again.
 fn read_admission(
     path: &Path,
     link: &JoinLink,
@@ -184,7 +184,7 @@ pub(super) async fn ask(
     })
 }
 
-/// Believes the hub only what the invitation vouches for.
+/// Checks the hub's answer against the invitation.
 fn check(
     link: &JoinLink,
     response: &JoinResponse,
@@ -215,7 +215,7 @@ fn check(
     Ok((config, state.genesis().name.clone()))
 }
 
-/// SHA-256 of the DER of a certificate in PEM.
+/// Returns the SHA-256 of a PEM certificate's DER.
 fn fingerprint(pem: &str) -> Result<[u8; 32], SetupError> {
     let base64: String =
         pem.lines().map(str::trim).filter(|line| !line.starts_with("-----")).collect();
@@ -223,7 +223,8 @@ fn fingerprint(pem: &str) -> Result<[u8; 32], SetupError> {
     Ok(Sha256::digest(der).into())
 }
 
-/// The admission's entry, kept beside the keys: it is public, and shows the hub who it is that asks again.
+/// The admission's entry, stored next to the keys. It is public, and identifies a repeated request
+/// to the hub.
 pub(super) const ADMISSION: &str = "admission.json";
 
 #[cfg(test)]
@@ -237,7 +238,7 @@ mod tests {
 
     const CHOICES: Choices = Choices { auto_accept: true, auto_approve: false };
 
-    /// An invitation into a new IVN, and what its hub would answer.
+    /// An invitation into a new IVN, and the answer of its hub.
     async fn invited() -> (JoinLink, JoinResponse) {
         let directory = tempfile::tempdir().unwrap();
         let (node, coordinator) = (directory.path().join("n"), directory.path().join("c"));

@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 use super::error::SetupError;
 use crate::keystore::{KeyProtector, KeystoreError, NodeKeys};
 
-/// Makes keys in a new file at `path`, or opens those that an earlier attempt left there. The TLS key is stored as PEM.
+/// Creates keys in a new file at `path`, or opens those of an earlier attempt. The TLS key is
+/// stored as PEM.
 pub(super) fn make_or_open(
     path: &Path,
     protector: &dyn KeyProtector,
@@ -31,7 +32,7 @@ pub(super) fn make_or_open(
     }
 }
 
-/// A new key for certificates, and how it is stored.
+/// Returns a new key for certificates, and its stored form.
 pub(super) fn new_tls_key() -> Result<(NodeKey, Zeroizing<Vec<u8>>), SetupError> {
     let tls = NodeKey::generate()?;
     let pem = Zeroizing::new(tls.to_pem().as_bytes().to_vec());

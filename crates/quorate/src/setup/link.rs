@@ -16,12 +16,12 @@ use zeroize::Zeroizing;
 pub struct JoinLink {
     /// Hub, IVN, authority and the one-time key.
     pub token: JoinToken,
-    /// Whom it invites.
+    /// The invited account.
     pub account: AccountName,
 }
 
 impl JoinLink {
-    /// The URL. This is the secret itself: for the invited person only.
+    /// Returns the URL. It contains the secret, so it is for the invited person only.
     pub fn to_url(&self) -> Zeroizing<String> {
         let url = self.token.to_url();
         let (before, secret) = url.split_once('#').unwrap_or((&url, ""));
@@ -42,26 +42,25 @@ impl FromStr for JoinLink {
             Ok(token) => {
                 Ok(Self { token, account: account.parse().map_err(|_| LinkError::Account)? })
             }
-            // Cut out or typed by hand without the account, the rest may be a whole token.
+            // A URL that was cut off or typed without the account may still be a valid token.
             Err(_) if url.parse::<JoinToken>().is_ok() => Err(LinkError::Account),
             Err(error) => Err(error.into()),
         }
     }
 }
 
-/// What to say about a URL without `#`.
+/// Chooses the error for a URL without `#`.
 fn lost_secret(url: &str) -> LinkError {
     let is_link = url.starts_with("https://") && url.contains("/join/");
     LinkError::Token(if is_link { TokenError::NoSecret } else { TokenError::NotAJoinUrl })
 }
 
-/// Why a text is no [`JoinLink`]. None of these repeat any part of the secret.
+/// Why a text is not a [`JoinLink`]. No message repeats any part of the secret.
+#[expect(missing_docs, reason = "the names say it")]
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum LinkError {
-    /// The network's part is not right.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// The account's name is missing or damaged.
     #[error(
         "the join URL does not say whom it invites; copy all of it, as `quorate invite` printed it"
     )]
@@ -69,7 +68,7 @@ pub enum LinkError {
 }
 
 impl fmt::Display for JoinLink {
-    /// Without the secret.
+    /// Omits the secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "https://{}/join/{}/{}#…", self.token.hub(), self.token.ivn(), self.account)
     }

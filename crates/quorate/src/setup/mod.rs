@@ -1,12 +1,13 @@
-//! How an IVN begins, and how accounts get into it.
+//! How an IVN is founded, and how accounts join it.
 //!
-//! [`create_ivn`] makes an IVN: its genesis, its certificate authority, the coordinator's home and the first admin's.
-//! [`invitation`] makes a join URL; [`join`] uses one, and speaks [`wire`] with the hub; so does [`rotate`], for an account
-//! that gets other keys.
-//! [`restore`] makes a node's home again, from a backup.
+//! [`create_ivn`] founds an IVN: its genesis, its certificate authority, the coordinator's home and
+//! the first admin's. [`invitation`] creates a join URL, and [`join`] uses one; [`rotate`] replaces
+//! an account's keys. The last two exchange the messages of [`wire`] with the hub. [`restore`]
+//! creates a node's home from a backup.
 //!
-//! Nothing here asks a person or prints. What fails leaves nothing behind that was not there before, except where a
-//! lost answer may have admitted an account: then its keys stay, so that the same join can be tried again.
+//! No function here asks a person or prints. A failure leaves nothing new behind, except where a
+//! lost answer may have admitted an account: then its keys stay, so that the same join can be tried
+//! again.
 
 pub mod create_ivn;
 mod error;

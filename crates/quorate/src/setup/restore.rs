@@ -1,4 +1,4 @@
-//! Makes a node's home again, from a backup and a log that was followed to its end.
+//! Creates a node's home again, from a backup and the complete log.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -15,12 +15,13 @@ use crate::home::{NodeConfig, NodeHome};
 use crate::store::durable;
 use crate::store::node::NodeStore;
 
-/// How many changes are written at a time.
+/// The number of changes that are written at a time.
 const BATCH: usize = 1000;
 
-/// Makes a home at `path`, with the shares of these sessions and no others: a finished one, or none.
+/// Creates a home at `path` with the shares of exactly these sessions. The home is complete or
+/// absent.
 ///
-/// `entries` are the whole log, which has to contain the checkpoint that the backup has.
+/// `entries` is the whole log, which has to contain the checkpoint of the backup.
 ///
 /// # Errors
 ///
@@ -36,7 +37,7 @@ pub async fn restore(
     let parent = durable::directory_of(path);
     durable::create_directories(parent).map_err(|source| failed(parent, source))?;
     let mut home = NodeHome::stage(path)?;
-    // It holds nothing that anybody could want, whoever began it: at best the same again.
+    // The directory contains at most the same data, so an earlier attempt's can be removed too.
     let undo = Undo::of(home.path());
     let reached = fail_points::before(["restore.keys"]);
     let keys = home.keys();

@@ -1,17 +1,18 @@
-//! Gives an account's node other keys, by its own will: identity, cosigner, and the key of its certificate.
+//! Replaces an account's keys at its holder's request: identity, cosigner, and the key of its
+//! certificate.
 //!
 //! ```text
 //! keys.next      the next keys, sealed under the same key as the present ones, so that shares stay usable
 //! rotation.json  the statement, signed with the present and the next identity key
-//!    ▼ the hub: the entry is in the log, here is a certificate for the next keys
-//! home.json      that certificate
-//!    ▼ a node with the next keys follows the log until that shows them
+//!    ▼ the hub's answer: the entry is in the log, here is a certificate for the next keys
+//! home.json      contains that certificate
+//!    ▼ a node with the next keys follows the log until it contains the statement
 //! keys.sealed    is replaced by keys.next
 //! ```
 //!
-//! As long as there is a `keys.next`, the rotation is not finished, and only carrying it on is allowed: the hub may have
-//! put the statement into the log although its answer was lost, or although it says that it did not. What was done is
-//! done again with the same result.
+//! While `keys.next` exists, the rotation is unfinished and can only be continued: the hub may have
+//! logged the statement although its answer was lost, or although it claims otherwise. Repeating a
+//! step has the same result.
 
 use quorate_ceremony::state::refusal::Entries;
 use std::collections::HashSet;
@@ -38,28 +39,30 @@ use crate::keystore::{KeyProtector, NodeKeys};
 use crate::store::durable;
 use crate::store::node::NodeStore;
 
-/// What the hub answered to a rotation. The present keys are still in place.
+/// The hub's answer to a rotation. The present keys are still in place.
 #[derive(Debug)]
 pub struct Stated {
-    /// The keys that the account has in the log now, by the hub's word.
+    /// The keys that the account now has in the log, according to the hub.
     pub next: NodeKeys,
     /// Index of the statement in the log.
     pub index: u64,
-    /// Whether an earlier attempt had begun it.
+    /// Whether an earlier attempt had begun the rotation.
     pub resumed: bool,
 }
 
-/// Whether a rotation of this home's keys was begun and not finished.
+/// Whether a rotation of this home's keys is unfinished.
 pub fn is_begun(home: &NodeHome) -> bool {
-    // What can not be looked at is better not used, either.
+    // A file that cannot be examined should not be used, either.
     std::fs::exists(home.next_keys()).unwrap_or(true)
 }
 
-/// Makes the next keys, or takes those that were begun with, states them in the log, and saves their certificate.
+/// Creates the next keys or opens those of an earlier attempt, states them in the log, and saves
+/// their certificate.
 ///
 /// # Errors
 ///
-/// [`SetupError`]. If nothing was sent, everything is as it was; otherwise the rotation is to be carried on.
+/// [`SetupError`]. If nothing was sent, everything is unchanged; otherwise the rotation has to be
+/// continued.
 pub async fn state(
     home: &mut NodeHome,
     protector: &dyn KeyProtector,
@@ -94,23 +97,23 @@ pub async fn state(
     Ok(Stated { next, index: response.index, resumed })
 }
 
-/// Puts the next keys in the place of the present ones, which are gone then. To be called when the log shows them.
+/// Permanently replaces the present keys with the next ones. For use when the log contains them.
 ///
 /// # Errors
 ///
-/// When the disk fails. Then the rotation is to be carried on.
+/// When the disk fails. Then the rotation has to be continued.
 pub fn finish(home: &NodeHome) -> Result<(), SetupError> {
     let path = home.next_keys();
     let reached = fail_points::before(["rotation.swap"]);
     durable::rename(&path, &home.keys())
         .map_err(|source| SetupError::NotWritten { path, source })?;
     fail_points::after(reached);
-    // Of no use any more, and no secrets.
+    // Neither file is needed any longer, and neither is secret.
     forget(&home.rotation())?;
     forget(&home.path().join(ADMISSION))
 }
 
-/// What this node has signed but not said yet would be signed with keys that the account has no more.
+/// Checks that all signed statements are logged, because they would be signed with replaced keys.
 async fn check_said(
     home: &NodeHome,
     config: &NodeConfig,
@@ -158,7 +161,8 @@ async fn prepare_and_ask(
     let dialler = dialler(config)?;
     let reached = fail_points::before(["rotation.ask"]);
     let response = match ask(dialler.clone(), &request(&next, &entry, &csr)).await {
-        // The hub never saw the one that was kept, and by now it is too old. The keys in another are the same.
+        // The hub has never seen the stored statement, which is too old by now. A new one has the
+        // same keys.
         Err(SetupError::Refused(Refusal::Entries(Entries::ClockSkew { .. }))) if is_repeated => {
             let entry = write(&kept, config, present.account(), next.account(), now)?;
             ask(dialler, &request(&next, &entry, &csr)).await
@@ -169,7 +173,7 @@ async fn prepare_and_ask(
     Ok((next, response))
 }
 
-/// The way to the hub's route for joining, which takes no certificate.
+/// Dials the hub's route for joining, which requires no certificate.
 fn dialler(config: &NodeConfig) -> Result<Dialler, SetupError> {
     let genesis = Entry::from_bytes(&config.genesis.0)?;
     let state = IvnState::found(&genesis).map_err(SetupError::Genesis)?;
@@ -187,7 +191,7 @@ fn open_or_make(
 ) -> Result<NodeKeys, SetupError> {
     if std::fs::exists(path).unwrap_or(true) {
         let next = NodeKeys::open(path, protector)?;
-        // With others, the shares in the database could never be read again.
+        // With different keys, the shares in the database would be permanently unreadable.
         return match present.seals_like(&next) {
             true => Ok(next),
             false => Err(SetupError::OtherKeys { path: path.to_owned() }),
@@ -198,7 +202,7 @@ fn open_or_make(
     Ok(present.create_next(path, account, tls, protector, rng)?)
 }
 
-/// The statement of an earlier attempt.
+/// Reads the statement of an earlier attempt.
 fn read(
     path: &Path,
     present: &AccountSecrets,
@@ -242,8 +246,8 @@ fn request(next: &NodeKeys, entry: &Entry, csr: &[u8]) -> JoinRequest {
     }
 }
 
-/// Whether the statement did not leave this machine. What the hub says about it is no reason to forget the keys: it could
-/// log the statement later.
+/// Whether the statement never left this machine. No answer of the hub is a reason to delete the
+/// keys, because the hub could log the statement later.
 fn was_never_sent(error: &SetupError) -> bool {
     match error {
         SetupError::Hub(RequestError::Dial(error)) => {

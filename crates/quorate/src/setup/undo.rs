@@ -1,4 +1,4 @@
-//! Takes back what an attempt that failed has made.
+//! Removes what a failed attempt has created.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 pub(super) struct Undo(Vec<PathBuf>);
 
 impl Undo {
-    /// For a directory that this process made for itself alone.
+    /// For a directory that this process created for itself alone.
     pub(super) fn of(path: &Path) -> Self {
         Self(vec![path.to_owned()])
     }
 
-    /// Notes that `path` is going to be made. If something other than an empty directory is there, it is not ours to remove.
+    /// Notes that `path` is about to be created. Anything there other than an empty directory is
+    /// not removed later.
     pub(super) fn note(&mut self, path: &Path) {
         let is_new = match fs::read_dir(path) {
             Ok(mut entries) => entries.next().is_none(),
@@ -24,7 +25,7 @@ impl Undo {
         }
     }
 
-    /// All is well.
+    /// Keeps the directories, because the attempt succeeded.
     pub(super) fn keep(mut self) {
         self.0.clear();
     }
@@ -33,7 +34,7 @@ impl Undo {
 impl Drop for Undo {
     fn drop(&mut self) {
         for path in self.0.iter().rev() {
-            // What can not be removed is an unfinished home, which can be tried again.
+            // A directory that cannot be removed is an unfinished home, which can be tried again.
             drop(fs::remove_dir_all(path));
         }
     }

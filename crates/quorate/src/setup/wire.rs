@@ -1,4 +1,4 @@
-//! What a node that joins and the hub say to each other: `POST /join/v1`, JSON both ways.
+//! Messages between a joining node and the hub: `POST /join/v1`, JSON both ways.
 
 use quorate_ceremony::encoding::{Base64, Encoder};
 use quorate_ceremony::names::{Digest, EntryId};
@@ -10,10 +10,10 @@ pub const JOIN_ROUTE: &str = "/join/v1";
 /// Most bytes of a request or an answer.
 pub const MAX_JOIN_BODY: usize = 256 << 10;
 
-/// Asks to be let in.
+/// The request for admission.
 ///
-/// An answer can be lost. Whoever repeats the same request with the same keys gets the same answer, although the
-/// invitation is used up.
+/// An answer can be lost. Repeating the same request with the same keys gives the same answer,
+/// although the invitation is used up.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct JoinRequest {
@@ -23,18 +23,20 @@ pub struct JoinRequest {
     pub csr: Base64,
     /// The account's identity key's signature (64 bytes) over [`certificate_request_hash`].
     ///
-    /// The admission is in the log, where every member can read it: without this, any of them could repeat it with a
-    /// certificate request of its own, and get a certificate in another's name.
+    /// The admission is in the log, where every member can read it. Without this signature, any of
+    /// them could repeat it with a certificate request of its own, and get a certificate in another
+    /// account's name.
     pub proof: Base64,
 }
 
-/// What [`JoinRequest::proof`] signs: SHA-256 over the admission's id and the certificate request.
+/// Returns what [`JoinRequest::proof`] signs: SHA-256 over the admission's id and the certificate
+/// request.
 pub fn certificate_request_hash(admission: EntryId, csr: &[u8]) -> Digest {
     let request = Encoder::new("quorate/certificate-request/v1");
     request.field(1, admission.as_bytes()).field(2, csr).digest()
 }
 
-/// The hub's answer: status 200. With any other status it is a
+/// The hub's answer with status 200. With any other status it is a
 /// [`HttpProblem`](crate::api::HttpProblem).
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

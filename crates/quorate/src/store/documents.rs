@@ -9,27 +9,27 @@ use tokio::task::spawn_blocking;
 
 use super::durable;
 
-/// A directory of documents. Cheap to clone; any number may work at once.
+/// A directory of documents. Cheap to clone, and usable concurrently.
 ///
-/// Contents are opaque: whoever puts one in has [checked](DocumentPackage::matches) that it belongs to the commitment.
+/// Contents are opaque: the caller of [`put`](Self::put) has [checked](DocumentPackage::matches)
+/// that a package matches its commitment.
 #[derive(Clone, Debug)]
 pub struct Documents {
     directory: PathBuf,
 }
 
 impl Documents {
-    /// The documents in this directory, made when the first is put in.
+    /// Uses the documents in this directory, which the first [`put`](Self::put) creates.
     pub fn new(directory: PathBuf) -> Self {
         Self { directory }
     }
 
-    /// Stores a document's package, durably.
-    ///
-    /// The same bytes again are fine.
+    /// Stores a document's package durably. Storing the same bytes again succeeds.
     ///
     /// # Errors
     ///
-    /// When it has more than `limit` bytes, other bytes are stored under this commitment, or the disk fails.
+    /// When it has more than `limit` bytes, different bytes are stored under this commitment, or
+    /// the disk fails.
     pub async fn put(
         &self,
         commitment: Digest,
@@ -44,11 +44,11 @@ impl Documents {
         in_background(move || put(&path, package.as_ref())).await
     }
 
-    /// The bytes of a stored package, or `None` if there is none.
+    /// Returns the bytes of a stored package, or `None`.
     ///
     /// # Errors
     ///
-    /// When there is one that can not be read, or has more than `limit` bytes.
+    /// When the package cannot be read, or has more than `limit` bytes.
     pub async fn get(
         &self,
         commitment: Digest,
@@ -98,34 +98,29 @@ fn get(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, DocumentError> {
     if length > limit { Err(DocumentError::TooLarge { length, limit }) } else { Ok(Some(bytes)) }
 }
 
-/// Why a document can not be stored or read.
+/// Why a document cannot be stored or read.
+#[expect(missing_docs, reason = "the names say it")]
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DocumentError {
-    /// More bytes than the caller allows.
     #[error(
         "the document is larger than the limit of {limit} bytes; raise the limit of the coordinator, or sign a smaller document"
     )]
     TooLarge {
         /// Its length in bytes, name and salt included, as far as it was read.
         length: u64,
-        /// The limit in bytes.
         limit: u64,
     },
-    /// Other bytes are stored under this commitment.
     #[error(
         "another document is stored under this commitment; submit the document again, with a new salt"
     )]
     Taken,
-    /// There is no space left.
     #[error("the disk is full; the document was not stored; make space and try again")]
     DiskFull,
-    /// The disk does not do what it should.
     #[error(
         "the document can not be stored; check the disk and permissions of the documents directory"
     )]
     NotWritten(#[source] io::Error),
-    /// It is there, but can not be read.
     #[error(
         "the stored document can not be read; check the disk and permissions of the documents directory"
     )]
@@ -141,19 +136,20 @@ impl DocumentError {
     }
 }
 
-/// A document with what members need to recognise it.
+/// A document with the data that members need to recognise it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct DocumentPackage {
     /// 32 random bytes, for this document alone: see [`quorate_documents::commitment`].
     pub salt: [u8; 32],
     /// The file's name, for people. The commitment covers it.
     pub name: DocumentName,
-    /// The document.
+    /// The bytes to be signed.
     pub document: Vec<u8>,
 }
 
 impl DocumentPackage {
-    /// Encodes salt (32 bytes), length of the name (2 bytes, big-endian), name (UTF-8), document (the rest).
+    /// Encodes salt (32 bytes), length of the name (2 bytes, big-endian), name (UTF-8), document
+    /// (the rest).
     pub fn to_bytes(&self) -> Vec<u8> {
         let name = self.name.as_str().as_bytes();
         // A name has at most 255 bytes.
@@ -165,7 +161,7 @@ impl DocumentPackage {
     ///
     /// # Errors
     ///
-    /// When the bytes are cut off, or the name is none.
+    /// When the bytes are cut off, or the name is not valid.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, InvalidPackage> {
         let (salt, rest) = bytes.split_first_chunk().ok_or(InvalidPackage::CutOff)?;
         let (length, rest) = rest.split_first_chunk().ok_or(InvalidPackage::CutOff)?;
@@ -175,7 +171,7 @@ impl DocumentPackage {
         Ok(Self { salt: *salt, name: name.parse()?, document: document.to_vec() })
     }
 
-    /// The commitment to this document under this name with this salt.
+    /// Returns the commitment to this document under this name with this salt.
     pub fn commitment(&self) -> Digest {
         Digest::new(quorate_documents::commitment(&self.salt, self.name.as_str(), &self.document))
     }
@@ -186,13 +182,12 @@ impl DocumentPackage {
     }
 }
 
-/// Bytes are no document package.
+/// Why bytes are not a document package.
+#[expect(missing_docs, reason = "the names say it")]
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum InvalidPackage {
-    /// Shorter than they say.
     #[error("the document package is cut off")]
     CutOff,
-    /// The name is none.
     #[error(transparent)]
     Name(#[from] InvalidName),
 }
@@ -202,7 +197,7 @@ pub enum InvalidPackage {
 pub struct DocumentName(String);
 
 impl DocumentName {
-    /// The name.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -221,7 +216,7 @@ impl std::str::FromStr for DocumentName {
     }
 }
 
-/// A text can not be the name of a document.
+/// A text cannot be the name of a document.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
     "a document's name must be 1 to 255 bytes without slashes and control characters; rename the file"

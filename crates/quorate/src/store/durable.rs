@@ -1,4 +1,4 @@
-//! Files that are there whole or not at all, and private to their owner.
+//! Files that exist completely or not at all, and are private to their owner.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -6,16 +6,14 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Owner reads and writes, nobody else does anything.
 const PRIVATE_FILE: u32 = 0o600;
 
-/// As [`PRIVATE_FILE`], for a directory.
 const PRIVATE_DIRECTORY: u32 = 0o700;
 
-/// Ends the names of files that are not finished. Nothing ever reads one.
+/// The suffix of unfinished files, which are never read.
 const UNFINISHED: &str = ".unfinished";
 
-/// Puts `bytes` at `path` in place of what is there. After an error or a crash, what was there still is.
+/// Replaces what is at `path` with `bytes`. After an error or a crash, the old file is still there.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     replace_unsynced(path, bytes)?;
     sync_directory(directory_of(path))
@@ -27,27 +25,28 @@ pub(crate) fn replace_unsynced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::rename(&unfinished, path).inspect_err(|_| forget(&unfinished))
 }
 
-/// Puts the file at `from` in place of what is at `to`. After an error or a crash, either both are there or only the new one.
+/// Replaces what is at `to` with the file at `from`. After an error or a crash, either both files
+/// are there or only the new one.
 pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)?;
     sync_directory(directory_of(to))
 }
 
-/// Puts `bytes` at `path`.
+/// Creates a file at `path` with `bytes`.
 ///
 /// # Errors
 ///
-/// [`io::ErrorKind::AlreadyExists`] when something is there, whatever it is; it is left as it is.
+/// [`io::ErrorKind::AlreadyExists`] when anything is there; it is not changed.
 pub(crate) fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let unfinished = write_unfinished(path, bytes)?;
-    // Unlike a rename, a link never takes the place of anything.
+    // Unlike a rename, a link never replaces anything.
     let linked = fs::hard_link(&unfinished, path);
     forget(&unfinished);
     linked?;
     sync_directory(directory_of(path))
 }
 
-/// Makes a directory and those above it, for the owner only. One that is there stays as it is.
+/// Creates a directory and its missing parents, for the owner only. An existing one is not changed.
 pub(crate) fn create_directories(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(PRIVATE_DIRECTORY).create(path)
 }
@@ -57,18 +56,18 @@ pub(crate) fn create_empty(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(PRIVATE_FILE).open(path)
 }
 
-/// Opens a private file for locking, made if it is missing.
+/// Opens or creates a private file for locking.
 pub(crate) fn open_or_create(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(PRIVATE_FILE).open(path)
 }
 
-/// Makes names in a directory durable.
+/// Makes the names in a directory durable.
 pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// The directory that a file is in.
+/// Returns the directory that contains a file.
 pub(crate) fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
@@ -76,7 +75,7 @@ pub(crate) fn directory_of(path: &Path) -> &Path {
     }
 }
 
-/// A name beside `path` that nobody else uses and that [`is_unfinished`] recognises.
+/// Returns an unused name beside `path` that [`is_unfinished`] recognises.
 pub(crate) fn unfinished_name(path: &Path) -> PathBuf {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
     let count = COUNTER.fetch_add(1, Ordering::Relaxed);
@@ -85,14 +84,14 @@ pub(crate) fn unfinished_name(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Whether a file is what a crash left of an unfinished one.
+/// Whether a file is an unfinished one that a crash left.
 pub(crate) fn is_unfinished(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().ends_with(UNFINISHED.as_bytes()))
 }
 
 fn write_unfinished(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
     let unfinished = unfinished_name(path);
-    // A process with our number may have died here before.
+    // An earlier process with the same number may have died here.
     forget(&unfinished);
     let mut file = create_empty(&unfinished)?;
     match file.write_all(bytes).and_then(|()| file.sync_all()) {
@@ -104,7 +103,7 @@ fn write_unfinished(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
     }
 }
 
-/// Deletes what nothing will read: if that fails, it is only in the way.
+/// Deletes a file that is never read. A failure is harmless.
 fn forget(unfinished: &Path) {
     drop(fs::remove_file(unfinished));
 }

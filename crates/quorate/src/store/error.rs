@@ -1,4 +1,4 @@
-//! Why a store can not do what it was asked to.
+//! Why a store operation fails.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,103 +7,78 @@ use quorate_log::tree::TreeHead;
 
 use crate::file_problem::FileProblem;
 
-/// Why a store can not be opened, read or written. Nothing was changed by what failed.
+/// Why a store cannot be opened, read or written. The failed operation changed nothing.
+#[expect(missing_docs, reason = "the names say it")]
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// What can be wrong with any file.
     #[error(transparent)]
     File(#[from] FileProblem),
-    /// The database is gone, but what SQLite keeps beside it is not: somebody moved or deleted one of two files that
-    /// belong together.
+    /// The database is gone, but the journal that SQLite keeps next to it is not: somebody moved or
+    /// deleted one of two files that belong together.
     #[error("{} is missing although its journal is there; put the database back beside it", .0.display())]
     JournalAlone(PathBuf),
-    /// A SQLite database of another program, or another store of ours.
+    /// A SQLite database of another program, or another store of this one.
     #[error("{} is not a Quorate {expected} database", path.display())]
-    OtherKind {
-        /// Which file.
-        path: PathBuf,
-        /// What it should be.
-        expected: &'static str,
-    },
-    /// The database failed in another way.
+    OtherKind { path: PathBuf, expected: &'static str },
     #[error("the database {} failed", path.display())]
-    Database {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        source: sqlx::Error,
-    },
-    /// To store this would break a promise. A fault of the caller; the batch was not stored.
+    Database { path: PathBuf, source: sqlx::Error },
+    /// The write would break a promise. The caller has a fault; the batch was not stored.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// A key package in the database was not sealed by this key store, for this account, IVN and session.
+    /// The key package was not sealed by this key store, for this account, IVN and session.
     #[error("a key package in {} can not be unsealed: database and key file do not belong together, or one of them was changed", .0.display())]
     KeyPackage(PathBuf),
-    /// The published log has entries that the database does not have. To go on would fork the log.
+    /// The published log has entries that the database lacks. Continuing would fork the log.
     #[error("{} has {database} entries, but {published} are published in log/: it is older than that; restore the newer database", path.display())]
     OlderThanPublished {
-        /// The database.
         path: PathBuf,
-        /// Entries in it.
+        /// Entries in the database.
         database: u64,
         /// Entries in the published tree.
         published: u64,
     },
-    /// The published log is not the database's. To go on would fork the log.
+    /// The published log is of a different database. Continuing would fork the log.
     #[error("the entries in {} are not those whose checkpoint of {size} entries is published in log/; restore the database that belongs to it", path.display())]
     OtherThanPublished {
-        /// The database.
         path: PathBuf,
         /// Size of the published tree.
         size: u64,
     },
-    /// The published checkpoint is damaged.
     #[error("{} is damaged; if the database is the right one, delete this file and it is published anew", .0.display())]
     PublishedCheckpoint(PathBuf),
 }
 
-/// A promise that a store keeps, whoever asks it to break it.
+/// A promise of a store that a write would break.
+#[expect(missing_docs, reason = "the names say it")]
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// Entries come one after the other.
     #[error("an entry does not follow the last one in the store")]
     EntryOutOfOrder,
-    /// Entries never change.
     #[error("an entry in the store can not be changed or removed")]
     EntryIsFinal,
     /// Checkpoints grow, and one size has one root.
     #[error("a checkpoint is of a smaller or another tree than the one in the store")]
     CheckpointWentBack,
-    /// A checkpoint is of the tree of the stored entries.
     #[error("the checkpoint of {} entries is not of the entries in the store", .0.size)]
     CheckpointOfOtherEntries(TreeHead),
-    /// A checkpoint is a signed note that says what it is stored as.
     #[error("the checkpoint is not a signed note of a tree of the size that it is stored for")]
     NotACheckpoint,
-    /// A cosignature is one line of a signed note.
     #[error("the cosignature is not a signature line of a signed note")]
     NotACosignature,
-    /// A session is committed to once.
     #[error("the node has already committed itself in this signing session")]
     AlreadyCommitted,
-    /// A share is released only after a commitment.
     #[error("the node releases a share in a signing session that it did not commit itself in")]
     NeverCommitted,
-    /// A share is released once (S1).
     #[error("the node has already released its share in this signing session")]
     AlreadyReleased,
-    /// A key package is never overwritten.
     #[error("there is already a key package of this session")]
     KeyPackageExists,
-    /// What proves the coordinator's misbehaviour is not changed or forgotten.
     #[error("what is kept as proof stays as it is")]
     ProofIsFinal,
-    /// A refusal by the account holder is not forgotten.
     #[error("a refusal is final")]
     RefusalIsFinal,
-    /// A number is above 2⁶³−1.
     #[error("a number is too large for the store")]
     TooLarge,
 }
@@ -128,7 +103,6 @@ impl Refusal {
 }
 
 impl StoreError {
-    /// Sorts what the database says.
     pub(super) fn from_database(path: &Path, source: sqlx::Error) -> Self {
         let path = path.to_owned();
         let sqlx::Error::Database(error) = &source else {

@@ -1,8 +1,9 @@
-//! What is on disk, and how it survives: databases, documents, and the published log.
+//! Data on disk that survives crashes: databases, documents, and the published log.
 //!
-//! A store makes one batch durable at a time, whole or not at all. It refuses what could hurt if the code above it had a
-//! fault: history that changes, a signing session that releases twice. Missing and unreadable are different things: a
-//! missing file is made, an unreadable one is reported and left exactly as it is.
+//! A store makes one batch at a time durable, completely or not at all. It refuses writes that
+//! would cause harm if the code above it had a fault: a changed history, a signing session that
+//! releases twice. Missing and unreadable files are different: a missing file is created, an
+//! unreadable one is reported and not changed.
 
 pub mod coordinator;
 mod database;

@@ -9,10 +9,11 @@ use quorate_log::tree::TreeHead;
 
 use super::error::StoreError;
 
-/// The file name of the checkpoint.
+/// The checkpoint's file name in `log/`.
 pub const CHECKPOINT: &str = "checkpoint";
 
-/// The head of the published checkpoint, if there is one. Whoever can write to the directory may have made it.
+/// Returns the head of the published checkpoint, if there is one. It is unverified: anyone who can
+/// write to the directory can replace it.
 pub(super) fn published_head(log: &Path) -> Result<Option<TreeHead>, StoreError> {
     let path = log.join(CHECKPOINT);
     match fs::read(&path) {

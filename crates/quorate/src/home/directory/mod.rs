@@ -1,4 +1,4 @@
-//! The directories themselves: made, opened, and kept by one process.
+//! The directories of homes: created, opened, and used by one process.
 
 use std::fs;
 use std::io;
@@ -11,7 +11,7 @@ use super::error::HomeError;
 use super::lock::Lock;
 use crate::store::durable;
 
-/// A home that this process has to itself.
+/// A home that only this process uses.
 #[derive(Debug)]
 pub struct Home<C> {
     path: PathBuf,
@@ -32,7 +32,7 @@ impl<C: Config> Home<C> {
     ///
     /// # Errors
     ///
-    /// When the directory holds something, or another process uses it.
+    /// When the directory contains something else, or another process uses it.
     pub fn create(path: &Path) -> Result<Self, HomeError> {
         durable::create_directories(path).map_err(|error| HomeError::write(path, error))?;
         if fs::exists(path.join(FILE)).map_err(|error| HomeError::read(path, error))? {
@@ -53,20 +53,20 @@ impl<C: Config> Home<C> {
         }
     }
 
-    /// Opens a home, for this process alone.
+    /// Opens a home for this process alone.
     ///
     /// # Errors
     ///
     /// When there is none, it is of another kind, damaged, or another process uses it.
     pub fn open(path: &Path) -> Result<Self, HomeError> {
-        // Before the lock, so that nothing is left in a directory that is not ours.
+        // Before the lock, so that no lock file is left in a directory that is not ours.
         Self::read(path)?;
         let lock = Lock::acquire(path, &path.join(LOCK))?;
         let config = Self::read(path)?;
         Ok(Self { path: path.to_owned(), config: Some(config), _lock: lock })
     }
 
-    /// What the home at `path` is of, whether another process uses it or not.
+    /// Reads the settings of the home at `path`, whether another process uses it or not.
     ///
     /// # Errors
     ///
@@ -84,35 +84,35 @@ impl<C: Config> Home<C> {
         config.ok_or_else(|| HomeError::NotAHome { path: path.to_owned(), kind: C::KIND })
     }
 
-    /// Writes `home.json`: whole, or not at all.
+    /// Writes `home.json` completely, or not at all.
     ///
     /// # Errors
     ///
-    /// When the disk fails; then it is as it was.
+    /// When the disk fails; then it is unchanged.
     pub fn save(&mut self, config: C) -> Result<(), HomeError> {
         config::write(&self.path.join(FILE), &config)?;
         self.config = Some(config);
         Ok(())
     }
 
-    /// What the home is of; `None` until a new one is [saved](Self::save).
+    /// Returns the settings; `None` until a new home is [saved](Self::save).
     pub fn config(&self) -> Option<&C> {
         self.config.as_ref()
     }
 
-    /// The directory.
+    /// Returns the directory.
     pub fn path(&self) -> &Path {
         &self.path
     }
 }
 
 impl NodeHome {
-    /// Starts a home beside `path`, under a name that nobody takes for a home, for [`Self::put_in_place`]. What an earlier
-    /// attempt left there is removed.
+    /// Starts a home beside `path` for [`Self::put_in_place`], under a name that nobody mistakes
+    /// for a home. Removes the result of an earlier attempt.
     ///
     /// # Errors
     ///
-    /// When there is something at `path`, or another process is at it.
+    /// When there is something at `path`, or another process is creating a home for it.
     pub fn stage(path: &Path) -> Result<Self, HomeError> {
         check_free(path)?;
         let staged = staged(path);
@@ -129,7 +129,7 @@ impl NodeHome {
         Ok(Self { path: staged, config: None, _lock: held })
     }
 
-    /// Puts a finished home that was [staged](Self::stage) where it belongs: whole, or not at all.
+    /// Moves a finished home that was [staged](Self::stage) to `path`, completely or not at all.
     ///
     /// # Errors
     ///
@@ -148,38 +148,38 @@ impl NodeHome {
         Ok(self)
     }
 
-    /// The node's database.
+    /// Returns the path of the node's database.
     pub fn database(&self) -> PathBuf {
         self.path.join("node.sqlite")
     }
 
-    /// The node's keys.
+    /// Returns the path of the node's keys.
     pub fn keys(&self) -> PathBuf {
         self.path.join("keys.sealed")
     }
 
-    /// The keys that are to take their place, while a rotation is not finished.
+    /// Returns the path of the new keys of an unfinished rotation.
     pub fn next_keys(&self) -> PathBuf {
         self.path.join("keys.next")
     }
 
-    /// The statement about these, public.
+    /// Returns the path of the public statement about the new keys.
     pub fn rotation(&self) -> PathBuf {
         self.path.join("rotation.json")
     }
 }
 
 impl CoordinatorHome {
-    /// The directory of an IVN, whether it is there or not.
+    /// Returns the directory of an IVN, whether it exists or not.
     pub fn ivn(&self, ivn: IvnId) -> IvnDirectory {
         IvnDirectory { path: self.path.join(IVNS).join(ivn.to_string()) }
     }
 
-    /// The IVNs that have a directory, sorted.
+    /// Lists the IVNs that have a directory, sorted.
     ///
     /// # Errors
     ///
-    /// When the directories can not be listed.
+    /// When the directories cannot be listed.
     pub fn ivns(&self) -> Result<Vec<IvnId>, HomeError> {
         let path = self.path.join(IVNS);
         let entries = match fs::read_dir(&path) {
@@ -203,50 +203,45 @@ pub struct IvnDirectory {
     path: PathBuf,
 }
 
+#[expect(missing_docs, reason = "the names say it")]
 impl IvnDirectory {
-    /// Makes the directory, if it is not there.
+    /// Creates the directory, unless it exists.
     ///
     /// # Errors
     ///
-    /// When it can not be made.
+    /// When it cannot be created.
     pub fn create(&self) -> Result<(), HomeError> {
         durable::create_directories(&self.path).map_err(|error| HomeError::write(&self.path, error))
     }
 
-    /// The directory.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The log's database.
     pub fn database(&self) -> PathBuf {
         self.path.join("log.sqlite")
     }
 
-    /// The coordinator's keys.
     pub fn keys(&self) -> PathBuf {
         self.path.join("coordinator.keys")
     }
 
-    /// The IVN's CA certificate, PEM.
     pub fn ca_certificate(&self) -> PathBuf {
         self.path.join("ca.pem")
     }
 
-    /// Where documents are.
     pub fn documents(&self) -> PathBuf {
         self.path.join("documents")
     }
 
-    /// Where the log is published.
     pub fn log(&self) -> PathBuf {
         self.path.join("log")
     }
 }
 
-/// Where a home is made that shall be at `path`: beside it, so that it can be moved there in one step.
+/// Returns where a home for `path` is made: beside it, so that one step moves it there.
 fn staged(path: &Path) -> PathBuf {
-    // Of `.`, too, somebody's directory is the parent.
+    // Without this, the parent of `.` would be empty.
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
@@ -254,7 +249,7 @@ fn staged(path: &Path) -> PathBuf {
     durable::directory_of(&path).join(name)
 }
 
-/// That nothing is at `path`, or an empty directory.
+/// Checks that nothing is at `path`, or an empty directory.
 fn check_free(path: &Path) -> Result<(), HomeError> {
     if fs::exists(path.join(FILE)).map_err(|error| HomeError::read(path, error))? {
         return Err(HomeError::Exists(path.to_owned()));

@@ -89,7 +89,7 @@ fn holding_child() {
     let Some(path) = std::env::var_os("QUORATE_TEST_HOLDING_CHILD") else { return };
     let home = NodeHome::open(Path::new(&path)).unwrap();
     println!("\nholding");
-    // Ends when the parent is gone, too.
+    // Also ends when the parent ends.
     let _ = io::stdin().read_line(&mut String::new());
     drop(home);
 }
@@ -184,7 +184,7 @@ fn a_staged_home_is_none_until_it_is_put_in_place_and_then_a_whole_one() {
     assert!(!path.exists());
     drop(home);
 
-    // Another attempt begins anew.
+    // A new attempt starts from the beginning.
     let mut home = NodeHome::stage(&path).unwrap();
     assert!(!home.path().join("leftover").exists() && !home.path().join(FILE).exists());
     home.save(node_config()).unwrap();
@@ -205,7 +205,7 @@ fn a_staged_home_takes_the_place_of_nothing() {
     let error = NodeHome::stage(&path).unwrap_err();
     assert!(matches!(error, HomeError::Exists(_)), "{error}");
     fs::remove_file(path.join(FILE)).unwrap();
-    // It may be a join that is not finished, whose keys the log has.
+    // It may be an unfinished join, whose keys the log contains.
     let error = NodeHome::stage(&path).unwrap_err();
     assert!(matches!(error, HomeError::NotEmpty(_)), "{error}");
 

@@ -13,42 +13,43 @@ use super::node::{self, NodeKeys};
 use super::package::PackageSealer;
 use super::protector::{KeyEncryptionKey, KeyProtector};
 
-/// A whole backup, as bytes. What is in it is sealed, but for the label, which people can read; none of it can be changed.
+/// The bytes of a whole backup. The content is sealed except for the label, which people can read.
+/// Every change is detected.
 ///
 /// The body of the [file](super); lengths and numbers have 4 bytes, big-endian:
 ///
 /// ```text
 /// length ‖ label ‖ length ‖ the node's keys.sealed, whole ‖ nonce (24) ‖ XChaCha20-Poly1305 of:
-///     number ‖ (session (32) ‖ length ‖ sealed key package) … ‖ number ‖ (session (32) ‖ released (0 or 1)) … ‖ the rest
+///     number ‖ (session (32) ‖ length ‖ sealed key package) …
+///     ‖ number ‖ (session (32) ‖ released (0 or 1)) … ‖ the rest
 /// ```
 ///
-/// The key of that seal is the one in `keys.sealed`, which also sealed the key packages; all before the nonce is
-/// authenticated with it.
+/// The key of that seal is the one in `keys.sealed`, which also sealed the key packages. It
+/// authenticates everything before the nonce.
 pub struct BackupFile {
     path: PathBuf,
     body: Zeroizing<Vec<u8>>,
 }
 
-/// What is sealed in a backup beside the keys. There are no nonces in it: they never leave the memory of the process that
-/// made them.
+/// The sealed content of a backup other than the keys. It contains no nonces: they never leave the
+/// memory of the process that made them.
 #[derive(Eq, PartialEq)]
 pub struct BackupParts {
-    /// Key packages, each sealed, by the sessions that made them.
+    /// Sealed key packages, by the sessions that made them.
     pub packages: Vec<(SessionId, Vec<u8>)>,
     /// Sessions that the node took part in, and whether it released a share.
     pub sessions: Vec<(SessionId, bool)>,
-    /// Everything else.
+    /// All other content.
     pub rest: Vec<u8>,
 }
 
 impl BackupFile {
-    /// Seals a backup for the node whose packages `sealer` seals. Opens with whatever opens `keys`.
-    ///
-    /// `keys` is that node's key file as it is, and `path` where it was read.
+    /// Seals a backup for the node whose packages `sealer` seals. It opens with what opens `keys`,
+    /// the node's key file, which was read from `path`.
     ///
     /// # Errors
     ///
-    /// When the key file is damaged, or of another node.
+    /// When the key file is damaged, or of a different node.
     pub(crate) fn seal(
         sealer: &PackageSealer,
         path: &Path,
@@ -72,7 +73,7 @@ impl BackupFile {
         Ok(KIND.file(&body).to_vec())
     }
 
-    /// Looks at the bytes of a file; `path` is where they are from.
+    /// Reads the bytes of a file that came from `path`.
     ///
     /// # Errors
     ///
@@ -84,21 +85,22 @@ impl BackupFile {
         Ok(file)
     }
 
-    /// The label. Nobody vouches for it before the file was [opened](Self::open).
+    /// Returns the label, which is not authenticated before the file was [opened](Self::open).
     pub fn label(&self) -> &[u8] {
         self.split().map_or(&[], |split| split.label)
     }
 
-    /// The node's key file, as it was.
+    /// Returns the node's key file.
     pub fn keys(&self) -> &[u8] {
         self.split().map_or(&[], |split| split.keys)
     }
 
-    /// Opens the backup, which then is as it was made. Whose it is, the label says.
+    /// Opens the backup and authenticates all of it. The label names the owner.
     ///
     /// # Errors
     ///
-    /// [`ProtectorError::WrongPassphrase`] in [`KeystoreError::Protector`] is worth another try.
+    /// [`ProtectorError::WrongPassphrase`] in [`KeystoreError::Protector`] means that another try
+    /// is useful.
     pub fn open(
         &self,
         ivn: IvnId,
@@ -114,11 +116,12 @@ impl BackupFile {
         Ok((keys, parts.ok_or_else(|| self.damaged())?))
     }
 
-    /// The same backup under another passphrase and another key; what [`Self::open`] gave with `keys` and `parts`.
+    /// Seals the same backup under a new passphrase and a new key. `keys` and `parts` come from
+    /// [`Self::open`].
     ///
     /// # Errors
     ///
-    /// When a package does not open, or the protector can not.
+    /// When a package does not open, or the protector fails.
     pub fn sealed_again(
         &self,
         ivn: IvnId,
@@ -168,11 +171,11 @@ impl fmt::Debug for BackupParts {
     }
 }
 
-/// The pieces of a body.
+/// The parts of a body.
 struct Split<'a> {
     label: &'a [u8],
     keys: &'a [u8],
-    /// All before the nonce.
+    /// Everything before the nonce.
     before: &'a [u8],
     nonce: &'a [u8; 24],
     sealed: &'a [u8],

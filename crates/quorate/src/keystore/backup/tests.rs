@@ -1,4 +1,5 @@
-//! A backup: opens with the passphrase, tells a wrong one from damage, and every change is noticed.
+//! A backup: it opens with the passphrase, distinguishes a wrong one from damage, and detects every
+//! change.
 
 use quorate_ceremony::identity::AccountSecrets;
 use rand_chacha::ChaCha20Rng;
@@ -25,7 +26,7 @@ fn protector(passphrase: &str) -> PassphraseProtector {
     PassphraseProtector::new(passphrase, Cost::INSECURE)
 }
 
-/// A node's key file and what seals its packages.
+/// A node's key file, and the sealer of its packages.
 fn node(directory: &Path, name: &str, seed: u64) -> (Vec<u8>, PackageSealer) {
     let path = directory.join(name);
     let rng = &mut ChaCha20Rng::seed_from_u64(seed);
@@ -42,7 +43,7 @@ fn parts(sealer: &PackageSealer) -> BackupParts {
     }
 }
 
-/// A backup, and what is in it.
+/// A backup and its content.
 fn backup() -> (Vec<u8>, BackupParts) {
     let directory = tempfile::tempdir().unwrap();
     let (keys, sealer) = node(directory.path(), "keys", 1);
@@ -59,7 +60,7 @@ fn open(bytes: &[u8], passphrase: &str) -> Result<(NodeKeys, BackupParts), Keyst
     read(bytes)?.open(IVN, &ben(), &protector(passphrase))
 }
 
-/// As one who changes the file on purpose would do.
+/// Changes the file deliberately, with a valid digest.
 fn with_new_digest(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes.truncate(bytes.len() - 32);
     let digest = Sha256::digest(&bytes);
@@ -181,7 +182,7 @@ fn under_another_passphrase_it_opens_with_that_and_not_with_the_first() {
     assert_eq!((opened.sessions, opened.rest), (parts.sessions, parts.rest));
     let unseal = |keys: &NodeKeys, sealed: &[u8]| keys.sealer(IVN, ben()).unseal(SESSION, sealed);
     assert_eq!(*unseal(&new, &opened.packages[0].1).unwrap(), b"the share");
-    // Under a key of its own: the first one opens nothing of it.
+    // Sealed under a new key, so the first one opens nothing of it.
     assert!(unseal(&keys, &opened.packages[0].1).is_err());
     assert_eq!(read(&again).unwrap().label(), LABEL);
 }

@@ -9,7 +9,8 @@ use zeroize::Zeroizing;
 use super::error::KeystoreError;
 use super::format::{Kind, take};
 
-/// The secret keys of the coordinator, of one IVN. [Not sealed](super): a coordinator restarts unattended.
+/// The coordinator's secret keys of one IVN. [Not sealed](super), because a coordinator restarts
+/// unattended.
 ///
 /// The body of the [file](super):
 ///
@@ -18,9 +19,9 @@ use super::format::{Kind, take};
 /// ```
 #[derive(Debug)]
 pub struct CoordinatorKeys {
-    /// What the coordinator signs checkpoints and entries with.
+    /// The secrets with which the coordinator signs checkpoints and entries.
     pub secrets: CoordinatorSecrets,
-    /// The private key of the IVN's CA, in whatever encoding the caller will want it back.
+    /// The private key of the IVN's CA, in an encoding that the caller chooses.
     pub ca: Zeroizing<Vec<u8>>,
 }
 
@@ -29,7 +30,7 @@ impl CoordinatorKeys {
     ///
     /// # Errors
     ///
-    /// [`KeystoreError::Exists`] when there is a file, whatever is in it.
+    /// [`KeystoreError::Exists`] when there is a file, whatever its content.
     pub fn create(&self, path: &Path) -> Result<(), KeystoreError> {
         let mut body = Zeroizing::new(Vec::with_capacity(64 + self.ca.len()));
         body.extend_from_slice(&*self.secrets.log.seed());
@@ -42,7 +43,7 @@ impl CoordinatorKeys {
     ///
     /// # Errors
     ///
-    /// Also when others than its owner can read it.
+    /// Also when users other than its owner can read it.
     pub fn open(path: &Path) -> Result<Self, KeystoreError> {
         let body = KIND.read(path)?;
         parse(&body).ok_or_else(|| KeystoreError::damaged(path))

@@ -1,4 +1,4 @@
-//! A coordinator's key file: for its owner's eyes only, whole or refused.
+//! A coordinator's key file: readable only by its owner, and complete or refused.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -15,12 +15,12 @@ use super::format::{Kind, take};
 use super::package::PackageSealer;
 use super::protector::{KeyEncryptionKey, KeyProtector};
 
-/// The secret keys of one account, open.
+/// The opened secret keys of one account.
 ///
 /// The body of the [file](super):
 ///
 /// ```text
-/// protector's kind (1 byte) ‖ length (2, big-endian) ‖ what it protects the key encryption key with
+/// protector's kind (1 byte) ‖ length (2, big-endian) ‖ the protected key encryption key
 /// ‖ nonce (24) ‖ XChaCha20-Poly1305 of: identity seed (32) ‖ cosigner seed (32) ‖ TLS private key
 /// ```
 #[derive(Debug)]
@@ -31,12 +31,12 @@ pub struct NodeKeys {
 }
 
 impl NodeKeys {
-    /// Seals new keys into a new file at `path`. `tls` is the private key of the account's certificate, in whatever
-    /// encoding the caller will want it back.
+    /// Seals new keys into a new file at `path`. `tls` is the private key of the account's
+    /// certificate, in an encoding that the caller chooses.
     ///
     /// # Errors
     ///
-    /// [`KeystoreError::Exists`] when there is a file, whatever is in it.
+    /// [`KeystoreError::Exists`] when there is a file, whatever its content.
     pub fn create(
         path: &Path,
         account: AccountSecrets,
@@ -47,8 +47,8 @@ impl NodeKeys {
         Self::seal(path, account, tls, KeyEncryptionKey::generate(rng), protector, rng)
     }
 
-    /// As [`Self::create`], for keys that shall take the place of these: sealed under the same key, so that key packages
-    /// stay usable.
+    /// As [`Self::create`], for keys that will replace these. They are sealed under the same key,
+    /// so that key packages stay usable.
     ///
     /// # Errors
     ///
@@ -77,11 +77,11 @@ impl NodeKeys {
         Ok(Self { account, tls, key })
     }
 
-    /// The bytes of a file with the same keys, sealed under another key; `path` is only for errors.
+    /// Returns a file with the same keys, sealed under a new key. `path` is only for errors.
     ///
     /// # Errors
     ///
-    /// When the protector can not.
+    /// When the protector fails.
     pub(super) fn sealed_under(
         &self,
         path: &Path,
@@ -97,13 +97,13 @@ impl NodeKeys {
     ///
     /// # Errors
     ///
-    /// [`ProtectorError::WrongPassphrase`] in [`KeystoreError::Protector`] is worth another try; a damaged file is
-    /// another error.
+    /// [`ProtectorError::WrongPassphrase`] in [`KeystoreError::Protector`] means that another try
+    /// is useful. A damaged file gives a different error.
     pub fn open(path: &Path, protector: &dyn KeyProtector) -> Result<Self, KeystoreError> {
         Self::from_body(path, &KIND.read(path)?, protector)
     }
 
-    /// Opens the bytes of a file; `path` is where they are from.
+    /// Opens the bytes of a file that was read from `path`.
     ///
     /// # Errors
     ///
@@ -135,34 +135,35 @@ impl NodeKeys {
         Ok(Self { account, tls, key })
     }
 
-    /// Whether key packages that were sealed with the other keys can be unsealed with these.
+    /// Whether these keys unseal key packages that were sealed with `other`.
     pub fn seals_like(&self, other: &Self) -> bool {
-        // Of digests, so that the time that it takes says nothing about the keys.
+        // Compares digests, so that the duration reveals nothing about the keys.
         Sha256::digest(self.key.expose()) == Sha256::digest(other.key.expose())
     }
 
-    /// What the account signs entries and checkpoints with.
+    /// Returns the secrets with which the account signs entries and checkpoints.
     pub fn account(&self) -> &AccountSecrets {
         &self.account
     }
 
-    /// The private key of the account's certificate.
+    /// Returns the private key of the account's certificate.
     pub fn tls(&self) -> &[u8] {
         &self.tls
     }
 
-    /// Seals key packages of this account.
+    /// Returns a sealer for this account's key packages.
     pub fn sealer(&self, ivn: IvnId, account: AccountName) -> PackageSealer {
         PackageSealer::new(&self.key, ivn, account)
     }
 
-    /// What the node signs with, and the private key of its certificate; forgets the key that seals.
+    /// Returns the signing secrets and the private key of the certificate. Forgets the sealing key.
     pub fn into_parts(self) -> (AccountSecrets, Zeroizing<Vec<u8>>) {
         (self.account, self.tls)
     }
 }
 
-/// Whether a sealer's key is the one of this whole file: whoever opens the file then opens what the sealer sealed.
+/// Checks that a sealer uses the key of this file, so that opening the file also opens what it
+/// sealed.
 pub(super) fn is_of(path: &Path, file: &[u8], sealer: &PackageSealer) -> Result<(), KeystoreError> {
     let damaged = || KeystoreError::damaged(path);
     let body = KIND.body(path, file)?;
@@ -170,11 +171,11 @@ pub(super) fn is_of(path: &Path, file: &[u8], sealer: &PackageSealer) -> Result<
     sealer.decrypt(nonce, sealed, &associated(head)).map(drop).ok_or_else(damaged)
 }
 
-/// The pieces of a file's body.
+/// The parts of a file's body.
 struct Body<'a> {
     kind: u8,
     protected: &'a [u8],
-    /// Both of these and the length between.
+    /// The protector's kind, the protected key, and the length between them.
     head: &'a [u8],
     nonce: &'a [u8; 24],
     sealed: &'a [u8],

@@ -1,4 +1,5 @@
-//! A node's key file: opens with the passphrase, tells a wrong one from damage, and is never overwritten.
+//! A node's key file: it opens with the passphrase, distinguishes a wrong one from damage, and is
+//! never overwritten.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -40,7 +41,7 @@ fn open(path: &Path, passphrase: &str) -> Result<NodeKeys, KeystoreError> {
     NodeKeys::open(path, &protector(passphrase))
 }
 
-/// As one who changes the file on purpose would do.
+/// Changes the file deliberately, with a valid digest.
 fn with_new_digest(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes.truncate(bytes.len() - 32);
     let digest = Sha256::digest(&bytes);
@@ -112,7 +113,7 @@ fn what_was_changed_on_purpose_does_not_open() {
         fs::write(&path, with_new_digest(changed)).unwrap();
         assert!(open(&path, "sesame").is_err(), "{position}");
     }
-    // There was never a format 0, and a newer format is not called damaged.
+    // There was never a format 0, and a newer format is not reported as damaged.
     let mut newer = bytes;
     newer[start - 1] = 0;
     fs::write(&path, with_new_digest(newer.clone())).unwrap();
@@ -140,7 +141,7 @@ fn missing_keys_are_not_called_damaged_and_existing_ones_never_overwritten() {
     assert!(fs::read(&path).unwrap().is_empty() && !bytes.is_empty());
 }
 
-/// Another kind of protector: what the seam is for.
+/// A different kind of protector.
 struct Cabinet;
 
 impl KeyProtector for Cabinet {
@@ -162,7 +163,7 @@ impl KeyProtector for Cabinet {
     }
 }
 
-/// Gives these bytes for random ones.
+/// Returns these bytes instead of random ones.
 struct Fixed(Vec<u8>);
 
 impl rand_core::RngCore for Fixed {

@@ -1,4 +1,4 @@
-//! Seals key packages before they touch the disk.
+//! Seals key packages before they are written.
 
 use std::fmt;
 
@@ -17,7 +17,8 @@ use super::protector::KeyEncryptionKey;
 /// format (1 byte: 1) ‖ nonce (24) ‖ XChaCha20-Poly1305 of the package
 /// ```
 ///
-/// The seal binds IVN, account and session: a package that was moved to another place does not open.
+/// The seal binds IVN, account and session: a package that was moved to another place does not
+/// open.
 pub struct PackageSealer {
     cipher: XChaCha20Poly1305,
     ivn: IvnId,
@@ -26,11 +27,12 @@ pub struct PackageSealer {
 
 impl PackageSealer {
     pub(super) fn new(key: &KeyEncryptionKey, ivn: IvnId, account: AccountName) -> Self {
-        // One key for all that is sealed: nonces are random and long, and associated data tell the uses apart.
+        // One key for all uses: nonces are random and long, and associated data distinguish the
+        // uses.
         Self { cipher: XChaCha20Poly1305::new(key.expose().into()), ivn, account }
     }
 
-    /// Seals a package; `None` if it is longer than the cipher takes (256 GiB).
+    /// Seals a package. Returns `None` if it is longer than the cipher accepts (256 GiB).
     pub(crate) fn seal(&self, session: SessionId, package: &[u8]) -> Option<Vec<u8>> {
         let nonce = XChaCha20Poly1305::generate_nonce(&mut OsRng);
         let payload = Payload { msg: package, aad: &self.associated(session) };
@@ -42,7 +44,7 @@ impl PackageSealer {
     ///
     /// # Errors
     ///
-    /// When it was sealed by another key, for another place, or was changed.
+    /// When it was sealed by a different key or for another place, or was changed.
     pub(crate) fn unseal(
         &self,
         session: SessionId,
@@ -57,15 +59,15 @@ impl PackageSealer {
         self.cipher.decrypt(nonce.into(), payload).map(Zeroizing::new).map_err(|_| Unsealable)
     }
 
-    /// Seals something else of this node's under the same key, together with what it is (`aad`, which no other use begins
-    /// with): nonce (24) ‖ XChaCha20-Poly1305.
+    /// Seals other data of this node under the same key, bound to `aad`, which no other use begins
+    /// with: nonce (24) ‖ XChaCha20-Poly1305.
     pub(super) fn encrypt(&self, plain: &[u8], aad: &[u8]) -> Option<Vec<u8>> {
         let nonce = XChaCha20Poly1305::generate_nonce(&mut OsRng);
         let sealed = self.cipher.encrypt(&nonce, Payload { msg: plain, aad }).ok()?;
         Some([nonce.as_slice(), &sealed].concat())
     }
 
-    /// Opens what was sealed under the same key.
+    /// Opens the result of [`Self::encrypt`].
     pub(super) fn decrypt(
         &self,
         nonce: &[u8; 24],

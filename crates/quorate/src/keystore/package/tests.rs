@@ -1,4 +1,4 @@
-//! Sealed key packages: open in their own place only.
+//! Sealed key packages: they open only in their own place.
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;

@@ -1,4 +1,4 @@
-//! Passphrases, and how they get here without being seen.
+//! Passphrases, and how they are read without being seen.
 
 use std::fmt;
 use std::fs::File;
@@ -16,20 +16,20 @@ use super::format::OTHERS;
 /// The environment variable that stands in for `--passphrase-file`.
 pub const PASSPHRASE_VARIABLE: &str = "QUORATE_PASSPHRASE_FILE";
 
-/// What only the account's holder knows: 1 to 1024 bytes.
+/// A secret of the account's holder: 1 to 1024 bytes.
 pub struct Passphrase(SecretSlice<u8>);
 
-/// What a passphrase is asked for.
+/// Why a passphrase is asked for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Purpose {
     /// To open existing keys.
     Open,
-    /// To protect new keys: asked twice.
+    /// To protect new keys, which asks twice.
     Protect,
 }
 
 impl Passphrase {
-    /// Takes a passphrase.
+    /// Checks the length of a passphrase.
     ///
     /// # Errors
     ///
@@ -44,12 +44,13 @@ impl Passphrase {
         }
     }
 
-    /// Gets a passphrase: from `file` if it is given, else from the file that `QUORATE_PASSPHRASE_FILE` names, else by
-    /// asking on the terminal.
+    /// Reads a passphrase from `file` if it is given, else from the file that
+    /// `QUORATE_PASSPHRASE_FILE` names, else from the terminal.
     ///
     /// # Errors
     ///
-    /// When the file can not be read, or others can read it too; or when there is neither file nor terminal.
+    /// When the file cannot be read, or other users can read it too; or when there is neither file
+    /// nor terminal.
     pub fn obtain(file: Option<&Path>, purpose: Purpose) -> Result<Self, PassphraseError> {
         let variable = std::env::var_os(PASSPHRASE_VARIABLE).filter(|value| !value.is_empty());
         match file.map(Path::to_owned).or_else(|| variable.map(PathBuf::from)) {
@@ -58,7 +59,7 @@ impl Passphrase {
         }
     }
 
-    /// Asks for a new passphrase on the terminal, twice, whatever the environment says.
+    /// Asks for a new passphrase on the terminal, twice, whatever the environment contains.
     ///
     /// # Errors
     ///
@@ -78,16 +79,16 @@ impl Passphrase {
     ///
     /// # Errors
     ///
-    /// When it can not be read, others can read it too, or it is empty or too long.
+    /// When it cannot be read, other users can read it too, or it is empty or too long.
     pub fn from_file(path: &Path) -> Result<Self, PassphraseError> {
         let unreadable = |source| PassphraseError::Unreadable { path: path.to_owned(), source };
         let file = File::open(path).map_err(unreadable)?;
         let metadata = file.metadata().map_err(unreadable)?;
-        // A pipe has no permissions worth looking at.
+        // The permissions of a pipe are irrelevant.
         if metadata.is_file() && metadata.permissions().mode() & OTHERS != 0 {
             return Err(PassphraseError::TooOpen(path.to_owned()));
         }
-        // Allocated once, so that no piece stays behind when it grows.
+        // Allocated once, so that growing leaves no copy behind.
         let mut bytes = Zeroizing::new(vec![0; LIMIT as usize + LINE_END]);
         let length = read_up_to(file, &mut bytes).map_err(unreadable)?;
         bytes.truncate(length);

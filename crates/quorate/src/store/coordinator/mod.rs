@@ -1,4 +1,4 @@
-//! What the coordinator keeps of one IVN: the log's entries, its latest checkpoint, and who cosigned.
+//! The coordinator's store of one IVN: the log's entries, its latest checkpoint, and cosignatures.
 
 use quorate_ceremony::effect::CoordinatorChange;
 use quorate_ceremony::names::AccountName;
@@ -17,29 +17,28 @@ use crate::home::IvnDirectory;
 
 /// The log of one IVN, `log.sqlite`.
 ///
-/// One process at a time opens it: the caller holds the [lock of the home](crate::home::Lock).
-/// [`Documents`](super::documents::Documents) and [`Publisher`](super::publish::Publisher) work beside it.
+/// The caller holds the [lock of the home](crate::home::Lock), so only one process opens the
+/// database at a time. [`Documents`](super::documents::Documents) and
+/// [`Publisher`](super::publish::Publisher) work beside it.
 pub struct CoordinatorStore {
     database: Database,
-    /// Of the entries in the database.
+    /// The frontier of the entries in the database.
     frontier: Frontier,
 }
 
-/// What the coordinator wants kept.
+/// A write that the coordinator wants durable.
+#[expect(missing_docs, reason = "the names say it")]
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum CoordinatorWrite {
-    /// An entry for the log.
     Append {
-        /// Its index: the number of entries before it.
+        /// The entry's index: the number of entries before it.
         index: u64,
-        /// Its bytes.
         entry: Vec<u8>,
     },
-    /// Something else.
     Change(CoordinatorChange),
 }
 
-/// What is kept beside the entries.
+/// Stored data other than the entries.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Kept {
     /// The latest checkpoint, a signed note.
@@ -49,13 +48,13 @@ pub struct Kept {
 }
 
 impl CoordinatorStore {
-    /// Opens the database of an IVN, or makes it if there is none, and recomputes its tree.
+    /// Opens the database of an IVN, or creates it, and recomputes its tree.
     ///
     /// # Errors
     ///
-    /// A database that is there but damaged, of another kind, or of a newer version is left as it is. So is one that is
-    /// not the one whose checkpoint is published in `log/`, or an older copy of it: a coordinator that went on with it
-    /// would sign a second history.
+    /// When the database is damaged, of another kind, or of a newer version. Also when it is an
+    /// older copy of the database whose checkpoint is published in `log/`, or a different one: a
+    /// coordinator that continued with it would sign a second history. The file is not changed.
     pub async fn open(directory: &IvnDirectory) -> Result<Self, StoreError> {
         let path = directory.database();
         let published = published_head(&directory.log())?;
@@ -65,19 +64,20 @@ impl CoordinatorStore {
         Ok(store)
     }
 
-    /// Number of entries.
+    /// Returns the number of entries.
     pub fn size(&self) -> u64 {
         self.frontier.size()
     }
 
-    /// Makes all writes durable, in order, or none of them.
+    /// Makes all writes durable in order, or none of them.
     ///
     /// Let the future finish: if it is dropped, open the store again.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Refused`] when an entry is not the next, or a checkpoint is not of the stored entries or goes
-    /// back. A cosignature that is older than the account's stored one is left out, which is no error.
+    /// [`StoreError::Refused`] when an entry is not the next, or a checkpoint is not of the stored
+    /// entries or goes back. A cosignature that is older than the account's stored one is skipped
+    /// without an error.
     pub async fn commit(&mut self, writes: Vec<CoordinatorWrite>) -> Result<(), StoreError> {
         if writes.is_empty() {
             return Ok(());
@@ -107,11 +107,12 @@ impl CoordinatorStore {
         Ok(())
     }
 
-    /// Entries `first..end`, as many of them as have together at most `max_bytes`, but at least one.
+    /// Returns as many entries of `first..end` as have together at most `max_bytes`, but at least
+    /// one.
     ///
     /// # Errors
     ///
-    /// When the database can not be read. Entries that do not exist are left out, which is no error.
+    /// When the database cannot be read. Missing entries are left out without an error.
     pub async fn entries(
         &mut self,
         first: u64,
@@ -121,16 +122,16 @@ impl CoordinatorStore {
         read_entries(&mut self.database, first, end, max_bytes).await
     }
 
-    /// What is kept beside the entries.
+    /// Returns the stored data other than the entries.
     ///
     /// # Errors
     ///
-    /// When the database can not be read.
+    /// When the database cannot be read.
     pub async fn kept(&mut self) -> Result<Kept, StoreError> {
         read_kept(&mut self.database).await
     }
 
-    /// Closes the database in order. Not needed: what was committed is durable.
+    /// Closes the database cleanly. Optional, because everything committed is durable.
     ///
     /// # Errors
     ///
@@ -139,7 +140,7 @@ impl CoordinatorStore {
         self.database.close().await
     }
 
-    /// Recomputes the tree, and compares it with the checkpoints that claim to be of it.
+    /// Recomputes the tree, and compares it with the stored and the published checkpoint.
     async fn follow(&mut self, published: Option<TreeHead>) -> Result<(), StoreError> {
         let path = self.database.path().to_owned();
         let signed = self.kept().await?.checkpoint;
@@ -175,14 +176,14 @@ impl CoordinatorStore {
     }
 }
 
-/// The trees that there are while a batch is applied.
+/// The trees that exist while a batch is applied.
 struct Heads {
     start: Frontier,
     leaves: Vec<quorate_log::Hash>,
 }
 
 impl Heads {
-    /// Whether this was the tree at some point since the batch before.
+    /// Whether `head` was the tree at some point since the previous batch.
     fn include(&self, head: TreeHead) -> bool {
         let mut frontier = self.start.clone();
         for leaf in &self.leaves {
@@ -285,7 +286,7 @@ const REPLACE_COSIGNATURE: &str = "INSERT INTO cosignatures VALUES (?, ?, ?)
 /// Bytes of entries that are in memory at a time while all are read.
 pub(super) const READ_AT_ONCE: usize = 4 << 20;
 
-/// Bounds how much is read in vain when few entries fit: 64 of the longest are 4 MiB.
+/// Bounds the rows that are read in vain when few entries fit: 64 of the longest are 4 MiB.
 const ROWS_AT_ONCE: i64 = 64;
 
 const SCHEMA: Schema = Schema {

@@ -95,7 +95,7 @@ async fn each_commit_is_there_when_the_store_is_opened_again() {
         let start = store.size();
         store.commit(with(append(start..end), checkpoint(end))).await.unwrap();
         store.commit(vec![cosignature("ada", end)]).await.unwrap();
-        // Not closed: as a killed process leaves it.
+        // Not closed, as after a kill.
         drop(store);
         let mut store = fixture.open().await;
         assert_eq!(store.size(), end);
@@ -138,7 +138,7 @@ async fn entries_only_follow_the_last_one() {
 async fn a_checkpoint_is_only_of_the_stored_entries_and_never_goes_back() {
     let fixture = Fixture::new();
     let mut store = fixture.open().await;
-    // Of any tree that there was within the batch, the last one counts.
+    // The last of several checkpoints of trees within the batch counts.
     let mut batch = with(append(0..3), checkpoint(2));
     batch.push(checkpoint(3));
     store.commit(batch).await.unwrap();
@@ -153,7 +153,7 @@ async fn a_checkpoint_is_only_of_the_stored_entries_and_never_goes_back() {
     assert_eq!(refused(&mut store, down).await, Refusal::CheckpointWentBack);
     assert_eq!(store.size(), 4);
     assert!(store.kept().await.unwrap().checkpoint.unwrap().contains("\n4\n"));
-    // What was refused left no trace: the same entries go in again.
+    // The refused batch left no trace: the same entries are accepted again.
     store.commit(with(append(4..5), checkpoint(5))).await.unwrap();
 }
 

@@ -1,4 +1,4 @@
-//! One SQLite file with one writer: opened with suspicion, written a batch at a time.
+//! One SQLite file with one writer: checked before it is opened, written one batch at a time.
 
 use std::fs;
 use std::io;
@@ -17,13 +17,13 @@ use super::durable;
 use super::error::StoreError;
 use crate::file_problem::FileProblem;
 
-/// What a database is for, and how it came to its present tables.
+/// The purpose of a database, and the migrations of its tables.
 pub(super) struct Schema {
-    /// What the database is of, for people.
+    /// The kind of database, for people.
     pub(super) kind: &'static str,
     /// Marks the file as ours and of this kind (SQLite's `application_id`). Never reused.
     pub(super) application_id: i32,
-    /// Statements that lead from one format to the next, from an empty file on. Only ever grows.
+    /// Statements that lead from one format to the next, starting with an empty file. Append only.
     pub(super) migrations: &'static [&'static str],
 }
 
@@ -33,18 +33,16 @@ impl Schema {
     }
 }
 
-/// An open database.
 pub(super) struct Database {
     path: PathBuf,
     connection: SqliteConnection,
-    /// A batch was begun and nobody knows how it ended: its future was dropped, or it failed.
+    /// A batch was begun and its end is unknown, because its future was dropped or it failed.
     interrupted: bool,
 }
 
 impl Database {
-    /// Opens the database, or makes it if there is none.
-    ///
-    /// One that is there is checked before anything is written to it.
+    /// Opens the database, or creates it. An existing one is checked before anything is written to
+    /// it.
     pub(super) async fn open(path: &Path, schema: &Schema) -> Result<Self, StoreError> {
         match fs::metadata(path) {
             Ok(_) => {}
@@ -54,9 +52,10 @@ impl Database {
         let found = inspect(path, schema).await?;
         let options = options(path)
             .journal_mode(SqliteJournalMode::Wal)
-            // In WAL mode NORMAL loses the last commits when the power fails: a released share could be forgotten.
+            // In WAL mode, NORMAL loses the last commits in a power failure: a released share could
+            // be forgotten.
             .synchronous(SqliteSynchronous::Full)
-            // What is deleted is overwritten, not only forgotten: it may be a share.
+            // Overwrites deleted data, which may be a share.
             .pragma("secure_delete", "ON")
             .busy_timeout(Duration::from_secs(5));
         let connection = connect(path, options).await?;
@@ -76,21 +75,21 @@ impl Database {
         Ok(Self { path: path.to_owned(), connection, interrupted: false })
     }
 
-    /// The file.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Makes a batch durable, or nothing of it. About one `fdatasync`.
+    /// Makes a whole batch durable, or nothing of it. Takes about one `fdatasync`.
     ///
-    /// After an error the database is as it was before, and can be read and written again. If the future is dropped
-    /// before it is ready, either may be.
+    /// After an error the database is unchanged and usable. If the future is dropped before it is
+    /// ready, the batch may be durable or not.
     pub(super) async fn commit(&mut self, batch: Batch) -> Result<(), StoreError> {
         self.finish_interrupted().await;
         let Batch { mut sql, arguments, repeats } = batch;
         sql.push_str("COMMIT");
         self.interrupted = true;
-        // All statements in one go: each trip to the thread that owns the database costs more than the statement.
+        // One call for all statements: each trip to the database's thread costs more than a
+        // statement.
         let run = query_with(AssertSqlSafe(sql), arguments).persistent(repeats);
         match self.connection.execute(run).await {
             Ok(_) => {
@@ -104,20 +103,22 @@ impl Database {
         }
     }
 
-    /// Moves everything into the database and empties what SQLite keeps beside it, where what was deleted may still be
-    /// read. Where a reader holds on to it for longer than any statement may take, that is left to the next start.
+    /// Moves everything into the database and empties the files next to it, in which deleted data
+    /// may still be readable. Where a reader blocks that for longer than a statement may take, it
+    /// is left to the next start.
     pub(super) async fn empty_journal(&mut self) -> Result<(), StoreError> {
         self.finish_interrupted().await;
         self.execute("PRAGMA wal_checkpoint(TRUNCATE)".to_owned()).await
     }
 
-    /// The connection, for reading; not within a batch.
+    /// Returns the connection for reading. Not for use within a batch.
     pub(super) async fn reading(&mut self) -> &mut SqliteConnection {
         self.finish_interrupted().await;
         &mut self.connection
     }
 
-    /// Closes the database; what SQLite keeps beside it is then gone. After a crash it is not, and nothing is lost.
+    /// Closes the database and removes the files that SQLite keeps next to it. After a crash they
+    /// stay, and nothing is lost.
     pub(super) async fn close(mut self) -> Result<(), StoreError> {
         self.finish_interrupted().await;
         let closed = self.connection.close().await;
@@ -131,33 +132,30 @@ impl Database {
 
     async fn finish_interrupted(&mut self) {
         if self.interrupted {
-            // Fails when SQLite has rolled back already; either way no transaction is open afterwards.
+            // Fails if SQLite has already rolled back; in both cases no transaction is open
+            // afterwards.
             drop(self.connection.execute("ROLLBACK").await);
             self.interrupted = false;
         }
     }
 }
 
-/// Statements to run as one transaction.
+/// Statements that run as one transaction.
 pub(super) struct Batch {
     sql: String,
     arguments: SqliteArguments,
-    /// Whether it is short enough to be worth keeping prepared.
+    /// Whether the batch is short enough to be worth keeping prepared.
     repeats: bool,
 }
 
-/// What a statement's `?` stands for.
+/// A value for a statement's `?`.
 pub(super) enum Value {
-    /// An integer.
     Integer(i64),
-    /// Bytes.
     Blob(Vec<u8>),
-    /// A text.
     Text(String),
 }
 
 impl Batch {
-    /// A batch without statements.
     pub(super) fn new() -> Self {
         Self {
             sql: "BEGIN IMMEDIATE;".to_owned(),
@@ -204,13 +202,14 @@ impl Batch {
                 Value::Blob(value) => self.arguments.add(value),
                 Value::Text(value) => self.arguments.add(value),
             };
-            // These three have no way to fail; if one did, SQLite would see NULL, which no column takes.
+            // Binding these three types cannot fail; if it did, SQLite would see NULL, which no
+            // column accepts.
             drop(bound);
         }
     }
 }
 
-/// Makes the file under another name first, so that a crash leaves none or a whole one.
+/// Creates the file under another name first, so that a crash leaves a whole file or none.
 async fn create(path: &Path, schema: &Schema) -> Result<(), StoreError> {
     if fs::exists(journal_of(path)).map_err(|error| StoreError::from_read(path, error))? {
         return Err(StoreError::JournalAlone(path.to_owned()));
@@ -242,10 +241,10 @@ async fn create_at(path: &Path, schema: &Schema) -> Result<(), StoreError> {
     file.sync_all().map_err(|error| StoreError::from_write(path, error))
 }
 
-/// Looks at a database without writing to it, not even what SQLite does to recover. Gives its format.
+/// Checks a database without writing to it, not even for SQLite's recovery. Returns its format.
 async fn inspect(path: &Path, schema: &Schema) -> Result<i64, StoreError> {
     let length = fs::metadata(path).map_err(|error| StoreError::from_read(path, error))?.len();
-    // SQLite takes a very short file for a new database.
+    // SQLite treats a very short file as a new database.
     if length < SMALLEST_PAGE {
         return Err(StoreError::damaged(path));
     }
@@ -278,7 +277,7 @@ async fn inspect_open(
     let verdict: String =
         query_scalar("PRAGMA quick_check(1)").fetch_one(&mut *connection).await.map_err(failed)?;
     let page: i64 = query_scalar("PRAGMA page_size").fetch_one(connection).await.map_err(failed)?;
-    // SQLite reads a page that is cut off as if zeros followed. With a journal, it may be the journal's to mend.
+    // SQLite reads zeros where a page is cut off. If there is a journal, it may repair that.
     let journal = fs::metadata(journal_of(path)).map_or(0, |metadata| metadata.len());
     let cut_off = journal == 0 && length.checked_rem(page.unsigned_abs()) != Some(0);
     if found < 1 || verdict != "ok" || cut_off {
@@ -311,10 +310,10 @@ fn journal_of(path: &Path) -> PathBuf {
 /// Bytes of the smallest page that a database can have.
 const SMALLEST_PAGE: u64 = 512;
 
-/// Most rows of one INSERT.
 const ROWS_PER_STATEMENT: usize = 128;
 
-/// Most bytes of SQL that is kept prepared. Longer batches are catching up, and no two are alike.
+/// Most bytes of SQL that stays prepared. Longer batches come from catching up, and all of them
+/// differ.
 const LONGEST_KEPT: usize = 1000;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What every database does: open with suspicion, all or nothing, survive a full disk.
+//! Properties of every database: checked on opening, atomic batches, unharmed by a full disk.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -79,7 +79,7 @@ async fn a_batch_whose_future_was_dropped_is_not_seen_half_done() {
     let mut database = database(&directory).await;
     let mut left_out = Batch::new();
     left_out.add(INSERT, [Value::Integer(1), Value::Blob(vec![])]);
-    // What dropping the future at its worst moment leaves: a transaction that nobody ends.
+    // A future dropped at its worst moment leaves a transaction that nobody ends.
     database.connection.execute("BEGIN IMMEDIATE; INSERT INTO t VALUES (1, x'')").await.unwrap();
     database.interrupted = true;
     assert_eq!(rows(&mut database).await, [0i64; 0]);
@@ -186,11 +186,11 @@ async fn a_full_database_is_an_error_of_its_own_and_stays_usable() {
     assert_eq!(rows(&mut database).await, [1, 2]);
 }
 
-/// A file system of its own, gone with the test.
+/// A file system of its own that ends with the test.
 struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
-    /// `None` where the machine does not let us mount.
+    /// Returns `None` where the machine does not permit mounting.
     fn mount() -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
         let mounted = std::process::Command::new("mount")

@@ -1,4 +1,5 @@
-//! What a node keeps: its copy of the log, its key packages, and what it must never do twice.
+//! A node's store: its copy of the log, its key packages, and a record of what must not happen
+//! twice.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,28 +19,30 @@ use crate::keystore::PackageSealer;
 
 /// The database of one account's node, `node.sqlite`.
 ///
-/// One process at a time opens it: the caller holds the [lock of the home](crate::home::Lock).
+/// The caller holds the [lock of the home](crate::home::Lock), so only one process opens the
+/// database at a time.
 pub struct NodeStore {
     database: Database,
     sealer: PackageSealer,
 }
 
 impl NodeStore {
-    /// Opens the database at `path`, or makes it if there is none.
+    /// Opens the database at `path`, or creates it.
     ///
-    /// `sealer` seals key packages before they touch the disk.
+    /// `sealer` seals key packages before they are written.
     ///
     /// # Errors
     ///
-    /// A database that is there but damaged, of another kind, or of a newer version is left as it is.
+    /// When the database is damaged, of another kind, or of a newer version. The file is not
+    /// changed.
     pub async fn open(path: &Path, sealer: PackageSealer) -> Result<Self, StoreError> {
         let mut database = Database::open(path, &SCHEMA).await?;
-        // The process before may have died between destroying a share and this.
+        // The previous process may have died after destroying a share and before this.
         database.empty_journal().await?;
         Ok(Self { database, sealer })
     }
 
-    /// Reads all that was committed.
+    /// Reads everything committed.
     ///
     /// # Errors
     ///
@@ -53,7 +56,7 @@ impl NodeStore {
         saved.open(|session, sealed| self.unseal(session, &sealed))
     }
 
-    /// Reads all that was committed except the log and the proofs, with the key packages sealed: for
+    /// Reads everything committed except the log and the proofs, with the key packages sealed, for
     /// a backup.
     ///
     /// # Errors
@@ -81,21 +84,22 @@ impl NodeStore {
         read().map_err(|error| self.failed(error))
     }
 
-    /// What seals this node's key packages.
     pub(crate) fn sealer(&self) -> &PackageSealer {
         &self.sealer
     }
 
-    /// Makes all changes durable, in order, or none of them. A key package is read back and unsealed before this is done;
-    /// one that was destroyed is overwritten, also in what SQLite keeps beside the database. What the disk's own
-    /// controller or a snapshot keeps is out of reach.
+    /// Makes all changes durable in order, or none of them. A key package is read back and unsealed
+    /// before the function returns. A destroyed one is overwritten, also in the files that SQLite
+    /// keeps next to the database; copies in the disk's controller or in a snapshot are out of
+    /// reach.
     ///
     /// Let the future finish: if it is dropped, the changes may be durable or not.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Refused`] when a change contradicts what is stored: entries that do not follow, a checkpoint that
-    /// goes back, a session that is committed to or released twice, a key package that exists.
+    /// [`StoreError::Refused`] when a change contradicts stored data: entries that do not follow, a
+    /// checkpoint that goes back, a session that is committed to or released twice, a key package
+    /// that exists.
     pub async fn commit(&mut self, changes: Vec<NodeChange>) -> Result<(), StoreError> {
         if changes.is_empty() {
             return Ok(());
@@ -122,7 +126,7 @@ impl NodeStore {
         Ok(())
     }
 
-    /// That a key package which was just stored can be used after a restart.
+    /// Checks that a key package which was just stored is usable after a restart.
     async fn read_back(&mut self, session: SessionId, package: &[u8]) -> Result<(), StoreError> {
         let row = sqlx::query("SELECT sealed FROM key_packages WHERE session = ?")
             .bind(session.as_bytes().to_vec())
@@ -137,11 +141,11 @@ impl NodeStore {
         }
     }
 
-    /// At most `limit` entries of the log, from index `first` on.
+    /// Returns at most `limit` entries of the log, from index `first` on.
     ///
     /// # Errors
     ///
-    /// When the database can not be read.
+    /// When the database cannot be read.
     pub async fn entries(&mut self, first: u64, limit: u64) -> Result<Vec<Vec<u8>>, StoreError> {
         let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         let query = "SELECT bytes FROM entries WHERE position >= ? ORDER BY position LIMIT ?";
@@ -154,7 +158,7 @@ impl NodeStore {
         column(&rows).map_err(|error| self.failed(error))
     }
 
-    /// Closes the database in order. Not needed: what was committed is durable.
+    /// Closes the database cleanly. Optional, because everything committed is durable.
     ///
     /// # Errors
     ///
@@ -243,7 +247,7 @@ fn bytes32(row: &SqliteRow) -> Result<[u8; 32], sqlx::Error> {
     bytes.try_into().map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
-/// What rows of a session and something else hold.
+/// Reads rows of a session and a value.
 fn pairs<'r, T>(rows: &'r [SqliteRow]) -> Result<BTreeMap<SessionId, T>, sqlx::Error>
 where
     T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
@@ -258,7 +262,7 @@ where
     rows.iter().map(|row| row.try_get(0)).collect()
 }
 
-/// Adds entries from index `first` on to the table that node and coordinator have alike.
+/// Adds entries from index `first` on to the table that node and coordinator both have.
 pub(super) fn add_entries(
     batch: &mut Batch,
     first: u64,
@@ -274,14 +278,14 @@ pub(super) fn add_entries(
     Ok(())
 }
 
-/// Reads what a checkpoint says, whoever signed it.
+/// Reads the tree head in a checkpoint, without checking its signatures.
 pub(super) fn head_of(checkpoint: &str, size: u64) -> Result<TreeHead, Refusal> {
     let signed: SignedCheckpoint = checkpoint.parse().map_err(|_| Refusal::NotACheckpoint)?;
     let head = signed.unverified().head();
     if head.size == size { Ok(head) } else { Err(Refusal::NotACheckpoint) }
 }
 
-/// What the tables of checkpoints have: size, root, note.
+/// Returns the columns of the checkpoint tables: size, root, note.
 pub(super) fn checkpoint_values(head: TreeHead, note: String) -> Result<[Value; 3], Refusal> {
     let root = Value::Blob(head.root.as_bytes().to_vec());
     Ok([Value::Integer(integer(head.size)?), root, Value::Text(note)])

@@ -1,4 +1,4 @@
-//! A node's store: what was committed is there, and what must never happen twice does not.
+//! A node's store: it contains everything committed, and prevents what must never happen twice.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::keystore::{Cost, NodeKeys, Passphrase, PassphraseProtector};
 
-/// A home of a node, and what it opens its store with.
+/// A node's home, and what its store needs to open.
 struct Fixture {
     directory: tempfile::TempDir,
     keys: NodeKeys,
@@ -44,7 +44,7 @@ impl Fixture {
         NodeStore::open(&path, sealer).await.unwrap()
     }
 
-    /// The store as a process finds it after this one was killed now.
+    /// The store as a process would find it if this one were killed now.
     async fn after_a_kill(&self) -> (tempfile::TempDir, NodeStore) {
         let copy = tempfile::tempdir().unwrap();
         for entry in fs::read_dir(self.directory.path()).unwrap() {
@@ -110,7 +110,7 @@ fn entry(second: u64) -> Entry {
     Entry::sign(statement, &[&SecretKey::from_seed(&[1; 32])]).unwrap()
 }
 
-/// A key package as a DKG of two makes it.
+/// A key package as a DKG of two members makes it.
 fn package() -> KeyPackage {
     let rng = &mut ChaCha20Rng::seed_from_u64(1);
     let all = [1, 2].map(|id| Identifier::try_from(id).unwrap());
@@ -325,7 +325,7 @@ async fn a_key_package_opens_only_in_its_own_place() {
     assert!(matches!(store.load().await, Err(StoreError::KeyPackage(_))));
 }
 
-/// Commits one entry after the other and says so, until it is killed. Does nothing on its own.
+/// Commits one entry after the other and reports each, until it is killed. Does nothing on its own.
 #[test]
 fn committing_child() {
     let Some(directory) = std::env::var_os("QUORATE_TEST_COMMITTING_CHILD") else { return };

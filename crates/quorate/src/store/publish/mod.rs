@@ -1,8 +1,8 @@
-//! The published log: a directory that anyone can check with the log's key alone (C2SP tlog-tiles).
+//! The published log: a directory that anyone can check with only the log's key (C2SP tlog-tiles).
 //!
-//! Everything in it comes from the database and is made anew from there when it is missing or damaged. Tiles and
-//! bundles come first, the checkpoint that commits to them last, so that whoever reads the checkpoint finds the rest,
-//! wherever the process died.
+//! All of it comes from the database and is written again when it is missing or damaged. Tiles and
+//! bundles are written first and the checkpoint that commits to them last, so that a reader of the
+//! checkpoint finds the rest, wherever the process died.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -22,9 +22,7 @@ pub use super::published::CHECKPOINT;
 use super::published::published_head;
 use crate::home::IvnDirectory;
 
-/// Writes `log/` from what is in the database, beside its writer.
-///
-/// At most one at a time for an IVN.
+/// Writes `log/` from the database, beside its writer. At most one per IVN at a time.
 pub struct Publisher {
     database: Database,
     log: PathBuf,
@@ -38,27 +36,27 @@ struct Published {
 }
 
 impl Publisher {
-    /// Prepares to publish the log of an IVN, whose
+    /// Prepares to publish the log of an IVN whose
     /// [`CoordinatorStore`](super::coordinator::CoordinatorStore) has been opened before.
     ///
     /// # Errors
     ///
-    /// When the database can not be opened.
+    /// When the database cannot be opened.
     pub async fn open(directory: &IvnDirectory) -> Result<Self, StoreError> {
         let database = Database::open_reader(&directory.database()).await?;
         Ok(Self { database, log: directory.log(), published: None })
     }
 
-    /// Brings the directory up to the latest checkpoint in the database, with the cosignatures of it that are there,
-    /// and gives the number of entries in it.
+    /// Updates the directory to the latest checkpoint in the database with its cosignatures, and
+    /// returns its number of entries.
     ///
-    /// Does nothing when there is nothing new. May fail or be killed at any point: the directory then still is what it
-    /// was, and the next call goes on.
+    /// May fail or be killed at any point: the directory is then still valid, and the next call
+    /// continues.
     ///
     /// # Errors
     ///
-    /// When the database can not be read or the directory not be written, or the database is not the one whose
-    /// entries are published.
+    /// When the database cannot be read or the directory cannot be written, or the entries of a
+    /// different database are published there.
     pub async fn publish(&mut self) -> Result<u64, StoreError> {
         let kept = read_kept(&mut self.database).await?;
         let Some(checkpoint) = &kept.checkpoint else { return Ok(0) };
@@ -68,7 +66,7 @@ impl Publisher {
         if self.published.as_ref().is_some_and(|published| published.note == note) {
             return Ok(signed.unverified().size());
         }
-        // Gone until all is written: after an error the next call starts from the directory.
+        // Unset until all is written: after an error the next call starts from the directory.
         let resumed = match self.published.take() {
             Some(published) => Some(published.writer),
             None => self.resume().await?,
@@ -85,7 +83,7 @@ impl Publisher {
         Ok(signed.unverified().size())
     }
 
-    /// Closes the database. Not needed: what was published is durable.
+    /// Closes the database. Optional, because everything published is durable.
     ///
     /// # Errors
     ///
@@ -94,8 +92,9 @@ impl Publisher {
         self.database.close().await
     }
 
-    /// Writes the tiles and bundles from where `writer` is to where `signed` is. Gives the writer there and the
-    /// directories that are then obsolete, or `None` if what the writer started from was not the beginning of this log.
+    /// Writes the tiles and bundles from `writer` to `signed`. Returns the writer there and the
+    /// directories that are then obsolete, or `None` if `writer` was not at the beginning of this
+    /// log.
     async fn extend(
         &mut self,
         writer: Option<TileWriter>,
@@ -112,7 +111,8 @@ impl Publisher {
             }
             let log = self.log.clone();
             let append = move || {
-                // Entries in the database are never too long for the log; if one were, none would be appended.
+                // Entries in the database are never too long for the log; if one were, none would
+                // be appended.
                 let append = writer.append(&entries).map_err(|error| {
                     StoreError::from_write(&log, io::Error::new(io::ErrorKind::InvalidData, error))
                 })?;
@@ -133,7 +133,7 @@ impl Publisher {
         Ok((writer.head() == wanted).then_some((writer, obsolete)))
     }
 
-    /// Continues from the directory, or not if it is empty or damaged.
+    /// Continues from the directory. Returns `None` if it is empty or damaged.
     async fn resume(&self) -> Result<Option<TileWriter>, StoreError> {
         let log = self.log.clone();
         let resume = move || {
@@ -155,7 +155,8 @@ impl Publisher {
                 .and_then(|()| durable::replace(&log.join(CHECKPOINT), note.as_bytes()))
                 .map_err(|error| StoreError::from_write(&log, error))?;
             for directory in obsolete {
-                // Most never existed; one that stays is only in the way, until the next start.
+                // Most never existed. One that cannot be removed is harmless, and the next start
+                // tries again.
                 drop(fs::remove_dir_all(log.join(directory)));
             }
             Ok(())
@@ -164,7 +165,7 @@ impl Publisher {
     }
 }
 
-/// Adds the cosignatures that are of this very checkpoint, as many as a note can have.
+/// Adds the cosignatures of exactly this checkpoint, as many as a note can contain.
 fn with_cosignatures(signed: &SignedCheckpoint, kept: &Kept) -> String {
     let mut note = signed.to_string();
     let room = MAX_SIGNATURES.saturating_sub(signed.note().signatures().len());
@@ -186,7 +187,7 @@ fn write_files(log: &Path, append: &Append) -> io::Result<()> {
         let directory = durable::directory_of(&path);
         if !directory.is_dir() {
             durable::create_directories(directory)?;
-            // The names of new directories are new, too.
+            // New directories need their own names made durable, too.
             let above = directory.ancestors().take_while(|above| above.starts_with(log));
             changed.extend(above.map(Path::to_owned));
         }
@@ -196,7 +197,7 @@ fn write_files(log: &Path, append: &Append) -> io::Result<()> {
     changed.iter().try_for_each(|directory| durable::sync_directory(directory))
 }
 
-/// Deletes what a killed process left behind: unfinished files, and partial files that a full one replaces.
+/// Deletes the unfinished files of a killed process, and partial files that a full one replaces.
 fn sweep(directory: &Path) -> io::Result<()> {
     let entries = match fs::read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -226,10 +227,10 @@ async fn in_background<T: Send + 'static>(
     }
 }
 
-/// The files of a log below a directory.
+/// The files of a log in a directory.
 #[derive(Clone, Copy, Debug)]
 pub struct Directory<'a>(
-    /// The directory that `checkpoint` is in.
+    /// The directory that contains `checkpoint`.
     pub &'a Path,
 );
 

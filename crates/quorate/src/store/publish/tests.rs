@@ -1,4 +1,4 @@
-//! The published directory: the same however it came about, and always whole.
+//! The published directory: complete at every moment, and independent of how it was written.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ async fn extend(store: &mut CoordinatorStore, end: u64) {
     store.commit(writes).await.unwrap();
 }
 
-/// What an auditor does with the directory and the log's key.
+/// Verifies the directory with the log's key, as an auditor does.
 fn verified(log: &Path) -> VerifiedCheckpoint {
     let note = fs::read_to_string(log.join(CHECKPOINT)).unwrap();
     let signed: SignedCheckpoint = note.parse().unwrap();
@@ -40,7 +40,7 @@ fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files
 }
 
-/// As [`files`], with paths within the directory.
+/// As [`files`], with paths relative to the directory.
 fn content(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let relative = |path: PathBuf| path.strip_prefix(directory).unwrap().to_owned();
     files(directory).into_iter().map(|(path, bytes)| (relative(path), bytes)).collect()
@@ -76,7 +76,7 @@ async fn the_directory_alone_verifies_and_holds_the_entries() {
     let log = fixture.directory.log();
     let entries = quorate_log::tile::Entries::new(Directory(&log), 600, 0..600);
     assert!(entries.map(Result::unwrap).all(|(index, entry)| entry == bytes_of(index)));
-    // What full files replace is gone.
+    // Files that a full one replaces are gone.
     assert!(!log.join("tile/entries/000.p").exists() && log.join("tile/entries/000").exists());
 }
 
@@ -90,7 +90,7 @@ async fn publishing_again_without_news_changes_no_file() {
     let before = fs::metadata(&path).unwrap();
     publisher.publish().await.unwrap();
     use std::os::unix::fs::MetadataExt as _;
-    // A replaced file would be another one.
+    // A replaced file would have a different inode.
     assert_eq!(fs::metadata(&path).unwrap().ino(), before.ino());
 }
 
@@ -131,7 +131,8 @@ async fn a_publisher_that_was_killed_before_its_checkpoint_is_taken_up_by_the_ne
     extend(&mut store, 300).await;
     Publisher::open(&fixture.directory).await.unwrap().publish().await.unwrap();
     let after = content(&log);
-    // Any number of the new files may be there, in any state that a rename leaves; the old checkpoint still verifies.
+    // Any of the new files may exist, in any state that a rename leaves; the old checkpoint still
+    // verifies.
     let new: Vec<_> = after.iter().filter(|(path, _)| !path.ends_with(CHECKPOINT)).collect();
     for there in 0..=new.len() {
         fs::remove_dir_all(&log).unwrap();
@@ -160,7 +161,7 @@ async fn damaged_files_at_the_edge_are_made_anew() {
         Publisher::open(&fixture.directory).await.unwrap().publish().await.unwrap();
         verified(&log);
     }
-    // Without its checkpoint, all of it is made anew.
+    // Without the checkpoint, everything is written again.
     fs::write(log.join("tile/0/000"), b"damaged").unwrap();
     fs::remove_file(log.join(CHECKPOINT)).unwrap();
     Publisher::open(&fixture.directory).await.unwrap().publish().await.unwrap();
@@ -191,7 +192,8 @@ proptest! {
             Publisher::open(&whole.directory).await.unwrap().publish().await.unwrap();
             verified(&pieces.directory.log());
             let pieces = content(&pieces.directory.log());
-            // Partial files of earlier sizes stay until the full file is there; they are all that there is more of.
+            // Partial files of earlier sizes stay until the full file exists. There is no other
+            // difference.
             for (path, bytes) in content(&whole.directory.log()) {
                 assert_eq!(pieces.get(&path), Some(&bytes), "{path:?}");
             }
