@@ -55,7 +55,7 @@ impl Shelf {
         let shelf = self.clone();
         tokio::spawn(async move {
             if let Err(error) = shelf.documents.put(commitment, package, shelf.limit).await {
-                tracing::warn!(%error, "a document can not be kept");
+                tracing::warn!(%error, "a document cannot be kept");
             }
         });
     }

@@ -40,6 +40,6 @@ pub(crate) fn list(home: &Path) -> io::Result<Vec<PathBuf>> {
 /// too.
 pub(crate) fn hand_on(home: &Path, proof: &Misbehaviour) {
     if let Err(error) = write(home, proof) {
-        tracing::warn!(%error, "the copy of the proof for handing on can not be written");
+        tracing::warn!(%error, "a copy of the proof cannot be written");
     }
 }

@@ -108,7 +108,7 @@ pub enum BackupError {
     Store(#[from] crate::store::StoreError),
     #[error(transparent)]
     Keystore(#[from] KeystoreError),
-    #[error("the backup can not be written down")]
+    #[error("the backup cannot be encoded")]
     Json(#[from] serde_json::Error),
 }
 

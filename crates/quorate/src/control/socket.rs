@@ -54,7 +54,7 @@ pub(crate) fn bind(home: &Path) -> Result<UnixListener, Problem> {
     let failed = |error: std::io::Error| {
         Problem::new(
             Code::Failed,
-            format!("the control socket {} can not be made: {error}", path.display()),
+            format!("the control socket {} cannot be made: {error}", path.display()),
         )
     };
     if let Some(directory) = path.parent()

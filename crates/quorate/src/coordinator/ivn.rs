@@ -152,13 +152,13 @@ pub(super) async fn run(
             Ok(mut task) => match task.run(&mut events, &stop).await {
                 Ok(()) => return Ok(()),
                 Err(error) => {
-                    tracing::error!(%error, "the log can not be written; going on from what is on disk");
+                    tracing::error!(%error, "the log cannot be written; going on from what is on disk");
                     task.disconnect_all();
                 }
             },
             // A disk that was full on writing the log may still be full when it is opened again.
             Err(IvnError::Store(error)) if has_run => {
-                tracing::error!(%error, "the log can not be opened; trying again");
+                tracing::error!(%error, "the log cannot be opened; trying again");
             }
             Err(error) => return Err(error),
         }

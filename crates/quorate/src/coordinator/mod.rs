@@ -66,7 +66,8 @@ pub async fn serve(
     let listen = match options.listen {
         Some(listen) => listen,
         None => config.listen.parse().map_err(|_| {
-            let message = format!("\"{}\" in home.json is no address to listen on", config.listen);
+            let message =
+                format!("\"{}\" in home.json is not a valid address to listen on", config.listen);
             Problem::new(Code::Failed, message).hint("an address such as 0.0.0.0:7420")
         })?,
     };
@@ -114,7 +115,7 @@ impl Service {
         let keys = CoordinatorKeys::open(&directory.keys()).map_err(problem)?;
         let path = directory.ca_certificate();
         let certificate = std::fs::read_to_string(&path).map_err(|error| {
-            Problem::new(Code::Failed, format!("{} can not be read: {error}", path.display()))
+            Problem::new(Code::Failed, format!("{} cannot be read: {error}", path.display()))
         })?;
         let key = std::str::from_utf8(&keys.ca)
             .map_err(|_| Problem::new(Code::Failed, "the stored CA key is damaged"))?;
@@ -149,7 +150,7 @@ impl Service {
                     () = tokio::time::sleep(RENEW_EVERY) => {}
                 }
                 if let Err(error) = renewing.serve(&authority, routes.clone(), SystemTime::now()) {
-                    tracing::error!(%error, "the hub's certificate can not be renewed");
+                    tracing::error!(%error, "the hub's certificate cannot be renewed");
                 }
             }
         });
@@ -169,7 +170,7 @@ impl Service {
 }
 
 fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Problem {
-    let problem = Problem::new(Code::Failed, format!("can not listen on {address}: {error}"));
+    let problem = Problem::new(Code::Failed, format!("cannot listen on {address}: {error}"));
     match error.kind() {
         std::io::ErrorKind::AddrInUse => problem.hint(
             "another program uses this port: stop it, or give another with --listen ADDRESS:PORT",

@@ -145,7 +145,7 @@ async fn relay(context: Context, peer: Member, link: u64, connection: Link) {
                 }
             }
             Err(error) => {
-                tracing::warn!(%account, %error, "a node sent something that is no message; its link is closed");
+                tracing::warn!(%account, %error, "a node sent an invalid message; its link is closed");
                 break;
             }
         }

@@ -67,7 +67,7 @@ fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
 }
 
 fn ssh_output() -> Result<Output, Problem> {
-    let bug = |_| Problem::new(Code::Failed, "the SSH namespace can not be used");
+    let bug = |_| Problem::new(Code::Failed, "the SSH namespace cannot be used");
     Ok(Output::Ssh { namespace: Namespace::new(NAMESPACE).map_err(bug)? })
 }
 
@@ -128,7 +128,7 @@ impl Files {
         let empty = std::fs::metadata(document).is_ok_and(|metadata| metadata.len() == 0);
         if empty {
             // OpenSSL 3.0's pkeyutl refuses every empty input, whatever the signature.
-            return Ok(Verdict::NotInstalled("openssl pkeyutl, which takes no empty file,"));
+            return Ok(Verdict::NotInstalled("openssl pkeyutl, which accepts no empty file,"));
         }
         let mut command = Command::new("openssl");
         command
@@ -204,7 +204,7 @@ pub(super) fn accepted(verdict: Verdict) -> Check {
 pub(super) fn refused(verdicts: &[Verdict], verifies: bool) -> Check {
     let accepted = verdicts.iter().any(|verdict| matches!(verdict, Verdict::Accepted));
     if accepted || verifies {
-        Check::Failed { why: "the signature was accepted for another document".to_owned() }
+        Check::Failed { why: "the signature was accepted for a different document".to_owned() }
     } else {
         Check::Passed
     }

@@ -116,7 +116,7 @@ impl Cluster {
 
     fn member(&self, name: &AccountName) -> Result<&Member, Problem> {
         self.nodes.get(name).ok_or_else(|| {
-            Problem::new(Code::Failed, format!("{name} is no member of this cluster"))
+            Problem::new(Code::Failed, format!("{name} is not a member of this cluster"))
         })
     }
 
@@ -230,7 +230,7 @@ fn free_address() -> Result<HubAddress, Problem> {
 
 fn create_directory(path: &Path) -> Result<(), Problem> {
     std::fs::create_dir_all(path).map_err(|error| {
-        Problem::new(Code::Failed, format!("{} can not be made: {error}", path.display()))
+        Problem::new(Code::Failed, format!("{} cannot be made: {error}", path.display()))
     })
 }
 
@@ -243,7 +243,7 @@ fn write_passphrase(path: &Path) -> Result<(), Problem> {
         Zeroizing::new(random.iter().map(|byte| format!("{byte:02x}")).collect());
     let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     file.and_then(|mut file| writeln!(file, "{}", text.as_str())).map_err(|error| {
-        Problem::new(Code::Failed, format!("{} can not be written: {error}", path.display()))
+        Problem::new(Code::Failed, format!("{} cannot be written: {error}", path.display()))
     })
 }
 

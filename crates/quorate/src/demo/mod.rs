@@ -328,7 +328,7 @@ fn read_document(plan: &Plan) -> Result<(String, Vec<u8>), Problem> {
         return Ok(("contract.txt".to_owned(), SAMPLE.as_bytes().to_vec()));
     };
     let bytes = std::fs::read(path).map_err(|error| {
-        Problem::new(Code::Failed, format!("{} can not be read: {error}", path.display()))
+        Problem::new(Code::Failed, format!("{} cannot be read: {error}", path.display()))
     })?;
     let name = path
         .file_name()

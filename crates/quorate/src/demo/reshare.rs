@@ -74,7 +74,9 @@ impl<T: FnMut(Step)> Show<'_, T> {
         write(&signature_file, &bytes)?;
         let check = match now == key && Signed::new(&key, &signature)?.is_of(&document.1) {
             true => Check::Passed,
-            false => Check::Failed { why: "the key or the signature is another".to_owned() },
+            false => {
+                Check::Failed { why: "the key changed, or the signature is not valid".to_owned() }
+            }
         };
         let text = format!("signed by {}; the key from before verifies it", join(&view.signers));
         self.checked("reshare", check, text);

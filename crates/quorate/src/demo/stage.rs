@@ -150,7 +150,7 @@ pub(super) async fn settled(client: &Client, name: &GroupName) -> Result<GroupVi
         .await?;
     match last {
         Some(Answer::Group(view)) => Ok(*view),
-        _ => Err(Problem::new(Code::Failed, "the node says nothing about the group")),
+        _ => Err(Problem::new(Code::Failed, "the node did not describe the group")),
     }
 }
 
@@ -184,12 +184,12 @@ pub(super) async fn signed(client: &Client, request: EntryId) -> Result<RequestV
     match last {
         Some(view) if view.state == RequestStage::Signed => Ok(view),
         Some(view) => Err(Problem::new(Code::Rejected, crate::render::request_sentence(&view))),
-        None => Err(Problem::new(Code::Failed, "the node says nothing about the request")),
+        None => Err(Problem::new(Code::Failed, "the node did not describe the request")),
     }
 }
 
 pub(super) fn group(name: &str) -> Result<GroupName, Problem> {
-    name.parse().map_err(|_| Problem::new(Code::Failed, "the group's name can not be used"))
+    name.parse().map_err(|_| Problem::new(Code::Failed, "the group's name cannot be used"))
 }
 
 pub(super) fn join(names: &[AccountName]) -> String {
@@ -205,5 +205,5 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
 }
 
 pub(super) fn unwritable(path: &Path, error: &std::io::Error) -> Problem {
-    Problem::new(Code::Failed, format!("{} can not be written: {error}", path.display()))
+    Problem::new(Code::Failed, format!("{} cannot be written: {error}", path.display()))
 }

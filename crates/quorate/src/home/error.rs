@@ -44,7 +44,7 @@ pub enum HomeError {
         process: Option<u32>,
     },
     /// Neither `--home` nor a name selects one.
-    #[error("there are {} node homes in {}; say which with --home", names.len(), path.display())]
+    #[error("there are {} node homes in {}; choose one with --home", names.len(), path.display())]
     Ambiguous {
         /// The directory that contains the homes.
         path: PathBuf,

@@ -17,7 +17,7 @@ pub enum KeystoreError {
     #[error("{} is not a file of {expected}", path.display())]
     OtherKind { path: PathBuf, expected: &'static str },
     /// The file is whole, but the protector cannot open it.
-    #[error("{} can not be opened", path.display())]
+    #[error("{} cannot be opened", path.display())]
     Protector { path: PathBuf, source: ProtectorError },
     #[error("there are keys in {} already, and keys are never overwritten; choose another home", .0.display())]
     Exists(PathBuf),
@@ -80,8 +80,8 @@ pub enum PassphraseError {
     Differ,
     #[error("the passphrase file {} can be read by others than its owner; run: chmod 600 {}", .0.display(), .0.display())]
     TooOpen(PathBuf),
-    #[error("the passphrase file {} can not be read", path.display())]
+    #[error("the passphrase file {} cannot be read", path.display())]
     Unreadable { path: PathBuf, source: io::Error },
-    #[error("the passphrase can not be read from the terminal")]
+    #[error("the passphrase cannot be read from the terminal")]
     Terminal(#[source] io::Error),
 }

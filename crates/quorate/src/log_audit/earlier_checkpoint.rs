@@ -98,7 +98,7 @@ pub fn compare_since(directory: &Path, note: &str, log: &LogVerifier) -> Result<
             Ok(Since::Fork { misbehaviour })
         }
         Err(FindForkError::OtherLog) => {
-            Err(Problem::new(Code::Verification, "the checkpoint is of another log"))
+            Err(Problem::new(Code::Verification, "the checkpoint is of a different log"))
         }
         Err(error) => Err(Problem::new(
             Code::Verification,

@@ -82,8 +82,7 @@ impl<'a> Files<'a> {
         } else if let Some(problem) = self.signature_problem(checkpoint, anchor) {
             return Err(problem);
         } else {
-            "the checkpoint is signed by the log's key, but of another tree than these files make"
-                .to_owned()
+            "the log's key signed the checkpoint, but these files make a different tree".to_owned()
         };
         Err(self.problem(&what))
     }

@@ -10,13 +10,13 @@ use crate::error_chain::chain;
 
 /// Reports a file that cannot be read.
 pub(super) fn unreadable(path: &Path, error: &io::Error) -> Problem {
-    Problem::new(Code::Failed, format!("{} can not be read: {error}", path.display()))
+    Problem::new(Code::Failed, format!("{} cannot be read: {error}", path.display()))
         .hint("check its permissions, and the disk")
 }
 
 /// Reports what is wrong with a file that a log of the checkpoint's size needs.
 pub(super) fn files_problem(directory: &Path, error: &TileError<io::Error>) -> Problem {
-    let what = format!("the log in {} can not be checked: {}", directory.display(), chain(error));
+    let what = format!("the log in {} cannot be checked: {}", directory.display(), chain(error));
     match error {
         TileError::Read(_) => {
             Problem::new(Code::Failed, what).hint("check permissions, and the disk")

@@ -103,7 +103,7 @@ pub struct EntryReport {
 /// [`Code::Verification`] when the proof does not hold, [`Code::Usage`] when the key is not valid.
 pub fn verify_proof(proof: &str, entry: &[u8], log_key: &str) -> Result<ProofReport, Problem> {
     let log_key: LogVerifier = log_key.parse().map_err(|error| {
-        Problem::new(Code::Usage, format!("the log key can not be used: {error}"))
+        Problem::new(Code::Usage, format!("the log key cannot be used: {error}"))
             .hint("copy the whole line that `quorate status` shows as log key")
     })?;
     let proof: TlogProof = proof.parse().map_err(|error| not_proved(&error))?;
@@ -139,7 +139,9 @@ impl ProofReport {
                 lines.push(format!("It says: {}, by {}.", entry.kind, entry.author));
                 lines.push("That its author signed it, `quorate log verify DIR` shows.".to_owned());
             }
-            None => lines.push("It is no entry that this version of Quorate knows.".to_owned()),
+            None => {
+                lines.push("This version of Quorate does not know this kind of entry.".to_owned())
+            }
         }
         lines
     }

@@ -25,7 +25,7 @@ pub enum SetupError {
     Store(#[from] StoreError),
     #[error("the certificates could not be made")]
     Certificates(#[from] CaError),
-    #[error("{} can not be used; check its disk and permissions", path.display())]
+    #[error("{} cannot be used; check its disk and permissions", path.display())]
     NotWritten { path: std::path::PathBuf, source: std::io::Error },
     #[error("the TLS settings could not be made")]
     Tls(#[from] TlsError),
@@ -35,16 +35,16 @@ pub enum SetupError {
     Entry(#[from] EntryError),
     #[error("{0}")]
     Genesis(Refusal),
-    #[error("the stored TLS key can not be read; restore the key file from a backup")]
+    #[error("the stored TLS key cannot be read; restore the key file from a backup")]
     TlsKey,
-    #[error("this home does not say where the hub is")]
+    #[error("the hub address in this home is not valid")]
     HubAddress(#[source] HubAddressError),
     #[error(
         "{count} statements of this node are not in the log yet, and are signed with the present keys"
     )]
     Unsent { count: usize },
     #[error(
-        "this node holds proof that the coordinator broke the rules, and states nothing any more"
+        "this node holds proof that the coordinator broke the rules, and signs no further statements"
     )]
     Frozen,
     /// The next keys belong to another home.
@@ -80,13 +80,11 @@ pub enum SetupError {
         /// The beginning of the hub's message, at most a line.
         detail: String,
     },
-    #[error("the hub's answer can not be read; is it of another version?")]
+    #[error("the hub's answer cannot be read; is it of another version?")]
     Answer,
     #[error("the account has joined, but its home could not be finished")]
     NotSaved(#[source] HomeError),
-    #[error(
-        "the hub answered with another IVN than the one that the invitation names; nothing of it was kept"
-    )]
+    #[error("the hub answered for a different IVN than the invitation's; nothing was stored")]
     OtherIvn,
 }
 

@@ -48,6 +48,6 @@ pub fn invite(
 pub enum InviteError {
     #[error("this home is damaged: it has no genesis; restore it from a backup")]
     Genesis,
-    #[error("this home does not say where the hub is")]
+    #[error("the hub address in this home is not valid")]
     Hub(#[source] HubAddressError),
 }

@@ -61,9 +61,7 @@ fn lost_secret(url: &str) -> LinkError {
 pub enum LinkError {
     #[error(transparent)]
     Token(#[from] TokenError),
-    #[error(
-        "the join URL does not say whom it invites; copy all of it, as `quorate invite` printed it"
-    )]
+    #[error("the join URL names no valid account; copy all of it, as `quorate invite` printed it")]
     Account,
 }
 

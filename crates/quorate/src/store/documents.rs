@@ -112,17 +112,17 @@ pub enum DocumentError {
         limit: u64,
     },
     #[error(
-        "another document is stored under this commitment; submit the document again, with a new salt"
+        "a different document is stored under this commitment; submit the document again, with a new salt"
     )]
     Taken,
     #[error("the disk is full; the document was not stored; make space and try again")]
     DiskFull,
     #[error(
-        "the document can not be stored; check the disk and permissions of the documents directory"
+        "the document cannot be stored; check the disk and permissions of the documents directory"
     )]
     NotWritten(#[source] io::Error),
     #[error(
-        "the stored document can not be read; check the disk and permissions of the documents directory"
+        "the stored document cannot be read; check the disk and permissions of the documents directory"
     )]
     Unreadable(#[source] io::Error),
 }

@@ -27,7 +27,7 @@ pub enum StoreError {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The key package was not sealed by this key store, for this account, IVN and session.
-    #[error("a key package in {} can not be unsealed: database and key file do not belong together, or one of them was changed", .0.display())]
+    #[error("a key package in {} cannot be unsealed: database and key file do not belong together, or one of them was changed", .0.display())]
     KeyPackage(PathBuf),
     /// The published log has entries that the database lacks. Continuing would fork the log.
     #[error("{} has {database} entries, but {published} are published in log/: it is older than that; restore the newer database", path.display())]
@@ -45,7 +45,7 @@ pub enum StoreError {
         /// Size of the published tree.
         size: u64,
     },
-    #[error("{} is damaged; if the database is the right one, delete this file and it is published anew", .0.display())]
+    #[error("{} is damaged; if the database is the right one, delete this file and it is published again", .0.display())]
     PublishedCheckpoint(PathBuf),
 }
 
@@ -56,10 +56,10 @@ pub enum StoreError {
 pub enum Refusal {
     #[error("an entry does not follow the last one in the store")]
     EntryOutOfOrder,
-    #[error("an entry in the store can not be changed or removed")]
+    #[error("an entry in the store cannot be changed or removed")]
     EntryIsFinal,
     /// Checkpoints grow, and one size has one root.
-    #[error("a checkpoint is of a smaller or another tree than the one in the store")]
+    #[error("the checkpoint is of a smaller or different tree than the stored one")]
     CheckpointWentBack,
     #[error("the checkpoint of {} entries is not of the entries in the store", .0.size)]
     CheckpointOfOtherEntries(TreeHead),
@@ -69,13 +69,13 @@ pub enum Refusal {
     NotACosignature,
     #[error("the node has already committed itself in this signing session")]
     AlreadyCommitted,
-    #[error("the node releases a share in a signing session that it did not commit itself in")]
+    #[error("the node has not committed itself in this signing session")]
     NeverCommitted,
     #[error("the node has already released its share in this signing session")]
     AlreadyReleased,
     #[error("there is already a key package of this session")]
     KeyPackageExists,
-    #[error("what is kept as proof stays as it is")]
+    #[error("a stored proof is final")]
     ProofIsFinal,
     #[error("a refusal is final")]
     RefusalIsFinal,

@@ -325,7 +325,7 @@ fn damaged_join_urls_say_what_is_wrong_and_repeat_no_secret() {
         ("hello".to_owned(), "not a join URL"),
         (format!("https://h:1/join/{ivn}/ben"), "has lost its secret"),
         (format!("https://h:1/join/{ivn}/ben#{}", &secret[..40]), "cut short"),
-        (format!("https://h:1/join/{ivn}#{secret}"), "does not say whom it invites"),
+        (format!("https://h:1/join/{ivn}#{secret}"), "names no valid account"),
         (format!("https://h/join/{ivn}/ben#{secret}"), "unusable hub address"),
         (format!("https://h:1/join/{ivn}/ben#{}", secret.replacen("AQ", "Ag", 1)), "version 2"),
     ] {

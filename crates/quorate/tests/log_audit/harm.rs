@@ -144,7 +144,7 @@ fn a_checkpoint_of_other_entries_is_not_of_these_files() {
     let checkpoint = log.checkpoint(&EVERYBODY);
     write(directory.path(), "checkpoint", checkpoint.to_string().as_bytes());
     let said = problem(directory.path()).message;
-    assert!(said.contains("of another tree than these files make"), "{said}");
+    assert!(said.contains("these files make a different tree"), "{said}");
 }
 
 #[test]

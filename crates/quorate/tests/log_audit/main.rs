@@ -146,7 +146,7 @@ fn what_can_not_be_read_is_an_error_and_not_a_failed_check() {
     fs::create_dir(empty.path().join(package().commitment().to_string())).unwrap();
     let problem = verify_directory(directory.path(), &with_documents(empty.path())).unwrap_err();
     assert_eq!(problem.exit(), Exit::Error, "{problem}");
-    assert!(problem.message.contains("can not be read"), "{problem}");
+    assert!(problem.message.contains("cannot be read"), "{problem}");
     // A directory takes the place of the checkpoint.
     fs::remove_file(directory.path().join("checkpoint")).unwrap();
     fs::create_dir(directory.path().join("checkpoint")).unwrap();
