@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_hub_is_believed_only_what_the_invitation_vouches_for() {
+    async fn the_hub_is_trusted_only_as_far_as_the_invitation_vouches() {
         let (link, response) = invited().await;
         let (_, other) = invited().await;
         let (config, name) = check(&link, &response, CHOICES).unwrap();
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_admission_is_repeated_only_with_its_own_invitation_and_keys() {
+    async fn an_admission_is_repeated_only_with_its_invitation_and_keys() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(ADMISSION);
         let (link, _) = invited().await;

@@ -1,5 +1,4 @@
-//! Every fuzz target, with its seeds, the committed corpus, and a few changes of both: always the
-//! same ones.
+//! Runs every fuzz target on its seeds, the committed corpus, and a fixed set of changes to both.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,14 +19,14 @@ fn names_in(directory: &str) -> BTreeSet<String> {
     files.map(|file| name(file.unwrap().path())).collect()
 }
 
-/// The committed inputs of a target, in a fixed order.
+/// Returns the committed inputs of a target in a fixed order.
 fn corpus(target: &Target) -> Vec<Vec<u8>> {
     let files = fs::read_dir(fuzz().join("corpus").join(target.name)).unwrap();
     let paths: BTreeSet<PathBuf> = files.map(|file| file.unwrap().path()).collect();
     paths.into_iter().map(|path| fs::read(path).unwrap()).collect()
 }
 
-/// A few of the changes that fuzzers make.
+/// Makes one of the changes that fuzzers make.
 fn changed(inputs: &[Vec<u8>], rng: &mut ChaCha20Rng) -> Vec<u8> {
     let below = |rng: &mut ChaCha20Rng, most: usize| {
         usize::try_from(rng.next_u64() % (most.max(1) as u64)).unwrap()
@@ -51,14 +50,14 @@ fn changed(inputs: &[Vec<u8>], rng: &mut ChaCha20Rng) -> Vec<u8> {
     input
 }
 
-/// Runs one target; the message of a panic has the input.
+/// Runs one target. The message of a panic contains the input.
 fn smoke(name: &str) {
     let target = TARGETS.iter().find(|target| target.name == name).unwrap();
     let seeds = (target.seeds)();
     for (number, seed) in seeds.iter().enumerate() {
         try_one(target, &format!("seed {number}"), seed);
     }
-    // Otherwise nothing but the way to the first refusal is tried.
+    // Otherwise the smoke test reaches nothing beyond the first refusal.
     assert!(seeds.iter().any(|seed| (target.run)(seed)), "no seed is accepted");
 
     let inputs = [seeds, corpus(target)].concat();
@@ -71,8 +70,8 @@ fn smoke(name: &str) {
     }
 }
 
-/// How many times as much as usual is tried: where there is no libFuzzer, or no time to build for
-/// it.
+/// Returns how many times the usual number of changes to try: more where libFuzzer is missing or
+/// too slow to build.
 fn times() -> usize {
     let Ok(times) = std::env::var("QUORATE_FUZZ_TIMES") else { return 1 };
     times.parse().expect("QUORATE_FUZZ_TIMES is a number")

@@ -49,7 +49,6 @@ fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors/kept")
 }
 
-/// The relative paths of all kept files.
 fn files() -> BTreeSet<String> {
     fn collect(directory: &Path, prefix: &str, files: &mut BTreeSet<String>) {
         for file in fs::read_dir(directory).unwrap() {
@@ -69,8 +68,8 @@ fn files() -> BTreeSet<String> {
     files
 }
 
-/// The kept files of a format: all versions of `NAME.VERSION` and `NAME.VERSION.EXTENSION`, and
-/// never none.
+/// Lists the kept files of a format: all versions of `NAME.VERSION` and `NAME.VERSION.EXTENSION`.
+/// Panics if there are none.
 fn kept(format: &str) -> Vec<PathBuf> {
     let versions = |file: &&String| {
         let rest = file.strip_prefix(format).and_then(|rest| rest.strip_prefix('.'));
@@ -94,7 +93,7 @@ fn lines(format: &str) -> Vec<String> {
     texts(format).iter().flat_map(|text| text.lines()).map(str::to_owned).collect()
 }
 
-/// The log of the story, from its kept tiles.
+/// Returns the directory of the story's log, made of its kept tiles.
 fn log() -> PathBuf {
     directory().join("log.1")
 }
@@ -161,7 +160,7 @@ fn kept_proofs_of_misbehaviour_still_convince() {
 }
 
 #[test]
-fn a_kept_log_verifies_with_all_its_signatures_and_writes_the_same_tiles() {
+fn a_kept_log_verifies_and_writes_the_same_tiles() {
     let ivn = None;
     let anchor = Anchor { ivn, log_key: Some(log_key()) };
     let documents = TempDir::new().unwrap();
@@ -236,7 +235,7 @@ fn keys_of_logs_and_cosigners_are_read() {
 }
 
 #[test]
-fn kept_signature_files_verify_with_the_kept_key_in_every_notation() {
+fn kept_signature_files_verify_with_the_key_in_every_notation() {
     for notation in ["public-key-pem", "public-key-ssh", "public-key-jwk"] {
         texts(notation).iter().for_each(|t| assert_eq!(keys::read(t).unwrap(), verifying_key()));
     }
@@ -244,7 +243,7 @@ fn kept_signature_files_verify_with_the_kept_key_in_every_notation() {
         verify(DOCUMENT, &file, &verifying_key(), &output()).unwrap();
     }
     for file in bytes("signature-raw") {
-        // Over the bytes that an SSH signature covers: the story's group signed nothing else.
+        // Over the bytes that an SSH signature covers, which is all that the story's group signed.
         let signed = quorate_documents::prepare(DOCUMENT, &output());
         verify(signed.as_bytes(), &file, &verifying_key(), &Output::Raw).unwrap();
     }
@@ -271,7 +270,7 @@ fn kept_invitations_are_read() {
     }
 }
 
-/// Reads every line, and what it writes of it again.
+/// Decodes every line and encodes it again.
 fn read_lines<T: DeserializeOwned + Serialize>(format: &str) {
     for line in lines(format) {
         let read: T =
@@ -283,7 +282,7 @@ fn read_lines<T: DeserializeOwned + Serialize>(format: &str) {
 }
 
 #[test]
-fn kept_messages_between_nodes_coordinator_and_programs_are_read() {
+fn kept_messages_of_nodes_coordinators_and_programs_are_read() {
     read_lines::<FromNode>("from-node");
     read_lines::<FromCoordinator>("from-coordinator");
     read_lines::<Control>("link");
@@ -312,7 +311,7 @@ fn replay(format: &str, parameters: &Parameters) -> Vec<Board> {
 }
 
 #[test]
-fn kept_key_generations_come_to_the_kept_key_or_blame_the_same() {
+fn kept_dkgs_give_the_kept_key_or_blame_the_same_members() {
     let (suite, session) = (Suite::FrostEd25519Sha512, SessionId([7; 32]));
     let parameters = Parameters::new(suite, session, [9; 32], 2, [1, 2, 3].map(id)).unwrap();
     let boards = replay("keyshare", &parameters);
@@ -343,7 +342,7 @@ fn kept_key_generations_come_to_the_kept_key_or_blame_the_same() {
 }
 
 #[test]
-fn kept_reshares_come_to_the_same_key_or_blame_the_same() {
+fn kept_reshares_give_the_same_key_or_blame_the_same_members() {
     let old = PublicKeyPackage::from_bytes(&bytes("public-key-package")[0]).unwrap();
     let (session, members, dealers) = (SessionId([6; 32]), [1, 3, 4].map(id), [2, 3].map(id));
     let parameters = Parameters::reshare(session, [9; 32], 2, members, &old, dealers).unwrap();
@@ -387,7 +386,7 @@ fn kept_repairs_come_to_an_end_or_blame_the_same() {
     }
 }
 
-/// A kept file under the name that it has in a home, readable by its owner only.
+/// Copies a kept file under its name in a home, readable by its owner only.
 fn copy(from: &Path, to: &Path) {
     use std::os::unix::fs::PermissionsExt as _;
     fs::copy(from, to).unwrap();
@@ -451,7 +450,7 @@ fn a_kept_backup_of_a_node_opens_with_all_that_is_in_it() {
         assert!(backup.sessions.iter().any(|(_, released)| *released));
         assert!(backup.sessions.iter().any(|(_, released)| !released));
 
-        // A share that is not in the backup is missed.
+        // A share that is not in the backup is reported as lost.
         let judgement = judge(&state, &backup.label, &[]);
         assert_eq!(judgement.lost.len(), 1);
         assert_eq!((judgement.lost[0].backup_epoch, judgement.lost[0].epoch), (Some(1), 1));
@@ -459,12 +458,10 @@ fn a_kept_backup_of_a_node_opens_with_all_that_is_in_it() {
     }
 }
 
-/// The entries of the kept log.
 fn log_entries() -> Vec<Vec<u8>> {
     entries_of(&log())
 }
 
-/// The entries of a kept log.
 fn entries_of(log: &Path) -> Vec<Vec<u8>> {
     let checkpoint = fs::read_to_string(log.join("checkpoint")).unwrap();
     let size = checkpoint.parse::<SignedCheckpoint>().unwrap().unverified().size();
@@ -496,7 +493,7 @@ async fn a_kept_database_of_a_node_opens_with_all_that_is_in_it() {
 }
 
 #[tokio::test]
-async fn a_kept_database_of_a_coordinator_opens_with_all_that_is_in_it() {
+async fn a_kept_database_of_a_coordinator_opens_completely() {
     for path in kept("coordinator-store") {
         let scratch = TempDir::new().unwrap();
         copy(&kept("home-coordinator")[0], &scratch.path().join("home.json"));

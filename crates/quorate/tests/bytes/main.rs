@@ -1,5 +1,4 @@
-//! What today's code makes of bytes: of those that are kept for ever, and of those that a fuzzer
-//! thinks of.
+//! The bytes that today's code reads: those that are kept permanently, and inputs of a fuzzer.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

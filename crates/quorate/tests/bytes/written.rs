@@ -1,5 +1,5 @@
-//! Writes the bytes that the story of a small IVN leaves behind: those in `vectors/kept`, and what
-//! fuzzers begin with. Run by `cargo xtask kept`.
+//! Writes the bytes that the story of a small IVN leaves behind: those in `vectors/kept`, and the
+//! seeds of fuzzers. Run by `cargo xtask kept`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -56,8 +56,7 @@ fn write(path: &Path, bytes: &[u8]) {
     fs::write(path, bytes).unwrap();
 }
 
-/// Writes the files that are missing; those that are there stay as they are, whatever today's code
-/// would write.
+/// Writes the files that are missing. Existing ones stay, whatever today's code would write.
 fn keep(directory: &Path) {
     let listed = directory.join("SHA256SUMS");
     let mut sums: BTreeMap<String, String> = fs::read_to_string(&listed)
@@ -84,7 +83,7 @@ fn json_lines(values: impl IntoIterator<Item = impl Serialize>) -> Vec<u8> {
     values.into_iter().flat_map(|value| line(serde_json::to_string(&value).unwrap())).collect()
 }
 
-/// All files, with the bytes that today's code writes.
+/// Returns all files with the bytes that today's code writes.
 fn made() -> BTreeMap<String, Vec<u8>> {
     let story = story();
     let mut made: BTreeMap<String, Vec<u8>> = BTreeMap::new();
@@ -162,7 +161,7 @@ fn made() -> BTreeMap<String, Vec<u8>> {
     made
 }
 
-/// The first entry of each kind in the story, and what does not happen in it.
+/// Returns the first entry of each kind in the story, and of those that do not occur in it.
 fn entries() -> Vec<u8> {
     let story = story();
     let mut kinds = BTreeSet::new();
@@ -185,7 +184,7 @@ fn entries() -> Vec<u8> {
     lines
 }
 
-/// The kinds of entries about changes of groups, which do not happen in the story.
+/// Returns the kinds of entries about changes of groups, which do not occur in the story.
 fn entries_of_changes() -> Vec<u8> {
     let story = story();
     let defined = story.entries().find_map(|entry| match &entry.statement().body {
@@ -213,7 +212,7 @@ fn entries_of_changes() -> Vec<u8> {
     lines.flatten().collect()
 }
 
-/// The kind of entry that confirms a change, which does not happen in the story.
+/// Returns the kind of entry that confirms a change, which does not occur in the story.
 fn entries_of_confirmations() -> Vec<u8> {
     let story = story();
     let defined = story.entries().find_map(|entry| match &entry.statement().body {
@@ -227,8 +226,8 @@ fn entries_of_confirmations() -> Vec<u8> {
     line(String::from_utf8(state::signed(statement).unwrap().to_bytes()).unwrap())
 }
 
-/// The kinds of entries, and the fields, about accounts that change and about lost shares, which do
-/// not happen in the story.
+/// Returns the kinds of entries and fields about changing accounts and lost shares, which do not
+/// occur in the story.
 fn entries_of_accounts() -> Vec<u8> {
     let story = story();
     let keys = AccountSecrets {
@@ -276,8 +275,8 @@ fn entries_of_accounts() -> Vec<u8> {
     lines.flatten().collect()
 }
 
-/// Proofs that the story's coordinator signed two histories, and one that no rules admit: with the
-/// genesis twice.
+/// Returns proofs that the story's coordinator signed two histories, and one that no rules permit:
+/// with the genesis twice.
 fn proofs() -> Vec<u8> {
     let story = story();
     let mut tree = MemoryTree::default();
@@ -302,7 +301,8 @@ fn proofs() -> Vec<u8> {
     [fork, bad].iter().flat_map(|proof| line(proof.to_json())).collect()
 }
 
-/// One message of each kind, in both directions. Those that do not occur in the story are made up.
+/// Returns one message of each kind, in both directions. Those that do not occur in the story are
+/// invented.
 fn messages() -> (Vec<u8>, Vec<u8>) {
     let (mut by_nodes, mut to_nodes) = (BTreeMap::new(), BTreeMap::new());
     for said in &story().said {
@@ -310,7 +310,7 @@ fn messages() -> (Vec<u8>, Vec<u8>) {
             Said::ByNode(_, message) => (&mut by_nodes, serde_json::to_value(message).unwrap()),
             Said::ToNode(_, message) => (&mut to_nodes, serde_json::to_value(message).unwrap()),
         };
-        // The text that is sent, and not the one of `value`, which is sorted.
+        // The sent text, because `value` is sorted.
         let text = match said {
             Said::ByNode(_, message) => serde_json::to_string(message).unwrap(),
             Said::ToNode(_, message) => serde_json::to_string(message).unwrap(),
@@ -364,7 +364,7 @@ fn joining() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// One question of each kind. Those of today's code with every field.
+/// Returns one question of each kind, with every field of today's code.
 fn asks() -> Vec<serde_json::Value> {
     let invitation = json!({
         "name": "ben", "roles": ["member"], "key": hex::encode([9; 32]), "expires_at": 1_700_000_000_000_u64,
@@ -403,7 +403,6 @@ fn asks() -> Vec<serde_json::Value> {
     ]
 }
 
-/// One answer of each kind.
 fn answers() -> Vec<serde_json::Value> {
     let story = story();
     let key = hex::encode(story.verifying_key);

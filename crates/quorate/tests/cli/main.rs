@@ -201,7 +201,7 @@ fn with_json_a_failure_is_one_object_on_stdout() {
 }
 
 #[test]
-fn with_json_a_usage_error_is_one_object_too_and_help_is_none() {
+fn with_json_a_usage_error_is_an_object_and_help_is_text() {
     let place = Place::new();
     let lines = [
         "sing --json",
@@ -299,7 +299,7 @@ fn passphrases_are_never_guessed_at() {
 }
 
 #[test]
-fn a_coordinator_that_can_not_be_reached_is_exit_7() {
+fn an_unreachable_coordinator_is_exit_7() {
     let place = Place::new();
     place.run(
         "init --admin ada --home ada --coordinator-home c --hub 127.0.0.1:1 --passphrase-file pass",

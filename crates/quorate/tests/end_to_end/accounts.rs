@@ -279,7 +279,7 @@ fn keys_that_can_not_be_stated_stay_as_they_are() {
 }
 
 #[test]
-fn what_would_leave_a_group_without_enough_shares_takes_force() {
+fn losing_too_many_shares_of_a_group_requires_force() {
     let system = with_board();
     let just = system.run("ada", "account suspend ben").succeeds();
     assert!(just.stderr.contains("board: 2 of 3 sign, 2 healthy would be left"), "{}", just.stderr);

@@ -15,7 +15,7 @@ fn without_ben() -> Cluster {
     system.run_with("ben2", "join -", url.as_bytes()).succeeds();
     system.start_process("ben2");
     for who in ["ada", "carol", "ben2"] {
-        until(&format!("the node of {who} to know of ben's other keys"), || {
+        until(&format!("the node of {who} to see that ben has new keys"), || {
             let shown = system.run(who, "group show board --json");
             let is_lost =
                 |shown: serde_json::Value| shown["members"][1]["share"]["state"] == "lost";

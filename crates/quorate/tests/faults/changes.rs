@@ -31,7 +31,7 @@ fn a_share_is_repaired_wherever_the_coordinator_dies() {
 }
 
 #[test]
-fn a_share_is_repaired_wherever_one_that_helps_dies() {
+fn a_share_is_repaired_wherever_a_helper_dies() {
     repairs("ben", "node", 9);
 }
 

@@ -7,7 +7,7 @@ use crate::board::Board;
 const HOUR: i64 = 3_600_000;
 
 #[test]
-fn a_nodes_clock_may_jump_back_and_one_that_is_ahead_is_told_so() {
+fn a_clock_may_jump_back_and_a_fast_clock_is_reported() {
     let board = Board::new(|_| {});
     board.cluster.set_clock_error("ben", -HOUR);
     board.signs("ada", "ben");

@@ -84,12 +84,12 @@ fn decline(board: &Board) {
 }
 
 #[test]
-fn a_coordinator_that_dies_at_any_point_recovers_and_signs_part_1() {
+fn a_coordinator_that_dies_anywhere_recovers_and_signs_part_1() {
     coordinators_die(0);
 }
 
 #[test]
-fn a_coordinator_that_dies_at_any_point_recovers_and_signs_part_2() {
+fn a_coordinator_that_dies_anywhere_recovers_and_signs_part_2() {
     coordinators_die(1);
 }
 

@@ -130,7 +130,7 @@ fn a_changed_document_does_not_verify() {
 }
 
 #[test]
-fn what_can_not_be_read_is_an_error_and_not_a_failed_check() {
+fn unreadable_files_are_errors_and_not_failed_checks() {
     let log = signed_log();
     let missing = tempfile::tempdir().unwrap().path().join("gone");
     let empty = tempfile::tempdir().unwrap();

@@ -16,7 +16,7 @@ use quorate_protocol::{Identifier, keyshare};
 use super::{EVERYBODY, signed_log};
 use quorate_ceremony::test_world::name;
 
-/// Has the document of every request.
+/// Contains the document of every request.
 struct Contract;
 
 impl Documents for Contract {
@@ -25,7 +25,7 @@ impl Documents for Contract {
     }
 }
 
-/// The report of a genuine log with one signature.
+/// Returns the report of a genuine log with one signature.
 fn report() -> AuditReport {
     let log = signed_log();
     let checkpoint = log.checkpoint(&EVERYBODY);
@@ -38,14 +38,14 @@ fn report_with(change: impl FnOnce(&mut AuditReport)) -> AuditReport {
     report
 }
 
-/// The lines, none of which is too long.
+/// Returns the lines, and checks that none is too long.
 fn narrow(report: &AuditReport) -> Vec<String> {
     let lines = lines(report);
     assert!(lines.iter().all(|line| line.chars().count() <= 78), "{lines:?}");
     lines
 }
 
-/// The report as one line.
+/// Returns the report as one line.
 fn text(report: &AuditReport) -> String {
     narrow(report).join(" ").split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -68,7 +68,7 @@ fn a_report_ends_with_the_checks_of_its_signatures() {
 }
 
 #[test]
-fn without_an_anchor_the_report_says_whose_word_the_identity_is() {
+fn without_an_anchor_the_report_names_the_source_of_identity() {
     let warned = |anchored| {
         let report = report_with(|report| report.anchored = anchored);
         narrow(&report).concat().contains("taken from its own genesis")
@@ -163,7 +163,7 @@ fn the_member_that_used_nonces_twice_is_named() {
     assert!(has_line(&report, |line| line.starts_with("ada used one pair of nonces")));
 }
 
-/// The report of a log whose only session was aborted.
+/// Returns the report of a log whose only session was aborted.
 fn aborted(reason: AbortReason, blame: Vec<Blame>) -> String {
     text(&report_with(|report| {
         let outcome = SessionOutcome::Aborted { index: 9, reason, blame };
@@ -192,7 +192,7 @@ fn a_member_that_was_late_is_named_and_not_blamed() {
     assert!(text.contains("no message came from ada and cyd, which proves nothing"), "{text}");
 }
 
-/// The report of a log in which these have to have seen a change.
+/// Returns the report of a log in which these accounts had to see a change.
 fn confirmation(confirmation: ConfirmationReport) -> String {
     text(&report_with(|report| report.groups[0].confirmations = vec![confirmation]))
 }

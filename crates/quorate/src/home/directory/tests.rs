@@ -144,7 +144,7 @@ fn a_directory_that_is_something_else_is_refused_and_left_alone() {
 }
 
 #[test]
-fn a_home_of_the_other_kind_a_newer_or_a_damaged_one_is_refused_and_left_as_it_is() {
+fn a_home_that_is_wrong_newer_or_damaged_is_refused_unchanged() {
     let root = tempfile::tempdir().unwrap();
     drop(new_node(root.path()));
     let error = CoordinatorHome::open(root.path()).unwrap_err();
@@ -173,7 +173,7 @@ fn a_home_of_the_other_kind_a_newer_or_a_damaged_one_is_refused_and_left_as_it_i
 }
 
 #[test]
-fn a_staged_home_is_none_until_it_is_put_in_place_and_then_a_whole_one() {
+fn a_staged_home_becomes_a_home_once_it_is_put_in_place() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("ada");
     let mut home = NodeHome::stage(&path).unwrap();

@@ -68,7 +68,7 @@ fn with_new_digest(mut bytes: Vec<u8>) -> Vec<u8> {
 }
 
 #[test]
-fn a_backup_gives_back_keys_and_parts_and_shows_nothing_but_its_label() {
+fn a_backup_returns_keys_and_parts_and_reveals_only_its_label() {
     let (bytes, parts) = backup();
     assert_eq!(read(&bytes).unwrap().label(), LABEL);
     let (keys, opened) = open(&bytes, "sesame").unwrap();
@@ -83,7 +83,7 @@ fn a_backup_gives_back_keys_and_parts_and_shows_nothing_but_its_label() {
 }
 
 #[test]
-fn every_flipped_bit_and_every_cut_is_noticed_and_told_from_a_wrong_passphrase() {
+fn every_flipped_bit_and_every_cut_is_reported_as_damage() {
     let (bytes, _) = backup();
     let error = open(&bytes, "Sesame").unwrap_err();
     let source = ProtectorError::WrongPassphrase;
@@ -111,7 +111,7 @@ fn every_flipped_bit_and_every_cut_is_noticed_and_told_from_a_wrong_passphrase()
 }
 
 #[test]
-fn what_was_changed_on_purpose_does_not_open_not_even_the_label() {
+fn a_deliberately_changed_backup_does_not_open() {
     let (bytes, _) = backup();
     for position in KIND.magic.len() + 1..bytes.len() - 32 {
         let mut changed = bytes.clone();
@@ -169,7 +169,7 @@ fn a_key_file_of_another_node_is_not_sealed_into_a_backup() {
 }
 
 #[test]
-fn under_another_passphrase_it_opens_with_that_and_not_with_the_first() {
+fn a_backup_sealed_again_opens_only_with_the_new_passphrase() {
     let (bytes, parts) = backup();
     let file = read(&bytes).unwrap();
     let (keys, opened) = open(&bytes, "sesame").unwrap();

@@ -65,7 +65,7 @@ fn keys_come_back_with_the_passphrase() {
 }
 
 #[test]
-fn the_recommended_cost_works_and_opening_needs_not_know_it() {
+fn the_recommended_cost_works_and_opening_does_not_need_it() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("keys.sealed");
     let passphrase = Passphrase::new(Zeroizing::new(b"sesame".to_vec())).unwrap();
@@ -74,7 +74,7 @@ fn the_recommended_cost_works_and_opening_needs_not_know_it() {
 }
 
 #[test]
-fn a_wrong_passphrase_is_told_from_a_damaged_file() {
+fn a_wrong_passphrase_differs_from_a_damaged_file() {
     let (_directory, path, bytes) = new_file();
     let error = open(&path, "Sesame").unwrap_err();
     let source = ProtectorError::WrongPassphrase;
@@ -129,7 +129,7 @@ fn what_was_changed_on_purpose_does_not_open() {
 }
 
 #[test]
-fn missing_keys_are_not_called_damaged_and_existing_ones_never_overwritten() {
+fn missing_keys_are_not_damaged_and_existing_ones_stay() {
     let (directory, path, bytes) = new_file();
     let error = open(&directory.path().join("nothing"), "sesame").unwrap_err();
     assert!(matches!(error, KeystoreError::Missing(_)), "{error}");
@@ -213,7 +213,7 @@ fn debug_shows_no_secret() {
 }
 
 #[test]
-fn the_next_keys_are_others_and_open_the_same_key_packages() {
+fn the_next_keys_differ_and_open_the_same_key_packages() {
     let (_directory, path, before) = new_file();
     let present = open(&path, "sesame").unwrap();
     let rng = &mut ChaCha20Rng::seed_from_u64(2);

@@ -135,7 +135,7 @@ async fn entries_only_follow_the_last_one() {
 }
 
 #[tokio::test]
-async fn a_checkpoint_is_only_of_the_stored_entries_and_never_goes_back() {
+async fn a_checkpoint_fits_the_stored_entries_and_never_goes_back() {
     let fixture = Fixture::new();
     let mut store = fixture.open().await;
     // The last of several checkpoints of trees within the batch counts.
@@ -209,7 +209,7 @@ async fn a_database_older_than_what_is_published_is_refused() {
 }
 
 #[tokio::test]
-async fn a_database_with_another_history_than_the_published_one_is_refused() {
+async fn a_database_that_contradicts_the_published_log_is_refused() {
     let fixture = Fixture::new();
     let mut store = fixture.open().await;
     store.commit(with(append(0..3), checkpoint(3))).await.unwrap();

@@ -154,7 +154,7 @@ async fn an_older_format_is_brought_up_to_date_and_keeps_its_content() {
 }
 
 #[tokio::test]
-async fn a_journal_without_its_database_is_not_taken_for_a_fresh_start() {
+async fn a_journal_without_its_database_is_not_a_fresh_start() {
     let directory = tempfile::tempdir().unwrap();
     let mut database = database(&directory).await;
     database.commit(insert([1])).await.unwrap();
@@ -165,7 +165,7 @@ async fn a_journal_without_its_database_is_not_taken_for_a_fresh_start() {
 }
 
 #[tokio::test]
-async fn a_database_that_can_not_be_looked_at_is_not_taken_for_missing() {
+async fn an_unreadable_database_is_not_treated_as_missing() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("file"), b"").unwrap();
     let below_a_file = directory.path().join("file/test.sqlite");
@@ -208,7 +208,7 @@ impl Drop for SmallDisk {
 }
 
 #[tokio::test]
-async fn on_a_full_disk_what_was_stored_before_is_readable_and_room_makes_it_go_on() {
+async fn on_a_full_disk_old_data_is_readable_and_space_ends_the_error() {
     let Some(disk) = SmallDisk::mount() else {
         eprintln!("skipped: this machine does not let the test mount a small file system");
         return;

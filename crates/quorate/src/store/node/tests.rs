@@ -159,7 +159,7 @@ async fn a_new_store_is_empty() {
 }
 
 #[tokio::test]
-async fn what_was_committed_is_there_after_a_kill_at_any_point() {
+async fn committed_changes_survive_a_kill_at_any_point() {
     let fixture = Fixture::new();
     let mut store = fixture.open().await;
     let (first, second) = (entry(1), entry(2));
@@ -343,7 +343,7 @@ fn committing_child() {
 }
 
 #[tokio::test]
-async fn a_killed_process_had_stored_what_it_said_it_had() {
+async fn a_killed_process_had_stored_what_it_reported() {
     let directory = tempfile::tempdir().unwrap();
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["store::node::tests::committing_child", "--exact", "--nocapture"])

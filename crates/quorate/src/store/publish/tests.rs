@@ -120,7 +120,7 @@ async fn the_checkpoint_carries_the_cosignatures_that_are_of_it() {
 }
 
 #[tokio::test]
-async fn a_publisher_that_was_killed_before_its_checkpoint_is_taken_up_by_the_next() {
+async fn the_next_publisher_continues_after_a_killed_one() {
     let fixture = Fixture::new();
     let log = fixture.directory.log();
     let mut store = fixture.open().await;
