@@ -334,7 +334,7 @@ fn confirmation_line(confirmation: &ConfirmationReport) -> String {
     let index = confirmation.index;
     let (others, seen) = match &confirmation.repaired {
         Some(name) => {
-            (format!("the members beside {name}"), "it get its share back with other keys")
+            (format!("the members beside {name}"), "it get its share back with new keys")
         }
         None => (format!("the members before epoch {}", confirmation.epoch), "it begin"),
     };

@@ -2,7 +2,7 @@
 //! certificate.
 //!
 //! ```text
-//! keys.next      the next keys, sealed under the same key as the present ones, so that shares stay usable
+//! keys.next      the next keys, sealed under the key of the present ones: shares stay usable
 //! rotation.json  the statement, signed with the present and the next identity key
 //!    ▼ the hub's answer: the entry is in the log, here is a certificate for the next keys
 //! home.json      contains that certificate

@@ -220,6 +220,6 @@ fn a_change_says_whether_the_previous_members_have_seen_it() {
     assert!(said.contains("Enough of the members before epoch 2 (entry "), "{said}");
     let cosigned_by = vec![name("ada"), name("cyd")];
     let said = confirmation(ConfirmationReport { repaired: Some(name("ben")), cosigned_by, ..few });
-    let line = "too few are known to have seen it get its share back with other keys: ada and cyd";
+    let line = "too few are known to have seen it get its share back with new keys: ada and cyd";
     assert!(said.contains(line), "{said}");
 }

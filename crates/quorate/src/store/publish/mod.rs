@@ -74,8 +74,8 @@ impl Publisher {
         let (writer, obsolete) = match self.extend(resumed, &signed).await? {
             Some(extended) => extended,
             None => {
-                let anew = self.extend(None, &signed).await?;
-                anew.ok_or_else(|| StoreError::damaged(self.database.path()))?
+                let extended = self.extend(None, &signed).await?;
+                extended.ok_or_else(|| StoreError::damaged(self.database.path()))?
             }
         };
         self.write_checkpoint(note.clone(), obsolete).await?;
