@@ -38,7 +38,6 @@ impl Shelf {
         self.limit
     }
 
-    /// Stores a package durably.
     pub(crate) async fn put(
         &self,
         commitment: Digest,
@@ -60,7 +59,6 @@ impl Shelf {
         });
     }
 
-    /// Returns a stored package, or `None`.
     pub(crate) async fn get(&self, commitment: Digest) -> Result<Option<Arc<[u8]>>, DocumentError> {
         if let Some(package) = self.recall(commitment) {
             return Ok(Some(package));

@@ -5,10 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// Why a file cannot be read or written. The file was not changed.
-#[expect(missing_docs, reason = "the names say it")]
+#[expect(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum FileProblem {
-    /// The file is not in the format that this program writes.
     #[error("{} is damaged and was left as it is; restore it from a backup", path.display())]
     Damaged {
         path: PathBuf,
@@ -16,15 +15,9 @@ pub enum FileProblem {
         source: Option<Box<dyn Error + Send + Sync>>,
     },
     #[error("{} has format {found}, and this version of Quorate knows formats up to {known}; use the version that wrote it", path.display())]
-    Newer {
-        path: PathBuf,
-        found: u64,
-        /// The newest known format.
-        known: u64,
-    },
+    Newer { path: PathBuf, found: u64, known: u64 },
     #[error("{} cannot be read; check who owns it and that its disk is there", path.display())]
     Unreadable { path: PathBuf, source: io::Error },
-    /// No space is left. Earlier content is still readable.
     #[error("the disk of {} is full; nothing of this was stored, what was stored before is intact; make space and try again", .0.display())]
     DiskFull(PathBuf),
     #[error("{} cannot be written; check its disk and permissions", path.display())]

@@ -21,7 +21,6 @@ pub(crate) fn write(home: &Path, proof: &Misbehaviour) -> io::Result<()> {
     if path.exists() { Ok(()) } else { fs::write(path, text + "\n") }
 }
 
-/// Lists the proofs in a home.
 pub(crate) fn list(home: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(home)? {

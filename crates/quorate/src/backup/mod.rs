@@ -56,7 +56,6 @@ pub struct LabelledShare {
     pub group: GroupName,
     /// Absent if the share was not in use, as far as the node knew.
     pub epoch: Option<u64>,
-    /// The session that made the share.
     pub session: SessionId,
 }
 
@@ -97,7 +96,7 @@ pub struct Backup {
 }
 
 /// Why no backup is made.
-#[expect(missing_docs, reason = "the names say it")]
+#[expect(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     #[error(

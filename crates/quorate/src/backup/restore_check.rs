@@ -25,7 +25,6 @@ pub struct Lost {
     pub group: GroupName,
     /// The epoch of the share in the backup, if it contains one.
     pub backup_epoch: Option<u64>,
-    /// The group's current epoch.
     pub epoch: u64,
     /// The number of members that signing, and repairing a share, takes.
     pub min_signers: u16,

@@ -49,7 +49,6 @@ pub(crate) async fn watch(
     }
 }
 
-/// Reports that the node ended.
 pub(crate) fn gone() -> Problem {
     Problem::new(Code::NodeStopped, "the node has stopped")
 }

@@ -55,7 +55,6 @@ impl Message for Answer {
     }
 }
 
-/// The line of a frame.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Line<M> {
@@ -66,17 +65,14 @@ struct Line<M> {
 /// Why there is no message.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FrameError {
-    /// The line does not end within the limit.
     #[error("its line is longer than {limit} bytes")]
     LineTooLong { limit: u64 },
-    /// The line announces too many bytes.
     #[error("it carries {bytes} bytes; at most {MAX_BYTES} are accepted")]
     TooLarge { bytes: u64 },
     #[error("it ends after {read} of {expected} bytes")]
     CutOff { read: u64, expected: u64 },
     #[error("its line is cut off")]
     LineCutOff,
-    /// Bytes follow, but the message has no room for them.
     #[error("it carries {bytes} bytes, and a message of its kind carries none")]
     Unexpected { bytes: u64 },
     #[error("{0}")]

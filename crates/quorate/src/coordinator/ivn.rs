@@ -47,48 +47,23 @@ const PUBLISH_EVERY: Duration = Duration::from_millis(500);
 /// An input of the task.
 pub(super) enum Event {
     /// A node's stream is open.
-    Connected {
-        peer: Member,
-        link: u64,
-        out: Outgoing,
-    },
-    Disconnected {
-        account: AccountName,
-        link: u64,
-    },
-    Received {
-        account: AccountName,
-        link: u64,
-        message: Box<FromNode>,
-    },
-    Join {
-        entry: Vec<u8>,
-        reply: oneshot::Sender<Result<u64, Refusal>>,
-    },
+    Connected { peer: Member, link: u64, out: Outgoing },
+    /// A node's stream has ended.
+    Disconnected { account: AccountName, link: u64 },
+    /// A message from a node.
+    Received { account: AccountName, link: u64, message: Box<FromNode> },
+    /// A request to join.
+    Join { entry: Vec<u8>, reply: oneshot::Sender<Result<u64, Refusal>> },
     /// A request for the latest checkpoint, with its cosignatures.
-    Checkpoint {
-        reply: oneshot::Sender<Option<String>>,
-    },
+    Checkpoint { reply: oneshot::Sender<Option<String>> },
     /// A request for the log from this entry on, independent of a running node of the account.
-    Read {
-        first: u64,
-        reply: oneshot::Sender<Vec<u8>>,
-    },
+    Read { first: u64, reply: oneshot::Sender<Vec<u8>> },
     /// Whether an account may read a document.
-    MayRead {
-        account: AccountName,
-        commitment: Digest,
-        reply: oneshot::Sender<bool>,
-    },
+    MayRead { account: AccountName, commitment: Digest, reply: oneshot::Sender<bool> },
     /// A request for the log's first entry, by an account that joined.
-    Genesis {
-        reply: oneshot::Sender<Vec<u8>>,
-    },
+    Genesis { reply: oneshot::Sender<Vec<u8>> },
     /// Whether this account may connect.
-    MayConnect {
-        peer: Member,
-        reply: oneshot::Sender<Result<(), Refusal>>,
-    },
+    MayConnect { peer: Member, reply: oneshot::Sender<Result<(), Refusal>> },
 }
 
 /// The subject of a connection's certificate.
@@ -519,7 +494,6 @@ fn frame(message: &FromCoordinator) -> Vec<u8> {
     serde_json::to_vec(message).unwrap_or_default()
 }
 
-/// The latest entries.
 #[derive(Default)]
 struct Recent {
     first: u64,

@@ -101,7 +101,6 @@ pub async fn serve(
     ended
 }
 
-/// One IVN's keys and paths.
 struct Service {
     ivn: IvnId,
     directory: IvnDirectory,

@@ -36,7 +36,6 @@ use crate::store::documents::{DocumentError, DocumentPackage};
 /// How many messages wait for one node: enough for a long log while the node catches up.
 const NODE_QUEUE: usize = 1024;
 
-/// The data that the routes of one IVN share.
 #[derive(Clone)]
 pub(super) struct Context {
     pub(super) events: mpsc::Sender<Event>,

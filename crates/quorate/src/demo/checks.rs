@@ -12,7 +12,6 @@ use crate::api::{Code, Problem, RequestView};
 use crate::error_chain::chain;
 use crate::log_audit::{Options, verify_directory, verify_proof};
 
-/// The identity in the allowed-signers file.
 pub(super) const IDENTITY: &str = "board@demo.example";
 
 /// A foreign tool's verdict on a signature.
@@ -37,14 +36,12 @@ pub(super) struct Files {
     key: [u8; 32],
 }
 
-/// A raw signature with its key.
 pub(super) struct Signed {
     key: [u8; 32],
     signature: [u8; 64],
 }
 
 impl Signed {
-    /// Decodes hex.
     pub(super) fn new(key: &str, signature: &str) -> Result<Self, Problem> {
         let bug = || Problem::new(Code::Failed, "the node gave no key or signature");
         Ok(Self { key: unhex(key).ok_or_else(bug)?, signature: unhex(signature).ok_or_else(bug)? })

@@ -120,7 +120,6 @@ impl Cluster {
         })
     }
 
-    /// Connects to a member's running node.
     pub(crate) async fn client(&self, name: &AccountName) -> Result<Client, Problem> {
         Client::open(&self.member(name)?.home, || {
             Err(Problem::new(Code::Failed, format!("the node of {name} does not run")))
@@ -128,7 +127,6 @@ impl Cluster {
         .await
     }
 
-    /// Kills a member's node without warning.
     pub(crate) async fn kill(&mut self, name: &AccountName) -> Result<(), Problem> {
         if let Some(mut process) = self.nodes.get_mut(name).and_then(|member| member.process.take())
         {

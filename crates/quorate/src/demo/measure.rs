@@ -16,7 +16,6 @@ use crate::api::{Answer, Ask, Code, Command, Problem, Proposal, SignAsk};
 use crate::launch::{Client, unexpected};
 use crate::setup::join::Choices;
 
-/// The results.
 #[derive(Debug, Serialize)]
 pub(crate) struct Measurements {
     end_to_end: Vec<EndToEnd>,

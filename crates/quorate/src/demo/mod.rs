@@ -49,7 +49,6 @@ pub(crate) struct Report {
     pub(crate) sshsig_file: PathBuf,
     /// The allowed-signers file for `ssh-keygen -Y verify`.
     pub(crate) allowed_signers_file: PathBuf,
-    /// The identity in the allowed-signers file.
     pub(crate) ssh_identity: String,
     pub(crate) min_signers: u16,
     pub(crate) max_signers: u16,
@@ -57,13 +56,10 @@ pub(crate) struct Report {
     pub(crate) dkg_ms: u64,
     /// From the request to the signature, two approvals by command included, in milliseconds.
     pub(crate) sign_ms: u64,
-    /// The second group, which was changed.
     pub(crate) reshare: Reshare,
-    /// Entries in the log.
     pub(crate) log_size: u64,
     /// A copy of the log as the coordinator published it (C2SP tlog-tiles).
     pub(crate) log_dir: PathBuf,
-    /// The proof that the signature is in the log.
     pub(crate) proof_file: PathBuf,
     /// The result of each check: "passed", "failed" or "skipped".
     pub(crate) checks: BTreeMap<&'static str, &'static str>,

@@ -19,7 +19,6 @@ use crate::launch::{Client, unexpected};
 pub(super) const GROUP: &str = "board";
 pub(super) const NAMESPACE: &str = "file";
 
-/// The plan of a demonstration.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     /// The file to be signed, or the sample.
@@ -32,33 +31,19 @@ pub(crate) struct Plan {
     pub(crate) keep: bool,
 }
 
-/// The result of a check.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(tag = "result", rename_all = "kebab-case")]
 pub(crate) enum Check {
     Passed,
-    Failed {
-        why: String,
-    },
-    /// The check could not be made.
-    Skipped {
-        why: String,
-    },
+    Failed { why: String },
+    Skipped { why: String },
 }
 
 /// A report during the demonstration.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
-    Done {
-        what: &'static str,
-        text: String,
-    },
-    Checked {
-        what: &'static str,
-        check: Check,
-        /// The tool.
-        text: String,
-    },
+    Done { what: &'static str, text: String },
+    Checked { what: &'static str, check: Check, text: String },
 }
 
 /// The running demonstration.

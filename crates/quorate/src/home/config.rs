@@ -81,7 +81,6 @@ impl Config for CoordinatorConfig {
     const KIND: &'static str = COORDINATOR;
 }
 
-/// The content of the file.
 #[derive(Serialize)]
 struct File<'a, C> {
     quorate_home: &'static str,

@@ -6,33 +6,18 @@ use std::path::{Path, PathBuf};
 use crate::file_problem::FileProblem;
 
 /// Why a directory cannot be used as a home. Nothing in it was changed.
-#[expect(missing_docs, reason = "the names say it")]
+#[expect(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HomeError {
     #[error(transparent)]
     File(#[from] FileProblem),
     #[error("there is no {kind} home at {}; make one first, or say with --home where it is", path.display())]
-    Missing {
-        /// Where the home should be.
-        path: PathBuf,
-        /// "node" or "coordinator".
-        kind: &'static str,
-    },
+    Missing { path: PathBuf, kind: &'static str },
     #[error("{} is not a {kind} home: it has no home.json; say with --home where it is", path.display())]
-    NotAHome {
-        path: PathBuf,
-        /// "node" or "coordinator".
-        kind: &'static str,
-    },
+    NotAHome { path: PathBuf, kind: &'static str },
     #[error("{} is a {found} home, and a {kind} home is needed here; say with --home where it is", path.display())]
-    OtherKind {
-        path: PathBuf,
-        /// The kind that is needed.
-        kind: &'static str,
-        /// The kind of the home.
-        found: &'static str,
-    },
+    OtherKind { path: PathBuf, kind: &'static str, found: &'static str },
     #[error("{} is not empty; choose another directory with --home", .0.display())]
     NotEmpty(PathBuf),
     #[error("{} is a home already; choose another directory with --home", .0.display())]
@@ -43,10 +28,8 @@ pub enum HomeError {
         /// The number of the process, if the lock contains it.
         process: Option<u32>,
     },
-    /// Neither `--home` nor a name selects one.
     #[error("there are {} node homes in {}; choose one with --home", names.len(), path.display())]
     Ambiguous {
-        /// The directory that contains the homes.
         path: PathBuf,
         /// The directories' names, sorted.
         names: Vec<String>,

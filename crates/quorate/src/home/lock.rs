@@ -15,7 +15,6 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Locks the home with the file at `path`.
     pub(super) fn acquire(home: &Path, path: &Path) -> Result<Self, HomeError> {
         let mut file =
             durable::open_or_create(path).map_err(|error| HomeError::write(path, error))?;
@@ -39,5 +38,4 @@ impl Lock {
     }
 }
 
-/// More bytes than a process number has.
 const MAX_NUMBER: u64 = 32;

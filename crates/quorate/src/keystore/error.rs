@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::file_problem::FileProblem;
 
 /// Why a key file cannot be read or created. Nothing was changed.
-#[expect(missing_docs, reason = "the names say it")]
+#[expect(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeystoreError {
@@ -46,7 +46,7 @@ impl KeystoreError {
 }
 
 /// Why a protector does not return the key.
-#[expect(missing_docs, reason = "the names say it")]
+#[expect(missing_docs, reason = "the messages say it")]
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProtectorError {
@@ -54,16 +54,14 @@ pub enum ProtectorError {
     WrongPassphrase,
     #[error("these keys are not protected by a passphrase")]
     OtherKind,
-    /// The bytes are not what the protector would write.
     #[error("the protection of the keys is malformed")]
     Malformed,
-    /// There is not enough memory, or the operating system refuses.
     #[error("deriving a key from the passphrase failed; is there enough memory?")]
     Failed,
 }
 
 /// Why there is no passphrase.
-#[expect(missing_docs, reason = "the names say it")]
+#[expect(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PassphraseError {
@@ -71,7 +69,6 @@ pub enum PassphraseError {
         "a passphrase is needed, and there is no terminal to ask on; give a file with --passphrase-file or QUORATE_PASSPHRASE_FILE"
     )]
     NoTerminal,
-    /// Nothing was entered, or the file's first line is empty.
     #[error("the passphrase is empty; choose one of some length")]
     Empty,
     #[error("the passphrase is longer than {limit} bytes; is this the right file?")]

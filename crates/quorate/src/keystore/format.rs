@@ -16,13 +16,10 @@ use super::error::KeystoreError;
 use crate::file_problem::FileProblem;
 use crate::store::durable;
 
-/// A kind of key file.
 pub(super) struct Kind {
     /// The content, for people.
     pub(super) name: &'static str,
-    /// The first bytes.
     pub(super) magic: &'static [u8],
-    /// The newest format.
     pub(super) format: u8,
     /// Whether it contains unencrypted secrets.
     pub(super) secret: bool,
@@ -34,7 +31,6 @@ impl Kind {
         [self.magic, &[self.format]].concat()
     }
 
-    /// Returns the bytes of a file.
     pub(super) fn file(&self, body: &[u8]) -> Zeroizing<Vec<u8>> {
         let mut bytes =
             Zeroizing::new(Vec::with_capacity(self.magic.len() + 1 + body.len() + DIGEST));

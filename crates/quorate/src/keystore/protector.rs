@@ -185,5 +185,4 @@ fn parse(mut protected: &[u8]) -> Option<Parsed<'_>> {
 
 const SALT: usize = 16;
 
-/// A key and its tag.
 const SEALED_KEY: usize = 48;

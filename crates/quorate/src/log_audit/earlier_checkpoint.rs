@@ -15,32 +15,22 @@ use super::files::Files;
 use super::{files_problem, read_checkpoint};
 use crate::api::{Code, Problem};
 
-/// The result of comparing two checkpoints of one log.
+/// The result of comparing two checkpoints of one log, with their numbers of entries.
+#[expect(missing_docs, reason = "the names say it")]
 #[derive(Debug, Serialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
 pub enum Since {
     /// The log continues from the earlier checkpoint.
     Continues {
-        /// Entries at the earlier checkpoint.
         from: u64,
-        /// Entries now.
         to: u64,
-        /// The root now.
         #[serde(skip)]
         root: Hash,
     },
     /// The log is shorter than at the earlier checkpoint.
-    Shorter {
-        /// Entries at the earlier checkpoint.
-        from: u64,
-        /// Entries now.
-        to: u64,
-    },
-    /// Both checkpoints cannot belong to one log.
-    Fork {
-        /// The proof, in the form in which it is handed on.
-        misbehaviour: serde_json::Value,
-    },
+    Shorter { from: u64, to: u64 },
+    /// Both checkpoints cannot belong to one log. This is the proof, in the form to hand on.
+    Fork { misbehaviour: serde_json::Value },
 }
 
 impl Since {

@@ -19,7 +19,6 @@ use crate::api::{Code, Problem};
 /// The longest possible bundle in bytes; no file of a log is longer.
 const MAX_FILE: usize = (TILE_WIDTH as usize) * (2 + MAX_ENTRY_LEN);
 
-/// The files in a directory.
 pub(super) struct Files<'a> {
     directory: &'a Path,
 }

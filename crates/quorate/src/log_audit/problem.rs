@@ -8,7 +8,6 @@ use quorate_log::tile::TileError;
 use crate::api::{Code, Problem};
 use crate::error_chain::chain;
 
-/// Reports a file that cannot be read.
 pub(super) fn unreadable(path: &Path, error: &io::Error) -> Problem {
     Problem::new(Code::Failed, format!("{} cannot be read: {error}", path.display()))
         .hint("check its permissions, and the disk")

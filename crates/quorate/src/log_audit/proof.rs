@@ -90,7 +90,6 @@ pub struct EntryReport {
     pub author: Author,
     /// The time of the statement by the author's clock.
     pub at: Timestamp,
-    /// The kind of statement.
     pub kind: &'static str,
 }
 

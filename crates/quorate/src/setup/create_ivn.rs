@@ -26,21 +26,19 @@ use crate::store::coordinator::{CoordinatorStore, CoordinatorWrite};
 use crate::store::durable;
 
 /// The properties of a new IVN.
+#[expect(missing_docs, reason = "the names say it")]
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Its display name.
     pub name: String,
-    /// The first admin.
     pub admin: AccountName,
     /// The first admin's roles, including [`Role::Admin`].
     pub roles: BTreeSet<Role>,
     /// First part of the log's origin: a host name or another schema-less URL.
     pub deployment: String,
-    /// The address at which members find the hub.
     pub hub: HubAddress,
     /// Where the hub listens, `address:port`.
     pub listen: String,
-    /// What the first admin's node decides automatically.
     pub choices: Choices,
 }
 

@@ -13,7 +13,7 @@ use crate::keystore::KeystoreError;
 use crate::store::StoreError;
 
 /// Why founding an IVN or joining it failed.
-#[expect(missing_docs, reason = "the names say it")]
+#[expect(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetupError {
@@ -47,12 +47,10 @@ pub enum SetupError {
         "this node holds proof that the coordinator broke the rules, and signs no further statements"
     )]
     Frozen,
-    /// The next keys belong to another home.
     #[error("{} does not belong to this home's keys; it was left as it is", path.display())]
     OtherKeys { path: std::path::PathBuf },
     #[error("the admin's home and the coordinator's home are one directory; give each its own")]
     OneHome,
-    /// The coordinator's home serves another address or deployment.
     #[error("the coordinator home {} is for {what} {found}, not {asked}", path.display())]
     OtherCoordinator {
         path: std::path::PathBuf,
@@ -64,16 +62,11 @@ pub enum SetupError {
     /// The hub cannot be reached, or its answer did not arrive.
     #[error(transparent)]
     Hub(#[from] RequestError),
-    /// The invitation was used: the account exists.
     #[error("this invitation was used already: account \"{account}\" has joined")]
-    Used {
-        /// The invited account.
-        account: String,
-    },
+    Used { account: String },
     /// The log's rules forbid it.
     #[error("{0}")]
     Refused(Refusal),
-    /// The hub refuses for another reason.
     #[error("the hub refused (status {status}): {detail}")]
     HubRefused {
         status: u16,

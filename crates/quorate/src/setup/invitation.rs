@@ -43,7 +43,7 @@ pub fn invite(
 }
 
 /// Why there is no invitation.
-#[expect(missing_docs, reason = "the names say it")]
+#[expect(missing_docs, reason = "the messages say it")]
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum InviteError {
     #[error("this home is damaged: it has no genesis; restore it from a backup")]

@@ -161,7 +161,6 @@ fn dialler(link: &JoinLink) -> Result<Dialler, SetupError> {
     Ok(Dialler::new(token.hub().clone(), token.ivn(), token.authority(), None, options)?)
 }
 
-/// Asks the hub for a certificate.
 pub(super) async fn ask(
     dialler: Dialler,
     request: &JoinRequest,

@@ -56,7 +56,7 @@ fn lost_secret(url: &str) -> LinkError {
 }
 
 /// Why a text is not a [`JoinLink`]. No message repeats any part of the secret.
-#[expect(missing_docs, reason = "the names say it")]
+#[expect(missing_docs, reason = "the messages say it")]
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum LinkError {
     #[error(transparent)]

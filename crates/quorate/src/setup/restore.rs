@@ -15,7 +15,6 @@ use crate::home::{NodeConfig, NodeHome};
 use crate::store::durable;
 use crate::store::node::NodeStore;
 
-/// The number of changes that are written at a time.
 const BATCH: usize = 1000;
 
 /// Creates a home at `path` with the shares of exactly these sessions. The home is complete or

@@ -202,7 +202,6 @@ fn open_or_make(
     Ok(present.create_next(path, account, tls, protector, rng)?)
 }
 
-/// Reads the statement of an earlier attempt.
 fn read(
     path: &Path,
     present: &AccountSecrets,

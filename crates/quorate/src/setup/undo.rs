@@ -25,7 +25,6 @@ impl Undo {
         }
     }
 
-    /// Keeps the directories, because the attempt succeeded.
     pub(super) fn keep(mut self) {
         self.0.clear();
     }

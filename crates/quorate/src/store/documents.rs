@@ -99,7 +99,7 @@ fn get(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, DocumentError> {
 }
 
 /// Why a document cannot be stored or read.
-#[expect(missing_docs, reason = "the names say it")]
+#[expect(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DocumentError {
@@ -183,7 +183,7 @@ impl DocumentPackage {
 }
 
 /// Why bytes are not a document package.
-#[expect(missing_docs, reason = "the names say it")]
+#[expect(missing_docs, reason = "the messages say it")]
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum InvalidPackage {
     #[error("the document package is cut off")]

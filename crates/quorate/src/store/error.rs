@@ -8,7 +8,7 @@ use quorate_log::tree::TreeHead;
 use crate::file_problem::FileProblem;
 
 /// Why a store cannot be opened, read or written. The failed operation changed nothing.
-#[expect(missing_docs, reason = "the names say it")]
+#[expect(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -31,26 +31,16 @@ pub enum StoreError {
     KeyPackage(PathBuf),
     /// The published log has entries that the database lacks. Continuing would fork the log.
     #[error("{} has {database} entries, but {published} are published in log/: it is older than that; restore the newer database", path.display())]
-    OlderThanPublished {
-        path: PathBuf,
-        /// Entries in the database.
-        database: u64,
-        /// Entries in the published tree.
-        published: u64,
-    },
+    OlderThanPublished { path: PathBuf, database: u64, published: u64 },
     /// The published log is of a different database. Continuing would fork the log.
     #[error("the entries in {} are not those whose checkpoint of {size} entries is published in log/; restore the database that belongs to it", path.display())]
-    OtherThanPublished {
-        path: PathBuf,
-        /// Size of the published tree.
-        size: u64,
-    },
+    OtherThanPublished { path: PathBuf, size: u64 },
     #[error("{} is damaged; if the database is the right one, delete this file and it is published again", .0.display())]
     PublishedCheckpoint(PathBuf),
 }
 
 /// A promise of a store that a write would break.
-#[expect(missing_docs, reason = "the names say it")]
+#[expect(missing_docs, reason = "the messages say it")]
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {

@@ -106,6 +106,7 @@ impl<C: Config> Home<C> {
     }
 }
 
+#[expect(missing_docs, reason = "the names say it")]
 impl NodeHome {
     /// Starts a home beside `path` for [`Self::put_in_place`], under a name that nobody mistakes
     /// for a home. Removes the result of an earlier attempt.
@@ -148,12 +149,10 @@ impl NodeHome {
         Ok(self)
     }
 
-    /// Returns the path of the node's database.
     pub fn database(&self) -> PathBuf {
         self.path.join("node.sqlite")
     }
 
-    /// Returns the path of the node's keys.
     pub fn keys(&self) -> PathBuf {
         self.path.join("keys.sealed")
     }

@@ -171,7 +171,6 @@ impl fmt::Debug for BackupParts {
     }
 }
 
-/// The parts of a body.
 struct Split<'a> {
     label: &'a [u8],
     keys: &'a [u8],

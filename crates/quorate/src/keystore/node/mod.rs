@@ -171,7 +171,6 @@ pub(super) fn is_of(path: &Path, file: &[u8], sealer: &PackageSealer) -> Result<
     sealer.decrypt(nonce, sealed, &associated(head)).map(drop).ok_or_else(damaged)
 }
 
-/// The parts of a file's body.
 struct Body<'a> {
     kind: u8,
     protected: &'a [u8],

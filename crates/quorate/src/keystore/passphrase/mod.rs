@@ -142,7 +142,6 @@ fn read_up_to(mut file: File, buffer: &mut [u8]) -> io::Result<usize> {
 
 const LIMIT: u64 = 1024;
 
-/// Most bytes of a line end.
 const LINE_END: usize = 2;
 
 #[cfg(test)]

@@ -22,7 +22,6 @@ use crate::home::IvnDirectory;
 /// [`Publisher`](super::publish::Publisher) work beside it.
 pub struct CoordinatorStore {
     database: Database,
-    /// The frontier of the entries in the database.
     frontier: Frontier,
 }
 
@@ -217,7 +216,6 @@ fn add_change(batch: &mut Batch, heads: &Heads, change: CoordinatorChange) -> Re
     Ok(())
 }
 
-/// See [`CoordinatorStore::entries`].
 pub(super) async fn read_entries(
     database: &mut Database,
     first: u64,
@@ -253,7 +251,6 @@ pub(super) async fn read_entries(
     }
 }
 
-/// See [`CoordinatorStore::kept`].
 pub(super) async fn read_kept(database: &mut Database) -> Result<Kept, StoreError> {
     let path = database.path().to_owned();
     let failed = |error| StoreError::from_database(&path, error);

@@ -19,7 +19,6 @@ use crate::file_problem::FileProblem;
 
 /// The purpose of a database, and the migrations of its tables.
 pub(super) struct Schema {
-    /// The kind of database, for people.
     pub(super) kind: &'static str,
     /// Marks the file as ours and of this kind (SQLite's `application_id`). Never reused.
     pub(super) application_id: i32,

@@ -247,7 +247,6 @@ fn bytes32(row: &SqliteRow) -> Result<[u8; 32], sqlx::Error> {
     bytes.try_into().map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
-/// Reads rows of a session and a value.
 fn pairs<'r, T>(rows: &'r [SqliteRow]) -> Result<BTreeMap<SessionId, T>, sqlx::Error>
 where
     T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
