@@ -5,7 +5,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// Why a file cannot be read or written. The file was not changed.
-#[expect(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum FileProblem {
     #[error("{} is damaged and was left as it is; restore it from a backup", path.display())]

@@ -1,7 +1,5 @@
 //! The shell around the deterministic core: disk, sockets, clock and people.
 //!
-//! The shell around the deterministic core: disk, sockets, clock and people.
-//!
 //! Decisions that a test would want to replay are made in `quorate-ceremony`.
 #![expect(missing_docs, reason = "only this program and its tests use the library")]
 

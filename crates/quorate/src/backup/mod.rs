@@ -34,7 +34,6 @@ use crate::store::node::NodeStore;
 pub use restore_check::{Judgement, Lost, judge};
 
 /// The part of a backup that people can read without its passphrase.
-#[expect(missing_docs, reason = "the names say it")]
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Label {
@@ -48,8 +47,6 @@ pub struct Label {
     pub shares: Vec<LabelledShare>,
 }
 
-/// A share in a backup.
-#[expect(missing_docs, reason = "the names say it")]
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct LabelledShare {
@@ -71,8 +68,6 @@ struct Rest {
     refusals: Vec<Base64>,
 }
 
-/// An opened backup.
-#[expect(missing_docs, reason = "the names say it")]
 #[derive(Debug)]
 pub struct Backup {
     pub label: Label,
@@ -80,7 +75,6 @@ pub struct Backup {
     /// The entry that gave the account its keys.
     pub keyed: Option<Entry>,
     pub keys: NodeKeys,
-    /// The file that contained the keys.
     pub key_file: Vec<u8>,
     pub packages: Vec<(SessionId, KeyPackage)>,
     /// Sessions that the node took part in, and whether it released a share.
@@ -95,8 +89,6 @@ pub struct Backup {
     pub refusals: Vec<Entry>,
 }
 
-/// Why no backup is made.
-#[expect(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     #[error(

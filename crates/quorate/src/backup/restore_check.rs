@@ -19,7 +19,6 @@ pub struct Judgement {
 }
 
 /// A share that the account should have, and that is not in the backup.
-#[expect(missing_docs, reason = "the names say it")]
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Lost {
     pub group: GroupName,

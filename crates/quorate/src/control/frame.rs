@@ -20,7 +20,6 @@ use crate::api::{Answer, Ask};
 /// The most bytes after a line: a document or a backup.
 pub(crate) const MAX_BYTES: u64 = 128 << 20;
 
-/// A message that can be sent in a frame.
 pub(super) trait Message: DeserializeOwned + Serialize {
     /// The longest line with such a message, in bytes.
     const MAX_LINE: u64;
@@ -62,7 +61,6 @@ struct Line<M> {
     message: M,
 }
 
-/// Why there is no message.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FrameError {
     #[error("its line is longer than {limit} bytes")]

@@ -482,7 +482,6 @@ impl Task {
     }
 }
 
-/// Returns the document of a request, prepared for the machine.
 async fn document(shelf: &Shelf, state: &IvnState, request: EntryId) -> Option<Document> {
     let request = &state.request(request).ok()?.request;
     let package = shelf.get(request.document).await.ok()??;

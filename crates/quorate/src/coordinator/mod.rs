@@ -35,12 +35,10 @@ use crate::store::documents::Documents;
 /// any outage shorter than this.
 const RENEW_EVERY: Duration = Duration::from_secs(24 * 3600);
 
-/// The options of the command line.
 #[derive(Clone, Debug, Default)]
 pub struct ServeOptions {
     /// Replaces the address in `home.json`.
     pub listen: Option<SocketAddr>,
-    /// Deadlines of ceremonies.
     pub deadlines: Config,
 }
 

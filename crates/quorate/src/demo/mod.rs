@@ -42,7 +42,6 @@ pub(crate) struct Report {
     pub(crate) document: PathBuf,
     /// The group's verifying key in hex.
     pub(crate) verifying_key: String,
-    /// The verifying key as PEM (RFC 8410).
     pub(crate) public_key_file: PathBuf,
     /// The raw signature, 64 bytes.
     pub(crate) signature_file: PathBuf,

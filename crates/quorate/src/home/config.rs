@@ -14,7 +14,6 @@ use crate::file_problem::FileProblem;
 use crate::store::durable;
 
 /// The data with which a node finds and recognises its IVN.
-#[expect(missing_docs, reason = "the names say it")]
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct NodeConfig {
@@ -38,8 +37,6 @@ pub struct NodeConfig {
     pub limits: Limits,
 }
 
-/// The settings with which a coordinator serves.
-#[expect(missing_docs, reason = "the names say it")]
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct CoordinatorConfig {
@@ -67,7 +64,6 @@ impl Default for Limits {
     }
 }
 
-/// A kind of home.
 pub trait Config: DeserializeOwned + Serialize {
     /// The name of the kind, for people.
     const KIND: &'static str;

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use crate::file_problem::FileProblem;
 
 /// Why a directory cannot be used as a home. Nothing in it was changed.
-#[expect(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HomeError {

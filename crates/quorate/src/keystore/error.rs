@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use crate::file_problem::FileProblem;
 
 /// Why a key file cannot be read or created. Nothing was changed.
-#[expect(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeystoreError {
@@ -46,7 +45,6 @@ impl KeystoreError {
 }
 
 /// Why a protector does not return the key.
-#[expect(missing_docs, reason = "the messages say it")]
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProtectorError {
@@ -60,8 +58,6 @@ pub enum ProtectorError {
     Failed,
 }
 
-/// Why there is no passphrase.
-#[expect(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PassphraseError {

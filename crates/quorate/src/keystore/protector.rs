@@ -17,7 +17,6 @@ use super::passphrase::Passphrase;
 pub struct KeyEncryptionKey(SecretBox<[u8; 32]>);
 
 impl KeyEncryptionKey {
-    /// Generates a new key.
     pub fn generate(rng: &mut dyn CryptoRngCore) -> Self {
         Self(SecretBox::init_with_mut(|bytes: &mut [u8; 32]| rng.fill_bytes(bytes)))
     }
@@ -91,7 +90,6 @@ impl Cost {
     }
 }
 
-/// A cost is out of bounds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
     "the cost of trying a passphrase must be at most 1 GiB, 64 passes, and 16 lanes of at least 8 KiB each"

@@ -16,7 +16,6 @@ use super::{files_problem, read_checkpoint};
 use crate::api::{Code, Problem};
 
 /// The result of comparing two checkpoints of one log, with their numbers of entries.
-#[expect(missing_docs, reason = "the names say it")]
 #[derive(Debug, Serialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
 pub enum Since {

@@ -16,10 +16,8 @@ use super::files::Files;
 use super::{files_problem, read_checkpoint};
 use crate::api::{Code, Problem};
 
-/// An entry with its proof.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Proved {
-    /// The entry's bytes.
     pub entry: Vec<u8>,
     /// The proof, a text in the form of c2sp.org/tlog-proof.
     pub proof: String,
@@ -66,15 +64,12 @@ pub fn prove(directory: &Path, index: u64, anchor: &Anchor) -> Result<Proved, Pr
     Ok(Proved { entry, proof: proof.to_string(), log_key: log_key.to_string() })
 }
 
-/// The result of verifying a proof.
-#[expect(missing_docs, reason = "the names say it")]
 #[derive(Clone, Debug, Serialize)]
 pub struct ProofReport {
     pub origin: String,
     pub index: u64,
     /// The number of entries in the log when the checkpoint in the proof was signed.
     pub size: u64,
-    /// The root in the checkpoint.
     pub root: Hash,
     /// The entry's content. `None` if this version does not know such entries.
     pub entry: Option<EntryReport>,
@@ -82,11 +77,9 @@ pub struct ProofReport {
 
 /// The content of an entry. The proof does not show that the author signed it: the coordinator
 /// checked that by the log's rules, and everyone who audits the log checks it again.
-#[expect(missing_docs, reason = "the names say it")]
 #[derive(Clone, Debug, Serialize)]
 pub struct EntryReport {
     pub id: EntryId,
-    /// The author that the entry names.
     pub author: Author,
     /// The time of the statement by the author's clock.
     pub at: Timestamp,

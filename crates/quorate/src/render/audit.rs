@@ -333,9 +333,7 @@ impl Page {
 fn confirmation_line(confirmation: &ConfirmationReport) -> String {
     let index = confirmation.index;
     let (others, seen) = match &confirmation.repaired {
-        Some(name) => {
-            (format!("the members beside {name}"), "it get its share back with new keys")
-        }
+        Some(name) => (format!("the members beside {name}"), "it get its share back with new keys"),
         None => (format!("the members before epoch {}", confirmation.epoch), "it begin"),
     };
     if confirmation.confirmed {

@@ -25,8 +25,6 @@ use crate::keystore::{CoordinatorKeys, KeyProtector};
 use crate::store::coordinator::{CoordinatorStore, CoordinatorWrite};
 use crate::store::durable;
 
-/// The properties of a new IVN.
-#[expect(missing_docs, reason = "the names say it")]
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Its display name.
@@ -42,8 +40,6 @@ pub struct Plan {
     pub choices: Choices,
 }
 
-/// A new IVN.
-#[expect(missing_docs, reason = "the names say it")]
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Founded {
     pub ivn: IvnId,

@@ -12,8 +12,6 @@ use crate::home::HomeError;
 use crate::keystore::KeystoreError;
 use crate::store::StoreError;
 
-/// Why founding an IVN or joining it failed.
-#[expect(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetupError {

@@ -42,8 +42,6 @@ pub fn invite(
     Ok((invitation, JoinLink { token, account }))
 }
 
-/// Why there is no invitation.
-#[expect(missing_docs, reason = "the messages say it")]
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum InviteError {
     #[error("this home is damaged: it has no genesis; restore it from a backup")]

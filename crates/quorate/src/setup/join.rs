@@ -36,15 +36,12 @@ pub struct Choices {
     pub auto_approve: bool,
 }
 
-/// A new member of an IVN.
-#[expect(missing_docs, reason = "the names say it")]
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Joined {
     pub account: AccountName,
     pub ivn: IvnId,
     /// The display name of the IVN.
     pub ivn_name: String,
-    /// Index of the admission in the log.
     pub index: u64,
 }
 

@@ -16,7 +16,6 @@ use zeroize::Zeroizing;
 pub struct JoinLink {
     /// Hub, IVN, authority and the one-time key.
     pub token: JoinToken,
-    /// The invited account.
     pub account: AccountName,
 }
 
@@ -56,7 +55,6 @@ fn lost_secret(url: &str) -> LinkError {
 }
 
 /// Why a text is not a [`JoinLink`]. No message repeats any part of the secret.
-#[expect(missing_docs, reason = "the messages say it")]
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum LinkError {
     #[error(transparent)]

@@ -44,9 +44,7 @@ use crate::store::node::NodeStore;
 pub struct Stated {
     /// The keys that the account now has in the log, according to the hub.
     pub next: NodeKeys,
-    /// Index of the statement in the log.
     pub index: u64,
-    /// Whether an earlier attempt had begun the rotation.
     pub resumed: bool,
 }
 

@@ -45,8 +45,6 @@ pub struct JoinResponse {
     pub genesis: Base64,
     /// The IVN's CA certificate, PEM. Its hash must be the fingerprint in the invitation.
     pub authority: String,
-    /// The node's certificate, PEM.
     pub certificate: String,
-    /// Index of the admission in the log.
     pub index: u64,
 }

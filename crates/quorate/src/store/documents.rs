@@ -98,8 +98,6 @@ fn get(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, DocumentError> {
     if length > limit { Err(DocumentError::TooLarge { length, limit }) } else { Ok(Some(bytes)) }
 }
 
-/// Why a document cannot be stored or read.
-#[expect(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DocumentError {
@@ -143,7 +141,6 @@ pub struct DocumentPackage {
     pub salt: [u8; 32],
     /// The file's name, for people. The commitment covers it.
     pub name: DocumentName,
-    /// The bytes to be signed.
     pub document: Vec<u8>,
 }
 
@@ -182,8 +179,6 @@ impl DocumentPackage {
     }
 }
 
-/// Why bytes are not a document package.
-#[expect(missing_docs, reason = "the messages say it")]
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum InvalidPackage {
     #[error("the document package is cut off")]
@@ -197,7 +192,6 @@ pub enum InvalidPackage {
 pub struct DocumentName(String);
 
 impl DocumentName {
-    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -216,7 +210,6 @@ impl std::str::FromStr for DocumentName {
     }
 }
 
-/// A text cannot be the name of a document.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
     "a document's name must be 1 to 255 bytes without slashes and control characters; rename the file"

@@ -8,7 +8,6 @@ use quorate_log::tree::TreeHead;
 use crate::file_problem::FileProblem;
 
 /// Why a store cannot be opened, read or written. The failed operation changed nothing.
-#[expect(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -39,8 +38,6 @@ pub enum StoreError {
     PublishedCheckpoint(PathBuf),
 }
 
-/// A promise of a store that a write would break.
-#[expect(missing_docs, reason = "the messages say it")]
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {

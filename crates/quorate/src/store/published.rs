@@ -9,7 +9,6 @@ use quorate_log::tree::TreeHead;
 
 use super::error::StoreError;
 
-/// The checkpoint's file name in `log/`.
 pub const CHECKPOINT: &str = "checkpoint";
 
 /// Returns the head of the published checkpoint, if there is one. It is unverified: anyone who can

@@ -100,13 +100,11 @@ impl<C: Config> Home<C> {
         self.config.as_ref()
     }
 
-    /// Returns the directory.
     pub fn path(&self) -> &Path {
         &self.path
     }
 }
 
-#[expect(missing_docs, reason = "the names say it")]
 impl NodeHome {
     /// Starts a home beside `path` for [`Self::put_in_place`], under a name that nobody mistakes
     /// for a home. Removes the result of an earlier attempt.
@@ -157,7 +155,6 @@ impl NodeHome {
         self.path.join("keys.sealed")
     }
 
-    /// Returns the path of the new keys of an unfinished rotation.
     pub fn next_keys(&self) -> PathBuf {
         self.path.join("keys.next")
     }
@@ -196,13 +193,11 @@ impl CoordinatorHome {
     }
 }
 
-/// The coordinator's directory of one IVN.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct IvnDirectory {
     path: PathBuf,
 }
 
-#[expect(missing_docs, reason = "the names say it")]
 impl IvnDirectory {
     /// Creates the directory, unless it exists.
     ///

@@ -39,7 +39,6 @@ pub struct BackupParts {
     pub packages: Vec<(SessionId, Vec<u8>)>,
     /// Sessions that the node took part in, and whether it released a share.
     pub sessions: Vec<(SessionId, bool)>,
-    /// All other content.
     pub rest: Vec<u8>,
 }
 
@@ -90,7 +89,6 @@ impl BackupFile {
         self.split().map_or(&[], |split| split.label)
     }
 
-    /// Returns the node's key file.
     pub fn keys(&self) -> &[u8] {
         self.split().map_or(&[], |split| split.keys)
     }

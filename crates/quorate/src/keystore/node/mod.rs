@@ -146,12 +146,10 @@ impl NodeKeys {
         &self.account
     }
 
-    /// Returns the private key of the account's certificate.
     pub fn tls(&self) -> &[u8] {
         &self.tls
     }
 
-    /// Returns a sealer for this account's key packages.
     pub fn sealer(&self, ivn: IvnId, account: AccountName) -> PackageSealer {
         PackageSealer::new(&self.key, ivn, account)
     }

@@ -90,7 +90,6 @@ impl fmt::Debug for PackageSealer {
     }
 }
 
-/// A sealed package does not open.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the key package does not open with these keys")]
 pub struct Unsealable;

@@ -19,10 +19,8 @@ pub const PASSPHRASE_VARIABLE: &str = "QUORATE_PASSPHRASE_FILE";
 /// A secret of the account's holder: 1 to 1024 bytes.
 pub struct Passphrase(SecretSlice<u8>);
 
-/// Why a passphrase is asked for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Purpose {
-    /// To open existing keys.
     Open,
     /// To protect new keys, which asks twice.
     Protect,

@@ -25,15 +25,9 @@ pub struct CoordinatorStore {
     frontier: Frontier,
 }
 
-/// A write that the coordinator wants durable.
-#[expect(missing_docs, reason = "the names say it")]
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum CoordinatorWrite {
-    Append {
-        /// The entry's index: the number of entries before it.
-        index: u64,
-        entry: Vec<u8>,
-    },
+    Append { index: u64, entry: Vec<u8> },
     Change(CoordinatorChange),
 }
 
@@ -63,7 +57,6 @@ impl CoordinatorStore {
         Ok(store)
     }
 
-    /// Returns the number of entries.
     pub fn size(&self) -> u64 {
         self.frontier.size()
     }
