@@ -27,7 +27,7 @@ pub struct Lost {
     pub epoch: u64,
     /// The number of members that signing, and repairing a share, takes.
     pub min_signers: u16,
-    /// Whether that many other members have their shares.
+    /// Whether at least `min_signers` other members have their shares.
     pub others_can_repair: bool,
 }
 

@@ -46,7 +46,7 @@ pub trait KeyProtector {
     ///
     /// # Errors
     ///
-    /// When the machine lacks the means.
+    /// When the machine cannot do it, for example because it lacks memory.
     fn protect(
         &self,
         key: &KeyEncryptionKey,

@@ -111,7 +111,8 @@ pub fn finish(home: &NodeHome) -> Result<(), SetupError> {
     forget(&home.path().join(ADMISSION))
 }
 
-/// Checks that all signed statements are logged, because they would be signed with replaced keys.
+/// Checks that all statements of this node are logged, because the rotation replaces the keys that
+/// signed them.
 async fn check_said(
     home: &NodeHome,
     config: &NodeConfig,

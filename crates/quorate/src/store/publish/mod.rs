@@ -50,7 +50,7 @@ impl Publisher {
     /// Updates the directory to the latest checkpoint in the database with its cosignatures, and
     /// returns its number of entries.
     ///
-    /// May fail or be killed at any point: the directory is then still valid, and the next call
+    /// May fail or be killed at any point: the published log is then what it was, and the next call
     /// continues.
     ///
     /// # Errors
