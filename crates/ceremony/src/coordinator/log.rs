@@ -228,9 +228,7 @@ impl Log {
         let Some(checkpoint) = self.recent.get(&size) else { return Vec::new() };
         let origin = self.state.origin();
         let shown = self.state.groups().values().flat_map(|group| {
-            let waiting = group.confirmations.iter().filter(|confirmation| {
-                confirmation.waits_for(size) && confirmation.members.contains_key(cosigner)
-            });
+            let waiting = group.confirmations.iter().filter(|it| it.waits_for(cosigner, size));
             waiting.filter_map(|confirmation| {
                 let checkpoint = confirmation.excerpt(&origin, checkpoint)?;
                 let (group, epoch) = (group.definition.name.clone(), confirmation.epoch);

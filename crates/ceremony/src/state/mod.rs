@@ -28,7 +28,7 @@ use crate::signing::Subject;
 pub use event::Event;
 pub use health::Shortfall;
 pub use model::change::{Change, ChangeEnd, PastChange};
-pub use model::confirmation::{Confirmation, CosignerKeys};
+pub use model::confirmation::Confirmation;
 pub use model::group::{Group, MOST_SIGNERS};
 pub use model::key::{GroupKey, HEALTHY_FOR, Health, PastEpoch, Unable, possession_context};
 pub use model::plan::{SessionBoard, SessionPlan};

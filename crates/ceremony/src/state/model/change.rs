@@ -15,11 +15,7 @@ use crate::policy::{Decision, decide};
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Change {
     pub id: EntryId,
-    /// The index of its entry.
-    pub index: u64,
     pub proposer: AccountName,
-    /// By the log's time.
-    pub at: Timestamp,
     pub proposal: GroupChange,
     pub approvals: BTreeSet<AccountName>,
     /// Members that rejected it, and their reasons.

@@ -13,9 +13,9 @@
 //! ```text
 //! entry                            checkpoint  cosigned by          final?
 //!  41 group-change by cyd          size 50     ada ben cyd          yes: no change is in force
-//!  58 epoch-started                size 59     cyd dan eve          no: ada and ben may not know it
+//!  58 epoch-started                size 59     cyd dan eve          no: ada and ben may not know
 //!                                  size 59     ada ben cyd dan eve  yes: both majorities
-//!  59 change-confirmed by ada ben  size 60     cyd dan eve          yes: entry 59 proves the others
+//!  59 change-confirmed by ada ben  size 60     cyd dan eve          yes: entry 59 proves the rest
 //!     cyd, with their checkpoint
 //! ```
 //!
@@ -52,7 +52,7 @@ pub struct Confirmation {
     /// Index of the entry with which the change came into force.
     pub index: u64,
     /// The previous members that had a say.
-    pub members: BTreeMap<AccountName, CosignerKeys>,
+    pub(crate) members: BTreeMap<AccountName, CosignerKeys>,
     /// How many of them must cosign a log with that entry.
     pub needed: usize,
     /// Size of the cosigned tree, once the log contains the confirmation.
@@ -63,7 +63,7 @@ pub struct Confirmation {
 /// Keys that an admin gives the account later prove nothing about what the member saw, and are left
 /// out.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct CosignerKeys(Vec<(u64, PublicKey)>);
+pub(crate) struct CosignerKeys(Vec<(u64, PublicKey)>);
 
 impl CosignerKeys {
     pub(in crate::state) fn new(key: PublicKey) -> Self {
@@ -100,9 +100,9 @@ impl Confirmation {
         self.members.iter().filter(cosigned).map(|(name, _)| name.clone()).collect()
     }
 
-    /// Whether a checkpoint of `size` entries could confirm the change.
-    pub fn waits_for(&self, size: u64) -> bool {
-        self.confirmed.is_none() && self.index < size
+    /// Whether a cosignature by `cosigner` on a checkpoint of `size` entries helps to confirm it.
+    pub fn waits_for(&self, cosigner: &AccountName, size: u64) -> bool {
+        self.confirmed.is_none() && self.index < size && self.members.contains_key(cosigner)
     }
 
     /// The checkpoint with exactly as many cosignatures of previous members as are needed; `None`

@@ -28,7 +28,7 @@ pub struct Group {
     /// The entry that defined it.
     pub defined: EntryId,
     /// The time of that entry, by its author's clock.
-    pub defined_at: Timestamp,
+    pub(in crate::state) defined_at: Timestamp,
     /// Members that accepted the definition.
     pub accepted: BTreeSet<AccountName>,
     /// The running session that makes the key or new shares of it, or repairs a share.

@@ -33,10 +33,10 @@ pub struct GroupKey {
     /// The time of each holder's latest proof of possession after the activation.
     pub proved: BTreeMap<AccountName, Timestamp>,
     /// Holders that cannot use their shares, or must not.
-    pub unable: BTreeMap<AccountName, Unable>,
+    pub(in crate::state) unable: BTreeMap<AccountName, Unable>,
     /// Holders whose shares may also exist with an account's former keys, where nobody will state
     /// that they are destroyed.
-    pub lost: BTreeSet<AccountName>,
+    pub(in crate::state) lost: BTreeSet<AccountName>,
     /// The highest identifier that was ever given out. A joiner gets a higher one.
     pub(in crate::state) highest: u16,
 }

@@ -1,4 +1,5 @@
-//! The contents of the log, as data. Files import only those above them in this list.
+//! The contents of the log, as data. Files import only those above them in this list. Only
+//! [`crate::state`] can change it, because it gives out shared references only.
 
 pub(crate) mod change;
 pub(crate) mod confirmation;

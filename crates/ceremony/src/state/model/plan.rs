@@ -27,7 +27,7 @@ use crate::state::refusal::{Changes, Refusal, Sessions};
 pub struct SessionPlan {
     pub definition: GroupDefinition,
     /// The definition or approved change from which it follows.
-    pub authority: EntryId,
+    pub(in crate::state) authority: EntryId,
     /// The epoch that it begins or, in a repair, in which it makes a share again.
     pub epoch: u64,
     /// All participants: those that get a share, and those that hold a useful one.

@@ -17,7 +17,7 @@ pub struct Account {
     /// The index of the entry with its present keys.
     pub keyed: u64,
     /// The index of the entry by which an admin last replaced its keys.
-    pub replaced: Option<u64>,
+    pub(in crate::state) replaced: Option<u64>,
     /// The latest process of its node.
     pub incarnation: Option<Digest>,
     /// When that process started, by the account's clock.

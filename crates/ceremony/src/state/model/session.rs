@@ -19,10 +19,8 @@ use crate::state::model::plan::{SessionBoard, SessionPlan};
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Session {
     pub session: SessionId,
-    /// 1 for the first.
-    pub attempt: u32,
     /// By the log's time.
-    pub started: Timestamp,
+    pub(in crate::state) started: Timestamp,
     pub terms: SessionPlan,
     /// The public half of the protocol.
     pub board: SessionBoard,

@@ -87,9 +87,7 @@ impl IvnState {
             && proposal.repairs.as_ref() != Some(author);
         let mut change = Change {
             id,
-            index: self.size,
             proposer: author.clone(),
-            at: now,
             proposal: proposal.clone(),
             approvals: consents.then(|| author.clone()).into_iter().collect(),
             refusals: BTreeMap::new(),

@@ -47,7 +47,6 @@ impl IvnState {
         }
         group.session = Some(Session {
             session,
-            attempt,
             started: now,
             terms,
             board,
