@@ -1,5 +1,5 @@
 //! Fraud proofs: evidence that the coordinator broke the rules of the log. A proof convinces
-//! everybody who has the log's public key, so it is stored and can be passed on.
+//! everyone who has the log's public key, so it is stored and can be passed on.
 //!
 //! A statement that anyone could have made up proves nothing, so each proof contains checkpoints
 //! that the log's key signed: two that exclude each other, or one over an entry that the log's own

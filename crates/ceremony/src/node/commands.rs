@@ -1,7 +1,7 @@
 //! The account holder's commands, and what waits for its decision.
 //!
 //! A command becomes one statement. The node sends the statement until the log contains it, and
-//! then answers the command. A command that breaks the log's rules is answered with the refusal.
+//! then answers the command. A command that breaks the log's rules is answered with the reason.
 
 use super::Node;
 use super::approvals::may_vote;

@@ -97,7 +97,7 @@ fn refresh_is_due(view: &View<'_>, name: &GroupName) -> Option<Timestamp> {
         Some(change) => Some(change.proposal.expires_at.plus(RETRY)),
         None => None,
     };
-    // Somebody has to decide first; the views display what.
+    // The members have to decide first. The views display this.
     if !group.hinder_refresh().is_empty() {
         return None;
     }

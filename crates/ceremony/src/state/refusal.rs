@@ -1,5 +1,4 @@
-//! Why the log does not admit an entry: one enum for each family of rules, and [`Refusal`] as their
-//! sum.
+//! Why the log does not admit an entry: one enum for each family of rules, and their sum.
 
 use serde::{Deserialize, Serialize};
 
@@ -102,7 +101,6 @@ family! {
 }
 
 family! {
-    /// Why the log does not admit a statement about an account, or by it.
     Accounts {
         #[error("there is no account \"{account}\"")]
         UnknownAccount { account: AccountName } = "unknown-account",
@@ -150,7 +148,6 @@ family! {
 }
 
 family! {
-    /// Why the log does not admit a statement about a group, or by one of its members.
     Groups {
         #[error("there is no group \"{group}\"")]
         UnknownGroup { group: GroupName } = "unknown-group",
@@ -198,7 +195,6 @@ family! {
 }
 
 family! {
-    /// Why the log does not admit a proposed change of a group.
     Changes {
         #[error(
             "only {able} members of group \"{group}\" could approve this, and {needed} must; if \
@@ -238,7 +234,6 @@ family! {
 }
 
 family! {
-    /// Why the log does not admit a statement about a session.
     Sessions {
         #[error(
             "the last session of group \"{group}\" failed permanently; define the group again, \
@@ -265,7 +260,6 @@ family! {
 }
 
 family! {
-    /// Why the log does not admit a request, a vote, or a signature.
     Requests {
         #[error(
             "the group's policy is not the one that the request was made under; make the request \
@@ -293,7 +287,6 @@ family! {
 }
 
 family! {
-    /// Why the log does not admit a statement about the author's own share.
     Possession {
         #[error("group \"{group}\" has no past epoch {epoch}")]
         NotAPastEpoch { group: GroupName, epoch: u64 } = "not-a-past-epoch",
@@ -301,7 +294,6 @@ family! {
 }
 
 family! {
-    /// Why the log does not admit a confirmation by the previous members.
     Confirmations {
         #[error(
             "group \"{group}\" needs no confirmation by the previous members for epoch {epoch}"

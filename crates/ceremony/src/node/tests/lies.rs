@@ -340,7 +340,7 @@ fn after_a_rejection_no_share_leaves_whatever_the_log_shows() {
     assert!(effects.iter().any(durable));
     assert!(removes(&effects, approval.id()), "the approval is not said any more");
 
-    // The coordinator holds back the refusal and logs the approval that it claimed to reject.
+    // The coordinator holds back the rejection and logs the approval that it claimed to reject.
     bench.log.enter(&approval).unwrap();
     bench.show();
     assert_eq!(bench.node.state().request(request).unwrap().status, Status::Approved);

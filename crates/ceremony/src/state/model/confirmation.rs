@@ -5,7 +5,7 @@
 //! before and after a change need not. Without a confirmation, the coordinator could therefore hide
 //! a change from some members: a log without the change would be final by the previous majority,
 //! and a log with it by the new one. A member whose keys an admin replaced counts as a new member,
-//! because somebody else may hold those keys.
+//! because a different person may hold those keys.
 //!
 //! In this example, the members change from ada, ben and cyd to cyd, dan and eve. 2 of 3 sign, so
 //! each majority is 3 members:
@@ -51,7 +51,7 @@ pub struct Confirmation {
     pub repaired: Option<AccountName>,
     /// Index of the entry with which the change came into force.
     pub index: u64,
-    /// The previous members that had a say.
+    /// The previous members that had a vote.
     pub(crate) members: BTreeMap<AccountName, CosignerKeys>,
     /// How many of them must cosign a log with that entry.
     pub needed: usize,

@@ -1,4 +1,4 @@
-//! Requests, consents and refusals.
+//! Requests and votes.
 
 use crate::state::refusal::{Entries, Groups, Requests};
 use std::collections::BTreeSet;
