@@ -36,7 +36,6 @@ impl Documents for NoDocuments {
     }
 }
 
-/// Why a signature was not checked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the messages say it")]

@@ -28,7 +28,6 @@ pub struct Envelope {
     signatures: Vec<EnvelopeSignature>,
 }
 
-/// The bytes that a DSSE signature covers.
 pub(crate) fn pre_authentication_encoding(payload_type: &str, payload: &[u8]) -> Vec<u8> {
     let mut bytes =
         format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len()).into_bytes();

@@ -81,18 +81,14 @@ pub enum NodeChange {
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum NodeDeadline {
-    /// The remaining messages of a signing session.
     Signing(SessionId),
     /// A new attempt at a statement that the coordinator rejected because this machine's clock is
     /// ahead.
     Clock,
-    /// A new attempt at fetching an unavailable document.
     Document(EntryId),
-    /// The node's periodic tasks.
     Upkeep,
 }
 
-/// An effect of the coordinator.
 #[derive(Debug)]
 #[expect(
     clippy::large_enum_variant,
@@ -142,9 +138,7 @@ pub enum CoordinatorChange {
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum CoordinatorDeadline {
-    /// The next step of a ceremony.
     Ceremony(SessionId),
-    /// The answers in a signing session.
     Signing(SessionId),
     /// A new attempt at subjects that could not start.
     Retry,

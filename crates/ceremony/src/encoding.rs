@@ -76,7 +76,6 @@ impl Encoder {
         &self.0
     }
 
-    /// SHA-256 of the encoding.
     pub fn digest(&self) -> Digest {
         Digest::new(Sha256::digest(&self.0).into())
     }

@@ -54,7 +54,6 @@ pub enum FromCoordinator {
     Presence { online: Vec<AccountName> },
 }
 
-/// Why a node takes no part in a signing session.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -64,7 +63,6 @@ pub enum DeclineReason {
     NoShare,
     /// The document is unavailable, or is not what the request commits to.
     NoDocument,
-    /// The request has expired by its clock.
     Expired,
     /// It does not follow the log, or has proof that the coordinator broke the rules.
     Frozen,

@@ -56,7 +56,6 @@ struct File {
     misbehaviour: Misbehaviour,
 }
 
-/// The proved violation.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum Proved {
@@ -72,7 +71,6 @@ pub enum Proved {
     FalseSignature { index: u64, request: EntryId },
 }
 
-/// Why evidence proves nothing.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum NotProved {
@@ -156,7 +154,6 @@ impl Misbehaviour {
     }
 }
 
-/// Returns what two checkpoints prove.
 pub(crate) fn proved_fork(fork: &Fork, log: &LogVerifier) -> Result<Proved, ForkError> {
     fork.verify(log)?;
     let [older, newer] = fork.checkpoints().map(|checkpoint| checkpoint.unverified().size());

@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 /// The longest name, in bytes: the limit of a DNS label.
 pub const MAX_NAME: usize = 63;
 
-/// Why a text is not a name.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum NameError {
@@ -201,13 +200,13 @@ id! {
 #[serde(transparent)]
 pub struct Timestamp(pub u64);
 
+#[expect(missing_docs, reason = "the names say it")]
 impl Timestamp {
     /// Adds a duration in milliseconds.
     pub const fn plus(self, milliseconds: u64) -> Self {
         Self(self.0.saturating_add(milliseconds))
     }
 
-    /// Whole seconds since the Unix epoch.
     pub const fn seconds(self) -> u64 {
         self.0 / 1000
     }

@@ -19,7 +19,6 @@ use crate::encoding::{Base64, Encoder};
 use crate::identity::{PublicKey, SecretKey};
 use crate::names::{AccountName, Digest, EntryId, IvnId, SessionId};
 
-/// The DSSE payload type of these messages.
 const PAYLOAD_TYPE: &str = "application/vnd.quorate.signing+json";
 /// The shares that a key generation makes.
 pub(crate) const FIRST_EPOCH: u64 = 1;
@@ -62,7 +61,6 @@ enum Part<'a> {
 pub struct SignedPart {
     /// Commitments (64 bytes) or a signature share (32 bytes).
     value: Base64,
-    /// Ed25519, 64 bytes.
     sig: Base64,
 }
 
@@ -87,7 +85,6 @@ pub struct SigningSession {
 
 #[expect(missing_docs, reason = "the names say it")]
 impl SigningSession {
-    /// The bytes that the signer's signature covers.
     fn covered(&self, signer: &AccountName, part: Part<'_>) -> Vec<u8> {
         let Self { ivn, session, epoch, subject } = *self;
         let statement = SigningStatement { ivn, session, epoch, subject, signer, part };

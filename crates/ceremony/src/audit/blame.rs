@@ -22,7 +22,6 @@ pub struct Blame {
     pub against: Option<AccountName>,
 }
 
-/// The faults of the culprits of a group's running session.
 pub(super) fn blame(group: &Group) -> Vec<Blame> {
     let faults = group.faults().into_iter();
     faults

@@ -12,7 +12,6 @@ use crate::names::AccountName;
 use crate::state::IvnState;
 
 pub(super) struct Cosigners {
-    /// The accounts whose cosignatures count.
     count: BTreeMap<AccountName, CosignerVerifier>,
     /// The names of accounts that have no usable key or are suspended.
     ignored: BTreeSet<String>,

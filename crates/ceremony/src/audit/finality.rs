@@ -17,7 +17,6 @@ use crate::names::{AccountName, Timestamp};
 use crate::state::{Confirmation, Group, RequestState};
 
 impl Auditor {
-    /// Checks the checkpoint and makes the report.
     pub(super) fn report(
         mut self,
         signed: &SignedCheckpoint,

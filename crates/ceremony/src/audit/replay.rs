@@ -34,7 +34,6 @@ pub struct Anchor {
     pub log_key: Option<LogVerifier>,
 }
 
-/// Why there is nothing to report.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum NoIvn {
@@ -125,7 +124,6 @@ impl Auditor {
         Ok((auditor, log))
     }
 
-    /// Compares the log with the caller's prior knowledge.
     fn compare(&mut self, anchor: &Anchor, log: &LogVerifier) {
         let found = self.state.ivn();
         if let Some(expected) = anchor.ivn.filter(|expected| *expected != found) {

@@ -33,7 +33,6 @@ pub struct AuditReport {
     /// Whether the caller knew the IVN's id or the log's key beforehand. Otherwise this may be a
     /// genuine log of a different IVN: compare `ivn` with an id from a trusted source.
     pub anchored: bool,
-    /// The number of entries.
     pub size: u64,
     /// The recomputed root of their Merkle tree.
     pub root: Hash,
@@ -64,7 +63,6 @@ pub enum Verdict {
     /// All checks succeeded, but too few members of some group confirm this log, or no group has a
     /// key. A different log may then exist.
     NotFinal,
-    /// A check failed.
     Failed,
 }
 
@@ -96,9 +94,7 @@ pub struct GroupReport {
     pub sessions: Vec<SessionReport>,
     /// In log order.
     pub changes: Vec<PastChange>,
-    /// The earlier epochs, the oldest first.
     pub past_epochs: Vec<PastEpoch>,
-    /// Members whose cosignatures are on the checkpoint.
     pub cosigned_by: Vec<AccountName>,
     /// How many cosignatures are needed: [`quorate_log::quorum`].
     pub cosignatures_for_final: usize,
@@ -164,15 +160,13 @@ pub enum SessionOutcome {
     Aborted { index: u64, reason: AbortReason, blame: Vec<Blame> },
 }
 
-/// One pair of nonces in two signatures.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct ReusedNonces {
     /// The account whose node did so. Anyone with both entries can compute this member's share of
     /// the key.
     pub account: AccountName,
-    /// The index of the earlier signature's entry.
     pub first: u64,
-    /// The index of the later signature's entry.
     pub second: u64,
 }
 
@@ -180,7 +174,6 @@ pub struct ReusedNonces {
 #[expect(missing_docs, reason = "the names say it")]
 pub struct RequestReport {
     pub id: EntryId,
-    /// The index of its entry.
     pub index: u64,
     pub requester: AccountName,
     pub group: GroupName,
@@ -193,10 +186,8 @@ pub struct RequestReport {
 #[derive(Clone, Debug, Serialize)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct SignatureReport {
-    /// The index of its entry.
     pub index: u64,
     pub request: EntryId,
-    /// The index of the request's entry.
     pub request_index: u64,
     pub group: GroupName,
     /// 64 bytes in hex.
@@ -217,7 +208,6 @@ pub struct SignatureReport {
     pub late: bool,
 }
 
-/// Whether a check succeeded.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -230,9 +220,7 @@ pub enum Check {
 #[derive(Clone, Debug, Serialize)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct CheckpointReport {
-    /// The size that it states.
     pub size: u64,
-    /// The root that it states.
     pub root: Hash,
     pub signed_by_log: bool,
     /// The accounts that cosigned it, and the times (seconds since 1970-01-01 UTC, by their

@@ -16,7 +16,6 @@ use crate::names::{AccountName, EntryId, GroupName, SessionId};
 use crate::signing::{FIRST_EPOCH, SigningSession, Subject};
 use crate::state::{Group, GroupKey, IvnState, RequestState};
 
-/// The approvals in the entries so far.
 #[derive(Debug, Default)]
 pub(super) struct Consents(BTreeMap<EntryId, Asked>);
 
@@ -86,7 +85,6 @@ impl Consents {
     }
 }
 
-/// A signature entry that the fold admitted.
 pub(super) struct Signed<'a> {
     pub(super) request: EntryId,
     pub(super) session: SessionId,

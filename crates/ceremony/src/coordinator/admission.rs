@@ -31,7 +31,6 @@ impl Coordinator {
         }
     }
 
-    /// An invited account submits its admission.
     pub(super) fn join(&mut self, bytes: &[u8], call: &mut Call<'_>) -> Result<u64, Refusal> {
         let entry = Entry::from_bytes(bytes)?;
         // An account whose present keys are in the log submits its admission again to get a new
@@ -82,7 +81,6 @@ impl Coordinator {
         Ok(index)
     }
 
-    /// Appends a statement of the coordinator's own.
     pub(super) fn append_own(&mut self, body: Body, call: &mut Call<'_>) -> Result<u64, Refusal> {
         let statement = Statement {
             ivn: Some(self.log.state().ivn()),

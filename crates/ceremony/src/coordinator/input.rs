@@ -33,8 +33,8 @@ impl Default for Config {
     }
 }
 
-/// The coordinator's own keys, of one IVN.
 #[derive(Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct CoordinatorSecrets {
     /// Signs checkpoints.
     pub log: SecretKey,
@@ -42,7 +42,6 @@ pub struct CoordinatorSecrets {
     pub identity: SecretKey,
 }
 
-/// An input of the coordinator.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Input {

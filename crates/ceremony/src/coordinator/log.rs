@@ -28,7 +28,6 @@ pub(super) const STRETCH: u64 = 8;
 /// How many recent checkpoints are kept to verify cosignatures.
 const REMEMBERED_CHECKPOINTS: usize = 256;
 
-/// Why the coordinator cannot start from its stored data.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum RestoreError {

@@ -165,7 +165,6 @@ impl Coordinator {
         call.into_effects()
     }
 
-    /// Closes the connections of dismissed accounts.
     fn dismiss(&mut self, call: &mut Call<'_>) {
         let dismissed = std::mem::take(&mut self.dismissed);
         if dismissed.is_empty() {
@@ -245,7 +244,6 @@ impl Coordinator {
         self.log.state().groups().keys().cloned().collect()
     }
 
-    /// Does what the state of a group requires of the coordinator.
     fn tend_ceremony(&mut self, name: &GroupName, call: &mut Call<'_>) {
         match self.sessions.next(self.log.state(), &self.peers, name, call) {
             Next::Nothing => {}

@@ -25,7 +25,6 @@ impl Peers {
         self.0.get(account) == Some(&None)
     }
 
-    /// Whether this node is connected and has sent its hello.
     pub(super) fn is_ready(&self, account: &AccountName) -> bool {
         self.0.get(account).is_some_and(Option::is_some)
     }

@@ -94,7 +94,6 @@ impl Quota {
         spent.statements = spent.statements.saturating_add(cost);
     }
 
-    /// Gives one credit back.
     pub(super) fn give_back(&mut self, account: &AccountName) {
         if let Some(spent) = self.spent.get_mut(account) {
             spent.statements = spent.statements.saturating_sub(1);

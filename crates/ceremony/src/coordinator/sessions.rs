@@ -35,7 +35,6 @@ pub(super) enum Next {
 pub(super) struct Sessions(BTreeMap<GroupName, Timestamp>);
 
 impl Sessions {
-    /// Returns what the state of a group requires of the coordinator.
     pub(super) fn next(
         &self,
         state: &IvnState,

@@ -52,7 +52,6 @@ impl fmt::Display for AbortReason {
     }
 }
 
-/// Names in a sentence.
 struct Names<'a>(&'a BTreeSet<AccountName>);
 
 impl fmt::Display for Names<'_> {

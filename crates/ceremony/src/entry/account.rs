@@ -11,14 +11,13 @@ use crate::names::{AccountName, Digest, Timestamp};
 /// The permissions of an account, which add up.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Role {
     /// Decides about accounts and their roles, and defines groups. This role alone cannot sign.
     Admin,
-    /// Can be a member of groups.
     Member,
     /// Can make requests if a group's policy permits that.
     Requester,
-    /// Reads the log.
     Auditor,
 }
 
@@ -33,7 +32,6 @@ impl fmt::Display for Role {
     }
 }
 
-/// The founding statement.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the names say it")]
@@ -41,7 +39,6 @@ pub struct Genesis {
     /// The first part of the log's origin, `<deployment>/ivn/<ivn id>`: a host name or a
     /// schema-less URL.
     pub deployment: String,
-    /// The display name.
     pub name: String,
     /// The first admin's keys. Its name is the statement's author.
     pub admin: AccountKeys,

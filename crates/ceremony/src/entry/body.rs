@@ -133,13 +133,11 @@ pub struct Class {
     pub of_one_process: bool,
 }
 
-/// The possible authors of a kind of statement.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Authors {
     /// The first admin, in the first entry.
     Founder,
-    /// An account on the roster, or one that joins it.
     Account,
     /// The coordinator. Anyone can check such a statement without trusting it.
     Coordinator,
@@ -212,7 +210,6 @@ impl Body {
         }
     }
 
-    /// Returns the name of the kind in JSON.
     pub fn kind(&self) -> &'static str {
         self.class().kind
     }

@@ -26,14 +26,14 @@ pub use body::{Authors, Body, Class, Cost};
 pub use group::{GroupChange, GroupDefinition};
 pub use request::{Request, SignerRecord};
 
-/// The DSSE payload type of a statement.
+#[expect(missing_docs, reason = "the names say it")]
 pub const PAYLOAD_TYPE: &str = "application/vnd.quorate.statement+json";
 /// The most signatures on one envelope. An admission has two: the invitation's and the account's.
 const MAX_SIGNATURES: usize = 4;
 
-/// The author of a statement.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Author {
     /// An account on the roster or, in an admission, one that joins it.
     Account(AccountName),
@@ -87,7 +87,6 @@ impl std::fmt::Display for Author {
     }
 }
 
-/// The payload of an entry.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the names say it")]

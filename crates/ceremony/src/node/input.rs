@@ -10,8 +10,8 @@ use crate::entry::{GroupDefinition, Invitation, Role};
 use crate::message::FromCoordinator;
 use crate::names::{AccountName, Digest, DocumentType, EntryId, GroupName};
 
-/// The settings of an account holder for its node.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Config {
     /// Accept group definitions that name this account, and invitations to join a group by a
     /// change, without asking.
@@ -20,7 +20,6 @@ pub struct Config {
     pub auto_approve: bool,
 }
 
-/// An input of a node.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Input {
@@ -39,7 +38,6 @@ pub enum Input {
     Deadline(NodeDeadline),
 }
 
-/// A command of an account holder to its node.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -80,7 +78,6 @@ pub enum Command {
     /// if the account would join by the change.
     Approve(EntryId),
     Reject {
-        /// The request or change.
         request: EntryId,
         reason: String,
     },
@@ -88,8 +85,8 @@ pub enum Command {
 
 /// A change of a group, as it is proposed.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Proposal {
-    /// The whole group as it will be.
     pub definition: GroupDefinition,
     /// The epoch that the proposer saw.
     pub epoch: u64,

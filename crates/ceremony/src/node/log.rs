@@ -72,7 +72,6 @@ pub(super) enum Shown {
     Confirms(VerifiedCheckpoint),
 }
 
-/// Why an entry cannot be under a signed checkpoint.
 #[derive(Debug)]
 pub(super) enum Bad {
     Inadmissible(Refusal),
@@ -162,7 +161,6 @@ impl VerifiedLog {
         call.push(NodeEffect::Disconnect);
     }
 
-    /// Stages entries `first..`. Returns whether they can be used.
     pub(super) fn stage(&mut self, first: u64, entries: Vec<Base64>, call: &mut Call<'_>) -> bool {
         let held = self.state.size().saturating_add(self.staged.len() as u64);
         let Some(skip) = held.checked_sub(first) else {

@@ -207,7 +207,6 @@ impl Outbox {
         }
     }
 
-    /// Handles the coordinator's claim that it rejects an entry.
     pub(super) fn rejected(
         &mut self,
         state: &IvnState,

@@ -33,7 +33,6 @@ pub(super) struct Process {
     secrets: AccountSecrets,
     cosigner: CosignerSigner,
     incarnation: Digest,
-    /// Whether the log contains the start of this process.
     announced: bool,
     /// Earlier processes of this node whose start may be logged late.
     former: BTreeSet<Digest>,
@@ -119,7 +118,6 @@ impl Process {
         self.copy.is_some()
     }
 
-    /// Notes a logged start of a process of this account's node.
     pub(super) fn note_start(&mut self, incarnation: Digest) {
         if incarnation == self.incarnation {
             self.announced = true;

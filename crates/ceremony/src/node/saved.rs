@@ -12,17 +12,16 @@ use crate::names::{EntryId, SessionId};
 ///
 /// `P` is the form of its shares: key packages for a machine, sealed bytes for a database.
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Saved<P = KeyPackage> {
     /// The log from the genesis on, as far as the node has it.
     pub entries: Vec<Vec<u8>>,
-    /// The latest checkpoint that the node cosigned.
     pub cosigned: Option<String>,
     /// Proof of the coordinator's misbehaviour, the oldest first, in the form of
     /// [`Misbehaviour::to_json`](crate::misbehaviour::Misbehaviour::to_json).
     pub misbehaviour: Vec<String>,
     /// Checkpoints that do not fit the log that the node has.
     pub unexplained: Vec<String>,
-    /// Requests that the account holder rejected.
     pub refused: BTreeSet<EntryId>,
     /// Entries that may not have reached the log, the oldest first.
     pub outbox: Vec<Vec<u8>>,
@@ -48,28 +47,22 @@ pub enum ChangeError {
     AlreadyReleased,
 }
 
-/// Why a node cannot start from its stored data.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum RestoreError {
     /// The genesis is missing, or belongs to a different IVN.
     #[error("the stored log does not start with the genesis of this IVN")]
     Genesis,
-    /// A stored entry is damaged or not admissible.
     #[error("entry {index} of the stored log is damaged")]
     Entry { index: u64 },
-    /// The stored log does not have the root that this node cosigned.
     #[error(
         "the stored log is not the one that this node cosigned: the database was changed or restored from elsewhere"
     )]
     Cosigned,
-    /// The log's key or name in the genesis cannot be used.
     #[error("the genesis names a log key that cannot be used")]
     LogKey,
-    /// An entry in the outbox is damaged.
     #[error("an entry that waits to be sent is damaged")]
     Outbox,
-    /// A stored proof of the coordinator's misbehaviour proves nothing.
     #[error("the proof of the coordinator's misbehaviour that this node stored is damaged")]
     Misbehaviour,
 }

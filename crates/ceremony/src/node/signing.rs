@@ -41,7 +41,6 @@ const NONCE_LIFETIME: u64 = 30_000;
 /// How many sessions one node can be in at a time. Further invitations drop the oldest.
 const MAX_SESSIONS: usize = 4096;
 
-/// A session that this node is invited to.
 struct Pending {
     subject: Subject,
     since: Timestamp,
@@ -161,7 +160,6 @@ impl Grounds<'_> {
         })
     }
 
-    /// Makes this node's share from the commitments of all signers.
     fn share(
         &self,
         session: SessionId,

@@ -15,9 +15,7 @@ pub use rule::{DEFAULT_EXPIRY, Rule};
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Policy {
-    /// What a request needs before members' nodes sign it.
     pub rule: Rule,
-    /// How the group changes.
     pub governance: Governance,
 }
 

@@ -38,7 +38,6 @@ use model::roster::{Decision, Invited, check_deployment};
 pub use model::session::{ActivationRecord, PastSession, Session, SessionPhase};
 pub use refusal::Refusal;
 
-/// The most characters in the reason of a rejection.
 const MAX_REASON: usize = 500;
 
 /// The state of the log at one size.

@@ -52,11 +52,10 @@ macro_rules! family {
             $($(#[$error])* #[serde(rename = $code)] $variant $({ $($field: $type),* })?,)*
         }
 
+        #[expect(missing_docs, reason = "the names say it")]
         impl $name {
-            /// The codes of all variants.
             pub const CODES: &'static [&'static str] = &[$($code),*];
 
-            /// The stable code of this refusal.
             pub fn code(&self) -> &'static str {
                 match self {
                     $(Self::$variant $({ $($field: _),* })? => $code,)*

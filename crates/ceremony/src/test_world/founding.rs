@@ -30,7 +30,6 @@ pub fn genesis_entry(
     Entry::sign(statement, &[&secrets.identity, &coordinator.identity]).unwrap()
 }
 
-/// An invitation with one role, for an hour.
 pub fn invitation(name: &AccountName, role: Role, token: &SecretKey, at: Timestamp) -> Invitation {
     Invitation {
         name: name.clone(),

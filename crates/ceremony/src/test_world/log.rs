@@ -148,7 +148,6 @@ impl TestLog {
         }
     }
 
-    /// The present keys of an account.
     pub fn secrets(&self, account: &str) -> AccountSecrets {
         secrets(self.keys_of.get(&name(account)).map_or(account, String::as_str))
     }
@@ -343,7 +342,6 @@ impl TestLog {
         self.group().session.as_ref().unwrap()
     }
 
-    /// Starts an account's node, unless it runs.
     pub(super) fn runs_node(&mut self, account: &str) {
         if self.state.account(&name(account)).unwrap().incarnation.is_none() {
             // Later than an equal statement that the account may have made with earlier keys.
@@ -357,7 +355,6 @@ impl TestLog {
         self.says(account, Body::NodeStarted { incarnation }).unwrap();
     }
 
-    /// A message of the account's latest process.
     pub fn posts(&mut self, account: &str, message: Vec<u8>) -> Result<Vec<Event>, Refusal> {
         let incarnation = self.state.account(&name(account)).unwrap().incarnation.unwrap();
         self.posts_as(account, incarnation, message)
@@ -421,7 +418,6 @@ impl TestLog {
         self.carry_out(change, id);
     }
 
-    /// Accepts an approved change, and carries it out.
     pub fn carry_out(&mut self, change: EntryId, id: SessionId) {
         let group = self.group();
         let joiners: Vec<AccountName> = group.not_accepted().cloned().collect();

@@ -22,7 +22,6 @@ impl TestLog {
         self.signed_by(signers, &record.to_be_signed())
     }
 
-    /// Signs with the new shares of the running session.
     pub fn signed_by(&mut self, signers: &[&str], message: &[u8]) -> Base64 {
         let public = self.ceremony().board.outcome().unwrap().clone();
         let (mut nonces, mut commitments, mut shares) =
@@ -45,7 +44,6 @@ impl TestLog {
         KeyPackage::from_bytes(&self.packages[&name(account)].to_bytes()).unwrap()
     }
 
-    /// New commitments of a member, signed for a session.
     pub fn commitments_of(
         &mut self,
         account: &str,
@@ -112,7 +110,6 @@ impl TestLog {
         records
     }
 
-    /// Signs a request in a session of this number.
     pub fn signs(
         &mut self,
         request: EntryId,

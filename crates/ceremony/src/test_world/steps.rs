@@ -59,7 +59,6 @@ impl TestLog {
         entry.id()
     }
 
-    /// Invites and admits a member, and starts its node.
     pub fn newcomer(&mut self, account: &str) {
         let keys = self.secrets(account).public();
         self.newcomer_with(account, keys);
@@ -76,7 +75,6 @@ impl TestLog {
         self.runs_node(account);
     }
 
-    /// Defines a group, which all its members accept.
     pub fn establishes(&mut self, definition: GroupDefinition) {
         let (group, members) = (definition.name.clone(), definition.members.clone());
         let definition = self.by("ada", Body::GroupDefined(definition));
@@ -85,7 +83,6 @@ impl TestLog {
         }
     }
 
-    /// Starts a session of key generation for a group.
     pub fn begins(&mut self, group: &str, attempt: u32) -> SessionId {
         let session = SessionId::new(*self.random().as_bytes());
         let group = group.parse().unwrap();

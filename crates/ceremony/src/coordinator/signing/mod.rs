@@ -54,12 +54,10 @@ pub(super) struct Signing {
     efforts: BTreeMap<Subject, Roast>,
     /// Subjects that changed since sessions were last opened.
     due: BTreeSet<Subject>,
-    /// The subject of each session.
     subjects: BTreeMap<SessionId, Subject>,
     /// When subjects that could not start are tried again.
     retry_at: Option<Timestamp>,
     reliability: Reliability,
-    /// The bytes to sign, by request.
     documents: BTreeMap<EntryId, Vec<u8>>,
 }
 
@@ -96,7 +94,6 @@ impl Signing {
         self.due.insert(subject);
     }
 
-    /// Tries all subjects again at the end of a pause.
     pub(super) fn resume(&mut self) {
         self.retry_at = None;
         self.look_again();
@@ -114,7 +111,6 @@ impl Signing {
         self.look_again();
     }
 
-    /// Requests the missing documents again.
     pub(super) fn prepare_missing(&self, call: &mut Call<'_>) {
         for subject in &self.due {
             if let Subject::Request { request } = subject
@@ -210,7 +206,6 @@ impl Signing {
         Target::of(subject, state, &self.documents, now)
     }
 
-    /// Asks signers for all subjects that can continue.
     pub(super) fn start(&mut self, state: &IvnState, peers: &Peers, call: &mut Call<'_>) {
         for subject in std::mem::take(&mut self.due) {
             self.advance(state, peers, subject, call);

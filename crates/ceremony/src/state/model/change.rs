@@ -18,7 +18,6 @@ pub struct Change {
     pub proposer: AccountName,
     pub proposal: GroupChange,
     pub approvals: BTreeSet<AccountName>,
-    /// Members that rejected it, and their reasons.
     pub refusals: BTreeMap<AccountName, String>,
     pub approvals_required: u16,
     /// Accounts that would join, and accepted that.
@@ -28,14 +27,12 @@ pub struct Change {
     pub approved: bool,
     /// The identifiers of the participants in its latest session.
     pub(in crate::state) identifiers: BTreeMap<AccountName, Identifier>,
-    /// Accounts that were caught cheating while it was carried out.
     pub(in crate::state) culprits: BTreeSet<AccountName>,
     /// Members that announced to help in a repair and then held it up. That proves nothing, but the
     /// others are tried first.
     pub(in crate::state) late: BTreeSet<AccountName>,
 }
 
-/// A change that is over.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct PastChange {
@@ -63,7 +60,6 @@ pub enum ChangeEnd {
     Declined {
         by: AccountName,
     },
-    /// It was not carried out in time.
     Lapsed,
     /// It was a refresh, and gave way to this change.
     Replaced {

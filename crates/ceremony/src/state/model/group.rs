@@ -25,11 +25,9 @@ pub const MOST_SIGNERS: u16 = 100;
 pub struct Group {
     /// The definition by an admin, or by the latest change.
     pub definition: GroupDefinition,
-    /// The entry that defined it.
     pub defined: EntryId,
     /// The time of that entry, by its author's clock.
     pub(in crate::state) defined_at: Timestamp,
-    /// Members that accepted the definition.
     pub accepted: BTreeSet<AccountName>,
     /// The running session that makes the key or new shares of it, or repairs a share.
     pub session: Option<Session>,
@@ -38,11 +36,8 @@ pub struct Group {
     pub key: Option<GroupKey>,
     /// The change that is proposed or is being carried out.
     pub change: Option<Change>,
-    /// How earlier changes ended, the oldest first.
     pub past_changes: Vec<PastChange>,
-    /// The epochs before the present one, the oldest first.
     pub past_epochs: Vec<PastEpoch>,
-    /// The confirmations by previous members, oldest first.
     pub confirmations: Vec<Confirmation>,
 }
 
@@ -325,7 +320,6 @@ impl Group {
         }
     }
 
-    /// Whether enough members may deal in the pending change.
     pub(in crate::state) fn enough_dealers(&self) -> bool {
         let (Some(key), Some(change)) = (&self.key, &self.change) else { return true };
         SessionPlan::of_change(key, change).is_ok_and(|terms| terms.check_dealers().is_ok())
@@ -465,7 +459,6 @@ impl Change {
         self.is_refresh(group) || self.approvals.len() >= usize::from(self.approvals_required)
     }
 
-    /// Joiners that have not accepted yet.
     pub(in crate::state) fn not_accepted<'a>(
         &'a self,
         group: &'a Group,

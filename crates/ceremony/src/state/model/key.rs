@@ -22,9 +22,7 @@ pub struct GroupKey {
     pub session: SessionId,
     /// The holders of shares. Each keeps its identifier in all epochs.
     pub identifiers: BTreeMap<AccountName, Identifier>,
-    /// The verifying key and all verifying shares.
     pub public: PublicKeyPackage,
-    /// The index of the entry that activated it.
     pub index: u64,
     /// When that session started, by the log's time.
     pub started: Timestamp,
@@ -32,7 +30,6 @@ pub struct GroupKey {
     pub activated: Timestamp,
     /// The time of each holder's latest proof of possession after the activation.
     pub proved: BTreeMap<AccountName, Timestamp>,
-    /// Holders that cannot use their shares, or must not.
     pub(in crate::state) unable: BTreeMap<AccountName, Unable>,
     /// Holders whose shares may also exist with an account's former keys, where nobody will state
     /// that they are destroyed.
@@ -69,19 +66,18 @@ pub struct PastEpoch {
     pub epoch: u64,
     pub session: SessionId,
     pub holders: BTreeSet<AccountName>,
-    /// Holders that stated that they destroyed their shares.
     pub destroyed: BTreeSet<AccountName>,
     /// Holders that will never state it, because they were removed or their keys were replaced.
     pub lost: BTreeSet<AccountName>,
 }
 
+#[expect(missing_docs, reason = "the names say it")]
 impl PastEpoch {
     /// Whether this account still has to destroy its share and to state that.
     pub fn is_owed_by(&self, name: &AccountName) -> bool {
         self.holders.contains(name) && !self.destroyed.contains(name) && !self.lost.contains(name)
     }
 
-    /// Holders that still have to destroy their shares.
     pub fn owed_by(&self) -> impl Iterator<Item = &AccountName> {
         self.holders.iter().filter(|name| self.is_owed_by(name))
     }

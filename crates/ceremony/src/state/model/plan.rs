@@ -64,7 +64,6 @@ impl SessionPlan {
         Ok(Self { definition, authority, epoch: 1, identifiers, aim })
     }
 
-    /// Returns the plan of an approved change of a group with this key.
     pub(in crate::state) fn of_change(key: &GroupKey, change: &Change) -> Result<Self, Refusal> {
         let definition = &change.proposal.definition;
         match &change.proposal.repairs {
@@ -109,7 +108,6 @@ impl SessionPlan {
         })
     }
 
-    /// The same shares, one of which is made again.
     pub(in crate::state) fn of_repair(
         key: &GroupKey,
         definition: &GroupDefinition,
@@ -244,7 +242,6 @@ impl SessionPlan {
         .flatten()
     }
 
-    /// How many of the dealers are needed.
     pub fn dealers_needed(&self) -> usize {
         match &self.aim {
             Aim::NewKey => 0,
@@ -270,7 +267,6 @@ fn identifier(number: u16) -> Option<Identifier> {
     Identifier::try_from(number).ok()
 }
 
-/// The public half of a session's protocol.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum SessionBoard {

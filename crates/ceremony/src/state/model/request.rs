@@ -14,7 +14,6 @@ use crate::state::model::group::Group;
 #[expect(missing_docs, reason = "the names say it")]
 pub struct RequestState {
     pub id: EntryId,
-    /// The index of its entry.
     pub index: u64,
     pub requester: AccountName,
     /// By the log's time.
@@ -27,7 +26,6 @@ pub struct RequestState {
     pub approvals_required: u16,
     /// The present members that approved.
     pub approvals: BTreeSet<AccountName>,
-    /// The present members that rejected, and their reasons.
     pub refusals: BTreeMap<AccountName, String>,
     pub status: Status,
 }
@@ -45,7 +43,6 @@ pub enum Status {
     Rejected,
     /// Signed; final.
     Signed {
-        /// The index of the signature's entry.
         index: u64,
         /// 64 bytes.
         signature: Vec<u8>,

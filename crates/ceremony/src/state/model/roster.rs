@@ -12,7 +12,6 @@ use crate::state::refusal::{Entries, Refusal};
 pub struct Account {
     pub roles: BTreeSet<Role>,
     pub keys: AccountKeys,
-    /// The index of the entry that admitted it.
     pub admitted: u64,
     /// The index of the entry with its present keys.
     pub keyed: u64,
@@ -53,7 +52,6 @@ pub(in crate::state) struct Invited {
     pub(in crate::state) at: Timestamp,
 }
 
-/// An admin's decision about an account on the roster.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::state) enum Decision<'a> {
     Suspend,

@@ -22,7 +22,6 @@ pub struct Session {
     /// By the log's time.
     pub(in crate::state) started: Timestamp,
     pub terms: SessionPlan,
-    /// The public half of the protocol.
     pub board: SessionBoard,
     /// Participants that posted a message, and the incarnation of the process that did.
     pub(in crate::state) posted: BTreeMap<AccountName, Digest>,
@@ -61,9 +60,9 @@ pub struct PastSession {
     pub certified: BTreeSet<AccountName>,
 }
 
-/// The step of a session, as displayed.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum SessionPhase {
     /// Round 1: hash commitments or, in a reshare, announcements.
     Committing,

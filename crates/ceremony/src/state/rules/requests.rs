@@ -119,7 +119,6 @@ impl IvnState {
         Ok(state)
     }
 
-    /// A member's approval of a request, or the reason for its rejection.
     pub(in crate::state) fn vote_on_request(
         &mut self,
         author: &AccountName,

@@ -56,7 +56,6 @@ pub(super) struct Roast {
 #[derive(Clone, Copy, Debug)]
 struct Rest {
     until: Timestamp,
-    /// The number of rests so far.
     times: u32,
 }
 
@@ -137,7 +136,6 @@ impl Roast {
         self.failures.get(account).copied().unwrap_or(0)
     }
 
-    /// Opens a session that has not asked any signer.
     pub(super) fn open(&mut self, id: SessionId, now: Timestamp) {
         let stage = Stage::Gathering { asked: BTreeMap::new(), commitments: BTreeMap::new() };
         self.sessions.insert(id, Session { opened: now, stage });
@@ -206,7 +204,6 @@ impl Roast {
         self.package(id)
     }
 
-    /// A session's second round.
     pub(super) fn package(&self, id: SessionId) -> Option<&Package> {
         match &self.sessions.get(&id)?.stage {
             Stage::Signing(package) => Some(package),
@@ -320,7 +317,6 @@ impl Roast {
         self.resting.insert(account.clone(), Rest { until, times: times.saturating_add(1) });
     }
 
-    /// When the next rest ends.
     pub(super) fn rest_ends(&self, now: Timestamp) -> Option<Timestamp> {
         self.resting.values().map(|rest| rest.until).filter(|until| now < *until).min()
     }
@@ -339,7 +335,6 @@ impl Roast {
         self.sessions.keys()
     }
 
-    /// The signers that owe an answer.
     pub(super) fn awaited(&self) -> BTreeSet<&AccountName> {
         self.sessions
             .values()
