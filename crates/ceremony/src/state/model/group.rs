@@ -26,7 +26,7 @@ pub struct Group {
     /// The definition by an admin, or by the latest change.
     pub definition: GroupDefinition,
     pub defined: EntryId,
-    /// The time of that entry, by its author's clock.
+    /// By its author's clock.
     pub(in crate::state) defined_at: Timestamp,
     pub accepted: BTreeSet<AccountName>,
     /// The running session that makes the key or new shares of it, or repairs a share.
