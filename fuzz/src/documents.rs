@@ -44,13 +44,11 @@ pub fn run(bytes: &[u8]) -> bool {
     accepted
 }
 
-/// Returns the document as it is stored.
 pub fn package() -> Vec<u8> {
     let document = DOCUMENT.to_vec();
     DocumentPackage { salt: SALT, name: NAME.parse().unwrap(), document }.to_bytes()
 }
 
-/// Returns the group's signature file.
 pub fn signature_file() -> Vec<u8> {
     let story = super::story();
     finish(DOCUMENT, &story::output(), &story.verifying_key, &story.signature).unwrap()

@@ -103,7 +103,6 @@ pub fn home_seeds() -> Vec<Vec<u8>> {
     vec![read(&node), read(&coordinator)]
 }
 
-/// Returns the passphrase of all key files here.
 pub fn protector() -> PassphraseProtector {
     let passphrase = Zeroizing::new(b"correct horse battery staple".to_vec());
     PassphraseProtector::new(Passphrase::new(passphrase).unwrap(), Cost::INSECURE)
@@ -254,7 +253,6 @@ pub async fn fill_node_store(store: &mut NodeStore) {
     store.commit(changes).await.unwrap();
 }
 
-/// Returns what the coordinator of the story writes to its database.
 pub fn coordinator_writes() -> Vec<CoordinatorWrite> {
     let story = super::story();
     let append = |(index, entry): (usize, &Vec<u8>)| CoordinatorWrite::Append {
@@ -291,7 +289,6 @@ pub fn store(bytes: &[u8]) -> bool {
     })
 }
 
-/// Returns a database of each kind.
 pub fn store_seeds() -> Vec<Vec<u8>> {
     let scratch = Scratch::new();
     let path = scratch.0.path();

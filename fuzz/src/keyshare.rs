@@ -69,7 +69,6 @@ pub fn reshares() -> (Vec<u8>, Vec<u8>) {
     (RESHARE.genuine().lines.clone(), RESHARE.complaint())
 }
 
-/// Generates a key.
 pub fn run(bytes: &[u8]) -> bool {
     GENERATION.run(bytes)
 }

@@ -70,7 +70,6 @@ pub const TARGETS: &[Target] = &[
     Target { name: "tiles", run: log::tiles, seeds: log::tiles_seeds, tries: 200 },
 ];
 
-/// Runs the target with this name.
 pub fn run(name: &str, bytes: &[u8]) {
     let target = TARGETS.iter().find(|target| target.name == name).expect("a target");
     (target.run)(bytes);

@@ -75,7 +75,6 @@ pub fn cosigner(account: &str) -> CosignerSigner {
     CosignerSigner::new(name.parse().unwrap(), Seed::new(Box::new(*secrets.cosigner.seed())))
 }
 
-/// Returns the head of the tree after each entry.
 fn heads() -> BTreeMap<u64, TreeHead> {
     let mut frontier = Frontier::default();
     let mut add = |entry: &Vec<u8>| {
@@ -113,7 +112,6 @@ pub fn text_seeds() -> Vec<Vec<u8>> {
     .to_vec()
 }
 
-/// Returns the files of a log with these entries.
 pub fn tree(entries: &[Vec<u8>]) -> (BTreeMap<String, Vec<u8>>, TreeHead) {
     let mut writer = TileWriter::default();
     let files = writer.append(entries).unwrap().write.into_iter();

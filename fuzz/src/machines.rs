@@ -30,7 +30,6 @@ use super::{log, state};
 
 const MOST_STEPS: usize = 40;
 
-/// Returns a changed message that is still a message.
 fn harmed<T: Serialize + DeserializeOwned>(script: &mut Script<'_>, message: &T) -> Option<T> {
     let json = serde_json::to_vec(message).unwrap();
     serde_json::from_slice(&script.harm(&json)).ok()

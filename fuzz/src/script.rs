@@ -5,7 +5,6 @@
 pub struct Script<'a>(&'a [u8]);
 
 impl<'a> Script<'a> {
-    /// Reads from the beginning.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
@@ -15,12 +14,10 @@ impl<'a> Script<'a> {
         self.0.is_empty()
     }
 
-    /// Reads a byte.
     pub fn byte(&mut self) -> u8 {
         self.take(1).first().copied().unwrap_or(0)
     }
 
-    /// Reads a boolean.
     pub fn coin(&mut self) -> bool {
         self.byte().is_multiple_of(2)
     }

@@ -53,7 +53,6 @@ pub struct Genuine {
     pub public: PublicKeyPackage,
 }
 
-/// Returns the identifier with a number.
 pub fn id(number: u16) -> Identifier {
     Identifier::try_from(number).unwrap()
 }

@@ -32,13 +32,10 @@ use quorate_protocol::Suite;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
-/// The time at which the story begins.
 pub const START: Timestamp = Timestamp(1_700_000_000_000);
 /// The content of the signed file.
 pub const DOCUMENT: &[u8] = b"a contract\n";
-/// The name of the signed file.
 pub const NAME: &str = "contract.txt";
-/// The salt of the signed file.
 pub const SALT: [u8; 32] = [0x5A; 32];
 
 pub struct Story {
@@ -73,12 +70,10 @@ pub fn key(of: &str, purpose: u8) -> SecretKey {
     SecretKey::from_seed(&seed)
 }
 
-/// Returns an account's keys.
 pub fn secrets(of: &AccountName) -> AccountSecrets {
     AccountSecrets { identity: key(of.as_str(), 1), cosigner: key(of.as_str(), 2) }
 }
 
-/// Returns the coordinator's keys.
 pub fn coordinator_secrets() -> CoordinatorSecrets {
     CoordinatorSecrets { log: key("coordinator", 3), identity: key("coordinator", 4) }
 }
@@ -87,7 +82,6 @@ pub fn coordinator_config() -> coordinator::Config {
     coordinator::Config::default()
 }
 
-/// The configuration of the members' nodes.
 pub const NODE_CONFIG: node::Config = node::Config { auto_accept: false, auto_approve: false };
 
 /// Returns the format of the signature file.
@@ -146,7 +140,6 @@ struct Stage {
     kept: Vec<CoordinatorChange>,
     queue: VecDeque<Delivery>,
     deadlines: BTreeMap<Deadline, Timestamp>,
-    /// Messages that are withheld, by account.
     held: BTreeMap<AccountName, Vec<Delivery>>,
     said: Vec<Said>,
 }
@@ -420,7 +413,6 @@ impl CoordinatorShell for Stage {
 }
 
 impl Story {
-    /// Plays the story.
     pub fn tell() -> Self {
         let mut stage = Stage::new();
         stage.play();

@@ -21,7 +21,6 @@ pub(crate) struct Reference {
     log_verifier: Option<LogVerifier>,
     /// [`summary`] at size 1, 2, …
     summaries: Vec<String>,
-    /// The ids of the entries in the log.
     pub(crate) ids: BTreeSet<EntryId>,
     /// The size at which each request had enough approvals.
     pub(crate) approved_at: BTreeMap<EntryId, u64>,
@@ -31,7 +30,6 @@ pub(crate) struct Reference {
     pub(crate) certified_at: BTreeMap<SessionId, u64>,
     /// When each session started by the coordinator's clock, in milliseconds from the start.
     pub(crate) started_at: BTreeMap<SessionId, u64>,
-    /// What each participant certified.
     pub(crate) certificates: BTreeMap<SessionId, BTreeMap<AccountName, (Digest, Digest)>>,
     /// Every checkpoint that the coordinator signed, by the size of its tree.
     pub(crate) checkpoints: BTreeMap<u64, VerifiedCheckpoint>,

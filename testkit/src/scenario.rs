@@ -71,7 +71,6 @@ pub enum Vote {
     Approve,
     /// Rejects when it sees the request.
     Reject,
-    /// Never looks at it.
     Ignore,
 }
 

@@ -26,7 +26,6 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Returns the commitment to the document of a planned request.
     pub(crate) fn document(&self, request: usize) -> Digest {
         let mut bytes = [0xD0; 32];
         for (to, from) in bytes.iter_mut().zip(request.to_be_bytes()) {

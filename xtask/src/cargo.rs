@@ -11,10 +11,8 @@ use crate::failure::Failure;
 /// The workspace, as `cargo metadata` describes it.
 #[derive(Debug)]
 pub(crate) struct Workspace {
-    /// The directory of the root manifest.
     pub(crate) root: PathBuf,
     pub(crate) target: PathBuf,
-    /// Every member.
     pub(crate) packages: Vec<Package>,
 }
 
@@ -27,14 +25,12 @@ pub(crate) struct Package {
     /// Whether the package has a library, without which it has no doc tests.
     pub(crate) has_library: bool,
     pub(crate) has_examples: bool,
-    /// The dependencies on other members.
     pub(crate) dependencies: Vec<Dependency>,
 }
 
 /// A dependency of one workspace member on another.
 #[derive(Clone, Debug)]
 pub(crate) struct Dependency {
-    /// The other member.
     pub(crate) name: String,
     /// Whether only tests, benches and examples see it.
     pub(crate) is_dev: bool,

@@ -21,11 +21,8 @@ pub(crate) fn print_line(line: Arguments<'_>) {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Tone {
     Strong,
-    /// Something passed.
     Good,
-    /// Something failed.
     Bad,
-    /// Something was not done.
     Warning,
 }
 

@@ -11,7 +11,6 @@ pub const MARKS: [&str; 2] = [
     "<!-- generated from testkit/src/catalogue/table.rs: end -->",
 ];
 
-/// Returns the tables, one for each ceremony.
 pub fn markdown() -> String {
     let mut text = String::new();
     let titles = [

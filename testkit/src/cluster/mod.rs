@@ -251,7 +251,6 @@ impl Cluster {
         self.path(&format!("{home}.clock"))
     }
 
-    /// Returns what a process has logged.
     pub fn said(&self, home: &str) -> String {
         fs::read_to_string(self.log_file(home)).unwrap_or_default()
     }
@@ -279,7 +278,6 @@ impl Cluster {
         ivns.next().unwrap().unwrap().path()
     }
 
-    /// Runs a command as an account.
     pub fn run(&self, home: &str, line: &str) -> Ran {
         self.run_with(home, line, b"")
     }

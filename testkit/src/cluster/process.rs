@@ -169,7 +169,6 @@ impl Ran {
         if self.exit == 0 { Ok(self) } else { Err(format!("{}{}", self.stdout, self.stderr)) }
     }
 
-    /// Checks that the command succeeded.
     pub fn succeeds(self) -> Self {
         assert_eq!(self.exit, 0, "{}{}", self.stdout, self.stderr);
         self

@@ -89,7 +89,6 @@ impl Stage {
         Timestamp(START + self.now)
     }
 
-    /// Returns a member's node.
     pub fn node(&self, account: &AccountName) -> &Node {
         &self.stations[account].node
     }
@@ -204,7 +203,6 @@ impl Stage {
         self.liar.accomplices.insert(account.clone());
     }
 
-    /// Returns an entry that an accomplice signs.
     pub fn accomplice_states(&self, account: &AccountName, body: Body) -> Entry {
         assert!(self.liar.accomplices.contains(account), "{account} is honest");
         let author = Author::Account(account.clone());

@@ -15,13 +15,11 @@ use crate::world::World;
 #[derive(Default)]
 pub(crate) struct NoncePairs {
     subjects: BTreeMap<SessionId, Subject>,
-    /// The commitments that each node announced for each session.
     announced: BTreeMap<(AccountName, SessionId), Vec<u8>>,
     /// All commitments ever announced.
     known: BTreeSet<Vec<u8>>,
     /// The sets of commitments that the coordinator sent in each session, and their identifiers.
     packages: BTreeMap<SessionId, Vec<Package>>,
-    /// The identifier of each member, in each epoch.
     rosters: Vec<BTreeMap<AccountName, Identifier>>,
     /// The set that each node received.
     shown: BTreeMap<(AccountName, SessionId), BTreeSet<Digest>>,

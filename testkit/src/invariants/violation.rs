@@ -23,7 +23,6 @@ pub enum Invariant {
     S6,
     /// A reshare keeps the key and strands nobody.
     S7,
-    /// Signing completes.
     L1,
     /// Restarting needs no manual action.
     L2,
@@ -31,7 +30,6 @@ pub enum Invariant {
     OneLog,
     /// A node's state is the fold of its disk.
     OneFold,
-    /// No statement is lost.
     Outbox,
     /// An auditor learns what happened from the log alone.
     Audit,
@@ -81,7 +79,6 @@ impl Invariant {
 
 /// One event. The world is in the state right after it.
 pub(crate) enum Seen<'a> {
-    /// A node wrote to its disk.
     NodeStored(&'a AccountName, &'a NodeChange),
     NodeSent(&'a AccountName, &'a FromNode, &'a [u8]),
     /// A node has carried out all effects so far.

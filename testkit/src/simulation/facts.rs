@@ -7,7 +7,6 @@ use super::Simulation;
 use super::record::{Facts, Happening, Record};
 
 impl Simulation {
-    /// Records the steps of the run.
     #[must_use]
     pub fn recorded(mut self) -> Self {
         self.record = Some(Record { facts: self.facts(), ..Record::default() });

@@ -19,7 +19,6 @@ pub(super) struct Hub {
 pub(super) struct HubProcess {
     pub(super) number: u64,
     pub(super) coordinator: Coordinator,
-    /// The connection of each account, as far as the hub knows.
     pub(super) connections: BTreeMap<AccountName, ConnectionId>,
     pub(super) rng: ChaCha20Rng,
     pub(super) deadlines: BTreeMap<CoordinatorDeadline, Timestamp>,

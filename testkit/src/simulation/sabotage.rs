@@ -52,7 +52,6 @@ pub enum Sabotage {
     Rubbish,
     /// Nodes approve key generations about which they should complain.
     Complacent,
-    /// The coordinator logs wrong signatures.
     WrongSignature,
     /// The coordinator never sends the sets of commitments.
     LosePackages,
@@ -200,7 +199,6 @@ impl Sabotage {
         }
     }
 
-    /// Returns a different message of key generation.
     fn other_message(self, entry: &Entry, key: &SecretKey) -> Option<Entry> {
         let mut statement = entry.statement().clone();
         let Body::CeremonyMessage { message, .. } = &mut statement.body else { return None };

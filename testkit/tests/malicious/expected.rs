@@ -20,7 +20,6 @@ pub(crate) struct Ends {
     pub(crate) named: Named,
     /// How many were aborted, not counting those that people cancelled.
     pub(crate) aborted: usize,
-    /// How many have not ended.
     pub(crate) running: usize,
     /// The members whose shares were repaired.
     pub(crate) repaired: Vec<AccountName>,
@@ -29,7 +28,6 @@ pub(crate) struct Ends {
 }
 
 impl Ends {
-    /// Returns the ends of the selected sessions.
     pub(crate) fn of(report: &AuditReport, is_meant: impl Fn(&SessionReport) -> bool) -> Self {
         let mut ends = Self::default();
         let sessions = report.groups.iter().flat_map(|group| &group.sessions);
@@ -50,7 +48,6 @@ impl Ends {
         ends
     }
 
-    /// Returns all members that the log names.
     pub(crate) fn all_named(&self) -> BTreeSet<AccountName> {
         let Named { culprits, dissenters, missing, .. } = &self.named;
         [culprits, dissenters, missing].into_iter().flatten().cloned().collect()

@@ -23,7 +23,6 @@ fn scenario(setting: Setting, attack: Attack) -> Scenario {
     setting.scenario(attack, [0, 3_000])
 }
 
-/// Returns the row of the table with this slip.
 fn attack_with(slip: Slip) -> Attack {
     let mut attacks = ATTACKS.iter().map(|row| row.attack);
     attacks.find(|attack| attack.slip == slip && is_played_here(*attack)).unwrap()
@@ -33,7 +32,6 @@ fn is_played_here(attack: Attack) -> bool {
     matches!(attack.ceremony, Ceremony::Dkg | Ceremony::Signing | Ceremony::Log)
 }
 
-/// Returns the scenario of an attack in a group of three.
 fn small(slip: Slip) -> Scenario {
     scenario(SETTINGS[0], attack_with(slip))
 }

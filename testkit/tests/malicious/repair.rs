@@ -95,7 +95,6 @@ fn plays(row: &Row, setting: Setting, seed: u64) -> bool {
     hit
 }
 
-/// Plays a row in all its settings.
 pub(crate) fn attack(row: &Row) {
     // Messages arrive in a different order for each slip.
     let mut slips: Vec<Slip> = Vec::new();

@@ -22,7 +22,6 @@ pub(crate) enum Change {
     None,
     /// A reshare to this min_signers and these members.
     Reshare(u16, &'static [usize]),
-    /// A repair of the share of this member.
     Repair(usize),
 }
 

@@ -5,7 +5,6 @@ use serde_json::Value;
 /// A program that measures, with its output or the reason why there is none.
 #[derive(Debug)]
 pub(crate) struct Source {
-    /// The command as a developer types it.
     pub(crate) command: String,
     pub(crate) output: Result<Value, String>,
 }
@@ -61,13 +60,11 @@ pub(crate) struct Ceremony {
 pub(crate) struct Reshares {
     pub(crate) min_signers: u64,
     pub(crate) max_signers: u64,
-    /// The number of refreshes.
     pub(crate) reshares: u64,
     /// The median, in milliseconds.
     pub(crate) took: f64,
     /// The number of requests that were signed meanwhile.
     pub(crate) requests: u64,
-    /// From a request to its signature.
     pub(crate) p50_ms: Option<f64>,
     pub(crate) p99_ms: Option<f64>,
     pub(crate) longest_ms: Option<f64>,
@@ -80,7 +77,6 @@ pub(crate) struct Change {
     pub(crate) old: (u64, u64),
     /// `min_signers` and `max_signers` after the change.
     pub(crate) new: (u64, u64),
-    /// The number of repetitions.
     pub(crate) times: u64,
     /// The median, in milliseconds.
     pub(crate) took: f64,

@@ -6,7 +6,6 @@ use std::iter::Sum;
 /// Numbers of tests.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Counts {
-    /// Tests that ran and passed.
     pub(crate) passed: usize,
     /// Tests that failed, crashed, or were ended after a time-out.
     pub(crate) failed: usize,

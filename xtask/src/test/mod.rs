@@ -108,7 +108,6 @@ struct Selection<'a> {
 }
 
 impl Selection<'_> {
-    /// Returns the crates as arguments for Cargo.
     fn arguments(&self) -> Vec<String> {
         if self.narrowed { self.names(|_| true) } else { vec!["--workspace".into()] }
     }

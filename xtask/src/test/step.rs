@@ -14,7 +14,6 @@ use crate::tidy;
 /// A named piece of work.
 #[derive(Debug)]
 pub(crate) struct Step {
-    /// The name in headings and in the summary.
     pub(crate) name: &'static str,
     pub(crate) work: Work,
 }
@@ -57,7 +56,6 @@ pub(crate) enum Outcome {
     },
     /// The step could not run; the text says why.
     Skipped(String),
-    /// An earlier step failed.
     NotRun,
 }
 
@@ -188,7 +186,6 @@ impl Outcome {
         }
     }
 
-    /// Returns the step's row of the summary.
     pub(crate) fn row(&self, name: &str) -> String {
         let (tone, word, detail) = match self {
             Self::Passed { took, .. } => (Tone::Good, "passed", human(*took)),

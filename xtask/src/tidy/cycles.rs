@@ -40,7 +40,6 @@ struct Crate<'a> {
 #[derive(Clone, Copy, PartialEq)]
 enum Target {
     Module(usize),
-    /// An item that this module defines.
     Item(usize),
 }
 
@@ -267,7 +266,6 @@ impl<'a> Crate<'a> {
 mod tests {
     use super::*;
 
-    /// The files of circles, with what they import.
     fn circles(files: &[(&str, &str)]) -> Vec<String> {
         let paths: Vec<String> =
             files.iter().map(|(path, _)| format!("crates/a/src/{path}")).collect();

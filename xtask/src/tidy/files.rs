@@ -108,7 +108,6 @@ pub(super) fn mod_files(tree: &Tree) -> Vec<Problem> {
     problems
 }
 
-/// Finds modules with a meaningless name.
 pub(super) fn module_names(tree: &Tree) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (path, _) in tree.sources() {

@@ -55,7 +55,6 @@ const HEADLESS: &[&str] = &[
 /// Columns that a comment may take.
 const WIDTH: usize = 100;
 
-/// Characters that the name of a test may have.
 const TEST_NAME: usize = 60;
 
 /// Finds phrases of the list, and sentences that begin with a headless "Who".

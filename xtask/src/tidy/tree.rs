@@ -16,7 +16,6 @@ const SKIPPED: &[&str] = &["target", ".git", "node_modules"];
 pub(crate) struct Tree {
     /// The files by path relative to the root, with `/`, without those that are not UTF-8.
     pub(crate) files: BTreeMap<String, File>,
-    /// The workspace members.
     pub(crate) packages: Vec<Package>,
 }
 
@@ -91,7 +90,6 @@ impl Tree {
     }
 }
 
-/// Returns the directory of the modules that this file declares.
 fn module_directory(path: &str) -> String {
     let (directory, name) = path.rsplit_once('/').unwrap_or((".", path));
     match name {

@@ -12,7 +12,6 @@ pub(crate) const ORIGIN: &str = "sign.example.com/ivn/7b1c";
 /// A log in memory: content by path.
 pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 
-/// Different entries of different lengths.
 pub(crate) fn entries(range: std::ops::Range<u64>) -> Vec<Vec<u8>> {
     range.map(|index| format!("{index} {}", "x".repeat(index as usize % 50)).into_bytes()).collect()
 }
@@ -69,7 +68,6 @@ pub(crate) fn append(files: &mut Files, writer: &mut TileWriter, entries: &[Vec<
     append.head
 }
 
-/// The files that a log of this size needs, and no others.
 pub(crate) fn needed(files: &Files, size: u64) -> Files {
     let is_needed = |path: &str| {
         let path: TilePath = path.parse().unwrap();

@@ -54,7 +54,6 @@ fn what_is_not_a_path_is_refused(#[case] text: &str) {
     assert_eq!(text.parse::<TilePath>(), Err(InvalidTilePath));
 }
 
-/// The example of the specification.
 #[test]
 fn a_log_of_70000_entries_has_the_files_that_c2sp_names() {
     let (files, head) = log_of(70_000);

@@ -262,7 +262,6 @@ impl<C: Curve> Dealer for Polynomial<C> {
 }
 
 impl<C: Curve> Polynomial<C> {
-    /// The constant term.
     fn evaluate_at_zero(&self) -> Zeroizing<C::Scalar> {
         Zeroizing::new(self.coefficients.first().copied().unwrap_or(C::Scalar::from(0)))
     }

@@ -52,7 +52,6 @@ pub(crate) fn verify(key: &PublicKey, statement: Statement, proof: &[u8; 64]) ->
     (challenge(statement.about, &commitment) == claimed).then_some(())
 }
 
-/// Writes a proof: challenge and response, 32 bytes each.
 pub(super) fn encode(challenge: Scalar, response: Scalar) -> [u8; 64] {
     let mut proof = [0; 64];
     let (first, second) = proof.split_at_mut(32);

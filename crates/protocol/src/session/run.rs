@@ -19,7 +19,6 @@ use crate::keys::KeyPackage;
 pub struct Run<S: Secrets> {
     pub(crate) me: Identifier,
     pub(crate) parameters: ParametersOf<S>,
-    /// The hashes of the messages that the run has sent.
     sent: BTreeMap<RoundOf<S>, [u8; 32]>,
     pub(crate) state: S,
 }

@@ -99,7 +99,6 @@ impl<S: Secrets> Session<S> {
         Self::new(board.clone(), BTreeMap::new(), rng(0))
     }
 
-    /// Posts messages, all of which must count.
     pub(crate) fn post(&mut self, messages: Messages) {
         messages.iter().for_each(|(from, message)| self.board.takes(*from, message));
     }
@@ -181,7 +180,6 @@ pub(crate) fn is_of_another_view<P: Phases>(board: &mut Board<P>, from: u16, mes
     assert!(board.culprits().is_empty());
 }
 
-/// The sum of two scalars.
 pub(crate) fn add(suite: Suite, a: &SecretScalar, b: &SecretScalar) -> SecretScalar {
     let [a, b] = [a, b].map(|scalar| SecretScalar::copy_of(scalar.expose()));
     suite.algebra().sum(&[(id(1), a), (id(2), b)], Weights::Equal).unwrap()

@@ -27,7 +27,6 @@ use crate::{Identifier, Suite};
 pub struct Nonces {
     /// On the heap, so that moving leaves no copies behind.
     frost: Box<frost::round1::SigningNonces>,
-    /// The verifying share of their owner.
     verifying_share: VerifyingShare,
 }
 

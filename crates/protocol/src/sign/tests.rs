@@ -23,7 +23,6 @@ type Secrets = BTreeMap<Identifier, Nonces>;
 type Announced = BTreeMap<Identifier, Commitments>;
 type Shares = BTreeMap<Identifier, SignatureShare>;
 
-/// A group that made its key together.
 fn group(min_signers: u16, members: &[u16], seed: u64) -> Key {
     Key::generated(ED25519, min_signers, members, seed)
 }

@@ -9,7 +9,6 @@ use crate::faults::start_ended;
 use crate::users::PATIENCE;
 use crate::{NAMES, SMALL_DISKS};
 
-/// The member that leaves and returns.
 const GUEST: &str = SMALL_DISKS[1];
 /// The member that is suspended, and that loses its machine.
 const UNLUCKY: &str = "dan";

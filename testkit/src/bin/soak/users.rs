@@ -12,7 +12,6 @@ use rand_core::{RngCore as _, SeedableRng as _};
 use crate::faults::start_ended;
 use crate::{MIN_SIGNERS, NAMES};
 
-/// The file that the users sign.
 pub(crate) const DOCUMENT: &str = "contract";
 /// How many requests are open at the same time.
 const OPEN: usize = 8;

@@ -30,7 +30,6 @@ const PATIENCE: u64 = 500;
 pub(crate) struct Adversary {
     attacks: Vec<Attack>,
     rng: ChaCha20Rng,
-    /// The ceremony of each session that it saw running.
     kinds: BTreeMap<SessionId, Ceremony>,
     /// The logged messages of all members.
     read: BTreeMap<SessionId, Vec<(AccountName, Vec<u8>)>>,
@@ -102,7 +101,6 @@ impl Adversary {
         slips.are_in_messages() && !waits
     }
 
-    /// Reads a message of the coordinator to its node.
     pub(crate) fn hears(&mut self, message: &FromCoordinator) {
         self.signer.hears(message);
     }
@@ -416,7 +414,6 @@ impl Adversary {
     }
 }
 
-/// Returns the signing share in a key package.
 fn share(package: &[u8]) -> Option<Scalar> {
     Option::from(Scalar::from_canonical_bytes(package.get(6..38)?.try_into().ok()?))
 }

@@ -16,7 +16,6 @@ pub enum Ceremony {
 }
 
 impl Ceremony {
-    /// Returns the ceremony of a session with these terms.
     pub(super) fn of(plan: &SessionPlan) -> Self {
         match (plan.repairs(), plan.is_reshare()) {
             (Some(_), _) => Self::Repair,
@@ -173,7 +172,6 @@ pub struct Attack {
 pub(super) struct Slips(BTreeSet<Slip>);
 
 impl Slips {
-    /// Selects the attacks on a ceremony.
     pub(super) fn of(attacks: &[Attack], ceremony: Ceremony) -> Self {
         let these = attacks.iter().filter(|attack| attack.ceremony == ceremony);
         Self(these.map(|attack| attack.slip).collect())

@@ -46,7 +46,6 @@ impl Script for Dealer {
     }
 }
 
-/// Deals a polynomial and commitments to it.
 fn deal(turn: &Turn<'_>, rng: &mut ChaCha20Rng) -> Option<Participant> {
     let (parameters, me) = (turn.rounds.keyshare()?, turn.rounds.me.get());
     let min_signers = parameters.min_signers();

@@ -46,7 +46,6 @@ fn unknown_sessions(seat: &Seat<'_>, rng: &mut ChaCha20Rng) -> Vec<NodeEffect> {
     messages.into_iter().map(NodeEffect::Send).collect()
 }
 
-/// Returns a contribution that nobody signed.
 fn part(value: &[u8]) -> Option<SignedPart> {
     let value = STANDARD.encode(value);
     serde_json::from_value(serde_json::json!({ "value": value, "sig": value })).ok()
@@ -85,7 +84,6 @@ fn flood(seat: &Seat<'_>, rng: &mut ChaCha20Rng) -> Vec<NodeEffect> {
     messages
 }
 
-/// Returns a request for a document that nobody has.
 fn request(seat: &Seat<'_>, rng: &mut ChaCha20Rng) -> Option<Request> {
     let group = seat.state.groups().values().find(|group| group.key.is_some())?;
     let policy = &group.definition.policy;

@@ -32,7 +32,6 @@ impl Dealing {
         })
     }
 
-    /// Returns the commitments to all coefficients.
     pub(super) fn points(&self) -> Vec<EdwardsPoint> {
         let decode = |bytes| CompressedEdwardsY::from_slice(bytes).ok()?.decompress();
         self.coefficients.chunks(32).filter_map(decode).collect()
@@ -80,7 +79,6 @@ fn binding(label: &str, parameters: &Parameters, more: &[&[u8]]) -> [u8; 32] {
 pub(super) struct Participant {
     /// P, the hash of the parameters, which begins every other hash.
     binding: [u8; 32],
-    /// Its own identifier.
     me: u16,
     is_reshare: bool,
     polynomial: Vec<Scalar>,
@@ -258,7 +256,6 @@ impl Participant {
         message
     }
 
-    /// Returns the means to complain.
     pub(super) fn complainer(&self) -> Complainer<'_> {
         let (label, binding) = ("quorate/keyshare/v1/complaint", &self.binding);
         Complainer { label, binding, me: self.me, secret: &self.decryption }

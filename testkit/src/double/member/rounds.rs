@@ -58,7 +58,6 @@ impl Rounds {
         })
     }
 
-    /// Reads the messages that are new in the log.
     pub(super) fn read(&mut self, session: &Session, messages: &[(AccountName, Vec<u8>)]) {
         for (author, message) in messages.iter().skip(self.read) {
             self.read += 1;

@@ -36,7 +36,6 @@ pub(super) fn challenge(label: &str, fields: &[&[u8]]) -> Scalar {
     Scalar::from_bytes_mod_order_wide(&hash(label, fields))
 }
 
-/// Returns the public half of a secret for encryption.
 pub(super) fn public(secret: &Scalar) -> [u8; 32] {
     RistrettoPoint::mul_base(secret).compress().0
 }
@@ -49,7 +48,6 @@ pub(super) fn agree(secret: &Scalar, point: &[u8; 32]) -> [u8; 32] {
 
 /// The sender and the recipient of one value, and the keys that seal it.
 pub(super) struct Envelope<'a> {
-    /// What kind of value it is.
     pub(super) label: &'a str,
     /// P, the hash of the parameters.
     pub(super) binding: &'a [u8; 32],

@@ -18,7 +18,6 @@ pub(crate) struct Seat<'a> {
     pub(crate) secrets: AccountSecrets,
     /// The state of the log as its node knows it.
     pub(crate) state: &'a IvnState,
-    /// The shares on its disk.
     pub(crate) packages: &'a BTreeMap<SessionId, Vec<u8>>,
     pub(crate) documents: &'a BTreeMap<Digest, Vec<u8>>,
     /// All malicious members, including itself. A member that wants to speak last does not wait for

@@ -112,7 +112,6 @@ impl Forger {
         self.dealing.proof = self.dealer.prove(statement, &mut rng(self.proofs));
     }
 
-    /// A commitment to the dealing as it is now.
     pub(super) fn commit(&self) -> Vec<u8> {
         let opening = self.dealing.opening(&self.parameters, self.me);
         Commit { opening, encryption_key: self.decryption.public() }.encode()
