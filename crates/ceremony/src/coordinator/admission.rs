@@ -23,7 +23,7 @@ impl Coordinator {
         let result = if entry.statement().author == Author::Account(account.clone()) {
             self.append(entry.clone(), call)
         } else {
-            Err(Refusal::Entries(Entries::WrongAuthor))
+            Err(Entries::WrongAuthor.into())
         };
         if let Err(reason) = result {
             let rejected = FromCoordinator::Rejected { entry: entry.id(), reason };
@@ -38,23 +38,23 @@ impl Coordinator {
         let keys = match &entry.statement().body {
             Body::AccountAdmitted { keys } | Body::KeysRotated { keys } => keys,
             Body::Genesis(genesis) => &genesis.admin,
-            _ => return Err(Refusal::Entries(Entries::WrongAuthor)),
+            _ => return Err(Entries::WrongAuthor.into()),
         };
         if let Some(index) = self.log.index_of(entry.id()) {
             let Author::Account(account) = &entry.statement().author else {
-                return Err(Refusal::Entries(Entries::WrongAuthor));
+                return Err(Entries::WrongAuthor.into());
             };
             self.log.state().check_connection(account, Some(keys.identity))?;
             return Ok(index);
         }
         if matches!(entry.statement().body, Body::Genesis(_)) {
-            return Err(Refusal::Entries(Entries::WrongAuthor));
+            return Err(Entries::WrongAuthor.into());
         }
         // The log's time comes only from its entries, so an admission with an old time would pass
         // although its invitation has expired since.
         let age = call.now.0.saturating_sub(entry.statement().at.0);
         if age > MAX_CLOCK_LEAD {
-            return Err(Refusal::Entries(Entries::ClockSkew { seconds: age / 1000 }));
+            return Err(Entries::ClockSkew { seconds: age / 1000 }.into());
         }
         self.append(entry, call)
     }
@@ -66,7 +66,7 @@ impl Coordinator {
         }
         let lead = entry.statement().at.0.saturating_sub(call.now.0);
         if lead > MAX_CLOCK_LEAD {
-            return Err(Refusal::Entries(Entries::ClockSkew { seconds: lead / 1000 }));
+            return Err(Entries::ClockSkew { seconds: lead / 1000 }.into());
         }
         let payer = self.quota.payer(&entry, call.now)?;
         let bytes = entry.to_bytes();

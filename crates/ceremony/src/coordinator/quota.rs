@@ -81,7 +81,7 @@ impl Quota {
             self.spent.remove(account);
         } else if spent.statements >= self.limit {
             let seconds = (spent.statements - self.limit + 1).saturating_mul(FORGIVEN) / 1_000;
-            return Err(Refusal::Entries(Entries::TooMuch { account: account.clone(), seconds }));
+            return Err(Entries::TooMuch { account: account.clone(), seconds }.into());
         }
         Ok(())
     }
@@ -138,7 +138,7 @@ mod tests {
         for _ in 0..LIMIT {
             assert_eq!(states(&mut credit, 10), Ok(()));
         }
-        let refused = Err(Refusal::Entries(Entries::TooMuch { account: name("ada"), seconds: 1 }));
+        let refused = Err(Entries::TooMuch { account: name("ada"), seconds: 1 }.into());
         assert_eq!(states(&mut credit, 10), refused);
         assert_eq!(states(&mut credit, 1_009), refused);
         assert_eq!(states(&mut credit, 1_010), Ok(()));
@@ -166,7 +166,7 @@ mod tests {
     fn a_long_statement_costs_as_much_as_many_short_ones() {
         let mut credit = Quota::new(LIMIT);
         credit.spend(&name("ada"), PAID * 2 + 1, Timestamp(10));
-        let refused = Err(Refusal::Entries(Entries::TooMuch { account: name("ada"), seconds: 1 }));
+        let refused = Err(Entries::TooMuch { account: name("ada"), seconds: 1 }.into());
         assert_eq!(states(&mut credit, 10), refused);
     }
 

@@ -104,7 +104,7 @@ impl Node {
         if let Some(change) = &group.change {
             return Ok(Body::GroupChangeWithdrawn { change: change.id });
         }
-        let ceremony = group.session.as_ref().ok_or(Refusal::Sessions(Sessions::SessionOver))?;
+        let ceremony = group.session.as_ref().ok_or(Sessions::SessionOver)?;
         let reason = AbortReason::Cancelled;
         Ok(Body::CeremonyAborted { session: ceremony.session, reason })
     }

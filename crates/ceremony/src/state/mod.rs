@@ -83,12 +83,12 @@ impl IvnState {
             body: Body::Genesis(genesis),
         } = entry.statement()
         else {
-            return Err(Refusal::Entries(Entries::NotGenesis));
+            return Err(Entries::NotGenesis.into());
         };
         entry.verify(&[genesis.admin.identity, genesis.coordinator_key])?;
         check_deployment(&genesis.deployment)?;
         if !genesis.roles.contains(&Role::Admin) {
-            return Err(Refusal::Accounts(Accounts::NotAdmin { account: admin.clone() }));
+            return Err(Accounts::NotAdmin { account: admin.clone() }.into());
         }
         let founder = Account::new(genesis.roles.clone(), genesis.admin.clone(), 0);
         Ok(Self {
@@ -118,7 +118,7 @@ impl IvnState {
     pub fn apply(&mut self, entry: &Entry) -> Result<Vec<Event>, Refusal> {
         let statement = entry.statement();
         if statement.ivn != Some(self.ivn) {
-            return Err(Refusal::Entries(Entries::OtherIvn));
+            return Err(Entries::OtherIvn.into());
         }
         let now = match statement.author {
             Author::Account(_) => self.time.max(statement.at),
@@ -135,7 +135,7 @@ impl IvnState {
             (Author::Coordinator, _) => entry.verify(&[self.genesis.coordinator_key])?,
         }
         if !statement.author.may_state(&statement.body) {
-            return Err(Refusal::Entries(Entries::WrongAuthor));
+            return Err(Entries::WrongAuthor.into());
         }
         let events = self.take(entry, now)?;
         if statement.body.class().reversible {
@@ -154,9 +154,9 @@ impl IvnState {
     fn take(&mut self, entry: &Entry, now: Timestamp) -> Result<Vec<Event>, Refusal> {
         let Statement { author, at, body, .. } = entry.statement();
         let id = entry.id();
-        let by = author.account().ok_or(Refusal::Entries(Entries::WrongAuthor));
+        let by = author.account().ok_or(Entries::WrongAuthor);
         match body {
-            Body::Genesis(_) => Err(Refusal::Entries(Entries::WrongAuthor)),
+            Body::Genesis(_) => Err(Entries::WrongAuthor.into()),
             Body::Invitation(invitation) => self.invite(id, by?, invitation, *at, now),
             Body::AccountAdmitted { keys } => self.admit(entry, by?, keys, now),
             Body::KeysRotated { keys } => self.rotate_keys(entry, by?, keys),
@@ -210,7 +210,7 @@ impl IvnState {
             Body::Refusal { reason, .. }
                 if reason.trim().is_empty() || reason.chars().count() > MAX_REASON =>
             {
-                Err(Refusal::Requests(Requests::Reason))
+                Err(Requests::Reason.into())
             }
             Body::Refusal { request, reason } => self.vote(id, by?, *request, Some(reason), now),
             Body::Signature { request, session, signature, signers } => {
@@ -345,6 +345,6 @@ impl IvnState {
     ///
     /// [`Requests::UnknownRequest`].
     pub fn request(&self, id: EntryId) -> Result<&RequestState, Refusal> {
-        self.requests.get(&id).ok_or(Refusal::Requests(Requests::UnknownRequest { request: id }))
+        self.requests.get(&id).ok_or(Requests::UnknownRequest { request: id }.into())
     }
 }

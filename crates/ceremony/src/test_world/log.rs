@@ -45,6 +45,11 @@ pub fn session(number: u8) -> SessionId {
     SessionId::new([number; 32])
 }
 
+/// The answer to an entry that the log does not admit.
+pub fn refused<T>(why: impl Into<Refusal>) -> Result<T, Refusal> {
+    Err(why.into())
+}
+
 pub fn checkpoint_of(entries: &[Vec<u8>], origin: &str) -> VerifiedCheckpoint {
     signed_checkpoint(&LogSigner::new(origin.parse().unwrap(), seed(LOG_KEY)), entries)
 }

@@ -18,7 +18,7 @@ mod steps;
 pub use disk::{CoordinatorDisk, NodeDisk};
 pub use founding::{admission, genesis_entry, invitation};
 pub use log::{
-    HOUR, TestLog, board, checkpoint_of, cosigned, founding, genesis, name, secrets, session,
-    signed_checkpoint, some,
+    HOUR, TestLog, board, checkpoint_of, cosigned, founding, genesis, name, refused, secrets,
+    session, signed_checkpoint, some,
 };
 pub use shell::{CoordinatorShell, NodeShell, document_of, due};

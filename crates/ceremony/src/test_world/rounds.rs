@@ -8,7 +8,6 @@ use quorate_protocol::repair;
 
 use super::log::{TestLog, name};
 use crate::names::AccountName;
-use crate::state::Refusal;
 
 impl TestLog {
     pub fn first_message(&mut self, account: &str) -> (Run, Vec<u8>) {
@@ -92,10 +91,7 @@ impl TestLog {
             runs.insert(name(member), run);
             // Enough others may have announced already.
             let posted = self.posts(member, message);
-            assert!(
-                posted.is_ok() || posted == Err(Refusal::Sessions(Sessions::Protocol)),
-                "{posted:?}"
-            );
+            assert!(posted.is_ok() || posted == Err(Sessions::Protocol.into()), "{posted:?}");
         }
         while !runs.is_empty() {
             for member in runs.keys().cloned().collect::<Vec<_>>() {
@@ -130,7 +126,7 @@ impl TestLog {
                     Step::Send(run, message) => {
                         let posted = self.posts(member.as_str(), message);
                         // In a reshare, enough others may have dealt already.
-                        if posted != Err(Refusal::Sessions(Sessions::Protocol)) {
+                        if posted != Err(Sessions::Protocol.into()) {
                             posted.unwrap();
                         }
                         runs.insert(member, run);

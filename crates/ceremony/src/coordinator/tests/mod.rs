@@ -19,7 +19,7 @@ use crate::names::{AccountName, SessionId};
 use crate::signing::Subject;
 use crate::state::Refusal;
 use crate::state::clock::MAX_CLOCK_LEAD;
-use crate::test_world::{HOUR, TestLog, board, name, secrets, session};
+use crate::test_world::{HOUR, TestLog, board, name, refused, secrets, session};
 
 fn coordinator(log: &TestLog) -> Coordinator {
     coordinator_with(log, Config::default())
@@ -110,7 +110,7 @@ fn an_admission_with_an_old_time_is_rejected() {
     assert!(joins(&mut TestLog::founded(), MAX_CLOCK_LEAD).is_ok());
     let seconds = MAX_CLOCK_LEAD / 1000 + 1;
     let late = joins(&mut TestLog::founded(), seconds * 1000);
-    assert_eq!(late, Err(Refusal::Entries(Entries::ClockSkew { seconds })));
+    assert_eq!(late, refused(Entries::ClockSkew { seconds }));
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn only_admissions_can_be_submitted_again_for_their_index() {
     };
     // Genesis, an invitation, its admission.
     assert_eq!(shows(0), Some(Ok(0)));
-    assert_eq!(shows(1), Some(Err(Refusal::Entries(Entries::WrongAuthor))));
+    assert_eq!(shows(1), Some(refused(Entries::WrongAuthor)));
     assert_eq!(shows(2), Some(Ok(2)));
 }
 

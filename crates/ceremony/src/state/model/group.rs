@@ -138,9 +138,9 @@ impl Group {
     ) -> Result<(), Refusal> {
         let open =
             self.change.as_mut().filter(|change| change.id == request && !change.lapsed(now));
-        let change = open.ok_or(Refusal::Requests(Requests::RequestOver { request }))?;
+        let change = open.ok_or(Requests::RequestOver { request })?;
         if change.accepted.contains(joiner) {
-            return Err(Refusal::Entries(Entries::AlreadySaid { account: joiner.clone() }));
+            return Err(Entries::AlreadySaid { account: joiner.clone() }.into());
         }
         change.refusals.insert(joiner.clone(), reason.to_owned());
         self.end_change(ChangeEnd::Declined { by: joiner.clone() });
@@ -161,24 +161,24 @@ impl Group {
     pub(in crate::state) fn next_terms(&self, now: Timestamp) -> Result<SessionPlan, Refusal> {
         let name = &self.definition.name;
         if self.session.is_some() {
-            return Err(Refusal::Sessions(Sessions::SessionRunning { group: name.clone() }));
+            return Err(Sessions::SessionRunning { group: name.clone() }.into());
         }
         let terms = match (&self.key, &self.change) {
             (None, _) => SessionPlan::of_new_key(&self.definition, self.defined)?,
             (Some(_), None) => {
-                return Err(Refusal::Sessions(Sessions::SessionRunning { group: name.clone() }));
+                return Err(Sessions::SessionRunning { group: name.clone() }.into());
             }
             (Some(_), Some(change)) if !change.approved || change.lapsed(now) => {
-                return Err(Refusal::Requests(Requests::NotApproved { request: change.id }));
+                return Err(Requests::NotApproved { request: change.id }.into());
             }
             (Some(key), Some(change)) => SessionPlan::of_change(key, change)?,
         };
         terms.check_dealers()?;
         if self.not_accepted().next().is_some() {
-            return Err(Refusal::Sessions(Sessions::NotAccepted));
+            return Err(Sessions::NotAccepted.into());
         }
         if self.past.last().is_some_and(|past| !self.goes_on_after(&past.reason)) {
-            return Err(Refusal::Sessions(Sessions::SessionFailed { group: name.clone() }));
+            return Err(Sessions::SessionFailed { group: name.clone() }.into());
         }
         Ok(terms)
     }

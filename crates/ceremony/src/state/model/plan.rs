@@ -59,7 +59,7 @@ impl SessionPlan {
         let identifiers: Option<BTreeMap<_, _>> = identifiers.collect();
         let identifiers = identifiers
             .filter(|all| all.len() == definition.members.len())
-            .ok_or(Refusal::Sessions(Sessions::Protocol))?;
+            .ok_or(Sessions::Protocol)?;
         let aim = Aim::NewKey;
         Ok(Self { definition, authority, epoch: 1, identifiers, aim })
     }
@@ -93,8 +93,8 @@ impl SessionPlan {
             if let Some(same) = numbered.get(name) {
                 identifiers.entry(name.clone()).or_insert(*same);
             } else if !identifiers.contains_key(name) {
-                highest = highest.checked_add(1).ok_or(Refusal::Sessions(Sessions::Protocol))?;
-                let new = identifier(highest).ok_or(Refusal::Sessions(Sessions::Protocol))?;
+                highest = highest.checked_add(1).ok_or(Sessions::Protocol)?;
+                let new = identifier(highest).ok_or(Sessions::Protocol)?;
                 identifiers.insert(name.clone(), new);
             }
         }
@@ -102,7 +102,7 @@ impl SessionPlan {
         Ok(Self {
             definition: definition.clone(),
             authority,
-            epoch: key.epoch.checked_add(1).ok_or(Refusal::Sessions(Sessions::Protocol))?,
+            epoch: key.epoch.checked_add(1).ok_or(Sessions::Protocol)?,
             identifiers,
             aim: Aim::Reshare { old, dealers: key.dealers(culprits).cloned().collect() },
         })
@@ -139,7 +139,7 @@ impl SessionPlan {
         let (able, needed) = (self.dealers().count(), self.dealers_needed());
         if able < needed {
             let group = self.definition.name.clone();
-            return Err(Refusal::Changes(Changes::TooFewShares { group, able, needed }));
+            return Err(Changes::TooFewShares { group, able, needed }.into());
         }
         Ok(())
     }
@@ -152,9 +152,7 @@ impl SessionPlan {
         session: SessionId,
         keys: Digest,
     ) -> Result<SessionBoard, Refusal> {
-        let of = |name: &AccountName| {
-            self.identifiers.get(name).copied().ok_or(Refusal::Sessions(Sessions::Protocol))
-        };
+        let of = |name: &AccountName| self.identifiers.get(name).copied().ok_or(Sessions::Protocol);
         let participants: Result<Vec<_>, _> = self.definition.members.iter().map(of).collect();
         let (participants, min_signers) = (participants?, self.definition.min_signers);
         let aim = match &self.aim {
@@ -189,7 +187,7 @@ impl SessionPlan {
                     .map_err(|_| Refusal::Sessions(Sessions::Protocol));
             }
         };
-        let parameters = parameters.map_err(|_| Refusal::Sessions(Sessions::Protocol))?;
+        let parameters = parameters.map_err(|_| Sessions::Protocol)?;
         Ok(SessionBoard::Keyshare(Box::new(keyshare::Board::new(parameters))))
     }
 

@@ -66,7 +66,7 @@ pub(in crate::state) fn check_deployment(deployment: &str) -> Result<(), Refusal
     let printable = deployment.chars().all(|c| c.is_ascii_graphic() && c != '+');
     // A cosigner's key name, `<deployment>/ivn/<64 digits>/<account>`, has at most 255 bytes.
     if deployment.is_empty() || deployment.len() > 120 || !printable {
-        return Err(Refusal::Entries(Entries::Deployment));
+        return Err(Entries::Deployment.into());
     }
     Ok(())
 }

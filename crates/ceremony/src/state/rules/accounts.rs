@@ -20,14 +20,14 @@ impl IvnState {
         if self.account(name)?.roles.contains(&Role::Admin) {
             Ok(())
         } else {
-            Err(Refusal::Accounts(Accounts::NotAdmin { account: name.clone() }))
+            Err(Accounts::NotAdmin { account: name.clone() }.into())
         }
     }
 
     pub(in crate::state) fn active(&self, name: &AccountName) -> Result<&Account, Refusal> {
         let account = self.account(name)?;
         if account.suspended {
-            return Err(Refusal::Accounts(Accounts::Suspended { account: name.clone() }));
+            return Err(Accounts::Suspended { account: name.clone() }.into());
         }
         Ok(account)
     }
@@ -45,7 +45,7 @@ impl IvnState {
     ) -> Result<(), Refusal> {
         let account = self.active(name)?;
         if identity.is_some_and(|identity| identity != account.keys.identity) {
-            return Err(Refusal::Accounts(Accounts::KeysReplaced { account: name.clone() }));
+            return Err(Accounts::KeysReplaced { account: name.clone() }.into());
         }
         Ok(())
     }
@@ -70,24 +70,20 @@ impl IvnState {
             // it after the keys have changed.
             (Some(account), Some(replaced)) if account.keys.identity == replaced => {
                 if account.roles != invitation.roles {
-                    return Err(Refusal::Accounts(Accounts::OtherRoles {
-                        account: invitation.name.clone(),
-                    }));
+                    return Err(Accounts::OtherRoles { account: invitation.name.clone() }.into());
                 }
             }
             (Some(_), _) => {
-                return Err(Refusal::Accounts(Accounts::AccountExists {
-                    account: invitation.name.clone(),
-                }));
+                return Err(Accounts::AccountExists { account: invitation.name.clone() }.into());
             }
         }
         if invitation.expires_at <= now {
-            return Err(Refusal::Accounts(Accounts::InvitationExpired));
+            return Err(Accounts::InvitationExpired.into());
         }
         // The coordinator must not restore what the author has replaced by logging an old entry
         // late.
         if self.invited.get(&invitation.name).is_some_and(|latest| at < latest.at) {
-            return Err(Refusal::Entries(Entries::Outdated { name: invitation.name.to_string() }));
+            return Err(Entries::Outdated { name: invitation.name.to_string() }.into());
         }
         self.invited.insert(invitation.name.clone(), Invited { by: author.clone(), at });
         self.invitations.insert(invitation.name.clone(), invitation.clone());
@@ -105,7 +101,7 @@ impl IvnState {
         let (_, open) = self
             .open_invitations(now)
             .find(|(invited, _)| *invited == name)
-            .ok_or(Refusal::Accounts(Accounts::NotInvited))?;
+            .ok_or(Accounts::NotInvited)?;
         let expires_at = now.max(self.time).plus(MAX_CLOCK_LEAD);
         Ok(Invitation { key: PublicKey::NOBODYS, expires_at, ..open.clone() })
     }
@@ -134,15 +130,13 @@ impl IvnState {
                 None => Refusal::Accounts(Accounts::NotInvited),
             });
         };
-        entry
-            .verify(&[invitation.key, keys.identity])
-            .map_err(|_| Refusal::Accounts(Accounts::NotInvited))?;
+        entry.verify(&[invitation.key, keys.identity]).map_err(|_| Accounts::NotInvited)?;
         // Since the invitation, the keys were replaced or the account was removed.
         if invitation.replaces != present {
-            return Err(Refusal::Accounts(Accounts::NotInvited));
+            return Err(Accounts::NotInvited.into());
         }
         if invitation.expires_at < now {
-            return Err(Refusal::Accounts(Accounts::InvitationExpired));
+            return Err(Accounts::InvitationExpired.into());
         }
         self.check_new_keys(keys)?;
         let roles = invitation.roles.clone();
@@ -195,7 +189,7 @@ impl IvnState {
         let account = self.account(name)?;
         // The coordinator must not undo a later decision by logging this one late.
         if at < account.decided {
-            return Err(Refusal::Entries(Entries::Outdated { name: name.to_string() }));
+            return Err(Entries::Outdated { name: name.to_string() }.into());
         }
         let said = match decision {
             Decision::Suspend => account.suspended,
@@ -204,7 +198,7 @@ impl IvnState {
             Decision::Roles(roles) => account.roles == *roles,
         };
         if said {
-            return Err(Refusal::Accounts(Accounts::AlreadySo { account: name.clone() }));
+            return Err(Accounts::AlreadySo { account: name.clone() }.into());
         }
         self.check_unsaid(id, author)?;
         let stays_admin = match decision {
@@ -218,20 +212,19 @@ impl IvnState {
                 *other != name && account.roles.contains(&Role::Admin) && !account.suspended
             });
             if others.count() == 0 {
-                return Err(Refusal::Accounts(Accounts::LastAdmin { account: name.clone() }));
+                return Err(Accounts::LastAdmin { account: name.clone() }.into());
             }
         }
         if author == name && !matches!(decision, Decision::Roles(_)) {
-            return Err(Refusal::Accounts(Accounts::OwnAccount { account: author.clone() }));
+            return Err(Accounts::OwnAccount { account: author.clone() }.into());
         }
         if let Decision::Roles(roles) = decision
             && !roles.contains(&Role::Member)
             && let Some(group) = self.groups_of(name).chain(self.groups_to_be_of(name)).next()
         {
-            return Err(Refusal::Accounts(Accounts::StillMember {
-                account: name.clone(),
-                group: group.clone(),
-            }));
+            return Err(
+                Accounts::StillMember { account: name.clone(), group: group.clone() }.into()
+            );
         }
         // Open invitations end with the admin's role.
         if is_admin && !stays_admin {
@@ -287,11 +280,11 @@ impl IvnState {
             Refusal::Accounts(Accounts::UnknownAccount { account: author.clone() })
         })?;
         if account.incarnation == Some(incarnation) {
-            return Err(Refusal::Entries(Entries::AlreadySaid { account: author.clone() }));
+            return Err(Entries::AlreadySaid { account: author.clone() }.into());
         }
         // An old start that is logged late would make the running process look like a copy.
         if at < account.started {
-            return Err(Refusal::Entries(Entries::Outdated { name: author.to_string() }));
+            return Err(Entries::Outdated { name: author.to_string() }.into());
         }
         account.incarnation = Some(incarnation);
         account.started = at;
@@ -309,13 +302,13 @@ impl IvnState {
         other: Digest,
     ) -> Result<Vec<Event>, Refusal> {
         let Some(account) = self.accounts.get_mut(author) else {
-            return Err(Refusal::Accounts(Accounts::UnknownAccount { account: author.clone() }));
+            return Err(Accounts::UnknownAccount { account: author.clone() }.into());
         };
         if account.incarnation != Some(other) || incarnation == other {
-            return Err(Refusal::Sessions(Sessions::StaleIncarnation));
+            return Err(Sessions::StaleIncarnation.into());
         }
         if std::mem::replace(&mut account.duplicated, true) {
-            return Err(Refusal::Entries(Entries::AlreadySaid { account: author.clone() }));
+            return Err(Entries::AlreadySaid { account: author.clone() }.into());
         }
         self.void_invitations(author);
         Ok(vec![Event::Account(author.clone())])
@@ -324,7 +317,7 @@ impl IvnState {
     /// A name belongs to one account, even after it was removed, because entries name accounts.
     fn check_unused(&self, name: &AccountName) -> Result<(), Refusal> {
         match self.former.get(name) {
-            Some(_) => Err(Refusal::Accounts(Accounts::Removed { account: name.clone() })),
+            Some(_) => Err(Accounts::Removed { account: name.clone() }.into()),
             None => Ok(()),
         }
     }
@@ -338,12 +331,8 @@ impl IvnState {
             new.contains(&account.keys.identity) || new.contains(&account.keys.cosigner)
         });
         match taken {
-            Some((account, _)) => {
-                Err(Refusal::Accounts(Accounts::KeysTaken { account: account.clone() }))
-            }
-            None if new.iter().any(|key| self.keys.contains(key)) => {
-                Err(Refusal::Accounts(Accounts::KeysUsed))
-            }
+            Some((account, _)) => Err(Accounts::KeysTaken { account: account.clone() }.into()),
+            None if new.iter().any(|key| self.keys.contains(key)) => Err(Accounts::KeysUsed.into()),
             None => Ok(()),
         }
     }

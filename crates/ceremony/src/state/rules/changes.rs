@@ -28,44 +28,33 @@ impl IvnState {
         let definition = &proposal.definition;
         let name = definition.name.clone();
         if self.changes.contains_key(&id) {
-            return Err(Refusal::Entries(Entries::AlreadySaid { account: author.clone() }));
+            return Err(Entries::AlreadySaid { account: author.clone() }.into());
         }
         let group = self.group(&name)?;
-        let key = group
-            .key
-            .as_ref()
-            .ok_or_else(|| Refusal::Groups(Groups::NoKey { group: name.clone() }))?;
+        let key = group.key.as_ref().ok_or_else(|| Groups::NoKey { group: name.clone() })?;
         if !group.has_member(author) && !self.account(author)?.roles.contains(&Role::Admin) {
-            return Err(Refusal::Groups(Groups::NotAMember {
-                account: author.clone(),
-                group: name,
-            }));
+            return Err(Groups::NotAMember { account: author.clone(), group: name }.into());
         }
         if proposal.epoch != key.epoch {
             let (asked, current) = (proposal.epoch, key.epoch);
-            return Err(Refusal::Changes(Changes::OtherEpoch { group: name, asked, current }));
+            return Err(Changes::OtherEpoch { group: name, asked, current }.into());
         }
         // Otherwise one member could prevent all changes by proposing refreshes.
         let more = proposal.repairs.is_some() || *definition != group.definition;
         let gives_way = |change: &Change| change.is_refresh(group) && more;
         let in_the_way = group.changing(now).filter(|change| !gives_way(change));
         if let Some(change) = in_the_way {
-            return Err(Refusal::Changes(Changes::ChangePending {
-                group: name,
-                change: change.id,
-            }));
+            return Err(Changes::ChangePending { group: name, change: change.id }.into());
         }
         let policy = &group.definition.policy;
         if proposal.expires_at <= now || proposal.expires_at > now.plus(policy.rule.expiry) {
-            return Err(Refusal::Requests(Requests::Expiry {
-                longest_hours: policy.rule.expiry / 3_600_000,
-            }));
+            return Err(Requests::Expiry { longest_hours: policy.rule.expiry / 3_600_000 }.into());
         }
         if definition.suite != group.definition.suite {
-            return Err(Refusal::Changes(Changes::SuiteFixed));
+            return Err(Changes::SuiteFixed.into());
         }
         if group.has_member(author) && !definition.members.contains(author) {
-            return Err(Refusal::Changes(Changes::RemovesItself { account: author.clone() }));
+            return Err(Changes::RemovesItself { account: author.clone() }.into());
         }
         match &proposal.repairs {
             None => self.check_definition(definition)?,
@@ -75,7 +64,7 @@ impl IvnState {
         let terms = match &proposal.repairs {
             None => SessionPlan::of_reshare(key, definition, id, &BTreeMap::new(), &nobody)?,
             Some(member) if *definition != group.definition || !group.has_member(member) => {
-                return Err(Refusal::Changes(Changes::Repair { account: member.clone() }));
+                return Err(Changes::Repair { account: member.clone() }.into());
             }
             Some(member) => SessionPlan::of_repair(key, definition, id, member, &nobody),
         };
@@ -102,7 +91,7 @@ impl IvnState {
         let (able, needed) =
             (change.approvals.len() + change.undecided(group).count(), approvals_required);
         if !change.approved && able < usize::from(needed) {
-            return Err(Refusal::Changes(Changes::TooFewVoters { group: name, able, needed }));
+            return Err(Changes::TooFewVoters { group: name, able, needed }.into());
         }
         let group = self.group_mut(&name)?;
         let replaced = group.changing(now).is_some();
@@ -123,11 +112,7 @@ impl IvnState {
         refusal: Option<&str>,
         now: Timestamp,
     ) -> Result<Vec<Event>, Refusal> {
-        let name = self
-            .changes
-            .get(&id)
-            .ok_or(Refusal::Requests(Requests::UnknownRequest { request: id }))?
-            .clone();
+        let name = self.changes.get(&id).ok_or(Requests::UnknownRequest { request: id })?.clone();
         let group = self.group_mut(&name)?;
         if let Some(reason) = refusal
             && group.would_join(author, id)
@@ -136,10 +121,7 @@ impl IvnState {
             return Ok(vec![Event::Change(name)]);
         }
         if !group.has_member(author) {
-            return Err(Refusal::Groups(Groups::NotAMember {
-                account: author.clone(),
-                group: name,
-            }));
+            return Err(Groups::NotAMember { account: author.clone(), group: name }.into());
         }
         let over = Refusal::Requests(Requests::RequestOver { request: id });
         let open = |change: &Change| change.id == id && !change.approved && !change.lapsed(now);
@@ -147,16 +129,16 @@ impl IvnState {
             return Err(over);
         };
         if change.approvals.contains(author) || change.refusals.contains_key(author) {
-            return Err(Refusal::Entries(Entries::AlreadySaid { account: author.clone() }));
+            return Err(Entries::AlreadySaid { account: author.clone() }.into());
         }
         if !group.has_say(author) {
-            return Err(Refusal::Groups(Groups::NoShare { account: author.clone(), group: name }));
+            return Err(Groups::NoShare { account: author.clone(), group: name }.into());
         }
         if change.proposal.repairs.as_ref() == Some(author) {
-            return Err(Refusal::Changes(Changes::OwnRepair { account: author.clone() }));
+            return Err(Changes::OwnRepair { account: author.clone() }.into());
         }
         if !change.undecided(group).any(|name| name == author) {
-            return Err(Refusal::Requests(Requests::RequesterMayNotApprove));
+            return Err(Requests::RequesterMayNotApprove.into());
         }
         let undecided = change.undecided(group).filter(|name| *name != author).count();
         let Some(change) = &mut group.change else { return Err(over) };
@@ -181,14 +163,10 @@ impl IvnState {
         author: &AccountName,
         id: EntryId,
     ) -> Result<Vec<Event>, Refusal> {
-        let name = self
-            .changes
-            .get(&id)
-            .ok_or(Refusal::Requests(Requests::UnknownRequest { request: id }))?
-            .clone();
+        let name = self.changes.get(&id).ok_or(Requests::UnknownRequest { request: id })?.clone();
         let group = self.group(&name)?;
         let change = group.change.as_ref().filter(|change| change.id == id);
-        let change = change.ok_or(Refusal::Requests(Requests::RequestOver { request: id }))?;
+        let change = change.ok_or(Requests::RequestOver { request: id })?;
         if change.proposer != *author {
             self.check_admin(author)?;
         }

@@ -100,10 +100,7 @@ impl IvnState {
             .filter(|confirmation| confirmation.epoch == epoch && confirmation.confirmed.is_none())
             .peekable();
         if waiting.peek().is_none() {
-            return Err(Refusal::Confirmations(Confirmations::NoConfirmation {
-                group: name.clone(),
-                epoch,
-            }));
+            return Err(Confirmations::NoConfirmation { group: name.clone(), epoch }.into());
         }
         let proved = waiting.filter(|confirmation| {
             let covers = confirmation.index < size && size <= now;

@@ -22,16 +22,12 @@ impl IvnState {
         self.check_unsaid(id, author)?;
         if let Some(group) = self.groups.get(&definition.name) {
             if group.key.is_some() || group.session.is_some() {
-                return Err(Refusal::Groups(Groups::GroupExists {
-                    group: definition.name.clone(),
-                }));
+                return Err(Groups::GroupExists { group: definition.name.clone() }.into());
             }
             // The coordinator must not restore what the author has replaced by logging an old entry
             // late.
             if at < group.defined_at {
-                return Err(Refusal::Entries(Entries::Outdated {
-                    name: definition.name.to_string(),
-                }));
+                return Err(Entries::Outdated { name: definition.name.to_string() }.into());
             }
         }
         self.check_definition(definition)?;
@@ -60,10 +56,10 @@ impl IvnState {
         let mut seen = BTreeSet::new();
         for name in &definition.members {
             if !seen.insert(name) {
-                return Err(Refusal::Groups(Groups::MemberTwice { account: name.clone() }));
+                return Err(Groups::MemberTwice { account: name.clone() }.into());
             }
             if !self.active(name)?.roles.contains(&Role::Member) {
-                return Err(Refusal::Groups(Groups::MemberRole { account: name.clone() }));
+                return Err(Groups::MemberRole { account: name.clone() }.into());
             }
         }
         check_numbers(definition)
@@ -80,7 +76,7 @@ impl IvnState {
         let group = self.group(name)?;
         let proposed = group.change.as_ref().is_some_and(|change| change.id == definition);
         if !proposed && group.defined != definition {
-            return Err(Refusal::Groups(Groups::DefinitionChanged { group: name.clone() }));
+            return Err(Groups::DefinitionChanged { group: name.clone() }.into());
         }
         self.check_unsaid(id, author)?;
         let group = self.group_mut(name)?;
@@ -121,37 +117,34 @@ fn check_numbers(definition: &GroupDefinition) -> Result<(), Refusal> {
     let members = definition.members.len();
     let min_signers = definition.min_signers;
     if min_signers < 2 || usize::from(min_signers) > members {
-        return Err(Refusal::Groups(Groups::MinSigners { min_signers, members }));
+        return Err(Groups::MinSigners { min_signers, members }.into());
     }
     if min_signers > MOST_SIGNERS {
-        return Err(Refusal::Groups(Groups::TooManySigners { min_signers, most: MOST_SIGNERS }));
+        return Err(Groups::TooManySigners { min_signers, most: MOST_SIGNERS }.into());
     }
     let policy = &definition.policy;
     let voters = members.saturating_sub(usize::from(!policy.rule.requester_may_approve));
     let most = u16::try_from(voters).unwrap_or(u16::MAX);
     if policy.rule.approvals_required < min_signers || policy.rule.approvals_required > most {
-        return Err(Refusal::Groups(Groups::ApprovalsRequired {
+        return Err(Groups::ApprovalsRequired {
             approvals_required: policy.rule.approvals_required,
             least: min_signers,
             most,
-        }));
+        }
+        .into());
     }
     if let Some(changes_required) = policy.governance.changes_required
         && !(min_signers..=most).contains(&changes_required)
     {
-        return Err(Refusal::Groups(Groups::ChangesRequired {
-            changes_required,
-            least: min_signers,
-            most,
-        }));
+        return Err(Groups::ChangesRequired { changes_required, least: min_signers, most }.into());
     }
     if let Some(every) = policy.governance.refresh_every
         && every < SHORTEST_REFRESH
     {
-        return Err(Refusal::Groups(Groups::RefreshEvery));
+        return Err(Groups::RefreshEvery.into());
     }
     if policy.rule.expiry == 0 {
-        return Err(Refusal::Groups(Groups::PolicyExpiry));
+        return Err(Groups::PolicyExpiry.into());
     }
     Ok(())
 }

@@ -18,28 +18,21 @@ impl IvnState {
     ) -> Result<Vec<Event>, Refusal> {
         let ivn = self.ivn;
         let group = self.group_mut(name)?;
-        let key = group
-            .key
-            .as_ref()
-            .ok_or_else(|| Refusal::Groups(Groups::NoKey { group: name.clone() }))?;
+        let key = group.key.as_ref().ok_or_else(|| Groups::NoKey { group: name.clone() })?;
         if key.epoch != epoch {
             let current = key.epoch;
-            return Err(Refusal::Changes(Changes::OtherEpoch {
-                group: name.clone(),
-                asked: epoch,
-                current,
-            }));
+            return Err(Changes::OtherEpoch { group: name.clone(), asked: epoch, current }.into());
         }
         let identifier = key.identifiers.get(author).filter(|_| group.has_say(author));
         let identifier = *identifier.ok_or_else(|| {
             Refusal::Groups(Groups::NoShare { account: author.clone(), group: name.clone() })
         })?;
         if key.proved.get(author).is_some_and(|proved| at <= *proved) {
-            return Err(Refusal::Entries(Entries::AlreadySaid { account: author.clone() }));
+            return Err(Entries::AlreadySaid { account: author.clone() }.into());
         }
         let context = possession_context(ivn, name, epoch, author, at);
         if !key.public.verifies_possession(identifier, context.as_bytes(), proof) {
-            return Err(Refusal::Sessions(Sessions::BadSignature));
+            return Err(Sessions::BadSignature.into());
         }
         group.note_proof([author], at);
         Ok(vec![Event::ShareProved(name.clone())])
@@ -57,13 +50,10 @@ impl IvnState {
             Refusal::Possession(Possession::NotAPastEpoch { group: name.clone(), epoch })
         })?;
         if past.destroyed.contains(author) {
-            return Err(Refusal::Entries(Entries::AlreadySaid { account: author.clone() }));
+            return Err(Entries::AlreadySaid { account: author.clone() }.into());
         }
         if !past.is_owed_by(author) {
-            return Err(Refusal::Groups(Groups::NotAMember {
-                account: author.clone(),
-                group: name.clone(),
-            }));
+            return Err(Groups::NotAMember { account: author.clone(), group: name.clone() }.into());
         }
         past.destroyed.insert(author.clone());
         Ok(vec![Event::ShareDestroyed(name.clone())])

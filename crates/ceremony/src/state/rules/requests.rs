@@ -20,28 +20,25 @@ impl IvnState {
         now: Timestamp,
     ) -> Result<Vec<Event>, Refusal> {
         if self.requests.contains_key(&id) {
-            return Err(Refusal::Entries(Entries::AlreadySaid { account: author.clone() }));
+            return Err(Entries::AlreadySaid { account: author.clone() }.into());
         }
         let group = self.group(&request.group)?;
         if group.key.is_none() {
-            return Err(Refusal::Groups(Groups::NoKey { group: request.group.clone() }));
+            return Err(Groups::NoKey { group: request.group.clone() }.into());
         }
         // A member with keys from an admin cannot make requests in the member's name, because nodes
         // may approve them automatically.
         if group.has_member(author) && !group.has_say(author) {
-            return Err(Refusal::Groups(Groups::NoShare {
-                account: author.clone(),
-                group: request.group.clone(),
-            }));
+            return Err(
+                Groups::NoShare { account: author.clone(), group: request.group.clone() }.into()
+            );
         }
         let policy = &group.definition.policy;
         if policy.hash() != request.policy {
-            return Err(Refusal::Requests(Requests::PolicyChanged));
+            return Err(Requests::PolicyChanged.into());
         }
         if request.expires_at <= now || request.expires_at > now.plus(policy.rule.expiry) {
-            return Err(Refusal::Requests(Requests::Expiry {
-                longest_hours: policy.rule.expiry / 3_600_000,
-            }));
+            return Err(Requests::Expiry { longest_hours: policy.rule.expiry / 3_600_000 }.into());
         }
         let refused = if !group.has_member(author) {
             Some(Refused::NotAuthorized { requester: author.clone(), group: request.group.clone() })
@@ -97,24 +94,25 @@ impl IvnState {
         let state = self.request(id)?;
         let group = self.group(&state.request.group)?;
         if !group.has_member(author) {
-            return Err(Refusal::Groups(Groups::NotAMember {
+            return Err(Groups::NotAMember {
                 account: author.clone(),
                 group: state.request.group.clone(),
-            }));
+            }
+            .into());
         }
         if !group.has_say(author) {
             let group = state.request.group.clone();
-            return Err(Refusal::Groups(Groups::NoShare { account: author.clone(), group }));
+            return Err(Groups::NoShare { account: author.clone(), group }.into());
         }
         if state.approvals.contains(author) || state.refusals.contains_key(author) {
-            return Err(Refusal::Entries(Entries::AlreadySaid { account: author.clone() }));
+            return Err(Entries::AlreadySaid { account: author.clone() }.into());
         }
         // An approved request accepts more approvals: each adds a spare signer.
         if !matches!(state.status, Status::Open | Status::Approved) || state.lapsed(now) {
-            return Err(Refusal::Requests(Requests::RequestOver { request: id }));
+            return Err(Requests::RequestOver { request: id }.into());
         }
         if !state.policy.rule.requester_may_approve && state.requester == *author {
-            return Err(Refusal::Requests(Requests::RequesterMayNotApprove));
+            return Err(Requests::RequesterMayNotApprove.into());
         }
         Ok(state)
     }
@@ -128,12 +126,12 @@ impl IvnState {
     ) -> Result<Vec<Event>, Refusal> {
         let state = self.votable(author, id, now)?;
         if refusal.is_some() && state.status == Status::Approved {
-            return Err(Refusal::Requests(Requests::RequestOver { request: id }));
+            return Err(Requests::RequestOver { request: id }.into());
         }
         let group = state.request.group.clone();
         let (Some(state), Some(group)) = (self.requests.get_mut(&id), self.groups.get(&group))
         else {
-            return Err(Refusal::Requests(Requests::UnknownRequest { request: id }));
+            return Err(Requests::UnknownRequest { request: id }.into());
         };
         let mut events = vec![Event::RequestVoted(id)];
         match refusal {
@@ -168,22 +166,18 @@ impl IvnState {
     ) -> Result<Vec<Event>, Refusal> {
         let state = self.request(id)?;
         if state.status != Status::Approved {
-            return Err(Refusal::Requests(Requests::NotApproved { request: id }));
+            return Err(Requests::NotApproved { request: id }.into());
         }
-        let key = self
-            .group(&state.request.group)?
-            .key
-            .as_ref()
-            .ok_or(Refusal::Requests(Requests::Signers))?;
+        let key = self.group(&state.request.group)?.key.as_ref().ok_or(Requests::Signers)?;
         let subject = Subject::Request { request: id };
         let context = SigningSession { ivn: self.ivn, session, epoch: key.epoch, subject };
         let shown = self.check_signers(key, &context, signature, signers)?;
         if signature.len() != 64 || !shown.iter().all(|name| state.approvals.contains(name)) {
-            return Err(Refusal::Requests(Requests::Signers));
+            return Err(Requests::Signers.into());
         }
         let index = self.size;
         let Some(state) = self.requests.get_mut(&id) else {
-            return Err(Refusal::Requests(Requests::UnknownRequest { request: id }));
+            return Err(Requests::UnknownRequest { request: id }.into());
         };
         // Each signature share proves possession of a share of the key.
         if let Some(group) = self.groups.get_mut(&state.request.group) {
@@ -204,28 +198,27 @@ impl IvnState {
     ) -> Result<Vec<AccountName>, Refusal> {
         let mut commitments = BTreeMap::new();
         for record in signers {
-            let identifier =
-                key.identifiers.get(&record.account).ok_or(Refusal::Requests(Requests::Signers))?;
+            let identifier = key.identifiers.get(&record.account).ok_or(Requests::Signers)?;
             let identity = self.account(&record.account)?.keys.identity;
             let theirs = context
                 .open_commitments(&record.account, identity, &record.commitments)
-                .map_err(|_| Refusal::Requests(Requests::Signers))?;
+                .map_err(|_| Requests::Signers)?;
             if commitments.insert(*identifier, theirs).is_some() {
-                return Err(Refusal::Requests(Requests::Signers));
+                return Err(Requests::Signers.into());
             }
         }
         if commitments.len() < key.min_signers() {
-            return Err(Refusal::Requests(Requests::Signers));
+            return Err(Requests::Signers.into());
         }
         let package = context.package(&commitments);
         let mut shares = Vec::with_capacity(signers.len());
         for record in signers {
             let identity = self.account(&record.account)?.keys.identity;
             let share = context.open_share(&record.account, identity, package, &record.share);
-            shares.push(share.map_err(|_| Refusal::Requests(Requests::Signers))?);
+            shares.push(share.map_err(|_| Requests::Signers)?);
         }
         if !add_up(&shares, signature) {
-            return Err(Refusal::Requests(Requests::Signers));
+            return Err(Requests::Signers.into());
         }
         Ok(signers.iter().map(|record| record.account.clone()).collect())
     }

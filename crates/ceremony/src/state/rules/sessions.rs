@@ -25,13 +25,13 @@ impl IvnState {
     ) -> Result<Vec<Event>, Refusal> {
         let (ivn, index) = (self.ivn, self.size);
         if self.sessions.contains_key(&session) {
-            return Err(Refusal::Sessions(Sessions::SessionOver));
+            return Err(Sessions::SessionOver.into());
         }
         let terms = self.group(name)?.next_terms(now)?;
         let keys = terms.keys(&self.accounts);
         let group = self.group_mut(name)?;
         if usize::try_from(attempt).ok() != group.past.len().checked_add(1) {
-            return Err(Refusal::Sessions(Sessions::SessionStep));
+            return Err(Sessions::SessionStep.into());
         }
         let board = terms.board(ivn, session, keys)?;
         // A participant may keep a share from a cancelled session, so its identifier is never given
@@ -69,7 +69,7 @@ impl IvnState {
         let (name, group) = self.running(session)?;
         let phase = group.phase();
         let Some(ceremony) = &mut group.session else {
-            return Err(Refusal::Sessions(Sessions::SessionOver));
+            return Err(Sessions::SessionOver.into());
         };
         let identifier = ceremony.terms.identifiers.get(author).copied();
         let identifier = identifier.ok_or_else(|| {
@@ -77,23 +77,23 @@ impl IvnState {
         })?;
         // Otherwise messages from before and after a restart could look like equivocation.
         if current != Some(incarnation) {
-            return Err(Refusal::Sessions(Sessions::StaleIncarnation));
+            return Err(Sessions::StaleIncarnation.into());
         }
         // The same applies to two processes in one session: a node that was restored from an older
         // disk does not know its earlier messages.
         if ceremony.posted.get(author).is_some_and(|before| *before != incarnation) {
-            return Err(Refusal::Sessions(Sessions::StaleIncarnation));
+            return Err(Sessions::StaleIncarnation.into());
         }
         if matches!(phase, Some(SessionPhase::Doomed(_))) {
-            return Err(Refusal::Sessions(Sessions::SessionStep));
+            return Err(Sessions::SessionStep.into());
         }
         match ceremony.board.post(identifier, message) {
             Ok(Posted::Repeated) => {
-                return Err(Refusal::Entries(Entries::AlreadySaid { account: author.clone() }));
+                return Err(Entries::AlreadySaid { account: author.clone() }.into());
             }
             // A message that proves its author's fault belongs in the log as the proof.
             Ok(Posted::Recorded | Posted::Failed) => {}
-            Err(_) => return Err(Refusal::Sessions(Sessions::Protocol)),
+            Err(_) => return Err(Sessions::Protocol.into()),
         }
         ceremony.posted.insert(author.clone(), incarnation);
         Ok(vec![Event::Ceremony(name)])
@@ -112,16 +112,13 @@ impl IvnState {
             .and_then(|group| self.confirmation_of_repair(group, self.size));
         let (name, group) = self.running(session)?;
         if !group.session.as_ref().is_some_and(|it| it.terms.is_recipient(author)) {
-            return Err(Refusal::Groups(Groups::NotAMember {
-                account: author.clone(),
-                group: name,
-            }));
+            return Err(Groups::NotAMember { account: author.clone(), group: name }.into());
         }
         if group.certified(author) {
-            return Err(Refusal::Entries(Entries::AlreadySaid { account: author.clone() }));
+            return Err(Entries::AlreadySaid { account: author.clone() }.into());
         }
         if group.phase() != Some(SessionPhase::Certifying) {
-            return Err(Refusal::Sessions(Sessions::SessionStep));
+            return Err(Sessions::SessionStep.into());
         }
         let agrees = group.certificate() == Some((transcript, public_key_package));
         if let Some(ceremony) = &mut group.session {
@@ -150,13 +147,13 @@ impl IvnState {
                     && *missing == group.missing()
             }
             (AbortReason::Cancelled | AbortReason::RosterChanged { .. }, _) => {
-                return Err(Refusal::Entries(Entries::WrongAuthor));
+                return Err(Entries::WrongAuthor.into());
             }
             (reason, Some(SessionPhase::Doomed(shown))) => *reason == shown,
             _ => false,
         };
         if !shown {
-            return Err(Refusal::Sessions(Sessions::AbortReason));
+            return Err(Sessions::AbortReason.into());
         }
         group.end_session(reason.clone());
         Ok(vec![Event::CeremonyAborted(name)])
@@ -174,7 +171,7 @@ impl IvnState {
     ) -> Result<Vec<Event>, Refusal> {
         self.check_admin(author)?;
         if *reason != AbortReason::Cancelled {
-            return Err(Refusal::Entries(Entries::WrongAuthor));
+            return Err(Entries::WrongAuthor.into());
         }
         let (name, group) = self.running(session)?;
         group.end_session(AbortReason::Cancelled);
@@ -193,18 +190,16 @@ impl IvnState {
             self.confirmation_of_change(group, &terms.definition, terms.epoch, index)
         });
         let (name, group) = self.running(session)?;
-        let (record, public) =
-            group.activation(ivn).ok_or(Refusal::Sessions(Sessions::SessionStep))?;
-        let signature = Signature::from_bytes(signature)
-            .map_err(|_| Refusal::Sessions(Sessions::BadSignature))?;
+        let (record, public) = group.activation(ivn).ok_or(Sessions::SessionStep)?;
+        let signature = Signature::from_bytes(signature).map_err(|_| Sessions::BadSignature)?;
         sign::verify(public.verifying_key(), &record.to_be_signed(), &signature)
-            .map_err(|_| Refusal::Sessions(Sessions::BadSignature))?;
+            .map_err(|_| Sessions::BadSignature)?;
         let old = group.key.as_ref();
         if old.is_some_and(|old| old.public.verifying_key() != public.verifying_key()) {
-            return Err(Refusal::Sessions(Sessions::Protocol));
+            return Err(Sessions::Protocol.into());
         }
         let Some(Session { terms, started, .. }) = group.session.take() else {
-            return Err(Refusal::Sessions(Sessions::SessionStep));
+            return Err(Sessions::SessionStep.into());
         };
         let SessionPlan { definition, authority, epoch, mut identifiers, .. } = terms;
         let highest = identifiers.values().map(|identifier| identifier.get()).max().unwrap_or(0);
@@ -243,11 +238,10 @@ impl IvnState {
     }
 
     fn running(&mut self, session: SessionId) -> Result<(GroupName, &mut Group), Refusal> {
-        let (name, _) =
-            self.sessions.get(&session).ok_or(Refusal::Sessions(Sessions::SessionOver))?.clone();
-        let group = self.groups.get_mut(&name).ok_or(Refusal::Sessions(Sessions::SessionOver))?;
+        let (name, _) = self.sessions.get(&session).ok_or(Sessions::SessionOver)?.clone();
+        let group = self.groups.get_mut(&name).ok_or(Sessions::SessionOver)?;
         if group.session.as_ref().map(|ceremony| ceremony.session) != Some(session) {
-            return Err(Refusal::Sessions(Sessions::SessionOver));
+            return Err(Sessions::SessionOver.into());
         }
         Ok((name, group))
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::entry::{AbortReason, Author, Body, Entry, Role};
 use crate::state::{ChangeEnd, Event, Refusal, Status, Unable};
-use crate::test_world::{TestLog, board, name, secrets, session, some};
+use crate::test_world::{TestLog, board, name, refused, secrets, session, some};
 
 fn suspends(log: &mut TestLog, account: &str) -> Result<Vec<Event>, Refusal> {
     log.wait(1);
@@ -62,10 +62,7 @@ fn approvals_of_a_suspended_account_are_and_stay_void() {
     let events = suspends(&mut log, "ben").unwrap();
     assert!(events.contains(&Event::RequestVoted(request)));
     assert_eq!(log.state.request(request).unwrap().status, Status::Open);
-    assert_eq!(
-        log.signs(request, &["ada", "ben"], 9),
-        Err(Refusal::Requests(Requests::NotApproved { request }))
-    );
+    assert_eq!(log.signs(request, &["ada", "ben"], 9), refused(Requests::NotApproved { request }));
     resumes(&mut log, "ben").unwrap();
     assert_eq!(log.state.request(request).unwrap().approvals, some(&["ada"]));
     let said = Refusal::Entries(Entries::AlreadySaid { account: name("ben") });
@@ -107,7 +104,7 @@ fn a_removal_is_permanent_and_the_name_is_not_reused() {
 #[test]
 fn only_admins_decide_but_not_about_themselves_or_the_last_one() {
     let mut log = keyed();
-    let not_admin = Err(Refusal::Accounts(Accounts::NotAdmin { account: name("ben") }));
+    let not_admin = refused(Accounts::NotAdmin { account: name("ben") });
     let account = name("cyd");
     assert_eq!(log.says("ben", Body::AccountSuspended { account: account.clone() }), not_admin);
     assert_eq!(log.says("ben", Body::AccountRemoved { account: account.clone() }), not_admin);
@@ -115,21 +112,18 @@ fn only_admins_decide_but_not_about_themselves_or_the_last_one() {
     assert_eq!(log.says("ben", Body::AccountRoles { account: account.clone(), roles }), not_admin);
     assert_eq!(
         log.coordinator_says(Body::AccountRemoved { account }),
-        Err(Refusal::Entries(Entries::WrongAuthor))
+        refused(Entries::WrongAuthor)
     );
-    let own = Err(Refusal::Accounts(Accounts::OwnAccount { account: name("ada") }));
+    let own = refused(Accounts::OwnAccount { account: name("ada") });
     assert_eq!(suspends(&mut log, "ada"), own);
     assert_eq!(removes(&mut log, "ada"), own);
     suspends(&mut log, "fay").unwrap();
-    let last = Err(Refusal::Accounts(Accounts::LastAdmin { account: name("ada") }));
+    let last = refused(Accounts::LastAdmin { account: name("ada") });
     assert_eq!(removes(&mut log, "ada"), last, "a suspended admin does not count");
     assert_eq!(sets_roles(&mut log, "ada", &[Role::Member]), last);
     resumes(&mut log, "fay").unwrap();
     sets_roles(&mut log, "ada", &[Role::Member]).unwrap();
-    assert_eq!(
-        suspends(&mut log, "ben"),
-        Err(Refusal::Accounts(Accounts::NotAdmin { account: name("ada") }))
-    );
+    assert_eq!(suspends(&mut log, "ben"), refused(Accounts::NotAdmin { account: name("ada") }));
 }
 
 #[test]
@@ -137,30 +131,18 @@ fn a_late_or_repeated_decision_does_not_undo_a_later_one() {
     let mut log = keyed();
     let held_back = log.entry("ada", Body::AccountResumed { account: name("ben") });
     suspends(&mut log, "ben").unwrap();
-    assert_eq!(
-        suspends(&mut log, "ben"),
-        Err(Refusal::Accounts(Accounts::AlreadySo { account: name("ben") }))
-    );
-    assert_eq!(
-        log.enter(&held_back),
-        Err(Refusal::Entries(Entries::Outdated { name: "ben".to_owned() }))
-    );
+    assert_eq!(suspends(&mut log, "ben"), refused(Accounts::AlreadySo { account: name("ben") }));
+    assert_eq!(log.enter(&held_back), refused(Entries::Outdated { name: "ben".to_owned() }));
     let suspended = log.entries.last().unwrap().clone();
     resumes(&mut log, "ben").unwrap();
     let again = Entry::from_bytes(&suspended).unwrap();
-    assert_eq!(
-        log.enter(&again),
-        Err(Refusal::Entries(Entries::Outdated { name: "ben".to_owned() }))
-    );
+    assert_eq!(log.enter(&again), refused(Entries::Outdated { name: "ben".to_owned() }));
     // Of two decisions at the same time, repeating the first does not restore it.
     let suspend = log.entry("ada", Body::AccountSuspended { account: name("cyd") });
     let resume = log.entry("ada", Body::AccountResumed { account: name("cyd") });
     log.enter(&suspend).unwrap();
     log.enter(&resume).unwrap();
-    assert_eq!(
-        log.enter(&suspend),
-        Err(Refusal::Entries(Entries::AlreadySaid { account: name("ada") }))
-    );
+    assert_eq!(log.enter(&suspend), refused(Entries::AlreadySaid { account: name("ada") }));
 }
 
 #[test]
@@ -171,7 +153,7 @@ fn invitations_of_an_admin_end_with_its_role() {
         log.says("fay", Body::Invitation(invitation)).unwrap();
         log.invite("gil", Role::Member);
         end(&mut log, "fay").unwrap();
-        assert_eq!(log.join("eve"), Err(Refusal::Accounts(Accounts::NotInvited)));
+        assert_eq!(log.join("eve"), refused(Accounts::NotInvited));
         log.join("gil").unwrap();
     }
 }
@@ -208,14 +190,11 @@ fn only_an_invitation_that_names_the_present_keys_replaces_them() {
     assert_eq!(log.replace_keys("zoe", "new"), Err(unknown));
     log.wait(1);
     log.says("ada", with("ben", &roles)).unwrap();
-    let taken = Err(Refusal::Accounts(Accounts::KeysTaken { account: name("ben") }));
+    let taken = refused(Accounts::KeysTaken { account: name("ben") });
     assert_eq!(log.join("ben"), taken, "with the keys that it has");
     log.keys_of.insert(name("ben"), "new".to_owned());
     log.join("ben").unwrap();
-    assert_eq!(
-        log.join("ben"),
-        Err(Refusal::Accounts(Accounts::AccountExists { account: name("ben") }))
-    );
+    assert_eq!(log.join("ben"), refused(Accounts::AccountExists { account: name("ben") }));
 }
 
 #[test]
@@ -228,7 +207,7 @@ fn an_account_with_keys_from_an_admin_has_no_share_and_no_vote() {
     assert!(events.contains(&Event::Dismissed(name("ben"))));
     assert_eq!(log.state.request(request).unwrap().approvals, some(&["ada"]));
     let no_share: Result<Vec<Event>, _> =
-        Err(Refusal::Groups(Groups::NoShare { account: name("ben"), group: board() }));
+        refused(Groups::NoShare { account: name("ben"), group: board() });
     assert_eq!(log.approves("ben", request), no_share);
     assert_eq!(log.refuses("ben", request), no_share);
     log.wait(1);
@@ -264,15 +243,9 @@ fn an_admin_cannot_get_a_share_by_replacing_keys() {
     // A refresh would give a share to the new keys, and it needs no approval.
     let refresh = log.group().definition.clone();
     let change = log.proposes("fay", refresh).unwrap();
-    assert_eq!(
-        log.begin(session(2), 1),
-        Err(Refusal::Requests(Requests::NotApproved { request: change }))
-    );
+    assert_eq!(log.begin(session(2), 1), refused(Requests::NotApproved { request: change }));
     log.approves("ada", change).unwrap();
-    assert_eq!(
-        log.begin(session(2), 1),
-        Err(Refusal::Requests(Requests::NotApproved { request: change }))
-    );
+    assert_eq!(log.begin(session(2), 1), refused(Requests::NotApproved { request: change }));
     log.approves("cyd", change).unwrap();
     log.begin(session(2), 1).unwrap();
     // It holds no share that it could deal.
@@ -342,11 +315,7 @@ fn a_suspension_ends_the_session_and_a_new_one_may_follow() {
         session: session(3),
         reason: AbortReason::RosterChanged { account: name("ben") },
     };
-    assert_eq!(
-        log.coordinator_says(body),
-        Err(Refusal::Entries(Entries::WrongAuthor)),
-        "it is not for saying"
-    );
+    assert_eq!(log.coordinator_says(body), refused(Entries::WrongAuthor), "it is not for saying");
 }
 
 #[test]
@@ -368,29 +337,26 @@ fn an_account_rotates_its_keys_and_keeps_its_share_and_vote() {
     let request = log.requests("ada", log.request()).unwrap();
     log.approves("ben", request).unwrap();
     let forged = log.rotation("ben", "cyd", "new");
-    assert_eq!(log.enter(&forged), Err(Refusal::Entries(Entries::Signature)));
+    assert_eq!(log.enter(&forged), refused(Entries::Signature));
     let own = log.rotation("ben", "ben", "cyd");
-    assert_eq!(
-        log.enter(&own),
-        Err(Refusal::Accounts(Accounts::KeysTaken { account: name("cyd") }))
-    );
+    assert_eq!(log.enter(&own), refused(Accounts::KeysTaken { account: name("cyd") }));
     let rotated = log.rotation("ben", "ben", "new");
     // Connections with the earlier keys end.
     let events = vec![Event::Dismissed(name("ben")), Event::Account(name("ben"))];
     assert_eq!(log.enter(&rotated), Ok(events));
-    assert_eq!(log.enter(&rotated), Err(Refusal::Entries(Entries::Signature)));
+    assert_eq!(log.enter(&rotated), refused(Entries::Signature));
     log.wait(1);
     // If keys could return, the coordinator could replay the rotation.
     let back = log.rotation("ben", "new", "ben");
-    assert_eq!(log.enter(&back), Err(Refusal::Accounts(Accounts::KeysUsed)));
+    assert_eq!(log.enter(&back), refused(Accounts::KeysUsed));
     assert_eq!(
         log.requests("ben", log.request()),
-        Err(Refusal::Entries(Entries::Signature)),
+        refused(Entries::Signature),
         "with the former key"
     );
     log.keys_of.insert(name("ben"), "new".to_owned());
     log.signs(request, &["ada", "ben"], 9).unwrap();
-    let replaced = Err(Refusal::Accounts(Accounts::KeysReplaced { account: name("ben") }));
+    let replaced = refused(Accounts::KeysReplaced { account: name("ben") });
     let former = secrets("ben").identity.public();
     assert_eq!(log.state.check_connection(&name("ben"), Some(former)), replaced);
     suspends(&mut log, "cyd").unwrap();
@@ -398,10 +364,7 @@ fn an_account_rotates_its_keys_and_keeps_its_share_and_vote() {
     let body = Body::KeysRotated { keys: keys.public() };
     let statement = log.statement(Author::Account(name("cyd")), body);
     let entry = Entry::sign(statement, &[&secrets("cyd").identity, &keys.identity]).unwrap();
-    assert_eq!(
-        log.enter(&entry),
-        Err(Refusal::Accounts(Accounts::Suspended { account: name("cyd") }))
-    );
+    assert_eq!(log.enter(&entry), refused(Accounts::Suspended { account: name("cyd") }));
 }
 
 #[test]
@@ -413,15 +376,15 @@ fn a_copy_of_a_node_is_recorded_until_one_of_the_two_restarts() {
     let says = |log: &mut TestLog, incarnation, other| {
         log.says("ben", Body::NodeDuplicated { incarnation, other })
     };
-    assert_eq!(says(&mut log, second, first), Err(Refusal::Sessions(Sessions::StaleIncarnation)));
-    assert_eq!(says(&mut log, second, second), Err(Refusal::Sessions(Sessions::StaleIncarnation)));
+    assert_eq!(says(&mut log, second, first), refused(Sessions::StaleIncarnation));
+    assert_eq!(says(&mut log, second, second), refused(Sessions::StaleIncarnation));
     says(&mut log, first, second).unwrap();
     assert!(duplicated(&log));
-    let said = Err(Refusal::Entries(Entries::AlreadySaid { account: name("ben") }));
+    let said = refused(Entries::AlreadySaid { account: name("ben") });
     assert_eq!(says(&mut log, first, second), said);
     log.start_node("ben", 3);
     assert!(!duplicated(&log));
-    assert_eq!(says(&mut log, first, second), Err(Refusal::Sessions(Sessions::StaleIncarnation)));
+    assert_eq!(says(&mut log, first, second), refused(Sessions::StaleIncarnation));
 }
 
 #[test]
@@ -433,7 +396,7 @@ fn new_keys_before_the_dkg_void_all_acceptances() {
     for member in ["ben", "cyd"] {
         log.accept(member).unwrap();
     }
-    assert_eq!(log.begin(session(1), 1), Err(Refusal::Sessions(Sessions::NotAccepted)));
+    assert_eq!(log.begin(session(1), 1), refused(Sessions::NotAccepted));
     log.accept("ada").unwrap();
     log.begin(session(1), 1).unwrap();
 }
@@ -449,10 +412,7 @@ fn repeating_a_void_acceptance_does_not_restore_it() {
     log.enter(&accepted).unwrap();
     suspends(&mut log, "dan").unwrap();
     resumes(&mut log, "dan").unwrap();
-    assert_eq!(
-        log.enter(&accepted),
-        Err(Refusal::Entries(Entries::AlreadySaid { account: name("dan") }))
-    );
+    assert_eq!(log.enter(&accepted), refused(Entries::AlreadySaid { account: name("dan") }));
     let still = Refusal::Accounts(Accounts::StillMember { account: name("dan"), group: board() });
     assert_eq!(sets_roles(&mut log, "dan", &[]), Err(still), "it is about to be a member");
 }
@@ -472,7 +432,7 @@ fn invitations_made_with_former_keys_are_void() {
         } else {
             log.replace_keys("fay", "new").unwrap();
         }
-        assert_eq!(log.join("eve"), Err(Refusal::Accounts(Accounts::NotInvited)));
+        assert_eq!(log.join("eve"), refused(Accounts::NotInvited));
     }
 }
 
@@ -483,8 +443,5 @@ fn a_start_that_was_held_back_is_rejected() {
     let earlier = log.entry("ben", earlier);
     log.wait(1);
     log.start_node("ben", 8);
-    assert_eq!(
-        log.enter(&earlier),
-        Err(Refusal::Entries(Entries::Outdated { name: "ben".to_owned() }))
-    );
+    assert_eq!(log.enter(&earlier), refused(Entries::Outdated { name: "ben".to_owned() }));
 }

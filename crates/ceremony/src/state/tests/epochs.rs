@@ -11,8 +11,7 @@ use crate::encoding::Base64;
 use crate::entry::{Body, Role, SignerRecord};
 use crate::names::{AccountName, EntryId};
 use crate::signing::{SigningSession, Subject};
-use crate::state::Refusal;
-use crate::test_world::{TestLog, name, secrets, session, some};
+use crate::test_world::{TestLog, name, refused, secrets, session, some};
 
 const DOCUMENT: &[u8] = b"document";
 
@@ -187,22 +186,18 @@ fn shares_of_two_epochs_never_combine_whatever_changed() {
                 let (signature, records) = signs(&mut log, request, set);
                 if is_mixed(set) {
                     assert!(signature.is_err(), "{before:?} and {after:?} made a signature");
-                    let refused = log.coordinator_says(entry(request, records));
-                    assert_eq!(
-                        refused,
-                        Err(Refusal::Requests(Requests::Signers)),
-                        "{before:?} → {after:?}"
-                    );
+                    let answer = log.coordinator_says(entry(request, records));
+                    assert_eq!(answer, refused(Requests::Signers), "{before:?} → {after:?}");
                 } else {
                     // The other signatures do not fail by accident. Old shares alone still make
                     // signatures, because a reshare does not revoke copies.
                     sign::verify(new.public.verifying_key(), DOCUMENT, &signature.unwrap())
                         .unwrap();
                     if set[0].1.number == old.number {
-                        let refused = log.coordinator_says(entry(request, records));
+                        let answer = log.coordinator_says(entry(request, records));
                         assert_eq!(
-                            refused,
-                            Err(Refusal::Requests(Requests::Signers)),
+                            answer,
+                            refused(Requests::Signers),
                             "shares of an epoch that is over"
                         );
                     }

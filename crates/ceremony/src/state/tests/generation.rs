@@ -7,7 +7,7 @@ use crate::encoding::Base64;
 use crate::entry::{AbortReason, Body, Entry, Role};
 use crate::names::{Digest, IvnId};
 use crate::state::{Event, Refusal, SessionPhase};
-use crate::test_world::{TestLog, board, name, session, some};
+use crate::test_world::{TestLog, board, name, refused, session, some};
 
 fn begun() -> TestLog {
     let mut log = TestLog::grouped();
@@ -36,21 +36,18 @@ fn abort(log: &mut TestLog, reason: AbortReason) -> Result<Vec<Event>, Refusal> 
 #[test]
 fn no_session_starts_before_all_have_accepted() {
     let mut log = TestLog::peopled();
-    assert_eq!(
-        log.begin(session(1), 1),
-        Err(Refusal::Groups(Groups::UnknownGroup { group: board() }))
-    );
+    assert_eq!(log.begin(session(1), 1), refused(Groups::UnknownGroup { group: board() }));
     log.define(log.board_of_three());
     log.accept("ada").unwrap();
     log.accept("ben").unwrap();
-    assert_eq!(log.begin(session(1), 1), Err(Refusal::Sessions(Sessions::NotAccepted)));
+    assert_eq!(log.begin(session(1), 1), refused(Sessions::NotAccepted));
     log.accept("cyd").unwrap();
     assert_eq!(log.begin(session(1), 1), Ok(vec![Event::Ceremony(board())]));
 }
 
 #[test]
 fn one_session_runs_at_a_time_and_none_after_there_is_a_key() {
-    let running = Err(Refusal::Sessions(Sessions::SessionRunning { group: board() }));
+    let running = refused(Sessions::SessionRunning { group: board() });
     assert_eq!(begun().begin(session(2), 2), running);
     assert_eq!(TestLog::keyed().begin(session(2), 2), running);
     let may_start = |log: TestLog| log.state.group(&board()).unwrap().may_start(log.now).is_some();
@@ -61,10 +58,10 @@ fn one_session_runs_at_a_time_and_none_after_there_is_a_key() {
 #[test]
 fn attempts_are_counted_and_session_ids_are_new() {
     let mut log = TestLog::grouped();
-    assert_eq!(log.begin(session(1), 2), Err(Refusal::Sessions(Sessions::SessionStep)));
+    assert_eq!(log.begin(session(1), 2), refused(Sessions::SessionStep));
     log.begin(session(1), 1).unwrap();
     abort(&mut log, AbortReason::TimedOut { missing: some(&["ada", "ben", "cyd"]) }).unwrap();
-    assert_eq!(log.begin(session(1), 2), Err(Refusal::Sessions(Sessions::SessionOver)));
+    assert_eq!(log.begin(session(1), 2), refused(Sessions::SessionOver));
     assert!(log.begin(session(2), 2).is_ok());
 }
 
@@ -77,20 +74,11 @@ fn messages_go_to_running_sessions_from_members_once() {
         incarnation: TestLog::incarnation("ada", 1),
         message: Base64(message.to_vec()),
     };
-    assert_eq!(
-        log.says("ada", body(session(9), &message)),
-        Err(Refusal::Sessions(Sessions::SessionOver))
-    );
+    assert_eq!(log.says("ada", body(session(9), &message)), refused(Sessions::SessionOver));
     let stranger = log.says("out", body(session(1), &message));
-    assert_eq!(
-        stranger,
-        Err(Refusal::Groups(Groups::NotAMember { account: name("out"), group: board() }))
-    );
+    assert_eq!(stranger, refused(Groups::NotAMember { account: name("out"), group: board() }));
     assert_eq!(log.posts("ada", message.clone()), Ok(vec![Event::Ceremony(board())]));
-    assert_eq!(
-        log.posts("ada", message),
-        Err(Refusal::Entries(Entries::AlreadySaid { account: name("ada") }))
-    );
+    assert_eq!(log.posts("ada", message), refused(Entries::AlreadySaid { account: name("ada") }));
     assert!(log.state.group(&board()).unwrap().posted(&name("ada")));
 }
 
@@ -100,10 +88,7 @@ fn a_message_of_a_process_that_is_gone_does_not_count() {
     let (_, message) = log.first_message("ada");
     log.start_node("ada", 2);
     let gone = TestLog::incarnation("ada", 1);
-    assert_eq!(
-        log.posts_as("ada", gone, message),
-        Err(Refusal::Sessions(Sessions::StaleIncarnation))
-    );
+    assert_eq!(log.posts_as("ada", gone, message), refused(Sessions::StaleIncarnation));
 }
 
 #[test]
@@ -111,7 +96,7 @@ fn a_message_of_a_later_round_does_not_count_and_accuses_nobody() {
     let mut log = begun();
     let (_, message) = log.first_message("ada");
     log.posts("ada", message).unwrap();
-    assert_eq!(log.posts("ben", vec![3, 0, 0]), Err(Refusal::Sessions(Sessions::Protocol)));
+    assert_eq!(log.posts("ben", vec![3, 0, 0]), refused(Sessions::Protocol));
     assert_eq!(phase(&log), Some(SessionPhase::Committing));
 }
 
@@ -122,13 +107,13 @@ fn the_log_records_a_violation_of_the_protocol() {
     let shown = AbortReason::Fault { culprits: some(&["ben"]) };
     assert_eq!(phase(&log), Some(SessionPhase::Doomed(shown.clone())));
     let (_, message) = log.first_message("ada");
-    assert_eq!(log.posts("ada", message), Err(Refusal::Sessions(Sessions::SessionStep)));
+    assert_eq!(log.posts("ada", message), refused(Sessions::SessionStep));
     let wrong = AbortReason::Fault { culprits: some(&["ada"]) };
-    assert_eq!(abort(&mut log, wrong), Err(Refusal::Sessions(Sessions::AbortReason)));
+    assert_eq!(abort(&mut log, wrong), refused(Sessions::AbortReason));
     assert_eq!(abort(&mut log, shown), Ok(vec![Event::CeremonyAborted(board())]));
     assert_eq!(
         log.begin(session(2), 2),
-        Err(Refusal::Sessions(Sessions::SessionFailed { group: board() })),
+        refused(Sessions::SessionFailed { group: board() }),
         "a fault is not retried"
     );
 }
@@ -151,11 +136,7 @@ fn a_time_out_names_exactly_those_whose_message_is_missing() {
     log.posts("ada", message).unwrap();
     for missing in [&["ben"][..], &["ada", "ben", "cyd"], &[]] {
         let reason = AbortReason::TimedOut { missing: some(missing) };
-        assert_eq!(
-            abort(&mut log, reason),
-            Err(Refusal::Sessions(Sessions::AbortReason)),
-            "{missing:?}"
-        );
+        assert_eq!(abort(&mut log, reason), refused(Sessions::AbortReason), "{missing:?}");
     }
     let reason = AbortReason::TimedOut { missing: some(&["ben", "cyd"]) };
     assert_eq!(abort(&mut log, reason), Ok(vec![Event::CeremonyAborted(board())]));
@@ -171,12 +152,9 @@ fn an_abort_for_a_reason_that_the_log_contradicts_is_rejected() {
         AbortReason::Dissent { dissenters: some(&["ada"]) },
     ];
     for reason in reasons {
-        assert_eq!(abort(&mut log, reason), Err(Refusal::Sessions(Sessions::AbortReason)));
+        assert_eq!(abort(&mut log, reason), refused(Sessions::AbortReason));
     }
-    assert_eq!(
-        abort(&mut log, AbortReason::Cancelled),
-        Err(Refusal::Entries(Entries::WrongAuthor))
-    );
+    assert_eq!(abort(&mut log, AbortReason::Cancelled), refused(Entries::WrongAuthor));
 }
 
 #[test]
@@ -220,21 +198,15 @@ fn members_certify_at_the_end_and_once() {
         transcript: Digest::new([0; 32]),
         public_key_package: Digest::new([0; 32]),
     };
-    assert_eq!(log.says("ada", certify(session(1))), Err(Refusal::Sessions(Sessions::SessionStep)));
-    assert_eq!(log.says("ada", certify(session(9))), Err(Refusal::Sessions(Sessions::SessionOver)));
+    assert_eq!(log.says("ada", certify(session(1))), refused(Sessions::SessionStep));
+    assert_eq!(log.says("ada", certify(session(9))), refused(Sessions::SessionOver));
     let stranger = log.says("out", certify(session(1)));
-    assert_eq!(
-        stranger,
-        Err(Refusal::Groups(Groups::NotAMember { account: name("out"), group: board() }))
-    );
+    assert_eq!(stranger, refused(Groups::NotAMember { account: name("out"), group: board() }));
 
     let mut log = certifying();
     assert_eq!(log.state.group(&board()).unwrap().missing(), some(&["ada", "ben", "cyd"]));
     log.certifies("ada").unwrap();
-    assert_eq!(
-        log.certifies("ada"),
-        Err(Refusal::Entries(Entries::AlreadySaid { account: name("ada") }))
-    );
+    assert_eq!(log.certifies("ada"), refused(Entries::AlreadySaid { account: name("ada") }));
     log.certifies("ben").unwrap();
     assert_eq!(log.certifies("cyd"), Ok(vec![Event::CeremonyCertified(board())]));
     assert_eq!(phase(&log), Some(SessionPhase::Activating));
@@ -257,15 +229,12 @@ fn another_certificate_is_dissent_and_ends_the_session() {
 fn an_admin_cancels_until_the_key_is_in_use() {
     let cancel = || Body::CeremonyAborted { session: session(1), reason: AbortReason::Cancelled };
     let mut log = begun();
-    assert_eq!(
-        log.says("ben", cancel()),
-        Err(Refusal::Accounts(Accounts::NotAdmin { account: name("ben") }))
-    );
+    assert_eq!(log.says("ben", cancel()), refused(Accounts::NotAdmin { account: name("ben") }));
     let other = AbortReason::TimedOut { missing: some(&["ada", "ben", "cyd"]) };
     let other = Body::CeremonyAborted { session: session(1), reason: other };
-    assert_eq!(log.says("ada", other), Err(Refusal::Entries(Entries::WrongAuthor)));
+    assert_eq!(log.says("ada", other), refused(Entries::WrongAuthor));
     assert_eq!(log.says("ada", cancel()), Ok(vec![Event::CeremonyAborted(board())]));
-    assert_eq!(log.says("ada", cancel()), Err(Refusal::Sessions(Sessions::SessionOver)));
+    assert_eq!(log.says("ada", cancel()), refused(Sessions::SessionOver));
 
     let mut log = certifying();
     log.certify_all();
@@ -273,7 +242,7 @@ fn an_admin_cancels_until_the_key_is_in_use() {
     let late = abort(&mut log, AbortReason::TimedOut { missing });
     assert_eq!(
         late,
-        Err(Refusal::Sessions(Sessions::AbortReason)),
+        refused(Sessions::AbortReason),
         "the activation waits for nobody in particular"
     );
     assert_eq!(log.says("ada", cancel()), Ok(vec![Event::CeremonyAborted(board())]));
@@ -283,18 +252,18 @@ fn an_admin_cancels_until_the_key_is_in_use() {
 fn a_key_is_in_use_when_it_signed_its_own_activation() {
     let mut log = certifying();
     let early = Body::EpochStarted { session: session(1), signature: Base64(vec![0; 64]) };
-    assert_eq!(log.coordinator_says(early), Err(Refusal::Sessions(Sessions::SessionStep)));
+    assert_eq!(log.coordinator_says(early), refused(Sessions::SessionStep));
     log.certify_all();
     let good = log.activation_signature();
     let mut bad = good.clone();
     bad.0[40] ^= 1;
     for signature in [bad, Base64(vec![]), Base64(vec![0; 64])] {
         let body = Body::EpochStarted { session: session(1), signature };
-        assert_eq!(log.coordinator_says(body), Err(Refusal::Sessions(Sessions::BadSignature)));
+        assert_eq!(log.coordinator_says(body), refused(Sessions::BadSignature));
     }
     let body = Body::EpochStarted { session: session(1), signature: good };
     assert_eq!(log.coordinator_says(body.clone()), Ok(vec![Event::EpochStarted(board())]));
-    assert_eq!(log.coordinator_says(body), Err(Refusal::Sessions(Sessions::SessionOver)));
+    assert_eq!(log.coordinator_says(body), refused(Sessions::SessionOver));
     let key = log.state.group(&board()).unwrap().key.as_ref().unwrap();
     assert_eq!((key.epoch, key.session), (1, session(1)));
 }
@@ -322,7 +291,7 @@ fn a_signature_of_the_hash_alone_activates_nothing() {
         assert_eq!(hash.len(), 32);
         let signature = log.signed_by(&["ada", "ben"], hash);
         let body = Body::EpochStarted { session: session(number), signature };
-        assert_eq!(log.coordinator_says(body), Err(Refusal::Sessions(Sessions::BadSignature)));
+        assert_eq!(log.coordinator_says(body), refused(Sessions::BadSignature));
     };
     let mut log = TestLog::grouped();
     log.begin(session(1), 1).unwrap();
@@ -354,7 +323,7 @@ fn nobody_certifies_before_all_have_judged() {
                 transcript: Digest::new([1; 32]),
                 public_key_package: Digest::new([2; 32]),
             };
-            assert_eq!(log.says("ada", body), Err(Refusal::Sessions(Sessions::SessionStep)));
+            assert_eq!(log.says("ada", body), refused(Sessions::SessionStep));
         }
         log.enter(&entry).unwrap();
     }

@@ -5,9 +5,9 @@ use crate::names::{AccountName, EntryId};
 use crate::policy::{Policy, Rule};
 use crate::state::refusal::{Accounts, Entries, Groups};
 use crate::state::{Event, Refusal};
-use crate::test_world::{TestLog, board, name, session};
+use crate::test_world::{TestLog, board, name, refused, session};
 
-fn refused(change: impl Fn(&mut GroupDefinition)) -> Refusal {
+fn refusal_of(change: impl Fn(&mut GroupDefinition)) -> Refusal {
     let mut log = TestLog::peopled();
     let mut definition = log.board_of_three();
     change(&mut definition);
@@ -18,26 +18,23 @@ fn refused(change: impl Fn(&mut GroupDefinition)) -> Refusal {
 fn only_an_admin_defines_groups() {
     let mut log = TestLog::peopled();
     let definition = Body::GroupDefined(log.board_of_three());
-    assert_eq!(
-        log.says("ben", definition),
-        Err(Refusal::Accounts(Accounts::NotAdmin { account: name("ben") }))
-    );
+    assert_eq!(log.says("ben", definition), refused(Accounts::NotAdmin { account: name("ben") }));
 }
 
 #[test]
 fn members_are_different_accounts_with_the_member_role() {
-    let twice = refused(|definition| definition.members[2] = name("ben"));
+    let twice = refusal_of(|definition| definition.members[2] = name("ben"));
     assert_eq!(twice, Refusal::Groups(Groups::MemberTwice { account: name("ben") }));
-    let stranger = refused(|definition| definition.members[2] = name("eve"));
+    let stranger = refusal_of(|definition| definition.members[2] = name("eve"));
     assert_eq!(stranger, Refusal::Accounts(Accounts::UnknownAccount { account: name("eve") }));
-    let requester = refused(|definition| definition.members[2] = name("out"));
+    let requester = refusal_of(|definition| definition.members[2] = name("out"));
     assert_eq!(requester, Refusal::Groups(Groups::MemberRole { account: name("out") }));
 }
 
 #[test]
 fn min_signers_is_two_to_the_number_of_members() {
     for min_signers in [0, 1, 4] {
-        let invalid = refused(|definition| definition.min_signers = min_signers);
+        let invalid = refusal_of(|definition| definition.min_signers = min_signers);
         assert_eq!(invalid, Refusal::Groups(Groups::MinSigners { min_signers, members: 3 }));
     }
 }
@@ -56,10 +53,7 @@ fn a_group_that_could_never_log_a_signature_is_not_defined() {
     definition.min_signers = most + 1;
     definition.policy = Policy::for_min_signers(most + 1);
     let result = log.says("ada", Body::GroupDefined(definition.clone()));
-    assert_eq!(
-        result,
-        Err(Refusal::Groups(Groups::TooManySigners { min_signers: most + 1, most }))
-    );
+    assert_eq!(result, refused(Groups::TooManySigners { min_signers: most + 1, most }));
     definition.min_signers = most;
     definition.policy = Policy::for_min_signers(most);
     assert!(log.says("ada", Body::GroupDefined(definition)).is_ok());
@@ -69,13 +63,13 @@ fn a_group_that_could_never_log_a_signature_is_not_defined() {
 fn approvals_required_is_min_signers_to_those_who_may_approve() {
     for approvals_required in [1, 4] {
         let invalid =
-            refused(|definition| definition.policy.rule.approvals_required = approvals_required);
+            refusal_of(|definition| definition.policy.rule.approvals_required = approvals_required);
         assert_eq!(
             invalid,
             Refusal::Groups(Groups::ApprovalsRequired { approvals_required, least: 2, most: 3 })
         );
     }
-    let invalid = refused(|definition| {
+    let invalid = refusal_of(|definition| {
         let rule = Rule::for_min_signers(2);
         definition.policy =
             Policy::from(Rule { approvals_required: 3, requester_may_approve: false, ..rule });
@@ -88,7 +82,7 @@ fn approvals_required_is_min_signers_to_those_who_may_approve() {
 
 #[test]
 fn a_policy_lets_requests_live_for_some_time() {
-    let invalid = refused(|definition| definition.policy.rule.expiry = 0);
+    let invalid = refusal_of(|definition| definition.policy.rule.expiry = 0);
     assert_eq!(invalid, Refusal::Groups(Groups::PolicyExpiry));
 }
 
@@ -97,20 +91,14 @@ fn only_members_accept_and_each_once() {
     let mut log = TestLog::peopled();
     let group = board();
     let nothing = Body::GroupAccepted { group: group.clone(), definition: EntryId::new([0; 32]) };
-    assert_eq!(
-        log.says("ben", nothing),
-        Err(Refusal::Groups(Groups::UnknownGroup { group: group.clone() }))
-    );
+    assert_eq!(log.says("ben", nothing), refused(Groups::UnknownGroup { group: group.clone() }));
     log.define(log.board_of_three());
     assert_eq!(
         log.accept("out"),
-        Err(Refusal::Groups(Groups::NotAMember { account: name("out"), group: group.clone() }))
+        refused(Groups::NotAMember { account: name("out"), group: group.clone() })
     );
     assert_eq!(log.accept("ben"), Ok(vec![Event::GroupAccepted(group)]));
-    assert_eq!(
-        log.accept("ben"),
-        Err(Refusal::Entries(Entries::AlreadySaid { account: name("ben") }))
-    );
+    assert_eq!(log.accept("ben"), refused(Entries::AlreadySaid { account: name("ben") }));
 }
 
 #[test]
@@ -127,10 +115,7 @@ fn accepting_a_replaced_definition_does_not_accept_the_next() {
         ..log.board_of_three()
     });
     assert_eq!(log.state.group(&board()).unwrap().not_accepted().count(), 3);
-    assert_eq!(
-        log.enter(&consent),
-        Err(Refusal::Groups(Groups::DefinitionChanged { group: board() }))
-    );
+    assert_eq!(log.enter(&consent), refused(Groups::DefinitionChanged { group: board() }));
 }
 
 #[test]
@@ -144,10 +129,7 @@ fn repeating_a_replaced_definition_does_not_bring_it_back() {
         policy: Policy::for_min_signers(3),
         ..log.board_of_three()
     });
-    assert_eq!(
-        log.enter(&first),
-        Err(Refusal::Entries(Entries::AlreadySaid { account: name("ada") }))
-    );
+    assert_eq!(log.enter(&first), refused(Entries::AlreadySaid { account: name("ada") }));
 }
 
 #[test]
@@ -172,15 +154,12 @@ fn a_definition_that_was_held_back_does_not_replace_a_later_one() {
         policy: Policy::for_min_signers(3),
         ..log.board_of_three()
     });
-    assert_eq!(
-        log.enter(&held_back),
-        Err(Refusal::Entries(Entries::Outdated { name: "board".to_owned() }))
-    );
+    assert_eq!(log.enter(&held_back), refused(Entries::Outdated { name: "board".to_owned() }));
 }
 
 #[test]
 fn a_group_with_a_session_or_a_key_is_not_redefined() {
-    let exists = Err(Refusal::Groups(Groups::GroupExists { group: board() }));
+    let exists = refused(Groups::GroupExists { group: board() });
     let mut log = TestLog::grouped();
     log.begin(session(1), 1).unwrap();
     log.wait(1);

@@ -6,7 +6,7 @@ use crate::names::Timestamp;
 use crate::signing::Subject;
 use crate::state::refusal::{Changes, Entries, Groups, Sessions};
 use crate::state::{Event, HEALTHY_FOR, Health, Refusal, Shortfall, Unable, possession_context};
-use crate::test_world::{HOUR, TestLog, board, name, session};
+use crate::test_world::{HOUR, TestLog, board, name, refused, session};
 
 /// A proof by `account` with the share of `of`, as if made at `at`.
 fn proof(log: &mut TestLog, account: &str, of: &str, epoch: u64, at: Timestamp) -> Body {
@@ -33,7 +33,7 @@ fn only_its_holder_proves_a_share_and_each_proof_counts_once() {
     let mut log = TestLog::keyed();
     log.wait(HOUR);
     let now = log.now;
-    let bad = Err(Refusal::Sessions(Sessions::BadSignature));
+    let bad = refused(Sessions::BadSignature);
     let of_another = proof(&mut log, "ben", "cyd", 1, now);
     assert_eq!(log.says("ben", of_another), bad);
     let made_before = proof(&mut log, "ben", "ben", 1, Timestamp(now.0 - 1));
@@ -47,10 +47,7 @@ fn only_its_holder_proves_a_share_and_each_proof_counts_once() {
     }
     assert_eq!(proves(&mut log, "ben"), Ok(vec![Event::ShareProved(board())]));
     assert_eq!(health_of(&log, "ben", now), Health::Healthy { proved: now });
-    assert_eq!(
-        proves(&mut log, "ben"),
-        Err(Refusal::Entries(Entries::AlreadySaid { account: name("ben") }))
-    );
+    assert_eq!(proves(&mut log, "ben"), refused(Entries::AlreadySaid { account: name("ben") }));
 }
 
 #[test]
@@ -62,10 +59,10 @@ fn shares_of_other_epochs_and_of_strangers_prove_nothing() {
     let other = Refusal::Changes(Changes::OtherEpoch { group: board(), asked: 2, current: 1 });
     assert_eq!(log.says("ben", later), Err(other));
     let stranger = proof(&mut log, "out", "ben", 1, now);
-    let no_share = Err(Refusal::Groups(Groups::NoShare { account: name("out"), group: board() }));
+    let no_share = refused(Groups::NoShare { account: name("out"), group: board() });
     assert_eq!(log.says("out", stranger), no_share);
     log.replace_keys("ben", "new").unwrap();
-    let no_share = Err(Refusal::Groups(Groups::NoShare { account: name("ben"), group: board() }));
+    let no_share = refused(Groups::NoShare { account: name("ben"), group: board() });
     assert_eq!(proves(&mut log, "ben"), no_share);
 }
 

@@ -9,7 +9,7 @@ use quorate_protocol::repair;
 use crate::entry::{AbortReason, Body, GroupChange, GroupDefinition, Role};
 use crate::names::{AccountName, EntryId};
 use crate::state::{ChangeEnd, Event, Health, Refusal, SessionPhase, Unable};
-use crate::test_world::{HOUR, TestLog, board, name, session, some};
+use crate::test_world::{HOUR, TestLog, board, name, refused, session, some};
 
 fn proposes(log: &mut TestLog, by: &str, member: &str) -> Result<EntryId, Refusal> {
     proposes_with(log, by, member, log.group().definition.clone())
@@ -89,10 +89,7 @@ fn a_repair_needs_the_same_approvals_as_a_change() {
     let mut log = TestLog::keyed();
     log.replace_keys("ben", "new").unwrap();
     let change = proposes(&mut log, "ada", "ben").unwrap();
-    assert_eq!(
-        log.begin(session(2), 1),
-        Err(Refusal::Requests(Requests::NotApproved { request: change }))
-    );
+    assert_eq!(log.begin(session(2), 1), refused(Requests::NotApproved { request: change }));
     let no_share = Refusal::Groups(Groups::NoShare { account: name("ben"), group: board() });
     assert_eq!(log.approves("ben", change).unwrap_err(), no_share);
     log.approves("cyd", change).unwrap();
@@ -105,15 +102,9 @@ fn the_recipient_of_a_repair_has_no_vote_on_it() {
     let mut log = TestLog::keyed();
     let change = proposes(&mut log, "ben", "ben").unwrap();
     assert!(log.group().change.as_ref().unwrap().approvals.is_empty());
-    assert_eq!(
-        log.approves("ben", change),
-        Err(Refusal::Changes(Changes::OwnRepair { account: name("ben") }))
-    );
+    assert_eq!(log.approves("ben", change), refused(Changes::OwnRepair { account: name("ben") }));
     log.approves("ada", change).unwrap();
-    assert_eq!(
-        log.begin(session(2), 1),
-        Err(Refusal::Requests(Requests::NotApproved { request: change }))
-    );
+    assert_eq!(log.begin(session(2), 1), refused(Requests::NotApproved { request: change }));
     log.approves("cyd", change).unwrap();
     log.begin(session(2), 1).unwrap();
     let terms = &log.group().session.as_ref().unwrap().terms;
@@ -235,7 +226,7 @@ fn restarts_cost_a_repair_only_what_it_needs() {
     assert_eq!(restart(done(), "ben"), restarted("ben"), "its share was in memory only");
     let mut log = done();
     log.start_node("ben", 2);
-    assert_eq!(log.certifies("ben"), Err(Refusal::Sessions(Sessions::SessionStep)));
+    assert_eq!(log.certifies("ben"), refused(Sessions::SessionStep));
     let reason = AbortReason::Restarted { nodes: some(&["ben"]) };
     let body = Body::CeremonyAborted { session: session(2), reason };
     log.coordinator_says(body).unwrap();
@@ -251,7 +242,7 @@ fn no_record_activates_a_repaired_share() {
     assert!(log.group().activation(log.state.ivn()).is_none());
     let signature = crate::encoding::Base64(vec![0; 64]);
     let body = Body::EpochStarted { session: session(2), signature };
-    assert_eq!(log.coordinator_says(body), Err(Refusal::Sessions(Sessions::SessionStep)));
+    assert_eq!(log.coordinator_says(body), refused(Sessions::SessionStep));
 }
 
 #[test]

@@ -7,8 +7,8 @@ use crate::entry::{Body, GroupDefinition, Request};
 use crate::names::{EntryId, GroupName};
 use crate::policy::{DEFAULT_EXPIRY, Policy, Rule};
 use crate::state::clock::MAX_CLOCK_LEAD;
-use crate::state::{Event, Refusal, Refused, Status};
-use crate::test_world::{HOUR, TestLog, board, name};
+use crate::state::{Event, Refused, Status};
+use crate::test_world::{HOUR, TestLog, board, name, refused};
 
 fn keyed(policy: Policy) -> TestLog {
     let definition = TestLog::peopled().board_of_three();
@@ -40,26 +40,20 @@ fn the_coordinators_time_makes_nothing_expire() {
 #[test]
 fn a_request_needs_a_group_with_a_key() {
     let mut log = TestLog::grouped();
-    assert_eq!(
-        log.requests("ada", log.request()),
-        Err(Refusal::Groups(Groups::NoKey { group: board() }))
-    );
+    assert_eq!(log.requests("ada", log.request()), refused(Groups::NoKey { group: board() }));
     let group: GroupName = "other".parse().unwrap();
     let request = Request { group: group.clone(), ..log.request() };
-    assert_eq!(log.requests("ada", request), Err(Refusal::Groups(Groups::UnknownGroup { group })));
+    assert_eq!(log.requests("ada", request), refused(Groups::UnknownGroup { group }));
 }
 
 #[test]
 fn a_request_by_an_outsider_is_refused_and_logged() {
     let mut log = TestLog::keyed();
     let id = log.requests("out", log.request()).unwrap();
-    let refused = Refused::NotAuthorized { requester: name("out"), group: board() };
-    assert!(refused.to_string().starts_with("user account not authorized"), "{refused}");
-    assert_eq!(status(&log, id), Status::Refused(refused));
-    assert_eq!(
-        log.approves("ada", id),
-        Err(Refusal::Requests(Requests::RequestOver { request: id }))
-    );
+    let why = Refused::NotAuthorized { requester: name("out"), group: board() };
+    assert!(why.to_string().starts_with("user account not authorized"), "{why}");
+    assert_eq!(status(&log, id), Status::Refused(why));
+    assert_eq!(log.approves("ada", id), refused(Requests::RequestOver { request: id }));
 }
 
 #[test]
@@ -85,7 +79,7 @@ fn a_request_pins_the_policy() {
     let mut log = TestLog::keyed();
     let policy = Policy::for_min_signers(3).hash();
     let request = Request { policy, ..log.request() };
-    assert_eq!(log.requests("ada", request), Err(Refusal::Requests(Requests::PolicyChanged)));
+    assert_eq!(log.requests("ada", request), refused(Requests::PolicyChanged));
 }
 
 #[test]
@@ -94,10 +88,7 @@ fn a_request_expires_within_the_policys_time() {
     let longest_hours = DEFAULT_EXPIRY / HOUR;
     for expires_at in [log.now, log.now.plus(DEFAULT_EXPIRY + 1)] {
         let request = Request { expires_at, ..log.request() };
-        assert_eq!(
-            log.requests("ada", request),
-            Err(Refusal::Requests(Requests::Expiry { longest_hours }))
-        );
+        assert_eq!(log.requests("ada", request), refused(Requests::Expiry { longest_hours }));
     }
     let request = Request { expires_at: log.now.plus(DEFAULT_EXPIRY), ..log.request() };
     assert!(log.requests("ada", request).is_ok());
@@ -108,7 +99,7 @@ fn the_same_request_is_made_once() {
     let mut log = TestLog::keyed();
     log.requests("ada", log.request()).unwrap();
     let again = log.requests("ada", log.request());
-    assert_eq!(again, Err(Refusal::Entries(Entries::AlreadySaid { account: name("ada") })));
+    assert_eq!(again, refused(Entries::AlreadySaid { account: name("ada") }));
 }
 
 #[test]
@@ -116,10 +107,7 @@ fn a_request_counts_as_an_approval_if_the_policy_permits() {
     let mut log = TestLog::keyed();
     let id = log.requests("ada", log.request()).unwrap();
     assert_eq!(log.state.request(id).unwrap().approvals, BTreeSet::from([name("ada")]));
-    assert_eq!(
-        log.approves("ada", id),
-        Err(Refusal::Entries(Entries::AlreadySaid { account: name("ada") }))
-    );
+    assert_eq!(log.approves("ada", id), refused(Entries::AlreadySaid { account: name("ada") }));
     let events = log.approves("ben", id).unwrap();
     assert_eq!(events, [Event::RequestVoted(id), Event::RequestApproved(id)]);
     assert_eq!(status(&log, id), Status::Approved);
@@ -130,8 +118,8 @@ fn a_requester_may_not_approve_if_the_policy_forbids_it() {
     let policy = Policy::from(Rule { requester_may_approve: false, ..Rule::for_min_signers(2) });
     let mut log = keyed(policy);
     let id = log.requests("ada", log.request()).unwrap();
-    assert_eq!(log.approves("ada", id), Err(Refusal::Requests(Requests::RequesterMayNotApprove)));
-    assert_eq!(log.refuses("ada", id), Err(Refusal::Requests(Requests::RequesterMayNotApprove)));
+    assert_eq!(log.approves("ada", id), refused(Requests::RequesterMayNotApprove));
+    assert_eq!(log.refuses("ada", id), refused(Requests::RequesterMayNotApprove));
     log.approves("ben", id).unwrap();
     assert_eq!(status(&log, id), Status::Open);
     log.approves("cyd", id).unwrap();
@@ -144,11 +132,10 @@ fn only_members_vote_on_requests_that_exist() {
     let unknown = EntryId::new([0; 32]);
     assert_eq!(
         log.approves("ben", unknown),
-        Err(Refusal::Requests(Requests::UnknownRequest { request: unknown }))
+        refused(Requests::UnknownRequest { request: unknown })
     );
     let id = log.requests("ada", log.request()).unwrap();
-    let stranger =
-        Err(Refusal::Groups(Groups::NotAMember { account: name("out"), group: board() }));
+    let stranger = refused(Groups::NotAMember { account: name("out"), group: board() });
     assert_eq!(log.approves("out", id), stranger);
     assert_eq!(log.refuses("out", id), stranger);
 }
@@ -158,7 +145,7 @@ fn nobody_votes_twice_or_changes_a_vote() {
     let mut log = keyed(Policy::from(Rule { approvals_required: 3, ..Rule::for_min_signers(2) }));
     let id = log.requests("ada", log.request()).unwrap();
     log.approves("ben", id).unwrap();
-    let said = Err(Refusal::Entries(Entries::AlreadySaid { account: name("ben") }));
+    let said = refused(Entries::AlreadySaid { account: name("ben") });
     assert_eq!(log.approves("ben", id), said);
     assert_eq!(log.refuses("ben", id), said);
 }
@@ -168,10 +155,7 @@ fn an_approved_request_takes_spare_approvals_and_no_refusals() {
     let mut log = TestLog::keyed();
     let id = log.requests("ada", log.request()).unwrap();
     log.approves("ben", id).unwrap();
-    assert_eq!(
-        log.refuses("cyd", id),
-        Err(Refusal::Requests(Requests::RequestOver { request: id }))
-    );
+    assert_eq!(log.refuses("cyd", id), refused(Requests::RequestOver { request: id }));
     assert_eq!(log.approves("cyd", id), Ok(vec![Event::RequestVoted(id)]));
     assert_eq!(log.state.request(id).unwrap().approvals.len(), 3);
 }
@@ -194,10 +178,7 @@ fn a_request_that_cannot_be_approved_any_more_is_rejected() {
     let events = log.refuses("cyd", id).unwrap();
     assert_eq!(events, [Event::RequestVoted(id), Event::RequestRejected(id)]);
     assert_eq!(status(&log, id), Status::Rejected);
-    assert_eq!(
-        log.approves("cyd", id),
-        Err(Refusal::Entries(Entries::AlreadySaid { account: name("cyd") }))
-    );
+    assert_eq!(log.approves("cyd", id), refused(Entries::AlreadySaid { account: name("cyd") }));
 }
 
 #[test]
@@ -206,7 +187,7 @@ fn a_refusal_gives_a_reason() {
     let id = log.requests("ada", log.request()).unwrap();
     for reason in ["", "  ", &"x".repeat(501)] {
         let body = Body::Refusal { request: id, reason: reason.to_owned() };
-        assert_eq!(log.says("ben", body), Err(Refusal::Requests(Requests::Reason)), "{reason:?}");
+        assert_eq!(log.says("ben", body), refused(Requests::Reason), "{reason:?}");
     }
     let body = Body::Refusal { request: id, reason: "ä".repeat(500) };
     assert!(log.says("ben", body).is_ok());
@@ -218,14 +199,8 @@ fn a_lapsed_request_takes_no_votes() {
     let id = log.requests("ada", log.request()).unwrap();
     log.wait(HOUR + 1);
     assert!(log.state.request(id).unwrap().lapsed(log.now));
-    assert_eq!(
-        log.approves("ben", id),
-        Err(Refusal::Requests(Requests::RequestOver { request: id }))
-    );
-    assert_eq!(
-        log.refuses("ben", id),
-        Err(Refusal::Requests(Requests::RequestOver { request: id }))
-    );
+    assert_eq!(log.approves("ben", id), refused(Requests::RequestOver { request: id }));
+    assert_eq!(log.refuses("ben", id), refused(Requests::RequestOver { request: id }));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::entry::{Author, Body, Entry, Genesis, Role, Statement};
 use crate::identity::{AccountKeys, SecretKey};
 use crate::names::{Digest, IvnId};
 use crate::state::{Event, IvnState, Refusal};
-use crate::test_world::{HOUR, TestLog, founding, genesis, name, secrets};
+use crate::test_world::{HOUR, TestLog, founding, genesis, name, refused, secrets};
 
 #[test]
 fn a_log_begins_with_a_genesis_and_has_no_other() {
@@ -18,14 +18,8 @@ fn a_log_begins_with_a_genesis_and_has_no_other() {
         IvnState::found(&log.entry("ada", started)).unwrap_err(),
         Refusal::Entries(Entries::NotGenesis)
     );
-    assert_eq!(
-        log.says("ada", Body::Genesis(genesis())),
-        Err(Refusal::Entries(Entries::WrongAuthor))
-    );
-    assert_eq!(
-        log.coordinator_says(Body::Genesis(genesis())),
-        Err(Refusal::Entries(Entries::WrongAuthor))
-    );
+    assert_eq!(log.says("ada", Body::Genesis(genesis())), refused(Entries::WrongAuthor));
+    assert_eq!(log.coordinator_says(Body::Genesis(genesis())), refused(Entries::WrongAuthor));
 }
 
 #[test]
@@ -78,7 +72,7 @@ fn an_entry_of_another_ivn_is_refused() {
         let body = Body::NodeStarted { incarnation: Digest::new([0; 32]) };
         let statement = Statement { ivn, ..log.statement(Author::Account(name("ada")), body) };
         let entry = Entry::sign(statement, &[&secrets("ada").identity]).unwrap();
-        assert_eq!(log.enter(&entry), Err(Refusal::Entries(Entries::OtherIvn)));
+        assert_eq!(log.enter(&entry), refused(Entries::OtherIvn));
     }
 }
 
@@ -88,7 +82,7 @@ fn an_entry_counts_only_with_its_authors_signature() {
     let body = Body::NodeStarted { incarnation: Digest::new([0; 32]) };
     let statement = log.statement(Author::Account(name("ben")), body.clone());
     let forged = Entry::sign(statement, &[&secrets("cyd").identity]).unwrap();
-    assert_eq!(log.enter(&forged), Err(Refusal::Entries(Entries::Signature)));
+    assert_eq!(log.enter(&forged), refused(Entries::Signature));
     let statement = log.statement(
         Author::Coordinator,
         Body::CeremonyAborted {
@@ -97,9 +91,9 @@ fn an_entry_counts_only_with_its_authors_signature() {
         },
     );
     let forged = Entry::sign(statement, &[&secrets("ada").identity]).unwrap();
-    assert_eq!(log.enter(&forged), Err(Refusal::Entries(Entries::Signature)));
+    assert_eq!(log.enter(&forged), refused(Entries::Signature));
     let stranger = log.says("eve", body);
-    assert_eq!(stranger, Err(Refusal::Accounts(Accounts::UnknownAccount { account: name("eve") })));
+    assert_eq!(stranger, refused(Accounts::UnknownAccount { account: name("eve") }));
 }
 
 #[test]
@@ -116,7 +110,7 @@ fn the_coordinator_cannot_make_statements_of_accounts() {
         Body::Refusal { request, reason: "no".to_owned() },
     ];
     for body in bodies {
-        assert_eq!(log.coordinator_says(body), Err(Refusal::Entries(Entries::WrongAuthor)));
+        assert_eq!(log.coordinator_says(body), refused(Entries::WrongAuthor));
     }
 }
 
@@ -130,7 +124,7 @@ fn an_account_cannot_make_statements_of_the_coordinator() {
         Body::EpochStarted { session, signature },
     ];
     for body in bodies {
-        assert_eq!(log.says("ada", body), Err(Refusal::Entries(Entries::WrongAuthor)));
+        assert_eq!(log.says("ada", body), refused(Entries::WrongAuthor));
     }
 }
 
@@ -138,17 +132,14 @@ fn an_account_cannot_make_statements_of_the_coordinator() {
 fn only_an_admin_invites() {
     let mut log = TestLog::peopled();
     let invitation = Body::Invitation(log.invitation("eve", Role::Admin));
-    assert_eq!(
-        log.says("ben", invitation),
-        Err(Refusal::Accounts(Accounts::NotAdmin { account: name("ben") }))
-    );
+    assert_eq!(log.says("ben", invitation), refused(Accounts::NotAdmin { account: name("ben") }));
 }
 
 #[test]
 fn an_existing_account_cannot_be_invited_or_admitted_again() {
     let mut log = TestLog::peopled();
     log.wait(1);
-    let exists = Err(Refusal::Accounts(Accounts::AccountExists { account: name("ben") }));
+    let exists = refused(Accounts::AccountExists { account: name("ben") });
     let invitation = Body::Invitation(log.invitation("ben", Role::Member));
     assert_eq!(log.says("ada", invitation), exists);
     assert_eq!(log.join("ben"), exists, "a token works once");
@@ -167,7 +158,7 @@ fn an_invitation_admits_with_its_roles_and_is_used_up() {
 #[test]
 fn without_an_invitation_nobody_joins() {
     let mut log = TestLog::founded();
-    assert_eq!(log.join("eve"), Err(Refusal::Accounts(Accounts::NotInvited)));
+    assert_eq!(log.join("eve"), refused(Accounts::NotInvited));
 }
 
 #[test]
@@ -178,32 +169,26 @@ fn a_token_admits_no_other_account_and_in_no_other_ivn() {
     let ivn = log.state.ivn();
     let token_of_ben = TestLog::invitation_key("ben");
     let entry = log.admission("cyd", &token_of_ben, ivn);
-    assert_eq!(log.enter(&entry), Err(Refusal::Accounts(Accounts::NotInvited)));
+    assert_eq!(log.enter(&entry), refused(Accounts::NotInvited));
     let entry = log.admission("ben", &token_of_ben, IvnId::new([0; 32]));
-    assert_eq!(log.enter(&entry), Err(Refusal::Entries(Entries::OtherIvn)));
+    assert_eq!(log.enter(&entry), refused(Entries::OtherIvn));
 }
 
 #[test]
 fn a_withdrawn_invitation_admits_nobody_and_a_new_one_does() {
     let mut log = TestLog::founded();
-    assert_eq!(
-        log.state.withdrawal(&name("ben"), log.now),
-        Err(Refusal::Accounts(Accounts::NotInvited))
-    );
+    assert_eq!(log.state.withdrawal(&name("ben"), log.now), refused(Accounts::NotInvited));
     log.invite("ben", Role::Member);
     let (invited, now) = (log.entries.last().unwrap().clone(), log.now);
     let withdrawal = log.state.withdrawal(&name("ben"), now).unwrap();
     assert!(withdrawal.is_withdrawal());
     log.says("ada", Body::Invitation(withdrawal)).unwrap();
     assert_eq!(log.state.open_invitations(now).count(), 0);
-    assert_eq!(log.join("ben"), Err(Refusal::Accounts(Accounts::NotInvited)));
-    assert_eq!(
-        log.state.withdrawal(&name("ben"), now),
-        Err(Refusal::Accounts(Accounts::NotInvited))
-    );
+    assert_eq!(log.join("ben"), refused(Accounts::NotInvited));
+    assert_eq!(log.state.withdrawal(&name("ben"), now), refused(Accounts::NotInvited));
     // The coordinator cannot restore it.
     let again = log.enter(&crate::entry::Entry::from_bytes(&invited).unwrap());
-    assert_eq!(again, Err(Refusal::Entries(Entries::AlreadySaid { account: name("ada") })));
+    assert_eq!(again, refused(Entries::AlreadySaid { account: name("ada") }));
     log.wait(1);
     log.invite("ben", Role::Member);
     log.join("ben").unwrap();
@@ -220,7 +205,7 @@ fn withdrawing_a_replacement_of_keys_keeps_the_present_keys() {
     };
     log.says("ada", Body::Invitation(open)).unwrap();
     let withdrawal = log.state.withdrawal(&name("ben"), log.now).unwrap();
-    let not_admin = Err(Refusal::Accounts(Accounts::NotAdmin { account: name("cyd") }));
+    let not_admin = refused(Accounts::NotAdmin { account: name("cyd") });
     assert_eq!(log.says("cyd", Body::Invitation(withdrawal.clone())), not_admin);
     log.says("ada", Body::Invitation(withdrawal)).unwrap();
     let token = TestLog::invitation_key("ben");
@@ -230,7 +215,7 @@ fn withdrawing_a_replacement_of_keys_keeps_the_present_keys() {
         ..log.entry("ben", Body::AccountAdmitted { keys: keys.public() }).statement().clone()
     };
     let joins = crate::entry::Entry::sign(joins, &[&token, &keys.identity]).unwrap();
-    assert_eq!(log.enter(&joins), Err(Refusal::Accounts(Accounts::NotInvited)));
+    assert_eq!(log.enter(&joins), refused(Accounts::NotInvited));
     assert_eq!(log.state.account(&name("ben")).unwrap(), &present);
 }
 
@@ -245,7 +230,7 @@ fn a_withdrawal_is_in_time_although_other_clocks_are_ahead() {
     log.start_node("cyd", 1);
     log.now = now;
     log.says("ada", Body::Invitation(withdrawal)).unwrap();
-    assert_eq!(log.join("eve"), Err(Refusal::Accounts(Accounts::NotInvited)));
+    assert_eq!(log.join("eve"), refused(Accounts::NotInvited));
 }
 
 #[test]
@@ -256,7 +241,7 @@ fn a_second_invitation_replaces_the_first() {
     let again =
         crate::entry::Invitation { key: new.public(), ..log.invitation("ben", Role::Member) };
     log.says("ada", Body::Invitation(again)).unwrap();
-    assert_eq!(log.join("ben"), Err(Refusal::Accounts(Accounts::NotInvited)));
+    assert_eq!(log.join("ben"), refused(Accounts::NotInvited));
     let entry = log.admission("ben", &new, log.state.ivn());
     assert!(log.enter(&entry).is_ok());
 }
@@ -268,10 +253,7 @@ fn repeating_a_replaced_invitation_does_not_bring_it_back() {
     log.enter(&first).unwrap();
     log.wait(1);
     log.invite("ben", Role::Member);
-    assert_eq!(
-        log.enter(&first),
-        Err(Refusal::Entries(Entries::AlreadySaid { account: name("ada") }))
-    );
+    assert_eq!(log.enter(&first), refused(Entries::AlreadySaid { account: name("ada") }));
 }
 
 #[test]
@@ -280,10 +262,7 @@ fn an_invitation_logged_late_does_not_replace_a_later_one() {
     let held_back = log.entry("ada", Body::Invitation(log.invitation("ben", Role::Admin)));
     log.wait(1);
     log.invite("ben", Role::Member);
-    assert_eq!(
-        log.enter(&held_back),
-        Err(Refusal::Entries(Entries::Outdated { name: "ben".to_owned() }))
-    );
+    assert_eq!(log.enter(&held_back), refused(Entries::Outdated { name: "ben".to_owned() }));
 }
 
 #[test]
@@ -294,13 +273,10 @@ fn an_expired_invitation_admits_nobody() {
     log.wait(HOUR);
     assert!(log.join("eve").is_ok(), "in its last millisecond");
     log.wait(1);
-    assert_eq!(log.join("ben"), Err(Refusal::Accounts(Accounts::InvitationExpired)));
+    assert_eq!(log.join("ben"), refused(Accounts::InvitationExpired));
     let late = log.invitation("cyd", Role::Member);
     log.wait(2 * HOUR);
-    assert_eq!(
-        log.says("ada", Body::Invitation(late)),
-        Err(Refusal::Accounts(Accounts::InvitationExpired))
-    );
+    assert_eq!(log.says("ada", Body::Invitation(late)), refused(Accounts::InvitationExpired));
 }
 
 #[test]
@@ -310,7 +286,7 @@ fn time_in_the_log_does_not_go_back() {
     log.wait(HOUR + 1);
     log.start_node("ada", 1);
     log.now = crate::names::Timestamp(0);
-    assert_eq!(log.join("ben"), Err(Refusal::Accounts(Accounts::InvitationExpired)));
+    assert_eq!(log.join("ben"), refused(Accounts::InvitationExpired));
 }
 
 #[test]
@@ -323,10 +299,7 @@ fn keys_belong_to_one_account() {
     let keys = AccountKeys { cosigner: secrets("ben").public().cosigner, ..own.public() };
     let statement = log.statement(Author::Account(name("eve")), Body::AccountAdmitted { keys });
     let entry = Entry::sign(statement, &[&token, &own.identity]).unwrap();
-    assert_eq!(
-        log.enter(&entry),
-        Err(Refusal::Accounts(Accounts::KeysTaken { account: name("ben") }))
-    );
+    assert_eq!(log.enter(&entry), refused(Accounts::KeysTaken { account: name("ben") }));
 }
 
 #[test]
@@ -336,12 +309,12 @@ fn an_incarnation_is_announced_once() {
     let again = Body::NodeStarted { incarnation: TestLog::incarnation("ada", 1) };
     assert_eq!(
         log.says("ada", again.clone()),
-        Err(Refusal::Entries(Entries::AlreadySaid { account: name("ada") }))
+        refused(Entries::AlreadySaid { account: name("ada") })
     );
     log.start_node("ada", 2);
     assert_eq!(
         log.says("ada", again),
-        Err(Refusal::Entries(Entries::AlreadySaid { account: name("ada") })),
+        refused(Entries::AlreadySaid { account: name("ada") }),
         "an old start does not come back"
     );
 }

@@ -7,8 +7,8 @@ use crate::encoding::Base64;
 use crate::entry::{Body, SignerRecord};
 use crate::names::EntryId;
 use crate::signing::Subject;
-use crate::state::{Event, Refusal, Status};
-use crate::test_world::{TestLog, session};
+use crate::state::{Event, Status};
+use crate::test_world::{TestLog, refused, session};
 
 /// A request of ada that ben approved and cyd did not.
 fn approved() -> (TestLog, EntryId) {
@@ -37,7 +37,7 @@ fn a_signature_shows_approving_members_own_messages() {
     assert_eq!(events, [Event::RequestSigned(request)]);
     assert!(matches!(log.state.request(request).unwrap().status, Status::Signed { .. }));
     let again = log.coordinator_says(signature(request, signers));
-    assert_eq!(again, Err(Refusal::Requests(Requests::NotApproved { request })), "once");
+    assert_eq!(again, refused(Requests::NotApproved { request }), "once");
 }
 
 #[test]
@@ -46,30 +46,24 @@ fn what_is_not_approved_is_not_signed() {
     let request = log.requests("ada", log.request()).unwrap();
     let signers = log.records(&["ada", "ben"], session(7), Subject::Request { request });
     let early = log.coordinator_says(signature(request, signers));
-    assert_eq!(early, Err(Refusal::Requests(Requests::NotApproved { request })));
+    assert_eq!(early, refused(Requests::NotApproved { request }));
     let unknown = EntryId::new([0; 32]);
     let nothing = log.coordinator_says(signature(unknown, Vec::new()));
-    assert_eq!(nothing, Err(Refusal::Requests(Requests::UnknownRequest { request: unknown })));
+    assert_eq!(nothing, refused(Requests::UnknownRequest { request: unknown }));
 }
 
 #[test]
 fn only_the_coordinator_logs_signatures() {
     let (mut log, request) = approved();
     let signers = log.records(&["ada", "ben"], session(7), Subject::Request { request });
-    assert_eq!(
-        log.says("ada", signature(request, signers)),
-        Err(Refusal::Entries(Entries::WrongAuthor))
-    );
+    assert_eq!(log.says("ada", signature(request, signers)), refused(Entries::WrongAuthor));
 }
 
 #[test]
 fn a_signer_who_did_not_approve_does_not_count() {
     let (mut log, request) = approved();
     let signers = log.records(&["ada", "cyd"], session(7), Subject::Request { request });
-    assert_eq!(
-        log.coordinator_says(signature(request, signers)),
-        Err(Refusal::Requests(Requests::Signers))
-    );
+    assert_eq!(log.coordinator_says(signature(request, signers)), refused(Requests::Signers));
 }
 
 #[test]
@@ -77,19 +71,10 @@ fn fewer_than_min_signers_or_one_twice_do_not_count() {
     let (mut log, request) = approved();
     let signers = log.records(&["ada", "ben"], session(7), Subject::Request { request });
     let one = vec![signers[0].clone()];
-    assert_eq!(
-        log.coordinator_says(signature(request, one)),
-        Err(Refusal::Requests(Requests::Signers))
-    );
+    assert_eq!(log.coordinator_says(signature(request, one)), refused(Requests::Signers));
     let twice = vec![signers[0].clone(), signers[0].clone()];
-    assert_eq!(
-        log.coordinator_says(signature(request, twice)),
-        Err(Refusal::Requests(Requests::Signers))
-    );
-    assert_eq!(
-        log.coordinator_says(signature(request, Vec::new())),
-        Err(Refusal::Requests(Requests::Signers))
-    );
+    assert_eq!(log.coordinator_says(signature(request, twice)), refused(Requests::Signers));
+    assert_eq!(log.coordinator_says(signature(request, Vec::new())), refused(Requests::Signers));
 }
 
 #[test]
@@ -105,10 +90,7 @@ fn signers_messages_count_only_for_their_session_and_package() {
     let swapped = SignerRecord { account: good[1].account.clone(), ..good[0].clone() };
     let swapped = vec![good[0].clone(), swapped];
     for signers in [other_session, other_request, mixed, swapped] {
-        assert_eq!(
-            log.coordinator_says(signature(request, signers)),
-            Err(Refusal::Requests(Requests::Signers))
-        );
+        assert_eq!(log.coordinator_says(signature(request, signers)), refused(Requests::Signers));
     }
 }
 
@@ -121,7 +103,7 @@ fn a_signature_has_64_bytes() {
     };
     signature.0.remove(0);
     let body = Body::Signature { request, session: session(7), signature, signers };
-    assert_eq!(log.coordinator_says(body), Err(Refusal::Requests(Requests::Signers)));
+    assert_eq!(log.coordinator_says(body), refused(Requests::Signers));
 }
 
 #[test]
@@ -132,7 +114,7 @@ fn shares_that_do_not_add_up_to_the_signature_do_not_count() {
     let others = log.records(&["ada", "ben"], session(7), subject);
     let Body::Signature { signature: other, .. } = signature(request, others) else { panic!() };
     let body = Body::Signature { request, session: session(7), signature: other, signers };
-    assert_eq!(log.coordinator_says(body), Err(Refusal::Requests(Requests::Signers)));
+    assert_eq!(log.coordinator_says(body), refused(Requests::Signers));
 }
 
 #[test]
