@@ -1,39 +1,18 @@
 //! The node's statements and answers on command of the account holder and by configuration.
 
 use super::*;
-use crate::effect::{Done, NodeDeadline};
-use crate::entry::{Entry, GroupChange};
+use crate::entry::GroupChange;
 use crate::message::FromCoordinator::{Presence, Rejected};
 use crate::names::{Digest, GroupName};
 use crate::state::Refusal;
 use crate::state::refusal::{Entries, Requests, Sessions};
 
-/// The statements that the node signs and keeps for the log.
 fn states(effects: &[NodeEffect]) -> Vec<Body> {
-    let stated = effects.iter().filter_map(|effect| match effect {
-        NodeEffect::Persist(NodeChange::OutboxAdd(entry)) => Some(entry.statement().body.clone()),
-        _ => None,
-    });
-    stated.collect()
+    stated(effects).into_iter().map(|entry| entry.statement().body.clone()).collect()
 }
 
 fn entry_in(effects: &[NodeEffect]) -> Entry {
-    let entry = effects.iter().find_map(|effect| match effect {
-        NodeEffect::Persist(NodeChange::OutboxAdd(entry)) => Some(entry.clone()),
-        _ => None,
-    });
-    entry.unwrap()
-}
-
-fn answer(effects: &[NodeEffect]) -> Option<Result<Done, CommandError>> {
-    effects.iter().find_map(|effect| match effect {
-        NodeEffect::Respond(_, result) => Some(result.clone()),
-        _ => None,
-    })
-}
-
-fn fetches(effects: &[NodeEffect], request: EntryId) -> bool {
-    effects.iter().any(|e| matches!(e, NodeEffect::FetchDocument(id) if *id == request))
+    stated(effects)[0].clone()
 }
 
 /// A request of `requester` that ben's node sees, in a group with this policy.
@@ -42,8 +21,7 @@ fn asked(requester: &str, change: impl Fn(&mut crate::policy::Policy)) -> (Bench
     change(&mut definition.policy);
     let mut log = TestLog::keyed_with(definition);
     let request = log.requests(requester, log.request()).unwrap();
-    let saved = saved(&log);
-    let mut bench = Bench::with(log, saved);
+    let mut bench = Bench::new(log);
     bench.show();
     (bench, request)
 }
@@ -60,9 +38,8 @@ fn automatic_consent_needs_both_policy_and_configuration() {
         definition.policy.rule.auto_approve = policy;
         let mut log = TestLog::keyed_with(definition);
         let request = log.requests("ada", log.request()).unwrap();
-        let saved = saved(&log);
         let config = Config { auto_accept: false, auto_approve: own };
-        let mut bench = Bench::with_config(log, saved, config);
+        let mut bench = Bench::with_config(config, disk_after(&log), log);
         let mut effects = bench.show();
         effects.extend(bench.give_document(request));
         let consents = vec![Body::Approval { request }; usize::from(policy && own)];
@@ -148,13 +125,7 @@ fn documents_are_fetched_again_on_connect_and_after_pauses() {
     assert!(fetches(&bench.tell(Input::Connected), request));
     for pause in [1_000, 2_000, 4_000] {
         let effects = bench.tell(Input::Document { request, document: None });
-        let (deadline, at) = effects
-            .iter()
-            .find_map(|effect| match effect {
-                NodeEffect::SetDeadline(deadline, at) => Some((*deadline, *at)),
-                _ => None,
-            })
-            .unwrap();
+        let (deadline, at) = deadline(&effects);
         assert_eq!(at, bench.log.now.plus(pause));
         bench.log.now = at;
         assert!(fetches(&bench.tell(Input::Deadline(deadline)), request));
@@ -195,12 +166,6 @@ fn rejected_request(reason: Refusal) -> (Bench, Entry, Command, Vec<NodeEffect>)
     (bench, entry, command, effects)
 }
 
-fn forgets(effects: &[NodeEffect], id: EntryId) -> bool {
-    effects.iter().any(
-        |e| matches!(e, NodeEffect::Persist(NodeChange::OutboxRemove(removed)) if *removed == id),
-    )
-}
-
 #[test]
 fn only_an_equal_command_repeats_a_disputed_statement() {
     let (mut bench, entry, again, _) = rejected_request(Refusal::Sessions(Sessions::Protocol));
@@ -235,9 +200,7 @@ fn a_clock_rejection_is_forgotten_and_the_lead_is_reported() {
 
 #[test]
 fn an_announcement_is_made_once_and_forgotten_when_rejected() {
-    let log = TestLog::keyed();
-    let saved = saved(&log);
-    let mut bench = Bench::with(log, saved);
+    let mut bench = Bench::new(TestLog::keyed());
     bench.show();
     assert_eq!(bench.node.unsent(), 1);
     bench.log.wait(1);
@@ -279,8 +242,7 @@ fn a_node_tells_how_it_stands() {
 
 #[test]
 fn judging_a_change_applies_the_logs_rules_and_states_nothing() {
-    let mut bench = Bench::with(TestLog::keyed(), saved(&TestLog::keyed()));
-    bench.announce();
+    let mut bench = Bench::announced(TestLog::keyed());
     let of =
         |bench: &Bench, members: &[&str], min_signers| bench.log.board_of(members, min_signers);
     let everybody = ["ada", "ben", "cyd"];
@@ -322,8 +284,8 @@ fn declining_to_join_binds_although_the_acceptance_is_logged() {
         log.change(&["ada", "cyd"], 2, session(2));
         let change = log.proposes("ada", log.board_of(&["ada", "ben", "cyd"], 2)).unwrap();
         log.approves("cyd", change).unwrap();
-        let saved = Saved { entries: log.entries.clone(), ..Saved::default() };
-        let mut bench = Bench::with(log, saved);
+        let disk = NodeDisk { entries: log.entries.clone(), ..NodeDisk::default() };
+        let mut bench = Bench::on(disk, log);
         bench.announce();
         let accepts = Command::Approve(change);
         let accepted = entry_in(&command(&mut bench, accepts.clone()));
@@ -351,9 +313,7 @@ fn rejecting_a_running_change_ends_taking_part() {
         let mut log = TestLog::keyed();
         let change = log.proposes("ada", log.board_of(&["ada", "ben"], 2)).unwrap();
         log.approves("ben", change).unwrap();
-        let saved = saved(&log);
-        let mut bench = Bench::with(log, saved);
-        bench.announce();
+        let mut bench = Bench::announced(log);
         bench.log.begin(session(2), 1).unwrap();
         let announces = bench.show();
         let announcement = entry_in(&announces);
@@ -373,9 +333,7 @@ fn rejecting_a_running_change_ends_taking_part() {
 fn a_rejected_change_is_not_approved_if_the_rejection_is_lost() {
     let mut log = TestLog::keyed();
     let change = log.proposes("ada", log.board_of(&["ada", "ben"], 2)).unwrap();
-    let saved = saved(&log);
-    let mut bench = Bench::with(log, saved);
-    bench.announce();
+    let mut bench = Bench::announced(log);
     let reason = "no".to_owned();
     let refusal = entry_in(&command(&mut bench, Command::Reject { request: change, reason }));
     let skew = Refusal::Entries(Entries::ClockSkew { seconds: 400 });

@@ -1,61 +1,23 @@
 //! A session is begun once, and durably, before its first message leaves.
 
-use std::collections::BTreeMap;
-
-use quorate_log::key::{LogSigner, Seed};
-use quorate_log::leaf_hash;
-use quorate_log::tree::Frontier;
-use rand_chacha::ChaCha20Rng;
-use rand_core::SeedableRng as _;
-
-use crate::effect::{NodeChange, NodeEffect};
-use crate::encoding::Base64;
-use crate::entry::{Body, Entry};
-use crate::message::FromCoordinator;
-use crate::names::SessionId;
-use crate::node::{Config, Input, Node, Saved};
-use crate::test_world::{TestLog, name, secrets, session};
-
-fn checkpoint(log: &TestLog) -> String {
-    let mut frontier = Frontier::default();
-    log.entries.iter().for_each(|entry| frontier.append(leaf_hash(entry)));
-    let origin = log.state.origin().parse().unwrap();
-    LogSigner::new(origin, Seed::new(Box::new([1; 32]))).sign(frontier.head()).to_string()
-}
-
-fn outgoing(effects: &[NodeEffect]) -> impl Iterator<Item = (usize, &Entry)> {
-    effects.iter().enumerate().filter_map(|(at, effect)| match effect {
-        NodeEffect::Persist(NodeChange::OutboxAdd(entry)) => Some((at, entry)),
-        _ => None,
-    })
-}
+use super::*;
 
 /// What ben's node does when it starts with these `sessions` on its disk and the log shows that
 /// session 1 waits for everybody's first message.
 fn invited_to_generate(sessions: BTreeMap<SessionId, bool>) -> Vec<NodeEffect> {
     let mut log = TestLog::grouped();
     log.begin(session(1), 1).unwrap();
-    let mut rng = ChaCha20Rng::seed_from_u64(1);
-    let config = Config { auto_accept: false, auto_approve: false };
-    let saved = Saved { entries: log.entries.clone(), sessions, ..Saved::default() };
-    let ivn = log.state.ivn();
-    let mut node =
-        Node::restore(name("ben"), secrets("ben"), config, ivn, saved, &mut rng).unwrap();
-    let announced = node.start(log.now, &mut rng);
-    node.handle(Input::Connected, log.now, &mut rng);
-    let (_, announcement) = outgoing(&announced).last().unwrap();
-    let first = u64::try_from(log.entries.len()).unwrap();
-    log.enter(announcement).unwrap();
-    let entries = vec![Base64(announcement.to_bytes())];
-    let checkpoint = Some(checkpoint(&log));
-    let message = FromCoordinator::Log { first, entries, checkpoint };
-    node.handle(Input::Received(message), log.now, &mut rng)
+    let entries = log.entries.clone();
+    Bench::on(NodeDisk { entries, sessions, ..NodeDisk::default() }, log).announce()
 }
 
 fn first_message(effects: &[NodeEffect]) -> Option<usize> {
-    outgoing(effects)
-        .find(|(_, entry)| matches!(entry.statement().body, Body::CeremonyMessage { .. }))
-        .map(|(at, _)| at)
+    effects.iter().position(|effect| match effect {
+        NodeEffect::Persist(NodeChange::OutboxAdd(entry)) => {
+            matches!(entry.statement().body, Body::CeremonyMessage { .. })
+        }
+        _ => false,
+    })
 }
 
 #[test]

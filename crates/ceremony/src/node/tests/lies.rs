@@ -1,7 +1,7 @@
 //! The lies that a node keeps, and what it believes in spite of them.
 
 use super::*;
-use crate::entry::{Entry, Role};
+use crate::entry::Role;
 use crate::state::refusal::{Entries, Requests};
 use crate::state::{Refusal, Status};
 
@@ -61,8 +61,7 @@ fn a_larger_contradiction_is_proof_once_the_tree_has_its_size() {
     assert_eq!(bench.node.state().size(), bench.log.state.size(), "nothing was believed");
 
     // After a restart, even if the coordinator continues normally.
-    let saved = Saved { unexplained: vec![theirs], ..saved(&bench.log) };
-    let mut bench = Bench::with(bench.log, saved);
+    let mut bench = bench.restarted();
     bench.show();
     let effects = bench.invite(session(8), request);
     assert_eq!(declined(&effects), Some(DeclineReason::Frozen));
@@ -72,7 +71,7 @@ fn a_larger_contradiction_is_proof_once_the_tree_has_its_size() {
     let size = bench.log.state.size();
     let proved = bench.judge(&proof_in(&effects).unwrap());
     assert_eq!(proved, Ok(Proved::Fork { older: size, newer: size }));
-    assert!(!effects.iter().any(|e| matches!(e, NodeEffect::Send(FromNode::Cosign { .. }))));
+    assert!(!cosigns(&effects));
 }
 
 #[test]
@@ -104,8 +103,8 @@ fn a_stored_proof_is_damage_for_a_node_that_followed_on() {
     assert_eq!(bench.node.misbehaviour(), Some(&proof));
     bench.log.wait(1);
     bench.log.requests("ada", bench.log.request()).unwrap();
-    let saved = Saved { misbehaviour: vec![proof.to_json()], ..saved(&bench.log) };
-    assert_eq!(Bench::with(bench.log, saved).node.trouble(), None);
+    bench.disk.entries.clone_from(&bench.log.entries);
+    assert_eq!(bench.restarted().node.trouble(), None);
 }
 
 #[test]
@@ -117,13 +116,12 @@ fn a_node_does_not_start_from_a_log_that_it_did_not_cosign() {
     let longer = [entries.clone(), vec![b"lost".to_vec()]].concat();
     let restored = |cosigned: &[Vec<u8>]| {
         let cosigned = Some(checkpoint(cosigned, &origin));
-        let saved = Saved { cosigned, ..saved(&bench.log) };
-        let config = Config { auto_accept: false, auto_approve: false };
-        let (ivn, mut rng) = (bench.log.state.ivn(), ChaCha20Rng::seed_from_u64(1));
-        Node::restore(name("ben"), secrets("ben"), config, ivn, saved, &mut rng).err()
+        let disk = NodeDisk { cosigned, ..disk_after(&bench.log) };
+        let rng = &mut ChaCha20Rng::seed_from_u64(1);
+        restored("ben", BY_HAND, &bench.log, &disk, rng).err()
     };
     assert_eq!([&entries[..], &entries[..5]].map(restored), [None, None]);
-    let damage = Some(crate::node::RestoreError::Cosigned);
+    let damage = Some(RestoreError::Cosigned);
     assert_eq!([&other[..], &longer[..]].map(restored), [damage, damage]);
 }
 
@@ -169,15 +167,14 @@ fn an_inadmissible_entry_is_proof_and_earlier_entries_stay() {
         _ => None,
     });
     assert_eq!(stored, Some((before, 1)));
-    assert!(!effects.iter().any(|e| matches!(e, NodeEffect::Send(FromNode::Cosign { .. }))));
+    assert!(!cosigns(&effects));
     let proof = proof_in(&effects).unwrap();
     let Ok(Proved::Inadmissible { index, .. }) = bench.judge(&proof) else { panic!() };
     assert_eq!(index, before + 1);
 
     let invited = bench.invite(session(8), request);
     assert_eq!(declined(&invited), Some(DeclineReason::Frozen));
-    let saved = Saved { misbehaviour: vec![proof.to_json()], ..saved(&bench.log) };
-    let mut bench = Bench::with(bench.log, saved);
+    let mut bench = bench.restarted();
     let invited = bench.invite(session(8), request);
     assert_eq!(declined(&invited), Some(DeclineReason::Frozen));
 
@@ -225,12 +222,7 @@ fn a_false_signature_is_proof_for_holders_of_the_document() {
     assert_eq!(bench.node.state().request(request).unwrap().status, Status::Approved);
 
     // It stays proof after a restart, when the document is unavailable.
-    bench.log = TestLog::keyed();
-    bench.log.requests("ada", bench.log.request()).unwrap();
-    bench.log.approves("ben", request).unwrap();
-    bench.log.enter(&Entry::from_bytes(before.last().unwrap()).unwrap()).unwrap();
-    let saved = Saved { misbehaviour: vec![proof.to_json()], ..saved(&bench.log) };
-    let bench = Bench::with(bench.log, saved);
+    let bench = bench.restarted();
     let false_signature = Contradiction::Misbehaviour(Proved::FalseSignature { index, request });
     assert_eq!(bench.node.trouble(), Some(&false_signature));
 }
@@ -246,49 +238,30 @@ fn a_stored_proof_that_proves_nothing_is_reported_as_damage() {
     let index = bench.log.entries.len();
     let moved = text.replace(&format!("\"index\":{index}"), &format!("\"index\":{}", index - 1));
     assert_ne!(text, moved);
-    let misbehaviour = vec![moved];
+    let mut disk = NodeDisk { misbehaviour: vec![moved], ..disk_after(&bench.log) };
     // The node that stored it has exactly that many entries.
-    let mut entries = bench.log.entries.clone();
-    entries.pop();
-    let saved = Saved { misbehaviour, entries, ..saved(&bench.log) };
-    let config = Config { auto_accept: false, auto_approve: false };
-    let mut rng = ChaCha20Rng::seed_from_u64(1);
-    let ivn = bench.log.state.ivn();
-    let restored = Node::restore(name("ben"), secrets("ben"), config, ivn, saved, &mut rng);
-    assert_eq!(restored.err(), Some(crate::node::RestoreError::Misbehaviour));
+    disk.entries.pop();
+    let rng = &mut ChaCha20Rng::seed_from_u64(1);
+    let restored = restored("ben", BY_HAND, &bench.log, &disk, rng);
+    assert_eq!(restored.err(), Some(RestoreError::Misbehaviour));
 }
 
 /// An approval of ben for a new request of ada that the coordinator claims to reject.
 fn disputed() -> (Bench, EntryId, Entry, Vec<NodeEffect>) {
     let mut log = TestLog::keyed();
     let request = log.requests("ada", log.request()).unwrap();
-    let saved = saved(&log);
-    let mut bench = Bench::with(log, saved);
-    bench.announce();
+    let mut bench = Bench::announced(log);
     bench.tell(Input::Command(CommandId(1), Command::Approve(request)));
-    let stated = bench.give_document(request);
-    let approval = stated
-        .iter()
-        .find_map(|effect| match effect {
-            NodeEffect::Persist(NodeChange::OutboxAdd(entry)) => Some(entry.clone()),
-            _ => None,
-        })
-        .unwrap();
+    let approval = stated(&bench.give_document(request))[0].clone();
     let reason = Refusal::Requests(Requests::RequestOver { request });
     let effects = bench.receive(FromCoordinator::Rejected { entry: approval.id(), reason });
     (bench, request, approval, effects)
 }
 
-fn removes(effects: &[NodeEffect], id: EntryId) -> bool {
-    effects.iter().any(
-        |e| matches!(e, NodeEffect::Persist(NodeChange::OutboxRemove(removed)) if *removed == id),
-    )
-}
-
 #[test]
 fn a_statement_is_kept_until_the_log_itself_excludes_it() {
     let (mut bench, request, approval, effects) = disputed();
-    assert!(!removes(&effects, approval.id()));
+    assert!(!forgets(&effects, approval.id()));
     assert!(
         effects.iter().any(|e| matches!(e, NodeEffect::Respond(_, Err(CommandError::NotTaken(_)))))
     );
@@ -305,7 +278,7 @@ fn a_statement_is_kept_until_the_log_itself_excludes_it() {
     bench.log.coordinator_says(body).unwrap();
     let effects = bench.show();
     assert_eq!(proof_in(&effects), None);
-    assert!(removes(&effects, approval.id()));
+    assert!(forgets(&effects, approval.id()));
     assert_eq!(bench.node.disputed().count(), 0);
 }
 
@@ -314,19 +287,14 @@ fn a_statement_that_the_log_excludes_is_forgotten_immediately() {
     let mut log = TestLog::keyed();
     let request = log.requests("ada", log.request()).unwrap();
     log.approves("cyd", request).unwrap();
-    let saved = saved(&log);
-    let mut bench = Bench::with(log, saved);
+    let mut bench = Bench::new(log);
     bench.show();
     let reject = Command::Reject { request, reason: "no".to_owned() };
     let effects = bench.tell(Input::Command(CommandId(1), reject));
-    let refusal = effects.iter().find_map(|effect| match effect {
-        NodeEffect::Persist(NodeChange::OutboxAdd(entry)) => Some(entry.id()),
-        _ => None,
-    });
-    let entry = refusal.unwrap();
+    let entry = stated(&effects)[0].id();
     let reason = Refusal::Requests(Requests::RequestOver { request });
     let effects = bench.receive(FromCoordinator::Rejected { entry, reason: reason.clone() });
-    assert!(removes(&effects, entry));
+    assert!(forgets(&effects, entry));
     let told = |e: &NodeEffect| matches!(e, NodeEffect::Respond(_, Err(CommandError::Refusal(r))) if *r == reason);
     assert!(effects.iter().any(told));
 }
@@ -338,7 +306,7 @@ fn after_a_rejection_no_share_leaves_whatever_the_log_shows() {
     let effects = bench.tell(Input::Command(CommandId(2), reject));
     let durable = |e: &NodeEffect| matches!(e, NodeEffect::Persist(NodeChange::Refused(id)) if *id == request);
     assert!(effects.iter().any(durable));
-    assert!(removes(&effects, approval.id()), "the approval is not said any more");
+    assert!(forgets(&effects, approval.id()), "the approval is not said any more");
 
     // The coordinator holds back the rejection and logs the approval that it claimed to reject.
     bench.log.enter(&approval).unwrap();
@@ -348,9 +316,7 @@ fn after_a_rejection_no_share_leaves_whatever_the_log_shows() {
     assert_eq!(declined(&effects), Some(DeclineReason::Refused));
 
     // Also after a restart.
-    let refused = std::collections::BTreeSet::from([request]);
-    let saved = Saved { refused, ..saved(&bench.log) };
-    let mut bench = Bench::with(bench.log, saved);
+    let mut bench = bench.restarted();
     bench.show();
     bench.give_document(request);
     let effects = bench.invite(session(9), request);
@@ -391,20 +357,17 @@ fn a_checkpoint_of_a_different_log_in_an_entry_proves_a_fork() {
         // In one step, or once the node has verified a log of that size.
         for known in [5, changed(0).entries.len()] {
             let mut log = changed(0);
-            let saved = Saved { entries: log.entries[..known].to_vec(), ..Saved::default() };
+            let entries = log.entries[..known].to_vec();
             let checkpoint = shown.to_string();
             log.coordinator_says(Body::ChangeConfirmed { group: board(), epoch: 3, checkpoint })
                 .unwrap();
-            let mut bench = Bench::with(log, saved);
-            bench.shown = known;
+            let mut bench = Bench::on(NodeDisk { entries, ..NodeDisk::default() }, log);
             let effects = bench.show();
             let proof = proof_in(&effects);
             assert_eq!(proof.is_some(), is_other, "{known}: {effects:?}");
             if let Some(proof) = proof {
                 assert!(matches!(bench.judge(&proof), Ok(Proved::Fork { .. })));
-                let cosigns =
-                    |it: &NodeEffect| matches!(it, NodeEffect::Send(FromNode::Cosign { .. }));
-                assert!(!effects.iter().any(cosigns));
+                assert!(!cosigns(&effects));
             }
         }
     }

@@ -1,21 +1,11 @@
 //! The periodic tasks of a node, and its reaction to copies of itself.
 
 use super::*;
-use crate::effect::NodeDeadline;
 use crate::entry::GroupChange;
-use crate::names::Timestamp;
 use crate::node::maintenance::{PAUSE, PROVE_AFTER, RETRY, TURN};
 use crate::policy::SHORTEST_REFRESH;
 use crate::state::refusal::Entries;
 use crate::state::{Event, Refusal};
-
-fn states(effects: &[NodeEffect]) -> Vec<&Entry> {
-    let stated = effects.iter().filter_map(|effect| match effect {
-        NodeEffect::Persist(NodeChange::OutboxAdd(entry)) => Some(entry),
-        _ => None,
-    });
-    stated.collect()
-}
 
 /// When the node is to be woken up for maintenance.
 fn wakes(effects: &[NodeEffect]) -> Option<Timestamp> {
@@ -33,11 +23,8 @@ fn woken(bench: &mut Bench, at: Timestamp) -> Vec<NodeEffect> {
 
 /// Ben's node, announced in a group with this definition, and its effects at the start.
 fn started(log: TestLog) -> (Bench, Vec<NodeEffect>) {
-    let saved = saved(&log);
-    let mut bench = Bench::with(log, saved);
-    let announcement = bench.announcement.take().unwrap();
-    bench.log.enter(&announcement).unwrap();
-    let effects = bench.show();
+    let mut bench = Bench::new(log);
+    let effects = bench.announce();
     (bench, effects)
 }
 
@@ -50,12 +37,12 @@ fn a_node_proves_its_share_a_day_after_the_last_proof() {
     let (mut bench, _) = started(TestLog::keyed());
     let due = activated(&bench.log).plus(PROVE_AFTER);
     let effects = woken(&mut bench, Timestamp(due.0 - 1));
-    assert!(states(&effects).is_empty());
+    assert!(stated(&effects).is_empty());
     assert_eq!(wakes(&effects), Some(due));
     let effects = woken(&mut bench, due);
-    let [proof] = states(&effects)[..] else { panic!("{effects:?}") };
+    let [proof] = stated(&effects)[..] else { panic!("{effects:?}") };
     assert_eq!(bench.log.enter(proof), Ok(vec![Event::ShareProved(board())]));
-    assert!(states(&woken(&mut bench, due.plus(HOUR))).is_empty(), "it is on its way");
+    assert!(stated(&woken(&mut bench, due.plus(HOUR))).is_empty(), "it is on its way");
     bench.show();
     let next = due.plus(PROVE_AFTER);
     assert_eq!(wakes(&woken(&mut bench, Timestamp(next.0 - 1))), Some(next));
@@ -70,19 +57,19 @@ fn a_corrected_clock_delays_no_task() {
         let before = wrong < due;
         let effects = woken(&mut bench, wrong);
         assert_eq!(wakes(&effects), Some(wrong.plus(PAUSE)), "whatever is due, an hour later");
-        assert_eq!(states(&effects).is_empty(), before);
+        assert_eq!(stated(&effects).is_empty(), before);
         // The statements with the wrong time are rejected and forgotten.
-        for entry in states(&effects) {
+        for entry in stated(&effects) {
             let (entry, reason) =
                 (entry.id(), Refusal::Entries(Entries::ClockSkew { seconds: 99 }));
             bench.tell(Input::Received(FromCoordinator::Rejected { entry, reason }));
         }
         // An hour later the clock is right.
         let effects = woken(&mut bench, Timestamp(due.0 - 1));
-        assert!(states(&effects).is_empty());
+        assert!(stated(&effects).is_empty());
         assert_eq!(wakes(&effects), Some(due));
     }
-    assert_eq!(states(&woken(&mut bench, due)).len(), 1);
+    assert_eq!(stated(&woken(&mut bench, due)).len(), 1);
 }
 
 #[test]
@@ -90,7 +77,7 @@ fn a_node_that_was_off_for_long_proves_its_share_on_return() {
     let mut log = TestLog::keyed();
     log.wait(9 * PROVE_AFTER);
     let (mut bench, effects) = started(log);
-    let [proof] = states(&effects)[..] else { panic!("{effects:?}") };
+    let [proof] = stated(&effects)[..] else { panic!("{effects:?}") };
     bench.log.enter(proof).unwrap();
 }
 
@@ -98,11 +85,11 @@ fn a_node_that_was_off_for_long_proves_its_share_on_return() {
 fn a_node_without_its_share_proves_nothing() {
     let mut log = TestLog::keyed();
     log.wait(9 * PROVE_AFTER);
-    let saved = Saved { packages: BTreeMap::new(), ..saved(&log) };
-    let mut bench = Bench::with(log, saved);
+    let disk = NodeDisk { packages: BTreeMap::new(), ..disk_after(&log) };
+    let mut bench = Bench::on(disk, log);
     bench.announce();
     let now = bench.log.now;
-    assert!(states(&woken(&mut bench, now)).is_empty());
+    assert!(stated(&woken(&mut bench, now)).is_empty());
 }
 
 #[test]
@@ -112,22 +99,22 @@ fn members_propose_refreshes_in_turn_as_the_policy_requires() {
     let (mut bench, _) = started(TestLog::keyed_with(definition.clone()));
     let due = activated(&bench.log).plus(SHORTEST_REFRESH).plus(TURN);
     let effects = woken(&mut bench, Timestamp(due.0 - 1));
-    assert!(states(&effects).is_empty());
+    assert!(stated(&effects).is_empty());
     assert_eq!(wakes(&effects), Some(due));
     let effects = woken(&mut bench, due);
-    let [refresh] = states(&effects)[..] else { panic!("{effects:?}") };
+    let [refresh] = stated(&effects)[..] else { panic!("{effects:?}") };
     let expires_at = due.plus(definition.policy.rule.expiry);
     let proposal = GroupChange { epoch: 1, definition, expires_at, repairs: None };
     assert_eq!(refresh.statement().body, Body::GroupChange(proposal));
     bench.log.enter(refresh).unwrap();
     bench.show();
-    assert!(states(&woken(&mut bench, due.plus(1))).is_empty(), "it is asked for");
+    assert!(stated(&woken(&mut bench, due.plus(1))).is_empty(), "it is asked for");
     // A withdrawn refresh delays nothing.
     let change = bench.log.state.group(&board()).unwrap().change.as_ref().unwrap().id;
     bench.log.says("ben", Body::GroupChangeWithdrawn { change }).unwrap();
     bench.show();
     let effects = woken(&mut bench, due.plus(2));
-    let [refresh] = states(&effects)[..] else { panic!("{effects:?}") };
+    let [refresh] = stated(&effects)[..] else { panic!("{effects:?}") };
     bench.log.enter(refresh).unwrap();
     bench.show();
     // A refresh that expires because a member was absent is proposed again a day later.
@@ -135,7 +122,7 @@ fn members_propose_refreshes_in_turn_as_the_policy_requires() {
     let lapses = lapses.proposal.expires_at;
     let asks = |effects: &[NodeEffect]| {
         let is_change = |entry: &&Entry| matches!(entry.statement().body, Body::GroupChange(_));
-        states(effects).into_iter().filter(is_change).count()
+        stated(effects).into_iter().filter(is_change).count()
     };
     bench.log.now = lapses.plus(1);
     bench.log.requests("cyd", bench.log.request()).unwrap();
@@ -149,7 +136,7 @@ fn nobody_proposes_a_refresh_without_a_policy_that_requires_it() {
     let (mut bench, _) = started(TestLog::keyed());
     let late = activated(&bench.log).plus(99 * PROVE_AFTER);
     let effects = woken(&mut bench, late);
-    assert!(!states(&effects).iter().any(|e| matches!(e.statement().body, Body::GroupChange(_))));
+    assert!(!stated(&effects).iter().any(|e| matches!(e.statement().body, Body::GroupChange(_))));
 }
 
 #[test]
@@ -160,7 +147,7 @@ fn a_node_with_a_copy_states_that_and_signs_nothing() {
     bench.log.start_node("ben", 9);
     let effects = bench.show();
     assert!(bench.node.superseded());
-    let [said] = states(&effects)[..] else { panic!("{effects:?}") };
+    let [said] = stated(&effects)[..] else { panic!("{effects:?}") };
     bench.log.enter(said).unwrap();
     assert!(bench.log.state.account(&name("ben")).unwrap().duplicated);
     let effects = bench.invite(session(8), request);
@@ -169,10 +156,10 @@ fn a_node_with_a_copy_states_that_and_signs_nothing() {
     // A second start of the copy is reported once.
     bench.log.wait(1);
     bench.log.start_node("ben", 10);
-    assert_eq!(states(&bench.show()).len(), 1);
+    assert_eq!(stated(&bench.show()).len(), 1);
     bench.log.wait(1);
     bench.log.requests("cyd", bench.log.request()).unwrap();
-    assert!(states(&bench.show()).is_empty());
+    assert!(stated(&bench.show()).is_empty());
 }
 
 #[test]
@@ -198,14 +185,14 @@ fn a_late_start_of_an_earlier_process_of_this_disk_is_no_copy() {
     let earlier = Body::NodeStarted { incarnation: TestLog::incarnation("ben", 5) };
     let earlier = log.entry("ben", earlier);
     log.now = now;
-    let saved = Saved { outbox: vec![earlier.to_bytes()], ..saved(&log) };
-    let mut bench = Bench::with(log, saved);
+    let disk = NodeDisk { outbox: vec![earlier.to_bytes()], ..disk_after(&log) };
+    let mut bench = Bench::on(disk, log);
     bench.announce();
     bench.log.enter(&earlier).unwrap();
     let effects = bench.show();
     assert!(!bench.node.superseded());
     // This process is still the latest, and states so again.
-    let [again] = states(&effects)[..] else { panic!("{effects:?}") };
+    let [again] = stated(&effects)[..] else { panic!("{effects:?}") };
     bench.log.enter(again).unwrap();
     let incarnation = bench.log.state.account(&name("ben")).unwrap().incarnation;
     assert_eq!(again.statement().body, Body::NodeStarted { incarnation: incarnation.unwrap() });
@@ -216,8 +203,7 @@ fn a_node_signs_nothing_before_its_start_is_logged() {
     let mut log = TestLog::keyed();
     let request = log.requests("ada", log.request()).unwrap();
     log.approves("ben", request).unwrap();
-    let saved = saved(&log);
-    let mut bench = Bench::with(log, saved);
+    let mut bench = Bench::new(log);
     bench.show();
     bench.give_document(request);
     let effects = bench.invite(session(7), request);
@@ -230,17 +216,12 @@ fn a_node_signs_nothing_before_its_start_is_logged() {
 /// How often the holder of these keys states destroyed shares when it starts after `log`.
 fn says_it_destroyed(log: &TestLog, keys: &str) -> usize {
     let mut rng = ChaCha20Rng::seed_from_u64(1);
-    let saved = Saved {
-        entries: log.entries.clone(),
-        packages: [(session(2), log.package_of("ben"))].into(),
-        ..Saved::default()
-    };
-    let config = Config { auto_accept: false, auto_approve: false };
-    let ivn = log.state.ivn();
-    let node = Node::restore(name("ben"), secrets(keys), config, ivn, saved, &mut rng);
+    let mut disk = disk_after(log);
+    disk.packages = disk.packages.into_values().map(|package| (session(2), package)).collect();
+    let node = restored(keys, BY_HAND, log, &disk, &mut rng);
     let effects = node.unwrap().start(log.now, &mut rng);
     let destroyed = |entry: &&&Entry| matches!(entry.statement().body, Body::ShareDestroyed { .. });
-    states(&effects).iter().filter(destroyed).count()
+    stated(&effects).iter().filter(destroyed).count()
 }
 
 #[test]
@@ -260,15 +241,9 @@ fn a_doubled_node_neither_cosigns_nor_approves_automatically() {
     definition.policy.rule.auto_approve = true;
     let mut log = TestLog::keyed_with(definition);
     log.wait(1);
-    let saved = saved(&log);
     let config = Config { auto_accept: false, auto_approve: true };
-    let mut bench = Bench::with_config(log, saved, config);
+    let mut bench = Bench::with_config(config, disk_after(&log), log);
     bench.announce();
-    let cosigns = |effects: &[NodeEffect]| {
-        let is_one =
-            |effect: &NodeEffect| matches!(effect, NodeEffect::Send(FromNode::Cosign { .. }));
-        effects.iter().any(is_one)
-    };
     let asks = |bench: &mut Bench| {
         bench.log.wait(1);
         let request = bench.log.requests("ada", bench.log.request()).unwrap();
@@ -278,7 +253,7 @@ fn a_doubled_node_neither_cosigns_nor_approves_automatically() {
     };
     let approves = |effects: &[NodeEffect]| {
         let is_one = |entry: &&Entry| matches!(entry.statement().body, Body::Approval { .. });
-        states(effects).into_iter().filter(|entry| is_one(entry)).count()
+        stated(effects).into_iter().filter(|entry| is_one(entry)).count()
     };
     let effects = asks(&mut bench);
     assert_eq!((cosigns(&effects), approves(&effects)), (true, 1));

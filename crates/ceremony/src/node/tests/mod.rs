@@ -12,24 +12,24 @@ use quorate_log::key::LogVerifier;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 
-use super::{Command, Config, Contradiction, Input, Node, Proposal, Saved};
+use super::{Command, Config, Contradiction, Input, Node, Proposal, RestoreError};
 use crate::document::{Document, Documents, NotChecked};
-use crate::effect::{CommandError, CommandId, NodeChange, NodeEffect};
+use crate::effect::{CommandError, CommandId, Done, NodeChange, NodeDeadline, NodeEffect};
 use crate::encoding::Base64;
 use crate::entry::{Body, Entry, Request};
 use crate::message::{DeclineReason, FromCoordinator, FromNode};
 use crate::misbehaviour::{Misbehaviour, NotProved, Proved};
-use crate::names::{AccountName, EntryId, SessionId};
+use crate::names::{AccountName, EntryId, SessionId, Timestamp};
 use crate::signing::{SignedPart, SigningSession, Subject};
-use crate::test_world::{HOUR, TestLog, board, checkpoint_of, name, secrets, session};
+use crate::test_world::{HOUR, NodeDisk, TestLog, board, checkpoint_of, name, secrets, session};
 
-/// Ben's node and the other end of its connection.
+/// Ben's node with its disk, and the other end of its connection.
 struct Bench {
     log: TestLog,
     node: Node,
+    disk: NodeDisk,
     shown: usize,
     rng: ChaCha20Rng,
-    announcement: Option<Entry>,
 }
 
 /// The document of every request.
@@ -41,12 +41,26 @@ impl Documents for Contract {
     }
 }
 
-fn saved(log: &TestLog) -> Saved {
-    Saved {
-        entries: log.entries.clone(),
-        packages: [(session(1), log.package_of("ben"))].into(),
-        ..Saved::default()
-    }
+/// The account holder decides everything.
+const BY_HAND: Config = Config { auto_accept: false, auto_approve: false };
+
+/// Ben's disk when his node has this log.
+fn disk_after(log: &TestLog) -> NodeDisk {
+    let package = log.package_of("ben").to_bytes().to_vec();
+    let packages = [(session(1), package)].into();
+    NodeDisk { entries: log.entries.clone(), packages, ..NodeDisk::default() }
+}
+
+/// Ben's node when it starts from this disk with these keys.
+fn restored(
+    keys: &str,
+    config: Config,
+    log: &TestLog,
+    disk: &NodeDisk,
+    rng: &mut ChaCha20Rng,
+) -> Result<Node, RestoreError> {
+    let (ivn, saved) = (log.state.ivn(), disk.saved().unwrap());
+    Node::restore(name("ben"), secrets(keys), config, ivn, saved, rng)
 }
 
 fn checkpoint(entries: &[Vec<u8>], origin: &str) -> String {
@@ -54,31 +68,51 @@ fn checkpoint(entries: &[Vec<u8>], origin: &str) -> String {
 }
 
 impl Bench {
-    fn with(log: TestLog, saved: Saved) -> Self {
-        Self::with_config(log, saved, Config { auto_accept: false, auto_approve: false })
+    fn new(log: TestLog) -> Self {
+        let disk = disk_after(&log);
+        Self::on(disk, log)
     }
 
-    fn with_config(log: TestLog, saved: Saved, config: Config) -> Self {
+    fn announced(log: TestLog) -> Self {
+        let mut bench = Self::new(log);
+        bench.announce();
+        bench
+    }
+
+    /// Starts the node from a disk.
+    fn on(disk: NodeDisk, log: TestLog) -> Self {
+        Self::with_config(BY_HAND, disk, log)
+    }
+
+    fn with_config(config: Config, disk: NodeDisk, log: TestLog) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
-        let ivn = log.state.ivn();
-        let mut node =
-            Node::restore(name("ben"), secrets("ben"), config, ivn, saved, &mut rng).unwrap();
-        let started = node.start(log.now, &mut rng);
-        let shown = log.entries.len();
-        let announcement = started.into_iter().find_map(|effect| match effect {
-            NodeEffect::Persist(NodeChange::OutboxAdd(entry)) => Some(entry),
-            _ => None,
-        });
-        let mut bench = Self { log, node, shown, rng, announcement };
+        let node = restored("ben", config, &log, &disk, &mut rng).unwrap();
+        let shown = disk.entries.len();
+        let mut bench = Self { log, node, disk, shown, rng };
+        let started = bench.node.start(bench.log.now, &mut bench.rng);
+        bench.keep(&started);
         bench.tell(Input::Connected);
         bench
     }
 
+    fn restarted(self) -> Self {
+        Self::on(self.disk, self.log)
+    }
+
+    fn keep(&mut self, effects: &[NodeEffect]) {
+        for effect in effects {
+            if let NodeEffect::Persist(change) = effect {
+                self.disk.write(change).unwrap();
+            }
+        }
+    }
+
     /// Logs the node's announcement, and shows the log to the node.
-    fn announce(&mut self) {
-        let announcement = self.announcement.take().unwrap();
-        self.log.enter(&announcement).unwrap();
-        self.show();
+    fn announce(&mut self) -> Vec<NodeEffect> {
+        let waiting = self.disk.outbox.iter().map(|bytes| Entry::from_bytes(bytes).unwrap());
+        let is_start = |entry: &Entry| matches!(entry.statement().body, Body::NodeStarted { .. });
+        self.log.enter(&waiting.rev().find(is_start).unwrap()).unwrap();
+        self.show()
     }
 
     /// Ben holds his share, is connected, has cosigned everything, and approved a request of ada.
@@ -86,10 +120,7 @@ impl Bench {
         let mut log = TestLog::keyed();
         let request = log.requests("ada", log.request()).unwrap();
         log.approves("ben", request).unwrap();
-        let saved = saved(&log);
-        let mut bench = Self::with(log, saved);
-        bench.announce();
-        (bench, request)
+        (Self::announced(log), request)
     }
 
     /// Like `approved`, and also invited with ada, with the document, and committed.
@@ -101,7 +132,9 @@ impl Bench {
     }
 
     fn tell(&mut self, input: Input) -> Vec<NodeEffect> {
-        self.node.handle(input, self.log.now, &mut self.rng)
+        let effects = self.node.handle(input, self.log.now, &mut self.rng);
+        self.keep(&effects);
+        effects
     }
 
     fn receive(&mut self, message: FromCoordinator) -> Vec<NodeEffect> {
@@ -183,6 +216,44 @@ fn commitments(effects: &[NodeEffect]) -> Option<SignedPart> {
         NodeEffect::Send(FromNode::Commitments { commitments, .. }) => Some(commitments.clone()),
         _ => None,
     })
+}
+
+/// The statements that the node signs and keeps for the log.
+fn stated(effects: &[NodeEffect]) -> Vec<&Entry> {
+    let stated = effects.iter().filter_map(|effect| match effect {
+        NodeEffect::Persist(NodeChange::OutboxAdd(entry)) => Some(entry),
+        _ => None,
+    });
+    stated.collect()
+}
+
+fn forgets(effects: &[NodeEffect], id: EntryId) -> bool {
+    effects.iter().any(
+        |e| matches!(e, NodeEffect::Persist(NodeChange::OutboxRemove(removed)) if *removed == id),
+    )
+}
+
+fn answer(effects: &[NodeEffect]) -> Option<Result<Done, CommandError>> {
+    effects.iter().find_map(|effect| match effect {
+        NodeEffect::Respond(_, result) => Some(result.clone()),
+        _ => None,
+    })
+}
+
+fn fetches(effects: &[NodeEffect], request: EntryId) -> bool {
+    effects.iter().any(|e| matches!(e, NodeEffect::FetchDocument(id) if *id == request))
+}
+
+fn deadline(effects: &[NodeEffect]) -> (NodeDeadline, Timestamp) {
+    let deadline = effects.iter().find_map(|effect| match effect {
+        NodeEffect::SetDeadline(deadline, at) => Some((*deadline, *at)),
+        _ => None,
+    });
+    deadline.unwrap()
+}
+
+fn cosigns(effects: &[NodeEffect]) -> bool {
+    effects.iter().any(|effect| matches!(effect, NodeEffect::Send(FromNode::Cosign { .. })))
 }
 
 fn commits(effects: &[NodeEffect]) -> bool {
@@ -275,8 +346,7 @@ fn a_session_of_an_earlier_process_is_not_joined_again() {
         assert_eq!(again, request);
         log.approves("ben", request).unwrap();
         assert!(bench.log.entries.starts_with(&log.entries));
-        let saved = Saved { sessions, ..saved(&log) };
-        let mut bench = Bench::with(log, saved);
+        let mut bench = Bench::on(NodeDisk { sessions, ..disk_after(&log) }, log);
         bench.announce();
         bench.give_document(request);
         assert!(!commits(&bench.invite(session(7), request)));
@@ -291,9 +361,7 @@ fn nothing_is_signed_for_a_request_that_is_not_approved() {
     log.wait(1);
     let of_others = log.requests("ada", log.request()).unwrap();
     log.approves("cyd", of_others).unwrap();
-    let saved = saved(&log);
-    let mut bench = Bench::with(log, saved);
-    bench.announce();
+    let mut bench = Bench::announced(log);
     for (number, request) in [(7, open), (8, of_others), (9, EntryId::new([0; 32]))] {
         let effects = bench.invite(session(number), request);
         assert_eq!(
@@ -357,13 +425,8 @@ fn another_document_is_not_signed() {
 fn an_unavailable_document_is_requested_again_after_a_pause() {
     let (mut bench, request) = Bench::approved();
     let effects = bench.tell(Input::Document { request, document: None });
-    let deadline = effects.iter().find_map(|effect| match effect {
-        NodeEffect::SetDeadline(deadline, _) => Some(*deadline),
-        _ => None,
-    });
-    let effects = bench.tell(Input::Deadline(deadline.unwrap()));
-    let asks = |e: &NodeEffect| matches!(e, NodeEffect::FetchDocument(id) if *id == request);
-    assert!(effects.iter().any(asks));
+    let effects = bench.tell(Input::Deadline(deadline(&effects).0));
+    assert!(fetches(&effects, request));
 }
 
 #[test]
@@ -378,14 +441,9 @@ fn the_permission_is_checked_again_before_the_share_leaves() {
 #[test]
 fn no_share_leaves_before_this_process_has_cosigned() {
     let (bench, request) = Bench::approved();
-    let saved = saved(&bench.log);
-    let mut bench = Bench::with(bench.log, saved);
+    let mut bench = Bench::new(bench.log);
     bench.invite(session(7), request);
-    let effects = bench.give_document(request);
-    let ours = effects.into_iter().find_map(|effect| match effect {
-        NodeEffect::Send(FromNode::Commitments { commitments, .. }) => Some(commitments),
-        _ => None,
-    });
+    let ours = commitments(&bench.give_document(request));
     let theirs = bench.commitments_of_ada(session(7), request);
     let package = vec![(name("ada"), theirs), (name("ben"), ours.unwrap())];
     let effects = bench.package(session(7), package);
@@ -419,8 +477,7 @@ fn two_checkpoints_of_one_size_freeze_the_node_permanently() {
         );
     };
     signs(&mut bench);
-    let saved = Saved { misbehaviour: vec![proof.to_json()], ..saved(&bench.log) };
-    let mut bench = Bench::with(bench.log, saved);
+    let mut bench = bench.restarted();
     assert_eq!(bench.node.unsent(), 0, "it does not even announce itself");
     bench.show();
     signs(&mut bench);
@@ -451,9 +508,7 @@ fn a_key_is_activated_only_when_all_have_certified_it() {
     log.generate();
     // A start between posting and certifying would end the session.
     log.certifies("ben").unwrap();
-    let saved = saved(&log);
-    let mut bench = Bench::with(log, saved);
-    bench.announce();
+    let mut bench = Bench::announced(log);
     let invite = |number| FromCoordinator::Invite {
         session: session(number),
         subject: Subject::Activation { session: session(1) },
@@ -474,7 +529,6 @@ fn logged_statements_are_not_sent_again_after_a_crash() {
     let approval = log.entry("ben", Body::Approval { request });
     log.enter(&approval).unwrap();
     let outbox = vec![approval.to_bytes()];
-    let saved = Saved { outbox, ..saved(&log) };
-    let bench = Bench::with(log, saved);
+    let bench = Bench::on(NodeDisk { outbox, ..disk_after(&log) }, log);
     assert_eq!(bench.node.unsent(), 1, "only the announcement of this process");
 }
