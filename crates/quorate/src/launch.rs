@@ -133,8 +133,8 @@ impl Client {
 }
 
 pub(crate) fn unexpected(_: &Answer) -> Problem {
-    Problem::new(Code::Failed, "the node answered a different question")
-        .hint("is it of another version than this command? `quorate doctor` checks")
+    Problem::new(Code::Failed, "the node's answer does not belong to the question")
+        .hint("does it run a different version than this command? `quorate doctor` checks")
 }
 
 #[derive(Debug)]

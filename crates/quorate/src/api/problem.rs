@@ -50,7 +50,7 @@ impl Problem {
             _ => Code::Failed,
         };
         let Ok(HttpProblem { code, params, detail, .. }) = serde_json::from_slice(body) else {
-            return Self::new(general(), format!("it does not say why (status {status})"));
+            return Self::new(general(), format!("no reason given (status {status})"));
         };
         let code = Code::from_wire(&code, params).unwrap_or_else(general);
         let detail = || detail.chars().filter(|c| !c.is_control()).take(LONGEST_DETAIL).collect();

@@ -134,7 +134,9 @@ impl Approve {
             Some(found) if found.eq_ignore_ascii_case(expected.trim()) => Ok(()),
             Some(found) => Err(Problem::new(
                 Code::Verification,
-                format!("not approved: this is another document: expected {expected}, got {found}"),
+                format!(
+                    "not approved: this is a different document: expected {expected}, got {found}"
+                ),
             )),
             None => Err(Problem::new(
                 Code::Failed,
@@ -169,7 +171,7 @@ pub(super) fn show_change(
                 page.note(group_sentence(&group))
             }
             (_, Some(past)) if past.id == change.id => page.note(format!(
-                "That is the end of the change, and {} stays as it is: {}.",
+                "The change has ended, and {} stays as it is: {}.",
                 group.name,
                 change_end(past)
             )),

@@ -72,7 +72,7 @@ impl Context {
         let is_given = self.passphrase_file.is_some()
             || std::env::var_os(PASSPHRASE_VARIABLE).is_some_and(|value| !value.is_empty());
         if !is_given && !self.may_ask {
-            let message = "a passphrase is needed, and --no-input says not to ask";
+            let message = "a passphrase is needed, and --no-input forbids asking";
             return Err(Problem::new(Code::Usage, message)
                 .hint("give a file with --passphrase-file or QUORATE_PASSPHRASE_FILE"));
         }
@@ -83,7 +83,7 @@ impl Context {
     /// Reads a passphrase other than the home's from `file`, or asks for it twice.
     pub(super) fn other_passphrase(&self, file: Option<&Path>) -> Result<Passphrase, Problem> {
         if file.is_none() && !self.may_ask {
-            let message = "another passphrase is needed, and --no-input says not to ask";
+            let message = "the other passphrase is needed, and --no-input forbids asking";
             return Err(
                 Problem::new(Code::Usage, message).hint("give a file with --other-passphrase-file")
             );
@@ -141,7 +141,7 @@ pub(super) fn home_problem(error: &HomeError) -> Problem {
         ),
         HomeError::Missing { .. } => problem.hint("`quorate init` creates an IVN"),
         HomeError::Ambiguous { names, .. } => {
-            problem.hint(format!("they are of: {}", names.join(", ")))
+            problem.hint(format!("they belong to: {}", names.join(", ")))
         }
         _ => problem,
     }

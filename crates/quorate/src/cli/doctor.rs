@@ -170,7 +170,7 @@ fn certificate(config: &NodeConfig) -> Check {
     match end.duration_since(SystemTime::now()) {
         Err(_) => Check::fail(
             "certificate",
-            "it has expired, so the coordinator refuses this node",
+            "it has expired, so the coordinator rejects this node",
             "ask an admin for a new invitation, and check the clock",
         ),
         Ok(left) if left < SOON => Check::warn(

@@ -113,7 +113,7 @@ impl Target {
             io::ErrorKind::AlreadyExists => self.exists(),
             _ => {
                 let message = format!("{} cannot be written: {error}", self.path.display());
-                Problem::new(Code::Failed, message).hint("say where with --out")
+                Problem::new(Code::Failed, message).hint("choose another path with --out")
             }
         })
     }

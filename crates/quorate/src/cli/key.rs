@@ -93,7 +93,7 @@ impl Run for Export {
                 Code::Failed,
                 format!("group \"{}\" has no key yet", self.group),
             )
-            .hint(format!("see how it goes: quorate group show {}", self.group))
+            .hint(format!("to see the progress: quorate group show {}", self.group))
             .into());
         };
         let key = written(&verifying_key, self.group.as_str(), self.format)?;

@@ -166,7 +166,7 @@ impl Download {
         let path = self.out.clone().unwrap_or(default);
         if file::is_dash(&path) && context.terminal.is_json() {
             return Err(Problem::new(Code::Usage, "--json and the file cannot both go to stdout")
-                .hint("say where the file goes with --out FILE"));
+                .hint("give a file with --out FILE"));
         }
         Target::new(path, self.force)
     }

@@ -107,7 +107,7 @@ impl Session {
         match self.is_running_node() {
             true => problem.hint(look),
             false => problem.hint(format!(
-                "{look}; this account's node ran within this command, and takes part again when it runs: quorate node run"
+                "{look}; this account's node ran only within this command; to take part, start it: quorate node run"
             )),
         }
     }
@@ -239,7 +239,7 @@ impl Session {
         }
         if let Ok(Some(change)) = self.change(id) {
             let (id, group) = (change.id.short(), &change.group);
-            let message = format!("{id} is no request, but a proposed change of {group}");
+            let message = format!("{id} is not a request, but a proposed change of {group}");
             return Problem::new(Code::Failed, message).hint(format!("quorate group show {group}"));
         }
         let unknown = Problem::new(Code::Failed, format!("there is no request \"{id}\""));

@@ -21,7 +21,7 @@ pub(super) fn setup_problem(error: &SetupError) -> Problem {
         SetupError::Home(error) => home_problem(error),
         SetupError::Unsent { .. } => problem(Code::Failed)
             .hint("start the node until `quorate status` shows nothing unsent, then stop it: quorate node run"),
-        SetupError::Frozen => problem(Code::Failed).hint("quorate doctor says what it is"),
+        SetupError::Frozen => problem(Code::Failed).hint("quorate doctor explains it"),
         SetupError::OtherKeys { .. } => problem(Code::Failed)
             .hint("restore it from where it was moved or copied; it may be the account's only key"),
         SetupError::Used { .. } => problem(Code::NotAllowed).hint(
@@ -53,7 +53,7 @@ pub(super) fn setup_problem(error: &SetupError) -> Problem {
             .hint("make room, and run the same command again: it finishes what is there"),
         SetupError::OtherIvn => problem(Code::UntrustedKey)
             .hint("do not go on: tell the admin that the hub is not what the invitation says"),
-        SetupError::OneHome => problem(Code::Usage).hint("--coordinator-home says where the coordinator's goes"),
+        SetupError::OneHome => problem(Code::Usage).hint("--coordinator-home sets the coordinator's home"),
         SetupError::OtherCoordinator { .. } => {
             problem(Code::Usage).hint("leave the option out, or choose another --coordinator-home")
         }
@@ -75,7 +75,7 @@ pub(super) fn keystore_problem(error: &KeystoreError, path: &Path) -> Problem {
                 .hint("quorate node backup makes one")
         }
         KeystoreError::Protector { source: ProtectorError::WrongPassphrase, .. } => {
-            Problem::new(Code::Failed, format!("the backup {name} has another passphrase"))
+            Problem::new(Code::Failed, format!("the backup {name} has a different passphrase"))
                 .hint("it is the one that the node's home had when the backup was made, unless it was made with --other-passphrase")
         }
         error => Problem::new(Code::Failed, chain(error)),

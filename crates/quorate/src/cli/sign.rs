@@ -90,7 +90,7 @@ impl Run for Sign {
         let document = file::read(&self.file, limit)?;
         if document.is_empty() {
             context.terminal.warn(&format!(
-                "{} is empty; the signature will be one of nothing at all",
+                "{} is empty, so the signature covers no content",
                 self.file.display()
             ));
         }
@@ -110,9 +110,9 @@ impl Sign {
             None if file::is_dash(&self.file) => {
                 return Err(Problem::new(
                     Code::Usage,
-                    "a document from stdin has no place for its signature",
+                    "the signature of a document from stdin has no file name",
                 )
-                .hint("say where with --out FILE, or --out - for stdout"));
+                .hint("give --out FILE, or --out - for stdout"));
             }
             None => file::with_ending(&self.file, ending(self.format)),
         };
@@ -121,7 +121,7 @@ impl Sign {
                 Code::Usage,
                 "--json and the signature cannot both go to stdout",
             )
-            .hint("say where the signature goes with --out FILE"));
+            .hint("give a file for the signature: --out FILE"));
         }
         Target::new(path, self.force)
     }
@@ -192,7 +192,7 @@ pub(super) fn decided(request: RequestView) -> Result<RequestView, Problem> {
         _ => clause(&request_sentence(&request)).to_owned(),
     };
     Err(Problem::new(code, message)
-        .hint(format!("the log has it: quorate request show {}", request.id.short())))
+        .hint(format!("for the details: quorate request show {}", request.id.short())))
 }
 
 /// Waits until a request is signed, and displays who is missing meanwhile.

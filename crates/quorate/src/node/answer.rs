@@ -65,7 +65,7 @@ fn blocked_problem(blocked: BlockedView) -> Problem {
             Problem::new(Code::Blocked(why), message)
         }
         BlockedView::Coordinator(message) => {
-            Problem::new(Code::Unwanted, format!("the coordinator refuses this node: {message}"))
+            Problem::new(Code::Unwanted, format!("the coordinator rejects this node: {message}"))
         }
         BlockedView::Duplicated => {
             Problem::new(Code::Duplicated, "two copies of this node run, and neither signs")
@@ -142,7 +142,7 @@ pub(crate) fn prove(
         .map_err(|error| Problem::new(Code::Verification, error.to_string()))?;
     let head = checkpoint.head();
     if head.size > stored.len() as u64 {
-        let message = "the log is ahead of this node for a moment";
+        let message = "this node has not received the latest entries of the log yet";
         return Err(Problem::new(Code::Waiting, message).hint("try again"));
     }
     let mut tree = MemoryTree::default();

@@ -24,7 +24,7 @@ pub(super) async fn package(shelf: &Shelf, hub: &Hub, commitment: Digest) -> Opt
     let genuine =
         DocumentPackage::from_bytes(&bytes).is_ok_and(|package| package.matches(commitment));
     if !genuine {
-        tracing::warn!(%commitment, "the coordinator sent another document than the one asked for");
+        tracing::warn!(%commitment, "the coordinator sent a different document than the one requested");
         return None;
     }
     // The coordinator has it, so signing need not wait for this node's own disk.

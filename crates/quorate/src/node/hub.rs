@@ -120,9 +120,8 @@ impl Hub {
         if !answer.status.is_success() {
             return Err(refusal(&answer));
         }
-        serde_json::from_slice(&answer.body).map_err(|_| {
-            Problem::new(Code::Failed, "the coordinator sent something that is no log")
-        })
+        serde_json::from_slice(&answer.body)
+            .map_err(|_| Problem::new(Code::Failed, "the coordinator sent an invalid log"))
     }
 
     /// Fetches the latest checkpoint with the cosignatures that the coordinator has.
@@ -132,14 +131,14 @@ impl Hub {
             return Err(refusal(&answer));
         }
         String::from_utf8(answer.body)
-            .map_err(|_| Problem::new(Code::Failed, "the coordinator sent no checkpoint"))
+            .map_err(|_| Problem::new(Code::Failed, "the coordinator sent an invalid checkpoint"))
     }
 }
 
 fn refusal(answer: &Answer) -> Problem {
     let status = answer.status.as_u16();
     let problem = Problem::from_http(status, &answer.body);
-    let message = format!("the coordinator refused: {} ({status})", problem.message);
+    let message = format!("the coordinator rejected the request: {} ({status})", problem.message);
     Problem { message, ..problem }
 }
 
@@ -158,7 +157,7 @@ pub(crate) fn dial_problem(error: &DialError) -> Problem {
                 Problem { code, message, .. } => Problem::new(
                     code,
                     format!(
-                        "the hub refused the connection: {message} (status {})",
+                        "the hub rejected the connection: {message} (status {})",
                         status.as_u16()
                     ),
                 ),
@@ -230,7 +229,7 @@ pub(super) async fn keep_linked(
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "the coordinator sent something that is no message");
+                    tracing::warn!(%error, "the coordinator sent an invalid message");
                     break;
                 }
             }

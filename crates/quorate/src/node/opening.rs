@@ -26,7 +26,7 @@ pub(super) async fn load(store: &mut NodeStore, config: &NodeConfig) -> Result<S
 }
 
 pub(super) fn damaged(what: &str) -> Problem {
-    Problem::new(Code::Failed, format!("{what} in this home can not be used; it is damaged"))
+    Problem::new(Code::Failed, format!("{what} in this home is damaged and cannot be used"))
 }
 
 /// Returns the certificate authority that the IVN's genesis pins.

@@ -105,7 +105,7 @@ impl Renewal {
             .map_err(|error| problem(&error))?;
         if !answer.status.is_success() {
             let problem = Problem::from_http(answer.status.as_u16(), &answer.body);
-            let message = format!("the hub refused: {}", problem.message);
+            let message = format!("the hub rejected the request: {}", problem.message);
             let code = match problem.code {
                 Code::Refused(why) => Code::Blocked(why),
                 _ => Code::NotAllowed,

@@ -123,17 +123,17 @@ fn group_lines(group: &GroupReport, page: &mut Page) {
         let sentence = match &session.outcome {
             SessionOutcome::Running => format!("{kind} {attempt} is running."),
             SessionOutcome::Aborted { index, reason, blame } => format!(
-                "{kind} {attempt} ended without {made}, as entry {index} says: {}.",
+                "{kind} {attempt} ended without {made}, as entry {index} records: {}.",
                 aborted(reason, blame)
             ),
             SessionOutcome::Repaired { index, account } => {
                 format!(
-                    "{kind} {attempt} gave {account} back {made}, as it certified in entry {index}."
+                    "{kind} {attempt} restored {made}, as {account} certified in entry {index}."
                 )
             }
             SessionOutcome::Key { index, .. } => format!(
                 "{kind} {attempt} made {made}, in use from entry {index}. The transcript was recomputed \
-                 from the messages; {} certified just this one.",
+                 from the messages; {} certified exactly this one.",
                 list(&certified)
             ),
         };
@@ -154,7 +154,7 @@ fn group_lines(group: &GroupReport, page: &mut Page) {
         let lost: Vec<_> = past.lost.iter().collect();
         if !lost.is_empty() {
             let what = format!(
-                "Where the share of epoch {} of {} is, is not known: the keys were replaced, or the account removed.",
+                "It is not known what happened to the share of epoch {} of {}: the keys were replaced, or the account was removed.",
                 past.epoch,
                 list(&lost)
             );
@@ -225,17 +225,17 @@ fn signatures(report: &AuditReport, page: &mut Page) {
     page.say(
         0,
         &format!(
-            "{}, with the signed words of those who made them.",
+            "{}, with the signed statements of their signers.",
             plural(all, "signature", "signatures")
         ),
     );
     if !report.faults.iter().any(|fault| matches!(fault, Fault::Signature { .. })) {
-        page.say(0, "Each comes after its request, and after its signers' consents.");
+        page.say(0, "Each follows its request and its signers' consents.");
     }
     let sums = count(&|s| s.sum == Check::Verified);
-    page.say(0, &format!("Made of the shares of just those signers: {sums} of {all}."));
+    page.say(0, &format!("Made of exactly their signers' shares: {sums} of {all}."));
     let verified = count(&|s| s.document == Check::Verified);
-    page.say(0, &format!("Verified with the document, each share too: {verified} of {all}."));
+    page.say(0, &format!("Verified with the document, including each share: {verified} of {all}."));
     for why in [
         NotChecked::NoDocument,
         NotChecked::UnreadableDocument,
@@ -252,8 +252,8 @@ fn signatures(report: &AuditReport, page: &mut Page) {
         page.say(
             0,
             &format!(
-                "{account} used one pair of nonces in the signatures of entries {first} and {second}: whoever \
-                 has this log can compute {account}'s share of the key. Make a new key without it."
+                "{account} used one pair of nonces in the signatures of entries {first} and {second}: anyone \
+                 with this log can compute {account}'s share of the key. Make a new key without it."
             ),
         );
     }
@@ -332,20 +332,22 @@ impl Page {
 /// Reports whether enough previous members confirmed a change.
 fn confirmation_line(confirmation: &ConfirmationReport) -> String {
     let index = confirmation.index;
-    let (others, seen) = match &confirmation.repaired {
-        Some(name) => (format!("the members beside {name}"), "it get its share back with new keys"),
-        None => (format!("the members before epoch {}", confirmation.epoch), "it begin"),
+    let change = match &confirmation.repaired {
+        Some(name) => {
+            format!("the repair of {name}'s share after {name} got new keys (entry {index})")
+        }
+        None => format!("the change to epoch {} (entry {index})", confirmation.epoch),
     };
     if confirmation.confirmed {
-        return format!("Enough of {others} (entry {index}) saw {seen}.");
+        return format!("Enough previous members confirmed {change}.");
     }
     if confirmation.agreed {
-        return format!("That enough of {others} (entry {index}) saw {seen} was agreed on.");
+        return format!("It was agreed by other means that enough previous members saw {change}.");
     }
     let cosigned: Vec<_> = confirmation.cosigned_by.iter().collect();
     format!(
-        "Of {others} (entry {index}), too few are known to have seen {seen}: {} ({} of {} needed). The others may have \
-         been shown a log without it.",
+        "Too few previous members are known to have seen {change}: {} ({} of {} needed). The others may have been \
+         shown a log without it.",
         list(&cosigned),
         cosigned.len(),
         confirmation.needed

@@ -94,7 +94,7 @@ fn aborted(name: &GroupName, reason: &AbortReason) -> String {
             list(culprits)
         ),
         AbortReason::Dissent { dissenters } => format!(
-            "{name}: key generation failed: {} received other messages than the log contains. Check whether the coordinator shows everybody the same log.",
+            "{name}: key generation failed: {} received messages that differ from those in the log. Check whether the coordinator shows everybody the same log.",
             list(dissenters)
         ),
         AbortReason::RosterChanged { account } => format!(

@@ -18,7 +18,7 @@ pub(crate) fn hint(problem: &Problem) -> Option<String> {
         Code::MalformedId | Code::NoSuchId => Some("quorate request list".to_owned()),
         Code::AmbiguousId => Some("give more digits; quorate request list".to_owned()),
         Code::NotTaken(_) => Some(
-            "to withdraw it, reject the request; ask whoever runs the coordinator for the reason"
+            "to withdraw it, reject the request; ask the operator of the coordinator for the reason"
                 .to_owned(),
         ),
         Code::Unwanted => Some(

@@ -65,7 +65,7 @@ pub(crate) fn blocked_sentence(view: &BlockedView) -> String {
     match view {
         BlockedView::Account(why) => format!("This node may not connect: {why}."),
         BlockedView::Coordinator(message) => {
-            format!("The coordinator refuses this node: {message}.")
+            format!("The coordinator rejects this node: {message}.")
         }
         BlockedView::Duplicated => {
             "Two copies of this node run; neither signs until one of them is gone.".to_owned()

@@ -67,7 +67,7 @@ fn a_node_that_lost_its_disk_signs_after_a_restore() {
         ("node restore x.backup", ["is damaged or cut off", "nothing was restored"]),
         ("node restore contract", ["not a backup of a node", "quorate node backup"]),
         ("node restore nothing", ["there is no file", ""]),
-        ("node restore other.backup", ["another passphrase", "--other-passphrase"]),
+        ("node restore other.backup", ["a different passphrase", "--other-passphrase"]),
     ] {
         system.run("ben", line).fails(1, &texts);
     }
@@ -108,7 +108,7 @@ fn a_backup_of_an_old_epoch_is_refused_with_a_working_hint() {
         1,
         &[
             "this backup is too old, and nothing was restored",
-            "the backup has the share of epoch 1, and board is in epoch 2",
+            "the backup contains the share of epoch 1, but board is now in epoch 2",
             "is there a newer backup?",
             "quorate node restore ben.backup --even-if-older",
             "quorate group repair board ben",
@@ -186,8 +186,10 @@ fn a_group_that_is_younger_than_the_backup_is_named() {
     assert_eq!(made["shares"], serde_json::json!([]), "{made}");
     system.run("ada", "group create board --members ada,ben,carol --min-signers 2").succeeds();
     lose_ben(&system);
-    let texts =
-        ["there is none in the backup, and board gave one", "quorate group repair board ben"];
+    let texts = [
+        "the backup contains none, and board gave this account one",
+        "quorate group repair board ben",
+    ];
     system.run("ben", "node restore ben.backup").fails(1, &texts);
     assert!(!system.path("ben").exists());
 }
@@ -286,7 +288,7 @@ fn a_rolled_back_log_is_refused_and_proved_once_long_enough() {
         let ran = system.run("new", "node restore ben.backup");
         ran.stderr.contains("is proved to break the rules").then_some(ran)
     });
-    proof.fails(3, &["Nothing was restored", "log verify --misbehaviour"]);
+    proof.fails(3, &["nothing was restored", "log verify --misbehaviour"]);
     assert!(!system.path("new").exists());
     assert!(beside(&system).iter().any(|name| name.starts_with("misbehaviour-")));
 }

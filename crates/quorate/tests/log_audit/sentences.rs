@@ -58,10 +58,10 @@ fn has_line(report: &AuditReport, is_wanted: impl Fn(&str) -> bool) -> bool {
 fn a_report_ends_with_the_checks_of_its_signatures() {
     let lines = narrow(&report());
     let last = [
-        "1 signature, with the signed words of those who made them.",
-        "Each comes after its request, and after its signers' consents.",
-        "Made of the shares of just those signers: 1 of 1.",
-        "Verified with the document, each share too: 1 of 1.",
+        "1 signature, with the signed statements of their signers.",
+        "Each follows its request and its signers' consents.",
+        "Made of exactly their signers' shares: 1 of 1.",
+        "Verified with the document, including each share: 1 of 1.",
     ];
     assert!(lines.ends_with(&last.map(str::to_owned)), "{lines:?}");
     assert!(lines.join(" ").contains("ada, ben and cyd"), "{lines:?}");
@@ -132,7 +132,7 @@ fn a_signature_without_its_document_is_counted_as_not_checked() {
         report.signatures[0].document = Check::NotChecked { why: NotChecked::NoDocument };
     });
     assert!(has_line(&report, |line| line == "Not checked (document not at hand): 1."));
-    assert!(has_line(&report, |line| line.ends_with("each share too: 0 of 1.")));
+    assert!(has_line(&report, |line| line.ends_with("including each share: 0 of 1.")));
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn a_report_never_calls_a_false_signature_valid() {
         report.verdict = Verdict::Failed;
         report.faults = vec![Fault::Signature { index, request, why }];
     });
-    assert!(!has_line(&report, |line| line.starts_with("Each comes after its request")));
+    assert!(!has_line(&report, |line| line.starts_with("Each follows its request")));
 }
 
 #[test]
@@ -210,16 +210,22 @@ fn a_change_says_whether_the_previous_members_have_seen_it() {
     };
     let said = confirmation(few.clone());
     assert!(
-        said.contains("too few are known to have seen it begin: cyd (1 of 3 needed)"),
+        said.contains(
+            "Too few previous members are known to have seen the change to epoch 2 (entry 17): cyd (1 of 3 needed)"
+        ),
         "{said}"
     );
     let said = confirmation(ConfirmationReport { agreed: true, ..few.clone() });
-    let agreed = "That enough of the members before epoch 2 (entry 17) saw it begin was agreed on.";
+    let agreed = "It was agreed by other means that enough previous members saw the change to epoch 2 (entry 17).";
     assert!(said.contains(agreed), "{said}");
     let said = confirmation(ConfirmationReport { confirmed: true, ..few.clone() });
-    assert!(said.contains("Enough of the members before epoch 2 (entry "), "{said}");
+    assert!(
+        said.contains("Enough previous members confirmed the change to epoch 2 (entry "),
+        "{said}"
+    );
     let cosigned_by = vec![name("ada"), name("cyd")];
     let said = confirmation(ConfirmationReport { repaired: Some(name("ben")), cosigned_by, ..few });
-    let line = "too few are known to have seen it get its share back with new keys: ada and cyd";
+    let line = "Too few previous members are known to have seen the repair of ben's share after \
+                ben got new keys (entry 17): ada and cyd";
     assert!(said.contains(line), "{said}");
 }

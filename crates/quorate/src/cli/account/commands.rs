@@ -156,11 +156,11 @@ impl Run for Remove {
         let command = Command::Remove(self.name.clone());
         decide(context, &session, &view, command, "removed", |page, after| {
             page.sentence(
-                "Its groups still count it, and it still has its shares. Change the groups, which gives all others new shares:",
+                "It is still a member of its groups and still has its shares. Change the groups, which gives all other members new shares:",
             );
             share_loss_check::needs(page, after, Loss::Removed);
             page.sentence(
-                "A change does not revoke copies: if those who left hold as many shares as it takes to sign, make a \
+                "A change does not revoke copies: if the members that left hold enough shares to sign, make a \
                  group with a new key.",
             );
         })
@@ -187,7 +187,7 @@ impl Remove {
             return Ok(());
         }
         context.terminal.note(|page| {
-            page.sentence("This account would be removed, and its name never used again:");
+            page.sentence("This account would be removed, and its name would never be used again:");
             account_details(page, account, now());
         });
         if confirms(&format!("Remove {} permanently? [y/N] ", self.name))? {

@@ -89,8 +89,8 @@ impl Run for ReplaceKeys {
                 ));
                 share_loss_check::needs(page, &view, Loss::Replaced);
                 page.sentence(
-                    "If the lost device may be in wrong hands, have all shares made new afterwards, so that the lost \
-                     one fits nothing: quorate group refresh GROUP",
+                    "If somebody else may have the lost device, make new shares afterwards, so that the lost \
+                     one stops working: quorate group refresh GROUP",
                 );
             }
         });

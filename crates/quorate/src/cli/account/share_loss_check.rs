@@ -35,7 +35,7 @@ impl Loss {
                  disconnected at any cost, add --force"
             ),
             Self::Replaced => format!(
-                "the others could not give the shares back either; restore a backup of the node of {name}, if there is \
+                "the other members are too few to restore the shares; restore a backup of the node of {name}, if there is \
                  one: quorate node restore; or, if the present keys must not be used at any cost, add --force"
             ),
         }
@@ -56,7 +56,7 @@ pub(super) fn check(
     if let Some(first) = fatal.first().filter(|_| !force) {
         let figures: Vec<String> = fatal.iter().map(|short| shortfall(short)).collect();
         let message = format!(
-            "not {}: without {name} these groups could sign nothing: {}",
+            "not {}: without {name} these groups could not sign: {}",
             loss.participle(),
             figures.join("; ")
         );
@@ -64,8 +64,8 @@ pub(super) fn check(
     }
     for short in fatal.iter().chain(&just) {
         let what = match short.is_fatal() {
-            true => "it can sign nothing then",
-            false => "it cannot lose another",
+            true => "it could not sign",
+            false => "it could not lose another",
         };
         // With --quiet and --json too, because it affects what other people can do.
         context.terminal.warn(&format!("{}; {what}", shortfall(short)));

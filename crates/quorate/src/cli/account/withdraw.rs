@@ -81,7 +81,7 @@ fn not_open(session: &Session, name: &AccountName) -> Problem {
             "quorate account show {name}; to cut it off: quorate account suspend {name}"
         )),
         None => Problem::new(Code::Failed, format!("no invitation of {name} is open"))
-            .hint("`quorate account list` shows those that are"),
+            .hint("`quorate account list` shows the open invitations"),
     }
 }
 
@@ -91,7 +91,7 @@ fn too_late(session: &Session, before: &InvitedView, problem: Problem) -> Proble
     match open(session, name) {
         Ok(None) => Problem::new(
             Code::Failed,
-            format!("too late: the invitation of {name} was used, or ended otherwise, meanwhile"),
+            format!("too late: the invitation of {name} has been used or has ended meanwhile"),
         )
         .hint(format!(
             "quorate account show {name}; if it was not {name}: quorate account suspend {name}"

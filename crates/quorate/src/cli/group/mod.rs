@@ -220,7 +220,7 @@ fn refused(group: &GroupView, nothing: Option<String>, problem: Problem) -> Prob
         {
             let message = format!("{}, and did not propose this change", problem.message);
             Problem::new(problem.code, message).hint(format!(
-                "{}, who did, and any admin can withdraw it; to reject it: quorate reject {} --reason TEXT",
+                "{}, who proposed it, and any admin can withdraw it; to reject it: quorate reject {} --reason TEXT",
                 change.proposer,
                 change.id.short()
             ))

@@ -104,9 +104,11 @@ impl Run for Verify {
                 let options = Options { anchor, documents: self.documents };
                 check_log(context, &directory, &options, &known)
             }
-            (None, None) => {
-                Err(Problem::new(Code::Usage, "say what to verify: DIR or --proof FILE").into())
-            }
+            (None, None) => Err(Problem::new(
+                Code::Usage,
+                "there is nothing to verify: give DIR or --proof FILE",
+            )
+            .into()),
         }
     }
 }

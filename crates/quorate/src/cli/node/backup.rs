@@ -149,7 +149,7 @@ impl Backup {
             std::io::ErrorKind::AlreadyExists => exists(&self.out),
             _ => {
                 let message = format!("{} cannot be written: {error}", self.out.display());
-                Problem::new(Code::Failed, message).hint("say where with --out")
+                Problem::new(Code::Failed, message).hint("choose another path with --out")
             }
         })?;
         fail_points::after(reached);
@@ -157,7 +157,7 @@ impl Backup {
             Ok(found) if found == bytes => Ok(()),
             _ => {
                 let message = format!(
-                    "{} was written, and does not read back as it was written; do not rely on that disk",
+                    "{} cannot be read back as it was written; do not rely on this disk",
                     self.out.display()
                 );
                 Err(Problem::new(Code::Failed, message))

@@ -104,7 +104,7 @@ impl Run for Restore {
         let mut opened = Backup::open(&self.file, &sealed, &protector).map_err(refused)?;
         if let Some(hub) = self.hub {
             if hub.parse::<quorate_network::ivn::HubAddress>().is_err() {
-                let message = format!("\"{hub}\" is not an address; say HOST:PORT");
+                let message = format!("\"{hub}\" is not an address; give HOST:PORT");
                 return Err(Problem::new(Code::Usage, message).into());
             }
             opened.config.hub = hub;
@@ -143,7 +143,7 @@ impl Run for Restore {
             );
             page.copyable(context.command("quorate node run"));
             page.sentence(
-                "What was decided after the backup and had not reached the log is not known here: look at the inbox.",
+                "Decisions made after the backup that did not reach the log are lost: look at the inbox.",
             );
         });
         Ok(())
@@ -186,12 +186,12 @@ fn why(lost: &Lost) -> String {
     let Lost { group, backup_epoch, epoch, .. } = lost;
     match backup_epoch {
         Some(old) if old < epoch => format!(
-            "the backup has the share of epoch {old}, and {group} is in epoch {epoch} now: its members have new shares"
+            "the backup contains the share of epoch {old}, but {group} is now in epoch {epoch}: its members have new shares"
         ),
-        Some(_) => format!("the one in the backup does not fit the key of {group}"),
-        None => format!(
-            "there is none in the backup, and {group} gave one to this account (epoch {epoch})"
-        ),
+        Some(_) => format!("the share in the backup does not fit the key of {group}"),
+        None => {
+            format!("the backup contains none, and {group} gave this account one in epoch {epoch}")
+        }
     }
 }
 
@@ -200,11 +200,11 @@ fn way_out(account: &AccountName, lost: &Lost) -> String {
     let Lost { group, min_signers, .. } = lost;
     match lost.others_can_repair {
         true => format!(
-            "quorate group repair {group} {account}, which {min_signers} other members approve, gives it back; if somebody else \
-             may have the lost disk, quorate group refresh {group} gives everybody another one"
+            "quorate group repair {group} {account}, which {min_signers} other members approve, restores it; if somebody else \
+             may have the lost disk, quorate group refresh {group} gives all members new shares"
         ),
         false => format!(
-            "fewer than {min_signers} others have theirs, so it cannot be had again; look for a newer backup, or make a \
+            "fewer than {min_signers} other members have their shares, so it cannot be restored; look for a newer backup, or make a \
              new group with a new key: quorate group create"
         ),
     }
@@ -252,7 +252,7 @@ fn not_followed(failed: NotFollowed, home: &Path, account: &AccountName) -> Prob
             let place = durable::directory_of(home);
             let problem = Problem::new(
                 Code::Verification,
-                "the coordinator is proved to break the rules: its log is not the one that this node cosigned. Nothing was restored",
+                "the coordinator is proved to break the rules: its log is not the one that this node cosigned; nothing was restored",
             );
             match proof_files::write(place, &proof) {
                 Ok(()) => problem.hint(format!(

@@ -75,7 +75,7 @@ impl Run for RotateKeys {
                 .hint(format!("run it again: {again}"))
         })?;
         if !is_shown {
-            let message = "not finished: the coordinator says that the new keys are in the log, and does not show it";
+            let message = "not finished: the coordinator reports that the new keys are in the log, but its log does not contain them";
             return Err(Problem::new(Code::Waiting, message)
                 .hint(format!("run it again: {again}"))
                 .into());
@@ -92,7 +92,7 @@ impl Run for RotateKeys {
         context.terminal.note(|page| {
             page.blank();
             page.sentence(
-                "Copies of this home from before, backups too, are refused now. Start the node again:",
+                "Earlier copies of this home, including backups, are now rejected. Start the node again:",
             );
             page.copyable(context.command("quorate node run"));
         });

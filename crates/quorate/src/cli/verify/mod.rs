@@ -64,7 +64,7 @@ impl Verify {
             return Ok(path.clone());
         }
         let usage = |message: String| {
-            Problem::new(Code::Usage, message).hint("say which it is with --signature FILE")
+            Problem::new(Code::Usage, message).hint("give it with --signature FILE")
         };
         if file::is_dash(&self.file) {
             return Err(usage("a file from stdin has no signature next to it".to_owned()));

@@ -140,14 +140,16 @@ impl Finding<'_> {
         match (&self.failure, intact) {
             (Some((_, VerifyError::OtherKey { .. })), Some(Err(_))) => (
                 Refusal,
-                format!("{name} does not match the signature, which is by another key, too"),
+                format!(
+                    "{name} does not match the signature, and the signature was made by a different key"
+                ),
             ),
             (Some((_, VerifyError::OtherKey { .. })), _) => (
                 UntrustedKey,
-                format!("{name} was signed by another key than the one that you gave"),
+                format!("{name} was signed by a different key than the one that you gave"),
             ),
             (Some((_, VerifyError::OtherNamespace { .. })), _) => {
-                (Refusal, "the signature was made for another purpose".to_owned())
+                (Refusal, "the signature was made for a different purpose".to_owned())
             }
             (Some((signer, _)), Some(Err(_))) => (
                 Refusal,
@@ -155,7 +157,7 @@ impl Finding<'_> {
             ),
             (Some(_), _) => (
                 Refusal,
-                format!("{name} was changed after it was signed, or another key signed it"),
+                format!("{name} was changed after it was signed, or a different key signed it"),
             ),
             (None, Some(Ok(()))) => (
                 UntrustedKey,
@@ -166,7 +168,7 @@ impl Finding<'_> {
             (None, Some(Err(_))) => (
                 Refusal,
                 format!(
-                    "{name} does not match the signature, which is by a key of no group of this home, too"
+                    "{name} does not match the signature, and no group of this home has the key that made it"
                 ),
             ),
             (None, None) => {

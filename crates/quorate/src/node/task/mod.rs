@@ -218,7 +218,7 @@ impl Task {
         }
         if let Some(proof) = proof {
             tracing::error!(
-                "the coordinator broke the rules of the log; this node signs nothing any more"
+                "the coordinator broke the rules of the log; this node no longer signs"
             );
             proof_files::hand_on(&self.home, &proof);
         }
