@@ -34,8 +34,7 @@ fn audited(log: &TestLog, cosigners: &[&str]) -> AuditReport {
 fn before() -> TestLog {
     let mut log = TestLog::keyed();
     for account in ["dan", "eve"] {
-        log.invite(account, Role::Member);
-        log.join(account).unwrap();
+        log.admits(account, Role::Member);
     }
     log
 }

@@ -13,8 +13,8 @@ use rand_core::{RngCore as _, SeedableRng as _};
 
 use crate::encoding::Base64;
 use crate::entry::{
-    Author, Body, Entry, Genesis, GroupChange, GroupDefinition, Invitation, Request, Role,
-    Statement,
+    AbortReason, Author, Body, Entry, Genesis, GroupChange, GroupDefinition, Invitation, Request,
+    Role, Statement,
 };
 use crate::identity::{AccountSecrets, SecretKey};
 use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
@@ -186,8 +186,7 @@ impl TestLog {
         for (account, role) in
             [("ben", Role::Member), ("cyd", Role::Member), ("out", Role::Requester)]
         {
-            log.invite(account, role);
-            log.join(account).unwrap();
+            log.admits(account, role);
         }
         log
     }
@@ -310,6 +309,11 @@ impl TestLog {
         self.enter(&entry)
     }
 
+    pub fn admits(&mut self, account: &str, role: Role) {
+        self.invite(account, role);
+        self.join(account).unwrap();
+    }
+
     pub fn board_of_three(&self) -> GroupDefinition {
         GroupDefinition {
             name: board(),
@@ -373,6 +377,15 @@ impl TestLog {
     ) -> Result<Vec<Event>, Refusal> {
         let session = self.ceremony().session;
         self.says(account, Body::CeremonyMessage { session, incarnation, message: Base64(message) })
+    }
+
+    pub fn aborts(&mut self, session: SessionId, reason: AbortReason) {
+        self.coordinator_says(Body::CeremonyAborted { session, reason }).unwrap();
+    }
+
+    pub fn activates(&mut self, session: SessionId, signers: &[&str]) {
+        let signature = self.activation_signed_by(signers);
+        self.coordinator_says(Body::EpochStarted { session, signature }).unwrap();
     }
 
     pub fn certificate(&self) -> (Digest, Digest) {
@@ -441,8 +454,7 @@ impl TestLog {
         self.certify_all();
         let signers: Vec<&str> =
             members.iter().map(AccountName::as_str).take(min_signers).collect();
-        let signature = self.activation_signed_by(&signers);
-        self.coordinator_says(Body::EpochStarted { session: id, signature }).unwrap();
+        self.activates(id, &signers);
     }
 
     pub fn request(&self) -> Request {

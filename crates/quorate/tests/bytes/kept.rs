@@ -35,6 +35,7 @@ use quorate_network::link::Control;
 use quorate_network::token::JoinToken;
 use quorate_protocol::keys::{KeyPackage, PublicKeyPackage};
 use quorate_protocol::keyshare::{Board, Parameters, Phase, SessionId};
+use quorate_protocol::session::{self, Phases};
 use quorate_protocol::sign::{Commitments, Signature, SignatureShare};
 use quorate_protocol::{Identifier, Suite, repair};
 use serde::Serialize;
@@ -298,9 +299,9 @@ fn id(number: u16) -> Identifier {
 }
 
 /// Posts the messages of a kept session: lines of identifier and hex.
-fn replay(format: &str, parameters: &Parameters) -> Vec<Board> {
+fn replay<P: Phases>(format: &str, empty: &session::Board<P>) -> Vec<session::Board<P>> {
     let replay = |text: String| {
-        let mut board = Board::new(parameters.clone());
+        let mut board = empty.clone();
         for line in text.lines() {
             let (from, message) = line.split_once(' ').unwrap();
             board.post(id(from.parse().unwrap()), &hex::decode(message).unwrap()).unwrap();
@@ -314,7 +315,8 @@ fn replay(format: &str, parameters: &Parameters) -> Vec<Board> {
 fn kept_dkgs_give_the_kept_key_or_blame_the_same_members() {
     let (suite, session) = (Suite::FrostEd25519Sha512, SessionId([7; 32]));
     let parameters = Parameters::new(suite, session, [9; 32], 2, [1, 2, 3].map(id)).unwrap();
-    let boards = replay("keyshare", &parameters);
+    let empty = Board::new(parameters);
+    let boards = replay("keyshare", &empty);
     for (board, package) in boards.iter().zip(bytes("public-key-package")) {
         assert_eq!(board.phase(), Phase::Complete);
         let public = PublicKeyPackage::from_bytes(&package).unwrap();
@@ -326,7 +328,7 @@ fn kept_dkgs_give_the_kept_key_or_blame_the_same_members() {
             key.check(&public).unwrap();
         }
     }
-    for board in replay("keyshare-complaint", &parameters) {
+    for board in replay("keyshare-complaint", &empty) {
         assert_eq!(board.phase(), Phase::Failed);
         assert_eq!(board.culprits(), [id(3)].into());
     }
@@ -346,13 +348,14 @@ fn kept_reshares_give_the_same_key_or_blame_the_same_members() {
     let old = PublicKeyPackage::from_bytes(&bytes("public-key-package")[0]).unwrap();
     let (session, members, dealers) = (SessionId([6; 32]), [1, 3, 4].map(id), [2, 3].map(id));
     let parameters = Parameters::reshare(session, [9; 32], 2, members, &old, dealers).unwrap();
-    for board in replay("reshare", &parameters) {
+    let empty = Board::new(parameters);
+    for board in replay("reshare", &empty) {
         assert_eq!(board.phase(), Phase::Complete);
         let public = board.outcome().unwrap();
         assert_eq!(public.verifying_key(), old.verifying_key());
         assert_ne!(public.to_bytes(), old.to_bytes(), "the shares are others");
     }
-    for board in replay("reshare-complaint", &parameters) {
+    for board in replay("reshare-complaint", &empty) {
         assert_eq!(board.phase(), Phase::Failed);
         assert_eq!(board.culprits(), [id(3)].into());
     }
@@ -361,26 +364,14 @@ fn kept_reshares_give_the_same_key_or_blame_the_same_members() {
 #[test]
 fn kept_repairs_come_to_an_end_or_blame_the_same() {
     let public = PublicKeyPackage::from_bytes(&bytes("public-key-package")[0]).unwrap();
-    let replay = |format: &str| {
-        let replay = |text: String| {
-            let session = SessionId([8; 32]);
-            let helpers = [2, 3].map(id);
-            let parameters =
-                repair::Parameters::new(session, [9; 32], &public, helpers, id(1)).unwrap();
-            let mut board = repair::Board::new(parameters);
-            for line in text.lines() {
-                let (from, message) = line.split_once(' ').unwrap();
-                board.post(id(from.parse().unwrap()), &hex::decode(message).unwrap()).unwrap();
-            }
-            board
-        };
-        texts(format).into_iter().map(replay).collect::<Vec<_>>()
-    };
-    for board in replay("repair") {
+    let (session, helpers) = (SessionId([8; 32]), [2, 3].map(id));
+    let parameters = repair::Parameters::new(session, [9; 32], &public, helpers, id(1)).unwrap();
+    let empty = repair::Board::new(parameters);
+    for board in replay("repair", &empty) {
         assert_eq!(board.phase(), Phase::Complete);
         assert_eq!(board.outcome(), Some(&public));
     }
-    for board in replay("repair-complaint") {
+    for board in replay("repair-complaint", &empty) {
         assert_eq!(board.phase(), Phase::Failed);
         assert_eq!(board.culprits(), [id(3)].into());
     }

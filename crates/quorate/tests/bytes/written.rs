@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::{
-    AbortReason, Author, Body, GroupChange, GroupDefinition, Invitation, Role, Statement,
+    AbortReason, Author, Body, GroupChange, Invitation, Role, Statement,
 };
 use quorate_ceremony::identity::{AccountSecrets, SecretKey};
 use quorate_ceremony::misbehaviour::Misbehaviour;
@@ -89,9 +89,7 @@ fn made() -> BTreeMap<String, Vec<u8>> {
     let mut made: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     let mut add = |file: &str, bytes: Vec<u8>| drop(made.insert(file.to_owned(), bytes));
 
-    let kinds =
-        [entries(), entries_of_changes(), entries_of_accounts(), entries_of_confirmations()];
-    add("entry.1.jsonl", kinds.concat());
+    add("entry.1.jsonl", entries());
     add("misbehaviour.1.jsonl", proofs());
     let (tiles, _) = log::tree(&story.log);
     tiles.into_iter().for_each(|(path, bytes)| add(&format!("log.1/{path}"), bytes));
@@ -161,118 +159,74 @@ fn made() -> BTreeMap<String, Vec<u8>> {
     made
 }
 
-/// Returns the first entry of each kind in the story, and of those that do not occur in it.
+/// Returns the first entry of each kind in the story, and those that do not occur in it: reasons of
+/// aborts, changes of groups, accounts that change and lost shares, and a confirmation.
 fn entries() -> Vec<u8> {
     let story = story();
     let mut kinds = BTreeSet::new();
     let told = story.entries().filter(|entry| kinds.insert(entry.statement().body.kind()));
-    let mut lines: Vec<u8> =
-        told.flat_map(|entry| [entry.to_bytes(), b"\n".to_vec()].concat()).collect();
-    let ben: BTreeSet<_> = [name("ben")].into();
-    for reason in [
+    let invented = by_the_coordinator().into_iter().chain(by_ada()).chain([confirmation()]);
+    let invented = invented.map(|(author, body)| {
+        let (ivn, at) = (Some(story.ivn), targets::story::START);
+        state::signed(Statement { ivn, author, at, body }).unwrap()
+    });
+    told.chain(invented).flat_map(|entry| [entry.to_bytes(), b"\n".to_vec()].concat()).collect()
+}
+
+fn by_the_coordinator() -> Vec<(Author, Body)> {
+    let ben = BTreeSet::from([name("ben")]);
+    let reasons = [
         AbortReason::Restarted { nodes: ben.clone() },
         AbortReason::Fault { culprits: ben.clone() },
         AbortReason::Dissent { dissenters: ben },
         AbortReason::Cancelled,
-    ] {
-        let body = Body::CeremonyAborted { session: SessionId::new([1; 32]), reason };
-        let (ivn, at) = (Some(story.ivn), targets::story::START);
-        let statement = Statement { ivn, author: Author::Coordinator, at, body };
-        lines
-            .extend(line(String::from_utf8(state::signed(statement).unwrap().to_bytes()).unwrap()));
-    }
-    lines
-}
-
-/// Returns the kinds of entries about changes of groups, which do not occur in the story.
-fn entries_of_changes() -> Vec<u8> {
-    let story = story();
-    let defined = story.entries().find_map(|entry| match &entry.statement().body {
-        Body::GroupDefined(definition) => Some(definition.clone()),
-        _ => None,
-    });
-    let before = defined.unwrap();
-    let mut policy = before.policy.clone();
-    policy.governance.changes_required = Some(3);
-    let definition = GroupDefinition { policy, ..before };
-    let (at, group) = (targets::story::START, definition.name.clone());
-    let proposal =
-        GroupChange { epoch: 1, definition, expires_at: at.plus(3_600_000), repairs: None };
-    let change = EntryId::new([7; 32]);
-    let bodies = [
-        Body::GroupChange(proposal),
-        Body::GroupChangeWithdrawn { change },
-        Body::ShareDestroyed { group, epoch: 1 },
     ];
-    let lines = bodies.into_iter().map(|body| {
-        let statement =
-            Statement { ivn: Some(story.ivn), author: Author::Account(name("ada")), at, body };
-        line(String::from_utf8(state::signed(statement).unwrap().to_bytes()).unwrap())
-    });
-    lines.flatten().collect()
+    let session = SessionId::new([1; 32]);
+    reasons.map(|reason| (Author::Coordinator, Body::CeremonyAborted { session, reason })).to_vec()
 }
 
-/// Returns the kind of entry that confirms a change, which does not occur in the story.
-fn entries_of_confirmations() -> Vec<u8> {
-    let story = story();
-    let defined = story.entries().find_map(|entry| match &entry.statement().body {
-        Body::GroupDefined(definition) => Some(definition.name.clone()),
-        _ => None,
-    });
-    let (group, checkpoint) = (defined.unwrap(), story.checkpoint.to_string());
-    let body = Body::ChangeConfirmed { group, epoch: 2, checkpoint };
-    let (ivn, at) = (Some(story.ivn), targets::story::START);
-    let statement = Statement { ivn, author: Author::Coordinator, at, body };
-    line(String::from_utf8(state::signed(statement).unwrap().to_bytes()).unwrap())
-}
-
-/// Returns the kinds of entries and fields about changing accounts and lost shares, which do not
-/// occur in the story.
-fn entries_of_accounts() -> Vec<u8> {
-    let story = story();
+fn by_ada() -> Vec<(Author, Body)> {
     let keys = AccountSecrets {
         identity: SecretKey::from_seed(&[21; 32]),
         cosigner: SecretKey::from_seed(&[22; 32]),
     };
-    let at = targets::story::START;
+    let expires_at = targets::story::START.plus(3_600_000);
     let (account, roles) = (name("ben"), BTreeSet::from([Role::Member, Role::Auditor]));
-    let defined = story.entries().find_map(|entry| match &entry.statement().body {
-        Body::GroupDefined(definition) => Some(definition.clone()),
-        _ => None,
-    });
-    let before = defined.unwrap();
-    let (group, mut policy) = (before.name.clone(), before.policy.clone());
-    policy.governance.refresh_every = Some(86_400_000);
-    let proposal = GroupChange {
-        epoch: 1,
-        definition: GroupDefinition { policy, ..before },
-        expires_at: at.plus(3_600_000),
-        repairs: Some(account.clone()),
+    let (mut stricter, mut refreshed) =
+        (targets::story::definition(), targets::story::definition());
+    stricter.policy.governance.changes_required = Some(3);
+    refreshed.policy.governance.refresh_every = Some(86_400_000);
+    let proposes = |definition, repairs| {
+        Body::GroupChange(GroupChange { epoch: 1, definition, expires_at, repairs })
     };
+    let (group, change) = (stricter.name.clone(), EntryId::new([7; 32]));
     let (incarnation, other) = (Digest::new([3; 32]), Digest::new([4; 32]));
     let bodies = [
+        proposes(stricter, None),
+        Body::GroupChangeWithdrawn { change },
+        Body::ShareDestroyed { group: group.clone(), epoch: 1 },
         Body::Invitation(Invitation {
             name: account.clone(),
             roles: roles.clone(),
             key: keys.cosigner.public(),
-            expires_at: at.plus(3_600_000),
+            expires_at,
             replaces: Some(keys.identity.public()),
         }),
         Body::KeysRotated { keys: keys.public() },
         Body::AccountSuspended { account: account.clone() },
         Body::AccountResumed { account: account.clone() },
         Body::AccountRoles { account: account.clone(), roles },
-        Body::AccountRemoved { account },
+        Body::AccountRemoved { account: account.clone() },
         Body::NodeDuplicated { incarnation, other },
-        Body::GroupChange(proposal),
+        proposes(refreshed, Some(account)),
         Body::ShareProved { group, epoch: 1, proof: Base64(vec![5; 64]) },
     ];
-    let lines = bodies.into_iter().map(|body| {
-        let statement =
-            Statement { ivn: Some(story.ivn), author: Author::Account(name("ada")), at, body };
-        line(String::from_utf8(state::signed(statement).unwrap().to_bytes()).unwrap())
-    });
-    lines.flatten().collect()
+    bodies.map(|body| (Author::Account(name("ada")), body)).to_vec()
+}
+
+fn confirmation() -> (Author, Body) {
+    let (group, checkpoint) = (targets::story::board(), story().checkpoint.to_string());
+    (Author::Coordinator, Body::ChangeConfirmed { group, epoch: 2, checkpoint })
 }
 
 /// Returns proofs that the story's coordinator signed two histories, and one that no rules permit:

@@ -439,8 +439,7 @@ fn reconnecting_does_not_keep_a_stalled_session_alive() {
 #[test]
 fn enough_cosignatures_of_previous_members_are_logged() {
     let mut log = TestLog::keyed();
-    log.invite("dan", Role::Member);
-    log.join("dan").unwrap();
+    log.admits("dan", Role::Member);
     log.change(&["ada", "ben", "dan"], 2, session(2));
     let mut coordinator = coordinator(&log);
     let size = log.state.size();

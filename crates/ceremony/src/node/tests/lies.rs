@@ -344,8 +344,7 @@ fn a_late_rejection_binds_the_node_and_drops_its_nonces() {
 fn a_checkpoint_of_a_different_log_in_an_entry_proves_a_fork() {
     let changed = |pause| {
         let mut log = TestLog::keyed();
-        log.invite("dan", Role::Member);
-        log.join("dan").unwrap();
+        log.admits("dan", Role::Member);
         log.change(&["ada", "cyd"], 2, session(2));
         log.change(&["ada", "cyd", "dan"], 2, session(3));
         log.wait(pause);

@@ -32,8 +32,7 @@ fn sets_roles(log: &mut TestLog, account: &str, roles: &[Role]) -> Result<Vec<Ev
 /// The board of three with its key, and a second admin, fay, who is not a member of it.
 fn keyed() -> TestLog {
     let mut log = TestLog::keyed();
-    log.invite("fay", Role::Admin);
-    log.join("fay").unwrap();
+    log.admits("fay", Role::Admin);
     log
 }
 
@@ -254,8 +253,7 @@ fn an_admin_cannot_get_a_share_by_replacing_keys() {
     log.wait(1);
     log.reshare(&["ada", "ben", "cyd"]);
     log.certify_all();
-    let signature = log.activation_signed_by(&["ben", "cyd"]);
-    log.coordinator_says(Body::EpochStarted { session: session(2), signature }).unwrap();
+    log.activates(session(2), &["ben", "cyd"]);
     assert_eq!(log.group().unable(&name("ben")), None, "it has a share again");
     let past = log.group().past_epochs.last().unwrap();
     assert_eq!(past.lost, some(&["ben"]), "where the earlier one is, nobody knows");
@@ -269,8 +267,7 @@ fn a_change_ends_when_a_recipient_is_removed_or_replaced() {
     for end in [removes, |log: &mut TestLog, who: &str| log.replace_keys(who, "new")] {
         for account in ["dan", "ben"] {
             let mut log = keyed();
-            log.invite("dan", Role::Member);
-            log.join("dan").unwrap();
+            log.admits("dan", Role::Member);
             let change = log.proposes("ada", log.board_of(&["ada", "ben", "dan"], 2)).unwrap();
             log.approves("ben", change).unwrap();
             log.wait(1);
@@ -297,8 +294,7 @@ fn a_change_continues_when_the_leaving_member_is_removed() {
     log.begin(session(3), 2).unwrap();
     log.reshare(&["ada", "cyd"]);
     log.certify_all();
-    let signature = log.activation_signed_by(&["ada", "cyd"]);
-    log.coordinator_says(Body::EpochStarted { session: session(3), signature }).unwrap();
+    log.activates(session(3), &["ada", "cyd"]);
     assert_eq!(log.group().past_epochs.last().unwrap().lost, some(&["ben"]));
 }
 
@@ -404,8 +400,7 @@ fn new_keys_before_the_dkg_void_all_acceptances() {
 #[test]
 fn repeating_a_void_acceptance_does_not_restore_it() {
     let mut log = keyed();
-    log.invite("dan", Role::Member);
-    log.join("dan").unwrap();
+    log.admits("dan", Role::Member);
     let change = log.proposes("ada", log.board_of(&["ada", "ben", "dan"], 2)).unwrap();
     let accepted = Body::GroupAccepted { group: board(), definition: change };
     let accepted = log.entry("dan", accepted);

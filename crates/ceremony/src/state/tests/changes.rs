@@ -16,8 +16,7 @@ use crate::test_world::{HOUR, TestLog, board, name, refused, session, some};
 fn keyed() -> TestLog {
     let mut log = TestLog::keyed();
     for account in ["dan", "eve"] {
-        log.invite(account, Role::Member);
-        log.join(account).unwrap();
+        log.admits(account, Role::Member);
     }
     log
 }
@@ -81,8 +80,7 @@ fn changes_can_follow_and_identifiers_are_never_reused() {
 #[test]
 fn a_change_needs_min_signers_approvals_and_no_admin_counts() {
     let mut log = keyed();
-    log.invite("fay", Role::Admin);
-    log.join("fay").unwrap();
+    log.admits("fay", Role::Admin);
     let smaller = log.board_of(&["ada", "ben"], 2);
     let change = log.proposes("fay", smaller).unwrap();
     assert_eq!(log.begin(session(2), 1), refused(Requests::NotApproved { request: change }));
@@ -336,8 +334,7 @@ fn a_failed_session_keeps_the_old_shares_and_is_tried_again() {
     let mut log = begun(&["ada", "ben", "cyd", "dan", "eve"], 3);
     let missing = log.group().missing();
     assert_eq!(missing, some(&["ada", "ben", "cyd", "dan", "eve"]));
-    let reason = AbortReason::TimedOut { missing };
-    log.coordinator_says(Body::CeremonyAborted { session: session(2), reason }).unwrap();
+    log.aborts(session(2), AbortReason::TimedOut { missing });
     let request = log.requests("ada", log.request()).unwrap();
     log.approves("cyd", request).unwrap();
     log.signs(request, &["ada", "cyd"], 9).unwrap();
@@ -350,15 +347,13 @@ fn a_failed_session_keeps_the_old_shares_and_is_tried_again() {
 fn a_dealer_that_cheats_and_leaves_is_left_out() {
     let mut log = begun(&["ada", "ben", "dan"], 2);
     log.posts("cyd", b"nonsense".to_vec()).unwrap();
-    let reason = AbortReason::Fault { culprits: some(&["cyd"]) };
-    log.coordinator_says(Body::CeremonyAborted { session: session(2), reason }).unwrap();
+    log.aborts(session(2), AbortReason::Fault { culprits: some(&["cyd"]) });
     log.begin(session(3), 2).unwrap();
     let terms = &log.group().session.as_ref().unwrap().terms;
     assert!(terms.dealers().eq(&[name("ada"), name("ben")]));
     log.reshare(&["ada", "ben", "dan"]);
     log.certify_all();
-    let signature = log.activation_signed_by(&["ada", "dan"]);
-    log.coordinator_says(Body::EpochStarted { session: session(3), signature }).unwrap();
+    log.activates(session(3), &["ada", "dan"]);
     assert_eq!(log.group().past_changes[0].end, ChangeEnd::Done { epoch: 2 });
 }
 
@@ -394,8 +389,7 @@ fn a_joiner_keeps_its_identifier_for_all_sessions_of_a_change() {
     let mut log = begun(&["ada", "ben", "dan"], 2);
     let number = |log: &TestLog, who: &str| log.ceremony().terms.identifiers[&name(who)].get();
     assert_eq!(number(&log, "dan"), 4);
-    let reason = AbortReason::TimedOut { missing: log.group().missing() };
-    log.coordinator_says(Body::CeremonyAborted { session: session(2), reason }).unwrap();
+    log.aborts(session(2), AbortReason::TimedOut { missing: log.group().missing() });
     log.begin(session(3), 2).unwrap();
     assert_eq!(number(&log, "dan"), 4);
     let pending = log.group().change.as_ref().unwrap().id;
@@ -414,8 +408,7 @@ fn a_joiner_that_cheats_gets_no_share() {
     log.start_node("dan", 1);
     log.posts("dan", b"nonsense".to_vec()).unwrap();
     let reason = AbortReason::Fault { culprits: some(&["dan"]) };
-    let aborted = Body::CeremonyAborted { session: session(2), reason: reason.clone() };
-    log.coordinator_says(aborted).unwrap();
+    log.aborts(session(2), reason.clone());
     assert_eq!(log.group().past_changes[0].end, ChangeEnd::Failed(reason));
     assert_eq!(log.begin(session(3), 2), refused(Sessions::SessionRunning { group: board() }));
     log.change(&["ada", "ben", "eve"], 2, session(3));
@@ -440,8 +433,7 @@ fn a_restart_of_a_member_that_only_deals_costs_nothing() {
     log.reshare(&["ada", "ben", "cyd"]);
     log.start_node("cyd", 2);
     log.certify_all();
-    let signature = log.activation_signed_by(&["ada", "ben"]);
-    log.coordinator_says(Body::EpochStarted { session: session(2), signature }).unwrap();
+    log.activates(session(2), &["ada", "ben"]);
 }
 
 #[test]

@@ -160,8 +160,7 @@ fn shares_of_two_epochs_never_combine_whatever_changed() {
         for after in ROSTERS {
             let mut log = TestLog::keyed();
             for account in ["dan", "eve"] {
-                log.invite(account, Role::Member);
-                log.join(account).unwrap();
+                log.admits(account, Role::Member);
             }
             change(&mut log, before, 2);
             let old = Epoch::of(&log);

@@ -338,8 +338,7 @@ fn messages_of_a_session_are_bound_to_the_participants_keys() {
         let mut log = TestLog::founded();
         log.keys_of.insert(name("ben"), keys.to_owned());
         for account in ["ben", "cyd"] {
-            log.invite(account, Role::Member);
-            log.join(account).unwrap();
+            log.admits(account, Role::Member);
         }
         log.define(log.board_of_three());
         let definition = log.group().defined;

@@ -115,8 +115,7 @@ fn the_recipient_of_a_repair_has_no_vote_on_it() {
 #[test]
 fn a_repair_is_for_a_member_and_changes_nothing_else() {
     let mut log = TestLog::keyed();
-    log.invite("dan", Role::Member);
-    log.join("dan").unwrap();
+    log.admits("dan", Role::Member);
     let stranger = Refusal::Changes(Changes::Repair { account: name("dan") });
     assert_eq!(proposes(&mut log, "ada", "dan").unwrap_err(), stranger);
     let more = log.board_of(&["ada", "ben", "cyd"], 3);
@@ -153,8 +152,7 @@ fn replacing_keys_ends_a_running_repair() {
 #[test]
 fn suspending_a_helper_ends_the_session_but_not_the_repair() {
     let mut log = TestLog::keyed();
-    log.invite("dan", Role::Member);
-    log.join("dan").unwrap();
+    log.admits("dan", Role::Member);
     log.change(&["ada", "ben", "cyd", "dan"], 2, session(2));
     log.replace_keys("ben", "new").unwrap();
     let change = proposes(&mut log, "ada", "ben").unwrap();
@@ -184,8 +182,7 @@ fn only_the_recipient_certifies_and_only_the_true_outcome() {
         Body::CeremonyCertified { session: session(2), transcript, public_key_package: transcript };
     log.says("ben", other).unwrap();
     let dissent = AbortReason::Dissent { dissenters: some(&["ben"]) };
-    let body = Body::CeremonyAborted { session: session(2), reason: dissent.clone() };
-    log.coordinator_says(body).unwrap();
+    log.aborts(session(2), dissent.clone());
     assert_eq!(log.group().past_changes.last().unwrap().end, ChangeEnd::Failed(dissent));
     assert_eq!(log.group().unable(&name("ben")), Some(Unable::Replaced));
 }
@@ -227,9 +224,7 @@ fn restarts_cost_a_repair_only_what_it_needs() {
     let mut log = done();
     log.start_node("ben", 2);
     assert_eq!(log.certifies("ben"), refused(Sessions::SessionStep));
-    let reason = AbortReason::Restarted { nodes: some(&["ben"]) };
-    let body = Body::CeremonyAborted { session: session(2), reason };
-    log.coordinator_says(body).unwrap();
+    log.aborts(session(2), AbortReason::Restarted { nodes: some(&["ben"]) });
     log.begin(session(3), 2).unwrap();
 }
 
@@ -271,14 +266,13 @@ fn holds_up(log: &mut TestLog, helper: &str) {
     }
     log.start_node(helper, 2);
     let reason = AbortReason::Restarted { nodes: some(&[helper]) };
-    log.coordinator_says(Body::CeremonyAborted { session, reason }).unwrap();
+    log.aborts(session, reason);
 }
 
 #[test]
 fn a_helper_that_delays_a_repair_is_left_out_if_others_can_help() {
     let mut log = TestLog::keyed();
-    log.invite("dan", Role::Member);
-    log.join("dan").unwrap();
+    log.admits("dan", Role::Member);
     log.change(&["ada", "ben", "cyd", "dan"], 2, session(2));
     let change = proposes(&mut log, "ada", "ben").unwrap();
     log.approves("cyd", change).unwrap();
@@ -303,8 +297,7 @@ fn a_repair_fails_when_too_few_honest_helpers_are_left() {
     log.announces("cyd");
     log.posts("cyd", vec![9]).unwrap();
     let reason = AbortReason::Fault { culprits: some(&["cyd"]) };
-    let body = Body::CeremonyAborted { session: session(2), reason: reason.clone() };
-    log.coordinator_says(body).unwrap();
+    log.aborts(session(2), reason.clone());
     assert_eq!(log.group().past_changes.last().unwrap().end, ChangeEnd::Failed(reason));
 }
 

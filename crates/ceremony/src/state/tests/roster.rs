@@ -190,8 +190,7 @@ fn a_withdrawn_invitation_admits_nobody_and_a_new_one_does() {
     let again = log.enter(&crate::entry::Entry::from_bytes(&invited).unwrap());
     assert_eq!(again, refused(Entries::AlreadySaid { account: name("ada") }));
     log.wait(1);
-    log.invite("ben", Role::Member);
-    log.join("ben").unwrap();
+    log.admits("ben", Role::Member);
 }
 
 #[test]
