@@ -8,7 +8,7 @@ use quorate_ceremony::names::EntryId;
 use tokio::net::UnixStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{Answer, Ask, Code, Command, Problem};
+use crate::api::{Answer, Ask, Code, Problem};
 use crate::control::{client, server, socket};
 use crate::error_chain::chain;
 use crate::home::{HomeError, NodeHome};
@@ -84,8 +84,8 @@ impl Client {
     /// # Errors
     ///
     /// The node's [`Answer::Problem`], or that the node ended.
-    pub(crate) async fn order(&self, command: Command) -> Result<(EntryId, u64), Problem> {
-        match self.ask(Ask::Command(command)).await? {
+    pub(crate) async fn order(&self, ask: impl Into<Ask>) -> Result<(EntryId, u64), Problem> {
+        match self.ask(ask).await? {
             Answer::Logged { entry, index } => Ok((entry, index)),
             other => Err(unexpected(&other)),
         }

@@ -70,6 +70,18 @@ pub enum Query {
     Backup,
 }
 
+impl From<Command> for Ask {
+    fn from(command: Command) -> Self {
+        Self::Command(command)
+    }
+}
+
+impl From<SignAsk> for Ask {
+    fn from(ask: SignAsk) -> Self {
+        Self::Sign(ask)
+    }
+}
+
 impl From<Query> for Ask {
     fn from(query: Query) -> Self {
         Self::Query(query)
@@ -112,7 +124,7 @@ pub enum Answer {
         groups: Vec<GroupView>,
     },
     Group(Box<GroupView>),
-    /// To [`Query::Request`] and [`Ask::Sign`].
+    /// To [`Query::Request`].
     Request(Box<RequestView>),
     /// The statement of a command is in the log, as this entry.
     Logged {

@@ -11,8 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::suggest;
 use crate::api::{
-    Answer, Ask, ChangeView, Code, Command, Exit, GroupView, Problem, Query, RequestView,
-    StatusView,
+    Answer, Ask, ChangeView, Code, Exit, GroupView, Problem, Query, RequestView, StatusView,
 };
 use crate::launch::{Client, unexpected};
 use crate::render::change_end;
@@ -177,9 +176,9 @@ impl Session {
     }
 
     /// Gives a command that becomes an entry of the log; returns its id and index.
-    pub(super) fn order(&self, command: Command) -> Result<(EntryId, u64), Problem> {
+    pub(super) fn order(&self, ask: impl Into<Ask>) -> Result<(EntryId, u64), Problem> {
         let client = self.client.as_ref().ok_or_else(stopped)?;
-        self.runtime.block_on(client.order(command))
+        self.runtime.block_on(client.order(ask))
     }
 
     /// Explains `problem` better if there is no such group.

@@ -15,7 +15,7 @@ use super::progress::Progress;
 use super::session::{Session, Watched};
 use super::shell_quote::quoted;
 use super::{Failure, Run, duration};
-use crate::api::{Answer, Ask, Code, Problem, Query, RequestStage, RequestView, SignAsk};
+use crate::api::{Answer, Code, Problem, Query, RequestStage, RequestView, SignAsk};
 use crate::launch::unexpected;
 use crate::render::{Tone, clause, commas, json, request_sentence};
 
@@ -136,7 +136,7 @@ impl Sign {
             true => "stdin".into(),
             false => self.file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         };
-        let ask = Ask::Sign(SignAsk {
+        let ask = SignAsk {
             group: self.group.clone(),
             document_type: self.document_type.clone(),
             format: self.format.to_string(),
@@ -144,12 +144,10 @@ impl Sign {
             name,
             document: document.to_vec(),
             expires_in: self.expires.map(duration::milliseconds),
-        });
-        match session.ask(ask) {
-            Ok(Answer::Request(request)) => decided(*request),
-            Ok(other) => Err(unexpected(&other)),
-            Err(problem) => Err(session.about_group(&self.group, problem)),
-        }
+        };
+        let (id, _) =
+            session.order(ask).map_err(|problem| session.about_group(&self.group, problem))?;
+        decided(session.request(&id.to_string())?)
     }
 
     /// Displays what happens next, without `--wait`.

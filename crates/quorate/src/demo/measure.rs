@@ -12,8 +12,8 @@ use tokio::task::JoinSet;
 use super::cluster::Cluster;
 use super::reshare::approve;
 use super::stage::{GROUP, definition, settled, signed};
-use crate::api::{Answer, Ask, Code, Command, Problem, Proposal, SignAsk};
-use crate::launch::{Client, unexpected};
+use crate::api::{Code, Command, Problem, Proposal, SignAsk};
+use crate::launch::Client;
 use crate::setup::join::Choices;
 
 #[derive(Debug, Serialize)]
@@ -267,7 +267,7 @@ async fn sign_many(
 }
 
 async fn sign_one(client: &Client, name: &GroupName, document: String) -> Result<(), Problem> {
-    let ask = Ask::Sign(SignAsk {
+    let ask = SignAsk {
         group: name.clone(),
         document_type: None,
         format: "raw".to_owned(),
@@ -275,11 +275,9 @@ async fn sign_one(client: &Client, name: &GroupName, document: String) -> Result
         name: "receipt.txt".to_owned(),
         document: document.into_bytes(),
         expires_in: None,
-    });
-    match client.ask(ask).await? {
-        Answer::Request(view) => signed(client, view.id).await.map(|_| ()),
-        other => Err(unexpected(&other)),
-    }
+    };
+    let (id, _) = client.order(ask).await?;
+    signed(client, id).await.map(drop)
 }
 
 fn percentile(sorted: &[Duration], percent: usize) -> f64 {

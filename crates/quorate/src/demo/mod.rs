@@ -125,15 +125,15 @@ impl<T: FnMut(Step)> Show<'_, T> {
 
         let started = Instant::now();
         let ssh = self.request(&client, document, GROUP, "ssh").await?;
-        let approvers = self.approve(cluster, ssh.id, self.plan.min_signers).await?;
-        let ssh = signed(&client, ssh.id).await?;
+        let approvers = self.approve(cluster, ssh, self.plan.min_signers).await?;
+        let ssh = signed(&client, ssh).await?;
         let sign_ms = milliseconds(started);
         self.done("request", format!("{} asks {GROUP} to sign {}", ada, document.0));
         self.done("approvals", approvers);
         self.done("signature", format!("made by {} ({sign_ms} ms)", join(&ssh.signers)));
         let raw = self.request(&client, document, GROUP, "raw").await?;
-        self.approve(cluster, raw.id, self.plan.min_signers).await?;
-        let raw = signed(&client, raw.id).await?;
+        self.approve(cluster, raw, self.plan.min_signers).await?;
+        let raw = signed(&client, raw).await?;
 
         let files = checks::Files::write(&self.plan.directory, document, &key, &ssh, &raw)?;
         self.check_files(&files).await?;
@@ -207,8 +207,8 @@ impl<T: FnMut(Step)> Show<'_, T> {
         let victim = self.name(self.names.len().saturating_sub(1))?;
         cluster.kill(&victim).await?;
         let request = self.request(client, document, GROUP, "raw").await?;
-        self.approve(cluster, request.id, self.plan.min_signers).await?;
-        let view = signed(client, request.id).await?;
+        self.approve(cluster, request, self.plan.min_signers).await?;
+        let view = signed(client, request).await?;
         let key = view.verifying_key.clone().unwrap_or_default();
         let signature = view.signature.clone().unwrap_or_default();
         let holds = Signed::new(&key, &signature)?.is_of(&document.1);

@@ -65,8 +65,8 @@ impl<T: FnMut(Step)> Show<'_, T> {
             ),
         );
         let request = self.request(client, document, GROUP, "raw").await?;
-        self.approve(cluster, request.id, min_signers).await?;
-        let view = signed(client, request.id).await?;
+        self.approve(cluster, request, min_signers).await?;
+        let view = signed(client, request).await?;
         let signature = view.signature.clone().unwrap_or_default();
         let signature_file = self.plan.directory.join(format!("{}.{GROUP}.sig", document.0));
         let bytes = hex::decode(&signature)

@@ -11,10 +11,10 @@ use quorate_protocol::Suite;
 use serde::Serialize;
 
 use crate::api::{
-    Answer, Ask, Code, Command, GroupStage, GroupView, Problem, Query, RequestStage, RequestView,
+    Answer, Code, Command, GroupStage, GroupView, Problem, Query, RequestStage, RequestView,
     SignAsk,
 };
-use crate::launch::{Client, unexpected};
+use crate::launch::Client;
 
 pub(super) const GROUP: &str = "board";
 pub(super) const NAMESPACE: &str = "file";
@@ -89,8 +89,8 @@ impl<T: FnMut(Step)> Show<'_, T> {
         (name, document): &(String, Vec<u8>),
         of: &str,
         format: &str,
-    ) -> Result<RequestView, Problem> {
-        let ask = Ask::Sign(SignAsk {
+    ) -> Result<EntryId, Problem> {
+        let ask = SignAsk {
             group: group(of)?,
             document_type: None,
             format: format.to_owned(),
@@ -98,11 +98,8 @@ impl<T: FnMut(Step)> Show<'_, T> {
             name: name.clone(),
             document: document.clone(),
             expires_in: None,
-        });
-        match client.ask(ask).await? {
-            Answer::Request(view) => Ok(*view),
-            other => Err(unexpected(&other)),
-        }
+        };
+        Ok(client.order(ask).await?.0)
     }
 }
 

@@ -127,7 +127,7 @@ pub(crate) fn prove(
     state: &IvnState,
     stored: &[Vec<u8>],
     index: u64,
-    checkpoint: Option<String>,
+    checkpoint: Option<&str>,
 ) -> Result<Answer, Problem> {
     let bug = || Problem::new(Code::Failed, "the proof could not be made");
     let entry = stored.get(usize_of(index)).ok_or_else(|| {

@@ -7,7 +7,7 @@ use quorate_network::link::LinkSender;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{Answer, Ask, Command, Query};
+use crate::api::{Answer, Ask, Command, Problem, Query};
 
 pub(crate) enum Event {
     /// The link is up.
@@ -20,20 +20,10 @@ pub(crate) enum Event {
     Document { request: EntryId, document: Option<Document> },
     /// Answers are sent to `reply` until it is closed.
     Ask { ask: Box<Ask>, reply: mpsc::Sender<Answer> },
-    /// A question whose documents were fetched, as far as they are available.
-    Query { query: Query, reply: mpsc::Sender<Answer> },
-    /// An order whose document is stored.
-    Order { command: Command, then: Then, reply: mpsc::Sender<Answer> },
-    /// A checkpoint with all cosignatures, for a proof.
-    Prove { index: u64, checkpoint: Option<String>, reply: mpsc::Sender<Answer> },
-}
-
-/// The answer to an order that was carried out.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Then {
-    Logged,
-    /// With the request that it made.
-    ShowRequest,
+    /// A question whose documents and checkpoint were fetched, as far as they are available.
+    Query { query: Query, checkpoint: Option<String>, reply: mpsc::Sender<Answer> },
+    /// A request whose document is stored, or the reason why it is not.
+    Request { request: Result<Command, Problem>, reply: mpsc::Sender<Answer> },
 }
 
 /// Sends to the coordinator while a link is up.

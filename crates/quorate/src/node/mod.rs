@@ -139,7 +139,7 @@ async fn start_with(home: NodeHome, keys: NodeKeys) -> Result<Running, Problem> 
         proof_files::hand_on(home.path(), proof);
     }
     let place = home.path().to_owned();
-    let task = task::Task::new(machine, store, shelf, hub.clone(), events.clone(), tell, place);
+    let task = task::Task::new(machine, store, shelf, hub.clone(), tell, place);
     let task = tokio::spawn(task.run(receiver, stop.clone()));
     let renewal = Renewal { identity, key, authority, admission };
     let renewing = tokio::spawn(renewal.keep(home, set_dialler, stop.clone()));

@@ -1,12 +1,10 @@
 //! Which documents a question is about, and what this node knows about them.
 
 use quorate_ceremony::names::Digest;
-use tokio::sync::mpsc;
 
 use super::Task;
-use crate::api::{Answer, Query};
-use crate::node::event::Event;
-use crate::node::{documents, view};
+use crate::api::Query;
+use crate::node::view;
 use crate::store::documents::DocumentPackage;
 use crate::timers::now;
 
@@ -37,22 +35,6 @@ impl Task {
         let mut documents = self.documents_of(query);
         documents.retain(|commitment| !self.facts.contains_key(commitment));
         documents
-    }
-
-    /// Fetches in the background, so that signing continues meanwhile, and then asks again.
-    pub(super) fn fetch_then_ask(
-        &self,
-        documents: Vec<Digest>,
-        query: Query,
-        reply: mpsc::Sender<Answer>,
-    ) {
-        let (shelf, hub, events) = (self.shelf.clone(), self.hub.clone(), self.events.clone());
-        tokio::spawn(async move {
-            for commitment in documents {
-                documents::package(&shelf, &hub, commitment).await;
-            }
-            let _ = events.send(Event::Query { query, reply }).await;
-        });
     }
 
     /// Reads name, size and hash of the documents of a question, if this node has copies.

@@ -19,9 +19,10 @@ use quorate_ceremony::node::{Input, Node};
 use quorate_ceremony::state::RequestState;
 use rand_core::OsRng;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::event::{Event, Outgoing, Then};
+use super::event::{Event, Outgoing};
 use super::hub::Hub;
 use super::{answer, backup, documents, view};
 use crate::api::{Answer, Ask, Code, Command, Problem, Query, SignAsk};
@@ -38,6 +39,8 @@ const BATCH: usize = 512;
 /// A caller that receives a new answer at every change.
 struct Watcher {
     query: Query,
+    /// The coordinator's latest checkpoint, if the answer takes one.
+    checkpoint: Option<String>,
     last: Option<String>,
     reply: mpsc::Sender<Answer>,
 }
@@ -47,16 +50,16 @@ pub(crate) struct Task {
     store: NodeStore,
     shelf: Shelf,
     hub: Arc<Hub>,
-    events: mpsc::Sender<Event>,
+    /// Exchanges with the coordinator that events wait for, so that signing continues meanwhile.
+    background: JoinSet<Event>,
     link: Option<Outgoing>,
     deadlines: Deadlines<NodeDeadline>,
-    orders: BTreeMap<CommandId, (Then, mpsc::Sender<Answer>)>,
+    orders: BTreeMap<CommandId, mpsc::Sender<Answer>>,
     next_order: u64,
+    /// Answered when the changes of the machine are on disk.
     watchers: Vec<Watcher>,
     /// Orders that came before the first connection was up or had failed.
     early: Vec<(Box<Ask>, mpsc::Sender<Answer>)>,
-    /// Callers that wait for a backup, which is made when the machine's changes are on disk.
-    backups: Vec<mpsc::Sender<Answer>>,
     facts: BTreeMap<Digest, view::FileFacts>,
     tell: Tell,
     home: PathBuf,
@@ -76,7 +79,6 @@ impl Task {
         store: NodeStore,
         shelf: Shelf,
         hub: Arc<Hub>,
-        events: mpsc::Sender<Event>,
         tell: Tell,
         home: PathBuf,
     ) -> Self {
@@ -85,14 +87,13 @@ impl Task {
             store,
             shelf,
             hub,
-            events,
+            background: JoinSet::new(),
             link: None,
             deadlines: Deadlines::new(),
             orders: BTreeMap::new(),
             next_order: 0,
             watchers: Vec::new(),
             early: Vec::new(),
-            backups: Vec::new(),
             facts: BTreeMap::new(),
             tell,
             home,
@@ -122,6 +123,7 @@ impl Task {
                     Some(event) => batch.push(event),
                     None => return Ok(()),
                 },
+                Some(done) = self.background.join_next() => batch.extend(done),
                 () = self.deadlines.next() => {}
                 _ = outage.changed() => {}
             }
@@ -130,6 +132,7 @@ impl Task {
             {
                 batch.push(event);
             }
+            batch.extend(std::iter::from_fn(|| self.background.try_join_next()).flatten());
             let mut effects = Vec::new();
             for event in batch {
                 self.take(event, &mut effects).await;
@@ -143,10 +146,6 @@ impl Task {
                 effects.extend(self.machine.handle(Input::Deadline(deadline), now(), &mut OsRng));
             }
             self.execute(effects).await?;
-            for reply in std::mem::take(&mut self.backups) {
-                let made = backup::answer(&self.machine, &mut self.store, &self.home).await;
-                let _ = reply.send(made.unwrap_or_else(Answer::Problem)).await;
-            }
             if self.tell.admission.borrow().is_none() {
                 self.tell_admission().await?;
             }
@@ -175,18 +174,14 @@ impl Task {
             }
             Event::Document { request, document } => Input::Document { request, document },
             Event::Ask { ask, reply } => return self.ask(*ask, reply, effects).await,
-            Event::Query { query, reply } => return self.query(query, reply).await,
-            Event::Order { command, then, reply } => {
-                return self.order(command, then, reply, effects);
+            Event::Query { query, checkpoint, reply } => {
+                return self.watchers.push(Watcher { query, checkpoint, last: None, reply });
             }
-            Event::Prove { index, checkpoint, reply } => {
-                let stored = self.store.entries(0, self.machine.state().size()).await;
-                let answer = match stored {
-                    Ok(stored) => answer::prove(self.machine.state(), &stored, index, checkpoint),
-                    Err(error) => Err(Problem::new(Code::Failed, error.to_string())),
-                };
-                let _ = reply.send(answer.unwrap_or_else(Answer::Problem)).await;
-                return;
+            Event::Request { request: Ok(command), reply } => {
+                return self.order(command, reply, effects);
+            }
+            Event::Request { request: Err(problem), reply } => {
+                return drop(reply.try_send(Answer::Problem(problem)));
             }
         };
         effects.extend(self.machine.handle(input, now(), &mut OsRng));
@@ -234,7 +229,7 @@ impl Task {
                 }
                 NodeEffect::SetDeadline(deadline, at) => self.deadlines.set(deadline, at, now()),
                 NodeEffect::FetchDocument(request) => self.fetch(request),
-                NodeEffect::Respond(command, result) => self.respond(command, result).await,
+                NodeEffect::Respond(command, result) => self.respond(command, result),
             }
             fail_points::after(reached);
         }
@@ -261,110 +256,87 @@ impl Task {
     }
 
     /// Gets a document from this node's own copies or from the coordinator.
-    fn fetch(&self, request: EntryId) {
+    fn fetch(&mut self, request: EntryId) {
         let Ok(state) = self.machine.state().request(request) else { return };
         let wanted = state.request.clone();
-        let (shelf, hub, events) = (self.shelf.clone(), self.hub.clone(), self.events.clone());
-        tokio::spawn(async move {
-            let document = documents::fetch(&shelf, &hub, &wanted).await;
-            let _ = events.send(Event::Document { request, document }).await;
+        let (shelf, hub) = (self.shelf.clone(), self.hub.clone());
+        self.background.spawn(async move {
+            Event::Document { request, document: documents::fetch(&shelf, &hub, &wanted).await }
         });
     }
 
     async fn ask(&mut self, ask: Ask, reply: mpsc::Sender<Answer>, effects: &mut Vec<NodeEffect>) {
         match ask {
-            Ask::Query(query) => match self.absent(&query).await {
-                absent if absent.is_empty() => self.query(query, reply).await,
-                absent => self.fetch_then_ask(absent, query, reply),
-            },
+            Ask::Query(query) => self.query(query, reply).await,
             ask if self.is_starting() => self.early.push((Box::new(ask), reply)),
-            Ask::Command(command) => self.order(command, Then::Logged, reply, effects),
+            Ask::Command(command) => self.order(command, reply, effects),
             Ask::Judge(command) => {
                 let answer = match self.machine.judge(command, now()) {
                     Ok(()) => Answer::Admissible,
-                    Err(error) => Answer::Problem(answer::told(&error, &self.machine, &self.hub)),
+                    Err(error) => self.refusal(&error),
                 };
-                let _ = reply.send(answer).await;
+                let _ = reply.try_send(answer);
             }
             Ask::Sign(ask) => self.sign(ask, reply),
         }
     }
 
+    /// Fetches what the answer takes from the coordinator, if anything, and then answers.
     async fn query(&mut self, query: Query, reply: mpsc::Sender<Answer>) {
-        let answer = match query {
-            Query::Prove { index } => {
-                let (hub, events) = (self.hub.clone(), self.events.clone());
-                tokio::spawn(async move {
-                    let checkpoint = hub.checkpoint().await.ok();
-                    let _ = events.send(Event::Prove { index, checkpoint, reply }).await;
-                });
-                return;
+        let absent = self.absent(&query).await;
+        let is_proof = matches!(query, Query::Prove { .. });
+        if absent.is_empty() && !is_proof {
+            let watcher = Watcher { query, checkpoint: None, last: None, reply };
+            return self.watchers.push(watcher);
+        }
+        let (shelf, hub) = (self.shelf.clone(), self.hub.clone());
+        self.background.spawn(async move {
+            for commitment in absent {
+                documents::package(&shelf, &hub, commitment).await;
             }
-            Query::Backup => return self.backups.push(reply),
-            Query::Document { id } => self.document(&id).await,
-            Query::Entries { first, limit } => self.entries(first, limit).await,
-            query => {
-                let mut watcher = Watcher { query, last: None, reply };
-                if self.tell(&mut watcher).await {
-                    self.watchers.push(watcher);
-                }
-                return;
-            }
-        };
-        let _ = reply.send(answer.unwrap_or_else(Answer::Problem)).await;
+            let checkpoint = if is_proof { hub.checkpoint().await.ok() } else { None };
+            Event::Query { query, checkpoint, reply }
+        });
     }
 
     fn order(
         &mut self,
         command: Command,
-        then: Then,
         reply: mpsc::Sender<Answer>,
         effects: &mut Vec<NodeEffect>,
     ) {
         let id = CommandId(self.next_order);
         self.next_order += 1;
-        self.orders.insert(id, (then, reply));
+        self.orders.insert(id, reply);
         effects.extend(self.machine.handle(Input::Command(id, command), now(), &mut OsRng));
     }
 
-    async fn respond(&mut self, command: CommandId, result: Result<Done, CommandError>) {
-        let Some((then, reply)) = self.orders.remove(&command) else { return };
-        let answer = match (result, then) {
-            (Ok(Done { entry, index }), Then::Logged) => Answer::Logged { entry, index },
-            (Ok(Done { entry, .. }), Then::ShowRequest) => {
-                match self.machine.state().request(entry) {
-                    Ok(state) => Answer::Request(Box::new(self.request_view(state))),
-                    Err(invalid) => Answer::Problem(answer::problem(&invalid.into())),
-                }
-            }
-            (Err(error), _) => Answer::Problem(answer::told(&error, &self.machine, &self.hub)),
+    fn respond(&mut self, command: CommandId, result: Result<Done, CommandError>) {
+        let Some(reply) = self.orders.remove(&command) else { return };
+        let answer = match result {
+            Ok(Done { entry, index }) => Answer::Logged { entry, index },
+            Err(error) => self.refusal(&error),
         };
-        let _ = reply.send(answer).await;
+        let _ = reply.try_send(answer);
+    }
+
+    fn refusal(&self, error: &CommandError) -> Answer {
+        Answer::Problem(answer::told(error, &self.machine, &self.hub))
     }
 
     /// Stores the document where the other members' nodes find it, then states the request.
     fn sign(&mut self, ask: SignAsk, reply: mpsc::Sender<Answer>) {
-        if self.link.is_none() {
-            let problem = answer::told(&CommandError::Unreachable, &self.machine, &self.hub);
-            tokio::spawn(async move { reply.send(Answer::Problem(problem)).await });
-            return;
+        let known = self.machine.state().group(&ask.group).map(drop);
+        let refused = match known {
+            _ if self.link.is_none() => Some(CommandError::Unreachable),
+            known => known.err().map(CommandError::from),
+        };
+        if let Some(error) = refused {
+            return drop(reply.try_send(self.refusal(&error)));
         }
-        if let Err(invalid) = self.machine.state().group(&ask.group) {
-            let problem = answer::problem(&invalid.into());
-            tokio::spawn(async move { reply.send(Answer::Problem(problem)).await });
-            return;
-        }
-        let (shelf, hub, events) = (self.shelf.clone(), self.hub.clone(), self.events.clone());
-        tokio::spawn(async move {
-            let answer = match documents::place(&shelf, &hub, ask).await {
-                Ok(command) => {
-                    let then = Then::ShowRequest;
-                    let _ = events.send(Event::Order { command, then, reply }).await;
-                    return;
-                }
-                Err(problem) => Answer::Problem(problem),
-            };
-            let _ = reply.send(answer).await;
+        let (shelf, hub) = (self.shelf.clone(), self.hub.clone());
+        self.background.spawn(async move {
+            Event::Request { request: documents::place(&shelf, &hub, ask).await, reply }
         });
     }
 
@@ -384,14 +356,9 @@ impl Task {
         Ok(Answer::Document { name, document: package.document })
     }
 
-    async fn entries(&mut self, first: u64, limit: u64) -> Result<Answer, Problem> {
-        let stored = self
-            .store
-            .entries(first, limit)
-            .await
-            .map_err(|error| Problem::new(Code::Failed, error.to_string()))?;
-        let entries = answer::entries(self.machine.state(), &stored, first);
-        Ok(Answer::Entries { entries, size: self.machine.state().size() })
+    async fn stored(&mut self, first: u64, limit: u64) -> Result<Vec<Vec<u8>>, Problem> {
+        let stored = self.store.entries(first, limit).await;
+        stored.map_err(|error| Problem::new(Code::Failed, error.to_string()))
     }
 
     fn request_view(&self, state: &RequestState) -> crate::api::RequestView {
@@ -413,72 +380,75 @@ impl Task {
     /// Sends the answer if it is new, and returns whether to continue.
     async fn tell(&mut self, watcher: &mut Watcher) -> bool {
         self.learn_facts(&watcher.query).await;
-        let (answer, more) = self.look(&watcher.query);
-        let text = serde_json::to_string(&answer).unwrap_or_default();
-        if watcher.last.as_ref() != Some(&text) {
-            watcher.last = Some(text);
-            // The task does not wait for a watcher that does not read.
-            if watcher.reply.try_send(answer).is_err() {
-                return false;
-            }
+        let looked = self.look(&watcher.query, watcher.checkpoint.as_deref()).await;
+        let (answer, more) = looked.unwrap_or_else(|problem| (Answer::Problem(problem), false));
+        let text = more.then(|| serde_json::to_string(&answer).unwrap_or_default());
+        if text.is_some() && watcher.last == text {
+            return true;
         }
-        more
+        watcher.last = text;
+        // The task does not wait for a watcher that does not read.
+        watcher.reply.try_send(answer).is_ok() && more
     }
 
-    /// Returns the present answer to a question, and whether it can still change.
-    fn look(&self, query: &Query) -> (Answer, bool) {
-        let state = self.machine.state();
-        match query {
-            Query::Status => (Answer::Status(Box::new(self.status())), false),
+    /// Returns the present answer to a question, and whether another follows when it changes.
+    async fn look(
+        &mut self,
+        query: &Query,
+        checkpoint: Option<&str>,
+    ) -> Result<(Answer, bool), Problem> {
+        let (machine, state) = (&self.machine, self.machine.state());
+        let answer = match query {
+            Query::Status => {
+                let outage = self.hub.outage.borrow();
+                let status = view::status(machine, self.hub.address(), outage.as_ref(), now());
+                Answer::Status(Box::new(status))
+            }
             Query::Inbox => {
-                let open = self.machine.inbox(now());
+                let open = machine.inbox(now());
                 let requests = open.iter().map(|(state, _)| self.request_view(state)).collect();
-                (Answer::Requests { requests }, false)
+                Answer::Requests { requests }
             }
             Query::Requests => {
                 let mut all: Vec<&RequestState> = state.requests().values().collect();
                 all.sort_by_key(|request| std::cmp::Reverse(request.index));
                 let requests = all.into_iter().map(|state| self.request_view(state)).collect();
-                (Answer::Requests { requests }, false)
+                Answer::Requests { requests }
             }
-            Query::Accounts => (view::accounts(&self.machine, now()), false),
+            Query::Accounts => view::accounts(machine, now()),
             Query::Groups => {
-                let groups = state
-                    .groups()
-                    .values()
-                    .map(|group| view::group(&self.machine, group, now()))
-                    .collect();
-                (Answer::Groups { groups }, false)
+                let groups = state.groups().values();
+                let groups = groups.map(|group| view::group(machine, group, now())).collect();
+                Answer::Groups { groups }
             }
-            Query::Group { name, watch } => match state.group(name) {
-                Ok(group) => {
-                    let view = view::group(&self.machine, group, now());
-                    let more = *watch && (!view.state.is_final() || view.change.is_some());
-                    (Answer::Group(Box::new(view)), more)
-                }
-                Err(invalid) => (Answer::Problem(answer::problem(&invalid.into())), false),
-            },
+            Query::Group { name, watch } => {
+                let group = state.group(name).map_err(Problem::from)?;
+                let view = view::group(machine, group, now());
+                let more = *watch && (!view.state.is_final() || view.change.is_some());
+                return Ok((Answer::Group(Box::new(view)), more));
+            }
             Query::PastChange { id } => {
-                let change = answer::find_past_change(state, id);
-                (Answer::PastChange { change }, false)
+                Answer::PastChange { change: answer::find_past_change(state, id) }
             }
-            Query::Request { id, watch } => match self.request(id) {
-                Ok(state) => {
-                    let view = self.request_view(state);
-                    let more = *watch && !view.state.is_final();
-                    (Answer::Request(Box::new(view)), more)
-                }
-                Err(problem) => (Answer::Problem(problem), false),
-            },
-            _ => {
-                let bug = Problem::new(Code::Failed, "this question is not one that is looked up");
-                (Answer::Problem(bug), false)
+            Query::Request { id, watch } => {
+                let view = self.request_view(self.request(id)?);
+                let more = *watch && !view.state.is_final();
+                return Ok((Answer::Request(Box::new(view)), more));
             }
-        }
-    }
-
-    fn status(&self) -> crate::api::StatusView {
-        view::status(&self.machine, self.hub.address(), self.hub.outage.borrow().as_ref(), now())
+            Query::Entries { first, limit } => {
+                let stored = self.stored(*first, *limit).await?;
+                let state = self.machine.state();
+                let entries = answer::entries(state, &stored, *first);
+                Answer::Entries { entries, size: state.size() }
+            }
+            Query::Prove { index } => {
+                let stored = self.stored(0, state.size()).await?;
+                answer::prove(self.machine.state(), &stored, *index, checkpoint)?
+            }
+            Query::Document { id } => self.document(id).await?,
+            Query::Backup => backup::answer(&self.machine, &mut self.store, &self.home).await?,
+        };
+        Ok((answer, false))
     }
 }
 
