@@ -21,6 +21,8 @@ pub(crate) struct Reference {
     log_verifier: Option<LogVerifier>,
     /// [`summary`] at size 1, 2, …
     summaries: Vec<String>,
+    /// The entries of the log. The coordinator's disk may be an old copy with fewer of them.
+    pub(crate) entries: Vec<Vec<u8>>,
     pub(crate) ids: BTreeSet<EntryId>,
     /// The size at which each request had enough approvals.
     pub(crate) approved_at: BTreeMap<EntryId, u64>,
@@ -50,6 +52,7 @@ impl Reference {
             state,
             frontier,
             log_verifier,
+            entries: vec![genesis.to_bytes()],
             ids: BTreeSet::from([genesis.id()]),
             approved_at: BTreeMap::new(),
             consents: BTreeMap::new(),
@@ -63,7 +66,9 @@ impl Reference {
     pub(crate) fn append(&mut self, entry: &Entry) -> Result<(), Refusal> {
         let events = self.state.apply(entry)?;
         let size = self.state.size();
-        self.frontier.append(leaf_hash(&entry.to_bytes()));
+        let bytes = entry.to_bytes();
+        self.frontier.append(leaf_hash(&bytes));
+        self.entries.push(bytes);
         self.ids.insert(entry.id());
         self.summaries.push(summary(&self.state));
         if let (Author::Account(author), body) =
@@ -112,7 +117,9 @@ impl Reference {
         let checkpoint = note.parse::<SignedCheckpoint>().ok()?;
         let checkpoint = checkpoint.verify(self.log_verifier.as_ref()?).ok()?;
         let size = checkpoint.head().size;
-        (checkpoint.head() == self.head()).then_some(())?;
+        // A coordinator that lost entries takes them over with an earlier checkpoint.
+        let known = self.checkpoints.get(&size).is_some_and(|it| it.head() == checkpoint.head());
+        (known || checkpoint.head() == self.head()).then_some(())?;
         self.checkpoints.insert(size, checkpoint);
         Some(size)
     }

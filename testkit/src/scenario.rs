@@ -93,6 +93,9 @@ pub struct Faults {
     pub node_crash: u64,
     /// The chance that the coordinator dies in a batch.
     pub coordinator_crash: u64,
+    /// The chance that a coordinator that dies finds an old copy of its disk, provided that a node
+    /// has the whole log.
+    pub lost_entries: u64,
     /// The longest time that a dead process stays dead, in milliseconds.
     pub downtime: u64,
     /// The chance that a document is temporarily not available.
@@ -120,6 +123,7 @@ impl Faults {
             notice: 0,
             node_crash: 0,
             coordinator_crash: 0,
+            lost_entries: 0,
             downtime: 0,
             no_document: 0,
             batch: 1,
@@ -163,6 +167,7 @@ impl Faults {
             durable_first: level(&[0, 1]) == 1,
             skew: level(&[0, 2_000]),
             heal: level(&[5_000, 15_000, 30_000]),
+            lost_entries: level(&[0, 500]),
         }
     }
 }

@@ -122,5 +122,6 @@ fn the_schedules_contain_every_kind_of_trouble() {
     assert!(seen.connections > 500, "{seen:?}");
     assert!(seen.signatures > 50, "{seen:?}");
     let count = |kind: &str| seen.from_nodes.get(kind).copied().unwrap_or(0);
+    assert!(count("entries") > 5, "the coordinator lost entries: {seen:?}");
     assert!(count("declined") > 5 && count("rejected") > 2, "{seen:?}");
 }

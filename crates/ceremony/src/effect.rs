@@ -26,6 +26,11 @@ pub enum NodeEffect {
     Persist(NodeChange),
     /// Send to the coordinator. Dropped if there is no connection.
     Send(FromNode),
+    /// Send stored entries from index `first` on as one [`FromNode::Entries`], as many as fit.
+    SendEntries {
+        /// The index of the first.
+        first: u64,
+    },
     /// Reconnect, because the connection delivered unusable data.
     Disconnect,
     /// Send [`crate::node::Input::Deadline`] at this time or soon after. Replaces an earlier
@@ -144,6 +149,8 @@ pub enum CoordinatorDeadline {
     Retry,
     /// The end of the pause before a group's next session.
     NextCeremony(GroupName),
+    /// The nodes whose logs are compared after a start, or the one that was asked for entries.
+    Comparison,
 }
 
 /// Identifies a command and its answer.
@@ -170,6 +177,11 @@ pub enum CommandError {
     Refusal(#[from] Refusal),
     #[error("the coordinator cannot be reached")]
     Unreachable,
+    /// The coordinator's log is shorter than the log that this node verified.
+    #[error(
+        "the coordinator shows only {size} entries of the log, fewer than this node has verified; nothing is stated until it has the others again"
+    )]
+    Behind { size: u64 },
     #[error(
         "this node has proof that the coordinator does not keep to the rules of the log, and signs nothing any more"
     )]
@@ -284,6 +296,7 @@ kinds! { NodeChange:
 
 kinds! { NodeEffect, persists change:
     Self::Send(FromNode::Hello { .. }) => "node.send.hello",
+    Self::Send(FromNode::Entries { .. }) | Self::SendEntries { .. } => "node.send.entries",
     Self::Send(FromNode::Submit { .. }) => "node.send.submit",
     Self::Send(FromNode::Cosign { .. }) => "node.send.cosign",
     Self::Send(FromNode::Commitments { .. }) => "node.send.commitments",
@@ -299,6 +312,7 @@ kinds! { CoordinatorEffect, persists change:
     Self::Append { .. } => "coordinator.append",
     Self::Send(_, FromCoordinator::Log { .. }) | Self::SendLog { .. } => "coordinator.send.log",
     Self::Send(_, FromCoordinator::Rejected { .. }) => "coordinator.send.rejected",
+    Self::Send(_, FromCoordinator::Want { .. }) => "coordinator.send.want",
     Self::Send(_, FromCoordinator::Invite { .. }) => "coordinator.send.invite",
     Self::Send(_, FromCoordinator::Package { .. }) => "coordinator.send.package",
     Self::Send(_, FromCoordinator::Presence { .. }) => "coordinator.send.presence",

@@ -17,7 +17,14 @@ use crate::state::Refusal;
 #[expect(missing_docs, reason = "the names say it")]
 pub enum FromNode {
     /// The first message on each connection: how many entries the node holds.
-    Hello { after: u64 },
+    Hello {
+        after: u64,
+        /// The latest checkpoint that the node verified, a C2SP note.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        checkpoint: Option<String>,
+    },
+    /// Answers [`FromCoordinator::Want`] with as many entries as fit one message.
+    Entries { first: u64, entries: Vec<Base64> },
     /// An entry for the log. Sent again until the log contains it. The coordinator appends it once.
     Submit { entry: Base64 },
     /// The node's cosignature on a checkpoint that it verified.
@@ -45,6 +52,9 @@ pub enum FromCoordinator {
     },
     /// The log does not admit a submitted entry.
     Rejected { entry: EntryId, reason: Refusal },
+    /// The coordinator's log lacks entries that the node's checkpoint covers, from this index on:
+    /// send them.
+    Want { first: u64 },
     /// Asks for commitments for a signing session.
     Invite { session: SessionId, subject: Subject },
     /// Asks for a share for the commitments of all signers, including this node's.

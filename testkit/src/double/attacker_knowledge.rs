@@ -72,6 +72,7 @@ impl AttackerKnowledge {
                 }
             }
             FromNode::Hello { .. }
+            | FromNode::Entries { .. }
             | FromNode::Submit { .. }
             | FromNode::Cosign { .. }
             | FromNode::Declined { .. } => Ok(()),

@@ -55,8 +55,14 @@ pub struct Liar {
     pub(super) swaps_documents: bool,
 }
 
-const CONFIG: Config =
-    Config { ceremony_step: 8_000, signing: 1_000, session: 20_000, pause: 100, credit: 100 };
+const CONFIG: Config = Config {
+    ceremony_step: 8_000,
+    signing: 1_000,
+    session: 20_000,
+    pause: 100,
+    comparison: 1_000,
+    credit: 100,
+};
 
 pub(super) fn secrets(log: &[u8; 32], identity: &[u8; 32]) -> CoordinatorSecrets {
     CoordinatorSecrets { log: SecretKey::from_seed(log), identity: SecretKey::from_seed(identity) }

@@ -32,7 +32,7 @@ impl Logs {
                 let contiguous = u64::try_from(held).ok() == Some(*first);
                 Invariant::OneLog
                     .check(contiguous, || format!("{by} stores entry {first} after {held}"))?;
-                let same = world.coordinator.entries.get(held..log.len()) == log.get(held..);
+                let same = world.reference.entries.get(held..log.len()) == log.get(held..);
                 Invariant::OneLog.check(same, || format!("{by} stores what is not in the log"))
             }
             Seen::CoordinatorSent(to, FromCoordinator::Log { first, entries, .. }, _) => {
@@ -95,6 +95,7 @@ pub(crate) fn a_node_promises_only_what_is_on_its_disk(
             Invariant::Outbox.check(stored, || format!("{by} submits what is not on its disk"))
         }
         FromNode::Hello { .. }
+        | FromNode::Entries { .. }
         | FromNode::Commitments { .. }
         | FromNode::Share { .. }
         | FromNode::Declined { .. } => Ok(()),

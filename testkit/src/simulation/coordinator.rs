@@ -1,6 +1,6 @@
 //! The coordinator's shell: hub, log, document store, and one process that dies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_ceremony::coordinator::{Config, Coordinator, Input};
 use quorate_ceremony::effect::{CoordinatorChange, CoordinatorDeadline, CoordinatorEffect, JoinId};
@@ -18,8 +18,15 @@ use super::record::{Happening, appended};
 use crate::invariants::{Invariant, Seen, Violation};
 
 /// Deadlines of the simulated deployment.
-const CONFIG: Config =
-    Config { ceremony_step: 8_000, signing: 1_000, session: 20_000, pause: 100, credit: 100 };
+const CONFIG: Config = Config {
+    ceremony_step: 8_000,
+    signing: 1_000,
+    session: 20_000,
+    pause: 100,
+    // The schedules in which it loses entries are those in which a node that has them comes back.
+    comparison: 600_000,
+    credit: 100,
+};
 
 impl Simulation {
     pub(super) fn start_coordinator(&mut self) -> Result<(), Violation> {
@@ -32,6 +39,9 @@ impl Simulation {
         let mut coordinator = restored.map_err(|error| {
             Invariant::L2.broken(format!("the coordinator cannot restart: {error}"))
         })?;
+        if self.hub.lost_entries {
+            coordinator = coordinator.awaiting(self.honest());
+        }
         let batch = coordinator.start(self.clock(), &mut rng);
         self.hub.process = Some(HubProcess {
             number,
@@ -54,8 +64,44 @@ impl Simulation {
         self.hub.process = None;
         let all: Vec<ConnectionId> = self.network.connections.keys().copied().collect();
         all.into_iter().for_each(|connection| self.break_connection(connection));
+        if self.chance.happens(self.faults.lost_entries) {
+            self.lose_entries();
+        }
         let downtime = self.chance.between(1, self.faults.downtime);
         self.schedule(downtime, Event::StartCoordinator);
+    }
+
+    fn honest(&self) -> BTreeSet<AccountName> {
+        let names = self.world.names.iter();
+        names.filter(|name| !self.world.malicious.contains(*name)).cloned().collect()
+    }
+
+    /// Replaces the coordinator's disk by an earlier copy, if a node that may connect by that copy
+    /// has the whole log.
+    fn lose_entries(&mut self) {
+        let size = self.world.reference.state.size();
+        let has_all = |name: &AccountName| {
+            self.world.disk(name).is_some_and(|disk| disk.cosigned_size() == size)
+        };
+        let admin = self.world.names.iter().take(1);
+        if !admin.into_iter().any(has_all) {
+            return;
+        }
+        let sizes: Vec<u64> = self.world.reference.checkpoints.keys().copied().collect();
+        let most = u64::try_from(sizes.len()).unwrap_or(0).saturating_sub(1);
+        let drawn = usize::try_from(self.chance.up_to(most)).unwrap_or(0);
+        let Some(checkpoint) =
+            sizes.get(drawn).and_then(|size| self.world.reference.checkpoints.get(size))
+        else {
+            return;
+        };
+        let left = checkpoint.head().size;
+        let disk = &mut self.world.coordinator;
+        disk.entries.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+        disk.checkpoint = Some((checkpoint.to_string(), left));
+        disk.cosignatures.retain(|_, (size, _)| *size <= left);
+        self.hub.lost_entries = true;
+        self.note(|| Happening::CoordinatorLostEntries { left });
     }
 
     /// Passes an input to the coordinator, which seals after one or several inputs.
@@ -161,6 +207,12 @@ impl CoordinatorShell for Simulation {
         Invariant::OneLog
             .check(next == Some(index), || format!("entry {index} comes after {next:?}"))?;
         self.world.coordinator.entries.push(entry.to_bytes());
+        let known = usize::try_from(index).ok().and_then(|at| self.world.reference.entries.get(at));
+        if let Some(known) = known {
+            return Invariant::OneLog.check(*known == entry.to_bytes(), || {
+                format!("the coordinator appends another entry {index} than it did before")
+            });
+        }
         self.world.reference.append(&entry).map_err(|refusal| {
             Invariant::OneLog
                 .broken(format!("the coordinator appends what is not admissible: {refusal}"))

@@ -13,6 +13,8 @@ use super::network::ConnectionId;
 pub(super) struct Hub {
     log: [u8; 32],
     identity: [u8; 32],
+    /// Whether the disk is an old copy.
+    pub(super) lost_entries: bool,
     pub(super) process: Option<HubProcess>,
 }
 
@@ -30,7 +32,7 @@ pub(super) struct HubProcess {
 
 impl Hub {
     pub(super) fn new(log: [u8; 32], identity: [u8; 32]) -> Self {
-        Self { log, identity, process: None }
+        Self { log, identity, lost_entries: false, process: None }
     }
 
     pub(super) fn secrets(&self) -> CoordinatorSecrets {

@@ -347,6 +347,14 @@ impl NodeShell for Premises<'_> {
         self.simulation.send_from_node(self.account, message)
     }
 
+    fn stored(&mut self, first: u64) -> Result<Vec<Vec<u8>>, Violation> {
+        let most = usize::try_from(self.simulation.chance.between(1, 8)).unwrap_or(1);
+        let disk = self.simulation.world.disk(self.account);
+        let entries = disk.map(|disk| disk.entries.iter());
+        let first = usize::try_from(first).unwrap_or(usize::MAX);
+        Ok(entries.into_iter().flatten().skip(first).take(most).cloned().collect())
+    }
+
     fn disconnect(&mut self) -> Result<(), Violation> {
         self.simulation.note(|| Happening::HungUp { account: self.account.clone() });
         let process = self.simulation.process_mut(self.account);

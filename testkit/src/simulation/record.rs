@@ -26,24 +26,71 @@ pub struct Step {
 #[serde(tag = "is", rename_all = "kebab-case")]
 pub enum Happening {
     Healed,
-    NodeStarted { account: AccountName },
-    NodeDied { account: AccountName },
-    ShareLost { account: AccountName },
+    NodeStarted {
+        account: AccountName,
+    },
+    NodeDied {
+        account: AccountName,
+    },
+    ShareLost {
+        account: AccountName,
+    },
     CoordinatorStarted,
     CoordinatorDied,
-    Connected { account: AccountName },
-    ConnectionBroke { account: AccountName },
-    HungUp { account: AccountName },
-    NodeReceived { account: AccountName, message: FromCoordinator },
-    CoordinatorReceived { account: AccountName, message: FromNode },
-    Appended { index: u64, id: EntryId, kind: String, author: String },
-    DeadlineCame { of: String, deadline: String },
-    DocumentArrived { account: AccountName, request: EntryId },
-    DocumentMissing { account: AccountName, request: EntryId },
-    Ordered { account: AccountName, command: String },
-    Answered { account: AccountName, answer: Result<u64, String> },
-    AskedToJoin { account: AccountName },
-    JoinAnswered { account: AccountName, answer: Result<u64, String> },
+    /// The coordinator's disk is replaced by an old copy with so many entries.
+    CoordinatorLostEntries {
+        left: u64,
+    },
+    Connected {
+        account: AccountName,
+    },
+    ConnectionBroke {
+        account: AccountName,
+    },
+    HungUp {
+        account: AccountName,
+    },
+    NodeReceived {
+        account: AccountName,
+        message: FromCoordinator,
+    },
+    CoordinatorReceived {
+        account: AccountName,
+        message: FromNode,
+    },
+    Appended {
+        index: u64,
+        id: EntryId,
+        kind: String,
+        author: String,
+    },
+    DeadlineCame {
+        of: String,
+        deadline: String,
+    },
+    DocumentArrived {
+        account: AccountName,
+        request: EntryId,
+    },
+    DocumentMissing {
+        account: AccountName,
+        request: EntryId,
+    },
+    Ordered {
+        account: AccountName,
+        command: String,
+    },
+    Answered {
+        account: AccountName,
+        answer: Result<u64, String>,
+    },
+    AskedToJoin {
+        account: AccountName,
+    },
+    JoinAnswered {
+        account: AccountName,
+        answer: Result<u64, String>,
+    },
     Settled,
 }
 
@@ -151,6 +198,9 @@ impl fmt::Display for Happening {
             Self::ShareLost { account } => write!(f, "the disk of {account} loses its share"),
             Self::CoordinatorStarted => f.write_str("the coordinator starts"),
             Self::CoordinatorDied => f.write_str("the coordinator dies"),
+            Self::CoordinatorLostEntries { left } => {
+                write!(f, "the coordinator's disk is an old copy with {left} entries")
+            }
             Self::Connected { account } => write!(f, "{account} connects"),
             Self::ConnectionBroke { account } => write!(f, "the connection of {account} breaks"),
             Self::HungUp { account } => write!(f, "{account} hangs up"),
@@ -188,7 +238,10 @@ impl fmt::Display for Happening {
 
 fn from_node(message: &FromNode, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match message {
-        FromNode::Hello { after } => write!(f, "hello, I have {after} entries"),
+        FromNode::Hello { after, .. } => write!(f, "hello, I have {after} entries"),
+        FromNode::Entries { first, entries } => {
+            write!(f, "entries {first} to {}", first + entries.len() as u64)
+        }
         FromNode::Submit { entry } => match Entry::from_bytes(&entry.0) {
             Ok(entry) => {
                 let (id, kind, author) = described(&entry);
@@ -217,6 +270,7 @@ fn from_coordinator(message: &FromCoordinator, f: &mut fmt::Formatter<'_>) -> fm
         FromCoordinator::Rejected { entry, reason } => {
             write!(f, "{} rejected: {reason}", entry.short())
         }
+        FromCoordinator::Want { first } => write!(f, "asked for entries from {first} on"),
         FromCoordinator::Invite { session, subject } => {
             write!(f, "invited to {} for {subject:?}", session.short())
         }

@@ -18,6 +18,9 @@ use crate::state::{Event, Refusal};
 
 impl Coordinator {
     pub(super) fn submitted(&mut self, account: AccountName, bytes: &[u8], call: &mut Call<'_>) {
+        if !self.catch_up.is_over() {
+            return self.catch_up.interrupted(account);
+        }
         // Without an id the answer could not name the entry.
         let Ok(entry) = Entry::from_bytes(bytes) else { return };
         let result = if entry.statement().author == Author::Account(account.clone()) {
@@ -81,15 +84,20 @@ impl Coordinator {
         Ok(index)
     }
 
-    pub(super) fn append_own(&mut self, body: Body, call: &mut Call<'_>) -> Result<u64, Refusal> {
+    /// Appends a statement of the coordinator's own, if it is admissible and the log was compared
+    /// with the nodes' logs; after that, everything is looked at again.
+    pub(super) fn append_own(&mut self, body: Body, call: &mut Call<'_>) -> Option<u64> {
+        if !self.catch_up.is_over() {
+            return None;
+        }
         let statement = Statement {
             ivn: Some(self.log.state().ivn()),
             author: Author::Coordinator,
             at: call.now,
             body,
         };
-        let entry = Entry::sign(statement, &[&self.key])?;
-        self.append(entry, call)
+        let entry = Entry::sign(statement, &[&self.key]).ok()?;
+        self.append(entry, call).ok()
     }
 
     fn react(&mut self, event: Event, call: &mut Call<'_>) {

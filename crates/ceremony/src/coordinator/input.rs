@@ -21,6 +21,10 @@ pub struct Config {
     /// The first pause before a signer that declined is asked again. It doubles up to 32 times as
     /// much.
     pub pause: u64,
+    /// How long the nodes that cosigned the latest tree may take to say hello after a start, before
+    /// the coordinator goes on without them; and how long a node that was asked for entries may
+    /// take. Longer than nodes pause before they dial again.
+    pub comparison: u64,
     /// How many requests, starts and other statements without a limit in the log an account may
     /// make in a row. One more is permitted after each second, and for each of its requests that is
     /// decided.
@@ -29,7 +33,14 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { ceremony_step: 30_000, signing: 1_000, session: 20_000, pause: 100, credit: 10_000 }
+        Self {
+            ceremony_step: 30_000,
+            signing: 1_000,
+            session: 20_000,
+            pause: 100,
+            comparison: 10_000,
+            credit: 10_000,
+        }
     }
 }
 

@@ -58,11 +58,13 @@ pub(super) struct Log {
 }
 
 impl Log {
+    /// Rebuilds the log. Also returns the checkpoint if it is larger than the stored log, which has
+    /// then lost entries.
     pub(super) fn restore(
         secrets: &CoordinatorSecrets,
         entries: impl IntoIterator<Item = Vec<u8>>,
         checkpoint: Option<&str>,
-    ) -> Result<Self, RestoreError> {
+    ) -> Result<(Self, Option<VerifiedCheckpoint>), RestoreError> {
         let mut entries = entries.into_iter();
         let damaged = |index| RestoreError::Entry { index };
         let genesis = entries.next().ok_or(damaged(0))?;
@@ -106,10 +108,53 @@ impl Log {
             log.state.apply(&entry).map_err(|_| damaged(index))?;
             log.append(entry.id(), &bytes);
         }
-        if !confirmed {
+        let missing = log.checkpoint.take_if(|latest| latest.head().size > log.frontier.size());
+        if missing.is_some() {
+            log.recent.clear();
+        } else if !confirmed {
             return Err(RestoreError::Checkpoint);
         }
-        Ok(log)
+        Ok((log, missing))
+    }
+
+    /// The checkpoint of a note, if this log's key signed it.
+    pub(super) fn verified(&self, note: &str) -> Option<VerifiedCheckpoint> {
+        note.parse::<SignedCheckpoint>().ok()?.verify(self.signer.verifier()).ok()
+    }
+
+    /// The tree with these entries after those that are there.
+    pub(super) fn would_be(&self, entries: &[Vec<u8>]) -> TreeHead {
+        let mut frontier = self.frontier.clone();
+        entries.iter().for_each(|bytes| frontier.append(leaf_hash(bytes)));
+        frontier.head()
+    }
+
+    /// Takes over entries that make the tree of a checkpoint which this log's key signed. Changes
+    /// nothing if one of them is not admissible.
+    pub(super) fn take_over(
+        &mut self,
+        entries: &[Vec<u8>],
+        checkpoint: &VerifiedCheckpoint,
+        call: &mut Call<'_>,
+    ) -> Result<Vec<Event>, Refusal> {
+        let mut state = self.state.clone();
+        let mut events = Vec::new();
+        let mut admitted = Vec::new();
+        for bytes in entries {
+            let entry = Entry::from_bytes(bytes)?;
+            events.extend(state.apply(&entry)?);
+            admitted.push(entry);
+        }
+        self.state = state;
+        for (entry, bytes) in admitted.into_iter().zip(entries) {
+            let index = self.append(entry.id(), bytes);
+            call.push(CoordinatorEffect::Append { index, entry });
+        }
+        let (note, size) = (checkpoint.to_string(), checkpoint.head().size);
+        call.persist(CoordinatorChange::Checkpoint { note, size });
+        self.recent.insert(size, checkpoint.clone());
+        self.checkpoint = Some(checkpoint.clone());
+        Ok(events)
     }
 
     pub(super) fn state(&self) -> &IvnState {

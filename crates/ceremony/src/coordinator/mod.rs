@@ -7,6 +7,7 @@
 //! ```text
 //!             admission.rs   quota.rs           log.rs
 //! entries ──▶ who, when  ──▶ how many ──▶ fold, tree, checkpoints ──▶ peers.rs: who has what
+//!                                          ▲ not before catch_up.rs has compared it with the nodes'
 //!                                          │ events
 //!                 sessions.rs ◀────────────┴──────────▶ signing/
 //!                 when a session starts or ends         who is asked to sign, and what results
@@ -19,6 +20,7 @@
 //! disk.
 
 mod admission;
+mod catch_up;
 mod input;
 mod log;
 mod peers;
@@ -32,12 +34,14 @@ use quorate_log::checkpoint::VerifiedCheckpoint;
 use rand_core::CryptoRngCore;
 
 use crate::effect::{CoordinatorDeadline, CoordinatorEffect};
+use crate::encoding::Base64;
 use crate::identity::SecretKey;
 use crate::message::FromNode;
 use crate::names::{AccountName, EntryId, GroupName, SessionId, Timestamp};
 use crate::signing::Subject;
-use crate::state::IvnState;
+use crate::state::{Event, IvnState};
 
+use catch_up::{CatchUp, Received};
 use input::Call;
 use log::Log;
 use peers::Peers;
@@ -45,6 +49,7 @@ use quota::Quota;
 use sessions::{Next, Sessions};
 use signing::Signing;
 
+pub use catch_up::Missing;
 pub use input::{Config, CoordinatorSecrets, Input};
 pub use log::RestoreError;
 
@@ -53,12 +58,15 @@ pub struct Coordinator {
     config: Config,
     key: SecretKey,
     log: Log,
+    catch_up: CatchUp,
     peers: Peers,
     sessions: Sessions,
     signing: Signing,
     quota: Quota,
     /// Accounts whose connections end once they have received the reason.
     dismissed: BTreeSet<AccountName>,
+    /// Whether everything in the log is to be looked at, since a start or entries from a node.
+    resumes: bool,
 }
 
 #[expect(missing_docs, reason = "the names say it")]
@@ -74,31 +82,64 @@ impl Coordinator {
         entries: impl IntoIterator<Item = Vec<u8>>,
         checkpoint: Option<&str>,
     ) -> Result<Self, RestoreError> {
-        let log = Log::restore(&secrets, entries, checkpoint)?;
+        let (log, missing) = Log::restore(&secrets, entries, checkpoint)?;
         Ok(Self {
             config,
             key: secrets.identity,
             log,
+            catch_up: CatchUp::new(missing),
             peers: Peers::default(),
             sessions: Sessions::default(),
             signing: Signing::new(config),
             quota: Quota::new(config.credit),
             dismissed: BTreeSet::new(),
+            resumes: false,
         })
+    }
+
+    /// Appends nothing before these nodes have said hello, or had the time to: those that cosigned
+    /// the latest tree. To be called before [`Self::start`].
+    #[must_use]
+    pub fn awaiting(mut self, nodes: BTreeSet<AccountName>) -> Self {
+        let mut nodes = nodes;
+        let state = self.log.state();
+        nodes.retain(|account| state.check_connection(account, None).is_ok());
+        self.catch_up.wait_for(nodes);
+        self
     }
 
     /// Returns what to do first. The caller calls it once after [`Self::restore`].
     pub fn start(&mut self, now: Timestamp, rng: &mut dyn CryptoRngCore) -> Vec<CoordinatorEffect> {
         let mut call = Call::new(now, rng);
-        for group in self.groups() {
-            self.tend_ceremony(&group, &mut call);
-            self.expect_ceremony_step(&group, &mut call);
-        }
-        let requests: Vec<_> = self.log.state().requests().keys().copied().collect();
-        for request in requests {
-            self.request_changed(request, &mut call);
-        }
+        self.resumes = true;
+        self.catch_up.start(self.config.comparison, &mut call);
+        self.go_on(&mut call);
         call.into_effects()
+    }
+
+    /// Asks a node for missing entries; if nothing is missing, does what waited for that.
+    fn go_on(&mut self, call: &mut Call<'_>) {
+        self.catch_up.ask(&self.log, self.config.comparison, call);
+        let Some(waiting) = self.catch_up.take_waiting() else { return };
+        if std::mem::take(&mut self.resumes) {
+            for group in self.groups() {
+                self.tend_ceremony(&group, call);
+                self.expect_ceremony_step(&group, call);
+            }
+            let requests: Vec<_> = self.log.state().requests().keys().copied().collect();
+            for request in requests {
+                self.request_changed(request, call);
+            }
+        }
+        for (account, after) in waiting.hellos {
+            self.greet(&account, after, call);
+        }
+        for (id, bytes) in waiting.joins {
+            let result = self.join(&bytes, call);
+            call.push(CoordinatorEffect::RespondJoin(id, result));
+        }
+        // They send their statements again on the next connection.
+        self.dismissed.extend(waiting.interrupted);
     }
 
     /// Processes an input and returns what to do, in order. The caller calls [`Self::seal`] soon
@@ -120,18 +161,21 @@ impl Coordinator {
                 // The new connection may be of a different process, without the secrets in memory
                 // of the previous one.
                 self.signing.signer_gone(&account);
+                self.catch_up.disconnected(&account);
                 self.peers.connect(account);
                 self.peers.announce(call);
             }
             Input::Disconnected(account) => {
+                self.catch_up.disconnected(&account);
+                self.go_on(call);
                 self.peers.disconnect(&account);
                 self.peers.announce(call);
                 self.signing.signer_gone(&account);
             }
             Input::Received(account, message) => self.receive(account, message, call),
             Input::Join(id, bytes) => {
-                let result = self.join(&bytes, call);
-                call.push(CoordinatorEffect::RespondJoin(id, result));
+                self.catch_up.hold_join(id, bytes);
+                self.go_on(call);
             }
             Input::Document { request, document } => {
                 self.signing.document(self.log.state(), request, document, call);
@@ -148,6 +192,10 @@ impl Coordinator {
                 self.sessions.resume(&group);
                 self.tend_ceremony(&group, call);
             }
+            Input::Deadline(CoordinatorDeadline::Comparison) => {
+                self.dismissed.extend(self.catch_up.overdue());
+                self.go_on(call);
+            }
             Input::Deadline(CoordinatorDeadline::Retry) => {
                 self.signing.resume();
                 self.signing.prepare_missing(call);
@@ -159,7 +207,9 @@ impl Coordinator {
     /// starts the signing sessions that the entries made possible.
     pub fn seal(&mut self, now: Timestamp, rng: &mut dyn CryptoRngCore) -> Vec<CoordinatorEffect> {
         let mut call = Call::new(now, rng);
-        self.send_log(&mut call);
+        if self.catch_up.is_over() {
+            self.send_log(&mut call);
+        }
         self.dismiss(&mut call);
         self.signing.start(self.log.state(), &self.peers, &mut call);
         call.into_effects()
@@ -181,12 +231,12 @@ impl Coordinator {
     fn send_log(&mut self, call: &mut Call<'_>) {
         self.log.seal(call);
         for (account, sent) in self.peers.behind(self.log.state().size()) {
-            self.catch_up(&account, sent, call);
+            self.send_rest(&account, sent, call);
         }
     }
 
     /// Sends an account's node all entries from `first` on, or at least a checkpoint.
-    fn catch_up(&mut self, account: &AccountName, first: u64, call: &mut Call<'_>) {
+    fn send_rest(&mut self, account: &AccountName, first: u64, call: &mut Call<'_>) {
         if let Some(end) = self.log.send(account, first, call) {
             self.peers.was_sent(account, end);
         }
@@ -194,7 +244,10 @@ impl Coordinator {
 
     fn receive(&mut self, account: AccountName, message: FromNode, call: &mut Call<'_>) {
         match message {
-            FromNode::Hello { after } => self.hello(&account, after, call),
+            FromNode::Hello { after, checkpoint } => {
+                self.hello(&account, after, checkpoint.as_deref(), call);
+            }
+            FromNode::Entries { first, entries } => self.entries(&account, first, entries, call),
             FromNode::Submit { entry } => self.submitted(account, &entry.0, call),
             FromNode::Cosign { size, cosignature } => {
                 self.cosigned(&account, size, &cosignature, call);
@@ -206,7 +259,8 @@ impl Coordinator {
                 self.cosigned(&account, size, &cosignature, call);
                 let state = self.log.state();
                 if let Some(finished) = self.signing.share(state, &account, session, share, call) {
-                    let logged = finished.body.is_some_and(|it| self.append_own(it, call).is_ok());
+                    let logged =
+                        finished.body.is_some_and(|it| self.append_own(it, call).is_some());
                     self.signing.settle(finished.subject, finished.session, logged, call);
                 }
             }
@@ -216,17 +270,63 @@ impl Coordinator {
         }
     }
 
-    /// Answers a node's size of the log with the missing entries, and always with a checkpoint,
-    /// which the node cosigns.
-    fn hello(&mut self, account: &AccountName, after: u64, call: &mut Call<'_>) {
+    /// A node says how much of the log it has.
+    fn hello(
+        &mut self,
+        account: &AccountName,
+        after: u64,
+        checkpoint: Option<&str>,
+        call: &mut Call<'_>,
+    ) {
         // Only the first hello on a connection is answered, because the answer can be the whole
         // log. A node that lost entries reconnects.
-        if !self.peers.awaits_hello(account) {
-            return;
+        if self.peers.awaits_hello(account) {
+            self.catch_up.hello(account, after, checkpoint, &self.log);
+            self.go_on(call);
         }
+    }
+
+    /// A node sends entries that the log lacks.
+    fn entries(
+        &mut self,
+        account: &AccountName,
+        first: u64,
+        entries: Vec<Base64>,
+        call: &mut Call<'_>,
+    ) {
+        let pause = self.config.comparison;
+        match self.catch_up.received(account, first, entries, &self.log, pause, call) {
+            Received::Nothing => return,
+            Received::Unusable(account) => {
+                self.dismissed.insert(account);
+            }
+            Received::Whole(entries, checkpoint) => {
+                match self.log.take_over(&entries, &checkpoint, call) {
+                    Ok(events) => {
+                        self.catch_up.caught_up(&self.log);
+                        // What else they ask for, the look at everything finds.
+                        self.resumes = true;
+                        self.dismissed.extend(events.into_iter().filter_map(|it| match it {
+                            Event::Dismissed(account) => Some(account),
+                            _ => None,
+                        }));
+                    }
+                    // Its own key signed what the rules do not admit, so no other node has better.
+                    Err(_) => {
+                        self.dismissed.insert(account.clone());
+                    }
+                }
+            }
+        }
+        self.go_on(call);
+    }
+
+    /// Answers a hello: the node gets the rest of the log, and always a checkpoint, which it
+    /// cosigns.
+    fn greet(&mut self, account: &AccountName, after: u64, call: &mut Call<'_>) {
         self.send_log(call);
         self.signing.wake(account);
-        self.catch_up(account, after.min(self.log.state().size()), call);
+        self.send_rest(account, after.min(self.log.state().size()), call);
         for group in self.groups() {
             self.tend_ceremony(&group, call);
         }
@@ -276,6 +376,11 @@ impl Coordinator {
 
     pub fn state(&self) -> &IvnState {
         self.log.state()
+    }
+
+    /// What the log lacks, by what a node has shown. Until it has that, nothing is appended.
+    pub fn missing(&self) -> Option<Missing> {
+        self.catch_up.missing(&self.log)
     }
 
     pub fn online(&self) -> impl Iterator<Item = &AccountName> {

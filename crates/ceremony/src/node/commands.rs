@@ -5,6 +5,7 @@
 
 use super::Node;
 use super::approvals::may_vote;
+use super::contradiction::Contradiction;
 use super::input::{Command, Proposal};
 use super::view::{Call, View};
 use crate::effect::{CommandError, CommandId};
@@ -16,7 +17,7 @@ use crate::state::{Change, Group, Refusal, RequestState, Status};
 
 impl Node {
     pub(super) fn command(&mut self, id: CommandId, command: Command, call: &mut Call<'_>) {
-        if let Err(refusal) = self.outbox.takes_orders() {
+        if let Err(refusal) = self.takes_orders() {
             return call.respond(id, Err(refusal));
         }
         let view = View { state: self.log.state(), me: &self.process };
@@ -34,6 +35,15 @@ impl Node {
                 Ok(body) => self.outbox.state_for(id, &self.process, body, call),
                 Err(refusal) => call.respond(id, Err(refusal)),
             },
+        }
+    }
+
+    /// Whether the node can state anything on the account holder's command.
+    fn takes_orders(&self) -> Result<(), CommandError> {
+        self.outbox.takes_orders()?;
+        match self.contradictions.trouble() {
+            Some(Contradiction::Behind { size }) => Err(CommandError::Behind { size: *size }),
+            _ => Ok(()),
         }
     }
 
@@ -115,7 +125,7 @@ impl Node {
     ///
     /// Fails with the reason if the log would not admit it.
     pub fn judge(&self, command: Command, now: Timestamp) -> Result<(), CommandError> {
-        self.outbox.takes_orders()?;
+        self.takes_orders()?;
         let body = self.statement(command, now)?;
         let entry = self.process.sign(body, now).ok_or(CommandError::TooLong)?;
         self.log.state().clone().apply(&entry)?;

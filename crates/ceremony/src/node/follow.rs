@@ -80,6 +80,7 @@ impl Node {
         if self.contradictions.is_proved() {
             return;
         }
+        self.outbox.open(call);
         self.outbox.settle_disputes(self.log.state(), call);
         let mut touched = Touched::default();
         touched.note(taken.events);

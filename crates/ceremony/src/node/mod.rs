@@ -141,8 +141,10 @@ impl Node {
         match input {
             Input::Connected => {
                 self.signing.drop_all();
-                call.send(FromNode::Hello { after: self.log.connected() });
-                self.outbox.connected(call);
+                let after = self.log.connected();
+                let checkpoint = self.log.note().map(str::to_owned);
+                call.send(FromNode::Hello { after, checkpoint });
+                self.outbox.connected();
                 self.approvals.want_again(call);
             }
             Input::Disconnected => {
@@ -167,6 +169,12 @@ impl Node {
         match message {
             FromCoordinator::Log { first, entries, checkpoint } => {
                 self.follow(first, entries, checkpoint.as_deref(), call);
+            }
+            // It can only be told what its own key signed, so a liar learns nothing by asking.
+            FromCoordinator::Want { first } => {
+                if first < self.log.state().size() && !self.contradictions.is_proved() {
+                    call.push(NodeEffect::SendEntries { first });
+                }
             }
             FromCoordinator::Rejected { entry, reason } => {
                 self.outbox.rejected(self.log.state(), entry, reason, call);

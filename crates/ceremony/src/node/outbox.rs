@@ -29,6 +29,10 @@ use crate::state::{IvnState, Refusal};
 const CLOCK_PAUSE: u64 = 30_000;
 
 /// The statements that are not yet logged, and the connection.
+///
+/// On each connection nothing is sent before the coordinator has shown a log that is at least as
+/// long as this node's. A coordinator that has lost entries would put the statement where others
+/// are, and sign a second history.
 pub(super) struct Outbox {
     /// The oldest first.
     entries: Vec<Entry>,
@@ -38,6 +42,8 @@ pub(super) struct Outbox {
     arrived: BTreeSet<EntryId>,
     commands: BTreeMap<EntryId, CommandId>,
     connected: bool,
+    /// Whether the coordinator has shown the whole log on this connection.
+    open: bool,
     /// Whether there is proof of the coordinator's misbehaviour, so that nothing is stated any
     /// more.
     closed: bool,
@@ -54,6 +60,7 @@ impl Outbox {
             arrived,
             commands: BTreeMap::new(),
             connected: false,
+            open: false,
             closed,
             clock_lead: None,
         }
@@ -68,14 +75,21 @@ impl Outbox {
         });
     }
 
-    /// Sends everything on a new connection.
-    pub(super) fn connected(&mut self, call: &mut Call<'_>) {
+    pub(super) fn connected(&mut self) {
         self.connected = true;
-        self.entries.iter().for_each(|entry| call.push(submission(entry)));
+        self.open = false;
     }
 
     pub(super) fn disconnected(&mut self) {
         self.connected = false;
+        self.open = false;
+    }
+
+    /// The coordinator has shown the whole log: sends everything, once on each connection.
+    pub(super) fn open(&mut self, call: &mut Call<'_>) {
+        if !std::mem::replace(&mut self.open, true) {
+            self.entries.iter().for_each(|entry| call.push(submission(entry)));
+        }
     }
 
     /// Answers all commands, and states nothing any more.
@@ -110,7 +124,9 @@ impl Outbox {
             .find(|entry| self.disputed.contains(&entry.id()) && entry.statement().body == body);
         if let Some(entry) = disputed {
             self.commands.insert(entry.id(), id);
-            call.push(submission(entry));
+            if self.open {
+                call.push(submission(entry));
+            }
             return;
         }
         match self.state(me, body, call.now, call) {
@@ -139,7 +155,7 @@ impl Outbox {
         let entry = me.sign(body, at)?;
         let id = entry.id();
         call.persist(NodeChange::OutboxAdd(entry.clone()));
-        if self.connected {
+        if self.open {
             call.push(submission(&entry));
         }
         self.entries.push(entry);

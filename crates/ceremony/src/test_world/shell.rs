@@ -22,6 +22,11 @@ pub trait NodeShell {
 
     fn send(&mut self, message: FromNode) -> Result<(), Self::Error>;
 
+    /// The stored entries from `first` on that fit into one frame.
+    fn stored(&mut self, _first: u64) -> Result<Vec<Vec<u8>>, Self::Error> {
+        Ok(Vec::new())
+    }
+
     fn disconnect(&mut self) -> Result<(), Self::Error> {
         Ok(())
     }
@@ -50,6 +55,10 @@ pub trait NodeShell {
         effects.into_iter().try_for_each(|effect| match effect {
             NodeEffect::Persist(change) => self.persist(change),
             NodeEffect::Send(message) => self.send(message),
+            NodeEffect::SendEntries { first } => {
+                let entries = self.stored(first)?.into_iter().map(Base64).collect();
+                self.send(FromNode::Entries { first, entries })
+            }
             NodeEffect::Disconnect => self.disconnect(),
             NodeEffect::SetDeadline(deadline, at) => self.deadline(deadline, at),
             NodeEffect::FetchDocument(request) => self.fetch(request),

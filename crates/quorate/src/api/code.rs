@@ -80,6 +80,8 @@ codes! {
     NotAllowed = "not-allowed", NotAllowed, 403;
     /// The coordinator cannot be reached.
     Unreachable = "unreachable", Unreachable, 503;
+    /// The coordinator's log is shorter than the log that the node has verified.
+    Behind = "behind", Unreachable, 503;
     /// The coordinator rejects the node, for a reason that the node's log does not show.
     Unwanted = "unwanted", NotAllowed, 403;
     /// Two copies of the node run, and neither signs.

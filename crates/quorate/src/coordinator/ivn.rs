@@ -10,7 +10,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate_ceremony::coordinator::{Config, Coordinator, CoordinatorSecrets, Input, RestoreError};
+use quorate_ceremony::coordinator::{
+    Config, Coordinator, CoordinatorSecrets, Input, Missing, RestoreError,
+};
 use quorate_ceremony::document::Document;
 use quorate_ceremony::effect::{CoordinatorChange, CoordinatorDeadline, CoordinatorEffect, JoinId};
 use quorate_ceremony::encoding::Base64;
@@ -41,6 +43,8 @@ const CHUNK: usize = 512 << 10;
 const RECENT: usize = 8 << 20;
 /// How long a link stays open for the entry that ends its account's right to connect.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// How many people who join wait at most.
+const JOINS: usize = 64;
 /// How often the published log directory is updated.
 const PUBLISH_EVERY: Duration = Duration::from_millis(500);
 
@@ -161,6 +165,8 @@ struct Task {
     recent: Recent,
     /// Latest cosignatures. They need no write of their own, because the next one includes them.
     cosignatures: BTreeMap<AccountName, CoordinatorChange>,
+    /// What the log lacked when that was last reported.
+    missing: Option<Missing>,
 }
 
 impl Task {
@@ -179,6 +185,10 @@ impl Task {
         let kept = store.kept().await?;
         let genesis = entries.first().cloned().unwrap_or_default();
         let machine = Coordinator::restore(secrets, config, entries, kept.checkpoint.as_deref())?;
+        // The nodes that were there when the log was last cosigned know how long it is.
+        let latest = kept.cosignatures.iter().map(|(_, size, _)| *size).max();
+        let there = kept.cosignatures.into_iter().filter(|(_, size, _)| Some(*size) == latest);
+        let machine = machine.awaiting(there.map(|(account, ..)| account).collect());
         let publisher = Publisher::open(directory).await?;
         let mut task = Self {
             machine,
@@ -194,6 +204,7 @@ impl Task {
             deadlines: Deadlines::new(),
             recent: Recent::default(),
             cosignatures: BTreeMap::new(),
+            missing: None,
         };
         let effects = task.machine.start(now(), &mut OsRng);
         task.finish(effects).await?;
@@ -274,6 +285,11 @@ impl Task {
                 Input::Received(account, *message)
             }
             Event::Join { entry, reply } => {
+                // They wait while the log is compared. Without an answer, the route reports that
+                // the coordinator is not ready.
+                if self.joins.len() >= JOINS {
+                    return;
+                }
                 let id = JoinId(self.next_join);
                 self.next_join += 1;
                 self.joins.insert(id, reply);
@@ -324,7 +340,30 @@ impl Task {
         }
         fail_points::after(reached);
         effects.extend(self.machine.seal(now(), &mut OsRng));
-        self.execute(effects).await
+        self.execute(effects).await?;
+        self.report_missing();
+        Ok(())
+    }
+
+    /// Reports when the log turns out to lack entries, and when it has them again.
+    fn report_missing(&mut self) {
+        let missing = self.machine.missing();
+        match missing {
+            Some(Missing { size, shown }) if self.missing.is_none() => {
+                let missing = shown - size;
+                tracing::warn!(
+                    size,
+                    missing,
+                    "this disk lacks entries of the log; taking them from the nodes, and appending nothing before"
+                );
+            }
+            None if self.missing.is_some() => {
+                let size = self.machine.state().size();
+                tracing::info!(size, "the log is complete again");
+            }
+            _ => {}
+        }
+        self.missing = missing;
     }
 
     async fn execute(&mut self, effects: Vec<CoordinatorEffect>) -> Result<(), StoreError> {

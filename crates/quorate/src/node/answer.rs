@@ -26,6 +26,7 @@ pub(crate) fn problem(error: &CommandError) -> Problem {
             return Problem::new(Code::Unreachable, error.to_string())
                 .hint("the node keeps trying; see: quorate status");
         }
+        CommandError::Behind { .. } => Code::Behind,
         CommandError::NoDocument => Code::NoDocument,
         CommandError::Frozen => Code::Frozen,
         CommandError::TooLong => Code::TooLong,

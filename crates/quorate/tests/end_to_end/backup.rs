@@ -260,6 +260,29 @@ fn two_live_copies_stop_until_one_of_them_restarts_alone() {
 }
 
 #[test]
+fn a_coordinator_from_an_old_copy_takes_the_rest_from_the_nodes() {
+    let system = with_board();
+    let restarts = || {
+        system.start_process(COORDINATOR);
+        ["ada", "ben", "carol"].iter().for_each(|home| is_well(&system, home));
+    };
+    system.stop(COORDINATOR);
+    copy_home(&system, COORDINATOR, "old");
+    restarts();
+    carol_signs_with(&system, "ben");
+    let size = || system.run("ada", "status --json").json()["log_size"].as_u64();
+    let before = size();
+    system.stop(COORDINATOR);
+    fs::remove_dir_all(system.path(COORDINATOR)).unwrap();
+    fs::rename(system.path("old"), system.path(COORDINATOR)).unwrap();
+    restarts();
+    carol_signs_with(&system, "ada");
+    assert!(size() > before, "{before:?}");
+    assert!(system.said(COORDINATOR).contains("taking them from the nodes"));
+    is_audited_without_faults(&system);
+}
+
+#[test]
 fn a_rolled_back_log_is_refused_and_proved_once_long_enough() {
     let system = with_board();
     let everybody = [COORDINATOR, "ada", "ben", "carol"];

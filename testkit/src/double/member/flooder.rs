@@ -75,7 +75,7 @@ fn flood(seat: &Seat<'_>, rng: &mut ChaCha20Rng) -> Vec<NodeEffect> {
             .extend(request(seat, rng).and_then(|request| seat.submits(Body::Request(request))));
         messages.extend(unknown_sessions(seat, rng));
         let garbage = [
-            FromNode::Hello { after: 0 },
+            FromNode::Hello { after: 0, checkpoint: None },
             FromNode::Submit { entry: Base64(b"{}".to_vec()) },
             FromNode::Cosign { size: seat.state.size(), cosignature: "garbage".to_owned() },
         ];

@@ -1,5 +1,6 @@
 //! Tests of the coordinator with schedules that honest nodes do not produce.
 
+mod catch_up;
 mod signing;
 
 use crate::state::refusal::Entries;
@@ -46,7 +47,11 @@ fn says_hello(
     after: u64,
 ) -> Vec<CoordinatorEffect> {
     tell(coordinator, log, Input::Connected(name(account)));
-    tell(coordinator, log, Input::Received(name(account), FromNode::Hello { after }))
+    tell(
+        coordinator,
+        log,
+        Input::Received(name(account), FromNode::Hello { after, checkpoint: None }),
+    )
 }
 
 #[test]
@@ -204,7 +209,11 @@ fn a_session_starts_when_the_last_member_connects() {
     }
     tell(&mut coordinator, &mut log, Input::Connected(name("cyd")));
     assert_eq!(coordinator.ceremony_session(&board()), None);
-    tell(&mut coordinator, &mut log, Input::Received(name("cyd"), FromNode::Hello { after }));
+    tell(
+        &mut coordinator,
+        &mut log,
+        Input::Received(name("cyd"), FromNode::Hello { after, checkpoint: None }),
+    );
     assert!(coordinator.ceremony_session(&board()).is_some());
     assert_eq!(coordinator.online().count(), 3);
 }
@@ -278,7 +287,7 @@ fn garbage_from_members_and_strangers_changes_nothing() {
         ("ada", FromNode::Commitments { session: crate::test_world::session(9), commitments }),
         ("ada", FromNode::Submit { entry: crate::encoding::Base64(b"{}".to_vec()) }),
         ("ada", FromNode::Cosign { size: u64::MAX, cosignature: "garbage".to_owned() }),
-        ("ada", FromNode::Hello { after: u64::MAX }),
+        ("ada", FromNode::Hello { after: u64::MAX, checkpoint: None }),
     ];
     for (from, message) in inputs {
         let effects =
@@ -381,7 +390,7 @@ fn only_the_first_hello_on_a_connection_is_answered() {
         effects.iter().any(|effect| matches!(effect, CoordinatorEffect::SendLog { .. }))
     };
     assert!(sends_log(&says_hello(&mut coordinator, &mut log, "ben", 0)));
-    let hello = || Input::Received(name("ben"), FromNode::Hello { after: 0 });
+    let hello = || Input::Received(name("ben"), FromNode::Hello { after: 0, checkpoint: None });
     assert!(!sends_log(&tell(&mut coordinator, &mut log, hello())));
     assert!(sends_log(&says_hello(&mut coordinator, &mut log, "ben", 0)), "after dialling again");
 }

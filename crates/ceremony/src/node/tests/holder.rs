@@ -206,12 +206,16 @@ fn an_announcement_is_made_once_and_forgotten_when_rejected() {
     bench.log.wait(1);
     assert_eq!(states(&bench.tell(Input::Deadline(NodeDeadline::Clock))).len(), 0);
     bench.tell(Input::Disconnected);
-    let effects = bench.tell(Input::Connected);
-    let sent = effects.iter().find_map(|effect| match effect {
-        NodeEffect::Send(FromNode::Submit { entry }) => Some(Entry::from_bytes(&entry.0).unwrap()),
-        _ => None,
-    });
-    let announcement = sent.unwrap();
+    let submitted = |effects: &[NodeEffect]| {
+        effects.iter().find_map(|effect| match effect {
+            NodeEffect::Send(FromNode::Submit { entry }) => {
+                Some(Entry::from_bytes(&entry.0).unwrap())
+            }
+            _ => None,
+        })
+    };
+    assert_eq!(submitted(&bench.tell(Input::Connected)), None, "before the log is shown");
+    let announcement = submitted(&bench.show()).unwrap();
     assert!(matches!(announcement.statement().body, Body::NodeStarted { .. }));
     let effects = bench.receive(Rejected {
         entry: announcement.id(),

@@ -499,6 +499,23 @@ fn lost_entries_are_noticed_and_a_late_checkpoint_is_harmless() {
     assert_eq!(bench.node.trouble(), Some(&Contradiction::Behind { size: 5 }));
     let effects = bench.invite(session(8), request);
     assert_eq!(declined(&effects), Some(DeclineReason::Frozen));
+    // To state anything would make the coordinator sign a second history.
+    let effects = bench.tell(Input::Command(CommandId(1), Command::AcceptGroup(board())));
+    assert!(
+        matches!(effects[..], [NodeEffect::Respond(_, Err(CommandError::Behind { size: 5 }))]),
+        "{effects:?}"
+    );
+    let gives = |effects: Vec<NodeEffect>| match effects[..] {
+        [] => None,
+        [NodeEffect::SendEntries { first }] => Some(first),
+        _ => panic!("{effects:?}"),
+    };
+    assert_eq!(gives(bench.receive(FromCoordinator::Want { first: 5 })), Some(5));
+    let end = bench.log.state.size();
+    assert_eq!(gives(bench.receive(FromCoordinator::Want { first: end })), None);
+
+    bench.show();
+    assert_eq!(bench.node.trouble(), None);
 }
 
 #[test]

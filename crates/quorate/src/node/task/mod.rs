@@ -13,6 +13,7 @@ use std::sync::Arc;
 use quorate_ceremony::effect::{
     CommandError, CommandId, Done, NodeChange, NodeDeadline, NodeEffect,
 };
+use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{Digest, EntryId};
 use quorate_ceremony::node::{Input, Node};
@@ -35,6 +36,8 @@ use crate::{fail_points, proof_files};
 
 /// The most inputs in one batch.
 const BATCH: usize = 512;
+/// How many bytes of entries one message carries at most; in base64 it fits the frames.
+const CHUNK: usize = 512 << 10;
 
 /// A caller that receives a new answer at every change.
 struct Watcher {
@@ -222,6 +225,7 @@ impl Task {
             match effect {
                 NodeEffect::Persist(_) => {}
                 NodeEffect::Send(message) => self.send(&message),
+                NodeEffect::SendEntries { first } => self.send_entries(first).await?,
                 NodeEffect::Disconnect => {
                     if let Some(link) = &self.link {
                         link.close.cancel();
@@ -253,6 +257,19 @@ impl Task {
         if link.link.try_send(serde_json::to_vec(message).unwrap_or_default()).is_err() {
             link.close.cancel();
         }
+    }
+
+    /// Sends entries that the coordinator has lost, as many as fit one message.
+    async fn send_entries(&mut self, first: u64) -> Result<(), StoreError> {
+        let mut entries = self.store.entries(first, BATCH as u64).await?;
+        let mut bytes = 0;
+        entries.retain(|entry| {
+            bytes += entry.len();
+            bytes <= CHUNK
+        });
+        let entries = entries.into_iter().map(Base64).collect();
+        self.send(&FromNode::Entries { first, entries });
+        Ok(())
     }
 
     /// Gets a document from this node's own copies or from the coordinator.
