@@ -7,7 +7,7 @@
 //! ```text
 //!             admission.rs   quota.rs           log.rs
 //! entries ──▶ who, when  ──▶ how many ──▶ fold, tree, checkpoints ──▶ peers.rs: who has what
-//!                                          ▲ not before catch_up.rs has compared it with the nodes'
+//!                                          ▲ after catch_up.rs compared it with the nodes' logs
 //!                                          │ events
 //!                 sessions.rs ◀────────────┴──────────▶ signing/
 //!                 when a session starts or ends         who is asked to sign, and what results

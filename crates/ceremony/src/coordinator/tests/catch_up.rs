@@ -1,11 +1,11 @@
-//! A coordinator whose disk has lost entries takes them from the nodes, and signs no second history.
+//! A coordinator whose disk lost entries takes them from the nodes, and signs no second history.
 
 use std::collections::BTreeSet;
 
 use super::*;
 use crate::test_world::{checkpoint_of, signed_checkpoint, some};
 
-/// What a coordinator is told first: that ben and cyd cosigned the latest tree.
+/// A coordinator with the first `entries`, of which ben and cyd cosigned the latest tree.
 fn restored(log: &mut TestLog, entries: u64, checkpoint: Option<&str>) -> Coordinator {
     let secrets = CoordinatorSecrets {
         log: SecretKey::from_seed(&[1; 32]),
@@ -80,7 +80,7 @@ fn lost_entries_are_taken_from_a_node_before_anything_is_said() {
     let mut log = TestLog::keyed();
     let size = log.state.size();
     let mut coordinator = restored(&mut log, size - 5, None);
-    // Cyd has an old log as well; it is told nothing before ben was there, too.
+    // Cyd has an old log as well; it receives nothing before ben has connected, too.
     let effects = connects(&mut coordinator, &mut log, "cyd", size - 7);
     assert_eq!((asked_for(&effects), greeted(&effects).len()), (None, 0));
     let effects = connects(&mut coordinator, &mut log, "ben", size);
@@ -150,7 +150,7 @@ fn a_checkpoint_of_another_key_proves_no_missing_entries() {
 }
 
 #[test]
-fn nodes_that_stay_away_and_people_who_join_wait_only_for_a_while() {
+fn absent_nodes_and_people_who_join_are_waited_for_only_briefly() {
     let mut log = TestLog::keyed();
     log.invite("eve", Role::Member);
     let admission = log.admission("eve", &TestLog::invitation_key("eve"), log.state.ivn());
