@@ -149,8 +149,10 @@ pub enum CoordinatorDeadline {
     Retry,
     /// The end of the pause before a group's next session.
     NextCeremony(GroupName),
-    /// The nodes whose logs are compared after a start, or the one that was asked for entries.
+    /// The hellos of the nodes that cosigned recently, after a start.
     Comparison,
+    /// The entries that the log lacks, from the node that was asked for them.
+    Source,
 }
 
 /// Identifies a command and its answer.

@@ -181,7 +181,12 @@ impl Stage {
     /// Makes the coordinator keep another log, which begins with the first `size` entries of the
     /// first one, and show it to these members from now on.
     pub fn split(&mut self, size: usize, members: &[AccountName]) -> ViewId {
-        let entries = self.liar.views[0].entries[..size].to_vec();
+        self.split_to(self.liar.views[0].entries[..size].to_vec(), members)
+    }
+
+    /// Makes the coordinator keep another log with these entries, and show it to these members from
+    /// now on.
+    pub fn split_to(&mut self, entries: Vec<Vec<u8>>, members: &[AccountName]) -> ViewId {
         let view = self.liar.begin(entries).expect("a log");
         let effects = {
             let now = self.clock();
@@ -244,6 +249,10 @@ impl Stage {
         account: &AccountName,
         command: Command,
     ) -> Result<EntryId, CommandError> {
+        // A person waits until its node is connected.
+        if !self.stations[account].node.connected() {
+            self.settle();
+        }
         // If its node died, a person checks whether it stated what was wanted, and asks again.
         for _ in 0..PATIENCE {
             self.commands += 1;
@@ -378,6 +387,11 @@ impl Stage {
             {
                 let view = self.liar.seat(&account);
                 self.note_cosignature(view, &account, &message);
+                let message = match message {
+                    // An honest coordinator would give up its fork for a larger checkpoint.
+                    FromNode::Hello { after, .. } => FromNode::Hello { after, checkpoint: None },
+                    message => message,
+                };
                 self.tell_view(view, hub::Input::Received(account, message));
             }
         }

@@ -1,6 +1,6 @@
 //! The coordinator's shell: hub, log, document store, and one process that dies.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use quorate_ceremony::coordinator::{Config, Coordinator, Input};
 use quorate_ceremony::effect::{CoordinatorChange, CoordinatorDeadline, CoordinatorEffect, JoinId};
@@ -40,7 +40,8 @@ impl Simulation {
             Invariant::L2.broken(format!("the coordinator cannot restart: {error}"))
         })?;
         if self.hub.lost_entries {
-            coordinator = coordinator.awaiting(self.honest());
+            let cosigned = self.honest().map(|account| (account, u64::MAX));
+            coordinator = coordinator.awaiting(cosigned.collect());
         }
         let batch = coordinator.start(self.clock(), &mut rng);
         self.hub.process = Some(HubProcess {
@@ -71,9 +72,9 @@ impl Simulation {
         self.schedule(downtime, Event::StartCoordinator);
     }
 
-    fn honest(&self) -> BTreeSet<AccountName> {
+    fn honest(&self) -> impl Iterator<Item = AccountName> {
         let names = self.world.names.iter();
-        names.filter(|name| !self.world.malicious.contains(*name)).cloned().collect()
+        names.filter(|name| !self.world.malicious.contains(*name)).cloned()
     }
 
     /// Replaces the coordinator's disk by an earlier copy, if a node that may connect by that copy

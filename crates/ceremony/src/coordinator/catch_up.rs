@@ -2,65 +2,66 @@
 //! and takes from them what its disk has lost.
 //!
 //! Every node holds the whole log. A coordinator that goes on from an old copy of its disk would
-//! sign a second history, and every node would stop for good.
+//! sign a second history, and every node would stop permanently.
 //!
-//! - Upon a start: append nothing until all nodes that cosigned the latest tree have said hello, or
-//!   until [`Config::comparison`](super::Config::comparison) has passed.
+//! - Upon a start: append nothing until the nodes that cosigned recently have said hello. After
+//!   [`Config::comparison`](super::Config::comparison), one of them is enough.
 //! - Upon a hello with a larger checkpoint, signed by this log's key: append nothing, and ask that
 //!   node for the entries up to there, one message at a time.
 //! - Upon the last of them, if they make the tree of that checkpoint: append them, and go on.
-//! - Upon entries that make another tree, or a node that does not answer: hang up on it, and ask
-//!   another.
+//! - Upon entries that the rules do not admit, or that make another tree: the node lies, or has
+//!   another history. Forget its checkpoint, and show it this log, so that a fork is proved.
+//! - Upon a node that takes too long: hang up on it, and ask another.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_log::checkpoint::VerifiedCheckpoint;
 
 use super::input::Call;
-use super::log::Log;
-use crate::effect::{CoordinatorDeadline, JoinId};
+use super::log::{Extension, Log};
+use crate::effect::CoordinatorDeadline;
 use crate::encoding::Base64;
 use crate::message::FromCoordinator;
 use crate::names::AccountName;
+
+/// A node that cosigned a tree with all but so many entries was there recently.
+const RECENT: u64 = 1_000;
+/// How many milliseconds a node has for each entry that it is asked for, after the first ones.
+const PER_ENTRY: u64 = 10;
 
 /// The comparison with the nodes' logs, and what waits for its end.
 #[derive(Default)]
 pub(super) struct CatchUp {
     /// The nodes that have to say hello first.
     awaited: BTreeSet<AccountName>,
-    /// The largest checkpoint that the log lacks.
-    target: Option<VerifiedCheckpoint>,
-    source: Option<Source>,
-    /// The connected nodes that can give entries up to this size.
-    holders: BTreeMap<AccountName, u64>,
-    /// Hellos that wait for an answer, with the index of the first entry that the node wants.
+    /// The checkpoints that nodes have shown and that the log lacks.
+    shown: BTreeMap<AccountName, VerifiedCheckpoint>,
+    /// The hellos on the present connections that wait for an answer, with the index of the first
+    /// entry that the node wants.
     hellos: BTreeMap<AccountName, u64>,
-    joins: Vec<(JoinId, Vec<u8>)>,
+    source: Option<Source>,
+    /// Nodes that took too long.
+    slow: BTreeSet<AccountName>,
     /// Nodes whose statements were not looked at.
     interrupted: BTreeSet<AccountName>,
 }
 
-/// The node that was asked for entries.
+/// The node that was asked for entries, and what it has sent.
 struct Source {
     account: AccountName,
-    /// What it has sent, from the end of the log on.
-    entries: Vec<Vec<u8>>,
-}
-
-/// What waited for the end of the comparison.
-pub(super) struct Waiting {
-    pub(super) hellos: BTreeMap<AccountName, u64>,
-    pub(super) joins: Vec<(JoinId, Vec<u8>)>,
-    pub(super) interrupted: BTreeSet<AccountName>,
+    target: VerifiedCheckpoint,
+    taken: Extension,
 }
 
 /// How far the log has to be caught up.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Missing {
     /// The number of entries in the coordinator's log.
     pub size: u64,
-    /// The number of entries in the log that a node has shown.
+    /// The number of entries in the log that this node has shown.
     pub shown: u64,
+    pub by: AccountName,
 }
 
 /// What follows from entries that a node sent.
@@ -68,32 +69,32 @@ pub(super) enum Received {
     /// They were not asked for, or more are needed.
     Nothing,
     /// They make the tree of this checkpoint.
-    Whole(Vec<Vec<u8>>, VerifiedCheckpoint),
-    /// They do not: the node is to be disconnected.
-    Unusable(AccountName),
+    Whole(Box<Extension>, VerifiedCheckpoint),
+    /// They do not.
+    Contradiction,
 }
 
 impl CatchUp {
-    /// `target` is a checkpoint that the stored log lacks.
-    pub(super) fn new(target: Option<VerifiedCheckpoint>) -> Self {
-        Self { target, ..Self::default() }
-    }
-
     pub(super) fn is_over(&self) -> bool {
-        self.awaited.is_empty() && self.target.is_none()
+        self.awaited.is_empty() && self.shown.is_empty()
     }
 
     pub(super) fn missing(&self, log: &Log) -> Option<Missing> {
-        let shown = self.target.as_ref()?.head().size;
-        Some(Missing { size: log.state().size(), shown })
+        let (by, shown) = self.shown.iter().max_by_key(|(_, shown)| shown.head().size)?;
+        Some(Missing { size: log.state().size(), shown: shown.head().size, by: by.clone() })
     }
 
-    /// Waits for these nodes.
-    pub(super) fn wait_for(&mut self, nodes: BTreeSet<AccountName>) {
-        self.awaited = nodes;
+    /// Waits for the nodes that may connect and that cosigned recently, given the size of the tree
+    /// that each cosigned last.
+    pub(super) fn wait_for(&mut self, cosigned: BTreeMap<AccountName, u64>, log: &Log) {
+        let since = log.state().size().saturating_sub(RECENT);
+        let may_connect =
+            |account: &AccountName| log.state().check_connection(account, None).is_ok();
+        let recent = cosigned.into_iter().filter(|(_, size)| *size >= since);
+        self.awaited = recent.map(|(account, _)| account).filter(may_connect).collect();
     }
 
-    /// Gives the nodes their time.
+    /// Gives the awaited nodes their time.
     pub(super) fn start(&self, pause: u64, call: &mut Call<'_>) {
         if !self.awaited.is_empty() {
             call.wake_at(CoordinatorDeadline::Comparison, call.now.plus(pause));
@@ -110,65 +111,64 @@ impl CatchUp {
     ) {
         self.awaited.remove(account);
         self.hellos.insert(account.clone(), after);
-        let Some(shown) = checkpoint.and_then(|note| log.verified(note)) else { return };
-        let size = shown.head().size;
-        if size <= log.state().size() {
-            return;
-        }
-        self.holders.insert(account.clone(), size);
-        if self.target.as_ref().is_none_or(|target| target.head().size < size) {
-            self.target = Some(shown);
-            self.source = None;
+        // What it showed before may have been lost, like its disk.
+        self.shown.remove(account);
+        let shown = checkpoint.and_then(|note| log.verified(note));
+        if let Some(shown) = shown.filter(|shown| shown.head().size > log.state().size()) {
+            self.shown.insert(account.clone(), shown);
         }
     }
 
-    /// A node's connection is gone.
+    /// A node's connection is gone. What it has shown still holds.
     pub(super) fn disconnected(&mut self, account: &AccountName) {
         self.hellos.remove(account);
         self.interrupted.remove(account);
-        self.drop_holder(account);
-    }
-
-    fn drop_holder(&mut self, account: &AccountName) {
-        self.holders.remove(account);
         self.source.take_if(|source| source.account == *account);
     }
 
-    /// Holds what cannot be looked at before the log is compared.
-    pub(super) fn hold_join(&mut self, id: JoinId, bytes: Vec<u8>) {
-        self.joins.push((id, bytes));
-    }
-
+    /// A node states something, and has to state it again on another connection.
     pub(super) fn interrupted(&mut self, account: AccountName) {
         self.interrupted.insert(account);
     }
 
-    /// The time is over: of the nodes that have not said hello, or of the one that was asked for
-    /// entries, which is then to be disconnected.
-    pub(super) fn overdue(&mut self) -> Option<AccountName> {
-        self.awaited.clear();
+    /// The awaited nodes took too long. Goes on without them if another one was there.
+    pub(super) fn awaited_are_late(&mut self, pause: u64, call: &mut Call<'_>) {
+        if self.hellos.is_empty() {
+            self.start(pause, call);
+        } else {
+            self.awaited.clear();
+        }
+    }
+
+    /// The node that was asked for entries took too long, and is to be disconnected.
+    pub(super) fn source_is_late(&mut self) -> Option<AccountName> {
         let account = self.source.take()?.account;
-        self.drop_holder(&account);
+        self.hellos.remove(&account);
+        self.slow.insert(account.clone());
         Some(account)
     }
 
-    /// Asks a node that can give all missing entries, unless one was asked already.
+    /// Asks the connected node that has shown most, unless one was asked already.
     pub(super) fn ask(&mut self, log: &Log, pause: u64, call: &mut Call<'_>) {
-        let Some(target) = &self.target else { return };
-        if self.source.is_none() {
-            let mut able = self.holders.iter().filter(|(_, size)| **size >= target.head().size);
-            let Some((account, _)) = able.next() else { return };
-            self.source = Some(Source { account: account.clone(), entries: Vec::new() });
-            self.ask_source(log, pause, call);
+        if self.source.is_some() {
+            return;
         }
-    }
-
-    fn ask_source(&self, log: &Log, pause: u64, call: &mut Call<'_>) {
-        if let Some(source) = &self.source {
-            let first = log.state().size() + source.entries.len() as u64;
-            call.send(source.account.clone(), FromCoordinator::Want { first });
-            call.wake_at(CoordinatorDeadline::Comparison, call.now.plus(pause));
-        }
+        let connected =
+            || self.shown.iter().filter(|(account, _)| self.hellos.contains_key(*account));
+        let quick = connected().filter(|(account, _)| !self.slow.contains(*account));
+        let most = |shown: &(&AccountName, &VerifiedCheckpoint)| shown.1.head().size;
+        let Some((account, target)) =
+            quick.max_by_key(most).or_else(|| connected().max_by_key(most))
+        else {
+            return;
+        };
+        let (account, target) = (account.clone(), target.clone());
+        let first = log.state().size();
+        let time = pause.saturating_add((target.head().size - first).saturating_mul(PER_ENTRY));
+        call.wake_at(CoordinatorDeadline::Source, call.now.plus(time));
+        call.send(account.clone(), FromCoordinator::Want { first });
+        let taken = log.extension();
+        self.source = Some(Source { account, target, taken });
     }
 
     /// A node sends entries.
@@ -177,44 +177,49 @@ impl CatchUp {
         account: &AccountName,
         first: u64,
         entries: Vec<Base64>,
-        log: &Log,
-        pause: u64,
         call: &mut Call<'_>,
     ) -> Received {
-        let Some(target) = &self.target else { return Received::Nothing };
-        let Some(source) = self.source.as_mut().filter(|source| source.account == *account) else {
+        let Some(mut source) = self.source.take_if(|source| source.account == *account) else {
             return Received::Nothing;
         };
-        let held = log.state().size() + source.entries.len() as u64;
-        let needed = usize::try_from(target.head().size - held).unwrap_or(usize::MAX);
-        if first == held && !entries.is_empty() {
-            source.entries.extend(entries.into_iter().take(needed).map(|entry| entry.0));
-            if log.state().size() + (source.entries.len() as u64) < target.head().size {
-                self.ask_source(log, pause, call);
-                return Received::Nothing;
-            }
-            if log.would_be(&source.entries) == target.head() {
-                let entries = std::mem::take(&mut source.entries);
-                return Received::Whole(entries, target.clone());
-            }
+        let size = source.target.head().size;
+        let fits = first == source.taken.size() && !entries.is_empty();
+        let admitted = fits
+            && entries
+                .into_iter()
+                .all(|Base64(bytes)| source.taken.size() == size || source.taken.admit(bytes));
+        if admitted && source.taken.size() < size {
+            let first = source.taken.size();
+            call.send(account.clone(), FromCoordinator::Want { first });
+            self.source = Some(source);
+            return Received::Nothing;
         }
-        self.drop_holder(account);
-        Received::Unusable(account.clone())
+        if admitted && source.taken.head() == source.target.head() {
+            return Received::Whole(Box::new(source.taken), source.target);
+        }
+        self.shown.remove(account);
+        Received::Contradiction
     }
 
-    /// The log has the entries of the target.
+    /// The log has more entries now.
     pub(super) fn caught_up(&mut self, log: &Log) {
-        self.target = None;
-        self.source = None;
-        self.holders.retain(|_, size| *size > log.state().size());
+        self.shown.retain(|_, shown| shown.head().size > log.state().size());
+        self.slow.clear();
     }
 
-    /// What waited, if the comparison is over.
-    pub(super) fn take_waiting(&mut self) -> Option<Waiting> {
-        self.is_over().then(|| Waiting {
-            hellos: std::mem::take(&mut self.hellos),
-            joins: std::mem::take(&mut self.joins),
-            interrupted: std::mem::take(&mut self.interrupted),
-        })
+    /// Returns the hellos to answer and the nodes that have to connect again, if the comparison is
+    /// over.
+    pub(super) fn take_waiting(
+        &mut self,
+    ) -> Option<(BTreeMap<AccountName, u64>, BTreeSet<AccountName>)> {
+        if !self.is_over() {
+            return None;
+        }
+        Some((std::mem::take(&mut self.hellos), std::mem::take(&mut self.interrupted)))
+    }
+
+    /// Takes the hello of a node that is to be answered although the comparison goes on.
+    pub(super) fn take_hello(&mut self, account: &AccountName) -> Option<u64> {
+        self.hellos.remove(account)
     }
 }

@@ -21,9 +21,10 @@ pub struct Config {
     /// The first pause before a signer that declined is asked again. It doubles up to 32 times as
     /// much.
     pub pause: u64,
-    /// How long the nodes that cosigned the latest tree may take to say hello after a start, before
-    /// the coordinator goes on without them; and how long a node that was asked for entries may
-    /// take. Longer than nodes pause before they dial again.
+    /// How long the nodes that cosigned recently may take to say hello after a start, before the
+    /// coordinator goes on without them, and how long a node that was asked for entries may take,
+    /// beside a time for each entry. Longer than nodes take to notice a dead connection, and to
+    /// dial again.
     pub comparison: u64,
     /// How many requests, starts and other statements without a limit in the log an account may
     /// make in a row. One more is permitted after each second, and for each of its requests that is
@@ -38,7 +39,7 @@ impl Default for Config {
             signing: 1_000,
             session: 20_000,
             pause: 100,
-            comparison: 10_000,
+            comparison: 15_000,
             credit: 10_000,
         }
     }

@@ -58,13 +58,11 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// Rebuilds the log. Also returns the checkpoint if it is larger than the stored log, which has
-    /// then lost entries.
     pub(super) fn restore(
         secrets: &CoordinatorSecrets,
         entries: impl IntoIterator<Item = Vec<u8>>,
         checkpoint: Option<&str>,
-    ) -> Result<(Self, Option<VerifiedCheckpoint>), RestoreError> {
+    ) -> Result<Self, RestoreError> {
         let mut entries = entries.into_iter();
         let damaged = |index| RestoreError::Entry { index };
         let genesis = entries.next().ok_or(damaged(0))?;
@@ -108,53 +106,45 @@ impl Log {
             log.state.apply(&entry).map_err(|_| damaged(index))?;
             log.append(entry.id(), &bytes);
         }
-        let missing = log.checkpoint.take_if(|latest| latest.head().size > log.frontier.size());
-        if missing.is_some() {
-            log.recent.clear();
-        } else if !confirmed {
+        if !confirmed {
             return Err(RestoreError::Checkpoint);
         }
-        Ok((log, missing))
+        Ok(log)
     }
 
-    /// The checkpoint of a note, if this log's key signed it.
+    /// Returns the checkpoint of a note if this log's key signed it. Other signatures in the note
+    /// are dropped, because the node that showed it may have made them up.
     pub(super) fn verified(&self, note: &str) -> Option<VerifiedCheckpoint> {
-        note.parse::<SignedCheckpoint>().ok()?.verify(self.signer.verifier()).ok()
+        let shown = note.parse::<SignedCheckpoint>().ok()?.verify(self.signer.verifier()).ok()?;
+        Some(self.signer.sign(shown.head()))
     }
 
-    /// The tree with these entries after those that are there.
-    pub(super) fn would_be(&self, entries: &[Vec<u8>]) -> TreeHead {
-        let mut frontier = self.frontier.clone();
-        entries.iter().for_each(|bytes| frontier.append(leaf_hash(bytes)));
-        frontier.head()
+    pub(super) fn extension(&self) -> Extension {
+        Extension {
+            state: self.state.clone(),
+            frontier: self.frontier.clone(),
+            entries: Vec::new(),
+            events: Vec::new(),
+        }
     }
 
-    /// Takes over entries that make the tree of a checkpoint which this log's key signed. Changes
-    /// nothing if one of them is not admissible.
+    /// Takes over entries that make the tree of a checkpoint which this log's key signed.
     pub(super) fn take_over(
         &mut self,
-        entries: &[Vec<u8>],
-        checkpoint: &VerifiedCheckpoint,
+        taken: Extension,
+        checkpoint: VerifiedCheckpoint,
         call: &mut Call<'_>,
-    ) -> Result<Vec<Event>, Refusal> {
-        let mut state = self.state.clone();
-        let mut events = Vec::new();
-        let mut admitted = Vec::new();
-        for bytes in entries {
-            let entry = Entry::from_bytes(bytes)?;
-            events.extend(state.apply(&entry)?);
-            admitted.push(entry);
-        }
-        self.state = state;
-        for (entry, bytes) in admitted.into_iter().zip(entries) {
-            let index = self.append(entry.id(), bytes);
+    ) -> Vec<Event> {
+        self.state = taken.state;
+        for (entry, bytes) in taken.entries {
+            let index = self.append(entry.id(), &bytes);
             call.push(CoordinatorEffect::Append { index, entry });
         }
         let (note, size) = (checkpoint.to_string(), checkpoint.head().size);
         call.persist(CoordinatorChange::Checkpoint { note, size });
         self.recent.insert(size, checkpoint.clone());
-        self.checkpoint = Some(checkpoint.clone());
-        Ok(events)
+        self.checkpoint = Some(checkpoint);
+        taken.events
     }
 
     pub(super) fn state(&self) -> &IvnState {
@@ -295,5 +285,34 @@ impl Log {
 
     pub(super) fn published(&self) -> Option<&VerifiedCheckpoint> {
         self.recent.last_key_value().map(|(_, checkpoint)| checkpoint)
+    }
+}
+
+/// Entries that may follow those of the log: the rules admit each of them.
+pub(super) struct Extension {
+    state: IvnState,
+    frontier: Frontier,
+    entries: Vec<(Entry, Vec<u8>)>,
+    events: Vec<Event>,
+}
+
+impl Extension {
+    /// Adds an entry. Returns whether the rules admit it.
+    pub(super) fn admit(&mut self, bytes: Vec<u8>) -> bool {
+        let Ok(entry) = Entry::from_bytes(&bytes) else { return false };
+        let Ok(events) = self.state.apply(&entry) else { return false };
+        self.frontier.append(leaf_hash(&bytes));
+        self.events.extend(events);
+        self.entries.push((entry, bytes));
+        true
+    }
+
+    /// The number of entries of the log with these.
+    pub(super) fn size(&self) -> u64 {
+        self.state.size()
+    }
+
+    pub(super) fn head(&self) -> TreeHead {
+        self.frontier.head()
     }
 }

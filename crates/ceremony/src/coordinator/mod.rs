@@ -82,12 +82,12 @@ impl Coordinator {
         entries: impl IntoIterator<Item = Vec<u8>>,
         checkpoint: Option<&str>,
     ) -> Result<Self, RestoreError> {
-        let (log, missing) = Log::restore(&secrets, entries, checkpoint)?;
+        let log = Log::restore(&secrets, entries, checkpoint)?;
         Ok(Self {
             config,
             key: secrets.identity,
             log,
-            catch_up: CatchUp::new(missing),
+            catch_up: CatchUp::default(),
             peers: Peers::default(),
             sessions: Sessions::default(),
             signing: Signing::new(config),
@@ -97,14 +97,12 @@ impl Coordinator {
         })
     }
 
-    /// Appends nothing before these nodes have said hello, or had the time to: those that cosigned
-    /// the latest tree. To be called before [`Self::start`].
+    /// Compares the log with the nodes' logs before anything is appended. `cosigned` is the size of
+    /// the tree that each account cosigned last, as far as the disk shows. The caller calls it
+    /// before [`Self::start`].
     #[must_use]
-    pub fn awaiting(mut self, nodes: BTreeSet<AccountName>) -> Self {
-        let mut nodes = nodes;
-        let state = self.log.state();
-        nodes.retain(|account| state.check_connection(account, None).is_ok());
-        self.catch_up.wait_for(nodes);
+    pub fn awaiting(mut self, cosigned: BTreeMap<AccountName, u64>) -> Self {
+        self.catch_up.wait_for(cosigned, &self.log);
         self
     }
 
@@ -120,7 +118,7 @@ impl Coordinator {
     /// Asks a node for missing entries; if nothing is missing, does what waited for that.
     fn go_on(&mut self, call: &mut Call<'_>) {
         self.catch_up.ask(&self.log, self.config.comparison, call);
-        let Some(waiting) = self.catch_up.take_waiting() else { return };
+        let Some((hellos, interrupted)) = self.catch_up.take_waiting() else { return };
         if std::mem::take(&mut self.resumes) {
             for group in self.groups() {
                 self.tend_ceremony(&group, call);
@@ -131,15 +129,11 @@ impl Coordinator {
                 self.request_changed(request, call);
             }
         }
-        for (account, after) in waiting.hellos {
+        for (account, after) in hellos {
             self.greet(&account, after, call);
         }
-        for (id, bytes) in waiting.joins {
-            let result = self.join(&bytes, call);
-            call.push(CoordinatorEffect::RespondJoin(id, result));
-        }
         // They send their statements again on the next connection.
-        self.dismissed.extend(waiting.interrupted);
+        self.dismissed.extend(interrupted);
     }
 
     /// Processes an input and returns what to do, in order. The caller calls [`Self::seal`] soon
@@ -174,8 +168,11 @@ impl Coordinator {
             }
             Input::Received(account, message) => self.receive(account, message, call),
             Input::Join(id, bytes) => {
-                self.catch_up.hold_join(id, bytes);
-                self.go_on(call);
+                // Without an answer, the shell asks to try again.
+                if self.catch_up.is_over() {
+                    let result = self.join(&bytes, call);
+                    call.push(CoordinatorEffect::RespondJoin(id, result));
+                }
             }
             Input::Document { request, document } => {
                 self.signing.document(self.log.state(), request, document, call);
@@ -193,7 +190,11 @@ impl Coordinator {
                 self.tend_ceremony(&group, call);
             }
             Input::Deadline(CoordinatorDeadline::Comparison) => {
-                self.dismissed.extend(self.catch_up.overdue());
+                self.catch_up.awaited_are_late(self.config.comparison, call);
+                self.go_on(call);
+            }
+            Input::Deadline(CoordinatorDeadline::Source) => {
+                self.dismissed.extend(self.catch_up.source_is_late());
                 self.go_on(call);
             }
             Input::Deadline(CoordinatorDeadline::Retry) => {
@@ -211,7 +212,9 @@ impl Coordinator {
             self.send_log(&mut call);
         }
         self.dismiss(&mut call);
-        self.signing.start(self.log.state(), &self.peers, &mut call);
+        if self.catch_up.is_over() {
+            self.signing.start(self.log.state(), &self.peers, &mut call);
+        }
         call.into_effects()
     }
 
@@ -221,6 +224,7 @@ impl Coordinator {
             return;
         }
         for account in dismissed {
+            self.catch_up.disconnected(&account);
             self.peers.disconnect(&account);
             self.signing.signer_gone(&account);
             call.push(CoordinatorEffect::Disconnect(account));
@@ -294,27 +298,21 @@ impl Coordinator {
         entries: Vec<Base64>,
         call: &mut Call<'_>,
     ) {
-        let pause = self.config.comparison;
-        match self.catch_up.received(account, first, entries, &self.log, pause, call) {
+        match self.catch_up.received(account, first, entries, call) {
             Received::Nothing => return,
-            Received::Unusable(account) => {
-                self.dismissed.insert(account);
+            Received::Whole(taken, checkpoint) => {
+                let events = self.log.take_over(*taken, checkpoint, call);
+                self.catch_up.caught_up(&self.log);
+                // What else the events ask for, the look at everything finds.
+                self.resumes = true;
+                self.dismissed.extend(events.into_iter().filter_map(|event| match event {
+                    Event::Dismissed(account) => Some(account),
+                    _ => None,
+                }));
             }
-            Received::Whole(entries, checkpoint) => {
-                match self.log.take_over(&entries, &checkpoint, call) {
-                    Ok(events) => {
-                        self.catch_up.caught_up(&self.log);
-                        // What else they ask for, the look at everything finds.
-                        self.resumes = true;
-                        self.dismissed.extend(events.into_iter().filter_map(|it| match it {
-                            Event::Dismissed(account) => Some(account),
-                            _ => None,
-                        }));
-                    }
-                    // Its own key signed what the rules do not admit, so no other node has better.
-                    Err(_) => {
-                        self.dismissed.insert(account.clone());
-                    }
+            Received::Contradiction => {
+                if let Some(after) = self.catch_up.take_hello(account) {
+                    self.greet(account, after, call);
                 }
             }
         }
@@ -378,7 +376,12 @@ impl Coordinator {
         self.log.state()
     }
 
-    /// What the log lacks, by what a node has shown. Until it has that, nothing is appended.
+    /// Whether the log was compared with the nodes' logs. Until then, nothing is appended.
+    pub fn is_compared(&self) -> bool {
+        self.catch_up.is_over()
+    }
+
+    /// Returns what the log lacks, by the largest checkpoint that a node has shown.
     pub fn missing(&self) -> Option<Missing> {
         self.catch_up.missing(&self.log)
     }

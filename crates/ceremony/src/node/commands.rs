@@ -40,9 +40,10 @@ impl Node {
 
     /// Whether the node can state anything on the account holder's command.
     fn takes_orders(&self) -> Result<(), CommandError> {
-        self.outbox.takes_orders()?;
         match self.contradictions.trouble() {
+            _ if self.outbox.is_closed() => Err(CommandError::Frozen),
             Some(Contradiction::Behind { size }) => Err(CommandError::Behind { size: *size }),
+            _ if !self.outbox.is_connected() => Err(CommandError::Unreachable),
             _ => Ok(()),
         }
     }

@@ -142,7 +142,9 @@ impl Node {
             Input::Connected => {
                 self.signing.drop_all();
                 let after = self.log.connected();
-                let checkpoint = self.log.note().map(str::to_owned);
+                // With proof of two histories, the node takes no side and gives no entries.
+                let checkpoint = self.log.note().filter(|_| !self.contradictions.is_proved());
+                let checkpoint = checkpoint.map(str::to_owned);
                 call.send(FromNode::Hello { after, checkpoint });
                 self.outbox.connected();
                 self.approvals.want_again(call);

@@ -100,15 +100,6 @@ impl Outbox {
         }
     }
 
-    /// Whether the node can state anything on the account holder's command.
-    pub(super) fn takes_orders(&self) -> Result<(), CommandError> {
-        match (self.closed, self.connected) {
-            (true, _) => Err(CommandError::Frozen),
-            (false, false) => Err(CommandError::Unreachable),
-            (false, true) => Ok(()),
-        }
-    }
-
     /// States `body` on behalf of a command, which is answered when the log contains the statement.
     pub(super) fn state_for(
         &mut self,
@@ -268,8 +259,10 @@ impl Outbox {
         self.closed
     }
 
+    /// Whether what is stated now is sent: there is a connection, and the coordinator has shown the
+    /// whole log on it.
     pub(super) fn is_connected(&self) -> bool {
-        self.connected
+        self.connected && self.open
     }
 
     pub(super) fn clock_lead(&self) -> Option<u64> {

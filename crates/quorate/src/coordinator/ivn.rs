@@ -43,8 +43,6 @@ const CHUNK: usize = 512 << 10;
 const RECENT: usize = 8 << 20;
 /// How long a link stays open for the entry that ends its account's right to connect.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// How many people who join wait at most.
-const JOINS: usize = 64;
 /// How often the published log directory is updated.
 const PUBLISH_EVERY: Duration = Duration::from_millis(500);
 
@@ -185,10 +183,8 @@ impl Task {
         let kept = store.kept().await?;
         let genesis = entries.first().cloned().unwrap_or_default();
         let machine = Coordinator::restore(secrets, config, entries, kept.checkpoint.as_deref())?;
-        // The nodes that were there when the log was last cosigned know how long it is.
-        let latest = kept.cosignatures.iter().map(|(_, size, _)| *size).max();
-        let there = kept.cosignatures.into_iter().filter(|(_, size, _)| Some(*size) == latest);
-        let machine = machine.awaiting(there.map(|(account, ..)| account).collect());
+        let cosigned = kept.cosignatures.into_iter().map(|(account, size, _)| (account, size));
+        let machine = machine.awaiting(cosigned.collect());
         let publisher = Publisher::open(directory).await?;
         let mut task = Self {
             machine,
@@ -285,9 +281,8 @@ impl Task {
                 Input::Received(account, *message)
             }
             Event::Join { entry, reply } => {
-                // They wait while the log is compared. Without an answer, the route reports that
-                // the coordinator is not ready.
-                if self.joins.len() >= JOINS {
+                // Without an answer, the route reports that the coordinator is not ready.
+                if !self.machine.is_compared() {
                     return;
                 }
                 let id = JoinId(self.next_join);
@@ -348,18 +343,13 @@ impl Task {
     /// Reports when the log turns out to lack entries, and when it has them again.
     fn report_missing(&mut self) {
         let missing = self.machine.missing();
-        match missing {
-            Some(Missing { size, shown }) if self.missing.is_none() => {
-                let missing = shown - size;
-                tracing::warn!(
-                    size,
-                    missing,
-                    "this disk lacks entries of the log; taking them from the nodes, and appending nothing before"
-                );
+        match &missing {
+            Some(Missing { size, shown, by }) if self.missing != missing => {
+                tracing::warn!(size, shown, %by, "this disk lacks entries of the log; taking them from the nodes, and appending nothing before");
             }
             None if self.missing.is_some() => {
                 let size = self.machine.state().size();
-                tracing::info!(size, "the log is complete again");
+                tracing::info!(size, "no node has more of the log");
             }
             _ => {}
         }

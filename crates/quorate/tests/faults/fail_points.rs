@@ -1,6 +1,7 @@
 //! A process dies at each of its fail points and is started again, and everything continues.
 
 use std::fs;
+use std::process::Command;
 
 use quorate_testkit::cluster::{COORDINATOR, until};
 
@@ -14,11 +15,15 @@ const OF_A_FORK: [&str; 3] =
 /// process does; the simulator's does.
 const OF_A_LIE: &str = "node.persist.explained";
 
+/// Points that are reached only when the coordinator's home is an old copy; they have a test below.
+const OF_AN_OLD_COPY: [&str; 2] = ["coordinator.send.want", "node.send.entries"];
+
 /// Returns every N-th fail point with this prefix, from the list that the program prints.
 fn names(board: &Board, process: &str, part: usize) -> Vec<String> {
     let list = board.cluster.run("ada", "fail-points").succeeds().stdout;
     let ours = list.lines().filter(|name| name.starts_with(process));
     let ours = ours.filter(|name| !OF_A_FORK.iter().any(|point| name.starts_with(point)));
+    let ours = ours.filter(|name| !OF_AN_OLD_COPY.iter().any(|point| name.starts_with(point)));
     let ours = ours.filter(|name| !name.starts_with(OF_A_LIE));
     let names: Vec<String> = ours.map(str::to_owned).collect();
     assert!(names.len() >= 20, "{names:?}");
@@ -73,6 +78,43 @@ fn nodes_die(part: usize) {
         board.is_refreshed("board", epoch);
     }
     board.audits_clean(names.len());
+}
+
+#[test]
+fn lost_entries_are_taken_over_even_if_a_process_dies_meanwhile() {
+    let board = Board::new(|_| {});
+    let cluster = &board.cluster;
+    let (home, copy) = (cluster.path(COORDINATOR), cluster.path("copy"));
+    let sign = || {
+        let id = board.ask("ada");
+        board.approve("ben", &id);
+        board.is_signed("ada", &id);
+    };
+    let points =
+        OF_AN_OLD_COPY.map(|point| ["before", "after"].map(|end| format!("{point}.{end}")));
+    for point in points.as_flattened() {
+        cluster.stop(COORDINATOR);
+        let copied = Command::new("cp").arg("-a").args([&home, &copy]).status().unwrap();
+        assert!(copied.success());
+        cluster.start_process(COORDINATOR);
+        sign();
+        for name in [COORDINATOR, "ada", "ben", "carol"] {
+            cluster.kill(name);
+        }
+        fs::remove_dir_all(&home).unwrap();
+        fs::rename(&copy, &home).unwrap();
+        // Only ben can give the entries.
+        let (dies, lives) =
+            if point.starts_with("node") { ("ben", COORDINATOR) } else { (COORDINATOR, "ben") };
+        cluster.start_process(lives);
+        drop(cluster.try_start_process(dies, &[("QUORATE_CRASH_AT", point.as_str())]));
+        until(&format!("{dies} to die at {point}"), || cluster.has_ended(dies).then_some(()));
+        for name in [dies, "ada", "carol"] {
+            cluster.start_process(name);
+        }
+        sign();
+    }
+    board.audits_clean(points.as_flattened().len());
 }
 
 /// Moves ben's clock, so that a request that he approved has lapsed for him.

@@ -3,17 +3,19 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::coordinator::Missing;
 use crate::test_world::{checkpoint_of, signed_checkpoint, some};
 
 /// A coordinator with the first `entries`, of which ben and cyd cosigned the latest tree.
-fn restored(log: &mut TestLog, entries: u64, checkpoint: Option<&str>) -> Coordinator {
+fn restored(log: &mut TestLog, entries: u64) -> Coordinator {
     let secrets = CoordinatorSecrets {
         log: SecretKey::from_seed(&[1; 32]),
         identity: SecretKey::from_seed(&[2; 32]),
     };
     let kept = log.entries[..usize::try_from(entries).unwrap()].to_vec();
-    let restored = Coordinator::restore(secrets, Config::default(), kept, checkpoint).unwrap();
-    let mut coordinator = restored.awaiting(some(&["ben", "cyd"]));
+    let restored = Coordinator::restore(secrets, Config::default(), kept, None).unwrap();
+    let mut coordinator =
+        restored.awaiting(["ben", "cyd"].map(|account| (name(account), entries)).into());
     let effects = coordinator.start(log.now, &mut log.rng);
     assert!(appended(&effects).is_empty());
     coordinator
@@ -79,13 +81,16 @@ fn gives(
 fn lost_entries_are_taken_from_a_node_before_anything_is_said() {
     let mut log = TestLog::keyed();
     let size = log.state.size();
-    let mut coordinator = restored(&mut log, size - 5, None);
+    let mut coordinator = restored(&mut log, size - 5);
     // Cyd has an old log as well; it receives nothing before ben has connected, too.
     let effects = connects(&mut coordinator, &mut log, "cyd", size - 7);
     assert_eq!((asked_for(&effects), greeted(&effects).len()), (None, 0));
     let effects = connects(&mut coordinator, &mut log, "ben", size);
     assert_eq!(asked_for(&effects), Some((name("ben"), size - 5)));
-    assert_eq!(coordinator.missing().map(|it| (it.size, it.shown)), Some((size - 5, size)));
+    assert_eq!(
+        coordinator.missing(),
+        Some(Missing { size: size - 5, shown: size, by: name("ben") })
+    );
     // What is said meanwhile is not looked at; its author has to say it again.
     let starts = starts_of(&mut log, "cyd");
     let effects = submits(&mut coordinator, &mut log, "cyd", &starts);
@@ -113,29 +118,56 @@ fn starts_of(log: &mut TestLog, account: &str) -> Entry {
 fn entries_that_make_another_tree_are_asked_of_another_node() {
     let mut log = TestLog::keyed();
     let size = log.state.size();
-    let mut coordinator = restored(&mut log, size - 3, None);
-    connects(&mut coordinator, &mut log, "ben", size);
+    let mut coordinator = restored(&mut log, size - 3);
     connects(&mut coordinator, &mut log, "cyd", size);
-    let entries = vec![Base64(b"a lie".to_vec()); 3];
-    let lie = FromNode::Entries { first: size - 3, entries };
-    let effects = tell(&mut coordinator, &mut log, Input::Received(name("ben"), lie));
-    assert_eq!(disconnected(&effects), Some(&name("ben")));
-    assert_eq!(asked_for(&effects), Some((name("cyd"), size - 3)));
-    // Nobody is waited for without end.
-    let overdue = Input::Deadline(CoordinatorDeadline::Comparison);
-    let effects = tell(&mut coordinator, &mut log, overdue);
-    assert_eq!(disconnected(&effects), Some(&name("cyd")));
-    assert!(coordinator.missing().is_some());
-    connects(&mut coordinator, &mut log, "cyd", size);
+    let effects = connects(&mut coordinator, &mut log, "ben", size);
+    assert_eq!(asked_for(&effects), None, "cyd was asked");
+    // An inadmissible entry, and one of another history.
+    let other = starts_of(&mut log, "ben");
+    for (liar, honest, lie) in [("cyd", "ben", b"a lie".to_vec()), ("ben", "cyd", other.to_bytes())]
+    {
+        let entries = vec![Base64(lie.clone()); 3];
+        let lie = FromNode::Entries { first: size - 3, entries };
+        let effects = tell(&mut coordinator, &mut log, Input::Received(name(liar), lie));
+        // It is shown this log: if it has another history, that proves it.
+        assert!(greeted(&effects).contains(&name(liar)), "{effects:?}");
+        assert_eq!(asked_for(&effects), Some((name(honest), size - 3)));
+        connects(&mut coordinator, &mut log, liar, size);
+    }
     let effects = gives(&mut coordinator, &mut log, "cyd", size - 3..size);
     assert_eq!(appended(&effects).len(), 3);
+}
+
+#[test]
+fn a_node_that_takes_too_long_is_disconnected_and_another_asked() {
+    let mut log = TestLog::keyed();
+    let size = log.state.size();
+    let mut coordinator = restored(&mut log, size - 3);
+    connects(&mut coordinator, &mut log, "cyd", size);
+    connects(&mut coordinator, &mut log, "ben", size - 1);
+    // Part of the entries gives no more time.
+    let effects = gives(&mut coordinator, &mut log, "cyd", size - 3..size - 2);
+    assert!(!effects.iter().any(|effect| matches!(effect, CoordinatorEffect::SetDeadline(..))));
+    let late = || Input::Deadline(CoordinatorDeadline::Source);
+    let effects = tell(&mut coordinator, &mut log, late());
+    assert_eq!(disconnected(&effects), Some(&name("cyd")));
+    assert_eq!(asked_for(&effects), Some((name("ben"), size - 3)));
+    let effects = gives(&mut coordinator, &mut log, "ben", size - 3..size - 1);
+    assert_eq!(appended(&effects).len(), 2);
+    // What cyd has shown exists, so nothing else is appended in its place.
+    assert!(coordinator.missing().is_some_and(|missing| missing.by == name("cyd")));
+    let effects = connects(&mut coordinator, &mut log, "cyd", size);
+    assert_eq!(asked_for(&effects), Some((name("cyd"), size - 1)));
+    let effects = gives(&mut coordinator, &mut log, "cyd", size - 1..size);
+    assert_eq!(appended(&effects).len(), 1);
+    assert_eq!(greeted(&effects), some(&["ben", "cyd"]));
 }
 
 #[test]
 fn a_checkpoint_of_another_key_proves_no_missing_entries() {
     let mut log = TestLog::keyed();
     let size = log.state.size();
-    let mut coordinator = restored(&mut log, size - 3, None);
+    let mut coordinator = restored(&mut log, size - 3);
     connects(&mut coordinator, &mut log, "cyd", size - 3);
     tell(&mut coordinator, &mut log, Input::Connected(name("ben")));
     let signer = quorate_log::key::LogSigner::new(
@@ -150,35 +182,24 @@ fn a_checkpoint_of_another_key_proves_no_missing_entries() {
 }
 
 #[test]
-fn absent_nodes_and_people_who_join_are_waited_for_only_briefly() {
+fn absent_nodes_are_awaited_briefly_if_anybody_is_there() {
     let mut log = TestLog::keyed();
     log.invite("eve", Role::Member);
     let admission = log.admission("eve", &TestLog::invitation_key("eve"), log.state.ivn());
     let size = log.state.size();
-    let mut coordinator = restored(&mut log, size, None);
-    let join = Input::Join(JoinId(1), admission.to_bytes());
-    let effects = tell(&mut coordinator, &mut log, join);
-    assert!(effects.is_empty(), "{effects:?}");
-    let overdue = Input::Deadline(CoordinatorDeadline::Comparison);
-    let effects = tell(&mut coordinator, &mut log, overdue);
+    let mut coordinator = restored(&mut log, size);
+    let join = || Input::Join(JoinId(1), admission.to_bytes());
+    assert!(tell(&mut coordinator, &mut log, join()).is_empty());
+    let late = || Input::Deadline(CoordinatorDeadline::Comparison);
+    let effects = tell(&mut coordinator, &mut log, late());
     assert!(
-        effects.iter().any(|effect| matches!(effect, CoordinatorEffect::RespondJoin(_, Ok(_))))
+        matches!(effects[..], [CoordinatorEffect::SetDeadline(CoordinatorDeadline::Comparison, _)]),
+        "{effects:?}"
     );
+    connects(&mut coordinator, &mut log, "ben", size);
+    assert!(!coordinator.is_compared());
+    let effects = tell(&mut coordinator, &mut log, late());
+    assert_eq!(greeted(&effects), some(&["ben"]));
+    let effects = tell(&mut coordinator, &mut log, join());
     assert_eq!(appended(&effects), [size]);
-}
-
-#[test]
-fn a_checkpoint_without_its_entries_makes_the_coordinator_wait() {
-    let mut log = TestLog::keyed();
-    let size = log.state.size();
-    let checkpoint = log.checkpoint(&[]).to_string();
-    let mut coordinator = restored(&mut log, 1, Some(&checkpoint));
-    let overdue = || Input::Deadline(CoordinatorDeadline::Comparison);
-    tell(&mut coordinator, &mut log, overdue());
-    assert_eq!(coordinator.missing().map(|it| (it.size, it.shown)), Some((1, size)));
-    assert!(connects(&mut coordinator, &mut log, "ada", size - 1).is_empty());
-    let effects = connects(&mut coordinator, &mut log, "ben", size);
-    assert_eq!(asked_for(&effects), Some((name("ben"), 1)));
-    let effects = gives(&mut coordinator, &mut log, "ben", 1..size);
-    assert_eq!(appended(&effects).len() as u64, size - 1);
 }
