@@ -249,10 +249,6 @@ impl Stage {
         account: &AccountName,
         command: Command,
     ) -> Result<EntryId, CommandError> {
-        // A person waits until its node is connected.
-        if !self.stations[account].node.connected() {
-            self.settle();
-        }
         // If its node died, a person checks whether it stated what was wanted, and asks again.
         for _ in 0..PATIENCE {
             self.commands += 1;

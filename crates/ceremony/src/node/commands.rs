@@ -43,7 +43,7 @@ impl Node {
         match self.contradictions.trouble() {
             _ if self.outbox.is_closed() => Err(CommandError::Frozen),
             Some(Contradiction::Behind { size }) => Err(CommandError::Behind { size: *size }),
-            _ if !self.outbox.is_connected() => Err(CommandError::Unreachable),
+            _ if !self.outbox.has_connection() => Err(CommandError::Unreachable),
             _ => Ok(()),
         }
     }

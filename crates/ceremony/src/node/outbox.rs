@@ -259,8 +259,13 @@ impl Outbox {
         self.closed
     }
 
-    /// Whether what is stated now is sent: there is a connection, and the coordinator has shown the
-    /// whole log on it.
+    /// Whether there is a connection. What is stated now is sent when the coordinator has shown the
+    /// log on it.
+    pub(super) fn has_connection(&self) -> bool {
+        self.connected
+    }
+
+    /// Whether what is stated now is sent immediately.
     pub(super) fn is_connected(&self) -> bool {
         self.connected && self.open
     }
