@@ -88,7 +88,9 @@ impl Simulation {
         if !admin.into_iter().any(has_all) {
             return;
         }
-        let sizes: Vec<u64> = self.world.reference.checkpoints.keys().copied().collect();
+        let stored = u64::try_from(self.world.coordinator.entries.len()).unwrap_or(0);
+        let sizes = self.world.reference.checkpoints.range(..=stored);
+        let sizes: Vec<u64> = sizes.map(|(size, _)| *size).collect();
         let most = u64::try_from(sizes.len()).unwrap_or(0).saturating_sub(1);
         let drawn = usize::try_from(self.chance.up_to(most)).unwrap_or(0);
         let Some(checkpoint) =

@@ -182,12 +182,15 @@ impl CatchUp {
         let Some(mut source) = self.source.take_if(|source| source.account == *account) else {
             return Received::Nothing;
         };
+        // The same message again, or nothing: the time for the right ones goes on.
+        if first != source.taken.size() || entries.is_empty() {
+            self.source = Some(source);
+            return Received::Nothing;
+        }
         let size = source.target.head().size;
-        let fits = first == source.taken.size() && !entries.is_empty();
-        let admitted = fits
-            && entries
-                .into_iter()
-                .all(|Base64(bytes)| source.taken.size() == size || source.taken.admit(bytes));
+        let admitted = entries
+            .into_iter()
+            .all(|Base64(bytes)| source.taken.size() == size || source.taken.admit(bytes));
         if admitted && source.taken.size() < size {
             let first = source.taken.size();
             call.send(account.clone(), FromCoordinator::Want { first });
