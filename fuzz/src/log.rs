@@ -70,9 +70,8 @@ pub fn log_signer() -> LogSigner {
 
 /// Returns the key with which an account's node cosigns.
 pub fn cosigner(account: &str) -> CosignerSigner {
-    let secrets = super::story::secrets(&super::story::name(account));
-    let name = format!("{}/{account}", log_key().origin());
-    CosignerSigner::new(name.parse().unwrap(), Seed::new(Box::new(*secrets.cosigner.seed())))
+    let name = super::story::name(account);
+    super::story::secrets(&name).cosigner_of(log_key().origin().as_str(), &name).unwrap()
 }
 
 fn heads() -> BTreeMap<u64, TreeHead> {

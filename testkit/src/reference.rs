@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use quorate_ceremony::entry::{Author, Body, Entry};
 use quorate_ceremony::names::{AccountName, Digest, EntryId, SessionId};
 use quorate_ceremony::state::{Event, IvnState, Refusal};
-use quorate_log::checkpoint::{SignedCheckpoint, VerifiedCheckpoint};
+use quorate_log::checkpoint::VerifiedCheckpoint;
 use quorate_log::key::LogVerifier;
 use quorate_log::leaf_hash;
 use quorate_log::tree::{Frontier, TreeHead};
@@ -114,8 +114,7 @@ impl Reference {
 
     /// Keeps a checkpoint if the log's key signed it for the present tree.
     pub(crate) fn checkpoint(&mut self, note: &str) -> Option<u64> {
-        let checkpoint = note.parse::<SignedCheckpoint>().ok()?;
-        let checkpoint = checkpoint.verify(self.log_verifier.as_ref()?).ok()?;
+        let checkpoint = VerifiedCheckpoint::from_note(note, self.log_verifier.as_ref()?).ok()?;
         let size = checkpoint.head().size;
         // A coordinator that lost entries takes them over with an earlier checkpoint.
         let known = self.checkpoints.get(&size).is_some_and(|it| it.head() == checkpoint.head());

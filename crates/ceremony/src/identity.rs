@@ -1,11 +1,14 @@
 //! The keys with which an account signs entries and checkpoints.
 
 use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
+use quorate_log::key::{CosignerSigner, CosignerVerifier, Seed};
+use quorate_log::note::KeyName;
 use rand_core::CryptoRngCore;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::encoding;
+use crate::names::AccountName;
 
 /// An Ed25519 public key, 32 bytes, hex in JSON. Its point is checked only when it is used.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Deserialize, Serialize)]
@@ -88,6 +91,21 @@ pub struct AccountSecrets {
     pub cosigner: SecretKey,
 }
 
+/// Returns what verifies an account's cosignatures on the log `origin`. `None` if nobody can hold
+/// the private half of `key`, or no key can have such a name.
+pub fn cosigner_verifier(
+    origin: &str,
+    account: &AccountName,
+    key: &PublicKey,
+) -> Option<CosignerVerifier> {
+    CosignerVerifier::new(cosigner_name(origin, account)?, &key.0).ok()
+}
+
+/// Cosigners are named after their log and account, so that no name occurs in two logs.
+fn cosigner_name(origin: &str, account: &AccountName) -> Option<KeyName> {
+    format!("{origin}/{account}").parse().ok()
+}
+
 #[expect(missing_docs, reason = "the names say it")]
 impl AccountSecrets {
     pub fn generate(rng: &mut dyn CryptoRngCore) -> Self {
@@ -96,6 +114,13 @@ impl AccountSecrets {
 
     pub fn public(&self) -> AccountKeys {
         AccountKeys { identity: self.identity.public(), cosigner: self.cosigner.public() }
+    }
+
+    /// Returns the key with which the account cosigns the log `origin`. `None` if no key can have
+    /// such a name.
+    pub fn cosigner_of(&self, origin: &str, account: &AccountName) -> Option<CosignerSigner> {
+        let seed = Seed::new(Box::new(*self.cosigner.seed()));
+        Some(CosignerSigner::new(cosigner_name(origin, account)?, seed))
     }
 }
 

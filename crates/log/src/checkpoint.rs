@@ -171,6 +171,15 @@ impl From<SignedCheckpoint> for String {
 pub struct VerifiedCheckpoint(SignedCheckpoint);
 
 impl VerifiedCheckpoint {
+    /// Parses a signed note and verifies the log's signature.
+    ///
+    /// # Errors
+    ///
+    /// When `note` is not a signed checkpoint, or as [`SignedCheckpoint::verify`].
+    pub fn from_note(note: &str, log: &LogVerifier) -> Result<Self, CheckpointError> {
+        note.parse::<SignedCheckpoint>()?.verify(log)
+    }
+
     /// What the log signed.
     pub fn checkpoint(&self) -> &Checkpoint {
         &self.0.checkpoint

@@ -71,9 +71,9 @@ pub trait Kind: Clone + fmt::Debug + Eq {
 
 /// A log's own signatures: the text of a note.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Note {}
+pub enum LogNote {}
 
-impl Kind for Note {
+impl Kind for LogNote {
     const TYPE: u8 = 0x01;
 }
 
@@ -92,7 +92,7 @@ pub struct Signer<K> {
 }
 
 /// Signs checkpoints as the log. The key's name is the log's origin.
-pub type LogSigner = Signer<Note>;
+pub type LogSigner = Signer<LogNote>;
 
 /// Cosigns checkpoints as a node, as `cosignature/v1`.
 pub type CosignerSigner = Signer<CosignatureV1>;
@@ -138,7 +138,7 @@ pub struct Verifier<K> {
 }
 
 /// Verifies the log's own signatures; the trust anchor of an auditor.
-pub type LogVerifier = Verifier<Note>;
+pub type LogVerifier = Verifier<LogNote>;
 
 /// Verifies the cosignatures of one cosigner.
 pub type CosignerVerifier = Verifier<CosignatureV1>;

@@ -10,12 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use quorate_ceremony::coordinator::{Config, Coordinator, CoordinatorSecrets};
 use quorate_ceremony::effect::CoordinatorDeadline;
 use quorate_ceremony::entry::{Author, Body, Entry, Statement};
-use quorate_ceremony::identity::SecretKey;
+use quorate_ceremony::identity::{SecretKey, cosigner_verifier};
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, IvnId, Timestamp};
 use quorate_ceremony::test_world::signed_checkpoint;
 use quorate_log::checkpoint::{CosignerSet, VerifiedCheckpoint};
-use quorate_log::key::{CosignerSigner, CosignerVerifier, LogSigner, LogVerifier, Seed};
+use quorate_log::key::{LogSigner, LogVerifier, Seed};
 use quorate_log::note::NoteSignature;
 
 use crate::world::Secrets;
@@ -156,17 +156,15 @@ impl Liar {
         let bare = checkpoint.clone();
         let mut add = |account: &AccountName, line: NoteSignature| {
             let key = view.machine.state().account(account).ok()?.keys.cosigner;
-            let name = format!("{}/{account}", self.origin).parse().ok()?;
-            let set = CosignerSet::new([CosignerVerifier::new(name, &key.0).ok()?]).ok()?;
+            let set = CosignerSet::new([cosigner_verifier(&self.origin, account, &key)?]).ok()?;
             checkpoint.add_cosignature(&set, line).ok()
         };
         for (account, line) in view.cosignatures.get(&size).into_iter().flatten() {
             add(account, line.parse().ok()?);
         }
         for account in &self.accomplices {
-            let name = format!("{}/{account}", self.origin).parse().ok()?;
-            let seed = Seed::new(Box::new(secrets.get(account)?.cosigner));
-            let line = CosignerSigner::new(name, seed).cosign(&bare, now.try_into().ok()?);
+            let key = secrets.get(account)?.account().cosigner_of(&self.origin, account)?;
+            let line = key.cosign(&bare, now.try_into().ok()?);
             add(account, line);
         }
         Some(checkpoint)

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_ceremony::entry::Body;
+use quorate_ceremony::identity::cosigner_verifier;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, EntryId, SessionId};
 use quorate_ceremony::signing::Subject;
 use quorate_ceremony::test_world::NodeDisk;
 use quorate_log::checkpoint::CosignerSet;
-use quorate_log::key::CosignerVerifier;
 use quorate_log::note::NoteSignature;
 use quorate_protocol::sign::{self, Signature};
 
@@ -107,8 +107,8 @@ impl Gate {
 pub(super) fn cosigns(world: &World, by: &AccountName, size: u64, line: &str) -> Option<()> {
     let state = &world.reference.state;
     let mut checkpoint = world.reference.checkpoints.get(&size)?.clone();
-    let name = format!("{}/{by}", state.origin()).parse().ok()?;
-    let cosigner = CosignerVerifier::new(name, &state.account(by).ok()?.keys.cosigner.0).ok()?;
+    let key = state.account(by).ok()?.keys.cosigner;
+    let cosigner = cosigner_verifier(&state.origin(), by, &key)?;
     let line = line.parse::<NoteSignature>().ok()?;
     checkpoint.add_cosignature(&CosignerSet::new([cosigner]).ok()?, line).ok()?;
     Some(())

@@ -10,7 +10,6 @@ use quorate_ceremony::identity::SecretKey;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, SessionId};
 use quorate_ceremony::signing::SignedPart;
-use quorate_log::key::{CosignerSigner, Seed};
 use quorate_protocol::sign::SignatureShare;
 
 use crate::reference::START;
@@ -262,8 +261,7 @@ fn first_cosignature(
     world: &World,
 ) -> Option<(u64, String)> {
     let (size, checkpoint) = world.reference.checkpoints.first_key_value()?;
-    let name = format!("{}/{account}", world.reference.state.origin()).parse().ok()?;
-    let cosigner = CosignerSigner::new(name, Seed::new(Box::new(secrets.cosigner)));
+    let cosigner = secrets.account().cosigner_of(&world.reference.state.origin(), account)?;
     let time = (START / 1000).try_into().ok()?;
     Some((*size, cosigner.cosign(checkpoint, time).to_string()))
 }

@@ -8,6 +8,7 @@ use quorate_log::key::{CosignerVerifier, LogVerifier};
 use quorate_log::tree::TreeHead;
 
 use super::fault::Fault;
+use crate::identity::cosigner_verifier;
 use crate::names::AccountName;
 use crate::state::IvnState;
 
@@ -23,13 +24,11 @@ impl Cosigners {
     pub(super) fn of(state: &IvnState) -> Self {
         let mut cosigners = Self { count: BTreeMap::new(), ignored: BTreeSet::new() };
         for (name, account) in state.accounts() {
-            let line_name = format!("{}/{name}", state.origin());
-            let verifier = line_name.parse().ok().and_then(|line_name| {
-                CosignerVerifier::new(line_name, &account.keys.cosigner.0).ok()
-            });
+            let origin = state.origin();
+            let verifier = cosigner_verifier(&origin, name, &account.keys.cosigner);
             match verifier.filter(|_| !account.suspended) {
                 Some(verifier) => drop(cosigners.count.insert(name.clone(), verifier)),
-                None => drop(cosigners.ignored.insert(line_name)),
+                None => drop(cosigners.ignored.insert(format!("{origin}/{name}"))),
             }
         }
         cosigners

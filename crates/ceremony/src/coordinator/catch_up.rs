@@ -113,8 +113,7 @@ impl CatchUp {
         self.hellos.insert(account.clone(), after);
         // What it showed before may have been lost, like its disk.
         self.shown.remove(account);
-        let shown = checkpoint.and_then(|note| log.verified(note));
-        if let Some(shown) = shown.filter(|shown| shown.head().size > log.state().size()) {
+        if let Some(shown) = checkpoint.and_then(|note| log.lacking(note)) {
             self.shown.insert(account.clone(), shown);
         }
     }

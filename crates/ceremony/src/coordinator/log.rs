@@ -16,6 +16,7 @@ use quorate_log::tree::{Frontier, TreeHead};
 use super::input::{Call, CoordinatorSecrets};
 use crate::effect::{CoordinatorChange, CoordinatorEffect};
 use crate::entry::{Body, Entry};
+use crate::identity::cosigner_verifier;
 use crate::names::{AccountName, EntryId};
 use crate::state::{Event, IvnState, Refusal};
 
@@ -75,11 +76,10 @@ impl Log {
         let origin = state.origin().parse().map_err(|_| RestoreError::Keys)?;
         let signer = LogSigner::new(origin, Seed::new(Box::new(*secrets.log.seed())));
         let checkpoint = match checkpoint {
-            Some(note) => Some(
-                note.parse::<SignedCheckpoint>()
-                    .and_then(|signed| signed.verify(signer.verifier()))
-                    .map_err(|_| RestoreError::Checkpoint)?,
-            ),
+            Some(note) => {
+                let verified = VerifiedCheckpoint::from_note(note, signer.verifier());
+                Some(verified.map_err(|_| RestoreError::Checkpoint)?)
+            }
             None => None,
         };
         let mut log = Self {
@@ -112,10 +112,16 @@ impl Log {
         Ok(log)
     }
 
-    /// Returns the checkpoint of a note if this log's key signed it. Other signatures in the note
-    /// are dropped, because the node that showed it may have made them up.
-    pub(super) fn verified(&self, note: &str) -> Option<VerifiedCheckpoint> {
-        let shown = note.parse::<SignedCheckpoint>().ok()?.verify(self.signer.verifier()).ok()?;
+    /// Returns the checkpoint of a note if this log's key signed it and the log lacks entries that
+    /// it covers. Other signatures in the note are dropped, because the node that showed it may
+    /// have made them up.
+    pub(super) fn lacking(&self, note: &str) -> Option<VerifiedCheckpoint> {
+        let shown: SignedCheckpoint = note.parse().ok()?;
+        // Nearly every hello shows what the log has, so this comes before the signature.
+        if shown.unverified().size() <= self.state.size() {
+            return None;
+        }
+        let shown = shown.verify(self.signer.verifier()).ok()?;
         Some(self.signer.sign(shown.head()))
     }
 
@@ -140,10 +146,7 @@ impl Log {
             let index = self.append(entry.id(), &bytes);
             call.push(CoordinatorEffect::Append { index, entry });
         }
-        let (note, size) = (checkpoint.to_string(), checkpoint.head().size);
-        call.persist(CoordinatorChange::Checkpoint { note, size });
-        self.recent.insert(size, checkpoint.clone());
-        self.checkpoint = Some(checkpoint);
+        self.keep(checkpoint, call);
         taken.events
     }
 
@@ -180,9 +183,14 @@ impl Log {
         if self.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.head().size >= end) {
             return;
         }
-        let checkpoint = self.signer.sign(self.frontier.head());
-        call.persist(CoordinatorChange::Checkpoint { note: checkpoint.to_string(), size: end });
-        self.recent.insert(end, checkpoint.clone());
+        self.keep(self.signer.sign(self.frontier.head()), call);
+    }
+
+    /// Keeps a checkpoint of all entries.
+    fn keep(&mut self, checkpoint: VerifiedCheckpoint, call: &mut Call<'_>) {
+        let (note, size) = (checkpoint.to_string(), checkpoint.head().size);
+        call.persist(CoordinatorChange::Checkpoint { note, size });
+        self.recent.insert(size, checkpoint.clone());
         while self.recent.len() > REMEMBERED_CHECKPOINTS {
             self.recent.pop_first();
         }
@@ -274,9 +282,7 @@ impl Log {
 
     fn cosigner(&self, account: &AccountName) -> Option<CosignerVerifier> {
         let account_of = self.state.accounts().get(account).filter(|account| !account.suspended);
-        let key = account_of?.keys.cosigner;
-        let name = format!("{}/{account}", self.state.origin()).parse().ok()?;
-        CosignerVerifier::new(name, &key.0).ok()
+        cosigner_verifier(&self.state.origin(), account, &account_of?.keys.cosigner)
     }
 
     pub(super) fn cosigned_sizes(&self) -> &BTreeMap<AccountName, u64> {

@@ -16,7 +16,7 @@ use quorate_log::compare::Fork;
 use quorate_log::leaf_hash;
 use quorate_log::tree::{MemoryTree, head_at};
 
-use super::log::{Bad, Misplaced, VerifiedLog, verified_checkpoint};
+use super::log::{Bad, Misplaced, VerifiedLog};
 use super::saved::{RestoreError, Saved};
 use super::view::Call;
 use crate::document::NoDocuments;
@@ -80,7 +80,7 @@ impl Contradictions {
             }
         }
         for note in &saved.unexplained {
-            let theirs = verified_checkpoint(note, log.verifier());
+            let theirs = VerifiedCheckpoint::from_note(note, log.verifier());
             restored.unexplained.push(theirs.map_err(|_| RestoreError::Misbehaviour)?);
         }
         if restored.proof.is_none() {

@@ -29,7 +29,7 @@ impl Node {
             return;
         }
         let Some(note) = checkpoint else { return };
-        match self.log.compare(note) {
+        match self.log.compare(note, self.outbox.is_open()) {
             Shown::Nothing => {}
             Shown::Unusable => self.log.hang_up(call),
             Shown::Behind { size } => self.contradictions.is_behind(size),

@@ -5,7 +5,7 @@
 //! entries ──▶ staged ──▶ compare(checkpoint) ──▶ take_in ──▶ state, tree ──▶ cosigned
 //! ```
 
-use quorate_log::checkpoint::{CheckpointError, SignedCheckpoint, VerifiedCheckpoint};
+use quorate_log::checkpoint::VerifiedCheckpoint;
 use quorate_log::key::LogVerifier;
 use quorate_log::leaf_hash;
 use quorate_log::tree::{Frontier, MemoryTree, head_at};
@@ -53,8 +53,6 @@ pub(super) struct VerifiedLog {
     verifier: LogVerifier,
     staged: Vec<Staged>,
     cosigned: Option<Cosigned>,
-    /// Whether this connection brought a checkpoint that this node accepted.
-    greeted: bool,
 }
 
 /// How a checkpoint relates to this node's log.
@@ -113,7 +111,7 @@ impl VerifiedLog {
             checkpoint,
             line: None,
         });
-        Self { state, tree, verifier, staged: Vec::new(), cosigned, greeted: false }
+        Self { state, tree, verifier, staged: Vec::new(), cosigned }
     }
 
     pub(super) fn state(&self) -> &IvnState {
@@ -146,7 +144,6 @@ impl VerifiedLog {
 
     /// Begins a new connection, and returns how many entries this node has.
     pub(super) fn connected(&mut self) -> u64 {
-        self.greeted = false;
         self.staged.clear();
         self.state.size()
     }
@@ -179,21 +176,22 @@ impl VerifiedLog {
         true
     }
 
-    /// Compares a checkpoint with this node's tree and the staged entries.
-    pub(super) fn compare(&mut self, note: &str) -> Shown {
+    /// Compares a checkpoint with this node's tree and the staged entries. `greeted` is whether the
+    /// connection has brought a checkpoint that this node accepted.
+    pub(super) fn compare(&self, note: &str, greeted: bool) -> Shown {
         // On every connection the coordinator sends its latest checkpoint, often the same as
         // before.
         let known = self.cosigned.as_ref().filter(|cosigned| cosigned.note == note);
         let checkpoint = match known {
             Some(cosigned) => Ok(cosigned.checkpoint.clone()),
-            None => verified_checkpoint(note, &self.verifier),
+            None => VerifiedCheckpoint::from_note(note, &self.verifier),
         };
         let Ok(checkpoint) = checkpoint else { return Shown::Unusable };
         let shown = checkpoint.head();
         if shown.size < self.tree.size() {
             return if head_at(&self.tree, shown.size).ok() != Some(shown) {
                 Shown::Contradicts(checkpoint)
-            } else if self.greeted {
+            } else if greeted {
                 // A newer one overtook it.
                 Shown::Nothing
             } else {
@@ -217,7 +215,6 @@ impl VerifiedLog {
         if covered != self.staged.len() {
             return Shown::Nothing;
         }
-        self.greeted = true;
         Shown::Confirms(checkpoint)
     }
 
@@ -232,7 +229,8 @@ impl VerifiedLog {
                 Ok((entry, events)) => {
                     taken.events.extend(events);
                     if let Body::ChangeConfirmed { checkpoint, .. } = &entry.statement().body {
-                        confirmed_by.extend(verified_checkpoint(checkpoint, &self.verifier).ok());
+                        let theirs = VerifiedCheckpoint::from_note(checkpoint, &self.verifier);
+                        confirmed_by.extend(theirs.ok());
                     }
                     if me.is_author(&entry) {
                         taken.ours.push((entry.id(), index));
@@ -311,12 +309,4 @@ impl TakenIn {
             call.persist(NodeChange::Entries { first: self.first, entries });
         }
     }
-}
-
-/// Parses a checkpoint and verifies that the log's key signed it.
-pub(super) fn verified_checkpoint(
-    note: &str,
-    verifier: &LogVerifier,
-) -> Result<VerifiedCheckpoint, CheckpointError> {
-    note.parse::<SignedCheckpoint>()?.verify(verifier)
 }

@@ -92,6 +92,10 @@ impl Outbox {
         }
     }
 
+    pub(super) fn is_open(&self) -> bool {
+        self.open
+    }
+
     /// Answers all commands, and states nothing any more.
     pub(super) fn close(&mut self, call: &mut Call<'_>) {
         self.closed = true;

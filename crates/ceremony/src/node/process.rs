@@ -18,7 +18,7 @@
 use std::collections::BTreeSet;
 
 use quorate_log::checkpoint::VerifiedCheckpoint;
-use quorate_log::key::{CosignerSigner, Seed};
+use quorate_log::key::CosignerSigner;
 use rand_core::CryptoRngCore;
 
 use super::saved::RestoreError;
@@ -49,9 +49,8 @@ impl Process {
         unsent: &[Entry],
         rng: &mut dyn CryptoRngCore,
     ) -> Result<Self, RestoreError> {
-        let name = format!("{}/{account}", state.origin());
-        let name = name.parse().map_err(|_| RestoreError::LogKey)?;
-        let cosigner = CosignerSigner::new(name, Seed::new(Box::new(*secrets.cosigner.seed())));
+        let cosigner =
+            secrets.cosigner_of(&state.origin(), &account).ok_or(RestoreError::LogKey)?;
         let mut incarnation = [0; 32];
         rng.fill_bytes(&mut incarnation);
         let starts = unsent.iter().filter_map(|entry| match entry.statement().body {

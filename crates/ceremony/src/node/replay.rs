@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use quorate_log::checkpoint::VerifiedCheckpoint;
 use quorate_log::key::LogVerifier;
 use quorate_log::leaf_hash;
 use quorate_log::tree::MemoryTree;
 
-use super::log::{VerifiedLog, verified_checkpoint};
+use super::log::VerifiedLog;
 use super::saved::{RestoreError, Saved};
 use crate::entry::Entry;
 use crate::names::{EntryId, IvnId};
@@ -32,9 +33,9 @@ pub(super) fn replay(
     }
     let verifier = log_verifier(&state).ok_or(RestoreError::LogKey)?;
     let cosigned = match &saved.cosigned {
-        Some(note) => {
-            Some(verified_checkpoint(note, &verifier).map_err(|_| RestoreError::Cosigned)?)
-        }
+        Some(note) => Some(
+            VerifiedCheckpoint::from_note(note, &verifier).map_err(|_| RestoreError::Cosigned)?,
+        ),
         None => None,
     };
     let waiting: BTreeSet<EntryId> = outbox.iter().map(Entry::id).collect();

@@ -231,8 +231,7 @@ impl TestLog {
     }
 
     pub fn cosigner(&self, account: &str) -> CosignerSigner {
-        let key = format!("{}/{account}", self.state.origin()).parse().unwrap();
-        CosignerSigner::new(key, Seed::new(Box::new(*self.secrets(account).cosigner.seed())))
+        self.secrets(account).cosigner_of(&self.state.origin(), &name(account)).unwrap()
     }
 
     pub fn wait(&mut self, milliseconds: u64) {

@@ -6,7 +6,7 @@ use quorate_ceremony::entry::Entry;
 use quorate_ceremony::node::Node;
 use quorate_ceremony::state::refusal::Requests;
 use quorate_ceremony::state::{IvnState, PastChange, Refusal, RequestState};
-use quorate_log::checkpoint::SignedCheckpoint;
+use quorate_log::checkpoint::VerifiedCheckpoint;
 use quorate_log::leaf_hash;
 use quorate_log::proof::InclusionProof;
 use quorate_log::tlog_proof::TlogProof;
@@ -137,9 +137,7 @@ pub(crate) fn prove(
     })?;
     let verifier = view::log_verifier(state).ok_or_else(bug)?;
     let checkpoint = checkpoint.ok_or_else(|| problem(&CommandError::Unreachable))?;
-    let checkpoint = checkpoint
-        .parse::<SignedCheckpoint>()
-        .and_then(|signed| signed.verify(&verifier))
+    let checkpoint = VerifiedCheckpoint::from_note(checkpoint, &verifier)
         .map_err(|error| Problem::new(Code::Verification, error.to_string()))?;
     let head = checkpoint.head();
     if head.size > stored.len() as u64 {

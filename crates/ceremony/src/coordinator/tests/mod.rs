@@ -6,7 +6,7 @@ mod signing;
 use crate::state::refusal::Entries;
 use std::collections::BTreeMap;
 
-use quorate_log::key::{CosignerSigner, Seed};
+use quorate_log::key::Seed;
 
 use super::log::STRETCH;
 use super::{Config, Coordinator, CoordinatorSecrets, Input};
@@ -178,9 +178,9 @@ fn a_cosignature_must_be_its_senders_and_newer_than_the_last() {
     assert_eq!((old + 1, new), (new, log.state.size()));
 
     let line = |account: &str, checkpoint| {
-        let key = format!("{}/{account}", older.checkpoint().origin()).parse().unwrap();
-        let seed = Seed::new(Box::new(*secrets(account).cosigner.seed()));
-        CosignerSigner::new(key, seed).cosign(checkpoint, 5.try_into().unwrap()).to_string()
+        let origin = older.checkpoint().origin();
+        let key = secrets(account).cosigner_of(origin, &name(account)).unwrap();
+        key.cosign(checkpoint, 5.try_into().unwrap()).to_string()
     };
     let mut kept = |size, cosignature: String| {
         let message = FromNode::Cosign { size, cosignature };
@@ -457,9 +457,8 @@ fn enough_cosignatures_of_previous_members_are_logged() {
     }
     let published = coordinator.published().unwrap().clone();
     let cosigns = |coordinator: &mut Coordinator, log: &mut TestLog, account: &str| {
-        let key = format!("{}/{account}", log.state.origin()).parse().unwrap();
-        let seed = Seed::new(Box::new(*secrets(account).cosigner.seed()));
-        let line = CosignerSigner::new(key, seed).cosign(&published, 5.try_into().unwrap());
+        let key = secrets(account).cosigner_of(&log.state.origin(), &name(account)).unwrap();
+        let line = key.cosign(&published, 5.try_into().unwrap());
         let message = FromNode::Cosign { size, cosignature: line.to_string() };
         let effects = tell(coordinator, log, Input::Received(name(account), message));
         effects.into_iter().find_map(|effect| match effect {

@@ -36,10 +36,9 @@
 use std::collections::BTreeMap;
 
 use quorate_log::checkpoint::{CosignerSet, VerifiedCheckpoint};
-use quorate_log::key::CosignerVerifier;
 
 use crate::dsse::MAX_ENTRY;
-use crate::identity::PublicKey;
+use crate::identity::{PublicKey, cosigner_verifier};
 use crate::names::AccountName;
 
 /// The state of one confirmation by the previous members.
@@ -91,8 +90,7 @@ impl Confirmation {
         let size = checkpoint.head().size;
         let cosigned = |(name, keys): &(&AccountName, &CosignerKeys)| {
             let Some(key) = keys.at(size) else { return false };
-            let line = format!("{origin}/{name}").parse().ok();
-            let verifier = line.and_then(|line| CosignerVerifier::new(line, &key.0).ok());
+            let verifier = cosigner_verifier(origin, name, key);
             let one = verifier.and_then(|verifier| CosignerSet::new([verifier]).ok());
             let found = one.and_then(|one| checkpoint.cosigned_by(&one).ok());
             found.is_some_and(|found| !found.times().is_empty())
