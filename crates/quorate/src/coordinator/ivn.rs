@@ -31,14 +31,13 @@ use crate::fail_points;
 use crate::home::IvnDirectory;
 use crate::store::StoreError;
 use crate::store::coordinator::{CoordinatorStore, CoordinatorWrite};
+use crate::store::entries::IN_A_MESSAGE;
 use crate::store::publish::Publisher;
 use crate::timers::{Deadlines, now};
 
 const BATCH: usize = 512;
 /// How many inputs wait before connections are slowed down.
 pub(super) const QUEUE: usize = 4096;
-/// How many bytes of entries one message to a node contains at most; in base64 they fit a frame.
-const CHUNK: usize = 512 << 10;
 /// How many bytes of the latest entries stay in memory, to be sent without reading the disk.
 const RECENT: usize = 8 << 20;
 /// How long a link stays open for the entry that ends its account's right to connect.
@@ -461,9 +460,9 @@ impl Task {
         end: u64,
         checkpoint: &str,
     ) -> Result<(u64, FromCoordinator), StoreError> {
-        let entries = match self.recent.range(first, end, CHUNK) {
+        let entries = match self.recent.range(first, end, IN_A_MESSAGE) {
             Some(entries) => entries,
-            None => self.store.entries(first, end, CHUNK).await?,
+            None => self.store.entries(first, end, IN_A_MESSAGE).await?,
         };
         let after = first + entries.len() as u64;
         let last = after >= end || entries.is_empty();

@@ -9,6 +9,7 @@ pub mod coordinator;
 mod database;
 pub mod documents;
 pub(crate) mod durable;
+pub(crate) mod entries;
 mod error;
 pub mod node;
 pub mod publish;

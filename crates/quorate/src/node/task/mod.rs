@@ -30,14 +30,13 @@ use crate::api::{Answer, Ask, Code, Command, Problem, Query, SignAsk};
 use crate::documents::Shelf;
 use crate::store::StoreError;
 use crate::store::documents::DocumentPackage;
+use crate::store::entries::IN_A_MESSAGE;
 use crate::store::node::NodeStore;
 use crate::timers::{Deadlines, now};
 use crate::{fail_points, proof_files};
 
 /// The most inputs in one batch.
 const BATCH: usize = 512;
-/// How many bytes of entries one message carries at most; in base64 it fits the frames.
-const CHUNK: usize = 512 << 10;
 
 /// A caller that receives a new answer at every change.
 struct Watcher {
@@ -261,12 +260,7 @@ impl Task {
 
     /// Sends entries that the coordinator has lost, as many as fit one message.
     async fn send_entries(&mut self, first: u64) -> Result<(), StoreError> {
-        let mut entries = self.store.entries(first, BATCH as u64).await?;
-        let mut bytes = 0;
-        entries.retain(|entry| {
-            bytes += entry.len();
-            bytes <= CHUNK
-        });
+        let entries = self.store.entries_within(first, IN_A_MESSAGE).await?;
         let entries = entries.into_iter().map(Base64).collect();
         self.send(&FromNode::Entries { first, entries });
         Ok(())

@@ -10,8 +10,10 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use super::database::{Batch, Database, Schema, Value};
+use super::entries::{
+    READ_AT_ONCE, add_entries, checkpoint_values, head_of, integer, read_entries,
+};
 use super::error::{Refusal, StoreError};
-use super::node::{add_entries, checkpoint_values, head_of, integer};
 use super::published::published_head;
 use crate::home::IvnDirectory;
 
@@ -209,41 +211,6 @@ fn add_change(batch: &mut Batch, heads: &Heads, change: CoordinatorChange) -> Re
     Ok(())
 }
 
-pub(super) async fn read_entries(
-    database: &mut Database,
-    first: u64,
-    end: u64,
-    max_bytes: usize,
-) -> Result<Vec<Vec<u8>>, StoreError> {
-    let path = database.path().to_owned();
-    let failed = |error| StoreError::from_database(&path, error);
-    let mut next = i64::try_from(first).unwrap_or(i64::MAX);
-    let end = i64::try_from(end).unwrap_or(i64::MAX);
-    let mut entries = Vec::new();
-    let mut bytes = 0;
-    loop {
-        let rows = sqlx::query("SELECT bytes FROM entries WHERE position >= ? AND position < ? ORDER BY position LIMIT ?")
-            .bind(next)
-            .bind(end)
-            .bind(ROWS_AT_ONCE)
-            .fetch_all(database.reading().await)
-            .await
-            .map_err(failed)?;
-        if rows.is_empty() {
-            return Ok(entries);
-        }
-        next = next.saturating_add(ROWS_AT_ONCE);
-        for row in rows {
-            let entry: Vec<u8> = row.try_get(0).map_err(failed)?;
-            bytes += entry.len();
-            if bytes > max_bytes && !entries.is_empty() {
-                return Ok(entries);
-            }
-            entries.push(entry);
-        }
-    }
-}
-
 pub(super) async fn read_kept(database: &mut Database) -> Result<Kept, StoreError> {
     let path = database.path().to_owned();
     let failed = |error| StoreError::from_database(&path, error);
@@ -272,12 +239,6 @@ const REPLACE_CHECKPOINT: &str = "INSERT INTO checkpoint VALUES (1, ?, ?, ?)
 
 const REPLACE_COSIGNATURE: &str = "INSERT INTO cosignatures VALUES (?, ?, ?)
     ON CONFLICT DO UPDATE SET size = excluded.size, line = excluded.line WHERE excluded.size >= size";
-
-/// Bytes of entries that are in memory at a time while all are read.
-pub(super) const READ_AT_ONCE: usize = 4 << 20;
-
-/// Bounds the rows that are read in vain when few entries fit: 64 of the longest are 4 MiB.
-const ROWS_AT_ONCE: i64 = 64;
 
 const SCHEMA: Schema = Schema {
     kind: "coordinator",

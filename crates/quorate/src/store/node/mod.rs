@@ -7,13 +7,12 @@ use std::path::Path;
 use quorate_ceremony::effect::NodeChange;
 use quorate_ceremony::names::{EntryId, SessionId};
 use quorate_ceremony::node::Saved;
-use quorate_log::checkpoint::SignedCheckpoint;
-use quorate_log::tree::TreeHead;
 use quorate_protocol::keys::KeyPackage;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use super::database::{Batch, Database, Schema, Value};
+use super::entries::{add_entries, checkpoint_values, head_of, read_entries};
 use super::error::{Refusal, StoreError};
 use crate::keystore::PackageSealer;
 
@@ -158,6 +157,20 @@ impl NodeStore {
         column(&rows).map_err(|error| self.failed(error))
     }
 
+    /// Returns as many entries from `first` on as have together at most `max_bytes`, but at least
+    /// one.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read. Missing entries are left out without an error.
+    pub async fn entries_within(
+        &mut self,
+        first: u64,
+        max_bytes: usize,
+    ) -> Result<Vec<Vec<u8>>, StoreError> {
+        read_entries(&mut self.database, first, u64::MAX, max_bytes).await
+    }
+
     /// Closes the database cleanly. Optional, because everything committed is durable.
     ///
     /// # Errors
@@ -259,40 +272,6 @@ where
     T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
 {
     rows.iter().map(|row| row.try_get(0)).collect()
-}
-
-/// Adds entries from index `first` on to the table that node and coordinator both have.
-pub(super) fn add_entries(
-    batch: &mut Batch,
-    first: u64,
-    entries: Vec<Vec<u8>>,
-) -> Result<(), Refusal> {
-    let end = first.checked_add(entries.len() as u64).ok_or(Refusal::TooLarge)?;
-    integer(end)?;
-    let first = integer(first)?;
-    batch.add_rows(
-        "INSERT INTO entries VALUES",
-        (first..).zip(entries).map(|(index, bytes)| [Value::Integer(index), Value::Blob(bytes)]),
-    );
-    Ok(())
-}
-
-/// Reads the tree head in a checkpoint, without checking its signatures.
-pub(super) fn head_of(checkpoint: &str, size: u64) -> Result<TreeHead, Refusal> {
-    let signed: SignedCheckpoint = checkpoint.parse().map_err(|_| Refusal::NotACheckpoint)?;
-    let head = signed.unverified().head();
-    if head.size == size { Ok(head) } else { Err(Refusal::NotACheckpoint) }
-}
-
-/// Returns the columns of the checkpoint tables: size, root, note.
-pub(super) fn checkpoint_values(head: TreeHead, note: String) -> Result<[Value; 3], Refusal> {
-    let root = Value::Blob(head.root.as_bytes().to_vec());
-    Ok([Value::Integer(integer(head.size)?), root, Value::Text(note)])
-}
-
-/// SQLite's integers are signed.
-pub(super) fn integer(number: u64) -> Result<i64, Refusal> {
-    number.try_into().map_err(|_| Refusal::TooLarge)
 }
 
 const SESSIONS: &str = "SELECT session, session IN (SELECT session FROM released) FROM committed";

@@ -8,6 +8,7 @@ use quorate_ceremony::entry::{Author, Body, Entry, Statement};
 use quorate_ceremony::identity::{AccountSecrets, SecretKey};
 use quorate_ceremony::misbehaviour::Misbehaviour;
 use quorate_ceremony::names::{EntryId, IvnId, Timestamp};
+use quorate_log::checkpoint::VerifiedCheckpoint;
 use quorate_log::compare::Fork;
 use quorate_log::key::{LogSigner, Seed};
 use quorate_log::leaf_hash;
@@ -91,7 +92,7 @@ fn fork() -> Misbehaviour {
     let signer = LogSigner::new(origin, Seed::new(Box::new([3; 32])));
     let [one, other] = [&b""[..], b"x"].map(|other| {
         let NodeChange::Cosigned { checkpoint, .. } = cosigned(5, other) else { panic!() };
-        checkpoint.parse::<SignedCheckpoint>().unwrap().verify(signer.verifier()).unwrap()
+        VerifiedCheckpoint::from_note(&checkpoint, signer.verifier()).unwrap()
     });
     let fork = Fork::find(&one, &other, &MemoryTree::default()).unwrap().unwrap();
     Misbehaviour::Fork(Box::new(fork))

@@ -14,9 +14,10 @@ use quorate_log::note::{MAX_NOTE_LEN, MAX_SIGNATURES};
 use quorate_log::tile::{Append, TileReader, TileWriter};
 use tokio::task::spawn_blocking;
 
-use super::coordinator::{Kept, READ_AT_ONCE, read_entries, read_kept};
+use super::coordinator::{Kept, read_kept};
 use super::database::Database;
 use super::durable;
+use super::entries::{READ_AT_ONCE, read_entries};
 use super::error::StoreError;
 pub use super::published::CHECKPOINT;
 use super::published::published_head;
