@@ -42,16 +42,11 @@ impl Reference {
         let state = IvnState::found(genesis)?;
         let mut frontier = Frontier::default();
         frontier.append(leaf_hash(&genesis.to_bytes()));
-        let log_verifier = state
-            .origin()
-            .parse()
-            .ok()
-            .and_then(|origin| LogVerifier::new(origin, &state.genesis().log_key.0).ok());
         Ok(Self {
             summaries: vec![summary(&state)],
+            log_verifier: state.log_verifier(),
             state,
             frontier,
-            log_verifier,
             entries: vec![genesis.to_bytes()],
             ids: BTreeSet::from([genesis.id()]),
             approved_at: BTreeMap::new(),

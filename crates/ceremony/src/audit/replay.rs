@@ -102,9 +102,7 @@ impl Auditor {
     pub(super) fn found(genesis: &[u8]) -> Result<(Self, LogVerifier), NoIvn> {
         let entry = Entry::from_bytes(genesis).map_err(|error| NoIvn::Genesis(error.into()))?;
         let state = IvnState::found(&entry).map_err(NoIvn::Genesis)?;
-        let origin = state.origin().parse().map_err(|_| NoIvn::LogKey)?;
-        let log = LogVerifier::new(origin, &state.genesis().log_key.0);
-        let log = log.map_err(|_| NoIvn::LogKey)?;
+        let log = state.log_verifier().ok_or(NoIvn::LogKey)?;
         let mut frontier = Frontier::default();
         frontier.append(leaf_hash(genesis));
         let auditor = Self {

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use quorate_log::checkpoint::VerifiedCheckpoint;
-use quorate_log::key::LogVerifier;
 use quorate_log::leaf_hash;
 use quorate_log::tree::MemoryTree;
 
@@ -31,7 +30,7 @@ pub(super) fn replay(
     if state.ivn() != ivn {
         return Err(RestoreError::Genesis);
     }
-    let verifier = log_verifier(&state).ok_or(RestoreError::LogKey)?;
+    let verifier = state.log_verifier().ok_or(RestoreError::LogKey)?;
     let cosigned = match &saved.cosigned {
         Some(note) => Some(
             VerifiedCheckpoint::from_note(note, &verifier).map_err(|_| RestoreError::Cosigned)?,
@@ -65,8 +64,4 @@ pub(super) fn replay(
         return Err(RestoreError::Cosigned);
     }
     Ok(Replayed { log: VerifiedLog::new(state, tree, verifier, cosigned), arrived })
-}
-
-fn log_verifier(state: &IvnState) -> Option<LogVerifier> {
-    LogVerifier::new(state.origin().parse().ok()?, &state.genesis().log_key.0).ok()
 }

@@ -20,6 +20,8 @@ mod tests;
 use crate::state::refusal::{Accounts, Entries, Groups, Requests};
 use std::collections::{BTreeMap, BTreeSet};
 
+use quorate_log::key::LogVerifier;
+
 use crate::entry::{Author, Body, Entry, Genesis, Invitation, Role, Statement};
 use crate::identity::PublicKey;
 use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
@@ -265,6 +267,12 @@ impl IvnState {
     /// The log's origin, `<deployment>/ivn/<ivn id>`.
     pub fn origin(&self) -> String {
         format!("{}/ivn/{}", self.genesis.deployment, self.ivn)
+    }
+
+    /// Returns what verifies the log's checkpoints. `None` if nobody can hold the private half of
+    /// the genesis's log key.
+    pub fn log_verifier(&self) -> Option<LogVerifier> {
+        LogVerifier::new(self.origin().parse().ok()?, &self.genesis.log_key.0).ok()
     }
 
     pub fn accounts(&self) -> &BTreeMap<AccountName, Account> {

@@ -135,7 +135,7 @@ pub(crate) fn prove(
         let message = format!("the log has {} entries; there is no entry {index}", stored.len());
         Problem::new(Code::Failed, message)
     })?;
-    let verifier = view::log_verifier(state).ok_or_else(bug)?;
+    let verifier = state.log_verifier().ok_or_else(bug)?;
     let checkpoint = checkpoint.ok_or_else(|| problem(&CommandError::Unreachable))?;
     let checkpoint = VerifiedCheckpoint::from_note(checkpoint, &verifier)
         .map_err(|error| Problem::new(Code::Verification, error.to_string()))?;

@@ -170,8 +170,7 @@ impl Bench {
 
     /// How anyone with the log's key, this log and the document judges the proof.
     fn judge(&self, proof: &Misbehaviour) -> Result<Proved, NotProved> {
-        let state = &self.log.state;
-        let key = LogVerifier::new(state.origin().parse().unwrap(), &state.genesis().log_key.0);
+        let key = self.log.state.log_verifier();
         let again = Misbehaviour::from_json(&proof.to_json()).unwrap();
         assert_eq!(again, *proof);
         again.verify(&key.unwrap(), self.log.entries.clone(), &mut Contract)

@@ -1,7 +1,6 @@
 //! How the previous members of a group confirm its change.
 
-use quorate_log::checkpoint::SignedCheckpoint;
-use quorate_log::key::LogVerifier;
+use quorate_log::checkpoint::VerifiedCheckpoint;
 use quorate_log::quorum::cosignatures_for_final;
 
 use crate::entry::GroupDefinition;
@@ -88,10 +87,8 @@ impl IvnState {
     ) -> Result<Vec<Event>, Refusal> {
         let origin = self.origin();
         let refused = || Refusal::Confirmations(Confirmations::Checkpoint);
-        let log = origin.parse().map_err(|_| refused())?;
-        let log = LogVerifier::new(log, &self.genesis().log_key.0).map_err(|_| refused())?;
-        let signed: SignedCheckpoint = checkpoint.parse().map_err(|_| refused())?;
-        let checkpoint = signed.verify(&log).map_err(|_| refused())?;
+        let log = self.log_verifier().ok_or_else(refused)?;
+        let checkpoint = VerifiedCheckpoint::from_note(checkpoint, &log).map_err(|_| refused())?;
         let size = checkpoint.head().size;
         let (now, group) = (self.size(), self.group_mut(name)?);
         let mut waiting = group

@@ -224,8 +224,7 @@ fn key_of_home(context: &Context) -> Result<LogVerifier, Problem> {
     let config = context.node_config().map_err(|_| untrusted())?;
     let genesis = Entry::from_bytes(&config.genesis.0).map_err(|_| untrusted())?;
     let state = IvnState::found(&genesis).map_err(|_| untrusted())?;
-    let origin = state.origin().parse().map_err(|_| untrusted())?;
-    LogVerifier::new(origin, &state.genesis().log_key.0).map_err(|_| untrusted())
+    state.log_verifier().ok_or_else(untrusted)
 }
 
 /// In bytes; larger than any entry.

@@ -18,7 +18,7 @@ use crate::store::documents::DocumentPackage;
 
 pub(crate) use self::account::accounts;
 pub(crate) use self::group::group;
-pub(crate) use self::status::{blocked, log_verifier, status};
+pub(crate) use self::status::{blocked, status};
 
 /// What this node knows about a document.
 #[derive(Clone, Debug)]

@@ -2,9 +2,8 @@
 
 use quorate_ceremony::names::Timestamp;
 use quorate_ceremony::node::{Contradiction, Node};
+use quorate_ceremony::state::Refusal;
 use quorate_ceremony::state::refusal::Accounts;
-use quorate_ceremony::state::{IvnState, Refusal};
-use quorate_log::key::LogVerifier;
 
 use crate::api::{BlockedView, Exit, Problem, StatusView, TroubleKind, TroubleView};
 
@@ -27,7 +26,7 @@ pub(crate) fn status(
         hub,
         connected: node.connected(),
         log_size: state.size(),
-        log_key: log_verifier(state).map(|verifier| verifier.to_string()).unwrap_or_default(),
+        log_key: state.log_verifier().map(|verifier| verifier.to_string()).unwrap_or_default(),
         online: node.online().clone(),
         accounts: state
             .accounts()
@@ -81,8 +80,4 @@ pub(crate) fn blocked(node: &Node, outage: Option<&Problem>) -> Option<BlockedVi
     }
     let duplicated = node.state().account(node.account()).is_ok_and(|it| it.duplicated);
     (node.superseded() || duplicated).then_some(BlockedView::Duplicated)
-}
-
-pub(crate) fn log_verifier(state: &IvnState) -> Option<LogVerifier> {
-    LogVerifier::new(state.origin().parse().ok()?, &state.genesis().log_key.0).ok()
 }
