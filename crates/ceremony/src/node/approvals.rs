@@ -13,7 +13,6 @@
 //! - Upon a rejection: it binds this node whatever happens to the statement. Otherwise the
 //!   coordinator could hold it back and log an approval that it claimed to have rejected.
 
-use crate::state::refusal::{Entries, Requests};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::outbox::Outbox;
@@ -24,6 +23,7 @@ use crate::effect::{CommandError, CommandId, NodeChange, NodeDeadline, NodeEffec
 use crate::entry::Body;
 use crate::names::{EntryId, Timestamp};
 use crate::state::clock::MAX_CLOCK_LEAD;
+use crate::state::refusal::{Entries, Requests};
 use crate::state::{Group, Refusal, RequestState, Status};
 
 /// The pause before an unavailable document is requested again, in milliseconds. It doubles up to

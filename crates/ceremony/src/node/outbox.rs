@@ -12,7 +12,6 @@
 //!                                        otherwise disputed, and sent again
 //! ```
 
-use crate::state::refusal::Entries;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::process::Process;
@@ -22,6 +21,7 @@ use crate::encoding::Base64;
 use crate::entry::{Body, Entry};
 use crate::message::FromNode;
 use crate::names::{EntryId, Timestamp};
+use crate::state::refusal::Entries;
 use crate::state::{IvnState, Refusal};
 
 /// How long a node waits before it sends a statement again that was rejected because of its clock,

@@ -17,7 +17,6 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-use crate::state::refusal::{Accounts, Entries, Groups, Requests};
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_log::key::LogVerifier;
@@ -26,6 +25,7 @@ use crate::entry::{Author, Body, Entry, Genesis, Invitation, Role, Statement};
 use crate::identity::PublicKey;
 use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
 use crate::signing::Subject;
+use crate::state::refusal::{Accounts, Entries, Groups, Requests};
 
 pub use event::Event;
 pub use health::Shortfall;

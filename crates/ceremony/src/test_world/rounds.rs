@@ -1,6 +1,5 @@
 //! The rounds of ceremonies in a [`TestLog`], with real messages of real runs.
 
-use crate::state::refusal::Sessions;
 use std::collections::BTreeMap;
 
 use quorate_protocol::keyshare::{Run, Step};
@@ -8,6 +7,7 @@ use quorate_protocol::repair;
 
 use super::log::{TestLog, name};
 use crate::names::AccountName;
+use crate::state::refusal::Sessions;
 
 impl TestLog {
     pub fn first_message(&mut self, account: &str) -> (Run, Vec<u8>) {

@@ -1,6 +1,5 @@
 //! An abort names culprits, and an auditor accepts that only if the signed messages prove it.
 
-use quorate_ceremony::state::refusal::{Entries, Sessions};
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_ceremony::audit::{AuditReport, Blame, Fault, SessionOutcome, Verdict};
@@ -9,6 +8,7 @@ use quorate_ceremony::entry::{AbortReason, Body, Entry, GroupDefinition};
 use quorate_ceremony::names::{AccountName, COORDINATOR, GroupName, SessionId};
 use quorate_ceremony::policy::Policy;
 use quorate_ceremony::state::Refusal;
+use quorate_ceremony::state::refusal::{Entries, Sessions};
 use quorate_protocol::Suite;
 use quorate_protocol::keyshare::{self, Run, Step};
 use rand_chacha::ChaCha20Rng;

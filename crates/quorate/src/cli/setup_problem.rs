@@ -1,9 +1,9 @@
 //! Exit codes and hints when founding, joining or restoring fails.
 
-use quorate_ceremony::state::refusal::Accounts;
 use std::path::Path;
 
 use quorate_ceremony::state::Refusal;
+use quorate_ceremony::state::refusal::Accounts;
 use quorate_network::client::RequestError;
 use quorate_network::dialler::DialError;
 

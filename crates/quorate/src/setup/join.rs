@@ -1,6 +1,5 @@
 //! Joins an IVN with an invitation.
 
-use quorate_ceremony::state::refusal::{Accounts, Entries};
 use std::path::Path;
 
 use axum::http::Method;
@@ -10,6 +9,7 @@ use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::{Author, Body as StatementBody, Entry, Statement};
 use quorate_ceremony::identity::{AccountSecrets, SecretKey};
 use quorate_ceremony::names::{AccountName, IvnId, Timestamp};
+use quorate_ceremony::state::refusal::{Accounts, Entries};
 use quorate_ceremony::state::{IvnState, Refusal};
 use quorate_network::ca::NodeCertificate;
 use quorate_network::client::{Body, ClientOptions, HubClient};

@@ -14,7 +14,6 @@
 //! logged the statement although its answer was lost, or although it claims otherwise. Repeating a
 //! step has the same result.
 
-use quorate_ceremony::state::refusal::Entries;
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -22,6 +21,7 @@ use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::{Author, Body, Entry, Statement};
 use quorate_ceremony::identity::{AccountKeys, AccountSecrets};
 use quorate_ceremony::names::Timestamp;
+use quorate_ceremony::state::refusal::Entries;
 use quorate_ceremony::state::{IvnState, Refusal};
 use quorate_network::ca::{CaFingerprint, NodeCertificate, NodeKey};
 use quorate_network::client::RequestError;

@@ -1,6 +1,5 @@
 //! Today's code reads everything that any version wrote: each file in `vectors/kept`.
 
-use quorate_ceremony::state::refusal::Entries;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,6 +22,7 @@ use quorate_ceremony::entry::Entry;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::misbehaviour::{Misbehaviour, Proved};
 use quorate_ceremony::names::AccountName;
+use quorate_ceremony::state::refusal::Entries;
 use quorate_ceremony::state::{IvnState, Refusal};
 use quorate_documents::{Output, keys, verify};
 use quorate_log::checkpoint::SignedCheckpoint;

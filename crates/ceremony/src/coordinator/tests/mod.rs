@@ -3,7 +3,6 @@
 mod catch_up;
 mod signing;
 
-use crate::state::refusal::Entries;
 use std::collections::BTreeMap;
 
 use quorate_log::key::Seed;
@@ -20,6 +19,7 @@ use crate::names::{AccountName, SessionId};
 use crate::signing::Subject;
 use crate::state::Refusal;
 use crate::state::clock::MAX_CLOCK_LEAD;
+use crate::state::refusal::Entries;
 use crate::test_world::{HOUR, TestLog, board, name, refused, secrets, session};
 
 fn coordinator(log: &TestLog) -> Coordinator {

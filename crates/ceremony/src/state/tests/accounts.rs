@@ -1,10 +1,10 @@
 //! What suspending, resuming, removing and replacing keys do to an account, its vote, and its
 //! statements.
 
-use crate::state::refusal::{Accounts, Changes, Entries, Groups, Requests, Sessions};
 use std::collections::BTreeSet;
 
 use crate::entry::{AbortReason, Author, Body, Entry, Role};
+use crate::state::refusal::{Accounts, Changes, Entries, Groups, Requests, Sessions};
 use crate::state::{ChangeEnd, Event, Refusal, Status, Unable};
 use crate::test_world::{TestLog, board, name, refused, secrets, session, some};
 

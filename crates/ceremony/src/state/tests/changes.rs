@@ -1,7 +1,6 @@
 //! Changes of groups that have a key: who decides, what stays, and what happens to requests and
 //! sessions in progress.
 
-use crate::state::refusal::{Accounts, Changes, Entries, Groups, Possession, Requests, Sessions};
 use std::collections::BTreeSet;
 
 use quorate_protocol::keyshare::{Run, Step};
@@ -9,6 +8,7 @@ use quorate_protocol::keyshare::{Run, Step};
 use crate::entry::{AbortReason, Body, GroupChange, GroupDefinition, Role};
 use crate::names::{AccountName, EntryId};
 use crate::signing::Subject;
+use crate::state::refusal::{Accounts, Changes, Entries, Groups, Possession, Requests, Sessions};
 use crate::state::{ChangeEnd, Event, Refusal, SessionPhase, Status};
 use crate::test_world::{HOUR, TestLog, board, name, refused, session, some};
 

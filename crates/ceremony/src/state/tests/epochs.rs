@@ -1,6 +1,5 @@
 //! Shares of two epochs of one key never combine, whatever changed between the epochs.
 
-use crate::state::refusal::Requests;
 use std::collections::BTreeMap;
 
 use curve25519_dalek::Scalar;
@@ -11,6 +10,7 @@ use crate::encoding::Base64;
 use crate::entry::{Body, Role, SignerRecord};
 use crate::names::{AccountName, EntryId};
 use crate::signing::{SigningSession, Subject};
+use crate::state::refusal::Requests;
 use crate::test_world::{TestLog, name, refused, secrets, session, some};
 
 const DOCUMENT: &[u8] = b"document";

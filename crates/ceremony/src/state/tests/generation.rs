@@ -1,11 +1,11 @@
 //! Key generation: sessions, messages, certifications, aborts, activation.
 
-use crate::state::refusal::{Accounts, Entries, Groups, Sessions};
 use std::collections::BTreeSet;
 
 use crate::encoding::Base64;
 use crate::entry::{AbortReason, Body, Entry, Role};
 use crate::names::{Digest, IvnId};
+use crate::state::refusal::{Accounts, Entries, Groups, Sessions};
 use crate::state::{Event, Refusal, SessionPhase};
 use crate::test_world::{TestLog, board, name, refused, session, some};
 

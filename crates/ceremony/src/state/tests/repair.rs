@@ -1,6 +1,5 @@
 //! Repairs: a member that lost its share gets it back if the others approve.
 
-use crate::state::refusal::{Accounts, Changes, Groups, Requests, Sessions};
 use std::collections::BTreeSet;
 
 use quorate_protocol::keyshare::Phase;
@@ -8,6 +7,7 @@ use quorate_protocol::repair;
 
 use crate::entry::{AbortReason, Body, GroupChange, GroupDefinition, Role};
 use crate::names::{AccountName, EntryId};
+use crate::state::refusal::{Accounts, Changes, Groups, Requests, Sessions};
 use crate::state::{ChangeEnd, Event, Health, Refusal, SessionPhase, Unable};
 use crate::test_world::{HOUR, TestLog, board, name, refused, session, some};
 

@@ -1,12 +1,12 @@
 //! Requests and votes.
 
-use crate::state::refusal::{Entries, Groups, Requests};
 use std::collections::BTreeSet;
 
 use crate::entry::{Body, GroupDefinition, Request};
 use crate::names::{EntryId, GroupName};
 use crate::policy::{DEFAULT_EXPIRY, Policy, Rule};
 use crate::state::clock::MAX_CLOCK_LEAD;
+use crate::state::refusal::{Entries, Groups, Requests};
 use crate::state::{Event, Refused, Status};
 use crate::test_world::{HOUR, TestLog, board, name, refused};
 

@@ -1,12 +1,12 @@
 //! Genesis, authors, invitations, admissions.
 
-use crate::state::refusal::{Accounts, Entries};
 use std::collections::BTreeSet;
 
 use crate::dsse::EntryError;
 use crate::entry::{Author, Body, Entry, Genesis, Role, Statement};
 use crate::identity::{AccountKeys, SecretKey};
 use crate::names::{Digest, IvnId};
+use crate::state::refusal::{Accounts, Entries};
 use crate::state::{Event, IvnState, Refusal};
 use crate::test_world::{HOUR, TestLog, founding, genesis, name, refused, secrets};
 

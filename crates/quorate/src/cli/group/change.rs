@@ -1,6 +1,5 @@
 //! `quorate group change`, `refresh` and `repair`: new members, min_signers or shares of a key.
 
-use quorate_ceremony::state::refusal::{Accounts, Groups};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use clap::Args;
 use quorate_ceremony::entry::GroupDefinition;
 use quorate_ceremony::names::{AccountName, EntryId, GroupName};
 use quorate_ceremony::policy::Policy;
+use quorate_ceremony::state::refusal::{Accounts, Groups};
 use quorate_ceremony::state::{Health, Refusal, Unable};
 use quorate_protocol::Suite;
 use serde::Serialize;

@@ -1,11 +1,11 @@
 //! `quorate node restore`.
 
-use quorate_ceremony::state::refusal::Accounts;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use quorate_ceremony::names::{AccountName, IvnId, Timestamp};
 use quorate_ceremony::state::Refusal;
+use quorate_ceremony::state::refusal::Accounts;
 use serde::Serialize;
 
 use super::backup;
