@@ -7,6 +7,7 @@ use quorate_ceremony::document::Document;
 use quorate_ceremony::entry::Request;
 use quorate_ceremony::names::Digest;
 use quorate_documents::{Format, Namespace, Output};
+use sha2::{Digest as _, Sha256};
 
 use crate::store::documents::{DocumentError, DocumentPackage, Documents};
 
@@ -112,4 +113,9 @@ pub(crate) fn prepared(package: &[u8], request: &Request) -> Option<Document> {
     quorate_documents::check(&package.document, &output).ok()?;
     let to_be_signed = quorate_documents::prepare(&package.document, &output);
     Some(Document { commitment: package.commitment(), to_be_signed: to_be_signed.into_bytes() })
+}
+
+/// Returns the SHA-256 of a file in hex, as `sha256sum` prints it.
+pub(crate) fn sha256(file: &[u8]) -> String {
+    hex::encode(Sha256::digest(file))
 }

@@ -21,5 +21,6 @@ pub mod node;
 mod proof_files;
 pub mod render;
 pub mod setup;
+mod shell_quote;
 pub mod store;
 mod timers;

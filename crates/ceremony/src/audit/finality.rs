@@ -7,6 +7,7 @@ use quorate_log::key::LogVerifier;
 use quorate_log::quorum::cosignatures_for_final;
 
 use super::checkpoint::{self, Cosigners};
+use super::decisions::DecisionReport;
 use super::fault::Fault;
 use super::replay::{Anchor, Auditor};
 use super::report::{
@@ -44,7 +45,9 @@ impl Auditor {
             .state
             .requests()
             .values()
-            .map(|request| request_report(request, self.state.time()))
+            .map(|request| {
+                request_report(request, self.decisions.take(request.id), self.state.time())
+            })
             .collect();
         requests.sort_by_key(|request| request.index);
         let accounts = self.state.accounts().iter().map(|(name, account)| AccountReport {
@@ -182,14 +185,23 @@ fn verdict(faults: &[Fault], groups: &[GroupReport]) -> Verdict {
     }
 }
 
-fn request_report(request: &RequestState, now: Timestamp) -> RequestReport {
+fn request_report(
+    request: &RequestState,
+    decisions: Vec<DecisionReport>,
+    now: Timestamp,
+) -> RequestReport {
     RequestReport {
         id: request.id,
         index: request.index,
         requester: request.requester.clone(),
         group: request.request.group.clone(),
+        at: request.at,
+        asked: request.request.clone(),
+        approvals_required: request.approvals_required,
+        requester_may_approve: request.policy.rule.requester_may_approve,
         standing: request.stage(now),
         approvals: request.approvals.clone(),
         refusals: request.refusals.clone(),
+        decisions,
     }
 }

@@ -14,6 +14,7 @@
 
 mod blame;
 mod checkpoint;
+mod decisions;
 mod fault;
 mod finality;
 mod replay;
@@ -23,6 +24,7 @@ mod signature;
 mod tests;
 
 pub use blame::Blame;
+pub use decisions::{Decided, DecisionReport};
 pub use fault::{Fault, SignatureFault};
 pub use replay::{Anchor, NoIvn, log_key, replay};
 pub use report::{

@@ -16,11 +16,12 @@ use quorate_log::{Hash, leaf_hash};
 
 use crate::document::Documents;
 use crate::entry::{AbortReason, Author, Body, Entry};
-use crate::names::{AccountName, Digest, GroupName, IvnId, SessionId, Timestamp};
+use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
 use crate::signing::FIRST_EPOCH;
 use crate::state::{Group, IvnState, Refusal};
 
 use super::blame::blame;
+use super::decisions::{Decided, DecisionReport, Decisions};
 use super::fault::Fault;
 use super::report::{AuditReport, ReusedNonces, SessionOutcome, SessionReport, SignatureReport};
 use super::signature::{Consents, Signed};
@@ -82,6 +83,7 @@ pub(super) struct Auditor {
     pub(super) state: IvnState,
     pub(super) frontier: Frontier,
     pub(super) consents: Consents,
+    pub(super) decisions: Decisions,
     pub(super) sessions: BTreeMap<SessionId, (GroupName, SessionReport)>,
     /// The sessions that are not over.
     pub(super) running: BTreeSet<SessionId>,
@@ -109,6 +111,7 @@ impl Auditor {
             state,
             frontier,
             consents: Consents::default(),
+            decisions: Decisions::default(),
             sessions: BTreeMap::new(),
             running: BTreeSet::new(),
             roots: BTreeMap::new(),
@@ -228,11 +231,19 @@ impl Auditor {
             Body::Request(request) => {
                 let state = self.state.request(entry.id())?;
                 self.consents.requested(state, self.state.group(&request.group)?);
+                if state.approvals.contains(&state.requester) {
+                    self.decided(index, entry.id(), entry, Decided::ApprovedByAsking);
+                }
             }
             Body::Approval { request } => {
                 if let Author::Account(account) = &entry.statement().author {
                     self.consents.consented(*request, account);
                 }
+                self.decided(index, *request, entry, Decided::Approved);
+            }
+            Body::Refusal { request, reason } => {
+                let decided = Decided::Rejected { reason: reason.clone() };
+                self.decided(index, *request, entry, decided);
             }
             Body::Signature { request, session, signature, signers } => {
                 let signed = Signed {
@@ -258,6 +269,15 @@ impl Auditor {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Notes a decision of the entry's author.
+    fn decided(&mut self, index: u64, request: EntryId, entry: &Entry, decided: Decided) {
+        let statement = entry.statement();
+        if let Author::Account(account) = &statement.author {
+            let (account, at) = (account.clone(), statement.at);
+            self.decisions.note(request, DecisionReport { account, decided, at, index });
+        }
     }
 
     /// Remembers the tree's root as long as a later confirmation may contain a checkpoint of it.
@@ -339,6 +359,8 @@ impl Auditor {
     ) {
         let Ok(request) = self.state.request(signed.request) else { return };
         let signers: Vec<_> = signed.signers.iter().map(|record| record.account.clone()).collect();
+        let group = self.state.group(&request.request.group).ok();
+        let definition = group.map(|group| &group.definition);
         let checks = signed.check(&self.state, documents);
         for (account, commitments) in signed.commitments(&self.state) {
             let first = *self.commitments.entry((account.clone(), commitments)).or_insert(index);
@@ -357,6 +379,9 @@ impl Auditor {
             request: signed.request,
             request_index: request.index,
             group: request.request.group.clone(),
+            at,
+            min_signers: definition.map_or(0, |it| it.min_signers),
+            max_signers: definition.map_or(0, |it| it.members.len()),
             signature: hex::encode(signed.signature),
             signers,
             sum: checks.sum,

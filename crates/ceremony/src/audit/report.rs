@@ -7,9 +7,10 @@ use quorate_protocol::Suite;
 use serde::{Deserialize, Serialize};
 
 use super::blame::Blame;
+use super::decisions::DecisionReport;
 use super::fault::Fault;
 use crate::document::NotChecked;
-use crate::entry::{AbortReason, Role};
+use crate::entry::{AbortReason, Request, Role};
 use crate::identity::AccountKeys;
 use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
 use crate::state::{PastChange, PastEpoch, RequestStage};
@@ -177,10 +178,24 @@ pub struct RequestReport {
     pub index: u64,
     pub requester: AccountName,
     pub group: GroupName,
+    /// The time of the request by the log.
+    pub at: Timestamp,
+    /// The statement in its entry.
+    pub asked: Request,
+    /// How many approvals its rule requires, or the group's key has required since, if that is
+    /// more.
+    pub approvals_required: u16,
+    /// Whether the requester's approval counts.
+    pub requester_may_approve: bool,
     /// At the log's own time.
     pub standing: RequestStage,
+    /// Approvals that count.
     pub approvals: BTreeSet<AccountName>,
+    /// Rejections that count.
     pub refusals: BTreeMap<AccountName, String>,
+    /// All approvals and rejections in log order, including those that no longer count because
+    /// their authors left or were suspended.
+    pub decisions: Vec<DecisionReport>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -190,6 +205,11 @@ pub struct SignatureReport {
     pub request: EntryId,
     pub request_index: u64,
     pub group: GroupName,
+    /// The time in its entry, by the coordinator's clock.
+    pub at: Timestamp,
+    /// How many of how many members' shares make a signature, when this one was made.
+    pub min_signers: u16,
+    pub max_signers: usize,
     /// 64 bytes in hex.
     pub signature: String,
     /// Holders of the shares that made it. Each signed its commitments and its share.

@@ -66,6 +66,8 @@ pub enum Query {
     Prove { index: u64 },
     /// The document of a request, by the request's id or the beginning of it.
     Document { id: String },
+    /// An evidence file about a request, by the request's id or the beginning of it.
+    Evidence { id: String },
     /// A backup of the node.
     Backup,
 }
@@ -155,6 +157,11 @@ pub enum Answer {
         #[serde(skip)]
         document: Vec<u8>,
     },
+    Evidence {
+        /// The whole file.
+        #[serde(skip)]
+        file: Vec<u8>,
+    },
     Backup {
         /// The whole file, sealed under the passphrase of the node's home.
         #[serde(skip)]
@@ -225,8 +232,26 @@ pub struct EntryView {
     pub at: Timestamp,
     pub kind: String,
     pub body: Box<Body>,
-    /// The group whose session it belongs to.
+    /// The group that it is about.
     pub group: Option<GroupName>,
+    /// The request or change of a group that it makes, decides or signs.
+    pub request: Option<EntryId>,
     /// Whether it is a vote on a change of a group, not on a request.
     pub is_on_change: bool,
+}
+
+impl EntryView {
+    /// Whether it is a message by which nodes make keys, start, or prove their shares, and not
+    /// something that a person did.
+    pub fn is_between_nodes(&self) -> bool {
+        matches!(
+            *self.body,
+            Body::NodeStarted { .. }
+                | Body::CeremonyMessage { .. }
+                | Body::CeremonyCertified { .. }
+                | Body::CeremonyStarted { .. }
+                | Body::ShareDestroyed { .. }
+                | Body::ShareProved { .. }
+        )
+    }
 }

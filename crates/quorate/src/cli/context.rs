@@ -7,13 +7,13 @@ use quorate_ceremony::names::Timestamp;
 use tokio::runtime::Runtime;
 
 use super::session::Session;
-use super::shell_quote::quoted;
 use super::terminal::{Color, Terminal};
 use crate::api::{Code, Problem};
 use crate::error_chain::chain;
 use crate::home::{HOME_VARIABLE, HomeError, Locations, NodeConfig, NodeHome};
 use crate::keystore::{PASSPHRASE_VARIABLE, Passphrase, Purpose};
 use crate::launch::Client;
+use crate::shell_quote::quoted;
 
 /// What the options of every command give to it.
 pub(super) struct Context {

@@ -128,7 +128,7 @@ fn home_checks(home: &Path) -> Vec<Check> {
         Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => Check::fail(
             name,
             format!("{} can be read or written by others", path.display()),
-            format!("chmod go= {}", super::shell_quote::quoted(&path.display().to_string())),
+            format!("chmod go= {}", crate::shell_quote::quoted(&path.display().to_string())),
         ),
         Ok(_) => Check::ok(name, format!("{} is this user's alone", path.display())),
     };
@@ -199,7 +199,7 @@ fn misbehaviour(home: &Path) -> Vec<Check> {
             format!("{path} proves that it broke the rules of the log; this node no longer signs"),
             format!(
                 "send the file to the other members and find out who runs the coordinator; anybody can check it: quorate log verify --misbehaviour {} --log-key KEY",
-                super::shell_quote::quoted(&path)
+                crate::shell_quote::quoted(&path)
             ),
         )
     };

@@ -13,13 +13,13 @@ use serde::Serialize;
 use super::context::{Context, home_problem, now};
 use super::join::Autonomy;
 use super::setup_problem::setup_problem;
-use super::shell_quote::quoted;
 use super::{Failure, Run};
 use crate::api::{Code, Problem};
 use crate::home::Locations;
 use crate::keystore::{Cost, PassphraseProtector, Purpose};
 use crate::render::Tone;
 use crate::setup::create_ivn::{Plan, found};
+use crate::shell_quote::quoted;
 
 /// Create an IVN: an isolated network with its own accounts, groups, rules and log
 ///

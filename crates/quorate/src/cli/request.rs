@@ -8,6 +8,7 @@ use quorate_documents::Format;
 use serde::Serialize;
 
 use super::context::{Context, now};
+use super::evidence::WriteEvidence;
 use super::file::{self, Target};
 use super::sign::{decided, ending, wait, write_signature};
 use super::{Failure, Run, duration};
@@ -26,6 +27,7 @@ enum Action {
     Show(Show),
     List(List),
     Download(Download),
+    Evidence(WriteEvidence),
 }
 
 /// Show one request: where it stands, who is missing, and what happens next
@@ -97,6 +99,7 @@ impl Run for Request {
             Action::Show(show) => show.run(context),
             Action::List(list) => list.run(context),
             Action::Download(download) => download.run(context),
+            Action::Evidence(evidence) => evidence.run(context),
         }
     }
 }

@@ -13,11 +13,11 @@ use super::context::Context;
 use super::file::{self, Target};
 use super::progress::Progress;
 use super::session::{Session, Watched};
-use super::shell_quote::quoted;
 use super::{Failure, Run, duration};
 use crate::api::{Answer, Code, Problem, Query, RequestStage, RequestView, SignAsk};
 use crate::launch::unexpected;
 use crate::render::{Tone, clause, commas, json, request_sentence};
+use crate::shell_quote::quoted;
 
 /// Ask a group to sign a file
 ///

@@ -17,7 +17,7 @@ use tokio::io::{
 
 use crate::api::{Answer, Ask};
 
-/// The most bytes after a line: a document or a backup.
+/// The most bytes after a line: a document, evidence or a backup.
 pub(crate) const MAX_BYTES: u64 = 128 << 20;
 
 pub(super) trait Message: DeserializeOwned + Serialize {
@@ -46,9 +46,9 @@ impl Message for Answer {
 
     fn content(&mut self) -> Option<&mut Vec<u8>> {
         match self {
-            Self::Document { document: content, .. } | Self::Backup { file: content } => {
-                Some(content)
-            }
+            Self::Document { document: content, .. }
+            | Self::Evidence { file: content }
+            | Self::Backup { file: content } => Some(content),
             _ => None,
         }
     }

@@ -5,6 +5,6 @@
 //! one for most questions, several for a watch.
 
 pub(crate) mod client;
-mod frame;
+pub(crate) mod frame;
 pub(crate) mod server;
 pub(crate) mod socket;

@@ -10,8 +10,11 @@
 //! read: partial tiles and bundles of other widths belong to earlier checkpoints, and further files
 //! are not part of the log.
 
+mod answer;
 mod documents;
 mod earlier_checkpoint;
+mod entries;
+mod evidence;
 mod files;
 mod problem;
 mod proof;
@@ -33,7 +36,11 @@ use self::problem::{files_problem, unreadable};
 use crate::api::{Code, Problem};
 use crate::store::publish::CHECKPOINT;
 
+pub use answer::{DocumentAnswer, DocumentRequest, Openings, RecognisedBy, find_document};
 pub use earlier_checkpoint::{Since, compare_since};
+pub(crate) use entries::entry_view;
+pub use entries::read_entries;
+pub use evidence::{Evidence, EvidenceReport};
 pub use proof::{EntryReport, ProofReport, Proved, prove, verify_proof};
 
 /// The inputs of an audit other than the directory.

@@ -3,6 +3,7 @@
 use quorate_ceremony::effect::CommandError;
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::Entry;
+use quorate_ceremony::names::EntryId;
 use quorate_ceremony::node::Node;
 use quorate_ceremony::state::refusal::Requests;
 use quorate_ceremony::state::{IvnState, PastChange, Refusal, RequestState};
@@ -15,6 +16,10 @@ use quorate_log::tree::MemoryTree;
 use super::hub::Hub;
 use super::view;
 use crate::api::{Answer, BlockedView, Code, EntryView, Problem};
+use crate::control::frame::MAX_BYTES;
+use crate::log_audit::{Evidence, entry_view};
+use crate::render::size;
+use crate::store::documents::DocumentPackage;
 
 /// The fewest hex digits that select a request.
 const SHORTEST_ID: usize = 4;
@@ -113,7 +118,7 @@ pub(crate) fn entries(state: &IvnState, stored: &[Vec<u8>], first: u64) -> Vec<E
     (first..)
         .zip(stored)
         .filter_map(|(index, bytes)| {
-            Some(view::entry(state, index, &Entry::from_bytes(bytes).ok()?))
+            Some(entry_view(state, index, &Entry::from_bytes(bytes).ok()?))
         })
         .collect()
 }
@@ -130,12 +135,61 @@ pub(crate) fn prove(
     index: u64,
     checkpoint: Option<&str>,
 ) -> Result<Answer, Problem> {
-    let bug = || Problem::new(Code::Failed, "the proof could not be made");
     let entry = stored.get(usize_of(index)).ok_or_else(|| {
         let message = format!("the log has {} entries; there is no entry {index}", stored.len());
         Problem::new(Code::Failed, message)
     })?;
-    let verifier = state.log_verifier().ok_or_else(bug)?;
+    let (checkpoint, tree) = checkpoint_of(state, stored, checkpoint)?;
+    let inclusion = InclusionProof::prove(&tree, index, tree.head().size).map_err(|_| {
+        Problem::new(
+            Code::Waiting,
+            "the coordinator has not signed a checkpoint with this entry yet",
+        )
+    })?;
+    let proof = TlogProof::new(inclusion, checkpoint.as_signed().clone());
+    Ok(Answer::Proof {
+        entry: Base64(entry.clone()),
+        proof: proof.to_string(),
+        log_key: state.log_verifier().ok_or_else(no_proof)?.to_string(),
+    })
+}
+
+/// Makes evidence about a request, under a checkpoint from the coordinator.
+pub(crate) fn evidence(
+    state: &IvnState,
+    request: EntryId,
+    package: Option<DocumentPackage>,
+    mut stored: Vec<Vec<u8>>,
+    checkpoint: Option<&str>,
+) -> Result<Answer, Problem> {
+    let (checkpoint, tree) = checkpoint_of(state, &stored, checkpoint)?;
+    stored.truncate(usize_of(tree.head().size));
+    let checkpoint = checkpoint.as_signed().to_string();
+    let file = Evidence::new(request, package.as_ref(), checkpoint, stored).to_bytes();
+    if file.len() as u64 > MAX_BYTES {
+        let message = format!(
+            "the evidence has {}, and a node hands out at most {}",
+            size(file.len() as u64),
+            size(MAX_BYTES)
+        );
+        return Err(Problem::new(Code::Failed, message).hint(
+            "keep a copy of the log instead, and check it: quorate log verify DIR --document FILE",
+        ));
+    }
+    Ok(Answer::Evidence { file })
+}
+
+fn no_proof() -> Problem {
+    Problem::new(Code::Failed, "the proof could not be made")
+}
+
+/// Checks the coordinator's checkpoint. Returns the tree that it is of.
+fn checkpoint_of(
+    state: &IvnState,
+    stored: &[Vec<u8>],
+    checkpoint: Option<&str>,
+) -> Result<(VerifiedCheckpoint, MemoryTree), Problem> {
+    let verifier = state.log_verifier().ok_or_else(no_proof)?;
     let checkpoint = checkpoint.ok_or_else(|| problem(&CommandError::Unreachable))?;
     let checkpoint = VerifiedCheckpoint::from_note(checkpoint, &verifier)
         .map_err(|error| Problem::new(Code::Verification, error.to_string()))?;
@@ -152,16 +206,5 @@ pub(crate) fn prove(
         let message = "the coordinator's checkpoint is not of the log that this node verified";
         return Err(Problem::new(Code::Verification, message).hint("quorate doctor"));
     }
-    let inclusion = InclusionProof::prove(&tree, index, head.size).map_err(|_| {
-        Problem::new(
-            Code::Waiting,
-            "the coordinator has not signed a checkpoint with this entry yet",
-        )
-    })?;
-    let proof = TlogProof::new(inclusion, checkpoint.as_signed().clone());
-    Ok(Answer::Proof {
-        entry: Base64(entry.clone()),
-        proof: proof.to_string(),
-        log_key: verifier.to_string(),
-    })
+    Ok((checkpoint, tree))
 }

@@ -44,13 +44,18 @@ pub(crate) fn entry_sentence(view: &EntryView) -> String {
         ),
         Body::GroupAccepted { group, .. } => format!("accepts membership of {group}"),
         Body::GroupChange(GroupChange { definition, repairs: Some(member), .. }) => {
-            format!("proposes to restore the lost share of {member} in {}", definition.name)
+            let id = view.id.short();
+            format!(
+                "proposes to restore the lost share of {member} in {}: change {id}",
+                definition.name
+            )
         }
         Body::GroupChange(GroupChange { definition, repairs: None, .. }) => format!(
-            "proposes that {} be: any {} of {} can sign",
+            "proposes that {} be: any {} of {} can sign: change {}",
             definition.name,
             definition.min_signers,
-            list(&definition.members)
+            list(&definition.members),
+            view.id.short()
         ),
         Body::GroupChangeWithdrawn { change } => {
             format!("withdraws the change {}", change.short())
@@ -77,9 +82,12 @@ pub(crate) fn entry_sentence(view: &EntryView) -> String {
         Body::ChangeConfirmed { group, epoch, .. } => format!(
             "records that the previous members of {group} have cosigned its change to epoch {epoch}"
         ),
-        Body::Request(request) => {
-            format!("asks {} for a signature ({})", request.group, request.format)
-        }
+        Body::Request(request) => format!(
+            "asks {} for a signature ({}): request {}",
+            request.group,
+            request.format,
+            view.id.short()
+        ),
         Body::Approval { request } => format!("approves {}", what(*request)),
         Body::Refusal { request, reason } => {
             format!("rejects {}: {reason}", what(*request))

@@ -3,7 +3,9 @@
 mod account;
 pub mod audit;
 mod change;
+mod decisions;
 mod entry;
+mod evidence_page;
 mod group;
 pub(crate) mod json;
 mod page;
@@ -15,7 +17,9 @@ mod text;
 
 pub(crate) use account::{account_details, account_line, account_sentence, shortfall};
 pub(crate) use change::{Difference, change, change_sentence, rule_differences};
+pub(crate) use decisions::{decisions, trust_sentence, unknown_document};
 pub(crate) use entry::entry_sentence;
+pub(crate) use evidence_page::evidence_page;
 pub(crate) use group::{
     change_end, group, group_advice, group_sentence, group_tone, is_done, member_names,
     member_state, standing, unused,

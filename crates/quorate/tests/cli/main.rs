@@ -117,6 +117,7 @@ fn every_command_explains_itself_with_examples() {
         "request show",
         "request list",
         "request download",
+        "request evidence",
         "verify",
         "status",
         "doctor",

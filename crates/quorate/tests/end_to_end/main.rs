@@ -437,6 +437,14 @@ fn the_log_proves_what_happened_and_shows_every_change() {
         (system.run("ada", &format!("log prove {id} --out proof --force")).exit == 0).then_some(())
     });
     system.run("carol", "log verify --proof proof").succeeds();
+    // A member that did not take part makes evidence, and a stranger checks it.
+    let made = system.run("carol", &format!("request evidence {id} --out evidence"));
+    assert!(made.succeeds().stdout.contains("contract was approved by ada ("));
+    let ivn = system.ivn_directory();
+    let ivn = ivn.file_name().unwrap().to_str().unwrap();
+    let check = format!("verify contract --evidence evidence --ivn {ivn}");
+    let shown = system.run("stranger", &check).succeeds().stdout;
+    assert!(shown.contains(" and ben (") && shown.contains("rejected by nobody"), "{shown}");
     let mut entry = fs::read(system.path("proof.entry")).unwrap();
     entry[100] ^= 1;
     system.write("proof.entry", &entry);

@@ -5,6 +5,7 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod decisions;
 mod flips;
 mod foreign;
 mod harm;

@@ -9,10 +9,10 @@ use crate::api::{Answer, Code, Problem, Query};
 use crate::cli::context::Context;
 use crate::cli::file::{Target, with_ending};
 use crate::cli::session::Session;
-use crate::cli::shell_quote::quoted;
 use crate::cli::{Failure, Run};
 use crate::launch::unexpected;
 use crate::render::{Tone, clause, request_sentence};
+use crate::shell_quote::quoted;
 
 /// Write a proof that a signature, or any entry, is in the log
 ///

@@ -10,6 +10,7 @@ use quorate_ceremony::state::IvnState;
 use quorate_log::key::LogVerifier;
 use serde::Serialize;
 
+use super::document;
 use crate::api::{Code, Exit, Problem};
 use crate::cli::context::Context;
 use crate::cli::file;
@@ -28,12 +29,13 @@ use crate::log_audit::{
 #[command(after_help = "\
 Examples:
   quorate log verify ./log
+  quorate log verify ./log --document contract.pdf --ivn ID     who approved it, and when
   quorate log verify ./log --log-key log.vkey --documents ./documents
   quorate log verify ./log --since last-month/checkpoint --require-final
   quorate log verify --misbehaviour misbehaviour.json --log-key log.vkey
   quorate log verify --proof contract.tlog-proof --log-key log.vkey")]
 pub(super) struct Verify {
-    /// The log's directory
+    /// The log's directory. A coordinator publishes it as ivns/ID/log in its home
     #[arg(value_name = "DIR", required_unless_present_any = ["proof", "misbehaviour"])]
     directory: Option<PathBuf>,
     /// Check this proof instead, which `quorate log prove` wrote
@@ -49,8 +51,17 @@ pub(super) struct Verify {
     /// The id of the IVN whose log this must be
     #[arg(long, value_name = "ID")]
     ivn: Option<IvnId>,
-    /// A directory of documents, as the coordinator keeps them, to check the signatures over them
-    /// too
+    /// Report who approved and rejected this file, when, and by which rule. Exit code 3 if the log
+    /// contains no request for a signature of it
+    ///
+    /// A signed file is recognised by its signature. Unsigned requests contain only a salted hash,
+    /// so recognising their files takes the documents of a node or coordinator: --documents, those
+    /// next to DIR, or those of your home.
+    #[arg(long, value_name = "FILE", requires = "directory",
+        conflicts_with_all = ["proof", "misbehaviour", "since", "require_final"])]
+    document: Option<PathBuf>,
+    /// A directory of documents, as nodes and coordinators keep them in their homes, to check the
+    /// signatures over them too
     #[arg(long, value_name = "DIR")]
     documents: Option<PathBuf>,
     /// An earlier checkpoint of the log, or one from elsewhere, which the log must continue
@@ -102,6 +113,9 @@ impl Run for Verify {
             (None, Some(directory)) => {
                 let anchor = Anchor { ivn: self.ivn, log_key };
                 let options = Options { anchor, documents: self.documents };
+                if let Some(file) = &self.document {
+                    return document::check(context, &directory, &options, file);
+                }
                 check_log(context, &directory, &options, &known)
             }
             (None, None) => Err(Problem::new(
@@ -203,7 +217,7 @@ fn check_proof(
 }
 
 /// Reads a key that is given as text or in a file.
-fn read_key(text: &str) -> Result<LogVerifier, Problem> {
+pub(in crate::cli) fn read_key(text: &str) -> Result<LogVerifier, Problem> {
     let path = Path::new(text);
     let content = if path.is_file() { file::read_text(path)? } else { text.to_owned() };
     content.trim().parse().map_err(|error| {
@@ -213,7 +227,7 @@ fn read_key(text: &str) -> Result<LogVerifier, Problem> {
 }
 
 /// Returns the log key that the home's genesis contains.
-fn key_of_home(context: &Context) -> Result<LogVerifier, Problem> {
+pub(in crate::cli) fn key_of_home(context: &Context) -> Result<LogVerifier, Problem> {
     let untrusted = || {
         Problem::new(
             Code::UntrustedKey,

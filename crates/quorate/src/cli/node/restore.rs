@@ -221,7 +221,7 @@ fn older(account: &AccountName, lost: &[Lost], file: &Path) -> Problem {
     .hint(format!(
         "is there a newer backup? without one, get the account back without such shares (quorate node restore {} \
          --even-if-older), and then: {}",
-        crate::cli::shell_quote::quoted(&file.display().to_string()),
+        crate::shell_quote::quoted(&file.display().to_string()),
         ways.join("; ")
     ))
 }

@@ -1,10 +1,12 @@
 //! `quorate verify`.
 
+mod evidence;
 mod verdict;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use quorate_ceremony::names::IvnId;
 use quorate_documents::{Format, Namespace, Output, SignatureFile, keys};
 
 use self::verdict::{Candidate, Finding, VerificationView};
@@ -16,18 +18,20 @@ use crate::api::{Code, Problem};
 /// Check a signature: one verdict, then the checks
 ///
 /// With --key: whether that key signed this file. Without: whether a group of your home's IVN did.
-/// Exit code 0 if the signature is valid, 3 if it is not, 9 if it was made by a key that is not
-/// trusted.
+/// With --evidence: who approved it, when, and by which rule, from a file that `quorate request
+/// evidence` wrote. Exit code 0 if everything is valid, 3 if it is not, 9 if it was made by a key,
+/// or is in a log, that is not trusted.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   quorate verify contract.pdf
   quorate verify contract.pdf --signature contract.pdf.sig --key board.pem
-  quorate verify app.tgz --signature app.tgz.ed25519 --key board.pem --json")]
+  quorate verify app.tgz --signature app.tgz.ed25519 --key board.pem --json
+  quorate verify contract.pdf --evidence contract.evidence --ivn ID --page contract.html")]
 pub(super) struct Verify {
     /// The file that was signed; - reads stdin
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "evidence")]
+    file: Option<PathBuf>,
     /// The signature [default: FILE.sig or FILE.ed25519]
     #[arg(long, short, value_name = "FILE")]
     signature: Option<PathBuf>,
@@ -37,39 +41,73 @@ pub(super) struct Verify {
     /// The purpose that the signature must have, in the ssh format
     #[arg(long, short, value_name = "NAME", default_value_t)]
     namespace: Namespace,
+    /// Check this evidence file instead of a signature. FILE can be left out if it contains the
+    /// document
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["signature", "key", "namespace"])]
+    evidence: Option<PathBuf>,
+    /// The id of the IVN whose log the evidence must be from [default: your home's IVN]
+    #[arg(long, value_name = "ID", requires = "evidence")]
+    ivn: Option<IvnId>,
+    /// The key of the log that the evidence must be from, or a file with it
+    #[arg(long, value_name = "KEY|FILE", requires = "evidence")]
+    log_key: Option<String>,
+    /// Write a page for printing to this file (HTML)
+    #[arg(long, value_name = "FILE", requires = "evidence")]
+    page: Option<PathBuf>,
+    /// Replace the page if it exists
+    #[arg(long, requires = "page")]
+    force: bool,
 }
 
 impl Run for Verify {
     fn run(self, context: &Context) -> Result<(), Failure> {
-        let path = self.signature_path()?;
+        if let Some(evidence) = &self.evidence {
+            let check = evidence::Check {
+                file: self.file.as_deref(),
+                evidence,
+                ivn: self.ivn,
+                log_key: self.log_key.as_deref(),
+                page: self.page.clone(),
+                force: self.force,
+            };
+            return check.run(context);
+        }
+        match &self.file {
+            Some(file) => self.check_signature(context, file),
+            None => Err(Problem::new(Code::Usage, "there is no file to verify").into()),
+        }
+    }
+}
+
+impl Verify {
+    fn check_signature(&self, context: &Context, file: &Path) -> Result<(), Failure> {
+        let path = self.signature_path(file)?;
         let bytes = file::read(&path, SIGNATURE_LIMIT)?;
         let signature = SignatureFile::read(&bytes).map_err(|error| {
             let message = format!("{}: {}", path.display(), crate::error_chain::chain(&error));
             Problem::new(Code::Verification, message)
         })?;
-        let document = file::read(&self.file, u64::MAX - 1)?;
+        let document = file::read(file, u64::MAX - 1)?;
         let trusted = self.trusted(context, &signature)?;
-        let view = self.judge(&document, &bytes, &signature, trusted, path);
+        let view = self.judge(file, &document, &bytes, &signature, trusted, path);
         context.terminal.show("verification", &view, |page| view.write(page))?;
         match view.verdict.exit() {
             None => Ok(()),
             Some(exit) => Err(Failure::Shown(exit)),
         }
     }
-}
 
-impl Verify {
-    fn signature_path(&self) -> Result<PathBuf, Problem> {
+    fn signature_path(&self, file: &Path) -> Result<PathBuf, Problem> {
         if let Some(path) = &self.signature {
             return Ok(path.clone());
         }
         let usage = |message: String| {
             Problem::new(Code::Usage, message).hint("give it with --signature FILE")
         };
-        if file::is_dash(&self.file) {
+        if file::is_dash(file) {
             return Err(usage("a file from stdin has no signature next to it".to_owned()));
         }
-        let [ssh, raw] = ["sig", "ed25519"].map(|ending| file::with_ending(&self.file, ending));
+        let [ssh, raw] = ["sig", "ed25519"].map(|ending| file::with_ending(file, ending));
         match (ssh.exists(), raw.exists()) {
             (true, false) => Ok(ssh),
             (false, true) => Ok(raw),
@@ -78,6 +116,9 @@ impl Verify {
                 ssh.display(),
                 raw.display()
             ))),
+            (false, false) if !file.exists() => {
+                Err(Problem::new(Code::Failed, format!("there is no file {}", file.display())))
+            }
             (false, false) => {
                 Err(usage(format!("there is neither {} nor {}", ssh.display(), raw.display())))
             }
@@ -99,7 +140,7 @@ impl Verify {
             return Ok(vec![Candidate { key, group: None }]);
         }
         if context.node_config().is_err() {
-            let message = "the signer cannot be judged: there is no --key, and no home whose groups are known";
+            let message = "cannot tell whether to trust the signer: there is no home here whose groups are known";
             return Err(Problem::new(Code::UntrustedKey, message)
                 .hint("give the signer's public key: --key FILE"));
         }
@@ -115,6 +156,7 @@ impl Verify {
 
     fn judge(
         &self,
+        file: &Path,
         document: &[u8],
         bytes: &[u8],
         signature: &SignatureFile,
@@ -139,7 +181,7 @@ impl Verify {
             }
         }
         let finding = Finding { signature, named, signer, failure, by_key: self.key.is_some() };
-        finding.view(&self.file, path, &self.namespace, document, bytes, &output)
+        finding.view(file, path, &self.namespace, document, bytes, &output)
     }
 }
 

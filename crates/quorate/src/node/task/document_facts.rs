@@ -12,7 +12,7 @@ impl Task {
     pub(super) fn documents_of(&self, query: &Query) -> Vec<Digest> {
         let state = self.machine.state();
         match query {
-            Query::Request { id, .. } | Query::Document { id } => {
+            Query::Request { id, .. } | Query::Document { id } | Query::Evidence { id } => {
                 self.request(id).ok().into_iter().map(|state| state.request.document).collect()
             }
             Query::Inbox => {

@@ -295,7 +295,7 @@ impl Task {
     /// Fetches what the answer takes from the coordinator, if anything, and then answers.
     async fn query(&mut self, query: Query, reply: mpsc::Sender<Answer>) {
         let absent = self.absent(&query).await;
-        let is_proof = matches!(query, Query::Prove { .. });
+        let is_proof = matches!(query, Query::Prove { .. } | Query::Evidence { .. });
         if absent.is_empty() && !is_proof {
             let watcher = Watcher { query, checkpoint: None, last: None, reply };
             return self.watchers.push(watcher);
@@ -358,13 +358,16 @@ impl Task {
     /// Reads the document from this node's own copy, because it was fetched before.
     async fn document(&self, id: &str) -> Result<Answer, Problem> {
         let commitment = self.request(id)?.request.document;
-        let package = self.shelf.get(commitment).await.ok().flatten();
-        let package = package
-            .and_then(|bytes| DocumentPackage::from_bytes(&bytes).ok())
-            .filter(|package| package.matches(commitment))
-            .ok_or_else(|| answer::problem(&CommandError::NoDocument))?;
+        let package = self.package(commitment).await;
+        let package = package.ok_or_else(|| answer::problem(&CommandError::NoDocument))?;
         let name = package.name.as_str().to_owned();
         Ok(Answer::Document { name, document: package.document })
+    }
+
+    async fn package(&self, commitment: Digest) -> Option<DocumentPackage> {
+        let bytes = self.shelf.get(commitment).await.ok().flatten()?;
+        let package = DocumentPackage::from_bytes(&bytes).ok()?;
+        package.matches(commitment).then_some(package)
     }
 
     async fn stored(&mut self, first: u64, limit: u64) -> Result<Vec<Vec<u8>>, Problem> {
@@ -457,6 +460,15 @@ impl Task {
                 answer::prove(self.machine.state(), &stored, *index, checkpoint)?
             }
             Query::Document { id } => self.document(id).await?,
+            Query::Evidence { id } => {
+                let (request, commitment) = {
+                    let found = self.request(id)?;
+                    (found.id, found.request.document)
+                };
+                let package = self.package(commitment).await;
+                let stored = self.stored(0, self.machine.state().size()).await?;
+                answer::evidence(self.machine.state(), request, package, stored, checkpoint)?
+            }
             Query::Backup => backup::answer(&self.machine, &mut self.store, &self.home).await?,
         };
         Ok((answer, false))

@@ -7,13 +7,12 @@ mod status;
 
 use std::collections::BTreeSet;
 
-use quorate_ceremony::entry::{Body, Entry};
 use quorate_ceremony::names::{AccountName, Timestamp};
 use quorate_ceremony::node::Node;
-use quorate_ceremony::state::{IvnState, RequestState, Status};
-use sha2::{Digest as _, Sha256};
+use quorate_ceremony::state::{RequestState, Status};
 
-use crate::api::{EntryView, RequestStage, RequestView, SigningWait};
+use crate::api::{RequestStage, RequestView, SigningWait};
+use crate::documents::sha256;
 use crate::store::documents::DocumentPackage;
 
 pub(crate) use self::account::accounts;
@@ -33,7 +32,7 @@ impl FileFacts {
         Self {
             name: package.name.as_str().to_owned(),
             size: package.document.len() as u64,
-            sha256: hex(&Sha256::digest(&package.document)),
+            sha256: sha256(&package.document),
         }
     }
 }
@@ -94,27 +93,4 @@ pub(crate) fn request(
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-pub(crate) fn entry(state: &IvnState, index: u64, entry: &Entry) -> EntryView {
-    let statement = entry.statement();
-    let (session, vote) = match &statement.body {
-        Body::CeremonyMessage { session, .. }
-        | Body::CeremonyCertified { session, .. }
-        | Body::CeremonyAborted { session, .. }
-        | Body::EpochStarted { session, .. } => (Some(*session), None),
-        Body::Approval { request } | Body::Refusal { request, .. } => (None, Some(*request)),
-        _ => (None, None),
-    };
-    let group = session.and_then(|session| state.group_of_session(session));
-    EntryView {
-        index,
-        id: entry.id(),
-        author: statement.author.to_string(),
-        at: statement.at,
-        kind: statement.body.kind().to_owned(),
-        body: Box::new(statement.body.clone()),
-        group: group.map(|group| group.definition.name.clone()),
-        is_on_change: vote.is_some_and(|id| state.group_of_change(id).is_some()),
-    }
 }

@@ -1,7 +1,7 @@
 //! Quoting of words in commands that a person copies into a shell.
 
 /// Quotes a word for a shell, if it needs quotes.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+".contains(c);
     match !text.is_empty() && text.chars().all(is_plain) {
         true => text.to_owned(),
