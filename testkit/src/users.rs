@@ -246,8 +246,8 @@ impl Plan {
         wanted.map(|(k, _)| Command::Request {
             group: self.group.clone(),
             document_type: None,
-            format: "raw".to_owned(),
-            namespace: None,
+            format: "ssh".to_owned(),
+            namespace: Some("file".to_owned()),
             document: self.document(k),
             expires_in: None,
         })

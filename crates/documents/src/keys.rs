@@ -86,12 +86,51 @@ pub fn read(text: &str) -> Result<[u8; 32], KeyError> {
         read_pem(text)
     } else if text.starts_with('{') {
         read_jwk(text)
+    } else if text.contains('\n') {
+        return Err(KeyError::Several);
     } else if text.contains(char::is_whitespace) {
         read_ssh(text)
     } else {
         read_hex(text)
     }?;
     if usable(&key).is_none() { Err(KeyError::NotAPoint) } else { Ok(key) }
+}
+
+/// Reads all verifying keys of a text: one in any notation of [`read`], or several lines with one
+/// each, such as `https://github.com/USER.keys`. Returns each with the number of its line.
+///
+/// Empty lines, lines that begin with `#`, and keys of other types beside an Ed25519 key are
+/// skipped.
+///
+/// # Errors
+///
+/// [`KeyError`]; of several lines, the first that cannot be read, with its number.
+pub fn read_all(text: &str) -> Result<Vec<(usize, [u8; 32])>, KeyError> {
+    let numbered = (1..).zip(text.lines());
+    let lines: Vec<(usize, &str)> = numbered
+        .filter(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
+        .collect();
+    let is_list = !text.trim_start().starts_with(['-', '{']) && lines.len() > 1;
+    if !is_list {
+        let (line, only) = match lines.as_slice() {
+            [(line, only)] => (*line, *only),
+            _ => (1, text),
+        };
+        return Ok(vec![(line, read(only)?)]);
+    }
+    let mut keys = Vec::new();
+    let mut other = None;
+    for (line, text) in lines {
+        match read(text) {
+            Ok(key) => keys.push((line, key)),
+            Err(error @ KeyError::OtherType(_)) => other = Some(error),
+            Err(error) => return Err(KeyError::Line { line, source: Box::new(error) }),
+        }
+    }
+    match (keys.is_empty(), other) {
+        (true, Some(error)) => Err(error),
+        _ => Ok(keys),
+    }
 }
 
 /// The point of a key that all verifiers treat alike: canonically encoded and not of small order.
@@ -110,6 +149,10 @@ pub(crate) fn usable(verifying_key: &[u8; 32]) -> Option<VerifyingKey> {
 pub enum KeyError {
     #[error("the key is empty")]
     Empty,
+    #[error("there are several lines where one key is expected")]
+    Several,
+    #[error("line {line} is not a key")]
+    Line { line: usize, source: Box<Self> },
     #[error(
         "not a key: expected a PEM public key, an ssh-ed25519 line, a JWK, or 64 hex digits (found {length} characters)"
     )]
@@ -157,7 +200,7 @@ fn read_ssh(text: &str) -> Result<[u8; 32], KeyError> {
     let key = ssh_key::PublicKey::from_openssh(text).map_err(|error| {
         match text.split_ascii_whitespace().next() {
             Some("ssh-ed25519") => KeyError::Ssh(error),
-            Some(kind) if kind.starts_with("ssh-") || kind.starts_with("ecdsa-") => {
+            Some(kind) if ["ssh-", "ecdsa-", "sk-"].iter().any(|one| kind.starts_with(one)) => {
                 KeyError::OtherType(kind.chars().take(40).collect())
             }
             _ => KeyError::Unrecognised { length: text.chars().count() },
@@ -287,6 +330,23 @@ mod tests {
         ] {
             assert!(read(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn every_line_of_a_list_counts() {
+        let [one, two] = [1, 2].map(|seed| key([seed; 32]));
+        let [a, b] = [one, two].map(|key| to_ssh(&key, "someone").unwrap());
+        let rsa = "ssh-rsa AAAAB3NzaC1yc2E= me";
+        assert_eq!(read_all(&a).unwrap(), [(1, one)]);
+        assert_eq!(read_all(&format!("# mine\n{a}\n")).unwrap(), [(2, one)]);
+        let list = format!("{rsa}\n{a}\n\n# old\r\n{b}\r\n{}\n", hex::encode(one));
+        assert_eq!(read_all(&list).unwrap(), [(2, one), (5, two), (6, one)]);
+        assert_eq!(read_all(&to_pem(&one)).unwrap(), [(1, one)]);
+        assert!(matches!(read_all(&format!("{rsa}\n{rsa}")), Err(KeyError::OtherType(_))));
+        let damaged = read_all(&format!("{a}\ngarbage"));
+        assert!(matches!(damaged, Err(KeyError::Line { line: 2, .. })), "{damaged:?}");
+        assert!(matches!(read(&format!("{a}\n{b}")), Err(KeyError::Several)));
+        assert!(read_all(&format!("{}{}", to_pem(&one), to_pem(&two))).is_err());
     }
 
     #[test]

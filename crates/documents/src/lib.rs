@@ -25,12 +25,14 @@
 pub mod keys;
 
 mod commitment;
+mod meaning;
 mod output;
 mod raw;
 mod ssh;
 mod verify;
 
 pub use commitment::commitment;
+pub use meaning::{Meaning, other_meaning};
 pub use output::{Format, Namespace, NamespaceError, Output, OutputError, UnknownFormat};
 pub use verify::{ReadError, SignatureFile, VerifyError, verify};
 

@@ -182,10 +182,37 @@ impl Output {
     }
 }
 
-/// Options that cannot be combined.
+/// `raw`, or `ssh:file` with the namespace.
+impl fmt::Display for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Raw => f.pad(Format::Raw.name()),
+            Self::Ssh { namespace } => f.pad(&format!("{}:{namespace}", Format::Ssh)),
+        }
+    }
+}
+
+/// Reads `raw`, `ssh:NAMESPACE`, or `ssh`, which is `ssh:file`.
+impl FromStr for Output {
+    type Err = OutputError;
+
+    fn from_str(text: &str) -> Result<Self, OutputError> {
+        let (format, namespace) = match text.split_once(':') {
+            None => (text, None),
+            Some((format, namespace)) => (format, Some(namespace.parse()?)),
+        };
+        Self::new(format.parse()?, namespace)
+    }
+}
+
+/// Options that cannot be combined, or a text that is no output.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum OutputError {
+    #[error(transparent)]
+    Format(#[from] UnknownFormat),
+    #[error(transparent)]
+    Namespace(#[from] NamespaceError),
     #[error("a raw signature has no namespace; leave it out or choose the ssh format")]
     NamespaceWithoutUse,
 }
@@ -238,6 +265,18 @@ mod tests {
         assert_eq!(serde_json::to_string(&Output::Raw).unwrap(), r#"{"format":"raw"}"#);
         assert_eq!(serde_json::to_string(&ssh).unwrap(), r#"{"format":"ssh","namespace":"file"}"#);
         assert_eq!(serde_json::from_str::<Output>(r#"{"format":"ssh"}"#).unwrap(), ssh);
+    }
+
+    #[test]
+    fn outputs_read_back_as_people_write_them() {
+        for (text, written) in
+            [("raw", "raw"), ("ssh", "ssh:file"), ("ssh:file", "ssh:file"), ("ssh:a:b", "ssh:a:b")]
+        {
+            assert_eq!(text.parse::<Output>().unwrap().to_string(), written);
+        }
+        for text in ["raw:file", "ssh:", "pdf", "", "ssh:a b"] {
+            assert!(text.parse::<Output>().is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -28,10 +28,10 @@ impl SignatureFile {
         if let Ok(signature) = <[u8; 64]>::try_from(file) {
             return Ok(Self(Content::Raw(signature)));
         }
-        if !file.trim_ascii_start().starts_with(b"-----BEGIN SSH SIGNATURE-----") {
+        if !file.trim_ascii_start().starts_with(ARMOR_BEGIN.as_bytes()) {
             return Err(ReadError::Unrecognised { length: file.len() });
         }
-        let envelope = SshSig::from_pem(file.trim_ascii_start()).map_err(ReadError::Ssh)?;
+        let envelope = SshSig::from_pem(rewrapped(file)).map_err(ReadError::Ssh)?;
         // The parser does not compare an inner length with the outer one; OpenSSH does. Writing the
         // file again does too.
         let again = envelope.to_pem(LineEnding::LF).map_err(ReadError::Ssh)?;
@@ -80,6 +80,25 @@ impl SignatureFile {
         }
     }
 }
+
+/// An armored file with lines as long as OpenSSH writes them, on which the parser insists. Readers
+/// of PEM accept lines of any length, and other programs write 64 characters, 76, or one line.
+fn rewrapped(file: &[u8]) -> Vec<u8> {
+    let visible = || file.iter().copied().filter(|byte| !byte.is_ascii_whitespace());
+    let without_spaces = |marker: &str| marker.replace(' ', "").into_bytes();
+    let (begin, end) = (without_spaces(ARMOR_BEGIN), without_spaces(ARMOR_END));
+    let visible: Vec<u8> = visible().collect();
+    let body = visible.strip_prefix(begin.as_slice()).and_then(|rest| rest.strip_suffix(&*end));
+    let Some(body) = body else { return file.trim_ascii_start().to_vec() };
+    let mut lines = vec![ARMOR_BEGIN.as_bytes()];
+    lines.extend(body.chunks(LINE_WIDTH));
+    lines.extend([ARMOR_END.as_bytes(), b""]);
+    lines.join(&b'\n')
+}
+
+const ARMOR_BEGIN: &str = "-----BEGIN SSH SIGNATURE-----";
+const ARMOR_END: &str = "-----END SSH SIGNATURE-----";
+const LINE_WIDTH: usize = 70;
 
 /// The bytes of an armored file that carry the signature.
 fn visible(file: &[u8]) -> impl Iterator<Item = &u8> {

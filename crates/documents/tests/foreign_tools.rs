@@ -7,7 +7,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use ed25519_dalek::{Signer, SigningKey};
-use quorate_documents::{Format, Namespace, Output, finish, keys, prepare, verify};
+use quorate_documents::{
+    Format, Meaning, Namespace, Output, finish, keys, other_meaning, prepare, verify,
+};
 use tempfile::TempDir;
 
 const IDENTITY: &str = "board@example.com";
@@ -192,4 +194,56 @@ fn write_private_key(dir: &Path, secret: &SigningKey) {
     let path = dir.join("key");
     std::fs::write(&path, key.to_openssh(ssh_key::LineEnding::LF).unwrap().as_bytes()).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// Runs a tool in `directory` and returns what it writes to stdout.
+fn output_of(directory: &TempDir, command: &str) -> Vec<u8> {
+    let words: Vec<&str> = command.split(' ').collect();
+    let mut tool = Command::new(words[0]);
+    let output = tool.current_dir(directory.path()).args(&words[1..]).output().unwrap();
+    assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+/// The first value inside a DER SEQUENCE whose length takes two bytes, as in what openssl signs.
+fn to_be_signed_of(der: &[u8]) -> &[u8] {
+    let header = if der[1] == 0x82 { 4 } else { 3 };
+    let inner = &der[header..];
+    let length = match inner[1] {
+        0x82 => 4 + (usize::from(inner[2]) << 8) + usize::from(inner[3]),
+        0x81 => 3 + usize::from(inner[2]),
+        length => 2 + usize::from(length),
+    };
+    &inner[..length]
+}
+
+#[test]
+fn what_openssl_signs_for_a_certificate_is_recognised() {
+    if !installed("openssl") {
+        return;
+    }
+    let directory = TempDir::new().unwrap();
+    let request = "openssl req -newkey ed25519 -nodes -keyout key -subj /CN=board -outform DER";
+    let certificate = output_of(&directory, &format!("{request} -x509"));
+    assert_eq!(other_meaning(to_be_signed_of(&certificate)), Some(Meaning::Certificate));
+    let request = output_of(&directory, request);
+    assert_eq!(other_meaning(to_be_signed_of(&request)), Some(Meaning::CertificateRequest));
+    // A key or a whole certificate is signed by nobody in this form.
+    assert_eq!(other_meaning(&certificate), None);
+}
+
+#[test]
+fn what_ssh_keygen_signs_for_a_certificate_is_recognised() {
+    if !installed("ssh-keygen") {
+        return;
+    }
+    let directory = TempDir::new().unwrap();
+    for name in ["ca", "user"] {
+        output_of(&directory, &format!("ssh-keygen -q -t ed25519 -N  -C me -f {name}"));
+    }
+    output_of(&directory, "ssh-keygen -q -s ca -I me -n root user.pub");
+    let line = std::fs::read_to_string(directory.path().join("user-cert.pub")).unwrap();
+    let blob = line.split(' ').nth(1).unwrap();
+    let blob = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, blob).unwrap();
+    assert_eq!(other_meaning(&blob), Some(Meaning::SshCertificate));
 }

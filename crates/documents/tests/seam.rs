@@ -126,6 +126,21 @@ fn windows_line_endings_and_leading_white_space_do_not_matter() {
 }
 
 #[test]
+fn lines_of_any_length_are_read() {
+    let file = String::from_utf8(sign(b"contract", &ssh("file"), &signer(1))).unwrap();
+    let body: String = file.lines().filter(|line| !line.starts_with("-----")).collect();
+    for width in [1, 64, 69, 70, 71, 76, body.len()] {
+        let lines: Vec<_> =
+            body.as_bytes().chunks(width).map(|line| std::str::from_utf8(line).unwrap()).collect();
+        let file = format!(
+            "-----BEGIN SSH SIGNATURE-----\n{}\n-----END SSH SIGNATURE-----\n",
+            lines.join("\n")
+        );
+        verify(b"contract", file.as_bytes(), &public(&signer(1)), &ssh("file")).unwrap();
+    }
+}
+
+#[test]
 fn wrong_inner_lengths_are_refused_as_ssh_keygen_does() {
     let file = String::from_utf8(sign(b"contract", &ssh("file"), &signer(1))).unwrap();
     // The length of the signature, 00 00 00 53 after "sha512", becomes 00 0f 80 53.

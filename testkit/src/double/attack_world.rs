@@ -302,8 +302,8 @@ impl Stage {
             Command::Request {
                 group: board(),
                 document_type: None,
-                format: "raw".to_owned(),
-                namespace: None,
+                format: "ssh".to_owned(),
+                namespace: Some("file".to_owned()),
                 document,
                 expires_in: None,
             },

@@ -95,8 +95,8 @@ fn request(stage: &Stage, number: u8) -> Body {
     Body::Request(Request {
         group: board(),
         document_type: None,
-        format: "raw".to_owned(),
-        namespace: None,
+        format: "ssh".to_owned(),
+        namespace: Some("file".to_owned()),
         document: Digest::new([number; 32]),
         policy: policy.hash(),
         expires_at: stage.clock().plus(1_000_000),

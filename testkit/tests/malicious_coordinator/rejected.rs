@@ -1,7 +1,9 @@
 //! Entries that the coordinator claims to reject, but keeps and logs later.
 
 use super::*;
+use quorate_ceremony::node::Command;
 use quorate_ceremony::state::refusal::Requests;
+use quorate_ceremony::state::{Refused, Status};
 
 /// Lets the coordinator claim to reject ben's approval, and keep it.
 fn rejected_approval(stage: &mut Stage) -> (EntryId, Entry) {
@@ -68,5 +70,33 @@ fn an_approval_that_is_logged_after_a_rejection_gets_no_share() {
         );
         stage.settle();
         assert!(!stage.released(request).contains(&ben()));
+    });
+}
+
+#[test]
+fn a_request_in_an_unserved_format_gets_no_share() {
+    attack(|stage| {
+        let ask = Command::Request {
+            group: board(),
+            document_type: None,
+            format: "raw".to_owned(),
+            namespace: None,
+            document: Digest::new([1; 32]),
+            expires_in: None,
+        };
+        // The log records it as refused. The coordinator acts as if everybody had approved it.
+        let request = stage.orders(&ada(), ask).unwrap();
+        stage.settle();
+        for (number, member) in (1..).zip([ada(), ben(), cyd()]) {
+            let over = Refusal::Requests(Requests::RequestOver { request });
+            assert_eq!(stage.approves(&member, request), Err(over.into()));
+            let session = SessionId::new([number; 32]);
+            let subject = Subject::Request { request };
+            stage.says(&member, FromCoordinator::Invite { session, subject });
+            stage.settle();
+            let state = stage.node(&member).state().request(request).unwrap();
+            assert!(matches!(state.status, Status::Refused(Refused::FormatNotServed { .. })));
+        }
+        assert!(stage.released(request).is_empty());
     });
 }

@@ -234,7 +234,7 @@ impl Approvals {
         let consented = state.approvals.contains(view.me.account());
         let automatic = auto_approve
             && !view.me.is_doubled(view.state)
-            && state.policy.rule.auto_approve
+            && state.may_be_approved_automatically()
             && self.may_approve(view, outbox, id, call.now).is_ok();
         if self.documents.contains_key(&id) {
             if automatic {

@@ -13,17 +13,23 @@
 //! | 2 | governance | its own fields, nested |
 //! | 2.1 | `changes_required`, if present | 2, big-endian |
 //! | 2.2 | `refresh_every`, if present | 8, big-endian |
+//! | 3 | a format, once for each in ascending order | its own fields, nested |
+//! | 3.1 | its name | UTF-8 |
+//! | 3.2 | its namespace, if present | UTF-8 |
 //!
 //! A new field gets the next tag of its struct. Tags are never used again, so that the encodings of
 //! existing policies never change.
 
-use super::{Governance, Policy, Rule};
+use super::{Governance, OutputFormat, Policy, Rule};
 use crate::encoding::Encoder;
 
 impl Policy {
     pub(super) fn encode(&self) -> Encoder {
-        let Self { rule, governance } = self;
-        Encoder::new("quorate/policy/v1").nested(1, rule.encode()).nested(2, governance.encode())
+        let Self { rule, governance, formats } = self;
+        let policy = Encoder::new("quorate/policy/v1")
+            .nested(1, rule.encode())
+            .nested(2, governance.encode());
+        formats.iter().fold(policy, |policy, format| policy.nested(3, format.encode()))
     }
 }
 
@@ -47,25 +53,43 @@ impl Governance {
     }
 }
 
+impl OutputFormat {
+    fn encode(&self) -> Encoder {
+        Encoder::default().field(1, self.name()).optional(2, self.namespace())
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use proptest::prelude::*;
 
     use super::*;
 
     /// Reads what [`Encoder`] wrote after the label.
-    fn fields(mut bytes: &[u8]) -> BTreeMap<u8, &[u8]> {
-        let mut fields = BTreeMap::new();
+    fn listed(mut bytes: &[u8]) -> Vec<(u8, &[u8])> {
+        let mut fields = Vec::<(u8, &[u8])>::new();
         while let Some((tag, rest)) = bytes.split_first() {
             let (length, rest) = rest.split_first_chunk::<8>().unwrap();
             let length = usize::try_from(u64::from_be_bytes(*length)).unwrap();
-            assert!(fields.last_key_value().is_none_or(|(last, _)| last < tag), "tags ascend");
-            fields.insert(*tag, &rest[..length]);
+            assert!(fields.last().is_none_or(|(last, _)| last <= tag), "tags ascend");
+            fields.push((*tag, &rest[..length]));
             bytes = &rest[length..];
         }
         fields
+    }
+
+    /// Reads a struct without lists.
+    fn fields(bytes: &[u8]) -> BTreeMap<u8, &[u8]> {
+        let listed = listed(bytes);
+        let fields: BTreeMap<_, _> = listed.iter().copied().collect();
+        assert_eq!(fields.len(), listed.len(), "no tag occurs twice");
+        fields
+    }
+
+    fn text<'a>(fields: &BTreeMap<u8, &'a [u8]>, tag: u8) -> Option<&'a str> {
+        fields.get(&tag).map(|bytes| std::str::from_utf8(bytes).unwrap())
     }
 
     fn number<const N: usize>(fields: &BTreeMap<u8, &[u8]>, tag: u8) -> Option<[u8; N]> {
@@ -73,8 +97,16 @@ mod tests {
     }
 
     fn decode(bytes: &[u8]) -> Policy {
-        let policy = fields(bytes.strip_prefix(b"quorate/policy/v1\0").unwrap());
-        let (rule, governance) = (fields(policy[&1]), fields(policy[&2]));
+        let policy = listed(bytes.strip_prefix(b"quorate/policy/v1\0").unwrap());
+        let [(1, rule), (2, governance), formats @ ..] = policy.as_slice() else {
+            panic!("a rule and a governance come first")
+        };
+        let (rule, governance) = (fields(rule), fields(governance));
+        let formats = formats.iter().map(|(tag, format)| {
+            assert_eq!(*tag, 3);
+            let format = fields(format);
+            OutputFormat::new(text(&format, 1).unwrap(), text(&format, 2)).unwrap()
+        });
         Policy {
             rule: Rule {
                 approvals_required: u16::from_be_bytes(number(&rule, 1).unwrap()),
@@ -86,6 +118,7 @@ mod tests {
                 changes_required: number(&governance, 1).map(u16::from_be_bytes),
                 refresh_every: number(&governance, 2).map(u64::from_be_bytes),
             },
+            formats: formats.collect(),
         }
     }
 
@@ -96,10 +129,12 @@ mod tests {
             expiry in prop_oneof![0u64..4, any::<u64>()],
             changes_required in prop::option::of(0u16..4),
             refresh_every in prop::option::of(prop_oneof![0u64..4, any::<u64>()]),
+            formats in prop::collection::btree_set("(a|b|ab)(:(a|b|ab|:))?", 0..4),
         ) -> Policy {
             Policy {
                 rule: Rule { approvals_required, requester_may_approve, auto_approve, expiry },
                 governance: Governance { changes_required, refresh_every },
+                formats: formats.iter().map(|format| format.parse().unwrap()).collect(),
             }
         }
     }
@@ -122,6 +157,7 @@ mod tests {
         let mut policy = Policy::for_min_signers(2);
         policy.rule.expiry = 258;
         policy.governance.refresh_every = Some(5);
+        policy.formats = BTreeSet::from(["raw", "ssh:file"].map(|format| format.parse().unwrap()));
         let rule = b"\x01\0\0\0\0\0\0\0\x02\0\x02\
             \x02\0\0\0\0\0\0\0\x01\x01\
             \x03\0\0\0\0\0\0\0\x01\0\
@@ -133,6 +169,8 @@ mod tests {
             rule,
             b"\x02\0\0\0\0\0\0\0\x11",
             governance,
+            b"\x03\0\0\0\0\0\0\0\x0c\x01\0\0\0\0\0\0\0\x03raw",
+            b"\x03\0\0\0\0\0\0\0\x19\x01\0\0\0\0\0\0\0\x03ssh\x02\0\0\0\0\0\0\0\x04file",
         ];
         assert_eq!(policy.encode().bytes(), bytes.concat());
     }
@@ -154,6 +192,9 @@ mod tests {
             with(|policy| policy.governance.changes_required = Some(3)),
             with(|policy| policy.governance.refresh_every = Some(2)),
             with(|policy| policy.governance.refresh_every = Some(3)),
+            with(|policy| policy.formats.clear()),
+            with(|policy| policy.formats = BTreeSet::from(["ssh:git".parse().unwrap()])),
+            with(|policy| policy.formats.extend(["raw".parse().unwrap()])),
         ];
         for other in others {
             assert_ne!(other.hash(), policy.hash(), "{other:?}");

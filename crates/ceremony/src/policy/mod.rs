@@ -1,13 +1,17 @@
 //! A group's policy: what its nodes require before they sign a request, and how the group changes.
 
 mod encoding;
+mod format;
 mod governance;
 mod rule;
+
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
 use crate::names::Digest;
 
+pub use format::{MOST_FORMATS, OutputFormat, OutputFormatError};
 pub use governance::{Governance, SHORTEST_REFRESH};
 pub use rule::{DEFAULT_EXPIRY, Rule};
 
@@ -17,6 +21,8 @@ pub use rule::{DEFAULT_EXPIRY, Rule};
 pub struct Policy {
     pub rule: Rule,
     pub governance: Governance,
+    /// The output formats that the group signs in. Requests in others are refused by rule.
+    pub formats: BTreeSet<OutputFormat>,
 }
 
 impl Policy {
@@ -36,12 +42,24 @@ impl Policy {
     pub fn hash(&self) -> Digest {
         self.encode().digest()
     }
+
+    /// Whether the group signs in this format.
+    pub fn serves(&self, format: &str, namespace: Option<&str>) -> bool {
+        self.formats.iter().any(|served| served.is(format, namespace))
+    }
+
+    /// Whether nodes may approve a request in this format automatically. For a raw signature they
+    /// never may, because a node cannot know what else its bytes mean.
+    pub fn permits_automatic_approval(&self, format: &str) -> bool {
+        self.rule.auto_approve && format::names_itself(format)
+    }
 }
 
-/// The rule with the default governance.
+/// The rule with the default governance and the default format.
 impl From<Rule> for Policy {
     fn from(rule: Rule) -> Self {
-        Self { rule, governance: Governance::default() }
+        let formats = BTreeSet::from([OutputFormat::default()]);
+        Self { rule, governance: Governance::default(), formats }
     }
 }
 
@@ -78,6 +96,31 @@ mod tests {
         let rule = Policy::for_min_signers(3).rule;
         assert_eq!((rule.approvals_required, rule.expiry), (3, 604_800_000));
         assert!(rule.requester_may_approve && !rule.auto_approve);
+    }
+
+    #[test]
+    fn a_group_serves_exactly_the_formats_that_it_lists() {
+        let mut policy = Policy::for_min_signers(2);
+        assert!(policy.serves("ssh", Some("file")));
+        for (format, namespace) in
+            [("raw", None), ("ssh", None), ("ssh", Some("git")), ("raw", Some("file"))]
+        {
+            assert!(!policy.serves(format, namespace), "{format} {namespace:?}");
+        }
+        policy.formats.insert("raw".parse().unwrap());
+        assert!(policy.serves("raw", None) && !policy.serves("raw", Some("file")));
+    }
+
+    #[test]
+    fn raw_signatures_are_never_approved_automatically() {
+        let mut policy = Policy::for_min_signers(2);
+        policy.formats.insert("raw".parse().unwrap());
+        assert!(!policy.permits_automatic_approval("ssh"));
+        policy.rule.auto_approve = true;
+        assert!(policy.permits_automatic_approval("ssh"));
+        for format in ["raw", "jws", ""] {
+            assert!(!policy.permits_automatic_approval(format), "{format}");
+        }
     }
 
     #[test]

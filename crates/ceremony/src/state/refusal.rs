@@ -175,6 +175,8 @@ family! {
         ChangesRequired { changes_required: u16, least: u16, most: u16 } = "changes-required",
         #[error("a group can be refreshed every hour at most")]
         RefreshEvery = "refresh-every",
+        #[error("a group signs in 1 to {most} formats, not {formats}")]
+        Formats { formats: usize, most: usize } = "formats",
         #[error("the expiry of a policy must be greater than zero")]
         PolicyExpiry = "policy-expiry",
         #[error(

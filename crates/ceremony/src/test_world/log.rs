@@ -461,8 +461,8 @@ impl TestLog {
         Request {
             group: board(),
             document_type: None,
-            format: "raw".to_owned(),
-            namespace: None,
+            format: "ssh".to_owned(),
+            namespace: Some("file".to_owned()),
             document: Digest::new([8; 32]),
             policy: policy.hash(),
             expires_at: self.now.plus(HOUR),

@@ -122,6 +122,8 @@ codes! {
     NotReady = "not-ready", Unreachable, 503;
     /// The account has as many connections as the coordinator allows.
     TooManyConnections = "too-many-connections", Unreachable, 429;
+    /// The group does not sign in the format that is asked for.
+    FormatNotServed = "format-not-served", NotAllowed, 403;
     /// The route requires a certificate of the IVN.
     NoCertificate = "no-certificate", NotAllowed, 401;
 }

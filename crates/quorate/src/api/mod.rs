@@ -12,6 +12,7 @@ use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::Body;
 use quorate_ceremony::names::{AccountName, Digest, DocumentType, EntryId, GroupName, Timestamp};
 use quorate_ceremony::state::PastChange;
+use quorate_documents::Meaning;
 use serde::{Deserialize, Serialize};
 
 pub use account::{AccountView, InvitedView, MembershipView, Standing};
@@ -190,6 +191,10 @@ pub struct RequestView {
     pub file_size: Option<u64>,
     /// In hex, if this node has the document.
     pub file_sha256: Option<String>,
+    /// What the signed bytes mean besides the document, if the format is raw, this node has the
+    /// document, and the meaning is recognised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_meaning: Option<Meaning>,
     pub at: Timestamp,
     pub expires_at: Timestamp,
     pub approvals_required: u16,

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::cluster::Cluster;
 use super::reshare::approve;
-use super::stage::{GROUP, definition, settled, signed};
+use super::stage::{GROUP, NAMESPACE, definition, settled, signed};
 use crate::api::{Code, Command, Problem, Proposal, SignAsk};
 use crate::launch::Client;
 use crate::setup::join::Choices;
@@ -270,8 +270,8 @@ async fn sign_one(client: &Client, name: &GroupName, document: String) -> Result
     let ask = SignAsk {
         group: name.clone(),
         document_type: None,
-        format: "raw".to_owned(),
-        namespace: None,
+        format: "ssh".to_owned(),
+        namespace: Some(NAMESPACE.to_owned()),
         name: "receipt.txt".to_owned(),
         document: document.into_bytes(),
         expires_in: None,

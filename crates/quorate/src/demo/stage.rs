@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use quorate_ceremony::entry::GroupDefinition;
 use quorate_ceremony::names::{AccountName, EntryId, GroupName};
-use quorate_ceremony::policy::Policy;
+use quorate_ceremony::policy::{OutputFormat, Policy};
 use quorate_protocol::Suite;
 use serde::Serialize;
 
@@ -136,19 +136,24 @@ pub(super) async fn settled(client: &Client, name: &GroupName) -> Result<GroupVi
     }
 }
 
-/// Returns a group that signs documents without a type.
+/// Returns a group that signs documents without a type, in both formats.
 pub(super) fn definition(
     name: &str,
     members: &[AccountName],
     min_signers: u16,
 ) -> Result<GroupDefinition, Problem> {
+    let mut policy = Policy::for_min_signers(min_signers);
+    policy.formats.insert(
+        OutputFormat::new("raw", None)
+            .map_err(|error| Problem::new(Code::Failed, error.to_string()))?,
+    );
     Ok(GroupDefinition {
         name: group(name)?,
         suite: Suite::FrostEd25519Sha512,
         min_signers,
         members: members.to_vec(),
         document_types: BTreeSet::new(),
-        policy: Policy::for_min_signers(min_signers),
+        policy,
     })
 }
 

@@ -15,7 +15,7 @@ use quorate_log::tree::MemoryTree;
 
 use super::hub::Hub;
 use super::view;
-use crate::api::{Answer, BlockedView, Code, EntryView, Problem};
+use crate::api::{Answer, BlockedView, Code, EntryView, Problem, SignAsk};
 use crate::control::frame::MAX_BYTES;
 use crate::log_audit::{Evidence, entry_view};
 use crate::render::size;
@@ -61,6 +61,32 @@ pub(crate) fn told(error: &CommandError, node: &Node, hub: &Hub) -> Problem {
         Some(group) => problem(error).hint(format!("quorate group show {}", group.definition.name)),
         None => problem(error),
     }
+}
+
+/// Explains why a group would not sign in the format that a member asks for. The log would record
+/// the request as refused, after the document was stored at the coordinator.
+pub(crate) fn format_problem(node: &Node, ask: &SignAsk) -> Option<Problem> {
+    let group = node.state().groups().get(&ask.group)?;
+    if !group.has_member(node.account()) {
+        return None;
+    }
+    let refused = group.refuses_format(&ask.format, ask.namespace.as_deref())?;
+    let formats = &group.definition.policy.formats;
+    let instead = formats.first().map(|served| match served.namespace() {
+        Some(namespace) => format!("--as {} --namespace {namespace}", served.name()),
+        None => format!("--as {}", served.name()),
+    });
+    let mut wanted: Vec<String> = formats.iter().map(ToString::to_string).collect();
+    wanted.push(match &ask.namespace {
+        Some(namespace) => format!("{}:{namespace}", ask.format),
+        None => ask.format.clone(),
+    });
+    let change = format!("quorate group change {} --format {}", ask.group, wanted.join(","));
+    let hint = format!(
+        "sign with {}, or have the members approve another format: {change}",
+        instead.unwrap_or_default()
+    );
+    Some(Problem::new(Code::FormatNotServed, refused.to_string()).hint(hint))
 }
 
 /// Explains why a command was not carried out without a connection.

@@ -138,6 +138,7 @@ pub(crate) fn rule_differences(now: &GroupDefinition, after: &GroupDefinition) -
                     format!("every {}", rough(every / 1000))
                 }),
             ),
+            ("formats", commas(&policy.formats)),
             ("document types", commas(&of.document_types)),
         ]
     };
@@ -220,6 +221,7 @@ mod tests {
                         "auto_approve": auto_approve, "expiry": u64::from(min_signers) * DAY,
                     },
                     "governance": {},
+                    "formats": if auto_approve { vec!["raw"] } else { vec!["ssh:file", "raw"] },
                 },
             })
         };
@@ -237,6 +239,7 @@ mod tests {
             "approve a change     3 (now: 2)",
             "requests expire in   3 days (now: 2 days)",
             "nodes, automatically yes (now: no)",
+            "formats              raw (now: raw, ssh:file)",
             "The log shows that the node of eve proved its share 3 hours ago.",
         ] {
             assert!(shown.contains(line), "{line}: {shown}");

@@ -3,6 +3,7 @@
 use quorate_ceremony::entry::AbortReason;
 use quorate_ceremony::names::{AccountName, GroupName, Timestamp};
 use quorate_ceremony::state::{ChangeEnd, Health, PastChange, SessionPhase, Unable};
+use quorate_documents::Format;
 
 use super::share::{hindered, shares, signing};
 use super::{Page, Tone, clause, commas, list, relative, rough, utc};
@@ -186,6 +187,13 @@ pub(crate) fn group(page: &mut Page, view: &GroupView, now: Timestamp) {
     };
     page.field("signs", types);
     let policy = &view.policy;
+    page.field("formats", commas(&policy.formats));
+    if policy.formats.iter().any(|format| format.name() == Format::Raw.name()) {
+        page.note(
+            "A raw signature is valid wherever the group's key is trusted, for anything that the signed bytes mean. \
+             No node approves one automatically.",
+        );
+    }
     let mut rule = format!("{} approvals", policy.rule.approvals_required);
     rule.push_str(match policy.rule.requester_may_approve {
         true => ", the requester's own counts",
@@ -323,6 +331,7 @@ mod tests {
                 "auto_approve": false, "expiry": DAY,
             },
             "governance": { "refresh_every": 30 * DAY },
+            "formats": ["ssh:file"],
         })
     }
 
@@ -349,6 +358,20 @@ mod tests {
 
     fn shown(view: &GroupView) -> String {
         Page::text_of(|page| group(page, view, NOW))
+    }
+
+    #[test]
+    fn a_group_lists_its_formats_and_explains_raw() {
+        let mut view = group_with(json!({}));
+        let without = shown(&view);
+        assert!(
+            without.contains("formats      ssh:file\n") && !without.contains("raw"),
+            "{without}"
+        );
+        view.policy.formats.insert("raw".parse().unwrap());
+        let with = shown(&view);
+        assert!(with.contains("formats      raw, ssh:file\n"), "{with}");
+        assert!(with.contains("for anything that the signed bytes mean"), "{with}");
     }
 
     #[test]

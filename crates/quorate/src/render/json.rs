@@ -9,7 +9,7 @@ use super::account::{account_sentence, membership};
 use super::change::change_sentence;
 use super::entry::entry_sentence;
 use super::group::{change_end, group_advice, group_sentence, is_done, proposed};
-use super::request::request_sentence;
+use super::request::{request_sentence, warnings};
 use super::share::{hindered, share_state, shares};
 use super::status::{blocked_advice, blocked_sentence, status_sentence, trouble_sentence};
 use crate::api::{
@@ -89,7 +89,12 @@ pub(crate) fn request(view: &RequestView) -> Value {
     let sentence = request_sentence(view);
     with(
         view,
-        [("sentence", sentence.into()), ("state", state.into()), ("refused", refused.into())],
+        [
+            ("sentence", sentence.into()),
+            ("state", state.into()),
+            ("refused", refused.into()),
+            ("warnings", warnings(view).into()),
+        ],
     )
 }
 

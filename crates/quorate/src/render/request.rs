@@ -1,6 +1,7 @@
 //! Requests for people.
 
 use quorate_ceremony::names::Timestamp;
+use quorate_documents::Format;
 
 use super::change::awaited_approvals;
 use super::share::approved;
@@ -48,6 +49,36 @@ pub(crate) fn request(page: &mut Page, view: &RequestView, now: Timestamp) {
     request_details(page, view, now);
 }
 
+/// What an approver of a raw signature has to know: what it is valid for, and then what else these
+/// bytes mean, if that is recognised.
+pub(crate) fn warnings(view: &RequestView) -> Vec<String> {
+    if view.format != Format::Raw.name() {
+        return Vec::new();
+    }
+    let bytes = match view.file_size {
+        Some(1) => {
+            "this 1 byte is valid wherever this key is trusted, for anything this byte means"
+                .to_owned()
+        }
+        Some(size) => format!(
+            "these {size} bytes are valid wherever this key is trusted, for anything these bytes mean"
+        ),
+        None => "the signed bytes are valid wherever this key is trusted, for anything they mean"
+            .to_owned(),
+    };
+    let meaning = view.other_meaning.map(|meaning| {
+        format!("these bytes are also {meaning}; approve only if you want that signed")
+    });
+    std::iter::once(format!("raw: {bytes}")).chain(meaning).collect()
+}
+
+fn write_warnings(page: &mut Page, view: &RequestView) {
+    let tones = [Tone::Warn, Tone::Bad];
+    for (tone, warning) in tones.into_iter().zip(warnings(view)) {
+        page.item(tone, warning);
+    }
+}
+
 /// Writes what is to be signed, and the members' decisions.
 pub(crate) fn request_details(page: &mut Page, view: &RequestView, now: Timestamp) {
     page.field("request", view.id);
@@ -71,6 +102,7 @@ pub(crate) fn request_details(page: &mut Page, view: &RequestView, now: Timestam
         None => view.format.clone(),
     };
     page.field("format", format);
+    write_warnings(page, view);
     let missing = match view.undecided.is_empty() || view.state != RequestStage::Open {
         true => String::new(),
         false => format!("; undecided: {}", commas(&view.undecided)),
@@ -114,4 +146,7 @@ pub(crate) fn request_in_list(page: &mut Page, view: &RequestView, now: Timestam
         false => format!("expires {}", relative(now, view.expires_at)),
     };
     page.note(format!("{} ({lapses})", clause(&request_sentence(view))));
+    if !view.state.is_final() {
+        write_warnings(page, view);
+    }
 }

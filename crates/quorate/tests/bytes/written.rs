@@ -366,6 +366,7 @@ fn answers() -> Vec<serde_json::Value> {
         "policy": {
             "rule": {"approvals_required": 2, "requester_may_approve": true, "auto_approve": false, "expiry": 604_800_000},
             "governance": {},
+            "formats": ["raw", "ssh:file"],
         },
         "members": [{"account": "ada", "identifier": 1, "online": true, "accepted": true, "awaited": false}],
         "verifying_key": key, "epoch": 1, "attempts": 2, "dkg_ms": 12,

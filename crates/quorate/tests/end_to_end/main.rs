@@ -24,7 +24,9 @@ fn start(names: &[&str]) -> Cluster {
 /// Starts a system with the group `board`, 2 of ada, ben and carol.
 fn with_board() -> Cluster {
     let system = start(&["ada", "ben", "carol"]);
-    system.run("ada", "group create board --members ada,ben,carol --min-signers 2").succeeds();
+    system
+        .run("ada", "group create board --members ada,ben,carol --min-signers 2 --format ssh,raw")
+        .succeeds();
     system.write("contract", b"a contract");
     system
 }
@@ -38,6 +40,8 @@ fn three_members_sign_a_file_that_other_peoples_tools_accept() {
             system.sign("ada", &format!("sign contract --group board --as {format} --wait"), "ben");
         let shown = system.run("carol", &format!("request show {}", &id[..6])).succeeds().stdout;
         assert!(shown.contains("Waiting for 1 approval by ben or carol"), "{shown}");
+        let warns = shown.contains("valid wherever this key is trusted");
+        assert_eq!(warns, format == "raw", "{shown}");
         system.run("ben", &format!("approve {id}")).succeeds();
         let signed = signing.end().succeeds();
         assert!(signed.stdout.contains(&format!("contract.{ending}")), "{}", signed.stdout);
@@ -45,6 +49,12 @@ fn three_members_sign_a_file_that_other_peoples_tools_accept() {
             system.run("carol", &format!("verify contract -s contract.{ending}")).succeeds().stdout;
         assert!(valid.contains("signed by group board"), "{valid}");
     }
+
+    let unserved = [
+        "\"board\" does not sign in format ssh:git; it signs in raw, ssh:file",
+        "quorate group change board --format raw,ssh:file,ssh:git",
+    ];
+    system.run("ada", "sign contract --group board --namespace git").fails(6, &unserved);
 
     for (format, file) in [("pem", "board.pem"), ("allowed-signers", "board.signers")] {
         system

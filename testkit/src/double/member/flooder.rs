@@ -90,8 +90,8 @@ fn request(seat: &Seat<'_>, rng: &mut ChaCha20Rng) -> Option<Request> {
     Some(Request {
         group: group.definition.name.clone(),
         document_type: None,
-        format: "raw".to_owned(),
-        namespace: None,
+        format: "ssh".to_owned(),
+        namespace: Some("file".to_owned()),
         document: Digest::new(random(rng)),
         policy: policy.hash(),
         expires_at: seat.now.plus(policy.rule.expiry / 2),

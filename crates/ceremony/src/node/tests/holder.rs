@@ -48,6 +48,22 @@ fn automatic_consent_needs_both_policy_and_configuration() {
 }
 
 #[test]
+fn no_node_approves_a_raw_signature_automatically() {
+    let mut definition = TestLog::peopled().board_of_three();
+    definition.policy.rule.auto_approve = true;
+    definition.policy.formats.insert("raw".parse().unwrap());
+    let mut log = TestLog::keyed_with(definition);
+    let raw = Request { format: "raw".to_owned(), namespace: None, ..log.request() };
+    let request = log.requests("ada", raw).unwrap();
+    let config = Config { auto_accept: false, auto_approve: true };
+    let mut bench = Bench::with_config(config, disk_after(&log), log);
+    let effects = bench.show();
+    assert_eq!((states(&effects).len(), fetches(&effects, request)), (0, false));
+    // Its account holder still can.
+    assert!(fetches(&command(&mut bench, Command::Approve(request)), request));
+}
+
+#[test]
 fn a_vote_that_would_not_count_is_not_signed() {
     let refused = |(mut bench, request): (Bench, EntryId), later: u64| {
         bench.log.wait(later);
@@ -154,8 +170,8 @@ fn rejected_request(reason: Refusal) -> (Bench, Entry, Command, Vec<NodeEffect>)
     let command = Command::Request {
         group: board(),
         document_type: None,
-        format: "raw".to_owned(),
-        namespace: None,
+        format: "ssh".to_owned(),
+        namespace: Some("file".to_owned()),
         document: Digest::new([8; 32]),
         expires_in: Some(HOUR),
     };
@@ -176,8 +192,8 @@ fn only_an_equal_command_repeats_a_disputed_statement() {
     let other = Command::Request {
         group: board(),
         document_type: None,
-        format: "raw".to_owned(),
-        namespace: None,
+        format: "ssh".to_owned(),
+        namespace: Some("file".to_owned()),
         document: Digest::new([9; 32]),
         expires_in: Some(HOUR),
     };

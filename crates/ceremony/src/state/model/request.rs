@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::entry::Request;
 use crate::names::{AccountName, DocumentType, EntryId, GroupName, Timestamp};
-use crate::policy::{Decision, Policy, decide};
+use crate::policy::{Decision, OutputFormat, Policy, decide};
 use crate::state::event::Event;
 use crate::state::model::group::Group;
 
@@ -84,6 +84,17 @@ pub enum Refused {
     NotAuthorized { requester: AccountName, group: GroupName },
     #[error("group \"{group}\" does not sign {}", match document_type { Some(kind) => format!("documents of type \"{kind}\""), None => "documents without a type".to_owned() })]
     TypeNotServed { group: GroupName, document_type: Option<DocumentType> },
+    #[error("group \"{group}\" does not sign in format {format}{}; it signs in {}", namespace.as_ref().map(|namespace| format!(":{namespace}")).unwrap_or_default(), served_formats(served))]
+    FormatNotServed {
+        group: GroupName,
+        format: String,
+        namespace: Option<String>,
+        served: BTreeSet<OutputFormat>,
+    },
+}
+
+fn served_formats(served: &BTreeSet<OutputFormat>) -> String {
+    served.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 #[expect(missing_docs, reason = "the names say it")]
@@ -114,6 +125,11 @@ impl RequestState {
                 && !self.refusals.contains_key(*name)
                 && (self.policy.rule.requester_may_approve || **name != self.requester)
         })
+    }
+
+    /// Whether nodes may approve the request automatically, by the policy that it pinned.
+    pub fn may_be_approved_automatically(&self) -> bool {
+        self.policy.permits_automatic_approval(&self.request.format)
     }
 
     pub fn missing_approvals(&self) -> usize {

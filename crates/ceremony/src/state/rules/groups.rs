@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::entry::{GroupDefinition, Role};
 use crate::names::{AccountName, EntryId, GroupName, Timestamp};
-use crate::policy::SHORTEST_REFRESH;
+use crate::policy::{MOST_FORMATS, SHORTEST_REFRESH};
 use crate::state::model::group::{Group, MOST_SIGNERS};
 use crate::state::model::plan::SessionPlan;
 use crate::state::refusal::{Entries, Groups, Refusal};
@@ -142,6 +142,10 @@ fn check_numbers(definition: &GroupDefinition) -> Result<(), Refusal> {
         && every < SHORTEST_REFRESH
     {
         return Err(Groups::RefreshEvery.into());
+    }
+    let formats = policy.formats.len();
+    if formats == 0 || formats > MOST_FORMATS {
+        return Err(Groups::Formats { formats, most: MOST_FORMATS }.into());
     }
     if policy.rule.expiry == 0 {
         return Err(Groups::PolicyExpiry.into());

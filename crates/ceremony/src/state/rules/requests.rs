@@ -6,10 +6,24 @@ use crate::entry::{Request, SignerRecord};
 use crate::names::{AccountName, Digest, EntryId, GroupName, SessionId, Timestamp};
 use crate::policy::Decision;
 use crate::signing::{SigningSession, Subject, add_up};
+use crate::state::model::group::Group;
 use crate::state::model::key::{GroupKey, Unable};
 use crate::state::model::request::{Refused, RequestState, Status};
 use crate::state::refusal::{Entries, Groups, Refusal, Requests};
 use crate::state::{Event, IvnState};
+
+impl Group {
+    /// Why the group does not sign in this format, if it does not.
+    pub fn refuses_format(&self, format: &str, namespace: Option<&str>) -> Option<Refused> {
+        let policy = &self.definition.policy;
+        (!policy.serves(format, namespace)).then(|| Refused::FormatNotServed {
+            group: self.definition.name.clone(),
+            format: format.to_owned(),
+            namespace: namespace.map(str::to_owned),
+            served: policy.formats.clone(),
+        })
+    }
+}
 
 impl IvnState {
     pub(in crate::state) fn request_made(
@@ -48,7 +62,7 @@ impl IvnState {
                 document_type: request.document_type.clone(),
             })
         } else {
-            None
+            group.refuses_format(&request.format, request.namespace.as_deref())
         };
         let consents = refused.is_none() && policy.rule.requester_may_approve;
         let mut state = RequestState {

@@ -87,6 +87,18 @@ fn a_policy_lets_requests_live_for_some_time() {
 }
 
 #[test]
+fn a_group_signs_in_1_to_16_formats() {
+    let most = crate::policy::MOST_FORMATS;
+    for formats in [0, most + 1] {
+        let invalid = refusal_of(|definition| {
+            let numbered = (0..formats).map(|number| format!("ssh:{number}").parse().unwrap());
+            definition.policy.formats = numbered.collect();
+        });
+        assert_eq!(invalid, Refusal::Groups(Groups::Formats { formats, most }));
+    }
+}
+
+#[test]
 fn only_members_accept_and_each_once() {
     let mut log = TestLog::peopled();
     let group = board();

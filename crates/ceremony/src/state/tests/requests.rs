@@ -8,7 +8,7 @@ use crate::policy::{DEFAULT_EXPIRY, Policy, Rule};
 use crate::state::clock::MAX_CLOCK_LEAD;
 use crate::state::refusal::{Entries, Groups, Requests};
 use crate::state::{Event, Refused, Status};
-use crate::test_world::{HOUR, TestLog, board, name, refused};
+use crate::test_world::{HOUR, TestLog, board, name, refused, session};
 
 fn keyed(policy: Policy) -> TestLog {
     let definition = TestLog::peopled().board_of_three();
@@ -72,6 +72,53 @@ fn a_request_for_an_unserved_type_is_refused_and_logged() {
     assert!(matches!(status(&log, id), Status::Refused(Refused::TypeNotServed { .. })));
     let id = log.requests("ada", Request { document_type: contract, ..log.request() }).unwrap();
     assert_eq!(status(&log, id), Status::Open);
+}
+
+fn raw(log: &TestLog) -> Request {
+    Request { format: "raw".to_owned(), namespace: None, ..log.request() }
+}
+
+#[test]
+fn a_request_in_an_unserved_format_is_refused_and_logged() {
+    let mut log = TestLog::keyed();
+    for (format, namespace) in [("raw", None), ("ssh", Some("git")), ("ssh", None)] {
+        let (format, namespace) = (format.to_owned(), namespace.map(str::to_owned));
+        let request =
+            Request { format: format.clone(), namespace: namespace.clone(), ..log.request() };
+        let id = log.requests("ada", request).unwrap();
+        let served = Policy::for_min_signers(2).formats;
+        let why = Refused::FormatNotServed { group: board(), format, namespace, served };
+        assert!(why.to_string().ends_with("it signs in ssh:file"), "{why}");
+        assert_eq!(status(&log, id), Status::Refused(why));
+        assert_eq!(log.approves("ben", id), refused(Requests::RequestOver { request: id }));
+    }
+    let mut policy = Policy::for_min_signers(2);
+    policy.formats.insert("raw".parse().unwrap());
+    let mut log = keyed(policy);
+    let id = log.requests("ada", raw(&log)).unwrap();
+    assert_eq!(status(&log, id), Status::Open);
+}
+
+#[test]
+fn a_later_definition_opens_no_refused_request() {
+    let mut log = TestLog::keyed();
+    let early = log.requests("ada", raw(&log)).unwrap();
+    let (open, held_back) = (log.requests("ada", log.request()).unwrap(), raw(&log));
+    let mut definition = log.group().definition.clone();
+    definition.policy.formats.insert("raw".parse().unwrap());
+    let policy = definition.policy.clone();
+    let change = log.proposes("ada", definition).unwrap();
+    log.approves("ben", change).unwrap();
+    log.carry_out(change, session(2));
+    assert_eq!(log.group().definition.policy, policy);
+
+    assert!(matches!(status(&log, early), Status::Refused(Refused::FormatNotServed { .. })));
+    assert_eq!(log.approves("ben", early), refused(Requests::RequestOver { request: early }));
+    // It was signed under the old definition and is logged under the new one.
+    assert_eq!(log.requests("ada", held_back), refused(Requests::PolicyChanged));
+    assert_eq!(log.state.request(open).unwrap().policy, Policy::for_min_signers(2));
+    let late = log.requests("ada", raw(&log)).unwrap();
+    assert_eq!(status(&log, late), Status::Open);
 }
 
 #[test]

@@ -6,12 +6,13 @@ use std::time::Duration;
 use clap::Args;
 use quorate_ceremony::entry::GroupDefinition;
 use quorate_ceremony::names::{AccountName, EntryId, GroupName};
-use quorate_ceremony::policy::Policy;
+use quorate_ceremony::policy::{OutputFormat, Policy};
 use quorate_ceremony::state::refusal::{Accounts, Groups};
 use quorate_ceremony::state::{Health, Refusal, Unable};
 use quorate_protocol::Suite;
 use serde::Serialize;
 
+use super::format::parse_format;
 use super::watch::watch;
 use crate::api::{Answer, Ask, Code, Command, GroupView, Problem, Proposal, Share};
 use crate::cli::context::{Context, now};
@@ -39,6 +40,7 @@ use crate::render::{
 Examples:
   quorate group change board --add dan,eve --min-signers 3 --dry-run
   quorate group change board --add dan,eve --min-signers 3
+  quorate group change board --format ssh,raw
   quorate group change board --remove carol --wait")]
 pub(super) struct Change {
     /// The group
@@ -57,6 +59,10 @@ pub(super) struct Change {
     /// How often new shares are made automatically; `never` stops that
     #[arg(long, value_name = "TIME", value_parser = parse_every)]
     refresh_every: Option<Every>,
+    /// The formats that the group signs in from then on, all of them: ssh, ssh:NAMESPACE or raw;
+    /// repeatable
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',', value_parser = parse_format)]
+    format: Vec<OutputFormat>,
     /// Accounts that join, separated by commas; each needs the member role
     #[arg(long, value_name = "ACCOUNT,…", value_delimiter = ',')]
     add: Vec<AccountName>,
@@ -367,6 +373,9 @@ impl Change {
             self.approvals_to_change.or(changes.map(|required| required.max(least)));
         if let Some(Every(every)) = self.refresh_every {
             definition.policy.governance.refresh_every = every.map(duration::milliseconds);
+        }
+        if !self.format.is_empty() {
+            definition.policy.formats = self.format.iter().cloned().collect();
         }
         Ok(definition)
     }

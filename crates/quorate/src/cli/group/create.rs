@@ -6,9 +6,10 @@ use std::time::Duration;
 use clap::Args;
 use quorate_ceremony::entry::GroupDefinition;
 use quorate_ceremony::names::{AccountName, DocumentType, GroupName};
-use quorate_ceremony::policy::{Governance, Policy, Rule};
+use quorate_ceremony::policy::{Governance, OutputFormat, Policy, Rule};
 use quorate_protocol::Suite;
 
+use super::format::parse_format;
 use super::watch::watch;
 use crate::api::{Code, Command, GroupStage, GroupView, Problem};
 use crate::cli::context::{Context, now};
@@ -28,6 +29,7 @@ Examples:
   quorate group create board --members ada,ben,carol --min-signers 2
   quorate group create legal --members ada,ben,carol,dan,eve --min-signers 3 \\
       --document-type contract --document-type nda --approvals 4 --requester-may-not-approve
+  quorate group create release --members ada,ben,carol --min-signers 2 --format ssh:git --format ssh
   quorate group create receipts --members pos1,pos2,pos3 --min-signers 2 --auto-approve --no-wait")]
 pub(super) struct Create {
     /// Name of the group: a-z, 0-9, - _ .
@@ -53,6 +55,12 @@ pub(super) struct Create {
     /// A type of document that the group signs; if given, it signs no other types; repeatable
     #[arg(long, value_name = "TYPE", value_delimiter = ',')]
     document_type: Vec<DocumentType>,
+    /// A format that the group signs in: ssh, ssh:NAMESPACE or raw; it signs in no others;
+    /// repeatable. A raw signature is valid for anything that the signed bytes mean, and is never
+    /// approved automatically
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',', default_value = "ssh:file",
+        value_parser = parse_format)]
+    format: Vec<OutputFormat>,
     /// Nodes that are configured to approve automatically may do so
     #[arg(long)]
     auto_approve: bool,
@@ -140,6 +148,7 @@ impl Create {
                     changes_required: self.approvals_to_change,
                     refresh_every: self.refresh_every.map(duration::milliseconds),
                 },
+                formats: self.format.iter().cloned().collect(),
             },
         }
     }

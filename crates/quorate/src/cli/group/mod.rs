@@ -2,6 +2,7 @@
 
 mod change;
 mod create;
+mod format;
 mod watch;
 
 use clap::{Args, Subcommand};

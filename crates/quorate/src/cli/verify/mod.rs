@@ -35,7 +35,8 @@ pub(super) struct Verify {
     /// The signature [default: FILE.sig or FILE.ed25519]
     #[arg(long, short, value_name = "FILE")]
     signature: Option<PathBuf>,
-    /// A file with the public key that you trust: PEM, an ssh-ed25519 line, JWK or 64 hex digits
+    /// A file with the public key that you trust: PEM, an ssh-ed25519 line, JWK or 64 hex digits;
+    /// of several lines, any may be the signer's
     #[arg(long, short, value_name = "FILE")]
     key: Option<PathBuf>,
     /// The purpose that the signature must have, in the ssh format
@@ -133,11 +134,19 @@ impl Verify {
         signature: &SignatureFile,
     ) -> Result<Vec<Candidate>, Problem> {
         if let Some(path) = &self.key {
-            let key = keys::read(&file::read_text(path)?).map_err(|error| {
+            let keys = keys::read_all(&file::read_text(path)?).map_err(|error| {
                 let message = format!("{}: {}", path.display(), crate::error_chain::chain(&error));
                 Problem::new(Code::Failed, message).hint("`quorate key export` writes such a file")
             })?;
-            return Ok(vec![Candidate { key, group: None }]);
+            let is_list = keys.len() > 1;
+            let may_be = |key: &[u8; 32]| signature.verifying_key().is_none_or(|it| it == key);
+            // A signature that names its key is judged by that key, or else by the first.
+            let named = keys.iter().position(|(_, key)| may_be(key)).unwrap_or_default();
+            let tried =
+                keys.into_iter().enumerate().filter(|(at, (_, key))| *at == named || may_be(key));
+            let candidate =
+                |(_, (line, key))| Candidate { key, group: None, line: is_list.then_some(line) };
+            return Ok(tried.map(candidate).collect());
         }
         if context.node_config().is_err() {
             let message = "cannot tell whether to trust the signer: there is no home here whose groups are known";
@@ -149,7 +158,7 @@ impl Verify {
             let mut key = [0; 32];
             hex::decode_to_slice(group.verifying_key?, &mut key).ok()?;
             let may_be = signature.verifying_key().is_none_or(|signer| *signer == key);
-            may_be.then(|| Candidate { key, group: Some(group.name.to_string()) })
+            may_be.then(|| Candidate { key, group: Some(group.name.to_string()), line: None })
         });
         Ok(candidates.collect())
     }

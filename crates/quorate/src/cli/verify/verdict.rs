@@ -78,13 +78,16 @@ pub(super) struct VerificationView {
 pub(super) struct Candidate {
     pub(super) key: [u8; 32],
     pub(super) group: Option<String>,
+    /// The line of the key's file, if the file has several.
+    pub(super) line: Option<usize>,
 }
 
 impl Candidate {
     fn name(&self) -> String {
-        match &self.group {
-            Some(group) => format!("group {group}"),
-            None => "the key that you gave".to_owned(),
+        match (&self.group, self.line) {
+            (Some(group), _) => format!("group {group}"),
+            (None, None) => "the key that you gave".to_owned(),
+            (None, Some(line)) => format!("the key in line {line} of those that you gave"),
         }
     }
 }

@@ -345,6 +345,9 @@ impl Task {
         if let Some(error) = refused {
             return drop(reply.try_send(self.refusal(&error)));
         }
+        if let Some(problem) = answer::format_problem(&self.machine, &ask) {
+            return drop(reply.try_send(Answer::Problem(problem)));
+        }
         let (shelf, hub) = (self.shelf.clone(), self.hub.clone());
         self.background.spawn(async move {
             Event::Request { request: documents::place(&shelf, &hub, ask).await, reply }

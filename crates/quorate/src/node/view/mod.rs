@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use quorate_ceremony::names::{AccountName, Timestamp};
 use quorate_ceremony::node::Node;
 use quorate_ceremony::state::{RequestState, Status};
+use quorate_documents::{Format, Meaning};
 
 use crate::api::{RequestStage, RequestView, SigningWait};
 use crate::documents::sha256;
@@ -25,6 +26,8 @@ pub(crate) struct FileFacts {
     pub(crate) name: String,
     pub(crate) size: u64,
     pub(crate) sha256: String,
+    /// What the file's own bytes mean besides.
+    pub(crate) other_meaning: Option<Meaning>,
 }
 
 impl FileFacts {
@@ -33,6 +36,7 @@ impl FileFacts {
             name: package.name.as_str().to_owned(),
             size: package.document.len() as u64,
             sha256: sha256(&package.document),
+            other_meaning: quorate_documents::other_meaning(&package.document),
         }
     }
 }
@@ -64,7 +68,10 @@ pub(crate) fn request(
         document: state.request.document,
         file_name: file.as_ref().map(|file| file.name.clone()),
         file_size: file.as_ref().map(|file| file.size),
-        file_sha256: file.map(|file| file.sha256),
+        file_sha256: file.as_ref().map(|file| file.sha256.clone()),
+        other_meaning: file
+            .filter(|_| state.request.format == Format::Raw.name())
+            .and_then(|file| file.other_meaning),
         at: state.at,
         expires_at: state.request.expires_at,
         approvals_required: state.approvals_required,
