@@ -25,6 +25,7 @@ const OTHERS: &[&str] = &[
     "restore.store",
     "restore.config",
     "restore.swap",
+    "passphrase.replace",
     "rotation.keys",
     "rotation.statement",
     "rotation.ask",

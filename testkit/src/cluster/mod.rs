@@ -103,7 +103,7 @@ impl Cluster {
             }
         }
         let cluster = Self { plan, processes: Mutex::default(), proxies, directory };
-        cluster.write("pass", b"correct horse\n");
+        cluster.write("pass", b"correct horse battery\n");
         fs::set_permissions(cluster.path("pass"), fs::Permissions::from_mode(0o600)).unwrap();
         for (home, bytes) in &cluster.plan.small_disks {
             fs::create_dir(cluster.path(home)).unwrap();

@@ -11,7 +11,7 @@ use super::terminal::{Color, Terminal};
 use crate::api::{Code, Problem};
 use crate::error_chain::chain;
 use crate::home::{HOME_VARIABLE, HomeError, Locations, NodeConfig, NodeHome};
-use crate::keystore::{PASSPHRASE_VARIABLE, Passphrase, Purpose};
+use crate::keystore::{Passphrase, Purpose, Source};
 use crate::launch::Client;
 use crate::shell_quote::quoted;
 
@@ -23,6 +23,7 @@ pub(super) struct Context {
     /// From `--home` or QUORATE_HOME.
     pub(super) home: Option<PathBuf>,
     passphrase_file: Option<PathBuf>,
+    passphrase_command: Option<String>,
     may_ask: bool,
     runtime: Arc<Runtime>,
 }
@@ -32,13 +33,15 @@ impl Context {
         terminal: Terminal,
         grammar: fn(Color) -> clap::Command,
         home: Option<PathBuf>,
-        passphrase_file: Option<PathBuf>,
+        passphrases: (Option<PathBuf>, Option<String>),
         may_ask: bool,
     ) -> Result<Self, Problem> {
         let runtime = Runtime::new().map_err(|error| {
             Problem::new(Code::Failed, format!("no threads can be started: {error}"))
         })?;
-        Ok(Self { terminal, grammar, home, passphrase_file, may_ask, runtime: Arc::new(runtime) })
+        let (passphrase_file, passphrase_command) = passphrases;
+        let runtime = Arc::new(runtime);
+        Ok(Self { terminal, grammar, home, passphrase_file, passphrase_command, may_ask, runtime })
     }
 
     /// Adds the option to `command` that selects this home, if it needs one.
@@ -68,31 +71,43 @@ impl Context {
     }
 
     /// Reads the passphrase of a home's keys, or asks for it.
-    pub(super) fn passphrase(&self, purpose: Purpose) -> Result<Passphrase, Problem> {
-        let is_given = self.passphrase_file.is_some()
-            || std::env::var_os(PASSPHRASE_VARIABLE).is_some_and(|value| !value.is_empty());
-        if !is_given && !self.may_ask {
-            let message = "a passphrase is needed, and --no-input forbids asking";
-            return Err(Problem::new(Code::Usage, message)
-                .hint("give a file with --passphrase-file or QUORATE_PASSPHRASE_FILE"));
-        }
-        Passphrase::obtain(self.passphrase_file.as_deref(), purpose)
-            .map_err(|error| Problem::new(Code::Failed, chain(&error)))
+    pub(super) fn passphrase(&self, purpose: &Purpose) -> Result<Passphrase, Problem> {
+        let file = self.passphrase_file.clone().filter(|path| !path.as_os_str().is_empty());
+        let command = self.passphrase_command.clone().filter(|line| !line.is_empty());
+        let source = match (command, file) {
+            (Some(command), _) => Source::Command(command),
+            (None, Some(file)) => Source::File(file),
+            (None, None) => Source::Terminal,
+        };
+        let hint = "give a file with --passphrase-file or QUORATE_PASSPHRASE_FILE, or a command with --passphrase-command";
+        self.obtain(&source, purpose, "a passphrase", hint)
     }
 
-    /// Reads a passphrase other than the home's from `file`, or asks for it twice.
-    pub(super) fn other_passphrase(&self, file: Option<&Path>) -> Result<Passphrase, Problem> {
-        if file.is_none() && !self.may_ask {
-            let message = "the other passphrase is needed, and --no-input forbids asking";
-            return Err(
-                Problem::new(Code::Usage, message).hint("give a file with --other-passphrase-file")
-            );
+    /// Reads a passphrase that is to protect something new, other than the home's: from `file`, or
+    /// the terminal.
+    pub(super) fn other_passphrase(
+        &self,
+        file: Option<&Path>,
+        purpose: &Purpose,
+        option: &str,
+    ) -> Result<Passphrase, Problem> {
+        let source = file.map_or(Source::Terminal, |file| Source::File(file.to_owned()));
+        self.obtain(&source, purpose, "the other passphrase", &format!("give a file with {option}"))
+    }
+
+    fn obtain(
+        &self,
+        source: &Source,
+        purpose: &Purpose,
+        what: &str,
+        hint: &str,
+    ) -> Result<Passphrase, Problem> {
+        if *source == Source::Terminal && !self.may_ask {
+            let message = format!("{what} is needed, and --no-input forbids asking");
+            return Err(Problem::new(Code::Usage, message).hint(hint));
         }
-        match file {
-            Some(file) => Passphrase::from_file(file),
-            None => Passphrase::ask_for_new(),
-        }
-        .map_err(|error| Problem::new(Code::Failed, chain(&error)))
+        Passphrase::obtain(source, purpose)
+            .map_err(|error| Problem::new(Code::Failed, chain(&error)))
     }
 
     /// Connects to the running node of the home, or opens the node in this process.
@@ -100,7 +115,7 @@ impl Context {
         let home = self.node_home()?;
         // Checked first, so that nobody types a passphrase in vain.
         NodeHome::read(&home).map_err(|error| home_problem(&error))?;
-        let client = self.wait_for(Client::open(&home, || self.passphrase(Purpose::Open)))?;
+        let client = self.wait_for(Client::open(&home, || self.passphrase(&Purpose::Open)))?;
         Ok(Session::new(client, self.runtime.clone()))
     }
 

@@ -13,10 +13,11 @@ use serde::Serialize;
 use super::context::{Context, home_problem, now};
 use super::join::Autonomy;
 use super::setup_problem::setup_problem;
+use super::weak_passphrase::WeakPassphrase;
 use super::{Failure, Run};
 use crate::api::{Code, Problem};
 use crate::home::Locations;
-use crate::keystore::{Cost, PassphraseProtector, Purpose};
+use crate::keystore::{Cost, PassphraseProtector};
 use crate::render::Tone;
 use crate::setup::create_ivn::{Plan, found};
 use crate::shell_quote::quoted;
@@ -62,6 +63,8 @@ pub(super) struct Init {
     deployment: Option<String>,
     #[command(flatten)]
     autonomy: Autonomy,
+    #[command(flatten)]
+    weak: WeakPassphrase,
 }
 
 #[derive(Serialize)]
@@ -89,7 +92,8 @@ impl Run for Init {
         if home != coordinator_home {
             refuse_existing(&home)?;
         }
-        let passphrase = context.passphrase(Purpose::Protect)?;
+        let passphrase =
+            context.passphrase(&self.weak.to_protect(format!("the keys of {}", self.admin)))?;
         let protector = PassphraseProtector::new(passphrase, Cost::RECOMMENDED);
         let mut rng = OsRng;
         let founding = found(&plan, &home, &coordinator_home, &protector, now(), &mut rng);

@@ -10,10 +10,11 @@ use serde::Serialize;
 use super::context::{Context, home_problem, now};
 use super::file;
 use super::setup_problem::setup_problem;
+use super::weak_passphrase::WeakPassphrase;
 use super::{Failure, Run};
 use crate::api::{Code, Problem};
 use crate::home::Locations;
-use crate::keystore::{Cost, PassphraseProtector, Purpose};
+use crate::keystore::{Cost, PassphraseProtector};
 use crate::render::Tone;
 use crate::setup::join::{Choices, join};
 use crate::setup::link::JoinLink;
@@ -35,6 +36,8 @@ pub(super) struct Join {
     url: String,
     #[command(flatten)]
     autonomy: Autonomy,
+    #[command(flatten)]
+    weak: WeakPassphrase,
 }
 
 #[derive(Args, Clone, Copy, Debug)]
@@ -88,7 +91,8 @@ impl Run for Join {
         context.terminal.note(|page| {
             page.sentence(format!("joining as {} at {}", link.account, link.token.hub()));
         });
-        let passphrase = context.passphrase(Purpose::Protect)?;
+        let passphrase =
+            context.passphrase(&self.weak.to_protect(format!("the keys of {}", link.account)))?;
         let protector = PassphraseProtector::new(passphrase, Cost::RECOMMENDED);
         let mut rng = OsRng;
         let joining = join(&link, &home, &protector, self.autonomy.choices(), now(), &mut rng);

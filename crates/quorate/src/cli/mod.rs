@@ -37,6 +37,7 @@ mod suggest;
 mod terminal;
 mod usage;
 mod verify;
+mod weak_passphrase;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -49,7 +50,7 @@ use self::run::{Failure, Run};
 use self::terminal::{Color, Terminal};
 use crate::api::Exit;
 use crate::home::HOME_VARIABLE;
-use crate::keystore::PASSPHRASE_VARIABLE;
+use crate::keystore::{PASSPHRASE_COMMAND_VARIABLE, PASSPHRASE_VARIABLE};
 
 /// Declares the commands, in the order in which help lists them.
 macro_rules! commands {
@@ -148,7 +149,7 @@ Exit codes:
   4  still waiting when time was over  9  signed by a key that is not trusted
 130  ended by Ctrl-C while it waited: what it waited for continues
 
-Environment: QUORATE_HOME, QUORATE_PASSPHRASE_FILE, QUORATE_LOG (for serve and node run: error, warn,
+Environment: QUORATE_HOME, QUORATE_PASSPHRASE_FILE, QUORATE_PASSPHRASE_COMMAND, QUORATE_LOG (for serve and node run: error, warn,
 info, debug), NO_COLOR.";
 
 #[derive(Args, Debug)]
@@ -162,10 +163,20 @@ struct Global {
     home: Option<PathBuf>,
     /// Read the passphrase from the first line of a file
     ///
-    /// Only its owner may be able to read it (chmod 600). Without it, the passphrase is asked for
-    /// where one is needed.
+    /// Only its owner may be able to read it (chmod 600), unless somebody else placed it for this
+    /// process: below $CREDENTIALS_DIRECTORY, on a read-only mount, or owned by root without access
+    /// for others. Without it, the passphrase is asked for where one is needed.
     #[arg(long, global = true, value_name = "FILE", env = PASSPHRASE_VARIABLE, hide_env_values = true)]
     passphrase_file: Option<PathBuf>,
+    /// Read the passphrase from the first line that a command prints
+    ///
+    /// The command is split at spaces, except within '…' or "…", and runs without a shell. It takes
+    /// precedence over a file.
+    #[arg(
+        long, global = true, value_name = "COMMAND",
+        env = PASSPHRASE_COMMAND_VARIABLE, hide_env_values = true
+    )]
+    passphrase_command: Option<String>,
     /// Print JSON to stdout, for programs
     ///
     /// One object with a "schema" such as "quorate.request/v1"; one per line while waiting. A
@@ -198,9 +209,11 @@ pub fn main() -> ExitCode {
         Ok(line) => line,
         Err(error) => return usage::tell(&error, &arguments),
     };
-    let Global { home, passphrase_file, json, quiet, no_input, color } = line.global;
+    let Global { home, passphrase_file, passphrase_command, json, quiet, no_input, color } =
+        line.global;
+    let passphrases = (passphrase_file, passphrase_command);
     let terminal = Terminal::new(json, quiet, color);
-    let context = match Context::new(terminal, grammar, home, passphrase_file, !no_input) {
+    let context = match Context::new(terminal, grammar, home, passphrases, !no_input) {
         Ok(context) => context,
         Err(problem) => {
             Terminal::new(json, quiet, color).problem(&problem);

@@ -22,6 +22,9 @@ pub(super) fn setup_problem(error: &SetupError) -> Problem {
         SetupError::Unsent { .. } => problem(Code::Failed)
             .hint("start the node until `quorate status` shows nothing unsent, then stop it: quorate node run"),
         SetupError::Frozen => problem(Code::Failed).hint("quorate doctor explains it"),
+        SetupError::RotationBegun => {
+            problem(Code::Failed).hint("finish that with: quorate node rotate-keys")
+        }
         SetupError::OtherKeys { .. } => problem(Code::Failed)
             .hint("restore it from where it was moved or copied; it may be the account's only key"),
         SetupError::Used { .. } => problem(Code::NotAllowed).hint(

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::api::{self, Code, Problem};
 use crate::error_chain::chain;
 use crate::home::NodeHome;
-use crate::keystore::{Cost, Passphrase, PassphraseProtector};
+use crate::keystore::{Cost, Passphrase, PassphraseProtector, Purpose, Source};
 use crate::launch::Client;
 use crate::setup::create_ivn::{Plan, found};
 use crate::setup::invitation::invite;
@@ -246,6 +246,7 @@ fn write_passphrase(path: &Path) -> Result<(), Problem> {
 }
 
 fn protector(passphrase_file: &Path) -> Result<PassphraseProtector, Problem> {
-    let passphrase = Passphrase::from_file(passphrase_file).map_err(problem)?;
+    let passphrase = Passphrase::obtain(&Source::File(passphrase_file.to_owned()), &Purpose::Open)
+        .map_err(problem)?;
     Ok(PassphraseProtector::new(passphrase, Cost::RECOMMENDED))
 }

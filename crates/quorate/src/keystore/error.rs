@@ -2,7 +2,9 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 
+use super::passphrase::Weakness;
 use crate::file_problem::FileProblem;
 
 /// Why a key file cannot be read or created. Nothing was changed.
@@ -62,19 +64,32 @@ pub enum ProtectorError {
 #[non_exhaustive]
 pub enum PassphraseError {
     #[error(
-        "a passphrase is needed, and there is no terminal to ask on; give a file with --passphrase-file or QUORATE_PASSPHRASE_FILE"
+        "a passphrase is needed, and there is no terminal to ask on; give a file with --passphrase-file or QUORATE_PASSPHRASE_FILE, or a command with --passphrase-command"
     )]
     NoTerminal,
     #[error("the passphrase is empty; choose one of some length")]
     Empty,
     #[error("the passphrase is longer than {limit} bytes; is this the right file?")]
-    TooLong { limit: u64 },
-    #[error("the two passphrases differ; try again")]
-    Differ,
-    #[error("the passphrase file {} can be read by others than its owner; run: chmod 600 {}", .0.display(), .0.display())]
+    TooLong { limit: usize },
+    #[error("too weak; --weak-passphrase accepts it all the same")]
+    Weak(#[source] Weakness),
+    #[error(
+        "the passphrase file {} can be read by others than its owner; run: chmod 600 {}; where that is impossible, see `quorate node run --help`",
+        .0.display(), .0.display()
+    )]
     TooOpen(PathBuf),
     #[error("the passphrase file {} cannot be read", path.display())]
     Unreadable { path: PathBuf, source: io::Error },
+    #[error(
+        "the passphrase command is empty, or a quotation mark in it has no second one; it is split at spaces and runs without a shell"
+    )]
+    CommandLine,
+    #[error("the passphrase command \"{program}\" cannot be started, or its output cannot be read")]
+    CommandNotStarted { program: String, source: io::Error },
+    #[error("the passphrase command \"{program}\" failed: {status}")]
+    CommandFailed { program: String, status: ExitStatus },
+    #[error("the passphrase command \"{program}\" printed no passphrase in its first line")]
+    CommandSilent { program: String },
     #[error("the passphrase cannot be read from the terminal")]
     Terminal(#[source] io::Error),
 }

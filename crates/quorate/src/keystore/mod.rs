@@ -14,8 +14,9 @@
 //! that random key, so that a running node, which does not know the passphrase, can make one.
 //!
 //! All of these end in a SHA-256 of what comes before, which distinguishes a damaged file from a
-//! wrong passphrase. Key files are written once and never overwritten. When an account gets new
-//! keys, a second file, `keys.next`, replaces the first, with the same random key in it.
+//! wrong passphrase. Key files are never written in place: when an account gets new keys, a second
+//! file, `keys.next`, replaces the first, with the same random key in it. A new passphrase protects
+//! that random key again, in a file that replaces the present one at once.
 
 mod backup;
 mod coordinator;
@@ -31,5 +32,8 @@ pub use coordinator::CoordinatorKeys;
 pub use error::{KeystoreError, PassphraseError, ProtectorError};
 pub use node::NodeKeys;
 pub use package::{PackageSealer, Unsealable};
-pub use passphrase::{PASSPHRASE_VARIABLE, Passphrase, Purpose};
+pub use passphrase::{
+    PASSPHRASE_COMMAND_VARIABLE, PASSPHRASE_VARIABLE, Passphrase, Purpose, SHORTEST, Source,
+    Weakness,
+};
 pub use protector::{Cost, InvalidCost, KeyEncryptionKey, KeyProtector, PassphraseProtector};

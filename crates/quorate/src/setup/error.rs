@@ -45,6 +45,8 @@ pub enum SetupError {
         "this node holds proof that the coordinator broke the rules, and signs no further statements"
     )]
     Frozen,
+    #[error("this account is getting new keys, and has to get them first")]
+    RotationBegun,
     #[error("{} does not belong to this home's keys; it was left as it is", path.display())]
     OtherKeys { path: std::path::PathBuf },
     #[error("the admin's home and the coordinator's home are one directory; give each its own")]

@@ -3,7 +3,7 @@
 //! [`create_ivn`] founds an IVN: its genesis, its certificate authority, the coordinator's home and
 //! the first admin's. [`invitation`] creates a join URL, and [`join`] uses one; [`rotate`] replaces
 //! an account's keys. The last two exchange the messages of [`wire`] with the hub. [`restore`]
-//! creates a node's home from a backup.
+//! creates a node's home from a backup, and [`passphrase`] changes the passphrase of one.
 //!
 //! No function here asks a person or prints. A failure leaves nothing new behind, except where a
 //! lost answer may have admitted an account: then its keys stay, so that the same join can be tried
@@ -15,6 +15,7 @@ pub mod invitation;
 pub mod join;
 mod keys;
 pub mod link;
+pub mod passphrase;
 pub mod restore;
 pub mod rotate;
 mod undo;

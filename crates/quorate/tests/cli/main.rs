@@ -27,7 +27,7 @@ struct Ran {
 impl Place {
     fn new() -> Self {
         let place = Self(TempDir::new().unwrap());
-        place.write("pass", b"correct horse\n");
+        place.write("pass", b"correct horse battery\n");
         fs::set_permissions(place.path("pass"), fs::Permissions::from_mode(0o600)).unwrap();
         place
     }
@@ -126,6 +126,7 @@ fn every_command_explains_itself_with_examples() {
         "node backup",
         "node restore",
         "node rotate-keys",
+        "node passphrase",
         "account list",
         "account show",
         "account add",
@@ -297,6 +298,55 @@ fn passphrases_are_never_guessed_at() {
     fs::set_permissions(place.path("wrong"), fs::Permissions::from_mode(0o640)).unwrap();
     place.run("status --home ada --passphrase-file wrong").says(1, &["chmod 600"]);
     assert_eq!(place.files(), before);
+}
+
+#[test]
+fn a_home_gets_a_new_passphrase_wherever_the_command_dies() {
+    let place = Place::new();
+    place.init();
+    let private = |name: &str, content: &[u8]| {
+        place.write(name, content);
+        fs::set_permissions(place.path(name), fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    private("short", b"abc\n");
+    private("first", b"a passphrase of some length\n");
+    private("second", b"a different one of some length\n");
+    let before = place.files();
+    let weak = "node passphrase --home ada --passphrase-file pass --new-passphrase-file short";
+    place.run(weak).says(1, &["too weak", "has 3 characters", "at least 15", "--weak-passphrase"]);
+    let wrong = "node passphrase --home ada --passphrase-file first --new-passphrase-file second";
+    place.run(wrong).says(1, &["wrong passphrase"]);
+    assert_eq!(place.files(), before);
+    let opens = |file: &str| {
+        let line = format!("node backup --home ada --out backup --force --passphrase-file {file}");
+        place.run(&line).exit == 0
+    };
+    for (moment, present, new) in
+        [("before", "pass", "first"), ("after", "pass", "first"), ("", "first", "second")]
+    {
+        let line = format!(
+            "node passphrase --home ada --passphrase-file {present} --new-passphrase-file {new}"
+        );
+        let mut command = Command::new(env!("CARGO_BIN_EXE_quorate"));
+        command.current_dir(place.0.path()).args(line.split(' '));
+        let ran = match moment {
+            "" => command.output(),
+            moment => {
+                command.env("QUORATE_CRASH_AT", format!("passphrase.replace.{moment}")).output()
+            }
+        };
+        assert_eq!(ran.unwrap().status.success(), moment.is_empty());
+        let is_changed = moment != "before";
+        assert_eq!((opens(present), opens(new)), (!is_changed, is_changed), "{moment}");
+    }
+    // A command can give it, too.
+    let line = "node backup --home ada --out backup --force";
+    let ran = Command::new(env!("CARGO_BIN_EXE_quorate"))
+        .current_dir(place.0.path())
+        .args(line.split(' '))
+        .args(["--passphrase-command", "cat 'second'"])
+        .output();
+    assert!(ran.unwrap().status.success());
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn a_node_that_lost_its_disk_signs_after_a_restore() {
     system.stop("ben");
     system.run("ben", "node backup --out ben.backup --force").succeeds();
     assert!(fs::read(&backup).unwrap() != first);
-    system.write("other", b"battery staple\n");
+    system.write("other", b"battery staple horse\n");
     fs::set_permissions(system.path("other"), fs::Permissions::from_mode(0o600)).unwrap();
     let line = "node backup --out other.backup --other-passphrase-file other";
     system.run("ben", line).succeeds();

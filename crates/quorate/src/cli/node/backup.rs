@@ -12,6 +12,7 @@ use crate::api::{Answer, Code, Problem, Query};
 use crate::backup::{Label, label};
 use crate::cli::context::{Context, home_problem};
 use crate::cli::setup_problem::keystore_problem;
+use crate::cli::weak_passphrase::WeakPassphrase;
 use crate::cli::{Failure, Run, file};
 use crate::error_chain::chain;
 use crate::fail_points;
@@ -54,6 +55,8 @@ pub(super) struct Backup {
     /// Read that other passphrase from the first line of a file
     #[arg(long, value_name = "FILE")]
     other_passphrase_file: Option<PathBuf>,
+    #[command(flatten)]
+    weak: WeakPassphrase,
 }
 
 #[derive(Serialize)]
@@ -74,7 +77,7 @@ impl Run for Backup {
         }
         let config = context.node_config()?;
         let own = || {
-            let passphrase = context.passphrase(Purpose::Open)?;
+            let passphrase = context.passphrase(&Purpose::Open)?;
             Ok::<_, Problem>(PassphraseProtector::new(passphrase, Cost::RECOMMENDED))
         };
         let mut protector = None;
@@ -108,7 +111,11 @@ impl Run for Backup {
             bytes
         } else {
             let own = protector.map_or_else(own, Ok)?;
-            let other = context.other_passphrase(self.other_passphrase_file.as_deref())?;
+            let other = context.other_passphrase(
+                self.other_passphrase_file.as_deref(),
+                &self.weak.to_protect("the backup".to_owned()),
+                "--other-passphrase-file",
+            )?;
             under_another(&made, &label, &own, other)
                 .map_err(|error| keystore_problem(&error, &self.out))?
         };

@@ -1,6 +1,7 @@
 //! `quorate node`.
 
 mod backup;
+mod passphrase;
 mod restore;
 mod rotate;
 
@@ -19,7 +20,7 @@ use crate::keystore::Purpose;
 use crate::launch::run;
 use crate::render::Tone;
 
-/// Run this account's node, back it up, restore it, and rotate its keys
+/// Run this account's node, back it up, restore it, and change its keys or passphrase
 #[derive(Args, Debug)]
 pub(super) struct Node {
     #[command(subcommand)]
@@ -32,6 +33,7 @@ enum Action {
     Backup(backup::Backup),
     Restore(restore::Restore),
     RotateKeys(rotate::RotateKeys),
+    Passphrase(passphrase::ChangePassphrase),
 }
 
 /// Run the node until Ctrl-C: it holds this account's shares and acts for it
@@ -60,6 +62,7 @@ impl Run for Node {
             Action::Backup(backup) => backup.run(context),
             Action::Restore(restore) => restore.run(context),
             Action::RotateKeys(rotate) => rotate.run(context),
+            Action::Passphrase(passphrase) => passphrase.run(context),
         }
     }
 }
@@ -68,7 +71,7 @@ impl Run for RunNode {
     fn run(self, context: &Context) -> Result<(), Failure> {
         let view =
             RunningView { account: context.node_config()?.account, home: context.node_home()? };
-        let passphrase = context.passphrase(Purpose::Open)?;
+        let passphrase = context.passphrase(&Purpose::Open)?;
         log_to_stderr(context);
         context.wait_for(async {
             let stop = until_stopped()?;

@@ -99,7 +99,7 @@ impl Run for Restore {
                 relative(now(), label.made_at)
             ));
         });
-        let passphrase = context.passphrase(Purpose::Open)?;
+        let passphrase = context.passphrase(&Purpose::Open)?;
         let protector = PassphraseProtector::new(passphrase, Cost::RECOMMENDED);
         let mut opened = Backup::open(&self.file, &sealed, &protector).map_err(refused)?;
         if let Some(hub) = self.hub {

@@ -56,7 +56,7 @@ impl Run for RotateKeys {
             }
         };
         let protector =
-            PassphraseProtector::new(context.passphrase(Purpose::Open)?, Cost::RECOMMENDED);
+            PassphraseProtector::new(context.passphrase(&Purpose::Open)?, Cost::RECOMMENDED);
         let stated =
             context.wait_for(state(&mut home, &protector, now(), &mut OsRng)).map_err(|error| {
                 match error {

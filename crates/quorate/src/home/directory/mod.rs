@@ -152,11 +152,21 @@ impl NodeHome {
     }
 
     pub fn keys(&self) -> PathBuf {
-        self.path.join("keys.sealed")
+        Self::keys_at(&self.path)
     }
 
     pub fn next_keys(&self) -> PathBuf {
-        self.path.join("keys.next")
+        Self::next_keys_at(&self.path)
+    }
+
+    /// Returns the path of the keys of the home at `path`, which another process may use.
+    pub(crate) fn keys_at(path: &Path) -> PathBuf {
+        path.join("keys.sealed")
+    }
+
+    /// As [`Self::keys_at`], for the next keys.
+    pub(crate) fn next_keys_at(path: &Path) -> PathBuf {
+        path.join("keys.next")
     }
 
     /// Returns the path of the public statement about the new keys.

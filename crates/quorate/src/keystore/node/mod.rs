@@ -93,6 +93,20 @@ impl NodeKeys {
         Ok(KIND.file(&body).to_vec())
     }
 
+    /// Returns a file with the same keys under the same key, which `protector` protects.
+    ///
+    /// # Errors
+    ///
+    /// When the protector fails.
+    pub(crate) fn protected_by(
+        &self,
+        path: &Path,
+        protector: &dyn KeyProtector,
+        rng: &mut dyn CryptoRngCore,
+    ) -> Result<Vec<u8>, KeystoreError> {
+        self.sealed_under(path, &self.key, protector, rng)
+    }
+
     /// Opens the file at `path`.
     ///
     /// # Errors

@@ -1,116 +1,148 @@
 //! Passphrases, and how they are read without being seen.
 
+mod source;
+mod strength;
+
 use std::fmt;
-use std::fs::File;
-use std::io::{self, IsTerminal as _, Read as _};
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::io::{self, IsTerminal as _};
+use std::path::PathBuf;
 
 use secrecy::{ExposeSecret as _, SecretSlice};
 use subtle::ConstantTimeEq as _;
+use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
 use super::error::PassphraseError;
-use super::format::OTHERS;
+
+pub use strength::{SHORTEST, Weakness};
 
 /// The environment variable that stands in for `--passphrase-file`.
 pub const PASSPHRASE_VARIABLE: &str = "QUORATE_PASSPHRASE_FILE";
+/// The environment variable that stands in for `--passphrase-command`.
+pub const PASSPHRASE_COMMAND_VARIABLE: &str = "QUORATE_PASSPHRASE_COMMAND";
 
 /// A secret of the account's holder: 1 to 1024 bytes.
+///
+/// Text is in Unicode normalization form C, so that keyboards and systems which compose characters
+/// differently give the same passphrase. Other bytes are taken as they are.
 pub struct Passphrase(SecretSlice<u8>);
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// Where a passphrase comes from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Source {
+    Terminal,
+    /// The first line of a file.
+    File(PathBuf),
+    /// The first line of the output of a command. It runs without a shell.
+    Command(String),
+}
+
+/// Why a passphrase is needed.
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Purpose {
+    /// To open what it protects.
     Open,
-    /// To protect new keys, which asks twice.
-    Protect,
+    /// To protect something new. A terminal asks twice.
+    Protect {
+        /// What it is to protect, for people.
+        what: String,
+        /// Whether a weak passphrase is accepted.
+        weak: bool,
+    },
 }
 
 impl Passphrase {
-    /// Checks the length of a passphrase.
+    /// Checks the length of a passphrase, and normalizes text.
     ///
     /// # Errors
     ///
     /// When it is empty or too long.
     pub fn new(bytes: Zeroizing<Vec<u8>>) -> Result<Self, PassphraseError> {
         if bytes.is_empty() {
-            Err(PassphraseError::Empty)
-        } else if bytes.len() as u64 > LIMIT {
-            Err(PassphraseError::TooLong { limit: LIMIT })
-        } else {
-            Ok(Self(SecretSlice::new(bytes.as_slice().into())))
+            return Err(PassphraseError::Empty);
         }
+        if bytes.len() > LIMIT {
+            return Err(PassphraseError::TooLong { limit: LIMIT });
+        }
+        Ok(Self(SecretSlice::new(normalized(&bytes).as_slice().into())))
     }
 
-    /// Reads a passphrase from `file` if it is given, else from the file that
-    /// `QUORATE_PASSPHRASE_FILE` names, else from the terminal.
+    /// Reads a passphrase. One that is to protect something new is checked for its strength.
     ///
     /// # Errors
     ///
-    /// When the file cannot be read, or other users can read it too; or when there is neither file
-    /// nor terminal.
-    pub fn obtain(file: Option<&Path>, purpose: Purpose) -> Result<Self, PassphraseError> {
-        let variable = std::env::var_os(PASSPHRASE_VARIABLE).filter(|value| !value.is_empty());
-        match file.map(Path::to_owned).or_else(|| variable.map(PathBuf::from)) {
-            Some(file) => Self::from_file(&file),
-            None => Self::from_terminal(purpose),
+    /// When the source cannot be read, others can read the file, or the passphrase is empty, too
+    /// long or too weak.
+    pub fn obtain(source: &Source, purpose: &Purpose) -> Result<Self, PassphraseError> {
+        let passphrase = match source {
+            Source::Terminal if !io::stdin().is_terminal() => {
+                return Err(PassphraseError::NoTerminal);
+            }
+            Source::Terminal => {
+                return Self::ask(purpose, &mut |prompt| {
+                    rpassword::prompt_password(prompt).map(Zeroizing::new)
+                });
+            }
+            Source::File(path) => {
+                let credentials = std::env::var_os(source::CREDENTIALS);
+                source::from_file(path, credentials.as_deref()).and_then(Self::new)?
+            }
+            Source::Command(line) => source::from_command(line).and_then(Self::new)?,
+        };
+        passphrase.check(purpose)?;
+        Ok(passphrase)
+    }
+
+    /// Checks that it is strong enough for this purpose.
+    fn check(&self, purpose: &Purpose) -> Result<(), PassphraseError> {
+        match purpose {
+            Purpose::Protect { weak: false, .. } => {
+                strength::check(self.expose()).map_err(PassphraseError::Weak)
+            }
+            Purpose::Open | Purpose::Protect { weak: true, .. } => Ok(()),
         }
     }
 
-    /// Asks for a new passphrase on the terminal, twice, whatever the environment contains.
-    ///
-    /// # Errors
-    ///
-    /// When there is no terminal, or the two differ.
-    pub fn ask_for_new() -> Result<Self, PassphraseError> {
-        Self::from_terminal(Purpose::Protect)
-    }
-
-    fn from_terminal(purpose: Purpose) -> Result<Self, PassphraseError> {
-        if !io::stdin().is_terminal() {
-            return Err(PassphraseError::NoTerminal);
-        }
-        Self::ask(purpose, &mut |prompt| rpassword::prompt_password(prompt).map(Zeroizing::new))
-    }
-
-    /// Reads the first line of a file that only its owner can read, without its line end.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be read, other users can read it too, or it is empty or too long.
-    pub fn from_file(path: &Path) -> Result<Self, PassphraseError> {
-        let unreadable = |source| PassphraseError::Unreadable { path: path.to_owned(), source };
-        let file = File::open(path).map_err(unreadable)?;
-        let metadata = file.metadata().map_err(unreadable)?;
-        // The permissions of a pipe are irrelevant.
-        if metadata.is_file() && metadata.permissions().mode() & OTHERS != 0 {
-            return Err(PassphraseError::TooOpen(path.to_owned()));
-        }
-        // Allocated once, so that growing leaves no copy behind.
-        let mut bytes = Zeroizing::new(vec![0; LIMIT as usize + LINE_END]);
-        let length = read_up_to(file, &mut bytes).map_err(unreadable)?;
-        bytes.truncate(length);
-        let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        Self::new(Zeroizing::new(line.to_vec()))
-    }
-
+    /// Asks on a terminal. A new passphrase is asked for until it is strong enough and was typed
+    /// twice alike.
     fn ask(
-        purpose: Purpose,
+        purpose: &Purpose,
         prompt: &mut dyn FnMut(&str) -> io::Result<Zeroizing<String>>,
     ) -> Result<Self, PassphraseError> {
-        let mut ask = |text| {
+        let mut ask = |text: &str| {
             let answer = prompt(text).map_err(PassphraseError::Terminal)?;
             Self::new(Zeroizing::new(answer.as_bytes().to_vec()))
         };
-        match purpose {
-            Purpose::Open => ask("Passphrase: "),
-            Purpose::Protect => {
-                let first = ask("New passphrase: ")?;
-                let second = ask("The same again: ")?;
-                let same = first.expose().ct_eq(second.expose());
-                if same.into() { Ok(first) } else { Err(PassphraseError::Differ) }
+        let Purpose::Protect { what, weak } = purpose else { return ask("Passphrase: ") };
+        let length = match weak {
+            true => String::new(),
+            false => format!(" It needs at least {SHORTEST} characters; five words are good."),
+        };
+        let mut before = format!(
+            "Choose a passphrase for {what}.{length} Nobody can reset it: without it, {what} cannot be used.\n"
+        );
+        loop {
+            let first = match ask(&format!("{before}New passphrase: ")) {
+                Ok(first) => first,
+                Err(error @ (PassphraseError::Empty | PassphraseError::TooLong { .. })) => {
+                    before = format!("{error}.\n");
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            if let Err(error) = first.check(purpose) {
+                before = format!("{}.\n", crate::error_chain::chain(&error));
+                continue;
             }
+            let is_same = match ask("The same again: ") {
+                Ok(second) => first.expose().ct_eq(second.expose()).into(),
+                Err(PassphraseError::Empty | PassphraseError::TooLong { .. }) => false,
+                Err(error) => return Err(error),
+            };
+            if is_same {
+                return Ok(first);
+            }
+            before = "The two differ; type both again.\n".to_owned();
         }
     }
 
@@ -125,22 +157,18 @@ impl fmt::Debug for Passphrase {
     }
 }
 
-fn read_up_to(mut file: File, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut length = 0;
-    while let Some(free) = buffer.get_mut(length..).filter(|free| !free.is_empty()) {
-        match file.read(free) {
-            Ok(0) => break,
-            Ok(read) => length += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(length)
+/// Text in Unicode normalization form C (UAX #15); other bytes as they are.
+fn normalized(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
+    let Ok(text) = std::str::from_utf8(bytes) else { return Zeroizing::new(bytes.to_vec()) };
+    // Allocated once, so that growing leaves no copy behind. Composing makes UTF-8 at most three
+    // times as long.
+    let mut composed = Zeroizing::new(String::with_capacity(bytes.len().saturating_mul(3)));
+    composed.extend(text.nfc());
+    Zeroizing::new(composed.as_bytes().to_vec())
 }
 
-const LIMIT: u64 = 1024;
-
-const LINE_END: usize = 2;
+/// The longest passphrase, in bytes.
+const LIMIT: usize = 1024;
 
 #[cfg(test)]
 mod tests;
