@@ -206,7 +206,7 @@ impl<'a> Der<'a> {
         self.take(UTC_TIME).or_else(|| self.take(GENERALIZED_TIME)).map(drop)
     }
 
-    /// SubjectPublicKeyInfo.
+    /// Takes a `SubjectPublicKeyInfo` (RFC 5280 §4.1).
     fn public_key(&mut self) -> Option<()> {
         let mut key = self.take(SEQUENCE)?;
         key.take(SEQUENCE)?;

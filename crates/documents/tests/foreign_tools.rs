@@ -2,6 +2,7 @@
 //!
 //! A tool that is not installed is reported as skipped, never as passed.
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+#![expect(clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -16,7 +16,7 @@
 //! All of these end in a SHA-256 of what comes before, which distinguishes a damaged file from a
 //! wrong passphrase. Key files are never written in place: when an account gets new keys, a second
 //! file, `keys.next`, replaces the first, with the same random key in it. A new passphrase protects
-//! that random key again, in a file that replaces the present one at once.
+//! that random key again, in a file that replaces the present one in one step.
 
 mod backup;
 mod coordinator;

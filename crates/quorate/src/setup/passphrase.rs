@@ -1,8 +1,8 @@
 //! Changes the passphrase of a node's home.
 //!
 //! ```text
-//! keys.sealed    is replaced at once by a file with the same keys, sealed under the same random key,
-//!                which the new passphrase protects; shares and database stay as they are
+//! keys.sealed    is replaced in one step by a file with the same keys, sealed under the same
+//!                random key, which the new passphrase protects; shares and database stay
 //! ```
 //!
 //! A crash leaves either file, so either the earlier passphrase opens the home or the new one does.
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn the_new_passphrase_opens_the_same_keys_and_the_earlier_one_none() {
+    fn only_the_new_passphrase_opens_the_keys_which_stay_the_same() {
         let home = tempfile::tempdir().unwrap();
         let path = NodeHome::keys_at(home.path());
         let (old, new) = (protector("earlier"), protector("later"));

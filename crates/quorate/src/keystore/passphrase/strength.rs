@@ -1,6 +1,6 @@
 //! What a new passphrase needs at least.
 //!
-//! Whoever copies a home or a backup can try passphrases without limit, so length decides: NIST SP
+//! Anyone who copies a home or a backup can try passphrases without limit, so length decides: NIST SP
 //! 800-63B-4 §3.1.1.2 requires 15 characters of a password that stands alone, no mixture of kinds
 //! of characters, and a list of passwords that are tried first. Ours is small: what repeats itself,
 //! and rows of the alphabet, of digits and of keyboards.
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_new_passphrase_is_long_and_not_among_the_first_that_are_tried() {
+    fn a_new_passphrase_is_long_and_not_one_that_is_tried_first() {
         for (text, weakness) in [
             ("", Some(Weakness::Short { length: 0 })),
             ("a", Some(Weakness::Short { length: 1 })),
