@@ -12,6 +12,7 @@ use subtle::ConstantTimeEq as _;
 use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
+use self::source::LIMIT;
 use super::error::PassphraseError;
 
 pub use strength::{SHORTEST, Weakness};
@@ -166,9 +167,6 @@ fn normalized(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
     composed.extend(text.nfc());
     Zeroizing::new(composed.as_bytes().to_vec())
 }
-
-/// The longest passphrase, in bytes.
-const LIMIT: usize = 1024;
 
 #[cfg(test)]
 mod tests;

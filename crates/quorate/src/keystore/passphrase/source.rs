@@ -135,7 +135,7 @@ fn words(line: &str) -> Option<Vec<String>> {
 /// Reads the first line, without its end, and at most a little more than a passphrase can have.
 fn first_line(from: &mut impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
     // Allocated once, so that growing leaves no copy behind.
-    let mut bytes = Zeroizing::new(vec![0; super::LIMIT + LINE_END]);
+    let mut bytes = Zeroizing::new(vec![0; LIMIT + LINE_END]);
     let mut length = 0;
     while let Some(free) = bytes.get_mut(length..).filter(|free| !free.is_empty()) {
         match from.read(free) {
@@ -150,6 +150,9 @@ fn first_line(from: &mut impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     Ok(Zeroizing::new(line.to_vec()))
 }
+
+/// The longest passphrase, in bytes.
+pub(super) const LIMIT: usize = 1024;
 
 const LINE_END: usize = 2;
 

@@ -1,9 +1,9 @@
 //! What a new passphrase needs at least.
 //!
-//! Anyone who copies a home or a backup can try passphrases without limit, so length decides: NIST SP
-//! 800-63B-4 §3.1.1.2 requires 15 characters of a password that stands alone, no mixture of kinds
-//! of characters, and a list of passwords that are tried first. Ours is small: what repeats itself,
-//! and rows of the alphabet, of digits and of keyboards.
+//! Anyone who copies a home or a backup can try passphrases without limit, so length decides: NIST
+//! SP 800-63B-4 §3.1.1.2 requires 15 characters of a password that stands alone, no mixture of
+//! kinds of characters, and a list of passwords that are tried first. Ours is small: what repeats
+//! itself, and rows of the alphabet, of digits and of keyboards.
 
 use std::collections::BTreeSet;
 
