@@ -442,7 +442,7 @@ fn a_verdict_is_an_object_with_json() {
 fn nobody_is_trusted_without_a_reason() {
     let place = Place::new();
     signed(&place);
-    place.run("verify contract -s contract.sig").says(9, &["no --key", "--key FILE"]);
+    place.run("verify contract -s contract.sig").says(9, &["no --key was given", "--key FILE"]);
     place.run("verify contract --key key.pem").says(2, &["two signatures"]);
     place.run("verify key.pem --key key.pem").says(2, &["neither key.pem.sig nor key.pem.ed25519"]);
     place.run("verify contract -s contract --key key.pem").says(3, &["not a signature file"]);

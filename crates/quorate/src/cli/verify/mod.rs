@@ -149,7 +149,7 @@ impl Verify {
             return Ok(tried.map(candidate).collect());
         }
         if context.node_config().is_err() {
-            let message = "cannot tell whether to trust the signer: there is no home here whose groups are known";
+            let message = "cannot tell whether to trust the signer: no --key was given, and no home here knows groups";
             return Err(Problem::new(Code::UntrustedKey, message)
                 .hint("give the signer's public key: --key FILE"));
         }
