@@ -6,15 +6,16 @@ use super::context::Context;
 use super::{Failure, Run};
 use crate::api::{Exit, StatusView};
 use crate::render::{
-    Page, Tone, blocked_advice, commas, group_advice, group_sentence, group_tone, json, plural,
-    status_sentence,
+    Concern, Page, Tone, blocked_advice, commas, concern, group_advice, group_sentence, group_tone,
+    json, loses_nobody, loses_nobody_sentence, plural, status_sentence, trouble_advice,
 };
 
 /// Report the state of your node and its IVN: one sentence, then the details
 ///
-/// Exit code 0 if all is well, 7 if the coordinator cannot be reached, 6 if this account may not
-/// act (it is suspended or removed, or has new keys), 3 if the coordinator's log contradicts what
-/// this node has verified.
+/// The sentence is about the worst that is true. Exit code 0 if your groups can sign, 8 if one of
+/// them cannot, 1 if this machine's clock is wrong, 7 if the coordinator cannot be reached, 6 if
+/// this account may not act (it is suspended or removed, or has new keys), 3 if the coordinator's
+/// log contradicts what this node has verified.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -26,22 +27,25 @@ impl Run for Status {
     fn run(self, context: &Context) -> Result<(), Failure> {
         let session = context.session()?;
         let status = session.status()?;
-        let exit = match (&status.trouble, status.connected) {
-            (Some(_), _) => Some(Exit::Verification),
-            (None, _) if status.hindrance.is_some() => Some(Exit::NotAllowed),
-            (None, false) => Some(Exit::Unreachable),
-            (None, true) => None,
-        };
-        let tone = match exit {
-            Some(Exit::Verification | Exit::NotAllowed) => Tone::Bad,
-            Some(_) => Tone::Warn,
-            None if status.groups.iter().any(|group| group.lacks_share) => Tone::Warn,
-            None => Tone::Good,
+        let concern = concern(&status);
+        let (tone, exit) = match concern {
+            None => (Tone::Good, None),
+            Some(Concern::Trouble(_)) => (Tone::Bad, Some(Exit::Verification)),
+            Some(Concern::Blocked(_)) => (Tone::Bad, Some(Exit::NotAllowed)),
+            Some(Concern::Unreachable) => (Tone::Warn, Some(Exit::Unreachable)),
+            Some(Concern::Clock(_)) => (Tone::Bad, Some(Exit::Error)),
+            Some(Concern::CannotSign(_)) => (Tone::Bad, Some(Exit::TooFewNodes)),
+            Some(Concern::TooFewOnline(_)) => (Tone::Warn, Some(Exit::TooFewNodes)),
+            Some(Concern::LosesNobody(_) | Concern::LacksShare) => (Tone::Warn, None),
         };
         context.terminal.show("status", &json::status(&status), |page| {
             page.verdict(tone, status_sentence(&status));
-            if let Some(hindrance) = &status.hindrance {
-                page.advice(blocked_advice(hindrance, &status.account));
+            match concern {
+                Some(Concern::Trouble(trouble)) => page.advice(trouble_advice(trouble)),
+                Some(Concern::Blocked(blocked)) => {
+                    page.advice(blocked_advice(blocked, &status.account));
+                }
+                _ => {}
             }
             details(page, &status);
         })?;
@@ -91,6 +95,9 @@ fn details(page: &mut Page, status: &StatusView) {
         page.item(group_tone(group), group_sentence(group));
         if let Some(advice) = group_advice(group) {
             page.advice(advice);
+        }
+        if loses_nobody(group) {
+            page.item(Tone::Warn, loses_nobody_sentence(group));
         }
     }
     if status.groups.is_empty() {

@@ -28,5 +28,8 @@ pub(crate) use page::{Page, Stream, Tone, clean, wrap};
 pub(crate) use problem::hint;
 pub(crate) use request::{request, request_details, request_in_list, request_sentence};
 pub(crate) use share::hindered;
-pub(crate) use status::{blocked_advice, blocked_sentence, status_sentence, trouble_sentence};
+pub(crate) use status::{
+    Concern, blocked_advice, blocked_sentence, concern, loses_nobody, loses_nobody_sentence,
+    status_sentence, trouble_advice, trouble_sentence, watched_groups,
+};
 pub(crate) use text::{clause, commas, list, list_or, plural, relative, rough, size, utc};

@@ -1,45 +1,119 @@
 //! The state of a node and its IVN for people.
 
-use crate::api::{BlockedView, StatusView, TroubleKind, TroubleView};
 use quorate_ceremony::names::AccountName;
 use quorate_ceremony::state::Refusal;
 use quorate_ceremony::state::refusal::Accounts;
 
-/// Describes the state of the node and its IVN in one sentence.
-pub(crate) fn status_sentence(view: &StatusView) -> String {
+use super::group::group_sentence;
+use super::text::{clause, commas};
+use crate::api::{BlockedView, GroupView, SigningStage, StatusView, TroubleKind, TroubleView};
+
+/// The worst thing that is true of a node and its groups. Later ones are less bad.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Concern<'a> {
+    /// The coordinator contradicts what the node verified.
+    Trouble(&'a TroubleView),
+    Blocked(&'a BlockedView),
+    Unreachable,
+    /// This machine's clock is ahead by so many seconds.
+    Clock(u64),
+    /// Too few members can use their shares.
+    CannotSign(&'a GroupView),
+    /// Too few members' nodes are online.
+    TooFewOnline(&'a GroupView),
+    /// This node lacks its share of a group's key.
+    LacksShare,
+    /// One more lost share, and the group can never sign again.
+    LosesNobody(&'a GroupView),
+}
+
+/// Returns the worst concern about the node or the groups of its account. An account that is in no
+/// group watches all of them.
+pub(crate) fn concern(view: &StatusView) -> Option<Concern<'_>> {
+    let groups = watched_groups(view);
+    let first = |is: fn(&GroupView) -> bool| groups.iter().copied().find(|group| is(group));
     if let Some(trouble) = &view.trouble {
-        return trouble_sentence(trouble);
+        return Some(Concern::Trouble(trouble));
     }
     if let Some(blocked) = &view.hindrance {
-        return blocked_sentence(blocked);
+        return Some(Concern::Blocked(blocked));
     }
     if !view.connected {
-        return format!("Not connected to the coordinator at {}; trying again.", view.hub);
+        return Some(Concern::Unreachable);
     }
     if let Some(seconds) = view.clock_lead {
-        return format!(
-            "This machine's clock is {seconds} s ahead of the coordinator's, which therefore accepts nothing from it; \
-             set the clock."
-        );
+        return Some(Concern::Clock(seconds));
     }
-    let lacking: Vec<&str> = view
-        .groups
-        .iter()
-        .filter(|group| group.lacks_share)
-        .map(|group| group.name.as_str())
-        .collect();
+    first(|group| group.signing == Some(SigningStage::TooFewShares))
+        .map(Concern::CannotSign)
+        .or_else(|| {
+            let short = first(|group| group.signing == Some(SigningStage::TooFewOnline));
+            short.map(Concern::TooFewOnline)
+        })
+        .or_else(|| first(loses_nobody).map(Concern::LosesNobody))
+        .or_else(|| {
+            view.groups.iter().any(|group| group.lacks_share).then_some(Concern::LacksShare)
+        })
+}
+
+/// Returns the groups that matter to an account: its own, or all if it is in none.
+pub(crate) fn watched_groups(view: &StatusView) -> Vec<&GroupView> {
+    let is_of = |group: &&GroupView| group.members.iter().any(|it| it.account == view.account);
+    let own: Vec<_> = view.groups.iter().filter(is_of).collect();
+    if own.is_empty() { view.groups.iter().collect() } else { own }
+}
+
+/// Whether members lost shares until all that are left are needed. A group that was made so that it
+/// needs all members is not meant.
+pub(crate) fn loses_nobody(group: &GroupView) -> bool {
+    let needed = usize::from(group.min_signers);
+    group.able == Some(needed) && needed < usize::from(group.max_signers)
+}
+
+/// Describes a group in which no further share may be lost.
+pub(crate) fn loses_nobody_sentence(group: &GroupView) -> String {
+    format!(
+        "{} can lose nobody: {} of {} members can use their shares, and it takes all of these to sign; with one \
+         more lost share, its key is lost permanently",
+        group.name, group.min_signers, group.max_signers
+    )
+}
+
+/// Describes the state of the node and its IVN in one sentence, the worst first.
+pub(crate) fn status_sentence(view: &StatusView) -> String {
     let needs = match view.inbox {
-        0 if !lacking.is_empty() => String::new(),
-        0 => "; nothing needs you".to_owned(),
+        0 => String::new(),
         1 => "; 1 request or change needs you".to_owned(),
         count => format!("; {count} requests or changes need you"),
     };
-    let lacks = match lacking.is_empty() {
-        true => String::new(),
-        false => format!("; this node has no share of {}", lacking.join(", ")),
-    };
     let (online, accounts) = (view.online.len(), view.accounts.len());
-    format!("Connected; {online} of {accounts} accounts are online{needs}{lacks}.")
+    match concern(view) {
+        Some(Concern::Trouble(trouble)) => trouble_sentence(trouble),
+        Some(Concern::Blocked(blocked)) => blocked_sentence(blocked),
+        Some(Concern::Unreachable) => {
+            format!("Not connected to the coordinator at {}; trying again.", view.hub)
+        }
+        Some(Concern::Clock(seconds)) => format!(
+            "This machine's clock is {seconds} s ahead of the coordinator's, which therefore accepts nothing from it; \
+             set the clock."
+        ),
+        Some(Concern::CannotSign(group) | Concern::TooFewOnline(group)) => {
+            let sentence = group_sentence(group);
+            format!("{}{needs}.", clause(&sentence))
+        }
+        Some(Concern::LosesNobody(group)) => format!("{}{needs}.", loses_nobody_sentence(group)),
+        Some(Concern::LacksShare) => {
+            let lacking = view.groups.iter().filter(|group| group.lacks_share);
+            let lacking = commas(lacking.map(|group| &group.name));
+            format!(
+                "Connected; {online} of {accounts} accounts are online{needs}; this node has no share of {lacking}."
+            )
+        }
+        None if view.inbox == 0 => {
+            format!("Connected; {online} of {accounts} accounts are online; nothing waits for you.")
+        }
+        None => format!("Connected; {online} of {accounts} accounts are online{needs}."),
+    }
 }
 
 /// Explains why a node does not follow the log.
@@ -58,6 +132,21 @@ pub(crate) fn trouble_sentence(view: &TroubleView) -> String {
              from an old copy."
         ),
     }
+}
+
+/// Advises on a coordinator whose log contradicts what the node verified.
+pub(crate) fn trouble_advice(view: &TroubleView) -> String {
+    match &view.kind {
+        TroubleKind::Behind { .. } => {
+            "tell the operator of the coordinator that its home is an old copy. It takes the rest from the nodes, or the \
+             newest copy has to be put back"
+        }
+        TroubleKind::Misbehaviour(_) | TroubleKind::Unexplained => {
+            "keep this home as it is, tell the other members, and find out who runs the coordinator; see \
+             docs/operations.md, \"When a node reports that the coordinator broke the rules\""
+        }
+    }
+    .to_owned()
 }
 
 /// Explains why a node may not act for its account.
@@ -99,3 +188,100 @@ pub(super) fn of_account(why: &Refusal) -> String {
 }
 
 pub(super) const DUPLICATED: &str = "stop both, delete the home of one, and start the other again";
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn view(fields: Value, group: Value) -> StatusView {
+        let member = |name: &str| {
+            let share = json!({ "shown": { "healthy": { "proved": 0 } } });
+            json!({
+                "account": name, "identifier": 1, "online": true, "accepted": true,
+                "awaited": false, "share": share,
+            })
+        };
+        let rule = json!({
+            "approvals_required": 2, "requester_may_approve": true, "auto_approve": false,
+            "expiry": 1000,
+        });
+        let mut board = json!({
+            "name": "board", "seen_by": "ben", "connected": true, "state": "ready",
+            "signing": "ready", "suite": "frost-ed25519-sha512", "min_signers": 2,
+            "max_signers": 3, "document_types": [], "able": 3,
+            "policy": { "rule": rule, "governance": {} },
+            "members": [member("ada"), member("ben"), member("eve")],
+            "verifying_key": "00", "epoch": 1, "attempts": 1, "dkg_ms": 69,
+        });
+        let zero = "00".repeat(32);
+        let mut view = json!({
+            "account": "ben", "roles": ["member"], "ivn": zero, "ivn_name": "acme",
+            "hub": "h:1", "connected": true, "log_size": 9, "log_key": "k",
+            "online": ["ben"], "accounts": { "ben": ["member"] }, "groups": [],
+            "inbox": 0, "unsent": 0, "now": 0,
+        });
+        for (name, value) in group.as_object().unwrap() {
+            board[name] = value.clone();
+        }
+        for (name, value) in fields.as_object().unwrap() {
+            view[name] = value.clone();
+        }
+        view["groups"] = json!([board]);
+        serde_json::from_value(view).unwrap()
+    }
+
+    #[test]
+    fn the_worst_truth_comes_first() {
+        let truths = [
+            (json!({}), json!({}), "Connected; 1 of 1 accounts are online; nothing waits"),
+            (json!({}), json!({ "able": 2 }), "board can lose nobody: 2 of 3"),
+            (
+                json!({}),
+                json!({ "able": 2, "lacks_share": true }),
+                "this node has no share of board",
+            ),
+            (json!({}), json!({ "signing": "too-few-online" }), "board has its key, but only"),
+            (json!({}), json!({ "signing": "too-few-shares" }), "board can"),
+            (
+                json!({ "clock_lead": 600 }),
+                json!({ "signing": "too-few-shares" }),
+                "clock is 600 s ahead",
+            ),
+            (json!({ "connected": false, "clock_lead": 600 }), json!({}), "Not connected"),
+            (
+                json!({ "connected": false, "hindrance": "duplicated" }),
+                json!({}),
+                "Two copies of this node run",
+            ),
+            (
+                json!({ "hindrance": "duplicated", "trouble": { "kind": "unexplained" } }),
+                json!({}),
+                "does not fit the log",
+            ),
+        ];
+        for (fields, group, expected) in truths {
+            let sentence = status_sentence(&view(fields, group));
+            assert!(sentence.contains(expected), "{expected:?} is not in: {sentence}");
+        }
+    }
+
+    #[test]
+    fn a_group_made_to_need_everybody_is_no_concern() {
+        let all = view(json!({}), json!({ "able": 3, "min_signers": 3 }));
+        assert!(concern(&all).is_none());
+    }
+
+    #[test]
+    fn groups_of_others_are_no_concern_to_a_member() {
+        let mut status = view(json!({}), json!({}));
+        let mut other = status.groups[0].clone();
+        other.members.retain(|member| member.account != status.account);
+        other.signing = Some(SigningStage::TooFewShares);
+        status.groups.push(other.clone());
+        assert!(concern(&status).is_none());
+        status.groups = vec![other];
+        assert!(matches!(concern(&status), Some(Concern::CannotSign(_))), "it watches all");
+    }
+}

@@ -17,8 +17,9 @@ use crate::api::{Exit, GroupStage, GroupView, Problem, SigningStage, StatusView}
 use crate::home::NodeConfig;
 use crate::proof_files;
 use crate::render::{
-    Tone, blocked_advice, blocked_sentence, group_advice, group_sentence, hindered, plural,
-    relative, rough, size, trouble_sentence,
+    Tone, blocked_advice, blocked_sentence, group_advice, group_sentence, hindered, loses_nobody,
+    loses_nobody_sentence, plural, relative, rough, size, trouble_advice, trouble_sentence,
+    watched_groups,
 };
 
 /// Check the home, the node, the connection, the clock, the disk and the tools
@@ -170,13 +171,13 @@ fn certificate(config: &NodeConfig) -> Check {
     match end.duration_since(SystemTime::now()) {
         Err(_) => Check::fail(
             "certificate",
-            "it has expired, so the coordinator rejects this node",
-            "ask an admin for a new invitation, and check the clock",
+            "it has expired",
+            "start the node, which renews it: quorate node run; if that fails, check the clock",
         ),
         Ok(left) if left < SOON => Check::warn(
             "certificate",
             format!("it expires in {}", rough(left.as_secs())),
-            "ask an admin for a new invitation in time",
+            "start the node, which renews it: quorate node run",
         ),
         Ok(left) => Check::ok("certificate", format!("good for {}", rough(left.as_secs()))),
     }
@@ -213,7 +214,7 @@ fn node_checks(context: &Context, config: &NodeConfig) -> Vec<Check> {
             let mut checks =
                 vec![Check::ok("node", format!("the node of {} is running", status.account))];
             checks.extend(connection(&status));
-            checks.push(clock(log::latest_time(&session), now()));
+            checks.push(clock(log::latest_time(&session), status.clock_lead, now()));
             checks.push(shares(&status));
             checks.extend(lacking(&status));
             checks.extend(short(&status));
@@ -261,11 +262,7 @@ fn connection(status: &StatusView) -> Vec<Check> {
         None => {
             Check::ok("log", format!("{} entries verified, no contradictions", status.log_size))
         }
-        Some(trouble) => Check::fail(
-            "log",
-            trouble_sentence(trouble),
-            "keep this home as it is, tell the other members, and find out who runs the coordinator",
-        ),
+        Some(trouble) => Check::fail("log", trouble_sentence(trouble), trouble_advice(trouble)),
     };
     let unsent = (status.unsent > 0).then(|| {
         Check::warn(
@@ -281,9 +278,20 @@ fn connection(status: &StatusView) -> Vec<Check> {
     [connected, log].into_iter().chain(unsent).collect()
 }
 
-/// Compares this clock with the log's latest entry. If that lies in the future, a clock is wrong.
-fn clock(latest: Option<Timestamp>, now: Timestamp) -> Check {
+/// Compares this clock with the coordinator's, by its refusals, and with the log's latest entry. If
+/// that lies in the future, a clock is wrong.
+fn clock(latest: Option<Timestamp>, lead: Option<u64>, now: Timestamp) -> Check {
+    const ADVICE: &str =
+        "set the clock, best by NTP: the coordinator accepts 5 minutes of difference";
     match latest {
+        _ if let Some(seconds) = lead => Check::fail(
+            "clock",
+            format!(
+                "it is {} ahead of the coordinator's, which accepts nothing from this node",
+                rough(seconds)
+            ),
+            ADVICE,
+        ),
         None => Check::warn(
             "clock",
             "nothing to compare it with yet",
@@ -295,9 +303,9 @@ fn clock(latest: Option<Timestamp>, now: Timestamp) -> Check {
                 "the log's latest entry is {} in the future of this clock",
                 rough((latest.0 - now.0) / 1000)
             ),
-            "set the clock, best by NTP: the coordinator accepts 5 minutes of difference",
+            ADVICE,
         ),
-        Some(_) => Check::ok("clock", "not behind the log's"),
+        Some(_) => Check::ok("clock", "agrees with the coordinator's and the log's"),
     }
 }
 
@@ -345,14 +353,31 @@ fn lacking(status: &StatusView) -> Vec<Check> {
     lacking.map(check).collect()
 }
 
-/// Reports groups of this account that cannot sign even if all nodes are online.
+/// Reports groups that cannot sign, or can lose nobody.
 fn short(status: &StatusView) -> Vec<Check> {
-    let mine = status.groups.iter().filter(|group| is_of(group, status));
-    let short = mine.filter(|group| group.signing == Some(SigningStage::TooFewShares));
     let check = |group: &GroupView| {
-        Check::fail("group", group_sentence(group), group_advice(group).unwrap_or_default())
+        let advice = || group_advice(group).unwrap_or_default();
+        match group.signing {
+            Some(SigningStage::TooFewShares) => {
+                Some(Check::fail("group", group_sentence(group), advice()))
+            }
+            Some(SigningStage::TooFewOnline) => Some(Check::fail(
+                "group",
+                group_sentence(group),
+                "ask the holders of the missing nodes to start them: quorate node run",
+            )),
+            _ if loses_nobody(group) => Some(Check::warn(
+                "group",
+                loses_nobody_sentence(group),
+                format!(
+                    "give a member its share back (quorate group repair {} NAME), or add a member: quorate group change {} --add NAME",
+                    group.name, group.name
+                ),
+            )),
+            _ => None,
+        }
     };
-    short.map(check).collect()
+    watched_groups(status).into_iter().filter_map(check).collect()
 }
 
 /// Reports groups of this account whose new shares are overdue and are not made automatically.
@@ -423,9 +448,17 @@ mod tests {
     #[test]
     fn a_clock_that_is_behind_the_log_fails() {
         let now = Timestamp(1_000_000_000);
-        assert_eq!(clock(Some(now.plus(SKEW)), now).outcome, Outcome::Ok);
-        assert_eq!(clock(Some(now.plus(SKEW + 1)), now).outcome, Outcome::Fail);
-        assert_eq!(clock(None, now).outcome, Outcome::Warn);
+        assert_eq!(clock(Some(now.plus(SKEW)), None, now).outcome, Outcome::Ok);
+        assert_eq!(clock(Some(now.plus(SKEW + 1)), None, now).outcome, Outcome::Fail);
+        assert_eq!(clock(None, None, now).outcome, Outcome::Warn);
+    }
+
+    #[test]
+    fn a_clock_that_the_coordinator_refuses_fails() {
+        let now = Timestamp(1_000_000_000);
+        let check = clock(Some(now), Some(600), now);
+        assert_eq!(check.outcome, Outcome::Fail);
+        assert!(check.detail.contains("10 minutes ahead"), "{}", check.detail);
     }
 
     #[test]
