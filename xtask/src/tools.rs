@@ -33,6 +33,12 @@ const TOOLS: &[Tool] = &[
         package: "python3",
         used_for: "checking the log with a verifier that shares no code with ours",
     },
+    Tool { program: "tmux", package: "tmux", used_for: "pasting the README into terminals" },
+    Tool {
+        program: "systemd-analyze",
+        package: "systemd",
+        used_for: "checking the units of `quorate service install`",
+    },
     Tool { program: "git", package: "git", used_for: "verifying signed commits" },
     Tool { program: "ip", package: "iproute2", used_for: "connecting hosts of its own" },
     Tool { program: "nft", package: "nftables", used_for: "cutting hosts off and losing packets" },

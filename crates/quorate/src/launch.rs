@@ -1,7 +1,9 @@
 //! The client of a home's node: a running node, or one that is started for the command.
 
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use quorate_ceremony::names::EntryId;
@@ -13,7 +15,8 @@ use crate::control::{client, server, socket};
 use crate::error_chain::chain;
 use crate::home::{HomeError, NodeHome};
 use crate::keystore::Passphrase;
-use crate::node::{self, Running};
+use crate::node::{self, NodeReporter, Running};
+use crate::{admin, service_manager};
 
 /// How long a node in this process may take to receive the whole log before it is asked anyway.
 const CATCH_UP: Duration = Duration::from_secs(15);
@@ -150,7 +153,7 @@ pub(crate) enum Found {
 /// A home that is in use although no node answers belongs to a node that is starting or stopping,
 /// or to a command that runs its own node. The function waits for that, but not for long.
 pub(crate) async fn find(home: &Path) -> Result<Found, Problem> {
-    let path = socket::trusted_path(home)?;
+    let path = socket::trusted_path(home, socket::NODE)?;
     let began = Instant::now();
     loop {
         if UnixStream::connect(&path).await.is_ok() {
@@ -169,7 +172,7 @@ pub(crate) async fn find(home: &Path) -> Result<Found, Problem> {
 /// Runs the node of a home until `stop`, and answers on its control socket.
 ///
 /// `ready` is called once, when the socket answers. There may be no connection by then, because the
-/// node keeps trying.
+/// node keeps trying. `admin` is the address for health and metrics, if they are wanted.
 ///
 /// # Errors
 ///
@@ -177,6 +180,7 @@ pub(crate) async fn find(home: &Path) -> Result<Found, Problem> {
 pub(crate) async fn run(
     home: &Path,
     passphrase: Passphrase,
+    admin: Option<SocketAddr>,
     stop: CancellationToken,
     ready: impl FnOnce(),
 ) -> Result<(), Problem> {
@@ -187,9 +191,18 @@ pub(crate) async fn run(
             NodeHome::open(home).map_err(|error| Problem::new(Code::Failed, chain(&error)))?
         }
     };
+    let admin = match admin {
+        Some(address) => Some(admin::listen(address).await?),
+        None => None,
+    };
     let mut running = node::start(own, passphrase).await?;
-    let listener = socket::bind(home)?;
+    let listener = socket::bind(home, socket::NODE)?;
+    if let Some(listener) = admin {
+        let reporter = Arc::new(NodeReporter::new(running.asker()));
+        tokio::spawn(admin::serve_tcp(listener, reporter, stop.clone()));
+    }
     ready();
+    service_manager::notify(service_manager::READY);
     let asker = running.asker();
     let ask = move |question| {
         let asker = asker.clone();
@@ -200,10 +213,11 @@ pub(crate) async fn run(
         () = stop.cancelled() => None,
         ended = running.ended() => Some(ended),
     };
+    service_manager::notify(service_manager::STOPPING);
     stop.cancel();
     let _ = serving.await;
     // Before this process releases the home.
-    socket::unbind(home);
+    socket::unbind(home, socket::NODE);
     match ended {
         None => running.stop().await,
         Some(ended) => ended,

@@ -3,6 +3,7 @@
 //! Decisions that a test would want to replay are made in `quorate-ceremony`.
 #![expect(missing_docs, reason = "only this program and its tests use the library")]
 
+mod admin;
 pub mod api;
 pub mod backup;
 pub mod cli;
@@ -10,6 +11,7 @@ mod control;
 pub mod coordinator;
 mod demo;
 mod documents;
+mod entry_log;
 mod error_chain;
 mod fail_points;
 pub mod file_problem;
@@ -20,6 +22,7 @@ pub mod log_audit;
 pub mod node;
 mod proof_files;
 pub mod render;
+mod service_manager;
 pub mod setup;
 mod shell_quote;
 pub mod store;

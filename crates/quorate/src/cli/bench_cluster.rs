@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::context::Context;
+use super::daemon::until_stopped;
 use super::demo::new_directory;
-use super::node::until_stopped;
 use super::{Failure, Run};
 use crate::api::{Code, Problem};
 use crate::demo::measure::measure;

@@ -70,6 +70,11 @@ impl Context {
         NodeHome::read(&self.node_home()?).map_err(|error| home_problem(&error))
     }
 
+    /// Returns the file that `--passphrase-file` or QUORATE_PASSPHRASE_FILE names.
+    pub(super) fn passphrase_file(&self) -> Option<&Path> {
+        self.passphrase_file.as_deref()
+    }
+
     /// Reads the passphrase of a home's keys, or asks for it.
     pub(super) fn passphrase(&self, purpose: &Purpose) -> Result<Passphrase, Problem> {
         let file = self.passphrase_file.clone().filter(|path| !path.as_os_str().is_empty());

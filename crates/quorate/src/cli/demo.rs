@@ -1,17 +1,18 @@
 //! `quorate demo`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use quorate_ceremony::names::Digest;
 use rand_core::{OsRng, RngCore as _};
 
 use super::context::Context;
-use super::node::until_stopped;
+use super::daemon::until_stopped;
 use super::{Failure, Run};
 use crate::api::{Code, Exit, Problem};
-use crate::demo::{Check, Plan, Report, Step, run};
+use crate::demo::{Check, HOMES, Plan, Report, Step, run};
 use crate::render::{Page, Tone};
+use crate::shell_quote::quoted;
 
 /// Watch a quorum make a key and sign a file, checked by ssh-keygen and openssl
 ///
@@ -26,7 +27,7 @@ Examples:
   quorate demo contract.pdf --dir ./signed
   quorate demo --members 7 --min-signers 4 --json")]
 pub(super) struct Demo {
-    /// The file to sign [default: a short contract that comes with the program]
+    /// The file to sign, of at most 32 MiB [default: a short contract that comes with the program]
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
     /// How many members the signing group has (2 to 30)
@@ -50,6 +51,7 @@ impl Run for Demo {
             Some(directory) => directory,
             None => new_directory(),
         };
+        let was_there = directory.exists();
         let plan = Plan {
             file: self.file,
             members: self.members,
@@ -57,19 +59,31 @@ impl Run for Demo {
             directory,
             keep: self.keep,
         };
-        let report = context.wait_for(async {
+        let ran = context.wait_for(async {
             let stop = until_stopped()?;
             tokio::select! {
                 report = run(&plan, |step| context.terminal.note(|page| tell(page, &step))) => report,
                 () = stop.cancelled() => {
-                    Err(Problem::new(Code::Failed, "stopped; all processes of the demonstration were ended"))
+                    Err(Problem::new(Code::Interrupted, "stopped; all processes of the demonstration were ended, and its files are removed"))
                 }
             }
-        })?;
+        });
+        if ran.is_err() && !plan.keep {
+            clean_up(&plan.directory, was_there);
+        }
+        let report = ran?;
         let failed = report.checks.values().any(|check| *check == "failed");
         context.terminal.show("demo", &report, |page| summary(page, &plan, &report))?;
         if failed { Err(Failure::Shown(Exit::Verification)) } else { Ok(()) }
     }
+}
+
+/// Removes what a demonstration that did not finish has made: its homes with their keys, and the
+/// directory, unless it was there before.
+fn clean_up(directory: &Path, was_there: bool) {
+    let made = if was_there { directory.join(HOMES) } else { directory.to_owned() };
+    // It may have failed before anything was made, or because the disk is full.
+    let _ = std::fs::remove_dir_all(made);
 }
 
 /// Returns the path of a directory that does not exist yet.
@@ -81,31 +95,70 @@ pub(super) fn new_directory() -> PathBuf {
 
 fn tell(page: &mut Page, step: &Step) {
     match step {
-        Step::Done { what, text } => page.item(Tone::Good, format!("{what:<16} {text}")),
+        Step::Begun { text } => page.note(text),
+        Step::Done { what, text } => page.item(Tone::Good, line(what, text)),
         Step::Checked { what, check: Check::Passed, text } => {
-            page.item(Tone::Good, format!("{what:<16} {text}"));
+            page.item(Tone::Good, line(what, text));
         }
         Step::Checked { what, check: Check::Skipped { why }, .. } => {
-            page.item(Tone::Warn, format!("{what:<16} skipped: {why}"));
+            page.item(Tone::Warn, line(what, &format!("skipped: {why}")));
         }
         Step::Checked { what, check: Check::Failed { why }, .. } => {
-            page.item(Tone::Bad, format!("{what:<16} FAILED: {why}"));
+            page.item(Tone::Bad, line(what, &format!("FAILED: {why}")));
         }
     }
 }
 
+/// Names a step or check in words, not by its name for programs.
+fn line(what: &str, text: &str) -> String {
+    format!("{:<16} {text}", what.replace('-', " "))
+}
+
 fn summary(page: &mut Page, plan: &Plan, report: &Report) {
     page.blank();
-    let dir = plan.directory.display();
-    page.sentence(format!("The signed file and everything to check it with is in {dir}. Try:"));
-    let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let dir = &plan.directory;
+    page.sentence(format!(
+        "The signed file and everything to check it with is in {}. Try, in this order:",
+        dir.display()
+    ));
+    let name = |path: &PathBuf| quoted(&path.file_name().unwrap_or_default().to_string_lossy());
     let document = name(&report.document);
+    let (ssh, raw) = (name(&report.sshsig_file), name(&report.signature_file));
+    let quorate = program();
+    page.copyable(format!("cd {}", quoted(&dir.display().to_string())));
     page.copyable(format!(
-        "cd {dir} && ssh-keygen -Y verify -f allowed_signers -I {} -n file -s {document}.sig < {document}",
+        "ssh-keygen -Y verify -f allowed_signers -I {} -n file -s {ssh} < {document}",
         report.ssh_identity
     ));
     page.copyable(format!(
-        "openssl pkeyutl -verify -rawin -pubin -inkey board.pem -in {document} -sigfile {document}.ed25519"
+        "openssl pkeyutl -verify -rawin -pubin -inkey board.pem -in {document} -sigfile {raw}"
     ));
-    page.copyable("quorate log verify log");
+    page.copyable(format!("{quorate} log verify log --document {document}"));
+    if plan.keep {
+        let homes = dir.join(HOMES);
+        let path = |below: &str| quoted(&homes.join(below).display().to_string());
+        let pass = format!("--passphrase-file {}", path("passphrase"));
+        page.blank();
+        page.sentence(
+            "The homes are kept. To continue, start the coordinator and at least as many nodes as it takes to sign, \
+             each in a terminal, and then sign:",
+        );
+        page.copyable(format!("{quorate} serve --home {}", path("coordinator")));
+        page.copyable(format!("{quorate} node run --home {} {pass}", path("nodes/ada")));
+        page.copyable(format!("{quorate} node run --home {} {pass}", path("nodes/ben")));
+        page.copyable(format!("{quorate} sign FILE --group board --home {}", path("nodes/ada")));
+    }
+}
+
+/// Returns what to type for this program: its name if the shell finds it, else its path.
+fn program() -> String {
+    let Ok(path) = std::env::current_exe() else { return "quorate".to_owned() };
+    let directories = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&directories)
+        .map(|directory| directory.join("quorate"))
+        .find(|candidate| candidate.is_file());
+    match found.and_then(|found| found.canonicalize().ok()) == path.canonicalize().ok() {
+        true => "quorate".to_owned(),
+        false => quoted(&path.display().to_string()),
+    }
 }

@@ -9,6 +9,7 @@ mod approve;
 mod bench_cluster;
 mod completions;
 mod context;
+mod daemon;
 mod demo;
 mod doctor;
 mod duration;
@@ -29,6 +30,7 @@ mod reject;
 mod request;
 mod run;
 mod serve;
+mod service;
 mod session;
 mod setup_problem;
 mod sign;
@@ -89,6 +91,7 @@ commands! {
     Serve = serve::Serve,
     Invite = invite::Invite,
     Account = account::Account,
+    Service = service::Service,
     Completions = completions::Completions,
     #[command(hide = true)]
     BenchCluster = bench_cluster::BenchCluster,

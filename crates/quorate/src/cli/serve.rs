@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::context::{Context, home_problem};
-use super::node::{log_to_stderr, until_stopped};
+use super::daemon::{Daemon, until_stopped};
 use super::{Failure, Run};
 use crate::coordinator::{ServeOptions, serve};
 use crate::home::{CoordinatorHome, Locations};
@@ -22,11 +22,14 @@ use crate::render::Tone;
 Examples:
   quorate serve
   quorate serve --home ./coordinator --listen 0.0.0.0:7420
+  quorate serve --admin-listen 127.0.0.1:7421      then: curl http://127.0.0.1:7421/readyz
   QUORATE_LOG=debug quorate serve")]
 pub(super) struct Serve {
     /// Listen here instead of at the address that `quorate init` recorded; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
+    #[command(flatten)]
+    daemon: Daemon,
 }
 
 #[derive(Serialize)]
@@ -40,8 +43,9 @@ impl Run for Serve {
             .coordinator(context.home.clone())
             .map_err(|error| home_problem(&error))?;
         CoordinatorHome::read(&home).map_err(|error| home_problem(&error))?;
-        log_to_stderr(context);
-        let options = ServeOptions { listen: self.listen, ..ServeOptions::default() };
+        self.daemon.log_to_stderr(context);
+        let (listen, admin) = (self.listen, self.daemon.admin_listen);
+        let options = ServeOptions { listen, admin, ..ServeOptions::default() };
         context.wait_for(async {
             let stop = until_stopped()?;
             serve(&home, options, stop, |address| {

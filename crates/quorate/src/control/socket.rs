@@ -1,4 +1,4 @@
-//! Where a home's control socket is, and who may use it.
+//! Where a home's sockets are, and who may use them.
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
@@ -12,22 +12,27 @@ use crate::api::{Code, Problem};
 /// The longest path that a Unix socket can be bound to on all systems, with some room.
 const LONGEST_PATH: usize = 100;
 
-/// Returns the path of a home's control socket: in the home, or, if that is too long for a socket,
-/// in a directory of its own below the system's temporary one.
-fn path(home: &Path) -> PathBuf {
+/// The name of a node's control socket.
+pub(crate) const NODE: &str = "node.sock";
+/// The name of a coordinator's admin socket.
+pub(crate) const ADMIN: &str = "admin.sock";
+
+/// Returns the path of a home's socket: in the home, or, if that is too long for a socket, in a
+/// directory of its own below the system's temporary one.
+fn path(home: &Path, socket: &str) -> PathBuf {
     let home = std::path::absolute(home).unwrap_or_else(|_| home.to_owned());
-    let inside = home.join("node.sock");
+    let inside = home.join(socket);
     if inside.as_os_str().len() <= LONGEST_PATH {
         return inside;
     }
     let hash = Sha256::digest(home.as_os_str().as_bytes());
     let name: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    std::env::temp_dir().join(format!("quorate-{name}")).join("node.sock")
+    std::env::temp_dir().join(format!("quorate-{name}")).join(socket)
 }
 
 /// Returns the path for a client, unless somebody else could have put the socket there.
-pub(crate) fn trusted_path(home: &Path) -> Result<PathBuf, Problem> {
-    let path = path(home);
+pub(crate) fn trusted_path(home: &Path, socket: &str) -> Result<PathBuf, Problem> {
+    let path = path(home, socket);
     match path.parent() {
         Some(directory) if directory.exists() => check_owner(directory).map(|()| path),
         _ => Ok(path),
@@ -49,20 +54,17 @@ fn check_owner(directory: &Path) -> Result<(), Problem> {
 }
 
 /// Binds the socket. The caller holds the home's lock, so an existing socket is unused.
-pub(crate) fn bind(home: &Path) -> Result<UnixListener, Problem> {
-    let path = path(home);
+pub(crate) fn bind(home: &Path, socket: &str) -> Result<UnixListener, Problem> {
+    let path = path(home, socket);
     let failed = |error: std::io::Error| {
-        Problem::new(
-            Code::Failed,
-            format!("the control socket {} cannot be made: {error}", path.display()),
-        )
+        Problem::new(Code::Failed, format!("the socket {} cannot be made: {error}", path.display()))
     };
     if let Some(directory) = path.parent()
         && !directory.exists()
     {
         std::fs::DirBuilder::new().mode(0o700).create(directory).map_err(failed)?;
     }
-    let path = trusted_path(home)?;
+    let path = trusted_path(home, socket)?;
     match std::fs::remove_file(&path) {
         Ok(()) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -73,6 +75,6 @@ pub(crate) fn bind(home: &Path) -> Result<UnixListener, Problem> {
     Ok(listener)
 }
 
-pub(crate) fn unbind(home: &Path) {
-    let _ = std::fs::remove_file(path(home));
+pub(crate) fn unbind(home: &Path, socket: &str) {
+    let _ = std::fs::remove_file(path(home, socket));
 }

@@ -26,14 +26,15 @@ use rand_core::OsRng;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::admin::Report;
 use crate::documents::{Shelf, prepared};
-use crate::fail_points;
 use crate::home::IvnDirectory;
 use crate::store::StoreError;
 use crate::store::coordinator::{CoordinatorStore, CoordinatorWrite};
 use crate::store::entries::IN_A_MESSAGE;
 use crate::store::publish::Publisher;
 use crate::timers::{Deadlines, now};
+use crate::{entry_log, fail_points};
 
 const BATCH: usize = 512;
 /// How many inputs wait before connections are slowed down.
@@ -63,6 +64,8 @@ pub(super) enum Event {
     MayRead { account: AccountName, commitment: Digest, reply: oneshot::Sender<bool> },
     /// A request for the log's first entry, by an account that joined.
     Genesis { reply: oneshot::Sender<Vec<u8>> },
+    /// A request for the IVN's part of health and metrics.
+    Report { reply: oneshot::Sender<Report> },
     /// Whether this account may connect.
     MayConnect { peer: Member, reply: oneshot::Sender<Result<(), Refusal>> },
 }
@@ -305,6 +308,10 @@ impl Task {
                 let _ = reply.send(self.genesis.clone());
                 return;
             }
+            Event::Report { reply } => {
+                let _ = reply.send(super::report::of(&self.machine));
+                return;
+            }
             Event::MayConnect { peer: Member { account, identity }, reply } => {
                 let _ = reply.send(self.machine.state().check_connection(&account, Some(identity)));
                 return;
@@ -366,6 +373,7 @@ impl Task {
             match effect {
                 CoordinatorEffect::Append { index, entry } => {
                     let bytes = entry.to_bytes();
+                    entry_log::describe(index, &entry);
                     self.recent.push(index, bytes.clone());
                     writes.push(CoordinatorWrite::Append { index, entry: bytes });
                 }

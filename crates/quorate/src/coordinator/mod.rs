@@ -6,6 +6,8 @@
 //! the connection's certificate.
 
 mod ivn;
+mod report;
+mod reporter;
 mod routes;
 
 use std::net::SocketAddr;
@@ -23,13 +25,15 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use self::reporter::CoordinatorReporter;
 use crate::api::{Code, Problem};
+use crate::control::socket;
 use crate::documents::Shelf;
 use crate::error_chain::chain;
-use crate::fail_points;
 use crate::home::{CoordinatorHome, IvnDirectory, Limits};
 use crate::keystore::CoordinatorKeys;
 use crate::store::documents::Documents;
+use crate::{admin, fail_points, service_manager};
 
 /// How long before its end a hub certificate is renewed. It is renewed daily, so that it survives
 /// any outage shorter than this.
@@ -39,6 +43,8 @@ const RENEW_EVERY: Duration = Duration::from_secs(24 * 3600);
 pub struct ServeOptions {
     /// Replaces the address in `home.json`.
     pub listen: Option<SocketAddr>,
+    /// Where health and metrics are served, besides the socket in the home.
+    pub admin: Option<SocketAddr>,
     pub deadlines: Config,
 }
 
@@ -76,27 +82,53 @@ pub async fn serve(
     }
     let hub = Hub::new(HubOptions::default());
     let mut tasks = JoinSet::new();
+    let mut asked = Vec::new();
     for ivn in ivns {
         let directory = home.ivn(ivn);
         let service = Service::open(ivn, directory, config.limits)?;
-        service.start(&hub, fail_points::deadlines(options.deadlines), &mut tasks, &stop)?;
+        let deadlines = fail_points::deadlines(options.deadlines);
+        asked.push((ivn, service.start(&hub, deadlines, &mut tasks, &stop)?));
     }
+    start_admin(home.path(), options.admin, CoordinatorReporter(asked), &stop).await?;
     let listener =
         TcpListener::bind(listen).await.map_err(|error| cannot_listen(listen, &error))?;
     let address = listener.local_addr().map_err(problem)?;
     let accepting = tokio::spawn(hub.clone().run(listener));
     ready(address);
+    service_manager::notify(service_manager::READY);
     let ended = tokio::select! {
         () = stop.cancelled() => Ok(()),
         Some(ended) = tasks.join_next() => ended.map_err(problem).and_then(|result| result),
     };
+    service_manager::notify(service_manager::STOPPING);
     stop.cancel();
+    socket::unbind(home.path(), socket::ADMIN);
     hub.stop();
     let _ = accepting.await;
     while let Some(result) = tasks.join_next().await {
         result.map_err(problem)??;
     }
     ended
+}
+
+/// Serves health and metrics on a socket in the home, and at `address` if there is one.
+async fn start_admin(
+    home: &Path,
+    address: Option<SocketAddr>,
+    reporter: CoordinatorReporter,
+    stop: &CancellationToken,
+) -> Result<(), Problem> {
+    let reporter = Arc::new(reporter);
+    if let Some(address) = address {
+        let listener = admin::listen(address).await?;
+        tokio::spawn(admin::serve_tcp(listener, reporter.clone(), stop.clone()));
+    }
+    match socket::bind(home, socket::ADMIN) {
+        Ok(listener) => drop(tokio::spawn(admin::serve_unix(listener, reporter, stop.clone()))),
+        // Only `quorate doctor` needs it.
+        Err(problem) => tracing::warn!(%problem, "there is no admin socket"),
+    }
+    Ok(())
 }
 
 struct Service {
@@ -129,11 +161,11 @@ impl Service {
         deadlines: Config,
         tasks: &mut JoinSet<Result<(), Problem>>,
         stop: &CancellationToken,
-    ) -> Result<(), Problem> {
+    ) -> Result<mpsc::Sender<ivn::Event>, Problem> {
         let Self { ivn, directory, secrets, authority, shelf } = self;
         let (events, receiver) = mpsc::channel(ivn::QUEUE);
         let routes = routes::routes(routes::Context {
-            events,
+            events: events.clone(),
             shelf: shelf.clone(),
             authority: authority.clone(),
         });
@@ -162,7 +194,7 @@ impl Service {
                 Problem::new(Code::Failed, format!("IVN {}: {}", ivn.short(), chain(&error)))
             })
         });
-        Ok(())
+        Ok(events)
     }
 }
 

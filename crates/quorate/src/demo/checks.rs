@@ -22,6 +22,8 @@ pub(super) enum Verdict {
     Refused(String),
     /// The tool is not on this machine.
     NotInstalled(&'static str),
+    /// The tool cannot judge this document.
+    Unable(&'static str),
 }
 
 /// The files that stay.
@@ -125,7 +127,7 @@ impl Files {
         let empty = std::fs::metadata(document).is_ok_and(|metadata| metadata.len() == 0);
         if empty {
             // OpenSSL 3.0's pkeyutl refuses every empty input, whatever the signature.
-            return Ok(Verdict::NotInstalled("openssl pkeyutl, which accepts no empty file,"));
+            return Ok(Verdict::Unable("openssl pkeyutl cannot verify an empty file"));
         }
         let mut command = Command::new("openssl");
         command
@@ -194,6 +196,7 @@ pub(super) fn accepted(verdict: Verdict) -> Check {
         Verdict::Accepted => Check::Passed,
         Verdict::Refused(why) => Check::Failed { why },
         Verdict::NotInstalled(tool) => Check::Skipped { why: format!("{tool} is not installed") },
+        Verdict::Unable(why) => Check::Skipped { why: why.to_owned() },
     }
 }
 

@@ -23,7 +23,9 @@ use self::reshare::Reshare;
 pub(crate) use self::stage::{Check, Plan, Step};
 use self::stage::{GROUP, Show, create, definition, hears, join, signed, unwritable, write};
 use crate::api::{Answer, Code, Command, Problem, Query, RequestView};
+use crate::home::Limits;
 use crate::launch::{Client, unexpected};
+use crate::render::size;
 use crate::setup::join::Choices;
 
 /// The document if no file is given.
@@ -36,6 +38,10 @@ EUR 75,000.00, payable within 30 days.
 
 /// The names of the first members; further ones are called member-7, member-8 and so on.
 const NAMES: [&str; 6] = ["ada", "ben", "carol", "dan", "eve", "frank"];
+
+/// The directory with the homes of coordinator and nodes.
+pub(crate) const HOMES: &str = "homes";
+
 /// The files and results of a demonstration.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Report {
@@ -76,8 +82,13 @@ pub(crate) async fn run(plan: &Plan, mut tell: impl FnMut(Step)) -> Result<Repor
     let names = names(plan)?;
     let document = read_document(plan)?;
     make_directory(&plan.directory)?;
-    let stage = plan.directory.join("homes");
+    let stage = plan.directory.join(HOMES);
     create(&stage)?;
+    let text = format!(
+        "Starting a coordinator and {} nodes, a process each; opening their keys takes some seconds …",
+        names.len()
+    );
+    tell(Step::Begun { text });
     let choices = Choices { auto_accept: true, auto_approve: false };
     let mut cluster = Cluster::start(&stage, &names, choices).await?;
     tell(Step::Done { what: "coordinator", text: format!("https://{}", cluster.hub) });
@@ -187,7 +198,11 @@ impl<T: FnMut(Step)> Show<'_, T> {
         let ssh = files.ssh_keygen(&tampered).await?;
         let openssl = files.openssl(&tampered).await?;
         let check = checks::refused(&[ssh, openssl], files.verifies(&tampered)?);
-        self.checked("tampered-copy", check, "one bit flipped: everybody refuses it".to_owned());
+        self.checked(
+            "tampered-copy",
+            check,
+            "one bit flipped: every verifier rejects it".to_owned(),
+        );
         Ok(())
     }
 
@@ -322,9 +337,25 @@ fn read_document(plan: &Plan) -> Result<(String, Vec<u8>), Problem> {
     let Some(path) = &plan.file else {
         return Ok(("contract.txt".to_owned(), SAMPLE.as_bytes().to_vec()));
     };
-    let bytes = std::fs::read(path).map_err(|error| {
-        Problem::new(Code::Failed, format!("{} cannot be read: {error}", path.display()))
+    let limit = Limits::default().document_bytes;
+    let unusable = |what: String| {
+        Problem::new(Code::Failed, what).hint("leave the file out to sign a sample contract")
+    };
+    let shown = path.display();
+    let metadata = std::fs::metadata(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => unusable(format!("there is no file {shown} here")),
+        _ => unusable(format!("{shown} cannot be read: {error}")),
     })?;
+    if metadata.is_dir() {
+        return Err(unusable(format!("{shown} is a directory, not a file")));
+    }
+    // The name and the salt count, too.
+    if metadata.len().saturating_add(512) > limit {
+        let has = size(metadata.len());
+        return Err(unusable(format!("{shown} has {has}; at most {} can be signed", size(limit))));
+    }
+    let bytes = std::fs::read(path)
+        .map_err(|error| unusable(format!("{shown} cannot be read: {error}")))?;
     let name = path
         .file_name()
         .map_or_else(|| "document".to_owned(), |name| name.to_string_lossy().into());

@@ -42,8 +42,19 @@ pub(crate) enum Check {
 /// A report during the demonstration.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
-    Done { what: &'static str, text: String },
-    Checked { what: &'static str, check: Check, text: String },
+    /// Something that takes a while has begun.
+    Begun {
+        text: String,
+    },
+    Done {
+        what: &'static str,
+        text: String,
+    },
+    Checked {
+        what: &'static str,
+        check: Check,
+        text: String,
+    },
 }
 
 /// The running demonstration.

@@ -8,6 +8,7 @@ pub(crate) mod follow;
 mod hub;
 mod opening;
 mod renewal;
+mod report;
 mod task;
 pub(crate) mod view;
 
@@ -174,6 +175,7 @@ impl Running {
     }
 }
 
+pub(crate) use report::NodeReporter;
 pub(crate) use task::Asker;
 
 fn ended(task: Result<Result<(), StoreError>, tokio::task::JoinError>) -> Result<(), Problem> {

@@ -50,10 +50,8 @@ pub(crate) fn concern(view: &StatusView) -> Option<Concern<'_>> {
             let short = first(|group| group.signing == Some(SigningStage::TooFewOnline));
             short.map(Concern::TooFewOnline)
         })
+        .or_else(|| first(|group| group.lacks_share).map(|_| Concern::LacksShare))
         .or_else(|| first(loses_nobody).map(Concern::LosesNobody))
-        .or_else(|| {
-            view.groups.iter().any(|group| group.lacks_share).then_some(Concern::LacksShare)
-        })
 }
 
 /// Returns the groups that matter to an account: its own, or all if it is in none.

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 #![expect(clippy::panic, reason = "tests fail by panicking")]
 
+mod services;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
@@ -148,6 +150,7 @@ fn every_command_explains_itself_with_examples() {
         "init",
         "serve",
         "invite",
+        "service install",
         "completions",
     ];
     for line in lines {

@@ -1,8 +1,10 @@
 //! `quorate doctor`.
 
+mod check;
+mod coordinator;
+
 use std::net::{TcpStream, ToSocketAddrs as _};
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
@@ -10,57 +12,30 @@ use quorate_ceremony::names::Timestamp;
 use quorate_network::ca::NodeCertificate;
 use serde::Serialize;
 
+use self::check::{Check, Outcome, disk, private};
 use super::context::{Context, now};
 use super::session::Session;
 use super::{Failure, Run, log};
 use crate::api::{Exit, GroupStage, GroupView, Problem, SigningStage, StatusView};
-use crate::home::NodeConfig;
+use crate::home::{CoordinatorConfig, CoordinatorHome, Locations, NodeConfig};
 use crate::proof_files;
 use crate::render::{
     Tone, blocked_advice, blocked_sentence, group_advice, group_sentence, hindered, loses_nobody,
-    loses_nobody_sentence, plural, relative, rough, size, trouble_advice, trouble_sentence,
+    loses_nobody_sentence, plural, relative, rough, trouble_advice, trouble_sentence,
     watched_groups,
 };
 
 /// Check the home, the node, the connection, the clock, the disk and the tools
 ///
-/// Exit code 1 if any check fails. Asks for no passphrase and changes nothing.
+/// With --home of a coordinator: its disk, certificates, log and connected nodes. Exit code 1 if
+/// any check fails. Asks for no passphrase and changes nothing.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   quorate doctor
+  quorate doctor --home ./coordinator
   quorate doctor --json | jq '.checks[] | select(.outcome != \"ok\")'")]
 pub(super) struct Doctor {}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum Outcome {
-    Ok,
-    Warn,
-    Fail,
-}
-
-#[derive(Debug, Serialize)]
-struct Check {
-    name: &'static str,
-    outcome: Outcome,
-    detail: String,
-    advice: Option<String>,
-}
-
-impl Check {
-    fn ok(name: &'static str, detail: impl Into<String>) -> Self {
-        Self { name, outcome: Outcome::Ok, detail: detail.into(), advice: None }
-    }
-
-    fn warn(name: &'static str, detail: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { name, outcome: Outcome::Warn, detail: detail.into(), advice: Some(advice.into()) }
-    }
-
-    fn fail(name: &'static str, detail: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { name, outcome: Outcome::Fail, detail: detail.into(), advice: Some(advice.into()) }
-    }
-}
 
 #[derive(Serialize)]
 struct DiagnosisView {
@@ -72,6 +47,13 @@ impl Run for Doctor {
     fn run(self, context: &Context) -> Result<(), Failure> {
         let mut checks = Vec::new();
         match (context.node_home(), context.node_config()) {
+            (_, Err(_)) if let Some((home, config)) = coordinator_home(context) => {
+                checks.extend(coordinator::checks(
+                    &home,
+                    &config,
+                    context.command("quorate serve"),
+                ));
+            }
             (Ok(home), Ok(config)) => {
                 checks.extend(home_checks(&home));
                 checks.push(disk(&home));
@@ -110,7 +92,7 @@ impl Run for Doctor {
             page.verdict(tone(worst), &view.sentence);
             for check in &view.checks {
                 page.item(tone(check.outcome), format!("{}: {}", check.name, check.detail));
-                if let Some(advice) = &check.advice {
+                if let Some(advice) = check.advice.as_ref().filter(|advice| !advice.is_empty()) {
                     page.advice(advice);
                 }
             }
@@ -119,20 +101,14 @@ impl Run for Doctor {
     }
 }
 
+/// Returns the coordinator's home that the options select, if there is one.
+fn coordinator_home(context: &Context) -> Option<(PathBuf, CoordinatorConfig)> {
+    let home = Locations::from_environment().coordinator(context.home.clone()).ok()?;
+    let config = CoordinatorHome::read(&home).ok()?;
+    Some((home, config))
+}
+
 fn home_checks(home: &Path) -> Vec<Check> {
-    let private = |name, path: &Path| match std::fs::metadata(path) {
-        Err(error) => Check::fail(
-            name,
-            format!("{} cannot be read: {error}", path.display()),
-            "restore it from a backup",
-        ),
-        Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => Check::fail(
-            name,
-            format!("{} can be read or written by others", path.display()),
-            format!("chmod go= {}", crate::shell_quote::quoted(&path.display().to_string())),
-        ),
-        Ok(_) => Check::ok(name, format!("{} is this user's alone", path.display())),
-    };
     let mut checks = vec![private("home", home), private("keys", &home.join("keys.sealed"))];
     if home.join("keys.next").exists() {
         let detail =
@@ -140,27 +116,6 @@ fn home_checks(home: &Path) -> Vec<Check> {
         checks.push(Check::fail("new keys", detail, "quorate node rotate-keys"));
     }
     checks
-}
-
-fn disk(home: &Path) -> Check {
-    match rustix::fs::statvfs(home) {
-        Err(error) => {
-            Check::warn("disk", format!("free space is unknown: {error}"), "look with df")
-        }
-        Ok(disk) => {
-            let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-            let detail = format!("{} free", size(free));
-            match free {
-                ..TOO_LITTLE => {
-                    Check::fail("disk", detail, "make room: nothing can be stored on a full disk")
-                }
-                TOO_LITTLE..LITTLE => {
-                    Check::warn("disk", detail, "make room before the disk is full")
-                }
-                LITTLE.. => Check::ok("disk", detail),
-            }
-        }
-    }
 }
 
 fn certificate(config: &NodeConfig) -> Check {
@@ -438,11 +393,11 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const SOON: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The coordinator's limit for the difference between two clocks, in milliseconds.
 const SKEW: u64 = 300_000;
-const TOO_LITTLE: u64 = 16 << 20;
-const LITTLE: u64 = 256 << 20;
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]

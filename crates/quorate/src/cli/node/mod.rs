@@ -10,12 +10,10 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use quorate_ceremony::names::AccountName;
 use serde::Serialize;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
+use super::daemon::{Daemon, until_stopped};
 use super::{Failure, Run};
-use crate::api::{Code, Problem};
 use crate::keystore::Purpose;
 use crate::launch::run;
 use crate::render::Tone;
@@ -47,7 +45,10 @@ Examples:
   quorate node run
   quorate node run --home ./ben --passphrase-file ./pass
   QUORATE_LOG=debug quorate node run")]
-struct RunNode {}
+struct RunNode {
+    #[command(flatten)]
+    daemon: Daemon,
+}
 
 #[derive(Serialize)]
 struct RunningView {
@@ -72,10 +73,10 @@ impl Run for RunNode {
         let view =
             RunningView { account: context.node_config()?.account, home: context.node_home()? };
         let passphrase = context.passphrase(&Purpose::Open)?;
-        log_to_stderr(context);
+        self.daemon.log_to_stderr(context);
         context.wait_for(async {
             let stop = until_stopped()?;
-            run(&view.home, passphrase, stop, || {
+            run(&view.home, passphrase, self.daemon.admin_listen, stop, || {
                 // The node continues if nobody reads stdout.
                 let _ = context.terminal.show("running", &view, |page| {
                     page.verdict(
@@ -88,37 +89,4 @@ impl Run for RunNode {
         })?;
         Ok(())
     }
-}
-
-/// Returns a token that Ctrl-C or SIGTERM cancels.
-pub(super) fn until_stopped() -> Result<CancellationToken, Problem> {
-    let failed = |error| Problem::new(Code::Failed, format!("signals cannot be handled: {error}"));
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let stop = CancellationToken::new();
-    let stopped = stop.clone();
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        stopped.cancel();
-    });
-    Ok(stop)
-}
-
-/// Sends the messages of long-running commands to stderr, at the level of QUORATE_LOG.
-pub(super) fn log_to_stderr(context: &Context) {
-    let filter = tracing_subscriber::EnvFilter::builder()
-        .with_default_directive(tracing::level_filters::LevelFilter::INFO.into())
-        .with_env_var("QUORATE_LOG")
-        .from_env_lossy();
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_target(false)
-        .with_ansi(context.terminal.has_color())
-        .finish();
-    // Fails if logging was already set up, which then takes precedence.
-    let _ = tracing::subscriber::set_global_default(subscriber);
 }

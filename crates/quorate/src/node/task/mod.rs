@@ -33,7 +33,7 @@ use crate::store::documents::DocumentPackage;
 use crate::store::entries::IN_A_MESSAGE;
 use crate::store::node::NodeStore;
 use crate::timers::{Deadlines, now};
-use crate::{fail_points, proof_files};
+use crate::{entry_log, fail_points, proof_files};
 
 /// The most inputs in one batch.
 const BATCH: usize = 512;
@@ -208,6 +208,11 @@ impl Task {
             NodeChange::Misbehaviour(proof) => Some(proof.clone()),
             _ => None,
         });
+        for change in &changes {
+            if let NodeChange::Entries { first, entries } = change {
+                entry_log::describe_stored(*first, entries);
+            }
+        }
         if !changes.is_empty() {
             let reached = fail_points::before(changes.iter().map(NodeChange::kind));
             self.store.commit(changes).await?;

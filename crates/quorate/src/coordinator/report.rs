@@ -1,0 +1,67 @@
+//! Health and metrics of one IVN's coordinator.
+
+use std::collections::BTreeSet;
+
+use quorate_ceremony::coordinator::{Coordinator, Missing};
+use quorate_ceremony::names::AccountName;
+use quorate_ceremony::state::RequestStage;
+
+use crate::admin::{Metrics, Report};
+use crate::timers::now;
+
+/// Reports on one IVN.
+pub(super) fn of(machine: &Coordinator) -> Report {
+    let state = machine.state();
+    let ivn = state.ivn().to_string();
+    let mut metrics = Metrics::default();
+    let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    let mut of_ivn = |name, help, value| metrics.gauge(name, help, &[("ivn", &ivn)], value);
+    let published = machine.published().map_or(0, |checkpoint| checkpoint.head().size);
+    of_ivn("quorate_log_entries", "Entries of the log", state.size());
+    of_ivn("quorate_log_signed_entries", "Entries under the latest signed checkpoint", published);
+    let compared = machine.is_compared();
+    of_ivn("quorate_log_compared", "0 while the log is compared with the nodes'", compared.into());
+    let online: BTreeSet<&AccountName> = machine.online().collect();
+    for account in state.accounts().keys() {
+        let labels = [("ivn", ivn.as_str()), ("account", account.as_str())];
+        let help = "1 while the account's node is connected";
+        metrics.gauge("quorate_node_connected", help, &labels, online.contains(account).into());
+    }
+    let now = now();
+    let stages = state.requests().values().map(|request| request.stage(now));
+    let (mut open, mut approved) = (0, 0);
+    for stage in stages {
+        match stage {
+            RequestStage::Open => open += 1,
+            RequestStage::Approved => approved += 1,
+            _ => {}
+        }
+    }
+    for (name, value) in [("open", open), ("approved", approved)] {
+        let labels = [("ivn", ivn.as_str()), ("state", name)];
+        metrics.gauge(
+            "quorate_requests",
+            "Requests that are not decided or signed",
+            &labels,
+            value,
+        );
+    }
+    for group in state.groups().values().filter(|group| group.key.is_some()) {
+        let labels = [("ivn", ivn.as_str()), ("group", group.definition.name.as_str())];
+        let members = &group.definition.members;
+        let there = members.iter().filter(|member| online.contains(member)).count();
+        let mut of = |name, help, value| metrics.gauge(name, help, &labels, value);
+        let needed = group.definition.min_signers;
+        of("quorate_group_min_signers", "How many members it takes to sign", needed.into());
+        of("quorate_group_members", "Members of the group", count(members.len()));
+        of("quorate_group_members_online", "Members whose nodes are online", count(there));
+    }
+    let unready = match machine.missing() {
+        Some(Missing { size, shown, by }) => vec![format!(
+            "IVN {ivn}: the log has {size} entries, and {by} has {shown}; taking them from the nodes"
+        )],
+        None if !compared => vec![format!("IVN {ivn}: comparing the log with the nodes'")],
+        None => Vec::new(),
+    };
+    Report { unready, metrics }
+}
