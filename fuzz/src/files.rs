@@ -5,14 +5,17 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use quorate::backup::coordinator::CoordinatorBackup;
 use quorate::backup::{self, Backup};
 use quorate::home::{CoordinatorConfig, CoordinatorHome, Home, Limits, NodeConfig, NodeHome};
 use quorate::keystore::{
-    BackupFile, CoordinatorKeys, Cost, NodeKeys, Passphrase, PassphraseProtector,
+    BackupFile, CoordinatorBackupFile, CoordinatorKeys, Cost, NodeKeys, Passphrase,
+    PassphraseProtector,
 };
 use quorate::store::coordinator::{CoordinatorStore, CoordinatorWrite};
 use quorate::store::node::NodeStore;
-use quorate_ceremony::effect::NodeChange;
+use quorate::store::place::Place;
+use quorate_ceremony::effect::{CoordinatorChange, NodeChange};
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::{Body, Entry};
 use quorate_ceremony::misbehaviour::Misbehaviour;
@@ -138,14 +141,26 @@ pub fn keys(bytes: &[u8]) -> bool {
         assert_eq!(Backup::open(path, &again, &protector()).unwrap().label, opened.label);
         accepted = true;
     }
+    let path = Path::new("acme.backup");
+    if let Ok(file) = CoordinatorBackupFile::read(path, &hashed)
+        && is_cheap_cost(file.protected())
+        && let Ok(opened) = CoordinatorBackup::open(&file, &protector())
+    {
+        assert_eq!(opened.ivns.len(), opened.label.ivns.len());
+        accepted = true;
+    }
     accepted
 }
 
 /// Whether trying the passphrase is quick enough here. The bounds themselves have a test.
 fn is_cheap(bytes: &[u8]) -> bool {
-    let at = b"quorate node keys\n".len() + 1 + 3;
+    bytes.get(b"quorate node keys\n".len() + 1 + 3..).is_none_or(is_cheap_cost)
+}
+
+/// As [`is_cheap`], for a protected key.
+fn is_cheap_cost(protected: &[u8]) -> bool {
     let number = |index: usize| {
-        let bytes = bytes.get(at + 4 * index..)?.first_chunk()?;
+        let bytes = protected.get(4 * index..)?.first_chunk()?;
         Some(u32::from_be_bytes(*bytes))
     };
     let cost = (number(0), number(1), number(2));
@@ -174,7 +189,8 @@ pub fn coordinator_keys() -> Vec<u8> {
 /// Returns the inputs with which a fuzzer begins.
 pub fn keys_seeds() -> Vec<Vec<u8>> {
     let without_hash = |file: Vec<u8>| file[..file.len() - 32].to_vec();
-    vec![without_hash(sealed_keys()), without_hash(coordinator_keys()), without_hash(node_backup())]
+    let files = [sealed_keys(), coordinator_keys(), node_backup(), coordinator_backup()];
+    files.map(without_hash).to_vec()
 }
 
 fn runtime() -> &'static Runtime {
@@ -221,6 +237,26 @@ pub fn node_backup() -> Vec<u8> {
     })
 }
 
+/// Returns a backup of the story's coordinator, sealed with the same randomness each time.
+pub fn coordinator_backup() -> Vec<u8> {
+    let scratch = Scratch::new();
+    let path = scratch.0.path();
+    let mut home = CoordinatorHome::create(path).unwrap();
+    home.save(coordinator_config()).unwrap();
+    let directory = home.ivn(super::story().ivn);
+    directory.create().unwrap();
+    fs::write(directory.keys(), coordinator_keys()).unwrap();
+    fs::set_permissions(directory.keys(), fs::Permissions::from_mode(0o600)).unwrap();
+    fs::write(directory.ca_certificate(), "the certificate of the authority").unwrap();
+    runtime().block_on(async {
+        let mut store = CoordinatorStore::open(&directory).await.unwrap();
+        store.commit(coordinator_writes()).await.unwrap();
+        let rng = &mut ChaCha20Rng::seed_from_u64(9);
+        let made = backup::coordinator::make(path, &protector(), story::START, rng).await;
+        made.unwrap().1
+    })
+}
+
 /// Returns evidence of a lying coordinator in form only: one checkpoint twice proves nothing.
 pub fn misbehaviour(note: &str) -> Misbehaviour {
     let fork = serde_json::json!({ "older": note, "newer": note, "contradiction": "same-size" });
@@ -260,7 +296,15 @@ pub fn coordinator_writes() -> Vec<CoordinatorWrite> {
         entry: entry.clone(),
     };
     let log = story.log.iter().enumerate().map(append);
-    log.chain(story.kept.iter().cloned().map(CoordinatorWrite::Change)).collect()
+    let note = story.kept.iter().find_map(|change| match change {
+        CoordinatorChange::Checkpoint { note, .. } => Some(note.clone()),
+        CoordinatorChange::Cosignature { .. } => None,
+    });
+    let compared = CoordinatorWrite::Compared(Place { machine: "a machine".to_owned(), file: 7 });
+    log.chain(story.kept.iter().cloned().map(CoordinatorWrite::Change))
+        .chain([compared])
+        .chain(note.map(CoordinatorWrite::Require))
+        .collect()
 }
 
 /// Reads bytes as the databases of a node and of a coordinator.

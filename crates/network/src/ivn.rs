@@ -93,7 +93,8 @@ impl fmt::Display for AccountName {
 pub struct AccountNameError;
 
 /// The address of a hub: `host:port`, where a host is a DNS name, an IPv4 address, or an IPv6
-/// address in brackets.
+/// address in brackets. Names are in lower case. It is not an address that stands for all addresses
+/// of a machine, because nobody can dial that from elsewhere.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct HubAddress {
     host: String,
@@ -137,7 +138,11 @@ impl FromStr for HubAddress {
             Ok(port) if port != 0 => port,
             _ => return Err(HubAddressError::Port),
         };
-        let valid = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        if bare.unwrap_or(host).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_unspecified()) {
+            return Err(HubAddressError::Unspecified);
+        }
+        let valid = match bare {
             Some(ip) => ip.parse::<std::net::Ipv6Addr>().is_ok(),
             None => {
                 (1..=253).contains(&host.len())
@@ -146,7 +151,10 @@ impl FromStr for HubAddress {
                         .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
             }
         };
-        if valid { Ok(Self { host: host.to_owned(), port }) } else { Err(HubAddressError::Host) }
+        match valid {
+            true => Ok(Self { host: host.to_ascii_lowercase(), port }),
+            false => Err(HubAddressError::Host),
+        }
     }
 }
 
@@ -160,6 +168,10 @@ pub enum HubAddressError {
     Port,
     #[error("the host of a hub is a name, an IPv4 address, or an IPv6 address in brackets")]
     Host,
+    #[error(
+        "this address stands for all addresses of a machine, so nobody can dial it; give a name or an address at which members reach the hub (--listen sets where it listens)"
+    )]
+    Unspecified,
 }
 
 #[cfg(test)]
@@ -188,6 +200,10 @@ mod tests {
         assert_eq!(error(":1"), HubAddressError::Host);
         assert_eq!(error("::1:1"), HubAddressError::Host);
         assert_eq!(error("a b:1"), HubAddressError::Host);
+        for all in ["0.0.0.0:1", "[::]:1"] {
+            assert_eq!(error(all), HubAddressError::Unspecified);
+        }
+        assert_eq!("HUB.Example.com:1".parse::<HubAddress>().unwrap().host(), "hub.example.com");
         assert_eq!(error("a@b:1"), HubAddressError::Host);
     }
 

@@ -72,6 +72,11 @@ impl Shelf {
         Ok(package)
     }
 
+    /// Whether a package is on the disk.
+    pub(crate) async fn has(&self, commitment: Digest) -> Result<bool, DocumentError> {
+        self.documents.has(commitment).await
+    }
+
     fn recall(&self, commitment: Digest) -> Option<Arc<[u8]>> {
         let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         let found = latest.packages.iter().find(|(of, _)| *of == commitment);

@@ -193,6 +193,17 @@ impl Cluster {
         Ok(())
     }
 
+    /// Starts a coordinator of this home with more options of `quorate serve`, and waits until it
+    /// reports that it is ready.
+    pub fn try_serve(&self, home: &str, options: &str) -> Result<(), String> {
+        let mut command = self.command(home, &format!("serve --json {options}"));
+        command.env("QUORATE_HASTE", self.plan.haste.to_string());
+        command.env("QUORATE_CLOCK_FILE", self.clock_file(home));
+        let process = Process::start(command, &self.log_file(home))?;
+        self.processes.lock().unwrap().insert(home.to_owned(), process);
+        Ok(())
+    }
+
     fn long_running(&self, home: &str, environment: &[(&str, &str)]) -> Command {
         let line = if home == COORDINATOR { "serve --json" } else { "node run --json" };
         // Only nodes have their own networks. Commands do not need one.

@@ -77,6 +77,7 @@ impl Coordinator {
         if let Some(account) = payer {
             self.quota.pay(&account, &entry, bytes.len(), self.log.state(), call.now);
         }
+        self.has_appended = true;
         call.push(CoordinatorEffect::Append { index, entry });
         for event in events {
             self.react(event, call);

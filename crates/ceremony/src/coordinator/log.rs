@@ -42,6 +42,11 @@ pub enum RestoreError {
     Checkpoint,
     #[error("the coordinator's keys are not those of this IVN's genesis")]
     Keys,
+    /// The log cannot reach a checkpoint that its own key signed.
+    #[error(
+        "the stored log does not fit a checkpoint that it has to reach; it was changed, or the checkpoint belongs to another log"
+    )]
+    Required,
 }
 
 pub(super) struct Log {
@@ -123,6 +128,15 @@ impl Log {
         }
         let shown = shown.verify(self.signer.verifier()).ok()?;
         Some(self.signer.sign(shown.head()))
+    }
+
+    /// Returns a checkpoint that this log's key signed, of more entries than the log has or of the
+    /// same ones.
+    pub(super) fn known(&self, note: &str) -> Option<VerifiedCheckpoint> {
+        let shown = VerifiedCheckpoint::from_note(note, self.signer.verifier()).ok()?;
+        let head = shown.head();
+        let fits = head.size != self.frontier.size() || head == self.frontier.head();
+        fits.then(|| self.signer.sign(head))
     }
 
     pub(super) fn extension(&self) -> Extension {

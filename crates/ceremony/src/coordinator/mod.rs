@@ -35,11 +35,11 @@ use rand_core::CryptoRngCore;
 
 use crate::effect::{CoordinatorDeadline, CoordinatorEffect};
 use crate::encoding::Base64;
-use crate::identity::SecretKey;
+use crate::identity::{PublicKey, SecretKey};
 use crate::message::FromNode;
 use crate::names::{AccountName, EntryId, GroupName, SessionId, Timestamp};
 use crate::signing::Subject;
-use crate::state::{Event, IvnState};
+use crate::state::{Event, IvnState, Refusal};
 
 use catch_up::{CatchUp, Received};
 use input::Call;
@@ -49,7 +49,7 @@ use quota::Quota;
 use sessions::{Next, Sessions};
 use signing::Signing;
 
-pub use catch_up::Missing;
+pub use catch_up::{Missing, Waiting};
 pub use input::{Config, CoordinatorSecrets, Input};
 pub use log::RestoreError;
 
@@ -67,6 +67,9 @@ pub struct Coordinator {
     dismissed: BTreeSet<AccountName>,
     /// Whether everything in the log is to be looked at, since a start or entries from a node.
     resumes: bool,
+    /// Whether this process has appended anything.
+    has_appended: bool,
+    has_twin: bool,
 }
 
 #[expect(missing_docs, reason = "the names say it")]
@@ -94,6 +97,8 @@ impl Coordinator {
             quota: Quota::new(config.credit),
             dismissed: BTreeSet::new(),
             resumes: false,
+            has_appended: false,
+            has_twin: false,
         })
     }
 
@@ -103,6 +108,35 @@ impl Coordinator {
     #[must_use]
     pub fn awaiting(mut self, cosigned: BTreeMap<AccountName, u64>) -> Self {
         self.catch_up.wait_for(cosigned, &self.log);
+        self
+    }
+
+    /// Appends nothing before the log has all entries of this checkpoint, which the disk shows to
+    /// exist. The caller calls it before [`Self::awaiting`].
+    ///
+    /// # Errors
+    ///
+    /// Fails if it is not a checkpoint that this log's key signed, or not of this log.
+    pub fn requiring(mut self, checkpoint: &str) -> Result<Self, RestoreError> {
+        let required = self.log.known(checkpoint).ok_or(RestoreError::Required)?;
+        self.catch_up.require(required, &self.log);
+        Ok(self)
+    }
+
+    /// Appends nothing before more than half of the [awaited](Self::awaiting) nodes are connected,
+    /// because another coordinator may have the same keys: the disk is a copy.
+    #[must_use]
+    pub fn perhaps_copied(mut self) -> Self {
+        self.catch_up.need_majority(&self.log);
+        self
+    }
+
+    /// Goes on from a log of `size` entries after the time for the comparison, even if more are
+    /// known to exist, or too few nodes are connected: an operator gave them up. Has no effect if
+    /// the log has another size then.
+    #[must_use]
+    pub fn going_on_from(mut self, size: u64) -> Self {
+        self.catch_up.go_on_from(size);
         self
     }
 
@@ -190,7 +224,7 @@ impl Coordinator {
                 self.tend_ceremony(&group, call);
             }
             Input::Deadline(CoordinatorDeadline::Comparison) => {
-                self.catch_up.awaited_are_late(self.config.comparison, call);
+                self.catch_up.awaited_are_late(&self.log, self.config.comparison, call);
                 self.go_on(call);
             }
             Input::Deadline(CoordinatorDeadline::Source) => {
@@ -301,8 +335,10 @@ impl Coordinator {
         match self.catch_up.received(account, first, entries, call) {
             Received::Nothing => return,
             Received::Whole(taken, checkpoint) => {
+                // Another coordinator appended to what this one appended.
+                self.has_twin |= self.has_appended;
                 let events = self.log.take_over(*taken, checkpoint, call);
-                self.catch_up.caught_up(&self.log);
+                self.dismissed.extend(self.catch_up.caught_up(&self.log));
                 // What else the events ask for, the look at everything finds.
                 self.resumes = true;
                 self.dismissed.extend(events.into_iter().filter_map(|event| match event {
@@ -381,9 +417,39 @@ impl Coordinator {
         self.catch_up.is_over()
     }
 
-    /// Returns what the log lacks, by the largest checkpoint that a node has shown.
+    /// Returns what the log lacks, by the largest checkpoint that a node or the disk has shown.
     pub fn missing(&self) -> Option<Missing> {
         self.catch_up.missing(&self.log)
+    }
+
+    /// Returns what the comparison with the nodes' logs waits for; `None` when it is over.
+    pub fn waiting(&self) -> Option<Waiting> {
+        self.catch_up.waiting(&self.log)
+    }
+
+    /// Whether a node has entries that another process appended with these keys, after what this
+    /// one appended. Two coordinators that go on would fork the log.
+    pub fn has_twin(&self) -> bool {
+        self.has_twin
+    }
+
+    /// Checks that this account may connect.
+    ///
+    /// While the log lacks entries, every account may, because the missing ones may admit it or
+    /// change its keys. It can then only show and give what it has of the log.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the reason if it may not.
+    pub fn check_connection(
+        &self,
+        account: &AccountName,
+        identity: PublicKey,
+    ) -> Result<(), Refusal> {
+        if self.catch_up.lacks_entries() {
+            return Ok(());
+        }
+        self.log.state().check_connection(account, Some(identity))
     }
 
     pub fn online(&self) -> impl Iterator<Item = &AccountName> {

@@ -43,6 +43,9 @@ pub enum Body {
     AccountRemoved { account: AccountName },
     /// An admin replaces all roles of an account.
     AccountRoles { account: AccountName, roles: BTreeSet<Role> },
+    /// An admin announces the address, `host:port`, at which members find the coordinator from now
+    /// on. Nodes that receive this dial there.
+    HubMoved { hub: String },
     /// An account announces that a process of its node started. The secrets in memory of earlier
     /// processes are lost, and the log shows a cloned node as two processes that alternate. The
     /// process's ceremony messages contain its random `incarnation`.
@@ -185,6 +188,7 @@ impl Body {
             }
             Self::AccountRemoved { .. } => Class::of("account-removed", Account, Free).reversible(),
             Self::AccountRoles { .. } => Class::of("account-roles", Account, Metered).reversible(),
+            Self::HubMoved { .. } => Class::of("hub-moved", Account, Metered).reversible(),
             Self::NodeStarted { .. } => {
                 Class::of("node-started", Account, Metered).reversible().of_one_process()
             }

@@ -67,6 +67,7 @@ impl Node {
             }
             Command::Suspend(account) => Body::AccountSuspended { account },
             Command::Resume(account) => Body::AccountResumed { account },
+            Command::MoveHub(hub) => Body::HubMoved { hub },
             Command::Remove(account) => Body::AccountRemoved { account },
             Command::SetRoles(account, roles) => Body::AccountRoles { account, roles },
             Command::DefineGroup(definition) => Body::GroupDefined(definition),

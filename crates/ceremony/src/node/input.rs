@@ -50,6 +50,8 @@ pub enum Command {
     Suspend(AccountName),
     /// Needs the admin role.
     Resume(AccountName),
+    /// Announces the coordinator's new address.
+    MoveHub(String),
     /// Removes an account permanently. Needs the admin role.
     Remove(AccountName),
     /// Replaces all roles of an account. Needs the admin role.

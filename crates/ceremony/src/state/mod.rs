@@ -52,6 +52,8 @@ pub struct IvnState {
     accounts: BTreeMap<AccountName, Account>,
     invitations: BTreeMap<AccountName, Invitation>,
     invited: BTreeMap<AccountName, Invited>,
+    /// The coordinator's address, and its author's time, if an admin announced one.
+    hub: Option<(String, Timestamp)>,
     /// Every key that any account ever had.
     keys: BTreeSet<PublicKey>,
     /// Removed accounts, and the index of the entry that removed each.
@@ -101,6 +103,7 @@ impl IvnState {
             accounts: BTreeMap::from([(admin.clone(), founder)]),
             invitations: BTreeMap::new(),
             invited: BTreeMap::new(),
+            hub: None,
             keys: BTreeSet::from([genesis.admin.identity, genesis.admin.cosigner]),
             former: BTreeMap::new(),
             groups: BTreeMap::new(),
@@ -174,6 +177,7 @@ impl IvnState {
             Body::AccountRoles { account, roles } => {
                 self.decide(id, by?, account, Decision::Roles(roles), *at)
             }
+            Body::HubMoved { hub } => self.hub_moved(id, by?, hub, *at),
             Body::NodeStarted { incarnation } => self.node_started(id, by?, *incarnation, *at),
             Body::NodeDuplicated { incarnation, other } => {
                 self.node_duplicated(by?, *incarnation, *other)

@@ -37,6 +37,10 @@ pub enum Ask {
     Judge(Command),
     /// Requests a group's signature over a document.
     Sign(SignAsk),
+    /// Dials the coordinator at this address, `host:port`, from now on.
+    Dial {
+        hub: String,
+    },
 }
 
 /// A question to a node. It changes nothing.
@@ -136,6 +140,10 @@ pub enum Answer {
     },
     /// To [`Ask::Judge`]: the log would accept it.
     Admissible,
+    /// To [`Ask::Dial`]: the node's home has the address.
+    Dials {
+        hub: String,
+    },
     /// `None` unless exactly one change matches.
     PastChange {
         change: Option<PastChange>,

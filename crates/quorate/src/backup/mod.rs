@@ -15,6 +15,7 @@
 //! Of the statements that had not reached the log, only refusals are kept, because a backup cannot
 //! know whether the account holder has withdrawn the others since.
 
+pub mod coordinator;
 mod restore_check;
 
 use std::collections::BTreeSet;

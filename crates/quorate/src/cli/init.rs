@@ -58,9 +58,11 @@ pub(super) struct Init {
     /// addresses.
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<std::net::SocketAddr>,
-    /// The first part of the log's name, for auditors [default: the hub's host]
-    #[arg(long, value_name = "HOST")]
-    deployment: Option<String>,
+    /// The first part of the log's name, for auditors: a host name or another URL without a scheme
+    ///
+    /// The name stays when the coordinator moves to another address.
+    #[arg(long, value_name = "NAME", default_value = "quorate")]
+    deployment: String,
     #[command(flatten)]
     autonomy: Autonomy,
     #[command(flatten)]
@@ -127,7 +129,7 @@ impl Init {
             name: self.name.clone(),
             admin: self.admin.clone(),
             roles,
-            deployment: self.deployment.clone().unwrap_or_else(|| self.hub.host().to_owned()),
+            deployment: self.deployment.clone(),
             hub: self.hub.clone(),
             listen,
             choices: self.autonomy.choices(),

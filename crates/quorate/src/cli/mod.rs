@@ -6,9 +6,12 @@
 
 mod account;
 mod approve;
+mod backup_file;
 mod bench_cluster;
 mod completions;
+mod config;
 mod context;
+mod coordinator;
 mod daemon;
 mod demo;
 mod doctor;
@@ -89,9 +92,11 @@ commands! {
     Log = log::Log,
     Init = init::Init,
     Serve = serve::Serve,
+    Coordinator = coordinator::Coordinator,
     Invite = invite::Invite,
     Account = account::Account,
     Service = service::Service,
+    Config = config::Config,
     Completions = completions::Completions,
     #[command(hide = true)]
     BenchCluster = bench_cluster::BenchCluster,

@@ -1,13 +1,14 @@
 //! `quorate serve`.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
 
 use super::context::{Context, home_problem};
 use super::daemon::{Daemon, until_stopped};
-use super::{Failure, Run};
+use super::{Failure, Run, duration};
 use crate::coordinator::{ServeOptions, serve};
 use crate::home::{CoordinatorHome, Locations};
 use crate::render::Tone;
@@ -23,6 +24,7 @@ Examples:
   quorate serve
   quorate serve --home ./coordinator --listen 0.0.0.0:7420
   quorate serve --admin-listen 127.0.0.1:7421      then: curl http://127.0.0.1:7421/readyz
+  quorate serve --catch-up
   QUORATE_LOG=debug quorate serve")]
 pub(super) struct Serve {
     /// Listen here instead of at the address that `quorate init` recorded; port 0 takes a free one
@@ -30,11 +32,30 @@ pub(super) struct Serve {
     listen: Option<SocketAddr>,
     #[command(flatten)]
     daemon: Daemon,
+    /// Only take the log's missing entries from the members' nodes, then exit
+    ///
+    /// Exits with 8 if that takes longer than --timeout.
+    #[arg(long)]
+    catch_up: bool,
+    /// The longest time for --catch-up, such as 90s or 10m
+    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = duration::parse, requires = "catch_up")]
+    timeout: Duration,
+    /// Go on from a log of SIZE entries, although more entries or a copy of this home may exist
+    ///
+    /// The coordinator's output names SIZE where this is an option. A node that has other entries
+    /// after these can prove two histories then, and stops.
+    #[arg(long, value_name = "SIZE", conflicts_with = "catch_up")]
+    go_on_from: Option<u64>,
 }
 
 #[derive(Serialize)]
 struct ServingView {
     address: SocketAddr,
+}
+
+#[derive(Serialize)]
+struct CompleteView {
+    complete: bool,
 }
 
 impl Run for Serve {
@@ -44,8 +65,13 @@ impl Run for Serve {
             .map_err(|error| home_problem(&error))?;
         CoordinatorHome::read(&home).map_err(|error| home_problem(&error))?;
         self.daemon.log_to_stderr(context);
-        let (listen, admin) = (self.listen, self.daemon.admin_listen);
-        let options = ServeOptions { listen, admin, ..ServeOptions::default() };
+        let options = ServeOptions {
+            listen: self.listen,
+            admin: self.daemon.admin_listen,
+            go_on_from: self.go_on_from,
+            catch_up: self.catch_up.then_some(self.timeout),
+            ..ServeOptions::default()
+        };
         context.wait_for(async {
             let stop = until_stopped()?;
             serve(&home, options, stop, |address| {
@@ -56,6 +82,12 @@ impl Run for Serve {
             })
             .await
         })?;
+        if self.catch_up {
+            let complete = CompleteView { complete: true };
+            context.terminal.show("caught-up", &complete, |page| {
+                page.verdict(Tone::Good, "the log is complete".to_owned());
+            })?;
+        }
         Ok(())
     }
 }

@@ -64,6 +64,22 @@ pub(super) fn setup_problem(error: &SetupError) -> Problem {
     }
 }
 
+/// Explains why a coordinator's backup does not open.
+pub(super) fn coordinator_keystore_problem(error: &KeystoreError, path: &Path) -> Problem {
+    let name = path.display();
+    match error {
+        KeystoreError::OtherKind { .. } => {
+            Problem::new(Code::Failed, format!("{name} is not a backup of a coordinator"))
+                .hint("quorate coordinator backup makes one")
+        }
+        KeystoreError::Protector { source: ProtectorError::WrongPassphrase, .. } => {
+            Problem::new(Code::Failed, format!("the backup {name} has a different passphrase"))
+                .hint("it is the one that was given to quorate coordinator backup")
+        }
+        error => keystore_problem(error, path),
+    }
+}
+
 /// Explains why a backup does not open.
 pub(super) fn keystore_problem(error: &KeystoreError, path: &Path) -> Problem {
     let name = path.display();

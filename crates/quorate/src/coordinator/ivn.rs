@@ -6,13 +6,11 @@
 //! give throughput and keep the machine's order (persist, append, send), because nothing is sent
 //! earlier than it asks.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate_ceremony::coordinator::{
-    Config, Coordinator, CoordinatorSecrets, Input, Missing, RestoreError,
-};
+use quorate_ceremony::coordinator::{Config, Coordinator, CoordinatorSecrets, Input, Waiting};
 use quorate_ceremony::document::Document;
 use quorate_ceremony::effect::{CoordinatorChange, CoordinatorDeadline, CoordinatorEffect, JoinId};
 use quorate_ceremony::encoding::Base64;
@@ -23,24 +21,26 @@ use quorate_ceremony::state::{IvnState, Refusal};
 use quorate_network::hub::Hub;
 use quorate_network::link::{LinkSender, SendError};
 use rand_core::OsRng;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::comparison::{IvnError, Opened, Progress, open, sentence};
+use super::recent::Recent;
 use crate::admin::Report;
 use crate::documents::{Shelf, prepared};
 use crate::home::IvnDirectory;
 use crate::store::StoreError;
 use crate::store::coordinator::{CoordinatorStore, CoordinatorWrite};
 use crate::store::entries::IN_A_MESSAGE;
-use crate::store::publish::Publisher;
+use crate::store::place::Place;
+use crate::store::publish::{CHECKPOINT, Publisher};
+use crate::store::published::published_size;
 use crate::timers::{Deadlines, now};
 use crate::{entry_log, fail_points};
 
 const BATCH: usize = 512;
 /// How many inputs wait before connections are slowed down.
 pub(super) const QUEUE: usize = 4096;
-/// How many bytes of the latest entries stay in memory, to be sent without reading the disk.
-const RECENT: usize = 8 << 20;
 /// How long a link stays open for the entry that ends its account's right to connect.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// How often the published log directory is updated.
@@ -99,21 +99,16 @@ impl Outgoing {
     }
 }
 
-#[derive(Debug, thiserror::Error)]
-pub(super) enum IvnError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The stored data differs from what was written.
-    #[error(transparent)]
-    Restore(#[from] RestoreError),
-}
-
 /// The resources of the task, which live as long as the process.
 #[derive(Clone)]
 pub(super) struct Means {
     pub(super) config: Config,
     pub(super) shelf: Shelf,
     pub(super) hub: Arc<Hub>,
+    /// The size of the log from which the operator wants to go on, whatever is missing.
+    pub(super) go_on_from: Option<u64>,
+    /// What the comparison with the nodes' logs waits for; `None` when it is over.
+    pub(super) waiting: watch::Sender<Option<String>>,
 }
 
 /// Runs until `stop`. After a disk failure it starts again from the stored data, so that it
@@ -127,9 +122,13 @@ pub(super) async fn run(
 ) -> Result<(), IvnError> {
     let mut has_run = false;
     loop {
-        match Task::start(&directory, secrets(), means.clone()).await {
+        match Task::start(&directory, &secrets, means.clone()).await {
             Ok(mut task) => match task.run(&mut events, &stop).await {
                 Ok(()) => return Ok(()),
+                Err(IvnError::Twin) => {
+                    task.disconnect_all();
+                    return Err(IvnError::Twin);
+                }
                 Err(error) => {
                     tracing::error!(%error, "the log cannot be written; going on from what is on disk");
                     task.disconnect_all();
@@ -156,7 +155,7 @@ struct Task {
     publisher: Publisher,
     shelf: Shelf,
     hub: Arc<Hub>,
-    links: BTreeMap<AccountName, (u64, Outgoing)>,
+    links: BTreeMap<AccountName, Linked>,
     joins: BTreeMap<JoinId, oneshot::Sender<Result<u64, Refusal>>>,
     next_join: u64,
     /// Pending requests for the log from an entry on.
@@ -165,28 +164,27 @@ struct Task {
     recent: Recent,
     /// Latest cosignatures. They need no write of their own, because the next one includes them.
     cosignatures: BTreeMap<AccountName, CoordinatorChange>,
-    /// What the log lacked when that was last reported.
-    missing: Option<Missing>,
+    progress: Progress,
+    waiting: watch::Sender<Option<String>>,
+    directory: IvnDirectory,
+}
+
+/// A node's connection.
+struct Linked {
+    number: u64,
+    out: Outgoing,
+    identity: PublicKey,
 }
 
 impl Task {
     async fn start(
         directory: &IvnDirectory,
-        secrets: CoordinatorSecrets,
+        secrets: impl Fn() -> CoordinatorSecrets,
         means: Means,
     ) -> Result<Self, IvnError> {
-        let Means { config, shelf, hub } = means;
-        let mut store = CoordinatorStore::open(directory).await?;
-        let mut entries = Vec::new();
-        while (entries.len() as u64) < store.size() {
-            let first = entries.len() as u64;
-            entries.extend(store.entries(first, store.size(), 16 << 20).await?);
-        }
-        let kept = store.kept().await?;
-        let genesis = entries.first().cloned().unwrap_or_default();
-        let machine = Coordinator::restore(secrets, config, entries, kept.checkpoint.as_deref())?;
-        let cosigned = kept.cosignatures.into_iter().map(|(account, size, _)| (account, size));
-        let machine = machine.awaiting(cosigned.collect());
+        let Means { config, shelf, hub, go_on_from, waiting } = means;
+        let Opened { store, machine, genesis } =
+            open(directory, secrets, config, go_on_from).await?;
         let publisher = Publisher::open(directory).await?;
         let mut task = Self {
             machine,
@@ -202,7 +200,9 @@ impl Task {
             deadlines: Deadlines::new(),
             recent: Recent::default(),
             cosignatures: BTreeMap::new(),
-            missing: None,
+            progress: Progress::default(),
+            waiting,
+            directory: directory.clone(),
         };
         let effects = task.machine.start(now(), &mut OsRng);
         task.finish(effects).await?;
@@ -213,7 +213,7 @@ impl Task {
         &mut self,
         events: &mut mpsc::Receiver<Event>,
         stop: &CancellationToken,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), IvnError> {
         let mut publish = tokio::time::interval(PUBLISH_EVERY);
         publish.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -257,27 +257,28 @@ impl Task {
         let input = match event {
             Event::Connected { peer: Member { account, identity }, link, out } => {
                 // It was allowed before, but that may have changed since.
-                if let Err(why) = self.machine.state().check_connection(&account, Some(identity)) {
+                if let Err(why) = self.machine.check_connection(&account, identity) {
                     tracing::info!(%account, %why, "a link is refused");
                     out.close.cancel();
                     return;
                 }
-                if let Some((_, old)) = self.links.insert(account.clone(), (link, out)) {
-                    old.close.cancel();
+                let linked = Linked { number: link, out, identity };
+                if let Some(old) = self.links.insert(account.clone(), linked) {
+                    old.out.close.cancel();
                     let gone = Input::Disconnected(account.clone());
                     effects.extend(self.machine.handle(gone, now(), &mut OsRng));
                 }
                 Input::Connected(account)
             }
             Event::Disconnected { account, link } => {
-                if self.links.get(&account).is_none_or(|(current, _)| *current != link) {
+                if self.links.get(&account).is_none_or(|current| current.number != link) {
                     return;
                 }
                 self.links.remove(&account);
                 Input::Disconnected(account)
             }
             Event::Received { account, link, message } => {
-                if self.links.get(&account).is_none_or(|(current, _)| *current != link) {
+                if self.links.get(&account).is_none_or(|current| current.number != link) {
                     return;
                 }
                 Input::Received(account, *message)
@@ -313,7 +314,7 @@ impl Task {
                 return;
             }
             Event::MayConnect { peer: Member { account, identity }, reply } => {
-                let _ = reply.send(self.machine.state().check_connection(&account, Some(identity)));
+                let _ = reply.send(self.machine.check_connection(&account, identity));
                 return;
             }
         };
@@ -321,7 +322,7 @@ impl Task {
     }
 
     /// Commits the batch and executes its effects.
-    async fn finish(&mut self, mut effects: Vec<CoordinatorEffect>) -> Result<(), StoreError> {
+    async fn finish(&mut self, mut effects: Vec<CoordinatorEffect>) -> Result<(), IvnError> {
         // The documents are ready now, so that sessions for requests approved in this batch start
         // in the same.
         let prepare =
@@ -342,24 +343,56 @@ impl Task {
         fail_points::after(reached);
         effects.extend(self.machine.seal(now(), &mut OsRng));
         self.execute(effects).await?;
-        self.report_missing();
+        self.compare().await
+    }
+
+    /// Reports how the comparison with the nodes' logs goes on, and does what its end requires.
+    async fn compare(&mut self) -> Result<(), IvnError> {
+        if self.machine.has_twin() {
+            // The next start must not go on without the other nodes.
+            self.store.commit(vec![CoordinatorWrite::Compared(Place::unknown())]).await?;
+            return Err(IvnError::Twin);
+        }
+        let lacked_entries = matches!(self.progress.waiting(), Some(Waiting::Entries(_)));
+        let is_over = self.progress.update(&self.machine);
+        let size = self.machine.state().size();
+        let waiting = self.progress.waiting().map(|waiting| sentence(waiting, size));
+        self.waiting.send_if_modified(|last| std::mem::replace(last, waiting.clone()) != waiting);
+        if !is_over {
+            return Ok(());
+        }
+        let place = self.store.place()?;
+        self.store.commit(vec![CoordinatorWrite::Compared(place)]).await?;
+        if self.store.published_beyond().is_some() {
+            self.set_published_aside();
+        }
+        if lacked_entries {
+            self.drop_replaced_keys();
+        }
         Ok(())
     }
 
-    /// Reports when the log turns out to lack entries, and when it has them again.
-    fn report_missing(&mut self) {
-        let missing = self.machine.missing();
-        match &missing {
-            Some(Missing { size, shown, by }) if self.missing != missing => {
-                tracing::warn!(size, shown, %by, "this disk lacks entries of the log; taking them from the nodes, and appending nothing before");
-            }
-            None if self.missing.is_some() => {
-                let size = self.machine.state().size();
-                tracing::info!(size, "no node has more of the log");
-            }
-            _ => {}
+    /// Keeps a published checkpoint of entries that were given up, so that others can be published.
+    fn set_published_aside(&self) {
+        let path = self.directory.log().join(CHECKPOINT);
+        let size = self.machine.state().size();
+        let published = published_size(&self.directory.log());
+        if published.is_some_and(|published| published > size)
+            && let Err(error) = std::fs::rename(&path, path.with_extension("given-up"))
+        {
+            tracing::warn!(%error, "the published checkpoint cannot be set aside");
         }
-        self.missing = missing;
+    }
+
+    /// Disconnects accounts that connected with keys which the entries of other nodes replaced.
+    fn drop_replaced_keys(&mut self) {
+        let state = self.machine.state();
+        let replaced = |(account, linked): (&AccountName, &Linked)| {
+            let checked = state.check_connection(account, Some(linked.identity));
+            checked.is_err().then(|| account.clone())
+        };
+        let replaced: Vec<_> = self.links.iter().filter_map(replaced).collect();
+        replaced.iter().for_each(|account| self.dismiss(account));
     }
 
     async fn execute(&mut self, effects: Vec<CoordinatorEffect>) -> Result<(), StoreError> {
@@ -400,8 +433,8 @@ impl Task {
             let reached = fail_points::before([effect.kind()]);
             match effect {
                 CoordinatorEffect::Send(account, message) => {
-                    if let Some((_, out)) = self.links.get(&account) {
-                        out.send(frame(&message));
+                    if let Some(linked) = self.links.get(&account) {
+                        linked.out.send(frame(&message));
                     }
                 }
                 CoordinatorEffect::SendLog { to, first, end, checkpoint } => {
@@ -430,9 +463,9 @@ impl Task {
     fn dismiss(&mut self, account: &AccountName) {
         let Ok(name) = quorate_network::ivn::AccountName::new(account.as_str()) else { return };
         let ivn = quorate_network::ivn::IvnId::new(*self.machine.state().ivn().as_bytes());
-        let link = self.links.remove(account).map(|(_, out)| {
-            out.close.cancel();
-            out.link
+        let link = self.links.remove(account).map(|linked| {
+            linked.out.close.cancel();
+            linked.out.link
         });
         tracing::info!(%account, "the account may not connect any more, or not with these keys");
         self.hub.disconnect_after(ivn, &name, async move {
@@ -449,7 +482,7 @@ impl Task {
         end: u64,
         checkpoint: String,
     ) -> Result<(), StoreError> {
-        let Some((_, out)) = self.links.get(to).cloned() else { return Ok(()) };
+        let Some(out) = self.links.get(to).map(|linked| linked.out.clone()) else { return Ok(()) };
         loop {
             let (after, chunk) = self.chunk(first, end, &checkpoint).await?;
             out.send(frame(&chunk));
@@ -499,6 +532,10 @@ impl Task {
 
     /// Updates the published directory. A failure only makes it stale.
     async fn publish(&mut self) {
+        // The checkpoint on the disk may be older than the published one until then.
+        if !self.machine.is_compared() {
+            return;
+        }
         let reached = fail_points::before(["coordinator.publish"]);
         let cosignatures: Vec<_> = self.take_cosignatures().collect();
         let result = match self.store.commit(cosignatures).await {
@@ -512,8 +549,8 @@ impl Task {
     }
 
     fn disconnect_all(&mut self) {
-        for (_, out) in std::mem::take(&mut self.links).into_values() {
-            out.close.cancel();
+        for linked in std::mem::take(&mut self.links).into_values() {
+            linked.out.close.cancel();
         }
     }
 }
@@ -527,52 +564,4 @@ async fn document(shelf: &Shelf, state: &IvnState, request: EntryId) -> Option<D
 fn frame(message: &FromCoordinator) -> Vec<u8> {
     // Serialising to memory cannot fail, and every node refuses an empty frame.
     serde_json::to_vec(message).unwrap_or_default()
-}
-
-#[derive(Default)]
-struct Recent {
-    first: u64,
-    bytes: usize,
-    entries: VecDeque<Vec<u8>>,
-}
-
-impl Recent {
-    fn push(&mut self, index: u64, entry: Vec<u8>) {
-        if index != self.first + self.entries.len() as u64 {
-            self.entries.clear();
-            self.bytes = 0;
-            self.first = index;
-        }
-        self.bytes += entry.len();
-        self.entries.push_back(entry);
-        while self.bytes > RECENT
-            && let Some(oldest) = self.entries.pop_front()
-        {
-            self.bytes -= oldest.len();
-            self.first += 1;
-        }
-    }
-
-    /// Returns as many of the entries `first..end` as have together at most `max_bytes`, but at
-    /// least one. Returns `None` if any of them is missing here.
-    fn range(&self, first: u64, end: u64, max_bytes: usize) -> Option<Vec<Vec<u8>>> {
-        if first >= end {
-            return Some(Vec::new());
-        }
-        let skip = usize::try_from(first.checked_sub(self.first)?).ok()?;
-        let count = usize::try_from(end - first).ok()?;
-        if skip + count > self.entries.len() {
-            return None;
-        }
-        let mut bytes = 0;
-        let mut taken = Vec::new();
-        for entry in self.entries.iter().skip(skip).take(count) {
-            bytes += entry.len();
-            if bytes > max_bytes && !taken.is_empty() {
-                break;
-            }
-            taken.push(entry.clone());
-        }
-        Some(taken)
-    }
 }

@@ -5,7 +5,9 @@
 //! documents and certificate authority. A route has access only to the IVN whose authority issued
 //! the connection's certificate.
 
+mod comparison;
 mod ivn;
+mod recent;
 mod report;
 mod reporter;
 mod routes;
@@ -21,7 +23,7 @@ use quorate_ceremony::names::IvnId;
 use quorate_network::ca::CertificateAuthority;
 use quorate_network::hub::{Hub, HubOptions};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -46,6 +48,11 @@ pub struct ServeOptions {
     /// Where health and metrics are served, besides the socket in the home.
     pub admin: Option<SocketAddr>,
     pub deadlines: Config,
+    /// Go on from a log of so many entries, although more are known to exist or too few nodes are
+    /// connected.
+    pub go_on_from: Option<u64>,
+    /// Only take missing entries from the nodes, for at most so long.
+    pub catch_up: Option<Duration>,
 }
 
 /// Serves all IVNs of a coordinator home until `stop`.
@@ -82,12 +89,13 @@ pub async fn serve(
     }
     let hub = Hub::new(HubOptions::default());
     let mut tasks = JoinSet::new();
-    let mut asked = Vec::new();
+    let (mut asked, mut comparisons) = (Vec::new(), Vec::new());
     for ivn in ivns {
         let directory = home.ivn(ivn);
         let service = Service::open(ivn, directory, config.limits)?;
-        let deadlines = fail_points::deadlines(options.deadlines);
-        asked.push((ivn, service.start(&hub, deadlines, &mut tasks, &stop)?));
+        let (events, comparison) = service.start(&hub, &options, &mut tasks, &stop)?;
+        asked.push((ivn, events));
+        comparisons.push(comparison);
     }
     start_admin(home.path(), options.admin, CoordinatorReporter(asked), &stop).await?;
     let listener =
@@ -97,7 +105,11 @@ pub async fn serve(
     ready(address);
     service_manager::notify(service_manager::READY);
     let ended = tokio::select! {
-        () = stop.cancelled() => Ok(()),
+        () = stop.cancelled() => match options.catch_up {
+            Some(_) => Err(Problem::new(Code::Interrupted, "ended before the log was complete")),
+            None => Ok(()),
+        },
+        result = caught_up(comparisons, options.catch_up) => result,
         Some(ended) = tasks.join_next() => ended.map_err(problem).and_then(|result| result),
     };
     service_manager::notify(service_manager::STOPPING);
@@ -158,10 +170,10 @@ impl Service {
     fn start(
         self,
         hub: &Arc<Hub>,
-        deadlines: Config,
+        options: &ServeOptions,
         tasks: &mut JoinSet<Result<(), Problem>>,
         stop: &CancellationToken,
-    ) -> Result<mpsc::Sender<ivn::Event>, Problem> {
+    ) -> Result<(mpsc::Sender<ivn::Event>, watch::Receiver<Option<String>>), Problem> {
         let Self { ivn, directory, secrets, authority, shelf } = self;
         let (events, receiver) = mpsc::channel(ivn::QUEUE);
         let routes = routes::routes(routes::Context {
@@ -184,7 +196,14 @@ impl Service {
             }
         });
         let stop = stop.clone();
-        let means = ivn::Means { config: deadlines, shelf, hub: hub.clone() };
+        let (waiting, compared) = watch::channel(Some("the log is being read".to_owned()));
+        let means = ivn::Means {
+            config: fail_points::deadlines(options.deadlines),
+            shelf,
+            hub: hub.clone(),
+            go_on_from: options.go_on_from,
+            waiting,
+        };
         tasks.spawn(async move {
             let again = || CoordinatorSecrets {
                 log: SecretKey::from_seed(&secrets.log.seed()),
@@ -194,8 +213,34 @@ impl Service {
                 Problem::new(Code::Failed, format!("IVN {}: {}", ivn.short(), chain(&error)))
             })
         });
-        Ok(events)
+        Ok((events, compared))
     }
+}
+
+/// Waits until the logs of all IVNs are compared with their nodes' logs, if there is a limit for
+/// that; otherwise forever.
+async fn caught_up(
+    comparisons: Vec<watch::Receiver<Option<String>>>,
+    limit: Option<Duration>,
+) -> Result<(), Problem> {
+    let Some(limit) = limit else { return std::future::pending().await };
+    let end = tokio::time::Instant::now() + limit;
+    for mut comparison in comparisons {
+        let is_over = comparison.wait_for(Option::is_none);
+        match tokio::time::timeout_at(end, async { is_over.await.map(drop) }).await {
+            Ok(Ok(())) => {}
+            // Its task ended; that result counts.
+            Ok(Err(_)) => return std::future::pending().await,
+            Err(_) => {
+                let waiting = comparison.borrow().clone().unwrap_or_default();
+                let message =
+                    format!("the log is not compared with the nodes' logs yet: {waiting}");
+                return Err(Problem::new(Code::TooFewNodes, message)
+                    .hint("let the members run their nodes: quorate node run"));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Problem {

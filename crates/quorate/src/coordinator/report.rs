@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use quorate_ceremony::coordinator::{Coordinator, Missing};
+use quorate_ceremony::coordinator::Coordinator;
 use quorate_ceremony::names::AccountName;
 use quorate_ceremony::state::RequestStage;
 
+use super::comparison::sentence;
 use crate::admin::{Metrics, Report};
 use crate::timers::now;
 
@@ -56,12 +57,8 @@ pub(super) fn of(machine: &Coordinator) -> Report {
         of("quorate_group_members", "Members of the group", count(members.len()));
         of("quorate_group_members_online", "Members whose nodes are online", count(there));
     }
-    let unready = match machine.missing() {
-        Some(Missing { size, shown, by }) => vec![format!(
-            "IVN {ivn}: the log has {size} entries, and {by} has {shown}; taking them from the nodes"
-        )],
-        None if !compared => vec![format!("IVN {ivn}: comparing the log with the nodes'")],
-        None => Vec::new(),
-    };
+    let waiting = machine.waiting();
+    let waiting = waiting.map(|it| format!("IVN {ivn}: {}", sentence(&it, state.size())));
+    let unready = waiting.into_iter().collect();
     Report { unready, metrics }
 }

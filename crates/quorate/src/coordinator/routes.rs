@@ -47,7 +47,10 @@ pub(super) fn routes(context: Context) -> Routes {
     let limit = usize::try_from(context.shelf.limit()).unwrap_or(usize::MAX);
     let members = Router::new()
         .route(STREAM_PATH, get(stream))
-        .route("/ivn/v1/documents/{commitment}", get(document).put(put_document))
+        .route(
+            "/ivn/v1/documents/{commitment}",
+            get(document).head(document_exists).put(put_document),
+        )
         .layer(DefaultBodyLimit::max(limit))
         .route("/ivn/v1/checkpoint", get(checkpoint))
         .route("/ivn/v1/log/{first}", get(log))
@@ -157,22 +160,8 @@ async fn document(
     peer: axum::Extension<Peer>,
     Path(commitment): Path<Digest>,
 ) -> Response {
-    let account = match member(&context, &peer).await {
-        Ok(member) => member.account,
-        Err(refusal) => return refusal,
-    };
-    let (reply, answer) = oneshot::channel();
-    let question = Event::MayRead { account, commitment, reply };
-    if context.events.send(question).await.is_err() {
-        return unavailable();
-    }
-    match answer.await {
-        Ok(true) => {}
-        Ok(false) => {
-            let why = "only the requester and the group's members receive a document";
-            return problem(Problem::new(Code::NoReader, why));
-        }
-        Err(_) => return unavailable(),
+    if let Err(refusal) = may_read(&context, &peer, commitment).await {
+        return refusal;
     }
     match context.shelf.get(commitment).await {
         Ok(Some(package)) => {
@@ -181,6 +170,39 @@ async fn document(
         }
         Ok(None) => problem(Problem::new(Code::NoDocument, "there is no such document")),
         Err(error) => document_error(&error),
+    }
+}
+
+/// Answers whether the document is stored. Nodes ask this about the documents of undecided requests
+/// when they connect, and upload those that the coordinator has lost.
+async fn document_exists(
+    State(context): State<Context>,
+    peer: axum::Extension<Peer>,
+    Path(commitment): Path<Digest>,
+) -> Response {
+    if let Err(refusal) = may_read(&context, &peer, commitment).await {
+        return refusal;
+    }
+    match context.shelf.has(commitment).await {
+        Ok(true) => StatusCode::NO_CONTENT.into_response(),
+        Ok(false) => problem(Problem::new(Code::NoDocument, "there is no such document")),
+        Err(error) => document_error(&error),
+    }
+}
+
+/// Checks that the account of a connection may read a document.
+async fn may_read(context: &Context, peer: &Peer, commitment: Digest) -> Result<(), Response> {
+    let account = member(context, peer).await?.account;
+    let (reply, answer) = oneshot::channel();
+    let question = Event::MayRead { account, commitment, reply };
+    context.events.send(question).await.map_err(|_| unavailable())?;
+    match answer.await {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            let why = "only the requester and the group's members receive a document";
+            Err(problem(Problem::new(Code::NoReader, why)))
+        }
+        Err(_) => Err(unavailable()),
     }
 }
 

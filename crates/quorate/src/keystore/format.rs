@@ -95,6 +95,30 @@ pub(super) fn take<'a, const N: usize>(bytes: &mut &'a [u8]) -> Option<&'a [u8; 
     Some(taken)
 }
 
+/// Encodes a number in 4 bytes, big-endian. Returns `None` if it is too large for that.
+pub(super) fn number(number: usize) -> Option<[u8; 4]> {
+    u32::try_from(number).ok().map(u32::to_be_bytes)
+}
+
+pub(super) fn take_number(bytes: &mut &[u8]) -> Option<usize> {
+    usize::try_from(u32::from_be_bytes(*take(bytes)?)).ok()
+}
+
+/// Appends a length of 4 bytes, and so many bytes. Returns `None` if they are too many.
+pub(crate) fn put_counted(bytes: &mut Vec<u8>, counted: &[u8]) -> Option<()> {
+    bytes.extend_from_slice(&number(counted.len())?);
+    bytes.extend_from_slice(counted);
+    Some(())
+}
+
+/// Takes what [`put_counted`] appended off the front.
+pub(crate) fn take_counted<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = take_number(bytes)?;
+    let (taken, rest) = bytes.split_at_checked(length)?;
+    *bytes = rest;
+    Some(taken)
+}
+
 /// Permissions of group and others.
 pub(super) const OTHERS: u32 = 0o077;
 

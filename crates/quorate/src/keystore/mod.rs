@@ -13,6 +13,9 @@
 //! A backup of a node is a [`BackupFile`]: its `keys.sealed` unchanged, and the rest sealed under
 //! that random key, so that a running node, which does not know the passphrase, can make one.
 //!
+//! A backup of a coordinator is a [`CoordinatorBackupFile`]: its keys and what belongs to them,
+//! sealed under a passphrase of its own.
+//!
 //! All of these end in a SHA-256 of what comes before, which distinguishes a damaged file from a
 //! wrong passphrase. Key files are never written in place: when an account gets new keys, a second
 //! file, `keys.next`, replaces the first, with the same random key in it. A new passphrase protects
@@ -20,6 +23,7 @@
 
 mod backup;
 mod coordinator;
+mod coordinator_backup;
 mod error;
 mod format;
 mod node;
@@ -29,7 +33,9 @@ mod protector;
 
 pub use backup::{BackupFile, BackupParts};
 pub use coordinator::CoordinatorKeys;
+pub use coordinator_backup::CoordinatorBackupFile;
 pub use error::{KeystoreError, PassphraseError, ProtectorError};
+pub(crate) use format::{put_counted, take_counted};
 pub use node::NodeKeys;
 pub use package::{PackageSealer, Unsealable};
 pub use passphrase::{

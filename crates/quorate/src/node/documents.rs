@@ -33,6 +33,25 @@ pub(super) async fn package(shelf: &Shelf, hub: &Hub, commitment: Digest) -> Opt
     Some(bytes)
 }
 
+/// Uploads those of these documents that this node has and the coordinator has lost.
+pub(super) async fn offer(shelf: Shelf, hub: Arc<Hub>, commitments: Vec<Digest>) {
+    for commitment in commitments {
+        let Ok(Some(package)) = shelf.get(commitment).await else { continue };
+        let offered = match hub.lacks_document(commitment).await {
+            Ok(true) => hub.put_document(commitment, package.to_vec()).await.map(|()| true),
+            lacks => lacks,
+        };
+        match offered {
+            Ok(true) => {
+                tracing::info!(%commitment, "the coordinator had lost a document; it is uploaded again")
+            }
+            Ok(false) => {}
+            // It is offered again on the next connection.
+            Err(problem) => return tracing::debug!(%problem, "documents cannot be offered"),
+        }
+    }
+}
+
 /// Gets a request's document for the machine.
 pub(super) async fn fetch(shelf: &Shelf, hub: &Hub, request: &Request) -> Option<Document> {
     let bytes = package(shelf, hub, request.document).await?;

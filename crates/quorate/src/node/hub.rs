@@ -113,6 +113,13 @@ impl Hub {
         if answer.status.is_success() { Ok(()) } else { Err(refusal(&answer)) }
     }
 
+    /// Whether the coordinator has lost a document.
+    pub(super) async fn lacks_document(&self, commitment: Digest) -> Result<bool, Problem> {
+        let path = format!("/ivn/v1/documents/{commitment}");
+        let answer = self.request(http::Method::HEAD, &path, Body::Empty).await?;
+        Ok(answer.status == http::StatusCode::NOT_FOUND)
+    }
+
     /// Fetches the log from an entry on, as much as fits into one answer.
     pub(super) async fn log(&self, first: u64) -> Result<FromCoordinator, Problem> {
         let path = format!("/ivn/v1/log/{first}");

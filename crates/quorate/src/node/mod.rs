@@ -37,6 +37,8 @@ use crate::store::node::NodeStore;
 
 /// How long [`log_shows`] waits for the whole log before it decides by the part that it has.
 const CATCH_UP: std::time::Duration = std::time::Duration::from_secs(30);
+/// How many new addresses of the coordinator can wait.
+const MOVES: usize = 8;
 /// How many inputs can wait before the connection is slowed down.
 const QUEUE: usize = 4096;
 
@@ -135,7 +137,8 @@ async fn start_with(home: NodeHome, keys: NodeKeys) -> Result<Running, Problem> 
     let outage = hub.outage.subscribe();
     let (set_caught_up, caught_up) = watch::channel(false);
     let (set_admission, admission) = watch::channel(None);
-    let tell = task::Tell { caught_up: set_caught_up, admission: set_admission };
+    let (moves, moved) = mpsc::channel(MOVES);
+    let tell = task::Tell { caught_up: set_caught_up, admission: set_admission, moves };
     if let Some(proof) = machine.misbehaviour() {
         proof_files::hand_on(home.path(), proof);
     }
@@ -143,7 +146,7 @@ async fn start_with(home: NodeHome, keys: NodeKeys) -> Result<Running, Problem> 
     let task = task::Task::new(machine, store, shelf, hub.clone(), tell, place);
     let task = tokio::spawn(task.run(receiver, stop.clone()));
     let renewal = Renewal { identity, key, authority, admission };
-    let renewing = tokio::spawn(renewal.keep(home, set_dialler, stop.clone()));
+    let renewing = tokio::spawn(renewal.keep(home, set_dialler, moved, stop.clone()));
     let linking = tokio::spawn(hub::keep_linked(diallers, hub, events.clone(), stop.clone()));
     Ok(Running { events, outage, caught_up, stop, task, linking, renewing })
 }

@@ -1,4 +1,5 @@
-//! Renews a node's certificate before it expires.
+//! Keeps a node's settings: renews its certificate before it expires, and the address that it dials
+//! when the coordinator moves.
 //!
 //! The node asks for it as for the first one: without a certificate, with the log entry that
 //! contains the account's keys (usually its admission) and a proof by its identity key. So a node
@@ -13,11 +14,13 @@ use quorate_ceremony::identity::SecretKey;
 use quorate_network::ca::{self, CaFingerprint, NodeCertificate, NodeKey};
 use quorate_network::client::{Body, ClientOptions, HubClient};
 use quorate_network::dialler::Dialler;
-use tokio::sync::watch;
+use quorate_network::ivn::HubAddress;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::opening::{dialler, problem};
-use crate::api::{Code, Problem};
+use super::task::Move;
+use crate::api::{Answer, Code, Problem};
 use crate::home::{NodeConfig, NodeHome};
 use crate::setup::wire::{
     JOIN_ROUTE, JoinRequest, JoinResponse, MAX_JOIN_BODY, certificate_request_hash,
@@ -45,40 +48,73 @@ impl Renewal {
         left.is_none_or(|left| left < ca::VALIDITY / 2)
     }
 
-    /// Renews the certificate until `stop`, and publishes a dialler with each new one.
+    /// Renews the certificate and adopts new addresses until `stop`, and publishes a dialler with
+    /// each new one.
     pub(super) async fn keep(
         self,
         mut home: NodeHome,
         diallers: watch::Sender<Dialler>,
+        mut moves: mpsc::Receiver<Move>,
         stop: CancellationToken,
     ) -> NodeHome {
         let mut admission = self.admission.clone();
+        let mut look_at = tokio::time::Instant::now();
         loop {
-            if let Some(config) = home.config().cloned()
-                && Self::is_due(&config)
-            {
-                let entry = tokio::select! {
-                    () = stop.cancelled() => return home,
-                    entry = admission.wait_for(Option::is_some) => {
-                        entry.ok().and_then(|entry| entry.clone())
+            let due = home.config().filter(|config| Self::is_due(config)).cloned();
+            let entry = async {
+                tokio::time::sleep_until(look_at).await;
+                match due {
+                    Some(config) => {
+                        let entry = admission.wait_for(Option::is_some).await;
+                        entry.ok().and_then(|entry| entry.clone()).map(|entry| (config, entry))
                     }
-                };
-                let renewed = match entry {
-                    Some(entry) => self.renew(&config, &entry).await,
-                    None => return home,
-                };
-                match renewed.and_then(|config| self.adopt(&mut home, config)) {
-                    Ok(dialler) => {
-                        tracing::info!("this node has a new certificate");
-                        diallers.send_replace(dialler);
-                    }
-                    Err(problem) => tracing::warn!("no new certificate yet: {problem}"),
+                    None => None,
                 }
-            }
-            tokio::select! {
+            };
+            let (config, entry) = tokio::select! {
                 () = stop.cancelled() => return home,
-                () = tokio::time::sleep(LOOK_EVERY) => {}
+                Some(moved) = moves.recv() => {
+                    self.dial(&mut home, moved, &diallers);
+                    continue;
+                }
+                entry = entry => {
+                    look_at = tokio::time::Instant::now() + LOOK_EVERY;
+                    let Some(entry) = entry else { continue };
+                    entry
+                }
+            };
+            let renewed = self.renew(&config, &entry).await;
+            match renewed.and_then(|config| self.adopt(&mut home, config)) {
+                Ok(dialler) => {
+                    tracing::info!("this node has a new certificate");
+                    diallers.send_replace(dialler);
+                }
+                Err(problem) => tracing::warn!("no new certificate yet: {problem}"),
             }
+        }
+    }
+
+    /// Dials another address from now on.
+    fn dial(&self, home: &mut NodeHome, moved: Move, diallers: &watch::Sender<Dialler>) {
+        let Move { hub, reply } = moved;
+        let Some(config) = home.config().cloned() else { return };
+        let adopted = match hub.parse::<HubAddress>() {
+            Ok(address) => self.adopt(home, NodeConfig { hub: address.to_string(), ..config }),
+            Err(error) => Err(Problem::new(Code::Usage, error.to_string())),
+        };
+        let answer = match adopted {
+            Ok(dialler) => {
+                tracing::info!(%hub, "this node dials the coordinator at a new address");
+                diallers.send_replace(dialler);
+                Answer::Dials { hub }
+            }
+            Err(problem) => {
+                tracing::warn!(%hub, "the new address of the coordinator is not used: {problem}");
+                Answer::Problem(problem)
+            }
+        };
+        if let Some(reply) = reply {
+            drop(reply.try_send(answer));
         }
     }
 

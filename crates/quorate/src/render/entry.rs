@@ -25,6 +25,7 @@ pub(crate) fn entry_sentence(view: &EntryView) -> String {
         Body::AccountAdmitted { .. } => "joins".to_owned(),
         Body::KeysRotated { .. } => "replaces its own keys".to_owned(),
         Body::AccountSuspended { account } => format!("suspends {account}"),
+        Body::HubMoved { hub } => format!("announces that the coordinator is at {hub} from now on"),
         Body::AccountResumed { account } => format!("resumes {account}"),
         Body::AccountRemoved { account } => format!("removes {account}"),
         Body::AccountRoles { account, roles } => {

@@ -58,6 +58,16 @@ impl Documents {
         in_background(move || get(&path, limit)).await
     }
 
+    /// Whether a package is stored under this commitment.
+    ///
+    /// # Errors
+    ///
+    /// When the directory cannot be read.
+    pub async fn has(&self, commitment: Digest) -> Result<bool, DocumentError> {
+        let path = self.path(commitment);
+        in_background(move || fs::exists(path).map_err(DocumentError::Unreadable)).await
+    }
+
     fn path(&self, commitment: Digest) -> PathBuf {
         self.directory.join(commitment.to_string())
     }

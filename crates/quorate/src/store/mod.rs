@@ -12,7 +12,8 @@ pub(crate) mod durable;
 pub(crate) mod entries;
 mod error;
 pub mod node;
+pub mod place;
 pub mod publish;
-mod published;
+pub(crate) mod published;
 
 pub use error::{Refusal, StoreError};

@@ -218,6 +218,7 @@ fn by_ada() -> Vec<(Author, Body)> {
         Body::AccountRoles { account: account.clone(), roles },
         Body::AccountRemoved { account: account.clone() },
         Body::NodeDuplicated { incarnation, other },
+        Body::HubMoved { hub: "hub.example.com:7420".to_owned() },
         proposes(refreshed, Some(account)),
         Body::ShareProved { group, epoch: 1, proof: Base64(vec![5; 64]) },
     ];
@@ -350,6 +351,8 @@ fn asks() -> Vec<serde_json::Value> {
         json!({"ask": "judge", "change-group": change}),
         json!({"ask": "command", "accept-group": "board"}),
         json!({"ask": "command", "cancel-ceremony": "board"}),
+        json!({"ask": "command", "move-hub": "hub.example.com:7420"}),
+        json!({"ask": "dial", "hub": "hub.example.com:7420"}),
         json!({"ask": "query", "entries": {"first": 0, "limit": 10}}),
         json!({"ask": "query", "prove": {"index": 4}}),
         json!({"ask": "query", "document": {"id": "3f2a"}}),
@@ -407,6 +410,7 @@ fn answers() -> Vec<serde_json::Value> {
         json!({"answer": "proof", "entry": "e30=", "proof": "c2sp.org/tlog-proof@v1\n", "log_key": "log+00+AA"}),
         json!({"answer": "document", "name": "contract.txt"}),
         json!({"answer": "backup"}),
+        json!({"answer": "dials", "hub": "hub.example.com:7420"}),
     ];
     for (code, exit) in [
         ("failed", "error"),

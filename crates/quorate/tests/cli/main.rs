@@ -149,8 +149,11 @@ fn every_command_explains_itself_with_examples() {
         "log verify",
         "init",
         "serve",
+        "coordinator backup",
+        "coordinator restore",
         "invite",
         "service install",
+        "config hub",
         "completions",
     ];
     for line in lines {
@@ -169,6 +172,9 @@ fn every_command_explains_itself_with_examples() {
 #[test]
 fn what_is_not_understood_is_exit_2_with_a_tip() {
     let place = Place::new();
+    for all in ["0.0.0.0:7420", "[::]:7420"] {
+        place.run(&format!("init --hub {all}")).says(2, &["nobody can dial it", "--listen"]);
+    }
     place.run("sing contract.pdf").says(2, &["similar subcommand exists: 'sign'"]);
     place.run("sign contract.pdf").says(2, &["--group <GROUP>"]);
     place.run("sign f --group Board").says(2, &["made of a-z, 0-9"]);

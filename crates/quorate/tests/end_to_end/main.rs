@@ -5,6 +5,7 @@
 
 mod accounts;
 mod backup;
+mod coordinator;
 mod foreign;
 mod invitations;
 mod repair;

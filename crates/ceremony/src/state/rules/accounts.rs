@@ -14,6 +14,9 @@ use crate::state::model::roster::{Account, Invited};
 use crate::state::refusal::{Accounts, Entries, Refusal, Sessions};
 use crate::state::{Event, IvnState};
 
+/// The longest address of a coordinator, in bytes: a DNS name with a port.
+const MAX_HUB: usize = 259;
+
 #[expect(missing_docs, reason = "the names say it")]
 impl IvnState {
     pub(in crate::state) fn check_admin(&self, name: &AccountName) -> Result<(), Refusal> {
@@ -88,6 +91,32 @@ impl IvnState {
         self.invited.insert(invitation.name.clone(), Invited { by: author.clone(), at });
         self.invitations.insert(invitation.name.clone(), invitation.clone());
         Ok(vec![Event::Invited(invitation.name.clone())])
+    }
+
+    /// Returns the address that an admin announced last for the coordinator. It decides nothing:
+    /// nodes recognise the coordinator by its certificate, wherever they find it.
+    pub fn hub(&self) -> Option<&str> {
+        self.hub.as_ref().map(|(hub, _)| hub.as_str())
+    }
+
+    pub(in crate::state) fn hub_moved(
+        &mut self,
+        id: EntryId,
+        author: &AccountName,
+        hub: &str,
+        at: Timestamp,
+    ) -> Result<Vec<Event>, Refusal> {
+        self.check_admin(author)?;
+        self.check_unsaid(id, author)?;
+        let is_address = hub.contains(':') && hub.bytes().all(|byte| byte.is_ascii_graphic());
+        if hub.len() > MAX_HUB || !is_address {
+            return Err(Entries::Malformed.into());
+        }
+        if self.hub.as_ref().is_some_and(|(_, latest)| at < *latest) {
+            return Err(Entries::Outdated { name: hub.to_owned() }.into());
+        }
+        self.hub = Some((hub.to_owned(), at));
+        Ok(Vec::new())
     }
 
     /// Returns the statement that withdraws the open invitation of this name at `now`: an

@@ -440,3 +440,23 @@ fn a_start_that_was_held_back_is_rejected() {
     log.start_node("ben", 8);
     assert_eq!(log.enter(&earlier), refused(Entries::Outdated { name: "ben".to_owned() }));
 }
+
+#[test]
+fn only_an_admin_announces_where_the_coordinator_is() {
+    let mut log = TestLog::peopled();
+    let moved = |hub: &str| Body::HubMoved { hub: hub.to_owned() };
+    assert_eq!(log.state.hub(), None);
+    let old = log.entry("ada", moved("old.example.com:1"));
+    log.wait(1);
+    log.says("ada", moved("new.example.com:1")).unwrap();
+    assert_eq!(log.state.hub(), Some("new.example.com:1"));
+    let not_admin = Accounts::NotAdmin { account: name("ben") };
+    assert_eq!(log.says("ben", moved("bad.example.com:1")), refused(not_admin));
+    for malformed in ["", "no port", "two words:1", &format!("{}:1", "x".repeat(300))] {
+        assert_eq!(log.says("ada", moved(malformed)), refused(Entries::Malformed), "{malformed}");
+    }
+    // The coordinator held this one back.
+    let outdated = Entries::Outdated { name: "old.example.com:1".to_owned() };
+    assert_eq!(log.enter(&old), refused(outdated));
+    assert_eq!(log.state.hub(), Some("new.example.com:1"));
+}

@@ -1,7 +1,6 @@
 //! `quorate node backup`.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use quorate_ceremony::names::GroupName;
@@ -13,9 +12,8 @@ use crate::backup::{Label, label};
 use crate::cli::context::{Context, home_problem};
 use crate::cli::setup_problem::keystore_problem;
 use crate::cli::weak_passphrase::WeakPassphrase;
-use crate::cli::{Failure, Run, file};
+use crate::cli::{Failure, Run, backup_file, file};
 use crate::error_chain::chain;
-use crate::fail_points;
 use crate::home::NodeHome;
 use crate::keystore::{
     BackupFile, Cost, KeystoreError, NodeKeys, Passphrase, PassphraseProtector, Purpose,
@@ -23,7 +21,6 @@ use crate::keystore::{
 use crate::launch::unexpected;
 use crate::node::backup::at_rest;
 use crate::render::{Page, Tone};
-use crate::store::durable;
 
 /// Back up this account's node to a file, sealed under its passphrase
 ///
@@ -71,10 +68,7 @@ struct BackupView {
 
 impl Run for Backup {
     fn run(self, context: &Context) -> Result<(), Failure> {
-        let to_stdout = file::is_dash(&self.out);
-        if !to_stdout && !self.force && fs::symlink_metadata(&self.out).is_ok() {
-            return Err(exists(&self.out).into());
-        }
+        backup_file::check(&self.out, self.force)?;
         let config = context.node_config()?;
         let own = || {
             let passphrase = context.passphrase(&Purpose::Open)?;
@@ -119,10 +113,10 @@ impl Run for Backup {
             under_another(&made, &label, &own, other)
                 .map_err(|error| keystore_problem(&error, &self.out))?
         };
-        if to_stdout {
+        if file::is_dash(&self.out) {
             return Ok(context.terminal.bytes(&bytes)?);
         }
-        self.write(&bytes)?;
+        backup_file::write(&self.out, self.force, &bytes)?;
         let view = BackupView { label, file: self.out, bytes: bytes.len(), home_passphrase };
         context.terminal.show("backup", &view, |page| {
             page.verdict(
@@ -145,34 +139,6 @@ impl Run for Backup {
     }
 }
 
-impl Backup {
-    fn write(&self, bytes: &[u8]) -> Result<(), Problem> {
-        let reached = fail_points::before(["backup.write"]);
-        let written = match self.force {
-            true => durable::replace(&self.out, bytes),
-            false => durable::create(&self.out, bytes),
-        };
-        written.map_err(|error| match error.kind() {
-            std::io::ErrorKind::AlreadyExists => exists(&self.out),
-            _ => {
-                let message = format!("{} cannot be written: {error}", self.out.display());
-                Problem::new(Code::Failed, message).hint("choose another path with --out")
-            }
-        })?;
-        fail_points::after(reached);
-        match fs::read(&self.out) {
-            Ok(found) if found == bytes => Ok(()),
-            _ => {
-                let message = format!(
-                    "{} cannot be read back as it was written; do not rely on this disk",
-                    self.out.display()
-                );
-                Err(Problem::new(Code::Failed, message))
-            }
-        }
-    }
-}
-
 /// Seals the same backup under a different passphrase.
 fn under_another(
     made: &BackupFile,
@@ -183,11 +149,6 @@ fn under_another(
     let other = PassphraseProtector::new(other, Cost::RECOMMENDED);
     let (keys, parts) = made.open(label.ivn, &label.account, own)?;
     made.sealed_again(label.ivn, &label.account, (&keys, &parts), &other, &mut OsRng)
-}
-
-fn exists(path: &Path) -> Problem {
-    Problem::new(Code::Failed, format!("{} exists already", path.display()))
-        .hint("--force replaces it; --out writes somewhere else")
 }
 
 /// Displays the label of a backup.

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::backup;
 use crate::api::{Code, Exit, Problem};
 use crate::backup::{Backup, Judgement, LabelledShare, Lost, judge, label};
+use crate::cli::backup_file::LARGEST;
 use crate::cli::context::{Context, home_problem, now};
 use crate::cli::setup_problem::{keystore_problem, setup_problem};
 use crate::cli::{Failure, Run, file};
@@ -264,6 +265,3 @@ fn not_followed(failed: NotFollowed, home: &Path, account: &AccountName) -> Prob
         }
     }
 }
-
-/// The largest backup that is read, in bytes: some million signatures.
-const LARGEST: u64 = 256 << 20;

@@ -105,7 +105,7 @@ impl<C: Config> Home<C> {
     }
 }
 
-impl NodeHome {
+impl<C: Config> Home<C> {
     /// Starts a home beside `path` for [`Self::put_in_place`], under a name that nobody mistakes
     /// for a home. Removes the result of an earlier attempt.
     ///
@@ -122,7 +122,11 @@ impl NodeHome {
         for entry in entries {
             let found = entry.map_err(|error| HomeError::read(&staged, error))?.path();
             if found != lock {
-                fs::remove_file(&found).map_err(|error| HomeError::write(&found, error))?;
+                let removed = match found.is_dir() {
+                    true => fs::remove_dir_all(&found),
+                    false => fs::remove_file(&found),
+                };
+                removed.map_err(|error| HomeError::write(&found, error))?;
             }
         }
         Ok(Self { path: staged, config: None, _lock: held })
@@ -146,9 +150,16 @@ impl NodeHome {
         self.path = path.to_owned();
         Ok(self)
     }
+}
 
+impl NodeHome {
     pub fn database(&self) -> PathBuf {
-        self.path.join("node.sqlite")
+        Self::database_in(&self.path)
+    }
+
+    /// Returns the path of the database in the home at `home`.
+    pub fn database_in(home: &Path) -> PathBuf {
+        home.join("node.sqlite")
     }
 
     pub fn keys(&self) -> PathBuf {
@@ -187,7 +198,17 @@ impl CoordinatorHome {
     ///
     /// When the directories cannot be listed.
     pub fn ivns(&self) -> Result<Vec<IvnId>, HomeError> {
-        let path = self.path.join(IVNS);
+        Ok(Self::directories(&self.path)?.into_iter().map(|(ivn, _)| ivn).collect())
+    }
+
+    /// Lists the IVNs of the home at `path` with their directories, whether another process uses
+    /// the home or not.
+    ///
+    /// # Errors
+    ///
+    /// When the directories cannot be listed.
+    pub fn directories(path: &Path) -> Result<Vec<(IvnId, IvnDirectory)>, HomeError> {
+        let path = path.join(IVNS);
         let entries = match fs::read_dir(&path) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -199,7 +220,8 @@ impl CoordinatorHome {
             ivns.extend(name.to_str().and_then(|name| name.parse::<IvnId>().ok()));
         }
         ivns.sort();
-        Ok(ivns)
+        let directory = |ivn: IvnId| (ivn, IvnDirectory { path: path.join(ivn.to_string()) });
+        Ok(ivns.into_iter().map(directory).collect())
     }
 }
 

@@ -8,7 +8,7 @@ use rand_core::CryptoRngCore;
 use zeroize::Zeroizing;
 
 use super::error::{KeystoreError, ProtectorError};
-use super::format::{Kind, take};
+use super::format::{Kind, number, put_counted, take, take_counted, take_number};
 use super::node::{self, NodeKeys};
 use super::package::PackageSealer;
 use super::protector::{KeyEncryptionKey, KeyProtector};
@@ -59,8 +59,8 @@ impl BackupFile {
         node::is_of(path, keys, sealer)?;
         let sealed = || {
             let mut body = Vec::new();
-            put(&mut body, label)?;
-            put(&mut body, keys)?;
+            put_counted(&mut body, label)?;
+            put_counted(&mut body, keys)?;
             let plain = parts.to_bytes()?;
             let aad = associated(&body);
             body.extend_from_slice(&sealer.encrypt(&plain, &aad)?);
@@ -184,7 +184,7 @@ impl BackupParts {
         bytes.extend_from_slice(&number(self.packages.len())?);
         for (session, sealed) in &self.packages {
             bytes.extend_from_slice(session.as_bytes());
-            put(&mut bytes, sealed)?;
+            put_counted(&mut bytes, sealed)?;
         }
         bytes.extend_from_slice(&number(self.sessions.len())?);
         for (session, released) in &self.sessions {
@@ -212,27 +212,6 @@ impl BackupParts {
         }
         Some(Self { packages, sessions, rest: bytes.to_vec() })
     }
-}
-
-fn number(number: usize) -> Option<[u8; 4]> {
-    u32::try_from(number).ok().map(u32::to_be_bytes)
-}
-
-fn put(bytes: &mut Vec<u8>, counted: &[u8]) -> Option<()> {
-    bytes.extend_from_slice(&number(counted.len())?);
-    bytes.extend_from_slice(counted);
-    Some(())
-}
-
-fn take_number(bytes: &mut &[u8]) -> Option<usize> {
-    usize::try_from(u32::from_be_bytes(*take(bytes)?)).ok()
-}
-
-fn take_counted<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let length = take_number(bytes)?;
-    let (taken, rest) = bytes.split_at_checked(length)?;
-    *bytes = rest;
-    Some(taken)
 }
 
 fn associated(before: &[u8]) -> Vec<u8> {

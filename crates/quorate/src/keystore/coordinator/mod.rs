@@ -32,11 +32,21 @@ impl CoordinatorKeys {
     ///
     /// [`KeystoreError::Exists`] when there is a file, whatever its content.
     pub fn create(&self, path: &Path) -> Result<(), KeystoreError> {
+        KIND.create(path, &self.to_bytes())
+    }
+
+    /// Returns the body of the file, for a backup.
+    pub(crate) fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         let mut body = Zeroizing::new(Vec::with_capacity(64 + self.ca.len()));
         body.extend_from_slice(&*self.secrets.log.seed());
         body.extend_from_slice(&*self.secrets.identity.seed());
         body.extend_from_slice(&self.ca);
-        KIND.create(path, &body)
+        body
+    }
+
+    /// Reads the result of [`Self::to_bytes`].
+    pub(crate) fn from_bytes(body: &[u8]) -> Option<Self> {
+        parse(body)
     }
 
     /// Reads the file at `path`.

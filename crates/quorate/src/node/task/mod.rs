@@ -38,6 +38,9 @@ use crate::{entry_log, fail_points, proof_files};
 /// The most inputs in one batch.
 const BATCH: usize = 512;
 
+/// How many documents of undecided requests a node offers on each connection.
+const OFFERED: usize = 100;
+
 /// A caller that receives a new answer at every change.
 struct Watcher {
     query: Query,
@@ -55,6 +58,8 @@ pub(crate) struct Task {
     /// Exchanges with the coordinator that events wait for, so that signing continues meanwhile.
     background: JoinSet<Event>,
     link: Option<Outgoing>,
+    /// Whether the coordinator has not sent the whole log on this link yet.
+    is_new_link: bool,
     deadlines: Deadlines<NodeDeadline>,
     orders: BTreeMap<CommandId, mpsc::Sender<Answer>>,
     next_order: u64,
@@ -73,6 +78,14 @@ pub(crate) struct Tell {
     pub(crate) caught_up: watch::Sender<bool>,
     /// The entry with the account's present keys.
     pub(crate) admission: watch::Sender<Option<Vec<u8>>>,
+    /// Addresses at which the coordinator is to be dialled from now on.
+    pub(crate) moves: mpsc::Sender<Move>,
+}
+
+/// An address to dial, and the receiver of the answer when the home has it.
+pub(crate) struct Move {
+    pub(crate) hub: String,
+    pub(crate) reply: Option<mpsc::Sender<Answer>>,
 }
 
 impl Task {
@@ -91,6 +104,7 @@ impl Task {
             hub,
             background: JoinSet::new(),
             link: None,
+            is_new_link: false,
             deadlines: Deadlines::new(),
             orders: BTreeMap::new(),
             next_order: 0,
@@ -136,6 +150,7 @@ impl Task {
             }
             batch.extend(std::iter::from_fn(|| self.background.try_join_next()).flatten());
             let mut effects = Vec::new();
+            let hub = self.machine.state().hub().map(str::to_owned);
             for event in batch {
                 self.take(event, &mut effects).await;
             }
@@ -148,6 +163,7 @@ impl Task {
                 effects.extend(self.machine.handle(Input::Deadline(deadline), now(), &mut OsRng));
             }
             self.execute(effects).await?;
+            self.follow_hub(hub);
             if self.tell.admission.borrow().is_none() {
                 self.tell_admission().await?;
             }
@@ -159,6 +175,7 @@ impl Task {
         let input = match event {
             Event::Connected(link) => {
                 self.link = Some(link);
+                self.is_new_link = true;
                 Input::Connected
             }
             Event::Disconnected => {
@@ -171,6 +188,9 @@ impl Task {
                 effects.extend(self.machine.handle(input, now(), &mut OsRng));
                 if whole {
                     self.tell.caught_up.send_replace(true);
+                    if std::mem::take(&mut self.is_new_link) {
+                        self.offer_documents();
+                    }
                 }
                 return;
             }
@@ -271,6 +291,18 @@ impl Task {
         Ok(())
     }
 
+    /// Offers the coordinator the documents of the latest undecided requests, in case its disk lost
+    /// them.
+    fn offer_documents(&self) {
+        let state = self.machine.state();
+        let open = state.requests().values().filter(|request| !request.stage(now()).is_final());
+        let mut open: Vec<_> =
+            open.map(|request| (request.index, request.request.document)).collect();
+        open.sort_unstable_by_key(|(index, _)| std::cmp::Reverse(*index));
+        let documents = open.into_iter().take(OFFERED).map(|(_, document)| document).collect();
+        tokio::spawn(documents::offer(self.shelf.clone(), self.hub.clone(), documents));
+    }
+
     /// Gets a document from this node's own copies or from the coordinator.
     fn fetch(&mut self, request: EntryId) {
         let Ok(state) = self.machine.state().request(request) else { return };
@@ -284,6 +316,7 @@ impl Task {
     async fn ask(&mut self, ask: Ask, reply: mpsc::Sender<Answer>, effects: &mut Vec<NodeEffect>) {
         match ask {
             Ask::Query(query) => self.query(query, reply).await,
+            Ask::Dial { hub } => self.dial(hub, Some(reply)),
             ask if self.is_starting() => self.early.push((Box::new(ask), reply)),
             Ask::Command(command) => self.order(command, reply, effects),
             Ask::Judge(command) => {
@@ -294,6 +327,25 @@ impl Task {
                 let _ = reply.try_send(answer);
             }
             Ask::Sign(ask) => self.sign(ask, reply),
+        }
+    }
+
+    fn dial(&self, hub: String, reply: Option<mpsc::Sender<Answer>>) {
+        if let Err(mpsc::error::TrySendError::Full(unsent)) =
+            self.tell.moves.try_send(Move { hub, reply })
+            && let Some(reply) = unsent.reply
+        {
+            let busy = Problem::new(Code::NotReady, "the node is busy with another address");
+            drop(reply.try_send(Answer::Problem(busy)));
+        }
+    }
+
+    /// Dials where an admin announced the coordinator, if that is new since `before`.
+    fn follow_hub(&self, before: Option<String>) {
+        let hub = self.machine.state().hub();
+        if let Some(hub) = hub.filter(|hub| Some(*hub) != before.as_deref()) {
+            tracing::info!(%hub, "an admin announced a new address of the coordinator");
+            self.dial(hub.to_owned(), None);
         }
     }
 

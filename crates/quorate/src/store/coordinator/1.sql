@@ -22,3 +22,9 @@ WHEN NEW.size < OLD.size OR (NEW.size = OLD.size AND NEW.root <> OLD.root)
 BEGIN SELECT RAISE(ABORT, 'checkpoint-went-back'); END;
 
 CREATE TABLE cosignatures (account TEXT PRIMARY KEY NOT NULL, size INTEGER NOT NULL, line TEXT NOT NULL) STRICT;
+
+-- A checkpoint that the log has to reach before anything of its own is appended.
+CREATE TABLE required (only INTEGER PRIMARY KEY CHECK (only = 1), note TEXT NOT NULL) STRICT;
+
+-- The machine and file in which the log was last compared with the nodes' logs.
+CREATE TABLE place (only INTEGER PRIMARY KEY CHECK (only = 1), machine TEXT NOT NULL, file INTEGER NOT NULL) STRICT;

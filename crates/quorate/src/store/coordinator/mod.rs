@@ -14,7 +14,8 @@ use super::entries::{
     READ_AT_ONCE, add_entries, checkpoint_values, head_of, integer, read_entries,
 };
 use super::error::{Refusal, StoreError};
-use super::published::published_head;
+use super::place::Place;
+use super::published::published_checkpoint;
 use crate::home::IvnDirectory;
 
 /// The log of one IVN, `log.sqlite`.
@@ -25,12 +26,21 @@ use crate::home::IvnDirectory;
 pub struct CoordinatorStore {
     database: Database,
     frontier: Frontier,
+    /// The published checkpoint, if the database lacks entries of its tree.
+    published_beyond: Option<String>,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum CoordinatorWrite {
-    Append { index: u64, entry: Vec<u8> },
+    Append {
+        index: u64,
+        entry: Vec<u8>,
+    },
     Change(CoordinatorChange),
+    /// The log has to reach this checkpoint, a signed note, before it continues.
+    Require(String),
+    /// The log was compared with the nodes' logs in this place, and nothing else is required.
+    Compared(Place),
 }
 
 /// Stored data other than the entries.
@@ -40,6 +50,10 @@ pub struct Kept {
     pub checkpoint: Option<String>,
     /// Each account's latest cosignature: size of the tree, and signature line.
     pub cosignatures: Vec<(AccountName, u64, String)>,
+    /// The checkpoint, a signed note, that the log has to reach before it continues.
+    pub required: Option<String>,
+    /// Where the log was last compared with the nodes' logs.
+    pub place: Option<Place>,
 }
 
 impl CoordinatorStore {
@@ -47,16 +61,35 @@ impl CoordinatorStore {
     ///
     /// # Errors
     ///
-    /// When the database is damaged, of another kind, or of a newer version. Also when it is an
-    /// older copy of the database whose checkpoint is published in `log/`, or a different one: a
-    /// coordinator that continued with it would sign a second history. The file is not changed.
+    /// When the database is damaged, of another kind, or of a newer version. Also when it is not
+    /// the database whose checkpoint is published in `log/`: a coordinator that continued with it
+    /// would sign a second history. The file is not changed. An older copy of that database is
+    /// opened; see [`Self::published_beyond`].
     pub async fn open(directory: &IvnDirectory) -> Result<Self, StoreError> {
         let path = directory.database();
-        let published = published_head(&directory.log())?;
+        let published = published_checkpoint(&directory.log())?;
         let database = Database::open(&path, &SCHEMA).await?;
-        let mut store = Self { database, frontier: Frontier::default() };
-        store.follow(published).await?;
+        let mut store = Self { database, frontier: Frontier::default(), published_beyond: None };
+        store.follow(published.as_ref().map(|signed| signed.unverified().head())).await?;
+        store.published_beyond = published
+            .filter(|signed| signed.unverified().size() > store.size())
+            .map(|signed| signed.to_string());
         Ok(store)
+    }
+
+    /// Returns the checkpoint in `log/`, unverified, if the database lacks entries of its tree. A
+    /// coordinator that appended others would sign a second history.
+    pub fn published_beyond(&self) -> Option<&str> {
+        self.published_beyond.as_deref()
+    }
+
+    /// Returns where the database is.
+    ///
+    /// # Errors
+    ///
+    /// When the file's metadata cannot be read.
+    pub fn place(&self) -> Result<Place, StoreError> {
+        Place::of(self.database.path())
     }
 
     pub fn size(&self) -> u64 {
@@ -92,6 +125,14 @@ impl CoordinatorStore {
                     entries.push(entry);
                 }
                 CoordinatorWrite::Change(change) => add_change(&mut batch, &heads, change)?,
+                CoordinatorWrite::Require(note) => {
+                    note.parse::<SignedCheckpoint>().map_err(|_| Refusal::NotACheckpoint)?;
+                    batch.add(REPLACE_REQUIRED, [Value::Text(note)]);
+                }
+                CoordinatorWrite::Compared(Place { machine, file }) => {
+                    batch.add(REPLACE_PLACE, [Value::Text(machine), Value::Integer(file)]);
+                    batch.add("DELETE FROM required", []);
+                }
             }
         }
         // Nothing else in a batch depends on the order.
@@ -158,13 +199,8 @@ impl CoordinatorStore {
                 }
             }
         }
-        if signed.is_some_and(|signed| signed.size > self.size()) {
-            return Err(StoreError::damaged(&path));
-        }
-        match published.map(|published| published.size).filter(|size| *size > self.size()) {
-            Some(published) => {
-                Err(StoreError::OlderThanPublished { path, database: self.size(), published })
-            }
+        match signed.filter(|signed| signed.size > self.size()) {
+            Some(_) => Err(StoreError::damaged(&path)),
             None => Ok(()),
         }
     }
@@ -211,6 +247,19 @@ fn add_change(batch: &mut Batch, heads: &Heads, change: CoordinatorChange) -> Re
     Ok(())
 }
 
+/// Reads the first entry and [`Kept`] beside the coordinator that writes the database.
+///
+/// # Errors
+///
+/// When there is no such database, or it cannot be read.
+pub async fn read_beside_writer(directory: &IvnDirectory) -> Result<(Vec<u8>, Kept), StoreError> {
+    let path = directory.database();
+    let mut database = Database::open_reader(&path).await?;
+    let genesis = read_entries(&mut database, 0, 1, READ_AT_ONCE).await?.pop();
+    let genesis = genesis.ok_or_else(|| StoreError::damaged(&path))?;
+    Ok((genesis, read_kept(&mut database).await?))
+}
+
 pub(super) async fn read_kept(database: &mut Database) -> Result<Kept, StoreError> {
     let path = database.path().to_owned();
     let failed = |error| StoreError::from_database(&path, error);
@@ -231,11 +280,27 @@ pub(super) async fn read_kept(database: &mut Database) -> Result<Kept, StoreErro
         Ok((account, size, row.try_get(2).map_err(failed)?))
     };
     let cosignatures = rows.iter().map(cosignature).collect::<Result<_, StoreError>>()?;
-    Ok(Kept { checkpoint, cosignatures })
+    let required = sqlx::query_scalar("SELECT note FROM required")
+        .fetch_optional(database.reading().await)
+        .await
+        .map_err(failed)?;
+    let found = sqlx::query("SELECT machine, file FROM place")
+        .fetch_optional(database.reading().await)
+        .await
+        .map_err(failed)?;
+    let place = |row: SqliteRow| Ok(Place { machine: row.try_get(0)?, file: row.try_get(1)? });
+    let place = found.map(place).transpose().map_err(failed)?;
+    Ok(Kept { checkpoint, cosignatures, required, place })
 }
 
 const REPLACE_CHECKPOINT: &str = "INSERT INTO checkpoint VALUES (1, ?, ?, ?)
     ON CONFLICT DO UPDATE SET size = excluded.size, root = excluded.root, note = excluded.note";
+
+const REPLACE_REQUIRED: &str = "INSERT INTO required VALUES (1, ?)
+    ON CONFLICT DO UPDATE SET note = excluded.note";
+
+const REPLACE_PLACE: &str = "INSERT INTO place VALUES (1, ?, ?)
+    ON CONFLICT DO UPDATE SET machine = excluded.machine, file = excluded.file";
 
 const REPLACE_COSIGNATURE: &str = "INSERT INTO cosignatures VALUES (?, ?, ?)
     ON CONFLICT DO UPDATE SET size = excluded.size, line = excluded.line WHERE excluded.size >= size";

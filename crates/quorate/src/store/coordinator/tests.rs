@@ -7,6 +7,7 @@ use super::*;
 use crate::file_problem::FileProblem;
 use crate::home::{CoordinatorHome, Home};
 use crate::store::publish::Publisher;
+use crate::store::published::published_entries;
 
 /// A coordinator's home with one IVN.
 pub(in crate::store) struct Fixture {
@@ -189,7 +190,7 @@ async fn a_changed_entry_is_found_when_the_store_is_opened() {
 }
 
 #[tokio::test]
-async fn a_database_older_than_what_is_published_is_refused() {
+async fn an_older_database_knows_what_is_published_beyond_it() {
     let fixture = Fixture::new();
     let mut store = fixture.open().await;
     store.commit(with(append(0..3), checkpoint(3))).await.unwrap();
@@ -202,10 +203,44 @@ async fn a_database_older_than_what_is_published_is_refused() {
     publisher.close().await.unwrap();
     store.close().await.unwrap();
     std::fs::write(fixture.directory.database(), &backup).unwrap();
-    let error = CoordinatorStore::open(&fixture.directory).await.err().unwrap();
+    let mut store = fixture.open().await;
+    assert_eq!(store.size(), 3);
+    assert!(store.published_beyond().unwrap().contains("\n4\n"));
+    // Nobody publishes less than that.
+    let mut publisher = Publisher::open(&fixture.directory).await.unwrap();
+    let error = publisher.publish().await.unwrap_err();
     let older = matches!(error, StoreError::OlderThanPublished { database: 3, published: 4, .. });
     assert!(older, "{error}");
-    assert_eq!(std::fs::read(fixture.directory.database()).unwrap(), backup);
+    assert_eq!(published_entries(&fixture.directory.log(), 3, 4).unwrap(), [bytes_of(3)]);
+    std::fs::remove_dir_all(fixture.directory.log().join("tile")).unwrap();
+    assert!(published_entries(&fixture.directory.log(), 3, 4).is_none());
+    store.commit(append(3..4)).await.unwrap();
+    store.close().await.unwrap();
+    assert_eq!(fixture.open().await.published_beyond(), None);
+}
+
+#[tokio::test]
+async fn what_a_log_has_to_reach_is_kept_until_it_was_compared() {
+    let fixture = Fixture::new();
+    let mut store = fixture.open().await;
+    let CoordinatorWrite::Change(CoordinatorChange::Checkpoint { note, .. }) = checkpoint(4) else {
+        panic!("a checkpoint")
+    };
+    let malformed = CoordinatorWrite::Require("no checkpoint".to_owned());
+    assert_eq!(refused(&mut store, vec![malformed]).await, Refusal::NotACheckpoint);
+    store.commit(vec![CoordinatorWrite::Require(note.clone())]).await.unwrap();
+    store.close().await.unwrap();
+    let mut store = fixture.open().await;
+    let kept = store.kept().await.unwrap();
+    assert_eq!((kept.required, kept.place), (Some(note), None));
+    let place = store.place().unwrap();
+    store.commit(vec![CoordinatorWrite::Compared(place.clone())]).await.unwrap();
+    let kept = store.kept().await.unwrap();
+    assert_eq!((kept.required, kept.place), (None, Some(place.clone())));
+    // A copy is in another place.
+    let copy = fixture.root.path().join("copy");
+    std::fs::copy(fixture.directory.database(), &copy).unwrap();
+    assert_ne!(Place::of(&copy).unwrap(), place);
 }
 
 #[tokio::test]

@@ -25,6 +25,24 @@ pub struct NodeStore {
     sealer: PackageSealer,
 }
 
+/// Reads the log and the latest cosigned checkpoint beside the node that writes the database. They
+/// are not sealed.
+///
+/// # Errors
+///
+/// When there is no such database, or it cannot be read.
+pub async fn read_log_beside_writer(
+    path: &Path,
+) -> Result<(Vec<Vec<u8>>, Option<String>), StoreError> {
+    let mut database = Database::open_reader(path).await?;
+    let entries = read_entries(&mut database, 0, u64::MAX, usize::MAX).await?;
+    let cosigned = sqlx::query_scalar("SELECT note FROM cosigned")
+        .fetch_optional(database.reading().await)
+        .await
+        .map_err(|error| StoreError::from_database(path, error))?;
+    Ok((entries, cosigned))
+}
+
 impl NodeStore {
     /// Opens the database at `path`, or creates it.
     ///

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use quorate_log::checkpoint::SignedCheckpoint;
 use quorate_log::note::{MAX_NOTE_LEN, MAX_SIGNATURES};
-use quorate_log::tile::{Append, TileReader, TileWriter};
+use quorate_log::tile::{Append, TileWriter};
 use tokio::task::spawn_blocking;
 
 use super::coordinator::{Kept, read_kept};
@@ -19,8 +19,8 @@ use super::database::Database;
 use super::durable;
 use super::entries::{READ_AT_ONCE, read_entries};
 use super::error::StoreError;
-pub use super::published::CHECKPOINT;
 use super::published::published_head;
+pub use super::published::{CHECKPOINT, Directory};
 use crate::home::IvnDirectory;
 
 /// Writes `log/` from the database, beside its writer. At most one per IVN at a time.
@@ -225,25 +225,6 @@ async fn in_background<T: Send + 'static>(
         Ok(result) => result,
         // Only when the runtime shuts down.
         Err(error) => Err(StoreError::from_write(log, io::Error::other(error))),
-    }
-}
-
-/// The files of a log in a directory.
-#[derive(Clone, Copy, Debug)]
-pub struct Directory<'a>(
-    /// The directory that contains `checkpoint`.
-    pub &'a Path,
-);
-
-impl TileReader for Directory<'_> {
-    type Error = io::Error;
-
-    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, io::Error> {
-        match fs::read(self.0.join(path)) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
     }
 }
 
