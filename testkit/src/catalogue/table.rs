@@ -121,6 +121,8 @@ dkg: Dkg {
         "sends nothing in round 2, when it may be the first to know the key";
     silence_in_round_3_blames_nobody: Silent(Verdict) by Member => Absence,
         "sends nothing in round 3, when it knows the key that would result";
+    a_commitment_for_another_session_counts_as_silence: OtherSession by Member => Absence,
+        "commits in the name of another session, as of another group or log, to which somebody gave the same id";
     a_reveal_for_another_log_counts_as_silence: OtherView by Member => Absence,
         "reveals as if the log contained different commitments, so that nothing in its message can be held against it";
     messages_of_the_last_session_count_as_silence: LastSessionsMessages by Member => Absence,
@@ -179,6 +181,8 @@ reshare: Reshare {
         "deals twice, with different sub-shares";
     silence_in_round_2_blames_nobody: Silent(Deal) by Dealer => Absence,
         "does not deal";
+    an_announcement_for_another_session_counts_as_silence: OtherSession by StayingDealer => Absence,
+        "announces its encryption key in the name of another session to which somebody gave the same id";
     a_dealing_for_another_log_counts_as_silence: OtherView by Dealer => Absence,
         "deals as if the log contained different announcements";
     messages_of_the_last_session_count_as_silence: LastSessionsMessages by StayingDealer => Absence,
@@ -271,6 +275,8 @@ repair: Repair {
         "sends two sums";
     silence_in_round_3_blames_nobody: Silent(Sum) by Helper => Absence,
         "sends no sum";
+    an_announcement_for_another_session_counts_as_silence: OtherSession by Recipient => Absence,
+        "announces its encryption key in the name of another session to which somebody gave the same id";
     a_sum_for_another_log_counts_as_silence: OtherViewInSum by Helper => Absence,
         "sends its sum as if the log contained different dealings";
     a_dealing_for_another_log_counts_as_silence: OtherView by Helper => Absence,

@@ -154,7 +154,7 @@ impl Board {
         let (opening, encryption_key) = if self.parameters.old().is_some() {
             (None, Announce::decode(message, Round::Announce)?.encryption_key)
         } else {
-            let Commit { opening, encryption_key } = Commit::decode(message)?;
+            let Commit { view: _, opening, encryption_key } = Commit::decode(message)?;
             (Some(opening), encryption_key)
         };
         let key = PublicKey::from_bytes(encryption_key).ok_or(Fault::InvalidKey)?;

@@ -5,8 +5,8 @@
 //! point: 32 bytes for Ed25519.
 //!
 //! ```text
-//! Commit   1 · opening 32 · encryption key 32           key generation
-//! Announce 4 · encryption key 32                        reshare
+//! Commit   1 · view 32 · opening 32 · encryption key 32 key generation
+//! Announce 4 · view 32 · encryption key 32              reshare
 //! Reveal   2 · view 32                                  key generation
 //!            · ephemeral key 32
 //!            · count 2 · count × coefficient P        count = min_signers
@@ -26,7 +26,9 @@
 //!
 //! A *view* is the [transcript](super::Board::transcript) of all earlier rounds. It names the
 //! messages that the sender answers, so that nobody can hold a message against its sender beside
-//! other messages than those.
+//! other messages than those. In the first round it stands for the session's parameters alone, so
+//! that nobody can hold a message against its sender in a session with other parameters: of another
+//! group or log, or of another kind, to which somebody gave the same name.
 
 use std::collections::BTreeMap;
 
@@ -87,6 +89,8 @@ impl Round {
 /// Round 1: binds the dealer to its dealing before it has seen any other.
 #[derive(Clone, Debug)]
 pub(super) struct Commit {
+    /// See [`first_view`](crate::session::first_view).
+    pub(super) view: [u8; 32],
     /// See [`Dealing::opening`].
     pub(super) opening: [u8; 32],
     /// A Ristretto255 point, made for this session only.
@@ -95,12 +99,18 @@ pub(super) struct Commit {
 
 impl Commit {
     pub(super) fn encode(&self) -> Vec<u8> {
-        [&[Round::Commit as u8][..], &self.opening, &self.encryption_key].concat()
+        [&[Round::Commit as u8][..], &self.view, &self.opening, &self.encryption_key].concat()
     }
 
     pub(super) fn decode(message: &[u8]) -> Result<Self, Fault> {
         let mut reader = after_tag(message, Round::Commit).ok_or(Fault::Malformed)?;
-        let mut read = || Some(Self { opening: reader.array()?, encryption_key: reader.array()? });
+        let mut read = || {
+            Some(Self {
+                view: reader.array()?,
+                opening: reader.array()?,
+                encryption_key: reader.array()?,
+            })
+        };
         let commit = read().ok_or(Fault::Malformed)?;
         reader.end().ok_or(Fault::Malformed)?;
         Ok(commit)

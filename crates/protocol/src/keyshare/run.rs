@@ -14,7 +14,7 @@ use crate::secret::SecretScalar;
 use crate::session::complaint::{Complaint, Complaints};
 use crate::session::message::{Announce, Verdict};
 use crate::session::sealing::{Envelope, PublicKey, Purpose, SecretKey};
-use crate::session::{self, Error, Parameters as _, Phase, possession};
+use crate::session::{self, Error, Parameters as _, Phase, first_view, possession};
 
 /// One participant's secrets in a key generation or reshare.
 pub type Run = session::Run<Secrets>;
@@ -97,7 +97,8 @@ impl Run {
         let prepared = Prepared::new(parameters, me, dealer, rng);
         let decryption = SecretKey::random(rng);
         let opening = prepared.dealing.opening(parameters, me);
-        let message = Commit { opening, encryption_key: decryption.public() }.encode();
+        let view = first_view::<Keyshare>(parameters);
+        let message = Commit { view, opening, encryption_key: decryption.public() }.encode();
         let run = Self::new(parameters, me, Secrets::new(decryption, Some(prepared)));
         Ok(run.sent(Round::Commit, message))
     }
@@ -137,7 +138,9 @@ impl Run {
             prepared = Some(Prepared::new(parameters, me, dealer.ok_or(Error::Bug)?, rng));
         }
         let decryption = SecretKey::random(rng);
-        let announce = Announce { encryption_key: decryption.public() }.encode(Round::Announce);
+        let view = first_view::<Keyshare>(parameters);
+        let announce =
+            Announce { view, encryption_key: decryption.public() }.encode(Round::Announce);
         let run = Self::new(parameters, me, Secrets::new(decryption, prepared));
         if recipient {
             let (run, message) = run.sent(Round::Announce, announce);

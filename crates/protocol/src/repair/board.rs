@@ -155,7 +155,7 @@ impl Phases for Repair {
 
 impl Board {
     fn announce(&mut self, from: Identifier, message: &[u8]) -> Result<(), Fault> {
-        let Announce { encryption_key } = Announce::decode(message, Round::Announce)?;
+        let Announce { view: _, encryption_key } = Announce::decode(message, Round::Announce)?;
         let key = PublicKey::from_bytes(encryption_key).ok_or(Fault::InvalidKey)?;
         self.phases.keys.insert(from, key);
         if from != self.parameters.recipient() {

@@ -6,7 +6,7 @@
 //! helpers.
 //!
 //! ```text
-//! Announce 5 · encryption key 32
+//! Announce 5 · view 32 · encryption key 32
 //! Deal     6 · view 32
 //!            · ephemeral key 32 · proof: challenge 32, response 32
 //!            · t × commitment P              for all helpers, ascending
@@ -21,7 +21,8 @@
 //! ```
 //!
 //! A *view* is the [transcript](super::Board::transcript) of all earlier rounds. It names the
-//! messages that the sender answers, and with them the helpers.
+//! messages that the sender answers, and with them the helpers. In the first round it stands for
+//! the session's parameters alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 

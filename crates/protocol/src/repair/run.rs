@@ -14,7 +14,7 @@ use crate::secret::SecretScalar;
 use crate::session::complaint::{Complaint, Complaints};
 use crate::session::message::{Announce, Verdict};
 use crate::session::sealing::SecretKey;
-use crate::session::{self, Error, Parameters as _, Phase, possession};
+use crate::session::{self, Error, Parameters as _, Phase, first_view, possession};
 use crate::transcript::Transcript;
 
 /// One participant's secrets in a repair.
@@ -68,7 +68,9 @@ impl Run {
         }
         let share = SecretScalar::copy_of(package.signing_share().expose());
         let decryption = SecretKey::random(rng);
-        let announce = Announce { encryption_key: decryption.public() }.encode(Round::Announce);
+        let view = first_view::<Repair>(parameters);
+        let announce =
+            Announce { view, encryption_key: decryption.public() }.encode(Round::Announce);
         let state = State::Offered { share, decryption };
         Ok(Self::new(parameters, me, Secrets(state)).sent(Round::Announce, announce))
     }
@@ -90,7 +92,9 @@ impl Run {
             return Err(Error::Stranger(me));
         }
         let decryption = SecretKey::random(rng);
-        let announce = Announce { encryption_key: decryption.public() }.encode(Round::Announce);
+        let view = first_view::<Repair>(parameters);
+        let announce =
+            Announce { view, encryption_key: decryption.public() }.encode(Round::Announce);
         Ok(Self::new(parameters, me, Secrets(State::Lost { decryption }))
             .sent(Round::Announce, announce))
     }

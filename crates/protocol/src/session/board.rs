@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::error::Error;
-use super::phase::{Phase, Round};
+use super::phase::{Phase, Round, named_view};
 use super::{Fault, Parameters};
 use crate::Identifier;
 use crate::keys::PublicKeyPackage;
@@ -94,14 +94,18 @@ pub enum Posted {
 impl<P: Phases> Board<P> {
     /// Creates the board of a session without any messages.
     pub fn new(parameters: P::Parameters) -> Self {
-        Self {
+        let mut board = Self {
             phases: P::new(&parameters),
             parameters,
             recorded: BTreeMap::new(),
             views: BTreeMap::new(),
             offence: None,
             failed: None,
+        };
+        if let Some(first) = P::round(&board) {
+            board.views.insert(first, first_view::<P>(&board.parameters));
         }
+        board
     }
 
     /// What the session is about.
@@ -138,10 +142,12 @@ impl<P: Phases> Board<P> {
             return Err(out_of_order);
         }
         // Before anything is judged: a message that is right beside the messages its sender saw may
-        // look like a fault beside these.
-        if let Some(round) = round
-            && let Some(named) = round.named_view(message)
-            && self.views.get(&round).is_some_and(|view| *view != named)
+        // look like a fault beside these. All messages of all ceremonies name their view in the
+        // same place, so this also holds for one whose tag this session does not have: the sender
+        // may have sent it in another session that somebody gave the same name. Views are hashes of
+        // the parameters, so a message that names one of this session was made for it.
+        if let Some(named) = named_view(message)
+            && !self.may_name(round, &named)
         {
             return Err(Error::OtherView { from });
         }
@@ -167,6 +173,15 @@ impl<P: Phases> Board<P> {
             }
         }
         Ok(Posted::Recorded)
+    }
+
+    /// Whether a message of this round may name this view. A message of a round that has not begun
+    /// is out of order, whatever it names.
+    fn may_name(&self, round: Option<P::Round>, named: &[u8; 32]) -> bool {
+        match round {
+            Some(round) => self.views.get(&round).is_none_or(|view| view == named),
+            None => self.views.values().any(|view| view == named),
+        }
     }
 
     /// The round of an encoded message, if the session has such a round.
@@ -232,8 +247,8 @@ impl<P: Phases> Board<P> {
     /// A hash of the parameters and of every message that counts, by round and sender.
     ///
     /// The participants of a key generation or reshare certify this hash: participants that signed
-    /// the same transcript saw the same messages. The messages of each round but the first name the
-    /// transcript that they answer. The transcript does not depend on the order of the messages
+    /// the same transcript saw the same messages. The messages of each round name the transcript
+    /// that they answer. The transcript does not depend on the order of the messages
     /// that count within a round.
     pub fn transcript(&self) -> [u8; 32] {
         let mut transcript = Transcript::new(P::TRANSCRIPT).field(self.parameters.binding());
@@ -255,6 +270,11 @@ impl<P: Phases> Board<P> {
     pub(super) fn recorded(&self, round: P::Round, from: Identifier) -> Option<&[u8; 32]> {
         self.recorded.get(&(round, from))
     }
+}
+
+/// The view that the first messages of a session name: the transcript before any message.
+pub(crate) fn first_view<P: Phases>(parameters: &P::Parameters) -> [u8; 32] {
+    Transcript::new(P::TRANSCRIPT).field(parameters.binding()).digest()
 }
 
 /// The hash that stands for a message in transcripts.

@@ -8,19 +8,21 @@ use crate::Identifier;
 /// Publishes the key that values are sealed to.
 #[derive(Clone, Debug)]
 pub(crate) struct Announce {
+    /// See [`first_view`](super::first_view).
+    pub(crate) view: [u8; 32],
     /// A Ristretto255 point, made for this session only.
     pub(crate) encryption_key: [u8; 32],
 }
 
 impl Announce {
     pub(crate) fn encode(&self, round: impl Round) -> Vec<u8> {
-        [&[round.tag()][..], &self.encryption_key].concat()
+        [&[round.tag()][..], &self.view, &self.encryption_key].concat()
     }
 
     pub(crate) fn decode(message: &[u8], round: impl Round) -> Result<Self, Fault> {
         let read = || {
             let mut reader = after_tag(message, round)?;
-            let announce = Self { encryption_key: reader.array()? };
+            let announce = Self { view: reader.array()?, encryption_key: reader.array()? };
             reader.end().map(|()| announce)
         };
         read().ok_or(Fault::Malformed)

@@ -25,6 +25,7 @@ pub use error::Error;
 pub use phase::{Phase, Round};
 pub use run::{Run, Secrets, Step};
 
+pub(crate) use board::first_view;
 pub(crate) use phase::after_tag;
 
 pub use crate::fault::Fault;

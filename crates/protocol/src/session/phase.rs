@@ -52,15 +52,15 @@ pub trait Round: Copy + fmt::Debug + Ord + 'static {
 
     /// The phase that waits for the round's messages.
     fn phase(self) -> Phase;
+}
 
-    /// The view that an encoded message of this round names. `None` if the message is too short to
-    /// name one, and in the first round, which answers nothing.
-    fn named_view(self, message: &[u8]) -> Option<[u8; 32]> {
-        match self.phase() {
-            Phase::Commit => None,
-            _ => after_tag(message, self)?.array(),
-        }
-    }
+/// The view that an encoded message of any round names, of whatever ceremony: the 32 bytes after
+/// its tag. `None` if it is too short to name one; no participant that keeps to the protocol sends
+/// such a message.
+pub(crate) fn named_view(message: &[u8]) -> Option<[u8; 32]> {
+    let mut reader = Reader::new(message);
+    reader.byte()?;
+    reader.array()
 }
 
 /// Reads the tag and returns the rest of the message. `None` if the message has another tag.

@@ -83,6 +83,7 @@ pub enum Slip {
     Twice(Round),
     OtherView,
     OtherViewInSum,
+    OtherSession,
     LastSessionsMessages,
     AnothersRound,
     IdentityAsKey,

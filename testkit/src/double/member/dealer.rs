@@ -33,7 +33,10 @@ impl Script for Dealer {
         let participant = self.participant.as_mut()?;
         match round {
             Round::First => {
-                let mut messages = vec![participant.first_message()];
+                let mut messages = vec![match turn.has(Slip::OtherSession) {
+                    true => participant.first_message_for(&random(rng)),
+                    false => participant.first_message(),
+                }];
                 if turn.has(Slip::Twice(round)) {
                     messages.push(deal(turn, rng)?.first_message());
                 }

@@ -54,14 +54,16 @@ impl Script for Helper {
 
 fn announces(turn: &Turn<'_>, repairer: &Repairer, rng: &mut ChaCha20Rng) -> Option<Vec<Vec<u8>>> {
     let rounds = turn.rounds;
+    let view = repairer.first_view();
     let mut messages = vec![match () {
-        () if turn.has(Slip::IdentityAsKey) => repairer::announcement(&[0; 32]),
+        () if turn.has(Slip::IdentityAsKey) => repairer::announcement(&view, &[0; 32]),
         () if turn.has(Slip::AnothersEncryptionKey) => rounds.anothers_announcement()?.clone(),
-        () => repairer::announcement(&repairer.key()),
+        () if turn.has(Slip::OtherSession) => repairer::announcement(&random(rng), &repairer.key()),
+        () => repairer::announcement(&view, &repairer.key()),
     }];
     if turn.has(Slip::Twice(Round::First)) {
         let other = Repairer::new(rounds.repair()?, rounds.me.get(), rng);
-        messages.push(repairer::announcement(&other.key()));
+        messages.push(repairer::announcement(&view, &other.key()));
     }
     if turn.has(Slip::AnothersRound) && rounds.is_recipient() {
         messages.push([&[6][..], &random(rng)].concat());

@@ -53,7 +53,7 @@ pub(super) fn sealed(message: &[u8], min_signers: u16, place: usize) -> Option<&
 
 /// Returns the encryption key in a commit or an announcement.
 pub(super) fn encryption_key(message: &[u8]) -> Option<[u8; 32]> {
-    let place = if message.first() == Some(&4) { 1..33 } else { 33..65 };
+    let place = if message.first() == Some(&4) { 33..65 } else { 65..97 };
     message.get(place)?.try_into().ok()
 }
 
@@ -185,10 +185,20 @@ impl Participant {
     /// Returns the first message: an announcement in a reshare, otherwise a commitment to the
     /// dealing.
     pub(super) fn first_message(&self) -> Vec<u8> {
+        self.first_message_for(&self.first_view())
+    }
+
+    /// Returns the view that stands for the session's parameters alone.
+    fn first_view(&self) -> [u8; 32] {
+        digest("quorate/keyshare/v1/transcript", &[&self.binding])
+    }
+
+    /// Returns the first message, as if it were for the session of this view.
+    pub(super) fn first_message_for(&self, view: &[u8; 32]) -> Vec<u8> {
         let key = public(&self.decryption);
         match self.is_reshare {
-            true => [&[4][..], &key].concat(),
-            false => [&[1][..], &self.opening(&self.dealing), &key].concat(),
+            true => [&[4][..], view, &key].concat(),
+            false => [&[1][..], view, &self.opening(&self.dealing), &key].concat(),
         }
     }
 

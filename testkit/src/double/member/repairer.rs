@@ -46,11 +46,11 @@ pub(super) fn sealed_sum(message: &[u8]) -> Option<&[u8]> {
 }
 
 pub(super) fn encryption_key(message: &[u8]) -> Option<[u8; 32]> {
-    message.get(1..33)?.try_into().ok()
+    message.get(33..65)?.try_into().ok()
 }
 
-pub(super) fn announcement(key: &[u8; 32]) -> Vec<u8> {
-    [&[5][..], key].concat()
+pub(super) fn announcement(view: &[u8; 32], key: &[u8; 32]) -> Vec<u8> {
+    [&[5][..], view, key].concat()
 }
 
 /// Returns the Lagrange coefficient at `at` of one of these helpers.
@@ -101,6 +101,11 @@ impl Repairer {
         let binding = digest("quorate/repair/v1/parameters", &fields);
         let (decryption, ephemeral) = (Scalar::random(rng), Scalar::random(rng));
         Self { binding, me, recipient, decryption, ephemeral }
+    }
+
+    /// Returns the view of the first message, which stands for the session's parameters alone.
+    pub(super) fn first_view(&self) -> [u8; 32] {
+        digest("quorate/repair/v1/transcript", &[&self.binding])
     }
 
     /// Returns the key to which others seal values for this participant.

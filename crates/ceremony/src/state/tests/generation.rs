@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use quorate_protocol::keyshare::Run;
+
 use crate::encoding::Base64;
-use crate::entry::{AbortReason, Body, Entry, Role};
-use crate::names::{Digest, IvnId};
+use crate::entry::{AbortReason, Body, Entry, GroupDefinition, Role};
+use crate::names::{Digest, GroupName, IvnId};
 use crate::state::refusal::{Accounts, Entries, Groups, Sessions};
 use crate::state::{Event, Refusal, SessionPhase};
 use crate::test_world::{TestLog, board, name, refused, session, some};
@@ -354,4 +356,53 @@ fn messages_of_a_session_are_bound_to_the_participants_keys() {
     assert_eq!(one, same, "an admin said it once");
     assert_ne!(context, other);
     assert_eq!(started("ben").1, context);
+}
+
+/// `board` is to get new shares, and `club` its first key. A coordinator gives both sessions one
+/// id: one session in the log that ben sees, and the other in the log that others see.
+fn board_and_club() -> TestLog {
+    let mut log = TestLog::keyed();
+    log.define(GroupDefinition { name: club(), ..log.board_of_three() });
+    let definition = log.state.group(&club()).unwrap().defined;
+    for member in ["ada", "ben", "cyd"] {
+        log.says(member, Body::GroupAccepted { group: club(), definition }).unwrap();
+    }
+    log.proposes("ada", log.board_of_three()).unwrap();
+    log
+}
+
+fn club() -> GroupName {
+    "club".parse().unwrap()
+}
+
+fn first_key_of_club(log: &mut TestLog) {
+    let begins = Body::CeremonyStarted { group: club(), session: session(7), attempt: 1 };
+    log.coordinator_says(begins).unwrap();
+}
+
+#[test]
+fn nobody_is_blamed_for_a_first_message_of_another_log() {
+    let mut refreshes = board_and_club();
+    refreshes.begin(session(7), 1).unwrap();
+    refreshes.joins_reshare("ben");
+    let announced = Entry::from_bytes(refreshes.entries.last().unwrap()).unwrap();
+
+    let mut generates = board_and_club();
+    first_key_of_club(&mut generates);
+    let ceremony = generates.state.group(&club()).unwrap().session.as_ref().unwrap();
+    let me = ceremony.terms.identifiers[&name("ben")];
+    let parameters = ceremony.board.keyshare().unwrap().parameters().clone();
+    let (_, message) = Run::start(&parameters, me, &mut generates.rng).unwrap();
+    let incarnation = generates.state.account(&name("ben")).unwrap().incarnation.unwrap();
+    let message = Base64(message);
+    let committed =
+        generates.entry("ben", Body::CeremonyMessage { session: session(7), incarnation, message });
+    let misplaced = refused(Sessions::Protocol);
+    assert_eq!(generates.enter(&announced), misplaced);
+    assert_eq!(refreshes.enter(&committed), misplaced);
+    // Each is right where it belongs, and the sessions go on.
+    assert!(generates.enter(&committed).is_ok());
+    let phase = |log: &TestLog, group| log.state.group(&group).unwrap().phase();
+    assert_eq!(phase(&refreshes, board()), Some(SessionPhase::Committing));
+    assert_eq!(phase(&generates, club()), Some(SessionPhase::Committing));
 }

@@ -12,9 +12,11 @@ use super::session::{Forger, Key, Session, id, ids, rng};
 use crate::Suite;
 use crate::algebra::Polynomial;
 use crate::curve::edwards25519::Edwards25519;
+use crate::keyshare::board::Keyshare;
 use crate::keyshare::message::{Dealing, Reveal, Round};
 use crate::keyshare::{Error, Fault, Parameters, Phase, Posted, Run};
 use crate::secret::SecretScalar;
+use crate::session::first_view;
 use crate::session::message::Announce;
 use crate::session::sealing::{PublicKey, SecretKey};
 
@@ -47,7 +49,9 @@ impl LastDealer {
         if let Some(corrupt) = corrupt {
             session.runs.remove(&id(corrupt));
             let encryption_key = forger.decryption.public();
-            messages.insert(id(corrupt), Announce { encryption_key }.encode(Round::Announce));
+            let view = first_view::<Keyshare>(parameters);
+            let announce = Announce { view, encryption_key };
+            messages.insert(id(corrupt), announce.encode(Round::Announce));
         }
         session.post(messages);
         let dealings = session.advance();

@@ -15,9 +15,11 @@ use super::session::{
 use crate::Suite;
 use crate::algebra::Polynomial;
 use crate::curve::edwards25519::Edwards25519;
+use crate::keyshare::board::Keyshare;
 use crate::keyshare::message::{Commit, Dealing, Round};
 use crate::keyshare::{Board, Error, Fault, Parameters, Phase, Posted, SessionId};
 use crate::secret::SCALAR_LENGTH;
+use crate::session::first_view;
 use crate::session::message::Verdict;
 use crate::session::sealing::SecretKey;
 
@@ -106,12 +108,25 @@ fn each_offence_gives_a_failed_session_another_transcript() {
 #[case::empty(&[])]
 #[case::unknown_tag(&[0, 0, 0])]
 #[case::tag_of_a_later_version(&[4, 0, 0])]
-#[case::too_short(&[1; 64])]
-#[case::too_long(&[1; 66])]
-fn a_malformed_commit_blames_its_sender(#[case] message: &[u8]) {
+#[case::too_short_for_a_view(&[1; 32])]
+fn a_message_without_a_view_blames_its_sender(#[case] message: &[u8]) {
     let (mut session, _) = Session::start(&parameters(ED25519, 2, &[1, 2]), 1);
     session.runs.clear();
     session.fails(id(2), message, &[(2, Fault::Malformed)]);
+}
+
+#[rstest]
+#[case::unknown_tag(0, 64)]
+#[case::of_a_reshare(4, 32)]
+#[case::of_a_repair(5, 32)]
+#[case::too_short(1, 63)]
+#[case::too_long(1, 65)]
+fn a_malformed_commit_blames_its_sender(#[case] tag: u8, #[case] rest: usize) {
+    let (mut session, _) = Session::start(&parameters(ED25519, 2, &[1, 2]), 1);
+    session.runs.clear();
+    let view = first_view::<Keyshare>(session.board.parameters());
+    let message = [&[tag], &view[..], &vec![1; rest]].concat();
+    session.fails(id(2), &message, &[(2, Fault::Malformed)]);
 }
 
 #[rstest]
@@ -119,7 +134,8 @@ fn a_malformed_commit_blames_its_sender(#[case] message: &[u8]) {
 #[case::not_on_the_curve([0xff; 32])]
 fn an_invalid_encryption_key_blames_its_sender(#[case] encryption_key: [u8; 32]) {
     let (session, _) = Session::start(&parameters(ED25519, 2, &[1, 2]), 1);
-    let message = Commit { opening: [3; 32], encryption_key }.encode();
+    let view = first_view::<Keyshare>(session.board.parameters());
+    let message = Commit { view, opening: [3; 32], encryption_key }.encode();
     session.fails(id(2), &message, &[(2, Fault::InvalidKey)]);
 }
 
@@ -478,11 +494,12 @@ proptest! {
         if let (true, Some(view), Some(to)) = (right_view, view, message.get_mut(1..33)) {
             to.copy_from_slice(&view);
         }
+        let is_right = right_view && view.is_some();
         match session.board.post(id(2), &message) {
             Ok(Posted::Failed) => prop_assert_eq!(session.board.culprits(), [id(2)].into()),
-            Ok(Posted::Recorded) => prop_assert!(phase == 0 && message.len() == 65),
+            Ok(Posted::Recorded) => prop_assert!(phase == 0 && message.len() == 97),
             Ok(Posted::Repeated) => prop_assert!(false),
-            Err(Error::OtherView { .. }) => prop_assert!(!right_view && message.len() >= 33),
+            Err(Error::OtherView { .. }) => prop_assert!(!is_right && message.len() >= 33),
             Err(error) => {
                 let out_of_order = matches!(error, Error::OutOfOrder { .. });
                 prop_assert!(out_of_order);

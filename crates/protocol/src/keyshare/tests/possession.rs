@@ -248,10 +248,15 @@ fn dealings_of_the_other_kind_of_session_are_malformed() {
     assert_eq!(scene.session.board.post(id(1), &message), Ok(Posted::Failed));
     assert_eq!(scene.session.board.faults().get(&id(1)), Some(&Fault::Malformed));
 
-    let dealing = Scene::new().dealing().encode(&scene.forger.parameters);
+    let dealing = Scene::new().dealing();
     let (mut session, messages) = Session::start(&generation, 1);
     session.post(messages);
-    assert_eq!(session.board.post(id(1), &dealing), Ok(Posted::Failed));
+    let encoded = dealing.encode(&scene.forger.parameters);
+    assert_eq!(session.board.post(id(1), &encoded), Err(Error::OtherView { from: id(1) }));
+    // In the name of this session.
+    let view = session.board.view(Round::Reveal).unwrap();
+    let encoded = Reveal { view, ..dealing }.encode(&scene.forger.parameters);
+    assert_eq!(session.board.post(id(1), &encoded), Ok(Posted::Failed));
     assert_eq!(session.board.faults().get(&id(1)), Some(&Fault::Malformed));
 }
 

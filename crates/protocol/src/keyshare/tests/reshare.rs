@@ -10,15 +10,16 @@ use super::session::{
     ED25519, Forger, Key, Messages, Session, id, ids, off_by_one, parameters, reconstruct, rng,
 };
 use crate::keys::{KeyPackage, PublicKeyPackage};
+use crate::keyshare::board::Keyshare;
 use crate::keyshare::message::{Commit, Round};
 use crate::keyshare::{
     Board, Error, Fault, Parameters, ParametersError, Phase, Posted, Run, SessionId, Step,
 };
 use crate::secret::SecretScalar;
-use crate::session::Parameters as _;
 use crate::session::complaint::Complaint;
 use crate::session::message::Announce;
 use crate::session::sealing::SecretKey;
+use crate::session::{Parameters as _, first_view};
 use crate::{Identifier, Suite};
 
 /// A key of 1, 2 and 3, of whom two sign.
@@ -330,8 +331,9 @@ fn who_joins_does_not_deal_and_who_leaves_does_not_judge() {
         let refused = session.board.post(id(stranger), &approval);
         assert_eq!(refused, Err(Error::Stranger(id(stranger))));
     }
-    let announce = Announce { encryption_key: SecretKey::random(&mut rng(1)).public() }
-        .encode(Round::Announce);
+    let view = first_view::<Keyshare>(&forger.parameters);
+    let encryption_key = SecretKey::random(&mut rng(1)).public();
+    let announce = Announce { view, encryption_key }.encode(Round::Announce);
     let mut fresh = Board::new(forger.parameters);
     assert_eq!(fresh.post(id(1), &announce), Err(Error::Stranger(id(1))));
     fresh.takes(id(4), &announce);
@@ -355,15 +357,35 @@ fn a_leaving_dealer_that_was_too_slow_waits_for_the_end() {
 }
 
 #[test]
-fn first_messages_of_the_other_kind_of_session_are_malformed() {
+fn a_first_message_of_another_session_blames_nobody() {
     let key = key();
     let encryption_key = SecretKey::random(&mut rng(1)).public();
-    let announce = Announce { encryption_key }.encode(Round::Announce);
-    let commit = Commit { opening: [0; 32], encryption_key }.encode();
-    let mut generation = Board::new(parameters(ED25519, 2, &[1, 2, 3]));
-    let mut reshare = Board::new(key.reshare(2, &[1, 2, 3]));
-    for (board, message) in [(&mut generation, announce), (&mut reshare, commit)] {
-        assert_eq!(board.post(id(1), &message), Ok(Posted::Failed));
+    let generation = parameters(ED25519, 2, &[1, 2, 3]);
+    let reshare = key.reshare(2, &[1, 2, 3]);
+    let announce = |of: &Parameters| {
+        let view = first_view::<Keyshare>(of);
+        Announce { view, encryption_key }.encode(Round::Announce)
+    };
+    let commit = |of: &Parameters| {
+        let view = first_view::<Keyshare>(of);
+        Commit { view, opening: [0; 32], encryption_key }.encode()
+    };
+    // Of the other kind, and of the same kind with another context.
+    let other_group = parameters(ED25519, 2, &[1, 2]);
+    let other_change = key.reshare(2, &[1, 2]);
+    for (of, message) in [
+        (&generation, announce(&reshare)),
+        (&generation, commit(&other_group)),
+        (&reshare, commit(&generation)),
+        (&reshare, announce(&other_change)),
+    ] {
+        let mut board = Board::new(of.clone());
+        let before = board.transcript();
+        assert_eq!(board.post(id(1), &message), Err(Error::OtherView { from: id(1) }));
+        assert_eq!((board.phase(), board.transcript()), (Phase::Commit, before));
+        // A message that was made for this session and is of no round of it was not honest.
+        let forged = if board.parameters().old().is_some() { commit(of) } else { announce(of) };
+        assert_eq!(board.post(id(1), &forged), Ok(Posted::Failed));
         assert_eq!(board.faults().get(&id(1)), Some(&Fault::Malformed));
     }
 }
@@ -470,8 +492,8 @@ fn dealings_that_do_not_come_to_the_old_key_make_none() {
 #[test]
 fn the_first_round_of_a_reshare_has_one_encoding() {
     let encryption_key = SecretKey::random(&mut rng(1)).public();
-    let message = Announce { encryption_key }.encode(Round::Announce);
-    assert_eq!((message.len(), message[0]), (33, Round::Announce as u8));
+    let message = Announce { view: [7; 32], encryption_key }.encode(Round::Announce);
+    assert_eq!((message.len(), message[0]), (65, Round::Announce as u8));
     for length in 0..message.len() {
         assert!(Announce::decode(&message[..length], Round::Announce).is_err());
     }

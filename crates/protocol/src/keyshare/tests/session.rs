@@ -7,13 +7,14 @@ use crate::curve::Curve;
 use crate::curve::edwards25519::Edwards25519;
 use crate::curve::p256::P256;
 use crate::keys::KeyPackage;
+use crate::keyshare::board::Keyshare;
 use crate::keyshare::message::{Commit, Dealing, Reveal, Round};
 use crate::keyshare::{Board, Fault, Parameters, Phase, Run, SessionId};
 use crate::secret::SecretScalar;
 use crate::session::complaint::Complaint;
 use crate::session::message::Verdict;
 use crate::session::sealing::{Envelope, PublicKey, Purpose, SecretKey};
-use crate::session::{Parameters as _, possession, test_session};
+use crate::session::{Parameters as _, first_view, possession, test_session};
 use crate::{Identifier, Suite};
 
 pub(super) use crate::session::test_session::{
@@ -114,7 +115,8 @@ impl Forger {
 
     pub(super) fn commit(&self) -> Vec<u8> {
         let opening = self.dealing.opening(&self.parameters, self.me);
-        Commit { opening, encryption_key: self.decryption.public() }.encode()
+        let view = first_view::<Keyshare>(&self.parameters);
+        Commit { view, opening, encryption_key: self.decryption.public() }.encode()
     }
 
     /// Reveals the dealing, with sub-shares as `forge` makes them of the right ones.

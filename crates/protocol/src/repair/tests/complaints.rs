@@ -61,7 +61,7 @@ fn each_complaint_of_a_message_is_judged_by_itself() {
     // 3 complains about 2, who cheats, and about 1, who does not.
     let (mut again, mut messages) = key.start_repair(&parameters, &[1], 6);
     for forger in [&cheat, &complainer] {
-        messages.insert(forger.me, forger.announce());
+        messages.insert(forger.me, forger.announce(&parameters));
     }
     again.post(messages);
     session = again;

@@ -41,7 +41,7 @@ fn a_helper_is_not_blamed_for_sealing_to_the_key_it_saw() {
         let (mut session, mut messages) =
             scene.key.start_repair(scene.session.board.parameters(), &[1, 2, 3], 6);
         session.post(messages.clone());
-        messages.insert(id(twice), Forger::new(twice, 99).announce());
+        messages.insert(id(twice), Forger::new(twice, 99).announce(other.parameters()));
         for (from, message) in &messages {
             other.takes(*from, message);
         }
@@ -133,7 +133,10 @@ fn a_message_of_one_session_is_none_in_another() {
     // Even with the same keys and randomness, which no two sessions have.
     let (mut first, mut messages) = key.start_repair(&one, &[1, 2], 1);
     let (mut second, again) = key.start_repair(&other, &[1, 2], 1);
-    assert_eq!(messages, again);
+    for (from, message) in &messages {
+        assert_eq!(message[33..], again[from][33..]);
+        is_of_another_view(&mut second.board, from.get(), message);
+    }
     first.post(messages);
     second.post(again);
     loop {
@@ -163,8 +166,8 @@ fn summands_differ_even_if_randomness_repeats() {
         let (run, announce) =
             Run::help(&parameters, id(1), &key.shares[&id(1)], &mut rng(7)).unwrap();
         board.post(id(1), &announce).unwrap();
-        board.post(spy.me, &spy.announce()).unwrap();
-        board.post(id(4), &Forger::new(4, 6).announce()).unwrap();
+        board.post(spy.me, &spy.announce(&parameters)).unwrap();
+        board.post(id(4), &Forger::new(4, 6).announce(&parameters)).unwrap();
         let Ok(Step::Send(_, deal)) = run.advance(&board, &mut rng(8)) else { panic!() };
         board.post(id(1), &deal).unwrap();
         let summands = spy.split(&board, &key.share(helper));

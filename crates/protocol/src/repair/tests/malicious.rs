@@ -14,19 +14,20 @@ use crate::curve::edwards25519::Edwards25519;
 use crate::curve::{Curve, p256::P256};
 use crate::keys::PublicKeyPackage;
 use crate::keyshare::{Error, Fault, MAX_PARTICIPANTS, Phase, Posted, SessionId};
+use crate::repair::board::Repair;
 use crate::repair::message::{Deal, Dealing, Round, Sum};
 use crate::repair::{Board, Parameters};
 use crate::secret::SecretScalar;
 use crate::session::message::{Announce, Verdict};
-use crate::session::possession;
 use crate::session::sealing::SecretKey;
+use crate::session::{first_view, possession};
 
 #[test]
 fn strangers_and_uninvolved_senders_change_nothing() {
     let (scene, _) = Scene::dealt_honestly(ED25519, 2);
     let mut board = scene.session.board.clone();
     let before = board.transcript();
-    let announce = scene.forger.announce();
+    let announce = scene.forger.announce(board.parameters());
     let view = board.view(Round::Sum).unwrap();
     let sum = Sum { view, answer: Ok([7; 48]) }.encode();
     let verdict = Verdict { view, complaints: [].into() }.encode(Round::Verdict);
@@ -73,13 +74,14 @@ fn nothing_that_somebody_says_who_was_too_late_to_help_matters() {
     // Three have announced, and the recipient has not.
     let mut early = Board::new(boards[0].parameters().clone());
     for helper in [1, 2, 3] {
-        early.post(id(helper), &Forger::new(helper, 1).announce()).unwrap();
+        let announce = Forger::new(helper, 1).announce(early.parameters());
+        early.post(id(helper), &announce).unwrap();
     }
     boards.push(early);
     let view = [0; 32];
     for mut board in boards {
         for message in [
-            Forger::new(5, 1).announce(),
+            Forger::new(5, 1).announce(board.parameters()),
             vec![],
             vec![0, 1, 2],
             vec![6],
@@ -99,13 +101,14 @@ fn two_messages_in_one_round_blame_their_sender_at_any_time() {
     let announced = Scene::announced(ED25519, 2);
     let twice = (2, Fault::Equivocation);
     let other = Forger::new(2, 99);
-    announced.session.fails(id(2), &other.announce(), &[twice]);
-    scene.session.without_runs().fails(id(2), &other.announce(), &[twice]);
+    let parameters = scene.session.board.parameters().clone();
+    announced.session.fails(id(2), &other.announce(&parameters), &[twice]);
+    scene.session.without_runs().fails(id(2), &other.announce(&parameters), &[twice]);
     let early = Board::new(scene.session.board.parameters().clone());
     let mut early_scene = scene.session.without_runs();
     early_scene.board = early;
-    early_scene.board.post(id(2), &scene.forger.announce()).unwrap();
-    early_scene.fails(id(2), &other.announce(), &[twice]);
+    early_scene.board.post(id(2), &scene.forger.announce(&parameters)).unwrap();
+    early_scene.fails(id(2), &other.announce(&parameters), &[twice]);
     // A second dealing that is right in itself.
     let again = Forger { ephemeral: other.ephemeral, ..Forger::new(2, 5) };
     let view = scene.session.board.view(Round::Deal).unwrap();
@@ -113,7 +116,7 @@ fn two_messages_in_one_round_blame_their_sender_at_any_time() {
     deal.view = view;
     scene.session.without_runs().fails(id(2), &deal.encode(), &[twice]);
     // The recipient's message.
-    let lost = Forger::new(4, 99).announce();
+    let lost = Forger::new(4, 99).announce(&parameters);
     scene.session.fails(id(4), &lost, &[(4, Fault::Equivocation)]);
 }
 
@@ -150,11 +153,9 @@ fn a_failed_session_has_another_transcript_for_each_offence() {
 #[rstest]
 #[case::empty(&[])]
 #[case::unknown_tag(&[0, 0, 0])]
-#[case::of_key_generation(&[4; 33])]
 #[case::tag_of_a_later_version(&[9, 0, 0])]
-#[case::too_short(&[5; 32])]
-#[case::too_long(&[5; 34])]
-fn a_malformed_announcement_blames_its_sender(#[case] message: &[u8]) {
+#[case::too_short_for_a_view(&[5; 32])]
+fn a_message_without_a_view_blames_its_sender(#[case] message: &[u8]) {
     let key = Key::dealt(ED25519, 2, &[1, 2, 3], 1);
     for from in [2, 3] {
         let (session, _) = key.start_repair(&key.repair(&[1, 2], 3), &[1, 2], 1);
@@ -163,13 +164,43 @@ fn a_malformed_announcement_blames_its_sender(#[case] message: &[u8]) {
 }
 
 #[rstest]
+#[case::of_a_reshare(4, 32)]
+#[case::too_short(5, 31)]
+#[case::too_long(5, 33)]
+fn a_malformed_announcement_blames_its_sender(#[case] tag: u8, #[case] rest: usize) {
+    let key = Key::dealt(ED25519, 2, &[1, 2, 3], 1);
+    for from in [2, 3] {
+        let (session, _) = key.start_repair(&key.repair(&[1, 2], 3), &[1, 2], 1);
+        let view = first_view::<Repair>(session.board.parameters());
+        let message = [&[tag], &view[..], &vec![1; rest]].concat();
+        session.fails(id(from), &message, &[(from, Fault::Malformed)]);
+    }
+}
+
+#[test]
+fn an_announcement_for_another_session_blames_nobody() {
+    let key = Key::dealt(ED25519, 2, &[1, 2, 3], 1);
+    let encryption_key = SecretKey::random(&mut rng(1)).public();
+    // For the repair of another share, and for a reshare: with that one's tag and with this one's.
+    let other = first_view::<Repair>(&key.repair(&[2, 3], 1));
+    let announce = Announce { view: other, encryption_key };
+    let of_a_reshare = [&[4], &other[..], &encryption_key].concat();
+    for message in [announce.encode(Round::Announce), of_a_reshare] {
+        let mut board = Board::new(key.repair(&[1, 2], 3));
+        assert_eq!(board.post(id(2), &message), Err(Error::OtherView { from: id(2) }));
+        assert_eq!(board.phase(), Phase::Commit);
+    }
+}
+
+#[rstest]
 #[case::identity([0; 32])]
 #[case::not_on_the_curve([0xff; 32])]
 fn an_invalid_encryption_key_blames_its_sender(#[case] encryption_key: [u8; 32]) {
     let key = Key::dealt(ED25519, 2, &[1, 2, 3], 1);
-    let message = Announce { encryption_key }.encode(Round::Announce);
     for from in [2, 3] {
         let (session, _) = key.start_repair(&key.repair(&[1, 2], 3), &[1, 2], 1);
+        let view = first_view::<Repair>(session.board.parameters());
+        let message = Announce { view, encryption_key }.encode(Round::Announce);
         session.fails(id(from), &message, &[(from, Fault::InvalidKey)]);
     }
 }
@@ -425,8 +456,9 @@ fn shares_of_different_keys_repair_nothing_and_blame_nobody() {
     let public = PublicKeyPackage::of_valid_points(2, key.public.verifying_key().clone(), shares);
     let parameters =
         Parameters::new(SessionId([1; 32]), [2; 32], &public, ids([1, 2]), id(3)).unwrap();
-    let mut board = Board::new(parameters);
-    let posted = [1, 2, 3].map(|from| board.post(id(from), &Forger::new(from, 1).announce()));
+    let mut board = Board::new(parameters.clone());
+    let posted =
+        [1, 2, 3].map(|from| board.post(id(from), &Forger::new(from, 1).announce(&parameters)));
     assert_eq!(posted, [Ok(Posted::Recorded), Ok(Posted::Recorded), Ok(Posted::Failed)]);
     assert_eq!(board.phase(), Phase::Failed);
     assert!(board.culprits().is_empty() && board.missing().is_empty());

@@ -74,7 +74,7 @@ fn all_helpers_but_one_learn_nothing_about_the_lost_share() {
     let (simulated, recipient) = (Forger::new(1, 3), Forger::new(4, 4));
     session.runs.remove(&id(4));
     for forger in [&simulated, &recipient] {
-        messages.insert(forger.me, forger.announce());
+        messages.insert(forger.me, forger.announce(&parameters));
     }
     session.post(messages);
     session.step();
@@ -101,7 +101,7 @@ fn a_helper_and_the_recipient_learn_no_other_share() {
     let (mut session, mut messages): (Session, Messages) = key.start_repair(&parameters, &[3], 2);
     let (one, two) = (Forger::new(1, 3), Forger::new(2, 4));
     for forger in [&one, &two] {
-        messages.insert(forger.me, forger.announce());
+        messages.insert(forger.me, forger.announce(&parameters));
     }
     session.post(messages);
     session.step();

@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 use crate::algebra::Weights;
 use crate::keys::KeyPackage;
 use crate::keyshare::{Fault, Phase, SessionId};
+use crate::repair::board::Repair;
 use crate::repair::message::{Deal, Dealing, Round, Sum};
 use crate::repair::{Board, Parameters, ParametersError, Run};
 use crate::secret::SecretScalar;
 use crate::session::complaint::{Complaint, Complaints};
 use crate::session::message::{Announce, Verdict};
 use crate::session::sealing::SecretKey;
-use crate::session::{possession, test_session};
+use crate::session::{first_view, possession, test_session};
 use crate::{Identifier, Suite};
 
 pub(super) use crate::session::test_session::{
@@ -81,8 +82,9 @@ impl Forger {
         Self { me: id(me), ephemeral, decryption }
     }
 
-    pub(super) fn announce(&self) -> Vec<u8> {
-        Announce { encryption_key: self.decryption.public() }.encode(Round::Announce)
+    pub(super) fn announce(&self, parameters: &Parameters) -> Vec<u8> {
+        let view = first_view::<Repair>(parameters);
+        Announce { view, encryption_key: self.decryption.public() }.encode(Round::Announce)
     }
 
     /// What an honest helper with this share would deal.
@@ -188,7 +190,7 @@ impl Scene {
         let forger = Forger::new(forged, 5);
         let (mut session, mut messages) = key.start_repair(&parameters, &[1, 2, 3], 6);
         session.runs.remove(&id(forged));
-        messages.insert(id(forged), forger.announce());
+        messages.insert(id(forged), forger.announce(&parameters));
         session.post(messages);
         assert_eq!(session.board.phase(), Phase::Reveal);
         Self { key, session, forger }
