@@ -90,7 +90,7 @@ pub fn links_seeds() -> Vec<Vec<u8>> {
 fn authority() -> &'static CertificateAuthority {
     static AUTHORITY: OnceLock<CertificateAuthority> = OnceLock::new();
     AUTHORITY.get_or_init(|| {
-        NewAuthority::generate(now()).unwrap().for_ivn(IvnId::new(*story().ivn.as_bytes()))
+        NewAuthority::generate().unwrap().for_ivn(IvnId::new(*story().ivn.as_bytes()))
     })
 }
 

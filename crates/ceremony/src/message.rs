@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::encoding::Base64;
-use crate::names::{AccountName, EntryId, SessionId};
+use crate::names::{AccountName, EntryId, SessionId, Timestamp};
 use crate::signing::{SignedPart, Subject};
 use crate::state::Refusal;
 
@@ -61,7 +61,11 @@ pub enum FromCoordinator {
     Package { session: SessionId, commitments: Vec<(AccountName, SignedPart)> },
     /// The accounts that are connected, as the coordinator reports. Only for display: no decision
     /// depends on it.
-    Presence { online: Vec<AccountName> },
+    Presence {
+        online: Vec<AccountName>,
+        /// The coordinator's clock.
+        clock: Timestamp,
+    },
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]

@@ -150,7 +150,7 @@ mod tests {
     use crate::ivn::IvnId;
 
     fn authority(ivn: u8) -> CertificateAuthority {
-        crate::ca::NewAuthority::generate(SystemTime::now()).unwrap().for_ivn(IvnId::new([ivn; 32]))
+        crate::ca::NewAuthority::generate().unwrap().for_ivn(IvnId::new([ivn; 32]))
     }
 
     /// Shakes hands in memory, with `name` as SNI; returns the first error of either end.

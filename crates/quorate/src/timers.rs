@@ -14,6 +14,11 @@ pub(crate) fn now() -> Timestamp {
     Timestamp(shown.saturating_add_signed(fail_points::clock_error()))
 }
 
+/// Returns the same clock for certificates.
+pub(crate) fn wall_clock() -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(now().0)
+}
+
 /// The pending deadlines. Setting a deadline again moves it.
 ///
 /// They use the monotonic clock, so that a jump of the wall clock neither fires all deadlines nor

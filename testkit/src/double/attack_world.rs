@@ -211,7 +211,7 @@ impl Stage {
     pub fn accomplice_states(&self, account: &AccountName, body: Body) -> Entry {
         assert!(self.liar.accomplices.contains(account), "{account} is honest");
         let author = Author::Account(account.clone());
-        let statement = Statement { ivn: Some(self.ivn), author, at: self.clock(), body };
+        let statement = Statement { ivn: Some(self.ivn), author, at: self.clock(), seen: 0, body };
         Entry::sign(statement, &[&self.secrets[account].account().identity]).expect("an entry")
     }
 

@@ -139,7 +139,7 @@ impl Liar {
     }
 
     fn sign(&self, at: Timestamp, author: Author, body: Body, key: &SecretKey) -> Option<Entry> {
-        Entry::sign(Statement { ivn: Some(self.ivn), author, at, body }, &[key]).ok()
+        Entry::sign(Statement { ivn: Some(self.ivn), author, at, seen: 0, body }, &[key]).ok()
     }
 
     /// Returns the checkpoint of a view at a size, with all cosignatures that nodes sent for it,

@@ -54,6 +54,7 @@ impl Simulation {
                     ivn: Some(ivn),
                     author: Author::Account(admin.clone()),
                     at,
+                    seen: 0,
                     body: Body::Invitation(invitation(name, role, &token, at)),
                 };
                 let invited = Entry::sign(statement, &[&admin_secrets.identity])

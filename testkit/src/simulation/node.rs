@@ -288,6 +288,7 @@ impl Simulation {
                 ivn: Some(station.ivn),
                 author: Author::Account(account.clone()),
                 at,
+                seen: 0,
                 body: Body::AccountAdmitted { keys: keys.public() },
             };
             let entry = Entry::sign(statement, &[&secrets.invitation(), &keys.identity]);

@@ -275,7 +275,7 @@ fn from_coordinator(message: &FromCoordinator, f: &mut fmt::Formatter<'_>) -> fm
             write!(f, "invited to {} for {subject:?}", session.short())
         }
         FromCoordinator::Package { session, .. } => write!(f, "package of {}", session.short()),
-        FromCoordinator::Presence { online } => {
+        FromCoordinator::Presence { online, .. } => {
             f.write_str("online are")?;
             online.iter().try_for_each(|account| write!(f, " {account}"))
         }

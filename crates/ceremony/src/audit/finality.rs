@@ -46,7 +46,9 @@ impl Auditor {
             .requests()
             .values()
             .map(|request| {
-                request_report(request, self.decisions.take(request.id), self.state.time())
+                let group = self.state.group(&request.request.group);
+                let time = group.map_or(Timestamp(0), |group| self.state.time_of(group));
+                request_report(request, self.decisions.take(request.id), time)
             })
             .collect();
         requests.sort_by_key(|request| request.index);

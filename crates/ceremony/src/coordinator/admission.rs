@@ -95,6 +95,7 @@ impl Coordinator {
             ivn: Some(self.log.state().ivn()),
             author: Author::Coordinator,
             at: call.now,
+            seen: 0,
             body,
         };
         let entry = Entry::sign(statement, &[&self.key]).ok()?;
@@ -142,13 +143,18 @@ impl Coordinator {
                 self.expect_ceremony_step(&group, call);
                 self.tend_ceremony(&group, call);
             }
-            Event::RequestRejected(id) | Event::RequestSigned(id) => {
+            Event::RequestSigned(id) => {
                 if let Ok(request) = self.log.state().request(id) {
                     self.quota.give_back(&request.requester);
+                    let approved = request.approvals.iter();
+                    approved
+                        .filter(|name| **name != request.requester)
+                        .for_each(|name| self.quota.give_back(name));
                 }
                 self.request_changed(id, call);
             }
             Event::RequestOpened(id)
+            | Event::RequestRejected(id)
             | Event::RequestVoted(id)
             | Event::RequestApproved(id)
             | Event::RequestRefused(id) => self.request_changed(id, call),

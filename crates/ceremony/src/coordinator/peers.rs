@@ -50,7 +50,7 @@ impl Peers {
     pub(super) fn announce(&self, call: &mut Call<'_>) {
         let online: Vec<AccountName> = self.0.keys().cloned().collect();
         for account in self.0.keys() {
-            let presence = FromCoordinator::Presence { online: online.clone() };
+            let presence = FromCoordinator::Presence { online: online.clone(), clock: call.now };
             call.push(CoordinatorEffect::Send(account.clone(), presence));
         }
     }

@@ -53,7 +53,7 @@ impl Sessions {
             (Some(_), Some(_)) => Next::Nothing,
             _ if self.0.get(name).is_some_and(|until| call.now < *until) => Next::Nothing,
             _ if group
-                .may_start(state.time().max(call.now))
+                .may_start(state.time_of(group).max(call.now))
                 .is_some_and(|plan| are_ready(peers, &plan)) =>
             {
                 let mut session = [0; 32];

@@ -97,7 +97,16 @@ pub struct Statement {
     pub author: Author,
     /// By the author's clock.
     pub at: Timestamp,
+    /// How many entries of the log the author had seen. Statements that replace earlier ones are
+    /// ordered by it, because clocks can be wrong. Zero for authors that do not follow the log.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub seen: u64,
     pub body: Body,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(seen: &u64) -> bool {
+    *seen == 0
 }
 
 /// A well-formed entry of the log, whose signatures are not yet checked.
@@ -198,6 +207,7 @@ mod tests {
             ivn: Some(IvnId::new([1; 32])),
             author: Author::Account("ada".parse().unwrap()),
             at: Timestamp(5),
+            seen: 0,
             body: Body::GroupAccepted {
                 group: "board".parse::<GroupName>().unwrap(),
                 definition: EntryId::new([2; 32]),

@@ -22,14 +22,20 @@ use crate::document::Document;
 use crate::effect::{CommandError, CommandId, NodeChange, NodeDeadline, NodeEffect};
 use crate::entry::Body;
 use crate::names::{EntryId, Timestamp};
+use crate::policy::Policy;
 use crate::state::clock::MAX_CLOCK_LEAD;
 use crate::state::refusal::{Entries, Requests};
-use crate::state::{Group, Refusal, RequestState, Status};
+use crate::state::{Group, IvnState, Refusal, RequestState, Status};
 
 /// The pause before an unavailable document is requested again, in milliseconds. It doubles up to
 /// [`MAX_RETRY_DOUBLINGS`] times.
 const DOCUMENT_RETRY: u64 = 1_000;
 const MAX_RETRY_DOUBLINGS: u32 = 6;
+
+/// By how much longer than the policy permits a request or change may be open by this node's clock,
+/// in milliseconds, so that an approving node's clock may be behind: a day.
+const MAX_EXPIRY_EXCESS: u64 = DAY;
+const DAY: u64 = 24 * 3_600_000;
 
 /// Why the node asked for a document.
 #[derive(Debug, Default)]
@@ -90,7 +96,9 @@ impl Approvals {
         // A change has no document.
         let is_change = view.state.group_of_change(request).is_some();
         let permitted = match is_change {
-            true => self.check_unrefused(view.me, request),
+            true => self
+                .check_unrefused(view.me, request)
+                .and_then(|()| check_change(view.state, request, call.now)),
             false => self.may_approve(view, outbox, request, call.now),
         };
         match permitted {
@@ -178,7 +186,10 @@ impl Approvals {
     pub(super) fn consents(&self, me: &Process, group: &Group, now: Timestamp) -> bool {
         group.change.as_ref().is_none_or(|change| {
             let earliest = Timestamp(now.0.saturating_sub(MAX_CLOCK_LEAD));
-            !self.took_back(me, group) && !change.lapsed(earliest)
+            let policy = &group.definition.policy;
+            !self.took_back(me, group)
+                && !change.lapsed(earliest)
+                && check_expiry(change.proposal.expires_at, policy, now).is_ok()
         })
     }
 
@@ -238,7 +249,7 @@ impl Approvals {
             && self.may_approve(view, outbox, id, call.now).is_ok();
         if self.documents.contains_key(&id) {
             if automatic {
-                outbox.state(view.me, Body::Approval { request: id }, call.now, call);
+                outbox.state(view.me, Body::Approval { request: id }, call);
             }
         } else if consented || automatic {
             // A member that consented will be asked to sign, so fetch the document now.
@@ -281,7 +292,7 @@ impl Approvals {
         match (may_approve, commands.next()) {
             (Ok(()), Some(command)) => outbox.state_for(command, view.me, approval, call),
             (Ok(()), None) if wanted.automatically => {
-                outbox.state(view.me, approval, call.now, call);
+                outbox.state(view.me, approval, call);
             }
             (Ok(()), None) => {}
             (Err(refusal), first) => {
@@ -298,6 +309,24 @@ impl Approvals {
     }
 }
 
+fn check_change(state: &IvnState, id: EntryId, now: Timestamp) -> Result<(), Refusal> {
+    let Some(group) = state.group_of_change(id) else { return Ok(()) };
+    let change = group.change.as_ref().filter(|change| change.id == id);
+    change.map_or(Ok(()), |change| {
+        check_expiry(change.proposal.expires_at, &group.definition.policy, now)
+    })
+}
+
+/// Checks by this node's clock that something expires within the policy's time. Its author may have
+/// dated it ahead, by mistake or to keep it open for longer.
+fn check_expiry(expires_at: Timestamp, policy: &Policy, now: Timestamp) -> Result<(), Refusal> {
+    let latest = now.plus(policy.rule.expiry).plus(MAX_EXPIRY_EXCESS);
+    match expires_at > latest {
+        true => Err(Requests::DatedAhead { days: (expires_at.0 - latest.0).div_ceil(DAY) }.into()),
+        false => Ok(()),
+    }
+}
+
 fn is_over(state: &RequestState, now: Timestamp) -> bool {
     !matches!(state.status, Status::Open | Status::Approved) || state.lapsed(now)
 }
@@ -311,7 +340,8 @@ pub(super) fn may_vote(
     now: Timestamp,
 ) -> Result<(), Refusal> {
     let account = view.me.account();
-    view.state.votable(account, request, now)?;
+    let state = view.state.votable(account, request, now)?;
+    check_expiry(state.request.expires_at, &state.policy, now)?;
     match outbox.is_stating(|body| *body == Body::Approval { request }) {
         true => Err(Refusal::Entries(Entries::AlreadySaid { account: account.clone() })),
         false => Ok(()),

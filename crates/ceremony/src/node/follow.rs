@@ -58,6 +58,7 @@ impl Node {
     /// Admits the staged entries, which this checkpoint covers.
     fn believe(&mut self, checkpoint: VerifiedCheckpoint, note: &str, call: &mut Call<'_>) {
         let mut taken = self.log.take_in(&self.process, &self.approvals);
+        self.process.note_size(self.log.state().size());
         taken.starts.iter().for_each(|incarnation| self.process.note_start(*incarnation));
         if let Some(theirs) = &taken.foreign {
             let proved = self.contradictions.prove_fork(&self.log, &checkpoint, theirs, call);
@@ -141,7 +142,7 @@ impl Node {
         keyshares.destroy_old(&view, name, outbox, call);
         let next = keyshares.advance(&view, name, &self.approvals, &mut self.sessions, call);
         if let Some(body) = next {
-            outbox.state(view.me, body, call.now, call);
+            outbox.state(view.me, body, call);
         }
     }
 
@@ -154,7 +155,7 @@ impl Node {
     pub(super) fn upkeep(&mut self, call: &mut Call<'_>) {
         if !self.contradictions.is_proved() {
             let view = View { state: self.log.state(), me: &self.process };
-            maintenance::run(&view, &self.keyshares, &mut self.outbox, call);
+            maintenance::run(&view, self.clock_agrees, &self.keyshares, &mut self.outbox, call);
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::effect::NodeDeadline;
 use crate::encoding::Base64;
 use crate::entry::{Body, GroupChange};
 use crate::names::{GroupName, Timestamp};
+use crate::state::clock::MAX_CLOCK_LEAD;
 use crate::state::{ChangeEnd, possession_context};
 
 /// How long after its last proof a node proves again that it has its share, in milliseconds: a day.
@@ -26,9 +27,11 @@ pub(super) const TURN: u64 = 600_000;
 /// How long after a failed refresh the next is proposed, in milliseconds: a day.
 pub(super) const RETRY: u64 = 24 * 3_600_000;
 
-/// Performs due tasks, and sets a deadline for the next check.
+/// Performs due tasks, and sets a deadline for the next check. `agrees` is whether this machine's
+/// clock agreed with the coordinator's.
 pub(super) fn run(
     view: &View<'_>,
+    agrees: bool,
     keyshares: &Keyshares,
     outbox: &mut Outbox,
     call: &mut Call<'_>,
@@ -38,12 +41,12 @@ pub(super) fn run(
     }
     let mut dues = Vec::new();
     for name in view.state.groups().keys() {
-        let mut proof = proof_is_due(view, keyshares, name);
+        let mut proof = proof_is_due(view, keyshares, name, agrees.then_some(call.now));
         if proof.is_some_and(|due| due <= call.now) {
             prove_share(view, keyshares, name, outbox, call);
             proof = Some(call.now.plus(PAUSE));
         }
-        let mut refresh = refresh_is_due(view, name);
+        let mut refresh = refresh_is_due(view, name, call.now);
         if refresh.is_some_and(|due| due <= call.now) {
             ask_for_new_shares(view, name, outbox, call);
             refresh = Some(call.now.plus(PAUSE));
@@ -55,13 +58,24 @@ pub(super) fn run(
     }
 }
 
-/// When this node has to prove again that it can use its share, or `None` if it cannot.
-fn proof_is_due(view: &View<'_>, keyshares: &Keyshares, name: &GroupName) -> Option<Timestamp> {
+/// When this node has to prove again that it can use its share, or `None` if it cannot. The proof
+/// is due immediately if the log has a time from the future for it or for this account, because a
+/// clock was wrong: the new statement corrects that. `now` is absent if this machine's own clock
+/// may be wrong.
+fn proof_is_due(
+    view: &View<'_>,
+    keyshares: &Keyshares,
+    name: &GroupName,
+    now: Option<Timestamp>,
+) -> Option<Timestamp> {
     let group = view.state.group(name).ok()?;
     let key = group.key.as_ref()?;
     let able = group.has_say(view.me.account()) && keyshares.usable(group).is_some();
     let proved = key.proved.get(view.me.account()).copied().unwrap_or(key.activated);
-    able.then(|| proved.plus(PROVE_AFTER))
+    let stated = view.state.account(view.me.account()).ok()?.stated;
+    let corrects =
+        now.filter(|now| stated > now.plus(MAX_CLOCK_LEAD) || proved > now.plus(PROVE_AFTER));
+    able.then(|| corrects.unwrap_or(proved.plus(PROVE_AFTER)))
 }
 
 fn prove_share(
@@ -81,19 +95,23 @@ fn prove_share(
     let context = possession_context(ivn, name, epoch, me, call.now);
     let Some(proof) = package.prove(context.as_bytes(), call.rng) else { return };
     let body = Body::ShareProved { group: name.clone(), epoch, proof: Base64(proof) };
-    outbox.state(view.me, body, call.now, call);
+    outbox.state(view.me, body, call);
 }
 
 /// When this node has to propose new shares, or `None` if the policy does not require it or a
 /// change is pending. Members take turns, so that not all of them propose.
-fn refresh_is_due(view: &View<'_>, name: &GroupName) -> Option<Timestamp> {
+fn refresh_is_due(view: &View<'_>, name: &GroupName, now: Timestamp) -> Option<Timestamp> {
     let group = view.state.group(name).ok()?;
     let key = group.key.as_ref()?;
     let due = group.refresh_due()?;
     let members = &group.definition.members;
     let turn = members.iter().position(|member| member == view.me.account())?;
     let lapsed = match &group.change {
-        Some(change) if !change.lapsed(view.state.time()) => return None,
+        Some(change)
+            if !change.lapsed(view.state.time_with(group, Some((view.me.account(), now)))) =>
+        {
+            return None;
+        }
         Some(change) => Some(change.proposal.expires_at.plus(RETRY)),
         None => None,
     };

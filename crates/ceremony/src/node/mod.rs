@@ -50,6 +50,7 @@ use crate::identity::AccountSecrets;
 use crate::message::{FromCoordinator, FromNode};
 use crate::misbehaviour::Misbehaviour;
 use crate::names::{AccountName, EntryId, GroupName, IvnId, Timestamp};
+use crate::state::clock::MAX_CLOCK_LEAD;
 use crate::state::{IvnState, Refusal};
 
 use approvals::Approvals;
@@ -80,6 +81,8 @@ pub struct Node {
     signing: Signing,
     /// Accounts that are connected, as the coordinator reports.
     online: BTreeSet<AccountName>,
+    /// Whether this machine's clock agreed with the coordinator's when they were last compared.
+    clock_agrees: bool,
 }
 
 #[expect(missing_docs, reason = "the names say it")]
@@ -114,6 +117,7 @@ impl Node {
             sessions: Sessions::new(saved.sessions),
             signing: Signing::default(),
             online: BTreeSet::new(),
+            clock_agrees: false,
         })
     }
 
@@ -194,7 +198,10 @@ impl Node {
                     signing.package(grounds, sessions, session, &commitments, call);
                 });
             }
-            FromCoordinator::Presence { online } => self.online = online.into_iter().collect(),
+            FromCoordinator::Presence { online, clock } => {
+                self.online = online.into_iter().collect();
+                self.clock_agrees = call.now.0.abs_diff(clock.0) <= MAX_CLOCK_LEAD;
+            }
         }
     }
 
@@ -231,11 +238,11 @@ impl Node {
     }
 
     fn announce_process(&mut self, call: &mut Call<'_>) {
-        let announcement = self.process.announcement(self.log.state(), call.now);
-        if let Some((body, at)) = announcement
+        let announcement = self.process.announcement(self.log.state());
+        if let Some(body) = announcement
             && !self.outbox.is_stating(|body| matches!(body, Body::NodeStarted { .. }))
         {
-            self.outbox.state(&self.process, body, at, call);
+            self.outbox.state(&self.process, body, call);
         }
     }
 

@@ -20,7 +20,7 @@ use crate::effect::{CommandError, CommandId, Done, NodeChange, NodeDeadline, Nod
 use crate::encoding::Base64;
 use crate::entry::{Body, Entry};
 use crate::message::FromNode;
-use crate::names::{EntryId, Timestamp};
+use crate::names::EntryId;
 use crate::state::refusal::Entries;
 use crate::state::{IvnState, Refusal};
 
@@ -124,7 +124,7 @@ impl Outbox {
             }
             return;
         }
-        match self.state(me, body, call.now, call) {
+        match self.state(me, body, call) {
             Some(entry) => {
                 self.commands.insert(entry, id);
             }
@@ -135,19 +135,18 @@ impl Outbox {
         }
     }
 
-    /// Signs a statement as of `at` and ensures that it reaches the log, even if this process or
-    /// the connection ends.
+    /// Signs a statement and ensures that it reaches the log, even if this process or the
+    /// connection ends.
     pub(super) fn state(
         &mut self,
         me: &Process,
         body: Body,
-        at: Timestamp,
         call: &mut Call<'_>,
     ) -> Option<EntryId> {
         if self.closed {
             return None;
         }
-        let entry = me.sign(body, at)?;
+        let entry = me.sign(body, call.now)?;
         let id = entry.id();
         call.persist(NodeChange::OutboxAdd(entry.clone()));
         if self.open {
@@ -166,7 +165,7 @@ impl Outbox {
         call: &mut Call<'_>,
     ) {
         if !self.is_stating(is_alike) {
-            self.state(me, body, call.now, call);
+            self.state(me, body, call);
         }
     }
 

@@ -38,6 +38,8 @@ pub(super) struct Process {
     former: BTreeSet<Digest>,
     /// A process of this account's node that started after this one, from a different disk.
     copy: Option<Digest>,
+    /// How many entries of the log this node has verified.
+    seen: u64,
 }
 
 impl Process {
@@ -66,6 +68,7 @@ impl Process {
             announced: false,
             former: starts.collect(),
             copy: None,
+            seen: state.size(),
         })
     }
 
@@ -88,7 +91,7 @@ impl Process {
     /// Signs a statement. Returns `None` if it is too long for the log.
     pub(super) fn sign(&self, body: Body, at: Timestamp) -> Option<Entry> {
         let author = Author::Account(self.account.clone());
-        let statement = Statement { ivn: Some(self.ivn), author, at, body };
+        let statement = Statement { ivn: Some(self.ivn), author, at, seen: self.seen, body };
         Entry::sign(statement, &[&self.secrets.identity]).ok()
     }
 
@@ -117,6 +120,10 @@ impl Process {
         self.copy.is_some()
     }
 
+    pub(super) fn note_size(&mut self, size: u64) {
+        self.seen = size;
+    }
+
     pub(super) fn note_start(&mut self, incarnation: Digest) {
         if incarnation == self.incarnation {
             self.announced = true;
@@ -125,21 +132,14 @@ impl Process {
         }
     }
 
-    /// The statement that this process started, and its time, unless it is logged or a copy started
-    /// later.
-    pub(super) fn announcement(
-        &self,
-        state: &IvnState,
-        now: Timestamp,
-    ) -> Option<(Body, Timestamp)> {
+    /// The statement that this process started, unless it is logged or a copy started later.
+    pub(super) fn announcement(&self, state: &IvnState) -> Option<Body> {
         let known = state.accounts().get(&self.account);
         let announced = known.is_some_and(|account| account.incarnation == Some(self.incarnation));
         if announced || self.copy.is_some() {
             return None;
         }
-        // Later than the previous start, even if this machine's clock was set back.
-        let latest = known.map_or(now, |account| now.max(account.started.plus(1)));
-        Some((Body::NodeStarted { incarnation: self.incarnation }, latest))
+        Some(Body::NodeStarted { incarnation: self.incarnation })
     }
 
     /// The statement that a copy of this node started after it, unless it is logged. The copy does

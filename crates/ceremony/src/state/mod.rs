@@ -38,9 +38,17 @@ pub use model::request::{Refused, RequestStage, RequestState, Status};
 pub use model::roster::Account;
 use model::roster::{Decision, Invited, check_deployment};
 pub use model::session::{ActivationRecord, PastSession, Session, SessionPhase};
+use model::turn::Turn;
 pub use refusal::Refusal;
 
+/// The most bytes of a reason for a rejection.
 const MAX_REASON: usize = 500;
+
+/// Whether a text can be the reason for a rejection. All readers of the log keep it, and JSON takes
+/// six bytes for a control character.
+pub fn is_reason(text: &str) -> bool {
+    !text.trim().is_empty() && text.len() <= MAX_REASON && !text.chars().any(char::is_control)
+}
 
 /// The state of the log at one size.
 #[derive(Clone, Debug)]
@@ -48,12 +56,11 @@ pub struct IvnState {
     ivn: IvnId,
     genesis: Genesis,
     size: u64,
-    time: Timestamp,
     accounts: BTreeMap<AccountName, Account>,
     invitations: BTreeMap<AccountName, Invitation>,
     invited: BTreeMap<AccountName, Invited>,
     /// The coordinator's address, and its author's time, if an admin announced one.
-    hub: Option<(String, Timestamp)>,
+    hub: Option<(String, Turn)>,
     /// Every key that any account ever had.
     keys: BTreeSet<PublicKey>,
     /// Removed accounts, and the index of the entry that removed each.
@@ -84,6 +91,7 @@ impl IvnState {
             ivn: None,
             author: Author::Account(admin),
             at,
+            seen: 0,
             body: Body::Genesis(genesis),
         } = entry.statement()
         else {
@@ -94,12 +102,11 @@ impl IvnState {
         if !genesis.roles.contains(&Role::Admin) {
             return Err(Accounts::NotAdmin { account: admin.clone() }.into());
         }
-        let founder = Account::new(genesis.roles.clone(), genesis.admin.clone(), 0);
+        let founder = Account::new(genesis.roles.clone(), genesis.admin.clone(), 0, *at);
         Ok(Self {
             ivn: entry.ivn_id_as_genesis(),
             genesis: genesis.clone(),
             size: 1,
-            time: *at,
             accounts: BTreeMap::from([(admin.clone(), founder)]),
             invitations: BTreeMap::new(),
             invited: BTreeMap::new(),
@@ -125,14 +132,6 @@ impl IvnState {
         if statement.ivn != Some(self.ivn) {
             return Err(Entries::OtherIvn.into());
         }
-        let now = match statement.author {
-            Author::Account(_) => self.time.max(statement.at),
-            // Only members' statements advance the time. Otherwise one entry that the coordinator
-            // made with a wrong clock would make every deadline pass, permanently.
-            Author::Coordinator => {
-                statement.at.clamp(self.time, self.time.plus(crate::state::clock::MAX_CLOCK_LEAD))
-            }
-        };
         match (&statement.author, &statement.body) {
             // These rules check the statement together with its keys.
             (Author::Account(_), Body::AccountAdmitted { .. } | Body::KeysRotated { .. }) => {}
@@ -142,85 +141,86 @@ impl IvnState {
         if !statement.author.may_state(&statement.body) {
             return Err(Entries::WrongAuthor.into());
         }
-        let events = self.take(entry, now)?;
+        let events = self.take(entry)?;
         if statement.body.class().reversible {
             let is_new = self.said.insert(entry.id());
             debug_assert!(is_new, "the rule for {} calls `check_unsaid`", statement.body.kind());
         }
         self.size = self.size.saturating_add(1);
-        if matches!(statement.author, Author::Account(_)) {
-            self.time = now;
+        if let Author::Account(name) = &statement.author
+            && let Some(account) = self.accounts.get_mut(name)
+        {
+            account.stated = statement.at;
         }
         Ok(events)
     }
 
     /// Applies the rules for this kind of statement. The caller has checked that the author may
     /// make such statements.
-    fn take(&mut self, entry: &Entry, now: Timestamp) -> Result<Vec<Event>, Refusal> {
-        let Statement { author, at, body, .. } = entry.statement();
+    fn take(&mut self, entry: &Entry) -> Result<Vec<Event>, Refusal> {
+        let Statement { author, at, seen, body, .. } = entry.statement();
+        // A claim to have seen more than there is counts as all of it. Otherwise nothing could
+        // replace that statement.
+        let turn = Turn { seen: (*seen).min(self.size), at: *at };
         let id = entry.id();
         let by = author.account().ok_or(Entries::WrongAuthor);
         match body {
             Body::Genesis(_) => Err(Entries::WrongAuthor.into()),
-            Body::Invitation(invitation) => self.invite(id, by?, invitation, *at, now),
-            Body::AccountAdmitted { keys } => self.admit(entry, by?, keys, now),
+            Body::Invitation(invitation) => self.invite(id, by?, invitation, turn),
+            Body::AccountAdmitted { keys } => self.admit(entry, by?, keys, *at),
             Body::KeysRotated { keys } => self.rotate_keys(entry, by?, keys),
             Body::AccountSuspended { account } => {
-                self.decide(id, by?, account, Decision::Suspend, *at)
+                self.decide(id, by?, account, Decision::Suspend, turn)
             }
             Body::AccountResumed { account } => {
-                self.decide(id, by?, account, Decision::Resume, *at)
+                self.decide(id, by?, account, Decision::Resume, turn)
             }
             Body::AccountRemoved { account } => {
-                self.decide(id, by?, account, Decision::Remove, *at)
+                self.decide(id, by?, account, Decision::Remove, turn)
             }
             Body::AccountRoles { account, roles } => {
-                self.decide(id, by?, account, Decision::Roles(roles), *at)
+                self.decide(id, by?, account, Decision::Roles(roles), turn)
             }
-            Body::HubMoved { hub } => self.hub_moved(id, by?, hub, *at),
-            Body::NodeStarted { incarnation } => self.node_started(id, by?, *incarnation, *at),
+            Body::HubMoved { hub } => self.hub_moved(id, by?, hub, turn),
+            Body::NodeStarted { incarnation } => self.node_started(id, by?, *incarnation, turn),
             Body::NodeDuplicated { incarnation, other } => {
                 self.node_duplicated(by?, *incarnation, *other)
             }
-            Body::GroupDefined(definition) => self.define_group(id, by?, definition, *at),
+            Body::GroupDefined(definition) => self.define_group(id, by?, definition, turn),
             Body::GroupAccepted { group, definition } => {
                 self.accept_group(id, by?, group, *definition)
             }
-            Body::GroupChange(proposal) => self.propose_change(id, by?, proposal, now),
+            Body::GroupChange(proposal) => self.propose_change(id, by?, proposal, *at),
             Body::GroupChangeWithdrawn { change } => self.withdraw_change(by?, *change),
             Body::CeremonyStarted { group, session, attempt } => {
-                self.ceremony_started(group, *session, *attempt, now)
+                self.ceremony_started(group, *session, *attempt, *at)
             }
             Body::CeremonyMessage { session, incarnation, message } => {
                 self.ceremony_message(by?, *session, *incarnation, &message.0)
             }
             Body::CeremonyCertified { session, transcript, public_key_package } => {
-                self.ceremony_certified(by?, *session, *transcript, *public_key_package, now)
+                self.ceremony_certified(by?, *session, *transcript, *public_key_package, *at)
             }
             Body::CeremonyAborted { session, reason } => match by {
                 Ok(admin) => self.ceremony_cancelled(admin, *session, reason),
                 Err(_) => self.ceremony_aborted(*session, reason),
             },
             Body::EpochStarted { session, signature } => {
-                self.epoch_started(*session, &signature.0, now)
+                self.epoch_started(*session, &signature.0, *at)
             }
             Body::ChangeConfirmed { group, epoch, checkpoint } => {
                 self.change_confirmed(group, *epoch, checkpoint)
             }
             Body::ShareDestroyed { group, epoch } => self.share_destroyed(by?, group, *epoch),
             Body::ShareProved { group, epoch, proof } => {
-                self.share_proved(by?, group, *epoch, &proof.0, *at)
+                self.share_proved(by?, group, *epoch, &proof.0, turn)
             }
-            Body::Request(request) => self.request_made(id, by?, request, now),
-            Body::Approval { request } => self.vote(id, by?, *request, None, now),
-            Body::Refusal { reason, .. }
-                if reason.trim().is_empty() || reason.chars().count() > MAX_REASON =>
-            {
-                Err(Requests::Reason.into())
-            }
-            Body::Refusal { request, reason } => self.vote(id, by?, *request, Some(reason), now),
+            Body::Request(request) => self.request_made(id, by?, request, *at),
+            Body::Approval { request } => self.vote(id, by?, *request, None, *at),
+            Body::Refusal { reason, .. } if !is_reason(reason) => Err(Requests::Reason.into()),
+            Body::Refusal { request, reason } => self.vote(id, by?, *request, Some(reason), *at),
             Body::Signature { request, session, signature, signers } => {
-                self.signed(*request, *session, &signature.0, signers, now)
+                self.signed(*request, *session, &signature.0, signers, *at)
             }
         }
     }
@@ -232,12 +232,12 @@ impl IvnState {
         author: &AccountName,
         on: EntryId,
         refusal: Option<&str>,
-        now: Timestamp,
+        at: Timestamp,
     ) -> Result<Vec<Event>, Refusal> {
         self.check_unsaid(id, author)?;
         match self.changes.contains_key(&on) {
-            true => self.vote_on_change(author, on, refusal, now),
-            false => self.vote_on_request(author, on, refusal, now),
+            true => self.vote_on_change(author, on, refusal, at),
+            false => self.vote_on_request(author, on, refusal, at),
         }
     }
 
@@ -261,11 +261,6 @@ impl IvnState {
     /// The number of entries that make this state.
     pub fn size(&self) -> u64 {
         self.size
-    }
-
-    /// The latest time that any account states.
-    pub fn time(&self) -> Timestamp {
-        self.time
     }
 
     /// The log's origin, `<deployment>/ivn/<ivn id>`.

@@ -8,8 +8,8 @@ use crate::names::{AccountName, EntryId, GroupName};
 /// Why the log does not admit an entry. All readers agree, because all compute it from the same
 /// log.
 ///
-/// Two of them depend on more than the log, and only the coordinator checks them:
-/// [`Entries::ClockSkew`] and [`Entries::TooMuch`].
+/// Three of them depend on more than the log. Only the coordinator checks [`Entries::ClockSkew`]
+/// and [`Entries::TooMuch`], and each node checks [`Requests::DatedAhead`] for itself.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error, Deserialize, Serialize)]
 #[serde(untagged)]
 #[error(transparent)]
@@ -92,8 +92,8 @@ family! {
         #[error("\"{account}\" has already stated this")]
         AlreadySaid { account: AccountName } = "already-said",
         #[error(
-            "the log has a later statement about \"{name}\" than this one; review it, and check \
-             this machine's clock"
+            "the log has a statement about \"{name}\" that this one did not know of; look at it, \
+             and state yours again"
         )]
         Outdated { name: String } = "outdated",
     }
@@ -272,13 +272,19 @@ family! {
              {longest_hours} hours from now"
         )]
         Expiry { longest_hours: u64 } = "expiry",
+        #[error(
+            "by this machine's clock, this is open {days} days longer than its group's policy \
+             permits: either this clock is behind, or the clock of its author was ahead; check this \
+             clock, then reject it or approve it later"
+        )]
+        DatedAhead { days: u64 } = "dated-ahead",
         #[error("there is no request or proposed change {request}")]
         UnknownRequest { request: EntryId } = "unknown-request",
         #[error("{request} is already decided, or has expired")]
         RequestOver { request: EntryId } = "request-over",
         #[error("the policy does not let the requester approve its own request or change")]
         RequesterMayNotApprove = "requester-may-not-approve",
-        #[error("a reason has 1 to 500 characters")]
+        #[error("a reason has 1 to 500 bytes, all on one line")]
         Reason = "reason",
         #[error("{request} is not approved, or has expired")]
         NotApproved { request: EntryId } = "not-approved",

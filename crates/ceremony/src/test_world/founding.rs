@@ -26,7 +26,7 @@ pub fn genesis_entry(
         nonce,
     };
     let author = Author::Account(admin.clone());
-    let statement = Statement { ivn: None, author, at, body: Body::Genesis(genesis) };
+    let statement = Statement { ivn: None, author, at, seen: 0, body: Body::Genesis(genesis) };
     Entry::sign(statement, &[&secrets.identity, &coordinator.identity]).unwrap()
 }
 
@@ -49,6 +49,6 @@ pub fn admission(
 ) -> Entry {
     let body = Body::AccountAdmitted { keys: secrets.public() };
     let author = Author::Account(account.clone());
-    let statement = Statement { ivn: Some(ivn), author, at, body };
+    let statement = Statement { ivn: Some(ivn), author, at, seen: 0, body };
     Entry::sign(statement, &[token, &secrets.identity]).unwrap()
 }

@@ -89,6 +89,8 @@ pub struct TestLog {
     pub(super) signature: Vec<u8>,
     /// Accounts with new keys, and the names from which these are derived.
     pub keys_of: BTreeMap<AccountName, String>,
+    /// Whether the authors of statements say how much of the log they have seen.
+    pub follows: bool,
 }
 
 pub fn genesis() -> Genesis {
@@ -109,6 +111,7 @@ pub fn founding(genesis: Genesis) -> Entry {
         ivn: None,
         author: Author::Account(name("ada")),
         at: Timestamp(1_000_000),
+        seen: 0,
         body: Body::Genesis(genesis),
     };
     let keys = [&secrets("ada").identity, &SecretKey::from_seed(&[2; 32])];
@@ -150,6 +153,7 @@ impl TestLog {
             rng: ChaCha20Rng::seed_from_u64(0),
             signature: Vec::new(),
             keys_of: BTreeMap::new(),
+            follows: false,
         }
     }
 
@@ -252,7 +256,8 @@ impl TestLog {
     }
 
     pub fn statement(&self, author: Author, body: Body) -> Statement {
-        Statement { ivn: Some(self.state.ivn()), author, at: self.now, body }
+        let seen = if self.follows { self.state.size() } else { 0 };
+        Statement { ivn: Some(self.state.ivn()), author, at: self.now, seen, body }
     }
 
     pub fn entry(&self, account: &str, body: Body) -> Entry {
@@ -297,6 +302,7 @@ impl TestLog {
             ivn: Some(ivn),
             author: Author::Account(name(account)),
             at: self.now,
+            seen: 0,
             body: Body::AccountAdmitted { keys: keys.public() },
         };
         Entry::sign(statement, &[token, &keys.identity]).unwrap()

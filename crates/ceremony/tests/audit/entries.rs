@@ -67,6 +67,7 @@ fn a_forged_author_is_not_admissible() {
         ivn: Some(log.state.ivn()),
         author: Author::Account(name("ben")),
         at: log.now,
+        seen: 0,
         body: Body::NodeStarted { incarnation: DOCUMENT },
     };
     let forged = Entry::sign(forged, &[&log.secrets("cyd").identity]).unwrap();

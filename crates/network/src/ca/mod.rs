@@ -47,18 +47,19 @@ pub struct NewAuthority {
 }
 
 impl NewAuthority {
-    /// Makes a new key and a self-signed certificate, valid from an hour before `now` for 20 years.
+    /// Makes a new key and a self-signed certificate without an end: an IVN whose authority expired
+    /// would have to be founded again.
     ///
     /// # Errors
     ///
     /// [`CaError::Crypto`], when the system has no randomness.
-    pub fn generate(now: SystemTime) -> Result<Self, CaError> {
+    pub fn generate() -> Result<Self, CaError> {
         let key = Key::generate()?;
         // Authorities of the same name would be distinguished only by a failed signature, which
         // looks like an attack.
         let key_id = hex::encode(Sha256::digest(key.subject_public_key_info()));
         let name = format!("Quorate IVN authority {key_id:.16}");
-        let mut params = params("Quorate", &name, now, Duration::from_secs(20 * 365 * DAY));
+        let mut params = params("Quorate", &name, SystemTime::UNIX_EPOCH + NO_END);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         let certificate = params.self_signed(&key).map_err(CaError::Crypto)?.der().clone();
@@ -147,7 +148,7 @@ impl CertificateAuthority {
         let request = CertificateSigningRequestDer::from(request);
         let request =
             CertificateSigningRequestParams::from_der(&request).map_err(CaError::Request)?;
-        let mut params = params(&self.ivn.to_string(), account.as_str(), now, VALIDITY);
+        let mut params = params(&self.ivn.to_string(), account.as_str(), now + VALIDITY);
         let identity = PrintableString::try_from(hex::encode(identity)).map_err(CaError::Crypto)?;
         params
             .distinguished_name
@@ -169,7 +170,7 @@ impl CertificateAuthority {
         now: SystemTime,
     ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), CaError> {
         let key = Key::generate()?;
-        let mut params = params(&self.ivn.to_string(), "hub", now, VALIDITY);
+        let mut params = params(&self.ivn.to_string(), "hub", now + VALIDITY);
         params.subject_alt_names = vec![rcgen::SanType::DnsName(
             self.ivn.server_name().try_into().map_err(CaError::Crypto)?,
         )];
@@ -371,18 +372,16 @@ pub(crate) fn account_of(
 }
 
 /// The common part of all certificates: subject, validity, and a random serial number of 127 bits.
-fn params(
-    organisation: &str,
-    name: &str,
-    now: SystemTime,
-    validity: Duration,
-) -> CertificateParams {
+///
+/// All are valid since 1970, because a certificate that a clock has dated ahead would lock its node
+/// out until that time, and nothing depends on the beginning.
+fn params(organisation: &str, name: &str, not_after: SystemTime) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::OrganizationName, organisation);
     params.distinguished_name.push(DnType::CommonName, name);
-    params.not_before = (now - CLOCK_SKEW).into();
-    params.not_after = (now + validity).into();
+    params.not_before = SystemTime::UNIX_EPOCH.into();
+    params.not_after = not_after.into();
     params.use_authority_key_identifier_extension = true;
     let mut serial = [0; 16];
     OsRng.fill_bytes(&mut serial);
@@ -443,8 +442,8 @@ pub enum CaError {
 /// id-at-serialNumber (X.520): 1 to 64 characters, so that 32 bytes in hex fit.
 const SERIAL_NUMBER: &[u64] = &[2, 5, 4, 5];
 const DAY: u64 = 24 * 60 * 60;
-/// A node whose clock is behind still accepts a certificate that was just issued.
-const CLOCK_SKEW: Duration = Duration::from_secs(60 * 60);
+/// The last second of the year 9999, which RFC 5280 (4.1.2.5) has for certificates without an end.
+const NO_END: Duration = Duration::from_secs(253_402_300_799);
 
 #[cfg(test)]
 mod tests;

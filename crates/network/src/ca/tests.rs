@@ -11,7 +11,7 @@ fn ivn(byte: u8) -> IvnId {
 }
 
 fn authority(byte: u8) -> CertificateAuthority {
-    NewAuthority::generate(SystemTime::now()).unwrap().for_ivn(ivn(byte))
+    NewAuthority::generate().unwrap().for_ivn(ivn(byte))
 }
 
 const IDENTITY: [u8; 32] = [0xA1; 32];
@@ -61,7 +61,7 @@ fn a_certificate_that_names_no_key_is_nobodys() {
     let request = CertificateSigningRequestDer::from(request);
     let request = CertificateSigningRequestParams::from_der(&request).unwrap();
     let issue = |key: Option<&str>| {
-        let mut params = params(&ivn(1).to_string(), "alice", SystemTime::now(), VALIDITY);
+        let mut params = params(&ivn(1).to_string(), "alice", SystemTime::now() + VALIDITY);
         if let Some(key) = key {
             let key = PrintableString::try_from(key).unwrap();
             let kind = DnType::CustomDnType(SERIAL_NUMBER.to_vec());
@@ -89,6 +89,18 @@ fn serial_numbers_are_not_repeated_for_a_key() {
         )
     };
     assert_ne!(issue().unwrap(), issue().unwrap());
+}
+
+#[test]
+fn no_clock_is_before_a_certificate_or_after_its_authority() {
+    let authority = authority(1);
+    let (ca, node) = (parse(&authority.certificate), issue(&authority));
+    let ca = ca.unwrap();
+    let node = parse(&node.0).unwrap();
+    for certificate in [&ca, &node] {
+        assert_eq!(certificate.validity().not_before.timestamp(), 0);
+    }
+    assert_eq!(ca.validity().not_after.to_datetime().year(), 9999);
 }
 
 #[test]

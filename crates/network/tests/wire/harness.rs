@@ -61,7 +61,7 @@ impl TestHub {
 
     pub(crate) fn serve(&self, number: u8) -> TestIvn {
         let ivn = IvnId::new([number; 32]);
-        let authority = NewAuthority::generate(SystemTime::now()).unwrap().for_ivn(ivn);
+        let authority = NewAuthority::generate().unwrap().for_ivn(ivn);
         let reached = Arc::new(AtomicUsize::new(0));
         self.hub.serve(&authority, routes(&reached), SystemTime::now()).unwrap();
         TestIvn { authority, reached }

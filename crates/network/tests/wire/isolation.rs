@@ -68,13 +68,21 @@ async fn a_foreign_authoritys_certificate_gets_nothing() {
     let hub = TestHub::start(HubOptions::default()).await;
     let ivn = hub.serve(1);
     let forger = TestIvn {
-        authority: NewAuthority::generate(SystemTime::now()).unwrap().for_ivn(ivn.authority.ivn()),
+        authority: NewAuthority::generate().unwrap().for_ivn(ivn.authority.ivn()),
         reached: ivn.reached.clone(),
     };
     let refused: fn(&DialError) -> bool =
         |error| matches!(error, DialError::Refused(Refusal::Alert(_)));
     assert_refused(hub.dialler(&ivn, Some(&forger.admit("alice"))), refused).await;
     assert_eq!(ivn.reached(), 0);
+}
+
+#[tokio::test]
+async fn a_certificate_from_a_clock_that_is_ahead_is_accepted() {
+    let hub = TestHub::start(HubOptions::default()).await;
+    let ivn = hub.serve(1);
+    let ahead = ivn.admit_at("alice", SystemTime::now() + 20 * VALIDITY);
+    hub.dialler(&ivn, Some(&ahead)).connect(0).await.unwrap();
 }
 
 #[tokio::test]

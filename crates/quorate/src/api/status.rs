@@ -23,10 +23,13 @@ pub struct StatusView {
     /// The coordinator's address.
     pub hub: String,
     pub connected: bool,
-    /// How far this machine's clock is ahead of the coordinator's, in seconds, if the coordinator
-    /// therefore accepts nothing from it.
+    /// By how many seconds this machine's clock is ahead of the coordinator's. Negative if it is
+    /// behind, unknown without a connection.
     #[serde(default)]
-    pub clock_lead: Option<u64>,
+    pub clock_ahead: Option<i64>,
+    /// The latest time that more than half of the accounts have stated in the log.
+    #[serde(default)]
+    pub log_time: Option<Timestamp>,
     /// The number of entries that this node verified.
     pub log_size: u64,
     pub log_key: String,

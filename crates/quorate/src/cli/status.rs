@@ -6,8 +6,9 @@ use super::context::Context;
 use super::{Failure, Run};
 use crate::api::{Exit, StatusView};
 use crate::render::{
-    Concern, Page, Tone, blocked_advice, commas, concern, group_advice, group_sentence, group_tone,
-    json, loses_nobody, loses_nobody_sentence, plural, status_sentence, trouble_advice,
+    Concern, Page, Tone, blocked_advice, clock_sentence, commas, concern, group_advice,
+    group_sentence, group_tone, json, loses_nobody, loses_nobody_sentence, plural, status_sentence,
+    trouble_advice,
 };
 
 /// Report the state of your node and its IVN: one sentence, then the details
@@ -33,7 +34,7 @@ impl Run for Status {
             Some(Concern::Trouble(_)) => (Tone::Bad, Some(Exit::Verification)),
             Some(Concern::Blocked(_)) => (Tone::Bad, Some(Exit::NotAllowed)),
             Some(Concern::Unreachable) => (Tone::Warn, Some(Exit::Unreachable)),
-            Some(Concern::Clock(_)) => (Tone::Bad, Some(Exit::Error)),
+            Some(Concern::Clock) => (Tone::Bad, Some(Exit::Error)),
             Some(Concern::CannotSign(_)) => (Tone::Bad, Some(Exit::TooFewNodes)),
             Some(Concern::TooFewOnline(_)) => (Tone::Warn, Some(Exit::TooFewNodes)),
             Some(Concern::LosesNobody(_) | Concern::LacksShare) => (Tone::Warn, None),
@@ -44,6 +45,11 @@ impl Run for Status {
                 Some(Concern::Trouble(trouble)) => page.advice(trouble_advice(trouble)),
                 Some(Concern::Blocked(blocked)) => {
                     page.advice(blocked_advice(blocked, &status.account));
+                }
+                Some(Concern::Clock) => {
+                    if let Some((_, advice)) = clock_sentence(&status) {
+                        page.advice(advice);
+                    }
                 }
                 _ => {}
             }

@@ -15,7 +15,7 @@ mod routes;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use quorate_ceremony::coordinator::{Config, CoordinatorSecrets};
 use quorate_ceremony::identity::SecretKey;
@@ -35,11 +35,14 @@ use crate::error_chain::chain;
 use crate::home::{CoordinatorHome, IvnDirectory, Limits};
 use crate::keystore::CoordinatorKeys;
 use crate::store::documents::Documents;
+use crate::timers::wall_clock;
 use crate::{admin, fail_points, service_manager};
 
 /// How long before its end a hub certificate is renewed. It is renewed daily, so that it survives
 /// any outage shorter than this.
 const RENEW_EVERY: Duration = Duration::from_secs(24 * 3600);
+/// How often the age of the hub's certificate is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(600);
 
 #[derive(Clone, Debug, Default)]
 pub struct ServeOptions {
@@ -181,17 +184,26 @@ impl Service {
             shelf: shelf.clone(),
             authority: authority.clone(),
         });
-        hub.serve(&authority, routes.clone(), SystemTime::now()).map_err(problem)?;
+        let mut issued = wall_clock();
+        hub.serve(&authority, routes.clone(), issued).map_err(problem)?;
         let renewing = hub.clone();
         let stopped = stop.clone();
         tasks.spawn(async move {
             loop {
                 tokio::select! {
                     () = stopped.cancelled() => return Ok(()),
-                    () = tokio::time::sleep(RENEW_EVERY) => {}
+                    () = tokio::time::sleep(LOOK_EVERY) => {}
                 }
-                if let Err(error) = renewing.serve(&authority, routes.clone(), SystemTime::now()) {
-                    tracing::error!(%error, "the hub's certificate cannot be renewed");
+                // By the wall clock: a certificate that was issued while the clock was behind has
+                // expired as soon as the clock is right.
+                let now = wall_clock();
+                if now.duration_since(issued).is_ok_and(|age| age >= RENEW_EVERY) {
+                    match renewing.serve(&authority, routes.clone(), now) {
+                        Ok(()) => issued = now,
+                        Err(error) => {
+                            tracing::error!(%error, "the hub's certificate cannot be renewed");
+                        }
+                    }
                 }
             }
         });

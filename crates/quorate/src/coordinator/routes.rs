@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -32,6 +31,7 @@ use crate::setup::wire::{
     JOIN_ROUTE, JoinRequest, JoinResponse, MAX_JOIN_BODY, certificate_request_hash,
 };
 use crate::store::documents::{DocumentError, DocumentPackage};
+use crate::timers::wall_clock;
 
 /// How many messages wait for one node: enough for a long log while the node catches up.
 const NODE_QUEUE: usize = 1024;
@@ -309,7 +309,7 @@ async fn admitted(context: &Context, request: &JoinRequest) -> Result<JoinRespon
     // the account.
     let certificate = context
         .authority
-        .issue_node_certificate(&name, &keys.identity.0, &request.csr.0, SystemTime::now())
+        .issue_node_certificate(&name, &keys.identity.0, &request.csr.0, wall_clock())
         .map_err(|error| Problem::new(Code::Usage, error.to_string()))?;
     let (reply, answer) = oneshot::channel();
     let event = Event::Join { entry: request.entry.0.clone(), reply };

@@ -6,7 +6,7 @@
 //! that was off until its certificate expired returns automatically, and one whose account was
 //! removed does not.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::Entry;
@@ -25,9 +25,11 @@ use crate::home::{NodeConfig, NodeHome};
 use crate::setup::wire::{
     JOIN_ROUTE, JoinRequest, JoinResponse, MAX_JOIN_BODY, certificate_request_hash,
 };
+use crate::timers::wall_clock;
 
-/// How often the certificate is checked.
-const LOOK_EVERY: Duration = Duration::from_secs(6 * 3600);
+/// How often the certificate is checked. A corrected clock, of this machine or the coordinator's,
+/// may leave a node with an expired certificate until then.
+const LOOK_EVERY: Duration = Duration::from_secs(600);
 
 /// Asks for new certificates.
 pub(super) struct Renewal {
@@ -44,7 +46,7 @@ impl Renewal {
         let end = NodeCertificate::from_pem(&config.client_certificate)
             .ok()
             .and_then(|certificate| certificate.not_after().ok());
-        let left = end.and_then(|end| end.duration_since(SystemTime::now()).ok());
+        let left = end.and_then(|end| end.duration_since(wall_clock()).ok());
         left.is_none_or(|left| left < ca::VALIDITY / 2)
     }
 

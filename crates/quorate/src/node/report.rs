@@ -34,9 +34,9 @@ impl Reporter for NodeReporter {
 
 fn report(status: &StatusView) -> Report {
     let unready = match concern(status) {
-        Some(
-            Concern::Trouble(_) | Concern::Blocked(_) | Concern::Unreachable | Concern::Clock(_),
-        ) => vec![status_sentence(status)],
+        Some(Concern::Trouble(_) | Concern::Blocked(_) | Concern::Unreachable | Concern::Clock) => {
+            vec![status_sentence(status)]
+        }
         _ => Vec::new(),
     };
     let mut metrics = Metrics::default();

@@ -1,11 +1,12 @@
 //! The state of a node and its IVN for people.
 
-use quorate_ceremony::names::AccountName;
+use quorate_ceremony::names::{AccountName, Timestamp};
 use quorate_ceremony::state::Refusal;
+use quorate_ceremony::state::clock::MAX_CLOCK_LEAD;
 use quorate_ceremony::state::refusal::Accounts;
 
 use super::group::group_sentence;
-use super::text::{clause, commas};
+use super::text::{clause, commas, rough};
 use crate::api::{BlockedView, GroupView, SigningStage, StatusView, TroubleKind, TroubleView};
 
 /// The worst thing that is true of a node and its groups. Later ones are less bad.
@@ -15,8 +16,8 @@ pub(crate) enum Concern<'a> {
     Trouble(&'a TroubleView),
     Blocked(&'a BlockedView),
     Unreachable,
-    /// This machine's clock is ahead by so many seconds.
-    Clock(u64),
+    /// This machine's clock and the coordinator's differ: see [`clock_sentence`].
+    Clock,
     /// Too few members can use their shares.
     CannotSign(&'a GroupView),
     /// Too few members' nodes are online.
@@ -41,8 +42,8 @@ pub(crate) fn concern(view: &StatusView) -> Option<Concern<'_>> {
     if !view.connected {
         return Some(Concern::Unreachable);
     }
-    if let Some(seconds) = view.clock_lead {
-        return Some(Concern::Clock(seconds));
+    if clock_sentence(view).is_some() {
+        return Some(Concern::Clock);
     }
     first(|group| group.signing == Some(SigningStage::TooFewShares))
         .map(Concern::CannotSign)
@@ -91,10 +92,9 @@ pub(crate) fn status_sentence(view: &StatusView) -> String {
         Some(Concern::Unreachable) => {
             format!("Not connected to the coordinator at {}; trying again.", view.hub)
         }
-        Some(Concern::Clock(seconds)) => format!(
-            "This machine's clock is {seconds} s ahead of the coordinator's, which therefore accepts nothing from it; \
-             set the clock."
-        ),
+        Some(Concern::Clock) => {
+            clock_sentence(view).map(|(sentence, _)| sentence).unwrap_or_default()
+        }
         Some(Concern::CannotSign(group) | Concern::TooFewOnline(group)) => {
             let sentence = group_sentence(group);
             format!("{}{needs}.", clause(&sentence))
@@ -112,6 +112,50 @@ pub(crate) fn status_sentence(view: &StatusView) -> String {
         }
         None => format!("Connected; {online} of {accounts} accounts are online{needs}."),
     }
+}
+
+/// Explains how this machine's clock and the coordinator's differ, if that matters, and what to do.
+/// A clock that is behind what most accounts have stated is certainly wrong.
+pub(crate) fn clock_sentence(view: &StatusView) -> Option<(String, &'static str)> {
+    compare(view.clock_ahead?, view.now, view.log_time.unwrap_or(Timestamp(0)))
+}
+
+fn compare(ahead: i64, now: Timestamp, log_time: Timestamp) -> Option<(String, &'static str)> {
+    let by = rough(ahead.unsigned_abs());
+    let theirs = now.0.saturating_add_signed(ahead.saturating_mul(-1000));
+    let is_behind = |clock: u64| clock.saturating_add(MAX_CLOCK_LEAD) < log_time.0;
+    let limit = i64::try_from(MAX_CLOCK_LEAD / 1000).unwrap_or(i64::MAX);
+    if ahead > limit && is_behind(theirs) {
+        return Some((
+            format!(
+                "The coordinator's clock is {by} behind this machine's, and behind what most accounts have stated; it \
+                 accepts nothing from this machine."
+            ),
+            "ask the operator of the coordinator to set its clock, best by NTP; nothing needs a restart",
+        ));
+    }
+    if ahead > limit {
+        return Some((
+            format!(
+                "This machine's clock is {by} ahead of the coordinator's, which therefore accepts nothing from it."
+            ),
+            "set the clock that is wrong, best by NTP; nothing needs a restart",
+        ));
+    }
+    (ahead < -limit).then(|| match is_behind(now.0) {
+        true => (
+            format!(
+                "This machine's clock is {by} behind the coordinator's, and behind what most accounts have stated."
+            ),
+            "set this machine's clock, best by NTP: until then requests expire late here, and those that it makes \
+             expire early",
+        ),
+        false => (
+            format!("This machine's clock is {by} behind the coordinator's."),
+            "set the clock that is wrong, best by NTP: on this machine requests expire late, and those that it makes \
+             expire early",
+        ),
+    })
 }
 
 /// Explains why a node does not follow the log.
@@ -209,14 +253,14 @@ mod tests {
             "name": "board", "seen_by": "ben", "connected": true, "state": "ready",
             "signing": "ready", "suite": "frost-ed25519-sha512", "min_signers": 2,
             "max_signers": 3, "document_types": [], "able": 3,
-            "policy": { "rule": rule, "governance": {} },
+            "policy": { "formats": ["raw"], "rule": rule, "governance": {} },
             "members": [member("ada"), member("ben"), member("eve")],
             "verifying_key": "00", "epoch": 1, "attempts": 1, "dkg_ms": 69,
         });
         let zero = "00".repeat(32);
         let mut view = json!({
             "account": "ben", "roles": ["member"], "ivn": zero, "ivn_name": "acme",
-            "hub": "h:1", "connected": true, "log_size": 9, "log_key": "k",
+            "hub": "h:1", "connected": true, "log_size": 9, "log_time": 0, "log_key": "k",
             "online": ["ben"], "accounts": { "ben": ["member"] }, "groups": [],
             "inbox": 0, "unsent": 0, "now": 0,
         });
@@ -243,11 +287,11 @@ mod tests {
             (json!({}), json!({ "signing": "too-few-online" }), "board has its key, but only"),
             (json!({}), json!({ "signing": "too-few-shares" }), "board can"),
             (
-                json!({ "clock_lead": 600 }),
+                json!({ "clock_ahead": 600 }),
                 json!({ "signing": "too-few-shares" }),
-                "clock is 600 s ahead",
+                "clock is 10 minutes ahead",
             ),
-            (json!({ "connected": false, "clock_lead": 600 }), json!({}), "Not connected"),
+            (json!({ "connected": false, "clock_ahead": 600 }), json!({}), "Not connected"),
             (
                 json!({ "connected": false, "hindrance": "duplicated" }),
                 json!({}),
@@ -281,5 +325,21 @@ mod tests {
         assert!(concern(&status).is_none());
         status.groups = vec![other];
         assert!(matches!(concern(&status), Some(Concern::CannotSign(_))), "it watches all");
+    }
+
+    #[test]
+    fn clocks_are_compared_in_both_directions() {
+        let now = Timestamp(1_000_000_000);
+        let said = |ahead, log_time| compare(ahead, now, log_time).map(|(sentence, _)| sentence);
+        assert_eq!((said(300, now), said(-300, now)), (None, None));
+        for (ahead, log_time, expected) in [
+            (599, Timestamp(0), "This machine's clock is 10 minutes ahead of the coordinator's"),
+            (-7200, Timestamp(0), "This machine's clock is 2 hours behind the coordinator's."),
+            (-7200, now.plus(7_200_000), "behind the coordinator's, and behind what most"),
+            (7200, now, "The coordinator's clock is 2 hours behind this machine's, and behind"),
+        ] {
+            let sentence = said(ahead, log_time).unwrap();
+            assert!(sentence.contains(expected), "{sentence}");
+        }
     }
 }

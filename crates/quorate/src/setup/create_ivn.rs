@@ -70,8 +70,7 @@ pub async fn found(
     let mut coordinator = open_coordinator(plan, coordinator_path)?;
     let (keys, tls) = make_or_open(&node.keys(), protector, rng)?;
 
-    let time = UNIX_EPOCH + Duration::from_millis(now.0);
-    let authority = NewAuthority::generate(time)?;
+    let authority = NewAuthority::generate()?;
     let secrets =
         CoordinatorSecrets { log: SecretKey::generate(rng), identity: SecretKey::generate(rng) };
     let mut nonce = [0; 32];
@@ -90,6 +89,7 @@ pub async fn found(
         ivn: None,
         author: Author::Account(plan.admin.clone()),
         at: now,
+        seen: 0,
         body: Body::Genesis(genesis),
     };
     let entry = Entry::sign(statement, &[&keys.account().identity, &secrets.identity])?;
@@ -100,6 +100,7 @@ pub async fn found(
     undo.note(directory.path());
     let log_key = log_key(&state, &secrets)?;
     write_coordinator(&directory, &authority, secrets, &entry).await?;
+    let time = UNIX_EPOCH + Duration::from_millis(now.0);
     let config = node_config(plan, &state, &entry, &authority, &tls, time)?;
     if coordinator.config().is_none() {
         coordinator.save(coordinator_config(plan))?;

@@ -134,6 +134,7 @@ fn write_admission(
         ivn: Some(IvnId::new(*link.token.ivn().as_bytes())),
         author: Author::Account(link.account.clone()),
         at: now,
+        seen: 0,
         body: StatementBody::AccountAdmitted { keys: account.public() },
     };
     let invitation = SecretKey::from_seed(link.token.seed());

@@ -227,6 +227,7 @@ fn write(
         ivn: Some(config.ivn),
         author: Author::Account(config.account.clone()),
         at: now,
+        seen: 0,
         body: Body::KeysRotated { keys },
     };
     let entry = Entry::sign(statement, &[&present.identity, &next.identity])?;

@@ -168,7 +168,7 @@ fn entries() -> Vec<u8> {
     let invented = by_the_coordinator().into_iter().chain(by_ada()).chain([confirmation()]);
     let invented = invented.map(|(author, body)| {
         let (ivn, at) = (Some(story.ivn), targets::story::START);
-        state::signed(Statement { ivn, author, at, body }).unwrap()
+        state::signed(Statement { ivn, author, at, seen: 0, body }).unwrap()
     });
     told.chain(invented).flat_map(|entry| [entry.to_bytes(), b"\n".to_vec()].concat()).collect()
 }

@@ -173,6 +173,7 @@ fn a_forged_author_under_a_new_checkpoint_is_inadmissible() {
         ivn: Some(log.state.ivn()),
         author: Author::Account(name("ben")),
         at: log.now,
+        seen: 0,
         body: Body::NodeStarted { incarnation: Digest::new([1; 32]) },
     };
     let forged = Entry::sign(forged, &[&log.secrets("cyd").identity]).unwrap();

@@ -25,6 +25,8 @@ pub(crate) enum Fault {
     FullDisk(&'static str),
     /// The clock of a process is wrong by this many milliseconds.
     Clock(&'static str, i64),
+    /// The clock of the coordinator's machine, on which a node runs too, is wrong.
+    HostClock(i64),
 }
 
 impl Fault {
@@ -47,13 +49,14 @@ impl Fault {
             Self::Packets(_, Packets::Lossy(_)) => "lost packets",
             Self::FullDisk(_) => "full disk",
             Self::Clock(..) => "clock jump",
+            Self::HostClock(_) => "clock jump of coordinator and node",
         }
     }
 
     /// The victim, or `None` if all processes are affected.
     pub(crate) fn victim(&self) -> Option<&'static str> {
         match self {
-            Self::PowerFailure => None,
+            Self::PowerFailure | Self::HostClock(_) => None,
             Self::Kill(victim)
             | Self::Crash(victim, _)
             | Self::Freeze(victim)
@@ -79,9 +82,16 @@ impl Fault {
             Self::Packets(victim, packets) => lab::spoil(victim, *packets),
             Self::FullDisk(victim) => lab::fill_disk(&cluster.path(victim)),
             Self::Clock(victim, error) => cluster.set_clock_error(victim, *error),
+            Self::HostClock(error) => {
+                for victim in [COORDINATOR, NAMES[0]] {
+                    cluster.set_clock_error(victim, *error);
+                }
+            }
         }
     }
 }
+
+const DAY: i64 = 24 * 3_600_000;
 
 fn everybody() -> impl Iterator<Item = &'static str> {
     [COORDINATOR].into_iter().chain(NAMES)
@@ -99,6 +109,11 @@ pub(crate) fn heal_all(cluster: &Cluster, faults: &[Fault]) {
             Fault::Weather(victim, _) => cluster.proxy(victim).set(Weather::Fair),
             Fault::FullDisk(victim) => lab::free_disk(&cluster.path(victim), DISK),
             Fault::Clock(victim, _) => cluster.set_clock_error(victim, 0),
+            Fault::HostClock(_) => {
+                for victim in [COORDINATOR, NAMES[0]] {
+                    cluster.set_clock_error(victim, 0);
+                }
+            }
             // Otherwise the fail point would stay armed.
             Fault::Crash(victim, _) => cluster.kill(victim),
             Fault::Kill(_) | Fault::PowerFailure | Fault::Packets(..) => {}
@@ -138,7 +153,11 @@ pub(crate) fn draw_fault(points: &[String], mut draw: impl FnMut(usize) -> usize
         ),
         6 => Fault::Weather(node, Weather::HalfOpen),
         7 => Fault::Weather(node, Weather::Cut),
-        8 => Fault::Clock(process, draw(1_200_000) as i64 - 600_000),
+        8 => match draw(3) {
+            0 => Fault::Clock(process, draw(1_200_000) as i64 - 600_000),
+            1 => Fault::Clock(process, draw(80) as i64 * DAY - 40 * DAY),
+            _ => Fault::HostClock(draw(80) as i64 * DAY - 40 * DAY),
+        },
         9 => Fault::Packets(node, Packets::Partitioned),
         10 => match draw(3) {
             0 => Fault::Packets(node, Packets::Unheard),

@@ -45,6 +45,7 @@ impl Seat<'_> {
             ivn: Some(self.state.ivn()),
             author: Author::Account(author.clone()),
             at: self.now,
+            seen: self.state.size(),
             body,
         };
         Entry::sign(statement, &[key]).ok()

@@ -91,6 +91,23 @@ fn a_vote_that_would_not_count_is_not_signed() {
 }
 
 #[test]
+fn a_node_approves_nothing_that_is_dated_ahead() {
+    let mut log = TestLog::keyed();
+    let right = log.now;
+    // The policy's seven days, and the day by which clocks may differ.
+    log.wait(8 * 24 * HOUR);
+    let request = log.requests("ada", log.request()).unwrap();
+    let mut bench = Bench::new(log);
+    bench.show();
+    bench.log.now = right;
+    let effects = command(&mut bench, Command::Approve(request));
+    let why = CommandError::Refusal(Refusal::Requests(Requests::DatedAhead { days: 1 }));
+    assert_eq!((answer(&effects), states(&effects).len()), (Some(Err(why)), 0));
+    bench.log.wait(HOUR);
+    assert!(fetches(&command(&mut bench, Command::Approve(request)), request));
+}
+
+#[test]
 fn an_account_that_consented_or_rejected_cannot_consent_again() {
     let said = Some(Err(CommandError::Refusal(Refusal::Entries(Entries::AlreadySaid {
         account: name("ben"),
@@ -249,7 +266,7 @@ fn a_node_tells_how_it_stands() {
     let shown = checkpoint(&bench.log.entries, &bench.log.state.origin());
     assert_eq!(bench.node.checkpoint(), Some(shown.as_str()));
     assert_eq!((bench.node.misbehaviour(), bench.node.clock_lead()), (None, None));
-    bench.receive(Presence { online: vec![name("ada"), name("ben")] });
+    bench.receive(Presence { online: vec![name("ada"), name("ben")], clock: Timestamp(0) });
     assert_eq!(bench.node.online(), &[name("ada"), name("ben")].into());
     bench.log.wait(1);
     let open = bench.log.requests("ada", bench.log.request()).unwrap();

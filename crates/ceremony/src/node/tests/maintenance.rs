@@ -73,6 +73,28 @@ fn a_corrected_clock_delays_no_task() {
 }
 
 #[test]
+fn a_node_corrects_what_it_stated_with_a_wrong_clock() {
+    let mut log = TestLog::keyed();
+    log.follows = true;
+    let right = log.now;
+    log.wait(20 * PROVE_AFTER);
+    let (mut bench, effects) = started(log);
+    let [proof] = stated(&effects)[..] else { panic!("{effects:?}") };
+    bench.log.enter(proof).unwrap();
+    bench.show();
+    bench.log.now = right.plus(1);
+    let now = bench.log.now;
+    assert!(stated(&woken(&mut bench, now)).is_empty(), "which of the two was wrong?");
+    bench.receive(FromCoordinator::Presence { online: vec![], clock: now });
+    let effects = woken(&mut bench, now);
+    let [again] = stated(&effects)[..] else { panic!("{effects:?}") };
+    bench.log.enter(again).unwrap();
+    bench.show();
+    assert_eq!(bench.log.state.account(&name("ben")).unwrap().stated, now);
+    assert_eq!(wakes(&woken(&mut bench, now)), Some(now.plus(PAUSE)));
+}
+
+#[test]
 fn a_node_that_was_off_for_long_proves_its_share_on_return() {
     let mut log = TestLog::keyed();
     log.wait(9 * PROVE_AFTER);
@@ -142,6 +164,7 @@ fn nobody_proposes_a_refresh_without_a_policy_that_requires_it() {
 #[test]
 fn a_node_with_a_copy_states_that_and_signs_nothing() {
     let (mut bench, request) = Bench::approved();
+    bench.log.follows = true;
     bench.give_document(request);
     bench.log.wait(1);
     bench.log.start_node("ben", 9);
@@ -179,6 +202,7 @@ fn the_copy_stops_too_when_the_log_shows_that_there_are_two() {
 #[test]
 fn a_late_start_of_an_earlier_process_of_this_disk_is_no_copy() {
     let mut log = TestLog::keyed();
+    log.follows = true;
     // The earlier start was stated while this machine's clock was ahead.
     let now = log.now;
     log.wait(1_000);
@@ -240,6 +264,7 @@ fn a_doubled_node_neither_cosigns_nor_approves_automatically() {
     let mut definition = TestLog::peopled().board_of_three();
     definition.policy.rule.auto_approve = true;
     let mut log = TestLog::keyed_with(definition);
+    log.follows = true;
     log.wait(1);
     let config = Config { auto_accept: false, auto_approve: true };
     let mut bench = Bench::with_config(config, disk_after(&log), log);

@@ -15,6 +15,7 @@ use crate::state::model::plan::SessionPlan;
 use crate::state::model::session::{
     ActivationRecord, PastSession, Session, SessionPhase, package_hash,
 };
+use crate::state::model::turn::Turn;
 use crate::state::refusal::{Entries, Refusal, Requests, Sessions};
 
 /// The most signers whose signed messages fit one signature entry, whatever their names.
@@ -26,8 +27,7 @@ pub struct Group {
     /// The definition by an admin, or by the latest change.
     pub definition: GroupDefinition,
     pub defined: EntryId,
-    /// By its author's clock.
-    pub(in crate::state) defined_at: Timestamp,
+    pub(in crate::state) defined_at: Turn,
     pub accepted: BTreeSet<AccountName>,
     /// The running session that makes the key or new shares of it, or repairs a share.
     pub session: Option<Session>,
@@ -390,6 +390,14 @@ impl Group {
             let proved = key.proved.entry(name.clone()).or_insert(at);
             *proved = at.max(*proved);
         }
+    }
+
+    /// A holder's own statement counts as it is: it also corrects a proof that was dated by a wrong
+    /// clock.
+    pub(in crate::state) fn state_proof(&mut self, name: &AccountName, turn: Turn) {
+        let Some(key) = &mut self.key else { return };
+        key.proofs.insert(name.clone(), turn);
+        key.proved.insert(name.clone(), turn.at);
     }
 
     /// Takes the vote of an account that cannot use its share any more. Its approvals are void

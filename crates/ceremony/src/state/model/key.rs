@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::encoding::Encoder;
 use crate::names::{AccountName, Digest, GroupName, IvnId, SessionId, Timestamp};
+use crate::state::model::turn::Turn;
 
 /// How long a proof of possession counts, in milliseconds: three days.
 pub const HEALTHY_FOR: u64 = 3 * 24 * 3_600_000;
@@ -24,12 +25,14 @@ pub struct GroupKey {
     pub identifiers: BTreeMap<AccountName, Identifier>,
     pub public: PublicKeyPackage,
     pub index: u64,
-    /// When that session started, by the log's time.
+    /// When that session started, by the coordinator's clock, as far as its members confirm it.
     pub started: Timestamp,
-    /// By the log's time.
+    /// By the coordinator's clock, as far as the group's members confirm it.
     pub activated: Timestamp,
     /// The time of each holder's latest proof of possession after the activation.
     pub proved: BTreeMap<AccountName, Timestamp>,
+    /// Each holder's latest statement that proves it.
+    pub(in crate::state) proofs: BTreeMap<AccountName, Turn>,
     pub(in crate::state) unable: BTreeMap<AccountName, Unable>,
     /// Holders whose shares may also exist with an account's former keys, where nobody will state
     /// that they are destroyed.

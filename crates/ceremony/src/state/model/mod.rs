@@ -9,3 +9,4 @@ pub(crate) mod plan;
 pub(crate) mod request;
 pub(crate) mod roster;
 pub(crate) mod session;
+pub(crate) mod turn;

@@ -16,7 +16,7 @@ pub struct RequestState {
     pub id: EntryId,
     pub index: u64,
     pub requester: AccountName,
-    /// By the log's time.
+    /// By the requester's clock.
     pub at: Timestamp,
     pub request: Request,
     /// The policy in force when the request was made.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::entry::Role;
 use crate::identity::AccountKeys;
 use crate::names::{AccountName, Digest, Timestamp};
+use crate::state::model::turn::Turn;
 use crate::state::refusal::{Entries, Refusal};
 
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -19,17 +20,24 @@ pub struct Account {
     pub(in crate::state) replaced: Option<u64>,
     /// The latest process of its node.
     pub incarnation: Option<Digest>,
-    /// When that process started, by the account's clock.
-    pub started: Timestamp,
+    /// When that process started, in the order of its account's starts.
+    pub(in crate::state) started: Turn,
     pub suspended: bool,
     /// Two copies of its node ran at the same time, and neither has restarted since.
     pub duplicated: bool,
-    /// The time of the last decision about its roles or suspension, by that admin's clock.
-    pub(in crate::state) decided: Timestamp,
+    /// The last decision about its roles or suspension.
+    pub(in crate::state) decided: Turn,
+    /// The time of its latest statement in the log's order, by its own clock.
+    pub stated: Timestamp,
 }
 
 impl Account {
-    pub(in crate::state) fn new(roles: BTreeSet<Role>, keys: AccountKeys, admitted: u64) -> Self {
+    pub(in crate::state) fn new(
+        roles: BTreeSet<Role>,
+        keys: AccountKeys,
+        admitted: u64,
+        stated: Timestamp,
+    ) -> Self {
         Self {
             roles,
             keys,
@@ -37,10 +45,11 @@ impl Account {
             keyed: admitted,
             replaced: None,
             incarnation: None,
-            started: Timestamp(0),
+            started: Turn::default(),
             suspended: false,
             duplicated: false,
-            decided: Timestamp(0),
+            decided: Turn::default(),
+            stated,
         }
     }
 }
@@ -48,8 +57,7 @@ impl Account {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(in crate::state) struct Invited {
     pub(in crate::state) by: AccountName,
-    /// By its author's clock.
-    pub(in crate::state) at: Timestamp,
+    pub(in crate::state) turn: Turn,
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -11,6 +11,7 @@ use crate::state::clock::MAX_CLOCK_LEAD;
 use crate::state::model::key::Unable;
 use crate::state::model::roster::Decision;
 use crate::state::model::roster::{Account, Invited};
+use crate::state::model::turn::Turn;
 use crate::state::refusal::{Accounts, Entries, Refusal, Sessions};
 use crate::state::{Event, IvnState};
 
@@ -59,8 +60,7 @@ impl IvnState {
         id: EntryId,
         author: &AccountName,
         invitation: &Invitation,
-        at: Timestamp,
-        now: Timestamp,
+        turn: Turn,
     ) -> Result<Vec<Event>, Refusal> {
         self.check_admin(author)?;
         self.check_unsaid(id, author)?;
@@ -80,15 +80,15 @@ impl IvnState {
                 return Err(Accounts::AccountExists { account: invitation.name.clone() }.into());
             }
         }
-        if invitation.expires_at <= now {
+        if invitation.expires_at <= turn.at {
             return Err(Accounts::InvitationExpired.into());
         }
         // The coordinator must not restore what the author has replaced by logging an old entry
         // late.
-        if self.invited.get(&invitation.name).is_some_and(|latest| at < latest.at) {
+        if self.invited.get(&invitation.name).is_some_and(|latest| turn < latest.turn) {
             return Err(Entries::Outdated { name: invitation.name.to_string() }.into());
         }
-        self.invited.insert(invitation.name.clone(), Invited { by: author.clone(), at });
+        self.invited.insert(invitation.name.clone(), Invited { by: author.clone(), turn });
         self.invitations.insert(invitation.name.clone(), invitation.clone());
         Ok(vec![Event::Invited(invitation.name.clone())])
     }
@@ -104,7 +104,7 @@ impl IvnState {
         id: EntryId,
         author: &AccountName,
         hub: &str,
-        at: Timestamp,
+        turn: Turn,
     ) -> Result<Vec<Event>, Refusal> {
         self.check_admin(author)?;
         self.check_unsaid(id, author)?;
@@ -112,16 +112,16 @@ impl IvnState {
         if hub.len() > MAX_HUB || !is_address {
             return Err(Entries::Malformed.into());
         }
-        if self.hub.as_ref().is_some_and(|(_, latest)| at < *latest) {
+        if self.hub.as_ref().is_some_and(|(_, latest)| turn < *latest) {
             return Err(Entries::Outdated { name: hub.to_owned() }.into());
         }
-        self.hub = Some((hub.to_owned(), at));
+        self.hub = Some((hub.to_owned(), turn));
         Ok(Vec::new())
     }
 
     /// Returns the statement that withdraws the open invitation of this name at `now`: an
     /// invitation in its place that nobody can accept. It takes effect when it is logged and may
-    /// therefore expire soon, but not so soon that another member's fast clock makes it late.
+    /// therefore expire soon.
     ///
     /// # Errors
     ///
@@ -131,7 +131,7 @@ impl IvnState {
             .open_invitations(now)
             .find(|(invited, _)| *invited == name)
             .ok_or(Accounts::NotInvited)?;
-        let expires_at = now.max(self.time).plus(MAX_CLOCK_LEAD);
+        let expires_at = now.plus(MAX_CLOCK_LEAD);
         Ok(Invitation { key: PublicKey::NOBODYS, expires_at, ..open.clone() })
     }
 
@@ -150,7 +150,7 @@ impl IvnState {
         entry: &Entry,
         name: &AccountName,
         keys: &AccountKeys,
-        now: Timestamp,
+        at: Timestamp,
     ) -> Result<Vec<Event>, Refusal> {
         let present = self.accounts.get(name).map(|account| account.keys.identity);
         let Some(invitation) = self.invitations.get(name) else {
@@ -164,6 +164,9 @@ impl IvnState {
         if invitation.replaces != present {
             return Err(Accounts::NotInvited.into());
         }
+        // Nobody gets around the end by an old time: the invitation's author has the say.
+        let author = self.invited.get(name).and_then(|invited| self.accounts.get(&invited.by));
+        let now = author.map_or(at, |author| at.max(author.stated));
         if invitation.expires_at < now {
             return Err(Accounts::InvitationExpired.into());
         }
@@ -172,7 +175,7 @@ impl IvnState {
         self.keys.extend([keys.identity, keys.cosigner]);
         self.invitations.remove(name);
         let Some(account) = self.accounts.get_mut(name) else {
-            self.accounts.insert(name.clone(), Account::new(roles, keys.clone(), self.size));
+            self.accounts.insert(name.clone(), Account::new(roles, keys.clone(), self.size, at));
             return Ok(vec![Event::Admitted(name.clone())]);
         };
         account.keys = keys.clone();
@@ -212,12 +215,12 @@ impl IvnState {
         author: &AccountName,
         name: &AccountName,
         decision: Decision<'_>,
-        at: Timestamp,
+        turn: Turn,
     ) -> Result<Vec<Event>, Refusal> {
         self.check_admin(author)?;
         let account = self.account(name)?;
         // The coordinator must not undo a later decision by logging this one late.
-        if at < account.decided {
+        if turn < account.decided {
             return Err(Entries::Outdated { name: name.to_string() }.into());
         }
         let said = match decision {
@@ -264,7 +267,7 @@ impl IvnState {
             Decision::Resume | Decision::Roles(_) => Event::Account(name.clone()),
         }];
         if let Some(account) = self.accounts.get_mut(name) {
-            account.decided = at;
+            account.decided = turn;
             match decision {
                 Decision::Suspend => account.suspended = true,
                 Decision::Resume => account.suspended = false,
@@ -302,7 +305,7 @@ impl IvnState {
         id: EntryId,
         author: &AccountName,
         incarnation: Digest,
-        at: Timestamp,
+        turn: Turn,
     ) -> Result<Vec<Event>, Refusal> {
         self.check_unsaid(id, author)?;
         let account = self.accounts.get_mut(author).ok_or_else(|| {
@@ -312,11 +315,11 @@ impl IvnState {
             return Err(Entries::AlreadySaid { account: author.clone() }.into());
         }
         // An old start that is logged late would make the running process look like a copy.
-        if at < account.started {
+        if turn < account.started {
             return Err(Entries::Outdated { name: author.to_string() }.into());
         }
         account.incarnation = Some(incarnation);
-        account.started = at;
+        account.started = turn;
         account.duplicated = false;
         for group in self.groups.values_mut() {
             group.note_restart(author);

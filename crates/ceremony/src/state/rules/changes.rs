@@ -23,7 +23,7 @@ impl IvnState {
         id: EntryId,
         author: &AccountName,
         proposal: &GroupChange,
-        now: Timestamp,
+        at: Timestamp,
     ) -> Result<Vec<Event>, Refusal> {
         let definition = &proposal.definition;
         let name = definition.name.clone();
@@ -42,12 +42,14 @@ impl IvnState {
         // Otherwise one member could prevent all changes by proposing refreshes.
         let more = proposal.repairs.is_some() || *definition != group.definition;
         let gives_way = |change: &Change| change.is_refresh(group) && more;
+        // The author's own time does not count here: one wrong clock must not end a change.
+        let now = self.time_with(group, Some((author, at)));
         let in_the_way = group.changing(now).filter(|change| !gives_way(change));
         if let Some(change) = in_the_way {
             return Err(Changes::ChangePending { group: name, change: change.id }.into());
         }
         let policy = &group.definition.policy;
-        if proposal.expires_at <= now || proposal.expires_at > now.plus(policy.rule.expiry) {
+        if proposal.expires_at <= now.max(at) || proposal.expires_at > at.plus(policy.rule.expiry) {
             return Err(Requests::Expiry { longest_hours: policy.rule.expiry / 3_600_000 }.into());
         }
         if definition.suite != group.definition.suite {
@@ -110,9 +112,10 @@ impl IvnState {
         author: &AccountName,
         id: EntryId,
         refusal: Option<&str>,
-        now: Timestamp,
+        at: Timestamp,
     ) -> Result<Vec<Event>, Refusal> {
         let name = self.changes.get(&id).ok_or(Requests::UnknownRequest { request: id })?.clone();
+        let now = self.judged_at(self.group(&name)?, author, at);
         let group = self.group_mut(&name)?;
         if let Some(reason) = refusal
             && group.would_join(author, id)

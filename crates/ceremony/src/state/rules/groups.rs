@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use crate::entry::{GroupDefinition, Role};
-use crate::names::{AccountName, EntryId, GroupName, Timestamp};
+use crate::names::{AccountName, EntryId, GroupName};
 use crate::policy::{MOST_FORMATS, SHORTEST_REFRESH};
 use crate::state::model::group::{Group, MOST_SIGNERS};
 use crate::state::model::plan::SessionPlan;
+use crate::state::model::turn::Turn;
 use crate::state::refusal::{Entries, Groups, Refusal};
 use crate::state::{Event, IvnState};
 
@@ -16,7 +17,7 @@ impl IvnState {
         id: EntryId,
         author: &AccountName,
         definition: &GroupDefinition,
-        at: Timestamp,
+        turn: Turn,
     ) -> Result<Vec<Event>, Refusal> {
         self.check_admin(author)?;
         self.check_unsaid(id, author)?;
@@ -26,7 +27,7 @@ impl IvnState {
             }
             // The coordinator must not restore what the author has replaced by logging an old entry
             // late.
-            if at < group.defined_at {
+            if turn < group.defined_at {
                 return Err(Entries::Outdated { name: definition.name.to_string() }.into());
             }
         }
@@ -34,7 +35,7 @@ impl IvnState {
         let group = Group {
             definition: definition.clone(),
             defined: id,
-            defined_at: at,
+            defined_at: turn,
             accepted: BTreeSet::new(),
             session: None,
             past: Vec::new(),

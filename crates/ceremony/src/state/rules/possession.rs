@@ -1,9 +1,10 @@
 //! Which members can use their shares: their proofs, and how the state of an account affects its
 //! shares.
 
-use crate::names::{AccountName, GroupName, Timestamp};
+use crate::names::{AccountName, GroupName};
 use crate::state::model::key::{Unable, possession_context};
 use crate::state::model::request::Status;
+use crate::state::model::turn::Turn;
 use crate::state::refusal::{Changes, Entries, Groups, Possession, Refusal, Sessions};
 use crate::state::{Event, IvnState};
 
@@ -14,7 +15,7 @@ impl IvnState {
         name: &GroupName,
         epoch: u64,
         proof: &[u8],
-        at: Timestamp,
+        turn: Turn,
     ) -> Result<Vec<Event>, Refusal> {
         let ivn = self.ivn;
         let group = self.group_mut(name)?;
@@ -27,14 +28,14 @@ impl IvnState {
         let identifier = *identifier.ok_or_else(|| {
             Refusal::Groups(Groups::NoShare { account: author.clone(), group: name.clone() })
         })?;
-        if key.proved.get(author).is_some_and(|proved| at <= *proved) {
+        if key.proofs.get(author).is_some_and(|last| turn <= *last) {
             return Err(Entries::AlreadySaid { account: author.clone() }.into());
         }
-        let context = possession_context(ivn, name, epoch, author, at);
+        let context = possession_context(ivn, name, epoch, author, turn.at);
         if !key.public.verifies_possession(identifier, context.as_bytes(), proof) {
             return Err(Sessions::BadSignature.into());
         }
-        group.note_proof([author], at);
+        group.state_proof(author, turn);
         Ok(vec![Event::ShareProved(name.clone())])
     }
 

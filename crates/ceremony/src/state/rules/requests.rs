@@ -31,7 +31,7 @@ impl IvnState {
         id: EntryId,
         author: &AccountName,
         request: &Request,
-        now: Timestamp,
+        at: Timestamp,
     ) -> Result<Vec<Event>, Refusal> {
         if self.requests.contains_key(&id) {
             return Err(Entries::AlreadySaid { account: author.clone() }.into());
@@ -51,7 +51,8 @@ impl IvnState {
         if policy.hash() != request.policy {
             return Err(Requests::PolicyChanged.into());
         }
-        if request.expires_at <= now || request.expires_at > now.plus(policy.rule.expiry) {
+        let now = self.judged_at(group, author, at);
+        if request.expires_at <= now || request.expires_at > at.plus(policy.rule.expiry) {
             return Err(Requests::Expiry { longest_hours: policy.rule.expiry / 3_600_000 }.into());
         }
         let refused = if !group.has_member(author) {
@@ -69,7 +70,7 @@ impl IvnState {
             id,
             index: self.size,
             requester: author.clone(),
-            at: now,
+            at,
             request: request.clone(),
             policy: policy.clone(),
             approvals_required: policy.rule.approvals_required,
@@ -122,7 +123,9 @@ impl IvnState {
             return Err(Entries::AlreadySaid { account: author.clone() }.into());
         }
         // An approved request accepts more approvals: each adds a spare signer.
-        if !matches!(state.status, Status::Open | Status::Approved) || state.lapsed(now) {
+        if !matches!(state.status, Status::Open | Status::Approved)
+            || state.lapsed(self.judged_at(group, author, now))
+        {
             return Err(Requests::RequestOver { request: id }.into());
         }
         if !state.policy.rule.requester_may_approve && state.requester == *author {
@@ -136,9 +139,9 @@ impl IvnState {
         author: &AccountName,
         id: EntryId,
         refusal: Option<&str>,
-        now: Timestamp,
+        at: Timestamp,
     ) -> Result<Vec<Event>, Refusal> {
-        let state = self.votable(author, id, now)?;
+        let state = self.votable(author, id, at)?;
         if refusal.is_some() && state.status == Status::Approved {
             return Err(Requests::RequestOver { request: id }.into());
         }
@@ -176,13 +179,15 @@ impl IvnState {
         session: SessionId,
         signature: &[u8],
         signers: &[SignerRecord],
-        now: Timestamp,
+        at: Timestamp,
     ) -> Result<Vec<Event>, Refusal> {
         let state = self.request(id)?;
         if state.status != Status::Approved {
             return Err(Requests::NotApproved { request: id }.into());
         }
-        let key = self.group(&state.request.group)?.key.as_ref().ok_or(Requests::Signers)?;
+        let group = self.group(&state.request.group)?;
+        let proved = self.plausible(group, at);
+        let key = group.key.as_ref().ok_or(Requests::Signers)?;
         let subject = Subject::Request { request: id };
         let context = SigningSession { ivn: self.ivn, session, epoch: key.epoch, subject };
         let shown = self.check_signers(key, &context, signature, signers)?;
@@ -195,7 +200,7 @@ impl IvnState {
         };
         // Each signature share proves possession of a share of the key.
         if let Some(group) = self.groups.get_mut(&state.request.group) {
-            group.note_proof(&shown, now);
+            group.note_proof(&shown, proved);
         }
         state.status = Status::Signed { index, signature: signature.to_vec(), signers: shown };
         Ok(vec![Event::RequestSigned(id)])

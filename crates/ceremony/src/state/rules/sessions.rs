@@ -21,13 +21,15 @@ impl IvnState {
         name: &GroupName,
         session: SessionId,
         attempt: u32,
-        now: Timestamp,
+        at: Timestamp,
     ) -> Result<Vec<Event>, Refusal> {
         let (ivn, index) = (self.ivn, self.size);
         if self.sessions.contains_key(&session) {
             return Err(Sessions::SessionOver.into());
         }
-        let terms = self.group(name)?.next_terms(now)?;
+        let group = self.group(name)?;
+        let terms = group.next_terms(at.max(self.time_of(group)))?;
+        let started = self.plausible(group, at);
         let keys = terms.keys(&self.accounts);
         let group = self.group_mut(name)?;
         if usize::try_from(attempt).ok() != group.past.len().checked_add(1) {
@@ -47,7 +49,7 @@ impl IvnState {
         }
         group.session = Some(Session {
             session,
-            started: now,
+            started,
             terms,
             board,
             posted: BTreeMap::new(),
@@ -105,7 +107,7 @@ impl IvnState {
         session: SessionId,
         transcript: Digest,
         public_key_package: Digest,
-        now: Timestamp,
+        at: Timestamp,
     ) -> Result<Vec<Event>, Refusal> {
         let confirmation = self
             .group_of_session(session)
@@ -125,7 +127,7 @@ impl IvnState {
             ceremony.certified.insert(author.clone(), agrees);
         }
         Ok(match group.phase() {
-            Some(SessionPhase::Activating) if group.finish_repair(author, confirmation, now) => {
+            Some(SessionPhase::Activating) if group.finish_repair(author, confirmation, at) => {
                 vec![Event::Change(name.clone()), Event::ShareProved(name)]
             }
             Some(SessionPhase::Activating) => vec![Event::CeremonyCertified(name)],
@@ -182,9 +184,11 @@ impl IvnState {
         &mut self,
         session: SessionId,
         signature: &[u8],
-        now: Timestamp,
+        at: Timestamp,
     ) -> Result<Vec<Event>, Refusal> {
         let (ivn, index) = (self.ivn, self.size);
+        let activated =
+            self.group_of_session(session).map_or(at, |group| self.plausible(group, at));
         let confirmation = self.group_of_session(session).and_then(|group| {
             let terms = &group.session.as_ref()?.terms;
             self.confirmation_of_change(group, &terms.definition, terms.epoch, index)
@@ -212,8 +216,9 @@ impl IvnState {
             public,
             index,
             started,
-            activated: now,
+            activated,
             proved: BTreeMap::new(),
+            proofs: BTreeMap::new(),
             unable: BTreeMap::new(),
             lost: BTreeSet::new(),
             highest,

@@ -220,6 +220,9 @@ fn a_pending_change_prevents_a_second_until_it_is_over() {
     log.wait(HOUR + 1);
     let over = refused(Requests::RequestOver { request: second });
     assert_eq!(log.approves("ada", second), over, "it has lapsed");
+    let pending = refused(Changes::ChangePending { group: board(), change: second });
+    assert_eq!(log.proposes("cyd", other.clone()), pending, "by one clock alone");
+    log.start_node("ben", 9);
     log.proposes("cyd", other).unwrap();
     let ends: Vec<_> = log.group().past_changes.iter().map(|past| past.end.clone()).collect();
     assert_eq!(ends, [ChangeEnd::Withdrawn { by: name("ada") }, ChangeEnd::Lapsed]);

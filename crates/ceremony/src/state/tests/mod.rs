@@ -2,6 +2,7 @@
 
 mod accounts;
 mod changes;
+mod clocks;
 mod epochs;
 mod generation;
 mod groups;

@@ -232,11 +232,11 @@ fn a_request_that_cannot_be_approved_any_more_is_rejected() {
 fn a_refusal_gives_a_reason() {
     let mut log = TestLog::keyed();
     let id = log.requests("ada", log.request()).unwrap();
-    for reason in ["", "  ", &"x".repeat(501)] {
+    for reason in ["", "  ", &"x".repeat(501), &"ä".repeat(251), "two\nlines", "\u{1}", "\u{9b}"] {
         let body = Body::Refusal { request: id, reason: reason.to_owned() };
         assert_eq!(log.says("ben", body), refused(Requests::Reason), "{reason:?}");
     }
-    let body = Body::Refusal { request: id, reason: "ä".repeat(500) };
+    let body = Body::Refusal { request: id, reason: "ä".repeat(250) };
     assert!(log.says("ben", body).is_ok());
 }
 

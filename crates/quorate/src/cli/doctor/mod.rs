@@ -5,25 +5,26 @@ mod coordinator;
 
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use clap::Args;
 use quorate_ceremony::names::Timestamp;
+use quorate_ceremony::state::clock::MAX_CLOCK_LEAD;
 use quorate_network::ca::NodeCertificate;
 use serde::Serialize;
 
 use self::check::{Check, Outcome, disk, private};
 use super::context::{Context, now};
-use super::session::Session;
-use super::{Failure, Run, log};
+use super::{Failure, Run};
 use crate::api::{Exit, GroupStage, GroupView, Problem, SigningStage, StatusView};
 use crate::home::{CoordinatorConfig, CoordinatorHome, Locations, NodeConfig};
 use crate::proof_files;
 use crate::render::{
-    Tone, blocked_advice, blocked_sentence, group_advice, group_sentence, hindered, loses_nobody,
-    loses_nobody_sentence, plural, relative, rough, trouble_advice, trouble_sentence,
+    Tone, blocked_advice, blocked_sentence, clock_sentence, group_advice, group_sentence, hindered,
+    loses_nobody, loses_nobody_sentence, plural, relative, rough, trouble_advice, trouble_sentence,
     watched_groups,
 };
+use crate::timers::wall_clock;
 
 /// Check the home, the node, the connection, the clock, the disk and the tools
 ///
@@ -123,8 +124,8 @@ fn certificate(config: &NodeConfig) -> Check {
     let Ok(end) = end else {
         return Check::fail("certificate", "it cannot be read", "restore home.json from a backup");
     };
-    match end.duration_since(SystemTime::now()) {
-        Err(_) => Check::fail(
+    match end.duration_since(wall_clock()) {
+        Err(_) => Check::warn(
             "certificate",
             "it has expired",
             "start the node, which renews it: quorate node run; if that fails, check the clock",
@@ -165,11 +166,11 @@ fn misbehaviour(home: &Path) -> Vec<Check> {
 /// Asks the running node. If none runs, checks that the hub answers.
 fn node_checks(context: &Context, config: &NodeConfig) -> Vec<Check> {
     match running(context) {
-        Ok(Some((session, status))) => {
+        Ok(Some(status)) => {
             let mut checks =
                 vec![Check::ok("node", format!("the node of {} is running", status.account))];
             checks.extend(connection(&status));
-            checks.push(clock(log::latest_time(&session), status.clock_lead, now()));
+            checks.push(clock(&status));
             checks.push(shares(&status));
             checks.extend(lacking(&status));
             checks.extend(short(&status));
@@ -193,10 +194,9 @@ fn node_checks(context: &Context, config: &NodeConfig) -> Vec<Check> {
     }
 }
 
-fn running(context: &Context) -> Result<Option<(Session, StatusView)>, Problem> {
+fn running(context: &Context) -> Result<Option<StatusView>, Problem> {
     let Some(session) = context.running_session()? else { return Ok(None) };
-    let status = session.status()?;
-    Ok(Some((session, status)))
+    session.status().map(Some)
 }
 
 fn connection(status: &StatusView) -> Vec<Check> {
@@ -233,34 +233,24 @@ fn connection(status: &StatusView) -> Vec<Check> {
     [connected, log].into_iter().chain(unsent).collect()
 }
 
-/// Compares this clock with the coordinator's, by its refusals, and with the log's latest entry. If
-/// that lies in the future, a clock is wrong.
-fn clock(latest: Option<Timestamp>, lead: Option<u64>, now: Timestamp) -> Check {
-    const ADVICE: &str =
-        "set the clock, best by NTP: the coordinator accepts 5 minutes of difference";
-    match latest {
-        _ if let Some(seconds) = lead => Check::fail(
+/// Compares this machine's clock with the coordinator's and with what the accounts have stated.
+fn clock(status: &StatusView) -> Check {
+    match (clock_sentence(status), status.clock_ahead) {
+        (Some((wrong, advice)), _) => Check::fail("clock", wrong.trim_end_matches('.'), advice),
+        (None, Some(_)) => Check::ok("clock", "agrees with the coordinator's"),
+        (None, None)
+            if let Some(log) = status.log_time
+                && log > status.now.plus(MAX_CLOCK_LEAD) =>
+        {
+            let behind = rough(log.0.saturating_sub(status.now.0) / 1000);
+            let detail = format!("{behind} behind what most accounts have stated");
+            Check::fail("clock", detail, "set this machine's clock, best by NTP")
+        }
+        (None, None) => Check::warn(
             "clock",
-            format!(
-                "it is {} ahead of the coordinator's, which accepts nothing from this node",
-                rough(seconds)
-            ),
-            ADVICE,
+            "not behind the log's; whether it is ahead shows only with a connection",
+            "look again when the node is connected",
         ),
-        None => Check::warn(
-            "clock",
-            "nothing to compare it with yet",
-            "look again when the log has entries",
-        ),
-        Some(latest) if latest.0 > now.0.saturating_add(SKEW) => Check::fail(
-            "clock",
-            format!(
-                "the log's latest entry is {} in the future of this clock",
-                rough((latest.0 - now.0) / 1000)
-            ),
-            ADVICE,
-        ),
-        Some(_) => Check::ok("clock", "agrees with the coordinator's and the log's"),
     }
 }
 
@@ -391,30 +381,12 @@ fn tool(name: &'static str) -> Check {
 
 const PATIENCE: Duration = Duration::from_secs(3);
 const SOON: Duration = Duration::from_secs(7 * 24 * 3600);
-/// The coordinator's limit for the difference between two clocks, in milliseconds.
-const SKEW: u64 = 300_000;
 
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-
-    #[test]
-    fn a_clock_that_is_behind_the_log_fails() {
-        let now = Timestamp(1_000_000_000);
-        assert_eq!(clock(Some(now.plus(SKEW)), None, now).outcome, Outcome::Ok);
-        assert_eq!(clock(Some(now.plus(SKEW + 1)), None, now).outcome, Outcome::Fail);
-        assert_eq!(clock(None, None, now).outcome, Outcome::Warn);
-    }
-
-    #[test]
-    fn a_clock_that_the_coordinator_refuses_fails() {
-        let now = Timestamp(1_000_000_000);
-        let check = clock(Some(now), Some(600), now);
-        assert_eq!(check.outcome, Outcome::Fail);
-        assert!(check.detail.contains("10 minutes ahead"), "{}", check.detail);
-    }
 
     #[test]
     fn proof_of_misbehaviour_in_the_home_fails() {

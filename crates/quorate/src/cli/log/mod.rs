@@ -6,7 +6,6 @@ mod show;
 mod verify;
 
 pub(super) use self::document::shown_name;
-pub(super) use self::show::latest_time;
 pub(super) use self::verify::{key_of_home, read_key};
 
 use clap::{Args, Subcommand};

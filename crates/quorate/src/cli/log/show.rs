@@ -207,11 +207,5 @@ fn entry_line(page: &mut Page, entry: &EntryView) {
     );
 }
 
-/// Returns the time of the latest entry by its author's clock, if this node can read it.
-pub(in crate::cli) fn latest_time(session: &Session) -> Option<Timestamp> {
-    let size = ask(session, 0, 0).ok()?.1;
-    ask(session, size.checked_sub(1)?, 1).ok()?.0.first().map(|entry| entry.at)
-}
-
 /// How many entries are asked for at a time.
 const AT_A_TIME: u64 = 1000;

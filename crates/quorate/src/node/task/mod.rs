@@ -9,13 +9,14 @@ mod document_facts;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use quorate_ceremony::effect::{
     CommandError, CommandId, Done, NodeChange, NodeDeadline, NodeEffect,
 };
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
-use quorate_ceremony::names::{Digest, EntryId};
+use quorate_ceremony::names::{Digest, EntryId, Timestamp};
 use quorate_ceremony::node::{Input, Node};
 use quorate_ceremony::state::RequestState;
 use rand_core::OsRng;
@@ -61,6 +62,8 @@ pub(crate) struct Task {
     /// Whether the coordinator has not sent the whole log on this link yet.
     is_new_link: bool,
     deadlines: Deadlines<NodeDeadline>,
+    /// The coordinator's clock at a moment of this process.
+    clock: Option<(Timestamp, Instant)>,
     orders: BTreeMap<CommandId, mpsc::Sender<Answer>>,
     next_order: u64,
     /// Answered when the changes of the machine are on disk.
@@ -106,6 +109,7 @@ impl Task {
             link: None,
             is_new_link: false,
             deadlines: Deadlines::new(),
+            clock: None,
             orders: BTreeMap::new(),
             next_order: 0,
             watchers: Vec::new(),
@@ -180,10 +184,14 @@ impl Task {
             }
             Event::Disconnected => {
                 self.link = None;
+                self.clock = None;
                 Input::Disconnected
             }
             Event::Received(message) => {
                 let whole = matches!(&*message, FromCoordinator::Log { checkpoint: Some(_), .. });
+                if let FromCoordinator::Presence { clock, .. } = &*message {
+                    self.clock = Some((*clock, Instant::now()));
+                }
                 let input = Input::Received(*message);
                 effects.extend(self.machine.handle(input, now(), &mut OsRng));
                 if whole {
@@ -475,7 +483,12 @@ impl Task {
         let answer = match query {
             Query::Status => {
                 let outage = self.hub.outage.borrow();
-                let status = view::status(machine, self.hub.address(), outage.as_ref(), now());
+                // This machine's clock may have jumped since.
+                let clock = self.clock.map(|(clock, then)| {
+                    clock.plus(u64::try_from(then.elapsed().as_millis()).unwrap_or(u64::MAX))
+                });
+                let (hub, outage) = (self.hub.address(), outage.as_ref());
+                let status = view::status(machine, hub, outage, clock, now());
                 Answer::Status(Box::new(status))
             }
             Query::Inbox => {

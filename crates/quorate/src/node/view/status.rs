@@ -12,9 +12,11 @@ pub(crate) fn status(
     node: &Node,
     hub: String,
     outage: Option<&Problem>,
+    coordinators_clock: Option<Timestamp>,
     now: Timestamp,
 ) -> StatusView {
     let state = node.state();
+    let rejected = || node.clock_lead().and_then(|lead| i64::try_from(lead).ok());
     let inbox = node.inbox(now).len() + node.changes_to_decide(now).len();
     let roles = state.account(node.account()).map(|account| account.roles.clone());
     StatusView {
@@ -33,7 +35,10 @@ pub(crate) fn status(
             .iter()
             .map(|(name, account)| (name.clone(), account.roles.clone()))
             .collect(),
-        clock_lead: node.clock_lead(),
+        clock_ahead: coordinators_clock
+            .map(|theirs| seconds_between(now, theirs))
+            .or_else(rejected),
+        log_time: Some(state.time()),
         trouble: trouble(node),
         hindrance: blocked(node, outage),
         groups: state.groups().values().map(|group| super::group(node, group, now)).collect(),
@@ -41,6 +46,13 @@ pub(crate) fn status(
         unsent: node.unsent(),
         now,
     }
+}
+
+fn seconds_between(one: Timestamp, other: Timestamp) -> i64 {
+    let seconds = |later: Timestamp, earlier: Timestamp| {
+        i64::try_from(later.0.saturating_sub(earlier.0) / 1000).unwrap_or(i64::MAX)
+    };
+    seconds(one, other) - seconds(other, one)
 }
 
 fn trouble(node: &Node) -> Option<TroubleView> {

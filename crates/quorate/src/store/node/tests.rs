@@ -103,6 +103,7 @@ fn entry(second: u64) -> Entry {
         ivn: Some(IvnId::new([1; 32])),
         author: Author::Account("ada".parse().unwrap()),
         at: Timestamp(second * 1000),
+        seen: 0,
         body: Body::GroupAccepted {
             group: "board".parse().unwrap(),
             definition: EntryId::new([2; 32]),
