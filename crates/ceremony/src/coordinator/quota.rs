@@ -1,10 +1,11 @@
 //! How many entries an account may put into the log.
 //!
-//! Most statements are limited by what they answer: one acceptance for each definition, one vote on
-//! each request, one message for each round. The others have no limit, and all readers of the log
-//! must keep them permanently. Therefore each costs credit, which comes back with time, and
-//! immediately when a request is decided. This is not a rule of the log: only the coordinator
-//! applies it.
+//! Some statements are limited by what they answer: one acceptance for each definition, one message
+//! for each round. The others have no limit, and all readers of the log must keep them permanently.
+//! Therefore each costs credit, which comes back with time, and immediately when a request is
+//! signed: to its requester and to those who approved it, because that is what the log is for.
+//! Rejected requests give nothing back: otherwise two members could write request after request and
+//! rejection after rejection. This is not a rule of the log: only the coordinator applies it.
 
 use std::collections::BTreeMap;
 
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_decided_gives_its_credit_back() {
+    fn what_is_signed_gives_its_credit_back() {
         let mut credit = Quota::new(LIMIT);
         for _ in 0..10 * LIMIT {
             assert_eq!(states(&mut credit, 10), Ok(()));

@@ -208,8 +208,8 @@ impl Body {
             Self::ShareDestroyed { .. } => Class::of("share-destroyed", Account, Free),
             Self::ShareProved { .. } => Class::of("share-proved", Account, Metered),
             Self::Request(_) => Class::of("request", Account, Metered),
-            Self::Approval { .. } => Class::of("approval", Account, Free).reversible(),
-            Self::Refusal { .. } => Class::of("refusal", Account, Free).reversible(),
+            Self::Approval { .. } => Class::of("approval", Account, Metered).reversible(),
+            Self::Refusal { .. } => Class::of("refusal", Account, Metered).reversible(),
             Self::Signature { .. } => Class::of("signature", Coordinator, Free),
         }
     }

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use quorate_ceremony::names::AccountName;
+use quorate_ceremony::state::is_reason;
 
 use super::approve::{decide_again, show_change};
 use super::context::Context;
@@ -84,8 +85,8 @@ fn too_late(change: &ChangeView, account: &AccountName, code: Code) -> Problem {
 
 fn reason(text: &str) -> Result<String, Problem> {
     let text = text.trim();
-    match (1..=500).contains(&text.chars().count()) {
+    match is_reason(text) {
         true => Ok(text.to_owned()),
-        false => Err(Problem::new(Code::Usage, "a reason has 1 to 500 characters")),
+        false => Err(Problem::new(Code::Usage, "a reason has 1 to 500 bytes, all on one line")),
     }
 }

@@ -12,10 +12,10 @@ use super::{Config, Coordinator, CoordinatorSecrets, Input};
 use crate::document::Document;
 use crate::effect::{CoordinatorChange, CoordinatorDeadline, CoordinatorEffect, JoinId};
 use crate::encoding::Base64;
-use crate::entry::{Body, Entry, GroupChange, Role};
+use crate::entry::{Body, Entry, GroupChange, Request, Role};
 use crate::identity::SecretKey;
 use crate::message::{DeclineReason, FromCoordinator, FromNode};
-use crate::names::{AccountName, SessionId};
+use crate::names::{AccountName, Digest, SessionId};
 use crate::signing::Subject;
 use crate::state::Refusal;
 use crate::state::clock::MAX_CLOCK_LEAD;
@@ -351,12 +351,70 @@ fn only_the_account_that_states_too_much_is_stopped() {
     log.wait(1_000);
     assert_eq!(starts(&mut log, "ben"), None);
     assert_eq!(starts(&mut log, "ben"), refused);
-    // A vote costs nothing: there is one for each request, which the requester has paid for.
+    // A vote costs as much as another statement.
     let request = log.requests("ada", log.request()).unwrap();
     let asks = Entry::from_bytes(log.entries.last().unwrap()).unwrap();
     assert_eq!(rejection(&submits(&mut coordinator, &mut log, "ada", &asks)), None);
     let approval = log.entry("ben", Body::Approval { request });
-    assert_eq!(rejection(&submits(&mut coordinator, &mut log, "ben", &approval)), None);
+    let refused = refused.as_ref();
+    assert_eq!(rejection(&submits(&mut coordinator, &mut log, "ben", &approval)), refused);
+    let approval = log.entry("cyd", Body::Approval { request });
+    assert_eq!(rejection(&submits(&mut coordinator, &mut log, "cyd", &approval)), None);
+}
+
+#[test]
+fn two_members_cannot_fill_the_log_with_rejections() {
+    const CREDIT: u64 = 10;
+    let mut log = TestLog::keyed();
+    let config = Config { credit: CREDIT, ..Config::default() };
+    let mut coordinator = coordinator_with(&log, config);
+    let before = coordinator.state().size();
+    let mut bytes = 0;
+    for round in 0..200_u64 {
+        let mut document = [0; 32];
+        document[..8].copy_from_slice(&round.to_be_bytes());
+        let document = Digest::new(document);
+        let asks = log.entry("ada", Body::Request(Request { document, ..log.request() }));
+        submits(&mut coordinator, &mut log, "ada", &asks);
+        let request = asks.id();
+        for voter in ["ben", "cyd"] {
+            let reason = "x".repeat(500);
+            let rejects = log.entry(voter, Body::Refusal { request, reason });
+            let effects = submits(&mut coordinator, &mut log, voter, &rejects);
+            bytes += effects.iter().fold(0, |sum, effect| match effect {
+                CoordinatorEffect::Append { entry, .. } => sum + entry.to_bytes().len(),
+                _ => sum,
+            });
+        }
+    }
+    // As many statements of each as it has credit, in one and the same millisecond.
+    assert_eq!(coordinator.state().size() - before, 3 * CREDIT);
+    assert!(bytes < 2 * 2_048 * 10, "{bytes}");
+}
+
+#[test]
+fn a_group_that_signs_does_not_run_out_of_credit() {
+    let mut log = TestLog::keyed();
+    let config = Config { credit: 1, ..Config::default() };
+    let mut coordinator = coordinator_with(&log, config);
+    for number in 7..12 {
+        log.wait(1);
+        let request = log.requests("ada", log.request()).unwrap();
+        let asks = Entry::from_bytes(log.entries.last().unwrap()).unwrap();
+        log.approves("ben", request).unwrap();
+        let approves = Entry::from_bytes(log.entries.last().unwrap()).unwrap();
+        for (account, entry) in [("ada", &asks), ("ben", &approves)] {
+            let effects = submits(&mut coordinator, &mut log, account, entry);
+            assert_eq!(rejection(&effects), None, "{account}, {number}");
+        }
+        let (id, subject) = (session(number), Subject::Request { request });
+        let signers = log.records(&["ada", "ben"], id, subject);
+        let signature = log.signature();
+        let body = Body::Signature { request, session: id, signature, signers };
+        log.coordinator_says(body.clone()).unwrap();
+        let now = log.now;
+        assert!(coordinator.append_own(body, &mut super::Call::new(now, &mut log.rng)).is_some());
+    }
 }
 
 #[test]
