@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::entry::{Body, GroupDefinition, Request};
-use crate::names::{EntryId, GroupName};
+use crate::names::{Digest, EntryId, GroupName};
 use crate::policy::{DEFAULT_EXPIRY, Policy, Rule};
 use crate::state::clock::MAX_CLOCK_LEAD;
 use crate::state::refusal::{Entries, Groups, Requests};
@@ -103,7 +103,8 @@ fn a_request_in_an_unserved_format_is_refused_and_logged() {
 fn a_later_definition_opens_no_refused_request() {
     let mut log = TestLog::keyed();
     let early = log.requests("ada", raw(&log)).unwrap();
-    let (open, held_back) = (log.requests("ada", log.request()).unwrap(), raw(&log));
+    let open = log.requests("ada", log.request()).unwrap();
+    let held_back = Request { document: Digest::new([9; 32]), ..raw(&log) };
     let mut definition = log.group().definition.clone();
     definition.policy.formats.insert("raw".parse().unwrap());
     let policy = definition.policy.clone();
