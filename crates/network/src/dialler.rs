@@ -18,6 +18,7 @@ use tokio_tungstenite::tungstenite;
 use crate::ca::{CaFingerprint, NodeCertificate, NodeKey};
 use crate::ivn::{HubAddress, IvnId};
 use crate::link::{self, Ended, GreetingError, Link, LinkOptions, PROTOCOL_VERSION};
+use crate::proxy::Proxy;
 use crate::stream::STREAM_PATH;
 use crate::tls::{self, TlsError};
 use crate::websocket;
@@ -32,6 +33,7 @@ pub struct Dialler {
     server_name: String,
     tls: Arc<ClientConfig>,
     options: DialOptions,
+    proxy: Option<Proxy>,
 }
 
 /// The dialler's time limits, and those of its links.
@@ -72,7 +74,13 @@ impl Dialler {
         options: DialOptions,
     ) -> Result<Self, TlsError> {
         let tls = Arc::new(tls::dialler_config(authority, identity)?);
-        Ok(Self { address, server_name: ivn.server_name(), tls, options })
+        Ok(Self { address, server_name: ivn.server_name(), tls, options, proxy: None })
+    }
+
+    /// Dials through this proxy, if there is one.
+    #[must_use]
+    pub fn through(self, proxy: Option<Proxy>) -> Self {
+        Self { proxy, ..self }
     }
 
     /// The address of the hub.
@@ -118,9 +126,11 @@ impl Dialler {
 
     /// Connects and shakes hands. With TLS 1.3 the hub may still reject the certificate afterwards.
     pub(crate) async fn dial(&self) -> Result<TlsStream<TcpStream>, DialError> {
-        let stream = TcpStream::connect((self.address.host(), self.address.port()))
-            .await
-            .map_err(|error| self.unreachable(error))?;
+        let stream = match &self.proxy {
+            Some(proxy) => proxy.connect(&self.address).await,
+            None => TcpStream::connect((self.address.host(), self.address.port())).await,
+        }
+        .map_err(|error| self.unreachable(error))?;
         stream.set_nodelay(true).map_err(|error| self.unreachable(error))?;
         let name =
             ServerName::try_from(self.server_name.clone()).map_err(|_| DialError::NotAHub)?;

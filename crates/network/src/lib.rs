@@ -13,7 +13,7 @@
 //! - [`ca`]: each IVN has its own certificate authority; a node needs a certificate of it.
 //! - [`token`]: a join URL pins hub, IVN and authority, and carries the invitation's secret.
 //! - [`link`], [`stream`], [`dialler`], [`redial`], [`client`]: connections that work, or report
-//!   why not.
+//!   why not. A [`proxy`] may be in between.
 //!
 //! The hub is not trusted with anything that it transports: nodes sign and seal for each other
 //! above this crate.
@@ -25,6 +25,7 @@ pub mod hub;
 pub mod ivn;
 pub mod link;
 mod problem;
+pub mod proxy;
 pub mod redial;
 pub mod stream;
 pub mod token;

@@ -144,7 +144,7 @@ fn damaged_secret(characters: usize) -> TokenError {
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum TokenError {
     #[error(
-        "not a join URL: expected https://HOST:PORT/join/IVN#SECRET, as `quorate invite` prints it"
+        "not a join URL: expected https://HOST:PORT/join/IVN/NAME#SECRET, as `quorate invite` prints it"
     )]
     NotAJoinUrl,
     /// The part after `#` is missing; shells and chat programs do that to URLs.

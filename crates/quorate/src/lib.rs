@@ -21,6 +21,7 @@ mod launch;
 pub mod log_audit;
 pub mod node;
 mod proof_files;
+mod proxy;
 pub mod render;
 mod service_manager;
 pub mod setup;

@@ -128,7 +128,7 @@ family! {
              member role; change the group first"
         )]
         StillMember { account: AccountName, group: GroupName } = "still-member",
-        #[error("user account \"{account}\" not authorized: it is not an admin")]
+        #[error("only admins can do that, and \"{account}\" is not an admin")]
         NotAdmin { account: AccountName } = "not-admin",
         #[error("there is already an account \"{account}\"")]
         AccountExists { account: AccountName } = "account-exists",
@@ -322,7 +322,7 @@ fn min_signers_problem(min_signers: u16, members: usize) -> String {
         _ if members == 1 => "that would leave 1 member; a group needs at least 2".to_owned(),
         _ if members == 0 => "that would leave no member; a group needs at least 2".to_owned(),
         _ => format!(
-            "{min_signers} of {members} members could never sign: min_signers must be 2 to {members}"
+            "a group in which {min_signers} members sign needs at least {min_signers} members, and this one would have {members}"
         ),
     }
 }

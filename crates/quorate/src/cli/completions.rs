@@ -8,6 +8,17 @@ use super::terminal::Color;
 use super::{Failure, Run};
 
 /// Print a script that completes quorate's commands in a shell
+///
+/// To load it in every new shell:
+///
+/// bash: quorate completions bash > ~/.local/share/bash-completion/completions/quorate
+///
+/// zsh: quorate completions zsh > ~/.zfunc/_quorate, and in ~/.zshrc, before compinit:
+/// fpath+=~/.zfunc
+///
+/// fish: quorate completions fish > ~/.config/fish/completions/quorate.fish
+///
+/// elvish, powershell: append the script to ~/.config/elvish/rc.elv, or to $PROFILE
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:

@@ -160,8 +160,11 @@ pub(super) fn home_problem(error: &HomeError) -> Problem {
             "`quorate init` creates an IVN; `quorate join URL` joins one; --home says where a home is",
         ),
         HomeError::Missing { .. } => problem.hint("`quorate init` creates an IVN"),
-        HomeError::Ambiguous { names, .. } => {
-            problem.hint(format!("they belong to: {}", names.join(", ")))
+        HomeError::Ambiguous { path, names } => {
+            let homes = names.iter().map(|name| {
+                format!("--home {}", quoted(&path.join(name).display().to_string()))
+            });
+            problem.hint(homes.collect::<Vec<_>>().join(" or "))
         }
         _ => problem,
     }

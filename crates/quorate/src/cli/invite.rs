@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::context::{Context, now};
 use super::session::Session;
 use super::{Failure, Run, duration};
-use crate::api::{Code, Command, Problem};
+use crate::api::{Answer, Code, Command, Problem, Query};
 use crate::error_chain::chain;
 use crate::home::NodeConfig;
 use crate::render::{relative, utc};
@@ -105,6 +105,12 @@ impl Run for Invite {
         let config = context.node_config()?;
         let roles: BTreeSet<Role> = self.role.into_iter().map(Role::from).collect();
         let session = context.session()?;
+        let is_again = match session.ask(Query::Accounts)? {
+            Answer::Accounts { invitations, .. } => {
+                invitations.iter().any(|open| open.account == self.name)
+            }
+            _ => false,
+        };
         let issued = issue_join_url(&config, &session, self.name, roles, self.expires, None)?;
         if context.terminal.is_json() {
             context.terminal.object("invitation", &issued)?;
@@ -113,6 +119,9 @@ impl Run for Invite {
         context.terminal.bytes(format!("{}\n", issued.url.as_str()).as_bytes())?;
         context.terminal.note(|page| {
             page.blank();
+            if is_again {
+                page.sentence(format!("The earlier URL for {} no longer works.", issued.account));
+            }
             page.sentence(format!(
                 "This URL is secret and works once, until {} ({}). Give it to {} over a channel that only they read; they run:",
                 utc(issued.expires_at),

@@ -26,6 +26,7 @@ mod invite;
 mod join;
 mod key;
 mod log;
+mod manpages;
 mod moment;
 mod node;
 mod progress;
@@ -99,6 +100,8 @@ commands! {
     Config = config::Config,
     Completions = completions::Completions,
     #[command(hide = true)]
+    Manpages = manpages::Manpages,
+    #[command(hide = true)]
     BenchCluster = bench_cluster::BenchCluster,
     #[command(hide = true)]
     FailPoints = fail_points::FailPoints,
@@ -117,7 +120,6 @@ commands! {
     max_term_width = 100,
     subcommand_required = true,
     arg_required_else_help = true,
-    disable_help_subcommand = true,
     after_help = START,
     after_long_help = START_LONG
 )]

@@ -2,6 +2,7 @@
 //! programs.
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -12,12 +13,23 @@ use crate::api::{Code, Exit, Problem};
 /// Prints why `arguments` are not understood, or the help that they ask for. Returns the exit code.
 pub(super) fn tell(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     // If stderr is closed, the exit code must be enough.
-    let _ = error.print();
+    match error.kind() {
+        // Clap would list hidden commands as well.
+        ErrorKind::MissingSubcommand => {
+            let mut err = std::io::stderr();
+            let _ = writeln!(err, "error: {NO_COMMAND}\n\nquorate --help lists the commands");
+        }
+        _ => {
+            let _ = error.print();
+        }
+    }
     if error.use_stderr() && wants_json(arguments) {
         let _ = Terminal::new(true, true, Color::Never).object("problem", &problem(error));
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage as u8))
 }
+
+const NO_COMMAND: &str = "there is no command, only options";
 
 /// Whether `--json` is among the options. Parsing failed, so clap did not report it.
 fn wants_json(arguments: &[OsString]) -> bool {
@@ -26,8 +38,14 @@ fn wants_json(arguments: &[OsString]) -> bool {
 
 /// Converts clap's message to a problem.
 fn problem(error: &clap::Error) -> Problem {
-    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return Problem::new(Code::Usage, "the command is not complete").hint("quorate --help");
+    match error.kind() {
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            return Problem::new(Code::Usage, "the command is not complete").hint("quorate --help");
+        }
+        ErrorKind::MissingSubcommand => {
+            return Problem::new(Code::Usage, NO_COMMAND).hint("quorate --help");
+        }
+        _ => {}
     }
     let text = error.render().to_string();
     let mut parts = text.split("\n\n").map(one_line);

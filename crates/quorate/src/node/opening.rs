@@ -47,7 +47,9 @@ pub(super) fn dialler(
     let certificate = NodeCertificate::from_pem(&config.client_certificate)
         .map_err(|_| damaged("the certificate"))?;
     let identity = key.map(|key| (&certificate, key));
-    Dialler::new(address, ivn, authority, identity, options()).map_err(|error| problem(&error))
+    let proxy = crate::proxy::from_environment(&address).map_err(|error| problem(&error))?;
+    let dialler = Dialler::new(address, ivn, authority, identity, options());
+    Ok(dialler.map_err(|error| problem(&error))?.through(proxy))
 }
 
 pub(super) fn problem(error: &dyn std::error::Error) -> Problem {

@@ -230,7 +230,7 @@ fn signatures(report: &AuditReport, page: &mut Page) {
         ),
     );
     if !report.faults.iter().any(|fault| matches!(fault, Fault::Signature { .. })) {
-        page.say(0, "Each follows its request and its signers' consents.");
+        page.say(0, "Every signature follows its request and its signers' approvals.");
     }
     let sums = count(&|s| s.sum == Check::Verified);
     page.say(0, &format!("Made of exactly their signers' shares: {sums} of {all}."));

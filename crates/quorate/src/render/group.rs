@@ -182,7 +182,7 @@ pub(crate) fn group(page: &mut Page, view: &GroupView, now: Timestamp) {
     }
     page.field("signs with", format!("any {} of {} members", view.min_signers, view.max_signers));
     let types = match view.document_types.is_empty() {
-        true => "documents without a type".to_owned(),
+        true => "any file (sign it without --type)".to_owned(),
         false => format!("documents of type {}", commas(&view.document_types)),
     };
     page.field("signs", types);

@@ -7,6 +7,7 @@ use quorate_network::ca::CaError;
 use quorate_network::client::RequestError;
 use quorate_network::dialler::{self, DialError};
 use quorate_network::ivn::{AccountNameError, HubAddressError};
+use quorate_network::proxy::ProxyError;
 
 use crate::home::HomeError;
 use crate::keystore::KeystoreError;
@@ -27,6 +28,8 @@ pub enum SetupError {
     NotWritten { path: std::path::PathBuf, source: std::io::Error },
     #[error("the TLS settings could not be made")]
     Tls(#[from] TlsError),
+    #[error("HTTPS_PROXY or ALL_PROXY cannot be used")]
+    Proxy(#[from] ProxyError),
     #[error(transparent)]
     AccountName(#[from] AccountNameError),
     #[error("the statement could not be made")]

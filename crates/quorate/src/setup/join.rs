@@ -156,7 +156,10 @@ fn request(account: &AccountSecrets, admission: &Entry, csr: &[u8]) -> JoinReque
 fn dialler(link: &JoinLink) -> Result<Dialler, SetupError> {
     let token = &link.token;
     let options = DialOptions::default();
-    Ok(Dialler::new(token.hub().clone(), token.ivn(), token.authority(), None, options)?)
+    let proxy = crate::proxy::from_environment(token.hub())?;
+    let hub = token.hub().clone();
+    let dialler = Dialler::new(hub, token.ivn(), token.authority(), None, options)?;
+    Ok(dialler.through(proxy))
 }
 
 pub(super) async fn ask(

@@ -179,7 +179,9 @@ fn dialler(config: &NodeConfig) -> Result<Dialler, SetupError> {
     let authority = CaFingerprint::new(*state.genesis().ca.as_bytes());
     let ivn = IvnId::new(*config.ivn.as_bytes());
     let hub = config.hub.parse().map_err(SetupError::HubAddress)?;
-    Ok(Dialler::new(hub, ivn, authority, None, DialOptions::default())?)
+    let proxy = crate::proxy::from_environment(&hub)?;
+    let dialler = Dialler::new(hub, ivn, authority, None, DialOptions::default())?;
+    Ok(dialler.through(proxy))
 }
 
 fn open_or_make(

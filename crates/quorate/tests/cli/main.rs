@@ -4,6 +4,7 @@
 #![expect(clippy::panic, reason = "tests fail by panicking")]
 
 mod services;
+mod walk;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -465,6 +466,56 @@ fn colour_is_for_people_who_want_it() {
     let place = Place::new();
     assert!(!place.run("status").stderr.contains('\x1b'));
     assert!(place.run("status --color always").stderr.contains('\x1b'));
+}
+
+#[test]
+fn help_is_a_command_and_hidden_commands_are_not_listed() {
+    let place = Place::new();
+    for (line, text) in [
+        ("help", "Start here:"),
+        ("help sign", "Ask a group to sign a file"),
+        ("help group create", "Usage: quorate group create"),
+    ] {
+        let help = place.run(line);
+        assert_eq!(help.exit, 0, "{line}: {}", help.stderr);
+        assert!(help.stdout.contains(text), "{line}: {}", help.stdout);
+        assert!(!help.stdout.contains("bench-cluster"), "{line}: {}", help.stdout);
+    }
+    let options = place.run("--home x");
+    options.says(2, &["there is no command", "quorate --help"]);
+    assert!(!options.stderr.contains("bench-cluster"), "{}", options.stderr);
+}
+
+#[test]
+fn every_command_gets_a_manual_page() {
+    let place = Place::new();
+    assert_eq!(place.run("manpages man").exit, 0);
+    let page = fs::read_to_string(place.path("man/quorate-group-create.1")).unwrap();
+    assert!(
+        page.starts_with(".ie") && page.contains(".SH NAME\nquorate\\-group\\-create"),
+        "{page}"
+    );
+    assert!(place.path("man/quorate.1").exists());
+    assert!(!place.path("man/quorate-bench-cluster.1").exists());
+}
+
+#[test]
+fn a_file_that_is_no_proof_says_so() {
+    let place = Place::new();
+    place.write("doc.txt", b"a document");
+    place.run("log verify --proof doc.txt").says(3, &["not a proof", "quorate log prove"]);
+}
+
+#[test]
+fn the_demo_says_what_is_wrong_before_it_starts_anything() {
+    let place = Place::new();
+    place
+        .run("demo contract.pdf")
+        .says(1, &["there is no file contract.pdf", "leave the file out"]);
+    place.run("demo .").says(1, &["is a directory", "leave the file out"]);
+    let large = fs::File::create(place.path("large")).unwrap();
+    large.set_len(40 << 20).unwrap();
+    place.run("demo large").says(1, &["has 40 MiB; at most 32 MiB can be signed"]);
 }
 
 #[test]

@@ -130,7 +130,7 @@ fn a_changed_group_signs_under_its_exported_key() {
     assert_eq!(shown["after"]["must_collude"], 3);
     for (line, exit, texts) in [
         ("group change board --min-signers 1", 1, ["a quorum of one is an ordinary key", ""]),
-        ("group change board --min-signers 4", 1, ["4 of 3 members could never sign", ""]),
+        ("group change board --min-signers 4", 1, ["4 members sign needs at least 4 members", ""]),
         ("group change board --remove ben,carol", 1, ["that would leave 1 member", "at least 2"]),
         ("group change board --approvals 4", 1, ["approvals_required must be 2", "to 3"]),
         ("group change board --refresh-every 1s", 1, ["every hour at most", ""]),

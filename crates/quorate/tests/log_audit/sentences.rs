@@ -59,7 +59,7 @@ fn a_report_ends_with_the_checks_of_its_signatures() {
     let lines = narrow(&report());
     let last = [
         "1 signature, with the signed statements of their signers.",
-        "Each follows its request and its signers' consents.",
+        "Every signature follows its request and its signers' approvals.",
         "Made of exactly their signers' shares: 1 of 1.",
         "Verified with the document, including each share: 1 of 1.",
     ];

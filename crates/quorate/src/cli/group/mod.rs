@@ -164,7 +164,7 @@ impl Run for Cancel {
                 None
             }
             (None, _) => Some(format!(
-                "there is nothing of {} to cancel: no change is proposed, and no key is being made",
+                "{} has no proposed change and no key generation to cancel",
                 group.name
             )),
         };

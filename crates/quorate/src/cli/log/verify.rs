@@ -8,6 +8,7 @@ use quorate_ceremony::entry::Entry;
 use quorate_ceremony::names::IvnId;
 use quorate_ceremony::state::IvnState;
 use quorate_log::key::LogVerifier;
+use quorate_log::tlog_proof::TlogProof;
 use serde::Serialize;
 
 use super::document;
@@ -201,11 +202,17 @@ fn check_proof(
     entry: &Path,
     log_key: Option<LogVerifier>,
 ) -> Result<(), Failure> {
+    let text = file::read_text(proof)?;
+    if text.parse::<TlogProof>().is_err() {
+        let message = format!("{} is not a proof of an entry", proof.display());
+        return Err(Problem::new(Code::Verification, message)
+            .hint("`quorate log prove` writes one; to check a document: quorate log verify DIR --document FILE")
+            .into());
+    }
     let (log_key, is_given) = match log_key {
         Some(key) => (key, true),
         None => (key_of_home(context)?, false),
     };
-    let text = file::read_text(proof)?;
     let report = verify_proof(&text, &file::read(entry, ENTRY_LIMIT)?, &log_key.to_string())?;
     context.terminal.show("entry-proof", &report, |page| {
         report.lines().iter().for_each(|line| page.sentence(line));
