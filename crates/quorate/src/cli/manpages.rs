@@ -39,7 +39,7 @@ impl Run for Manpages {
 fn write(command: &clap::Command, directory: &Path) -> std::io::Result<()> {
     let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
     let mut page = Vec::new();
-    Man::new(command.clone().name(name.clone())).render(&mut page)?;
+    Man::new(command.clone()).render(&mut page)?;
     std::fs::write(directory.join(format!("{name}.1")), page)?;
     let below = command.get_subcommands().filter(|below| !below.is_hide_set());
     below.filter(|below| below.get_name() != "help").try_for_each(|below| write(below, directory))
