@@ -472,7 +472,7 @@ fn colour_is_for_people_who_want_it() {
 fn help_is_a_command_and_hidden_commands_are_not_listed() {
     let place = Place::new();
     for (line, text) in [
-        ("help", "Start here:"),
+        ("help", "A first signature"),
         ("help sign", "Ask a group to sign a file"),
         ("help group create", "Usage: quorate group create"),
     ] {
