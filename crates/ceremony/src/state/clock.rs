@@ -10,7 +10,7 @@
 //!   expire, and a group that can sign can tell the time. An invitation is over once its author has
 //!   stated a later time.
 //! - Statements that replace earlier ones are ordered by how much of the log their authors had seen
-//!   ([`Turn`](super::model::turn::Turn)), and not by clocks.
+//!   (`state/model/turn.rs`), and not by clocks.
 //!
 //! The first rule alone could be evaded by a statement with an old time; the second stops that. A
 //! group's time follows the latest statements in both directions: when the clocks are right again

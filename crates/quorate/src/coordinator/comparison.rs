@@ -158,6 +158,11 @@ pub(super) fn sentence(waiting: &Waiting, size: u64) -> String {
              appending nothing before. To give them up if no node has them: quorate serve --go-on-from {size}",
             entries(*size)
         ),
+        Waiting::Nodes { absent, .. } if size == 1 => format!(
+            "comparing this log of {} with the nodes' logs: waiting for the node of {} to connect for the first time",
+            entries(size),
+            listed(absent)
+        ),
         Waiting::Nodes { absent, needed: 0 } => format!(
             "comparing this log of {} with the nodes' logs: waiting for {}; some seconds if another node is there",
             entries(size),
