@@ -81,8 +81,9 @@ impl Node {
         if self.contradictions.is_proved() {
             return;
         }
-        self.outbox.open(call);
+        // First, so that nothing is submitted again that is forgotten in the same step.
         self.outbox.settle_disputes(self.log.state(), call);
+        self.outbox.open(call);
         let mut touched = Touched::default();
         touched.note(taken.events);
         self.reconcile(touched, call);

@@ -44,7 +44,7 @@ fn is_healthy(system: &Cluster, who: &str) {
 /// Lets ben's new node and carol's node sign under the same key as before, while ada's node is off.
 fn signs_without_ada(system: &Cluster) {
     system.stop("ada");
-    let (signing, id) = system.sign("ben2", "sign contract --group board --wait", "carol");
+    let (signing, id) = system.sign("ben2", "sign contract --group board --as raw --wait", "carol");
     system.run("carol", &format!("approve {id}")).succeeds();
     signing.end().succeeds();
     let verify = "openssl pkeyutl -verify -pubin -inkey board.pem -rawin \
@@ -113,7 +113,7 @@ fn repairing_an_existing_share_changes_nothing() {
     }
     assert!(!system.has_ended("ben"));
     system.stop("ada");
-    let (signing, id) = system.sign("ben", "sign contract --group board --wait", "carol");
+    let (signing, id) = system.sign("ben", "sign contract --group board --as raw --wait", "carol");
     system.run("carol", &format!("approve {id}")).succeeds();
     signing.end().succeeds();
 }

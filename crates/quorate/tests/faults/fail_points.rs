@@ -146,7 +146,11 @@ fn coordinators_die(part: usize) {
     cluster.run_with("lodger", "join -", url.as_bytes()).succeeds();
     for (number, name) in names.iter().enumerate() {
         let (group, guest) = (format!("group-{number}"), format!("guest-{number}"));
-        let url = cluster.invite(&guest);
+        // The coordinator was just restarted, and ada's node may not be connected yet.
+        let url = until("an invitation", || {
+            let ran = cluster.run("ada", &format!("invite {guest}"));
+            (ran.exit == 0).then_some(ran.stdout)
+        });
         let join = || cluster.run_with(&guest, "join -", url.as_bytes()).exit;
         let pending = board.ask("ada");
         cluster.kill(COORDINATOR);

@@ -12,7 +12,7 @@ use quorate_ceremony::names::{EntryId, IvnId};
 use quorate_ceremony::test_world::TestLog;
 use tempfile::TempDir;
 
-use super::{EVERYBODY, package, published, write};
+use super::{EVERYBODY, package, published, to_be_signed, write};
 
 const REASON: &str = "<script>alert('no')</script>";
 
@@ -22,7 +22,7 @@ fn signed() -> (TestLog, EntryId) {
     let request = log.asks("ada", package().commitment());
     log.by("cyd", Body::Refusal { request, reason: REASON.to_owned() });
     log.by("ben", Body::Approval { request });
-    let signature = log.signature_over(request, &["ada", "ben"], &package().document);
+    let signature = log.signature_over(request, &["ada", "ben"], &to_be_signed());
     log.by("coordinator", signature);
     (log, request)
 }

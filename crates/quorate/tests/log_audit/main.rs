@@ -24,6 +24,7 @@ use quorate_ceremony::document::NotChecked;
 use quorate_ceremony::entry::Body;
 use quorate_ceremony::names::Digest;
 use quorate_ceremony::test_world::TestLog;
+use quorate_documents::{Format, Output, prepare};
 use quorate_log::checkpoint::VerifiedCheckpoint;
 use quorate_log::tile::TileWriter;
 use tempfile::TempDir;
@@ -40,7 +41,13 @@ fn package() -> DocumentPackage {
 
 /// Returns a log with a group of three, and a signature by two over the package's document.
 fn signed_log() -> TestLog {
-    TestLog::with_signature(package().commitment(), b"a contract").0
+    TestLog::with_signature(package().commitment(), &to_be_signed()).0
+}
+
+/// The bytes that the group signs for the package's document.
+fn to_be_signed() -> Vec<u8> {
+    let output = Output::new(Format::Ssh, None).unwrap();
+    prepare(&package().document, &output).into_bytes()
 }
 
 /// Like [`signed_log`], with two bundles, of which one is full.

@@ -13,7 +13,7 @@ use quorate_ceremony::names::EntryId;
 use quorate_ceremony::state::{Refused, RequestStage};
 use quorate_protocol::{Identifier, keyshare};
 
-use super::{EVERYBODY, signed_log};
+use super::{EVERYBODY, signed_log, to_be_signed};
 use quorate_ceremony::test_world::name;
 
 /// Contains the document of every request.
@@ -21,7 +21,7 @@ struct Contract;
 
 impl Documents for Contract {
     fn to_be_signed(&mut self, _: EntryId, _: &Request) -> Result<Vec<u8>, NotChecked> {
-        Ok(b"a contract".to_vec())
+        Ok(to_be_signed())
     }
 }
 
