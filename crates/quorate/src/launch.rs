@@ -199,7 +199,7 @@ pub(crate) async fn run(
     let listener = socket::bind(home, socket::NODE)?;
     if let Some(listener) = admin {
         let reporter = Arc::new(NodeReporter::new(running.asker()));
-        tokio::spawn(admin::serve_tcp(listener, reporter, stop.clone()));
+        tokio::spawn(admin::serve(listener, reporter, stop.clone()));
     }
     ready();
     service_manager::notify(service_manager::READY);

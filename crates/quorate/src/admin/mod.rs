@@ -14,6 +14,7 @@
 mod client;
 mod metrics;
 
+use std::fmt::Debug;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -21,8 +22,9 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::serve::Listener;
 use http::{StatusCode, header};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::client::fetch_metrics;
@@ -58,29 +60,17 @@ pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, Problem> 
     Ok(listener)
 }
 
-/// Answers until `stop`.
-pub(crate) async fn serve_tcp<R: Reporter>(
-    listener: TcpListener,
-    reporter: Arc<R>,
-    stop: CancellationToken,
-) {
+/// Answers until `stop`, on TCP or on a socket in a home.
+pub(crate) async fn serve<L, R>(listener: L, reporter: Arc<R>, stop: CancellationToken)
+where
+    L: Listener,
+    L::Addr: Debug,
+    R: Reporter,
+{
     let served =
         axum::serve(listener, router(reporter)).with_graceful_shutdown(stop.cancelled_owned());
     if let Err(error) = served.await {
         tracing::error!(%error, "the admin endpoint has ended");
-    }
-}
-
-/// Answers until `stop`.
-pub(crate) async fn serve_unix<R: Reporter>(
-    listener: UnixListener,
-    reporter: Arc<R>,
-    stop: CancellationToken,
-) {
-    let served =
-        axum::serve(listener, router(reporter)).with_graceful_shutdown(stop.cancelled_owned());
-    if let Err(error) = served.await {
-        tracing::error!(%error, "the admin socket has ended");
     }
 }
 

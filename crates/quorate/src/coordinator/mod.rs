@@ -136,10 +136,10 @@ async fn start_admin(
     let reporter = Arc::new(reporter);
     if let Some(address) = address {
         let listener = admin::listen(address).await?;
-        tokio::spawn(admin::serve_tcp(listener, reporter.clone(), stop.clone()));
+        tokio::spawn(admin::serve(listener, reporter.clone(), stop.clone()));
     }
     match socket::bind(home, socket::ADMIN) {
-        Ok(listener) => drop(tokio::spawn(admin::serve_unix(listener, reporter, stop.clone()))),
+        Ok(listener) => drop(tokio::spawn(admin::serve(listener, reporter, stop.clone()))),
         // Only `quorate doctor` needs it.
         Err(problem) => tracing::warn!(%problem, "there is no admin socket"),
     }

@@ -22,6 +22,7 @@ mod location;
 mod lock;
 
 pub use config::{CoordinatorConfig, Limits, NodeConfig};
+pub(crate) use directory::check_free;
 pub use directory::{CoordinatorHome, Home, IvnDirectory, NodeHome};
 pub use error::HomeError;
 pub use location::{HOME_VARIABLE, Locations};

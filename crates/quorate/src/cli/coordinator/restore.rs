@@ -1,6 +1,6 @@
 //! `quorate coordinator restore`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use quorate_ceremony::names::{IvnId, Timestamp};
@@ -14,12 +14,11 @@ use crate::cli::context::{Context, home_problem, now};
 use crate::cli::setup_problem::{coordinator_keystore_problem, setup_problem};
 use crate::cli::{Failure, Run, backup_file, file};
 use crate::error_chain::chain;
-use crate::home::{HomeError, Locations};
+use crate::home::{Locations, check_free};
 use crate::keystore::{CoordinatorBackupFile, Cost, PassphraseProtector, Purpose};
 use crate::render::{Page, Tone, relative};
 use crate::setup::log_copy::{LogCopy, LogCopyError, VerifiedCopy};
 use crate::setup::rebuild::{Rebuilt, rebuild};
-use crate::shell_quote::quoted;
 
 /// Rebuild a coordinator's home from a backup
 ///
@@ -91,7 +90,8 @@ impl Run for Restore {
         let home = Locations::from_environment()
             .coordinator(context.home.clone())
             .map_err(|error| home_problem(&error))?;
-        check_free(&home)?;
+        // Before a passphrase is asked for.
+        check_free(&home).map_err(|error| home_problem(&error))?;
         let passphrase = context.passphrase(&Purpose::Open)?;
         let protector = PassphraseProtector::new(passphrase, Cost::RECOMMENDED);
         let mut backup = CoordinatorBackup::open(&sealed, &protector).map_err(refused)?;
@@ -115,17 +115,13 @@ impl Run for Restore {
         });
         let view = RestoreView { made_at: backup.label.made_at, ivns: restored.collect(), home };
         context.terminal.show("coordinator-restored", &view, |page| show(page, &view))?;
-        let serve = match &context.home {
-            Some(home) => format!("quorate serve --home {}", quoted(&home.display().to_string())),
-            None => "quorate serve".to_owned(),
-        };
         context.terminal.note(|page| {
             page.blank();
             page.sentence(
                 "Next: make sure that the coordinator which this one replaces does not run any more, then run this one. Its \
                  nodes give it the rest of the log when they connect.",
             );
-            page.copyable(serve);
+            page.copyable(context.command("quorate serve"));
         });
         Ok(())
     }
@@ -170,18 +166,6 @@ fn copy_problem(error: LogCopyError) -> Problem {
             .hint("--from takes the home of a member's node, or a directory with a checkpoint and tiles"),
         error => Problem::new(Code::Failed, chain(error)).hint("nothing was restored"),
     }
-}
-
-/// Fails if the home exists, before a passphrase is asked for.
-fn check_free(home: &Path) -> Result<(), Problem> {
-    let exists = home.join("home.json").exists();
-    let is_empty = std::fs::read_dir(home).map_or(true, |mut entries| entries.next().is_none());
-    let error = match (exists, is_empty) {
-        (true, _) => HomeError::Exists(home.to_owned()),
-        (false, false) => HomeError::NotEmpty(home.to_owned()),
-        (false, true) => return Ok(()),
-    };
-    Err(home_problem(&error))
 }
 
 fn show(page: &mut Page, view: &RestoreView) {

@@ -15,7 +15,7 @@ use crate::cli::backup_file::LARGEST;
 use crate::cli::context::{Context, home_problem, now};
 use crate::cli::setup_problem::{keystore_problem, setup_problem};
 use crate::cli::{Failure, Run, file};
-use crate::home::{HomeError, Locations};
+use crate::home::{Locations, check_free};
 use crate::keystore::{BackupFile, Cost, KeystoreError, PassphraseProtector, Purpose};
 use crate::node::follow::{NotFollowed, follow};
 use crate::proof_files;
@@ -91,7 +91,8 @@ impl Run for Restore {
         let home = Locations::from_environment()
             .new_node(context.home.clone(), label.account.as_str())
             .map_err(|error| home_problem(&error))?;
-        check_free(&home)?;
+        // Before a passphrase is asked for.
+        check_free(&home).map_err(|error| home_problem(&error))?;
         context.terminal.note(|page| {
             page.sentence(format!(
                 "restoring the node of {} to {}, from a backup made {}",
@@ -149,18 +150,6 @@ impl Run for Restore {
         });
         Ok(())
     }
-}
-
-/// Fails if the home exists, before a passphrase is asked for.
-fn check_free(home: &Path) -> Result<(), Problem> {
-    let exists = home.join("home.json").exists();
-    let is_empty = std::fs::read_dir(home).map_or(true, |mut entries| entries.next().is_none());
-    let error = match (exists, is_empty) {
-        (true, _) => HomeError::Exists(home.to_owned()),
-        (false, false) => HomeError::NotEmpty(home.to_owned()),
-        (false, true) => return Ok(()),
-    };
-    Err(home_problem(&error))
 }
 
 fn show(page: &mut Page, view: &RestoreView) {

@@ -276,7 +276,11 @@ fn staged(path: &Path) -> PathBuf {
 }
 
 /// Checks that nothing is at `path`, or an empty directory.
-fn check_free(path: &Path) -> Result<(), HomeError> {
+///
+/// # Errors
+///
+/// When there is a home or something else, or the directory cannot be read.
+pub(crate) fn check_free(path: &Path) -> Result<(), HomeError> {
     if fs::exists(path.join(FILE)).map_err(|error| HomeError::read(path, error))? {
         return Err(HomeError::Exists(path.to_owned()));
     }
