@@ -180,7 +180,10 @@ fn coordinators_die(part: usize) {
             (cluster.path(&guest).join("home.json").exists() || join() == 0).then_some(())
         });
     }
-    board.audits_clean(names.len());
+    // The last process may have had nothing to do, and it publishes the log only after it has
+    // compared it with the nodes.
+    board.signs("ada", "ben");
+    board.audits_clean(names.len() + 1);
 }
 
 #[test]
