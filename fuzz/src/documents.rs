@@ -46,7 +46,7 @@ pub fn run(bytes: &[u8]) -> bool {
 
 pub fn package() -> Vec<u8> {
     let document = DOCUMENT.to_vec();
-    DocumentPackage { salt: SALT, name: NAME.parse().unwrap(), document }.to_bytes()
+    DocumentPackage { salt: SALT, name: NAME.parse().unwrap(), note: None, document }.to_bytes()
 }
 
 pub fn signature_file() -> Vec<u8> {

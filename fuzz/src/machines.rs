@@ -14,8 +14,8 @@ use quorate_ceremony::effect::{
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::{Entry, Statement};
 use quorate_ceremony::message::{FromCoordinator, FromNode};
-use quorate_ceremony::names::{AccountName, SessionId, Timestamp};
-use quorate_ceremony::node::{Command, Input, Node};
+use quorate_ceremony::names::{AccountName, EntryId, SessionId, Timestamp};
+use quorate_ceremony::node::{Command, Input, Motion, Node};
 use quorate_ceremony::signing::Subject;
 use quorate_ceremony::test_world::{CoordinatorShell, NodeDisk, NodeShell, signed_checkpoint};
 use quorate_log::checkpoint::SignedCheckpoint;
@@ -243,16 +243,24 @@ fn session(script: &mut Script<'_>) -> SessionId {
     }
 }
 
-fn command(script: &mut Script<'_>) -> Command {
+fn motion(script: &mut Script<'_>) -> Motion {
     let request = super::story().request;
+    match script.byte() % 3 {
+        0 => Motion::Request(request),
+        1 => Motion::Change(request),
+        _ => Motion::Definition(EntryId::new([script.byte(); 32])),
+    }
+}
+
+fn command(script: &mut Script<'_>) -> Command {
     match script.byte() % 6 {
-        0 => Command::Approve(request),
+        0 => Command::Approve(motion(script)),
         1 => {
             let reason = String::from_utf8_lossy(script.bytes()).into_owned();
-            Command::Reject { request, reason }
+            Command::Reject { motion: motion(script), reason }
         }
-        2 => Command::AcceptGroup(board()),
-        3 => Command::CancelCeremony(board()),
+        2 => Command::WithdrawChange(super::story().request),
+        3 => Command::CancelSession(session(script)),
         4 => Command::DefineGroup(story::definition()),
         _ => Command::Request {
             group: board(),

@@ -19,7 +19,7 @@ use quorate_ceremony::identity::{AccountSecrets, SecretKey};
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, Digest, EntryId, IvnId, Timestamp};
 use quorate_ceremony::node;
-use quorate_ceremony::node::{Command, Node};
+use quorate_ceremony::node::{Command, Motion, Node};
 use quorate_ceremony::policy::Policy;
 use quorate_ceremony::state::Refusal;
 use quorate_ceremony::test_world::{
@@ -275,10 +275,10 @@ impl Stage {
         }
         self.command("ada", Command::DefineGroup(definition()));
         for member in ["ada", "ben"] {
-            self.command(member, Command::AcceptGroup(board()));
+            self.command(member, self.acceptance());
         }
         self.now = self.now.plus(1_000);
-        self.tell(&name("cyd"), node::Input::Command(CommandId(0), Command::AcceptGroup(board())));
+        self.tell(&name("cyd"), node::Input::Command(CommandId(0), self.acceptance()));
         let acceptance = self.queue.pop_front();
         self.hold("cyd");
         self.queue.extend(acceptance);
@@ -295,9 +295,14 @@ impl Stage {
         };
         let request = *self.coordinator.state().requests().keys().find(|id| open(id)).unwrap();
         let reason = "not before Friday".to_owned();
-        self.command("cyd", Command::Reject { request, reason });
-        self.command("ben", Command::Approve(request));
+        self.command("cyd", Command::Reject { motion: Motion::Request(request), reason });
+        self.command("ben", Command::Approve(Motion::Request(request)));
         self.wait(1_000);
+    }
+
+    fn acceptance(&self) -> Command {
+        let defined = self.coordinator.state().group(&board()).unwrap().defined;
+        Command::Approve(Motion::Definition(defined))
     }
 
     fn ask(&self) -> Command {

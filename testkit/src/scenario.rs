@@ -276,7 +276,7 @@ impl Scenario {
 
     pub(crate) fn role(&self, index: usize) -> Role {
         let members = usize::from(self.members) + usize::from(self.reserves);
-        if index < members { Role::Member } else { Role::Requester }
+        if index < members { Role::Member } else { Role::Auditor }
     }
 
     /// Whether any account breaks the rules.

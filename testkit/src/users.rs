@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use quorate_ceremony::entry::{AbortReason, GroupDefinition, Invitation};
 use quorate_ceremony::names::{AccountName, Digest, GroupName, Timestamp};
-use quorate_ceremony::node::{Command, Node, Proposal};
+use quorate_ceremony::node::{Command, Motion, Node, Proposal};
 use quorate_ceremony::state::{Change, ChangeEnd, Group, RequestState, Status};
 use quorate_protocol::Suite;
 
@@ -106,8 +106,8 @@ impl Plan {
         if index != 0 || group.key.is_some() || named.is_empty() || self.is_hopeless(world, group) {
             return None;
         }
-        if group.session.is_some() {
-            return Some(Command::CancelCeremony(self.group.clone()));
+        if let Some(session) = &group.session {
+            return Some(Command::CancelSession(session.session));
         }
         let members = group.definition.members.iter().filter(|name| !named.contains(*name));
         let members: Vec<AccountName> = members.cloned().collect();
@@ -163,7 +163,11 @@ impl Plan {
         }
         let group = node.state().group(&self.group).ok()?;
         let asked = group.not_accepted().any(|name| name == node.account());
-        asked.then(|| Command::AcceptGroup(self.group.clone()))
+        let motion = match &group.change {
+            Some(change) => Motion::Change(change.id),
+            None => Motion::Definition(group.defined),
+        };
+        asked.then_some(Command::Approve(motion))
     }
 
     /// Returns the admin's proposal of the next change of the group.
@@ -186,8 +190,8 @@ impl Plan {
                 named.iter().any(|name| change.gives_share_to(name))
                     || left < usize::from(group.definition.min_signers)
             };
-            let hopeless = group.change.as_ref().is_some_and(is_hopeless);
-            return hopeless.then(|| Command::CancelCeremony(self.group.clone()));
+            let hopeless = group.change.as_ref().filter(|change| is_hopeless(change));
+            return hopeless.map(|change| Command::WithdrawChange(change.id));
         }
         if index != 0 || group.change.is_some() || planned.at > passed || self.gave_up(group) {
             return None;
@@ -259,7 +263,7 @@ impl Plan {
             !change.approved && change.undecided(group).any(|name| name == node.account())
         });
         if let Some((change, _)) = decides {
-            return Some(Command::Approve(change.id));
+            return Some(Command::Approve(Motion::Change(change.id)));
         }
         if self.is_automatic(index) && self.scenario.policy.rule.auto_approve {
             return None;
@@ -274,10 +278,11 @@ impl Plan {
             asked.extend(spare);
         }
         asked.into_iter().find_map(|request| match self.vote(index, request)? {
-            Vote::Approve => Some(Command::Approve(request.id)),
-            Vote::Reject => {
-                Some(Command::Reject { request: request.id, reason: "not like this".to_owned() })
-            }
+            Vote::Approve => Some(Command::Approve(Motion::Request(request.id))),
+            Vote::Reject => Some(Command::Reject {
+                motion: Motion::Request(request.id),
+                reason: "not like this".to_owned(),
+            }),
             Vote::Ignore => None,
         })
     }
@@ -339,7 +344,13 @@ impl Plan {
                         missing.push(format!("{name} has not voted on request {k}"));
                     }
                 }
-                Some((_, Status::Signed { .. } | Status::Rejected | Status::Refused(_))) => {}
+                Some((
+                    _,
+                    Status::Signed { .. }
+                    | Status::Rejected
+                    | Status::Withdrawn
+                    | Status::Refused(_),
+                )) => {}
             }
         }
         missing

@@ -195,10 +195,6 @@ pub enum CommandError {
     )]
     NotTaken(Refusal),
     #[error(
-        "the rejection comes too late for the log, where the approval is permanent; this node releases no signature share for this request any more"
-    )]
-    RefusedHere(Refusal),
-    #[error(
         "the document of this request is not available, or is not the one that was asked to be signed"
     )]
     NoDocument,

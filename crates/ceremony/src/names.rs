@@ -127,10 +127,11 @@ macro_rules! id {
                 &self.0
             }
 
-            /// The first 8 hex digits, which usually suffice for display.
+            /// The first 20 hex digits. An author that chooses its id by trying cannot make it
+            /// begin like another one, because these are 80 bits.
             pub fn short(&self) -> String {
                 let mut text = self.to_string();
-                text.truncate(8);
+                text.truncate(20);
                 text
             }
         }
@@ -241,7 +242,7 @@ mod tests {
     fn ids_are_64_hex_digits_and_nothing_else() {
         let id = IvnId::new([0xAB; 32]);
         assert_eq!(id.to_string().parse(), Ok(id));
-        assert_eq!(id.short(), "abababab");
+        assert_eq!(id.short(), "ab".repeat(10));
         assert_eq!("ab".parse::<IvnId>(), Err(IdError));
         assert_eq!(format!("{}0", id).parse::<IvnId>(), Err(IdError));
     }

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 /// SHA-256(name) ‖ SHA-256(document)).
 ///
 /// The name is what an approver reads first, so the party that relays the document must not be able
-/// to exchange it.
+/// to exchange it. If the requester adds a note, the name is followed by a zero byte and the note.
 ///
 /// Binding because SHA-256 is collision-resistant. Hiding only while `salt` is 32 uniformly random
 /// bytes, used for this document alone and kept with it: without the salt a guessed document cannot

@@ -10,6 +10,7 @@ use quorate_ceremony::names::EntryId;
 use tokio::net::UnixStream;
 use tokio_util::sync::CancellationToken;
 
+use crate::announce;
 use crate::api::{Answer, Ask, Code, Problem};
 use crate::control::{client, server, socket};
 use crate::error_chain::chain;
@@ -171,6 +172,9 @@ pub(crate) async fn find(home: &Path) -> Result<Found, Problem> {
 
 /// Runs the node of a home until `stop`, and answers on its control socket.
 ///
+/// What waits for the account holder is announced in the node's log, and by `on_request`, a command
+/// of the account holder ([`announce`]).
+///
 /// `ready` is called once, when the socket answers. There may be no connection by then, because the
 /// node keeps trying. `admin` is the address for health and metrics, if they are wanted.
 ///
@@ -182,6 +186,7 @@ pub(crate) async fn run(
     passphrase: Passphrase,
     admin: Option<SocketAddr>,
     stop: CancellationToken,
+    on_request: Option<String>,
     ready: impl FnOnce(),
 ) -> Result<(), Problem> {
     let own = match find(home).await? {
@@ -195,6 +200,7 @@ pub(crate) async fn run(
         Some(address) => Some(admin::listen(address).await?),
         None => None,
     };
+    let account = own.config().map(|config| config.account.clone());
     let mut running = node::start(own, passphrase).await?;
     let listener = socket::bind(home, socket::NODE)?;
     if let Some(listener) = admin {
@@ -209,6 +215,8 @@ pub(crate) async fn run(
         async move { asker.ask(question).await }
     };
     let serving = tokio::spawn(server::serve(listener, ask, stop.clone()));
+    let announcing = account
+        .map(|account| tokio::spawn(announce::announce(running.asker(), account, on_request)));
     let ended = tokio::select! {
         () = stop.cancelled() => None,
         ended = running.ended() => Some(ended),
@@ -216,6 +224,9 @@ pub(crate) async fn run(
     service_manager::notify(service_manager::STOPPING);
     stop.cancel();
     let _ = serving.await;
+    if let Some(announcing) = announcing {
+        announcing.abort();
+    }
     // Before this process releases the home.
     socket::unbind(home, socket::NODE);
     match ended {

@@ -4,6 +4,7 @@
 #![expect(missing_docs, reason = "only this program and its tests use the library")]
 
 mod admin;
+mod announce;
 pub mod api;
 pub mod backup;
 pub mod cli;

@@ -153,7 +153,7 @@ impl Cluster {
         // Commands may still be running in this home. What they still write is lost with it.
         let gone = tempfile::tempdir_in(self.directory.path()).unwrap();
         fs::rename(self.path(name), gone.path().join(name)).unwrap();
-        let line = format!("account replace-keys {name}");
+        let line = format!("account replace-keys {name} --yes");
         let url = until(&format!("`{line}` to get through"), || {
             let ran = self.run(&self.plan.names[0], &line);
             (ran.exit == 0).then_some(ran.stdout)

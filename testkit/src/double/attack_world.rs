@@ -16,7 +16,7 @@ use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::{Author, Body, Entry, GroupDefinition, Statement};
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, Digest, EntryId, IvnId, Timestamp};
-use quorate_ceremony::node::{self, Command, Config, Node, Proposal};
+use quorate_ceremony::node::{self, Command, Config, Motion, Node, Proposal};
 use quorate_ceremony::test_world::{NodeDisk, board, document_of, due};
 use rand_chacha::ChaCha20Rng;
 
@@ -279,8 +279,8 @@ impl Stage {
                 request.document == *document
             }
             (Command::Approve(wanted), Body::Approval { request })
-            | (Command::Reject { request: wanted, .. }, Body::Refusal { request, .. }) => {
-                wanted == request
+            | (Command::Reject { motion: wanted, .. }, Body::Refusal { request, .. }) => {
+                wanted.id() == *request
             }
             (Command::ChangeGroup(wanted), Body::GroupChange(change)) => {
                 (&wanted.definition, wanted.epoch) == (&change.definition, change.epoch)
@@ -317,7 +317,7 @@ impl Stage {
         request: EntryId,
     ) -> Result<EntryId, CommandError> {
         self.truth.approved.insert((account.clone(), request));
-        self.orders(account, Command::Approve(request))
+        self.orders(account, Command::Approve(Motion::Request(request)))
     }
 
     /// Makes a member propose this definition of the group. Returns the entry of the change.
@@ -340,7 +340,10 @@ impl Stage {
         request: EntryId,
     ) -> Result<EntryId, CommandError> {
         self.truth.refused.insert((account.clone(), request));
-        self.orders(account, Command::Reject { request, reason: "no".to_owned() })
+        self.orders(
+            account,
+            Command::Reject { motion: Motion::Request(request), reason: "no".to_owned() },
+        )
     }
 
     /// Delivers messages until there are none, in an order that the seed decides. The messages of

@@ -66,6 +66,7 @@ impl Simulation {
                 Status::Signed { .. } => "signed",
                 Status::Rejected => "rejected",
                 Status::Refused(_) => "refused by the log",
+                Status::Withdrawn => "withdrawn",
             };
             note(&format!("request {}", id.short()), "status", status.to_owned());
         }

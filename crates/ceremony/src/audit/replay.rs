@@ -242,9 +242,13 @@ impl Auditor {
                 self.decided(index, *request, entry, Decided::Approved);
             }
             Body::Refusal { request, reason } => {
+                if let Author::Account(account) = &entry.statement().author {
+                    self.consents.rejected(*request, account);
+                }
                 let decided = Decided::Rejected { reason: reason.clone() };
                 self.decided(index, *request, entry, decided);
             }
+            Body::RequestWithdrawn { request } => self.consents.withdrawn(*request),
             Body::Signature { request, session, signature, signers } => {
                 let signed = Signed {
                     request: *request,

@@ -64,6 +64,18 @@ impl Consents {
         }
     }
 
+    /// A member rejects what it may have approved.
+    pub(super) fn rejected(&mut self, request: EntryId, account: &AccountName) {
+        if let Some(asked) = self.0.get_mut(&request) {
+            asked.consented.remove(account);
+        }
+    }
+
+    /// The requester withdraws the request, so it must not be signed.
+    pub(super) fn withdrawn(&mut self, request: EntryId) {
+        self.0.remove(&request);
+    }
+
     /// Returns what is wrong with a new signature by these signers.
     pub(super) fn fault(
         &self,
@@ -303,6 +315,28 @@ mod tests {
         signature[32] = 8;
         assert!(!contributions.add_up_to(&signature));
         assert!(!contributions.add_up_to(&signature[..63]));
+    }
+
+    #[test]
+    fn a_void_approval_and_a_withdrawn_request_do_not_count() {
+        let mut log = TestLog::keyed();
+        let request = log.requests("ada", log.request()).unwrap();
+        let asked = || {
+            let mut asked = Consents::default();
+            let (state, group) = (log.state.request(request), log.state.group(&board()));
+            asked.requested(state.unwrap(), group.unwrap());
+            asked.consented(request, &name("ben"));
+            asked
+        };
+        let signers = [name("ada"), name("ben")];
+        assert_eq!(asked().fault(request, &signers), None);
+        let mut rejected = asked();
+        rejected.rejected(request, &name("ben"));
+        let fault = rejected.fault(request, &signers);
+        assert_eq!(fault, Some(SignatureFault::NotApproved { approvals: 1, required: 2 }));
+        let mut withdrawn = asked();
+        withdrawn.withdrawn(request);
+        assert_eq!(withdrawn.fault(request, &signers), Some(SignatureFault::NotRequested));
     }
 
     #[test]

@@ -155,6 +155,7 @@ impl Coordinator {
             }
             Event::RequestOpened(id)
             | Event::RequestRejected(id)
+            | Event::RequestWithdrawn(id)
             | Event::RequestVoted(id)
             | Event::RequestApproved(id)
             | Event::RequestRefused(id) => self.request_changed(id, call),

@@ -91,9 +91,11 @@ pub enum Body {
         /// tlog-cosignature).
         checkpoint: String,
     },
-    /// A requester asks a group to sign a document. It counts as a member's approval if the policy
-    /// permits that.
+    /// A member of a group, or an account with the requester role, asks the group to sign a
+    /// document. It counts as a member's approval if the policy permits that.
     Request(Request),
+    /// The requester withdraws its own request, which is not signed yet.
+    RequestWithdrawn { request: EntryId },
     /// A holder states that its node destroyed its share of an earlier epoch. The destruction of
     /// all copies cannot be proved.
     ShareDestroyed { group: GroupName, epoch: u64 },
@@ -108,7 +110,9 @@ pub enum Body {
     },
     /// A member approves a request or a proposed change.
     Approval { request: EntryId },
-    /// A member rejects a request or a proposed change, with a reason of 1 to 500 characters.
+    /// A member rejects a request or a proposed change, with a reason of 1 to 500 characters. A
+    /// member that approved a request can still reject it until the log contains the signature;
+    /// that voids its approval.
     Refusal { request: EntryId, reason: String },
     /// The coordinator logs a signature (64 bytes), with each signer's own signed messages as
     /// proof.
@@ -208,6 +212,7 @@ impl Body {
             Self::ShareDestroyed { .. } => Class::of("share-destroyed", Account, Free),
             Self::ShareProved { .. } => Class::of("share-proved", Account, Metered),
             Self::Request(_) => Class::of("request", Account, Metered),
+            Self::RequestWithdrawn { .. } => Class::of("request-withdrawn", Account, Free),
             Self::Approval { .. } => Class::of("approval", Account, Metered).reversible(),
             Self::Refusal { .. } => Class::of("refusal", Account, Metered).reversible(),
             Self::Signature { .. } => Class::of("signature", Coordinator, Free),

@@ -10,8 +10,9 @@
 //!   document, because the node will be asked to sign it.
 //! - Upon a document: approve the request if that is wanted and the log's rules still admit it.
 //! - Upon a document that is unavailable: ask again later, with a doubling pause.
-//! - Upon a rejection: it binds this node whatever happens to the statement. Otherwise the
-//!   coordinator could hold it back and log an approval that it claimed to have rejected.
+//! - Upon a rejection or withdrawal: it binds this node whatever happens to the statement.
+//!   Otherwise the coordinator could hold it back and log an approval that it claimed to have
+//!   rejected.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,13 +20,13 @@ use super::outbox::Outbox;
 use super::process::Process;
 use super::view::{Call, View};
 use crate::document::Document;
-use crate::effect::{CommandError, CommandId, NodeChange, NodeDeadline, NodeEffect};
+use crate::effect::{CommandError, CommandId, Done, NodeChange, NodeDeadline, NodeEffect};
 use crate::entry::Body;
 use crate::names::{EntryId, Timestamp};
 use crate::policy::Policy;
 use crate::state::clock::MAX_CLOCK_LEAD;
 use crate::state::refusal::{Entries, Requests};
-use crate::state::{Group, IvnState, Refusal, RequestState, Status};
+use crate::state::{Group, IvnState, Refusal};
 
 /// The pause before an unavailable document is requested again, in milliseconds. It doubles up to
 /// [`MAX_RETRY_DOUBLINGS`] times.
@@ -93,16 +94,8 @@ impl Approvals {
         request: EntryId,
         call: &mut Call<'_>,
     ) {
-        // A change has no document.
-        let is_change = view.state.group_of_change(request).is_some();
-        let permitted = match is_change {
-            true => self
-                .check_unrefused(view.me, request)
-                .and_then(|()| check_change(view.state, request, call.now)),
-            false => self.may_approve(view, outbox, request, call.now),
-        };
-        match permitted {
-            Ok(()) if is_change || self.documents.contains_key(&request) => {
+        match self.may_approve(view, outbox, request, call.now) {
+            Ok(()) if self.documents.contains_key(&request) => {
                 outbox.state_for(command, view.me, Body::Approval { request }, call);
             }
             Ok(()) => self.want(request, call).commands.push(command),
@@ -110,7 +103,48 @@ impl Approvals {
         }
     }
 
-    /// Rejects a request or change. Returns whether the rejection of a request is new and binds.
+    /// Approves a proposed change, which has no document.
+    pub(super) fn approve_change(
+        &self,
+        view: &View<'_>,
+        outbox: &mut Outbox,
+        command: CommandId,
+        change: EntryId,
+        call: &mut Call<'_>,
+    ) {
+        let known = view.state.group_of_change(change);
+        let known = known.ok_or(Requests::UnknownRequest { request: change }.into());
+        let permitted = known
+            .and_then(|_| self.check_unrefused(view.me, change))
+            .and_then(|()| check_change(view.state, change, call.now));
+        match permitted {
+            Ok(()) => {
+                outbox.state_for(command, view.me, Body::Approval { request: change }, call);
+            }
+            Err(refusal) => call.respond(command, Err::<Done, _>(refusal)),
+        }
+    }
+
+    /// Rejects a proposed change.
+    pub(super) fn reject_change(
+        &mut self,
+        view: &View<'_>,
+        outbox: &mut Outbox,
+        command: CommandId,
+        (change, reason): (EntryId, String),
+        call: &mut Call<'_>,
+    ) {
+        if view.state.group_of_change(change).is_none() {
+            let unknown = Refusal::Requests(Requests::UnknownRequest { request: change });
+            return call.respond(command, Err(unknown));
+        }
+        withdraw_consent(view, outbox, change, call);
+        // It binds this node only where the log contains consent that was withdrawn.
+        self.refuse(change, call);
+        outbox.state_for(command, view.me, Body::Refusal { request: change, reason }, call);
+    }
+
+    /// Rejects a request. Returns whether the rejection is new and binds.
     pub(super) fn reject(
         &mut self,
         view: &View<'_>,
@@ -119,35 +153,36 @@ impl Approvals {
         (request, reason): (EntryId, String),
         call: &mut Call<'_>,
     ) -> bool {
-        // Withdraws the consent if the log does not contain it: the log accepts one of the two.
-        outbox.withdraw(
-            view.me,
-            |body| match body {
-                Body::Approval { request: of } => *of == request,
-                Body::GroupAccepted { definition, .. } => *definition == request,
-                _ => false,
-            },
-            call,
-        );
-        if view.state.group_of_change(request).is_some() {
-            // It binds this node only where the log contains consent that was withdrawn.
-            self.refuse(request, call);
-            outbox.state_for(command, view.me, Body::Refusal { request, reason }, call);
+        withdraw_consent(view, outbox, request, call);
+        match view.state.rejectable(view.me.account(), request, call.now) {
+            Ok(_) => {
+                let binds = self.refuse(request, call);
+                outbox.state_for(command, view.me, Body::Refusal { request, reason }, call);
+                binds
+            }
+            Err(refusal) => {
+                call.respond(command, Err(refusal));
+                false
+            }
+        }
+    }
+
+    /// Withdraws this account's own request. Returns whether that binds this node from now on.
+    pub(super) fn withdraw(
+        &mut self,
+        view: &View<'_>,
+        outbox: &mut Outbox,
+        command: CommandId,
+        request: EntryId,
+        call: &mut Call<'_>,
+    ) -> bool {
+        if let Err(refusal) = view.state.withdrawable(view.me.account(), request, call.now) {
+            call.respond(command, Err(refusal));
             return false;
         }
-        let may_vote = may_vote(view, outbox, request, call.now);
-        let is_late = view.state.request(request).is_ok_and(|state| {
-            state.approvals.contains(view.me.account())
-                && matches!(state.status, Status::Open | Status::Approved)
-        });
-        let binds = (may_vote.is_ok() || is_late) && self.refuse(request, call);
-        match may_vote {
-            Ok(()) => outbox.state_for(command, view.me, Body::Refusal { request, reason }, call),
-            Err(refusal) if is_late => {
-                call.respond(command, Err(CommandError::RefusedHere(refusal)));
-            }
-            Err(refusal) => call.respond(command, Err(refusal)),
-        }
+        withdraw_consent(view, outbox, request, call);
+        let binds = self.refuse(request, call);
+        outbox.state_for(command, view.me, Body::RequestWithdrawn { request }, call);
         binds
     }
 
@@ -230,7 +265,7 @@ impl Approvals {
         call: &mut Call<'_>,
     ) {
         let Ok(state) = view.state.request(id) else { return };
-        if is_over(state, call.now) {
+        if !state.is_pending(call.now) {
             self.documents.remove(&id);
             self.unavailable.remove(&id);
             let wanted = self.wanted.remove(&id).unwrap_or_default();
@@ -243,7 +278,12 @@ impl Approvals {
             return;
         }
         let consented = state.approvals.contains(view.me.account());
+        // Only a member's request: otherwise an admin alone could have documents signed, by giving
+        // an account of its own the requester role.
+        let group = view.state.group(&state.request.group);
+        let is_of_member = group.is_ok_and(|group| group.has_member(&state.requester));
         let automatic = auto_approve
+            && is_of_member
             && !view.me.is_doubled(view.state)
             && state.may_be_approved_automatically()
             && self.may_approve(view, outbox, id, call.now).is_ok();
@@ -327,8 +367,17 @@ fn check_expiry(expires_at: Timestamp, policy: &Policy, now: Timestamp) -> Resul
     }
 }
 
-fn is_over(state: &RequestState, now: Timestamp) -> bool {
-    !matches!(state.status, Status::Open | Status::Approved) || state.lapsed(now)
+/// Withdraws the consent if the log does not contain it: the log accepts one of the two.
+fn withdraw_consent(view: &View<'_>, outbox: &mut Outbox, on: EntryId, call: &mut Call<'_>) {
+    outbox.withdraw(
+        view.me,
+        |body| match body {
+            Body::Approval { request } => *request == on,
+            Body::GroupAccepted { definition, .. } => *definition == on,
+            _ => false,
+        },
+        call,
+    );
 }
 
 /// Whether this account's vote on a request counts: the log's rules admit it, and no vote is

@@ -6,14 +6,14 @@
 use super::Node;
 use super::approvals::may_vote;
 use super::contradiction::Contradiction;
-use super::input::{Command, Proposal};
+use super::input::{Command, Motion, Proposal};
 use super::view::{Call, View};
 use crate::effect::{CommandError, CommandId};
 use crate::entry::{AbortReason, Body, GroupChange, Request};
 use crate::names::{EntryId, GroupName, Timestamp};
 use crate::policy::Policy;
-use crate::state::refusal::{Entries, Groups, Sessions};
-use crate::state::{Change, Group, Refusal, RequestState, Status};
+use crate::state::refusal::{Entries, Groups, Requests};
+use crate::state::{Change, Group, Refusal, Refused, RequestState, Status};
 
 impl Node {
     pub(super) fn command(&mut self, id: CommandId, command: Command, call: &mut Call<'_>) {
@@ -22,12 +22,25 @@ impl Node {
         }
         let view = View { state: self.log.state(), me: &self.process };
         match command {
-            Command::Approve(request) if self.joins_by(request).is_none() => {
+            Command::Approve(Motion::Request(request)) => {
                 self.approvals.approve(&view, &mut self.outbox, id, request, call);
             }
-            Command::Reject { request, reason } => {
+            Command::Approve(Motion::Change(change)) if self.joins_by(change).is_none() => {
+                self.approvals.approve_change(&view, &mut self.outbox, id, change, call);
+            }
+            Command::Reject { motion: Motion::Request(request), reason } => {
                 let rejected = (request, reason);
                 if self.approvals.reject(&view, &mut self.outbox, id, rejected, call) {
+                    self.signing.drop_request(request);
+                }
+            }
+            Command::Reject { motion: Motion::Change(change), reason } => {
+                let rejected = (change, reason);
+                self.approvals.reject_change(&view, &mut self.outbox, id, rejected, call);
+            }
+            Command::WithdrawRequest(request) => {
+                // It binds this node whatever the coordinator does with the statement.
+                if self.approvals.withdraw(&view, &mut self.outbox, id, request, call) {
                     self.signing.drop_request(request);
                 }
             }
@@ -56,11 +69,12 @@ impl Node {
             now.plus(expires_in.unwrap_or(policy.rule.expiry))
         };
         Ok(match command {
-            Command::Approve(request) => match self.joins_by(request) {
-                Some(group) => self.acceptance(group)?,
-                None => Body::Approval { request },
-            },
-            Command::Reject { request, reason } => Body::Refusal { request, reason },
+            Command::Approve(motion) => self.consent(motion)?,
+            Command::Reject { motion, reason } => {
+                self.check_kind(motion)?;
+                Body::Refusal { request: motion.id(), reason }
+            }
+            Command::WithdrawRequest(request) => Body::RequestWithdrawn { request },
             Command::Invite(invitation) => Body::Invitation(invitation),
             Command::WithdrawInvitation(account) => {
                 Body::Invitation(state.withdrawal(&account, now)?)
@@ -71,12 +85,14 @@ impl Node {
             Command::Remove(account) => Body::AccountRemoved { account },
             Command::SetRoles(account, roles) => Body::AccountRoles { account, roles },
             Command::DefineGroup(definition) => Body::GroupDefined(definition),
-            Command::AcceptGroup(group) => self.acceptance(group)?,
             Command::ChangeGroup(Proposal { definition, epoch, expires_in, repairs }) => {
                 let expires_at = expiry(policy(&definition.name)?, expires_in);
                 Body::GroupChange(GroupChange { epoch, definition, expires_at, repairs })
             }
-            Command::CancelCeremony(group) => self.cancellation(&group)?,
+            Command::CancelSession(session) => {
+                Body::CeremonyAborted { session, reason: AbortReason::Cancelled }
+            }
+            Command::WithdrawChange(change) => Body::GroupChangeWithdrawn { change },
             Command::Request { group, document_type, format, namespace, document, expires_in } => {
                 let policy = policy(&group)?;
                 Body::Request(Request {
@@ -90,6 +106,36 @@ impl Node {
                 })
             }
         })
+    }
+
+    /// The consent to a motion: an approval, or the acceptance of membership.
+    fn consent(&self, motion: Motion) -> Result<Body, Refusal> {
+        self.check_kind(motion)?;
+        match motion {
+            Motion::Request(request) => Ok(Body::Approval { request }),
+            Motion::Change(change) => match self.joins_by(change) {
+                Some(group) => self.acceptance(group),
+                None => Ok(Body::Approval { request: change }),
+            },
+            Motion::Definition(definition) => {
+                let mut groups = self.log.state().groups().values();
+                let group = groups.find(|group| group.defined == definition && group.key.is_none());
+                let unknown = Requests::UnknownRequest { request: definition };
+                self.acceptance(group.ok_or(unknown)?.definition.name.clone())
+            }
+        }
+    }
+
+    /// Whether the log contains such a motion, of this kind.
+    fn check_kind(&self, motion: Motion) -> Result<(), Refusal> {
+        let state = self.log.state();
+        let is_known = match motion {
+            Motion::Request(id) => state.requests().contains_key(&id),
+            Motion::Change(id) => state.group_of_change(id).is_some(),
+            Motion::Definition(id) => state.groups().values().any(|group| group.defined == id),
+        };
+        let unknown = Requests::UnknownRequest { request: motion.id() };
+        if is_known { Ok(()) } else { Err(unknown.into()) }
     }
 
     /// The consent to belong to a group. Fails if nobody asked for it.
@@ -111,16 +157,6 @@ impl Node {
         })
     }
 
-    fn cancellation(&self, group: &GroupName) -> Result<Body, Refusal> {
-        let group = self.log.state().group(group)?;
-        if let Some(change) = &group.change {
-            return Ok(Body::GroupChangeWithdrawn { change: change.id });
-        }
-        let ceremony = group.session.as_ref().ok_or(Sessions::SessionOver)?;
-        let reason = AbortReason::Cancelled;
-        Ok(Body::CeremonyAborted { session: ceremony.session, reason })
-    }
-
     /// Checks whether the log would now admit the statement of a command. Changes nothing.
     ///
     /// # Errors
@@ -132,6 +168,28 @@ impl Node {
         let entry = self.process.sign(body, now).ok_or(CommandError::TooLong)?;
         self.log.state().clone().apply(&entry)?;
         Ok(())
+    }
+
+    /// Checks whether the log would now admit a request, like [`Self::judge`], and returns why it
+    /// would record the request as refused by rule.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the reason if the log would not admit it.
+    pub fn judge_request(
+        &self,
+        command: Command,
+        now: Timestamp,
+    ) -> Result<Option<Refused>, CommandError> {
+        self.takes_orders()?;
+        let state = self.log.state();
+        match self.statement(command, now)? {
+            Body::Request(request) => {
+                let now = now.max(state.time());
+                Ok(state.judge_request(self.process.account(), &request, now)?)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Returns the proposed changes that wait for this account, either for its decision as a member
@@ -164,8 +222,9 @@ impl Node {
             .state()
             .requests()
             .values()
-            .filter(|state| may_vote(&self.view(), &self.outbox, state.id, now).is_ok())
+            // First, because it excludes nearly all requests of a long log.
             .filter(|state| matches!(state.status, Status::Open))
+            .filter(|state| may_vote(&self.view(), &self.outbox, state.id, now).is_ok())
             .filter_map(|state| Some((state, self.log.state().group(&state.request.group).ok()?)))
             .collect()
     }

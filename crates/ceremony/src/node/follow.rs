@@ -203,6 +203,7 @@ impl Touched {
                 | Event::RequestVoted(id)
                 | Event::RequestApproved(id)
                 | Event::RequestRejected(id)
+                | Event::RequestWithdrawn(id)
                 | Event::RequestRefused(id)
                 | Event::RequestSigned(id) => {
                     self.requests.insert(id);

@@ -8,7 +8,7 @@ use crate::document::Document;
 use crate::effect::{CommandId, NodeDeadline};
 use crate::entry::{GroupDefinition, Invitation, Role};
 use crate::message::FromCoordinator;
-use crate::names::{AccountName, Digest, DocumentType, EntryId, GroupName};
+use crate::names::{AccountName, Digest, DocumentType, EntryId, GroupName, SessionId};
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[expect(missing_docs, reason = "the names say it")]
@@ -58,13 +58,12 @@ pub enum Command {
     SetRoles(AccountName, BTreeSet<Role>),
     /// Needs the admin role.
     DefineGroup(GroupDefinition),
-    /// Accepts a group's definition, or membership by a proposed change.
-    AcceptGroup(GroupName),
     /// Proposes to change a group that has a key.
     ChangeGroup(Proposal),
-    /// Cancels a running key generation (needs the admin role), or withdraws a proposed change (as
-    /// its proposer or an admin).
-    CancelCeremony(GroupName),
+    /// Cancels a running key generation. Needs the admin role.
+    CancelSession(SessionId),
+    /// Withdraws a proposed change, as its proposer or an admin.
+    WithdrawChange(EntryId),
     /// Asks a group to sign a document that the other members' nodes can already fetch.
     Request {
         group: GroupName,
@@ -76,13 +75,38 @@ pub enum Command {
         /// The lifetime of the request, in milliseconds. Absent: the policy's limit.
         expires_in: Option<u64>,
     },
-    /// Consents to a request or a change of a group: as a member by an approval, or by acceptance
-    /// if the account would join by the change.
-    Approve(EntryId),
+    /// Consents: as a member by an approval, or by acceptance if the account would become a member.
+    Approve(Motion),
     Reject {
-        request: EntryId,
+        motion: Motion,
         reason: String,
     },
+    /// Withdraws this account's own request.
+    WithdrawRequest(EntryId),
+}
+
+/// What an account decides on: its kind and its full id.
+///
+/// An order carries both, so that it cannot be carried out on a thing of another kind than the one
+/// that the account holder was shown, whatever their ids are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Motion {
+    Request(EntryId),
+    /// A proposed change of a group that has a key.
+    Change(EntryId),
+    /// The definition of a group that has no key yet. It can be accepted, and not rejected.
+    Definition(EntryId),
+}
+
+#[expect(missing_docs, reason = "the names say it")]
+impl Motion {
+    pub fn id(self) -> EntryId {
+        match self {
+            Self::Request(id) | Self::Change(id) | Self::Definition(id) => id,
+        }
+    }
 }
 
 /// A change of a group, as it is proposed.

@@ -64,7 +64,7 @@ use signing::{Grounds, Signing};
 use view::{Call, View};
 
 pub use contradiction::Contradiction;
-pub use input::{Command, Config, Input, Proposal};
+pub use input::{Command, Config, Input, Motion, Proposal};
 pub use log::MAX_STAGED;
 pub use saved::{ChangeError, RestoreError, Saved};
 

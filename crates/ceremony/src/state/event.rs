@@ -29,6 +29,7 @@ pub enum Event {
     RequestVoted(EntryId),
     RequestApproved(EntryId),
     RequestRejected(EntryId),
+    RequestWithdrawn(EntryId),
     RequestRefused(EntryId),
     RequestSigned(EntryId),
 }

@@ -216,6 +216,7 @@ impl IvnState {
                 self.share_proved(by?, group, *epoch, &proof.0, turn)
             }
             Body::Request(request) => self.request_made(id, by?, request, *at),
+            Body::RequestWithdrawn { request } => self.withdraw_request(by?, *request, *at),
             Body::Approval { request } => self.vote(id, by?, *request, None, *at),
             Body::Refusal { reason, .. } if !is_reason(reason) => Err(Requests::Reason.into()),
             Body::Refusal { request, reason } => self.vote(id, by?, *request, Some(reason), *at),
@@ -290,6 +291,11 @@ impl IvnState {
 
     pub fn groups(&self) -> &BTreeMap<GroupName, Group> {
         &self.groups
+    }
+
+    /// Every change that was ever proposed, and its group.
+    pub fn changes(&self) -> &BTreeMap<EntryId, GroupName> {
+        &self.changes
     }
 
     pub fn requests(&self) -> &BTreeMap<EntryId, RequestState> {

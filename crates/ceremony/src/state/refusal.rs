@@ -284,6 +284,8 @@ family! {
         RequestOver { request: EntryId } = "request-over",
         #[error("the policy does not let the requester approve its own request or change")]
         RequesterMayNotApprove = "requester-may-not-approve",
+        #[error("only the requester, \"{requester}\", can withdraw this request")]
+        NotRequester { requester: AccountName } = "not-requester",
         #[error("a reason has 1 to 500 bytes, all on one line")]
         Reason = "reason",
         #[error("{request} is not approved, or has expired")]

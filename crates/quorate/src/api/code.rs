@@ -42,8 +42,6 @@ macro_rules! codes {
             Refused(Refusal),
             /// The coordinator rejects a statement, and this node's log does not show why.
             NotTaken(Refusal),
-            /// The log does not accept the rejection, but this node still observes it.
-            RejectedHere(Refusal),
             /// The coordinator does not let this account's node connect.
             Blocked(Refusal),
         }
@@ -57,8 +55,7 @@ macro_rules! codes {
             fn plain(&self) -> Option<(&'static str, Exit, u16)> {
                 match self {
                     $(Self::$code => Some(($name, Exit::$exit, $status)),)+
-                    Self::Refused(_) | Self::NotTaken(_) | Self::RejectedHere(_)
-                    | Self::Blocked(_) => None,
+                    Self::Refused(_) | Self::NotTaken(_) | Self::Blocked(_) => None,
                 }
             }
         }
@@ -104,8 +101,10 @@ codes! {
     MalformedId = "malformed-id", Error, 400;
     /// No request or change has an id that begins like this.
     NoSuchId = "no-such-id", Error, 404;
-    /// Several requests have an id that begins like this.
+    /// Several requests or changes have an id that begins like this.
     AmbiguousId = "ambiguous-id", Error, 409;
+    /// The id names something of another kind.
+    OtherKind = "other-kind", Error, 409;
     /// The document of a request is not available.
     NoDocument = "no-document", Error, 404;
     /// Only the requester and the group's members receive a document.
@@ -136,6 +135,7 @@ const NOT_ALLOWED: &[&str] = &[
     "not-invited",
     "invitation-expired",
     "requester-may-not-approve",
+    "not-requester",
     "own-repair",
     "removes-itself",
     "suspended",
@@ -157,9 +157,7 @@ impl Code {
     /// Returns the exit code of a command that fails with it.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Refused(why) | Self::NotTaken(why) | Self::RejectedHere(why) => {
-                exit_of_rule(why.code())
-            }
+            Self::Refused(why) | Self::NotTaken(why) => exit_of_rule(why.code()),
             Self::Blocked(_) => Exit::NotAllowed,
             plain => plain.plain().map_or(Exit::Error, |(_, exit, _)| exit),
         }
@@ -177,10 +175,7 @@ impl Code {
     /// Returns the rule of the log behind it.
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
-            Self::Refused(why)
-            | Self::NotTaken(why)
-            | Self::RejectedHere(why)
-            | Self::Blocked(why) => Some(why),
+            Self::Refused(why) | Self::NotTaken(why) | Self::Blocked(why) => Some(why),
             _ => None,
         }
     }
@@ -195,7 +190,6 @@ impl Code {
                 (why.code().to_owned(), params)
             }
             Self::NotTaken(why) => whole("not-taken", why),
-            Self::RejectedHere(why) => whole("rejected-here", why),
             Self::Blocked(why) => whole("blocked", why),
             plain => {
                 let name = plain.plain().map_or("failed", |(name, ..)| name);
@@ -212,7 +206,6 @@ impl Code {
         }
         let wrapped: fn(Refusal) -> Self = match name {
             "not-taken" => Self::NotTaken,
-            "rejected-here" => Self::RejectedHere,
             "blocked" => Self::Blocked,
             rule => {
                 params.insert(TAG.to_owned(), rule.into());
@@ -285,8 +278,7 @@ mod tests {
             let exit = exit_of_rule(code) as u8;
             (code.clone(), exit.to_string())
         });
-        let wrapped = [("not-taken", "as the rule"), ("rejected-here", "as the rule")];
-        let wrapped = wrapped.into_iter().chain([("blocked", "6")]);
+        let wrapped = [("not-taken", "as the rule"), ("blocked", "6")].into_iter();
         let wrapped = wrapped.map(|(code, exit)| (code.to_owned(), exit.to_owned()));
         let known: BTreeMap<String, String> = plain.chain(of_rules).chain(wrapped).collect();
         assert_eq!(listed, known);
@@ -298,7 +290,7 @@ mod tests {
     #[test]
     fn every_code_survives_the_wire() {
         let suspended = Refusal::Accounts(Accounts::Suspended { account: "ben".parse().unwrap() });
-        let with_rule = [Code::Refused, Code::NotTaken, Code::RejectedHere, Code::Blocked];
+        let with_rule = [Code::Refused, Code::NotTaken, Code::Blocked];
         let with_rule = with_rule.map(|code| code(suspended.clone()));
         for code in Code::PLAIN.iter().chain(&with_rule) {
             let (name, params) = code.to_wire();

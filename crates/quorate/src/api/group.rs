@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_ceremony::entry::{AbortReason, GroupDefinition};
-use quorate_ceremony::names::{AccountName, DocumentType, EntryId, GroupName, Timestamp};
+use quorate_ceremony::names::{
+    AccountName, DocumentType, EntryId, GroupName, SessionId, Timestamp,
+};
 use quorate_ceremony::policy::Policy;
 use quorate_ceremony::state::{Health, PastChange, SessionPhase, Unable};
 use serde::{Deserialize, Serialize};
@@ -12,6 +14,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct GroupView {
     pub name: GroupName,
+    /// The id of the latest definition by an admin.
+    pub defined: EntryId,
+    /// Whether the definition waits for this account to accept it.
+    pub accepts: bool,
     /// The account whose node answers.
     pub seen_by: AccountName,
     /// Whether that node is connected. Otherwise it does not know who is online.
@@ -64,6 +70,7 @@ pub struct GroupView {
 /// A running session.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct SessionView {
+    pub id: SessionId,
     pub phase: SessionPhase,
     /// The members whose messages it waits for.
     pub missing: Vec<AccountName>,

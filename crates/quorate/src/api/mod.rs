@@ -3,6 +3,7 @@
 mod account;
 mod code;
 mod group;
+mod named;
 mod problem;
 mod status;
 
@@ -11,7 +12,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::Body;
 use quorate_ceremony::names::{AccountName, Digest, DocumentType, EntryId, GroupName, Timestamp};
-use quorate_ceremony::state::PastChange;
 use quorate_documents::Meaning;
 use serde::{Deserialize, Serialize};
 
@@ -21,8 +21,9 @@ pub use group::{
     ChangeView, GroupStage, GroupView, MemberView, RefreshView, SessionView, Share, SigningStage,
     StoppedView, UnusedView,
 };
+pub use named::Named;
 pub use problem::{HttpProblem, PROBLEM_TYPE, Problem};
-pub use quorate_ceremony::node::{Command, Proposal};
+pub use quorate_ceremony::node::{Command, Motion, Proposal};
 pub use quorate_ceremony::state::RequestStage;
 pub use status::{BlockedView, StatusView, TroubleKind, TroubleView};
 
@@ -49,8 +50,9 @@ pub enum Ask {
 pub enum Query {
     /// The state of the node and its IVN.
     Status,
-    /// Requests that wait for this account's decision.
-    Inbox,
+    /// What waits for this account's decision. With `watch`, answered again at every change, until
+    /// the asker leaves.
+    Inbox { watch: bool },
     /// All accounts, including former ones, and open invitations.
     Accounts,
     /// All groups.
@@ -58,8 +60,8 @@ pub enum Query {
     /// With `watch`, answered again at every step until the group has a key or key generation has
     /// failed, and no change is pending.
     Group { name: GroupName, watch: bool },
-    /// A change that has ended, by its id or the beginning of it (at least 4 hex digits).
-    PastChange { id: String },
+    /// What an id, or the beginning of it (at least 4 hex digits), names.
+    Find { id: String },
     /// All requests, newest first.
     Requests,
     /// A request by its id or the beginning of it (at least 4 hex digits). With `watch`, answered
@@ -106,6 +108,8 @@ pub struct SignAsk {
     pub namespace: Option<String>,
     /// The file's name, without its directory.
     pub name: String,
+    /// What the requester writes to the approvers.
+    pub note: Option<String>,
     /// The file's bytes, which a transport carries separately.
     #[serde(skip)]
     pub document: Vec<u8>,
@@ -118,7 +122,8 @@ pub struct SignAsk {
 #[serde(tag = "answer", rename_all = "kebab-case")]
 pub enum Answer {
     Status(Box<StatusView>),
-    /// To [`Query::Inbox`] and [`Query::Requests`].
+    Inbox(Box<InboxView>),
+    /// To [`Query::Requests`].
     Requests {
         requests: Vec<RequestView>,
     },
@@ -144,10 +149,8 @@ pub enum Answer {
     Dials {
         hub: String,
     },
-    /// `None` unless exactly one change matches.
-    PastChange {
-        change: Option<PastChange>,
-    },
+    /// To [`Query::Find`].
+    Named(Named),
     Entries {
         entries: Vec<EntryView>,
         /// The number of entries in the log.
@@ -179,6 +182,22 @@ pub enum Answer {
     Problem(Problem),
 }
 
+/// What waits for an account's decision.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct InboxView {
+    pub requests: Vec<RequestView>,
+    pub changes: Vec<ChangeView>,
+    /// Groups whose first definition waits for this account to accept it.
+    pub groups: Vec<GroupView>,
+}
+
+impl InboxView {
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.requests.is_empty() && self.changes.is_empty() && self.groups.is_empty()
+    }
+}
+
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct RequestView {
     pub id: EntryId,
@@ -195,6 +214,9 @@ pub struct RequestView {
     pub document: Digest,
     /// Present if this node has the document.
     pub file_name: Option<String>,
+    /// What the requester wrote to the approvers, if this node has the document.
+    #[serde(default)]
+    pub message: Option<String>,
     /// In bytes, if this node has the document.
     pub file_size: Option<u64>,
     /// In hex, if this node has the document.
@@ -209,6 +231,10 @@ pub struct RequestView {
     pub approvals: BTreeSet<AccountName>,
     /// The members that rejected the request, with their reasons.
     pub refusals: BTreeMap<AccountName, String>,
+    /// Whether it was ever approved. Unless it is signed, a signature may then exist that the log
+    /// does not contain.
+    #[serde(default)]
+    pub was_approved: bool,
     /// The members that can still decide.
     pub undecided: BTreeSet<AccountName>,
     /// The group's verifying key in hex.

@@ -1,52 +1,66 @@
 //! `quorate approve`.
 
-use std::io::{BufRead as _, Write as _};
-
 use clap::Args;
-use quorate_ceremony::names::AccountName;
 
+use super::confirm::{Question, Yes, confirm_id};
 use super::context::{Context, now};
+use super::look::Look;
 use super::session::Session;
 use super::sign::decided;
 use super::{Failure, Run};
-use crate::api::{ChangeView, Code, Command, Problem, RequestStage, RequestView};
-use crate::render::{
-    self, Page, Tone, change_end, change_sentence, group_advice, group_sentence, is_done, json,
-    request_details, request_sentence,
-};
+use crate::api::{Code, Command, Motion, Problem, RequestStage, RequestView};
+use crate::render::{Tone, group_advice, json, plural, request_details, request_sentence};
 
-/// Approve a request, or a proposed change of a group
+/// Approve a request
 ///
-/// On a terminal, displays what is to be signed and asks for confirmation. Elsewhere, or with --yes
-/// or --no-input, the id alone is the decision. Your node signs an approval of exactly this
-/// document. The signature is made when enough members have approved and enough nodes are online,
-/// whether you wait or not.
+/// Displays what is to be signed, with the document, and asks for confirmation. Your node then
+/// signs an approval of exactly this document. The signature is made when enough members have
+/// approved and enough nodes are online, whether you wait or not. Without a terminal, give the
+/// whole id and --yes. Changes of groups are approved with `quorate group approve`.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  quorate approve 8f2k91aa
-  quorate approve 8f2k91aa --yes
-  quorate approve 8f2k91aa --sha256 $(sha256sum < contract.pdf | cut -c -64)")]
+  quorate approve 8f2091aa4c07d1e25b63
+  quorate approve 8f2091aa4c07d1e25b63 0c41d7ee93b85f26a014
+  quorate approve 8f2091aa4c07d1e25b63 --sha256 $(sha256sum < contract.pdf | cut -c -64)
+  quorate approve \"$(quorate inbox --json | jq -r '.requests[0].id')\" --yes")]
 pub(super) struct Approve {
-    /// The request's id, or the beginning of it
-    #[arg(value_name = "ID")]
-    id: String,
-    /// Do not ask for confirmation
-    #[arg(long, short)]
-    yes: bool,
+    /// The requests' ids, or the beginnings of them (at least 4 digits)
+    #[arg(value_name = "ID", required = true)]
+    ids: Vec<String>,
+    #[command(flatten)]
+    yes: Yes,
     /// Approve only if the file has this SHA-256
-    #[arg(long, value_name = "HEX")]
+    #[arg(long, value_name = "HEX", value_parser = sha256)]
     sha256: Option<String>,
 }
 
 impl Run for Approve {
     fn run(self, context: &Context) -> Result<(), Failure> {
-        let account = context.node_config()?.account;
-        let session = context.session()?;
-        if let Some(change) = session.change(&self.id)? {
-            return self.approve_change(context, &session, &change, &account);
+        if self.sha256.is_some() && self.ids.len() > 1 {
+            return Err(Problem::new(Code::Usage, "--sha256 takes a single ID").into());
         }
-        let request = decided(session.request(&self.id)?)?;
+        let session = context.session()?;
+        // A mistake in one id must not be found when others are approved already.
+        let requests: Result<Vec<_>, Problem> =
+            self.ids.iter().map(|id| Ok((id, session.request(id)?))).collect();
+        for (given, request) in requests? {
+            self.approve(context, &session, given, request)?;
+        }
+        Ok(())
+    }
+}
+
+impl Approve {
+    fn approve(
+        &self,
+        context: &Context,
+        session: &Session,
+        given: &str,
+        request: RequestView,
+    ) -> Result<(), Failure> {
+        let account = context.node_config()?.account;
+        let request = decided(request)?;
         if request.approvals.contains(&account) || request.state == RequestStage::Signed {
             return show(context, &request, "approved already");
         }
@@ -62,13 +76,34 @@ impl Run for Approve {
                 .into());
         }
         self.check_hash(&request)?;
-        self.confirm(context, &request.id.short(), |page| {
+        let id = request.id;
+        let look = match self.yes.is_given() {
+            true => None,
+            false => Some(look(context, session, &request)?),
+        };
+        let question = Question {
+            text: "Approve?",
+            no: "not approved",
+            instead: Some(format!("to reject it: quorate reject {} --reason TEXT", id.short())),
+            look: look.as_ref(),
+        };
+        confirm_id(context, self.yes, (given, id), &question, |page| {
             page.sentence("This is what would be signed:");
             request_details(page, &request, now());
+            if let Some(look) = &look {
+                look.show(page);
+            }
+            page.blank();
+            page.sentence(consequence(&request));
         })?;
-        session.order(Command::Approve(request.id))?;
-        let request = session.request(&request.id.to_string())?;
+        session.order(Command::Approve(Motion::Request(id)))?;
+        let request = session.request(&id.to_string())?;
         show(context, &request, "approved")?;
+        if !session.is_running_node() && !request.state.is_final() {
+            context.terminal.warn(
+                "your node ran only within this command, and helps to sign only while it runs: quorate node run",
+            );
+        }
         let group = session.group(&request.group)?;
         if group.lacks_share {
             let advice =
@@ -80,58 +115,11 @@ impl Run for Approve {
         }
         Ok(())
     }
-}
-
-impl Approve {
-    fn approve_change(
-        &self,
-        context: &Context,
-        session: &Session,
-        change: &ChangeView,
-        account: &AccountName,
-    ) -> Result<(), Failure> {
-        let id = change.id.short();
-        if let Some(reason) = change.refusals.get(account) {
-            let message = format!("you rejected change {id} already ({reason}), and that is final");
-            return Err(Problem::new(Code::Failed, message).hint(decide_again(change)).into());
-        }
-        if self.sha256.is_some() {
-            let message = format!("{id} is a change of a group, which has no file");
-            return Err(Problem::new(Code::Usage, message).into());
-        }
-        if change.approvals.contains(account) {
-            return show_change(context, session, change, "approved already");
-        }
-        self.confirm(context, &id, |page| {
-            page.sentence("This is what would change:");
-            render::change(page, change, now());
-        })?;
-        session.order(Command::Approve(change.id))?;
-        show_change(context, session, change, "approved")
-    }
-
-    /// Asks for confirmation on a terminal, except with `--yes`.
-    fn confirm(
-        &self,
-        context: &Context,
-        id: &str,
-        what: impl FnOnce(&mut Page),
-    ) -> Result<(), Problem> {
-        if self.yes || !context.may_ask() {
-            return Ok(());
-        }
-        context.terminal.note(what);
-        if confirms("Approve? [y/N] ")? {
-            return Ok(());
-        }
-        Err(Problem::new(Code::Failed, "not approved: nothing was changed")
-            .hint(format!("to reject it: quorate reject {id} --reason TEXT")))
-    }
 
     fn check_hash(&self, request: &RequestView) -> Result<(), Problem> {
         let Some(expected) = &self.sha256 else { return Ok(()) };
         match &request.file_sha256 {
-            Some(found) if found.eq_ignore_ascii_case(expected.trim()) => Ok(()),
+            Some(found) if found == expected => Ok(()),
             Some(found) => Err(Problem::new(
                 Code::Verification,
                 format!(
@@ -147,6 +135,28 @@ impl Approve {
     }
 }
 
+/// Gets the document, to be looked at.
+fn look(context: &Context, session: &Session, request: &RequestView) -> Result<Look, Problem> {
+    let (name, document) = session.document(request.id)?;
+    Ok(Look::new(request, (&name, document), &context.node_home()?))
+}
+
+/// Says what an approval leads to.
+fn consequence(request: &RequestView) -> String {
+    let group = &request.group;
+    let missing = usize::from(request.approvals_required).saturating_sub(request.approvals.len());
+    match missing {
+        0 => format!("{group} has enough approvals; yours adds a member that can help to sign."),
+        1 => format!(
+            "Yours is the last approval that is missing: {group} then signs, and nobody can revoke the signature."
+        ),
+        more => format!(
+            "It needs {} more after yours. Until it is signed, you can still reject it.",
+            plural(more - 1, "approval", "approvals")
+        ),
+    }
+}
+
 fn show(context: &Context, request: &RequestView, done: &str) -> Result<(), Failure> {
     context.terminal.show("request", &json::request(request), |page| {
         page.verdict(Tone::Good, format!("{done}: request {}", request.id.short()));
@@ -155,46 +165,10 @@ fn show(context: &Context, request: &RequestView, done: &str) -> Result<(), Fail
     Ok(())
 }
 
-/// Displays `done`, the vote on a change, and where the change stands.
-pub(super) fn show_change(
-    context: &Context,
-    session: &Session,
-    change: &ChangeView,
-    said: &str,
-) -> Result<(), Failure> {
-    let group = session.group(&change.group)?;
-    context.terminal.show("group", &json::group(&group, now()), |page| {
-        page.verdict(Tone::Good, format!("{said}: change {} of {}", change.id.short(), group.name));
-        match (&group.change, &group.past_change) {
-            (Some(pending), _) if pending.id == change.id => page.note(change_sentence(pending)),
-            (_, Some(past)) if past.id == change.id && is_done(past) => {
-                page.note(group_sentence(&group))
-            }
-            (_, Some(past)) if past.id == change.id => page.note(format!(
-                "The change has ended, and {} stays as it is: {}.",
-                group.name,
-                change_end(past)
-            )),
-            _ => page.note(group_sentence(&group)),
-        }
-    })?;
-    Ok(())
-}
-
-/// Explains how to correct a vote on a change that was cast by mistake.
-pub(super) fn decide_again(change: &ChangeView) -> String {
-    format!(
-        "{} or an admin can withdraw the change, to propose it again: quorate group cancel {}",
-        change.proposer, change.group
-    )
-}
-
-pub(super) fn confirms(question: &str) -> Result<bool, Problem> {
-    let failed =
-        |error| Problem::new(Code::Failed, format!("the terminal cannot be used: {error}"));
-    let mut stderr = std::io::stderr().lock();
-    stderr.write_all(question.as_bytes()).and_then(|()| stderr.flush()).map_err(failed)?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).map_err(failed)?;
-    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+fn sha256(text: &str) -> Result<String, Problem> {
+    let text = text.trim().to_ascii_lowercase();
+    match text.len() == 64 && text.chars().all(|c| c.is_ascii_hexdigit()) {
+        true => Ok(text),
+        false => Err(Problem::new(Code::Usage, "a SHA-256 has 64 hexadecimal digits")),
+    }
 }

@@ -8,8 +8,8 @@ use quorate_ceremony::names::EntryId;
 use serde::Serialize;
 
 use super::context::Context;
-use super::file::Target;
 use super::log::{key_of_home, shown_name};
+use super::output::Target;
 use super::session::Session;
 use super::{Failure, Run};
 use crate::api::{Answer, Code, Problem, Query};
@@ -27,8 +27,8 @@ use crate::shell_quote::quoted;
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  quorate request evidence 8f2k91aa --out contract.evidence --page contract.html
-  quorate request evidence 8f2k91aa --out contract.evidence --without-document
+  quorate request evidence 8f2091aa4c07d1e25b63 --out contract.evidence --page contract.html
+  quorate request evidence 8f2091aa4c07d1e25b63 --out contract.evidence --without-document
   quorate verify contract.pdf --evidence contract.evidence --ivn ID")]
 pub(super) struct WriteEvidence {
     /// The request's id, or the beginning of it (at least 4 digits)

@@ -1,14 +1,12 @@
-//! Files named on the command line. They are read whole, written whole or not at all, and
-//! overwritten only on request.
+//! Files that commands read. They are read whole.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use crate::api::{Code, Problem};
-use crate::render::size;
+use crate::render::{clean, size};
 
 pub(super) const DASH: &str = "-";
 
@@ -48,10 +46,12 @@ impl Failure {
     fn problem(self, name: &str, limit: u64) -> Problem {
         match self {
             Self::TooLarge => {
-                let message =
-                    format!("{name} is larger than {}, which is the limit here", size(limit));
+                let message = format!(
+                    "{name} is larger than {limit} bytes ({}), the limit here",
+                    size(limit)
+                );
                 Problem::new(Code::Failed, message)
-                    .hint("for documents the limit is in the home.json of nodes and coordinator")
+                    .hint("for documents it is config.limits.document_bytes, in the home.json of nodes and coordinator")
             }
             Self::Io(error) if error.kind() == io::ErrorKind::NotFound => {
                 Problem::new(Code::Failed, format!("there is no file {name}"))
@@ -77,76 +77,13 @@ pub(super) fn with_ending(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// The file, or stdout, to which a result is written.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Target {
-    path: PathBuf,
-    may_replace: bool,
-}
-
-impl Target {
-    /// Checks the path, or takes stdout for `-`.
-    ///
-    /// # Errors
-    ///
-    /// If the file exists and `may_replace` is false. This is reported before any work is done.
-    pub(super) fn new(path: PathBuf, may_replace: bool) -> Result<Self, Problem> {
-        let target = Self { path, may_replace };
-        match fs::symlink_metadata(&target.path) {
-            Ok(_) if !may_replace && !target.is_stdout() => Err(target.exists()),
-            _ => Ok(target),
-        }
-    }
-
-    pub(super) fn is_stdout(&self) -> bool {
-        is_dash(&self.path)
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Writes the whole file, with the permissions of the user's other files.
-    pub(super) fn write(&self, bytes: &[u8]) -> Result<(), Problem> {
-        let written = if self.may_replace { self.replace(bytes) } else { self.create(bytes) };
-        written.map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => self.exists(),
-            _ => {
-                let message = format!("{} cannot be written: {error}", self.path.display());
-                Problem::new(Code::Failed, message).hint("choose another path with --out")
-            }
-        })
-    }
-
-    fn create(&self, bytes: &[u8]) -> io::Result<()> {
-        let unfinished = self.write_unfinished(bytes)?;
-        // Unlike a rename, a link never replaces an existing file.
-        let linked = fs::hard_link(&unfinished, &self.path);
-        drop(fs::remove_file(&unfinished));
-        linked
-    }
-
-    fn replace(&self, bytes: &[u8]) -> io::Result<()> {
-        let unfinished = self.write_unfinished(bytes)?;
-        fs::rename(&unfinished, &self.path).inspect_err(|_| drop(fs::remove_file(&unfinished)))
-    }
-
-    fn write_unfinished(&self, bytes: &[u8]) -> io::Result<PathBuf> {
-        let unfinished = with_ending(&self.path, &format!("{}.unfinished", std::process::id()));
-        let mut options = File::options();
-        let mut file = options.write(true).create_new(true).mode(0o666).open(&unfinished)?;
-        match file.write_all(bytes).and_then(|()| file.sync_all()) {
-            Ok(()) => Ok(unfinished),
-            Err(error) => {
-                drop(fs::remove_file(&unfinished));
-                Err(error)
-            }
-        }
-    }
-
-    fn exists(&self) -> Problem {
-        Problem::new(Code::Failed, format!("{} exists already", self.path.display()))
-            .hint("--force replaces it; --out writes somewhere else")
+/// Returns a name that is safe to write to. The requester chose the document's name, and must not
+/// choose a directory or a hidden file.
+pub(super) fn plain_name(name: &str) -> PathBuf {
+    let name: String = clean(name).chars().map(|c| if c == '/' { '_' } else { c }).collect();
+    match name.trim_start_matches(['.', '-']) {
+        "" => PathBuf::from("document"),
+        name => PathBuf::from(name),
     }
 }
 
@@ -154,21 +91,9 @@ const SHORT: u64 = 64 << 10;
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::fs;
 
-    #[test]
-    fn a_file_that_is_there_is_not_replaced_unasked() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("contract.pdf.sig");
-        let early = Target::new(path.clone(), false).unwrap();
-        fs::write(&path, "mine").unwrap();
-        assert!(Target::new(path.clone(), false).unwrap_err().message.contains("exists already"));
-        assert!(early.write(b"theirs").unwrap_err().message.contains("exists already"));
-        assert_eq!(fs::read(&path).unwrap(), b"mine");
-        Target::new(path.clone(), true).unwrap().write(b"new").unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"new");
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
-    }
+    use super::*;
 
     #[test]
     fn missing_large_and_wrong_files_are_told_apart() {
@@ -178,6 +103,21 @@ mod tests {
         assert!(read(directory.path(), 4).unwrap_err().message.contains("is a directory"));
         fs::write(&path, "four").unwrap();
         assert_eq!(read(&path, 4).unwrap(), b"four");
-        assert!(read(&path, 3).unwrap_err().message.contains("larger than 3 bytes"));
+        assert!(read(&path, 3).unwrap_err().message.contains("larger than 3 bytes (3 bytes)"));
+    }
+
+    #[test]
+    fn a_requester_cannot_choose_where_a_file_goes() {
+        for (name, plain) in [
+            ("contract.pdf", "contract.pdf"),
+            ("../../etc/passwd", "_.._etc_passwd"),
+            (".bashrc", "bashrc"),
+            ("-rf", "rf"),
+            ("..", "document"),
+            ("", "document"),
+            ("a\nb", "a b"),
+        ] {
+            assert_eq!(plain_name(name), PathBuf::from(plain));
+        }
     }
 }

@@ -8,7 +8,7 @@ use quorate_documents::keys;
 use serde::Serialize;
 
 use super::context::Context;
-use super::file::Target;
+use super::output::Target;
 use super::{Failure, Run};
 use crate::api::{Code, Problem};
 use crate::render::Tone;

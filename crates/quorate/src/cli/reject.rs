@@ -1,61 +1,73 @@
 //! `quorate reject`.
 
 use clap::Args;
-use quorate_ceremony::names::AccountName;
 use quorate_ceremony::state::is_reason;
 
-use super::approve::{decide_again, show_change};
-use super::context::Context;
+use super::confirm::{Question, Yes, confirm_id};
+use super::context::{Context, now};
+use super::session::Session;
 use super::sign::decided;
 use super::{Failure, Run};
-use crate::api::{ChangeView, Code, Command, Exit, Problem};
-use crate::render::{Tone, json, request_sentence};
+use crate::api::{Code, Command, Motion, Problem, RequestStage, RequestView};
+use crate::render::{Tone, json, request_details, request_sentence};
 
-/// Reject a request, or a proposed change of a group, with a reason that everybody can read
+/// Reject a request, with a reason that everybody can read
 ///
 /// A request ends when so many members have rejected it that the rest cannot give enough approvals.
-/// A change ends immediately if an account that would join by it rejects it. Rejecting does not
-/// withdraw an approval that is in the log already.
+/// A rejection is final. If you have approved the request, it voids your approval, unless the
+/// request is signed already. To withdraw a request of your own: quorate request withdraw. Without
+/// a terminal, give the whole id and --yes. Changes of groups are rejected with `quorate group
+/// reject`.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  quorate reject 8f2k91aa --reason 'the amount on page 2 is wrong'")]
+  quorate reject 8f2091aa4c07d1e25b63 --reason 'the amount on page 2 is wrong'")]
 pub(super) struct Reject {
-    /// The request's id, or the beginning of it
-    #[arg(value_name = "ID")]
-    id: String,
+    /// The requests' ids, or the beginnings of them (at least 4 digits)
+    #[arg(value_name = "ID", required = true)]
+    ids: Vec<String>,
     /// Why, in 1 to 500 characters; it goes into the log
     #[arg(long, short, value_name = "TEXT", value_parser = reason)]
     reason: String,
+    #[command(flatten)]
+    yes: Yes,
 }
 
 impl Run for Reject {
     fn run(self, context: &Context) -> Result<(), Failure> {
         let session = context.session()?;
-        let account = context.node_config()?.account;
-        if let Some(change) = session.change(&self.id)? {
-            if change.refusals.contains_key(&account) {
-                return show_change(context, &session, &change, "rejected already");
-            }
-            // Sent even after consent, because the node then takes no part in carrying the change
-            // out.
-            let consented = change.approvals.contains(&account) || has_accepted(&change, &account);
-            let command = Command::Reject { request: change.id, reason: self.reason };
-            session.order(command).map_err(|problem| match problem.exit() {
-                Exit::Error | Exit::Rejected if consented => {
-                    too_late(&change, &account, problem.code)
-                }
-                _ => problem,
-            })?;
-            return show_change(context, &session, &change, "rejected");
+        // A mistake in one id must not be found when others are rejected already.
+        let requests: Result<Vec<_>, Problem> =
+            self.ids.iter().map(|id| Ok((id, session.request(id)?))).collect();
+        for (given, request) in requests? {
+            self.reject(context, &session, given, request)?;
         }
-        let before = session.request(&self.id)?;
-        let id = before.id;
-        let done = match before.refusals.contains_key(&account) {
+        Ok(())
+    }
+}
+
+impl Reject {
+    fn reject(
+        &self,
+        context: &Context,
+        session: &Session,
+        given: &str,
+        request: RequestView,
+    ) -> Result<(), Failure> {
+        let account = context.node_config()?.account;
+        let id = request.id;
+        let done = match request.refusals.contains_key(&account) {
             true => "rejected already",
             false => {
-                decided(before)?;
-                session.order(Command::Reject { request: id, reason: self.reason })?;
+                let request = still_open(decided(request)?)?;
+                let question =
+                    Question { text: "Reject?", no: "not rejected", instead: None, look: None };
+                confirm_id(context, self.yes, (given, id), &question, |page| {
+                    page.sentence("This is what you would reject, permanently:");
+                    request_details(page, &request, now());
+                })?;
+                let reason = self.reason.clone();
+                session.order(Command::Reject { motion: Motion::Request(id), reason })?;
                 "rejected"
             }
         };
@@ -64,26 +76,30 @@ impl Run for Reject {
             page.verdict(Tone::Good, format!("{done}: request {}", request.id.short()));
             page.note(request_sentence(&request));
         })?;
+        if request.requester == account && !request.state.is_final() {
+            context.terminal.note(|page| {
+                page.blank();
+                page.sentence(
+                    "The other members can still approve it. To withdraw it as its requester:",
+                );
+                page.copyable(context.command(&format!("quorate request withdraw {}", id.short())));
+            });
+        }
         Ok(())
     }
 }
 
-/// Whether this account would join by the change and has accepted.
-fn has_accepted(change: &ChangeView, account: &AccountName) -> bool {
-    change.added.contains(account) && !change.not_accepted.contains(account)
+/// Fails if the request is signed.
+fn still_open(request: RequestView) -> Result<RequestView, Problem> {
+    if request.state != RequestStage::Signed {
+        return Ok(request);
+    }
+    let message = format!("request {} is signed; it can no longer be rejected", request.id.short());
+    Err(Problem::new(Code::Rejected, message)
+        .hint(format!("for the details: quorate request show {}", request.id.short())))
 }
 
-/// Explains that the log already contains this account's consent.
-fn too_late(change: &ChangeView, account: &AccountName, code: Code) -> Problem {
-    let did = if has_accepted(change, account) { "accepted to join by" } else { "approved" };
-    let message = format!(
-        "you {did} change {} already, which is final; but from now on this node takes no part in it",
-        change.id.short()
-    );
-    Problem::new(code, message).hint(decide_again(change))
-}
-
-fn reason(text: &str) -> Result<String, Problem> {
+pub(super) fn reason(text: &str) -> Result<String, Problem> {
     let text = text.trim();
     match is_reason(text) {
         true => Ok(text.to_owned()),

@@ -9,13 +9,14 @@ use serde::Serialize;
 
 use super::context::{Context, now};
 use super::evidence::WriteEvidence;
-use super::file::{self, Target};
+use super::file;
+use super::output::Target;
 use super::sign::{decided, ending, wait, write_signature};
 use super::{Failure, Run, duration};
 use crate::api::{Code, Problem, Query, RequestView};
-use crate::render::{self, Tone, clause, clean, json, request_in_list, request_sentence, size};
+use crate::render::{self, Tone, clause, json, request_in_list, request_sentence, size};
 
-/// Show requests, and download their documents and signatures
+/// Show and withdraw requests, and download their documents and signatures
 #[derive(Args, Debug)]
 pub(super) struct Request {
     #[command(subcommand)]
@@ -28,14 +29,15 @@ enum Action {
     List(List),
     Download(Download),
     Evidence(WriteEvidence),
+    Withdraw(super::withdraw::Withdraw),
 }
 
 /// Show one request: where it stands, who is missing, and what happens next
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  quorate request show 8f2k91aa
-  quorate request show 8f2k91aa --json")]
+  quorate request show 8f2091aa4c07d1e25b63
+  quorate request show 8f2091aa4c07d1e25b63 --json")]
 struct Show {
     /// The request's id, or the beginning of it (at least 4 digits)
     #[arg(value_name = "ID")]
@@ -57,9 +59,9 @@ struct List {}
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  quorate request download 8f2k91aa
-  quorate request download 8f2k91aa --wait --timeout 1h
-  quorate request download 8f2k91aa --document --out contract.pdf")]
+  quorate request download 8f2091aa4c07d1e25b63
+  quorate request download 8f2091aa4c07d1e25b63 --wait --timeout 1h
+  quorate request download 8f2091aa4c07d1e25b63 --document --out contract.pdf")]
 struct Download {
     /// The request's id, or the beginning of it (at least 4 digits)
     #[arg(value_name = "ID")]
@@ -100,6 +102,7 @@ impl Run for Request {
             Action::List(list) => list.run(context),
             Action::Download(download) => download.run(context),
             Action::Evidence(evidence) => evidence.run(context),
+            Action::Withdraw(withdraw) => withdraw.run(context),
         }
     }
 }
@@ -138,7 +141,7 @@ impl Run for Download {
         let request = session.request(&self.id)?;
         if self.document {
             let (name, document) = session.document(request.id)?;
-            let target = self.target(context, plain_name(&name))?;
+            let target = self.target(context, file::plain_name(&name))?;
             return save_document(context, &request, &document, &target);
         }
         let mut request = decided(request)?;
@@ -146,7 +149,7 @@ impl Run for Download {
         let name = request
             .file_name
             .as_deref()
-            .map_or_else(|| PathBuf::from(request.id.short()), plain_name);
+            .map_or_else(|| PathBuf::from(request.id.short()), file::plain_name);
         let target = self.target(context, file::with_ending(&name, ending(format)))?;
         if !request.state.is_final() {
             if !self.wait {
@@ -197,34 +200,4 @@ fn save_document(
         page.field("file", target.path().display());
     })?;
     Ok(())
-}
-
-/// Returns a name that is safe to write to. The requester chose the document's name, and must not
-/// choose a directory or a hidden file.
-fn plain_name(name: &str) -> PathBuf {
-    let name: String = clean(name).chars().map(|c| if c == '/' { '_' } else { c }).collect();
-    match name.trim_start_matches(['.', '-']) {
-        "" => PathBuf::from("document"),
-        name => PathBuf::from(name),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_requester_cannot_choose_where_a_file_goes() {
-        for (name, plain) in [
-            ("contract.pdf", "contract.pdf"),
-            ("../../etc/passwd", "_.._etc_passwd"),
-            (".bashrc", "bashrc"),
-            ("-rf", "rf"),
-            ("..", "document"),
-            ("", "document"),
-            ("a\nb", "a b"),
-        ] {
-            assert_eq!(plain_name(name), PathBuf::from(plain));
-        }
-    }
 }

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use super::context::{Context, home_problem};
-use super::file::Target;
+use super::output::Target;
 use super::{Failure, Run};
 use crate::api::{Code, Problem};
 use crate::home::{CoordinatorHome, Locations};

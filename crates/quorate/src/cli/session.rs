@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_ceremony::names::{AccountName, EntryId, GroupName};
-use quorate_ceremony::state::PastChange;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::suggest;
 use crate::api::{
-    Answer, Ask, ChangeView, Code, Exit, GroupView, Problem, Query, RequestView, StatusView,
+    Answer, Ask, Code, Exit, GroupView, Named, Problem, Query, RequestView, StatusView,
 };
 use crate::launch::{Client, unexpected};
 use crate::render::change_end;
@@ -133,22 +132,12 @@ impl Session {
         }
     }
 
-    /// Returns the pending change whose id begins with `id`, if there is exactly one.
-    pub(super) fn change(&self, id: &str) -> Result<Option<ChangeView>, Problem> {
-        // The lookup of requests rejects shorter ids.
-        let wanted = Some(id.to_ascii_lowercase()).filter(|id| id.len() >= 4);
-        let Some(wanted) = wanted else { return Ok(None) };
-        let pending = self.groups()?.into_iter().filter_map(|group| group.change);
-        let mut found = pending.filter(|change| change.id.to_string().starts_with(&wanted));
-        let first = found.next();
-        Ok(first.filter(|_| found.next().is_none()).map(|change| *change))
-    }
-
-    /// Returns the ended change whose id begins with `id`, if there is exactly one.
-    fn past_change(&self, id: &str) -> Result<Option<PastChange>, Problem> {
-        match self.ask(Query::PastChange { id: id.to_owned() })? {
-            Answer::PastChange { change } => Ok(change),
-            other => Err(unexpected(&other)),
+    /// Finds what an id, or the beginning of one, names.
+    pub(super) fn find(&self, id: &str) -> Result<Named, Problem> {
+        match self.ask(Query::Find { id: id.to_owned() }) {
+            Ok(Answer::Named(named)) => Ok(named),
+            Ok(other) => Err(unexpected(&other)),
+            Err(problem) => Err(self.about_id(id, problem)),
         }
     }
 
@@ -223,29 +212,41 @@ impl Session {
         }
     }
 
-    /// Explains `problem` better if no request has this id.
+    /// Explains `problem` better if the id names a change, or nothing.
     fn about_request(&self, id: &str, problem: Problem) -> Problem {
-        let Ok(requests) = self.requests(Query::Requests) else { return problem };
-        let ids: Vec<String> = requests.iter().map(|request| request.id.to_string()).collect();
-        if ids.iter().any(|known| known.starts_with(id)) {
+        if problem.code != Code::OtherKind {
+            return self.about_id(id, problem);
+        }
+        match self.find(id) {
+            Ok(Named::PastChange(past)) => {
+                let (id, group) = (past.id.short(), &past.proposal.definition.name);
+                let message =
+                    format!("{id} is a change of {group}, and over: {}", change_end(&past));
+                Problem::new(Code::Rejected, message).hint(format!("quorate group show {group}"))
+            }
+            Ok(Named::Change { id, group } | Named::Definition { id, group }) => {
+                let id = id.short();
+                problem.hint(format!(
+                    "look at it: quorate group show {group}; to decide on it: quorate group approve {id}"
+                ))
+            }
+            Ok(Named::Request { .. }) | Err(_) => problem,
+        }
+    }
+
+    /// Explains `problem` better if nothing has this id.
+    fn about_id(&self, id: &str, problem: Problem) -> Problem {
+        if problem.code != Code::NoSuchId {
             return problem;
         }
-        if let Ok(Some(past)) = self.past_change(id) {
-            let (id, group) = (past.id.short(), &past.proposal.definition.name);
-            let message = format!("{id} is a change of {group}, and over: {}", change_end(&past));
-            return Problem::new(Code::Rejected, message)
-                .hint(format!("quorate group show {group}"));
-        }
-        if let Ok(Some(change)) = self.change(id) {
-            let (id, group) = (change.id.short(), &change.group);
-            let message = format!("{id} is not a request, but a proposed change of {group}");
-            return Problem::new(Code::Failed, message).hint(format!("quorate group show {group}"));
-        }
-        let unknown = Problem::new(Code::Failed, format!("there is no request \"{id}\""));
+        let Ok(requests) = self.requests(Query::Requests) else { return problem };
+        let ids: Vec<String> = requests.iter().map(|request| request.id.to_string()).collect();
         let beginnings = ids.iter().filter_map(|known| known.get(..id.len()));
         match suggest::nearest(id, beginnings) {
-            Some(near) => unknown.hint(format!("did you mean \"{near}\"?")),
-            None => unknown.hint("`quorate request list` shows them all"),
+            Some(near) => problem.hint(format!("did you mean \"{near}\"?")),
+            None => problem.hint(
+                "`quorate request list` shows all requests, `quorate inbox` what waits for you",
+            ),
         }
     }
 }

@@ -2,15 +2,18 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use quorate_ceremony::names::{AccountName, DocumentType, EntryId, GroupName};
+use quorate_ceremony::state::Refusal;
+use quorate_ceremony::state::refusal::Requests;
 use quorate_documents::{Format, Namespace, Output};
 use serde::Serialize;
 
 use super::context::Context;
-use super::file::{self, Target};
+use super::file;
+use super::output::Target;
 use super::progress::Progress;
 use super::session::{Session, Watched};
 use super::{Failure, Run, duration};
@@ -18,8 +21,9 @@ use crate::api::{Answer, Code, Problem, Query, RequestStage, RequestView, SignAs
 use crate::launch::unexpected;
 use crate::render::{Tone, clause, commas, json, request_sentence};
 use crate::shell_quote::quoted;
+use crate::store::documents::{DocumentName, DocumentNote, DocumentPackage, InvalidNote};
 
-/// Ask a group to sign a file
+/// Ask a group to sign a file, or several
 ///
 /// The members' nodes receive the file, compute the bytes to be signed themselves, and ask their
 /// account holders. With --wait, this command displays who is missing until there is a decision,
@@ -29,13 +33,14 @@ use crate::shell_quote::quoted;
 #[command(after_help = "\
 Examples:
   quorate sign contract.pdf --group board --type contract --wait
+  quorate sign contract.pdf --group board --message 'the renewal that we discussed'
   quorate sign app.tgz --group release --as raw --out app.tgz.ed25519 --wait --timeout 10m
   tar c docs | quorate sign - --group board --wait --out docs.sig
   quorate sign contract.pdf --group board      then: quorate request download ID")]
 pub(super) struct Sign {
-    /// The file to be signed; - reads stdin
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    /// The files to be signed, each by a request of its own; - reads stdin
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
     /// The group that signs
     #[arg(long, short, value_name = "GROUP", env = "QUORATE_GROUP", hide_env_values = true)]
     group: GroupName,
@@ -49,6 +54,9 @@ pub(super) struct Sign {
     /// The purpose of the signature, in the ssh format; it verifies for no other [default: file]
     #[arg(long, value_name = "NAME")]
     namespace: Option<Namespace>,
+    /// What you write to the approvers, in at most 500 bytes; it stays with the document
+    #[arg(long, short, value_name = "TEXT", value_parser = message)]
+    message: Option<DocumentNote>,
     /// How long the request can be approved: 30m, 24h, 7d; the group's policy sets the maximum and
     /// the default
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
@@ -81,73 +89,139 @@ pub(super) struct SignatureView<'a> {
     log_index: Option<u64>,
 }
 
+/// A file to be signed, read and checked.
+struct Input {
+    path: PathBuf,
+    name: String,
+    document: Vec<u8>,
+    /// Where the signature goes, with `--wait`.
+    target: Option<Target>,
+}
+
 impl Run for Sign {
     fn run(self, context: &Context) -> Result<(), Failure> {
         let output = Output::new(self.format, self.namespace.clone())
             .map_err(|error| Problem::new(Code::Usage, error.to_string()))?;
-        let target = self.wait.then(|| self.target(context)).transpose()?;
-        let limit = context.node_config()?.limits.document_bytes;
-        let document = file::read(&self.file, limit)?;
-        if document.is_empty() {
-            context.terminal.warn(&format!(
-                "{} is empty, so the signature covers no content",
-                self.file.display()
-            ));
+        if self.files.len() > 1
+            && (self.out.is_some() || self.files.iter().any(|it| file::is_dash(it)))
+        {
+            let message =
+                "several documents must be files, and each signature is written next to its own";
+            return Err(Problem::new(Code::Usage, message)
+                .hint("leave out --out and -, or sign one file at a time")
+                .into());
         }
+        let limit = context.node_config()?.limits.document_bytes;
+        // Everything that can fail here fails before anybody is asked to approve anything.
+        let inputs = self.files.iter().map(|path| self.input(context, path, limit));
+        let inputs = inputs.collect::<Result<Vec<Input>, Problem>>()?;
         let session = context.session()?;
-        let request = self.ask(&session, &output, &document)?;
-        let Some(target) = target else { return self.leave(context, &request) };
-        let request = wait(context, &session, request, self.timeout)?;
-        write_signature(context, &request, &document, &target, &self.file)?;
+        let mut asked = Vec::new();
+        for mut input in inputs {
+            let request = self.ask(&session, &output, &mut input)?;
+            match input.target {
+                None => self.leave(context, &request)?,
+                Some(_) => context.terminal.note(|page| {
+                    let (id, group) = (request.id.short(), &request.group);
+                    page.sentence(format!(
+                        "Request {id} sent to {group}. Its members approve it with:"
+                    ));
+                    page.copyable(format!("quorate approve {id}"));
+                }),
+            }
+            asked.push((input, request));
+        }
+        let until = self.timeout.map(|timeout| Instant::now() + timeout);
+        for (input, request) in asked {
+            let Some(target) = &input.target else { continue };
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            let request = wait(context, &session, request, left)?;
+            write_signature(context, &request, &input.document, target, &input.path)?;
+        }
         Ok(())
     }
 }
 
 impl Sign {
-    fn target(&self, context: &Context) -> Result<Target, Problem> {
+    fn input(&self, context: &Context, path: &Path, limit: u64) -> Result<Input, Problem> {
+        let name = match file::is_dash(path) {
+            true => "stdin".into(),
+            false => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        };
+        name.parse::<DocumentName>()
+            .map_err(|error| Problem::new(Code::Usage, format!("{}: {error}", path.display())))?;
+        let target = self.wait.then(|| self.target(context, path)).transpose()?;
+        let note = self.message.as_ref().map(DocumentNote::as_str);
+        let limit = limit.saturating_sub(DocumentPackage::overhead(&name, note));
+        let document = file::read(path, limit)?;
+        if document.is_empty() {
+            context
+                .terminal
+                .warn(&format!("{} is empty, so the signature covers no content", path.display()));
+        }
+        Ok(Input { path: path.to_owned(), name, document, target })
+    }
+
+    fn target(&self, context: &Context, document: &Path) -> Result<Target, Problem> {
         let path = match &self.out {
             Some(path) => path.clone(),
-            None if file::is_dash(&self.file) => {
+            None if file::is_dash(document) => {
                 return Err(Problem::new(
                     Code::Usage,
                     "the signature of a document from stdin has no file name",
                 )
                 .hint("give --out FILE, or --out - for stdout"));
             }
-            None => file::with_ending(&self.file, ending(self.format)),
+            None => file::with_ending(document, ending(self.format)),
         };
-        if file::is_dash(&path) && context.terminal.is_json() {
+        let target = Target::new(path, self.force)?;
+        if target.is_stdout() && context.terminal.is_json() {
             return Err(Problem::new(
                 Code::Usage,
                 "--json and the signature cannot both go to stdout",
             )
             .hint("give a file for the signature: --out FILE"));
         }
-        Target::new(path, self.force)
+        target.spare(document)?;
+        Ok(target)
     }
 
     fn ask(
         &self,
         session: &Session,
         output: &Output,
-        document: &[u8],
+        input: &mut Input,
     ) -> Result<RequestView, Problem> {
-        let name = match file::is_dash(&self.file) {
-            true => "stdin".into(),
-            false => self.file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        // The signature is made over the document, which is needed again with `--wait`.
+        let document = match input.target.is_some() {
+            true => input.document.clone(),
+            false => std::mem::take(&mut input.document),
         };
         let ask = SignAsk {
             group: self.group.clone(),
             document_type: self.document_type.clone(),
             format: self.format.to_string(),
             namespace: output.namespace().map(ToString::to_string),
-            name,
-            document: document.to_vec(),
+            name: input.name.clone(),
+            note: self.message.as_ref().map(|note| note.as_str().to_owned()),
+            document,
             expires_in: self.expires.map(duration::milliseconds),
         };
-        let (id, _) =
-            session.order(ask).map_err(|problem| session.about_group(&self.group, problem))?;
+        let (id, _) = session.order(ask).map_err(|problem| self.explain(session, problem))?;
         decided(session.request(&id.to_string())?)
+    }
+
+    /// Explains `problem` better where possible.
+    fn explain(&self, session: &Session, problem: Problem) -> Problem {
+        let problem = session.about_group(&self.group, problem);
+        let Some(Refusal::Requests(Requests::Expiry { longest_hours })) = problem.code.refusal()
+        else {
+            return problem;
+        };
+        let hint = format!("--expires {longest_hours}h");
+        let message =
+            format!("requests to {} can wait for {longest_hours} hours at most", self.group);
+        Problem::new(problem.code, message).hint(hint)
     }
 
     /// Displays what happens next, without `--wait`.
@@ -155,7 +229,7 @@ impl Sign {
         context.terminal.show("request", &json::request(request), |page| {
             page.verdict(
                 Tone::Good,
-                format!("asked {}: request {}", request.group, request.id.short()),
+                format!("request {} sent to {}", request.id.short(), request.group),
             );
             page.note(request_sentence(request));
         })?;
@@ -168,6 +242,10 @@ impl Sign {
         });
         Ok(())
     }
+}
+
+fn message(text: &str) -> Result<DocumentNote, InvalidNote> {
+    text.trim().parse()
 }
 
 pub(super) fn ending(format: Format) -> &'static str {
@@ -183,7 +261,7 @@ pub(super) fn decided(request: RequestView) -> Result<RequestView, Problem> {
     let code = match &request.state {
         RequestStage::Open | RequestStage::Approved | RequestStage::Signed => return Ok(request),
         RequestStage::Refused { .. } => Code::NotAllowed,
-        RequestStage::Rejected | RequestStage::Expired => Code::Rejected,
+        RequestStage::Rejected | RequestStage::Withdrawn | RequestStage::Expired => Code::Rejected,
     };
     let message = match &request.state {
         RequestStage::Refused { refused } => refused.to_string(),
@@ -254,7 +332,13 @@ pub(super) fn write_signature(
     if target.is_stdout() {
         return context.terminal.bytes(&file);
     }
-    target.write(&file)?;
+    target.write(&file).map_err(|problem| {
+        let id = request.id.short();
+        problem.hint(format!(
+            "the signature is safe in the log: {}",
+            context.command(&format!("quorate request download {id} --out FILE"))
+        ))
+    })?;
     let view = SignatureView {
         request: request.id,
         group: &request.group,

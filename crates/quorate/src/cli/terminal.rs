@@ -92,6 +92,13 @@ impl Terminal {
         }
     }
 
+    /// Prints what a question is about to stderr, even with `--quiet`: nobody decides unseen.
+    pub(super) fn ask(&self, page: impl FnOnce(&mut Page)) {
+        let mut lines = Page::new(self.err);
+        page(&mut lines);
+        write_err(&lines.text);
+    }
+
     /// Prints a warning to stderr.
     pub(super) fn warn(&self, text: &str) {
         let mut lines = Page::new(self.err);

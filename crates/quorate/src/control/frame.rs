@@ -149,6 +149,7 @@ mod tests {
             format: "raw".to_owned(),
             namespace: None,
             name: "a".to_owned(),
+            note: None,
             document: document.to_vec(),
             expires_in: None,
         })
@@ -167,7 +168,7 @@ mod tests {
     #[tokio::test]
     async fn a_document_follows_its_line_as_it_is() {
         let bytes = written(sign(b"a\ncontract\0")).await;
-        let line = br#"{"bytes":11,"message":{"ask":"sign","group":"board","document_type":null,"format":"raw","namespace":null,"name":"a","expires_in":null}}"#;
+        let line = br#"{"bytes":11,"message":{"ask":"sign","group":"board","document_type":null,"format":"raw","namespace":null,"name":"a","note":null,"expires_in":null}}"#;
         assert_eq!(bytes, [line.as_slice(), b"\na\ncontract\0"].concat());
     }
 
@@ -212,7 +213,7 @@ mod tests {
         let expected = "it carries 134217729 bytes; at most 134217728 are accepted";
         assert_eq!(refused::<Ask>(claimed.as_bytes()).await, expected);
         let mut sent = Vec::new();
-        let ask = Query::PastChange { id: "0".repeat(1 << 20) };
+        let ask = Query::Find { id: "0".repeat(1 << 20) };
         assert!(matches!(
             write(&mut sent, Ask::from(ask)).await,
             Err(FrameError::LineTooLong { .. })

@@ -273,6 +273,7 @@ async fn sign_one(client: &Client, name: &GroupName, document: String) -> Result
         format: "ssh".to_owned(),
         namespace: Some(NAMESPACE.to_owned()),
         name: "receipt.txt".to_owned(),
+        note: None,
         document: document.into_bytes(),
         expires_in: None,
     };

@@ -22,7 +22,7 @@ use self::cluster::Cluster;
 use self::reshare::Reshare;
 pub(crate) use self::stage::{Check, Plan, Step};
 use self::stage::{GROUP, Show, create, definition, hears, join, signed, unwritable, write};
-use crate::api::{Answer, Code, Command, Problem, Query, RequestView};
+use crate::api::{Answer, Code, Command, Motion, Problem, Query, RequestView};
 use crate::home::Limits;
 use crate::launch::{Client, unexpected};
 use crate::render::size;
@@ -176,7 +176,7 @@ impl<T: FnMut(Step)> Show<'_, T> {
         for name in &approvers {
             let client = cluster.client(name).await?;
             await_request(&client, request).await?;
-            client.order(Command::Approve(request)).await?;
+            client.order(Command::Approve(Motion::Request(request))).await?;
         }
         Ok(format!("{} (each node fetched the file and hashed it itself)", join(&approvers)))
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::checks::Signed;
 use super::cluster::Cluster;
 use super::stage::{Check, Show, Step, definition, hears, join, settled, signed, write};
-use crate::api::{Answer, Code, Command, Problem, Proposal, Query};
+use crate::api::{Answer, Code, Command, Motion, Problem, Proposal, Query};
 use crate::launch::Client;
 
 const GROUP: &str = "desk";
@@ -99,5 +99,5 @@ pub(super) async fn approve(
         }
     })
     .await?;
-    approver.order(Command::Approve(id)).await.map(drop)
+    approver.order(Command::Approve(Motion::Change(id))).await.map(drop)
 }

@@ -107,6 +107,7 @@ impl<T: FnMut(Step)> Show<'_, T> {
             format: format.to_owned(),
             namespace: (format == "ssh").then(|| NAMESPACE.to_owned()),
             name: name.clone(),
+            note: None,
             document: document.clone(),
             expires_in: None,
         };

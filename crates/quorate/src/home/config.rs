@@ -92,6 +92,16 @@ struct Start {
     config: Box<serde_json::value::RawValue>,
 }
 
+/// All members at the top of the file. A setting that is put there by mistake must not be ignored.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only the names matter")]
+struct Members {
+    quorate_home: serde::de::IgnoredAny,
+    format: serde::de::IgnoredAny,
+    config: serde::de::IgnoredAny,
+}
+
 /// Reads the file at `path`. Returns `None` if there is none.
 pub(super) fn read<C: Config>(path: &Path) -> Result<Option<C>, HomeError> {
     let bytes = match fs::read(path) {
@@ -113,6 +123,8 @@ pub(super) fn read<C: Config>(path: &Path) -> Result<Option<C>, HomeError> {
         let found = if start.quorate_home == NODE { NODE } else { COORDINATOR };
         return Err(HomeError::OtherKind { path: home, kind: C::KIND, found });
     }
+    // A later format may have more members at the top.
+    serde_json::from_slice::<Members>(&bytes).map_err(damaged)?;
     serde_json::from_str(start.config.get()).map(Some).map_err(damaged)
 }
 

@@ -35,6 +35,7 @@ fn subject(id: EntryId, body: &Body) -> Option<EntryId> {
         Body::Request(_) | Body::GroupChange(_) => Some(id),
         Body::Approval { request }
         | Body::Refusal { request, .. }
+        | Body::RequestWithdrawn { request }
         | Body::Signature { request, .. } => Some(*request),
         Body::GroupChangeWithdrawn { change } => Some(*change),
         _ => None,

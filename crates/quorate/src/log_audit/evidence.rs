@@ -47,6 +47,9 @@ pub struct Evidence {
 #[serde(deny_unknown_fields)]
 struct Opening {
     name: String,
+    /// What the requester wrote to the approvers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
     salt: Digest,
 }
 
@@ -76,6 +79,7 @@ impl Evidence {
             request,
             opening: package.map(|package| Opening {
                 name: package.name.as_str().to_owned(),
+                message: package.note.as_ref().map(|note| note.as_str().to_owned()),
                 salt: Digest::new(package.salt),
             }),
             document: package.map(|package| Base64(package.document.clone())),
@@ -163,7 +167,9 @@ impl Evidence {
         let Some(opening) = &self.opening else { return Ok(None) };
         let name = opening.name.parse().map_err(|_| unproved("its file name is not valid"))?;
         let salt = *opening.salt.as_bytes();
-        Ok(Some(DocumentPackage { salt, name, document: document.to_vec() }))
+        let note = opening.message.as_deref().map(str::parse).transpose();
+        let note = note.map_err(|_| unproved("its message is not valid"))?;
+        Ok(Some(DocumentPackage { salt, name, note, document: document.to_vec() }))
     }
 }
 

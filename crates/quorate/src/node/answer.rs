@@ -1,12 +1,15 @@
 //! Answers to an account holder's questions, from what the node has verified.
 
+use std::collections::BTreeSet;
+
 use quorate_ceremony::effect::CommandError;
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::Entry;
 use quorate_ceremony::names::EntryId;
 use quorate_ceremony::node::Node;
+use quorate_ceremony::policy::OutputFormat;
 use quorate_ceremony::state::refusal::Requests;
-use quorate_ceremony::state::{IvnState, PastChange, Refusal, RequestState};
+use quorate_ceremony::state::{IvnState, Refusal, Refused};
 use quorate_log::checkpoint::VerifiedCheckpoint;
 use quorate_log::leaf_hash;
 use quorate_log::proof::InclusionProof;
@@ -21,9 +24,6 @@ use crate::log_audit::{Evidence, entry_view};
 use crate::render::size;
 use crate::store::documents::DocumentPackage;
 
-/// The fewest hex digits that select a request.
-const SHORTEST_ID: usize = 4;
-
 /// Converts the error of a command to a problem.
 pub(crate) fn problem(error: &CommandError) -> Problem {
     let code = match error {
@@ -36,7 +36,6 @@ pub(crate) fn problem(error: &CommandError) -> Problem {
         CommandError::Frozen => Code::Frozen,
         CommandError::TooLong => Code::TooLong,
         CommandError::NotTaken(why) => Code::NotTaken(why.clone()),
-        CommandError::RefusedHere(why) => Code::RejectedHere(why.clone()),
         CommandError::Refusal(why) => Code::Refused(why.clone()),
     };
     Problem::new(code, error.to_string())
@@ -63,15 +62,8 @@ pub(crate) fn told(error: &CommandError, node: &Node, hub: &Hub) -> Problem {
     }
 }
 
-/// Explains why a group would not sign in the format that a member asks for. The log would record
-/// the request as refused, after the document was stored at the coordinator.
-pub(crate) fn format_problem(node: &Node, ask: &SignAsk) -> Option<Problem> {
-    let group = node.state().groups().get(&ask.group)?;
-    if !group.has_member(node.account()) {
-        return None;
-    }
-    let refused = group.refuses_format(&ask.format, ask.namespace.as_deref())?;
-    let formats = &group.definition.policy.formats;
+/// Explains why a group does not sign in a format.
+fn format_problem(ask: &SignAsk, formats: &BTreeSet<OutputFormat>, refused: &Refused) -> Problem {
     let instead = formats.first().map(|served| match served.namespace() {
         Some(namespace) => format!("--as {} --namespace {namespace}", served.name()),
         None => format!("--as {}", served.name()),
@@ -86,7 +78,24 @@ pub(crate) fn format_problem(node: &Node, ask: &SignAsk) -> Option<Problem> {
         "sign with {}, or have the members approve another format: {change}",
         instead.unwrap_or_default()
     );
-    Some(Problem::new(Code::FormatNotServed, refused.to_string()).hint(hint))
+    Problem::new(Code::FormatNotServed, refused.to_string()).hint(hint)
+}
+
+/// Explains why a request would be refused by rule. The log would record it as refused, after the
+/// document was stored at the coordinator.
+pub(crate) fn refused(state: &IvnState, ask: &SignAsk, refused: &Refused) -> Problem {
+    let problem = Problem::new(Code::NotAllowed, refused.to_string());
+    let group = match refused {
+        Refused::TypeNotServed { group, .. } => group,
+        Refused::FormatNotServed { served, .. } => return format_problem(ask, served, refused),
+        Refused::NotAuthorized { .. } => return problem,
+    };
+    let types = state.group(group).map(|group| group.definition.document_types.clone());
+    let types: Vec<String> = types.unwrap_or_default().iter().map(ToString::to_string).collect();
+    match types.is_empty() {
+        true => problem.hint(format!("leave out --type: {group} signs files without one")),
+        false => problem.hint(format!("{group} signs files with --type {}", types.join(" or "))),
+    }
 }
 
 /// Explains why a command was not carried out without a connection.
@@ -101,40 +110,6 @@ fn blocked_problem(blocked: BlockedView) -> Problem {
         }
         BlockedView::Duplicated => {
             Problem::new(Code::Duplicated, "two copies of this node run, and neither signs")
-        }
-    }
-}
-
-/// Returns the ended change whose id begins with `id`, if there is exactly one.
-pub(crate) fn find_past_change(state: &IvnState, id: &str) -> Option<PastChange> {
-    let wanted = well_formed(id).ok()?;
-    let groups = state.groups().values();
-    let past = groups.flat_map(|group| group.past_changes.iter());
-    let mut found = past.filter(|past| past.id.to_string().starts_with(&wanted));
-    let first = found.next()?;
-    found.next().is_none().then(|| first.clone())
-}
-
-fn well_formed(id: &str) -> Result<String, Problem> {
-    let wanted = id.to_ascii_lowercase();
-    if wanted.len() >= SHORTEST_ID && wanted.chars().all(|c| c.is_ascii_hexdigit()) {
-        return Ok(wanted);
-    }
-    let message =
-        format!("\"{id}\" is not a request id: at least {SHORTEST_ID} hexadecimal digits");
-    Err(Problem::new(Code::MalformedId, message))
-}
-
-/// Finds the only request whose id begins with `id`.
-pub(crate) fn find_request<'a>(state: &'a IvnState, id: &str) -> Result<&'a RequestState, Problem> {
-    let wanted = well_formed(id)?;
-    let mut found =
-        state.requests().values().filter(|request| request.id.to_string().starts_with(&wanted));
-    match (found.next(), found.next()) {
-        (Some(request), None) => Ok(request),
-        (None, _) => Err(Problem::new(Code::NoSuchId, format!("there is no request {id}"))),
-        (Some(_), Some(_)) => {
-            Err(Problem::new(Code::AmbiguousId, format!("several requests begin with {id}")))
         }
     }
 }

@@ -11,7 +11,11 @@ use rand_core::{OsRng, RngCore as _};
 use super::hub::Hub;
 use crate::api::{Code, Command, Problem, SignAsk};
 use crate::documents::{Shelf, prepared};
-use crate::store::documents::{DocumentPackage, InvalidName};
+use crate::store::documents::{DocumentPackage, InvalidName, InvalidNote};
+
+/// How to raise the limit of documents.
+const LIMIT: &str =
+    "raise config.limits.document_bytes in home.json of the coordinator and of all members";
 
 /// Gets a package from this node's own copies, or from the coordinator.
 pub(super) async fn package(shelf: &Shelf, hub: &Hub, commitment: Digest) -> Option<Arc<[u8]>> {
@@ -59,7 +63,7 @@ pub(super) async fn fetch(shelf: &Shelf, hub: &Hub, request: &Request) -> Option
 }
 
 /// Stores a document here and at the coordinator. Returns the command that requests its signature.
-pub(super) async fn place(shelf: &Shelf, hub: &Hub, ask: SignAsk) -> Result<Command, Problem> {
+pub(super) async fn place(shelf: &Shelf, hub: &Hub, mut ask: SignAsk) -> Result<Command, Problem> {
     if ask.format == Format::Raw.name() {
         quorate_documents::check(&ask.document, &Output::Raw)
             .map_err(|error| Problem::new(Code::Failed, error.to_string()))?;
@@ -70,25 +74,33 @@ pub(super) async fn place(shelf: &Shelf, hub: &Hub, ask: SignAsk) -> Result<Comm
         .name
         .parse()
         .map_err(|error: InvalidName| Problem::new(Code::Usage, error.to_string()))?;
-    let package = DocumentPackage { salt, name, document: ask.document };
+    let note = ask.note.as_deref().map(str::parse).transpose();
+    let note = note.map_err(|error: InvalidNote| Problem::new(Code::Usage, error.to_string()))?;
+    let package = DocumentPackage { salt, name, note, document: std::mem::take(&mut ask.document) };
     let commitment = package.commitment();
     let length = package.document.len();
     let bytes = package.to_bytes();
     if bytes.len() as u64 > shelf.limit() {
-        let message =
-            format!("the document has {} bytes; this node takes at most {}", length, shelf.limit());
-        return Err(Problem::new(Code::Failed, message).hint(
-            "raise limits.document_bytes in home.json of the coordinator and of all members",
-        ));
+        let overhead = bytes.len().saturating_sub(length) as u64;
+        let message = format!(
+            "the document has {length} bytes; this node takes at most {}",
+            shelf.limit().saturating_sub(overhead)
+        );
+        return Err(Problem::new(Code::DocumentTooLarge, message).hint(LIMIT));
     }
     shelf.keep(commitment, bytes.as_slice().into());
     hub.put_document(commitment, bytes).await?;
-    Ok(Command::Request {
-        group: ask.group,
-        document_type: ask.document_type,
-        format: ask.format,
-        namespace: ask.namespace,
-        document: commitment,
+    Ok(request_for(&ask, commitment))
+}
+
+/// Returns the command that requests what `ask` asks for, with this commitment to its document.
+pub(super) fn request_for(ask: &SignAsk, document: Digest) -> Command {
+    Command::Request {
+        group: ask.group.clone(),
+        document_type: ask.document_type.clone(),
+        format: ask.format.clone(),
+        namespace: ask.namespace.clone(),
+        document,
         expires_in: ask.expires_in,
-    })
+    }
 }

@@ -6,6 +6,7 @@ mod documents;
 mod event;
 pub(crate) mod follow;
 mod hub;
+mod ids;
 mod opening;
 mod renewal;
 mod report;

@@ -199,10 +199,14 @@ fn requests(report: &AuditReport, page: &mut Page) {
     let standing = |wanted: &dyn Fn(&RequestStage) -> bool| {
         report.requests.iter().filter(|request| wanted(&request.standing)).count()
     };
+    let withdrawn = match standing(&|s| matches!(s, RequestStage::Withdrawn)) {
+        0 => String::new(),
+        count => format!("{count} withdrawn, "),
+    };
     page.say(
         0,
         &format!(
-            "{}: {} signed, {} approved, {} open, {} rejected, {} lapsed, {} refused by rule.",
+            "{}: {} signed, {} approved, {} open, {} rejected, {withdrawn}{} lapsed, {} refused by rule.",
             plural(report.requests.len(), "request", "requests"),
             standing(&|s| matches!(s, RequestStage::Signed)),
             standing(&|s| matches!(s, RequestStage::Approved)),

@@ -17,13 +17,14 @@ pub(crate) fn change_sentence(view: &ChangeView) -> String {
         return awaited_approvals(
             usize::from(view.approvals_required),
             view.approvals.len(),
-            view.refusals.len(),
+            &view.refusals,
             &view.undecided,
         );
     }
     if !view.not_accepted.is_empty() {
         let who = list(&view.not_accepted);
-        return format!("Approved. Waiting for {who} to accept: quorate group accept {group}.");
+        let id = view.id.short();
+        return format!("Approved. Waiting for {who} to accept: quorate group approve {id}.");
     }
     if let Some(first) = view.suspended.first() {
         let are = if view.suspended.len() == 1 { "is" } else { "are" };
@@ -46,13 +47,13 @@ pub(crate) fn change_sentence(view: &ChangeView) -> String {
 pub(crate) fn awaited_approvals(
     required: usize,
     approved: usize,
-    rejected: usize,
+    rejected: &std::collections::BTreeMap<quorate_ceremony::names::AccountName, String>,
     undecided: &std::collections::BTreeSet<quorate_ceremony::names::AccountName>,
 ) -> String {
     let missing = required.saturating_sub(approved);
-    let rejected = match rejected {
-        0 => String::new(),
-        count => format!(" ({} rejected)", plural(count, "member", "members")),
+    let rejected = match rejected.is_empty() {
+        true => String::new(),
+        false => format!("; rejected by {}", list(rejected.keys())),
     };
     format!(
         "Waiting for {} by {}: {approved} of {required} so far{rejected}.",

@@ -89,6 +89,7 @@ pub(crate) fn entry_sentence(view: &EntryView) -> String {
             request.format,
             view.id.short()
         ),
+        Body::RequestWithdrawn { request } => format!("withdraws request {}", request.short()),
         Body::Approval { request } => format!("approves {}", what(*request)),
         Body::Refusal { request, reason } => {
             format!("rejects {}: {reason}", what(*request))

@@ -344,7 +344,8 @@ mod tests {
             })
         };
         let mut view = json!({
-            "name": "board", "seen_by": "ben", "connected": true, "state": "ready", "signing": "ready",
+            "name": "board", "defined": "00".repeat(32), "accepts": false, "seen_by": "ben",
+            "connected": true, "state": "ready", "signing": "ready",
             "suite": "frost-ed25519-sha512", "min_signers": 2, "max_signers": 3, "document_types": [],
             "policy": policy(),
             "members": [member("ada"), member("ben"), member("eve")],

@@ -83,6 +83,7 @@ pub(crate) fn request(view: &RequestView) -> Value {
         RequestStage::Open => ("open", None),
         RequestStage::Approved => ("approved", None),
         RequestStage::Rejected => ("rejected", None),
+        RequestStage::Withdrawn => ("withdrawn", None),
         RequestStage::Expired => ("expired", None),
         RequestStage::Signed => ("signed", None),
     };

@@ -185,6 +185,12 @@ impl Page {
         self.text.push('\n');
     }
 
+    /// Writes a line of somebody else's text, which is never wrapped.
+    pub(crate) fn quoted(&mut self, line: &str) {
+        let bar = self.paint(Tone::Faint, "│");
+        self.text.push_str(&format!("  {bar} {}\n", clean(line)));
+    }
+
     /// Writes a title over what follows.
     pub(crate) fn title(&mut self, text: impl Display) {
         let title = self.paint(Tone::Strong, &clean(&text.to_string()));

@@ -16,7 +16,7 @@ pub(crate) fn hint(problem: &Problem) -> Option<String> {
         Code::NodeStopped => Some("quorate status".to_owned()),
         Code::Version => Some("use the same version of quorate for both".to_owned()),
         Code::MalformedId | Code::NoSuchId => Some("quorate request list".to_owned()),
-        Code::AmbiguousId => Some("give more digits; quorate request list".to_owned()),
+        Code::AmbiguousId => Some("give more digits of the one that you mean".to_owned()),
         Code::NotTaken(_) => Some(
             "to withdraw it, reject the request; ask the operator of the coordinator for the reason"
                 .to_owned(),
@@ -33,7 +33,7 @@ pub(crate) fn hint(problem: &Problem) -> Option<String> {
                 | Accounts::KeysReplaced { .. },
             ),
         ) => Some(of_account(why)),
-        Code::Refused(why) | Code::RejectedHere(why) => of_refusal(why),
+        Code::Refused(why) => of_refusal(why),
         _ => None,
     };
     problem.hint.clone().or(known)

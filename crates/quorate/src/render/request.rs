@@ -18,17 +18,20 @@ pub(crate) fn request_sentence(view: &RequestView) -> String {
             view.approvals.len(),
             view.approvals_required
         ),
-        RequestStage::Rejected => format!(
-            "Rejected by {}: {}",
-            list(view.refusals.keys()),
-            view.refusals.values().next().map_or("", String::as_str)
-        ),
-        RequestStage::Open => awaited_approvals(
-            usize::from(view.approvals_required),
-            view.approvals.len(),
-            view.refusals.len(),
-            &view.undecided,
-        ),
+        RequestStage::Rejected => {
+            format!("Rejected by {}.{}", rejections(view), may_be_signed(view))
+        }
+        RequestStage::Withdrawn => {
+            format!("Withdrawn by {}.{}", view.requester, may_be_signed(view))
+        }
+        RequestStage::Open => {
+            awaited_approvals(
+                usize::from(view.approvals_required),
+                view.approvals.len(),
+                &view.refusals,
+                &view.undecided,
+            ) + may_be_signed(view)
+        }
         RequestStage::Approved => match &view.waits {
             Some(wait) => approved(&view.group, wait, &view.undecided),
             None => "Approved.".to_owned(),
@@ -36,11 +39,29 @@ pub(crate) fn request_sentence(view: &RequestView) -> String {
     }
 }
 
+/// `ben (the price is wrong) and carol (no)`.
+fn rejections(view: &RequestView) -> String {
+    list(view.refusals.iter().map(|(account, reason)| format!("{account} ({reason})")))
+}
+
+/// Warns that approval cannot be undone completely.
+fn may_be_signed(view: &RequestView) -> &'static str {
+    match view.was_approved {
+        true => {
+            " It was approved before, so nodes may already have made a signature that the log does not contain."
+        }
+        false => "",
+    }
+}
+
 pub(crate) fn request_tone(stage: &RequestStage) -> Tone {
     match stage {
         RequestStage::Signed => Tone::Good,
         RequestStage::Open | RequestStage::Approved => Tone::Warn,
-        RequestStage::Refused { .. } | RequestStage::Rejected | RequestStage::Expired => Tone::Bad,
+        RequestStage::Refused { .. }
+        | RequestStage::Rejected
+        | RequestStage::Withdrawn
+        | RequestStage::Expired => Tone::Bad,
     }
 }
 
@@ -90,6 +111,9 @@ pub(crate) fn request_details(page: &mut Page, view: &RequestView, now: Timestam
     match (&view.file_name, view.file_size) {
         (Some(name), Some(bytes)) => page.field("file", format!("{name}, {}", size(bytes))),
         _ => page.field("file", "not on this node"),
+    }
+    if let Some(message) = &view.message {
+        page.field("message", message);
     }
     if let Some(sha256) = &view.file_sha256 {
         page.field("SHA-256", sha256);

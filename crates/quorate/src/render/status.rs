@@ -250,7 +250,8 @@ mod tests {
             "expiry": 1000,
         });
         let mut board = json!({
-            "name": "board", "seen_by": "ben", "connected": true, "state": "ready",
+            "name": "board", "defined": "00".repeat(32), "accepts": false, "seen_by": "ben",
+            "connected": true, "state": "ready",
             "signing": "ready", "suite": "frost-ed25519-sha512", "min_signers": 2,
             "max_signers": 3, "document_types": [], "able": 3,
             "policy": { "formats": ["raw"], "rule": rule, "governance": {} },

@@ -151,17 +151,35 @@ pub struct DocumentPackage {
     pub salt: [u8; 32],
     /// The file's name, for people. The commitment covers it.
     pub name: DocumentName,
+    /// What the requester writes to the approvers. The commitment covers it.
+    pub note: Option<DocumentNote>,
     pub document: Vec<u8>,
 }
 
 impl DocumentPackage {
-    /// Encodes salt (32 bytes), length of the name (2 bytes, big-endian), name (UTF-8), document
-    /// (the rest).
+    /// Encodes salt (32 bytes), length of the title (2 bytes, big-endian), title (UTF-8), document
+    /// (the rest). The title is the name, and if there is a note, a zero byte and the note.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let name = self.name.as_str().as_bytes();
-        // A name has at most 255 bytes.
-        let length = u16::try_from(name.len()).unwrap_or_default().to_be_bytes();
-        [self.salt.as_slice(), &length, name, &self.document].concat()
+        let title = self.title();
+        // A name has at most 255 bytes, and a note at most `DocumentNote::LONGEST`.
+        let length = u16::try_from(title.len()).unwrap_or_default().to_be_bytes();
+        [self.salt.as_slice(), &length, title.as_bytes(), &self.document].concat()
+    }
+
+    /// Returns how many bytes [`to_bytes`](Self::to_bytes) adds to a document with this name and
+    /// note.
+    pub fn overhead(name: &str, note: Option<&str>) -> u64 {
+        let title = name.len() + note.map_or(0, |note| 1 + note.len());
+        (32 + 2 + title) as u64
+    }
+
+    /// The name and the note, in a form that no other name and note have: neither contains a zero
+    /// byte.
+    fn title(&self) -> String {
+        match &self.note {
+            None => self.name.as_str().to_owned(),
+            Some(note) => format!("{}\0{}", self.name.as_str(), note.as_str()),
+        }
     }
 
     /// Decodes [`to_bytes`](Self::to_bytes).
@@ -173,14 +191,18 @@ impl DocumentPackage {
         let (salt, rest) = bytes.split_first_chunk().ok_or(InvalidPackage::CutOff)?;
         let (length, rest) = rest.split_first_chunk().ok_or(InvalidPackage::CutOff)?;
         let length = usize::from(u16::from_be_bytes(*length));
-        let (name, document) = rest.split_at_checked(length).ok_or(InvalidPackage::CutOff)?;
-        let name = std::str::from_utf8(name).map_err(|_| InvalidName)?;
-        Ok(Self { salt: *salt, name: name.parse()?, document: document.to_vec() })
+        let (title, document) = rest.split_at_checked(length).ok_or(InvalidPackage::CutOff)?;
+        let title = std::str::from_utf8(title).map_err(|_| InvalidName)?;
+        let (name, note) = match title.split_once('\0') {
+            Some((name, note)) => (name, Some(note.parse()?)),
+            None => (title, None),
+        };
+        Ok(Self { salt: *salt, name: name.parse()?, note, document: document.to_vec() })
     }
 
     /// Returns the commitment to this document under this name with this salt.
     pub fn commitment(&self) -> Digest {
-        Digest::new(quorate_documents::commitment(&self.salt, self.name.as_str(), &self.document))
+        Digest::new(quorate_documents::commitment(&self.salt, &self.title(), &self.document))
     }
 
     /// Whether this is the document that an entry commits to.
@@ -195,6 +217,8 @@ pub enum InvalidPackage {
     CutOff,
     #[error(transparent)]
     Name(#[from] InvalidName),
+    #[error(transparent)]
+    Note(#[from] InvalidNote),
 }
 
 /// The name of a document's file: 1 to 255 bytes of UTF-8 that lead to no other directory.
@@ -226,6 +250,39 @@ impl std::str::FromStr for DocumentName {
 )]
 pub struct InvalidName;
 
+/// What a requester writes to the approvers: 1 to 500 bytes of UTF-8 without control characters.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct DocumentNote(String);
+
+impl DocumentNote {
+    /// The most bytes of a note.
+    pub const LONGEST: usize = 500;
+
+    /// Returns the text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for DocumentNote {
+    type Err = InvalidNote;
+
+    fn from_str(note: &str) -> Result<Self, InvalidNote> {
+        let fits = (1..=Self::LONGEST).contains(&note.len());
+        match fits && !note.contains(char::is_control) {
+            true => Ok(Self(note.to_owned())),
+            false => Err(InvalidNote),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error(
+    "a message has 1 to {} bytes without line breaks and control characters",
+    DocumentNote::LONGEST
+)]
+pub struct InvalidNote;
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -236,6 +293,7 @@ mod tests {
         DocumentPackage {
             salt: [7; 32],
             name: "contract.txt".parse().unwrap(),
+            note: None,
             document: b"contract".to_vec(),
         }
     }
@@ -248,10 +306,27 @@ mod tests {
     }
 
     #[test]
+    fn a_note_follows_the_name() {
+        let note = "please sign until Friday".parse().ok();
+        let package = DocumentPackage { note, ..package() };
+        let bytes = package.to_bytes();
+        let title = b"\x00\x25contract.txt\0please sign until Friday".as_slice();
+        assert_eq!(bytes, [&[7; 32], title, b"contract"].concat());
+        let overhead = DocumentPackage::overhead("contract.txt", Some("please sign until Friday"));
+        assert_eq!(bytes.len() as u64, overhead + 8);
+        assert_eq!(DocumentPackage::from_bytes(&bytes), Ok(package));
+        for bad in ["", "a\nb", "a\0b", "\u{1b}[2J", &"x".repeat(501)] {
+            assert_eq!(bad.parse::<DocumentNote>(), Err(InvalidNote), "{bad:?}");
+        }
+    }
+
+    #[test]
     fn document_name_and_salt_make_the_commitment() {
         let package = package();
         let renamed = DocumentPackage { name: "x".parse().unwrap(), ..package.clone() };
         assert!(!renamed.matches(package.commitment()));
+        let noted = DocumentPackage { note: "hurry".parse().ok(), ..package.clone() };
+        assert!(!noted.matches(package.commitment()));
         let changed = DocumentPackage { document: b"contracT".to_vec(), ..package.clone() };
         assert!(!changed.matches(package.commitment()));
         let salted = DocumentPackage { salt: [8; 32], ..package.clone() };

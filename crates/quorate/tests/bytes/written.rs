@@ -204,6 +204,7 @@ fn by_ada() -> Vec<(Author, Body)> {
     let bodies = [
         proposes(stricter, None),
         Body::GroupChangeWithdrawn { change },
+        Body::RequestWithdrawn { request: change },
         Body::ShareDestroyed { group: group.clone(), epoch: 1 },
         Body::Invitation(Invitation {
             name: account.clone(),
@@ -330,27 +331,33 @@ fn asks() -> Vec<serde_json::Value> {
         json!({"definition": definition, "epoch": 1, "expires_in": null, "repairs": "cyd"});
     vec![
         json!({"ask": "query", "status": null}),
-        json!({"ask": "query", "inbox": null}),
+        json!({"ask": "query", "inbox": {"watch": true}}),
         json!({"ask": "query", "groups": null}),
         json!({"ask": "query", "group": {"name": "board", "watch": true}}),
         json!({"ask": "query", "requests": null}),
         json!({"ask": "query", "request": {"id": "3f2a", "watch": false}}),
         json!({
             "ask": "sign", "group": "board", "document_type": "contract", "format": "ssh", "namespace": "file",
-            "name": "contract.txt", "expires_in": 3_600_000,
+            "name": "contract.txt", "note": "please", "expires_in": 3_600_000,
         }),
         json!({
             "ask": "sign", "group": "board", "document_type": null, "format": "raw", "namespace": null,
-            "name": "contract.txt", "expires_in": null,
+            "name": "contract.txt", "note": null, "expires_in": null,
         }),
-        json!({"ask": "command", "approve": request}),
-        json!({"ask": "command", "reject": {"request": request, "reason": "not before Friday"}}),
+        json!({"ask": "command", "approve": {"request": request}}),
+        json!({"ask": "command", "approve": {"definition": request}}),
+        json!({
+            "ask": "command",
+            "reject": {"motion": {"change": request}, "reason": "not before Friday"},
+        }),
         json!({"ask": "command", "invite": invitation}),
         json!({"ask": "command", "define-group": definition}),
         json!({"ask": "command", "change-group": change}),
         json!({"ask": "judge", "change-group": change}),
-        json!({"ask": "command", "accept-group": "board"}),
-        json!({"ask": "command", "cancel-ceremony": "board"}),
+        json!({"ask": "command", "withdraw-change": request}),
+        json!({"ask": "command", "withdraw-request": request}),
+        json!({"ask": "command", "cancel-session": request}),
+        json!({"ask": "query", "find": {"id": "3f2a"}}),
         json!({"ask": "command", "move-hub": "hub.example.com:7420"}),
         json!({"ask": "dial", "hub": "hub.example.com:7420"}),
         json!({"ask": "query", "entries": {"first": 0, "limit": 10}}),
@@ -364,7 +371,7 @@ fn answers() -> Vec<serde_json::Value> {
     let story = story();
     let key = hex::encode(story.verifying_key);
     let group = json!({
-        "name": "board", "seen_by": "ada", "connected": true, "state": "ready", "suite": "frost-ed25519-sha512",
+        "name": "board", "defined": story.request, "accepts": false, "seen_by": "ada", "connected": true, "state": "ready", "suite": "frost-ed25519-sha512",
         "min_signers": 2, "max_signers": 3, "document_types": ["contract"],
         "policy": {
             "rule": {"approvals_required": 2, "requester_may_approve": true, "auto_approve": false, "expiry": 604_800_000},
@@ -380,7 +387,7 @@ fn answers() -> Vec<serde_json::Value> {
         "document": targets::story::document().commitment, "file_name": "contract.txt", "file_size": 11,
         "file_sha256": hex::encode(Sha256::digest(targets::story::DOCUMENT)), "at": 1, "expires_at": 2,
         "approvals_required": 2, "approvals": ["ada", "ben"], "refusals": {"cyd": "not before Friday"},
-        "undecided": [], "verifying_key": key, "signature": hex::encode(story.signature),
+        "was_approved": true, "message": "please", "undecided": [], "verifying_key": key, "signature": hex::encode(story.signature),
         "signature_index": 34, "signers": ["ada", "ben"],
     });
     let status = json!({
@@ -397,6 +404,8 @@ fn answers() -> Vec<serde_json::Value> {
     let mut answers = vec![
         status,
         json!({"answer": "requests", "requests": [request]}),
+        json!({"answer": "inbox", "requests": [request], "changes": [], "groups": [group]}),
+        json!({"answer": "named", "kind": "request", "id": story.request}),
         json!({"answer": "groups", "groups": [group]}),
         tagged("group", group.clone()),
         tagged("request", request.clone()),

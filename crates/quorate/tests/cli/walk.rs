@@ -84,11 +84,11 @@ impl Terminals {
         self.type_line(terminal, &line.command);
         until(&line.command, || {
             let screen = self.screen(terminal);
-            let asked = screen.lines().filter(|line| is_question(line)).collect::<Vec<_>>();
+            let asked = questions(&screen);
             let answered = self.answered.get_mut(terminal).unwrap();
             if asked.len() > *answered {
                 *answered += 1;
-                let is_yes_or_no = asked.last().unwrap().contains("[y/N]");
+                let is_yes_or_no = asked.last().unwrap().contains("[y/N");
                 self.type_line(terminal, if is_yes_or_no { "y" } else { PASSPHRASE });
                 return None;
             }
@@ -101,6 +101,33 @@ impl Terminals {
             is_done.then_some(())
         });
     }
+
+    /// Types an approval, looks at the document, and answers no: nothing is approved.
+    fn decline(&mut self, line: &Line) {
+        let terminal = line.terminal;
+        let before = questions(&self.screen(terminal)).len();
+        self.type_line(terminal, &format!("PAGER=cat {}", line.command));
+        let asked = |count: usize| {
+            until("a question", || {
+                let screen = self.screen(terminal);
+                (questions(&screen).len() == before + count).then_some(screen)
+            })
+        };
+        let screen = asked(1);
+        assert!(screen.contains("│ We buy one boat."), "the document is not displayed:\n{screen}");
+        self.type_line(terminal, "v");
+        let screen = asked(2);
+        assert!(screen.lines().any(|line| line == "We buy one boat."), "no pager:\n{screen}");
+        self.type_line(terminal, "n");
+        until("a no to end the command", || {
+            let screen = self.screen(terminal);
+            let last = screen.lines().rfind(|line| line.contains(PROMPT)).unwrap();
+            (last.trim_end() == format!("[1] {PROMPT}")).then_some(())
+        });
+        let screen = self.screen(terminal);
+        assert!(screen.contains("not approved: the answer was no"), "{screen}");
+        *self.answered.get_mut(terminal).unwrap() = questions(&screen).len();
+    }
 }
 
 impl Drop for Terminals {
@@ -109,12 +136,16 @@ impl Drop for Terminals {
     }
 }
 
+fn questions(screen: &str) -> Vec<&str> {
+    screen.lines().filter(|line| is_question(line)).collect()
+}
+
 fn is_question(line: &str) -> bool {
     let line = line.trim_end();
     line.ends_with("passphrase:")
         || line.ends_with("Passphrase:")
         || line.ends_with("again:")
-        || line.contains("[y/N]")
+        || line.contains("[y/N")
 }
 
 /// Reads the commands after each `<!-- walk: N -->` of the README.
@@ -152,8 +183,11 @@ fn a_newcomer_gets_a_signature_by_pasting_the_readme() {
             .rsplit("quorate approve ")
             .next()
             .and_then(|rest| rest.split_whitespace().next());
-        let command = line.command.replace("ID", id.unwrap_or("ID"));
-        terminals.paste(&Line { command, ..line });
+        let line = Line { command: line.command.replace("ID", id.unwrap_or("ID")), ..line };
+        if line.command.starts_with("quorate approve ") {
+            terminals.decline(&line);
+        }
+        terminals.paste(&line);
     }
     let screen = terminals.screen(0);
     assert!(screen.contains("contract.txt was approved by ada ("), "{screen}");

@@ -35,7 +35,7 @@ fn is_known(system: &Cluster, account: &str, what: impl Fn(&serde_json::Value) -
 fn ada_signs_with(system: &Cluster, other: &str) {
     let line = "sign contract --group board --wait --force";
     let (signing, id) = system.sign("ada", line, other);
-    system.run(other, &format!("approve {id}")).succeeds();
+    system.run(other, &format!("approve {id} --yes")).succeeds();
     signing.end().succeeds();
 }
 
@@ -112,7 +112,7 @@ fn a_log_without_a_lost_member_is_final_only_if_agreed() {
     let shown = system.run("ada", change).succeeds().json();
     let id = shown["change"]["id"].as_str().unwrap();
     until("ben to approve", || {
-        (system.run("ben", &format!("approve {id}")).exit == 0).then_some(())
+        (system.run("ben", &format!("group approve {id} --yes")).exit == 0).then_some(())
     });
     let log = system.ivn_directory().join("log");
     let verify = |more: &str| system.run("ada", &format!("log verify {} {more}", log.display()));
@@ -148,12 +148,14 @@ fn a_suspended_account_is_inert_until_it_is_resumed() {
     let system = with_board();
     let line = "sign contract --group board --json";
     let id = system.run("ada", line).succeeds().json()["id"].as_str().unwrap().to_owned();
-    system.run("ada", "account suspend ben").succeeds();
+    system.run("ada", "account suspend ben --yes").succeeds();
     is_hindered(&system, "ben", "account \"ben\" is suspended");
-    system.run("ben", &format!("approve {id}")).fails(6, &["suspended", "account resume ben"]);
+    system
+        .run("ben", &format!("approve {id} --yes"))
+        .fails(6, &["suspended", "account resume ben"]);
     let listed = system.run("ada", "account list").succeeds().stdout;
     assert!(listed.contains("✗ ben: suspended (member); board"), "{listed}");
-    system.run("carol", &format!("reject {id} --reason no")).succeeds();
+    system.run("carol", &format!("reject {id} --yes --reason no")).succeeds();
 
     system.run("ada", "account resume ben").succeeds();
     is_well(&system, "ben");
@@ -164,7 +166,7 @@ fn a_suspended_account_is_inert_until_it_is_resumed() {
 #[test]
 fn replaced_keys_are_refused_and_new_keys_have_no_vote_yet() {
     let system = with_board();
-    let replaced = system.run("ada", "account replace-keys ben").succeeds();
+    let replaced = system.run("ada", "account replace-keys ben --yes").succeeds();
     for text in
         ["quorate join 'URL'", "Until then the present keys are valid", "group repair board ben"]
     {
@@ -190,9 +192,9 @@ fn replaced_keys_are_refused_and_new_keys_have_no_vote_yet() {
     until("the request to be known to ben's new node", || {
         (system.run("ben2", &format!("request show {id}")).exit == 0).then_some(())
     });
-    system.run("ben2", &format!("approve {id}")).fails(6, &wanted);
+    system.run("ben2", &format!("approve {id} --yes")).fails(6, &wanted);
     is_known(&system, "ben", |shown| shown["groups"][0]["share"] == "unable");
-    system.run("carol", &format!("approve {id}")).succeeds();
+    system.run("carol", &format!("approve {id} --yes")).succeeds();
     signing.end().succeeds();
     system.run("ben2", "sign contract --group board").fails(6, &wanted);
     system.kill("ben2");
@@ -202,10 +204,10 @@ fn replaced_keys_are_refused_and_new_keys_have_no_vote_yet() {
 #[test]
 fn rotated_keys_still_sign_and_the_old_home_is_refused() {
     let system = with_board();
-    system.run("ben", "node rotate-keys").fails(1, &["is running", "stop it first"]);
+    system.run("ben", "node rotate-keys --yes").fails(1, &["is running", "stop it first"]);
     system.stop("ben");
     copy_home(&system, "ben", "copy");
-    let rotated = system.run("ben", "node rotate-keys --json").succeeds().json();
+    let rotated = system.run("ben", "node rotate-keys --yes --json").succeeds().json();
     assert_eq!(rotated["schema"], "quorate.rotation/v1");
     is_known(&system, "ben", |shown| {
         shown["identity"] == rotated["identity"]
@@ -220,10 +222,10 @@ fn rotated_keys_still_sign_and_the_old_home_is_refused() {
     is_hindered(&system, "copy", "the keys of account \"ben\" were replaced");
     system.kill("copy");
     let texts = ["the keys of account \"ben\" were replaced", "use the home that has the new keys"];
-    system.run("copy", "node rotate-keys").fails(6, &texts);
+    system.run("copy", "node rotate-keys --yes").fails(6, &texts);
     // The certificate for the new keys is valid for no others.
     system.stop("ben");
-    let again = system.run("ben", "node rotate-keys --json").succeeds().json();
+    let again = system.run("ben", "node rotate-keys --yes --json").succeeds().json();
     assert_ne!(again["identity"], rotated["identity"]);
     system.start_process("ben");
     ada_signs_with(&system, "ben");
@@ -237,7 +239,7 @@ fn a_copy_that_runs_while_the_keys_change_is_cut_off() {
     copy_home(&system, "ben", "copy");
     system.start_process("copy");
     is_well(&system, "copy");
-    system.run("ben", "node rotate-keys").succeeds();
+    system.run("ben", "node rotate-keys --yes").succeeds();
     is_hindered(&system, "copy", "the keys of account \"ben\" were replaced");
 }
 
@@ -247,7 +249,7 @@ fn keys_that_can_not_be_stated_stay_as_they_are() {
     system.stop("ben");
     system.kill(COORDINATOR);
     let before = fs::read(system.path("ben/keys.sealed")).unwrap();
-    system.run("ben", "node rotate-keys").fails(7, &["cannot be reached"]);
+    system.run("ben", "node rotate-keys --yes").fails(7, &["cannot be reached"]);
     assert_eq!(fs::read(system.path("ben/keys.sealed")).unwrap(), before);
     assert!(!system.path("ben/keys.next").exists());
 
@@ -267,7 +269,9 @@ fn keys_that_can_not_be_stated_stay_as_they_are() {
     });
     system.stop("ben");
     drop(approving);
-    system.run("ben", "node rotate-keys").fails(1, &["not in the log yet", "quorate node run"]);
+    system
+        .run("ben", "node rotate-keys --yes")
+        .fails(1, &["not in the log yet", "quorate node run"]);
     assert!(!system.path("ben/keys.next").exists());
 
     system.thaw(COORDINATOR);
@@ -277,27 +281,30 @@ fn keys_that_can_not_be_stated_stay_as_they_are() {
         (status.exit == 0 && status.json()["unsent"] == 0).then_some(())
     });
     system.stop("ben");
-    system.run("ben", "node rotate-keys").succeeds();
+    system.run("ben", "node rotate-keys --yes").succeeds();
     is_audited_without_faults(&system);
 }
 
 #[test]
 fn losing_too_many_shares_of_a_group_requires_force() {
     let system = with_board();
-    let just = system.run("ada", "account suspend ben").succeeds();
+    let just = system.run("ada", "account suspend ben --yes").succeeds();
     assert!(just.stderr.contains("board: 2 of 3 sign, 2 healthy would be left"), "{}", just.stderr);
     for (line, instead) in [
-        ("account suspend carol", "group change board"),
+        ("account suspend carol --yes", "group change board"),
         ("account remove carol --yes", "group change board"),
-        ("account replace-keys carol", "quorate node restore"),
+        ("account replace-keys carol --yes", "quorate node restore"),
     ] {
         let figures = "board: 2 of 3 sign, 1 healthy would be left";
         system.run("ada", line).fails(6, &[figures, instead, "--force"]);
     }
-    let refused = system.run("ada", "account suspend carol --json");
+    let refused = system.run("ada", "account suspend carol --yes --json");
     assert_eq!((refused.exit, &refused.json()["exit"]), (6, &"not-allowed".into()));
     // `--quiet` and `--json` do not suppress the warning.
-    for line in ["account suspend carol --force --quiet", "account suspend carol --force --json"] {
+    for line in [
+        "account suspend carol --yes --force --quiet",
+        "account suspend carol --yes --force --json",
+    ] {
         let forced = system.run("ada", line).succeeds();
         assert!(forced.stderr.contains("it could not sign"), "{}", forced.stderr);
         let shown = system.run("ada", "group show board").succeeds().stdout;
@@ -324,9 +331,9 @@ fn losing_too_many_shares_of_a_group_requires_force() {
     let proposed = system.run("ada", line).succeeds().json();
     let id = proposed["change"]["id"].as_str().unwrap().to_owned();
     until("carol's approval", || {
-        (system.run("carol", &format!("approve {id}")).exit == 0).then_some(())
+        (system.run("carol", &format!("group approve {id} --yes")).exit == 0).then_some(())
     });
-    system.run("ada", "account suspend ben").succeeds();
+    system.run("ada", "account suspend ben --yes").succeeds();
     let shown = system.run("ada", "group show board").succeeds().stdout;
     for text in ["Approved, but ben is suspended", "account resume ben", "group cancel board"] {
         assert!(shown.contains(text), "{shown}");
@@ -338,18 +345,23 @@ fn only_admins_decide_about_accounts_within_the_rules() {
     let system = start(&["ada", "ben", "carol"]);
     system.run("ada", "group create board --members ada,ben,carol --min-signers 2").succeeds();
     for (who, line, exit, texts) in [
-        ("ada", "account suspend zoe", 1, ["there is no account \"zoe\"", "quorate account list"]),
+        (
+            "ada",
+            "account suspend zoe --yes",
+            1,
+            ["there is no account \"zoe\"", "quorate account list"],
+        ),
         ("ada", "account show bne", 1, ["there is no account", "did you mean \"ben\"?"]),
         ("ada", "account resume ben", 1, ["is not suspended", "quorate account show ben"]),
         ("ada", "account remove ada --yes", 6, ["is the last admin", "make another account"]),
-        ("ada", "account suspend ada", 6, ["is the last admin", ""]),
+        ("ada", "account suspend ada --yes", 6, ["is the last admin", ""]),
         ("ada", "account roles ada --role member", 6, ["is the last admin", ""]),
         ("ada", "account roles ben --role member", 1, ["has these roles already", ""]),
         ("ada", "account roles ben --role requester", 6, ["is a member of group \"board\"", ""]),
         ("ada", "account roles ben", 2, ["--role <ROLE>", ""]),
         ("ada", "account roles ben --role king", 2, ["king", ""]),
-        ("ben", "account suspend carol", 6, ["only admins can do that", "not an admin"]),
-        ("ben", "account replace-keys carol", 6, ["only admins can do that", "not an admin"]),
+        ("ben", "account suspend carol --yes", 6, ["only admins can do that", "not an admin"]),
+        ("ben", "account replace-keys carol --yes", 6, ["only admins can do that", "not an admin"]),
         ("ben", "account roles ben --role member,admin", 6, ["only admins can do that", ""]),
         ("ben", "account add dan", 6, ["only admins can do that", ""]),
     ] {
@@ -359,8 +371,8 @@ fn only_admins_decide_about_accounts_within_the_rules() {
     system
         .run("ada", "account remove ada --yes")
         .fails(6, &["cannot suspend, resume or remove itself"]);
-    system.run("ada", "account suspend carol").succeeds();
-    system.run("ada", "account suspend carol").fails(1, &["is suspended already"]);
+    system.run("ada", "account suspend carol --yes").succeeds();
+    system.run("ada", "account suspend carol --yes").fails(1, &["is suspended already"]);
     let url = system.run("ben", "account add dan").succeeds().stdout;
     system.run_with("dan", "join -", url.as_bytes()).succeeds();
     let listed = until("dan on the roster", || {
@@ -376,7 +388,7 @@ fn only_admins_decide_about_accounts_within_the_rules() {
         [("ada", "active"), ("ben", "active"), ("carol", "suspended"), ("dan", "active")];
     assert_eq!(standings, expected);
     // Ben can suspend the admin that made him an admin.
-    system.run("ben", "account suspend ada --force").succeeds();
+    system.run("ben", "account suspend ada --yes --force").succeeds();
     is_hindered(&system, "ada", "account \"ada\" is suspended");
 }
 
@@ -392,7 +404,9 @@ fn two_copies_of_a_node_report_it_and_sign_nothing() {
     is_known(&system, "ben", |shown| {
         shown["duplicated"] == true && shown["groups"][0]["share"] == "doubled"
     });
-    system.run("ada", "account suspend carol").fails(6, &["1 healthy would be left", "--force"]);
+    system
+        .run("ada", "account suspend carol --yes")
+        .fails(6, &["1 healthy would be left", "--force"]);
     let shown = system.run("ada", "group show board").succeeds().stdout;
     assert!(shown.contains("2 healthy; ben runs two copies of its node"), "{shown}");
     system.kill("copy");

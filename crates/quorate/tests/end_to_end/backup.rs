@@ -18,7 +18,9 @@ fn lose_ben(system: &Cluster) {
 fn carol_signs_with(system: &Cluster, ben: &str) {
     let line = "sign contract --group board --wait --force";
     let (signing, id) = system.sign("carol", line, ben);
-    until("the approval", || (system.run(ben, &format!("approve {id}")).exit == 0).then_some(()));
+    until("the approval", || {
+        (system.run(ben, &format!("approve {id} --yes")).exit == 0).then_some(())
+    });
     signing.end().succeeds();
 }
 
@@ -139,7 +141,7 @@ fn a_backup_of_an_old_epoch_is_refused_with_a_working_hint() {
     let asked = system.run("carol", "sign contract --group board --json").succeeds().json();
     let asked = asked["id"].as_str().unwrap().to_owned();
     let approved = until("ben's approval", || {
-        let ran = system.run("ben", &format!("approve {asked}"));
+        let ran = system.run("ben", &format!("approve {asked} --yes"));
         (ran.exit == 0).then_some(ran)
     });
     assert!(approved.stdout.contains("an approval by ada would help, too"), "{}", approved.stdout);
@@ -151,7 +153,7 @@ fn a_backup_of_an_old_epoch_is_refused_with_a_working_hint() {
         let inbox = system.run("carol", "inbox --json").succeeds().json();
         inbox["changes"][0]["id"].as_str().map(str::to_owned)
     });
-    system.run("carol", &format!("approve {id}")).succeeds();
+    system.run("carol", &format!("group approve {id} --yes")).succeeds();
     until("the share to be given back", || {
         let shown = system.run("ben", "group show board --json").succeeds().json();
         (shown["lacks_share"] == false).then_some(())
@@ -199,7 +201,7 @@ fn a_backup_from_before_new_keys_is_of_no_use() {
     let system = with_board();
     system.run("ben", "node backup --out ben.backup").succeeds();
     system.stop("ben");
-    system.run("ben", "node rotate-keys").succeeds();
+    system.run("ben", "node rotate-keys --yes").succeeds();
     system.start_process("ben");
     is_well(&system, "ben");
     let texts = ["keys", "nothing was restored; take a backup from after the keys were changed"];
@@ -227,7 +229,7 @@ fn two_live_copies_stop_until_one_of_them_restarts_alone() {
     let asked = system.run("carol", "sign contract --group board --json").succeeds().json();
     let id = asked["id"].as_str().unwrap().to_owned();
     until("one of the copies to state the approval", || {
-        (system.run("ben2", &format!("approve {id}")).exit == 0).then_some(())
+        (system.run("ben2", &format!("approve {id} --yes")).exit == 0).then_some(())
     });
     let state = || {
         let shown = system.run("carol", &format!("request show {id} --json")).succeeds().json();

@@ -15,7 +15,7 @@ use super::{until, with_board};
 fn signs(system: &Cluster) {
     let line = "sign contract --group board --wait --force";
     let (signing, id) = system.sign("ada", line, "ben");
-    system.run("ben", &format!("approve {id}")).succeeds();
+    system.run("ben", &format!("approve {id} --yes")).succeeds();
     signing.end().succeeds();
 }
 
@@ -204,7 +204,7 @@ fn two_coordinators_from_copies_of_one_home_do_not_fork_the_log() {
     fs::remove_dir_all(system.ivn_directory().join("documents")).unwrap();
     system.try_serve(COORDINATOR, &format!("--listen {new}")).unwrap();
     all_are_well(&system);
-    system.run("carol", &format!("approve {waits}")).succeeds();
+    system.run("carol", &format!("approve {waits} --yes")).succeeds();
     until("the request to be signed", || {
         let shown = system.run("ada", &format!("request show {waits} --json")).succeeds().json();
         (shown["state"] == "signed").then_some(())

@@ -36,7 +36,7 @@ fn a_withdrawn_invitation_fails_and_a_new_one_works() {
 #[test]
 fn keys_stay_valid_when_their_replacement_is_withdrawn() {
     let system = start(&["ada", "ben"]);
-    let url = system.run("ada", "account replace-keys ben").succeeds().stdout;
+    let url = system.run("ada", "account replace-keys ben --yes").succeeds().stdout;
     let withdrawn = system.run("ada", "account withdraw-invitation ben --json").succeeds().json();
     assert_eq!(withdrawn["schema"], "quorate.withdrawal/v1");
     assert_eq!(withdrawn["replaces_keys"], true, "{withdrawn}");

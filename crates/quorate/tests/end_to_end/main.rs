@@ -6,6 +6,7 @@
 mod accounts;
 mod backup;
 mod coordinator;
+mod decisions;
 mod foreign;
 mod invitations;
 mod repair;
@@ -43,7 +44,7 @@ fn three_members_sign_a_file_that_other_peoples_tools_accept() {
         assert!(shown.contains("Waiting for 1 approval by ben or carol"), "{shown}");
         let warns = shown.contains("valid wherever this key is trusted");
         assert_eq!(warns, format == "raw", "{shown}");
-        system.run("ben", &format!("approve {id}")).succeeds();
+        system.run("ben", &format!("approve {id} --yes")).succeeds();
         let signed = signing.end().succeeds();
         assert!(signed.stdout.contains(&format!("contract.{ending}")), "{}", signed.stdout);
         let valid =
@@ -93,12 +94,12 @@ fn a_signature_is_fetched_later_and_never_written_over_a_file() {
         .unwrap()
         .to_owned();
     system
-        .run("ben", &format!("approve {id} --sha256 {}", "00".repeat(32)))
+        .run("ben", &format!("approve {id} --yes --sha256 {}", "00".repeat(32)))
         .fails(3, &["a different document"]);
     system.run("ben", &format!("request download {id} --document --out copy")).succeeds();
     assert_eq!(fs::read(system.path("copy")).unwrap(), b"a contract");
-    system.run("ben", &format!("approve {id} --sha256 {sha256}")).succeeds();
-    let again = system.run("ben", &format!("approve {id}")).succeeds();
+    system.run("ben", &format!("approve {id} --yes --sha256 {sha256}")).succeeds();
+    let again = system.run("ben", &format!("approve {id} --yes")).succeeds();
     assert!(again.stdout.contains("approved already"), "{}", again.stdout);
 
     system.write("contract.sig", b"mine");
@@ -174,27 +175,29 @@ fn a_changed_group_signs_under_its_exported_key() {
         let proposed = shown.contains("any 3 of 4 members sign, ada proposes");
         (proposed && shown.contains("Waiting for 1 approval by ben or carol")).then_some(())
     });
-    system.run("carol", &format!("reject {id} --reason no")).succeeds();
+    system.run("carol", &format!("group reject {id} --yes --reason no")).succeeds();
     system
-        .run("carol", &format!("approve {id}"))
+        .run("carol", &format!("group approve {id} --yes"))
         .fails(1, &["you rejected change", "(no), and that is final", "group cancel board"]);
-    let again = system.run("ada", &format!("approve {id}")).succeeds().stdout;
+    let again = system.run("ada", &format!("group approve {id} --yes")).succeeds().stdout;
     assert!(again.contains("approved already: change"), "{again}");
-    system.run("ben", &format!("request show {id}")).fails(1, &["a proposed change of board"]);
-    system.run("ben", &format!("approve {id}")).succeeds();
+    system
+        .run("ben", &format!("request show {id}"))
+        .fails(1, &["a proposed change of board", "quorate group approve"]);
+    system.run("ben", &format!("group approve {id} --yes")).succeeds();
     until("the change in force", || {
         let shown = system.run("eve", "group show board --json").succeeds().json();
         (shown["epoch"] == 2).then_some(())
     });
 
     let over = ["is a change of board, and over: in force since epoch 2", "group show board"];
-    system.run("eve", &format!("approve {id}")).fails(5, &over);
+    system.run("eve", &format!("group approve {id} --yes")).fails(5, &over);
     system.run("carol", "sign contract --group board").fails(6, &["not authorized", "carol"]);
     let asked = system.run("eve", "sign contract --group board --as raw --json").succeeds().json();
     let id = asked["id"].as_str().unwrap();
     for approver in ["ben", "dan"] {
         until("a member to hear of the request", || {
-            (system.run(approver, &format!("approve {id}")).exit == 0).then_some(())
+            (system.run(approver, &format!("approve {id} --yes")).exit == 0).then_some(())
         });
     }
     system.run("eve", &format!("request download {id} --wait")).succeeds();
@@ -203,7 +206,7 @@ fn a_changed_group_signs_under_its_exported_key() {
 
     // Carol's request from before she left needs three of the current members.
     for approver in ["ada", "ben", "dan"] {
-        system.run(approver, &format!("approve {pending}")).succeeds();
+        system.run(approver, &format!("approve {pending} --yes")).succeeds();
     }
     until("the old request to be signed", || {
         let shown = system.run("carol", &format!("request show {pending} --json")).json();
@@ -223,21 +226,23 @@ fn a_joiner_can_decline_and_the_members_learn_why() {
     system.start_process("dan");
     let shown = system.run("ada", "group change board --add dan --json").succeeds().json();
     let id = shown["change"]["id"].as_str().unwrap();
-    system.run("ben", &format!("reject {id} --reason no")).succeeds();
+    system.run("ben", &format!("group reject {id} --yes --reason no")).succeeds();
     until("dan to be asked", || {
         let inbox = system.run("dan", "inbox");
-        let asked = ["quorate group accept board", "--reason TEXT"];
+        let asked = ["quorate group approve", "quorate group reject", "--reason TEXT"];
         let said = inbox.stdout + &inbox.stderr;
         asked.iter().all(|text| said.contains(text)).then_some(())
     });
-    let line = format!("reject {id} --reason busy");
+    let line = format!("group reject {id} --yes --reason busy");
     let declined = system.run("dan", &line).succeeds().stdout;
     assert!(declined.contains("dan does not want to join (busy)"), "{declined}");
     until("carol's node to know of it", || {
         let shown = system.run("carol", "group show board").succeeds().stdout;
         shown.contains("failed: dan does not want to join (busy)").then_some(())
     });
-    system.run("carol", &format!("approve {id}")).fails(5, &["dan does not want to join"]);
+    system
+        .run("carol", &format!("group approve {id} --yes"))
+        .fails(5, &["dan does not want to join"]);
 }
 
 #[test]
@@ -248,7 +253,7 @@ fn a_rejected_or_withdrawn_change_leaves_the_group_as_it_was() {
     let id = shown["change"]["id"].as_str().unwrap().to_owned();
     let rejects = |member: &str| {
         until("the change to be known", || {
-            let ran = system.run(member, &format!("reject {id} --reason no"));
+            let ran = system.run(member, &format!("group reject {id} --yes --reason no"));
             (ran.exit == 0).then_some(ran.stdout)
         })
     };
@@ -260,15 +265,17 @@ fn a_rejected_or_withdrawn_change_leaves_the_group_as_it_was() {
     }
     let over =
         ["is a change of board, and over: rejected by ben (no) and carol (no)", "group show"];
-    system.run("carol", &format!("approve {id}")).fails(5, &over);
+    system.run("carol", &format!("group approve {id} --yes")).fails(5, &over);
     let shown = system.run("carol", "group show board").succeeds().stdout;
     assert!(shown.contains("failed: rejected by ben (no) and carol (no)"), "{shown}");
-    for (order, text) in [
-        ("cancel", "no proposed change and no key generation to cancel"),
-        ("accept", "nothing waits for you to accept"),
-    ] {
-        system.run("carol", &format!("group {order} board")).fails(1, &[text, "group show board"]);
-    }
+    system
+        .run("carol", "group cancel board --yes")
+        .fails(1, &["no proposed change and no key generation", "group show board"]);
+    let defined = system.run("carol", "group show board --json").succeeds().json();
+    let defined = defined["defined"].as_str().unwrap();
+    system
+        .run("carol", &format!("group approve {defined} --yes"))
+        .fails(1, &["nothing waits for you to accept", "group show board"]);
 
     until("ada's node to know that too many refused", || {
         let shown = system.run("ada", "group show board --json").succeeds().json();
@@ -276,20 +283,20 @@ fn a_rejected_or_withdrawn_change_leaves_the_group_as_it_was() {
     });
     // A user who stops waiting is shown what continues without the command.
     let waited = system.run("ada", "group change board --remove carol --wait --timeout 1s");
-    let decide = ["Proposed, as", "quorate approve", "the proposal stands; members decide"];
+    let decide = ["Proposed, as", "quorate group approve", "the proposal stands; members decide"];
     waited.fails(4, &decide);
     until("the change to be known to ben", || {
         let inbox = system.run("ben", "inbox --json").succeeds().json();
         inbox["changes"][0]["id"].as_str().map(str::to_owned)
     });
     system
-        .run("ben", "group cancel board")
-        .fails(6, &["not an admin, and did not propose this change", "quorate reject"]);
-    system.run("ada", "group cancel board").succeeds();
+        .run("ben", "group cancel board --yes")
+        .fails(6, &["not an admin, and did not propose this change", "quorate group reject"]);
+    system.run("ada", "group cancel board --yes").succeeds();
     let shown = system.run("ada", "group show board --json").succeeds().json();
     assert_eq!((&shown["epoch"], &shown["change"]), (&1.into(), &serde_json::Value::Null));
     let (signing, id) = system.sign("ada", "sign contract --group board --wait", "carol");
-    system.run("carol", &format!("approve {id}")).succeeds();
+    system.run("carol", &format!("approve {id} --yes")).succeeds();
     signing.end().succeeds();
 }
 
@@ -297,12 +304,12 @@ fn a_rejected_or_withdrawn_change_leaves_the_group_as_it_was() {
 fn a_request_that_too_many_refuse_ends_with_exit_5() {
     let system = with_board();
     let (signing, id) = system.sign("ada", "sign contract --group board --wait", "ben");
-    system.run("ben", &format!("reject {id} --reason no")).succeeds();
-    let again = system.run("ben", &format!("reject {id} --reason no")).succeeds();
+    system.run("ben", &format!("reject {id} --yes --reason no")).succeeds();
+    let again = system.run("ben", &format!("reject {id} --yes --reason no")).succeeds();
     assert!(again.stdout.contains("rejected already"), "{}", again.stdout);
-    system.run("carol", &format!("reject {id} --reason never")).succeeds();
-    signing.end().fails(5, &["Rejected by ben and carol"]);
-    system.run("ben", &format!("approve {id}")).fails(5, &["Rejected"]);
+    system.run("carol", &format!("reject {id} --yes --reason never")).succeeds();
+    signing.end().fails(5, &["Rejected by ben (no) and carol (never)"]);
+    system.run("ben", &format!("approve {id} --yes")).fails(5, &["Rejected"]);
     assert!(!system.path("contract.sig").exists());
 }
 
@@ -314,7 +321,9 @@ fn only_members_ask_and_only_for_what_the_group_signs() {
     system
         .run("dan", "sign contract --group board --passphrase-file pass")
         .fails(6, &["user account not authorized", "dan"]);
-    system.run("ada", "sign contract --group board --type invoice").fails(6, &["invoice"]);
+    system
+        .run("ada", "sign contract --group board --type invoice")
+        .fails(6, &["invoice", "leave out --type: board signs files without one"]);
     system.run("ben", "invite eve").fails(6, &["only admins can do that"]);
     system
         .run("ben", "group create mine --members ada,ben --min-signers 2")
@@ -326,7 +335,8 @@ fn only_members_ask_and_only_for_what_the_group_signs() {
         .iter()
         .map(|request| request["state"].as_str().unwrap())
         .collect();
-    assert_eq!(states, ["refused", "refused"]);
+    // The node knows which types the group signs, so it does not ask for others.
+    assert_eq!(states, ["refused"]);
 }
 
 #[test]
@@ -353,7 +363,7 @@ fn unknown_names_get_the_nearest_known_one() {
     let wrong = if id.starts_with('0') { "1" } else { "0" };
     system
         .run("ben", &format!("approve {wrong}{}", &id[1..8]))
-        .fails(1, &["there is no request", &format!("did you mean \"{}\"?", &id[..8])]);
+        .fails(1, &["no request and no change", &format!("did you mean \"{}\"?", &id[..8])]);
     system.run("ada", "sign nothing --group board").fails(1, &["there is no file nothing"]);
 }
 
@@ -421,7 +431,7 @@ fn a_home_is_used_by_one_node_and_survives_every_kill() {
     system.kill("carol");
     until("a connection again", || (system.run("ada", "status").exit == 0).then_some(()));
     let (signing, id) = system.sign("ada", "sign contract --group board --wait --force", "ben");
-    system.run("ben", &format!("approve {id}")).succeeds();
+    system.run("ben", &format!("approve {id} --yes")).succeeds();
     signing.end().succeeds();
 
     system.kill("ben");
@@ -435,7 +445,7 @@ fn a_home_is_used_by_one_node_and_survives_every_kill() {
         let inbox = system.run("carol", "inbox --json").succeeds().json();
         inbox["requests"][0]["id"].as_str().map(str::to_owned)
     });
-    system.run("carol", &format!("approve {id}")).succeeds();
+    system.run("carol", &format!("approve {id} --yes")).succeeds();
     let signed = signing.end().succeeds();
     assert!(signed.stdout.contains("the shares of ada, carol"), "{}", signed.stdout);
 }
@@ -444,7 +454,7 @@ fn a_home_is_used_by_one_node_and_survives_every_kill() {
 fn the_log_proves_what_happened_and_shows_every_change() {
     let system = with_board();
     let (signing, id) = system.sign("ada", "sign contract --group board --wait", "ben");
-    system.run("ben", &format!("approve {id}")).succeeds();
+    system.run("ben", &format!("approve {id} --yes")).succeeds();
     signing.end().succeeds();
 
     until("cosignatures for a proof", || {

@@ -11,7 +11,7 @@ fn without_ben() -> Cluster {
     let system = with_board();
     system.run("ada", "key export --group board --format pem --out board.pem").succeeds();
     system.stop("ben");
-    let url = system.run("ada", "account replace-keys ben").succeeds().stdout;
+    let url = system.run("ada", "account replace-keys ben --yes").succeeds().stdout;
     system.run_with("ben2", "join -", url.as_bytes()).succeeds();
     system.start_process("ben2");
     for who in ["ada", "carol", "ben2"] {
@@ -45,7 +45,7 @@ fn is_healthy(system: &Cluster, who: &str) {
 fn signs_without_ada(system: &Cluster) {
     system.stop("ada");
     let (signing, id) = system.sign("ben2", "sign contract --group board --as raw --wait", "carol");
-    system.run("carol", &format!("approve {id}")).succeeds();
+    system.run("carol", &format!("approve {id} --yes")).succeeds();
     signing.end().succeeds();
     let verify = "openssl pkeyutl -verify -pubin -inkey board.pem -rawin \
                   -sigfile contract.ed25519 -in contract";
@@ -66,11 +66,13 @@ fn a_member_that_lost_its_machine_gets_its_share_back() {
         let shown = system.run("ben2", "group show board --json").succeeds().json();
         (shown["change"]["id"] == id.as_str()).then_some(())
     });
-    system.run("ben2", &format!("approve {id}")).fails(6, &["no usable share of the key"]);
+    system
+        .run("ben2", &format!("group approve {id} --yes"))
+        .fails(6, &["no usable share of the key"]);
     system
         .run("carol", "group refresh board")
         .fails(1, &["is already being changed", "group show board"]);
-    system.run("carol", &format!("approve {id}")).succeeds();
+    system.run("carol", &format!("group approve {id} --yes")).succeeds();
     is_healthy(&system, "carol");
     is_healthy(&system, "ben2");
     let shown = system.run("ben2", "group show board --json").succeeds().json();
@@ -87,7 +89,7 @@ fn a_stolen_share_is_replaced_by_an_approved_refresh() {
     for text in ["new shares for the same members", "Waiting for 1 approval by carol", "new keys"] {
         assert!(shown.contains(text), "{shown}");
     }
-    system.run("carol", &format!("approve {id}")).succeeds();
+    system.run("carol", &format!("group approve {id} --yes")).succeeds();
     until("the new shares in use", || {
         let shown = system.run("ben2", "group show board --json").succeeds().json();
         (shown["epoch"] == 2).then_some(())
@@ -103,7 +105,7 @@ fn repairing_an_existing_share_changes_nothing() {
     for _ in 0..2 {
         system.run("ada", "group repair board ben").succeeds();
         let id = change_of(&system, "carol");
-        system.run("carol", &format!("approve {id}")).succeeds();
+        system.run("carol", &format!("group approve {id} --yes")).succeeds();
         until("the repair to be done", || {
             let shown = system.run("ada", "group show board --json").succeeds().json();
             let done = shown["past_change"]["id"] == id.as_str() && shown["change"].is_null();
@@ -114,6 +116,6 @@ fn repairing_an_existing_share_changes_nothing() {
     assert!(!system.has_ended("ben"));
     system.stop("ada");
     let (signing, id) = system.sign("ben", "sign contract --group board --as raw --wait", "carol");
-    system.run("carol", &format!("approve {id}")).succeeds();
+    system.run("carol", &format!("approve {id} --yes")).succeeds();
     signing.end().succeeds();
 }

@@ -17,13 +17,13 @@ fn an_interrupted_wait_for_a_change_leaves_the_change_pending() {
         group["change"]["id"].as_str().map(str::to_owned)
     };
     let id = until("the change at ben's node", change);
-    let short = id[..8].to_owned();
+    let short = id[..20].to_owned();
     let stands = format!("change {short} of board continues without this command");
-    let approve = format!("quorate approve {short}");
+    let approve = format!("quorate group approve {short}");
     let texts = ["nothing is lost", &stands, &approve, "quorate group show board --home ada"];
     waiting.interrupt().fails(INTERRUPTED, &texts);
     assert_eq!(change(), Some(id.clone()));
-    system.run("ben", &format!("approve {id}")).succeeds();
+    system.run("ben", &format!("group approve {id} --yes")).succeeds();
     until("the change to be in force", || {
         let group = system.run("ada", "group show board --json").succeeds().json();
         (group["max_signers"] == 2).then_some(())
@@ -44,14 +44,14 @@ fn an_interrupted_wait_for_a_signature_can_be_resumed() {
     assert_eq!(problem["schema"], "quorate.problem/v1");
     assert_eq!(problem["exit"], "interrupted");
     let id = requests[0]["id"].as_str().unwrap().to_owned();
-    let again = format!("quorate request download {} --wait --home ada", &id[..8]);
+    let again = format!("quorate request download {} --wait --home ada", &id[..20]);
     assert!(ran.stderr.contains(&again), "{}", ran.stderr);
 
     let mut waiting = system.begin("ada", &format!("request download {id} --wait"));
     waiting.until_it_says("Waiting for 1 approval");
     waiting.interrupt().fails(INTERRUPTED, &[&again]);
     until("the request at ben's node", || {
-        (system.run("ben", &format!("approve {id}")).exit == 0).then_some(())
+        (system.run("ben", &format!("approve {id} --yes")).exit == 0).then_some(())
     });
     system.run("ada", &format!("request download {id} --wait")).succeeds();
     system.run("ada", "verify contract").succeeds();

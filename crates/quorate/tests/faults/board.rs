@@ -89,7 +89,7 @@ impl Board {
     /// Approves as a member.
     pub(crate) fn approve(&self, approver: &str, id: &str) {
         until("an approval in the log", || {
-            (self.cluster.run(approver, &format!("approve {id}")).exit == 0).then_some(())
+            (self.cluster.run(approver, &format!("approve {id} --yes")).exit == 0).then_some(())
         });
     }
 

@@ -59,7 +59,7 @@ fn cancel_lists_members_with_unused_new_shares() {
         let group = cluster.run("ada", "group show board").succeeds().stdout;
         (group.contains("certifications of carol") || !unused().is_null()).then_some(())
     });
-    let told = cluster.run("ada", "group cancel board").succeeds().stdout;
+    let told = cluster.run("ada", "group cancel board --yes").succeeds().stdout;
     for said in ["2 of 3 certified that they have new shares (ada, ben)", "group refresh board"] {
         assert!(told.contains(said), "{said}: {told}");
     }
@@ -175,9 +175,10 @@ impl Change {
                 return Some(());
             }
             match shown["change"]["id"].as_str() {
-                Some(id) => {
-                    self.asked.iter().for_each(|who| insistence.says(who, &format!("approve {id}")))
-                }
+                Some(id) => self
+                    .asked
+                    .iter()
+                    .for_each(|who| insistence.says(who, &format!("group approve {id} --yes"))),
                 None => insistence.says("ada", line),
             }
             None

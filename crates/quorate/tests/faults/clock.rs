@@ -20,7 +20,7 @@ fn a_clock_may_jump_back_and_a_fast_clock_is_reported() {
     doctor_says(&board, "60 minutes behind the coordinator's");
     let id = board.ask("ada");
     board.cluster.set_clock_error("ben", HOUR);
-    board.cluster.run("ben", &format!("approve {id}")).fails(1, &["clock"]);
+    board.cluster.run("ben", &format!("approve {id} --yes")).fails(1, &["clock"]);
     doctor_says(&board, "60 minutes ahead of the coordinator's");
     board.signs("ada", "carol");
     board.cluster.set_clock_error("ben", 0);
@@ -37,7 +37,7 @@ fn signing_recovers_after_the_coordinators_clock_jumped() {
     board.group("ahead", 2);
     let id = board.ask("ada");
     board.cluster.set_clock_error(COORDINATOR, -HOUR);
-    board.cluster.run("ben", &format!("approve {id}")).fails(1, &["clock"]);
+    board.cluster.run("ben", &format!("approve {id} --yes")).fails(1, &["clock"]);
     board.cluster.set_clock_error(COORDINATOR, 0);
     board.approve("ben", &id);
     board.is_signed("ben", &id);
@@ -64,7 +64,7 @@ fn two_clocks_that_were_ahead_leave_nothing_behind() {
     board.is_online("ben", true);
     board
         .cluster
-        .run("carol", &format!("approve {dated_ahead}"))
+        .run("carol", &format!("approve {dated_ahead} --yes"))
         .fails(1, &["this machine's clock"]);
     all_ahead_by(0);
     board.approve("ben", &id);

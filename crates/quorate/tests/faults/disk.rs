@@ -18,7 +18,7 @@ fn a_coordinator_recovers_from_a_full_disk_unaided() {
         let refused = cluster.run("ada", "sign contract --group board");
         assert_ne!(refused.exit, 0);
         assert!(refused.stderr.contains("disk is full"), "{}", refused.stderr);
-        let approving = cluster.begin("ben", &format!("approve {id}"));
+        let approving = cluster.begin("ben", &format!("approve {id} --yes"));
         until("the coordinator to say what is wrong", || {
             cluster.said(COORDINATOR).contains("full").then_some(())
         });
@@ -40,7 +40,7 @@ fn a_node_reports_a_full_disk_and_signs_after_a_restart() {
         let id = board.ask("ada");
         let home = cluster.path("ben");
         fill_disk(&home);
-        let approving = cluster.begin("ben", &format!("approve {id}"));
+        let approving = cluster.begin("ben", &format!("approve {id} --yes"));
         board.signs("ada", "carol");
         until("ben's node to end", || cluster.has_ended("ben").then_some(()));
         assert!(cluster.said("ben").contains("full"), "{}", cluster.said("ben"));

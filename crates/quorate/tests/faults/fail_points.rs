@@ -63,11 +63,11 @@ fn nodes_die(part: usize) {
         }
         if name.starts_with("node.persist.refused") {
             let other = board.ask("ada");
-            drop(board.cluster.run("ben", &format!("reject {other} --reason no")));
+            drop(board.cluster.run("ben", &format!("reject {other} --yes --reason no")));
         }
         until(&format!("ben to die at {name}"), || {
             // The command fails when ben's node dies.
-            drop(board.cluster.run("ben", &format!("approve {id}")));
+            drop(board.cluster.run("ben", &format!("approve {id} --yes")));
             board.cluster.has_ended("ben").then_some(())
         });
         board.cluster.set_clock_error("ben", 0);
@@ -159,9 +159,9 @@ fn coordinators_die(part: usize) {
         drop(cluster.try_start_process(COORDINATOR, &armed));
         let people = [
             ("ada", format!("group create {group} --members ada,ben,carol --min-signers 2")),
-            ("ben", format!("approve {pending}")),
+            ("ben", format!("approve {pending} --yes")),
             ("ben", "invite stranger".to_owned()),
-            ("ada", "account suspend lodger".to_owned()),
+            ("ada", "account suspend lodger --yes".to_owned()),
             ("ada", "account resume lodger".to_owned()),
         ];
         let mut insistence = Insistence::new(cluster);
@@ -200,16 +200,16 @@ fn an_account_gets_its_new_keys_wherever_the_command_dies() {
     for name in &names {
         let before = identity();
         cluster.stop("ben");
-        assert_eq!(cluster.run_to_death("ben", "node rotate-keys", name).exit, -1, "{name}");
+        assert_eq!(cluster.run_to_death("ben", "node rotate-keys --yes", name).exit, -1, "{name}");
         if cluster.path("ben/keys.next").exists() {
             let refused = cluster.try_start_process("ben", &[]).unwrap_err();
             assert!(refused.contains("node rotate-keys"), "{name}: {refused}");
             let doctor = cluster.run("ben", "doctor").stdout;
             assert!(doctor.contains("✗ new keys"), "{name}: {doctor}");
-            let finished = cluster.run("ben", "node rotate-keys --json").succeeds().json();
+            let finished = cluster.run("ben", "node rotate-keys --yes --json").succeeds().json();
             assert_eq!(finished["resumed"], true, "{name}");
         } else if *name == "rotation.keys.before" {
-            cluster.run("ben", "node rotate-keys").succeeds();
+            cluster.run("ben", "node rotate-keys --yes").succeeds();
         }
         cluster.start_process("ben");
         let id = board.ask("ada");

@@ -20,7 +20,7 @@ fn a_partitioned_host_delays_nobody_and_recovers() {
         for packets in partitions {
             let waiting = board.ask("ada");
             spoil("ben", packets);
-            let approving = board.cluster.begin("ben", &format!("approve {waiting}"));
+            let approving = board.cluster.begin("ben", &format!("approve {waiting} --yes"));
             board.signs("ada", "carol");
             board.is_online("ben", false);
             heal();
@@ -41,7 +41,7 @@ fn everybody_cut_off_at_once_signs_when_the_network_is_back() {
         for name in ["ada", "ben", "carol"] {
             spoil(name, Packets::Partitioned);
         }
-        let approving = board.cluster.begin("ben", &format!("approve {waiting}"));
+        let approving = board.cluster.begin("ben", &format!("approve {waiting} --yes"));
         for name in ["ada", "ben", "carol"] {
             board.notices_the_outage(name);
         }

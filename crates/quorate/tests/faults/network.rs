@@ -13,7 +13,7 @@ fn endures(weather: &[Weather]) {
         let waiting = board.ask("ada");
         board.cluster.proxy("ben").set(*weather);
         // The command may get through or not.
-        let approving = board.cluster.begin("ben", &format!("approve {waiting}"));
+        let approving = board.cluster.begin("ben", &format!("approve {waiting} --yes"));
         board.signs("ada", "carol");
         board.is_online("ben", false);
         board.signs("carol", "ada");

@@ -12,7 +12,7 @@ fn a_total_power_failure_loses_nothing() {
         let id = board.ask("ada");
         let group = format!("group-{round}");
         board.define(&group, 2);
-        let approving = board.cluster.begin("ben", &format!("approve {id}"));
+        let approving = board.cluster.begin("ben", &format!("approve {id} --yes"));
         everybody.iter().for_each(|process| board.cluster.kill(process));
         approving.end();
         everybody.iter().for_each(|process| board.cluster.start_process(process));
@@ -44,7 +44,7 @@ fn a_frozen_coordinator_continues_with_its_requests() {
     let board = Board::new(|_| {});
     let id = board.ask("ada");
     board.cluster.freeze(COORDINATOR);
-    let approving = board.cluster.begin("ben", &format!("approve {id}"));
+    let approving = board.cluster.begin("ben", &format!("approve {id} --yes"));
     for name in ["ada", "ben", "carol"] {
         board.notices_the_outage(name);
     }

@@ -35,6 +35,7 @@ fn package() -> DocumentPackage {
     DocumentPackage {
         salt: [7; 32],
         name: "contract.txt".parse().unwrap(),
+        note: None,
         document: b"a contract".to_vec(),
     }
 }

@@ -60,7 +60,7 @@ impl Turn {
                 let _ = cluster.run(NAMES[0], &self.line());
             }
             Self::Suspend => until("the suspension to get through", || {
-                let line = format!("account suspend {UNLUCKY}");
+                let line = format!("account suspend {UNLUCKY} --yes");
                 (cluster.run(NAMES[0], &line).exit == 0).then_some(())
             }),
             Self::LoseMachine => cluster.replace_machine(UNLUCKY),
@@ -116,7 +116,9 @@ impl Begun {
             match group["change"]["id"].as_str() {
                 // Members that have approved already get an error, which does not matter.
                 Some(id) => {
-                    NAMES.iter().for_each(|name| drop(cluster.run(name, &format!("approve {id}"))));
+                    NAMES.iter().for_each(|name| {
+                        drop(cluster.run(name, &format!("group approve {id} --yes")))
+                    });
                 }
                 None => drop(cluster.run(NAMES[0], &self.turn.line())),
             }

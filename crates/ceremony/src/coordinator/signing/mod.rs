@@ -99,6 +99,14 @@ impl Signing {
         self.look_again();
     }
 
+    /// Ends the sessions of this subject that ask other accounts than these.
+    fn end_sessions_of_others(&mut self, subject: Subject, accounts: &BTreeSet<AccountName>) {
+        let Some(roast) = self.efforts.get_mut(&subject) else { return };
+        roast.keep_only(accounts);
+        let roast = &*roast;
+        self.subjects.retain(|session, of| *of != subject || roast.opened(*session).is_some());
+    }
+
     fn look_again(&mut self) {
         self.due.extend(self.efforts.keys().copied());
     }
@@ -169,11 +177,14 @@ impl Signing {
                     call.push(CoordinatorEffect::PrepareDocument(id));
                 }
                 self.wanted(subject);
+                // The log rejects a signature with the share of a member that no longer approves.
+                self.end_sessions_of_others(subject, &request.approvals);
             }
-            Status::Open => {}
-            Status::Refused(_) | Status::Rejected | Status::Signed { .. } => {
-                self.drop_subject(subject);
-            }
+            Status::Open
+            | Status::Refused(_)
+            | Status::Rejected
+            | Status::Withdrawn
+            | Status::Signed { .. } => self.drop_subject(subject),
         }
     }
 

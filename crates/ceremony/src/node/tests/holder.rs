@@ -26,6 +26,10 @@ fn asked(requester: &str, change: impl Fn(&mut crate::policy::Policy)) -> (Bench
     (bench, request)
 }
 
+fn reject(motion: Motion) -> Command {
+    Command::Reject { motion, reason: "no".to_owned() }
+}
+
 fn command(bench: &mut Bench, command: Command) -> Vec<NodeEffect> {
     bench.log.wait(1);
     bench.tell(Input::Command(CommandId(1), command))
@@ -60,14 +64,14 @@ fn no_node_approves_a_raw_signature_automatically() {
     let effects = bench.show();
     assert_eq!((states(&effects).len(), fetches(&effects, request)), (0, false));
     // Its account holder still can.
-    assert!(fetches(&command(&mut bench, Command::Approve(request)), request));
+    assert!(fetches(&command(&mut bench, Command::Approve(Motion::Request(request))), request));
 }
 
 #[test]
 fn a_vote_that_would_not_count_is_not_signed() {
     let refused = |(mut bench, request): (Bench, EntryId), later: u64| {
         bench.log.wait(later);
-        let effects = command(&mut bench, Command::Approve(request));
+        let effects = command(&mut bench, Command::Approve(Motion::Request(request)));
         assert_eq!((states(&effects).len(), fetches(&effects, request)), (0, false));
         let Some(Err(CommandError::Refusal(reason))) = answer(&effects) else { panic!() };
         reason
@@ -87,7 +91,7 @@ fn a_vote_that_would_not_count_is_not_signed() {
         Refusal::Requests(Requests::RequesterMayNotApprove)
     );
     let (mut bench, request) = asked("ada", maker_is_not_checker);
-    assert!(fetches(&command(&mut bench, Command::Approve(request)), request));
+    assert!(fetches(&command(&mut bench, Command::Approve(Motion::Request(request))), request));
 }
 
 #[test]
@@ -100,11 +104,11 @@ fn a_node_approves_nothing_that_is_dated_ahead() {
     let mut bench = Bench::new(log);
     bench.show();
     bench.log.now = right;
-    let effects = command(&mut bench, Command::Approve(request));
+    let effects = command(&mut bench, Command::Approve(Motion::Request(request)));
     let why = CommandError::Refusal(Refusal::Requests(Requests::DatedAhead { days: 1 }));
     assert_eq!((answer(&effects), states(&effects).len()), (Some(Err(why)), 0));
     bench.log.wait(HOUR);
-    assert!(fetches(&command(&mut bench, Command::Approve(request)), request));
+    assert!(fetches(&command(&mut bench, Command::Approve(Motion::Request(request))), request));
 }
 
 #[test]
@@ -113,14 +117,14 @@ fn an_account_that_consented_or_rejected_cannot_consent_again() {
         account: name("ben"),
     }))));
     let (mut bench, request) = asked("ada", |_| {});
-    command(&mut bench, Command::Reject { request, reason: "no".to_owned() });
-    let effects = command(&mut bench, Command::Approve(request));
+    command(&mut bench, reject(Motion::Request(request)));
+    let effects = command(&mut bench, Command::Approve(Motion::Request(request)));
     assert_eq!((answer(&effects), states(&effects).len()), (said.clone(), 0));
 
     let (mut bench, request) = asked("ada", |_| {});
-    command(&mut bench, Command::Approve(request));
+    command(&mut bench, Command::Approve(Motion::Request(request)));
     assert_eq!(states(&bench.give_document(request)), [Body::Approval { request }]);
-    let effects = command(&mut bench, Command::Approve(request));
+    let effects = command(&mut bench, Command::Approve(Motion::Request(request)));
     assert_eq!((answer(&effects), states(&effects).len()), (said, 0));
 }
 
@@ -137,14 +141,14 @@ fn signed_by(bench: &mut Bench, signers: &[&str], request: EntryId) -> Vec<NodeE
 fn rejecting_a_signed_request_binds_nobody() {
     let (mut bench, request) = Bench::approved();
     signed_by(&mut bench, &["ada", "ben"], request);
-    let effects = command(&mut bench, Command::Reject { request, reason: "no".to_owned() });
+    let effects = command(&mut bench, reject(Motion::Request(request)));
     assert!(matches!(effects[..], [NodeEffect::Respond(_, Err(CommandError::Refusal(_)))]));
 }
 
 #[test]
 fn approving_ends_when_others_decide_the_request_first() {
     let (mut bench, request) = asked("ada", |_| {});
-    assert_eq!(answer(&command(&mut bench, Command::Approve(request))), None);
+    assert_eq!(answer(&command(&mut bench, Command::Approve(Motion::Request(request)))), None);
     bench.log.approves("cyd", request).unwrap();
     let effects = signed_by(&mut bench, &["ada", "cyd"], request);
     let over = CommandError::Refusal(Refusal::Requests(Requests::RequestOver { request }));
@@ -324,12 +328,13 @@ fn declining_to_join_binds_although_the_acceptance_is_logged() {
         let disk = NodeDisk { entries: log.entries.clone(), ..NodeDisk::default() };
         let mut bench = Bench::on(disk, log);
         bench.announce();
-        let accepts = Command::Approve(change);
+        let accepts = Command::Approve(Motion::Change(change));
         let accepted = entry_in(&command(&mut bench, accepts.clone()));
         assert!(matches!(accepted.statement().body, Body::GroupAccepted { .. }));
         if declines {
             let reason = "not me".to_owned();
-            let effects = command(&mut bench, Command::Reject { request: change, reason });
+            let effects =
+                command(&mut bench, Command::Reject { motion: Motion::Change(change), reason });
             assert!(forgets(&effects, accepted.id()));
             assert!(matches!(states(&effects)[..], [Body::Refusal { .. }]));
             assert!(bench.node.changes_to_decide(bench.log.now).is_empty());
@@ -356,7 +361,7 @@ fn rejecting_a_running_change_ends_taking_part() {
         let announcement = entry_in(&announces);
         assert!(matches!(announcement.statement().body, Body::CeremonyMessage { .. }));
         if refuses {
-            command(&mut bench, Command::Reject { request: change, reason: "no".to_owned() });
+            command(&mut bench, reject(Motion::Change(change)));
         }
         bench.log.enter(&announcement).unwrap();
         bench.log.joins_reshare("ada");
@@ -372,14 +377,61 @@ fn a_rejected_change_is_not_approved_if_the_rejection_is_lost() {
     let change = log.proposes("ada", log.board_of(&["ada", "ben"], 2)).unwrap();
     let mut bench = Bench::announced(log);
     let reason = "no".to_owned();
-    let refusal = entry_in(&command(&mut bench, Command::Reject { request: change, reason }));
+    let refusal =
+        entry_in(&command(&mut bench, Command::Reject { motion: Motion::Change(change), reason }));
     let skew = Refusal::Entries(Entries::ClockSkew { seconds: 400 });
     bench.receive(Rejected { entry: refusal.id(), reason: skew });
-    let effects = command(&mut bench, Command::Approve(change));
+    let effects = command(&mut bench, Command::Approve(Motion::Change(change)));
     let said =
         CommandError::Refusal(Refusal::Entries(Entries::AlreadySaid { account: name("ben") }));
     assert_eq!((answer(&effects), states(&effects).len()), (Some(Err(said)), 0));
     // A second rejection is judged differently.
-    let again = command(&mut bench, Command::Reject { request: change, reason: "no".to_owned() });
+    let again = command(&mut bench, reject(Motion::Change(change)));
     assert!(matches!(states(&again)[..], [Body::Refusal { .. }]));
+}
+
+#[test]
+fn only_a_members_request_is_approved_automatically() {
+    let mut definition = TestLog::peopled().board_of_three();
+    definition.policy.rule.auto_approve = true;
+    let mut log = TestLog::keyed_with(definition);
+    let strangers = log.requests("out", log.request()).unwrap();
+    let config = Config { auto_accept: false, auto_approve: true };
+    let mut bench = Bench::with_config(config, disk_after(&log), log);
+    let effects = bench.show();
+    assert!(!fetches(&effects, strangers));
+    // The account holder can approve it.
+    let effects = command(&mut bench, Command::Approve(Motion::Request(strangers)));
+    assert!(fetches(&effects, strangers));
+    let members = bench.log.requests("ada", bench.log.request()).unwrap();
+    assert!(fetches(&bench.show(), members));
+}
+
+#[test]
+fn an_order_names_the_kind_of_what_it_decides_on() {
+    let mut log = TestLog::keyed();
+    let request = log.requests("ada", log.request()).unwrap();
+    let change = log.proposes("cyd", log.board_of(&["ben", "cyd"], 2)).unwrap();
+    let defined = log.group().defined;
+    let mut bench = Bench::announced(log);
+    let wrong = [
+        Motion::Request(change),
+        Motion::Request(defined),
+        Motion::Change(request),
+        Motion::Change(defined),
+        Motion::Definition(request),
+        Motion::Definition(change),
+    ];
+    for motion in wrong {
+        let unknown = Requests::UnknownRequest { request: motion.id() };
+        let unknown = CommandError::Refusal(unknown.into());
+        for order in [Command::Approve(motion), reject(motion)] {
+            let judged = bench.node.judge(order.clone(), bench.log.now);
+            let effects = command(&mut bench, order);
+            assert_eq!((answer(&effects), states(&effects).len()), (Some(Err(unknown.clone())), 0));
+            assert_eq!(judged, Err(unknown.clone()));
+        }
+    }
+    let effects = command(&mut bench, Command::Approve(Motion::Change(change)));
+    assert_eq!(states(&effects), [Body::Approval { request: change }]);
 }

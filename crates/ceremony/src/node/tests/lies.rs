@@ -251,7 +251,7 @@ fn disputed() -> (Bench, EntryId, Entry, Vec<NodeEffect>) {
     let mut log = TestLog::keyed();
     let request = log.requests("ada", log.request()).unwrap();
     let mut bench = Bench::announced(log);
-    bench.tell(Input::Command(CommandId(1), Command::Approve(request)));
+    bench.tell(Input::Command(CommandId(1), Command::Approve(Motion::Request(request))));
     let approval = stated(&bench.give_document(request))[0].clone();
     let reason = Refusal::Requests(Requests::RequestOver { request });
     let effects = bench.receive(FromCoordinator::Rejected { entry: approval.id(), reason });
@@ -267,7 +267,8 @@ fn a_statement_is_kept_until_the_log_itself_excludes_it() {
     );
     assert_eq!(bench.node.disputed().map(Entry::id).collect::<Vec<_>>(), [approval.id()]);
     // The repeated command yields the same statement.
-    let again = bench.tell(Input::Command(CommandId(2), Command::Approve(request)));
+    let again =
+        bench.tell(Input::Command(CommandId(2), Command::Approve(Motion::Request(request))));
     assert!(!again.iter().any(|e| matches!(e, NodeEffect::Persist(_))), "{again:?}");
 
     // The request is decided without the approval, which is then void by ben's own log.
@@ -286,12 +287,13 @@ fn a_statement_is_kept_until_the_log_itself_excludes_it() {
 fn a_statement_that_the_log_excludes_is_forgotten_immediately() {
     let mut log = TestLog::keyed();
     let request = log.requests("ada", log.request()).unwrap();
-    log.approves("cyd", request).unwrap();
     let mut bench = Bench::new(log);
     bench.show();
-    let reject = Command::Reject { request, reason: "no".to_owned() };
+    let reject = Command::Reject { motion: Motion::Request(request), reason: "no".to_owned() };
     let effects = bench.tell(Input::Command(CommandId(1), reject));
     let entry = stated(&effects)[0].id();
+    bench.log.approves("cyd", request).unwrap();
+    bench.show();
     let reason = Refusal::Requests(Requests::RequestOver { request });
     let effects = bench.receive(FromCoordinator::Rejected { entry, reason: reason.clone() });
     assert!(forgets(&effects, entry));
@@ -302,7 +304,7 @@ fn a_statement_that_the_log_excludes_is_forgotten_immediately() {
 #[test]
 fn after_a_rejection_no_share_leaves_whatever_the_log_shows() {
     let (mut bench, request, approval, _) = disputed();
-    let reject = Command::Reject { request, reason: "no".to_owned() };
+    let reject = Command::Reject { motion: Motion::Request(request), reason: "no".to_owned() };
     let effects = bench.tell(Input::Command(CommandId(2), reject));
     let durable = |e: &NodeEffect| matches!(e, NodeEffect::Persist(NodeChange::Refused(id)) if *id == request);
     assert!(effects.iter().any(durable));
@@ -324,18 +326,49 @@ fn after_a_rejection_no_share_leaves_whatever_the_log_shows() {
 }
 
 #[test]
-fn a_late_rejection_binds_the_node_and_drops_its_nonces() {
+fn a_late_rejection_is_stated_and_drops_the_nonces() {
     let (mut bench, request, ours) = Bench::committed();
-    let reject = Command::Reject { request, reason: "no".to_owned() };
-    let effects = bench.tell(Input::Command(CommandId(2), reject));
-    assert!(
-        effects
-            .iter()
-            .any(|e| matches!(e, NodeEffect::Respond(_, Err(CommandError::RefusedHere(_)))))
-    );
+    let withdraws = Command::WithdrawRequest(request);
+    let effects = bench.tell(Input::Command(CommandId(2), withdraws));
+    let not_ours = Refusal::Requests(Requests::NotRequester { requester: name("ada") });
+    assert_eq!(answer(&effects), Some(Err(CommandError::Refusal(not_ours))));
+    let reject = Command::Reject { motion: Motion::Request(request), reason: "no".to_owned() };
+    let effects = bench.tell(Input::Command(CommandId(3), reject));
+    let refusal = stated(&effects)[0].clone();
+    assert!(matches!(refusal.statement().body, Body::Refusal { .. }));
     let theirs = bench.commitments_of_ada(session(7), request);
     let effects = bench.package(session(7), vec![(name("ada"), theirs), (name("ben"), ours)]);
     assert_eq!((shares(&effects), declined(&effects)), (0, Some(DeclineReason::Session)));
+    // Everybody sees who rejects, and that the approval is void.
+    bench.log.enter(&refusal).unwrap();
+    bench.show();
+    assert_eq!(bench.node.state().request(request).unwrap().status, Status::Open);
+}
+
+#[test]
+fn a_withdrawal_that_is_held_back_binds_the_requesters_node() {
+    let mut log = TestLog::keyed();
+    let request = log.requests("ben", log.request()).unwrap();
+    log.approves("ada", request).unwrap();
+    let mut bench = Bench::announced(log);
+    bench.give_document(request);
+    let effects = bench.tell(Input::Command(CommandId(1), Command::WithdrawRequest(request)));
+    let withdrawal = stated(&effects)[0].clone();
+    assert_eq!(withdrawal.statement().body, Body::RequestWithdrawn { request });
+    let durable = |e: &NodeEffect| matches!(e, NodeEffect::Persist(NodeChange::Refused(id)) if *id == request);
+    assert!(effects.iter().any(durable));
+    let effects = bench.invite(session(8), request);
+    assert_eq!(declined(&effects), Some(DeclineReason::Refused));
+    let mut bench = bench.restarted();
+    bench.show();
+    let effects = bench.invite(session(9), request);
+    assert_eq!(declined(&effects), Some(DeclineReason::Refused));
+    // In the log, it stops the other members' nodes as well.
+    bench.log.enter(&withdrawal).unwrap();
+    let effects = bench.show();
+    assert!(forgets(&effects, withdrawal.id()));
+    let effects = bench.invite(session(10), request);
+    assert_eq!(declined(&effects), Some(DeclineReason::NotApproved));
 }
 
 /// Ada and cyd are the group, and have cosigned a different log, in which dan joined them just as

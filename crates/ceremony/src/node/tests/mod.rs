@@ -12,7 +12,7 @@ use quorate_log::key::LogVerifier;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 
-use super::{Command, Config, Contradiction, Input, Node, Proposal, RestoreError};
+use super::{Command, Config, Contradiction, Input, Motion, Node, Proposal, RestoreError};
 use crate::document::{Document, Documents, NotChecked};
 use crate::effect::{CommandError, CommandId, Done, NodeChange, NodeDeadline, NodeEffect};
 use crate::encoding::Base64;
@@ -469,7 +469,8 @@ fn two_checkpoints_of_one_size_freeze_the_node_permanently() {
     let signs = |bench: &mut Bench| {
         let invited = bench.invite(session(8), request);
         assert_eq!(declined(&invited), Some(DeclineReason::Frozen));
-        let effects = bench.tell(Input::Command(CommandId(1), Command::AcceptGroup(board())));
+        let effects =
+            bench.tell(Input::Command(CommandId(1), Command::Approve(Motion::Request(request))));
         assert!(
             matches!(effects[..], [NodeEffect::Respond(_, Err(CommandError::Frozen))]),
             "{effects:?}"
@@ -499,7 +500,8 @@ fn lost_entries_are_noticed_and_a_late_checkpoint_is_harmless() {
     let effects = bench.invite(session(8), request);
     assert_eq!(declined(&effects), Some(DeclineReason::Frozen));
     // To state anything would make the coordinator sign a second history.
-    let effects = bench.tell(Input::Command(CommandId(1), Command::AcceptGroup(board())));
+    let effects =
+        bench.tell(Input::Command(CommandId(1), Command::Approve(Motion::Request(request))));
     assert!(
         matches!(effects[..], [NodeEffect::Respond(_, Err(CommandError::Behind { size: 5 }))]),
         "{effects:?}"

@@ -28,6 +28,9 @@ pub struct RequestState {
     pub approvals: BTreeSet<AccountName>,
     pub refusals: BTreeMap<AccountName, String>,
     pub status: Status,
+    /// Whether it was ever approved. From then on its approvers' nodes may have released signature
+    /// shares, so that a signature may exist which the log does not contain.
+    pub was_approved: bool,
 }
 
 /// The status of a request. Whether it expired depends on the reader's clock:
@@ -41,6 +44,8 @@ pub enum Status {
     Approved,
     /// It cannot get enough approvals any more; final.
     Rejected,
+    /// By its requester; final.
+    Withdrawn,
     /// Signed; final.
     Signed {
         index: u64,
@@ -62,6 +67,7 @@ pub enum RequestStage {
     Open,
     Approved,
     Rejected,
+    Withdrawn,
     /// Not decided in time.
     #[serde(rename = "lapsed")]
     Expired,
@@ -80,7 +86,10 @@ impl RequestStage {
 #[serde(tag = "why", rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Refused {
-    #[error("user account not authorized: \"{requester}\" is not a member of group \"{group}\"")]
+    #[error(
+        "user account not authorized: \"{requester}\" is not a member of group \"{group}\", and has no \
+         requester role"
+    )]
     NotAuthorized { requester: AccountName, group: GroupName },
     #[error("group \"{group}\" does not sign {}", match document_type { Some(kind) => format!("documents of type \"{kind}\""), None => "documents without a type".to_owned() })]
     TypeNotServed { group: GroupName, document_type: Option<DocumentType> },
@@ -112,6 +121,7 @@ impl RequestState {
             Status::Open => RequestStage::Open,
             Status::Approved => RequestStage::Approved,
             Status::Rejected => RequestStage::Rejected,
+            Status::Withdrawn => RequestStage::Withdrawn,
             Status::Signed { .. } => RequestStage::Signed,
         }
     }
@@ -140,6 +150,15 @@ impl RequestState {
         decide(self.approvals_required, self.approvals.len(), self.undecided(group).count())
     }
 
+    /// The status by its present votes, and the event of reaching it.
+    pub(in crate::state) fn outcome(&self, group: &Group) -> (Status, Event) {
+        match self.decision(group) {
+            Decision::Approved => (Status::Approved, Event::RequestApproved(self.id)),
+            Decision::Open => (Status::Open, Event::RequestVoted(self.id)),
+            Decision::Rejected => (Status::Rejected, Event::RequestRejected(self.id)),
+        }
+    }
+
     /// Continues under the group's new members and min_signers. The request never needs fewer
     /// approvals than before: the number of the pinned rule stays, and approvals of members that
     /// left do not count any more.
@@ -147,12 +166,18 @@ impl RequestState {
         self.approvals.retain(|name| group.has_member(name));
         self.refusals.retain(|name, _| group.has_member(name));
         self.approvals_required = self.approvals_required.max(group.definition.min_signers);
-        let (status, event) = match self.decision(group) {
-            Decision::Approved => (Status::Approved, Event::RequestApproved(self.id)),
-            Decision::Open => (Status::Open, Event::RequestVoted(self.id)),
-            Decision::Rejected => (Status::Rejected, Event::RequestRejected(self.id)),
-        };
-        self.status = status;
+        let (status, event) = self.outcome(group);
+        self.set(status);
         event
+    }
+
+    /// Whether it is undecided, or decided and not signed yet.
+    pub fn is_pending(&self, now: Timestamp) -> bool {
+        matches!(self.status, Status::Open | Status::Approved) && !self.lapsed(now)
+    }
+
+    pub(in crate::state) fn set(&mut self, status: Status) {
+        self.was_approved |= status == Status::Approved;
+        self.status = status;
     }
 }

@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::entry::{Request, SignerRecord};
+use crate::entry::{Request, Role, SignerRecord};
 use crate::names::{AccountName, Digest, EntryId, GroupName, SessionId, Timestamp};
-use crate::policy::Decision;
 use crate::signing::{SigningSession, Subject, add_up};
 use crate::state::model::group::Group;
 use crate::state::model::key::{GroupKey, Unable};
@@ -36,6 +35,53 @@ impl IvnState {
         if self.requests.contains_key(&id) {
             return Err(Entries::AlreadySaid { account: author.clone() }.into());
         }
+        let refused = self.judge_request(author, request, at)?;
+        let group = self.group(&request.group)?;
+        let policy = &group.definition.policy;
+        let consents =
+            refused.is_none() && group.has_member(author) && policy.rule.requester_may_approve;
+        let mut state = RequestState {
+            id,
+            index: self.size,
+            requester: author.clone(),
+            at,
+            request: request.clone(),
+            policy: policy.clone(),
+            approvals_required: policy.rule.approvals_required,
+            approvals: BTreeSet::new(),
+            refusals: BTreeMap::new(),
+            status: Status::Open,
+            was_approved: false,
+        };
+        if consents {
+            state.approvals.insert(author.clone());
+        }
+        let event = match refused {
+            Some(refused) => {
+                state.status = Status::Refused(refused);
+                Event::RequestRefused(id)
+            }
+            None => Event::RequestOpened(id),
+        };
+        if event == Event::RequestOpened(id) {
+            self.documents.entry(request.document).or_insert(id);
+        }
+        self.requests.insert(id, state);
+        Ok(vec![event])
+    }
+
+    /// Returns why the log would record a request that `author` states at `at` as refused by rule.
+    /// Absent: the request would be open.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the reason if the log would not admit the request at all.
+    pub fn judge_request(
+        &self,
+        author: &AccountName,
+        request: &Request,
+        at: Timestamp,
+    ) -> Result<Option<Refused>, Refusal> {
         let group = self.group(&request.group)?;
         if group.key.is_none() {
             return Err(Groups::NoKey { group: request.group.clone() }.into());
@@ -55,7 +101,10 @@ impl IvnState {
         if request.expires_at <= now || request.expires_at > at.plus(policy.rule.expiry) {
             return Err(Requests::Expiry { longest_hours: policy.rule.expiry / 3_600_000 }.into());
         }
-        let refused = if !group.has_member(author) {
+        let is_member = group.has_member(author);
+        // An account with the requester role may ask every group, and has no vote in it.
+        let may_ask = is_member || self.account(author)?.roles.contains(&Role::Requester);
+        Ok(if !may_ask {
             Some(Refused::NotAuthorized { requester: author.clone(), group: request.group.clone() })
         } else if !group.serves(request.document_type.as_ref()) {
             Some(Refused::TypeNotServed {
@@ -64,38 +113,10 @@ impl IvnState {
             })
         } else {
             group.refuses_format(&request.format, request.namespace.as_deref())
-        };
-        let consents = refused.is_none() && policy.rule.requester_may_approve;
-        let mut state = RequestState {
-            id,
-            index: self.size,
-            requester: author.clone(),
-            at,
-            request: request.clone(),
-            policy: policy.clone(),
-            approvals_required: policy.rule.approvals_required,
-            approvals: BTreeSet::new(),
-            refusals: BTreeMap::new(),
-            status: Status::Open,
-        };
-        if consents {
-            state.approvals.insert(author.clone());
-        }
-        let event = match refused {
-            Some(refused) => {
-                state.status = Status::Refused(refused);
-                Event::RequestRefused(id)
-            }
-            None => Event::RequestOpened(id),
-        };
-        if event == Event::RequestOpened(id) {
-            self.documents.entry(request.document).or_insert(id);
-        }
-        self.requests.insert(id, state);
-        Ok(vec![event])
+        })
     }
 
-    /// Returns the undecided request if `author` may vote on it at `now`.
+    /// Returns the pending request if `author` may approve it at `now`.
     ///
     /// # Errors
     ///
@@ -106,6 +127,51 @@ impl IvnState {
         id: EntryId,
         now: Timestamp,
     ) -> Result<&RequestState, Refusal> {
+        let state = self.with_vote(author, id)?;
+        if state.approvals.contains(author) {
+            return Err(Entries::AlreadySaid { account: author.clone() }.into());
+        }
+        // An approved request accepts more approvals: each adds a spare signer.
+        if !self.is_pending(state, author, now) {
+            return Err(Requests::RequestOver { request: id }.into());
+        }
+        if !state.policy.rule.requester_may_approve && state.requester == *author {
+            return Err(Requests::RequesterMayNotApprove.into());
+        }
+        Ok(state)
+    }
+
+    /// Returns the pending request if `author` may reject it at `now`. A member that approved it
+    /// may still do so until it is signed: the approval is then void. Others may do so only until
+    /// enough members have approved.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the reason if the author may not.
+    pub fn rejectable(
+        &self,
+        author: &AccountName,
+        id: EntryId,
+        now: Timestamp,
+    ) -> Result<&RequestState, Refusal> {
+        let state = self.with_vote(author, id)?;
+        if state.approvals.contains(author) && self.is_pending(state, author, now) {
+            return Ok(state);
+        }
+        match state.status {
+            Status::Open => self.votable(author, id, now),
+            _ => Err(Requests::RequestOver { request: id }.into()),
+        }
+    }
+
+    /// Whether the request can still change when `author` states something about it at `at`.
+    fn is_pending(&self, state: &RequestState, author: &AccountName, at: Timestamp) -> bool {
+        let group = self.groups.get(&state.request.group);
+        group.is_some_and(|group| state.is_pending(self.judged_at(group, author, at)))
+    }
+
+    /// Returns the request if `author` has a vote in its group, and has not rejected it.
+    fn with_vote(&self, author: &AccountName, id: EntryId) -> Result<&RequestState, Refusal> {
         let state = self.request(id)?;
         let group = self.group(&state.request.group)?;
         if !group.has_member(author) {
@@ -119,19 +185,45 @@ impl IvnState {
             let group = state.request.group.clone();
             return Err(Groups::NoShare { account: author.clone(), group }.into());
         }
-        if state.approvals.contains(author) || state.refusals.contains_key(author) {
+        if state.refusals.contains_key(author) {
             return Err(Entries::AlreadySaid { account: author.clone() }.into());
         }
-        // An approved request accepts more approvals: each adds a spare signer.
-        if !matches!(state.status, Status::Open | Status::Approved)
-            || state.lapsed(self.judged_at(group, author, now))
-        {
-            return Err(Requests::RequestOver { request: id }.into());
-        }
-        if !state.policy.rule.requester_may_approve && state.requester == *author {
-            return Err(Requests::RequesterMayNotApprove.into());
-        }
         Ok(state)
+    }
+
+    /// Checks that `author` may withdraw the request at `now`: only its requester may, as long as
+    /// the request is not signed.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the reason if the author may not.
+    pub fn withdrawable(
+        &self,
+        author: &AccountName,
+        id: EntryId,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let state = self.request(id)?;
+        if state.requester != *author {
+            return Err(Requests::NotRequester { requester: state.requester.clone() }.into());
+        }
+        match self.is_pending(state, author, now) {
+            true => Ok(()),
+            false => Err(Requests::RequestOver { request: id }.into()),
+        }
+    }
+
+    pub(in crate::state) fn withdraw_request(
+        &mut self,
+        author: &AccountName,
+        id: EntryId,
+        at: Timestamp,
+    ) -> Result<Vec<Event>, Refusal> {
+        self.withdrawable(author, id, at)?;
+        if let Some(state) = self.requests.get_mut(&id) {
+            state.set(Status::Withdrawn);
+        }
+        Ok(vec![Event::RequestWithdrawn(id)])
     }
 
     pub(in crate::state) fn vote_on_request(
@@ -141,32 +233,33 @@ impl IvnState {
         refusal: Option<&str>,
         at: Timestamp,
     ) -> Result<Vec<Event>, Refusal> {
-        let state = self.votable(author, id, at)?;
-        if refusal.is_some() && state.status == Status::Approved {
-            return Err(Requests::RequestOver { request: id }.into());
-        }
+        let state = match refusal {
+            None => self.votable(author, id, at)?,
+            Some(_) => self.rejectable(author, id, at)?,
+        };
         let group = state.request.group.clone();
         let (Some(state), Some(group)) = (self.requests.get_mut(&id), self.groups.get(&group))
         else {
             return Err(Requests::UnknownRequest { request: id }.into());
         };
-        let mut events = vec![Event::RequestVoted(id)];
+        let before = state.status.clone();
         match refusal {
             None => drop(state.approvals.insert(author.clone())),
-            Some(reason) => drop(state.refusals.insert(author.clone(), reason.to_owned())),
+            Some(reason) => {
+                state.approvals.remove(author);
+                state.refusals.insert(author.clone(), reason.to_owned());
+            }
         }
+        let (mut status, event) = state.outcome(group);
         // An approval never rejects: a suspended member that is resumed can approve again.
-        match (state.decision(group), refusal) {
-            (Decision::Approved, None) if state.status == Status::Open => {
-                state.status = Status::Approved;
-                events.push(Event::RequestApproved(id));
-            }
-            (Decision::Rejected, Some(_)) => {
-                state.status = Status::Rejected;
-                events.push(Event::RequestRejected(id));
-            }
-            _ => {}
+        if refusal.is_none() && status == Status::Rejected {
+            status = Status::Open;
         }
+        let mut events = vec![Event::RequestVoted(id)];
+        if status != before && status != Status::Open {
+            events.push(event);
+        }
+        state.set(status);
         Ok(events)
     }
 
@@ -202,7 +295,7 @@ impl IvnState {
         if let Some(group) = self.groups.get_mut(&state.request.group) {
             group.note_proof(&shown, proved);
         }
-        state.status = Status::Signed { index, signature: signature.to_vec(), signers: shown };
+        state.set(Status::Signed { index, signature: signature.to_vec(), signers: shown });
         Ok(vec![Event::RequestSigned(id)])
     }
 

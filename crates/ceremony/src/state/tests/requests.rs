@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::entry::{Body, GroupDefinition, Request};
+use crate::entry::{Body, GroupDefinition, Request, Role};
 use crate::names::{Digest, EntryId, GroupName};
 use crate::policy::{DEFAULT_EXPIRY, Policy, Rule};
 use crate::state::clock::MAX_CLOCK_LEAD;
@@ -48,12 +48,135 @@ fn a_request_needs_a_group_with_a_key() {
 
 #[test]
 fn a_request_by_an_outsider_is_refused_and_logged() {
+    for role in [Role::Auditor, Role::Member] {
+        let mut log = TestLog::keyed();
+        log.admits("eve", role);
+        let id = log.requests("eve", log.request()).unwrap();
+        let why = Refused::NotAuthorized { requester: name("eve"), group: board() };
+        assert!(why.to_string().starts_with("user account not authorized"), "{why}");
+        assert_eq!(status(&log, id), Status::Refused(why));
+        assert_eq!(log.approves("ada", id), refused(Requests::RequestOver { request: id }));
+        let over = refused(Requests::RequestOver { request: id });
+        assert_eq!(log.says("eve", Body::RequestWithdrawn { request: id }), over);
+    }
+}
+
+#[test]
+fn the_requester_role_asks_any_group_and_has_no_vote() {
     let mut log = TestLog::keyed();
     let id = log.requests("out", log.request()).unwrap();
-    let why = Refused::NotAuthorized { requester: name("out"), group: board() };
-    assert!(why.to_string().starts_with("user account not authorized"), "{why}");
-    assert_eq!(status(&log, id), Status::Refused(why));
-    assert_eq!(log.approves("ada", id), refused(Requests::RequestOver { request: id }));
+    assert_eq!(status(&log, id), Status::Open);
+    assert_eq!(log.state.request(id).unwrap().approvals, BTreeSet::new());
+    let stranger = refused(Groups::NotAMember { account: name("out"), group: board() });
+    assert_eq!(log.approves("out", id), stranger);
+    assert_eq!(log.refuses("out", id), stranger);
+    log.approves("ada", id).unwrap();
+    log.approves("ben", id).unwrap();
+    assert_eq!(status(&log, id), Status::Approved);
+    log.signs(id, &["ada", "ben"], 7).unwrap();
+    let roles = BTreeSet::from([Role::Auditor]);
+    log.says("ada", Body::AccountRoles { account: name("out"), roles }).unwrap();
+    log.wait(1);
+    let id = log.requests("out", log.request()).unwrap();
+    assert!(matches!(status(&log, id), Status::Refused(Refused::NotAuthorized { .. })));
+}
+
+#[test]
+fn only_its_requester_withdraws_an_unsigned_request() {
+    let withdraws = |log: &mut TestLog, account: &str, request: EntryId| {
+        log.says(account, Body::RequestWithdrawn { request })
+    };
+    for approvals in [0, 1, 2] {
+        let mut log = TestLog::keyed();
+        let id = log.requests("ada", log.request()).unwrap();
+        ["ben", "cyd"].iter().take(approvals).for_each(|it| drop(log.approves(it, id).unwrap()));
+        for account in ["ben", "out"] {
+            let requester = name("ada");
+            assert_eq!(
+                withdraws(&mut log, account, id),
+                refused(Requests::NotRequester { requester })
+            );
+        }
+        assert_eq!(withdraws(&mut log, "ada", id), Ok(vec![Event::RequestWithdrawn(id)]));
+        assert_eq!(status(&log, id), Status::Withdrawn);
+        assert_eq!(log.state.request(id).unwrap().was_approved, approvals > 0);
+        let over = refused(Requests::RequestOver { request: id });
+        assert_eq!(withdraws(&mut log, "ada", id), over);
+        assert_eq!(log.refuses("cyd", id), over.clone());
+        if approvals < 2 {
+            assert_eq!(log.approves("cyd", id), over);
+        }
+        let signed = log.signs(id, &["ada", "ben"], 7);
+        assert_eq!(signed, refused(Requests::NotApproved { request: id }));
+    }
+    let mut log = TestLog::keyed();
+    let unknown = EntryId::new([0; 32]);
+    let no_request = refused(Requests::UnknownRequest { request: unknown });
+    assert_eq!(withdraws(&mut log, "ada", unknown), no_request);
+    let id = log.requests("ada", log.request()).unwrap();
+    log.approves("ben", id).unwrap();
+    log.signs(id, &["ada", "ben"], 7).unwrap();
+    let over = refused(Requests::RequestOver { request: id });
+    assert_eq!(withdraws(&mut log, "ada", id), over);
+    log.wait(1);
+    let id = log.requests("ada", log.request()).unwrap();
+    log.wait(HOUR + 1);
+    let over = refused(Requests::RequestOver { request: id });
+    assert_eq!(withdraws(&mut log, "ada", id), over);
+}
+
+#[test]
+fn a_rejection_after_an_approval_voids_the_approval() {
+    let mut log = TestLog::keyed();
+    let id = log.requests("ada", log.request()).unwrap();
+    log.approves("ben", id).unwrap();
+    assert_eq!(status(&log, id), Status::Approved);
+    assert_eq!(log.refuses("ben", id), Ok(vec![Event::RequestVoted(id)]));
+    let state = log.state.request(id).unwrap();
+    assert_eq!((&state.status, state.was_approved), (&Status::Open, true));
+    assert_eq!(state.approvals, BTreeSet::from([name("ada")]));
+    // A signature that was made meanwhile has a share of ben, who does not approve any more.
+    let signed = log.signs(id, &["ada", "ben"], 7);
+    assert_eq!(signed, refused(Requests::NotApproved { request: id }));
+    assert_eq!(log.approves("ben", id), refused(Entries::AlreadySaid { account: name("ben") }));
+    log.approves("cyd", id).unwrap();
+    assert_eq!(log.signs(id, &["ada", "ben"], 8), refused(Requests::Signers));
+    log.signs(id, &["ada", "cyd"], 9).unwrap();
+}
+
+#[test]
+fn a_late_rejection_can_end_an_approved_request() {
+    let mut log = TestLog::keyed();
+    let id = log.requests("ada", log.request()).unwrap();
+    log.refuses("cyd", id).unwrap();
+    log.approves("ben", id).unwrap();
+    let events = log.refuses("ada", id).unwrap();
+    assert_eq!(events, [Event::RequestVoted(id), Event::RequestRejected(id)]);
+    assert_eq!(status(&log, id), Status::Rejected);
+    assert!(log.state.request(id).unwrap().was_approved);
+}
+
+#[test]
+fn a_rejection_by_a_spare_approver_leaves_the_request_approved() {
+    let mut log = TestLog::keyed();
+    let id = log.requests("ada", log.request()).unwrap();
+    log.approves("ben", id).unwrap();
+    log.approves("cyd", id).unwrap();
+    assert_eq!(log.refuses("ada", id), Ok(vec![Event::RequestVoted(id)]));
+    assert_eq!(status(&log, id), Status::Approved);
+    log.signs(id, &["ben", "cyd"], 7).unwrap();
+    assert_eq!(log.refuses("ben", id), refused(Requests::RequestOver { request: id }));
+}
+
+#[test]
+fn a_void_approval_is_not_restored_by_repeating_it() {
+    let mut log = TestLog::keyed();
+    let id = log.requests("ada", log.request()).unwrap();
+    let approval = log.entry("ben", Body::Approval { request: id });
+    log.enter(&approval).unwrap();
+    log.refuses("ben", id).unwrap();
+    let said = refused(Entries::AlreadySaid { account: name("ben") });
+    assert_eq!(log.enter(&approval), said);
 }
 
 #[test]
@@ -189,17 +312,21 @@ fn only_members_vote_on_requests_that_exist() {
 }
 
 #[test]
-fn nobody_votes_twice_or_changes_a_vote() {
+fn nobody_votes_twice_or_approves_after_a_rejection() {
     let mut log = keyed(Policy::from(Rule { approvals_required: 3, ..Rule::for_min_signers(2) }));
     let id = log.requests("ada", log.request()).unwrap();
     log.approves("ben", id).unwrap();
     let said = refused(Entries::AlreadySaid { account: name("ben") });
     assert_eq!(log.approves("ben", id), said);
+    let mut log = TestLog::keyed();
+    let id = log.requests("ada", log.request()).unwrap();
+    log.refuses("ben", id).unwrap();
     assert_eq!(log.refuses("ben", id), said);
+    assert_eq!(log.approves("ben", id), said);
 }
 
 #[test]
-fn an_approved_request_takes_spare_approvals_and_no_refusals() {
+fn an_approved_request_is_rejected_only_by_its_approvers() {
     let mut log = TestLog::keyed();
     let id = log.requests("ada", log.request()).unwrap();
     log.approves("ben", id).unwrap();
@@ -283,6 +410,8 @@ fn only_the_first_requester_and_the_members_read_a_document() {
         ["ada", "ben", "cyd", "out"].map(|account| log.state.may_read(&name(account), document))
     };
     // A request that the rules refuse does not permit reading.
+    log.says("ada", Body::AccountRoles { account: name("out"), roles: [Role::Auditor].into() })
+        .unwrap();
     log.requests("out", log.request()).unwrap();
     assert_eq!(may_read(&log), [false; 4]);
     log.requests("ada", log.request()).unwrap();

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::share_loss_check::{self, Loss};
 use super::show::account;
 use crate::api::{AccountView, Code, Command, Problem, Standing};
-use crate::cli::approve::confirms;
+use crate::cli::confirm::{Question, Yes, confirm};
 use crate::cli::context::{Context, now};
 use crate::cli::invite::RoleName;
 use crate::cli::session::Session;
@@ -22,16 +22,19 @@ use crate::render::{Page, Tone, account_details, account_sentence, commas, json}
 ///
 /// Its approvals of undecided requests become void, and it has no vote in its groups until an
 /// admin resumes it. It keeps its shares. Use this for a lost device that may turn up again, or
-/// while you find out what happened. Needs the admin role.
+/// while you find out what happened. Asks for confirmation. Needs the admin role.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   quorate account suspend ben
+  quorate account suspend ben --yes
   quorate account suspend ben --force      even if a group can sign nothing then")]
 pub(super) struct Suspend {
     /// The account
     #[arg(value_name = "NAME")]
     name: AccountName,
+    #[command(flatten)]
+    yes: Yes,
     #[command(flatten)]
     force: Force,
 }
@@ -54,8 +57,7 @@ pub(super) struct Resume {
 ///
 /// Its node is disconnected immediately and can no longer sign, but it still has its shares. The
 /// members of its groups should change the groups, so that those shares do not combine with the
-/// others. To return, a person needs a new name. Asks for confirmation on a terminal. Needs the
-/// admin role.
+/// others. To return, a person needs a new name. Asks for confirmation. Needs the admin role.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -66,9 +68,8 @@ pub(super) struct Remove {
     /// The account
     #[arg(value_name = "NAME")]
     name: AccountName,
-    /// Do not ask for confirmation
-    #[arg(long, short)]
-    yes: bool,
+    #[command(flatten)]
+    yes: Yes,
     #[command(flatten)]
     force: Force,
 }
@@ -123,6 +124,15 @@ impl Run for Suspend {
         }
         if !is_self(&session, &self.name)? {
             share_loss_check::check(context, &view, Loss::Suspended, self.force.force)?;
+            let text = format!("Suspend {}?", self.name);
+            let question = Question { text: &text, no: "not suspended", instead: None, look: None };
+            confirm(context, self.yes, &question, |page| {
+                page.sentence(
+                    "This account would be disconnected, and its approvals of undecided requests would become void, even if it is \
+                     resumed:",
+                );
+                account_details(page, &view, now());
+            })?;
         }
         let command = Command::Suspend(self.name.clone());
         decide(context, &session, &view, command, "suspended", |page, after| {
@@ -151,7 +161,17 @@ impl Run for Remove {
         let (session, view) = find(context, &self.name)?;
         if !is_self(&session, &self.name)? {
             share_loss_check::check(context, &view, Loss::Removed, self.force.force)?;
-            self.confirm(context, &view)?;
+            let text = format!("Remove {} permanently?", self.name);
+            let instead =
+                format!("to disconnect it for now: quorate account suspend {}", self.name);
+            let question =
+                Question { text: &text, no: "not removed", instead: Some(instead), look: None };
+            confirm(context, self.yes, &question, |page| {
+                page.sentence(
+                    "This account would be removed, and its name would never be used again:",
+                );
+                account_details(page, &view, now());
+            })?;
         }
         let command = Command::Remove(self.name.clone());
         decide(context, &session, &view, command, "removed", |page, after| {
@@ -178,23 +198,6 @@ impl Run for Roles {
         let done = format!("now {}", commas(&roles));
         let command = Command::SetRoles(self.name.clone(), roles);
         decide(context, &session, &view, command, &done, |_, _| {})
-    }
-}
-
-impl Remove {
-    fn confirm(&self, context: &Context, account: &AccountView) -> Result<(), Problem> {
-        if self.yes || !context.may_ask() {
-            return Ok(());
-        }
-        context.terminal.note(|page| {
-            page.sentence("This account would be removed, and its name would never be used again:");
-            account_details(page, account, now());
-        });
-        if confirms(&format!("Remove {} permanently? [y/N] ", self.name))? {
-            return Ok(());
-        }
-        let hint = format!("to disconnect it for now: quorate account suspend {}", self.name);
-        Err(Problem::new(Code::Failed, "not removed: nothing was changed").hint(hint))
     }
 }
 

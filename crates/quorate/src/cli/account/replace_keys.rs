@@ -10,10 +10,11 @@ use serde::Serialize;
 use super::commands::{Force, find};
 use super::share_loss_check::{self, Loss};
 use crate::api::Standing;
+use crate::cli::confirm::{Question, Yes, confirm};
 use crate::cli::context::{Context, now};
 use crate::cli::invite::{Issued, issue_join_url};
 use crate::cli::{Failure, Run, duration};
-use crate::render::{relative, utc};
+use crate::render::{account_details, relative, utc};
 
 /// Give an account new keys, after its device was lost: prints a URL for `quorate join`
 ///
@@ -21,12 +22,13 @@ use crate::render::{relative, utc};
 /// refused from then on. The account has no share and no vote in its groups until their members
 /// restore its share (`quorate group repair`), so that an admin cannot vote in other people's
 /// names. Until the URL is used, the present keys stay valid: if somebody else may have them,
-/// suspend the account first, and resume it when it has joined. Needs the admin role.
+/// suspend the account first, and resume it when it has joined. Asks for confirmation. Needs the
+/// admin role.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   quorate account replace-keys ben
-  quorate account replace-keys ben --expires 1h > url.txt")]
+  quorate account replace-keys ben --expires 1h --yes > url.txt")]
 pub(super) struct ReplaceKeys {
     /// The account
     #[arg(value_name = "NAME")]
@@ -34,6 +36,8 @@ pub(super) struct ReplaceKeys {
     /// How long the URL works: 30m, 24h, 7d
     #[arg(long, value_name = "TIME", default_value = "24h", value_parser = duration::parse)]
     expires: Duration,
+    #[command(flatten)]
+    yes: Yes,
     #[command(flatten)]
     force: Force,
 }
@@ -52,6 +56,15 @@ impl Run for ReplaceKeys {
     fn run(self, context: &Context) -> Result<(), Failure> {
         let (session, view) = find(context, &self.name)?;
         share_loss_check::check(context, &view, Loss::Replaced, self.force.force)?;
+        let text = format!("Give {} new keys?", self.name);
+        let question = Question { text: &text, no: "not invited", instead: None, look: None };
+        confirm(context, self.yes, &question, |page| {
+            page.sentence(
+                "As soon as the URL is used, this account's present keys are refused, and it has no share and no vote until the \
+                 members of its groups restore its shares:",
+            );
+            account_details(page, &view, now());
+        })?;
         let config = context.node_config()?;
         let (roles, replaces) = (view.roles.clone(), view.identity);
         let issued = issue_join_url(&config, &session, self.name, roles, self.expires, replaces)?;

@@ -97,8 +97,10 @@ pub(super) fn needs(page: &mut Page, account: &AccountView, loss: Loss) {
     for group in account.groups.iter().filter(|group| group.health.is_none()) {
         let group = &group.group;
         if loss == Loss::Replaced {
-            page.sentence(format!("{group} has no key yet; all its members have to accept again:"));
-            page.copyable(format!("quorate group accept {group}"));
+            page.sentence(format!(
+                "{group} has no key yet; all its members have to accept again, and find it in their inboxes:"
+            ));
+            page.copyable("quorate inbox");
         } else {
             page.sentence(format!(
                 "{group} has no key yet, and waits for {name}: define it again with"

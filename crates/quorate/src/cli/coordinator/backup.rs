@@ -10,7 +10,7 @@ use crate::api::{Code, Problem};
 use crate::backup::coordinator::{CoordinatorBackupError, CoordinatorLabel, make};
 use crate::cli::context::{Context, home_problem, now};
 use crate::cli::weak_passphrase::WeakPassphrase;
-use crate::cli::{Failure, Run, backup_file, file};
+use crate::cli::{Failure, Run, backup_file};
 use crate::error_chain::chain;
 use crate::home::{CoordinatorHome, Locations};
 use crate::keystore::{Cost, PassphraseProtector};
@@ -51,7 +51,7 @@ struct BackupView {
 
 impl Run for Backup {
     fn run(self, context: &Context) -> Result<(), Failure> {
-        backup_file::check(&self.out, self.force)?;
+        let target = backup_file::target(&self.out, self.force)?;
         let home = Locations::from_environment()
             .coordinator(context.home.clone())
             .map_err(|error| home_problem(&error))?;
@@ -63,10 +63,10 @@ impl Run for Backup {
             CoordinatorBackupError::Home(error) => home_problem(&error),
             error => Problem::new(Code::Failed, chain(&error)),
         })?;
-        if file::is_dash(&self.out) {
+        if target.is_stdout() {
             return Ok(context.terminal.bytes(&bytes)?);
         }
-        backup_file::write(&self.out, self.force, &bytes)?;
+        backup_file::write(&target, &bytes)?;
         let view = BackupView { label, file: self.out, bytes: bytes.len() };
         context.terminal.show("coordinator-backup", &view, |page| {
             page.verdict(

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::format::parse_format;
 use super::watch::watch;
-use crate::api::{Answer, Ask, Code, Command, GroupView, Problem, Proposal, Share};
+use crate::api::{Answer, Ask, Code, Command, GroupView, Named, Problem, Proposal, Share};
 use crate::cli::context::{Context, now};
 use crate::cli::duration::DurationError;
 use crate::cli::session::Session;
@@ -456,7 +456,7 @@ fn how_to_decide(context: &Context, group: &GroupView) {
         context.terminal.note(|page| {
             page.blank();
             page.sentence("Members find it in their inbox, and approve it with:");
-            page.copyable(format!("quorate approve {}", change.id.short()));
+            page.copyable(format!("quorate group approve {}", change.id.short()));
         });
     }
 }
@@ -473,17 +473,13 @@ fn outcome(
     let group = watch(context, session, name, &what, timeout, |group| {
         group.change.as_ref().is_none_or(|change| change.id != id)
     })?;
-    match &group.past_change {
-        Some(past) if past.id == id && is_done(past) => Ok(group),
-        Some(past) if past.id == id => {
-            let message = format!("the change of {name} failed: {}", change_end(past));
-            Err(Problem::new(Code::Rejected, message).hint(format!("quorate group show {name}")))
-        }
-        _ => {
-            let message = format!("the change of {name} is over, and later changes followed");
-            Err(Problem::new(Code::Failed, message).hint("quorate log show"))
-        }
-    }
+    // Later changes may have followed.
+    let message = match session.find(&id.to_string())? {
+        Named::PastChange(past) if is_done(&past) => return Ok(group),
+        Named::PastChange(past) => format!("the change of {name} failed: {}", change_end(&past)),
+        _ => format!("the change of {name} has expired, and {name} stays as it is"),
+    };
+    Err(Problem::new(Code::Rejected, message).hint(format!("quorate group show {name}")))
 }
 
 fn table(page: &mut Page, view: &DryRun) {

@@ -3,18 +3,20 @@
 mod change;
 mod create;
 mod format;
+mod vote;
 mod watch;
 
 use clap::{Args, Subcommand};
-use quorate_ceremony::names::{AccountName, GroupName};
+use quorate_ceremony::names::GroupName;
 use quorate_ceremony::state::Refusal;
 use quorate_ceremony::state::refusal::Accounts;
 use serde::Serialize;
 
+use super::confirm::{Question, Yes, confirm};
 use super::context::{Context, now};
 use super::{Failure, Run};
 use crate::api::{Code, Command, Exit, GroupStage, GroupView, Problem};
-use crate::render::{self, Page, Tone, commas, group_sentence, group_tone, json, unused};
+use crate::render::{self, Tone, commas, group_sentence, group_tone, json, unused};
 
 /// Make, show and change signing groups
 #[derive(Args, Debug)]
@@ -28,7 +30,8 @@ enum Action {
     Create(create::Create),
     Show(Show),
     List(List),
-    Accept(Accept),
+    Approve(vote::Approve),
+    Reject(vote::Reject),
     Change(change::Change),
     Refresh(change::Refresh),
     Repair(change::Repair),
@@ -55,21 +58,6 @@ Examples:
   quorate group list --json | jq -r '.groups[].name'")]
 struct List {}
 
-/// Accept membership of a group, as an admin defined it or as a change proposes
-///
-/// Only needed if this account joined with --ask-before-groups. The key or the new shares are made
-/// once all members have accepted. Look at the group first, with `quorate group show`.
-#[derive(Args, Debug)]
-#[command(after_help = "\
-Examples:
-  quorate group show board
-  quorate group accept board")]
-struct Accept {
-    /// The group
-    #[arg(value_name = "GROUP")]
-    name: GroupName,
-}
-
 /// Cancel a group's running key generation, or withdraw a proposed change
 ///
 /// Admins can do this, and the account that proposed the change. A group without a key can then be
@@ -79,11 +67,14 @@ struct Accept {
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  quorate group cancel board")]
+  quorate group cancel board
+  quorate group cancel board --yes")]
 struct Cancel {
     /// The group
     #[arg(value_name = "GROUP")]
     name: GroupName,
+    #[command(flatten)]
+    yes: Yes,
 }
 
 #[derive(Serialize)]
@@ -97,7 +88,8 @@ impl Run for Group {
             Action::Create(create) => create.run(context),
             Action::Show(show) => show.run(context),
             Action::List(list) => list.run(context),
-            Action::Accept(accept) => accept.run(context),
+            Action::Approve(approve) => approve.run(context),
+            Action::Reject(reject) => reject.run(context),
             Action::Change(change) => change.run(context),
             Action::Refresh(refresh) => refresh.run(context),
             Action::Repair(repair) => repair.run(context),
@@ -135,85 +127,65 @@ impl Run for List {
     }
 }
 
-impl Run for Accept {
-    fn run(self, context: &Context) -> Result<(), Failure> {
-        let nothing = |group: &GroupView, account: &AccountName| {
-            let accepted = group.members.iter().any(|it| it.account == *account && it.accepted);
-            match &group.change {
-                Some(change) if change.accepts => None,
-                Some(_) => {
-                    Some(format!("the change of {} does not wait for you to accept", group.name))
-                }
-                None if group.epoch.is_some() => {
-                    Some(format!("{} has its key, and nothing waits for you to accept", group.name))
-                }
-                None if accepted => Some(format!("you have accepted {} already", group.name)),
-                None => None,
-            }
-        };
-        let command = Command::AcceptGroup(self.name.clone());
-        order(context, &self.name, "accepted", command, nothing, |_, _| {})
-    }
-}
-
 impl Run for Cancel {
     fn run(self, context: &Context) -> Result<(), Failure> {
-        let nothing = |group: &GroupView, _: &AccountName| match (&group.change, group.state) {
-            (Some(_), _)
-            | (None, GroupStage::Generating | GroupStage::Certifying | GroupStage::Activating) => {
-                None
-            }
-            (None, _) => Some(format!(
-                "{} has no proposed change and no key generation to cancel",
-                group.name
-            )),
+        let session = context.session()?;
+        let group = session.group(&self.name)?;
+        let Some(command) = cancellation(&group) else {
+            return Err(nothing_to_cancel(&group).into());
         };
-        let command = Command::CancelCeremony(self.name.clone());
-        // Displays members that hold new shares, because those still exist after the withdrawal.
-        order(context, &self.name, "cancelled", command, nothing, |page, group| {
-            if let Some(unused) = unused(group) {
+        let question =
+            Question { text: "Cancel it?", no: "not cancelled", instead: None, look: None };
+        confirm(context, self.yes, &question, |page| {
+            page.sentence("This is what would be cancelled:");
+            match &group.change {
+                Some(change) => render::change(page, change, now()),
+                None => page.note(group_sentence(&group)),
+            }
+        })?;
+        session.order(command).map_err(|problem| match session.group(&self.name) {
+            Ok(group) => refused(&group, problem),
+            Err(unknown) => unknown,
+        })?;
+        let group = session.group(&self.name)?;
+        context.terminal.show("group", &json::group(&group, now()), |page| {
+            page.verdict(Tone::Good, format!("cancelled: {}", group.name));
+            page.note(group_sentence(&group));
+            // Displays members that hold new shares, because those still exist after the
+            // withdrawal.
+            if let Some(unused) = unused(&group) {
                 page.item(Tone::Warn, unused);
             }
-        })
+        })?;
+        Ok(())
     }
 }
 
-/// Gives the node an order about a group, and displays the group afterwards, with `rest`.
-///
-/// `nothing` returns a message if the order has no object. The log's own message is then about
-/// sessions and entries, which people do not know.
-fn order(
-    context: &Context,
-    name: &GroupName,
-    done: &str,
-    command: Command,
-    nothing: impl Fn(&GroupView, &AccountName) -> Option<String>,
-    rest: impl Fn(&mut Page, &GroupView),
-) -> Result<(), Failure> {
-    let session = context.session()?;
-    let account = context.node_config()?.account;
-    session.order(command).map_err(|problem| match session.group(name) {
-        Err(unknown) => unknown,
-        Ok(group) => refused(&group, nothing(&group, &account), problem),
-    })?;
-    let group = session.group(name)?;
-    let data = json::group(&group, now());
-    context.terminal.show("group", &data, |page| {
-        page.verdict(Tone::Good, format!("{done}: {name}"));
-        page.note(group_sentence(&group));
-        rest(page, &group);
-    })?;
-    Ok(())
+/// Returns the command that cancels what the group does, as this view shows it.
+fn cancellation(group: &GroupView) -> Option<Command> {
+    match (&group.change, &group.session) {
+        (Some(change), _) => Some(Command::WithdrawChange(change.id)),
+        (None, Some(session)) => Some(Command::CancelSession(session.id)),
+        (None, None) => None,
+    }
 }
 
-/// Explains `problem` better where possible.
-fn refused(group: &GroupView, nothing: Option<String>, problem: Problem) -> Problem {
-    let show = format!("quorate group show {}", group.name);
-    match (nothing, &group.change) {
-        (Some(nothing), _) if problem.exit() == Exit::Error => {
-            Problem::new(Code::Failed, nothing).hint(show)
-        }
-        (_, Some(change))
+fn nothing_to_cancel(group: &GroupView) -> Problem {
+    let name = &group.name;
+    let message = format!("{name} has no proposed change and no key generation to cancel");
+    Problem::new(Code::Failed, message).hint(format!("quorate group show {name}"))
+}
+
+/// Explains `problem` better where possible. The log's own message is about sessions and entries,
+/// which people do not know. `group` is what the node shows after the failure.
+fn refused(group: &GroupView, problem: Problem) -> Problem {
+    let is_generating = matches!(
+        group.state,
+        GroupStage::Generating | GroupStage::Certifying | GroupStage::Activating
+    );
+    match &group.change {
+        None if !is_generating && problem.exit() == Exit::Error => nothing_to_cancel(group),
+        Some(change)
             if matches!(
                 problem.code,
                 Code::Refused(Refusal::Accounts(Accounts::NotAdmin { .. }))
@@ -221,7 +193,7 @@ fn refused(group: &GroupView, nothing: Option<String>, problem: Problem) -> Prob
         {
             let message = format!("{}, and did not propose this change", problem.message);
             Problem::new(problem.code, message).hint(format!(
-                "{}, who proposed it, and any admin can withdraw it; to reject it: quorate reject {} --reason TEXT",
+                "{}, who proposed it, and any admin can withdraw it; to reject it: quorate group reject {} --reason TEXT",
                 change.proposer,
                 change.id.short()
             ))

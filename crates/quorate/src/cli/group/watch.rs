@@ -40,7 +40,7 @@ pub(super) fn watch(
     let show = context.command(&format!("quorate group show {name}"));
     let show = match latest.as_ref().and_then(|group| group.change.as_ref()) {
         Some(change) if !change.undecided.is_empty() => format!(
-            "the proposal stands; members decide with `quorate approve {}` on their own nodes; see: {show}",
+            "the proposal stands; members decide with `quorate group approve {}` on their own nodes; see: {show}",
             change.id.short()
         ),
         Some(change) if !change.not_accepted.is_empty() => {

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::api::{Answer, Code, Problem, Query};
 use crate::cli::context::Context;
-use crate::cli::file::{Target, with_ending};
+use crate::cli::file::with_ending;
+use crate::cli::output::Target;
 use crate::cli::session::Session;
 use crate::cli::{Failure, Run};
 use crate::launch::unexpected;
@@ -21,8 +22,8 @@ use crate::shell_quote::quoted;
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  quorate log prove 8f2k91aa --out contract.tlog-proof      the signature of a request
-  quorate log prove 17 --out genesis.tlog-proof             entry 17
+  quorate log prove 8f2091aa4c07d1e25b63 --out contract.tlog-proof      the signature of a request
+  quorate log prove 17 --out genesis.tlog-proof                         entry 17
   quorate log verify --proof contract.tlog-proof --log-key log.vkey")]
 pub(super) struct Prove {
     /// A request's id or the beginning of it (for its signature), or an entry's index

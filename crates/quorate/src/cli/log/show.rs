@@ -23,7 +23,7 @@ use crate::render::{Page, entry_sentence, json, utc};
 #[command(after_help = "\
 Examples:
   quorate log show                                      the latest 20 entries
-  quorate log show --request 8f2k91aa                   who decided about a request, and when
+  quorate log show --request 8f2091aa4c07d1e25b63       who decided about a request, and when
   quorate log show --group board --since 7d
   quorate log show ./log --account ben --kind approval --since 2026-11-01 --limit 1000
   quorate log show --all --json | jq -r '.entries[].sentence'")]

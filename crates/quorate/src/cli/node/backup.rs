@@ -12,7 +12,7 @@ use crate::backup::{Label, label};
 use crate::cli::context::{Context, home_problem};
 use crate::cli::setup_problem::keystore_problem;
 use crate::cli::weak_passphrase::WeakPassphrase;
-use crate::cli::{Failure, Run, backup_file, file};
+use crate::cli::{Failure, Run, backup_file};
 use crate::error_chain::chain;
 use crate::home::NodeHome;
 use crate::keystore::{
@@ -68,7 +68,7 @@ struct BackupView {
 
 impl Run for Backup {
     fn run(self, context: &Context) -> Result<(), Failure> {
-        backup_file::check(&self.out, self.force)?;
+        let target = backup_file::target(&self.out, self.force)?;
         let config = context.node_config()?;
         let own = || {
             let passphrase = context.passphrase(&Purpose::Open)?;
@@ -113,10 +113,10 @@ impl Run for Backup {
             under_another(&made, &label, &own, other)
                 .map_err(|error| keystore_problem(&error, &self.out))?
         };
-        if file::is_dash(&self.out) {
+        if target.is_stdout() {
             return Ok(context.terminal.bytes(&bytes)?);
         }
-        backup_file::write(&self.out, self.force, &bytes)?;
+        backup_file::write(&target, &bytes)?;
         let view = BackupView { label, file: self.out, bytes: bytes.len(), home_passphrase };
         context.terminal.show("backup", &view, |page| {
             page.verdict(

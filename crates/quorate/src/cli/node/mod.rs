@@ -37,17 +37,25 @@ enum Action {
 /// Run the node until Ctrl-C: it holds this account's shares and acts for it
 ///
 /// Keeps trying when the coordinator cannot be reached. Other commands with the same home use the
-/// running node, so they need no passphrase. It can be killed and restarted at any time;
-/// interrupted work is resumed or tried again.
+/// running node, so they need no passphrase. Prints a line when something waits for your decision.
+/// It can be killed and restarted at any time; interrupted work is resumed or tried again.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   quorate node run
   quorate node run --home ./ben --passphrase-file ./pass
+  quorate node run --on-request 'notify-send \"$QUORATE_BY asks $QUORATE_GROUP\" $QUORATE_ID'
   QUORATE_LOG=debug quorate node run")]
 struct RunNode {
     #[command(flatten)]
     daemon: Daemon,
+    /// Run this command when a request or change waits for your decision
+    ///
+    /// sh runs it once for each, with QUORATE_KIND (request, change or definition), QUORATE_ID,
+    /// QUORATE_GROUP, QUORATE_BY and QUORATE_ACCOUNT in its environment. At most 4 run at a time,
+    /// each for at most 60 seconds.
+    #[arg(long, value_name = "COMMAND", env = "QUORATE_ON_REQUEST", hide_env_values = true)]
+    on_request: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -76,7 +84,7 @@ impl Run for RunNode {
         self.daemon.log_to_stderr(context);
         context.wait_for(async {
             let stop = until_stopped()?;
-            run(&view.home, passphrase, self.daemon.admin_listen, stop, || {
+            run(&view.home, passphrase, self.daemon.admin_listen, stop, self.on_request, || {
                 // The node continues if nobody reads stdout.
                 let _ = context.terminal.show("running", &view, |page| {
                     page.verdict(

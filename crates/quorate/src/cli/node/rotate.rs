@@ -9,6 +9,7 @@ use rand_core::OsRng;
 use serde::Serialize;
 
 use crate::api::{Code, Problem};
+use crate::cli::confirm::{Question, Yes, confirm};
 use crate::cli::context::{Context, home_problem, now};
 use crate::cli::setup_problem::setup_problem;
 use crate::cli::{Failure, Run};
@@ -30,8 +31,11 @@ use crate::setup::rotate::{finish, state};
 #[command(after_help = "\
 Examples:
   quorate node rotate-keys
-  quorate node rotate-keys --home ./ben --passphrase-file ./pass")]
-pub(super) struct RotateKeys {}
+  quorate node rotate-keys --yes --home ./ben --passphrase-file ./pass")]
+pub(super) struct RotateKeys {
+    #[command(flatten)]
+    yes: Yes,
+}
 
 #[derive(Serialize)]
 struct RotationView {
@@ -47,6 +51,14 @@ impl Run for RotateKeys {
     fn run(self, context: &Context) -> Result<(), Failure> {
         let path = context.node_home()?;
         let account = context.node_config()?.account;
+        let text = format!("Give {account} new keys?");
+        let question = Question { text: &text, no: "not changed", instead: None, look: None };
+        confirm(context, self.yes, &question, |page| {
+            page.sentence(
+                "All earlier copies of this home, and all its backups, would be refused:",
+            );
+            page.field("home", path.display());
+        })?;
         let mut home = match context.wait_for(find(&path))? {
             Found::AtRest(home) => home,
             Found::Running(_) => {

@@ -8,8 +8,9 @@ use quorate_ceremony::names::IvnId;
 use crate::api::{Exit, Problem};
 use crate::cli::Failure;
 use crate::cli::context::Context;
-use crate::cli::file::{self, Target};
+use crate::cli::file;
 use crate::cli::log::{key_of_home, read_key, shown_name};
+use crate::cli::output::Target;
 use crate::log_audit::{Evidence, EvidenceReport};
 use crate::render::{Tone, decisions, evidence_page, trust_sentence};
 

@@ -165,11 +165,14 @@ fn a_home_that_is_wrong_newer_or_damaged_is_refused_unchanged() {
         assert_eq!(fs::read(&file).unwrap(), &text.as_bytes()[..length]);
     }
     let misspelt = text.replace("auto_accept", "auto_except");
-    fs::write(&file, misspelt).unwrap();
-    assert!(matches!(
-        NodeHome::open(root.path()),
-        Err(HomeError::File(FileProblem::Damaged { .. }))
-    ));
+    let misplaced = text.replacen('{', "{\"limits\": {\"document_bytes\": 1},", 1);
+    for wrong in [misspelt, misplaced] {
+        fs::write(&file, wrong).unwrap();
+        assert!(matches!(
+            NodeHome::open(root.path()),
+            Err(HomeError::File(FileProblem::Damaged { .. }))
+        ));
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ impl Task {
             Query::Request { id, .. } | Query::Document { id } | Query::Evidence { id } => {
                 self.request(id).ok().into_iter().map(|state| state.request.document).collect()
             }
-            Query::Inbox => {
+            Query::Inbox { .. } => {
                 self.machine.inbox(now()).iter().map(|(state, _)| state.request.document).collect()
             }
             Query::Requests => {

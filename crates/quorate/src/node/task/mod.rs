@@ -4,7 +4,9 @@
 //! As in the coordinator, all waiting inputs are one batch: everything that must be durable is
 //! written in one commit, and only then is anything sent.
 
+mod alarms;
 mod document_facts;
+mod inbox;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,15 +20,16 @@ use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{Digest, EntryId, Timestamp};
 use quorate_ceremony::node::{Input, Node};
-use quorate_ceremony::state::RequestState;
+use quorate_ceremony::state::{Refused, RequestState};
 use rand_core::OsRng;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use self::alarms::Alarms;
 use super::event::{Event, Outgoing};
 use super::hub::Hub;
-use super::{answer, backup, documents, view};
+use super::{answer, backup, documents, ids, view};
 use crate::api::{Answer, Ask, Code, Command, Problem, Query, SignAsk};
 use crate::documents::Shelf;
 use crate::store::StoreError;
@@ -51,6 +54,13 @@ struct Watcher {
     reply: mpsc::Sender<Answer>,
 }
 
+impl Watcher {
+    /// Whether it has had an answer, and waits for another inbox.
+    fn waits_for_inbox(&self) -> bool {
+        self.last.is_some() && matches!(self.query, Query::Inbox { .. })
+    }
+}
+
 pub(crate) struct Task {
     machine: Node,
     store: NodeStore,
@@ -68,6 +78,7 @@ pub(crate) struct Task {
     next_order: u64,
     /// Answered when the changes of the machine are on disk.
     watchers: Vec<Watcher>,
+    alarms: Alarms,
     /// Orders that came before the first connection was up or had failed.
     early: Vec<(Box<Ask>, mpsc::Sender<Answer>)>,
     facts: BTreeMap<Digest, view::FileFacts>,
@@ -113,6 +124,7 @@ impl Task {
             orders: BTreeMap::new(),
             next_order: 0,
             watchers: Vec::new(),
+            alarms: Alarms::new(),
             early: Vec::new(),
             facts: BTreeMap::new(),
             tell,
@@ -145,6 +157,7 @@ impl Task {
                 },
                 Some(done) = self.background.join_next() => batch.extend(done),
                 () = self.deadlines.next() => {}
+                () = self.alarms.next() => {}
                 _ = outage.changed() => {}
             }
             while batch.len() < BATCH
@@ -402,16 +415,20 @@ impl Task {
 
     /// Stores the document where the other members' nodes find it, then states the request.
     fn sign(&mut self, ask: SignAsk, reply: mpsc::Sender<Answer>) {
-        let known = self.machine.state().group(&ask.group).map(drop);
-        let refused = match known {
-            _ if self.link.is_none() => Some(CommandError::Unreachable),
-            known => known.err().map(CommandError::from),
+        // The node knows the rules, so neither people nor the log are bothered with a request that
+        // breaks one. Only a request by an account that may not ask is logged, as refused.
+        let command = documents::request_for(&ask, Digest::new([0; 32]));
+        let refused = match self.machine.judge_request(command, now()) {
+            _ if self.link.is_none() => Some(self.refusal(&CommandError::Unreachable)),
+            Err(error) => Some(self.refusal(&error)),
+            Ok(Some(Refused::NotAuthorized { .. }) | None) => None,
+            Ok(Some(refused)) => {
+                let state = self.machine.state();
+                Some(Answer::Problem(answer::refused(state, &ask, &refused)))
+            }
         };
-        if let Some(error) = refused {
-            return drop(reply.try_send(self.refusal(&error)));
-        }
-        if let Some(problem) = answer::format_problem(&self.machine, &ask) {
-            return drop(reply.try_send(Answer::Problem(problem)));
+        if let Some(answer) = refused {
+            return drop(reply.try_send(answer));
         }
         let (shelf, hub) = (self.shelf.clone(), self.hub.clone());
         self.background.spawn(async move {
@@ -420,12 +437,18 @@ impl Task {
     }
 
     fn request(&self, id: &str) -> Result<&RequestState, Problem> {
-        answer::find_request(self.machine.state(), id)
+        ids::find_request(self.machine.state(), id)
     }
 
     /// Reads the document from this node's own copy, because it was fetched before.
     async fn document(&self, id: &str) -> Result<Answer, Problem> {
-        let commitment = self.request(id)?.request.document;
+        let request = self.request(id)?;
+        let (commitment, group) = (request.request.document, request.request.group.clone());
+        if !self.machine.state().may_read(self.machine.account(), commitment) {
+            let message =
+                format!("only the requester and the members of {group} receive the document");
+            return Err(Problem::new(Code::NoReader, message));
+        }
         let package = self.package(commitment).await;
         let package = package.ok_or_else(|| answer::problem(&CommandError::NoDocument))?;
         let name = package.name.as_str().to_owned();
@@ -451,8 +474,14 @@ impl Task {
     async fn tell_watchers(&mut self) {
         let mut watchers = std::mem::take(&mut self.watchers);
         let mut kept = Vec::new();
+        let waits_for_inbox = watchers.iter().any(Watcher::waits_for_inbox);
+        let looks_at_inbox = waits_for_inbox
+            && self.alarms.inbox(self.machine.state().size(), tokio::time::Instant::now());
         for mut watcher in watchers.drain(..) {
-            if !watcher.reply.is_closed() && self.tell(&mut watcher).await {
+            if watcher.waits_for_inbox() && !looks_at_inbox && !watcher.reply.is_closed() {
+                kept.push(watcher);
+            } else if !watcher.reply.is_closed() && self.tell(&mut watcher).await {
+                self.alarms.expect(self.machine.state(), &watcher.query);
                 kept.push(watcher);
             }
         }
@@ -491,11 +520,7 @@ impl Task {
                 let status = view::status(machine, hub, outage, clock, now());
                 Answer::Status(Box::new(status))
             }
-            Query::Inbox => {
-                let open = machine.inbox(now());
-                let requests = open.iter().map(|(state, _)| self.request_view(state)).collect();
-                Answer::Requests { requests }
-            }
+            Query::Inbox { watch } => return Ok((self.inbox(), *watch)),
             Query::Requests => {
                 let mut all: Vec<&RequestState> = state.requests().values().collect();
                 all.sort_by_key(|request| std::cmp::Reverse(request.index));
@@ -514,9 +539,7 @@ impl Task {
                 let more = *watch && (!view.state.is_final() || view.change.is_some());
                 return Ok((Answer::Group(Box::new(view)), more));
             }
-            Query::PastChange { id } => {
-                Answer::PastChange { change: answer::find_past_change(state, id) }
-            }
+            Query::Find { id } => Answer::Named(ids::find(state, id)?),
             Query::Request { id, watch } => {
                 let view = self.request_view(self.request(id)?);
                 let more = *watch && !view.state.is_final();

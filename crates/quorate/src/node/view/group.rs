@@ -37,6 +37,8 @@ pub(crate) fn group(node: &Node, group: &Group, now: Timestamp) -> GroupView {
     let online = || usable().filter(|name| node.online().contains(*name)).count();
     GroupView {
         name: definition.name.clone(),
+        defined: group.defined,
+        accepts: !has_key && group.not_accepted().any(|name| name == node.account()),
         seen_by: node.account().clone(),
         connected: node.connected(),
         state: stage(group),
@@ -90,16 +92,18 @@ fn refresh(group: &Group) -> Option<RefreshView> {
 
 fn session(group: &Group) -> Option<SessionView> {
     let phase = group.phase()?;
-    let plan = group.session.as_ref().map(|session| &session.terms);
+    let session = group.session.as_ref()?;
+    let plan = &session.terms;
     let is_tried_again = match &phase {
         SessionPhase::Doomed(reason) => group.goes_on_after(reason),
         _ => false,
     };
     Some(SessionView {
+        id: session.session,
         phase,
         missing: group.missing().iter().cloned().collect(),
-        dealers_needed: plan.map_or(0, |plan| plan.dealers_needed()),
-        repairs: plan.and_then(|plan| plan.repairs().cloned()),
+        dealers_needed: plan.dealers_needed(),
+        repairs: plan.repairs().cloned(),
         is_tried_again,
     })
 }

@@ -24,6 +24,7 @@ pub(crate) use self::status::{blocked, status};
 #[derive(Clone, Debug)]
 pub(crate) struct FileFacts {
     pub(crate) name: String,
+    pub(crate) note: Option<String>,
     pub(crate) size: u64,
     pub(crate) sha256: String,
     /// What the file's own bytes mean besides.
@@ -34,6 +35,7 @@ impl FileFacts {
     pub(crate) fn of(package: &DocumentPackage) -> Self {
         Self {
             name: package.name.as_str().to_owned(),
+            note: package.note.as_ref().map(|note| note.as_str().to_owned()),
             size: package.document.len() as u64,
             sha256: sha256(&package.document),
             other_meaning: quorate_documents::other_meaning(&package.document),
@@ -67,6 +69,7 @@ pub(crate) fn request(
         namespace: state.request.namespace.clone(),
         document: state.request.document,
         file_name: file.as_ref().map(|file| file.name.clone()),
+        message: file.as_ref().and_then(|file| file.note.clone()),
         file_size: file.as_ref().map(|file| file.size),
         file_sha256: file.as_ref().map(|file| file.sha256.clone()),
         other_meaning: file
@@ -77,6 +80,7 @@ pub(crate) fn request(
         approvals_required: state.approvals_required,
         approvals: state.approvals.clone(),
         refusals: state.refusals.clone(),
+        was_approved: state.was_approved,
         undecided,
         verifying_key: group
             .and_then(|group| group.key.as_ref())

@@ -303,6 +303,19 @@ impl Roast {
         self.note(ended.then(|| account.clone()).into_iter().collect())
     }
 
+    /// Only these accounts may sign any more. Ends every session that asked another one, which is
+    /// nobody's fault.
+    pub(super) fn keep_only(&mut self, accounts: &BTreeSet<AccountName>) {
+        self.sessions.retain(|_, session| match &session.stage {
+            Stage::Gathering { asked, commitments } => {
+                asked.keys().chain(commitments.keys()).all(|account| accounts.contains(account))
+            }
+            Stage::Signing(package) => {
+                package.signers.keys().all(|account| accounts.contains(account))
+            }
+        });
+    }
+
     /// Does not ask this signer for `pause` the first time, and each time twice as long, up to
     /// 2^`doublings` times as long.
     pub(super) fn rest(
