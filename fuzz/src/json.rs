@@ -2,7 +2,7 @@
 //! socket, and joining.
 
 use quorate::api::{Answer, Ask, HttpProblem};
-use quorate::setup::wire::{JoinRequest, JoinResponse};
+use quorate::setup::wire::{CheckRequest, JoinRequest, JoinResponse};
 use quorate_ceremony::dsse::Envelope;
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::Entry;
@@ -100,6 +100,7 @@ pub fn messages(bytes: &[u8]) -> bool {
         stable::<Control>(bytes),
         stable::<Ask>(bytes),
         stable::<Answer>(bytes),
+        stable::<CheckRequest>(bytes),
         stable::<JoinRequest>(bytes),
         stable::<JoinResponse>(bytes),
         stable::<HttpProblem>(bytes),

@@ -16,7 +16,7 @@ use crate::api::{Code, Problem};
 use crate::home::Locations;
 use crate::keystore::{Cost, PassphraseProtector};
 use crate::render::Tone;
-use crate::setup::join::{Choices, join};
+use crate::setup::join::{Choices, check_invitation, join};
 use crate::setup::link::JoinLink;
 
 /// Join an IVN with an invitation
@@ -88,6 +88,8 @@ impl Run for Join {
         if home.join("home.json").exists() {
             return Err(home_problem(&crate::home::HomeError::Exists(home)).into());
         }
+        // Before the passphrase, so that nobody chooses one for an invitation that is used already.
+        context.wait_for(check_invitation(&link, &home)).map_err(|error| setup_problem(&error))?;
         context.terminal.note(|page| {
             page.sentence(format!("joining as {} at {}", link.account, link.token.hub()));
         });

@@ -35,7 +35,7 @@ pub(super) fn setup_problem(error: &SetupError) -> Problem {
         }
         SetupError::Refused(why) => problem(Code::Blocked(why.clone())),
         SetupError::HubRefused { status: 500.., .. } => {
-            problem(Code::Unreachable).hint("try the same command again; the keys that it made are kept")
+            problem(Code::Unreachable).hint("try the same command again; keys that it made are kept")
         }
         SetupError::HubRefused { .. } => problem(Code::NotAllowed),
         SetupError::Hub(RequestError::Dial(DialError::Unreachable { .. })) => {

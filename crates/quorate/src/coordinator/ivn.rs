@@ -54,6 +54,12 @@ pub(super) enum Event {
     Disconnected { account: AccountName, link: u64 },
     /// A message from a node.
     Received { account: AccountName, link: u64, message: Box<FromNode> },
+    /// Whether an invitation can be used.
+    CheckInvitation {
+        account: AccountName,
+        key: PublicKey,
+        reply: oneshot::Sender<Result<(), Refusal>>,
+    },
     /// A request to join.
     Join { entry: Vec<u8>, reply: oneshot::Sender<Result<u64, Refusal>> },
     /// A request for the latest checkpoint, with its cosignatures.
@@ -282,6 +288,14 @@ impl Task {
                     return;
                 }
                 Input::Received(account, *message)
+            }
+            Event::CheckInvitation { account, key, reply } => {
+                // Without an answer, the route reports that the coordinator is not ready.
+                if self.machine.is_compared() {
+                    let checked = self.machine.state().check_invitation(&account, key, now());
+                    let _ = reply.send(checked);
+                }
+                return;
             }
             Event::Join { entry, reply } => {
                 // Without an answer, the route reports that the coordinator is not ready.

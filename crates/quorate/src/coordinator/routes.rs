@@ -28,7 +28,8 @@ use crate::api::{Code, HttpProblem, PROBLEM_TYPE, Problem};
 use crate::documents::Shelf;
 use crate::fail_points;
 use crate::setup::wire::{
-    JOIN_ROUTE, JoinRequest, JoinResponse, MAX_JOIN_BODY, certificate_request_hash,
+    CHECK_ROUTE, CheckRequest, JOIN_ROUTE, JoinRequest, JoinResponse, MAX_JOIN_BODY,
+    certificate_request_hash,
 };
 use crate::store::documents::{DocumentError, DocumentPackage};
 use crate::timers::wall_clock;
@@ -57,6 +58,7 @@ pub(super) fn routes(context: Context) -> Routes {
         .with_state(context.clone());
     let join = Router::new()
         .route(JOIN_ROUTE, post(join))
+        .route(CHECK_ROUTE, post(check_invitation))
         .layer(DefaultBodyLimit::max(MAX_JOIN_BODY))
         .with_state(context);
     Routes { members, join }
@@ -268,6 +270,23 @@ async fn log(
     }
     match answer.await {
         Ok(part) => ([(header::CONTENT_TYPE, "application/json")], part).into_response(),
+        Err(_) => unavailable(),
+    }
+}
+
+/// Answers whether an invitation can be used, before its holder makes keys.
+async fn check_invitation(
+    State(context): State<Context>,
+    axum::Json(CheckRequest { account, key }): axum::Json<CheckRequest>,
+) -> Response {
+    let (reply, answer) = oneshot::channel();
+    let question = Event::CheckInvitation { account, key, reply };
+    if context.events.send(question).await.is_err() {
+        return unavailable();
+    }
+    match answer.await {
+        Ok(Ok(())) => StatusCode::NO_CONTENT.into_response(),
+        Ok(Err(why)) => problem(Problem::from(why)),
         Err(_) => unavailable(),
     }
 }

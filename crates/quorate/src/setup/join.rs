@@ -21,7 +21,10 @@ use super::error::SetupError;
 use super::keys::make_or_open;
 use super::link::JoinLink;
 use super::undo::Undo;
-use super::wire::{JOIN_ROUTE, JoinRequest, JoinResponse, MAX_JOIN_BODY, certificate_request_hash};
+use super::wire::{
+    CHECK_ROUTE, CheckRequest, JOIN_ROUTE, JoinRequest, JoinResponse, MAX_JOIN_BODY,
+    certificate_request_hash,
+};
 use crate::api::{Code, Problem};
 use crate::home::{Limits, NodeConfig, NodeHome};
 use crate::keystore::KeyProtector;
@@ -43,6 +46,22 @@ pub struct Joined {
     /// The display name of the IVN.
     pub ivn_name: String,
     pub index: u64,
+}
+
+/// Asks the hub whether an invitation can be used, so that nobody chooses a passphrase in vain.
+/// Does not ask if an earlier attempt in the home at `path` may have used it.
+///
+/// # Errors
+///
+/// [`SetupError`], as for [`join`].
+pub async fn check_invitation(link: &JoinLink, path: &Path) -> Result<(), SetupError> {
+    if path.join(ADMISSION).exists() {
+        return Ok(());
+    }
+    let key = SecretKey::from_seed(link.token.seed()).public();
+    let check = CheckRequest { account: link.account.clone(), key };
+    let body = serde_json::to_vec(&check).map_err(|_| SetupError::Answer)?;
+    post(dialler(link)?, CHECK_ROUTE, body).await.map(drop)
 }
 
 /// Creates keys and a home at `path`, and asks the hub to admit the account.
@@ -166,12 +185,18 @@ pub(super) async fn ask(
     dialler: Dialler,
     request: &JoinRequest,
 ) -> Result<JoinResponse, SetupError> {
-    let options = ClientOptions { max_answer: MAX_JOIN_BODY, ..ClientOptions::default() };
     let body = serde_json::to_vec(request).map_err(|_| SetupError::Answer)?;
+    let answer = post(dialler, JOIN_ROUTE, body).await?;
+    serde_json::from_slice(&answer).map_err(|_| SetupError::Answer)
+}
+
+/// Posts to a route for strangers, and returns the body of the answer if that is no problem.
+async fn post(dialler: Dialler, route: &str, body: Vec<u8>) -> Result<Vec<u8>, SetupError> {
+    let options = ClientOptions { max_answer: MAX_JOIN_BODY, ..ClientOptions::default() };
     let client = HubClient::new(dialler, options);
-    let answer = client.request(Method::POST, JOIN_ROUTE, Body::Json(body)).await?;
+    let answer = client.request(Method::POST, route, Body::Json(body)).await?;
     if answer.status.is_success() {
-        return serde_json::from_slice(&answer.body).map_err(|_| SetupError::Answer);
+        return Ok(answer.body);
     }
     let status = answer.status.as_u16();
     let problem = Problem::from_http(status, &answer.body);

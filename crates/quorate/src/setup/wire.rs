@@ -1,14 +1,28 @@
-//! Messages between a joining node and the hub: `POST /join/v1`, JSON both ways.
+//! Messages between a joining node and the hub: `POST /join/v1/check` and `POST /join/v1`, JSON
+//! both ways.
 
 use quorate_ceremony::encoding::{Base64, Encoder};
-use quorate_ceremony::names::{Digest, EntryId};
+use quorate_ceremony::identity::PublicKey;
+use quorate_ceremony::names::{AccountName, Digest, EntryId};
 use serde::{Deserialize, Serialize};
 
 /// The route, relative to the hub.
 pub const JOIN_ROUTE: &str = "/join/v1";
 
+/// The route that answers whether an invitation can be used, with status 204 or a problem.
+pub const CHECK_ROUTE: &str = "/join/v1/check";
+
 /// Most bytes of a request or an answer.
 pub const MAX_JOIN_BODY: usize = 256 << 10;
+
+/// The question whether an invitation can be used. It uses nothing up.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckRequest {
+    pub account: AccountName,
+    /// The invitation's public key, which only its holder and the log's readers know.
+    pub key: PublicKey,
+}
 
 /// The request for admission.
 ///

@@ -11,7 +11,7 @@ use quorate::keystore::{BackupFile, CoordinatorKeys, NodeKeys};
 use quorate::log_audit::{Options, verify_directory, verify_proof};
 use quorate::render::audit::lines as audit_lines;
 use quorate::setup::link::JoinLink;
-use quorate::setup::wire::{JoinRequest, JoinResponse};
+use quorate::setup::wire::{CheckRequest, JoinRequest, JoinResponse};
 use quorate::store::coordinator::CoordinatorStore;
 use quorate::store::documents::DocumentPackage;
 use quorate::store::node::NodeStore;
@@ -289,6 +289,7 @@ fn kept_messages_of_nodes_coordinators_and_programs_are_read() {
     read_lines::<Control>("link");
     read_lines::<Ask>("ask");
     read_lines::<Answer>("answer");
+    read_lines::<CheckRequest>("join-check");
     read_lines::<JoinRequest>("join-request");
     read_lines::<JoinResponse>("join-response");
     read_lines::<HttpProblem>("http-problem");

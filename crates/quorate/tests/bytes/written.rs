@@ -290,6 +290,7 @@ fn joining() -> Vec<(&'static str, Vec<u8>)> {
     let base64 = |bytes: &[u8]| json!(quorate_ceremony::encoding::Base64(bytes.to_vec()));
     let admission = targets::story::admission(&name("ben"), story.ivn, targets::story::START);
     vec![
+        ("join-check.1.json", json_lines([json!({"account": "ben", "key": "0a".repeat(32)})])),
         (
             "join-request.1.json",
             json_lines([json!({

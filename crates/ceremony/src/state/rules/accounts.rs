@@ -144,6 +144,46 @@ impl IvnState {
         })
     }
 
+    /// Checks that the holder of the secret of `key` can join as `name` at `at`.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the reason if the invitation was used, replaced or withdrawn, or has expired.
+    pub fn check_invitation(
+        &self,
+        name: &AccountName,
+        key: PublicKey,
+        at: Timestamp,
+    ) -> Result<(), Refusal> {
+        self.usable_invitation(name, at, |invitation| invitation.key == key).map(drop)
+    }
+
+    fn usable_invitation(
+        &self,
+        name: &AccountName,
+        at: Timestamp,
+        is_holders: impl FnOnce(&Invitation) -> bool,
+    ) -> Result<&Invitation, Refusal> {
+        let present = self.accounts.get(name).map(|account| account.keys.identity);
+        let Some(invitation) = self.invitations.get(name) else {
+            return Err(match present {
+                Some(_) => Refusal::Accounts(Accounts::AccountExists { account: name.clone() }),
+                None => Refusal::Accounts(Accounts::NotInvited),
+            });
+        };
+        // `replaces` differs if the keys were replaced or the account was removed since then.
+        if !is_holders(invitation) || invitation.replaces != present {
+            return Err(Accounts::NotInvited.into());
+        }
+        // Nobody gets around the end by an old time: the invitation's author has the say.
+        let author = self.invited.get(name).and_then(|invited| self.accounts.get(&invited.by));
+        let now = author.map_or(at, |author| at.max(author.stated));
+        match invitation.expires_at < now {
+            true => Err(Accounts::InvitationExpired.into()),
+            false => Ok(invitation),
+        }
+    }
+
     /// An invited account joins. The invitation's key and the account's new key both sign.
     pub(in crate::state) fn admit(
         &mut self,
@@ -152,24 +192,9 @@ impl IvnState {
         keys: &AccountKeys,
         at: Timestamp,
     ) -> Result<Vec<Event>, Refusal> {
-        let present = self.accounts.get(name).map(|account| account.keys.identity);
-        let Some(invitation) = self.invitations.get(name) else {
-            return Err(match present {
-                Some(_) => Refusal::Accounts(Accounts::AccountExists { account: name.clone() }),
-                None => Refusal::Accounts(Accounts::NotInvited),
-            });
-        };
-        entry.verify(&[invitation.key, keys.identity]).map_err(|_| Accounts::NotInvited)?;
-        // Since the invitation, the keys were replaced or the account was removed.
-        if invitation.replaces != present {
-            return Err(Accounts::NotInvited.into());
-        }
-        // Nobody gets around the end by an old time: the invitation's author has the say.
-        let author = self.invited.get(name).and_then(|invited| self.accounts.get(&invited.by));
-        let now = author.map_or(at, |author| at.max(author.stated));
-        if invitation.expires_at < now {
-            return Err(Accounts::InvitationExpired.into());
-        }
+        let invitation = self.usable_invitation(name, at, |invitation| {
+            entry.verify(&[invitation.key, keys.identity]).is_ok()
+        })?;
         self.check_new_keys(keys)?;
         let roles = invitation.roles.clone();
         self.keys.extend([keys.identity, keys.cosigner]);

@@ -156,6 +156,22 @@ fn an_invitation_admits_with_its_roles_and_is_used_up() {
 }
 
 #[test]
+fn checking_an_invitation_says_what_joining_would() {
+    let mut log = TestLog::founded();
+    let [eve, ben] = ["eve", "ben"].map(|name| TestLog::invitation_key(name).public());
+    let check = |log: &TestLog, key| {
+        log.state.check_invitation(&name("eve"), key, log.now).map(|()| Vec::<Event>::new())
+    };
+    assert_eq!(check(&log, eve), refused(Accounts::NotInvited));
+    log.invite("eve", Role::Member);
+    assert_eq!(check(&log, ben), refused(Accounts::NotInvited));
+    assert_eq!(check(&log, eve), Ok(Vec::new()));
+    log.join("eve").unwrap();
+    let used = refused(Accounts::AccountExists { account: name("eve") });
+    assert_eq!(check(&log, eve), used);
+}
+
+#[test]
 fn without_an_invitation_nobody_joins() {
     let mut log = TestLog::founded();
     assert_eq!(log.join("eve"), refused(Accounts::NotInvited));
