@@ -65,14 +65,14 @@ impl Target {
         Ok(target)
     }
 
-    /// Fails if the target is `document`, which the output would destroy.
-    pub(super) fn spare(&self, document: &Path) -> Result<(), Problem> {
+    /// Fails if the target is `input`, such as the document, which the output would destroy.
+    pub(super) fn spare(&self, input: &Path) -> Result<(), Problem> {
         let identity =
             |path: &Path| fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()));
-        match (identity(&self.path), identity(document)) {
-            (Some(target), Some(document)) if self.kind == Kind::Replaced && target == document => {
+        match (identity(&self.path), identity(input)) {
+            (Some(target), Some(input)) if self.kind == Kind::Replaced && target == input => {
                 let message = format!(
-                    "{} is the document itself, which the output would destroy",
+                    "{} is the input itself, which the output would destroy",
                     self.path.display()
                 );
                 Err(Problem::new(Code::Usage, message).hint("choose another path with --out"))
@@ -119,8 +119,22 @@ impl Target {
         // Unlike a rename, a link never replaces an existing file.
         let linked = fs::hard_link(&unfinished, &self.path);
         drop(fs::remove_file(&unfinished));
-        linked?;
+        match linked {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                self.create_in_place(bytes)?;
+            }
+            linked => linked?,
+        }
         File::open(directory_of(&self.path))?.sync_all()
+    }
+
+    /// Creates the file where the file system has no links, as on many USB sticks. A crash can
+    /// leave a part of it, and an existing file still stays as it is.
+    fn create_in_place(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut options = File::options();
+        let mut file = options.write(true).create_new(true).mode(self.mode).open(&self.path)?;
+        let written = file.write_all(bytes).and_then(|()| file.sync_all());
+        written.inspect_err(|_| drop(fs::remove_file(&self.path)))
     }
 
     fn replace(&self, bytes: &[u8]) -> io::Result<()> {
@@ -234,6 +248,18 @@ mod tests {
     }
 
     #[test]
+    fn without_links_a_file_is_created_and_never_replaced() {
+        let directory = place();
+        let path = directory.path().join("contract.pdf.sig");
+        let target = Target::new(path.clone(), false).unwrap();
+        target.create_in_place(b"signature").unwrap();
+        let again = target.create_in_place(b"other").unwrap_err();
+        assert_eq!(again.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&path).unwrap(), b"signature");
+        assert_eq!(names(directory.path()), 1);
+    }
+
+    #[test]
     fn what_cannot_be_written_is_known_before_the_work() {
         let directory = place();
         let missing = Target::new(directory.path().join("no/such/x.sig"), false).unwrap_err();
@@ -312,7 +338,7 @@ mod tests {
         fs::hard_link(&file, &again).unwrap();
         for path in [&file, &again] {
             let target = Target::new(path.clone(), true).unwrap();
-            assert!(target.spare(&file).unwrap_err().message.contains("the document itself"));
+            assert!(target.spare(&file).unwrap_err().message.contains("the input itself"));
         }
         let other = Target::new(directory.path().join("other"), true).unwrap();
         assert_eq!(other.spare(&file), Ok(()));

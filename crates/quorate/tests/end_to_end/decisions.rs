@@ -165,7 +165,7 @@ fn sign_fails_before_anybody_is_asked() {
     let system = with_board();
     for (line, exit, texts) in [
         ("--wait --out no/such/x.sig", 1, ["there is no directory no/such", ""]),
-        ("--wait --out contract --force", 2, ["the document itself", "--out"]),
+        ("--wait --out contract --force", 2, ["the input itself", "--out"]),
         ("--expires 400d", 1, ["can wait for 168 hours at most", "--expires 168h"]),
         ("--type invoice", 6, ["invoice", "leave out --type"]),
         ("annex", 1, ["there is no file annex", ""]),

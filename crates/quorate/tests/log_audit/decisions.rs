@@ -174,6 +174,21 @@ fn evidence_is_checked_offline_with_nothing_but_the_ivns_id() {
 }
 
 #[test]
+fn a_page_never_replaces_what_it_is_about() {
+    let (log, request) = signed();
+    let place = place();
+    write(place.path(), "evidence", &evidence(&log, request).to_bytes());
+    for input in ["copy.txt", "evidence"] {
+        let before = fs::read(place.path().join(input)).unwrap();
+        let line = ["verify", "copy.txt", "--evidence", "evidence", "--page", input, "--force"];
+        let output = quorate(place.path(), &line);
+        assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+        assert!(text(&output).contains("is the input itself"), "{}", text(&output));
+        assert_eq!(fs::read(place.path().join(input)).unwrap(), before);
+    }
+}
+
+#[test]
 fn evidence_without_the_document_needs_it() {
     let (log, request) = signed();
     let place = place();

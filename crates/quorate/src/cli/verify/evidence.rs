@@ -29,6 +29,10 @@ pub(super) struct Check<'a> {
 impl Check<'_> {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
         let page = self.page.clone().map(|path| Target::new(path, self.force)).transpose()?;
+        if let Some(page) = &page {
+            page.spare(self.evidence)?;
+            self.file.map_or(Ok(()), |document| page.spare(document))?;
+        }
         let evidence = Evidence::from_bytes(&file::read(self.evidence, EVIDENCE_LIMIT)?)?;
         let document = self.file.map(|path| file::read(path, u64::MAX - 1)).transpose()?;
         let anchor = self.anchor(context)?;
