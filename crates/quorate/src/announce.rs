@@ -44,7 +44,7 @@ pub(crate) async fn announce(asker: Asker, account: AccountName, command: Option
         for new in waiting.iter().filter(|it| !known.contains(&it.id)) {
             let by = new.by.map_or("an admin", AccountName::as_str);
             tracing::info!(
-                "{} {} of {by} to {} waits for you: quorate {} {}",
+                "{} {} by {by} for {} waits for your decision: quorate {} {}",
                 new.kind,
                 new.id.short(),
                 new.group,

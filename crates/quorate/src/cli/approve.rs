@@ -84,7 +84,10 @@ impl Approve {
         let question = Question {
             text: "Approve?",
             no: "not approved",
-            instead: Some(format!("to reject it: quorate reject {} --reason TEXT", id.short())),
+            instead: Some(format!(
+                "to reject it: {}",
+                context.command(&format!("quorate reject {} --reason TEXT", id.short()))
+            )),
             look: look.as_ref(),
         };
         confirm_id(context, self.yes, (given, id), &question, |page| {

@@ -108,11 +108,7 @@ impl Run for Inbox {
         if let Some(id) = first {
             context.terminal.note(|page| {
                 page.blank();
-                page.sentence("Show the request, open its document, then decide:");
-                page.copyable(context.command(&format!("quorate request show {id}")));
-                page.copyable(
-                    context.command(&format!("quorate request download {id} --document")),
-                );
+                page.sentence("Look at the request and its document, and decide:");
                 page.copyable(context.command(&format!("quorate approve {id}")));
                 page.copyable(context.command(&format!("quorate reject {id} --reason TEXT")));
             });

@@ -96,7 +96,10 @@ impl Approve {
         let question = Question {
             text: if joins { "Accept membership?" } else { "Approve?" },
             no: if joins { "not accepted" } else { "not approved" },
-            instead: Some(format!("to reject it: quorate group reject {id} --reason TEXT")),
+            instead: Some(format!(
+                "to reject it: {}",
+                context.command(&format!("quorate group reject {id} --reason TEXT"))
+            )),
             look: None,
         };
         confirm_id(context, self.yes, (&self.id, change.id), &question, |page| {
