@@ -111,6 +111,41 @@ fn everybody_sees_who_rejected_or_withdrew() {
 }
 
 #[test]
+fn a_requester_asks_and_an_auditor_sees() {
+    let system = with_board();
+    for (name, role) in [("rex", "requester"), ("amy", "auditor")] {
+        let url = system.run("ada", &format!("invite {name} --role {role}")).succeeds().stdout;
+        system.run_with(name, "join -", url.as_bytes()).succeeds();
+        system.start_process(name);
+        until("a node to follow the log", || {
+            (system.run(name, "group show board").exit == 0).then_some(())
+        });
+    }
+    system.run("amy", "sign contract --group board").fails(6, &["not authorized", "amy"]);
+    let line = "sign contract --group board --message renewal --wait";
+    let (signing, id) = system.sign("rex", line, "ben");
+    let shown = system.run("ben", &format!("request show {id}")).succeeds().stdout;
+    assert!(shown.contains("renewal") && shown.contains("0 of 2"), "{shown}");
+    for name in ["rex", "amy"] {
+        system.run(name, &format!("approve {id} --yes")).fails(6, &["is not a member"]);
+    }
+    for name in ["ben", "carol"] {
+        system.run(name, &format!("approve {id} --yes")).succeeds();
+    }
+    let signed = signing.end().succeeds();
+    assert!(signed.stdout.contains("the shares of ben, carol"), "{}", signed.stdout);
+    system.run("rex", "verify contract").succeeds();
+    until("an auditor to see who decided", || {
+        let shown = system.run("amy", &format!("log show --request {id}")).succeeds().stdout;
+        let decided = |name| shown.lines().any(|l| l.contains(name) && l.contains("approves"));
+        (decided("ben") && decided("carol")).then_some(())
+    });
+    system
+        .run("amy", &format!("request download {id} --document"))
+        .fails(6, &["only the requester and the members of board"]);
+}
+
+#[test]
 fn a_wait_ends_when_its_request_or_change_expires() {
     let system = with_board();
     system
